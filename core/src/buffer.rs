@@ -1,0 +1,122 @@
+//! [`Buffer`]: bytes on their way, filled at the end and eaten from the front.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Bytes on their way. The room behind them is zeroed once, when it is allocated, so that it can
+/// be lent to whoever fills it.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    /// All that is allocated and zeroed; what counts is `start..end`.
+    room: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    /// An empty one, which allocates nothing.
+    pub const fn new() -> Self {
+        Buffer {
+            room: Vec::new(),
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// What is in it.
+    pub fn filled(&self) -> &[u8] {
+        &self.room[self.start..self.end]
+    }
+
+    /// How many bytes are in it.
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// How many bytes it has allocated.
+    pub fn capacity(&self) -> usize {
+        self.room.capacity()
+    }
+
+    /// Room for at least `least` bytes (and for one) at the end; [`grew`](Self::grew) then says how
+    /// much of it was used. Moves what is inside, or allocates, only if there is no such room.
+    pub fn space(&mut self, least: usize) -> &mut [u8] {
+        let least = least.max(1);
+        if self.room.len() - self.end < least {
+            self.room.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        if self.room.len() - self.end < least {
+            let len = (self.end + least).max(self.room.len() * 2).max(FIRST);
+            self.room.reserve_exact(len - self.room.len());
+            self.room.resize(len, 0);
+        }
+        &mut self.room[self.end..]
+    }
+
+    /// Takes in the first `n` bytes of the last [`space`](Self::space).
+    ///
+    /// # Panics
+    /// If more was used than was lent.
+    pub fn grew(&mut self, n: usize) {
+        assert!(
+            n <= self.room.len() - self.end,
+            "more bytes were answered than there was room for"
+        );
+        self.end += n;
+    }
+
+    /// Drops the first `n` bytes.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn eat(&mut self, n: usize) {
+        assert!(n <= self.len(), "more bytes were answered than were lent");
+        self.start += n;
+        if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Adds bytes at the end.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+    }
+
+    /// Puts bytes in between, before offset `at` of what is in it.
+    ///
+    /// # Panics
+    /// If `at` is beyond the end.
+    pub fn insert(&mut self, at: usize, bytes: &[u8]) {
+        self.push(bytes);
+        self.room[self.start..self.end][at..].rotate_right(bytes.len());
+    }
+
+    /// Keeps the first `len` bytes only.
+    pub fn truncate(&mut self, len: usize) {
+        self.end = self.end.min(self.start + len);
+    }
+
+    /// Gives the memory back, if nothing is in it.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            *self = Buffer::new();
+        }
+    }
+}
+
+impl fmt::Write for Buffer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// The first allocation: enough for the head that most programs send.
+const FIRST: usize = 512;

@@ -1,0 +1,117 @@
+//! Everything that can be set about a connection: plain numbers with safe defaults.
+//!
+//! There is no way to say "no limit" or "no deadline" by leaving something out.
+
+use core::time::Duration;
+
+/// What a connection is told when it is made. `Copy`, so that it needs no lock and no lifetime.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The version that is spoken: with HTTP/1.0, the default of `http.server`, every connection
+    /// serves one request; HTTP/1.1 keeps it open.
+    pub protocol: Protocol,
+    /// The value of the `Server` field.
+    pub server: &'static str,
+    /// How many seconds local time is ahead of UTC at that moment, for the time in log lines.
+    pub local_offset: fn(unix: i64) -> i32,
+    /// How much is taken from the peer.
+    pub limits: Limits,
+    /// How long the peer is waited for.
+    pub patience: Patience,
+}
+
+/// The protocol version that a server announces and keeps to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// `HTTP/1.0`: the reply ends with the connection.
+    #[default]
+    Http10,
+    /// `HTTP/1.1`: connections are kept open, contents may come in chunks.
+    Http11,
+}
+
+impl Protocol {
+    /// As it stands in a status line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Protocol::Http10 => "HTTP/1.0",
+            Protocol::Http11 => "HTTP/1.1",
+        }
+    }
+}
+
+/// How much is taken from the peer, in bytes where nothing else is said.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The request line with its end; a longer one gets 414.
+    pub request_line: usize,
+    /// All field lines together, and the trailer of chunked content; more gets 431. How many
+    /// fields there may be is fixed: [`FIELDS_MAX`](crate::wire::FIELDS_MAX).
+    pub fields: usize,
+    /// Content of a request that nobody read, thrown away to keep the connection. Where there is
+    /// more, the connection closes.
+    pub drain: u64,
+    /// Requests on one connection; the last one is told that it is the last.
+    pub requests: u32,
+    /// What is collected for the peer before it has to take some of it. A file that fits in leaves
+    /// in one write with its head.
+    pub outbox: usize,
+}
+
+/// How long the peer is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the first byte of a request; then the connection closes without a word.
+    pub idle: Duration,
+    /// An idle connection gives back its buffers after this time.
+    pub rest: Duration,
+    /// For a whole head, from its first byte on, however it drips; then 408.
+    pub head: Duration,
+    /// For content and for replies: this much time, and one second more for every `rate` bytes
+    /// that have been moved.
+    pub grace: Duration,
+    /// The least rate in bytes a second, see `grace`.
+    pub rate: u32,
+    /// For the peer to take notice that the connection closes.
+    pub linger: Duration,
+    /// For an answer of the file system, where the adapter can let go of it; then 504.
+    pub ask: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            protocol: Protocol::default(),
+            server: concat!("sanserve/", env!("CARGO_PKG_VERSION")),
+            local_offset: |_| 0,
+            limits: Limits::default(),
+            patience: Patience::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            request_line: 65_536,
+            fields: 65_536,
+            drain: 65_536,
+            requests: 1_000,
+            outbox: 32 * 1024,
+        }
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            idle: Duration::from_secs(60),
+            rest: Duration::from_secs(1),
+            head: Duration::from_secs(30),
+            grace: Duration::from_secs(30),
+            rate: 500,
+            linger: Duration::from_secs(2),
+            ask: Duration::from_secs(30),
+        }
+    }
+}

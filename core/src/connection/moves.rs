@@ -1,0 +1,305 @@
+//! The moves of the machine. Each function that returns something says what must happen before it
+//! can be tried again; the others lead to the state that they leave behind.
+
+use core::fmt::Display;
+use core::mem;
+use core::ops::Range;
+
+use super::{Connection, Pending, State};
+use crate::reply::{Framing, Reply, Stage};
+use crate::wire::{Bad, Body, Piece, Version};
+use crate::{Ask, Event, Exchange, Handler, Next, Protocol, status};
+
+impl<F, H: Handler> Connection<F, H> {
+    /// Makes one move, or says what must happen before the next.
+    pub(super) fn advance(&mut self) -> Option<Pending> {
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Head => self.read_head(),
+            State::Body => self.read_body(),
+            State::Ask(ask) => self.wait(State::Ask(ask), Pending::Ask),
+            State::Send(range) => self.send(range),
+            State::Flush => match self.output() {
+                Some(pending) => self.wait(State::Flush, pending),
+                None => self.resume(Event::End),
+            },
+            State::Drain(left) => self.drain(left),
+            State::Closing => match self.output() {
+                Some(pending) => self.wait(State::Closing, pending),
+                None if self.ended || self.peer_is_done() => None,
+                None => self.wait(State::Closing, Pending::Shutdown),
+            },
+            State::Linger if self.ended => None,
+            State::Linger => {
+                self.inbox.eat(self.inbox.len());
+                self.wait(State::Linger, Pending::Read)
+            }
+            State::Closed => {
+                self.source = None;
+                Some(if self.log.is_empty() {
+                    Pending::Close
+                } else {
+                    Pending::Log
+                })
+            }
+        }
+    }
+
+    fn wait(&mut self, state: State, pending: Pending) -> Option<Pending> {
+        self.state = state;
+        Some(pending)
+    }
+
+    fn go(&mut self, state: State) -> Option<Pending> {
+        self.state = state;
+        None
+    }
+
+    /// What is to be told before anything is waited for.
+    fn output(&self) -> Option<Pending> {
+        match () {
+            () if !self.log.is_empty() => Some(Pending::Log),
+            () if !self.outbox.is_empty() => Some(Pending::Write),
+            () => None,
+        }
+    }
+
+    fn read_head(&mut self) -> Option<Pending> {
+        if self.room() == 0 {
+            return self.wait(State::Head, self.output()?);
+        }
+        match self.head.parse(self.inbox.filled(), &self.config.limits) {
+            Ok(Some(n)) => {
+                self.inbox.eat(n);
+                self.begin()
+            }
+            Err(bad) => self.refuse(bad),
+            Ok(None) => match self.output() {
+                Some(pending) => self.wait(State::Head, pending),
+                None if (self.ended || self.last) && self.inbox_is_blank() => None,
+                None if self.ended => self.refuse(Bad::Incomplete),
+                None => self.wait(State::Head, Pending::Read),
+            },
+        }
+    }
+
+    /// Whether nothing has come, or just the empty line that some clients add to their content.
+    pub(super) fn inbox_is_blank(&self) -> bool {
+        self.inbox.filled().trim_ascii().is_empty()
+    }
+
+    fn begin(&mut self) -> Option<Pending> {
+        let modern = self.config.protocol == Protocol::Http11;
+        self.served += 1;
+        let close = self.last
+            || !modern
+            || !self.head.persists()
+            || self.served >= self.config.limits.requests;
+        self.reply = Reply::new(self.outbox.len(), close);
+        (self.inward, self.outward) = (None, None);
+        self.body = match Body::of(&self.head) {
+            Ok(body) => body,
+            Err(bad) => return self.refuse(bad),
+        };
+        self.expects = modern
+            && self.head.version() == Version::Http11
+            && self.body != Body::EMPTY
+            && self.head.has_token("expect", "100-continue");
+        let (handler, mut ex) = self.exchange();
+        let next = handler.begin(&mut ex);
+        self.follow(next)
+    }
+
+    /// Tells the handler what it waited for.
+    pub(super) fn resume(&mut self, event: Event<'_>) -> Option<Pending> {
+        let (handler, mut ex) = self.exchange();
+        let next = handler.resume(&mut ex, event);
+        self.follow(next)
+    }
+
+    fn exchange(&mut self) -> (&mut H, Exchange<'_>) {
+        let Connection {
+            head,
+            peer,
+            config,
+            reply,
+            outbox,
+            log,
+            now,
+            handler,
+            ..
+        } = self;
+        (
+            handler,
+            Exchange {
+                head,
+                peer,
+                config,
+                now: *now,
+                reply,
+                outbox,
+                log,
+            },
+        )
+    }
+
+    fn follow(&mut self, next: Next) -> Option<Pending> {
+        if let Next::Done = next {
+            self.reply.finish(&mut self.outbox);
+        }
+        if let Some(fault) = self.reply.fault {
+            return self.abandon(500, &format_args!("The handler {fault}"));
+        }
+        if !matches!(next, Next::Send(_) | Next::Flush | Next::Body) {
+            (self.source, self.since) = (None, self.now.tick);
+        }
+        self.go(match next {
+            Next::Body => State::Body,
+            Next::Open(path) => State::Ask(Ask::Open(path)),
+            Next::List(path) => State::Ask(Ask::List(path)),
+            Next::Send(range) => State::Send(range),
+            Next::Flush => State::Flush,
+            Next::Done if self.reply.close => State::Closing,
+            Next::Done => State::Drain(self.config.limits.drain),
+        })
+    }
+
+    fn read_body(&mut self) -> Option<Pending> {
+        if self.room() == 0 {
+            return self.wait(State::Body, self.output()?);
+        }
+        match self
+            .body
+            .next(self.inbox.filled(), self.config.limits.fields)
+        {
+            Ok(Piece::Data(n)) => {
+                let mut inbox = mem::take(&mut self.inbox);
+                let pending = self.resume(Event::Data(&inbox.filled()[..n]));
+                inbox.eat(n);
+                self.inbox = inbox;
+                pending
+            }
+            Ok(Piece::Skip(n)) => {
+                self.inbox.eat(n);
+                self.go(State::Body)
+            }
+            Ok(Piece::End) => self.resume(Event::End),
+            Ok(Piece::More) if self.ended => self.abandon_bad(Bad::Incomplete),
+            Ok(Piece::More) => {
+                if mem::take(&mut self.expects) {
+                    self.reply.send_continue(&mut self.outbox);
+                }
+                let pending = self.output().unwrap_or(Pending::Read);
+                self.wait(State::Body, pending)
+            }
+            Err(bad) => self.abandon_bad(bad),
+        }
+    }
+
+    /// Sends what is left of a part of the open file.
+    fn send(&mut self, range: Range<u64>) -> Option<Pending> {
+        let left = self.reply.room(range.end.saturating_sub(range.start));
+        if left == 0 {
+            return self.resume(Event::End);
+        }
+        let Some((_, sendable)) = self.source else {
+            return self.abandon(500, &"The handler sent a file that is not open");
+        };
+        let range = range.start..range.start + left;
+        let room = self.room();
+        // By reference what the outbox cannot hold; a small file leaves together with its head.
+        if sendable && left > room as u64 && self.reply.stage != Stage::Content(Framing::Chunked) {
+            let pending = self.output().unwrap_or(Pending::Copy);
+            return self.wait(State::Send(range), pending);
+        }
+        let pending = if room > 0 {
+            Some(Pending::Fill)
+        } else {
+            self.output()
+        };
+        self.wait(State::Send(range), pending?)
+    }
+
+    /// Throws away what is left of the content, so that the next request can be found.
+    fn drain(&mut self, left: u64) -> Option<Pending> {
+        let n = match self
+            .body
+            .next(self.inbox.filled(), self.config.limits.fields)
+        {
+            Ok(Piece::End) => {
+                self.since = self.now.tick;
+                return self.go(State::Head);
+            }
+            // Who was not asked for content may never send it.
+            _ if self.expects || self.body.left().is_some_and(|more| more > left) => {
+                return self.go(State::Closing);
+            }
+            Ok(Piece::Data(n) | Piece::Skip(n)) => n,
+            Ok(Piece::More) if !self.ended => {
+                let pending = self.output().unwrap_or(Pending::Read);
+                return self.wait(State::Drain(left), pending);
+            }
+            Ok(Piece::More) | Err(_) => return self.go(State::Closing),
+        };
+        self.inbox.eat(n);
+        self.go(left
+            .checked_sub(n as u64)
+            .map_or(State::Closing, State::Drain))
+    }
+
+    /// Replies to a request that cannot be understood, and closes.
+    fn refuse(&mut self, bad: Bad) -> Option<Pending> {
+        self.body = Body::ENDLESS;
+        self.reply = Reply::new(self.outbox.len(), true);
+        self.send_bad(bad);
+        self.go(State::Closing)
+    }
+
+    fn send_bad(&mut self, bad: Bad) {
+        let (_, mut ex) = self.exchange();
+        let explanation = bad
+            .explanation()
+            .unwrap_or(status::explanation(bad.status()));
+        ex.send_error_with(bad.status(), ex.head.complaint(bad), explanation);
+    }
+
+    /// Gives up a reply: in its place comes an error, if none of it has left, else the connection
+    /// breaks off and the log says why.
+    pub(super) fn abandon(&mut self, status: u16, message: &dyn Display) -> Option<Pending> {
+        if self.reply.take_back(&mut self.outbox) {
+            let (_, mut ex) = self.exchange();
+            ex.send_error(status, message);
+            return self.go(State::Closing);
+        }
+        let (_, mut ex) = self.exchange();
+        ex.log(message);
+        self.go(State::Closed)
+    }
+
+    /// Gives up a reply because of the content of its request.
+    fn abandon_bad(&mut self, bad: Bad) -> Option<Pending> {
+        self.body = Body::ENDLESS;
+        if self.reply.take_back(&mut self.outbox) {
+            self.send_bad(bad);
+            return self.go(State::Closing);
+        }
+        self.go(State::Closed)
+    }
+
+    /// Replies 408 to a head that does not come to its end.
+    pub(super) fn time_out_head(&mut self) {
+        self.body = Body::ENDLESS;
+        self.reply = Reply::new(self.outbox.len(), true);
+        self.abandon(408, &status::phrase(408));
+    }
+
+    /// The peer was told that this is the end, and now has some time.
+    pub(super) fn linger(&mut self) {
+        (self.state, self.since) = (State::Linger, self.now.tick);
+    }
+
+    /// Whether the peer said itself that this was all, so that nothing of what it may still send
+    /// could make its system throw our reply away.
+    fn peer_is_done(&self) -> bool {
+        self.inbox.is_empty() && self.body == Body::EMPTY && !self.head.persists()
+    }
+}

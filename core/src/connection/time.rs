@@ -1,0 +1,87 @@
+//! What happens when nothing happens: the deadline of each wait, and the move when it has passed.
+//!
+//! Deadlines are worked out anew at every step and stored nowhere, so that none can be out of date.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use super::{Connection, Pending, State};
+use crate::{Handler, Patience};
+
+/// Bytes moved since some moment: what the least rate is measured by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flow {
+    since: Duration,
+    moved: u64,
+}
+
+/// Counts `n` bytes in a flow, if it has begun.
+pub(super) fn count(flow: &mut Option<Flow>, n: usize) {
+    if let Some(flow) = flow {
+        flow.moved += n as u64;
+    }
+}
+
+/// When a flow, which begins now if it has not begun, is too slow.
+fn too_slow(flow: &mut Option<Flow>, now: Duration, patience: &Patience) -> Duration {
+    let Flow { since, moved } = *flow.get_or_insert(Flow {
+        since: now,
+        moved: 0,
+    });
+    since + patience.grace + Duration::from_secs(moved / u64::from(patience.rate.max(1)))
+}
+
+impl<F, H: Handler> Connection<F, H> {
+    /// Until when the pending want makes sense.
+    pub(super) fn deadline(&mut self) -> Option<Duration> {
+        let patience = self.config.patience;
+        let waits = match (self.pending, &self.state) {
+            (Pending::Read, State::Head) if !self.inbox.is_empty() => patience.head,
+            (Pending::Read, State::Head) if self.rests() => patience.idle,
+            (Pending::Read, State::Head) => patience.rest.min(patience.idle),
+            (Pending::Read, State::Linger) => patience.linger,
+            (Pending::Ask, _) => patience.ask,
+            (Pending::Read, _) => {
+                return Some(too_slow(&mut self.inward, self.now.tick, &patience));
+            }
+            (Pending::Write | Pending::Fill | Pending::Copy, _) => {
+                return Some(too_slow(&mut self.outward, self.now.tick, &patience));
+            }
+            (Pending::Start | Pending::Log | Pending::Shutdown | Pending::Close, _) => return None,
+        };
+        Some(self.since + waits)
+    }
+
+    /// The deadline of the pending want has passed.
+    pub(super) fn expire(&mut self) {
+        match (self.pending, &self.state) {
+            (Pending::Read, State::Head) if self.inbox.is_empty() && !self.rests() => self.rest(),
+            (Pending::Read, State::Head) if self.inbox_is_blank() => self.state = State::Closed,
+            (Pending::Read, State::Head) => self.time_out_head(),
+            (Pending::Read, State::Drain(_) | State::Linger) => self.state = State::Closed,
+            (Pending::Ask, _) => _ = self.abandon(504, &"The file system takes too long"),
+            (Pending::Read, _) => _ = self.abandon(408, &"The content comes too slowly"),
+            _ => {
+                self.outbox.eat(self.outbox.len());
+                self.reply.sent(usize::MAX);
+                self.abandon(408, &"The reply is taken too slowly");
+            }
+        }
+    }
+
+    /// Gives memory back while nothing is going on.
+    fn rest(&mut self) {
+        self.inbox.release();
+        self.outbox.release();
+        self.head.release();
+        self.log = String::new();
+    }
+
+    fn rests(&self) -> bool {
+        self.inbox
+            .capacity()
+            .max(self.outbox.capacity())
+            .max(self.head.capacity())
+            == 0
+    }
+}

@@ -1,0 +1,103 @@
+//! Text made safe for where it goes: HTML, a log line, a status line, Python's quotes.
+//!
+//! All but [`Repr`] are writers around a writer, so that nothing is collected first.
+
+use core::fmt::{self, Display, Write};
+
+use crate::Buffer;
+
+/// Writes `&`, `<` and `>` as HTML wants them; quotes stay, as with CPython's
+/// `html.escape(quote=False)`.
+pub(crate) struct Html<'a>(pub(crate) &'a mut dyn Write);
+
+impl Write for Html<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some(at) = rest.find(['&', '<', '>']) {
+            self.0.write_str(&rest[..at])?;
+            self.0.write_str(match rest.as_bytes()[at] {
+                b'&' => "&amp;",
+                b'<' => "&lt;",
+                _ => "&gt;",
+            })?;
+            rest = &rest[at + 1..];
+        }
+        self.0.write_str(rest)
+    }
+}
+
+/// Writes control characters as `\x1b` and doubles backslashes: nobody's request moves the cursor
+/// of whoever reads the log.
+pub(crate) struct Log<'a>(pub(crate) &'a mut dyn Write);
+
+impl Write for Log<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some(at) = rest.find(|char: char| char.is_control() || char == '\\') {
+            self.0.write_str(&rest[..at])?;
+            let char = rest[at..].chars().next().unwrap_or_default();
+            match char {
+                '\\' => self.0.write_str("\\\\")?,
+                _ => write!(self.0, "\\x{:02x}", u32::from(char))?,
+            }
+            rest = &rest[at + char.len_utf8()..];
+        }
+        self.0.write_str(rest)
+    }
+}
+
+/// Writes one byte for each character up to U+00FF: the encoding of a head. A line break, a NUL
+/// or a character beyond cannot stand there and is an error.
+pub(crate) struct Latin1<'a>(pub(crate) &'a mut Buffer);
+
+impl Write for Latin1<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.contains(|char: char| matches!(char, '\r' | '\n' | '\0') || char > '\u{ff}') {
+            return Err(fmt::Error);
+        }
+        if text.is_ascii() {
+            self.0.push(text.as_bytes());
+        } else {
+            text.chars().for_each(|char| self.0.push(&[char as u8]));
+        }
+        Ok(())
+    }
+}
+
+/// Counts the bytes that are written, and keeps none.
+pub(crate) struct Count(pub(crate) usize);
+
+impl Write for Count {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
+}
+
+/// Text in quotes as Python's `repr` has them, for characters up to U+00FF.
+pub(crate) struct Repr<'a>(pub(crate) &'a str);
+
+impl Display for Repr<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quote = if self.0.contains('\'') && !self.0.contains('"') {
+            '"'
+        } else {
+            '\''
+        };
+        out.write_char(quote)?;
+        for char in self.0.chars() {
+            match char {
+                '\\' => out.write_str("\\\\")?,
+                '\t' => out.write_str("\\t")?,
+                '\n' => out.write_str("\\n")?,
+                '\r' => out.write_str("\\r")?,
+                char if char == quote => write!(out, "\\{char}")?,
+                '\0'..='\x1f' | '\x7f'..='\u{a0}' | '\u{ad}' => {
+                    write!(out, "\\x{:02x}", u32::from(char))?
+                }
+                char => out.write_char(char)?,
+            }
+        }
+        out.write_char(quote)
+    }
+}

@@ -1,0 +1,275 @@
+//! [`Exchange`]: a request and the reply to it, as a handler sees them, under Python's names.
+
+use core::fmt::{self, Display, Write};
+
+use alloc::string::String;
+
+use crate::escape::{Count, Html, Latin1, Log};
+use crate::reply::{Framing, Reply, Stage};
+use crate::wire::{Head, Version};
+use crate::{Buffer, Config, Next, Now, Protocol, date, status};
+
+/// A request and the reply to it. Lent to a [`Handler`](crate::Handler) whenever it is told
+/// something; what it lends of the request outlives the call that asked for it.
+pub struct Exchange<'a> {
+    pub(crate) head: &'a Head,
+    pub(crate) peer: &'a str,
+    pub(crate) config: &'a Config,
+    pub(crate) now: Now,
+    pub(crate) reply: &'a mut Reply,
+    pub(crate) outbox: &'a mut Buffer,
+    pub(crate) log: &'a mut String,
+}
+
+impl<'a> Exchange<'a> {
+    /// The method: `GET`. Case counts.
+    pub fn command(&self) -> &'a str {
+        self.head.command()
+    }
+
+    /// The request target as it came: `/a%20b?query`. [`Path::parse`](crate::Path::parse) makes it
+    /// the name of a file.
+    pub fn target(&self) -> &'a str {
+        self.head.target()
+    }
+
+    /// The request line as it came, without its end.
+    pub fn request_line(&self) -> &'a str {
+        self.head.request_line()
+    }
+
+    /// The version that the peer speaks.
+    pub fn version(&self) -> Version {
+        self.head.version()
+    }
+
+    /// The first field of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        self.head.field(name)
+    }
+
+    /// All fields, in the order in which they came.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.head.fields()
+    }
+
+    /// The peer's address, as the adapter gave it.
+    pub fn peer(&self) -> &'a str {
+        self.peer
+    }
+
+    /// The time of this step.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Starts the reply: logs the request, writes the status line with the status's own phrase,
+    /// then `Server` and `Date`.
+    pub fn send_response(&mut self, status: u16) {
+        let known = status::phrase(status);
+        self.send_response_with(status, if known == status::UNKNOWN { "" } else { known });
+    }
+
+    /// The same with another phrase.
+    pub fn send_response_with(&mut self, status: u16, phrase: impl Display) {
+        self.start(status, &phrase);
+    }
+
+    fn start(&mut self, status: u16, phrase: &dyn Display) {
+        let line = self.head.request_line();
+        self.log(format_args!("\"{line}\" {status} -"));
+        if self.reply.stage != Stage::Start {
+            return self.reply.blame("called send_response() twice");
+        }
+        (self.reply.stage, self.reply.status) = (Stage::Head, status);
+        let protocol = self.config.protocol.as_str();
+        if write!(Latin1(self.outbox), "{protocol} {status} {phrase}").is_err() {
+            self.reply
+                .blame("gave send_response() a phrase that no status line can hold");
+        }
+        self.outbox.push(b"\r\n");
+        self.send_header("Server", self.config.server);
+        if let Some(unix) = self.now.unix {
+            self.send_date("Date", unix);
+        }
+    }
+
+    /// Adds a field to the head.
+    ///
+    /// A line break, a NUL or a character above U+00FF in it is a mistake that the peer gets to see
+    /// as a 500, and nothing of it.
+    pub fn send_header(&mut self, name: &str, value: impl Display) {
+        self.field(name, &value);
+    }
+
+    fn field(&mut self, name: &str, value: &dyn Display) {
+        if self.reply.stage != Stage::Head {
+            return self.reply.blame("called send_header() outside of a head");
+        }
+        let token = !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b':');
+        let start = self.outbox.len();
+        if !token || write!(Latin1(self.outbox), "{name}: {value}").is_err() {
+            return self
+                .reply
+                .blame("gave send_header() what no field can hold");
+        }
+        let value = self.outbox.filled()[start + name.len() + 2..].trim_ascii();
+        if name.eq_ignore_ascii_case("content-length") {
+            self.reply.length = str::from_utf8(value)
+                .ok()
+                .and_then(|value| value.parse().ok());
+        } else if name.eq_ignore_ascii_case("connection") {
+            self.reply.connection = true;
+            self.reply.close |= value.eq_ignore_ascii_case(b"close");
+        }
+        self.outbox.push(b"\r\n");
+    }
+
+    /// Adds a field with a date in it, in seconds since 1970.
+    pub fn send_date(&mut self, name: &str, unix: i64) {
+        let date = date::format(unix);
+        self.field(name, &str::from_utf8(&date).expect("a date is ASCII"));
+    }
+
+    /// Ends the head and so decides how the content is framed (RFC 9112 §6.3): by the
+    /// `Content-Length` that was sent, else in chunks if the peer knows them, else by closing.
+    pub fn end_headers(&mut self) {
+        if self.reply.stage != Stage::Head {
+            return self.reply.blame("called end_headers() outside of a head");
+        }
+        let modern = self.config.protocol == Protocol::Http11;
+        let framing = match self.reply.length {
+            _ if self.command() == "HEAD" || matches!(self.reply.status, ..200 | 204 | 304) => {
+                Framing::Empty
+            }
+            Some(length) => Framing::Length(length),
+            None if modern && self.version() == Version::Http11 => Framing::Chunked,
+            None => Framing::Close,
+        };
+        match framing {
+            Framing::Chunked => self.send_header("Transfer-Encoding", "chunked"),
+            Framing::Close => self.reply.close = true,
+            _ => {}
+        }
+        // RFC 9112 §9.6: who closes says so; §9.3: HTTP/1.0 is told that the connection stays.
+        if modern && !self.reply.connection && self.reply.status >= 200 {
+            match self.version() {
+                _ if self.reply.close => self.send_header("Connection", "close"),
+                Version::Http11 => {}
+                _ => self.send_header("Connection", "keep-alive"),
+            }
+        }
+        self.outbox.push(b"\r\n");
+        self.reply
+            .end_head(framing, self.version() == Version::Http09, self.outbox);
+    }
+
+    /// Adds content. It is framed as [`end_headers`](Self::end_headers) decided, and dropped where
+    /// the reply has none, as after HEAD.
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.reply.write(bytes, self.outbox);
+    }
+
+    /// Whether so much was written that the peer should take it first: return
+    /// [`Next::Flush`] before the next [`write`](Self::write).
+    pub fn wants_flush(&self) -> bool {
+        self.outbox.len() >= self.config.limits.outbox
+    }
+
+    /// Replies with an error page, with `message` in place of the status's own phrase. The
+    /// connection closes afterwards.
+    pub fn send_error(&mut self, status: u16, message: impl Display) -> Next {
+        self.error(status, &message, status::explanation(status))
+    }
+
+    /// The same with another explanation.
+    pub fn send_error_with(
+        &mut self,
+        status: u16,
+        message: impl Display,
+        explanation: &str,
+    ) -> Next {
+        self.error(status, &message, explanation)
+    }
+
+    fn error(&mut self, status: u16, message: &dyn Display, explanation: &str) -> Next {
+        self.log(format_args!("code {status}, message {message}"));
+        self.start(status, message);
+        self.send_header("Connection", "close");
+        let page = ErrorPage {
+            status,
+            message,
+            explanation,
+        };
+        let content = status >= 200 && !matches!(status, 204 | 205 | 304);
+        if content {
+            let mut count = Count(0);
+            write!(count, "{page}").expect("counting does not fail");
+            self.send_header("Content-Type", "text/html;charset=utf-8");
+            self.send_header("Content-Length", count.0);
+        }
+        self.end_headers();
+        if content && self.command() != "HEAD" && self.reply.fault.is_none() {
+            // The length is known and the page is small: it goes past `write`, which wants bytes.
+            let start = self.outbox.len();
+            write!(self.outbox, "{page}").expect("a buffer takes everything");
+            self.reply.count(self.outbox.len() - start);
+        }
+        Next::Done
+    }
+
+    /// Adds a line to the log, under the peer's address and the time.
+    pub fn log(&mut self, message: impl Display) {
+        let local = self
+            .now
+            .unix
+            .map(|unix| date::format_log(unix + i64::from((self.config.local_offset)(unix))));
+        let time = local
+            .as_ref()
+            .map_or("-", |local| str::from_utf8(local).expect("a date is ASCII"));
+        self.log.push_str(self.peer);
+        self.log.push_str(" - - [");
+        self.log.push_str(time);
+        self.log.push_str("] ");
+        write!(Log(self.log), "{message}").expect("a string takes everything");
+        self.log.push('\n');
+    }
+
+    /// Closes the connection after this reply. Call it before [`end_headers`](Self::end_headers),
+    /// so that the peer is told.
+    pub fn close(&mut self) {
+        self.reply.close = true;
+    }
+}
+
+/// CPython's error page.
+struct ErrorPage<'a> {
+    status: u16,
+    message: &'a dyn Display,
+    explanation: &'a str,
+}
+
+impl Display for ErrorPage<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ErrorPage {
+            status,
+            message,
+            explanation,
+        } = self;
+        out.write_str(ERROR_PAGE)?;
+        write!(
+            out,
+            "        <p>Error code: {status}</p>\n        <p>Message: "
+        )?;
+        write!(Html(out), "{message}")?;
+        write!(out, ".</p>\n        <p>Error code explanation: {status} - ")?;
+        Html(out).write_str(explanation)?;
+        out.write_str(".</p>\n    </body>\n</html>\n")
+    }
+}
+
+const ERROR_PAGE: &str = "<!DOCTYPE HTML>\n<html lang=\"en\">\n    <head>\n        <meta charset=\"utf-8\">\n        \
+    <title>Error response</title>\n    </head>\n    <body>\n        <h1>Error response</h1>\n";

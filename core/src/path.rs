@@ -1,0 +1,154 @@
+//! [`Path`]: a request target, decoded, that can only name something below the root.
+//!
+//! The rules are those of CPython's `translate_path`: cut the query, percent-decode, then resolve
+//! `.`, `..` and empty segments as text, before any disk is asked.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The name of something in the tree: segments joined by `/`, none of them empty, `.` or `..`,
+/// none with a NUL. It is relative to the root and cannot lead out of it; the empty path is the
+/// root itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Path {
+    bytes: Vec<u8>,
+    slash: bool,
+}
+
+impl Path {
+    /// The path that a request target means, or `None` if no file can have such a name (it holds
+    /// a NUL).
+    ///
+    /// ```
+    /// # use sanserve_core::Path;
+    /// let path = Path::parse("/a/./b//../c%20d/?q#f").unwrap();
+    /// assert_eq!((path.as_bytes(), path.ends_with_slash()), (&b"a/c d"[..], true));
+    /// assert_eq!(Path::parse("/../../etc/passwd").unwrap().as_bytes(), b"etc/passwd");
+    /// assert_eq!(Path::parse("/%00"), None);
+    /// ```
+    pub fn parse(target: &str) -> Option<Path> {
+        let mut bytes = decode(target);
+        if bytes.contains(&0) {
+            return None;
+        }
+        // The segments are moved to the front of the very same bytes.
+        let (mut end, mut at) = (0, 0);
+        let slash = bytes.last() == Some(&b'/');
+        while at < bytes.len() {
+            let len = bytes[at..]
+                .iter()
+                .position(|&byte| byte == b'/')
+                .unwrap_or(bytes.len() - at);
+            match &bytes[at..at + len] {
+                b"" | b"." => {}
+                b".." => {
+                    end = bytes[..end]
+                        .iter()
+                        .rposition(|&byte| byte == b'/')
+                        .unwrap_or(0)
+                }
+                _ => {
+                    if end > 0 {
+                        bytes[end] = b'/';
+                        end += 1;
+                    }
+                    bytes.copy_within(at..at + len, end);
+                    end += len;
+                }
+            }
+            at += len + 1;
+        }
+        bytes.truncate(end);
+        Some(Path { bytes, slash })
+    }
+
+    /// The path as bytes: no `/` at either end, not necessarily UTF-8.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether the target ended with a `/`, in whatever spelling. It then means a directory.
+    pub fn ends_with_slash(&self) -> bool {
+        self.slash
+    }
+
+    /// The segments, from the root on.
+    pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes
+            .split(|&byte| byte == b'/')
+            .filter(|segment| !segment.is_empty())
+    }
+
+    /// The last segment; empty for the root.
+    pub fn file_name(&self) -> &[u8] {
+        self.bytes
+            .rsplit(|&byte| byte == b'/')
+            .next()
+            .unwrap_or_default()
+    }
+
+    /// Goes down to `name`.
+    ///
+    /// # Panics
+    /// If `name` is not one plain segment: that is for the caller to know.
+    pub fn push(&mut self, name: &str) {
+        let plain = !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']);
+        assert!(plain, "{name:?} is not one segment of a path");
+        if !self.bytes.is_empty() {
+            self.bytes.push(b'/');
+        }
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.slash = false;
+    }
+
+    /// Goes up to the directory that holds this, unless this is the root.
+    pub fn pop(&mut self) {
+        let end = self
+            .bytes
+            .iter()
+            .rposition(|&byte| byte == b'/')
+            .unwrap_or(0);
+        self.bytes.truncate(end);
+        self.slash = true;
+    }
+}
+
+/// The bytes that a target's path stands for: query and fragment cut off, percent-encoding undone,
+/// U+FFFD for whatever is not UTF-8. A file name that is not UTF-8 itself is spelled with
+/// surrogates, as CPython does: `%ED%B3%BF`, which is U+DCFF, means the byte FF.
+///
+/// A character above U+007F stands for one byte that came raw, see [`Head`](crate::wire::Head).
+pub fn decode(target: &str) -> Vec<u8> {
+    let path = target.split(['#', '?']).next().unwrap_or_default();
+    let mut bytes = Vec::with_capacity(path.len());
+    if path.is_ascii() {
+        bytes.extend(percent_encoding::percent_decode_str(path));
+    } else {
+        let raw: Vec<u8> = path.chars().map(|char| char as u8).collect();
+        bytes.extend(percent_encoding::percent_decode(&raw));
+    }
+    if core::str::from_utf8(&bytes).is_ok() {
+        return bytes;
+    }
+    surrogates(&bytes).unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned().into_bytes())
+}
+
+/// Turns the surrogates U+DC80 to U+DCFF, three bytes each, into the bytes that they stand for;
+/// `None` if anything else here is not UTF-8.
+fn surrogates(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut name = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let valid = core::str::from_utf8(rest).map_or_else(|error| error.valid_up_to(), str::len);
+        name.extend_from_slice(&rest[..valid]);
+        rest = match &rest[valid..] {
+            [] => &[],
+            [0xED, second @ (0xB2 | 0xB3), third @ 0x80..=0xBF, rest @ ..] => {
+                name.push((second & 3) << 6 | (third & 0x3F));
+                rest
+            }
+            _ => return None,
+        };
+    }
+    Some(name)
+}

@@ -1,0 +1,94 @@
+//! All that passes between a [`Connection`](crate::Connection) and the adapter that carries it.
+//!
+//! The connection wants one thing of the world at a time. The adapter does it and says what it
+//! got; that answer is the argument of the next step. Nothing else is exchanged.
+
+use core::time::Duration;
+
+use alloc::vec::Vec;
+
+use crate::{Entry, FsError, Opened, Path};
+
+/// What time it is, as the adapter sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Time since some fixed moment; must never go back. Deadlines are on this scale.
+    pub tick: Duration,
+    /// Seconds since 1970-01-01 00:00 UTC, if the machine knows the date. Without it replies have
+    /// no `Date` (RFC 9110 §6.6.1) and log lines no time.
+    pub unix: Option<i64>,
+}
+
+/// One thing wanted, and until when.
+#[derive(Debug)]
+pub struct Step<'a, F> {
+    /// What the connection wants next.
+    pub want: Want<'a, F>,
+    /// The [`Now::tick`] after which there is no point in going on: let the operation expire and
+    /// answer [`Got::Nothing`]. Every wait for the peer has one.
+    pub by: Option<Duration>,
+}
+
+/// What a connection wants of its adapter. Each variant says which answer fits; an answer of
+/// another kind panics, and [`Got::Nothing`] ("not yet, ask again") fits all of them.
+#[derive(Debug)]
+pub enum Want<'a, F> {
+    /// Read from the peer into this room, which is never empty.
+    /// [`Got::Bytes`]: how many bytes came; 0 says that the peer will send no more.
+    Read(&'a mut [u8]),
+    /// Write these bytes, never none, to the peer. [`Got::Bytes`]: how many went, perhaps fewer.
+    Write(&'a [u8]),
+    /// Read the file from offset `at` into this room, which is never empty.
+    /// [`Got::Bytes`]: how many bytes came; 0 says that the file has ended.
+    Fill {
+        /// The open file.
+        file: &'a mut F,
+        /// Offset in bytes.
+        at: u64,
+        /// Room that ends where the reply's range ends, at the latest.
+        into: &'a mut [u8],
+    },
+    /// Send `len` bytes of the file from offset `at` to the peer without passing them through
+    /// here. Wanted only of files that were opened as [`sendable`](Opened::File).
+    /// [`Got::Bytes`]: how many went, perhaps fewer; 0 says that the file has ended.
+    Copy {
+        /// The open file.
+        file: &'a mut F,
+        /// Offset in bytes.
+        at: u64,
+        /// How many bytes are left to send; never 0.
+        len: u64,
+    },
+    /// Ask the file system; [`FileSystem::answer`](crate::FileSystem::answer) does.
+    Ask(&'a Ask),
+    /// Print finished log lines, each ended by a newline. Any answer will do.
+    Log(&'a str),
+    /// Tell the peer that nothing more will come, but go on reading. Any answer will do.
+    Shutdown,
+    /// The end: drop the connection and close the link.
+    Close,
+}
+
+/// A question to the file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// What is there, opened if it is a file? [`Got::Opened`] is the answer.
+    Open(Path),
+    /// What does this directory hold? [`Got::Listed`] is the answer.
+    List(Path),
+}
+
+/// What came of a [`Want`].
+#[derive(Debug)]
+pub enum Got<F> {
+    /// It did not happen (yet), or there is nothing to tell. Also the argument of the first step.
+    Nothing,
+    /// So many bytes were moved.
+    Bytes(usize),
+    /// The answer to [`Ask::Open`].
+    Opened(Result<Opened<F>, FsError>),
+    /// The answer to [`Ask::List`].
+    Listed(Result<Vec<Entry>, FsError>),
+    /// The link is gone or, to [`Want::Fill`], the file cannot be read.
+    Failed,
+}

@@ -1,0 +1,75 @@
+//! [`Bad`]: everything that can be wrong with a request, and the status that it deserves.
+
+/// What is wrong with a request. None of these leaves room to go on: after the reply the
+/// connection closes, and what follows on it is not taken for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Bad {
+    /// The request line is longer than [`Limits::request_line`](crate::Limits::request_line).
+    LineTooLong,
+    /// The request line has not two or three words, or holds a control character.
+    Line,
+    /// The last word of the request line is no HTTP version.
+    Version,
+    /// HTTP/2.0 or later, which is another protocol.
+    VersionTooHigh,
+    /// Two words, as in HTTP/0.9, but not `GET`.
+    Simple,
+    /// The fields are longer than [`Limits::fields`](crate::Limits::fields).
+    FieldsTooLong,
+    /// There are more than [`FIELDS_MAX`](super::FIELDS_MAX) fields.
+    TooManyFields,
+    /// A line that is no field (RFC 9112 §5): a blank before the colon, a folded line, a bare CR,
+    /// a control character.
+    Field,
+    /// `Content-Length` is not one plain number (RFC 9112 §6.3).
+    Length,
+    /// `Transfer-Encoding` does not end in `chunked`, comes beside `Content-Length`, or in HTTP/1.0
+    /// (RFC 9112 §6.1).
+    Coding,
+    /// `Transfer-Encoding` names a coding before `chunked`, which is not known here.
+    UnknownCoding,
+    /// Chunked content that does not follow RFC 9112 §7.1.
+    Chunk,
+    /// The peer stopped in the middle of a request.
+    Incomplete,
+}
+
+impl Bad {
+    /// The status of the reply.
+    pub fn status(self) -> u16 {
+        match self {
+            Bad::LineTooLong => 414,
+            Bad::FieldsTooLong | Bad::TooManyFields => 431,
+            Bad::UnknownCoding => 501,
+            Bad::VersionTooHigh => 505,
+            _ => 400,
+        }
+    }
+
+    /// What to say in place of the status's own phrase; CPython's words where it has some. `None`
+    /// where they quote the request line: see [`Head::complaint`](super::Head::complaint).
+    pub(super) fn message(self) -> Option<&'static str> {
+        Some(match self {
+            Bad::LineTooLong => "URI Too Long",
+            Bad::FieldsTooLong => "Line too long",
+            Bad::TooManyFields => "Too many headers",
+            Bad::Field => "Bad header field",
+            Bad::Length => "Bad Content-Length",
+            Bad::Coding => "Bad Transfer-Encoding",
+            Bad::UnknownCoding => "Unsupported Transfer-Encoding",
+            Bad::Chunk => "Bad chunked content",
+            Bad::Incomplete => "Incomplete request",
+            Bad::Line | Bad::Version | Bad::VersionTooHigh | Bad::Simple => return None,
+        })
+    }
+
+    /// The sentence that explains it on the error page, where the status's own would not do.
+    pub fn explanation(self) -> Option<&'static str> {
+        match self {
+            Bad::FieldsTooLong => Some("got more than 65536 bytes when reading header line"),
+            Bad::TooManyFields => Some("got more than 100 headers"),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! [`Head`]: request line and fields, searched once and parsed once however the bytes arrive.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Display};
+use core::ops::Range;
+
+use super::Bad;
+use super::line::{self, Line, Version};
+use crate::Limits;
+use crate::escape::Repr;
+
+/// How many fields a request may have.
+pub const FIELDS_MAX: usize = 100;
+
+/// A request head. It keeps its memory from one request to the next.
+///
+/// All text is decoded as ISO-8859-1, as CPython does: each character up to U+00FF is one byte
+/// that was sent.
+#[derive(Debug)]
+pub struct Head {
+    /// The request line without its end, then the field lines.
+    text: String,
+    /// Length of the request line in `text`.
+    line_len: usize,
+    line: Line,
+    fields: Vec<Field>,
+    search: Search,
+}
+
+/// Where a field lies in the text.
+#[derive(Debug)]
+struct Field {
+    name: Range<u32>,
+    value: Range<u32>,
+}
+
+/// How far the input has been looked at.
+#[derive(Debug, Clone, Copy)]
+enum Search {
+    /// No line end in this many bytes.
+    Line(usize),
+    /// The fields start at `from`; no empty line begins before `at`.
+    Fields { from: usize, at: usize },
+    /// Found, or given up. The next call starts anew.
+    Done,
+}
+
+impl Head {
+    /// An empty one, which allocates nothing.
+    pub const fn new() -> Self {
+        let line = Line {
+            command: 0..0,
+            target: 0..0,
+            version: Version::Http10,
+            simple: false,
+        };
+        Head {
+            text: String::new(),
+            line_len: 0,
+            line,
+            fields: Vec::new(),
+            search: Search::Done,
+        }
+    }
+
+    /// Looks for a head at the start of `input`, which is everything that has arrived and was not
+    /// used yet. `Ok(None)`: it is not all there; come again with the same bytes and more.
+    /// `Ok(Some(n))`: it is, and took `n` bytes; the next call starts a new head.
+    ///
+    /// # Errors
+    /// What is wrong, as soon as that is clear. What was read so far can still be asked for: an
+    /// error page quotes it.
+    pub fn parse(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, Bad> {
+        if let Search::Done = self.search {
+            self.clear();
+        }
+        let result = match self.search {
+            Search::Fields { from, at } => self.find_fields(input, from, at, limits),
+            _ => self.find_line(input, limits),
+        };
+        if !matches!(result, Ok(None)) {
+            self.search = Search::Done;
+        }
+        result
+    }
+
+    /// Forgets everything but the memory.
+    fn clear(&mut self) {
+        self.text.clear();
+        self.fields.clear();
+        *self = Head {
+            text: core::mem::take(&mut self.text),
+            fields: core::mem::take(&mut self.fields),
+            ..Head::new()
+        };
+        self.search = Search::Line(0);
+    }
+
+    fn find_line(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, Bad> {
+        // RFC 9112 §2.2: one empty line before the request line is forgiven.
+        let start = match input {
+            [b'\r', b'\n', ..] => 2,
+            [b'\n', ..] => 1,
+            _ => 0,
+        };
+        let Search::Line(at) = self.search else {
+            unreachable!("the line is looked for first")
+        };
+        let at = at.max(start).min(input.len());
+        let newline = input[at..].iter().position(|&byte| byte == b'\n');
+        let end = newline.map_or(input.len(), |len| at + len + 1);
+        if end.saturating_sub(start) > limits.request_line {
+            return Err(Bad::LineTooLong);
+        }
+        if newline.is_none() {
+            // A lone CR may yet turn out to be half of an empty line.
+            self.search = Search::Line(if input == b"\r" { 0 } else { end });
+            return Ok(None);
+        }
+        let line = &input[start..end - 1];
+        decode(line.strip_suffix(b"\r").unwrap_or(line), &mut self.text);
+        self.line_len = self.text.len();
+        self.line = line::parse(&self.text)?;
+        if self.line.simple {
+            return Ok(Some(end));
+        }
+        self.find_fields(input, end, end - 1, limits)
+    }
+
+    /// Looks for the empty line: an LF, then another or CR LF.
+    fn find_fields(
+        &mut self,
+        input: &[u8],
+        from: usize,
+        at: usize,
+        limits: &Limits,
+    ) -> Result<Option<usize>, Bad> {
+        let mut at = at;
+        while let Some(len) = input[at..].iter().position(|&byte| byte == b'\n') {
+            let end = at + len + 1;
+            let empty = match &input[end..] {
+                [b'\n', ..] => 1,
+                [b'\r', b'\n', ..] => 2,
+                [] | [b'\r'] => return self.want_fields(input, from, end - 1, limits),
+                _ => 0,
+            };
+            if empty > 0 {
+                if end - from > limits.fields {
+                    return Err(Bad::FieldsTooLong);
+                }
+                self.parse_fields(&input[from..end + empty])?;
+                return Ok(Some(end + empty));
+            }
+            at = end;
+        }
+        self.want_fields(input, from, input.len(), limits)
+    }
+
+    fn want_fields(
+        &mut self,
+        input: &[u8],
+        from: usize,
+        at: usize,
+        limits: &Limits,
+    ) -> Result<Option<usize>, Bad> {
+        // The CR of an empty line may be there already.
+        if input.len() - from > limits.fields + 1 {
+            return Err(Bad::FieldsTooLong);
+        }
+        self.search = Search::Fields { from, at };
+        Ok(None)
+    }
+
+    /// Parses the field lines, with the empty line behind them.
+    fn parse_fields(&mut self, lines: &[u8]) -> Result<(), Bad> {
+        decode(lines, &mut self.text);
+        let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
+        match httparse::parse_headers(&self.text.as_bytes()[self.line_len..], &mut slots) {
+            Ok(httparse::Status::Complete((_, fields))) => {
+                // httparse lends slices of the text; what is kept is where they lie.
+                let start = self.text.as_ptr() as usize;
+                let span = |slice: &[u8]| {
+                    let at = (slice.as_ptr() as usize - start) as u32;
+                    at..at + slice.len() as u32
+                };
+                self.fields.extend(fields.iter().map(|field| Field {
+                    name: span(field.name.as_bytes()),
+                    value: span(field.value),
+                }));
+                Ok(())
+            }
+            Err(httparse::Error::TooManyHeaders) => Err(Bad::TooManyFields),
+            _ => Err(Bad::Field),
+        }
+    }
+
+    /// The request line as it came, without its end. Empty if there was none, or too long a one.
+    pub fn request_line(&self) -> &str {
+        &self.text[..self.line_len]
+    }
+
+    /// The method, such as `GET`; empty after a bad request line.
+    pub fn command(&self) -> &str {
+        &self.text[self.line.command.clone()]
+    }
+
+    /// The request target as it came; empty after a bad request line.
+    pub fn target(&self) -> &str {
+        &self.text[self.line.target.clone()]
+    }
+
+    /// The version that the peer speaks.
+    pub fn version(&self) -> Version {
+        self.line.version
+    }
+
+    /// The value of the first field of this name, in any case, without blanks around it.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// All fields, names as they came, in the order in which they came.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let part = |range: &Range<u32>| &self.text[range.start as usize..range.end as usize];
+        self.fields
+            .iter()
+            .map(move |field| (part(&field.name), part(&field.value)))
+    }
+
+    /// Whether one of the fields of this name holds `token` in its list, as `Connection` may hold
+    /// `close` (RFC 9110 §7.6.1).
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        self.fields()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name))
+            .flat_map(|(_, value)| value.split(','))
+            .any(|item| item.trim_matches([' ', '\t']).eq_ignore_ascii_case(token))
+    }
+
+    /// Whether the peer means to send another request on this connection (RFC 9112 §9.3).
+    pub fn persists(&self) -> bool {
+        match self.line.version {
+            Version::Http09 => false,
+            Version::Http10 => {
+                self.has_token("connection", "keep-alive") && !self.has_token("connection", "close")
+            }
+            Version::Http11 => !self.has_token("connection", "close"),
+        }
+    }
+
+    /// What an error page and the log say of this head, in CPython's words.
+    pub fn complaint(&self, bad: Bad) -> impl Display {
+        Complaint { head: self, bad }
+    }
+
+    /// Gives the memory back.
+    pub fn release(&mut self) {
+        *self = Head::new();
+    }
+
+    /// How many bytes it has allocated.
+    pub fn capacity(&self) -> usize {
+        self.text.capacity() + self.fields.capacity() * size_of::<Field>()
+    }
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Head::new()
+    }
+}
+
+/// Appends bytes as text, one character for each.
+fn decode(bytes: &[u8], text: &mut String) {
+    match core::str::from_utf8(bytes) {
+        Ok(ascii) if bytes.is_ascii() => text.push_str(ascii),
+        _ => text.extend(bytes.iter().map(|&byte| char::from(byte))),
+    }
+}
+
+struct Complaint<'a> {
+    head: &'a Head,
+    bad: Bad,
+}
+
+impl Display for Complaint<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.head.request_line();
+        let word = |range: Option<Range<usize>>| range.map_or("", |range| &line[range]);
+        match self.bad {
+            Bad::Version => write!(
+                out,
+                "Bad request version ({})",
+                Repr(word(line::words(line).last()))
+            ),
+            Bad::VersionTooHigh => {
+                write!(
+                    out,
+                    "Invalid HTTP version ({})",
+                    word(line::words(line).last()).trim_start_matches("HTTP/")
+                )
+            }
+            Bad::Simple => write!(
+                out,
+                "Bad HTTP/0.9 request type ({})",
+                Repr(word(line::words(line).next()))
+            ),
+            bad => match bad.message() {
+                Some(message) => out.write_str(message),
+                None => write!(out, "Bad request syntax ({})", Repr(line)),
+            },
+        }
+    }
+}
