@@ -45,8 +45,8 @@ impl Protocol {
 pub struct Limits {
     /// The request line with its end; a longer one gets 414.
     pub request_line: usize,
-    /// All field lines together, and the trailer of chunked content; more gets 431. How many
-    /// fields there may be is fixed: [`FIELDS_MAX`](crate::wire::FIELDS_MAX).
+    /// All field lines together; more gets 431. How many fields there may be is fixed:
+    /// [`FIELDS_MAX`](crate::wire::FIELDS_MAX).
     pub fields: usize,
     /// Content of a request that nobody read, thrown away to keep the connection. Where there is
     /// more, the connection closes.

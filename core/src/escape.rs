@@ -93,7 +93,7 @@ impl Display for Repr<'_> {
                 '\r' => out.write_str("\\r")?,
                 char if char == quote => write!(out, "\\{char}")?,
                 '\0'..='\x1f' | '\x7f'..='\u{a0}' | '\u{ad}' => {
-                    write!(out, "\\x{:02x}", u32::from(char))?
+                    write!(out, "\\x{:02x}", u32::from(char))?;
                 }
                 char => out.write_char(char)?,
             }

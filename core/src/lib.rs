@@ -1,7 +1,97 @@
 //! An HTTP file server as a state machine. It reads no socket, opens no file, knows no clock and
 //! starts no thread: it says what it *wants*, and is told what came of it.
 //!
-//! Under construction.
+//! # Five concepts
+//!
+//! ```text
+//!        socket, disk, clock                                your code
+//!              |                                                |
+//!  adapter  got|  ^ want              Connection          Event |  ^ Next      Handler
+//!  --------->  v  |  --------->  wire: Head, Body  --------->   v  |  ------->
+//!          step(now, got)       inbox -> .. -> outbox        begin / resume
+//! ```
+//!
+//! - [`Connection`]: the protocol. It owns the buffers of one connection and never fails.
+//! - [`Want`] and [`Got`]: what it wants next, one thing at a time, and what came of that.
+//! - [`Handler`]: answers requests, with [`Event`] and [`Next`] as its own got and want.
+//!   [`Files`] is the one that serves files; yours may be another.
+//! - [`FileSystem`]: what [`Want::Ask`] and [`Want::Fill`] are answered from.
+//! - [`Config`]: limits and deadlines, none of which can be off.
+//!
+//! # The contract
+//!
+//! Every want gets one answer: the value of the adapter's `match` is the next argument of
+//! [`step`](Connection::step). A part is fine. `Bytes(0)` to a `Read` or `Fill` is the end.
+//! [`Got::Nothing`] means "ask me again"; past [`Step::by`] the connection gives up by itself.
+//! [`Got::Failed`] leads to [`Want::Close`]. Time enters through `step` and nowhere else.
+//!
+//! # The loop
+//!
+//! This is a whole adapter, for a peer that says all it has to say at once:
+//!
+//! ```
+//! use sanserve_core::{Config, Connection, FileSystem, Files, Got, Now, Want};
+//! use sanserve_core::{Entry, FsError, Meta, Opened, Path};
+//!
+//! struct OneFile;
+//!
+//! impl FileSystem for OneFile {
+//!     type File = &'static [u8];
+//!     fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError> {
+//!         match path.as_bytes() {
+//!             b"" => Ok(Opened::Directory),
+//!             b"hello.txt" => Ok(Opened::File {
+//!                 file: b"hello\n",
+//!                 meta: Meta { len: 6, modified: None },
+//!                 sendable: false,
+//!             }),
+//!             _ => Err(FsError::NotFound),
+//!         }
+//!     }
+//!     fn list(&self, _: &Path) -> Result<Vec<Entry>, FsError> {
+//!         Ok(vec![Entry { name: b"hello.txt".to_vec(), directory: false, link: false }])
+//!     }
+//!     fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+//!         let rest = &file[at as usize..];
+//!         let n = rest.len().min(into.len());
+//!         into[..n].copy_from_slice(&rest[..n]);
+//!         Ok(n)
+//!     }
+//! }
+//!
+//! let mut input: &[u8] = b"GET /hello.txt HTTP/1.0\r\n\r\n";
+//! let mut output = Vec::new();
+//! let mut conn = Connection::new(Config::default(), "127.0.0.1", Files::new());
+//! let mut got = Got::Nothing;
+//! loop {
+//!     got = match conn.step(Now::default(), got).want {
+//!         Want::Read(into) => {
+//!             let n = input.len().min(into.len());
+//!             into[..n].copy_from_slice(&input[..n]);
+//!             input = &input[n..];
+//!             Got::Bytes(n)
+//!         }
+//!         Want::Write(from) => {
+//!             output.extend_from_slice(from);
+//!             Got::Bytes(from.len())
+//!         }
+//!         Want::Fill { file, at, into } => OneFile.fill(file, at, into),
+//!         Want::Copy { .. } => unreachable!("no file here is sendable"),
+//!         Want::Ask(ask) => OneFile.answer(ask),
+//!         Want::Log(lines) => {
+//!             eprint!("{lines}");
+//!             Got::Nothing
+//!         }
+//!         Want::Shutdown => Got::Nothing,
+//!         Want::Close => break,
+//!     };
+//! }
+//! assert!(output.starts_with(b"HTTP/1.0 200 OK\r\n") && output.ends_with(b"\r\n\r\nhello\n"));
+//! ```
+//!
+//! # Modules
+//!
+//! [`wire`] is the parser alone, [`date`], [`mime`] and [`status`] are CPython's tables and rules.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

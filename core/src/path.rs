@@ -45,7 +45,7 @@ impl Path {
                     end = bytes[..end]
                         .iter()
                         .rposition(|&byte| byte == b'/')
-                        .unwrap_or(0)
+                        .unwrap_or(0);
                 }
                 _ => {
                     if end > 0 {

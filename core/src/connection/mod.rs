@@ -261,11 +261,11 @@ impl<F, H: Handler> Connection<F, H> {
         let room = self.room();
         match self.pending {
             Pending::Read => {
-                // A head comes in small; content is taken in larger pieces.
-                let least = if let State::Head = self.state {
+                // Who rests is lent little, since that is held for as long as nothing comes.
+                let least = if self.rests() {
                     1
                 } else {
-                    self.config.limits.outbox / 4
+                    self.config.limits.outbox / 8
                 };
                 Want::Read(self.inbox.space(least))
             }

@@ -167,10 +167,7 @@ impl<F, H: Handler> Connection<F, H> {
         if self.room() == 0 {
             return self.wait(State::Body, self.output()?);
         }
-        match self
-            .body
-            .next(self.inbox.filled(), self.config.limits.fields)
-        {
+        match self.body.next(self.inbox.filled()) {
             Ok(Piece::Data(n)) => {
                 let mut inbox = mem::take(&mut self.inbox);
                 let pending = self.resume(Event::Data(&inbox.filled()[..n]));
@@ -221,10 +218,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Throws away what is left of the content, so that the next request can be found.
     fn drain(&mut self, left: u64) -> Option<Pending> {
-        let n = match self
-            .body
-            .next(self.inbox.filled(), self.config.limits.fields)
-        {
+        let n = match self.body.next(self.inbox.filled()) {
             Ok(Piece::End) => {
                 self.since = self.now.tick;
                 return self.go(State::Head);

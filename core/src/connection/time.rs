@@ -77,7 +77,8 @@ impl<F, H: Handler> Connection<F, H> {
         self.log = String::new();
     }
 
-    fn rests(&self) -> bool {
+    /// Whether there is nothing to give back.
+    pub(super) fn rests(&self) -> bool {
         self.inbox
             .capacity()
             .max(self.outbox.capacity())

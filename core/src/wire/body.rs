@@ -112,11 +112,11 @@ impl Body {
     }
 
     /// Says what the first bytes of `input` are, and counts on their being used: come again with
-    /// what follows them. A trailer may be `trailer_max` bytes long.
+    /// what follows them.
     ///
     /// # Errors
     /// [`Bad::Chunk`], or [`Bad::FieldsTooLong`] for the trailer.
-    pub fn next(&mut self, input: &[u8], trailer_max: usize) -> Result<Piece, Bad> {
+    pub fn next(&mut self, input: &[u8]) -> Result<Piece, Bad> {
         match self.0 {
             State::End => Ok(Piece::End),
             State::Data { .. } if input.is_empty() => Ok(Piece::More),
@@ -135,7 +135,7 @@ impl Body {
                 [b'\r', b'\n', ..] => self.skip(2, State::Size),
                 _ => Err(Bad::Chunk),
             },
-            State::Trailer => self.trailer(input, trailer_max),
+            State::Trailer => self.trailer(input),
         }
     }
 
@@ -188,19 +188,19 @@ impl Body {
     }
 
     /// Field lines are checked and dropped (RFC 9112 §7.1.2 leaves that open).
-    fn trailer(&mut self, input: &[u8], max: usize) -> Result<Piece, Bad> {
+    fn trailer(&mut self, input: &[u8]) -> Result<Piece, Bad> {
         match input {
             [] | [b'\r'] => return Ok(Piece::More),
             [b'\r', b'\n', ..] => return self.skip(2, State::End),
             _ => {}
         }
-        let reach = &input[..input.len().min(max)];
+        let reach = &input[..input.len().min(TRAILER_MAX)];
         let Some(end) = reach
             .windows(4)
             .position(|four| four == b"\r\n\r\n")
             .map(|at| at + 4)
         else {
-            return if reach.len() < max {
+            return if reach.len() < TRAILER_MAX {
                 Ok(Piece::More)
             } else {
                 Err(Bad::FieldsTooLong)
@@ -219,3 +219,7 @@ impl Body {
 
 /// How long the line with a chunk's size may be, extensions included.
 const CHUNK_LINE_MAX: usize = 256;
+
+/// How long a trailer may be. Like the line above it is looked at anew with each piece that comes,
+/// so this also bounds the work that a peer can cause.
+const TRAILER_MAX: usize = 4096;

@@ -13,7 +13,7 @@
 //! assert_eq!((head.command(), head.target(), head.field("host")), ("POST", "/echo", Some("h")));
 //!
 //! let mut body = Body::of(&head)?;
-//! assert_eq!(body.next(&input[taken..], 65_536)?, Piece::Data(5));
+//! assert_eq!(body.next(&input[taken..])?, Piece::Data(5));
 //! # Ok::<(), sanserve_core::wire::Bad>(())
 //! ```
 

@@ -1,0 +1,103 @@
+//! What a further request on a kept-alive connection allocates.
+
+mod world;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use sanserve_core::{
+    Config, Connection, FileSystem, Files, Got, Handler, Next, Now, Protocol, Want,
+};
+use world::{File, Tree};
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator as it came; the counter allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: the caller keeps the contract of `realloc`.
+        unsafe { System.realloc(ptr, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Sends the same request again and again on one connection; the allocations of each of the last.
+fn count(handler: impl Handler, request: &[u8]) -> Vec<usize> {
+    let config = Config {
+        protocol: Protocol::Http11,
+        ..Config::default()
+    };
+    let mut conn: Connection<File, _> = Connection::new(config, "192.0.2.1", handler);
+    let mut counts = Vec::with_capacity(20);
+    let (mut got, mut before) = (Got::Nothing, 0);
+    while counts.len() < 20 {
+        got = match conn
+            .step(
+                Now {
+                    unix: Some(1_767_225_600),
+                    ..Now::default()
+                },
+                got,
+            )
+            .want
+        {
+            Want::Read(into) => {
+                counts.push(COUNT.get() - before);
+                before = COUNT.get();
+                into[..request.len()].copy_from_slice(request);
+                Got::Bytes(request.len())
+            }
+            Want::Write(from) => Got::Bytes(from.len()),
+            Want::Fill { file, at, into } => Tree.fill(file, at, into),
+            Want::Ask(ask) => Tree.answer(ask),
+            Want::Log(_) => Got::Nothing,
+            other => panic!("{other:?}"),
+        };
+    }
+    counts.split_off(3)
+}
+
+const REQUEST: &[u8] =
+    b"GET /hello.txt HTTP/1.1\r\nHost: h\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n";
+
+#[test]
+fn the_engine_allocates_nothing_for_a_further_request() {
+    let hello = sanserve_core::from_fn(|ex| {
+        ex.send_response(200);
+        ex.send_header("Content-Length", 6);
+        ex.end_headers();
+        ex.write(b"hello\n");
+        Next::Done
+    });
+    let counts = count(hello, REQUEST);
+    assert!(counts.iter().all(|&count| count == 0), "{counts:?}");
+}
+
+#[test]
+fn the_file_service_allocates_the_path_and_nothing_else() {
+    let counts = count(Files::new(), REQUEST);
+    assert!(counts.iter().all(|&count| count == 1), "{counts:?}");
+    let unchanged =
+        b"GET /hello.txt HTTP/1.1\r\nIf-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT\r\n\r\n";
+    let counts = count(Files::new(), unchanged);
+    assert!(counts.iter().all(|&count| count == 1), "{counts:?}");
+}

@@ -1,0 +1,184 @@
+//! Deadlines, on a clock that the test holds.
+
+mod world;
+
+use std::time::Duration;
+
+use sanserve_core::{Config, Connection, Event, Exchange, Files, Handler, Next, Protocol};
+use world::{BIG, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn modern() -> Config {
+    Config {
+        protocol: Protocol::Http11,
+        ..Config::default()
+    }
+}
+
+#[test]
+fn a_head_that_drips_gets_408_at_its_deadline() {
+    let config = Config::default();
+    let mut world = World::new(config, Files::new(), b"");
+    world.input.clear();
+    let head = b"GET /hello.txt HTTP/1.0\r\nX: "
+        .iter()
+        .chain([&b'y'; 1000]);
+    world = head.enumerate().fold(world, |world, (i, &byte)| {
+        world.then(SECOND * i as u32, &[byte])
+    });
+    let took = world.run();
+    assert_eq!(world.statuses(), ["HTTP/1.0 408 Request Timeout"]);
+    assert!(
+        world.log.contains("code 408, message Request Timeout"),
+        "{}",
+        world.log
+    );
+    let patience = config.patience;
+    assert!(
+        took >= patience.head && took <= patience.head + patience.linger,
+        "{took:?}"
+    );
+}
+
+#[test]
+fn an_idle_connection_closes_without_a_word() {
+    let mut world = World::new(modern(), Files::new(), b"GET /hello.txt HTTP/1.1\r\n\r\n");
+    world.half_close = false;
+    assert_eq!(world.run(), modern().patience.idle);
+    assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
+    assert_eq!(world.log.lines().count(), 1);
+}
+
+#[test]
+fn a_silent_peer_is_let_go() {
+    let mut world = World::new(modern(), Files::new(), b"");
+    (world.half_close, world.input) = (false, Vec::new());
+    assert_eq!(world.run(), modern().patience.idle);
+    assert_eq!((world.text().as_str(), world.log.as_str()), ("", ""));
+}
+
+#[test]
+fn a_resting_connection_holds_less_than_two_kib() {
+    let size = size_of::<Connection<std::fs::File, Files>>();
+    let mut world = World::new(modern(), Files::new(), b"GET /hello.txt HTTP/1.1\r\n\r\n");
+    world = world.then(SECOND * 30, b"GET /big HTTP/1.1\r\n\r\n");
+    world.half_close = false;
+    world.run();
+    assert_eq!(world.statuses().len(), 2);
+    println!(
+        "size_of: {size} bytes; on the heap while idle: {} bytes",
+        world.idle_bytes
+    );
+    assert!(
+        size + world.idle_bytes < 2048,
+        "{size} + {}",
+        world.idle_bytes
+    );
+}
+
+#[test]
+fn a_reader_that_is_too_slow_loses_the_connection() {
+    for target in ["big", "sent"] {
+        let request = format!("GET /{target} HTTP/1.0\r\n\r\n");
+        let mut world = World::new(Config::default(), Files::new(), request.as_bytes());
+        // 100 bytes a second, of a million.
+        (world.piece, world.write_takes) = (100, SECOND);
+        let took = world.run();
+        assert!(took < SECOND * 60, "{took:?}");
+        assert!(world.output.len() < 10_000);
+        assert!(
+            world.log.ends_with("The reply is taken too slowly\n"),
+            "{}",
+            world.log
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_is_just_fast_enough_gets_everything() {
+    let mut world = World::new(
+        Config::default(),
+        Files::new(),
+        b"GET /big HTTP/1.0\r\n\r\n",
+    );
+    (world.piece, world.write_takes) = (1_000, SECOND);
+    let took = world.run();
+    assert!(took > SECOND * 1_000);
+    assert!(world.output.ends_with(&BIG));
+}
+
+/// Reads all content, then replies with its length.
+struct Counter(usize);
+
+impl Handler for Counter {
+    fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
+        self.0 = 0;
+        Next::Body
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        if let Event::Data(bytes) = event {
+            self.0 += bytes.len();
+            return Next::Body;
+        }
+        ex.send_response(200);
+        ex.end_headers();
+        ex.write(self.0.to_string().as_bytes());
+        Next::Done
+    }
+}
+
+#[test]
+fn content_that_comes_too_slowly_gets_408() {
+    let head = b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n";
+    let mut world = World::new(modern(), Counter(0), head);
+    for i in 1..10_000 {
+        world = world.then(SECOND * i, b"x");
+    }
+    let took = world.run();
+    assert_eq!(
+        world.statuses(),
+        ["HTTP/1.1 408 The content comes too slowly"]
+    );
+    assert!(took < SECOND * 60, "{took:?}");
+}
+
+#[test]
+fn a_disk_that_never_answers_gets_504() {
+    let mut world = World::new(
+        Config::default(),
+        Files::new(),
+        b"GET /big HTTP/1.0\r\n\r\n",
+    );
+    world.disk_takes = SECOND * 31;
+    world.run();
+    assert_eq!(
+        world.statuses(),
+        ["HTTP/1.0 504 The file system takes too long"]
+    );
+}
+
+#[test]
+fn lingering_ends_by_itself() {
+    // More content than is drained, and a peer that never stops sending.
+    let head = b"GET /hello.txt HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n";
+    let mut world = World::new(modern(), Files::new(), head);
+    for i in 1..100_000 {
+        world = world.then(Duration::from_millis(i), b"garbage");
+    }
+    let took = world.run();
+    assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
+    assert!(world.said, "the peer was told that nothing more will come");
+    assert!(took <= modern().patience.linger + SECOND, "{took:?}");
+}
+
+#[test]
+fn finish_lets_the_running_reply_end_and_nothing_follow() {
+    let input = b"GET /big HTTP/1.1\r\n\r\nGET /hello.txt HTTP/1.1\r\n\r\n";
+    let mut world = World::new(modern(), Files::new(), input);
+    world.finish_after = 1;
+    world.run();
+    assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
+    assert!(world.output.ends_with(&BIG));
+}

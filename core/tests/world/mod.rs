@@ -1,0 +1,247 @@
+//! A world for one connection: what the peer sends and when, how fast it takes, and a small tree.
+//! Time passes only while something is waited for.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test uses its own part of the world"
+)]
+
+use std::time::Duration;
+
+use sanserve_core::{
+    Config, Connection, Entry, FileSystem, FsError, Got, Handler, Meta, Now, Opened, Path, Step,
+    Want,
+};
+
+/// A connection and everything around it.
+pub struct World<H> {
+    pub conn: Connection<File, H>,
+    pub config: Config,
+    /// What the peer sends, in this order, at or after that time; how much of it was read.
+    pub input: Vec<(Duration, Vec<u8>, usize)>,
+    /// Whether the peer ends its side after its last byte.
+    pub half_close: bool,
+    /// How many bytes each read or write moves at most, and how long a write of them takes.
+    pub piece: usize,
+    pub write_takes: Duration,
+    /// How long the disk takes for an answer, and whether the adapter lets go of it.
+    pub disk_takes: Duration,
+    pub now: Duration,
+    pub output: Vec<u8>,
+    pub writes: usize,
+    /// After so many writes the server is told to come to an end.
+    pub finish_after: usize,
+    pub log: String,
+    pub said: bool,
+    /// What the connection had allocated the last time that nothing came of a want.
+    pub idle_bytes: usize,
+}
+
+/// Bytes that may turn out shorter than they were said to be.
+#[derive(Debug, Clone, Copy)]
+pub struct File(&'static [u8]);
+
+/// `/hello.txt` (6 bytes), `/big` (1 MiB), `/short` (says 100 bytes, has 50), `/dir/`.
+pub struct Tree;
+
+pub const HELLO: &[u8] = b"hello\n";
+pub static BIG: [u8; 1 << 20] = [b'x'; 1 << 20];
+
+impl FileSystem for Tree {
+    type File = File;
+
+    fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
+        let (file, len) = match path.as_bytes() {
+            b"" | b"dir" => return Ok(Opened::Directory),
+            b"hello.txt" => (HELLO, 6),
+            b"big" | b"sent" => (&BIG[..], BIG.len() as u64),
+            b"short" => (&BIG[..50], 100),
+            b"shorter" => (&BIG[..500_000], 1 << 20),
+            _ => return Err(FsError::NotFound),
+        };
+        let meta = Meta {
+            len,
+            modified: Some(1_577_836_800),
+        };
+        Ok(Opened::File {
+            file: File(file),
+            meta,
+            sendable: path.as_bytes() == b"sent",
+        })
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+        match path.as_bytes() {
+            b"" => Ok(Vec::from([Entry {
+                name: b"dir".to_vec(),
+                directory: true,
+                link: false,
+            }])),
+            b"dir" => Ok(Vec::new()),
+            _ => Err(FsError::NotPlain),
+        }
+    }
+
+    fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        let rest = file.0.get(at as usize..).unwrap_or_default();
+        let n = rest.len().min(into.len());
+        into[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
+    }
+}
+
+impl<H: Handler> World<H> {
+    /// A peer that sends `input` at once, waits, and takes everything at once.
+    pub fn new(config: Config, handler: H, input: &[u8]) -> Self {
+        World {
+            conn: Connection::new(config, "192.0.2.1", handler),
+            config,
+            input: vec![(Duration::ZERO, input.to_vec(), 0)],
+            half_close: true,
+            piece: usize::MAX,
+            write_takes: Duration::ZERO,
+            disk_takes: Duration::ZERO,
+            now: Duration::from_secs(1_000),
+            output: Vec::new(),
+            writes: 0,
+            finish_after: usize::MAX,
+            log: String::new(),
+            said: false,
+            idle_bytes: 0,
+        }
+        .starting_now()
+    }
+
+    fn starting_now(mut self) -> Self {
+        let start = self.now;
+        self.input.iter_mut().for_each(|(at, ..)| *at += start);
+        self
+    }
+
+    /// The peer sends this too, so long after the start.
+    pub fn then(mut self, after: Duration, bytes: &[u8]) -> Self {
+        self.input
+            .push((Duration::from_secs(1_000) + after, bytes.to_vec(), 0));
+        self
+    }
+
+    /// Carries the connection to its end, and says how long that took.
+    pub fn run(&mut self) -> Duration {
+        let start = self.now;
+        let mut got = Got::Nothing;
+        for _ in 0..10_000_000 {
+            if let Got::Nothing = got {
+                self.idle_bytes = self.conn.allocated();
+            }
+            if self.writes == self.finish_after {
+                self.conn.finish();
+            }
+            let now = Now {
+                tick: self.now,
+                unix: Some(1_767_225_600 + self.now.as_secs() as i64),
+            };
+            let Step { want, by } = self.conn.step(now, got);
+            got = match want {
+                Want::Read(into) => {
+                    assert!(!into.is_empty());
+                    let by = by.expect("a wait for the peer has a deadline");
+                    match read(
+                        &mut self.input,
+                        self.half_close,
+                        &mut self.now,
+                        by,
+                        self.piece,
+                        into,
+                    ) {
+                        Some(n) => Got::Bytes(n),
+                        None => Got::Nothing,
+                    }
+                }
+                Want::Write(from) => {
+                    assert!(!from.is_empty());
+                    let by = by.expect("a wait for the peer has a deadline");
+                    self.now += self.write_takes;
+                    if self.now >= by {
+                        Got::Nothing
+                    } else {
+                        let n = from.len().min(self.piece);
+                        self.output.extend_from_slice(&from[..n]);
+                        self.writes += 1;
+                        Got::Bytes(n)
+                    }
+                }
+                Want::Fill { file, at, into } => {
+                    assert!(!into.is_empty());
+                    Tree.fill(file, at, into)
+                }
+                Want::Copy { file, at, len } => {
+                    let rest = file.0.get(at as usize..).unwrap_or_default();
+                    let n = rest.len().min(self.piece).min(len as usize);
+                    self.output.extend_from_slice(&rest[..n]);
+                    self.now += self.write_takes;
+                    Got::Bytes(n)
+                }
+                Want::Ask(ask) => {
+                    self.now += self.disk_takes;
+                    match by {
+                        Some(by) if self.now >= by => Got::Nothing,
+                        _ => Tree.answer(ask),
+                    }
+                }
+                Want::Log(lines) => {
+                    self.log.push_str(lines);
+                    Got::Nothing
+                }
+                Want::Shutdown => {
+                    self.said = true;
+                    Got::Nothing
+                }
+                Want::Close => return self.now - start,
+            };
+        }
+        panic!("the connection does not come to its end");
+    }
+
+    /// All that was sent to the peer, as text.
+    pub fn text(&self) -> String {
+        self.output.iter().map(|&byte| char::from(byte)).collect()
+    }
+
+    /// The status lines that were sent.
+    pub fn statuses(&self) -> Vec<String> {
+        let text = self.text();
+        let starts = text.match_indices("HTTP/1.").map(|(at, _)| &text[at..]);
+        starts
+            .filter_map(|line| line.split("\r\n").next())
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+fn read(
+    input: &mut Vec<(Duration, Vec<u8>, usize)>,
+    half_close: bool,
+    now: &mut Duration,
+    by: Duration,
+    piece: usize,
+    into: &mut [u8],
+) -> Option<usize> {
+    let Some((at, bytes, from)) = input.first_mut() else {
+        *now = if half_close { *now } else { by };
+        return half_close.then_some(0);
+    };
+    if *at >= by {
+        *now = by;
+        return None;
+    }
+    *now = (*now).max(*at);
+    let rest = &bytes[*from..];
+    let n = rest.len().min(piece).min(into.len());
+    into[..n].copy_from_slice(&rest[..n]);
+    *from += n;
+    if *from == bytes.len() {
+        input.remove(0);
+    }
+    Some(n)
+}
