@@ -1,0 +1,61 @@
+//! Puts a site on a disk, for ports that serve from one.
+//!
+//! Names that are not UTF-8, symbolic links and times before 1970 want a Unix; elsewhere there is
+//! no [`Site::make`].
+
+use crate::site::{Entry, Site};
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+impl Site {
+    /// Makes the tree in `root`, which is made too if it is not there.
+    ///
+    /// Unreadable entries are left readable: the recordings were made by a user who may read
+    /// everything, and so the cases come out alike for every user.
+    ///
+    /// # Errors
+    /// Those of the filesystem; an entry that exists already is one of them.
+    pub fn make(&self, root: &Path) -> io::Result<()> {
+        fs::create_dir_all(root)?;
+        self.entries.iter().try_for_each(|entry| entry.make(root))
+    }
+}
+
+impl Entry {
+    fn make(&self, root: &Path) -> io::Result<()> {
+        let place = root.join(OsStr::from_bytes(self.path()));
+        match self {
+            Self::File {
+                modified,
+                body,
+                executable,
+                ..
+            } => {
+                let mut file = File::create_new(place)?;
+                file.write_all(body)?;
+                file.set_permissions(Permissions::from_mode(if *executable {
+                    0o755
+                } else {
+                    0o644
+                }))?;
+                file.set_modified(time(*modified))
+            }
+            Self::Directory { .. } => fs::create_dir(place),
+            Self::Link { target, .. } => symlink(OsStr::from_bytes(target), place),
+        }
+    }
+}
+
+fn time((seconds, nanos): (i64, u32)) -> SystemTime {
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    let whole = match seconds {
+        0.. => SystemTime::UNIX_EPOCH + distance,
+        _ => SystemTime::UNIX_EPOCH - distance,
+    };
+    whole + Duration::from_nanos(nanos.into())
+}

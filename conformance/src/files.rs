@@ -1,0 +1,62 @@
+//! The data files that this package holds, each with its name. A new file of cases joins here.
+//!
+//! What is in them is left to [`case`](crate::case), [`divergence`](crate::divergence) and
+//! [`Site`](crate::Site).
+
+/// A data file: its name, for messages, and what it holds.
+pub(crate) type DataFile = (&'static str, &'static str);
+
+/// The files of cases, in the order in which they are run.
+pub(crate) const CASES: [DataFile; 7] = [
+    (
+        "recorded-requestline_http10.case",
+        include_str!("../cases/recorded-requestline_http10.case"),
+    ),
+    (
+        "recorded-headers_http10.case",
+        include_str!("../cases/recorded-headers_http10.case"),
+    ),
+    (
+        "recorded-headers_http11.case",
+        include_str!("../cases/recorded-headers_http11.case"),
+    ),
+    (
+        "recorded-paths_HEAD.case",
+        include_str!("../cases/recorded-paths_HEAD.case"),
+    ),
+    (
+        "recorded-paths_GET.case",
+        include_str!("../cases/recorded-paths_GET.case"),
+    ),
+    (
+        "recorded-mime_HEAD.case",
+        include_str!("../cases/recorded-mime_HEAD.case"),
+    ),
+    (
+        "recorded-if_modified_since_HEAD.case",
+        include_str!("../cases/recorded-if_modified_since_HEAD.case"),
+    ),
+];
+
+/// The divergences.
+pub(crate) const DIVERGENCES: DataFile =
+    ("divergences.txt", include_str!("../cases/divergences.txt"));
+
+/// The site.
+pub(crate) const SITE: DataFile = ("site.txt", include_str!("../cases/site.txt"));
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    #[test]
+    fn every_file_of_cases_is_named() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+        for file in fs::read_dir(folder).expect("the package has its cases") {
+            let name = file.expect("a folder can be read").file_name();
+            let name = name.to_str().expect("our names are UTF-8");
+            let known = super::CASES.iter().any(|(known, _)| *known == name);
+            assert_eq!(known, name.ends_with(".case"), "cases/{name}");
+        }
+    }
+}

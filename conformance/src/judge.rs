@@ -1,0 +1,117 @@
+//! The rules: whether what a subject did is what the case asks for.
+//!
+//! Reply and log must fit; dates must be dates; and where a divergence holds, CPython's own answer
+//! must not fit as well. Running the cases and telling of faults is left to [`Suite`](crate::Suite)
+//! and [`report`](crate::report).
+
+use crate::case::Case;
+use crate::date;
+use crate::difference::{self, Difference};
+use crate::divergence::Divergence;
+use crate::pattern::Pattern;
+use crate::subject::Transcript;
+use std::fmt;
+
+/// One thing that is wrong with a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The reply is another one.
+    Reply(Difference),
+    /// This line of the log, counted from 1, is another one.
+    Log(usize, Difference),
+    /// This line is logged, and none is expected.
+    Extra(String),
+    /// This line is expected, and not logged.
+    Missing(String),
+    /// This line of the log does not begin with `ADDRESS - - [TIME] `.
+    Prefix(String),
+    /// This field does not hold an IMF-fixdate.
+    Date(String),
+    /// CPython's answer fits too, so the divergence is none.
+    Stale,
+    /// The subject panicked with this message.
+    Panic(String),
+}
+
+/// Judges one conversation: by the divergence if the case has one, else by the case.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn judge(
+    case: &Case,
+    divergence: Option<&Divergence>,
+    said: &Transcript,
+) -> Result<(), Vec<Fault>> {
+    let (reply, log) = divergence.map_or((&case.reply, &case.log), |ours| (&ours.reply, &ours.log));
+    let mut faults = Vec::new();
+    faults.extend(reply.compare(&said.bytes).err().map(Fault::Reply));
+    judge_log(log, &said.log, &mut faults);
+    faults.extend(date::wrong(&said.bytes).map(|field| Fault::Date(difference::excerpt(field))));
+    if divergence.is_some() && holds_theirs(case, said) {
+        faults.push(Fault::Stale);
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
+}
+
+/// Compares the log line by line, up to the first line that differs.
+fn judge_log(expected: &[String], got: &[String], faults: &mut Vec<Fault>) {
+    for at in 0..expected.len().max(got.len()) {
+        let fault = match (expected.get(at), got.get(at)) {
+            (Some(missing), None) => Fault::Missing(missing.clone()),
+            (None, Some(extra)) => Fault::Extra(extra.clone()),
+            (Some(wanted), Some(found)) => match strip(found) {
+                None => Fault::Prefix(found.clone()),
+                Some(text) => match Pattern::exact(wanted.as_bytes()).compare(text.as_bytes()) {
+                    Ok(()) => continue,
+                    Err(difference) => Fault::Log(at + 1, difference),
+                },
+            },
+            (None, None) => unreachable!("the longer log ends the loop"),
+        };
+        faults.push(fault);
+        return;
+    }
+}
+
+/// Whether CPython's own answer fits: with or without the pieces that we add to it.
+fn holds_theirs(case: &Case, said: &Transcript) -> bool {
+    let fits = |reply: &Pattern| reply.compare(&said.bytes).is_ok();
+    let log: Option<Vec<_>> = said.log.iter().map(|line| strip(line)).collect();
+    log.is_some_and(|log| log == case.log) && (fits(&case.reply) || fits(&case.theirs))
+}
+
+/// Takes `ADDRESS - - [TIME] ` off a line of the log.
+fn strip(line: &str) -> Option<&str> {
+    let (address, rest) = line.split_once(" - - [")?;
+    let (time, text) = rest.split_once("] ")?;
+    let good = !address.is_empty() && !address.contains(' ') && date::is_log_time(time);
+    good.then_some(text)
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quote = |line: &str| difference::excerpt(line.as_bytes());
+        match self {
+            Self::Reply(difference) => write!(out, "the reply differs {difference}"),
+            Self::Log(number, difference) => {
+                write!(out, "line {number} of the log differs {difference}")
+            }
+            Self::Extra(line) => write!(out, "logged, but not expected: {}", quote(line)),
+            Self::Missing(line) => write!(out, "expected in the log, but missing: {}", quote(line)),
+            Self::Prefix(line) => write!(
+                out,
+                "does not begin with ADDRESS - - [TIME]: {}",
+                quote(line)
+            ),
+            Self::Date(field) => write!(out, "not an IMF-fixdate: {field}"),
+            Self::Stale => {
+                out.write_str("stale divergence: CPython's answer fits too; remove the entry")
+            }
+            Self::Panic(message) => write!(out, "panicked: {message}"),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The suite: the cases and the divergences together, and the run of a subject through them.
+
+use crate::case::{self, Case};
+use crate::divergence::{self, Divergence};
+use crate::judge::{Fault, judge};
+use crate::pace::{PACES, Pace};
+use crate::report::Report;
+use crate::subject::Subject;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What subjects are run through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suite {
+    cases: Vec<Case>,
+    divergences: Vec<Divergence>,
+    only: Option<String>,
+    errors: Vec<String>,
+}
+
+impl Suite {
+    /// A suite of these cases and divergences; for ports that bring their own.
+    ///
+    /// A name that is used twice, and a divergence of a case that is not recorded here, are not
+    /// refused but reported by every run, beside what else is wrong.
+    #[must_use]
+    pub fn new(cases: Vec<Case>, divergences: Vec<Divergence>) -> Self {
+        let errors = errors(&cases, &divergences);
+        Self {
+            cases,
+            divergences,
+            only: None,
+            errors,
+        }
+    }
+
+    /// The suite that comes with this package.
+    ///
+    /// # Panics
+    /// When its files cannot be read; the message names the file and the line.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self::new(case::all(), divergence::all())
+    }
+
+    /// Leaves only the cases whose name holds `part`.
+    ///
+    /// If none does, every run fails saying so.
+    #[must_use]
+    pub fn only(mut self, part: &str) -> Self {
+        self.cases.retain(|case| case.name.contains(part));
+        if self.cases.is_empty() {
+            self.errors
+                .push(format!("no case has {part:?} in its name"));
+        }
+        self.only = Some(part.into());
+        self
+    }
+
+    /// The cases, in the order in which they are run.
+    #[must_use]
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
+    /// The divergence of a case, if it has one.
+    #[must_use]
+    pub fn divergence(&self, case: &Case) -> Option<&Divergence> {
+        self.divergences
+            .iter()
+            .find(|divergence| divergence.case == case.name)
+    }
+
+    /// Runs a subject through every case at every pace and tells all that went wrong.
+    #[must_use]
+    pub fn check(&self, subject: &mut dyn Subject) -> Report {
+        let mut report = Report {
+            subject: subject.name().into(),
+            cases: self.cases.len(),
+            only: self.only.clone(),
+            errors: self.errors.clone(),
+            ..Report::default()
+        };
+        for case in &self.cases {
+            let divergence = self.divergence(case);
+            report.divergences += usize::from(divergence.is_some());
+            for pace in PACES {
+                if let Err(faults) = converse(subject, case, divergence, pace) {
+                    report.fail(&case.name, pace, faults);
+                }
+            }
+        }
+        report
+    }
+}
+
+/// Holds one conversation and judges it.
+fn converse(
+    subject: &mut dyn Subject,
+    case: &Case,
+    divergence: Option<&Divergence>,
+    pace: Pace,
+) -> Result<(), Vec<Fault>> {
+    // One case that panics must not hide what the others do.
+    match catch_unwind(AssertUnwindSafe(|| subject.converse(case, pace))) {
+        Ok(transcript) => judge(case, divergence, &transcript),
+        Err(payload) => Err(vec![Fault::Panic(message(payload.as_ref()).into())]),
+    }
+}
+
+/// What a panic said.
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
+}
+
+/// What is wrong with the data itself.
+fn errors(cases: &[Case], divergences: &[Divergence]) -> Vec<String> {
+    let mut errors = Vec::new();
+    for (at, case) in cases.iter().enumerate() {
+        if cases[..at].iter().any(|other| other.name == case.name) {
+            errors.push(format!("two cases are called {}", case.name));
+        }
+    }
+    for (at, divergence) in divergences.iter().enumerate() {
+        let name = &divergence.case;
+        if !cases.iter().any(|case| case.recorded && case.name == *name) {
+            errors.push(format!(
+                "a divergence names a case that is not recorded: {name}"
+            ));
+        }
+        if divergences[..at].iter().any(|other| other.case == *name) {
+            errors.push(format!("two divergences of {name}"));
+        }
+    }
+    errors
+}

@@ -1,0 +1,213 @@
+//! The written form of bytes, cases and divergences.
+
+use sanserve_conformance::{Case, Pattern, case, divergence, text};
+use std::panic::catch_unwind;
+
+fn pattern(written: &str) -> Pattern {
+    Pattern::new(text::tokens(written).expect("the test writes it well"))
+}
+
+fn fits(written: &str, got: &[u8]) -> bool {
+    pattern(written).compare(got).is_ok()
+}
+
+fn one(content: &str) -> Case {
+    let mut cases = case::read("test.case", content);
+    assert_eq!(cases.len(), 1);
+    cases.remove(0)
+}
+
+/// What reading these cases panics with.
+fn refusal(content: &'static str) -> String {
+    let panic =
+        catch_unwind(|| case::read("test.case", content)).expect_err("this must not be read");
+    *panic
+        .downcast::<String>()
+        .expect("the panic names file and line")
+}
+
+#[test]
+fn escapes_are_read() {
+    assert_eq!(
+        text::bytes(r"a\r\n\t\\\*\x00\xfF*").as_deref(),
+        Ok(&b"a\r\n\t\\*\x00\xff*"[..])
+    );
+    assert_eq!(text::bytes("ü").as_deref(), Ok(&b"\xc3\xbc"[..]));
+}
+
+#[test]
+fn repetitions_are_read() {
+    assert_eq!(text::bytes(r"<\{a*3}>").as_deref(), Ok(&b"<aaa>"[..]));
+    assert_eq!(
+        text::bytes(r"\{x\r\n*2}").as_deref(),
+        Ok(&b"x\r\nx\r\n"[..])
+    );
+    assert_eq!(
+        text::bytes(r"\{a\{b*2}}*2}").as_deref(),
+        Ok(&b"abb}abb}"[..])
+    );
+    assert_eq!(text::bytes(r"\{\**2}\{y*0}").as_deref(), Ok(&b"**"[..]));
+    assert_eq!(
+        text::bytes(r"\{a*65530}").map(|bytes| bytes.len()),
+        Ok(65_530)
+    );
+}
+
+#[test]
+fn bad_escapes_are_refused() {
+    for bad in [
+        r"\", r"\q", r"\x", r"\xg0", r"\x1", r"\x+1", r"\{a", r"\{a*", r"\{a*3", r"\{a*}",
+        r"\{a*-1}", r"\{a}",
+    ] {
+        assert!(text::bytes(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn what_is_shown_reads_back() {
+    let all: Vec<u8> = (0..=255).chain("ü\u{85}\u{fffd}*\\".bytes()).collect();
+    let shown = text::show(&all);
+    assert_eq!(text::bytes(&shown).as_deref(), Ok(&all[..]), "{shown}");
+    assert!(shown.ends_with(r"ü\xc2\x85\xef\xbf\xbd\*\\"), "{shown}");
+    assert!(fits(&shown, &all));
+}
+
+#[test]
+fn a_wildcard_is_one_byte_or_more_of_a_line() {
+    assert!(fits("Server: *\\r\\n", b"Server: x\r\n"));
+    assert!(fits("Server: *\\r\\n", b"Server: some thing/1.0 \xff\r\n"));
+    assert!(!fits("Server: *\\r\\n", b"Server: \r\n"));
+    assert!(!fits("Server: *\\r\\n", b"Server: a\rb\r\n"));
+    assert!(!fits("Server: *x", b"Server: a\nx"));
+    assert!(!fits("a*b", b"a\nb"));
+    assert!(!fits("*", b""));
+    assert!(!fits("a*", b"a"));
+    assert!(!fits("a", b"ab"));
+}
+
+#[test]
+fn a_wildcard_takes_as_much_as_it_must() {
+    assert!(fits("*ab*ab\\r\\n*", b"xababab\r\nz"));
+    assert!(fits("*.", b"a.b.c."));
+    assert!(fits("* *", b"  a "));
+    assert!(!fits("*ab*ab", b"xab"));
+    assert!(fits("**", b"ab"));
+    assert!(!fits("**", b"a"));
+    assert!(fits(r"\*", b"*"));
+    assert!(!fits(r"\*", b"a"));
+}
+
+#[test]
+fn a_difference_is_the_farthest_one() {
+    let difference = pattern("A\\nServer: *\\r\\nB")
+        .compare(b"A\nServer: x\r\nC")
+        .expect_err("C is not B");
+    assert_eq!((difference.at, difference.line), (13, 3));
+    assert_eq!(
+        (difference.before.as_str(), difference.expected.as_str()),
+        ("A\\nServer: x\\r\\n", "B")
+    );
+    assert_eq!(difference.got, "C");
+    let missing = pattern("ab*")
+        .compare(b"ab")
+        .expect_err("the rest is missing");
+    assert_eq!(
+        (missing.expected.as_str(), missing.got.as_str()),
+        ("*", "(nothing more)")
+    );
+}
+
+#[test]
+fn a_case_is_read() {
+    let case = one(
+        "\n# no\ncase  a b\noption protocol HTTP/1.1\noption  x  a\\x20\nhandler echo\nopen\n\
+                    > GET\\x20\n>\t/ *\n< a*\n<+ b\n< c\nlog \"G\\xc3\\xbc\" 200 -\nlog two\n",
+    );
+    assert_eq!(case.name, "a b");
+    assert_eq!(
+        (case.option("protocol"), case.option("x"), case.option("y")),
+        (Some("HTTP/1.1"), Some("a "), None)
+    );
+    assert_eq!(
+        (case.handler.as_str(), case.half_close, case.recorded),
+        ("echo", false, false)
+    );
+    assert_eq!(case.request, b"GET / *");
+    assert_eq!((case.reply, case.theirs), (pattern("a*bc"), pattern("a*c")));
+    assert_eq!(case.log, ["\"Gü\" 200 -", "two"]);
+}
+
+#[test]
+fn what_a_case_leaves_out_has_a_default() {
+    let case = one("recorded\ncase a\n");
+    assert_eq!(
+        (case.handler.as_str(), case.half_close, case.recorded),
+        ("files", true, true)
+    );
+    assert_eq!(
+        (case.reply, case.theirs),
+        (Pattern::default(), Pattern::default())
+    );
+}
+
+#[test]
+fn a_bad_line_is_named() {
+    assert_eq!(
+        refusal("case a\n\n> x \n"),
+        "test.case:3: the line ends in a blank: write it as \\x20"
+    );
+    assert_eq!(
+        refusal("case a\n> \\q\n"),
+        "test.case:2: no such escape: \\q"
+    );
+    assert_eq!(
+        refusal("> a\n"),
+        "test.case:1: this line belongs to no case"
+    );
+    assert_eq!(refusal("case a\nwhat x\n"), "test.case:2: no such keyword");
+    assert_eq!(
+        refusal("case a\nrecorded\n"),
+        "test.case:2: no such keyword"
+    );
+    assert_eq!(refusal("case\n"), "test.case:1: a case wants a name");
+    assert_eq!(
+        refusal("case a\nlog \\xff\n"),
+        "test.case:2: this must be UTF-8"
+    );
+    assert_eq!(
+        refusal("case a\n x\n"),
+        "test.case:2: the line begins with a blank"
+    );
+}
+
+#[test]
+fn a_divergence_is_read() {
+    let all = divergence::read(
+        "d.txt",
+        "case a\nreason one\nreason two\n< x\n<+ y*\nlog l\n\ncase b\nreason r\n",
+    );
+    assert_eq!(all.len(), 2);
+    assert_eq!(
+        (all[0].case.as_str(), all[0].reason.as_str()),
+        ("a", "one two")
+    );
+    assert_eq!(
+        (&all[0].reply, &all[0].log),
+        (&pattern("xy*"), &vec!["l".to_string()])
+    );
+    assert_eq!((&all[1].reply, all[1].log.len()), (&Pattern::default(), 0));
+}
+
+#[test]
+fn a_divergence_wants_a_reason() {
+    assert!(catch_unwind(|| divergence::read("d.txt", "case a\n< x\n")).is_err());
+}
+
+#[test]
+fn exactly_240_cases_are_recorded() {
+    let cases = case::all();
+    let recorded: Vec<_> = cases.iter().filter(|case| case.recorded).collect();
+    assert_eq!(recorded.len(), 240);
+    let longest = recorded.iter().map(|case| case.request.len()).max();
+    assert_eq!(longest, Some(1_200_126));
+}

@@ -1,0 +1,179 @@
+//! Judgements on a subject that replays what is expected of it, spoiled in one place.
+
+mod replay;
+
+use replay::{PREFIX, bytes, check, suite};
+use sanserve_conformance::{PACES, Transcript};
+
+/// What is reported when the plain case is spoiled, and only that.
+fn spoiled(mut spoil: impl FnMut(&mut Transcript)) -> String {
+    let report = check(&suite(""), |case, _, said| {
+        if case.name == "plain" {
+            spoil(said);
+        }
+    });
+    assert_eq!(report.failures.len(), 1, "{report}");
+    assert_eq!(report.failures[0].case, "plain");
+    assert_eq!(report.failures[0].paces, PACES);
+    report.to_string()
+}
+
+/// Swaps the first `from` for `to`.
+fn swap(bytes: &mut Vec<u8>, from: &str, to: &str) {
+    let at = bytes
+        .windows(from.len())
+        .position(|part| part == from.as_bytes());
+    let at = at.expect("the reply has what is to be spoiled");
+    bytes.splice(at..at + from.len(), to.bytes());
+}
+
+#[test]
+fn an_altered_byte_fails() {
+    let report = spoiled(|said| swap(&mut said.bytes, "hello", "hellO"));
+    let title = "\nplain (whole, by byte, seed 1, seed 2, seed 3)\n    the reply differs at byte ";
+    assert!(report.starts_with(title), "{report}");
+    assert!(
+        report.contains("expected  o\\n\n      got       O\\n\n"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_missing_byte_fails() {
+    let report = spoiled(|said| said.bytes.truncate(said.bytes.len() - 1));
+    assert!(
+        report.contains("expected  \\n\n      got       (nothing more)\n"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_byte_too_many_fails() {
+    let report = spoiled(|said| said.bytes.push(b'!'));
+    assert!(
+        report.contains("expected  (nothing more)\n      got       !\n"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_missing_reply_fails() {
+    let report = spoiled(|said| *said = Transcript::default());
+    assert!(report.contains("the reply differs at byte 0\n"), "{report}");
+    let missing = "expected in the log, but missing: \"GET /file.txt HTTP/1.0\" 200 -\n";
+    assert!(report.contains(missing), "{report}");
+}
+
+#[test]
+fn an_altered_log_fails() {
+    let report = spoiled(|said| said.log[0] = said.log[0].replace("200", "201"));
+    assert!(
+        report.contains("line 1 of the log differs at byte 27"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_line_too_many_in_the_log_fails() {
+    let report = spoiled(|said| said.log.push(format!("{PREFIX}more")));
+    assert!(
+        report.contains(&format!("logged, but not expected: {PREFIX}more\n")),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_log_line_begins_with_address_and_time() {
+    for bad in [
+        "",
+        "127.0.0.1 - - ",
+        "127.0.0.1 x - - [22/Nov/2026 17:55:30] ",
+        " - - [22/Nov/2026 17:55:30] ",
+        "127.0.0.1 - - [22/11/2026 17:55:30] ",
+        "127.0.0.1 - - [22/Nov/2026 17:55:3x] ",
+        "127.0.0.1 - - [22/Nov/2026 17:55:30 +0000] ",
+        "127.0.0.1 - - [22/Nov/2026 17:55:301] ",
+    ] {
+        let report = spoiled(|said| said.log[0] = said.log[0].replace(PREFIX, bad));
+        assert!(
+            report.contains("does not begin with ADDRESS - - [TIME]"),
+            "{report}"
+        );
+    }
+    let other = check(&suite(""), |_, _, said| {
+        said.log[0] = said.log[0].replace("127.0.0.1", "::1");
+    });
+    assert!(other.is_good(), "{other}");
+}
+
+#[test]
+fn a_date_that_is_none_fails() {
+    for bad in [
+        "Mon, 22 Nov 2026 17:55:30 GMT",
+        "Sun, 22 Nov 2026 17:55:30",
+        "Sunday, 22-Nov-26 17:55:30 GMT",
+        "Sun Nov 22 17:55:30 2026",
+        "Sun, 22 nov 2026 17:55:30 GMT",
+        "Sun, 22 Nov 2026 17:55:30 UTC",
+        "Sun, 32 Nov 2026 17:55:30 GMT",
+        "\u{fc}un, 22 Nov 2026 17:55:30 GMT",
+        "x",
+    ] {
+        let report = spoiled(|said| swap(&mut said.bytes, "Sun, 22 Nov 2026 17:55:30 GMT", bad));
+        let told = report.contains(&format!("not an IMF-fixdate: Date: {bad}"));
+        assert!(told, "{report}");
+    }
+    let report = spoiled(|said| swap(&mut said.bytes, "Wed, 31 Dec 1969", "Thu, 31 Dec 1969"));
+    assert!(
+        report.contains("not an IMF-fixdate: Last-Modified: Thu, 31 Dec 1969"),
+        "{report}"
+    );
+}
+
+#[test]
+fn an_added_field_is_expected_of_us() {
+    let report = check(&suite(""), |case, _, said| said.bytes = bytes(&case.theirs));
+    assert_eq!(report.failures.len(), 1, "{report}");
+    assert_eq!(report.failures[0].case, "added");
+}
+
+#[test]
+fn a_divergence_takes_the_place_of_the_case() {
+    let suite = suite("case plain\nreason we say so\n< no\\n\nlog no\n");
+    let report = check(&suite, |_, _, _| {});
+    assert!(report.is_good(), "{report}");
+    assert_eq!(report.divergences, 1);
+    let report = check(&suite, |case, _, said| said.bytes = bytes(&case.reply));
+    assert_eq!(report.failures.len(), 1, "{report}");
+}
+
+#[test]
+fn a_divergence_that_replies_nothing_is_one() {
+    let report = check(
+        &suite("case plain\nreason closed in silence\n"),
+        |_, _, _| {},
+    );
+    assert!(report.is_good(), "{report}");
+}
+
+#[test]
+fn a_divergence_in_the_log_alone_is_one() {
+    let ours = "case added\nreason log\n< HTTP/1.0 200 OK\\r\\n\\r\\n\nlog ours\n";
+    let report = check(&suite(ours), |_, _, _| {});
+    assert!(report.is_good(), "{report}");
+}
+
+#[test]
+fn a_divergence_that_their_answer_fits_is_stale() {
+    let log = "log \"HEAD / HTTP/1.0\" 200 -\n";
+    let theirs = "< HTTP/1.0 200 OK\\r\\n\\r\\n\n";
+    let with_added = "< HTTP/1.0 200 OK\\r\\nAccept-Ranges: bytes\\r\\n\\r\\n\n";
+    for reply in [theirs, with_added] {
+        let ours = format!("case added\nreason none\n{reply}{log}");
+        let report = check(&suite(&ours), |_, _, _| {}).to_string();
+        assert!(
+            report.contains("added (whole, by byte, seed 1, seed 2, seed 3)\n    stale"),
+            "{report}"
+        );
+    }
+}

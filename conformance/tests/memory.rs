@@ -1,0 +1,57 @@
+//! The list on the memory adapter, with files that are read and with files that are sent.
+
+use sanserve::memory::{Script, Tree, converse};
+use sanserve_conformance::{Case, Entry, Pace, Site, Subject, Transcript, run};
+use sanserve_core::Connection;
+
+struct Memory {
+    tree: Tree,
+}
+
+fn tree() -> Tree {
+    let entries = Site::standard().entries;
+    entries
+        .into_iter()
+        .fold(Tree::new(), |tree, entry| match entry {
+            Entry::File {
+                path,
+                modified: (seconds, _),
+                body,
+                ..
+            } => tree.file(path, seconds, body),
+            Entry::Directory { path, .. } => tree.directory(path),
+            Entry::Link { path, target } => tree.link(path, target),
+        })
+}
+
+impl Subject for Memory {
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    fn converse(&mut self, case: &Case, pace: Pace) -> Transcript {
+        let mut conn = Connection::new(case.config(), "192.0.2.1", case.handler());
+        let script = Script {
+            input: &case.request,
+            half_close: case.half_close,
+        };
+        let mut pieces = pace.pieces();
+        let said = converse(&mut conn, &self.tree, script, |n| pieces.next_len(n));
+        Transcript {
+            bytes: said.bytes,
+            log: said.log.lines().map(str::to_owned).collect(),
+        }
+    }
+}
+
+#[test]
+fn conforms() {
+    run(&mut Memory { tree: tree() });
+}
+
+#[test]
+fn conforms_with_files_that_can_be_sent() {
+    run(&mut Memory {
+        tree: tree().sendable(true),
+    });
+}

@@ -1,0 +1,122 @@
+//! Runs: what is run, what is told of it, and what makes a run fail beside wrong answers.
+
+mod replay;
+
+use replay::{CASES, Replay, check, suite};
+use sanserve_conformance::{Case, Pace, Suite, Transcript, case, divergence, run};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+#[test]
+fn who_answers_as_expected_passes() {
+    let suite = Suite::standard();
+    let report = check(&suite, |_, _, _| {});
+    assert!(report.is_good(), "{report}");
+    let (cases, divergences) = (case::all().len(), divergence::all().len());
+    let line = format!("replay: {cases} cases, 5 paces, {divergences} divergences");
+    assert_eq!(report.to_string(), line);
+    run(&mut Replay {
+        suite,
+        spoil: |_: &Case, _, _: &mut Transcript| {},
+    });
+}
+
+#[test]
+fn run_panics_once_when_anything_fails() {
+    let mut calls = 0;
+    let suite = Suite::standard();
+    let mut subject = Replay {
+        suite,
+        spoil: |_: &Case, _, said: &mut Transcript| {
+            calls += 1;
+            said.bytes.push(0);
+        },
+    };
+    let panic = catch_unwind(AssertUnwindSafe(|| run(&mut subject))).expect_err("nothing fits");
+    let report = panic.downcast::<String>().expect("the panic is the report");
+    assert!(report.ends_with(&format!(
+        ": {calls} conversations failed, 0 errors in the suite"
+    )));
+}
+
+#[test]
+fn a_failure_at_one_pace_is_told() {
+    let report = check(&suite(""), |case, pace, said| {
+        if case.name == "plain" && pace == Pace::ByByte {
+            said.bytes.clear();
+        }
+    });
+    assert_eq!(report.failures.len(), 1);
+    let report = report.to_string();
+    assert!(report.starts_with("\nplain (by byte)\n"), "{report}");
+    let last =
+        "replay: 2 cases, 5 paces, 0 divergences: 1 conversations failed, 0 errors in the suite";
+    assert!(report.ends_with(last), "{report}");
+}
+
+#[test]
+fn a_panic_is_a_failure_among_others() {
+    let report = check(&suite(""), |case, pace, said| {
+        assert!(case.name != "plain" || pace != Pace::Whole, "no more {}", 1);
+        said.log.clear();
+    });
+    assert!(
+        report
+            .to_string()
+            .contains("plain (whole)\n    panicked: no more 1\n"),
+        "{report}"
+    );
+    assert_eq!(report.failures.len(), 3);
+}
+
+#[test]
+fn a_divergence_of_an_unknown_case_fails() {
+    let report = check(&suite("case other\nreason none\n"), |_, _, _| {}).to_string();
+    assert!(
+        report.contains("a divergence names a case that is not recorded: other"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_divergence_of_a_case_of_ours_fails() {
+    let cases = case::read("test.case", &CASES.replace("recorded\n", ""));
+    let divergences = divergence::read("test.txt", "case plain\nreason none\n");
+    let report = check(&Suite::new(cases, divergences), |_, _, _| {}).to_string();
+    assert!(
+        report.contains("a divergence names a case that is not recorded: plain"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_name_stands_once() {
+    let report = check(
+        &suite("case plain\nreason a\ncase plain\nreason b\n"),
+        |_, _, _| {},
+    )
+    .to_string();
+    assert!(report.contains("two divergences of plain"), "{report}");
+    let cases = case::read("test.case", &CASES.repeat(2).replace("\nrecorded\n", "\n"));
+    let report = check(&Suite::new(cases, Vec::new()), |_, _, _| {}).to_string();
+    assert!(report.contains("two cases are called plain"), "{report}");
+}
+
+#[test]
+fn a_filtered_run_says_so() {
+    let report = check(&suite("case added\nreason a\n").only("plai"), |_, _, _| {});
+    assert!(report.is_good(), "{report}");
+    let line =
+        "replay: 1 cases, 5 paces, 0 divergences (only the cases with \"plai\" in their name)";
+    assert_eq!(report.to_string(), line);
+}
+
+#[test]
+fn a_filter_that_leaves_nothing_fails() {
+    let report = check(&suite("").only("plane"), |_, _, _| {});
+    assert!(
+        report
+            .to_string()
+            .contains("no case has \"plane\" in its name"),
+        "{report}"
+    );
+}
