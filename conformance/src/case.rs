@@ -11,6 +11,7 @@
 //! >        BYTES            what the client sends; several lines are joined
 //! <        BYTES            what it is answered; `*` is one byte or more of the line; joined
 //! <+       BYTES            what we answer in this place and CPython does not
+//! error    PROTOCOL STATUS MESSAGE   the whole error reply, joined to the answer; not for HEAD
 //! log      TEXT             a line of the log, without `ADDRESS - - [TIME] `
 //! ```
 //!
@@ -84,6 +85,7 @@ impl Case {
                 self.theirs.extend(&line.tokens());
             }
             "<+" => self.reply.extend(&line.tokens()),
+            "error" => self.reply.extend(&line.error()),
             "log" => self.log.push(line.string()),
             _ => line.fail("no such keyword"),
         }

@@ -7,6 +7,7 @@
 //! reason   TEXT             why we differ; one line or more
 //! <        BYTES            our reply instead of theirs; none at all means no reply
 //! <+       BYTES            the same; for the eye, a piece that theirs has not
+//! error    PROTOCOL STATUS MESSAGE   our error reply, whole; not for HEAD
 //! log      TEXT             our log instead of theirs
 //! ```
 //!
@@ -39,6 +40,7 @@ impl Divergence {
                 self.reason.push_str(&line.string());
             }
             "<" | "<+" => self.reply.extend(&line.tokens()),
+            "error" => self.reply.extend(&line.error()),
             "log" => self.log.push(line.string()),
             _ => line.fail("no such keyword in a divergence"),
         }

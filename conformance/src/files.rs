@@ -7,7 +7,7 @@
 pub(crate) type DataFile = (&'static str, &'static str);
 
 /// The files of cases, in the order in which they are run.
-pub(crate) const CASES: [DataFile; 7] = [
+pub(crate) const CASES: [DataFile; 10] = [
     (
         "recorded-requestline_http10.case",
         include_str!("../cases/recorded-requestline_http10.case"),
@@ -36,6 +36,9 @@ pub(crate) const CASES: [DataFile; 7] = [
         "recorded-if_modified_since_HEAD.case",
         include_str!("../cases/recorded-if_modified_since_HEAD.case"),
     ),
+    ("framing.case", include_str!("../cases/framing.case")),
+    ("content.case", include_str!("../cases/content.case")),
+    ("connection.case", include_str!("../cases/connection.case")),
 ];
 
 /// The divergences.

@@ -51,6 +51,7 @@ mod files;
 pub mod judge;
 mod line;
 mod pace;
+mod page;
 mod pattern;
 pub mod report;
 mod server;

@@ -3,6 +3,7 @@
 //! What the keywords mean is left to the files that read cases, divergences and the site. The data
 //! is ours, so what cannot be read panics: there is nobody who could do better with an error.
 
+use crate::page;
 use crate::text::{self, Token};
 
 /// One line that is neither empty nor a comment.
@@ -63,6 +64,12 @@ impl<'a> Line<'a> {
     /// The rest as a piece of a pattern.
     pub(crate) fn tokens(&self) -> Vec<Token> {
         text::tokens(self.rest).unwrap_or_else(|why| self.fail(&why))
+    }
+
+    /// The error reply that the rest, `PROTOCOL STATUS MESSAGE`, stands for.
+    pub(crate) fn error(mut self) -> Vec<Token> {
+        let (protocol, status) = (self.next_word(), self.next_word());
+        page::error(protocol, status, &self.string())
     }
 
     /// The rest as text.

@@ -167,6 +167,9 @@ impl<F, H: Handler> Connection<F, H> {
         if self.room() == 0 {
             return self.wait(State::Body, self.output()?);
         }
+        if mem::take(&mut self.expects) {
+            self.reply.send_continue(&mut self.outbox);
+        }
         match self.body.next(self.inbox.filled()) {
             Ok(Piece::Data(n)) => {
                 let mut inbox = mem::take(&mut self.inbox);
@@ -182,9 +185,6 @@ impl<F, H: Handler> Connection<F, H> {
             Ok(Piece::End) => self.resume(Event::End),
             Ok(Piece::More) if self.ended => self.abandon_bad(Bad::Incomplete),
             Ok(Piece::More) => {
-                if mem::take(&mut self.expects) {
-                    self.reply.send_continue(&mut self.outbox);
-                }
                 let pending = self.output().unwrap_or(Pending::Read);
                 self.wait(State::Body, pending)
             }

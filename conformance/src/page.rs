@@ -1,0 +1,57 @@
+//! The error reply, written down once: what the `error` line of a case stands for.
+//!
+//! This is CPython's page as it was recorded, and shares no code with the engine that is judged by
+//! it.
+
+use crate::text::Token;
+
+/// The whole reply for an error in answer to anything but HEAD, in that protocol.
+///
+/// # Panics
+/// If the status has no explanation here yet.
+pub(crate) fn error(protocol: &str, status: &str, message: &str) -> Vec<Token> {
+    let shown = message
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
+    let explanation = explanation(status, message);
+    let page = format!(
+        "<!DOCTYPE HTML>
+<html lang=\"en\">
+    <head>
+        <meta charset=\"utf-8\">
+        <title>Error response</title>
+    </head>
+    <body>
+        <h1>Error response</h1>
+        <p>Error code: {status}</p>
+        <p>Message: {shown}.</p>
+        <p>Error code explanation: {status} - {explanation}.</p>
+    </body>
+</html>
+"
+    );
+    let mut reply = Vec::new();
+    let mut add = |text: &str| reply.extend(text.bytes().map(Some));
+    add(&format!("{protocol} {status} {message}\r\nServer: "));
+    add("\0\r\nDate: \0\r\nConnection: close\r\nContent-Type: text/html;charset=utf-8\r\n");
+    add(&format!("Content-Length: {}\r\n\r\n{page}", page.len()));
+    // A NUL marks where anything may stand.
+    reply
+        .into_iter()
+        .map(|token| token.filter(|&byte| byte != 0))
+        .collect()
+}
+
+fn explanation(status: &str, message: &str) -> &'static str {
+    match (status, message) {
+        (_, "Line too long") => "got more than 65536 bytes when reading header line",
+        (_, "Too many headers") => "got more than 100 headers",
+        ("400", _) => "Bad request syntax or unsupported method",
+        ("404", _) => "Nothing matches the given URI",
+        ("414", _) => "URI is too long",
+        ("501", _) => "Server does not support this operation",
+        ("505", _) => "Cannot fulfill request",
+        _ => panic!("status {status} has no explanation here yet"),
+    }
+}
