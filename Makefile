@@ -1,0 +1,32 @@
+# All that CI does, a person can do: `make all`. `make test` is the tests alone.
+
+CHAOS_SECONDS ?= 60
+BARE = thumbv7em-none-eabihf wasm32-unknown-unknown
+
+.PHONY: all check test conformance chaos nostd
+
+all: check test nostd chaos
+
+# Format, lints, documentation: no warning passes.
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+# Every test. The last line counts them.
+test:
+	@.ci/count cargo test --workspace --no-fail-fast
+
+# The conformance list alone, with its numbers. CASE=part runs the cases with that in their name.
+conformance:
+	cargo test --package sanserve-conformance --test memory --test std -- --nocapture
+
+# Random and mutated requests, for CHAOS_SECONDS.
+chaos:
+	CHAOS_SECONDS=$(CHAOS_SECONDS) cargo test --package sanserve-core --test chaos --release -- --nocapture
+
+# The core without std.
+nostd:
+	for target in $(BARE); do \
+		rustup target add $$target && cargo build --package sanserve-core --target $$target || exit 1; \
+	done

@@ -1,0 +1,192 @@
+//! [`Disk`]: the files below one directory, as a [`FileSystem`].
+//!
+//! Keeping inside of the root is the work of cap-std, which leaves it to the kernel where it can
+//! (`openat2` on Linux). What differs from system to system is left to `unix` and `windows`.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{self, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
+use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
+
+#[cfg(unix)]
+use self::unix as native;
+#[cfg(windows)]
+use self::windows as native;
+
+use self::native::{OPEN_FLAGS, OpenOptionsExt as _};
+
+/// The files below a directory. One serves all connections of a server.
+///
+/// Nothing outside of that directory is opened, whatever links there are and whoever moves things
+/// about meanwhile. An absolute link counts as leading out of it, even if it leads back in.
+/// FIFOs, sockets and devices are neither read nor waited for; a device that lies in the tree is
+/// opened, seen to be one and closed.
+#[derive(Debug)]
+pub struct Disk {
+    root: PathBuf,
+    dir: Dir,
+    follow: bool,
+}
+
+impl Disk {
+    /// The files below `root`. The name is looked up now and not again: if another directory takes
+    /// its place, this one goes on being served.
+    ///
+    /// # Errors
+    /// If there is no such directory or it cannot be opened. The message names it.
+    pub fn open(root: impl AsRef<path::Path>) -> io::Result<Disk> {
+        let opened = root.as_ref().canonicalize().and_then(|root| {
+            let dir = Dir::open_ambient_dir(&root, cap_std::ambient_authority())?;
+            Ok(Disk {
+                root,
+                dir,
+                follow: false,
+            })
+        });
+        opened.map_err(|error| {
+            let name = root.as_ref().display();
+            let message = match error.kind() {
+                ErrorKind::NotFound => format!("there is no directory {name}"),
+                ErrorKind::NotADirectory => format!("{name} is not a directory"),
+                _ => format!("cannot open the directory {name}: {error}"),
+            };
+            io::Error::new(error.kind(), message)
+        })
+    }
+
+    /// Whether symbolic links may lead out of the root, as in `http.server`. By default they must
+    /// not, for such a link is made sooner than noticed. If they may, the root is looked up by its
+    /// name again and again.
+    pub fn follow_symlinks(self, follow: bool) -> Disk {
+        Disk { follow, ..self }
+    }
+
+    fn open_file(&self, at: &path::Path) -> io::Result<File> {
+        if self.follow {
+            let mut options = fs::OpenOptions::new();
+            options.read(true).custom_flags(OPEN_FLAGS);
+            return options.open(self.root.join(at));
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(OPEN_FLAGS);
+        Ok(self.dir.open_with(at, &options)?.into_std())
+    }
+
+    fn is_directory(&self, at: &path::Path) -> bool {
+        if self.follow {
+            fs::metadata(self.root.join(at)).is_ok_and(|meta| meta.is_dir())
+        } else {
+            self.dir.metadata(at).is_ok_and(|meta| meta.is_dir())
+        }
+    }
+
+    fn entries(&self, at: &path::Path) -> io::Result<Vec<Entry>> {
+        if self.follow {
+            let found = fs::read_dir(self.root.join(at))?.map(|entry| {
+                let entry = entry?;
+                let kind = entry.file_type()?;
+                Ok(self.entry(at, entry.file_name(), kind.is_dir(), kind.is_symlink()))
+            });
+            return found.collect();
+        }
+        let found = self.dir.read_dir(at)?.map(|entry| {
+            let entry = entry?;
+            let mut kind = entry.file_type()?;
+            // Some file systems do not say it with the name; std asks again by itself.
+            if !kind.is_dir() && !kind.is_file() && !kind.is_symlink() {
+                kind = entry.metadata().map_or(kind, |meta| meta.file_type());
+            }
+            Ok(self.entry(at, entry.file_name(), kind.is_dir(), kind.is_symlink()))
+        });
+        found.collect()
+    }
+
+    fn entry(&self, at: &path::Path, name: OsString, directory: bool, link: bool) -> Entry {
+        Entry {
+            directory: directory || link && self.is_directory(&at.join(&name)),
+            link,
+            name: name.into_encoded_bytes(),
+        }
+    }
+}
+
+impl FileSystem for Disk {
+    type File = File;
+
+    fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
+        if path.as_bytes().is_empty() {
+            return Ok(Opened::Directory);
+        }
+        let at = native::path(path).ok_or(FsError::NotFound)?;
+        let file = match self.open_file(&at) {
+            Ok(file) => file,
+            // To pass through a directory needs less than to read it.
+            Err(error) => match reason(&error) {
+                FsError::Forbidden if self.is_directory(&at) => return Ok(Opened::Directory),
+                reason => return Err(reason),
+            },
+        };
+        let meta = file.metadata().map_err(|error| reason(&error))?;
+        if meta.is_dir() {
+            return Ok(Opened::Directory);
+        }
+        if !meta.is_file() {
+            return Err(FsError::NotPlain);
+        }
+        let meta = Meta {
+            len: meta.len(),
+            modified: meta.modified().ok().map(unix_seconds),
+        };
+        Ok(Opened::File {
+            file,
+            meta,
+            sendable: cfg!(target_os = "linux"),
+        })
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+        let at = native::path(path).ok_or(FsError::NotFound)?;
+        self.entries(&at).map_err(|error| reason(&error))
+    }
+
+    fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        loop {
+            match native::read_at(file, into, at) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return read.map_err(|error| reason(&error)),
+            }
+        }
+    }
+}
+
+fn reason(error: &io::Error) -> FsError {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
+            FsError::NotFound
+        }
+        // What cap-std refuses because it leads out of the root is no error of the system's.
+        ErrorKind::PermissionDenied if error.raw_os_error().is_none() => FsError::NotFound,
+        ErrorKind::PermissionDenied => FsError::Forbidden,
+        _ => native::reason(error),
+    }
+}
+
+/// Whole seconds since 1970, rounded down also before it.
+fn unix_seconds(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_secs() as i64,
+        Err(error) => {
+            let before = error.duration();
+            -(before.as_secs() as i64) - i64::from(before.subsec_nanos() > 0)
+        }
+    }
+}

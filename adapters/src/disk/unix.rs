@@ -1,0 +1,42 @@
+//! What a [`Disk`](super::Disk) does in its own way on Unix.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use sanserve_core::{FsError, Path};
+
+pub(super) use std::os::unix::fs::OpenOptionsExt;
+
+/// Without `NONBLOCK` the opening of a FIFO waits for somebody to write to it.
+pub(super) const OPEN_FLAGS: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32;
+
+/// The path, relative to the root, or `None` if no file can have that name here.
+pub(super) fn path(path: &Path) -> Option<Cow<'_, path::Path>> {
+    let bytes = match path.as_bytes() {
+        b"" => b".",
+        bytes => bytes,
+    };
+    Some(Cow::Borrowed(path::Path::new(OsStr::from_bytes(bytes))))
+}
+
+/// Reads at an offset.
+pub(super) fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    file.read_at(into, at)
+}
+
+/// What an error means that has no [`io::ErrorKind`] of its own.
+pub(super) fn reason(error: &io::Error) -> FsError {
+    match Errno::from_io_error(error) {
+        Some(Errno::LOOP) => FsError::NotFound,
+        // A socket, or a device file without a device.
+        Some(Errno::NXIO | Errno::NODEV | Errno::OPNOTSUPP) => FsError::NotPlain,
+        _ => FsError::Broken,
+    }
+}

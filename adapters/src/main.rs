@@ -1,0 +1,26 @@
+//! The program `sanserve`: `python -m http.server`, served by the library [`sanserve`].
+//!
+//! What it does is in `program`; here is only how it says so and with which code it ends.
+
+mod program;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use self::program::{Given, Options};
+
+fn main() -> ExitCode {
+    let done = match Options::read() {
+        Given::Options(options) => program::run(&options).map_err(|line| (line, 1)),
+        Given::Question(answer) => {
+            program::say(answer);
+            Ok(())
+        }
+        Given::Mistake(line) => Err((line, 2)),
+    };
+    let Err((line, code)) = done else {
+        return ExitCode::SUCCESS;
+    };
+    let _ = writeln!(io::stderr(), "sanserve: error: {line}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,111 @@
+//! A connection over nothing: its files from a [`Tree`], its peer a [`Script`], its clock a number.
+//!
+//! For tests, and for whoever wants to see what a connection does: it is the smallest adapter, and
+//! the same script gives the same [`Transcript`] on every machine.
+
+mod tree;
+
+use std::time::Duration;
+
+use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
+
+pub use self::tree::{Bytes, Tree};
+
+/// What the peer does.
+#[derive(Clone, Copy, Debug)]
+pub struct Script<'a> {
+    /// What it sends, as fast as it is taken.
+    pub input: &'a [u8],
+    /// What comes after that: the end of the input if set, or else silence. It never stops reading.
+    pub half_close: bool,
+}
+
+/// What the peer saw, and what was said about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transcript {
+    /// All that was sent to the peer.
+    pub bytes: Vec<u8>,
+    /// All log lines, each ended by a newline.
+    pub log: String,
+    /// Whether the peer was told that nothing more comes, before the connection closed.
+    pub shutdown: bool,
+    /// How long it took. Time passes only while the peer is silent.
+    pub elapsed: Duration,
+}
+
+/// Carries a connection from its first step to its end.
+///
+/// `pace` is asked how many of `n` bytes go through at once, whenever bytes are read, written,
+/// filled in or copied, and answers 1 to `n`. Whatever it answers, the transcript must not differ.
+/// The connection starts at [`START`].
+///
+/// # Panics
+/// If `pace` answers anything else, or if the connection waits for a silent peer without an end.
+pub fn converse<H: Handler>(
+    conn: &mut Connection<Bytes, H>,
+    tree: &Tree,
+    script: Script<'_>,
+    mut pace: impl FnMut(usize) -> usize,
+) -> Transcript {
+    let mut pace = |len: usize| {
+        let n = pace(len);
+        assert!((1..=len).contains(&n), "{n} of {len} bytes is no pace");
+        n
+    };
+    let mut said = Transcript::default();
+    let mut input = script.input;
+    let mut got = Got::Nothing;
+    loop {
+        let Step { want, by } = conn.step(now(said.elapsed), got);
+        got = match want {
+            Want::Read(_) if input.is_empty() && !script.half_close => {
+                let by = by.expect("every wait for the peer has a deadline");
+                said.elapsed = said.elapsed.max(by);
+                Got::Nothing
+            }
+            Want::Read(_) if input.is_empty() => Got::Bytes(0),
+            Want::Read(into) => {
+                let n = pace(into.len().min(input.len()));
+                into[..n].copy_from_slice(&input[..n]);
+                input = &input[n..];
+                Got::Bytes(n)
+            }
+            Want::Write(from) => {
+                let n = pace(from.len());
+                said.bytes.extend_from_slice(&from[..n]);
+                Got::Bytes(n)
+            }
+            Want::Fill { file, at, into } => {
+                let n = pace(into.len());
+                tree.fill(file, at, &mut into[..n])
+            }
+            Want::Copy { file, at, len } => {
+                let rest = tree::rest(file, at);
+                let len = rest.len().min(usize::try_from(len).unwrap_or(usize::MAX));
+                let n = if len == 0 { 0 } else { pace(len) };
+                said.bytes.extend_from_slice(&rest[..n]);
+                Got::Bytes(n)
+            }
+            Want::Ask(ask) => tree.answer(ask),
+            Want::Log(lines) => {
+                said.log.push_str(lines);
+                Got::Nothing
+            }
+            Want::Shutdown => {
+                said.shutdown = true;
+                Got::Nothing
+            }
+            Want::Close => return said,
+        };
+    }
+}
+
+fn now(elapsed: Duration) -> Now {
+    Now {
+        tick: elapsed,
+        unix: Some(START + elapsed.as_secs() as i64),
+    }
+}
+
+/// When every conversation begins: 2026-01-01 00:00 UTC, a Thursday, in seconds since 1970.
+pub const START: i64 = 1_767_225_600;

@@ -1,0 +1,224 @@
+//! [`Tree`]: a file system in a map.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
+
+/// An open file of a [`Tree`]: what it held when it was opened.
+pub type Bytes = Arc<[u8]>;
+
+/// Files, directories and links under names that are any bytes. Made by a chain of calls, each of
+/// which takes a path relative to the root and makes the directories on the way to it.
+///
+/// ```
+/// use sanserve::memory::Tree;
+/// use sanserve_core::{FileSystem, Opened, Path};
+///
+/// let tree = Tree::new()
+///     .file("notes/a.txt", 1_700_000_000, "hello")
+///     .link("latest", "notes/a.txt");
+/// let path = Path::parse("/latest").unwrap();
+/// assert!(matches!(tree.open(&path), Ok(Opened::File { meta, .. }) if meta.len == 5));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tree {
+    nodes: BTreeMap<Vec<u8>, Node>,
+    sendable: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Node {
+    File(Bytes, i64),
+    Directory,
+    Link(Vec<u8>),
+    Fault(FsError),
+}
+
+impl Tree {
+    /// An empty tree.
+    pub fn new() -> Tree {
+        Tree {
+            nodes: BTreeMap::from([(Vec::new(), Node::Directory)]),
+            sendable: false,
+        }
+    }
+
+    /// Adds a file that was last changed at `modified`, in seconds since 1970.
+    ///
+    /// # Panics
+    /// These four methods panic if the path has an empty segment, `.` or `..`, or if it is there.
+    pub fn file(self, path: impl AsRef<[u8]>, modified: i64, bytes: impl AsRef<[u8]>) -> Tree {
+        self.with(path.as_ref(), Node::File(bytes.as_ref().into(), modified))
+    }
+
+    /// Adds a directory. Only those that stay empty need it.
+    pub fn directory(self, path: impl AsRef<[u8]>) -> Tree {
+        self.with(path.as_ref(), Node::Directory)
+    }
+
+    /// Adds a symbolic link. As on a disk, its target counts from the directory that holds it. If
+    /// it is absolute, climbs out of the tree, leads nowhere or in circles, the link can be seen in
+    /// a list, and nothing is found under its name.
+    pub fn link(self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Tree {
+        self.with(path.as_ref(), Node::Link(target.as_ref().to_vec()))
+    }
+
+    /// Adds something that can be seen in a list, and that fails in this way if it is opened.
+    pub fn fault(self, path: impl AsRef<[u8]>, error: FsError) -> Tree {
+        self.with(path.as_ref(), Node::Fault(error))
+    }
+
+    /// Whether files can be sent without being read, see [`Opened::File`]. They cannot by default.
+    pub fn sendable(self, sendable: bool) -> Tree {
+        Tree { sendable, ..self }
+    }
+
+    fn with(mut self, path: &[u8], node: Node) -> Tree {
+        let plain = |name: &[u8]| !matches!(name, b"" | b"." | b"..");
+        assert!(
+            path.split(is_slash).all(plain),
+            "not a plain path: {:?}",
+            path.escape_ascii()
+        );
+        for (end, _) in path.iter().enumerate().filter(|(_, byte)| is_slash(byte)) {
+            let above = self
+                .nodes
+                .entry(path[..end].to_vec())
+                .or_insert(Node::Directory);
+            assert!(
+                matches!(above, Node::Directory),
+                "not below a directory: {:?}",
+                path.escape_ascii()
+            );
+        }
+        let before = self.nodes.insert(path.to_vec(), node);
+        assert!(before.is_none(), "there already: {:?}", path.escape_ascii());
+        self
+    }
+
+    /// Where a path leads in the end, and what is there.
+    fn find(&self, path: &[u8]) -> Result<(Vec<u8>, &Node), FsError> {
+        let mut at = Vec::new();
+        let mut node = &Node::Directory;
+        let mut ahead: Vec<&[u8]> = path.rsplit(is_slash).collect();
+        let mut links = 0;
+        while let Some(name) = ahead.pop() {
+            match node {
+                Node::Fault(error) => return Err(*error),
+                Node::Directory => {}
+                _ => return Err(FsError::NotFound),
+            }
+            match name {
+                b"" | b"." => {}
+                b".." if at.is_empty() => return Err(FsError::NotFound),
+                b".." => pop(&mut at),
+                _ => {
+                    push(&mut at, name);
+                    node = self.nodes.get(&at).ok_or(FsError::NotFound)?;
+                }
+            }
+            if let Node::Link(target) = node {
+                links += 1;
+                if links > LINKS_MAX || target.starts_with(b"/") {
+                    return Err(FsError::NotFound);
+                }
+                pop(&mut at);
+                node = &Node::Directory;
+                ahead.extend(target.rsplit(is_slash));
+            }
+        }
+        Ok((at, node))
+    }
+}
+
+impl Default for Tree {
+    fn default() -> Tree {
+        Tree::new()
+    }
+}
+
+impl FileSystem for Tree {
+    type File = Bytes;
+
+    fn open(&self, path: &Path) -> Result<Opened<Bytes>, FsError> {
+        match self.find(path.as_bytes())?.1 {
+            Node::File(bytes, modified) => Ok(Opened::File {
+                file: Arc::clone(bytes),
+                meta: Meta {
+                    len: bytes.len() as u64,
+                    modified: Some(*modified),
+                },
+                sendable: self.sendable,
+            }),
+            Node::Directory => Ok(Opened::Directory),
+            Node::Fault(error) => Err(*error),
+            Node::Link(_) => unreachable!("links are followed to their end"),
+        }
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+        let (at, node) = self.find(path.as_bytes())?;
+        match node {
+            Node::Directory => {}
+            Node::Fault(error) => return Err(*error),
+            _ => return Err(FsError::NotFound),
+        }
+        let mut entries = Vec::new();
+        for (path, node) in &self.nodes {
+            let Some(name) = name_in(path, &at) else {
+                continue;
+            };
+            let leads_to = self.find(path).map(|(_, node)| node);
+            entries.push(Entry {
+                name: name.to_vec(),
+                directory: matches!(leads_to, Ok(Node::Directory)),
+                link: matches!(node, Node::Link(_)),
+            });
+        }
+        Ok(entries)
+    }
+
+    fn read(&self, file: &mut Bytes, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        let rest = rest(file, at);
+        let n = rest.len().min(into.len());
+        into[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
+    }
+}
+
+/// What there is from `at` on.
+pub(super) fn rest(file: &Bytes, at: u64) -> &[u8] {
+    usize::try_from(at)
+        .ok()
+        .and_then(|at| file.get(at..))
+        .unwrap_or_default()
+}
+
+/// The name of `path` in `directory`, if that is where it is.
+fn name_in<'a>(path: &'a [u8], directory: &[u8]) -> Option<&'a [u8]> {
+    let name = match path.strip_prefix(directory)? {
+        below if directory.is_empty() => below,
+        below => below.strip_prefix(b"/")?,
+    };
+    (!name.is_empty() && !name.iter().any(is_slash)).then_some(name)
+}
+
+fn push(at: &mut Vec<u8>, name: &[u8]) {
+    if !at.is_empty() {
+        at.push(b'/');
+    }
+    at.extend_from_slice(name);
+}
+
+fn pop(at: &mut Vec<u8>) {
+    let end = at.iter().rposition(is_slash).unwrap_or(0);
+    at.truncate(end);
+}
+
+fn is_slash(byte: &u8) -> bool {
+    *byte == b'/'
+}
+
+/// As many as Linux follows.
+const LINKS_MAX: u32 = 40;

@@ -1,0 +1,88 @@
+//! What the program does: read the options, listen, say so, and serve until a signal ends it.
+//!
+//! What can be set is in `options`, how it ends in `signals`, what time it is here in `zone`.
+
+mod options;
+mod signals;
+mod zone;
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use sanserve::{Disk, Server};
+use sanserve_core::{Config, Files};
+
+pub(crate) use self::options::{Given, Options};
+
+/// Serves until a signal ends it. The error is a line for the user.
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    let disk = Disk::open(&options.directory).map_err(|error| error.to_string())?;
+    let disk = disk.follow_symlinks(options.follow_symlinks);
+    let server = listen(&options.bind, options.port)?;
+    let address = server.local_addr().map_err(|error| error.to_string())?;
+    signals::obey(server.stopper()).map_err(|error| error.to_string())?;
+
+    let config = Config {
+        protocol: options.protocol,
+        local_offset: zone::local_offset,
+        ..Config::default()
+    };
+    // The zone is read now, with all the stack there is, and not with the first request.
+    zone::local_offset(0);
+    let server = if options.quiet {
+        server.log(|_| ())
+    } else {
+        server
+    };
+    let (ip, port) = (address.ip(), address.port());
+    say(format_args!(
+        "Serving HTTP on {ip} port {port} (http://{address}/) ...\n"
+    ));
+    server.serve(&disk, config, files);
+    Ok(())
+}
+
+/// Listens at the first address that `host` means.
+fn listen(host: &str, port: u16) -> Result<Server, String> {
+    let unknown = |why: &dyn Display| {
+        format!("unknown address {host:?} ({why}): give an address of this machine with --bind")
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let mut found = (bare.unwrap_or(host), port)
+        .to_socket_addrs()
+        .map_err(|error| unknown(&error))?;
+    let address = found.next().ok_or_else(|| unknown(&"nothing found"))?;
+    Server::bind(address).map_err(|error| refusal(address, &error))
+}
+
+/// Why it cannot listen there, and what to do about it.
+fn refusal(address: SocketAddr, error: &io::Error) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            format!("port {port} at {ip} is in use: choose another one, 0 for any that is free")
+        }
+        ErrorKind::PermissionDenied => {
+            format!("no permission for port {port} at {ip}: choose one above 1023")
+        }
+        ErrorKind::AddrNotAvailable => {
+            format!("{ip} is not an address of this machine: give one that is with --bind")
+        }
+        _ => format!("cannot listen at {address}: {error}"),
+    }
+}
+
+fn files() -> Files {
+    let mut files = Files::new();
+    files.types = |extension| mime_guess::from_ext(extension).first_raw();
+    files
+}
+
+/// Prints at once, also into a pipe. If nobody listens, so be it.
+pub(crate) fn say(text: impl Display) {
+    let mut out = io::stdout();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
+}

@@ -1,0 +1,81 @@
+//! [`Options`]: the command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use sanserve_core::Protocol;
+
+/// What can be set. The comments are the help.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+#[command(about = "Serves the files of a directory over HTTP, as python -m http.server does")]
+pub(crate) struct Options {
+    /// Port to listen at, 0 for any that is free
+    #[arg(default_value = "8000", value_parser = port, allow_negative_numbers = true)]
+    pub(crate) port: u16,
+
+    /// Address or name to listen at
+    #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0")]
+    pub(crate) bind: String,
+
+    /// Directory to serve
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+
+    /// HTTP/1.0 or HTTP/1.1
+    #[arg(short, long, value_name = "VERSION", default_value = "HTTP/1.0", value_parser = protocol)]
+    pub(crate) protocol: Protocol,
+
+    /// Follow symbolic links also out of the directory
+    #[arg(long)]
+    pub(crate) follow_symlinks: bool,
+
+    /// Do not log requests
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What a command line turned out to be.
+pub(crate) enum Given {
+    /// Something to do.
+    Options(Options),
+    /// `--help` or `--version`, and what to print.
+    Question(String),
+    /// A line that says what is wrong.
+    Mistake(String),
+}
+
+impl Options {
+    /// Reads the command line of this process.
+    pub(crate) fn read() -> Given {
+        let error = match Options::try_parse() {
+            Ok(options) => return Given::Options(options),
+            Err(error) => error,
+        };
+        let text = error.render().to_string();
+        if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = error.kind() {
+            return Given::Question(format!("{}\n", text.trim_end()));
+        }
+        let line = text.lines().next().unwrap_or_default();
+        let line = line.strip_prefix("error: ").unwrap_or(line);
+        Given::Mistake(format!("{line} (sanserve --help shows what can be)"))
+    }
+}
+
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse()
+        .map_err(|_| "a port is a number from 0 to 65535")
+}
+
+fn protocol(text: &str) -> Result<Protocol, &'static str> {
+    let known = [Protocol::Http10, Protocol::Http11];
+    let found = known.into_iter().find(|protocol| protocol.as_str() == text);
+    found.ok_or("it is HTTP/1.0 or HTTP/1.1")
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sanserve                          the current directory, port 8000
+  sanserve -b 127.0.0.1 -d site 80  a site, to be seen on this machine only
+  sanserve -b :: -p HTTP/1.1 0      IPv6 too, connections stay open, any port";

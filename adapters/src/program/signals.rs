@@ -1,0 +1,64 @@
+//! How the program ends: by Ctrl-C at once, by SIGTERM when the running replies are done.
+
+use std::io::{self, Write};
+use std::process;
+#[cfg(unix)]
+use std::time::Duration;
+
+use sanserve::Stopper;
+
+/// Obeys from now on. SIGTERM stops by `stopper`, so that the server returns; after that any
+/// further signal ends the process at once, as Ctrl-C always does.
+///
+/// # Errors
+/// If the system does not let us have the signals.
+#[cfg(unix)]
+pub(crate) fn obey(stopper: Stopper) -> io::Result<()> {
+    use std::thread::Builder;
+
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+    use signal_hook::low_level::emulate_default_handler;
+
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let listen = move || {
+        let mut stopper = Some(stopper);
+        for signal in signals.forever() {
+            match (signal, stopper.take()) {
+                (SIGTERM, Some(stopper)) => {
+                    let stop = move || stopper.stop(GRACE);
+                    // Without a thread for it, it ends as it would have without us.
+                    if Builder::new().spawn(stop).is_err() {
+                        let _ = emulate_default_handler(signal);
+                    }
+                }
+                (SIGTERM, None) => {
+                    let _ = emulate_default_handler(signal);
+                }
+                _ => interrupted(),
+            }
+        }
+    };
+    Builder::new().name("signals".into()).spawn(listen)?;
+    Ok(())
+}
+
+/// Obeys from now on: Ctrl-C ends the process at once.
+///
+/// # Errors
+/// If the system does not let us have the signals.
+#[cfg(windows)]
+pub(crate) fn obey(_: Stopper) -> io::Result<()> {
+    ctrlc::set_handler(interrupted).map_err(io::Error::other)
+}
+
+fn interrupted() {
+    let mut out = io::stdout();
+    let _ = out.write_all(b"\nKeyboard interrupt received, exiting.\n");
+    let _ = out.flush();
+    process::exit(0);
+}
+
+/// For running replies.
+#[cfg(unix)]
+const GRACE: Duration = Duration::from_secs(10);

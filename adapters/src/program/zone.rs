@@ -1,0 +1,29 @@
+//! What the clock on the wall shows, for log lines.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// How many seconds this machine's time zone is ahead of UTC at the moment `unix`.
+///
+/// Clocks change at full quarters of an hour, so one look at the zone is enough for one of them.
+pub(crate) fn local_offset(unix: i64) -> i32 {
+    // Quarter and offset share one number, so no thread can see the one without the other. At
+    // first it is a quarter that is far off.
+    static LAST: AtomicU64 = AtomicU64::new(u64::MAX);
+    let quarter = unix.div_euclid(15 * 60) as u32;
+    let last = LAST.load(Ordering::Relaxed);
+    if (last >> 32) as u32 == quarter {
+        return last as u32 as i32;
+    }
+    let offset = look_up(unix);
+    let found = u64::from(quarter) << 32 | u64::from(offset as u32);
+    LAST.store(found, Ordering::Relaxed);
+    offset
+}
+
+fn look_up(unix: i64) -> i32 {
+    let zone = TimeZone::system();
+    Timestamp::from_second(unix).map_or(0, |moment| zone.to_offset(moment).seconds())
+}

@@ -1,0 +1,178 @@
+//! What a request costs: system calls, counted by strace, and memory.
+
+#![cfg(target_os = "linux")]
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// The program at work.
+struct Program {
+    child: Child,
+    address: String,
+}
+
+impl Program {
+    fn start(site: &Path) -> Program {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sanserve"));
+        command.args(["-q", "-b", "127.0.0.1", "-p", "HTTP/1.1", "-d"]);
+        let child = command.arg(site).arg("0").stdout(Stdio::piped()).spawn();
+        let mut child = child.expect("the program starts");
+        let mut banner = String::new();
+        let stdout = child.stdout.take().expect("it is piped");
+        BufReader::new(stdout)
+            .read_line(&mut banner)
+            .expect("it says where it listens");
+        let address = banner
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next());
+        let address = address.expect("the banner has the address").to_owned();
+        Program { child, address }
+    }
+
+    /// Has every system call written down, until the program ends. `None` if there is no strace.
+    fn trace(&self, into: &Path) -> Option<(Child, BufReader<ChildStderr>)> {
+        let mut strace = Command::new("strace");
+        strace
+            .arg("-f")
+            .arg("-o")
+            .arg(into)
+            .arg("-p")
+            .arg(self.child.id().to_string());
+        let mut child = strace.stderr(Stdio::piped()).spawn().ok()?;
+        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        let mut said = String::new();
+        stderr.read_line(&mut said).expect("it says what it does");
+        assert!(said.contains("attached"), "strace: {said}");
+        // Without anybody to read what it says, it would end.
+        Some((child, stderr))
+    }
+
+    /// Asks for `target` so many times on one connection; the length of the last reply's content.
+    fn get(&self, target: &str, times: usize) -> u64 {
+        let mut socket = TcpStream::connect(&self.address).expect("it listens");
+        socket.set_nodelay(true).expect("a socket of ours");
+        let mut reader =
+            BufReader::with_capacity(1 << 20, socket.try_clone().expect("a socket of ours"));
+        let mut len = 0;
+        for _ in 0..times {
+            write!(socket, "GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").expect("it reads");
+            len = read_head(&mut reader);
+            let mut content = reader.by_ref().take(len);
+            let got = std::io::copy(&mut content, &mut std::io::sink()).expect("it writes");
+            assert_eq!(got, len);
+        }
+        len
+    }
+
+    /// The most memory that was resident, in KiB.
+    fn peak(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(status).expect("it is running");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .expect("Linux tells it");
+        line.trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("a number")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads a 200's head; what its `Content-Length` says.
+fn read_head(reader: &mut impl BufRead) -> u64 {
+    let mut lines = reader.lines().map(|line| line.expect("it writes"));
+    assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
+    let fields: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+    let len = fields
+        .iter()
+        .find_map(|line| line.strip_prefix("Content-Length: "));
+    len.expect("a file has a length").parse().expect("a number")
+}
+
+fn sparse(folder: &TempDir, name: &str, len: u64) {
+    let file = File::create(folder.path().join(name)).expect("a temporary file");
+    file.set_len(len).expect("it may be large");
+}
+
+/// The system calls of the thread that made this one, in order.
+fn calls<'a>(trace: &'a str, made: &str) -> Vec<&'a str> {
+    let lines = trace.lines().filter_map(|line| line.split_once(' '));
+    let calls = lines.filter_map(|(id, call)| Some((id, call.trim_start().split_once('(')?.0)));
+    let calls: Vec<_> = calls.collect();
+    let (thread, _) = calls
+        .iter()
+        .find(|(_, call)| *call == made)
+        .expect("it was made");
+    // In a build with debug assertions the standard library looks at a descriptor before closing it.
+    let looks = |call: &str| cfg!(debug_assertions) && call == "fcntl";
+    let counts = |call: &str| !call.starts_with('<') && !looks(call);
+    calls
+        .iter()
+        .filter(|(id, call)| id == thread && counts(call))
+        .map(|(_, call)| *call)
+        .collect()
+}
+
+#[test]
+fn a_small_file_costs_six_system_calls_and_a_large_one_is_sent_by_reference() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let trace = folder.path().join("trace");
+    sparse(&folder, "small", 1024);
+    sparse(&folder, "large", 10 << 20);
+    let program = Program::start(folder.path());
+    let Some((mut strace, _stderr)) = program.trace(&trace) else {
+        assert!(std::env::var_os("CI").is_none(), "CI has to install strace");
+        eprintln!("SKIPPED: system calls are counted by strace, which is not installed");
+        return;
+    };
+    assert_eq!(program.get("/small", 110), 1024);
+    assert_eq!(program.get("/large", 1), 10 << 20);
+    drop(program);
+    strace.wait().expect("it ends with the program");
+
+    let trace = fs::read_to_string(trace).expect("strace wrote it");
+    let small = calls(&trace, "pread64");
+    let reads: Vec<_> = (0..small.len())
+        .filter(|&at| small[at] == "recvfrom")
+        .collect();
+    // From the read of the tenth request to that of the hundredth after it.
+    let hundred = &small[reads[9]..reads[109]];
+    println!(
+        "a kept-alive request: {}",
+        hundred[..hundred.len() / 100].join(" ")
+    );
+    assert!(
+        hundred.len() <= 600,
+        "{} system calls for 100 requests",
+        hundred.len()
+    );
+    let large = calls(&trace, "sendfile");
+    assert!(
+        !large.contains(&"pread64"),
+        "the large file was read: {large:?}"
+    );
+}
+
+#[test]
+fn a_gigabyte_passes_through_less_than_ten_megabytes() {
+    let folder = TempDir::new().expect("a temporary folder");
+    sparse(&folder, "huge", 1 << 30);
+    let program = Program::start(folder.path());
+    assert_eq!(program.get("/huge", 1), 1 << 30);
+    println!("resident at most: {} KiB", program.peak());
+    assert!(program.peak() < 10 * 1024, "{} KiB", program.peak());
+}

@@ -1,0 +1,324 @@
+//! What a disk opens, what it refuses, and what it says of it.
+#![cfg(unix)]
+
+use std::ffi::OsStr;
+use std::fs::{self, File, FileTimes, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path as StdPath;
+use std::time::{Duration, UNIX_EPOCH};
+
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+use sanserve::Disk;
+use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
+use tempfile::TempDir;
+
+/// A directory `root` to serve, and a file `secret` beside it.
+fn site() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir_all(dir.path().join("root/d")).unwrap();
+    fs::write(dir.path().join("secret"), "secret").unwrap();
+    fs::write(dir.path().join("root/a.txt"), "hello").unwrap();
+    fs::write(dir.path().join("root/d/b.txt"), "below").unwrap();
+    dir
+}
+
+fn disk(site: &TempDir) -> Disk {
+    Disk::open(site.path().join("root")).unwrap()
+}
+
+fn path(target: &str) -> Path {
+    Path::parse(target).unwrap()
+}
+
+/// What is found under a target: what a file holds, or `/`.
+fn look(disk: &Disk, target: &str) -> Result<String, FsError> {
+    match disk.open(&path(target))? {
+        Opened::Directory => Ok("/".into()),
+        Opened::File { mut file, meta, .. } => {
+            let mut bytes = vec![0; meta.len as usize];
+            let n = disk.read(&mut file, 0, &mut bytes)?;
+            assert_eq!(n, bytes.len());
+            Ok(String::from_utf8(bytes).unwrap())
+        }
+    }
+}
+
+fn meta(disk: &Disk, target: &str) -> Meta {
+    match disk.open(&path(target)) {
+        Ok(Opened::File { meta, .. }) => meta,
+        other => panic!("{target} is no file: {other:?}"),
+    }
+}
+
+fn names(disk: &Disk, target: &str) -> Vec<(String, bool, bool)> {
+    let entries = disk.list(&path(target)).unwrap();
+    let row = |entry: Entry| {
+        (
+            entry.name.escape_ascii().to_string(),
+            entry.directory,
+            entry.link,
+        )
+    };
+    let mut names: Vec<_> = entries.into_iter().map(row).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn files_and_directories_are_found() {
+    let site = site();
+    for disk in [disk(&site), disk(&site).follow_symlinks(true)] {
+        assert_eq!(look(&disk, "/a.txt"), Ok("hello".into()));
+        assert_eq!(look(&disk, "/d/b.txt"), Ok("below".into()));
+        assert_eq!(look(&disk, "/d"), Ok("/".into()));
+        assert_eq!(look(&disk, "/"), Ok("/".into()));
+        assert_eq!(look(&disk, "/nope"), Err(FsError::NotFound));
+    }
+}
+
+#[test]
+fn reading_starts_where_it_is_told_and_ends_with_the_file() {
+    let site = site();
+    let disk = disk(&site);
+    let Ok(Opened::File { mut file, .. }) = disk.open(&path("/a.txt")) else {
+        panic!("a.txt is a file");
+    };
+    let mut into = [0; 16];
+    assert_eq!(disk.read(&mut file, 3, &mut into), Ok(2));
+    assert_eq!(&into[..2], b"lo");
+    assert_eq!(disk.read(&mut file, 0, &mut into[..2]), Ok(2));
+    assert_eq!(&into[..2], b"he");
+    assert_eq!(disk.read(&mut file, 5, &mut into), Ok(0));
+}
+
+#[test]
+fn links_that_stay_inside_are_followed() {
+    let site = site();
+    symlink("d/b.txt", site.path().join("root/file")).unwrap();
+    symlink("../a.txt", site.path().join("root/d/up")).unwrap();
+    symlink("d", site.path().join("root/dir")).unwrap();
+    let disk = disk(&site);
+    assert_eq!(look(&disk, "/file"), Ok("below".into()));
+    assert_eq!(look(&disk, "/d/up"), Ok("hello".into()));
+    assert_eq!(look(&disk, "/dir"), Ok("/".into()));
+    assert_eq!(look(&disk, "/dir/up"), Ok("hello".into()));
+}
+
+#[test]
+fn links_that_lead_out_are_followed_only_if_that_is_wanted() {
+    let site = site();
+    let root = site.path().join("root");
+    symlink("../secret", root.join("relative")).unwrap();
+    symlink(site.path().join("secret"), root.join("absolute")).unwrap();
+    symlink("..", root.join("above")).unwrap();
+    symlink("/proc/self/root", root.join("magic")).unwrap();
+    for target in [
+        "/relative",
+        "/absolute",
+        "/above",
+        "/above/secret",
+        "/magic",
+    ] {
+        assert_eq!(
+            look(&disk(&site), target),
+            Err(FsError::NotFound),
+            "{target}"
+        );
+    }
+    assert_eq!(disk(&site).list(&path("/above/")), Err(FsError::NotFound));
+
+    let follows = disk(&site).follow_symlinks(true);
+    for target in ["/relative", "/absolute", "/above/secret"] {
+        assert_eq!(look(&follows, target), Ok("secret".into()), "{target}");
+    }
+    let row = |name: &str| (name.to_string(), true, false);
+    let above = names(&follows, "/above/");
+    assert_eq!(above, [row("root"), ("secret".into(), false, false)]);
+}
+
+#[test]
+fn nothing_outside_is_opened_while_names_change_places() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{RenameFlags, renameat_with};
+        use std::sync::atomic::{AtomicBool, Ordering};
+        use std::thread;
+
+        let site = site();
+        let root = site.path().join("root");
+        let outside = site.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("b.txt"), "secret").unwrap();
+        symlink("../outside", root.join("link")).unwrap();
+        let (disk, done) = (disk(&site), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let (one, other) = (root.join("d"), root.join("link"));
+                    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+                }
+            });
+            for _ in 0..5_000 {
+                let found = look(&disk, "/d/b.txt");
+                assert!(
+                    found != Ok("secret".into()),
+                    "a file outside of the root was opened"
+                );
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+}
+
+#[test]
+fn links_to_nowhere_and_in_circles_are_not_found() {
+    let site = site();
+    symlink("nowhere", site.path().join("root/broken")).unwrap();
+    symlink("circle", site.path().join("root/circle")).unwrap();
+    for disk in [disk(&site), disk(&site).follow_symlinks(true)] {
+        assert_eq!(look(&disk, "/broken"), Err(FsError::NotFound));
+        assert_eq!(look(&disk, "/circle"), Err(FsError::NotFound));
+    }
+}
+
+#[test]
+fn a_fifo_is_neither_waited_for_nor_read() {
+    let site = site();
+    let fifo = site.path().join("root/fifo");
+    mknodat(CWD, fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    for disk in [disk(&site), disk(&site).follow_symlinks(true)] {
+        assert_eq!(look(&disk, "/fifo"), Err(FsError::NotPlain));
+        assert!(names(&disk, "/").contains(&("fifo".into(), false, false)));
+    }
+}
+
+#[test]
+fn neither_sockets_nor_devices_are_read() {
+    let site = site();
+    let _socket = UnixListener::bind(site.path().join("root/socket")).unwrap();
+    symlink("/dev/zero", site.path().join("root/zero")).unwrap();
+    let follows = disk(&site).follow_symlinks(true);
+    assert_eq!(look(&disk(&site), "/socket"), Err(FsError::NotPlain));
+    assert_eq!(look(&follows, "/socket"), Err(FsError::NotPlain));
+    assert_eq!(look(&follows, "/zero"), Err(FsError::NotPlain));
+    assert_eq!(look(&disk(&site), "/zero"), Err(FsError::NotFound));
+
+    let (zero, mode) = (makedev(1, 5), Mode::RUSR);
+    let device = site.path().join("root/device");
+    if let Err(error) = mknodat(CWD, device, FileType::CharacterDevice, mode, zero) {
+        eprintln!("skipped: this user may not make devices: {error}");
+        return;
+    }
+    assert_eq!(look(&disk(&site), "/device"), Err(FsError::NotPlain));
+    assert_eq!(look(&follows, "/device"), Err(FsError::NotPlain));
+}
+
+#[test]
+fn a_file_is_no_directory_and_a_long_name_no_file() {
+    let site = site();
+    let long = format!("/{}", "n".repeat(300));
+    let longer = format!("/{}a.txt", "d/".repeat(3_000));
+    for disk in [disk(&site), disk(&site).follow_symlinks(true)] {
+        assert_eq!(look(&disk, "/a.txt/b"), Err(FsError::NotFound));
+        assert_eq!(disk.list(&path("/a.txt")), Err(FsError::NotFound));
+        assert_eq!(disk.list(&path("/nope")), Err(FsError::NotFound));
+        assert_eq!(look(&disk, &long), Err(FsError::NotFound));
+        assert_eq!(look(&disk, &longer), Err(FsError::NotFound));
+    }
+}
+
+#[test]
+fn what_may_not_be_read_is_forbidden() {
+    let site = site();
+    let (file, dir) = (site.path().join("root/a.txt"), site.path().join("root/d"));
+    fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(&dir, Permissions::from_mode(0o111)).unwrap();
+    if File::open(&file).is_ok() {
+        eprintln!("skipped: this user may read everything");
+        return;
+    }
+    for disk in [disk(&site), disk(&site).follow_symlinks(true)] {
+        assert_eq!(look(&disk, "/a.txt"), Err(FsError::Forbidden));
+        assert_eq!(disk.list(&path("/d/")), Err(FsError::Forbidden));
+        assert_eq!(look(&disk, "/d"), Ok("/".into()), "one may pass through it");
+        assert_eq!(look(&disk, "/d/b.txt"), Ok("below".into()));
+    }
+}
+
+#[test]
+fn times_are_rounded_down_also_before_1970() {
+    let site = site();
+    let set = |time| {
+        let file = File::options()
+            .write(true)
+            .open(site.path().join("root/a.txt"))
+            .unwrap();
+        file.set_times(FileTimes::new().set_modified(time)).unwrap();
+        meta(&disk(&site), "/a.txt").modified
+    };
+    let half = Duration::from_millis(500);
+    assert_eq!(set(UNIX_EPOCH + 3 * half), Some(1));
+    assert_eq!(set(UNIX_EPOCH), Some(0));
+    assert_eq!(set(UNIX_EPOCH - half), Some(-1));
+    assert_eq!(set(UNIX_EPOCH - 2 * half), Some(-1));
+    assert_eq!(set(UNIX_EPOCH - 3 * half), Some(-2));
+}
+
+#[test]
+fn names_need_not_be_utf_8() {
+    let site = site();
+    let name = OsStr::from_bytes(b"\xff&.txt");
+    fs::write(site.path().join("root").join(name), "odd").unwrap();
+    let disk = disk(&site);
+    assert_eq!(look(&disk, "/%ED%B3%BF&.txt"), Ok("odd".into()));
+    assert!(names(&disk, "/").contains(&("\\xff&.txt".into(), false, false)));
+}
+
+#[test]
+fn a_list_tells_directories_and_links() {
+    let site = site();
+    let root = site.path().join("root");
+    symlink("d", root.join("to-directory")).unwrap();
+    symlink("../d", root.join("d/to-directory")).unwrap();
+    symlink("a.txt", root.join("to-file")).unwrap();
+    symlink("..", root.join("to-outside")).unwrap();
+    symlink("nowhere", root.join("to-nowhere")).unwrap();
+    let expected = |outside| {
+        let row = |(name, directory, link): (&str, bool, bool)| (name.to_string(), directory, link);
+        [
+            ("a.txt", false, false),
+            ("d", true, false),
+            ("to-directory", true, true),
+            ("to-file", false, true),
+            ("to-nowhere", false, true),
+            ("to-outside", outside, true),
+        ]
+        .map(row)
+    };
+    assert_eq!(names(&disk(&site), "/"), expected(false));
+    assert_eq!(
+        names(&disk(&site).follow_symlinks(true), "/"),
+        expected(true)
+    );
+    assert_eq!(
+        names(&disk(&site), "/d/")[1],
+        ("to-directory".into(), true, true)
+    );
+}
+
+#[test]
+fn a_root_that_is_no_directory_is_refused_in_plain_words() {
+    let site = site();
+    let refusal = |name: &StdPath| Disk::open(name).unwrap_err().to_string();
+    let (missing, file) = (site.path().join("nope"), site.path().join("secret"));
+    assert_eq!(
+        refusal(&missing),
+        format!("there is no directory {}", missing.display())
+    );
+    assert_eq!(
+        refusal(&file),
+        format!("{} is not a directory", file.display())
+    );
+}

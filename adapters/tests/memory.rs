@@ -1,0 +1,162 @@
+//! The tree, and conversations over it.
+
+use std::time::Duration;
+
+use sanserve::memory::{Bytes, START, Script, Transcript, Tree, converse};
+use sanserve_core::{Config, Connection, FileSystem, Files, FsError, Opened, Path, Protocol};
+
+fn tree() -> Tree {
+    Tree::new()
+        .file("a.txt", 0, "hello\n")
+        .file("d/b.txt", -1, "below")
+        .file(b"d/\xff", 0, "odd")
+        .directory("empty")
+        .link("to-file", "d/../a.txt")
+        .link("d/to-directory", "../d")
+        .link("to-outside", "d/../../etc")
+        .link("absolute", "/a.txt")
+        .link("to-nowhere", "nowhere")
+        .link("circle", "circle")
+        .fault("locked", FsError::Forbidden)
+}
+
+fn path(target: &str) -> Path {
+    Path::parse(target).unwrap()
+}
+
+/// What is found under a target: what a file holds, or `/`.
+fn look(tree: &Tree, target: &str) -> Result<Vec<u8>, FsError> {
+    Ok(match tree.open(&path(target))? {
+        Opened::Directory => b"/".to_vec(),
+        Opened::File { file, .. } => file.to_vec(),
+    })
+}
+
+#[test]
+fn what_was_put_there_is_found() {
+    let tree = tree();
+    let found = [
+        ("/", "/"),
+        ("/a.txt", "hello\n"),
+        ("/d", "/"),
+        ("/d/b.txt", "below"),
+        ("/d/%ED%B3%BF", "odd"),
+        ("/empty", "/"),
+        ("/to-file", "hello\n"),
+        ("/d/to-directory/to-directory/b.txt", "below"),
+    ];
+    for (target, content) in found {
+        assert_eq!(look(&tree, target), Ok(content.into()), "{target}");
+    }
+    for target in [
+        "/nope",
+        "/a.txt/x",
+        "/to-outside",
+        "/absolute",
+        "/to-nowhere",
+        "/circle",
+    ] {
+        assert_eq!(look(&tree, target), Err(FsError::NotFound), "{target}");
+    }
+    assert_eq!(look(&tree, "/locked"), Err(FsError::Forbidden));
+}
+
+#[test]
+fn a_list_tells_directories_and_links() {
+    let names = |target| -> Vec<_> {
+        let entries = tree().list(&path(target)).unwrap();
+        let row = |entry: sanserve_core::Entry| {
+            (
+                entry.name.escape_ascii().to_string(),
+                entry.directory,
+                entry.link,
+            )
+        };
+        entries.into_iter().map(row).collect()
+    };
+    let row = |(name, directory, link): (&str, bool, bool)| (name.to_string(), directory, link);
+    let root = [
+        ("a.txt", false, false),
+        ("absolute", false, true),
+        ("circle", false, true),
+        ("d", true, false),
+        ("empty", true, false),
+        ("locked", false, false),
+        ("to-file", false, true),
+        ("to-nowhere", false, true),
+        ("to-outside", false, true),
+    ];
+    assert_eq!(names("/"), root.map(row));
+    let below = [
+        ("b.txt", false, false),
+        ("to-directory", true, true),
+        ("\\xff", false, false),
+    ];
+    assert_eq!(names("/d"), below.map(row));
+    assert_eq!(names("/d/to-directory/"), below.map(row));
+    assert_eq!(names("/empty"), []);
+    assert_eq!(tree().list(&path("/a.txt")), Err(FsError::NotFound));
+}
+
+#[test]
+#[should_panic(expected = "not a plain path")]
+fn a_path_out_of_the_tree_is_a_mistake() {
+    let _ = Tree::new().file("a/../../b", 0, "");
+}
+
+#[test]
+#[should_panic(expected = "not below a directory")]
+fn a_file_below_a_file_is_a_mistake() {
+    let _ = Tree::new().file("a", 0, "").file("a/b", 0, "");
+}
+
+fn talk(tree: &Tree, input: &str, half_close: bool, pace: fn(usize) -> usize) -> Transcript {
+    let config = Config {
+        protocol: Protocol::Http11,
+        ..Config::default()
+    };
+    let mut conn = Connection::<Bytes, _>::new(config, "192.0.2.7", Files::new());
+    let input = input.as_bytes();
+    converse(&mut conn, tree, Script { input, half_close }, pace)
+}
+
+#[test]
+fn a_transcript_does_not_depend_on_the_pace_or_on_how_files_are_sent() {
+    let big: Vec<u8> = (0..100_000_u32).map(|n| n as u8).collect();
+    let tree = tree().file("big", 0, &big);
+    let input = "GET /big HTTP/1.1\r\nHost: h\r\n\r\nGET /d/ HTTP/1.1\r\nHost: h\r\n\r\n\
+                 HEAD /to-file HTTP/1.1\r\nHost: h\r\n\r\n";
+    let whole = talk(&tree, input, true, |len| len);
+    assert!(whole.bytes.windows(big.len()).any(|window| window == big));
+    assert_eq!(whole.log.lines().count(), 3, "{}", whole.log);
+    assert_eq!(whole.elapsed, Duration::ZERO);
+    for sendable in [false, true] {
+        let tree = tree.clone().sendable(sendable);
+        let paces: [fn(usize) -> usize; 3] = [|len| len, |_| 1, |len| len.min(7)];
+        for pace in paces {
+            assert_eq!(talk(&tree, input, true, pace), whole);
+        }
+    }
+}
+
+#[test]
+fn silence_ends_when_patience_does() {
+    let input = "GET /a.txt HTTP/1.1\r\nHost: h\r\n\r\n";
+    let silent = talk(&tree(), input, false, |len| len);
+    let closed = talk(&tree(), input, true, |len| len);
+    assert_eq!(silent.bytes, closed.bytes);
+    assert_eq!(silent.elapsed, Config::default().patience.idle);
+    assert_eq!(START, 1_767_225_600);
+    let reply = String::from_utf8(silent.bytes).unwrap();
+    assert!(
+        reply.contains("\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"),
+        "{reply}"
+    );
+    assert!(
+        silent
+            .log
+            .starts_with("192.0.2.7 - - [01/Jan/2026 00:00:00] "),
+        "{}",
+        silent.log
+    );
+}

@@ -1,0 +1,361 @@
+//! The program: what it prints, how it ends, what it says when it cannot start.
+#![cfg(unix)]
+
+mod peer;
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
+use rustix::process::{Pid, Signal, kill_process};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sanserve");
+
+/// The program, serving.
+struct Program {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    banner: String,
+}
+
+/// What it left behind.
+struct Ended {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+impl Program {
+    fn start(command: &mut Command) -> Program {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut banner = String::new();
+        stdout.read_line(&mut banner).unwrap();
+        Program {
+            child,
+            stdout,
+            banner,
+        }
+    }
+
+    fn serve(directory: &Path, options: &[&str]) -> Program {
+        let mut command = Command::new(PROGRAM);
+        command.arg("0").arg("--directory").arg(directory);
+        Program::start(command.args(options))
+    }
+
+    /// As the banner has it.
+    fn address(&self) -> SocketAddr {
+        let url = self
+            .banner
+            .split(['(', ')'])
+            .nth(1)
+            .expect("the banner has a URL");
+        let address = url.trim_start_matches("http://").trim_end_matches('/');
+        let mut address: SocketAddr = address.parse().unwrap();
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        address
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn ends(mut self) -> Ended {
+        let pid = Pid::from_child(&self.child);
+        let (over, ended) = mpsc::channel();
+        thread::spawn(move || {
+            let mut stdout = String::new();
+            self.stdout.read_to_string(&mut stdout).unwrap();
+            let output = self.child.wait_with_output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            let status = output.status;
+            let _ = over.send(Ended {
+                status,
+                stdout,
+                stderr,
+            });
+        });
+        ended.recv_timeout(LONG).unwrap_or_else(|_| {
+            let _ = kill_process(pid, Signal::KILL);
+            panic!("the program does not end");
+        })
+    }
+}
+
+/// Runs the program to its end.
+fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(PROGRAM).args(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn the_banner_comes_at_once_and_ctrl_c_ends_it() {
+    let site = site();
+    let program = Program::serve(site.path(), &["--bind", "127.0.0.1"]);
+    let port = program.address().port();
+    let banner = format!("Serving HTTP on 127.0.0.1 port {port} (http://127.0.0.1:{port}/) ...\n");
+    assert_eq!(program.banner, banner);
+    let reply = get(program.address(), "/a.txt");
+    assert!(
+        reply.starts_with("HTTP/1.0 200 OK\r\nServer: sanserve/"),
+        "{reply}"
+    );
+    assert!(reply.ends_with("\r\n\r\nhello\n"), "{reply}");
+
+    program.signal(Signal::INT);
+    let ended = program.ends();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(ended.stdout, "\nKeyboard interrupt received, exiting.\n");
+    assert!(
+        ended.stderr.starts_with("127.0.0.1 - - ["),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.ends_with("] \"GET /a.txt HTTP/1.0\" 200 -\n"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(ended.stderr.lines().count(), 1);
+}
+
+#[test]
+fn it_listens_everywhere_and_quietly_if_told_to() {
+    let site = site();
+    let program = Program::serve(site.path(), &["--quiet"]);
+    assert!(
+        program.banner.starts_with("Serving HTTP on 0.0.0.0 port "),
+        "{}",
+        program.banner
+    );
+    get(program.address(), "/");
+    program.signal(Signal::INT);
+    assert_eq!(program.ends().stderr, "");
+}
+
+#[test]
+fn brackets_stand_around_ipv6_in_the_url_only() {
+    let site = site();
+    for (bind, url) in [("::1", "[::1]"), ("::", "[::]")] {
+        let program = Program::serve(site.path(), &["--bind", bind]);
+        if program.banner.is_empty() {
+            eprintln!("skipped: no IPv6 here: {}", program.ends().stderr);
+            return;
+        }
+        let address = format!("Serving HTTP on {bind} port ");
+        assert!(program.banner.starts_with(&address), "{}", program.banner);
+        assert!(
+            program.banner.contains(&format!(" (http://{url}:")),
+            "{}",
+            program.banner
+        );
+        program.signal(Signal::INT);
+        assert_eq!(program.ends().status.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_name_can_be_listened_at_and_http_1_1_spoken() {
+    let site = site();
+    let program = Program::serve(site.path(), &["-b", "localhost", "-p", "HTTP/1.1"]);
+    let socket = connect(program.address());
+    hello(&socket);
+    hello(&socket);
+    program.signal(Signal::TERM);
+    assert_eq!(program.ends().status.code(), Some(0));
+}
+
+#[test]
+fn sigterm_waits_for_a_running_download() {
+    let site = site();
+    let program = Program::serve(site.path(), &["-p", "HTTP/1.1"]);
+    let (idle, busy) = (connect(program.address()), connect(program.address()));
+    hello(&idle);
+    ask(&busy, "/big");
+    head(&busy);
+    program.signal(Signal::TERM);
+    // The idle connection goes first, which shows that the signal has come.
+    assert_eq!(rest(&idle).unwrap(), 0);
+    assert_eq!(rest(&busy).unwrap(), BIG);
+    let ended = program.ends();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn a_second_signal_waits_for_nothing() {
+    for second in [Signal::INT, Signal::TERM] {
+        let site = site();
+        let program = Program::serve(site.path(), &["-p", "HTTP/1.1"]);
+        let (idle, busy) = (connect(program.address()), connect(program.address()));
+        hello(&idle);
+        ask(&busy, "/big");
+        head(&busy);
+        program.signal(Signal::TERM);
+        assert_eq!(rest(&idle).unwrap(), 0);
+        program.signal(second);
+        let ended = program.ends();
+        assert_eq!(ended.status.success(), second == Signal::INT);
+        assert!(!matches!(rest(&busy), Ok(BIG)));
+    }
+}
+
+#[test]
+fn symbolic_links_out_of_the_directory_need_the_switch() {
+    let site = site();
+    let served = site.path().join("served");
+    std::fs::create_dir(&served).unwrap();
+    std::os::unix::fs::symlink("../a.txt", served.join("link")).unwrap();
+    for (options, status) in [(&[][..], "404"), (&["--follow-symlinks"], "200")] {
+        let program = Program::serve(&served, options);
+        let reply = get(program.address(), "/link");
+        assert_eq!(&reply[9..12], status);
+        program.signal(Signal::INT);
+        program.ends();
+    }
+}
+
+#[test]
+fn it_goes_on_when_nobody_reads_what_it_prints() {
+    let site = site();
+    let mut program = Program::serve(site.path(), &[]);
+    drop(program.child.stderr.take());
+    for _ in 0..3 {
+        assert!(get(program.address(), "/a.txt").starts_with("HTTP/1.0 200 OK\r\n"));
+    }
+    let Program {
+        mut child, stdout, ..
+    } = program;
+    drop(stdout);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn types_that_python_does_not_know_are_guessed() {
+    let site = site();
+    std::fs::write(site.path().join("font.woff2"), "").unwrap();
+    let program = Program::serve(site.path(), &[]);
+    let reply = get(program.address(), "/font.woff2");
+    assert!(reply.contains("Content-type: font/woff2\r\n"), "{reply}");
+    program.signal(Signal::INT);
+    program.ends();
+}
+
+#[test]
+fn log_lines_have_the_local_time() {
+    let site = site();
+    let mut command = Command::new(PROGRAM);
+    command
+        .env("TZ", "TEST-5:45")
+        .arg("0")
+        .arg("-d")
+        .arg(site.path());
+    let program = Program::start(&mut command);
+    let minute = || {
+        let unix = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        let minutes = (unix + (5 * 60 + 45) * 60) / 60 % (24 * 60);
+        format!("{:02}:{:02}:", minutes / 60, minutes % 60)
+    };
+    let before = minute();
+    get(program.address(), "/");
+    let after = minute();
+    program.signal(Signal::INT);
+    let log = program.ends().stderr;
+    assert!(
+        log.contains(&before) || log.contains(&after),
+        "{log} not at {before} to {after}"
+    );
+}
+
+#[test]
+fn running_out_of_file_descriptors_passes() {
+    let site = site();
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        "ulimit -n 24; exec \"$0\" 0 -p HTTP/1.1 -d \"$1\"",
+        PROGRAM,
+    ]);
+    let program = Program::start(command.arg(site.path()));
+    let crowd = || -> Vec<_> { (0..60).map(|_| connect(program.address())).collect() };
+    drop(crowd());
+    hello(&connect(program.address()));
+    let _crowd = crowd();
+    program.signal(Signal::TERM);
+    assert_eq!(program.ends().status.code(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_is_said_in_one_line() {
+    let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let cases: &[(i32, &[&str], &str)] = &[
+        (1, &[&port], "is in use"),
+        (1, &["0", "-d", "/nope"], "there is no directory /nope"),
+        (
+            1,
+            &["0", "-b", "192.0.2.1"],
+            "192.0.2.1 is not an address of this machine",
+        ),
+        (
+            1,
+            &["0", "-b", "nope.invalid"],
+            "unknown address \"nope.invalid\"",
+        ),
+        (1, &["0", "-b", ""], "unknown address \"\""),
+        (2, &["65536"], "from 0 to 65535"),
+        (2, &["-1"], "from 0 to 65535"),
+        (2, &["http"], "from 0 to 65535"),
+        (2, &["0", "1"], "unexpected argument '1'"),
+        (2, &["-p", "HTTP/2"], "HTTP/1.0 or HTTP/1.1"),
+        (2, &["--nope"], "unexpected argument '--nope'"),
+        (2, &["--bind"], "a value is required for '--bind"),
+    ];
+    for (code, args, words) in cases {
+        let (status, stdout, stderr) = run(args);
+        assert_eq!((status, &*stdout), (Some(*code), ""), "{args:?}: {stderr}");
+        assert!(
+            stderr.starts_with("sanserve: error: ") && stderr.contains(words),
+            "{stderr}"
+        );
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+}
+
+#[test]
+fn help_fits_a_screen_and_has_examples() {
+    let (status, help, stderr) = run(&["--help"]);
+    assert_eq!((status, &*stderr), (Some(0), ""));
+    assert!(help.lines().count() <= 24, "{help}");
+    assert!(
+        help.lines().all(|line| line.chars().count() <= 80),
+        "{help}"
+    );
+    assert!(
+        help.lines()
+            .filter(|line| line.starts_with("  sanserve"))
+            .count()
+            == 3,
+        "{help}"
+    );
+    let version = format!("sanserve {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(run(&["--version"]), (Some(0), version, String::new()));
+}

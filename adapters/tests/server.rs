@@ -1,0 +1,299 @@
+//! Listening, threads, and the end of it all.
+
+mod peer;
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
+use sanserve::{Disk, Server, Stopper};
+use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Patience, Protocol, from_fn};
+use socket2::SockRef;
+
+/// A server on a thread of its own.
+struct Running {
+    address: SocketAddr,
+    stopper: Stopper,
+    thread: JoinHandle<()>,
+    done: mpsc::Receiver<()>,
+}
+
+impl Running {
+    fn start(server: Server, run: impl FnOnce(Server, &Disk, Config) + Send + 'static) -> Running {
+        let server = server.log(|_| ());
+        let (address, stopper) = (server.local_addr().unwrap(), server.stopper());
+        let (over, done) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let site = site();
+            let config = Config {
+                protocol: Protocol::Http11,
+                ..Config::default()
+            };
+            run(server, &Disk::open(site.path()).unwrap(), config);
+            over.send(()).unwrap();
+        });
+        Running {
+            address,
+            stopper,
+            thread,
+            done,
+        }
+    }
+
+    fn files(server: Server) -> Running {
+        Running::start(server, |server, disk, config| {
+            server.serve(disk, config, Files::new);
+        })
+    }
+
+    /// Stops it, and asserts that it stops well before `LONG` is over.
+    fn stop(self, grace: Duration) {
+        let start = Instant::now();
+        self.stopper.stop(grace);
+        self.returns();
+        assert!(start.elapsed() < LONG / 2, "it took {:?}", start.elapsed());
+    }
+
+    fn returns(self) {
+        self.done
+            .recv_timeout(LONG)
+            .expect("the server does not return");
+        self.thread.join().unwrap();
+    }
+}
+
+fn server() -> Server {
+    Server::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap()
+}
+
+#[test]
+fn files_are_served_on_kept_and_on_new_connections() {
+    let running = Running::files(server());
+    let socket = connect(running.address);
+    for _ in 0..3 {
+        hello(&socket);
+    }
+    assert!(get(running.address, "/a.txt").ends_with("\r\n\r\nhello\n"));
+    ask(&socket, "/big");
+    assert!(head(&socket).contains(&format!("Content-Length: {BIG}\r\n")));
+    let address = running.address;
+    let reader = thread::spawn(move || rest(&socket).unwrap());
+    assert!(get(address, "/nope").starts_with("HTTP/1.1 404 "));
+    running.stop(LONG);
+    assert_eq!(reader.join().unwrap(), BIG);
+}
+
+/// Files, by a handler that counts how many there are of it.
+struct Counted {
+    files: Files,
+    alive: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    fn new(alive: &Arc<AtomicUsize>, most: &AtomicUsize) -> Counted {
+        let now = alive.fetch_add(1, Ordering::SeqCst) + 1;
+        most.fetch_max(now, Ordering::SeqCst);
+        Counted {
+            files: Files::new(),
+            alive: Arc::clone(alive),
+        }
+    }
+}
+
+impl Handler for Counted {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.files.begin(ex)
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        self.files.resume(ex, event)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn more_clients_than_places_are_all_served_in_the_end() {
+    let most = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&most);
+    let running = Running::start(server().connections(3), move |server, disk, config| {
+        let alive = Arc::default();
+        server.serve(disk, config, || Counted::new(&alive, &seen));
+    });
+    // These take all places and keep them.
+    let first: Vec<_> = (0..3).map(|_| connect(running.address)).collect();
+    first.iter().for_each(hello);
+    // These wait in the queue, their request already sent.
+    let late: Vec<_> = (0..20).map(|_| connect(running.address)).collect();
+    for socket in &late {
+        ask(socket, "/a.txt");
+    }
+    drop(first);
+    for socket in late {
+        assert!(head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+    running.stop(LONG);
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn stopping_lets_idle_connections_go_at_once() {
+    let running = Running::files(server());
+    let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
+    kept.iter().for_each(hello);
+    let silent = connect(running.address);
+    running.stop(LONG);
+    for socket in &kept {
+        assert_eq!(rest(socket).unwrap(), 0);
+    }
+    // It may have come in or not.
+    assert!(matches!(rest(&silent), Ok(0) | Err(_)));
+}
+
+#[test]
+fn stopping_lets_a_running_reply_finish() {
+    let running = Running::files(server());
+    let socket = connect(running.address);
+    ask(&socket, "/big");
+    head(&socket);
+    let stopper = running.stopper.clone();
+    let stopping = thread::spawn(move || stopper.stop(LONG));
+    refuses(running.address);
+    assert_eq!(rest(&socket).unwrap(), BIG);
+    stopping.join().unwrap();
+    running.returns();
+}
+
+#[test]
+fn a_reply_that_lasts_longer_than_the_grace_is_cut_off() {
+    let running = Running::files(server());
+    let socket = connect(running.address);
+    ask(&socket, "/big");
+    head(&socket);
+    running.stop(Duration::from_millis(10));
+    assert!(!matches!(rest(&socket), Ok(BIG)));
+}
+
+#[test]
+fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
+    for address in [
+        (Ipv4Addr::UNSPECIFIED, 0).into(),
+        (Ipv4Addr::LOCALHOST, 0).into(),
+    ] {
+        let server = Server::bind(address).unwrap();
+        let stopper = server.stopper();
+        stopper.stop(LONG);
+        Running::files(server).returns();
+        stopper.stop(LONG);
+    }
+}
+
+#[test]
+fn listening_everywhere_takes_both_families_in_and_can_be_stopped() {
+    let Ok(server) = Server::bind((Ipv6Addr::UNSPECIFIED, 0).into()) else {
+        eprintln!("skipped: no IPv6 here");
+        return;
+    };
+    let running = Running::files(server);
+    let port = running.address.port();
+    hello(&connect((Ipv6Addr::LOCALHOST, port).into()));
+    hello(&connect((Ipv4Addr::LOCALHOST, port).into()));
+    running.stop(LONG);
+}
+
+#[test]
+fn a_client_that_resets_does_no_harm() {
+    let running = Running::files(server().connections(1));
+    for target in ["/a.txt", "/big"] {
+        let socket = connect(running.address);
+        ask(&socket, target);
+        head(&socket);
+        SockRef::from(&socket)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(socket);
+        hello(&connect(running.address));
+    }
+    running.stop(LONG);
+}
+
+#[test]
+fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
+    let running = Running::start(server().connections(1), |server, disk, config| {
+        let patience = Patience {
+            idle: Duration::from_millis(300),
+            rest: Duration::from_millis(100),
+            grace: Duration::from_millis(300),
+            rate: u32::MAX,
+            ..config.patience
+        };
+        let config = Config { patience, ..config };
+        server.serve(disk, config, Files::new);
+    });
+    let silent = connect(running.address);
+    assert_eq!(rest(&silent).unwrap(), 0);
+    let deaf = connect(running.address);
+    ask(&deaf, "/big");
+    hello(&connect(running.address));
+    assert!(!matches!(rest(&deaf), Ok(BIG)));
+    running.stop(LONG);
+}
+
+#[test]
+fn a_handler_that_panics_loses_its_own_connection_only() {
+    let running = Running::start(server().connections(1), |server, disk, config| {
+        let answer = |ex: &mut Exchange<'_>| {
+            assert!(ex.target() != "/panic", "as was asked for");
+            ex.send_error(410, "Gone")
+        };
+        server.serve(disk, config, || from_fn(answer));
+    });
+    let socket = connect(running.address);
+    ask(&socket, "/panic");
+    assert!(matches!(rest(&socket), Ok(0) | Err(_)));
+    assert!(get(running.address, "/a.txt").starts_with("HTTP/1.1 410 Gone\r\n"));
+    running.stop(LONG);
+}
+
+#[test]
+fn one_after_the_other_all_are_served() {
+    let running = Running::start(server(), |server, disk, config| {
+        server.serve_in_turn(disk, config, Files::new);
+    });
+    let (first, second) = (connect(running.address), connect(running.address));
+    hello(&first);
+    hello(&first);
+    ask(&second, "/a.txt");
+    drop(first);
+    assert!(head(&second).starts_with("HTTP/1.1 200 OK\r\n"));
+    // The second is idle and has the only place.
+    running.stop(LONG);
+}
+
+#[test]
+fn a_reply_in_turn_is_cut_off_after_the_grace_too() {
+    let running = Running::start(server(), |server, disk, config| {
+        server.serve_in_turn(disk, config, Files::new);
+    });
+    let socket = connect(running.address);
+    ask(&socket, "/big");
+    head(&socket);
+    running.stop(Duration::from_millis(10));
+}
+
+/// Waits until nobody listens there any more.
+fn refuses(address: SocketAddr) {
+    let start = Instant::now();
+    while TcpStream::connect(address).is_ok() {
+        assert!(start.elapsed() < LONG, "{address} still listens");
+        thread::yield_now();
+    }
+}

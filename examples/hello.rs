@@ -1,0 +1,26 @@
+//! A server that answers everything with a greeting: one closure, no files.
+//!
+//! `cargo run -p sanserve-examples --bin hello`, then open the address that it prints.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use sanserve::{Disk, Server};
+use sanserve_core::{Config, Next, from_fn};
+
+fn main() -> io::Result<()> {
+    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    println!("http://{}/", server.local_addr()?);
+    server.serve(&Disk::open(".")?, Config::default(), || {
+        from_fn(|ex| {
+            let greeting = format!("Hello, you asked for {}\n", ex.target());
+            ex.send_response(200);
+            ex.send_header("Content-Type", "text/plain; charset=utf-8");
+            ex.send_header("Content-Length", greeting.len());
+            ex.end_headers();
+            ex.write(greeting.as_bytes());
+            Next::Done
+        })
+    });
+    Ok(())
+}
