@@ -25,7 +25,7 @@ impl<F, H: Handler> Connection<F, H> {
             State::Drain(left) => self.drain(left),
             State::Closing => match self.output() {
                 Some(pending) => self.wait(State::Closing, pending),
-                None if self.ended || self.peer_is_done() => None,
+                None if self.ended => None,
                 None => self.wait(State::Closing, Pending::Shutdown),
             },
             State::Linger if self.ended => None,
@@ -242,7 +242,6 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Replies to a request that cannot be understood, and closes.
     fn refuse(&mut self, bad: Bad) -> Option<Pending> {
-        self.body = Body::ENDLESS;
         self.reply = Reply::new(self.outbox.len(), true);
         self.send_bad(bad);
         self.go(State::Closing)
@@ -271,7 +270,6 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Gives up a reply because of the content of its request.
     fn abandon_bad(&mut self, bad: Bad) -> Option<Pending> {
-        self.body = Body::ENDLESS;
         if self.reply.take_back(&mut self.outbox) {
             self.send_bad(bad);
             return self.go(State::Closing);
@@ -281,7 +279,6 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Replies 408 to a head that does not come to its end.
     pub(super) fn time_out_head(&mut self) {
-        self.body = Body::ENDLESS;
         self.reply = Reply::new(self.outbox.len(), true);
         self.abandon(408, &status::phrase(408));
     }
@@ -289,11 +286,5 @@ impl<F, H: Handler> Connection<F, H> {
     /// The peer was told that this is the end, and now has some time.
     pub(super) fn linger(&mut self) {
         (self.state, self.since) = (State::Linger, self.now.tick);
-    }
-
-    /// Whether the peer said itself that this was all, so that nothing of what it may still send
-    /// could make its system throw our reply away.
-    fn peer_is_done(&self) -> bool {
-        self.inbox.is_empty() && self.body == Body::EMPTY && !self.head.persists()
     }
 }

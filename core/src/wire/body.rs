@@ -36,11 +36,6 @@ pub enum Piece {
 impl Body {
     /// No content.
     pub const EMPTY: Body = Body(State::End);
-    /// Content that nobody knows the end of: what follows a request that was refused.
-    pub(crate) const ENDLESS: Body = Body(State::Data {
-        left: u64::MAX,
-        chunked: true,
-    });
 
     /// How the content of a request is framed (RFC 9112 §6.3).
     ///
