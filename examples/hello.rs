@@ -13,7 +13,7 @@ fn main() -> io::Result<()> {
     println!("http://{}/", server.local_addr()?);
     server.serve(&Disk::open(".")?, Config::default(), || {
         from_fn(|ex| {
-            let greeting = format!("Hello, you asked for {}\n", ex.target());
+            let greeting = format!("Hello, you asked for {}\n", ex.path());
             ex.send_response(200);
             ex.send_header("Content-Type", "text/plain; charset=utf-8");
             ex.send_header("Content-Length", greeting.len());

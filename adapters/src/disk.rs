@@ -145,6 +145,7 @@ impl FileSystem for Disk {
         let meta = Meta {
             len: meta.len(),
             modified: meta.modified().ok().map(unix_seconds),
+            executable: native::is_executable(&meta),
         };
         Ok(Opened::File {
             file,

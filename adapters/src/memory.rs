@@ -86,6 +86,7 @@ pub fn converse<H: Handler>(
                 said.bytes.extend_from_slice(&rest[..n]);
                 Got::Bytes(n)
             }
+            Want::Give { file, from } => tree.give(file, from),
             Want::Ask(ask) => tree.answer(ask),
             Want::Log(lines) => {
                 said.log.push_str(lines);

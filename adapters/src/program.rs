@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use sanserve::{Disk, Server};
-use sanserve_core::{Config, Files};
+use sanserve_core::{Config, Files, mime};
 
 pub(crate) use self::options::{Given, Options};
 
@@ -77,7 +77,11 @@ fn refusal(address: SocketAddr, error: &io::Error) -> String {
 
 fn files() -> Files {
     let mut files = Files::new();
-    files.types = |extension| mime_guess::from_ext(extension).first_raw();
+    files.guess_type = |name| {
+        mime::guess_type(name, |extension| {
+            mime_guess::from_ext(extension).first_raw()
+        })
+    };
     files
 }
 

@@ -53,6 +53,7 @@ pub fn serve<H: Handler>(
             Want::Write(from) => link.write(from, left),
             Want::Fill { file, at, into } => disk.fill(file, at, into),
             Want::Copy { file, at, len } => link.copy(file, at, len, left),
+            Want::Give { file, from } => disk.give(file, from),
             Want::Ask(ask) => disk.answer(ask),
             Want::Log(lines) => {
                 log(lines);

@@ -28,6 +28,7 @@ fn path(target: &str) -> Path {
 fn look(tree: &Tree, target: &str) -> Result<Vec<u8>, FsError> {
     Ok(match tree.open(&path(target))? {
         Opened::Directory => b"/".to_vec(),
+        Opened::Program(_) => unreachable!("nothing is run here"),
         Opened::File { file, .. } => file.to_vec(),
     })
 }

@@ -1,15 +1,15 @@
-//! The program: what it prints, how it ends, what it says when it cannot start.
+//! The program at work: what it prints, what its options do, how it ends.
 #![cfg(unix)]
 
 mod peer;
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
 use rustix::process::{Pid, Signal, kill_process};
@@ -89,17 +89,6 @@ impl Program {
             panic!("the program does not end");
         })
     }
-}
-
-/// Runs the program to its end.
-fn run(args: &[&str]) -> (Option<i32>, String, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(PROGRAM).args(args).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code(), text(stdout), text(stderr))
 }
 
 #[test]
@@ -297,65 +286,12 @@ fn running_out_of_file_descriptors_passes() {
     let program = Program::start(command.arg(site.path()));
     let crowd = || -> Vec<_> { (0..60).map(|_| connect(program.address())).collect() };
     drop(crowd());
-    hello(&connect(program.address()));
+    // As long as some of the crowd are still to be sent home, files may not be had.
+    let start = Instant::now();
+    while !get(program.address(), "/a.txt").contains(" 200 OK") {
+        assert!(start.elapsed() < LONG, "it does not recover");
+    }
     let _crowd = crowd();
     program.signal(Signal::TERM);
     assert_eq!(program.ends().status.code(), Some(0));
-}
-
-#[test]
-fn what_cannot_be_is_said_in_one_line() {
-    let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
-    let cases: &[(i32, &[&str], &str)] = &[
-        (1, &[&port], "is in use"),
-        (1, &["0", "-d", "/nope"], "there is no directory /nope"),
-        (
-            1,
-            &["0", "-b", "192.0.2.1"],
-            "192.0.2.1 is not an address of this machine",
-        ),
-        (
-            1,
-            &["0", "-b", "nope.invalid"],
-            "unknown address \"nope.invalid\"",
-        ),
-        (1, &["0", "-b", ""], "unknown address \"\""),
-        (2, &["65536"], "from 0 to 65535"),
-        (2, &["-1"], "from 0 to 65535"),
-        (2, &["http"], "from 0 to 65535"),
-        (2, &["0", "1"], "unexpected argument '1'"),
-        (2, &["-p", "HTTP/2"], "HTTP/1.0 or HTTP/1.1"),
-        (2, &["--nope"], "unexpected argument '--nope'"),
-        (2, &["--bind"], "a value is required for '--bind"),
-    ];
-    for (code, args, words) in cases {
-        let (status, stdout, stderr) = run(args);
-        assert_eq!((status, &*stdout), (Some(*code), ""), "{args:?}: {stderr}");
-        assert!(
-            stderr.starts_with("sanserve: error: ") && stderr.contains(words),
-            "{stderr}"
-        );
-        assert_eq!(stderr.lines().count(), 1, "{stderr}");
-    }
-}
-
-#[test]
-fn help_fits_a_screen_and_has_examples() {
-    let (status, help, stderr) = run(&["--help"]);
-    assert_eq!((status, &*stderr), (Some(0), ""));
-    assert!(help.lines().count() <= 24, "{help}");
-    assert!(
-        help.lines().all(|line| line.chars().count() <= 80),
-        "{help}"
-    );
-    assert!(
-        help.lines()
-            .filter(|line| line.starts_with("  sanserve"))
-            .count()
-            == 3,
-        "{help}"
-    );
-    let version = format!("sanserve {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(run(&["--version"]), (Some(0), version, String::new()));
 }

@@ -146,7 +146,16 @@ fn more_clients_than_places_are_all_served_in_the_end() {
 
 #[test]
 fn stopping_lets_idle_connections_go_at_once() {
-    let running = Running::files(server());
+    let running = Running::start(server(), |server, disk, config| {
+        // Nothing but being stopped can wake them up.
+        let patience = Patience {
+            idle: 3 * LONG,
+            rest: 3 * LONG,
+            ..config.patience
+        };
+        let config = Config { patience, ..config };
+        server.serve(disk, config, Files::new);
+    });
     let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
     kept.iter().for_each(hello);
     let silent = connect(running.address);
@@ -159,10 +168,11 @@ fn stopping_lets_idle_connections_go_at_once() {
 }
 
 #[test]
-fn stopping_lets_a_running_reply_finish() {
+fn stopping_lets_a_running_reply_finish_and_no_further_one_begin() {
     let running = Running::files(server());
     let socket = connect(running.address);
     ask(&socket, "/big");
+    ask(&socket, "/a.txt");
     head(&socket);
     let stopper = running.stopper.clone();
     let stopping = thread::spawn(move || stopper.stop(LONG));
@@ -194,6 +204,17 @@ fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
         Running::files(server).returns();
         stopper.stop(LONG);
     }
+}
+
+#[test]
+fn a_port_can_be_listened_at_again_at_once() {
+    let running = Running::files(server());
+    let address = running.address;
+    get(address, "/a.txt");
+    running.stop(LONG);
+    let again = Running::files(Server::bind(address).unwrap());
+    get(address, "/a.txt");
+    again.stop(LONG);
 }
 
 #[test]
@@ -251,7 +272,7 @@ fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
 fn a_handler_that_panics_loses_its_own_connection_only() {
     let running = Running::start(server().connections(1), |server, disk, config| {
         let answer = |ex: &mut Exchange<'_>| {
-            assert!(ex.target() != "/panic", "as was asked for");
+            assert!(ex.path() != "/panic", "as was asked for");
             ex.send_error(410, "Gone")
         };
         server.serve(disk, config, || from_fn(answer));

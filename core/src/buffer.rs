@@ -59,6 +59,14 @@ impl Buffer {
         &mut self.room[self.end..]
     }
 
+    /// The first `n` bytes of the last [`space`](Self::space), as they were filled.
+    ///
+    /// # Panics
+    /// If that is more than was lent.
+    pub fn lent(&self, n: usize) -> &[u8] {
+        &self.room[self.end..][..n]
+    }
+
     /// Takes in the first `n` bytes of the last [`space`](Self::space).
     ///
     /// # Panics

@@ -2,7 +2,10 @@
 //!
 //! There is no way to say "no limit" or "no deadline" by leaving something out.
 
+use core::fmt;
 use core::time::Duration;
+
+use crate::ErrorPage;
 
 /// What a connection is told when it is made. `Copy`, so that it needs no lock and no lifetime.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +15,11 @@ pub struct Config {
     pub protocol: Protocol,
     /// The value of the `Server` field.
     pub server: &'static str,
+    /// Writes the page of an error; CPython's if nothing is said. It is called twice, first to
+    /// measure it, and must write the same both times.
+    pub error_page: fn(&ErrorPage<'_>, &mut dyn fmt::Write) -> fmt::Result,
+    /// The media type of that page.
+    pub error_content_type: &'static str,
     /// How many seconds local time is ahead of UTC at that moment, for the time in log lines.
     pub local_offset: fn(unix: i64) -> i32,
     /// How much is taken from the peer.
@@ -83,6 +91,8 @@ impl Default for Config {
         Config {
             protocol: Protocol::default(),
             server: concat!("sanserve/", env!("CARGO_PKG_VERSION")),
+            error_page: |page, out| write!(out, "{page}"),
+            error_content_type: "text/html;charset=utf-8",
             local_offset: |_| 0,
             limits: Limits::default(),
             patience: Patience::default(),

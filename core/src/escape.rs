@@ -8,7 +8,7 @@ use crate::Buffer;
 
 /// Writes `&`, `<` and `>` as HTML wants them; quotes stay, as with CPython's
 /// `html.escape(quote=False)`.
-pub(crate) struct Html<'a>(pub(crate) &'a mut dyn Write);
+pub struct Html<'a>(pub &'a mut dyn Write);
 
 impl Write for Html<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {

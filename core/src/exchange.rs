@@ -1,19 +1,20 @@
 //! [`Exchange`]: a request and the reply to it, as a handler sees them, under Python's names.
 
-use core::fmt::{self, Display, Write};
+use core::fmt::{Display, Write};
 
 use alloc::string::String;
 
-use crate::escape::{Count, Html, Latin1, Log};
+use crate::escape::{Count, Latin1, Log};
 use crate::reply::{Framing, Reply, Stage};
 use crate::wire::{Head, Version};
-use crate::{Buffer, Config, Next, Now, Protocol, date, status};
+use crate::{Buffer, Config, ErrorPage, Next, Now, Protocol, date, status};
 
 /// A request and the reply to it. Lent to a [`Handler`](crate::Handler) whenever it is told
 /// something; what it lends of the request outlives the call that asked for it.
 pub struct Exchange<'a> {
     pub(crate) head: &'a Head,
     pub(crate) peer: &'a str,
+    pub(crate) expects: bool,
     pub(crate) config: &'a Config,
     pub(crate) now: Now,
     pub(crate) reply: &'a mut Reply,
@@ -27,19 +28,21 @@ impl<'a> Exchange<'a> {
         self.head.command()
     }
 
-    /// The request target as it came: `/a%20b?query`. [`Path::parse`](crate::Path::parse) makes it
-    /// the name of a file.
-    pub fn target(&self) -> &'a str {
-        self.head.target()
+    /// The request target, with its query: `/a%20b?query`. As with Python, slashes at its start
+    /// count as one. [`Path::parse`](crate::Path::parse) makes it the name of a file.
+    pub fn path(&self) -> &'a str {
+        let target = self.head.target();
+        let slashes = target.len() - target.trim_start_matches('/').len();
+        &target[slashes.saturating_sub(1)..]
     }
 
     /// The request line as it came, without its end.
-    pub fn request_line(&self) -> &'a str {
+    pub fn requestline(&self) -> &'a str {
         self.head.request_line()
     }
 
     /// The version that the peer speaks.
-    pub fn version(&self) -> Version {
+    pub fn request_version(&self) -> Version {
         self.head.version()
     }
 
@@ -53,9 +56,15 @@ impl<'a> Exchange<'a> {
         self.head.fields()
     }
 
-    /// The peer's address, as the adapter gave it.
-    pub fn peer(&self) -> &'a str {
+    /// The peer's address, without a port, as the adapter gave it.
+    pub fn client_address(&self) -> &'a str {
         self.peer
+    }
+
+    /// Whether the peer waits for a word before it sends content (RFC 9110 §10.1.1). It gets it
+    /// with [`Next::Body`]; to refuse, reply with 417 or another error instead.
+    pub fn expects_100(&self) -> bool {
+        self.expects
     }
 
     /// The time of this step.
@@ -76,8 +85,22 @@ impl<'a> Exchange<'a> {
     }
 
     fn start(&mut self, status: u16, phrase: &dyn Display) {
-        let line = self.head.request_line();
-        self.log(format_args!("\"{line}\" {status} -"));
+        self.log_request(status, "-");
+        self.status_line(status, phrase);
+        self.field("Server", &self.config.server);
+        if let Some(unix) = self.now.unix {
+            self.send_date("Date", unix);
+        }
+    }
+
+    /// Starts the reply with the status line and nothing else, not even a log line. With a status
+    /// below 200 it is an interim reply: [`end_headers`](Self::end_headers) ends it, and another
+    /// follows.
+    pub fn send_response_only(&mut self, status: u16, phrase: impl Display) {
+        self.status_line(status, &phrase);
+    }
+
+    fn status_line(&mut self, status: u16, phrase: &dyn Display) {
         if self.reply.stage != Stage::Start {
             return self.reply.blame("called send_response() twice");
         }
@@ -88,10 +111,6 @@ impl<'a> Exchange<'a> {
                 .blame("gave send_response() a phrase that no status line can hold");
         }
         self.outbox.push(b"\r\n");
-        self.send_header("Server", self.config.server);
-        if let Some(unix) = self.now.unix {
-            self.send_date("Date", unix);
-        }
     }
 
     /// Adds a field to the head.
@@ -146,7 +165,7 @@ impl<'a> Exchange<'a> {
                 Framing::Empty
             }
             Some(length) => Framing::Length(length),
-            None if modern && self.version() == Version::Http11 => Framing::Chunked,
+            None if modern && self.request_version() == Version::Http11 => Framing::Chunked,
             None => Framing::Close,
         };
         match framing {
@@ -156,15 +175,18 @@ impl<'a> Exchange<'a> {
         }
         // RFC 9112 §9.6: who closes says so; §9.3: HTTP/1.0 is told that the connection stays.
         if modern && !self.reply.connection && self.reply.status >= 200 {
-            match self.version() {
+            match self.request_version() {
                 _ if self.reply.close => self.send_header("Connection", "close"),
                 Version::Http11 => {}
                 _ => self.send_header("Connection", "keep-alive"),
             }
         }
         self.outbox.push(b"\r\n");
-        self.reply
-            .end_head(framing, self.version() == Version::Http09, self.outbox);
+        self.reply.end_head(
+            framing,
+            self.request_version() == Version::Http09,
+            self.outbox,
+        );
     }
 
     /// Adds content. It is framed as [`end_headers`](Self::end_headers) decided, and dropped where
@@ -196,7 +218,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn error(&mut self, status: u16, message: &dyn Display, explanation: &str) -> Next {
-        self.log(format_args!("code {status}, message {message}"));
+        self.log_error(format_args!("code {status}, message {message}"));
         self.start(status, message);
         self.send_header("Connection", "close");
         let page = ErrorPage {
@@ -204,25 +226,39 @@ impl<'a> Exchange<'a> {
             message,
             explanation,
         };
+        let write_page = self.config.error_page;
         let content = status >= 200 && !matches!(status, 204 | 205 | 304);
         if content {
             let mut count = Count(0);
-            write!(count, "{page}").expect("counting does not fail");
-            self.send_header("Content-Type", "text/html;charset=utf-8");
+            write_page(&page, &mut count).expect("counting does not fail");
+            self.send_header("Content-Type", self.config.error_content_type);
             self.send_header("Content-Length", count.0);
         }
         self.end_headers();
         if content && self.command() != "HEAD" && self.reply.fault.is_none() {
             // The length is known and the page is small: it goes past `write`, which wants bytes.
             let start = self.outbox.len();
-            write!(self.outbox, "{page}").expect("a buffer takes everything");
+            write_page(&page, self.outbox).expect("a buffer takes everything");
             self.reply.count(self.outbox.len() - start);
         }
         Next::Done
     }
 
-    /// Adds a line to the log, under the peer's address and the time.
-    pub fn log(&mut self, message: impl Display) {
+    /// Logs the request with the status of its reply and the size of that, or `-`.
+    /// [`send_response`](Self::send_response) does it by itself.
+    pub fn log_request(&mut self, status: impl Display, size: impl Display) {
+        let line = self.head.request_line();
+        self.log_message(format_args!("\"{line}\" {status} {size}"));
+    }
+
+    /// Logs what went wrong. [`send_error`](Self::send_error) does it by itself.
+    pub fn log_error(&mut self, message: impl Display) {
+        self.log_message(message);
+    }
+
+    /// Adds a line to the log, under the peer's address and the time. Control characters in it are
+    /// escaped.
+    pub fn log_message(&mut self, message: impl Display) {
         let local = self
             .now
             .unix
@@ -240,36 +276,7 @@ impl<'a> Exchange<'a> {
 
     /// Closes the connection after this reply. Call it before [`end_headers`](Self::end_headers),
     /// so that the peer is told.
-    pub fn close(&mut self) {
+    pub fn close_connection(&mut self) {
         self.reply.close = true;
     }
 }
-
-/// CPython's error page.
-struct ErrorPage<'a> {
-    status: u16,
-    message: &'a dyn Display,
-    explanation: &'a str,
-}
-
-impl Display for ErrorPage<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ErrorPage {
-            status,
-            message,
-            explanation,
-        } = self;
-        out.write_str(ERROR_PAGE)?;
-        write!(
-            out,
-            "        <p>Error code: {status}</p>\n        <p>Message: "
-        )?;
-        write!(Html(out), "{message}")?;
-        write!(out, ".</p>\n        <p>Error code explanation: {status} - ")?;
-        Html(out).write_str(explanation)?;
-        out.write_str(".</p>\n    </body>\n</html>\n")
-    }
-}
-
-const ERROR_PAGE: &str = "<!DOCTYPE HTML>\n<html lang=\"en\">\n    <head>\n        <meta charset=\"utf-8\">\n        \
-    <title>Error response</title>\n    </head>\n    <body>\n        <h1>Error response</h1>\n";

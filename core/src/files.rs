@@ -1,21 +1,49 @@
 //! [`Files`]: the file service, GET and HEAD as `SimpleHTTPRequestHandler` answers them.
 
+use alloc::vec::Vec;
+use core::fmt::{self, Display};
+
+use crate::escape::Repr;
 use crate::listing::Listing;
-use crate::{Event, Exchange, FsError, Handler, Meta, Next, Path, date, mime};
+use crate::{Entry, Event, Exchange, FsError, Handler, Meta, Next, Path, date, mime};
 
 /// Serves the files of a tree: index pages, redirects to directories, listings, media types,
-/// `If-Modified-Since`.
+/// `If-Modified-Since`. The tree itself belongs to the adapter; this decides what to ask of it.
 ///
-/// The tree itself belongs to the adapter; this decides what to ask of it.
+/// What `SimpleHTTPRequestHandler` lets a subclass change is a field here. Whoever wants more wraps
+/// it: a handler that holds a `Files` and passes on what it does not answer itself.
+///
+/// ```
+/// use sanserve_core::{Files, mime};
+///
+/// let mut files = Files::new();
+/// files.index_pages = &["home.html"];
+/// files.extra_headers = &[("Cache-Control", "no-cache")];
+/// files.guess_type = |name| match name {
+///     name if name.ends_with(b".rs") => Some("text/x-rust"),
+///     name => mime::guess_type(name, |_| None),
+/// };
+/// ```
 #[derive(Debug, Clone)]
 pub struct Files {
     /// The names that stand for a directory, if it holds one of them: the first that is a file.
     pub index_pages: &'static [&'static str],
-    /// The media type of a file whose extension, in lower case and without the dot, CPython's table
-    /// does not know.
-    pub types: fn(extension: &str) -> Option<&'static str>,
+    /// The media type of a file by its name, which is any bytes. CPython's table if nothing is said.
+    pub guess_type: fn(name: &[u8]) -> Option<&'static str>,
+    /// The media type of a file if that has none.
+    pub default_type: &'static str,
+    /// Fields for replies with status 200. Where a reply has a field of that name by itself, that
+    /// one stands.
+    pub extra_headers: &'static [(&'static str, &'static str)],
+    /// What a target names. [`Path::parse`] if nothing is said; `None` is a 404.
+    pub translate_path: fn(target: &str) -> Option<Path>,
+    /// Answers with the listing of a directory, in place of CPython's page.
+    pub list_directory: Option<ListDirectory>,
     stage: Stage,
 }
+
+/// What answers with the listing of a directory, given its entries in no order.
+pub type ListDirectory = fn(&mut Exchange<'_>, &Path, Vec<Entry>) -> Next;
 
 #[derive(Debug, Clone)]
 enum Stage {
@@ -32,7 +60,11 @@ impl Files {
     pub const fn new() -> Self {
         Files {
             index_pages: &["index.html", "index.htm"],
-            types: |_| None,
+            guess_type: |name| mime::guess_type(name, |_| None),
+            default_type: "application/octet-stream",
+            extra_headers: &[],
+            translate_path: Path::parse,
+            list_directory: None,
             stage: Stage::Target,
         }
     }
@@ -55,18 +87,46 @@ impl Files {
             ex.end_headers();
             return Next::Done;
         }
-        let media_type = mime::guess_type(path.file_name(), self.types);
         ex.send_response(200);
         ex.send_header(
             "Content-type",
-            media_type.unwrap_or("application/octet-stream"),
+            (self.guess_type)(path.file_name()).unwrap_or(self.default_type),
         );
         ex.send_header("Content-Length", meta.len);
         if let Some(modified) = meta.modified {
             ex.send_date("Last-Modified", modified);
         }
+        self.send_extra_headers(ex, &["Last-Modified"]);
         ex.end_headers();
         Next::Send(0..meta.len)
+    }
+
+    /// Sends the extra fields, but not those that the reply has: these, and what every one has.
+    fn send_extra_headers(&self, ex: &mut Exchange<'_>, has: &[&str]) {
+        let always = ["Server", "Date", "Content-type", "Content-Length"];
+        for &(name, value) in self.extra_headers {
+            if !always
+                .iter()
+                .chain(has)
+                .any(|sent| sent.eq_ignore_ascii_case(name))
+            {
+                ex.send_header(name, value);
+            }
+        }
+    }
+
+    fn list(&mut self, ex: &mut Exchange<'_>, path: &Path, entries: Vec<Entry>) -> Next {
+        if let Some(list_directory) = self.list_directory {
+            return list_directory(ex, path, entries);
+        }
+        let listing = Listing::new(ex.path(), entries);
+        ex.send_response(200);
+        ex.send_header("Content-type", "text/html; charset=utf-8");
+        ex.send_header("Content-Length", listing.len());
+        self.send_extra_headers(ex, &[]);
+        ex.end_headers();
+        self.stage = Stage::Listing(listing);
+        self.send_listing(ex)
     }
 
     fn send_listing(&mut self, ex: &mut Exchange<'_>) -> Next {
@@ -89,7 +149,7 @@ impl Handler for Files {
         if !matches!(ex.command(), "GET" | "HEAD") {
             return ex.send_error(501, Unsupported(ex.command()));
         }
-        match Path::parse(ex.target()) {
+        match (self.translate_path)(ex.path()) {
             Some(path) if path.ends_with_slash() => self.try_index(path, 0),
             Some(path) => Next::Open(path),
             None => not_found(ex),
@@ -112,16 +172,13 @@ impl Handler for Files {
                 self.try_index(path, n + 1)
             }
             (Event::Directory(_), _) => redirect(ex),
-            (Event::Listed(_, entries), _) => {
-                self.stage = Stage::Listing(Listing::new(ex.target(), entries));
-                self.send_listing(ex)
-            }
+            (Event::Listed(path, entries), _) => self.list(ex, &path, entries),
             (Event::Failed(_, FsError::Forbidden), Stage::Index(_)) => {
                 ex.send_error(404, "No permission to list directory")
             }
             (Event::Failed(..), _) => not_found(ex),
             (Event::End, Stage::Listing(_)) => self.send_listing(ex),
-            (Event::End | Event::Data(_), _) => Next::Done,
+            (Event::End | Event::Data(_) | Event::Running(_), _) => Next::Done,
         }
     }
 }
@@ -133,9 +190,9 @@ fn not_found(ex: &mut Exchange<'_>) -> Next {
 /// `Unsupported method ('POST')`.
 struct Unsupported<'a>(&'a str);
 
-impl core::fmt::Display for Unsupported<'_> {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(out, "Unsupported method ({})", crate::escape::Repr(self.0))
+impl Display for Unsupported<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Unsupported method ({})", Repr(self.0))
     }
 }
 
@@ -153,7 +210,7 @@ fn is_unchanged(ex: &Exchange<'_>, meta: Meta) -> bool {
 /// Sends the peer from `/directory?query` to `/directory/?query`.
 fn redirect(ex: &mut Exchange<'_>) -> Next {
     ex.send_response(301);
-    ex.send_header("Location", Location(ex.target()));
+    ex.send_header("Location", Location(ex.path()));
     ex.send_header("Content-Length", 0);
     ex.end_headers();
     Next::Done
@@ -163,8 +220,8 @@ fn redirect(ex: &mut Exchange<'_>) -> Next {
 /// host's name, as in `//host` and `/\host`, becomes one slash.
 struct Location<'a>(&'a str);
 
-impl core::fmt::Display for Location<'_> {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl Display for Location<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (rest, fragment) = self.0.split_once('#').unwrap_or((self.0, ""));
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let below = path.trim_start_matches(['/', '\\']);

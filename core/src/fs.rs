@@ -26,11 +26,22 @@ pub trait FileSystem {
     /// ended.
     fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError>;
 
+    /// Sets a program up, see [`Program`]. A file system without programs leaves this as it is.
+    fn run(&self, _program: &Program) -> Result<Opened<Self::File>, FsError> {
+        Err(FsError::Unsupported)
+    }
+
+    /// Answers [`Want::Give`](crate::Want::Give); only a file system that runs programs is asked.
+    fn give(&self, _file: &mut Self::File, _from: &[u8]) -> Got<Self::File> {
+        Got::Failed
+    }
+
     /// Answers [`Want::Ask`](crate::Want::Ask).
     fn answer(&self, ask: &Ask) -> Got<Self::File> {
         match ask {
             Ask::Open(path) => Got::Opened(self.open(path)),
             Ask::List(path) => Got::Listed(self.list(path)),
+            Ask::Run(program) => Got::Opened(self.run(program)),
         }
     }
 
@@ -54,6 +65,27 @@ pub enum Opened<F> {
     },
     /// A directory.
     Directory,
+    /// A program, in answer to [`Ask::Run`] only.
+    Program(F),
+}
+
+/// A program to run, with what CGI tells it (RFC 3875).
+///
+/// It is set up when it is asked for, then given the request's content, and starts when its output
+/// is first read: by then its standard input is complete, whatever its length turned out to be.
+/// [`Want::Fill`](crate::Want::Fill) reads its standard output, at no offset. To drop it ends it,
+/// and whatever it started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Which file.
+    pub path: Path,
+    /// Its arguments, without its own name.
+    pub args: Vec<Vec<u8>>,
+    /// What it finds in its environment. `CONTENT_LENGTH` is not here: whoever runs it sets that to
+    /// the length of what it was given, if it was given anything.
+    pub env: Vec<(&'static str, Vec<u8>)>,
+    /// What `PATH_TRANSLATED` names: the adapter knows what the system calls it.
+    pub path_translated: Path,
 }
 
 /// What is known of a file.
@@ -63,6 +95,8 @@ pub struct Meta {
     pub len: u64,
     /// Time of the last change in whole seconds since 1970 (rounded down), if it is known.
     pub modified: Option<i64>,
+    /// Whether it may be run as a program.
+    pub executable: bool,
 }
 
 /// One name in a directory.
@@ -86,6 +120,8 @@ pub enum FsError {
     Forbidden,
     /// It is neither a file nor a directory, or not the one that was asked for.
     NotPlain,
+    /// This file system has no such thing.
+    Unsupported,
     /// Anything else that goes wrong with a disk.
     Broken,
 }

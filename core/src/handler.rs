@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::{Entry, Exchange, FsError, Meta, Path};
+use crate::{Entry, Exchange, FsError, Meta, Path, Program};
 
 /// Answers the requests of one connection, one after another. State of the connection lives in
 /// `self`; what connections share is whatever `self` holds by reference or `Arc`.
@@ -70,7 +70,17 @@ pub enum Next {
     Open(Path),
     /// What a directory holds. Told: [`Event::Listed`] or [`Event::Failed`].
     List(Path),
+    /// That program, set up. Told: [`Event::Running`] or [`Event::Failed`]. It takes the place of
+    /// the file that was open before.
+    Run(Program),
+    /// To pass the request's content, so many bytes of it at most, to the program; more gets 413.
+    /// Told: [`Event::End`].
+    Feed(u64),
+    /// Some of what is open, from where the last `Read` ended. Told: [`Event::Data`] or
+    /// [`Event::End`].
+    Read,
     /// To send that part of the open file as content of the reply. Told: [`Event::End`].
+    /// Of a program, all that is left to read, whatever the range says.
     Send(Range<u64>),
     /// That the peer takes what was written so far, before more is. Told: [`Event::End`].
     Flush,
@@ -81,12 +91,14 @@ pub enum Next {
 /// What a handler is told. The path is the one it asked for, given back.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// Some of the request's content.
+    /// Some of the request's content, or of what is open: whichever was needed.
     Data(&'a [u8]),
     /// All is read, sent or flushed.
     End,
     /// The file is open and can be sent.
     Opened(Path, Meta),
+    /// The program is set up.
+    Running(Path),
     /// It is a directory.
     Directory(Path),
     /// What the directory holds, in no order.

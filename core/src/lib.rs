@@ -42,7 +42,7 @@
 //!             b"" => Ok(Opened::Directory),
 //!             b"hello.txt" => Ok(Opened::File {
 //!                 file: b"hello\n",
-//!                 meta: Meta { len: 6, modified: None },
+//!                 meta: Meta { len: 6, modified: None, executable: false },
 //!                 sendable: false,
 //!             }),
 //!             _ => Err(FsError::NotFound),
@@ -102,6 +102,7 @@ mod buffer;
 mod config;
 mod connection;
 pub mod date;
+mod error_page;
 mod escape;
 mod exchange;
 mod files;
@@ -118,9 +119,11 @@ pub mod wire;
 pub use buffer::Buffer;
 pub use config::{Config, Limits, Patience, Protocol};
 pub use connection::Connection;
+pub use error_page::ErrorPage;
+pub use escape::Html;
 pub use exchange::Exchange;
-pub use files::Files;
-pub use fs::{Entry, FileSystem, FsError, Meta, Opened};
+pub use files::{Files, ListDirectory};
+pub use fs::{Entry, FileSystem, FsError, Meta, Opened, Program};
 pub use handler::{Event, Handler, Next, from_fn};
 pub use path::{Path, decode};
 pub use want::{Ask, Got, Now, Step, Want};

@@ -43,22 +43,20 @@ impl Listing {
         }
     }
 
-    /// Writes as much of the page as the peer can be expected to take at once, after the head if
-    /// this is the beginning. To be called again after [`Next::Flush`].
+    /// Its length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        let mut len = 0;
+        (0..self.parts()).for_each(|part| self.part(part, &mut |bytes| len += bytes.len()));
+        len
+    }
+
+    /// Writes as much of the page as the peer can be expected to take at once. To be called again
+    /// after [`Next::Flush`].
     pub(crate) fn write(&mut self, ex: &mut Exchange<'_>) -> Next {
-        let parts = self.entries.len() + 2;
-        if self.written == 0 {
-            let mut len = 0;
-            (0..parts).for_each(|part| self.part(part, &mut |bytes| len += bytes.len()));
-            ex.send_response(200);
-            ex.send_header("Content-type", "text/html; charset=utf-8");
-            ex.send_header("Content-Length", len);
-            ex.end_headers();
-            if ex.command() == "HEAD" {
-                return Next::Done;
-            }
+        if ex.command() == "HEAD" {
+            return Next::Done;
         }
-        while self.written < parts {
+        while self.written < self.parts() {
             if ex.wants_flush() {
                 return Next::Flush;
             }
@@ -66,6 +64,10 @@ impl Listing {
             self.written += 1;
         }
         Next::Done
+    }
+
+    fn parts(&self) -> usize {
+        self.entries.len() + 2
     }
 
     fn part(&self, part: usize, out: &mut dyn FnMut(&[u8])) {

@@ -5,9 +5,10 @@
 
 use core::time::Duration;
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Entry, FsError, Opened, Path};
+use crate::{Entry, FsError, Opened, Path, Program};
 
 /// What time it is, as the adapter sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +60,14 @@ pub enum Want<'a, F> {
         /// How many bytes are left to send; never 0.
         len: u64,
     },
+    /// Pass bytes of the request's content, never none, to a program that is about to run.
+    /// [`Got::Bytes`]: how many it took, perhaps fewer; 0 says that it takes no more.
+    Give {
+        /// The program.
+        file: &'a mut F,
+        /// What comes next on its standard input.
+        from: &'a [u8],
+    },
     /// Ask the file system; [`FileSystem::answer`](crate::FileSystem::answer) does.
     Ask(&'a Ask),
     /// Print finished log lines, each ended by a newline. Any answer will do.
@@ -76,6 +85,8 @@ pub enum Ask {
     Open(Path),
     /// What does this directory hold? [`Got::Listed`] is the answer.
     List(Path),
+    /// Run this program. [`Got::Opened`] with [`Opened::Program`] is the answer.
+    Run(Program),
 }
 
 /// What came of a [`Want`].
@@ -85,7 +96,10 @@ pub enum Got<F> {
     Nothing,
     /// So many bytes were moved.
     Bytes(usize),
-    /// The answer to [`Ask::Open`].
+    /// The program that is read from has to say this, a line or more, in the log: what it wrote to
+    /// its standard error, or how it ended. An answer to [`Want::Fill`]; it will be wanted again.
+    Note(String),
+    /// The answer to [`Ask::Open`] and [`Ask::Run`].
     Opened(Result<Opened<F>, FsError>),
     /// The answer to [`Ask::List`].
     Listed(Result<Vec<Entry>, FsError>),

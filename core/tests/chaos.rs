@@ -135,11 +135,11 @@ impl Wild {
     fn act(&mut self, ex: &mut Exchange<'_>) -> Next {
         match self.0.below(12) {
             0 | 1 => Next::Body,
-            2 => Next::Open(sanserve_core::Path::parse(ex.target()).unwrap_or_default()),
-            3 => Next::List(sanserve_core::Path::parse(ex.target()).unwrap_or_default()),
+            2 => Next::Open(sanserve_core::Path::parse(ex.path()).unwrap_or_default()),
+            3 => Next::List(sanserve_core::Path::parse(ex.path()).unwrap_or_default()),
             4 => Next::Send(0..self.0.next() % 2_000_000),
             5 => Next::Flush,
-            6 => ex.send_error(404, ex.target()),
+            6 => ex.send_error(404, ex.path()),
             7 => Next::Done,
             8 => {
                 ex.send_response([200, 204, 304, 100, 999][self.0.below(5)]);

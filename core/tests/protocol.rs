@@ -188,5 +188,5 @@ fn a_handlers_mistakes_become_500_and_are_named() {
         ex.end_headers();
         Next::Send(0..10)
     });
-    assert_eq!(closed, says("sent a file that is not open"));
+    assert_eq!(closed, says("sent what is not open"));
 }

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path;
 
 use rustix::fs::OFlags;
@@ -29,6 +29,11 @@ pub(super) fn path(path: &Path) -> Option<Cow<'_, path::Path>> {
 /// Reads at an offset.
 pub(super) fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
     file.read_at(into, at)
+}
+
+/// Whether somebody may run the file.
+pub(super) fn is_executable(meta: &Metadata) -> bool {
+    meta.permissions().mode() & 0o111 != 0
 }
 
 /// What an error means that has no [`io::ErrorKind`] of its own.

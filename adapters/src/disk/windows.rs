@@ -1,7 +1,7 @@
 //! What a [`Disk`](super::Disk) does in its own way on Windows.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::windows::fs::FileExt;
 use std::path::{self, PathBuf};
@@ -46,6 +46,11 @@ fn is_device(name: &str) -> bool {
 /// Reads at an offset.
 pub(super) fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
     file.seek_read(into, at)
+}
+
+/// Windows has no such mark.
+pub(super) fn is_executable(_: &Metadata) -> bool {
+    true
 }
 
 /// What an error means that has no [`io::ErrorKind`] of its own.

@@ -148,6 +148,7 @@ impl FileSystem for Tree {
                 meta: Meta {
                     len: bytes.len() as u64,
                     modified: Some(*modified),
+                    executable: false,
                 },
                 sendable: self.sendable,
             }),

@@ -1,6 +1,6 @@
 //! [`Connection`]: the protocol. Everything that changes the state of a connection is in this folder:
-//! here what comes from outside, in `moves` what follows from it, in `time` what happens when nothing
-//! comes.
+//! here what it is and what it lends, in `hear` what comes from outside, in `moves` what follows from
+//! it, in `source` what is done with a file or program, in `time` what happens when nothing comes.
 //!
 //! # Theory of operation
 //!
@@ -9,8 +9,8 @@
 //!             v                                                              |
 //!   new --> Head --a head--> begin() --> follow(Next) --Done--> Drain --end--+
 //!             |                            ^      |               |
-//!             |                  resume(Event)    | Body Ask      |
-//!             |                            +------+ Send Flush    |
+//!             |                  resume(Event)    | Body Ask Send |
+//!             |                            +------+ Read Feed Flush
 //!          bad, late                              |               |
 //!             +-----------> Closing <-------------+---------------+
 //!                              |
@@ -31,16 +31,18 @@
 //! [`want`]: Connection::want
 
 use alloc::string::String;
-use core::mem;
 use core::ops::Range;
 use core::time::Duration;
 
+use self::source::Source;
 use self::time::Flow;
 use crate::reply::Reply;
 use crate::wire::{Body, Head};
-use crate::{Ask, Buffer, Config, Event, Got, Handler, Now, Opened, Step, Want};
+use crate::{Ask, Buffer, Config, Got, Handler, Now, Step, Want};
 
+mod hear;
 mod moves;
+mod source;
 mod time;
 
 /// One connection to one peer, without I/O. See the [crate's page](crate) for the loop around it.
@@ -56,8 +58,7 @@ pub struct Connection<F, H> {
     head: Head,
     body: Body,
     reply: Reply,
-    /// The open file, and whether it can be sent by reference.
-    source: Option<(F, bool)>,
+    source: Option<Source<F>>,
     now: Now,
     /// When the wait began that is not measured by bytes.
     since: Duration,
@@ -81,8 +82,12 @@ enum State {
     Body,
     /// The handler waits for the file system.
     Ask(Ask),
-    /// That part of the open file is left to be sent.
+    /// Of the file or program that is open, that part is left to be sent.
     Send(Range<u64>),
+    /// The handler waits for what is open.
+    Read,
+    /// A piece of content is on its way to the program; so much more may follow it.
+    Feed { piece: usize, left: u64 },
     /// The handler waits for the outbox to be empty.
     Flush,
     /// The reply is complete; so many more bytes of content may be thrown away.
@@ -103,6 +108,7 @@ enum Pending {
     Write,
     Fill,
     Copy,
+    Give,
     Ask,
     Log,
     Shutdown,
@@ -180,85 +186,8 @@ impl<F, H: Handler> Connection<F, H> {
         buffers + self.log.capacity() + self.peer.capacity()
     }
 
-    fn hear(&mut self, got: Got<F>) {
-        match (self.pending, got) {
-            (Pending::Start, _) => self.since = self.now.tick,
-            (Pending::Log, _) => self.log.clear(),
-            (Pending::Close, _) => {}
-            (Pending::Shutdown, _) => self.linger(),
-            (_, Got::Nothing) => {}
-            (Pending::Fill | Pending::Copy, Got::Bytes(0)) | (Pending::Fill, Got::Failed) => {
-                self.abandon(500, &"The file ended before its time");
-            }
-            (_, Got::Failed) => self.state = State::Closed,
-            (Pending::Read, Got::Bytes(0)) => self.ended = true,
-            (Pending::Read, Got::Bytes(n)) => self.received(n),
-            (Pending::Write, Got::Bytes(n)) => {
-                self.outbox.eat(n);
-                self.reply.sent(n);
-                time::count(&mut self.outward, n);
-            }
-            (Pending::Fill, Got::Bytes(n)) => {
-                self.outbox.grew(n);
-                self.reply.frame(n, &mut self.outbox);
-                self.sent(n);
-            }
-            (Pending::Copy, Got::Bytes(n)) => {
-                self.reply.count(n);
-                time::count(&mut self.outward, n);
-                self.sent(n);
-            }
-            (Pending::Ask, Got::Opened(result)) => {
-                let State::Ask(Ask::Open(path)) = mem::replace(&mut self.state, State::Closed)
-                else {
-                    panic!("Ask::List was answered by Got::Opened");
-                };
-                let event = match result {
-                    Ok(Opened::File {
-                        file,
-                        meta,
-                        sendable,
-                    }) => {
-                        self.source = Some((file, sendable));
-                        Event::Opened(path, meta)
-                    }
-                    Ok(Opened::Directory) => Event::Directory(path),
-                    Err(error) => Event::Failed(path, error),
-                };
-                self.resume(event);
-            }
-            (Pending::Ask, Got::Listed(result)) => {
-                let State::Ask(Ask::List(path)) = mem::replace(&mut self.state, State::Closed)
-                else {
-                    panic!("Ask::Open was answered by Got::Listed");
-                };
-                self.resume(match result {
-                    Ok(entries) => Event::Listed(path, entries),
-                    Err(error) => Event::Failed(path, error),
-                });
-            }
-            (pending, _) => panic!("Want::{pending:?} was answered by something else"),
-        }
-    }
-
-    fn received(&mut self, n: usize) {
-        if matches!(self.state, State::Head) && self.inbox.is_empty() {
-            self.since = self.now.tick;
-        }
-        self.inbox.grew(n);
-        time::count(&mut self.inward, n);
-    }
-
-    fn sent(&mut self, n: usize) {
-        let State::Send(range) = &mut self.state else {
-            unreachable!("files move in this state only")
-        };
-        range.start += n as u64;
-    }
-
     /// Turns what is pending into what is lent.
     fn want(&mut self) -> Want<'_, F> {
-        let room = self.room();
         match self.pending {
             Pending::Read => {
                 // Who rests is lent little, since that is held for as long as nothing comes.
@@ -270,21 +199,7 @@ impl<F, H: Handler> Connection<F, H> {
                 Want::Read(self.inbox.space(least))
             }
             Pending::Write => Want::Write(self.outbox.filled()),
-            Pending::Fill | Pending::Copy => {
-                let (State::Send(range), Some((file, _))) = (&self.state, &mut self.source) else {
-                    unreachable!("files move in this state only, and are open then")
-                };
-                let (at, len) = (range.start, range.end - range.start);
-                if self.pending == Pending::Copy {
-                    return Want::Copy { file, at, len };
-                }
-                let n = usize::try_from(len).map_or(room, |len| len.min(room));
-                Want::Fill {
-                    file,
-                    at,
-                    into: &mut self.outbox.space(n)[..n],
-                }
-            }
+            Pending::Fill | Pending::Copy | Pending::Give => self.want_of_source(),
             Pending::Ask => match &self.state {
                 State::Ask(ask) => Want::Ask(ask),
                 _ => unreachable!("something is asked in this state only"),

@@ -3,10 +3,9 @@
 
 use core::fmt::Display;
 use core::mem;
-use core::ops::Range;
 
 use super::{Connection, Pending, State};
-use crate::reply::{Framing, Reply, Stage};
+use crate::reply::Reply;
 use crate::wire::{Bad, Body, Piece, Version};
 use crate::{Ask, Event, Exchange, Handler, Next, Protocol, status};
 
@@ -18,6 +17,8 @@ impl<F, H: Handler> Connection<F, H> {
             State::Body => self.read_body(),
             State::Ask(ask) => self.wait(State::Ask(ask), Pending::Ask),
             State::Send(range) => self.send(range),
+            State::Read => self.read_source(),
+            State::Feed { piece, left } => self.feed(piece, left),
             State::Flush => match self.output() {
                 Some(pending) => self.wait(State::Flush, pending),
                 None => self.resume(Event::End),
@@ -44,18 +45,18 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    fn wait(&mut self, state: State, pending: Pending) -> Option<Pending> {
+    pub(super) fn wait(&mut self, state: State, pending: Pending) -> Option<Pending> {
         self.state = state;
         Some(pending)
     }
 
-    fn go(&mut self, state: State) -> Option<Pending> {
+    pub(super) fn go(&mut self, state: State) -> Option<Pending> {
         self.state = state;
         None
     }
 
     /// What is to be told before anything is waited for.
-    fn output(&self) -> Option<Pending> {
+    pub(super) fn output(&self) -> Option<Pending> {
         match () {
             () if !self.log.is_empty() => Some(Pending::Log),
             () if !self.outbox.is_empty() => Some(Pending::Write),
@@ -120,6 +121,7 @@ impl<F, H: Handler> Connection<F, H> {
         let Connection {
             head,
             peer,
+            expects,
             config,
             reply,
             outbox,
@@ -128,13 +130,15 @@ impl<F, H: Handler> Connection<F, H> {
             handler,
             ..
         } = self;
+        let (expects, now) = (*expects, *now);
         (
             handler,
             Exchange {
                 head,
                 peer,
+                expects,
                 config,
-                now: *now,
+                now,
                 reply,
                 outbox,
                 log,
@@ -149,13 +153,17 @@ impl<F, H: Handler> Connection<F, H> {
         if let Some(fault) = self.reply.fault {
             return self.abandon(500, &format_args!("The handler {fault}"));
         }
-        if !matches!(next, Next::Send(_) | Next::Flush | Next::Body) {
-            (self.source, self.since) = (None, self.now.tick);
+        if let Next::Open(_) | Next::List(_) | Next::Run(_) | Next::Done = next {
+            self.source = None;
         }
+        self.since = self.now.tick;
         self.go(match next {
             Next::Body => State::Body,
             Next::Open(path) => State::Ask(Ask::Open(path)),
             Next::List(path) => State::Ask(Ask::List(path)),
+            Next::Run(program) => State::Ask(Ask::Run(program)),
+            Next::Feed(left) => State::Feed { piece: 0, left },
+            Next::Read => State::Read,
             Next::Send(range) => State::Send(range),
             Next::Flush => State::Flush,
             Next::Done if self.reply.close => State::Closing,
@@ -167,53 +175,38 @@ impl<F, H: Handler> Connection<F, H> {
         if self.room() == 0 {
             return self.wait(State::Body, self.output()?);
         }
-        if mem::take(&mut self.expects) {
-            self.reply.send_continue(&mut self.outbox);
-        }
-        match self.body.next(self.inbox.filled()) {
-            Ok(Piece::Data(n)) => {
+        match self.next_piece(State::Body) {
+            Ok(0) => self.resume(Event::End),
+            Ok(n) => {
                 let mut inbox = mem::take(&mut self.inbox);
                 let pending = self.resume(Event::Data(&inbox.filled()[..n]));
                 inbox.eat(n);
                 self.inbox = inbox;
                 pending
             }
-            Ok(Piece::Skip(n)) => {
-                self.inbox.eat(n);
-                self.go(State::Body)
-            }
-            Ok(Piece::End) => self.resume(Event::End),
-            Ok(Piece::More) if self.ended => self.abandon_bad(Bad::Incomplete),
-            Ok(Piece::More) => {
-                let pending = self.output().unwrap_or(Pending::Read);
-                self.wait(State::Body, pending)
-            }
-            Err(bad) => self.abandon_bad(bad),
+            Err(pending) => pending,
         }
     }
 
-    /// Sends what is left of a part of the open file.
-    fn send(&mut self, range: Range<u64>) -> Option<Pending> {
-        let left = self.reply.room(range.end.saturating_sub(range.start));
-        if left == 0 {
-            return self.resume(Event::End);
+    /// How long the next piece of content is, 0 at the end. Or, if it is not there, what must
+    /// happen before it is looked for again in `state`.
+    pub(super) fn next_piece(&mut self, state: State) -> Result<usize, Option<Pending>> {
+        if mem::take(&mut self.expects) {
+            self.reply.send_continue(&mut self.outbox);
         }
-        let Some((_, sendable)) = self.source else {
-            return self.abandon(500, &"The handler sent a file that is not open");
-        };
-        let range = range.start..range.start + left;
-        let room = self.room();
-        // By reference what the outbox cannot hold; a small file leaves together with its head.
-        if sendable && left > room as u64 && self.reply.stage != Stage::Content(Framing::Chunked) {
-            let pending = self.output().unwrap_or(Pending::Copy);
-            return self.wait(State::Send(range), pending);
+        loop {
+            match self.body.next(self.inbox.filled()) {
+                Ok(Piece::Data(n)) => return Ok(n),
+                Ok(Piece::End) => return Ok(0),
+                Ok(Piece::Skip(n)) => self.inbox.eat(n),
+                Ok(Piece::More) if self.ended => return Err(self.abandon_bad(Bad::Incomplete)),
+                Ok(Piece::More) => {
+                    let pending = self.output().unwrap_or(Pending::Read);
+                    return Err(self.wait(state, pending));
+                }
+                Err(bad) => return Err(self.abandon_bad(bad)),
+            }
         }
-        let pending = if room > 0 {
-            Some(Pending::Fill)
-        } else {
-            self.output()
-        };
-        self.wait(State::Send(range), pending?)
     }
 
     /// Throws away what is left of the content, so that the next request can be found.
@@ -264,7 +257,7 @@ impl<F, H: Handler> Connection<F, H> {
             return self.go(State::Closing);
         }
         let (_, mut ex) = self.exchange();
-        ex.log(message);
+        ex.log_message(message);
         self.go(State::Closed)
     }
 
@@ -283,8 +276,9 @@ impl<F, H: Handler> Connection<F, H> {
         self.abandon(408, &status::phrase(408));
     }
 
-    /// The peer was told that this is the end, and now has some time.
-    pub(super) fn linger(&mut self) {
-        (self.state, self.since) = (State::Linger, self.now.tick);
+    /// A program has to say something in the log.
+    pub(super) fn note(&mut self, text: &str) {
+        let (_, mut ex) = self.exchange();
+        text.lines().for_each(|line| ex.log_message(line));
     }
 }

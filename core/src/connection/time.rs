@@ -40,11 +40,11 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Read, State::Head) if self.rests() => patience.idle,
             (Pending::Read, State::Head) => patience.rest.min(patience.idle),
             (Pending::Read, State::Linger) => patience.linger,
-            (Pending::Ask, _) => patience.ask,
+            (Pending::Ask | Pending::Fill | Pending::Give, _) => patience.ask,
             (Pending::Read, _) => {
                 return Some(too_slow(&mut self.inward, self.now.tick, &patience));
             }
-            (Pending::Write | Pending::Fill | Pending::Copy, _) => {
+            (Pending::Write | Pending::Copy, _) => {
                 return Some(too_slow(&mut self.outward, self.now.tick, &patience));
             }
             (Pending::Start | Pending::Log | Pending::Shutdown | Pending::Close, _) => return None,
@@ -59,7 +59,10 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Read, State::Head) if self.inbox_is_blank() => self.state = State::Closed,
             (Pending::Read, State::Head) => self.time_out_head(),
             (Pending::Read, State::Drain(_) | State::Linger) => self.state = State::Closed,
-            (Pending::Ask, _) => _ = self.abandon(504, &"The file system takes too long"),
+            (Pending::Ask | Pending::Give, _) => {
+                _ = self.abandon(504, &"The file system takes too long");
+            }
+            (Pending::Fill, _) => _ = self.abandon(504, &"What was asked for takes too long"),
             (Pending::Read, _) => _ = self.abandon(408, &"The content comes too slowly"),
             _ => {
                 self.outbox.eat(self.outbox.len());

@@ -63,6 +63,7 @@ impl FileSystem for Tree {
         let meta = Meta {
             len,
             modified: Some(1_577_836_800),
+            executable: false,
         };
         Ok(Opened::File {
             file: File(file),
@@ -189,6 +190,7 @@ impl<H: Handler> World<H> {
                         _ => Tree.answer(ask),
                     }
                 }
+                Want::Give { file, from } => Tree.give(file, from),
                 Want::Log(lines) => {
                     self.log.push_str(lines);
                     Got::Nothing

@@ -1,0 +1,191 @@
+//! What is done with the file or program that is open: sent, read, fed.
+
+use core::mem;
+use core::ops::Range;
+
+use super::{Connection, Pending, State, time};
+use crate::reply::{Framing, Stage};
+use crate::{Event, Handler, Want, status};
+
+/// The file or program that is open. To drop it closes the one and ends the other.
+pub(super) struct Source<F> {
+    file: F,
+    kind: Kind,
+    /// How far it was read.
+    at: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A file that has to be read.
+    File,
+    /// A file that can be sent by reference.
+    Sendable,
+    /// A program, of which nobody knows how much it will say, and when.
+    Program,
+}
+
+impl<F> Source<F> {
+    pub(super) fn new(file: F, kind: Kind) -> Self {
+        Source { file, kind, at: 0 }
+    }
+}
+
+impl<F, H: Handler> Connection<F, H> {
+    /// Sends what is left of a part of what is open.
+    pub(super) fn send(&mut self, range: Range<u64>) -> Option<Pending> {
+        let Some(Source { kind, .. }) = self.source else {
+            return self.abandon(500, &"The handler sent what is not open");
+        };
+        let end = if kind == Kind::Program {
+            u64::MAX
+        } else {
+            range.end
+        };
+        let left = self.reply.room(end.saturating_sub(range.start));
+        if left == 0 {
+            return self.resume(Event::End);
+        }
+        let state = State::Send(range.start..range.start + left);
+        let (room, chunked) = (
+            self.room(),
+            self.reply.stage == Stage::Content(Framing::Chunked),
+        );
+        let pending = match kind {
+            // What a program has said is passed on before it is waited for.
+            Kind::Program => self.output().unwrap_or(Pending::Fill),
+            // By reference what the outbox cannot hold; a small file leaves together with its head.
+            Kind::Sendable if left > room as u64 && !chunked => {
+                self.output().unwrap_or(Pending::Copy)
+            }
+            _ if room == 0 => self.output()?,
+            _ => Pending::Fill,
+        };
+        self.wait(state, pending)
+    }
+
+    /// Reads some of what is open for the handler.
+    pub(super) fn read_source(&mut self) -> Option<Pending> {
+        if self.source.is_none() {
+            return self.abandon(500, &"The handler read what is not open");
+        }
+        let pending = self.output().unwrap_or(Pending::Fill);
+        self.wait(State::Read, pending)
+    }
+
+    /// Passes content to the program.
+    pub(super) fn feed(&mut self, piece: usize, left: u64) -> Option<Pending> {
+        if !matches!(
+            self.source,
+            Some(Source {
+                kind: Kind::Program,
+                ..
+            })
+        ) {
+            return self.abandon(500, &"The handler fed what is no program");
+        }
+        if piece > 0 {
+            return self.wait(State::Feed { piece, left }, Pending::Give);
+        }
+        match self.next_piece(State::Feed { piece, left }) {
+            Ok(0) => self.resume(Event::End),
+            Ok(n) => match left.checked_sub(n as u64) {
+                Some(left) => self.go(State::Feed { piece: n, left }),
+                None => self.abandon(413, &status::phrase(413)),
+            },
+            Err(pending) => pending,
+        }
+    }
+
+    /// What is lent for a move of what is open.
+    pub(super) fn want_of_source(&mut self) -> Want<'_, F> {
+        let (room, least) = (self.room(), self.config.limits.outbox / 4);
+        let Some(Source { file, at, .. }) = &mut self.source else {
+            unreachable!("nothing moves that is not open")
+        };
+        match &self.state {
+            State::Send(range) => {
+                let (at, len) = (range.start, range.end - range.start);
+                if self.pending == Pending::Copy {
+                    return Want::Copy { file, at, len };
+                }
+                let n = usize::try_from(len).map_or(room, |len| len.min(room));
+                Want::Fill {
+                    file,
+                    at,
+                    into: &mut self.outbox.space(n)[..n],
+                }
+            }
+            // Behind what the peer has sent there is room that nobody uses now.
+            State::Read => Want::Fill {
+                file,
+                at: *at,
+                into: &mut self.inbox.space(least)[..least],
+            },
+            State::Feed { piece, .. } => Want::Give {
+                file,
+                from: &self.inbox.filled()[..*piece],
+            },
+            _ => unreachable!("what is open moves in these states only"),
+        }
+    }
+
+    /// So many bytes were read of what is open.
+    pub(super) fn filled(&mut self, n: usize) {
+        self.since = self.now.tick;
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Send(range) => {
+                self.outbox.grew(n);
+                self.reply.frame(n, &mut self.outbox);
+                self.state = State::Send(range.start + n as u64..range.end);
+            }
+            _ => {
+                let inbox = mem::take(&mut self.inbox);
+                if let Some(source) = &mut self.source {
+                    source.at += n as u64;
+                }
+                self.resume(Event::Data(inbox.lent(n)));
+                self.inbox = inbox;
+            }
+        }
+    }
+
+    /// So many bytes of a file went to the peer.
+    pub(super) fn copied(&mut self, n: usize) {
+        self.reply.count(n);
+        time::count(&mut self.outward, n);
+        if let State::Send(range) = &mut self.state {
+            range.start += n as u64;
+        }
+    }
+
+    /// The program took so many bytes of the piece; none if it wants no more.
+    pub(super) fn given(&mut self, n: usize) {
+        self.since = self.now.tick;
+        if let State::Feed { piece, .. } = &mut self.state {
+            let n = if n == 0 { *piece } else { n };
+            self.inbox.eat(n);
+            *piece -= n;
+        }
+    }
+
+    /// There is no more to read, which is as it should be if nobody said how much there would be.
+    pub(super) fn source_ended(&mut self) {
+        let program = matches!(
+            self.source,
+            Some(Source {
+                kind: Kind::Program,
+                ..
+            })
+        );
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Send(_)
+                if program && !matches!(self.reply.stage, Stage::Content(Framing::Length(_))) =>
+            {
+                self.resume(Event::End);
+            }
+            State::Read => _ = self.resume(Event::End),
+            _ => _ = self.abandon(500, &"The file ended before its time"),
+        }
+    }
+}
