@@ -23,6 +23,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let address = server.local_addr().map_err(|error| error.to_string())?;
     signals::obey(server.stopper()).map_err(|error| error.to_string())?;
 
+    zone::read();
     let config = Config {
         protocol: options.protocol,
         local_offset: zone::local_offset,

@@ -74,7 +74,7 @@ impl Write for Count {
     }
 }
 
-/// Text in quotes as Python's `repr` has them, for characters up to U+00FF.
+/// Text in quotes as Python's `ascii` and `repr` have them: characters up to U+00FF stay.
 pub(crate) struct Repr<'a>(pub(crate) &'a str);
 
 impl Display for Repr<'_> {
@@ -95,6 +95,8 @@ impl Display for Repr<'_> {
                 '\0'..='\x1f' | '\x7f'..='\u{a0}' | '\u{ad}' => {
                     write!(out, "\\x{:02x}", u32::from(char))?;
                 }
+                // Beyond what a status line can hold.
+                '\u{100}'.. => write!(out, "\\u{:04x}", u32::from(char))?,
                 char => out.write_char(char)?,
             }
         }

@@ -67,6 +67,16 @@ impl<'a> Exchange<'a> {
         self.expects
     }
 
+    /// What the `Server` field says.
+    pub fn version_string(&self) -> &'static str {
+        self.config.server
+    }
+
+    /// The version that this server speaks, as it stands in a status line.
+    pub fn protocol_version(&self) -> &'static str {
+        self.config.protocol.as_str()
+    }
+
     /// The time of this step.
     pub fn now(&self) -> Now {
         self.now

@@ -14,7 +14,7 @@
 //! - [`Connection`]: the protocol. It owns the buffers of one connection and never fails.
 //! - [`Want`] and [`Got`]: what it wants next, one thing at a time, and what came of that.
 //! - [`Handler`]: answers requests, with [`Event`] and [`Next`] as its own got and want.
-//!   [`Files`] is the one that serves files; yours may be another.
+//!   [`Files`] serves files, [`Cgi`] runs scripts besides; yours may be another.
 //! - [`FileSystem`]: what [`Want::Ask`] and [`Want::Fill`] are answered from.
 //! - [`Config`]: limits and deadlines, none of which can be off.
 //!
@@ -77,6 +77,7 @@
 //!         }
 //!         Want::Fill { file, at, into } => OneFile.fill(file, at, into),
 //!         Want::Copy { .. } => unreachable!("no file here is sendable"),
+//!         Want::Give { file, from } => OneFile.give(file, from),
 //!         Want::Ask(ask) => OneFile.answer(ask),
 //!         Want::Log(lines) => {
 //!             eprint!("{lines}");
@@ -99,6 +100,7 @@
 extern crate alloc;
 
 mod buffer;
+mod cgi;
 mod config;
 mod connection;
 pub mod date;
@@ -112,11 +114,13 @@ mod listing;
 pub mod mime;
 mod path;
 mod reply;
+mod script;
 pub mod status;
 mod want;
 pub mod wire;
 
 pub use buffer::Buffer;
+pub use cgi::Cgi;
 pub use config::{Config, Limits, Patience, Protocol};
 pub use connection::Connection;
 pub use error_page::ErrorPage;

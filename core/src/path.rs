@@ -27,7 +27,11 @@ impl Path {
     /// assert_eq!(Path::parse("/%00"), None);
     /// ```
     pub fn parse(target: &str) -> Option<Path> {
-        let mut bytes = decode(target);
+        Path::from_bytes(decode(target))
+    }
+
+    /// The path that decoded bytes mean, or `None` if they hold a NUL.
+    pub fn from_bytes(mut bytes: Vec<u8>) -> Option<Path> {
         if bytes.contains(&0) {
             return None;
         }
@@ -85,6 +89,26 @@ impl Path {
             .rsplit(|&byte| byte == b'/')
             .next()
             .unwrap_or_default()
+    }
+
+    /// The path of the first `depth` segments.
+    pub fn first(&self, depth: usize) -> Path {
+        let slashes = self
+            .bytes
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'/');
+        let end = match depth.checked_sub(1) {
+            None => 0,
+            Some(depth) => slashes
+                .map(|(at, _)| at)
+                .nth(depth)
+                .unwrap_or(self.bytes.len()),
+        };
+        Path {
+            bytes: self.bytes[..end].to_vec(),
+            slash: self.slash && end == self.bytes.len(),
+        }
     }
 
     /// Goes down to `name`.

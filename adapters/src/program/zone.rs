@@ -1,9 +1,16 @@
 //! What the clock on the wall shows, for log lines.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+/// Reads the zone, once and for all. That takes more stack than a connection's thread has, so it
+/// must not be left to the first log line.
+pub(crate) fn read() {
+    LazyLock::force(&ZONE);
+}
 
 /// How many seconds this machine's time zone is ahead of UTC at the moment `unix`.
 ///
@@ -24,6 +31,8 @@ pub(crate) fn local_offset(unix: i64) -> i32 {
 }
 
 fn look_up(unix: i64) -> i32 {
-    let zone = TimeZone::system();
-    Timestamp::from_second(unix).map_or(0, |moment| zone.to_offset(moment).seconds())
+    let moment = Timestamp::from_second(unix);
+    moment.map_or(0, |moment| ZONE.to_offset(moment).seconds())
 }
+
+static ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
