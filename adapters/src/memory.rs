@@ -3,13 +3,15 @@
 //! For tests, and for whoever wants to see what a connection does: it is the smallest adapter, and
 //! the same script gives the same [`Transcript`] on every machine.
 
+mod program;
 mod tree;
 
 use std::time::Duration;
 
 use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 
-pub use self::tree::{Bytes, Tree};
+pub use self::program::{Play, Played, Running};
+pub use self::tree::{File, Tree};
 
 /// What the peer does.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +44,7 @@ pub struct Transcript {
 /// # Panics
 /// If `pace` answers anything else, or if the connection waits for a silent peer without an end.
 pub fn converse<H: Handler>(
-    conn: &mut Connection<Bytes, H>,
+    conn: &mut Connection<File, H>,
     tree: &Tree,
     script: Script<'_>,
     mut pace: impl FnMut(usize) -> usize,

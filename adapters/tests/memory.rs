@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sanserve::memory::{Bytes, START, Script, Transcript, Tree, converse};
+use sanserve::memory::{File, START, Script, Transcript, Tree, converse};
 use sanserve_core::{Config, Connection, FileSystem, Files, FsError, Opened, Path, Protocol};
 
 fn tree() -> Tree {
@@ -28,8 +28,11 @@ fn path(target: &str) -> Path {
 fn look(tree: &Tree, target: &str) -> Result<Vec<u8>, FsError> {
     Ok(match tree.open(&path(target))? {
         Opened::Directory => b"/".to_vec(),
-        Opened::Program(_) => unreachable!("nothing is run here"),
-        Opened::File { file, .. } => file.to_vec(),
+        Opened::File {
+            file: File::Bytes(bytes),
+            ..
+        } => bytes.to_vec(),
+        Opened::File { .. } | Opened::Program(_) => unreachable!("nothing is run here"),
     })
 }
 
@@ -116,7 +119,7 @@ fn talk(tree: &Tree, input: &str, half_close: bool, pace: fn(usize) -> usize) ->
         protocol: Protocol::Http11,
         ..Config::default()
     };
-    let mut conn = Connection::<Bytes, _>::new(config, "192.0.2.7", Files::new());
+    let mut conn = Connection::<File, _>::new(config, "192.0.2.7", Files::new());
     let input = input.as_bytes();
     converse(&mut conn, tree, Script { input, half_close }, pace)
 }

@@ -1,6 +1,6 @@
 //! The server that a case wants: its configuration and its handler, the same on every port.
 
-use sanserve_core::{Config, Event, Exchange, Files, Handler, Limits, Next, Protocol};
+use sanserve_core::{Cgi, Config, Event, Exchange, Files, Handler, Limits, Next, Protocol};
 
 use crate::Case;
 
@@ -36,7 +36,8 @@ impl Case {
         config
     }
 
-    /// A handler for one connection: `files` is the file service, `echo` sends content back after
+    /// A handler for one connection: `files` is the file service, `cgi` the same
+    /// with scripts, which are given 100 bytes at most, `echo` sends content back after
     /// it has read all of it, `stream` while it reads.
     ///
     /// # Panics
@@ -45,6 +46,11 @@ impl Case {
     pub fn handler(&self) -> Box<dyn Handler + Send> {
         match self.handler.as_str() {
             "files" => Box::new(Files::new()),
+            "cgi" => {
+                let mut cgi = Cgi::new("site.example", 8000);
+                cgi.content_max = 100;
+                Box::new(cgi)
+            }
             "echo" => Box::new(Echo::default()),
             "stream" => Box::new(Stream),
             other => panic!("no such handler: {other}"),

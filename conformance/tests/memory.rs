@@ -1,8 +1,8 @@
 //! The list on the memory adapter, with files that are read and with files that are sent.
 
-use sanserve::memory::{Script, Tree, converse};
-use sanserve_conformance::{Case, Entry, Pace, Site, Subject, Transcript, run};
-use sanserve_core::Connection;
+use sanserve::memory::{self, Script, Tree, converse};
+use sanserve_conformance::{Case, Entry, Pace, Played, Site, Subject, Transcript, play, run};
+use sanserve_core::{Connection, Program};
 
 struct Memory {
     tree: Tree,
@@ -15,6 +15,11 @@ fn tree() -> Tree {
         .fold(Tree::new(), |tree, entry| match entry {
             Entry::File {
                 path,
+                executable: true,
+                ..
+            } => tree.program(path, play_script),
+            Entry::File {
+                path,
                 modified: (seconds, _),
                 body,
                 ..
@@ -22,6 +27,21 @@ fn tree() -> Tree {
             Entry::Directory { path, .. } => tree.directory(path),
             Entry::Link { path, target } => tree.link(path, target),
         })
+}
+
+/// Plays a script of the site.
+fn play_script(program: &Program, stdin: &[u8]) -> memory::Played {
+    let played = play(program.path.as_bytes(), &program.env, &program.args, stdin);
+    let Played {
+        stdout,
+        stderr,
+        status,
+    } = played.expect("no case runs another script");
+    memory::Played {
+        stdout,
+        stderr,
+        status,
+    }
 }
 
 impl Subject for Memory {

@@ -96,6 +96,19 @@ fn a_reader_that_is_too_slow_loses_the_connection() {
 }
 
 #[test]
+fn a_reader_that_was_quick_has_no_right_to_stand_still() {
+    let mut world = World::new(
+        Config::default(),
+        Files::new(),
+        b"GET /big HTTP/1.0\r\n\r\n",
+    );
+    world.stalls_after = 500_000;
+    let took = world.run();
+    assert!(world.output.len() >= 500_000);
+    assert!(took <= SECOND * 31, "{took:?}");
+}
+
+#[test]
 fn a_reader_that_is_just_fast_enough_gets_everything() {
     let mut world = World::new(
         Config::default(),

@@ -3,10 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
+use sanserve_core::{Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program};
 
-/// An open file of a [`Tree`]: what it held when it was opened.
-pub type Bytes = Arc<[u8]>;
+use super::{Play, Running};
+
+/// What is open of a [`Tree`].
+#[derive(Clone, Debug)]
+pub enum File {
+    /// What a file held when it was opened.
+    Bytes(Arc<[u8]>),
+    /// A program.
+    Program(Box<Running>),
+}
 
 /// Files, directories and links under names that are any bytes. Made by a chain of calls, each of
 /// which takes a path relative to the root and makes the directories on the way to it.
@@ -29,7 +37,8 @@ pub struct Tree {
 
 #[derive(Clone, Debug)]
 enum Node {
-    File(Bytes, i64),
+    File(Arc<[u8]>, i64),
+    Program(Play),
     Directory,
     Link(Vec<u8>),
     Fault(FsError),
@@ -47,9 +56,14 @@ impl Tree {
     /// Adds a file that was last changed at `modified`, in seconds since 1970.
     ///
     /// # Panics
-    /// These four methods panic if the path has an empty segment, `.` or `..`, or if it is there.
+    /// These five methods panic if the path has an empty segment, `.` or `..`, or if it is there.
     pub fn file(self, path: impl AsRef<[u8]>, modified: i64, bytes: impl AsRef<[u8]>) -> Tree {
         self.with(path.as_ref(), Node::File(bytes.as_ref().into(), modified))
+    }
+
+    /// Adds a program, which is played by a function.
+    pub fn program(self, path: impl AsRef<[u8]>, play: Play) -> Tree {
+        self.with(path.as_ref(), Node::Program(play))
     }
 
     /// Adds a directory. Only those that stay empty need it.
@@ -139,18 +153,27 @@ impl Default for Tree {
 }
 
 impl FileSystem for Tree {
-    type File = Bytes;
+    type File = File;
 
-    fn open(&self, path: &Path) -> Result<Opened<Bytes>, FsError> {
+    fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
         match self.find(path.as_bytes())?.1 {
             Node::File(bytes, modified) => Ok(Opened::File {
-                file: Arc::clone(bytes),
+                file: File::Bytes(Arc::clone(bytes)),
                 meta: Meta {
                     len: bytes.len() as u64,
                     modified: Some(*modified),
                     executable: false,
                 },
                 sendable: self.sendable,
+            }),
+            Node::Program(_) => Ok(Opened::File {
+                file: File::Bytes(Arc::default()),
+                meta: Meta {
+                    len: 0,
+                    modified: None,
+                    executable: true,
+                },
+                sendable: false,
             }),
             Node::Directory => Ok(Opened::Directory),
             Node::Fault(error) => Err(*error),
@@ -180,20 +203,46 @@ impl FileSystem for Tree {
         Ok(entries)
     }
 
-    fn read(&self, file: &mut Bytes, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+    fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         let rest = rest(file, at);
         let n = rest.len().min(into.len());
         into[..n].copy_from_slice(&rest[..n]);
         Ok(n)
     }
+
+    fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
+        match self.find(program.path.as_bytes())?.1 {
+            Node::Program(play) => Ok(Opened::Program(File::Program(Box::new(Running::new(
+                *play, program,
+            ))))),
+            _ => Err(FsError::Forbidden),
+        }
+    }
+
+    fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
+        match file {
+            File::Program(program) => program.give(from),
+            File::Bytes(_) => Got::Failed,
+        }
+    }
+
+    fn fill(&self, file: &mut File, at: u64, into: &mut [u8]) -> Got<File> {
+        match file {
+            File::Program(program) => program.fill(into),
+            File::Bytes(_) => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
+        }
+    }
 }
 
 /// What there is from `at` on.
-pub(super) fn rest(file: &Bytes, at: u64) -> &[u8] {
-    usize::try_from(at)
-        .ok()
-        .and_then(|at| file.get(at..))
-        .unwrap_or_default()
+pub(super) fn rest(file: &File, at: u64) -> &[u8] {
+    match file {
+        File::Bytes(bytes) => usize::try_from(at)
+            .ok()
+            .and_then(|at| bytes.get(at..))
+            .unwrap_or_default(),
+        File::Program(_) => &[],
+    }
 }
 
 /// The name of `path` in `directory`, if that is where it is.

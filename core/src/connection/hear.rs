@@ -20,7 +20,7 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Write, Got::Bytes(n)) => {
                 self.outbox.eat(n);
                 self.reply.sent(n);
-                time::count(&mut self.outward, n);
+                time::count(&mut self.outward, n, self.now.tick);
             }
             (Pending::Fill, Got::Note(text)) => self.note(&text),
             (Pending::Fill, Got::Bytes(0)) => self.source_ended(),
@@ -51,7 +51,7 @@ impl<F, H: Handler> Connection<F, H> {
             self.since = self.now.tick;
         }
         self.inbox.grew(n);
-        time::count(&mut self.inward, n);
+        time::count(&mut self.inward, n, self.now.tick);
     }
 
     fn opened(&mut self, result: Result<Opened<F>, crate::FsError>) {

@@ -13,22 +13,27 @@ use crate::{Handler, Patience};
 pub(super) struct Flow {
     since: Duration,
     moved: u64,
+    /// When something was moved last.
+    last: Duration,
 }
 
 /// Counts `n` bytes in a flow, if it has begun.
-pub(super) fn count(flow: &mut Option<Flow>, n: usize) {
+pub(super) fn count(flow: &mut Option<Flow>, n: usize, now: Duration) {
     if let Some(flow) = flow {
-        flow.moved += n as u64;
+        (flow.moved, flow.last) = (flow.moved + n as u64, now);
     }
 }
 
-/// When a flow, which begins now if it has not begun, is too slow.
+/// When a flow, which begins now if it has not begun, is too slow. To have been quick for a while
+/// buys no right to stand still.
 fn too_slow(flow: &mut Option<Flow>, now: Duration, patience: &Patience) -> Duration {
-    let Flow { since, moved } = *flow.get_or_insert(Flow {
+    let Flow { since, moved, last } = *flow.get_or_insert(Flow {
         since: now,
         moved: 0,
+        last: now,
     });
-    since + patience.grace + Duration::from_secs(moved / u64::from(patience.rate.max(1)))
+    let earned = Duration::from_secs(moved / u64::from(patience.rate.max(1)));
+    (since + earned).min(last) + patience.grace
 }
 
 impl<F, H: Handler> Connection<F, H> {

@@ -25,6 +25,8 @@ pub struct World<H> {
     /// How many bytes each read or write moves at most, and how long a write of them takes.
     pub piece: usize,
     pub write_takes: Duration,
+    /// After so many bytes the peer takes nothing more.
+    pub stalls_after: usize,
     /// How long the disk takes for an answer, and whether the adapter lets go of it.
     pub disk_takes: Duration,
     pub now: Duration,
@@ -102,6 +104,7 @@ impl<H: Handler> World<H> {
             half_close: true,
             piece: usize::MAX,
             write_takes: Duration::ZERO,
+            stalls_after: usize::MAX,
             disk_takes: Duration::ZERO,
             now: Duration::from_secs(1_000),
             output: Vec::new(),
@@ -163,6 +166,9 @@ impl<H: Handler> World<H> {
                     assert!(!from.is_empty());
                     let by = by.expect("a wait for the peer has a deadline");
                     self.now += self.write_takes;
+                    if self.output.len() >= self.stalls_after {
+                        self.now = by;
+                    }
                     if self.now >= by {
                         Got::Nothing
                     } else {

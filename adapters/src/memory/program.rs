@@ -1,0 +1,67 @@
+//! Programs of a [`Tree`](super::Tree): functions that take the place of processes.
+
+use sanserve_core::{Got, Program};
+
+use super::File;
+
+/// What runs in place of a process: it is told what the program would find in its environment, and
+/// given all of its standard input.
+pub type Play = fn(&Program, &[u8]) -> Played;
+
+/// What a program leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Played {
+    /// What it wrote to its standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to its standard error, before anything else.
+    pub stderr: String,
+    /// How it ended: its exit status, or a signal's number below zero.
+    pub status: i32,
+}
+
+/// A program that was set up. It runs when its output is first read.
+#[derive(Clone, Debug)]
+pub struct Running {
+    play: Play,
+    program: Program,
+    stdin: Vec<u8>,
+    played: Option<Played>,
+    /// How much of the output was read.
+    at: usize,
+}
+
+impl Running {
+    pub(super) fn new(play: Play, program: &Program) -> Running {
+        Running {
+            play,
+            program: program.clone(),
+            stdin: Vec::new(),
+            played: None,
+            at: 0,
+        }
+    }
+
+    pub(super) fn give(&mut self, from: &[u8]) -> Got<File> {
+        self.stdin.extend_from_slice(from);
+        Got::Bytes(from.len())
+    }
+
+    pub(super) fn fill(&mut self, into: &mut [u8]) -> Got<File> {
+        let play = || (self.play)(&self.program, &self.stdin);
+        let played = self.played.get_or_insert_with(play);
+        if !played.stderr.is_empty() {
+            return Got::Note(std::mem::take(&mut played.stderr));
+        }
+        let rest = &played.stdout[self.at..];
+        if rest.is_empty() && played.status != 0 {
+            return Got::Note(format!(
+                "CGI script exit code {}",
+                std::mem::take(&mut played.status)
+            ));
+        }
+        let n = rest.len().min(into.len());
+        into[..n].copy_from_slice(&rest[..n]);
+        self.at += n;
+        Got::Bytes(n)
+    }
+}

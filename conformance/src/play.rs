@@ -1,0 +1,89 @@
+//! The scripts of the site, played without a process, for ports that cannot run any.
+//!
+//! Each of these does what the shell script of that name in `cases/site.txt` does. A port that runs
+//! programs has no use for them.
+
+/// What a script leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Played {
+    /// What it wrote to its standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to its standard error.
+    pub stderr: String,
+    /// How it ended: its exit status, or a signal's number below zero.
+    pub status: i32,
+}
+
+/// Plays the script at that path, `cgi-bin/hello.sh`, with this environment, these arguments and
+/// this content; `None` if there is no such script.
+#[must_use]
+pub fn play(
+    path: &[u8],
+    env: &[(&'static str, Vec<u8>)],
+    args: &[Vec<u8>],
+    content: &[u8],
+) -> Option<Played> {
+    let stdout = |stdout: &[u8]| Played {
+        stdout: stdout.to_vec(),
+        ..Played::default()
+    };
+    Some(match path {
+        b"cgi-bin/hello.sh" => stdout(b"Content-Type: text/html\r\n\r\nHello World\n"),
+        b"cgi-bin/vars.sh" => stdout(&vars(env, args, content)),
+        b"cgi-bin/child/hi.sh" => stdout(b"Content-Type: text/plain\r\n\r\nchild\n"),
+        b"htbin/hi.sh" => stdout(b"Content-Type: text/plain\r\n\r\nhtbin\n"),
+        b"cgi-bin/cat.sh" => stdout(&[b"Content-Type: text/plain\n\n", content].concat()),
+        b"cgi-bin/status.sh" => stdout(b"Status: 404 Nope\r\nContent-Type: text/plain\r\n\r\nbody"),
+        b"cgi-bin/location.sh" => stdout(b"Location: /sub/?x=1\n\n"),
+        b"cgi-bin/length.sh" => stdout(b"Content-Length: 5\nX: y\nConnection: z\n\nhello"),
+        b"cgi-bin/bad.sh" => stdout(b"Content-Type: text/plain\rSet-Cookie: a=b\n\nbody"),
+        b"cgi-bin/fail.sh" => Played {
+            status: 3,
+            ..stdout(b"hi\n")
+        },
+        b"cgi-bin/err.sh" => Played {
+            stderr: "oops\n".into(),
+            ..stdout(b"\nX")
+        },
+        b"cgi-bin/kill.sh" => Played {
+            status: -9,
+            ..Played::default()
+        },
+        _ => return None,
+    })
+}
+
+/// Some of the environment, and the arguments.
+fn vars(env: &[(&'static str, Vec<u8>)], args: &[Vec<u8>], content: &[u8]) -> Vec<u8> {
+    const SHOWN: [&str; 16] = [
+        "GATEWAY_INTERFACE",
+        "SERVER_NAME",
+        "SERVER_PORT",
+        "SERVER_PROTOCOL",
+        "REQUEST_METHOD",
+        "SCRIPT_NAME",
+        "PATH_INFO",
+        "QUERY_STRING",
+        "CONTENT_TYPE",
+        "CONTENT_LENGTH",
+        "HTTP_ACCEPT",
+        "HTTP_COOKIE",
+        "HTTP_USER_AGENT",
+        "HTTP_PROXY",
+        "REMOTE_USER",
+        "AUTH_TYPE",
+    ];
+    let mut out = b"Content-Type: text/plain\r\n\r\n".to_vec();
+    for name in SHOWN {
+        let length = content.len().to_string().into_bytes();
+        let found = env.iter().find(|(other, _)| *other == name);
+        let value = match found {
+            _ if name == "CONTENT_LENGTH" && !content.is_empty() => length,
+            found => found.map(|(_, value)| value.clone()).unwrap_or_default(),
+        };
+        out.extend([name.as_bytes(), b"=[", &value, b"]\n"].concat());
+    }
+    args.iter()
+        .for_each(|arg| out.extend([b"arg=[", &arg[..], b"]\n"].concat()));
+    out
+}
