@@ -4,6 +4,8 @@
 //! (`openat2` on Linux). What differs from system to system is left to `unix` and `windows`.
 
 #[cfg(unix)]
+mod program;
+#[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
@@ -16,6 +18,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
+#[cfg(unix)]
+use sanserve_core::{Got, Program};
 
 #[cfg(unix)]
 use self::unix as native;
@@ -23,6 +27,8 @@ use self::unix as native;
 use self::windows as native;
 
 use self::native::{OPEN_FLAGS, OpenOptionsExt as _};
+#[cfg(unix)]
+pub use self::program::Running;
 
 /// The files below a directory. One serves all connections of a server.
 ///
@@ -120,9 +126,9 @@ impl Disk {
 }
 
 impl FileSystem for Disk {
-    type File = File;
+    type File = Open;
 
-    fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
+    fn open(&self, path: &Path) -> Result<Opened<Open>, FsError> {
         if path.as_bytes().is_empty() {
             return Ok(Opened::Directory);
         }
@@ -148,7 +154,7 @@ impl FileSystem for Disk {
             executable: native::is_executable(&meta),
         };
         Ok(Opened::File {
-            file,
+            file: Open::File(file),
             meta,
             sendable: cfg!(target_os = "linux"),
         })
@@ -159,12 +165,61 @@ impl FileSystem for Disk {
         self.entries(&at).map_err(|error| reason(&error))
     }
 
-    fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+    fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        let file = file.file().ok_or(FsError::NotPlain)?;
         loop {
             match native::read_at(file, into, at) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => return read.map_err(|error| reason(&error)),
             }
+        }
+    }
+
+    #[cfg(unix)]
+    fn run(&self, program: &Program) -> Result<Opened<Open>, FsError> {
+        match self.open(&program.path)? {
+            Opened::File { meta, .. } if meta.executable => {}
+            Opened::File { .. } => return Err(FsError::Forbidden),
+            _ => return Err(FsError::NotPlain),
+        }
+        let running = Running::new(&self.root, program).map_err(|error| reason(&error))?;
+        Ok(Opened::Program(Open::Program(Box::new(running))))
+    }
+
+    #[cfg(unix)]
+    fn give(&self, file: &mut Open, from: &[u8]) -> Got<Open> {
+        match file {
+            Open::Program(program) => program.give(from),
+            Open::File(_) => Got::Failed,
+        }
+    }
+
+    #[cfg(unix)]
+    fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
+        match file {
+            Open::Program(program) => program.fill(into),
+            Open::File(_) => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
+        }
+    }
+}
+
+/// What is open of a [`Disk`].
+#[derive(Debug)]
+pub enum Open {
+    /// A regular file.
+    File(File),
+    /// A program.
+    #[cfg(unix)]
+    Program(Box<Running>),
+}
+
+impl Open {
+    /// The file, if it is none but that.
+    pub(crate) fn file(&self) -> Option<&File> {
+        match self {
+            Open::File(file) => Some(file),
+            #[cfg(unix)]
+            Open::Program(_) => None,
         }
     }
 }

@@ -31,5 +31,7 @@ pub mod memory;
 mod server;
 pub mod std;
 
-pub use disk::Disk;
+#[cfg(unix)]
+pub use disk::Running;
+pub use disk::{Disk, Open};
 pub use server::{Server, Stopper};

@@ -5,7 +5,6 @@
 
 mod link;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +13,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
 
 use self::link::Link;
-use crate::Disk;
+use crate::{Disk, Open};
 
 /// Serves one connection until it ends.
 ///
@@ -38,7 +37,7 @@ pub fn serve<H: Handler>(
     // Replies leave in as few pieces as can be; to hold the last one back helps nobody.
     socket.set_nodelay(true)?;
     let mut link = Link::new(socket);
-    let mut conn = Connection::<File, H>::new(config, &peer, handler);
+    let mut conn = Connection::<Open, H>::new(config, &peer, handler);
     let clock = Clock(Instant::now());
     let mut got = Got::Nothing;
     loop {

@@ -7,7 +7,7 @@
 pub(crate) type DataFile = (&'static str, &'static str);
 
 /// The files of cases, in the order in which they are run.
-pub(crate) const CASES: [DataFile; 11] = [
+pub(crate) const CASES: [DataFile; 12] = [
     (
         "recorded-requestline_http10.case",
         include_str!("../cases/recorded-requestline_http10.case"),
@@ -40,6 +40,7 @@ pub(crate) const CASES: [DataFile; 11] = [
     ("content.case", include_str!("../cases/content.case")),
     ("connection.case", include_str!("../cases/connection.case")),
     ("cgi.case", include_str!("../cases/cgi.case")),
+    ("python.case", include_str!("../cases/python.case")),
 ];
 
 /// The divergences.

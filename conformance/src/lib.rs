@@ -48,6 +48,7 @@ mod difference;
 mod disk;
 pub mod divergence;
 mod files;
+mod handlers;
 pub mod judge;
 mod line;
 mod pace;

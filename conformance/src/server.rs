@@ -1,8 +1,8 @@
 //! The server that a case wants: its configuration and its handler, the same on every port.
 
-use sanserve_core::{Cgi, Config, Event, Exchange, Files, Handler, Limits, Next, Protocol};
+use sanserve_core::{Cgi, Config, Files, Handler, Limits, Protocol};
 
-use crate::Case;
+use crate::{Case, handlers};
 
 impl Case {
     /// The configuration that the case's options ask for:
@@ -38,7 +38,7 @@ impl Case {
 
     /// A handler for one connection: `files` is the file service, `cgi` the same
     /// with scripts, which are given 100 bytes at most, `echo` sends content back after
-    /// it has read all of it, `stream` while it reads.
+    /// it has read all of it, `stream` while it reads; `python` is that of CPython's own tests.
     ///
     /// # Panics
     /// If there is no handler of that name.
@@ -51,58 +51,10 @@ impl Case {
                 cgi.content_max = 100;
                 Box::new(cgi)
             }
-            "echo" => Box::new(Echo::default()),
-            "stream" => Box::new(Stream),
+            "echo" => Box::new(handlers::Echo::default()),
+            "stream" => Box::new(handlers::Stream),
+            "python" => Box::new(handlers::Python),
             other => panic!("no such handler: {other}"),
-        }
-    }
-}
-
-/// Collects the content, then sends it back with its length.
-#[derive(Default)]
-struct Echo(Vec<u8>);
-
-impl Handler for Echo {
-    fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
-        self.0.clear();
-        Next::Body
-    }
-
-    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        match event {
-            Event::Data(bytes) => {
-                self.0.extend_from_slice(bytes);
-                Next::Body
-            }
-            _ => {
-                ex.send_response(200);
-                ex.send_header("Content-Length", self.0.len());
-                ex.end_headers();
-                ex.write(&self.0);
-                Next::Done
-            }
-        }
-    }
-}
-
-/// Sends a mark for each byte of the content as it comes, framed as the peer can take it. A chunk
-/// each, so that the pieces in which the content came do not show.
-struct Stream;
-
-impl Handler for Stream {
-    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        ex.send_response(200);
-        ex.end_headers();
-        Next::Body
-    }
-
-    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        match event {
-            Event::Data(bytes) => {
-                bytes.iter().for_each(|byte| ex.write(&[*byte]));
-                Next::Body
-            }
-            _ => Next::Done,
         }
     }
 }

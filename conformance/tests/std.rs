@@ -1,8 +1,12 @@
 //! The list on the std adapter, over real sockets and a real disk.
 
+#![cfg(unix)]
+
 use std::collections::HashMap;
+use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -99,6 +103,9 @@ fn talk(address: SocketAddr, case: &Case, pace: Pace) -> io::Result<Vec<u8>> {
 #[test]
 fn conforms() {
     let site = TempDir::new().expect("a temporary folder");
+    // Scripts run as nobody, if this is root.
+    let all = Permissions::from_mode(0o755);
+    fs::set_permissions(site.path(), all).expect("a folder of ours");
     Site::standard()
         .make(&site.path().join("site"))
         .expect("the site can be made");

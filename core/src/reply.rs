@@ -145,6 +145,8 @@ impl Reply {
     /// The handler says that this was all.
     pub(crate) fn finish(&mut self, outbox: &mut Buffer) {
         match self.stage {
+            // An interim reply with nothing behind it: the peer is not left to wait for more.
+            Stage::Start if self.status > 0 => self.close = true,
             Stage::Start => self.blame("sent no reply"),
             Stage::Head => self.blame("did not call end_headers()"),
             Stage::Content(Framing::Chunked) => outbox.push(b"0\r\n\r\n"),

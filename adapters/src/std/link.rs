@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use sanserve_core::Got;
 
+use crate::Open;
+
 /// A blocking socket, with the timeouts that it has been told and what went wrong with it.
 pub(super) struct Link<'a> {
     socket: &'a TcpStream,
@@ -26,13 +28,13 @@ impl<'a> Link<'a> {
         }
     }
 
-    pub(super) fn read(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<File> {
+    pub(super) fn read(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<Open> {
         let ready = self.set_read_timeout(left.map(round));
         let read = ready.and_then(|()| self.socket.read(into));
         self.told(read)
     }
 
-    pub(super) fn write(&mut self, from: &[u8], left: Option<Duration>) -> Got<File> {
+    pub(super) fn write(&mut self, from: &[u8], left: Option<Duration>) -> Got<Open> {
         let ready = self.set_write_timeout(left.map(round));
         let written = ready.and_then(|()| self.socket.write(from));
         self.told(written)
@@ -41,11 +43,12 @@ impl<'a> Link<'a> {
     /// Sends a piece of a file without reading it.
     pub(super) fn copy(
         &mut self,
-        file: &mut File,
+        file: &Open,
         at: u64,
         len: u64,
         left: Option<Duration>,
-    ) -> Got<File> {
+    ) -> Got<Open> {
+        let file = file.file().expect("only files are sendable");
         let ready = self.set_write_timeout(left.map(round));
         let copied = ready.and_then(|()| send_file(self.socket, file, at, len.min(COPY_MAX)));
         self.told(copied)
@@ -72,7 +75,7 @@ impl<'a> Link<'a> {
         Ok(())
     }
 
-    fn told(&mut self, moved: io::Result<usize>) -> Got<File> {
+    fn told(&mut self, moved: io::Result<usize>) -> Got<Open> {
         match moved {
             Ok(n) => Got::Bytes(n),
             Err(error) => match error.kind() {
