@@ -35,3 +35,8 @@ pub mod std;
 pub use disk::Running;
 pub use disk::{Disk, Open};
 pub use server::{Server, Stopper};
+
+/// What the page for those who come from Python says is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-python.md")]
+struct FromPython;

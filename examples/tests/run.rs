@@ -4,41 +4,152 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-/// Ends the program with the test.
-struct Program(Child);
+/// An example at work; it ends with the test.
+struct Program {
+    child: Child,
+    address: String,
+}
+
+impl Program {
+    fn start(command: &mut Command) -> Program {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut child = child.expect("the example starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("it is piped");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("it prints its address");
+        let address = line
+            .trim()
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+            .into();
+        Program { child, address }
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.address).expect("it listens")
+    }
+
+    fn get(&self, target: &str) -> String {
+        let mut socket = self.connect();
+        write!(socket, "GET {target} HTTP/1.0\r\n\r\n").expect("it reads");
+        let mut reply = String::new();
+        socket.read_to_string(&mut reply).expect("it answers");
+        reply
+    }
+
+    /// The most memory that was resident, in KiB.
+    #[cfg(target_os = "linux")]
+    fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .expect("it is running");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .expect("Linux tells it");
+        line.trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("a number")
+    }
+}
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 #[test]
 fn hello_greets() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hello"));
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let mut program = Program(child.expect("the example starts"));
-    let mut line = String::new();
-    let stdout = program.0.stdout.take().expect("it is piped");
-    BufReader::new(stdout)
-        .read_line(&mut line)
-        .expect("it prints its address");
-    let address = line
-        .trim()
-        .trim_start_matches("http://")
-        .trim_end_matches('/');
-    let mut socket = TcpStream::connect(address).expect("it listens");
-    socket
-        .write_all(b"GET /you HTTP/1.0\r\n\r\n")
-        .expect("it reads");
-    let mut reply = String::new();
-    socket.read_to_string(&mut reply).expect("it answers");
+    let program = Program::start(&mut Command::new(env!("CARGO_BIN_EXE_hello")));
+    let reply = program.get("/you");
     assert!(reply.starts_with("HTTP/1.0 200 OK\r\n"), "{reply}");
     assert!(
         reply.ends_with("\r\n\r\nHello, you asked for /you\n"),
         "{reply}"
     );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn echo_streams_a_hundred_megabytes_each_way_through_less_than_ten() {
+    const LEN: u64 = 100 << 20;
+    let program = Program::start(&mut Command::new(env!("CARGO_BIN_EXE_echo")));
+    let mut socket = program.connect();
+    let mut sender = socket.try_clone().expect("a socket of ours");
+    let send = std::thread::spawn(move || {
+        write!(
+            sender,
+            "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: {LEN}\r\n\r\n"
+        )
+        .expect("it reads");
+        for _ in 0..LEN >> 16 {
+            sender.write_all(&[b'y'; 1 << 16]).expect("it reads");
+        }
+    });
+    let mut counted = 0;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match socket.read(&mut buffer).expect("it answers") {
+            0 => break,
+            n => counted += buffer[..n].iter().filter(|&&byte| byte == b'y').count() as u64,
+        }
+    }
+    send.join().expect("all was sent");
+    // The date may hold a y or two.
+    assert!((LEN..LEN + 10).contains(&counted), "{counted}");
+
+    let mut socket = program.connect();
+    write!(socket, "GET /{LEN} HTTP/1.1\r\nConnection: close\r\n\r\n").expect("it reads");
+    let got = std::io::copy(&mut socket, &mut std::io::sink()).expect("it answers");
+    assert!(got > LEN && got < LEN + 1000);
+    println!("resident at most: {} KiB", program.peak());
+    assert!(program.peak() < 10 * 1024, "{} KiB", program.peak());
+}
+
+#[test]
+fn custom_changes_what_it_says() {
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    for name in ["a.rs", "b.txt", ".secret"] {
+        std::fs::write(folder.path().join(name), name).expect("a file of ours");
+    }
+    let program = Program::start(Command::new(env!("CARGO_BIN_EXE_custom")).current_dir(&folder));
+    let reply = program.get("/a.rs");
+    assert!(
+        reply.contains("Content-type: text/x-rust\r\n")
+            && reply.contains("Cache-Control: no-cache\r\n")
+    );
+    assert!(program.get("/b.txt").ends_with("\r\n\r\nb.txt"));
+    assert!(program.get("/.secret").starts_with("HTTP/1.0 404 "));
+}
+
+#[test]
+#[cfg(unix)]
+fn cgi_runs_a_script() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let script = folder.path().join("cgi-bin/hello");
+    fs::create_dir(folder.path().join("cgi-bin")).expect("a folder of ours");
+    fs::write(
+        &script,
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nHello, %s\\n' \"$QUERY_STRING\"",
+    )
+    .expect("a file");
+    for path in [folder.path(), &script] {
+        fs::set_permissions(path, Permissions::from_mode(0o755)).expect("a file of ours");
+    }
+    let program = Program::start(Command::new(env!("CARGO_BIN_EXE_cgi")).arg(folder.path()));
+    let reply = program.get("/cgi-bin/hello?you");
+    assert!(
+        reply.starts_with("HTTP/1.0 200 Script output follows\r\n"),
+        "{reply}"
+    );
+    assert!(reply.ends_with("\r\n\r\nHello, you\n"), "{reply}");
 }
 
 #[test]

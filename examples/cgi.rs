@@ -1,0 +1,19 @@
+//! A directory with scripts: those in `cgi-bin` are run, everything else is served.
+//!
+//! `cargo run -p sanserve-examples --bin cgi -- DIR`, then open the address that it prints.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use sanserve::{Disk, Server};
+use sanserve_core::{Cgi, Config};
+
+fn main() -> io::Result<()> {
+    let directory = std::env::args_os().nth(1).unwrap_or_else(|| ".".into());
+    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let address = server.local_addr()?;
+    println!("http://{address}/");
+    let cgi = Cgi::new("localhost", address.port());
+    server.serve(&Disk::open(directory)?, Config::default(), || cgi.clone());
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! The file service with one thing of each kind changed: a field, a function, a wrapper.
+//!
+//! `cargo run -p sanserve-examples --bin custom`, then open the address that it prints.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use sanserve::{Disk, Server};
+use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, mime};
+
+/// Hides what begins with a dot, counts what it answers, and serves the rest as ever.
+struct Custom {
+    files: Files,
+    answered: u32,
+}
+
+impl Custom {
+    fn new() -> Self {
+        let mut files = Files::new();
+        files.extra_headers = &[("Cache-Control", "no-cache")];
+        files.guess_type = |name| match name {
+            name if name.ends_with(b".rs") => Some("text/x-rust"),
+            name => mime::guess_type(name, |_| None),
+        };
+        Custom { files, answered: 0 }
+    }
+}
+
+impl Handler for Custom {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.answered += 1;
+        ex.log_message(format_args!("request {} of this connection", self.answered));
+        match ex.path() {
+            path if path.contains("/.") => ex.send_error(404, "File not found"),
+            _ => self.files.begin(ex),
+        }
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        self.files.resume(ex, event)
+    }
+}
+
+fn main() -> io::Result<()> {
+    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    println!("http://{}/", server.local_addr()?);
+    server.serve(&Disk::open(".")?, Config::default(), Custom::new);
+    Ok(())
+}
