@@ -10,6 +10,7 @@ impl Case {
     /// ```text
     /// option   protocol HTTP/1.1
     /// option   requests 3           how many a connection serves at most
+    /// option   content 100          how many bytes of content are taken
     /// option   drain 100            how many bytes of unread content are thrown away
     /// ```
     ///
@@ -29,6 +30,7 @@ impl Case {
                 ("protocol", "HTTP/1.0") => config.protocol = Protocol::Http10,
                 ("protocol", "HTTP/1.1") => config.protocol = Protocol::Http11,
                 ("requests", _) => limits.requests = number(),
+                ("content", _) => limits.content = number().into(),
                 ("drain", _) => limits.drain = number().into(),
                 _ => panic!("no such option: {key} {value}"),
             }
@@ -37,7 +39,7 @@ impl Case {
     }
 
     /// A handler for one connection: `files` is the file service, `cgi` the same
-    /// with scripts, which are given 100 bytes at most, `echo` sends content back after
+    /// with scripts, `echo` sends content back after
     /// it has read all of it, `stream` while it reads; `python` is that of CPython's own tests.
     ///
     /// # Panics
@@ -46,11 +48,7 @@ impl Case {
     pub fn handler(&self) -> Box<dyn Handler + Send> {
         match self.handler.as_str() {
             "files" => Box::new(Files::new()),
-            "cgi" => {
-                let mut cgi = Cgi::new("site.example", 8000);
-                cgi.content_max = 100;
-                Box::new(cgi)
-            }
+            "cgi" => Box::new(Cgi::new("site.example", 8000)),
             "echo" => Box::new(handlers::Echo::default()),
             "stream" => Box::new(handlers::Stream),
             "python" => Box::new(handlers::Python),

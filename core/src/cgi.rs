@@ -27,8 +27,6 @@ pub struct Cgi {
     pub server_name: &'static str,
     /// `SERVER_PORT`.
     pub server_port: u16,
-    /// How many bytes of content a script is given; a request with more gets 413.
-    pub content_max: u64,
     stage: Stage,
 }
 
@@ -56,7 +54,6 @@ impl Cgi {
             cgi_directories: &["/cgi-bin", "/htbin"],
             server_name,
             server_port,
-            content_max: 1 << 30,
             stage: Stage::Files,
         }
     }
@@ -179,13 +176,12 @@ impl Handler for Cgi {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         self.stage = Stage::Files;
         let runs = matches!(ex.command(), "GET" | "HEAD" | "POST");
-        match Path::parse(ex.path()).filter(|_| runs) {
-            Some(path) if self.is_cgi(&path).is_some() => {
-                let depth = self.is_cgi(&path).unwrap_or(0);
-                self.search(ex, path, depth)
-            }
-            _ if ex.command() == "POST" => ex.send_error(501, "Can only POST to CGI scripts"),
-            _ => self.files.begin(ex),
+        let path = if runs { Path::parse(ex.path()) } else { None };
+        let script = path.and_then(|path| Some((self.is_cgi(&path)?, path)));
+        match script {
+            Some((depth, path)) => self.search(ex, path, depth),
+            None if ex.command() == "POST" => ex.send_error(501, "Can only POST to CGI scripts"),
+            None => self.files.begin(ex),
         }
     }
 
@@ -196,7 +192,7 @@ impl Handler for Cgi {
             Stage::Feed => match event {
                 Event::Running(_) => {
                     self.stage = Stage::Feed;
-                    Next::Feed(self.content_max)
+                    Next::Feed
                 }
                 Event::End => {
                     self.stage = Stage::Head(Script::new());

@@ -56,6 +56,8 @@ pub struct Limits {
     /// All field lines together; more gets 431. How many fields there may be is fixed:
     /// [`FIELDS_MAX`](crate::wire::FIELDS_MAX).
     pub fields: usize,
+    /// Content of a request that a handler reads or a program is given; more gets 413.
+    pub content: u64,
     /// Content of a request that nobody read, thrown away to keep the connection. Where there is
     /// more, the connection closes.
     pub drain: u64,
@@ -105,6 +107,7 @@ impl Default for Limits {
         Limits {
             request_line: 65_536,
             fields: 65_536,
+            content: 1 << 30,
             drain: 65_536,
             requests: 1_000,
             outbox: 32 * 1024,

@@ -63,7 +63,8 @@ impl<H: Handler + ?Sized> Handler for Box<H> {
 /// What a handler needs next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// Content of the request. Told: [`Event::Data`] with some of it, or [`Event::End`].
+    /// Content of the request, up to [`Limits::content`](crate::Limits::content). Told:
+    /// [`Event::Data`] with some of it, or [`Event::End`].
     Body,
     /// The file of that name, opened. Told: [`Event::Opened`], [`Event::Directory`] or
     /// [`Event::Failed`]. It takes the place of the one that was open before.
@@ -73,9 +74,8 @@ pub enum Next {
     /// That program, set up. Told: [`Event::Running`] or [`Event::Failed`]. It takes the place of
     /// the file that was open before.
     Run(Program),
-    /// To pass the request's content, so many bytes of it at most, to the program; more gets 413.
-    /// Told: [`Event::End`].
-    Feed(u64),
+    /// To pass the request's content to the program. Told: [`Event::End`].
+    Feed,
     /// Some of what is open, from where the last `Read` ended. Told: [`Event::Data`] or
     /// [`Event::End`].
     Read,

@@ -133,12 +133,20 @@ impl Handler for Wild {
 
 impl Wild {
     fn act(&mut self, ex: &mut Exchange<'_>) -> Next {
-        match self.0.below(12) {
+        match self.0.below(15) {
             0 | 1 => Next::Body,
             2 => Next::Open(sanserve_core::Path::parse(ex.path()).unwrap_or_default()),
             3 => Next::List(sanserve_core::Path::parse(ex.path()).unwrap_or_default()),
             4 => Next::Send(0..self.0.next() % 2_000_000),
             5 => Next::Flush,
+            12 => Next::Read,
+            13 => Next::Feed,
+            14 => Next::Run(sanserve_core::Program {
+                path: sanserve_core::Path::parse(ex.path()).unwrap_or_default(),
+                args: Vec::new(),
+                env: Vec::new(),
+                path_translated: sanserve_core::Path::default(),
+            }),
             6 => ex.send_error(404, ex.path()),
             7 => Next::Done,
             8 => {

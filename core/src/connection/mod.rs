@@ -64,6 +64,8 @@ pub struct Connection<F, H> {
     since: Duration,
     inward: Option<Flow>,
     outward: Option<Flow>,
+    /// How much more content is taken.
+    content_left: u64,
     /// How many requests there were.
     served: u32,
     /// The peer will send no more.
@@ -86,8 +88,8 @@ enum State {
     Send(Range<u64>),
     /// The handler waits for what is open.
     Read,
-    /// A piece of content is on its way to the program; so much more may follow it.
-    Feed { piece: usize, left: u64 },
+    /// So many bytes of content are on their way to the program.
+    Feed(usize),
     /// The handler waits for the outbox to be empty.
     Flush,
     /// The reply is complete; so many more bytes of content may be thrown away.
@@ -142,6 +144,7 @@ impl<F, H: Handler> Connection<F, H> {
             since: Duration::ZERO,
             inward: None,
             outward: None,
+            content_left: 0,
             served: 0,
             ended: false,
             expects: false,

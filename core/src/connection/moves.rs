@@ -18,7 +18,7 @@ impl<F, H: Handler> Connection<F, H> {
             State::Ask(ask) => self.wait(State::Ask(ask), Pending::Ask),
             State::Send(range) => self.send(range),
             State::Read => self.read_source(),
-            State::Feed { piece, left } => self.feed(piece, left),
+            State::Feed(piece) => self.feed(piece),
             State::Flush => match self.output() {
                 Some(pending) => self.wait(State::Flush, pending),
                 None => self.resume(Event::End),
@@ -97,6 +97,7 @@ impl<F, H: Handler> Connection<F, H> {
             || self.served >= self.config.limits.requests;
         self.reply = Reply::new(self.outbox.len(), close);
         (self.inward, self.outward) = (None, None);
+        self.content_left = self.config.limits.content;
         self.body = match Body::of(&self.head) {
             Ok(body) => body,
             Err(bad) => return self.refuse(bad),
@@ -162,7 +163,7 @@ impl<F, H: Handler> Connection<F, H> {
             Next::Open(path) => State::Ask(Ask::Open(path)),
             Next::List(path) => State::Ask(Ask::List(path)),
             Next::Run(program) => State::Ask(Ask::Run(program)),
-            Next::Feed(left) => State::Feed { piece: 0, left },
+            Next::Feed => State::Feed(0),
             Next::Read => State::Read,
             Next::Send(range) => State::Send(range),
             Next::Flush => State::Flush,
@@ -191,12 +192,25 @@ impl<F, H: Handler> Connection<F, H> {
     /// How long the next piece of content is, 0 at the end. Or, if it is not there, what must
     /// happen before it is looked for again in `state`.
     pub(super) fn next_piece(&mut self, state: State) -> Result<usize, Option<Pending>> {
+        if self
+            .body
+            .left()
+            .is_some_and(|left| left > self.content_left)
+        {
+            return Err(self.abandon(413, &status::phrase(413)));
+        }
         if mem::take(&mut self.expects) {
             self.reply.send_continue(&mut self.outbox);
         }
         loop {
             match self.body.next(self.inbox.filled()) {
-                Ok(Piece::Data(n)) => return Ok(n),
+                Ok(Piece::Data(n)) => {
+                    let Some(left) = self.content_left.checked_sub(n as u64) else {
+                        return Err(self.abandon(413, &status::phrase(413)));
+                    };
+                    self.content_left = left;
+                    return Ok(n);
+                }
                 Ok(Piece::End) => return Ok(0),
                 Ok(Piece::Skip(n)) => self.inbox.eat(n),
                 Ok(Piece::More) if self.ended => return Err(self.abandon_bad(Bad::Incomplete)),

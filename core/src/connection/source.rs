@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use super::{Connection, Pending, State, time};
 use crate::reply::{Framing, Stage};
-use crate::{Event, Handler, Want, status};
+use crate::{Event, Handler, Want};
 
 /// The file or program that is open. To drop it closes the one and ends the other.
 pub(super) struct Source<F> {
@@ -74,7 +74,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Passes content to the program.
-    pub(super) fn feed(&mut self, piece: usize, left: u64) -> Option<Pending> {
+    pub(super) fn feed(&mut self, piece: usize) -> Option<Pending> {
         if !matches!(
             self.source,
             Some(Source {
@@ -85,14 +85,11 @@ impl<F, H: Handler> Connection<F, H> {
             return self.abandon(500, &"The handler fed what is no program");
         }
         if piece > 0 {
-            return self.wait(State::Feed { piece, left }, Pending::Give);
+            return self.wait(State::Feed(piece), Pending::Give);
         }
-        match self.next_piece(State::Feed { piece, left }) {
+        match self.next_piece(State::Feed(0)) {
             Ok(0) => self.resume(Event::End),
-            Ok(n) => match left.checked_sub(n as u64) {
-                Some(left) => self.go(State::Feed { piece: n, left }),
-                None => self.abandon(413, &status::phrase(413)),
-            },
+            Ok(n) => self.go(State::Feed(n)),
             Err(pending) => pending,
         }
     }
@@ -122,7 +119,7 @@ impl<F, H: Handler> Connection<F, H> {
                 at: *at,
                 into: &mut self.inbox.space(least)[..least],
             },
-            State::Feed { piece, .. } => Want::Give {
+            State::Feed(piece) => Want::Give {
                 file,
                 from: &self.inbox.filled()[..*piece],
             },
@@ -162,7 +159,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// The program took so many bytes of the piece; none if it wants no more.
     pub(super) fn given(&mut self, n: usize) {
         self.since = self.now.tick;
-        if let State::Feed { piece, .. } = &mut self.state {
+        if let State::Feed(piece) = &mut self.state {
             let n = if n == 0 { *piece } else { n };
             self.inbox.eat(n);
             *piece -= n;

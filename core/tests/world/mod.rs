@@ -10,8 +10,8 @@
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Entry, FileSystem, FsError, Got, Handler, Meta, Now, Opened, Path, Step,
-    Want,
+    Config, Connection, Entry, FileSystem, FsError, Got, Handler, Meta, Now, Opened, Path, Program,
+    Step, Want,
 };
 
 /// A connection and everything around it.
@@ -40,9 +40,9 @@ pub struct World<H> {
     pub idle_bytes: usize,
 }
 
-/// Bytes that may turn out shorter than they were said to be.
+/// Bytes that may turn out shorter than they were said to be, or the output of a program.
 #[derive(Debug, Clone, Copy)]
-pub struct File(&'static [u8]);
+pub struct File(&'static [u8], bool);
 
 /// `/hello.txt` (6 bytes), `/big` (1 MiB), `/short` (says 100 bytes, has 50), `/dir/`.
 pub struct Tree;
@@ -68,7 +68,7 @@ impl FileSystem for Tree {
             executable: false,
         };
         Ok(Opened::File {
-            file: File(file),
+            file: File(file, false),
             meta,
             sendable: path.as_bytes() == b"sent",
         })
@@ -86,7 +86,25 @@ impl FileSystem for Tree {
         }
     }
 
+    fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
+        match program.path.as_bytes() {
+            b"big" => Ok(Opened::Program(File(&BIG[..100_000], true))),
+            b"dir" => Ok(Opened::Program(File(b"", true))),
+            _ => Err(FsError::Forbidden),
+        }
+    }
+
+    fn give(&self, _: &mut File, from: &[u8]) -> Got<File> {
+        Got::Bytes(from.len().div_ceil(2))
+    }
+
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        if file.1 {
+            let n = file.0.len().min(into.len());
+            into[..n].copy_from_slice(&file.0[..n]);
+            file.0 = &file.0[n..];
+            return Ok(n);
+        }
         let rest = file.0.get(at as usize..).unwrap_or_default();
         let n = rest.len().min(into.len());
         into[..n].copy_from_slice(&rest[..n]);
