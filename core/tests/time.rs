@@ -4,7 +4,9 @@ mod world;
 
 use std::time::Duration;
 
-use sanserve_core::{Config, Connection, Event, Exchange, Files, Handler, Next, Protocol};
+use sanserve_core::{
+    Config, Connection, Event, Exchange, Files, Handler, Next, Path, Program, Protocol,
+};
 use world::{BIG, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -155,6 +157,48 @@ fn content_that_comes_too_slowly_gets_408() {
         ["HTTP/1.1 408 The content comes too slowly"]
     );
     assert!(took < SECOND * 60, "{took:?}");
+}
+
+/// Runs `/big` as a program and sends what it says.
+struct Run;
+
+impl Handler for Run {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        let path = Path::parse(ex.path()).expect("no NUL in it");
+        let (args, env, path_translated) = (Vec::new(), Vec::new(), Path::default());
+        Next::Run(Program {
+            path,
+            args,
+            env,
+            path_translated,
+        })
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Running(_) => {
+                ex.send_response(200);
+                ex.end_headers();
+                Next::Send(0..1)
+            }
+            _ => Next::Done,
+        }
+    }
+}
+
+#[test]
+fn a_program_may_be_slow_but_not_silent() {
+    let mut world = World::new(Config::default(), Run, b"GET /big HTTP/1.0\r\n\r\n");
+    world.disk_takes = SECOND * 20;
+    assert!(world.run() > SECOND * 60);
+    assert!(world.output.ends_with(&BIG[..100_000]), "{}", world.log);
+    world = World::new(Config::default(), Run, b"GET /big HTTP/1.0\r\n\r\n");
+    world.disk_takes = SECOND * 31;
+    world.run();
+    assert_eq!(
+        world.statuses(),
+        ["HTTP/1.0 504 The file system takes too long"]
+    );
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub struct World<H> {
     pub write_takes: Duration,
     /// After so many bytes the peer takes nothing more.
     pub stalls_after: usize,
-    /// How long the disk takes for an answer, and whether the adapter lets go of it.
+    /// How long the disk takes for an answer, and a program for a piece of its output.
     pub disk_takes: Duration,
     pub now: Duration,
     pub output: Vec<u8>,
@@ -100,7 +100,7 @@ impl FileSystem for Tree {
 
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         if file.1 {
-            let n = file.0.len().min(into.len());
+            let n = file.0.len().min(into.len()).min(1000);
             into[..n].copy_from_slice(&file.0[..n]);
             file.0 = &file.0[n..];
             return Ok(n);
@@ -198,6 +198,9 @@ impl<H: Handler> World<H> {
                 }
                 Want::Fill { file, at, into } => {
                     assert!(!into.is_empty());
+                    if file.1 {
+                        self.now += self.disk_takes;
+                    }
                     Tree.fill(file, at, into)
                 }
                 Want::Copy { file, at, len } => {
