@@ -95,6 +95,16 @@ fn a_peer_that_waits_is_asked_for_its_content_before_the_reply() {
 }
 
 #[test]
+fn a_small_reply_leaves_in_one_write() {
+    for target in ["hello.txt", "nothing", "dir", ""] {
+        let input = format!("GET /{target} HTTP/1.1\r\n\r\n");
+        let mut world = World::new(modern(), Files::new(), input.as_bytes());
+        world.run();
+        assert_eq!((world.statuses().len(), world.writes), (1, 1), "/{target}");
+    }
+}
+
+#[test]
 fn a_head_without_end_is_refused_at_its_limit() {
     let unending = vec![b'x'; 1_000_000];
     let world = run(modern(), Files::new, &unending);
