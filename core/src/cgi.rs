@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::escape::Repr;
-use crate::script::{Script, environment};
+use crate::script::{Script, bytes, environment};
 use crate::{Event, Exchange, Files, FsError, Handler, Meta, Next, Path, Program};
 
 /// Runs the scripts of some directories, and serves everything else as [`Files`] does.
@@ -75,10 +75,8 @@ impl Cgi {
         };
         (1..=last).find(|&depth| {
             let above = path.first(depth);
-            let is_above = |name: &&&str| {
-                name.strip_prefix('/').unwrap_or(name).as_bytes() == above.as_bytes()
-            };
-            self.cgi_directories.iter().find(is_above).is_some()
+            let is_above = |name: &str| name.trim_start_matches('/').as_bytes() == above.as_bytes();
+            self.cgi_directories.iter().any(|name| is_above(name))
         })
     }
 
@@ -116,7 +114,7 @@ impl Cgi {
         let args = if query.is_empty() || query.contains('=') {
             Vec::new()
         } else {
-            Vec::from([query.replace('+', " ").into_bytes()])
+            Vec::from([bytes(&query.replace('+', " "))])
         };
         let (env, path_translated) =
             environment(ex, self.server_name, self.server_port, path, depth);

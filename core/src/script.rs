@@ -50,7 +50,7 @@ pub(crate) fn environment(
 }
 
 /// Text of a request, as the bytes that were sent.
-fn bytes(text: &str) -> Vec<u8> {
+pub(crate) fn bytes(text: &str) -> Vec<u8> {
     text.chars().map(|char| char as u8).collect()
 }
 
