@@ -2,94 +2,14 @@
 #![cfg(unix)]
 
 mod peer;
+mod running;
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::process::Command;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
+use running::{PROGRAM, Program};
 use rustix::process::{Pid, Signal, kill_process};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_sanserve");
-
-/// The program, serving.
-struct Program {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    banner: String,
-}
-
-/// What it left behind.
-struct Ended {
-    status: ExitStatus,
-    stdout: String,
-    stderr: String,
-}
-
-impl Program {
-    fn start(command: &mut Command) -> Program {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut banner = String::new();
-        stdout.read_line(&mut banner).unwrap();
-        Program {
-            child,
-            stdout,
-            banner,
-        }
-    }
-
-    fn serve(directory: &Path, options: &[&str]) -> Program {
-        let mut command = Command::new(PROGRAM);
-        command.arg("0").arg("--directory").arg(directory);
-        Program::start(command.args(options))
-    }
-
-    /// As the banner has it.
-    fn address(&self) -> SocketAddr {
-        let url = self
-            .banner
-            .split(['(', ')'])
-            .nth(1)
-            .expect("the banner has a URL");
-        let address = url.trim_start_matches("http://").trim_end_matches('/');
-        let mut address: SocketAddr = address.parse().unwrap();
-        if address.ip().is_unspecified() {
-            address.set_ip(Ipv4Addr::LOCALHOST.into());
-        }
-        address
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    fn ends(mut self) -> Ended {
-        let pid = Pid::from_child(&self.child);
-        let (over, ended) = mpsc::channel();
-        thread::spawn(move || {
-            let mut stdout = String::new();
-            self.stdout.read_to_string(&mut stdout).unwrap();
-            let output = self.child.wait_with_output().unwrap();
-            let stderr = String::from_utf8(output.stderr).unwrap();
-            let status = output.status;
-            let _ = over.send(Ended {
-                status,
-                stdout,
-                stderr,
-            });
-        });
-        ended.recv_timeout(LONG).unwrap_or_else(|_| {
-            let _ = kill_process(pid, Signal::KILL);
-            panic!("the program does not end");
-        })
-    }
-}
 
 #[test]
 fn the_banner_comes_at_once_and_ctrl_c_ends_it() {
