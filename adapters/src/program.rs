@@ -1,7 +1,9 @@
 //! What the program does: read the options, listen, say so, and serve until a signal ends it.
 //!
-//! What can be set is in `options`, how it ends in `signals`, what time it is here in `zone`.
+//! What can be set is in `options` and `field`, how it ends in `signals`, what time
+//! it is here in `zone`.
 
+mod field;
 mod options;
 mod signals;
 mod zone;
@@ -11,7 +13,7 @@ use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use sanserve::{Disk, Server};
-use sanserve_core::{Config, Files, mime};
+use sanserve_core::{Cgi, Config, Files, mime};
 
 pub(crate) use self::options::{Given, Options};
 
@@ -36,12 +38,23 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     } else {
         server
     };
+    announce(address);
+    let files = files(options);
+    if options.cgi || !options.cgi_directories.is_empty() {
+        let scripts = scripts(options, files, address);
+        server.serve(&disk, config, || scripts.clone());
+    } else {
+        server.serve(&disk, config, || files.clone());
+    }
+    Ok(())
+}
+
+/// Says where it serves.
+fn announce(address: SocketAddr) {
     let (ip, port) = (address.ip(), address.port());
     say(format_args!(
         "Serving HTTP on {ip} port {port} (http://{address}/) ...\n"
     ));
-    server.serve(&disk, config, files);
-    Ok(())
 }
 
 /// Listens at the first address that `host` means.
@@ -76,14 +89,38 @@ fn refusal(address: SocketAddr, error: &io::Error) -> String {
     }
 }
 
-fn files() -> Files {
+/// The file service. It borrows from the options for as long as the program lives, so they are
+/// left to it.
+fn files(options: &Options) -> Files {
+    let leak = |text: &str| -> &'static str { String::leak(text.to_owned()) };
+    let headers = options.headers.iter();
+    let headers: Vec<_> = headers
+        .map(|field| (leak(&field.name), leak(&field.value)))
+        .collect();
     let mut files = Files::new();
+    files.default_type = leak(&options.content_type);
+    files.extra_headers = headers.leak();
     files.guess_type = |name| {
         mime::guess_type(name, |extension| {
             mime_guess::from_ext(extension).first_raw()
         })
     };
     files
+}
+
+/// The handler of scripts, which leaves all other requests to `files`.
+fn scripts(options: &Options, files: Files, address: SocketAddr) -> Cgi {
+    let name = String::leak(address.ip().to_string());
+    let mut scripts = Cgi::new(name, address.port());
+    scripts.files = files;
+    if !options.cgi_directories.is_empty() {
+        let directories = options.cgi_directories.iter();
+        let directories: Vec<_> = directories
+            .map(|directory| -> &str { String::leak(directory.clone()) })
+            .collect();
+        scripts.cgi_directories = directories.leak();
+    }
+    scripts
 }
 
 /// Prints at once, also into a pipe. If nobody listens, so be it.

@@ -41,6 +41,23 @@ fn what_cannot_be_is_said_in_one_line() {
         (2, &["-p", "HTTP/2"], "HTTP/1.0 or HTTP/1.1"),
         (2, &["--nope"], "unexpected argument '--nope'"),
         (2, &["--bind"], "a value is required for '--bind"),
+        (2, &["-H"], "a value is required for '--header"),
+        (2, &["-H", "A"], "a field is a name and a value"),
+        (2, &["-H", "", "a"], "a field's name"),
+        (2, &["-H", "A b", "c"], "a field's name"),
+        (2, &["-H", "A b: c"], "a field's name"),
+        (2, &["-H", "\u{c4}", "c"], "a field's name"),
+        (2, &["-H", "A", "b\r\nC: d"], "no control character"),
+        (2, &["-H", "A: b\n\nd"], "no control character"),
+        (2, &["-H", "A: b\u{1b}"], "no control character"),
+        (2, &["-H", "A: \u{20ac}"], "no character above U+00FF"),
+        (2, &["-H", "A", "b", "c"], "from 0 to 65535"),
+        (2, &["-H", "Transfer-Encoding", "chunked"], "the server"),
+        (2, &["--content-type", ""], "a media type"),
+        (2, &["--content-type", "a\nb"], "no control character"),
+        (2, &["--content-type", "\u{20ac}"], "above U+00FF"),
+        (2, &["--cgi-dir", "/"], "a path below the directory"),
+        (2, &["--cgi-dir", "a/../b"], "a path below the directory"),
     ];
     for (code, args, words) in cases {
         let (status, stdout, stderr) = run(args);

@@ -1,10 +1,13 @@
 //! [`Options`]: the command line.
 
+use std::env;
 use std::path::PathBuf;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use sanserve_core::Protocol;
+
+use super::field::{self, Field};
 
 /// What can be set. The comments are the help.
 #[derive(Debug, Parser)]
@@ -34,6 +37,23 @@ pub(crate) struct Options {
     /// Do not log requests
     #[arg(short, long)]
     pub(crate) quiet: bool,
+
+    /// Field to send with files and listings
+    #[arg(short = 'H', long = "header", value_name = "NAME VALUE", value_parser = Field::parse)]
+    pub(crate) headers: Vec<Field>,
+
+    /// Media type of files whose names do not tell it
+    #[arg(long, value_name = "TYPE", value_parser = media_type)]
+    #[arg(default_value = "application/octet-stream", hide_default_value = true)]
+    pub(crate) content_type: String,
+
+    /// Run the scripts in /cgi-bin and /htbin
+    #[arg(long)]
+    pub(crate) cgi: bool,
+
+    /// Run the scripts in this directory instead
+    #[arg(long = "cgi-dir", value_name = "DIR", value_parser = script_directory)]
+    pub(crate) cgi_directories: Vec<String>,
 }
 
 /// What a command line turned out to be.
@@ -49,7 +69,7 @@ pub(crate) enum Given {
 impl Options {
     /// Reads the command line of this process.
     pub(crate) fn read() -> Given {
-        let error = match Options::try_parse() {
+        let error = match Options::try_parse_from(field::join(env::args_os())) {
             Ok(options) => return Given::Options(options),
             Err(error) => error,
         };
@@ -57,8 +77,13 @@ impl Options {
         if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = error.kind() {
             return Given::Question(format!("{}\n", text.trim_end()));
         }
-        let line = text.lines().next().unwrap_or_default();
-        let line = line.strip_prefix("error: ").unwrap_or(line);
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let line = match error.kind() {
+            // The value that is shown may have lines itself.
+            ErrorKind::ValueValidation => text.split("\n\nFor more information").next(),
+            _ => text.lines().next(),
+        };
+        let line = line.unwrap_or_default().replace(char::is_control, "?");
         Given::Mistake(format!("{line} (sanserve --help shows what can be)"))
     }
 }
@@ -72,6 +97,21 @@ fn protocol(text: &str) -> Result<Protocol, &'static str> {
     let known = [Protocol::Http10, Protocol::Http11];
     let found = known.into_iter().find(|protocol| protocol.as_str() == text);
     found.ok_or("it is HTTP/1.0 or HTTP/1.1")
+}
+
+fn media_type(text: &str) -> Result<String, &'static str> {
+    match field::value(text)? {
+        empty if empty.is_empty() => Err("a media type is such as text/plain"),
+        text => Ok(text),
+    }
+}
+
+fn script_directory(text: &str) -> Result<String, &'static str> {
+    let path = text.trim_matches('/');
+    if path.split('/').any(|name| matches!(name, "" | "." | "..")) {
+        return Err("it is a path below the directory that is served, as cgi-bin");
+    }
+    Ok(path.to_owned())
 }
 
 const EXAMPLES: &str = "\

@@ -1,0 +1,193 @@
+//! What the command line adds to replies: fields and the media type.
+#![cfg(unix)]
+
+mod peer;
+mod running;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+
+use peer::{connect, get, site};
+use running::Program;
+use rustix::process::Signal;
+
+/// The fields of a reply, without `Server` and `Date`, and its status in front.
+fn head(reply: &str) -> Vec<&str> {
+    let (head, _) = reply.split_once("\r\n\r\n").unwrap();
+    let lines = head.split("\r\n").enumerate();
+    let own = |line: &str| !line.starts_with("Server: ") && !line.starts_with("Date: ");
+    let lines = lines.filter(|(_, line)| own(line));
+    lines
+        .map(|(n, line)| if n == 0 { &line[9..12] } else { line })
+        .collect()
+}
+
+/// The names of those fields.
+fn names(reply: &str) -> Vec<&str> {
+    let lines = head(reply).into_iter();
+    lines
+        .map(|line| line.split_once(':').map_or(line, |(name, _)| name))
+        .collect()
+}
+
+/// The reply to this, byte for byte.
+fn send(address: SocketAddr, request: &str) -> Vec<u8> {
+    let mut socket = connect(address);
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut reply = Vec::new();
+    socket.read_to_end(&mut reply).unwrap();
+    reply
+}
+
+fn ends(program: Program) {
+    program.signal(Signal::INT);
+    assert_eq!(program.ends().status.code(), Some(0));
+}
+
+#[test]
+fn fields_stand_last_with_files_and_listings() {
+    let site = site();
+    let program = Program::serve(
+        site.path(),
+        &["-H", "X-A", "1", "-H", "x-b: 2", "-H", "X-A:3"],
+    );
+    let address = program.address();
+    let head_of = |target| {
+        let request = format!("HEAD {target} HTTP/1.0\r\n\r\n");
+        String::from_utf8(send(address, &request)).unwrap()
+    };
+    for reply in [get(address, "/a.txt"), head_of("/a.txt")] {
+        let names = names(&reply);
+        assert_eq!(
+            names[..4],
+            ["200", "Content-type", "Content-Length", "Last-Modified"]
+        );
+        assert_eq!(head(&reply)[4..], ["X-A: 1", "x-b: 2", "X-A: 3"]);
+    }
+    for reply in [get(address, "/"), head_of("/")] {
+        assert_eq!(
+            names(&reply)[..3],
+            ["200", "Content-type", "Content-Length"]
+        );
+        assert_eq!(head(&reply)[3..], ["X-A: 1", "x-b: 2", "X-A: 3"]);
+    }
+    ends(program);
+}
+
+#[test]
+fn fields_do_not_stand_with_other_replies() {
+    let site = site();
+    fs::create_dir(site.path().join("below")).unwrap();
+    let program = Program::serve(site.path(), &["--header", "X-A", "1"]);
+    let address = program.address();
+    let since = "Sat, 01 Jan 2050 00:00:00 GMT";
+    let cases = [
+        ("GET /below HTTP/1.0\r\n\r\n", "301"),
+        (
+            &format!("GET /a.txt HTTP/1.0\r\nIf-Modified-Since: {since}\r\n\r\n"),
+            "304",
+        ),
+        ("GET /nope HTTP/1.0\r\n\r\n", "404"),
+        ("BREW / HTTP/1.0\r\n\r\n", "501"),
+        ("GET / FTP/1.0\r\n\r\n", "400"),
+    ];
+    for (request, status) in cases {
+        let reply = String::from_utf8(send(address, request)).unwrap();
+        assert_eq!(names(&reply)[0], status, "{reply}");
+        assert!(!reply.contains("X-A"), "{reply}");
+    }
+    ends(program);
+}
+
+#[test]
+fn fields_give_way_to_those_that_a_reply_has() {
+    let site = site();
+    let options = [
+        "server",
+        "DATE",
+        "content-TYPE",
+        "Content-Length",
+        "last-modified",
+    ];
+    let options = options.iter().flat_map(|name| ["-H", name, "mine"]);
+    let program = Program::serve(site.path(), &options.collect::<Vec<_>>());
+    let reply = get(program.address(), "/a.txt");
+    assert!(!reply.contains("mine"), "{reply}");
+    let listing = get(program.address(), "/");
+    let (head, _) = listing.split_once("\r\n\r\n").unwrap();
+    assert_eq!(head.matches("mine").count(), 1, "{head}");
+    assert!(head.ends_with("\r\nlast-modified: mine"), "{head}");
+    ends(program);
+}
+
+#[test]
+fn a_field_that_repeats_does_so_once_for_each_reply() {
+    let site = site();
+    let program = Program::serve(site.path(), &["-p", "HTTP/1.1", "-H", "X-A", "1"]);
+    let request = "GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2)
+        + "GET /a.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let replies = String::from_utf8(send(program.address(), &request)).unwrap();
+    assert_eq!(replies.matches("HTTP/1.1 200 OK\r\n").count(), 3);
+    assert_eq!(replies.matches("X-A: 1\r\n").count(), 3);
+    ends(program);
+}
+
+#[test]
+fn both_ways_to_tell_a_field_leave_the_port_alone() {
+    let site = site();
+    for field in [
+        &["-H", "X-A", "b: c "][..],
+        &["-H", "X-A:b: c"],
+        &["-qHX-A:  b: c"],
+    ] {
+        for port_first in [true, false] {
+            let mut command = std::process::Command::new(running::PROGRAM);
+            let command = command.arg("--directory").arg(site.path());
+            let command = if port_first {
+                command.arg("0").args(field)
+            } else {
+                command.args(field).arg("0")
+            };
+            let program = Program::start(command);
+            let reply = get(program.address(), "/a.txt");
+            assert!(reply.contains("\r\nX-A: b: c\r\n"), "{field:?}: {reply}");
+            ends(program);
+        }
+    }
+}
+
+#[test]
+fn fields_are_latin_1_and_may_be_empty() {
+    let site = site();
+    let program = Program::serve(site.path(), &["-H", "X-A", "\u{e4}\u{ff}", "-H", "X-B", ""]);
+    let reply = send(program.address(), "GET /a.txt HTTP/1.0\r\n\r\n");
+    let fields = b"\r\nX-A: \xe4\xff\r\nX-B: \r\n\r\nhello\n";
+    assert!(reply.ends_with(fields), "{}", reply.escape_ascii());
+    ends(program);
+}
+
+#[test]
+fn the_media_type_of_the_rest_can_be_told() {
+    let site = site();
+    fs::write(site.path().join("README"), "").unwrap();
+    for (options, expected) in [
+        (&[][..], "application/octet-stream"),
+        (
+            &["--content-type", "text/plain;charset=utf-8"],
+            "text/plain;charset=utf-8",
+        ),
+    ] {
+        let program = Program::serve(site.path(), options);
+        let kind = |target| {
+            let reply = get(program.address(), target);
+            head(&reply)[1]
+                .trim_start_matches("Content-type: ")
+                .to_owned()
+        };
+        assert_eq!(kind("/README"), expected);
+        assert_eq!(kind("/a.txt"), "text/plain");
+        assert_eq!(kind("/"), "text/html; charset=utf-8");
+        ends(program);
+    }
+}
