@@ -1,8 +1,9 @@
 //! What the program does: read the options, listen, say so, and serve until a signal ends it.
 //!
-//! What can be set is in `options` and `field`, how it ends in `signals`, what time
-//! it is here in `zone`.
+//! What can be set is in `options` and `field`, how it looks in `colour`, how it ends in `signals`,
+//! what time it is here in `zone`.
 
+mod colour;
 mod field;
 mod options;
 mod signals;
@@ -35,6 +36,8 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     zone::local_offset(0);
     let server = if options.quiet {
         server.log(|_| ())
+    } else if colour::wanted(&io::stderr()) {
+        server.log(|lines| sanserve::std::stderr(&colour::log(lines)))
     } else {
         server
     };
@@ -52,9 +55,12 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 /// Says where it serves.
 fn announce(address: SocketAddr) {
     let (ip, port) = (address.ip(), address.port());
-    say(format_args!(
-        "Serving HTTP on {ip} port {port} (http://{address}/) ...\n"
-    ));
+    let banner = format!("Serving HTTP on {ip} port {port} (http://{address}/) ...\n");
+    if colour::wanted(&io::stdout()) {
+        say(colour::banner(&banner));
+    } else {
+        say(banner);
+    }
 }
 
 /// Listens at the first address that `host` means.
