@@ -32,8 +32,6 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         local_offset: zone::local_offset,
         ..Config::default()
     };
-    // The zone is read now, with all the stack there is, and not with the first request.
-    zone::local_offset(0);
     let server = if options.quiet {
         server.log(|_| ())
     } else if colour::wanted(&io::stderr()) {
