@@ -164,3 +164,25 @@ fn silence_ends_when_patience_does() {
         silent.log
     );
 }
+
+#[test]
+fn a_peer_that_ended_first_is_told_the_end_too() {
+    let tree = tree();
+    let mut conn = Connection::new(Config::default(), "192.0.2.1", Files::new());
+    let script = Script {
+        input: b"GET /a.txt HTTP/1.0\r\n\r\n",
+        half_close: true,
+    };
+    let said = converse(&mut conn, &tree, script, |n| n);
+    assert!(said.bytes.ends_with(b"\r\n\r\nhello\n") && said.shutdown);
+    assert_eq!(said.elapsed, Duration::ZERO);
+    // With input that ends in the head, the end is known before the reply.
+    let mut conn = Connection::new(Config::default(), "192.0.2.1", Files::new());
+    let script = Script {
+        input: b"GET /a.txt HTTP/1.0\r\n",
+        half_close: true,
+    };
+    let said = converse(&mut conn, &tree, script, |n| n);
+    assert!(said.bytes.starts_with(b"HTTP/1.0 400 ") && said.shutdown);
+    assert_eq!(said.elapsed, Duration::ZERO);
+}

@@ -26,7 +26,6 @@ impl<F, H: Handler> Connection<F, H> {
             State::Drain(left) => self.drain(left),
             State::Closing => match self.output() {
                 Some(pending) => self.wait(State::Closing, pending),
-                None if self.ended => None,
                 None => self.wait(State::Closing, Pending::Shutdown),
             },
             State::Linger if self.ended => None,
