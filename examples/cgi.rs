@@ -5,15 +5,15 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use sanserve::{Disk, Server};
+use sanserve::{Disk, ThreadingHTTPServer};
 use sanserve_core::{Cgi, Config};
 
 fn main() -> io::Result<()> {
     let directory = std::env::args_os().nth(1).unwrap_or_else(|| ".".into());
-    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    let address = server.local_addr()?;
+    let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = server.server_address();
     println!("http://{address}/");
     let cgi = Cgi::new("localhost", address.port());
-    server.serve(&Disk::open(directory)?, Config::default(), || cgi.clone());
+    server.serve_forever(&Disk::open(directory)?, Config::default(), || cgi.clone());
     Ok(())
 }

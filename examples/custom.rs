@@ -5,7 +5,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use sanserve::{Disk, Server};
+use sanserve::{Disk, ThreadingHTTPServer};
 use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, mime};
 
 /// Hides what begins with a dot, counts what it answers, and serves the rest as ever.
@@ -42,8 +42,8 @@ impl Handler for Custom {
 }
 
 fn main() -> io::Result<()> {
-    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    println!("http://{}/", server.local_addr()?);
-    server.serve(&Disk::open(".")?, Config::default(), Custom::new);
+    let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
+    println!("http://{}/", server.server_address());
+    server.serve_forever(&Disk::open(".")?, Config::default(), Custom::new);
     Ok(())
 }

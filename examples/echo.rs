@@ -7,7 +7,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use sanserve::{Disk, Server};
+use sanserve::{NoFiles, ThreadingHTTPServer};
 use sanserve_core::{Config, Event, Exchange, Handler, Next, Protocol};
 
 #[derive(Default)]
@@ -64,12 +64,12 @@ impl Handler for Echo {
 }
 
 fn main() -> io::Result<()> {
-    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    println!("http://{}/", server.local_addr()?);
+    let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
+    println!("http://{}/", server.server_address());
     let config = Config {
         protocol: Protocol::Http11,
         ..Config::default()
     };
-    server.serve(&Disk::open(".")?, config, Echo::default);
+    server.serve_forever(&NoFiles, config, Echo::default);
     Ok(())
 }

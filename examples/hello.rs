@@ -3,15 +3,14 @@
 //! `cargo run -p sanserve-examples --bin hello`, then open the address that it prints.
 
 use std::io;
-use std::net::Ipv4Addr;
 
-use sanserve::{Disk, Server};
+use sanserve::{NoFiles, ThreadingHTTPServer};
 use sanserve_core::{Config, Next, from_fn};
 
 fn main() -> io::Result<()> {
-    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    println!("http://{}/", server.local_addr()?);
-    server.serve(&Disk::open(".")?, Config::default(), || {
+    let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;
+    println!("http://{}/", server.server_address());
+    server.serve_forever(&NoFiles, Config::default(), || {
         from_fn(|ex| {
             let greeting = format!("Hello, you asked for {}\n", ex.path());
             ex.send_response(200);

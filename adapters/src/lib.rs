@@ -1,24 +1,24 @@
 //! Carries the engine of [`sanserve_core`] where it is needed: over sockets and files with a
-//! thread per connection ([`Server`], [`std::serve`]), or over nothing but memory ([`memory`]).
+//! thread per connection ([`ThreadingHTTPServer`], [`std::serve`]), or over nothing but memory ([`memory`]).
 //!
 //! An adapter decides nothing about HTTP. It does what a connection wants, one thing at a time,
 //! and says what it got; how that looks in full is to be read in the two loops, [`std::serve`] and
 //! [`memory::converse`], which are the models for further ones.
 //!
 //! ```
-//! use std::{io, net::Ipv4Addr, thread, time::Duration};
+//! use std::{io, thread, time::Duration};
 //!
-//! use sanserve::{Disk, Server};
+//! use sanserve::{Disk, ThreadingHTTPServer};
 //! use sanserve_core::{Config, Files};
 //!
 //! # fn main() -> io::Result<()> {
 //! let disk = Disk::open(".")?; // nothing outside of it is ever opened
-//! let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-//! println!("http://{}/", server.local_addr()?);
+//! let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;
+//! println!("http://{}/", server.server_address());
 //!
 //! let stopper = server.stopper();
-//! thread::spawn(move || stopper.stop(Duration::from_secs(10))); // whenever it has to end
-//! server.serve(&disk, Config::default(), Files::new);
+//! thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
+//! server.serve_forever(&disk, Config::default(), Files::new);
 //! # Ok(())
 //! # }
 //! ```
@@ -28,13 +28,21 @@
 
 mod disk;
 pub mod memory;
+mod no_files;
 mod server;
 pub mod std;
+#[cfg(feature = "tls")]
+mod tls;
 
 #[cfg(unix)]
 pub use disk::Running;
 pub use disk::{Disk, Open};
-pub use server::{Server, Stopper};
+pub use no_files::NoFiles;
+#[cfg(feature = "tls")]
+pub use server::{HTTPSServer, ThreadingHTTPSServer};
+pub use server::{HTTPServer, Stopper, ThreadingHTTPServer};
+#[cfg(feature = "tls")]
+pub use tls::Tls;
 
 /// What the page for those who come from Python says is compiled and run with the tests.
 #[cfg(doctest)]

@@ -13,7 +13,7 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use sanserve::{Disk, Server};
+use sanserve::{Disk, ThreadingHTTPServer};
 use sanserve_core::{Cgi, Config, Files, mime};
 
 pub(crate) use self::options::{Given, Options};
@@ -23,7 +23,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let disk = Disk::open(&options.directory).map_err(|error| error.to_string())?;
     let disk = disk.follow_symlinks(options.follow_symlinks);
     let server = listen(&options.bind, options.port)?;
-    let address = server.local_addr().map_err(|error| error.to_string())?;
+    let address = server.server_address();
     signals::obey(server.stopper()).map_err(|error| error.to_string())?;
 
     zone::read();
@@ -43,9 +43,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let files = files(options);
     if options.cgi || !options.cgi_directories.is_empty() {
         let scripts = scripts(options, files, address);
-        server.serve(&disk, config, || scripts.clone());
+        server.serve_forever(&disk, config, || scripts.clone());
     } else {
-        server.serve(&disk, config, || files.clone());
+        server.serve_forever(&disk, config, || files.clone());
     }
     Ok(())
 }
@@ -62,7 +62,7 @@ fn announce(address: SocketAddr) {
 }
 
 /// Listens at the first address that `host` means.
-fn listen(host: &str, port: u16) -> Result<Server, String> {
+fn listen(host: &str, port: u16) -> Result<ThreadingHTTPServer, String> {
     let unknown = |why: &dyn Display| {
         format!("unknown address {host:?} ({why}): give an address of this machine with --bind")
     };
@@ -73,7 +73,7 @@ fn listen(host: &str, port: u16) -> Result<Server, String> {
         .to_socket_addrs()
         .map_err(|error| unknown(&error))?;
     let address = found.next().ok_or_else(|| unknown(&"nothing found"))?;
-    Server::bind(address).map_err(|error| refusal(address, &error))
+    ThreadingHTTPServer::bind(address).map_err(|error| refusal(address, &error))
 }
 
 /// Why it cannot listen there, and what to do about it.

@@ -1,37 +1,79 @@
-//! [`Server`]: a listening socket and the threads that serve what comes in.
+//! Servers under Python's names: [`HTTPServer`] here, one with threads in `threading`, those over TLS
+//! in `https`.
 //!
 //! Who may come in, and how everybody is sent home, is left to the [`Gate`]; what happens on a
 //! connection to [`serve`](crate::std::serve).
 
 mod gate;
+#[cfg(feature = "tls")]
+mod https;
+mod threading;
 
-use std::io;
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Weak};
-use std::thread::{self, Builder};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sanserve_core::{Config, Handler};
+use sanserve_core::{Config, FileSystem, Handler, date};
 use socket2::{Domain, Socket, Type};
 
 use self::gate::{Gate, Guest};
-use crate::{Disk, std as sockets};
+#[cfg(feature = "tls")]
+pub use self::https::{HTTPSServer, ThreadingHTTPSServer};
+pub use self::threading::ThreadingHTTPServer;
+use crate::Open;
+use crate::std::{self as sockets, Link};
 
-/// A server that listens and does not serve yet. Connections that come meanwhile wait.
-pub struct Server {
+/// A server of one connection after the other, on the thread that calls it: for where there are no
+/// threads, or one request is all that is to be served. A client that is slow keeps all others
+/// waiting; [`ThreadingHTTPServer`] does not. It listens as soon as it is made, and connections
+/// that come before it serves wait.
+///
+/// ```
+/// use std::{net::TcpStream, thread};
+///
+/// use sanserve::{HTTPServer, NoFiles};
+/// use sanserve_core::{Config, Next, from_fn};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let server = HTTPServer::bind("127.0.0.1:0")?.log(|_| ());
+/// let client = TcpStream::connect(server.server_address())?;
+/// # client.shutdown(std::net::Shutdown::Write)?;
+/// server.handle_request(&NoFiles, Config::default(), || from_fn(|ex| ex.send_error(410, "Gone")));
+/// # Ok(())
+/// # }
+/// ```
+pub struct HTTPServer {
     gate: Arc<Gate>,
-    most: usize,
+    address: SocketAddr,
+    link: Box<LinkOf>,
     log: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-impl Server {
-    /// Listens at `address`; port 0 lets the system choose one. Listening at `::` takes IPv4 in,
-    /// too, where the system can do that.
+/// Puts onto a socket whatever has to lie above it.
+type LinkOf = dyn for<'a> Fn(&'a TcpStream) -> io::Result<Link<'a>> + Send + Sync;
+
+impl HTTPServer {
+    /// Listens at `address`, or if it means several at the first where that is possible; port 0
+    /// lets the system choose one. Listening at `::` takes IPv4 in, too, where the system can do
+    /// that.
     ///
     /// # Errors
-    /// If the address is not one of this machine, taken, or not for this user.
-    pub fn bind(address: SocketAddr) -> io::Result<Server> {
+    /// If the address is unknown, not one of this machine, taken, or not for this user.
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<HTTPServer> {
+        let mut last = io::Error::new(ErrorKind::InvalidInput, "the name has no address");
+        for address in address.to_socket_addrs()? {
+            match HTTPServer::listen(address) {
+                Ok(server) => return Ok(server),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn listen(address: SocketAddr) -> io::Result<HTTPServer> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         // On Windows this would let two servers share the port.
         #[cfg(unix)]
@@ -41,36 +83,40 @@ impl Server {
         }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        Ok(Server {
-            gate: Arc::new(Gate::new(TcpListener::from(socket))),
-            most: 256,
+        let listener = TcpListener::from(socket);
+        Ok(HTTPServer {
+            address: listener.local_addr()?,
+            gate: Arc::new(Gate::new(listener)),
+            link: Box::new(|socket| Ok(Link::from(socket))),
             log: Box::new(sockets::stderr),
         })
     }
 
-    /// How many connections [`serve`](Server::serve) has at a time, 256 if nothing is said. Later
-    /// ones wait until one ends.
+    /// Speaks HTTPS. The handshake is part of a connection: who is slow at it keeps nobody waiting
+    /// but for the turn that he has, and no longer than [`Patience::idle`].
     ///
-    /// # Panics
-    /// If it is 0.
-    pub fn connections(self, most: usize) -> Server {
-        assert!(most > 0, "a server has to have room for one connection");
-        Server { most, ..self }
+    /// [`Patience::idle`]: sanserve_core::Patience::idle
+    #[cfg(feature = "tls")]
+    pub fn tls(self, tls: crate::Tls) -> HTTPServer {
+        let link: Box<LinkOf> = Box::new(move |socket| tls.link(socket));
+        HTTPServer { link, ..self }
     }
 
     /// Where log lines go, each ended by a newline; [standard error](sockets::stderr) if nothing is
-    /// said. It is called by many threads at once.
-    pub fn log(self, log: impl Fn(&str) + Send + Sync + 'static) -> Server {
+    /// said. With threads it is called by many of them at once.
+    pub fn log(self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         let log = Box::new(log);
-        Server { log, ..self }
+        HTTPServer { log, ..self }
     }
 
     /// The address that it listens at, with the port that was chosen.
-    ///
-    /// # Errors
-    /// If the system does not tell.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.gate.local_addr()
+    pub fn server_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The port that it listens at.
+    pub fn server_port(&self) -> u16 {
+        self.address.port()
     }
 
     /// What ends it, from another thread.
@@ -78,46 +124,75 @@ impl Server {
         Stopper(Arc::downgrade(&self.gate))
     }
 
-    /// Serves until it is stopped, each connection on a thread of its own with a handler of its
-    /// own. A handler that panics loses its connection and nothing else.
-    pub fn serve<H: Handler>(self, disk: &Disk, config: Config, handler: impl Fn() -> H + Sync) {
-        let (log, handler) = (&*self.log, &handler);
-        thread::scope(|scope| {
-            while let Some(guest) = self.gate.admit(self.most) {
-                let work = move || {
-                    let serve = || serve_guest(&guest, disk, config, handler(), log);
-                    // The panic has been reported by its hook. It must not reach the scope, which
-                    // would pass it on in the end.
-                    let _ = panic::catch_unwind(AssertUnwindSafe(serve));
-                };
-                let thread = Builder::new().name("connection".into()).stack_size(STACK);
-                if thread.spawn_scoped(scope, work).is_err() {
-                    self.gate.pause();
-                }
-            }
-        });
+    /// Serves one connection, with all the requests that come on it, and returns. If none waits it
+    /// waits for one, or until it is stopped. A handler that panics loses its connection and
+    /// nothing else.
+    pub fn handle_request<H: Handler>(
+        &self,
+        files: &impl FileSystem<File = Open>,
+        config: Config,
+        handler: impl Fn() -> H,
+    ) {
+        if let Some(guest) = self.gate.admit(1) {
+            self.serve(&guest, files, config, handler);
+        }
     }
 
-    /// Serves until it is stopped, one connection after the other on this thread: for where there
-    /// are no threads. A client that is slow keeps all others waiting.
-    pub fn serve_in_turn<H: Handler>(self, disk: &Disk, config: Config, handler: impl Fn() -> H) {
+    /// Serves until it is stopped, each connection with a handler of its own, its files from a
+    /// [`Disk`](crate::Disk) or none from [`NoFiles`](crate::NoFiles). A handler that panics loses
+    /// its connection and nothing else.
+    pub fn serve_forever<H: Handler>(
+        self,
+        files: &impl FileSystem<File = Open>,
+        config: Config,
+        handler: impl Fn() -> H,
+    ) {
         while let Some(guest) = self.gate.admit(1) {
-            serve_guest(&guest, disk, config, handler(), &*self.log);
+            self.serve(&guest, files, config, &handler);
+        }
+    }
+
+    fn serve<H: Handler>(
+        &self,
+        guest: &Guest<'_>,
+        files: &impl FileSystem<File = Open>,
+        config: Config,
+        handler: impl Fn() -> H,
+    ) {
+        let serve = || {
+            let link = (self.link)(guest.socket())?;
+            sockets::serve(link, files, config, handler(), &self.log, guest.stop())
+        };
+        // A panic has been reported by its hook.
+        let served = panic::catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Ok(()));
+        // That a peer went away or was cut off concerns nobody else, but what he did wrong may be
+        // a mistake on this side, such as a certificate that he does not trust.
+        if let Err(error) = served
+            && error.kind() == ErrorKind::InvalidData
+        {
+            (self.log)(&complaint(guest.socket(), &config, &error));
         }
     }
 }
 
-/// Stops a [`Server`]. There may be many, and they may outlive it.
+impl fmt::Debug for HTTPServer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = out.debug_struct("HTTPServer");
+        out.field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Stops a server. There may be many, and they may outlive it.
 #[derive(Clone, Debug)]
 pub struct Stopper(Weak<Gate>);
 
 impl Stopper {
     /// Lets nobody in any more and idle connections go, waits up to `grace` for running replies,
-    /// then cuts them off. [`Server::serve`] returns as soon as the last is gone.
+    /// then cuts them off. `serve_forever` returns as soon as the last is gone.
     ///
     /// It waits on the thread that calls it, which therefore must not be one that serves. To be
     /// stopped again, with less grace or with more, does no harm: the least counts.
-    pub fn stop(&self, grace: Duration) {
+    pub fn shutdown(&self, grace: Duration) {
         if let Some(gate) = self.0.upgrade() {
             gate.close();
             gate.clear(grace);
@@ -125,20 +200,16 @@ impl Stopper {
     }
 }
 
-fn serve_guest<H: Handler>(
-    guest: &Guest<'_>,
-    disk: &Disk,
-    config: Config,
-    handler: H,
-    log: &dyn Fn(&str),
-) {
-    // That a peer went away or was cut off concerns nobody else.
-    let _ = sockets::serve(guest.socket(), disk, config, handler, log, guest.stop());
+/// A log line about a link that could not be served.
+fn complaint(socket: &TcpStream, config: &Config, error: &io::Error) -> String {
+    let peer = socket.peer_addr();
+    let peer = peer.map_or("-".into(), |peer| peer.ip().to_string());
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+    let unix = unix.map_or(0, |unix| unix.as_secs() as i64);
+    let local = date::format_log(unix + i64::from((config.local_offset)(unix)));
+    let local = str::from_utf8(&local).expect("a date is ASCII");
+    format!("{peer} - - [{local}] TLS: {error}\n")
 }
 
 /// As many as Linux allows at most, if nobody changed that, is 4096; Python asks for 5.
 const BACKLOG: i32 = 1024;
-
-/// A connection needs a few pages of it, with a handler of moderate taste. What is not used costs
-/// no memory.
-const STACK: usize = 256 * 1024;

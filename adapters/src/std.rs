@@ -1,21 +1,29 @@
-//! A connection over a socket of [`std::net`], its files from a [`Disk`]: the blocking loop.
+//! A connection over a socket of [`std::net`], its files from a [`Disk`](crate::Disk): the blocking
+//! loop.
 //!
 //! It serves one connection, on the thread that calls it. Listening, threads and the end of it all
-//! are left to [`Server`](crate::Server).
+//! are left to [servers](crate::ThreadingHTTPServer).
 
 mod link;
 
 use std::io::{self, Write};
-use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
 
-use self::link::Link;
-use crate::{Disk, Open};
+#[cfg(feature = "tls")]
+pub(crate) use self::link::Layer;
+pub use self::link::Link;
+use crate::Open;
 
 /// Serves one connection until it ends.
+///
+/// `link` is a [`TcpStream`](std::net::TcpStream) by reference, or what
+#[cfg_attr(feature = "tls", doc = "[`Tls::link`](crate::Tls::link)")]
+#[cfg_attr(not(feature = "tls"), doc = "`Tls::link`")]
+/// makes of one. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or something of
+/// yours that opens the same files in its own way.
 ///
 /// `log` is given finished lines, each ended by a newline; [`stderr`] is such a function. Once
 /// `stop` is set the running reply is the last one. It is looked at between two operations, so
@@ -25,18 +33,16 @@ use crate::{Disk, Open};
 /// # Errors
 /// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
 /// about.
-pub fn serve<H: Handler>(
-    socket: &TcpStream,
-    disk: &Disk,
+pub fn serve<'a, H: Handler>(
+    link: impl Into<Link<'a>>,
+    files: &impl FileSystem<File = Open>,
     config: Config,
     handler: H,
     log: &dyn Fn(&str),
     stop: &AtomicBool,
 ) -> io::Result<()> {
-    let peer = socket.peer_addr()?.ip().to_string();
-    // Replies leave in as few pieces as can be; to hold the last one back helps nobody.
-    socket.set_nodelay(true)?;
-    let mut link = Link::new(socket);
+    let mut link = link.into();
+    let peer = link.begin()?.to_string();
     let mut conn = Connection::<Open, H>::new(config, &peer, handler);
     let clock = Clock(Instant::now());
     let mut got = Got::Nothing;
@@ -50,17 +56,16 @@ pub fn serve<H: Handler>(
         got = match want {
             Want::Read(into) => link.read(into, left),
             Want::Write(from) => link.write(from, left),
-            Want::Fill { file, at, into } => disk.fill(file, at, into),
-            Want::Copy { file, at, len } => link.copy(file, at, len, left),
-            Want::Give { file, from } => disk.give(file, from),
-            Want::Ask(ask) => disk.answer(ask),
+            Want::Fill { file, at, into } => files.fill(file, at, into),
+            Want::Copy { file, at, len } => link.copy(files, file, at, len, left),
+            Want::Give { file, from } => files.give(file, from),
+            Want::Ask(ask) => files.answer(ask),
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing
             }
             Want::Shutdown => {
-                // A link that is gone already will show at the next read.
-                let _ = socket.shutdown(Shutdown::Write);
+                link.shutdown();
                 Got::Nothing
             }
             Want::Close => return link.end(),

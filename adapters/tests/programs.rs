@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sanserve::{Disk, Server, Stopper};
+use sanserve::{Disk, Stopper, ThreadingHTTPServer};
 use sanserve_core::{Cgi, Config, Patience};
 use tempfile::TempDir;
 
@@ -37,15 +37,16 @@ impl Scripts {
         }
         let log = Arc::new(Mutex::new(String::new()));
         let sink = Arc::clone(&log);
-        let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let server = server.log(move |lines| sink.lock().unwrap().push_str(lines));
-        let (address, stopper) = (server.local_addr().unwrap(), server.stopper());
+        let (address, stopper) = (server.server_address(), server.stopper());
         let disk = Disk::open(folder.path()).unwrap();
         let config = Config {
             patience,
             ..Config::default()
         };
-        let server = thread::spawn(move || server.serve(&disk, config, || Cgi::new("h", 1)));
+        let server =
+            thread::spawn(move || server.serve_forever(&disk, config, || Cgi::new("h", 1)));
         Scripts {
             folder,
             address,
@@ -89,7 +90,7 @@ impl Scripts {
 
 impl Drop for Scripts {
     fn drop(&mut self) {
-        self.stopper.stop(Duration::ZERO);
+        self.stopper.shutdown(Duration::ZERO);
         let _ = self.server.take().map(JoinHandle::join);
     }
 }

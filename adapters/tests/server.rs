@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use sanserve::{Disk, Server, Stopper};
+use sanserve::{Disk, HTTPServer, NoFiles, Stopper, ThreadingHTTPServer};
 use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Patience, Protocol, from_fn};
 use socket2::SockRef;
 
@@ -23,9 +23,30 @@ struct Running {
 }
 
 impl Running {
-    fn start(server: Server, run: impl FnOnce(Server, &Disk, Config) + Send + 'static) -> Running {
+    fn start(
+        server: ThreadingHTTPServer,
+        run: impl FnOnce(ThreadingHTTPServer, &Disk, Config) + Send + 'static,
+    ) -> Running {
+        let (address, stopper) = (server.server_address(), server.stopper());
         let server = server.log(|_| ());
-        let (address, stopper) = (server.local_addr().unwrap(), server.stopper());
+        Running::spawn(address, stopper, |disk, config| run(server, disk, config))
+    }
+
+    /// The same in turn.
+    fn in_turn() -> Running {
+        let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (address, stopper) = (server.server_address(), server.stopper());
+        let server = server.log(|_| ());
+        Running::spawn(address, stopper, |disk, config| {
+            server.serve_forever(disk, config, Files::new);
+        })
+    }
+
+    fn spawn(
+        address: SocketAddr,
+        stopper: Stopper,
+        run: impl FnOnce(&Disk, Config) + Send + 'static,
+    ) -> Running {
         let (over, done) = mpsc::channel();
         let thread = thread::spawn(move || {
             let site = site();
@@ -33,7 +54,7 @@ impl Running {
                 protocol: Protocol::Http11,
                 ..Config::default()
             };
-            run(server, &Disk::open(site.path()).unwrap(), config);
+            run(&Disk::open(site.path()).unwrap(), config);
             over.send(()).unwrap();
         });
         Running {
@@ -44,16 +65,16 @@ impl Running {
         }
     }
 
-    fn files(server: Server) -> Running {
+    fn files(server: ThreadingHTTPServer) -> Running {
         Running::start(server, |server, disk, config| {
-            server.serve(disk, config, Files::new);
+            server.serve_forever(disk, config, Files::new);
         })
     }
 
     /// Stops it, and asserts that it stops well before `LONG` is over.
     fn stop(self, grace: Duration) {
         let start = Instant::now();
-        self.stopper.stop(grace);
+        self.stopper.shutdown(grace);
         self.returns();
         assert!(start.elapsed() < LONG / 2, "it took {:?}", start.elapsed());
     }
@@ -66,8 +87,8 @@ impl Running {
     }
 }
 
-fn server() -> Server {
-    Server::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap()
+fn server() -> ThreadingHTTPServer {
+    ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
 }
 
 #[test]
@@ -126,7 +147,7 @@ fn more_clients_than_places_are_all_served_in_the_end() {
     let seen = Arc::clone(&most);
     let running = Running::start(server().connections(3), move |server, disk, config| {
         let alive = Arc::default();
-        server.serve(disk, config, || Counted::new(&alive, &seen));
+        server.serve_forever(disk, config, || Counted::new(&alive, &seen));
     });
     // These take all places and keep them.
     let first: Vec<_> = (0..3).map(|_| connect(running.address)).collect();
@@ -154,7 +175,7 @@ fn stopping_lets_idle_connections_go_at_once() {
             ..config.patience
         };
         let config = Config { patience, ..config };
-        server.serve(disk, config, Files::new);
+        server.serve_forever(disk, config, Files::new);
     });
     let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
     kept.iter().for_each(hello);
@@ -175,7 +196,7 @@ fn stopping_lets_a_running_reply_finish_and_no_further_one_begin() {
     ask(&socket, "/a.txt");
     head(&socket);
     let stopper = running.stopper.clone();
-    let stopping = thread::spawn(move || stopper.stop(LONG));
+    let stopping = thread::spawn(move || stopper.shutdown(LONG));
     refuses(running.address);
     assert_eq!(rest(&socket).unwrap(), BIG);
     stopping.join().unwrap();
@@ -194,15 +215,12 @@ fn a_reply_that_lasts_longer_than_the_grace_is_cut_off() {
 
 #[test]
 fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
-    for address in [
-        (Ipv4Addr::UNSPECIFIED, 0).into(),
-        (Ipv4Addr::LOCALHOST, 0).into(),
-    ] {
-        let server = Server::bind(address).unwrap();
+    for ip in [Ipv4Addr::UNSPECIFIED, Ipv4Addr::LOCALHOST] {
+        let server = ThreadingHTTPServer::bind((ip, 0)).unwrap();
         let stopper = server.stopper();
-        stopper.stop(LONG);
+        stopper.shutdown(LONG);
         Running::files(server).returns();
-        stopper.stop(LONG);
+        stopper.shutdown(LONG);
     }
 }
 
@@ -212,14 +230,14 @@ fn a_port_can_be_listened_at_again_at_once() {
     let address = running.address;
     get(address, "/a.txt");
     running.stop(LONG);
-    let again = Running::files(Server::bind(address).unwrap());
+    let again = Running::files(ThreadingHTTPServer::bind(address).unwrap());
     get(address, "/a.txt");
     again.stop(LONG);
 }
 
 #[test]
 fn listening_everywhere_takes_both_families_in_and_can_be_stopped() {
-    let Ok(server) = Server::bind((Ipv6Addr::UNSPECIFIED, 0).into()) else {
+    let Ok(server) = ThreadingHTTPServer::bind((Ipv6Addr::UNSPECIFIED, 0)) else {
         eprintln!("skipped: no IPv6 here");
         return;
     };
@@ -257,7 +275,7 @@ fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
             ..config.patience
         };
         let config = Config { patience, ..config };
-        server.serve(disk, config, Files::new);
+        server.serve_forever(disk, config, Files::new);
     });
     let silent = connect(running.address);
     assert_eq!(rest(&silent).unwrap(), 0);
@@ -275,7 +293,7 @@ fn a_handler_that_panics_loses_its_own_connection_only() {
             assert!(ex.path() != "/panic", "as was asked for");
             ex.send_error(410, "Gone")
         };
-        server.serve(disk, config, || from_fn(answer));
+        server.serve_forever(disk, config, || from_fn(answer));
     });
     let socket = connect(running.address);
     ask(&socket, "/panic");
@@ -286,9 +304,7 @@ fn a_handler_that_panics_loses_its_own_connection_only() {
 
 #[test]
 fn one_after_the_other_all_are_served() {
-    let running = Running::start(server(), |server, disk, config| {
-        server.serve_in_turn(disk, config, Files::new);
-    });
+    let running = Running::in_turn();
     let (first, second) = (connect(running.address), connect(running.address));
     hello(&first);
     hello(&first);
@@ -300,10 +316,46 @@ fn one_after_the_other_all_are_served() {
 }
 
 #[test]
-fn a_reply_in_turn_is_cut_off_after_the_grace_too() {
-    let running = Running::start(server(), |server, disk, config| {
-        server.serve_in_turn(disk, config, Files::new);
+fn one_connection_is_handled_and_no_further_one() {
+    let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let server = server.log(|_| ());
+    let address = server.server_address();
+    assert_eq!(address.port(), server.server_port());
+    let gone = || from_fn(|ex| ex.send_error(410, "Gone"));
+    for _ in 0..2 {
+        let (first, second) = (connect(address), connect(address));
+        ask(&first, "/");
+        server.handle_request(&NoFiles, Config::default(), gone);
+        assert!(head(&first).starts_with("HTTP/1.0 410 Gone\r\n"));
+        drop(second);
+        server.handle_request(&NoFiles, Config::default(), gone);
+    }
+    server.stopper().shutdown(LONG);
+    server.handle_request(&NoFiles, Config::default(), gone);
+}
+
+#[test]
+fn no_files_are_found_where_there_are_none() {
+    let running = Running::start(server(), |server, _, config| {
+        server.serve_forever(&NoFiles, config, Files::new);
     });
+    assert!(get(running.address, "/").starts_with("HTTP/1.1 404 "));
+    running.stop(LONG);
+}
+
+#[test]
+fn the_first_address_that_can_be_had_is_taken() {
+    let taken = server();
+    let addresses = [taken.server_address(), (Ipv4Addr::LOCALHOST, 0).into()];
+    let other = ThreadingHTTPServer::bind(&addresses[..]).unwrap();
+    assert_ne!(other.server_port(), taken.server_port());
+    assert!(ThreadingHTTPServer::bind(&addresses[..1]).is_err());
+    assert!(ThreadingHTTPServer::bind(&addresses[..0]).is_err());
+}
+
+#[test]
+fn a_reply_in_turn_is_cut_off_after_the_grace_too() {
+    let running = Running::in_turn();
     let socket = connect(running.address);
     ask(&socket, "/big");
     head(&socket);

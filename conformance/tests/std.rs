@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use sanserve::{Disk, Server};
+use sanserve::{Disk, ThreadingHTTPServer};
 use sanserve_conformance::{Case, Pace, Site, Subject, Transcript, run};
 use tempfile::TempDir;
 
@@ -30,12 +30,12 @@ impl Std {
         let start = || {
             let log = Arc::new(Mutex::new(String::new()));
             let sink = Arc::clone(&log);
-            let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+            let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
             let server = server.log(move |lines| sink.lock().expect("no panic").push_str(lines));
-            let address = server.local_addr().expect("it listens");
+            let address = server.server_address();
             let disk = Disk::open(&site).expect("the site was made");
             let case = case.clone();
-            thread::spawn(move || server.serve(&disk, case.config(), || case.handler()));
+            thread::spawn(move || server.serve_forever(&disk, case.config(), || case.handler()));
             (address, log)
         };
         self.servers.entry(kind).or_insert_with(start).clone()

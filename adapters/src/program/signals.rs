@@ -26,7 +26,7 @@ pub(crate) fn obey(stopper: Stopper) -> io::Result<()> {
         for signal in signals.forever() {
             match (signal, stopper.take()) {
                 (SIGTERM, Some(stopper)) => {
-                    let stop = move || stopper.stop(GRACE);
+                    let stop = move || stopper.shutdown(GRACE);
                     // Without a thread for it, it ends as it would have without us.
                     if Builder::new().spawn(stop).is_err() {
                         let _ = emulate_default_handler(signal);

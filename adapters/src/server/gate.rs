@@ -1,7 +1,7 @@
 //! [`Gate`]: lets connections in one by one, knows who is inside, and closes.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -36,10 +36,6 @@ impl Gate {
             inside: Mutex::default(),
             left: Condvar::new(),
         }
-    }
-
-    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
     }
 
     /// Waits until fewer than `most` are inside and then for the next one. `None` if the gate is

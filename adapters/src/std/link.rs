@@ -1,62 +1,147 @@
 //! [`Link`]: a socket that gives up in time and speaks the connection's language.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::time::Duration;
 
-use sanserve_core::Got;
+use sanserve_core::{FileSystem, Got};
 
 use crate::Open;
 
-/// A blocking socket, with the timeouts that it has been told and what went wrong with it.
-pub(super) struct Link<'a> {
+/// A blocking socket that is to be served: bare, as [`From`] makes it, or below TLS.
+pub struct Link<'a> {
     socket: &'a TcpStream,
+    layer: Option<Box<dyn Layer>>,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
     failure: io::Result<()>,
 }
 
-impl<'a> Link<'a> {
-    /// A socket as it comes, without timeouts.
-    pub(super) fn new(socket: &'a TcpStream) -> Link<'a> {
+/// What lies between a connection and its socket. Each operation does one thing with the socket at
+/// most, so that deadlines hold; [`ErrorKind::WouldBlock`] says that it has to be tried again.
+pub(crate) trait Layer {
+    /// Reads from the socket, and answers what that meant; 0 is the end.
+    fn read(&mut self, socket: &TcpStream, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes some of these bytes. Until that has succeeded it is called with the same ones.
+    fn write(&mut self, socket: &TcpStream, from: &[u8]) -> io::Result<usize>;
+
+    /// Makes what tells the peer that nothing more will come.
+    fn shutdown(&mut self);
+
+    /// Whether there is something to [`flush`](Layer::flush).
+    fn holds(&self) -> bool;
+
+    /// Writes what it has made itself.
+    fn flush(&mut self, socket: &TcpStream) -> io::Result<()>;
+}
+
+impl<'a> From<&'a TcpStream> for Link<'a> {
+    /// The bare socket.
+    fn from(socket: &'a TcpStream) -> Link<'a> {
         Link {
             socket,
+            layer: None,
             read_timeout: None,
             write_timeout: None,
             failure: Ok(()),
         }
     }
+}
+
+impl<'a> Link<'a> {
+    /// A socket below a layer.
+    #[cfg(feature = "tls")]
+    pub(crate) fn below(layer: Box<dyn Layer>, socket: &'a TcpStream) -> Link<'a> {
+        Link {
+            layer: Some(layer),
+            ..Link::from(socket)
+        }
+    }
+
+    /// Takes over a socket as it comes, which may have any timeouts; answers who is at its other
+    /// end.
+    pub(super) fn begin(&mut self) -> io::Result<IpAddr> {
+        // Replies leave in as few pieces as can be; to hold the last one back helps nobody.
+        self.socket.set_nodelay(true)?;
+        Ok(self.socket.peer_addr()?.ip())
+    }
 
     pub(super) fn read(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<Open> {
+        if self.holds() {
+            let flushed = self.flush(left);
+            return self.told(flushed.and(Err(ErrorKind::WouldBlock.into())));
+        }
         let ready = self.set_read_timeout(left.map(round));
-        let read = ready.and_then(|()| self.socket.read(into));
+        let read = ready.and_then(|()| match &mut self.layer {
+            Some(layer) => layer.read(self.socket, into),
+            None => self.socket.read(into),
+        });
         self.told(read)
     }
 
     pub(super) fn write(&mut self, from: &[u8], left: Option<Duration>) -> Got<Open> {
         let ready = self.set_write_timeout(left.map(round));
-        let written = ready.and_then(|()| self.socket.write(from));
+        let written = ready.and_then(|()| match &mut self.layer {
+            Some(layer) => layer.write(self.socket, from),
+            None => self.socket.write(from),
+        });
         self.told(written)
     }
 
-    /// Sends a piece of a file without reading it.
+    /// Sends a piece of a file, without reading it if nothing lies above the socket.
     pub(super) fn copy(
         &mut self,
-        file: &Open,
+        files: &impl FileSystem<File = Open>,
+        file: &mut Open,
         at: u64,
         len: u64,
         left: Option<Duration>,
     ) -> Got<Open> {
+        if self.layer.is_some() {
+            let mut piece = [0; PIECE];
+            let len = PIECE.min(usize::try_from(len).unwrap_or(PIECE));
+            return match files.read(file, at, &mut piece[..len]) {
+                Ok(0) => Got::Bytes(0),
+                Ok(n) => self.write(&piece[..n], left),
+                Err(_) => self.told(Err(io::Error::other("the file cannot be read"))),
+            };
+        }
         let file = file.file().expect("only files are sendable");
         let ready = self.set_write_timeout(left.map(round));
         let copied = ready.and_then(|()| send_file(self.socket, file, at, len.min(COPY_MAX)));
         self.told(copied)
     }
 
-    /// What went wrong, if anything did.
-    pub(super) fn end(self) -> io::Result<()> {
+    /// Tells the peer that nothing more will come. A link that is gone already will show at the
+    /// next read, and what a layer has to say goes out before that.
+    pub(super) fn shutdown(&mut self) {
+        match &mut self.layer {
+            Some(layer) => layer.shutdown(),
+            None => _ = self.socket.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// What went wrong, if anything did. The peer is told, if that can be done at once.
+    pub(super) fn end(mut self) -> io::Result<()> {
+        if self.holds() {
+            let _ = self.flush(Some(Duration::ZERO));
+        }
         self.failure
+    }
+
+    fn holds(&self) -> bool {
+        self.layer.as_ref().is_some_and(|layer| layer.holds())
+    }
+
+    fn flush(&mut self, left: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(left.map(round))?;
+        match &mut self.layer {
+            Some(layer) => layer.flush(self.socket),
+            None => Ok(()),
+        }
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -88,6 +173,15 @@ impl<'a> Link<'a> {
                 }
             },
         }
+    }
+}
+
+impl fmt::Debug for Link<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bare = self.layer.is_none();
+        let mut out = out.debug_struct("Link");
+        out.field("socket", self.socket).field("bare", &bare);
+        out.finish_non_exhaustive()
     }
 }
 
@@ -124,3 +218,6 @@ fn send_file(_: &TcpStream, _: &File, _: u64, _: u64) -> io::Result<usize> {
 
 /// Sent at once; the deadline is looked at in between.
 const COPY_MAX: u64 = 1024 * 1024;
+
+/// Read at once where a file cannot be sent unread: as much as TLS puts in a record.
+const PIECE: usize = 16 * 1024;

@@ -1,0 +1,25 @@
+//! [`NoFiles`]: for handlers that need no files.
+
+use sanserve_core::{Entry, FileSystem, FsError, Opened, Path};
+
+use crate::Open;
+
+/// A file system without files, for a server whose handler makes its replies itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFiles;
+
+impl FileSystem for NoFiles {
+    type File = Open;
+
+    fn open(&self, _: &Path) -> Result<Opened<Open>, FsError> {
+        Err(FsError::NotFound)
+    }
+
+    fn list(&self, _: &Path) -> Result<Vec<Entry>, FsError> {
+        Err(FsError::NotFound)
+    }
+
+    fn read(&self, _: &mut Open, _: u64, _: &mut [u8]) -> Result<usize, FsError> {
+        Err(FsError::NotFound)
+    }
+}

@@ -1,0 +1,122 @@
+//! [`ThreadingHTTPServer`]: a thread for each connection.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::thread::{self, Builder};
+
+use sanserve_core::{Config, FileSystem, Handler};
+
+use super::{HTTPServer, Stopper};
+use crate::Open;
+
+/// An [`HTTPServer`] with a thread for each connection, and a ceiling: what to take if nothing
+/// speaks against it.
+///
+/// ```
+/// use std::{thread, time::Duration};
+///
+/// use sanserve::{Disk, ThreadingHTTPServer};
+/// use sanserve_core::{Config, Files};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;
+/// let stopper = server.stopper();
+/// thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
+/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ThreadingHTTPServer {
+    server: HTTPServer,
+    most: usize,
+}
+
+impl From<HTTPServer> for ThreadingHTTPServer {
+    /// The same server, with threads.
+    fn from(server: HTTPServer) -> ThreadingHTTPServer {
+        ThreadingHTTPServer { server, most: 256 }
+    }
+}
+
+impl ThreadingHTTPServer {
+    /// Listens as [`HTTPServer::bind`] does.
+    ///
+    /// # Errors
+    /// If the address is unknown, not one of this machine, taken, or not for this user.
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<ThreadingHTTPServer> {
+        HTTPServer::bind(address).map(ThreadingHTTPServer::from)
+    }
+
+    /// How many connections it has at a time, 256 if nothing is said. Later ones wait until one
+    /// ends.
+    ///
+    /// # Panics
+    /// If it is 0.
+    pub fn connections(self, most: usize) -> ThreadingHTTPServer {
+        assert!(most > 0, "a server has to have room for one connection");
+        ThreadingHTTPServer { most, ..self }
+    }
+
+    /// Speaks HTTPS, see [`HTTPServer::tls`]. Who is slow at the handshake keeps nobody waiting.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, tls: crate::Tls) -> ThreadingHTTPServer {
+        let server = self.server.tls(tls);
+        ThreadingHTTPServer { server, ..self }
+    }
+
+    /// Where log lines go, see [`HTTPServer::log`]. It is called by many threads at once.
+    pub fn log(self, log: impl Fn(&str) + Send + Sync + 'static) -> ThreadingHTTPServer {
+        let server = self.server.log(log);
+        ThreadingHTTPServer { server, ..self }
+    }
+
+    /// The address that it listens at, with the port that was chosen.
+    pub fn server_address(&self) -> SocketAddr {
+        self.server.server_address()
+    }
+
+    /// The port that it listens at.
+    pub fn server_port(&self) -> u16 {
+        self.server.server_port()
+    }
+
+    /// What ends it, from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.server.stopper()
+    }
+
+    /// Serves one connection on the thread that calls it, as [`HTTPServer::handle_request`] does.
+    pub fn handle_request<H: Handler>(
+        &self,
+        files: &impl FileSystem<File = Open>,
+        config: Config,
+        handler: impl Fn() -> H,
+    ) {
+        self.server.handle_request(files, config, handler);
+    }
+
+    /// Serves until it is stopped, each connection on a thread of its own with a handler of its
+    /// own, see [`HTTPServer::serve_forever`]. When it returns, no thread is left.
+    pub fn serve_forever<H: Handler>(
+        self,
+        files: &(impl FileSystem<File = Open> + Sync),
+        config: Config,
+        handler: impl Fn() -> H + Sync,
+    ) {
+        let (server, handler) = (&self.server, &handler);
+        thread::scope(|scope| {
+            while let Some(guest) = server.gate.admit(self.most) {
+                let work = move || server.serve(&guest, files, config, handler);
+                let thread = Builder::new().name("connection".into()).stack_size(STACK);
+                if thread.spawn_scoped(scope, work).is_err() {
+                    server.gate.pause();
+                }
+            }
+        });
+    }
+}
+
+/// A connection needs a few pages of it, with a handler of moderate taste. What is not used costs
+/// no memory.
+const STACK: usize = 256 * 1024;
