@@ -4,7 +4,13 @@
 //! (`openat2` on Linux). What differs from system to system is left to `unix` and `windows`.
 
 #[cfg(unix)]
-mod program;
+mod nobody;
+#[cfg(unix)]
+mod notes;
+#[cfg(unix)]
+mod process;
+#[cfg(unix)]
+mod running;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -28,7 +34,7 @@ use self::windows as native;
 
 use self::native::{OPEN_FLAGS, OpenOptionsExt as _};
 #[cfg(unix)]
-pub use self::program::Running;
+pub use self::running::Running;
 
 /// The files below a directory. One serves all connections of a server.
 ///
@@ -182,7 +188,12 @@ impl FileSystem for Disk {
             Opened::File { .. } => return Err(FsError::Forbidden),
             _ => return Err(FsError::NotPlain),
         }
-        let running = Running::new(&self.root, program).map_err(|error| reason(&error))?;
+        let script = native::below(&self.root, &program.path);
+        let mut translated = native::below(&self.root, &program.path_translated);
+        if program.path_translated.ends_with_slash() {
+            translated.push("");
+        }
+        let running = Running::new(&script, &translated, program);
         Ok(Opened::Program(Open::Program(Box::new(running))))
     }
 

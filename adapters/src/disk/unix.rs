@@ -6,7 +6,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path;
+use std::path::{self, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -24,6 +24,15 @@ pub(super) fn path(path: &Path) -> Option<Cow<'_, path::Path>> {
         bytes => bytes,
     };
     Some(Cow::Borrowed(path::Path::new(OsStr::from_bytes(bytes))))
+}
+
+/// The whole name of what is below the root.
+pub(super) fn below(root: &path::Path, path: &Path) -> PathBuf {
+    let mut name = root.to_path_buf();
+    if !path.as_bytes().is_empty() {
+        name.push(OsStr::from_bytes(path.as_bytes()));
+    }
+    name
 }
 
 /// Reads at an offset.

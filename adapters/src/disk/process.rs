@@ -1,0 +1,206 @@
+//! [`Process`]: a program that runs, and the two pipes that it speaks through.
+//!
+//! Both are read at the same time, so that it can never stand still because nobody listens. It is
+//! over when the process that was started ends, as with CPython, whatever that leaves running in
+//! the background; that is killed then.
+
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionread;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use sanserve_core::Got;
+
+use super::Open;
+use super::notes::Notes;
+
+/// A child at the head of a process group of its own.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    notes: Notes,
+    /// When its standard output ended, if it did so before the process.
+    closed: Option<Instant>,
+    /// Once it is over, and nothing of it runs any more: how much of its output is left to read.
+    left: Option<u64>,
+    /// How it ended, if that is worth a word.
+    verdict: Option<String>,
+}
+
+impl Process {
+    /// Starts what leads a process group, and has pipes as standard output and error.
+    pub(super) fn spawn(command: &mut Command) -> io::Result<Process> {
+        let mut child = command.spawn()?;
+        Ok(Process {
+            stdout: child.stdout.take(),
+            stderr: child.stderr.take(),
+            child,
+            notes: Notes::new(),
+            closed: None,
+            left: None,
+            verdict: None,
+        })
+    }
+
+    /// Reads its output. Waits no longer than [`MOMENT`].
+    pub(super) fn fill(&mut self, into: &mut [u8]) -> Got<Open> {
+        if self.left.is_none() && self.has_ended() {
+            self.end();
+        }
+        let filled = match self.left {
+            Some(left) => self.fill_rest(into, left),
+            None => self.fill_running(into),
+        };
+        filled.unwrap_or_else(|error| match error.kind() {
+            ErrorKind::Interrupted => Got::Nothing,
+            _ => Got::Failed,
+        })
+    }
+
+    fn fill_running(&mut self, into: &mut [u8]) -> io::Result<Got<Open>> {
+        let (says, complains) = self.wait()?;
+        if complains {
+            self.hear(usize::MAX)?;
+            if let Some(lines) = self.notes.lines() {
+                return Ok(Got::Note(lines));
+            }
+        }
+        if let Some(stdout) = self.stdout.as_mut().filter(|_| says) {
+            let n = stdout.read(into)?;
+            if n > 0 {
+                return Ok(Got::Bytes(n));
+            }
+            (self.stdout, self.closed) = (None, Some(Instant::now()));
+        }
+        if self.closed.is_some_and(|closed| closed.elapsed() > GRACE) {
+            self.end();
+        }
+        Ok(Got::Nothing)
+    }
+
+    /// What it complained of may have been first, how it ended is last.
+    fn fill_rest(&mut self, into: &mut [u8], left: u64) -> io::Result<Got<Open>> {
+        if let Some(lines) = self.notes.rest() {
+            return Ok(Got::Note(lines));
+        }
+        let n = usize::try_from(left).map_or(into.len(), |left| left.min(into.len()));
+        if let Some(stdout) = self.stdout.as_mut().filter(|_| n > 0) {
+            let n = stdout.read(&mut into[..n])?;
+            self.left = Some(left - n as u64);
+            if n > 0 {
+                return Ok(Got::Bytes(n));
+            }
+        }
+        Ok(self.verdict.take().map_or(Got::Bytes(0), Got::Note))
+    }
+
+    /// Waits until it says something, and tells on which of the two pipes.
+    fn wait(&self) -> io::Result<(bool, bool)> {
+        // A process ends very soon after its output, as a rule: looked for less and less often.
+        let moment = self.closed.map_or(MOMENT, |closed| {
+            closed.elapsed().clamp(Duration::from_micros(200), MOMENT)
+        });
+        let out = self
+            .stdout
+            .as_ref()
+            .map(|out| PollFd::new(out, PollFlags::IN));
+        let err = self
+            .stderr
+            .as_ref()
+            .map(|err| PollFd::new(err, PollFlags::IN));
+        let (has_out, has_err) = (out.is_some(), err.is_some());
+        let mut pipes: Vec<_> = out.into_iter().chain(err).collect();
+        let moment = Timespec::try_from(moment).expect("a moment is short");
+        match poll(&mut pipes, Some(&moment)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let ready = |pipe: Option<&PollFd<'_>>| pipe.is_some_and(|pipe| !pipe.revents().is_empty());
+        Ok((
+            has_out && ready(pipes.first()),
+            has_err && ready(pipes.last()),
+        ))
+    }
+
+    /// Reads from its standard error once, so many bytes at most. There must be something, or it
+    /// must have ended.
+    fn hear(&mut self, most: usize) -> io::Result<usize> {
+        let Some(stderr) = &mut self.stderr else {
+            return Ok(0);
+        };
+        let mut room = [0; 4096];
+        let most = most.min(room.len());
+        let n = stderr.read(&mut room[..most])?;
+        self.notes.hear(&room[..n]);
+        if n == 0 {
+            self.stderr = None;
+        }
+        Ok(n)
+    }
+
+    /// Whether the process has ended. It stays a zombie, which keeps its number from being used
+    /// for anything else until its group is killed.
+    fn has_ended(&self) -> bool {
+        let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(self.pid()), how), Ok(None))
+    }
+
+    /// Kills what still runs and takes in what was said until now.
+    fn end(&mut self) {
+        let left_alone = !self.has_ended();
+        let status = self.kill();
+        self.left = Some(self.stdout.as_ref().map_or(0, waiting));
+        let mut complaints = self.stderr.as_ref().map_or(0, waiting);
+        while complaints > 0 {
+            let most = usize::try_from(complaints).unwrap_or(usize::MAX);
+            match self.hear(most) {
+                Ok(n) if n > 0 => complaints -= n as u64,
+                _ => break,
+            }
+        }
+        let code = |status: ExitStatus| status.code().or_else(|| Some(-status.signal()?));
+        self.verdict = match status.ok().and_then(code) {
+            _ if left_alone => Some("CGI script went on after its output and was killed".into()),
+            Some(0) | None => None,
+            Some(code) => Some(format!("CGI script exit code {code}")),
+        };
+    }
+
+    /// Kills the whole group and takes the process off the system's list.
+    fn kill(&mut self) -> io::Result<ExitStatus> {
+        // There may be nobody left, or nobody but the zombie.
+        let _ = kill_process_group(self.pid(), Signal::KILL);
+        let _ = self.child.kill();
+        self.child.wait()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.left.is_none() {
+            let _ = self.kill();
+        }
+    }
+}
+
+/// How many bytes lie in a pipe.
+fn waiting(pipe: impl AsFd) -> u64 {
+    ioctl_fionread(pipe).unwrap_or(0)
+}
+
+/// So long nothing is waited for at a time: the connection has deadlines of its own, and a process
+/// may end while others hold its pipes.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// A program that has closed its output may tidy up for so long.
+const GRACE: Duration = Duration::from_secs(2);
