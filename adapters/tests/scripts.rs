@@ -1,0 +1,239 @@
+//! Scripts over sockets: what clients get of them, and when they end.
+#![cfg(unix)]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sanserve::{Server, Stopper};
+use sanserve_core::{Cgi, Config, Patience, Protocol};
+
+use self::stage::{LONG, Stage};
+
+mod stage;
+
+/// Stops a server, however the talk with it ends.
+struct Stop(Stopper, Duration);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.stop(self.1);
+    }
+}
+
+/// Serves a stage while somebody talks with it, waits for the end of all connections, and for
+/// that of all scripts, and returns what was logged.
+fn serve(stage: &Stage, patience: Patience, talk: impl FnOnce(SocketAddr)) -> String {
+    let log = Arc::new(Mutex::new(String::new()));
+    let lines = Arc::clone(&log);
+    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let server = server.log(move |text| lines.lock().unwrap().push_str(text));
+    let (address, stopper) = (server.local_addr().unwrap(), server.stopper());
+    let config = Config {
+        protocol: Protocol::Http11,
+        patience,
+        ..Config::default()
+    };
+    let disk = stage.disk();
+    thread::scope(|scope| {
+        scope.spawn(|| server.serve(&disk, config, || Cgi::new("localhost", 8000)));
+        let _stop = Stop(stopper, LONG);
+        talk(address);
+    });
+    drop(disk);
+    stage.assert_clean();
+    Arc::into_inner(log).unwrap().into_inner().unwrap()
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    socket.set_write_timeout(Some(LONG)).unwrap();
+    socket
+}
+
+fn ask(address: SocketAddr, request: &str, content: &[u8]) -> TcpStream {
+    let mut socket = connect(address);
+    socket.write_all(request.as_bytes()).unwrap();
+    socket.write_all(content).unwrap();
+    socket
+}
+
+/// All that comes, until the connection ends in whatever way.
+fn rest(mut socket: &TcpStream) -> Vec<u8> {
+    let mut reply = Vec::new();
+    match socket.read_to_end(&mut reply) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+    reply
+}
+
+fn text(socket: &TcpStream) -> String {
+    String::from_utf8(rest(socket)).unwrap()
+}
+
+/// Little patience with scripts.
+fn hasty() -> Patience {
+    Patience {
+        ask: Duration::from_millis(300),
+        ..Patience::default()
+    }
+}
+
+#[test]
+fn what_is_posted_comes_back() {
+    let stage = Stage::new().script(
+        "a",
+        "echo Content-Type: x/y; echo; cat; echo $CONTENT_LENGTH >&2",
+    );
+    let content: Vec<u8> = (0..10 * 1024 * 1024_u32)
+        .map(|n| (n ^ n >> 9) as u8)
+        .collect();
+    let log = serve(&stage, Patience::default(), |address| {
+        let len = content.len();
+        let request = format!("POST /cgi-bin/a HTTP/1.0\r\nContent-Length: {len}\r\n\r\n");
+        let reply = rest(&ask(address, &request, &content));
+        assert!(reply.starts_with(b"HTTP/1.1 200 "));
+        assert!(reply.ends_with(&content));
+    });
+    assert!(log.contains("] 10485760\n"), "{log}");
+}
+
+#[test]
+fn one_connection_runs_one_after_the_other() {
+    let stage = Stage::new().script(
+        "a",
+        "echo Content-Type: x/y; echo; echo \"<$QUERY_STRING>\"; cat",
+    );
+    serve(&stage, Patience::default(), |address| {
+        let request = "GET /cgi-bin/a?one HTTP/1.1\r\nHost: h\r\n\r\n\
+            POST /cgi-bin/a?two HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
+            5\r\nhello\r\n0\r\n\r\n\
+            GET /cgi-bin/a?three HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        let reply = text(&ask(address, request, b""));
+        assert_eq!(reply.matches("HTTP/1.1 200 ").count(), 3, "{reply}");
+        let at = |what| {
+            reply
+                .find(what)
+                .unwrap_or_else(|| panic!("no {what} in {reply}"))
+        };
+        assert!(
+            at("<one>") < at("<two>") && at("hello") < at("<three>"),
+            "{reply}"
+        );
+    });
+}
+
+#[test]
+fn what_goes_wrong_stands_in_the_log() {
+    let stage = Stage::new()
+        .script("a", "echo oops >&2; echo Content-Type: x/y; echo; exit 3")
+        .script("b", "kill -9 $$");
+    stage.write("c", "#!/nowhere\n", 0o755);
+    let log = serve(&stage, Patience::default(), |address| {
+        let get = |name| {
+            text(&ask(
+                address,
+                &format!("GET /cgi-bin/{name} HTTP/1.0\r\n\r\n"),
+                b"",
+            ))
+        };
+        assert!(get("a").starts_with("HTTP/1.1 200 "));
+        assert!(get("b").starts_with("HTTP/1.1 500 "));
+        assert!(get("c").starts_with("HTTP/1.1 500 "));
+    });
+    // The first of it is said before the reply begins.
+    assert!(
+        log.find("] oops\n") < log.find("\"GET /cgi-bin/a "),
+        "{log}"
+    );
+    for line in ["oops", "CGI script exit code 3", "CGI script exit code -9"] {
+        assert!(log.contains(&format!("] {line}\n")), "{log}");
+    }
+    assert!(log.contains("] CGI script cannot be run: "), "{log}");
+}
+
+#[test]
+fn a_script_that_keeps_silent_is_given_up() {
+    let stage = Stage::new().script("mute", "sleep 1000").script(
+        "stuck",
+        "trap '' TERM; echo Content-Type: x/y; echo; echo begin; sleep 1000",
+    );
+    let log = serve(&stage, hasty(), |address| {
+        let start = Instant::now();
+        let reply = text(&ask(
+            address,
+            "GET /cgi-bin/mute HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"",
+        ));
+        assert!(reply.starts_with("HTTP/1.1 504 "), "{reply}");
+        let reply = text(&ask(
+            address,
+            "GET /cgi-bin/stuck HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"",
+        ));
+        assert!(reply.contains("begin\n"), "{reply}");
+        assert!(
+            !reply.ends_with("0\r\n\r\n"),
+            "it is no whole reply: {reply}"
+        );
+        assert!(start.elapsed() < LONG / 2);
+    });
+    assert_eq!(log.matches("takes too long").count(), 2, "{log}");
+}
+
+#[test]
+fn a_script_ends_when_its_client_is_gone() {
+    let stage = Stage::new().script(
+        "a",
+        "echo Content-Type: x/y; echo; while :; do echo more; done",
+    );
+    let start = Instant::now();
+    serve(&stage, Patience::default(), |address| {
+        let mut socket = ask(address, "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\n\r\n", b"");
+        socket.read_exact(&mut [0; 1000]).unwrap();
+        socket.shutdown(Shutdown::Both).unwrap();
+    });
+    assert!(start.elapsed() < LONG / 2, "it took {:?}", start.elapsed());
+}
+
+#[test]
+fn many_at_a_time_leave_nothing_behind() {
+    let body = "echo Content-Type: x/y; echo; sleep 1000 & echo $CONTENT_LENGTH; cat";
+    let stage = Stage::new().script("a", body);
+    serve(&stage, Patience::default(), |address| {
+        let sockets: Vec<_> = (0..50)
+            .map(|n| {
+                let request = format!("POST /cgi-bin/a HTTP/1.0\r\nContent-Length: {n}\r\n\r\n");
+                ask(address, &request, &vec![b'x'; n])
+            })
+            .collect();
+        for (n, socket) in sockets.iter().enumerate() {
+            let length = if n == 0 { String::new() } else { n.to_string() };
+            let reply = text(socket);
+            assert!(
+                reply.ends_with(&format!("\r\n\r\n{length}\n{}", "x".repeat(n))),
+                "{reply}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_script_that_only_complains_is_given_up() {
+    let stage = Stage::new().script("a", "while :; do echo more; done >&2");
+    let start = Instant::now();
+    let log = serve(&stage, hasty(), |address| {
+        let reply = text(&ask(
+            address,
+            "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"",
+        ));
+        assert!(reply.starts_with("HTTP/1.1 504 "), "{reply}");
+    });
+    assert!(start.elapsed() < LONG / 2, "it took {:?}", start.elapsed());
+    assert!(log.len() < 500_000, "{} bytes", log.len());
+}
