@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sanserve::{Server, Stopper};
+use sanserve::{Stopper, ThreadingHTTPServer};
 use sanserve_core::{Cgi, Config, Patience, Protocol};
 
 use self::stage::{LONG, Stage};
@@ -19,7 +19,7 @@ struct Stop(Stopper, Duration);
 
 impl Drop for Stop {
     fn drop(&mut self) {
-        self.0.stop(self.1);
+        self.0.shutdown(self.1);
     }
 }
 
@@ -28,9 +28,9 @@ impl Drop for Stop {
 fn serve(stage: &Stage, patience: Patience, talk: impl FnOnce(SocketAddr)) -> String {
     let log = Arc::new(Mutex::new(String::new()));
     let lines = Arc::clone(&log);
-    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let server = server.log(move |text| lines.lock().unwrap().push_str(text));
-    let (address, stopper) = (server.local_addr().unwrap(), server.stopper());
+    let (address, stopper) = (server.server_address(), server.stopper());
     let config = Config {
         protocol: Protocol::Http11,
         patience,
@@ -38,7 +38,7 @@ fn serve(stage: &Stage, patience: Patience, talk: impl FnOnce(SocketAddr)) -> St
     };
     let disk = stage.disk();
     thread::scope(|scope| {
-        scope.spawn(|| server.serve(&disk, config, || Cgi::new("localhost", 8000)));
+        scope.spawn(|| server.serve_forever(&disk, config, || Cgi::new("localhost", 8000)));
         let _stop = Stop(stopper, LONG);
         talk(address);
     });

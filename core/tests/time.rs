@@ -5,7 +5,7 @@ mod world;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Event, Exchange, Files, Handler, Next, Path, Program, Protocol,
+    Config, Connection, Event, Exchange, Files, Handler, Next, Path, Patience, Program, Protocol,
 };
 use world::{BIG, World};
 
@@ -199,6 +199,23 @@ fn a_program_may_be_slow_but_not_silent() {
         world.statuses(),
         ["HTTP/1.0 504 The file system takes too long"]
     );
+}
+
+#[test]
+fn a_program_is_not_to_blame_for_a_slow_reader() {
+    let patience = Patience {
+        grace: SECOND * 100,
+        ..Patience::default()
+    };
+    let config = Config {
+        patience,
+        ..Config::default()
+    };
+    let mut world = World::new(config, Run, b"GET /big HTTP/1.0\r\n\r\n");
+    (world.piece, world.write_takes) = (683, SECOND * 40);
+    world.run();
+    assert!(world.output.ends_with(&BIG[..100_000]));
+    assert!(!world.log.contains("takes too long"), "{}", world.log);
 }
 
 #[test]

@@ -164,6 +164,10 @@ impl<F, H: Handler> Connection<F, H> {
             let Some(pending) = self.advance() else {
                 continue;
             };
+            // What was waited for meanwhile is nobody's fault here.
+            if pending != self.pending && matches!(pending, Pending::Fill | Pending::Give) {
+                self.since = now.tick;
+            }
             self.pending = pending;
             match self.deadline() {
                 Some(by) if by <= now.tick => self.expire(),
