@@ -3,7 +3,7 @@
 CHAOS_SECONDS ?= 60
 BARE = thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all check test conformance chaos nostd
+.PHONY: all check test conformance cpython chaos nostd
 
 all: check test nostd chaos
 
@@ -20,6 +20,11 @@ test:
 # The conformance list alone, with its numbers. CASE=part runs the cases with that in their name.
 conformance:
 	cargo test --package sanserve-conformance --test memory --test std -- --nocapture
+
+# CPython's own tests of http.server against the program. TEST=part runs those with that in their name.
+cpython:
+	cargo build --package sanserve
+	python3 conformance/cpython/run.py --cgi $(TEST)
 
 # Random and mutated requests, for CHAOS_SECONDS.
 chaos:
