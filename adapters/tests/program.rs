@@ -215,3 +215,36 @@ fn running_out_of_file_descriptors_passes() {
     program.signal(Signal::TERM);
     assert_eq!(program.ends().status.code(), Some(0));
 }
+
+#[test]
+fn scripts_run_where_the_options_say() {
+    let site = site();
+    // Written by another process: a file that this one has open for writing may be open in what
+    // other tests are just about to start, and then it cannot be run.
+    let write = r"for dir in cgi-bin own/bin; do
+            mkdir -p $dir
+            printf '#!/bin/sh\necho\necho $SERVER_PORT\n' >$dir/a.sh
+            chmod +x $dir/a.sh
+        done";
+    let mut shell = Command::new("sh");
+    let shell = shell.args(["-ec", write]).current_dir(site.path());
+    assert!(shell.status().unwrap().success());
+    for (options, runs) in [
+        (&[][..], [false, false]),
+        (&["--cgi"], [true, false]),
+        (&["--cgi-dir", "/own/bin/"], [false, true]),
+        (
+            &["--cgi-dir", "cgi-bin", "--cgi-dir", "own/bin"],
+            [true, true],
+        ),
+    ] {
+        let program = Program::serve(site.path(), options);
+        for (directory, runs) in ["cgi-bin", "own/bin"].into_iter().zip(runs) {
+            let reply = get(program.address(), &format!("/{directory}/a.sh"));
+            let port = format!("\n{}\n", program.address().port());
+            assert_eq!(reply.ends_with(&port), runs, "{options:?}: {reply}");
+        }
+        program.signal(Signal::INT);
+        program.ends();
+    }
+}
