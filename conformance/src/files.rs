@@ -7,7 +7,7 @@
 pub(crate) type DataFile = (&'static str, &'static str);
 
 /// The files of cases, in the order in which they are run.
-pub(crate) const CASES: [DataFile; 12] = [
+pub(crate) const CASES: [DataFile; 13] = [
     (
         "recorded-requestline_http10.case",
         include_str!("../cases/recorded-requestline_http10.case"),
@@ -39,6 +39,7 @@ pub(crate) const CASES: [DataFile; 12] = [
     ("framing.case", include_str!("../cases/framing.case")),
     ("content.case", include_str!("../cases/content.case")),
     ("connection.case", include_str!("../cases/connection.case")),
+    ("edges.case", include_str!("../cases/edges.case")),
     ("cgi.case", include_str!("../cases/cgi.case")),
     ("python.case", include_str!("../cases/python.case")),
 ];

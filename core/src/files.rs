@@ -133,7 +133,11 @@ impl Files {
         let Stage::Listing(listing) = &mut self.stage else {
             return Next::Done;
         };
-        listing.write(ex)
+        let next = listing.write(ex);
+        if next == Next::Done {
+            self.stage = Stage::Target;
+        }
+        next
     }
 }
 

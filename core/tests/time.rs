@@ -205,6 +205,7 @@ fn a_program_may_be_slow_but_not_silent() {
 fn a_program_is_not_to_blame_for_a_slow_reader() {
     let patience = Patience {
         grace: SECOND * 100,
+        rate: 10,
         ..Patience::default()
     };
     let config = Config {

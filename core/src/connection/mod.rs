@@ -158,6 +158,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// # Panics
     /// If the answer is of another kind than the want: a mistake in the adapter.
     pub fn step(&mut self, now: Now, got: Got<F>) -> Step<'_, F> {
+        self.pause(now.tick.saturating_sub(self.now.tick));
         self.now = now;
         self.hear(got);
         let by = loop {

@@ -132,16 +132,6 @@ impl<F, H: Handler> Connection<F, H> {
         self.since = self.now.tick;
         match mem::replace(&mut self.state, State::Closed) {
             State::Send(range) => {
-                // The peer is not to blame for a program's silence.
-                if matches!(
-                    self.source,
-                    Some(Source {
-                        kind: Kind::Program,
-                        ..
-                    })
-                ) {
-                    self.outward = None;
-                }
                 self.outbox.grew(n);
                 self.reply.frame(n, &mut self.outbox);
                 self.state = State::Send(range.start + n as u64..range.end);

@@ -33,10 +33,21 @@ fn too_slow(flow: &mut Option<Flow>, now: Duration, patience: &Patience) -> Dura
         last: now,
     });
     let earned = Duration::from_secs(moved / u64::from(patience.rate.max(1)));
-    (since + earned).min(last) + patience.grace
+    (since + earned).min(last).saturating_add(patience.grace)
 }
 
 impl<F, H: Handler> Connection<F, H> {
+    /// Stops the clock of each flow that was not waited for during the last `time`.
+    pub(super) fn pause(&mut self, time: Duration) {
+        let read = self.pending == Pending::Read;
+        let write = matches!(self.pending, Pending::Write | Pending::Copy);
+        for (flow, runs) in [(&mut self.inward, read), (&mut self.outward, write)] {
+            if let Some(flow) = flow.as_mut().filter(|_| !runs) {
+                (flow.since, flow.last) = (flow.since + time, flow.last + time);
+            }
+        }
+    }
+
     /// Until when the pending want makes sense.
     pub(super) fn deadline(&mut self) -> Option<Duration> {
         let patience = self.config.patience;
@@ -54,7 +65,7 @@ impl<F, H: Handler> Connection<F, H> {
             }
             (Pending::Start | Pending::Log | Pending::Shutdown | Pending::Close, _) => return None,
         };
-        Some(self.since + waits)
+        Some(self.since.saturating_add(waits))
     }
 
     /// The deadline of the pending want has passed.

@@ -1,0 +1,237 @@
+//! Where a connection begins, waits, holds back and ends: its bounds in time and in memory.
+
+mod drive;
+mod world;
+
+use std::time::Duration;
+
+use drive::{drive, holds, modern, no_files};
+use sanserve_core::{
+    Config, Event, Exchange, Files, Got, Handler, Limits, Meta, Next, Opened, from_fn,
+};
+use world::{BIG, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HELLO: &[u8] = b"GET /hello.txt HTTP/1.1\r\n\r\n";
+
+#[test] // reply start ignores earlier replies
+fn a_reply_is_taken_back_and_those_before_it_stay() {
+    let input = [HELLO, b"GET /short HTTP/1.1\r\n\r\n"].concat();
+    let mut world = World::new(modern(), Files::new(), &input);
+    world.run();
+    assert_eq!(
+        world.statuses(),
+        [
+            "HTTP/1.1 200 OK",
+            "HTTP/1.1 500 The file ended before its time"
+        ]
+    );
+}
+
+#[test] // Fill failed: no 500
+fn a_file_that_cannot_be_read_is_a_500() {
+    let said = drive(modern(), Files::new(), HELLO, |_| {
+        Got::Opened(Ok(Opened::File {
+            file: (),
+            meta: Meta {
+                len: 6,
+                modified: None,
+                executable: false,
+            },
+            sendable: false,
+        }))
+    });
+    assert!(said.text.starts_with("HTTP/1.1 500 "), "{}", said.text);
+}
+
+#[test] // finish() leaves an idle connection open
+fn finish_closes_an_idle_connection_at_once() {
+    let mut world = World::new(modern(), Files::new(), HELLO);
+    (world.half_close, world.finish_after) = (false, 1);
+    assert_eq!(world.run(), Duration::ZERO);
+    assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
+}
+
+#[test] // linger collects what comes
+fn what_comes_while_lingering_is_not_kept() {
+    let input = [b"GET /hello.txt HTTP/1.0\r\n\r\n", &vec![b'x'; 1 << 20][..]].concat();
+    let mut world = World::new(Config::default(), Files::new(), &input);
+    world.run();
+    assert!(
+        world.conn.allocated() < 32 * 1024,
+        "{}",
+        world.conn.allocated()
+    );
+}
+
+#[test] // linger deadline from before
+fn lingering_begins_when_the_reply_is_sent() {
+    let mut world = World::new(
+        Config::default(),
+        Files::new(),
+        b"GET /hello.txt HTTP/1.0\r\n\r\n",
+    );
+    (world.half_close, world.piece, world.write_takes) = (false, 40, SECOND);
+    let took = world.run();
+    assert!(world.writes > 3);
+    assert_eq!(
+        took,
+        SECOND * world.writes as u32 + Config::default().patience.linger
+    );
+}
+
+#[test] // since not set at Ask/Done
+fn the_file_system_has_its_own_time() {
+    let mut world = World::new(modern(), Files::new(), b"GET /hello.txt HT");
+    world = world.then(SECOND * 20, b"TP/1.1\r\n\r\n");
+    world.disk_takes = SECOND * 15;
+    world.run();
+    assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
+}
+
+#[test] // since not set after drain
+fn idle_time_begins_after_the_content() {
+    let head = b"GET /hello.txt HTTP/1.1\r\nContent-Length: 5\r\n\r\n";
+    let mut world = World::new(modern(), Files::new(), head);
+    world = world.then(SECOND * 25, b"hello");
+    world.half_close = false;
+    assert_eq!(world.run(), SECOND * 25 + modern().patience.idle);
+}
+
+#[test] // since not set at first byte of head
+fn the_time_of_a_head_begins_with_its_first_byte() {
+    let mut world = World::new(modern(), Files::new(), b"");
+    world.input.clear();
+    world = world.then(SECOND * 50, b"GET /hello.txt HT");
+    world = world.then(SECOND * 70, b"TP/1.1\r\n\r\n");
+    world.run();
+    assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
+}
+
+#[test] // 408 for a blank line
+fn an_empty_line_is_no_head_that_is_late() {
+    let mut world = World::new(modern(), Files::new(), &[HELLO, b"\r\n"].concat());
+    world.half_close = false;
+    world.run();
+    assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
+    assert_eq!(world.log.lines().count(), 1);
+}
+
+#[test] // Copy does not count for rate
+fn a_reader_of_a_file_sent_by_reference_may_be_as_slow() {
+    let mut world = World::new(
+        Config::default(),
+        Files::new(),
+        b"GET /sent HTTP/1.0\r\n\r\n",
+    );
+    (world.piece, world.write_takes) = (1_000, SECOND);
+    world.run();
+    assert!(world.output.ends_with(&BIG));
+}
+
+/// Reads all content, then replies with its length.
+struct Counter(usize);
+
+impl Handler for Counter {
+    fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
+        self.0 = 0;
+        Next::Body
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        if let Event::Data(bytes) = event {
+            self.0 += bytes.len();
+            return Next::Body;
+        }
+        ex.send_response(200);
+        ex.end_headers();
+        ex.write(self.0.to_string().as_bytes());
+        Next::Done
+    }
+}
+
+fn upload(expect: &str) -> World<Counter> {
+    let head = format!("POST / HTTP/1.1\r\nContent-Length: 100000\r\n{expect}\r\n");
+    let mut world = World::new(modern(), Counter(0), head.as_bytes());
+    for i in 1..=100 {
+        world = world.then(SECOND * i, &[b'x'; 1000]);
+    }
+    world.run();
+    world
+}
+
+#[test] // inward not counted
+fn content_that_comes_just_fast_enough_is_read() {
+    let world = upload("");
+    assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
+    assert!(world.text().contains("\r\n100000\r\n"));
+}
+
+#[test] // rest: log kept
+fn a_resting_connection_keeps_no_log() {
+    let line = format!("GET /hello.txt?{} HTTP/1.1\r\n\r\n", "x".repeat(60_000));
+    let mut world = World::new(modern(), Files::new(), line.as_bytes());
+    world.half_close = false;
+    world.run();
+    assert!(world.idle_bytes < 1024, "{}", world.idle_bytes);
+}
+
+#[test] // outbox bound for pipelined replies
+fn pipelined_replies_wait_for_room() {
+    let handler = from_fn(|ex| {
+        ex.send_response(200);
+        ex.send_header("Content-Length", 1000);
+        ex.end_headers();
+        ex.write(&[b'x'; 1000]);
+        Next::Done
+    });
+    let said = drive(
+        modern(),
+        handler,
+        &b"GET / HTTP/1.1\r\n\r\n".repeat(900),
+        no_files,
+    );
+    assert_eq!(said.text.matches("HTTP/1.1 200 OK").count(), 900);
+    assert!(said.most < Limits::default().outbox + 2000, "{}", said.most);
+}
+
+#[test] // outbox bound while body is read
+fn a_reply_to_content_waits_for_room() {
+    struct Loud;
+    impl Handler for Loud {
+        fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+            ex.send_response(200);
+            ex.end_headers();
+            Next::Body
+        }
+        fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+            match event {
+                Event::Data(_) => {
+                    ex.write(&[b'x'; 1000]);
+                    Next::Body
+                }
+                _ => Next::Done,
+            }
+        }
+    }
+    let mut input = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    input.extend(b"1\r\nx\r\n".repeat(3000));
+    input.extend(b"0\r\n\r\n");
+    let said = drive(modern(), Loud, &input, no_files);
+    assert!(said.text.ends_with("\r\n0\r\n\r\n"));
+    assert!(said.most < Limits::default().outbox + 2000, "{}", said.most);
+}
+
+#[test] // listing never flushes
+fn a_long_listing_goes_piece_by_piece() {
+    let names: Vec<_> = (0..5000).map(|i| format!("{i:050}").into_bytes()).collect();
+    let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+    let said = drive(
+        modern(),
+        Files::new(),
+        b"GET / HTTP/1.1\r\n\r\n",
+        holds(&names),
+    );
+    assert!(said.text.ends_with("</html>\n") && said.text.len() > 500_000);
+    assert!(said.most < Limits::default().outbox + 2000, "{}", said.most);
+}

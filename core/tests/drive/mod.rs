@@ -1,0 +1,102 @@
+//! A connection whose peer says all it has to say at once, with a file system of the test's own.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test uses its own part of this"
+)]
+
+use std::time::Duration;
+
+use sanserve_core::{
+    Ask, Config, Connection, Entry, Exchange, FsError, Got, Handler, Next, Now, Protocol, Want,
+    from_fn,
+};
+
+pub fn modern() -> Config {
+    Config {
+        protocol: Protocol::Http11,
+        ..Config::default()
+    }
+}
+
+/// What a connection did with a file system of the test's own.
+#[derive(Default)]
+pub struct Said {
+    pub text: String,
+    pub log: String,
+    /// The most that was written at once.
+    pub most: usize,
+}
+
+/// Carries a connection whose peer sends `input` and ends; files cannot be read.
+pub fn drive<H: Handler>(
+    config: Config,
+    handler: H,
+    input: &[u8],
+    fs: impl Fn(&Ask) -> Got<()>,
+) -> Said {
+    let (mut rest, mut said, mut got) = (input, Said::default(), Got::Nothing);
+    let mut conn = Connection::new(config, "192.0.2.1", handler);
+    let now = Now {
+        tick: Duration::ZERO,
+        unix: Some(0),
+    };
+    loop {
+        got = match conn.step(now, got).want {
+            Want::Read(into) => {
+                let n = rest.len().min(into.len());
+                into[..n].copy_from_slice(&rest[..n]);
+                rest = &rest[n..];
+                Got::Bytes(n)
+            }
+            Want::Write(from) => {
+                said.most = said.most.max(from.len());
+                said.text.extend(from.iter().map(|&byte| char::from(byte)));
+                Got::Bytes(from.len())
+            }
+            Want::Fill { .. } | Want::Copy { .. } => Got::Failed,
+            Want::Ask(ask) => fs(ask),
+            Want::Log(lines) => {
+                said.log += lines;
+                Got::Nothing
+            }
+            Want::Shutdown => Got::Nothing,
+            Want::Give { .. } => unreachable!("no program is run"),
+            Want::Close => return said,
+        };
+    }
+}
+
+pub fn no_files(_: &Ask) -> Got<()> {
+    Got::Opened(Err(FsError::NotFound))
+}
+
+pub fn entry(name: &[u8]) -> Entry {
+    Entry {
+        name: name.to_vec(),
+        directory: false,
+        link: false,
+    }
+}
+
+/// A root that holds these names and no index page.
+pub fn holds(names: &[&[u8]]) -> impl Fn(&Ask) -> Got<()> {
+    let entries: Vec<Entry> = names.iter().map(|name| entry(name)).collect();
+    move |ask| match ask {
+        Ask::Open(_) => Got::Opened(Err(FsError::NotFound)),
+        Ask::List(_) => Got::Listed(Ok(entries.clone())),
+        _ => unreachable!("no program is run"),
+    }
+}
+
+/// What a handler sends in reply to one request of HTTP/1.1.
+pub fn reply(handler: fn(&mut Exchange<'_>) -> Next) -> String {
+    drive(
+        modern(),
+        from_fn(handler),
+        b"GET / HTTP/1.1\r\n\r\n",
+        no_files,
+    )
+    .text
+}

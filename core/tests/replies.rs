@@ -1,0 +1,246 @@
+//! What leaves: framing, fields, pages, and the parts that they are made of.
+
+mod drive;
+mod world;
+
+use drive::{drive, holds, modern, no_files, reply};
+use sanserve_core::{
+    Ask, Buffer, Config, Event, Exchange, Files, FsError, Got, Handler, Limits, Next, Path,
+    from_fn,
+    wire::{Body, Head, Piece},
+};
+use world::{BIG, World};
+
+/// Opens what is asked for, reads the content of the request, and sends the file in chunks.
+struct Chunked;
+
+impl Handler for Chunked {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        Next::Open(Path::parse(ex.path()).expect("no NUL"))
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Opened(_, meta) => {
+                ex.send_response(200);
+                ex.send_header("X-Length", meta.len);
+                ex.end_headers();
+                Next::Send(0..meta.len)
+            }
+            _ => Next::Done,
+        }
+    }
+}
+
+#[test] // Copy within chunked framing
+fn a_file_in_chunks_is_not_sent_by_reference() {
+    let mut world = World::new(modern(), Chunked, b"GET /sent HTTP/1.1\r\n\r\n");
+    world.run();
+    let text = world.text();
+    let (_, mut rest) = text.split_once("\r\n\r\n").expect("a head");
+    let mut len = 0;
+    loop {
+        let (size, content) = rest.split_once("\r\n").expect("a chunk's size");
+        let size = usize::from_str_radix(size, 16).expect("hexadecimal");
+        assert_eq!(&content[size..size + 2], "\r\n");
+        (len, rest) = (len + size, &content[size + 2..]);
+        if size == 0 {
+            break;
+        }
+    }
+    assert_eq!((len, rest), (BIG.len(), ""));
+}
+
+#[test] // file closed by Next::Body
+fn an_open_file_stays_open_while_content_is_read() {
+    struct Late(bool);
+    impl Handler for Late {
+        fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
+            Next::Open(Path::parse("/hello.txt").expect("no NUL"))
+        }
+        fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+            match event {
+                Event::End if std::mem::replace(&mut self.0, true) => Next::Done,
+                Event::End => {
+                    ex.send_response(200);
+                    ex.send_header("Content-Length", 6);
+                    ex.end_headers();
+                    Next::Send(0..6)
+                }
+                _ => Next::Body,
+            }
+        }
+    }
+    let input = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi";
+    let mut world = World::new(modern(), Late(false), input);
+    world.run();
+    assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
+    assert!(world.output.ends_with(b"\r\n\r\nhello\n"));
+}
+
+#[test] // interim reply is final; Connection in interim reply
+fn an_interim_reply_is_followed_by_the_final_one() {
+    let handler = from_fn(|ex| {
+        ex.send_response(103);
+        ex.send_header("Link", "</a>");
+        ex.end_headers();
+        ex.send_response(204);
+        ex.end_headers();
+        Next::Done
+    });
+    let said = drive(
+        modern(),
+        handler,
+        b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
+        no_files,
+    );
+    let heads: Vec<_> = said.text.split_terminator("\r\n\r\n").collect();
+    assert_eq!(heads.len(), 2, "{}", said.text);
+    assert!(heads[0].starts_with("HTTP/1.1 103 ") && !heads[0].contains("Connection"));
+    assert!(heads[1].starts_with("HTTP/1.1 204 ") && heads[1].ends_with("\r\nConnection: close"));
+}
+
+#[test] // 204 with content
+fn a_204_has_no_content_and_says_so_by_nothing() {
+    let text = reply(|ex| {
+        ex.send_response(204);
+        ex.end_headers();
+        ex.write(b"dropped");
+        Next::Done
+    });
+    assert!(
+        text.ends_with("\r\n\r\n") && !text.contains("Transfer-Encoding"),
+        "{text}"
+    );
+}
+
+#[test] // 205 with page
+fn a_205_has_no_error_page() {
+    let text = reply(|ex| ex.send_error(205, "Reset Content"));
+    assert!(
+        text.starts_with("HTTP/1.1 205 ") && !text.contains("<html"),
+        "{text}"
+    );
+}
+
+#[test] // empty write ends chunks
+fn an_empty_write_is_no_chunk() {
+    let text = reply(|ex| {
+        ex.send_response(200);
+        ex.end_headers();
+        ex.write(b"");
+        ex.write(b"x");
+        Next::Done
+    });
+    assert!(
+        text.split_once("\r\n\r\n")
+            .is_some_and(|(_, rest)| rest == "1\r\nx\r\n0\r\n\r\n"),
+        "{text}"
+    );
+}
+
+#[test] // too much content; end_headers() forgotten; colon, NUL, beyond Latin-1 in a field
+fn more_mistakes_of_handlers_become_500() {
+    let says = |text: &str, what: &str| {
+        let line = text.lines().next().unwrap_or_default();
+        assert_eq!(line, format!("HTTP/1.1 500 The handler {what}"));
+    };
+    let much = reply(|ex| {
+        ex.send_response(200);
+        ex.send_header("Content-Length", 2);
+        ex.end_headers();
+        ex.write(b"abc");
+        Next::Done
+    });
+    says(&much, "wrote more than Content-Length");
+    let open = reply(|ex| {
+        ex.send_response(200);
+        Next::Done
+    });
+    says(&open, "did not call end_headers()");
+    fn field(ex: &mut Exchange<'_>, name: &str, value: &str) -> Next {
+        ex.send_response(200);
+        ex.send_header(name, value);
+        ex.end_headers();
+        Next::Done
+    }
+    let what = "gave send_header() what no field can hold";
+    says(&reply(|ex| field(ex, "X:y", "z")), what);
+    says(&reply(|ex| field(ex, "X", "a\0b")), what);
+    says(&reply(|ex| field(ex, "X", "\u{20ac}")), what);
+}
+
+#[test] // local offset sign
+fn log_lines_have_local_time() {
+    let config = Config {
+        local_offset: |_| 2 * 3600,
+        ..Config::default()
+    };
+    let said = drive(config, Files::new(), b"GET /x HTTP/1.0\r\n\r\n", no_files);
+    assert!(said.log.contains("[01/Jan/1970 02:00:00]"), "{}", said.log);
+}
+
+#[test] // forbidden index: next tried
+fn an_index_page_that_may_not_be_read_hides_the_directory() {
+    for error in [FsError::Forbidden, FsError::Broken] {
+        let said = drive(
+            modern(),
+            Files::new(),
+            b"GET / HTTP/1.1\r\n\r\n",
+            |ask| match ask {
+                Ask::Open(path) if path.file_name() == b"index.html" => Got::Opened(Err(error)),
+                Ask::Open(_) => Got::Opened(Err(FsError::NotFound)),
+                Ask::List(_) => Got::Listed(Ok(Vec::new())),
+                _ => unreachable!("no program is run"),
+            },
+        );
+        assert!(
+            said.text.starts_with("HTTP/1.1 404 File not found"),
+            "{}",
+            said.text
+        );
+    }
+}
+
+#[test] // tie of lower case; surrogate of 80..BF
+fn a_listing_has_its_order_and_its_links() {
+    let fs = holds(&[b"a", b"b", b"A", b"\x80.txt"]);
+    let said = drive(modern(), Files::new(), b"GET / HTTP/1.1\r\n\r\n", fs);
+    let links: Vec<_> = said
+        .text
+        .split("<a href=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next())
+        .collect();
+    assert_eq!(
+        links,
+        [Some("A"), Some("a"), Some("b"), Some("%ED%B2%80.txt")]
+    );
+    assert_eq!(sanserve_core::decode("%ED%B2%80.txt"), b"\x80.txt");
+}
+
+#[test] // truncate ignores start
+fn a_buffer_counts_from_what_is_left() {
+    let mut buffer = Buffer::new();
+    buffer.push(b"abcdef");
+    buffer.eat(2);
+    buffer.truncate(3);
+    assert_eq!(buffer.filled(), b"cde");
+    buffer.insert(1, b"XY");
+    assert_eq!(buffer.filled(), b"cXYde");
+}
+
+#[test] // left() known for a chunk
+fn what_is_left_of_chunked_content_is_not_known() {
+    let mut head = Head::new();
+    let input = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(head.parse(input, &Limits::default()), Ok(Some(input.len())));
+    let mut body = Body::of(&head).expect("chunked");
+    assert_eq!(body.next(b"5\r\nhel"), Ok(Piece::Skip(3)));
+    assert_eq!((body.next(b"hel"), body.left()), (Ok(Piece::Data(3)), None));
+}
+
+#[test] // NUL in path (a doctest of Path notices it)
+fn no_file_has_a_nul_in_its_name() {
+    assert_eq!(Path::parse("/a%00b"), None);
+}
