@@ -13,7 +13,7 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use sanserve::{Disk, ThreadingHTTPServer};
+use sanserve::{Disk, ThreadingHTTPServer, Tls};
 use sanserve_core::{Cgi, Config, Files, mime};
 
 pub(crate) use self::options::{Given, Options};
@@ -22,7 +22,13 @@ pub(crate) use self::options::{Given, Options};
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let disk = Disk::open(&options.directory).map_err(|error| error.to_string())?;
     let disk = disk.follow_symlinks(options.follow_symlinks);
+    let tls = tls(options)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let server = listen(&options.bind, options.port)?;
+    let server = match tls {
+        Some(tls) => server.tls(tls),
+        None => server,
+    };
     let address = server.server_address();
     signals::obey(server.stopper()).map_err(|error| error.to_string())?;
 
@@ -39,7 +45,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     } else {
         server
     };
-    announce(address);
+    announce(scheme, address);
     let files = files(options);
     if options.cgi || !options.cgi_directories.is_empty() {
         let scripts = scripts(options, files, address);
@@ -51,14 +57,25 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 }
 
 /// Says where it serves.
-fn announce(address: SocketAddr) {
+fn announce(scheme: &str, address: SocketAddr) {
     let (ip, port) = (address.ip(), address.port());
-    let banner = format!("Serving HTTP on {ip} port {port} (http://{address}/) ...\n");
+    let name = scheme.to_uppercase();
+    let banner = format!("Serving {name} on {ip} port {port} ({scheme}://{address}/) ...\n");
     if colour::wanted(&io::stdout()) {
         say(colour::banner(&banner));
     } else {
         say(banner);
     }
+}
+
+/// What HTTPS needs, if it is asked for.
+fn tls(options: &Options) -> Result<Option<Tls>, String> {
+    let Some(certfile) = &options.tls_cert else {
+        return Ok(None);
+    };
+    let (keyfile, password) = (options.tls_key.as_ref(), options.tls_password.as_deref());
+    let tls = Tls::load(certfile, keyfile, password);
+    tls.map(Some).map_err(|error| error.to_string())
 }
 
 /// Listens at the first address that `host` means.

@@ -63,6 +63,7 @@ impl Tls {
                 Error::InconsistentKeys(_) => {
                     format!("the key in {keyfile} is not that of the certificate in {certfile}")
                 }
+                Error::InvalidCertificate(_) => format!("{certfile} has a damaged certificate"),
                 error => format!("cannot use {certfile} with the key in {keyfile}: {error}"),
             };
             io::Error::new(ErrorKind::InvalidData, message)

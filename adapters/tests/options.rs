@@ -40,6 +40,27 @@ fn what_cannot_be_is_said_in_one_line() {
         (2, &["0", "1"], "unexpected argument '1'"),
         (2, &["-p", "HTTP/2"], "HTTP/1.0 or HTTP/1.1"),
         (2, &["--nope"], "unexpected argument '--nope'"),
+        (
+            2,
+            &["--tls-key", "key"],
+            "--tls-key requires --tls-cert to be set",
+        ),
+        (
+            2,
+            &["--tls-password-file", "file"],
+            "--tls-password-file requires --tls-cert to be set",
+        ),
+        (
+            2,
+            &["--tls-cert", "cert", "--tls-password-file", "/nope"],
+            "Failed to read TLS password file: /nope: ",
+        ),
+        (1, &["0", "--tls-cert", "/nope"], "there is no file /nope"),
+        (
+            1,
+            &["0", "--tls-cert", "Cargo.toml"],
+            "Cargo.toml has no certificate in it",
+        ),
         (2, &["--bind"], "a value is required for '--bind"),
         (2, &["-H"], "a value is required for '--header"),
         (2, &["-H", "A"], "a field is a name and a value"),
@@ -74,7 +95,7 @@ fn what_cannot_be_is_said_in_one_line() {
 fn help_fits_a_screen_and_has_examples() {
     let (status, help, stderr) = run(&["--help"]);
     assert_eq!((status, &*stderr), (Some(0), ""));
-    assert!(help.lines().count() <= 24, "{help}");
+    assert!(help.lines().count() <= 27, "{help}");
     assert!(
         help.lines().all(|line| line.chars().count() <= 80),
         "{help}"

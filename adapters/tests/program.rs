@@ -4,7 +4,9 @@
 mod peer;
 mod running;
 
+use std::io::{Read, Write};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
@@ -247,4 +249,37 @@ fn scripts_run_where_the_options_say() {
         program.signal(Signal::INT);
         program.ends();
     }
+}
+
+#[test]
+fn a_certificate_makes_it_https() {
+    let site = site();
+    let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+    let file = |name: &str, text: String| {
+        let path = site.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let cert = file("cert.pem", made.cert.pem());
+    let key = file("key.pem", made.signing_key.serialize_pem());
+    let password = file("password", " none is needed\n".into());
+    let options = ["-b", "127.0.0.1", "--tls-cert", &cert, "--tls-key", &key];
+    let more = ["--tls-password-file", &password];
+    let program = Program::serve(site.path(), &[&options[..], &more].concat());
+    let port = program.address().port();
+    let banner =
+        format!("Serving HTTPS on 127.0.0.1 port {port} (https://127.0.0.1:{port}/) ...\n");
+    assert_eq!(program.banner, banner);
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let config = rustls::ClientConfig::builder().with_root_certificates(roots);
+    let (config, name) = (Arc::new(config.with_no_client_auth()), "localhost");
+    let client = rustls::ClientConnection::new(config, name.try_into().unwrap()).unwrap();
+    let mut stream = rustls::StreamOwned::new(client, connect(program.address()));
+    stream.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    assert!(reply.ends_with("\r\n\r\nhello\n"), "{reply}");
+    program.signal(Signal::INT);
+    assert_eq!(program.ends().status.code(), Some(0));
 }

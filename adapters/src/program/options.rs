@@ -1,6 +1,7 @@
 //! [`Options`]: the command line.
 
 use std::env;
+use std::fs;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -30,7 +31,23 @@ pub(crate) struct Options {
     #[arg(short, long, value_name = "VERSION", default_value = "HTTP/1.0", value_parser = protocol)]
     pub(crate) protocol: Protocol,
 
-    /// Follow symbolic links also out of the directory
+    /// Serve over HTTPS, with this certificate
+    #[arg(long, value_name = "PATH")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// Its private key, if that is in another file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Password of the key, if that is encrypted
+    #[arg(long, value_name = "PATH")]
+    pub(crate) tls_password_file: Option<PathBuf>,
+
+    /// What that file says.
+    #[arg(skip)]
+    pub(crate) tls_password: Option<String>,
+
+    /// Follow links also out of the directory
     #[arg(long)]
     pub(crate) follow_symlinks: bool,
 
@@ -70,7 +87,7 @@ impl Options {
     /// Reads the command line of this process.
     pub(crate) fn read() -> Given {
         let error = match Options::try_parse_from(field::join(env::args_os())) {
-            Ok(options) => return Given::Options(options),
+            Ok(options) => return options.complete().unwrap_or_else(Given::Mistake),
             Err(error) => error,
         };
         let text = error.render().to_string();
@@ -85,6 +102,25 @@ impl Options {
         };
         let line = line.unwrap_or_default().replace(char::is_control, "?");
         Given::Mistake(format!("{line} (sanserve --help shows what can be)"))
+    }
+
+    /// Looks at what the options say together, and reads the password. The lines are Python's.
+    fn complete(mut self) -> Result<Given, String> {
+        let alone = self.tls_cert.is_none();
+        if alone && self.tls_key.is_some() {
+            return Err("--tls-key requires --tls-cert to be set".into());
+        }
+        if let Some(path) = &self.tls_password_file {
+            if alone {
+                return Err("--tls-password-file requires --tls-cert to be set".into());
+            }
+            let text = fs::read_to_string(path).map_err(|error| {
+                let name = path.display();
+                format!("Failed to read TLS password file: {name}: {error}")
+            })?;
+            self.tls_password = Some(text.trim().to_owned());
+        }
+        Ok(Given::Options(self))
     }
 }
 

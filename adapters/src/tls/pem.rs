@@ -27,15 +27,13 @@ pub(super) fn key(path: &Path, password: Option<&str>) -> io::Result<PrivateKeyD
     let bytes = read(path)?;
     let text = String::from_utf8_lossy(&bytes);
     if text.contains("Proc-Type: 4,ENCRYPTED") {
-        let name = path.display();
-        let how = format!("convert it by: openssl pkcs8 -topk8 -in {name} -out NEW");
-        return Err(wrong(path, &format!("has a key in an old form, {how}")));
+        return Err(wrong(path, &foreign(path)));
     }
     if let Some(pem) = encrypted(&text) {
         let Some(password) = password else {
             return Err(wrong(path, "has an encrypted key, which needs a password"));
         };
-        return decrypt(pem, password).map_err(|what| wrong(path, what));
+        return decrypt(pem, password, path);
     }
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
         Error::NoItemsFound => wrong(path, "has no private key in it"),
@@ -49,18 +47,31 @@ fn encrypted(text: &str) -> Option<&str> {
     Some(from.find(END).map_or(from, |at| &from[..at + END.len()]))
 }
 
-fn decrypt(pem: &str, password: &str) -> Result<PrivateKeyDer<'static>, &'static str> {
-    let (_, document) = SecretDocument::from_pem(pem).map_err(|_| "has a damaged key")?;
+/// The key, or why there is none.
+fn decrypt(pem: &str, password: &str, path: &Path) -> io::Result<PrivateKeyDer<'static>> {
+    let (_, document) =
+        SecretDocument::from_pem(pem).map_err(|_| wrong(path, "has a damaged key"))?;
     let info = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
-        .map_err(|_| "has a key that is encrypted in an unknown way")?;
+        .map_err(|_| wrong(path, &foreign(path)))?;
     let key = info.decrypt(password).map_err(|error| match error {
         // By chance a wrong password may give something that is no key.
         pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed)
         | pkcs8::Error::Asn1(_)
-        | pkcs8::Error::KeyMalformed(_) => "has an encrypted key, and the password is wrong",
-        _ => "has a key that is encrypted in an unknown way",
+        | pkcs8::Error::KeyMalformed(_) => {
+            wrong(path, "has an encrypted key, and the password is wrong")
+        }
+        _ => wrong(path, &foreign(path)),
     })?;
     Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
+}
+
+/// What to do about a key that OpenSSL knows how to decrypt, and nobody here.
+fn foreign(path: &Path) -> String {
+    let name = path.display();
+    format!(
+        "has a key that is encrypted in an old way, \
+         convert it by: openssl pkey -aes256 -in {name} -out NEW"
+    )
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -62,7 +62,8 @@ impl Program {
             .split(['(', ')'])
             .nth(1)
             .expect("the banner has a URL");
-        let address = url.trim_start_matches("http://").trim_end_matches('/');
+        let (_, address) = url.split_once("://").expect("a URL has a scheme");
+        let address = address.trim_end_matches('/');
         let mut address: SocketAddr = address.parse().unwrap();
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());
