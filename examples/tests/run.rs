@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 /// An example at work; it ends with the test.
 struct Program {
@@ -19,11 +20,8 @@ impl Program {
         BufReader::new(stdout)
             .read_line(&mut line)
             .expect("it prints its address");
-        let address = line
-            .trim()
-            .trim_start_matches("http://")
-            .trim_end_matches('/')
-            .into();
+        let (_, address) = line.trim().split_once("://").expect("it is a URL");
+        let address = address.trim_end_matches('/').into();
         Program { child, address }
     }
 
@@ -60,6 +58,31 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+#[test]
+fn https_serves_the_current_directory() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let made = rcgen::generate_simple_self_signed(["localhost".into()]).expect("a certificate");
+    let write = |name: &str, text: String| {
+        std::fs::write(folder.path().join(name), text).expect("a file of ours");
+    };
+    write("cert.pem", made.cert.pem());
+    write("key.pem", made.signing_key.serialize_pem());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_https"));
+    command.args(["cert.pem", "key.pem"]);
+    let program = Program::start(command.current_dir(folder.path()));
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).expect("the same");
+    let config = rustls::ClientConfig::builder().with_root_certificates(roots);
+    let config = Arc::new(config.with_no_client_auth());
+    let name = "localhost".try_into().expect("a name");
+    let client = rustls::ClientConnection::new(config, name).expect("a good configuration");
+    let mut stream = rustls::StreamOwned::new(client, program.connect());
+    write!(stream, "GET /cert.pem HTTP/1.0\r\n\r\n").expect("it reads");
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).expect("it answers");
+    assert!(reply.ends_with(&made.cert.pem()), "{reply}");
 }
 
 #[test]

@@ -1,0 +1,22 @@
+//! The current directory over HTTPS: a certificate, its key, and a server that is told of them.
+//!
+//! `cargo run -p sanserve-examples --bin https -- cert.pem key.pem`, then open the address that it
+//! prints. Both are made by `openssl req -x509 -newkey rsa -nodes -keyout key.pem -out cert.pem`.
+
+use std::env;
+use std::io;
+
+use sanserve::{Disk, ThreadingHTTPSServer, Tls};
+use sanserve_core::{Config, Files};
+
+fn main() -> io::Result<()> {
+    let mut args = env::args_os().skip(1);
+    let Some(certfile) = args.next() else {
+        return Err(io::Error::other("it wants a certificate and its key"));
+    };
+    let tls = Tls::load(certfile, args.next(), None)?;
+    let server = ThreadingHTTPSServer::bind("127.0.0.1:0", tls)?;
+    println!("https://{}/", server.server_address());
+    server.serve_forever(&Disk::open(".")?, Config::default(), Files::new);
+    Ok(())
+}
