@@ -316,41 +316,12 @@ fn one_after_the_other_all_are_served() {
 }
 
 #[test]
-fn one_connection_is_handled_and_no_further_one() {
-    let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let server = server.log(|_| ());
-    let address = server.server_address();
-    assert_eq!(address.port(), server.server_port());
-    let gone = || from_fn(|ex| ex.send_error(410, "Gone"));
-    for _ in 0..2 {
-        let (first, second) = (connect(address), connect(address));
-        ask(&first, "/");
-        server.handle_request(&NoFiles, Config::default(), gone);
-        assert!(head(&first).starts_with("HTTP/1.0 410 Gone\r\n"));
-        drop(second);
-        server.handle_request(&NoFiles, Config::default(), gone);
-    }
-    server.stopper().shutdown(LONG);
-    server.handle_request(&NoFiles, Config::default(), gone);
-}
-
-#[test]
 fn no_files_are_found_where_there_are_none() {
     let running = Running::start(server(), |server, _, config| {
         server.serve_forever(&NoFiles, config, Files::new);
     });
     assert!(get(running.address, "/").starts_with("HTTP/1.1 404 "));
     running.stop(LONG);
-}
-
-#[test]
-fn the_first_address_that_can_be_had_is_taken() {
-    let taken = server();
-    let addresses = [taken.server_address(), (Ipv4Addr::LOCALHOST, 0).into()];
-    let other = ThreadingHTTPServer::bind(&addresses[..]).unwrap();
-    assert_ne!(other.server_port(), taken.server_port());
-    assert!(ThreadingHTTPServer::bind(&addresses[..1]).is_err());
-    assert!(ThreadingHTTPServer::bind(&addresses[..0]).is_err());
 }
 
 #[test]

@@ -1,85 +1,23 @@
-//! HTTPS: keys, handshakes, replies, and clients that do not keep to it.
+//! HTTPS: handshakes, replies, and clients that do not keep to it.
 
+mod pair;
 mod peer;
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pair::{Pair, Stream};
 use peer::{BIG, LONG, connect, hello, site};
-use pkcs8::der::asn1::OctetStringRef;
-use pkcs8::pkcs5::pbes2::Parameters;
-use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, SecretDocument};
-use rcgen::CertifiedKey;
-use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use rustls::{ProtocolVersion, SupportedProtocolVersion};
+use rustls::{ProtocolVersion, StreamOwned};
 use sanserve::{Disk, HTTPSServer, NoFiles, Stopper, ThreadingHTTPSServer, Tls};
 use sanserve::{HTTPServer, ThreadingHTTPServer};
 use sanserve_core::{Config, Files, Patience, Protocol, from_fn};
 use tempfile::TempDir;
-
-type Stream = StreamOwned<ClientConnection, TcpStream>;
-
-/// A certificate and its key, in files.
-struct Pair {
-    folder: TempDir,
-    root: CertificateDer<'static>,
-    key: Vec<u8>,
-}
-
-impl Pair {
-    fn new() -> Pair {
-        let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
-        let CertifiedKey { cert, signing_key } = made;
-        let folder = TempDir::new().unwrap();
-        fs::write(folder.path().join("cert.pem"), cert.pem()).unwrap();
-        fs::write(folder.path().join("key.pem"), signing_key.serialize_pem()).unwrap();
-        Pair {
-            folder,
-            root: cert.der().clone(),
-            key: signing_key.serialize_der(),
-        }
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn tls(&self) -> Tls {
-        Tls::load(self.file("cert.pem"), Some(self.file("key.pem")), None).unwrap()
-    }
-
-    fn load(&self, keyfile: &str, password: Option<&str>) -> Result<Tls, String> {
-        let keyfile = self.file(keyfile);
-        Tls::load(self.file("cert.pem"), Some(keyfile), password).map_err(|e| e.to_string())
-    }
-
-    fn client(
-        &self,
-        version: &'static SupportedProtocolVersion,
-        alpn: &[&str],
-    ) -> ClientConnection {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.root.clone()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let config = config.with_protocol_versions(&[version]).unwrap();
-        let config = config.with_root_certificates(roots);
-        let mut config = config.with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap()
-    }
-
-    fn connect(&self, to: SocketAddr) -> Stream {
-        StreamOwned::new(self.client(&TLS13, &[]), connect(to))
-    }
-}
 
 /// A server on a thread of its own, which ends with this.
 struct Running {
@@ -232,84 +170,6 @@ fn one_connection_is_handled_in_turn() {
     });
     let reply = client.join().unwrap().unwrap();
     assert!(reply.starts_with(b"HTTP/1.0 410 Gone\r\n"));
-}
-
-#[test]
-fn an_encrypted_key_wants_its_password() {
-    let pair = Pair::new();
-    let ways = [
-        Parameters::generate_pbkdf2_sha256_aes256cbc(2048, &[7; 16], [9; 16]).unwrap(),
-        Parameters::generate_pbkdf2_sha256_aes128cbc(2048, &[7; 8], [9; 16]).unwrap(),
-    ];
-    for way in ways {
-        let data = way.encrypt("secret", &pair.key).unwrap();
-        let info = EncryptedPrivateKeyInfoRef {
-            encryption_algorithm: way.into(),
-            encrypted_data: OctetStringRef::new(&data).unwrap(),
-        };
-        let document = SecretDocument::try_from(&info).unwrap();
-        let pem = document.to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF);
-        fs::write(pair.file("secret.pem"), pem.unwrap()).unwrap();
-        let running = Running::tls(pair.load("secret.pem", Some("secret")).unwrap());
-        hello_over(&mut pair.connect(running.address));
-        for (password, words) in [
-            (Some("wrong"), "password is wrong"),
-            (None, "needs a password"),
-        ] {
-            let error = pair.load("secret.pem", password).unwrap_err();
-            assert!(
-                error.contains("secret.pem") && error.contains(words),
-                "{error}"
-            );
-        }
-    }
-    // A password too much does no harm, and both may stand in one file.
-    pair.load("key.pem", Some("secret")).unwrap();
-    let both = [pair.file("cert.pem"), pair.file("key.pem")].map(|file| fs::read(file).unwrap());
-    fs::write(pair.file("both.pem"), both.concat()).unwrap();
-    Tls::load(pair.file("both.pem"), None, None).unwrap();
-}
-
-#[test]
-fn what_is_wrong_with_a_file_is_said() {
-    let (pair, other) = (Pair::new(), Pair::new());
-    let text = |name, text: &str| fs::write(pair.file(name), text).unwrap();
-    text(
-        "old.pem",
-        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n",
-    );
-    text("cut.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n");
-    text(
-        "cut-secret.pem",
-        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n",
-    );
-    fs::copy(other.file("key.pem"), pair.file("other.pem")).unwrap();
-    let keys = [
-        ("nope.pem", "there is no file"),
-        ("old.pem", "convert it by: openssl pkey"),
-        ("cut.pem", "is not a good PEM file"),
-        ("cut-secret.pem", "has a damaged key"),
-        ("cert.pem", "has no private key in it"),
-        ("other.pem", "is not that of the certificate in"),
-    ];
-    for (name, words) in keys {
-        let error = pair.load(name, Some("secret")).unwrap_err();
-        assert!(error.contains(name) && error.contains(words), "{error}");
-        assert_eq!(error.lines().count(), 1, "{error}");
-    }
-    text(
-        "damaged.pem",
-        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-    );
-    for (name, words) in [
-        ("nope.pem", "there is no file"),
-        ("key.pem", "has no certificate in it"),
-        ("damaged.pem", "has a damaged certificate"),
-    ] {
-        let error = Tls::load(pair.file(name), Some(pair.file("key.pem")), None).unwrap_err();
-        let error = error.to_string();
-        assert!(error.contains(name) && error.contains(words), "{error}");
-    }
 }
 
 #[test]
