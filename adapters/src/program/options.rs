@@ -59,7 +59,7 @@ pub(crate) struct Options {
     #[arg(short = 'H', long = "header", value_name = "NAME VALUE", value_parser = Field::parse)]
     pub(crate) headers: Vec<Field>,
 
-    /// Media type of files whose names do not tell it
+    /// Media type where a name does not tell it
     #[arg(long, value_name = "TYPE", value_parser = media_type)]
     #[arg(default_value = "application/octet-stream", hide_default_value = true)]
     pub(crate) content_type: String,
