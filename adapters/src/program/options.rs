@@ -19,7 +19,7 @@ pub(crate) struct Options {
     #[arg(default_value = "8000", value_parser = port, allow_negative_numbers = true)]
     pub(crate) port: u16,
 
-    /// Address or name to listen at
+    /// Address or name to serve at
     #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0")]
     pub(crate) bind: String,
 
