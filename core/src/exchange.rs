@@ -126,8 +126,14 @@ impl<'a> Exchange<'a> {
     /// Adds a field to the head.
     ///
     /// A line break, a NUL or a character above U+00FF in it is a mistake that the peer gets to see
-    /// as a 500, and nothing of it.
+    /// as a 500, and nothing of it. So is a `Content-Length` that is not one number, and any
+    /// `Transfer-Encoding`: [`end_headers`](Self::end_headers) decides that.
     pub fn send_header(&mut self, name: &str, value: impl Display) {
+        if name.eq_ignore_ascii_case("transfer-encoding") {
+            return self
+                .reply
+                .blame("gave a Transfer-Encoding, which is decided by end_headers()");
+        }
         self.field(name, &value);
     }
 
@@ -147,9 +153,16 @@ impl<'a> Exchange<'a> {
         }
         let value = self.outbox.filled()[start + name.len() + 2..].trim_ascii();
         if name.eq_ignore_ascii_case("content-length") {
-            self.reply.length = str::from_utf8(value)
+            let digits = value.iter().all(u8::is_ascii_digit);
+            let number = str::from_utf8(value)
                 .ok()
                 .and_then(|value| value.parse().ok());
+            match number.filter(|_| digits && self.reply.length.is_none()) {
+                Some(length) => self.reply.length = Some(length),
+                None => self
+                    .reply
+                    .blame("gave a Content-Length that is not one number"),
+            }
         } else if name.eq_ignore_ascii_case("connection") {
             self.reply.connection = true;
             self.reply.close |= value.eq_ignore_ascii_case(b"close");
@@ -179,7 +192,7 @@ impl<'a> Exchange<'a> {
             None => Framing::Close,
         };
         match framing {
-            Framing::Chunked => self.send_header("Transfer-Encoding", "chunked"),
+            Framing::Chunked => self.field("Transfer-Encoding", &"chunked"),
             Framing::Close => self.reply.close = true,
             _ => {}
         }

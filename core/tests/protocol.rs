@@ -188,6 +188,32 @@ fn a_handlers_mistakes_become_500_and_are_named() {
         Next::Done
     });
     assert_eq!(twice, says("called send_response() twice"));
+    for length in ["+5", "five", "5, 5", ""] {
+        let world = run(
+            modern(),
+            || {
+                from_fn(move |ex: &mut Exchange<'_>| {
+                    ex.send_response(200);
+                    ex.send_header("Content-Length", length);
+                    ex.end_headers();
+                    Next::Done
+                })
+            },
+            b"GET / HTTP/1.1\r\n\r\n",
+        );
+        let named = says("gave a Content-Length that is not one number");
+        assert_eq!(world.statuses(), [named], "{length:?}");
+    }
+    let coded = blame(|ex| {
+        ex.send_response(200);
+        ex.send_header("Transfer-Encoding", "gzip");
+        ex.end_headers();
+        Next::Done
+    });
+    assert_eq!(
+        coded,
+        says("gave a Transfer-Encoding, which is decided by end_headers()")
+    );
     let early = blame(|ex| {
         ex.write(b"x");
         Next::Done
