@@ -9,7 +9,7 @@ use drive::{drive, holds, modern, no_files};
 use sanserve_core::{
     Config, Event, Exchange, Files, Got, Handler, Limits, Meta, Next, Opened, from_fn,
 };
-use world::{BIG, World};
+use world::{BIG, Counter, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HELLO: &[u8] = b"GET /hello.txt HTTP/1.1\r\n\r\n";
@@ -127,27 +127,6 @@ fn a_reader_of_a_file_sent_by_reference_may_be_as_slow() {
     (world.piece, world.write_takes) = (1_000, SECOND);
     world.run();
     assert!(world.output.ends_with(&BIG));
-}
-
-/// Reads all content, then replies with its length.
-struct Counter(usize);
-
-impl Handler for Counter {
-    fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
-        self.0 = 0;
-        Next::Body
-    }
-
-    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        if let Event::Data(bytes) = event {
-            self.0 += bytes.len();
-            return Next::Body;
-        }
-        ex.send_response(200);
-        ex.end_headers();
-        ex.write(self.0.to_string().as_bytes());
-        Next::Done
-    }
 }
 
 fn upload(expect: &str) -> World<Counter> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sanserve_core::{
     Config, Connection, Event, Exchange, Files, Handler, Next, Path, Patience, Program, Protocol,
 };
-use world::{BIG, World};
+use world::{BIG, Counter, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -121,27 +121,6 @@ fn a_reader_that_is_just_fast_enough_gets_everything() {
     let took = world.run();
     assert!(took > SECOND * 1_000);
     assert!(world.output.ends_with(&BIG));
-}
-
-/// Reads all content, then replies with its length.
-struct Counter(usize);
-
-impl Handler for Counter {
-    fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
-        self.0 = 0;
-        Next::Body
-    }
-
-    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        if let Event::Data(bytes) = event {
-            self.0 += bytes.len();
-            return Next::Body;
-        }
-        ex.send_response(200);
-        ex.end_headers();
-        ex.write(self.0.to_string().as_bytes());
-        Next::Done
-    }
 }
 
 #[test]

@@ -249,16 +249,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// Replies to a request that cannot be understood, and closes.
     fn refuse(&mut self, bad: Bad) -> Option<Pending> {
         self.reply = Reply::new(self.outbox.len(), true);
-        self.send_bad(bad);
-        self.go(State::Closing)
-    }
-
-    fn send_bad(&mut self, bad: Bad) {
-        let (_, mut ex) = self.exchange();
-        let explanation = bad
-            .explanation()
-            .unwrap_or(status::explanation(bad.status()));
-        ex.send_error_with(bad.status(), ex.head.complaint(bad), explanation);
+        self.abandon_bad(bad)
     }
 
     /// Gives up a reply: in its place comes an error, if none of it has left, else the connection
@@ -277,7 +268,11 @@ impl<F, H: Handler> Connection<F, H> {
     /// Gives up a reply because of the content of its request.
     fn abandon_bad(&mut self, bad: Bad) -> Option<Pending> {
         if self.reply.take_back(&mut self.outbox) {
-            self.send_bad(bad);
+            let (_, mut ex) = self.exchange();
+            let explanation = bad
+                .explanation()
+                .unwrap_or(status::explanation(bad.status()));
+            ex.send_error_with(bad.status(), ex.head.complaint(bad), explanation);
             return self.go(State::Closing);
         }
         self.go(State::Closed)

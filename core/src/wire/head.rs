@@ -114,8 +114,7 @@ impl Head {
             return Err(Bad::LineTooLong);
         }
         if newline.is_none() {
-            // A lone CR may yet turn out to be half of an empty line.
-            self.search = Search::Line(if input == b"\r" { 0 } else { end });
+            self.search = Search::Line(end);
             return Ok(None);
         }
         let line = &input[start..end - 1];

@@ -10,8 +10,8 @@
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Entry, FileSystem, FsError, Got, Handler, Meta, Now, Opened, Path, Program,
-    Step, Want,
+    Config, Connection, Entry, Event, Exchange, FileSystem, FsError, Got, Handler, Meta, Next, Now,
+    Opened, Path, Program, Step, Want,
 };
 
 /// A connection and everything around it.
@@ -273,4 +273,25 @@ fn read(
         input.remove(0);
     }
     Some(n)
+}
+
+/// Reads all content, then replies with its length.
+pub struct Counter(pub usize);
+
+impl Handler for Counter {
+    fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
+        self.0 = 0;
+        Next::Body
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        if let Event::Data(bytes) = event {
+            self.0 += bytes.len();
+            return Next::Body;
+        }
+        ex.send_response(200);
+        ex.end_headers();
+        ex.write(self.0.to_string().as_bytes());
+        Next::Done
+    }
 }
