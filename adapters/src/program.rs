@@ -14,8 +14,9 @@ use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use sanserve::{Disk, ThreadingHTTPServer, Tls};
-use sanserve_core::{Cgi, Config, Files, mime};
+use sanserve_core::{Cgi, Config, Files, log, mime};
 
+use self::options::LogFormat;
 pub(crate) use self::options::{Given, Options};
 
 /// Serves until a signal ends it. The error is a line for the user.
@@ -35,12 +36,17 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     zone::read();
     let config = Config {
         protocol: options.protocol,
+        log_format: match options.log_format {
+            LogFormat::Python => log::python,
+            LogFormat::Combined => log::combined,
+            LogFormat::Json => log::json,
+        },
         local_offset: zone::local_offset,
         ..Config::default()
     };
     let server = if options.quiet {
         server.log(|_| ())
-    } else if colour::wanted(&io::stderr()) {
+    } else if options.log_format == LogFormat::Python && colour::wanted(&io::stderr()) {
         server.log(|lines| sanserve::std::stderr(&colour::log(lines)))
     } else {
         server

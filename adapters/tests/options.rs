@@ -39,6 +39,11 @@ fn what_cannot_be_is_said_in_one_line() {
         (2, &["http"], "from 0 to 65535"),
         (2, &["0", "1"], "unexpected argument '1'"),
         (2, &["-p", "HTTP/2"], "HTTP/1.0 or HTTP/1.1"),
+        (
+            2,
+            &["--log-format", "xml"],
+            "[possible values: python, combined, json]",
+        ),
         (2, &["--nope"], "unexpected argument '--nope'"),
         (
             2,
@@ -93,20 +98,18 @@ fn what_cannot_be_is_said_in_one_line() {
 
 #[test]
 fn help_fits_a_screen_and_has_examples() {
-    let (status, help, stderr) = run(&["--help"]);
+    let (status, short, stderr) = run(&["-h"]);
     assert_eq!((status, &*stderr), (Some(0), ""));
-    assert!(help.lines().count() <= 27, "{help}");
-    assert!(
-        help.lines().all(|line| line.chars().count() <= 80),
-        "{help}"
-    );
-    assert!(
-        help.lines()
-            .filter(|line| line.starts_with("  sanserve"))
-            .count()
-            == 3,
-        "{help}"
-    );
+    assert!(short.lines().count() <= 27, "{short}");
+    let (status, long, stderr) = run(&["--help"]);
+    assert_eq!((status, &*stderr), (Some(0), ""));
+    assert!(long.contains("--log-format"), "{long}");
+    for help in [short, long] {
+        let wide = help.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(wide, None);
+        let examples = help.lines().filter(|line| line.starts_with("  sanserve"));
+        assert_eq!(examples.count(), 3, "{help}");
+    }
     let version = format!("sanserve {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(run(&["--version"]), (Some(0), version, String::new()));
 }

@@ -59,6 +59,30 @@ fn it_listens_everywhere_and_quietly_if_told_to() {
 }
 
 #[test]
+fn the_log_has_the_format_that_is_asked_for() {
+    let site = site();
+    for (format, start, end) in [
+        (
+            "combined",
+            "127.0.0.1 - - [",
+            "] \"GET /a.txt HTTP/1.0\" 200 6 \"-\" \"-\"\n",
+        ),
+        (
+            "json",
+            "{\"time\":\"",
+            ",\"client\":\"127.0.0.1\",\"request\":",
+        ),
+    ] {
+        let program = Program::serve(site.path(), &["--log-format", format]);
+        get(program.address(), "/a.txt");
+        program.signal(Signal::TERM);
+        let log = program.ends().stderr;
+        assert!(log.starts_with(start) && log.contains(end), "{log}");
+        assert_eq!(log.lines().count(), 1, "{log}");
+    }
+}
+
+#[test]
 fn brackets_stand_around_ipv6_in_the_url_only() {
     let site = site();
     for (bind, url) in [("::1", "[::1]"), ("::", "[::]")] {

@@ -6,6 +6,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::ErrorPage;
+use crate::log::{self, LogFormat};
 
 /// What a connection is told when it is made. `Copy`, so that it needs no lock and no lifetime.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub struct Config {
     pub error_page: fn(&ErrorPage<'_>, &mut dyn fmt::Write) -> fmt::Result,
     /// The media type of that page.
     pub error_content_type: &'static str,
+    /// How log lines look; as CPython's if nothing is said.
+    pub log_format: LogFormat,
     /// How many seconds local time is ahead of UTC at that moment, for the time in log lines.
     pub local_offset: fn(unix: i64) -> i32,
     /// How much is taken from the peer.
@@ -95,6 +98,7 @@ impl Default for Config {
             server: concat!("sanserve/", env!("CARGO_PKG_VERSION")),
             error_page: |page, out| write!(out, "{page}"),
             error_content_type: "text/html;charset=utf-8",
+            log_format: log::python,
             local_offset: |_| 0,
             limits: Limits::default(),
             patience: Patience::default(),

@@ -64,6 +64,18 @@ pub fn format_log(local: i64) -> [u8; 20] {
     out
 }
 
+/// `1970-01-01T00:00:00Z`, as RFC 3339 has it, for Unix seconds in the years 0 to 9999.
+pub fn format_utc(unix: i64) -> [u8; 20] {
+    let (days, second) = days_and_second(unix);
+    let (year, month, day) = civil_from_days(days);
+    let mut out = *b"1970-01-01T00:00:00Z";
+    put_number(&mut out[0..4], year);
+    put_number(&mut out[5..7], month);
+    put_number(&mut out[8..10], day);
+    put_clock(&mut out[11..19], second);
+    out
+}
+
 /// Reads a date such as `If-Modified-Since` carries, and gives Unix seconds.
 ///
 /// The three forms of RFC 9110 section 5.6.7 are read, and what Python reads besides: no weekday or

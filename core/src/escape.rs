@@ -46,6 +46,40 @@ impl Write for Log<'_> {
     }
 }
 
+/// Writes what stands between quotes in a log line: as [`Log`] does, and `"` as `\x22`.
+pub(crate) struct Quoted<'a>(pub(crate) &'a mut dyn Write);
+
+impl Write for Quoted<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut parts = text.split('"');
+        Log(self.0).write_str(parts.next().unwrap_or_default())?;
+        parts.try_for_each(|part| {
+            self.0.write_str("\\x22")?;
+            Log(self.0).write_str(part)
+        })
+    }
+}
+
+/// Writes what stands between quotes in JSON (RFC 8259 §7); all control characters as `\u001b`.
+pub(crate) struct Json<'a>(pub(crate) &'a mut dyn Write);
+
+impl Write for Json<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some(at) = rest.find(|char: char| char.is_control() || matches!(char, '"' | '\\'))
+        {
+            self.0.write_str(&rest[..at])?;
+            let char = rest[at..].chars().next().unwrap_or_default();
+            match char {
+                '"' | '\\' => write!(self.0, "\\{char}")?,
+                _ => write!(self.0, "\\u{:04x}", u32::from(char))?,
+            }
+            rest = &rest[at + char.len_utf8()..];
+        }
+        self.0.write_str(rest)
+    }
+}
+
 /// Writes one byte for each character up to U+00FF: the encoding of a head. A line break, a NUL
 /// or a character beyond cannot stand there and is an error.
 pub(crate) struct Latin1<'a>(pub(crate) &'a mut Buffer);

@@ -4,7 +4,8 @@ use core::fmt::{Display, Write};
 
 use alloc::string::String;
 
-use crate::escape::{Count, Latin1, Log};
+use crate::escape::{Count, Latin1};
+use crate::log::{LogEvent, LogRecord};
 use crate::reply::{Framing, Reply, Stage};
 use crate::wire::{Head, Version};
 use crate::{Buffer, Config, ErrorPage, Next, Now, Protocol, date, status};
@@ -241,7 +242,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn error(&mut self, status: u16, message: &dyn Display, explanation: &str) -> Next {
-        self.log_error(format_args!("code {status}, message {message}"));
+        self.record(LogEvent::Error { status, message });
         self.start(status, message);
         self.send_header("Connection", "close");
         let page = ErrorPage {
@@ -270,31 +271,32 @@ impl<'a> Exchange<'a> {
     /// Logs the request with the status of its reply and the size of that, or `-`.
     /// [`send_response`](Self::send_response) does it by itself.
     pub fn log_request(&mut self, status: impl Display, size: impl Display) {
-        let line = self.head.request_line();
-        self.log_message(format_args!("\"{line}\" {status} {size}"));
+        let (status, size) = (&status, &size);
+        self.record(LogEvent::Request { status, size });
     }
 
     /// Logs what went wrong. [`send_error`](Self::send_error) does it by itself.
     pub fn log_error(&mut self, message: impl Display) {
-        self.log_message(message);
+        self.record(LogEvent::Message(&message));
     }
 
     /// Adds a line to the log, under the peer's address and the time. Control characters in it are
-    /// escaped.
+    /// escaped. [`Config::log_format`] decides how it looks.
     pub fn log_message(&mut self, message: impl Display) {
-        let local = self
-            .now
-            .unix
-            .map(|unix| date::format_log(unix + i64::from((self.config.local_offset)(unix))));
-        let time = local
-            .as_ref()
-            .map_or("-", |local| str::from_utf8(local).expect("a date is ASCII"));
-        self.log.push_str(self.peer);
-        self.log.push_str(" - - [");
-        self.log.push_str(time);
-        self.log.push_str("] ");
-        write!(Log(self.log), "{message}").expect("a string takes everything");
-        self.log.push('\n');
+        self.record(LogEvent::Message(&message));
+    }
+
+    /// Has something logged.
+    pub(crate) fn record(&mut self, event: LogEvent<'_>) {
+        let unix = self.now.unix;
+        let record = LogRecord {
+            client_address: self.peer,
+            request: self.head,
+            unix,
+            offset: unix.map_or(0, self.config.local_offset),
+            event,
+        };
+        (self.config.log_format)(&record, self.log).expect("a string takes everything");
     }
 
     /// Closes the connection after this reply. Call it before [`end_headers`](Self::end_headers),

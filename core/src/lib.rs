@@ -92,7 +92,8 @@
 //!
 //! # Modules
 //!
-//! [`wire`] is the parser alone, [`date`], [`mime`] and [`status`] are CPython's tables and rules.
+//! [`wire`] is the parser alone, [`log`] what is logged and how it looks, [`date`], [`mime`] and
+//! [`status`] are CPython's tables and rules.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -111,6 +112,7 @@ mod files;
 mod fs;
 mod handler;
 mod listing;
+pub mod log;
 pub mod mime;
 mod path;
 mod reply;

@@ -3,6 +3,7 @@
 //! The bytes themselves are in the outbox; [`Exchange`](crate::Exchange) puts them there.
 
 use core::fmt::Write;
+use core::time::Duration;
 
 use crate::Buffer;
 
@@ -19,6 +20,12 @@ pub(crate) struct Reply {
     pub(crate) connection: bool,
     /// Whether the connection closes after it.
     pub(crate) close: bool,
+    /// Bytes of its content so far.
+    pub(crate) content: u64,
+    /// When its request was there.
+    pub(crate) since: Duration,
+    /// Whether the log knows that it is over.
+    pub(crate) logged: bool,
     /// What the handler did wrong.
     pub(crate) fault: Option<&'static str>,
 }
@@ -48,7 +55,7 @@ pub(crate) enum Framing {
 
 impl Reply {
     /// One of which nothing was sent yet, to be put behind `outbox` bytes of earlier ones.
-    pub(crate) fn new(outbox: usize, close: bool) -> Self {
+    pub(crate) fn new(outbox: usize, since: Duration, close: bool) -> Self {
         Reply {
             stage: Stage::Start,
             start: Some(outbox),
@@ -56,6 +63,9 @@ impl Reply {
             length: None,
             connection: false,
             close,
+            content: 0,
+            since,
+            logged: false,
             fault: None,
         }
     }
@@ -71,7 +81,7 @@ impl Reply {
             return false;
         };
         outbox.truncate(start);
-        *self = Reply::new(start, true);
+        *self = Reply::new(start, self.since, true);
         true
     }
 
@@ -113,6 +123,7 @@ impl Reply {
 
     /// So many bytes of content went past the outbox, or were put there already.
     pub(crate) fn count(&mut self, n: usize) {
+        self.content += n as u64;
         if let Stage::Content(Framing::Length(left)) = &mut self.stage {
             *left -= n as u64;
         }

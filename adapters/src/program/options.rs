@@ -4,8 +4,8 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{Parser, ValueEnum};
 use sanserve_core::Protocol;
 
 use super::field::{self, Field};
@@ -55,6 +55,15 @@ pub(crate) struct Options {
     #[arg(short, long)]
     pub(crate) quiet: bool,
 
+    /// Format of the log: python, combined or json
+    #[arg(long, value_name = "FORMAT", default_value = "python")]
+    #[arg(
+        hide_default_value = true,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
+    pub(crate) log_format: LogFormat,
+
     /// Field to send with files and listings
     #[arg(short = 'H', long = "header", value_name = "NAME VALUE", value_parser = Field::parse)]
     pub(crate) headers: Vec<Field>,
@@ -71,6 +80,14 @@ pub(crate) struct Options {
     /// Run the scripts in this directory instead
     #[arg(long = "cgi-dir", value_name = "DIR", value_parser = script_directory)]
     pub(crate) cgi_directories: Vec<String>,
+}
+
+/// Formats of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Python,
+    Combined,
+    Json,
 }
 
 /// What a command line turned out to be.
@@ -96,11 +113,14 @@ impl Options {
         }
         let text = text.strip_prefix("error: ").unwrap_or(&text);
         let line = match error.kind() {
+            // What else could be said follows on a line of its own.
+            ErrorKind::InvalidValue => text.split_inclusive(']').next(),
             // The value that is shown may have lines itself.
             ErrorKind::ValueValidation => text.split("\n\nFor more information").next(),
             _ => text.lines().next(),
         };
-        let line = line.unwrap_or_default().replace(char::is_control, "?");
+        let line = line.unwrap_or_default().replace("\n  [", " [");
+        let line = line.replace(char::is_control, "?");
         Given::Mistake(format!("{line} (sanserve --help shows what can be)"))
     }
 

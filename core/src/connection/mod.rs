@@ -138,7 +138,7 @@ impl<F, H: Handler> Connection<F, H> {
             log: String::new(),
             head: Head::new(),
             body: Body::EMPTY,
-            reply: Reply::new(0, true),
+            reply: Reply::new(0, Duration::ZERO, true),
             source: None,
             now: Now::default(),
             since: Duration::ZERO,

@@ -5,6 +5,7 @@ use core::fmt::Display;
 use core::mem;
 
 use super::{Connection, Pending, State};
+use crate::log::LogEvent;
 use crate::reply::Reply;
 use crate::wire::{Bad, Body, Piece, Version};
 use crate::{Ask, Event, Exchange, Handler, Next, Protocol, status};
@@ -23,11 +24,18 @@ impl<F, H: Handler> Connection<F, H> {
                 Some(pending) => self.wait(State::Flush, pending),
                 None => self.resume(Event::End),
             },
-            State::Drain(left) => self.drain(left),
-            State::Closing => match self.output() {
-                Some(pending) => self.wait(State::Closing, pending),
-                None => self.wait(State::Closing, Pending::Shutdown),
-            },
+            State::Drain(left) => {
+                self.log_reply(true);
+                self.drain(left)
+            }
+            State::Closing => {
+                // Here it is known what the peer took.
+                if self.outbox.is_empty() {
+                    self.log_reply(true);
+                }
+                let pending = self.output().unwrap_or(Pending::Shutdown);
+                self.wait(State::Closing, pending)
+            }
             State::Linger if self.ended => None,
             State::Linger => {
                 self.inbox.eat(self.inbox.len());
@@ -35,6 +43,7 @@ impl<F, H: Handler> Connection<F, H> {
             }
             State::Closed => {
                 self.source = None;
+                self.log_reply(false);
                 Some(if self.log.is_empty() {
                     Pending::Close
                 } else {
@@ -94,7 +103,7 @@ impl<F, H: Handler> Connection<F, H> {
             || !modern
             || !self.head.persists()
             || self.served >= self.config.limits.requests;
-        self.reply = Reply::new(self.outbox.len(), close);
+        self.reply = Reply::new(self.outbox.len(), self.now.tick, close);
         (self.inward, self.outward) = (None, None);
         self.content_left = self.config.limits.content;
         self.body = match Body::of(&self.head) {
@@ -248,7 +257,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Replies to a request that cannot be understood, and closes.
     fn refuse(&mut self, bad: Bad) -> Option<Pending> {
-        self.reply = Reply::new(self.outbox.len(), true);
+        self.reply = Reply::new(self.outbox.len(), self.now.tick, true);
         self.abandon_bad(bad)
     }
 
@@ -280,8 +289,34 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Replies 408 to a head that does not come to its end.
     pub(super) fn time_out_head(&mut self) {
-        self.reply = Reply::new(self.outbox.len(), true);
+        self.reply = Reply::new(self.outbox.len(), self.now.tick, true);
         self.abandon(408, &status::phrase(408));
+    }
+
+    /// Logs that the reply is over, once.
+    pub(super) fn log_reply(&mut self, complete: bool) {
+        let Reply {
+            status,
+            content,
+            since,
+            ..
+        } = self.reply;
+        if status == 0 || mem::replace(&mut self.reply.logged, true) {
+            return;
+        }
+        let unsent = if complete {
+            0
+        } else {
+            self.outbox.len() as u64
+        };
+        let event = LogEvent::Reply {
+            status,
+            bytes: content.saturating_sub(unsent),
+            time: self.now.tick.saturating_sub(since),
+            complete,
+        };
+        let (_, mut ex) = self.exchange();
+        ex.record(event);
     }
 
     /// A program has to say something in the log.

@@ -81,6 +81,8 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Fill, _) => _ = self.abandon(504, &"What was asked for takes too long"),
             (Pending::Read, _) => _ = self.abandon(408, &"The content comes too slowly"),
             _ => {
+                // Before what was not taken is thrown away.
+                self.log_reply(false);
                 self.outbox.eat(self.outbox.len());
                 self.reply.sent(usize::MAX);
                 self.abandon(408, &"The reply is taken too slowly");

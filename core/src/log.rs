@@ -1,0 +1,199 @@
+//! What there is to log, and how a line of it looks: [`python`], [`combined`], [`json`], or yours.
+//!
+//! The engine says what happened when it happens; a format writes a line about it or passes it over.
+
+use core::fmt::{self, Display, Write};
+use core::time::Duration;
+
+use crate::date;
+use crate::escape::{Json, Log, Quoted};
+use crate::wire::Head;
+
+/// Something to log, with all that a line may want to tell of it.
+#[derive(Clone, Copy)]
+pub struct LogRecord<'a> {
+    /// The peer's address, as the adapter gave it.
+    pub client_address: &'a str,
+    /// The request; what was read of it, if it could not be understood.
+    pub request: &'a Head,
+    /// Seconds since 1970, if the machine knows the date.
+    pub unix: Option<i64>,
+    /// How many seconds local time is ahead of UTC at that moment.
+    pub offset: i32,
+    /// What happened.
+    pub event: LogEvent<'a>,
+}
+
+/// What happened.
+#[derive(Clone, Copy)]
+pub enum LogEvent<'a> {
+    /// A reply begins: CPython's moment to log a request.
+    Request {
+        /// The status of the reply, or what a handler gave for it.
+        status: &'a dyn Display,
+        /// Its size; `-` if nobody knows it yet.
+        size: &'a dyn Display,
+    },
+    /// A reply is over: the moment of everybody else.
+    Reply {
+        /// Its status.
+        status: u16,
+        /// Bytes of content that were sent, without the framing of chunks.
+        bytes: u64,
+        /// Since the head of the request was there.
+        time: Duration,
+        /// Whether that was all of it. If not, the connection broke off.
+        complete: bool,
+    },
+    /// The reply is an error page that says this.
+    Error {
+        /// Its status.
+        status: u16,
+        /// What happened, in a few words.
+        message: &'a dyn Display,
+    },
+    /// Anything else: what a handler, a program or the engine has to say.
+    Message(&'a dyn Display),
+}
+
+/// Writes about a record: whole lines, each ended by a newline, or nothing. What the peer sent may
+/// hold anything but a line break; that no control character gets through is up to the format.
+pub type LogFormat = fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result;
+
+/// The lines of `http.server`: a request when its reply begins, an error before that.
+pub fn python(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
+    let line = record.request.request_line();
+    match record.event {
+        LogEvent::Reply { .. } => Ok(()),
+        LogEvent::Request { status, size } => {
+            message(record, out, format_args!("\"{line}\" {status} {size}"))
+        }
+        LogEvent::Error {
+            status,
+            message: text,
+        } => message(record, out, format_args!("code {status}, message {text}")),
+        LogEvent::Message(text) => message(record, out, format_args!("{text}")),
+    }
+}
+
+fn message(record: &LogRecord<'_>, out: &mut dyn Write, text: fmt::Arguments<'_>) -> fmt::Result {
+    let local = local(record);
+    let time = local.as_ref().map_or("-", ascii);
+    out.write_str(record.client_address)?;
+    out.write_str(" - - [")?;
+    out.write_str(time)?;
+    out.write_str("] ")?;
+    Log(out).write_fmt(text)?;
+    out.write_char('\n')
+}
+
+/// The combined log format of Apache and nginx: a line for each reply, when it is over. What is no
+/// reply is passed over, but for messages, which get a line as in [`python`].
+pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
+    let (status, bytes) = match record.event {
+        LogEvent::Reply { status, bytes, .. } => (status, bytes),
+        LogEvent::Message(_) => return python(record, out),
+        LogEvent::Request { .. } | LogEvent::Error { .. } => return Ok(()),
+    };
+    out.write_str(record.client_address)?;
+    out.write_str(" - - [")?;
+    match local(record) {
+        Some(local) => {
+            let (day, clock) = local.split_at(11);
+            let (sign, minutes) = match record.offset / 60 {
+                behind @ ..0 => ('-', -behind),
+                ahead => ('+', ahead),
+            };
+            let (hours, minutes) = (minutes / 60, minutes % 60);
+            let (day, clock) = (ascii(day), ascii(&clock[1..]));
+            write!(out, "{day}:{clock} {sign}{hours:02}{minutes:02}")?;
+        }
+        None => out.write_char('-')?,
+    }
+    out.write_str("] \"")?;
+    quoted(out, Some(record.request.request_line()))?;
+    write!(out, "\" {status} ")?;
+    match bytes {
+        0 => out.write_char('-')?,
+        _ => write!(out, "{bytes}")?,
+    }
+    for name in ["Referer", "User-Agent"] {
+        out.write_str(" \"")?;
+        quoted(out, record.request.field(name))?;
+        out.write_char('"')?;
+    }
+    out.write_char('\n')
+}
+
+/// Text between quotes, or `-` for none.
+fn quoted(out: &mut dyn Write, text: Option<&str>) -> fmt::Result {
+    match text {
+        None | Some("") => out.write_char('-'),
+        Some(text) => Quoted(out).write_str(text),
+    }
+}
+
+/// An object a line: replies when they are over, errors, messages. Times are UTC, durations in
+/// seconds; members that have no value are left out.
+pub fn json(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
+    if let LogEvent::Request { .. } = record.event {
+        return Ok(());
+    }
+    out.write_char('{')?;
+    if let Some(unix) = record.unix {
+        write!(out, "\"time\":\"{}\",", ascii(&date::format_utc(unix)))?;
+    }
+    out.write_str("\"client\":\"")?;
+    Json(out).write_str(record.client_address)?;
+    out.write_char('"')?;
+    let request = record.request;
+    member(out, "request", Some(request.request_line()))?;
+    match record.event {
+        LogEvent::Reply {
+            status,
+            bytes,
+            time,
+            complete,
+        } => {
+            let (seconds, micros) = (time.as_secs(), time.subsec_micros());
+            write!(out, ",\"status\":{status},\"bytes\":{bytes}")?;
+            write!(out, ",\"seconds\":{seconds}.{micros:06}")?;
+            if !complete {
+                out.write_str(",\"complete\":false")?;
+            }
+            member(out, "referer", request.field("Referer"))?;
+            member(out, "user_agent", request.field("User-Agent"))?;
+        }
+        LogEvent::Error { status, message } => {
+            write!(out, ",\"status\":{status},\"error\":\"")?;
+            write!(Json(out), "{message}")?;
+            out.write_char('"')?;
+        }
+        LogEvent::Message(text) => {
+            out.write_str(",\"message\":\"")?;
+            write!(Json(out), "{text}")?;
+            out.write_char('"')?;
+        }
+        LogEvent::Request { .. } => {}
+    }
+    out.write_str("}\n")
+}
+
+fn member(out: &mut dyn Write, name: &str, value: Option<&str>) -> fmt::Result {
+    let Some(value) = value.filter(|value| !value.is_empty()) else {
+        return Ok(());
+    };
+    write!(out, ",\"{name}\":\"")?;
+    Json(out).write_str(value)?;
+    out.write_char('"')
+}
+
+/// `01/Jan/1970 00:00:00`, by the clock on the wall.
+fn local(record: &LogRecord<'_>) -> Option<[u8; 20]> {
+    let local = record.unix? + i64::from(record.offset);
+    Some(date::format_log(local))
+}
+
+fn ascii(date: &(impl AsRef<[u8]> + ?Sized)) -> &str {
+    str::from_utf8(date.as_ref()).expect("a date is ASCII")
+}

@@ -1,0 +1,131 @@
+//! What is logged, and how it looks in each format.
+
+mod world;
+
+use sanserve_core::log::{LogFormat, combined, json};
+use sanserve_core::{Config, Exchange, Files, Handler, Next, Protocol, from_fn};
+use world::World;
+
+fn logging(log_format: LogFormat) -> Config {
+    Config {
+        protocol: Protocol::Http11,
+        log_format,
+        local_offset: |_| -(3 * 3600 + 1800),
+        ..Config::default()
+    }
+}
+
+/// What is logged of these requests, the date being that of the world.
+fn log_of(format: LogFormat, handler: impl Handler, input: &str) -> String {
+    let mut world = World::new(logging(format), handler, input.as_bytes());
+    world.run();
+    world.log
+}
+
+#[test] // Apache's mod_log_config: %h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"
+fn a_combined_line_has_bytes_referer_and_agent() {
+    let input = "GET /hello.txt?a HTTP/1.1\r\nHost: h\r\nReferer: http://a/\r\n\
+                 User-Agent: a \"b\" \\c\r\n\r\n\
+                 HEAD /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n\
+                 GET /nope HTTP/1.1\r\nHost: h\r\n\r\n";
+    let log = log_of(combined, Files::new(), input);
+    let lines: Vec<&str> = log.lines().collect();
+    let time = "[31/Dec/2025:20:46:40 -0330]";
+    let expected = [
+        format!(
+            "192.0.2.1 - - {time} \"GET /hello.txt?a HTTP/1.1\" 200 6 \
+             \"http://a/\" \"a \\x22b\\x22 \\\\c\""
+        ),
+        format!("192.0.2.1 - - {time} \"HEAD /hello.txt HTTP/1.1\" 200 - \"-\" \"-\""),
+    ];
+    assert_eq!(lines[..2], expected);
+    // The page of an error is content as any other.
+    let page = lines[2].strip_prefix(&format!("192.0.2.1 - - {time} \"GET /nope HTTP/1.1\" 404 "));
+    let (bytes, rest) = page.expect("a line").split_once(' ').expect("a number");
+    assert!(bytes.parse::<u32>().expect("a number") > 300);
+    assert_eq!((rest, lines.len()), ("\"-\" \"-\"", 3));
+}
+
+#[test]
+fn a_json_line_is_an_object() {
+    let input = "GET /hello.txt HTTP/1.1\r\nHost: h\r\nUser-Agent: \"\\\r\n\r\n\
+                 SPAM\u{1}\r\n";
+    let log = log_of(json, Files::new(), input);
+    let lines: Vec<&str> = log.lines().collect();
+    let start = "{\"time\":\"2026-01-01T00:16:40Z\",\"client\":\"192.0.2.1\"";
+    assert_eq!(
+        lines[0],
+        format!(
+            "{start},\"request\":\"GET /hello.txt HTTP/1.1\",\"status\":200,\"bytes\":6,\
+             \"seconds\":0.000000,\"user_agent\":\"\\\"\\\\\"}}"
+        )
+    );
+    assert_eq!(
+        lines[1],
+        format!(
+            "{start},\"request\":\"SPAM\\u0001\",\"status\":400,\
+             \"error\":\"Bad request syntax ('SPAM\\\\x01')\"}}"
+        )
+    );
+    assert!(lines[2].starts_with(&format!(
+        "{start},\"request\":\"SPAM\\u0001\",\"status\":400,"
+    )));
+}
+
+#[test]
+fn a_reply_that_breaks_off_tells_how_much_was_sent_and_how_long_it_took() {
+    let config = logging(json);
+    let mut world = World::new(
+        config,
+        Files::new(),
+        b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n",
+    );
+    world.stalls_after = 100_000;
+    world.run();
+    let head = world.text().find("\r\n\r\n").expect("a head") + 4;
+    let (content, seconds) = (world.output.len() - head, config.patience.grace.as_secs());
+    let wanted = format!("\"status\":200,\"bytes\":{content},\"seconds\":");
+    let line = world.log.lines().find(|line| line.contains(&wanted));
+    let line = line.unwrap_or_else(|| panic!("{wanted} in {}", world.log));
+    let (_, rest) = line.split_once("\"seconds\":").expect("it has");
+    let (took, rest) = rest.split_once(',').expect("more follows");
+    assert!(took.parse::<f64>().expect("a number") >= seconds as f64);
+    assert_eq!(rest, "\"complete\":false}");
+}
+
+#[test]
+fn chunks_are_not_counted() {
+    let stream = from_fn(|ex: &mut Exchange<'_>| {
+        ex.send_response(200);
+        ex.end_headers();
+        ex.write(b"hello");
+        ex.write(b"world");
+        Next::Done
+    });
+    let log = log_of(json, stream, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(log.contains("\"status\":200,\"bytes\":10,"), "{log}");
+}
+
+#[test]
+fn a_message_is_told_in_every_format() {
+    let speak = || {
+        from_fn(|ex: &mut Exchange<'_>| {
+            ex.log_message("one\ttwo");
+            ex.send_response(204);
+            ex.end_headers();
+            Next::Done
+        })
+    };
+    let input = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let combined = log_of(combined, speak(), input);
+    assert_eq!(
+        combined.lines().next(),
+        Some("192.0.2.1 - - [31/Dec/2025 20:46:40] one\\x09two")
+    );
+    let json = log_of(json, speak(), input);
+    assert!(
+        json.contains("HTTP/1.1\",\"message\":\"one\\u0009two\"}\n"),
+        "{json}"
+    );
+    assert_eq!((combined.lines().count(), json.lines().count()), (2, 2));
+}
