@@ -19,7 +19,7 @@ test:
 
 # The conformance list alone, with its numbers. CASE=part runs the cases with that in their name.
 conformance:
-	cargo test --package sanserve-conformance --test memory --test std -- --nocapture
+	cargo test --package sanserve-conformance --tests -- --nocapture conforms
 
 # CPython's own tests of http.server against the program. TEST=part runs those with that in their name.
 cpython:

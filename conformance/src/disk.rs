@@ -12,7 +12,22 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use tempfile::TempDir;
+
 impl Site {
+    /// Makes the tree in a temporary folder, which everybody may read and which goes when it is
+    /// dropped.
+    ///
+    /// # Errors
+    /// Those of the filesystem.
+    pub fn make_temporary(&self) -> io::Result<TempDir> {
+        let folder = TempDir::new()?;
+        // Whoever runs scripts as another user needs that.
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+        self.make(folder.path())?;
+        Ok(folder)
+    }
+
     /// Makes the tree in `root`, which is made too if it is not there.
     ///
     /// Unreadable entries are left readable: the recordings were made by a user who may read

@@ -1,9 +1,14 @@
-//! What is put to the test: anything that can be talked to and says what it answered.
+//! What is put to the test: a function that holds a conversation and says what was answered.
 //!
+//! [`peers`] makes one of whatever a client can connect to, [`servers`] of servers that listen,
+//! [`pipes`](crate::pipes) of a loop that serves one connection.
 //! Whether the answer is right is left to [`judge`](crate::judge).
 
-use crate::case::Case;
-use crate::pace::Pace;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+
+use crate::{Case, Log, Pace, Peer};
 
 /// What a conversation left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,16 +19,44 @@ pub struct Transcript {
     pub log: Vec<String>,
 }
 
-/// One port of the server, to be judged by [`run`](crate::run).
-pub trait Subject {
-    /// What to call it in a report.
-    fn name(&self) -> &str;
+impl Transcript {
+    /// Made of the bytes and of the lines of the log, each ended by a newline.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>, log: &str) -> Self {
+        let log = log.lines().map(str::to_owned).collect();
+        Self { bytes, log }
+    }
+}
 
-    /// Opens a new connection to a server set up as the case says (its `options` and `handler`,
-    /// serving [`Site::standard`](crate::Site::standard)), sends `case.request` cut as `pace` says,
-    /// half-closes if `case.half_close`, and reads to the end.
-    ///
-    /// A panic is reported as a failure of the case and the run goes on. Nothing here ends a
-    /// conversation that hangs: a subject whose link can wait for ever sets its own limit.
-    fn converse(&mut self, case: &Case, pace: Pace) -> Transcript;
+/// Holds each conversation over a connection of its own. `connect` makes it, to a server that is set
+/// up as the case says, and with it what tells the log when the conversation is over.
+pub fn peers<L: FnOnce() -> String>(
+    mut connect: impl FnMut(&Case) -> io::Result<(Peer, L)>,
+) -> impl FnMut(&Case, Pace) -> Transcript {
+    move |case, pace| {
+        let (peer, log) = connect(case).expect("a server can be reached");
+        let bytes = peer.talk(case, pace).expect("no link breaks here");
+        Transcript::new(bytes, &log())
+    }
+}
+
+/// Holds each conversation with a server that listens. `start` starts one with the case's
+/// [`config`](Case::config) and [`handler`](Case::handler), once for each kind that the cases ask
+/// for; it serves all cases of that kind and may end with the process. `connect` is
+/// [`Peer::connect`], or what puts more above that.
+pub fn servers(
+    mut start: impl FnMut(&Case, Log) -> io::Result<SocketAddr>,
+    mut connect: impl FnMut(SocketAddr) -> io::Result<Peer>,
+) -> impl FnMut(&Case, Pace) -> Transcript {
+    let mut started = HashMap::new();
+    peers(move |case| {
+        let kind = (case.handler.clone(), case.options.clone());
+        let (address, log) = started.entry(kind).or_insert_with(|| {
+            let log = Log::default();
+            let address = start(case, log.clone()).expect("a server can be started");
+            (address, log)
+        });
+        let (peer, log) = (connect(*address)?, log.clone());
+        Ok((peer, move || log.take()))
+    })
 }

@@ -5,7 +5,7 @@ use crate::divergence::{self, Divergence};
 use crate::judge::{Fault, judge};
 use crate::pace::{PACES, Pace};
 use crate::report::Report;
-use crate::subject::Subject;
+use crate::subject::Transcript;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -71,11 +71,12 @@ impl Suite {
             .find(|divergence| divergence.case == case.name)
     }
 
-    /// Runs a subject through every case at every pace and tells all that went wrong.
+    /// Holds a conversation for every case at every pace and tells all that went wrong; see
+    /// [`run`](crate::run).
     #[must_use]
-    pub fn check(&self, subject: &mut dyn Subject) -> Report {
+    pub fn check(&self, name: &str, mut converse: impl FnMut(&Case, Pace) -> Transcript) -> Report {
         let mut report = Report {
-            subject: subject.name().into(),
+            subject: name.into(),
             cases: self.cases.len(),
             only: self.only.clone(),
             errors: self.errors.clone(),
@@ -85,26 +86,17 @@ impl Suite {
             let divergence = self.divergence(case);
             report.divergences += usize::from(divergence.is_some());
             for pace in PACES {
-                if let Err(faults) = converse(subject, case, divergence, pace) {
+                // One case that panics must not hide what the others do.
+                let judged = match catch_unwind(AssertUnwindSafe(|| converse(case, pace))) {
+                    Ok(transcript) => judge(case, divergence, &transcript),
+                    Err(payload) => Err(vec![Fault::Panic(message(payload.as_ref()).into())]),
+                };
+                if let Err(faults) = judged {
                     report.fail(&case.name, pace, faults);
                 }
             }
         }
         report
-    }
-}
-
-/// Holds one conversation and judges it.
-fn converse(
-    subject: &mut dyn Subject,
-    case: &Case,
-    divergence: Option<&Divergence>,
-    pace: Pace,
-) -> Result<(), Vec<Fault>> {
-    // One case that panics must not hide what the others do.
-    match catch_unwind(AssertUnwindSafe(|| subject.converse(case, pace))) {
-        Ok(transcript) => judge(case, divergence, &transcript),
-        Err(payload) => Err(vec![Fault::Panic(message(payload.as_ref()).into())]),
     }
 }
 

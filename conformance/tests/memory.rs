@@ -1,12 +1,8 @@
 //! The list on the memory adapter, with files that are read and with files that are sent.
 
 use sanserve::memory::{self, Script, Tree, converse};
-use sanserve_conformance::{Case, Entry, Pace, Played, Site, Subject, Transcript, play, run};
+use sanserve_conformance::{Entry, Played, Site, Transcript, play, run};
 use sanserve_core::{Connection, Program};
-
-struct Memory {
-    tree: Tree,
-}
 
 fn tree() -> Tree {
     let entries = Site::standard().entries;
@@ -44,34 +40,25 @@ fn play_script(program: &Program, stdin: &[u8]) -> memory::Played {
     }
 }
 
-impl Subject for Memory {
-    fn name(&self) -> &str {
-        "memory"
-    }
-
-    fn converse(&mut self, case: &Case, pace: Pace) -> Transcript {
+fn conform(name: &str, tree: &Tree) {
+    run(name, |case, pace| {
         let mut conn = Connection::new(case.config(), "192.0.2.1", case.handler());
         let script = Script {
             input: &case.request,
             half_close: case.half_close,
         };
         let mut pieces = pace.pieces();
-        let said = converse(&mut conn, &self.tree, script, |n| pieces.next_len(n));
-        Transcript {
-            bytes: said.bytes,
-            log: said.log.lines().map(str::to_owned).collect(),
-        }
-    }
+        let said = converse(&mut conn, tree, script, |n| pieces.next_len(n));
+        Transcript::new(said.bytes, &said.log)
+    });
 }
 
 #[test]
 fn conforms() {
-    run(&mut Memory { tree: tree() });
+    conform("memory", &tree());
 }
 
 #[test]
 fn conforms_with_files_that_can_be_sent() {
-    run(&mut Memory {
-        tree: tree().sendable(true),
-    });
+    conform("memory, files sent", &tree().sendable(true));
 }

@@ -2,8 +2,8 @@
 
 mod replay;
 
-use replay::{CASES, Replay, check, suite};
-use sanserve_conformance::{Case, Pace, Suite, Transcript, case, divergence, run};
+use replay::{CASES, check, replay, suite};
+use sanserve_conformance::{Pace, Suite, case, divergence, run};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[test]
@@ -14,24 +14,18 @@ fn who_answers_as_expected_passes() {
     let (cases, divergences) = (case::all().len(), divergence::all().len());
     let line = format!("replay: {cases} cases, 5 paces, {divergences} divergences");
     assert_eq!(report.to_string(), line);
-    run(&mut Replay {
-        suite,
-        spoil: |_: &Case, _, _: &mut Transcript| {},
-    });
+    run("replay", replay(suite, |_, _, _| {}));
 }
 
 #[test]
 fn run_panics_once_when_anything_fails() {
     let mut calls = 0;
-    let suite = Suite::standard();
-    let mut subject = Replay {
-        suite,
-        spoil: |_: &Case, _, said: &mut Transcript| {
-            calls += 1;
-            said.bytes.push(0);
-        },
-    };
-    let panic = catch_unwind(AssertUnwindSafe(|| run(&mut subject))).expect_err("nothing fits");
+    let subject = replay(Suite::standard(), |_, _, said| {
+        calls += 1;
+        said.bytes.push(0);
+    });
+    let panic =
+        catch_unwind(AssertUnwindSafe(|| run("replay", subject))).expect_err("nothing fits");
     let report = panic.downcast::<String>().expect("the panic is the report");
     assert!(report.ends_with(&format!(
         ": {calls} conversations failed, 0 errors in the suite"

@@ -1,8 +1,6 @@
 //! A subject that answers as it is expected to, and may be spoiled in one place.
 
-use sanserve_conformance::{
-    Case, Pace, Pattern, Report, Subject, Suite, Transcript, case, divergence,
-};
+use sanserve_conformance::{Case, Pace, Pattern, Report, Suite, Transcript, case, divergence};
 
 /// How every line of the log begins.
 pub(crate) const PREFIX: &str = "127.0.0.1 - - [22/Nov/2026 17:55:30] ";
@@ -30,25 +28,19 @@ log      "HEAD / HTTP/1.0" 200 -
 "#;
 
 /// Answers as expected, then lets `spoil` at the answer.
-pub(crate) struct Replay<F> {
-    pub(crate) suite: Suite,
-    pub(crate) spoil: F,
-}
-
-impl<F: FnMut(&Case, Pace, &mut Transcript)> Subject for Replay<F> {
-    fn name(&self) -> &str {
-        "replay"
-    }
-
-    fn converse(&mut self, case: &Case, pace: Pace) -> Transcript {
-        let ours = self.suite.divergence(case);
+pub(crate) fn replay(
+    suite: Suite,
+    mut spoil: impl FnMut(&Case, Pace, &mut Transcript),
+) -> impl FnMut(&Case, Pace) -> Transcript {
+    move |case, pace| {
+        let ours = suite.divergence(case);
         let (reply, log) = ours.map_or((&case.reply, &case.log), |ours| (&ours.reply, &ours.log));
         let log = log.iter().map(|text| format!("{PREFIX}{text}")).collect();
         let mut said = Transcript {
             bytes: bytes(reply),
             log,
         };
-        (self.spoil)(case, pace, &mut said);
+        spoil(case, pace, &mut said);
         said
     }
 }
@@ -63,10 +55,7 @@ pub(crate) fn suite(divergences: &str) -> Suite {
 
 /// Runs the replay through a suite.
 pub(crate) fn check(suite: &Suite, spoil: impl FnMut(&Case, Pace, &mut Transcript)) -> Report {
-    suite.check(&mut Replay {
-        suite: suite.clone(),
-        spoil,
-    })
+    suite.check("replay", replay(suite.clone(), spoil))
 }
 
 /// Bytes that fit the pattern, a date where a date must be.

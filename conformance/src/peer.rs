@@ -1,0 +1,108 @@
+//! [`Peer`]: the client's side of a connection. It is written to and read from at the same time, so
+//! that a server that has heard enough is not drowned with the rest.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::{Case, Pace};
+
+/// The client's side of a connection: what it reads from, and what it writes to.
+pub struct Peer {
+    read: Box<dyn Read + Send>,
+    write: Box<dyn Write + Send>,
+}
+
+impl Peer {
+    /// A peer made of two halves. To drop `write` tells the server that nothing more will come, as
+    /// with a pipe and with a child's standard input; to drop both ends the connection.
+    ///
+    /// Whatever can wait for ever sets a limit of its own, so that a conversation that hangs fails.
+    pub fn new(read: impl Read + Send + 'static, write: impl Write + Send + 'static) -> Self {
+        let (read, write) = (Box::new(read), Box::new(write));
+        Self { read, write }
+    }
+
+    /// Connects to a server's socket, and gives up if that is silent for 20 seconds.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn connect(to: SocketAddr) -> io::Result<Self> {
+        let socket = TcpStream::connect(to)?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self::new(socket.try_clone()?, HalfClose(socket)))
+    }
+
+    /// Sends what the case says, cut as `pace` says, and answers all that comes back.
+    pub(crate) fn talk(self, case: &Case, pace: Pace) -> io::Result<Vec<u8>> {
+        let Self { mut read, write } = self;
+        let ended = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut bytes = Vec::new();
+                let read = read.read_to_end(&mut bytes);
+                ended.store(true, Ordering::Relaxed);
+                read.map(|_| bytes)
+            });
+            let mut write = Some(write);
+            let sent = send(&mut write, case, pace, &ended);
+            let bytes = reader.join().expect("a peer's reader does not panic");
+            sent.and(bytes)
+        })
+    }
+}
+
+/// Sends all of a request unless the server has ended before. `to` is dropped if nothing is to
+/// come after it.
+fn send(
+    to: &mut Option<Box<dyn Write + Send>>,
+    case: &Case,
+    pace: Pace,
+    ended: &AtomicBool,
+) -> io::Result<()> {
+    let (mut rest, mut pieces) = (&case.request[..], pace.pieces());
+    let Some(write) = to else { return Ok(()) };
+    while !rest.is_empty() && !ended.load(Ordering::Relaxed) {
+        let piece = &rest[..pieces.next_len(rest.len())];
+        match write.write_all(piece).and_then(|()| write.flush()) {
+            Ok(()) => rest = &rest[piece.len()..],
+            // It is the reader who decides whether the server was right to go.
+            Err(error) if is_gone(&error) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    if case.half_close {
+        *to = None;
+    }
+    Ok(())
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    let kind = error.kind();
+    matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}
+
+/// The half of a socket that is written to.
+struct HalfClose(TcpStream);
+
+impl Write for HalfClose {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        self.0.write(from)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Drop for HalfClose {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Write);
+    }
+}
+
+/// So long a server may be silent: longer than any that conforms.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,181 @@
+//! The site as a [`FileSystem`], its scripts [played](play): for ports that have no disk.
+
+use std::mem;
+
+use sanserve_core::{self as engine, FileSystem, FsError, Got, Meta, Opened, Path, Program};
+
+use crate::{Entry, Played, Site, play};
+
+/// What is open of a [`Site`].
+#[derive(Clone, Debug)]
+pub enum File {
+    /// A file, by its place among the entries.
+    File(usize),
+    /// A script.
+    Script(Box<Script>),
+}
+
+/// A script of a [`Site`]. It is played when its output is first read.
+#[derive(Clone, Debug)]
+pub struct Script {
+    program: Program,
+    content: Vec<u8>,
+    played: Option<Played>,
+    /// How much of its output was read.
+    at: usize,
+}
+
+impl Site {
+    /// What is at a path once all links are followed: the place of an entry, `None` for the root.
+    fn find(&self, path: &[u8]) -> Result<Option<usize>, FsError> {
+        let mut at: Vec<&[u8]> = Vec::new();
+        let mut ahead: Vec<&[u8]> = path.rsplit(|&byte| byte == b'/').collect();
+        let (mut found, mut links) = (None, 0);
+        while let Some(name) = ahead.pop() {
+            match name {
+                b"" | b"." => continue,
+                b".." => _ = at.pop().ok_or(FsError::NotFound)?,
+                name => at.push(name),
+            }
+            let path = at.join(&b'/');
+            found = self.entries.iter().position(|entry| entry.path() == path);
+            match found.map(|place| &self.entries[place]) {
+                None if at.is_empty() => {}
+                None => return Err(FsError::NotFound),
+                Some(Entry::Link { target, .. }) if links < 8 && !target.starts_with(b"/") => {
+                    links += 1;
+                    at.pop();
+                    ahead.extend(target.rsplit(|&byte| byte == b'/'));
+                }
+                Some(Entry::Link { .. }) => return Err(FsError::NotFound),
+                Some(Entry::File { .. }) if !ahead.is_empty() => return Err(FsError::NotFound),
+                Some(_) => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_directory(&self, path: &[u8]) -> bool {
+        let found = self.find(path).ok();
+        found.is_some_and(|found| found.is_none_or(|place| self.entries[place].is_directory()))
+    }
+}
+
+impl Entry {
+    fn is_directory(&self) -> bool {
+        matches!(self, Self::Directory { .. })
+    }
+}
+
+impl FileSystem for Site {
+    type File = File;
+
+    fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
+        let Some(place) = self.find(path.as_bytes())? else {
+            return Ok(Opened::Directory);
+        };
+        let Entry::File {
+            modified,
+            body,
+            executable,
+            ..
+        } = &self.entries[place]
+        else {
+            return Ok(Opened::Directory);
+        };
+        Ok(Opened::File {
+            file: File::File(place),
+            meta: Meta {
+                len: body.len() as u64,
+                modified: Some(modified.0),
+                executable: *executable,
+            },
+            sendable: false,
+        })
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<engine::Entry>, FsError> {
+        let above = match self.find(path.as_bytes())? {
+            None => Vec::new(),
+            Some(place) if self.entries[place].is_directory() => {
+                [self.entries[place].path(), b"/"].concat()
+            }
+            Some(_) => return Err(FsError::NotFound),
+        };
+        let inside = self.entries.iter().filter_map(|entry| {
+            let name = entry.path().strip_prefix(&above[..])?;
+            let link = matches!(entry, Entry::Link { .. });
+            (!name.contains(&b'/')).then(|| engine::Entry {
+                name: name.to_vec(),
+                directory: self.is_directory(entry.path()),
+                link,
+            })
+        });
+        Ok(inside.collect())
+    }
+
+    fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        let File::File(place) = file else {
+            return Err(FsError::NotPlain);
+        };
+        let Entry::File { body, .. } = &self.entries[*place] else {
+            return Err(FsError::NotPlain);
+        };
+        Ok(copy(&body[body.len().min(at as usize)..], into))
+    }
+
+    fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
+        match self.open(&program.path)? {
+            Opened::File { meta, .. } if meta.executable => {}
+            _ => return Err(FsError::Forbidden),
+        }
+        Ok(Opened::Program(File::Script(Box::new(Script {
+            program: program.clone(),
+            content: Vec::new(),
+            played: None,
+            at: 0,
+        }))))
+    }
+
+    fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
+        let File::Script(script) = file else {
+            return Got::Failed;
+        };
+        script.content.extend(from);
+        Got::Bytes(from.len())
+    }
+
+    fn fill(&self, file: &mut File, at: u64, into: &mut [u8]) -> Got<File> {
+        match file {
+            File::Script(script) => script.fill(into),
+            File::File(_) => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
+        }
+    }
+}
+
+impl Script {
+    /// What it complains of comes first, how it ended last.
+    fn fill(&mut self, into: &mut [u8]) -> Got<File> {
+        let (program, content) = (&self.program, &self.content);
+        let path = program.path.as_bytes();
+        let played = self.played.get_or_insert_with(|| {
+            play(path, &program.env, &program.args, content).expect("no case runs another script")
+        });
+        if !played.stderr.is_empty() {
+            return Got::Note(mem::take(&mut played.stderr));
+        }
+        let n = copy(&played.stdout[self.at..], into);
+        self.at += n;
+        if n == 0 && played.status != 0 {
+            let status = mem::take(&mut played.status);
+            return Got::Note(format!("CGI script exit code {status}"));
+        }
+        Got::Bytes(n)
+    }
+}
+
+fn copy(from: &[u8], into: &mut [u8]) -> usize {
+    let n = from.len().min(into.len());
+    into[..n].copy_from_slice(&from[..n]);
+    n
+}
