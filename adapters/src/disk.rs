@@ -7,6 +7,8 @@
 mod nobody;
 #[cfg(unix)]
 mod notes;
+#[cfg(target_os = "linux")]
+mod now;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
@@ -23,6 +25,8 @@ use std::path::{self, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
+#[cfg(target_os = "linux")]
+use sanserve_core::Ask;
 use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
 #[cfg(unix)]
 use sanserve_core::{Got, Program};
@@ -147,23 +151,7 @@ impl FileSystem for Disk {
                 reason => return Err(reason),
             },
         };
-        let meta = file.metadata().map_err(|error| reason(&error))?;
-        if meta.is_dir() {
-            return Ok(Opened::Directory);
-        }
-        if !meta.is_file() {
-            return Err(FsError::NotPlain);
-        }
-        let meta = Meta {
-            len: meta.len(),
-            modified: meta.modified().ok().map(unix_seconds),
-            executable: native::is_executable(&meta),
-        };
-        Ok(Opened::File {
-            file: Open::File(file),
-            meta,
-            sendable: cfg!(target_os = "linux"),
-        })
+        describe(file)
     }
 
     fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
@@ -212,6 +200,43 @@ impl FileSystem for Disk {
             Open::File(_) => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
         }
     }
+
+    #[cfg(target_os = "linux")]
+    fn answer_now(&self, ask: &Ask) -> Got<Open> {
+        match ask {
+            Ask::Open(path) => self.open_now(path).map_or(Got::Nothing, Got::Opened),
+            _ => Got::Nothing,
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn fill_now(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
+        match file {
+            Open::File(file) => now::read_now(file, at, into),
+            Open::Program(_) => Got::Nothing,
+        }
+    }
+}
+
+/// What was opened there, whatever its name may mean by now.
+fn describe(file: File) -> Result<Opened<Open>, FsError> {
+    let meta = file.metadata().map_err(|error| reason(&error))?;
+    if meta.is_dir() {
+        return Ok(Opened::Directory);
+    }
+    if !meta.is_file() {
+        return Err(FsError::NotPlain);
+    }
+    let meta = Meta {
+        len: meta.len(),
+        modified: meta.modified().ok().map(unix_seconds),
+        executable: native::is_executable(&meta),
+    };
+    Ok(Opened::File {
+        file: Open::File(file),
+        meta,
+        sendable: cfg!(target_os = "linux"),
+    })
 }
 
 /// What is open of a [`Disk`].

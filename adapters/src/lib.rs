@@ -33,6 +33,8 @@ mod server;
 pub mod std;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 #[cfg(unix)]
 pub use disk::Running;

@@ -1,11 +1,12 @@
 //! What the program does: read the options, listen, say so, and serve until a signal ends it.
 //!
-//! What can be set is in `options` and `field`, how it looks in `colour`, how it ends in `signals`,
-//! what time it is here in `zone`.
+//! What can be set is in `options` and `field`, what serves in `server`, how it looks in `colour`, how
+//! it ends in `signals`, what time it is here in `zone`.
 
 mod colour;
 mod field;
 mod options;
+mod server;
 mod signals;
 mod zone;
 
@@ -13,11 +14,12 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use sanserve::{Disk, ThreadingHTTPServer, Tls};
+use sanserve::{Disk, Tls};
 use sanserve_core::{Cgi, Config, Files, log, mime};
 
 use self::options::LogFormat;
 pub(crate) use self::options::{Given, Options};
+use self::server::Server;
 
 /// Serves until a signal ends it. The error is a line for the user.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
@@ -25,7 +27,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let disk = disk.follow_symlinks(options.follow_symlinks);
     let tls = tls(options)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let server = listen(&options.bind, options.port)?;
+    let server = listen(options)?;
     let server = match tls {
         Some(tls) => server.tls(tls),
         None => server,
@@ -55,9 +57,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let files = files(options);
     if options.cgi || !options.cgi_directories.is_empty() {
         let scripts = scripts(options, files, address);
-        server.serve_forever(&disk, config, || scripts.clone());
+        server.serve_forever(disk, config, move || scripts.clone());
     } else {
-        server.serve_forever(&disk, config, || files.clone());
+        server.serve_forever(disk, config, move || files.clone());
     }
     Ok(())
 }
@@ -84,8 +86,9 @@ fn tls(options: &Options) -> Result<Option<Tls>, String> {
     tls.map(Some).map_err(|error| error.to_string())
 }
 
-/// Listens at the first address that `host` means.
-fn listen(host: &str, port: u16) -> Result<ThreadingHTTPServer, String> {
+/// Listens at the first address that the host means.
+fn listen(options: &Options) -> Result<Server, String> {
+    let (host, port) = (&*options.bind, options.port);
     let unknown = |why: &dyn Display| {
         format!("unknown address {host:?} ({why}): give an address of this machine with --bind")
     };
@@ -96,7 +99,7 @@ fn listen(host: &str, port: u16) -> Result<ThreadingHTTPServer, String> {
         .to_socket_addrs()
         .map_err(|error| unknown(&error))?;
     let address = found.next().ok_or_else(|| unknown(&"nothing found"))?;
-    ThreadingHTTPServer::bind(address).map_err(|error| refusal(address, &error))
+    Server::bind(options.runtime, address).map_err(|error| refusal(address, &error))
 }
 
 /// Why it cannot listen there, and what to do about it.

@@ -63,27 +63,7 @@ impl HTTPServer {
     /// # Errors
     /// If the address is unknown, not one of this machine, taken, or not for this user.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<HTTPServer> {
-        let mut last = io::Error::new(ErrorKind::InvalidInput, "the name has no address");
-        for address in address.to_socket_addrs()? {
-            match HTTPServer::listen(address) {
-                Ok(server) => return Ok(server),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    fn listen(address: SocketAddr) -> io::Result<HTTPServer> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        // On Windows this would let two servers share the port.
-        #[cfg(unix)]
-        socket.set_reuse_address(true)?;
-        if address.ip() == Ipv6Addr::UNSPECIFIED {
-            let _ = socket.set_only_v6(false);
-        }
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        let listener = TcpListener::from(socket);
+        let listener = listen(address)?;
         Ok(HTTPServer {
             address: listener.local_addr()?,
             gate: Arc::new(Gate::new(listener)),
@@ -165,12 +145,9 @@ impl HTTPServer {
         };
         // A panic has been reported by its hook.
         let served = panic::catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Ok(()));
-        // That a peer went away or was cut off concerns nobody else, but what he did wrong may be
-        // a mistake on this side, such as a certificate that he does not trust.
-        if let Err(error) = served
-            && error.kind() == ErrorKind::InvalidData
-        {
-            (self.log)(&complaint(guest.socket(), &config, &error));
+        let peer = guest.socket().peer_addr();
+        if let Some(line) = complaint(peer.ok(), &config, &served) {
+            (self.log)(&line);
         }
     }
 }
@@ -200,16 +177,51 @@ impl Stopper {
     }
 }
 
-/// A log line about a link that could not be served.
-fn complaint(socket: &TcpStream, config: &Config, error: &io::Error) -> String {
-    let peer = socket.peer_addr();
+/// Listens at the first of these addresses where that is possible.
+pub(crate) fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+    let mut last = io::Error::new(ErrorKind::InvalidInput, "the name has no address");
+    for address in address.to_socket_addrs()? {
+        match listen_at(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // On Windows this would let two servers share the port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    if address.ip() == Ipv6Addr::UNSPECIFIED {
+        let _ = socket.set_only_v6(false);
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from(socket))
+}
+
+/// A log line about what was wrong with a link. That a peer went away or was cut off concerns nobody
+/// else, but what he did wrong may be a mistake on this side, such as a certificate that he does not
+/// trust.
+pub(crate) fn complaint(
+    peer: Option<SocketAddr>,
+    config: &Config,
+    served: &io::Result<()>,
+) -> Option<String> {
+    let error = served.as_ref().err();
+    let error = error.filter(|error| error.kind() == ErrorKind::InvalidData)?;
     let peer = peer.map_or("-".into(), |peer| peer.ip().to_string());
     let unix = SystemTime::now().duration_since(UNIX_EPOCH);
     let unix = unix.map_or(0, |unix| unix.as_secs() as i64);
     let local = date::format_log(unix + i64::from((config.local_offset)(unix)));
     let local = str::from_utf8(&local).expect("a date is ASCII");
-    format!("{peer} - - [{local}] TLS: {error}\n")
+    Some(format!("{peer} - - [{local}] TLS: {error}\n"))
 }
+
+/// How long it waits before it accepts again, after that has failed.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// As many as Linux allows at most, if nobody changed that, is 4096; Python asks for 5.
 const BACKLOG: i32 = 1024;

@@ -15,6 +15,8 @@ use rustls::crypto::ring;
 use rustls::{Error, ServerConfig, ServerConnection};
 
 use self::session::Session;
+#[cfg(feature = "tokio")]
+pub(crate) use self::session::refusal;
 use crate::std::Link;
 
 /// A certificate with its key, and what else a server over TLS has to know. To clone it is cheap.
@@ -80,6 +82,12 @@ impl Tls {
         let names = protocols.iter().map(|name| name.as_bytes().to_vec());
         Arc::make_mut(&mut self.config).alpn_protocols = names.collect();
         self
+    }
+
+    /// What rustls is told.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
     }
 
     /// Puts TLS above a socket, for [`serve`](crate::std::serve). The handshake happens there.

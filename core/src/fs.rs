@@ -49,6 +49,18 @@ pub trait FileSystem {
     fn fill(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Got<Self::File> {
         self.read(file, at, into).map_or(Got::Failed, Got::Bytes)
     }
+
+    /// The same as [`answer`](Self::answer) for an adapter that serves many connections on one
+    /// thread: what can be told without waiting for a disk, else [`Got::Nothing`], as always if
+    /// nothing else is written. `answer` is asked then, where waiting harms nobody.
+    fn answer_now(&self, _ask: &Ask) -> Got<Self::File> {
+        Got::Nothing
+    }
+
+    /// The same as [`fill`](Self::fill) in that way.
+    fn fill_now(&self, _file: &mut Self::File, _at: u64, _into: &mut [u8]) -> Got<Self::File> {
+        Got::Nothing
+    }
 }
 
 /// What was found under a path.

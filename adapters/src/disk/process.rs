@@ -5,7 +5,7 @@
 //! the background; that is killed then.
 
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -48,14 +48,14 @@ impl Process {
         })
     }
 
-    /// Reads its output. Waits no longer than [`MOMENT`].
-    pub(super) fn fill(&mut self, into: &mut [u8]) -> Got<Open> {
+    /// Reads its output. Waits no longer than a [`moment`](Process::moment), nor than this.
+    pub(super) fn fill(&mut self, into: &mut [u8], patience: Duration) -> Got<Open> {
         if self.left.is_none() && self.has_ended() {
             self.end();
         }
         let filled = match self.left {
             Some(left) => self.fill_rest(into, left),
-            None => self.fill_running(into),
+            None => self.fill_running(into, patience),
         };
         filled.unwrap_or_else(|error| match error.kind() {
             ErrorKind::Interrupted => Got::Nothing,
@@ -63,8 +63,8 @@ impl Process {
         })
     }
 
-    fn fill_running(&mut self, into: &mut [u8]) -> io::Result<Got<Open>> {
-        let (says, complains) = self.wait()?;
+    fn fill_running(&mut self, into: &mut [u8], patience: Duration) -> io::Result<Got<Open>> {
+        let (says, complains) = self.wait(patience)?;
         if complains {
             self.hear(usize::MAX)?;
             if let Some(lines) = self.notes.lines() {
@@ -100,22 +100,30 @@ impl Process {
         Ok(self.verdict.take().map_or(Got::Bytes(0), Got::Note))
     }
 
-    /// Waits until it says something, and tells on which of the two pipes.
-    fn wait(&self) -> io::Result<(bool, bool)> {
+    /// What it speaks through, as far as that is open: its standard output and error.
+    pub(super) fn pipes(&self) -> [Option<BorrowedFd<'_>>; 2] {
+        [
+            self.stdout.as_ref().map(AsFd::as_fd),
+            self.stderr.as_ref().map(AsFd::as_fd),
+        ]
+    }
+
+    /// How long it makes sense to wait for its pipes before it is looked at again: the connection
+    /// has deadlines of its own, and a process may end while others hold its pipes.
+    pub(super) fn moment(&self) -> Duration {
         // A process ends very soon after its output, as a rule: looked for less and less often.
-        let moment = self.closed.map_or(MOMENT, |closed| {
+        self.closed.map_or(MOMENT, |closed| {
             closed.elapsed().clamp(Duration::from_micros(200), MOMENT)
-        });
-        let out = self
-            .stdout
-            .as_ref()
-            .map(|out| PollFd::new(out, PollFlags::IN));
-        let err = self
-            .stderr
-            .as_ref()
-            .map(|err| PollFd::new(err, PollFlags::IN));
+        })
+    }
+
+    /// Waits until it says something, and tells on which of the two pipes.
+    fn wait(&self, patience: Duration) -> io::Result<(bool, bool)> {
+        let [out, err] = self.pipes();
         let (has_out, has_err) = (out.is_some(), err.is_some());
-        let mut pipes: Vec<_> = out.into_iter().chain(err).collect();
+        let pipes = out.iter().chain(&err);
+        let mut pipes: Vec<_> = pipes.map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
+        let moment = self.moment().min(patience);
         let moment = Timespec::try_from(moment).expect("a moment is short");
         match poll(&mut pipes, Some(&moment)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -198,8 +206,7 @@ fn waiting(pipe: impl AsFd) -> u64 {
     ioctl_fionread(pipe).unwrap_or(0)
 }
 
-/// So long nothing is waited for at a time: the connection has deadlines of its own, and a process
-/// may end while others hold its pipes.
+/// So long nothing is waited for at a time.
 const MOMENT: Duration = Duration::from_millis(50);
 
 /// A program that has closed its output may tidy up for so long.

@@ -6,11 +6,14 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Seek, Write};
+#[cfg(feature = "tokio")]
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::fchown;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use sanserve_core::{Got, Program};
 use tempfile::SpooledTempFile;
@@ -64,17 +67,50 @@ impl Running {
 
     /// Reads its standard output, and starts it before that. Waits no longer than a moment.
     pub(super) fn fill(&mut self, into: &mut [u8]) -> Got<super::Open> {
-        if let State::Ready(command, content) = &mut self.0 {
-            match start(command, content.take()) {
-                Ok(process) => self.0 = State::Started(process),
-                Err(error) => {
-                    self.0 = State::Failed;
-                    return Got::Note(format!("CGI script cannot be run: {error}"));
-                }
+        match self.start() {
+            Got::Nothing => self.fill_within(into, Duration::MAX),
+            got => got,
+        }
+    }
+
+    /// Starts it, unless that was done. [`Got::Nothing`] if it runs.
+    pub(crate) fn start(&mut self) -> Got<super::Open> {
+        let (command, content) = match &mut self.0 {
+            State::Ready(command, content) => (command, content.take()),
+            State::Started(_) => return Got::Nothing,
+            State::Failed => return Got::Failed,
+        };
+        match start(command, content) {
+            Ok(process) => {
+                self.0 = State::Started(process);
+                Got::Nothing
+            }
+            Err(error) => {
+                self.0 = State::Failed;
+                Got::Note(format!("CGI script cannot be run: {error}"))
             }
         }
+    }
+
+    /// Reads the standard output of what was started, if there is any.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn fill_now(&mut self, into: &mut [u8]) -> Got<super::Open> {
+        self.fill_within(into, Duration::ZERO)
+    }
+
+    /// What is worth waiting for before it is read again: its pipes, as far as they are open, and
+    /// for how long. `None` if it was not started.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn pipes(&self) -> Option<([Option<BorrowedFd<'_>>; 2], Duration)> {
+        match &self.0 {
+            State::Started(process) => Some((process.pipes(), process.moment())),
+            _ => None,
+        }
+    }
+
+    fn fill_within(&mut self, into: &mut [u8], patience: Duration) -> Got<super::Open> {
         match &mut self.0 {
-            State::Started(process) => process.fill(into),
+            State::Started(process) => process.fill(into, patience),
             _ => Got::Failed,
         }
     }

@@ -47,6 +47,10 @@ pub(crate) struct Options {
     #[arg(skip)]
     pub(crate) tls_password: Option<String>,
 
+    /// std or tokio: a thread or a task for each connection
+    #[arg(long, value_name = "RUNTIME", default_value = "std", hide_possible_values = true)]
+    pub(crate) runtime: Runtime,
+
     /// Follow links also out of the directory
     #[arg(long)]
     pub(crate) follow_symlinks: bool,
@@ -88,6 +92,15 @@ pub(crate) enum LogFormat {
     Python,
     Combined,
     Json,
+}
+
+/// What carries the connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Runtime {
+    /// A thread for each.
+    Std,
+    /// A task for each.
+    Tokio,
 }
 
 /// What a command line turned out to be.

@@ -2,18 +2,15 @@
 
 use std::io::{self, Write};
 use std::process;
-#[cfg(unix)]
 use std::time::Duration;
 
-use sanserve::Stopper;
-
-/// Obeys from now on. SIGTERM stops by `stopper`, so that the server returns; after that any
-/// further signal ends the process at once, as Ctrl-C always does.
+/// Obeys from now on. SIGTERM stops the server by `stop`, so that it returns; after that any further
+/// signal ends the process at once, as Ctrl-C always does.
 ///
 /// # Errors
 /// If the system does not let us have the signals.
 #[cfg(unix)]
-pub(crate) fn obey(stopper: Stopper) -> io::Result<()> {
+pub(crate) fn obey(stop: impl FnOnce(Duration) + Send + 'static) -> io::Result<()> {
     use std::thread::Builder;
 
     use signal_hook::consts::{SIGINT, SIGTERM};
@@ -22,13 +19,12 @@ pub(crate) fn obey(stopper: Stopper) -> io::Result<()> {
 
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let listen = move || {
-        let mut stopper = Some(stopper);
+        let mut stop = Some(stop);
         for signal in signals.forever() {
-            match (signal, stopper.take()) {
-                (SIGTERM, Some(stopper)) => {
-                    let stop = move || stopper.shutdown(GRACE);
+            match (signal, stop.take()) {
+                (SIGTERM, Some(stop)) => {
                     // Without a thread for it, it ends as it would have without us.
-                    if Builder::new().spawn(stop).is_err() {
+                    if Builder::new().spawn(|| stop(GRACE)).is_err() {
                         let _ = emulate_default_handler(signal);
                     }
                 }
@@ -48,7 +44,7 @@ pub(crate) fn obey(stopper: Stopper) -> io::Result<()> {
 /// # Errors
 /// If the system does not let us have the signals.
 #[cfg(windows)]
-pub(crate) fn obey(_: Stopper) -> io::Result<()> {
+pub(crate) fn obey(_: impl FnOnce(Duration) + Send + 'static) -> io::Result<()> {
     ctrlc::set_handler(interrupted).map_err(io::Error::other)
 }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
+use super::PAUSE;
+
 /// The listening socket and the connections that came by it.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -161,5 +163,4 @@ impl Drop for Guest<'_> {
     }
 }
 
-const PAUSE: Duration = Duration::from_millis(50);
 const KNOCK: Duration = Duration::from_secs(1);

@@ -84,7 +84,7 @@ impl Layer for Session {
 }
 
 /// What the peer did wrong. The alert that tells it is held, and flushed when the link ends.
-fn refusal(error: Error) -> io::Error {
+pub(crate) fn refusal(error: Error) -> io::Error {
     let message = match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
             "this is no TLS, but perhaps plain HTTP".into()

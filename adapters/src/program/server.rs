@@ -1,0 +1,91 @@
+//! [`Server`]: the library's server for whichever runtime was asked for.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sanserve::tokio::HTTPServer;
+use sanserve::{Disk, ThreadingHTTPServer, Tls};
+use sanserve_core::{Config, Handler};
+use tokio::runtime::{self, Builder};
+
+use super::options::Runtime;
+
+/// A server that listens.
+pub(crate) enum Server {
+    Std(ThreadingHTTPServer),
+    Tokio(HTTPServer, runtime::Runtime),
+}
+
+impl Server {
+    pub(crate) fn bind(runtime: Runtime, address: SocketAddr) -> io::Result<Server> {
+        Ok(match runtime {
+            Runtime::Std => Server::Std(ThreadingHTTPServer::bind(address)?),
+            Runtime::Tokio => {
+                let runtime = Builder::new_multi_thread().enable_all().build()?;
+                let inside = runtime.enter();
+                let server = HTTPServer::bind(address)?;
+                drop(inside);
+                Server::Tokio(server, runtime)
+            }
+        })
+    }
+
+    pub(crate) fn tls(self, tls: Tls) -> Server {
+        match self {
+            Server::Std(server) => Server::Std(server.tls(tls)),
+            Server::Tokio(server, runtime) => Server::Tokio(server.tls(tls), runtime),
+        }
+    }
+
+    pub(crate) fn log(self, log: impl Fn(&str) + Send + Sync + 'static) -> Server {
+        match self {
+            Server::Std(server) => Server::Std(server.log(log)),
+            Server::Tokio(server, runtime) => Server::Tokio(server.log(log), runtime),
+        }
+    }
+
+    pub(crate) fn server_address(&self) -> SocketAddr {
+        match self {
+            Server::Std(server) => server.server_address(),
+            Server::Tokio(server, _) => server.server_address(),
+        }
+    }
+
+    /// What ends it, given the grace that running replies have.
+    pub(crate) fn stopper(&self) -> Box<dyn FnOnce(Duration) + Send> {
+        match self {
+            Server::Std(server) => {
+                let stopper = server.stopper();
+                Box::new(move |grace| stopper.shutdown(grace))
+            }
+            Server::Tokio(server, _) => {
+                let stopper = server.stopper();
+                Box::new(move |grace| stopper.shutdown(grace))
+            }
+        }
+    }
+
+    /// Serves until it is stopped.
+    pub(crate) fn serve_forever<H: Handler + Send + 'static>(
+        self,
+        disk: Disk,
+        config: Config,
+        handler: impl Fn() -> H + Send + Sync + 'static,
+    ) {
+        match self {
+            Server::Std(server) => server.serve_forever(&disk, config, handler),
+            Server::Tokio(server, runtime) => {
+                // As a task, so that connections are accepted where they are served.
+                let serving = server.serve_forever(Arc::new(disk), config, handler);
+                let served = runtime.block_on(runtime.spawn(serving));
+                served.expect("the server does not panic");
+                // What a disk does not give back by then will not hold up the end.
+                runtime.shutdown_timeout(LAST);
+            }
+        }
+    }
+}
+
+const LAST: Duration = Duration::from_secs(1);

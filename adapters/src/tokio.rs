@@ -1,0 +1,117 @@
+//! A connection as a task of [tokio](::tokio), its files from a [`Disk`](crate::Disk): the loop that
+//! waits for nothing but its own.
+//!
+//! What a connection reads and writes is left to the [`Link`], what it wants of files to `files`,
+//! programs to `programs`; listening and the end of it all to the [`HTTPServer`].
+
+mod files;
+mod link;
+#[cfg(unix)]
+mod programs;
+mod server;
+#[cfg(feature = "tls")]
+mod tls;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use self::files::Held;
+pub use self::link::Link;
+pub use self::server::{HTTPServer, Stopper};
+use crate::Open;
+
+/// Serves one connection until it ends.
+///
+/// `link` is a [`TcpStream`](::tokio::net::TcpStream), or what [`Link::new`] makes of any other
+/// stream. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or something of yours.
+/// Where its [`answer_now`](FileSystem::answer_now) and [`fill_now`](FileSystem::fill_now) have
+/// nothing to tell it is asked on a thread for work that blocks
+/// ([`spawn_blocking`](::tokio::task::spawn_blocking)). What it has set up as a program runs without
+/// one.
+///
+/// `log` is given finished lines, each ended by a newline; it must not take its time. Once `stop`
+/// says `true` the running reply is the last one, and a connection that waits for a request ends.
+///
+/// The future is [`Send`] and holds no buffer: an idle connection costs little more than its socket.
+/// It has to run where tokio's I/O and timers are enabled. To drop it breaks the connection off.
+///
+/// # Errors
+/// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
+/// about.
+pub async fn serve<H: Handler + Send>(
+    link: impl Into<Link>,
+    files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+    config: Config,
+    handler: H,
+    log: &(dyn Fn(&str) + Sync),
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut link = link.into();
+    let mut conn = Connection::<Held, H>::new(config, &link.begin()?, handler);
+    let clock = Clock(Instant::now());
+    let mut got = Got::Nothing;
+    loop {
+        if *stop.borrow() {
+            conn.finish();
+        }
+        let Step { want, by } = conn.step(clock.now(), got);
+        if let Want::Close = want {
+            return link.end();
+        }
+        let work = async {
+            match want {
+                Want::Read(into) => tokio::select! {
+                    biased;
+                    got = link.read(into) => got,
+                    Ok(()) = stop.changed() => Got::Nothing,
+                },
+                Want::Write(from) => link.write(from).await,
+                Want::Fill { file, at, into } => file.fill(files, at, into).await,
+                Want::Copy { file, at, len } => link.copy(files, file, at, len).await,
+                Want::Give { file, from } => file.give(files, from).await,
+                Want::Ask(ask) => files::answer(files, ask, link.sends_files()).await,
+                Want::Log(lines) => {
+                    log(lines);
+                    Got::Nothing
+                }
+                Want::Shutdown => {
+                    link.shutdown();
+                    Got::Nothing
+                }
+                Want::Close => Got::Nothing,
+            }
+        };
+        got = clock.until(by, work).await;
+    }
+}
+
+/// Started with the connection; its moment is the zero of all ticks.
+struct Clock(Instant);
+
+impl Clock {
+    fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+        Now {
+            tick: self.0.elapsed(),
+            unix: unix.ok().map(|unix| unix.as_secs() as i64),
+        }
+    }
+
+    /// Lets go of the work when its time is over. Nobody asks for what came of it then.
+    async fn until(
+        &self,
+        by: Option<Duration>,
+        work: impl Future<Output = Got<Held>>,
+    ) -> Got<Held> {
+        match by.and_then(|by| self.0.checked_add(by)) {
+            Some(by) => timeout_at(by, work).await.unwrap_or(Got::Nothing),
+            None => work.await,
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! [`Link`]: a stream that speaks the connection's language.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
+use sanserve_core::{FileSystem, Got};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::files::Held;
+use crate::Open;
+
+/// A stream that is to be served: a socket, as [`From`] makes it, or any other.
+pub struct Link {
+    stream: Stream,
+    /// The peer was not told yet that nothing more will come.
+    ending: bool,
+    failure: io::Result<()>,
+}
+
+enum Stream {
+    /// A bare socket, which takes files by reference.
+    Socket(TcpStream),
+    Other(Box<dyn ReadWrite>, String),
+}
+
+/// What can be served.
+trait ReadWrite: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ReadWrite for S {}
+
+impl From<TcpStream> for Link {
+    /// The bare socket.
+    fn from(socket: TcpStream) -> Link {
+        Link::of(Stream::Socket(socket))
+    }
+}
+
+impl Link {
+    /// Any stream: one of memory, one below TLS, one of a simulated network. `peer` is the address
+    /// of who is at its other end, as log lines show it.
+    pub fn new(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: impl fmt::Display,
+    ) -> Link {
+        Link::of(Stream::Other(Box::new(stream), peer.to_string()))
+    }
+
+    fn of(stream: Stream) -> Link {
+        Link {
+            stream,
+            ending: false,
+            failure: Ok(()),
+        }
+    }
+
+    /// Takes over a stream; answers who is at its other end.
+    pub(super) fn begin(&mut self) -> io::Result<String> {
+        match &mut self.stream {
+            Stream::Socket(socket) => {
+                // Replies leave in as few pieces as can be; to hold the last one back helps nobody.
+                socket.set_nodelay(true)?;
+                Ok(socket.peer_addr()?.ip().to_string())
+            }
+            Stream::Other(_, peer) => Ok(std::mem::take(peer)),
+        }
+    }
+
+    /// Whether it takes files by reference.
+    pub(super) fn sends_files(&self) -> bool {
+        cfg!(target_os = "linux") && matches!(self.stream, Stream::Socket(_))
+    }
+
+    pub(super) async fn read(&mut self, into: &mut [u8]) -> Got<Held> {
+        if self.ending {
+            // A link that is gone already shows at the reading.
+            let _ = self.stream().shutdown().await;
+            self.ending = false;
+        }
+        let read = self.stream().read(into).await;
+        self.told(read)
+    }
+
+    /// Writes some of these bytes. They count when they are with the system: nobody would wait for
+    /// what is left in between.
+    pub(super) async fn write(&mut self, from: &[u8]) -> Got<Held> {
+        let written = match &mut self.stream {
+            Stream::Socket(socket) => socket.write(from).await,
+            Stream::Other(stream, _) => match stream.write(from).await {
+                Ok(0) => Err(ErrorKind::WriteZero.into()),
+                Ok(n) => stream.flush().await.map(|()| n),
+                error => error,
+            },
+        };
+        self.told(written)
+    }
+
+    /// Sends a piece of a file without reading it, unless it has to be fetched from the disk.
+    #[cfg(target_os = "linux")]
+    pub(super) async fn copy(
+        &mut self,
+        files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+        held: &mut Held,
+        at: u64,
+        len: u64,
+    ) -> Got<Held> {
+        let len = len.min(COPY_MAX);
+        match held.fetch(files, at, len).await {
+            Got::Nothing => {}
+            got => return got,
+        }
+        let (Stream::Socket(socket), Some(Open::File(file))) = (&self.stream, &held.0) else {
+            unreachable!("nothing else is called sendable")
+        };
+        let send = || {
+            let mut at = at;
+            Ok(rustix::fs::sendfile(
+                socket,
+                file,
+                Some(&mut at),
+                len as usize,
+            )?)
+        };
+        let sent = socket.async_io(tokio::io::Interest::WRITABLE, send).await;
+        self.told(sent)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) async fn copy(
+        &mut self,
+        _: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+        _: &mut Held,
+        _: u64,
+        _: u64,
+    ) -> Got<Held> {
+        unreachable!("no file is called sendable here")
+    }
+
+    /// Tells the peer that nothing more will come, before it is read from again.
+    pub(super) fn shutdown(&mut self) {
+        self.ending = true;
+    }
+
+    /// What went wrong, if anything did.
+    pub(super) fn end(self) -> io::Result<()> {
+        self.failure
+    }
+
+    fn stream(&mut self) -> &mut dyn ReadWrite {
+        match &mut self.stream {
+            Stream::Socket(socket) => socket,
+            Stream::Other(stream, _) => stream,
+        }
+    }
+
+    fn told(&mut self, moved: io::Result<usize>) -> Got<Held> {
+        match moved {
+            Ok(n) => Got::Bytes(n),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Got::Nothing,
+            Err(error) => {
+                self.failure = Err(error);
+                Got::Failed
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bare = matches!(self.stream, Stream::Socket(_));
+        let mut out = out.debug_struct("Link");
+        out.field("bare", &bare).finish_non_exhaustive()
+    }
+}
+
+/// Sent at once, and fetched from the disk at once if need be.
+#[cfg(target_os = "linux")]
+const COPY_MAX: u64 = 256 * 1024;

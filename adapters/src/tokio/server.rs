@@ -1,0 +1,234 @@
+//! [`HTTPServer`]: a task for each connection.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sanserve_core::{Config, FileSystem, Handler};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Link, serve};
+use crate::server::{PAUSE, complaint, listen};
+use crate::{Open, std as sockets};
+
+/// A server with a task for each connection, and a ceiling. It listens as soon as it is made, and
+/// connections that come before it serves wait.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use sanserve::{Disk, tokio::HTTPServer};
+/// use sanserve_core::{Config, Files};
+///
+/// # #[tokio::main]
+/// # async fn main() -> std::io::Result<()> {
+/// let disk = Arc::new(Disk::open(".")?);
+/// let server = HTTPServer::bind("127.0.0.1:0")?;
+/// let stopper = server.stopper();
+/// stopper.shutdown(Duration::from_secs(10)); // whenever it has to end
+/// server.serve_forever(disk, Config::default(), Files::new).await;
+/// # Ok(())
+/// # }
+/// ```
+pub struct HTTPServer {
+    listener: TcpListener,
+    address: SocketAddr,
+    link: Box<LinkOf>,
+    most: usize,
+    log: Arc<dyn Fn(&str) + Send + Sync>,
+    /// When running replies are cut off, once it is to end.
+    stop: watch::Sender<Option<Instant>>,
+}
+
+/// Puts onto a socket whatever has to lie above it.
+type LinkOf = dyn Fn(TcpStream) -> io::Result<Link> + Send + Sync;
+
+impl HTTPServer {
+    /// Listens as [`crate::HTTPServer::bind`] does.
+    ///
+    /// # Errors
+    /// If the address is unknown, not one of this machine, taken, or not for this user.
+    ///
+    /// # Panics
+    /// If it is called outside of a runtime, or of one without I/O.
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<HTTPServer> {
+        let listener = listen(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(HTTPServer {
+            address: listener.local_addr()?,
+            listener: TcpListener::from_std(listener)?,
+            link: Box::new(|socket| Ok(Link::from(socket))),
+            most: places(),
+            log: Arc::new(sockets::stderr),
+            stop: watch::Sender::new(None),
+        })
+    }
+
+    /// How many connections it has at a time. Later ones wait until one ends. If nothing is said,
+    /// it is 10,000, or fewer where the system has too few file descriptors for that.
+    ///
+    /// # Panics
+    /// If it is 0.
+    pub fn connections(self, most: usize) -> HTTPServer {
+        assert!(most > 0, "a server has to have room for one connection");
+        HTTPServer { most, ..self }
+    }
+
+    /// Speaks HTTPS. The handshake is part of a connection: who is slow at it keeps nobody waiting,
+    /// and has no more time for it than [`Patience::idle`](sanserve_core::Patience::idle).
+    #[cfg(feature = "tls")]
+    pub fn tls(self, tls: crate::Tls) -> HTTPServer {
+        let link = Box::new(move |socket| Link::tls(socket, &tls));
+        HTTPServer { link, ..self }
+    }
+
+    /// Where log lines go, each ended by a newline; [standard error](sockets::stderr) if nothing is
+    /// said. It is called by many connections at once, and must not take its time.
+    pub fn log(self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
+        let log = Arc::new(log);
+        HTTPServer { log, ..self }
+    }
+
+    /// The address that it listens at, with the port that was chosen.
+    pub fn server_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The port that it listens at.
+    pub fn server_port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// What ends it, from another task or thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.stop.clone())
+    }
+
+    /// Serves until it is stopped, each connection as a task of its own with a handler of its own,
+    /// its files from a [`Disk`](crate::Disk) or none from [`NoFiles`](crate::NoFiles). When it
+    /// returns, no connection is left. A handler that panics loses its connection and nothing else.
+    pub async fn serve_forever<H: Handler + Send + 'static>(
+        self,
+        files: Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+        config: Config,
+        handler: impl Fn() -> H + Send + Sync + 'static,
+    ) {
+        let HTTPServer {
+            listener,
+            link,
+            most,
+            log,
+            stop,
+            ..
+        } = self;
+        let (handler, ending) = (Arc::new(handler), watch::Sender::new(false));
+        let mut stopped = stop.subscribe();
+        let mut inside = JoinSet::new();
+        loop {
+            let (socket, peer) = tokio::select! {
+                biased;
+                () = asked(&mut stopped) => break,
+                Some(_) = inside.join_next() => continue,
+                accepted = listener.accept(), if inside.len() < most => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        rest(&error).await;
+                        continue;
+                    }
+                },
+            };
+            let (files, handler, log) =
+                (Arc::clone(&files), Arc::clone(&handler), Arc::clone(&log));
+            let (link, stop) = (link(socket), ending.subscribe());
+            inside.spawn(async move {
+                let served = match link {
+                    Ok(link) => serve(link, &files, config, handler(), &*log, stop).await,
+                    Err(error) => Err(error),
+                };
+                if let Some(line) = complaint(Some(peer), &config, &served) {
+                    log(&line);
+                }
+            });
+        }
+        drop(listener);
+        ending.send_replace(true);
+        end(inside, stopped).await;
+    }
+}
+
+impl fmt::Debug for HTTPServer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = out.debug_struct("HTTPServer");
+        out.field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Stops a server. There may be many, and they may outlive it.
+#[derive(Clone, Debug)]
+pub struct Stopper(watch::Sender<Option<Instant>>);
+
+impl Stopper {
+    /// Lets nobody in any more and idle connections go; running replies have up to `grace` before
+    /// they are cut off. `serve_forever` returns as soon as the last is gone, which is not waited
+    /// for here.
+    ///
+    /// To be stopped again, with less grace or with more, does no harm: the least counts.
+    pub fn shutdown(&self, grace: Duration) {
+        let now = Instant::now();
+        let by = now.checked_add(grace).unwrap_or(now + AGES);
+        self.0
+            .send_modify(|until| *until = Some(until.map_or(by, |until| until.min(by))));
+    }
+}
+
+/// Waits until it is to end.
+async fn asked(stopped: &mut watch::Receiver<Option<Instant>>) {
+    let _ = stopped.wait_for(Option::is_some).await;
+}
+
+/// Waits until everybody has left, and for those who have not when the grace is over, breaks off.
+async fn end(mut inside: JoinSet<()>, mut stopped: watch::Receiver<Option<Instant>>) {
+    loop {
+        let by = stopped.borrow_and_update().unwrap_or_else(Instant::now);
+        tokio::select! {
+            left = inside.join_next() => if left.is_none() {
+                return;
+            },
+            () = sleep_until(by) => return inside.shutdown().await,
+            // The grace may have become shorter.
+            Ok(()) = stopped.changed() => {}
+        }
+    }
+}
+
+/// What to do if nobody could be let in.
+async fn rest(error: &io::Error) {
+    if !matches!(
+        error.kind(),
+        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+    ) {
+        // Most likely no file descriptor is left, and asking at once would not help.
+        sleep(PAUSE).await;
+    }
+}
+
+/// For how many connections there is room: each is a descriptor, and some have a file open.
+fn places() -> usize {
+    #[cfg(unix)]
+    if let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
+        let most = usize::try_from(limit / 4 * 3).unwrap_or(MOST);
+        return most.clamp(1, MOST);
+    }
+    MOST
+}
+
+const MOST: usize = 10_000;
+
+/// A grace without an end.
+const AGES: Duration = Duration::from_secs(365 * 24 * 60 * 60);
