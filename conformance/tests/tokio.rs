@@ -1,0 +1,52 @@
+//! The list on the tokio adapter, over real sockets and a real disk, and the same over TLS.
+
+#![cfg(unix)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::{fs, io};
+
+use sanserve::tokio::HTTPServer;
+use sanserve::{Disk, Tls};
+use sanserve_conformance::{Case, Certificate, Log, Peer, Site, run, servers};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Starts what may have been put above the sockets.
+fn start<'a>(
+    site: &'a TempDir,
+    runtime: &'a Runtime,
+    over: impl Fn(HTTPServer) -> HTTPServer + 'a,
+) -> impl FnMut(&Case, Log) -> io::Result<SocketAddr> + 'a {
+    move |case, log| {
+        let _inside = runtime.enter();
+        let server = over(HTTPServer::bind("127.0.0.1:0")?).log(move |lines| log.push(lines));
+        let (address, case) = (server.server_address(), case.clone());
+        let disk = Arc::new(Disk::open(site)?);
+        runtime.spawn(server.serve_forever(disk, case.config(), move || case.handler()));
+        Ok(address)
+    }
+}
+
+#[test]
+fn conforms() {
+    let site = Site::standard().make_temporary().expect("a site");
+    let runtime = Runtime::new().expect("a runtime");
+    let start = start(&site, &runtime, |server| server);
+    run("tokio", servers(start, Peer::connect));
+}
+
+#[test]
+fn conforms_over_tls() {
+    let site = Site::standard().make_temporary().expect("a site");
+    let runtime = Runtime::new().expect("a runtime");
+    let (certificate, folder) = (Certificate::generate(), TempDir::new().expect("a folder"));
+    let file = folder.path().join("both.pem");
+    fs::write(&file, certificate.pem()).expect("a file of ours");
+    let tls = Tls::load(file, None, None).expect("a good certificate");
+    let start = start(&site, &runtime, move |server| server.tls(tls.clone()));
+    run(
+        "tokio over TLS",
+        servers(start, |to| certificate.connect(to)),
+    );
+}
