@@ -11,8 +11,13 @@
 //! >        BYTES            what the client sends; several lines are joined
 //! <        BYTES            what it is answered; `*` is one byte or more of the line; joined
 //! <+       BYTES            what we answer in this place and CPython does not
-//! error    PROTOCOL STATUS MESSAGE   the whole error reply, joined to the answer; not for HEAD
+//! error    PROTOCOL STATUS MESSAGE   the whole error reply, joined to the answer
+//! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
 //! log      TEXT             a line of the log, without `ADDRESS - - [TIME] `
+//! refused  STATUS MESSAGE   the error reply and its two lines of the log, and that the connection
+//!                           closes: one more request follows what is sent, and gets no answer
+//! each     VALUE            makes a case called `NAME VALUE`, with VALUE in place of each `\@`;
+//!                           with several such lines there are as many cases, and NAME is none
 //! ```
 //!
 //! A file that begins with the line `recorded` holds CPython's own answers. Where we mean to answer
@@ -20,7 +25,9 @@
 
 use crate::files;
 use crate::line::{self, Line};
+use crate::page;
 use crate::pattern::Pattern;
+use crate::text;
 
 /// One conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +70,57 @@ impl Case {
         }
     }
 
+    /// Reads the lines of one case, with `value` in place of each `\@`.
+    fn read(lines: &[Line<'_>], value: Option<&str>, recorded: bool) -> Self {
+        let [first, lines @ ..] = lines else {
+            unreachable!("a case begins with a line");
+        };
+        if first.rest.is_empty() {
+            first.fail("a case wants a name");
+        }
+        let name = value.map_or(first.string(), |value| {
+            format!("{} {value}", first.string())
+        });
+        let mut case = Self::new(name, recorded);
+        for line in lines.iter().filter(|line| line.keyword != "each") {
+            let rest = value.map(|value| line.rest.replace("\\@", value));
+            case.add(line.with(rest.as_deref().unwrap_or(line.rest)));
+        }
+        case
+    }
+
     /// The value of an option, the last one if it is given twice.
     #[must_use]
     pub fn option(&self, key: &str) -> Option<&str> {
         let found = self.options.iter().rev().find(|(name, _)| name == key);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// Expects that the request, the first of which is there already, is refused.
+    fn refuse(&mut self, mut line: Line<'_>) {
+        let protocol = self.option("protocol").unwrap_or("HTTP/1.0").to_string();
+        let (status, message) = (line.next_word().to_string(), line.string());
+        let end = self.request.windows(2).position(|two| two == b"\r\n");
+        let Some(end) = end else {
+            line.fail("what is refused begins with a request line");
+        };
+        let error = if self.request.starts_with(b"HEAD ") {
+            page::error_head
+        } else {
+            page::error
+        };
+        self.reply.extend(&error(&protocol, &status, &message));
+        let said: String = self.request[..end]
+            .iter()
+            .copied()
+            .map(char::from)
+            .collect();
+        self.log
+            .push(format!("code {status}, message {}", text::log(&message)));
+        self.log
+            .push(format!("\"{}\" {status} -", text::log(&said)));
+        self.request
+            .extend(b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
     }
 
     /// Takes one line of the case in.
@@ -86,7 +139,9 @@ impl Case {
             }
             "<+" => self.reply.extend(&line.tokens()),
             "error" => self.reply.extend(&line.error()),
+            "headed" => self.reply.extend(&line.error_head()),
             "log" => self.log.push(line.string()),
+            "refused" => self.refuse(line),
             _ => line.fail("no such keyword"),
         }
     }
@@ -110,18 +165,27 @@ pub fn all() -> Vec<Case> {
 /// When it cannot be read; the message names the file and the line.
 #[must_use]
 pub fn read(file: &str, content: &str) -> Vec<Case> {
-    let mut cases: Vec<Case> = Vec::new();
-    let mut recorded = false;
-    for (at, line) in line::lines(file, content).enumerate() {
-        match line.keyword {
-            "recorded" if at == 0 => recorded = true,
-            "case" if line.rest.is_empty() => line.fail("a case wants a name"),
-            "case" => cases.push(Case::new(line.string(), recorded)),
-            _ => match cases.last_mut() {
-                Some(case) => case.add(line),
-                None => line.fail("this line belongs to no case"),
-            },
+    let mut lines = line::lines(file, content).peekable();
+    let recorded = lines.next_if(|line| line.keyword == "recorded").is_some();
+    let mut cases = Vec::new();
+    while let Some(first) = lines.next() {
+        if first.keyword != "case" {
+            first.fail("this line belongs to no case");
         }
+        let mut block = vec![first];
+        while let Some(line) = lines.next_if(|line| line.keyword != "case") {
+            block.push(line);
+        }
+        let values = block.iter().filter(|line| line.keyword == "each");
+        let values: Vec<&str> = values.map(|line| line.rest).collect();
+        if values.is_empty() {
+            cases.push(Case::read(&block, None, recorded));
+        }
+        cases.extend(
+            values
+                .iter()
+                .map(|value| Case::read(&block, Some(value), recorded)),
+        );
     }
     cases
 }

@@ -7,7 +7,8 @@
 //! reason   TEXT             why we differ; one line or more
 //! <        BYTES            our reply instead of theirs; none at all means no reply
 //! <+       BYTES            the same; for the eye, a piece that theirs has not
-//! error    PROTOCOL STATUS MESSAGE   our error reply, whole; not for HEAD
+//! error    PROTOCOL STATUS MESSAGE   our error reply, whole
+//! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
 //! log      TEXT             our log instead of theirs
 //! ```
 //!
@@ -41,6 +42,7 @@ impl Divergence {
             }
             "<" | "<+" => self.reply.extend(&line.tokens()),
             "error" => self.reply.extend(&line.error()),
+            "headed" => self.reply.extend(&line.error_head()),
             "log" => self.log.push(line.string()),
             _ => line.fail("no such keyword in a divergence"),
         }

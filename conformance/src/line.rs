@@ -44,6 +44,14 @@ impl<'a> Line<'a> {
         line
     }
 
+    /// The same line with another rest.
+    pub(crate) fn with<'b>(&self, rest: &'b str) -> Line<'b>
+    where
+        'a: 'b,
+    {
+        Line { rest, ..*self }
+    }
+
     /// Takes the next word of the rest.
     pub(crate) fn next_word(&mut self) -> &'a str {
         let (word, rest) = word(self.rest);
@@ -70,6 +78,12 @@ impl<'a> Line<'a> {
     pub(crate) fn error(mut self) -> Vec<Token> {
         let (protocol, status) = (self.next_word(), self.next_word());
         page::error(protocol, status, &self.string())
+    }
+
+    /// The same in answer to HEAD.
+    pub(crate) fn error_head(mut self) -> Vec<Token> {
+        let (protocol, status) = (self.next_word(), self.next_word());
+        page::error_head(protocol, status, &self.string())
     }
 
     /// The rest as text.

@@ -10,6 +10,18 @@ use crate::text::Token;
 /// # Panics
 /// If the status has no explanation here yet.
 pub(crate) fn error(protocol: &str, status: &str, message: &str) -> Vec<Token> {
+    let (mut reply, page) = parts(protocol, status, message);
+    reply.extend(page.bytes().map(Some));
+    reply
+}
+
+/// The same in answer to HEAD.
+pub(crate) fn error_head(protocol: &str, status: &str, message: &str) -> Vec<Token> {
+    parts(protocol, status, message).0
+}
+
+/// The head of the reply, and its content.
+fn parts(protocol: &str, status: &str, message: &str) -> (Vec<Token>, String) {
     let shown = message
         .replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -35,12 +47,11 @@ pub(crate) fn error(protocol: &str, status: &str, message: &str) -> Vec<Token> {
     let mut add = |text: &str| reply.extend(text.bytes().map(Some));
     add(&format!("{protocol} {status} {message}\r\nServer: "));
     add("\0\r\nDate: \0\r\nConnection: close\r\nContent-Type: text/html;charset=utf-8\r\n");
-    add(&format!("Content-Length: {}\r\n\r\n{page}", page.len()));
+    add(&format!("Content-Length: {}\r\n\r\n", page.len()));
     // A NUL marks where anything may stand.
-    reply
-        .into_iter()
-        .map(|token| token.filter(|&byte| byte != 0))
-        .collect()
+    let reply = reply.into_iter();
+    let reply = reply.map(|token| token.filter(|&byte| byte != 0));
+    (reply.collect(), page)
 }
 
 fn explanation(status: &str, message: &str) -> &'static str {

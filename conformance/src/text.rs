@@ -52,6 +52,19 @@ pub fn show(bytes: &[u8]) -> String {
     out
 }
 
+/// Writes text as it stands in the log: control characters as `\xNN`, backslashes twice.
+pub(crate) fn log(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            c if c.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 fn show_hex(bytes: &[u8], out: &mut String) {
     for byte in bytes {
         out.push_str(&format!("\\x{byte:02x}"));

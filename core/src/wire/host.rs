@@ -1,0 +1,81 @@
+//! [`Authority`]: a host with its port, as `Host` and absolute targets name it (RFC 9112 §3.2).
+
+use core::net::Ipv6Addr;
+
+use super::{Bad, Head, Version};
+
+/// A host, and a port if one is given.
+pub(super) struct Authority<'a> {
+    host: &'a str,
+    pub(super) port: Option<u16>,
+}
+
+impl<'a> Authority<'a> {
+    /// Reads `host [ ":" [ port ] ]` (RFC 3986 §3.2). No user, no empty host (RFC 9110 §4.2), no
+    /// zone of an address, and no comma: it may have parted two fields that somebody joined.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        let end = match text.strip_prefix('[') {
+            Some(rest) => {
+                let len = rest.find(']')?;
+                rest[..len].parse::<Ipv6Addr>().ok()?;
+                len + 2
+            }
+            None => text.find(':').unwrap_or(text.len()),
+        };
+        let (host, port) = text.split_at(end);
+        if !host.starts_with('[') && !is_name(host) {
+            return None;
+        }
+        let port = match port.strip_prefix(':') {
+            None if port.is_empty() => None,
+            Some("") => None,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(digits.parse().ok()?)
+            }
+            _ => return None,
+        };
+        Some(Authority { host, port })
+    }
+
+    /// Whether both name the same place, the usual port being `usual`.
+    fn agrees(&self, other: &Authority<'_>, usual: u16) -> bool {
+        self.host.eq_ignore_ascii_case(other.host)
+            && self.port.unwrap_or(usual) == other.port.unwrap_or(usual)
+    }
+}
+
+/// `reg-name` and addresses of IPv4, but for the comma (RFC 3986 §3.2.2).
+fn is_name(host: &str) -> bool {
+    let mut bytes = host.bytes();
+    while let Some(byte) = bytes.next() {
+        let good = match byte {
+            b'%' => [bytes.next(), bytes.next()]
+                .iter()
+                .all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit())),
+            byte => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte),
+        };
+        if !good {
+            return false;
+        }
+    }
+    !host.is_empty()
+}
+
+/// Whether a request says for which host it is: once, rightly, and in one voice. RFC 9112 §3.2.2
+/// has an absolute target outvote the field. Here they must agree: clients send the same in both,
+/// proxies must make it so, and whoever stands in front may have listened to the other.
+pub(super) fn check(head: &Head) -> Result<(), Bad> {
+    let is_host = |name: &str| name.eq_ignore_ascii_case("host");
+    let mut hosts = head.fields().filter(|(name, _)| is_host(name));
+    let host = match (hosts.next(), hosts.next()) {
+        (None, _) if head.version() < Version::Http11 => return Ok(()),
+        (None, _) => return Err(Bad::NoHost),
+        (Some(_), Some(_)) => return Err(Bad::Host),
+        (Some((_, value)), None) => Authority::parse(value).ok_or(Bad::Host)?,
+    };
+    let Some((authority, usual_port)) = head.authority() else {
+        return Ok(());
+    };
+    let agree = Authority::parse(authority).is_some_and(|goal| host.agrees(&goal, usual_port));
+    agree.then_some(()).ok_or(Bad::Host)
+}

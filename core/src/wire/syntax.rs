@@ -1,0 +1,53 @@
+//! The words of HTTP's grammar that several places need (RFC 9110 §5.6).
+
+/// Whether this is a `token` (RFC 9110 §5.6.2): what methods and field names are made of.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether these are chunk extensions, each with its semicolon, or none (RFC 9112 §7.1.1). Blanks
+/// may stand around `;` and `=`, and nowhere else.
+pub(super) fn are_extensions(mut text: &[u8]) -> bool {
+    while !text.is_empty() {
+        let Some(rest) = text.trim_ascii_start().strip_prefix(b";") else {
+            return false;
+        };
+        let Some(rest) = token(rest.trim_ascii_start()) else {
+            return false;
+        };
+        text = match rest.trim_ascii_start().strip_prefix(b"=") {
+            None => rest,
+            Some(value) => {
+                let value = value.trim_ascii_start();
+                let Some(rest) = token(value).or_else(|| quoted_string(value)) else {
+                    return false;
+                };
+                rest
+            }
+        };
+    }
+    true
+}
+
+/// What follows the token that `text` begins with.
+fn token(text: &[u8]) -> Option<&[u8]> {
+    let len = text.iter().take_while(|&&byte| is_token_byte(byte)).count();
+    (len > 0).then_some(&text[len..])
+}
+
+/// What follows the quoted string that `text` begins with (RFC 9110 §5.6.4). That it holds no
+/// control characters is for the caller to know.
+fn quoted_string(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text.strip_prefix(b"\"")?;
+    loop {
+        rest = match rest {
+            [b'"', rest @ ..] => return Some(rest),
+            [b'\\', _, rest @ ..] | [_, rest @ ..] => rest,
+            [] => return None,
+        };
+    }
+}
