@@ -11,7 +11,7 @@ mod signals;
 mod zone;
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use sanserve::{Disk, Tls};
@@ -54,6 +54,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         server
     };
     announce(scheme, address);
+    if !options.hidden && io::stdout().is_terminal() {
+        say("Names that begin with a dot are hidden; --hidden shows them.\n");
+    }
     let files = files(options);
     if options.cgi || !options.cgi_directories.is_empty() {
         let scripts = scripts(options, files, address);
@@ -130,6 +133,7 @@ fn files(options: &Options) -> Files {
     let mut files = Files::new();
     files.default_type = leak(&options.content_type);
     files.extra_headers = headers.leak();
+    files.hidden = options.hidden;
     files.guess_type = |name| {
         mime::guess_type(name, |extension| {
             mime_guess::from_ext(extension).first_raw()

@@ -175,6 +175,7 @@ impl Handler for Cgi {
         self.stage = Stage::Files;
         let runs = matches!(ex.command(), "GET" | "HEAD" | "POST");
         let path = if runs { Path::parse(ex.path()) } else { None };
+        let path = path.filter(|path| self.files.shows(path));
         let script = path.and_then(|path| Some((self.is_cgi(&path)?, path)));
         match script {
             Some((depth, path)) => self.search(ex, path, depth),

@@ -7,7 +7,7 @@ use alloc::string::String;
 use crate::escape::{Count, Latin1};
 use crate::log::{LogEvent, LogRecord};
 use crate::reply::{Framing, Reply, Stage};
-use crate::wire::{Head, Version};
+use crate::wire::{Head, Version, is_token};
 use crate::{Buffer, Config, ErrorPage, Next, Now, Protocol, date, status};
 
 /// A request and the reply to it. Lent to a [`Handler`](crate::Handler) whenever it is told
@@ -16,6 +16,8 @@ pub struct Exchange<'a> {
     pub(crate) head: &'a Head,
     pub(crate) peer: &'a str,
     pub(crate) expects: bool,
+    /// Whether there is content that is not thrown away to keep the connection.
+    pub(crate) content_stays: bool,
     pub(crate) config: &'a Config,
     pub(crate) now: Now,
     pub(crate) reply: &'a mut Reply,
@@ -29,12 +31,13 @@ impl<'a> Exchange<'a> {
         self.head.command()
     }
 
-    /// The request target, with its query: `/a%20b?query`. As with Python, slashes at its start
-    /// count as one. [`Path::parse`](crate::Path::parse) makes it the name of a file.
+    /// The path of the request target, with its query: `/a%20b?query`; see
+    /// [`Head::path`](crate::wire::Head::path). As with Python, slashes at its start count as one.
+    /// [`Path::parse`](crate::Path::parse) makes it the name of a file.
     pub fn path(&self) -> &'a str {
-        let target = self.head.target();
-        let slashes = target.len() - target.trim_start_matches('/').len();
-        &target[slashes.saturating_sub(1)..]
+        let path = self.head.path();
+        let slashes = path.len() - path.trim_start_matches('/').len();
+        &path[slashes.saturating_sub(1)..]
     }
 
     /// The request line as it came, without its end.
@@ -126,8 +129,8 @@ impl<'a> Exchange<'a> {
 
     /// Adds a field to the head.
     ///
-    /// A line break, a NUL or a character above U+00FF in it is a mistake that the peer gets to see
-    /// as a 500, and nothing of it. So is a `Content-Length` that is not one number, and any
+    /// A name that is no token (RFC 9110 §5.1), a line break, a NUL or a character above U+00FF are
+    /// mistakes that the peer gets to see as a 500, and nothing of them. So is a `Content-Length` that is not one number, and any
     /// `Transfer-Encoding`: [`end_headers`](Self::end_headers) decides that.
     pub fn send_header(&mut self, name: &str, value: impl Display) {
         if name.eq_ignore_ascii_case("transfer-encoding") {
@@ -142,12 +145,8 @@ impl<'a> Exchange<'a> {
         if self.reply.stage != Stage::Head {
             return self.reply.blame("called send_header() outside of a head");
         }
-        let token = !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && byte != b':');
         let start = self.outbox.len();
-        if !token || write!(Latin1(self.outbox), "{name}: {value}").is_err() {
+        if !is_token(name.as_bytes()) || write!(Latin1(self.outbox), "{name}: {value}").is_err() {
             return self
                 .reply
                 .blame("gave send_header() what no field can hold");
@@ -197,6 +196,8 @@ impl<'a> Exchange<'a> {
             Framing::Close => self.reply.close = true,
             _ => {}
         }
+        // Who answers before the content was asked for will hardly ask for it then.
+        self.reply.close |= self.content_stays && self.reply.status >= 200;
         // RFC 9112 §9.6: who closes says so; §9.3: HTTP/1.0 is told that the connection stays.
         if modern && !self.reply.connection && self.reply.status >= 200 {
             match self.request_version() {

@@ -37,6 +37,10 @@ pub struct Files {
     pub extra_headers: &'static [(&'static str, &'static str)],
     /// What a target names. [`Path::parse`] if nothing is said; `None` is a 404.
     pub translate_path: fn(target: &str) -> Option<Path>,
+    /// Whether names that begin with a dot can be asked for and are listed. They cannot if nothing
+    /// is said: a folder that is served by the way holds a `.git` or an `.env` sooner than one
+    /// thinks. `/.well-known` always can.
+    pub hidden: bool,
     /// Answers with the listing of a directory, in place of CPython's page.
     pub list_directory: Option<ListDirectory>,
     stage: Stage,
@@ -64,6 +68,7 @@ impl Files {
             default_type: "application/octet-stream",
             extra_headers: &[],
             translate_path: Path::parse,
+            hidden: false,
             list_directory: None,
             stage: Stage::Target,
         }
@@ -115,7 +120,15 @@ impl Files {
         }
     }
 
-    fn list(&mut self, ex: &mut Exchange<'_>, path: &Path, entries: Vec<Entry>) -> Next {
+    /// Whether this may be asked for, as far as dots decide it.
+    pub(crate) fn shows(&self, path: &Path) -> bool {
+        self.hidden || !path.is_hidden()
+    }
+
+    fn list(&mut self, ex: &mut Exchange<'_>, path: &Path, mut entries: Vec<Entry>) -> Next {
+        entries.retain(|entry| {
+            Path::is_name(&entry.name) && (self.hidden || !entry.name.starts_with(b"."))
+        });
         if let Some(list_directory) = self.list_directory {
             return list_directory(ex, path, entries);
         }
@@ -153,7 +166,7 @@ impl Handler for Files {
         if !matches!(ex.command(), "GET" | "HEAD") {
             return ex.send_error(501, Unsupported(ex.command()));
         }
-        match (self.translate_path)(ex.path()) {
+        match (self.translate_path)(ex.path()).filter(|path| self.shows(path)) {
             Some(path) if path.ends_with_slash() => self.try_index(path, 0),
             Some(path) => Next::Open(path),
             None => not_found(ex),
@@ -220,21 +233,17 @@ fn redirect(ex: &mut Exchange<'_>) -> Next {
     Next::Done
 }
 
-/// A target with a slash added to its path. What browsers would take for the start of another
-/// host's name, as in `//host` and `/\host`, becomes one slash.
+/// A path with a slash added to it, before its query. What browsers would take for the start of
+/// another host's name, as in `//host` and `/\host`, becomes one slash.
 struct Location<'a>(&'a str);
 
 impl Display for Location<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (rest, fragment) = self.0.split_once('#').unwrap_or((self.0, ""));
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (path, query) = self.0.split_once('?').unwrap_or((self.0, ""));
         let below = path.trim_start_matches(['/', '\\']);
-        let root = if below.len() < path.len() { "/" } else { "" };
-        write!(out, "{root}{below}/")?;
-        for (mark, part) in [('?', query), ('#', fragment)] {
-            if !part.is_empty() {
-                write!(out, "{mark}{part}")?;
-            }
+        write!(out, "/{below}/")?;
+        if !query.is_empty() {
+            write!(out, "?{query}")?;
         }
         Ok(())
     }

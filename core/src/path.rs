@@ -1,14 +1,16 @@
 //! [`Path`]: a request target, decoded, that can only name something below the root.
 //!
 //! The rules are those of CPython's `translate_path`: cut the query, percent-decode, then resolve
-//! `.`, `..` and empty segments as text, before any disk is asked.
+//! `.`, `..` and empty segments as text, before any disk is asked. Beyond them a name is refused
+//! that is another one, or no file at all, on some system: a tree that was moved stays as safe as
+//! it was.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// The name of something in the tree: segments joined by `/`, none of them empty, `.` or `..`,
-/// none with a NUL. It is relative to the root and cannot lead out of it; the empty path is the
-/// root itself.
+/// The name of something in the tree: segments joined by `/`, each of them a
+/// [name](Path::is_name). It is relative to the root and cannot lead out of it; the empty path is
+/// the root itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Path {
     bytes: Vec<u8>,
@@ -16,25 +18,24 @@ pub struct Path {
 }
 
 impl Path {
-    /// The path that a request target means, or `None` if no file can have such a name (it holds
-    /// a NUL).
+    /// The path that a request target means, or `None` if no file can be asked for so: it is not
+    /// UTF-8 (see [`decode`]), or a segment is no [name](Path::is_name), `..` behind it or not.
     ///
     /// ```
     /// # use sanserve_core::Path;
     /// let path = Path::parse("/a/./b//../c%20d/?q#f").unwrap();
     /// assert_eq!((path.as_bytes(), path.ends_with_slash()), (&b"a/c d"[..], true));
     /// assert_eq!(Path::parse("/../../etc/passwd").unwrap().as_bytes(), b"etc/passwd");
-    /// assert_eq!(Path::parse("/%00"), None);
+    /// for target in ["/%00", "/..%5cetc", "/c:/etc", "/x/nul.txt", "/%c0%ae%c0%ae/etc"] {
+    ///     assert_eq!(Path::parse(target), None);
+    /// }
     /// ```
     pub fn parse(target: &str) -> Option<Path> {
-        Path::from_bytes(decode(target))
+        Path::from_bytes(decoded(target)?)
     }
 
-    /// The path that decoded bytes mean, or `None` if they hold a NUL.
+    /// The path that decoded bytes mean, or `None` if a segment is no [name](Path::is_name).
     pub fn from_bytes(mut bytes: Vec<u8>) -> Option<Path> {
-        if bytes.contains(&0) {
-            return None;
-        }
         // The segments are moved to the front of the very same bytes.
         let (mut end, mut at) = (0, 0);
         let slash = bytes.last() == Some(&b'/');
@@ -51,6 +52,7 @@ impl Path {
                         .rposition(|&byte| byte == b'/')
                         .unwrap_or(0);
                 }
+                name if !Path::is_name(name) => return None,
                 _ => {
                     if end > 0 {
                         bytes[end] = b'/';
@@ -64,6 +66,31 @@ impl Path {
         }
         bytes.truncate(end);
         Some(Path { bytes, slash })
+    }
+
+    /// Whether something in the tree can be asked for under this name. It cannot if the name is
+    /// empty, `.` or `..`, holds `/` or a NUL; nor if Windows would read something else into it:
+    ///
+    /// - `\`, which parts directories there, and so also the `\\server` of UNC;
+    /// - a drive, `C:`, and a stream of NTFS, `name::$DATA` and `name:stream:$DATA`;
+    /// - a dot or a blank at the end, which is dropped there;
+    /// - a device, whatever follows its name: `CON`, `PRN`, `AUX`, `NUL`, `COM0` to `COM9`, `LPT0`
+    ///   to `LPT9`, these also with `¹`, `²` and `³`, `CONIN$`, `CONOUT$`, `CLOCK$`; so `aux.c`.
+    ///
+    /// Who makes a list leaves such names out.
+    pub fn is_name(name: &[u8]) -> bool {
+        let drive = matches!(name, [letter, b':', ..] if letter.is_ascii_alphabetic());
+        let stream = name.windows(2).any(|two| two == b"::" || two == b":$");
+        !(name.contains(&0) || name.contains(&b'/') || name.contains(&b'\\'))
+            && !matches!(name.last(), None | Some(b'.' | b' '))
+            && !(drive || stream || is_device(name))
+    }
+
+    /// Whether a segment begins with a dot, which hides it on Unix. `/.well-known` is for everybody
+    /// (RFC 8615).
+    pub fn is_hidden(&self) -> bool {
+        let mut segments = self.segments().enumerate();
+        segments.any(|(at, name)| name.starts_with(b".") && !(at == 0 && name == b".well-known"))
     }
 
     /// The path as bytes: no `/` at either end, not necessarily UTF-8.
@@ -114,10 +141,12 @@ impl Path {
     /// Goes down to `name`.
     ///
     /// # Panics
-    /// If `name` is not one plain segment: that is for the caller to know.
+    /// If `name` is no [name](Path::is_name): that is for the caller to know.
     pub fn push(&mut self, name: &str) {
-        let plain = !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']);
-        assert!(plain, "{name:?} is not one segment of a path");
+        assert!(
+            Path::is_name(name.as_bytes()),
+            "{name:?} is not one segment of a path"
+        );
         if !self.bytes.is_empty() {
             self.bytes.push(b'/');
         }
@@ -137,12 +166,55 @@ impl Path {
     }
 }
 
+/// Whether Windows takes the name for a device, in whatever directory it stands.
+fn is_device(name: &[u8]) -> bool {
+    let stem = name.split(|&byte| byte == b'.' || byte == b':').next();
+    let stem = stem.unwrap_or_default().trim_ascii_end();
+    let is = |device: &&[u8]| stem.eq_ignore_ascii_case(device);
+    match stem.split_at_checked(3) {
+        Some((port, number))
+            if [&b"COM"[..], b"LPT"]
+                .iter()
+                .any(|name| port.eq_ignore_ascii_case(name)) =>
+        {
+            matches!(number, [b'0'..=b'9'] | [0xC2, 0xB9 | 0xB2 | 0xB3])
+        }
+        _ => [
+            &b"CON"[..],
+            b"PRN",
+            b"AUX",
+            b"NUL",
+            b"CONIN$",
+            b"CONOUT$",
+            b"CLOCK$",
+        ]
+        .iter()
+        .any(is),
+    }
+}
+
 /// The bytes that a target's path stands for: query and fragment cut off, percent-encoding undone,
 /// U+FFFD for whatever is not UTF-8. A file name that is not UTF-8 itself is spelled with
 /// surrogates, as CPython does: `%ED%B3%BF`, which is U+DCFF, means the byte FF.
 ///
 /// A character above U+007F stands for one byte that came raw, see [`Head`](crate::wire::Head).
 pub fn decode(target: &str) -> Vec<u8> {
+    decoded(target).unwrap_or_else(|| {
+        let bytes = percent_decoded(target);
+        String::from_utf8_lossy(&bytes).into_owned().into_bytes()
+    })
+}
+
+/// The same, or `None` where something is not UTF-8.
+fn decoded(target: &str) -> Option<Vec<u8>> {
+    let bytes = percent_decoded(target);
+    if core::str::from_utf8(&bytes).is_ok() {
+        return Some(bytes);
+    }
+    surrogates(&bytes)
+}
+
+fn percent_decoded(target: &str) -> Vec<u8> {
     let path = target.split(['#', '?']).next().unwrap_or_default();
     let mut bytes = Vec::with_capacity(path.len());
     if path.is_ascii() {
@@ -151,10 +223,7 @@ pub fn decode(target: &str) -> Vec<u8> {
         let raw: Vec<u8> = path.chars().map(|char| char as u8).collect();
         bytes.extend(percent_encoding::percent_decode(&raw));
     }
-    if core::str::from_utf8(&bytes).is_ok() {
-        return bytes;
-    }
-    surrogates(&bytes).unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned().into_bytes())
+    bytes
 }
 
 /// Turns the surrogates U+DC80 to U+DCFF, three bytes each, into the bytes that they stand for;

@@ -12,11 +12,11 @@ use sanserve_core::{
 use world::{BIG, Counter, World};
 
 const SECOND: Duration = Duration::from_secs(1);
-const HELLO: &[u8] = b"GET /hello.txt HTTP/1.1\r\n\r\n";
+const HELLO: &[u8] = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
 
 #[test] // reply start ignores earlier replies
 fn a_reply_is_taken_back_and_those_before_it_stay() {
-    let input = [HELLO, b"GET /short HTTP/1.1\r\n\r\n"].concat();
+    let input = [HELLO, b"GET /short HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
     let mut world = World::new(modern(), Files::new(), &input);
     world.run();
     assert_eq!(
@@ -83,7 +83,7 @@ fn lingering_begins_when_the_reply_is_sent() {
 #[test] // since not set at Ask/Done
 fn the_file_system_has_its_own_time() {
     let mut world = World::new(modern(), Files::new(), b"GET /hello.txt HT");
-    world = world.then(SECOND * 20, b"TP/1.1\r\n\r\n");
+    world = world.then(SECOND * 20, b"TP/1.1\r\nHost: h\r\n\r\n");
     world.disk_takes = SECOND * 15;
     world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
@@ -91,7 +91,7 @@ fn the_file_system_has_its_own_time() {
 
 #[test] // since not set after drain
 fn idle_time_begins_after_the_content() {
-    let head = b"GET /hello.txt HTTP/1.1\r\nContent-Length: 5\r\n\r\n";
+    let head = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n";
     let mut world = World::new(modern(), Files::new(), head);
     world = world.then(SECOND * 25, b"hello");
     world.half_close = false;
@@ -103,7 +103,7 @@ fn the_time_of_a_head_begins_with_its_first_byte() {
     let mut world = World::new(modern(), Files::new(), b"");
     world.input.clear();
     world = world.then(SECOND * 50, b"GET /hello.txt HT");
-    world = world.then(SECOND * 70, b"TP/1.1\r\n\r\n");
+    world = world.then(SECOND * 70, b"TP/1.1\r\nHost: h\r\n\r\n");
     world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
 }
@@ -130,7 +130,7 @@ fn a_reader_of_a_file_sent_by_reference_may_be_as_slow() {
 }
 
 fn upload(expect: &str) -> World<Counter> {
-    let head = format!("POST / HTTP/1.1\r\nContent-Length: 100000\r\n{expect}\r\n");
+    let head = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n{expect}\r\n");
     let mut world = World::new(modern(), Counter(0), head.as_bytes());
     for i in 1..=100 {
         world = world.then(SECOND * i, &[b'x'; 1000]);
@@ -148,7 +148,10 @@ fn content_that_comes_just_fast_enough_is_read() {
 
 #[test] // rest: log kept
 fn a_resting_connection_keeps_no_log() {
-    let line = format!("GET /hello.txt?{} HTTP/1.1\r\n\r\n", "x".repeat(60_000));
+    let line = format!(
+        "GET /hello.txt?{} HTTP/1.1\r\nHost: h\r\n\r\n",
+        "x".repeat(60_000)
+    );
     let mut world = World::new(modern(), Files::new(), line.as_bytes());
     world.half_close = false;
     world.run();
@@ -167,7 +170,7 @@ fn pipelined_replies_wait_for_room() {
     let said = drive(
         modern(),
         handler,
-        &b"GET / HTTP/1.1\r\n\r\n".repeat(900),
+        &b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(900),
         no_files,
     );
     assert_eq!(said.text.matches("HTTP/1.1 200 OK").count(), 900);
@@ -193,7 +196,7 @@ fn a_reply_to_content_waits_for_room() {
             }
         }
     }
-    let mut input = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let mut input = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     input.extend(b"1\r\nx\r\n".repeat(3000));
     input.extend(b"0\r\n\r\n");
     let said = drive(modern(), Loud, &input, no_files);
@@ -208,7 +211,7 @@ fn a_long_listing_goes_piece_by_piece() {
     let said = drive(
         modern(),
         Files::new(),
-        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         holds(&names),
     );
     assert!(said.text.ends_with("</html>\n") && said.text.len() > 500_000);

@@ -44,13 +44,17 @@ const TARGETS: &[&str] = &[
     "/%ED%B3%BF",
     "*",
     "http://h/",
+    "HTTP://h?x",
     "/?a#b",
     "/%",
     "/\\x/../dir",
+    "/nul.txt",
     "/%2e%2e/%2f",
 ];
 const VERSIONS: &[&str] = &[
     " HTTP/1.1",
+    " HTTP/1.1\r\nHost: h",
+    " HTTP/1.1\r\nHost: h",
     " HTTP/1.0",
     " HTTP/0.9",
     " HTTP/2.0",

@@ -10,7 +10,7 @@ use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Protocol};
 use world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
-const HELLO: &[u8] = b"GET /hello.txt HTTP/1.1\r\n\r\n";
+const HELLO: &[u8] = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
 
 fn modern() -> Config {
     Config {
@@ -48,7 +48,7 @@ impl Handler for Counter {
 }
 
 fn upload(head_first: bool, expect: &str) -> World<Counter> {
-    let head = format!("POST / HTTP/1.1\r\nContent-Length: 100000\r\n{expect}\r\n");
+    let head = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n{expect}\r\n");
     let mut world = World::new(modern(), Counter { head_first, len: 0 }, head.as_bytes());
     for i in 1..=100 {
         world = world.then(SECOND * i, &[b'x'; 1000]);
@@ -70,7 +70,7 @@ fn a_100_does_not_start_the_clock_of_the_reply() {
 
 #[test]
 fn a_408_is_sent_to_who_got_a_100() {
-    let head = b"POST / HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
     let mut world = World::new(
         modern(),
         Counter {
@@ -146,7 +146,7 @@ impl Handler for Seen {
 fn a_listing_is_forgotten_when_it_is_sent() {
     for method in ["GET", "HEAD"] {
         let files = Rc::new(RefCell::new(Files::new()));
-        let request = format!("{method} / HTTP/1.1\r\n\r\n");
+        let request = format!("{method} / HTTP/1.1\r\nHost: h\r\n\r\n");
         let mut world = World::new(modern(), Seen(files.clone()), request.as_bytes());
         world.half_close = false;
         world.run();

@@ -75,7 +75,7 @@ fn pipelined_requests_are_answered_together() {
 
 #[test]
 fn a_peer_that_waits_is_asked_for_its_content_before_the_reply() {
-    let input = b"POST / HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    let input = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
     for head_first in [false, true] {
         let mut world = World::new(modern(), Echo::new(head_first), input);
         world = world.then(std::time::Duration::from_secs(1), b"hello");
@@ -86,7 +86,7 @@ fn a_peer_that_waits_is_asked_for_its_content_before_the_reply() {
         );
     }
     // Nobody wants it: no 100, and no guess at what follows.
-    let input = [&input[..], b"GET / HTTP/1.1\r\n\r\n"].concat();
+    let input = [&input[..], b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
     let world = run(modern(), Files::new, &input);
     assert_eq!(
         world.statuses(),
@@ -97,7 +97,7 @@ fn a_peer_that_waits_is_asked_for_its_content_before_the_reply() {
 #[test]
 fn a_small_reply_leaves_in_one_write() {
     for target in ["hello.txt", "nothing", "dir", ""] {
-        let input = format!("GET /{target} HTTP/1.1\r\n\r\n");
+        let input = format!("GET /{target} HTTP/1.1\r\nHost: h\r\n\r\n");
         let mut world = World::new(modern(), Files::new(), input.as_bytes());
         world.run();
         assert_eq!((world.statuses().len(), world.writes), (1, 1), "/{target}");
@@ -109,7 +109,7 @@ fn a_head_without_end_is_refused_at_its_limit() {
     let unending = vec![b'x'; 1_000_000];
     let world = run(modern(), Files::new, &unending);
     assert_eq!(world.statuses(), ["HTTP/1.1 414 URI Too Long"]);
-    let field = [b"GET / HTTP/1.1\r\nX: ", &unending[..]].concat();
+    let field = [b"GET / HTTP/1.1\r\nHost: h\r\nX: ", &unending[..]].concat();
     let world = run(modern(), Files::new, &field);
     assert_eq!(world.statuses(), ["HTTP/1.1 431 Line too long"]);
 }
@@ -117,13 +117,14 @@ fn a_head_without_end_is_refused_at_its_limit() {
 #[test]
 fn a_file_that_turns_out_short_breaks_the_reply_off() {
     // Nothing of the small one has left: it becomes a 500. The large one is under way.
-    let input = b"GET /short HTTP/1.1\r\n\r\nGET /hello.txt HTTP/1.1\r\n\r\n";
+    let input = b"GET /short HTTP/1.1\r\nHost: h\r\n\r\nGET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
     let world = run(modern(), Files::new, input);
     assert_eq!(
         world.statuses(),
         ["HTTP/1.1 500 The file ended before its time"]
     );
-    let input = b"GET /shorter HTTP/1.1\r\n\r\nGET /hello.txt HTTP/1.1\r\n\r\n";
+    let input =
+        b"GET /shorter HTTP/1.1\r\nHost: h\r\n\r\nGET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
     let mut world = World::new(modern(), Files::new(), input);
     world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
@@ -136,7 +137,7 @@ fn large_files_go_by_reference_if_they_can() {
         let world = run(
             modern(),
             Files::new,
-            format!("GET /{target} HTTP/1.1\r\n\r\n").as_bytes(),
+            format!("GET /{target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes(),
         );
         assert!(
             world.output.ends_with(&BIG)
@@ -156,7 +157,7 @@ fn blame(handler: fn(&mut Exchange<'_>) -> Next) -> String {
     let world = run(
         modern(),
         || from_fn(handler),
-        b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
     );
     assert_eq!(world.statuses().len(), 1);
     world.statuses().remove(0)
@@ -199,7 +200,7 @@ fn a_handlers_mistakes_become_500_and_are_named() {
                     Next::Done
                 })
             },
-            b"GET / HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         );
         let named = says("gave a Content-Length that is not one number");
         assert_eq!(world.statuses(), [named], "{length:?}");

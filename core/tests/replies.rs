@@ -34,7 +34,7 @@ impl Handler for Chunked {
 
 #[test] // Copy within chunked framing
 fn a_file_in_chunks_is_not_sent_by_reference() {
-    let mut world = World::new(modern(), Chunked, b"GET /sent HTTP/1.1\r\n\r\n");
+    let mut world = World::new(modern(), Chunked, b"GET /sent HTTP/1.1\r\nHost: h\r\n\r\n");
     world.run();
     let text = world.text();
     let (_, mut rest) = text.split_once("\r\n\r\n").expect("a head");
@@ -71,7 +71,7 @@ fn an_open_file_stays_open_while_content_is_read() {
             }
         }
     }
-    let input = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi";
+    let input = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
     let mut world = World::new(modern(), Late(false), input);
     world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
@@ -91,7 +91,7 @@ fn an_interim_reply_is_followed_by_the_final_one() {
     let said = drive(
         modern(),
         handler,
-        b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
         no_files,
     );
     let heads: Vec<_> = said.text.split_terminator("\r\n\r\n").collect();
@@ -186,7 +186,7 @@ fn an_index_page_that_may_not_be_read_hides_the_directory() {
         let said = drive(
             modern(),
             Files::new(),
-            b"GET / HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
             |ask| match ask {
                 Ask::Open(path) if path.file_name() == b"index.html" => Got::Opened(Err(error)),
                 Ask::Open(_) => Got::Opened(Err(FsError::NotFound)),
@@ -205,7 +205,12 @@ fn an_index_page_that_may_not_be_read_hides_the_directory() {
 #[test] // tie of lower case; surrogate of 80..BF
 fn a_listing_has_its_order_and_its_links() {
     let fs = holds(&[b"a", b"b", b"A", b"\x80.txt"]);
-    let said = drive(modern(), Files::new(), b"GET / HTTP/1.1\r\n\r\n", fs);
+    let said = drive(
+        modern(),
+        Files::new(),
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        fs,
+    );
     let links: Vec<_> = said
         .text
         .split("<a href=\"")
@@ -233,7 +238,7 @@ fn a_buffer_counts_from_what_is_left() {
 #[test] // left() known for a chunk
 fn what_is_left_of_chunked_content_is_not_known() {
     let mut head = Head::new();
-    let input = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let input = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(head.parse(input, &Limits::default()), Ok(Some(input.len())));
     let mut body = Body::of(&head).expect("chunked");
     assert_eq!(body.next(b"5\r\nhel"), Ok(Piece::Skip(3)));

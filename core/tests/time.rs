@@ -45,7 +45,11 @@ fn a_head_that_drips_gets_408_at_its_deadline() {
 
 #[test]
 fn an_idle_connection_closes_without_a_word() {
-    let mut world = World::new(modern(), Files::new(), b"GET /hello.txt HTTP/1.1\r\n\r\n");
+    let mut world = World::new(
+        modern(),
+        Files::new(),
+        b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n",
+    );
     world.half_close = false;
     assert_eq!(world.run(), modern().patience.idle);
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
@@ -63,8 +67,12 @@ fn a_silent_peer_is_let_go() {
 #[test]
 fn a_resting_connection_holds_less_than_two_kib() {
     let size = size_of::<Connection<std::fs::File, Files>>();
-    let mut world = World::new(modern(), Files::new(), b"GET /hello.txt HTTP/1.1\r\n\r\n");
-    world = world.then(SECOND * 30, b"GET /big HTTP/1.1\r\n\r\n");
+    let mut world = World::new(
+        modern(),
+        Files::new(),
+        b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n",
+    );
+    world = world.then(SECOND * 30, b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
     world.half_close = false;
     world.run();
     assert_eq!(world.statuses().len(), 2);
@@ -125,7 +133,7 @@ fn a_reader_that_is_just_fast_enough_gets_everything() {
 
 #[test]
 fn content_that_comes_too_slowly_gets_408() {
-    let head = b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n";
+    let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
     let mut world = World::new(modern(), Counter(0), head);
     for i in 1..10_000 {
         world = world.then(SECOND * i, b"x");
@@ -216,7 +224,7 @@ fn a_disk_that_never_answers_gets_504() {
 #[test]
 fn lingering_ends_by_itself() {
     // More content than is drained, and a peer that never stops sending.
-    let head = b"GET /hello.txt HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n";
+    let head = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n";
     let mut world = World::new(modern(), Files::new(), head);
     for i in 1..100_000 {
         world = world.then(Duration::from_millis(i), b"garbage");
@@ -229,7 +237,7 @@ fn lingering_ends_by_itself() {
 
 #[test]
 fn finish_lets_the_running_reply_end_and_nothing_follow() {
-    let input = b"GET /big HTTP/1.1\r\n\r\nGET /hello.txt HTTP/1.1\r\n\r\n";
+    let input = b"GET /big HTTP/1.1\r\nHost: h\r\n\r\nGET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
     let mut world = World::new(modern(), Files::new(), input);
     world.finish_after = 1;
     world.run();

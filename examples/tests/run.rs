@@ -106,7 +106,7 @@ fn echo_streams_a_hundred_megabytes_each_way_through_less_than_ten() {
     let send = std::thread::spawn(move || {
         write!(
             sender,
-            "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: {LEN}\r\n\r\n"
+            "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {LEN}\r\n\r\n"
         )
         .expect("it reads");
         for _ in 0..LEN >> 16 {
@@ -126,7 +126,11 @@ fn echo_streams_a_hundred_megabytes_each_way_through_less_than_ten() {
     assert!((LEN..LEN + 10).contains(&counted), "{counted}");
 
     let mut socket = program.connect();
-    write!(socket, "GET /{LEN} HTTP/1.1\r\nConnection: close\r\n\r\n").expect("it reads");
+    write!(
+        socket,
+        "GET /{LEN} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    )
+    .expect("it reads");
     let got = std::io::copy(&mut socket, &mut std::io::sink()).expect("it answers");
     assert!(got > LEN && got < LEN + 1000);
     println!("resident at most: {} KiB", program.peak());

@@ -14,14 +14,15 @@ pub(super) use std::os::windows::fs::OpenOptionsExt;
 /// `FILE_FLAG_BACKUP_SEMANTICS`: without it no directory can be opened.
 pub(super) const OPEN_FLAGS: u32 = 0x0200_0000;
 
-/// The path, relative to the root, or `None` if no file can have that name here, or if Windows
-/// would read something else into it: another drive, a stream, a device, a shorter name.
+/// The path, relative to the root, or `None` if no file can have that name here. What Windows would
+/// read into it beyond that, a [`Path`] does not hold; but for a short name, which is that of
+/// another file, hidden perhaps: `GIT~1`.
 pub(super) fn path(path: &Path) -> Option<Cow<'_, path::Path>> {
     let mut native = PathBuf::new();
     for segment in path.segments() {
         let name = str::from_utf8(segment).ok()?;
-        let odd = |char: char| char.is_ascii_control() || r#"\/:*?"<>|"#.contains(char);
-        if name.contains(odd) || name.ends_with(['.', ' ']) || is_device(name) {
+        let odd = |char: char| char.is_ascii_control() || r#":*?"<>|"#.contains(char);
+        if name.contains(odd) || is_short(name) {
             return None;
         }
         native.push(name);
@@ -32,15 +33,12 @@ pub(super) fn path(path: &Path) -> Option<Cow<'_, path::Path>> {
     Some(Cow::Owned(native))
 }
 
-/// Whether the name means a device in whatever directory it stands: `nul`, `COM1.txt`.
-fn is_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default();
-    let stem = stem.trim_end().to_ascii_uppercase();
-    match stem.strip_prefix("COM").or(stem.strip_prefix("LPT")) {
-        Some("¹" | "²" | "³") => true,
-        Some(port) => port.len() == 1 && port.as_bytes()[0].is_ascii_digit(),
-        None => matches!(&*stem, "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$"),
-    }
+/// Whether it may be the short name of something: up to eight characters, of which the last are a
+/// tilde and digits, and up to three behind a dot.
+fn is_short(name: &str) -> bool {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let start = stem.trim_end_matches(|char: char| char.is_ascii_digit());
+    stem.len() <= 8 && extension.len() <= 3 && start.len() < stem.len() && start.ends_with('~')
 }
 
 /// Reads at an offset.

@@ -60,6 +60,10 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) follow_symlinks: bool,
 
+    /// Serve and list names that begin with a dot
+    #[arg(long)]
+    pub(crate) hidden: bool,
+
     /// Do not log requests
     #[arg(short, long)]
     pub(crate) quiet: bool,

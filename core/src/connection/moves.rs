@@ -7,7 +7,7 @@ use core::mem;
 use super::{Connection, Pending, State};
 use crate::log::LogEvent;
 use crate::reply::Reply;
-use crate::wire::{Bad, Body, Piece, Version};
+use crate::wire::{Bad, Body, Piece};
 use crate::{Ask, Event, Exchange, Handler, Next, Protocol, status};
 
 impl<F, H: Handler> Connection<F, H> {
@@ -106,14 +106,14 @@ impl<F, H: Handler> Connection<F, H> {
         self.reply = Reply::new(self.outbox.len(), self.now.tick, close);
         (self.inward, self.outward) = (None, None);
         self.content_left = self.config.limits.content;
-        self.body = match Body::of(&self.head) {
-            Ok(body) => body,
-            Err(bad) => return self.refuse(bad),
+        (self.body, self.expects) = match (Body::of(&self.head), self.head.expects_100()) {
+            (Ok(body), Ok(expects)) => (body, expects && modern),
+            (Err(bad), _) => return self.refuse(bad),
+            // A server of HTTP/1.0 knows of no expectation.
+            (Ok(body), Err(_)) if !modern => (body, false),
+            (_, Err(bad)) => return self.refuse(bad),
         };
-        self.expects = modern
-            && self.head.version() == Version::Http11
-            && self.body != Body::EMPTY
-            && self.head.has_token("expect", "100-continue");
+        self.expects &= self.body.left() != Some(0);
         let (handler, mut ex) = self.exchange();
         let next = handler.begin(&mut ex);
         self.follow(next)
@@ -129,6 +129,7 @@ impl<F, H: Handler> Connection<F, H> {
     fn exchange(&mut self) -> (&mut H, Exchange<'_>) {
         let Connection {
             head,
+            body,
             peer,
             expects,
             config,
@@ -140,12 +141,14 @@ impl<F, H: Handler> Connection<F, H> {
             ..
         } = self;
         let (expects, now) = (*expects, *now);
+        let drain = config.limits.drain;
         (
             handler,
             Exchange {
                 head,
                 peer,
                 expects,
+                content_stays: expects || body.left().is_some_and(|left| left > drain),
                 config,
                 now,
                 reply,

@@ -7,8 +7,14 @@
 pub enum Bad {
     /// The request line is longer than [`Limits::request_line`](crate::Limits::request_line).
     LineTooLong,
-    /// The request line has not two or three words, or holds a control character.
+    /// The request line has not two or three words with one blank between them, holds a control
+    /// character, or begins with what is no method.
     Line,
+    /// A line of the head ends with LF alone. RFC 9112 §2.2 leaves that open; who takes it for an
+    /// end sees other fields than who does not.
+    LineEnd,
+    /// The request target has none of the forms of RFC 9112 §3.2, or one that is for another method.
+    Target,
     /// The last word of the request line is no HTTP version.
     Version,
     /// HTTP/2.0 or later, which is another protocol.
@@ -22,6 +28,10 @@ pub enum Bad {
     /// A line that is no field (RFC 9112 §5): a blank before the colon, a folded line, a bare CR,
     /// a control character.
     Field,
+    /// HTTP/1.1 without `Host` (RFC 9112 §3.2).
+    NoHost,
+    /// `Host` comes twice, names no host, or another than the target does.
+    Host,
     /// `Content-Length` is not one plain number (RFC 9112 §6.3).
     Length,
     /// `Transfer-Encoding` does not end in `chunked`, comes beside `Content-Length`, or in HTTP/1.0
@@ -29,6 +39,8 @@ pub enum Bad {
     Coding,
     /// `Transfer-Encoding` names a coding before `chunked`, which is not known here.
     UnknownCoding,
+    /// `Expect` asks for something other than `100-continue` (RFC 9110 §10.1.1).
+    Expectation,
     /// Chunked content that does not follow RFC 9112 §7.1.
     Chunk,
     /// The peer stopped in the middle of a request.
@@ -40,6 +52,7 @@ impl Bad {
     pub fn status(self) -> u16 {
         match self {
             Bad::LineTooLong => 414,
+            Bad::Expectation => 417,
             Bad::FieldsTooLong | Bad::TooManyFields => 431,
             Bad::UnknownCoding => 501,
             Bad::VersionTooHigh => 505,
@@ -54,10 +67,15 @@ impl Bad {
             Bad::LineTooLong => "URI Too Long",
             Bad::FieldsTooLong => "Line too long",
             Bad::TooManyFields => "Too many headers",
+            Bad::LineEnd => "A line ends with LF alone",
+            Bad::Target => "Bad request target",
             Bad::Field => "Bad header field",
+            Bad::NoHost => "Host is missing",
+            Bad::Host => "Bad Host",
             Bad::Length => "Bad Content-Length",
             Bad::Coding => "Bad Transfer-Encoding",
             Bad::UnknownCoding => "Unsupported Transfer-Encoding",
+            Bad::Expectation => "Expectation Failed",
             Bad::Chunk => "Bad chunked content",
             Bad::Incomplete => "Incomplete request",
             Bad::Line | Bad::Version | Bad::VersionTooHigh | Bad::Simple => return None,

@@ -1,10 +1,15 @@
 //! [`Body`]: where the content of a request ends, and which of its bytes are content.
 
+use super::syntax::are_extensions;
 use super::{Bad, Head, Version};
 
 /// The content of a request on its way in. It holds no bytes: it says what the next ones are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Body(State);
+pub struct Body {
+    state: State,
+    /// How many bytes of chunk extensions are still taken.
+    extensions_left: usize,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
@@ -14,8 +19,8 @@ enum State {
     Size,
     /// The CR LF behind a chunk comes next.
     ChunkEnd,
-    /// Fields, perhaps, and an empty line come next.
-    Trailer,
+    /// Fields, perhaps, and an empty line come next; their end does not begin before this offset.
+    Trailer(usize),
     /// All is over.
     End,
 }
@@ -35,7 +40,14 @@ pub enum Piece {
 
 impl Body {
     /// No content.
-    pub const EMPTY: Body = Body(State::End);
+    pub const EMPTY: Body = Body::new(State::End);
+
+    const fn new(state: State) -> Self {
+        Body {
+            state,
+            extensions_left: EXTENSIONS_MAX,
+        }
+    }
 
     /// How the content of a request is framed (RFC 9112 §6.3).
     ///
@@ -65,38 +77,49 @@ impl Body {
             (None, Some(length)) => Body::counted(length),
             (Some(_), Some(_)) => Err(Bad::Coding),
             (Some(_), _) if head.version() < Version::Http11 => Err(Bad::Coding),
-            (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(Body(State::Size)),
-            (Some(coding), None) => {
-                let last = coding.rsplit(',').next().unwrap_or_default();
-                let chunked = last
-                    .trim_matches([' ', '\t'])
-                    .eq_ignore_ascii_case("chunked");
-                Err(if chunked {
-                    Bad::UnknownCoding
-                } else {
-                    Bad::Coding
-                })
-            }
+            (Some(codings), None) => Body::coded(codings),
         }
+    }
+
+    /// Chunked it must be, last and once (RFC 9112 §6.1). What else it may be is not known here.
+    fn coded(codings: &str) -> Result<Body, Bad> {
+        let mut codings = codings
+            .rsplit(',')
+            .map(|coding| coding.trim_matches([' ', '\t']));
+        let is_chunked = |coding: &str| coding.eq_ignore_ascii_case("chunked");
+        if !codings.next().is_some_and(is_chunked) {
+            return Err(Bad::Coding);
+        }
+        let mut others = false;
+        for coding in codings {
+            if coding.is_empty() || is_chunked(coding) {
+                return Err(Bad::Coding);
+            }
+            others = true;
+        }
+        if others {
+            return Err(Bad::UnknownCoding);
+        }
+        Ok(Body::new(State::Size))
     }
 
     fn counted(length: &str) -> Result<Body, Bad> {
         if !length.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(Bad::Length);
         }
-        match length.parse() {
-            Ok(0) => Ok(Body::EMPTY),
-            Ok(left) => Ok(Body(State::Data {
+        let left = length.parse().map_err(|_| Bad::Length)?;
+        Ok(Body::new(match left {
+            0 => State::End,
+            _ => State::Data {
                 left,
                 chunked: false,
-            })),
-            Err(_) => Err(Bad::Length),
-        }
+            },
+        }))
     }
 
     /// How many bytes of content are still to come, if that is known.
     pub fn left(&self) -> Option<u64> {
-        match self.0 {
+        match self.state {
             State::End => Some(0),
             State::Data {
                 left,
@@ -112,12 +135,12 @@ impl Body {
     /// # Errors
     /// [`Bad::Chunk`], or [`Bad::FieldsTooLong`] for the trailer.
     pub fn next(&mut self, input: &[u8]) -> Result<Piece, Bad> {
-        match self.0 {
+        match self.state {
             State::End => Ok(Piece::End),
             State::Data { .. } if input.is_empty() => Ok(Piece::More),
             State::Data { left, chunked } => {
                 let n = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-                self.0 = match left - n as u64 {
+                self.state = match left - n as u64 {
                     0 if chunked => State::ChunkEnd,
                     0 => State::End,
                     left => State::Data { left, chunked },
@@ -130,12 +153,12 @@ impl Body {
                 [b'\r', b'\n', ..] => self.skip(2, State::Size),
                 _ => Err(Bad::Chunk),
             },
-            State::Trailer => self.trailer(input),
+            State::Trailer(at) => self.trailer(input, at),
         }
     }
 
     fn skip(&mut self, n: usize, then: State) -> Result<Piece, Bad> {
-        self.0 = then;
+        self.state = then;
         Ok(Piece::Skip(n))
     }
 
@@ -157,50 +180,47 @@ impl Body {
             _ => return Err(Bad::Chunk),
         }
         let line = &input[..end];
-        let digits = line
-            .iter()
-            .take_while(|byte| byte.is_ascii_hexdigit())
-            .count();
-        // RFC 9112 §7.1.1 lets blanks stand around the semicolon.
-        let extension = line[digits..].trim_ascii_start();
-        if digits == 0 || digits > 16 || !(line.len() == digits || extension.starts_with(b";")) {
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
+        let (digits, extensions) = line.split_at(digits.count());
+        let left = self.extensions_left.checked_sub(extensions.len());
+        self.extensions_left = left.ok_or(Bad::Chunk)?;
+        if digits.is_empty() || digits.len() > 16 || !are_extensions(extensions) {
             return Err(Bad::Chunk);
         }
-        let left = line[..digits].iter().fold(0, |left, &byte| {
-            left << 4 | u64::from(char::from(byte).to_digit(16).unwrap_or(0))
+        let size = digits.iter().fold(0, |size, &byte| {
+            size << 4 | u64::from(char::from(byte).to_digit(16).unwrap_or(0))
         });
-        self.skip(
-            end + 2,
-            if left == 0 {
-                State::Trailer
-            } else {
-                State::Data {
-                    left,
-                    chunked: true,
-                }
+        let then = match size {
+            0 => State::Trailer(0),
+            left => State::Data {
+                left,
+                chunked: true,
             },
-        )
+        };
+        self.skip(end + 2, then)
     }
 
     /// Field lines are checked and dropped (RFC 9112 §7.1.2 leaves that open).
-    fn trailer(&mut self, input: &[u8]) -> Result<Piece, Bad> {
+    fn trailer(&mut self, input: &[u8], at: usize) -> Result<Piece, Bad> {
         match input {
             [] | [b'\r'] => return Ok(Piece::More),
             [b'\r', b'\n', ..] => return self.skip(2, State::End),
             _ => {}
         }
         let reach = &input[..input.len().min(TRAILER_MAX)];
-        let Some(end) = reach
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .map(|at| at + 4)
-        else {
+        let empty = reach[at..].windows(4).position(|four| four == b"\r\n\r\n");
+        let Some(end) = empty.map(|len| at + len + 4) else {
+            self.state = State::Trailer(reach.len().saturating_sub(3));
             return if reach.len() < TRAILER_MAX {
                 Ok(Piece::More)
             } else {
                 Err(Bad::FieldsTooLong)
             };
         };
+        let mut lines = input[..end].split_inclusive(|&byte| byte == b'\n');
+        if !lines.all(|line| line.ends_with(b"\r\n")) {
+            return Err(Bad::Chunk);
+        }
         let mut slots = [httparse::EMPTY_HEADER; 16];
         match httparse::parse_headers(&input[..end], &mut slots) {
             Ok(httparse::Status::Complete((taken, _))) if taken == end => {
@@ -213,8 +233,13 @@ impl Body {
 }
 
 /// How long the line with a chunk's size may be, extensions included.
+/// The line is looked at anew with each piece that comes, so this also bounds the work that a peer
+/// can cause.
 const CHUNK_LINE_MAX: usize = 256;
 
-/// How long a trailer may be. Like the line above it is looked at anew with each piece that comes,
-/// so this also bounds the work that a peer can cause.
+/// How long all chunk extensions of a request together may be. Nobody has a use for them but who
+/// wants a server to read for ever.
+const EXTENSIONS_MAX: usize = 4096;
+
+/// How long a trailer may be.
 const TRAILER_MAX: usize = 4096;

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use core::fmt::{self, Display};
 use core::ops::Range;
 
-use super::Bad;
 use super::line::{self, Line, Version};
+use super::target::{self, Target};
+use super::{Bad, host};
 use crate::Limits;
 use crate::escape::Repr;
 
@@ -19,11 +20,12 @@ pub const FIELDS_MAX: usize = 100;
 /// that was sent.
 #[derive(Debug)]
 pub struct Head {
-    /// The request line without its end, then the field lines.
+    /// The request line without its end, the path if the target leaves it out, the field lines.
     text: String,
     /// Length of the request line in `text`.
     line_len: usize,
     line: Line,
+    target: Target,
     fields: Vec<Field>,
     search: Search,
 }
@@ -59,6 +61,7 @@ impl Head {
             text: String::new(),
             line_len: 0,
             line,
+            target: Target::NONE,
             fields: Vec::new(),
             search: Search::Done,
         }
@@ -99,11 +102,7 @@ impl Head {
 
     fn find_line(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, Bad> {
         // RFC 9112 §2.2: one empty line before the request line is forgiven.
-        let start = match input {
-            [b'\r', b'\n', ..] => 2,
-            [b'\n', ..] => 1,
-            _ => 0,
-        };
+        let start = if input.starts_with(b"\r\n") { 2 } else { 0 };
         let Search::Line(at) = self.search else {
             unreachable!("the line is looked for first")
         };
@@ -118,16 +117,33 @@ impl Head {
             return Ok(None);
         }
         let line = &input[start..end - 1];
-        decode(line.strip_suffix(b"\r").unwrap_or(line), &mut self.text);
+        let ended = line.strip_suffix(b"\r");
+        decode(ended.unwrap_or(line), &mut self.text);
         self.line_len = self.text.len();
         self.line = line::parse(&self.text)?;
+        ended.ok_or(Bad::LineEnd)?;
+        let target = target::parse(self.command(), &self.text, self.line.target.clone());
+        self.target = target.ok_or(Bad::Target)?;
+        self.write_path();
         if self.line.simple {
             return Ok(Some(end));
         }
         self.find_fields(input, end, end - 1, limits)
     }
 
-    /// Looks for the empty line: an LF, then another or CR LF.
+    /// Writes the path down that the target leaves out: that of `http://host?query` is `/?query`
+    /// (RFC 9110 §4.2.3).
+    fn write_path(&mut self) {
+        let path = self.target.path.clone();
+        if self.target.authority.is_some() && !self.text[path.clone()].starts_with('/') {
+            let start = self.text.len();
+            self.text.push('/');
+            self.text.extend_from_within(path);
+            self.target.path = start..self.text.len();
+        }
+    }
+
+    /// Looks for the empty line behind the end of another.
     fn find_fields(
         &mut self,
         input: &[u8],
@@ -138,20 +154,21 @@ impl Head {
         let mut at = at;
         while let Some(len) = input[at..].iter().position(|&byte| byte == b'\n') {
             let end = at + len + 1;
-            let empty = match &input[end..] {
-                [b'\n', ..] => 1,
-                [b'\r', b'\n', ..] => 2,
-                [] | [b'\r'] => return self.want_fields(input, from, end - 1, limits),
-                _ => 0,
-            };
-            if empty > 0 {
-                if end - from > limits.fields {
-                    return Err(Bad::FieldsTooLong);
-                }
-                self.parse_fields(&input[from..end + empty])?;
-                return Ok(Some(end + empty));
+            if input[end - 2] != b'\r' {
+                return Err(Bad::LineEnd);
             }
-            at = end;
+            match &input[end..] {
+                [] | [b'\r'] => return self.want_fields(input, from, end - 1, limits),
+                [b'\r', b'\n', ..] => {
+                    if end - from > limits.fields {
+                        return Err(Bad::FieldsTooLong);
+                    }
+                    self.parse_fields(&input[from..end + 2])?;
+                    host::check(self)?;
+                    return Ok(Some(end + 2));
+                }
+                _ => at = end,
+            }
         }
         self.want_fields(input, from, input.len(), limits)
     }
@@ -173,9 +190,10 @@ impl Head {
 
     /// Parses the field lines, with the empty line behind them.
     fn parse_fields(&mut self, lines: &[u8]) -> Result<(), Bad> {
+        let from = self.text.len();
         decode(lines, &mut self.text);
         let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
-        match httparse::parse_headers(&self.text.as_bytes()[self.line_len..], &mut slots) {
+        match httparse::parse_headers(&self.text.as_bytes()[from..], &mut slots) {
             Ok(httparse::Status::Complete((_, fields))) => {
                 // httparse lends slices of the text; what is kept is where they lie.
                 let start = self.text.as_ptr() as usize;
@@ -209,6 +227,18 @@ impl Head {
         &self.text[self.line.target.clone()]
     }
 
+    /// Path and query of the target, whichever form it has. It begins with `/`, but for `OPTIONS *`
+    /// and `CONNECT host:port`, of which it is all.
+    pub fn path(&self) -> &str {
+        &self.text[self.target.path.clone()]
+    }
+
+    /// Host and port of an absolute target, and the port that its scheme has by itself.
+    pub(super) fn authority(&self) -> Option<(&str, u16)> {
+        let (authority, usual_port) = self.target.authority.as_ref()?;
+        Some((&self.text[authority.clone()], *usual_port))
+    }
+
     /// The version that the peer speaks.
     pub fn version(&self) -> Version {
         self.line.version
@@ -232,10 +262,31 @@ impl Head {
     /// Whether one of the fields of this name holds `token` in its list, as `Connection` may hold
     /// `close` (RFC 9110 §7.6.1).
     pub fn has_token(&self, name: &str, token: &str) -> bool {
+        self.list(name).any(|item| item.eq_ignore_ascii_case(token))
+    }
+
+    /// What the list holds that all fields of this name are together (RFC 9110 §5.6.1).
+    fn list(&self, name: &str) -> impl Iterator<Item = &str> {
         self.fields()
-            .filter(|(other, _)| other.eq_ignore_ascii_case(name))
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
             .flat_map(|(_, value)| value.split(','))
-            .any(|item| item.trim_matches([' ', '\t']).eq_ignore_ascii_case(token))
+            .map(|item| item.trim_matches([' ', '\t']))
+            .filter(|item| !item.is_empty())
+    }
+
+    /// Whether the peer waits for a word before it sends content (RFC 9110 §10.1.1). In HTTP/1.0
+    /// nobody does, whatever is said.
+    ///
+    /// # Errors
+    /// [`Bad::Expectation`] if something else is expected.
+    pub fn expects_100(&self) -> Result<bool, Bad> {
+        let modern = self.version() == Version::Http11;
+        let mut expected = self.list("expect").filter(|_| modern).peekable();
+        let some = expected.peek().is_some();
+        if !expected.all(|item| item.eq_ignore_ascii_case("100-continue")) {
+            return Err(Bad::Expectation);
+        }
+        Ok(some)
     }
 
     /// Whether the peer means to send another request on this connection (RFC 9112 §9.3).
@@ -287,25 +338,18 @@ struct Complaint<'a> {
 impl Display for Complaint<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = self.head.request_line();
-        let word = |range: Option<Range<usize>>| range.map_or("", |range| &line[range]);
+        let (first, last) = (line.split(' ').next(), line.rsplit(' ').next());
+        let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
         match self.bad {
-            Bad::Version => write!(
-                out,
-                "Bad request version ({})",
-                Repr(word(line::words(line).last()))
-            ),
+            Bad::Version => write!(out, "Bad request version ({})", Repr(last)),
             Bad::VersionTooHigh => {
                 write!(
                     out,
                     "Invalid HTTP version ({})",
-                    word(line::words(line).last()).trim_start_matches("HTTP/")
+                    last.trim_start_matches("HTTP/")
                 )
             }
-            Bad::Simple => write!(
-                out,
-                "Bad HTTP/0.9 request type ({})",
-                Repr(word(line::words(line).next()))
-            ),
+            Bad::Simple => write!(out, "Bad HTTP/0.9 request type ({})", Repr(first)),
             bad => match bad.message() {
                 Some(message) => out.write_str(message),
                 None => write!(out, "Bad request syntax ({})", Repr(line)),

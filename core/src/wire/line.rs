@@ -1,8 +1,10 @@
-//! The request line: two or three words, by CPython's rules where they are safe.
+//! The request line: method, target and version with one blank between them (RFC 9112 §3), or the
+//! two words of HTTP/0.9. What the target means is left to [`target`](super::target).
 
 use core::ops::Range;
 
 use super::Bad;
+use super::syntax::is_token;
 
 /// The versions that make a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,69 +29,49 @@ pub(super) struct Line {
 }
 
 /// Takes a request line apart. As in CPython the last of three or more words is the version, and
-/// is looked at before they are counted. Words are parted by spaces and tabs alone; of the other
-/// characters that Python takes for blanks a proxy in front may think otherwise.
+/// is looked at before they are counted. A blank more, or of another kind, is refused: where one
+/// reader parts words that another does not, they see two requests (RFC 9112 §3).
 pub(super) fn parse(line: &str) -> Result<Line, Bad> {
-    let mut words = words(line);
-    let (Some(command), target) = (words.next(), words.next()) else {
-        return Err(Bad::Line);
-    };
-    let last = words.last();
-    if line.contains(|char: char| char.is_ascii_control() && char != '\t') {
+    let blank_at_an_end = line.starts_with(' ') || line.ends_with(' ');
+    if blank_at_an_end || line.contains(|char: char| char.is_ascii_control()) {
         return Err(Bad::Line);
     }
-    let version = last.map(|word| version(&line[word])).transpose()?;
-    let Some(target) = target else {
-        return Err(Bad::Line);
+    let (command, rest) = line.split_once(' ').ok_or(Bad::Line)?;
+    let (target, after) = match rest.split_once(' ') {
+        Some((target, after)) => (target, Some(after)),
+        None => (rest, None),
     };
-    match version {
-        Some(_) if self::words(line).count() > 3 => Err(Bad::Line),
-        Some(version) => Ok(Line {
-            command,
-            target,
-            version,
-            simple: false,
-        }),
-        None if &line[command.clone()] == "GET" => Ok(Line {
-            command,
-            target,
-            version: Version::Http09,
-            simple: true,
-        }),
-        None => Err(Bad::Simple),
+    let version = after.map(version_of_last).transpose()?;
+    let parted = after.is_some_and(|after| after.contains(' '));
+    if parted || target.is_empty() || !is_token(command.as_bytes()) {
+        return Err(Bad::Line);
     }
-}
-
-/// The words of a request line.
-pub(super) fn words(line: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut end = 0;
-    core::iter::from_fn(move || {
-        let start = end + line[end..].find(|char| !BLANKS.contains(&char))?;
-        end = line[start..]
-            .find(BLANKS)
-            .map_or(line.len(), |len| start + len);
-        Some(start..end)
+    if version.is_none() && command != "GET" {
+        return Err(Bad::Simple);
+    }
+    let at = command.len() + 1;
+    Ok(Line {
+        command: 0..command.len(),
+        target: at..at + target.len(),
+        version: version.unwrap_or(Version::Http09),
+        simple: version.is_none(),
     })
 }
 
-/// CPython's rule: `HTTP/`, digits, a dot, digits, at most ten of each.
-fn version(word: &str) -> Result<Version, Bad> {
-    let number = |digits: &str| match digits.len() {
-        1..=10 if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.parse::<u64>().map_err(|_| Bad::Version)
+/// `HTTP/`, a digit, a dot, a digit (RFC 9112 §2.3), as the last of these words.
+fn version_of_last(words: &str) -> Result<Version, Bad> {
+    let word = words.rsplit(' ').next().unwrap_or_default();
+    match word.as_bytes() {
+        b"HTTP/0.9" => Ok(Version::Http09),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            match (major, minor) {
+                (b'2'.., _) => Err(Bad::VersionTooHigh),
+                (b'1', b'1'..) => Ok(Version::Http11),
+                _ => Ok(Version::Http10),
+            }
         }
         _ => Err(Bad::Version),
-    };
-    let (major, minor) = word
-        .strip_prefix("HTTP/")
-        .and_then(|base| base.split_once('.'))
-        .ok_or(Bad::Version)?;
-    match (number(major)?, number(minor)?) {
-        _ if word == "HTTP/0.9" => Ok(Version::Http09),
-        (2.., _) => Err(Bad::VersionTooHigh),
-        (1, 1..) => Ok(Version::Http11),
-        _ => Ok(Version::Http10),
     }
 }
-
-const BLANKS: [char; 2] = [' ', '\t'];

@@ -20,9 +20,13 @@
 mod bad;
 mod body;
 mod head;
+mod host;
 mod line;
+mod syntax;
+mod target;
 
 pub use bad::Bad;
 pub use body::{Body, Piece};
 pub use head::{FIELDS_MAX, Head};
 pub use line::Version;
+pub(crate) use syntax::is_token;

@@ -95,7 +95,7 @@ pub fn reply(handler: fn(&mut Exchange<'_>) -> Next) -> String {
     drive(
         modern(),
         from_fn(handler),
-        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         no_files,
     )
     .text
