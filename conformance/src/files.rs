@@ -7,7 +7,7 @@
 pub(crate) type DataFile = (&'static str, &'static str);
 
 /// The files of cases, in the order in which they are run.
-pub(crate) const CASES: [DataFile; 13] = [
+pub(crate) const CASES: [DataFile; 20] = [
     (
         "recorded-requestline_http10.case",
         include_str!("../cases/recorded-requestline_http10.case"),
@@ -36,7 +36,17 @@ pub(crate) const CASES: [DataFile; 13] = [
         "recorded-if_modified_since_HEAD.case",
         include_str!("../cases/recorded-if_modified_since_HEAD.case"),
     ),
-    ("framing.case", include_str!("../cases/framing.case")),
+    (
+        "requestline.case",
+        include_str!("../cases/requestline.case"),
+    ),
+    ("targets.case", include_str!("../cases/targets.case")),
+    ("host.case", include_str!("../cases/host.case")),
+    ("fields.case", include_str!("../cases/fields.case")),
+    ("lengths.case", include_str!("../cases/lengths.case")),
+    ("codings.case", include_str!("../cases/codings.case")),
+    ("chunked.case", include_str!("../cases/chunked.case")),
+    ("paths.case", include_str!("../cases/paths.case")),
     ("content.case", include_str!("../cases/content.case")),
     ("connection.case", include_str!("../cases/connection.case")),
     ("edges.case", include_str!("../cases/edges.case")),

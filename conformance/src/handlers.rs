@@ -51,6 +51,19 @@ impl Handler for Stream {
     }
 }
 
+/// Sends back the path that was asked for.
+pub(crate) struct Target;
+
+impl Handler for Target {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        ex.send_response(200);
+        ex.send_header("Content-Length", ex.path().len());
+        ex.end_headers();
+        ex.write(ex.path().as_bytes());
+        Next::Done
+    }
+}
+
 /// What CPython's tests of `BaseHTTPRequestHandler` define: a method for each thing to be tried.
 pub(crate) struct Python;
 

@@ -181,6 +181,57 @@ fn a_bad_line_is_named() {
 }
 
 #[test]
+fn what_is_refused_has_a_reply_and_a_log_and_a_request_behind_it() {
+    let case = one(
+        "case a\noption protocol HTTP/1.1\n> A\\x01\\xe9\\\\\\r\\n\\r\\n\nrefused 400 No '\\\\x01'\n",
+    );
+    let text: Vec<u8> = case
+        .reply
+        .tokens()
+        .iter()
+        .map(|token| token.unwrap_or(b'*'))
+        .collect();
+    let text = String::from_utf8(text).expect("a page is UTF-8");
+    assert!(
+        text.starts_with("HTTP/1.1 400 No '\\x01'\r\nServer: *\r\n"),
+        "{text}"
+    );
+    assert!(text.ends_with("</html>\n"), "{text}");
+    assert_eq!(
+        case.log,
+        [
+            "code 400, message No '\\\\x01'",
+            "\"A\\x01\u{e9}\\\\\" 400 -"
+        ]
+    );
+    let sent = b"A\x01\xe9\\\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert_eq!(case.request, sent);
+    let head = one("case a\n> HEAD x\\r\\n\nrefused 404 No\n");
+    let tokens = head.reply.tokens();
+    assert!(
+        tokens.ends_with(&pattern("\\r\\n\\r\\n").tokens().to_vec()),
+        "no content"
+    );
+    assert!(refusal("case a\nrefused 400 No\n").contains("begins with a request line"));
+}
+
+#[test]
+fn a_case_is_made_of_each_value() {
+    let cases = case::read(
+        "test.case",
+        "case a\neach \\x41*\n> \\@\\@\nlog \\@\neach b c\ncase d\n> \\n\n",
+    );
+    let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names, ["a \\x41*", "a b c", "d"]);
+    assert_eq!(cases[0].request, b"A*A*");
+    assert_eq!(
+        (&cases[1].request[..], &cases[1].log[0][..]),
+        (&b"b cb c"[..], "b c")
+    );
+    assert_eq!(cases[2].request, b"\n");
+}
+
+#[test]
 fn a_divergence_is_read() {
     let all = divergence::read(
         "d.txt",
@@ -209,5 +260,5 @@ fn exactly_240_cases_are_recorded() {
     let recorded: Vec<_> = cases.iter().filter(|case| case.recorded).collect();
     assert_eq!(recorded.len(), 240);
     let longest = recorded.iter().map(|case| case.request.len()).max();
-    assert_eq!(longest, Some(1_200_126));
+    assert_eq!(longest, Some(1_200_126 + "Host: x\r\n".len()));
 }

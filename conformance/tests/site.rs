@@ -19,7 +19,11 @@ fn file(site: &Site, path: &[u8]) -> (Vec<u8>, (i64, u32), bool, bool) {
 fn the_site_is_the_recorded_one() {
     let site = Site::standard();
     let usual = (1_577_836_800, 750_000_000);
-    assert_eq!(site.entries.len(), 88 + 7, "with seven scripts of our own");
+    assert_eq!(
+        site.entries.len(),
+        88 + 7 + 12,
+        "with scripts and names of our own"
+    );
     assert_eq!(
         file(&site, b"file.txt"),
         (b"hello\n".to_vec(), usual, false, false)
