@@ -1,11 +1,12 @@
 # All that CI does, a person can do: `make all`. `make test` is the tests alone.
 
 CHAOS_SECONDS ?= 60
+RACE_SECONDS ?= 60
 BARE = thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all check test conformance cpython chaos nostd
+.PHONY: all check test conformance cpython chaos race nostd
 
-all: check test nostd chaos cpython
+all: check test nostd chaos race cpython
 
 # Format, lints, documentation: no warning passes.
 check:
@@ -29,6 +30,10 @@ cpython:
 # Random and mutated requests, for CHAOS_SECONDS.
 chaos:
 	CHAOS_SECONDS=$(CHAOS_SECONDS) cargo test --package sanserve-core --test chaos --release -- --nocapture
+
+# Links that change places while they are asked for, for RACE_SECONDS.
+race:
+	RACE_SECONDS=$(RACE_SECONDS) cargo test --package sanserve --test race -- --nocapture
 
 # The core without std.
 nostd:

@@ -40,7 +40,7 @@ pub(crate) struct Options {
     pub(crate) tls_key: Option<PathBuf>,
 
     /// Password of the key, if that is encrypted
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", hide_short_help = true)]
     pub(crate) tls_password_file: Option<PathBuf>,
 
     /// What that file says.
