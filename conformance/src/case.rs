@@ -1,6 +1,6 @@
 //! Cases: what a client sends, and what it must be answered; read from the files in `cases/`.
 //!
-//! A file holds several cases, each of these lines (written as [`text`](crate::text) says):
+//! A file holds several cases, each of these lines (written as [`text`] says):
 //!
 //! ```text
 //! # a comment; empty lines separate

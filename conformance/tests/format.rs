@@ -209,7 +209,7 @@ fn what_is_refused_has_a_reply_and_a_log_and_a_request_behind_it() {
     let head = one("case a\n> HEAD x\\r\\n\nrefused 404 No\n");
     let tokens = head.reply.tokens();
     assert!(
-        tokens.ends_with(&pattern("\\r\\n\\r\\n").tokens().to_vec()),
+        tokens.ends_with(pattern("\\r\\n\\r\\n").tokens()),
         "no content"
     );
     assert!(refusal("case a\nrefused 400 No\n").contains("begins with a request line"));

@@ -81,9 +81,9 @@ impl Path {
     pub fn is_name(name: &[u8]) -> bool {
         let drive = matches!(name, [letter, b':', ..] if letter.is_ascii_alphabetic());
         let stream = name.windows(2).any(|two| two == b"::" || two == b":$");
-        !(name.contains(&0) || name.contains(&b'/') || name.contains(&b'\\'))
-            && !matches!(name.last(), None | Some(b'.' | b' '))
-            && !(drive || stream || is_device(name))
+        let odd = name.iter().any(|byte| matches!(byte, 0 | b'/' | b'\\'));
+        let end = matches!(name.last(), None | Some(b'.' | b' '));
+        !(odd || end || drive || stream || is_device(name))
     }
 
     /// Whether a segment begins with a dot, which hides it on Unix. `/.well-known` is for everybody

@@ -166,6 +166,10 @@ fn more_mistakes_of_handlers_become_500() {
     }
     let what = "gave send_header() what no field can hold";
     says(&reply(|ex| field(ex, "X:y", "z")), what);
+    says(&reply(|ex| field(ex, "X(y)", "z")), what);
+    says(&reply(|ex| field(ex, "X@y", "z")), what);
+    says(&reply(|ex| field(ex, "X\u{e9}", "z")), what);
+    says(&reply(|ex| field(ex, "", "z")), what);
     says(&reply(|ex| field(ex, "X", "a\0b")), what);
     says(&reply(|ex| field(ex, "X", "\u{20ac}")), what);
 }

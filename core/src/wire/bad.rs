@@ -1,4 +1,8 @@
-//! [`Bad`]: everything that can be wrong with a request, and the status that it deserves.
+//! [`Bad`]: everything that can be wrong with a request, the status that it deserves, and the words.
+
+use core::fmt::{self, Display};
+
+use crate::escape::Repr;
 
 /// What is wrong with a request. None of these leaves room to go on: after the reply the
 /// connection closes, and what follows on it is not taken for a request.
@@ -62,7 +66,7 @@ impl Bad {
 
     /// What to say in place of the status's own phrase; CPython's words where it has some. `None`
     /// where they quote the request line: see [`Head::complaint`](super::Head::complaint).
-    pub(super) fn message(self) -> Option<&'static str> {
+    fn message(self) -> Option<&'static str> {
         Some(match self {
             Bad::LineTooLong => "URI Too Long",
             Bad::FieldsTooLong => "Line too long",
@@ -88,6 +92,35 @@ impl Bad {
             Bad::FieldsTooLong => Some("got more than 65536 bytes when reading header line"),
             Bad::TooManyFields => Some("got more than 100 headers"),
             _ => None,
+        }
+    }
+}
+
+/// What an error page and the log say of a head with this request line, in CPython's words.
+pub(super) struct Complaint<'a> {
+    pub(super) line: &'a str,
+    pub(super) bad: Bad,
+}
+
+impl Display for Complaint<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Complaint { line, bad } = *self;
+        let (first, last) = (line.split(' ').next(), line.rsplit(' ').next());
+        let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
+        match bad {
+            Bad::Version => write!(out, "Bad request version ({})", Repr(last)),
+            Bad::VersionTooHigh => {
+                write!(
+                    out,
+                    "Invalid HTTP version ({})",
+                    last.trim_start_matches("HTTP/")
+                )
+            }
+            Bad::Simple => write!(out, "Bad HTTP/0.9 request type ({})", Repr(first)),
+            bad => match bad.message() {
+                Some(message) => out.write_str(message),
+                None => write!(out, "Bad request syntax ({})", Repr(line)),
+            },
         }
     }
 }

@@ -2,14 +2,13 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::{self, Display};
+use core::fmt::Display;
 use core::ops::Range;
 
+use super::bad::Complaint;
 use super::line::{self, Line, Version};
-use super::target::{self, Target};
-use super::{Bad, host};
+use super::{Bad, host, target};
 use crate::Limits;
-use crate::escape::Repr;
 
 /// How many fields a request may have.
 pub const FIELDS_MAX: usize = 100;
@@ -25,7 +24,8 @@ pub struct Head {
     /// Length of the request line in `text`.
     line_len: usize,
     line: Line,
-    target: Target,
+    /// Where path and query lie in the text.
+    path: Range<usize>,
     fields: Vec<Field>,
     search: Search,
 }
@@ -61,7 +61,7 @@ impl Head {
             text: String::new(),
             line_len: 0,
             line,
-            target: Target::NONE,
+            path: 0..0,
             fields: Vec::new(),
             search: Search::Done,
         }
@@ -122,25 +122,27 @@ impl Head {
         self.line_len = self.text.len();
         self.line = line::parse(&self.text)?;
         ended.ok_or(Bad::LineEnd)?;
-        let target = target::parse(self.command(), &self.text, self.line.target.clone());
-        self.target = target.ok_or(Bad::Target)?;
-        self.write_path();
+        self.find_path()?;
         if self.line.simple {
             return Ok(Some(end));
         }
         self.find_fields(input, end, end - 1, limits)
     }
 
-    /// Writes the path down that the target leaves out: that of `http://host?query` is `/?query`
-    /// (RFC 9110 §4.2.3).
-    fn write_path(&mut self) {
-        let path = self.target.path.clone();
-        if self.target.authority.is_some() && !self.text[path.clone()].starts_with('/') {
+    /// Looks for the path. One that the target leaves out is written down: that of
+    /// `http://host?query` is `/?query` (RFC 9110 §4.2.3).
+    fn find_path(&mut self) -> Result<(), Bad> {
+        let path = target::path(self.command(), self.target()).ok_or(Bad::Target)?;
+        let left_out = path.is_empty() || path.starts_with('?');
+        let end = self.line.target.end;
+        self.path = end - path.len()..end;
+        if left_out {
             let start = self.text.len();
             self.text.push('/');
-            self.text.extend_from_within(path);
-            self.target.path = start..self.text.len();
+            self.text.extend_from_within(self.path.clone());
+            self.path = start..self.text.len();
         }
+        Ok(())
     }
 
     /// Looks for the empty line behind the end of another.
@@ -230,13 +232,7 @@ impl Head {
     /// Path and query of the target, whichever form it has. It begins with `/`, but for `OPTIONS *`
     /// and `CONNECT host:port`, of which it is all.
     pub fn path(&self) -> &str {
-        &self.text[self.target.path.clone()]
-    }
-
-    /// Host and port of an absolute target, and the port that its scheme has by itself.
-    pub(super) fn authority(&self) -> Option<(&str, u16)> {
-        let (authority, usual_port) = self.target.authority.as_ref()?;
-        Some((&self.text[authority.clone()], *usual_port))
+        &self.text[self.path.clone()]
     }
 
     /// The version that the peer speaks.
@@ -302,7 +298,10 @@ impl Head {
 
     /// What an error page and the log say of this head, in CPython's words.
     pub fn complaint(&self, bad: Bad) -> impl Display {
-        Complaint { head: self, bad }
+        Complaint {
+            line: self.request_line(),
+            bad,
+        }
     }
 
     /// Gives the memory back.
@@ -327,33 +326,5 @@ fn decode(bytes: &[u8], text: &mut String) {
     match core::str::from_utf8(bytes) {
         Ok(ascii) if bytes.is_ascii() => text.push_str(ascii),
         _ => text.extend(bytes.iter().map(|&byte| char::from(byte))),
-    }
-}
-
-struct Complaint<'a> {
-    head: &'a Head,
-    bad: Bad,
-}
-
-impl Display for Complaint<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = self.head.request_line();
-        let (first, last) = (line.split(' ').next(), line.rsplit(' ').next());
-        let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
-        match self.bad {
-            Bad::Version => write!(out, "Bad request version ({})", Repr(last)),
-            Bad::VersionTooHigh => {
-                write!(
-                    out,
-                    "Invalid HTTP version ({})",
-                    last.trim_start_matches("HTTP/")
-                )
-            }
-            Bad::Simple => write!(out, "Bad HTTP/0.9 request type ({})", Repr(first)),
-            bad => match bad.message() {
-                Some(message) => out.write_str(message),
-                None => write!(out, "Bad request syntax ({})", Repr(line)),
-            },
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use core::net::Ipv6Addr;
 
+use super::target::Absolute;
 use super::{Bad, Head, Version};
 
 /// A host, and a port if one is given.
@@ -73,9 +74,10 @@ pub(super) fn check(head: &Head) -> Result<(), Bad> {
         (Some(_), Some(_)) => return Err(Bad::Host),
         (Some((_, value)), None) => Authority::parse(value).ok_or(Bad::Host)?,
     };
-    let Some((authority, usual_port)) = head.authority() else {
+    let Some(target) = Absolute::parse(head.target()) else {
         return Ok(());
     };
-    let agree = Authority::parse(authority).is_some_and(|goal| host.agrees(&goal, usual_port));
+    let agree = |goal: Authority<'_>| host.agrees(&goal, target.usual_port);
+    let agree = Authority::parse(target.authority).is_some_and(agree);
     agree.then_some(()).ok_or(Bad::Host)
 }

@@ -1,66 +1,57 @@
-//! [`Target`]: where the parts of a request target lie, in each of its four forms (RFC 9112 §3.2).
-
-use core::ops::Range;
+//! The request target: which of its four forms it has, and what is its path (RFC 9112 §3.2).
 
 use super::host::Authority;
 
-/// Where the parts of a target lie in the request line.
-#[derive(Debug, Clone)]
-pub(super) struct Target {
-    /// The authority of the absolute form, and the usual port of its scheme.
-    pub(super) authority: Option<(Range<usize>, u16)>,
-    /// Path and query, the latter with its question mark. Of `*` and of the authority form it is
-    /// all; of `http://host` it is empty and means `/`.
-    pub(super) path: Range<usize>,
+/// A target in absolute form, taken apart.
+pub(super) struct Absolute<'a> {
+    pub(super) authority: &'a str,
+    /// The port that the scheme has by itself.
+    pub(super) usual_port: u16,
+    /// Path and query; empty if there is neither.
+    path: &'a str,
 }
 
-impl Target {
-    /// That of a request line which could not be read.
-    pub(super) const NONE: Target = Target {
-        authority: None,
-        path: 0..0,
-    };
+impl<'a> Absolute<'a> {
+    /// Reads what `http://` or `https://` begins, in any case.
+    pub(super) fn parse(target: &'a str) -> Option<Self> {
+        let known = [("http://", 80), ("https://", 443)];
+        let found = known.into_iter().find(|(scheme, _)| {
+            let start = target.as_bytes().get(..scheme.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
+        });
+        let (scheme, usual_port) = found?;
+        let rest = &target[scheme.len()..];
+        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        Some(Absolute {
+            authority,
+            usual_port,
+            path,
+        })
+    }
 }
 
-/// Takes the target apart that lies there in the request line; `None` if it has none of the forms,
-/// or not the one that belongs to its method, or holds what no URI does.
-pub(super) fn parse(command: &str, line: &str, whole: Range<usize>) -> Option<Target> {
-    let target = &line[whole.clone()];
+/// Path and query of a target; of `*` and `host:port` all of it, of `http://host` nothing. `None` if
+/// it has none of the forms, or not the one that belongs to its method, or holds what no URI does.
+pub(super) fn path<'a>(command: &str, target: &'a str) -> Option<&'a str> {
     // A fragment is for the client alone (RFC 9110 §4.2.5), and a byte above 0x7E is sent in hex.
-    if !target
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'#')
-    {
+    let visible = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    if !target.bytes().all(visible) {
         return None;
     }
-    let (authority, path) = match command {
+    let path = match command {
         "CONNECT" => {
             Authority::parse(target)?.port?;
-            (None, whole.clone())
+            target
         }
-        "OPTIONS" if target == "*" => (None, whole.clone()),
-        _ if target.starts_with('/') => (None, whole.clone()),
+        "OPTIONS" if target == "*" => target,
+        _ if target.starts_with('/') => target,
         _ => {
-            let (scheme, usual_port) = scheme(target)?;
-            let rest = &target[scheme..];
-            let len = rest.find(['/', '?']).unwrap_or(rest.len());
-            Authority::parse(&rest[..len])?;
-            let start = whole.start + scheme;
-            let end = start + len;
-            (Some((start..end, usual_port)), end..whole.end)
+            let absolute = Absolute::parse(target)?;
+            Authority::parse(absolute.authority)?;
+            absolute.path
         }
     };
-    is_encoded(&line[path.clone()]).then_some(Target { authority, path })
-}
-
-/// The length of the scheme that the target begins with, and its usual port.
-fn scheme(target: &str) -> Option<(usize, u16)> {
-    let known = [("http://", 80), ("https://", 443)];
-    let found = known.into_iter().find(|(scheme, _)| {
-        let start = target.as_bytes().get(..scheme.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
-    });
-    found.map(|(scheme, port)| (scheme.len(), port))
+    is_encoded(path).then_some(path)
 }
 
 /// Whether every `%` of the path has its two digits. In the query browsers send it bare.
