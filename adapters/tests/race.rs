@@ -108,7 +108,7 @@ fn nothing_outside_is_sent_while_links_are_exchanged() {
         let juggler = scope.spawn(|| juggle(&root, &stop));
         let until = Instant::now() + Duration::from_secs(seconds);
         let clients = [0, 1].map(|_| scope.spawn(move || ask(address, until)));
-        let asked = clients.map(|client| client.join());
+        let asked = clients.map(thread::ScopedJoinHandle::join);
         // Whatever came of it, everybody goes home.
         stop.store(true, Ordering::Relaxed);
         stopper.shutdown(Duration::from_secs(1));

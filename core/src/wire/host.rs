@@ -2,6 +2,7 @@
 
 use core::net::Ipv6Addr;
 
+use super::syntax::is_hex_pair;
 use super::target::Absolute;
 use super::{Bad, Head, Version};
 
@@ -50,9 +51,7 @@ fn is_name(host: &str) -> bool {
     let mut bytes = host.bytes();
     while let Some(byte) = bytes.next() {
         let good = match byte {
-            b'%' => [bytes.next(), bytes.next()]
-                .iter()
-                .all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit())),
+            b'%' => is_hex_pair(&mut bytes),
             byte => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte),
         };
         if !good {

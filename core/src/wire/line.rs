@@ -33,7 +33,7 @@ pub(super) struct Line {
 /// reader parts words that another does not, they see two requests (RFC 9112 §3).
 pub(super) fn parse(line: &str) -> Result<Line, Bad> {
     let blank_at_an_end = line.starts_with(' ') || line.ends_with(' ');
-    if blank_at_an_end || line.contains(|char: char| char.is_ascii_control()) {
+    if blank_at_an_end || line.bytes().any(|byte| byte.is_ascii_control()) {
         return Err(Bad::Line);
     }
     let (command, rest) = line.split_once(' ').ok_or(Bad::Line)?;

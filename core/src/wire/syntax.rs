@@ -9,6 +9,12 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
+/// Whether two hexadecimal digits come next, as behind a percent sign (RFC 3986 §2.1).
+pub(super) fn is_hex_pair(bytes: &mut impl Iterator<Item = u8>) -> bool {
+    let mut is_digit = || bytes.next().is_some_and(|byte| byte.is_ascii_hexdigit());
+    is_digit() && is_digit()
+}
+
 /// Whether these are chunk extensions, each with its semicolon, or none (RFC 9112 §7.1.1). Blanks
 /// may stand around `;` and `=`, and nowhere else.
 pub(super) fn are_extensions(mut text: &[u8]) -> bool {

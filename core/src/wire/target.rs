@@ -1,6 +1,7 @@
 //! The request target: which of its four forms it has, and what is its path (RFC 9112 §3.2).
 
 use super::host::Authority;
+use super::syntax::is_hex_pair;
 
 /// A target in absolute form, taken apart.
 pub(super) struct Absolute<'a> {
@@ -56,9 +57,11 @@ pub(super) fn path<'a>(command: &str, target: &'a str) -> Option<&'a str> {
 
 /// Whether every `%` of the path has its two digits. In the query browsers send it bare.
 fn is_encoded(path: &str) -> bool {
-    let path = path.split('?').next().unwrap_or_default();
-    path.split('%').skip(1).all(|after| {
-        let digits = after.as_bytes().get(..2);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    })
+    let mut bytes = path.bytes().take_while(|&byte| byte != b'?');
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' && !is_hex_pair(&mut bytes) {
+            return false;
+        }
+    }
+    true
 }
