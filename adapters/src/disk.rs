@@ -227,9 +227,11 @@ fn describe(file: File) -> Result<Opened<Open>, FsError> {
     if !meta.is_file() {
         return Err(FsError::NotPlain);
     }
+    let modified = meta.modified().ok().map(since_1970);
     let meta = Meta {
         len: meta.len(),
-        modified: meta.modified().ok().map(unix_seconds),
+        modified: modified.map(|(seconds, _)| seconds),
+        version: modified.and_then(|modified| version(modified, &meta)),
         executable: native::is_executable(&meta),
     };
     Ok(Opened::File {
@@ -272,13 +274,28 @@ fn reason(error: &io::Error) -> FsError {
     }
 }
 
-/// Whole seconds since 1970, rounded down also before it.
-fn unix_seconds(time: SystemTime) -> i64 {
+/// Seconds since 1970, rounded down also before it, and the nanoseconds that are left.
+fn since_1970(time: SystemTime) -> (i64, u32) {
     match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => after.as_secs() as i64,
+        Ok(after) => (after.as_secs() as i64, after.subsec_nanos()),
         Err(error) => {
             let before = error.duration();
-            -(before.as_secs() as i64) - i64::from(before.subsec_nanos() > 0)
+            let (seconds, nanos) = (-(before.as_secs() as i64), before.subsec_nanos());
+            match nanos {
+                0 => (seconds, 0),
+                nanos => (seconds - 1, 1_000_000_000 - nanos),
+            }
         }
     }
+}
+
+/// The time of the last change in nanoseconds, if the file system has more than whole seconds of it.
+///
+/// Who builds reproducibly gives all files the time 0 or 1, and it says nothing of what is in them:
+/// then it is the time of the last change to the file's entry, which nobody can set.
+fn version(modified: (i64, u32), meta: &fs::Metadata) -> Option<u64> {
+    Meta::version_at(match modified {
+        (0 | 1, 0) => native::changed(meta)?,
+        modified => modified,
+    })
 }

@@ -88,6 +88,7 @@ impl FileSystem for Site {
             meta: Meta {
                 len: body.len() as u64,
                 modified: Some(modified.0),
+                version: Meta::version_at(*modified),
                 executable: *executable,
             },
             sendable: false,

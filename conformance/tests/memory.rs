@@ -16,10 +16,10 @@ fn tree() -> Tree {
             } => tree.program(path, play_script),
             Entry::File {
                 path,
-                modified: (seconds, _),
+                modified,
                 body,
                 ..
-            } => tree.file(path, seconds, body),
+            } => tree.file_at(path, modified, body),
             Entry::Directory { path, .. } => tree.directory(path),
             Entry::Link { path, target } => tree.link(path, target),
         })

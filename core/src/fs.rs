@@ -107,8 +107,24 @@ pub struct Meta {
     pub len: u64,
     /// Time of the last change in whole seconds since 1970 (rounded down), if it is known.
     pub modified: Option<i64>,
+    /// A number that this file never had with other content, if there is one: the time of the last
+    /// change in nanoseconds, a revision, a checksum. It is what makes an `ETag` strong, so whole
+    /// seconds, in which a file may change twice, will not do.
+    pub version: Option<u64>,
     /// Whether it may be run as a program.
     pub executable: bool,
+}
+
+impl Meta {
+    /// The [`version`](Self::version) of a file that was last changed then: seconds since 1970,
+    /// rounded down, and nanoseconds. None if these are 0, as they always are where only whole
+    /// seconds are known.
+    pub fn version_at((seconds, nanos): (i64, u32)) -> Option<u64> {
+        let version = seconds
+            .wrapping_mul(1_000_000_000)
+            .wrapping_add(nanos.into());
+        (nanos > 0).then_some(version as u64)
+    }
 }
 
 /// One name in a directory.

@@ -42,7 +42,7 @@
 //!             b"" => Ok(Opened::Directory),
 //!             b"hello.txt" => Ok(Opened::File {
 //!                 file: b"hello\n",
-//!                 meta: Meta { len: 6, modified: None, executable: false },
+//!                 meta: Meta { len: 6, modified: None, version: None, executable: false },
 //!                 sendable: false,
 //!             }),
 //!             _ => Err(FsError::NotFound),

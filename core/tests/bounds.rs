@@ -36,6 +36,7 @@ fn a_file_that_cannot_be_read_is_a_500() {
             meta: Meta {
                 len: 6,
                 modified: None,
+                version: None,
                 executable: false,
             },
             sendable: false,

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{self, PathBuf};
 
 use rustix::fs::OFlags;
@@ -43,6 +43,11 @@ pub(super) fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize
 /// Whether somebody may run the file.
 pub(super) fn is_executable(meta: &Metadata) -> bool {
     meta.permissions().mode() & 0o111 != 0
+}
+
+/// When the file or what is known of it was changed, in seconds since 1970 and nanoseconds.
+pub(super) fn changed(meta: &Metadata) -> Option<(i64, u32)> {
+    Some((meta.ctime(), u32::try_from(meta.ctime_nsec()).ok()?))
 }
 
 /// What an error means that has no [`io::ErrorKind`] of its own.

@@ -51,6 +51,11 @@ pub(super) fn is_executable(_: &Metadata) -> bool {
     true
 }
 
+/// Windows knows it, and std does not tell.
+pub(super) fn changed(_: &Metadata) -> Option<(i64, u32)> {
+    None
+}
+
 /// What an error means that has no [`io::ErrorKind`] of its own.
 pub(super) fn reason(_: &io::Error) -> FsError {
     FsError::Broken

@@ -37,7 +37,7 @@ pub struct Tree {
 
 #[derive(Clone, Debug)]
 enum Node {
-    File(Arc<[u8]>, i64),
+    File(Arc<[u8]>, (i64, u32)),
     Program(Play),
     Directory,
     Link(Vec<u8>),
@@ -56,8 +56,19 @@ impl Tree {
     /// Adds a file that was last changed at `modified`, in seconds since 1970.
     ///
     /// # Panics
-    /// These five methods panic if the path has an empty segment, `.` or `..`, or if it is there.
+    /// These six methods panic if the path has an empty segment, `.` or `..`, or if it is there.
     pub fn file(self, path: impl AsRef<[u8]>, modified: i64, bytes: impl AsRef<[u8]>) -> Tree {
+        self.file_at(path, (modified, 0), bytes)
+    }
+
+    /// Adds a file of which that time is known more exactly: whole seconds, rounded down, and
+    /// nanoseconds. As on a disk, these make its `ETag` a strong one.
+    pub fn file_at(
+        self,
+        path: impl AsRef<[u8]>,
+        modified: (i64, u32),
+        bytes: impl AsRef<[u8]>,
+    ) -> Tree {
         self.with(path.as_ref(), Node::File(bytes.as_ref().into(), modified))
     }
 
@@ -161,7 +172,8 @@ impl FileSystem for Tree {
                 file: File::Bytes(Arc::clone(bytes)),
                 meta: Meta {
                     len: bytes.len() as u64,
-                    modified: Some(*modified),
+                    modified: Some(modified.0),
+                    version: Meta::version_at(*modified),
                     executable: false,
                 },
                 sendable: self.sendable,
@@ -171,6 +183,7 @@ impl FileSystem for Tree {
                 meta: Meta {
                     len: 0,
                     modified: None,
+                    version: None,
                     executable: true,
                 },
                 sendable: false,

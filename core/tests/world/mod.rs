@@ -65,6 +65,7 @@ impl FileSystem for Tree {
         let meta = Meta {
             len,
             modified: Some(1_577_836_800),
+            version: Some(1_577_836_800_750_000_000),
             executable: false,
         };
         Ok(Opened::File {
