@@ -92,8 +92,8 @@
 //!
 //! # Modules
 //!
-//! [`wire`] is the parser alone, [`log`] what is logged and how it looks, [`date`], [`mime`] and
-//! [`status`] are CPython's tables and rules.
+//! [`wire`] is the parser alone, [`range`] that of one field, [`log`] what is logged and how it looks;
+//! [`date`], [`mime`] and [`status`] are CPython's tables and rules.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -115,6 +115,7 @@ mod listing;
 pub mod log;
 pub mod mime;
 mod path;
+pub mod range;
 mod reply;
 mod script;
 pub mod status;
