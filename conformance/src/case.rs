@@ -11,7 +11,8 @@
 //! >        BYTES            what the client sends; several lines are joined
 //! <        BYTES            what it is answered; `*` is one byte or more of the line; joined
 //! <+       BYTES            what we answer in this place and CPython does not
-//! error    PROTOCOL STATUS MESSAGE   the whole error reply, joined to the answer
+//! error    PROTOCOL STATUS MESSAGE   the whole error reply, joined to the answer; fields that it has
+//!                           besides follow the message, each after a `\n`
 //! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
 //! log      TEXT             a line of the log, without `ADDRESS - - [TIME] `
 //! refused  STATUS MESSAGE   the error reply and its two lines of the log, and that the connection

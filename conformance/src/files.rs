@@ -7,7 +7,7 @@
 pub(crate) type DataFile = (&'static str, &'static str);
 
 /// The files of cases, in the order in which they are run.
-pub(crate) const CASES: [DataFile; 20] = [
+pub(crate) const CASES: [DataFile; 24] = [
     (
         "recorded-requestline_http10.case",
         include_str!("../cases/recorded-requestline_http10.case"),
@@ -50,6 +50,10 @@ pub(crate) const CASES: [DataFile; 20] = [
     ("content.case", include_str!("../cases/content.case")),
     ("connection.case", include_str!("../cases/connection.case")),
     ("edges.case", include_str!("../cases/edges.case")),
+    ("ranges.case", include_str!("../cases/ranges.case")),
+    ("validators.case", include_str!("../cases/validators.case")),
+    ("encodings.case", include_str!("../cases/encodings.case")),
+    ("methods.case", include_str!("../cases/methods.case")),
     ("cgi.case", include_str!("../cases/cgi.case")),
     ("python.case", include_str!("../cases/python.case")),
 ];

@@ -5,7 +5,8 @@
 
 use crate::text::Token;
 
-/// The whole reply for an error in answer to anything but HEAD, in that protocol.
+/// The whole reply for an error in answer to anything but HEAD, in that protocol. Behind the message
+/// there may be further fields, each in a line of its own.
 ///
 /// # Panics
 /// If the status has no explanation here yet.
@@ -22,6 +23,7 @@ pub(crate) fn error_head(protocol: &str, status: &str, message: &str) -> Vec<Tok
 
 /// The head of the reply, and its content.
 fn parts(protocol: &str, status: &str, message: &str) -> (Vec<Token>, String) {
+    let (message, fields) = message.split_once('\n').unwrap_or((message, ""));
     let shown = message
         .replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -46,7 +48,11 @@ fn parts(protocol: &str, status: &str, message: &str) -> (Vec<Token>, String) {
     let mut reply = Vec::new();
     let mut add = |text: &str| reply.extend(text.bytes().map(Some));
     add(&format!("{protocol} {status} {message}\r\nServer: "));
-    add("\0\r\nDate: \0\r\nConnection: close\r\nContent-Type: text/html;charset=utf-8\r\n");
+    add("\0\r\nDate: \0\r\n");
+    fields
+        .lines()
+        .for_each(|field| add(&format!("{field}\r\n")));
+    add("Connection: close\r\nContent-Type: text/html;charset=utf-8\r\n");
     add(&format!("Content-Length: {}\r\n\r\n", page.len()));
     // A NUL marks where anything may stand.
     let reply = reply.into_iter();
@@ -61,6 +67,10 @@ fn explanation(status: &str, message: &str) -> &'static str {
         ("400", _) => "Bad request syntax or unsupported method",
         ("404", _) => "Nothing matches the given URI",
         ("403", _) => "Request forbidden -- authorization will not help",
+        ("405", _) => "Specified method is invalid for this resource",
+        ("406", _) => "URI not available in preferred format",
+        ("412", _) => "Precondition in headers is false",
+        ("416", _) => "Cannot satisfy request range",
         ("417", _) => "Expect condition could not be satisfied",
         ("999", "Short Message") => "This is a long \n explanation",
         ("999", _) => "???",

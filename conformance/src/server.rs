@@ -14,8 +14,9 @@ impl Case {
     /// option   fields 100           how long all fields may be
     /// option   content 100          how many bytes of content are taken
     /// option   drain 100            how many bytes of unread content are thrown away
-    /// option   hidden yes           names that begin with a dot are served
     /// ```
+    ///
+    /// Those of the file service belong to [`handler`](Self::handler).
     ///
     /// # Panics
     /// If an option is unknown or its value is none: the case is written wrong.
@@ -32,34 +33,46 @@ impl Case {
             match (key.as_str(), value.as_str()) {
                 ("protocol", "HTTP/1.0") => config.protocol = Protocol::Http10,
                 ("protocol", "HTTP/1.1") => config.protocol = Protocol::Http11,
-                ("hidden", "yes") => {}
                 ("requests", _) => limits.requests = number(),
                 ("line", _) => limits.request_line = number() as usize,
                 ("fields", _) => limits.fields = number() as usize,
                 ("content", _) => limits.content = number().into(),
                 ("drain", _) => limits.drain = number().into(),
+                (key, _) if FILES.contains(&key) => {}
                 _ => panic!("no such option: {key} {value}"),
             }
         }
         config
     }
 
-    /// A handler for one connection: `files` is the file service, `cgi` the same
-    /// with scripts, `echo` sends content back after
-    /// it has read all of it, `stream` while it reads; `target` sends the path back; `python` is
-    /// that of CPython's own tests.
+    /// A handler for one connection: `files` is the file service, `cgi` the same with scripts, `echo`
+    /// sends content back after it has read all of it, `stream` while it reads; `target` sends the path back;
+    /// `python` is that of CPython's own tests.
+    ///
+    /// The file service has these options:
+    ///
+    /// ```text
+    /// option   precompressed on     files that are compressed already are sent in place of others
+    /// option   charset utf-8        what text is said to be written in
+    /// option   cache-control TEXT   the field
+    /// option   cors *               the origin whose pages may have everything
+    /// option   spa FILE             what is sent for pages that are not there
+    /// option   not-found FILE       what is sent for whatever is not there, as 404
+    /// option   header NAME: VALUE   a further field
+    /// option   hidden yes           names that begin with a dot are served
+    /// ```
     ///
     /// # Panics
     /// If there is no handler of that name.
     #[must_use]
     pub fn handler(&self) -> Box<dyn Handler + Send> {
         match self.handler.as_str() {
-            "files" => {
-                let mut files = Files::new();
-                files.hidden = self.option("hidden").is_some();
-                Box::new(files)
+            "files" => Box::new(self.files()),
+            "cgi" => {
+                let mut cgi = Cgi::new("site.example", 8000);
+                cgi.files = self.files();
+                Box::new(cgi)
             }
-            "cgi" => Box::new(Cgi::new("site.example", 8000)),
             "echo" => Box::new(handlers::Echo::default()),
             "stream" => Box::new(handlers::Stream),
             "target" => Box::new(handlers::Target),
@@ -67,4 +80,36 @@ impl Case {
             other => panic!("no such handler: {other}"),
         }
     }
+
+    /// The file service that the options ask for. What they say is left to it for ever.
+    fn files(&self) -> Files {
+        let text = |key| {
+            self.option(key)
+                .map(|text| -> &'static str { String::leak(text.into()) })
+        };
+        let mut files = Files::new();
+        files.hidden = self.option("hidden") == Some("yes");
+        files.precompressed = self.option("precompressed") == Some("on");
+        files.charset = text("charset");
+        files.cache_control = text("cache-control");
+        files.cors = text("cors");
+        files.spa = text("spa");
+        files.not_found_page = text("not-found");
+        if let Some(field) = text("header").and_then(|field| field.split_once(": ")) {
+            files.extra_headers = Box::leak(Box::new([field]));
+        }
+        files
+    }
 }
+
+/// The options of the file service.
+const FILES: [&str; 8] = [
+    "hidden",
+    "precompressed",
+    "charset",
+    "cache-control",
+    "cors",
+    "spa",
+    "not-found",
+    "header",
+];

@@ -173,14 +173,12 @@ fn name(path: &Path, depth: usize) -> String {
 impl Handler for Cgi {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         self.stage = Stage::Files;
-        let runs = matches!(ex.command(), "GET" | "HEAD" | "POST");
-        let path = if runs { Path::parse(ex.path()) } else { None };
-        let path = path.filter(|path| self.files.shows(path));
+        let path = Path::parse(ex.path()).filter(|path| self.files.shows(path));
         let script = path.and_then(|path| Some((self.is_cgi(&path)?, path)));
-        match script {
-            Some((depth, path)) => self.search(ex, path, depth),
-            None if ex.command() == "POST" => ex.send_error(501, "Can only POST to CGI scripts"),
-            None => self.files.begin(ex),
+        match (script, ex.command()) {
+            (Some((depth, path)), "GET" | "HEAD" | "POST") => self.search(ex, path, depth),
+            (Some(_), _) => self.files.answer_method(ex, "GET, HEAD, POST, OPTIONS"),
+            (None, _) => self.files.begin(ex),
         }
     }
 

@@ -60,6 +60,13 @@ impl<'a> Exchange<'a> {
         self.head.fields()
     }
 
+    /// The values of all fields of this name, in any case.
+    pub fn get_all(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.headers()
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
     /// The peer's address, without a port, as the adapter gave it.
     pub fn client_address(&self) -> &'a str {
         self.peer
@@ -229,7 +236,7 @@ impl<'a> Exchange<'a> {
     /// Replies with an error page, with `message` in place of the status's own phrase. The
     /// connection closes afterwards.
     pub fn send_error(&mut self, status: u16, message: impl Display) -> Next {
-        self.error(status, &message, status::explanation(status))
+        self.error(status, &message, status::explanation(status), &mut |_| ())
     }
 
     /// The same with another explanation.
@@ -239,12 +246,20 @@ impl<'a> Exchange<'a> {
         message: impl Display,
         explanation: &str,
     ) -> Next {
-        self.error(status, &message, explanation)
+        self.error(status, &message, explanation, &mut |_| ())
     }
 
-    fn error(&mut self, status: u16, message: &dyn Display, explanation: &str) -> Next {
+    /// The same with further fields.
+    pub(crate) fn error(
+        &mut self,
+        status: u16,
+        message: &dyn Display,
+        explanation: &str,
+        more: &mut dyn FnMut(&mut Self),
+    ) -> Next {
         self.record(LogEvent::Error { status, message });
         self.start(status, message);
+        more(self);
         self.send_header("Connection", "close");
         let page = ErrorPage {
             status,

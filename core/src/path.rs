@@ -154,6 +154,17 @@ impl Path {
         self.slash = false;
     }
 
+    /// Lengthens the last segment.
+    pub(crate) fn append(&mut self, suffix: &str) {
+        self.bytes.extend_from_slice(suffix.as_bytes());
+    }
+
+    /// Shortens the last segment by what it was lengthened by.
+    pub(crate) fn cut(&mut self, suffix: &str) {
+        let end = self.bytes.len().saturating_sub(suffix.len());
+        self.bytes.truncate(end);
+    }
+
     /// Goes up to the directory that holds this, unless this is the root.
     pub fn pop(&mut self) {
         let end = self

@@ -64,9 +64,14 @@ pub(crate) fn bytes(pattern: &Pattern) -> Vec<u8> {
     for token in pattern.tokens() {
         match token {
             Some(byte) => bytes.push(*byte),
-            None if bytes.ends_with(b"Date: ") => bytes.extend(b"Sun, 22 Nov 2026 17:55:30 GMT"),
+            None if DATES.iter().any(|name| bytes.ends_with(name)) => {
+                bytes.extend(b"Sun, 22 Nov 2026 17:55:30 GMT");
+            }
             None => bytes.extend(b"anything"),
         }
     }
     bytes
 }
+
+/// What a date follows.
+const DATES: [&[u8]; 2] = [b"Date: ", b"Last-Modified: "];

@@ -1,0 +1,82 @@
+//! Preconditions: whether the peer wants what it asks for, in the order of RFC 9110 §13.2.2.
+//!
+//! They concern files that would be sent with 200. On redirects, errors and listings they are not
+//! looked at (RFC 9110 §13.2.1).
+
+use super::tag::{Tag, tags};
+use crate::{Exchange, date};
+
+/// What the preconditions come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The file is to be sent.
+    Send,
+    /// The peer has it already: 304.
+    Unchanged,
+    /// It is not the one that the peer means: 412.
+    Failed,
+}
+
+/// Judges all but `If-Range`. `modified` is the time of the file itself, which may be one that was
+/// never sent to anybody because it lies in the future.
+pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>) -> Verdict {
+    let before = |name| Some((modified?, only_date(ex, name)?));
+    // §13.1.1, §13.1.4: the date counts only where no tag is asked for.
+    let is_meant = match holds(ex, "If-Match", tag, Tag::is) {
+        Some(holds) => holds,
+        None => before("If-Unmodified-Since").is_none_or(|(modified, since)| modified <= since),
+    };
+    if !is_meant {
+        return Verdict::Failed;
+    }
+    // §13.1.2, §13.1.3.
+    let is_known = match holds(ex, "If-None-Match", tag, Tag::resembles) {
+        Some(holds) => holds,
+        None => before("If-Modified-Since").is_some_and(|(modified, since)| modified <= since),
+    };
+    if is_known {
+        Verdict::Unchanged
+    } else {
+        Verdict::Send
+    }
+}
+
+/// Whether a `Range` field counts (§13.1.5): there is no `If-Range`, or what it names is strong and
+/// what there is. `sent` is the date that the file is sent with.
+pub(super) fn range_counts(ex: &Exchange<'_>, tag: Option<&Tag>, sent: Option<i64>) -> bool {
+    let Some(value) = ex.header("If-Range") else {
+        return true;
+    };
+    if ex.get_all("If-Range").count() > 1 {
+        return false;
+    }
+    if value.contains('"') {
+        return tag.is_some_and(|tag| tag.is(value));
+    }
+    // §8.8.2.2: of a date in this very second nobody knows what else may still happen in it.
+    let over = |at: i64| ex.now().unix.is_some_and(|now| at < now);
+    sent.is_some_and(|at| over(at) && date::parse(value) == Some(at))
+}
+
+/// Whether the fields of this name, if there are any, hold `*` or a tag like this one. Several are
+/// one list.
+fn holds(
+    ex: &Exchange<'_>,
+    name: &str,
+    tag: Option<&Tag>,
+    alike: fn(&Tag, &str) -> bool,
+) -> Option<bool> {
+    let mut fields = ex.get_all(name).peekable();
+    fields.peek()?;
+    let listed = |list: &str| tag.is_some_and(|tag| tags(list).any(|other| alike(tag, other)));
+    Some(fields.any(|list| list == "*" || listed(list)))
+}
+
+/// The date in the only field of this name. Two, or one that cannot be read, count for nothing.
+fn only_date(ex: &Exchange<'_>, name: &str) -> Option<i64> {
+    let mut fields = ex.get_all(name);
+    match (fields.next(), fields.next()) {
+        (Some(value), None) => date::parse(value),
+        _ => None,
+    }
+}

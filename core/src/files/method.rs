@@ -1,0 +1,114 @@
+//! Requests that are not for a file: other methods, and what a browser asks before it lets the page
+//! of another site have something (Fetch standard, §3.2).
+
+use core::fmt::{self, Display};
+
+use super::Files;
+use crate::escape::Repr;
+use crate::{Exchange, Next, status};
+
+/// What files can be asked for.
+pub(super) const ALLOW: &str = "GET, HEAD, OPTIONS";
+
+/// The fields that speak of other sites.
+pub(super) const CORS: [&str; 5] = [
+    "Access-Control-Allow-Origin",
+    "Access-Control-Expose-Headers",
+    "Access-Control-Allow-Methods",
+    "Access-Control-Allow-Headers",
+    "Access-Control-Max-Age",
+];
+
+impl Files {
+    /// Answers a method that is not for files: OPTIONS (RFC 9110 §9.3.7), one that is not allowed
+    /// (§15.5.6), or one that nobody knows (§15.6.2). `allow` is what is allowed.
+    pub(crate) fn answer_method(&self, ex: &mut Exchange<'_>, allow: &str) -> Next {
+        match ex.command() {
+            "OPTIONS" => {
+                ex.send_response(200);
+                ex.send_header("Allow", allow);
+                ex.send_header("Content-Length", 0);
+                self.send_cors(ex);
+                self.send_preflight(ex, allow);
+                ex.end_headers();
+                Next::Done
+            }
+            command if KNOWN.contains(&command) => {
+                self.error_with(ex, 405, status::phrase(405), &mut |ex| {
+                    ex.send_header("Allow", allow);
+                })
+            }
+            command => self.error(ex, 501, Unsupported(command)),
+        }
+    }
+
+    /// Lets pages of the other origin have the reply.
+    pub(super) fn send_cors(&self, ex: &mut Exchange<'_>) {
+        if let Some(origin) = self.cors {
+            ex.send_header("Access-Control-Allow-Origin", origin);
+            ex.send_header("Access-Control-Expose-Headers", EXPOSED);
+        }
+    }
+
+    /// Lets them ask, if that is what was asked.
+    fn send_preflight(&self, ex: &mut Exchange<'_>, allow: &str) {
+        if self.cors.is_some() && ex.header("Access-Control-Request-Method").is_some() {
+            ex.send_header("Access-Control-Allow-Methods", allow);
+            ex.send_header("Access-Control-Allow-Headers", "*, Authorization, Range");
+            ex.send_header("Access-Control-Max-Age", 86_400);
+        }
+    }
+
+    /// Replies with an error page. Pages of the other origin may see that one, too.
+    pub(super) fn error(&self, ex: &mut Exchange<'_>, status: u16, message: impl Display) -> Next {
+        self.error_with(ex, status, message, &mut |_| ())
+    }
+
+    /// The same with further fields.
+    pub(super) fn error_with(
+        &self,
+        ex: &mut Exchange<'_>,
+        status: u16,
+        message: impl Display,
+        more: &mut dyn FnMut(&mut Exchange<'_>),
+    ) -> Next {
+        let explanation = status::explanation(status);
+        ex.error(status, &message, explanation, &mut |ex| {
+            more(ex);
+            self.send_cors(ex);
+        })
+    }
+}
+
+/// Whether a person goes to a page, as far as the request tells. A script that asks for data, or a
+/// page for its pictures, is better told that there is nothing.
+pub(super) fn is_navigation(ex: &Exchange<'_>) -> bool {
+    // Browsers say it, but not on every connection.
+    if let Some(mode) = ex.header("Sec-Fetch-Mode") {
+        return mode.eq_ignore_ascii_case("navigate");
+    }
+    let mut accepts = ex.get_all("Accept").peekable();
+    let path = ex.path().split(['?', '#']).next().unwrap_or_default();
+    let is_page = !path.rsplit('/').next().unwrap_or_default().contains('.');
+    let anything = accepts.peek().is_none();
+    let mut all = accepts.flat_map(|list| list.split([',', ';']).map(str::trim));
+    anything && is_page
+        || all.any(|kind| kind.eq_ignore_ascii_case("text/html") || kind == "*/*" && is_page)
+}
+
+/// `Unsupported method ('BREW')`.
+struct Unsupported<'a>(&'a str);
+
+impl Display for Unsupported<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Unsupported method ({})", Repr(self.0))
+    }
+}
+
+/// The methods that are known, those of RFC 9110 and PATCH, beside those that are allowed.
+const KNOWN: [&str; 8] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "TRACE", "PATCH",
+];
+
+/// What pages may see of a reply, beside what they always may.
+const EXPOSED: &str = "Accept-Ranges, Content-Encoding, Content-Range, ETag";

@@ -1,0 +1,269 @@
+//! [`Files`]: the file service, as `SimpleHTTPRequestHandler` answers and RFC 9110 has an origin
+//! server do it.
+//!
+//! Here is which file a request comes down to. What it is then answered with is in `reply`: which
+//! parts of it in `parts`, whether it is wanted at all in `condition` and `tag`, in what compressed
+//! form in `coding`. Other methods than GET and HEAD, and other sites, are in `method`.
+
+mod coding;
+mod condition;
+mod location;
+mod method;
+mod parts;
+mod reply;
+mod tag;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use self::coding::Codings;
+use self::location::Location;
+use self::method::{ALLOW, is_navigation};
+use self::parts::Parts;
+use crate::listing::Listing;
+use crate::{Entry, Event, Exchange, FsError, Handler, Next, Path, mime};
+
+/// Serves the files of a tree: index pages, redirects to directories, listings, media types, ranges,
+/// preconditions. The tree itself belongs to the adapter; this decides what to ask of it.
+///
+/// What `SimpleHTTPRequestHandler` lets a subclass change is a field here, and so is what its users
+/// have wished for. Whoever wants more wraps it: a handler that holds a `Files` and passes on what
+/// it does not answer itself.
+///
+/// ```
+/// use sanserve_core::{Files, mime};
+///
+/// let mut files = Files::new();
+/// files.index_pages = &["home.html"];
+/// files.cache_control = Some("no-cache");
+/// files.extra_headers = &[("X-Frame-Options", "DENY")];
+/// files.guess_type = |name| match name {
+///     name if name.ends_with(b".rs") => Some("text/x-rust"),
+///     name => mime::guess_type(name, |_| None),
+/// };
+/// ```
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The names that stand for a directory, if it holds one of them: the first that is a file.
+    pub index_pages: &'static [&'static str],
+    /// The media type of a file by its name, which is any bytes. CPython's table if nothing is said.
+    pub guess_type: fn(name: &[u8]) -> Option<&'static str>,
+    /// The media type of a file if that has none.
+    pub default_type: &'static str,
+    /// The `charset` of media types that begin with `text/`, such as `utf-8`. As in CPython there is
+    /// none if nothing is said: nobody knows how a file is written, and a page that knows it itself
+    /// would not be believed any more.
+    pub charset: Option<&'static str>,
+    /// Whether a file `page.html.br`, `.zst` or `.gz` is sent in place of `page.html` to whoever
+    /// accepts it. Each that is not there costs one [`Next::Open`].
+    pub precompressed: bool,
+    /// The `Cache-Control` of files and listings.
+    pub cache_control: Option<&'static str>,
+    /// The origin of the pages that may use what is served, `*` for all of them. If it is set,
+    /// preflights are answered, too.
+    pub cors: Option<&'static str>,
+    /// The file, below the root, that is sent with status 200 where a browser goes to a page that
+    /// is not there: the application in it decides what that is.
+    pub spa: Option<&'static str>,
+    /// The file, below the root, that is sent with status 404 for whatever is not there.
+    pub not_found_page: Option<&'static str>,
+    /// Fields for replies with status 200 and 206. Where a reply has a field of that name by itself,
+    /// that one stands.
+    pub extra_headers: &'static [(&'static str, &'static str)],
+    /// What a target names. [`Path::parse`] if nothing is said; `None` is a 404.
+    pub translate_path: fn(target: &str) -> Option<Path>,
+    /// Whether names that begin with a dot can be asked for and are listed. They cannot if nothing
+    /// is said: a folder that is served by the way holds a `.git` or an `.env` sooner than one
+    /// thinks. `/.well-known` always can.
+    pub hidden: bool,
+    /// Answers with the listing of a directory, in place of CPython's page.
+    pub list_directory: Option<ListDirectory>,
+    stage: Stage,
+    codings: Codings,
+}
+
+/// What answers with the listing of a directory, given its entries in no order.
+pub type ListDirectory = fn(&mut Exchange<'_>, &Path, Vec<Entry>) -> Next;
+
+#[derive(Debug, Clone)]
+enum Stage {
+    /// What the target names was asked for, or is being sent.
+    Target,
+    /// The index page with this number was asked for.
+    Index(usize),
+    /// [`Files::spa`] was asked for.
+    Spa,
+    /// [`Files::not_found_page`] was asked for.
+    NotFound,
+    /// A listing is on its way.
+    Listing(Box<Listing>),
+    /// Several ranges of a file are on their way.
+    Parts(Box<Parts>),
+}
+
+impl Files {
+    /// The file service as `http.server` has it.
+    pub const fn new() -> Self {
+        Files {
+            index_pages: &["index.html", "index.htm"],
+            guess_type: |name| mime::guess_type(name, |_| None),
+            default_type: "application/octet-stream",
+            charset: None,
+            precompressed: false,
+            cache_control: None,
+            cors: None,
+            spa: None,
+            not_found_page: None,
+            extra_headers: &[],
+            translate_path: Path::parse,
+            hidden: false,
+            list_directory: None,
+            stage: Stage::Target,
+            codings: Codings::NONE,
+        }
+    }
+
+    /// Asks for a file, in the best form of it.
+    fn open(&mut self, ex: &Exchange<'_>, path: Path) -> Next {
+        self.codings = Codings::NONE;
+        if self.precompressed && !path.file_name().is_empty() {
+            self.codings = Codings::accepted(ex);
+        }
+        self.open_next(path)
+    }
+
+    /// Asks for the next best form of a file.
+    fn open_next(&mut self, mut path: Path) -> Next {
+        if let Some(coding) = self.codings.advance() {
+            path.append(coding.suffix());
+        }
+        Next::Open(path)
+    }
+
+    /// Asks for the index page number `index` of a directory, or for the listing behind the last.
+    fn try_index(&mut self, ex: &Exchange<'_>, mut directory: Path, index: usize) -> Next {
+        self.stage = Stage::Index(index);
+        match self.index_pages.get(index) {
+            Some(page) => {
+                directory.push(page);
+                self.open(ex, directory)
+            }
+            None => Next::List(directory),
+        }
+    }
+
+    /// There is nothing of that name: asks for what stands for it, or says so.
+    fn not_found(&mut self, ex: &mut Exchange<'_>) -> Next {
+        let file = |name: &str| Path::from_bytes(name.into());
+        let tried = &self.stage;
+        if !matches!(tried, Stage::Spa | Stage::NotFound)
+            && let Some(path) = self.spa.and_then(file)
+            && is_navigation(ex)
+        {
+            self.stage = Stage::Spa;
+            return self.open(ex, path);
+        }
+        if !matches!(tried, Stage::NotFound)
+            && let Some(path) = self.not_found_page.and_then(file)
+        {
+            self.stage = Stage::NotFound;
+            return self.open(ex, path);
+        }
+        self.error(ex, 404, "File not found")
+    }
+
+    /// Whether this may be asked for, as far as dots decide it.
+    pub(crate) fn shows(&self, path: &Path) -> bool {
+        self.hidden || !path.is_hidden()
+    }
+
+    fn list(&mut self, ex: &mut Exchange<'_>, path: &Path, mut entries: Vec<Entry>) -> Next {
+        entries.retain(|entry| {
+            Path::is_name(&entry.name) && (self.hidden || !entry.name.starts_with(b"."))
+        });
+        if let Some(list_directory) = self.list_directory {
+            return list_directory(ex, path, entries);
+        }
+        let listing = Listing::new(ex.path(), entries);
+        self.start_listing(ex, listing.len());
+        self.stage = Stage::Listing(Box::new(listing));
+        self.go_on(ex)
+    }
+
+    /// Sends more of what goes out piece by piece.
+    fn go_on(&mut self, ex: &mut Exchange<'_>) -> Next {
+        let next = match &mut self.stage {
+            Stage::Listing(listing) => listing.write(ex),
+            Stage::Parts(parts) => parts.send_next(ex),
+            _ => Next::Done,
+        };
+        if next == Next::Done {
+            self.stage = Stage::Target;
+        }
+        next
+    }
+
+    /// Sends the peer from `/directory` to `/directory/`.
+    fn redirect(&self, ex: &mut Exchange<'_>) -> Next {
+        ex.send_response(301);
+        ex.send_header("Location", Location(ex.path()));
+        ex.send_header("Content-Length", 0);
+        self.send_cors(ex);
+        ex.end_headers();
+        Next::Done
+    }
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Files::new()
+    }
+}
+
+impl Handler for Files {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        (self.stage, self.codings) = (Stage::Target, Codings::NONE);
+        if !matches!(ex.command(), "GET" | "HEAD") {
+            return self.answer_method(ex, ALLOW);
+        }
+        match (self.translate_path)(ex.path()).filter(|path| self.shows(path)) {
+            Some(path) if path.ends_with_slash() => self.try_index(ex, path, 0),
+            Some(path) => self.open(ex, path),
+            None => self.not_found(ex),
+        }
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        let event = match (event, self.codings.current) {
+            // There is no such form of it.
+            (Event::Directory(mut path) | Event::Failed(mut path, _), Some(coding)) => {
+                path.cut(coding.suffix());
+                return self.open_next(path);
+            }
+            (event, _) => event,
+        };
+        match (event, &self.stage) {
+            (Event::Opened(path, meta), _) => self.send_file(ex, &path, meta),
+            // The page is there but cannot be had: that is no reason to show the listing.
+            (Event::Failed(_, FsError::Forbidden | FsError::Broken), Stage::Index(n))
+                if *n < self.index_pages.len() =>
+            {
+                self.not_found(ex)
+            }
+            (Event::Directory(mut path) | Event::Failed(mut path, _), &Stage::Index(n))
+                if n < self.index_pages.len() =>
+            {
+                path.pop();
+                self.try_index(ex, path, n + 1)
+            }
+            (Event::Directory(_), Stage::Target) => self.redirect(ex),
+            (Event::Listed(path, entries), _) => self.list(ex, &path, entries),
+            (Event::Failed(_, FsError::Forbidden), Stage::Index(_)) => {
+                self.error(ex, 404, "No permission to list directory")
+            }
+            (Event::Directory(_) | Event::Failed(..), _) => self.not_found(ex),
+            (Event::End, _) => self.go_on(ex),
+            (Event::Data(_) | Event::Running(_), _) => Next::Done,
+        }
+    }
+}

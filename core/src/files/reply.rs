@@ -1,0 +1,251 @@
+//! What a file is answered with: all of it, parts of it, or the reason why not.
+
+use core::fmt::{self, Display};
+use core::ops::Range;
+
+use super::coding::Coding;
+use super::condition::{Verdict, judge, range_counts};
+use super::parts::{ContentRange, Parts};
+use super::tag::Tag;
+use super::{Files, Stage};
+use crate::range::{self, Ranges};
+use crate::wire::Version;
+use crate::{Exchange, Meta, Next, Path, status};
+
+/// A media type, with the charset that it is said to have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ContentType {
+    name: &'static str,
+    charset: Option<&'static str>,
+}
+
+impl Display for ContentType {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ContentType { name, charset } = self;
+        out.write_str(name)?;
+        match charset {
+            Some(charset) => write!(out, "; charset={charset}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An open file, and what the peer is told of it.
+struct Found {
+    meta: Meta,
+    content_type: ContentType,
+    coding: Option<Coding>,
+    tag: Option<Tag>,
+    /// What `Last-Modified` says: never later than `Date` (RFC 9110 §8.8.2.1).
+    modified: Option<i64>,
+}
+
+impl Files {
+    /// Answers with the file that is open.
+    pub(super) fn send_file(&mut self, ex: &mut Exchange<'_>, path: &Path, meta: Meta) -> Next {
+        let found = self.found(ex, path, meta);
+        if let Stage::NotFound = self.stage {
+            return self.send_not_found_page(ex, &found);
+        }
+        if found.coding.is_none() && !self.codings.identity {
+            return self.error(ex, 406, status::phrase(406));
+        }
+        match judge(ex, found.tag.as_ref(), meta.modified) {
+            Verdict::Failed => return self.error(ex, 412, status::phrase(412)),
+            Verdict::Unchanged => return self.send_unchanged(ex, &found),
+            Verdict::Send => {}
+        }
+        match ranges(ex, &found) {
+            Ranges::All => {
+                self.send_head(ex, 200, &found, &meta.len, None);
+                Next::Send(0..meta.len)
+            }
+            Ranges::One(range) => {
+                let len = range.end - range.start;
+                self.send_head(ex, 206, &found, &len, Some(&range));
+                Next::Send(range)
+            }
+            Ranges::Several(ranges) => {
+                let coding = found.coding.map(Coding::name);
+                let parts = Parts::new(ranges, meta, found.content_type, coding, ex.now());
+                self.send_head_of_parts(ex, &found, &parts);
+                self.stage = Stage::Parts(parts.into());
+                self.go_on(ex)
+            }
+            Ranges::None => self.error_with(ex, 416, status::phrase(416), &mut |ex| {
+                ex.send_header("Content-Range", format_args!("bytes */{}", meta.len));
+            }),
+        }
+    }
+
+    fn found(&self, ex: &Exchange<'_>, path: &Path, meta: Meta) -> Found {
+        let coding = self.codings.current;
+        let suffix = coding.map_or("", Coding::suffix);
+        let file_name = path.file_name();
+        let name = &file_name[..file_name.len() - suffix.len()];
+        let name = (self.guess_type)(name).unwrap_or(self.default_type);
+        let takes_charset = name.starts_with("text/") && !name.contains(';');
+        Found {
+            meta,
+            content_type: ContentType {
+                name,
+                charset: self.charset.filter(|_| takes_charset),
+            },
+            coding,
+            tag: Tag::new(meta, coding.map_or("", Coding::mark)),
+            modified: match (meta.modified, ex.now().unix) {
+                (Some(modified), Some(now)) => Some(modified.min(now)),
+                (modified, _) => modified,
+            },
+        }
+    }
+
+    /// The head of a whole file, or of a range of it.
+    fn send_head(
+        &self,
+        ex: &mut Exchange<'_>,
+        status: u16,
+        found: &Found,
+        len: &dyn Display,
+        range: Option<&Range<u64>>,
+    ) {
+        ex.send_response(status);
+        ex.send_header("Content-type", found.content_type);
+        ex.send_header("Content-Length", len);
+        if let Some(range) = range {
+            ex.send_header("Content-Range", ContentRange(range, found.meta.len));
+        }
+        if let Some(coding) = found.coding {
+            ex.send_header("Content-Encoding", coding.name());
+        }
+        self.end_head(ex, found);
+    }
+
+    /// The head of several ranges of a file. They have their types and places themselves.
+    fn send_head_of_parts(&self, ex: &mut Exchange<'_>, found: &Found, parts: &Parts) {
+        let boundary = parts.boundary();
+        ex.send_response(206);
+        ex.send_header(
+            "Content-type",
+            format_args!("multipart/byteranges; boundary={boundary}"),
+        );
+        ex.send_header("Content-Length", parts.content_length());
+        self.end_head(ex, found);
+    }
+
+    fn end_head(&self, ex: &mut Exchange<'_>, found: &Found) {
+        self.send_validators(ex, found);
+        ex.send_header("Accept-Ranges", "bytes");
+        self.send_policy(ex);
+        self.send_extra_headers(ex, &FILE);
+        ex.end_headers();
+    }
+
+    /// What tells this state of a file from others.
+    fn send_validators(&self, ex: &mut Exchange<'_>, found: &Found) {
+        if let Some(modified) = found.modified {
+            ex.send_date("Last-Modified", modified);
+        }
+        if let Some(tag) = found.tag {
+            ex.send_header("ETag", tag);
+        }
+        if self.precompressed {
+            ex.send_header("Vary", "Accept-Encoding");
+        }
+    }
+
+    /// What may be done with the reply.
+    fn send_policy(&self, ex: &mut Exchange<'_>) {
+        if let Some(cache_control) = self.cache_control {
+            ex.send_header("Cache-Control", cache_control);
+        }
+        self.send_cors(ex);
+    }
+
+    /// RFC 9110 §15.4.5: what a 200 would have said about caching, and nothing else.
+    fn send_unchanged(&self, ex: &mut Exchange<'_>, found: &Found) -> Next {
+        ex.send_response(304);
+        self.send_validators(ex, found);
+        self.send_policy(ex);
+        for &(name, value) in self.extra_headers {
+            let guides = ["Cache-Control", "Content-Location", "Expires", "Vary"];
+            if is_among(name, &guides) && !self.has(name, &FILE) {
+                ex.send_header(name, value);
+            }
+        }
+        ex.end_headers();
+        Next::Done
+    }
+
+    /// The page for what is not there is no representation of it: it has no validators, and
+    /// preconditions and ranges do not concern it.
+    fn send_not_found_page(&self, ex: &mut Exchange<'_>, found: &Found) -> Next {
+        ex.log_error("code 404, message File not found");
+        ex.send_response(404);
+        ex.send_header("Content-type", found.content_type);
+        ex.send_header("Content-Length", found.meta.len);
+        if let Some(coding) = found.coding {
+            ex.send_header("Content-Encoding", coding.name());
+        }
+        if self.precompressed {
+            ex.send_header("Vary", "Accept-Encoding");
+        }
+        self.send_cors(ex);
+        ex.end_headers();
+        Next::Send(0..found.meta.len)
+    }
+
+    /// The head of a listing of so many bytes.
+    pub(super) fn start_listing(&self, ex: &mut Exchange<'_>, len: usize) {
+        ex.send_response(200);
+        ex.send_header("Content-type", "text/html; charset=utf-8");
+        ex.send_header("Content-Length", len);
+        self.send_policy(ex);
+        self.send_extra_headers(ex, &[]);
+        ex.end_headers();
+    }
+
+    /// Sends the extra fields, but not those that the reply has: these, and what every one has.
+    fn send_extra_headers(&self, ex: &mut Exchange<'_>, has: &[&str]) {
+        for &(name, value) in self.extra_headers {
+            if !self.has(name, has) {
+                ex.send_header(name, value);
+            }
+        }
+    }
+
+    fn has(&self, name: &str, has: &[&str]) -> bool {
+        is_among(name, &["Server", "Date", "Content-type", "Content-Length"])
+            || is_among(name, has)
+            || self.cache_control.is_some() && name.eq_ignore_ascii_case("Cache-Control")
+            || self.cors.is_some() && is_among(name, &super::method::CORS)
+    }
+}
+
+/// The fields that a file's reply has or may have by itself. `Vary` may come again, as a list does.
+const FILE: [&str; 5] = [
+    "Last-Modified",
+    "ETag",
+    "Accept-Ranges",
+    "Content-Encoding",
+    "Content-Range",
+];
+
+fn is_among(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+/// Which parts of a file are to be sent. RFC 9110 §14.2: of GET alone, and only after all
+/// preconditions. Two `Range` fields are no list; HTTP/0.9 has no head that could tell of a part.
+fn ranges(ex: &Exchange<'_>, found: &Found) -> Ranges {
+    let mut fields = ex.get_all("Range");
+    let (Some(value), None) = (fields.next(), fields.next()) else {
+        return Ranges::All;
+    };
+    let concerns = ex.command() == "GET" && ex.request_version() > Version::Http09;
+    if concerns && range_counts(ex, found.tag.as_ref(), found.modified) {
+        range::parse(value, found.meta.len)
+    } else {
+        Ranges::All
+    }
+}

@@ -1,0 +1,88 @@
+//! [`Tag`]: the entity tag of a representation, and how tags are compared (RFC 9110 §8.8.3).
+
+use core::fmt::{self, Display, Write};
+
+use crate::Meta;
+
+/// An entity tag, as it stands in the field: `"15e5a2-6"` or `W/"5e0be100-6"`.
+///
+/// It is strong if the file system tells one state of the file from another however soon that
+/// follows. Whole seconds do not: then it is weak.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tag {
+    text: [u8; TEXT_MAX],
+    len: usize,
+}
+
+impl Tag {
+    /// The tag of a file, if anything is known that it can be made of. What ends in `suffix` is
+    /// another representation with another tag.
+    pub(super) fn new(meta: Meta, suffix: &str) -> Option<Tag> {
+        let mut tag = Tag {
+            text: [0; TEXT_MAX],
+            len: 0,
+        };
+        let len = meta.len;
+        match (meta.version, meta.modified) {
+            (Some(version), _) => write!(tag, "\"{version:x}-{len:x}{suffix}\""),
+            (None, Some(modified)) => write!(tag, "W/\"{modified:x}-{len:x}{suffix}\""),
+            (None, None) => return None,
+        }
+        .expect("two numbers and a suffix fit");
+        Some(tag)
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.text[..self.len]).expect("it was written as text")
+    }
+
+    /// Whether both are strong and the same (RFC 9110 §8.8.3.2).
+    pub(super) fn is(&self, other: &str) -> bool {
+        self.as_str() == other && other.starts_with('"')
+    }
+
+    /// Whether they are the same but for being weak.
+    pub(super) fn resembles(&self, other: &str) -> bool {
+        strong(self.as_str()) == strong(other)
+    }
+}
+
+/// A tag without the mark of a weak one.
+fn strong(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
+}
+
+/// The tags in a list of them; it ends where it does not follow the grammar.
+pub(super) fn tags(list: &str) -> impl Iterator<Item = &str> {
+    let mut rest = list;
+    core::iter::from_fn(move || {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        let opaque = strong(rest).strip_prefix('"')?;
+        let start = rest.len() - opaque.len();
+        let len = start + opaque.find('"')? + 1;
+        let tag;
+        (tag, rest) = rest.split_at(len);
+        let blank = tag.contains([' ', '\t', '\x7f']);
+        let ends = rest.trim_start_matches([' ', '\t']);
+        (!blank && (ends.is_empty() || ends.starts_with(','))).then_some(tag)
+    })
+}
+
+impl Write for Tag {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        let room = self.text.get_mut(self.len..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+impl Display for Tag {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// `W/`, two quotes, two numbers of 16 digits with a hyphen between, `-zst`.
+const TEXT_MAX: usize = 2 + 2 + 33 + 4;
