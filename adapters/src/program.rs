@@ -126,6 +126,7 @@ fn refusal(address: SocketAddr, error: &io::Error) -> String {
 /// left to it.
 fn files(options: &Options) -> Files {
     let leak = |text: &str| -> &'static str { String::leak(text.to_owned()) };
+    let leak_some = |text: &Option<String>| text.as_deref().map(leak);
     let headers = options.headers.iter();
     let headers: Vec<_> = headers
         .map(|field| (leak(&field.name), leak(&field.value)))
@@ -134,6 +135,12 @@ fn files(options: &Options) -> Files {
     files.default_type = leak(&options.content_type);
     files.extra_headers = headers.leak();
     files.hidden = options.hidden;
+    files.charset = leak_some(&options.charset);
+    files.cache_control = leak_some(&options.cache_control);
+    files.precompressed = options.precompressed;
+    files.cors = leak_some(&options.cors);
+    files.spa = leak_some(&options.spa);
+    files.not_found_page = leak_some(&options.not_found);
     files.guess_type = |name| {
         mime::guess_type(name, |extension| {
             mime_guess::from_ext(extension).first_raw()

@@ -109,6 +109,8 @@ fn fields_give_way_to_those_that_a_reply_has() {
         "content-TYPE",
         "Content-Length",
         "last-modified",
+        "ETag",
+        "accept-ranges",
     ];
     let options = options.iter().flat_map(|name| ["-H", name, "mine"]);
     let program = Program::serve(site.path(), &options.collect::<Vec<_>>());
@@ -116,8 +118,9 @@ fn fields_give_way_to_those_that_a_reply_has() {
     assert!(!reply.contains("mine"), "{reply}");
     let listing = get(program.address(), "/");
     let (head, _) = listing.split_once("\r\n\r\n").unwrap();
-    assert_eq!(head.matches("mine").count(), 1, "{head}");
-    assert!(head.ends_with("\r\nlast-modified: mine"), "{head}");
+    assert_eq!(head.matches("mine").count(), 3, "{head}");
+    let own = "\r\nlast-modified: mine\r\nETag: mine\r\naccept-ranges: mine";
+    assert!(head.ends_with(own), "{head}");
     ends(program);
 }
 

@@ -86,12 +86,37 @@ pub(crate) struct Options {
     #[arg(default_value = "application/octet-stream", hide_default_value = true)]
     pub(crate) content_type: String,
 
+    /// What text is written in, such as utf-8
+    #[arg(long, value_name = "NAME", value_parser = charset, hide_short_help = true)]
+    pub(crate) charset: Option<String>,
+
+    /// How long copies may be kept, as no-cache
+    #[arg(long, value_name = "TEXT", value_parser = cache_control, hide_short_help = true)]
+    pub(crate) cache_control: Option<String>,
+
+    /// Send FILE.br, .zst or .gz for FILE
+    #[arg(long, hide_short_help = true)]
+    pub(crate) precompressed: bool,
+
+    /// Let pages of other sites read all
+    #[arg(long, value_name = "ORIGIN", value_parser = origin, hide_short_help = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    pub(crate) cors: Option<String>,
+
+    /// Send this file for pages that are not there
+    #[arg(long, value_name = "FILE", value_parser = below, hide_short_help = true)]
+    pub(crate) spa: Option<String>,
+
+    /// Send this file with each 404
+    #[arg(long, value_name = "FILE", value_parser = below, hide_short_help = true)]
+    pub(crate) not_found: Option<String>,
+
     /// Run the scripts in /cgi-bin and /htbin
     #[arg(long)]
     pub(crate) cgi: bool,
 
     /// Run the scripts in this directory instead
-    #[arg(long = "cgi-dir", value_name = "DIR", value_parser = script_directory)]
+    #[arg(long = "cgi-dir", value_name = "DIR", value_parser = below)]
     pub(crate) cgi_directories: Vec<String>,
 }
 
@@ -184,10 +209,34 @@ fn media_type(text: &str) -> Result<String, &'static str> {
     }
 }
 
-fn script_directory(text: &str) -> Result<String, &'static str> {
+fn cache_control(text: &str) -> Result<String, &'static str> {
+    match field::value(text)? {
+        empty if empty.is_empty() => Err("it is such as no-cache or max-age=3600"),
+        text => Ok(text),
+    }
+}
+
+fn charset(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || !text.bytes().all(field::is_token) {
+        return Err("it is a name such as utf-8");
+    }
+    Ok(text.to_owned())
+}
+
+/// What browsers send as `Origin`, to the letter: anything else would let nobody in.
+fn origin(text: &str) -> Result<String, &'static str> {
+    let host = text.split_once("://").map_or("", |(_, host)| host);
+    let odd = |char: char| "/?#, ".contains(char) || !char.is_ascii_graphic();
+    if text != "*" && (host.is_empty() || host.contains(odd)) {
+        return Err("an origin is such as https://example.org, without a slash behind");
+    }
+    Ok(text.to_owned())
+}
+
+fn below(text: &str) -> Result<String, &'static str> {
     let path = text.trim_matches('/');
     if path.split('/').any(|name| matches!(name, "" | "." | "..")) {
-        return Err("it is a path below the directory that is served, as cgi-bin");
+        return Err("it is a path below the directory that is served");
     }
     Ok(path.to_owned())
 }

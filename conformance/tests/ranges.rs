@@ -1,0 +1,385 @@
+//! Ten thousand random `Range` fields for random files: the bytes of every range are those of the
+//! file. What a field means and how a reply is read is written here anew, and shares nothing with the
+//! engine.
+
+#![cfg(unix)]
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::{fs, io, thread};
+
+use ::tokio::runtime::Runtime;
+use sanserve::memory::{Script, Tree, converse};
+use sanserve::{Disk, ThreadingHTTPServer, Tls, tokio};
+use sanserve_conformance::{Case, Certificate, Log, Pace, Peer, Transcript, case, servers};
+use sanserve_core::{Config, Connection, Files, Protocol};
+use tempfile::TempDir;
+
+/// A file for each kind of length: nothing, one byte, a few, more than the outbox holds.
+const LENGTHS: [usize; 7] = [0, 1, 2, 10, 127, 2_000, 70_000];
+
+const CONFIG: fn() -> Config = || Config {
+    protocol: Protocol::Http11,
+    ..Config::default()
+};
+
+/// SplitMix64: the same numbers every time.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    /// Bytes that like to look like what stands between parts.
+    fn file(&mut self, len: usize) -> Vec<u8> {
+        let odd = b"\r\n--\0:Content-Range";
+        let byte = |random: &mut Random| match random.below(3) {
+            0 => odd[random.below(odd.len())],
+            _ => random.next() as u8,
+        };
+        (0..len).map(|_| byte(self)).collect()
+    }
+
+    /// A position in or around a file of that length.
+    fn position(&mut self, len: usize) -> String {
+        match self.below(20) {
+            0 => "0".repeat(self.below(30) + 1),
+            1 => format!("{}{}", self.next(), self.below(1_000_000_000)),
+            2 => u64::MAX.to_string(),
+            3 => (len + self.below(3)).saturating_sub(1).to_string(),
+            _ => self.below(len + len / 8 + 1).to_string(),
+        }
+    }
+
+    fn spec(&mut self, len: usize) -> String {
+        let first = self.position(len);
+        match self.below(100) {
+            0 => ["", "-", "x", "1-x", "+1-2", "1 - 2", "--1"][self.below(7)].to_owned(),
+            1 => first,
+            2..5 => format!("{first}-{}", self.position(len)),
+            5..10 => format!("{first}-"),
+            10..15 => format!("-{first}"),
+            15..25 => format!("-{}", self.below(5)),
+            _ => {
+                let end = first.parse::<u128>().unwrap_or_default() + self.below(9) as u128;
+                format!("{first}-{end}")
+            }
+        }
+    }
+
+    /// The value of a field.
+    fn range(&mut self, len: usize) -> String {
+        let count = match self.below(20) {
+            0 => self.below(200),
+            1..8 => 1,
+            _ => self.below(8),
+        };
+        let unit = match self.below(50) {
+            0 => "items",
+            1 => "BYTES",
+            _ => "bytes",
+        };
+        let specs: Vec<_> = (0..count).map(|_| self.spec(len)).collect();
+        let comma = [",", ", ", " ,\t", ",,"][self.below(4)];
+        format!("{unit}={}", specs.join(comma))
+    }
+}
+
+/// What must be answered: 200 with everything, 416, or these ranges.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    All,
+    Nothing,
+    Parts(Vec<RangeInclusive<usize>>),
+}
+
+/// RFC 9110 §14.1.2, with arithmetic that is wide enough for any number in this test.
+fn meaning(value: &str, len: usize) -> Answer {
+    let (unit, list) = value.split_once('=').expect("it is written so");
+    if unit.to_lowercase() != "bytes" {
+        return Answer::All;
+    }
+    let specs: Vec<_> = list.split(',').map(str::trim).collect();
+    let specs: Vec<_> = specs.into_iter().filter(|spec| !spec.is_empty()).collect();
+    if specs.is_empty() {
+        return Answer::All;
+    }
+    let mut parts: Vec<RangeInclusive<usize>> = Vec::new();
+    for spec in specs {
+        let Some((first, last)) = positions(spec, len as u128) else {
+            return Answer::All;
+        };
+        if first > last || first >= len as u128 {
+            continue;
+        }
+        parts.push(first as usize..=last.min(len as u128 - 1) as usize);
+    }
+    // Joined pair by pair until no two of them touch.
+    while let Some((one, other)) = touching(&parts) {
+        let gone = parts.remove(other);
+        let kept = &mut parts[one];
+        *kept = *kept.start().min(gone.start())..=*kept.end().max(gone.end());
+    }
+    match parts.len() {
+        0 => Answer::Nothing,
+        65.. => Answer::All,
+        _ => Answer::Parts(parts),
+    }
+}
+
+/// The first two parts, by their places, with no byte between them.
+fn touching(parts: &[RangeInclusive<usize>]) -> Option<(usize, usize)> {
+    let touch = |a: &RangeInclusive<usize>, b: &RangeInclusive<usize>| {
+        *a.start() <= b.end() + 1 && *b.start() <= a.end() + 1
+    };
+    let pairs = (0..parts.len()).flat_map(|one| (one + 1..parts.len()).map(move |o| (one, o)));
+    pairs
+        .into_iter()
+        .find(|&(one, other)| touch(&parts[one], &parts[other]))
+}
+
+/// First and last position; `None` if it is no range. What cannot be had is backwards.
+fn positions(spec: &str, len: u128) -> Option<(u128, u128)> {
+    let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    let (first, last) = spec.split_once('-')?;
+    let number = |text: &str| text.parse::<u128>().expect("38 digits at most");
+    match (first, last) {
+        ("", last) if digits(last) => match number(last) {
+            0 => Some((1, 0)),
+            _ if len == 0 => None,
+            n => Some((len.saturating_sub(n), len - 1)),
+        },
+        (first, "") if digits(first) => Some((number(first), u128::MAX)),
+        (first, last) if digits(first) && digits(last) && number(first) <= number(last) => {
+            Some((number(first), number(last)))
+        }
+        _ => None,
+    }
+}
+
+/// Asserts that a reply to that field, read by the letter, has the right bytes of the file.
+fn check(reply: &[u8], value: &str, file: &[u8]) {
+    let end = find(reply, b"\r\n\r\n").expect("a head");
+    let head = str::from_utf8(&reply[..end]).expect("a head is text");
+    let content = &reply[end + 4..];
+    let (line, fields) = head.split_once("\r\n").expect("fields");
+    let len = field(fields, "Content-Length").expect("a length");
+    assert_eq!(len, content.len().to_string());
+    let answer = meaning(value, file.len());
+    match (line, &answer) {
+        ("HTTP/1.1 200 OK", Answer::All) => assert_eq!(content, file),
+        ("HTTP/1.1 416 Range Not Satisfiable", Answer::Nothing) => {
+            let range = format!("bytes */{}", file.len());
+            assert_eq!(field(fields, "Content-Range"), Some(&*range));
+        }
+        ("HTTP/1.1 206 Partial Content", Answer::Parts(parts)) => match &parts[..] {
+            [part] => {
+                assert_eq!(field(fields, "Content-Range"), Some(&*place(part, file)));
+                assert_eq!(content, &file[part.clone()]);
+            }
+            parts => {
+                assert_eq!(field(fields, "Content-Range"), None);
+                let kind = field(fields, "Content-type").expect("a type");
+                let boundary = kind.strip_prefix("multipart/byteranges; boundary=");
+                check_parts(content, boundary.expect("a boundary"), parts, file);
+            }
+        },
+        _ => panic!("{line}, but {answer:?}"),
+    }
+}
+
+/// Reads `multipart/byteranges` (RFC 2046 §5.1.1).
+fn check_parts(content: &[u8], boundary: &str, parts: &[RangeInclusive<usize>], file: &[u8]) {
+    let delimiter = format!("--{boundary}");
+    let mut rest = content;
+    for part in parts {
+        rest = rest.strip_prefix(delimiter.as_bytes()).expect("a boundary");
+        rest = rest.strip_prefix(b"\r\n").expect("another part");
+        let end = find(rest, b"\r\n\r\n").expect("the head of a part");
+        let fields = str::from_utf8(&rest[..end]).expect("a head is text");
+        assert_eq!(field(fields, "Content-Range"), Some(&*place(part, file)));
+        assert_eq!(
+            field(fields, "Content-type"),
+            Some("application/octet-stream")
+        );
+        rest = rest[end + 4..]
+            .strip_prefix(&file[part.clone()])
+            .expect("the bytes of the file");
+        rest = rest.strip_prefix(b"\r\n").expect("the end of a part");
+    }
+    assert_eq!(rest, format!("{delimiter}--\r\n").as_bytes());
+}
+
+/// What `Content-Range` says.
+fn place(part: &RangeInclusive<usize>, file: &[u8]) -> String {
+    format!("bytes {}-{}/{}", part.start(), part.end(), file.len())
+}
+
+fn field<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
+    let mut fields = fields
+        .split("\r\n")
+        .filter_map(|line| line.split_once(": "));
+    fields
+        .find(|(other, _)| *other == name)
+        .map(|(_, value)| value)
+}
+
+fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
+}
+
+/// Asks `times` times for a range of a file, by its number, and looks at each reply.
+fn run(seed: u64, times: usize, files: &[Vec<u8>], mut ask: impl FnMut(usize, &str) -> Vec<u8>) {
+    let mut random = Random(seed);
+    let (mut several, mut nothing) = (0, 0);
+    for at in 0..times {
+        let number = if random.one_in(20) {
+            files.len() - 1
+        } else {
+            random.below(files.len() - 1)
+        };
+        let value = random.range(files[number].len());
+        let reply = ask(number, &value);
+        let said = format!("seed {seed}, number {at}: Range: {value} of {number}");
+        let told = TellOnPanic(said);
+        check(&reply, &value, &files[number]);
+        std::mem::forget(told);
+        several += usize::from(find(&reply, b"multipart").is_some());
+        nothing += usize::from(reply.starts_with(b"HTTP/1.1 416"));
+    }
+    // Each kind of answer comes often enough to mean something.
+    assert!(
+        several > times / 10 && nothing > times / 50,
+        "{several}, {nothing}"
+    );
+}
+
+/// Says which request it was, if the check fails.
+struct TellOnPanic(String);
+
+impl Drop for TellOnPanic {
+    fn drop(&mut self) {
+        eprintln!("{}", self.0);
+    }
+}
+
+fn files() -> Vec<Vec<u8>> {
+    let mut random = Random(1);
+    LENGTHS.map(|len| random.file(len)).to_vec()
+}
+
+fn request(number: usize, value: &str) -> String {
+    format!("GET /{number} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nRange: {value}\r\n\r\n")
+}
+
+fn in_memory(seed: u64, sendable: bool) {
+    let files = files();
+    let named = files.iter().enumerate();
+    let tree = named.fold(Tree::new().sendable(sendable), |tree, (number, file)| {
+        tree.file(number.to_string(), 0, file)
+    });
+    let mut pace = Random(seed);
+    run(seed, 10_000, &files, |number, value| {
+        let mut conn = Connection::new(CONFIG(), "192.0.2.1", Files::new());
+        let input = request(number, value);
+        let script = Script {
+            input: input.as_bytes(),
+            half_close: true,
+        };
+        let whole = pace.one_in(4);
+        let pace = |len: usize| {
+            if whole {
+                len
+            } else {
+                pace.below(len.min(5_000)) + 1
+            }
+        };
+        converse(&mut conn, &tree, script, pace).bytes
+    });
+}
+
+#[test]
+fn every_range_in_memory_is_the_files() {
+    in_memory(2, false);
+}
+
+#[test]
+fn every_range_that_is_sent_by_reference_is_the_files() {
+    in_memory(3, true);
+}
+
+/// Asks a server, as the conformance list does, in one connection for each request.
+fn of_server(seed: u64, times: usize, mut talk: impl FnMut(&Case, Pace) -> Transcript) {
+    let mut case = case::read("ranges", "case ranges\n").remove(0);
+    run(seed, times, &files(), |number, value| {
+        case.request = request(number, value).into_bytes();
+        talk(&case, Pace::Whole).bytes
+    });
+}
+
+/// A folder with the files.
+fn folder() -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    for (number, file) in files().iter().enumerate() {
+        fs::write(folder.path().join(number.to_string()), file).expect("a file of ours");
+    }
+    folder
+}
+
+fn threads(
+    folder: &TempDir,
+    over: impl Fn(ThreadingHTTPServer) -> ThreadingHTTPServer,
+) -> impl FnMut(&Case, Log) -> io::Result<SocketAddr> {
+    move |_, log| {
+        let server = over(ThreadingHTTPServer::bind("127.0.0.1:0")?);
+        let server = server.log(move |lines| log.push(lines));
+        let (address, disk) = (server.server_address(), Disk::open(folder)?);
+        thread::spawn(move || server.serve_forever(&disk, CONFIG(), Files::new));
+        Ok(address)
+    }
+}
+
+#[test]
+fn every_range_over_sockets_is_the_files() {
+    let folder = folder();
+    let start = threads(&folder, |server| server);
+    of_server(4, 10_000, servers(start, Peer::connect));
+}
+
+#[test]
+fn every_range_over_tls_is_the_files() {
+    let (folder, keys) = (folder(), TempDir::new().expect("a temporary folder"));
+    let (certificate, file) = (Certificate::generate(), keys.path().join("both.pem"));
+    fs::write(&file, certificate.pem()).expect("a file of ours");
+    let tls = Tls::load(file, None, None).expect("a good certificate");
+    let start = threads(&folder, move |server| server.tls(tls.clone()));
+    // The adapter is the same, and so few only because each of them has to shake hands.
+    of_server(5, 300, servers(start, |to| certificate.connect(to)));
+}
+
+#[test]
+fn every_range_on_tokio_is_the_files() {
+    let (folder, runtime) = (folder(), Runtime::new().expect("a runtime"));
+    let start = |_: &Case, log: Log| {
+        let _inside = runtime.enter();
+        let server = tokio::HTTPServer::bind("127.0.0.1:0")?.log(move |lines| log.push(lines));
+        let (address, disk) = (server.server_address(), Arc::new(Disk::open(&folder)?));
+        runtime.spawn(server.serve_forever(disk, CONFIG(), Files::new));
+        Ok(address)
+    };
+    of_server(6, 10_000, servers(start, Peer::connect));
+}
