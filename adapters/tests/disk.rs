@@ -323,3 +323,39 @@ fn a_root_that_is_no_directory_is_refused_in_plain_words() {
         format!("{} is not a directory", file.display())
     );
 }
+
+/// The version of `a.txt` with that time of the last change.
+fn version(site: &TempDir, modified: Duration) -> Option<u64> {
+    let file = File::options()
+        .write(true)
+        .open(site.path().join("root/a.txt"))
+        .unwrap();
+    file.set_modified(UNIX_EPOCH + modified).unwrap();
+    meta(&disk(site), "/a.txt").version
+}
+
+#[test]
+fn whole_seconds_are_no_version() {
+    let site = site();
+    let exact = Duration::new(1_577_836_800, 750_000_000);
+    assert_eq!(version(&site, exact), Some(1_577_836_800_750_000_000));
+    assert_eq!(version(&site, Duration::from_secs(1_577_836_800)), None);
+}
+
+#[test]
+fn a_file_with_the_time_of_reproducible_builds_has_a_version() {
+    let site = site();
+    for epoch in [0, 1].map(Duration::from_secs) {
+        let before = version(&site, epoch).expect("the time of its entry");
+        assert_eq!(meta(&disk(&site), "/a.txt").version, Some(before));
+        // Until the clock of the file system has moved on.
+        let after = loop {
+            fs::write(site.path().join("root/a.txt"), "other").unwrap();
+            match version(&site, epoch) {
+                Some(after) if after != before => break after,
+                _ => {}
+            }
+        };
+        assert!(after > before);
+    }
+}

@@ -60,10 +60,17 @@ fn fields_stand_last_with_files_and_listings() {
     for reply in [get(address, "/a.txt"), head_of("/a.txt")] {
         let names = names(&reply);
         assert_eq!(
-            names[..4],
-            ["200", "Content-type", "Content-Length", "Last-Modified"]
+            names[..6],
+            [
+                "200",
+                "Content-type",
+                "Content-Length",
+                "Last-Modified",
+                "ETag",
+                "Accept-Ranges"
+            ]
         );
-        assert_eq!(head(&reply)[4..], ["X-A: 1", "x-b: 2", "X-A: 3"]);
+        assert_eq!(head(&reply)[6..], ["X-A: 1", "x-b: 2", "X-A: 3"]);
     }
     for reply in [get(address, "/"), head_of("/")] {
         assert_eq!(
@@ -193,4 +200,58 @@ fn the_media_type_of_the_rest_can_be_told() {
         assert_eq!(kind("/"), "text/html; charset=utf-8");
         ends(program);
     }
+}
+
+#[test]
+fn what_files_are_sent_with_can_be_told() {
+    let site = site();
+    fs::write(site.path().join("a.txt.gz"), "gz").unwrap();
+    fs::write(site.path().join("app.html"), "app").unwrap();
+    fs::write(site.path().join("404.html"), "no").unwrap();
+    let options = [
+        "--charset=utf-8",
+        "--cache-control=no-cache",
+        "--precompressed",
+        "--cors",
+        "--spa=/app.html",
+        "--not-found=404.html",
+    ];
+    let program = Program::serve(site.path(), &options);
+    let ask = |target: &str, fields: &str| {
+        let request = format!("GET {target} HTTP/1.0\r\n{fields}\r\n");
+        String::from_utf8(send(program.address(), &request)).unwrap()
+    };
+    let reply = ask("/a.txt", "Accept-Encoding: gzip\r\n");
+    for field in [
+        "Content-type: text/plain; charset=utf-8",
+        "Content-Encoding: gzip",
+        "Vary: Accept-Encoding",
+        "Cache-Control: no-cache",
+        "Access-Control-Allow-Origin: *",
+    ] {
+        assert!(reply.contains(&format!("\r\n{field}\r\n")), "{reply}");
+    }
+    assert!(reply.ends_with("\r\n\r\ngz"), "{reply}");
+    let page = ask("/page", "Accept: text/html\r\n");
+    assert!(page.starts_with("HTTP/1.0 200 ") && page.ends_with("\r\n\r\napp"));
+    let missing = ask("/page.png", "");
+    assert!(missing.starts_with("HTTP/1.0 404 ") && missing.ends_with("\r\n\r\nno"));
+    ends(program);
+}
+
+#[test]
+fn nothing_else_is_sent_if_nothing_is_told() {
+    let site = site();
+    fs::write(site.path().join("a.txt.gz"), "gz").unwrap();
+    let program = Program::serve(site.path(), &[]);
+    let request = "GET /a.txt HTTP/1.0\r\nAccept-Encoding: gzip\r\nOrigin: http://a\r\n\r\n";
+    let reply = String::from_utf8(send(program.address(), request)).unwrap();
+    let names = names(&reply);
+    assert_eq!(
+        names[names.len() - 2..],
+        ["ETag", "Accept-Ranges"],
+        "{reply}"
+    );
+    assert_eq!(head(&reply)[1], "Content-type: text/plain");
+    ends(program);
 }
