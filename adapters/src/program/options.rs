@@ -140,7 +140,7 @@ pub(crate) enum Runtime {
 /// What a command line turned out to be.
 pub(crate) enum Given {
     /// Something to do.
-    Options(Options),
+    Options(Box<Options>),
     /// `--help` or `--version`, and what to print.
     Question(String),
     /// A line that says what is wrong.
@@ -187,7 +187,7 @@ impl Options {
             })?;
             self.tls_password = Some(text.trim().to_owned());
         }
-        Ok(Given::Options(self))
+        Ok(Given::Options(Box::new(self)))
     }
 }
 

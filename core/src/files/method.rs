@@ -10,13 +10,10 @@ use crate::{Exchange, Next, status};
 /// What files can be asked for.
 pub(super) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// The fields that speak of other sites.
-pub(super) const CORS: [&str; 5] = [
+/// The fields of replies that pages of other origins may have.
+pub(super) const CORS: [&str; 2] = [
     "Access-Control-Allow-Origin",
     "Access-Control-Expose-Headers",
-    "Access-Control-Allow-Methods",
-    "Access-Control-Allow-Headers",
-    "Access-Control-Max-Age",
 ];
 
 impl Files {
@@ -45,8 +42,9 @@ impl Files {
     /// Lets pages of the other origin have the reply.
     pub(super) fn send_cors(&self, ex: &mut Exchange<'_>) {
         if let Some(origin) = self.cors {
-            ex.send_header("Access-Control-Allow-Origin", origin);
-            ex.send_header("Access-Control-Expose-Headers", EXPOSED);
+            let [allow, expose] = CORS;
+            ex.send_header(allow, origin);
+            ex.send_header(expose, EXPOSED);
         }
     }
 
@@ -75,6 +73,9 @@ impl Files {
         let explanation = status::explanation(status);
         ex.error(status, &message, explanation, &mut |ex| {
             more(ex);
+            if matches!(ex.command(), "GET" | "HEAD") {
+                self.send_vary(ex, status == 404);
+            }
             self.send_cors(ex);
         })
     }

@@ -55,7 +55,8 @@ pub struct Files {
     /// would not be believed any more.
     pub charset: Option<&'static str>,
     /// Whether a file `page.html.br`, `.zst` or `.gz` is sent in place of `page.html` to whoever
-    /// accepts it. Each that is not there costs one [`Next::Open`].
+    /// accepts it. Each that is not there costs one [`Next::Open`]; that they say the same is for
+    /// who made them to know.
     pub precompressed: bool,
     /// The `Cache-Control` of files and listings.
     pub cache_control: Option<&'static str>,

@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use super::coding::Coding;
 use super::condition::{Verdict, judge, range_counts};
+use super::method::CORS;
 use super::parts::{ContentRange, Parts};
 use super::tag::Tag;
 use super::{Files, Stage};
@@ -57,12 +58,12 @@ impl Files {
         }
         match ranges(ex, &found) {
             Ranges::All => {
-                self.send_head(ex, 200, &found, &meta.len, None);
+                self.send_head(ex, 200, &found, meta.len, None);
                 Next::Send(0..meta.len)
             }
             Ranges::One(range) => {
                 let len = range.end - range.start;
-                self.send_head(ex, 206, &found, &len, Some(&range));
+                self.send_head(ex, 206, &found, len, Some(&range));
                 Next::Send(range)
             }
             Ranges::Several(ranges) => {
@@ -106,7 +107,7 @@ impl Files {
         ex: &mut Exchange<'_>,
         status: u16,
         found: &Found,
-        len: &dyn Display,
+        len: u64,
         range: Option<&Range<u64>>,
     ) {
         ex.send_response(status);
@@ -149,8 +150,17 @@ impl Files {
         if let Some(tag) = found.tag {
             ex.send_header("ETag", tag);
         }
+        self.send_vary(ex, matches!(self.stage, Stage::Spa));
+    }
+
+    /// What the reply would be another one for (RFC 9110 §12.5.5). Whether something stands for
+    /// what is missing depends on who asks.
+    pub(super) fn send_vary(&self, ex: &mut Exchange<'_>, missing: bool) {
         if self.precompressed {
             ex.send_header("Vary", "Accept-Encoding");
+        }
+        if self.spa.is_some() && missing {
+            ex.send_header("Vary", "Accept, Sec-Fetch-Mode");
         }
     }
 
@@ -187,9 +197,7 @@ impl Files {
         if let Some(coding) = found.coding {
             ex.send_header("Content-Encoding", coding.name());
         }
-        if self.precompressed {
-            ex.send_header("Vary", "Accept-Encoding");
-        }
+        self.send_vary(ex, true);
         self.send_cors(ex);
         ex.end_headers();
         Next::Send(0..found.meta.len)
@@ -218,7 +226,7 @@ impl Files {
         is_among(name, &["Server", "Date", "Content-type", "Content-Length"])
             || is_among(name, has)
             || self.cache_control.is_some() && name.eq_ignore_ascii_case("Cache-Control")
-            || self.cors.is_some() && is_among(name, &super::method::CORS)
+            || self.cors.is_some() && is_among(name, &CORS)
     }
 }
 
