@@ -75,6 +75,16 @@ const FIELDS: &[&str] = &[
     "If-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT",
     "If-Modified-Since: 1 Jan 0 99:99",
     "If-None-Match: *",
+    "If-None-Match: \"a\", W/\"15e59a35e63e1780-6\",,\"",
+    "If-Match: \"15e59a35e63e1780-6\"",
+    "If-Unmodified-Since: Wed, 01 Jan 2020 00:00:00 GMT",
+    "If-Range: \"15e59a35e63e1780-6\"",
+    "Range: bytes=0-1",
+    "Range: bytes=0-0,-1,3-99999999999999999999,2-2",
+    "Range: bytes=-999999, 5-, ,70000-",
+    "Accept-Encoding: gzip;q=0.5, br, *;q=0",
+    "Accept: text/html, */*",
+    "Access-Control-Request-Method: GET",
     " folded",
     "X : y",
     "X: \u{ff}\u{80}",
@@ -192,7 +202,12 @@ fn live(seed: u64) {
     };
     let input = input(&mut random);
     if random.below(2) == 0 {
-        run(World::new(config, Files::new(), &[]), &input, random);
+        let mut files = Files::new();
+        files.precompressed = random.below(2) == 0;
+        files.cors = [None, Some("*")][random.below(2)];
+        files.spa = [None, Some("hello.txt"), Some("nope")][random.below(3)];
+        files.not_found_page = [None, Some("big"), Some("dir")][random.below(3)];
+        run(World::new(config, files, &[]), &input, random);
     } else {
         let wild = Wild(Random(random.next()));
         run(World::new(config, wild, &[]), &input, random);

@@ -1,9 +1,10 @@
 //! What a file is answered with: all of it, parts of it, or the reason why not.
 
 use core::fmt::{self, Display};
+use core::mem;
 use core::ops::Range;
 
-use super::coding::Coding;
+use super::coding::{Coding, Codings};
 use super::condition::{Verdict, judge, range_counts};
 use super::method::CORS;
 use super::parts::{ContentRange, Parts};
@@ -44,11 +45,12 @@ struct Found {
 impl Files {
     /// Answers with the file that is open.
     pub(super) fn send_file(&mut self, ex: &mut Exchange<'_>, path: &Path, meta: Meta) -> Next {
-        let found = self.found(ex, path, meta);
+        let codings = mem::replace(&mut self.codings, Codings::NONE);
+        let found = self.found(ex, path, meta, codings.current);
         if let Stage::NotFound = self.stage {
             return self.send_not_found_page(ex, &found);
         }
-        if found.coding.is_none() && !self.codings.identity {
+        if found.coding.is_none() && !codings.identity {
             return self.error(ex, 406, status::phrase(406));
         }
         match judge(ex, found.tag.as_ref(), meta.modified) {
@@ -79,11 +81,10 @@ impl Files {
         }
     }
 
-    fn found(&self, ex: &Exchange<'_>, path: &Path, meta: Meta) -> Found {
-        let coding = self.codings.current;
+    fn found(&self, ex: &Exchange<'_>, path: &Path, meta: Meta, coding: Option<Coding>) -> Found {
         let suffix = coding.map_or("", Coding::suffix);
-        let file_name = path.file_name();
-        let name = &file_name[..file_name.len() - suffix.len()];
+        let name = path.file_name();
+        let name = name.strip_suffix(suffix.as_bytes()).unwrap_or(name);
         let name = (self.guess_type)(name).unwrap_or(self.default_type);
         let takes_charset = name.starts_with("text/") && !name.contains(';');
         Found {
