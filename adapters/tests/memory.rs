@@ -186,3 +186,25 @@ fn a_peer_that_ended_first_is_told_the_end_too() {
     assert!(said.bytes.starts_with(b"HTTP/1.0 400 ") && said.shutdown);
     assert_eq!(said.elapsed, Duration::ZERO);
 }
+
+#[test]
+fn a_date_is_strong_when_its_second_is_over() {
+    let tree = Tree::new()
+        .file("over", START - 1, "hello\n")
+        .file("now", START, "hello\n")
+        .file("ahead", START + 9, "hello\n");
+    let dates = [
+        ("over", "Wed, 31 Dec 2025 23:59:59 GMT", "206"),
+        ("now", "Thu, 01 Jan 2026 00:00:00 GMT", "200"),
+        // RFC 9110 §8.8.2.1: the time of sending stands for one that has not come.
+        ("ahead", "Thu, 01 Jan 2026 00:00:00 GMT", "200"),
+    ];
+    for (name, date, status) in dates {
+        let input = format!("GET /{name} HTTP/1.0\r\nRange: bytes=1-2\r\nIf-Range: {date}\r\n\r\n");
+        let reply = talk(&tree, &input, true, |len| len).bytes;
+        let reply = String::from_utf8(reply).unwrap();
+        assert_eq!(reply.split(' ').nth(1), Some(status), "{name}: {reply}");
+        let field = format!("\r\nLast-Modified: {date}\r\n");
+        assert!(reply.contains(&field), "{name}: {reply}");
+    }
+}
