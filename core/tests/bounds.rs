@@ -109,6 +109,17 @@ fn the_time_of_a_head_begins_with_its_first_byte() {
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
 }
 
+#[test] // the head's time runs while the reply before it is taken
+fn a_head_has_its_time_after_a_reply_that_was_taken_slowly() {
+    let mut config = modern();
+    config.patience.head = SECOND * 5;
+    let mut world = World::new(config, Files::new(), &[HELLO, b"GET /hello.txt HT"].concat());
+    world = world.then(SECOND, b"TP/1.1\r\n\r\n");
+    (world.piece, world.write_takes) = (100, SECOND * 3);
+    world.run();
+    assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"; 2]);
+}
+
 #[test] // 408 for a blank line
 fn an_empty_line_is_no_head_that_is_late() {
     let mut world = World::new(modern(), Files::new(), &[HELLO, b"\r\n"].concat());

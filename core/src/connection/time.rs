@@ -37,9 +37,13 @@ fn too_slow(flow: &mut Option<Flow>, now: Duration, patience: &Patience) -> Dura
 }
 
 impl<F, H: Handler> Connection<F, H> {
-    /// Stops the clock of each flow that was not waited for during the last `time`.
+    /// Stops the clock of each flow that was not waited for during the last `time`, and of the next
+    /// request while an earlier reply is taken.
     pub(super) fn pause(&mut self, time: Duration) {
         let read = self.pending == Pending::Read;
+        if matches!(self.state, State::Head) && !read {
+            self.since += time;
+        }
         let write = matches!(self.pending, Pending::Write | Pending::Copy);
         for (flow, runs) in [(&mut self.inward, read), (&mut self.outward, write)] {
             if let Some(flow) = flow.as_mut().filter(|_| !runs) {
