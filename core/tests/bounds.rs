@@ -3,11 +3,13 @@
 mod drive;
 mod world;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use drive::{drive, holds, modern, no_files};
 use sanserve_core::{
-    Config, Event, Exchange, Files, Got, Handler, Limits, Meta, Next, Opened, from_fn,
+    Config, Connection, Event, Exchange, Files, Got, Handler, Limits, Meta, Next, Now, Opened, Want,
+    from_fn,
 };
 use world::{BIG, Counter, World};
 
@@ -43,6 +45,36 @@ fn a_file_that_cannot_be_read_is_a_500() {
         }))
     });
     assert!(said.text.starts_with("HTTP/1.1 500 "), "{}", said.text);
+}
+
+#[test] // a file that fails is held until the connection closes
+fn a_file_that_cannot_be_read_is_let_go_at_once() {
+    let file = Rc::new(());
+    let mut conn = Connection::new(modern(), "192.0.2.1", Files::new());
+    let (mut rest, mut got) = (HELLO, Got::Nothing);
+    loop {
+        got = match conn.step(Now::default(), got).want {
+            Want::Read(into) => {
+                into[..rest.len()].copy_from_slice(rest);
+                Got::Bytes(std::mem::take(&mut rest).len())
+            }
+            Want::Ask(_) => Got::Opened(Ok(Opened::File {
+                file: Rc::clone(&file),
+                meta: Meta {
+                    len: 6,
+                    modified: None,
+                    executable: false,
+                },
+                sendable: false,
+            })),
+            Want::Fill { .. } => Got::Failed,
+            Want::Write(from) => {
+                assert!(from.starts_with(b"HTTP/1.1 500 "));
+                break assert_eq!(Rc::strong_count(&file), 1);
+            }
+            _ => Got::Nothing,
+        };
+    }
 }
 
 #[test] // finish() leaves an idle connection open

@@ -29,6 +29,7 @@ impl<F, H: Handler> Connection<F, H> {
                 self.drain(left)
             }
             State::Closing => {
+                self.source = None;
                 // Here it is known what the peer took.
                 if self.outbox.is_empty() {
                     self.log_reply(true);
