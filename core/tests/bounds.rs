@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use drive::{drive, holds, modern, no_files};
 use sanserve_core::{
-    Config, Connection, Event, Exchange, Files, Got, Handler, Limits, Meta, Next, Now, Opened, Want,
-    from_fn,
+    Config, Connection, Event, Exchange, Files, Got, Handler, Limits, Meta, Next, Now, Opened,
+    Want, from_fn,
 };
 use world::{BIG, Counter, World};
 
@@ -145,7 +145,11 @@ fn the_time_of_a_head_begins_with_its_first_byte() {
 fn a_head_has_its_time_after_a_reply_that_was_taken_slowly() {
     let mut config = modern();
     config.patience.head = SECOND * 5;
-    let mut world = World::new(config, Files::new(), &[HELLO, b"GET /hello.txt HT"].concat());
+    let mut world = World::new(
+        config,
+        Files::new(),
+        &[HELLO, b"GET /hello.txt HT"].concat(),
+    );
     world = world.then(SECOND, b"TP/1.1\r\n\r\n");
     (world.piece, world.write_takes) = (100, SECOND * 3);
     world.run();

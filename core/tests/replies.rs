@@ -78,6 +78,29 @@ fn an_open_file_stays_open_while_content_is_read() {
     assert!(world.output.ends_with(b"\r\n\r\nhello\n"));
 }
 
+#[test] // breaks off without a word
+fn a_reply_that_breaks_off_says_why_in_the_log() {
+    struct Eager;
+    impl Handler for Eager {
+        fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+            ex.send_response(200);
+            ex.end_headers();
+            Next::Flush
+        }
+        fn resume(&mut self, _: &mut Exchange<'_>, _: Event<'_>) -> Next {
+            Next::Body
+        }
+    }
+    let input = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n";
+    let said = drive(modern(), Eager, input, no_files);
+    assert!(said.text.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(
+        said.log.ends_with("] Bad chunked content\n"),
+        "{}",
+        said.log
+    );
+}
+
 #[test] // interim reply is final; Connection in interim reply
 fn an_interim_reply_is_followed_by_the_final_one() {
     let handler = from_fn(|ex| {

@@ -280,14 +280,17 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Gives up a reply because of the content of its request.
     fn abandon_bad(&mut self, bad: Bad) -> Option<Pending> {
-        if self.reply.take_back(&mut self.outbox) {
-            let (_, mut ex) = self.exchange();
+        let takes_back = self.reply.take_back(&mut self.outbox);
+        let (_, mut ex) = self.exchange();
+        let complaint = ex.head.complaint(bad);
+        if takes_back {
             let explanation = bad
                 .explanation()
                 .unwrap_or(status::explanation(bad.status()));
-            ex.send_error_with(bad.status(), ex.head.complaint(bad), explanation);
+            ex.send_error_with(bad.status(), complaint, explanation);
             return self.go(State::Closing);
         }
+        ex.log_message(complaint);
         self.go(State::Closed)
     }
 
