@@ -37,6 +37,8 @@
 //! are [played](play). With `CASE=part` in the environment only the cases with that part in their
 //! name are run.
 //!
+//! [`sim`] tries a handler in simulated worlds: yours, too.
+//!
 //! [`case`] and [`divergence`] tell the format of the data, [`text`] how bytes are written in it,
 //! [`mod@judge`] what is wrong and what is not.
 
@@ -63,6 +65,7 @@ mod play;
 pub mod report;
 mod served;
 mod server;
+pub mod sim;
 mod site;
 mod subject;
 mod suite;

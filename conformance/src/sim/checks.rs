@@ -1,0 +1,248 @@
+//! The checks: what must be true of every conversation, whatever happened to it. Each looks at what is
+//! known and causes nothing.
+
+use sanserve_core::{Ask, Protocol};
+
+use super::compare;
+use super::conversation::{Answer, Conversation};
+use super::reader::{End, Reply};
+
+/// What is wrong with a conversation, if anything.
+pub type Check = fn(&Conversation) -> Result<(), String>;
+
+/// All checks that hold for every handler, with their names.
+pub const CHECKS: &[(&str, Check)] = &[
+    ("end", end),
+    ("work", work),
+    ("deadlines", deadlines),
+    ("paths", paths),
+    ("memory", memory),
+    ("handles", handles),
+    ("link", link),
+    ("waits", waits),
+    ("requests", requests),
+    ("finish", finish),
+    ("replies", replies),
+    ("close", close),
+    ("log", log),
+    ("twin", compare::compare),
+];
+
+fn hold(true_of_it: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if true_of_it { Ok(()) } else { Err(what()) }
+}
+
+/// It comes to its end.
+fn end(said: &Conversation) -> Result<(), String> {
+    hold(said.counts.closed, || "it is still open".into())
+}
+
+/// Work is bounded by the bytes that are moved: other steps are few for each request.
+fn work(said: &Conversation) -> Result<(), String> {
+    let counts = said.counts;
+    let idle = counts.steps.saturating_sub(counts.moved + counts.pauses);
+    let most = 64 * (said.requests.len() as u64 + 2) + 2 * counts.notes;
+    hold(idle <= most, || {
+        format!("{idle} steps that moved nothing; no more than {most} are needed")
+    })
+}
+
+/// Every wait has a deadline, and one that has not passed.
+fn deadlines(said: &Conversation) -> Result<(), String> {
+    let counts = said.counts;
+    hold(counts.endless == 0, || {
+        format!("{} waits without a deadline", counts.endless)
+    })?;
+    hold(counts.overdue == 0, || {
+        format!("{} deadlines that had passed", counts.overdue)
+    })
+}
+
+/// Nothing is asked for that could lie outside of the tree.
+fn paths(said: &Conversation) -> Result<(), String> {
+    for asked in &said.asked {
+        let path = match &asked.ask {
+            Ask::Open(path) | Ask::List(path) => path,
+            Ask::Run(program) => &program.path,
+        };
+        let bytes = path.as_bytes();
+        let plain =
+            |segment: &[u8]| !matches!(segment, b"" | b"." | b"..") && !segment.contains(&0);
+        hold(
+            bytes.is_empty() || bytes.split(|&byte| byte == b'/').all(plain),
+            || format!("asked for {:?}", bytes.escape_ascii().to_string()),
+        )?;
+    }
+    Ok(())
+}
+
+/// Buffers keep within what the limits let one expect: an error page may quote a whole request line,
+/// every byte of it escaped, and so may the log.
+fn memory(said: &Conversation) -> Result<(), String> {
+    let limits = said.config.limits;
+    let most = 16 * limits.request_line.min(said.input.len())
+        + 4 * (limits.fields.min(said.input.len()) + limits.outbox)
+        + 32 * 1024;
+    let allocated = said.counts.allocated;
+    hold(allocated <= most, || {
+        format!("{allocated} bytes are allocated; {most} are enough")
+    })
+}
+
+/// Nothing is held that is not needed.
+fn handles(said: &Conversation) -> Result<(), String> {
+    let counts = said.counts;
+    hold(counts.held == 0, || {
+        format!("{} files are held at the end", counts.held)
+    })?;
+    hold(counts.lingered == 0, || {
+        format!("{} files are held after the reply", counts.lingered)
+    })
+}
+
+/// A link that failed is left alone.
+fn link(said: &Conversation) -> Result<(), String> {
+    let uses = said.counts.after_failure;
+    hold(uses == 0, || {
+        format!("the link is used {uses} times after it failed")
+    })
+}
+
+/// Nobody is waited for who waits for a reply.
+fn waits(said: &Conversation) -> Result<(), String> {
+    let starved = said.counts.starved;
+    hold(starved == 0, || {
+        format!("{starved} waits for a peer that waits for a reply")
+    })
+}
+
+/// The handler is told of the requests that were sent, in their order, and of no others; nor of more
+/// than the limit.
+fn requests(said: &Conversation) -> Result<(), String> {
+    let (told, most) = (said.requests.len(), said.config.limits.requests);
+    hold(told as u64 <= u64::from(most), || {
+        format!("{told} requests; {most} are the limit")
+    })?;
+    let Some(sent) = &said.sent else {
+        return Ok(());
+    };
+    for (at, request) in said.requests.iter().enumerate() {
+        let request: Vec<u8> = request.chars().map(|char| char as u8).collect();
+        hold(sent.get(at) == Some(&request), || {
+            format!("request {at} is {:?}", request.escape_ascii().to_string())
+        })?;
+    }
+    Ok(())
+}
+
+/// Who is told to come to an end begins no more than one request.
+fn finish(said: &Conversation) -> Result<(), String> {
+    let more = said.counts.after_finish;
+    hold(more <= 1, || {
+        format!("{more} requests are begun after finish()")
+    })
+}
+
+/// Every reply can be read, and is whole unless the link failed or the log says why not; and there
+/// are no more than requests.
+fn replies(said: &Conversation) -> Result<(), String> {
+    let replies = said.replies()?;
+    // One more, if what came was no request.
+    let refused = replies
+        .last()
+        .is_some_and(|reply| reply.status >= 400 || reply.status == 0);
+    let most = said.requests.len() + usize::from(refused);
+    hold(replies.len() <= most, || {
+        format!(
+            "{} replies to {} requests",
+            replies.len(),
+            said.requests.len()
+        )
+    })?;
+    for (at, reply) in replies.iter().enumerate() {
+        let excused = said.mishaps.reset || compare::reason(&said.log);
+        hold(reply.end != End::Cut || excused, || {
+            format!("reply {at} is cut")
+        })?;
+    }
+    Ok(())
+}
+
+/// Who closes has said so (RFC 9112 §9.6). Content that is too much to read, and whatever happens, can
+/// make a connection close that did not mean to.
+fn close(said: &Conversation) -> Result<(), String> {
+    let mentions = |name: &[u8]| {
+        let mut at = said.input.windows(name.len());
+        at.any(|part| part.eq_ignore_ascii_case(name))
+    };
+    let modern = said.config.protocol == Protocol::Http11;
+    if !said.counts.shutdown || said.mishaps.any() || !modern {
+        return Ok(());
+    }
+    let replies = said.replies()?;
+    let silent = |reply: &&Reply<'_>| !reply.head.is_empty() && reply.field("Connection").is_none();
+    // A reply without a head and without content cannot be seen.
+    let last = replies.last().filter(silent);
+    let last = last.filter(|_| said.logged().len() == replies.len());
+    hold(
+        last.is_none() || mentions(b"-length") || mentions(b"-encoding"),
+        || "it closes, and its last reply does not say so".into(),
+    )
+}
+
+/// Every reply has its line in the log, with its status, in their order.
+fn log(said: &Conversation) -> Result<(), String> {
+    let (replies, logged) = (said.replies()?, said.logged());
+    for (at, reply) in replies.iter().enumerate() {
+        if reply.status == 0 {
+            continue;
+        }
+        // What was logged first for the last one may have been taken back.
+        let last = at + 1 == replies.len();
+        let mut lines = logged
+            .iter()
+            .skip(at)
+            .take(if last { usize::MAX } else { 1 });
+        hold(lines.any(|line| line.status == reply.status), || {
+            format!("reply {at} has status {}, the log another", reply.status)
+        })?;
+    }
+    Ok(())
+}
+
+/// For the file service: the content of a 200 is a file, or the list of a directory, as it was when it
+/// was read.
+pub(super) fn files(said: &Conversation) -> Result<(), String> {
+    let (replies, logged) = (said.replies()?, said.logged());
+    hold(logged.len() <= said.requests.len() + 2, || {
+        format!("{} requests in the log", logged.len())
+    })?;
+    let mut answers = said.asked.iter().map(|asked| &asked.answer);
+    for (at, reply) in replies.iter().enumerate() {
+        let head_only = logged
+            .get(at)
+            .is_some_and(|line| line.line.trim_start().starts_with("HEAD"));
+        if reply.status != 200 || reply.end != End::Whole {
+            continue;
+        }
+        let found = answers.any(|answer| holds(answer, reply, head_only));
+        hold(found, || format!("reply {at} is nothing that was read"))?;
+    }
+    Ok(())
+}
+
+/// Whether a reply is that answer of the file system.
+fn holds(answer: &Answer, reply: &Reply<'_>, head_only: bool) -> bool {
+    match answer {
+        Answer::File { meta, seen, .. } => {
+            let announced = reply.field("Content-Length") == Some(meta.len.to_string().as_bytes());
+            announced && (head_only || seen[..] == reply.body[..])
+        }
+        Answer::Listed(entries) => {
+            let lines = reply.body.split(|&byte| byte == b'\n');
+            let items = lines.filter(|line| line.starts_with(b"<li>")).count();
+            head_only || items == entries.len()
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,243 @@
+//! The grammar: requests as clients send them, good ones, odd ones, and damaged ones.
+
+use super::Random;
+
+/// What a peer is going to send.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Requests {
+    pub(super) bytes: Vec<u8>,
+    /// The request lines that a handler may be told of, unless it is doubtful where a request begins.
+    pub(super) lines: Option<Vec<Vec<u8>>>,
+    /// Something was wrong: no line after it is a request.
+    over: bool,
+    /// Where each of them ends with its content.
+    pub(super) ends: Vec<usize>,
+}
+
+impl Requests {
+    /// A few requests for these targets, perhaps damaged.
+    pub(super) fn grow(random: &mut Random, targets: &[&str]) -> Requests {
+        let mut requests = Requests {
+            lines: Some(Vec::new()),
+            ..Requests::default()
+        };
+        let many = if random.one_in(100) { 40 } else { 4 };
+        for _ in 0..random.below(many) + 1 {
+            if !requests.add(random, targets) {
+                break;
+            }
+        }
+        match random.below(6) {
+            0 => requests.damage(random),
+            1 => {
+                let len = random.below(requests.bytes.len() + 1);
+                requests.bytes.truncate(len);
+            }
+            _ => {}
+        }
+        requests
+    }
+
+    /// Adds one; false if nothing can follow it.
+    fn add(&mut self, random: &mut Random, targets: &[&str]) -> bool {
+        if random.one_in(20) {
+            self.bytes
+                .extend_from_slice(random.pick(&[&b"\r\n"[..], b"\n"]));
+        }
+        let method = match random.below(20) {
+            0..10 => "GET",
+            10..13 => "HEAD",
+            13..18 => "POST",
+            _ => random.pick(&["OPTIONS", "get", "PUT", "DELETE", "X", ""]),
+        };
+        let version = match random.below(20) {
+            0..14 => " HTTP/1.1",
+            14..17 => " HTTP/1.0",
+            17 => "",
+            _ => random.pick(&[
+                " HTTP/0.9",
+                " HTTP/1.2",
+                " HTTP/2.0",
+                " HTTP/1.x",
+                " x HTTP/1.1",
+            ]),
+        };
+        let target = random.pick(targets);
+        let line = [
+            method.as_bytes(),
+            b" ",
+            target.as_bytes(),
+            version.as_bytes(),
+        ]
+        .concat();
+        self.bytes.extend_from_slice(&line);
+        let (lines, over) = (self.lines.as_mut(), self.over);
+        if let Some(lines) = lines.filter(|_| !over) {
+            lines.push(line);
+        }
+        self.bytes.extend_from_slice(b"\r\n");
+        let simple = version.is_empty();
+        let goes_on = simple || self.fields_and_content(random, method == "POST");
+        if goes_on && !self.over {
+            self.ends.push(self.bytes.len());
+        }
+        goes_on
+    }
+
+    fn fields_and_content(&mut self, random: &mut Random, often: bool) -> bool {
+        for _ in 0..random.below(4) {
+            self.line(random.pick(GOOD));
+        }
+        if random.one_in(30) {
+            self.line(random.pick(BAD));
+            if let (Some(lines), false) = (&mut self.lines, self.over) {
+                lines.pop();
+            }
+            self.over = true;
+        }
+        if random.one_in(100) {
+            self.line(&[&b"X: "[..], &vec![b'x'; random.below(3000)]].concat());
+        }
+        let expects = random.one_in(20);
+        if expects {
+            self.line(b"Expect: 100-continue");
+        }
+        if !random.one_in(if often { 1 } else { 10 }) {
+            self.bytes.extend_from_slice(b"\r\n");
+            return true;
+        }
+        let content = content(random);
+        if random.one_in(2) {
+            self.line(b"Transfer-Encoding: chunked");
+            self.bytes.extend_from_slice(b"\r\n");
+            if !(expects && random.one_in(2)) {
+                self.chunks(random, &content);
+                return true;
+            }
+        } else {
+            self.line(format!("Content-Length: {}", content.len()).as_bytes());
+            self.bytes.extend_from_slice(b"\r\n");
+            if !(expects && random.one_in(2)) {
+                self.bytes.extend_from_slice(&content);
+                return true;
+            }
+        }
+        // The peer waits for a word that may never come, and sends no content before.
+        false
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        self.bytes.extend_from_slice(line);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    fn chunks(&mut self, random: &mut Random, mut content: &[u8]) {
+        while !content.is_empty() {
+            let piece;
+            (piece, content) = content.split_at(1 + random.below(content.len()));
+            let extension = random.pick(&["", "", ";x", " ; y=\"z\""]);
+            let size = format!("{:x}{extension}", piece.len());
+            if random.one_in(60) {
+                self.over = true;
+                self.bytes
+                    .extend_from_slice(&broken_chunk(random, size.as_bytes(), piece));
+                return;
+            }
+            self.line(size.as_bytes());
+            self.line(piece);
+        }
+        self.bytes.extend_from_slice(random.pick(&[
+            &b"0\r\n\r\n"[..],
+            b"000\r\n\r\n",
+            b"0;x\r\n\r\n",
+            b"0\r\nX: y\r\n\r\n",
+        ]));
+    }
+
+    /// Changes, cuts, doubles or adds something. Nobody knows then what is meant.
+    fn damage(&mut self, random: &mut Random) {
+        (self.lines, self.ends) = (None, Vec::new());
+        let bytes = &mut self.bytes;
+        for _ in 0..random.below(4) + 1 {
+            let at = random.below(bytes.len().max(1)).min(bytes.len());
+            let to = at + random.below(bytes.len() - at + 1).min(60);
+            match random.below(6) {
+                0 if at < bytes.len() => bytes[at] = random.number() as u8,
+                1 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+                2 => bytes.insert(at, random.pick(b"\r\n\0 :0")),
+                3 => _ = bytes.drain(at..to),
+                4 => {
+                    let piece = bytes[at..to].to_vec();
+                    let at = random.below(bytes.len() + 1);
+                    _ = bytes.splice(at..at, piece);
+                }
+                _ => {
+                    let garbage = (0..random.below(20)).map(|_| random.number() as u8);
+                    let garbage: Vec<u8> = garbage.collect();
+                    _ = bytes.splice(at..at, garbage);
+                }
+            }
+        }
+    }
+}
+
+/// A chunk that no reader may take for one, and an end behind it.
+fn broken_chunk(random: &mut Random, size: &[u8], piece: &[u8]) -> Vec<u8> {
+    let end = b"0\r\n\r\n";
+    match random.below(5) {
+        0 => [size, b"\r\n", piece, b"xx", end].concat(),
+        1 => [size, b"\r\n", piece, b"\n", end].concat(),
+        2 => [size, b"\n", piece, b"\r\n", end].concat(),
+        3 => [b"0x", size, b"\r\n", piece, b"\r\n", end].concat(),
+        _ => [b"-", size, b"\r\n", piece, b"\r\n", end].concat(),
+    }
+}
+
+/// Content that looks like a request as often as not.
+fn content(random: &mut Random) -> Vec<u8> {
+    let word = random.pick(&[
+        &b"x"[..],
+        b"GET /smuggled HTTP/1.1\r\n\r\n",
+        b"0\r\n\r\n",
+        b"\0\xff",
+    ]);
+    let len = match random.below(40) {
+        0 => random.below(9000),
+        1..4 => random.below(600),
+        4..8 => 0,
+        _ => 1 + random.below(60),
+    };
+    word.iter().copied().cycle().take(len).collect()
+}
+
+const GOOD: &[&[u8]] = &[
+    b"Host: h",
+    b"Connection: close",
+    b"Connection: keep-alive",
+    b"Connection: x, Keep-Alive",
+    b"If-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT",
+    b"If-Modified-Since: Wed, 01 Jan 2025 00:00:00 GMT",
+    b"If-Modified-Since: yesterday",
+    b"If-None-Match: *",
+    b"Range: bytes=1-3",
+    b"Range: bytes=-5",
+    b"Range: bytes=0-0,2-",
+    b"User-Agent: x",
+    b"Accept: */*",
+    b"X: \xff\x80",
+    b"X:",
+];
+
+/// After any of these nothing more is taken for a request.
+const BAD: &[&[u8]] = &[
+    b"X : y",
+    b" folded",
+    b"no field",
+    b"Content-Length: 1x",
+    b"Content-Length: 5\r\nContent-Length: 5",
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+    b"Content-Length: 99999999999999999999",
+    b"Transfer-Encoding: gzip",
+    b"X: a\rb",
+    b"X: \0",
+];

@@ -1,0 +1,170 @@
+//! The handlers of the standard simulation: those that come with the engine, two that use content, and
+//! one that does everything in any order.
+
+use sanserve_core::{Cgi, Event, Exchange, Files, Handler, Next, Path, Program};
+
+use super::Random;
+use crate::handlers::Echo;
+
+/// The handler that stands for this number in [`Sim::standard`](super::Sim::standard), and in its
+/// transcripts.
+#[must_use]
+pub fn standard(number: u64) -> Box<dyn Handler> {
+    match kind(number) {
+        Kind::Files => Box::new(Files::new()),
+        Kind::Cgi => Box::new(Cgi::new("localhost", 8000)),
+        Kind::Echo => Box::<Echo>::default(),
+        Kind::Relay => Box::new(Relay),
+        Kind::Wild => Box::new(Wild::new(number)),
+    }
+}
+
+/// Whether that number stands for the file service alone.
+pub(super) fn serves_files(number: u64) -> bool {
+    kind(number) == Kind::Files
+}
+
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Files,
+    Cgi,
+    Echo,
+    Relay,
+    Wild,
+}
+
+fn kind(number: u64) -> Kind {
+    match number % 16 {
+        0..6 => Kind::Files,
+        6..10 => Kind::Cgi,
+        10 | 11 => Kind::Echo,
+        12 | 13 => Kind::Relay,
+        _ => Kind::Wild,
+    }
+}
+
+/// Sends content back while it comes.
+struct Relay;
+
+impl Handler for Relay {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        ex.send_response(200);
+        ex.end_headers();
+        Next::Body
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Data(bytes) => {
+                ex.write(bytes);
+                Next::Body
+            }
+            _ => Next::Done,
+        }
+    }
+}
+
+/// Does a few things in an order that only its number knows, sense or nonsense, the same at every
+/// pace: what it reads, it reads to the end before it goes on.
+struct Wild {
+    random: Random,
+    left: usize,
+    reads: Option<Next>,
+}
+
+impl Wild {
+    fn new(number: u64) -> Wild {
+        Wild {
+            random: Random::new(number),
+            left: 0,
+            reads: None,
+        }
+    }
+
+    fn act(&mut self, ex: &mut Exchange<'_>) -> Next {
+        while self.left > 0 {
+            self.left -= 1;
+            if let Some(next) = self.one(ex) {
+                return next;
+            }
+        }
+        Next::Done
+    }
+
+    fn one(&mut self, ex: &mut Exchange<'_>) -> Option<Next> {
+        let path = || Path::parse(ex.path()).unwrap_or_default();
+        Some(match self.random.below(16) {
+            0 => Next::Body,
+            1 => Next::Read,
+            2 => Next::Open(path()),
+            3 => Next::List(path()),
+            4 => {
+                let start = self.random.number() % 100;
+                Next::Send(start..start + self.random.number() % 3000)
+            }
+            5 => Next::Flush,
+            6 => Next::Feed,
+            7 => Next::Run(Program {
+                path: path(),
+                args: Vec::new(),
+                env: Vec::new(),
+                path_translated: Path::default(),
+            }),
+            8 => return self.left.eq(&0).then(|| ex.send_error(404, ex.path())),
+            9 => {
+                ex.send_response_only(103, "Early Hints");
+                ex.end_headers();
+                ex.send_response(200);
+                return None;
+            }
+            10..12 => {
+                ex.send_response(self.random.pick(&[200, 200, 204, 304, 404, 999]));
+                return None;
+            }
+            12 => {
+                let name = self
+                    .random
+                    .pick(&["Content-Length", "Connection", "X", "X\n"]);
+                ex.send_header(name, self.random.below(100));
+                return None;
+            }
+            13 => {
+                ex.end_headers();
+                return None;
+            }
+            _ => {
+                let len = self.random.below(100);
+                ex.write(&[b'x'; 100][..len]);
+                return None;
+            }
+        })
+    }
+}
+
+impl Handler for Wild {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.left = self.random.below(12);
+        if self.random.one_in(2) {
+            ex.send_response(200);
+            ex.end_headers();
+        }
+        self.reads = None;
+        self.remember(ex)
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        if let (Event::Data(bytes), Some(next)) = (event, &self.reads) {
+            ex.write(bytes);
+            return next.clone();
+        }
+        self.remember(ex)
+    }
+}
+
+impl Wild {
+    fn remember(&mut self, ex: &mut Exchange<'_>) -> Next {
+        let next = self.act(ex);
+        self.reads = matches!(next, Next::Body | Next::Read).then(|| next.clone());
+        next
+    }
+}

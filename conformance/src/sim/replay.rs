@@ -1,0 +1,156 @@
+//! Replay: what was got is fed back into a new connection, which must want the same again.
+
+use std::time::Duration;
+
+use sanserve_core::{
+    Config, Connection, Entry, FsError, Got, Handler, Meta, Now, Opened, Step, Want,
+};
+
+use super::transcript::{config, describe, time};
+use crate::text;
+
+/// Replays a transcript: each of its connections with a handler made of the number that stands in the
+/// transcript, as [`Sim`](super::Sim) makes them. Returns how many steps there were.
+///
+/// # Errors
+/// The first step that wants something else, or a line that is none.
+pub fn replay<H: Handler>(transcript: &str, handler: impl Fn(u64) -> H) -> Result<usize, String> {
+    let (mut steps, mut running) = (0, None);
+    for (at, line) in transcript.lines().enumerate() {
+        let result = match line.split('\t').collect::<Vec<_>>()[..] {
+            [
+                "connection",
+                _,
+                "handler",
+                number,
+                "peer",
+                peer,
+                "date",
+                date,
+                "config",
+                numbers,
+            ] => begin(number, peer, date, numbers, &handler).map(|new| running = Some(new)),
+            [_, "finish"] => match &mut running {
+                Some(running) => {
+                    running.conn.finish();
+                    Ok(())
+                }
+                None => Err("no connection yet".into()),
+            },
+            [now, want, by, lent, got, bytes] => {
+                steps += 1;
+                let running = running.as_mut().ok_or("no connection yet".to_string());
+                running.and_then(|running| running.step(now, [want, by, lent], got, bytes))
+            }
+            _ if line.is_empty() || line.starts_with('#') => Ok(()),
+            _ => Err("not a line of a transcript".into()),
+        };
+        result.map_err(|what| format!("line {}: {what}", at + 1))?;
+    }
+    Ok(steps)
+}
+
+struct Running<H> {
+    conn: Connection<(), H>,
+    unix: Option<i64>,
+    got: Got<()>,
+}
+
+fn begin<H: Handler>(
+    number: &str,
+    peer: &str,
+    date: &str,
+    numbers: &str,
+    handler: &impl Fn(u64) -> H,
+) -> Result<Running<H>, String> {
+    let number = number.parse().map_err(|_| "no number of a handler")?;
+    let numbers: Result<Vec<u128>, _> = numbers.split(' ').map(str::parse).collect();
+    let config: Option<Config> = numbers.ok().and_then(|numbers| config(&numbers));
+    Ok(Running {
+        conn: Connection::new(config.ok_or("no config")?, peer, handler(number)),
+        unix: date.parse().ok(),
+        got: Got::Nothing,
+    })
+}
+
+impl<H: Handler> Running<H> {
+    fn step(&mut self, now: &str, before: [&str; 3], got: &str, bytes: &str) -> Result<(), String> {
+        let now = Now {
+            tick: read_time(now).ok_or("no time")?,
+            unix: self.unix,
+        };
+        let bytes = text::bytes(bytes)?;
+        let next = read_got(got).ok_or("no answer")?;
+        let Step { want, by } = self.conn.step(now, std::mem::replace(&mut self.got, next));
+        let (wants, lent) = describe(&want);
+        let by = by.map_or("-".into(), time);
+        if [wants.as_str(), &by, &lent] != before {
+            return Err(format!(
+                "{wants}\t{by}\t{lent}\nin place of {}",
+                before.join("\t")
+            ));
+        }
+        if let Want::Read(into) | Want::Fill { into, .. } = want
+            && let Some(into) = into.get_mut(..bytes.len())
+        {
+            into.copy_from_slice(&bytes);
+        }
+        Ok(())
+    }
+}
+
+fn read_time(text: &str) -> Option<Duration> {
+    let (seconds, nanos) = text.split_once('.')?;
+    Some(Duration::new(seconds.parse().ok()?, nanos.parse().ok()?))
+}
+
+fn read_got(text: &str) -> Option<Got<()>> {
+    let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
+    Some(match kind {
+        "nothing" => Got::Nothing,
+        "failed" => Got::Failed,
+        "note" => Got::Note(String::from_utf8(text::bytes(rest).ok()?).ok()?),
+        "directory" => Got::Opened(Ok(Opened::Directory)),
+        "program" => Got::Opened(Ok(Opened::Program(()))),
+        "error" => Got::Opened(Err(read_error(rest)?)),
+        "unlisted" => Got::Listed(Err(read_error(rest)?)),
+        "listed" => {
+            let entries = rest.split(' ').filter(|entry| !entry.is_empty());
+            Got::Listed(Ok(entries.map(read_entry).collect::<Option<_>>()?))
+        }
+        "file" => {
+            let [len, modified, executable, sendable] =
+                rest.split(' ').collect::<Vec<_>>().try_into().ok()?;
+            Got::Opened(Ok(Opened::File {
+                file: (),
+                meta: Meta {
+                    len: len.parse().ok()?,
+                    modified: modified.parse().ok(),
+                    executable: executable == "x",
+                },
+                sendable: sendable == "s",
+            }))
+        }
+        n => Got::Bytes(n.parse().ok()?),
+    })
+}
+
+fn read_entry(text: &str) -> Option<Entry> {
+    let (kind, name) = text.split_at_checked(1)?;
+    Some(Entry {
+        name: text::bytes(name).ok()?,
+        directory: matches!(kind, "d" | "k"),
+        link: matches!(kind, "l" | "k"),
+    })
+}
+
+fn read_error(name: &str) -> Option<FsError> {
+    let all = [
+        FsError::NotFound,
+        FsError::Forbidden,
+        FsError::NotPlain,
+        FsError::Unsupported,
+        FsError::Broken,
+    ];
+    all.into_iter().find(|error| format!("{error:?}") == name)
+}

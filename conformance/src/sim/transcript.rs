@@ -1,0 +1,203 @@
+//! [`Transcript`]: what passed between a connection and its adapter, as text: a line for each step.
+//!
+//! ```text
+//! connection  0  handler  3  peer  192.0.2.1  date  1767225600  config  1 65536 … 30000000000
+//! 1000.000000000  read 512  1060.000000000    18  GET / HTTP/1.0\r\n\r\n
+//! 1000.000000000  open      1030.000000000  index.html  file 6 1600000000 - s
+//! ```
+//!
+//! The columns, parted by tabs: when the step was taken, what was wanted, its deadline or `-`, what was
+//! lent or asked with it, what was got, and what came with that. Bytes are written as in
+//! [`text`](crate::text). A line `TIME finish` stands where the connection was told to come to its end.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use sanserve_core::{Ask, Config, Got, Opened, Protocol, Want};
+
+use crate::text::show;
+
+/// The steps of one connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Transcript {
+    text: String,
+    /// A want was written down, and no answer yet.
+    open: bool,
+    bytes: Vec<u8>,
+}
+
+impl Transcript {
+    /// Begins with how the connection is set up.
+    pub(super) fn new(
+        number: usize,
+        handler: u64,
+        peer: &str,
+        unix: Option<i64>,
+        config: &Config,
+    ) -> Self {
+        let date = unix.map_or("-".into(), |unix| unix.to_string());
+        let config = config_numbers(config).map(|number| number.to_string());
+        let text = format!(
+            "connection\t{number}\thandler\t{handler}\tpeer\t{peer}\tdate\t{date}\tconfig\t{}\n",
+            config.join(" ")
+        );
+        Transcript {
+            text,
+            ..Transcript::default()
+        }
+    }
+
+    /// The connection is told to come to its end, before the next step.
+    pub(super) fn finish(&mut self, now: Duration) {
+        let _ = writeln!(self.text, "{}\tfinish", time(now));
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(super) fn want<F>(&mut self, now: Duration, want: &Want<'_, F>, by: Option<Duration>) {
+        let (want, lent) = describe(want);
+        let by = by.map_or("-".into(), time);
+        let _ = write!(self.text, "{}\t{want}\t{by}\t{lent}", time(now));
+        self.open = true;
+    }
+
+    /// The text, with its last line complete.
+    pub(super) fn end(mut self) -> String {
+        self.got::<()>(&Got::Nothing);
+        self.text
+    }
+
+    pub(super) fn got<F>(&mut self, got: &Got<F>) {
+        if std::mem::replace(&mut self.open, false) {
+            let _ = writeln!(self.text, "\t{}\t{}", answer(got), show(&self.bytes));
+        }
+        self.bytes.clear();
+    }
+}
+
+/// A want, and what is lent or asked with it.
+pub(super) fn describe<F>(want: &Want<'_, F>) -> (String, String) {
+    let plain = |want: &str| (want.to_string(), String::new());
+    match want {
+        Want::Read(into) => (format!("read {}", into.len()), String::new()),
+        Want::Write(from) => (format!("write {}", from.len()), show(from)),
+        Want::Fill { at, into, .. } => (format!("fill {at} {}", into.len()), String::new()),
+        Want::Copy { at, len, .. } => (format!("copy {at} {len}"), String::new()),
+        Want::Give { from, .. } => (format!("give {}", from.len()), show(from)),
+        Want::Ask(Ask::Open(path)) => ("open".into(), show(path.as_bytes())),
+        Want::Ask(Ask::List(path)) => ("list".into(), show(path.as_bytes())),
+        Want::Ask(Ask::Run(program)) => ("run".into(), show(format!("{program:?}").as_bytes())),
+        Want::Log(lines) => ("log".into(), show(lines.as_bytes())),
+        Want::Shutdown => plain("shutdown"),
+        Want::Close => plain("close"),
+    }
+}
+
+fn answer<F>(got: &Got<F>) -> String {
+    match got {
+        Got::Nothing => "nothing".into(),
+        Got::Bytes(n) => n.to_string(),
+        Got::Failed => "failed".into(),
+        Got::Note(note) => format!("note {}", show(note.as_bytes())),
+        Got::Opened(Ok(Opened::File { meta, sendable, .. })) => {
+            let modified = meta.modified.map_or("-".into(), |unix| unix.to_string());
+            let flag = |set: bool, name| if set { name } else { "-" };
+            format!(
+                "file {} {modified} {} {}",
+                meta.len,
+                flag(meta.executable, "x"),
+                flag(*sendable, "s")
+            )
+        }
+        Got::Opened(Ok(Opened::Directory)) => "directory".into(),
+        Got::Opened(Ok(Opened::Program(_))) => "program".into(),
+        Got::Opened(Err(error)) => format!("error {error:?}"),
+        Got::Listed(Err(error)) => format!("unlisted {error:?}"),
+        Got::Listed(Ok(entries)) => {
+            let mut text = String::from("listed");
+            for entry in entries {
+                let kind = match (entry.directory, entry.link) {
+                    (false, false) => "f",
+                    (true, false) => "d",
+                    (false, true) => "l",
+                    (true, true) => "k",
+                };
+                // A blank would end the name.
+                let name = show(&entry.name).replace(' ', "\\x20");
+                let _ = write!(text, " {kind}{name}");
+            }
+            text
+        }
+    }
+}
+
+/// A time in seconds, to the nanosecond.
+pub(super) fn time(time: Duration) -> String {
+    format!("{}.{:09}", time.as_secs(), time.subsec_nanos())
+}
+
+/// All that can be set by numbers.
+fn config_numbers(config: &Config) -> [u128; 14] {
+    let (limits, patience) = (&config.limits, &config.patience);
+    [
+        u128::from(config.protocol == Protocol::Http11),
+        limits.request_line as u128,
+        limits.fields as u128,
+        limits.content.into(),
+        limits.drain.into(),
+        limits.requests.into(),
+        limits.outbox as u128,
+        patience.idle.as_nanos(),
+        patience.rest.as_nanos(),
+        patience.head.as_nanos(),
+        patience.grace.as_nanos(),
+        patience.rate.into(),
+        patience.linger.as_nanos(),
+        patience.ask.as_nanos(),
+    ]
+}
+
+/// The other way round.
+pub(super) fn config(numbers: &[u128]) -> Option<Config> {
+    let mut config = Config::default();
+    let (limits, patience) = (&mut config.limits, &mut config.patience);
+    let &[
+        protocol,
+        request_line,
+        fields,
+        content,
+        drain,
+        requests,
+        outbox,
+        idle,
+        rest,
+        head,
+        grace,
+        rate,
+        linger,
+        ask,
+    ] = numbers
+    else {
+        return None;
+    };
+    if protocol == 1 {
+        config.protocol = Protocol::Http11;
+    }
+    limits.request_line = request_line.try_into().ok()?;
+    limits.fields = fields.try_into().ok()?;
+    limits.content = content.try_into().ok()?;
+    limits.drain = drain.try_into().ok()?;
+    limits.requests = requests.try_into().ok()?;
+    limits.outbox = outbox.try_into().ok()?;
+    let time = |nanos: u128| Some(Duration::from_nanos(nanos.try_into().ok()?));
+    patience.idle = time(idle)?;
+    patience.rest = time(rest)?;
+    patience.head = time(head)?;
+    patience.grace = time(grace)?;
+    patience.rate = rate.try_into().ok()?;
+    patience.linger = time(linger)?;
+    patience.ask = time(ask)?;
+    Some(config)
+}

@@ -1,0 +1,247 @@
+//! [`Tree`]: the file system of a world. Files in it shrink, grow, vanish and are replaced, also while
+//! they are open; some can be sent, some are programs.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use sanserve_core::{Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program};
+
+use super::Random;
+use super::program::{Play, Running};
+
+/// A small tree, grown from a seed.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// In the order of their names.
+    nodes: RefCell<Vec<(Vec<u8>, Node)>>,
+}
+
+#[derive(Clone, Debug)]
+enum Node {
+    Directory,
+    File(Rc<RefCell<Vec<u8>>>, bool),
+    Program(Play),
+    Fault(FsError),
+}
+
+/// What is open of a [`Tree`].
+#[derive(Debug)]
+pub enum File {
+    /// A file. What happens to it in the tree can be seen here, unless it was taken away.
+    Bytes(Rc<RefCell<Vec<u8>>>),
+    /// A program.
+    Program(Box<Running>),
+}
+
+/// Names that are worth asking for, some of which are in the tree.
+pub const TARGETS: &[&str] = &[
+    "/",
+    "/a.txt",
+    "/b.html",
+    "/big.bin",
+    "/c%20d.txt?x=1",
+    "/sub",
+    "/sub/",
+    "/sub/x.css#top",
+    "/sub/deep/y",
+    "/none",
+    "/closed",
+    "/../../a.txt",
+    "/sub/%2e%2e/a.txt",
+    "//sub//.//x.css",
+    "/%00",
+    "/a.txt/",
+    "/%ff%c3",
+    "*",
+    "http://h/a.txt",
+    "/cgi-bin/hello",
+    "/cgi-bin/cat?a+b",
+    "/cgi-bin/length/more/path?x=1",
+    "/cgi-bin/status",
+    "/cgi-bin/long",
+    "/cgi-bin/bad",
+    "/cgi-bin/silent",
+    "/cgi-bin/deaf",
+    "/cgi-bin/none",
+    "/cgi-bin/a.txt",
+    "/cgi-bin",
+];
+
+impl Tree {
+    /// The tree of a world: small files for the most part, and rarely a large one.
+    #[must_use]
+    pub fn grow(random: &mut Random) -> Tree {
+        let tree = Tree {
+            nodes: RefCell::new(Vec::new()),
+        };
+        for name in ["", "cgi-bin", "sub", "sub/deep"] {
+            tree.put(name, Node::Directory);
+        }
+        for (name, play) in Play::ALL {
+            tree.put(name, Node::Program(*play));
+        }
+        tree.put("closed", Node::Fault(FsError::Forbidden));
+        for name in FILES {
+            if !random.one_in(5) {
+                let len = len(random);
+                tree.put(name, file(random, len));
+            }
+        }
+        tree
+    }
+
+    /// Changes something.
+    pub fn change(&self, random: &mut Random) {
+        let name = random.pick(FILES);
+        let at = self.find(name.as_bytes());
+        let Ok(at) = at else {
+            let len = len(random);
+            return self.put(name, file(random, len));
+        };
+        let mut nodes = self.nodes.borrow_mut();
+        let Node::File(bytes, _) = &nodes[at].1 else {
+            return;
+        };
+        let mut bytes = bytes.borrow_mut();
+        let len = bytes.len();
+        match random.below(5) {
+            0 => bytes.truncate(random.below(len + 1)),
+            1 => bytes.resize(len + 1 + random.below(500), b'+'),
+            2 if len > 0 => bytes[random.below(len)] = b'!',
+            3 => {
+                drop(bytes);
+                nodes[at].1 = file(random, len);
+            }
+            _ => {
+                drop(bytes);
+                nodes.remove(at);
+            }
+        }
+    }
+
+    fn find(&self, path: &[u8]) -> Result<usize, usize> {
+        let nodes = self.nodes.borrow();
+        nodes.binary_search_by(|(name, _)| name.as_slice().cmp(path))
+    }
+
+    fn put(&self, name: &str, node: Node) {
+        let at = self.find(name.as_bytes()).unwrap_or_else(|at| at);
+        let mut nodes = self.nodes.borrow_mut();
+        nodes.insert(at, (name.into(), node));
+    }
+}
+
+/// A file of that length, in which every byte tells where it is.
+fn file(random: &mut Random, len: usize) -> Node {
+    let key = random.number() as usize;
+    let byte = |at: usize| (at.wrapping_mul(31) + at / 256 + key) as u8;
+    let bytes = (0..len).map(byte).collect();
+    Node::File(Rc::new(RefCell::new(bytes)), key.is_multiple_of(2))
+}
+
+fn len(random: &mut Random) -> usize {
+    match random.below(256) {
+        0 => 70_000 + random.below(70_000),
+        1..20 => 2000 + random.below(4000),
+        20..100 => 300 + random.below(700),
+        100..120 => 0,
+        _ => random.below(100),
+    }
+}
+
+impl FileSystem for Tree {
+    type File = File;
+
+    fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
+        let nodes = self.nodes.borrow();
+        let at = self.find(path.as_bytes()).map_err(|_| FsError::NotFound)?;
+        let (bytes, sendable, executable) = match &nodes[at].1 {
+            Node::Directory => return Ok(Opened::Directory),
+            Node::Fault(error) => return Err(*error),
+            Node::File(bytes, sendable) => (Rc::clone(bytes), *sendable, false),
+            Node::Program(_) => (Rc::default(), false, true),
+        };
+        let meta = Meta {
+            len: bytes.borrow().len() as u64,
+            modified: Some(1_600_000_000),
+            executable,
+        };
+        Ok(Opened::File {
+            file: File::Bytes(bytes),
+            meta,
+            sendable,
+        })
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+        let nodes = self.nodes.borrow();
+        let at = self.find(path.as_bytes()).map_err(|_| FsError::NotFound)?;
+        let Node::Directory = nodes[at].1 else {
+            return Err(FsError::NotPlain);
+        };
+        let below = nodes.iter().filter_map(|(name, node)| {
+            let name = match path.as_bytes() {
+                b"" => name.as_slice(),
+                above => name.strip_prefix(above)?.strip_prefix(b"/")?,
+            };
+            (!name.is_empty() && !name.contains(&b'/')).then(|| Entry {
+                name: name.to_vec(),
+                directory: matches!(node, Node::Directory),
+                link: false,
+            })
+        });
+        Ok(below.collect())
+    }
+
+    fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        match file {
+            File::Program(program) => Ok(program.read(into)),
+            File::Bytes(bytes) => {
+                let bytes = bytes.borrow();
+                let at = usize::try_from(at).unwrap_or(usize::MAX);
+                let rest = bytes.get(at..).unwrap_or_default();
+                let n = rest.len().min(into.len());
+                into[..n].copy_from_slice(&rest[..n]);
+                Ok(n)
+            }
+        }
+    }
+
+    fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
+        let nodes = self.nodes.borrow();
+        let at = self
+            .find(program.path.as_bytes())
+            .map_err(|_| FsError::NotFound)?;
+        match nodes[at].1 {
+            Node::Program(play) => Ok(Opened::Program(File::Program(Box::new(Running::new(play))))),
+            _ => Err(FsError::Forbidden),
+        }
+    }
+
+    fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
+        match file {
+            File::Program(program) => Got::Bytes(program.take(from)),
+            File::Bytes(_) => Got::Failed,
+        }
+    }
+
+    fn fill(&self, file: &mut File, at: u64, into: &mut [u8]) -> Got<File> {
+        if let File::Program(program) = file
+            && let Some(note) = program.note()
+        {
+            return Got::Note(note);
+        }
+        self.read(file, at, into).map_or(Got::Failed, Got::Bytes)
+    }
+}
+
+const FILES: &[&str] = &[
+    "a.txt",
+    "b.html",
+    "big.bin",
+    "c d.txt",
+    "cgi-bin/a.txt",
+    "sub/index.html",
+    "sub/x.css",
+    "sub/deep/y",
+];

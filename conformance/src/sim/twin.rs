@@ -1,0 +1,118 @@
+//! The twin of a conversation: the same requests and the same answers of the file system, but nothing
+//! is late, cut or lost. What a file holds is what was seen of it the first time.
+
+use std::time::Duration;
+
+use sanserve_core::{Ask, Connection, FsError, Got, Handler, Now, Opened, Step, Want};
+
+use super::carrier::address;
+use super::conversation::{Answer, Asked, Conversation, Twin};
+
+/// What is open of the answers that were recorded: the number of the answer, and, for a program, how
+/// much of it was read.
+struct Seen {
+    answer: usize,
+    at: usize,
+}
+
+/// Plays the twin of a conversation. `None` if it does not come to its end.
+pub(super) fn play<H: Handler>(said: &Conversation, handler: H) -> Option<Twin> {
+    let mut conn = Connection::new(said.config, &address(said.number), handler);
+    let (mut twin, mut asks) = (Twin::default(), 0);
+    let (mut rest, mut now, mut got) = (&said.input[..], Duration::ZERO, Got::Nothing);
+    for _ in 0..STEPS_MAX {
+        let time = Now {
+            tick: now,
+            unix: said.unix,
+        };
+        let Step { want, by } = conn.step(time, got);
+        got = match want {
+            Want::Read(_) if rest.is_empty() && !said.half_close => {
+                now = by?;
+                Got::Nothing
+            }
+            Want::Read(into) => {
+                let n = rest.len().min(into.len());
+                into[..n].copy_from_slice(&rest[..n]);
+                rest = &rest[n..];
+                Got::Bytes(n)
+            }
+            Want::Write(from) => {
+                twin.output.extend_from_slice(from);
+                Got::Bytes(from.len())
+            }
+            Want::Fill { file, at, into } => Got::Bytes(read(&said.asked, file, at, into)),
+            Want::Copy { file, at, len } => {
+                let from = twin.output.len();
+                twin.output.resize(from + usize::try_from(len).ok()?, 0);
+                let n = read(&said.asked, file, at, &mut twin.output[from..]);
+                twin.output.truncate(from + n);
+                Got::Bytes(n)
+            }
+            Want::Give { from, .. } => Got::Bytes(from.len()),
+            Want::Ask(ask) => {
+                let asked = said.asked.get(asks);
+                if let Some(before) = asked.filter(|asked| asked.ask != *ask) {
+                    let what = format!("question {asks}: {ask:?} in place of {:?}", before.ask);
+                    twin.astray.get_or_insert(what);
+                }
+                asks += 1;
+                again(ask, asked.map(|asked| &asked.answer), asks - 1)
+            }
+            Want::Log(lines) => {
+                twin.log.push_str(lines);
+                Got::Nothing
+            }
+            Want::Shutdown => Got::Nothing,
+            Want::Close => return Some(twin),
+        };
+    }
+    None
+}
+
+/// The same answer again. What was never answered is not found.
+fn again(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Seen> {
+    let seen = Seen {
+        answer: number,
+        at: 0,
+    };
+    let opened = match (answer, ask) {
+        (Some(Answer::Listed(entries)), _) => return Got::Listed(Ok(entries.clone())),
+        (Some(Answer::Failed(error)), Ask::List(_)) => return Got::Listed(Err(*error)),
+        (None, Ask::List(_)) => return Got::Listed(Err(FsError::NotFound)),
+        (Some(Answer::File { meta, sendable, .. }), _) => Opened::File {
+            file: seen,
+            meta: *meta,
+            sendable: *sendable,
+        },
+        (Some(Answer::Directory), _) => Opened::Directory,
+        (Some(Answer::Program { .. }), _) => Opened::Program(seen),
+        (Some(Answer::Failed(error)), _) => return Got::Opened(Err(*error)),
+        (None, _) => return Got::Opened(Err(FsError::NotFound)),
+    };
+    Got::Opened(Ok(opened))
+}
+
+/// Reads what was seen. Of a file the rest is zeros: nobody can have sent any of that.
+fn read(asked: &[Asked], file: &mut Seen, at: u64, into: &mut [u8]) -> usize {
+    let (seen, at, len) = match &asked[file.answer].answer {
+        Answer::File { meta, seen, .. } => {
+            let len = seen
+                .len()
+                .max(usize::try_from(meta.len).unwrap_or(usize::MAX));
+            (seen, usize::try_from(at).unwrap_or(usize::MAX), len)
+        }
+        Answer::Program { seen } => (seen, file.at, seen.len()),
+        _ => unreachable!("nothing else was opened"),
+    };
+    let n = into.len().min(len.saturating_sub(at));
+    let rest = seen.get(at..).unwrap_or_default();
+    let known = rest.len().min(n);
+    into[..known].copy_from_slice(&rest[..known]);
+    into[known..n].fill(0);
+    file.at += n;
+    n
+}
+
+/// More steps than any twin takes.
+const STEPS_MAX: usize = 1_000_000;

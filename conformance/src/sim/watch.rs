@@ -1,0 +1,49 @@
+//! [`Watch`]: a handler in front of a handler, which notes what that is told and says.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use sanserve_core::{Event, Exchange, Handler, Next};
+
+/// What was noted.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// The request lines that the handler was told of.
+    pub(super) requests: Vec<String>,
+    /// Whether it has said that the last of them is answered.
+    pub(super) done: bool,
+}
+
+pub(super) struct Watch<H> {
+    handler: H,
+    notes: Rc<RefCell<Notes>>,
+}
+
+impl<H> Watch<H> {
+    pub(super) fn new(handler: H) -> (Watch<H>, Rc<RefCell<Notes>>) {
+        let notes = Rc::<RefCell<Notes>>::default();
+        let ours = Rc::clone(&notes);
+        (Watch { handler, notes }, ours)
+    }
+
+    fn note(&self, next: Next) -> Next {
+        self.notes.borrow_mut().done = next == Next::Done;
+        next
+    }
+}
+
+impl<H: Handler> Handler for Watch<H> {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.notes
+            .borrow_mut()
+            .requests
+            .push(ex.requestline().into());
+        let next = self.handler.begin(ex);
+        self.note(next)
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        let next = self.handler.resume(ex, event);
+        self.note(next)
+    }
+}

@@ -1,0 +1,47 @@
+//! [`World`]: some connections, one file system, one clock. Whose answer comes first goes on first.
+
+use std::time::Duration;
+
+use sanserve_core::{FileSystem, Handler};
+
+use super::Random;
+use super::carrier::Carrier;
+use super::faults::Faults;
+
+/// Everything that one seed stands for.
+pub(super) struct World<'a, S: FileSystem, H> {
+    pub(super) fs: S,
+    pub(super) change: &'a dyn Fn(&S, &mut Random),
+    pub(super) carriers: Vec<Carrier<S::File, H>>,
+    pub(super) faults: Faults,
+    pub(super) random: Random,
+}
+
+impl<S: FileSystem, H: Handler> World<'_, S, H> {
+    /// Carries all connections to their end, or to more steps than any needs.
+    pub(super) fn play(&mut self) {
+        let mut now = START;
+        for _ in 0..STEPS_MAX {
+            let open = self.carriers.iter_mut();
+            let open = open.filter(|carrier| !carrier.said.counts.closed);
+            let Some(next) = open.min_by_key(|carrier| carrier.at) else {
+                return;
+            };
+            now = now.max(next.at);
+            if self.random.one_in(self.faults.change) {
+                (self.change)(&self.fs, &mut self.random);
+            }
+            next.turn(now, &self.fs);
+            if self.random.one_in(self.faults.leap) {
+                now += Duration::from_millis(self.random.number() % 86_400_000);
+                self.carriers.iter_mut().for_each(Carrier::leapt);
+            }
+        }
+    }
+}
+
+/// When every world begins.
+pub(super) const START: Duration = Duration::from_secs(1000);
+
+/// More steps than any world takes.
+const STEPS_MAX: usize = 2_000_000;

@@ -1,0 +1,41 @@
+//! Worlds of the engine: `SEEDS` of them, or the one of `SEED`. And whether what they are judged by can
+//! be relied on is in `sim_checks`.
+
+use sanserve_conformance::sim::{Sim, replay, standard_handler};
+
+#[test]
+fn every_world_keeps_the_rules() {
+    Sim::standard().run();
+}
+
+#[test]
+fn a_transcript_is_the_same_each_time_and_can_be_replayed() {
+    let sim = Sim::standard();
+    for seed in 1..200 {
+        let transcript = sim.play(seed, true).transcript;
+        assert_eq!(sim.play(seed, true).transcript, transcript, "seed {seed}");
+        let steps =
+            replay(&transcript, standard_handler).unwrap_or_else(|what| panic!("{seed}: {what}"));
+        let lines = transcript
+            .lines()
+            .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+        assert_eq!(
+            steps,
+            lines.filter(|line| !line.ends_with("\tfinish")).count()
+        );
+    }
+}
+
+#[test]
+fn a_replay_says_where_it_goes_astray() {
+    let transcript = Sim::standard().play(1, true).transcript;
+    let reads = transcript
+        .find("\tread 512\t")
+        .expect("the first want is a read");
+    let mut changed = transcript.clone();
+    changed.replace_range(reads..reads + 10, "\tread 511\t");
+    let what = replay(&changed, standard_handler).expect_err("nothing reads 511 bytes");
+    assert!(what.starts_with("line 3: read 512\t"), "{what}");
+    let what = replay("what is this?", standard_handler).expect_err("it is no transcript");
+    assert_eq!(what, "line 1: not a line of a transcript");
+}

@@ -1,0 +1,294 @@
+//! Every check of the simulation fires: at a handler that does what it must not, or at a conversation
+//! that was tampered with, where no handler can make the engine do it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+use sanserve_conformance::sim::checks::CHECKS;
+use sanserve_conformance::sim::conversation::Answer;
+use sanserve_conformance::sim::reader::{End, Logged, read};
+use sanserve_conformance::sim::{Conversation, Faults, Sim};
+use sanserve_core::{Event, Exchange, Handler, Next, Path, Protocol, from_fn};
+
+/// The check that finds something wrong first, within a few hundred seeds.
+fn caught<H: Handler + 'static>(handler: impl Fn(u64) -> H + 'static) -> &'static str {
+    let sim = Sim::new(handler);
+    let failure = (1..1000).find_map(|seed| sim.try_seed(seed).err());
+    failure.expect("it is caught").check
+}
+
+fn hello(ex: &mut Exchange<'_>, content: &[u8]) -> Next {
+    ex.send_response(200);
+    ex.send_header("Content-Length", content.len());
+    ex.end_headers();
+    ex.write(content);
+    Next::Done
+}
+
+#[test]
+fn a_handler_that_panics_is_caught() {
+    assert_eq!(caught(|_| from_fn(|_| panic!("for the test"))), "panic");
+}
+
+#[test]
+fn a_handler_that_has_moods_is_caught() {
+    let moods = Rc::new(Cell::new(0));
+    let handler = move |_| {
+        let moods = Rc::clone(&moods);
+        from_fn(move |ex| {
+            moods.set(moods.get() + 1);
+            hello(ex, moods.get().to_string().as_bytes())
+        })
+    };
+    assert_eq!(caught(handler), "twin");
+}
+
+#[test]
+fn a_handler_that_asks_something_else_each_time_is_caught() {
+    struct Asks(u64);
+    impl Handler for Asks {
+        fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
+            let path = Path::parse(&format!("/{}", self.0));
+            Next::Open(path.expect("no NUL is in it"))
+        }
+        fn resume(&mut self, ex: &mut Exchange<'_>, _: Event<'_>) -> Next {
+            hello(ex, b"")
+        }
+    }
+    let asked = Rc::new(Cell::new(0));
+    let handler = move |_| {
+        asked.set(asked.get() + 1);
+        Asks(asked.get())
+    };
+    assert_eq!(caught(handler), "twin");
+}
+
+#[test]
+fn two_transcripts_that_differ_are_caught() {
+    let runs = Rc::new(Cell::new(0));
+    let handler = move |_| {
+        runs.set(runs.get() + 1);
+        // A twin is made right after the first of the pair.
+        let content = [b"a", b"b"][runs.get() / 2 % 2];
+        from_fn(move |ex| hello(ex, content))
+    };
+    let sim = Sim::new(handler).faults(Faults::NONE);
+    let failures: Vec<_> = (1..200)
+        .filter_map(|n| sim.try_seed(64 * n).err())
+        .collect();
+    assert!(
+        failures.iter().any(|failure| failure.check == "same"),
+        "{failures:?}"
+    );
+}
+
+#[test]
+fn a_handler_that_works_without_end_is_caught() {
+    struct Busy(u32);
+    impl Handler for Busy {
+        fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+            self.0 = 0;
+            self.resume(ex, Event::End)
+        }
+        fn resume(&mut self, ex: &mut Exchange<'_>, _: Event<'_>) -> Next {
+            self.0 += 1;
+            if self.0 == 2000 {
+                return hello(ex, b"");
+            }
+            Next::Open(Path::default())
+        }
+    }
+    assert_eq!(caught(|_| Busy(0)), "work");
+}
+
+#[test]
+fn a_handler_that_fills_the_memory_is_caught() {
+    assert_eq!(
+        caught(|_| from_fn(|ex| hello(ex, &[b'x'; 1 << 20]))),
+        "memory"
+    );
+}
+
+#[test]
+fn a_check_of_ones_own_is_made() {
+    let sim = Sim::new(|_| from_fn(|ex| hello(ex, b"hello"))).check("own", |said| {
+        let replies = said.replies()?;
+        match replies.iter().any(|reply| *reply.body == *b"hello") {
+            true => Err("it says hello".into()),
+            false => Ok(()),
+        }
+    });
+    let failure = (1..100).find_map(|seed| sim.try_seed(seed).err());
+    let failure = failure.expect("it says hello");
+    assert_eq!(failure.check, "own");
+    let text = failure.to_string();
+    assert!(
+        text.contains("the check `own` failed: it says hello"),
+        "{text}"
+    );
+    assert!(text.ends_with(&format!("SEED={}", failure.seed)), "{text}");
+}
+
+/// A conversation in which all went well, to be tampered with.
+fn good() -> Conversation {
+    static GOOD: OnceLock<Conversation> = OnceLock::new();
+    GOOD.get_or_init(find_good).clone()
+}
+
+fn find_good() -> Conversation {
+    let sim = Sim::standard().faults(Faults::NONE);
+    let mut all = (1..10_000).flat_map(|seed| sim.play(seed, false).conversations);
+    let good = all.find(|said| {
+        let ok = |replies: &[_]| replies.len() == 2 && said.requests.len() == 2;
+        let file =
+            |answer: &Answer| matches!(answer, Answer::File { seen, .. } if !seen.is_empty());
+        !said.mishaps.any()
+            && said.sent.is_some()
+            && said.handler % 16 < 6
+            && said.asked.iter().any(|asked| file(&asked.answer))
+            && said.replies().is_ok_and(|replies| {
+                ok(&replies) && replies.iter().all(|reply| reply.status == 200)
+            })
+    });
+    good.expect("there are many")
+}
+
+/// Which checks fire at a good conversation after that.
+fn fires(tamper: impl Fn(&mut Conversation)) -> Vec<&'static str> {
+    let mut said = good();
+    tamper(&mut said);
+    let failed = CHECKS.iter().filter(|(_, check)| check(&said).is_err());
+    failed.map(|(name, _)| *name).collect()
+}
+
+#[test]
+fn what_cannot_happen_would_be_caught() {
+    assert_eq!(fires(|_| {}), [""; 0]);
+    assert_eq!(fires(|said| said.counts.closed = false), ["end"]);
+    assert_eq!(fires(|said| said.counts.endless = 1), ["deadlines"]);
+    assert_eq!(fires(|said| said.counts.overdue = 1), ["deadlines"]);
+    assert_eq!(fires(|said| said.counts.held = 1), ["handles"]);
+    assert_eq!(fires(|said| said.counts.lingered = 1), ["handles"]);
+    assert_eq!(fires(|said| said.counts.after_failure = 1), ["link"]);
+    assert_eq!(fires(|said| said.counts.starved = 1), ["waits"]);
+    assert_eq!(fires(|said| said.counts.after_finish = 2), ["finish"]);
+    assert_eq!(fires(|said| said.config.limits.requests = 1), ["requests"]);
+    assert_eq!(fires(|said| said.counts.steps += 1_000_000), ["work"]);
+    assert_eq!(fires(|said| said.counts.allocated = 1 << 24), ["memory"]);
+    assert_eq!(
+        fires(|said| said.sent.iter_mut().for_each(|sent| sent.reverse())),
+        ["requests"]
+    );
+}
+
+#[test]
+fn a_reply_that_is_lost_cut_or_doubled_would_be_caught() {
+    let cut = |said: &mut Conversation| _ = said.output.pop();
+    let lost = |said: &mut Conversation| {
+        let second = said.output.windows(5).rposition(|five| five == b"HTTP/");
+        said.output.truncate(second.expect("there are two"));
+    };
+    assert!(fires(cut).contains(&"twin"));
+    assert_eq!(fires(lost), ["twin"]);
+    let doubled = fires(|said| said.output.extend_from_within(..));
+    assert!(
+        doubled.contains(&"replies") && doubled.contains(&"log"),
+        "{doubled:?}"
+    );
+    let changed = fires(|said| *said.output.last_mut().expect("there is some") ^= 1);
+    assert_eq!(changed, ["twin"]);
+    // What happened explains that much.
+    let reset = |said: &mut Conversation| {
+        cut(said);
+        said.mishaps.reset = true;
+    };
+    assert_eq!(fires(reset), [""; 0]);
+}
+
+#[test]
+fn a_connection_that_closes_without_a_word_would_be_caught() {
+    let shut = |said: &mut Conversation| {
+        said.config.protocol = Protocol::Http11;
+        said.counts.shutdown = true;
+        (said.input, said.sent) = (Vec::new(), None);
+        said.twin = None;
+        let at = said
+            .output
+            .windows(11)
+            .rposition(|part| part == b"Connection:");
+        if let Some(at) = at {
+            said.output[at..][..10].copy_from_slice(b"Whatsoever");
+        }
+    };
+    assert_eq!(fires(shut), ["close"]);
+}
+
+#[test]
+fn a_log_that_says_something_else_would_be_caught() {
+    assert!(fires(|said| said.log = said.log.replace("\" 200 -", "\" 304 -")).contains(&"log"));
+    assert!(fires(|said| said.log.clear()).contains(&"log"));
+}
+
+fn one(output: &str, request: &str) -> Result<(u16, End, usize), String> {
+    let line = Logged {
+        line: request,
+        status: 200,
+    };
+    let replies = read(output.as_bytes(), &[line])?;
+    let reply = &replies[0];
+    Ok((reply.status, reply.end, reply.body.len()))
+}
+
+#[test]
+fn the_reader_knows_a_whole_reply() {
+    let get = |output: &str| one(output, "GET / HTTP/1.1");
+    let head = "HTTP/1.1 200 OK\r\nServer: x\r\n";
+    let with = |rest: &str| get(&format!("{head}{rest}"));
+    assert_eq!(
+        with("Content-Length: 2\r\n\r\nhi"),
+        Ok((200, End::Whole, 2))
+    );
+    assert_eq!(with("Content-Length: 3\r\n\r\nhi"), Ok((200, End::Cut, 2)));
+    assert_eq!(with("\r\nhi"), Ok((200, End::Close, 2)));
+    assert_eq!(with(""), Ok((0, End::Cut, 0)));
+    let chunked = |rest: &str| with(&format!("Transfer-Encoding: chunked\r\n\r\n{rest}"));
+    assert_eq!(chunked("2\r\nhi\r\n0\r\n\r\n"), Ok((200, End::Whole, 2)));
+    assert_eq!(
+        chunked("2\r\nhi\r\n0\r\n"),
+        Ok((200, End::Whole, 2)).map(|(s, _, n)| (s, End::Cut, n))
+    );
+    assert_eq!(chunked("2\r\nhi\r\n"), Ok((200, End::Cut, 2)));
+    assert_eq!(
+        get("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"),
+        Ok((204, End::Whole, 0))
+    );
+    let head_only = one(
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+        "HEAD / HTTP/1.1",
+    );
+    assert_eq!(head_only, Ok((200, End::Whole, 0)));
+    assert_eq!(one("hi", "GET /"), Ok((0, End::Close, 2)));
+}
+
+#[test]
+fn the_reader_refuses_what_is_no_reply() {
+    for bad in [
+        "HTTP/2.0 200 OK\r\n\r\n",
+        "HTTP/1.1 20 OK\r\n\r\n",
+        "HTTP/1.1 200 O\x07K\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno field\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+        "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\nx",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxxx\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX",
+        "HTTP/1.1 204 No Content\r\n\r\nx\r\n\r\n",
+    ] {
+        assert!(one(bad, "GET / HTTP/1.1").is_err(), "{bad:?}");
+    }
+}
