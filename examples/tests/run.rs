@@ -211,3 +211,21 @@ fn parser_takes_a_request_apart() {
         (false, "the head is not complete\n".into())
     );
 }
+
+#[test]
+fn replay_wants_the_same_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("transcript.txt");
+    let transcript = sanserve_conformance::sim::Sim::standard()
+        .play(1, true)
+        .transcript;
+    let replay = |text: &str| {
+        std::fs::write(&path, text).expect("a file of ours");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));
+        command.arg(&path).output().expect("the example runs")
+    };
+    let same = replay(&transcript);
+    assert!(same.status.success() && same.stdout.ends_with(b" steps, all the same\n"));
+    let other = replay(&transcript.replace("\tread ", "\tread 1"));
+    assert!(!other.status.success() && !other.stderr.is_empty());
+}
