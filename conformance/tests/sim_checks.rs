@@ -174,6 +174,7 @@ fn what_cannot_happen_would_be_caught() {
     assert_eq!(fires(|said| said.counts.starved = 1), ["waits"]);
     assert_eq!(fires(|said| said.counts.after_finish = 2), ["finish"]);
     assert_eq!(fires(|said| said.config.limits.requests = 1), ["requests"]);
+    assert_eq!(fires(|said| said.counts.content = 1 << 40), ["requests"]);
     assert_eq!(fires(|said| said.counts.steps += 1_000_000), ["work"]);
     assert_eq!(fires(|said| said.counts.allocated = 1 << 24), ["memory"]);
     assert_eq!(

@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     match Sim::standard().try_run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            eprintln!("{failure}\nmake sim SEED={}", failure.seed);
             ExitCode::FAILURE
         }
     }

@@ -80,7 +80,9 @@ fn paths(said: &Conversation) -> Result<(), String> {
 /// every byte of it escaped, and so may the log.
 fn memory(said: &Conversation) -> Result<(), String> {
     let limits = said.config.limits;
-    let most = 16 * limits.request_line.min(said.input.len())
+    let lines = said.input.split(|&byte| byte == b'\n');
+    let longest = lines.map(<[u8]>::len).max().unwrap_or(0);
+    let most = 16 * limits.request_line.min(longest)
         + 4 * (limits.fields.min(said.input.len()) + limits.outbox)
         + 32 * 1024;
     let allocated = said.counts.allocated;
@@ -116,9 +118,13 @@ fn waits(said: &Conversation) -> Result<(), String> {
     })
 }
 
-/// The handler is told of the requests that were sent, in their order, and of no others; nor of more
-/// than the limit.
+/// The handler is told of the requests that were sent, in their order, and of no others; nor of more,
+/// or of more content, than the limits let through.
 fn requests(said: &Conversation) -> Result<(), String> {
+    let (content, most) = (said.counts.content, said.config.limits.content);
+    hold(content <= most, || {
+        format!("{content} bytes of content; {most} are the limit")
+    })?;
     let (told, most) = (said.requests.len(), said.config.limits.requests);
     hold(told as u64 <= u64::from(most), || {
         format!("{told} requests; {most} are the limit")

@@ -114,6 +114,8 @@ pub struct Counts {
     /// Times when the peer was waited for although it had sent whole requests, of which one or more had
     /// no whole reply.
     pub starved: u64,
+    /// The most content of one request that the handler was told.
+    pub content: u64,
     /// Whether the peer was told that nothing more comes.
     pub shutdown: bool,
     /// Whether it came to its end.

@@ -21,6 +21,9 @@ impl Requests {
             lines: Some(Vec::new()),
             ..Requests::default()
         };
+        if random.one_in(200) {
+            return requests.burst(random, targets);
+        }
         let many = if random.one_in(100) { 40 } else { 4 };
         for _ in 0..random.below(many) + 1 {
             if !requests.add(random, targets) {
@@ -36,6 +39,18 @@ impl Requests {
             _ => {}
         }
         requests
+    }
+
+    /// Many small requests at once.
+    fn burst(mut self, random: &mut Random, targets: &[&str]) -> Requests {
+        let line = [b"GET ", random.pick(targets).as_bytes(), b" HTTP/1.1"].concat();
+        for _ in 0..100 + random.below(900) {
+            self.line(&line);
+            self.line(b"");
+            self.ends.push(self.bytes.len());
+        }
+        self.lines = Some(vec![line; self.ends.len()]);
+        self
     }
 
     /// Adds one; false if nothing can follow it.

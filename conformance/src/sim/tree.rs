@@ -39,6 +39,9 @@ pub const TARGETS: &[&str] = &[
     "/a.txt",
     "/b.html",
     "/big.bin",
+    "/big.bin",
+    "/big.bin?again",
+    "/sub/x.css",
     "/c%20d.txt?x=1",
     "/sub",
     "/sub/",
@@ -75,28 +78,28 @@ impl Tree {
             nodes: RefCell::new(Vec::new()),
         };
         for name in ["", "cgi-bin", "sub", "sub/deep"] {
-            tree.put(name, Node::Directory);
+            tree.put(name.as_bytes(), Node::Directory);
         }
         for (name, play) in Play::ALL {
-            tree.put(name, Node::Program(*play));
+            tree.put(name.as_bytes(), Node::Program(*play));
         }
-        tree.put("closed", Node::Fault(FsError::Forbidden));
+        tree.put(b"closed", Node::Fault(FsError::Forbidden));
         for name in FILES {
             if !random.one_in(5) {
-                let len = len(random);
-                tree.put(name, file(random, len));
+                let len = len(random) + if *name == "big.bin" { 600 } else { 0 };
+                tree.put(name.as_bytes(), file(random, len));
             }
         }
         tree
     }
 
-    /// Changes something.
+    /// Changes something: a file that is open, if there is one, or any other.
     pub fn change(&self, random: &mut Random) {
-        let name = random.pick(FILES);
-        let at = self.find(name.as_bytes());
-        let Ok(at) = at else {
+        let name = self.open_name().filter(|_| !random.one_in(3));
+        let name = name.unwrap_or_else(|| random.pick(FILES).into());
+        let Ok(at) = self.find(&name) else {
             let len = len(random);
-            return self.put(name, file(random, len));
+            return self.put(&name, file(random, len));
         };
         let mut nodes = self.nodes.borrow_mut();
         let Node::File(bytes, _) = &nodes[at].1 else {
@@ -119,15 +122,23 @@ impl Tree {
         }
     }
 
+    /// The name of a file that someone holds open.
+    fn open_name(&self) -> Option<Vec<u8>> {
+        let nodes = self.nodes.borrow();
+        let open =
+            |node: &Node| matches!(node, Node::File(bytes, _) if Rc::strong_count(bytes) > 1);
+        let found = nodes.iter().find(|(_, node)| open(node));
+        found.map(|(name, _)| name.clone())
+    }
+
     fn find(&self, path: &[u8]) -> Result<usize, usize> {
         let nodes = self.nodes.borrow();
         nodes.binary_search_by(|(name, _)| name.as_slice().cmp(path))
     }
 
-    fn put(&self, name: &str, node: Node) {
-        let at = self.find(name.as_bytes()).unwrap_or_else(|at| at);
-        let mut nodes = self.nodes.borrow_mut();
-        nodes.insert(at, (name.into(), node));
+    fn put(&self, name: &[u8], node: Node) {
+        let at = self.find(name).unwrap_or_else(|at| at);
+        self.nodes.borrow_mut().insert(at, (name.into(), node));
     }
 }
 
@@ -136,15 +147,15 @@ fn file(random: &mut Random, len: usize) -> Node {
     let key = random.number() as usize;
     let byte = |at: usize| (at.wrapping_mul(31) + at / 256 + key) as u8;
     let bytes = (0..len).map(byte).collect();
-    Node::File(Rc::new(RefCell::new(bytes)), key.is_multiple_of(2))
+    Node::File(Rc::new(RefCell::new(bytes)), !key.is_multiple_of(3))
 }
 
 fn len(random: &mut Random) -> usize {
     match random.below(256) {
         0 => 70_000 + random.below(70_000),
-        1..20 => 2000 + random.below(4000),
-        20..100 => 300 + random.below(700),
-        100..120 => 0,
+        1..40 => 1000 + random.below(4000),
+        40..120 => 300 + random.below(700),
+        120..140 => 0,
         _ => random.below(100),
     }
 }

@@ -1,0 +1,173 @@
+//! How the files and programs of a world answer: in part, late, badly, and with a mark on them.
+
+use sanserve_core::{Ask, FileSystem, FsError, Got, Opened};
+
+use super::conversation::{Answer, Asked};
+use super::hands::{Hands, Later};
+use super::held::Held;
+
+impl Hands<'_> {
+    pub(super) fn copy<S: FileSystem>(
+        &mut self,
+        file: &mut Held<S::File>,
+        at: u64,
+        len: u64,
+        fs: &S,
+    ) -> Later<S::File> {
+        let len = usize::try_from(len).map_or(COPY_MAX, |len| len.min(COPY_MAX));
+        let n = match self.takes(len) {
+            Ok(n) => n,
+            Err(later) => return later,
+        };
+        let from = self.said.output.len();
+        self.said.output.resize(from + n, 0);
+        let got = fs.fill(&mut file.file, at, &mut self.said.output[from..]);
+        let Got::Bytes(n) = got else {
+            self.said.output.truncate(from);
+            return self.fail();
+        };
+        self.said.output.truncate(from + n);
+        let bytes = self.said.output[from..].to_vec();
+        self.see(file.answer, at, &bytes);
+        self.soon(n)
+    }
+
+    pub(super) fn fill<S: FileSystem>(
+        &mut self,
+        file: &mut Held<S::File>,
+        at: u64,
+        into: &mut [u8],
+        fs: &S,
+    ) -> Later<S::File> {
+        if let Some(later) = self.nothing() {
+            return later;
+        }
+        let n = self.weather.part(into.len());
+        match fs.fill(&mut file.file, at, &mut into[..n]) {
+            Got::Bytes(_) | Got::Failed if self.weather.roll(|faults| faults.broken) => {
+                self.said.mishaps.broken = true;
+                (self.now, Got::Failed)
+            }
+            Got::Bytes(n) => {
+                self.see(file.answer, at, &into[..n]);
+                self.write_down(&into[..n]);
+                self.soon(n)
+            }
+            Got::Note(note) => {
+                self.said.counts.notes += 1;
+                (self.now, Got::Note(note))
+            }
+            Got::Nothing => (self.by, Got::Nothing),
+            _ => {
+                self.said.mishaps.broken = true;
+                (self.now, Got::Failed)
+            }
+        }
+    }
+
+    /// Notes what was read of a file or a program.
+    fn see(&mut self, answer: usize, at: u64, bytes: &[u8]) {
+        match &mut self.said.asked[answer].answer {
+            Answer::File { meta, seen, .. } => {
+                if bytes.is_empty() && at < meta.len {
+                    self.said.mishaps.broken = true;
+                }
+                let at = usize::try_from(at).expect("what was read fits into memory");
+                let end = at + bytes.len();
+                if seen.len() < end {
+                    seen.resize(end, 0);
+                }
+                seen[at..end].copy_from_slice(bytes);
+            }
+            Answer::Program { seen } => seen.extend_from_slice(bytes),
+            _ => unreachable!("nothing else can be read"),
+        }
+    }
+
+    pub(super) fn give<S: FileSystem>(
+        &mut self,
+        file: &mut Held<S::File>,
+        from: &[u8],
+        fs: &S,
+    ) -> Later<S::File> {
+        if let Some(later) = self.nothing() {
+            return later;
+        }
+        let n = self.weather.part(from.len());
+        match fs.give(&mut file.file, &from[..n]) {
+            Got::Bytes(taken) if !self.weather.roll(|faults| faults.broken) => {
+                // None means that it wants no more: what was lent is dropped.
+                let (at, _) = self.soon::<()>(if taken == 0 { from.len() } else { taken });
+                (at, Got::Bytes(taken))
+            }
+            _ => {
+                self.said.mishaps.broken = true;
+                (self.now, Got::Failed)
+            }
+        }
+    }
+
+    pub(super) fn answer<S: FileSystem>(&mut self, ask: &Ask, fs: &S) -> Later<S::File> {
+        if let Some(later) = self.nothing() {
+            return later;
+        }
+        let mut got = fs.answer(ask);
+        if self.weather.roll(|faults| faults.refuse) {
+            let error = self.weather.random.pick(&[
+                FsError::NotFound,
+                FsError::Forbidden,
+                FsError::NotPlain,
+                FsError::Broken,
+                FsError::Unsupported,
+            ]);
+            got = match ask {
+                Ask::List(_) => Got::Listed(Err(error)),
+                _ => Got::Opened(Err(error)),
+            };
+        }
+        let number = self.said.asked.len();
+        let (answer, got) = self.mark(got, number);
+        let ask = ask.clone();
+        self.said.asked.push(Asked { ask, answer });
+        (self.weather.soon(self.now, self.by), got)
+    }
+
+    /// Puts a mark on what was opened.
+    fn mark<F>(&self, got: Got<F>, number: usize) -> (Answer, Got<Held<F>>) {
+        match got {
+            Got::Opened(Ok(Opened::File {
+                file,
+                meta,
+                sendable,
+            })) => {
+                let answer = Answer::File {
+                    meta,
+                    sendable,
+                    seen: Vec::new(),
+                };
+                let file = self.tally.hold(file, number);
+                let opened = Opened::File {
+                    file,
+                    meta,
+                    sendable,
+                };
+                (answer, Got::Opened(Ok(opened)))
+            }
+            Got::Opened(Ok(Opened::Program(file))) => {
+                let file = self.tally.hold(file, number);
+                let answer = Answer::Program { seen: Vec::new() };
+                (answer, Got::Opened(Ok(Opened::Program(file))))
+            }
+            Got::Opened(Ok(Opened::Directory)) => {
+                (Answer::Directory, Got::Opened(Ok(Opened::Directory)))
+            }
+            Got::Opened(Err(error)) => (Answer::Failed(error), Got::Opened(Err(error))),
+            Got::Listed(Ok(entries)) => (Answer::Listed(entries.clone()), Got::Listed(Ok(entries))),
+            Got::Listed(Err(error)) => (Answer::Failed(error), Got::Listed(Err(error))),
+            _ => panic!("a file system answered a question by something else"),
+        }
+    }
+}
+
+/// The most that is sent of a file at once.
+const COPY_MAX: usize = 1 << 20;
