@@ -119,13 +119,14 @@ fn read_got(text: &str) -> Option<Got<()>> {
             Got::Listed(Ok(entries.map(read_entry).collect::<Option<_>>()?))
         }
         "file" => {
-            let [len, modified, executable, sendable] =
+            let [len, modified, version, executable, sendable] =
                 rest.split(' ').collect::<Vec<_>>().try_into().ok()?;
             Got::Opened(Ok(Opened::File {
                 file: (),
                 meta: Meta {
                     len: len.parse().ok()?,
                     modified: modified.parse().ok(),
+                    version: version.parse().ok(),
                     executable: executable == "x",
                 },
                 sendable: sendable == "s",

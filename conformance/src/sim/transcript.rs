@@ -103,9 +103,10 @@ fn answer<F>(got: &Got<F>) -> String {
         Got::Note(note) => format!("note {}", show(note.as_bytes())),
         Got::Opened(Ok(Opened::File { meta, sendable, .. })) => {
             let modified = meta.modified.map_or("-".into(), |unix| unix.to_string());
+            let version = meta.version.map_or("-".into(), |version| version.to_string());
             let flag = |set: bool, name| if set { name } else { "-" };
             format!(
-                "file {} {modified} {} {}",
+                "file {} {modified} {version} {} {}",
                 meta.len,
                 flag(meta.executable, "x"),
                 flag(*sendable, "s")

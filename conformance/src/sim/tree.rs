@@ -175,6 +175,7 @@ impl FileSystem for Tree {
         let meta = Meta {
             len: bytes.borrow().len() as u64,
             modified: Some(1_600_000_000),
+            version: None,
             executable,
         };
         Ok(Opened::File {
