@@ -7,44 +7,79 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sanserve::{Stopper, ThreadingHTTPServer};
+use sanserve::{ThreadingHTTPServer, tokio::HTTPServer};
 use sanserve_core::{Cgi, Config, Patience, Protocol};
+use tokio::runtime::Runtime;
 
 use self::stage::{LONG, Stage};
 
 mod stage;
 
-/// Stops a server, however the talk with it ends.
-struct Stop(Stopper, Duration);
+/// Serves a stage while somebody talks with it, waits for the end of all connections, and for
+/// that of all scripts, and returns what was logged.
+type Serve = fn(&Stage, Patience, &dyn Fn(SocketAddr)) -> String;
 
-impl Drop for Stop {
+/// With a thread and with a task for each connection.
+const BOTH: [Serve; 2] = [serve_by_threads, serve_by_tasks];
+
+/// Stops a server, however the talk with it ends.
+struct Stop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for Stop<F> {
     fn drop(&mut self) {
-        self.0.shutdown(self.1);
+        self.0();
     }
 }
 
-/// Serves a stage while somebody talks with it, waits for the end of all connections, and for
-/// that of all scripts, and returns what was logged.
-fn serve(stage: &Stage, patience: Patience, talk: impl FnOnce(SocketAddr)) -> String {
+fn serve_by_threads(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)) -> String {
     let log = Arc::new(Mutex::new(String::new()));
     let lines = Arc::clone(&log);
     let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let server = server.log(move |text| lines.lock().unwrap().push_str(text));
     let (address, stopper) = (server.server_address(), server.stopper());
-    let config = Config {
-        protocol: Protocol::Http11,
-        patience,
-        ..Config::default()
-    };
     let disk = stage.disk();
     thread::scope(|scope| {
-        scope.spawn(|| server.serve_forever(&disk, config, || Cgi::new("localhost", 8000)));
-        let _stop = Stop(stopper, LONG);
+        scope.spawn(|| server.serve_forever(&disk, config(patience), cgi));
+        let _stop = Stop(|| stopper.shutdown(LONG));
         talk(address);
     });
     drop(disk);
     stage.assert_clean();
     Arc::into_inner(log).unwrap().into_inner().unwrap()
+}
+
+fn serve_by_tasks(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)) -> String {
+    let log = Arc::new(Mutex::new(String::new()));
+    let lines = Arc::clone(&log);
+    let runtime = Runtime::new().unwrap();
+    let (address, serving) = {
+        let _inside = runtime.enter();
+        let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let server = server.log(move |text| lines.lock().unwrap().push_str(text));
+        let (address, stopper) = (server.server_address(), server.stopper());
+        let disk = Arc::new(stage.disk());
+        let serving = runtime.spawn(server.serve_forever(disk, config(patience), cgi));
+        let _stop = Stop(|| stopper.shutdown(LONG));
+        talk(address);
+        (address, serving)
+    };
+    runtime.block_on(serving).unwrap();
+    assert!(TcpStream::connect(address).is_err());
+    drop(runtime);
+    stage.assert_clean();
+    Arc::into_inner(log).unwrap().into_inner().unwrap()
+}
+
+fn cgi() -> Cgi {
+    Cgi::new("localhost", 8000)
+}
+
+fn config(patience: Patience) -> Config {
+    Config {
+        protocol: Protocol::Http11,
+        patience,
+        ..Config::default()
+    }
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -92,14 +127,16 @@ fn what_is_posted_comes_back() {
     let content: Vec<u8> = (0..10 * 1024 * 1024_u32)
         .map(|n| (n ^ n >> 9) as u8)
         .collect();
-    let log = serve(&stage, Patience::default(), |address| {
-        let len = content.len();
-        let request = format!("POST /cgi-bin/a HTTP/1.0\r\nContent-Length: {len}\r\n\r\n");
-        let reply = rest(&ask(address, &request, &content));
-        assert!(reply.starts_with(b"HTTP/1.1 200 "));
-        assert!(reply.ends_with(&content));
-    });
-    assert!(log.contains("] 10485760\n"), "{log}");
+    for serve in BOTH {
+        let log = serve(&stage, Patience::default(), &|address| {
+            let len = content.len();
+            let request = format!("POST /cgi-bin/a HTTP/1.0\r\nContent-Length: {len}\r\n\r\n");
+            let reply = rest(&ask(address, &request, &content));
+            assert!(reply.starts_with(b"HTTP/1.1 200 "));
+            assert!(reply.ends_with(&content));
+        });
+        assert!(log.contains("] 10485760\n"), "{log}");
+    }
 }
 
 #[test]
@@ -108,23 +145,25 @@ fn one_connection_runs_one_after_the_other() {
         "a",
         "echo Content-Type: x/y; echo; echo \"<$QUERY_STRING>\"; cat",
     );
-    serve(&stage, Patience::default(), |address| {
-        let request = "GET /cgi-bin/a?one HTTP/1.1\r\nHost: h\r\n\r\n\
+    for serve in BOTH {
+        serve(&stage, Patience::default(), &|address| {
+            let request = "GET /cgi-bin/a?one HTTP/1.1\r\nHost: h\r\n\r\n\
             POST /cgi-bin/a?two HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
             5\r\nhello\r\n0\r\n\r\n\
             GET /cgi-bin/a?three HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-        let reply = text(&ask(address, request, b""));
-        assert_eq!(reply.matches("HTTP/1.1 200 ").count(), 3, "{reply}");
-        let at = |what| {
-            reply
-                .find(what)
-                .unwrap_or_else(|| panic!("no {what} in {reply}"))
-        };
-        assert!(
-            at("<one>") < at("<two>") && at("hello") < at("<three>"),
-            "{reply}"
-        );
-    });
+            let reply = text(&ask(address, request, b""));
+            assert_eq!(reply.matches("HTTP/1.1 200 ").count(), 3, "{reply}");
+            let at = |what| {
+                reply
+                    .find(what)
+                    .unwrap_or_else(|| panic!("no {what} in {reply}"))
+            };
+            assert!(
+                at("<one>") < at("<two>") && at("hello") < at("<three>"),
+                "{reply}"
+            );
+        });
+    }
 }
 
 #[test]
@@ -133,27 +172,29 @@ fn what_goes_wrong_stands_in_the_log() {
         .script("a", "echo oops >&2; echo Content-Type: x/y; echo; exit 3")
         .script("b", "kill -9 $$");
     stage.write("c", "#!/nowhere\n", 0o755);
-    let log = serve(&stage, Patience::default(), |address| {
-        let get = |name| {
-            text(&ask(
-                address,
-                &format!("GET /cgi-bin/{name} HTTP/1.0\r\n\r\n"),
-                b"",
-            ))
-        };
-        assert!(get("a").starts_with("HTTP/1.1 200 "));
-        assert!(get("b").starts_with("HTTP/1.1 500 "));
-        assert!(get("c").starts_with("HTTP/1.1 500 "));
-    });
-    // The first of it is said before the reply begins.
-    assert!(
-        log.find("] oops\n") < log.find("\"GET /cgi-bin/a "),
-        "{log}"
-    );
-    for line in ["oops", "CGI script exit code 3", "CGI script exit code -9"] {
-        assert!(log.contains(&format!("] {line}\n")), "{log}");
+    for serve in BOTH {
+        let log = serve(&stage, Patience::default(), &|address| {
+            let get = |name| {
+                text(&ask(
+                    address,
+                    &format!("GET /cgi-bin/{name} HTTP/1.0\r\n\r\n"),
+                    b"",
+                ))
+            };
+            assert!(get("a").starts_with("HTTP/1.1 200 "));
+            assert!(get("b").starts_with("HTTP/1.1 500 "));
+            assert!(get("c").starts_with("HTTP/1.1 500 "));
+        });
+        // The first of it is said before the reply begins.
+        assert!(
+            log.find("] oops\n") < log.find("\"GET /cgi-bin/a "),
+            "{log}"
+        );
+        for line in ["oops", "CGI script exit code 3", "CGI script exit code -9"] {
+            assert!(log.contains(&format!("] {line}\n")), "{log}");
+        }
+        assert!(log.contains("] CGI script cannot be run: "), "{log}");
     }
-    assert!(log.contains("] CGI script cannot be run: "), "{log}");
 }
 
 #[test]
@@ -162,27 +203,29 @@ fn a_script_that_keeps_silent_is_given_up() {
         "stuck",
         "trap '' TERM; echo Content-Type: x/y; echo; echo begin; sleep 1000",
     );
-    let log = serve(&stage, hasty(), |address| {
-        let start = Instant::now();
-        let reply = text(&ask(
-            address,
-            "GET /cgi-bin/mute HTTP/1.1\r\nHost: h\r\n\r\n",
-            b"",
-        ));
-        assert!(reply.starts_with("HTTP/1.1 504 "), "{reply}");
-        let reply = text(&ask(
-            address,
-            "GET /cgi-bin/stuck HTTP/1.1\r\nHost: h\r\n\r\n",
-            b"",
-        ));
-        assert!(reply.contains("begin\n"), "{reply}");
-        assert!(
-            !reply.ends_with("0\r\n\r\n"),
-            "it is no whole reply: {reply}"
-        );
-        assert!(start.elapsed() < LONG / 2);
-    });
-    assert_eq!(log.matches("takes too long").count(), 2, "{log}");
+    for serve in BOTH {
+        let log = serve(&stage, hasty(), &|address| {
+            let start = Instant::now();
+            let reply = text(&ask(
+                address,
+                "GET /cgi-bin/mute HTTP/1.1\r\nHost: h\r\n\r\n",
+                b"",
+            ));
+            assert!(reply.starts_with("HTTP/1.1 504 "), "{reply}");
+            let reply = text(&ask(
+                address,
+                "GET /cgi-bin/stuck HTTP/1.1\r\nHost: h\r\n\r\n",
+                b"",
+            ));
+            assert!(reply.contains("begin\n"), "{reply}");
+            assert!(
+                !reply.ends_with("0\r\n\r\n"),
+                "it is no whole reply: {reply}"
+            );
+            assert!(start.elapsed() < LONG / 2);
+        });
+        assert_eq!(log.matches("takes too long").count(), 2, "{log}");
+    }
 }
 
 #[test]
@@ -191,49 +234,56 @@ fn a_script_ends_when_its_client_is_gone() {
         "a",
         "echo Content-Type: x/y; echo; while :; do echo more; done",
     );
-    let start = Instant::now();
-    serve(&stage, Patience::default(), |address| {
-        let mut socket = ask(address, "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\n\r\n", b"");
-        socket.read_exact(&mut [0; 1000]).unwrap();
-        socket.shutdown(Shutdown::Both).unwrap();
-    });
-    assert!(start.elapsed() < LONG / 2, "it took {:?}", start.elapsed());
+    for serve in BOTH {
+        let start = Instant::now();
+        serve(&stage, Patience::default(), &|address| {
+            let mut socket = ask(address, "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\n\r\n", b"");
+            socket.read_exact(&mut [0; 1000]).unwrap();
+            socket.shutdown(Shutdown::Both).unwrap();
+        });
+        assert!(start.elapsed() < LONG / 2, "it took {:?}", start.elapsed());
+    }
 }
 
 #[test]
 fn many_at_a_time_leave_nothing_behind() {
     let body = "echo Content-Type: x/y; echo; sleep 1000 & echo $CONTENT_LENGTH; cat";
     let stage = Stage::new().script("a", body);
-    serve(&stage, Patience::default(), |address| {
-        let sockets: Vec<_> = (0..50)
-            .map(|n| {
-                let request = format!("POST /cgi-bin/a HTTP/1.0\r\nContent-Length: {n}\r\n\r\n");
-                ask(address, &request, &vec![b'x'; n])
-            })
-            .collect();
-        for (n, socket) in sockets.iter().enumerate() {
-            let length = if n == 0 { String::new() } else { n.to_string() };
-            let reply = text(socket);
-            assert!(
-                reply.ends_with(&format!("\r\n\r\n{length}\n{}", "x".repeat(n))),
-                "{reply}"
-            );
-        }
-    });
+    for serve in BOTH {
+        serve(&stage, Patience::default(), &|address| {
+            let sockets: Vec<_> = (0..50)
+                .map(|n| {
+                    let request =
+                        format!("POST /cgi-bin/a HTTP/1.0\r\nContent-Length: {n}\r\n\r\n");
+                    ask(address, &request, &vec![b'x'; n])
+                })
+                .collect();
+            for (n, socket) in sockets.iter().enumerate() {
+                let length = if n == 0 { String::new() } else { n.to_string() };
+                let reply = text(socket);
+                assert!(
+                    reply.ends_with(&format!("\r\n\r\n{length}\n{}", "x".repeat(n))),
+                    "{reply}"
+                );
+            }
+        });
+    }
 }
 
 #[test]
 fn a_script_that_only_complains_is_given_up() {
     let stage = Stage::new().script("a", "while :; do echo more; done >&2");
-    let start = Instant::now();
-    let log = serve(&stage, hasty(), |address| {
-        let reply = text(&ask(
-            address,
-            "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\n\r\n",
-            b"",
-        ));
-        assert!(reply.starts_with("HTTP/1.1 504 "), "{reply}");
-    });
-    assert!(start.elapsed() < LONG / 2, "it took {:?}", start.elapsed());
-    assert!(log.len() < 500_000, "{} bytes", log.len());
+    for serve in BOTH {
+        let start = Instant::now();
+        let log = serve(&stage, hasty(), &|address| {
+            let reply = text(&ask(
+                address,
+                "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\n\r\n",
+                b"",
+            ));
+            assert!(reply.starts_with("HTTP/1.1 504 "), "{reply}");
+        });
+        assert!(start.elapsed() < LONG / 2, "it took {:?}", start.elapsed());
+        assert!(log.len() < 500_000, "{} bytes", log.len());
+    }
 }

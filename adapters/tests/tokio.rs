@@ -1,0 +1,341 @@
+//! The server of tasks: what keeps it from serving, and what must not.
+
+mod peer;
+mod task;
+
+use std::fs;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
+use sanserve::{Disk, NoFiles, Open, tokio::Link, tokio::serve};
+use sanserve_core::{Ask, Config, Entry, Event, Exchange, FileSystem, Files, FsError, Got};
+use sanserve_core::{Handler, Next, Opened, Path, Patience, from_fn};
+use task::{Running, config};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::sync::watch;
+
+#[test]
+fn files_are_served_on_kept_and_on_new_connections() {
+    let running = Running::files(config());
+    let socket = connect(running.address);
+    (0..3).for_each(|_| hello(&socket));
+    assert!(get(running.address, "/a.txt").ends_with("\r\n\r\nhello\n"));
+    ask(&socket, "/big");
+    assert!(head(&socket).contains(&format!("Content-Length: {BIG}\r\n")));
+    let address = running.address;
+    let reader = thread::spawn(move || rest(&socket).unwrap());
+    assert!(get(address, "/nope").starts_with("HTTP/1.1 404 "));
+    running.stop(LONG);
+    assert_eq!(reader.join().unwrap(), BIG);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_the_system_has_in_memory_needs_no_thread() {
+    let running = Running::files(config());
+    let large = "x".repeat(10 << 20);
+    fs::write(running.site.path().join("large"), &large).unwrap();
+    let ask_for_all = || {
+        assert!(get(running.address, "/a.txt").ends_with("\r\n\r\nhello\n"));
+        assert!(get(running.address, "/large").ends_with(&large));
+        assert!(get(running.address, "/nope").starts_with("HTTP/1.1 404 "));
+    };
+    // Whatever was not in memory is so now.
+    ask_for_all();
+    let before = running.threads();
+    (0..10).for_each(|_| ask_for_all());
+    assert_eq!(running.threads(), before);
+    // A listing is nothing that the system can be asked for in this way.
+    get(running.address, "/");
+    assert!(running.threads() > before);
+    running.stop(LONG);
+}
+
+/// A disk that answers for some names only when it is let.
+#[derive(Clone)]
+struct Slow {
+    disk: Arc<Disk>,
+    go: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Slow {
+    fn wait(&self) {
+        let (go, changed) = &*self.go;
+        drop(changed.wait_while(go.lock().unwrap(), |go| !*go).unwrap());
+    }
+
+    fn go(&self) {
+        *self.go.0.lock().unwrap() = true;
+        self.go.1.notify_all();
+    }
+}
+
+impl FileSystem for Slow {
+    type File = Open;
+
+    fn open(&self, path: &Path) -> Result<Opened<Open>, FsError> {
+        if path.as_bytes() == b"slow" {
+            self.wait();
+        }
+        self.disk.open(path)
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+        self.disk.list(path)
+    }
+
+    fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        let n = self.disk.read(file, at, into)?;
+        if into.starts_with(b"slow") {
+            self.wait();
+        }
+        Ok(n)
+    }
+
+    fn answer_now(&self, ask: &Ask) -> Got<Open> {
+        match ask {
+            Ask::Open(path) if path.as_bytes() == b"a.txt" => self.disk.answer_now(ask),
+            _ => Got::Nothing,
+        }
+    }
+}
+
+fn slow(patience: Patience) -> (Running, Slow) {
+    let site = site();
+    fs::write(site.path().join("slow"), "hi").unwrap();
+    fs::write(site.path().join("read"), "slow to read").unwrap();
+    let disk = Arc::new(Disk::open(site.path()).unwrap());
+    let go = Arc::default();
+    let slow = Slow { disk, go };
+    let config = Config {
+        patience,
+        ..config()
+    };
+    let running = Running::start(site, |server| server, slow.clone(), config, Files::new);
+    (running, slow)
+}
+
+#[test]
+fn a_slow_disk_keeps_nobody_waiting_but_who_asked_for_it() {
+    let (running, slow) = slow(Patience::default());
+    let sockets = ["/slow", "/read"].map(|name| {
+        let socket = connect(running.address);
+        ask(&socket, name);
+        socket
+    });
+    let other = connect(running.address);
+    (0..100).for_each(|_| hello(&other));
+    slow.go();
+    for (socket, len) in sockets.iter().zip(["2", "12"]) {
+        assert!(head(socket).contains(&format!("\r\nContent-Length: {len}\r\n")));
+    }
+    running.stop(LONG);
+}
+
+#[test]
+fn a_disk_that_is_too_slow_is_given_up() {
+    let (running, slow) = slow(Patience {
+        ask: Duration::from_millis(200),
+        ..Patience::default()
+    });
+    for name in ["/slow", "/read"] {
+        let reply = get(running.address, name);
+        assert!(reply.starts_with("HTTP/1.1 504 "), "{reply}");
+    }
+    hello(&connect(running.address));
+    slow.go();
+    hello(&connect(running.address));
+    running.stop(LONG);
+}
+
+/// Files, by a handler that counts how many there are of it.
+struct Counted {
+    files: Files,
+    alive: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    fn new(alive: &Arc<AtomicUsize>, most: &AtomicUsize) -> Counted {
+        let now = alive.fetch_add(1, Ordering::SeqCst) + 1;
+        most.fetch_max(now, Ordering::SeqCst);
+        let (files, alive) = (Files::new(), Arc::clone(alive));
+        Counted { files, alive }
+    }
+}
+
+impl Handler for Counted {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.files.begin(ex)
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        self.files.resume(ex, event)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn more_clients_than_places_are_all_served_in_the_end() {
+    let (alive, most) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
+    let (site, seen) = (site(), Arc::clone(&most));
+    let disk = Disk::open(site.path()).unwrap();
+    let handler = move || Counted::new(&alive, &seen);
+    let running = Running::start(
+        site,
+        |server| server.connections(3),
+        disk,
+        config(),
+        handler,
+    );
+    // These take all places and keep them.
+    let first: Vec<_> = (0..3).map(|_| connect(running.address)).collect();
+    first.iter().for_each(hello);
+    // These wait in the queue, their request already sent.
+    let late: Vec<_> = (0..20).map(|_| connect(running.address)).collect();
+    late.iter().for_each(|socket| ask(socket, "/a.txt"));
+    drop(first);
+    for socket in late {
+        assert!(head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+    running.stop(LONG);
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn stopping_lets_idle_connections_go_at_once_and_a_running_reply_finish() {
+    let patience = Patience {
+        idle: 3 * LONG,
+        rest: 3 * LONG,
+        ..Patience::default()
+    };
+    let running = Running::files(Config {
+        patience,
+        ..config()
+    });
+    let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
+    kept.iter().for_each(hello);
+    let busy = connect(running.address);
+    ask(&busy, "/big");
+    ask(&busy, "/a.txt");
+    head(&busy);
+    running.stopper.shutdown(LONG);
+    for socket in &kept {
+        assert_eq!(rest(socket).unwrap(), 0);
+    }
+    // The listening socket went before them.
+    assert!(std::net::TcpStream::connect(running.address).is_err());
+    assert_eq!(rest(&busy).unwrap(), BIG);
+    running.returns();
+}
+
+#[test]
+fn a_reply_that_lasts_longer_than_the_grace_is_cut_off() {
+    let running = Running::files(config());
+    let socket = connect(running.address);
+    ask(&socket, "/big");
+    head(&socket);
+    running.stopper.shutdown(3 * LONG);
+    running.stop(Duration::from_millis(10));
+    assert!(!matches!(rest(&socket), Ok(BIG)));
+}
+
+#[test]
+fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
+    let set_up = |server: sanserve::tokio::HTTPServer| {
+        server.stopper().shutdown(LONG);
+        server
+    };
+    Running::with(set_up, config()).returns();
+}
+
+#[test]
+fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
+    let patience = Patience {
+        idle: Duration::from_millis(300),
+        rest: Duration::from_millis(100),
+        grace: Duration::from_millis(300),
+        rate: u32::MAX,
+        ..Patience::default()
+    };
+    let config = Config {
+        patience,
+        ..config()
+    };
+    let running = Running::with(|server| server.connections(1), config);
+    let silent = connect(running.address);
+    assert_eq!(rest(&silent).unwrap(), 0);
+    let deaf = connect(running.address);
+    ask(&deaf, "/big");
+    hello(&connect(running.address));
+    assert!(!matches!(rest(&deaf), Ok(BIG)));
+    running.stop(LONG);
+}
+
+#[test]
+fn a_handler_that_panics_loses_its_own_connection_only() {
+    let answer = |ex: &mut Exchange<'_>| {
+        assert!(ex.path() != "/panic", "as was asked for");
+        ex.send_error(410, "Gone")
+    };
+    let one = |server: sanserve::tokio::HTTPServer| server.connections(1);
+    let running = Running::start(site(), one, NoFiles, config(), move || from_fn(answer));
+    let socket = connect(running.address);
+    ask(&socket, "/panic");
+    assert!(matches!(rest(&socket), Ok(0) | Err(_)));
+    assert!(get(running.address, "/a.txt").starts_with("HTTP/1.1 410 Gone\r\n"));
+    running.stop(LONG);
+}
+
+#[tokio::test]
+async fn any_stream_will_do_and_its_future_is_small() {
+    let site = site();
+    let disk = Arc::new(Disk::open(site.path()).unwrap());
+    let (near, far) = duplex(100);
+    let (_stop, stopping) = watch::channel(false);
+    let log = Arc::new(Mutex::new(String::new()));
+    let sink = Arc::clone(&log);
+    let serving = async move {
+        let log = |lines: &str| sink.lock().unwrap().push_str(lines);
+        let link = Link::new(far, "somewhere");
+        serve(link, &disk, config(), Files::new(), &log, stopping).await
+    };
+    assert!(
+        size_of_val(&serving) < 3 * 1024,
+        "{}",
+        size_of_val(&serving)
+    );
+    // It is Send, or this would not compile.
+    let serving = tokio::spawn(serving);
+    let (mut reader, mut writer) = tokio::io::split(near);
+    writer
+        .write_all(b"GET /big HTTP/1.0\r\n\r\n")
+        .await
+        .unwrap();
+    let mut reply = Vec::new();
+    reader.read_to_end(&mut reply).await.unwrap();
+    assert!(reply.starts_with(b"HTTP/1.1 200 OK\r\n") && reply.len() > BIG);
+    drop((reader, writer));
+    serving.await.unwrap().unwrap();
+    assert!(log.lock().unwrap().starts_with("somewhere - - ["));
+}
+
+#[test]
+fn a_connection_that_is_dropped_is_broken_off() {
+    let running = Running::files(config());
+    let start = Instant::now();
+    let socket = connect(running.address);
+    ask(&socket, "/big");
+    head(&socket);
+    drop(running);
+    let read: io::Result<usize> = rest(&socket);
+    assert!(!matches!(read, Ok(BIG)) && start.elapsed() < LONG / 2);
+}
