@@ -1,9 +1,10 @@
 //! Carries the engine of [`sanserve_core`] where it is needed: over sockets and files with a
-//! thread per connection ([`ThreadingHTTPServer`], [`std::serve`]), or over nothing but memory ([`memory`]).
+//! thread per connection ([`ThreadingHTTPServer`], [`std::serve`]), with a task per connection
+//! (`tokio`, if the feature of that name is on), or over nothing but memory ([`memory`]).
 //!
 //! An adapter decides nothing about HTTP. It does what a connection wants, one thing at a time,
-//! and says what it got; how that looks in full is to be read in the two loops, [`std::serve`] and
-//! [`memory::converse`], which are the models for further ones.
+//! and says what it got; how that looks in full is to be read in the loops, [`std::serve`],
+//! `tokio::serve` and [`memory::converse`], which are the models for further ones.
 //!
 //! ```
 //! use std::{io, thread, time::Duration};

@@ -1,6 +1,6 @@
 //! [`NoFiles`]: for handlers that need no files.
 
-use sanserve_core::{Entry, FileSystem, FsError, Opened, Path};
+use sanserve_core::{Ask, Entry, FileSystem, FsError, Got, Opened, Path};
 
 use crate::Open;
 
@@ -21,5 +21,9 @@ impl FileSystem for NoFiles {
 
     fn read(&self, _: &mut Open, _: u64, _: &mut [u8]) -> Result<usize, FsError> {
         Err(FsError::NotFound)
+    }
+
+    fn answer_now(&self, ask: &Ask) -> Got<Open> {
+        self.answer(ask)
     }
 }

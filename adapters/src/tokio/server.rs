@@ -71,7 +71,7 @@ impl HTTPServer {
     }
 
     /// How many connections it has at a time. Later ones wait until one ends. If nothing is said,
-    /// it is 10,000, or fewer where the system has too few file descriptors for that.
+    /// it is 16,384, or fewer where the system has too few file descriptors for that.
     ///
     /// # Panics
     /// If it is 0.
@@ -228,7 +228,7 @@ fn places() -> usize {
     MOST
 }
 
-const MOST: usize = 10_000;
+const MOST: usize = 16_384;
 
 /// A grace without an end.
 const AGES: Duration = Duration::from_secs(365 * 24 * 60 * 60);

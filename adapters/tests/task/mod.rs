@@ -65,7 +65,7 @@ impl Running {
                 server.serve_forever(Arc::new(files), config, handler).await;
             });
             drop(runtime);
-            over.send(()).unwrap();
+            let _ = over.send(());
         });
         let (address, stopper) = told.recv().unwrap();
         Running {
