@@ -55,7 +55,9 @@ fn ten_thousand_idle_connections_fit_in_sixty_mebibytes() {
     }
     // They are all there, and so is whoever comes next.
     let other = connect(program.address());
-    [&other, &idle[0], &idle[MANY - 1]].map(hello);
+    [&other, &idle[0], &idle[MANY - 1]]
+        .into_iter()
+        .for_each(hello);
     program.signal(Signal::INT);
     program.ends();
     println!("{MANY} idle connections: {resident} KiB resident");

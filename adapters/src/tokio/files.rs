@@ -54,7 +54,8 @@ impl Held {
     ) -> Got<Held> {
         #[cfg(unix)]
         if let Some(Open::Program(_)) = &self.0 {
-            return self.fill_from_program(into).await;
+            // In a place of its own, so that connections without a program keep none for it.
+            return Box::pin(self.fill_from_program(into)).await;
         }
         let got = match &mut self.0 {
             Some(open) => files.fill_now(open, at, into),
