@@ -47,6 +47,11 @@ fn what_cannot_be_is_said_in_one_line() {
         (2, &["--nope"], "unexpected argument '--nope'"),
         (
             2,
+            &["--runtime", "nope"],
+            "invalid value 'nope' for '--runtime",
+        ),
+        (
+            2,
             &["--tls-key", "key"],
             "--tls-key requires --tls-cert to be set",
         ),
@@ -111,7 +116,10 @@ fn help_fits_a_screen_and_has_examples() {
     assert!(short.lines().count() <= 27, "{short}");
     let (status, long, stderr) = run(&["--help"]);
     assert_eq!((status, &*stderr), (Some(0), ""));
-    assert!(long.contains("--log-format"), "{long}");
+    assert!(
+        long.contains("--log-format") && long.contains("--runtime"),
+        "{long}"
+    );
     for help in [short, long] {
         let wide = help.lines().find(|line| line.chars().count() > 80);
         assert_eq!(wide, None);

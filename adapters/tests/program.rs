@@ -13,6 +13,8 @@ use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
 use running::{PROGRAM, Program};
 use rustix::process::{Pid, Signal, kill_process};
 
+const RUNTIMES: [&str; 2] = ["std", "tokio"];
+
 #[test]
 fn the_banner_comes_at_once_and_ctrl_c_ends_it() {
     let site = site();
@@ -116,26 +118,32 @@ fn a_name_can_be_listened_at_and_http_1_1_spoken() {
 
 #[test]
 fn sigterm_waits_for_a_running_download() {
-    let site = site();
-    let program = Program::serve(site.path(), &["-p", "HTTP/1.1"]);
-    let (idle, busy) = (connect(program.address()), connect(program.address()));
-    hello(&idle);
-    ask(&busy, "/big");
-    head(&busy);
-    program.signal(Signal::TERM);
-    // The idle connection goes first, which shows that the signal has come.
-    assert_eq!(rest(&idle).unwrap(), 0);
-    assert_eq!(rest(&busy).unwrap(), BIG);
-    let ended = program.ends();
-    assert_eq!(ended.status.code(), Some(0));
-    assert_eq!(ended.stdout, "");
+    for runtime in RUNTIMES {
+        let site = site();
+        let program = Program::serve(site.path(), &["-p", "HTTP/1.1", "--runtime", runtime]);
+        let (idle, busy) = (connect(program.address()), connect(program.address()));
+        hello(&idle);
+        ask(&busy, "/big");
+        head(&busy);
+        program.signal(Signal::TERM);
+        // The idle connection goes first, which shows that the signal has come.
+        assert_eq!(rest(&idle).unwrap(), 0);
+        assert_eq!(rest(&busy).unwrap(), BIG);
+        let ended = program.ends();
+        assert_eq!(ended.status.code(), Some(0));
+        assert_eq!(ended.stdout, "");
+    }
 }
 
 #[test]
 fn a_second_signal_waits_for_nothing() {
-    for second in [Signal::INT, Signal::TERM] {
+    let both = [Signal::INT, Signal::TERM];
+    for (runtime, second) in RUNTIMES
+        .into_iter()
+        .flat_map(|name| both.map(|signal| (name, signal)))
+    {
         let site = site();
-        let program = Program::serve(site.path(), &["-p", "HTTP/1.1"]);
+        let program = Program::serve(site.path(), &["-p", "HTTP/1.1", "--runtime", runtime]);
         let (idle, busy) = (connect(program.address()), connect(program.address()));
         hello(&idle);
         ask(&busy, "/big");
@@ -222,24 +230,26 @@ fn log_lines_have_the_local_time() {
 
 #[test]
 fn running_out_of_file_descriptors_passes() {
-    let site = site();
-    let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        "ulimit -n 24; exec \"$0\" 0 -p HTTP/1.1 -d \"$1\"",
-        PROGRAM,
-    ]);
-    let program = Program::start(command.arg(site.path()));
-    let crowd = || -> Vec<_> { (0..60).map(|_| connect(program.address())).collect() };
-    drop(crowd());
-    // As long as some of the crowd are still to be sent home, files may not be had.
-    let start = Instant::now();
-    while !get(program.address(), "/a.txt").contains(" 200 OK") {
-        assert!(start.elapsed() < LONG, "it does not recover");
+    for runtime in RUNTIMES {
+        let site = site();
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            "ulimit -n 24; exec \"$0\" 0 -p HTTP/1.1 --runtime $2 -d \"$1\"",
+            PROGRAM,
+        ]);
+        let program = Program::start(command.arg(site.path()).arg(runtime));
+        let crowd = || -> Vec<_> { (0..60).map(|_| connect(program.address())).collect() };
+        drop(crowd());
+        // As long as some of the crowd are still to be sent home, files may not be had.
+        let start = Instant::now();
+        while !get(program.address(), "/a.txt").contains(" 200 OK") {
+            assert!(start.elapsed() < LONG, "it does not recover");
+        }
+        let _crowd = crowd();
+        program.signal(Signal::TERM);
+        assert_eq!(program.ends().status.code(), Some(0));
     }
-    let _crowd = crowd();
-    program.signal(Signal::TERM);
-    assert_eq!(program.ends().status.code(), Some(0));
 }
 
 #[test]
@@ -258,6 +268,7 @@ fn scripts_run_where_the_options_say() {
     for (options, runs) in [
         (&[][..], [false, false]),
         (&["--cgi"], [true, false]),
+        (&["--cgi", "--runtime", "tokio"], [true, false]),
         (&["--cgi-dir", "/own/bin/"], [false, true]),
         (
             &["--cgi-dir", "cgi-bin", "--cgi-dir", "own/bin"],
@@ -288,7 +299,7 @@ fn a_certificate_makes_it_https() {
     let key = file("key.pem", made.signing_key.serialize_pem());
     let password = file("password", " none is needed\n".into());
     let options = ["-b", "127.0.0.1", "--tls-cert", &cert, "--tls-key", &key];
-    let more = ["--tls-password-file", &password];
+    let more = ["--tls-password-file", &password, "--runtime", "tokio"];
     let program = Program::serve(site.path(), &[&options[..], &more].concat());
     let port = program.address().port();
     let banner =

@@ -48,12 +48,8 @@ pub(crate) struct Options {
     pub(crate) tls_password: Option<String>,
 
     /// std or tokio: a thread or a task for each connection
-    #[arg(
-        long,
-        value_name = "RUNTIME",
-        default_value = "std",
-        hide_possible_values = true
-    )]
+    #[arg(long, value_name = "RUNTIME", default_value = "std")]
+    #[arg(hide_possible_values = true, hide_short_help = true)]
     pub(crate) runtime: Runtime,
 
     /// Follow links also out of the directory
