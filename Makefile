@@ -36,8 +36,10 @@ sim:
 race:
 	RACE_SECONDS=$(RACE_SECONDS) cargo test --package sanserve --test race -- --nocapture
 
-# The core without std.
+# The core, and the adapters that need no operating system, without std.
 nostd:
 	for target in $(BARE); do \
-		rustup target add $$target && cargo build --package sanserve-core --target $$target || exit 1; \
+		rustup target add $$target && cargo build --package sanserve-core --target $$target && \
+		cargo build --package sanserve --lib --no-default-features --features embedded-io-async \
+			--target $$target || exit 1; \
 	done

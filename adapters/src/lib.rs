@@ -1,12 +1,15 @@
 //! Carries the engine of [`sanserve_core`] where it is needed: over sockets and files with a
-//! thread per connection ([`ThreadingHTTPServer`], [`std::serve`]), with a task per connection
-//! (`tokio`, if the feature of that name is on), or over nothing but memory ([`memory`]).
+//! thread per connection ([`ThreadingHTTPServer`], [`std::serve`]) or a task (`tokio`), over the
+//! links of a microcontroller (`embedded_io`, `embedded_io_async`), or over nothing but memory
+//! ([`memory`]).
 //!
 //! An adapter decides nothing about HTTP. It does what a connection wants, one thing at a time,
-//! and says what it got; how that looks in full is to be read in the loops, [`std::serve`],
-//! `tokio::serve` and [`memory::converse`], which are the models for further ones.
+//! and says what it got; how that looks in full is to be read in the loops, which are the models for
+//! further ones. With `default-features = false` there is no std in this package, and each feature
+//! brings what its name says.
 //!
-//! ```
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+#![cfg_attr(feature = "std", doc = "```")]
 //! use std::{io, thread, time::Duration};
 //!
 //! use sanserve::{Disk, ThreadingHTTPServer};
@@ -24,25 +27,41 @@
 //! # }
 //! ```
 
+#![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+extern crate alloc;
+
+#[cfg(feature = "std")]
 mod disk;
+#[cfg(feature = "embedded-io")]
+pub mod embedded_io;
+#[cfg(feature = "embedded-io-async")]
+pub mod embedded_io_async;
+mod flash;
 pub mod memory;
+#[cfg(feature = "std")]
 mod no_files;
+#[cfg(feature = "std")]
 mod server;
+#[cfg(feature = "std")]
 pub mod std;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
-#[cfg(unix)]
+#[cfg(all(feature = "std", unix))]
 pub use disk::Running;
+#[cfg(feature = "std")]
 pub use disk::{Disk, Open};
+pub use flash::{Flash, Node};
+#[cfg(feature = "std")]
 pub use no_files::NoFiles;
 #[cfg(feature = "tls")]
 pub use server::{HTTPSServer, ThreadingHTTPSServer};
+#[cfg(feature = "std")]
 pub use server::{HTTPServer, Stopper, ThreadingHTTPServer};
 #[cfg(feature = "tls")]
 pub use tls::Tls;

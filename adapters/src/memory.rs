@@ -6,7 +6,9 @@
 mod program;
 mod tree;
 
-use std::time::Duration;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 

@@ -3,6 +3,9 @@
 //! What the server moves is cut as the pace says, what the client sends is cut already. The feature
 //! `embedded-io` gives it the traits of that name besides, see `embedded`.
 
+#[cfg(feature = "embedded-io")]
+mod embedded;
+
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;

@@ -179,24 +179,38 @@ fn cgi_runs_a_script() {
     assert!(reply.ends_with("\r\n\r\nHello, you\n"), "{reply}");
 }
 
+/// Gives an example its input; answers whether it did well, and what it said.
+fn talk(program: &str, input: &[u8]) -> (bool, String) {
+    let mut command = Command::new(program);
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the example starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(input).expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.success(), said)
+}
+
+#[test]
+fn embedded_serves_what_is_built_in() {
+    let get = |target: &str| {
+        let request = format!("GET {target} HTTP/1.0\r\n\r\n");
+        let (good, said) = talk(env!("CARGO_BIN_EXE_embedded"), request.as_bytes());
+        assert!(good, "{said}");
+        said
+    };
+    assert!(get("/").contains("<title>Lamp</title>"));
+    assert!(get("/src/").contains("<a href=\"embedded.rs\">"));
+    let source = include_str!("../embedded.rs");
+    let said = get("/src/embedded.rs");
+    assert!(said.starts_with("HTTP/1.0 200 OK\r\n") && said.ends_with(source));
+    assert!(get("/nope").starts_with("HTTP/1.0 404 "));
+}
+
 #[test]
 fn parser_takes_a_request_apart() {
-    let parse = |input: &[u8]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_parser"));
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("the example starts");
-        child
-            .stdin
-            .take()
-            .expect("it is piped")
-            .write_all(input)
-            .expect("it reads");
-        let output = child.wait_with_output().expect("it ends");
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&output.stdout).into_owned(),
-        )
-    };
+    let parse = |input: &[u8]| talk(env!("CARGO_BIN_EXE_parser"), input);
     let (good, said) = parse(b"GET /a?b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
     assert!(
         good && said.contains("target  \"/a?b\"\n") && said.contains("field   \"Host\": \"h\"\n"),

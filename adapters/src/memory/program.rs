@@ -1,5 +1,10 @@
 //! Programs of a [`Tree`](super::Tree): functions that take the place of processes.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+
 use sanserve_core::{Got, Program};
 
 use super::File;
@@ -50,13 +55,13 @@ impl Running {
         let play = || (self.play)(&self.program, &self.stdin);
         let played = self.played.get_or_insert_with(play);
         if !played.stderr.is_empty() {
-            return Got::Note(std::mem::take(&mut played.stderr));
+            return Got::Note(mem::take(&mut played.stderr));
         }
         let rest = &played.stdout[self.at..];
         if rest.is_empty() && played.status != 0 {
             return Got::Note(format!(
                 "CGI script exit code {}",
-                std::mem::take(&mut played.status)
+                mem::take(&mut played.status)
             ));
         }
         let n = rest.len().min(into.len());

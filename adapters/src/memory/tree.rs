@@ -1,7 +1,9 @@
 //! [`Tree`]: a file system in a map.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use sanserve_core::{Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program};
 

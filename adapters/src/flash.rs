@@ -1,0 +1,127 @@
+//! [`Flash`]: files that are part of the program, as a [`FileSystem`]. No disk, no heap of its own.
+//!
+//! How a build script makes one of a folder is in `source`.
+
+#[cfg(feature = "std")]
+mod source;
+
+use alloc::vec::Vec;
+
+use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
+
+/// A tree of files that was built in: in flash memory, in a component, in a test.
+///
+/// ```
+/// use sanserve::{Flash, Node};
+///
+/// static SITE: Flash = Flash::new(&[
+///     Node::file("index.html", b"<!DOCTYPE html><title>Lamp</title>"),
+///     Node::directory("data", &[
+///         Node::file("on.txt", b"yes").modified(1_767_225_600), // include_bytes! will do as well
+///     ]),
+/// ]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Flash(&'static [Node]);
+
+/// A file or a directory of a [`Flash`].
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    name: &'static str,
+    content: Content,
+    modified: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Content {
+    File(&'static [u8]),
+    Directory(&'static [Node]),
+}
+
+impl Flash {
+    /// Made of what is in the root. Of two nodes with one name the first is found.
+    pub const fn new(root: &'static [Node]) -> Flash {
+        Flash(root)
+    }
+
+    fn find(&self, path: &Path) -> Result<Node, FsError> {
+        let mut found = Node::directory("/", self.0);
+        for name in path.segments() {
+            let Content::Directory(nodes) = found.content else {
+                return Err(FsError::NotFound);
+            };
+            let node = nodes.iter().find(|node| node.name.as_bytes() == name);
+            found = *node.ok_or(FsError::NotFound)?;
+        }
+        Ok(found)
+    }
+}
+
+impl Node {
+    /// A file. Its name is one segment of a path.
+    pub const fn file(name: &'static str, bytes: &'static [u8]) -> Node {
+        Node {
+            name,
+            content: Content::File(bytes),
+            modified: None,
+        }
+    }
+
+    /// A directory, with what is in it.
+    pub const fn directory(name: &'static str, nodes: &'static [Node]) -> Node {
+        Node {
+            name,
+            content: Content::Directory(nodes),
+            modified: None,
+        }
+    }
+
+    /// When it was changed last, in seconds since 1970. A file without that has no `Last-Modified`,
+    /// and is sent anew each time.
+    pub const fn modified(self, unix: i64) -> Node {
+        Node {
+            modified: Some(unix),
+            ..self
+        }
+    }
+}
+
+impl FileSystem for Flash {
+    type File = &'static [u8];
+
+    fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError> {
+        let node = self.find(path)?;
+        Ok(match node.content {
+            Content::Directory(_) => Opened::Directory,
+            Content::File(bytes) => Opened::File {
+                file: bytes,
+                meta: Meta {
+                    len: bytes.len() as u64,
+                    modified: node.modified,
+                    executable: false,
+                },
+                sendable: false,
+            },
+        })
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+        let Content::Directory(nodes) = self.find(path)?.content else {
+            return Err(FsError::NotFound);
+        };
+        let entries = nodes.iter().map(|node| Entry {
+            name: node.name.as_bytes().to_vec(),
+            directory: matches!(node.content, Content::Directory(_)),
+            link: false,
+        });
+        Ok(entries.collect())
+    }
+
+    fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        let rest = usize::try_from(at).ok().and_then(|at| file.get(at..));
+        let rest = rest.unwrap_or_default();
+        let n = rest.len().min(into.len());
+        into[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
+    }
+}

@@ -1,0 +1,61 @@
+//! What firmware does: files that are built in, a link of embedded-io, no operating system below.
+//! Only the end of this file, where a driver would be, has to do with the machine that it runs on.
+//!
+//! `printf 'GET / HTTP/1.0\r\n\r\n' | cargo run -p sanserve-examples --bin embedded`
+
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+use sanserve::{Flash, Node, embedded_io};
+use sanserve_core::{Config, Connection, Files, Limits, Now};
+
+static SITE: Flash = Flash::new(&[
+    Node::file(
+        "index.html",
+        b"<!DOCTYPE html><title>Lamp</title><a href=src/>",
+    ),
+    Node::directory(
+        "src",
+        &[Node::file("embedded.rs", include_bytes!("embedded.rs"))],
+    ),
+]);
+
+fn main() -> io::Result<()> {
+    let mut config = Config::default();
+    config.limits = Limits {
+        request_line: 512,
+        fields: 1024,
+        outbox: 1024,
+        ..config.limits
+    };
+    let mut conn = Connection::new(config, "-", Files::new());
+    let start = Instant::now();
+    let clock = || Now {
+        tick: start.elapsed(),
+        unix: None, // nothing here knows the date
+    };
+    embedded_io::serve(&mut conn, &mut Serial, &SITE, clock, |_| ())
+}
+
+/// Stands for a serial line, or for a socket of a network stack.
+struct Serial;
+
+impl ::embedded_io::ErrorType for Serial {
+    type Error = io::Error;
+}
+
+impl ::embedded_io::Read for Serial {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        io::stdin().read(into)
+    }
+}
+
+impl ::embedded_io::Write for Serial {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        io::stdout().write(from)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
