@@ -1,7 +1,7 @@
 //! Carries the engine of [`sanserve_core`] where it is needed: over sockets and files with a
-//! thread per connection ([`ThreadingHTTPServer`], [`std::serve`]) or a task (`tokio`), over the
-//! links of a microcontroller (`embedded_io`, `embedded_io_async`), or over nothing but memory
-//! ([`memory`]).
+//! thread per connection ([`ThreadingHTTPServer`], [`std::serve`]) or a task (`tokio`), over standard
+//! input and output (`stdio`), over the links of a microcontroller (`embedded_io`,
+//! `embedded_io_async`), or over nothing but memory ([`memory`]).
 //!
 //! An adapter decides nothing about HTTP. It does what a connection wants, one thing at a time,
 //! and says what it got; how that looks in full is to be read in the loops, which are the models for
@@ -47,6 +47,8 @@ mod no_files;
 mod server;
 #[cfg(feature = "std")]
 pub mod std;
+#[cfg(all(feature = "std", unix))]
+pub mod stdio;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "tokio")]

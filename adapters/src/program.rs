@@ -1,13 +1,15 @@
 //! What the program does: read the options, listen, say so, and serve until a signal ends it.
 //!
-//! What can be set is in `options` and `field`, what serves in `server`, how it looks in `colour`, how
-//! it ends in `signals`, what time it is here in `zone`.
+//! What can be set is in `options` and `field`, what serves in `server` and `stdio`, how it looks in
+//! `colour`, how it ends in `signals`, what time it is here in `zone`.
 
 mod colour;
 mod field;
 mod options;
 mod server;
 mod signals;
+#[cfg(unix)]
+mod stdio;
 mod zone;
 
 use std::fmt::Display;
@@ -21,10 +23,13 @@ use self::options::LogFormat;
 pub(crate) use self::options::{Given, Options};
 use self::server::Server;
 
-/// Serves until a signal ends it. The error is a line for the user.
+/// Serves until a signal ends it, or one connection. The error is a line for the user.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let disk = Disk::open(&options.directory).map_err(|error| error.to_string())?;
-    let disk = disk.follow_symlinks(options.follow_symlinks);
+    #[cfg(unix)]
+    if options.stdio {
+        return stdio::run(options);
+    }
+    let disk = disk(options)?;
     let tls = tls(options)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let server = listen(options)?;
@@ -35,8 +40,30 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let address = server.server_address();
     signals::obey(server.stopper()).map_err(|error| error.to_string())?;
 
+    let config = config(options);
+    let server = server.log(sink(options));
+    announce(scheme, address);
+    if !options.hidden && io::stdout().is_terminal() {
+        say("Names that begin with a dot are hidden; --hidden shows them.\n");
+    }
+    let files = files(options);
+    match scripts(options, &files, address) {
+        Some(scripts) => server.serve_forever(disk, config, move || scripts.clone()),
+        None => server.serve_forever(disk, config, move || files.clone()),
+    }
+    Ok(())
+}
+
+/// What is served.
+fn disk(options: &Options) -> Result<Disk, String> {
+    let disk = Disk::open(&options.directory).map_err(|error| error.to_string())?;
+    Ok(disk.follow_symlinks(options.follow_symlinks))
+}
+
+/// What a connection is told.
+fn config(options: &Options) -> Config {
     zone::read();
-    let config = Config {
+    Config {
         protocol: options.protocol,
         log_format: match options.log_format {
             LogFormat::Python => log::python,
@@ -45,26 +72,18 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         },
         local_offset: zone::local_offset,
         ..Config::default()
-    };
-    let server = if options.quiet {
-        server.log(|_| ())
+    }
+}
+
+/// Where log lines go.
+fn sink(options: &Options) -> fn(&str) {
+    if options.quiet {
+        |_| ()
     } else if options.log_format == LogFormat::Python && colour::wanted(&io::stderr()) {
-        server.log(|lines| sanserve::std::stderr(&colour::log(lines)))
+        |lines| sanserve::std::stderr(&colour::log(lines))
     } else {
-        server
-    };
-    announce(scheme, address);
-    if !options.hidden && io::stdout().is_terminal() {
-        say("Names that begin with a dot are hidden; --hidden shows them.\n");
+        sanserve::std::stderr
     }
-    let files = files(options);
-    if options.cgi || !options.cgi_directories.is_empty() {
-        let scripts = scripts(options, files, address);
-        server.serve_forever(disk, config, move || scripts.clone());
-    } else {
-        server.serve_forever(disk, config, move || files.clone());
-    }
-    Ok(())
 }
 
 /// Says where it serves.
@@ -149,11 +168,14 @@ fn files(options: &Options) -> Files {
     files
 }
 
-/// The handler of scripts, which leaves all other requests to `files`.
-fn scripts(options: &Options, files: Files, address: SocketAddr) -> Cgi {
+/// The handler of scripts, if they are to be run. It leaves all other requests to `files`.
+fn scripts(options: &Options, files: &Files, address: SocketAddr) -> Option<Cgi> {
+    if !options.cgi && options.cgi_directories.is_empty() {
+        return None;
+    }
     let name = String::leak(address.ip().to_string());
     let mut scripts = Cgi::new(name, address.port());
-    scripts.files = files;
+    scripts.files = files.clone();
     if !options.cgi_directories.is_empty() {
         let directories = options.cgi_directories.iter();
         let directories: Vec<_> = directories
@@ -161,7 +183,7 @@ fn scripts(options: &Options, files: Files, address: SocketAddr) -> Cgi {
             .collect();
         scripts.cgi_directories = directories.leak();
     }
-    scripts
+    Some(scripts)
 }
 
 /// Prints at once, also into a pipe. If nobody listens, so be it.

@@ -44,7 +44,7 @@ pub fn serve<'a, H: Handler>(
     let mut link = link.into();
     let peer = link.begin()?.to_string();
     let mut conn = Connection::<Open, H>::new(config, &peer, handler);
-    let clock = Clock(Instant::now());
+    let clock = Clock::start();
     let mut got = Got::Nothing;
     loop {
         if stop.load(Ordering::Relaxed) {
@@ -80,10 +80,14 @@ pub fn stderr(lines: &str) {
 }
 
 /// Started with the connection; its moment is the zero of all ticks.
-struct Clock(Instant);
+pub(crate) struct Clock(Instant);
 
 impl Clock {
-    fn now(&self) -> Now {
+    pub(crate) fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    pub(crate) fn now(&self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         Now {
             tick: self.0.elapsed(),

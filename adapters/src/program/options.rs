@@ -31,6 +31,11 @@ pub(crate) struct Options {
     #[arg(short, long, value_name = "VERSION", default_value = "HTTP/1.0", value_parser = protocol)]
     pub(crate) protocol: Protocol,
 
+    /// Serve one connection, on standard input and output
+    #[cfg(unix)]
+    #[arg(long, conflicts_with_all = ["port", "bind", "runtime", "tls_cert"])]
+    pub(crate) stdio: bool,
+
     /// Serve over HTTPS, with this certificate
     #[arg(long, value_name = "PATH")]
     pub(crate) tls_cert: Option<PathBuf>,

@@ -1,0 +1,110 @@
+//! A connection over two open files, such as standard input and output: for inetd, for ssh, for
+//! socat, for a shell. Unix only.
+//!
+//! What is done with the files, whatever they are, is left to `link`.
+
+mod link;
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::fstat;
+use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Step, Want};
+use socket2::SockRef;
+
+use self::link::Link;
+use crate::Open;
+use crate::std::Clock;
+
+/// Serves one connection until it ends: sockets, pipes, terminals, whatever can be read and written.
+/// Deadlines are kept.
+///
+/// `files` and `log` are those of [`std::serve`](crate::std::serve). The peer's address is that of
+/// the socket, if `input` is one that has an IP address, and else `-`.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::os::unix::net::UnixStream;
+///
+/// use sanserve::{NoFiles, stdio};
+/// use sanserve_core::{Config, Next, from_fn};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (mut client, server) = UnixStream::pair()?;
+/// client.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+/// # client.shutdown(std::net::Shutdown::Write)?;
+/// let handler = from_fn(|ex| ex.send_error(410, "Gone"));
+/// let (input, output) = (server.try_clone()?.into(), server.into());
+/// stdio::serve(input, output, &NoFiles, Config::default(), handler, &|_| ())?;
+/// # let mut reply = String::new();
+/// # client.read_to_string(&mut reply)?;
+/// # assert!(reply.starts_with("HTTP/1.0 410 Gone\r\n"));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// What went wrong with the files. A peer that goes away is such an error too, and nothing to worry
+/// about.
+pub fn serve<H: Handler>(
+    input: OwnedFd,
+    output: OwnedFd,
+    files: &impl FileSystem<File = Open>,
+    config: Config,
+    handler: H,
+    log: &dyn Fn(&str),
+) -> io::Result<()> {
+    let peer = peer_addr(&input).map_or("-".into(), |peer| peer.ip().to_string());
+    let mut link = Link::new(input, output)?;
+    let mut conn = Connection::<Open, H>::new(config, &peer, handler);
+    let clock = Clock::start();
+    let mut got = Got::Nothing;
+    loop {
+        let now = clock.now();
+        let Step { want, by } = conn.step(now, got);
+        let left = by.map(|by| by.saturating_sub(now.tick));
+        got = match want {
+            Want::Read(into) => link.read(into, left),
+            Want::Write(from) => link.write(from, left),
+            Want::Fill { file, at, into } => files.fill(file, at, into),
+            Want::Copy { file, at, len } => link.copy(files, file, at, len, left),
+            Want::Give { file, from } => files.give(file, from),
+            Want::Ask(ask) => files.answer(ask),
+            Want::Log(lines) => {
+                log(lines);
+                Got::Nothing
+            }
+            Want::Shutdown => {
+                link.shutdown();
+                Got::Nothing
+            }
+            Want::Close => return link.end(),
+        };
+    }
+}
+
+/// Takes standard input and output away from the process. Whatever else reads or writes there finds
+/// `/dev/null` from now on, so that nothing but replies can get to the peer; and so does standard
+/// error, if it is the same file as the output, as with inetd.
+///
+/// # Errors
+/// Those of the system.
+pub fn take() -> io::Result<(OwnedFd, OwnedFd)> {
+    let nothing = File::options().read(true).write(true).open("/dev/null")?;
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    let output = io::stdout().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    rustix::stdio::dup2_stdout(&nothing)?;
+    let (one, other) = (fstat(&output)?, fstat(io::stderr())?);
+    if (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino) {
+        rustix::stdio::dup2_stderr(&nothing)?;
+    }
+    Ok((input, output))
+}
+
+/// The address of the peer, if this is a socket that has one.
+fn peer_addr(file: &OwnedFd) -> Option<SocketAddr> {
+    SockRef::from(file).peer_addr().ok()?.as_socket()
+}

@@ -1,0 +1,141 @@
+//! [`Link`]: two open files that give up in time and speak the connection's language.
+//!
+//! Who else uses them is not known, so they stay as blocking as they were: they are waited for, and
+//! then no more is asked of them than they can do at once. Only a socket that takes files is told
+//! to give up in time, for nobody can know how much it has room for.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+use sanserve_core::{FileSystem, Got};
+use socket2::SockRef;
+
+use crate::Open;
+
+/// What a connection is carried over.
+pub(super) struct Link {
+    input: OwnedFd,
+    /// Until nothing more is to come.
+    output: Option<OwnedFd>,
+    /// Whether the output is a socket.
+    socket: bool,
+    failure: io::Result<()>,
+}
+
+impl Link {
+    pub(super) fn new(input: OwnedFd, output: OwnedFd) -> io::Result<Link> {
+        let socket = SockRef::from(&output);
+        let is_socket = socket.r#type().is_ok();
+        if is_socket {
+            // Replies leave in as few pieces as can be; to hold the last one back helps nobody.
+            // Where there is no TCP below, nothing is held back.
+            let _ = socket.set_tcp_nodelay(true);
+            socket.set_write_timeout(Some(MOMENT))?;
+        }
+        Ok(Link {
+            input,
+            output: Some(output),
+            socket: is_socket,
+            failure: Ok(()),
+        })
+    }
+
+    pub(super) fn read(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<Open> {
+        let ready = wait(&self.input, PollFlags::IN, left);
+        let read = ready.and_then(|()| rustix::io::read(&self.input, into));
+        self.told(read)
+    }
+
+    pub(super) fn write(&mut self, from: &[u8], left: Option<Duration>) -> Got<Open> {
+        let Some(output) = &self.output else {
+            return Got::Failed;
+        };
+        let ready = wait(output, PollFlags::OUT, left);
+        let written = ready.and_then(|()| match self.socket {
+            true => rustix::net::send(output, from, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+            false => rustix::io::write(output, &from[..from.len().min(PIECE)]),
+        });
+        self.told(written)
+    }
+
+    /// Sends a piece of a file, without reading it if it goes to a socket.
+    pub(super) fn copy(
+        &mut self,
+        files: &impl FileSystem<File = Open>,
+        file: &mut Open,
+        at: u64,
+        len: u64,
+        left: Option<Duration>,
+    ) -> Got<Open> {
+        #[cfg(target_os = "linux")]
+        if let (Some(output), true, Some(file)) = (&self.output, self.socket, file.file()) {
+            let (mut at, len) = (at, len.min(COPY_MAX) as usize);
+            let ready = wait(output, PollFlags::OUT, left);
+            let copied =
+                ready.and_then(|()| rustix::fs::sendfile(output, file, Some(&mut at), len));
+            return self.told(copied);
+        }
+        let mut piece = [0; PIECE];
+        let len = PIECE.min(usize::try_from(len).unwrap_or(PIECE));
+        match files.read(file, at, &mut piece[..len]) {
+            Ok(0) => Got::Bytes(0),
+            Ok(n) => self.write(&piece[..n], left),
+            Err(_) => {
+                self.failure = Err(io::Error::other("the file cannot be read"));
+                Got::Failed
+            }
+        }
+    }
+
+    /// Tells the peer that nothing more will come.
+    pub(super) fn shutdown(&mut self) {
+        if let Some(output) = self.output.take().filter(|_| self.socket) {
+            let _ = SockRef::from(&output).shutdown(Shutdown::Write);
+        }
+    }
+
+    /// What went wrong, if anything did.
+    pub(super) fn end(self) -> io::Result<()> {
+        self.failure
+    }
+
+    fn told(&mut self, moved: Result<usize, Errno>) -> Got<Open> {
+        match moved {
+            Ok(n) => Got::Bytes(n),
+            Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => Got::Nothing,
+            Err(error) => {
+                self.failure = Err(error.into());
+                Got::Failed
+            }
+        }
+    }
+}
+
+/// Waits until something can be done, or until so much time is over: then it is [`Errno::AGAIN`].
+fn wait(file: impl AsFd, what: PollFlags, left: Option<Duration>) -> Result<(), Errno> {
+    let left = left.map(|left| Timespec::try_from(left).unwrap_or(LONG));
+    match poll(&mut [PollFd::new(&file, what)], left.as_ref())? {
+        0 => Err(Errno::AGAIN),
+        _ => Ok(()),
+    }
+}
+
+/// What can be written at once, at least, if anything can: `PIPE_BUF` on Linux.
+const PIECE: usize = 4096;
+
+/// Sent at once of a file; the deadline is looked at in between.
+const COPY_MAX: u64 = 1024 * 1024;
+
+/// So long a socket is waited for while a file is sent.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// As good as for ever.
+const LONG: Timespec = Timespec {
+    tv_sec: 1 << 30,
+    tv_nsec: 0,
+};

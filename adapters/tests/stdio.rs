@@ -1,0 +1,305 @@
+//! Standard input and output: the whole list by the program itself, and what is different there.
+#![cfg(unix)]
+
+mod peer;
+mod running;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use peer::{BIG, LONG, site};
+use sanserve::{Disk, stdio};
+use sanserve_conformance::{Case, Log, Pace, Peer, Site, peers, run};
+use sanserve_core::{Config, Files, Patience};
+
+/// The program, with these options.
+fn program(directory: &Path, options: &[&str]) -> Command {
+    let mut command = Command::new(running::PROGRAM);
+    command.env_remove("FORCE_COLOR").env_remove("NO_COLOR");
+    command.arg("--stdio").arg("--directory").arg(directory);
+    command.args(options);
+    command.stderr(Stdio::piped());
+    command
+}
+
+/// A process for the conversation.
+fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
+    let protocol = case.option("protocol").unwrap_or("HTTP/1.0");
+    let mut command = program(site, &["--protocol", protocol]);
+    command.args(case.option("hidden").map(|_| "--hidden"));
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn()?;
+    let (input, output) = (child.stdin.take(), child.stdout.take());
+    let peer = Peer::new(output.expect("it is piped"), input.expect("it is piped"));
+    // Read meanwhile: there is more than a pipe holds.
+    let mut stderr = child.stderr.take().expect("it is piped");
+    let lines = thread::spawn(move || io::read_to_string(&mut stderr).expect("text"));
+    let told = move || {
+        let status = child.wait().expect("it ends");
+        assert!(status.success(), "{status}");
+        lines.join().expect("reading does not panic")
+    };
+    Ok((peer, told))
+}
+
+/// The same loop without one.
+fn in_process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
+    let ((input, write), (read, output)) = (io::pipe()?, io::pipe()?);
+    let (case, disk, log) = (case.clone(), Disk::open(site)?, Log::default());
+    let lines = log.clone();
+    let served = thread::spawn(move || {
+        let (config, handler) = (case.config(), case.handler());
+        let log = |lines: &str| log.push(lines);
+        stdio::serve(input.into(), output.into(), &disk, config, handler, &log)
+    });
+    let told = move || {
+        served
+            .join()
+            .expect("it does not panic")
+            .expect("no pipe breaks here");
+        lines.take()
+    };
+    Ok((Peer::new(read, write), told))
+}
+
+/// Processes take their time, so there is one for what the command line can say, at two paces.
+#[test]
+fn the_program_conforms() {
+    let site = Site::standard().make_temporary().unwrap();
+    let mut by_program = peers(|case| process(case, site.path()));
+    let mut by_loop = peers(|case| in_process(case, site.path()));
+    run("sanserve --stdio", |case, pace| {
+        let mut keys = case.options.iter().map(|(key, _)| key.as_str());
+        let plain = keys.all(|key| matches!(key, "protocol" | "hidden"));
+        // The program knows more media types than the list asks for.
+        let known = case.name == "mime_HEAD//a.z";
+        let often = matches!(pace, Pace::Seeded(_));
+        if case.handler == "files" && plain && !known && !often {
+            by_program(case, pace)
+        } else {
+            by_loop(case, pace)
+        }
+    });
+}
+
+#[test]
+fn as_with_inetd_nothing_but_replies_is_written_to_the_socket() {
+    let site = site();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = peer::connect(listener.local_addr().unwrap());
+    let (server, _) = listener.accept().unwrap();
+    let end = || Stdio::from(OwnedFd::from(server.try_clone().unwrap()));
+    let mut command = program(site.path(), &["--protocol", "HTTP/1.1"]);
+    let mut child = command
+        .stdin(end())
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .unwrap();
+    drop((server, command));
+
+    peer::hello(&client);
+    peer::ask(&client, "/nope");
+    assert!(peer::head(&client).starts_with("HTTP/1.1 404 "));
+    let mut page = String::new();
+    client.read_to_string(&mut page).unwrap();
+    assert!(page.ends_with("</html>\n"), "{page}");
+    drop(client);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn the_peer_of_a_socket_is_known_and_a_large_file_is_sent_to_it() {
+    let site = site();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = peer::connect(listener.local_addr().unwrap());
+    let (server, _) = listener.accept().unwrap();
+    let end = || Stdio::from(OwnedFd::from(server.try_clone().unwrap()));
+    let mut command = program(site.path(), &[]);
+    let child = command.stdin(end()).stdout(end()).spawn().unwrap();
+    drop((server, command));
+
+    client.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
+    assert!(peer::head(&client).contains("Content-Length: 67108864\r\n"));
+    assert_eq!(peer::rest(&client).unwrap(), BIG);
+    drop(client);
+    let ended = child.wait_with_output().unwrap();
+    let log = String::from_utf8(ended.stderr).unwrap();
+    assert!(log.starts_with("127.0.0.1 - - ["), "{log}");
+    assert!(log.ends_with("] \"GET /big HTTP/1.0\" 200 -\n"), "{log}");
+}
+
+#[test]
+fn a_pipe_takes_a_large_file_and_the_log_has_no_address() {
+    let site = site();
+    let mut command = program(site.path(), &[]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
+    let mut output = child.stdout.take().unwrap();
+    // The end comes though the input stays open.
+    let len = io::copy(&mut output, &mut io::sink()).unwrap() as usize;
+    assert!((BIG + 100..BIG + 1000).contains(&len), "{len}");
+    drop(input);
+    let ended = child.wait_with_output().unwrap();
+    let log = String::from_utf8(ended.stderr).unwrap();
+    assert!(log.starts_with("- - - ["), "{log}");
+    assert!(log.ends_with("] \"GET /big HTTP/1.0\" 200 -\n"), "{log}");
+}
+
+#[test]
+fn quiet_is_quiet_and_scripts_run() {
+    let site = Site::standard().make_temporary().unwrap();
+    let mut command = program(site.path(), &["--quiet", "--cgi"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input
+        .write_all(b"GET /cgi-bin/hello.sh HTTP/1.0\r\n\r\n")
+        .unwrap();
+    drop(input);
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.stdout.ends_with(b"\r\n\r\nHello World\n"));
+    assert_eq!(ended.stderr, b"");
+}
+
+#[test]
+fn a_mistake_is_told_to_the_user_and_not_to_the_peer() {
+    let (mut client, server) = UnixStream::pair().unwrap();
+    let end = || Stdio::from(OwnedFd::from(server.try_clone().unwrap()));
+    let mut command = program(Path::new("/nope"), &[]);
+    command.stdin(end()).stdout(end()).stderr(end());
+    assert_eq!(command.status().unwrap().code(), Some(1));
+    drop((command, server));
+    let mut said = String::new();
+    client.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+
+    let mut command = program(Path::new("/nope"), &[]);
+    let ended = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(said, "sanserve: error: there is no directory /nope\n");
+}
+
+#[test]
+fn what_cannot_be_read_is_no_connection() {
+    let directory = File::open(".").unwrap();
+    let mut command = program(Path::new("."), &[]);
+    let ended = command.stdin(directory).output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    let said = String::from_utf8(ended.stderr).unwrap();
+    let line = "sanserve: error: cannot serve standard input and output: ";
+    assert!(said.starts_with(line), "{said}");
+}
+
+#[test]
+fn a_terminal_will_do() {
+    use rustix::fs::{Mode, OFlags, open};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{InputModes, OptionalActions, tcgetattr, tcsetattr};
+
+    let site = site();
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let theirs = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    // A carriage return stays one.
+    let mut modes = tcgetattr(&theirs).unwrap();
+    modes.input_modes.remove(InputModes::ICRNL);
+    tcsetattr(&theirs, OptionalActions::Now, &modes).unwrap();
+    let end = || Stdio::from(theirs.try_clone().unwrap());
+    let mut command = program(site.path(), &[]);
+    let mut child = command.stdin(end()).stdout(end()).spawn().unwrap();
+    drop((command, theirs));
+    let mut ours = File::from(ours);
+    ours.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n\x04").unwrap();
+    let mut said = Vec::new();
+    // It ends in an error, as the other end of a terminal does.
+    let _ = ours.read_to_end(&mut said);
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("HTTP/1.0 200 OK\r"), "{said}");
+    assert!(said.ends_with("hello\r\n"), "{said}");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn what_belongs_to_a_server_that_listens_is_refused() {
+    for other in [
+        &["8000"][..],
+        &["--bind", "::"],
+        &["--runtime", "tokio"],
+        &["--tls-cert", "cert.pem"],
+    ] {
+        let ended = program(Path::new("."), other).output().unwrap();
+        let line = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{line}");
+        assert!(line.contains("'--stdio' cannot be used with '"), "{line}");
+        assert_eq!(line.lines().count(), 1, "{line}");
+    }
+}
+
+/// Serves with little patience, and answers how long it took.
+fn serve_briefly(
+    input: OwnedFd,
+    output: OwnedFd,
+    directory: &Path,
+) -> thread::JoinHandle<Duration> {
+    let disk = Disk::open(directory).unwrap();
+    let little = Duration::from_millis(50);
+    let patience = Patience {
+        idle: little,
+        grace: little,
+        rate: u32::MAX,
+        ..Patience::default()
+    };
+    let config = Config {
+        patience,
+        ..Config::default()
+    };
+    thread::spawn(move || {
+        let start = Instant::now();
+        let _ = stdio::serve(input, output, &disk, config, Files::new(), &|_| ());
+        start.elapsed()
+    })
+}
+
+#[test]
+fn a_peer_that_says_nothing_is_not_waited_for() {
+    let ((input, _write), (mut read, output)) = (io::pipe().unwrap(), io::pipe().unwrap());
+    let served = serve_briefly(input.into(), output.into(), Path::new("."));
+    assert_eq!(read.read(&mut [0]).unwrap(), 0);
+    assert!(served.join().unwrap() < LONG);
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_not_waited_for() {
+    let site = site();
+    let ((input, mut write), (_read, output)) = (io::pipe().unwrap(), io::pipe().unwrap());
+    write.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
+    let served = serve_briefly(input.into(), output.into(), site.path());
+    assert!(served.join().unwrap() < LONG);
+
+    let (mut client, server) = UnixStream::pair().unwrap();
+    client.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
+    let (input, output) = (server.try_clone().unwrap(), server);
+    let served = serve_briefly(input.into(), output.into(), site.path());
+    assert!(served.join().unwrap() < LONG);
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() < BIG);
+}

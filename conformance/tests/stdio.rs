@@ -1,0 +1,55 @@
+//! The list on the stdio adapter, over pipes and over a socket.
+
+#![cfg(unix)]
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::thread;
+
+use sanserve::{Disk, stdio};
+use sanserve_conformance::{Log, Peer, Site, peers, run};
+
+/// Runs the list; `open` makes the client's side, and standard input and output.
+fn conform(name: &str, open: impl Fn() -> io::Result<(Peer, OwnedFd, OwnedFd)>) {
+    let site = Site::standard().make_temporary().expect("a site");
+    let connect = peers(|case| {
+        let (peer, input, output) = open()?;
+        let (disk, case, log) = (Disk::open(&site)?, case.clone(), Log::default());
+        let lines = log.clone();
+        let serve = move || {
+            let (config, handler) = (case.config(), case.handler());
+            stdio::serve(input, output, &disk, config, handler, &|lines| {
+                log.push(lines);
+            })
+        };
+        let served = thread::spawn(serve);
+        Ok((peer, move || {
+            served
+                .join()
+                .expect("it does not panic")
+                .expect("no link breaks here");
+            lines.take()
+        }))
+    });
+    run(name, connect);
+}
+
+#[test]
+fn conforms() {
+    conform("stdio", || {
+        let (input, write) = io::pipe()?;
+        let (read, output) = io::pipe()?;
+        Ok((Peer::new(read, write), input.into(), output.into()))
+    });
+}
+
+#[test]
+fn conforms_over_a_socket() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    conform("stdio, a socket", || {
+        let peer = Peer::connect(listener.local_addr()?)?;
+        let (socket, _) = listener.accept()?;
+        Ok((peer, socket.try_clone()?.into(), socket.into()))
+    });
+}
