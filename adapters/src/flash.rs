@@ -30,6 +30,7 @@ pub struct Node {
     name: &'static str,
     content: Content,
     modified: Option<i64>,
+    version: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,7 @@ impl Node {
             name,
             content: Content::File(bytes),
             modified: None,
+            version: None,
         }
     }
 
@@ -73,14 +75,23 @@ impl Node {
             name,
             content: Content::Directory(nodes),
             modified: None,
+            version: None,
         }
     }
 
-    /// When it was changed last, in seconds since 1970. A file without that has no `Last-Modified`,
-    /// and is sent anew each time.
+    /// When it was changed last, in seconds since 1970. A file without that has no `Last-Modified`.
     pub const fn modified(self, unix: i64) -> Node {
         Node {
             modified: Some(unix),
+            ..self
+        }
+    }
+
+    /// A number that the file never had with other content, such as a checksum: it makes a strong
+    /// `ETag` of it, see [`Meta::version`].
+    pub const fn version(self, version: u64) -> Node {
+        Node {
+            version: Some(version),
             ..self
         }
     }
@@ -98,6 +109,7 @@ impl FileSystem for Flash {
                 meta: Meta {
                     len: bytes.len() as u64,
                     modified: node.modified,
+                    version: node.version,
                     executable: false,
                 },
                 sendable: false,

@@ -5,8 +5,8 @@
 //!
 //! An adapter decides nothing about HTTP. It does what a connection wants, one thing at a time,
 //! and says what it got; how that looks in full is to be read in the loops, which are the models for
-//! further ones. With `default-features = false` there is no std in this package, and each feature
-//! brings what its name says.
+//! further ones; `docs/porting.md` tells how to write one. With `default-features = false` there is
+//! no std in this package, and each feature brings what its name says.
 //!
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
 #![cfg_attr(feature = "std", doc = "```")]
@@ -72,3 +72,8 @@ pub use tls::Tls;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/from-python.md")]
 struct FromPython;
+
+/// And what the guide for ports says.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/porting.md")]
+struct Porting;

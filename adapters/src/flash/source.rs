@@ -56,10 +56,18 @@ fn write_nodes(folder: &Path, text: &mut String) -> io::Result<()> {
             let file = format!("::sanserve::Node::file({name:?}, include_bytes!({whole:?}))");
             let changed = meta.modified()?.duration_since(UNIX_EPOCH);
             let changed = changed.map_or(0, |changed| changed.as_secs());
-            let _ = write!(text, "{file}.modified({changed}),");
+            let version = checksum(&fs::read(&path)?);
+            let _ = write!(text, "{file}.modified({changed}).version({version}),");
         } else {
             return Err(bad());
         }
     }
     Ok(())
+}
+
+/// FNV-1a, of 64 bits.
+fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
