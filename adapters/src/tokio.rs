@@ -1,4 +1,4 @@
-//! A connection as a task of [tokio](::tokio), its files from a [`Disk`](crate::Disk): the loop that
+//! A connection as a task of [tokio], its files from a [`Disk`](crate::Disk): the loop that
 //! waits for nothing but its own.
 //!
 //! What a connection reads and writes is left to the [`Link`], what it wants of files to `files`,
