@@ -63,6 +63,7 @@ fn a_file_that_cannot_be_read_is_let_go_at_once() {
                 meta: Meta {
                     len: 6,
                     modified: None,
+                    version: None,
                     executable: false,
                 },
                 sendable: false,
