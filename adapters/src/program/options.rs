@@ -117,7 +117,7 @@ pub(crate) struct Options {
     pub(crate) cgi: bool,
 
     /// Run the scripts in this directory instead
-    #[arg(long = "cgi-dir", value_name = "DIR", value_parser = below)]
+    #[arg(long = "cgi-dir", value_name = "DIR", value_parser = below, hide_short_help = true)]
     pub(crate) cgi_directories: Vec<String>,
 }
 
