@@ -56,10 +56,14 @@ impl Certificate {
         let name = "localhost".try_into().expect("a name");
         let mut tls = ClientConnection::new(Arc::clone(&self.client), name).map_err(other)?;
         tls.complete_io(&mut socket)?;
-        let (tls, plain) = (Mutex::new(tls), io::Cursor::default());
+        let tls = Mutex::new(tls);
         let link = Arc::new(Link { socket, tls });
-        let writer = Writer(Arc::clone(&link));
-        Ok(Peer::new(Reader { link, plain }, writer))
+        let reader = Reader {
+            link: Arc::clone(&link),
+            records: vec![0; 16 * 1024],
+            plain: io::Cursor::default(),
+        };
+        Ok(Peer::new(reader, Writer(link)))
     }
 }
 
@@ -91,22 +95,24 @@ impl Link {
 
 struct Reader {
     link: Arc<Link>,
+    /// Room for what comes.
+    records: Vec<u8>,
+    /// What came of it and was not read yet.
     plain: io::Cursor<Vec<u8>>,
 }
 
 impl Read for Reader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let mut records = vec![0; 16 * 1024];
         loop {
             let n = self.plain.read(into)?;
             if n > 0 || into.is_empty() {
                 return Ok(n);
             }
-            let n = match (&self.link.socket).read(&mut records) {
+            let n = match (&self.link.socket).read(&mut self.records) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 read => read?,
             };
-            let (mut come, mut plain, mut tls) = (&records[..n], Vec::new(), self.link.tls());
+            let (mut come, mut plain, mut tls) = (&self.records[..n], Vec::new(), self.link.tls());
             while n == 0 || !come.is_empty() {
                 tls.read_tls(&mut come)?;
                 tls.process_new_packets().map_err(other)?;
