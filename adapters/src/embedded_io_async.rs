@@ -2,8 +2,7 @@
 //! the loop for embassy, RTIC, and whatever else polls futures without an operating system.
 //!
 //! Deadlines need something that sleeps, and there is no trait for it that all of these share, so it
-//! is a function of the caller's. Files are taken to be at hand: a
-//! [`FileSystem`](sanserve_core::FileSystem) does not wait.
+//! is a function of the caller's. Files are taken to be at hand: a [`FileSystem`] does not wait.
 
 use core::time::Duration;
 
