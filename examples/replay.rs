@@ -1,5 +1,5 @@
-//! Replays a transcript of the simulator: what was got is fed into a new connection, which must want the
-//! same again. A bug report is then one file.
+//! Replays a transcript of the simulator: what was got is fed into a new connection, which must
+//! want the same again. A bug report is then one file.
 //!
 //!     make sim SEED=4711 SAVE=4711.txt
 //!     cargo run --package sanserve-examples --bin replay 4711.txt

@@ -1,14 +1,14 @@
 //! Deterministic simulation: a seed is a world, and every world must keep the rules.
 //!
-//! A world is a file system, a few connections to it and one clock. Links are cut and stall, answers
-//! come in pieces, late or never, disks fail, files change under way, and what peers send may be
-//! damaged. All of it is drawn from the seed, so that the same seed is the same world on every
-//! machine: a failure is a number that can be told to someone else. Nothing here reads a socket, a
-//! disk or a clock, and no thread is started.
+//! A world is a file system, a few connections to it and one clock. Links are cut and stall,
+//! answers come in pieces, late or never, disks fail, files change under way, and what peers send
+//! may be damaged. All of it is drawn from the seed, so that the same seed is the same world on
+//! every machine: a failure is a number that can be told to someone else. Nothing here reads a
+//! socket, a disk or a clock, and no thread is started.
 //!
 //! The engine is carried by an adapter that causes the mishaps ([`Faults`]). What came of it, a
-//! [`Conversation`] for each connection, is looked at by [`checks`], which cause none. Simulate *your*
-//! handler in the same way, in a test:
+//! [`Conversation`] for each connection, is looked at by [`checks`], which cause none. Simulate
+//! *your* handler in the same way, in a test:
 //!
 //! ```
 //! use sanserve_conformance::sim::Sim;
@@ -115,8 +115,8 @@ impl<H: Handler> Sim<Tree, H> {
 }
 
 impl Sim<Tree, Box<dyn Handler>> {
-    /// The simulation of the engine itself, with the file service, scripts, and handlers that stream
-    /// or do nonsense.
+    /// The simulation of the engine itself, with the file service, scripts, and handlers that
+    /// stream or do nonsense.
     #[must_use]
     pub fn standard() -> Self {
         Sim::new(handlers::standard).check("files", |said| {

@@ -1,5 +1,5 @@
-//! Every check of the simulation fires: at a handler that does what it must not, or at a conversation
-//! that was tampered with, where no handler can make the engine do it.
+//! Every check of the simulation fires: at a handler that does what it must not, or at a
+//! conversation that was tampered with, where no handler can make the engine do it.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -166,6 +166,7 @@ fn fires(tamper: impl Fn(&mut Conversation)) -> Vec<&'static str> {
 fn what_cannot_happen_would_be_caught() {
     assert_eq!(fires(|_| {}), [""; 0]);
     assert_eq!(fires(|said| said.counts.closed = false), ["end"]);
+    assert_eq!(fires(|said| said.twin = None), ["twin"]);
     assert_eq!(fires(|said| said.counts.endless = 1), ["deadlines"]);
     assert_eq!(fires(|said| said.counts.overdue = 1), ["deadlines"]);
     assert_eq!(fires(|said| said.counts.held = 1), ["handles"]);
@@ -213,7 +214,6 @@ fn a_connection_that_closes_without_a_word_would_be_caught() {
         said.config.protocol = Protocol::Http11;
         said.counts.shutdown = true;
         (said.input, said.sent) = (Vec::new(), None);
-        said.twin = None;
         let at = said
             .output
             .windows(11)
@@ -221,6 +221,9 @@ fn a_connection_that_closes_without_a_word_would_be_caught() {
         if let Some(at) = at {
             said.output[at..][..10].copy_from_slice(b"Whatsoever");
         }
+        said.twin
+            .iter_mut()
+            .for_each(|twin| twin.output = said.output.clone());
     };
     assert_eq!(fires(shut), ["close"]);
 }

@@ -151,7 +151,7 @@ fn a_head_has_its_time_after_a_reply_that_was_taken_slowly() {
         Files::new(),
         &[HELLO, b"GET /hello.txt HT"].concat(),
     );
-    world = world.then(SECOND, b"TP/1.1\r\n\r\n");
+    world = world.then(SECOND, b"TP/1.1\r\nHost: h\r\n\r\n");
     (world.piece, world.write_takes) = (100, SECOND * 3);
     world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"; 2]);

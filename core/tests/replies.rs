@@ -91,7 +91,7 @@ fn a_reply_that_breaks_off_says_why_in_the_log() {
             Next::Body
         }
     }
-    let input = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n";
+    let input = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n";
     let said = drive(modern(), Eager, input, no_files);
     assert!(said.text.starts_with("HTTP/1.1 200 OK\r\n"));
     assert!(

@@ -1,5 +1,5 @@
-//! [`Carrier`]: one connection of a world and the loop around it. What is wanted goes to [`Hands`]; what
-//! can be seen from outside is counted here.
+//! [`Carrier`]: one connection of a world and the loop around it. What is wanted goes to [`Hands`];
+//! what can be seen from outside is counted here.
 
 use std::cell::RefCell;
 use std::rc::Rc;

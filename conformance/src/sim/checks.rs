@@ -1,5 +1,5 @@
-//! The checks: what must be true of every conversation, whatever happened to it. Each looks at what is
-//! known and causes nothing.
+//! The checks: what must be true of every conversation, whatever happened to it. Each looks at what
+//! is known and causes nothing.
 
 use sanserve_core::{Ask, Protocol};
 
@@ -76,8 +76,8 @@ fn paths(said: &Conversation) -> Result<(), String> {
     Ok(())
 }
 
-/// Buffers keep within what the limits let one expect: an error page may quote a whole request line,
-/// every byte of it escaped, and so may the log.
+/// Buffers keep within what the limits let one expect: an error page may quote a whole request
+/// line, every byte of it escaped, and so may the log.
 fn memory(said: &Conversation) -> Result<(), String> {
     let limits = said.config.limits;
     let lines = said.input.split(|&byte| byte == b'\n');
@@ -118,8 +118,8 @@ fn waits(said: &Conversation) -> Result<(), String> {
     })
 }
 
-/// The handler is told of the requests that were sent, in their order, and of no others; nor of more,
-/// or of more content, than the limits let through.
+/// The handler is told of the requests that were sent, in their order, and of no others; nor of
+/// more, or of more content, than the limits let through.
 fn requests(said: &Conversation) -> Result<(), String> {
     let (content, most) = (said.counts.content, said.config.limits.content);
     hold(content <= most, || {
@@ -174,8 +174,8 @@ fn replies(said: &Conversation) -> Result<(), String> {
     Ok(())
 }
 
-/// Who closes has said so (RFC 9112 §9.6). Content that is too much to read, and whatever happens, can
-/// make a connection close that did not mean to.
+/// Who closes has said so (RFC 9112 §9.6). Content that is too much to read, and whatever happens,
+/// can make a connection close that did not mean to.
 fn close(said: &Conversation) -> Result<(), String> {
     let mentions = |name: &[u8]| {
         let mut at = said.input.windows(name.len());
@@ -216,8 +216,8 @@ fn log(said: &Conversation) -> Result<(), String> {
     Ok(())
 }
 
-/// For the file service: the content of a 200 is a file, or the list of a directory, as it was when it
-/// was read.
+/// For the file service: the content of a 200 is a file, or the list of a directory, as it was when
+/// it was read.
 pub(super) fn files(said: &Conversation) -> Result<(), String> {
     let (replies, logged) = (said.replies()?, said.logged());
     hold(logged.len() <= said.requests.len() + 2, || {
@@ -225,10 +225,10 @@ pub(super) fn files(said: &Conversation) -> Result<(), String> {
     })?;
     let mut answers = said.asked.iter().map(|asked| &asked.answer);
     for (at, reply) in replies.iter().enumerate() {
-        let head_only = logged
-            .get(at)
-            .is_some_and(|line| line.line.trim_start().starts_with("HEAD"));
-        if reply.status != 200 || reply.end != End::Whole {
+        let line = logged.get(at).map_or("", |line| line.line);
+        let head_only = line.starts_with("HEAD ");
+        let asks = head_only || line.starts_with("GET ");
+        if !asks || reply.status != 200 || reply.end != End::Whole {
             continue;
         }
         let found = answers.any(|answer| holds(answer, reply, head_only));
@@ -247,7 +247,9 @@ fn holds(answer: &Answer, reply: &Reply<'_>, head_only: bool) -> bool {
         Answer::Listed(entries) => {
             let lines = reply.body.split(|&byte| byte == b'\n');
             let items = lines.filter(|line| line.starts_with(b"<li>")).count();
-            head_only || items == entries.len()
+            let hidden = entries.iter().filter(|entry| entry.name.starts_with(b"."));
+            let visible = entries.len() - hidden.count();
+            head_only || items == entries.len() || items == visible
         }
         _ => false,
     }

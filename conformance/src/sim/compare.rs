@@ -7,14 +7,14 @@ use super::reader::{self, End, Reply};
 ///
 /// All replies but the last must be equal, and as many as the twin's unless something happened. The
 /// last may break off, or be an error in place of the twin's, if what happened explains it. Interim
-/// replies and the pieces in which content is chunked are nobody's business; nor is what `Connection`
-/// says, after the connection was told to come to its end.
+/// replies, the pieces in which content is chunked and the boundaries of parts are nobody's business; nor is what
+/// `Connection` says, after the connection was told to come to its end.
 ///
 /// # Errors
 /// What is different.
 pub(super) fn compare(said: &Conversation) -> Result<(), String> {
     let Some(twin) = &said.twin else {
-        return Ok(());
+        return Err("the twin does not come to its end".into());
     };
     if let Some(astray) = &twin.astray {
         return Err(format!("the twin asks something else: {astray}"));
@@ -23,7 +23,8 @@ pub(super) fn compare(said: &Conversation) -> Result<(), String> {
         return Ok(());
     }
     let ours = said.replies()?;
-    let theirs = reader::read(&twin.output, &reader::logged(&twin.log))
+    let their_output = adopt_boundaries(&said.output, &twin.output);
+    let theirs = reader::read(&their_output, &reader::logged(&twin.log))
         .map_err(|what| format!("the twin's output: {what}"))?;
     for (at, our) in ours.iter().enumerate() {
         let their = theirs.get(at);
@@ -42,7 +43,11 @@ pub(super) fn compare(said: &Conversation) -> Result<(), String> {
         }
         return Ok(());
     }
-    if ours.len() < theirs.len() && !said.mishaps.any() {
+    let mishaps = said.mishaps;
+    // A reply that was whole already, as one to HEAD is, may be given up as well.
+    let gave_up = mishaps.broken && reason(&said.log);
+    let stopped = mishaps.reset || mishaps.late || mishaps.finished || gave_up;
+    if ours.len() < theirs.len() && !stopped {
         return Err(format!(
             "{} replies in place of {}",
             ours.len(),
@@ -50,6 +55,37 @@ pub(super) fn compare(said: &Conversation) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// The twin's output with our boundaries of parts in place of its own: they depend on the clock.
+fn adopt_boundaries(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
+    let mut output = theirs.to_vec();
+    for (our, their) in boundaries(ours).into_iter().zip(boundaries(theirs)) {
+        let mut at = 0;
+        while let Some(found) = output[at..]
+            .windows(their.len())
+            .position(|part| part == their)
+        {
+            at += found;
+            // Ours may be cut.
+            let n = our.len().min(their.len());
+            output[at..][..n].copy_from_slice(&our[..n]);
+            at += their.len();
+        }
+    }
+    output
+}
+
+/// The boundaries that are named in an output.
+fn boundaries(output: &[u8]) -> Vec<&[u8]> {
+    let named = b"; boundary=";
+    let starts = output.windows(named.len()).enumerate();
+    let starts = starts
+        .filter(|(_, part)| part == named)
+        .map(|(at, _)| at + named.len());
+    let to_end = |at: usize| output[at..].split(|&byte| byte == b'\r').next();
+    let all = starts.filter_map(to_end);
+    all.filter(|name| !name.is_empty()).collect()
 }
 
 fn equal(said: &Conversation, our: &Reply<'_>, their: &Reply<'_>) -> bool {
@@ -89,7 +125,8 @@ fn explained(
         return true;
     }
     // The twin gave up its reply before any of it had left, or later than this one did, because of
-    // the request's content or a mistake of the handler: how much has left by then depends on the pace.
+    // the request's content or a mistake of the handler: how much has left by then depends on the
+    // pace.
     let gave_up =
         last_of_twin && their.is_none_or(|their| their.end != End::Whole || their.status >= 400);
     let reasons = reason(&twin.log) && (mishaps.reset || reason(&said.log));

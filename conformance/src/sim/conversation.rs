@@ -1,5 +1,5 @@
-//! [`Conversation`]: all that is known of one connection when it has come to its end. Checks look at
-//! this and at nothing else.
+//! [`Conversation`]: all that is known of one connection when it has come to its end. Checks look
+//! at this and at nothing else.
 
 use sanserve_core::{Ask, Config, Entry, FsError, Meta};
 
@@ -58,6 +58,8 @@ pub enum Answer {
         sendable: bool,
         /// What was read and sent of it, each byte as it was then.
         seen: Vec<u8>,
+        /// Where it was found to end before its time.
+        ended: Option<usize>,
     },
     /// A directory.
     Directory,
@@ -111,8 +113,8 @@ pub struct Counts {
     pub after_failure: u64,
     /// Requests that were begun after the connection was told to come to its end.
     pub after_finish: u64,
-    /// Times when the peer was waited for although it had sent whole requests, of which one or more had
-    /// no whole reply.
+    /// Times when the peer was waited for although it had sent whole requests, of which one or more
+    /// had no whole reply.
     pub starved: u64,
     /// The most content of one request that the handler was told.
     pub content: u64,

@@ -6,7 +6,8 @@ use super::Random;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Requests {
     pub(super) bytes: Vec<u8>,
-    /// The request lines that a handler may be told of, unless it is doubtful where a request begins.
+    /// The request lines that a handler may be told of, unless it is doubtful where a request
+    /// begins.
     pub(super) lines: Option<Vec<Vec<u8>>>,
     /// Something was wrong: no line after it is a request.
     over: bool,
@@ -46,6 +47,7 @@ impl Requests {
         let line = [b"GET ", random.pick(targets).as_bytes(), b" HTTP/1.1"].concat();
         for _ in 0..100 + random.below(900) {
             self.line(&line);
+            self.line(b"Host: h");
             self.line(b"");
             self.ends.push(self.bytes.len());
         }
@@ -92,14 +94,18 @@ impl Requests {
         }
         self.bytes.extend_from_slice(b"\r\n");
         let simple = version.is_empty();
-        let goes_on = simple || self.fields_and_content(random, method == "POST");
+        let names_host = version == " HTTP/1.1" && !random.one_in(40);
+        let goes_on = simple || self.fields_and_content(random, method == "POST", names_host);
         if goes_on && !self.over {
             self.ends.push(self.bytes.len());
         }
         goes_on
     }
 
-    fn fields_and_content(&mut self, random: &mut Random, often: bool) -> bool {
+    fn fields_and_content(&mut self, random: &mut Random, often: bool, names_host: bool) -> bool {
+        if names_host || random.one_in(10) {
+            self.line(b"Host: h");
+        }
         for _ in 0..random.below(4) {
             self.line(random.pick(GOOD));
         }
@@ -226,7 +232,6 @@ fn content(random: &mut Random) -> Vec<u8> {
 }
 
 const GOOD: &[&[u8]] = &[
-    b"Host: h",
     b"Connection: close",
     b"Connection: keep-alive",
     b"Connection: x, Keep-Alive",
@@ -234,9 +239,19 @@ const GOOD: &[&[u8]] = &[
     b"If-Modified-Since: Wed, 01 Jan 2025 00:00:00 GMT",
     b"If-Modified-Since: yesterday",
     b"If-None-Match: *",
+    b"If-None-Match: \"a\", W/\"b\",,\"c\"",
+    b"If-Match: *",
+    b"If-Match: \"a\"",
+    b"If-Unmodified-Since: Wed, 01 Jan 2025 00:00:00 GMT",
+    b"If-Range: \"a\"",
+    b"If-Range: Sun, 13 Sep 2020 12:26:40 GMT",
     b"Range: bytes=1-3",
     b"Range: bytes=-5",
     b"Range: bytes=0-0,2-",
+    b"Range: bytes=0-0,-1,3-99999999999999999999,2-2",
+    b"Range: bytes=-999999, 5-, ,70000-",
+    b"Accept-Encoding: gzip;q=0.5, br, *;q=0",
+    b"Access-Control-Request-Method: GET",
     b"User-Agent: x",
     b"Accept: */*",
     b"X: \xff\x80",
@@ -253,6 +268,8 @@ const BAD: &[&[u8]] = &[
     b"Content-Length: 5\r\nTransfer-Encoding: chunked",
     b"Content-Length: 99999999999999999999",
     b"Transfer-Encoding: gzip",
+    b"Host: h\r\nHost: h",
+    b"Host: a,b",
     b"X: a\rb",
     b"X: \0",
 ];

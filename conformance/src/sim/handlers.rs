@@ -1,5 +1,5 @@
-//! The handlers of the standard simulation: those that come with the engine, two that use content, and
-//! one that does everything in any order.
+//! The handlers of the standard simulation: those that come with the engine, two that use content,
+//! and one that does everything in any order.
 
 use sanserve_core::{Cgi, Event, Exchange, Files, Handler, Next, Path, Program};
 
@@ -11,7 +11,7 @@ use crate::handlers::Echo;
 #[must_use]
 pub fn standard(number: u64) -> Box<dyn Handler> {
     match kind(number) {
-        Kind::Files => Box::new(Files::new()),
+        Kind::Files => Box::new(files(number)),
         Kind::Cgi => Box::new(Cgi::new("localhost", 8000)),
         Kind::Echo => Box::<Echo>::default(),
         Kind::Relay => Box::new(Relay),
@@ -41,6 +41,19 @@ fn kind(number: u64) -> Kind {
         12 | 13 => Kind::Relay,
         _ => Kind::Wild,
     }
+}
+
+/// The file service, set up in one of many ways.
+fn files(number: u64) -> Files {
+    let mut random = Random::new(number);
+    let mut files = Files::new();
+    files.precompressed = random.one_in(3);
+    files.hidden = random.one_in(2);
+    files.cors = random.pick(&[None, None, Some("*")]);
+    files.spa = random.pick(&[None, None, Some("b.html"), Some("none")]);
+    files.not_found_page = random.pick(&[None, None, Some("big.bin"), Some("sub")]);
+    files.cache_control = random.pick(&[None, Some("no-cache")]);
+    files
 }
 
 /// Sends content back while it comes.

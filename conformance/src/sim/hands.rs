@@ -1,5 +1,5 @@
-//! [`Hands`]: what a want is seen to with, and here how the link is read and written. Files and programs
-//! are in `shelf`.
+//! [`Hands`]: what a want is seen to with, and here how the link is read and written. Files and
+//! programs are in `shelf`.
 
 use std::time::Duration;
 
@@ -78,7 +78,8 @@ impl Hands<'_> {
         (self.now, Got::Failed)
     }
 
-    /// What goes wrong with every kind of want: nothing comes, for no reason or before it is too late.
+    /// What goes wrong with every kind of want: nothing comes, for no reason or before it is too
+    /// late.
     pub(super) fn nothing<F>(&mut self) -> Option<Later<F>> {
         if self.weather.roll(|faults| faults.nothing) {
             self.said.counts.pauses += 1;

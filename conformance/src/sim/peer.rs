@@ -73,8 +73,8 @@ impl Peer {
         more.map(|(at, _)| *at)
     }
 
-    /// How many requests were taken, if the last of them was taken whole, with its content, and nothing
-    /// after it.
+    /// How many requests were taken, if the last of them was taken whole, with its content, and
+    /// nothing after it.
     pub(super) fn whole_requests(&self) -> Option<usize> {
         let at = self.requests.ends.iter().position(|end| *end == self.taken);
         at.map(|before| before + 1)

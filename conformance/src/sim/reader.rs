@@ -1,5 +1,5 @@
-//! The reader: what a client makes of the bytes that it gets. It shares no code with the engine, and
-//! is as strict as RFC 9112 lets a client be.
+//! The reader: what a client makes of the bytes that it gets. It shares no code with the engine,
+//! and is as strict as RFC 9112 lets a client be.
 
 use std::borrow::Cow;
 
@@ -67,8 +67,8 @@ pub(super) fn logged_line(line: &str) -> Option<Logged<'_>> {
     })
 }
 
-/// Reads all replies. Reply number `i` answers request number `i` of the log; only the last may have
-/// taken the place of another, which was logged but never left.
+/// Reads all replies. Reply number `i` answers request number `i` of the log; only the last may
+/// have taken the place of another, which was logged but never left.
 ///
 /// # Errors
 /// The first thing that is no reply.
@@ -125,9 +125,10 @@ fn is_simple(request: &str) -> bool {
     matches!(words[..], ["GET", _] | [_, _, "HTTP/0.9"])
 }
 
-/// The words of a request line.
+/// The words of a request line, as the log shows it: a tab is escaped there.
 fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split([' ', '\t']).filter(|word| !word.is_empty())
+    let words = line.split(' ').flat_map(|part| part.split("\\x09"));
+    words.filter(|word| !word.is_empty())
 }
 
 /// Looks at every line of a head, and returns the status.

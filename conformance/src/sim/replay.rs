@@ -9,8 +9,8 @@ use sanserve_core::{
 use super::transcript::{config, describe, time};
 use crate::text;
 
-/// Replays a transcript: each of its connections with a handler made of the number that stands in the
-/// transcript, as [`Sim`](super::Sim) makes them. Returns how many steps there were.
+/// Replays a transcript: each of its connections with a handler made of the number that stands in
+/// the transcript, as [`Sim`](super::Sim) makes them. Returns how many steps there were.
 ///
 /// # Errors
 /// The first step that wants something else, or a line that is none.

@@ -58,9 +58,9 @@ pub(super) fn catch<T>(seed: u64, play: impl FnOnce() -> T) -> Result<T, Failure
 }
 
 impl<S: FileSystem, H: Handler> Sim<S, H> {
-    /// Runs the seeds from 1 on, 1,000 of them or as many as `SEEDS` says, and prints how many there
-    /// were and how long they took. With `SEED` in the environment it is that one alone, and its
-    /// transcript is printed, or written to the file that `SAVE` names.
+    /// Runs the seeds from 1 on, 1,000 of them or as many as `SEEDS` says, and prints how many
+    /// there were and how long they took. With `SEED` in the environment it is that one alone, and
+    /// its transcript is printed, or written to the file that `SAVE` names.
     ///
     /// # Panics
     /// At the first check that fails, with its name, the seed, and how to repeat it. And if what is in

@@ -68,11 +68,14 @@ impl Hands<'_> {
     /// Notes what was read of a file or a program.
     fn see(&mut self, answer: usize, at: u64, bytes: &[u8]) {
         match &mut self.said.asked[answer].answer {
-            Answer::File { meta, seen, .. } => {
-                if bytes.is_empty() && at < meta.len {
-                    self.said.mishaps.broken = true;
-                }
+            Answer::File {
+                meta, seen, ended, ..
+            } => {
+                let early = bytes.is_empty() && at < meta.len;
                 let at = usize::try_from(at).expect("what was read fits into memory");
+                if early {
+                    (self.said.mishaps.broken, *ended) = (true, Some(at));
+                }
                 let end = at + bytes.len();
                 if seen.len() < end {
                     seen.resize(end, 0);
@@ -144,6 +147,7 @@ impl Hands<'_> {
                     meta,
                     sendable,
                     seen: Vec::new(),
+                    ended: None,
                 };
                 let file = self.tally.hold(file, number);
                 let opened = Opened::File {

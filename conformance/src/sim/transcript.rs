@@ -3,12 +3,13 @@
 //! ```text
 //! connection  0  handler  3  peer  192.0.2.1  date  1767225600  config  1 65536 … 30000000000
 //! 1000.000000000  read 512  1060.000000000    18  GET / HTTP/1.0\r\n\r\n
-//! 1000.000000000  open      1030.000000000  index.html  file 6 1600000000 - s
+//! 1000.000000000  open      1030.000000000  index.html  file 6 1600000000 - - s
 //! ```
 //!
-//! The columns, parted by tabs: when the step was taken, what was wanted, its deadline or `-`, what was
-//! lent or asked with it, what was got, and what came with that. Bytes are written as in
-//! [`text`](crate::text). A line `TIME finish` stands where the connection was told to come to its end.
+//! The columns, parted by tabs: when the step was taken, what was wanted, its deadline or `-`, what
+//! was lent or asked with it, what was got, and what came with that. Bytes are written as in
+//! [`text`](crate::text). A line `TIME finish` stands where the connection was told to come to its
+//! end.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -103,7 +104,9 @@ fn answer<F>(got: &Got<F>) -> String {
         Got::Note(note) => format!("note {}", show(note.as_bytes())),
         Got::Opened(Ok(Opened::File { meta, sendable, .. })) => {
             let modified = meta.modified.map_or("-".into(), |unix| unix.to_string());
-            let version = meta.version.map_or("-".into(), |version| version.to_string());
+            let version = meta
+                .version
+                .map_or("-".into(), |version| version.to_string());
             let flag = |set: bool, name| if set { name } else { "-" };
             format!(
                 "file {} {modified} {version} {} {}",

@@ -1,5 +1,5 @@
-//! [`Tree`]: the file system of a world. Files in it shrink, grow, vanish and are replaced, also while
-//! they are open; some can be sent, some are programs.
+//! [`Tree`]: the file system of a world. Files in it shrink, grow, vanish and are replaced, also
+//! while they are open; some can be sent, some are programs.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -45,6 +45,10 @@ pub const TARGETS: &[&str] = &[
     "/c%20d.txt?x=1",
     "/sub",
     "/sub/",
+    "/sub/x.css?top",
+    "/.hidden",
+    "/nul.txt",
+    "/%zz",
     "/sub/x.css#top",
     "/sub/deep/y",
     "/none",
@@ -57,6 +61,7 @@ pub const TARGETS: &[&str] = &[
     "/%ff%c3",
     "*",
     "http://h/a.txt",
+    "HTTP://h?x",
     "/cgi-bin/hello",
     "/cgi-bin/cat?a+b",
     "/cgi-bin/length/more/path?x=1",
@@ -150,6 +155,12 @@ fn file(random: &mut Random, len: usize) -> Node {
     Node::File(Rc::new(RefCell::new(bytes)), !key.is_multiple_of(3))
 }
 
+/// A number that no other content is likely to have (FNV-1a).
+fn checksum(bytes: &[u8]) -> u64 {
+    let step = |sum: u64, &byte: &u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
 fn len(random: &mut Random) -> usize {
     match random.below(256) {
         0 => 70_000 + random.below(70_000),
@@ -175,7 +186,7 @@ impl FileSystem for Tree {
         let meta = Meta {
             len: bytes.borrow().len() as u64,
             modified: Some(1_600_000_000),
-            version: None,
+            version: (!executable).then(|| checksum(&bytes.borrow())),
             executable,
         };
         Ok(Opened::File {
@@ -252,6 +263,9 @@ const FILES: &[&str] = &[
     "b.html",
     "big.bin",
     "c d.txt",
+    "a.txt.gz",
+    "big.bin.br",
+    ".hidden",
     "cgi-bin/a.txt",
     "sub/index.html",
     "sub/x.css",

@@ -1,5 +1,5 @@
-//! The twin of a conversation: the same requests and the same answers of the file system, but nothing
-//! is late, cut or lost. What a file holds is what was seen of it the first time.
+//! The twin of a conversation: the same requests and the same answers of the file system, but
+//! nothing is late, cut or lost. What a file holds is what was seen of it the first time.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use sanserve_core::{Ask, Connection, FsError, Got, Handler, Now, Opened, Step, W
 use super::carrier::address;
 use super::conversation::{Answer, Asked, Conversation, Twin};
 
-/// What is open of the answers that were recorded: the number of the answer, and, for a program, how
-/// much of it was read.
+/// What is open of the answers that were recorded: the number of the answer, and, for a program,
+/// how much of it was read.
 struct Seen {
     answer: usize,
     at: usize,
@@ -93,13 +93,15 @@ fn again(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Seen> {
     Got::Opened(Ok(opened))
 }
 
-/// Reads what was seen. Of a file the rest is zeros: nobody can have sent any of that.
+/// Reads what was seen. Of a file the rest is zeros, up to where it was found to end or is said to:
+/// nobody can have sent any of that.
 fn read(asked: &[Asked], file: &mut Seen, at: u64, into: &mut [u8]) -> usize {
     let (seen, at, len) = match &asked[file.answer].answer {
-        Answer::File { meta, seen, .. } => {
-            let len = seen
-                .len()
-                .max(usize::try_from(meta.len).unwrap_or(usize::MAX));
+        Answer::File {
+            meta, seen, ended, ..
+        } => {
+            let len = ended.unwrap_or(usize::try_from(meta.len).unwrap_or(usize::MAX));
+            let len = len.max(seen.len());
             (seen, usize::try_from(at).unwrap_or(usize::MAX), len)
         }
         Answer::Program { seen } => (seen, file.at, seen.len()),
