@@ -2,11 +2,12 @@
 
 SEEDS ?= 200000
 RACE_SECONDS ?= 60
+FUZZ_SECONDS ?= 10
 BARE = thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all check test conformance cpython sim race nostd
+.PHONY: all check test conformance cpython sim race fuzz nostd
 
-all: check test nostd sim race cpython
+all: check test nostd sim race fuzz cpython
 
 # Format, lints, documentation: no warning passes.
 check:
@@ -35,6 +36,18 @@ sim:
 # Links that change places while they are asked for, for RACE_SECONDS.
 race:
 	RACE_SECONDS=$(RACE_SECONDS) cargo test --package sanserve --test race -- --nocapture
+
+# Each target of the fuzzer for FUZZ_SECONDS: its executions and coverage, or what it found. No
+# sanitizer, since nothing here is unsafe; so a stable compiler will do, with one for C++.
+fuzz:
+	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	SEEDS=$(CURDIR)/conformance/fuzz/corpus cargo test --package sanserve-conformance --test fuzz --quiet
+	cd conformance/fuzz && for target in $$(cargo fuzz list --fuzz-dir .); do \
+		cargo fuzz run --fuzz-dir . --sanitizer none $$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 >corpus/$$target.log 2>&1 \
+		&& echo "$$target $$(grep DONE corpus/$$target.log)" \
+		|| { cat corpus/$$target.log; exit 1; }; \
+	done
 
 # The core, and the adapters that need no operating system, without std.
 nostd:

@@ -1,0 +1,92 @@
+//! A whole connection: however reads, writes and files are cut, the peer and the log see the same;
+//! and it ends.
+//!
+//! The first byte of the input chooses the server, the second says how many of the bytes behind it
+//! are sizes; the rest is what the peer sends. Not among the servers is one that replies while it
+//! reads: what has left before a fault in the content is found depends on the pieces, and must.
+
+use sanserve::memory::{Played, Script, Transcript, Tree, converse};
+use sanserve_conformance::{Case, case};
+use sanserve_core::{Connection, Limits};
+
+/// Checks one conversation.
+pub fn check(data: &[u8]) {
+    let [choice, count, rest @ ..] = data else {
+        return;
+    };
+    let (sizes, input) = rest.split_at(rest.len().min(usize::from(*count)));
+    let whole = run(*choice, input, |n| n);
+    let pieces = run(*choice, input, pace(sizes));
+    assert_eq!(shown(&whole), shown(&pieces), "in pieces");
+    let bytes = run(*choice, input, |_| 1);
+    assert_eq!(shown(&whole), shown(&bytes), "byte by byte");
+}
+
+/// Takes the sizes in turn; one that is 0 lets everything through.
+fn pace(sizes: &[u8]) -> impl FnMut(usize) -> usize {
+    let mut sizes = sizes.iter().cycle();
+    move |n| match sizes.next() {
+        None | Some(0) => n,
+        Some(&size) => n.min(usize::from(size)),
+    }
+}
+
+fn run(choice: u8, input: &[u8], pace: impl FnMut(usize) -> usize) -> Transcript {
+    let case = server(choice);
+    let mut config = case.config();
+    if choice & 0x40 != 0 {
+        config.limits = Limits {
+            outbox: 512,
+            request_line: 100,
+            fields: 200,
+            ..config.limits
+        };
+    }
+    let tree = tree().sendable(choice & 0x20 != 0);
+    let mut conn = Connection::new(config, "192.0.2.1", case.handler());
+    let half_close = choice & 0x80 == 0;
+    converse(&mut conn, &tree, Script { input, half_close }, pace)
+}
+
+fn server(choice: u8) -> Case {
+    let lines = SERVERS[usize::from(choice & 0x1f) % SERVERS.len()];
+    let mut cases = case::read("server", &format!("case fuzz\n{lines}"));
+    cases.pop().expect("one case")
+}
+
+fn tree() -> Tree {
+    let echo = |_: &_, stdin: &[u8]| Played {
+        stdout: [b"Content-Type: text/plain\nStatus: 201\n\n", stdin].concat(),
+        ..Played::default()
+    };
+    Tree::new()
+        .file("file.txt", 1_577_836_800, "hello\n")
+        .file("big.bin", 1_577_836_800, vec![b'x'; 3000])
+        .file("empty.bin", 1_577_836_800, "")
+        .file("dir/<a>&b", 1_577_836_800, "hello\n")
+        .file("sub/index.html", 1_577_836_800, "<p>\n")
+        .program("cgi-bin/echo", echo)
+}
+
+/// What may not differ.
+fn shown(said: &Transcript) -> (String, &str, bool) {
+    let text = said.bytes.escape_ascii().to_string();
+    (text, &said.log, said.shutdown)
+}
+
+/// As cases ask for them.
+const SERVERS: [&str; 6] = [
+    "handler files\noption protocol HTTP/1.1",
+    "handler files\noption protocol HTTP/1.0",
+    "handler echo\noption protocol HTTP/1.1\noption drain 20\noption content 30",
+    "handler python\noption protocol HTTP/1.1\noption drain 20",
+    "handler cgi\noption protocol HTTP/1.0",
+    "handler files\noption protocol HTTP/1.1\noption drain 20\noption requests 3",
+];
+
+/// The requests of the conformance list, each at a server that may be its own.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let cases = case::all().into_iter().enumerate();
+    let seeds = cases.map(|(at, case)| [&[at as u8, 3, 7, 0, 200], &*case.request].concat());
+    seeds.filter(|seed| seed.len() < 4096).collect()
+}

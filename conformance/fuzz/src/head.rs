@@ -1,0 +1,95 @@
+//! Request heads: the same whether they come whole or byte by byte, and as httparse reads them.
+//!
+//! Where httparse reads a whole head, so do we, and see the same method, target and fields; the
+//! exceptions are ours on purpose and stand in [`may_refuse`]. Where it refuses a field, we do.
+//! Of the request line we take more than it does: blanks in a row, tabs, any version, any method,
+//! two words alone, all of which Python does.
+
+use httparse::{Request, Status};
+use sanserve_core::Limits;
+use sanserve_core::wire::{Bad, FIELDS_MAX, Head};
+
+/// Checks one head.
+pub fn check(data: &[u8]) {
+    let limits = Limits {
+        request_line: 200,
+        fields: 1000,
+        ..Limits::default()
+    };
+    let (mut head, mut slow) = (Head::new(), Head::new());
+    let result = head.parse(data, &limits);
+
+    // The first prefix that settles it says the same as the whole.
+    let settled = (0..=data.len()).find_map(|len| match slow.parse(&data[..len], &limits) {
+        Ok(None) => None,
+        result => Some(result),
+    });
+    assert_eq!(settled.unwrap_or(Ok(None)), result, "byte by byte");
+    assert_eq!(seen(&slow), seen(&head), "byte by byte");
+
+    let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut request = Request::new(&mut slots);
+    match (request.parse(data), result) {
+        (Ok(Status::Complete(len)), Ok(Some(taken))) => {
+            assert_eq!(taken, len);
+            let theirs = (
+                request.method.map_or(String::new(), latin1),
+                request.path.map_or(String::new(), latin1),
+                request.headers.iter().map(|field| {
+                    let value: String = field.value.iter().copied().map(char::from).collect();
+                    (field.name.to_owned(), value)
+                }),
+            );
+            assert_eq!((head.command(), head.target()), (&*theirs.0, &*theirs.1));
+            let ours = head
+                .fields()
+                .map(|(name, value)| (name.into(), value.into()));
+            assert!(ours.eq(theirs.2), "other fields");
+        }
+        (Ok(Status::Complete(_)), Ok(None)) => panic!("httparse finds a whole head"),
+        (Ok(Status::Complete(_)), Err(bad)) => {
+            assert!(
+                may_refuse(bad, data),
+                "httparse accepts it, here it is {bad:?}"
+            );
+        }
+        (Err(httparse::Error::HeaderName | httparse::Error::HeaderValue), Ok(Some(_))) => {
+            panic!("httparse refuses a field");
+        }
+        _ => {}
+    }
+}
+
+/// What we refuse on purpose though httparse does not.
+fn may_refuse(bad: Bad, data: &[u8]) -> bool {
+    match bad {
+        Bad::LineTooLong | Bad::FieldsTooLong => true,
+        // It skips any number of empty lines at the start, we one (RFC 9112 §2.2).
+        Bad::Line => data.starts_with(b"\n") || data.starts_with(b"\r\n"),
+        _ => false,
+    }
+}
+
+/// All that can be seen of a head.
+fn seen(head: &Head) -> (&str, &str, &str, Vec<(&str, &str)>) {
+    let fields = head.fields().collect();
+    (head.request_line(), head.command(), head.target(), fields)
+}
+
+/// httparse takes UTF-8 for text, we one byte for one character.
+fn latin1(text: &str) -> String {
+    text.bytes().map(char::from).collect()
+}
+
+/// The requests of the conformance list, and heads at the edges.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let cases = sanserve_conformance::case::all();
+    let mut seeds: Vec<Vec<u8>> = cases.into_iter().map(|case| case.request).collect();
+    seeds.extend(super::owned(&[
+        b"\r\nGET / HTTP/1.1\nA:\t b \t\nC:\n\n",
+        b"GET \t /a b HTTP/1.0\r\n\r\n",
+        b"G\xc3\xa9T /\xff HTTP/1.1\r\nX: \xff\x80\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\r\n\n",
+    ]));
+    seeds
+}

@@ -1,0 +1,69 @@
+//! Paths: whatever the target, a path names something below the root, the same thing as the plain
+//! rule of `translate_path` on a stack of segments; and each name, percent-encoded, is found again.
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use sanserve_core::{Path, decode};
+
+/// Checks one target, which is also taken for a path that was decoded, and for a name.
+pub fn check(data: &[u8]) {
+    let target: String = data.iter().copied().map(char::from).collect();
+    check_bytes(&decode(&target), Path::parse(&target));
+    check_bytes(data, Path::from_bytes(data.to_vec()));
+
+    // U+FFFD stands for what is not UTF-8, and for itself.
+    if let Ok(name) = str::from_utf8(data) {
+        let target = format!("{}?x#y", percent_encode(data, NON_ALPHANUMERIC));
+        assert_eq!(decode(&target), name.as_bytes());
+        let raw = target.trim_end_matches("?x#y");
+        assert_eq!(decode(&format!("{raw}#x?y")), name.as_bytes());
+    }
+}
+
+/// Compares a path with what decoded bytes mean.
+fn check_bytes(bytes: &[u8], path: Option<Path>) {
+    let Some(path) = path else {
+        return assert!(bytes.contains(&0), "no path");
+    };
+    let mut segments: Vec<&[u8]> = Vec::new();
+    for segment in bytes.split(|&byte| byte == b'/') {
+        match segment {
+            b"" | b"." => {}
+            b".." => _ = segments.pop(),
+            name => segments.push(name),
+        }
+    }
+    assert!(path.segments().eq(segments.iter().copied()));
+    assert_eq!(path.as_bytes(), segments.join(&b'/'));
+    assert_eq!(
+        path.file_name(),
+        segments.last().copied().unwrap_or_default()
+    );
+    assert_eq!(path.ends_with_slash(), bytes.ends_with(b"/"));
+    assert!(!path.as_bytes().contains(&0));
+
+    for depth in 0..=segments.len() {
+        assert_eq!(path.first(depth).as_bytes(), segments[..depth].join(&b'/'));
+    }
+    let mut other = path.clone();
+    other.push("x");
+    assert_eq!(other.segments().count(), segments.len() + 1);
+    other.pop();
+    assert_eq!(other.as_bytes(), path.as_bytes());
+    other.pop();
+    assert_eq!(other.segments().count(), segments.len().saturating_sub(1));
+}
+
+/// Targets at the edges.
+pub fn seeds() -> Vec<Vec<u8>> {
+    super::owned(&[
+        b"/a/./b//../c%20d/?q#f",
+        b"/../../etc/passwd",
+        b"//host/%2e%2E/%2f%00",
+        b"/%ED%B3%BF%ed%b2%80",
+        b"/\xc3\xa9%C3%A9\xff%FF%",
+        b"a/../..",
+        b"/%E2%82%AC/%F0%9F%A6%80/.",
+        b"*",
+        b"",
+    ])
+}
