@@ -222,6 +222,18 @@ fn a_disk_that_never_answers_gets_504() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_in_time_gets_504_too() {
+    let config = Config::default();
+    let mut world = World::new(config, Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
+    world.disk_stalls = true;
+    assert_eq!(world.run(), config.patience.ask);
+    assert_eq!(
+        world.statuses(),
+        ["HTTP/1.0 504 What was asked for takes too long"]
+    );
+}
+
+#[test]
 fn lingering_ends_by_itself() {
     // More content than is drained, and a peer that never stops sending.
     let head = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n";

@@ -29,6 +29,8 @@ pub struct World<H> {
     pub stalls_after: usize,
     /// How long the disk takes for an answer, and a program for a piece of its output.
     pub disk_takes: Duration,
+    /// Whether a file that is open is never read.
+    pub disk_stalls: bool,
     pub now: Duration,
     pub output: Vec<u8>,
     pub writes: usize,
@@ -125,6 +127,7 @@ impl<H: Handler> World<H> {
             write_takes: Duration::ZERO,
             stalls_after: usize::MAX,
             disk_takes: Duration::ZERO,
+            disk_stalls: false,
             now: Duration::from_secs(1_000),
             output: Vec::new(),
             writes: 0,
@@ -196,6 +199,10 @@ impl<H: Handler> World<H> {
                         self.writes += 1;
                         Got::Bytes(n)
                     }
+                }
+                Want::Fill { .. } if self.disk_stalls => {
+                    self.now = by.expect("a wait for a file has a deadline");
+                    Got::Nothing
                 }
                 Want::Fill { file, at, into } => {
                     assert!(!into.is_empty());

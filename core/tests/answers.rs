@@ -1,0 +1,124 @@
+//! What an adapter may answer, and what it may not.
+
+mod drive;
+mod world;
+
+use drive::{drive, modern};
+use sanserve_core::{
+    Ask, Config, Connection, Event, Exchange, Files, FsError, Got, Handler, Next, Now, Opened,
+    Path, Want,
+};
+use world::World;
+
+/// Carries a request for a directory, whose index page and listing are answered like this.
+fn answered(open: fn() -> Got<()>, list: fn() -> Got<()>) {
+    let answer = |ask: &Ask| match ask {
+        Ask::List(_) => list(),
+        _ => open(),
+    };
+    drive(modern(), Files::new(), b"GET / HTTP/1.1\r\n\r\n", answer);
+}
+
+fn nothing() -> Got<()> {
+    Got::Opened(Err(FsError::NotFound))
+}
+
+#[test]
+#[should_panic = "Want::Ask was answered by something else"]
+fn a_number_is_no_file() {
+    answered(|| Got::Bytes(1), nothing);
+}
+
+#[test]
+#[should_panic = "an Ask other than List was answered by Got::Listed"]
+fn a_listing_is_no_file() {
+    answered(|| Got::Listed(Ok(Vec::new())), nothing);
+}
+
+#[test]
+#[should_panic = "Ask::Open and Ask::Run were taken for each other"]
+fn a_program_is_no_file() {
+    answered(|| Got::Opened(Ok(Opened::Program(()))), nothing);
+}
+
+#[test]
+#[should_panic = "Ask::List was answered by Got::Opened"]
+fn a_directory_is_no_listing() {
+    answered(nothing, nothing);
+}
+
+#[test]
+fn a_connection_whose_link_is_gone_closes_and_stays_closed() {
+    let mut conn = Connection::<(), _>::new(Config::default(), "192.0.2.1", Files::new());
+    conn.step(Now::default(), Got::Nothing);
+    for got in [Got::Failed, Got::Nothing, Got::Nothing] {
+        assert!(matches!(conn.step(Now::default(), got).want, Want::Close));
+    }
+}
+
+/// Says that a file is longer than it is, and sends it by reference.
+struct Longer;
+
+impl Handler for Longer {
+    fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
+        Next::Open(Path::parse("/sent").expect("no NUL"))
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        let Event::Opened(_, meta) = event else {
+            return Next::Done;
+        };
+        ex.send_response(200);
+        ex.send_header("Content-Length", meta.len + 1);
+        ex.end_headers();
+        Next::Send(0..meta.len + 1)
+    }
+}
+
+#[test]
+fn a_file_that_is_sent_by_reference_and_too_short_breaks_the_reply_off() {
+    let mut world = World::new(
+        modern(),
+        Longer,
+        b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+    );
+    world.run();
+    assert_eq!(world.statuses().len(), 1);
+    assert!(world.log.contains("The file ended before its time"));
+    assert!(!world.said);
+}
+
+/// Begins its reply before it reads.
+struct Early;
+
+impl Handler for Early {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        ex.send_response(200);
+        ex.end_headers();
+        Next::Body
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Data(bytes) => {
+                ex.write(bytes);
+                Next::Body
+            }
+            _ => Next::Done,
+        }
+    }
+}
+
+#[test]
+fn bad_content_breaks_off_a_reply_that_has_begun() {
+    let head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n";
+    let mut world = World::new(modern(), Early, head)
+        .then(std::time::Duration::from_secs(1), b"x\r\n")
+        .then(std::time::Duration::from_secs(1), b"GET / HTTP/1.1\r\n\r\n");
+    world.run();
+    assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
+    assert!(
+        world.text().ends_with("2\r\nhi\r\n"),
+        "no end of the content"
+    );
+}

@@ -1,0 +1,101 @@
+//! What can be changed about the file service, and what handlers can ask and say.
+
+mod drive;
+
+use drive::{drive, holds, modern, no_files, reply};
+use sanserve_core::{Ask, Exchange, Files, FsError, Got, Next, from_fn, wire::Head};
+
+#[test]
+fn extra_fields_are_sent_unless_the_reply_has_them() {
+    let mut files = Files::default();
+    files.extra_headers = &[
+        ("X-A", "1"),
+        ("x-a", "2"),
+        ("content-TYPE", "text/x"),
+        ("Date", "now"),
+    ];
+    let said = drive(modern(), files, b"GET / HTTP/1.1\r\n\r\n", holds(&[]));
+    assert!(said.text.contains("X-A: 1\r\nx-a: 2\r\n"), "{}", said.text);
+    assert!(!said.text.contains("text/x") && !said.text.contains("now"));
+}
+
+#[test]
+fn a_listing_of_ones_own_takes_the_place_of_ours() {
+    let mut files = Files::default();
+    files.list_directory = Some(|ex, path, entries| {
+        ex.send_error(404, format_args!("{:?} {}", path.as_bytes(), entries.len()))
+    });
+    let names: &[&[u8]] = &[b"a", b"b"];
+    let said = drive(modern(), files, b"GET / HTTP/1.1\r\n\r\n", holds(names));
+    assert!(
+        said.text.starts_with("HTTP/1.1 404 [] 2\r\n"),
+        "{}",
+        said.text
+    );
+}
+
+#[test]
+fn a_directory_that_may_not_be_listed_is_not_found_as_with_cpython() {
+    let fs = |ask: &Ask| match ask {
+        Ask::List(_) => Got::Listed(Err(FsError::Forbidden)),
+        _ => no_files(ask),
+    };
+    let said = drive(modern(), Files::new(), b"GET / HTTP/1.1\r\n\r\n", fs);
+    let wanted = "HTTP/1.1 404 No permission to list directory\r\n";
+    assert!(said.text.starts_with(wanted), "{}", said.text);
+}
+
+#[test]
+fn a_handler_sees_its_request_line_and_the_time() {
+    let text = reply(|ex| {
+        let (line, now) = (ex.requestline(), ex.now().unix);
+        ex.send_error(404, format_args!("{line} {now:?}"))
+    });
+    assert!(
+        text.starts_with("HTTP/1.1 404 GET / HTTP/1.1 Some(0)\r\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_handler_may_close_the_connection() {
+    let handler = |ex: &mut Exchange<'_>| {
+        ex.close_connection();
+        ex.send_response(204);
+        ex.end_headers();
+        Next::Done
+    };
+    let twice = b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n";
+    let text = drive(modern(), from_fn(handler), twice, no_files).text;
+    assert_eq!(text.matches("HTTP/1.1 204").count(), 1);
+    assert!(text.contains("Connection: close\r\n"), "{text}");
+}
+
+#[test]
+fn a_phrase_that_would_end_the_status_line_is_a_500() {
+    let text = reply(|ex| {
+        ex.send_response_with(200, "OK\r\nX: y");
+        ex.end_headers();
+        Next::Done
+    });
+    let wanted = "HTTP/1.1 500 The handler gave send_response() a phrase";
+    assert!(text.starts_with(wanted), "{text}");
+}
+
+#[test]
+fn a_handler_of_one_function_is_done_after_what_it_waited_for() {
+    let text = reply(|ex| {
+        ex.send_response(200);
+        ex.send_header("Content-Length", 2);
+        ex.end_headers();
+        ex.write(b"hi");
+        Next::Flush
+    });
+    assert!(text.ends_with("\r\n\r\nhi"), "{text}");
+}
+
+#[test]
+fn an_empty_head_has_nothing_in_it() {
+    let head = Head::default();
+    assert_eq!((head.request_line(), head.fields().count()), ("", 0));
+}
