@@ -5,7 +5,7 @@ RACE_SECONDS ?= 60
 FUZZ_SECONDS ?= 10
 BARE = thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all check test conformance cpython sim race fuzz nostd
+.PHONY: all check test conformance cpython sim race fuzz mutants coverage nostd
 
 all: check test nostd sim race fuzz cpython
 
@@ -48,6 +48,19 @@ fuzz:
 		&& echo "$$target $$(grep DONE corpus/$$target.log)" \
 		|| { cat corpus/$$target.log; exit 1; }; \
 	done
+
+# Puts faults into the core, one at a time; each must be found. MUTANT=part tries those with that in
+# their file or description.
+mutants:
+	cargo run --quiet --package sanserve-conformance --example mutants -- "$(MUTANT)"
+
+# Which lines of the core no test runs, in percent and by number.
+coverage:
+	command -v cargo-llvm-cov >/dev/null || cargo install --locked cargo-llvm-cov
+	rustup component add llvm-tools
+	cargo llvm-cov --no-report --package sanserve-core --package sanserve-conformance --tests
+	cargo llvm-cov report --ignore-filename-regex '(adapters|conformance|examples)/' \
+		--show-missing-lines --fail-under-lines 97
 
 # The core, and the adapters that need no operating system, without std.
 nostd:

@@ -1,0 +1,153 @@
+//! Puts faults into the engine, one at a time, and says which test, case or seed found each.
+//!
+//! `mutants/mutants.txt` has the faults. They are tried on a copy of the repository, with a target
+//! folder of its own; the cheapest thing that may find one runs first. It fails if one is not
+//! found, does not compile, or no longer fits the source.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+/// A fault.
+struct Mutant {
+    /// Below `core/src`.
+    file: &'static str,
+    what: &'static str,
+    /// A piece of the file, and what takes its place.
+    right: &'static str,
+    wrong: &'static str,
+}
+
+/// What may find a fault, the cheapest first, and the arguments of cargo that run it.
+const FINDERS: [(&str, &[&str]); 2] = [
+    (
+        "list",
+        &["--package", "sanserve-conformance", "--test", "memory"],
+    ),
+    ("core", &["--package", "sanserve-core", "--tests"]),
+];
+
+fn main() -> ExitCode {
+    let part = std::env::args().nth(1).unwrap_or_default();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let scratch = root.join("target/mutants");
+    copy(&root, &scratch.join("tree"));
+    if let Some((finder, _)) = find(&scratch) {
+        println!("{finder} fails without any fault");
+        return ExitCode::FAILURE;
+    }
+    let (mut tried, mut missed) = (0, 0);
+    for mutant in mutants() {
+        let place = format!("{}: {}", mutant.file, mutant.what);
+        if !place.contains(&part) {
+            continue;
+        }
+        tried += 1;
+        let file = scratch.join("tree/core/src").join(mutant.file);
+        let source = fs::read_to_string(&file).expect("the copy has the file");
+        fs::write(&file, mutant.apply(&source)).expect("the copy can be written");
+        let found = find(&scratch);
+        fs::write(&file, source).expect("the copy can be written");
+        let (verdict, by) = found.unwrap_or(("NOBODY", String::new()));
+        missed += usize::from(matches!(verdict, "NOBODY" | "COMPILER"));
+        println!("{verdict:<9}{place} ({by})");
+    }
+    println!("{} of {tried} faults were found", tried - missed);
+    ExitCode::from(u8::from(missed > 0 || tried == 0))
+}
+
+/// Copies what git knows of, and what it does not ignore.
+fn copy(root: &Path, tree: &Path) {
+    let script = "rm -rf \"$1\" && mkdir -p \"$1\" && git ls-files -coz --exclude-standard | \
+                  xargs -0 cp --parents --target-directory \"$1\"";
+    let status = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(tree)
+        .current_dir(root)
+        .status();
+    assert!(
+        status.expect("sh runs").success(),
+        "the repository cannot be copied"
+    );
+}
+
+/// Who finds a fault, and by which case or test.
+fn find(scratch: &Path) -> Option<(&'static str, String)> {
+    FINDERS.iter().find_map(|(name, args)| {
+        let run = |program: &str, before: &[&str], after: &[&str]| {
+            Command::new(program)
+                .args(before)
+                .args(["test", "--quiet"])
+                .args(*args)
+                .args(after)
+                .current_dir(scratch.join("tree"))
+                .env("CARGO_TARGET_DIR", scratch.join("target"))
+                .env("CHAOS_SECONDS", "1")
+                .output()
+                .expect("cargo and timeout can be run")
+        };
+        if !run("cargo", &[], &["--no-run"]).status.success() {
+            return Some(("COMPILER", String::new()));
+        }
+        let output = run("timeout", &["200", "cargo"], &[]);
+        if output.status.success() {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let case = |line| Some(str::split_once(line, " (whole")?.0);
+        let test = |line| str::strip_prefix(line, "---- ")?.strip_suffix(" stdout ----");
+        let by = text.lines().find_map(case);
+        let by = by.or(text.lines().find_map(test));
+        Some((*name, by.unwrap_or("took too long").to_owned()))
+    })
+}
+
+impl Mutant {
+    /// The source with the fault in it.
+    fn apply(&self, source: &str) -> String {
+        assert!(self.fits(source), "{}: {}", self.file, self.what);
+        source.replace(self.right, self.wrong)
+    }
+
+    /// Whether the piece is there, once.
+    fn fits(&self, source: &str) -> bool {
+        self.right != self.wrong && source.matches(self.right).count() == 1
+    }
+}
+
+fn mutants() -> Vec<Mutant> {
+    let mut mutants: Vec<Mutant> = Vec::new();
+    let lines = include_str!("../mutants/mutants.txt").lines();
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (keyword, rest) = line.split_once(' ').expect("a keyword and more");
+        match (keyword, rest.trim(), mutants.last_mut()) {
+            ("mutant", rest, _) => {
+                let (file, what) = rest.split_once(' ').expect("a file and a word why");
+                let (what, right, wrong) = (what.trim(), "", "");
+                mutants.push(Mutant {
+                    file,
+                    what,
+                    right,
+                    wrong,
+                });
+            }
+            ("-", right, Some(mutant)) => mutant.right = right,
+            ("+", wrong, Some(mutant)) => mutant.wrong = wrong,
+            _ => panic!("{line}: no such line"),
+        }
+    }
+    mutants
+}
+
+#[test]
+fn every_fault_fits_the_source() {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src");
+    let mut stale = Vec::new();
+    for mutant in mutants() {
+        let source = fs::read_to_string(core.join(mutant.file)).unwrap_or_default();
+        if !mutant.fits(&source) {
+            stale.push(format!("{}: {}", mutant.file, mutant.right));
+        }
+    }
+    assert!(stale.is_empty(), "not there, or not once: {stale:#?}");
+}
