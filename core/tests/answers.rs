@@ -56,7 +56,7 @@ fn a_connection_whose_link_is_gone_closes_and_stays_closed() {
     }
 }
 
-/// Says that a file is longer than it is, and sends it by reference.
+/// Says that a file is twice as long as it is, and sends it by reference.
 struct Longer;
 
 impl Handler for Longer {
@@ -69,9 +69,9 @@ impl Handler for Longer {
             return Next::Done;
         };
         ex.send_response(200);
-        ex.send_header("Content-Length", meta.len + 1);
+        ex.send_header("Content-Length", 2 * meta.len);
         ex.end_headers();
-        Next::Send(0..meta.len + 1)
+        Next::Send(0..2 * meta.len)
     }
 }
 

@@ -3,7 +3,11 @@
 mod drive;
 
 use drive::{drive, holds, modern, no_files, reply};
-use sanserve_core::{Ask, Exchange, Files, FsError, Got, Next, from_fn, wire::Head};
+use std::fmt::{self, Write};
+
+use sanserve_core::{
+    Ask, ErrorPage, Exchange, Files, FsError, Got, Html, Next, from_fn, wire::Head,
+};
 
 #[test]
 fn extra_fields_are_sent_unless_the_reply_has_them() {
@@ -98,4 +102,28 @@ fn a_handler_of_one_function_is_done_after_what_it_waited_for() {
 fn an_empty_head_has_nothing_in_it() {
     let head = Head::default();
     assert_eq!((head.request_line(), head.fields().count()), ("", 0));
+}
+
+/// Takes so many pieces and no more.
+struct Takes(usize);
+
+impl Write for Takes {
+    fn write_str(&mut self, _: &str) -> fmt::Result {
+        self.0 = self.0.checked_sub(1).ok_or(fmt::Error)?;
+        Ok(())
+    }
+}
+
+#[test]
+fn pages_stop_where_their_writer_does() {
+    let page = ErrorPage {
+        status: 404,
+        message: &"a<b",
+        explanation: "c",
+    };
+    let pieces = (0..100).take_while(|&n| write!(Takes(n), "{page}").is_err());
+    assert!((5..100).contains(&pieces.count()));
+    for n in 0..3 {
+        assert!(Html(&mut Takes(n)).write_str("a<b").is_err());
+    }
 }

@@ -137,6 +137,7 @@ fn a_script_that_cannot_be_run_is_a_500() {
 fn a_file_system_need_not_run_scripts() {
     let (status, _) = ask(&NoScripts, b"GET /cgi-bin/x HTTP/1.0\r\n\r\n");
     assert_eq!(status, "HTTP/1.0 501 CGI scripts cannot be run here");
+    assert!(matches!(NoScripts.give(&mut Vec::new(), b"x"), Got::Failed));
 }
 
 #[test]
