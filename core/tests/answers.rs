@@ -3,10 +3,12 @@
 mod drive;
 mod world;
 
+use std::rc::Rc;
+
 use drive::{drive, modern};
 use sanserve_core::{
-    Ask, Config, Connection, Event, Exchange, Files, FsError, Got, Handler, Next, Now, Opened,
-    Path, Want,
+    Ask, Config, Connection, Event, Exchange, Files, FsError, Got, Handler, Meta, Next, Now,
+    Opened, Path, Want,
 };
 use world::World;
 
@@ -121,4 +123,39 @@ fn bad_content_breaks_off_a_reply_that_has_begun() {
         world.text().ends_with("2\r\nhi\r\n"),
         "no end of the content"
     );
+}
+
+#[test]
+fn nothing_is_open_between_two_requests() {
+    let (file, mut got) = (Rc::new(()), Got::Nothing);
+    let mut conn = Connection::new(modern(), "192.0.2.1", Files::new());
+    let mut input: &[u8] = b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n";
+    loop {
+        got = match conn.step(Now::default(), got).want {
+            Want::Read(_) if input.is_empty() => break,
+            Want::Read(into) => {
+                let n = input.len();
+                into[..n].copy_from_slice(input);
+                input = &[];
+                Got::Bytes(n)
+            }
+            Want::Write(from) => Got::Bytes(from.len()),
+            Want::Fill { into, .. } => {
+                assert_eq!(Rc::strong_count(&file), 2);
+                Got::Bytes(into.len())
+            }
+            Want::Ask(_) => Got::Opened(Ok(Opened::File {
+                file: Rc::clone(&file),
+                meta: Meta {
+                    len: 3,
+                    modified: None,
+                    executable: false,
+                },
+                sendable: false,
+            })),
+            Want::Log(_) => Got::Nothing,
+            want => unreachable!("{want:?}"),
+        };
+    }
+    assert_eq!(Rc::strong_count(&file), 1);
 }
