@@ -44,14 +44,19 @@ impl FileSystem for Scripts {
     fn run(&self, program: &Program) -> Result<Opened<Vec<u8>>, FsError> {
         Ok(Opened::Program(match program.path.file_name() {
             b"broken" => return Err(FsError::Broken),
+            b"deaf" => b"\ndeaf".to_vec(),
             b"long" => vec![b'x'; 70_000],
             b"bare" => b"Status: 404\n\ngone".to_vec(),
             _ => b"\nhello".to_vec(),
         }))
     }
 
-    fn give(&self, _: &mut Vec<u8>, _: &[u8]) -> Got<Vec<u8>> {
-        Got::Failed
+    fn give(&self, file: &mut Vec<u8>, _: &[u8]) -> Got<Vec<u8>> {
+        if file.ends_with(b"deaf") {
+            Got::Bytes(0)
+        } else {
+            Got::Failed
+        }
     }
 }
 
@@ -77,8 +82,8 @@ impl FileSystem for NoScripts {
 /// The status line that answers this request, and the content.
 fn ask(fs: &impl FileSystem<File = Vec<u8>>, mut request: &[u8]) -> (String, String) {
     let mut conn = Connection::new(Config::default(), "192.0.2.1", Cgi::new("site.example", 80));
-    let (mut said, mut got) = (String::new(), Got::Nothing);
-    loop {
+    let (mut said, mut got, mut closed) = (String::new(), Got::Nothing, false);
+    for _ in 0..10_000 {
         got = match conn.step(Now::default(), got).want {
             Want::Read(into) => {
                 let n = request.len().min(into.len());
@@ -95,9 +100,13 @@ fn ask(fs: &impl FileSystem<File = Vec<u8>>, mut request: &[u8]) -> (String, Str
             Want::Ask(ask) => fs.answer(ask),
             Want::Copy { .. } => unreachable!("no file is sendable"),
             Want::Log(_) | Want::Shutdown => Got::Nothing,
-            Want::Close => break,
+            Want::Close => {
+                closed = true;
+                break;
+            }
         };
     }
+    assert!(closed, "it comes to no end");
     let (head, content) = said.split_once("\r\n\r\n").expect("a head");
     let status = head.lines().next().expect("a status line");
     (status.into(), content.into())
@@ -146,6 +155,16 @@ fn a_script_that_cannot_be_given_its_content_is_a_500() {
     assert_eq!(
         ask(&Scripts, request).0,
         "HTTP/1.0 500 The program takes no content"
+    );
+}
+
+#[test]
+fn a_script_need_not_take_its_content() {
+    let request = b"POST /cgi-bin/deaf HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi";
+    let (status, content) = ask(&Scripts, request);
+    assert_eq!(
+        (&*status, &*content),
+        ("HTTP/1.0 200 Script output follows", "deaf")
     );
 }
 
