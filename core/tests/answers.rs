@@ -90,6 +90,41 @@ fn a_file_that_is_sent_by_reference_and_too_short_breaks_the_reply_off() {
     assert!(!world.said);
 }
 
+/// Reads a file itself, and sends what it read.
+struct Reader;
+
+impl Handler for Reader {
+    fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
+        Next::Open(Path::parse("/hello.txt").expect("no NUL"))
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Opened(..) => {
+                ex.send_response(200);
+                ex.end_headers();
+                Next::Read
+            }
+            Event::Data(bytes) => {
+                ex.write(bytes);
+                Next::Read
+            }
+            _ => Next::Done,
+        }
+    }
+}
+
+#[test]
+fn a_file_is_read_from_its_start_to_its_end() {
+    let mut world = World::new(Config::default(), Reader, b"GET / HTTP/1.0\r\n\r\n");
+    world.run();
+    assert!(
+        world.text().ends_with("\r\n\r\nhello\n"),
+        "{}",
+        world.text()
+    );
+}
+
 /// Begins its reply before it reads.
 struct Early;
 
