@@ -1,8 +1,10 @@
-//! Chunked content: as the grammar of RFC 9112 §7.1, read plainly, has it, and in whatever pieces
-//! it comes. What is accepted, the crate chunked_transfer reads as the same content.
+//! Chunked content: as the grammar of RFC 9112 §7.1 has it, written down as regular expressions, and
+//! in whatever pieces it comes. What is accepted, the crate chunked_transfer reads as the same.
 
 use std::io::Read;
+use std::sync::LazyLock;
 
+use regex::bytes::Regex;
 use sanserve_core::Limits;
 use sanserve_core::wire::{Bad, Body, Head, Piece};
 
@@ -52,56 +54,46 @@ fn read(input: &[u8], piece: usize) -> Result<Option<Content>, Bad> {
 
 /// The same by the grammar, all at once and without pieces; `None` also if it is wrong.
 fn read_plainly(input: &[u8]) -> Option<Content> {
-    let (mut content, mut rest) = (Vec::new(), input);
+    let (mut content, mut rest, mut extensions) = (Vec::new(), input, 0);
     loop {
-        let line = &rest[..find(rest, b"\r\n")?];
-        rest = &rest[line.len() + 2..];
-        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
-        let (digits, extension) = line.split_at(digits.count());
-        let extends = extension.trim_ascii_start().starts_with(b";") && is_text(extension);
-        if line.len() > 255 || digits.len() > 16 || !(extension.is_empty() || extends) {
+        let line = SIZE.captures(rest)?;
+        let size = usize::from_str_radix(str::from_utf8(&line[1]).ok()?, 16).ok()?;
+        extensions += line[2].len();
+        if line[0].len() - 2 > 255 || extensions > 4096 {
             return None;
         }
-        let size = usize::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+        rest = &rest[line[0].len()..];
         if size == 0 {
             break;
         }
         content.extend_from_slice(rest.get(..size)?);
         rest = rest[size..].strip_prefix(b"\r\n")?;
     }
-    if !rest.starts_with(b"\r\n") {
-        let trailer = &rest[..find(rest, b"\r\n\r\n")? + 2];
-        let mut lines = trailer.split_inclusive(|&byte| byte == b'\n');
-        if trailer.len() + 2 > 4096 || lines.clone().count() > 16 || !lines.all(is_field) {
-            return None;
-        }
-        rest = &rest[trailer.len()..];
-    }
-    Some((content, input.len() - rest.len() + 2))
+    let trailer = TRAILER.find(rest)?;
+    rest = &rest[trailer.len()..];
+    (trailer.len() <= 4096).then_some((content, input.len() - rest.len()))
 }
 
-/// RFC 9110 §5: a token, a colon, text, an end that may be LF alone (RFC 9112 §2.2).
-fn is_field(line: &[u8]) -> bool {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let Some(colon) = line.iter().position(|&byte| byte == b':') else {
-        return false;
-    };
-    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    colon > 0 && line[..colon].iter().all(is_token) && is_text(&line[colon..])
+/// A size, then extensions (RFC 9112 §7.1.1), each a name and perhaps a value.
+static SIZE: LazyLock<Regex> = LazyLock::new(|| {
+    let value = format!(r#"(?:{TOKEN}|"(?:[^"\\{CONTROL}]|\\[^{CONTROL}])*")"#);
+    let extension = format!(r"[ \t]*;[ \t]*{TOKEN}(?:[ \t]*=[ \t]*{value})?");
+    grammar(&format!(r"([0-9A-Fa-f]{{1,16}})((?:{extension})*)\r\n"))
+});
+
+/// Fields, then an empty line (RFC 9112 §7.1.2).
+static TRAILER: LazyLock<Regex> =
+    LazyLock::new(|| grammar(&format!(r"(?:{TOKEN}:[^{CONTROL}]*\r\n){{0,16}}\r\n")));
+
+fn grammar(text: &str) -> Regex {
+    Regex::new(&format!("^(?s-u:{text})")).expect("a regular expression")
 }
 
-/// Whether no control character but tabs is in it.
-fn is_text(bytes: &[u8]) -> bool {
-    let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
-    !bytes.iter().any(is_control)
-}
+const TOKEN: &str = r"[0-9A-Za-z!#$%&'*+\-.^_`|~]+";
+/// All but tabs.
+const CONTROL: &str = r"\x00-\x08\x0A-\x1F\x7F";
 
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|here| here == what)
-}
-
-const HEAD: &[u8] = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// Content at the edges of the grammar.
 pub fn seeds() -> Vec<Vec<u8>> {
@@ -109,6 +101,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         b"\x005\r\nhello\r\n0\r\n\r\nGET /",
         b"\x021;a=b\r\nx\r\nA ;c=\"d\"\r\n0123456789\r\n00;e\r\nF: g\r\nH:i\r\n\r\n",
         b"\x050\r\nA: b\nC: d\r\n\r\n",
+        b"\x001\t; a = \"\\\"\" ;b\r\nx\r\n0;a \r\n\r\n",
         b"\x03ffffffffffffffff\r\nx",
         b"\x0100000000000000001\r\nx\r\n0\r\n\r\n",
         b"\x015\nhello\n0\n\n",
