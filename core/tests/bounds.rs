@@ -9,7 +9,7 @@ use std::time::Duration;
 use drive::{drive, holds, modern, no_files};
 use sanserve_core::{
     Config, Connection, Event, Exchange, Files, Got, Handler, Limits, Meta, Next, Now, Opened,
-    Want, from_fn,
+    Want, from_fn, wire::Head,
 };
 use world::{BIG, Counter, World};
 
@@ -265,4 +265,23 @@ fn a_long_listing_goes_piece_by_piece() {
     );
     assert!(said.text.ends_with("</html>\n") && said.text.len() > 500_000);
     assert!(said.most < Limits::default().outbox + 2000, "{}", said.most);
+}
+
+#[test] // found by the fuzzer: LineEnd of the whole, FieldsTooLong byte by byte
+fn what_is_wrong_with_a_head_does_not_depend_on_its_pieces() {
+    let limits = Limits {
+        fields: 100,
+        ..Limits::default()
+    };
+    for len in 90..110 {
+        let input = [
+            b"GET / HTTP/1.0\r\nX: ",
+            &*vec![b'y'; len],
+            b"\nZ: z\r\n\r\n",
+        ]
+        .concat();
+        let mut head = Head::new();
+        let in_pieces = (0..=input.len()).find_map(|len| head.parse(&input[..len], &limits).err());
+        assert_eq!(Head::new().parse(&input, &limits).err(), in_pieces, "{len}");
+    }
 }

@@ -157,7 +157,13 @@ impl Head {
         while let Some(len) = input[at..].iter().position(|&byte| byte == b'\n') {
             let end = at + len + 1;
             if input[end - 2] != b'\r' {
-                return Err(Bad::LineEnd);
+                // Whoever sends this in pieces hears of what comes first.
+                let long = end - 1 - from > limits.fields + 1;
+                return Err(if long {
+                    Bad::FieldsTooLong
+                } else {
+                    Bad::LineEnd
+                });
             }
             match &input[end..] {
                 [] | [b'\r'] => return self.want_fields(input, from, end - 1, limits),
