@@ -124,6 +124,13 @@ pub fn seeds() -> Vec<Vec<u8>> {
         b"GET / HTTP/1.1\r\n\r\r\n\n",
     ]));
     // Found: too long and badly ended at once, which was one or the other depending on the pieces.
-    seeds.push([b"GET / HTTP/1.1\r\nX: ", &*vec![b'y'; 1000], b"\nZ: z\r\n\r\n"].concat());
+    seeds.push(
+        [
+            b"GET / HTTP/1.1\r\nX: ",
+            &*vec![b'y'; 1000],
+            b"\nZ: z\r\n\r\n",
+        ]
+        .concat(),
+    );
     seeds
 }

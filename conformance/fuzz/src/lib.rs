@@ -10,6 +10,7 @@ pub mod connection;
 pub mod date;
 pub mod head;
 pub mod path;
+pub mod range;
 
 /// A target.
 pub struct Target {
@@ -22,7 +23,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target {
         name: "head",
         check: head::check,
@@ -42,6 +43,11 @@ pub const TARGETS: [Target; 5] = [
         name: "date",
         check: date::check,
         seeds: date::seeds,
+    },
+    Target {
+        name: "range",
+        check: range::check,
+        seeds: range::seeds,
     },
     Target {
         name: "connection",
