@@ -18,7 +18,12 @@ fn answered(open: fn() -> Got<()>, list: fn() -> Got<()>) {
         Ask::List(_) => list(),
         _ => open(),
     };
-    drive(modern(), Files::new(), b"GET / HTTP/1.1\r\n\r\n", answer);
+    drive(
+        modern(),
+        Files::new(),
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        answer,
+    );
 }
 
 fn nothing() -> Got<()> {
@@ -82,7 +87,7 @@ fn a_file_that_is_sent_by_reference_and_too_short_breaks_the_reply_off() {
     let mut world = World::new(
         modern(),
         Longer,
-        b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
     );
     world.run();
     assert_eq!(world.statuses().len(), 1);
@@ -148,10 +153,13 @@ impl Handler for Early {
 
 #[test]
 fn bad_content_breaks_off_a_reply_that_has_begun() {
-    let head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n";
+    let head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n";
     let mut world = World::new(modern(), Early, head)
         .then(std::time::Duration::from_secs(1), b"x\r\n")
-        .then(std::time::Duration::from_secs(1), b"GET / HTTP/1.1\r\n\r\n");
+        .then(
+            std::time::Duration::from_secs(1),
+            b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        );
     world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
     assert!(
@@ -184,6 +192,7 @@ fn nothing_is_open_between_two_requests() {
                 meta: Meta {
                     len: 3,
                     modified: None,
+                    version: None,
                     executable: false,
                 },
                 sendable: false,

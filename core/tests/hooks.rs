@@ -18,7 +18,12 @@ fn extra_fields_are_sent_unless_the_reply_has_them() {
         ("content-TYPE", "text/x"),
         ("Date", "now"),
     ];
-    let said = drive(modern(), files, b"GET / HTTP/1.1\r\n\r\n", holds(&[]));
+    let said = drive(
+        modern(),
+        files,
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        holds(&[]),
+    );
     assert!(said.text.contains("X-A: 1\r\nx-a: 2\r\n"), "{}", said.text);
     assert!(!said.text.contains("text/x") && !said.text.contains("now"));
 }
@@ -30,7 +35,12 @@ fn a_listing_of_ones_own_takes_the_place_of_ours() {
         ex.send_error(404, format_args!("{:?} {}", path.as_bytes(), entries.len()))
     });
     let names: &[&[u8]] = &[b"a", b"b"];
-    let said = drive(modern(), files, b"GET / HTTP/1.1\r\n\r\n", holds(names));
+    let said = drive(
+        modern(),
+        files,
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        holds(names),
+    );
     assert!(
         said.text.starts_with("HTTP/1.1 404 [] 2\r\n"),
         "{}",
@@ -44,7 +54,12 @@ fn a_directory_that_may_not_be_listed_is_not_found_as_with_cpython() {
         Ask::List(_) => Got::Listed(Err(FsError::Forbidden)),
         _ => no_files(ask),
     };
-    let said = drive(modern(), Files::new(), b"GET / HTTP/1.1\r\n\r\n", fs);
+    let said = drive(
+        modern(),
+        Files::new(),
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        fs,
+    );
     let wanted = "HTTP/1.1 404 No permission to list directory\r\n";
     assert!(said.text.starts_with(wanted), "{}", said.text);
 }
@@ -69,7 +84,7 @@ fn a_handler_may_close_the_connection() {
         ex.end_headers();
         Next::Done
     };
-    let twice = b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n";
+    let twice = b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n";
     let text = drive(modern(), from_fn(handler), twice, no_files).text;
     assert_eq!(text.matches("HTTP/1.1 204").count(), 1);
     assert!(text.contains("Connection: close\r\n"), "{text}");

@@ -21,6 +21,7 @@ impl FileSystem for Scripts {
         let meta = Meta {
             len: 0,
             modified: None,
+            version: None,
             executable,
         };
         Ok(Opened::File {
