@@ -249,7 +249,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             let peer = address(number);
             Transcript::new(number, said.handler, &peer, said.unix, &said.config)
         });
-        let weather = Weather::new(faults, random.fork());
+        let weather = Weather::new(faults, random.fork(), said.input.len());
         let mut carrier = Carrier::new(said, peer, weather, handler, start);
         carrier.transcript = transcript;
         carrier

@@ -74,8 +74,11 @@ pub(super) struct Weather {
 }
 
 impl Weather {
-    pub(super) fn new(faults: Faults, mut random: Random) -> Weather {
+    /// Over a link on which so many bytes come in. Where these are many it takes no single bytes, or
+    /// the world would not end.
+    pub(super) fn new(faults: Faults, mut random: Random, input: usize) -> Weather {
         let piece = random.pick(&[1, 7, 40, 300, 300, 2000, usize::MAX]);
+        let piece = piece.max(if input > 3000 { 300 } else { 1 });
         Weather {
             faults,
             random,
