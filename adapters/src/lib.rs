@@ -41,6 +41,8 @@ pub mod embedded_io;
 pub mod embedded_io_async;
 mod flash;
 pub mod memory;
+#[cfg(all(unix, feature = "mio"))]
+pub mod mio;
 #[cfg(feature = "std")]
 mod no_files;
 #[cfg(feature = "std")]

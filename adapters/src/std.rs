@@ -15,6 +15,8 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Wan
 #[cfg(feature = "tls")]
 pub(crate) use self::link::Layer;
 pub use self::link::Link;
+#[cfg(all(unix, feature = "mio"))]
+pub(crate) use self::link::send_file;
 use crate::Open;
 
 /// Serves one connection until it ends.

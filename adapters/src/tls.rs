@@ -17,7 +17,7 @@ use rustls::{Error, ServerConfig, ServerConnection};
 use self::session::Session;
 #[cfg(feature = "tokio")]
 pub(crate) use self::session::refusal;
-use crate::std::Link;
+use crate::std::{Layer, Link};
 
 /// A certificate with its key, and what else a server over TLS has to know. To clone it is cheap.
 ///
@@ -95,7 +95,12 @@ impl Tls {
     /// # Errors
     /// If rustls finds fault with its own configuration.
     pub fn link<'a>(&self, socket: &'a TcpStream) -> io::Result<Link<'a>> {
+        Ok(Link::below(self.layer()?, socket))
+    }
+
+    /// The same for whatever socket.
+    pub(crate) fn layer(&self) -> io::Result<Box<dyn Layer>> {
         let tls = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
-        Ok(Link::below(Box::new(Session::new(tls)), socket))
+        Ok(Box::new(Session::new(tls)))
     }
 }

@@ -6,7 +6,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Seek, Write};
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "mio", feature = "tokio"))]
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::fchown;
@@ -93,14 +93,14 @@ impl Running {
     }
 
     /// Reads the standard output of what was started, if there is any.
-    #[cfg(feature = "tokio")]
+    #[cfg(any(feature = "mio", feature = "tokio"))]
     pub(crate) fn fill_now(&mut self, into: &mut [u8]) -> Got<super::Open> {
         self.fill_within(into, Duration::ZERO)
     }
 
     /// What is worth waiting for before it is read again: its pipes, as far as they are open, and
     /// for how long. `None` if it was not started.
-    #[cfg(feature = "tokio")]
+    #[cfg(any(feature = "mio", feature = "tokio"))]
     pub(crate) fn pipes(&self) -> Option<([Option<BorrowedFd<'_>>; 2], Duration)> {
         match &self.0 {
             State::Started(process) => Some((process.pipes(), process.moment())),

@@ -134,6 +134,9 @@ pub(crate) enum LogFormat {
 pub(crate) enum Runtime {
     /// A thread for each.
     Std,
+    /// All on a few threads.
+    #[cfg(unix)]
+    Mio,
     /// A task for each.
     Tokio,
 }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(unix)]
+use sanserve::mio;
 use sanserve::tokio::HTTPServer;
 use sanserve::{Disk, ThreadingHTTPServer, Tls};
 use sanserve_core::{Config, Handler};
@@ -15,6 +17,8 @@ use super::options::Runtime;
 /// A server that listens.
 pub(crate) enum Server {
     Std(ThreadingHTTPServer),
+    #[cfg(unix)]
+    Mio(mio::HTTPServer),
     Tokio(HTTPServer, runtime::Runtime),
 }
 
@@ -22,6 +26,8 @@ impl Server {
     pub(crate) fn bind(runtime: Runtime, address: SocketAddr) -> io::Result<Server> {
         Ok(match runtime {
             Runtime::Std => Server::Std(ThreadingHTTPServer::bind(address)?),
+            #[cfg(unix)]
+            Runtime::Mio => Server::Mio(mio::HTTPServer::bind(address)?),
             Runtime::Tokio => {
                 let runtime = Builder::new_multi_thread().enable_all().build()?;
                 let inside = runtime.enter();
@@ -35,6 +41,8 @@ impl Server {
     pub(crate) fn tls(self, tls: Tls) -> Server {
         match self {
             Server::Std(server) => Server::Std(server.tls(tls)),
+            #[cfg(unix)]
+            Server::Mio(server) => Server::Mio(server.tls(tls)),
             Server::Tokio(server, runtime) => Server::Tokio(server.tls(tls), runtime),
         }
     }
@@ -42,6 +50,8 @@ impl Server {
     pub(crate) fn log(self, log: impl Fn(&str) + Send + Sync + 'static) -> Server {
         match self {
             Server::Std(server) => Server::Std(server.log(log)),
+            #[cfg(unix)]
+            Server::Mio(server) => Server::Mio(server.log(log)),
             Server::Tokio(server, runtime) => Server::Tokio(server.log(log), runtime),
         }
     }
@@ -49,6 +59,8 @@ impl Server {
     pub(crate) fn server_address(&self) -> SocketAddr {
         match self {
             Server::Std(server) => server.server_address(),
+            #[cfg(unix)]
+            Server::Mio(server) => server.server_address(),
             Server::Tokio(server, _) => server.server_address(),
         }
     }
@@ -57,6 +69,11 @@ impl Server {
     pub(crate) fn stopper(&self) -> Box<dyn FnOnce(Duration) + Send> {
         match self {
             Server::Std(server) => {
+                let stopper = server.stopper();
+                Box::new(move |grace| stopper.shutdown(grace))
+            }
+            #[cfg(unix)]
+            Server::Mio(server) => {
                 let stopper = server.stopper();
                 Box::new(move |grace| stopper.shutdown(grace))
             }
@@ -76,6 +93,8 @@ impl Server {
     ) {
         match self {
             Server::Std(server) => server.serve_forever(&disk, config, handler),
+            #[cfg(unix)]
+            Server::Mio(server) => _ = server.serve_forever(&disk, config, handler),
             Server::Tokio(server, runtime) => {
                 // As a task, so that connections are accepted where they are served.
                 let serving = server.serve_forever(Arc::new(disk), config, handler);

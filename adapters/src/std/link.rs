@@ -201,7 +201,7 @@ fn round(left: Duration) -> Duration {
 }
 
 #[cfg(target_os = "linux")]
-fn send_file(socket: &TcpStream, file: &File, at: u64, len: u64) -> io::Result<usize> {
+pub(crate) fn send_file(socket: &TcpStream, file: &File, at: u64, len: u64) -> io::Result<usize> {
     let mut at = at;
     Ok(rustix::fs::sendfile(
         socket,
@@ -212,7 +212,7 @@ fn send_file(socket: &TcpStream, file: &File, at: u64, len: u64) -> io::Result<u
 }
 
 #[cfg(not(target_os = "linux"))]
-fn send_file(_: &TcpStream, _: &File, _: u64, _: u64) -> io::Result<usize> {
+pub(crate) fn send_file(_: &TcpStream, _: &File, _: u64, _: u64) -> io::Result<usize> {
     unreachable!("a disk calls its files sendable on Linux only")
 }
 

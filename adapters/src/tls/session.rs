@@ -48,7 +48,11 @@ impl Layer for Session {
         }
         self.tls.read_tls(&mut socket)?;
         self.tls.process_new_packets().map_err(refusal)?;
-        self.plain(into)
+        // More may be there to be read.
+        self.plain(into).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => ErrorKind::Interrupted.into(),
+            _ => error,
+        })
     }
 
     fn write(&mut self, socket: &TcpStream, from: &[u8]) -> io::Result<usize> {

@@ -1,0 +1,16 @@
+//! Many connections on each of a few threads: what can be done at once is done, and what cannot is
+//! left until the system says that it can. The adapter for many clients, and for the fewest system
+//! calls.
+//!
+//! What happens on one connection is in `peer`, the loop around many in `worker`; what a file system
+//! may have to wait for is done in the `pool`, and `files` keeps account of it.
+
+mod files;
+mod link;
+mod peer;
+mod pool;
+mod server;
+mod timers;
+mod worker;
+
+pub use self::server::{HTTPServer, Stopper};

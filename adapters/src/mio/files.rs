@@ -1,0 +1,246 @@
+//! [`Files`]: what a connection asks of the file system. What that can tell at once it is asked at
+//! once; for the rest, a thread of the pool gets what is open, and brings it back.
+
+use std::os::fd::BorrowedFd;
+use std::thread;
+use std::time::Duration;
+
+use sanserve_core::{Ask, FileSystem, Got, Opened};
+
+use super::link::Link;
+use crate::Open;
+
+/// What is open, unless a thread has it.
+pub(super) struct Held(Option<Open>);
+
+/// What a thread is to do.
+pub(super) enum Task {
+    Ask(Ask),
+    Fill(Open, u64, usize),
+    Give(Open, Vec<u8>),
+}
+
+/// What it brings back.
+pub(super) enum Done {
+    Answer(Got<Open>),
+    /// What is open, what came of it, and the bytes that were read.
+    Open(Open, Got<Open>, Vec<u8>),
+}
+
+impl Task {
+    /// Does it, however long that takes.
+    pub(super) fn run(self, files: &impl FileSystem<File = Open>) -> Done {
+        match self {
+            Task::Ask(ask) => Done::Answer(files.answer(&ask)),
+            Task::Fill(mut open, at, len) => {
+                let mut bytes = vec![0; len];
+                let got = match &mut open {
+                    Open::Program(program) => program.start(),
+                    Open::File(_) => files.fill(&mut open, at, &mut bytes),
+                };
+                Done::Open(open, got, bytes)
+            }
+            Task::Give(mut open, bytes) => {
+                let got = files.give(&mut open, &bytes);
+                Done::Open(open, got, Vec::new())
+            }
+        }
+    }
+}
+
+/// Where a connection turns to.
+pub(super) struct Desk<'a, FS> {
+    pub(super) files: &'a FS,
+    /// Gives a task to the pool.
+    pub(super) submit: &'a dyn Fn(Task),
+    /// Has the connection woken when something can be read there.
+    pub(super) listen: &'a dyn Fn(BorrowedFd<'_>),
+}
+
+/// What a connection has to do with files. [`Got::Nothing`] means that it will be woken.
+#[derive(Default)]
+pub(super) struct Files {
+    /// A thread has something of it.
+    away: bool,
+    /// What a thread brought back.
+    back: Option<Done>,
+    /// After so long it has to be woken in any case: a program may end without a word.
+    pub(super) moment: Option<Duration>,
+}
+
+impl Files {
+    /// A thread is done.
+    pub(super) fn bring(&mut self, done: Done) {
+        (self.away, self.back) = (false, Some(done));
+    }
+
+    /// Answers an [`Ask`](sanserve_core::Want::Ask). If the link does not send files by reference,
+    /// none is called sendable.
+    pub(super) fn ask<FS>(&mut self, ask: &Ask, desk: &Desk<'_, FS>, sends_files: bool) -> Got<Held>
+    where
+        FS: FileSystem<File = Open>,
+    {
+        let got = match self.back.take() {
+            Some(Done::Answer(got)) => got,
+            _ if self.away => return Got::Nothing,
+            _ => desk.files.answer_now(ask),
+        };
+        match got {
+            Got::Nothing => self.send(Task::Ask(ask.clone()), desk),
+            Got::Opened(Ok(Opened::File {
+                file,
+                meta,
+                sendable,
+            })) => Got::Opened(Ok(Opened::File {
+                file: Held(Some(file)),
+                meta,
+                sendable: sendable && sends_files,
+            })),
+            got => held(got),
+        }
+    }
+
+    /// Answers a [`Fill`](sanserve_core::Want::Fill).
+    pub(super) fn fill<FS>(
+        &mut self,
+        held: &mut Held,
+        at: u64,
+        into: &mut [u8],
+        desk: &Desk<'_, FS>,
+    ) -> Got<Held>
+    where
+        FS: FileSystem<File = Open>,
+    {
+        if let Some((got, bytes)) = self.take_back(held) {
+            if let Got::Bytes(n) = got {
+                into[..n].copy_from_slice(&bytes[..n]);
+            }
+            match (got, &held.0) {
+                (Got::Nothing, Some(Open::Program(program))) => {
+                    let (pipes, _) = program.pipes().unwrap_or_default();
+                    pipes.into_iter().flatten().for_each(desk.listen);
+                }
+                (Got::Nothing, _) => {}
+                (got, _) => return self::held(got),
+            }
+        }
+        let got = match &mut held.0 {
+            None => return Got::Nothing,
+            Some(Open::Program(program)) if program.pipes().is_some() => {
+                let got = program.fill_now(into);
+                self.moment = program.pipes().map(|(_, moment)| moment);
+                return self::held(got);
+            }
+            Some(open) => desk.files.fill_now(open, at, into),
+        };
+        match held.0.take() {
+            Some(open) if matches!(got, Got::Nothing) => {
+                self.send(Task::Fill(open, at, into.len()), desk)
+            }
+            open => {
+                held.0 = open;
+                self::held(got)
+            }
+        }
+    }
+
+    /// Answers a [`Copy`](sanserve_core::Want::Copy).
+    pub(super) fn copy<FS>(
+        &mut self,
+        held: &mut Held,
+        at: u64,
+        len: u64,
+        link: &mut Link,
+        desk: &Desk<'_, FS>,
+    ) -> Got<Held>
+    where
+        FS: FileSystem<File = Open>,
+    {
+        let warm = self.take_back(held).is_some();
+        if !link.is_writable() {
+            return Got::Nothing;
+        }
+        let piece = len.min(PIECE);
+        let Some(mut open) = held.0.take() else {
+            return Got::Nothing;
+        };
+        // What is not in the system's cache is read once for nothing: then it is.
+        let mut cached = || desk.files.fill_now(&mut open, at + piece - 1, &mut [0]);
+        if !warm && !matches!(cached(), Got::Bytes(_)) {
+            return self.send(Task::Fill(open, at, piece as usize), desk);
+        }
+        let file = open.file().expect("only files are sendable");
+        let got = link.copy(file, at, piece);
+        held.0 = Some(open);
+        got
+    }
+
+    /// Answers a [`Give`](sanserve_core::Want::Give).
+    pub(super) fn give<FS>(
+        &mut self,
+        held: &mut Held,
+        from: &[u8],
+        desk: &Desk<'_, FS>,
+    ) -> Got<Held> {
+        if let Some((got, _)) = self.take_back(held) {
+            return self::held(got);
+        }
+        match held.0.take() {
+            Some(open) => self.send(Task::Give(open, from.to_vec()), desk),
+            None => Got::Nothing,
+        }
+    }
+
+    fn send<FS>(&mut self, task: Task, desk: &Desk<'_, FS>) -> Got<Held> {
+        self.away = true;
+        (desk.submit)(task);
+        Got::Nothing
+    }
+
+    /// Puts back what a thread had.
+    fn take_back(&mut self, held: &mut Held) -> Option<(Got<Open>, Vec<u8>)> {
+        match self.back.take()? {
+            Done::Open(open, got, bytes) => {
+                held.0 = Some(open);
+                Some((got, bytes))
+            }
+            Done::Answer(_) => None,
+        }
+    }
+}
+
+impl Drop for Held {
+    /// Who ends a program waits until the system has done so, which may take its time.
+    fn drop(&mut self) {
+        if let Some(Open::Program(program)) = self.0.take() {
+            let _ = thread::Builder::new().spawn(move || drop(program));
+        }
+    }
+}
+
+/// The same answer, with what is open as it is held here.
+fn held(got: Got<Open>) -> Got<Held> {
+    match got {
+        Got::Nothing => Got::Nothing,
+        Got::Bytes(n) => Got::Bytes(n),
+        Got::Note(text) => Got::Note(text),
+        Got::Listed(result) => Got::Listed(result),
+        Got::Failed => Got::Failed,
+        Got::Opened(result) => Got::Opened(result.map(|opened| match opened {
+            Opened::File {
+                file,
+                meta,
+                sendable,
+            } => Opened::File {
+                file: Held(Some(file)),
+                meta,
+                sendable,
+            },
+            Opened::Directory => Opened::Directory,
+            Opened::Program(file) => Opened::Program(Held(Some(file))),
+        })),
+    }
+}
+
+/// Sent at once: so much is read ahead if it is not in the cache, and others have their turn.
+const PIECE: u64 = 256 * 1024;

@@ -1,0 +1,144 @@
+//! [`Link`]: a socket that never waits, and knows when there is no point in asking it.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use mio::event::Event;
+use sanserve_core::Got;
+
+use super::files::Held;
+use crate::std::{Layer, send_file};
+
+/// A socket, bare or below TLS.
+pub(super) struct Link {
+    socket: TcpStream,
+    layer: Option<Box<dyn Layer>>,
+    /// Whether the system may have something to read, or take something: it says so once, when that
+    /// begins.
+    readable: bool,
+    writable: bool,
+    failure: io::Result<()>,
+}
+
+impl Link {
+    /// A socket that does not block, as it comes.
+    pub(super) fn new(socket: TcpStream, layer: Option<Box<dyn Layer>>) -> Link {
+        Link {
+            socket,
+            layer,
+            readable: true,
+            writable: true,
+            failure: Ok(()),
+        }
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// The system says that something can be done. Answers whether that was waited for.
+    pub(super) fn can(&mut self, event: &Event) -> bool {
+        let over = event.is_error() || event.is_read_closed() || event.is_write_closed();
+        let (read, write) = (event.is_readable() || over, event.is_writable() || over);
+        let news = (read && !self.readable) || (write && !self.writable);
+        self.readable |= read;
+        self.writable |= write;
+        news
+    }
+
+    pub(super) fn read(&mut self, into: &mut [u8]) -> Got<Held> {
+        if !self.flush() {
+            return Got::Nothing;
+        }
+        let read = match &mut self.layer {
+            // What is below may have been read already.
+            Some(layer) => retry(|| layer.read(&self.socket, into)),
+            None if !self.readable => return Got::Nothing,
+            None => retry(|| (&self.socket).read(into)),
+        };
+        // Less than there was room for is all that there was; when more comes, the system says so.
+        self.readable = match read {
+            Ok(n) => n == into.len() || n == 0 || self.layer.is_some(),
+            Err(_) => false,
+        };
+        self.told(read)
+    }
+
+    pub(super) fn write(&mut self, from: &[u8]) -> Got<Held> {
+        if !self.writable {
+            return Got::Nothing;
+        }
+        let written = match &mut self.layer {
+            Some(layer) => retry(|| layer.write(&self.socket, from)),
+            None => retry(|| (&self.socket).write(from)),
+        };
+        self.writable = written.is_ok();
+        self.told(written)
+    }
+
+    /// Whether files can be sent unread.
+    pub(super) fn sends_files(&self) -> bool {
+        self.layer.is_none()
+    }
+
+    /// Whether it may take something.
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Sends a piece of a file unread.
+    pub(super) fn copy(&mut self, file: &std::fs::File, at: u64, len: u64) -> Got<Held> {
+        if !self.writable {
+            return Got::Nothing;
+        }
+        let sent = retry(|| send_file(&self.socket, file, at, len));
+        self.writable = sent.is_ok();
+        self.told(sent)
+    }
+
+    /// Tells the peer that nothing more will come.
+    pub(super) fn shutdown(&mut self) {
+        match &mut self.layer {
+            Some(layer) => layer.shutdown(),
+            None => _ = self.socket.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// What went wrong, if anything did. The peer is told, if that can be done at once.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        self.flush();
+        std::mem::replace(&mut self.failure, Ok(()))
+    }
+
+    /// Writes what a layer has to say by itself; whether that is done.
+    fn flush(&mut self) -> bool {
+        let Some(layer) = &mut self.layer else {
+            return true;
+        };
+        while layer.holds() && self.writable {
+            self.writable = retry(|| layer.flush(&self.socket)).is_ok();
+        }
+        !layer.holds()
+    }
+
+    fn told(&mut self, moved: io::Result<usize>) -> Got<Held> {
+        match moved {
+            Ok(n) => Got::Bytes(n),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Got::Nothing,
+            Err(error) => {
+                self.failure = Err(error);
+                Got::Failed
+            }
+        }
+    }
+}
+
+/// Does it until it is done, or cannot be done now.
+fn retry<T>(mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match work() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! [`HTTPServer`]: all connections on a few threads.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Builder};
+use std::time::Duration;
+
+use sanserve_core::{Config, FileSystem, Handler};
+use socket2::SockRef;
+
+use super::pool::Pool;
+use super::worker::{Common, Job, Mail, Seat, Worker};
+use crate::server::{complaint, listen};
+use crate::std::Layer;
+use crate::{Open, std as sockets};
+
+/// A server with all its connections on a few threads, one for each core if nothing is said, and a
+/// ceiling. It listens as soon as it is made, and connections that come before it serves wait.
+///
+/// A handler that takes its time keeps the other connections of its thread waiting;
+/// [`ThreadingHTTPServer`](crate::ThreadingHTTPServer) does not.
+///
+/// ```
+/// use std::{thread, time::Duration};
+///
+/// use sanserve::{Disk, mio::HTTPServer};
+/// use sanserve_core::{Config, Files};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let server = HTTPServer::bind("127.0.0.1:0")?;
+/// let stopper = server.stopper();
+/// thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
+/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new)?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct HTTPServer {
+    listener: TcpListener,
+    address: SocketAddr,
+    threads: usize,
+    shared: Shared,
+}
+
+impl HTTPServer {
+    /// Listens as [`crate::HTTPServer::bind`] does.
+    ///
+    /// # Errors
+    /// Those of [`crate::HTTPServer::bind`].
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<HTTPServer> {
+        let listener = listen(address)?;
+        listener.set_nonblocking(true)?;
+        // Replies leave in as few pieces as can be; to hold the last one back helps nobody.
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
+        Ok(HTTPServer {
+            address: listener.local_addr()?,
+            listener,
+            threads: thread::available_parallelism().map_or(1, usize::from),
+            shared: Shared {
+                most: 10_000,
+                inside: AtomicUsize::new(0),
+                layer: Box::new(|| Ok(None)),
+                log: Box::new(sockets::stderr),
+                end: Arc::default(),
+            },
+        })
+    }
+
+    /// How many threads serve.
+    ///
+    /// # Panics
+    /// If it is 0.
+    pub fn threads(self, threads: usize) -> HTTPServer {
+        assert!(threads > 0, "somebody has to serve");
+        HTTPServer { threads, ..self }
+    }
+
+    /// How many connections it has at a time. Later ones wait until one ends. If nothing is said,
+    /// it is 10,000, or fewer where the system has too few file descriptors for that.
+    ///
+    /// # Panics
+    /// If it is 0.
+    pub fn connections(mut self, most: usize) -> HTTPServer {
+        assert!(most > 0, "a server has to have room for one connection");
+        self.shared.most = most;
+        self
+    }
+
+    /// Speaks HTTPS. Who is slow at the handshake keeps nobody waiting.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::Tls) -> HTTPServer {
+        self.shared.layer = Box::new(move || tls.layer().map(Some));
+        self
+    }
+
+    /// Where log lines go, each ended by a newline; [standard error](sockets::stderr) if nothing is
+    /// said. It is called by all threads, for all that they have to say at a time.
+    pub fn log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
+        self.shared.log = Box::new(log);
+        self
+    }
+
+    /// The address that it listens at, with the port that was chosen.
+    pub fn server_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The port that it listens at.
+    pub fn server_port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// What ends it, from another thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(Arc::clone(&self.shared.end))
+    }
+
+    /// Serves until it is stopped, each connection with a handler of its own, its files from a
+    /// [`Disk`](crate::Disk) or none from [`NoFiles`](crate::NoFiles). What the file system cannot
+    /// [tell at once](FileSystem::answer_now) it is asked on another thread. When this returns, no
+    /// connection is left. A handler that panics loses its connection and nothing else.
+    ///
+    /// # Errors
+    /// If the system cannot wait for many sockets, or has no thread for it.
+    pub fn serve_forever<FS, H: Handler>(
+        self,
+        files: &FS,
+        config: Config,
+        handler: impl Fn() -> H + Sync,
+    ) -> io::Result<()>
+    where
+        FS: FileSystem<File = Open> + Sync,
+    {
+        let (shared, handler) = (&self.shared, &handler);
+        let mut seats = Vec::new();
+        for _ in 0..self.threads {
+            seats.push(Seat::new(self.listener.try_clone()?)?);
+        }
+        shared.end.open(seats.iter().map(Seat::mail).collect());
+        let work = |job: Job| job.run(files);
+        let served = thread::scope(|scope| {
+            let pool = Arc::new(Pool::new(scope, &work));
+            let work = |seat| {
+                let pool = Arc::clone(&pool);
+                let common = Common {
+                    files,
+                    config,
+                    handler,
+                    shared,
+                    pool,
+                };
+                move || Worker::new(common, seat).run()
+            };
+            let mine = seats.pop().map(work);
+            let started = seats.into_iter().try_for_each(|seat| {
+                let thread = Builder::new().name("connections".into());
+                thread.spawn_scoped(scope, work(seat)).map(drop)
+            });
+            match (&started, mine) {
+                (Ok(()), Some(mine)) => mine(),
+                _ => shared.end.close(),
+            }
+            pool.close();
+            started
+        });
+        shared.end.over();
+        served
+    }
+}
+
+impl fmt::Debug for HTTPServer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = out.debug_struct("HTTPServer");
+        out.field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// What the workers of a server share.
+pub(super) struct Shared {
+    most: usize,
+    inside: AtomicUsize,
+    layer: Box<LayerOf>,
+    log: Box<dyn Fn(&str) + Send + Sync>,
+    end: Arc<End>,
+}
+
+/// Makes what has to lie above a socket.
+type LayerOf = dyn Fn() -> io::Result<Option<Box<dyn Layer>>> + Send + Sync;
+
+impl Shared {
+    /// Takes a place for one more, if there is one.
+    pub(super) fn enter(&self) -> bool {
+        let more = |inside| (inside < self.most).then_some(inside + 1);
+        let order = Ordering::Relaxed;
+        self.inside.fetch_update(order, order, more).is_ok()
+    }
+
+    /// Gives it back.
+    pub(super) fn leave(&self) {
+        self.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn layer(&self) -> io::Result<Option<Box<dyn Layer>>> {
+        (self.layer)()
+    }
+
+    pub(super) fn log(&self, lines: &str) {
+        (self.log)(lines);
+    }
+
+    /// Logs what a peer did wrong, if it may be a mistake on this side.
+    pub(super) fn complain(&self, peer: &TcpStream, config: &Config, served: &io::Result<()>) {
+        if let Some(line) = complaint(peer.peer_addr().ok(), config, served) {
+            self.log(&line);
+        }
+    }
+
+    /// Nobody is let in any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.end.closed.load(Ordering::Relaxed)
+    }
+
+    /// Whoever is still here is put out.
+    pub(super) fn is_cut(&self) -> bool {
+        self.end.cut.load(Ordering::Relaxed)
+    }
+}
+
+/// Stops a server. There may be many, and they may outlive it.
+#[derive(Clone, Debug)]
+pub struct Stopper(Arc<End>);
+
+impl Stopper {
+    /// Lets nobody in any more and idle connections go, waits up to `grace` for running replies,
+    /// then cuts them off. `serve_forever` returns as soon as the last is gone.
+    ///
+    /// It waits on the thread that calls it, which therefore must not be one that serves. To be
+    /// stopped again, with less grace or with more, does no harm: the least counts.
+    pub fn shutdown(&self, grace: Duration) {
+        self.0.close();
+        let running = |mails: &mut Option<Vec<Arc<Mail>>>| mails.is_some();
+        let waited = self
+            .0
+            .left
+            .wait_timeout_while(self.0.mails(), grace, running);
+        drop(waited);
+        self.0.cut.store(true, Ordering::Relaxed);
+        self.0.wake();
+    }
+}
+
+/// How it ends.
+#[derive(Default)]
+struct End {
+    closed: AtomicBool,
+    cut: AtomicBool,
+    /// How the workers are woken, as long as there are any.
+    mails: Mutex<Option<Vec<Arc<Mail>>>>,
+    /// There are none any more.
+    left: Condvar,
+}
+
+impl End {
+    /// It begins.
+    fn open(&self, mails: Vec<Arc<Mail>>) {
+        *self.mails() = Some(mails);
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        self.mails().iter().flatten().for_each(|mail| mail.wake());
+    }
+
+    /// Nobody is left.
+    fn over(&self) {
+        *self.mails() = None;
+        self.left.notify_all();
+    }
+
+    fn mails(&self) -> MutexGuard<'_, Option<Vec<Arc<Mail>>>> {
+        self.mails.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = out.debug_struct("End");
+        out.field("closed", &self.closed).finish_non_exhaustive()
+    }
+}
