@@ -6,6 +6,7 @@
 //! may have to wait for is done in the `pool`, and `files` keeps account of it.
 
 mod files;
+mod lines;
 mod link;
 mod peer;
 mod pool;

@@ -17,6 +17,8 @@ pub(super) struct Link {
     /// begins.
     readable: bool,
     writable: bool,
+    /// The system has said that the peer is done: it will not say so again.
+    over: bool,
     failure: io::Result<()>,
 }
 
@@ -28,6 +30,7 @@ impl Link {
             layer,
             readable: true,
             writable: true,
+            over: false,
             failure: Ok(()),
         }
     }
@@ -38,8 +41,9 @@ impl Link {
 
     /// The system says that something can be done. Answers whether that was waited for.
     pub(super) fn can(&mut self, event: &Event) -> bool {
-        let over = event.is_error() || event.is_read_closed() || event.is_write_closed();
-        let (read, write) = (event.is_readable() || over, event.is_writable() || over);
+        self.over |= event.is_error() || event.is_read_closed() || event.is_write_closed();
+        let read = event.is_readable() || self.over;
+        let write = event.is_writable() || self.over;
         let news = (read && !self.readable) || (write && !self.writable);
         self.readable |= read;
         self.writable |= write;
@@ -47,20 +51,23 @@ impl Link {
     }
 
     pub(super) fn read(&mut self, into: &mut [u8]) -> Got<Held> {
-        if !self.flush() {
-            return Got::Nothing;
-        }
-        let read = match &mut self.layer {
-            // What is below may have been read already.
-            Some(layer) => retry(|| layer.read(&self.socket, into)),
-            None if !self.readable => return Got::Nothing,
-            None => retry(|| (&self.socket).read(into)),
+        let read = loop {
+            if !self.flush() {
+                return Got::Nothing;
+            }
+            let read = match &mut self.layer {
+                // Something may have come before that is only now understood.
+                Some(layer) => layer.read(&self.socket, into),
+                None if !self.readable => return Got::Nothing,
+                None => (&self.socket).read(into),
+            };
+            match read {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
         };
         // Less than there was room for is all that there was; when more comes, the system says so.
-        self.readable = match read {
-            Ok(n) => n == into.len() || n == 0 || self.layer.is_some(),
-            Err(_) => false,
-        };
+        self.readable = self.over || read.as_ref().is_ok_and(|n| *n == into.len());
         self.told(read)
     }
 

@@ -8,6 +8,7 @@ use mio::event::Event;
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
 
 use super::files::{Desk, Done, Files, Held};
+use super::lines::Lines;
 use super::link::Link;
 use crate::Open;
 
@@ -42,7 +43,7 @@ impl<H: Handler> Peer<H> {
         &mut self,
         now: Now,
         desk: &Desk<'_, FS>,
-        log: &mut String,
+        log: &mut Lines<'_>,
     ) -> Until {
         let Peer { conn, link, files } = self;
         let mut got = Got::Nothing;
@@ -57,14 +58,19 @@ impl<H: Handler> Peer<H> {
                 Want::Give { file, from } => files.give(file, from, desk),
                 Want::Ask(ask) => files.ask(ask, desk, link.sends_files()),
                 Want::Log(lines) => {
-                    log.push_str(lines);
+                    log.push(lines);
                     Got::Bytes(lines.len())
                 }
+                // Who has seen the end of a connection finds its lines in the log.
                 Want::Shutdown => {
+                    log.flush();
                     link.shutdown();
                     Got::Bytes(0)
                 }
-                Want::Close => return Until::Never,
+                Want::Close => {
+                    log.flush();
+                    return Until::Never;
+                }
             };
             if let Got::Nothing = got {
                 let moment = files.moment.map(|moment| now.tick + moment);

@@ -206,14 +206,14 @@ impl Shared {
         (self.layer)()
     }
 
-    pub(super) fn log(&self, lines: &str) {
-        (self.log)(lines);
+    pub(super) fn log(&self) -> &dyn Fn(&str) {
+        &self.log
     }
 
     /// Logs what a peer did wrong, if it may be a mistake on this side.
     pub(super) fn complain(&self, peer: &TcpStream, config: &Config, served: &io::Result<()>) {
         if let Some(line) = complaint(peer.peer_addr().ok(), config, served) {
-            self.log(&line);
+            (self.log)(&line);
         }
     }
 

@@ -14,6 +14,7 @@ use sanserve_core::{Config, FileSystem, Handler, Now};
 use slab::Slab;
 
 use super::files::{Desk, Done, Task};
+use super::lines::Lines;
 use super::link::Link;
 use super::peer::{Peer, Until};
 use super::pool::Pool;
@@ -104,7 +105,7 @@ pub(super) struct Worker<'scope, 'env, FS, H, M> {
     turn: Vec<usize>,
     /// Whether there may be somebody to let in, and when to look if that is not known.
     knocks: bool,
-    log: String,
+    log: Lines<'env>,
     start: Instant,
     now: Now,
     came: u64,
@@ -129,16 +130,16 @@ where
     /// A worker that nobody has come to.
     pub(super) fn new(common: Common<'scope, 'env, FS, M>, seat: Seat) -> Self {
         Worker {
-            common,
             seat,
             peers: Slab::new(),
             timers: Timers::default(),
             turn: Vec::new(),
             knocks: false,
-            log: String::new(),
+            log: Lines::new(common.shared.log()),
             start: Instant::now(),
             now: Now::default(),
             came: 0,
+            common,
         }
     }
 
@@ -147,7 +148,7 @@ where
         let mut events = Events::with_capacity(EVENTS);
         let mut closing = false;
         while !(closing && self.peers.is_empty()) {
-            self.say();
+            self.log.flush();
             if let Err(error) = self.seat.poll.poll(&mut events, self.patience()) {
                 assert!(
                     error.kind() == ErrorKind::Interrupted,
@@ -186,7 +187,7 @@ where
                 self.admit();
             }
         }
-        self.say();
+        self.log.flush();
     }
 
     /// How long nothing may come before there is something to do.
@@ -350,14 +351,6 @@ where
         for who in everybody {
             self.peers[who].peer.finish();
             self.advance(who);
-        }
-    }
-
-    /// Passes on what is to be logged, all at once.
-    fn say(&mut self) {
-        if !self.log.is_empty() {
-            self.common.shared.log(&self.log);
-            self.log.clear();
         }
     }
 }

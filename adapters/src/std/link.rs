@@ -20,7 +20,8 @@ pub struct Link<'a> {
 }
 
 /// What lies between a connection and its socket. Each operation does one thing with the socket at
-/// most, so that deadlines hold; [`ErrorKind::WouldBlock`] says that it has to be tried again.
+/// most, so that deadlines hold: [`ErrorKind::Interrupted`] says that there is more to be done,
+/// [`ErrorKind::WouldBlock`] that the socket can do no more now.
 pub(crate) trait Layer {
     /// Reads from the socket, and answers what that meant; 0 is the end.
     fn read(&mut self, socket: &TcpStream, into: &mut [u8]) -> io::Result<usize>;

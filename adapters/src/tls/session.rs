@@ -64,7 +64,7 @@ impl Layer for Session {
         // What is written counts when all of it is with the socket, and not before: nobody would
         // wait for the rest.
         if self.holds() {
-            return Err(ErrorKind::WouldBlock.into());
+            return Err(ErrorKind::Interrupted.into());
         }
         Ok(mem::take(&mut self.taken))
     }
