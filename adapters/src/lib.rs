@@ -40,11 +40,15 @@ pub mod embedded_io;
 #[cfg(feature = "embedded-io-async")]
 pub mod embedded_io_async;
 mod flash;
+#[cfg(all(unix, feature = "mio"))]
+mod listener;
 pub mod memory;
 #[cfg(all(unix, feature = "mio"))]
 pub mod mio;
 #[cfg(feature = "std")]
 mod no_files;
+#[cfg(feature = "std")]
+mod place;
 #[cfg(feature = "std")]
 mod server;
 #[cfg(feature = "std")]
@@ -61,8 +65,12 @@ pub use disk::Running;
 #[cfg(feature = "std")]
 pub use disk::{Disk, Open};
 pub use flash::{Flash, Node};
+#[cfg(all(unix, feature = "mio"))]
+pub use listener::Listener;
 #[cfg(feature = "std")]
 pub use no_files::NoFiles;
+#[cfg(feature = "std")]
+pub use place::Place;
 #[cfg(feature = "tls")]
 pub use server::{HTTPSServer, ThreadingHTTPSServer};
 #[cfg(feature = "std")]

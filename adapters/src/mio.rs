@@ -8,6 +8,7 @@
 mod files;
 mod lines;
 mod link;
+mod mail;
 mod peer;
 mod pool;
 mod server;

@@ -1,10 +1,11 @@
 //! What the program does: read the options, listen, say so, and serve until a signal ends it.
 //!
-//! What can be set is in `options` and `field`, what serves in `server` and `stdio`, how it looks in
-//! `colour`, how it ends in `signals`, what time it is here in `zone`.
+//! What can be set is in `options` and `field`, where it listens in `listen`, what serves in `server`
+//! and `stdio`, how it looks in `colour`, how it ends in `signals`, what time it is here in `zone`.
 
 mod colour;
 mod field;
+mod listen;
 mod options;
 mod server;
 mod signals;
@@ -13,15 +14,15 @@ mod stdio;
 mod zone;
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 
 use sanserve::{Disk, Tls};
 use sanserve_core::{Cgi, Config, Files, log, mime};
+use sd_notify::NotifyState;
 
 use self::options::LogFormat;
 pub(crate) use self::options::{Given, Options};
-use self::server::Server;
 
 /// Serves until a signal ends it, or one connection. The error is a line for the user.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
@@ -32,26 +33,29 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let disk = disk(options)?;
     let tls = tls(options)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let server = listen(options)?;
+    let server = listen::listen(options)?;
     let server = match tls {
         Some(tls) => server.tls(tls),
         None => server,
     };
-    let address = server.server_address();
     signals::obey(server.stopper()).map_err(|error| error.to_string())?;
 
     let config = config(options);
     let server = server.log(sink(options));
-    announce(scheme, address);
+    for place in server.places() {
+        listen::announce(scheme, &place);
+    }
+    // Whoever started this as a service may wait for this word; if nobody does, nothing is said.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
     if !options.hidden && io::stdout().is_terminal() {
         say("Names that begin with a dot are hidden; --hidden shows them.\n");
     }
     let files = files(options);
-    match scripts(options, &files, address) {
+    let served = match scripts(options, &files, server.address()) {
         Some(scripts) => server.serve_forever(disk, config, move || scripts.clone()),
         None => server.serve_forever(disk, config, move || files.clone()),
-    }
-    Ok(())
+    };
+    served.map_err(|error| format!("cannot serve: {error}"))
 }
 
 /// What is served.
@@ -86,18 +90,6 @@ fn sink(options: &Options) -> fn(&str) {
     }
 }
 
-/// Says where it serves.
-fn announce(scheme: &str, address: SocketAddr) {
-    let (ip, port) = (address.ip(), address.port());
-    let name = scheme.to_uppercase();
-    let banner = format!("Serving {name} on {ip} port {port} ({scheme}://{address}/) ...\n");
-    if colour::wanted(&io::stdout()) {
-        say(colour::banner(&banner));
-    } else {
-        say(banner);
-    }
-}
-
 /// What HTTPS needs, if it is asked for.
 fn tls(options: &Options) -> Result<Option<Tls>, String> {
     let Some(certfile) = &options.tls_cert else {
@@ -106,39 +98,6 @@ fn tls(options: &Options) -> Result<Option<Tls>, String> {
     let (keyfile, password) = (options.tls_key.as_ref(), options.tls_password.as_deref());
     let tls = Tls::load(certfile, keyfile, password);
     tls.map(Some).map_err(|error| error.to_string())
-}
-
-/// Listens at the first address that the host means.
-fn listen(options: &Options) -> Result<Server, String> {
-    let (host, port) = (&*options.bind, options.port);
-    let unknown = |why: &dyn Display| {
-        format!("unknown address {host:?} ({why}): give an address of this machine with --bind")
-    };
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    let mut found = (bare.unwrap_or(host), port)
-        .to_socket_addrs()
-        .map_err(|error| unknown(&error))?;
-    let address = found.next().ok_or_else(|| unknown(&"nothing found"))?;
-    Server::bind(options.runtime, address).map_err(|error| refusal(address, &error))
-}
-
-/// Why it cannot listen there, and what to do about it.
-fn refusal(address: SocketAddr, error: &io::Error) -> String {
-    let (ip, port) = (address.ip(), address.port());
-    match error.kind() {
-        ErrorKind::AddrInUse => {
-            format!("port {port} at {ip} is in use: choose another one, 0 for any that is free")
-        }
-        ErrorKind::PermissionDenied => {
-            format!("no permission for port {port} at {ip}: choose one above 1023")
-        }
-        ErrorKind::AddrNotAvailable => {
-            format!("{ip} is not an address of this machine: give one that is with --bind")
-        }
-        _ => format!("cannot listen at {address}: {error}"),
-    }
 }
 
 /// The file service. It borrows from the options for as long as the program lives, so they are

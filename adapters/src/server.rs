@@ -220,6 +220,18 @@ pub(crate) fn complaint(
     Some(format!("{peer} - - [{local}] TLS: {error}\n"))
 }
 
+/// For how many connections there is room: each is a descriptor, and some have a file open.
+pub(crate) fn places() -> usize {
+    #[cfg(unix)]
+    if let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
+        let most = usize::try_from(limit / 4 * 3).unwrap_or(MOST);
+        return most.clamp(1, MOST);
+    }
+    MOST
+}
+
+const MOST: usize = 16_384;
+
 /// How long it waits before it accepts again, after that has failed.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 

@@ -2,20 +2,20 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder};
 use std::time::Duration;
 
 use sanserve_core::{Config, FileSystem, Handler};
-use socket2::SockRef;
 
+use super::mail::{Job, Mail};
 use super::pool::Pool;
-use super::worker::{Common, Job, Mail, Seat, Worker};
-use crate::server::{complaint, listen};
+use super::worker::{Common, Seat, Worker};
+use crate::server::{complaint, places};
 use crate::std::Layer;
-use crate::{Open, std as sockets};
+use crate::{Listener, Open, Place, std as sockets};
 
 /// A server with all its connections on a few threads, one for each core if nothing is said, and a
 /// ceiling. It listens as soon as it is made, and connections that come before it serves wait.
@@ -38,8 +38,7 @@ use crate::{Open, std as sockets};
 /// # }
 /// ```
 pub struct HTTPServer {
-    listener: TcpListener,
-    address: SocketAddr,
+    doors: Vec<Listener>,
     threads: usize,
     shared: Shared,
 }
@@ -50,22 +49,26 @@ impl HTTPServer {
     /// # Errors
     /// Those of [`crate::HTTPServer::bind`].
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<HTTPServer> {
-        let listener = listen(address)?;
-        listener.set_nonblocking(true)?;
-        // Replies leave in as few pieces as can be; to hold the last one back helps nobody.
-        SockRef::from(&listener).set_tcp_nodelay(true)?;
-        Ok(HTTPServer {
-            address: listener.local_addr()?,
-            listener,
+        Ok(HTTPServer::new(vec![Listener::bind(address)?]))
+    }
+
+    /// Lets connections in by all of these sockets.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn new(doors: Vec<Listener>) -> HTTPServer {
+        assert!(!doors.is_empty(), "a server has to listen somewhere");
+        HTTPServer {
+            doors,
             threads: thread::available_parallelism().map_or(1, usize::from),
             shared: Shared {
-                most: 10_000,
+                most: places(),
                 inside: AtomicUsize::new(0),
                 layer: Box::new(|| Ok(None)),
                 log: Box::new(sockets::stderr),
                 end: Arc::default(),
             },
-        })
+        }
     }
 
     /// How many threads serve.
@@ -78,7 +81,7 @@ impl HTTPServer {
     }
 
     /// How many connections it has at a time. Later ones wait until one ends. If nothing is said,
-    /// it is 10,000, or fewer where the system has too few file descriptors for that.
+    /// it is 16,384, or fewer where the system has too few file descriptors for that.
     ///
     /// # Panics
     /// If it is 0.
@@ -102,14 +105,29 @@ impl HTTPServer {
         self
     }
 
-    /// The address that it listens at, with the port that was chosen.
-    pub fn server_address(&self) -> SocketAddr {
-        self.address
+    /// Where it listens, with the ports that were chosen.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.doors.iter().map(Listener::place)
     }
 
-    /// The port that it listens at.
+    /// The first address that it listens at, with the port that was chosen.
+    ///
+    /// # Panics
+    /// If it listens at paths only.
+    pub fn server_address(&self) -> SocketAddr {
+        let address = self.places().find_map(|place| match place {
+            Place::Address(address) => Some(*address),
+            Place::Path(_) => None,
+        });
+        address.expect("a server that listens at paths only has no address")
+    }
+
+    /// The port of that address.
+    ///
+    /// # Panics
+    /// If it listens at paths only.
     pub fn server_port(&self) -> u16 {
-        self.address.port()
+        self.server_address().port()
     }
 
     /// What ends it, from another thread.
@@ -136,7 +154,8 @@ impl HTTPServer {
         let (shared, handler) = (&self.shared, &handler);
         let mut seats = Vec::new();
         for _ in 0..self.threads {
-            seats.push(Seat::new(self.listener.try_clone()?)?);
+            let doors: io::Result<_> = self.doors.iter().map(Listener::try_clone).collect();
+            seats.push(Seat::new(doors?)?);
         }
         shared.end.open(seats.iter().map(Seat::mail).collect());
         let work = |job: Job| job.run(files);
@@ -173,7 +192,7 @@ impl HTTPServer {
 impl fmt::Debug for HTTPServer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = out.debug_struct("HTTPServer");
-        out.field("address", &self.address).finish_non_exhaustive()
+        out.field("doors", &self.doors).finish_non_exhaustive()
     }
 }
 

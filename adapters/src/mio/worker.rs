@@ -2,10 +2,10 @@
 
 use std::io::{self, ErrorKind};
 use std::mem;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, TcpStream};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::unix::SourceFd;
@@ -13,48 +13,16 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use sanserve_core::{Config, FileSystem, Handler, Now};
 use slab::Slab;
 
-use super::files::{Desk, Done, Task};
+use super::files::Desk;
 use super::lines::Lines;
 use super::link::Link;
+use super::mail::{Job, Mail};
 use super::peer::{Peer, Until};
 use super::pool::Pool;
 use super::server::Shared;
 use super::timers::Timers;
-use crate::Open;
 use crate::server::PAUSE;
-
-/// What a thread of the pool is told: what to do, for whom.
-pub(super) struct Job {
-    task: Task,
-    mail: Arc<Mail>,
-    who: (usize, u64),
-}
-
-/// Where the others leave something for a worker.
-pub(super) struct Mail {
-    waker: Waker,
-    done: Mutex<Vec<((usize, u64), Done)>>,
-}
-
-impl Job {
-    /// Does it, and tells the worker.
-    pub(super) fn run(self, files: &impl FileSystem<File = Open>) {
-        let done = self.task.run(files);
-        self.mail.done().push((self.who, done));
-        self.mail.wake();
-    }
-}
-
-impl Mail {
-    fn done(&self) -> MutexGuard<'_, Vec<((usize, u64), Done)>> {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes the worker look.
-    pub(super) fn wake(&self) {
-        let _ = self.waker.wake();
-    }
-}
+use crate::{Listener, Open};
 
 /// What all workers of a server have in common.
 pub(super) struct Common<'scope, 'env, FS, M> {
@@ -69,25 +37,20 @@ pub(super) struct Common<'scope, 'env, FS, M> {
 pub(super) struct Seat {
     poll: Poll,
     mail: Arc<Mail>,
-    listener: TcpListener,
+    doors: Vec<Listener>,
 }
 
 impl Seat {
     /// Everything that the system may refuse.
-    pub(super) fn new(listener: TcpListener) -> io::Result<Seat> {
+    pub(super) fn new(doors: Vec<Listener>) -> io::Result<Seat> {
         let poll = Poll::new()?;
-        let mail = Arc::new(Mail {
-            waker: Waker::new(poll.registry(), MAIL)?,
-            done: Mutex::default(),
-        });
-        let mut door = SourceFd(&listener.as_raw_fd());
-        poll.registry()
-            .register(&mut door, DOOR, Interest::READABLE)?;
-        Ok(Seat {
-            poll,
-            mail,
-            listener,
-        })
+        let mail = Arc::new(Mail::new(Waker::new(poll.registry(), MAIL)?));
+        for (number, door) in doors.iter().enumerate() {
+            let (door, token) = (door.as_raw_fd(), Token(DOORS + number));
+            let registry = poll.registry();
+            registry.register(&mut SourceFd(&door), token, Interest::READABLE)?;
+        }
+        Ok(Seat { poll, mail, doors })
     }
 
     pub(super) fn mail(&self) -> Arc<Mail> {
@@ -104,7 +67,7 @@ pub(super) struct Worker<'scope, 'env, FS, H, M> {
     /// Who has something to do, but lets the others have their turn.
     turn: Vec<usize>,
     /// Whether there may be somebody to let in, and when to look if that is not known.
-    knocks: bool,
+    knocks: Vec<usize>,
     log: Lines<'env>,
     start: Instant,
     now: Now,
@@ -134,7 +97,7 @@ where
             peers: Slab::new(),
             timers: Timers::default(),
             turn: Vec::new(),
-            knocks: false,
+            knocks: Vec::new(),
             log: Lines::new(common.shared.log()),
             start: Instant::now(),
             now: Now::default(),
@@ -159,8 +122,8 @@ where
             self.look_at_the_clock();
             for event in &events {
                 match event.token() {
-                    DOOR => self.knocks = true,
                     MAIL => self.take_mail(),
+                    Token(door @ DOORS..) => self.knocks.push(door - DOORS),
                     Token(who) => {
                         if self
                             .peers
@@ -183,7 +146,7 @@ where
             if closing && self.common.shared.is_cut() {
                 self.peers.clear();
             }
-            if self.knocks && !closing {
+            if !self.knocks.is_empty() && !closing {
                 self.admit();
             }
         }
@@ -196,7 +159,7 @@ where
             return Some(Duration::ZERO);
         }
         // Who does not fit in, or cannot be let in, is looked for again.
-        let pause = self.knocks.then_some(PAUSE);
+        let pause = (!self.knocks.is_empty()).then_some(PAUSE);
         let timer = self
             .timers
             .next()
@@ -214,31 +177,29 @@ where
 
     /// Lets in whoever waits, as far as there is room.
     fn admit(&mut self) {
-        let shared = self.common.shared;
-        while shared.enter() {
-            match accept(&self.seat.listener) {
+        while let Some(&door) = self.knocks.last()
+            && self.common.shared.enter()
+        {
+            let error = match self.seat.doors[door].accept() {
                 Ok((socket, address)) => {
                     if self.welcome(socket, address).is_err() {
-                        shared.leave();
+                        self.common.shared.leave();
                     }
+                    continue;
                 }
-                Err(error) => {
-                    shared.leave();
-                    match error.kind() {
-                        ErrorKind::WouldBlock => {
-                            self.knocks = false;
-                            return;
-                        }
-                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                        // Most likely no file descriptor is left, and asking at once would not help.
-                        _ => return,
-                    }
-                }
+                Err(error) => error,
+            };
+            self.common.shared.leave();
+            match error.kind() {
+                ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                ErrorKind::WouldBlock => _ = self.knocks.pop(),
+                // Most likely no file descriptor is left, and asking at once would not help.
+                _ => return,
             }
         }
     }
 
-    fn welcome(&mut self, socket: TcpStream, address: SocketAddr) -> io::Result<()> {
+    fn welcome(&mut self, socket: TcpStream, address: Option<IpAddr>) -> io::Result<()> {
         let layer = self.common.shared.layer()?;
         let place = self.peers.vacant_entry();
         let who = place.key();
@@ -250,7 +211,7 @@ where
             .register(&mut source, Token(who), interest)?;
         self.came += 1;
         let link = Link::new(socket, layer);
-        let address = address.ip().to_string();
+        let address = address.map_or_else(|| "unix:".into(), |address| address.to_string());
         let handler = (self.common.handler)();
         place.insert(Box::new(Inside {
             peer: Peer::new(self.common.config, &address, handler, link),
@@ -271,11 +232,7 @@ where
         let number = inside.number;
         let submit = |task| {
             let mail = Arc::clone(mail);
-            common.pool.submit(Job {
-                task,
-                mail,
-                who: (who, number),
-            });
+            common.pool.submit(Job::new(task, (who, number), mail));
         };
         let listen = |pipe: BorrowedFd<'_>| {
             // What cannot be listened to is looked at from time to time.
@@ -334,7 +291,7 @@ where
 
     /// Gives everybody what the pool has done.
     fn take_mail(&mut self) {
-        let all = mem::take(&mut *self.seat.mail.done());
+        let all = self.seat.mail.take();
         for ((who, number), done) in all {
             let inside = self.peers.get_mut(who);
             // Whoever has gone meanwhile gets nothing.
@@ -355,27 +312,7 @@ where
     }
 }
 
-/// Lets one in, whose socket does not block.
-fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::net::{SocketFlags, acceptfrom_with};
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let (socket, address) = acceptfrom_with(listener, flags)?;
-        let address = address.and_then(|address| SocketAddr::try_from(address).ok());
-        let address = address.ok_or(ErrorKind::ConnectionAborted)?;
-        Ok((TcpStream::from(socket), address))
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let (socket, address) = listener.accept()?;
-        socket.set_nonblocking(true)?;
-        // Linux passes this on from the socket that listens.
-        socket.set_nodelay(true)?;
-        Ok((socket, address))
-    }
-}
-
-const DOOR: Token = Token(usize::MAX - 1);
 const MAIL: Token = Token(usize::MAX);
+/// The first of the listening sockets; no connection gets so high a number.
+const DOORS: usize = usize::MAX / 2;
 const EVENTS: usize = 1024;

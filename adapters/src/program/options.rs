@@ -19,9 +19,9 @@ pub(crate) struct Options {
     #[arg(default_value = "8000", value_parser = port, allow_negative_numbers = true)]
     pub(crate) port: u16,
 
-    /// Address or name to serve at
-    #[arg(short, long, value_name = "ADDRESS", default_value = "0.0.0.0")]
-    pub(crate) bind: String,
+    /// Address or name to serve at, or unix:PATH [default: 0.0.0.0]
+    #[arg(short, long, value_name = "ADDRESS")]
+    pub(crate) bind: Vec<String>,
 
     /// Directory to serve
     #[arg(short, long, value_name = "DIR", default_value = ".")]
@@ -52,8 +52,8 @@ pub(crate) struct Options {
     #[arg(skip)]
     pub(crate) tls_password: Option<String>,
 
-    /// std or tokio: a thread or a task for each connection
-    #[arg(long, value_name = "RUNTIME", default_value = "std")]
+    /// mio, tokio or std: what carries the connections
+    #[arg(long, value_name = "RUNTIME", default_value = RUNTIME)]
     #[arg(hide_possible_values = true, hide_short_help = true)]
     pub(crate) runtime: Runtime,
 
@@ -244,6 +244,9 @@ fn below(text: &str) -> Result<String, &'static str> {
     }
     Ok(path.to_owned())
 }
+
+/// What has the fewest system calls and the least memory, where it can be had.
+const RUNTIME: &str = if cfg!(unix) { "mio" } else { "std" };
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,14 +1,14 @@
 //! [`Server`]: the library's server for whichever runtime was asked for.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(unix)]
 use sanserve::mio;
 use sanserve::tokio::HTTPServer;
-use sanserve::{Disk, ThreadingHTTPServer, Tls};
+use sanserve::{Disk, Place, ThreadingHTTPServer, Tls};
 use sanserve_core::{Config, Handler};
 use tokio::runtime::{self, Builder};
 
@@ -56,13 +56,23 @@ impl Server {
         }
     }
 
-    pub(crate) fn server_address(&self) -> SocketAddr {
+    /// Where it listens.
+    pub(crate) fn places(&self) -> Vec<Place> {
         match self {
-            Server::Std(server) => server.server_address(),
+            Server::Std(server) => vec![Place::Address(server.server_address())],
             #[cfg(unix)]
-            Server::Mio(server) => server.server_address(),
-            Server::Tokio(server, _) => server.server_address(),
+            Server::Mio(server) => server.places().cloned().collect(),
+            Server::Tokio(server, _) => vec![Place::Address(server.server_address())],
         }
+    }
+
+    /// What scripts are told of that: behind a path there is somebody else, on this machine.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let address = self.places().into_iter().find_map(|place| match place {
+            Place::Address(address) => Some(address),
+            Place::Path(_) => None,
+        });
+        address.unwrap_or((Ipv4Addr::LOCALHOST, 80).into())
     }
 
     /// What ends it, given the grace that running replies have.
@@ -90,11 +100,11 @@ impl Server {
         disk: Disk,
         config: Config,
         handler: impl Fn() -> H + Send + Sync + 'static,
-    ) {
+    ) -> io::Result<()> {
         match self {
             Server::Std(server) => server.serve_forever(&disk, config, handler),
             #[cfg(unix)]
-            Server::Mio(server) => _ = server.serve_forever(&disk, config, handler),
+            Server::Mio(server) => return server.serve_forever(&disk, config, handler),
             Server::Tokio(server, runtime) => {
                 // As a task, so that connections are accepted where they are served.
                 let serving = server.serve_forever(Arc::new(disk), config, handler);
@@ -104,6 +114,7 @@ impl Server {
                 runtime.shutdown_timeout(LAST);
             }
         }
+        Ok(())
     }
 }
 

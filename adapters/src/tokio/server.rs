@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Link, serve};
-use crate::server::{PAUSE, complaint, listen};
+use crate::server::{PAUSE, complaint, listen, places};
 use crate::{Open, std as sockets};
 
 /// A server with a task for each connection, and a ceiling. It listens as soon as it is made, and
@@ -217,18 +217,6 @@ async fn rest(error: &io::Error) {
         sleep(PAUSE).await;
     }
 }
-
-/// For how many connections there is room: each is a descriptor, and some have a file open.
-fn places() -> usize {
-    #[cfg(unix)]
-    if let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
-        let most = usize::try_from(limit / 4 * 3).unwrap_or(MOST);
-        return most.clamp(1, MOST);
-    }
-    MOST
-}
-
-const MOST: usize = 16_384;
 
 /// A grace without an end.
 const AGES: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -1,0 +1,136 @@
+//! [`Listener`]: a socket that connections come by, however it came about.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use listenfd::ListenFd;
+use socket2::SockRef;
+
+use crate::Place;
+use crate::server::listen;
+
+/// A socket that listens: at an address, at a path, or one that was handed over by whoever started
+/// this process.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    place: Place,
+}
+
+impl Listener {
+    /// Listens at `address` as [`crate::HTTPServer::bind`] does.
+    ///
+    /// # Errors
+    /// Those of [`crate::HTTPServer::bind`].
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Listener> {
+        Listener::tcp(listen(address)?)
+    }
+
+    /// Listens at a path, for clients on this machine: a reverse proxy, as a rule. Who may write to
+    /// the socket that appears there may connect. If one lies there that nobody listens at any more,
+    /// it takes its place. When the server ends, it stays.
+    ///
+    /// # Errors
+    /// If somebody listens there, if something else lies there, or if it cannot be made.
+    pub fn unix(path: impl AsRef<Path>) -> io::Result<Listener> {
+        let path = path.as_ref();
+        let lies_there = fs::symlink_metadata(path);
+        if lies_there.is_ok_and(|meta| meta.file_type().is_socket())
+            && UnixStream::connect(path)
+                .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+        {
+            fs::remove_file(path)?;
+        }
+        Listener::local(UnixListener::bind(path)?)
+    }
+
+    /// The sockets that were handed over in the way of systemd (`LISTEN_FDS`), in their order; none
+    /// if that is not how this process was started.
+    ///
+    /// # Errors
+    /// If one of them is no socket that listens for streams.
+    pub fn inherited() -> io::Result<Vec<Listener>> {
+        let mut all = ListenFd::from_env();
+        (0..all.len())
+            .map(|at| match all.take_unix_listener(at) {
+                Ok(Some(socket)) => Listener::local(socket),
+                _ => match all.take_tcp_listener(at)? {
+                    Some(socket) => Listener::tcp(socket),
+                    None => Err(io::Error::other("a socket was handed over twice")),
+                },
+            })
+            .collect()
+    }
+
+    fn tcp(socket: TcpListener) -> io::Result<Listener> {
+        // Replies leave in as few pieces as can be; to hold the last one back helps nobody. Linux
+        // passes this on to whoever is let in.
+        SockRef::from(&socket).set_tcp_nodelay(true)?;
+        socket.set_nonblocking(true)?;
+        Ok(Listener {
+            place: Place::Address(socket.local_addr()?),
+            socket: socket.into(),
+        })
+    }
+
+    fn local(socket: UnixListener) -> io::Result<Listener> {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        let path = address.as_pathname().unwrap_or(Path::new(""));
+        Ok(Listener {
+            place: Place::Path(path.to_owned()),
+            socket: socket.into(),
+        })
+    }
+
+    /// Where it listens, with the port that was chosen.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The same socket once more, for another thread.
+    pub(crate) fn try_clone(&self) -> io::Result<Listener> {
+        Ok(Listener {
+            socket: self.socket.try_clone()?,
+            place: self.place.clone(),
+        })
+    }
+
+    /// Lets one in, whose socket does not block. A socket is a socket, of whatever family: std has
+    /// the calls for it at [`TcpStream`]. The address is that of the peer, if it has any.
+    pub(crate) fn accept(&self) -> io::Result<(TcpStream, Option<IpAddr>)> {
+        #[cfg(target_os = "linux")]
+        let (socket, address) = {
+            use rustix::net::{SocketFlags, acceptfrom_with};
+            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+            let (socket, address) = acceptfrom_with(&self.socket, flags)?;
+            let address = address.and_then(|address| SocketAddr::try_from(address).ok());
+            (TcpStream::from(socket), address)
+        };
+        #[cfg(not(target_os = "linux"))]
+        let (socket, address) = {
+            let (socket, address) = SockRef::from(&self.socket).accept()?;
+            socket.set_nonblocking(true)?;
+            let _ = socket.set_tcp_nodelay(true);
+            (TcpStream::from(socket), address.as_socket())
+        };
+        Ok((socket, address.map(|address| address.ip())))
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}

@@ -1,0 +1,62 @@
+//! [`Mail`]: what the threads of the pool leave for a worker.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mio::Waker;
+use sanserve_core::FileSystem;
+
+use super::files::{Done, Task};
+use crate::Open;
+
+/// Whom something is for: a place, and a number that tells who has it from who had it before.
+pub(super) type Who = (usize, u64);
+
+/// What a thread of the pool is told: what to do, for whom, and where to leave it.
+pub(super) struct Job {
+    task: Task,
+    who: Who,
+    mail: Arc<Mail>,
+}
+
+impl Job {
+    pub(super) fn new(task: Task, who: Who, mail: Arc<Mail>) -> Job {
+        Job { task, who, mail }
+    }
+
+    /// Does it, and tells the worker.
+    pub(super) fn run(self, files: &impl FileSystem<File = Open>) {
+        let done = self.task.run(files);
+        self.mail.done().push((self.who, done));
+        self.mail.wake();
+    }
+}
+
+/// What was left for a worker, and how it is woken.
+pub(super) struct Mail {
+    waker: Waker,
+    done: Mutex<Vec<(Who, Done)>>,
+}
+
+impl Mail {
+    pub(super) fn new(waker: Waker) -> Mail {
+        Mail {
+            waker,
+            done: Mutex::default(),
+        }
+    }
+
+    /// Makes the worker look.
+    pub(super) fn wake(&self) {
+        let _ = self.waker.wake();
+    }
+
+    /// Takes out all that there is.
+    pub(super) fn take(&self) -> Vec<(Who, Done)> {
+        mem::take(&mut self.done())
+    }
+
+    fn done(&self) -> MutexGuard<'_, Vec<(Who, Done)>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,115 @@
+//! Where the program listens, how it says so, and what to do if it cannot.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use sanserve::Place;
+#[cfg(unix)]
+use sanserve::{Listener, mio};
+
+use super::options::{Options, Runtime};
+use super::server::Server;
+use super::{colour, say};
+
+/// Listens wherever the options say, and by what was handed over.
+pub(crate) fn listen(options: &Options) -> Result<Server, String> {
+    #[cfg(unix)]
+    if options.runtime == Runtime::Mio {
+        return Ok(Server::Mio(mio::HTTPServer::new(doors(options)?)));
+    }
+    let host = match &options.bind[..] {
+        [] => EVERYWHERE,
+        [host] if !host.starts_with(PATH) => host,
+        _ => return Err("several addresses, and paths, need --runtime mio".into()),
+    };
+    let address = resolve(host, options.port)?;
+    Server::bind(options.runtime, address)
+        .map_err(|error| refusal(&Place::Address(address), &error))
+}
+
+/// All sockets by which connections come.
+#[cfg(unix)]
+fn doors(options: &Options) -> Result<Vec<Listener>, String> {
+    let inherited = Listener::inherited();
+    let mut doors = inherited.map_err(|error| format!("LISTEN_FDS: {error}"))?;
+    let everywhere = [EVERYWHERE.to_owned()];
+    let hosts = match &options.bind[..] {
+        [] if doors.is_empty() => &everywhere[..],
+        hosts => hosts,
+    };
+    for host in hosts {
+        let (place, door) = match host.strip_prefix(PATH) {
+            Some(path) => (Place::Path(path.into()), Listener::unix(path)),
+            None => {
+                let address = resolve(host, options.port)?;
+                (Place::Address(address), Listener::bind(address))
+            }
+        };
+        doors.push(door.map_err(|error| refusal(&place, &error))?);
+    }
+    Ok(doors)
+}
+
+/// The first address that the host means.
+fn resolve(host: &str, port: u16) -> Result<SocketAddr, String> {
+    let unknown = |why: &dyn Display| {
+        format!("unknown address {host:?} ({why}): give an address of this machine with --bind")
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let mut found = (bare.unwrap_or(host), port)
+        .to_socket_addrs()
+        .map_err(|error| unknown(&error))?;
+    found.next().ok_or_else(|| unknown(&"nothing found"))
+}
+
+/// Why it cannot listen there, and what to do about it.
+fn refusal(place: &Place, error: &io::Error) -> String {
+    let (ip, port) = match place {
+        Place::Address(address) => (address.ip(), address.port()),
+        Place::Path(path) => {
+            let path = path.display();
+            return match error.kind() {
+                ErrorKind::AddrInUse => format!("{path} is there already: choose another path"),
+                _ => format!("cannot listen at {path}: {error}"),
+            };
+        }
+    };
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            format!("port {port} at {ip} is in use: choose another one, 0 for any that is free")
+        }
+        ErrorKind::PermissionDenied => {
+            format!("no permission for port {port} at {ip}: choose one above 1023")
+        }
+        ErrorKind::AddrNotAvailable => {
+            format!("{ip} is not an address of this machine: give one that is with --bind")
+        }
+        _ => format!("cannot listen at {place}: {error}"),
+    }
+}
+
+/// Says where it serves. The line for an address is Python's.
+pub(crate) fn announce(scheme: &str, place: &Place) {
+    let name = scheme.to_uppercase();
+    let banner = match place {
+        Place::Address(address) => {
+            let (ip, port) = (address.ip(), address.port());
+            format!("Serving {name} on {ip} port {port} ({scheme}://{address}/) ...\n")
+        }
+        Place::Path(_) => format!("Serving {name} on {place} ...\n"),
+    };
+    if colour::wanted(&io::stdout()) {
+        say(colour::banner(&banner));
+    } else {
+        say(banner);
+    }
+}
+
+/// All addresses of this machine, of IPv4.
+const EVERYWHERE: &str = "0.0.0.0";
+
+/// What a path is marked by.
+const PATH: &str = "unix:";
