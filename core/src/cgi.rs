@@ -141,6 +141,9 @@ impl Cgi {
                 403,
                 format_args!("CGI script is not executable ({})", Repr(&name)),
             ),
+            Event::Failed(_, FsError::Exhausted) => {
+                ex.send_error(503, "Too few resources to run it")
+            }
             _ => ex.send_error(404, format_args!("No such CGI script ({})", Repr(&name))),
         }
     }

@@ -150,6 +150,8 @@ pub enum FsError {
     NotPlain,
     /// This file system has no such thing.
     Unsupported,
+    /// The system has too little left to tell, of memory or of descriptors: it may be there.
+    Exhausted,
     /// Anything else that goes wrong with a disk.
     Broken,
 }

@@ -229,6 +229,18 @@ fn an_index_page_that_may_not_be_read_hides_the_directory() {
     }
 }
 
+#[test] // nobody knows whether it is there
+fn what_cannot_be_opened_just_now_gets_503() {
+    for target in ["/a.txt", "/"] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        let said = drive(modern(), Files::new(), request.as_bytes(), |_| {
+            Got::Opened(Err(FsError::Exhausted))
+        });
+        let status = "HTTP/1.1 503 Too few resources to open it\r\n";
+        assert!(said.text.starts_with(status), "{}", said.text);
+    }
+}
+
 #[test] // tie of lower case; surrogate of 80..BF
 fn a_listing_has_its_order_and_its_links() {
     let fs = holds(&[b"a", b"b", b"A", b"\x80.txt"]);

@@ -56,6 +56,7 @@ pub(super) fn reason(error: &io::Error) -> FsError {
         Some(Errno::LOOP) => FsError::NotFound,
         // A socket, or a device file without a device.
         Some(Errno::NXIO | Errno::NODEV | Errno::OPNOTSUPP) => FsError::NotPlain,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => FsError::Exhausted,
         _ => FsError::Broken,
     }
 }

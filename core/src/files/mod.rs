@@ -245,6 +245,10 @@ impl Handler for Files {
         };
         match (event, &self.stage) {
             (Event::Opened(path, meta), _) => self.send_file(ex, &path, meta),
+            // Nobody knows whether it is there, and later somebody may.
+            (Event::Failed(_, FsError::Exhausted), _) => {
+                self.error(ex, 503, "Too few resources to open it")
+            }
             // The page is there but cannot be had: that is no reason to show the listing.
             (Event::Failed(_, FsError::Forbidden | FsError::Broken), Stage::Index(n))
                 if *n < self.index_pages.len() =>
