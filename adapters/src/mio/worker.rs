@@ -123,7 +123,7 @@ where
             for event in &events {
                 match event.token() {
                     MAIL => self.take_mail(),
-                    Token(door @ DOORS..) => self.knocks.push(door - DOORS),
+                    Token(door @ DOORS..) => self.knock(door - DOORS),
                     Token(who) => {
                         if self
                             .peers
@@ -173,6 +173,13 @@ where
             tick: self.start.elapsed(),
             unix: unix.ok().map(|unix| unix.as_secs() as i64),
         };
+    }
+
+    /// Somebody waits at a door, as others may already.
+    fn knock(&mut self, door: usize) {
+        if !self.knocks.contains(&door) {
+            self.knocks.push(door);
+        }
     }
 
     /// Lets in whoever waits, as far as there is room.
