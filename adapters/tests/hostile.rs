@@ -6,15 +6,20 @@ mod peer;
 mod running;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread::sleep;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use peer::{LONG, ask, connect, head, site};
+use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
 use running::{PROGRAM, Program};
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
+use sanserve::{Disk, Open, mio::HTTPServer};
+use sanserve_core::{Config, Entry, FileSystem, Files, FsError, Opened, Protocol};
+use socket2::SockRef;
 
 /// So many half-open heads, and so many slow readers.
 const MANY: usize = 2_000;
@@ -34,9 +39,10 @@ fn four_thousand_slow_clients_disturb_nobody_and_leave_nothing() {
     command.args(["-c", &core(), PROGRAM, "0", "-q", "-b", "127.0.0.1"]);
     let program = Program::start(command.args(["-p", "HTTP/1.1", "-d"]).arg(site.path()));
     let address = program.address();
+    let files = resting_descriptors(&program);
     // Whatever is set up by the first requests is there from now on.
     median(address, || ());
-    let (files, fresh) = (descriptors(&program), resident(&program));
+    let fresh = resident(&program);
     let (mut disturbs, mut before) = (true, None);
     for crowd in 0..CROWDS {
         let alone = median(address, || ());
@@ -64,6 +70,246 @@ fn four_thousand_slow_clients_disturb_nobody_and_leave_nothing() {
     assert!(!disturbs, "a crowd makes others wait");
     program.signal(Signal::INT);
     program.ends();
+}
+
+#[test]
+fn who_comes_past_the_ceiling_waits_and_nothing_spins() {
+    with_server(
+        8,
+        |disk| disk,
+        |address, thread, _| {
+            let mut inside: Vec<_> = (0..8).map(|_| connect(address)).collect();
+            inside.iter().for_each(hello);
+            let late: Vec<_> = (0..3).map(|_| connect(address)).collect();
+            late.iter().for_each(|socket| ask(socket, "/a.txt"));
+            assert_rests(|| on_core(thread));
+            for socket in late {
+                socket.set_nonblocking(true).unwrap();
+                let said = (&socket).read(&mut [0]);
+                assert_eq!(said.unwrap_err().kind(), ErrorKind::WouldBlock);
+                socket.set_nonblocking(false).unwrap();
+                // Somebody leaves, and whoever comes in stays.
+                drop(inside.remove(0));
+                assert!(head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
+                inside.push(socket);
+            }
+        },
+    );
+}
+
+#[test]
+fn without_descriptors_nothing_spins_and_all_are_served_in_the_end() {
+    let site = site();
+    let program = few_descriptors(24, site.path());
+    let crowd: Vec<_> = (0..60).map(|_| connect(program.address())).collect();
+    let threads = threads(&program);
+    assert_rests(|| threads.iter().map(|thread| on_core(thread)).sum());
+    for socket in crowd {
+        ask(&socket, "/none");
+        let head = head(&socket);
+        assert!(&head[9..12] == "404" || &head[9..12] == "503", "{head}");
+    }
+    let left = || get(program.address(), "/a.txt").contains(" 200 OK");
+    wait("it does not recover", left);
+    program.signal(Signal::INT);
+    program.ends();
+}
+
+#[test]
+fn what_cannot_be_opened_for_want_of_descriptors_is_not_called_missing() {
+    let site = site();
+    let program = few_descriptors(64, site.path());
+    let status = |socket: &TcpStream, target: &str| {
+        ask(socket, target);
+        head(socket)[9..12].to_owned()
+    };
+    // Each takes two, until there is one left at most.
+    let mut readers = vec![connect(program.address())];
+    while status(&readers[readers.len() - 1], "/big") == "200" {
+        readers.push(connect(program.address()));
+    }
+    let refused = readers.pop();
+    assert!(readers.len() > 20, "{}", readers.len());
+    drop(refused);
+    for target in ["/big", "/a.txt", "/"] {
+        assert_eq!(status(&connect(program.address()), target), "503");
+    }
+    drop(readers);
+    let left = || get(program.address(), "/a.txt").contains(" 200 OK");
+    wait("it does not recover", left);
+    program.signal(Signal::INT);
+    let log = program.ends().stderr;
+    let line = "code 503, message Too few resources to open it";
+    assert!(log.contains(line), "{log}");
+}
+
+#[test]
+fn clients_that_leave_anywhere_leave_nothing() {
+    let site = site();
+    // Room for 48.
+    let program = few_descriptors(64, site.path());
+    let address = program.address();
+    let files = resting_descriptors(&program);
+    let request = b"POST /a.txt HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
+    for resets in [false, true] {
+        let leave = |socket: TcpStream| {
+            let linger = resets.then_some(Duration::ZERO);
+            SockRef::from(&socket).set_linger(linger).unwrap();
+        };
+        for sent in 0..=request.len() {
+            let socket = connect(address);
+            (&socket).write_all(&request[..sent]).unwrap();
+            leave(socket);
+        }
+        for taken in [0, 1, 100, 1_000, 100_000, 10_000_000] {
+            let socket = connect(address);
+            ask(&socket, "/big");
+            (&socket).read_exact(&mut vec![0; taken]).unwrap();
+            leave(socket);
+        }
+    }
+    wait("descriptors are left", || descriptors(&program) == files);
+    // Everybody who fits in is let in.
+    let crowd: Vec<_> = (0..48).map(|_| connect(address)).collect();
+    crowd.iter().for_each(hello);
+    program.signal(Signal::INT);
+    program.ends();
+}
+
+#[test]
+fn a_reply_survives_the_content_that_nobody_reads() {
+    with_server(
+        8,
+        |disk| disk,
+        |address, _, _| {
+            for (line, status, end) in [
+                ("POST /a.txt", "405", "</html>\n"),
+                ("GET /a.txt", "200", "\r\n\r\nhello\n"),
+            ] {
+                let mut socket = connect(address);
+                let length = 8 << 20;
+                let head =
+                    format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+                socket.write_all(head.as_bytes()).unwrap();
+                // All of it is sent before a byte of the reply is read.
+                for _ in 0..128 {
+                    socket.write_all(&[b'x'; 64 * 1024]).unwrap();
+                }
+                let mut reply = String::new();
+                socket.read_to_string(&mut reply).unwrap();
+                assert_eq!(&reply[9..12], status, "{reply}");
+                assert!(reply.ends_with(end), "{reply}");
+            }
+        },
+    );
+}
+
+/// A disk that errs behind the first MiB of a file.
+struct Failing(Disk);
+
+const GOOD: u64 = 1 << 20;
+
+impl FileSystem for Failing {
+    type File = Open;
+
+    fn open(&self, path: &sanserve_core::Path) -> Result<Opened<Open>, FsError> {
+        let mut opened = self.0.open(path)?;
+        if let Opened::File { sendable, .. } = &mut opened {
+            *sendable = false;
+        }
+        Ok(opened)
+    }
+
+    fn list(&self, path: &sanserve_core::Path) -> Result<Vec<Entry>, FsError> {
+        self.0.list(path)
+    }
+
+    fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        let good = GOOD.saturating_sub(at).min(into.len() as u64) as usize;
+        match &mut into[..good] {
+            [] => Err(FsError::Broken),
+            into => self.0.read(file, at, into),
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_errs_in_a_reply_breaks_it_off_and_says_so() {
+    with_server(8, Failing, |address, _, log| {
+        let (other, socket) = (connect(address), connect(address));
+        hello(&other);
+        ask(&socket, "/big");
+        assert!(head(&socket).contains(&format!("Content-Length: {BIG}\r\n")));
+        let got = rest(&socket);
+        assert!(matches!(got, Ok(n) if n as u64 <= GOOD), "{got:?}");
+        hello(&other);
+        let log = log.lock().unwrap();
+        assert!(log.contains("What was open cannot be read"), "{log}");
+    });
+}
+
+/// Runs a test against a server with one thread and so much room, as long as it lasts. It is told
+/// the address, where the system describes the thread, and what is logged.
+fn with_server<FS: FileSystem<File = Open> + Send + Sync + 'static>(
+    connections: usize,
+    files: impl FnOnce(Disk) -> FS,
+    test: impl FnOnce(SocketAddr, &Path, &Mutex<String>),
+) {
+    let site = site();
+    let files = files(Disk::open(site.path()).unwrap());
+    let log = Arc::new(Mutex::new(String::new()));
+    let logged = Arc::clone(&log);
+    let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let server = server.threads(1).connections(connections);
+    let server = server.log(move |lines| logged.lock().unwrap().push_str(lines));
+    let (address, stopper) = (server.server_address(), server.stopper());
+    let config = Config {
+        protocol: Protocol::Http11,
+        ..Config::default()
+    };
+    let (tell, told) = mpsc::channel();
+    let serving = thread::spawn(move || {
+        let place = fs::read_link("/proc/thread-self").unwrap();
+        tell.send(Path::new("/proc").join(place)).unwrap();
+        server.serve_forever(&files, config, Files::new).unwrap();
+    });
+    test(address, &told.recv().unwrap(), &log);
+    stopper.shutdown(Duration::ZERO);
+    serving.join().unwrap();
+}
+
+/// The program, with no more than so many descriptors.
+fn few_descriptors(most: usize, site: &Path) -> Program {
+    let mut command = Command::new("sh");
+    let line = format!("ulimit -n {most}; exec \"$0\" 0 -b 127.0.0.1 -p HTTP/1.1 -d \"$1\"");
+    // On one core, for each thread has descriptors of its own.
+    let line = line.replace("exec", &format!("exec taskset -c {}", core()));
+    Program::start(command.args(["-c", &line, PROGRAM]).arg(site))
+}
+
+/// Where the system describes the threads of the program.
+fn threads(program: &Program) -> Vec<PathBuf> {
+    let all = fs::read_dir(format!("/proc/{}/task", program.child.id())).unwrap();
+    all.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// How long a thread was on a core, ever.
+fn on_core(thread: &Path) -> Duration {
+    let text = fs::read_to_string(thread.join("schedstat")).unwrap();
+    let nanoseconds = text.split(' ').next().unwrap();
+    Duration::from_nanos(nanoseconds.parse().unwrap())
+}
+
+/// Over half a second nearly nothing is done, once all that was there to do has been.
+fn assert_rests(spent: impl Fn() -> Duration) {
+    let half = Duration::from_millis(500);
+    wait("something spins", || {
+        let before = spent();
+        sleep(half);
+        let last = spent() - before;
+        println!("on a core for {last:?} of {half:?}");
+        last < half / 20
+    });
 }
 
 /// Connections on which half a request line was sent.
@@ -136,6 +382,14 @@ fn resident(program: &Program) -> u64 {
 fn descriptors(program: &Program) -> usize {
     let place = format!("/proc/{}/fd", program.child.id());
     fs::read_dir(place).unwrap().count()
+}
+
+/// The same of a program that nobody has been at, when it has just begun to serve.
+fn resting_descriptors(program: &Program) -> usize {
+    let socket = connect(program.address());
+    ask(&socket, "/none");
+    assert!(head(&socket).starts_with("HTTP/1.1 404 "));
+    descriptors(program) - 1
 }
 
 /// What the system says of a process.
