@@ -59,6 +59,8 @@ pub mod stdio;
 mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 #[cfg(all(feature = "std", unix))]
 pub use disk::Running;
