@@ -2,7 +2,8 @@
 //!
 //! `mutants/mutants.txt` has the faults. They are tried on a copy of the repository, with a target
 //! folder of its own; the cheapest thing that may find one runs first. It fails if one is not
-//! found, does not compile, or no longer fits the source.
+//! found, does not compile, or no longer fits the source. With arguments only those are tried that
+//! have one of them in their file or description.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +29,7 @@ const FINDERS: [(&str, &[&str]); 2] = [
 ];
 
 fn main() -> ExitCode {
-    let part = std::env::args().nth(1).unwrap_or_default();
+    let parts: Vec<String> = std::env::args().skip(1).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let scratch = root.join("target/mutants");
     copy(&root, &scratch.join("tree"));
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
     let (mut tried, mut missed) = (0, 0);
     for mutant in mutants() {
         let place = format!("{}: {}", mutant.file, mutant.what);
-        if !place.contains(&part) {
+        if !parts.is_empty() && !parts.iter().any(|part| place.contains(part)) {
             continue;
         }
         tried += 1;
