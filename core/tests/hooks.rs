@@ -102,6 +102,31 @@ fn a_phrase_that_would_end_the_status_line_is_a_500() {
 }
 
 #[test]
+fn two_lengths_are_a_500_even_if_they_agree() {
+    let text = reply(|ex| {
+        ex.send_response(200);
+        ex.send_header("Content-Length", 2);
+        ex.send_header("content-length", 2);
+        ex.end_headers();
+        ex.write(b"hi");
+        Next::Done
+    });
+    assert!(text.starts_with("HTTP/1.1 500 "), "{text}");
+}
+
+#[test] // RFC 9110 §15.2: the peer would wait for the final one
+fn an_interim_reply_with_nothing_behind_it_closes_the_connection() {
+    let handler = |ex: &mut Exchange<'_>| {
+        ex.send_response_only(103, "Early Hints");
+        ex.end_headers();
+        Next::Done
+    };
+    let twice = b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let text = drive(modern(), from_fn(handler), twice, no_files).text;
+    assert_eq!(text.matches("HTTP/1.1 103").count(), 1, "{text}");
+}
+
+#[test]
 fn a_handler_of_one_function_is_done_after_what_it_waited_for() {
     let text = reply(|ex| {
         ex.send_response(200);
