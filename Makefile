@@ -58,7 +58,9 @@ mutants:
 coverage:
 	command -v cargo-llvm-cov >/dev/null || cargo install --locked cargo-llvm-cov
 	rustup component add llvm-tools
-	cargo llvm-cov --no-report --package sanserve-core --package sanserve-conformance --tests
+	cargo llvm-cov clean --workspace
+	cargo llvm-cov --no-report --package sanserve-core --tests
+	cargo llvm-cov --no-report --package sanserve-conformance --test memory --test fuzz
 	cargo llvm-cov report --ignore-filename-regex '(adapters|conformance|examples)/' \
 		--show-missing-lines --fail-under-lines 97
 

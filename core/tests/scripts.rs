@@ -46,6 +46,7 @@ impl FileSystem for Scripts {
         Ok(Opened::Program(match program.path.file_name() {
             b"broken" => return Err(FsError::Broken),
             b"deaf" => b"\ndeaf".to_vec(),
+            b"framed" => b"Transfer-Encoding: chunked\nTE: x\n\nhi".to_vec(),
             b"long" => vec![b'x'; 70_000],
             b"bare" => b"Status: 404\n\ngone".to_vec(),
             _ => b"\nhello".to_vec(),
@@ -166,6 +167,15 @@ fn a_script_need_not_take_its_content() {
     assert_eq!(
         (&*status, &*content),
         ("HTTP/1.0 200 Script output follows", "deaf")
+    );
+}
+
+#[test] // RFC 3875 §6.3.4: what concerns the connection is not for scripts
+fn a_script_does_not_frame_its_reply() {
+    let (status, content) = ask(&Scripts, b"GET /cgi-bin/framed HTTP/1.0\r\n\r\n");
+    assert_eq!(
+        (&*status, &*content),
+        ("HTTP/1.0 200 Script output follows", "hi")
     );
 }
 
