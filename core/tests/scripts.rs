@@ -47,6 +47,7 @@ impl FileSystem for Scripts {
             b"broken" => return Err(FsError::Broken),
             b"deaf" => b"\ndeaf".to_vec(),
             b"framed" => b"Transfer-Encoding: chunked\nTE: x\n\nhi".to_vec(),
+            b"interim" => b"Status: 103 Early Hints\n\nhi".to_vec(),
             b"long" => vec![b'x'; 70_000],
             b"bare" => b"Status: 404\n\ngone".to_vec(),
             _ => b"\nhello".to_vec(),
@@ -176,6 +177,14 @@ fn a_script_does_not_frame_its_reply() {
     assert_eq!(
         (&*status, &*content),
         ("HTTP/1.0 200 Script output follows", "hi")
+    );
+}
+
+#[test] // RFC 3875 §6.3.3: a script has one reply, the final one
+fn a_script_sends_no_interim_reply() {
+    assert_eq!(
+        status("interim"),
+        "HTTP/1.0 500 CGI script sent a bad status"
     );
 }
 
