@@ -102,6 +102,21 @@ fn a_phrase_that_would_end_the_status_line_is_a_500() {
 }
 
 #[test]
+fn no_single_character_ends_a_field() {
+    for value in ["a\rSet-Cookie: b=c", "a\nSet-Cookie: b=c", "a\0", "\u{100}"] {
+        let handler = |ex: &mut Exchange<'_>| {
+            ex.send_response(200);
+            ex.send_header("X", value);
+            ex.end_headers();
+            Next::Done
+        };
+        let get = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        let text = drive(modern(), from_fn(handler), get, no_files).text;
+        assert!(text.starts_with("HTTP/1.1 500 "), "{value:?}: {text}");
+    }
+}
+
+#[test]
 fn two_lengths_are_a_500_even_if_they_agree() {
     let text = reply(|ex| {
         ex.send_response(200);
