@@ -242,10 +242,6 @@ impl<F, H: Handler> Connection<F, H> {
                 self.since = self.now.tick;
                 return self.go(State::Head);
             }
-            // Who was not asked for content may never send it.
-            _ if self.expects || self.body.left().is_some_and(|more| more > left) => {
-                return self.go(State::Closing);
-            }
             Ok(Piece::Data(n) | Piece::Skip(n)) => n,
             Ok(Piece::More) if !self.ended => {
                 let pending = self.output().unwrap_or(Pending::Read);
