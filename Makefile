@@ -41,7 +41,7 @@ race:
 # sanitizer, since nothing here is unsafe; so a stable compiler will do, with one for C++.
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
-	SEEDS=$(CURDIR)/conformance/fuzz/corpus cargo test --package sanserve-conformance --test fuzz --quiet
+	CORPUS=$(CURDIR)/conformance/fuzz/corpus cargo test --package sanserve-conformance --test fuzz --quiet
 	cd conformance/fuzz && for target in $$(cargo fuzz list --fuzz-dir .); do \
 		cargo fuzz run --fuzz-dir . --sanitizer none $$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 >corpus/$$target.log 2>&1 \

@@ -20,12 +20,16 @@ struct Mutant {
 }
 
 /// What may find a fault, the cheapest first, and the arguments of cargo that run it.
-const FINDERS: [(&str, &[&str]); 2] = [
+const FINDERS: [(&str, &[&str]); 3] = [
     (
         "list",
         &["--package", "sanserve-conformance", "--test", "memory"],
     ),
     ("core", &["--package", "sanserve-core", "--tests"]),
+    (
+        "sim",
+        &["--package", "sanserve-conformance", "--test", "sim"],
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -83,7 +87,6 @@ fn find(scratch: &Path) -> Option<(&'static str, String)> {
                 .args(after)
                 .current_dir(scratch.join("tree"))
                 .env("CARGO_TARGET_DIR", scratch.join("target"))
-                .env("CHAOS_SECONDS", "1")
                 .output()
                 .expect("cargo and timeout can be run")
         };

@@ -1,4 +1,4 @@
-//! The fuzzer's targets over their seeds, without the fuzzer. With `SEEDS=DIR` the seeds are also
+//! The fuzzer's targets over their seeds, without the fuzzer. With `CORPUS=DIR` the seeds are also
 //! written to that folder, from where `make fuzz` begins.
 
 #[path = "../fuzz/src/lib.rs"]
@@ -20,7 +20,7 @@ fn the_targets_find_nothing_in_their_seeds() {
                 wrong.push(format!("{} {at}: {}", target.name, seed.escape_ascii()));
             }
         }
-        if let Ok(folder) = std::env::var("SEEDS") {
+        if let Ok(folder) = std::env::var("CORPUS") {
             write(&Path::new(&folder).join(target.name), &seeds);
         }
     }
@@ -28,8 +28,8 @@ fn the_targets_find_nothing_in_their_seeds() {
 }
 
 fn write(folder: &Path, seeds: &[Vec<u8>]) {
-    fs::create_dir_all(folder).expect("SEEDS can be written");
+    fs::create_dir_all(folder).expect("CORPUS can be written");
     for (at, seed) in seeds.iter().enumerate() {
-        fs::write(folder.join(format!("seed-{at}")), seed).expect("SEEDS can be written");
+        fs::write(folder.join(format!("seed-{at}")), seed).expect("CORPUS can be written");
     }
 }
