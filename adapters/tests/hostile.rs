@@ -4,11 +4,12 @@
 
 mod peer;
 mod running;
+mod usage;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, sleep};
@@ -20,6 +21,7 @@ use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use sanserve::{Disk, Open, mio::HTTPServer};
 use sanserve_core::{Config, Entry, FileSystem, Files, FsError, Opened, Protocol};
 use socket2::SockRef;
+use usage::{core, descriptors, on_core, resident, threads};
 
 /// So many half-open heads, and so many slow readers.
 const MANY: usize = 2_000;
@@ -287,19 +289,6 @@ fn few_descriptors(most: usize, site: &Path) -> Program {
     Program::start(command.args(["-c", &line, PROGRAM]).arg(site))
 }
 
-/// Where the system describes the threads of the program.
-fn threads(program: &Program) -> Vec<PathBuf> {
-    let all = fs::read_dir(format!("/proc/{}/task", program.child.id())).unwrap();
-    all.map(|entry| entry.unwrap().path()).collect()
-}
-
-/// How long a thread was on a core, ever.
-fn on_core(thread: &Path) -> Duration {
-    let text = fs::read_to_string(thread.join("schedstat")).unwrap();
-    let nanoseconds = text.split(' ').next().unwrap();
-    Duration::from_nanos(nanoseconds.parse().unwrap())
-}
-
 /// Over half a second nearly nothing is done, once all that was there to do has been.
 fn assert_rests(spent: impl Fn() -> Duration) {
     let half = Duration::from_millis(500);
@@ -366,38 +355,12 @@ fn may_open(files: u64) -> bool {
     enough
 }
 
-/// One of the cores that may be used.
-fn core() -> String {
-    let cores = field("self", "Cpus_allowed_list:");
-    cores.split([',', '-']).next().unwrap().to_owned()
-}
-
-/// How much memory is resident, in KiB.
-fn resident(program: &Program) -> u64 {
-    let text = field(&program.child.id().to_string(), "VmRSS:");
-    text.trim_end_matches(" kB").parse().unwrap()
-}
-
-/// How many descriptors it has open.
-fn descriptors(program: &Program) -> usize {
-    let place = format!("/proc/{}/fd", program.child.id());
-    fs::read_dir(place).unwrap().count()
-}
-
 /// The same of a program that nobody has been at, when it has just begun to serve.
 fn resting_descriptors(program: &Program) -> usize {
     let socket = connect(program.address());
     ask(&socket, "/none");
     assert!(head(&socket).starts_with("HTTP/1.1 404 "));
     descriptors(program) - 1
-}
-
-/// What the system says of a process.
-fn field(process: &str, name: &str) -> String {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let mut lines = status.lines();
-    let value = lines.find_map(|line| line.strip_prefix(name)).unwrap();
-    value.trim().to_owned()
 }
 
 /// Waits until that is so.
