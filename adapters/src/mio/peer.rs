@@ -1,6 +1,7 @@
 //! [`Peer`]: one connection, and the loop that takes it as far as it gets.
 
 use std::io;
+use std::mem;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub(super) struct Peer<H> {
     conn: Connection<Held, H>,
     link: Link,
     files: Files,
+    /// What came of the last step, if its turn was over then.
+    got: Got<Held>,
 }
 
 /// What has to happen before a connection goes on.
@@ -35,6 +38,7 @@ impl<H: Handler> Peer<H> {
             conn: Connection::new(config, address, handler),
             link,
             files: Files::default(),
+            got: Got::Nothing,
         }
     }
 
@@ -45,8 +49,13 @@ impl<H: Handler> Peer<H> {
         desk: &Desk<'_, FS>,
         log: &mut Lines<'_>,
     ) -> Until {
-        let Peer { conn, link, files } = self;
-        let mut got = Got::Nothing;
+        let Peer {
+            conn,
+            link,
+            files,
+            got: kept,
+        } = self;
+        let mut got = mem::replace(kept, Got::Nothing);
         for _ in 0..TURN {
             let Step { want, by } = conn.step(now, got);
             files.moment = None;
@@ -77,6 +86,7 @@ impl<H: Handler> Peer<H> {
                 return Until::Woken(by.into_iter().chain(moment).min());
             }
         }
+        *kept = got;
         Until::Turn
     }
 
