@@ -92,7 +92,12 @@ impl<H: Handler> Peer<H> {
 
     /// The system says that something can be done. Answers whether that was waited for.
     pub(super) fn can(&mut self, event: &Event) -> bool {
-        self.link.can(event) | self.files.moment.is_some()
+        self.link.can(event)
+    }
+
+    /// Whether it waits for a program to say something.
+    pub(super) fn listens(&self) -> bool {
+        self.files.moment.is_some()
     }
 
     /// A thread is done with what it had of this.

@@ -79,9 +79,10 @@ struct Inside<H> {
     peer: Peer<H>,
     /// Tells it from others that had the same place before.
     number: u64,
-    /// When it has to be looked at, and for when a timer stands.
+    /// When it has to be looked at.
     by: Option<Duration>,
-    timer: Option<Duration>,
+    /// It stands among those that have something to do.
+    in_turn: bool,
 }
 
 impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>
@@ -124,31 +125,39 @@ where
                 match event.token() {
                     MAIL => self.take_mail(),
                     Token(door @ DOORS..) => self.knock(door - DOORS),
-                    Token(who) => {
-                        if self
-                            .peers
-                            .get_mut(who)
-                            .is_some_and(|inside| inside.peer.can(event))
-                        {
+                    Token(token) => {
+                        let (who, is_pipe) = (token / 2, token % 2 == 1);
+                        let news = self.peers.get_mut(who).is_some_and(|inside| {
+                            if is_pipe {
+                                inside.peer.listens()
+                            } else {
+                                inside.peer.can(event)
+                            }
+                        });
+                        if news {
                             self.advance(who);
                         }
                     }
                 }
             }
-            mem::take(&mut self.turn)
-                .into_iter()
-                .for_each(|who| self.advance(who));
+            for who in mem::take(&mut self.turn) {
+                if let Some(inside) = self.peers.get_mut(who) {
+                    inside.in_turn = false;
+                    self.advance(who);
+                }
+            }
             self.expire();
             if !closing && self.common.shared.is_closed() {
                 closing = true;
+                // Who comes now is refused, or finds whoever listens there next.
+                self.seat.doors.clear();
+                self.knocks.clear();
                 self.send_home();
             }
             if closing && self.common.shared.is_cut() {
                 self.peers.clear();
             }
-            if !self.knocks.is_empty() && !closing {
-                self.admit();
-            }
+            self.admit();
         }
         self.log.flush();
     }
@@ -175,9 +184,9 @@ where
         };
     }
 
-    /// Somebody waits at a door, as others may already.
+    /// Somebody waits at this door, unless it is closed.
     fn knock(&mut self, door: usize) {
-        if !self.knocks.contains(&door) {
+        if door < self.seat.doors.len() && !self.knocks.contains(&door) {
             self.knocks.push(door);
         }
     }
@@ -215,7 +224,7 @@ where
         self.seat
             .poll
             .registry()
-            .register(&mut source, Token(who), interest)?;
+            .register(&mut source, Token(2 * who), interest)?;
         self.came += 1;
         let link = Link::new(socket, layer);
         let address = address.map_or_else(|| "unix:".into(), |address| address.to_string());
@@ -224,7 +233,7 @@ where
             peer: Peer::new(self.common.config, &address, handler, link),
             number: self.came,
             by: None,
-            timer: None,
+            in_turn: false,
         }));
         self.advance(who);
         Ok(())
@@ -244,7 +253,7 @@ where
         let listen = |pipe: BorrowedFd<'_>| {
             // What cannot be listened to is looked at from time to time.
             let mut source = SourceFd(&pipe.as_raw_fd());
-            let _ = registry.register(&mut source, Token(who), Interest::READABLE);
+            let _ = registry.register(&mut source, Token(2 * who + 1), Interest::READABLE);
         };
         let desk = Desk {
             files: common.files,
@@ -257,13 +266,15 @@ where
         match panic::catch_unwind(advance).unwrap_or(Until::Never) {
             Until::Woken(by) => {
                 inside.by = by;
-                let sooner = by.filter(|by| inside.timer.is_none_or(|timer| *by < timer));
-                if let Some(by) = sooner {
-                    inside.timer = Some(by);
-                    self.timers.push(by, who);
+                if let Some(by) = by {
+                    self.timers.set(who, by);
                 }
             }
-            Until::Turn => self.turn.push(who),
+            Until::Turn if inside.in_turn => {}
+            Until::Turn => {
+                inside.in_turn = true;
+                self.turn.push(who);
+            }
             Until::Never => self.leave(who),
         }
     }
@@ -278,20 +289,11 @@ where
 
     /// Looks at everybody whose time has come.
     fn expire(&mut self) {
-        while let Some((at, who)) = self.timers.pop(self.now.tick) {
-            let Some(inside) = self.peers.get_mut(who) else {
-                continue;
-            };
-            if inside.timer != Some(at) {
-                continue;
-            }
-            inside.timer = None;
-            match inside.by {
-                Some(by) if by > self.now.tick => {
-                    inside.timer = Some(by);
-                    self.timers.push(by, who);
-                }
-                _ => self.advance(who),
+        while let Some(who) = self.timers.pop(self.now.tick) {
+            match self.peers.get(who).and_then(|inside| inside.by) {
+                Some(by) if by > self.now.tick => self.timers.set(who, by),
+                Some(_) => self.advance(who),
+                None => {}
             }
         }
     }
@@ -320,6 +322,7 @@ where
 }
 
 const MAIL: Token = Token(usize::MAX);
-/// The first of the listening sockets; no connection gets so high a number.
+/// The first of the listening sockets; no connection gets so high a number. The socket of a
+/// connection has twice its number, and the pipes of its script one more: they say different things.
 const DOORS: usize = usize::MAX / 2;
 const EVENTS: usize = 1024;
