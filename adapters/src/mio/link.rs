@@ -52,8 +52,8 @@ impl Link {
 
     pub(super) fn read(&mut self, into: &mut [u8]) -> Got<Held> {
         let read = loop {
-            if !self.flush() {
-                return Got::Nothing;
+            if let Err(error) = self.flush() {
+                return self.told(Err(error));
             }
             let read = match &mut self.layer {
                 // Something may have come before that is only now understood.
@@ -113,19 +113,24 @@ impl Link {
 
     /// What went wrong, if anything did. The peer is told, if that can be done at once.
     pub(super) fn end(&mut self) -> io::Result<()> {
-        self.flush();
+        let _ = self.flush();
         std::mem::replace(&mut self.failure, Ok(()))
     }
 
-    /// Writes what a layer has to say by itself; whether that is done.
-    fn flush(&mut self) -> bool {
+    /// Writes what a layer has to say by itself.
+    fn flush(&mut self) -> io::Result<()> {
         let Some(layer) = &mut self.layer else {
-            return true;
+            return Ok(());
         };
-        while layer.holds() && self.writable {
-            self.writable = retry(|| layer.flush(&self.socket)).is_ok();
+        while layer.holds() {
+            if !self.writable {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let flushed = retry(|| layer.flush(&self.socket));
+            self.writable = flushed.is_ok();
+            flushed?;
         }
-        !layer.holds()
+        Ok(())
     }
 
     fn told(&mut self, moved: io::Result<usize>) -> Got<Held> {

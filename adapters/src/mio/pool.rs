@@ -2,6 +2,7 @@
 //! few dozen. They are started by the first work that finds none of them free.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, Scope};
@@ -58,9 +59,13 @@ impl<'scope, 'env: 'scope, J: Send + 'scope> Pool<'scope, 'env, J> {
         self.more.notify_one();
     }
 
-    /// Lets the threads end when all is done.
+    /// Lets the threads end when they are done with what they have begun. Nobody waits for the rest.
     pub(super) fn close(&self) {
-        self.queue().closed = true;
+        let mut queue = self.queue();
+        queue.closed = true;
+        let left = mem::take(&mut queue.jobs);
+        drop(queue);
+        drop(left);
         self.more.notify_all();
     }
 

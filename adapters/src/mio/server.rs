@@ -157,6 +157,8 @@ impl HTTPServer {
             let doors: io::Result<_> = self.doors.iter().map(Listener::try_clone).collect();
             seats.push(Seat::new(doors?)?);
         }
+        // Each thread closes its own when nobody is let in any more.
+        drop(self.doors);
         shared.end.open(seats.iter().map(Seat::mail).collect());
         let work = |job: Job| job.run(files);
         let served = thread::scope(|scope| {
@@ -285,6 +287,10 @@ impl End {
     /// It begins.
     fn open(&self, mails: Vec<Arc<Mail>>) {
         *self.mails() = Some(mails);
+        // It may have been stopped before, when nobody was there to be woken.
+        if self.closed.load(Ordering::Relaxed) {
+            self.wake();
+        }
     }
 
     fn close(&self) {
