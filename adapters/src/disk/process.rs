@@ -180,6 +180,14 @@ impl Process {
         };
     }
 
+    /// Kills the whole group, unless that was done, and does not wait for it to be gone.
+    #[cfg(feature = "mio")]
+    pub(super) fn strike(&self) {
+        if self.left.is_none() {
+            let _ = kill_process_group(self.pid(), Signal::KILL);
+        }
+    }
+
     /// Kills the whole group and takes the process off the system's list.
     fn kill(&mut self) -> io::Result<ExitStatus> {
         // There may be nobody left, or nobody but the zombie.

@@ -108,6 +108,14 @@ impl Running {
         }
     }
 
+    /// Kills it, without waiting for its end as dropping it does.
+    #[cfg(feature = "mio")]
+    pub(crate) fn strike(&self) {
+        if let State::Started(process) = &self.0 {
+            process.strike();
+        }
+    }
+
     fn fill_within(&mut self, into: &mut [u8], patience: Duration) -> Got<super::Open> {
         match &mut self.0 {
             State::Started(process) => process.fill(into, patience),

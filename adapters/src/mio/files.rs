@@ -210,9 +210,11 @@ impl Files {
 }
 
 impl Drop for Held {
-    /// Who ends a program waits until the system has done so, which may take its time.
+    /// Who ends a program waits until the system has done so, which may take its time. That it is
+    /// told to end must not wait: this process may be over before the thread has begun.
     fn drop(&mut self) {
         if let Some(Open::Program(program)) = self.0.take() {
+            program.strike();
             let _ = thread::Builder::new().spawn(move || drop(program));
         }
     }
