@@ -57,12 +57,20 @@ impl Listener {
     pub fn inherited() -> io::Result<Vec<Listener>> {
         let mut all = ListenFd::from_env();
         (0..all.len())
-            .map(|at| match all.take_unix_listener(at) {
-                Ok(Some(socket)) => Listener::local(socket),
-                _ => match all.take_tcp_listener(at)? {
-                    Some(socket) => Listener::tcp(socket),
-                    None => Err(io::Error::other("a socket was handed over twice")),
-                },
+            .map(|at| {
+                let listener = match all.take_unix_listener(at) {
+                    Ok(Some(socket)) => Listener::local(socket)?,
+                    _ => match all.take_tcp_listener(at)? {
+                        Some(socket) => Listener::tcp(socket)?,
+                        None => return Err(io::Error::other("a socket was handed over twice")),
+                    },
+                };
+                // What is connected already would be waited at for ever.
+                #[cfg(target_os = "linux")]
+                if !rustix::net::sockopt::socket_acceptconn(&listener)? {
+                    return Err(io::Error::other("a socket does not listen (Accept=yes?)"));
+                }
+                Ok(listener)
             })
             .collect()
     }

@@ -19,7 +19,6 @@ use std::net::SocketAddr;
 
 use sanserve::{Disk, Tls};
 use sanserve_core::{Cgi, Config, Files, log, mime};
-use sd_notify::NotifyState;
 
 use self::options::LogFormat;
 pub(crate) use self::options::{Given, Options};
@@ -46,7 +45,8 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         listen::announce(scheme, &place);
     }
     // Whoever started this as a service may wait for this word; if nobody does, nothing is said.
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    #[cfg(unix)]
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     if !options.hidden && io::stdout().is_terminal() {
         say("Names that begin with a dot are hidden; --hidden shows them.\n");
     }

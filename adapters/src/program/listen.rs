@@ -8,7 +8,9 @@ use sanserve::Place;
 #[cfg(unix)]
 use sanserve::{Listener, mio};
 
-use super::options::{Options, Runtime};
+use super::options::Options;
+#[cfg(unix)]
+use super::options::Runtime;
 use super::server::Server;
 use super::{colour, say};
 

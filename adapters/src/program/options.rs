@@ -19,7 +19,7 @@ pub(crate) struct Options {
     #[arg(default_value = "8000", value_parser = port, allow_negative_numbers = true)]
     pub(crate) port: u16,
 
-    /// Address or name to serve at, or unix:PATH [default: 0.0.0.0]
+    /// Address or unix:PATH to serve at [default: 0.0.0.0]
     #[arg(short, long, value_name = "ADDRESS")]
     pub(crate) bind: Vec<String>,
 
