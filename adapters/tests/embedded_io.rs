@@ -263,7 +263,10 @@ fn a_folder_becomes_source_text() {
     let root = folder.path().canonicalize().unwrap();
     let root = root.to_str().unwrap();
     // The 64-bit FNV-1a of "a" among the test vectors of its authors.
-    let times = format!("modified(1577836800).version({})", 0xaf63_dc4c_8601_ec8c_u64);
+    let times = format!(
+        "modified(1577836800).version({})",
+        0xaf63_dc4c_8601_ec8c_u64
+    );
     assert_eq!(
         Flash::source(&folder).unwrap(),
         format!(

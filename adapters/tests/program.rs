@@ -13,7 +13,7 @@ use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
 use running::{PROGRAM, Program};
 use rustix::process::{Pid, Signal, kill_process};
 
-const RUNTIMES: [&str; 2] = ["std", "tokio"];
+const RUNTIMES: [&str; 3] = ["mio", "std", "tokio"];
 
 #[test]
 fn the_banner_comes_at_once_and_ctrl_c_ends_it() {
@@ -268,6 +268,7 @@ fn scripts_run_where_the_options_say() {
     for (options, runs) in [
         (&[][..], [false, false]),
         (&["--cgi"], [true, false]),
+        (&["--cgi", "--runtime", "std"], [true, false]),
         (&["--cgi", "--runtime", "tokio"], [true, false]),
         (&["--cgi-dir", "/own/bin/"], [false, true]),
         (

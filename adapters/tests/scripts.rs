@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sanserve::{ThreadingHTTPServer, tokio::HTTPServer};
+use sanserve::{ThreadingHTTPServer, mio, tokio::HTTPServer};
 use sanserve_core::{Cgi, Config, Patience, Protocol};
 use tokio::runtime::Runtime;
 
@@ -19,8 +19,8 @@ mod stage;
 /// that of all scripts, and returns what was logged.
 type Serve = fn(&Stage, Patience, &dyn Fn(SocketAddr)) -> String;
 
-/// With a thread and with a task for each connection.
-const BOTH: [Serve; 2] = [serve_by_threads, serve_by_tasks];
+/// With a thread and with a task for each connection, and with all on one thread.
+const ALL: [Serve; 3] = [serve_by_threads, serve_by_tasks, serve_by_turns];
 
 /// Stops a server, however the talk with it ends.
 struct Stop<F: Fn()>(F);
@@ -42,6 +42,26 @@ fn serve_by_threads(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)
         scope.spawn(|| server.serve_forever(&disk, config(patience), cgi));
         let _stop = Stop(|| stopper.shutdown(LONG));
         talk(address);
+    });
+    drop(disk);
+    stage.assert_clean();
+    Arc::into_inner(log).unwrap().into_inner().unwrap()
+}
+
+fn serve_by_turns(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)) -> String {
+    let log = Arc::new(Mutex::new(String::new()));
+    let lines = Arc::clone(&log);
+    let server = mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let server = server.threads(1);
+    let server = server.log(move |text| lines.lock().unwrap().push_str(text));
+    let (address, stopper) = (server.server_address(), server.stopper());
+    let disk = stage.disk();
+    thread::scope(|scope| {
+        let serving = scope.spawn(|| server.serve_forever(&disk, config(patience), cgi));
+        let stop = Stop(|| stopper.shutdown(LONG));
+        talk(address);
+        drop(stop);
+        serving.join().unwrap().unwrap();
     });
     drop(disk);
     stage.assert_clean();
@@ -127,7 +147,7 @@ fn what_is_posted_comes_back() {
     let content: Vec<u8> = (0..10 * 1024 * 1024_u32)
         .map(|n| (n ^ n >> 9) as u8)
         .collect();
-    for serve in BOTH {
+    for serve in ALL {
         let log = serve(&stage, Patience::default(), &|address| {
             let len = content.len();
             let request = format!("POST /cgi-bin/a HTTP/1.0\r\nContent-Length: {len}\r\n\r\n");
@@ -145,7 +165,7 @@ fn one_connection_runs_one_after_the_other() {
         "a",
         "echo Content-Type: x/y; echo; echo \"<$QUERY_STRING>\"; cat",
     );
-    for serve in BOTH {
+    for serve in ALL {
         serve(&stage, Patience::default(), &|address| {
             let request = "GET /cgi-bin/a?one HTTP/1.1\r\nHost: h\r\n\r\n\
             POST /cgi-bin/a?two HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
@@ -172,7 +192,7 @@ fn what_goes_wrong_stands_in_the_log() {
         .script("a", "echo oops >&2; echo Content-Type: x/y; echo; exit 3")
         .script("b", "kill -9 $$");
     stage.write("c", "#!/nowhere\n", 0o755);
-    for serve in BOTH {
+    for serve in ALL {
         let log = serve(&stage, Patience::default(), &|address| {
             let get = |name| {
                 text(&ask(
@@ -203,7 +223,7 @@ fn a_script_that_keeps_silent_is_given_up() {
         "stuck",
         "trap '' TERM; echo Content-Type: x/y; echo; echo begin; sleep 1000",
     );
-    for serve in BOTH {
+    for serve in ALL {
         let log = serve(&stage, hasty(), &|address| {
             let start = Instant::now();
             let reply = text(&ask(
@@ -234,7 +254,7 @@ fn a_script_ends_when_its_client_is_gone() {
         "a",
         "echo Content-Type: x/y; echo; while :; do echo more; done",
     );
-    for serve in BOTH {
+    for serve in ALL {
         let start = Instant::now();
         serve(&stage, Patience::default(), &|address| {
             let mut socket = ask(address, "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\n\r\n", b"");
@@ -249,7 +269,7 @@ fn a_script_ends_when_its_client_is_gone() {
 fn many_at_a_time_leave_nothing_behind() {
     let body = "echo Content-Type: x/y; echo; sleep 1000 & echo $CONTENT_LENGTH; cat";
     let stage = Stage::new().script("a", body);
-    for serve in BOTH {
+    for serve in ALL {
         serve(&stage, Patience::default(), &|address| {
             let sockets: Vec<_> = (0..50)
                 .map(|n| {
@@ -273,7 +293,7 @@ fn many_at_a_time_leave_nothing_behind() {
 #[test]
 fn a_script_that_only_complains_is_given_up() {
     let stage = Stage::new().script("a", "while :; do echo more; done >&2");
-    for serve in BOTH {
+    for serve in ALL {
         let start = Instant::now();
         let log = serve(&stage, hasty(), &|address| {
             let reply = text(&ask(

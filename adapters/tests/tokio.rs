@@ -1,19 +1,20 @@
 //! The server of tasks: what keeps it from serving, and what must not.
 
 mod peer;
+mod slow;
 mod task;
 
 use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use sanserve::{Disk, NoFiles, Open, tokio::Link, tokio::serve};
-use sanserve_core::{Ask, Config, Entry, Event, Exchange, FileSystem, Files, FsError, Got};
-use sanserve_core::{Handler, Next, Opened, Path, Patience, from_fn};
+use sanserve::{Disk, NoFiles, tokio::Link, tokio::serve};
+use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Patience, from_fn};
+use slow::Slow;
 use task::{Running, config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::sync::watch;
@@ -55,62 +56,9 @@ fn what_the_system_has_in_memory_needs_no_thread() {
     running.stop(LONG);
 }
 
-/// A disk that answers for some names only when it is let.
-#[derive(Clone)]
-struct Slow {
-    disk: Arc<Disk>,
-    go: Arc<(Mutex<bool>, Condvar)>,
-}
-
-impl Slow {
-    fn wait(&self) {
-        let (go, changed) = &*self.go;
-        drop(changed.wait_while(go.lock().unwrap(), |go| !*go).unwrap());
-    }
-
-    fn go(&self) {
-        *self.go.0.lock().unwrap() = true;
-        self.go.1.notify_all();
-    }
-}
-
-impl FileSystem for Slow {
-    type File = Open;
-
-    fn open(&self, path: &Path) -> Result<Opened<Open>, FsError> {
-        if path.as_bytes() == b"slow" {
-            self.wait();
-        }
-        self.disk.open(path)
-    }
-
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
-        self.disk.list(path)
-    }
-
-    fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
-        let n = self.disk.read(file, at, into)?;
-        if into.starts_with(b"slow") {
-            self.wait();
-        }
-        Ok(n)
-    }
-
-    fn answer_now(&self, ask: &Ask) -> Got<Open> {
-        match ask {
-            Ask::Open(path) if path.as_bytes() == b"a.txt" => self.disk.answer_now(ask),
-            _ => Got::Nothing,
-        }
-    }
-}
-
 fn slow(patience: Patience) -> (Running, Slow) {
     let site = site();
-    fs::write(site.path().join("slow"), "hi").unwrap();
-    fs::write(site.path().join("read"), "slow to read").unwrap();
-    let disk = Arc::new(Disk::open(site.path()).unwrap());
-    let go = Arc::default();
-    let slow = Slow { disk, go };
+    let slow = Slow::new(&site);
     let config = Config {
         patience,
         ..config()
