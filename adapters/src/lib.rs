@@ -1,6 +1,6 @@
 //! Carries the engine of [`sanserve_core`] where it is needed: over sockets and files with a
-//! thread per connection ([`ThreadingHTTPServer`], [`std::serve`]) or a task (`tokio`), over standard
-//! input and output (`stdio`), over the links of a microcontroller (`embedded_io`,
+//! thread per connection ([`ThreadingHTTPServer`], [`std::serve`]), a task (`tokio`) or many of them
+//! on each thread (`mio`), over standard input and output (`stdio`), over the links of a microcontroller (`embedded_io`,
 //! `embedded_io_async`), or over nothing but memory ([`memory`]).
 //!
 //! An adapter decides nothing about HTTP. It does what a connection wants, one thing at a time,
