@@ -7,13 +7,17 @@
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use ::tokio::runtime::Runtime;
-use sanserve::memory::{Script, Tree, converse};
-use sanserve::{Disk, ThreadingHTTPServer, Tls, tokio};
-use sanserve_conformance::{Case, Certificate, Log, Pace, Peer, Transcript, case, servers};
-use sanserve_core::{Config, Connection, Files, Protocol};
+use embassy_futures::block_on;
+use sanserve::memory::{self, Script, Tree, converse};
+use sanserve::{Disk, ThreadingHTTPServer, Tls, embedded_io, embedded_io_async, mio, stdio, tokio};
+use sanserve_conformance::{
+    Case, Certificate, End, Log, Pace, Peer, Transcript, case, peers, pipes, servers,
+};
+use sanserve_core::{Config, Connection, Files, Now, Protocol};
 use tempfile::TempDir;
 
 /// A file for each kind of length: nothing, one byte, a few, more than the outbox holds.
@@ -286,12 +290,17 @@ fn request(number: usize, value: &str) -> String {
     format!("GET /{number} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nRange: {value}\r\n\r\n")
 }
 
+/// A tree with the files.
+fn tree(files: &[Vec<u8>]) -> Tree {
+    let named = files.iter().enumerate();
+    named.fold(Tree::new(), |tree, (number, file)| {
+        tree.file(number.to_string(), 0, file)
+    })
+}
+
 fn in_memory(seed: u64, sendable: bool) {
     let files = files();
-    let named = files.iter().enumerate();
-    let tree = named.fold(Tree::new().sendable(sendable), |tree, (number, file)| {
-        tree.file(number.to_string(), 0, file)
-    });
+    let tree = tree(&files).sendable(sendable);
     let mut pace = Random(seed);
     run(seed, 10_000, &files, |number, value| {
         let mut conn = Connection::new(CONFIG(), "192.0.2.1", Files::new());
@@ -382,4 +391,72 @@ fn every_range_on_tokio_is_the_files() {
         Ok(address)
     };
     of_server(6, 10_000, servers(start, Peer::connect));
+}
+
+#[test]
+fn every_range_on_mio_is_the_files() {
+    let folder = folder();
+    let start = |_: &Case, log: Log| {
+        let server = mio::HTTPServer::bind("127.0.0.1:0")?.log(move |lines| log.push(lines));
+        let (address, disk) = (server.server_address(), Disk::open(&folder)?);
+        thread::spawn(move || server.serve_forever(&disk, CONFIG(), Files::new));
+        Ok(address)
+    };
+    of_server(7, 10_000, servers(start, Peer::connect));
+}
+
+#[test]
+fn every_range_on_stdio_is_the_files() {
+    let folder = folder();
+    let connect = peers(|_| {
+        let (input, write) = io::pipe()?;
+        let (read, output) = io::pipe()?;
+        let disk = Disk::open(&folder)?;
+        let (input, output) = (input.into(), output.into());
+        let serve = move || stdio::serve(input, output, &disk, CONFIG(), Files::new(), &|_| ());
+        let served = thread::spawn(serve);
+        Ok((Peer::new(read, write), move || {
+            served
+                .join()
+                .expect("it does not panic")
+                .expect("no link breaks here");
+            String::new()
+        }))
+    });
+    of_server(8, 10_000, connect);
+}
+
+/// The same over links of embedded-io.
+fn embedded(
+    seed: u64,
+    serve: impl Fn(&mut Connection<memory::File, Files>, &mut End, &Tree, &dyn Fn() -> Now) + Sync,
+) {
+    let tree = tree(&files());
+    let start = Instant::now();
+    let clock = || Now {
+        tick: start.elapsed(),
+        unix: None,
+    };
+    let serve = |_: &Case, mut end: End, _: &Log| {
+        let mut conn = Connection::new(CONFIG(), "192.0.2.1", Files::new());
+        serve(&mut conn, &mut end, &tree, &clock);
+    };
+    of_server(seed, 10_000, pipes(serve));
+}
+
+#[test]
+fn every_range_on_embedded_io_is_the_files() {
+    embedded(9, |conn, link, tree, clock| {
+        embedded_io::serve(conn, link, tree, clock, |_| ()).expect("no pipe breaks here");
+    });
+}
+
+#[test]
+fn every_range_on_embedded_io_async_is_the_files() {
+    embedded(10, |conn, link, tree, clock| {
+        let sleep = async |_: Duration| std::future::pending().await;
+        let served =
+            embedded_io_async::serve(conn, link, tree, clock, |_| (), End::shutdown, sleep);
+        block_on(served).expect("no pipe breaks here");
+    });
 }
