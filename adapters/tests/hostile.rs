@@ -118,34 +118,6 @@ fn without_descriptors_nothing_spins_and_all_are_served_in_the_end() {
 }
 
 #[test]
-fn what_cannot_be_opened_for_want_of_descriptors_is_not_called_missing() {
-    let site = site();
-    let program = few_descriptors(64, site.path());
-    let status = |socket: &TcpStream, target: &str| {
-        ask(socket, target);
-        head(socket)[9..12].to_owned()
-    };
-    // Each takes two, until there is one left at most.
-    let mut readers = vec![connect(program.address())];
-    while status(&readers[readers.len() - 1], "/big") == "200" {
-        readers.push(connect(program.address()));
-    }
-    let refused = readers.pop();
-    assert!(readers.len() > 20, "{}", readers.len());
-    drop(refused);
-    for target in ["/big", "/a.txt", "/"] {
-        assert_eq!(status(&connect(program.address()), target), "503");
-    }
-    drop(readers);
-    let left = || get(program.address(), "/a.txt").contains(" 200 OK");
-    wait("it does not recover", left);
-    program.signal(Signal::INT);
-    let log = program.ends().stderr;
-    let line = "code 503, message Too few resources to open it";
-    assert!(log.contains(line), "{log}");
-}
-
-#[test]
 fn clients_that_leave_anywhere_leave_nothing() {
     let site = site();
     // Room for 48.

@@ -90,6 +90,12 @@ fn serve_by_tasks(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)) 
     Arc::into_inner(log).unwrap().into_inner().unwrap()
 }
 
+/// A stage, once tokio has what it keeps open for as long as the process lives.
+fn stage() -> Stage {
+    drop(Runtime::new().unwrap());
+    Stage::new()
+}
+
 fn cgi() -> Cgi {
     Cgi::new("localhost", 8000)
 }
@@ -140,7 +146,7 @@ fn hasty() -> Patience {
 
 #[test]
 fn what_is_posted_comes_back() {
-    let stage = Stage::new().script(
+    let stage = stage().script(
         "a",
         "echo Content-Type: x/y; echo; cat; echo $CONTENT_LENGTH >&2",
     );
@@ -161,7 +167,7 @@ fn what_is_posted_comes_back() {
 
 #[test]
 fn one_connection_runs_one_after_the_other() {
-    let stage = Stage::new().script(
+    let stage = stage().script(
         "a",
         "echo Content-Type: x/y; echo; echo \"<$QUERY_STRING>\"; cat",
     );
@@ -188,7 +194,7 @@ fn one_connection_runs_one_after_the_other() {
 
 #[test]
 fn what_goes_wrong_stands_in_the_log() {
-    let stage = Stage::new()
+    let stage = stage()
         .script("a", "echo oops >&2; echo Content-Type: x/y; echo; exit 3")
         .script("b", "kill -9 $$");
     stage.write("c", "#!/nowhere\n", 0o755);
@@ -219,7 +225,7 @@ fn what_goes_wrong_stands_in_the_log() {
 
 #[test]
 fn a_script_that_keeps_silent_is_given_up() {
-    let stage = Stage::new().script("mute", "sleep 1000").script(
+    let stage = stage().script("mute", "sleep 1000").script(
         "stuck",
         "trap '' TERM; echo Content-Type: x/y; echo; echo begin; sleep 1000",
     );
@@ -250,7 +256,7 @@ fn a_script_that_keeps_silent_is_given_up() {
 
 #[test]
 fn a_script_ends_when_its_client_is_gone() {
-    let stage = Stage::new().script(
+    let stage = stage().script(
         "a",
         "echo Content-Type: x/y; echo; while :; do echo more; done",
     );
@@ -268,7 +274,7 @@ fn a_script_ends_when_its_client_is_gone() {
 #[test]
 fn many_at_a_time_leave_nothing_behind() {
     let body = "echo Content-Type: x/y; echo; sleep 1000 & echo $CONTENT_LENGTH; cat";
-    let stage = Stage::new().script("a", body);
+    let stage = stage().script("a", body);
     for serve in ALL {
         serve(&stage, Patience::default(), &|address| {
             let sockets: Vec<_> = (0..50)
@@ -292,7 +298,7 @@ fn many_at_a_time_leave_nothing_behind() {
 
 #[test]
 fn a_script_that_only_complains_is_given_up() {
-    let stage = Stage::new().script("a", "while :; do echo more; done >&2");
+    let stage = stage().script("a", "while :; do echo more; done >&2");
     for serve in ALL {
         let start = Instant::now();
         let log = serve(&stage, hasty(), &|address| {
