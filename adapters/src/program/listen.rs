@@ -17,7 +17,7 @@ use super::{colour, say};
 /// Listens wherever the options say, and by what was handed over.
 pub(crate) fn listen(options: &Options) -> Result<Server, String> {
     #[cfg(unix)]
-    if options.runtime == Runtime::Mio {
+    if options.runtime() == Runtime::Mio {
         return Ok(Server::Mio(mio::HTTPServer::new(doors(options)?)));
     }
     let host = match &options.bind[..] {
@@ -26,7 +26,7 @@ pub(crate) fn listen(options: &Options) -> Result<Server, String> {
         _ => return Err("several addresses, and paths, need --runtime mio".into()),
     };
     let address = resolve(host, options.port)?;
-    Server::bind(options.runtime, address)
+    Server::bind(options.runtime(), address)
         .map_err(|error| refusal(&Place::Address(address), &error))
 }
 

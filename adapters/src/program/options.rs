@@ -53,9 +53,9 @@ pub(crate) struct Options {
     pub(crate) tls_password: Option<String>,
 
     /// mio, tokio or std: what carries the connections
-    #[arg(long, value_name = "RUNTIME", default_value = RUNTIME)]
+    #[arg(long, value_name = "RUNTIME")]
     #[arg(hide_possible_values = true, hide_short_help = true)]
-    pub(crate) runtime: Runtime,
+    pub(crate) runtime: Option<Runtime>,
 
     /// Follow links also out of the directory
     #[arg(long)]
@@ -175,6 +175,16 @@ impl Options {
         Given::Mistake(format!("{line} (sanserve --help shows what can be)"))
     }
 
+    /// What carries the connections: what has the fewest system calls and the least memory, where it
+    /// can be had; over TLS it has not been tried for long enough yet.
+    pub(crate) fn runtime(&self) -> Runtime {
+        #[cfg(unix)]
+        if self.tls_cert.is_none() {
+            return self.runtime.unwrap_or(Runtime::Mio);
+        }
+        self.runtime.unwrap_or(Runtime::Std)
+    }
+
     /// Looks at what the options say together, and reads the password. The lines are Python's.
     fn complete(mut self) -> Result<Given, String> {
         let alone = self.tls_cert.is_none();
@@ -244,9 +254,6 @@ fn below(text: &str) -> Result<String, &'static str> {
     }
     Ok(path.to_owned())
 }
-
-/// What has the fewest system calls and the least memory, where it can be had.
-const RUNTIME: &str = if cfg!(unix) { "mio" } else { "std" };
 
 const EXAMPLES: &str = "\
 Examples:
