@@ -40,6 +40,8 @@ pub mod embedded_io;
 #[cfg(feature = "embedded-io-async")]
 pub mod embedded_io_async;
 mod flash;
+#[cfg(any(all(unix, feature = "mio"), feature = "tokio"))]
+mod got;
 #[cfg(all(unix, feature = "mio"))]
 mod listener;
 pub mod memory;

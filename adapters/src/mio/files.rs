@@ -8,7 +8,7 @@ use std::time::Duration;
 use sanserve_core::{Ask, FileSystem, Got, Opened};
 
 use super::link::Link;
-use crate::Open;
+use crate::{Open, got};
 
 /// What is open, unless a thread has it.
 pub(super) struct Held(Option<Open>);
@@ -222,26 +222,7 @@ impl Drop for Held {
 
 /// The same answer, with what is open as it is held here.
 fn held(got: Got<Open>) -> Got<Held> {
-    match got {
-        Got::Nothing => Got::Nothing,
-        Got::Bytes(n) => Got::Bytes(n),
-        Got::Note(text) => Got::Note(text),
-        Got::Listed(result) => Got::Listed(result),
-        Got::Failed => Got::Failed,
-        Got::Opened(result) => Got::Opened(result.map(|opened| match opened {
-            Opened::File {
-                file,
-                meta,
-                sendable,
-            } => Opened::File {
-                file: Held(Some(file)),
-                meta,
-                sendable,
-            },
-            Opened::Directory => Opened::Directory,
-            Opened::Program(file) => Opened::Program(Held(Some(file))),
-        })),
-    }
+    got::map(got, |open| Held(Some(open)))
 }
 
 /// Sent at once: so much is read ahead if it is not in the cache, and others have their turn.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sanserve_core::{Ask, FileSystem, Got, Opened};
 use tokio::task::spawn_blocking;
 
-use crate::Open;
+use crate::{Open, got};
 
 /// What is open, unless a thread has it: then it comes back with what the thread got of it, or, if
 /// that took too long, never.
@@ -143,24 +143,5 @@ async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
 
 /// The same answer, with what is open as it is held here.
 pub(super) fn held(got: Got<Open>) -> Got<Held> {
-    match got {
-        Got::Nothing => Got::Nothing,
-        Got::Bytes(n) => Got::Bytes(n),
-        Got::Note(text) => Got::Note(text),
-        Got::Listed(result) => Got::Listed(result),
-        Got::Failed => Got::Failed,
-        Got::Opened(result) => Got::Opened(result.map(|opened| match opened {
-            Opened::File {
-                file,
-                meta,
-                sendable,
-            } => Opened::File {
-                file: Held(Some(file)),
-                meta,
-                sendable,
-            },
-            Opened::Directory => Opened::Directory,
-            Opened::Program(file) => Opened::Program(Held(Some(file))),
-        })),
-    }
+    got::map(got, |open| Held(Some(open)))
 }
