@@ -22,8 +22,9 @@ pub enum Ranges {
     None,
 }
 
-/// How many parts one reply has at most. Who asks for more, after what overlaps or touches has been
-/// joined, is sent everything: a reply in many small parts costs more than it (RFC 9110 §17.14).
+/// How many parts one reply has at most. Who asks for more is sent everything: a reply in many small
+/// parts costs more than it (RFC 9110 §17.14). What overlaps or touches a part before it counts as one
+/// with it; whether a later part would join two is not waited for.
 pub const PARTS_MAX: usize = 64;
 
 /// Reads the value of a `Range` field, for a representation of `len` bytes.
