@@ -1,0 +1,34 @@
+//! What a machine may lack: programs and targets that do not come with Rust.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Where a program is. If there is none the test is skipped, which is said whatever captures its
+/// output, or fails where nothing may be skipped: in CI.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut found = env::split_paths(&path).map(|folder| folder.join(program));
+    let found = found.find(|file| file.is_file());
+    if found.is_none() {
+        assert!(env::var_os("CI").is_none(), "{program} is not installed");
+        let _ = writeln!(io::stderr(), "SKIPPED: {program} is not installed");
+    }
+    found
+}
+
+/// Runs cargo in a folder of the workspace, with these arguments, and answers what it wrote.
+///
+/// # Panics
+/// With what it said, if it fails.
+#[allow(dead_code, reason = "not every test builds something")]
+pub fn cargo(folder: &str, arguments: &[&str]) -> String {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let mut cargo = Command::new(env!("CARGO"));
+    let cargo = cargo.current_dir(PathBuf::from(root).join(folder)).args(arguments);
+    let ran = cargo.output().expect("cargo runs");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "cargo {arguments:?}:\n{said}");
+    String::from_utf8_lossy(&ran.stdout).into()
+}
