@@ -1,11 +1,14 @@
 //! What the program does: read the options, listen, say so, and serve until a signal ends it.
 //!
 //! What can be set is in `options` and `field`, where it listens in `listen`, what serves in `server`
-//! and `stdio`, how it looks in `colour`, how it ends in `signals`, what time it is here in `zone`.
+//! and `stdio`, how it looks in `colour`, how it ends in `signals`, what time it is here in `zone`,
+//! what becomes of freed memory in `memory`.
 
 mod colour;
 mod field;
 mod listen;
+#[cfg(unix)]
+mod memory;
 mod options;
 mod server;
 mod signals;

@@ -45,7 +45,7 @@ fn four_thousand_slow_clients_disturb_nobody_and_leave_nothing() {
     // Whatever is set up by the first requests is there from now on.
     median(address, || ());
     let fresh = resident(&program);
-    let (mut disturbs, mut before) = (true, None);
+    let mut disturbs = true;
     for crowd in 0..CROWDS {
         let alone = median(address, || ());
         let (heads, readers) = (half_open(address), slow_readers(address));
@@ -62,8 +62,7 @@ fn four_thousand_slow_clients_disturb_nobody_and_leave_nothing() {
         let after = resident(&program);
         println!("alone {alone:?}, among {among:?}; {fresh} KiB fresh, {most} most, {after} after");
         disturbs &= among > 2 * alone;
-        let before = *before.get_or_insert(after);
-        let back = || resident(&program) * 10 <= before * 11;
+        let back = || resident(&program) * 10 <= fresh * 11;
         wait("memory is not given back", back);
         if crowd > 0 && !disturbs {
             break;

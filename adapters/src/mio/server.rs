@@ -66,6 +66,7 @@ impl HTTPServer {
                 inside: AtomicUsize::new(0),
                 layer: Box::new(|| Ok(None)),
                 log: Box::new(sockets::stderr),
+                after_crowd: || (),
                 end: Arc::default(),
             },
         }
@@ -102,6 +103,14 @@ impl HTTPServer {
     /// said. It is called by all threads, for all that they have to say at a time.
     pub fn log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         self.shared.log = Box::new(log);
+        self
+    }
+
+    /// What a thread does when three quarters of a crowd on it have gone, and again while the rest
+    /// goes. Nothing if nothing is said; a program whose allocator keeps what was freed can have it
+    /// give that back to the system here.
+    pub fn after_crowd(mut self, work: fn()) -> HTTPServer {
+        self.shared.after_crowd = work;
         self
     }
 
@@ -204,6 +213,7 @@ pub(super) struct Shared {
     inside: AtomicUsize,
     layer: Box<LayerOf>,
     log: Box<dyn Fn(&str) + Send + Sync>,
+    after_crowd: fn(),
     end: Arc<End>,
 }
 
@@ -229,6 +239,10 @@ impl Shared {
 
     pub(super) fn log(&self) -> &dyn Fn(&str) {
         &self.log
+    }
+
+    pub(super) fn after_crowd(&self) {
+        (self.after_crowd)();
     }
 
     /// Logs what a peer did wrong, if it may be a mistake on this side.

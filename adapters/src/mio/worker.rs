@@ -63,6 +63,8 @@ pub(super) struct Worker<'scope, 'env, FS, H, M> {
     common: Common<'scope, 'env, FS, M>,
     seat: Seat,
     peers: Slab<Box<Inside<H>>>,
+    /// How many of them there were at most, since a crowd was last found to have gone.
+    crowd: usize,
     timers: Timers,
     /// Who has something to do, but lets the others have their turn.
     turn: Vec<usize>,
@@ -96,6 +98,7 @@ where
         Worker {
             seat,
             peers: Slab::new(),
+            crowd: 0,
             timers: Timers::default(),
             turn: Vec::new(),
             knocks: Vec::new(),
@@ -285,6 +288,13 @@ where
         let served = inside.peer.end();
         shared.complain(inside.peer.socket(), &self.common.config, &served);
         shared.leave();
+        drop(inside);
+        let left = self.peers.len();
+        self.crowd = self.crowd.max(left + 1);
+        if self.crowd >= CROWD && left <= self.crowd / 4 {
+            self.crowd = left;
+            shared.after_crowd();
+        }
     }
 
     /// Looks at everybody whose time has come.
@@ -326,3 +336,5 @@ const MAIL: Token = Token(usize::MAX);
 /// connection has twice its number, and the pipes of its script one more: they say different things.
 const DOORS: usize = usize::MAX / 2;
 const EVENTS: usize = 1024;
+/// So many connections are a crowd.
+const CROWD: usize = 64;

@@ -4,9 +4,9 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use sanserve::Place;
 #[cfg(unix)]
-use sanserve::{Listener, mio};
+use sanserve::Listener;
+use sanserve::Place;
 
 use super::options::Options;
 #[cfg(unix)]
@@ -18,7 +18,7 @@ use super::{colour, say};
 pub(crate) fn listen(options: &Options) -> Result<Server, String> {
     #[cfg(unix)]
     if options.runtime() == Runtime::Mio {
-        return Ok(Server::Mio(mio::HTTPServer::new(doors(options)?)));
+        return Ok(Server::mio(doors(options)?));
     }
     let host = match &options.bind[..] {
         [] => EVERYWHERE,

@@ -5,13 +5,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(unix)]
-use sanserve::mio;
 use sanserve::tokio::HTTPServer;
 use sanserve::{Disk, Place, ThreadingHTTPServer, Tls};
+#[cfg(unix)]
+use sanserve::{Listener, mio};
 use sanserve_core::{Config, Handler};
 use tokio::runtime::{self, Builder};
 
+#[cfg(unix)]
+use super::memory;
 use super::options::Runtime;
 
 /// A server that listens.
@@ -27,7 +29,7 @@ impl Server {
         Ok(match runtime {
             Runtime::Std => Server::Std(ThreadingHTTPServer::bind(address)?),
             #[cfg(unix)]
-            Runtime::Mio => Server::Mio(mio::HTTPServer::bind(address)?),
+            Runtime::Mio => Server::mio(vec![Listener::bind(address)?]),
             Runtime::Tokio => {
                 let runtime = Builder::new_multi_thread().enable_all().build()?;
                 let inside = runtime.enter();
@@ -36,6 +38,12 @@ impl Server {
                 Server::Tokio(server, runtime)
             }
         })
+    }
+
+    /// One that lets in by all of these sockets.
+    #[cfg(unix)]
+    pub(crate) fn mio(doors: Vec<Listener>) -> Server {
+        Server::Mio(mio::HTTPServer::new(doors).after_crowd(memory::give_back))
     }
 
     pub(crate) fn tls(self, tls: Tls) -> Server {
