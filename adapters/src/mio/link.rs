@@ -39,7 +39,9 @@ impl Link {
         &self.socket
     }
 
-    /// The system says that something can be done. Answers whether that was waited for.
+    /// The system says that something can be done. Answers whether that was waited for. It may be
+    /// wrong: while a child is being started it has copies of all sockets, and so one that was closed
+    /// here lives on for a moment and tells of itself under the number that is another's by now.
     pub(super) fn can(&mut self, event: &Event) -> bool {
         self.over |= event.is_error() || event.is_read_closed() || event.is_write_closed();
         let read = event.is_readable() || self.over;
@@ -67,7 +69,7 @@ impl Link {
             }
         };
         // Less than there was room for is all that there was; when more comes, the system says so.
-        self.readable = self.over || read.as_ref().is_ok_and(|n| *n == into.len());
+        self.readable = read.as_ref().is_ok_and(|n| self.over || *n == into.len());
         self.told(read)
     }
 
