@@ -1,23 +1,43 @@
-//! The list on the mio adapter.
+//! The list on the mio adapter, over real sockets and a real disk, and the same over TLS.
 
 #![cfg(unix)]
 
-use std::thread;
+use std::net::SocketAddr;
+use std::{fs, io, thread};
 
-use sanserve::Disk;
 use sanserve::mio::HTTPServer;
-use sanserve_conformance::{Case, Log, Peer, Site, run, servers};
+use sanserve::{Disk, Tls};
+use sanserve_conformance::{Case, Certificate, Log, Peer, Site, run, servers};
+use tempfile::TempDir;
+
+/// Starts what may have been put above the sockets.
+fn start(
+    site: &TempDir,
+    over: impl Fn(HTTPServer) -> HTTPServer,
+) -> impl FnMut(&Case, Log) -> io::Result<SocketAddr> {
+    move |case, log| {
+        let server = over(HTTPServer::bind("127.0.0.1:0")?.threads(1));
+        let server = server.log(move |lines| log.push(lines));
+        let (address, case) = (server.server_address(), case.clone());
+        let disk = Disk::open(site)?;
+        thread::spawn(move || server.serve_forever(&disk, case.config(), || case.handler()));
+        Ok(address)
+    }
+}
 
 #[test]
 fn conforms() {
     let site = Site::standard().make_temporary().expect("a site");
-    let start = |case: &Case, log: Log| {
-        let server = HTTPServer::bind("127.0.0.1:0")?.threads(1);
-        let server = server.log(move |lines| log.push(lines));
-        let (address, case) = (server.server_address(), case.clone());
-        let disk = Disk::open(&site)?;
-        thread::spawn(move || server.serve_forever(&disk, case.config(), || case.handler()));
-        Ok(address)
-    };
-    run("mio", servers(start, Peer::connect));
+    run("mio", servers(start(&site, |server| server), Peer::connect));
+}
+
+#[test]
+fn conforms_over_tls() {
+    let site = Site::standard().make_temporary().expect("a site");
+    let (certificate, folder) = (Certificate::generate(), TempDir::new().expect("a folder"));
+    let file = folder.path().join("both.pem");
+    fs::write(&file, certificate.pem()).expect("a file of ours");
+    let tls = Tls::load(file, None, None).expect("a good certificate");
+    let start = start(&site, move |server| server.tls(tls.clone()));
+    run("mio over TLS", servers(start, |to| certificate.connect(to)));
 }

@@ -175,14 +175,13 @@ impl Options {
         Given::Mistake(format!("{line} (sanserve --help shows what can be)"))
     }
 
-    /// What carries the connections: what has the fewest system calls and the least memory, where it
-    /// can be had; over TLS it has not been tried for long enough yet.
+    /// What carries the connections: what takes the least time and memory, where it can be had.
     pub(crate) fn runtime(&self) -> Runtime {
         #[cfg(unix)]
-        if self.tls_cert.is_none() {
-            return self.runtime.unwrap_or(Runtime::Mio);
-        }
-        self.runtime.unwrap_or(Runtime::Std)
+        const DEFAULT: Runtime = Runtime::Mio;
+        #[cfg(not(unix))]
+        const DEFAULT: Runtime = Runtime::Std;
+        self.runtime.unwrap_or(DEFAULT)
     }
 
     /// Looks at what the options say together, and reads the password. The lines are Python's.
