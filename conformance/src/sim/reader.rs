@@ -122,7 +122,7 @@ fn one<'a>(input: &'a [u8], request: &str) -> Result<(Reply<'a>, &'a [u8]), Stri
 /// Whether a request has the reply of HTTP/0.9: content and nothing else.
 fn is_simple(request: &str) -> bool {
     let words: Vec<&str> = words(request).collect();
-    matches!(words[..], ["GET", _] | [_, _, "HTTP/0.9"])
+    matches!(words[..], ["GET", _])
 }
 
 /// The words of a request line, as the log shows it: a tab is escaped there.

@@ -11,7 +11,6 @@ use super::parts::{ContentRange, Parts};
 use super::tag::Tag;
 use super::{Files, Stage};
 use crate::range::{self, Ranges};
-use crate::wire::Version;
 use crate::{Exchange, Meta, Next, Path, status};
 
 /// A media type, with the charset that it is said to have.
@@ -245,14 +244,13 @@ fn is_among(name: &str, names: &[&str]) -> bool {
 }
 
 /// Which parts of a file are to be sent. RFC 9110 §14.2: of GET alone, and only after all
-/// preconditions. Two `Range` fields are no list; HTTP/0.9 has no head that could tell of a part.
+/// preconditions. Two `Range` fields are no list.
 fn ranges(ex: &Exchange<'_>, found: &Found) -> Ranges {
     let mut fields = ex.get_all("Range");
     let (Some(value), None) = (fields.next(), fields.next()) else {
         return Ranges::All;
     };
-    let concerns = ex.command() == "GET" && ex.request_version() > Version::Http09;
-    if concerns && range_counts(ex, found.tag.as_ref(), found.modified) {
+    if ex.command() == "GET" && range_counts(ex, found.tag.as_ref(), found.modified) {
         range::parse(value, found.meta.len)
     } else {
         Ranges::All

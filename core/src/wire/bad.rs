@@ -21,8 +21,8 @@ pub enum Bad {
     Target,
     /// The last word of the request line is no HTTP version.
     Version,
-    /// HTTP/2.0 or later, which is another protocol.
-    VersionTooHigh,
+    /// Not HTTP/1.x: another protocol.
+    OtherVersion,
     /// Two words, as in HTTP/0.9, but not `GET`.
     Simple,
     /// The fields are longer than [`Limits::fields`](crate::Limits::fields).
@@ -59,7 +59,7 @@ impl Bad {
             Bad::Expectation => 417,
             Bad::FieldsTooLong | Bad::TooManyFields => 431,
             Bad::UnknownCoding => 501,
-            Bad::VersionTooHigh => 505,
+            Bad::OtherVersion => 505,
             _ => 400,
         }
     }
@@ -82,7 +82,7 @@ impl Bad {
             Bad::Expectation => "Expectation Failed",
             Bad::Chunk => "Bad chunked content",
             Bad::Incomplete => "Incomplete request",
-            Bad::Line | Bad::Version | Bad::VersionTooHigh | Bad::Simple => return None,
+            Bad::Line | Bad::Version | Bad::OtherVersion | Bad::Simple => return None,
         })
     }
 
@@ -109,7 +109,7 @@ impl Display for Complaint<'_> {
         let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
         match bad {
             Bad::Version => write!(out, "Bad request version ({})", Repr(last)),
-            Bad::VersionTooHigh => {
+            Bad::OtherVersion => {
                 write!(
                     out,
                     "Invalid HTTP version ({})",

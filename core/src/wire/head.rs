@@ -55,7 +55,6 @@ impl Head {
             command: 0..0,
             target: 0..0,
             version: Version::Http10,
-            simple: false,
         };
         Head {
             text: String::new(),
@@ -123,7 +122,7 @@ impl Head {
         self.line = line::parse(&self.text)?;
         ended.ok_or(Bad::LineEnd)?;
         self.find_path()?;
-        if self.line.simple {
+        if self.line.version == Version::Http09 {
             return Ok(Some(end));
         }
         self.find_fields(input, end, end - 1, limits)

@@ -9,10 +9,9 @@ use super::syntax::is_token;
 /// The versions that make a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
-    /// The simple request, `GET /path`: the reply is the content and nothing else. Also whoever
-    /// says `HTTP/0.9`, after a whole head.
+    /// The simple request, `GET /path`: the reply is the content and nothing else.
     Http09,
-    /// Whatever is older than 1.1.
+    /// 1.0.
     Http10,
     /// 1.1, and the minor versions that may follow it.
     Http11,
@@ -24,8 +23,6 @@ pub(super) struct Line {
     pub(super) command: Range<usize>,
     pub(super) target: Range<usize>,
     pub(super) version: Version,
-    /// Whether the head ends with this line.
-    pub(super) simple: bool,
 }
 
 /// Takes a request line apart. As in CPython the last of three or more words is the version, and
@@ -54,7 +51,6 @@ pub(super) fn parse(line: &str) -> Result<Line, Bad> {
         command: 0..command.len(),
         target: at..at + target.len(),
         version: version.unwrap_or(Version::Http09),
-        simple: version.is_none(),
     })
 }
 
@@ -62,14 +58,13 @@ pub(super) fn parse(line: &str) -> Result<Line, Bad> {
 fn version_of_last(words: &str) -> Result<Version, Bad> {
     let word = words.rsplit(' ').next().unwrap_or_default();
     match word.as_bytes() {
-        b"HTTP/0.9" => Ok(Version::Http09),
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
             match (major, minor) {
-                (b'2'.., _) => Err(Bad::VersionTooHigh),
-                (b'1', b'1'..) => Ok(Version::Http11),
-                _ => Ok(Version::Http10),
+                (b'1', b'0') => Ok(Version::Http10),
+                (b'1', _) => Ok(Version::Http11),
+                _ => Err(Bad::OtherVersion),
             }
         }
         _ => Err(Bad::Version),
