@@ -5,7 +5,7 @@ RACE_SECONDS ?= 60
 FUZZ_SECONDS ?= 10
 BARE = thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all check test conformance cpython sim race fuzz mutants coverage nostd
+.PHONY: all check test conformance cpython sim race fuzz mutants coverage nostd bench
 
 all: check test nostd sim race fuzz cpython
 
@@ -71,3 +71,7 @@ nostd:
 		cargo build --package sanserve --lib --no-default-features --features embedded-io-async \
 			--target $$target || exit 1; \
 	done
+
+# What the engine costs, in instructions counted by callgrind (valgrind has to be installed).
+bench:
+	cargo bench --package sanserve-conformance --bench engine
