@@ -73,6 +73,7 @@ fn config(options: &Options) -> Config {
     Config {
         protocol: options.protocol,
         log_format: match options.log_format {
+            _ if options.quiet => |_, _| Ok(()),
             LogFormat::Python => log::python,
             LogFormat::Combined => log::combined,
             LogFormat::Json => log::json,

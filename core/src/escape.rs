@@ -86,14 +86,16 @@ pub(crate) struct Latin1<'a>(pub(crate) &'a mut Buffer);
 
 impl Write for Latin1<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly always, and seen many bytes at a time, since nothing ends the loop.
+        let plain = |plain, byte| plain & (b' '..=b'~').contains(&byte);
+        if text.bytes().fold(true, plain) {
+            self.0.push(text.as_bytes());
+            return Ok(());
+        }
         if text.contains(|char: char| matches!(char, '\r' | '\n' | '\0') || char > '\u{ff}') {
             return Err(fmt::Error);
         }
-        if text.is_ascii() {
-            self.0.push(text.as_bytes());
-        } else {
-            text.chars().for_each(|char| self.0.push(&[char as u8]));
-        }
+        text.chars().for_each(|char| self.0.push(&[char as u8]));
         Ok(())
     }
 }

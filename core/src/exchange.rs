@@ -6,6 +6,7 @@ use alloc::string::String;
 
 use crate::escape::{Count, Latin1};
 use crate::log::{LogEvent, LogRecord};
+use crate::number::Digits;
 use crate::reply::{Framing, Reply, Stage};
 use crate::wire::{Head, Version, is_token};
 use crate::{Buffer, Config, ErrorPage, Next, Now, Protocol, date, status};
@@ -62,9 +63,7 @@ impl<'a> Exchange<'a> {
 
     /// The values of all fields of this name, in any case.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.headers()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.head.values(name)
     }
 
     /// The peer's address, without a port, as the adapter gave it.
@@ -108,7 +107,7 @@ impl<'a> Exchange<'a> {
     fn start(&mut self, status: u16, phrase: &dyn Display) {
         self.log_request(status, "-");
         self.status_line(status, phrase);
-        self.field("Server", &self.config.server);
+        self.send_header("Server", self.config.server);
         if let Some(unix) = self.now.unix {
             self.send_date("Date", unix);
         }
@@ -126,8 +125,11 @@ impl<'a> Exchange<'a> {
             return self.reply.blame("called send_response() twice");
         }
         (self.reply.stage, self.reply.status) = (Stage::Head, status);
-        let protocol = self.config.protocol.as_str();
-        if write!(Latin1(self.outbox), "{protocol} {status} {phrase}").is_err() {
+        self.outbox.push(self.config.protocol.as_str().as_bytes());
+        self.outbox.push(b" ");
+        self.outbox.push(Digits::decimal(status.into()).as_bytes());
+        self.outbox.push(b" ");
+        if write!(Latin1(self.outbox), "{phrase}").is_err() {
             self.reply
                 .blame("gave send_response() a phrase that no status line can hold");
         }
@@ -152,13 +154,15 @@ impl<'a> Exchange<'a> {
         if self.reply.stage != Stage::Head {
             return self.reply.blame("called send_header() outside of a head");
         }
+        self.outbox.push(name.as_bytes());
+        self.outbox.push(b": ");
         let start = self.outbox.len();
-        if !is_token(name.as_bytes()) || write!(Latin1(self.outbox), "{name}: {value}").is_err() {
+        if !is_token(name.as_bytes()) || write!(Latin1(self.outbox), "{value}").is_err() {
             return self
                 .reply
                 .blame("gave send_header() what no field can hold");
         }
-        let value = self.outbox.filled()[start + name.len() + 2..].trim_ascii();
+        let value = self.outbox.filled()[start..].trim_ascii();
         if name.eq_ignore_ascii_case("content-length") {
             let digits = value.iter().all(u8::is_ascii_digit);
             let number = str::from_utf8(value)
@@ -179,8 +183,26 @@ impl<'a> Exchange<'a> {
 
     /// Adds a field with a date in it, in seconds since 1970.
     pub fn send_date(&mut self, name: &str, unix: i64) {
-        let date = date::format(unix);
-        self.field(name, &str::from_utf8(&date).expect("a date is ASCII"));
+        if !is_token(name.as_bytes()) {
+            return self.reply.blame("gave send_date() a name that no field has");
+        }
+        self.send_known(name, &date::format(unix));
+    }
+
+    /// Adds a field that is known to be a good one, and decides nothing.
+    pub(crate) fn send_known(&mut self, name: &str, value: &[u8]) {
+        if self.reply.stage != Stage::Head {
+            return self.reply.blame("called send_header() outside of a head");
+        }
+        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+            self.outbox.push(part);
+        }
+    }
+
+    /// Adds `Content-Length`, which is sent once.
+    pub(crate) fn send_length(&mut self, length: u64) {
+        self.send_known("Content-Length", Digits::decimal(length).as_bytes());
+        self.reply.length = Some(length);
     }
 
     /// Ends the head and so decides how the content is framed (RFC 9112 §6.3): by the

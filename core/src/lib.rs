@@ -114,6 +114,7 @@ mod handler;
 mod listing;
 pub mod log;
 pub mod mime;
+mod number;
 mod path;
 pub mod range;
 mod reply;

@@ -112,7 +112,7 @@ impl Files {
     ) {
         ex.send_response(status);
         ex.send_header("Content-type", found.content_type);
-        ex.send_header("Content-Length", len);
+        ex.send_length(len);
         if let Some(range) = range {
             ex.send_header("Content-Range", ContentRange(range, found.meta.len));
         }
@@ -130,13 +130,13 @@ impl Files {
             "Content-type",
             format_args!("multipart/byteranges; boundary={boundary}"),
         );
-        ex.send_header("Content-Length", parts.content_length());
+        ex.send_length(parts.content_length());
         self.end_head(ex, found);
     }
 
     fn end_head(&self, ex: &mut Exchange<'_>, found: &Found) {
         self.send_validators(ex, found);
-        ex.send_header("Accept-Ranges", "bytes");
+        ex.send_known("Accept-Ranges", b"bytes");
         self.send_policy(ex);
         self.send_extra_headers(ex, &FILE);
         ex.end_headers();
@@ -148,7 +148,7 @@ impl Files {
             ex.send_date("Last-Modified", modified);
         }
         if let Some(tag) = found.tag {
-            ex.send_header("ETag", tag);
+            ex.send_known("ETag", tag.as_bytes());
         }
         self.send_vary(ex, matches!(self.stage, Stage::Spa));
     }
@@ -193,7 +193,7 @@ impl Files {
         ex.log_error("code 404, message File not found");
         ex.send_response(404);
         ex.send_header("Content-type", found.content_type);
-        ex.send_header("Content-Length", found.meta.len);
+        ex.send_length(found.meta.len);
         if let Some(coding) = found.coding {
             ex.send_header("Content-Encoding", coding.name());
         }
@@ -207,7 +207,7 @@ impl Files {
     pub(super) fn start_listing(&self, ex: &mut Exchange<'_>, len: usize) {
         ex.send_response(200);
         ex.send_header("Content-type", "text/html; charset=utf-8");
-        ex.send_header("Content-Length", len);
+        ex.send_length(len as u64);
         self.send_policy(ex);
         self.send_extra_headers(ex, &[]);
         ex.end_headers();

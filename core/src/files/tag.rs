@@ -1,8 +1,7 @@
 //! [`Tag`]: the entity tag of a representation, and how tags are compared (RFC 9110 §8.8.3).
 
-use core::fmt::{self, Display, Write};
-
 use crate::Meta;
+use crate::number::Digits;
 
 /// An entity tag, as it stands in the field: `"15e5a2-6"` or `W/"5e0be100-6"`.
 ///
@@ -22,18 +21,32 @@ impl Tag {
             text: [0; TEXT_MAX],
             len: 0,
         };
-        let len = meta.len;
-        match (meta.version, meta.modified) {
-            (Some(version), _) => write!(tag, "\"{version:x}-{len:x}{suffix}\""),
-            (None, Some(modified)) => write!(tag, "W/\"{modified:x}-{len:x}{suffix}\""),
+        let (mark, number) = match (meta.version, meta.modified) {
+            (Some(version), _) => ("\"", version),
+            (None, Some(modified)) => ("W/\"", modified as u64),
             (None, None) => return None,
-        }
-        .expect("two numbers and a suffix fit");
+        };
+        tag.push(mark.as_bytes());
+        tag.push(Digits::hexadecimal(number).as_bytes());
+        tag.push(b"-");
+        tag.push(Digits::hexadecimal(meta.len).as_bytes());
+        tag.push(suffix.as_bytes());
+        tag.push(b"\"");
         Some(tag)
     }
 
+    fn push(&mut self, part: &[u8]) {
+        let end = self.len + part.len();
+        self.text[self.len..end].copy_from_slice(part);
+        self.len = end;
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.len]
+    }
+
     fn as_str(&self) -> &str {
-        str::from_utf8(&self.text[..self.len]).expect("it was written as text")
+        str::from_utf8(self.as_bytes()).expect("it was written as text")
     }
 
     /// Whether both are strong and the same (RFC 9110 §8.8.3.2).
@@ -66,22 +79,6 @@ pub(super) fn tags(list: &str) -> impl Iterator<Item = &str> {
         let ends = rest.trim_start_matches([' ', '\t']);
         (!blank && (ends.is_empty() || ends.starts_with(','))).then_some(tag)
     })
-}
-
-impl Write for Tag {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.len + text.len();
-        let room = self.text.get_mut(self.len..end).ok_or(fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
-    }
-}
-
-impl Display for Tag {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
 }
 
 /// `W/`, two quotes, two numbers of 16 digits with a hyphen between, `-zst`.

@@ -54,23 +54,18 @@ impl Body {
     /// # Errors
     /// Whatever two readers could understand in two ways.
     pub fn of(head: &Head) -> Result<Body, Bad> {
-        let mut coding = None;
-        let mut length = None;
-        for (name, value) in head.fields() {
-            let slot = if name.eq_ignore_ascii_case("transfer-encoding") {
-                &mut coding
-            } else if name.eq_ignore_ascii_case("content-length") {
-                &mut length
+        let mut codings = head.values("transfer-encoding");
+        let mut lengths = head.values("content-length");
+        let (coding, length) = (codings.next(), lengths.next());
+        if codings.next().is_some() {
+            return Err(Bad::Coding);
+        }
+        if lengths.next().is_some() {
+            return Err(if coding.is_some() {
+                Bad::Coding
             } else {
-                continue;
-            };
-            if slot.replace(value).is_some() {
-                return Err(if coding.is_some() {
-                    Bad::Coding
-                } else {
-                    Bad::Length
-                });
-            }
+                Bad::Length
+            });
         }
         match (coding, length) {
             (None, None) => Ok(Body::EMPTY),

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 use core::ops::Range;
 
+use memchr::memchr;
+
 use super::bad::Complaint;
 use super::line::{self, Line, Version};
 use super::{Bad, host, target};
@@ -12,6 +14,9 @@ use crate::Limits;
 
 /// How many fields a request may have.
 pub const FIELDS_MAX: usize = 100;
+
+/// Most heads have no more fields.
+const FEW: usize = 16;
 
 /// A request head. It keeps its memory from one request to the next.
 ///
@@ -106,7 +111,7 @@ impl Head {
             unreachable!("the line is looked for first")
         };
         let at = at.max(start).min(input.len());
-        let newline = input[at..].iter().position(|&byte| byte == b'\n');
+        let newline = memchr(b'\n', &input[at..]);
         let end = newline.map_or(input.len(), |len| at + len + 1);
         if end.saturating_sub(start) > limits.request_line {
             return Err(Bad::LineTooLong);
@@ -153,7 +158,7 @@ impl Head {
         limits: &Limits,
     ) -> Result<Option<usize>, Bad> {
         let mut at = at;
-        while let Some(len) = input[at..].iter().position(|&byte| byte == b'\n') {
+        while let Some(len) = memchr(b'\n', &input[at..]) {
             let end = at + len + 1;
             if input[end - 2] != b'\r' {
                 // Whoever sends this in pieces hears of what comes first.
@@ -199,7 +204,16 @@ impl Head {
     fn parse_fields(&mut self, lines: &[u8]) -> Result<(), Bad> {
         let from = self.text.len();
         decode(lines, &mut self.text);
-        let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
+        // Most heads are short, and to clear much room for nothing takes its time.
+        match self.find_spans::<FEW>(from) {
+            Err(Bad::TooManyFields) => self.find_spans::<FIELDS_MAX>(from),
+            found => found,
+        }
+    }
+
+    /// Keeps where each field of the text behind `from` lies, if there are not more than `N`.
+    fn find_spans<const N: usize>(&mut self, from: usize) -> Result<(), Bad> {
+        let mut slots = [httparse::EMPTY_HEADER; N];
         match httparse::parse_headers(&self.text.as_bytes()[from..], &mut slots) {
             Ok(httparse::Status::Complete((_, fields))) => {
                 // httparse lends slices of the text; what is kept is where they lie.
@@ -247,9 +261,20 @@ impl Head {
 
     /// The value of the first field of this name, in any case, without blanks around it.
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.values(name).next()
+    }
+
+    /// The values of all fields of this name, in any case.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let text = self.text.as_bytes();
+        let is_meant = move |field: &&Field| {
+            let Range { start, end } = field.name;
+            // Most names are of another length already.
+            (end - start) as usize == name.len()
+                && text[start as usize..end as usize].eq_ignore_ascii_case(name.as_bytes())
+        };
+        let found = self.fields.iter().filter(is_meant);
+        found.map(|Field { value, .. }| &self.text[value.start as usize..value.end as usize])
     }
 
     /// All fields, names as they came, in the order in which they came.
@@ -268,9 +293,8 @@ impl Head {
 
     /// What the list holds that all fields of this name are together (RFC 9110 §5.6.1).
     fn list(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.fields()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
-            .flat_map(|(_, value)| value.split(','))
+        self.values(name)
+            .flat_map(|value| value.split(','))
             .map(|item| item.trim_matches([' ', '\t']))
             .filter(|item| !item.is_empty())
     }

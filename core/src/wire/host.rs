@@ -65,13 +65,12 @@ fn is_name(host: &str) -> bool {
 /// has an absolute target outvote the field. Here they must agree: clients send the same in both,
 /// proxies must make it so, and whoever stands in front may have listened to the other.
 pub(super) fn check(head: &Head) -> Result<(), Bad> {
-    let is_host = |name: &str| name.eq_ignore_ascii_case("host");
-    let mut hosts = head.fields().filter(|(name, _)| is_host(name));
+    let mut hosts = head.values("host");
     let host = match (hosts.next(), hosts.next()) {
         (None, _) if head.version() < Version::Http11 => return Ok(()),
         (None, _) => return Err(Bad::NoHost),
         (Some(_), Some(_)) => return Err(Bad::Host),
-        (Some((_, value)), None) => Authority::parse(value).ok_or(Bad::Host)?,
+        (Some(value), None) => Authority::parse(value).ok_or(Bad::Host)?,
     };
     let Some(target) = Absolute::parse(head.target()) else {
         return Ok(());

@@ -3,6 +3,8 @@
 
 use core::ops::Range;
 
+use memchr::{memchr, memrchr};
+
 use super::Bad;
 use super::syntax::is_token;
 
@@ -30,16 +32,18 @@ pub(super) struct Line {
 /// reader parts words that another does not, they see two requests (RFC 9112 §3).
 pub(super) fn parse(line: &str) -> Result<Line, Bad> {
     let blank_at_an_end = line.starts_with(' ') || line.ends_with(' ');
-    if blank_at_an_end || line.bytes().any(|byte| byte.is_ascii_control()) {
+    // Many bytes at a time, since nothing ends the loop.
+    let control = |found, byte: u8| found | byte.is_ascii_control();
+    if blank_at_an_end || line.bytes().fold(false, control) {
         return Err(Bad::Line);
     }
-    let (command, rest) = line.split_once(' ').ok_or(Bad::Line)?;
-    let (target, after) = match rest.split_once(' ') {
+    let (command, rest) = split(line).ok_or(Bad::Line)?;
+    let (target, after) = match split(rest) {
         Some((target, after)) => (target, Some(after)),
         None => (rest, None),
     };
     let version = after.map(version_of_last).transpose()?;
-    let parted = after.is_some_and(|after| after.contains(' '));
+    let parted = after.is_some_and(|after| split(after).is_some());
     if parted || target.is_empty() || !is_token(command.as_bytes()) {
         return Err(Bad::Line);
     }
@@ -54,10 +58,16 @@ pub(super) fn parse(line: &str) -> Result<Line, Bad> {
     })
 }
 
+/// What is before the first blank, and what behind it.
+fn split(words: &str) -> Option<(&str, &str)> {
+    let at = memchr(b' ', words.as_bytes())?;
+    Some((&words[..at], &words[at + 1..]))
+}
+
 /// `HTTP/`, a digit, a dot, a digit (RFC 9112 §2.3), as the last of these words.
 fn version_of_last(words: &str) -> Result<Version, Bad> {
-    let word = words.rsplit(' ').next().unwrap_or_default();
-    match word.as_bytes() {
+    let start = memrchr(b' ', words.as_bytes()).map_or(0, |at| at + 1);
+    match &words.as_bytes()[start..] {
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {

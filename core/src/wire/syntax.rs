@@ -6,8 +6,26 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
 }
 
 fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    byte < 128 && TOKEN >> byte & 1 == 1
 }
+
+/// A bit for each character of a token.
+const TOKEN: u128 = {
+    let (mut bits, mut byte) = (0, 0);
+    let marks = b"!#$%&'*+-.^_`|~";
+    while byte < 128u8 {
+        if byte.is_ascii_alphanumeric() {
+            bits |= 1 << byte;
+        }
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < marks.len() {
+        bits |= 1 << marks[at];
+        at += 1;
+    }
+    bits
+};
 
 /// Whether two hexadecimal digits come next, as behind a percent sign (RFC 3986 §2.1).
 pub(super) fn is_hex_pair(bytes: &mut impl Iterator<Item = u8>) -> bool {
