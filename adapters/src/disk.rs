@@ -3,6 +3,8 @@
 //! Keeping inside of the root is the work of cap-std, which leaves it to the kernel where it can
 //! (`openat2` on Linux). What differs from system to system is left to `unix` and `windows`.
 
+#[cfg(target_os = "linux")]
+mod cache;
 #[cfg(unix)]
 mod nobody;
 #[cfg(unix)]
@@ -22,6 +24,8 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{self, PathBuf};
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
@@ -36,6 +40,8 @@ use self::unix as native;
 #[cfg(windows)]
 use self::windows as native;
 
+#[cfg(target_os = "linux")]
+pub use self::cache::Kept;
 use self::native::{OPEN_FLAGS, OpenOptionsExt as _};
 #[cfg(unix)]
 pub use self::running::Running;
@@ -51,6 +57,8 @@ pub struct Disk {
     root: PathBuf,
     dir: Dir,
     follow: bool,
+    #[cfg(target_os = "linux")]
+    cache: cache::Cache,
 }
 
 impl Disk {
@@ -66,6 +74,8 @@ impl Disk {
                 root,
                 dir,
                 follow: false,
+                #[cfg(target_os = "linux")]
+                cache: cache::Cache::default(),
             })
         });
         opened.map_err(|error| {
@@ -143,6 +153,9 @@ impl FileSystem for Disk {
             return Ok(Opened::Directory);
         }
         let at = native::path(path).ok_or(FsError::NotFound)?;
+        if let Some(kept) = self.find_kept(&at) {
+            return Ok(kept);
+        }
         let file = match self.open_file(&at) {
             Ok(file) => file,
             // To pass through a directory needs less than to read it.
@@ -151,7 +164,7 @@ impl FileSystem for Disk {
                 reason => return Err(reason),
             },
         };
-        describe(file)
+        self.describe(&at, file)
     }
 
     fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
@@ -160,6 +173,10 @@ impl FileSystem for Disk {
     }
 
     fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        #[cfg(target_os = "linux")]
+        if let Open::Kept(kept) = file {
+            return Ok(kept.read(at, into));
+        }
         let file = file.file().ok_or(FsError::NotPlain)?;
         loop {
             match native::read_at(file, into, at) {
@@ -189,7 +206,7 @@ impl FileSystem for Disk {
     fn give(&self, file: &mut Open, from: &[u8]) -> Got<Open> {
         match file {
             Open::Program(program) => program.give(from),
-            Open::File(_) => Got::Failed,
+            _ => Got::Failed,
         }
     }
 
@@ -197,7 +214,7 @@ impl FileSystem for Disk {
     fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
         match file {
             Open::Program(program) => program.fill(into),
-            Open::File(_) => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
+            _ => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
         }
     }
 
@@ -213,32 +230,55 @@ impl FileSystem for Disk {
     fn fill_now(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
         match file {
             Open::File(file) => now::read_now(file, at, into),
+            Open::Kept(kept) => Got::Bytes(kept.read(at, into)),
             Open::Program(_) => Got::Nothing,
         }
     }
 }
 
-/// What was opened there, whatever its name may mean by now.
-fn describe(file: File) -> Result<Opened<Open>, FsError> {
-    let meta = file.metadata().map_err(|error| reason(&error))?;
-    if meta.is_dir() {
-        return Ok(Opened::Directory);
+impl Disk {
+    /// What was opened there, whatever its name may mean by now.
+    fn describe(&self, at: &path::Path, file: File) -> Result<Opened<Open>, FsError> {
+        let found = file.metadata().map_err(|error| reason(&error))?;
+        if found.is_dir() {
+            return Ok(Opened::Directory);
+        }
+        if !found.is_file() {
+            return Err(FsError::NotPlain);
+        }
+        let modified = found.modified().ok().map(since_1970);
+        let meta = Meta {
+            len: found.len(),
+            modified: modified.map(|(seconds, _)| seconds),
+            version: modified.and_then(|modified| version(modified, &found)),
+            executable: native::is_executable(&found),
+        };
+        #[cfg(target_os = "linux")]
+        if !self.follow {
+            self.cache.keep(at, &file, &found, meta);
+        }
+        Ok(Opened::File {
+            file: Open::File(file),
+            meta,
+            sendable: cfg!(target_os = "linux"),
+        })
     }
-    if !meta.is_file() {
-        return Err(FsError::NotPlain);
+
+    /// The file at a path, if it is in memory and has not changed.
+    #[cfg(target_os = "linux")]
+    fn find_kept(&self, at: &path::Path) -> Option<Opened<Open>> {
+        let kept = (!self.follow).then(|| self.cache.find(&self.dir, at))??;
+        Some(Opened::File {
+            meta: kept.meta,
+            file: Open::Kept(kept),
+            sendable: false,
+        })
     }
-    let modified = meta.modified().ok().map(since_1970);
-    let meta = Meta {
-        len: meta.len(),
-        modified: modified.map(|(seconds, _)| seconds),
-        version: modified.and_then(|modified| version(modified, &meta)),
-        executable: native::is_executable(&meta),
-    };
-    Ok(Opened::File {
-        file: Open::File(file),
-        meta,
-        sendable: cfg!(target_os = "linux"),
-    })
+
+    #[cfg(not(target_os = "linux"))]
+    fn find_kept(&self, _: &path::Path) -> Option<Opened<Open>> {
+        None
+    }
 }
 
 /// What is open of a [`Disk`].
@@ -246,6 +286,9 @@ fn describe(file: File) -> Result<Opened<Open>, FsError> {
 pub enum Open {
     /// A regular file.
     File(File),
+    /// A small one that is in memory, as it is on the disk.
+    #[cfg(target_os = "linux")]
+    Kept(Arc<Kept>),
     /// A program.
     #[cfg(unix)]
     Program(Box<Running>),
@@ -256,6 +299,8 @@ impl Open {
     pub(crate) fn file(&self) -> Option<&File> {
         match self {
             Open::File(file) => Some(file),
+            #[cfg(target_os = "linux")]
+            Open::Kept(_) => None,
             #[cfg(unix)]
             Open::Program(_) => None,
         }

@@ -64,6 +64,8 @@ pub mod tokio;
 #[cfg(feature = "tower")]
 pub mod tower;
 
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub use disk::Kept;
 #[cfg(all(feature = "std", unix))]
 pub use disk::Running;
 #[cfg(feature = "std")]

@@ -184,7 +184,9 @@ impl<'a> Exchange<'a> {
     /// Adds a field with a date in it, in seconds since 1970.
     pub fn send_date(&mut self, name: &str, unix: i64) {
         if !is_token(name.as_bytes()) {
-            return self.reply.blame("gave send_date() a name that no field has");
+            return self
+                .reply
+                .blame("gave send_date() a name that no field has");
         }
         self.send_known(name, &date::format(unix));
     }

@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use sanserve_core::{FsError, Got, Opened, Path};
 
-use super::{Disk, Open, describe, native};
+use super::{Disk, Open, native};
 
 impl Disk {
     /// [`open`](sanserve_core::FileSystem::open), if every directory on the way is in the cache.
@@ -18,8 +18,11 @@ impl Disk {
             return Some(Ok(Opened::Directory));
         }
         let at = native::path(path)?;
+        if let Some(kept) = self.find_kept(&at) {
+            return Some(Ok(kept));
+        }
         match self.open_cached(&at) {
-            Ok(file) => Some(describe(File::from(file))),
+            Ok(file) => Some(self.describe(&at, File::from(file))),
             Err(Errno::NOENT) => Some(Err(FsError::NotFound)),
             // Not in the cache, not to be had on this system, or not as easy as that.
             Err(_) => None,

@@ -36,7 +36,7 @@ impl Task {
                 let mut bytes = vec![0; len];
                 let got = match &mut open {
                     Open::Program(program) => program.start(),
-                    Open::File(_) => files.fill(&mut open, at, &mut bytes),
+                    _ => files.fill(&mut open, at, &mut bytes),
                 };
                 Done::Open(open, got, bytes)
             }

@@ -26,7 +26,7 @@ impl Held {
         if running.pipes().is_none() {
             let start = |open: &mut Open| match open {
                 Open::Program(running) => running.start(),
-                Open::File(_) => Got::Failed,
+                _ => Got::Failed,
             };
             return self.lend(start).await.map_or(Got::Failed, held);
         }
