@@ -1,7 +1,7 @@
 //! Carries the engine of [`sanserve_core`] where it is needed: over sockets and files with a
-//! thread per connection ([`ThreadingHTTPServer`], [`std::serve`]), a task (`tokio`) or many of them
-//! on each thread (`mio`), over standard input and output (`stdio`), over the links of a microcontroller (`embedded_io`,
-//! `embedded_io_async`), or over nothing but memory ([`memory`]).
+//! thread per connection (`ThreadingHTTPServer`, `std`), a task (`tokio`) or many of them on each thread
+//! (`mio`, `wasi`), over standard input and output (`stdio`), over the links of a microcontroller
+//! (`embedded_io`, `embedded_io_async`), or over nothing but memory ([`memory`]).
 //!
 //! An adapter decides nothing about HTTP. It does what a connection wants, one thing at a time,
 //! and says what it got; how that looks in full is to be read in the loops, which are the models for
@@ -27,61 +27,66 @@
 //! # }
 //! ```
 
-#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(not(any(feature = "std", feature = "wasi")), no_std)]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 extern crate alloc;
 
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod disk;
 #[cfg(feature = "embedded-io")]
 pub mod embedded_io;
 #[cfg(feature = "embedded-io-async")]
 pub mod embedded_io_async;
 mod flash;
-#[cfg(any(all(unix, feature = "mio"), feature = "tokio"))]
+#[cfg(any(
+    all(unix, feature = "mio"),
+    all(feature = "tokio", not(target_os = "wasi"))
+))]
 mod got;
 #[cfg(all(unix, feature = "mio"))]
 mod listener;
 pub mod memory;
 #[cfg(all(unix, feature = "mio"))]
 pub mod mio;
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod no_files;
 #[cfg(feature = "std")]
 mod place;
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod server;
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
 pub mod std;
 #[cfg(all(feature = "std", unix))]
 pub mod stdio;
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", not(target_os = "wasi")))]
 mod tls;
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", not(target_os = "wasi")))]
 pub mod tokio;
-#[cfg(feature = "tower")]
+#[cfg(all(feature = "tower", not(target_os = "wasi")))]
 pub mod tower;
+#[cfg(all(feature = "wasi", target_os = "wasi"))]
+pub mod wasi;
 
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use disk::Kept;
 #[cfg(all(feature = "std", unix))]
 pub use disk::Running;
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
 pub use disk::{Disk, Open};
 pub use flash::{Flash, Node};
 #[cfg(all(unix, feature = "mio"))]
 pub use listener::Listener;
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
 pub use no_files::NoFiles;
 #[cfg(feature = "std")]
 pub use place::Place;
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", not(target_os = "wasi")))]
 pub use server::{HTTPSServer, ThreadingHTTPSServer};
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
 pub use server::{HTTPServer, Stopper, ThreadingHTTPServer};
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", not(target_os = "wasi")))]
 pub use tls::Tls;
 
 /// What the page for those who come from Python says is compiled and run with the tests.

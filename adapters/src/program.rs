@@ -1,7 +1,7 @@
 //! What the program does: read the options, listen, say so, and serve until a signal ends it.
 //!
-//! What can be set is in `options` and `field`, where it listens in `listen`, what serves in `server`
-//! and `stdio`, how it looks in `colour`, how it ends in `signals`, what time it is here in `zone`,
+//! What can be set is in `options` and `field`, where it listens in `listen`, what serves in `server`,
+//! `stdio` and `wasi`, how it looks in `colour`, how it ends in `signals`, what time it is here in `zone`,
 //! what becomes of freed memory in `memory`.
 
 mod colour;
@@ -10,23 +10,36 @@ mod listen;
 #[cfg(unix)]
 mod memory;
 mod options;
+#[cfg(not(target_os = "wasi"))]
 mod server;
+#[cfg(not(target_os = "wasi"))]
 mod signals;
 #[cfg(unix)]
 mod stdio;
+#[cfg(target_os = "wasi")]
+mod wasi;
 mod zone;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+#[cfg(not(target_os = "wasi"))]
 use std::net::SocketAddr;
 
-use sanserve::{Disk, Tls};
-use sanserve_core::{Cgi, Config, Files, log, mime};
+#[cfg(target_os = "wasi")]
+use sanserve::wasi::{Disk, stderr};
+#[cfg(not(target_os = "wasi"))]
+use sanserve::{Disk, Tls, std::stderr};
+#[cfg(not(target_os = "wasi"))]
+use sanserve_core::Cgi;
+use sanserve_core::{Config, Files, log, mime};
 
 use self::options::LogFormat;
 pub(crate) use self::options::{Given, Options};
+#[cfg(target_os = "wasi")]
+pub(crate) use self::wasi::run;
 
 /// Serves until a signal ends it, or one connection. The error is a line for the user.
+#[cfg(not(target_os = "wasi"))]
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     #[cfg(unix)]
     if options.stdio {
@@ -50,15 +63,20 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     // Whoever started this as a service may wait for this word; if nobody does, nothing is said.
     #[cfg(unix)]
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    if !options.hidden && io::stdout().is_terminal() {
-        say("Names that begin with a dot are hidden; --hidden shows them.\n");
-    }
+    hint(options);
     let files = files(options);
     let served = match scripts(options, &files, server.address()) {
         Some(scripts) => server.serve_forever(disk, config, move || scripts.clone()),
         None => server.serve_forever(disk, config, move || files.clone()),
     };
     served.map_err(|error| format!("cannot serve: {error}"))
+}
+
+/// Says what may astonish.
+fn hint(options: &Options) {
+    if !options.hidden && io::stdout().is_terminal() {
+        say("Names that begin with a dot are hidden; --hidden shows them.\n");
+    }
 }
 
 /// What is served.
@@ -88,13 +106,14 @@ fn sink(options: &Options) -> fn(&str) {
     if options.quiet {
         |_| ()
     } else if options.log_format == LogFormat::Python && colour::wanted(&io::stderr()) {
-        |lines| sanserve::std::stderr(&colour::log(lines))
+        |lines| stderr(&colour::log(lines))
     } else {
-        sanserve::std::stderr
+        stderr
     }
 }
 
 /// What HTTPS needs, if it is asked for.
+#[cfg(not(target_os = "wasi"))]
 fn tls(options: &Options) -> Result<Option<Tls>, String> {
     let Some(certfile) = &options.tls_cert else {
         return Ok(None);
@@ -132,6 +151,7 @@ fn files(options: &Options) -> Files {
 }
 
 /// The handler of scripts, if they are to be run. It leaves all other requests to `files`.
+#[cfg(not(target_os = "wasi"))]
 fn scripts(options: &Options, files: &Files, address: SocketAddr) -> Option<Cgi> {
     if !options.cgi && options.cgi_directories.is_empty() {
         return None;

@@ -7,14 +7,18 @@ use std::net::{SocketAddr, ToSocketAddrs};
 #[cfg(unix)]
 use sanserve::Listener;
 use sanserve::Place;
+#[cfg(target_os = "wasi")]
+use sanserve::wasi::Listener;
 
 use super::options::Options;
 #[cfg(unix)]
 use super::options::Runtime;
+#[cfg(not(target_os = "wasi"))]
 use super::server::Server;
 use super::{colour, say};
 
 /// Listens wherever the options say, and by what was handed over.
+#[cfg(not(target_os = "wasi"))]
 pub(crate) fn listen(options: &Options) -> Result<Server, String> {
     #[cfg(unix)]
     if options.runtime() == Runtime::Mio {
@@ -53,6 +57,24 @@ fn doors(options: &Options) -> Result<Vec<Listener>, String> {
     Ok(doors)
 }
 
+/// All sockets by which connections come.
+#[cfg(target_os = "wasi")]
+pub(crate) fn doors(options: &Options) -> Result<Vec<Listener>, String> {
+    let everywhere = [EVERYWHERE.to_owned()];
+    let hosts = match &options.bind[..] {
+        [] => &everywhere[..],
+        hosts => hosts,
+    };
+    let doors = hosts.iter().map(|host| {
+        if host.starts_with(PATH) {
+            return Err("WASI has no sockets in a file system".into());
+        }
+        let address = resolve(host, options.port)?;
+        Listener::bind(address).map_err(|error| refusal(&Place::Address(address), &error))
+    });
+    doors.collect()
+}
+
 /// The first address that the host means.
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, String> {
     let unknown = |why: &dyn Display| {
@@ -82,6 +104,9 @@ fn refusal(place: &Place, error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::AddrInUse => {
             format!("port {port} at {ip} is in use: choose another one, 0 for any that is free")
+        }
+        ErrorKind::PermissionDenied if cfg!(target_os = "wasi") => {
+            format!("nobody may listen at {place}: wasmtime run -S inherit-network,tcp allows it")
         }
         ErrorKind::PermissionDenied => {
             format!("no permission for port {port} at {ip}: choose one above 1023")

@@ -1,6 +1,7 @@
 //! [`Options`]: the command line.
 
 use std::env;
+#[cfg(not(target_os = "wasi"))]
 use std::fs;
 use std::path::PathBuf;
 
@@ -37,22 +38,27 @@ pub(crate) struct Options {
     pub(crate) stdio: bool,
 
     /// Serve over HTTPS, with this certificate
+    #[cfg(not(target_os = "wasi"))]
     #[arg(long, value_name = "PATH")]
     pub(crate) tls_cert: Option<PathBuf>,
 
     /// Its private key, if that is in another file
+    #[cfg(not(target_os = "wasi"))]
     #[arg(long, value_name = "PATH")]
     pub(crate) tls_key: Option<PathBuf>,
 
     /// Password of the key, if that is encrypted
+    #[cfg(not(target_os = "wasi"))]
     #[arg(long, value_name = "PATH", hide_short_help = true)]
     pub(crate) tls_password_file: Option<PathBuf>,
 
     /// What that file says.
+    #[cfg(not(target_os = "wasi"))]
     #[arg(skip)]
     pub(crate) tls_password: Option<String>,
 
     /// mio, tokio or std: what carries the connections
+    #[cfg(not(target_os = "wasi"))]
     #[arg(long, value_name = "RUNTIME")]
     #[arg(hide_possible_values = true, hide_short_help = true)]
     pub(crate) runtime: Option<Runtime>,
@@ -113,10 +119,12 @@ pub(crate) struct Options {
     pub(crate) not_found: Option<String>,
 
     /// Run the scripts in /cgi-bin and /htbin
+    #[cfg(not(target_os = "wasi"))]
     #[arg(long)]
     pub(crate) cgi: bool,
 
     /// Run the scripts in this directory instead
+    #[cfg(not(target_os = "wasi"))]
     #[arg(long = "cgi-dir", value_name = "DIR", value_parser = below, hide_short_help = true)]
     pub(crate) cgi_directories: Vec<String>,
 }
@@ -130,6 +138,7 @@ pub(crate) enum LogFormat {
 }
 
 /// What carries the connections.
+#[cfg(not(target_os = "wasi"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Runtime {
     /// A thread for each.
@@ -176,6 +185,7 @@ impl Options {
     }
 
     /// What carries the connections: what takes the least time and memory, where it can be had.
+    #[cfg(not(target_os = "wasi"))]
     pub(crate) fn runtime(&self) -> Runtime {
         #[cfg(unix)]
         const DEFAULT: Runtime = Runtime::Mio;
@@ -185,6 +195,7 @@ impl Options {
     }
 
     /// Looks at what the options say together, and reads the password. The lines are Python's.
+    #[cfg(not(target_os = "wasi"))]
     fn complete(mut self) -> Result<Given, String> {
         let alone = self.tls_cert.is_none();
         if alone && self.tls_key.is_some() {
@@ -200,6 +211,12 @@ impl Options {
             })?;
             self.tls_password = Some(text.trim().to_owned());
         }
+        Ok(Given::Options(Box::new(self)))
+    }
+
+    /// Here none depends on another.
+    #[cfg(target_os = "wasi")]
+    fn complete(self) -> Result<Given, String> {
         Ok(Given::Options(Box::new(self)))
     }
 }

@@ -1,0 +1,199 @@
+//! [`Disk`]: the files below a directory that the host has handed over, as a [`FileSystem`].
+//!
+//! Keeping inside of it is the host's work: what is asked of an open directory never leaves that,
+//! whatever links there are.
+
+use std::io::{self, ErrorKind};
+use std::path::{self, Component};
+use std::str;
+
+use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
+use wasip2::filesystem::preopens::get_directories;
+use wasip2::filesystem::types::{
+    Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
+};
+
+/// The files below a directory. One serves all connections of a server.
+///
+/// Nothing outside of that directory is opened, whatever links there are. FIFOs, sockets and devices
+/// are not opened at all, unless they take the place of a file in the very moment in which that is
+/// opened. Names that are not UTF-8 cannot be said to WASI: there is no such file, and listings leave
+/// them out.
+#[derive(Debug)]
+pub struct Disk {
+    dir: Descriptor,
+    /// What the host handed over, and where the directory is in that.
+    top: Descriptor,
+    below: String,
+    follow: bool,
+}
+
+/// What is open of a [`Disk`]: a regular file.
+#[derive(Debug)]
+pub struct Open(Descriptor);
+
+impl Disk {
+    /// The files below `root`, which is what the host calls a directory, or lies in that. A name that
+    /// is not absolute counts from `/`.
+    ///
+    /// # Errors
+    /// If the host has handed over no such directory. The message names it.
+    pub fn open(root: impl AsRef<path::Path>) -> io::Result<Disk> {
+        let root = root.as_ref();
+        let name = root.display();
+        let missing = || {
+            let why = format!("the host has handed over no directory {name}");
+            io::Error::new(ErrorKind::NotFound, why + ", as wasmtime run --dir does")
+        };
+        let names = plain(root).ok_or_else(missing)?;
+        let tops = get_directories().into_iter().filter_map(|(top, at)| {
+            let rest = names.strip_prefix(&plain(path::Path::new(&at))?[..])?;
+            Some((top, rest.join("/")))
+        });
+        // The one that is nearest.
+        let found = tops.min_by_key(|(_, rest)| rest.len());
+        let (top, below) = found.ok_or_else(missing)?;
+        let dir = open_directory(&top, &below).map_err(|error| {
+            io::Error::other(format!("cannot open the directory {name}: {error}"))
+        })?;
+        Ok(Disk {
+            dir,
+            top,
+            below,
+            follow: false,
+        })
+    }
+
+    /// Whether symbolic links may lead out of the root, as far as what the host has handed over
+    /// reaches: it lets nothing out of that. By default they must not.
+    pub fn follow_symlinks(self, follow: bool) -> Disk {
+        Disk { follow, ..self }
+    }
+
+    /// Which directory to ask for it, and by which name.
+    fn locate(&self, path: &Path) -> Result<(&Descriptor, String), FsError> {
+        let name = str::from_utf8(path.as_bytes()).map_err(|_| FsError::NotFound)?;
+        Ok(if self.follow {
+            (&self.top, join(&self.below, name))
+        } else {
+            (&self.dir, name.to_owned())
+        })
+    }
+}
+
+impl FileSystem for Disk {
+    type File = Open;
+
+    fn open(&self, path: &Path) -> Result<Opened<Open>, FsError> {
+        if path.as_bytes().is_empty() {
+            return Ok(Opened::Directory);
+        }
+        let (dir, name) = self.locate(path)?;
+        // Hosts wait for somebody to write to a FIFO, so it must not be opened.
+        match dir.stat_at(FOLLOW, &name).map_err(reason)?.type_ {
+            DescriptorType::Directory => return Ok(Opened::Directory),
+            DescriptorType::RegularFile => {}
+            _ => return Err(FsError::NotPlain),
+        }
+        let opened = dir.open_at(FOLLOW, &name, OpenFlags::empty(), DescriptorFlags::READ);
+        let file = opened.map_err(reason)?;
+        let stat = file.stat().map_err(reason)?;
+        match stat.type_ {
+            DescriptorType::Directory => Ok(Opened::Directory),
+            DescriptorType::RegularFile => Ok(Opened::File {
+                file: Open(file),
+                meta: meta(&stat),
+                sendable: false,
+            }),
+            _ => Err(FsError::NotPlain),
+        }
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+        let (dir, name) = self.locate(path)?;
+        let listed = open_directory(dir, &name).map_err(reason)?;
+        let names = listed.read_directory().map_err(reason)?;
+        let mut entries = Vec::new();
+        loop {
+            let found = match names.read_directory_entry() {
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok(entries),
+                // A name that WASI cannot say.
+                Err(ErrorCode::IllegalByteSequence) => continue,
+                Err(error) => return Err(reason(error)),
+            };
+            let link = found.type_ == DescriptorType::SymbolicLink;
+            let mut directory = found.type_ == DescriptorType::Directory;
+            if link {
+                let stat = dir.stat_at(FOLLOW, &join(&name, &found.name));
+                directory = stat.is_ok_and(|stat| stat.type_ == DescriptorType::Directory);
+            }
+            entries.push(Entry {
+                name: found.name.into_bytes(),
+                directory,
+                link,
+            });
+        }
+    }
+
+    fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        let (bytes, _) = file.0.read(into.len() as u64, at).map_err(reason)?;
+        into[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+}
+
+fn open_directory(dir: &Descriptor, name: &str) -> Result<Descriptor, ErrorCode> {
+    let name = if name.is_empty() { "." } else { name };
+    dir.open_at(FOLLOW, name, OpenFlags::DIRECTORY, DescriptorFlags::READ)
+}
+
+fn meta(stat: &DescriptorStat) -> Meta {
+    let modified = stat.data_modification_timestamp.as_ref();
+    let modified = modified.and_then(|at| Some((i64::try_from(at.seconds).ok()?, at.nanoseconds)));
+    Meta {
+        len: stat.size,
+        modified: modified.map(|(seconds, _)| seconds),
+        // There is no better one: what WASI calls a change of status is a birth with some hosts.
+        version: modified.and_then(Meta::version_at),
+        executable: false,
+    }
+}
+
+fn reason(error: ErrorCode) -> FsError {
+    match error {
+        ErrorCode::NoEntry
+        | ErrorCode::NotDirectory
+        | ErrorCode::NameTooLong
+        | ErrorCode::IllegalByteSequence
+        | ErrorCode::Loop
+        // What leads out of the directory.
+        | ErrorCode::NotPermitted => FsError::NotFound,
+        ErrorCode::Access => FsError::Forbidden,
+        ErrorCode::NoDevice | ErrorCode::Unsupported => FsError::NotPlain,
+        ErrorCode::InsufficientMemory => FsError::Exhausted,
+        _ => FsError::Broken,
+    }
+}
+
+/// The names that lead to a directory from `/`, or `None` if they lead higher.
+fn plain(path: &path::Path) -> Option<Vec<&str>> {
+    let mut names = Vec::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => names.push(name.to_str()?),
+            Component::ParentDir => _ = names.pop()?,
+            _ => {}
+        }
+    }
+    Some(names)
+}
+
+fn join(above: &str, name: &str) -> String {
+    match above {
+        "" => name.to_owned(),
+        above => format!("{above}/{name}"),
+    }
+}
+
+const FOLLOW: PathFlags = PathFlags::SYMLINK_FOLLOW;

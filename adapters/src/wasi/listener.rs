@@ -1,0 +1,128 @@
+//! [`Listener`]: a socket by which connections come.
+
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use wasip2::io::poll::Pollable;
+use wasip2::sockets::instance_network::instance_network;
+use wasip2::sockets::network::{
+    ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress,
+};
+use wasip2::sockets::tcp::TcpSocket;
+use wasip2::sockets::tcp_create_socket::create_tcp_socket;
+
+use super::link::Link;
+
+/// Listens at an address.
+#[derive(Debug)]
+pub struct Listener {
+    /// What watches the socket goes before that.
+    knock: Pollable,
+    socket: TcpSocket,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Listens there; port 0 lets the system choose one. `::` takes IPv6 only, as always with WASI.
+    ///
+    /// # Errors
+    /// If the address is not one of this machine or taken, or the host lets nobody listen there.
+    pub fn bind(address: SocketAddr) -> io::Result<Listener> {
+        let listen = || {
+            let socket = create_tcp_socket(match address {
+                SocketAddr::V4(_) => IpAddressFamily::Ipv4,
+                SocketAddr::V6(_) => IpAddressFamily::Ipv6,
+            })?;
+            socket.start_bind(&instance_network(), to_wasi(address))?;
+            finish(&socket, TcpSocket::finish_bind)?;
+            // Hosts may have a limit of their own, and do without these.
+            let _ = socket.set_listen_backlog_size(BACKLOG);
+            let _ = socket.set_keep_alive_enabled(true);
+            socket.start_listen()?;
+            finish(&socket, TcpSocket::finish_listen)?;
+            let address = from_wasi(socket.local_address()?);
+            Ok(Listener {
+                knock: socket.subscribe(),
+                socket,
+                address,
+            })
+        };
+        listen().map_err(|error: ErrorCode| {
+            let kind = match error {
+                ErrorCode::AddressInUse => ErrorKind::AddrInUse,
+                ErrorCode::AddressNotBindable | ErrorCode::InvalidArgument => {
+                    ErrorKind::AddrNotAvailable
+                }
+                ErrorCode::AccessDenied => ErrorKind::PermissionDenied,
+                _ => ErrorKind::Other,
+            };
+            io::Error::new(kind, error)
+        })
+    }
+
+    /// Where it listens, with the port that was chosen.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets one in, with the address that it comes from; `None` if nobody waits.
+    pub(super) fn accept(&self) -> Result<Option<(Link, String)>, ErrorCode> {
+        let (socket, input, output) = match self.socket.accept() {
+            Err(ErrorCode::WouldBlock) => return Ok(None),
+            accepted => accepted?,
+        };
+        let peer = socket.remote_address().map(from_wasi);
+        let peer = peer.map_or_else(|_| "-".into(), |peer| peer.ip().to_string());
+        Ok(Some((Link::new(socket, input, output), peer)))
+    }
+
+    /// What says that somebody waits.
+    pub(super) fn knock(&self) -> &Pollable {
+        &self.knock
+    }
+}
+
+/// Waits for what was started.
+fn finish(
+    socket: &TcpSocket,
+    finish: impl Fn(&TcpSocket) -> Result<(), ErrorCode>,
+) -> Result<(), ErrorCode> {
+    loop {
+        match finish(socket) {
+            Err(ErrorCode::WouldBlock) => socket.subscribe().block(),
+            done => return done,
+        }
+    }
+}
+
+fn to_wasi(address: SocketAddr) -> IpSocketAddress {
+    match address {
+        SocketAddr::V4(address) => IpSocketAddress::Ipv4(Ipv4SocketAddress {
+            port: address.port(),
+            address: address.ip().octets().into(),
+        }),
+        SocketAddr::V6(address) => IpSocketAddress::Ipv6(Ipv6SocketAddress {
+            port: address.port(),
+            flow_info: address.flowinfo(),
+            address: address.ip().segments().into(),
+            scope_id: address.scope_id(),
+        }),
+    }
+}
+
+fn from_wasi(address: IpSocketAddress) -> SocketAddr {
+    match address {
+        IpSocketAddress::Ipv4(address) => {
+            let (a, b, c, d) = address.address;
+            (Ipv4Addr::new(a, b, c, d), address.port).into()
+        }
+        IpSocketAddress::Ipv6(address) => {
+            let (a, b, c, d, e, f, g, h) = address.address;
+            let ip = Ipv6Addr::new(a, b, c, d, e, f, g, h);
+            SocketAddrV6::new(ip, address.port, address.flow_info, address.scope_id).into()
+        }
+    }
+}
+
+/// As the other adapters have it.
+const BACKLOG: u64 = 1024;

@@ -1,0 +1,110 @@
+//! [`Peer`]: one connection, and the loop that takes it as far as it gets.
+
+use std::mem;
+use std::time::Duration;
+
+use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
+use wasip2::io::poll::Pollable;
+
+use super::link::Link;
+
+/// A connection with its link.
+pub(super) struct Peer<F, H> {
+    conn: Connection<F, H>,
+    link: Link,
+    /// What came of the last step, if its turn was over then.
+    got: Got<F>,
+    waits: Waits,
+    by: Option<Duration>,
+}
+
+/// What has to happen before a connection goes on.
+#[derive(Clone, Copy, PartialEq)]
+enum Waits {
+    ToRead,
+    ToWrite,
+    /// The others have their turn.
+    ForTurn,
+    /// It is over, but for what the host has still to send.
+    ToLeave,
+}
+
+impl<F, H: Handler> Peer<F, H> {
+    pub(super) fn new(config: Config, address: &str, handler: H, link: Link) -> Peer<F, H> {
+        Peer {
+            conn: Connection::new(config, address, handler),
+            link,
+            got: Got::Nothing,
+            waits: Waits::ForTurn,
+            by: None,
+        }
+    }
+
+    /// What says that it can go on; `None` if it can at once.
+    pub(super) fn watched(&self) -> Option<&Pollable> {
+        match self.waits {
+            Waits::ToRead => Some(self.link.readable()),
+            Waits::ToWrite | Waits::ToLeave => Some(self.link.writable()),
+            Waits::ForTurn => None,
+        }
+    }
+
+    /// When it has to go on, whatever comes.
+    pub(super) fn by(&self) -> Option<Duration> {
+        self.by
+    }
+
+    /// Goes on until there is something that cannot be done at once. Answers whether it is over.
+    pub(super) fn advance<FS: FileSystem<File = F>>(
+        &mut self,
+        now: Now,
+        files: &FS,
+        log: &dyn Fn(&str),
+    ) -> bool {
+        if self.waits == Waits::ToLeave {
+            return self.link.is_done();
+        }
+        let link = &self.link;
+        let mut got = mem::replace(&mut self.got, Got::Nothing);
+        for _ in 0..TURN {
+            let Step { want, by } = self.conn.step(now, got);
+            self.by = by;
+            self.waits = match want {
+                Want::Write(_) => Waits::ToWrite,
+                Want::Read(_) => Waits::ToRead,
+                _ => Waits::ForTurn,
+            };
+            got = match want {
+                Want::Read(into) => link.read(into),
+                Want::Write(from) => link.write(from),
+                Want::Fill { file, at, into } => files.fill(file, at, into),
+                Want::Copy { .. } => unreachable!("no file here is sendable"),
+                Want::Give { file, from } => files.give(file, from),
+                Want::Ask(ask) => files.answer(ask),
+                Want::Log(lines) => {
+                    log(lines);
+                    Got::Bytes(lines.len())
+                }
+                Want::Shutdown => {
+                    link.shutdown();
+                    Got::Bytes(0)
+                }
+                Want::Close => {
+                    link.shutdown();
+                    self.by = None;
+                    self.waits = Waits::ToLeave;
+                    return link.is_done();
+                }
+            };
+            if let Got::Nothing = got {
+                return false;
+            }
+        }
+        self.got = got;
+        self.waits = Waits::ForTurn;
+        false
+    }
+}
+
+/// So many steps a connection goes at a time, while others wait.
+const TURN: u32 = 64;
