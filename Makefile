@@ -3,9 +3,10 @@
 SEEDS ?= 200000
 RACE_SECONDS ?= 60
 FUZZ_SECONDS ?= 10
+WASI = wasm32-wasip2
 BARE = thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all check test conformance cpython sim race fuzz mutants coverage nostd bench
+.PHONY: all check test conformance conformance-wasi cpython sim race fuzz mutants coverage nostd bench
 
 all: check test nostd sim race fuzz cpython
 
@@ -14,6 +15,10 @@ check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	rustup target add $(WASI)
+	cargo clippy --package sanserve --target $(WASI) --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --package sanserve --target $(WASI) --no-deps --quiet
+	cd conformance/wasi && cargo fmt --check && cargo clippy --target $(WASI) --quiet -- -D warnings
 
 # Every test. The last line counts them.
 test:
@@ -22,6 +27,11 @@ test:
 # The conformance list alone, with its numbers. CASE=part runs the cases with that in their name.
 conformance:
 	cargo test --package sanserve-conformance --tests -- --nocapture conforms
+
+# The list on components for WASI, and what else they have to do. They are run by wasmtime, which has to be installed.
+conformance-wasi:
+	rustup target add $(WASI)
+	cargo test --package sanserve-conformance --test wasi --test wasi_program -- --nocapture
 
 # CPython's own tests of http.server against the program. TEST=part runs those with that in their name.
 cpython:

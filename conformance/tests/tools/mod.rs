@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// Where a program is. If there is none the test is skipped, which is said whatever captures its
 /// output, or fails where nothing may be skipped: in CI.
-pub fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut found = env::split_paths(&path).map(|folder| folder.join(program));
     let found = found.find(|file| file.is_file());
@@ -23,12 +23,26 @@ pub fn find(program: &str) -> Option<PathBuf> {
 /// # Panics
 /// With what it said, if it fails.
 #[allow(dead_code, reason = "not every test builds something")]
-pub fn cargo(folder: &str, arguments: &[&str]) -> String {
+pub(crate) fn cargo(folder: &str, arguments: &[&str]) -> String {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let mut cargo = Command::new(env!("CARGO"));
-    let cargo = cargo.current_dir(PathBuf::from(root).join(folder)).args(arguments);
+    let cargo = cargo
+        .current_dir(PathBuf::from(root).join(folder))
+        .args(arguments);
     let ran = cargo.output().expect("cargo runs");
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "cargo {arguments:?}:\n{said}");
     String::from_utf8_lossy(&ran.stdout).into()
+}
+
+/// Builds the one program of a package, and answers where it is.
+///
+/// # Panics
+/// As with [`cargo`].
+#[allow(dead_code, reason = "not every test builds a program")]
+pub(crate) fn built(folder: &str, arguments: &[&str]) -> PathBuf {
+    let said = cargo(folder, arguments);
+    let found = said.rsplit_once(r#""executable":""#);
+    let found = found.and_then(|(_, rest)| rest.split_once('"'));
+    found.expect("cargo names the program").0.into()
 }

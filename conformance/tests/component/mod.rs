@@ -1,0 +1,109 @@
+//! Components that wasmtime runs, and clients of them.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// A component that is run; to drop it ends it.
+pub(crate) struct Component {
+    process: Child,
+    /// What it said first.
+    pub(crate) line: String,
+    pub(crate) log: Rc<Log>,
+}
+
+/// What a component writes to its standard error. A file has all of it as soon as it is written.
+pub(crate) struct Log {
+    file: File,
+    /// How much of it was read.
+    read: Cell<u64>,
+}
+
+impl Component {
+    /// Runs it, and waits for its first line.
+    pub(crate) fn start(mut wasmtime: Command) -> Component {
+        let file = tempfile::tempfile().expect("a file for the log");
+        wasmtime.stdin(Stdio::null()).stdout(Stdio::piped());
+        wasmtime.stderr(file.try_clone().expect("a second handle"));
+        let mut process = wasmtime.spawn().expect("wasmtime runs");
+        let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            let _ = output.read_line(&mut line);
+            let _ = send.send(line);
+            // It may have more to say.
+            let _ = output.read_to_end(&mut Vec::new());
+        });
+        let line = lines.recv_timeout(START).unwrap_or_default();
+        let read = Cell::new(0);
+        let log = Rc::new(Log { file, read });
+        Component { process, line, log }
+    }
+
+    /// Where it listens; its first line says so, alone or behind `http://`.
+    ///
+    /// # Panics
+    /// If it does not, with what it says instead.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let line = self.line.trim();
+        let found = line.split_once("http://").map_or(line, |(_, rest)| rest);
+        let found = found.split('/').next().unwrap_or_default();
+        let found: Option<SocketAddr> = found.parse().ok();
+        let address = found.unwrap_or_else(|| panic!("{line:?}, {:?}", self.log.take()));
+        SocketAddr::from(([127, 0, 0, 1], address.port()))
+    }
+
+    /// A client that gives up after a while.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let socket = TcpStream::connect(self.address()).expect("it listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        socket
+    }
+
+    /// The whole reply to a request for this path.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let mut socket = self.connect();
+        write!(socket, "GET {path} HTTP/1.0\r\n\r\n").expect("it reads");
+        rest(&mut socket)
+    }
+}
+
+/// All that a socket has still to say.
+pub(crate) fn rest(socket: &mut TcpStream) -> String {
+    let mut reply = Vec::new();
+    socket.read_to_end(&mut reply).expect("a reply");
+    String::from_utf8_lossy(&reply).into()
+}
+
+impl Log {
+    /// What has come since it was last asked.
+    pub(crate) fn take(&self) -> String {
+        let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+        while let Ok(n @ 1..) = self.file.read_at(&mut piece, self.read.get()) {
+            bytes.extend_from_slice(&piece[..n]);
+            self.read.set(self.read.get() + n as u64);
+        }
+        String::from_utf8(bytes).expect("a log is UTF-8")
+    }
+}
+
+impl Drop for Component {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// So long it may take to compile a component.
+const START: Duration = Duration::from_secs(60);
+
+/// So long a client waits: less than a server waits for a head.
+const PATIENCE: Duration = Duration::from_secs(20);

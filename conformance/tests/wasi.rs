@@ -1,0 +1,197 @@
+//! The list on the adapter for WASI's sockets, in components that wasmtime runs; what one client may do
+//! to the others there; and the program itself as a component.
+
+#![cfg(unix)]
+
+mod component;
+mod tools;
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use component::{Component, rest};
+use sanserve_conformance::{Case, Peer, Site, case, peers, run};
+
+/// How a component is run with a directory as its `/`, and with these arguments.
+fn wasmtime(program: &Path, directory: &Path, component: &Path, arguments: &[&str]) -> Command {
+    let directory = format!("{}::/", directory.display());
+    let mut command = Command::new(program);
+    command.args(["run", "-S", "inherit-network,tcp", "--dir", &directory]);
+    command.arg(component).args(arguments);
+    command
+}
+
+/// Builds what serves the cases.
+fn build() -> PathBuf {
+    let target = "wasm32-wasip2";
+    tools::built(
+        "conformance/wasi",
+        &["build", "--target", target, "--message-format", "json"],
+    )
+}
+
+/// Starts that for the plain file service of a directory, in this way.
+fn serve(program: &Path, directory: &Path, how: &str) -> Component {
+    let plain = |case: &&Case| case.handler == "files" && case.options.is_empty();
+    let name = case::all()
+        .iter()
+        .find(plain)
+        .expect("a plain case")
+        .name
+        .clone();
+    let arguments = [&name[..], "disk", how];
+    let arguments = if how.is_empty() {
+        &arguments[..2]
+    } else {
+        &arguments
+    };
+    Component::start(wasmtime(program, directory, &build(), arguments))
+}
+
+/// Cases that want of a disk what WASI 0.2 cannot say: names that are not UTF-8, times before 1970.
+/// Their files come from the site in memory, as with the scripts, for there are no processes.
+const UNSAYABLE: [&str; 9] = [
+    "if_modified_since_HEAD/IMS neg.txt b",
+    "mime_HEAD//neg.txt",
+    "paths/decoded once: bad%ED%B3%BF.txt",
+    "paths_GET//",
+    "paths_GET//bad%ED%B3%BF.txt",
+    "paths_HEAD//",
+    "paths_HEAD///",
+    "paths_HEAD//file.txt/../",
+    "validators/tag before 1970",
+];
+
+#[test]
+fn conforms() {
+    let Some(program) = tools::find("wasmtime") else {
+        return;
+    };
+    let component = build();
+    let site = Site::standard().make_temporary().expect("a site");
+    let mut started = HashMap::new();
+    let connect = peers(move |case| {
+        let is_played = case.handler == "cgi" || UNSAYABLE.contains(&&case.name[..]);
+        let files = if is_played { "site" } else { "disk" };
+        let kind = (case.handler.clone(), case.options.clone(), files);
+        let component = started.entry(kind).or_insert_with(|| {
+            let arguments = [&case.name[..], files];
+            Component::start(wasmtime(&program, site.path(), &component, &arguments))
+        });
+        let log = Rc::clone(&component.log);
+        Ok((Peer::connect(component.address())?, move || log.take()))
+    });
+    run("wasi", connect);
+}
+
+#[test]
+fn what_wasi_cannot_say_does_no_harm() {
+    let Some(program) = tools::find("wasmtime") else {
+        return;
+    };
+    let site = Site::standard().make_temporary().expect("a site");
+    let component = serve(&program, site.path(), "");
+    let is_404 = |path: &str| component.get(path).starts_with("HTTP/1.0 404 ");
+    assert!(is_404("/bad%FF.txt"));
+    let listing = component.get("/");
+    assert!(
+        listing.contains(">file.txt<") && !listing.contains("bad"),
+        "{listing}"
+    );
+    let old = component.get("/neg.txt");
+    assert!(old.ends_with("\r\n\r\nneg"), "{old}");
+    assert!(
+        !old.contains("Last-Modified") && !old.contains("ETag"),
+        "{old}"
+    );
+}
+
+#[test]
+fn who_is_silent_delays_nobody() {
+    let Some(program) = tools::find("wasmtime") else {
+        return;
+    };
+    let site = Site::standard().make_temporary().expect("a site");
+    let component = serve(&program, site.path(), "");
+    let mut silent = component.connect();
+    let mut drips = component.connect();
+    let mut others: Vec<TcpStream> = (0..62).map(|_| component.connect()).collect();
+    let request = b"GET /file.txt HTTP/1.0\r\nX: a field that takes its time\r\n\r\n";
+    let (begun, last) = request.split_at(others.len() - 10);
+    let mut drops = begun.iter();
+    for other in &mut others {
+        if let Some(drop) = drops.next() {
+            drips.write_all(&[*drop]).expect("it reads");
+        }
+        other.write_all(request).expect("it reads");
+        assert!(rest(other).ends_with("\r\n\r\nhello\n"));
+    }
+    // Nor were these given up.
+    drips.write_all(last).expect("it reads");
+    silent.write_all(request).expect("it reads");
+    assert!(rest(&mut drips).ends_with("\r\n\r\nhello\n"));
+    assert!(rest(&mut silent).ends_with("\r\n\r\nhello\n"));
+}
+
+#[test]
+fn who_does_not_read_delays_nobody() {
+    const LEN: u64 = 64 << 20;
+    let Some(program) = tools::find("wasmtime") else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("small"), "small").expect("a file");
+    let large = File::create(folder.path().join("large"));
+    large.and_then(|file| file.set_len(LEN)).expect("a file");
+    let component = serve(&program, folder.path(), "impatient");
+    let mut stalled = component.connect();
+    stalled
+        .write_all(b"GET /large HTTP/1.0\r\n\r\n")
+        .expect("it reads");
+    // Its second is over in this time; what the host holds for it by then must not hold up the loop.
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(3) {
+        assert!(component.get("/small").ends_with("\r\n\r\nsmall"));
+    }
+    let reply = rest(&mut stalled);
+    let len = reply.len() as u64;
+    assert!(
+        len > 0 && len < LEN,
+        "{len} bytes came of what was given up"
+    );
+    assert!(component.get("/small").ends_with("\r\n\r\nsmall"));
+}
+
+#[test]
+fn who_does_not_fit_in_waits() {
+    let Some(program) = tools::find("wasmtime") else {
+        return;
+    };
+    let site = Site::standard().make_temporary().expect("a site");
+    let component = serve(&program, site.path(), "narrow");
+    let first = component.connect();
+    let second = component.connect();
+    let mut third = component.connect();
+    third
+        .write_all(b"GET /file.txt HTTP/1.0\r\n\r\n")
+        .expect("the system takes it");
+    let patience = third.read_timeout().expect("a limit");
+    third
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .expect("a limit");
+    let early = third.read(&mut [0]).expect_err("it has to wait");
+    assert!(
+        matches!(early.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        "{early}"
+    );
+    third.set_read_timeout(patience).expect("a limit");
+    drop(first);
+    assert!(rest(&mut third).ends_with("\r\n\r\nhello\n"));
+    drop(second);
+}

@@ -1,0 +1,163 @@
+//! The program as a component that wasmtime runs: as the README has it, and what it lets nobody see.
+
+#![cfg(unix)]
+
+mod component;
+mod tools;
+
+use std::fs::{create_dir, write};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
+
+use component::Component;
+use tempfile::TempDir;
+
+/// wasmtime, the program, and a directory for it.
+struct Stage {
+    wasmtime: PathBuf,
+    program: String,
+    site: TempDir,
+}
+
+impl Stage {
+    fn set() -> Option<Stage> {
+        let wasmtime = tools::find("wasmtime")?;
+        // It is compiled once more for each run, so it had better be small.
+        let small = [
+            "--config",
+            "profile.dev.opt-level=1",
+            "--config",
+            "profile.dev.debug=false",
+        ];
+        let target = ["--target", "wasm32-wasip2", "--message-format", "json"];
+        let arguments = [&["build", "--package", "sanserve"], &small[..], &target[..]].concat();
+        let program = tools::built(".", &arguments).display().to_string();
+        let site = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| site.path().join(name);
+        write(at("hello.txt"), "hello\n").expect("a file");
+        create_dir(at("sub")).expect("a folder");
+        write(at("sub/.hidden"), "hidden").expect("a file");
+        symlink("../hello.txt", at("sub/above")).expect("a link");
+        symlink("/etc/passwd", at("sub/outside")).expect("a link");
+        symlink("../../", at("sub/higher")).expect("a link");
+        let made = Command::new("mkfifo").arg(at("sub/fifo")).status();
+        assert!(made.expect("mkfifo runs").success());
+        Some(Stage {
+            wasmtime,
+            program,
+            site,
+        })
+    }
+
+    /// Runs a command line that begins with `wasmtime` and speaks of `DIR` and `sanserve.wasm`.
+    fn run(&self, line: &str) -> Component {
+        let mut command = Command::new(&self.wasmtime);
+        let site = self.site.path().display().to_string();
+        let words = line.split_whitespace().skip(1);
+        command.args(words.map(|word| match word {
+            "sanserve.wasm" => self.program.clone(),
+            word => word.replace("DIR", &site),
+        }));
+        Component::start(command)
+    }
+
+    /// What it says where it does not serve.
+    fn complaint(&self, line: &str) -> String {
+        let component = self.run(line);
+        assert_eq!(component.line, "");
+        component.log.take()
+    }
+}
+
+#[test]
+fn it_serves_as_the_readme_says() {
+    let Some(stage) = Stage::set() else { return };
+    let mut lines = include_str!("../../README.md").lines().map(str::trim);
+    let line = lines.find(|line| line.starts_with("wasmtime run "));
+    let line = line.expect("the README has a line").replace(" 8000", " 0");
+    let component = stage.run(&line);
+    let port = component.address().port();
+    let banner = format!("Serving HTTP on 0.0.0.0 port {port} (http://0.0.0.0:{port}/) ...\n");
+    assert_eq!(component.line, banner);
+    let hello = component.get("/hello.txt");
+    assert!(hello.starts_with("HTTP/1.0 200 OK\r\n"), "{hello}");
+    assert!(
+        hello.contains("\r\nETag: ") && hello.ends_with("\r\n\r\nhello\n"),
+        "{hello}"
+    );
+    let listing = component.get("/");
+    let items =
+        "<li><a href=\"hello.txt\">hello.txt</a></li>\n<li><a href=\"sub/\">sub/</a></li>\n";
+    assert!(listing.contains(items), "{listing}");
+    let log = component.log.take();
+    let lines: Vec<_> = log
+        .lines()
+        .filter_map(|line| line.split_once(" - - ["))
+        .collect();
+    assert!(lines.iter().all(|(peer, _)| *peer == "127.0.0.1"), "{log}");
+    let said: Vec<_> = lines
+        .iter()
+        .filter_map(|(_, line)| line.split_once("] "))
+        .collect();
+    let said: Vec<_> = said.iter().map(|(_, said)| *said).collect();
+    assert_eq!(
+        said,
+        [
+            "\"GET /hello.txt HTTP/1.0\" 200 -",
+            "\"GET / HTTP/1.0\" 200 -"
+        ]
+    );
+}
+
+#[test]
+fn it_stays_inside_of_its_directory() {
+    let Some(stage) = Stage::set() else { return };
+    let run =
+        "wasmtime run -S inherit-network,tcp --dir DIR::/ sanserve.wasm 0 -b 127.0.0.1 -d sub";
+    let component = stage.run(run);
+    for path in [
+        "/above",
+        "/outside",
+        "/higher/",
+        "/higher/hello.txt",
+        "/fifo",
+        "/.hidden",
+    ] {
+        let reply = component.get(path);
+        assert!(reply.starts_with("HTTP/1.0 404 "), "{path}: {reply}");
+    }
+    // Now as far as the host lets it.
+    let component = stage.run(&format!("{run} --follow-symlinks --hidden"));
+    assert!(component.get("/above").ends_with("\r\n\r\nhello\n"));
+    assert!(component.get("/.hidden").ends_with("\r\n\r\nhidden"));
+    for path in ["/outside", "/higher/", "/fifo"] {
+        let reply = component.get(path);
+        assert!(reply.starts_with("HTTP/1.0 404 "), "{path}: {reply}");
+    }
+}
+
+#[test]
+fn it_says_what_it_lacks() {
+    let Some(stage) = Stage::set() else { return };
+    let said = |line: &str| stage.complaint(line);
+    let lacks = said("wasmtime run --dir DIR::/ sanserve.wasm 0");
+    let sockets = "sanserve: error: nobody may listen at 0.0.0.0:0: \
+                   wasmtime run -S inherit-network,tcp allows it\n";
+    assert_eq!(lacks, sockets);
+    let lacks = said("wasmtime run -S inherit-network,tcp sanserve.wasm 0");
+    let directory = "sanserve: error: the host has handed over no directory ., \
+                     as wasmtime run --dir does\n";
+    assert_eq!(lacks, directory);
+    for option in ["--cgi", "--tls-cert=a", "--runtime=std", "--stdio"] {
+        let lacks = said(&format!("wasmtime run --dir DIR::/ sanserve.wasm {option}"));
+        let name = option.split('=').next().unwrap_or_default();
+        let unknown = format!("sanserve: error: unexpected argument '{name}' found ");
+        assert!(lacks.starts_with(&unknown), "{lacks}");
+    }
+    let lacks = said("wasmtime run --dir DIR::/ sanserve.wasm -b unix:a");
+    assert_eq!(
+        lacks,
+        "sanserve: error: WASI has no sockets in a file system\n"
+    );
+}
