@@ -78,7 +78,7 @@ coverage:
 nostd:
 	for target in $(BARE); do \
 		rustup target add $$target && cargo build --package sanserve-core --target $$target && \
-		cargo build --package sanserve --lib --no-default-features --features embedded-io-async \
+		cargo build --package sanserve --lib --no-default-features --features embedded-io-async,host \
 			--target $$target || exit 1; \
 	done
 

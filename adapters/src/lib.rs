@@ -1,7 +1,8 @@
 //! Carries the engine of [`sanserve_core`] where it is needed: over sockets and files with a
 //! thread per connection (`ThreadingHTTPServer`, `std`), a task (`tokio`) or many of them on each thread
 //! (`mio`, `wasi`), over standard input and output (`stdio`), over the links of a microcontroller
-//! (`embedded_io`, `embedded_io_async`), or over nothing but memory ([`memory`]).
+//! (`embedded_io`, `embedded_io_async`), behind hosts that speak HTTP themselves (`host`, `tower`), or over
+//! nothing but memory ([`memory`]).
 //!
 //! An adapter decides nothing about HTTP. It does what a connection wants, one thing at a time,
 //! and says what it got; how that looks in full is to be read in the loops, which are the models for
@@ -45,6 +46,8 @@ mod flash;
     all(feature = "tokio", not(target_os = "wasi"))
 ))]
 mod got;
+#[cfg(feature = "host")]
+pub mod host;
 #[cfg(all(unix, feature = "mio"))]
 mod listener;
 pub mod memory;

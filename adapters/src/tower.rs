@@ -1,10 +1,8 @@
 //! [`Service`]: the engine for a host that speaks HTTP itself, such as axum: requests come in and
 //! replies go out as the types of the crate `http`.
 //!
-//! The host has parsed the request, so this is the engine's other seam: the request is written down
-//! again, as the head that it was, for a connection of its own that lives in memory; what that
-//! replies is read back. It is told to speak HTTP/1.0, so that a reply is framed by its length or its
-//! end, and the host frames it as it likes. Status, fields and content are those of every adapter.
+//! The connection is the one of `tokio`, over a link in memory; at the other end of that is the seam
+//! of [`host`].
 
 mod body;
 
@@ -17,13 +15,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use sanserve_core::{Config, FileSystem, Handler, Protocol};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use sanserve_core::{Config, FileSystem, Handler};
+use tokio::io::{AsyncReadExt, DuplexStream, ReadHalf, duplex, split};
 use tokio::sync::watch;
 
 pub use self::body::Body;
 use crate::Open;
+use crate::host::{self, Piece};
 use crate::tokio::{Link, serve};
 
 /// Answers requests with a handler, its files from a [`Disk`](crate::Disk). To clone it is cheap.
@@ -72,10 +71,7 @@ impl<FS, M> Service<FS, M> {
         Service {
             shared: Arc::new(Shared {
                 files: Arc::new(files),
-                config: Config {
-                    protocol: Protocol::Http10,
-                    ..config
-                },
+                config: host::config(config),
                 handler,
                 log: Box::new(log),
             }),
@@ -135,82 +131,55 @@ where
             let (files, config, log) = (&self.files, self.config, &*self.log);
             let _ = serve(link, files, config, handler, log, stopped).await;
         });
-        let (mut reader, mut writer) = split(ours);
-        let chunked = !parts.headers.contains_key(http::header::CONTENT_LENGTH);
-        let head = head(&parts, chunked && !content.is_end_stream());
-        writer.write_all(&head).await?;
+        let (reader, writer) = split(ours);
         // Whoever does not want the content says so in the reply.
-        tokio::spawn(body::send(content, writer, chunked));
-        let (reply, rest) = read_head(&mut reader).await?;
-        // RFC 9110 §8.6: here a length is said of what is not sent.
-        let empty = parts.method == Method::HEAD || reply.status() == StatusCode::NOT_MODIFIED;
-        Ok(reply.map(|length| Body::new(reader, rest, length.filter(|_| !empty))))
+        tokio::spawn(body::send(
+            written(&parts, !content.is_end_stream()),
+            content,
+            writer,
+        ));
+        reply(reader, host::Reply::new(parts.method.as_str())).await
     }
 }
 
-/// The head of a request, as a client would have sent it.
-fn head(parts: &Parts, chunked: bool) -> Vec<u8> {
+/// The request, as a connection reads it.
+fn written(parts: &Parts, content: bool) -> host::Request {
     let target = parts
         .uri
         .path_and_query()
         .map_or("*", |target| target.as_str());
-    let mut head = format!("{} {target} HTTP/1.1\r\n", parts.method).into_bytes();
-    let mut field = |name: &[u8], value: &[u8]| {
-        head.extend([name, b": ", value, b"\r\n"].concat());
-    };
-    if !parts.headers.contains_key(http::header::HOST) {
-        let host = parts
-            .uri
-            .authority()
-            .map_or("localhost", |host| host.as_str());
-        field(b"Host", host.as_bytes());
-    }
-    for (name, value) in &parts.headers {
-        if !OURS.contains(&name.as_str()) {
-            field(name.as_str().as_bytes(), value.as_bytes());
-        }
-    }
-    if chunked {
-        field(b"Transfer-Encoding", b"chunked");
-    }
-    head.extend(b"\r\n");
-    head
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    let fields = parts.headers.iter();
+    let fields = fields.map(|(name, value)| (name.as_str(), value.as_bytes()));
+    host::Request::new(parts.method.as_str(), target, authority, fields, content)
 }
 
-/// Reads the head of the reply; with it comes the length that it gives, and what was read behind it.
-async fn read_head(
-    reader: &mut (impl AsyncReadExt + Unpin),
-) -> io::Result<(Response<Option<u64>>, Vec<u8>)> {
+/// Reads the head of the reply; what follows is its body.
+async fn reply(
+    mut reader: ReadHalf<DuplexStream>,
+    mut reply: host::Reply,
+) -> io::Result<Response<Body>> {
     let mut bytes = Vec::new();
     loop {
-        if reader.read_buf(&mut bytes).await? == 0 {
+        if bytes.is_empty() && reader.read_buf(&mut bytes).await? == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        let mut slots = [httparse::EMPTY_HEADER; 128];
-        let mut reply = httparse::Response::new(&mut slots);
-        let parsed = reply.parse(&bytes).map_err(io::Error::other)?;
-        let httparse::Status::Complete(end) = parsed else {
-            continue;
+        let (n, head) = match reply.take(&bytes).map_err(body::unexpected_end)? {
+            Piece::Skip(n) => (n, None),
+            Piece::Head(n, head) => (n, Some(head)),
+            Piece::Content(_) => unreachable!("the head comes first"),
         };
-        let code = StatusCode::from_u16(reply.code.unwrap_or_default());
-        let code = code.map_err(io::Error::other)?;
-        if code.is_informational() {
-            bytes.drain(..end);
-            continue;
-        }
-        let mut response = Response::new(None);
-        *response.status_mut() = code;
-        for field in reply.headers {
-            let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(io::Error::other)?;
-            let value = HeaderValue::from_bytes(field.value).map_err(io::Error::other)?;
-            if name == http::header::CONTENT_LENGTH {
-                *response.body_mut() = value.to_str().ok().and_then(|text| text.parse().ok());
-            }
-            if !OURS.contains(&name.as_str()) {
+        bytes.drain(..n);
+        if let Some(head) = head {
+            let mut response = Response::new(Body::new(reader, bytes, reply));
+            *response.status_mut() = StatusCode::from_u16(head.status).map_err(io::Error::other)?;
+            for (name, value) in head.fields {
+                let name = HeaderName::from_bytes(name.as_bytes()).map_err(io::Error::other)?;
+                let value = HeaderValue::from_bytes(&value).map_err(io::Error::other)?;
                 response.headers_mut().append(name, value);
             }
+            return Ok(response);
         }
-        return Ok((response, bytes.split_off(end)));
     }
 }
 
@@ -227,16 +196,6 @@ impl<FS, M> fmt::Debug for Service<FS, M> {
         out.debug_struct("Service").finish_non_exhaustive()
     }
 }
-
-/// Fields that speak of one connection, which is the host's.
-const OURS: [&str; 6] = [
-    "connection",
-    "keep-alive",
-    "transfer-encoding",
-    "upgrade",
-    "te",
-    "expect",
-];
 
 /// In memory at a time, of a request and of its reply.
 const PIECE: usize = 64 * 1024;

@@ -9,22 +9,22 @@ use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
 
+use crate::host::{Broken, Reply, Request};
+
 /// The content of a reply, as it comes.
 #[derive(Default)]
 pub struct Body {
-    reader: Option<ReadHalf<DuplexStream>>,
+    /// Where it comes from, until it has ended.
+    open: Option<(ReadHalf<DuplexStream>, Reply)>,
     /// What was read already.
     rest: Bytes,
-    /// How much is left, if that is known: less is an error.
-    left: Option<u64>,
 }
 
 impl Body {
-    pub(super) fn new(reader: ReadHalf<DuplexStream>, rest: Vec<u8>, left: Option<u64>) -> Body {
+    pub(super) fn new(reader: ReadHalf<DuplexStream>, rest: Vec<u8>, reply: Reply) -> Body {
         Body {
-            reader: Some(reader),
+            open: Some((reader, reply)),
             rest: rest.into(),
-            left,
         }
     }
 }
@@ -38,10 +38,10 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let mut piece = std::mem::take(&mut self.rest);
+        let Some((reader, reply)) = &mut self.open else {
+            return Poll::Ready(None);
+        };
         if piece.is_empty() {
-            let Some(reader) = &mut self.reader else {
-                return Poll::Ready(None);
-            };
             let mut room = vec![0; 16 * 1024];
             let mut buffer = ReadBuf::new(&mut room);
             ready!(Pin::new(reader).poll_read(cx, &mut buffer))?;
@@ -50,58 +50,64 @@ impl http_body::Body for Body {
             piece = room.into();
         }
         if piece.is_empty() {
-            self.reader = None;
-            let short = self.left.is_some_and(|left| left > 0);
-            return Poll::Ready(short.then(|| Err(ErrorKind::UnexpectedEof.into())));
+            let end = reply.end().map_err(unexpected_end);
+            self.open = None;
+            return Poll::Ready(end.err().map(Err));
         }
-        if let Some(left) = &mut self.left {
-            *left = left.saturating_sub(piece.len() as u64);
-        }
+        reply.take(&piece).map_err(unexpected_end)?;
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.left
-            .map_or_else(SizeHint::default, SizeHint::with_exact)
+        let left = self.open.as_ref().and_then(|(_, reply)| reply.left());
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 impl fmt::Debug for Body {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reply = self.open.as_ref().map(|(_, reply)| reply);
         out.debug_struct("Body")
-            .field("left", &self.left)
+            .field("reply", &reply)
             .finish_non_exhaustive()
     }
 }
 
-/// Passes the content of a request on, in chunks if nobody knows its length.
+/// Passes the request on, and its content as it comes.
 pub(super) async fn send<B: http_body::Body>(
+    mut request: Request,
     content: B,
     mut writer: WriteHalf<DuplexStream>,
-    chunked: bool,
 ) -> io::Result<()> {
     let mut content = std::pin::pin!(content);
-    let chunked = chunked && !content.is_end_stream();
-    while let Some(frame) = std::future::poll_fn(|cx| content.as_mut().poll_frame(cx)).await {
-        // What breaks off is left unended, and so is not taken for whole.
-        let frame = frame.map_err(|_| io::Error::from(ErrorKind::UnexpectedEof))?;
-        let Ok(mut data) = frame.into_data() else {
-            continue;
-        };
-        let n = data.remaining();
-        if n == 0 {
-            continue;
+    let mut piece = [0; 4096];
+    loop {
+        while !request.is_empty() {
+            let n = request.read(&mut piece);
+            writer.write_all(&piece[..n]).await?;
         }
-        if chunked {
-            writer.write_all(format!("{n:x}\r\n").as_bytes()).await?;
-        }
-        writer.write_all_buf(&mut data).await?;
-        if chunked {
-            writer.write_all(b"\r\n").await?;
+        match std::future::poll_fn(|cx| content.as_mut().poll_frame(cx)).await {
+            Some(Ok(frame)) => {
+                let Ok(mut data) = frame.into_data() else {
+                    continue;
+                };
+                while data.has_remaining() {
+                    let bytes = data.chunk();
+                    let n = bytes.len();
+                    request.content(bytes);
+                    data.advance(n);
+                }
+            }
+            None => break,
+            // What breaks off is left unended, and so is not taken for whole.
+            Some(Err(_)) => return Err(ErrorKind::UnexpectedEof.into()),
         }
     }
-    if chunked {
-        writer.write_all(b"0\r\n\r\n").await?;
-    }
-    Ok(())
+    request.end();
+    let n = request.read(&mut piece);
+    writer.write_all(&piece[..n]).await
+}
+
+pub(super) fn unexpected_end(broken: Broken) -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, broken)
 }

@@ -1,0 +1,121 @@
+//! The seam for hosts that speak HTTP themselves: what a connection reads and writes there.
+
+use sanserve::host::{Broken, Head, Piece, Reply, Request};
+
+/// All that a connection reads, in small pieces.
+fn read(request: &mut Request) -> String {
+    let (mut bytes, mut piece) = (Vec::new(), [0; 7]);
+    loop {
+        match request.read(&mut piece) {
+            0 => return String::from_utf8(bytes).unwrap(),
+            n => bytes.extend(&piece[..n]),
+        }
+    }
+}
+
+#[test]
+fn a_request_is_written_down_without_what_is_the_hosts() {
+    let fields: [(&str, &[u8]); 5] = [
+        ("accept", b"*/*"),
+        ("Connection", b"upgrade"),
+        ("Upgrade", b"websocket"),
+        ("TE", b"trailers"),
+        ("X", b"\xff"),
+    ];
+    let mut request = Request::new("GET", "/a?b", Some("h:80"), fields, false);
+    let mut bytes = [0; 100];
+    let n = request.read(&mut bytes);
+    let expected = b"GET /a?b HTTP/1.1\r\naccept: */*\r\nX: \xff\r\nHost: h:80\r\n\r\n";
+    assert_eq!(&bytes[..n], expected);
+    assert!(request.is_empty());
+}
+
+#[test]
+fn the_field_host_outvotes_the_authority_and_there_is_always_one() {
+    let mut request = Request::new("GET", "/", Some("a"), [("host", &b"b"[..])], false);
+    assert_eq!(read(&mut request), "GET / HTTP/1.1\r\nhost: b\r\n\r\n");
+    let mut request = Request::new("OPTIONS", "*", None, [], false);
+    let expected = "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_eq!(read(&mut request), expected);
+}
+
+#[test]
+fn content_goes_by_its_length_or_in_chunks() {
+    let mut request = Request::new("POST", "/", None, [("content-length", &b"5"[..])], true);
+    read(&mut request);
+    request.content(b"hello");
+    request.end();
+    assert_eq!(read(&mut request), "hello");
+
+    let mut request = Request::new("POST", "/", None, [], true);
+    assert!(read(&mut request).ends_with("\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    request.content(b"");
+    request.content(b"hello, world\n");
+    assert!(!request.is_empty());
+    assert_eq!(read(&mut request), "d\r\nhello, world\n\r\n");
+    request.end();
+    request.end();
+    assert_eq!(read(&mut request), "0\r\n\r\n");
+}
+
+/// Status and content, however the reply is cut.
+fn take(reply: &mut Reply, bytes: &[u8], piece: usize) -> (Option<Head>, Vec<u8>) {
+    let (mut rest, mut found, mut content) = (bytes, None, Vec::new());
+    while !rest.is_empty() {
+        let n = match reply.take(&rest[..piece.min(rest.len())]).unwrap() {
+            Piece::Skip(n) => n,
+            Piece::Head(n, head) => {
+                assert!(found.replace(head).is_none());
+                n
+            }
+            Piece::Content(bytes) => {
+                content.extend(bytes);
+                bytes.len()
+            }
+        };
+        rest = &rest[n..];
+    }
+    (found, content)
+}
+
+#[test]
+fn a_reply_is_taken_apart_in_pieces_of_any_length() {
+    let bytes = b"HTTP/1.0 103 Early Hints\r\nLink: </a>\r\n\r\n\
+        HTTP/1.0 200 \xe4\r\nX: \xff\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
+    for piece in 1..=bytes.len() {
+        let mut reply = Reply::new("GET");
+        let (head, content) = take(&mut reply, bytes, piece);
+        let head = head.unwrap();
+        assert_eq!(head.status, 200);
+        let fields = [("X", &b"\xff"[..]), ("Content-Length", b"5")];
+        assert!(
+            fields.into_iter().eq(head
+                .fields
+                .iter()
+                .map(|(name, value)| (&name[..], &value[..])))
+        );
+        assert_eq!(content, b"hello");
+        assert_eq!(reply.end(), Ok(()));
+    }
+}
+
+#[test]
+fn what_is_short_is_broken() {
+    let mut reply = Reply::new("GET");
+    take(&mut reply, b"HTTP/1.0 200 OK\r\n", 100);
+    assert_eq!(reply.end(), Err(Broken));
+    take(&mut reply, b"Content-Length: 5\r\n\r\nhell", 100);
+    assert_eq!((reply.left(), reply.end()), (Some(1), Err(Broken)));
+    assert_eq!(Reply::new("GET").take(b"nonsense\r\n\r\n"), Err(Broken));
+}
+
+#[test]
+fn a_length_is_said_of_what_is_not_sent() {
+    for (method, status) in [("HEAD", "200"), ("GET", "304")] {
+        let mut reply = Reply::new(method);
+        let head = format!("HTTP/1.0 {status} X\r\nContent-Length: 5\r\n\r\n");
+        let (head, _) = take(&mut reply, head.as_bytes(), 100);
+        assert_eq!(head.unwrap().fields.len(), 1);
+        assert_eq!((reply.left(), reply.end()), (None, Ok(())));
+    }
+}
