@@ -53,6 +53,7 @@ mod disk;
 pub mod divergence;
 mod files;
 mod handlers;
+pub mod host;
 pub mod judge;
 mod line;
 mod log;
@@ -76,6 +77,7 @@ mod tls;
 pub use case::Case;
 pub use difference::Difference;
 pub use divergence::Divergence;
+pub use host::hosts;
 pub use log::Log;
 pub use pace::{PACES, Pace, Pieces};
 pub use pattern::Pattern;
@@ -103,11 +105,5 @@ pub use tls::Certificate;
 /// # Panics
 /// Once, at the end, after a report of all that went wrong.
 pub fn run(name: &str, converse: impl FnMut(&Case, Pace) -> Transcript) {
-    let mut suite = Suite::standard();
-    if let Ok(part) = std::env::var("CASE") {
-        suite = suite.only(&part);
-    }
-    let report = suite.check(name, converse);
-    assert!(report.is_good(), "\n{report}");
-    println!("{report}");
+    Suite::chosen().check(name, converse).conclude();
 }

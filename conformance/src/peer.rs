@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::{Case, Pace};
+use crate::Pace;
 
 /// The client's side of a connection: what it reads from, and what it writes to.
 pub struct Peer {
@@ -36,8 +36,9 @@ impl Peer {
         Ok(Self::new(socket.try_clone()?, HalfClose(socket)))
     }
 
-    /// Sends what the case says, cut as `pace` says, and answers all that comes back.
-    pub(crate) fn talk(self, case: &Case, pace: Pace) -> io::Result<Vec<u8>> {
+    /// Sends these bytes, cut as `pace` says, and answers all that comes back. `half_close` tells the
+    /// server that nothing follows.
+    pub(crate) fn talk(self, bytes: &[u8], half_close: bool, pace: Pace) -> io::Result<Vec<u8>> {
         let Self { mut read, write } = self;
         let ended = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -47,35 +48,27 @@ impl Peer {
                 ended.store(true, Ordering::Relaxed);
                 read.map(|_| bytes)
             });
-            let mut write = Some(write);
-            let sent = send(&mut write, case, pace, &ended);
+            let mut write = write;
+            let sent = send(&mut write, bytes, pace, &ended);
+            // What is kept until the end does not half-close.
+            let _kept = (!half_close).then_some(write);
             let bytes = reader.join().expect("a peer's reader does not panic");
             sent.and(bytes)
         })
     }
 }
 
-/// Sends all of a request unless the server has ended before. `to` is dropped if nothing is to
-/// come after it.
-fn send(
-    to: &mut Option<Box<dyn Write + Send>>,
-    case: &Case,
-    pace: Pace,
-    ended: &AtomicBool,
-) -> io::Result<()> {
-    let (mut rest, mut pieces) = (&case.request[..], pace.pieces());
-    let Some(write) = to else { return Ok(()) };
+/// Sends all of it unless the server has ended before.
+fn send(to: &mut dyn Write, bytes: &[u8], pace: Pace, ended: &AtomicBool) -> io::Result<()> {
+    let (mut rest, mut pieces) = (bytes, pace.pieces());
     while !rest.is_empty() && !ended.load(Ordering::Relaxed) {
         let piece = &rest[..pieces.next_len(rest.len())];
-        match write.write_all(piece).and_then(|()| write.flush()) {
+        match to.write_all(piece).and_then(|()| to.flush()) {
             Ok(()) => rest = &rest[piece.len()..],
             // It is the reader who decides whether the server was right to go.
             Err(error) if is_gone(&error) => break,
             Err(error) => return Err(error),
         }
-    }
-    if case.half_close {
-        *to = None;
     }
     Ok(())
 }

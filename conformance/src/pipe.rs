@@ -26,7 +26,7 @@ pub fn pipes(serve: impl Fn(&Case, End, &Log) + Sync) -> impl FnMut(&Case, Pace)
         let log = Log::default();
         let bytes = thread::scope(|scope| {
             let server = scope.spawn(|| serve(case, end, &log));
-            let bytes = peer.talk(case, pace);
+            let bytes = peer.talk(&case.request, case.half_close, pace);
             server.join().unwrap_or_else(|panic| resume_unwind(panic));
             bytes
         });

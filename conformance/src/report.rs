@@ -2,6 +2,7 @@
 
 use crate::judge::Fault;
 use crate::pace::{PACES, Pace};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The outcome of a run.
@@ -13,6 +14,9 @@ pub struct Report {
     pub cases: usize,
     /// How many of them have a divergence.
     pub divergences: usize,
+    /// Why other cases do not apply to the subject: a reason, and their names; see
+    /// [`host`](crate::host).
+    pub apart: BTreeMap<&'static str, Vec<String>>,
     /// The part of a name that chose the cases, if not all were run.
     pub only: Option<String>,
     /// What is wrong with the suite itself, whatever the subject answers.
@@ -37,6 +41,15 @@ impl Report {
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.errors.is_empty() && self.failures.is_empty()
+    }
+
+    /// Prints it.
+    ///
+    /// # Panics
+    /// With the whole report, if anything is wrong.
+    pub(crate) fn conclude(&self) {
+        assert!(self.is_good(), "\n{self}");
+        println!("{self}");
     }
 
     /// Adds a failure; one that is like another of the same case only adds its pace.
@@ -68,9 +81,14 @@ impl fmt::Display for Report {
             writeln!(out)?;
         }
         let (cases, paces) = (self.cases, PACES.len());
+        let apart: usize = self.apart.values().map(Vec::len).sum();
+        let cases = match apart {
+            0 => format!("{cases} cases"),
+            _ => format!("{cases} of {} cases apply", cases + apart),
+        };
         write!(
             out,
-            "{}: {cases} cases, {paces} paces, {} divergences",
+            "{}: {cases}, {paces} paces, {} divergences",
             self.subject, self.divergences
         )?;
         if let Some(only) = &self.only {
@@ -87,6 +105,14 @@ impl fmt::Display for Report {
                 ": {failed} conversations failed, {} errors in the suite",
                 self.errors.len()
             )?;
+        }
+        if apart > 0 {
+            let reasons = self
+                .apart
+                .iter()
+                .map(|(reason, cases)| format!("{} {reason}", cases.len()));
+            let reasons: Vec<_> = reasons.collect();
+            write!(out, "; left to the host: {}", reasons.join(", "))?;
         }
         Ok(())
     }

@@ -35,7 +35,9 @@ pub fn peers<L: FnOnce() -> String>(
 ) -> impl FnMut(&Case, Pace) -> Transcript {
     move |case, pace| {
         let (peer, log) = connect(case).expect("a server can be reached");
-        let bytes = peer.talk(case, pace).expect("no link breaks here");
+        let bytes = peer
+            .talk(&case.request, case.half_close, pace)
+            .expect("no link breaks here");
         Transcript::new(bytes, &log())
     }
 }

@@ -43,6 +43,15 @@ impl Suite {
         Self::new(case::all(), divergence::all())
     }
 
+    /// The same, or what `CASE` in the environment leaves of it.
+    pub(crate) fn chosen() -> Self {
+        let suite = Self::standard();
+        match std::env::var("CASE") {
+            Ok(part) => suite.only(&part),
+            Err(_) => suite,
+        }
+    }
+
     /// Leaves only the cases whose name holds `part`.
     ///
     /// If none does, every run fails saying so.

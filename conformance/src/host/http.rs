@@ -1,0 +1,86 @@
+//! How a request gets to a host over a connection, and its reply back.
+
+use std::io;
+
+use super::{Reply, Request};
+use crate::{Pace, Peer};
+
+impl Request {
+    /// Sends it over a connection of its own, cut as the pace says, and reads the reply to its end.
+    /// Its log is left empty.
+    ///
+    /// # Errors
+    /// Those of the connection; [`InvalidData`](io::ErrorKind::InvalidData) if what comes back is no
+    /// whole reply.
+    pub fn exchange(&self, peer: Peer, pace: Pace) -> io::Result<Reply> {
+        let bytes = peer.talk(&self.written(), false, pace)?;
+        let broken = || {
+            let what = format!("no whole reply: {}", bytes.escape_ascii());
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        };
+        Reply::read(&bytes, &self.method).ok_or_else(broken)
+    }
+
+    /// As a client writes it, with the connection to be closed.
+    fn written(&self) -> Vec<u8> {
+        let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
+        let mut field = |name: &str, value: &[u8]| {
+            bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+        };
+        for (name, value) in &self.fields {
+            field(name, value);
+        }
+        field("Connection", b"close");
+        let is_length = |(name, _): &(String, _)| name.eq_ignore_ascii_case("content-length");
+        match &self.content {
+            Some(content) if !self.fields.iter().any(is_length) => {
+                field("Transfer-Encoding", b"chunked");
+                bytes.extend(b"\r\n");
+                // In two, so that some content is in the middle.
+                let (one, two) = content.split_at(content.len() / 2);
+                for chunk in [one, two].into_iter().filter(|chunk| !chunk.is_empty()) {
+                    bytes.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
+                    bytes.extend([chunk, b"\r\n"].concat());
+                }
+                bytes.extend(b"0\r\n\r\n");
+            }
+            content => bytes.extend([b"\r\n", content.as_deref().unwrap_or_default()].concat()),
+        }
+        bytes
+    }
+}
+
+impl Reply {
+    /// Reads the bytes of a connection that was closed; `None` if that is no whole reply.
+    fn read(bytes: &[u8], method: &str) -> Option<Self> {
+        let mut rest = bytes;
+        loop {
+            let mut slots = [httparse::EMPTY_HEADER; 256];
+            let mut head = httparse::Response::new(&mut slots);
+            let httparse::Status::Complete(end) = head.parse(rest).ok()? else {
+                return None;
+            };
+            rest = &rest[end..];
+            let status = head.code?;
+            if status < 200 {
+                continue;
+            }
+            let fields = head.headers.iter();
+            let fields: Vec<(String, Vec<u8>)> = fields
+                .map(|field| (field.name.into(), field.value.into()))
+                .collect();
+            let content = match super::request::content(&fields, rest).ok()? {
+                _ if !super::reply::has_content(status, method) => Vec::new(),
+                (Some(content), end) if end == rest.len() => content,
+                (None, _) => rest.to_vec(),
+                _ => return None,
+            };
+            return Some(Self {
+                status,
+                fields,
+                content,
+                log: String::new(),
+            });
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What of the list applies behind a host that speaks HTTP itself, and in what form.
+
+use std::io;
+
+use sanserve_conformance::host::{Hosted, Reply, Request};
+use sanserve_conformance::{Pace, Peer, Suite, case, text};
+
+/// The numbers change with the list. They stand here so that no case leaves it in silence.
+#[test]
+fn what_does_not_apply_is_known() {
+    let hosted = Hosted::new(&Suite::standard(), |_| None);
+    let apart = hosted.apart.iter();
+    let apart: Vec<_> = apart
+        .map(|(reason, names)| (*reason, names.len()))
+        .collect();
+    let expected = [
+        ("HTTP/0.9", 12),
+        ("a field's syntax", 157),
+        ("a line's end", 32),
+        ("an expectation", 6),
+        ("an interim reply", 2),
+        ("cut short", 52),
+        ("no reply", 2),
+        ("the content's framing", 239),
+        ("the host", 88),
+        ("the limits of a head", 13),
+        ("the request line's syntax", 116),
+        ("the syntax", 93),
+        ("the target's syntax", 80),
+    ];
+    assert_eq!(apart, expected);
+    assert_eq!(hosted.suite.cases().len(), 966);
+}
+
+/// The form of a case with this request and this reply, and its requests; or why it does not apply.
+fn form(sent: &str, told: &str) -> Result<(String, Vec<Request>), &'static str> {
+    let cases = case::read(
+        "test",
+        &format!("case one\n> {sent}\n< {told}\nlog \"GET http://x/a HTTP/1.0\" 200 -\n"),
+    );
+    let hosted = Hosted::new(&Suite::new(cases, Vec::new()), |_| None);
+    match hosted.suite.cases() {
+        [case] => {
+            let reply = case.reply.tokens().iter();
+            let reply: Vec<u8> = reply.map(|token| token.unwrap_or(b'*')).collect();
+            let form = format!("{} {}", text::show(&reply), case.log[0]);
+            Ok((form, hosted.requests["one"].clone()))
+        }
+        _ => Err(hosted.apart.keys().next().expect("a reason")),
+    }
+}
+
+#[test]
+fn both_sides_are_put_in_the_form_for_hosts() {
+    let sent = r"GET http://x/a HTTP/1.0\r\nHost: x\r\nConnection: close\r\nX: y\r\n\r\n";
+    let told =
+        r"HTTP/1.0 200 OK\r\nServer: *\r\nConnection: close\r\nContent-Length: 2\r\nA: b\r\n\r\nhi";
+    let (seen, requests) = form(sent, told).expect("it applies");
+    assert_eq!(
+        seen,
+        r#"200\r\na: b\r\nserver: \*\r\n\r\nhi "GET /a HTTP/1.1" 200 -"#
+    );
+    assert_eq!(
+        (&requests[0].method[..], &requests[0].target[..]),
+        ("GET", "/a")
+    );
+    let fields = [("Host".into(), b"x".to_vec()), ("X".into(), b"y".to_vec())];
+    assert_eq!(requests[0].fields, fields);
+    assert_eq!(requests[0].content, None);
+}
+
+#[test]
+fn requests_on_a_connection_become_one_each_as_far_as_they_are_answered() {
+    let sent = r"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2;a\r\nhi\r\n0\r\n\r\nHEAD / HTTP/1.1\r\nHost: x\r\n\r\nNONSENSE";
+    let told = r"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+    let (seen, requests) = form(sent, told).expect("it applies");
+    assert!(
+        seen.starts_with(r"200\r\n\r\nabc200\r\ncontent-length: 5\r\n\r\n "),
+        "{seen}"
+    );
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[0].content.as_deref(), Some(&b"hi"[..]));
+}
+
+#[test]
+fn what_is_the_hosts_does_not_apply() {
+    let told = r"HTTP/1.1 200 OK\r\n\r\n";
+    let host = |line: &str| form(&format!(r"{line}\r\nHost: x\r\n\r\n"), told).map(|_| ());
+    assert_eq!(host("GET /a%20b?c= HTTP/1.1"), Ok(()));
+    assert_eq!(host("BREW / HTTP/1.1"), Ok(()));
+    assert_eq!(host("GET /%zz HTTP/1.1"), Err("the target's syntax"));
+    assert_eq!(host("GET a HTTP/1.1"), Err("the target's syntax"));
+    assert_eq!(host("CONNECT x:1 HTTP/1.1"), Err("the target's syntax"));
+    assert_eq!(host("GET  / HTTP/1.1"), Err("the request line's syntax"));
+    assert_eq!(host("GET / HTTP/2.0"), Err("the request line's syntax"));
+    assert_eq!(host("GET /"), Err("HTTP/0.9"));
+    assert_eq!(host(r"GET / HTTP/1.1\r\nA : b"), Err("a field's syntax"));
+    assert_eq!(host(r"GET / HTTP/1.1\nA: b"), Err("a line's end"));
+    assert_eq!(host(r"GET / HTTP/1.1\r\nHost: y"), Err("the host"));
+    assert_eq!(
+        host(r"GET / HTTP/1.1\r\nContent-Length: 1"),
+        Err("cut short")
+    );
+    assert_eq!(
+        host(r"GET / HTTP/1.1\r\nContent-Length: -1"),
+        Err("the content's framing")
+    );
+    let sent = r"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let short = r"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi";
+    assert_eq!(form(sent, short), Err("a reply that breaks off"));
+    assert_eq!(form(sent, r"HTTP/1.1 400 Bad\r\n\r\n"), Err("the syntax"));
+}
+
+/// What is read when these bytes come back, and what was sent for that.
+fn exchange(request: &Request, bytes: &'static [u8]) -> io::Result<(Reply, String)> {
+    let (mut read, write) = io::pipe()?;
+    let reply = request.exchange(Peer::new(bytes, write), Pace::Seeded(1))?;
+    Ok((reply, io::read_to_string(&mut read)?))
+}
+
+#[test]
+fn a_request_is_sent_and_its_reply_read() {
+    let sent =
+        r"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+    let (_, requests) = form(sent, r"HTTP/1.1 200 OK\r\n\r\n").expect("it applies");
+    let chunked = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let (reply, said) = exchange(&requests[0], chunked).expect("a whole reply");
+    assert_eq!((reply.status, &reply.content[..]), (200, &b"abc"[..]));
+    let head =
+        "POST /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(said, format!("{head}1\r\nh\r\n1\r\ni\r\n0\r\n\r\n"));
+    for short in [
+        &b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"[..],
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+        b"",
+    ] {
+        let error = exchange(&requests[0], short).expect_err("it is short");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+}

@@ -1,0 +1,109 @@
+//! What applies of the list on the tower adapter, with a real disk.
+
+#![cfg(unix)]
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http_body::Frame;
+use http_body_util::BodyExt;
+use sanserve::Disk;
+use sanserve::tower::Service;
+use sanserve_conformance::host::{Reply, Request};
+use sanserve_conformance::{Log, Pace, Site, hosts};
+use tokio::runtime::Runtime;
+use tower_service::Service as _;
+
+/// Content, in pieces.
+struct Pieces(VecDeque<Vec<u8>>);
+
+impl http_body::Body for Pieces {
+    type Data = VecDeque<u8>;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Infallible>>> {
+        Poll::Ready(
+            self.0
+                .pop_front()
+                .map(|piece| Ok(Frame::data(piece.into()))),
+        )
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn translate(request: &Request, pace: Pace) -> http::Request<Pieces> {
+    let mut made = http::Request::builder()
+        .method(&request.method[..])
+        .uri(&request.target);
+    for (name, value) in &request.fields {
+        made = made.header(name, &value[..]);
+    }
+    let (mut rest, mut lengths) = (
+        &request.content.clone().unwrap_or_default()[..],
+        pace.pieces(),
+    );
+    let mut pieces = VecDeque::new();
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(lengths.next_len(rest.len()));
+        pieces.push_back(piece.to_vec());
+        rest = after;
+    }
+    made.body(Pieces(pieces))
+        .expect("a request that hosts hand on")
+}
+
+#[test]
+fn conforms() {
+    let site = Site::standard().make_temporary().expect("a site");
+    let runtime = Runtime::new().expect("a runtime");
+    let mut services = HashMap::new();
+    hosts(
+        "tower",
+        |_| None,
+        |case, request, pace| {
+            let kind = (case.handler.clone(), case.options.clone());
+            let (service, log) = services.entry(kind).or_insert_with(|| {
+                let (disk, log, case) = (
+                    Disk::open(&site).expect("a site"),
+                    Log::default(),
+                    case.clone(),
+                );
+                let lines = log.clone();
+                let make = {
+                    let case = case.clone();
+                    move || case.handler()
+                };
+                (
+                    Service::with_log(disk, case.config(), make, move |text| lines.push(text)),
+                    log,
+                )
+            });
+            let request = translate(request, pace);
+            let (head, content) = runtime.block_on(async {
+                let reply = service.call(request).await.expect("it cannot fail");
+                let (head, content) = reply.into_parts();
+                (
+                    head,
+                    content.collect().await.expect("a whole reply").to_bytes(),
+                )
+            });
+            let fields = head.headers.iter();
+            Reply {
+                status: head.status.as_u16(),
+                fields: fields
+                    .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+                    .collect(),
+                content: content.to_vec(),
+                log: log.take(),
+            }
+        },
+    );
+}
