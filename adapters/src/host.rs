@@ -151,7 +151,7 @@ pub struct Reply {
     head: Option<Vec<u8>>,
     /// How much content is still to come, if that is known.
     left: Option<u64>,
-    /// It has no content, whatever its length is said to be.
+    /// It answers HEAD.
     is_head: bool,
 }
 
@@ -173,6 +173,9 @@ pub struct Head {
     pub status: u16,
     /// Its fields, in their order, but for those that speak of a connection.
     pub fields: Vec<(String, Vec<u8>)>,
+    /// Whether content may follow: not after HEAD, nor with 204 or 304, whatever its length is said to
+    /// be (RFC 9110 §8.6).
+    pub content: bool,
 }
 
 impl Reply {
@@ -202,7 +205,7 @@ impl Reply {
         };
         let before = bytes.len();
         bytes.extend(from);
-        let Some((end, head)) = parse(bytes)? else {
+        let Some((end, mut head)) = parse(bytes)? else {
             return Ok(Piece::Skip(from.len()));
         };
         if head.status < 200 {
@@ -210,8 +213,8 @@ impl Reply {
             return Ok(Piece::Skip(end - before));
         }
         self.head = None;
-        // RFC 9110 §8.6: here a length is said of what is not sent.
-        if !self.is_head && head.status != 304 {
+        head.content &= !self.is_head;
+        if head.content {
             self.left = length(&head);
         }
         Ok(Piece::Head(end - before, head))
@@ -250,8 +253,10 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Head)>, Broken> {
     };
     let fields = reply.headers.iter();
     let fields = fields.filter(|field| !is_of_connection(field.name));
+    let status = reply.code.ok_or(Broken)?;
     let head = Head {
-        status: reply.code.ok_or(Broken)?,
+        status,
+        content: !matches!(status, 204 | 304),
         fields: fields
             .map(|field| (field.name.into(), field.value.into()))
             .collect(),
