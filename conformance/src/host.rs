@@ -133,6 +133,12 @@ fn part(
     case: &Case,
     divergence: Option<&Divergence>,
 ) -> Result<(Vec<Request>, Case, Option<Divergence>), &'static str> {
+    if ["line", "fields"]
+        .iter()
+        .any(|key| case.option(key).is_some())
+    {
+        return Err("the limits of a head");
+    }
     let ours = divergence.map_or(&case.reply, |ours| &ours.reply);
     let (requests, ours) = form(&case.request, ours)?;
     // What CPython answers may have no such form; nobody answers so then.

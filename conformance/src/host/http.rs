@@ -69,12 +69,14 @@ impl Reply {
             let fields: Vec<(String, Vec<u8>)> = fields
                 .map(|field| (field.name.into(), field.value.into()))
                 .collect();
-            let content = match super::request::content(&fields, rest).ok()? {
-                _ if !super::reply::has_content(status, method) => Vec::new(),
-                (Some(content), end) if end == rest.len() => content,
-                (None, _) => rest.to_vec(),
-                _ => return None,
-            };
+            let mut content = Vec::new();
+            if super::reply::has_content(status, method) {
+                content = match super::request::content(&fields, rest).ok()? {
+                    (Some(content), end) if end == rest.len() => content,
+                    (None, _) => rest.to_vec(),
+                    _ => return None,
+                };
+            }
             return Some(Self {
                 status,
                 fields,

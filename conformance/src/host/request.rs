@@ -23,7 +23,7 @@ impl Request {
             Err(httparse::Error::TooManyHeaders) => return Err("the limits of a head"),
             Err(_) => return Err("the request line's syntax"),
         };
-        if end > HEAD_MAX {
+        if end > HEAD_MAX || request.headers.len() > FIELDS_MAX {
             return Err("the limits of a head");
         }
         let (head, rest) = sent.split_at(end);
@@ -206,5 +206,7 @@ const OF_CONNECTION: [&str; 8] = [
     "expect",
 ];
 
-/// How long a head may be for any host to take it; one adds fields of its own.
+/// How long a head may be, and how many fields it may have, for any host to take it. One may add some
+/// of its own.
 const HEAD_MAX: usize = 60_000;
+const FIELDS_MAX: usize = 90;
