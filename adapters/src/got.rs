@@ -1,6 +1,6 @@
 //! What a file system answers, for adapters that hold what is open in a way of their own.
 
-use sanserve_core::{Got, Opened};
+use sanserve_core::Got;
 
 use crate::Open;
 
@@ -12,18 +12,6 @@ pub(crate) fn map<T>(got: Got<Open>, hold: impl FnOnce(Open) -> T) -> Got<T> {
         Got::Note(text) => Got::Note(text),
         Got::Listed(result) => Got::Listed(result),
         Got::Failed => Got::Failed,
-        Got::Opened(result) => Got::Opened(result.map(|opened| match opened {
-            Opened::File {
-                file,
-                meta,
-                sendable,
-            } => Opened::File {
-                file: hold(file),
-                meta,
-                sendable,
-            },
-            Opened::Directory => Opened::Directory,
-            Opened::Program(file) => Opened::Program(hold(file)),
-        })),
+        Got::Opened(result) => Got::Opened(result.map(|opened| opened.map(hold))),
     }
 }

@@ -81,6 +81,25 @@ pub enum Opened<F> {
     Program(F),
 }
 
+impl<F> Opened<F> {
+    /// The same, with what is open as `hold` makes it.
+    pub fn map<T>(self, hold: impl FnOnce(F) -> T) -> Opened<T> {
+        match self {
+            Opened::File {
+                file,
+                meta,
+                sendable,
+            } => Opened::File {
+                file: hold(file),
+                meta,
+                sendable,
+            },
+            Opened::Directory => Opened::Directory,
+            Opened::Program(file) => Opened::Program(hold(file)),
+        }
+    }
+}
+
 /// A program to run, with what CGI tells it (RFC 3875).
 ///
 /// It is set up when it is asked for, then given the request's content, and starts when its output
