@@ -1,7 +1,7 @@
 //! Carries the engine of [`sanserve_core`] where it is needed: over sockets and files with a
 //! thread per connection (`ThreadingHTTPServer`, `std`), a task (`tokio`) or many of them on each thread
 //! (`mio`, `wasi`), over standard input and output (`stdio`), over the links of a microcontroller
-//! (`embedded_io`, `embedded_io_async`), behind hosts that speak HTTP themselves (`host`, `tower`), or over
+//! (`embedded_io`, `embedded_io_async`), behind hosts that speak HTTP themselves (`host`, `tower`, `wasi_http`), or over
 //! nothing but memory ([`memory`]).
 //!
 //! An adapter decides nothing about HTTP. It does what a connection wants, one thing at a time,
@@ -71,6 +71,8 @@ pub mod tokio;
 pub mod tower;
 #[cfg(all(feature = "wasi", target_os = "wasi"))]
 pub mod wasi;
+#[cfg(all(feature = "wasi-http", target_os = "wasi"))]
+pub mod wasi_http;
 
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use disk::Kept;

@@ -33,7 +33,25 @@ impl Component {
         wasmtime.stdin(Stdio::null()).stdout(Stdio::piped());
         wasmtime.stderr(file.try_clone().expect("a second handle"));
         let mut process = wasmtime.spawn().expect("wasmtime runs");
-        let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
+        let output = process.stdout.take().expect("a pipe");
+        Component::listen(process, output, file)
+    }
+
+    /// Serves with it. Here the first line is the host's and comes by standard error, so it is on
+    /// standard output that the component logs.
+    #[allow(dead_code, reason = "not every test has one that is served with")]
+    pub(crate) fn serve(mut wasmtime: Command) -> Component {
+        let file = tempfile::tempfile().expect("a file for the log");
+        wasmtime.stdin(Stdio::null()).stderr(Stdio::piped());
+        wasmtime.stdout(file.try_clone().expect("a second handle"));
+        let mut process = wasmtime.spawn().expect("wasmtime runs");
+        let output = process.stderr.take().expect("a pipe");
+        Component::listen(process, output, file)
+    }
+
+    /// Waits for the first line of `output`.
+    fn listen(process: Child, output: impl Read + Send + 'static, file: File) -> Component {
+        let mut output = BufReader::new(output);
         let (send, lines) = mpsc::channel();
         thread::spawn(move || {
             let mut line = String::new();

@@ -46,3 +46,18 @@ pub(crate) fn built(folder: &str, arguments: &[&str]) -> PathBuf {
     let found = found.and_then(|(_, rest)| rest.split_once('"'));
     found.expect("cargo names the program").0.into()
 }
+
+/// Builds the one library of a package that is a file by itself, and answers where it is.
+///
+/// # Panics
+/// As with [`cargo`].
+#[allow(dead_code, reason = "not every test builds a library")]
+pub(crate) fn made(folder: &str, arguments: &[&str]) -> PathBuf {
+    let said = cargo(folder, arguments);
+    let made = said
+        .lines()
+        .rfind(|line| line.contains(r#""crate_types":["cdylib"]"#));
+    let found = made.and_then(|line| line.split_once(r#""filenames":[""#));
+    let found = found.and_then(|(_, rest)| rest.split_once('"'));
+    found.expect("cargo names the library").0.into()
+}

@@ -1,0 +1,202 @@
+//! A request that a host of `wasi:http` hands to a component: `wasmtime serve`, Spin, wasmCloud.
+//!
+//! Each is served by a connection of its own, at the seam of [`host`]. The host owns the peer and its
+//! socket; what is waited for is its streams, in one `wasi:io/poll` with the deadline. Whoever makes
+//! a component of it exports `wasi:http/incoming-handler` and calls [`handle`] there.
+
+use std::time::Duration;
+
+use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
+use wasip2::clocks::{monotonic_clock, wall_clock};
+use wasip2::http::types::{
+    ErrorCode, Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingResponse,
+    ResponseOutparam,
+};
+use wasip2::io::poll::{Pollable, poll};
+use wasip2::io::streams::{InputStream, OutputStream, StreamError};
+
+use crate::host::{self, Head, Piece, Reply, Request};
+
+/// Answers a request.
+///
+/// `log` is given finished lines, each ended by a newline; [`stderr`](crate::wasi::stderr) will do.
+/// The host does not say who the peer is, so `-` stands for its address. All deadlines hold.
+pub fn handle<FS: FileSystem>(
+    request: IncomingRequest,
+    reply: ResponseOutparam,
+    files: &FS,
+    config: Config,
+    handler: impl Handler,
+    log: impl Fn(&str),
+) {
+    let mut incoming = Incoming::new(request);
+    let mut outgoing = Outgoing::new(&incoming.method, reply);
+    let mut conn = Connection::new(host::config(config), "-", handler);
+    let mut got = Got::Nothing;
+    loop {
+        let now = now();
+        let Step { want, by } = conn.step(now, got);
+        let left = by.map_or(Duration::MAX, |by| by.saturating_sub(now.tick));
+        got = match want {
+            Want::Read(into) => incoming.read(into, left),
+            Want::Write(from) => outgoing.write(from, left),
+            Want::Fill { file, at, into } => files.fill(file, at, into),
+            Want::Copy { .. } => unreachable!("no file here is sendable"),
+            Want::Give { file, from } => files.give(file, from),
+            Want::Ask(ask) => files.answer(ask),
+            Want::Log(lines) => {
+                log(lines);
+                Got::Nothing
+            }
+            // Nobody is there who would have to take notice.
+            Want::Shutdown | Want::Close => return outgoing.end(),
+        };
+    }
+}
+
+/// The request, as it comes.
+struct Incoming {
+    method: String,
+    head: Request,
+    /// Its content. The stream goes first: it is a part of the body.
+    stream: InputStream,
+    _body: IncomingBody,
+}
+
+impl Incoming {
+    fn new(request: IncomingRequest) -> Incoming {
+        let method = name(request.method());
+        let target = request.path_with_query();
+        let fields = request.headers().entries();
+        let fields = fields.iter().map(|(name, value)| (&name[..], &value[..]));
+        let authority = request.authority();
+        let target = target.as_deref().unwrap_or("*");
+        let head = Request::new(&method, target, authority.as_deref(), fields, true);
+        let body = request.consume().expect("nobody took it before");
+        Incoming {
+            method,
+            head,
+            stream: body.stream().expect("nobody took it before"),
+            _body: body,
+        }
+    }
+
+    fn read<F>(&mut self, into: &mut [u8], left: Duration) -> Got<F> {
+        if self.head.is_empty() {
+            match self.stream.read(into.len() as u64) {
+                Ok(bytes) if bytes.is_empty() => {
+                    wait(&self.stream.subscribe(), left);
+                    return Got::Nothing;
+                }
+                Ok(bytes) => self.head.content(&bytes),
+                Err(StreamError::Closed) => self.head.end(),
+                Err(StreamError::LastOperationFailed(_)) => return Got::Failed,
+            }
+        }
+        Got::Bytes(self.head.read(into))
+    }
+}
+
+/// The reply, as it goes.
+struct Outgoing {
+    reply: Reply,
+    /// Whom to tell the head, until that is done.
+    begin: Option<ResponseOutparam>,
+    /// Where the content goes, if there is any. The stream goes first: it is a part of the body.
+    content: Option<(OutputStream, OutgoingBody)>,
+}
+
+impl Outgoing {
+    fn new(method: &str, begin: ResponseOutparam) -> Outgoing {
+        Outgoing {
+            reply: Reply::new(method),
+            begin: Some(begin),
+            content: None,
+        }
+    }
+
+    fn write<F>(&mut self, from: &[u8], left: Duration) -> Got<F> {
+        let room = match &self.content {
+            None => from.len(),
+            Some((stream, _)) => match stream.check_write() {
+                Ok(0) => {
+                    wait(&stream.subscribe(), left);
+                    return Got::Nothing;
+                }
+                Ok(room) => from.len().min(usize::try_from(room).unwrap_or(usize::MAX)),
+                Err(_) => return Got::Failed,
+            },
+        };
+        match (self.reply.take(&from[..room]), &self.content) {
+            (Ok(Piece::Skip(n)), _) => Got::Bytes(n),
+            (Ok(Piece::Head(n, head)), _) => {
+                self.begin(&head);
+                Got::Bytes(n)
+            }
+            (Ok(Piece::Content(bytes)), Some((stream, _))) if stream.write(bytes).is_ok() => {
+                Got::Bytes(bytes.len())
+            }
+            _ => Got::Failed,
+        }
+    }
+
+    fn begin(&mut self, head: &Head) {
+        let fields = Fields::new();
+        for (name, value) in &head.fields {
+            // What the host wants to say itself it forbids.
+            let _ = fields.append(name, value);
+        }
+        let reply = OutgoingResponse::new(fields);
+        let _ = reply.set_status_code(head.status);
+        if head.content {
+            let body = reply.body().expect("nobody took it before");
+            let stream = body.write().expect("nobody took it before");
+            self.content = Some((stream, body));
+        }
+        if let Some(begin) = self.begin.take() {
+            ResponseOutparam::set(begin, Ok(reply));
+        }
+    }
+
+    /// Ends it, but not as if it were whole when it is not.
+    fn end(self) {
+        if let Some(begin) = self.begin {
+            ResponseOutparam::set(begin, Err(ErrorCode::InternalError(None)));
+        }
+        if let Some((stream, body)) = self.content {
+            drop(stream);
+            if self.reply.end().is_ok() {
+                let _ = OutgoingBody::finish(body, None);
+            }
+        }
+    }
+}
+
+fn name(method: Method) -> String {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Connect => "CONNECT",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Patch => "PATCH",
+        Method::Other(name) => return name,
+    }
+    .to_owned()
+}
+
+fn now() -> Now {
+    Now {
+        tick: Duration::from_nanos(monotonic_clock::now()),
+        unix: i64::try_from(wall_clock::now().seconds).ok(),
+    }
+}
+
+/// Waits for a stream, but no longer than that.
+fn wait(stream: &Pollable, left: Duration) {
+    let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+    poll(&[stream, &monotonic_clock::subscribe_duration(left)]);
+}

@@ -1,0 +1,190 @@
+//! What applies of the list behind `wasmtime serve`, a host of `wasi:http`; and the component that is in
+//! the examples, with a directory and with what is built into it.
+
+#![cfg(unix)]
+
+#[allow(dead_code, reason = "other tests need more of it")]
+mod component;
+mod tools;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use component::{Component, rest};
+use sanserve_conformance::{Peer, Site, case, hosts};
+
+/// How a component is served with, and what it is given besides.
+fn wasmtime(program: &Path, component: &Path, given: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    // It may have been built without the usual allocator. Each instance serves many requests.
+    command.args([
+        "serve",
+        "-O",
+        "pooling-allocator=n",
+        "-S",
+        "cli",
+        "--no-logging-prefix",
+    ]);
+    command.args([
+        "--addr",
+        "127.0.0.1:0",
+        "--max-instance-reuse-count",
+        "1000",
+    ]);
+    command.args(given).arg(component);
+    command
+}
+
+/// Cases that want of a disk what WASI 0.2 cannot say: names that are not UTF-8, times before 1970.
+/// Their files come from the site in memory, as with the scripts, for there are no processes.
+const UNSAYABLE: [&str; 9] = [
+    "if_modified_since_HEAD/IMS neg.txt b",
+    "mime_HEAD//neg.txt",
+    "paths/decoded once: bad%ED%B3%BF.txt",
+    "paths_GET//",
+    "paths_GET//bad%ED%B3%BF.txt",
+    "paths_HEAD//",
+    "paths_HEAD///",
+    "paths_HEAD//file.txt/../",
+    "validators/tag before 1970",
+];
+
+#[test]
+fn conforms() {
+    let Some(program) = tools::find("wasmtime") else {
+        return;
+    };
+    let package = [
+        "build",
+        "--lib",
+        "--target",
+        "wasm32-wasip2",
+        "--message-format",
+        "json",
+    ];
+    let component = tools::made("conformance/wasi", &package);
+    let site = Site::standard().make_temporary().expect("a site");
+    let directory = format!("{}::/", site.path().display());
+    let host = Component::serve(wasmtime(&program, &component, &["--dir", &directory]));
+    let address = host.address();
+    let names = case::all().into_iter().map(|case| case.name);
+    let places: HashMap<_, _> = names
+        .enumerate()
+        .map(|(place, name)| (name, place))
+        .collect();
+    hosts(
+        "wasi:http",
+        |_| None,
+        |case, request, pace| {
+            let is_played = case.handler == "cgi" || UNSAYABLE.contains(&&case.name[..]);
+            let files = if is_played { "site" } else { "disk" };
+            let kind = format!("{} {files}", places[&case.name]);
+            let mut request = request.clone();
+            request.fields.push(("Case".into(), kind.into()));
+            let peer = Peer::connect(address).expect("it listens");
+            let mut reply = request.exchange(peer, pace).expect("a reply");
+            reply.log = host.log.take();
+            reply
+        },
+    );
+}
+
+/// Builds the component of the examples as for use.
+fn example() -> PathBuf {
+    let package = [
+        "build",
+        "--release",
+        "--target",
+        "wasm32-wasip2",
+        "--message-format",
+        "json",
+    ];
+    tools::made("examples/component", &package)
+}
+
+/// What is answered to a request with these lines.
+fn ask(host: &Component, lines: &str) -> String {
+    let mut socket = host.connect();
+    write!(socket, "{lines}\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it reads");
+    rest(&mut socket)
+}
+
+#[test]
+fn the_example_is_small() {
+    if tools::find("wasmtime").is_none() {
+        return;
+    }
+    let size = fs::metadata(example()).expect("it was built").len();
+    assert!(size <= 250 * 1024, "{size} bytes");
+}
+
+#[test]
+fn the_example_serves_what_was_built_in() {
+    let Some(program) = tools::find("wasmtime") else {
+        return;
+    };
+    let host = Component::serve(wasmtime(&program, &example(), &[]));
+    let page = include_str!("../../examples/component/site/index.html");
+    let reply = ask(&host, "GET / HTTP/1.1");
+    assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+    assert!(reply.ends_with(&format!("\r\n\r\n{page}")), "{reply}");
+    let length = format!("\r\ncontent-length: {}\r\n", page.len());
+    assert!(reply.contains(&length), "{reply}");
+    let tag = reply.lines().find_map(|line| line.strip_prefix("etag: "));
+    let tag = tag.expect("a file has a tag");
+
+    let head = ask(&host, "HEAD /index.html HTTP/1.1");
+    assert!(
+        head.contains(&length) && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
+    let part = ask(&host, "GET / HTTP/1.1\r\nRange: bytes=0-8");
+    assert!(
+        part.starts_with("HTTP/1.1 206 Partial Content\r\n"),
+        "{part}"
+    );
+    assert!(part.ends_with("\r\n\r\n<!DOCTYPE"), "{part}");
+    let same = ask(&host, &format!("GET / HTTP/1.1\r\nIf-None-Match: {tag}"));
+    assert!(same.starts_with("HTTP/1.1 304 Not Modified\r\n"), "{same}");
+    let missing = ask(&host, "GET /nope HTTP/1.1");
+    assert!(
+        missing.starts_with("HTTP/1.1 404 Not Found\r\n"),
+        "{missing}"
+    );
+    assert!(
+        missing.contains("<p>Message: File not found.</p>"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn the_example_serves_what_the_host_hands_over() {
+    let Some(program) = tools::find("wasmtime") else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("sub")).expect("a folder of ours");
+    fs::write(folder.path().join(".hidden"), "x").expect("a file of ours");
+    let large: Vec<u8> = (0..8 << 20).map(|at: u32| (at >> 8) as u8 & 0x3f).collect();
+    fs::write(folder.path().join("large.txt"), &large).expect("a file of ours");
+    let directory = format!("{}::/", folder.path().display());
+    let given = ["--dir", &directory, "--env", "SANSERVE_HIDDEN=1"];
+    let host = Component::serve(wasmtime(&program, &example(), &given));
+    let listing = ask(&host, "GET / HTTP/1.1");
+    for name in [
+        "<a href=\"sub/\">",
+        "<a href=\"large.txt\">",
+        "<a href=\".hidden\">",
+    ] {
+        assert!(listing.contains(name), "{listing}");
+    }
+    let reply = ask(&host, "GET /large.txt HTTP/1.1");
+    let (head, content) = reply.split_once("\r\n\r\n").expect("a head");
+    assert!(head.contains("\r\ncontent-length: 8388608"), "{head}");
+    assert!(content.as_bytes() == large);
+    let moved = ask(&host, "GET /sub HTTP/1.1");
+    assert!(moved.contains("\r\nlocation: /sub/\r\n"), "{moved}");
+}

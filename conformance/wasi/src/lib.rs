@@ -1,0 +1,37 @@
+//! Serves the cases behind a host of `wasi:http`. A field of the request, `Case`, has the place of such a
+//! case in the list, which says what handler it wants, and `disk` or `site`, which is where the files
+//! come from: what the host hands over as `/`, or memory.
+
+use std::sync::OnceLock;
+
+use sanserve::wasi::Disk;
+use sanserve::wasi_http;
+use sanserve_conformance::{Case, Site, case};
+use wasip2::exports::http::incoming_handler::Guest;
+use wasip2::http::types::{IncomingRequest, ResponseOutparam};
+
+struct Component;
+
+wasip2::http::proxy::export!(Component);
+
+impl Guest for Component {
+    fn handle(request: IncomingRequest, reply: ResponseOutparam) {
+        static CASES: OnceLock<(Vec<Case>, Site)> = OnceLock::new();
+        let (cases, site) = CASES.get_or_init(|| (case::all(), Site::standard()));
+        let field = request.headers().get("case").concat();
+        let field = String::from_utf8(field).expect("a field of ours");
+        let (place, files) = field.split_once(' ').expect("two words");
+        let case = &cases[place.parse::<usize>().expect("a number")];
+        let (config, handler) = (case.config(), case.handler());
+        // Standard error is the host's.
+        let log = |lines: &str| print!("{lines}");
+        match files {
+            "disk" => {
+                let disk = Disk::open("/").expect("a directory");
+                wasi_http::handle(request, reply, &disk, config, handler, log);
+            }
+            "site" => wasi_http::handle(request, reply, site, config, handler, log),
+            _ => panic!("no such files: {files}"),
+        }
+    }
+}

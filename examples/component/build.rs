@@ -1,0 +1,15 @@
+//! Writes down the files to be built in: those of the folder that `SITE` names, or of `site`.
+
+use std::path::Path;
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-env-changed=SITE");
+    let site = env::var_os("SITE").unwrap_or_else(|| "site".into());
+    println!("cargo::rerun-if-changed={}", Path::new(&site).display());
+    let out = env::var_os("OUT_DIR").expect("Cargo sets it");
+    fs::write(
+        Path::new(&out).join("site.rs"),
+        sanserve::Flash::source(site)?,
+    )
+}

@@ -1,0 +1,60 @@
+//! A file server as a component for the hosts of `wasi:http`: `wasmtime serve`, Spin, wasmCloud.
+//!
+//! It serves the directory that the host hands over as `/`, or, where there is none, the files that
+//! were built in. What the host puts into the environment changes that a little, see [`files`].
+
+mod root;
+
+use std::env;
+use std::sync::OnceLock;
+
+use sanserve::{wasi, wasi_http};
+use sanserve_core::{Config, Files};
+use wasip2::exports::http::incoming_handler::Guest;
+use wasip2::http::types::{IncomingRequest, ResponseOutparam};
+
+use self::root::Root;
+
+struct Component;
+
+wasip2::http::proxy::export!(Component);
+
+impl Guest for Component {
+    fn handle(request: IncomingRequest, reply: ResponseOutparam) {
+        // A host may ask the same component more than once.
+        static SERVED: OnceLock<(Root, Files)> = OnceLock::new();
+        let (root, files) = SERVED.get_or_init(|| (Root::find(), files()));
+        let config = Config::default();
+        wasi_http::handle(request, reply, root, config, files.clone(), wasi::stderr);
+    }
+}
+
+/// The file service, as the environment has it:
+///
+/// ```text
+/// SANSERVE_HIDDEN=1               names that begin with a dot are served
+/// SANSERVE_PRECOMPRESSED=1        FILE.br and the like are sent in place of FILE
+/// SANSERVE_CACHE_CONTROL=TEXT     the field of files and listings
+/// SANSERVE_CORS=ORIGIN            pages of that site, or of all with *, may read everything
+/// SANSERVE_SPA=FILE               sent where a browser goes to a page that is not there
+/// SANSERVE_NOT_FOUND=FILE         sent with each 404
+/// ```
+fn files() -> Files {
+    let mut files = Files::new();
+    for (name, value) in env::vars() {
+        let Some(name) = name.strip_prefix("SANSERVE_") else {
+            continue;
+        };
+        let text = || Some(&*value.clone().leak());
+        match name {
+            "HIDDEN" => files.hidden = value == "1",
+            "PRECOMPRESSED" => files.precompressed = value == "1",
+            "CACHE_CONTROL" => files.cache_control = text(),
+            "CORS" => files.cors = text(),
+            "SPA" => files.spa = text(),
+            "NOT_FOUND" => files.not_found_page = text(),
+            _ => {}
+        }
+    }
+    files
+}
