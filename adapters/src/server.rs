@@ -221,6 +221,7 @@ pub(crate) fn complaint(
 }
 
 /// For how many connections there is room: each is a descriptor, and some have a file open.
+#[cfg(any(all(unix, feature = "mio"), feature = "tokio"))]
 pub(crate) fn places() -> usize {
     #[cfg(unix)]
     if let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
@@ -230,6 +231,7 @@ pub(crate) fn places() -> usize {
     MOST
 }
 
+#[cfg(any(all(unix, feature = "mio"), feature = "tokio"))]
 const MOST: usize = 16_384;
 
 /// How long it waits before it accepts again, after that has failed.
