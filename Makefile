@@ -6,9 +6,9 @@ FUZZ_SECONDS ?= 10
 WASI = wasm32-wasip2
 BARE = thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all check test conformance conformance-wasi cpython sim race fuzz mutants coverage nostd bench
+.PHONY: all check test conformance conformance-wasi sizes cpython sim race fuzz mutants coverage nostd bench
 
-all: check test nostd sim race fuzz cpython
+all: check test nostd sizes sim race fuzz cpython
 
 # Format, lints, documentation: no warning passes.
 check:
@@ -16,9 +16,10 @@ check:
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	rustup target add $(WASI)
-	cargo clippy --package sanserve --target $(WASI) --quiet -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --package sanserve --target $(WASI) --no-deps --quiet
-	cd conformance/wasi && cargo fmt --check && cargo clippy --target $(WASI) --quiet -- -D warnings
+	cargo clippy --package sanserve --features wasi-http --target $(WASI) --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --package sanserve --features wasi-http --target $(WASI) --no-deps --quiet
+	for package in conformance/wasi examples/component; do (cd $$package && cargo fmt --check \
+		&& cargo clippy --target $(WASI) --quiet -- -D warnings) || exit 1; done
 
 # Every test. The last line counts them.
 test:
@@ -31,7 +32,13 @@ conformance:
 # The list on components for WASI, and what else they have to do. They are run by wasmtime, which has to be installed.
 conformance-wasi:
 	rustup target add $(WASI)
-	cargo test --package sanserve-conformance --test wasi --test wasi_program -- --nocapture
+	cargo test --package sanserve-conformance --test wasi --test wasi_program --test wasi_http -- --nocapture
+
+# How large what has to be small is: an artefact a line, with its budget. Fails above that.
+sizes:
+	rustup target add $(WASI)
+	cd examples/component && cargo build --release --target $(WASI) --quiet \
+		&& ../../.ci/size component 256000 $${CARGO_TARGET_DIR:-target}/$(WASI)/release/sanserve_component.wasm
 
 # CPython's own tests of http.server against the program. TEST=part runs those with that in their name.
 cpython:

@@ -102,7 +102,7 @@ struct Outgoing {
     reply: Reply,
     /// Whom to tell the head, until that is done.
     begin: Option<ResponseOutparam>,
-    /// Where the content goes, if there is any. The stream goes first: it is a part of the body.
+    /// Where the content goes. The stream goes first: it is a part of the body.
     content: Option<(OutputStream, OutgoingBody)>,
 }
 
@@ -148,11 +148,10 @@ impl Outgoing {
         }
         let reply = OutgoingResponse::new(fields);
         let _ = reply.set_status_code(head.status);
-        if head.content {
-            let body = reply.body().expect("nobody took it before");
-            let stream = body.write().expect("nobody took it before");
-            self.content = Some((stream, body));
-        }
+        // Some hosts want it also where there is no content.
+        let body = reply.body().expect("nobody took it before");
+        let stream = body.write().expect("nobody took it before");
+        self.content = Some((stream, body));
         if let Some(begin) = self.begin.take() {
             ResponseOutparam::set(begin, Ok(reply));
         }

@@ -54,20 +54,6 @@ fn serve(program: &Path, directory: &Path, how: &str) -> Component {
     Component::start(wasmtime(program, directory, &build(), arguments))
 }
 
-/// Cases that want of a disk what WASI 0.2 cannot say: names that are not UTF-8, times before 1970.
-/// Their files come from the site in memory, as with the scripts, for there are no processes.
-const UNSAYABLE: [&str; 9] = [
-    "if_modified_since_HEAD/IMS neg.txt b",
-    "mime_HEAD//neg.txt",
-    "paths/decoded once: bad%ED%B3%BF.txt",
-    "paths_GET//",
-    "paths_GET//bad%ED%B3%BF.txt",
-    "paths_HEAD//",
-    "paths_HEAD///",
-    "paths_HEAD//file.txt/../",
-    "validators/tag before 1970",
-];
-
 #[test]
 fn conforms() {
     let Some(program) = tools::find("wasmtime") else {
@@ -77,8 +63,7 @@ fn conforms() {
     let site = Site::standard().make_temporary().expect("a site");
     let mut started = HashMap::new();
     let connect = peers(move |case| {
-        let is_played = case.handler == "cgi" || UNSAYABLE.contains(&&case.name[..]);
-        let files = if is_played { "site" } else { "disk" };
+        let files = component::files(case);
         let kind = (case.handler.clone(), case.options.clone(), files);
         let component = started.entry(kind).or_insert_with(|| {
             let arguments = [&case.name[..], files];

@@ -38,20 +38,6 @@ fn wasmtime(program: &Path, component: &Path, given: &[&str]) -> Command {
     command
 }
 
-/// Cases that want of a disk what WASI 0.2 cannot say: names that are not UTF-8, times before 1970.
-/// Their files come from the site in memory, as with the scripts, for there are no processes.
-const UNSAYABLE: [&str; 9] = [
-    "if_modified_since_HEAD/IMS neg.txt b",
-    "mime_HEAD//neg.txt",
-    "paths/decoded once: bad%ED%B3%BF.txt",
-    "paths_GET//",
-    "paths_GET//bad%ED%B3%BF.txt",
-    "paths_HEAD//",
-    "paths_HEAD///",
-    "paths_HEAD//file.txt/../",
-    "validators/tag before 1970",
-];
-
 #[test]
 fn conforms() {
     let Some(program) = tools::find("wasmtime") else {
@@ -79,8 +65,7 @@ fn conforms() {
         "wasi:http",
         |_| None,
         |case, request, pace| {
-            let is_played = case.handler == "cgi" || UNSAYABLE.contains(&&case.name[..]);
-            let files = if is_played { "site" } else { "disk" };
+            let files = component::files(case);
             let kind = format!("{} {files}", places[&case.name]);
             let mut request = request.clone();
             request.fields.push(("Case".into(), kind.into()));
@@ -110,6 +95,36 @@ fn ask(host: &Component, lines: &str) -> String {
     let mut socket = host.connect();
     write!(socket, "{lines}\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it reads");
     rest(&mut socket)
+}
+
+#[test]
+fn the_example_serves_as_the_readme_says() {
+    let Some(program) = tools::find("wasmtime") else {
+        return;
+    };
+    let mut lines = include_str!("../../README.md").lines().map(str::trim);
+    let line = lines.find(|line| line.starts_with("wasmtime serve "));
+    let line = line.expect("the README has a line");
+    let words: Vec<_> = line.split(' ').collect();
+    let [_, _, "-S", "cli", given @ .., "sanserve_component.wasm"] = &words[..] else {
+        panic!("{line}");
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("hello.txt"), "hello\n").expect("a file of ours");
+    let folder = folder.path().display().to_string();
+    let given: Vec<_> = given
+        .iter()
+        .map(|word| word.replace("DIR", &folder))
+        .collect();
+    let given: Vec<_> = given.iter().map(|word| &word[..]).collect();
+    let host = Component::serve(wasmtime(&program, &example(), &given));
+    assert!(
+        host.line.starts_with("Serving HTTP on http://127.0.0.1:"),
+        "{}",
+        host.line
+    );
+    let reply = ask(&host, "GET /hello.txt HTTP/1.1");
+    assert!(reply.ends_with("\r\n\r\nhello\n"), "{reply}");
 }
 
 #[test]
