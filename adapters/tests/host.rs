@@ -25,7 +25,8 @@ fn a_request_is_written_down_without_what_is_the_hosts() {
     let mut request = Request::new("GET", "/a?b", Some("h:80"), fields, false);
     let mut bytes = [0; 100];
     let n = request.read(&mut bytes);
-    let expected = b"GET /a?b HTTP/1.1\r\naccept: */*\r\nX: \xff\r\nHost: h:80\r\n\r\n";
+    let expected =
+        b"GET /a?b HTTP/1.1\r\naccept: */*\r\nX: \xff\r\nHost: h:80\r\nConnection: close\r\n\r\n";
     assert_eq!(&bytes[..n], expected);
     assert!(request.is_empty());
 }
@@ -33,9 +34,12 @@ fn a_request_is_written_down_without_what_is_the_hosts() {
 #[test]
 fn the_field_host_outvotes_the_authority_and_there_is_always_one() {
     let mut request = Request::new("GET", "/", Some("a"), [("host", &b"b"[..])], false);
-    assert_eq!(read(&mut request), "GET / HTTP/1.1\r\nhost: b\r\n\r\n");
+    assert_eq!(
+        read(&mut request),
+        "GET / HTTP/1.1\r\nhost: b\r\nConnection: close\r\n\r\n"
+    );
     let mut request = Request::new("OPTIONS", "*", None, [], false);
-    let expected = "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let expected = "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     assert_eq!(read(&mut request), expected);
 }
 
@@ -48,7 +52,9 @@ fn content_goes_by_its_length_or_in_chunks() {
     assert_eq!(read(&mut request), "hello");
 
     let mut request = Request::new("POST", "/", None, [], true);
-    assert!(read(&mut request).ends_with("\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    assert!(
+        read(&mut request).ends_with("\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+    );
     request.content(b"");
     request.content(b"hello, world\n");
     assert!(!request.is_empty());
@@ -118,5 +124,27 @@ fn a_length_is_said_of_what_is_not_sent() {
         let head = head.unwrap();
         assert_eq!((head.fields.len(), head.content), (1, false));
         assert_eq!((reply.left(), reply.end()), (None, Ok(())));
+    }
+}
+
+#[test]
+fn chunks_are_taken_off_and_without_the_last_it_is_broken() {
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let bytes = [
+        &head[..],
+        b"1F\r\n\r\n0123456789012345678901234567\n\r\n2\r\n0\r\r\n0\r\n\r\n",
+    ]
+    .concat();
+    for piece in 1..=bytes.len() {
+        let mut reply = Reply::new("GET");
+        let (head, content) = take(&mut reply, &bytes, piece);
+        assert!(head.unwrap().fields.is_empty());
+        assert_eq!(content, b"\r\n0123456789012345678901234567\n0\r");
+        assert_eq!(reply.end(), Ok(()));
+    }
+    for end in head.len()..bytes.len() {
+        let mut reply = Reply::new("GET");
+        take(&mut reply, &bytes[..end], 5);
+        assert_eq!((reply.left(), reply.end()), (None, Err(Broken)));
     }
 }

@@ -91,24 +91,39 @@ async fn content_goes_both_ways_with_and_without_a_length() {
     }
 }
 
-/// Says ten bytes, and sends five.
-struct Short;
+/// Says ten bytes, or nothing of a length, and sends five.
+struct Short(bool);
 
 impl Handler for Short {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         ex.send_response(200);
-        ex.send_header("Content-Length", 10);
+        if self.0 {
+            ex.send_header("Content-Length", 10);
+        }
         ex.end_headers();
         ex.write(b"hello");
         Next::Flush
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, _: Event<'_>) -> Next {
+        // A mistake, after which no reply goes on.
+        ex.send_response(200);
+        Next::Done
     }
 }
 
 #[tokio::test]
 async fn what_breaks_off_is_no_whole_reply() {
-    let mut service = Service::with_log(NoFiles, Config::default(), || Short, |_| ());
-    let request = Request::get("/").body(Empty::<&[u8]>::new()).unwrap();
-    let reply = service.call(request).await.unwrap();
-    let error = reply.into_body().collect().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    for has_length in [true, false] {
+        let mut service = Service::with_log(
+            NoFiles,
+            Config::default(),
+            move || Short(has_length),
+            |_| (),
+        );
+        let request = Request::get("/").body(Empty::<&[u8]>::new()).unwrap();
+        let reply = service.call(request).await.unwrap();
+        let error = reply.into_body().collect().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    }
 }

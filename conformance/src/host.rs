@@ -14,7 +14,7 @@
 //!
 //! `Connection`, `Keep-Alive` and `Transfer-Encoding` are left out, and `Content-Length` where there
 //! is the content to tell it. Interim replies are the host's. The request line in the log is the one
-//! that a port behind a host sees: the path as target, and HTTP/1.1.
+//! that a port behind a host sees: the path as target, and HTTP/1.1, which is what scripts are told, too.
 
 mod http;
 mod reply;
@@ -171,6 +171,7 @@ fn form(sent: &[u8], reply: &Pattern) -> Result<(Vec<Request>, Pattern), &'stati
     if requests.is_empty() {
         return Err("no reply");
     }
+    reply::modernize(&mut form);
     Ok((requests, Pattern::new(form)))
 }
 

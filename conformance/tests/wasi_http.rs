@@ -9,7 +9,7 @@ mod tools;
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -43,15 +43,7 @@ fn conforms() {
     let Some(program) = tools::find("wasmtime") else {
         return;
     };
-    let package = [
-        "build",
-        "--lib",
-        "--target",
-        "wasm32-wasip2",
-        "--message-format",
-        "json",
-    ];
-    let component = tools::made("conformance/wasi", &package);
+    let component = cases();
     let site = Site::standard().make_temporary().expect("a site");
     let directory = format!("{}::/", site.path().display());
     let host = Component::serve(wasmtime(&program, &component, &["--dir", &directory]));
@@ -75,6 +67,51 @@ fn conforms() {
             reply
         },
     );
+}
+
+/// Builds what serves the cases.
+fn cases() -> PathBuf {
+    let target = ["--target", "wasm32-wasip2", "--message-format", "json"];
+    tools::made(
+        "conformance/wasi",
+        &[&["build", "--lib"], &target[..]].concat(),
+    )
+}
+
+#[test]
+fn content_that_does_not_come_is_not_waited_for() {
+    let Some(program) = tools::find("wasmtime") else {
+        return;
+    };
+    let host = Component::serve(wasmtime(&program, &cases(), &[]));
+    let said = |handler: &str| {
+        let place = case::all().iter().position(|case| case.handler == handler);
+        let place = place.expect("a case of that handler");
+        let mut socket = host.connect();
+        let fields = format!("Host: x\r\nConnection: close\r\nCase: {place} site impatient");
+        write!(
+            socket,
+            "POST / HTTP/1.1\r\n{fields}\r\nContent-Length: 5\r\n\r\nhe"
+        )
+        .expect("it reads");
+        let mut reply = Vec::new();
+        // Where the reply breaks off the connection may, too.
+        let _ = socket.read_to_end(&mut reply);
+        String::from_utf8(reply).expect("text")
+    };
+    let reply = said("echo");
+    assert!(
+        reply.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
+        "{reply}"
+    );
+    assert!(
+        reply.contains("<p>Message: The content comes too slowly.</p>"),
+        "{reply}"
+    );
+    // It has begun by then, and does not end as if it were whole.
+    let reply = said("stream");
+    assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+    assert!(!reply.ends_with("0\r\n\r\n"), "{reply}");
 }
 
 /// Builds the component of the examples as for use.

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
 
-use crate::host::{Broken, Reply, Request};
+use crate::host::{Broken, Piece, Reply, Request};
 
 /// The content of a reply, as it comes.
 #[derive(Default)]
@@ -37,25 +37,33 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let mut piece = std::mem::take(&mut self.rest);
-        let Some((reader, reply)) = &mut self.open else {
+        let Body { open, rest } = &mut *self;
+        let Some((reader, reply)) = open else {
             return Poll::Ready(None);
         };
-        if piece.is_empty() {
-            let mut room = vec![0; 16 * 1024];
-            let mut buffer = ReadBuf::new(&mut room);
-            ready!(Pin::new(reader).poll_read(cx, &mut buffer))?;
-            let n = buffer.filled().len();
-            room.truncate(n);
-            piece = room.into();
+        loop {
+            if rest.is_empty() {
+                let mut room = vec![0; 16 * 1024];
+                let mut buffer = ReadBuf::new(&mut room);
+                ready!(Pin::new(&mut *reader).poll_read(cx, &mut buffer))?;
+                let n = buffer.filled().len();
+                room.truncate(n);
+                *rest = room.into();
+            }
+            if rest.is_empty() {
+                let end = reply.end().map_err(unexpected_end);
+                *open = None;
+                return Poll::Ready(end.err().map(Err));
+            }
+            let n = match reply.take(rest).map_err(unexpected_end)? {
+                Piece::Skip(n) | Piece::Head(n, _) => {
+                    rest.advance(n);
+                    continue;
+                }
+                Piece::Content(bytes) => bytes.len(),
+            };
+            return Poll::Ready(Some(Ok(Frame::data(rest.split_to(n)))));
         }
-        if piece.is_empty() {
-            let end = reply.end().map_err(unexpected_end);
-            self.open = None;
-            return Poll::Ready(end.err().map(Err));
-        }
-        reply.take(&piece).map_err(unexpected_end)?;
-        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn size_hint(&self) -> SizeHint {

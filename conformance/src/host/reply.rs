@@ -72,6 +72,14 @@ pub(super) fn has_content(status: u16, method: &str) -> bool {
     method != "HEAD" && !matches!(status, 204 | 304)
 }
 
+/// Has scripts that say what the server speaks say HTTP/1.1.
+pub(super) fn modernize(form: &mut [Token]) {
+    let old = literal("SERVER_PROTOCOL=[HTTP/1.0]");
+    while let Some(at) = form.windows(old.len()).position(|tokens| tokens == old) {
+        form[at..][..old.len()].copy_from_slice(&literal("SERVER_PROTOCOL=[HTTP/1.1]"));
+    }
+}
+
 /// Takes the content off `told`.
 fn take_content(
     told: &mut &[Token],
