@@ -132,6 +132,16 @@ impl Reply {
         Ok(from.len())
     }
 
+    /// So much content went to the host by another way: in answer to [`Want::Copy`], which comes only
+    /// where a length was given.
+    ///
+    /// [`Want::Copy`]: sanserve_core::Want::Copy
+    pub fn sent(&mut self, n: u64) {
+        if let Framing::Length(left) = &mut self.framing {
+            *left = left.saturating_sub(n);
+        }
+    }
+
     /// The connection closes.
     ///
     /// # Errors
