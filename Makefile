@@ -3,10 +3,11 @@
 SEEDS ?= 200000
 RACE_SECONDS ?= 60
 FUZZ_SECONDS ?= 10
+PORT ?= 8000
 WASI = wasm32-wasip2
 BARE = thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all check test conformance conformance-wasi sizes cpython sim race fuzz mutants coverage nostd bench
+.PHONY: all browser check test conformance conformance-browser conformance-wasi sizes cpython sim race fuzz mutants coverage nostd bench
 
 all: check test nostd sizes sim race fuzz cpython
 
@@ -20,6 +21,11 @@ check:
 	RUSTDOCFLAGS="-D warnings" cargo doc --package sanserve --features wasi-http --target $(WASI) --no-deps --quiet
 	for package in conformance/wasi examples/component; do (cd $$package && cargo fmt --check \
 		&& cargo clippy --target $(WASI) --quiet -- -D warnings) || exit 1; done
+	rustup target add wasm32-unknown-unknown
+	cd examples/browser && cargo fmt --package sanserve-browser --package sanserve-worker --check && \
+		cargo clippy --locked --quiet -- -D warnings && \
+		cargo clippy --locked --package sanserve-worker --target wasm32-unknown-unknown \
+			--features conformance --quiet -- -D warnings
 
 # Every test. The last line counts them.
 test:
@@ -39,6 +45,17 @@ sizes:
 	rustup target add $(WASI)
 	cd examples/component && cargo build --release --target $(WASI) --quiet \
 		&& ../../.ci/size component 256000 $${CARGO_TARGET_DIR:-target}/$(WASI)/release/sanserve_component.wasm
+
+# The list in a Service Worker, and what a user does with its page. Chromium has to be installed.
+conformance-browser:
+	rustup target add wasm32-unknown-unknown
+	cargo test --package sanserve-conformance --test browser -- --nocapture
+
+# A page whose Service Worker is a file server: builds it, and serves it at PORT.
+browser:
+	rustup target add wasm32-unknown-unknown
+	cargo run --quiet --locked --manifest-path examples/browser/Cargo.toml target/browser
+	cargo run --quiet -- --bind 127.0.0.1 --directory target/browser $(PORT)
 
 # CPython's own tests of http.server against the program. TEST=part runs those with that in their name.
 cpython:

@@ -1,0 +1,55 @@
+// A Service Worker that answers the cases of the conformance list: those that the page tells it of, and
+// those that it fetches, with the case in a field of its own.
+"use strict";
+
+importScripts("sanserve.js");
+
+let logged = "";
+const log = (lines) => (logged += lines);
+const list = wasm_bindgen({ module_or_path: "sanserve_bg.wasm" }).then(() => new wasm_bindgen.Conformance());
+
+addEventListener("install", () => skipWaiting());
+addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+
+addEventListener("message", async ({ data, ports: [port] }) => {
+  try {
+    logged = "";
+    const { name, pace, method, target, fields, content } = data;
+    const reply = await (await list).answer(name, pace, method, target, fields, content && stream(content), log);
+    const [status, replied, blob] = reply;
+    port.postMessage({ status, fields: replied, content: await latin1(blob), log: logged });
+  } catch (error) {
+    port.postMessage({ error: `${error}` });
+  }
+});
+
+addEventListener("fetch", (event) => {
+  const asked = event.request.headers.get("x-case");
+  if (asked !== null) event.respondWith(answer(event, ...JSON.parse(decodeURIComponent(asked))));
+});
+
+async function answer({ request, clientId }, name, pace, fields) {
+  logged = "";
+  // What the browser adds by itself no case knows of.
+  const headers = new Headers(fields.map((field) => [field, request.headers.get(field)]).filter(([, value]) => value !== null));
+  const reply = await (await list).fetch(name, pace, new Request(request, { headers }), log);
+  // All is logged by now; the page hears of it before it has the reply.
+  (await clients.get(clientId)).postMessage(logged);
+  return reply;
+}
+
+function stream(pieces) {
+  const bytes = (text) => Uint8Array.from(text, (char) => char.charCodeAt());
+  return new ReadableStream({
+    pull(to) {
+      if (pieces.length > 0) to.enqueue(bytes(pieces.shift()));
+      else to.close();
+    },
+  });
+}
+
+async function latin1(blob) {
+  let text = "";
+  for (const byte of new Uint8Array(await blob.arrayBuffer())) text += String.fromCharCode(byte);
+  return text;
+}

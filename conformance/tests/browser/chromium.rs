@@ -1,0 +1,164 @@
+//! A headless Chromium, driven over two pipes in the DevTools protocol.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A browser of its own, which knows nothing yet.
+pub(crate) struct Chromium {
+    process: Child,
+    commands: ChildStdin,
+    answers: Receiver<Value>,
+    /// What it told unasked.
+    events: Vec<Value>,
+    /// The number of the last command.
+    last: u64,
+    _profile: TempDir,
+}
+
+/// A page that is open.
+#[derive(Clone)]
+pub(crate) struct Tab(String);
+
+impl Chromium {
+    /// Starts the program at this path.
+    pub(crate) fn start(program: &Path) -> Chromium {
+        let profile = tempfile::tempdir().expect("a folder");
+        // It reads commands from descriptor 3 and writes answers to 4.
+        let mut process = Command::new("sh")
+            .args([
+                "-c",
+                r#"exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1"#,
+            ])
+            .arg(program)
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+            ])
+            .args([
+                "--disable-background-networking",
+                "--disable-component-update",
+            ])
+            .args([
+                "--disable-sync",
+                "--no-first-run",
+                "--remote-debugging-pipe",
+            ])
+            .arg("--autoplay-policy=no-user-gesture-required")
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let commands = process.stdin.take().expect("a pipe");
+        let output = BufReader::new(process.stdout.take().expect("a pipe"));
+        let (tell, answers) = mpsc::channel();
+        thread::spawn(move || {
+            for message in output.split(0) {
+                let Ok(message) = message else { return };
+                let message = serde_json::from_slice(&message).expect("JSON");
+                if tell.send(message).is_err() {
+                    return;
+                }
+            }
+        });
+        Chromium {
+            process,
+            commands,
+            answers,
+            events: Vec::new(),
+            last: 0,
+            _profile: profile,
+        }
+    }
+
+    /// Opens a page, with all that belongs to it.
+    pub(crate) fn open(&mut self, url: &str) -> Tab {
+        let target = self.call(None, "Target.createTarget", json!({ "url": "about:blank" }));
+        let id = &target["targetId"];
+        let to = json!({ "targetId": id, "flatten": true });
+        let session = self.call(None, "Target.attachToTarget", to);
+        let tab = Tab(session["sessionId"].as_str().expect("a session").into());
+        let went = self.call(Some(&tab), "Page.navigate", json!({ "url": url }));
+        assert!(went["errorText"].is_null(), "{url}: {went}");
+        self.evaluate(&tab, LOADED);
+        tab
+    }
+
+    /// What the JavaScript in this comes to, once what it promises is there. It is a function's
+    /// body, so it says `return`.
+    ///
+    /// # Panics
+    /// If it throws.
+    pub(crate) fn evaluate(&mut self, tab: &Tab, script: &str) -> Value {
+        let expression = format!("(async () => {{ {script} }})()");
+        let how = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
+        let came = self.call(Some(tab), "Runtime.evaluate", how);
+        let exception = &came["exceptionDetails"];
+        assert!(exception.is_null(), "{script}\n{exception:#}");
+        came["result"]["value"].clone()
+    }
+
+    /// Carries out a command, in a page or in the browser.
+    ///
+    /// # Panics
+    /// If it fails, or takes a minute.
+    pub(crate) fn call(&mut self, tab: Option<&Tab>, method: &str, parameters: Value) -> Value {
+        self.last += 1;
+        let mut command = json!({ "id": self.last, "method": method, "params": parameters });
+        if let Some(Tab(session)) = tab {
+            command["sessionId"] = json!(session);
+        }
+        let sent = write!(self.commands, "{command}\0");
+        sent.and_then(|()| self.commands.flush())
+            .expect("chromium listens");
+        loop {
+            let answer = self.hear(&command.to_string());
+            if answer["id"] == self.last {
+                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
+                return answer["result"].clone();
+            }
+            self.events.push(answer);
+        }
+    }
+
+    /// Waits until it tells of something that has come to be so; the parameters are given to `is`.
+    ///
+    /// # Panics
+    /// If that takes a minute.
+    pub(crate) fn wait(&mut self, method: &str, is: impl Fn(&Value) -> bool) {
+        let mut told = std::mem::take(&mut self.events);
+        loop {
+            let found = told
+                .iter()
+                .find(|told| told["method"] == method && is(&told["params"]));
+            if found.is_some() {
+                return;
+            }
+            told = vec![self.hear(method)];
+        }
+    }
+
+    fn hear(&self, what: &str) -> Value {
+        let heard = self.answers.recv_timeout(Duration::from_secs(60));
+        heard.unwrap_or_else(|error| panic!("{what}: {error}"))
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const LOADED: &str = "if (document.readyState !== 'complete')
+    await new Promise((done) => addEventListener('load', done));";

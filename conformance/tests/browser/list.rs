@@ -1,0 +1,113 @@
+//! The list on the Service Worker of `examples/browser`, in a headless Chromium: every case that applies
+//! to a host, told to the worker; and those that the browser's `fetch` can send, fetched.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use sanserve_conformance::host::{Reply, Request};
+use sanserve_conformance::{Case, PACES, Pace, hosts};
+use serde_json::{Value, json};
+
+use crate::page::Page;
+
+fn open() -> Option<Page> {
+    let files = [
+        ("cases.html", include_str!("cases.html")),
+        ("cases.js", include_str!("cases.js")),
+    ];
+    Page::open("conformance", &files, "cases.html")
+}
+
+/// A request as the page takes it: a character is a byte.
+fn asked(request: &Request) -> Value {
+    let fields = request.fields.iter();
+    let fields = fields.flat_map(|(name, value)| [name.clone(), latin1(value)]);
+    json!({
+        "method": request.method,
+        "target": request.target,
+        "fields": fields.collect::<Vec<_>>(),
+        "content": request.content.as_deref().map(|content| [latin1(content)]),
+    })
+}
+
+/// Has a function of the page send a request of a case.
+fn send(page: &mut Page, function: &str, case: &Case, request: &Request, pace: Pace) -> Value {
+    let mut asked = asked(request);
+    asked["name"] = json!(case.name);
+    asked["pace"] = json!(PACES.iter().position(|other| *other == pace));
+    if let Some(mut content) = request.content.as_deref() {
+        let (mut pieces, mut lengths) = (Vec::new(), pace.pieces());
+        while !content.is_empty() {
+            let (piece, rest) = content.split_at(lengths.next_len(content.len()));
+            pieces.push(latin1(piece));
+            content = rest;
+        }
+        asked["content"] = json!(pieces);
+    }
+    call(page, function, &asked)
+}
+
+fn call(page: &mut Page, function: &str, asked: &Value) -> Value {
+    let script = format!("return {function}({asked})");
+    page.chromium.evaluate(&page.tab, &script)
+}
+
+fn reply(answer: &Value) -> Reply {
+    assert!(answer["error"].is_null(), "{}", answer["error"]);
+    let fields = answer["fields"].as_array().expect("a list");
+    let text = |text: &Value| text.as_str().expect("a text").to_owned();
+    let bytes = |value: &Value| {
+        text(value)
+            .chars()
+            .map(|char| char as u8)
+            .collect::<Vec<_>>()
+    };
+    let fields = fields.chunks(2);
+    Reply {
+        status: answer["status"].as_u64().expect("a status") as u16,
+        fields: fields
+            .map(|field| (text(&field[0]), bytes(&field[1])))
+            .collect(),
+        content: bytes(&answer["content"]),
+        log: text(&answer["log"]),
+    }
+}
+
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
+#[test]
+fn conforms() {
+    let Some(mut page) = open() else { return };
+    hosts(
+        "service worker",
+        |_| None,
+        |case, request, pace| reply(&send(&mut page, "tell", case, request, pace)),
+    );
+}
+
+#[test]
+fn conforms_by_fetch() {
+    let Some(page) = open() else { return };
+    let page = RefCell::new(page);
+    let mut hidden = HashSet::new();
+    hosts(
+        "service worker, fetched",
+        |request| {
+            let why = call(&mut page.borrow_mut(), "refuses", &asked(request));
+            why.as_str().map(|why| &*String::leak(why.into()))
+        },
+        |case, request, pace| {
+            let answer = send(&mut page.borrow_mut(), "get", case, request, pace);
+            if answer["hidden"] == true {
+                hidden.insert(case.name.clone());
+            }
+            reply(&answer)
+        },
+    );
+    let hidden = hidden.len();
+    println!(
+        "{hidden} of them redirect or have a status above 599: told, as no script is shown that"
+    );
+}

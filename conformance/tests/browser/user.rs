@@ -1,0 +1,344 @@
+//! What a user of `examples/browser` does, in a headless Chromium.
+
+use std::fs::{self, File};
+use std::io::{Cursor, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+use crate::chromium::{Chromium, Tab};
+use crate::page::Page;
+
+/// What is done with the page.
+impl Page {
+    /// Chooses files, or a folder, as who clicks on the button does; opens the address.
+    fn choose(&mut self, input: &str, files: &[&Path]) -> Tab {
+        self.put(input, files);
+        self.visit()
+    }
+
+    fn put(&mut self, input: &str, files: &[&Path]) {
+        let chromium = &mut self.chromium;
+        let root = chromium.call(Some(&self.tab), "DOM.getDocument", json!({}));
+        let what = json!({ "nodeId": root["root"]["nodeId"], "selector": input });
+        let node = chromium.call(Some(&self.tab), "DOM.querySelector", what);
+        let what = json!({ "nodeId": node["nodeId"], "files": files });
+        chromium.call(Some(&self.tab), "DOM.setFileInputFiles", what);
+    }
+
+    /// Opens the address of what was dropped or chosen.
+    pub(crate) fn visit(&mut self) -> Tab {
+        self.until("document.querySelector('#list a, #status.wrong')");
+        let said = "return document.querySelector('#list a')?.href ?? document.getElementById('status').textContent";
+        let url = self.chromium.evaluate(&self.tab, said);
+        self.chromium.open(url.as_str().expect("a text"))
+    }
+
+    fn log(&mut self) -> String {
+        let log = "return document.getElementById('log').innerText";
+        let log = self.chromium.evaluate(&self.tab, log);
+        log.as_str().expect("a text").into()
+    }
+}
+
+/// A folder with this in it.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name| folder.path().join(name);
+    fs::create_dir_all(path("sub/sub")).unwrap();
+    fs::write(path("a.txt"), "hello, world\n").unwrap();
+    fs::write(path("a b+%C3.txt"), "odd").unwrap();
+    fs::write(path("sub/index.html"), "<title>the index</title>").unwrap();
+    fs::write(path("sub/sub/deep.txt"), "deep").unwrap();
+    fs::write(path(".hidden"), "hidden").unwrap();
+    folder
+}
+
+/// Status, fields and content of a reply.
+pub(crate) fn fetch(
+    chromium: &mut Chromium,
+    tab: &Tab,
+    path: &str,
+    how: Value,
+) -> (u64, Value, String) {
+    let reply = chromium.evaluate(
+        tab,
+        &format!(
+            "const reply = await fetch({path:?}, {how});
+            return {{
+                status: reply.status, fields: Object.fromEntries(reply.headers),
+                content: await reply.text(), url: reply.url,
+            }}"
+        ),
+    );
+    let status = reply["status"].as_u64().expect("a status");
+    let content = reply["content"].as_str().expect("a text").into();
+    let mut fields = reply["fields"].clone();
+    fields["url"] = reply["url"].clone();
+    (status, fields, content)
+}
+
+/// A folder is served as everywhere, whichever way it came.
+fn serves_the_folder(chromium: &mut Chromium, tab: &Tab) {
+    let title = chromium.evaluate(tab, "return document.title");
+    assert!(
+        title
+            .as_str()
+            .unwrap()
+            .starts_with("Directory listing for /site/"),
+        "{title}"
+    );
+    let names = "return [...document.querySelectorAll('li')].map((item) => item.innerText)";
+    let names = chromium.evaluate(tab, names);
+    assert_eq!(names, json!(["a b+%C3.txt", "a.txt", "sub/"]));
+
+    let (status, fields, content) = fetch(chromium, tab, "a.txt", json!({}));
+    assert_eq!((status, &content[..]), (200, "hello, world\n"));
+    assert_eq!(fields["content-type"], "text/plain");
+    assert_eq!(fields["content-length"], "13");
+    assert!(fields["server"].as_str().unwrap().starts_with("sanserve/"));
+
+    let known = json!({ "headers": { "if-modified-since": fields["last-modified"] } });
+    assert_eq!(fetch(chromium, tab, "a.txt", known).0, 304);
+    let known = json!({ "headers": { "if-none-match": fields["etag"] } });
+    assert_eq!(fetch(chromium, tab, "a.txt", known).0, 304);
+
+    let part = json!({ "headers": { "range": "bytes=7-" } });
+    let (status, fields, content) = fetch(chromium, tab, "a.txt", part);
+    assert_eq!((status, &content[..]), (206, "world\n"));
+    assert_eq!(fields["content-range"], "bytes 7-12/13");
+
+    let head = json!({ "method": "HEAD" });
+    let (status, fields, content) = fetch(chromium, tab, "a.txt", head);
+    assert_eq!((status, &content[..]), (200, ""));
+    assert_eq!(fields["content-length"], "13");
+
+    assert_eq!(fetch(chromium, tab, "a%20b+%25C3.txt", json!({})).2, "odd");
+    assert_eq!(
+        fetch(chromium, tab, "sub/sub/deep.txt", json!({})).2,
+        "deep"
+    );
+    let (status, fields, content) = fetch(chromium, tab, "sub?query", json!({}));
+    assert_eq!((status, &content[..]), (200, "<title>the index</title>"));
+    assert!(
+        fields["url"].as_str().unwrap().ends_with("/sub/?query"),
+        "{fields}"
+    );
+    for nothing in ["nothing", ".hidden", "a.txt/b", "sub/nothing", "%FF"] {
+        let (status, _, content) = fetch(chromium, tab, nothing, json!({}));
+        assert_eq!(status, 404, "{nothing}");
+        assert!(content.contains("Nothing matches the given URI"));
+    }
+    let post = json!({ "method": "POST", "body": "x" });
+    let (status, fields, _) = fetch(chromium, tab, "a.txt", post);
+    assert_eq!(
+        (status, &fields["allow"]),
+        (405, &json!("GET, HEAD, OPTIONS"))
+    );
+}
+
+#[test]
+fn a_folder_that_is_chosen_is_served() {
+    let Some(mut page) = Page::open("", &[], "") else {
+        return;
+    };
+    let folder = folder();
+    let tab = page.choose("#folder", &[folder.path()]);
+    serves_the_folder(&mut page.chromium, &tab);
+    page.until("document.getElementById('log').innerText.includes('POST')");
+    let log = page.log();
+    assert!(log.contains("a.txt HTTP/1.1\" 206 -\n"), "{log}");
+    assert!(log.contains("nothing HTTP/1.1\" 404 -\n"), "{log}");
+}
+
+#[test]
+fn a_folder_that_is_dropped_is_served_as_it_is_now() {
+    let Some(mut page) = Page::open("", &[], "") else {
+        return;
+    };
+    let folder = folder();
+    for kind in ["dragEnter", "dragOver", "drop"] {
+        let data = json!({ "items": [], "files": [folder.path()], "dragOperationsMask": 1 });
+        let drag = json!({ "type": kind, "x": 300, "y": 400, "data": data });
+        page.chromium
+            .call(Some(&page.tab), "Input.dispatchDragEvent", drag);
+    }
+    let tab = page.visit();
+    serves_the_folder(&mut page.chromium, &tab);
+    fs::write(folder.path().join("new.txt"), "new").unwrap();
+    let (status, _, content) = fetch(&mut page.chromium, &tab, "new.txt", json!({}));
+    assert_eq!((status, &content[..]), (200, "new"));
+}
+
+/// A .zip of the same, each file packed in another way.
+fn packed() -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let deflated = stored.compression_method(zip::CompressionMethod::Deflated);
+    let mut add = |name: &str, how: SimpleFileOptions, content: &[u8]| {
+        zip.start_file(name, how).unwrap();
+        zip.write_all(content).unwrap();
+    };
+    add("a.txt", deflated, b"hello, world\n");
+    add("a b+%C3.txt", stored, b"odd");
+    add(
+        "sub/index.html",
+        stored.large_file(true),
+        b"<title>the index</title>",
+    );
+    add("sub/sub/deep.txt", deflated.large_file(true), b"deep");
+    add(".hidden", stored, b"hidden");
+    add("../up.txt", stored, b"up");
+    zip.set_comment("a comment").unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_zip_is_served_without_being_unpacked() {
+    let Some(mut page) = Page::open("", &[], "") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.zip");
+    fs::write(&path, packed()).unwrap();
+    let tab = page.choose("#files", &[&path]);
+    serves_the_folder(&mut page.chromium, &tab);
+}
+
+#[test]
+fn what_is_no_zip_is_not_served_and_what_is_damaged_in_one_neither() {
+    let Some(mut page) = Page::open("", &[], "") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.zip");
+    let mut zip = packed();
+    // The first that is deflated: what comes out is of another length than it says.
+    let at = zip.windows(5).position(|name| name == b"a.txt").unwrap() + 5;
+    zip[at] ^= 0xff;
+    fs::write(&path, &zip).unwrap();
+    let tab = page.choose("#files", &[&path]);
+    let (status, _, _) = fetch(&mut page.chromium, &tab, "a.txt", json!({}));
+    assert_eq!(status, 404);
+    let (status, ..) = fetch(&mut page.chromium, &tab, "sub/", json!({}));
+    assert_eq!(status, 200);
+
+    let end = zip.len() - 30;
+    fs::write(&path, &zip[..end]).unwrap();
+    page.put("#files", &[&path]);
+    page.until("document.querySelector('#status.wrong')");
+    let (status, ..) = fetch(&mut page.chromium, &tab, "/site/%E0%A4%A/", json!({}));
+    assert_eq!(status, 400); // that is no target
+}
+
+#[test]
+fn a_large_file_is_neither_copied_nor_read() {
+    let Some(mut page) = Page::open("", &[], "") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    const SIZE: u64 = 6 << 30;
+    let path = folder.path().join("large.bin");
+    const MARK: u64 = 5 << 30;
+    let file = File::create(&path).unwrap();
+    file.set_len(SIZE).unwrap();
+    file.write_all_at(b"begin", 0).unwrap();
+    file.write_all_at(b"mark", MARK).unwrap();
+    let tab = page.choose("#files", &[&path]);
+    let part = json!({ "headers": { "range": "bytes=-5" } });
+    let (status, fields, content) = fetch(&mut page.chromium, &tab, "large.bin", part);
+    assert_eq!((status, &content[..]), (206, "\0\0\0\0\0"));
+    assert_eq!(
+        fields["content-range"],
+        format!("bytes {}-{}/{SIZE}", SIZE - 5, SIZE - 1)
+    );
+    // More than the engine would read itself.
+    let part = format!("bytes={}-{}", MARK - 100_000, MARK + 3);
+    let part = json!({ "headers": { "range": part } });
+    let (status, _, content) = fetch(&mut page.chromium, &tab, "large.bin", part);
+    assert_eq!((status, content.len()), (206, 100_004));
+    assert!(content.ends_with("\0mark"));
+    let part = format!("bytes=0-4,{}-{}", MARK - 100_000, MARK + 3);
+    let part = json!({ "headers": { "range": part } });
+    let (status, _, content) = fetch(&mut page.chromium, &tab, "large.bin", part);
+    assert_eq!(status, 206);
+    assert!(content.contains("\r\n\r\nbegin\r\n--") && content.contains("\0mark\r\n--"));
+    // Of the whole only what is taken comes.
+    let first = page.chromium.evaluate(
+        &tab,
+        "const reply = await fetch('large.bin');
+        const reader = reply.body.getReader();
+        const { value } = await reader.read();
+        await reader.cancel();
+        const begin = String.fromCharCode(...value.subarray(0, 5));
+        return [reply.headers.get('content-length'), begin]",
+    );
+    assert_eq!(first, json!([SIZE.to_string(), "begin"]));
+}
+
+/// An hour of silence, almost none of which lies on the disk.
+fn silence(path: &Path) {
+    let (rate, seconds) = (44_100_u32, 3_600_u32);
+    let length = rate * seconds * 2;
+    let mut head = b"RIFF".to_vec();
+    head.extend((36 + length).to_le_bytes());
+    head.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    head.extend(rate.to_le_bytes());
+    head.extend((rate * 2).to_le_bytes());
+    head.extend(b"\x02\0\x10\0data");
+    head.extend(length.to_le_bytes());
+    fs::write(path, &head).unwrap();
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_len(head.len() as u64 + u64::from(length)).unwrap();
+}
+
+#[test]
+fn a_recording_seeks() {
+    let Some(mut page) = Page::open("", &[], "") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    silence(&folder.path().join("silence.wav"));
+    let tab = page.choose("#folder", &[folder.path()]);
+    let played = page.chromium.evaluate(
+        &tab,
+        "const audio = new Audio('silence.wav');
+        const is = (event) => new Promise((resolve, reject) => {
+            audio.addEventListener(event, resolve, { once: true });
+            audio.onerror = () => reject(audio.error.message);
+        });
+        await is('loadeddata');
+        audio.currentTime = 3000;
+        await is('seeked');
+        return [audio.duration, audio.currentTime]",
+    );
+    assert_eq!(played, json!([3600, 3000]));
+    let log = page.log();
+    assert!(
+        log.matches("silence.wav HTTP/1.1\" 206 -").count() > 1,
+        "{log}"
+    );
+}
+
+#[test]
+fn a_worker_that_was_stopped_serves_again_even_without_its_server() {
+    let Some(mut page) = Page::open("", &[], "") else {
+        return;
+    };
+    let folder = folder();
+    let tab = page.choose("#folder", &[folder.path()]);
+    let server = page.server.take().expect("it is here");
+    server.shutdown(Duration::from_secs(1));
+    page.chromium
+        .call(Some(&page.tab), "ServiceWorker.enable", json!({}));
+    page.chromium
+        .call(Some(&page.tab), "ServiceWorker.stopAllWorkers", json!({}));
+    page.chromium
+        .wait("ServiceWorker.workerVersionUpdated", |told| {
+            told["versions"][0]["runningStatus"] == "stopped"
+        });
+    serves_the_folder(&mut page.chromium, &tab);
+}

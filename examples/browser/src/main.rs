@@ -1,0 +1,60 @@
+//! Builds the folder that a web server needs to have: the page, and the engine for its worker.
+//!
+//! ```text
+//! sanserve-browser FOLDER [FEATURES]
+//! ```
+//!
+//! wasm-bindgen is used as a library, so that there is no program to install and none of another
+//! version than the worker's.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use wasm_bindgen_cli_support::Bindgen;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args_os().skip(1);
+    let folder = PathBuf::from(
+        arguments
+            .next()
+            .ok_or("sanserve-browser FOLDER [FEATURES]")?,
+    );
+    let features = arguments.next().unwrap_or_default();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::create_dir_all(&folder)?;
+    for entry in fs::read_dir(here.join("page"))? {
+        let entry = entry?;
+        fs::copy(entry.path(), folder.join(entry.file_name()))?;
+    }
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| here.join("target"), PathBuf::from);
+    let built = Command::new(env!("CARGO"))
+        .current_dir(here)
+        .env("CARGO_TARGET_DIR", &target)
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--package",
+            "sanserve-worker",
+        ])
+        .args(["--target", "wasm32-unknown-unknown", "--profile", "worker"])
+        .arg("--features")
+        .arg(features)
+        .status()?;
+    if !built.success() {
+        return Err("cargo cannot build the worker".into());
+    }
+    Bindgen::new()
+        .input_path(target.join("wasm32-unknown-unknown/worker/sanserve_worker.wasm"))
+        .out_name("sanserve")
+        .no_modules(true)?
+        .typescript(false)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        .generate(&folder)?;
+    let size = fs::metadata(folder.join("sanserve_bg.wasm"))?.len();
+    println!("{}: a page and an engine of {size} bytes", folder.display());
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! The cases of the conformance list, answered here: the loop is the one of [`crate::answer`], the files
+//! are Blobs, too; only handler and site are the list's.
+
+use js_sys::{Array, Function};
+use sanserve::host;
+use sanserve_conformance::{Case, File, PACES, Site, case};
+use sanserve_core::{Ask, FileSystem, Got, Opened};
+use wasm_bindgen::prelude::*;
+use web_sys::{Blob, ReadableStream, Response};
+
+use crate::content::Content;
+use crate::exchange::{Reply, Request, exchange};
+use crate::tree::Tree;
+use crate::{blob, web};
+
+/// The list and its site, read once.
+#[wasm_bindgen]
+pub struct Conformance {
+    cases: Vec<Case>,
+    site: Site,
+}
+
+#[wasm_bindgen]
+impl Conformance {
+    /// Reads the list.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Conformance {
+        Conformance {
+            cases: case::all(),
+            site: Site::standard(),
+        }
+    }
+
+    /// Answers a request as a case has it: name after value of each field, a character for a byte.
+    /// What comes back is in the same form: status, fields, and a Blob.
+    ///
+    /// # Errors
+    /// If there is no whole reply.
+    #[expect(clippy::too_many_arguments, reason = "it is called from JavaScript")]
+    pub async fn answer(
+        &self,
+        case: String,
+        pace: usize,
+        method: String,
+        target: String,
+        fields: Vec<String>,
+        content: Option<ReadableStream>,
+        log: Function,
+    ) -> Result<Array, JsError> {
+        let fields: Vec<_> = fields.iter().map(|text| bytes(text)).collect();
+        let fields = fields.chunks(2).map(|field| {
+            let name = str::from_utf8(&field[0]).expect("a name is ASCII");
+            (name, &field[1][..])
+        });
+        let request = Request {
+            read: host::Request::new(&method, &target, None, fields, content.is_some()),
+            content: Content::new(content.as_ref()),
+            method,
+        };
+        let Reply { head, content } = self.exchange(&case, pace, request, &log).await?;
+        let fields = head.fields.into_iter();
+        let fields = fields.flat_map(|(name, value)| [name, text(&value)]);
+        let fields: Array = fields.map(JsValue::from).collect();
+        let content = web::content(content).map_err(|_| JsError::new("no such content"))?;
+        Ok(Array::of3(&head.status.into(), &fields, &content))
+    }
+
+    /// The same with a request as the worker is told of it.
+    ///
+    /// # Errors
+    /// If there is no whole reply.
+    pub async fn fetch(
+        &self,
+        case: String,
+        pace: usize,
+        request: web_sys::Request,
+        log: Function,
+    ) -> Result<Response, JsError> {
+        let asked = web::request(&request)?;
+        let reply = self.exchange(&case, pace, asked, &log).await?;
+        web::response(reply)
+    }
+
+    async fn exchange(
+        &self,
+        name: &str,
+        pace: usize,
+        request: Request,
+        log: &Function,
+    ) -> Result<Reply, JsError> {
+        let case = self.cases.iter().find(|case| case.name == name);
+        let case = case.ok_or_else(|| JsError::new("no such case"))?;
+        let mut pieces = PACES[pace].pieces();
+        let log = |lines: &str| {
+            let _ = log.call1(&JsValue::NULL, &lines.into());
+        };
+        let (config, handler) = (case.config(), case.handler());
+        let cut = |room| pieces.next_len(room);
+        Ok(exchange(request, &self.site, config, handler, log, cut).await?)
+    }
+}
+
+/// What is open of the site.
+pub(crate) enum Open {
+    File(Blob),
+    Script(File),
+}
+
+impl Tree for Site {
+    type File = Open;
+
+    async fn answer(&self, ask: &Ask) -> Got<Open> {
+        match FileSystem::answer(self, ask) {
+            Got::Listed(listed) => Got::Listed(listed),
+            Got::Opened(opened) => Got::Opened(opened.map(|opened| match opened {
+                Opened::Directory => Opened::Directory,
+                Opened::Program(file) => Opened::Program(Open::Script(file)),
+                Opened::File { mut file, meta, .. } => {
+                    let mut bytes = vec![0; meta.len as usize];
+                    let read = self.read(&mut file, 0, &mut bytes);
+                    assert_eq!(read, Ok(bytes.len()), "a site reads all of a file at once");
+                    let blob = web::content(vec![crate::exchange::Part::Bytes(bytes)]);
+                    Opened::File {
+                        file: Open::File(blob.expect("bytes are a Blob")),
+                        meta,
+                        sendable: true,
+                    }
+                }
+            })),
+            _ => unreachable!("a question has one of these answers"),
+        }
+    }
+
+    async fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
+        match file {
+            Open::File(blob) => blob::read(blob, at, into)
+                .await
+                .map_or(Got::Failed, Got::Bytes),
+            Open::Script(file) => plain(FileSystem::fill(self, file, at, into)),
+        }
+    }
+
+    fn part(&self, file: &Open, at: u64, len: u64) -> Option<Blob> {
+        match file {
+            Open::File(blob) => blob::part(blob, at, len).ok(),
+            Open::Script(_) => None,
+        }
+    }
+
+    fn give(&self, file: &mut Open, from: &[u8]) -> Got<Open> {
+        match file {
+            Open::File(_) => Got::Failed,
+            Open::Script(file) => plain(FileSystem::give(self, file, from)),
+        }
+    }
+}
+
+/// An answer in which no file is.
+fn plain(got: Got<File>) -> Got<Open> {
+    match got {
+        Got::Bytes(n) => Got::Bytes(n),
+        Got::Note(note) => Got::Note(note),
+        _ => Got::Failed,
+    }
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    text.chars().map(|char| char as u8).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}

@@ -1,0 +1,125 @@
+//! [`Page`]: the files, as the page that holds them tells of them.
+
+use js_sys::{Array, JsString, Promise};
+use sanserve_core::{Ask, Entry, FsError, Got, Meta, Opened};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, DomException};
+
+use crate::blob;
+use crate::tree::Tree;
+
+#[wasm_bindgen]
+extern "C" {
+    /// Whoever holds files. A path has no `/` at either end; the empty one is the root.
+    pub type Page;
+
+    /// Promises what is there: a [`Found`], or `undefined`.
+    #[wasm_bindgen(method)]
+    fn open(this: &Page, path: &str) -> Promise;
+
+    /// Promises the names that a directory holds, those of directories with a `/` behind them.
+    #[wasm_bindgen(method)]
+    fn list(this: &Page, path: &str) -> Promise;
+
+    type Found;
+
+    /// The file; `undefined` of a directory.
+    #[wasm_bindgen(method, getter)]
+    fn blob(this: &Found) -> Option<Blob>;
+
+    /// When it was last changed, in milliseconds since 1970.
+    #[wasm_bindgen(method, getter)]
+    fn modified(this: &Found) -> f64;
+
+    /// A checksum, if there is one.
+    #[wasm_bindgen(method, getter)]
+    fn checksum(this: &Found) -> Option<f64>;
+}
+
+impl Found {
+    fn meta(&self, blob: &Blob) -> Meta {
+        let milliseconds = self.modified() as i64;
+        let modified = milliseconds.div_euclid(1000);
+        let nanos = milliseconds.rem_euclid(1000) as u32 * 1_000_000;
+        let checksum = self.checksum().map(|checksum| checksum as u64);
+        Meta {
+            len: blob.size() as u64,
+            modified: Some(modified),
+            version: checksum.or(Meta::version_at((modified, nanos))),
+            executable: false,
+        }
+    }
+}
+
+impl Page {
+    async fn opened(&self, path: &str) -> Result<Opened<Blob>, FsError> {
+        let found = JsFuture::from(self.open(path)).await.map_err(error)?;
+        if found.is_undefined() {
+            return Err(FsError::NotFound);
+        }
+        let found: Found = found.unchecked_into();
+        Ok(match found.blob() {
+            None => Opened::Directory,
+            Some(blob) => Opened::File {
+                meta: found.meta(&blob),
+                file: blob,
+                sendable: true,
+            },
+        })
+    }
+
+    async fn listed(&self, path: &str) -> Result<Vec<Entry>, FsError> {
+        let names = JsFuture::from(self.list(path)).await.map_err(error)?;
+        let names: Array = names.dyn_into().map_err(|_| FsError::NotFound)?;
+        let entry = |name: JsValue| {
+            let name = String::from(name.unchecked_into::<JsString>());
+            let directory = name.ends_with('/');
+            Entry {
+                name: name.trim_end_matches('/').into(),
+                directory,
+                link: false,
+            }
+        };
+        Ok(names.iter().map(entry).collect())
+    }
+}
+
+impl Tree for Page {
+    type File = Blob;
+
+    async fn answer(&self, ask: &Ask) -> Got<Blob> {
+        match ask {
+            Ask::Open(path) => Got::Opened(match str::from_utf8(path.as_bytes()) {
+                Ok(path) => self.opened(path).await,
+                Err(_) => Err(FsError::NotFound),
+            }),
+            Ask::List(path) => Got::Listed(match str::from_utf8(path.as_bytes()) {
+                Ok(path) => self.listed(path).await,
+                Err(_) => Err(FsError::NotFound),
+            }),
+            Ask::Run(_) => Got::Opened(Err(FsError::Unsupported)),
+        }
+    }
+
+    async fn fill(&self, file: &mut Blob, at: u64, into: &mut [u8]) -> Got<Blob> {
+        blob::read(file, at, into)
+            .await
+            .map_or(Got::Failed, Got::Bytes)
+    }
+
+    fn part(&self, file: &Blob, at: u64, len: u64) -> Option<Blob> {
+        blob::part(file, at, len).ok()
+    }
+}
+
+/// What the browser means by an exception.
+fn error(error: JsValue) -> FsError {
+    let name = error.dyn_ref::<DomException>().map(DomException::name);
+    match name.as_deref() {
+        Some("NotFoundError") => FsError::NotFound,
+        Some("TypeMismatchError") => FsError::NotPlain,
+        Some("NotAllowedError" | "NotReadableError" | "SecurityError") => FsError::Forbidden,
+        _ => FsError::Broken,
+    }
+}
