@@ -1,0 +1,14 @@
+//! Puts the folder `site` into the images, and tells the linker what memory there is.
+
+use std::{env, fs, io, path::Path};
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=memory.x");
+    println!("cargo::rerun-if-changed=site");
+    let out = env::var_os("OUT_DIR").expect("Cargo sets it");
+    let out = Path::new(&out);
+    println!("cargo::rustc-link-search={}", out.display());
+    fs::copy("memory.x", out.join("memory.x"))?;
+    fs::write(out.join("site.rs"), sanserve::Flash::source("site")?)
+}

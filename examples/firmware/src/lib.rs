@@ -1,0 +1,42 @@
+//! What the images have in common: the board, below which is the machine, and the site.
+//!
+//! The board is TI's LM3S6965 evaluation kit, which QEMU knows as `lm3s6965evb`: a Cortex-M3 with 256 KiB
+//! of flash, 64 KiB of RAM, three serial lines and Ethernet.
+
+#![no_std]
+#![deny(missing_docs)]
+
+pub mod board;
+pub mod uart;
+
+use core::time::Duration;
+
+use sanserve::Flash;
+use sanserve_core::{Config, Limits, Patience, Protocol};
+
+/// What is served: the folder `site`.
+pub static SITE: Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));
+
+/// Limits that keep a connection, whatever its peer does, within [`CONNECTION`].
+pub fn config() -> Config {
+    let config = Config::default();
+    Config {
+        protocol: Protocol::Http11,
+        limits: Limits {
+            request_line: 512,
+            fields: 1024,
+            content: 0,
+            outbox: 1024,
+            requests: u32::MAX,
+            ..config.limits
+        },
+        patience: Patience {
+            head: Duration::from_secs(10),
+            ..config.patience
+        },
+        ..config
+    }
+}
+
+/// RAM for each connection in bytes, with all its buffers.
+pub const CONNECTION: usize = 6 * 1024;

@@ -1,0 +1,126 @@
+//! [`Uart`]: a serial line, as a link of embedded-io. The device is ARM's PL011.
+
+use core::convert::Infallible;
+
+use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
+
+use crate::board::{Line, Register, sleep};
+
+/// A serial line: 115,200 baud, 8 bits, no parity.
+pub struct Uart {
+    data: Register,
+    flags: Register,
+    /// What wakes who sleeps.
+    pub line: Line,
+}
+
+impl Uart {
+    /// The line with this number, 0 to 2, switched on.
+    ///
+    /// # Panics
+    /// If there is no such line.
+    pub fn new(number: usize) -> Uart {
+        let line = Line([5, 6, 33][number]);
+        // SAFETY: the manual has these registers there, and none of them moves memory.
+        let at = |offset: usize| unsafe { Register::new(0x4000_C000 + 0x1000 * number + offset) };
+        // SAFETY: as above; these give clocks and pins to the device.
+        let system = |address: usize| unsafe { Register::new(address) };
+        let (clocks, ports) = (system(0x400F_E104), system(0x400F_E108));
+        clocks.write(clocks.read() | 1 << number);
+        // UART 0 to 2 have the first two pins of port A, and pins of port D and G.
+        let (port, base, pins) = [
+            (0, 0x4000_4000, 0b11),
+            (3, 0x4000_7000, 0b1100),
+            (6, 0x4002_6000, 0b11),
+        ][number];
+        ports.write(ports.read() | 1 << port);
+        for register in [base + 0x420, base + 0x51C].map(system) {
+            register.write(register.read() | pins);
+        }
+        at(CONTROL).write(0);
+        // 12 MHz / (16 * 115,200) is 6 and 33 / 64.
+        at(DIVISOR).write(6);
+        at(FRACTION).write(33);
+        at(LINE_CONTROL).write(EIGHT_BITS | FIFO);
+        at(INTERRUPTS).write(RECEIVED | RECEIVED_FEW);
+        at(CONTROL).write(ENABLE | TRANSMIT | RECEIVE);
+        Uart {
+            data: at(DATA),
+            flags: at(FLAGS),
+            line,
+        }
+    }
+
+    /// The next byte, if there is one.
+    pub fn take(&mut self) -> Option<u8> {
+        (self.flags.read() & NOTHING_CAME == 0).then(|| self.data.read() as u8)
+    }
+}
+
+impl ErrorType for Uart {
+    type Error = Infallible;
+}
+
+impl ReadReady for Uart {
+    fn read_ready(&mut self) -> Result<bool, Infallible> {
+        Ok(self.flags.read() & NOTHING_CAME == 0)
+    }
+}
+
+impl WriteReady for Uart {
+    fn write_ready(&mut self) -> Result<bool, Infallible> {
+        Ok(self.flags.read() & FULL == 0)
+    }
+}
+
+impl Read for Uart {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, Infallible> {
+        while !self.read_ready()? {
+            sleep(&[self.line]);
+        }
+        let mut n = 0;
+        while n < into.len()
+            && let Some(byte) = self.take()
+        {
+            into[n] = byte;
+            n += 1;
+        }
+        Ok(n)
+    }
+}
+
+impl Write for Uart {
+    fn write(&mut self, from: &[u8]) -> Result<usize, Infallible> {
+        let mut n = 0;
+        while n < from.len() && (n == 0 || self.write_ready()?) {
+            while !self.write_ready()? {}
+            self.data.write(from[n].into());
+            n += 1;
+        }
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        while self.flags.read() & BUSY != 0 {}
+        Ok(())
+    }
+}
+
+const DATA: usize = 0x00;
+const FLAGS: usize = 0x18;
+const DIVISOR: usize = 0x24;
+const FRACTION: usize = 0x28;
+const LINE_CONTROL: usize = 0x2C;
+const CONTROL: usize = 0x30;
+const INTERRUPTS: usize = 0x38;
+
+const BUSY: u32 = 1 << 3;
+const NOTHING_CAME: u32 = 1 << 4;
+const FULL: u32 = 1 << 5;
+const FIFO: u32 = 1 << 4;
+const EIGHT_BITS: u32 = 3 << 5;
+const ENABLE: u32 = 1;
+const TRANSMIT: u32 = 1 << 8;
+const RECEIVE: u32 = 1 << 9;
+const RECEIVED: u32 = 1 << 4;
+const RECEIVED_FEW: u32 = 1 << 6;
