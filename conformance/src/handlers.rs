@@ -1,5 +1,7 @@
 //! Handlers that cases are served by, beside those that come with the engine.
 
+use alloc::vec::Vec;
+
 use sanserve_core::{Event, Exchange, Handler, Next, status};
 
 /// Collects the content, then sends it back with its length.

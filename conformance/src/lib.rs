@@ -37,57 +37,97 @@
 //! are [played](play). With `CASE=part` in the environment only the cases with that part in their
 //! name are run.
 //!
+//! Where the server runs on another machine, without std, it can have what it needs of this package without
+//! the feature `std`: the [`Site`], the scripts and the [`Kind`]s of servers that there are.
+//!
 //! [`sim`] tries a handler in simulated worlds: yours, too.
 //!
 //! [`case`] and [`divergence`] tell the format of the data, [`text`] how bytes are written in it,
 //! [`mod@judge`] what is wrong and what is not.
 
+#![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+extern crate alloc;
+
+#[cfg(feature = "std")]
 pub mod case;
+#[cfg(feature = "std")]
 mod date;
+#[cfg(feature = "std")]
 mod difference;
-#[cfg(unix)]
+#[cfg(all(feature = "std", unix))]
 mod disk;
+#[cfg(feature = "std")]
 pub mod divergence;
+#[cfg(feature = "std")]
 mod files;
 mod handlers;
+#[cfg(feature = "std")]
 pub mod host;
+#[cfg(feature = "std")]
 pub mod judge;
+mod kind;
+#[cfg(feature = "std")]
 mod line;
+#[cfg(feature = "std")]
 mod log;
+#[cfg(feature = "std")]
 mod pace;
+#[cfg(feature = "std")]
 mod page;
+#[cfg(feature = "std")]
 mod pattern;
+#[cfg(feature = "std")]
 mod peer;
+#[cfg(feature = "std")]
 mod pipe;
 mod play;
+#[cfg(feature = "std")]
 pub mod report;
 mod served;
+#[cfg(feature = "std")]
 mod server;
+#[cfg(feature = "std")]
 pub mod sim;
 mod site;
+#[cfg(feature = "std")]
 mod subject;
+#[cfg(feature = "std")]
 mod suite;
+#[cfg(feature = "std")]
 pub mod text;
 #[cfg(feature = "tls")]
 mod tls;
 
+#[cfg(feature = "std")]
 pub use case::Case;
+#[cfg(feature = "std")]
 pub use difference::Difference;
+#[cfg(feature = "std")]
 pub use divergence::Divergence;
+#[cfg(feature = "std")]
 pub use host::hosts;
+pub use kind::Kind;
+#[cfg(feature = "std")]
 pub use log::Log;
+#[cfg(feature = "std")]
 pub use pace::{PACES, Pace, Pieces};
+#[cfg(feature = "std")]
 pub use pattern::Pattern;
+#[cfg(feature = "std")]
 pub use peer::Peer;
+#[cfg(feature = "std")]
 pub use pipe::{End, pipes};
 pub use play::{Played, play};
+#[cfg(feature = "std")]
 pub use report::Report;
 pub use served::{File, Script};
 pub use site::{Entry, Site};
+#[cfg(feature = "std")]
 pub use subject::{Transcript, peers, servers};
+#[cfg(feature = "std")]
 pub use suite::Suite;
 #[cfg(feature = "tls")]
 pub use tls::Certificate;
@@ -104,6 +144,7 @@ pub use tls::Certificate;
 ///
 /// # Panics
 /// Once, at the end, after a report of all that went wrong.
+#[cfg(feature = "std")]
 pub fn run(name: &str, converse: impl FnMut(&Case, Pace) -> Transcript) {
     Suite::chosen().check(name, converse).conclude();
 }

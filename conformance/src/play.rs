@@ -3,6 +3,9 @@
 //! Each of these does what the shell script of that name in `cases/site.txt` does. A port that runs
 //! programs has no use for them.
 
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
 /// What a script leaves behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Played {

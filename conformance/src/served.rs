@@ -1,6 +1,9 @@
 //! The site as a [`FileSystem`], its scripts [played](play): for ports that have no disk.
 
-use std::mem;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+use core::mem;
 
 use sanserve_core::{self as engine, FileSystem, FsError, Got, Meta, Opened, Path, Program};
 

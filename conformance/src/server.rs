@@ -1,115 +1,51 @@
-//! The server that a case wants: its configuration and its handler, the same on every port.
+//! The server that a case wants, by its [`Kind`].
 
-use sanserve_core::{Cgi, Config, Files, Handler, Limits, Protocol};
+use sanserve_core::{Config, Handler};
 
-use crate::{Case, handlers};
+use crate::{Case, Kind, Suite};
 
 impl Case {
-    /// The configuration that the case's options ask for:
-    ///
-    /// ```text
-    /// option   protocol HTTP/1.1
-    /// option   requests 3           how many a connection serves at most
-    /// option   line 100             how long a request line may be, with its end
-    /// option   fields 100           how long all fields may be
-    /// option   content 100          how many bytes of content are taken
-    /// option   drain 100            how many bytes of unread content are thrown away
-    /// ```
-    ///
-    /// Those of the file service belong to [`handler`](Self::handler).
+    /// What kind of server it wants. What that says is left to it for ever.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        let leak = |text: &str| -> &'static str { String::leak(text.into()) };
+        let options = self.options.iter();
+        let options: Vec<_> = options.map(|(key, value)| (leak(key), leak(value))).collect();
+        Kind {
+            handler: leak(&self.handler),
+            options: options.leak(),
+        }
+    }
+
+    /// [`Kind::config`].
     ///
     /// # Panics
     /// If an option is unknown or its value is none: the case is written wrong.
     #[must_use]
     pub fn config(&self) -> Config {
-        let mut config = Config::default();
-        let limits: &mut Limits = &mut config.limits;
-        for (key, value) in &self.options {
-            let number = || {
-                value
-                    .parse()
-                    .unwrap_or_else(|_| panic!("{key} {value}: no number"))
-            };
-            match (key.as_str(), value.as_str()) {
-                ("protocol", "HTTP/1.0") => config.protocol = Protocol::Http10,
-                ("protocol", "HTTP/1.1") => config.protocol = Protocol::Http11,
-                ("requests", _) => limits.requests = number(),
-                ("line", _) => limits.request_line = number() as usize,
-                ("fields", _) => limits.fields = number() as usize,
-                ("content", _) => limits.content = number().into(),
-                ("drain", _) => limits.drain = number().into(),
-                (key, _) if FILES.contains(&key) => {}
-                _ => panic!("no such option: {key} {value}"),
-            }
-        }
-        config
+        self.kind().config()
     }
 
-    /// A handler for one connection: `files` is the file service, `cgi` the same with scripts, `echo`
-    /// sends content back after it has read all of it, `stream` while it reads; `target` sends the path back;
-    /// `python` is that of CPython's own tests.
-    ///
-    /// The file service has these options:
-    ///
-    /// ```text
-    /// option   precompressed on     files that are compressed already are sent in place of others
-    /// option   charset utf-8        what text is said to be written in
-    /// option   cache-control TEXT   the field
-    /// option   cors *               the origin whose pages may have everything
-    /// option   spa FILE             what is sent for pages that are not there
-    /// option   not-found FILE       what is sent for whatever is not there, as 404
-    /// option   header NAME: VALUE   a further field
-    /// option   hidden yes           names that begin with a dot are served
-    /// ```
+    /// [`Kind::handler`], for one connection.
     ///
     /// # Panics
     /// If there is no handler of that name.
     #[must_use]
     pub fn handler(&self) -> Box<dyn Handler + Send> {
-        match self.handler.as_str() {
-            "files" => Box::new(self.files()),
-            "cgi" => {
-                let mut cgi = Cgi::new("site.example", 8000);
-                cgi.files = self.files();
-                Box::new(cgi)
-            }
-            "echo" => Box::new(handlers::Echo::default()),
-            "stream" => Box::new(handlers::Stream),
-            "target" => Box::new(handlers::Target),
-            "python" => Box::new(handlers::Python),
-            other => panic!("no such handler: {other}"),
-        }
-    }
-
-    /// The file service that the options ask for. What they say is left to it for ever.
-    fn files(&self) -> Files {
-        let text = |key| {
-            self.option(key)
-                .map(|text| -> &'static str { String::leak(text.into()) })
-        };
-        let mut files = Files::new();
-        files.hidden = self.option("hidden") == Some("yes");
-        files.precompressed = self.option("precompressed") == Some("on");
-        files.charset = text("charset");
-        files.cache_control = text("cache-control");
-        files.cors = text("cors");
-        files.spa = text("spa");
-        files.not_found_page = text("not-found");
-        if let Some(field) = text("header").and_then(|field| field.split_once(": ")) {
-            files.extra_headers = Box::leak(Box::new([field]));
-        }
-        files
+        self.kind().handler()
     }
 }
 
-/// The options of the file service.
-const FILES: [&str; 8] = [
-    "hidden",
-    "precompressed",
-    "charset",
-    "cache-control",
-    "cors",
-    "spa",
-    "not-found",
-    "header",
-];
+impl Suite {
+    /// The kinds of servers that its cases want, each once, in the order of the cases.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<Kind> {
+        let mut kinds = Vec::new();
+        for kind in self.cases().iter().map(Case::kind) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        kinds
+    }
+}

@@ -5,7 +5,7 @@ use sanserve_conformance::{Entry, Played, Site, Transcript, play, run};
 use sanserve_core::{Connection, Program};
 
 fn tree() -> Tree {
-    let entries = Site::standard().entries;
+    let entries = Site::standard().entries.into_owned();
     entries
         .into_iter()
         .fold(Tree::new(), |tree, entry| match entry {

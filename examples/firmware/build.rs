@@ -10,5 +10,20 @@ fn main() -> io::Result<()> {
     let out = Path::new(&out);
     println!("cargo::rustc-link-search={}", out.display());
     fs::copy("memory.x", out.join("memory.x"))?;
-    fs::write(out.join("site.rs"), sanserve::Flash::source("site")?)
+    fs::write(out.join("site.rs"), sanserve::Flash::source("site")?)?;
+    #[cfg(feature = "conformance")]
+    write_list(out)?;
+    Ok(())
+}
+
+/// What the list is served from, and by which kinds of servers.
+#[cfg(feature = "conformance")]
+fn write_list(out: &Path) -> io::Result<()> {
+    use sanserve_conformance::{Kind, Site, Suite};
+    let kind = |Kind { handler, options }| {
+        format!("::sanserve_conformance::Kind {{ handler: {handler:?}, options: &{options:?} }},\n")
+    };
+    let kinds: String = Suite::standard().kinds().into_iter().map(kind).collect();
+    fs::write(out.join("kinds.rs"), format!("&[{kinds}]"))?;
+    fs::write(out.join("tree.rs"), Site::standard().source())
 }

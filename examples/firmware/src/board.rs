@@ -19,8 +19,11 @@ use sanserve_core::Now;
 #[global_allocator]
 static HEAP: Heap = Heap::empty();
 
-/// Milliseconds since the start; after 49 days they begin anew, see [`Clock`].
+/// Milliseconds since the start.
 static MILLIS: AtomicU32 = AtomicU32::new(0);
+
+/// When the start was, in seconds since 1970; 0 if nobody knows.
+static DATE: AtomicU32 = AtomicU32::new(0);
 
 /// Cycles in a millisecond, of the oscillator that runs after a reset.
 const CYCLES: u32 = 12_000;
@@ -46,10 +49,20 @@ pub fn heap_used() -> usize {
     HEAP.used()
 }
 
-/// Time since the start. Nothing here knows the date.
+/// Time since the start, and the date if anybody has told it.
 pub fn now() -> Now {
     let tick = Duration::from_millis(MILLIS.load(Ordering::Relaxed).into());
-    Now { tick, unix: None }
+    let unix = match DATE.load(Ordering::Relaxed) {
+        0 => None,
+        date => Some(i64::from(date) + tick.as_secs() as i64),
+    };
+    Now { tick, unix }
+}
+
+/// Tells the date, in seconds since 1970. What keeps time without power, or a server of it, would know.
+pub fn set_date(unix: i64) {
+    let start = unix - now().tick.as_secs() as i64;
+    DATE.store(start as u32, Ordering::Relaxed);
 }
 
 #[exception]
@@ -114,9 +127,12 @@ impl Register {
     }
 }
 
-/// There is nobody to tell. What runs on a desk stops; what runs elsewhere would better begin anew.
+/// There is nobody to tell, but in a test. What runs on a desk stops; what runs elsewhere would better
+/// begin anew.
 #[panic_handler]
-fn stop(_: &PanicInfo<'_>) -> ! {
+fn stop(_why: &PanicInfo<'_>) -> ! {
+    #[cfg(feature = "conformance")]
+    crate::control::Control::new(crate::uart::Uart::new(1)).say(format_args!("panic {_why}"));
     loop {
         asm::bkpt();
     }

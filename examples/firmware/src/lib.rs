@@ -6,7 +6,13 @@
 #![no_std]
 #![deny(missing_docs)]
 
+extern crate alloc;
+
 pub mod board;
+#[cfg(feature = "conformance")]
+pub mod control;
+pub mod ethernet;
+pub mod net;
 pub mod uart;
 
 use core::time::Duration;
@@ -16,6 +22,14 @@ use sanserve_core::{Config, Limits, Patience, Protocol};
 
 /// What is served: the folder `site`.
 pub static SITE: Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));
+
+/// What the conformance list is served from.
+#[cfg(feature = "conformance")]
+pub static TREE: sanserve_conformance::Site = include!(concat!(env!("OUT_DIR"), "/tree.rs"));
+
+/// The kinds of servers that the list wants, by number.
+#[cfg(feature = "conformance")]
+pub static KINDS: &[sanserve_conformance::Kind] = include!(concat!(env!("OUT_DIR"), "/kinds.rs"));
 
 /// Limits that keep a connection, whatever its peer does, within [`CONNECTION`].
 pub fn config() -> Config {

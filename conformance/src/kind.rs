@@ -1,0 +1,129 @@
+//! [`Kind`]: how a server is set up for a case, the same on every port.
+
+use alloc::boxed::Box;
+
+use sanserve_core::{Cgi, Config, Files, Handler, Limits, Protocol};
+
+use crate::handlers;
+
+/// A kind of server: which handler answers, with which settings. Nothing in it is allocated, so that it can
+/// be built into a port that runs elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kind {
+    /// The name of the handler.
+    pub handler: &'static str,
+    /// Settings that differ from the defaults.
+    pub options: &'static [(&'static str, &'static str)],
+}
+
+impl Kind {
+    /// The configuration that the options ask for:
+    ///
+    /// ```text
+    /// option   protocol HTTP/1.1
+    /// option   requests 3           how many a connection serves at most
+    /// option   line 100             how long a request line may be, with its end
+    /// option   fields 100           how long all fields may be
+    /// option   content 100          how many bytes of content are taken
+    /// option   drain 100            how many bytes of unread content are thrown away
+    /// ```
+    ///
+    /// Those of the file service belong to [`handler`](Self::handler).
+    ///
+    /// # Panics
+    /// If an option is unknown or its value is none.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let mut config = Config::default();
+        let limits: &mut Limits = &mut config.limits;
+        for &(key, value) in self.options {
+            let number = || {
+                value
+                    .parse()
+                    .unwrap_or_else(|_| panic!("{key} {value}: no number"))
+            };
+            match (key, value) {
+                ("protocol", "HTTP/1.0") => config.protocol = Protocol::Http10,
+                ("protocol", "HTTP/1.1") => config.protocol = Protocol::Http11,
+                ("requests", _) => limits.requests = number(),
+                ("line", _) => limits.request_line = number() as usize,
+                ("fields", _) => limits.fields = number() as usize,
+                ("content", _) => limits.content = number().into(),
+                ("drain", _) => limits.drain = number().into(),
+                (key, _) if FILES.contains(&key) => {}
+                _ => panic!("no such option: {key} {value}"),
+            }
+        }
+        config
+    }
+
+    /// A handler for one connection: `files` is the file service, `cgi` the same with scripts, `echo`
+    /// sends content back after it has read all of it, `stream` while it reads; `target` sends the path back;
+    /// `python` is that of CPython's own tests.
+    ///
+    /// The file service has these options:
+    ///
+    /// ```text
+    /// option   precompressed on     files that are compressed already are sent in place of others
+    /// option   charset utf-8        what text is said to be written in
+    /// option   cache-control TEXT   the field
+    /// option   cors *               the origin whose pages may have everything
+    /// option   spa FILE             what is sent for pages that are not there
+    /// option   not-found FILE       what is sent for whatever is not there, as 404
+    /// option   header NAME: VALUE   a further field
+    /// option   hidden yes           names that begin with a dot are served
+    /// ```
+    ///
+    /// # Panics
+    /// If there is no handler of that name.
+    #[must_use]
+    pub fn handler(&self) -> Box<dyn Handler + Send> {
+        match self.handler {
+            "files" => Box::new(self.files()),
+            "cgi" => {
+                let mut cgi = Cgi::new("site.example", 8000);
+                cgi.files = self.files();
+                Box::new(cgi)
+            }
+            "echo" => Box::new(handlers::Echo::default()),
+            "stream" => Box::new(handlers::Stream),
+            "target" => Box::new(handlers::Target),
+            "python" => Box::new(handlers::Python),
+            other => panic!("no such handler: {other}"),
+        }
+    }
+
+    /// The value of an option, the last one if it is given twice.
+    fn option(&self, key: &str) -> Option<&'static str> {
+        let found = self.options.iter().rev().find(|(name, _)| *name == key);
+        found.map(|(_, value)| *value)
+    }
+
+    /// The file service that the options ask for. A further field is left to it for ever.
+    fn files(&self) -> Files {
+        let mut files = Files::new();
+        files.hidden = self.option("hidden") == Some("yes");
+        files.precompressed = self.option("precompressed") == Some("on");
+        files.charset = self.option("charset");
+        files.cache_control = self.option("cache-control");
+        files.cors = self.option("cors");
+        files.spa = self.option("spa");
+        files.not_found_page = self.option("not-found");
+        if let Some(field) = self.option("header").and_then(|field| field.split_once(": ")) {
+            files.extra_headers = Box::leak(Box::new([field]));
+        }
+        files
+    }
+}
+
+/// The options of the file service.
+const FILES: [&str; 8] = [
+    "hidden",
+    "precompressed",
+    "charset",
+    "cache-control",
+    "cors",
+    "spa",
+    "not-found",
+    "header",
+];

@@ -1,0 +1,46 @@
+//! The image that the conformance list is run on over Ethernet. Which kind of server is wanted, and what
+//! is logged, is said on a serial line, see [`control`].
+//!
+//! [`control`]: firmware::control
+
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use core::cell::{Cell, RefCell};
+
+use cortex_m::singleton;
+use cortex_m_rt::entry;
+use firmware::control::{Control, Order};
+use firmware::{KINDS, TREE, board, net::Server, uart::Uart};
+use sanserve_core::Connection;
+
+#[entry]
+fn main() -> ! {
+    board::start(singleton!(: [u8; HEAP] = [0; HEAP]).expect("this runs once"));
+    let control = RefCell::new(Control::new(Uart::new(1)));
+    let kind = Cell::new(KINDS[0]);
+    let mut server = Server::new(2);
+    loop {
+        let order = control.borrow_mut().order();
+        if let Some(Order::Begin(number, unix)) = order {
+            board::set_date(unix);
+            kind.set(KINDS[number]);
+            control.borrow_mut().say(format_args!("begun"));
+        }
+        let make = |peer: &str| {
+            let mut config = kind.get().config();
+            config.limits.outbox = 1024;
+            Connection::new(config, peer, kind.get().handler())
+        };
+        let log = |lines: &str| control.borrow_mut().log(lines);
+        let ended = || {
+            let used = board::heap_used();
+            control.borrow_mut().say(format_args!("closed {used}"));
+        };
+        server.turn(&TREE, make, log, ended);
+    }
+}
+
+const HEAP: usize = 48 * 1024;
