@@ -5,11 +5,15 @@
 mod machine;
 mod tools;
 
+use std::cell::RefCell;
 use std::env;
-use std::io;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+use std::time::Duration;
 
 use machine::Machine;
-use sanserve_conformance::{Case, Peer, Suite, case, divergence, peers};
+use sanserve_conformance::{Case, Pace, Peer, Suite, Transcript, case, divergence, peers};
 
 /// Over a serial line. Another one tells what that cannot: that a connection begins, and where it ends.
 #[test]
@@ -18,27 +22,39 @@ fn conforms_over_a_serial_line() {
         return;
     };
     let machine = Machine::start(&image, &[]).expect("QEMU starts");
-    conform("firmware, UART", &machine, || {
+    let converse = peers(|case| {
+        machine.begin(case)?;
         let (read, write) = machine.wire();
-        Ok(Peer::new(read, write))
+        Ok((Peer::new(read, write), || machine.end().0))
     });
+    conform("firmware, UART", converse);
 }
 
-/// Over Ethernet, through QEMU's own network, which has the machine's port at one of the host.
+/// Over Ethernet, through QEMU's own network, which has the machine's port at one of the host. It keeps a
+/// connection for ten seconds after its end, and stalls when it has two thousand of them: a machine is
+/// started anew before that.
 #[test]
 fn conforms_over_ethernet() {
     let Some(image) = machine::build("ethernet-list") else {
         return;
     };
-    let (machine, address) = Machine::start_with_network(&image).expect("QEMU starts");
-    conform("firmware, Ethernet", &machine, || {
-        machine.ready();
-        Peer::connect(address)
+    let start = || Machine::start_with_network(&image).expect("QEMU starts");
+    let running = RefCell::new((start(), 0));
+    let converse = peers(|case| {
+        let mut machine = running.borrow_mut();
+        machine.1 += 1;
+        if machine.1 == 1_000 {
+            *machine = (start(), 0);
+        }
+        let (machine, address) = &machine.0;
+        machine.begin(case)?;
+        Ok((Peer::connect(*address)?, || running.borrow().0.0.end().0))
     });
+    conform("firmware, Ethernet", converse);
 }
 
 /// Runs the cases whose requests the machine can hold, and says which it cannot.
-fn conform(name: &str, machine: &Machine, mut connect: impl FnMut() -> io::Result<Peer>) {
+fn conform(name: &str, converse: impl FnMut(&Case, Pace) -> Transcript) {
     let fits = |case: &Case| case.request.len() <= REQUEST_MAX;
     let (cases, large): (Vec<_>, Vec<_>) = case::all().into_iter().partition(fits);
     let mut divergences = divergence::all();
@@ -47,10 +63,6 @@ fn conform(name: &str, machine: &Machine, mut connect: impl FnMut() -> io::Resul
     if let Ok(part) = env::var("CASE") {
         suite = suite.only(&part);
     }
-    let converse = peers(|case| {
-        machine.begin(case)?;
-        Ok((connect()?, || machine.end().0))
-    });
     let report = suite.check(name, converse);
     assert!(report.is_good(), "\n{report}");
     let large: Vec<_> = large.into_iter().map(|case| case.name).collect();
@@ -64,3 +76,50 @@ fn conform(name: &str, machine: &Machine, mut connect: impl FnMut() -> io::Resul
 /// Who is refused a line that long is told so, with the line, in the log and on a page: that is in memory
 /// several times. Most that are longer are about a limit of 64 KiB.
 const REQUEST_MAX: usize = 8_000;
+
+/// A hundred thousand requests, and no more memory than after the first hundred. Each connection has a
+/// thousand, asked for without waiting for what came before.
+#[test]
+fn takes_no_memory_for_requests() {
+    let Some(image) = machine::build("ethernet-list") else {
+        return;
+    };
+    let (machine, address) = Machine::start_with_network(&image).expect("QEMU starts");
+    let text = "case many\noption protocol HTTP/1.1\n";
+    let case = &case::read("many", text)[0];
+    let used = |requests: usize| {
+        machine.begin(case).expect("the machine listens");
+        let socket = TcpStream::connect(address).expect("QEMU listens");
+        let patience = Some(Duration::from_secs(20));
+        socket.set_read_timeout(patience).expect("it is not zero");
+        let replies = ask(&socket, requests);
+        assert_eq!(replies, requests, "all are answered");
+        machine.end().1
+    };
+    let first = used(100);
+    for _ in 0..100 {
+        assert_eq!(used(999), first, "bytes of the heap");
+    }
+    println!("100,000 requests: {first} bytes of the heap in use after the first hundred and after all");
+}
+
+/// Sends so many requests on a connection and answers how many replies with their content came.
+fn ask(mut socket: &TcpStream, requests: usize) -> usize {
+    let kinds = [
+        "/file.txt HTTP/1.1\r\n",
+        "/file.txt HTTP/1.1\r\nRange: bytes=1-2,4-\r\n",
+        "/file.txt HTTP/1.1\r\nIf-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT\r\n",
+        "/sub/ HTTP/1.1\r\n",
+    ];
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let all = (0..requests).map(|at| format!("GET {}Host: x\r\n\r\n", kinds[at % kinds.len()]));
+            let sent = socket.write_all(all.collect::<String>().as_bytes());
+            sent.and_then(|()| socket.shutdown(Shutdown::Write)).expect("it reads all of them");
+        });
+        let mut text = Vec::new();
+        socket.read_to_end(&mut text).expect("it answers");
+        let head = |line: &&[u8]| line.starts_with(b"HTTP/1.1 2") || line.starts_with(b"HTTP/1.1 304");
+        text.split(|&byte| byte == b'\n').filter(head).count()
+    })
+}

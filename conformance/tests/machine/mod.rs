@@ -112,7 +112,7 @@ impl Machine {
         Err(ErrorKind::AddrInUse.into())
     }
 
-    /// Says that a connection to such a server begins.
+    /// Says that a connection to such a server begins, and waits until it knows.
     pub(crate) fn begin(&self, case: &Case) -> io::Result<()> {
         let kind = case.kind();
         let kind = self.kinds.iter().position(|known| *known == kind);
@@ -120,12 +120,9 @@ impl Machine {
         let unix = unix.expect("it is later than 1970").as_secs();
         *self.wires.state() = State::default();
         let kind = kind.expect("all kinds are known");
-        self.wires.say(&format!("begin {kind} {unix}\n"))
-    }
-
-    /// Waits until it knows what to be. Only one with connections of its own says so.
-    pub(crate) fn ready(&self) {
+        self.wires.say(&format!("begin {kind} {unix}\n"))?;
         drop(self.wires.wait(|state| state.begun));
+        Ok(())
     }
 
     /// Both directions of the connection on the serial line.

@@ -3,6 +3,7 @@
 //! ```text
 //! begin KIND UNIX    to the image: the next connection has this kind of server; the date is so
 //! end COUNT          to the image: as many bytes were sent on that connection, and no more will be
+//! begun              from it: it knows
 //! log LINE           from it: a line of the log
 //! end COUNT          from it: as many bytes were sent on that connection, and no more will be
 //! panic WHY          from it: all is over

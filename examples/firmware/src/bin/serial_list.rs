@@ -48,6 +48,7 @@ fn begin(control: &RefCell<Control>) -> sanserve_conformance::Kind {
         let mut control = control.borrow_mut();
         if let Some(Order::Begin(kind, unix)) = control.order() {
             board::set_date(unix);
+            control.say(format_args!("begun"));
             return KINDS[kind];
         }
         board::sleep(&[control.line()]);
