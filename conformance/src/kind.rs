@@ -109,7 +109,10 @@ impl Kind {
         files.cors = self.option("cors");
         files.spa = self.option("spa");
         files.not_found_page = self.option("not-found");
-        if let Some(field) = self.option("header").and_then(|field| field.split_once(": ")) {
+        if let Some(field) = self
+            .option("header")
+            .and_then(|field| field.split_once(": "))
+        {
             files.extra_headers = Box::leak(Box::new([field]));
         }
         files

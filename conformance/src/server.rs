@@ -10,7 +10,9 @@ impl Case {
     pub fn kind(&self) -> Kind {
         let leak = |text: &str| -> &'static str { String::leak(text.into()) };
         let options = self.options.iter();
-        let options: Vec<_> = options.map(|(key, value)| (leak(key), leak(value))).collect();
+        let options: Vec<_> = options
+            .map(|(key, value)| (leak(key), leak(value)))
+            .collect();
         Kind {
             handler: leak(&self.handler),
             options: options.leak(),

@@ -100,7 +100,9 @@ fn takes_no_memory_for_requests() {
     for _ in 0..100 {
         assert_eq!(used(999), first, "bytes of the heap");
     }
-    println!("100,000 requests: {first} bytes of the heap in use after the first hundred and after all");
+    println!(
+        "100,000 requests: {first} bytes of the heap in use after the first hundred and after all"
+    );
 }
 
 /// Sends so many requests on a connection and answers how many replies with their content came.
@@ -113,13 +115,52 @@ fn ask(mut socket: &TcpStream, requests: usize) -> usize {
     ];
     thread::scope(|scope| {
         scope.spawn(move || {
-            let all = (0..requests).map(|at| format!("GET {}Host: x\r\n\r\n", kinds[at % kinds.len()]));
+            let all =
+                (0..requests).map(|at| format!("GET {}Host: x\r\n\r\n", kinds[at % kinds.len()]));
             let sent = socket.write_all(all.collect::<String>().as_bytes());
-            sent.and_then(|()| socket.shutdown(Shutdown::Write)).expect("it reads all of them");
+            sent.and_then(|()| socket.shutdown(Shutdown::Write))
+                .expect("it reads all of them");
         });
         let mut text = Vec::new();
         socket.read_to_end(&mut text).expect("it answers");
-        let head = |line: &&[u8]| line.starts_with(b"HTTP/1.1 2") || line.starts_with(b"HTTP/1.1 304");
+        let head =
+            |line: &&[u8]| line.starts_with(b"HTTP/1.1 2") || line.starts_with(b"HTTP/1.1 304");
         text.split(|&byte| byte == b'\n').filter(head).count()
     })
+}
+
+/// Four connections, each as large as its peer can make it, in the 24 KiB that the image has for them.
+#[test]
+fn holds_four_connections_that_are_as_large_as_can_be() {
+    let Some(image) = machine::build("ethernet") else {
+        return;
+    };
+    let (_machine, address) = Machine::start_with_network(&image).expect("QEMU starts");
+    let field = |len: usize| format!("{}: b\r\n", "a".repeat(len));
+    let line = format!("GET /data/?{} HTTP/1.1\r\n", "q".repeat(200));
+    // As many fields as there may be, one of them as long as all of them may be together.
+    let fields = format!("Host: x\r\n{}{}", field(1).repeat(98), field(150));
+    let head = line + &fields;
+    let mut sockets: Vec<_> = (0..4)
+        .map(|_| TcpStream::connect(address).expect("QEMU listens"))
+        .collect();
+    for round in 0..3 {
+        for socket in &mut sockets {
+            let patience = Some(Duration::from_secs(20));
+            socket.set_read_timeout(patience).expect("it is not zero");
+            socket.write_all(head.as_bytes()).expect("it reads");
+        }
+        for socket in &mut sockets {
+            socket.write_all(b"\r\n").expect("it reads");
+        }
+        for socket in &mut sockets {
+            let mut reply = Vec::new();
+            while !reply.ends_with(b"</html>\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).expect("it answers");
+                reply.push(byte[0]);
+            }
+            assert!(reply.starts_with(b"HTTP/1.1 200 OK\r\n"), "round {round}");
+        }
+    }
 }

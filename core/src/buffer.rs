@@ -5,21 +5,30 @@ use core::fmt;
 
 /// Bytes on their way. The room behind them is zeroed once, when it is allocated, so that it can
 /// be lent to whoever fills it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Buffer {
     /// All that is allocated and zeroed; what counts is `start..end`.
     room: Vec<u8>,
     start: usize,
     end: usize,
+    /// Up to here it grows by doubling, the last time by more, and then by little.
+    usual: usize,
 }
 
 impl Buffer {
     /// An empty one, which allocates nothing.
     pub const fn new() -> Self {
+        Buffer::up_to(usize::MAX)
+    }
+
+    /// The same for bytes of which there will seldom be more than so many: what it allocates follows
+    /// from that.
+    pub const fn up_to(usual: usize) -> Self {
         Buffer {
             room: Vec::new(),
             start: 0,
             end: 0,
+            usual,
         }
     }
 
@@ -52,7 +61,13 @@ impl Buffer {
             (self.start, self.end) = (0, self.end - self.start);
         }
         if self.room.len() - self.end < least {
-            let len = (self.end + least).max(self.room.len() * 2).max(FIRST);
+            let len = self.room.len();
+            let more = match () {
+                () if len < self.usual / 3 => (len * 2).max(FIRST).min(self.usual),
+                () if len < self.usual => self.usual,
+                () => len + len / 8,
+            };
+            let len = more.max(self.end + least);
             self.room.reserve_exact(len - self.room.len());
             self.room.resize(len, 0);
         }
@@ -123,8 +138,14 @@ impl Buffer {
     /// Gives the memory back, if nothing is in it.
     pub fn release(&mut self) {
         if self.is_empty() {
-            *self = Buffer::new();
+            *self = Buffer::up_to(self.usual);
         }
+    }
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Buffer::new()
     }
 }
 

@@ -66,7 +66,14 @@ impl Machine {
     pub(crate) fn start(image: &Path, arguments: &[&str]) -> io::Result<Machine> {
         let folder = TempDir::new()?;
         let mut qemu = Command::new("qemu-system-arm");
-        qemu.args(["-machine", "lm3s6965evb", "-display", "none", "-monitor", "none"]);
+        qemu.args([
+            "-machine",
+            "lm3s6965evb",
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+        ]);
         let mut listeners = Vec::new();
         for line in ["link", "control"] {
             let path = folder.path().join(line);
@@ -171,7 +178,9 @@ impl Wires {
     fn wait(&self, mut is_so: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
         let patience = Duration::from_secs(20);
         let unless = |state: &mut State| !self.dead.load(Ordering::Relaxed) && !is_so(state);
-        let waited = self.changed.wait_timeout_while(self.state(), patience, unless);
+        let waited = self
+            .changed
+            .wait_timeout_while(self.state(), patience, unless);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 

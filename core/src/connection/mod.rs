@@ -38,7 +38,7 @@ use self::source::Source;
 use self::time::Flow;
 use crate::reply::Reply;
 use crate::wire::{Body, Head};
-use crate::{Ask, Buffer, Config, Got, Handler, Now, Step, Want};
+use crate::{Ask, Buffer, Config, Got, Handler, Limits, Now, Step, Want};
 
 mod hear;
 mod moves;
@@ -127,14 +127,20 @@ impl<F, H: Handler> Connection<F, H> {
             config.limits.outbox >= 512,
             "Limits::outbox is too small for any reply"
         );
+        let Limits {
+            request_line,
+            fields,
+            ..
+        } = config.limits;
+        let largest_head = request_line.saturating_add(fields).saturating_add(4);
         Connection {
             config,
             peer: peer.into(),
             handler,
             state: State::Head,
             pending: Pending::Start,
-            inbox: Buffer::new(),
-            outbox: Buffer::new(),
+            inbox: Buffer::up_to(largest_head.saturating_add(config.limits.outbox / 8)),
+            outbox: Buffer::up_to(config.limits.outbox),
             log: String::new(),
             head: Head::new(),
             body: Body::EMPTY,

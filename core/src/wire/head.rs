@@ -31,15 +31,9 @@ pub struct Head {
     line: Line,
     /// Where path and query lie in the text.
     path: Range<usize>,
-    fields: Vec<Field>,
+    /// Where each field line begins in the text.
+    fields: Vec<u32>,
     search: Search,
-}
-
-/// Where a field lies in the text.
-#[derive(Debug)]
-struct Field {
-    name: Range<u32>,
-    value: Range<u32>,
 }
 
 /// How far the input has been looked at.
@@ -218,14 +212,10 @@ impl Head {
             Ok(httparse::Status::Complete((_, fields))) => {
                 // httparse lends slices of the text; what is kept is where they lie.
                 let start = self.text.as_ptr() as usize;
-                let span = |slice: &[u8]| {
-                    let at = (slice.as_ptr() as usize - start) as u32;
-                    at..at + slice.len() as u32
-                };
-                self.fields.extend(fields.iter().map(|field| Field {
-                    name: span(field.name.as_bytes()),
-                    value: span(field.value),
-                }));
+                let place = |name: &str| (name.as_ptr() as usize - start) as u32;
+                self.fields.reserve_exact(fields.len());
+                self.fields
+                    .extend(fields.iter().map(|field| place(field.name)));
                 Ok(())
             }
             Err(httparse::Error::TooManyHeaders) => Err(Bad::TooManyFields),
@@ -279,10 +269,13 @@ impl Head {
 
     /// All fields, names as they came, in the order in which they came.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        let part = |range: &Range<u32>| &self.text[range.start as usize..range.end as usize];
-        self.fields
-            .iter()
-            .map(move |field| (part(&field.name), part(&field.value)))
+        self.fields.iter().map(|&place| {
+            // That it is a field line is known: a name, a colon, no CR but at its end.
+            let rest = &self.text[place as usize..];
+            let line = rest.split_once('\r').map_or(rest, |(line, _)| line);
+            let (name, value) = line.split_once(':').unwrap_or((line, ""));
+            (name, value.trim_matches([' ', '\t']))
+        })
     }
 
     /// Whether one of the fields of this name holds `token` in its list, as `Connection` may hold
@@ -340,7 +333,7 @@ impl Head {
 
     /// How many bytes it has allocated.
     pub fn capacity(&self) -> usize {
-        self.text.capacity() + self.fields.capacity() * size_of::<Field>()
+        self.text.capacity() + self.fields.capacity() * size_of::<u32>()
     }
 }
 

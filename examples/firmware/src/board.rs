@@ -132,7 +132,10 @@ impl Register {
 #[panic_handler]
 fn stop(_why: &PanicInfo<'_>) -> ! {
     #[cfg(feature = "conformance")]
-    crate::control::Control::new(crate::uart::Uart::new(1)).say(format_args!("panic {_why}"));
+    crate::control::Control::new(crate::uart::Uart::new(1)).say(format_args!(
+        "panic with {} bytes of the heap in use: {_why}",
+        heap_used()
+    ));
     loop {
         asm::bkpt();
     }

@@ -58,7 +58,9 @@ impl Control {
             let word = words.next();
             let mut number = || words.next().and_then(|word| word.parse().ok());
             let order = match word {
-                Some("begin") => Order::Begin(number().unwrap_or(0) as usize, number().unwrap_or(0)),
+                Some("begin") => {
+                    Order::Begin(number().unwrap_or(0) as usize, number().unwrap_or(0))
+                }
                 _ => Order::End(number().unwrap_or(0) as usize),
             };
             self.text.clear();

@@ -37,10 +37,10 @@ pub fn config() -> Config {
     Config {
         protocol: Protocol::Http11,
         limits: Limits {
-            request_line: 512,
-            fields: 1024,
+            request_line: 256,
+            fields: 768,
             content: 0,
-            outbox: 1024,
+            outbox: 512,
             requests: u32::MAX,
             ..config.limits
         },

@@ -112,7 +112,9 @@ impl<F, H: Handler> Place<F, H> {
         match socket.state() {
             State::Closed | State::TimeWait => {
                 socket.abort();
-                socket.listen(PORT).expect("a port, and a socket that is closed");
+                socket
+                    .listen(PORT)
+                    .expect("a port, and a socket that is closed");
             }
             State::Listen | State::SynReceived => {}
             State::Established | State::CloseWait if self.until.is_zero() => {
@@ -177,4 +179,4 @@ const LEAVE: Duration = Duration::from_secs(2);
 /// Room in bytes for what has come and was not read.
 pub const RECEIVED: usize = 512;
 /// Room for what was sent and has not arrived.
-pub const SENT: usize = 1024;
+pub const SENT: usize = 512;

@@ -11,7 +11,9 @@ use sanserve_core::{Connection, Files};
 
 #[entry]
 fn main() -> ! {
-    board::start(singleton!(: [u8; PLACES * CONNECTION] = [0; PLACES * CONNECTION]).expect("this runs once"));
+    board::start(
+        singleton!(: [u8; PLACES * CONNECTION] = [0; PLACES * CONNECTION]).expect("this runs once"),
+    );
     let mut line = Uart::new(0);
     let log = |lines: &str| {
         let Ok(()) = line.write_all(lines.as_bytes());

@@ -26,6 +26,14 @@ fn main() -> ! {
     loop {
         let mut conn = Connection::new(config, "-", Files::new());
         let sleep = |_| board::sleep(&[line]);
-        let Ok(()) = serve_ready(&mut conn, &mut link, &SITE, board::now, |_| (), |_| (), sleep);
+        let Ok(()) = serve_ready(
+            &mut conn,
+            &mut link,
+            &SITE,
+            board::now,
+            |_| (),
+            |_| (),
+            sleep,
+        );
     }
 }

@@ -33,7 +33,15 @@ fn main() -> ! {
         let log = |lines: &str| control.borrow_mut().log(lines);
         let lines = [link.uart.line, control.borrow().line()];
         let sleep = |_| board::sleep(&lines);
-        let Ok(()) = serve_ready(&mut conn, &mut link, &TREE, board::now, log, Link::shutdown, sleep);
+        let Ok(()) = serve_ready(
+            &mut conn,
+            &mut link,
+            &TREE,
+            board::now,
+            log,
+            Link::shutdown,
+            sleep,
+        );
         link.shutdown();
         link.drain();
         drop(conn);
