@@ -5,9 +5,11 @@ RACE_SECONDS ?= 60
 FUZZ_SECONDS ?= 10
 PORT ?= 8000
 WASI = wasm32-wasip2
-BARE = thumbv7em-none-eabihf wasm32-unknown-unknown
+# Where the firmware is built: other flags, another machine.
+FIRMWARE = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/firmware
+BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all browser check test conformance conformance-browser conformance-wasi sizes cpython sim race fuzz mutants coverage nostd bench
+.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd bench
 
 all: check test nostd sizes sim race fuzz cpython
 
@@ -26,6 +28,8 @@ check:
 		cargo clippy --locked --quiet -- -D warnings && \
 		cargo clippy --locked --package sanserve-worker --target wasm32-unknown-unknown \
 			--features conformance --quiet -- -D warnings
+	cd examples/firmware && rustup target add thumbv7m-none-eabi && cargo fmt --check && \
+		CARGO_TARGET_DIR=$(FIRMWARE) cargo clippy --release --quiet --features conformance -- -D warnings
 
 # Every test. The last line counts them.
 test:
@@ -45,6 +49,13 @@ sizes:
 	rustup target add $(WASI)
 	cd examples/component && cargo build --release --target $(WASI) --quiet \
 		&& ../../.ci/size component 256000 $${CARGO_TARGET_DIR:-target}/$(WASI)/release/sanserve_component.wasm
+	rustup target add thumbv7m-none-eabi
+	.ci/sizes
+
+# The same on the firmware, in a machine of QEMU: over a serial line and over Ethernet.
+conformance-firmware:
+	rustup target add thumbv7m-none-eabi
+	cargo test --package sanserve-conformance --test firmware -- --nocapture
 
 # The list in a Service Worker, and what a user does with its page. Chromium has to be installed.
 conformance-browser:

@@ -8,9 +8,10 @@ mod tools;
 use std::cell::RefCell;
 use std::env;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use machine::Machine;
 use sanserve_conformance::{Case, Pace, Peer, Suite, Transcript, case, divergence, peers};
@@ -51,6 +52,37 @@ fn conforms_over_ethernet() {
         Ok((Peer::connect(*address)?, || running.borrow().0.0.end().0))
     });
     conform("firmware, Ethernet", converse);
+}
+
+/// As the README has it: two commands, and what one sees.
+#[test]
+fn runs_as_the_readme_says() {
+    let (Some(_), Some(curl)) = (tools::find("qemu-system-arm"), tools::find("curl")) else {
+        return;
+    };
+    for image in ["ethernet", "serial"] {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let port = free.expect("a free port").port().to_string();
+        let mut cargo = machine::cargo(&["run", "--quiet", "--release", "--bin", image]);
+        let cargo = cargo
+            .env("PORT", &port)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        // Cargo becomes QEMU, so that this ends with the test.
+        let _running = machine::Running(cargo.spawn().expect("cargo runs"));
+        let url = format!("http://127.0.0.1:{port}/data/log.txt");
+        let mut curl = Command::new(&curl);
+        curl.args(["--silent", "--max-time", "5", "--range", "0-16", &url]);
+        let start = Instant::now();
+        let said = loop {
+            let said = curl.output().expect("curl runs");
+            if said.status.success() || start.elapsed() > Duration::from_secs(120) {
+                break said.stdout;
+            }
+            thread::yield_now();
+        };
+        assert_eq!(said, b"line 0001 of the ", "{image}");
+    }
 }
 
 /// Runs the cases whose requests the machine can hold, and says which it cannot.

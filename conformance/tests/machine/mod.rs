@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use crate::tools;
 
 /// A machine that runs; it ends when this is dropped.
 pub(crate) struct Machine {
-    qemu: Child,
+    _qemu: Running,
     _folder: TempDir,
     kinds: Vec<Kind>,
     wires: Arc<Wires>,
@@ -48,17 +48,38 @@ struct State {
     closed: Option<usize>,
 }
 
-/// Builds the images. Answers none, and says so, if there is nothing to run them on.
-pub(crate) fn build(image: &str) -> Option<std::path::PathBuf> {
+/// Builds the images and answers where this one is, or none, which is said, if there is nothing to run it on.
+pub(crate) fn build(image: &str) -> Option<PathBuf> {
     tools::find("qemu-system-arm")?;
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/firmware");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("firmware");
-    let mut cargo = Command::new(env!("CARGO"));
-    let cargo = cargo.args(["build", "--quiet", "--release", "--features", "conformance"]);
-    let cargo = cargo.current_dir(folder).env("CARGO_TARGET_DIR", &target);
-    let built = cargo.env_remove("RUSTFLAGS").status().expect("cargo runs");
+    let arguments = ["build", "--quiet", "--release", "--features", "conformance"];
+    let built = cargo(&arguments).status().expect("cargo runs");
     assert!(built.success(), "the firmware is built");
-    Some(target.join("thumbv7m-none-eabi/release").join(image))
+    Some(target().join("thumbv7m-none-eabi/release").join(image))
+}
+
+/// Cargo with these arguments, where the firmware is.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/firmware");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(arguments).current_dir(folder);
+    cargo
+        .env("CARGO_TARGET_DIR", target())
+        .env_remove("RUSTFLAGS");
+    cargo
+}
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("firmware")
+}
+
+/// A process that ends when this is dropped.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Machine {
@@ -81,10 +102,10 @@ impl Machine {
             qemu.arg("-serial").arg(format!("unix:{}", path.display()));
         }
         let qemu = qemu.arg("-kernel").arg(image).args(arguments);
-        let mut qemu = qemu.stdin(Stdio::null()).spawn()?;
+        let mut qemu = Running(qemu.stdin(Stdio::null()).spawn()?);
         let mut accepted = Vec::new();
         for listener in listeners {
-            accepted.push(accept(&listener, &mut qemu)?);
+            accepted.push(accept(&listener, &mut qemu.0)?);
         }
         let [link, control] = accepted.try_into().expect("two were accepted");
         let wires = Arc::new(Wires {
@@ -98,7 +119,7 @@ impl Machine {
         thread::spawn(move || one.hear_link(link));
         thread::spawn(move || other.hear_control(control));
         Ok(Machine {
-            qemu,
+            _qemu: qemu,
             _folder: folder,
             kinds: Suite::standard().kinds(),
             wires,
@@ -159,13 +180,6 @@ fn accept(listener: &UnixListener, qemu: &mut Child) -> io::Result<UnixStream> {
             _ if qemu.try_wait()?.is_some() => return Err(ErrorKind::AddrInUse.into()),
             _ => thread::yield_now(),
         }
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = self.qemu.kill();
-        let _ = self.qemu.wait();
     }
 }
 

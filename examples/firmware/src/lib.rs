@@ -52,5 +52,5 @@ pub fn config() -> Config {
     }
 }
 
-/// RAM for each connection in bytes, with all its buffers.
-pub const CONNECTION: usize = 6 * 1024;
+/// RAM for each connection in bytes, with all its buffers: six KiB, less what else is static.
+pub const CONNECTION: usize = 6 * 1024 - 64;
