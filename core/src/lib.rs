@@ -113,6 +113,7 @@ mod fs;
 mod handler;
 mod listing;
 pub mod log;
+mod lower;
 pub mod mime;
 mod number;
 mod path;

@@ -10,6 +10,7 @@ use core::fmt::Write;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::escape::Html;
+use crate::lower::lower;
 use crate::{Entry, Exchange, Next, decode};
 
 /// A listing on its way.
@@ -29,7 +30,7 @@ impl Listing {
     pub(crate) fn new(target: &str, mut entries: Vec<Entry>) -> Self {
         entries.sort_by_cached_key(|entry| {
             (
-                String::from_utf8_lossy(&entry.name).to_lowercase(),
+                lower(&String::from_utf8_lossy(&entry.name)),
                 entry.name.clone(),
             )
         });
