@@ -257,25 +257,31 @@ impl Head {
     /// The values of all fields of this name, in any case.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         let text = self.text.as_bytes();
-        let is_meant = move |field: &&Field| {
-            let Range { start, end } = field.name;
+        let places = self.fields.iter().map(|&place| place as usize);
+        places.filter_map(move |place| {
+            let colon = place + name.len();
             // Most names are of another length already.
-            (end - start) as usize == name.len()
-                && text[start as usize..end as usize].eq_ignore_ascii_case(name.as_bytes())
-        };
-        let found = self.fields.iter().filter(is_meant);
-        found.map(|Field { value, .. }| &self.text[value.start as usize..value.end as usize])
+            let is_meant = text.get(colon) == Some(&b':')
+                && text[place..colon].eq_ignore_ascii_case(name.as_bytes());
+            is_meant.then(|| self.value(colon))
+        })
     }
 
     /// All fields, names as they came, in the order in which they came.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().map(|&place| {
-            // That it is a field line is known: a name, a colon, no CR but at its end.
-            let rest = &self.text[place as usize..];
-            let line = rest.split_once('\r').map_or(rest, |(line, _)| line);
-            let (name, value) = line.split_once(':').unwrap_or((line, ""));
-            (name, value.trim_matches([' ', '\t']))
+            let place = place as usize;
+            let len = memchr(b':', &self.text.as_bytes()[place..]).unwrap_or(0);
+            let colon = place + len;
+            (&self.text[place..colon], self.value(colon))
         })
+    }
+
+    /// The value behind the colon at this place, up to the end of its line.
+    fn value(&self, colon: usize) -> &str {
+        let rest = &self.text[colon + 1..];
+        let len = memchr(b'\r', rest.as_bytes()).unwrap_or(rest.len());
+        rest[..len].trim_matches([' ', '\t'])
     }
 
     /// Whether one of the fields of this name holds `token` in its list, as `Connection` may hold

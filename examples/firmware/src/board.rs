@@ -19,8 +19,8 @@ use sanserve_core::Now;
 #[global_allocator]
 static HEAP: Heap = Heap::empty();
 
-/// Milliseconds since the start.
-static MILLIS: AtomicU32 = AtomicU32::new(0);
+/// Milliseconds since the start, and how often they have begun anew: every 49 days.
+static MILLIS: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
 
 /// When the start was, in seconds since 1970; 0 if nobody knows.
 static DATE: AtomicU32 = AtomicU32::new(0);
@@ -51,7 +51,14 @@ pub fn heap_used() -> usize {
 
 /// Time since the start, and the date if anybody has told it.
 pub fn now() -> Now {
-    let tick = Duration::from_millis(MILLIS.load(Ordering::Relaxed).into());
+    let load = |at: usize| u64::from(MILLIS[at].load(Ordering::Relaxed));
+    let millis = loop {
+        let (low, high) = (load(0), load(1));
+        if load(0) >= low && load(1) == high {
+            break high << 32 | low;
+        }
+    };
+    let tick = Duration::from_millis(millis);
     let unix = match DATE.load(Ordering::Relaxed) {
         0 => None,
         date => Some(i64::from(date) + tick.as_secs() as i64),
@@ -67,7 +74,12 @@ pub fn set_date(unix: i64) {
 
 #[exception]
 fn SysTick() {
-    MILLIS.store(MILLIS.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    let [low, high] = &MILLIS;
+    let next = low.load(Ordering::Relaxed).wrapping_add(1);
+    if next == 0 {
+        high.store(high.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+    low.store(next, Ordering::Relaxed);
 }
 
 /// The number of a device's interrupt.
