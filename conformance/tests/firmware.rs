@@ -72,7 +72,15 @@ fn runs_as_the_readme_says() {
         let _running = machine::Running(cargo.spawn().expect("cargo runs"));
         let url = format!("http://127.0.0.1:{port}/data/log.txt");
         let mut curl = Command::new(&curl);
-        curl.args(["--silent", "--max-time", "5", "--range", "0-16", &url]);
+        curl.args([
+            "--silent",
+            "--fail",
+            "--max-time",
+            "5",
+            "--range",
+            "0-16",
+            &url,
+        ]);
         let start = Instant::now();
         let said = loop {
             let said = curl.output().expect("curl runs");

@@ -54,14 +54,13 @@ impl<F, H: Handler> Server<F, H> {
     }
 
     /// Moves on whatever can move, then sleeps until something comes, a millisecond at most. `make` makes
-    /// a connection to the peer of that address; `ended` is told the number of those that are open
-    /// when one of them ends.
+    /// a connection to the peer of that address; `freed` is called when its place is free again.
     pub fn turn<S: FileSystem<File = F>>(
         &mut self,
         files: &S,
         mut make: impl FnMut(&str) -> Connection<F, H>,
         mut log: impl FnMut(&str),
-        mut ended: impl FnMut(),
+        mut freed: impl FnMut(),
     ) {
         let Server {
             card,
@@ -73,7 +72,7 @@ impl<F, H: Handler> Server<F, H> {
         for place in places {
             let socket = sockets.get_mut::<Socket<'_>>(place.socket);
             if place.turn(socket, files, &mut make, &mut log) {
-                ended();
+                freed();
             }
         }
         interface.poll(instant(), card, sockets);
@@ -92,7 +91,7 @@ impl<F, H: Handler> Place<F, H> {
         }
     }
 
-    /// Moves the connection on, if there is one, and answers whether it has just ended.
+    /// Moves the connection on, if there is one, and answers whether the place has just become free.
     fn turn<S: FileSystem<File = F>>(
         &mut self,
         socket: &mut Socket<'_>,
@@ -107,24 +106,24 @@ impl<F, H: Handler> Place<F, H> {
             }
             (self.conn, self.until) = (None, now.tick + LEAVE);
             socket.close();
-            return true;
+            return false;
         }
+        let leaves = !self.until.is_zero();
         match socket.state() {
             State::Closed | State::TimeWait => {
                 socket.abort();
-                socket
-                    .listen(PORT)
-                    .expect("a port, and a socket that is closed");
+                let listens = socket.listen(PORT);
+                listens.expect("a port, and a socket that is closed");
+                self.until = Duration::ZERO;
+                return leaves;
             }
-            State::Listen | State::SynReceived => {}
-            State::Established | State::CloseWait if self.until.is_zero() => {
+            State::Established | State::CloseWait if !leaves => {
                 let peer = socket.remote_endpoint();
                 self.conn = Some(make(&peer.map_or("-".into(), |peer| peer.addr.to_string())));
             }
-            _ if now.tick > self.until => socket.abort(),
-            _ => return false,
+            _ if leaves && now.tick > self.until => socket.abort(),
+            _ => {}
         }
-        self.until = Duration::ZERO;
         false
     }
 }

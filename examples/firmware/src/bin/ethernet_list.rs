@@ -35,11 +35,11 @@ fn main() -> ! {
             Connection::new(config, peer, kind.get().handler())
         };
         let log = |lines: &str| control.borrow_mut().log(lines);
-        let ended = || {
+        let freed = || {
             let used = board::heap_used();
             control.borrow_mut().say(format_args!("closed {used}"));
         };
-        server.turn(&TREE, make, log, ended);
+        server.turn(&TREE, make, log, freed);
     }
 }
 
