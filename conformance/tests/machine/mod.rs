@@ -30,6 +30,8 @@ struct Wires {
     control: Mutex<UnixStream>,
     state: Mutex<State>,
     changed: Condvar,
+    /// It hears what is said.
+    ready: AtomicBool,
     /// Nothing more is to be expected of it.
     dead: AtomicBool,
 }
@@ -113,6 +115,7 @@ impl Machine {
             control: Mutex::new(control.try_clone()?),
             state: Mutex::default(),
             changed: Condvar::new(),
+            ready: AtomicBool::new(false),
             dead: AtomicBool::new(false),
         });
         let (one, other) = (Arc::clone(&wires), Arc::clone(&wires));
@@ -146,7 +149,8 @@ impl Machine {
         let kind = self.kinds.iter().position(|known| *known == kind);
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix = unix.expect("it is later than 1970").as_secs();
-        *self.wires.state() = State::default();
+        let is_ready = |_: &State| self.wires.ready.load(Ordering::Relaxed);
+        *self.wires.wait(is_ready) = State::default();
         let kind = kind.expect("all kinds are known");
         self.wires.say(&format!("begin {kind} {unix}\n"))?;
         drop(self.wires.wait(|state| state.begun));
@@ -217,6 +221,7 @@ impl Wires {
             let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
             let mut state = self.state();
             match word {
+                "ready" => self.ready.store(true, Ordering::Relaxed),
                 "begun" => state.begun = true,
                 "log" => state.log += &format!("{rest}\n"),
                 "end" => state.end = rest.parse().ok(),

@@ -3,6 +3,7 @@
 //! ```text
 //! begin KIND UNIX    to the image: the next connection has this kind of server; the date is so
 //! end COUNT          to the image: as many bytes were sent on that connection, and no more will be
+//! ready              from it, first: the line is open
 //! begun              from it: it knows
 //! log LINE           from it: a line of the log
 //! end COUNT          from it: as many bytes were sent on that connection, and no more will be
@@ -36,10 +37,12 @@ pub enum Order {
 impl Control {
     /// Control by this line.
     pub fn new(uart: Uart) -> Control {
-        Control {
+        let mut control = Control {
             uart,
             text: String::new(),
-        }
+        };
+        control.say(format_args!("ready"));
+        control
     }
 
     /// What wakes who waits for an order.
