@@ -114,6 +114,7 @@ impl<F, H: Handler> Place<F, H> {
                 socket.abort();
                 let listens = socket.listen(PORT);
                 listens.expect("a port, and a socket that is closed");
+                socket.set_keep_alive(Some(ASK_AGAIN));
                 self.until = Duration::ZERO;
                 return leaves;
             }
@@ -175,6 +176,10 @@ fn instant() -> Instant {
 const PORT: u16 = 80;
 /// How long what was written may still be on its way when a connection is over.
 const LEAVE: Duration = Duration::from_secs(2);
+/// A peer that is silent for so long is asked whether it is there. smoltcp stops the clock of what it has
+/// sent when the peer ends its half of the connection, and drops what a second such end acknowledges:
+/// without being asked nobody would say it again.
+const ASK_AGAIN: smoltcp::time::Duration = smoltcp::time::Duration::from_millis(500);
 /// Room in bytes for what has come and was not read.
 pub const RECEIVED: usize = 512;
 /// Room for what was sent and has not arrived.
