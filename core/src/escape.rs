@@ -80,15 +80,20 @@ impl Write for Json<'_> {
     }
 }
 
+/// Whether all of this is printable ASCII. It is nearly always, and so is looked at many bytes at a
+/// time: nothing ends the loop.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let plain = |plain, byte| plain & (b' '..=b'~').contains(&byte);
+    text.bytes().fold(true, plain)
+}
+
 /// Writes one byte for each character up to U+00FF: the encoding of a head. A line break, a NUL
 /// or a character beyond cannot stand there and is an error.
 pub(crate) struct Latin1<'a>(pub(crate) &'a mut Buffer);
 
 impl Write for Latin1<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // Nearly always, and seen many bytes at a time, since nothing ends the loop.
-        let plain = |plain, byte| plain & (b' '..=b'~').contains(&byte);
-        if text.bytes().fold(true, plain) {
+        if is_plain(text) {
             self.0.push(text.as_bytes());
             return Ok(());
         }

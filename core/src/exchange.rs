@@ -4,7 +4,7 @@ use core::fmt::{Display, Write};
 
 use alloc::string::String;
 
-use crate::escape::{Count, Latin1};
+use crate::escape::{Count, Latin1, is_plain};
 use crate::log::{LogEvent, LogRecord};
 use crate::number::Digits;
 use crate::reply::{Framing, Reply, Stage};
@@ -96,7 +96,8 @@ impl<'a> Exchange<'a> {
     /// then `Server` and `Date`.
     pub fn send_response(&mut self, status: u16) {
         let known = status::phrase(status);
-        self.send_response_with(status, if known == status::UNKNOWN { "" } else { known });
+        let phrase = if known == status::UNKNOWN { "" } else { known };
+        self.start(status, &phrase);
     }
 
     /// The same with another phrase.
@@ -107,7 +108,7 @@ impl<'a> Exchange<'a> {
     fn start(&mut self, status: u16, phrase: &dyn Display) {
         self.log_request(status, "-");
         self.status_line(status, phrase);
-        self.send_header("Server", self.config.server);
+        self.send_text("Server", self.config.server);
         if let Some(unix) = self.now.unix {
             self.send_date("Date", unix);
         }
@@ -198,6 +199,15 @@ impl<'a> Exchange<'a> {
         }
         for part in [name.as_bytes(), b": ", value, b"\r\n"] {
             self.outbox.push(part);
+        }
+    }
+
+    /// Adds a field of a name that is known to be a good one, and decides nothing.
+    pub(crate) fn send_text(&mut self, name: &str, value: &str) {
+        if is_plain(value) {
+            self.send_known(name, value.as_bytes());
+        } else {
+            self.field(name, &value);
         }
     }
 

@@ -20,6 +20,15 @@ pub(super) struct ContentType {
     charset: Option<&'static str>,
 }
 
+impl ContentType {
+    fn send(&self, ex: &mut Exchange<'_>) {
+        match self.charset {
+            None => ex.send_text("Content-type", self.name),
+            Some(_) => ex.send_header("Content-type", self),
+        }
+    }
+}
+
 impl Display for ContentType {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ContentType { name, charset } = self;
@@ -111,7 +120,7 @@ impl Files {
         range: Option<&Range<u64>>,
     ) {
         ex.send_response(status);
-        ex.send_header("Content-type", found.content_type);
+        found.content_type.send(ex);
         ex.send_length(len);
         if let Some(range) = range {
             ex.send_header("Content-Range", ContentRange(range, found.meta.len));
@@ -167,7 +176,7 @@ impl Files {
     /// What may be done with the reply.
     fn send_policy(&self, ex: &mut Exchange<'_>) {
         if let Some(cache_control) = self.cache_control {
-            ex.send_header("Cache-Control", cache_control);
+            ex.send_text("Cache-Control", cache_control);
         }
         self.send_cors(ex);
     }
@@ -192,7 +201,7 @@ impl Files {
     fn send_not_found_page(&self, ex: &mut Exchange<'_>, found: &Found) -> Next {
         ex.log_error("code 404, message File not found");
         ex.send_response(404);
-        ex.send_header("Content-type", found.content_type);
+        found.content_type.send(ex);
         ex.send_length(found.meta.len);
         if let Some(coding) = found.coding {
             ex.send_header("Content-Encoding", coding.name());

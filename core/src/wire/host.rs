@@ -2,7 +2,7 @@
 
 use core::net::Ipv6Addr;
 
-use super::syntax::is_hex_pair;
+use super::syntax::{alphanumeric_and, is_hex_pair};
 use super::target::Absolute;
 use super::{Bad, Head, Version};
 
@@ -46,13 +46,16 @@ impl<'a> Authority<'a> {
     }
 }
 
+/// A bit for each character of a name that stands for itself.
+const NAME: u128 = alphanumeric_and(b"-._~!$&'()*+;=");
+
 /// `reg-name` and addresses of IPv4, but for the comma (RFC 3986 §3.2.2).
 fn is_name(host: &str) -> bool {
     let mut bytes = host.bytes();
     while let Some(byte) = bytes.next() {
         let good = match byte {
             b'%' => is_hex_pair(&mut bytes),
-            byte => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte),
+            byte => byte < 128 && NAME >> byte & 1 == 1,
         };
         if !good {
             return false;

@@ -10,9 +10,11 @@ fn is_token_byte(byte: u8) -> bool {
 }
 
 /// A bit for each character of a token.
-const TOKEN: u128 = {
+const TOKEN: u128 = alphanumeric_and(b"!#$%&'*+-.^_`|~");
+
+/// A bit for each letter, each digit, and each of these marks.
+pub(super) const fn alphanumeric_and(marks: &[u8]) -> u128 {
     let (mut bits, mut byte) = (0, 0);
-    let marks = b"!#$%&'*+-.^_`|~";
     while byte < 128u8 {
         if byte.is_ascii_alphanumeric() {
             bits |= 1 << byte;
@@ -25,7 +27,7 @@ const TOKEN: u128 = {
         at += 1;
     }
     bits
-};
+}
 
 /// Whether two hexadecimal digits come next, as behind a percent sign (RFC 3986 §2.1).
 pub(super) fn is_hex_pair(bytes: &mut impl Iterator<Item = u8>) -> bool {
