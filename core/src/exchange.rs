@@ -1,15 +1,17 @@
 //! [`Exchange`]: a request and the reply to it, as a handler sees them, under Python's names.
 
+mod known;
+
 use core::fmt::{Display, Write};
 
 use alloc::string::String;
 
-use crate::escape::{Count, Latin1, is_plain};
+use crate::escape::{Count, Latin1};
 use crate::log::{LogEvent, LogRecord};
 use crate::number::Digits;
 use crate::reply::{Framing, Reply, Stage};
 use crate::wire::{Head, Version, is_token};
-use crate::{Buffer, Config, ErrorPage, Next, Now, Protocol, date, status};
+use crate::{Buffer, Config, ErrorPage, Next, Now, Protocol, status};
 
 /// A request and the reply to it. Lent to a [`Handler`](crate::Handler) whenever it is told
 /// something; what it lends of the request outlives the call that asked for it.
@@ -180,41 +182,6 @@ impl<'a> Exchange<'a> {
             self.reply.close |= value.eq_ignore_ascii_case(b"close");
         }
         self.outbox.push(b"\r\n");
-    }
-
-    /// Adds a field with a date in it, in seconds since 1970.
-    pub fn send_date(&mut self, name: &str, unix: i64) {
-        if !is_token(name.as_bytes()) {
-            return self
-                .reply
-                .blame("gave send_date() a name that no field has");
-        }
-        self.send_known(name, &date::format(unix));
-    }
-
-    /// Adds a field that is known to be a good one, and decides nothing.
-    pub(crate) fn send_known(&mut self, name: &str, value: &[u8]) {
-        if self.reply.stage != Stage::Head {
-            return self.reply.blame("called send_header() outside of a head");
-        }
-        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-            self.outbox.push(part);
-        }
-    }
-
-    /// Adds a field of a name that is known to be a good one, and decides nothing.
-    pub(crate) fn send_text(&mut self, name: &str, value: &str) {
-        if is_plain(value) {
-            self.send_known(name, value.as_bytes());
-        } else {
-            self.field(name, &value);
-        }
-    }
-
-    /// Adds `Content-Length`, which is sent once.
-    pub(crate) fn send_length(&mut self, length: u64) {
-        self.send_known("Content-Length", Digits::decimal(length).as_bytes());
-        self.reply.length = Some(length);
     }
 
     /// Ends the head and so decides how the content is framed (RFC 9112 §6.3): by the

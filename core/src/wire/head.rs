@@ -8,15 +8,13 @@ use core::ops::Range;
 use memchr::memchr;
 
 use super::bad::Complaint;
+use super::decode::decode;
 use super::line::{self, Line, Version};
 use super::{Bad, host, target};
 use crate::Limits;
 
 /// How many fields a request may have.
 pub const FIELDS_MAX: usize = 100;
-
-/// Most heads have no more fields.
-const FEW: usize = 16;
 
 /// A request head. It keeps its memory from one request to the next.
 ///
@@ -198,8 +196,8 @@ impl Head {
     fn parse_fields(&mut self, lines: &[u8]) -> Result<(), Bad> {
         let from = self.text.len();
         decode(lines, &mut self.text);
-        // Most heads are short, and to clear much room for nothing takes its time.
-        match self.find_spans::<FEW>(from) {
+        // Most heads have few fields, and to clear much room for nothing takes its time.
+        match self.find_spans::<16>(from) {
             Err(Bad::TooManyFields) => self.find_spans::<FIELDS_MAX>(from),
             found => found,
         }
@@ -346,20 +344,5 @@ impl Head {
 impl Default for Head {
     fn default() -> Self {
         Head::new()
-    }
-}
-
-/// Appends bytes as text, one character for each. What it takes is reserved and no more, since it is kept.
-fn decode(bytes: &[u8], text: &mut String) {
-    match core::str::from_utf8(bytes) {
-        Ok(ascii) if bytes.is_ascii() => {
-            text.reserve_exact(ascii.len());
-            text.push_str(ascii);
-        }
-        _ => {
-            let two = bytes.iter().filter(|byte| !byte.is_ascii()).count();
-            text.reserve_exact(bytes.len() + two);
-            text.extend(bytes.iter().map(|&byte| char::from(byte)));
-        }
     }
 }

@@ -19,6 +19,7 @@
 
 mod bad;
 mod body;
+mod decode;
 mod head;
 mod host;
 mod line;
