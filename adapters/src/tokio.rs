@@ -44,50 +44,56 @@ use crate::Open;
 /// # Errors
 /// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
 /// about.
-pub async fn serve<H: Handler + Send>(
+pub fn serve<H: Handler + Send>(
     link: impl Into<Link>,
     files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
     config: Config,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
     mut stop: watch::Receiver<bool>,
-) -> io::Result<()> {
+) -> impl Future<Output = io::Result<()>> + Send {
     let mut link = link.into();
-    let mut conn = Connection::<Held, H>::new(config, &link.begin()?, handler);
-    let clock = Clock(Instant::now());
-    let mut got = Got::Nothing;
-    loop {
-        if *stop.borrow() {
-            conn.finish();
-        }
-        let Step { want, by } = conn.step(clock.now(), got);
-        if let Want::Close = want {
-            return link.end();
-        }
-        let work = async {
-            match want {
-                Want::Read(into) => tokio::select! {
-                    biased;
-                    got = link.read(into) => got,
-                    Ok(()) = stop.changed() => Got::Nothing,
-                },
-                Want::Write(from) => link.write(from).await,
-                Want::Fill { file, at, into } => file.fill(files, at, into).await,
-                Want::Copy { file, at, len } => link.copy(files, file, at, len).await,
-                Want::Give { file, from } => file.give(files, from).await,
-                Want::Ask(ask) => files::answer(files, ask, link.sends_files()).await,
-                Want::Log(lines) => {
-                    log(lines);
-                    Got::Nothing
-                }
-                Want::Shutdown => {
-                    link.shutdown();
-                    Got::Nothing
-                }
-                Want::Close => Got::Nothing,
+    let peer = link.begin();
+    // Made here, for a future has room for what it is given and for what it makes of that.
+    let name = peer.as_deref().unwrap_or_default();
+    let mut conn = Connection::<Held, H>::new(config, name, handler);
+    async move {
+        peer?;
+        let clock = Clock(Instant::now());
+        let mut got = Got::Nothing;
+        loop {
+            if *stop.borrow() {
+                conn.finish();
             }
-        };
-        got = clock.until(by, work).await;
+            let Step { want, by } = conn.step(clock.now(), got);
+            if let Want::Close = want {
+                return link.end();
+            }
+            let work = async {
+                match want {
+                    Want::Read(into) => tokio::select! {
+                        biased;
+                        got = link.read(into) => got,
+                        Ok(()) = stop.changed() => Got::Nothing,
+                    },
+                    Want::Write(from) => link.write(from).await,
+                    Want::Fill { file, at, into } => file.fill(files, at, into).await,
+                    Want::Copy { file, at, len } => link.copy(files, file, at, len).await,
+                    Want::Give { file, from } => file.give(files, from).await,
+                    Want::Ask(ask) => files::answer(files, ask, link.sends_files()).await,
+                    Want::Log(lines) => {
+                        log(lines);
+                        Got::Nothing
+                    }
+                    Want::Shutdown => {
+                        link.shutdown();
+                        Got::Nothing
+                    }
+                    Want::Close => Got::Nothing,
+                }
+            };
+            got = clock.until(by, work).await;
+        }
     }
 }
 

