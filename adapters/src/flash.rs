@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 
 use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
 
+use crate::content;
+
 /// A tree of files that was built in: in flash memory, in a component, in a test.
 ///
 /// ```
@@ -130,10 +132,6 @@ impl FileSystem for Flash {
     }
 
     fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
-        let rest = usize::try_from(at).ok().and_then(|at| file.get(at..));
-        let rest = rest.unwrap_or_default();
-        let n = rest.len().min(into.len());
-        into[..n].copy_from_slice(&rest[..n]);
-        Ok(n)
+        Ok(content::read(file, at, into))
     }
 }

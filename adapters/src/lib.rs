@@ -34,6 +34,7 @@
 
 extern crate alloc;
 
+mod content;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod disk;
 #[cfg(feature = "embedded-io")]

@@ -2,12 +2,14 @@
 
 #![cfg(unix)]
 
-use std::net::SocketAddr;
-use std::{fs, io, thread};
+mod https;
 
+use std::net::SocketAddr;
+use std::{io, thread};
+
+use sanserve::Disk;
 use sanserve::mio::HTTPServer;
-use sanserve::{Disk, Tls};
-use sanserve_conformance::{Case, Certificate, Log, Peer, Site, run, servers};
+use sanserve_conformance::{Case, Log, Peer, Site, run, servers};
 use tempfile::TempDir;
 
 /// Starts what may have been put above the sockets.
@@ -34,10 +36,7 @@ fn conforms() {
 #[test]
 fn conforms_over_tls() {
     let site = Site::standard().make_temporary().expect("a site");
-    let (certificate, folder) = (Certificate::generate(), TempDir::new().expect("a folder"));
-    let file = folder.path().join("both.pem");
-    fs::write(&file, certificate.pem()).expect("a file of ours");
-    let tls = Tls::load(file, None, None).expect("a good certificate");
+    let (certificate, tls) = https::certified();
     let start = start(&site, move |server| server.tls(tls.clone()));
     run("mio over TLS", servers(start, |to| certificate.connect(to)));
 }

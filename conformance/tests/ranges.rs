@@ -4,6 +4,8 @@
 
 #![cfg(unix)]
 
+mod https;
+
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -13,10 +15,8 @@ use std::{fs, io, thread};
 use ::tokio::runtime::Runtime;
 use embassy_futures::block_on;
 use sanserve::memory::{self, Script, Tree, converse};
-use sanserve::{Disk, ThreadingHTTPServer, Tls, embedded_io, embedded_io_async, mio, stdio, tokio};
-use sanserve_conformance::{
-    Case, Certificate, End, Log, Pace, Peer, Transcript, case, peers, pipes, servers,
-};
+use sanserve::{Disk, ThreadingHTTPServer, embedded_io, embedded_io_async, mio, stdio, tokio};
+use sanserve_conformance::{Case, End, Log, Pace, Peer, Transcript, case, peers, pipes, servers};
 use sanserve_core::{Config, Connection, Files, Now, Protocol};
 use tempfile::TempDir;
 
@@ -371,10 +371,7 @@ fn every_range_over_sockets_is_the_files() {
 
 #[test]
 fn every_range_over_tls_is_the_files() {
-    let (folder, keys) = (folder(), TempDir::new().expect("a temporary folder"));
-    let (certificate, file) = (Certificate::generate(), keys.path().join("both.pem"));
-    fs::write(&file, certificate.pem()).expect("a file of ours");
-    let tls = Tls::load(file, None, None).expect("a good certificate");
+    let (folder, (certificate, tls)) = (folder(), https::certified());
     let start = threads(&folder, move |server| server.tls(tls.clone()));
     // The adapter is the same, and so few only because each of them has to shake hands.
     of_server(5, 300, servers(start, |to| certificate.connect(to)));

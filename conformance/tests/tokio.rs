@@ -2,13 +2,15 @@
 
 #![cfg(unix)]
 
+mod https;
+
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::{fs, io};
 
+use sanserve::Disk;
 use sanserve::tokio::HTTPServer;
-use sanserve::{Disk, Tls};
-use sanserve_conformance::{Case, Certificate, Log, Peer, Site, run, servers};
+use sanserve_conformance::{Case, Log, Peer, Site, run, servers};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -40,10 +42,7 @@ fn conforms() {
 fn conforms_over_tls() {
     let site = Site::standard().make_temporary().expect("a site");
     let runtime = Runtime::new().expect("a runtime");
-    let (certificate, folder) = (Certificate::generate(), TempDir::new().expect("a folder"));
-    let file = folder.path().join("both.pem");
-    fs::write(&file, certificate.pem()).expect("a file of ours");
-    let tls = Tls::load(file, None, None).expect("a good certificate");
+    let (certificate, tls) = https::certified();
     let start = start(&site, &runtime, move |server| server.tls(tls.clone()));
     run(
         "tokio over TLS",

@@ -108,17 +108,12 @@ impl Buffer {
 
     /// Adds bytes at the end.
     pub fn push(&mut self, bytes: &[u8]) {
-        let end = self.end + bytes.len();
-        match self.room.get_mut(self.end..end) {
-            Some(room) => {
-                room.copy_from_slice(bytes);
-                self.end = end;
-            }
-            None => {
-                self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
-                self.end += bytes.len();
-            }
+        if self.room.len() - self.end < bytes.len() {
+            self.space(bytes.len());
         }
+        let end = self.end + bytes.len();
+        self.room[self.end..end].copy_from_slice(bytes);
+        self.end = end;
     }
 
     /// Puts bytes in between, before offset `at` of what is in it.

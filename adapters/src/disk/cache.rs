@@ -21,23 +21,20 @@ use rustix::fs::{AtFlags, StatxFlags, fstatfs, makedev, statx};
 use sanserve_core::{Got, Meta};
 
 use super::now::read_now;
+use crate::content;
 
 /// A file that is kept.
 #[derive(Debug)]
 pub struct Kept {
     state: State,
     pub(super) meta: Meta,
-    pub(super) bytes: Box<[u8]>,
+    bytes: Box<[u8]>,
 }
 
 impl Kept {
     /// Copies what is at that offset; 0 bytes at the end.
     pub(super) fn read(&self, at: u64, into: &mut [u8]) -> usize {
-        let rest = usize::try_from(at).ok().and_then(|at| self.bytes.get(at..));
-        let rest = rest.unwrap_or_default();
-        let n = rest.len().min(into.len());
-        into[..n].copy_from_slice(&rest[..n]);
-        n
+        content::read(&self.bytes, at, into)
     }
 }
 

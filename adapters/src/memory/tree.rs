@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use sanserve_core::{Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program};
 
 use super::{Play, Running};
+use crate::content;
 
 /// What is open of a [`Tree`].
 #[derive(Clone, Debug)]
@@ -219,10 +220,7 @@ impl FileSystem for Tree {
     }
 
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
-        let rest = rest(file, at);
-        let n = rest.len().min(into.len());
-        into[..n].copy_from_slice(&rest[..n]);
-        Ok(n)
+        Ok(content::read(rest(file, at), 0, into))
     }
 
     fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
@@ -252,10 +250,7 @@ impl FileSystem for Tree {
 /// What there is from `at` on.
 pub(super) fn rest(file: &File, at: u64) -> &[u8] {
     match file {
-        File::Bytes(bytes) => usize::try_from(at)
-            .ok()
-            .and_then(|at| bytes.get(at..))
-            .unwrap_or_default(),
+        File::Bytes(bytes) => content::rest(bytes, at),
         File::Program(_) => &[],
     }
 }

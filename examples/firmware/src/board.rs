@@ -97,7 +97,7 @@ unsafe impl InterruptNumber for Line {
 pub fn sleep(lines: &[Line]) {
     interrupt::disable();
     for &line in lines {
-        // SAFETY: what follows from the interrupt is that `awake` switches it off.
+        // SAFETY: what follows from the interrupt is that `DefaultHandler` leaves it aside again.
         unsafe { NVIC::unmask(line) };
     }
     // Wakes for an interrupt that is pending, too: none is missed.
@@ -108,6 +108,7 @@ pub fn sleep(lines: &[Line]) {
 
 /// The devices have said what they had to say: that there is something. It stays there, and so the
 /// line is left aside until the next sleep.
+// SAFETY: it masks one interrupt and shares nothing with what it interrupts.
 #[exception]
 unsafe fn DefaultHandler(line: i16) {
     NVIC::mask(Line(line as u16));
