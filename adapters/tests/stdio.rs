@@ -6,7 +6,7 @@ mod running;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -109,6 +109,7 @@ fn as_with_inetd_nothing_but_replies_is_written_to_the_socket() {
     peer::hello(&client);
     peer::ask(&client, "/nope");
     assert!(peer::head(&client).starts_with("HTTP/1.1 404 "));
+    client.shutdown(Shutdown::Write).unwrap();
     let mut page = String::new();
     client.read_to_string(&mut page).unwrap();
     assert!(page.ends_with("</html>\n"), "{page}");

@@ -14,9 +14,12 @@
 //! error    PROTOCOL STATUS MESSAGE   the whole error reply, joined to the answer; fields that it has
 //!                           besides follow the message, each after a `\n`
 //! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
+//! stays    STATUS MESSAGE   the error reply of HTTP/1.1 to the first request, and no `Connection: close`
 //! log      TEXT             a line of the log, without `ADDRESS - - [TIME] `
 //! refused  STATUS MESSAGE   the error reply and its two lines of the log, and that the connection
 //!                           closes: one more request follows what is sent, and gets no answer
+//! denied   STATUS MESSAGE   the same in HTTP/1.1, but the connection stays: the one that follows
+//!                           names nothing and is told so
 //! each     VALUE            makes a case called `NAME VALUE`, with VALUE in place of each `\@`;
 //!                           with several such lines there are as many cases, and NAME is none
 //! ```
@@ -97,31 +100,47 @@ impl Case {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Expects that the request, the first of which is there already, is refused.
+    /// Expects that the request, the first of which is there already, is refused, and that none is
+    /// answered after it.
     fn refuse(&mut self, mut line: Line<'_>) {
         let protocol = self.option("protocol").unwrap_or("HTTP/1.0").to_string();
-        let (status, message) = (line.next_word().to_string(), line.string());
-        let end = self.request.windows(2).position(|two| two == b"\r\n");
-        let Some(end) = end else {
-            line.fail("what is refused begins with a request line");
-        };
+        let (status, message) = self.expect_error(&mut line);
         let error = if self.request.starts_with(b"HEAD ") {
             page::error_head
         } else {
             page::error
         };
         self.reply.extend(&error(&protocol, &status, &message));
-        let said: String = self.request[..end]
-            .iter()
-            .copied()
-            .map(char::from)
-            .collect();
-        self.log
-            .push(format!("code {status}, message {}", text::log(&message)));
+        self.request.extend(MORE);
+    }
+
+    /// Expects the same, and that the next one is answered.
+    fn deny(&mut self, mut line: Line<'_>) {
+        let (status, message) = self.expect_error(&mut line);
+        let head = self.request.starts_with(b"HEAD ");
+        self.reply.extend(&page::stays(head, &status, &message));
+        self.reply
+            .extend(&page::stays(false, "404", "File not found"));
+        self.log.push("code 404, message File not found".into());
+        self.log.push("\"GET /smuggled HTTP/1.1\" 404 -".into());
+        self.request.extend(MORE);
+    }
+
+    /// Expects the two log lines of an error in answer to the first request. Returns the status and
+    /// the message that the line names.
+    fn expect_error(&mut self, line: &mut Line<'_>) -> (String, String) {
+        let (status, message) = (line.next_word().to_string(), line.string());
+        let end = self.request.windows(2).position(|two| two == b"\r\n");
+        let Some(end) = end else {
+            line.fail("what is refused begins with a request line");
+        };
+        let said = self.request[..end].iter().copied().map(char::from);
+        let (said, words) = (said.collect::<String>(), message.lines().next());
+        let logged = text::log(words.unwrap_or_default());
+        self.log.push(format!("code {status}, message {logged}"));
         self.log
             .push(format!("\"{}\" {status} -", text::log(&said)));
-        self.request
-            .extend(b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
+        (status, message)
     }
 
     /// Takes one line of the case in.
@@ -141,7 +160,13 @@ impl Case {
             "<+" => self.reply.extend(&line.tokens()),
             "error" => self.reply.extend(&line.error()),
             "headed" => self.reply.extend(&line.error_head()),
+            "stays" => {
+                let head = self.request.starts_with(b"HEAD ");
+                let (status, message) = (line.next_word().to_string(), line.string());
+                self.reply.extend(&page::stays(head, &status, &message));
+            }
             "log" => self.log.push(line.string()),
+            "denied" => self.deny(line),
             "refused" => self.refuse(line),
             _ => line.fail("no such keyword"),
         }
@@ -190,3 +215,6 @@ pub fn read(file: &str, content: &str) -> Vec<Case> {
     }
     cases
 }
+
+/// What nobody may take for a request who was to refuse the one before it.
+const MORE: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";

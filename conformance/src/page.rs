@@ -11,18 +11,29 @@ use crate::text::Token;
 /// # Panics
 /// If the status has no explanation here yet.
 pub(crate) fn error(protocol: &str, status: &str, message: &str) -> Vec<Token> {
-    let (mut reply, page) = parts(protocol, status, message);
+    let (mut reply, page) = parts(protocol, status, message, CLOSE);
     reply.extend(page.bytes().map(Some));
     reply
 }
 
 /// The same in answer to HEAD.
 pub(crate) fn error_head(protocol: &str, status: &str, message: &str) -> Vec<Token> {
-    parts(protocol, status, message).0
+    parts(protocol, status, message, CLOSE).0
 }
 
+/// The reply of HTTP/1.1 for an error that leaves the connection as it is.
+pub(crate) fn stays(head: bool, status: &str, message: &str) -> Vec<Token> {
+    let (mut reply, page) = parts("HTTP/1.1", status, message, "");
+    if !head {
+        reply.extend(page.bytes().map(Some));
+    }
+    reply
+}
+
+const CLOSE: &str = "Connection: close\r\n";
+
 /// The head of the reply, and its content.
-fn parts(protocol: &str, status: &str, message: &str) -> (Vec<Token>, String) {
+fn parts(protocol: &str, status: &str, message: &str, close: &str) -> (Vec<Token>, String) {
     let (message, fields) = message.split_once('\n').unwrap_or((message, ""));
     let shown = message
         .replace('&', "&amp;")
@@ -52,7 +63,8 @@ fn parts(protocol: &str, status: &str, message: &str) -> (Vec<Token>, String) {
     fields
         .lines()
         .for_each(|field| add(&format!("{field}\r\n")));
-    add("Connection: close\r\nContent-Type: text/html;charset=utf-8\r\n");
+    add(close);
+    add("Content-Type: text/html;charset=utf-8\r\n");
     add(&format!("Content-Length: {}\r\n\r\n", page.len()));
     // A NUL marks where anything may stand.
     let reply = reply.into_iter();

@@ -237,6 +237,7 @@ impl<'a> Exchange<'a> {
     /// Replies with an error page, with `message` in place of the status's own phrase. The
     /// connection closes afterwards.
     pub fn send_error(&mut self, status: u16, message: impl Display) -> Next {
+        self.close_connection();
         self.error(status, &message, status::explanation(status), &mut |_| ())
     }
 
@@ -247,10 +248,11 @@ impl<'a> Exchange<'a> {
         message: impl Display,
         explanation: &str,
     ) -> Next {
+        self.close_connection();
         self.error(status, &message, explanation, &mut |_| ())
     }
 
-    /// The same with further fields.
+    /// The same with further fields, and the connection stays unless something else closes it.
     pub(crate) fn error(
         &mut self,
         status: u16,
@@ -261,7 +263,9 @@ impl<'a> Exchange<'a> {
         self.record(LogEvent::Error { status, message });
         self.start(status, message);
         more(self);
-        self.send_header("Connection", "close");
+        if self.reply.close || self.content_stays {
+            self.send_header("Connection", "close");
+        }
         let page = ErrorPage {
             status,
             message,

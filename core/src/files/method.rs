@@ -57,7 +57,9 @@ impl Files {
         }
     }
 
-    /// Replies with an error page. Pages of the other origin may see that one, too.
+    /// Replies with an error page. Pages of the other origin may see that one, too. The connection
+    /// stays, unlike CPython's: what is not there is no reason to make the peer come again. If we are
+    /// at fault it closes.
     pub(super) fn error(&self, ex: &mut Exchange<'_>, status: u16, message: impl Display) -> Next {
         self.error_with(ex, status, message, &mut |_| ())
     }
@@ -71,6 +73,9 @@ impl Files {
         more: &mut dyn FnMut(&mut Exchange<'_>),
     ) -> Next {
         let explanation = status::explanation(status);
+        if status >= 500 {
+            ex.close_connection();
+        }
         ex.error(status, &message, explanation, &mut |ex| {
             more(ex);
             if matches!(ex.command(), "GET" | "HEAD") {
