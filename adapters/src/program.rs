@@ -87,7 +87,11 @@ fn disk(options: &Options) -> Result<Disk, String> {
 
 /// What a connection is told.
 fn config(options: &Options) -> Config {
-    zone::read();
+    // Nothing else asks for the time of day here than a log, and complaints about a certificate.
+    let tells_time = !options.quiet || is_secure(options);
+    if tells_time {
+        zone::read();
+    }
     Config {
         protocol: options.protocol,
         log_format: match options.log_format {
@@ -96,9 +100,24 @@ fn config(options: &Options) -> Config {
             LogFormat::Combined => log::combined,
             LogFormat::Json => log::json,
         },
-        local_offset: zone::local_offset,
+        local_offset: if tells_time {
+            zone::local_offset
+        } else {
+            |_| 0
+        },
         ..Config::default()
     }
+}
+
+/// Whether HTTPS is asked for.
+#[cfg(not(target_os = "wasi"))]
+fn is_secure(options: &Options) -> bool {
+    options.tls_cert.is_some()
+}
+
+#[cfg(target_os = "wasi")]
+fn is_secure(_: &Options) -> bool {
+    false
 }
 
 /// Where log lines go.

@@ -1,5 +1,12 @@
 //! What the clock on the wall shows, for log lines.
 
+#[cfg(unix)]
+use std::{
+    env::{self, VarError},
+    fs,
+    path::Path,
+};
+
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,4 +42,25 @@ fn look_up(unix: i64) -> i32 {
     moment.map_or(0, |moment| ZONE.to_offset(moment).seconds())
 }
 
-static ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
+/// What the system says; else what the library makes of it, which looks through all zones there are
+/// first.
+fn find() -> TimeZone {
+    #[cfg(unix)]
+    if let Some(zone) = from_file() {
+        return zone;
+    }
+    TimeZone::system()
+}
+
+/// The zone as tzset(3) finds it: in the file that `TZ` names, or else in that of this machine.
+#[cfg(unix)]
+fn from_file() -> Option<TimeZone> {
+    let name = match env::var("TZ") {
+        Ok(name) => Path::new("/usr/share/zoneinfo").join(name.trim_start_matches(':')),
+        Err(VarError::NotPresent) => "/etc/localtime".into(),
+        Err(VarError::NotUnicode(_)) => return None,
+    };
+    TimeZone::tzif("local", &fs::read(name).ok()?).ok()
+}
+
+static ZONE: LazyLock<TimeZone> = LazyLock::new(find);
