@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
 
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "tls", all(unix, feature = "mio")))]
 pub(crate) use self::link::Layer;
 pub use self::link::Link;
 #[cfg(all(unix, feature = "mio"))]
@@ -53,7 +53,7 @@ pub fn serve<'a, H: Handler>(
             conn.finish();
         }
         let now = clock.now();
-        let Step { want, by } = conn.step(now, got);
+        let Step { want, by, .. } = conn.step(now, got);
         let left = by.map(|by| by.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => link.read(into, left),
