@@ -5,12 +5,15 @@
 
 #[cfg(target_os = "linux")]
 mod cache;
+#[cfg(target_os = "linux")]
+mod generations;
 #[cfg(unix)]
 mod nobody;
 #[cfg(unix)]
 mod notes;
 #[cfg(target_os = "linux")]
 mod now;
+mod open;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
@@ -24,8 +27,6 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{self, PathBuf};
-#[cfg(target_os = "linux")]
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
@@ -43,8 +44,11 @@ use self::windows as native;
 #[cfg(target_os = "linux")]
 pub use self::cache::Kept;
 use self::native::{OPEN_FLAGS, OpenOptionsExt as _};
+pub use self::open::Open;
 #[cfg(unix)]
 pub use self::running::Running;
+#[cfg(target_os = "linux")]
+use crate::content;
 
 /// The files below a directory. One serves all connections of a server.
 ///
@@ -174,8 +178,8 @@ impl FileSystem for Disk {
 
     fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         #[cfg(target_os = "linux")]
-        if let Open::Kept(kept) = file {
-            return Ok(kept.read(at, into));
+        if let Some(bytes) = file.bytes() {
+            return Ok(content::read(bytes, at, into));
         }
         let file = file.file().ok_or(FsError::NotPlain)?;
         loop {
@@ -228,11 +232,16 @@ impl FileSystem for Disk {
 
     #[cfg(target_os = "linux")]
     fn fill_now(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
-        match file {
-            Open::File(file) => now::read_now(file, at, into),
-            Open::Kept(kept) => Got::Bytes(kept.read(at, into)),
-            Open::Program(_) => Got::Nothing,
+        match (file.bytes(), file.file()) {
+            (Some(bytes), _) => Got::Bytes(content::read(bytes, at, into)),
+            (None, Some(file)) => now::read_now(file, at, into),
+            (None, None) => Got::Nothing,
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn tidy(&self) -> bool {
+        self.cache.tidy()
     }
 }
 
@@ -254,9 +263,14 @@ impl Disk {
             executable: native::is_executable(&found),
         };
         #[cfg(target_os = "linux")]
-        if !self.follow {
-            self.cache.keep(at, &file, &found, meta);
-        }
+        let file = if self.follow {
+            file
+        } else {
+            match self.cache.keep(at, file, &found, meta) {
+                Ok(kept) => return Ok(Open::kept(kept)),
+                Err(file) => file,
+            }
+        };
         Ok(Opened::File {
             file: Open::File(file),
             meta,
@@ -268,42 +282,12 @@ impl Disk {
     #[cfg(target_os = "linux")]
     fn find_kept(&self, at: &path::Path) -> Option<Opened<Open>> {
         let kept = (!self.follow).then(|| self.cache.find(&self.dir, at))??;
-        Some(Opened::File {
-            meta: kept.meta,
-            file: Open::Kept(kept),
-            sendable: false,
-        })
+        Some(Open::kept(kept))
     }
 
     #[cfg(not(target_os = "linux"))]
     fn find_kept(&self, _: &path::Path) -> Option<Opened<Open>> {
         None
-    }
-}
-
-/// What is open of a [`Disk`].
-#[derive(Debug)]
-pub enum Open {
-    /// A regular file.
-    File(File),
-    /// A small one that is in memory, as it is on the disk.
-    #[cfg(target_os = "linux")]
-    Kept(Arc<Kept>),
-    /// A program.
-    #[cfg(unix)]
-    Program(Box<Running>),
-}
-
-impl Open {
-    /// The file, if it is none but that.
-    pub(crate) fn file(&self) -> Option<&File> {
-        match self {
-            Open::File(file) => Some(file),
-            #[cfg(target_os = "linux")]
-            Open::Kept(_) => None,
-            #[cfg(unix)]
-            Open::Program(_) => None,
-        }
     }
 }
 

@@ -72,7 +72,7 @@ pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: H
     let mut got = Got::Nothing;
     loop {
         let now = clock();
-        let Step { want, by } = conn.step(now, got);
+        let Step { want, by, .. } = conn.step(now, got);
         if !link.is_ready(&want) {
             sleep(by.map_or(Duration::ZERO, |by| by.saturating_sub(now.tick)));
             got = Got::Nothing;

@@ -46,7 +46,7 @@ pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
     let mut got = Got::Nothing;
     loop {
         let now = clock();
-        let Step { want, by } = conn.step(now, got);
+        let Step { want, by, .. } = conn.step(now, got);
         let left = by.map_or(Duration::MAX, |by| by.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => within(sleep(left), link.read(into)).await,

@@ -60,7 +60,7 @@ pub fn converse<H: Handler>(
     let mut input = script.input;
     let mut got = Got::Nothing;
     loop {
-        let Step { want, by } = conn.step(now(said.elapsed), got);
+        let Step { want, by, .. } = conn.step(now(said.elapsed), got);
         got = match want {
             Want::Read(_) if input.is_empty() && !script.half_close => {
                 let by = by.expect("every wait for the peer has a deadline");

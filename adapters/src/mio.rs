@@ -5,12 +5,15 @@
 //! What happens on one connection is in `peer`, the loop around many in `worker`; what a file system
 //! may have to wait for is done in the `pool`, and `files` keeps account of it.
 
+mod crowd;
 mod files;
 mod lines;
 mod link;
 mod mail;
 mod peer;
 mod pool;
+mod recent;
+mod seat;
 mod server;
 mod timers;
 mod worker;

@@ -145,8 +145,8 @@ impl HTTPServer {
         };
         // A panic has been reported by its hook.
         let served = panic::catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Ok(()));
-        let peer = guest.socket().peer_addr();
-        if let Some(line) = complaint(peer.ok(), &config, &served) {
+        let peer = || guest.socket().peer_addr().ok();
+        if let Some(line) = complaint(peer, &config, &served) {
             (self.log)(&line);
         }
     }
@@ -206,13 +206,13 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
 /// else, but what he did wrong may be a mistake on this side, such as a certificate that he does not
 /// trust.
 pub(crate) fn complaint(
-    peer: Option<SocketAddr>,
+    peer: impl FnOnce() -> Option<SocketAddr>,
     config: &Config,
     served: &io::Result<()>,
 ) -> Option<String> {
     let error = served.as_ref().err();
     let error = error.filter(|error| error.kind() == ErrorKind::InvalidData)?;
-    let peer = peer.map_or("-".into(), |peer| peer.ip().to_string());
+    let peer = peer().map_or("-".into(), |peer| peer.ip().to_string());
     let unix = SystemTime::now().duration_since(UNIX_EPOCH);
     let unix = unix.map_or(0, |unix| unix.as_secs() as i64);
     let local = date::format_log(unix + i64::from((config.local_offset)(unix)));

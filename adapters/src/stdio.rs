@@ -63,7 +63,7 @@ pub fn serve<H: Handler>(
     let mut got = Got::Nothing;
     loop {
         let now = clock.now();
-        let Step { want, by } = conn.step(now, got);
+        let Step { want, by, .. } = conn.step(now, got);
         let left = by.map(|by| by.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => link.read(into, left),

@@ -65,7 +65,7 @@ pub fn serve<H: Handler + Send>(
             if *stop.borrow() {
                 conn.finish();
             }
-            let Step { want, by } = conn.step(clock.now(), got);
+            let Step { want, by, .. } = conn.step(clock.now(), got);
             if let Want::Close = want {
                 return link.end();
             }

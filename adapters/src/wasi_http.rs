@@ -35,7 +35,7 @@ pub fn handle<FS: FileSystem>(
     let mut got = Got::Nothing;
     loop {
         let now = now();
-        let Step { want, by } = conn.step(now, got);
+        let Step { want, by, .. } = conn.step(now, got);
         let left = by.map_or(Duration::MAX, |by| by.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => incoming.read(into, left),

@@ -11,7 +11,10 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sanserve");
 
 /// The program at work.
 struct Program {
@@ -21,7 +24,7 @@ struct Program {
 
 impl Program {
     fn start(site: &Path, runtime: &str) -> Program {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sanserve"));
+        let mut command = Command::new(PROGRAM);
         command.args(["-q", "-b", "127.0.0.1", "-p", "HTTP/1.1"]);
         command.args(["--runtime", runtime, "-d"]);
         let child = command.arg(site).arg("0").stdout(Stdio::piped()).spawn();
@@ -146,40 +149,113 @@ fn calls<'a>(trace: &'a str, made: &str) -> Vec<&'a str> {
 #[test]
 fn a_small_file_costs_six_system_calls_and_a_large_one_is_sent_by_reference() {
     // recvfrom openat2 statx pread64 close sendto
-    count("std", "pread64", false, 6);
+    count("std", "/small", "pread64", false, 6);
 }
 
 #[test]
 fn a_small_file_that_was_left_alone_costs_three() {
     // recvfrom statx sendto, and epoll_wait
-    count("std", "statx", true, 3);
-    count("mio", "statx", true, 4);
+    count("std", "/small", "statx", true, 3);
+    count("mio", "/small", "statx", true, 4);
 }
 
 #[test]
 fn among_many_connections_it_costs_one_more() {
     // epoll_wait recvfrom openat2 statx preadv2 close sendto
-    count("mio", "preadv2", false, 7);
+    count("mio", "/small", "preadv2", false, 7);
 }
 
-/// Counts the system calls for a small file, on the thread that makes this one. It was written just
-/// now, or so long ago that it is kept in memory.
-fn count(runtime: &str, made: &str, settled: bool, most: usize) {
+#[test]
+fn a_large_file_that_was_left_alone_is_not_opened_again() {
+    // epoll_wait recvfrom statx sendto preadv2 sendfile
+    count("mio", "/medium", "sendfile", true, 6);
+}
+
+#[test]
+fn requests_that_come_together_are_answered_together() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let trace = folder.path().join("trace");
+    sparse(&folder, "small", 1024);
+    settle(&folder, "small");
+    let program = Program::start(folder.path(), "mio");
+    let Some((mut strace, _stderr)) = program.trace(&trace) else {
+        return skip();
+    };
+    let mut socket = TcpStream::connect(&program.address).expect("it listens");
+    let mut reader = BufReader::new(socket.try_clone().expect("a socket of ours"));
+    for _ in 0..50 {
+        let requests = "GET /small HTTP/1.1\r\nHost: h\r\n\r\n".repeat(16);
+        socket.write_all(requests.as_bytes()).expect("it reads");
+        for _ in 0..16 {
+            let mut content = vec![0; read_head(&mut reader) as usize];
+            reader.read_exact(&mut content).expect("it writes");
+        }
+    }
+    drop(program);
+    strace.wait().expect("it ends with the program");
+    let trace = fs::read_to_string(trace).expect("strace wrote it");
+    let calls = calls(&trace, "sendto");
+    let count = |name| calls.iter().filter(|call| **call == name).count();
+    // The first of each sixteen is looked up, and the second, from which on they are taken for more.
+    println!("50 times 16 requests: {} statx", count("statx"));
+    println!("50 times 16 requests: {} sendto", count("sendto"));
+    assert!(count("statx") <= 2 * 55 && count("sendto") <= 55);
+}
+
+#[test]
+fn the_start_reads_no_more_than_it_needs() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let trace = folder.path().join("trace");
+    let mut strace = Command::new("strace");
+    strace.arg("-f").arg("-o").arg(&trace).arg(PROGRAM);
+    // A log has the time of this place.
+    strace.args(["-b", "127.0.0.1", "-d"]).arg(folder.path());
+    let Ok(mut child) = strace.arg("0").stdout(Stdio::piped()).spawn() else {
+        return skip();
+    };
+    let stdout = child.stdout.take().expect("it is piped");
+    let mut said = String::new();
+    BufReader::new(stdout)
+        .read_line(&mut said)
+        .expect("it says where it listens");
+    let trace_of_start = fs::read_to_string(&trace).expect("strace writes it");
+    let program = trace_of_start.split(' ').next().expect("a process");
+    let program = Pid::from_raw(program.parse().expect("a number")).expect("not 0");
+    kill_process(program, Signal::TERM).expect("it is ours");
+    child.wait().expect("it ends with the program");
+    let zones = trace_of_start.matches("zoneinfo").count();
+    println!("{} system calls", trace_of_start.lines().count());
+    assert!(zones <= 1, "it looks at {zones} zones");
+}
+
+/// Says that nothing was counted.
+fn skip() {
+    assert!(std::env::var_os("CI").is_none(), "CI has to install strace");
+    eprintln!("SKIPPED: system calls are counted by strace, which is not installed");
+}
+
+/// Waits until a file has been left alone for so long that it is kept.
+fn settle(folder: &TempDir, name: &str) {
+    let file = fs::metadata(folder.path().join(name)).expect("it was written");
+    wait_until(file.ctime() + 3);
+}
+
+/// Counts the system calls for a file, on the thread that makes this one. It was written just now, or
+/// so long ago that it is kept.
+fn count(runtime: &str, target: &str, made: &str, settled: bool, most: usize) {
     let folder = TempDir::new().expect("a temporary folder");
     let trace = folder.path().join("trace");
     sparse(&folder, "small", 1024);
     sparse(&folder, "large", 10 << 20);
+    sparse(&folder, "medium", 100 << 10);
     if settled {
-        let small = fs::metadata(folder.path().join("small")).expect("it was written");
-        wait_until(small.ctime() + 3);
+        settle(&folder, "medium");
     }
     let program = Program::start(folder.path(), runtime);
     let Some((mut strace, _stderr)) = program.trace(&trace) else {
-        assert!(std::env::var_os("CI").is_none(), "CI has to install strace");
-        eprintln!("SKIPPED: system calls are counted by strace, which is not installed");
-        return;
+        return skip();
     };
-    assert_eq!(program.get("/small", 110), 1024);
+    program.get(target, 110);
     assert_eq!(program.get("/large", 1), 10 << 20);
     drop(program);
     strace.wait().expect("it ends with the program");
@@ -192,7 +268,7 @@ fn count(runtime: &str, made: &str, settled: bool, most: usize) {
     // From the read of the tenth request to that of the hundredth after it.
     let hundred = &small[reads[9]..reads[109]];
     println!(
-        "a kept-alive request with {runtime}: {}",
+        "a kept-alive request for {target} with {runtime}: {}",
         hundred[..hundred.len() / 100].join(" ")
     );
     // A loop may wake once more than it has to.

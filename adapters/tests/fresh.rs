@@ -1,16 +1,20 @@
-//! Small files are kept in memory, and yet nobody gets what they were: once a change can be seen, the next
-//! request has it.
+//! Small files are kept in memory and large ones open, and yet nobody gets what they were: once a
+//! change can be seen, the next request has it.
 #![cfg(target_os = "linux")]
 
+mod peer;
+
 use std::fs::{self, File, FileTimes};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use sanserve::mio::HTTPServer;
 use sanserve::{Disk, Open};
-use sanserve_core::{FileSystem, FsError, Opened, Path as Name};
+use sanserve_core::{Config, FileSystem, Files, FsError, Opened, Path as Name};
 
 /// What the disk says of a name: its content, and whether that was in memory.
 fn get(disk: &Disk, name: &str) -> Result<(Vec<u8>, bool), FsError> {
@@ -46,22 +50,35 @@ fn settle(disk: &Disk, folder: &Path, name: &str) {
 
 #[test]
 fn a_change_is_seen_by_the_next_request() {
+    changes(0);
+}
+
+#[test]
+fn a_change_of_a_large_file_is_seen_by_the_next_request() {
+    changes(100_000);
+}
+
+/// All kinds of changes to a file that has so many bytes more, while another thread asks for it.
+fn changes(more: usize) {
+    let long = |text: &str| format!("{text}{}", "x".repeat(more));
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = (folder.path().join("a"), folder.path().join("b"));
-    fs::write(&a, "first").unwrap();
-    fs::write(&b, "other").unwrap();
+    fs::write(&a, long("first")).unwrap();
+    fs::write(&b, long("other")).unwrap();
     let disk = Disk::open(folder.path()).unwrap();
+    disk.tidy();
     let stop = AtomicBool::new(false);
     let see = |expected: &str| {
         let start = Instant::now();
         for _ in 0..3 {
             let (bytes, kept) = get(&disk, "/a").unwrap();
-            assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+            assert!(bytes == expected.as_bytes(), "not what was written last");
             let soon = start.elapsed() < Duration::from_secs(1);
             assert!(!kept || !soon, "kept too soon");
         }
     };
     thread::scope(|scope| {
+        let _stop = Stop(&stop);
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 let _ = get(&disk, "/a");
@@ -69,12 +86,12 @@ fn a_change_is_seen_by_the_next_request() {
         });
         settle(&disk, folder.path(), "/a");
         // Rewritten, to the same length.
-        fs::write(&a, "again").unwrap();
-        see("again");
+        fs::write(&a, long("again")).unwrap();
+        see(&long("again"));
         // And at once once more: no two changes are so close that one hides the other.
         (0..200).for_each(|n| {
-            fs::write(&a, format!("{n:05}")).unwrap();
-            see(&format!("{n:05}"));
+            fs::write(&a, long(&format!("{n:05}"))).unwrap();
+            see(&long(&format!("{n:05}")));
         });
         settle(&disk, folder.path(), "/a");
         File::options()
@@ -96,8 +113,7 @@ fn a_change_is_seen_by_the_next_request() {
             .set_times(times)
             .unwrap();
         fs::rename(&b, &a).unwrap();
-        see("other");
-        stop.store(true, Ordering::Relaxed);
+        see(&long("other"));
     });
     settle(&disk, folder.path(), "/a");
     let before = fs::metadata(&a).unwrap().permissions().mode();
@@ -127,7 +143,7 @@ fn a_path_that_leads_out_by_now_gives_nothing() {
 }
 
 #[test]
-fn large_files_are_not_kept() {
+fn large_files_are_held_open_only_where_somebody_tidies() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("small"), [b'x'; 16 * 1024]).unwrap();
     fs::write(folder.path().join("large"), [b'x'; 16 * 1024 + 1]).unwrap();
@@ -136,4 +152,86 @@ fn large_files_are_not_kept() {
     for _ in 0..3 {
         assert!(!get(&disk, "/large").unwrap().1);
     }
+    assert_eq!(held(folder.path()), 0);
+    assert!(!disk.tidy());
+    for _ in 0..3 {
+        assert!(get(&disk, "/large").unwrap().1);
+    }
+    assert_eq!(held(folder.path()), 1);
+}
+
+#[test]
+fn few_files_are_held_and_none_for_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |n: usize| format!("/{n}");
+    for n in 0..100 {
+        fs::write(folder.path().join(&name(n)[1..]), [b'x'; 20_000]).unwrap();
+    }
+    let disk = Disk::open(folder.path()).unwrap();
+    disk.tidy();
+    settle(&disk, folder.path(), &name(99));
+    (0..100).for_each(|n| _ = get(&disk, &name(n)).unwrap());
+    assert!(
+        (1..=32).contains(&held(folder.path())),
+        "{}",
+        held(folder.path())
+    );
+    // Two looks later nobody has asked again, but for the one.
+    fs::remove_file(folder.path().join("98")).unwrap();
+    assert!(disk.tidy());
+    get(&disk, &name(99)).unwrap();
+    assert!(disk.tidy());
+    assert_eq!(held(folder.path()), 1);
+    assert!(!disk.tidy());
+    assert_eq!(held(folder.path()), 0);
+}
+
+#[test]
+fn a_server_lets_go_of_what_was_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let large = folder.path().join("large");
+    fs::write(&large, [b'x'; 20_000]).unwrap();
+    let disk = Disk::open(folder.path()).unwrap();
+    let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let server = server.threads(2).log(|_| ());
+    let (address, stopper) = (server.server_address(), server.stopper());
+    let path = folder.path().to_owned();
+    let serving = thread::spawn(move || {
+        settle_large(&disk, &path);
+        server.serve_forever(&disk, Config::default(), Files::new)
+    });
+    for _ in 0..3 {
+        assert!(peer::get(address, "/large").ends_with("xx"));
+    }
+    fs::remove_file(&large).unwrap();
+    let start = Instant::now();
+    while held(folder.path()) > 0 {
+        assert!(start.elapsed() < peer::LONG, "it is still open");
+        thread::sleep(Duration::from_millis(20));
+    }
+    stopper.shutdown(Duration::ZERO);
+    serving.join().unwrap().unwrap();
+}
+
+/// Ends the other thread, also if this one fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Waits until the large file can be kept.
+fn settle_large(disk: &Disk, folder: &Path) {
+    disk.tidy();
+    settle(disk, folder, "/large");
+}
+
+/// How many files of this folder are open in this process.
+fn held(folder: &Path) -> usize {
+    let open = fs::read_dir("/proc/self/fd").unwrap();
+    let open = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    open.filter(|path| path != folder && path.starts_with(folder))
+        .count()
 }

@@ -61,6 +61,13 @@ pub trait FileSystem {
     fn fill_now(&self, _file: &mut Self::File, _at: u64, _into: &mut [u8]) -> Got<Self::File> {
         Got::Nothing
     }
+
+    /// Lets go of what is only held in case that it is asked for again, and was not since the last
+    /// call or the one before. Answers whether something is left to be let go of. To be called about once a
+    /// second while something is going on; where it is not, nothing is held in that way.
+    fn tidy(&self) -> bool {
+        false
+    }
 }
 
 /// What was found under a path.

@@ -127,7 +127,7 @@ pub mod wire;
 pub use buffer::Buffer;
 pub use cgi::Cgi;
 pub use config::{Config, Limits, Patience, Protocol};
-pub use connection::Connection;
+pub use connection::{Connection, Rest};
 pub use error_page::ErrorPage;
 pub use escape::Html;
 pub use exchange::Exchange;

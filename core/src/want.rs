@@ -28,6 +28,9 @@ pub struct Step<'a, F> {
     /// The [`Now::tick`] after which there is no point in going on: let the operation expire and
     /// answer [`Got::Nothing`]. Every wait for the peer has one.
     pub by: Option<Duration>,
+    /// The bytes to be written go on with a [`Copy`](Want::Copy) at once: a socket may hold them back
+    /// and send both together.
+    pub more: bool,
 }
 
 /// What a connection wants of its adapter. Each variant says which answer fits; an answer of

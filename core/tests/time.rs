@@ -5,7 +5,8 @@ mod world;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Event, Exchange, Files, Handler, Next, Path, Patience, Program, Protocol,
+    Config, Connection, Event, Exchange, Files, Got, Handler, Next, Now, Path, Patience, Program,
+    Protocol, Rest, Want, from_fn,
 };
 use world::{BIG, Counter, World};
 
@@ -255,4 +256,89 @@ fn finish_lets_the_running_reply_end_and_nothing_follow() {
     world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
     assert!(world.output.ends_with(&BIG));
+}
+
+#[test]
+fn a_connection_that_was_put_away_goes_on_where_it_was() {
+    let mut config = modern();
+    config.limits.requests = 2;
+    let mut asked = 0;
+    let handler = from_fn(move |ex: &mut Exchange<'_>| {
+        asked += 1;
+        ex.send_response(200);
+        ex.send_header("Content-Length", 1);
+        ex.end_headers();
+        ex.write(asked.to_string().as_bytes());
+        Next::Done
+    });
+    let (begin, idle) = (SECOND * 7, config.patience.idle);
+    let rest = Rest::new(handler, begin);
+    assert_eq!(rest.by(&config.patience), begin + idle);
+    let mut conn = Connection::<(), _>::wake(config, "192.0.2.1", rest);
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+    let (said, by) = go(&mut conn, SECOND * 50, request);
+    assert!(said.ends_with("\r\n\r\n1"), "{said}");
+    assert!(!conn.is_at_rest());
+    let (said, by) = go(&mut conn, by.unwrap(), b"");
+    assert!(said.is_empty() && conn.is_at_rest());
+    assert_eq!(by, Some(SECOND * 50 + idle));
+
+    let rest = conn.rest();
+    assert_eq!(rest.by(&config.patience), SECOND * 50 + idle);
+    let mut conn = Connection::<(), _>::wake(config, "192.0.2.1", rest);
+    // Nothing has come after all.
+    let (said, by) = go(&mut conn, SECOND * 60, b"");
+    assert!(said.is_empty() && conn.is_at_rest());
+    assert_eq!(by, Some(SECOND * 50 + idle));
+    // The handler is the same, and the last request is told to be so.
+    let (said, _) = go(&mut conn, SECOND * 70, request);
+    assert!(said.contains("Connection: close\r\n"), "{said}");
+    assert!(said.ends_with("\r\n\r\n2"), "{said}");
+    assert!(!conn.is_at_rest());
+}
+
+/// Takes a connection as far as it gets with that input; what it said, and until when it waits.
+fn go<H: Handler>(
+    conn: &mut Connection<(), H>,
+    tick: Duration,
+    mut input: &[u8],
+) -> (String, Option<Duration>) {
+    let (mut said, mut got) = (String::new(), Got::Nothing);
+    let unix = None;
+    loop {
+        let step = conn.step(Now { tick, unix }, got);
+        got = match step.want {
+            Want::Read(_) if input.is_empty() => return (said, step.by),
+            Want::Read(into) => {
+                let n = input.len().min(into.len());
+                into[..n].copy_from_slice(&input[..n]);
+                input = &input[n..];
+                Got::Bytes(n)
+            }
+            Want::Write(from) => {
+                said.push_str(str::from_utf8(from).unwrap());
+                Got::Bytes(from.len())
+            }
+            _ => Got::Nothing,
+        };
+    }
+}
+
+#[test]
+fn what_is_copied_follows_at_once() {
+    // A head before what goes by reference is announced as such; all else is complete.
+    for (target, more) in [("sent", true), ("big", false), ("hello.txt", false)] {
+        let request = format!("GET /{target} HTTP/1.0\r\n\r\n");
+        let mut world = World::new(Config::default(), Files::new(), request.as_bytes());
+        world.run();
+        assert_eq!(world.held_back, usize::from(more), "{target}");
+    }
+    let mut world = World::new(
+        Config::default(),
+        Files::new(),
+        b"HEAD /sent HTTP/1.0\r\n\r\n",
+    );
+    world.run();
+    assert_eq!(world.held_back, 0);
 }

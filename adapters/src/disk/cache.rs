@@ -1,18 +1,18 @@
-//! [`Cache`]: small files that were asked for before, in memory.
+//! [`Cache`]: files that were asked for before, small ones in memory and large ones open.
 //!
 //! Nothing in it is believed. Each time the system is asked what the path names, which takes one call in
-//! place of four; only if that is the same file, of the same length, with the same times, the bytes
-//! are those that were read before. A file that was changed just now is not kept: it could change
+//! place of three or four; only if that is the same file, of the same length, with the same times, it
+//! is what was read or opened before. A file that was changed just now is not kept: it could change
 //! again without its times telling. So whoever can see a change by `stat` gets it with the next
 //! request. A path that leads elsewhere by now, even out of the root, names another file.
 //!
 //! A program that writes through a shared mapping may change a file without changing its times for a
 //! while; nobody else sees such a change by `stat` either.
 
-use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,34 +20,53 @@ use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, StatxFlags, fstatfs, makedev, statx};
 use sanserve_core::{Got, Meta};
 
+use super::generations::Generations;
 use super::now::read_now;
-use crate::content;
 
 /// A file that is kept.
 #[derive(Debug)]
 pub struct Kept {
     state: State,
     pub(super) meta: Meta,
-    bytes: Box<[u8]>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Bytes(Box<[u8]>),
+    File(File),
 }
 
 impl Kept {
-    /// Copies what is at that offset; 0 bytes at the end.
-    pub(super) fn read(&self, at: u64, into: &mut [u8]) -> usize {
-        content::read(&self.bytes, at, into)
+    /// The file, if it is open.
+    pub(super) fn file(&self) -> Option<&File> {
+        match &self.content {
+            Content::File(file) => Some(file),
+            Content::Bytes(_) => None,
+        }
+    }
+
+    /// What is in memory of it, if it is not open.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        match &self.content {
+            Content::File(_) => None,
+            Content::Bytes(bytes) => Some(bytes),
+        }
     }
 }
 
 /// Files that are kept, by their paths.
 #[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<Generations>);
+pub(super) struct Cache {
+    shelves: Mutex<Shelves>,
+    /// Whether somebody sees to it that nothing is held open for long.
+    tended: AtomicBool,
+}
 
-/// Those that were asked for lately, and those that were not: when there are too many of the first,
-/// the second are forgotten.
 #[derive(Debug, Default)]
-struct Generations {
-    young: HashMap<Box<[u8]>, Arc<Kept>>,
-    old: HashMap<Box<[u8]>, Arc<Kept>>,
+struct Shelves {
+    small: Generations,
+    large: Generations,
 }
 
 /// What tells a file, as it is, from every other, and from itself at another time.
@@ -64,61 +83,76 @@ impl Cache {
     /// The file at a path, if it is kept and what it was.
     pub(super) fn find(&self, dir: &Dir, at: &path::Path) -> Option<Arc<Kept>> {
         let key = at.as_os_str().as_encoded_bytes();
-        let kept = self.generations().find(key)?;
+        let kept = self.shelves().find(key)?;
         if State::at(dir, at).is_some_and(|state| state == kept.state) {
             return Some(kept);
         }
-        self.generations().forget(key);
+        self.shelves().forget(key);
         None
     }
 
-    /// Keeps a file that was opened at that path, if it is one of those that can be kept. Waits for
-    /// no disk.
-    pub(super) fn keep(&self, at: &path::Path, file: &File, found: &Metadata, meta: Meta) {
-        if found.len() > LEN_MAX || !is_settled(found) || !is_local(file) {
-            return;
+    /// Keeps a file that was opened at that path, or gives it back if it is none of those that can be
+    /// kept. Waits for no disk.
+    pub(super) fn keep(
+        &self,
+        at: &path::Path,
+        file: File,
+        found: &Metadata,
+        meta: Meta,
+    ) -> Result<Arc<Kept>, File> {
+        let small = found.len() <= LEN_MAX;
+        let can_be = small || self.tended.load(Ordering::Relaxed);
+        if !can_be || !is_settled(found) || !is_local(&file) {
+            return Err(file);
         }
-        let mut bytes = vec![0; found.len() as usize].into_boxed_slice();
-        let read = match &mut bytes[..] {
-            [] => 0,
-            bytes => match read_now(file, 0, bytes) {
-                Got::Bytes(n) => n,
-                _ => return,
-            },
+        let content = if small {
+            Content::Bytes(read_whole(&file, found.len() as usize).ok_or(file)?)
+        } else {
+            Content::File(file)
         };
-        if read == bytes.len() {
-            let key = at.as_os_str().as_encoded_bytes();
-            let state = State::of(found);
-            let kept = Kept { state, meta, bytes };
-            self.generations().insert(key.into(), Arc::new(kept));
-        }
+        let state = State::of(found);
+        let kept = Arc::new(Kept {
+            state,
+            meta,
+            content,
+        });
+        let key = at.as_os_str().as_encoded_bytes();
+        self.shelves().insert(key.into(), Arc::clone(&kept));
+        Ok(kept)
     }
 
-    fn generations(&self) -> MutexGuard<'_, Generations> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Closes what was not asked for since the last but one time. Whether something is still open.
+    pub(super) fn tidy(&self) -> bool {
+        self.tended.store(true, Ordering::Relaxed);
+        let mut shelves = self.shelves();
+        let old = shelves.large.age();
+        let left = !shelves.large.old.is_empty();
+        drop(shelves);
+        drop(old);
+        left
+    }
+
+    fn shelves(&self) -> MutexGuard<'_, Shelves> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Generations {
+impl Shelves {
     fn find(&mut self, key: &[u8]) -> Option<Arc<Kept>> {
-        if let Some(kept) = self.young.get(key) {
-            return Some(Arc::clone(kept));
-        }
-        let (key, kept) = self.old.remove_entry(key)?;
-        self.insert(key, Arc::clone(&kept));
-        Some(kept)
+        let small = self.small.find(key, SMALL_MAX);
+        small.or_else(|| self.large.find(key, LARGE_MAX))
     }
 
     fn insert(&mut self, key: Box<[u8]>, kept: Arc<Kept>) {
-        if self.young.len() >= YOUNG_MAX {
-            self.old = std::mem::take(&mut self.young);
+        match kept.content {
+            Content::Bytes(_) => self.small.insert(key, kept, SMALL_MAX),
+            Content::File(_) => self.large.insert(key, kept, LARGE_MAX),
         }
-        self.young.insert(key, kept);
     }
 
     fn forget(&mut self, key: &[u8]) {
-        self.young.remove(key);
-        self.old.remove(key);
+        self.small.forget(key);
+        self.large.forget(key);
     }
 }
 
@@ -149,6 +183,15 @@ impl State {
     }
 }
 
+/// All of a file that has this length, if that is in the system's cache.
+fn read_whole(file: &File, len: usize) -> Option<Box<[u8]>> {
+    let mut bytes = vec![0; len].into_boxed_slice();
+    if len > 0 && !matches!(read_now(file, 0, &mut bytes), Got::Bytes(n) if n == len) {
+        return None;
+    }
+    Some(bytes)
+}
+
 /// Whether a further change will show, however coarse the clock of the file system is.
 fn is_settled(found: &Metadata) -> bool {
     let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else {
@@ -166,8 +209,10 @@ fn is_local(file: &File) -> bool {
 const GRAIN: i64 = 2;
 /// Bytes: what goes into one write with its head.
 const LEN_MAX: u64 = 16 * 1024;
-/// There are at most twice as many.
-const YOUNG_MAX: usize = 128;
+/// There are at most twice as many in memory.
+const SMALL_MAX: usize = 128;
+/// And twice as many open.
+const LARGE_MAX: usize = 16;
 /// statfs(2): ext4, XFS, Btrfs, tmpfs, overlayfs, F2FS, ZFS, bcachefs, SquashFS, EROFS, ISO 9660.
 const LOCAL: [u32; 11] = [
     0xef53,

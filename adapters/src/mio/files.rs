@@ -8,6 +8,7 @@ use std::time::Duration;
 use sanserve_core::{Ask, FileSystem, Got, Opened};
 
 use super::link::Link;
+use super::recent::Recent;
 use crate::{Open, got};
 
 /// What is open, unless a thread has it.
@@ -76,14 +77,27 @@ impl Files {
 
     /// Answers an [`Ask`](sanserve_core::Want::Ask). If the link does not send files by reference,
     /// none is called sendable.
-    pub(super) fn ask<FS>(&mut self, ask: &Ask, desk: &Desk<'_, FS>, sends_files: bool) -> Got<Held>
+    pub(super) fn ask<FS>(
+        &mut self,
+        ask: &Ask,
+        desk: &Desk<'_, FS>,
+        recent: &mut Recent,
+        sends_files: bool,
+    ) -> Got<Held>
     where
         FS: FileSystem<File = Open>,
     {
         let got = match self.back.take() {
             Some(Done::Answer(got)) => got,
             _ if self.away => return Got::Nothing,
-            _ => desk.files.answer_now(ask),
+            _ => match ask {
+                Ask::Open(path) => recent.answer(path).unwrap_or_else(|| {
+                    let got = desk.files.answer_now(ask);
+                    recent.note(path, &got);
+                    got
+                }),
+                ask => desk.files.answer_now(ask),
+            },
         };
         match got {
             Got::Nothing => self.send(Task::Ask(ask.clone()), desk),

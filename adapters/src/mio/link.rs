@@ -1,6 +1,6 @@
 //! [`Link`]: a socket that never waits, and knows when there is no point in asking it.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 
 use mio::event::Event;
@@ -23,12 +23,13 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// A socket that does not block, as it comes.
+    /// A socket that does not block, as it comes. The system will say when there is something to
+    /// read.
     pub(super) fn new(socket: TcpStream, layer: Option<Box<dyn Layer>>) -> Link {
         Link {
             socket,
             layer,
-            readable: true,
+            readable: false,
             writable: true,
             over: false,
             failure: Ok(()),
@@ -73,13 +74,14 @@ impl Link {
         self.told(read)
     }
 
-    pub(super) fn write(&mut self, from: &[u8]) -> Got<Held> {
+    /// Writes these bytes, to which more will be added at once or not.
+    pub(super) fn write(&mut self, from: &[u8], more: bool) -> Got<Held> {
         if !self.writable {
             return Got::Nothing;
         }
         let written = match &mut self.layer {
             Some(layer) => retry(|| layer.write(&self.socket, from)),
-            None => retry(|| (&self.socket).write(from)),
+            None => retry(|| send(&self.socket, from, more)),
         };
         self.writable = written.is_ok();
         self.told(written)
@@ -88,6 +90,11 @@ impl Link {
     /// Whether files can be sent unread.
     pub(super) fn sends_files(&self) -> bool {
         self.layer.is_none()
+    }
+
+    /// Whether there is a point in reading: something may have come, or a layer has something to say.
+    pub(super) fn is_readable(&self) -> bool {
+        self.readable || self.layer.as_ref().is_some_and(|layer| layer.holds())
     }
 
     /// Whether it may take something.
@@ -145,6 +152,21 @@ impl Link {
             }
         }
     }
+}
+
+/// Writes, and has the system wait for more if that comes at once: head and content of a file leave
+/// in as few packets as can be.
+#[cfg(target_os = "linux")]
+fn send(socket: &TcpStream, from: &[u8], more: bool) -> io::Result<usize> {
+    use rustix::net::SendFlags;
+    let mut flags = SendFlags::NOSIGNAL;
+    flags.set(SendFlags::MORE, more);
+    Ok(rustix::net::send(socket, from, flags)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send(mut socket: &TcpStream, from: &[u8], _: bool) -> io::Result<usize> {
+    io::Write::write(&mut socket, from)
 }
 
 /// Does it until it is done, or cannot be done now.

@@ -1,22 +1,40 @@
 //! [`Peer`]: one connection, and the loop that takes it as far as it gets.
+//!
+//! While nothing is going on it is no more than a socket and a [`Rest`]: what is held for a request is
+//! on the heap, and goes back as one piece.
 
 use std::io;
 use std::mem;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
 use mio::event::Event;
-use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
+use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Rest, Step, Want};
 
 use super::files::{Desk, Done, Files, Held};
 use super::lines::Lines;
 use super::link::Link;
+use super::recent::Recent;
 use crate::Open;
 
 /// A connection with its socket.
 pub(super) struct Peer<H> {
-    conn: Connection<Held, H>,
     link: Link,
+    /// Whose it is; nobody's if it came by a path.
+    address: Option<IpAddr>,
+    state: State<H>,
+}
+
+enum State<H> {
+    Rests(Rest<H>),
+    Works(Box<Work<H>>),
+    /// A panic came between.
+    Lost,
+}
+
+/// What a request needs.
+struct Work<H> {
+    conn: Connection<Held, H>,
     files: Files,
     /// What came of the last step, if its turn was over then.
     got: Got<Held>,
@@ -33,12 +51,12 @@ pub(super) enum Until {
 }
 
 impl<H: Handler> Peer<H> {
-    pub(super) fn new(config: Config, address: &str, handler: H, link: Link) -> Peer<H> {
+    /// One that has just come.
+    pub(super) fn new(link: Link, address: Option<IpAddr>, handler: H, now: Now) -> Peer<H> {
         Peer {
-            conn: Connection::new(config, address, handler),
             link,
-            files: Files::default(),
-            got: Got::Nothing,
+            address,
+            state: State::Rests(Rest::new(handler, now.tick)),
         }
     }
 
@@ -46,26 +64,118 @@ impl<H: Handler> Peer<H> {
     pub(super) fn advance<FS: FileSystem<File = Open>>(
         &mut self,
         now: Now,
+        config: &Config,
         desk: &Desk<'_, FS>,
         log: &mut Lines<'_>,
     ) -> Until {
-        let Peer {
-            conn,
-            link,
-            files,
-            got: kept,
-        } = self;
-        let mut got = mem::replace(kept, Got::Nothing);
+        if let State::Rests(rest) = &self.state {
+            let by = rest.by(&config.patience);
+            match () {
+                () if self.link.is_readable() => self.wake(config),
+                () if by <= now.tick => return Until::Never,
+                () => return Until::Woken(Some(by)),
+            }
+        }
+        let State::Works(work) = &mut self.state else {
+            return Until::Never;
+        };
+        let until = work.advance(now, &mut self.link, desk, log);
+        if let Until::Woken(_) = until
+            && work.conn.is_at_rest()
+        {
+            self.rest();
+        }
+        until
+    }
+
+    /// Gets what a request needs.
+    fn wake(&mut self, config: &Config) {
+        self.state = match mem::replace(&mut self.state, State::Lost) {
+            State::Rests(rest) => {
+                let address = self.address;
+                let address = address.map_or_else(|| "unix:".into(), |ip| ip.to_string());
+                State::Works(Box::new(Work {
+                    conn: Connection::wake(*config, &address, rest),
+                    files: Files::default(),
+                    got: Got::Nothing,
+                }))
+            }
+            state => state,
+        };
+    }
+
+    /// Gives it back.
+    fn rest(&mut self) {
+        self.state = match mem::replace(&mut self.state, State::Lost) {
+            State::Works(work) => State::Rests(work.conn.rest()),
+            state => state,
+        };
+    }
+
+    /// Whether it holds what a request needs.
+    pub(super) fn works(&self) -> bool {
+        matches!(self.state, State::Works(_))
+    }
+
+    /// The system says that something can be done. Answers whether that was waited for.
+    pub(super) fn can(&mut self, event: &Event) -> bool {
+        self.link.can(event)
+    }
+
+    /// Whether it waits for a program to say something.
+    pub(super) fn listens(&self) -> bool {
+        matches!(&self.state, State::Works(work) if work.files.moment.is_some())
+    }
+
+    /// A thread is done with what it had of this.
+    pub(super) fn bring(&mut self, done: Done) {
+        if let State::Works(work) = &mut self.state {
+            work.files.bring(done);
+        }
+    }
+
+    /// Makes the running reply the last one; if there is none, this is the end.
+    pub(super) fn finish(&mut self) {
+        match &mut self.state {
+            State::Works(work) => work.conn.finish(),
+            state => *state = State::Lost,
+        }
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.link.socket()
+    }
+
+    /// What went wrong with the link, if anything did.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        self.link.end()
+    }
+}
+
+impl<H: Handler> Work<H> {
+    fn advance<FS: FileSystem<File = Open>>(
+        &mut self,
+        now: Now,
+        link: &mut Link,
+        desk: &Desk<'_, FS>,
+        log: &mut Lines<'_>,
+    ) -> Until {
+        let Work { conn, files, got } = self;
+        let kept = got;
+        let (mut got, mut recent) = (mem::replace(kept, Got::Nothing), Recent::default());
         for _ in 0..TURN {
-            let Step { want, by } = conn.step(now, got);
+            let Step { want, by, more } = conn.step(now, got);
             files.moment = None;
             got = match want {
-                Want::Read(into) => link.read(into),
-                Want::Write(from) => link.write(from),
+                Want::Read(into) => {
+                    recent = Recent::Nothing;
+                    link.read(into)
+                }
+                Want::Write(from) => link.write(from, more),
                 Want::Fill { file, at, into } => files.fill(file, at, into, desk),
                 Want::Copy { file, at, len } => files.copy(file, at, len, link, desk),
                 Want::Give { file, from } => files.give(file, from, desk),
-                Want::Ask(ask) => files.ask(ask, desk, link.sends_files()),
+                Want::Ask(ask) => files.ask(ask, desk, &mut recent, link.sends_files()),
                 Want::Log(lines) => {
                     log.push(lines);
                     Got::Bytes(lines.len())
@@ -88,35 +198,6 @@ impl<H: Handler> Peer<H> {
         }
         *kept = got;
         Until::Turn
-    }
-
-    /// The system says that something can be done. Answers whether that was waited for.
-    pub(super) fn can(&mut self, event: &Event) -> bool {
-        self.link.can(event)
-    }
-
-    /// Whether it waits for a program to say something.
-    pub(super) fn listens(&self) -> bool {
-        self.files.moment.is_some()
-    }
-
-    /// A thread is done with what it had of this.
-    pub(super) fn bring(&mut self, done: Done) {
-        self.files.bring(done);
-    }
-
-    /// Makes the running reply the last one.
-    pub(super) fn finish(&mut self) {
-        self.conn.finish();
-    }
-
-    pub(super) fn socket(&self) -> &TcpStream {
-        self.link.socket()
-    }
-
-    /// What went wrong with the link, if anything did.
-    pub(super) fn end(&mut self) -> io::Result<()> {
-        self.link.end()
     }
 }
 

@@ -12,7 +12,8 @@ use sanserve_core::{Config, FileSystem, Handler};
 
 use super::mail::{Job, Mail};
 use super::pool::Pool;
-use super::worker::{Common, Seat, Worker};
+use super::seat::Seat;
+use super::worker::{Common, Worker};
 use crate::server::{complaint, places};
 use crate::std::Layer;
 use crate::{Listener, Open, Place, std as sockets};
@@ -247,7 +248,7 @@ impl Shared {
 
     /// Logs what a peer did wrong, if it may be a mistake on this side.
     pub(super) fn complain(&self, peer: &TcpStream, config: &Config, served: &io::Result<()>) {
-        if let Some(line) = complaint(peer.peer_addr().ok(), config, served) {
+        if let Some(line) = complaint(|| peer.peer_addr().ok(), config, served) {
             (self.log)(&line);
         }
     }

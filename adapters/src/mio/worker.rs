@@ -9,20 +9,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Token};
 use sanserve_core::{Config, FileSystem, Handler, Now};
 use slab::Slab;
 
+use super::crowd::Crowd;
 use super::files::Desk;
 use super::lines::Lines;
 use super::link::Link;
-use super::mail::{Job, Mail};
+use super::mail::Job;
 use super::peer::{Peer, Until};
 use super::pool::Pool;
+use super::seat::{DOORS, MAIL, Seat};
 use super::server::Shared;
 use super::timers::Timers;
+use crate::Open;
 use crate::server::PAUSE;
-use crate::{Listener, Open};
 
 /// What all workers of a server have in common.
 pub(super) struct Common<'scope, 'env, FS, M> {
@@ -33,38 +35,17 @@ pub(super) struct Common<'scope, 'env, FS, M> {
     pub(super) pool: Arc<Pool<'scope, 'env, Job>>,
 }
 
-/// Where a worker waits.
-pub(super) struct Seat {
-    poll: Poll,
-    mail: Arc<Mail>,
-    doors: Vec<Listener>,
-}
-
-impl Seat {
-    /// Everything that the system may refuse.
-    pub(super) fn new(doors: Vec<Listener>) -> io::Result<Seat> {
-        let poll = Poll::new()?;
-        let mail = Arc::new(Mail::new(Waker::new(poll.registry(), MAIL)?));
-        for (number, door) in doors.iter().enumerate() {
-            let (door, token) = (door.as_raw_fd(), Token(DOORS + number));
-            let registry = poll.registry();
-            registry.register(&mut SourceFd(&door), token, Interest::READABLE)?;
-        }
-        Ok(Seat { poll, mail, doors })
-    }
-
-    pub(super) fn mail(&self) -> Arc<Mail> {
-        Arc::clone(&self.mail)
-    }
-}
-
 /// One thread's share of a server.
 pub(super) struct Worker<'scope, 'env, FS, H, M> {
     common: Common<'scope, 'env, FS, M>,
     seat: Seat,
-    peers: Slab<Box<Inside<H>>>,
-    /// How many of them there were at most, since a crowd was last found to have gone.
-    crowd: usize,
+    peers: Slab<Inside<H>>,
+    /// How many of them are more than a socket at rest.
+    works: usize,
+    crowd: Crowd,
+    working: Crowd,
+    /// When to look at what is held and needed by nobody, if anything has happened.
+    tidy: Option<Duration>,
     timers: Timers,
     /// Who has something to do, but lets the others have their turn.
     turn: Vec<usize>,
@@ -98,7 +79,10 @@ where
         Worker {
             seat,
             peers: Slab::new(),
-            crowd: 0,
+            works: 0,
+            crowd: Crowd::default(),
+            working: Crowd::default(),
+            tidy: None,
             timers: Timers::default(),
             turn: Vec::new(),
             knocks: Vec::new(),
@@ -112,6 +96,7 @@ where
 
     /// Serves until the server is closed and everybody is gone.
     pub(super) fn run(mut self) {
+        self.tidy();
         let mut events = Events::with_capacity(EVENTS);
         let mut closing = false;
         while !(closing && self.peers.is_empty()) {
@@ -150,6 +135,9 @@ where
                 }
             }
             self.expire();
+            if self.tidy.is_some_and(|at| at <= self.now.tick) {
+                self.tidy();
+            }
             if !closing && self.common.shared.is_closed() {
                 closing = true;
                 // Who comes now is refused, or finds whoever listens there next.
@@ -176,7 +164,8 @@ where
             .timers
             .next()
             .map(|at| at.saturating_sub(self.now.tick));
-        pause.into_iter().chain(timer).min()
+        let tidy = self.tidy.map(|at| at.saturating_sub(self.now.tick));
+        pause.into_iter().chain(timer).chain(tidy).min()
     }
 
     fn look_at_the_clock(&mut self) {
@@ -230,14 +219,14 @@ where
             .register(&mut source, Token(2 * who), interest)?;
         self.came += 1;
         let link = Link::new(socket, layer);
-        let address = address.map_or_else(|| "unix:".into(), |address| address.to_string());
         let handler = (self.common.handler)();
-        place.insert(Box::new(Inside {
-            peer: Peer::new(self.common.config, &address, handler, link),
+        place.insert(Inside {
+            peer: Peer::new(link, address, handler, self.now),
             number: self.came,
             by: None,
             in_turn: false,
-        }));
+        });
+        self.crowd.saw(self.peers.len());
         self.advance(who);
         Ok(())
     }
@@ -265,8 +254,14 @@ where
         };
         let (now, log) = (self.now, &mut self.log);
         // A panic has been reported by its hook.
-        let advance = AssertUnwindSafe(|| inside.peer.advance(now, &desk, log));
-        match panic::catch_unwind(advance).unwrap_or(Until::Never) {
+        let (peer, config) = (&mut inside.peer, &common.config);
+        let worked = peer.works();
+        let advance = AssertUnwindSafe(|| peer.advance(now, config, &desk, log));
+        let until = panic::catch_unwind(advance).unwrap_or(Until::Never);
+        self.works = self.works + usize::from(peer.works()) - usize::from(worked);
+        self.working.saw(self.works);
+        self.tidy.get_or_insert(now.tick + TIDY);
+        match until {
             Until::Woken(by) => {
                 inside.by = by;
                 if let Some(by) = by {
@@ -288,12 +283,20 @@ where
         let served = inside.peer.end();
         shared.complain(inside.peer.socket(), &self.common.config, &served);
         shared.leave();
+        self.works -= usize::from(inside.peer.works());
         drop(inside);
-        let left = self.peers.len();
-        self.crowd = self.crowd.max(left + 1);
-        if self.crowd >= CROWD && left <= self.crowd / 4 {
-            self.crowd = left;
-            shared.after_crowd();
+    }
+
+    /// Gives back what nobody needs: files that are open, what a crowd has left behind.
+    fn tidy(&mut self) {
+        let held = self.common.files.tidy();
+        self.tidy = held.then_some(self.now.tick + TIDY);
+        let gone = self.crowd.has_gone(self.peers.len());
+        if gone {
+            self.peers.shrink_to_fit();
+        }
+        if self.working.has_gone(self.works) || gone {
+            self.common.shared.after_crowd();
         }
     }
 
@@ -331,10 +334,6 @@ where
     }
 }
 
-const MAIL: Token = Token(usize::MAX);
-/// The first of the listening sockets; no connection gets so high a number. The socket of a
-/// connection has twice its number, and the pipes of its script one more: they say different things.
-const DOORS: usize = usize::MAX / 2;
 const EVENTS: usize = 1024;
-/// So many connections are a crowd.
-const CROWD: usize = 64;
+/// So long after something has happened, and no more often.
+const TIDY: Duration = Duration::from_secs(1);

@@ -151,7 +151,7 @@ impl HTTPServer {
                     Ok(link) => serve(link, &files, config, handler(), &*log, stop).await,
                     Err(error) => Err(error),
                 };
-                if let Some(line) = complaint(Some(peer), &config, &served) {
+                if let Some(line) = complaint(|| Some(peer), &config, &served) {
                     log(&line);
                 }
             });

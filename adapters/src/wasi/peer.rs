@@ -67,7 +67,7 @@ impl<F, H: Handler> Peer<F, H> {
         let link = &self.link;
         let mut got = mem::replace(&mut self.got, Got::Nothing);
         for _ in 0..TURN {
-            let Step { want, by } = self.conn.step(now, got);
+            let Step { want, by, .. } = self.conn.step(now, got);
             self.by = by;
             self.waits = match want {
                 Want::Write(_) => Waits::ToWrite,

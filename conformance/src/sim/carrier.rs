@@ -87,7 +87,7 @@ impl<F, H: Handler> Carrier<F, H> {
             tick: now,
             unix: self.said.unix,
         };
-        let Step { want, by } = self.conn.step(time, got);
+        let Step { want, by, .. } = self.conn.step(time, got);
         let waits = !matches!(want, Want::Log(_) | Want::Shutdown | Want::Close);
         let counts = &mut self.said.counts;
         counts.steps += 1;

@@ -81,7 +81,7 @@ impl<H: Handler> Running<H> {
         };
         let bytes = text::bytes(bytes)?;
         let next = read_got(got).ok_or("no answer")?;
-        let Step { want, by } = self.conn.step(now, std::mem::replace(&mut self.got, next));
+        let Step { want, by, .. } = self.conn.step(now, std::mem::replace(&mut self.got, next));
         let (wants, lent) = describe(&want);
         let by = by.map_or("-".into(), time);
         if [wants.as_str(), &by, &lent] != before {

@@ -25,7 +25,7 @@ pub(super) fn play<H: Handler>(said: &Conversation, handler: H) -> Option<Twin> 
             tick: now,
             unix: said.unix,
         };
-        let Step { want, by } = conn.step(time, got);
+        let Step { want, by, .. } = conn.step(time, got);
         got = match want {
             Want::Read(_) if rest.is_empty() && !said.half_close => {
                 now = by?;

@@ -1,6 +1,7 @@
 //! [`Connection`]: the protocol. Everything that changes the state of a connection is in this folder:
 //! here what it is and what it lends, in `hear` what comes from outside, in `moves` what follows from
-//! it, in `source` what is done with a file or program, in `time` what happens when nothing comes.
+//! it, in `source` what is done with a file or program, in `time` what happens when nothing comes, in
+//! `rest` what is left of it then.
 //!
 //! # Theory of operation
 //!
@@ -34,6 +35,7 @@ use alloc::string::String;
 use core::ops::Range;
 use core::time::Duration;
 
+pub use self::rest::Rest;
 use self::source::Source;
 use self::time::Flow;
 use crate::reply::Reply;
@@ -42,6 +44,7 @@ use crate::{Ask, Buffer, Config, Got, Handler, Limits, Now, Step, Want};
 
 mod hear;
 mod moves;
+mod rest;
 mod source;
 mod time;
 
@@ -182,6 +185,7 @@ impl<F, H: Handler> Connection<F, H> {
             }
         };
         Step {
+            more: self.is_to_copy(),
             want: self.want(),
             by,
         }
@@ -204,8 +208,9 @@ impl<F, H: Handler> Connection<F, H> {
     fn want(&mut self) -> Want<'_, F> {
         match self.pending {
             Pending::Read => {
-                // Who rests is lent little, since that is held for as long as nothing comes.
-                let least = if self.rests() {
+                // Who rests is lent little, since that is held for as long as nothing comes; and so is
+                // who has nothing more to say that counts.
+                let least = if self.rests() || matches!(self.state, State::Linger) {
                     1
                 } else {
                     self.config.limits.outbox / 8

@@ -64,6 +64,18 @@ impl<F, H: Handler> Connection<F, H> {
         self.wait(state, pending)
     }
 
+    /// Whether a part of what is open goes to the peer by reference.
+    pub(super) fn is_to_copy(&self) -> bool {
+        let sendable = |source: &Source<F>| source.kind == Kind::Sendable;
+        let chunked = self.reply.stage == Stage::Content(Framing::Chunked);
+        match &self.state {
+            State::Send(range) if !chunked && self.source.as_ref().is_some_and(sendable) => {
+                range.end - range.start > self.room() as u64
+            }
+            _ => false,
+        }
+    }
+
     /// Reads some of what is open for the handler.
     pub(super) fn read_source(&mut self) -> Option<Pending> {
         if self.source.is_none() {

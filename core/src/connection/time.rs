@@ -75,7 +75,9 @@ impl<F, H: Handler> Connection<F, H> {
     /// The deadline of the pending want has passed.
     pub(super) fn expire(&mut self) {
         match (self.pending, &self.state) {
-            (Pending::Read, State::Head) if self.inbox.is_empty() && !self.rests() => self.rest(),
+            (Pending::Read, State::Head) if self.inbox.is_empty() && !self.rests() => {
+                self.release();
+            }
             (Pending::Read, State::Head) if self.inbox_is_blank() => self.state = State::Closed,
             (Pending::Read, State::Head) => self.time_out_head(),
             (Pending::Read, State::Drain(_) | State::Linger) => self.state = State::Closed,
@@ -95,7 +97,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Gives memory back while nothing is going on.
-    fn rest(&mut self) {
+    fn release(&mut self) {
         self.inbox.release();
         self.outbox.release();
         self.head.release();

@@ -34,6 +34,8 @@ pub struct World<H> {
     pub now: Duration,
     pub output: Vec<u8>,
     pub writes: usize,
+    /// How many of them said that more would follow at once.
+    pub held_back: usize,
     /// After so many writes the server is told to come to an end.
     pub finish_after: usize,
     pub log: String,
@@ -131,6 +133,7 @@ impl<H: Handler> World<H> {
             now: Duration::from_secs(1_000),
             output: Vec::new(),
             writes: 0,
+            held_back: 0,
             finish_after: usize::MAX,
             log: String::new(),
             said: false,
@@ -167,7 +170,7 @@ impl<H: Handler> World<H> {
                 tick: self.now,
                 unix: Some(1_767_225_600 + self.now.as_secs() as i64),
             };
-            let Step { want, by } = self.conn.step(now, got);
+            let Step { want, by, more } = self.conn.step(now, got);
             got = match want {
                 Want::Read(into) => {
                     assert!(!into.is_empty());
@@ -197,6 +200,7 @@ impl<H: Handler> World<H> {
                         let n = from.len().min(self.piece);
                         self.output.extend_from_slice(&from[..n]);
                         self.writes += 1;
+                        self.held_back += usize::from(more);
                         Got::Bytes(n)
                     }
                 }

@@ -46,7 +46,7 @@ pub(crate) async fn exchange<T: Tree>(
     let (mut head, mut content) = (None, Vec::new());
     let mut got = Got::Nothing;
     loop {
-        let Step { want, by } = conn.step(now(), got);
+        let Step { want, by, .. } = conn.step(now(), got);
         got = match want {
             Want::Read(into) => {
                 let n = cut(into.len());
