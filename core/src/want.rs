@@ -28,8 +28,9 @@ pub struct Step<'a, F> {
     /// The [`Now::tick`] after which there is no point in going on: let the operation expire and
     /// answer [`Got::Nothing`]. Every wait for the peer has one.
     pub by: Option<Duration>,
-    /// The bytes to be written go on with a [`Copy`](Want::Copy) at once: a socket may hold them back
-    /// and send both together.
+    /// Of a [`Write`](Want::Write): it goes on with a [`Copy`](Want::Copy) at once; a socket may hold
+    /// it back and send both together. Of a [`Shutdown`](Want::Shutdown): the peer may go on sending;
+    /// if not, the link may as well be closed, and this is the end.
     pub more: bool,
 }
 

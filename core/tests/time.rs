@@ -342,3 +342,32 @@ fn what_is_copied_follows_at_once() {
     world.run();
     assert_eq!(world.held_back, 0);
 }
+
+#[test]
+fn who_has_parted_need_not_be_heard() {
+    let get = "GET /hello.txt HTTP/1.1\r\nHost: h\r\n";
+    for (request, more) in [
+        (format!("{get}Connection: close\r\n\r\n"), false),
+        ("GET /hello.txt HTTP/1.0\r\n\r\n".into(), false),
+        (format!("{get}Connection: close\r\n\r\nG"), true),
+        (format!("{get}\r\n{get}Connection: close\r\n\r\n"), false),
+        // Who closes here is the server: the peer does not know it yet.
+        (format!("{get}\r\n").replace("hello", "gone"), true),
+        // Its content is on the way.
+        (
+            format!("{get}Connection: close\r\nContent-Length: 99999\r\n\r\n"),
+            true,
+        ),
+        // Old clients send an empty line behind their content.
+        (
+            format!("{get}Connection: close\r\nContent-Length: 1\r\n\r\nx"),
+            true,
+        ),
+        ("nonsense\r\n\r\n".into(), true),
+    ] {
+        let mut world = World::new(modern(), Files::new(), request.as_bytes());
+        world.half_close = false;
+        world.run();
+        assert_eq!((world.said, world.hears_more), (true, more), "{request}");
+    }
+}

@@ -12,7 +12,7 @@
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,6 +29,8 @@ pub struct Kept {
     state: State,
     pub(super) meta: Meta,
     content: Content,
+    /// One more than the last byte that was found in the system's cache; 0 at first.
+    read: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -44,6 +46,14 @@ impl Kept {
             Content::File(file) => Some(file),
             Content::Bytes(_) => None,
         }
+    }
+
+    pub(super) fn was_read(&self, at: u64) -> bool {
+        self.read.load(Ordering::Relaxed) == at + 1
+    }
+
+    pub(super) fn note_read(&self, at: u64) {
+        self.read.store(at + 1, Ordering::Relaxed);
     }
 
     /// What is in memory of it, if it is not open.
@@ -115,6 +125,7 @@ impl Cache {
             state,
             meta,
             content,
+            read: AtomicU64::new(0),
         });
         let key = at.as_os_str().as_encoded_bytes();
         self.shelves().insert(key.into(), Arc::clone(&kept));

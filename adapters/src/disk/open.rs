@@ -47,6 +47,25 @@ impl Open {
         }
     }
 
+    /// Whether that byte was the last that was [noted](Self::note_read), by whoever had the file.
+    #[cfg(feature = "mio")]
+    pub(crate) fn was_read(&self, _at: u64) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Open::Kept(kept) => kept.was_read(_at),
+            _ => false,
+        }
+    }
+
+    /// Notes that this byte was read.
+    #[cfg(feature = "mio")]
+    pub(crate) fn note_read(&self, _at: u64) {
+        #[cfg(target_os = "linux")]
+        if let Open::Kept(kept) = self {
+            kept.note_read(_at);
+        }
+    }
+
     /// What is kept, handed out once more.
     #[cfg(target_os = "linux")]
     pub(super) fn kept(kept: Arc<Kept>) -> Opened<Open> {

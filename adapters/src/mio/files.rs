@@ -174,13 +174,13 @@ impl Files {
         if !link.is_writable() {
             return Got::Nothing;
         }
-        let piece = len.min(PIECE);
         let Some(mut open) = held.0.take() else {
             return Got::Nothing;
         };
+        let mut piece = len.min(if warm { PIECE } else { MOST });
         // What is not in the system's cache is read once for nothing: then it is.
-        let mut cached = || desk.files.fill_now(&mut open, at + piece - 1, &mut [0]);
-        if !warm && !matches!(cached(), Got::Bytes(_)) {
+        if !warm && !is_cached(desk.files, &mut open, at + piece - 1) {
+            piece = piece.min(PIECE);
             return self.send(Task::Fill(open, at, piece as usize), desk);
         }
         let file = open.file().expect("only files are sendable");
@@ -239,5 +239,20 @@ fn held(got: Got<Open>) -> Got<Held> {
     got::map(got, |open| Held(Some(open)))
 }
 
-/// Sent at once: so much is read ahead if it is not in the cache, and others have their turn.
+/// Whether the system has that byte of a file in its cache. What is kept was asked for a moment ago,
+/// and is not asked about the same place again.
+fn is_cached<FS>(files: &FS, open: &mut Open, at: u64) -> bool
+where
+    FS: FileSystem<File = Open>,
+{
+    let warm = open.was_read(at) || matches!(files.fill_now(open, at, &mut [0]), Got::Bytes(_));
+    if warm {
+        open.note_read(at);
+    }
+    warm
+}
+
+/// So much is sent at once; then others have their turn.
+const MOST: u64 = 1024 * 1024;
+/// So much is read ahead if it is not in the cache.
 const PIECE: u64 = 256 * 1024;

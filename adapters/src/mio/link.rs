@@ -112,6 +112,12 @@ impl Link {
         self.told(sent)
     }
 
+    /// Whether to close it says all that is to be said, and breaks nothing: what the peer has sent was
+    /// read.
+    pub(super) fn may_close(&self) -> bool {
+        self.layer.is_none() && !self.readable
+    }
+
     /// Tells the peer that nothing more will come.
     pub(super) fn shutdown(&mut self) {
         match &mut self.layer {

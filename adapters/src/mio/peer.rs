@@ -183,6 +183,9 @@ impl<H: Handler> Work<H> {
                 // Who has seen the end of a connection finds its lines in the log.
                 Want::Shutdown => {
                     log.flush();
+                    if !more && link.may_close() {
+                        return Until::Never;
+                    }
                     link.shutdown();
                     Got::Bytes(0)
                 }

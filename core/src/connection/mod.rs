@@ -77,6 +77,8 @@ pub struct Connection<F, H> {
     expects: bool,
     /// The running reply is the last.
     last: bool,
+    /// The peer has said that it will send nothing more.
+    parted: bool,
 }
 
 #[derive(Debug)]
@@ -158,6 +160,7 @@ impl<F, H: Handler> Connection<F, H> {
             ended: false,
             expects: false,
             last: false,
+            parted: false,
         }
     }
 
@@ -185,7 +188,11 @@ impl<F, H: Handler> Connection<F, H> {
             }
         };
         Step {
-            more: self.is_to_copy(),
+            more: match self.pending {
+                Pending::Write => self.is_to_copy(),
+                Pending::Shutdown => self.may_hear_more(),
+                _ => false,
+            },
             want: self.want(),
             by,
         }

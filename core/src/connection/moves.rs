@@ -92,6 +92,11 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
+    /// Whether the peer may still send something, which would break the connection if nobody read it.
+    pub(super) fn may_hear_more(&self) -> bool {
+        !(self.ended || self.parted && self.inbox.is_empty())
+    }
+
     /// Whether nothing has come, or just the empty line that some clients add to their content.
     pub(super) fn inbox_is_blank(&self) -> bool {
         self.inbox.filled().trim_ascii().is_empty()
@@ -115,6 +120,7 @@ impl<F, H: Handler> Connection<F, H> {
             (_, Err(bad)) => return self.refuse(bad),
         };
         self.expects &= self.body.left() != Some(0);
+        self.parted = !self.head.persists() && self.body.left() == Some(0);
         let (handler, mut ex) = self.exchange();
         let next = handler.begin(&mut ex);
         self.follow(next)

@@ -40,6 +40,8 @@ pub struct World<H> {
     pub finish_after: usize,
     pub log: String,
     pub said: bool,
+    /// Whether the peer was then thought to be able to go on.
+    pub hears_more: bool,
     /// What the connection had allocated the last time that nothing came of a want.
     pub idle_bytes: usize,
 }
@@ -137,6 +139,7 @@ impl<H: Handler> World<H> {
             finish_after: usize::MAX,
             log: String::new(),
             said: false,
+            hears_more: false,
             idle_bytes: 0,
         }
         .starting_now()
@@ -235,7 +238,7 @@ impl<H: Handler> World<H> {
                     Got::Nothing
                 }
                 Want::Shutdown => {
-                    self.said = true;
+                    (self.said, self.hears_more) = (true, more);
                     Got::Nothing
                 }
                 Want::Close => return self.now - start,
