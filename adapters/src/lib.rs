@@ -100,7 +100,12 @@ pub use tls::Tls;
 #[doc = include_str!("../../docs/from-python.md")]
 struct FromPython;
 
-/// And what the guide for ports says.
+/// What stands about taking it into another program,
+#[cfg(all(doctest, feature = "mio"))]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;
+
+/// and what the guide for ports says.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/porting.md")]
 struct Porting;
