@@ -14,22 +14,13 @@ const LONGEST: usize = 16;
 /// 16 bytes. `None` means that nobody knows. Never panics.
 pub fn guess_type(name: &[u8], more: fn(&str) -> Option<&'static str>) -> Option<&'static str> {
     let (stem, extension) = split_extension(name)?;
-    if let Some(compressed) = compressed_type(extension) {
-        return Some(compressed);
+    match extension {
+        // Two of those that say how a file is compressed are told from others by their case, as in
+        // Python: `.Z` from `.z`, and `.br`, the only one that has no type of its own.
+        b"Z" => Some("application/octet-stream"),
+        b"br" => look_up(split_extension(stem)?.1, &[], more),
+        extension => look_up(extension, COMPRESSED, more),
     }
-    // Each of these stands for two extensions, as in `.tar.gz`; what counts is the inner one.
-    if extension.eq_ignore_ascii_case(b"svgz") {
-        return look_up(b"svg", more);
-    }
-    let tars: [&[u8]; 5] = [b"tgz", b"taz", b"tz", b"tbz2", b"txz"];
-    if tars.iter().any(|tar| extension.eq_ignore_ascii_case(tar)) {
-        return look_up(b"tar", more);
-    }
-    // The one encoding that has no type of its own. Its case matters, as in Python.
-    if extension == b"br" {
-        return look_up(split_extension(stem)?.1, more);
-    }
-    look_up(extension, more)
 }
 
 /// Splits a name at its last dot. Leading dots belong to the stem: `.bashrc` has no extension.
@@ -41,204 +32,227 @@ fn split_extension(name: &[u8]) -> Option<(&[u8], &[u8])> {
         .then_some((stem, extension))
 }
 
-/// The type of a compressed file as such, whatever is inside it.
-fn compressed_type(extension: &[u8]) -> Option<&'static str> {
-    // `.Z` is told from `.z`, the other three are not particular.
-    if extension == b"Z" {
-        return Some("application/octet-stream");
-    }
-    let types = [
-        ("bz2", "application/x-bzip2"),
-        ("gz", "application/gzip"),
-        ("xz", "application/x-xz"),
-    ];
-    let found = types
-        .iter()
-        .find(|row| extension.eq_ignore_ascii_case(row.0.as_bytes()))?;
-    Some(found.1)
-}
-
-/// Looks an extension up in the table, then with `more`.
-fn look_up(extension: &[u8], more: fn(&str) -> Option<&'static str>) -> Option<&'static str> {
+/// Looks an extension up in the table and in another one, then with `more`.
+fn look_up(extension: &[u8], besides: Table, more: fn(&str) -> Option<&'static str>) -> Type {
     let mut buffer = [0; LONGEST];
     let lower = buffer.get_mut(..extension.len())?;
     lower.copy_from_slice(extension);
     lower.make_ascii_lowercase();
-    let lower = core::str::from_utf8(lower).ok()?;
-    if lower.is_empty() {
-        return None;
-    }
-    match TYPES.binary_search_by(|row| row.0.cmp(lower)) {
-        Ok(index) => Some(TYPES[index].1),
-        Err(_) => more(lower),
-    }
+    let known = match buffer.split_first_chunk() {
+        _ if extension.contains(&0) => None,
+        Some((first, [0, ..])) => {
+            let key = u64::from_be_bytes(*first);
+            find(TYPES, key).or_else(|| find(besides, key))
+        }
+        _ if buffer.starts_with(b"webmanifest\0") => Some("application/manifest+json"),
+        _ => None,
+    };
+    known.or_else(|| {
+        let lower = core::str::from_utf8(&buffer[..extension.len()]).ok()?;
+        (!lower.is_empty()).then(|| more(lower))?
+    })
 }
 
-/// Extension without its dot, and type, in the order of the extensions.
-const TYPES: &[(&str, &str)] = &[
-    ("3g2", "audio/3gpp2"),
-    ("3gp", "audio/3gpp"),
-    ("3gpp", "audio/3gpp"),
-    ("3gpp2", "audio/3gpp2"),
-    ("a", "application/octet-stream"),
-    ("aac", "audio/aac"),
-    ("adts", "audio/aac"),
-    ("ai", "application/postscript"),
-    ("aif", "audio/x-aiff"),
-    ("aifc", "audio/x-aiff"),
-    ("aiff", "audio/x-aiff"),
-    ("ass", "audio/aac"),
-    ("au", "audio/basic"),
-    ("avi", "video/x-msvideo"),
-    ("avif", "image/avif"),
-    ("bat", "text/plain"),
-    ("bcpio", "application/x-bcpio"),
-    ("bin", "application/octet-stream"),
-    ("bmp", "image/bmp"),
-    ("c", "text/plain"),
-    ("cdf", "application/x-netcdf"),
-    ("cpio", "application/x-cpio"),
-    ("csh", "application/x-csh"),
-    ("css", "text/css"),
-    ("csv", "text/csv"),
-    ("dll", "application/octet-stream"),
-    ("doc", "application/msword"),
-    ("dot", "application/msword"),
-    ("dvi", "application/x-dvi"),
-    ("eml", "message/rfc822"),
-    ("eps", "application/postscript"),
-    ("etx", "text/x-setext"),
-    ("exe", "application/octet-stream"),
-    ("gif", "image/gif"),
-    ("gtar", "application/x-gtar"),
-    ("h", "text/plain"),
-    ("h5", "application/x-hdf5"),
-    ("hdf", "application/x-hdf"),
-    ("heic", "image/heic"),
-    ("heif", "image/heif"),
-    ("htm", "text/html"),
-    ("html", "text/html"),
-    ("ico", "image/vnd.microsoft.icon"),
-    ("ief", "image/ief"),
-    ("jpe", "image/jpeg"),
-    ("jpeg", "image/jpeg"),
-    ("jpg", "image/jpeg"),
-    ("js", "text/javascript"),
-    ("json", "application/json"),
-    ("ksh", "text/plain"),
-    ("latex", "application/x-latex"),
-    ("loas", "audio/aac"),
-    ("m1v", "video/mpeg"),
-    ("m3u", "application/vnd.apple.mpegurl"),
-    ("m3u8", "application/vnd.apple.mpegurl"),
-    ("man", "application/x-troff-man"),
-    ("markdown", "text/markdown"),
-    ("md", "text/markdown"),
-    ("me", "application/x-troff-me"),
-    ("mht", "message/rfc822"),
-    ("mhtml", "message/rfc822"),
-    ("mif", "application/x-mif"),
-    ("mjs", "text/javascript"),
-    ("mov", "video/quicktime"),
-    ("movie", "video/x-sgi-movie"),
-    ("mp2", "audio/mpeg"),
-    ("mp3", "audio/mpeg"),
-    ("mp4", "video/mp4"),
-    ("mpa", "video/mpeg"),
-    ("mpe", "video/mpeg"),
-    ("mpeg", "video/mpeg"),
-    ("mpg", "video/mpeg"),
-    ("ms", "application/x-troff-ms"),
-    ("n3", "text/n3"),
-    ("nc", "application/x-netcdf"),
-    ("nq", "application/n-quads"),
-    ("nt", "application/n-triples"),
-    ("nws", "message/rfc822"),
-    ("o", "application/octet-stream"),
-    ("obj", "application/octet-stream"),
-    ("oda", "application/oda"),
-    ("opus", "audio/opus"),
-    ("p12", "application/x-pkcs12"),
-    ("p7c", "application/pkcs7-mime"),
-    ("pbm", "image/x-portable-bitmap"),
-    ("pdf", "application/pdf"),
-    ("pfx", "application/x-pkcs12"),
-    ("pgm", "image/x-portable-graymap"),
-    ("pl", "text/plain"),
-    ("png", "image/png"),
-    ("pnm", "image/x-portable-anymap"),
-    ("pot", "application/vnd.ms-powerpoint"),
-    ("ppa", "application/vnd.ms-powerpoint"),
-    ("ppm", "image/x-portable-pixmap"),
-    ("pps", "application/vnd.ms-powerpoint"),
-    ("ppt", "application/vnd.ms-powerpoint"),
-    ("ps", "application/postscript"),
-    ("pwz", "application/vnd.ms-powerpoint"),
-    ("py", "text/x-python"),
-    ("pyc", "application/x-python-code"),
-    ("pyo", "application/x-python-code"),
-    ("qt", "video/quicktime"),
-    ("ra", "audio/x-pn-realaudio"),
-    ("ram", "application/x-pn-realaudio"),
-    ("ras", "image/x-cmu-raster"),
-    ("rdf", "application/xml"),
-    ("rgb", "image/x-rgb"),
-    ("roff", "application/x-troff"),
-    ("rst", "text/x-rst"),
-    ("rtf", "text/rtf"),
-    ("rtx", "text/richtext"),
-    ("sgm", "text/x-sgml"),
-    ("sgml", "text/x-sgml"),
-    ("sh", "application/x-sh"),
-    ("shar", "application/x-shar"),
-    ("snd", "audio/basic"),
-    ("so", "application/octet-stream"),
-    ("src", "application/x-wais-source"),
-    ("srt", "text/plain"),
-    ("sv4cpio", "application/x-sv4cpio"),
-    ("sv4crc", "application/x-sv4crc"),
-    ("svg", "image/svg+xml"),
-    ("swf", "application/x-shockwave-flash"),
-    ("t", "application/x-troff"),
-    ("tar", "application/x-tar"),
-    ("tcl", "application/x-tcl"),
-    ("tex", "application/x-tex"),
-    ("texi", "application/x-texinfo"),
-    ("texinfo", "application/x-texinfo"),
-    ("tif", "image/tiff"),
-    ("tiff", "image/tiff"),
-    ("tr", "application/x-troff"),
-    ("trig", "application/trig"),
-    ("tsv", "text/tab-separated-values"),
-    ("txt", "text/plain"),
-    ("ustar", "application/x-ustar"),
-    ("vcf", "text/x-vcard"),
-    ("vtt", "text/vtt"),
-    ("wasm", "application/wasm"),
-    ("wav", "audio/x-wav"),
-    ("webm", "video/webm"),
-    ("webmanifest", "application/manifest+json"),
-    ("webp", "image/webp"),
-    ("wiz", "application/msword"),
-    ("wsdl", "application/xml"),
-    ("xbm", "image/x-xbitmap"),
-    ("xlb", "application/vnd.ms-excel"),
-    ("xls", "application/vnd.ms-excel"),
-    ("xml", "text/xml"),
-    ("xpdl", "application/xml"),
-    ("xpm", "image/x-xpixmap"),
-    ("xsl", "application/xml"),
-    ("xwd", "image/x-xwindowdump"),
-    ("zip", "application/zip"),
+fn find(table: Table, key: u64) -> Type {
+    let at = table.binary_search_by_key(&key, |row| row.0).ok()?;
+    Some(table[at].1)
+}
+
+/// A media type, if there is one.
+type Type = Option<&'static str>;
+
+/// Extensions without their dots, as numbers, which are found sooner than text; and their types.
+type Table = &'static [(u64, &'static str)];
+
+/// An extension as a number.
+const fn key(extension: &str) -> u64 {
+    let (mut key, mut at) = (0, 0);
+    while at < extension.len() {
+        key |= (extension.as_bytes()[at] as u64) << (56 - 8 * at);
+        at += 1;
+    }
+    key
+}
+
+/// The types of compressed files, whatever is inside them. Some extensions stand for two, as `tgz` for
+/// `.tar.gz`: what counts is the inner one.
+const COMPRESSED: Table = &[
+    (key("bz2"), "application/x-bzip2"),
+    (key("gz"), "application/gzip"),
+    (key("svgz"), "image/svg+xml"),
+    (key("taz"), "application/x-tar"),
+    (key("tbz2"), "application/x-tar"),
+    (key("tgz"), "application/x-tar"),
+    (key("txz"), "application/x-tar"),
+    (key("tz"), "application/x-tar"),
+    (key("xz"), "application/x-xz"),
+];
+
+/// All other types but that of `webmanifest`, in the order of the extensions.
+const TYPES: Table = &[
+    (key("3g2"), "audio/3gpp2"),
+    (key("3gp"), "audio/3gpp"),
+    (key("3gpp"), "audio/3gpp"),
+    (key("3gpp2"), "audio/3gpp2"),
+    (key("a"), "application/octet-stream"),
+    (key("aac"), "audio/aac"),
+    (key("adts"), "audio/aac"),
+    (key("ai"), "application/postscript"),
+    (key("aif"), "audio/x-aiff"),
+    (key("aifc"), "audio/x-aiff"),
+    (key("aiff"), "audio/x-aiff"),
+    (key("ass"), "audio/aac"),
+    (key("au"), "audio/basic"),
+    (key("avi"), "video/x-msvideo"),
+    (key("avif"), "image/avif"),
+    (key("bat"), "text/plain"),
+    (key("bcpio"), "application/x-bcpio"),
+    (key("bin"), "application/octet-stream"),
+    (key("bmp"), "image/bmp"),
+    (key("c"), "text/plain"),
+    (key("cdf"), "application/x-netcdf"),
+    (key("cpio"), "application/x-cpio"),
+    (key("csh"), "application/x-csh"),
+    (key("css"), "text/css"),
+    (key("csv"), "text/csv"),
+    (key("dll"), "application/octet-stream"),
+    (key("doc"), "application/msword"),
+    (key("dot"), "application/msword"),
+    (key("dvi"), "application/x-dvi"),
+    (key("eml"), "message/rfc822"),
+    (key("eps"), "application/postscript"),
+    (key("etx"), "text/x-setext"),
+    (key("exe"), "application/octet-stream"),
+    (key("gif"), "image/gif"),
+    (key("gtar"), "application/x-gtar"),
+    (key("h"), "text/plain"),
+    (key("h5"), "application/x-hdf5"),
+    (key("hdf"), "application/x-hdf"),
+    (key("heic"), "image/heic"),
+    (key("heif"), "image/heif"),
+    (key("htm"), "text/html"),
+    (key("html"), "text/html"),
+    (key("ico"), "image/vnd.microsoft.icon"),
+    (key("ief"), "image/ief"),
+    (key("jpe"), "image/jpeg"),
+    (key("jpeg"), "image/jpeg"),
+    (key("jpg"), "image/jpeg"),
+    (key("js"), "text/javascript"),
+    (key("json"), "application/json"),
+    (key("ksh"), "text/plain"),
+    (key("latex"), "application/x-latex"),
+    (key("loas"), "audio/aac"),
+    (key("m1v"), "video/mpeg"),
+    (key("m3u"), "application/vnd.apple.mpegurl"),
+    (key("m3u8"), "application/vnd.apple.mpegurl"),
+    (key("man"), "application/x-troff-man"),
+    (key("markdown"), "text/markdown"),
+    (key("md"), "text/markdown"),
+    (key("me"), "application/x-troff-me"),
+    (key("mht"), "message/rfc822"),
+    (key("mhtml"), "message/rfc822"),
+    (key("mif"), "application/x-mif"),
+    (key("mjs"), "text/javascript"),
+    (key("mov"), "video/quicktime"),
+    (key("movie"), "video/x-sgi-movie"),
+    (key("mp2"), "audio/mpeg"),
+    (key("mp3"), "audio/mpeg"),
+    (key("mp4"), "video/mp4"),
+    (key("mpa"), "video/mpeg"),
+    (key("mpe"), "video/mpeg"),
+    (key("mpeg"), "video/mpeg"),
+    (key("mpg"), "video/mpeg"),
+    (key("ms"), "application/x-troff-ms"),
+    (key("n3"), "text/n3"),
+    (key("nc"), "application/x-netcdf"),
+    (key("nq"), "application/n-quads"),
+    (key("nt"), "application/n-triples"),
+    (key("nws"), "message/rfc822"),
+    (key("o"), "application/octet-stream"),
+    (key("obj"), "application/octet-stream"),
+    (key("oda"), "application/oda"),
+    (key("opus"), "audio/opus"),
+    (key("p12"), "application/x-pkcs12"),
+    (key("p7c"), "application/pkcs7-mime"),
+    (key("pbm"), "image/x-portable-bitmap"),
+    (key("pdf"), "application/pdf"),
+    (key("pfx"), "application/x-pkcs12"),
+    (key("pgm"), "image/x-portable-graymap"),
+    (key("pl"), "text/plain"),
+    (key("png"), "image/png"),
+    (key("pnm"), "image/x-portable-anymap"),
+    (key("pot"), "application/vnd.ms-powerpoint"),
+    (key("ppa"), "application/vnd.ms-powerpoint"),
+    (key("ppm"), "image/x-portable-pixmap"),
+    (key("pps"), "application/vnd.ms-powerpoint"),
+    (key("ppt"), "application/vnd.ms-powerpoint"),
+    (key("ps"), "application/postscript"),
+    (key("pwz"), "application/vnd.ms-powerpoint"),
+    (key("py"), "text/x-python"),
+    (key("pyc"), "application/x-python-code"),
+    (key("pyo"), "application/x-python-code"),
+    (key("qt"), "video/quicktime"),
+    (key("ra"), "audio/x-pn-realaudio"),
+    (key("ram"), "application/x-pn-realaudio"),
+    (key("ras"), "image/x-cmu-raster"),
+    (key("rdf"), "application/xml"),
+    (key("rgb"), "image/x-rgb"),
+    (key("roff"), "application/x-troff"),
+    (key("rst"), "text/x-rst"),
+    (key("rtf"), "text/rtf"),
+    (key("rtx"), "text/richtext"),
+    (key("sgm"), "text/x-sgml"),
+    (key("sgml"), "text/x-sgml"),
+    (key("sh"), "application/x-sh"),
+    (key("shar"), "application/x-shar"),
+    (key("snd"), "audio/basic"),
+    (key("so"), "application/octet-stream"),
+    (key("src"), "application/x-wais-source"),
+    (key("srt"), "text/plain"),
+    (key("sv4cpio"), "application/x-sv4cpio"),
+    (key("sv4crc"), "application/x-sv4crc"),
+    (key("svg"), "image/svg+xml"),
+    (key("swf"), "application/x-shockwave-flash"),
+    (key("t"), "application/x-troff"),
+    (key("tar"), "application/x-tar"),
+    (key("tcl"), "application/x-tcl"),
+    (key("tex"), "application/x-tex"),
+    (key("texi"), "application/x-texinfo"),
+    (key("texinfo"), "application/x-texinfo"),
+    (key("tif"), "image/tiff"),
+    (key("tiff"), "image/tiff"),
+    (key("tr"), "application/x-troff"),
+    (key("trig"), "application/trig"),
+    (key("tsv"), "text/tab-separated-values"),
+    (key("txt"), "text/plain"),
+    (key("ustar"), "application/x-ustar"),
+    (key("vcf"), "text/x-vcard"),
+    (key("vtt"), "text/vtt"),
+    (key("wasm"), "application/wasm"),
+    (key("wav"), "audio/x-wav"),
+    (key("webm"), "video/webm"),
+    (key("webp"), "image/webp"),
+    (key("wiz"), "application/msword"),
+    (key("wsdl"), "application/xml"),
+    (key("xbm"), "image/x-xbitmap"),
+    (key("xlb"), "application/vnd.ms-excel"),
+    (key("xls"), "application/vnd.ms-excel"),
+    (key("xml"), "text/xml"),
+    (key("xpdl"), "application/xml"),
+    (key("xpm"), "image/x-xpixmap"),
+    (key("xsl"), "application/xml"),
+    (key("xwd"), "image/x-xwindowdump"),
+    (key("zip"), "application/zip"),
 ];
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, TYPES};
+    use super::{COMPRESSED, TYPES};
 
     #[test]
-    fn the_table_is_sorted_and_short() {
-        assert!(TYPES.is_sorted_by(|one, next| one.0 < next.0));
-        assert!(TYPES.iter().all(|row| row.0.len() <= LONGEST));
+    fn the_tables_are_sorted() {
+        for table in [COMPRESSED, TYPES] {
+            assert!(table.is_sorted_by(|one, next| one.0 < next.0));
+        }
     }
 }
