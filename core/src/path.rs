@@ -8,6 +8,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::wire::alphanumeric_and;
+
 /// The name of something in the tree: segments joined by `/`, each of them a
 /// [name](Path::is_name). It is relative to the root and cannot lead out of it; the empty path is
 /// the root itself.
@@ -31,7 +33,32 @@ impl Path {
     /// }
     /// ```
     pub fn parse(target: &str) -> Option<Path> {
-        Path::from_bytes(decoded(target)?)
+        match Path::literal(target) {
+            Some(path) => Some(path),
+            None => Path::from_bytes(decoded(target)?),
+        }
+    }
+
+    /// The path of a target that says just that: nothing in it is encoded, left out or odd. Nearly every
+    /// target is such a one, and not looked at any further.
+    fn literal(target: &str) -> Option<Path> {
+        let target = target.as_bytes().strip_prefix(b"/")?;
+        let is_other = |&byte: &u8| byte >= 128 || LITERAL >> byte & 1 == 0;
+        let len = target.iter().position(is_other).unwrap_or(target.len());
+        let (path, query) = target.split_at(len);
+        let name = path.strip_suffix(b"/").unwrap_or(path);
+        let is_name = |segment: &[u8]| match segment {
+            [] | [b'.', ..] | [.., b'.'] => false,
+            // Others begin no device.
+            [first, ..] => !b"aclnp".contains(&(first | 0x20)) || !is_device(segment),
+        };
+        let is_root = path.is_empty();
+        let is_literal = matches!(query, [] | [b'?', ..])
+            && (is_root || name.split(|&byte| byte == b'/').all(is_name));
+        is_literal.then(|| Path {
+            bytes: name.to_vec(),
+            slash: is_root || name.len() < path.len(),
+        })
     }
 
     /// The path that decoded bytes mean, or `None` if a segment is no [name](Path::is_name).
@@ -176,6 +203,9 @@ impl Path {
         self.slash = true;
     }
 }
+
+/// The characters that stand for themselves in every place, and the slash.
+const LITERAL: u128 = alphanumeric_and(b"-_~!$&'()*+,;=@./");
 
 /// Whether Windows takes the name for a device, in whatever directory it stands.
 fn is_device(name: &[u8]) -> bool {

@@ -206,3 +206,46 @@ fn a_dot_hides_what_it_begins() {
             .is_hidden()
     );
 }
+
+#[test] // a target that is read at a glance is another path than one that is not
+fn an_encoded_target_means_the_same() {
+    let mut targets = vec![String::from("/")];
+    let mut last = targets.clone();
+    for _ in 0..4 {
+        let longer = |target: &String| {
+            "/.a: \\-"
+                .chars()
+                .map(move |char| format!("{target}{char}"))
+                .collect::<Vec<_>>()
+        };
+        last = last.iter().flat_map(longer).collect();
+        targets.extend(last.iter().cloned());
+    }
+    for name in [
+        "nul",
+        "NUL.txt",
+        "a/con",
+        "Aux/b",
+        "com1",
+        "lpt",
+        "CLOCK$",
+        "conin$.x",
+        "prn~",
+        "a.",
+        ".b",
+        "..",
+        "d@=+,;!'()&*",
+    ] {
+        targets.extend([
+            format!("/{name}"),
+            format!("/x/{name}/"),
+            format!("/{name}/y"),
+        ]);
+    }
+    for target in targets {
+        let encoded: String = target.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        assert_eq!(Path::parse(&target), Path::parse(&encoded), "{target}");
+        let (query, encoded) = (format!("{target}?q#/.."), format!("{encoded}?q"));
+        assert_eq!(Path::parse(&query), Path::parse(&encoded), "{query}");
+    }
+}

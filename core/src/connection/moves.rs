@@ -77,7 +77,12 @@ impl<F, H: Handler> Connection<F, H> {
         if self.room() == 0 {
             return self.wait(State::Head, self.output()?);
         }
-        match self.head.parse(self.inbox.filled(), &self.config.limits) {
+        // Of nothing there is nothing to find, and the last head is not forgotten for it.
+        let found = match self.inbox.filled() {
+            [] => Ok(None),
+            input => self.head.parse(input, &self.config.limits),
+        };
+        match found {
             Ok(Some(n)) => {
                 self.inbox.eat(n);
                 self.begin()

@@ -4,6 +4,7 @@
 //! looked at (RFC 9110 §13.2.1).
 
 use super::tag::{Tag, tags};
+use crate::wire::marks;
 use crate::{Exchange, date};
 
 /// What the preconditions come to.
@@ -20,6 +21,15 @@ pub(super) enum Verdict {
 /// Judges all but `If-Range`. `modified` is the time of the file itself, which may be one that was
 /// never sent to anybody because it lies in the future.
 pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>) -> Verdict {
+    const CONDITIONS: u64 = marks(&[
+        "If-Match",
+        "If-Unmodified-Since",
+        "If-None-Match",
+        "If-Modified-Since",
+    ]);
+    if !ex.head.may_have(CONDITIONS) {
+        return Verdict::Send;
+    }
     let before = |name| Some((modified?, only_date(ex, name)?));
     // §13.1.1, §13.1.4: the date counts only where no tag is asked for.
     let is_meant = match holds(ex, "If-Match", tag, Tag::is) {

@@ -1,7 +1,7 @@
 //! [`Body`]: where the content of a request ends, and which of its bytes are content.
 
 use super::syntax::are_extensions;
-use super::{Bad, Head, Version};
+use super::{Bad, Head, Version, marks};
 
 /// The content of a request on its way in. It holds no bytes: it says what the next ones are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,10 @@ impl Body {
     /// # Errors
     /// Whatever two readers could understand in two ways.
     pub fn of(head: &Head) -> Result<Body, Bad> {
+        const FRAMING: u64 = marks(&["transfer-encoding", "content-length"]);
+        if !head.may_have(FRAMING) {
+            return Ok(Body::EMPTY);
+        }
         let mut codings = head.values("transfer-encoding");
         let mut lengths = head.values("content-length");
         let (coding, length) = (codings.next(), lengths.next());

@@ -1,14 +1,15 @@
 //! [`Head`]: request line and fields, searched once and parsed once however the bytes arrive.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::Display;
+use core::mem;
 use core::ops::Range;
 
 use memchr::memchr;
 
 use super::bad::Complaint;
 use super::decode::decode;
+use super::fields::{Fields, marks};
 use super::line::{self, Line, Version};
 use super::{Bad, host, target};
 use crate::Limits;
@@ -22,15 +23,15 @@ pub const FIELDS_MAX: usize = 100;
 /// that was sent.
 #[derive(Debug)]
 pub struct Head {
-    /// The request line without its end, the path if the target leaves it out, the field lines.
+    /// The request line without its end, and the path if the target leaves it out.
     text: String,
     /// Length of the request line in `text`.
     line_len: usize,
     line: Line,
     /// Where path and query lie in the text.
     path: Range<usize>,
-    /// Where each field line begins in the text.
-    fields: Vec<u32>,
+    fields: Fields,
+    persists: bool,
     search: Search,
 }
 
@@ -43,6 +44,8 @@ enum Search {
     Fields { from: usize, at: usize },
     /// Found, or given up. The next call starts anew.
     Done,
+    /// Found, and the field lines are kept as they were sent.
+    Known,
 }
 
 impl Head {
@@ -58,7 +61,8 @@ impl Head {
             line_len: 0,
             line,
             path: 0..0,
-            fields: Vec::new(),
+            fields: Fields::new(),
+            persists: false,
             search: Search::Done,
         }
     }
@@ -71,17 +75,44 @@ impl Head {
     /// What is wrong, as soon as that is clear. What was read so far can still be asked for: an
     /// error page quotes it.
     pub fn parse(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, Bad> {
-        if let Search::Done = self.search {
+        if let Search::Known = self.search
+            && let Some(taken) = self.follow(input, limits)
+        {
+            return Ok(Some(taken));
+        }
+        if let Search::Done | Search::Known = self.search {
             self.clear();
         }
         let result = match self.search {
             Search::Fields { from, at } => self.find_fields(input, from, at, limits),
             _ => self.find_line(input, limits),
         };
+        if let Search::Known = self.search {
+            return result;
+        }
         if !matches!(result, Ok(None)) {
             self.search = Search::Done;
         }
         result
+    }
+
+    /// Takes a head that differs from the last one in nothing but method and path: most peers send the
+    /// same fields with every request. What was found out about them holds again. `None`: it is
+    /// another one, or not all there, or not a plain one, and nothing is changed.
+    fn follow(&mut self, input: &[u8], limits: &Limits) -> Option<usize> {
+        let end = memchr(b'\n', input)? + 1;
+        let fields = self.fields.text().as_bytes();
+        let same = end <= limits.request_line
+            && fields.len() - 2 <= limits.fields
+            && input[end..].starts_with(fields);
+        let line = input[..end].strip_suffix(b"\r\n").filter(|_| same)?;
+        let parts = line::plain(line).filter(|parts| parts.version == self.line.version)?;
+        let taken = end + fields.len();
+        self.text.clear();
+        decode(line, &mut self.text);
+        (self.line_len, self.path) = (line.len(), parts.target.clone());
+        self.line = parts;
+        Some(taken)
     }
 
     /// Forgets everything but the memory.
@@ -89,8 +120,8 @@ impl Head {
         self.text.clear();
         self.fields.clear();
         *self = Head {
-            text: core::mem::take(&mut self.text),
-            fields: core::mem::take(&mut self.fields),
+            text: mem::take(&mut self.text),
+            fields: mem::replace(&mut self.fields, Fields::new()),
             ..Head::new()
         };
         self.search = Search::Line(0);
@@ -167,8 +198,13 @@ impl Head {
                     if end - from > limits.fields {
                         return Err(Bad::FieldsTooLong);
                     }
-                    self.parse_fields(&input[from..end + 2])?;
+                    let lines = &input[from..end + 2];
+                    self.fields.parse(lines)?;
                     host::check(self)?;
+                    self.persists = self.find_persistence();
+                    if self.fields.text().len() == lines.len() {
+                        self.search = Search::Known;
+                    }
                     return Ok(Some(end + 2));
                 }
                 _ => at = end,
@@ -190,35 +226,6 @@ impl Head {
         }
         self.search = Search::Fields { from, at };
         Ok(None)
-    }
-
-    /// Parses the field lines, with the empty line behind them.
-    fn parse_fields(&mut self, lines: &[u8]) -> Result<(), Bad> {
-        let from = self.text.len();
-        decode(lines, &mut self.text);
-        // Most heads have few fields, and to clear much room for nothing takes its time.
-        match self.find_spans::<16>(from) {
-            Err(Bad::TooManyFields) => self.find_spans::<FIELDS_MAX>(from),
-            found => found,
-        }
-    }
-
-    /// Keeps where each field of the text behind `from` lies, if there are not more than `N`.
-    fn find_spans<const N: usize>(&mut self, from: usize) -> Result<(), Bad> {
-        let mut slots = [httparse::EMPTY_HEADER; N];
-        match httparse::parse_headers(&self.text.as_bytes()[from..], &mut slots) {
-            Ok(httparse::Status::Complete((_, fields))) => {
-                // httparse lends slices of the text; what is kept is where they lie.
-                let start = self.text.as_ptr() as usize;
-                let place = |name: &str| (name.as_ptr() as usize - start) as u32;
-                self.fields.reserve_exact(fields.len());
-                self.fields
-                    .extend(fields.iter().map(|field| place(field.name)));
-                Ok(())
-            }
-            Err(httparse::Error::TooManyHeaders) => Err(Bad::TooManyFields),
-            _ => Err(Bad::Field),
-        }
     }
 
     /// The request line as it came, without its end. Empty if there was none, or too long a one.
@@ -254,32 +261,19 @@ impl Head {
 
     /// The values of all fields of this name, in any case.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        let text = self.text.as_bytes();
-        let places = self.fields.iter().map(|&place| place as usize);
-        places.filter_map(move |place| {
-            let colon = place + name.len();
-            // Most names are of another length already.
-            let is_meant = text.get(colon) == Some(&b':')
-                && text[place..colon].eq_ignore_ascii_case(name.as_bytes());
-            is_meant.then(|| self.value(colon))
-        })
+        self.fields.values(name)
+    }
+
+    /// Whether there may be a field of one of the names with these [marks](super::marks). `false` is
+    /// certain, and costs less than to look.
+    #[inline]
+    pub(crate) fn may_have(&self, marks: u64) -> bool {
+        self.fields.may_have(marks)
     }
 
     /// All fields, names as they came, in the order in which they came.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields.iter().map(|&place| {
-            let place = place as usize;
-            let len = memchr(b':', &self.text.as_bytes()[place..]).unwrap_or(0);
-            let colon = place + len;
-            (&self.text[place..colon], self.value(colon))
-        })
-    }
-
-    /// The value behind the colon at this place, up to the end of its line.
-    fn value(&self, colon: usize) -> &str {
-        let rest = &self.text[colon + 1..];
-        let len = memchr(b'\r', rest.as_bytes()).unwrap_or(rest.len());
-        rest[..len].trim_matches([' ', '\t'])
+        self.fields.all()
     }
 
     /// Whether one of the fields of this name holds `token` in its list, as `Connection` may hold
@@ -302,6 +296,10 @@ impl Head {
     /// # Errors
     /// [`Bad::Expectation`] if something else is expected.
     pub fn expects_100(&self) -> Result<bool, Bad> {
+        const EXPECT: u64 = marks(&["expect"]);
+        if !self.may_have(EXPECT) {
+            return Ok(false);
+        }
         let modern = self.version() == Version::Http11;
         let mut expected = self.list("expect").filter(|_| modern).peekable();
         let some = expected.peek().is_some();
@@ -313,6 +311,11 @@ impl Head {
 
     /// Whether the peer means to send another request on this connection (RFC 9112 §9.3).
     pub fn persists(&self) -> bool {
+        self.persists
+    }
+
+    /// The same, of fields that were just parsed.
+    fn find_persistence(&self) -> bool {
         match self.line.version {
             Version::Http09 => false,
             Version::Http10 => {
@@ -337,7 +340,7 @@ impl Head {
 
     /// How many bytes it has allocated.
     pub fn capacity(&self) -> usize {
-        self.text.capacity() + self.fields.capacity() * size_of::<u32>()
+        self.text.capacity() + self.fields.capacity()
     }
 }
 

@@ -58,6 +58,27 @@ pub(super) fn parse(line: &str) -> Result<Line, Bad> {
     })
 }
 
+/// Reads a line of the usual kind, and no other: a path in which nothing is encoded, HTTP/1.0 or 1.1.
+pub(super) fn plain(line: &[u8]) -> Option<Line> {
+    let (words, version) = match line.split_last_chunk()? {
+        (words, b" HTTP/1.1") => (words, Version::Http11),
+        (words, b" HTTP/1.0") => (words, Version::Http10),
+        _ => return None,
+    };
+    let blank = words.iter().position(|&byte| byte == b' ')?;
+    let (command, target) = (&words[..blank], &words[blank + 1..]);
+    let usual = |usual, byte: u8| usual & (byte.is_ascii_graphic() & !matches!(byte, b'#' | b'%'));
+    let is_usual = target.first() == Some(&b'/')
+        && target.iter().copied().fold(true, usual)
+        && is_token(command)
+        && command != b"CONNECT";
+    is_usual.then_some(Line {
+        command: 0..blank,
+        target: blank + 1..words.len(),
+        version,
+    })
+}
+
 /// What is before the first blank, and what behind it.
 fn split(words: &str) -> Option<(&str, &str)> {
     let at = memchr(b' ', words.as_bytes())?;

@@ -20,6 +20,7 @@
 mod bad;
 mod body;
 mod decode;
+mod fields;
 mod head;
 mod host;
 mod line;
@@ -28,6 +29,7 @@ mod target;
 
 pub use bad::Bad;
 pub use body::{Body, Piece};
+pub(crate) use fields::marks;
 pub use head::{FIELDS_MAX, Head};
 pub use line::Version;
-pub(crate) use syntax::is_token;
+pub(crate) use syntax::{alphanumeric_and, is_token};

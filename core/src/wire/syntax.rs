@@ -13,7 +13,7 @@ fn is_token_byte(byte: u8) -> bool {
 const TOKEN: u128 = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
 /// A bit for each letter, each digit, and each of these marks.
-pub(super) const fn alphanumeric_and(marks: &[u8]) -> u128 {
+pub(crate) const fn alphanumeric_and(marks: &[u8]) -> u128 {
     let (mut bits, mut byte) = (0, 0);
     while byte < 128u8 {
         if byte.is_ascii_alphanumeric() {

@@ -1,0 +1,149 @@
+//! A head that was used before finds in every input what a new one finds, whatever came before: what it
+//! knows of the last fields saves work and changes nothing.
+
+use sanserve_core::Limits;
+use sanserve_core::wire::{Bad, Body, Head};
+
+/// Everything that can be asked of a head.
+fn all(head: &Head, found: Result<Option<usize>, Bad>) -> String {
+    let fields: Vec<_> = head.fields().collect();
+    let named = ["Host", "hOST", "a", "", "Range", "Content-Length", "X"];
+    let values = named.map(|name| head.values(name).collect::<Vec<_>>());
+    format!(
+        "{found:?} {:?} {:?} {:?} {:?} {:?} {fields:?} {values:?} {} {:?} {:?}",
+        head.request_line(),
+        head.command(),
+        head.target(),
+        head.path(),
+        head.version(),
+        // Of a head that is not whole nothing follows.
+        found.is_ok_and(|found| found.is_some()) && head.persists(),
+        head.expects_100(),
+        Body::of(head),
+    )
+}
+
+/// What is said after each piece.
+fn parse(head: &mut Head, input: &[u8], piece: usize, limits: &Limits) -> Vec<String> {
+    let mut said = Vec::new();
+    for end in (piece.min(input.len())..=input.len()).step_by(piece) {
+        let found = head.parse(&input[..end], limits);
+        said.push(all(head, found));
+        if found != Ok(None) {
+            break;
+        }
+    }
+    said
+}
+
+const LINES: &[&str] = &[
+    "GET /a HTTP/1.1\r\n",
+    "HEAD /a HTTP/1.0\r\n",
+    "GET http://h?q HTTP/1.0\r\n",
+    "POST /a%20b HTTP/1.1\r\n",
+    "GET /long/b?q=%zz HTTP/1.1\r\n",
+    "GET /%zz HTTP/1.1\r\n",
+    "GET /a#b HTTP/1.1\r\n",
+    "GET /a HTTP/1.2\r\n",
+    "GET /a HTTP/2.0\r\n",
+    "GET /a HTTP/1.1\n",
+    "GET /a\r\n",
+    "GET  /a HTTP/1.1\r\n",
+    "G@T /a HTTP/1.1\r\n",
+    " /a HTTP/1.1\r\n",
+    "GET http://h/a HTTP/1.1\r\n",
+    "GET http://other/a HTTP/1.1\r\n",
+    "CONNECT /a HTTP/1.1\r\n",
+    "CONNECT h:80 HTTP/1.1\r\n",
+    "OPTIONS * HTTP/1.1\r\n",
+    "GET /\u{e9} HTTP/1.1\r\n",
+    "\r\nGET /a HTTP/1.1\r\n",
+    "\r\n\r\nGET /a HTTP/1.1\r\n",
+    "GET /a/quite/long/path/that/is/too/long HTTP/1.1\r\n",
+];
+
+const FIELDS: &[&str] = &[
+    "\r\n",
+    "Host: h\r\n\r\n",
+    "Host: g\r\n\r\n",
+    "Host: h\r\nA: b\r\n\r\n",
+    "Host: h\r\nHost: h\r\n\r\n",
+    "X: y\r\n\r\n",
+    "Host: h\r\nConnection: close\r\n\r\n",
+    "Host: h\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\n",
+    "Host: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
+    "Host: h\r\nA: \u{e9}\r\n\r\n",
+    // The same characters as UTF-8 has for that one.
+    "Host: h\r\nA: \u{c3}\u{a9}\r\n\r\n",
+    "Host: h\r\nA : b\r\n\r\n",
+    "Host: h\r\nA: b\n\r\n",
+    "Host: h\r\nLong: 0123456789012345678901234567890123456789\r\n\r\n",
+];
+
+/// Each line with each of the fields, as bytes, and something behind it.
+fn inputs() -> Vec<Vec<u8>> {
+    let one = |line: &&str, fields: &&str| {
+        let text = [line, *fields, "GET /next"].concat();
+        text.chars().map(|char| char as u8).collect()
+    };
+    let lines = LINES.iter();
+    lines
+        .flat_map(|line| FIELDS.iter().map(move |fields| one(line, fields)))
+        .collect()
+}
+
+/// Both after each other, on a head that saw the first and on a new one.
+fn compare(before: &[u8], input: &[u8], piece: usize, limits: &Limits) {
+    let mut used = Head::new();
+    parse(&mut used, before, before.len(), &Limits::default());
+    let used = parse(&mut used, input, piece, limits);
+    let new = parse(&mut Head::new(), input, piece, limits);
+    let text = String::from_utf8_lossy;
+    assert_eq!(used, new, "{:?} after {:?}", text(input), text(before));
+}
+
+#[test] // the fields of the last head are taken for those of this one
+fn what_came_before_makes_no_difference() {
+    let inputs = inputs();
+    let limits = Limits {
+        request_line: 40,
+        fields: 60,
+        ..Limits::default()
+    };
+    // Of the lines that can be followed by others the first few say all.
+    for before in &inputs[..FIELDS.len() * 4] {
+        for input in &inputs {
+            compare(before, input, input.len(), &Limits::default());
+            compare(before, input, input.len(), &limits);
+        }
+    }
+}
+
+#[test] // a head that comes in pieces is taken for the last one
+fn pieces_make_no_difference() {
+    let inputs = inputs();
+    let last = [
+        &b"GET /a HTTP/1.1\r\nHost: h\r\nA: b\r\n\r\n"[..],
+        b"GET /a HTTP/1.0\r\n\r\n",
+    ];
+    for before in last {
+        for input in &inputs {
+            for piece in [1, 2, 7] {
+                compare(before, input, piece, &Limits::default());
+            }
+        }
+    }
+}
+
+#[test] // only the second head is compared with the last
+fn the_last_head_is_the_one_that_counts() {
+    let limits = Limits::default();
+    let heads = inputs();
+    let mut used = Head::new();
+    for input in heads.iter().chain(heads.iter().rev()) {
+        let new = parse(&mut Head::new(), input, input.len(), &limits);
+        for _ in 0..2 {
+            assert_eq!(parse(&mut used, input, input.len(), &limits), new);
+        }
+    }
+}
