@@ -108,12 +108,17 @@ impl Buffer {
 
     /// Adds bytes at the end.
     pub fn push(&mut self, bytes: &[u8]) {
-        if self.room.len() - self.end < bytes.len() {
-            self.space(bytes.len());
+        match self.room.get_mut(self.end..self.end + bytes.len()) {
+            Some(room) => room.copy_from_slice(bytes),
+            None => self.push_further(bytes),
         }
-        let end = self.end + bytes.len();
-        self.room[self.end..end].copy_from_slice(bytes);
-        self.end = end;
+        self.end += bytes.len();
+    }
+
+    /// Puts bytes into room that has to be made. It seldom has, and then this is not what costs.
+    #[cold]
+    fn push_further(&mut self, bytes: &[u8]) {
+        self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
     }
 
     /// Puts bytes in between, before offset `at` of what is in it.

@@ -38,14 +38,13 @@ const FAR_ZONES: [&str; 10] = [
 pub fn format(unix: i64) -> [u8; 29] {
     let (days, second) = days_and_second(unix);
     let (year, month, day) = civil_from_days(days);
-    // 1970-01-01 was a Thursday, four days after a Sunday.
-    let weekday = (days + 4).rem_euclid(7) as usize;
+    let weekday = (days as usize + 6) % 7;
     let mut out = *b"Thu, 01 Jan 1970 00:00:00 GMT";
     out[0..3].copy_from_slice(WEEKDAYS[weekday].as_bytes());
-    put_number(&mut out[5..7], day);
+    out[5..7].copy_from_slice(&two_digits(day));
     out[8..11].copy_from_slice(short_month(month));
-    put_number(&mut out[12..16], year);
-    put_clock(&mut out[17..25], second);
+    out[12..16].copy_from_slice(&four_digits(year));
+    out[17..25].copy_from_slice(&clock(second));
     out
 }
 
@@ -57,10 +56,10 @@ pub fn format_log(local: i64) -> [u8; 20] {
     let (days, second) = days_and_second(local);
     let (year, month, day) = civil_from_days(days);
     let mut out = *b"01/Jan/1970 00:00:00";
-    put_number(&mut out[0..2], day);
+    out[0..2].copy_from_slice(&two_digits(day));
     out[3..6].copy_from_slice(short_month(month));
-    put_number(&mut out[7..11], year);
-    put_clock(&mut out[12..20], second);
+    out[7..11].copy_from_slice(&four_digits(year));
+    out[12..20].copy_from_slice(&clock(second));
     out
 }
 
@@ -69,10 +68,10 @@ pub fn format_utc(unix: i64) -> [u8; 20] {
     let (days, second) = days_and_second(unix);
     let (year, month, day) = civil_from_days(days);
     let mut out = *b"1970-01-01T00:00:00Z";
-    put_number(&mut out[0..4], year);
-    put_number(&mut out[5..7], month);
-    put_number(&mut out[8..10], day);
-    put_clock(&mut out[11..19], second);
+    out[0..4].copy_from_slice(&four_digits(year));
+    out[5..7].copy_from_slice(&two_digits(month));
+    out[8..10].copy_from_slice(&two_digits(day));
+    out[11..19].copy_from_slice(&clock(second));
     out
 }
 
@@ -244,11 +243,11 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// Year, month and day of a number of days since 1970-01-01: `days_from_civil` the other way.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
+/// Year, month and day of a number of days since 0000-01-01: `days_from_civil` the other way.
+fn civil_from_days(days: u32) -> (u32, u32, u32) {
+    // Counted from March of the year before, an era earlier.
+    let days = days + 146_097 - 60;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
     // Without its leap days an era has 365 days in each year, which makes the year a division.
     let leap_days = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
     let year_of_era = (day_of_era - leap_days) / 365;
@@ -256,34 +255,37 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = (month_from_march + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let year = year_of_era + era * 400 + u32::from(month <= 2) - 400;
     (year, month, day)
 }
 
-/// Days since 1970-01-01 and the second of that day, for the nearest time with a four-digit year.
-fn days_and_second(seconds: i64) -> (i64, i64) {
-    let seconds = seconds.clamp(FIRST_SECOND, LAST_SECOND);
-    (
-        seconds.div_euclid(SECONDS_PER_DAY),
-        seconds.rem_euclid(SECONDS_PER_DAY),
-    )
+/// Days since 0000-01-01, a Saturday, and the second of that day, for the nearest time with a
+/// four-digit year. Without a sign, and in few bits, a division costs least.
+fn days_and_second(seconds: i64) -> (u32, u32) {
+    let seconds = (seconds.clamp(FIRST_SECOND, LAST_SECOND) - FIRST_SECOND) as u64;
+    let day = SECONDS_PER_DAY as u64;
+    ((seconds / day) as u32, (seconds % day) as u32)
 }
 
-fn short_month(month: i64) -> &'static [u8] {
+fn short_month(month: u32) -> &'static [u8] {
     &MONTHS[month as usize - 1].as_bytes()[..3]
 }
 
-/// Writes `00:00:00` into eight bytes that have the colons already.
-fn put_clock(out: &mut [u8], second_of_day: i64) {
-    put_number(&mut out[0..2], second_of_day / 3600);
-    put_number(&mut out[3..5], second_of_day / 60 % 60);
-    put_number(&mut out[6..8], second_of_day % 60);
+/// `00:00:00`.
+fn clock(second_of_day: u32) -> [u8; 8] {
+    let [h, i] = two_digits(second_of_day / 3600);
+    let [m, n] = two_digits(second_of_day / 60 % 60);
+    let [s, t] = two_digits(second_of_day % 60);
+    [h, i, b':', m, n, b':', s, t]
 }
 
-/// Writes a number that is not negative over the whole of `out`, zero-padded.
-fn put_number(out: &mut [u8], mut value: i64) {
-    for byte in out.iter_mut().rev() {
-        *byte = b'0' + (value % 10) as u8;
-        value /= 10;
-    }
+fn four_digits(number: u32) -> [u8; 4] {
+    let [a, b] = two_digits(number / 100);
+    let [c, d] = two_digits(number % 100);
+    [a, b, c, d]
+}
+
+/// A number below 100, zero-padded.
+fn two_digits(number: u32) -> [u8; 2] {
+    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
 }

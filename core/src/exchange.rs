@@ -11,7 +11,7 @@ use crate::log::{LogEvent, LogRecord};
 use crate::number::Digits;
 use crate::reply::{Framing, Reply, Stage};
 use crate::wire::{Head, Version, is_token};
-use crate::{Buffer, Config, ErrorPage, Next, Now, Protocol, status};
+use crate::{Buffer, Config, ErrorPage, Next, Now, Protocol, date, status};
 
 /// A request and the reply to it. Lent to a [`Handler`](crate::Handler) whenever it is told
 /// something; what it lends of the request outlives the call that asked for it.
@@ -99,7 +99,12 @@ impl<'a> Exchange<'a> {
     pub fn send_response(&mut self, status: u16) {
         let known = status::phrase(status);
         let phrase = if known == status::UNKNOWN { "" } else { known };
-        self.start(status, &phrase);
+        self.log_request(status, "-");
+        if self.start_line(status) {
+            self.outbox.push(phrase.as_bytes());
+            self.outbox.push(b"\r\n");
+        }
+        self.send_first_fields();
     }
 
     /// The same with another phrase.
@@ -110,9 +115,13 @@ impl<'a> Exchange<'a> {
     fn start(&mut self, status: u16, phrase: &dyn Display) {
         self.log_request(status, "-");
         self.status_line(status, phrase);
-        self.send_text("Server", self.config.server);
+        self.send_first_fields();
+    }
+
+    fn send_first_fields(&mut self) {
+        self.send_text("Server: ", self.config.server);
         if let Some(unix) = self.now.unix {
-            self.send_date("Date", unix);
+            self.send_known("Date: ", &date::format(unix));
         }
     }
 
@@ -123,15 +132,35 @@ impl<'a> Exchange<'a> {
         self.status_line(status, &phrase);
     }
 
-    fn status_line(&mut self, status: u16, phrase: &dyn Display) {
+    /// Writes what stands before the phrase, if it is time for that.
+    fn start_line(&mut self, status: u16) -> bool {
         if self.reply.stage != Stage::Start {
-            return self.reply.blame("called send_response() twice");
+            self.reply.blame("called send_response() twice");
+            return false;
         }
         (self.reply.stage, self.reply.status) = (Stage::Head, status);
-        self.outbox.push(self.config.protocol.as_str().as_bytes());
-        self.outbox.push(b" ");
-        self.outbox.push(Digits::decimal(status.into()).as_bytes());
-        self.outbox.push(b" ");
+        self.outbox.push(match self.config.protocol {
+            Protocol::Http10 => b"HTTP/1.0 ",
+            Protocol::Http11 => b"HTTP/1.1 ",
+        });
+        match status {
+            // Nearly all of them, and one piece.
+            100..1000 => {
+                let digit = |unit| b'0' + (status / unit % 10) as u8;
+                self.outbox.push(&[digit(100), digit(10), digit(1), b' ']);
+            }
+            _ => {
+                self.outbox.push(Digits::decimal(status.into()).as_bytes());
+                self.outbox.push(b" ");
+            }
+        }
+        true
+    }
+
+    fn status_line(&mut self, status: u16, phrase: &dyn Display) {
+        if !self.start_line(status) {
+            return;
+        }
         if write!(Latin1(self.outbox), "{phrase}").is_err() {
             self.reply
                 .blame("gave send_response() a phrase that no status line can hold");

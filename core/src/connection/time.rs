@@ -54,7 +54,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Until when the pending want makes sense.
     pub(super) fn deadline(&mut self) -> Option<Duration> {
-        let patience = self.config.patience;
+        let patience = &self.config.patience;
         let waits = match (self.pending, &self.state) {
             (Pending::Read, State::Head) if !self.inbox.is_empty() => patience.head,
             (Pending::Read, State::Head) if self.rests() => patience.idle,
@@ -62,10 +62,10 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Read, State::Linger) => patience.linger,
             (Pending::Ask | Pending::Fill | Pending::Give, _) => patience.ask,
             (Pending::Read, _) => {
-                return Some(too_slow(&mut self.inward, self.now.tick, &patience));
+                return Some(too_slow(&mut self.inward, self.now.tick, patience));
             }
             (Pending::Write | Pending::Copy, _) => {
-                return Some(too_slow(&mut self.outward, self.now.tick, &patience));
+                return Some(too_slow(&mut self.outward, self.now.tick, patience));
             }
             (Pending::Start | Pending::Log | Pending::Shutdown | Pending::Close, _) => return None,
         };

@@ -15,31 +15,37 @@ impl Exchange<'_> {
                 .reply
                 .blame("gave send_date() a name that no field has");
         }
-        self.send_known(name, &date::format(unix));
+        if self.reply.stage == Stage::Head {
+            self.outbox.push(name.as_bytes());
+        }
+        self.send_known(": ", &date::format(unix));
     }
 
-    /// Adds a field that is known to be a good one, and decides nothing.
+    /// Adds a field that is known to be a good one, and decides nothing. The name comes with its colon
+    /// and a blank.
+    #[inline]
     pub(crate) fn send_known(&mut self, name: &str, value: &[u8]) {
         if self.reply.stage != Stage::Head {
             return self.reply.blame("called send_header() outside of a head");
         }
-        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        for part in [name.as_bytes(), value, b"\r\n"] {
             self.outbox.push(part);
         }
     }
 
-    /// Adds a field of a name that is known to be a good one, and decides nothing.
+    /// Adds a field of a name that is known to be a good one, and decides nothing. The name comes with
+    /// its colon and a blank.
     pub(crate) fn send_text(&mut self, name: &str, value: &str) {
         if is_plain(value) {
             self.send_known(name, value.as_bytes());
         } else {
-            self.field(name, &value);
+            self.field(&name[..name.len() - ": ".len()], &value);
         }
     }
 
     /// Adds `Content-Length`, which is sent once.
     pub(crate) fn send_length(&mut self, length: u64) {
-        self.send_known("Content-Length", Digits::decimal(length).as_bytes());
+        self.send_known("Content-Length: ", Digits::decimal(length).as_bytes());
         self.reply.length = Some(length);
     }
 }

@@ -11,7 +11,8 @@ use super::parts::{ContentRange, Parts};
 use super::tag::Tag;
 use super::{Files, Stage};
 use crate::range::{self, Ranges};
-use crate::{Exchange, Meta, Next, Path, status};
+use crate::wire::marks;
+use crate::{Exchange, Meta, Next, Path, date, status};
 
 /// A media type, with the charset that it is said to have.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +24,7 @@ pub(super) struct ContentType {
 impl ContentType {
     fn send(&self, ex: &mut Exchange<'_>) {
         match self.charset {
-            None => ex.send_text("Content-type", self.name),
+            None => ex.send_text("Content-type: ", self.name),
             Some(_) => ex.send_header("Content-type", self),
         }
     }
@@ -145,7 +146,7 @@ impl Files {
 
     fn end_head(&self, ex: &mut Exchange<'_>, found: &Found) {
         self.send_validators(ex, found);
-        ex.send_known("Accept-Ranges", b"bytes");
+        ex.send_known("Accept-Ranges: ", b"bytes");
         self.send_policy(ex);
         self.send_extra_headers(ex, &FILE);
         ex.end_headers();
@@ -154,10 +155,10 @@ impl Files {
     /// What tells this state of a file from others.
     fn send_validators(&self, ex: &mut Exchange<'_>, found: &Found) {
         if let Some(modified) = found.modified {
-            ex.send_date("Last-Modified", modified);
+            ex.send_known("Last-Modified: ", &date::format(modified));
         }
         if let Some(tag) = found.tag {
-            ex.send_known("ETag", tag.as_bytes());
+            ex.send_known("ETag: ", tag.as_bytes());
         }
         self.send_vary(ex, matches!(self.stage, Stage::Spa));
     }
@@ -176,7 +177,7 @@ impl Files {
     /// What may be done with the reply.
     fn send_policy(&self, ex: &mut Exchange<'_>) {
         if let Some(cache_control) = self.cache_control {
-            ex.send_text("Cache-Control", cache_control);
+            ex.send_text("Cache-Control: ", cache_control);
         }
         self.send_cors(ex);
     }
@@ -255,6 +256,10 @@ fn is_among(name: &str, names: &[&str]) -> bool {
 /// Which parts of a file are to be sent. RFC 9110 §14.2: of GET alone, and only after all
 /// preconditions. Two `Range` fields are no list.
 fn ranges(ex: &Exchange<'_>, found: &Found) -> Ranges {
+    const RANGE: u64 = marks(&["Range"]);
+    if !ex.head.may_have(RANGE) {
+        return Ranges::All;
+    }
     let mut fields = ex.get_all("Range");
     let (Some(value), None) = (fields.next(), fields.next()) else {
         return Ranges::All;
