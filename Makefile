@@ -7,11 +7,14 @@ PORT ?= 8000
 WASI = wasm32-wasip2
 # Where the firmware is built: other flags, another machine.
 FIRMWARE = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/firmware
+# Apart from the workspace, so that it is built in seconds.
+BENCH = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench \
+	cargo run --quiet --release --locked --manifest-path conformance/benches/Cargo.toml --
 BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd bench
+.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd bench bench-check bench-renew
 
-all: check test nostd sizes sim race fuzz cpython
+all: check test nostd sizes bench-check sim race fuzz cpython
 
 # Format, lints, documentation: no warning passes.
 check:
@@ -24,6 +27,8 @@ check:
 	for package in conformance/wasi examples/component; do (cd $$package && cargo fmt --check \
 		&& cargo clippy --target $(WASI) --quiet -- -D warnings) || exit 1; done
 	rustup target add wasm32-unknown-unknown
+	cd conformance/benches && cargo fmt --check && \
+		CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench cargo clippy --locked --release --quiet -- -D warnings
 	cd examples/browser && cargo fmt --package sanserve-browser --package sanserve-worker --check && \
 		cargo clippy --locked --quiet -- -D warnings && \
 		cargo clippy --locked --package sanserve-worker --target wasm32-unknown-unknown \
@@ -114,6 +119,14 @@ nostd:
 			--target $$target || exit 1; \
 	done
 
-# What the engine costs, in instructions counted by callgrind (valgrind has to be installed).
+# What the engine costs, in instructions and nanoseconds (valgrind has to be installed).
 bench:
-	cargo bench --package sanserve-conformance --bench engine
+	$(BENCH) json $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench.json
+
+# Fails if something costs more instructions than conformance/benches/counts.txt has, by 3 % or more.
+bench-check:
+	$(BENCH) check
+
+# Writes that file anew.
+bench-renew:
+	$(BENCH) renew

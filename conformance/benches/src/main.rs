@@ -1,0 +1,130 @@
+//! What the engine costs. Each piece of work is done under callgrind, some times and twice as often: the
+//! difference is what one takes, in instructions, which a busy machine does not change. Beside it stands
+//! how long one takes, which it does.
+//!
+//! `make bench` shows a table and writes it as JSON. `make bench-check` compares the counts with those in
+//! `counts.txt`, and fails if one is more than three per cent above.
+//!
+//! # What a count depends on
+//!
+//! On the compiler, which `counts.txt` names: nothing is held of another one. On the locked packages and
+//! the C library, whose `memcpy` and `malloc` are a tenth of
+//! it. Not on the machine: valgrind shows every program the same processor, if the real one has AVX2 as
+//! all have had for ten years, and so code that asks for its abilities gets the same answers. Nothing
+//! here hashes with a seed. The environment is left out, since it moves the stack.
+
+mod count;
+mod hyper;
+mod work;
+
+use std::fmt::Write;
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+use count::{Cost, costs};
+use work::WORK;
+
+/// How much more than before is let pass, in per cent.
+const TOLERANCE: u64 = 3;
+
+/// The counts that are held.
+const COUNTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/counts.txt");
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["check"] => return check(),
+        ["renew"] => fs::write(COUNTS, renewed(&costs(false))).expect("it can be written"),
+        ["json", path] => report(path),
+        [name, times] => {
+            let found = WORK.iter().find(|(other, _)| *other == name);
+            let (_, work) = found.expect("known work");
+            work(times.parse().expect("a number"));
+        }
+        _ => panic!("say `json PATH`, `check` or `renew`"),
+    }
+    ExitCode::SUCCESS
+}
+
+/// The compiler, and a line for each piece of work.
+fn renewed(costs: &[Cost]) -> String {
+    let mut all = format!("# {}\n", compiler());
+    for Cost {
+        name, instructions, ..
+    } in costs
+    {
+        writeln!(all, "{instructions:9} {name}").expect("a string takes everything");
+    }
+    all
+}
+
+/// `rustc 1.95.0 (59807616e 2026-04-14)`.
+fn compiler() -> String {
+    let said = Command::new("rustc").arg("--version").output();
+    let said = said.expect("rustc has built this").stdout;
+    String::from_utf8_lossy(&said).trim().to_owned()
+}
+
+/// Shows what everything costs, and writes it down.
+fn report(path: &str) {
+    let costs = costs(true);
+    println!("{:38} {:>12} {:>12}", "", "instructions", "nanoseconds");
+    let mut json = String::from("{\n");
+    for (
+        at,
+        Cost {
+            name,
+            instructions,
+            nanoseconds,
+        },
+    ) in costs.iter().enumerate()
+    {
+        println!("{name:38} {instructions:12} {nanoseconds:12}");
+        let comma = if at + 1 < costs.len() { "," } else { "" };
+        let cost = format!("\"instructions\": {instructions}, \"nanoseconds\": {nanoseconds}");
+        writeln!(json, "  \"{name}\": {{ {cost} }}{comma}").expect("a string takes everything");
+    }
+    fs::write(path, json + "}\n").expect("the file can be written");
+    println!("\n{path}");
+}
+
+/// Compares the counts with those that are held.
+fn check() -> ExitCode {
+    let held = fs::read_to_string(COUNTS).expect("counts.txt is there");
+    if held.lines().next() != Some(&format!("# {}", compiler())) {
+        println!("SKIPPED: counts.txt is of another compiler; `make bench-renew` writes it anew.");
+        return ExitCode::SUCCESS;
+    }
+    let held = |name: &str| {
+        let mut lines = held
+            .lines()
+            .filter_map(|line| line.trim_start().split_once(' '));
+        let (count, _) = lines.find(|(_, other)| *other == name)?;
+        count.parse::<u64>().ok()
+    };
+    let (mut above, mut below) = (false, false);
+    for Cost {
+        name, instructions, ..
+    } in costs(false)
+    {
+        let Some(before) = held(name) else {
+            println!("{name:38} {instructions:12}, and is not in counts.txt");
+            above = true;
+            continue;
+        };
+        let margin = before * TOLERANCE / 100;
+        let word = match () {
+            () if instructions > before + margin => "too much more",
+            () if instructions + margin < before => "less",
+            () => "as before",
+        };
+        println!("{name:38} {instructions:12}, was {before:12}: {word}");
+        above |= word == "too much more";
+        below |= word == "less";
+    }
+    if above || below {
+        println!("\nIf that is as it should be, `make bench-renew` writes counts.txt anew.");
+    }
+    ExitCode::from(u8::from(above))
+}
