@@ -39,6 +39,9 @@ impl<'a> Exchange<'a> {
     /// [`Path::parse`](crate::Path::parse) makes it the name of a file.
     pub fn path(&self) -> &'a str {
         let path = self.head.path();
+        if path.as_bytes().get(1) != Some(&b'/') {
+            return path;
+        }
         let slashes = path.len() - path.trim_start_matches('/').len();
         &path[slashes.saturating_sub(1)..]
     }
