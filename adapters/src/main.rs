@@ -7,10 +7,10 @@ mod program;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use self::program::{Given, Options};
+use self::program::Given;
 
 fn main() -> ExitCode {
-    let done = match Options::read() {
+    let done = match program::read() {
         Given::Options(options) => program::run(&options).map_err(|line| (line, 1)),
         Given::Question(answer) => {
             program::say(answer);

@@ -1,10 +1,13 @@
 //! What the program does: read the options, listen, say so, and serve until a signal ends it.
 //!
-//! What can be set is in `options` and `field`, where it listens in `listen`, what serves in `server`,
-//! `stdio` and `wasi`, how it looks in `colour`, how it ends in `signals`, what time it is here in `zone`,
-//! what becomes of freed memory in `memory`.
+//! What can be set is in `options`, `value` and `field`, how it is read in `command`, `arguments` and
+//! `words`. Where it listens is in `listen`, what serves in `server`, `stdio` and `wasi`, how it looks in
+//! `colour`, how it ends in `signals`, what time it is here in `zone`, what becomes of freed memory in
+//! `memory`.
 
+mod arguments;
 mod colour;
+mod command;
 mod field;
 mod listen;
 #[cfg(unix)]
@@ -16,8 +19,10 @@ mod server;
 mod signals;
 #[cfg(unix)]
 mod stdio;
+mod value;
 #[cfg(target_os = "wasi")]
 mod wasi;
+mod words;
 mod zone;
 
 use std::fmt::Display;
@@ -33,8 +38,9 @@ use sanserve::{Disk, Tls, std::stderr};
 use sanserve_core::Cgi;
 use sanserve_core::{Config, Files, log, mime};
 
+pub(crate) use self::command::{Given, read};
 use self::options::LogFormat;
-pub(crate) use self::options::{Given, Options};
+pub(crate) use self::options::Options;
 #[cfg(target_os = "wasi")]
 pub(crate) use self::wasi::run;
 

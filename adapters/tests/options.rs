@@ -37,7 +37,15 @@ fn what_cannot_be_is_said_in_one_line() {
         (2, &["65536"], "from 0 to 65535"),
         (2, &["-1"], "from 0 to 65535"),
         (2, &["http"], "from 0 to 65535"),
-        (2, &["0", "1"], "unexpected argument '1'"),
+        (2, &["0", "1"], "two ports are given, 0 and 1"),
+        (2, &["0", "-p", "1"], "two ports are given, 0 and 1"),
+        (2, &["0", "src", "--directory", "tests"], "two directories"),
+        (2, &["src", "tests"], "two directories are given, src and"),
+        (2, &["0", "src", "1"], "unexpected argument '1'"),
+        (2, &["nope"], "there is no directory nope, and a port"),
+        (2, &["Cargo.toml"], "Cargo.toml is no directory"),
+        (2, &["--port", "http"], "from 0 to 65535"),
+        (2, &["-p", "65536"], "from 0 to 65535"),
         (2, &["-p", "HTTP/2"], "HTTP/1.0 or HTTP/1.1"),
         (
             2,
@@ -45,6 +53,8 @@ fn what_cannot_be_is_said_in_one_line() {
             "[possible values: python, combined, json]",
         ),
         (2, &["--nope"], "unexpected argument '--nope'"),
+        (2, &["--hiden"], "did you mean --hidden?"),
+        (2, &["--completions", "nope"], "[possible values: bash, "),
         (
             2,
             &["--runtime", "nope"],
@@ -110,16 +120,70 @@ fn what_cannot_be_is_said_in_one_line() {
 }
 
 #[test]
+fn what_can_be_a_port_and_a_directory_is_not_guessed() {
+    let here = tempfile::tempdir().unwrap();
+    std::fs::create_dir(here.path().join("2024")).unwrap();
+    let mut command = Command::new(PROGRAM);
+    let output = command.arg("2024").current_dir(here.path()).output();
+    let Output { status, stderr, .. } = output.unwrap();
+    let line = "sanserve: error: 2024 can be the port and what lies here: \
+                say --port 2024 or ./2024\n";
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!((status.code(), &*said), (Some(2), line));
+}
+
+#[test]
+fn what_is_wrong_in_the_environment_is_named() {
+    for (name, value, words) in [
+        ("PORT", "tcp://10.0.0.1", "PORT in the environment is tcp:"),
+        (
+            "SANSERVE_PORT",
+            "http",
+            "from 0 to 65535, from SANSERVE_PORT",
+        ),
+        (
+            "SANSERVE_HIDDEN",
+            "maybe",
+            "yes or no, from SANSERVE_HIDDEN",
+        ),
+        ("SANSERVE_CACHE_CONTROL", "\u{20ac}", "above U+00FF"),
+        ("SANSERVE_TLS_KEY", "key", "--tls-key requires"),
+    ] {
+        let mut command = Command::new(PROGRAM);
+        let output = command.env(name, value).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(words) && said.lines().count() == 1, "{said}");
+    }
+}
+
+#[test]
+fn a_shell_can_complete_it_and_man_show_it() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (status, script, _) = run(&["--completions", shell]);
+        assert_eq!(status, Some(0));
+        assert!(script.contains("follow-symlinks"), "{script}");
+    }
+    let (status, page, _) = run(&["--manpage"]);
+    assert_eq!(status, Some(0));
+    assert!(
+        page.contains(".TH sanserve 1") && page.contains("Exit status"),
+        "{page}"
+    );
+}
+
+#[test]
 fn help_fits_a_screen_and_has_examples() {
     let (status, short, stderr) = run(&["-h"]);
     assert_eq!((status, &*stderr), (Some(0), ""));
-    assert!(short.lines().count() <= 27, "{short}");
+    assert!(short.lines().count() <= 23, "{short}");
     let (status, long, stderr) = run(&["--help"]);
     assert_eq!((status, &*stderr), (Some(0), ""));
     assert!(
         long.contains("--log-format") && long.contains("--runtime"),
         "{long}"
     );
+    assert!(long.contains("SANSERVE_HIDDEN") && long.contains("Exit status:"));
     for help in [short, long] {
         let wide = help.lines().find(|line| line.chars().count() > 80);
         assert_eq!(wide, None);

@@ -25,7 +25,7 @@ pub(crate) fn listen(options: &Options) -> Result<Server, String> {
         return Ok(Server::mio(doors(options)?));
     }
     let host = match &options.bind[..] {
-        [] => EVERYWHERE,
+        [] => &options.host,
         [host] if !host.starts_with(PATH) => host,
         _ => return Err("several addresses, and paths, need --runtime mio".into()),
     };
@@ -39,7 +39,7 @@ pub(crate) fn listen(options: &Options) -> Result<Server, String> {
 fn doors(options: &Options) -> Result<Vec<Listener>, String> {
     let inherited = Listener::inherited();
     let mut doors = inherited.map_err(|error| format!("LISTEN_FDS: {error}"))?;
-    let everywhere = [EVERYWHERE.to_owned()];
+    let everywhere = [options.host.clone()];
     let hosts = match &options.bind[..] {
         [] if doors.is_empty() => &everywhere[..],
         hosts => hosts,
@@ -60,7 +60,7 @@ fn doors(options: &Options) -> Result<Vec<Listener>, String> {
 /// All sockets by which connections come.
 #[cfg(target_os = "wasi")]
 pub(crate) fn doors(options: &Options) -> Result<Vec<Listener>, String> {
-    let everywhere = [EVERYWHERE.to_owned()];
+    let everywhere = [options.host.clone()];
     let hosts = match &options.bind[..] {
         [] => &everywhere[..],
         hosts => hosts,
@@ -134,9 +134,6 @@ pub(crate) fn announce(scheme: &str, place: &Place) {
         say(banner);
     }
 }
-
-/// All addresses of this machine, of IPv4.
-const EVERYWHERE: &str = "0.0.0.0";
 
 /// What a path is marked by.
 const PATH: &str = "unix:";

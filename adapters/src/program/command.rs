@@ -1,0 +1,185 @@
+//! [`Given`]: how the command line is read, and what it turned out to be.
+//!
+//! What the command line does not say may stand in the environment: `SANSERVE_CACHE_CONTROL` for
+//! `--cache-control`, and so on for every option that has a long name.
+
+use std::env;
+use std::ffi::OsString;
+#[cfg(not(target_os = "wasi"))]
+use std::fs;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
+
+use super::options::Options;
+use super::{arguments, value, words};
+
+/// What a command line turned out to be.
+pub(crate) enum Given {
+    /// Something to do.
+    Options(Box<Options>),
+    /// Something to print.
+    Question(String),
+    /// A line that says what is wrong.
+    Mistake(String),
+}
+
+/// Reads the command line of this process.
+pub(crate) fn read() -> Given {
+    let matches = command().try_get_matches_from(arguments::plain(env::args_os()));
+    let read = matches.and_then(|matches| Ok((Options::from_arg_matches(&matches)?, matches)));
+    match read {
+        Ok((options, matches)) => complete(options, &matches).unwrap_or_else(Given::Mistake),
+        Err(error) => answer(&error),
+    }
+}
+
+/// The options as clap knows them, with what the environment says. A variable that is empty
+/// counts as not set.
+fn command() -> Command {
+    Options::command().mut_args(|arg| {
+        let Some(name) = arg.get_long().filter(|name| !ALONE.contains(name)) else {
+            return arg;
+        };
+        let name = variable(name);
+        if env::var_os(&name).is_none_or(|value| value.is_empty()) {
+            return arg;
+        }
+        let arg = match arg.get_action() {
+            ArgAction::SetTrue => arg.value_parser(value::switch),
+            _ => arg,
+        };
+        arg.env(&*name.leak()).hide_env(true)
+    })
+}
+
+/// The variable that stands for an option.
+fn variable(long: &str) -> String {
+    format!("SANSERVE_{}", long.to_uppercase().replace('-', "_"))
+}
+
+/// Looks at what the options say together, and reads the password of the key.
+fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String> {
+    let told = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    #[cfg(not(target_os = "wasi"))]
+    if let Some(text) = printed(&options) {
+        return Ok(Given::Question(text));
+    }
+    #[cfg(unix)]
+    if options.stdio {
+        let other = LISTENS.iter().find(|(id, _)| told(id));
+        if let Some((_, name)) = other {
+            let line = format!("the argument '--stdio' cannot be used with '{name}'");
+            return Err(line);
+        }
+        (options.tls_cert, options.tls_key, options.tls_password_file) = (None, None, None);
+    }
+    words::settle(&mut options, told)?;
+    #[cfg(not(target_os = "wasi"))]
+    read_password(&mut options)?;
+    Ok(Given::Options(Box::new(options)))
+}
+
+/// What is to be printed in place of serving.
+#[cfg(not(target_os = "wasi"))]
+fn printed(options: &Options) -> Option<String> {
+    let mut text = Vec::new();
+    if let Some(shell) = options.completions {
+        clap_complete::generate(shell, &mut Options::command(), "sanserve", &mut text);
+    } else if options.manpage {
+        let page = clap_mangen::Man::new(Options::command());
+        page.render(&mut text).expect("memory takes everything");
+    } else {
+        return None;
+    }
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The lines are Python's.
+#[cfg(not(target_os = "wasi"))]
+fn read_password(options: &mut Options) -> Result<(), String> {
+    let alone = options.tls_cert.is_none();
+    if alone && options.tls_key.is_some() {
+        return Err("--tls-key requires --tls-cert to be set".into());
+    }
+    if let Some(path) = &options.tls_password_file {
+        if alone {
+            return Err("--tls-password-file requires --tls-cert to be set".into());
+        }
+        let text = fs::read_to_string(path).map_err(|error| {
+            let name = path.display();
+            format!("Failed to read TLS password file: {name}: {error}")
+        })?;
+        options.tls_password = Some(text.trim().to_owned());
+    }
+    Ok(())
+}
+
+/// What clap has to say, in one line if it is a mistake.
+fn answer(error: &Error) -> Given {
+    let text = error.render().to_string();
+    if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = error.kind() {
+        return Given::Question(format!("{}\n", text.trim_end()));
+    }
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let line = match error.kind() {
+        // What else could be said follows on a line of its own.
+        ErrorKind::InvalidValue => text.split_inclusive(']').next(),
+        // The value that is shown may have lines itself.
+        ErrorKind::ValueValidation => text.split("\n\nFor more information").next(),
+        _ => text.lines().next(),
+    };
+    let line = line.unwrap_or_default().replace("\n  [", " [");
+    let line = line.replace(char::is_control, "?");
+    let (from, meant) = (source(error), nearest(error));
+    Given::Mistake(format!(
+        "{line}{from} ({meant}sanserve --help shows what can be)"
+    ))
+}
+
+/// The option that may have been meant.
+fn nearest(error: &Error) -> String {
+    match error.get(ContextKind::SuggestedArg) {
+        Some(ContextValue::String(name)) => format!("did you mean {name}? "),
+        Some(ContextValue::Strings(names)) if !names.is_empty() => {
+            format!("did you mean {}? ", names.join(" or "))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Where a wrong value stands, if that is not the command line.
+fn source(error: &Error) -> String {
+    let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) = (
+        error.get(ContextKind::InvalidArg),
+        error.get(ContextKind::InvalidValue),
+    ) else {
+        return String::new();
+    };
+    let long = option
+        .split(['-', ' ', '=', '['])
+        .filter(|word| !word.is_empty());
+    let long: Vec<&str> = long.take_while(|word| !word.starts_with('<')).collect();
+    let name = variable(&long.join("-"));
+    let is_there = |arg: OsString| arg.to_string_lossy().contains(value.as_str());
+    if env::var(&name).is_ok_and(|set| set == *value) && !env::args_os().skip(1).any(is_there) {
+        format!(", from {name}")
+    } else {
+        String::new()
+    }
+}
+
+/// Options that the environment cannot set: they make it another program.
+const ALONE: [&str; 3] = ["stdio", "completions", "manpage"];
+
+/// What belongs to a server that listens, by the names that clap has for it and that it shows.
+#[cfg(unix)]
+const LISTENS: [(&str, &str); 6] = [
+    ("first", "[PORT]"),
+    ("second", "[DIR]"),
+    ("port", "--port <PORT>"),
+    ("bind", "--bind <ADDRESS>"),
+    ("runtime", "--runtime <RUNTIME>"),
+    ("tls_cert", "--tls-cert <PATH>"),
+];

@@ -1,0 +1,64 @@
+//! Which values of options are right. The errors say what a right one is.
+
+use sanserve_core::Protocol;
+
+use super::field;
+
+/// A switch, as the environment says it.
+pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
+    match &*text.to_ascii_lowercase() {
+        "yes" | "true" | "on" | "1" => Ok(true),
+        "no" | "false" | "off" | "0" => Ok(false),
+        _ => Err("it is yes or no"),
+    }
+}
+
+pub(super) fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse()
+        .map_err(|_| "a port is a number from 0 to 65535")
+}
+
+pub(super) fn protocol(text: &str) -> Result<Protocol, &'static str> {
+    let known = [Protocol::Http10, Protocol::Http11];
+    let found = known.into_iter().find(|protocol| protocol.as_str() == text);
+    found.ok_or("it is HTTP/1.0 or HTTP/1.1")
+}
+
+pub(super) fn media_type(text: &str) -> Result<String, &'static str> {
+    match field::value(text)? {
+        empty if empty.is_empty() => Err("a media type is such as text/plain"),
+        text => Ok(text),
+    }
+}
+
+pub(super) fn cache_control(text: &str) -> Result<String, &'static str> {
+    match field::value(text)? {
+        empty if empty.is_empty() => Err("it is such as no-cache or max-age=3600"),
+        text => Ok(text),
+    }
+}
+
+pub(super) fn charset(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || !text.bytes().all(field::is_token) {
+        return Err("it is a name such as utf-8");
+    }
+    Ok(text.to_owned())
+}
+
+/// What browsers send as `Origin`, to the letter: anything else would let nobody in.
+pub(super) fn origin(text: &str) -> Result<String, &'static str> {
+    let host = text.split_once("://").map_or("", |(_, host)| host);
+    let odd = |char: char| "/?#, ".contains(char) || !char.is_ascii_graphic();
+    if text != "*" && (host.is_empty() || host.contains(odd)) {
+        return Err("an origin is such as https://example.org, without a slash behind");
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn below(text: &str) -> Result<String, &'static str> {
+    let path = text.trim_matches('/');
+    if path.split('/').any(|name| matches!(name, "" | "." | "..")) {
+        return Err("it is a path below the directory that is served");
+    }
+    Ok(path.to_owned())
+}
