@@ -1,10 +1,12 @@
 //! What the program does: read the options, listen, say so, and serve until a signal ends it.
 //!
 //! What can be set is in `options`, `value` and `field`, how it is read in `command`, `arguments` and
-//! `words`. Where it listens is in `listen`, what serves in `server`, `stdio` and `wasi`, how it looks in
-//! `colour`, how it ends in `signals`, what time it is here in `zone`, what becomes of freed memory in
-//! `memory`.
+//! `words`. Where it listens is in `listen`, what it says then in `start` and `address`, what serves in
+//! `server`, `stdio` and `wasi`, how it looks in `colour`, how it ends in `signals`, what time it is here in
+//! `zone`, what becomes of freed memory in `memory`.
 
+#[cfg(not(target_os = "wasi"))]
+mod address;
 mod arguments;
 mod colour;
 mod command;
@@ -17,6 +19,7 @@ mod options;
 mod server;
 #[cfg(not(target_os = "wasi"))]
 mod signals;
+mod start;
 #[cfg(unix)]
 mod stdio;
 mod value;
@@ -26,7 +29,7 @@ mod words;
 mod zone;
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 #[cfg(not(target_os = "wasi"))]
 use std::net::SocketAddr;
 
@@ -63,26 +66,16 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 
     let config = config(options);
     let server = server.log(sink(options));
-    for place in server.places() {
-        listen::announce(scheme, &place);
-    }
+    start::announce(options, scheme, &server.places());
     // Whoever started this as a service may wait for this word; if nobody does, nothing is said.
     #[cfg(unix)]
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    hint(options);
     let files = files(options);
     let served = match scripts(options, &files, server.address()) {
         Some(scripts) => server.serve_forever(disk, config, move || scripts.clone()),
         None => server.serve_forever(disk, config, move || files.clone()),
     };
     served.map_err(|error| format!("cannot serve: {error}"))
-}
-
-/// Says what may astonish.
-fn hint(options: &Options) {
-    if !options.hidden && io::stdout().is_terminal() {
-        say("Names that begin with a dot are hidden; --hidden shows them.\n");
-    }
 }
 
 /// What is served.

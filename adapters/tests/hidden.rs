@@ -3,17 +3,13 @@
 
 mod peer;
 mod running;
+mod terminal;
 
-use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader};
-use std::os::unix::ffi::OsStrExt;
-use std::process::Stdio;
+use std::fs;
 
 use peer::{get, site};
 use running::Program;
 use rustix::process::Signal;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
 /// The usual files, and some that are hidden.
@@ -57,43 +53,18 @@ fn an_option_shows_them() {
     program.ends();
 }
 
-/// What the program prints on a terminal before it serves.
-fn shown_on_a_terminal(options: &[&str]) -> String {
-    let site = dotted();
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap();
-    let name = OsStr::from_bytes(name.as_bytes());
-    let stdout = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(name)
-        .unwrap();
-    let mut command = Program::command(site.path());
-    command.args(["--bind", "127.0.0.1"]).args(options);
-    command.env("NO_COLOR", "1").stdin(Stdio::null());
-    command.stdout(stdout).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    // The terminal ends when its last user does.
-    drop(command);
-    let mut shown = BufReader::new(File::from(terminal));
-    let mut text = String::new();
-    shown.read_line(&mut text).unwrap();
-    let pid = rustix::process::Pid::from_child(&child);
-    // The banner is there before it serves; what follows is there when it has answered.
-    let port = text.rsplit(':').next().unwrap().split('/').next().unwrap();
-    get(format!("127.0.0.1:{port}").parse().unwrap(), "/a.txt");
-    rustix::process::kill_process(pid, Signal::INT).unwrap();
-    child.wait().unwrap();
-    // Linux ends the terminal of a program that is gone with an error.
-    while shown.read_line(&mut text).is_ok_and(|n| n > 0) {}
-    text
-}
-
 #[test]
 fn a_terminal_is_told() {
     let hint = "Names that begin with a dot are hidden; --hidden shows them.";
-    assert!(shown_on_a_terminal(&[]).contains(hint));
-    assert!(!shown_on_a_terminal(&["--hidden"]).contains(hint));
+    let shown = |options: &[&str]| {
+        let site = dotted();
+        let mut command = Program::command(site.path());
+        terminal::shown(command.args(["--bind", "127.0.0.1"]).args(options))
+    };
+    assert!(shown(&[]).contains(hint));
+    let text = shown(&["--hidden"]);
+    assert!(
+        !text.contains(hint) && text.contains("(--hidden)"),
+        "{text}"
+    );
 }

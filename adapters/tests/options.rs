@@ -21,7 +21,7 @@ fn what_cannot_be_is_said_in_one_line() {
     let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let cases: &[(i32, &[&str], &str)] = &[
-        (1, &[&port], "is in use"),
+        (1, &[&port], "is in use: try --port "),
         (1, &["0", "-d", "/nope"], "there is no directory /nope"),
         (
             1,

@@ -3,7 +3,7 @@
 //! Control characters of a peer are escaped before a line gets here.
 
 use std::env;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 /// Whether lines for this stream are to be coloured. As with Python a variable that is empty
 /// counts as not set.
@@ -27,6 +27,31 @@ pub(crate) fn banner(line: &str) -> String {
         Some((text, (url, rest))) => format!("{GREEN}{text}{RESET} ({CYAN}{url}{RESET}){rest}"),
         None => line.to_owned(),
     }
+}
+
+/// Colours the addresses among lines that standard output gets, if that is wanted.
+pub(crate) fn marked(lines: &str) -> String {
+    if !wanted(&io::stdout()) {
+        return lines.to_owned();
+    }
+    let mark = |word: &str| match word.contains("://") {
+        true => format!("{CYAN}{word}{RESET}"),
+        false => word.to_owned(),
+    };
+    let words: Vec<String> = lines
+        .split(' ')
+        .map(|word| match word.split_once('\n') {
+            Some((word, rest)) => format!("{}\n{rest}", mark(word)),
+            None => mark(word),
+        })
+        .collect();
+    words.join(" ")
+}
+
+/// Whatever colours the terminal has by itself.
+#[cfg(not(target_os = "wasi"))]
+pub(crate) fn white_on_black(text: &str) -> String {
+    format!("\x1b[97;40m{text}{RESET}")
 }
 
 /// Colours lines of the log.

@@ -1,8 +1,8 @@
-//! Where the program listens, how it says so, and what to do if it cannot.
+//! Where the program listens, and what to do if it cannot.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 
 #[cfg(unix)]
 use sanserve::Listener;
@@ -15,7 +15,6 @@ use super::options::Options;
 use super::options::Runtime;
 #[cfg(not(target_os = "wasi"))]
 use super::server::Server;
-use super::{colour, say};
 
 /// Listens wherever the options say, and by what was handed over.
 #[cfg(not(target_os = "wasi"))]
@@ -103,7 +102,11 @@ fn refusal(place: &Place, error: &io::Error) -> String {
     };
     match error.kind() {
         ErrorKind::AddrInUse => {
-            format!("port {port} at {ip} is in use: choose another one, 0 for any that is free")
+            let free = match next_free(ip, port) {
+                Some(free) => format!("{free}, or "),
+                None => String::new(),
+            };
+            format!("port {port} at {ip} is in use: try --port {free}0 for any that is free")
         }
         ErrorKind::PermissionDenied if cfg!(target_os = "wasi") => {
             format!("nobody may listen at {place}: wasmtime run -S inherit-network,tcp allows it")
@@ -118,21 +121,10 @@ fn refusal(place: &Place, error: &io::Error) -> String {
     }
 }
 
-/// Says where it serves. The line for an address is Python's.
-pub(crate) fn announce(scheme: &str, place: &Place) {
-    let name = scheme.to_uppercase();
-    let banner = match place {
-        Place::Address(address) => {
-            let (ip, port) = (address.ip(), address.port());
-            format!("Serving {name} on {ip} port {port} ({scheme}://{address}/) ...\n")
-        }
-        Place::Path(_) => format!("Serving {name} on {place} ...\n"),
-    };
-    if colour::wanted(&io::stdout()) {
-        say(colour::banner(&banner));
-    } else {
-        say(banner);
-    }
+/// A port nearby that nobody has at this moment.
+fn next_free(ip: IpAddr, port: u16) -> Option<u16> {
+    let mut near = (1..=20).filter_map(|more| port.checked_add(more));
+    near.find(|port| TcpListener::bind((ip, *port)).is_ok())
 }
 
 /// What a path is marked by.

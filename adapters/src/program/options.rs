@@ -78,6 +78,16 @@ pub(crate) struct Options {
     #[arg(skip)]
     pub(crate) tls_password: Option<String>,
 
+    /// Open the browser
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long)]
+    pub(crate) open: bool,
+
+    /// Show a code for phones on the same network
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long)]
+    pub(crate) qr: bool,
+
     /// mio, tokio or std: what carries the connections
     #[cfg(not(target_os = "wasi"))]
     #[arg(long, value_name = "RUNTIME")]

@@ -3,16 +3,14 @@
 use sanserve::Place;
 use sanserve::wasi::HTTPServer;
 
-use super::{Options, config, disk, files, hint, listen, sink};
+use super::{Options, config, disk, files, listen, sink, start};
 
 /// Serves for ever. The error is a line for the user.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let disk = disk(options)?;
     let server = HTTPServer::new(listen::doors(options)?).log(sink(options));
-    for address in server.addresses() {
-        listen::announce("http", &Place::Address(address));
-    }
-    hint(options);
+    let places: Vec<_> = server.addresses().map(Place::Address).collect();
+    start::announce(options, "http", &places);
     let (config, files) = (config(options), files(options));
     server.serve_forever(&disk, config, || files.clone())
 }
