@@ -2,7 +2,7 @@
 //!
 //! What can be set is in `options`, `value` and `field`, how it is read in `command`, `arguments` and
 //! `words`. Where it listens is in `listen`, what it says then in `start` and `address`, what serves in
-//! `server`, `stdio` and `wasi`, how it looks in `colour`, how it ends in `signals`, what time it is here in
+//! `server`, `stdio` and `wasi`, over HTTPS with `secure`, how it looks in `colour`, how it ends in `signals`, what time it is here in
 //! `zone`, what becomes of freed memory in `memory`.
 
 #[cfg(not(target_os = "wasi"))]
@@ -15,6 +15,8 @@ mod listen;
 #[cfg(unix)]
 mod memory;
 mod options;
+#[cfg(not(target_os = "wasi"))]
+mod secure;
 #[cfg(not(target_os = "wasi"))]
 mod server;
 #[cfg(not(target_os = "wasi"))]
@@ -36,7 +38,7 @@ use std::net::SocketAddr;
 #[cfg(target_os = "wasi")]
 use sanserve::wasi::{Disk, stderr};
 #[cfg(not(target_os = "wasi"))]
-use sanserve::{Disk, Tls, std::stderr};
+use sanserve::{Disk, std::stderr};
 #[cfg(not(target_os = "wasi"))]
 use sanserve_core::Cgi;
 use sanserve_core::{Config, Files, log, mime};
@@ -55,18 +57,18 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         return stdio::run(options);
     }
     let disk = disk(options)?;
-    let tls = tls(options)?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
+    let secure = secure::secure(options)?;
+    let scheme = if secure.is_some() { "https" } else { "http" };
     let server = listen::listen(options)?;
-    let server = match tls {
-        Some(tls) => server.tls(tls),
-        None => server,
+    let (server, sha256) = match secure {
+        Some(secure) => (server.tls(secure.tls), secure.sha256),
+        None => (server, None),
     };
     signals::obey(server.stopper()).map_err(|error| error.to_string())?;
 
     let config = config(options);
     let server = server.log(sink(options));
-    start::announce(options, scheme, &server.places());
+    start::announce(options, scheme, &server.places(), sha256.as_deref());
     // Whoever started this as a service may wait for this word; if nobody does, nothing is said.
     #[cfg(unix)]
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -128,17 +130,6 @@ fn sink(options: &Options) -> fn(&str) {
     } else {
         stderr
     }
-}
-
-/// What HTTPS needs, if it is asked for.
-#[cfg(not(target_os = "wasi"))]
-fn tls(options: &Options) -> Result<Option<Tls>, String> {
-    let Some(certfile) = &options.tls_cert else {
-        return Ok(None);
-    };
-    let (keyfile, password) = (options.tls_key.as_ref(), options.tls_password.as_deref());
-    let tls = Tls::load(certfile, keyfile, password);
-    tls.map(Some).map_err(|error| error.to_string())
 }
 
 /// The file service. It borrows from the options for as long as the program lives, so they are

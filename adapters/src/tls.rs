@@ -1,8 +1,10 @@
-//! [`Tls`]: what a server needs to be one for HTTPS. Certificates and keys are read in `pem`, what
-//! happens on a connection is in `session`.
+//! [`Tls`]: what a server needs to be one for HTTPS. Certificates and keys are read in `pem` and
+//! made in `own`, what happens on a connection is in `session`.
 //!
 //! The protocol itself is that of rustls: TLS 1.2 and 1.3.
 
+#[cfg(feature = "self-signed")]
+mod own;
 mod pem;
 mod session;
 
@@ -12,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{Error, ServerConfig, ServerConnection};
 
 use self::session::Session;
@@ -54,12 +57,7 @@ impl Tls {
         let keyfile = keyfile.as_ref().map_or(certfile, AsRef::as_ref);
         let certificates = pem::certificates(certfile)?;
         let key = pem::key(keyfile, password)?;
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring has all that TLS 1.2 and 1.3 need")
-            .with_no_client_auth()
-            .with_single_cert(certificates, key);
-        let mut config = config.map_err(|error| {
+        Tls::new(certificates, key).map_err(|error| {
             let (certfile, keyfile) = (certfile.display(), keyfile.display());
             let message = match error {
                 Error::InconsistentKeys(_) => {
@@ -69,7 +67,18 @@ impl Tls {
                 error => format!("cannot use {certfile} with the key in {keyfile}: {error}"),
             };
             io::Error::new(ErrorKind::InvalidData, message)
-        })?;
+        })
+    }
+
+    fn new(
+        certificates: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Tls, Error> {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring has all that TLS 1.2 and 1.3 need")
+            .with_no_client_auth()
+            .with_single_cert(certificates, key)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Tls {
             config: Arc::new(config),

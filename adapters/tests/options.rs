@@ -75,6 +75,12 @@ fn what_cannot_be_is_said_in_one_line() {
             &["--tls-cert", "cert", "--tls-password-file", "/nope"],
             "Failed to read TLS password file: /nope: ",
         ),
+        (
+            2,
+            &["--tls", "self-signed", "--tls-cert", "cert"],
+            "--tls and --tls-cert are two certificates",
+        ),
+        (2, &["--tls", "cert.pem"], "[possible values: self-signed]"),
         (1, &["0", "--tls-cert", "/nope"], "there is no file /nope"),
         (
             1,

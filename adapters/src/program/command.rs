@@ -73,11 +73,15 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
             let line = format!("the argument '--stdio' cannot be used with '{name}'");
             return Err(line);
         }
+        options.tls = None;
         (options.tls_cert, options.tls_key, options.tls_password_file) = (None, None, None);
     }
     words::settle(&mut options, told)?;
     #[cfg(not(target_os = "wasi"))]
-    read_password(&mut options)?;
+    {
+        one_certificate(&mut options, told)?;
+        read_password(&mut options)?;
+    }
     Ok(Given::Options(Box::new(options)))
 }
 
@@ -94,6 +98,22 @@ fn printed(options: &Options) -> Option<String> {
         return None;
     }
     Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Of two certificates, takes the one that stands on the command line.
+#[cfg(not(target_os = "wasi"))]
+fn one_certificate(options: &mut Options, told: impl Fn(&str) -> bool) -> Result<(), String> {
+    if options.tls.is_some() && options.tls_cert.is_some() {
+        match (told("tls"), told("tls_cert")) {
+            (true, false) => {
+                (options.tls_cert, options.tls_key) = (None, None);
+                options.tls_password_file = None;
+            }
+            (false, true) => options.tls = None,
+            _ => return Err("--tls and --tls-cert are two certificates: it is one".into()),
+        }
+    }
+    Ok(())
 }
 
 /// The lines are Python's.
@@ -175,11 +195,12 @@ const ALONE: [&str; 3] = ["stdio", "completions", "manpage"];
 
 /// What belongs to a server that listens, by the names that clap has for it and that it shows.
 #[cfg(unix)]
-const LISTENS: [(&str, &str); 6] = [
+const LISTENS: [(&str, &str); 7] = [
     ("first", "[PORT]"),
     ("second", "[DIR]"),
     ("port", "--port <PORT>"),
     ("bind", "--bind <ADDRESS>"),
     ("runtime", "--runtime <RUNTIME>"),
+    ("tls", "--tls <self-signed>"),
     ("tls_cert", "--tls-cert <PATH>"),
 ];

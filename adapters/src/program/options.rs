@@ -58,9 +58,14 @@ pub(crate) struct Options {
     #[arg(long, hide_short_help = true)]
     pub(crate) stdio: bool,
 
-    /// Serve over HTTPS, with this certificate
+    /// HTTPS, with a certificate made for this run
     #[cfg(not(target_os = "wasi"))]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "self-signed", hide_possible_values = true)]
+    pub(crate) tls: Option<Certificate>,
+
+    /// HTTPS, with this certificate
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "PATH", hide_short_help = true)]
     pub(crate) tls_cert: Option<PathBuf>,
 
     /// Its private key, if that is in another file
@@ -180,6 +185,14 @@ pub(crate) enum LogFormat {
     Python,
     Combined,
     Json,
+}
+
+/// Where a certificate comes from that is in no file.
+#[cfg(not(target_os = "wasi"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Certificate {
+    /// It is made for this run.
+    SelfSigned,
 }
 
 /// What carries the connections.

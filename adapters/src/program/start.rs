@@ -14,10 +14,18 @@ use super::address::{self, From, Reach};
 use super::options::Options;
 use super::{colour, say};
 
-/// Says that it serves.
-pub(super) fn announce(options: &Options, scheme: &str, places: &[Place]) {
+/// Says that it serves, and how to know a certificate that was made for this run.
+pub(super) fn announce(
+    options: &Options,
+    scheme: &str,
+    places: &[Place],
+    certificate: Option<&str>,
+) {
     for place in places {
         banner(scheme, place);
+    }
+    if let Some(sha256) = certificate {
+        say(format!("Certificate: signed by itself, SHA-256 {sha256}\n"));
     }
     let terminal = io::stdout().is_terminal();
     #[cfg(not(target_os = "wasi"))]

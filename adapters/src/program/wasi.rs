@@ -10,7 +10,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let disk = disk(options)?;
     let server = HTTPServer::new(listen::doors(options)?).log(sink(options));
     let places: Vec<_> = server.addresses().map(Place::Address).collect();
-    start::announce(options, "http", &places);
+    start::announce(options, "http", &places, None);
     let (config, files) = (config(options), files(options));
     server.serve_forever(&disk, config, || files.clone())
 }

@@ -1,0 +1,53 @@
+//! A certificate that is made when it is needed, and signed by nobody else.
+
+use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+use ring::digest;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+
+use super::Tls;
+
+impl Tls {
+    /// Makes a certificate for these names and IP addresses, and a key, neither of which is written
+    /// anywhere. Whoever connects is warned and has nothing to tell it from that of somebody else but
+    /// its SHA-256, which comes with it.
+    ///
+    /// # Errors
+    /// If a name is none, or the system has no randomness.
+    ///
+    /// ```
+    /// use sanserve::{HTTPSServer, Tls};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let (tls, sha256) = Tls::self_signed(["localhost", "127.0.0.1"])?;
+    /// let server = HTTPSServer::bind("127.0.0.1:0", tls)?;
+    /// # assert_eq!(sha256.len(), 32);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn self_signed(
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> io::Result<(Tls, [u8; 32])> {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
+        let name = &mut params.distinguished_name;
+        name.push(DnType::CommonName, "sanserve, signed by itself");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = date_time_ymd(1970, 1, 1) + now.unwrap_or_default();
+        // Clocks differ. Some clients take none that lasts longer.
+        (params.not_before, params.not_after) = (now - DAY, now + 800 * DAY);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate().map_err(io::Error::other)?;
+        let certificate = params.self_signed(&key).map_err(io::Error::other)?;
+        let der = certificate.der().clone();
+        let sha256 = digest::digest(&digest::SHA256, &der);
+        let sha256 = sha256.as_ref().try_into().expect("SHA-256 has 32 bytes");
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        let tls = Tls::new(vec![der], key.into()).map_err(io::Error::other)?;
+        Ok((tls, sha256))
+    }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
