@@ -11,6 +11,7 @@ pub(crate) fn map<T>(got: Got<Open>, hold: impl FnOnce(Open) -> T) -> Got<T> {
         Got::Bytes(n) => Got::Bytes(n),
         Got::Note(text) => Got::Note(text),
         Got::Listed(result) => Got::Listed(result),
+        Got::Verified(result) => Got::Verified(result),
         Got::Failed => Got::Failed,
         Got::Opened(result) => Got::Opened(result.map(|opened| opened.map(hold))),
     }

@@ -47,6 +47,8 @@ mod flash;
     all(feature = "tokio", not(target_os = "wasi"))
 ))]
 mod got;
+#[cfg(all(feature = "passwords", not(target_os = "wasi")))]
+mod guarded;
 #[cfg(feature = "host")]
 pub mod host;
 #[cfg(all(unix, feature = "mio"))]
@@ -56,6 +58,8 @@ pub mod memory;
 pub mod mio;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod no_files;
+#[cfg(all(feature = "passwords", not(target_os = "wasi")))]
+mod passwords;
 #[cfg(feature = "std")]
 mod place;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
@@ -94,6 +98,8 @@ pub use server::{HTTPSServer, ThreadingHTTPSServer};
 pub use server::{HTTPServer, Stopper, ThreadingHTTPServer};
 #[cfg(all(feature = "tls", not(target_os = "wasi")))]
 pub use tls::Tls;
+#[cfg(all(feature = "passwords", not(target_os = "wasi")))]
+pub use {guarded::Guarded, passwords::Passwords};
 
 /// What the page for those who come from Python says is compiled and run with the tests.
 #[cfg(doctest)]

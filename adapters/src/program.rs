@@ -2,7 +2,7 @@
 //!
 //! What can be set is in `options`, `value` and `field`, how it is read in `command`, `arguments` and
 //! `words`. Where it listens is in `listen`, what it says then in `start` and `address`, what serves in
-//! `server`, `stdio` and `wasi`, over HTTPS with `secure`, how it looks in `colour`, how it ends in `signals`, what time it is here in
+//! `server`, `stdio` and `wasi`, over HTTPS with `secure`, whom with `entry`, how it looks in `colour`, how it ends in `signals`, what time it is here in
 //! `zone`, what becomes of freed memory in `memory`.
 
 #[cfg(not(target_os = "wasi"))]
@@ -10,6 +10,8 @@ mod address;
 mod arguments;
 mod colour;
 mod command;
+#[cfg(not(target_os = "wasi"))]
+mod entry;
 mod field;
 mod listen;
 #[cfg(unix)]
@@ -38,7 +40,7 @@ use std::net::SocketAddr;
 #[cfg(target_os = "wasi")]
 use sanserve::wasi::{Disk, stderr};
 #[cfg(not(target_os = "wasi"))]
-use sanserve::{Disk, std::stderr};
+use sanserve::{Disk, Guarded, std::stderr};
 #[cfg(not(target_os = "wasi"))]
 use sanserve_core::Cgi;
 use sanserve_core::{Config, Files, log, mime};
@@ -56,7 +58,8 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     if options.stdio {
         return stdio::run(options);
     }
-    let disk = disk(options)?;
+    let passwords = entry::passwords(options)?;
+    let disk = Guarded::new(disk(options)?, passwords.clone());
     let secure = secure::secure(options)?;
     let scheme = if secure.is_some() { "https" } else { "http" };
     let server = listen::listen(options)?;
@@ -73,8 +76,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     #[cfg(unix)]
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let files = files(options);
-    let served = match scripts(options, &files, server.address()) {
-        Some(scripts) => server.serve_forever(disk, config, move || scripts.clone()),
+    let scripts = scripts(options, &files, server.address());
+    let served = match entry::handlers(&files, scripts, passwords.as_ref()) {
+        Some(handlers) => server.serve_forever(disk, config, handlers),
         None => server.serve_forever(disk, config, move || files.clone()),
     };
     served.map_err(|error| format!("cannot serve: {error}"))

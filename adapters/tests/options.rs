@@ -54,7 +54,6 @@ fn what_cannot_be_is_said_in_one_line() {
         ),
         (2, &["--nope"], "unexpected argument '--nope'"),
         (2, &["--hiden"], "did you mean --hidden?"),
-        (2, &["--completions", "nope"], "[possible values: bash, "),
         (
             2,
             &["--runtime", "nope"],
@@ -80,6 +79,14 @@ fn what_cannot_be_is_said_in_one_line() {
             &["--tls", "self-signed", "--tls-cert", "cert"],
             "--tls and --tls-cert are two certificates",
         ),
+        (
+            2,
+            &["--auth", "secret"],
+            "--auth is USER:PASSWORD, with a colon",
+        ),
+        (1, &["--auth", "a:b\n"], "--auth a: user and password have"),
+        (1, &["--auth-file", "/nope"], "cannot read /nope: "),
+        (1, &["--auth-file", "/dev/null"], "has no user in it"),
         (2, &["--tls", "cert.pem"], "[possible values: self-signed]"),
         (1, &["0", "--tls-cert", "/nope"], "there is no file /nope"),
         (
@@ -163,6 +170,7 @@ fn what_is_wrong_in_the_environment_is_named() {
     }
 }
 
+#[cfg(feature = "completions")]
 #[test]
 fn a_shell_can_complete_it_and_man_show_it() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {

@@ -7,7 +7,7 @@
 pub(crate) type DataFile = (&'static str, &'static str);
 
 /// The files of cases, in the order in which they are run.
-pub(crate) const CASES: [DataFile; 24] = [
+pub(crate) const CASES: [DataFile; 25] = [
     (
         "recorded-requestline_http10.case",
         include_str!("../cases/recorded-requestline_http10.case"),
@@ -54,6 +54,7 @@ pub(crate) const CASES: [DataFile; 24] = [
     ("validators.case", include_str!("../cases/validators.case")),
     ("encodings.case", include_str!("../cases/encodings.case")),
     ("methods.case", include_str!("../cases/methods.case")),
+    ("guard.case", include_str!("../cases/guard.case")),
     ("cgi.case", include_str!("../cases/cgi.case")),
     ("python.case", include_str!("../cases/python.case")),
 ];

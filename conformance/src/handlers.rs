@@ -2,7 +2,17 @@
 
 use alloc::vec::Vec;
 
-use sanserve_core::{Event, Exchange, Handler, Next, status};
+use sanserve_core::{Credentials, Event, Exchange, Handler, Next, status};
+
+/// Whose credentials are right where there are passwords. Of the user slow the file system is asked.
+pub(crate) fn known(given: &Credentials) -> Option<bool> {
+    match given.user() {
+        "mary" => Some(given.password() == "a:secret"),
+        "zo\u{eb}" => Some(given.password() == "p\u{e4}ss"),
+        "slow" => None,
+        _ => Some(false),
+    }
+}
 
 /// Collects the content, then sends it back with its length.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use sanserve_core::{Cgi, Config, Files, Handler, Limits, Protocol};
+use sanserve_core::{Cgi, Config, Files, Guard, Handler, Limits, Protocol};
 
 use crate::handlers;
 
@@ -57,7 +57,8 @@ impl Kind {
         config
     }
 
-    /// A handler for one connection: `files` is the file service, `cgi` the same with scripts, `echo`
+    /// A handler for one connection: `files` is the file service, `cgi` the same with scripts, `guarded` with
+    /// passwords, `echo`
     /// sends content back after it has read all of it, `stream` while it reads; `target` sends the path back;
     /// `python` is that of CPython's own tests.
     ///
@@ -85,6 +86,7 @@ impl Kind {
                 cgi.files = self.files();
                 Box::new(cgi)
             }
+            "guarded" => Box::new(Guard::new(self.files(), handlers::known)),
             "echo" => Box::new(handlers::Echo::default()),
             "stream" => Box::new(handlers::Stream),
             "target" => Box::new(handlers::Target),

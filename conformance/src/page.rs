@@ -77,6 +77,7 @@ fn explanation(status: &str, message: &str) -> &'static str {
         (_, "Line too long") => "got more than 65536 bytes when reading header line",
         (_, "Too many headers") => "got more than 100 headers",
         ("400", _) => "Bad request syntax or unsupported method",
+        ("401", _) => "No permission -- see authorization schemes",
         ("404", _) => "Nothing matches the given URI",
         ("403", _) => "Request forbidden -- authorization will not help",
         ("405", _) => "Specified method is invalid for this resource",

@@ -10,7 +10,7 @@ use core::mem;
 
 use crate::escape::Repr;
 use crate::script::{Script, bytes, environment};
-use crate::{Event, Exchange, Files, FsError, Handler, Meta, Next, Path, Program};
+use crate::{Credentials, Event, Exchange, Files, FsError, Handler, Meta, Next, Path, Program};
 
 /// Runs the scripts of some directories, and serves everything else as [`Files`] does.
 ///
@@ -27,6 +27,9 @@ pub struct Cgi {
     pub server_name: &'static str,
     /// `SERVER_PORT`.
     pub server_port: u16,
+    /// Whether a [`Guard`](crate::Guard) stands before this, so that scripts may know who asks:
+    /// `AUTH_TYPE` and `REMOTE_USER`.
+    pub guarded: bool,
     stage: Stage,
 }
 
@@ -54,6 +57,7 @@ impl Cgi {
             cgi_directories: &["/cgi-bin", "/htbin"],
             server_name,
             server_port,
+            guarded: false,
             stage: Stage::Files,
         }
     }
@@ -116,8 +120,12 @@ impl Cgi {
         } else {
             Vec::from([bytes(&query.replace('+', " "))])
         };
-        let (env, path_translated) =
+        let (mut env, path_translated) =
             environment(ex, self.server_name, self.server_port, path, depth);
+        if let Some(given) = Credentials::of(ex).filter(|_| self.guarded) {
+            env.push(("AUTH_TYPE", b"Basic".to_vec()));
+            env.push(("REMOTE_USER", given.user().into()));
+        }
         self.stage = Stage::Feed;
         Next::Run(Program {
             path: script,

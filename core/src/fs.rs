@@ -7,7 +7,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Ask, Got, Path};
+use crate::{Ask, Credentials, Got, Path};
 
 /// A tree of files to serve. `&self` throughout: one file system serves all connections.
 pub trait FileSystem {
@@ -31,6 +31,14 @@ pub trait FileSystem {
         Err(FsError::Unsupported)
     }
 
+    /// Says whether a user has this password, for a [`Guard`](crate::Guard): a file system stands
+    /// where waiting harms nobody, and a good password takes its time. The error is
+    /// [`FsError::Forbidden`] if it is wrong, [`FsError::Exhausted`] if there is too much to do. A file
+    /// system without users leaves this as it is, and nobody passes.
+    fn verify(&self, _given: &Credentials) -> Result<(), FsError> {
+        Err(FsError::Unsupported)
+    }
+
     /// Answers [`Want::Give`](crate::Want::Give); only a file system that runs programs is asked.
     fn give(&self, _file: &mut Self::File, _from: &[u8]) -> Got<Self::File> {
         Got::Failed
@@ -42,6 +50,7 @@ pub trait FileSystem {
             Ask::Open(path) => Got::Opened(self.open(path)),
             Ask::List(path) => Got::Listed(self.list(path)),
             Ask::Run(program) => Got::Opened(self.run(program)),
+            Ask::Verify(given) => Got::Verified(self.verify(given)),
         }
     }
 

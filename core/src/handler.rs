@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::{Entry, Exchange, FsError, Meta, Path, Program};
+use crate::{Credentials, Entry, Exchange, FsError, Meta, Path, Program};
 
 /// Answers the requests of one connection, one after another. State of the connection lives in
 /// `self`; what connections share is whatever `self` holds by reference or `Arc`.
@@ -74,6 +74,8 @@ pub enum Next {
     /// That program, set up. Told: [`Event::Running`] or [`Event::Failed`]. It takes the place of
     /// the file that was open before.
     Run(Program),
+    /// To know whether these are right. Told: [`Event::Verified`]. What is open stays.
+    Verify(Credentials),
     /// To pass the request's content to the program. Told: [`Event::End`].
     Feed,
     /// Some of what is open, from where the last `Read` ended. Told: [`Event::Data`] or
@@ -103,6 +105,8 @@ pub enum Event<'a> {
     Directory(Path),
     /// What the directory holds, in no order.
     Listed(Path, Vec<Entry>),
+    /// Whether the credentials are right: if not, [`FsError::Forbidden`], or why that cannot be said.
+    Verified(Result<(), FsError>),
     /// There is no such file or directory, or it cannot be had.
     Failed(Path, FsError),
 }

@@ -8,8 +8,8 @@ use crate::{Exchange, Path, status};
 /// What a script finds in its environment, and what its `PATH_INFO` means as a file (RFC 3875 §4.1).
 /// The script is named by the first `depth` segments of `path`.
 ///
-/// These are CPython's variables under CPython's names, but for `AUTH_TYPE` and `REMOTE_USER`:
-/// nobody has checked a password here, and a script must not be made to believe so.
+/// These are CPython's variables under CPython's names, but for `AUTH_TYPE` and `REMOTE_USER`: where
+/// nobody has checked a password, a script must not be made to believe so.
 pub(crate) fn environment(
     ex: &Exchange<'_>,
     server_name: &str,

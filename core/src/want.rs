@@ -8,7 +8,7 @@ use core::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Entry, FsError, Opened, Path, Program};
+use crate::{Credentials, Entry, FsError, Opened, Path, Program};
 
 /// What time it is, as the adapter sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub enum Ask {
     List(Path),
     /// Run this program. [`Got::Opened`] with [`Opened::Program`] is the answer.
     Run(Program),
+    /// Are these right? [`Got::Verified`] is the answer.
+    Verify(Credentials),
 }
 
 /// What came of a [`Want`].
@@ -107,6 +109,8 @@ pub enum Got<F> {
     Opened(Result<Opened<F>, FsError>),
     /// The answer to [`Ask::List`].
     Listed(Result<Vec<Entry>, FsError>),
+    /// The answer to [`Ask::Verify`].
+    Verified(Result<(), FsError>),
     /// The link is gone or, to [`Want::Fill`], the file cannot be read.
     Failed,
 }

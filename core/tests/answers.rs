@@ -49,7 +49,7 @@ fn a_program_is_no_file() {
 }
 
 #[test]
-#[should_panic = "Ask::List was answered by Got::Opened"]
+#[should_panic = "Ask::List or Ask::Verify was answered by Got::Opened"]
 fn a_directory_is_no_listing() {
     answered(nothing, nothing);
 }

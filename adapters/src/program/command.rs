@@ -62,7 +62,7 @@ fn variable(long: &str) -> String {
 /// Looks at what the options say together, and reads the password of the key.
 fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String> {
     let told = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-    #[cfg(not(target_os = "wasi"))]
+    #[cfg(feature = "completions")]
     if let Some(text) = printed(&options) {
         return Ok(Given::Question(text));
     }
@@ -79,6 +79,10 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
     words::settle(&mut options, told)?;
     #[cfg(not(target_os = "wasi"))]
     {
+        if options.auth.iter().any(|given| !given.contains(':')) {
+            // The password is not repeated.
+            return Err("--auth is USER:PASSWORD, with a colon".into());
+        }
         one_certificate(&mut options, told)?;
         read_password(&mut options)?;
     }
@@ -86,7 +90,7 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
 }
 
 /// What is to be printed in place of serving.
-#[cfg(not(target_os = "wasi"))]
+#[cfg(feature = "completions")]
 fn printed(options: &Options) -> Option<String> {
     let mut text = Vec::new();
     if let Some(shell) = options.completions {

@@ -22,7 +22,7 @@ pub(crate) struct Options {
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) second: Option<OsString>,
 
-    /// Address or unix:PATH to serve at [default: 0.0.0.0]
+    /// Where to listen, or unix:PATH [default: 0.0.0.0]
     #[arg(short, long, value_name = "ADDRESS")]
     pub(crate) bind: Vec<String>,
 
@@ -83,6 +83,16 @@ pub(crate) struct Options {
     #[arg(skip)]
     pub(crate) tls_password: Option<String>,
 
+    /// Let in who has this password; others see it in ps
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "USER:PASSWORD")]
+    pub(crate) auth: Vec<String>,
+
+    /// Users and passwords: htpasswd -B, argon2, sha-crypt, plain
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "PATH", hide_short_help = true)]
+    pub(crate) auth_file: Option<PathBuf>,
+
     /// Open the browser
     #[cfg(not(target_os = "wasi"))]
     #[arg(long)]
@@ -121,7 +131,8 @@ pub(crate) struct Options {
     pub(crate) log_format: LogFormat,
 
     /// Field to send with files and listings
-    #[arg(short = 'H', long = "header", value_name = "NAME VALUE", value_parser = Field::parse)]
+    #[arg(short = 'H', long = "header", value_name = "NAME VALUE")]
+    #[arg(value_parser = Field::parse, hide_short_help = true)]
     pub(crate) headers: Vec<Field>,
 
     /// Media type where a name does not tell it
@@ -165,12 +176,12 @@ pub(crate) struct Options {
     pub(crate) cgi_directories: Vec<String>,
 
     /// Print what completes these options in a shell, and end
-    #[cfg(not(target_os = "wasi"))]
+    #[cfg(feature = "completions")]
     #[arg(long, value_name = "SHELL", hide_short_help = true)]
     pub(super) completions: Option<clap_complete::Shell>,
 
     /// Print the manual page, and end
-    #[cfg(not(target_os = "wasi"))]
+    #[cfg(feature = "completions")]
     #[arg(long, hide_short_help = true)]
     pub(super) manpage: bool,
 

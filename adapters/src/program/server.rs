@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve::tokio::HTTPServer;
-use sanserve::{Disk, Place, ThreadingHTTPServer, Tls};
+use sanserve::{Disk, Guarded, Place, ThreadingHTTPServer, Tls};
 #[cfg(unix)]
 use sanserve::{Listener, mio};
 use sanserve_core::{Config, Handler};
@@ -105,7 +105,7 @@ impl Server {
     /// Serves until it is stopped.
     pub(crate) fn serve_forever<H: Handler + Send + 'static>(
         self,
-        disk: Disk,
+        disk: Guarded<Disk>,
         config: Config,
         handler: impl Fn() -> H + Send + Sync + 'static,
     ) -> io::Result<()> {

@@ -36,13 +36,13 @@ pub(super) fn announce(
             Vec::new()
         };
         if terminal {
-            say(colour::marked(&summary(options, &reached, places)));
+            say(colour::marked(&summary(options, scheme, &reached, places)));
         }
         show(options, &reached);
     }
     #[cfg(target_os = "wasi")]
     if terminal {
-        say(colour::marked(&harm(options, places)));
+        say(colour::marked(&harm(options, scheme, places)));
     }
 }
 
@@ -83,7 +83,7 @@ fn reached(scheme: &str, places: &[Place]) -> Vec<Reach> {
 
 /// What is served, how to get there, and what may do harm.
 #[cfg(not(target_os = "wasi"))]
-fn summary(options: &Options, reached: &[Reach], places: &[Place]) -> String {
+fn summary(options: &Options, scheme: &str, reached: &[Reach], places: &[Place]) -> String {
     let directory = path::absolute(&options.directory);
     let directory = directory.as_ref().unwrap_or(&options.directory);
     let directory = directory.display().to_string();
@@ -97,17 +97,23 @@ fn summary(options: &Options, reached: &[Reach], places: &[Place]) -> String {
             From::Network(name) => writeln!(text, "  Network:   {url}  ({name})"),
         };
     }
-    text + &harm(options, places)
+    text + &harm(options, scheme, places)
 }
 
 /// What may do harm, or astonish.
-fn harm(options: &Options, places: &[Place]) -> String {
+fn harm(options: &Options, scheme: &str, places: &[Place]) -> String {
     let open = places.iter().any(|place| match place {
         Place::Address(address) => !address.ip().is_loopback(),
         Place::Path(_) => false,
     });
     let mut lines = Vec::new();
-    if open {
+    #[cfg(not(target_os = "wasi"))]
+    let guarded = !options.auth.is_empty() || options.auth_file.is_some();
+    #[cfg(target_os = "wasi")]
+    let guarded = false;
+    if open && guarded && scheme == "http" {
+        lines.push("Passwords travel in the clear; --tls self-signed hides them.".into());
+    } else if open && !guarded {
         lines.push("Whoever reaches this machine can read it; -b 127.0.0.1 keeps it here.".into());
     }
     if options.hidden {

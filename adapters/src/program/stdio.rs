@@ -4,17 +4,20 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
-use sanserve::stdio;
+use sanserve::{Guarded, stdio};
 use socket2::SockRef;
 
-use super::{Options, config, disk, files, scripts, sink};
+use super::{Options, config, disk, entry, files, scripts, sink};
 
 /// Serves one connection. That its peer goes away is no error.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let (input, output) = stdio::take().map_err(|error| error.to_string())?;
-    let (disk, config, files) = (disk(options)?, config(options), files(options));
-    let served = match scripts(options, &files, address(&input)) {
-        Some(scripts) => stdio::serve(input, output, &disk, config, scripts, &sink(options)),
+    let passwords = entry::passwords(options)?;
+    let disk = Guarded::new(disk(options)?, passwords.clone());
+    let (config, files) = (config(options), files(options));
+    let scripts = scripts(options, &files, address(&input));
+    let served = match entry::handlers(&files, scripts, passwords.as_ref()) {
+        Some(handlers) => stdio::serve(input, output, &disk, config, handlers(), &sink(options)),
         None => stdio::serve(input, output, &disk, config, files, &sink(options)),
     };
     served.or_else(|error| match error.kind() {

@@ -64,6 +64,7 @@ fn paths(said: &Conversation) -> Result<(), String> {
         let path = match &asked.ask {
             Ask::Open(path) | Ask::List(path) => path,
             Ask::Run(program) => &program.path,
+            Ask::Verify(_) => continue,
         };
         let bytes = path.as_bytes();
         let plain =

@@ -63,6 +63,8 @@ pub enum Answer {
     },
     /// A directory.
     Directory,
+    /// That credentials are right.
+    Verified,
     /// A program, and what was read of it.
     Program {
         /// What was read.

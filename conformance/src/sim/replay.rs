@@ -114,6 +114,8 @@ fn read_got(text: &str) -> Option<Got<()>> {
         "program" => Got::Opened(Ok(Opened::Program(()))),
         "error" => Got::Opened(Err(read_error(rest)?)),
         "unlisted" => Got::Listed(Err(read_error(rest)?)),
+        "verified" => Got::Verified(Ok(())),
+        "unverified" => Got::Verified(Err(read_error(rest)?)),
         "listed" => {
             let entries = rest.split(' ').filter(|entry| !entry.is_empty());
             Got::Listed(Ok(entries.map(read_entry).collect::<Option<_>>()?))

@@ -125,6 +125,7 @@ impl Hands<'_> {
             ]);
             got = match ask {
                 Ask::List(_) => Got::Listed(Err(error)),
+                Ask::Verify(_) => Got::Verified(Err(error)),
                 _ => Got::Opened(Err(error)),
             };
         }
@@ -168,6 +169,8 @@ impl Hands<'_> {
             Got::Opened(Err(error)) => (Answer::Failed(error), Got::Opened(Err(error))),
             Got::Listed(Ok(entries)) => (Answer::Listed(entries.clone()), Got::Listed(Ok(entries))),
             Got::Listed(Err(error)) => (Answer::Failed(error), Got::Listed(Err(error))),
+            Got::Verified(Ok(())) => (Answer::Verified, Got::Verified(Ok(()))),
+            Got::Verified(Err(error)) => (Answer::Failed(error), Got::Verified(Err(error))),
             _ => panic!("a file system answered a question by something else"),
         }
     }

@@ -89,6 +89,8 @@ pub(super) fn describe<F>(want: &Want<'_, F>) -> (String, String) {
         Want::Give { from, .. } => (format!("give {}", from.len()), show(from)),
         Want::Ask(Ask::Open(path)) => ("open".into(), show(path.as_bytes())),
         Want::Ask(Ask::List(path)) => ("list".into(), show(path.as_bytes())),
+        // The password is in the request, for whoever has that.
+        Want::Ask(Ask::Verify(given)) => ("verify".into(), show(given.user().as_bytes())),
         Want::Ask(Ask::Run(program)) => ("run".into(), show(format!("{program:?}").as_bytes())),
         Want::Log(lines) => ("log".into(), show(lines.as_bytes())),
         Want::Shutdown => plain("shutdown"),
@@ -119,6 +121,8 @@ fn answer<F>(got: &Got<F>) -> String {
         Got::Opened(Ok(Opened::Program(_))) => "program".into(),
         Got::Opened(Err(error)) => format!("error {error:?}"),
         Got::Listed(Err(error)) => format!("unlisted {error:?}"),
+        Got::Verified(Ok(())) => "verified".into(),
+        Got::Verified(Err(error)) => format!("unverified {error:?}"),
         Got::Listed(Ok(entries)) => {
             let mut text = String::from("listed");
             for entry in entries {

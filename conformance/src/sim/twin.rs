@@ -80,6 +80,9 @@ fn again(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Seen> {
         (Some(Answer::Listed(entries)), _) => return Got::Listed(Ok(entries.clone())),
         (Some(Answer::Failed(error)), Ask::List(_)) => return Got::Listed(Err(*error)),
         (None, Ask::List(_)) => return Got::Listed(Err(FsError::NotFound)),
+        (Some(Answer::Verified), _) => return Got::Verified(Ok(())),
+        (Some(Answer::Failed(error)), Ask::Verify(_)) => return Got::Verified(Err(*error)),
+        (None, Ask::Verify(_)) => return Got::Verified(Err(FsError::Forbidden)),
         (Some(Answer::File { meta, sendable, .. }), _) => Opened::File {
             file: seen,
             meta: *meta,

@@ -42,6 +42,13 @@ impl<F, H: Handler> Connection<F, H> {
                     Err(error) => Event::Failed(path, error),
                 });
             }
+            (Pending::Ask, Got::Verified(result)) => {
+                let State::Ask(Ask::Verify(_)) = mem::replace(&mut self.state, State::Closed)
+                else {
+                    panic!("an Ask other than Verify was answered by Got::Verified");
+                };
+                self.resume(Event::Verified(result));
+            }
             (pending, _) => panic!("Want::{pending:?} was answered by something else"),
         }
     }
@@ -58,7 +65,7 @@ impl<F, H: Handler> Connection<F, H> {
         let (path, run) = match mem::replace(&mut self.state, State::Closed) {
             State::Ask(Ask::Open(path)) => (path, false),
             State::Ask(Ask::Run(program)) => (program.path, true),
-            _ => panic!("Ask::List was answered by Got::Opened"),
+            _ => panic!("Ask::List or Ask::Verify was answered by Got::Opened"),
         };
         let (source, event) = match result {
             Ok(Opened::File {

@@ -186,6 +186,7 @@ impl<F, H: Handler> Connection<F, H> {
             Next::Open(path) => State::Ask(Ask::Open(path)),
             Next::List(path) => State::Ask(Ask::List(path)),
             Next::Run(program) => State::Ask(Ask::Run(program)),
+            Next::Verify(given) => State::Ask(Ask::Verify(given)),
             Next::Feed => State::Feed(0),
             Next::Read => State::Read,
             Next::Send(range) => State::Send(range),

@@ -99,6 +99,7 @@ impl Tree for Page {
                 Err(_) => Err(FsError::NotFound),
             }),
             Ask::Run(_) => Got::Opened(Err(FsError::Unsupported)),
+            Ask::Verify(_) => Got::Verified(Err(FsError::Unsupported)),
         }
     }
 

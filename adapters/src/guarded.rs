@@ -1,0 +1,73 @@
+//! [`Guarded`]: a file system that knows who may come in.
+
+use std::sync::Arc;
+use std::vec::Vec;
+
+use sanserve_core::{Ask, Credentials, Entry, FileSystem, FsError, Got, Opened, Path, Program};
+
+use crate::Passwords;
+
+/// A file system with [`Passwords`], which it is asked for by a [`Guard`](sanserve_core::Guard). All
+/// else it leaves to the one that it is made of.
+#[derive(Debug)]
+pub struct Guarded<F> {
+    files: F,
+    passwords: Option<Arc<Passwords>>,
+}
+
+impl<F> Guarded<F> {
+    /// Adds passwords; without any, no question for them is answered with yes.
+    pub fn new(files: F, passwords: Option<Arc<Passwords>>) -> Guarded<F> {
+        Guarded { files, passwords }
+    }
+}
+
+impl<F: FileSystem> FileSystem for Guarded<F> {
+    type File = F::File;
+
+    fn open(&self, path: &Path) -> Result<Opened<F::File>, FsError> {
+        self.files.open(path)
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+        self.files.list(path)
+    }
+
+    fn read(&self, file: &mut F::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        self.files.read(file, at, into)
+    }
+
+    fn run(&self, program: &Program) -> Result<Opened<F::File>, FsError> {
+        self.files.run(program)
+    }
+
+    fn verify(&self, given: &Credentials) -> Result<(), FsError> {
+        match &self.passwords {
+            Some(passwords) => passwords.verify(given),
+            None => self.files.verify(given),
+        }
+    }
+
+    fn give(&self, file: &mut F::File, from: &[u8]) -> Got<F::File> {
+        self.files.give(file, from)
+    }
+
+    fn answer(&self, ask: &Ask) -> Got<F::File> {
+        match ask {
+            Ask::Verify(given) => Got::Verified(self.verify(given)),
+            ask => self.files.answer(ask),
+        }
+    }
+
+    fn fill(&self, file: &mut F::File, at: u64, into: &mut [u8]) -> Got<F::File> {
+        self.files.fill(file, at, into)
+    }
+
+    fn answer_now(&self, ask: &Ask) -> Got<F::File> {
+        self.files.answer_now(ask)
+    }
+
+    fn fill_now(&self, file: &mut F::File, at: u64, into: &mut [u8]) -> Got<F::File> {
+        self.files.fill_now(file, at, into)
+    }
+}

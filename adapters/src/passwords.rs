@@ -1,0 +1,234 @@
+//! [`Passwords`]: who may come in. How a password is hashed is in `hash`.
+
+mod hash;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ring::hmac::{self, Tag};
+use ring::rand::SystemRandom;
+use sanserve_core::{Credentials, FsError};
+
+use self::hash::Hash;
+
+/// Users and their passwords, plain or hashed.
+///
+/// A good hash takes long, which is what it is for. It is calculated once for each user: what was
+/// right is remembered under a key that is drawn anew for each run. What is wrong takes its full time
+/// every time, and so do users that are not there. Hashes are calculated one after the other, so
+/// that a crowd that guesses takes one core and the memory for one.
+///
+/// ```
+/// use sanserve::{Disk, Guarded, Passwords};
+/// use sanserve_core::{Files, Guard};
+/// use std::sync::Arc;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut passwords = Passwords::new()?;
+/// passwords.add("mary", "a secret")?;
+/// let passwords = Arc::new(passwords);
+/// let disk = Guarded::new(Disk::open(".")?, Some(Arc::clone(&passwords)));
+/// let handler = move || {
+///     let passwords = Arc::clone(&passwords);
+///     Guard::new(Files::new(), move |given| passwords.known(given))
+/// };
+/// # let _ = (disk, handler());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Passwords {
+    users: HashMap<String, Secret>,
+    /// Of those credentials that were right.
+    remembered: Mutex<HashMap<String, Tag>>,
+    key: hmac::Key,
+    /// Of nothing.
+    nobody: Tag,
+    /// How many hashes are to be calculated, and whose turn it is.
+    waiting: AtomicUsize,
+    turn: Mutex<()>,
+}
+
+/// What is known of a password.
+enum Secret {
+    Plain(Tag),
+    Hash(Hash),
+}
+
+impl Passwords {
+    /// Nobody.
+    ///
+    /// # Errors
+    /// If the system has no randomness.
+    pub fn new() -> io::Result<Passwords> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
+            .map_err(|_| io::Error::other("the system has no randomness"))?;
+        Ok(Passwords {
+            users: HashMap::new(),
+            remembered: Mutex::default(),
+            // No credentials are without a colon.
+            nobody: hmac::sign(&key, b""),
+            key,
+            waiting: AtomicUsize::new(0),
+            turn: Mutex::default(),
+        })
+    }
+
+    /// Adds a user with a plain password.
+    ///
+    /// # Errors
+    /// If there is such a user, or if these cannot be sent: a name is without a colon, neither holds
+    /// control characters, and together they have at most 1,023 bytes.
+    pub fn add(&mut self, user: &str, password: &str) -> io::Result<()> {
+        let credentials = credentials(user, password)?;
+        let tag = hmac::sign(&self.key, credentials.as_str().as_bytes());
+        self.insert(user, Secret::Plain(tag))
+    }
+
+    /// Adds the users of a file, a line each: `user:hash` as `htpasswd -B` writes it (bcrypt), argon2
+    /// (`$argon2id$`), or SHA-crypt (`$5$`, `$6$`); what looks like no hash is the password itself, as
+    /// is what follows `{PLAIN}`. Empty lines, and those that begin with `#`, are passed over.
+    ///
+    /// # Errors
+    /// If it cannot be read, or names the first line that is wrong.
+    pub fn read(&mut self, path: impl AsRef<Path>) -> io::Result<()> {
+        let path = path.as_ref();
+        let text = fs::read_to_string(path).map_err(|error| {
+            let what = format!("cannot read {}: {error}", path.display());
+            io::Error::new(error.kind(), what)
+        })?;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim_end();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            self.line(line).map_err(|error| {
+                let (path, number) = (path.display(), number + 1);
+                io::Error::new(error.kind(), format!("{path}, line {number}: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        let (user, secret) = line
+            .split_once(':')
+            .ok_or_else(|| invalid("it is USER:PASSWORD or USER:HASH"))?;
+        if let Some(password) = secret.strip_prefix("{PLAIN}") {
+            return self.add(user, password);
+        }
+        match Hash::read(secret).map_err(invalid)? {
+            Some(hash) => {
+                credentials(user, "")?;
+                self.insert(user, Secret::Hash(hash))
+            }
+            None => self.add(user, secret),
+        }
+    }
+
+    fn insert(&mut self, user: &str, secret: Secret) -> io::Result<()> {
+        if self.users.insert(user.to_owned(), secret).is_some() {
+            return Err(invalid("there is another password for this user"));
+        }
+        Ok(())
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
+    /// Whether these are right, if that can be told at once.
+    pub fn known(&self, given: &Credentials) -> Option<bool> {
+        let is = |tag: &Tag| {
+            let text = given.as_str().as_bytes();
+            hmac::verify(&self.key, text, tag.as_ref()).is_ok()
+        };
+        match self.users.get(given.user()) {
+            Some(Secret::Plain(tag)) => Some(is(tag)),
+            Some(Secret::Hash(_)) => {
+                let right = self.remembered().get(given.user()).is_some_and(is);
+                right.then_some(true)
+            }
+            None if self.hash().is_some() => None,
+            // As long as for a user that is there.
+            None => Some(is(&self.nobody)),
+        }
+    }
+
+    /// Whether these are right. It takes its time.
+    ///
+    /// # Errors
+    /// [`FsError::Forbidden`] if they are wrong; [`FsError::Exhausted`] if too many wait already.
+    pub fn verify(&self, given: &Credentials) -> Result<(), FsError> {
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let done = if before < MOST {
+            self.verify_in_turn(given)
+        } else {
+            Err(FsError::Exhausted)
+        };
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        done
+    }
+
+    fn verify_in_turn(&self, given: &Credentials) -> Result<(), FsError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // Browsers ask for several things at once.
+        if let Some(known) = self.known(given) {
+            return known.then_some(()).ok_or(FsError::Forbidden);
+        }
+        let user = given.user();
+        let (hash, is_there) = match self.users.get(user) {
+            Some(Secret::Hash(hash)) => (Some(hash), true),
+            _ => (self.hash(), false),
+        };
+        let right = hash.is_some_and(|hash| hash.verify(given.password()));
+        if !right || !is_there {
+            return Err(FsError::Forbidden);
+        }
+        let tag = hmac::sign(&self.key, given.as_str().as_bytes());
+        self.remembered().insert(user.to_owned(), tag);
+        Ok(())
+    }
+
+    /// Any hash, for users that are not there.
+    fn hash(&self) -> Option<&Hash> {
+        self.users.values().find_map(|secret| match secret {
+            Secret::Hash(hash) => Some(hash),
+            Secret::Plain(_) => None,
+        })
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, HashMap<String, Tag>> {
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Passwords {
+    /// How many.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let users = self.users.len();
+        out.debug_struct("Passwords")
+            .field("users", &users)
+            .finish()
+    }
+}
+
+fn credentials(user: &str, password: &str) -> io::Result<Credentials> {
+    Credentials::new(user, password).ok_or_else(|| {
+        invalid("user and password have no control characters, and at most 1,023 bytes")
+    })
+}
+
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, what)
+}
+
+/// How many hashes may be to be calculated. More would hold up all threads that files are read by.
+const MOST: usize = 9;

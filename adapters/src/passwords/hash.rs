@@ -1,0 +1,65 @@
+//! [`Hash`]: a password of which only this is known.
+
+use argon2::Argon2;
+use argon2::password_hash::PasswordVerifier;
+use argon2::password_hash::phc::PasswordHash;
+use sha_crypt::ShaCrypt;
+
+/// A hash in the form of crypt(3) and its followers, which says how it was made.
+pub(super) enum Hash {
+    Bcrypt(String),
+    Argon2(String),
+    Sha(String),
+}
+
+impl Hash {
+    /// Reads one, `None` if it looks like none at all. The error says what else to do.
+    pub(super) fn read(text: &str) -> Result<Option<Hash>, &'static str> {
+        let owned = || text.to_owned();
+        let is = |name: &str| text.starts_with(name);
+        let hash = if is("$2a$") || is("$2b$") || is("$2y$") {
+            let parts: Result<bcrypt::HashParts, _> = text.parse();
+            parts.is_ok().then(|| Hash::Bcrypt(owned()))
+        } else if is("$argon2") {
+            let parts = PasswordHash::new(text);
+            parts.is_ok().then(|| Hash::Argon2(owned()))
+        } else if is("$5$") || is("$6$") {
+            let length = if is("$5$") { 43 } else { 86 };
+            let parts: Vec<&str> = text[3..].split('$').collect();
+            let whole = match parts[..] {
+                [_, hash] => hash.len() == length,
+                [rounds, _, hash] => rounds.starts_with("rounds=") && hash.len() == length,
+                _ => false,
+            };
+            whole.then(|| Hash::Sha(owned()))
+        } else if is("$") || is("{") || is_old(text) {
+            return Err("this is no hash that is known: make one with htpasswd -B, \
+                        or write {PLAIN} before a password");
+        } else {
+            return Ok(None);
+        };
+        hash.map(Some).ok_or("this hash is damaged")
+    }
+
+    /// Whether it is that of this password. It takes its time.
+    pub(super) fn verify(&self, password: &str) -> bool {
+        let password = password.as_bytes();
+        match self {
+            Hash::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
+            Hash::Argon2(hash) => PasswordHash::new(hash)
+                .is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok()),
+            Hash::Sha(hash) => {
+                use sha_crypt::PasswordVerifier;
+                ShaCrypt::default()
+                    .verify_password(password, hash.as_str())
+                    .is_ok()
+            }
+        }
+    }
+}
+
+/// That of crypt(3) of old, which nothing marks. It would be a password to everybody who reads it.
+fn is_old(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./".contains(&byte);
+    text.len() == 13 && text.bytes().all(plain)
+}

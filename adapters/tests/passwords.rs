@@ -1,0 +1,127 @@
+//! Passwords: files of them, what they cost, and who is let in by which.
+
+use std::fs;
+use std::sync::Barrier;
+use std::thread;
+
+use sanserve::Passwords;
+use sanserve_core::{Credentials, FsError};
+
+/// Hashes of `a:secret` that openssl, Python's bcrypt and argon2-cffi made, and other ways to write it.
+const FILE: &str = "\
+# who may come in
+bcrypt:$2b$05$KqT2Q.V314tRrJHM0qFHx.VqALqMo41hPDWcP7I.RD61OU4uoWcD6
+argon2:$argon2id$v=19$m=64,t=1,p=1$7AMlY/Z24ouFzjoLNUUbzw$8JU8jUhRWMNHH7zrrfrq64e1pGA9PMVPPRqTPLvImQY
+
+sha256:$5$saltsalt$ypZePh0YevUrajjiusuHnrS8JoP0jgAv2jfp79uMsC0
+sha512:$6$saltsalt$dEMxprG0ns33kI6PCzlBI8dvwNK8BEl/ALDDvWrJc/d9yCh9a93jKhx1N4Wbwdo7KMlwvDDdd5192baSXkjAP.
+plain:a:secret
+marked:{PLAIN}a:secret
+";
+
+fn read(text: &str) -> std::io::Result<Passwords> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    fs::write(&path, text).unwrap();
+    let mut passwords = Passwords::new().unwrap();
+    passwords.read(&path).map(|()| passwords)
+}
+
+fn given(user: &str, password: &str) -> Credentials {
+    Credentials::new(user, password).unwrap()
+}
+
+#[test]
+fn what_others_hashed_is_understood_and_remembered() {
+    let passwords = read(FILE).unwrap();
+    for user in ["bcrypt", "argon2", "sha256", "sha512"] {
+        let right = given(user, "a:secret");
+        assert_eq!(passwords.known(&right), None, "{user}");
+        for wrong in ["a:Secret", "", "a:secret "] {
+            let wrong = given(user, wrong);
+            assert_eq!(passwords.verify(&wrong), Err(FsError::Forbidden));
+            assert_eq!(
+                passwords.known(&wrong),
+                None,
+                "wrong ones are not remembered"
+            );
+        }
+        assert_eq!(passwords.verify(&right), Ok(()), "{user}");
+        assert_eq!(passwords.known(&right), Some(true), "{user}");
+        assert_eq!(passwords.known(&given(user, "a:Secret")), None, "{user}");
+    }
+}
+
+#[test]
+fn plain_ones_are_known_at_once() {
+    let passwords = read(FILE).unwrap();
+    for user in ["plain", "marked"] {
+        assert_eq!(passwords.known(&given(user, "a:secret")), Some(true));
+        assert_eq!(passwords.known(&given(user, "a:secre")), Some(false));
+        assert_eq!(passwords.verify(&given(user, "b")), Err(FsError::Forbidden));
+    }
+    // Where there are hashes, who is not there takes as long as who is.
+    let nobody = given("nobody", "a:secret");
+    assert_eq!(passwords.known(&nobody), None);
+    assert_eq!(passwords.verify(&nobody), Err(FsError::Forbidden));
+    assert_eq!(read("a:b").unwrap().known(&nobody), Some(false));
+}
+
+#[test]
+fn a_line_that_is_wrong_is_named() {
+    for (text, words) in [
+        (
+            "a:b\nmary",
+            "users, line 2: it is USER:PASSWORD or USER:HASH",
+        ),
+        (
+            "mary:$apr1$saltsalt$cDaXFPtbo/Zf4W/Dyy5Zg0",
+            "line 1: this is no hash that is known",
+        ),
+        (
+            "mary:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=",
+            "make one with htpasswd -B",
+        ),
+        ("mary:rl.3StKT.4T8M", "make one with htpasswd -B"),
+        ("mary:$2y$05$short", "line 1: this hash is damaged"),
+        ("mary:$6$salt$short", "line 1: this hash is damaged"),
+        ("mary:$argon2id$nonsense", "line 1: this hash is damaged"),
+        (
+            "#\nmary:a\nmary:b",
+            "line 3: there is another password for this user",
+        ),
+        (
+            "mary:a\tb",
+            "line 1: user and password have no control characters",
+        ),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+        assert!(
+            !error.contains("mary") && !error.contains("salt"),
+            "{error}"
+        );
+    }
+    let mut passwords = Passwords::new().unwrap();
+    let error = passwords.read("/nope").unwrap_err().to_string();
+    assert!(error.starts_with("cannot read /nope: "), "{error}");
+}
+
+#[test]
+fn a_crowd_that_guesses_does_not_take_all_threads() {
+    let passwords = read(FILE).unwrap();
+    let (crowd, start) = (64, Barrier::new(64));
+    let answers = thread::scope(|scope| {
+        let guess = || {
+            start.wait();
+            passwords.verify(&given("bcrypt", "wrong"))
+        };
+        let guesses: Vec<_> = (0..crowd).map(|_| scope.spawn(guess)).collect();
+        let answers = guesses.into_iter().map(|guess| guess.join().unwrap());
+        answers.collect::<Vec<_>>()
+    });
+    assert!(answers.contains(&Err(FsError::Exhausted)));
+    assert!(answers.contains(&Err(FsError::Forbidden)));
+    // It is over when it is over.
+    assert_eq!(passwords.verify(&given("bcrypt", "a:secret")), Ok(()));
+}

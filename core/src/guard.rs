@@ -1,0 +1,151 @@
+//! [`Guard`]: lets nobody pass who does not know a password (RFC 7617).
+
+use alloc::string::String;
+use core::fmt;
+use core::mem;
+
+use base64ct::{Base64, Encoding};
+
+use crate::escape::Repr;
+use crate::{Event, Exchange, FsError, Handler, Next, status};
+
+/// A user and a password, as `Basic` authentication sends them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Both, with the first colon between them.
+    text: String,
+}
+
+impl Credentials {
+    /// Those of a user, whose name has no colon, with a password.
+    pub fn new(user: &str, password: &str) -> Option<Credentials> {
+        let text = [user, ":", password].concat();
+        let fit = text.len() <= MOST && !user.contains(':') && !text.contains(char::is_control);
+        fit.then_some(Credentials { text })
+    }
+
+    /// Those that come with a request: none if there are several, if they are of another kind, or
+    /// not to the letter of RFC 7617 in UTF-8.
+    pub fn of(ex: &Exchange<'_>) -> Option<Credentials> {
+        let mut fields = ex.get_all("Authorization");
+        let (Some(field), None) = (fields.next(), fields.next()) else {
+            return None;
+        };
+        let (scheme, encoded) = field.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("Basic") {
+            return None;
+        }
+        let bytes = Base64::decode_vec(encoded.trim_start_matches(' ')).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        let (user, password) = text.split_once(':')?;
+        Credentials::new(user, password)
+    }
+
+    /// Who it is said to be.
+    pub fn user(&self) -> &str {
+        self.text.split_once(':').map_or("", |(user, _)| user)
+    }
+
+    /// What nobody else should know.
+    pub fn password(&self) -> &str {
+        self.text
+            .split_once(':')
+            .map_or("", |(_, password)| password)
+    }
+
+    /// Both, with a colon between them.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Credentials {
+    /// Without the password.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("Credentials").field(&self.user()).finish()
+    }
+}
+
+/// Stands before another handler, and leaves requests to it that come with the right credentials.
+/// All others get 401.
+///
+/// Who is right is said by a function, if it can tell at once; else the file system is asked, which
+/// may take its time: [`FileSystem::verify`](crate::FileSystem::verify).
+///
+/// ```
+/// use sanserve_core::{Files, Guard};
+///
+/// let guard = Guard::new(Files::new(), |given| {
+///     Some(given.user() == "mary" && given.password() == "a secret")
+/// });
+/// ```
+#[derive(Clone, Debug)]
+pub struct Guard<H, K> {
+    handler: H,
+    known: K,
+    /// The file system was asked and has not answered.
+    asked: bool,
+}
+
+impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
+    /// Guards `handler`. What `known` says of credentials is final; `None` asks the file system.
+    /// It should take as long for wrong ones as for right ones.
+    pub fn new(handler: H, known: K) -> Guard<H, K> {
+        Guard {
+            handler,
+            known,
+            asked: false,
+        }
+    }
+
+    /// Asks for credentials (RFC 9110 §15.5.2). The password that was given is told to nobody.
+    fn refuse(&self, ex: &mut Exchange<'_>) -> Next {
+        if let Some(given) = Credentials::of(ex) {
+            ex.log_message(format_args!(
+                "wrong user or password ({})",
+                Repr(given.user())
+            ));
+        }
+        let (message, explanation) = (status::phrase(401), status::explanation(401));
+        ex.error(401, &message, explanation, &mut |ex| {
+            ex.send_header("WWW-Authenticate", CHALLENGE);
+        })
+    }
+}
+
+impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Handler for Guard<H, K> {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.asked = false;
+        let Some(given) = Credentials::of(ex) else {
+            return self.refuse(ex);
+        };
+        match (self.known)(&given) {
+            Some(true) => self.handler.begin(ex),
+            Some(false) => self.refuse(ex),
+            None => {
+                self.asked = true;
+                Next::Verify(given)
+            }
+        }
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        if !mem::take(&mut self.asked) {
+            return self.handler.resume(ex, event);
+        }
+        match event {
+            Event::Verified(Ok(())) => self.handler.begin(ex),
+            Event::Verified(Err(FsError::Exhausted)) => {
+                ex.send_error(503, "Too many passwords are being verified")
+            }
+            _ => self.refuse(ex),
+        }
+    }
+}
+
+/// RFC 7617 §2.1: both are in UTF-8.
+const CHALLENGE: &str = "Basic realm=\"sanserve\", charset=\"UTF-8\"";
+
+/// As long as user and password may be together, in bytes: some ways to verify a password take
+/// time by its length.
+const MOST: usize = 1024;

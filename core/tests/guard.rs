@@ -1,0 +1,114 @@
+//! What a guard makes of what the file system says, and of what its handler needs.
+
+mod drive;
+
+use drive::{Said, drive, modern};
+use sanserve_core::{
+    Ask, Cgi, Credentials, FileSystem, Files, FsError, Got, Guard, Meta, Opened, Path,
+};
+
+/// `mary:secret`.
+const MARY: &[u8] = b"Authorization: Basic bWFyeTpzZWNyZXQ=\r\n";
+
+fn get(path: &str, field: &[u8]) -> Vec<u8> {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: h\r\n");
+    [head.as_bytes(), field, b"\r\n"].concat()
+}
+
+/// Carries a guard that leaves everything to a file system, which answers so.
+fn ask(verified: impl Fn(&Credentials) -> Result<(), FsError>) -> Said {
+    let guard = Guard::new(Files::new(), |_| None);
+    drive(modern(), guard, &get("/", MARY), |ask| match ask {
+        Ask::Verify(given) => Got::Verified(verified(given)),
+        Ask::Open(_) => Got::Opened(Err(FsError::NotFound)),
+        _ => Got::Listed(Ok(Vec::new())),
+    })
+}
+
+#[test]
+fn the_file_system_says_who_is_right() {
+    let said = ask(|given| {
+        assert_eq!((given.user(), given.password()), ("mary", "secret"));
+        assert_eq!(format!("{given:?}"), "Credentials(\"mary\")");
+        Ok(())
+    });
+    assert!(
+        said.text.starts_with("HTTP/1.1 200 OK\r\n"),
+        "{}",
+        said.text
+    );
+    let said = ask(|_| Err(FsError::Forbidden));
+    assert!(said.text.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
+    assert!(said.log.contains("wrong user or password ('mary')\n") && !said.log.contains("secret"));
+    let said = ask(|_| Err(FsError::Exhausted));
+    assert!(said.text.starts_with("HTTP/1.1 503 "), "{}", said.text);
+}
+
+#[test]
+fn a_file_system_without_users_lets_nobody_in() {
+    struct Nothing;
+    impl FileSystem for Nothing {
+        type File = ();
+        fn open(&self, _: &Path) -> Result<Opened<()>, FsError> {
+            panic!("nobody has passed")
+        }
+        fn list(&self, _: &Path) -> Result<Vec<sanserve_core::Entry>, FsError> {
+            panic!("nobody has passed")
+        }
+        fn read(&self, _: &mut (), _: u64, _: &mut [u8]) -> Result<usize, FsError> {
+            panic!("nobody has passed")
+        }
+    }
+    let guard = Guard::new(Files::new(), |_| None);
+    let said = drive(modern(), guard, &get("/", MARY), |ask| Nothing.answer(ask));
+    assert!(said.text.starts_with("HTTP/1.1 401 "), "{}", said.text);
+}
+
+#[test]
+fn scripts_know_who_asks_behind_a_guard_only() {
+    for guarded in [true, false] {
+        let mut cgi = Cgi::new("h", 80);
+        cgi.guarded = guarded;
+        let guard = Guard::new(cgi, |_| Some(true));
+        let ran = std::cell::Cell::new(false);
+        drive(modern(), guard, &get("/cgi-bin/a", MARY), |ask| match ask {
+            Ask::Run(program) => {
+                ran.set(true);
+                let value = |name| program.env.iter().find(|(key, _)| *key == name);
+                let user = value("REMOTE_USER").map(|(_, value)| &value[..]);
+                let kind = value("AUTH_TYPE").map(|(_, value)| &value[..]);
+                let wanted = guarded.then_some((&b"mary"[..], &b"Basic"[..]));
+                assert_eq!(user.zip(kind), wanted);
+                Got::Opened(Err(FsError::Broken))
+            }
+            _ => Got::Opened(Ok(Opened::File {
+                file: (),
+                meta: Meta {
+                    len: 0,
+                    modified: None,
+                    version: None,
+                    executable: true,
+                },
+                sendable: false,
+            })),
+        });
+        assert!(ran.get());
+    }
+}
+
+#[test]
+fn credentials_that_cannot_be_sent_are_none() {
+    for (user, password) in [("a:b", "c"), ("a\n", "c"), ("a", "c\u{7f}")] {
+        assert_eq!(Credentials::new(user, password), None);
+    }
+    assert_eq!(Credentials::new("a", &"x".repeat(1023)), None);
+    assert!(Credentials::new("a", &"x".repeat(1022)).is_some());
+    assert!(Credentials::new("", "").is_some());
+}
+
+#[test]
+#[should_panic = "an Ask other than Verify was answered by Got::Verified"]
+fn no_other_question_has_that_answer() {
+    let request = get("/", b"");
+    drive(modern(), Files::new(), &request, |_| Got::Verified(Ok(())));
+}
