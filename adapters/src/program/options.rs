@@ -249,7 +249,7 @@ Environment:
   then, and HOST the address, if it is an IP address or localhost.
 
 Exit status:
-  0  it was ended by Ctrl-C or SIGTERM, or had nothing to serve
+  0  it was ended by Ctrl-C or SIGTERM, or has printed what was asked
   1  it could not listen or serve
   2  the command line or the environment is wrong
 ";
