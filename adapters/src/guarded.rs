@@ -70,4 +70,8 @@ impl<F: FileSystem> FileSystem for Guarded<F> {
     fn fill_now(&self, file: &mut F::File, at: u64, into: &mut [u8]) -> Got<F::File> {
         self.files.fill_now(file, at, into)
     }
+
+    fn tidy(&self) -> bool {
+        self.files.tidy()
+    }
 }
