@@ -17,6 +17,9 @@ pub mod uart;
 
 use core::time::Duration;
 
+// Its vector table is as long as this chip has interrupts, not as long as any may have.
+use lm3s6965 as _;
+
 use sanserve::Flash;
 use sanserve_core::{Config, Limits, Patience, Protocol};
 
