@@ -12,7 +12,10 @@
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
+#[cfg(feature = "mio")]
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,6 +33,7 @@ pub struct Kept {
     pub(super) meta: Meta,
     content: Content,
     /// One more than the last byte that was found in the system's cache; 0 at first.
+    #[cfg(feature = "mio")]
     read: AtomicU64,
 }
 
@@ -48,10 +52,12 @@ impl Kept {
         }
     }
 
+    #[cfg(feature = "mio")]
     pub(super) fn was_read(&self, at: u64) -> bool {
         self.read.load(Ordering::Relaxed) == at + 1
     }
 
+    #[cfg(feature = "mio")]
     pub(super) fn note_read(&self, at: u64) {
         self.read.store(at + 1, Ordering::Relaxed);
     }
@@ -125,6 +131,7 @@ impl Cache {
             state,
             meta,
             content,
+            #[cfg(feature = "mio")]
             read: AtomicU64::new(0),
         });
         let key = at.as_os_str().as_encoded_bytes();
