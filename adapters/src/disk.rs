@@ -5,6 +5,7 @@
 
 #[cfg(target_os = "linux")]
 mod cache;
+mod entries;
 #[cfg(target_os = "linux")]
 mod generations;
 #[cfg(unix)]
@@ -23,16 +24,16 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{self, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 #[cfg(target_os = "linux")]
 use sanserve_core::Ask;
-use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
+use sanserve_core::{Entries, FileSystem, FsError, Meta, Opened, Path};
 #[cfg(unix)]
 use sanserve_core::{Got, Program};
 
@@ -112,40 +113,7 @@ impl Disk {
     }
 
     fn is_directory(&self, at: &path::Path) -> bool {
-        if self.follow {
-            fs::metadata(self.root.join(at)).is_ok_and(|meta| meta.is_dir())
-        } else {
-            self.dir.metadata(at).is_ok_and(|meta| meta.is_dir())
-        }
-    }
-
-    fn entries(&self, at: &path::Path) -> io::Result<Vec<Entry>> {
-        if self.follow {
-            let found = fs::read_dir(self.root.join(at))?.map(|entry| {
-                let entry = entry?;
-                let kind = entry.file_type()?;
-                Ok(self.entry(at, entry.file_name(), kind.is_dir(), kind.is_symlink()))
-            });
-            return found.collect();
-        }
-        let found = self.dir.read_dir(at)?.map(|entry| {
-            let entry = entry?;
-            let mut kind = entry.file_type()?;
-            // Some file systems do not say it with the name; std asks again by itself.
-            if !kind.is_dir() && !kind.is_file() && !kind.is_symlink() {
-                kind = entry.metadata().map_or(kind, |meta| meta.file_type());
-            }
-            Ok(self.entry(at, entry.file_name(), kind.is_dir(), kind.is_symlink()))
-        });
-        found.collect()
-    }
-
-    fn entry(&self, at: &path::Path, name: OsString, directory: bool, link: bool) -> Entry {
-        Entry {
-            directory: directory || link && self.is_directory(&at.join(&name)),
-            link,
-            name: name.into_encoded_bytes(),
-        }
+        self.about(at).is_some_and(|about| about.directory)
     }
 }
 
@@ -171,9 +139,11 @@ impl FileSystem for Disk {
         self.describe(&at, file)
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let at = native::path(path).ok_or(FsError::NotFound)?;
-        self.entries(&at).map_err(|error| reason(&error))
+        let mut entries = self.entries(&at).map_err(|error| reason(&error))?;
+        entries.sort();
+        Ok(Arc::new(entries))
     }
 
     fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {

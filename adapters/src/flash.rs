@@ -5,9 +5,9 @@
 #[cfg(feature = "std")]
 mod source;
 
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 
-use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
+use sanserve_core::{Entries, Entry, FileSystem, FsError, Meta, Opened, Path};
 
 use crate::content;
 
@@ -119,16 +119,21 @@ impl FileSystem for Flash {
         })
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let Content::Directory(nodes) = self.find(path)?.content else {
             return Err(FsError::NotFound);
         };
         let entries = nodes.iter().map(|node| Entry {
-            name: node.name.as_bytes().to_vec(),
+            name: node.name.as_bytes(),
             directory: matches!(node.content, Content::Directory(_)),
             link: false,
+            len: match node.content {
+                Content::File(bytes) => Some(bytes.len() as u64),
+                Content::Directory(_) => None,
+            },
+            modified: node.modified,
         });
-        Ok(entries.collect())
+        Ok(Arc::new(entries.collect()))
     }
 
     fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {

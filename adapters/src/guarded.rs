@@ -1,9 +1,8 @@
 //! [`Guarded`]: a file system that knows who may come in.
 
 use std::sync::Arc;
-use std::vec::Vec;
 
-use sanserve_core::{Ask, Credentials, Entry, FileSystem, FsError, Got, Opened, Path, Program};
+use sanserve_core::{Ask, Credentials, Entries, FileSystem, FsError, Got, Opened, Path, Program};
 
 use crate::Passwords;
 
@@ -29,7 +28,7 @@ impl<F: FileSystem> FileSystem for Guarded<F> {
         self.files.open(path)
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         self.files.list(path)
     }
 

@@ -1,6 +1,8 @@
 //! [`NoFiles`]: for handlers that need no files.
 
-use sanserve_core::{Ask, Entry, FileSystem, FsError, Got, Opened, Path};
+use std::sync::Arc;
+
+use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
 
 use crate::Open;
 
@@ -15,7 +17,7 @@ impl FileSystem for NoFiles {
         Err(FsError::NotFound)
     }
 
-    fn list(&self, _: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, _: &Path) -> Result<Arc<Entries>, FsError> {
         Err(FsError::NotFound)
     }
 

@@ -43,7 +43,7 @@ use sanserve::wasi::{Disk, stderr};
 use sanserve::{Disk, Guarded, std::stderr};
 #[cfg(not(target_os = "wasi"))]
 use sanserve_core::Cgi;
-use sanserve_core::{Config, Files, log, mime};
+use sanserve_core::{Config, Files, error_page, listing, log, mime};
 
 pub(crate) use self::command::{Given, read};
 use self::options::LogFormat;
@@ -110,6 +110,7 @@ fn config(options: &Options) -> Config {
         } else {
             |_| 0
         },
+        error_page: error_page::page,
         ..Config::default()
     }
 }
@@ -149,6 +150,9 @@ fn files(options: &Options) -> Files {
     files.default_type = leak(&options.content_type);
     files.extra_headers = headers.leak();
     files.hidden = options.hidden;
+    if !options.plain_listing {
+        files.list_directory = listing::page;
+    }
     files.charset = leak_some(&options.charset);
     files.cache_control = leak_some(&options.cache_control);
     files.precompressed = options.precompressed;

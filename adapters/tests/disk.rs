@@ -55,14 +55,14 @@ fn meta(disk: &Disk, target: &str) -> Meta {
 
 fn names(disk: &Disk, target: &str) -> Vec<(String, bool, bool)> {
     let entries = disk.list(&path(target)).unwrap();
-    let row = |entry: Entry| {
+    let row = |entry: Entry<'_>| {
         (
             entry.name.escape_ascii().to_string(),
             entry.directory,
             entry.link,
         )
     };
-    let mut names: Vec<_> = entries.into_iter().map(row).collect();
+    let mut names: Vec<_> = entries.iter().map(row).collect();
     names.sort();
     names
 }
@@ -193,6 +193,51 @@ fn a_fifo_is_neither_waited_for_nor_read() {
         assert_eq!(look(&disk, "/fifo"), Err(FsError::NotPlain));
         assert!(names(&disk, "/").contains(&("fifo".into(), false, false)));
     }
+}
+
+#[test]
+fn a_list_tells_what_is_known_of_each_entry_and_nothing_of_what_lies_outside() {
+    let site = site();
+    let root = site.path().join("root");
+    let times = FileTimes::new().set_modified(UNIX_EPOCH + Duration::from_millis(1_500));
+    for name in ["a.txt", "d"] {
+        let file = File::open(root.join(name)).unwrap();
+        file.set_times(times).unwrap();
+    }
+    symlink("a.txt", root.join("inside")).unwrap();
+    symlink("../secret", root.join("outside")).unwrap();
+    symlink("nowhere", root.join("broken")).unwrap();
+    mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    for follow in [false, true] {
+        let entries = disk(&site)
+            .follow_symlinks(follow)
+            .list(&path("/"))
+            .unwrap();
+        let known = |name: &str| {
+            let entry = entries.iter().find(|entry| entry.name == name.as_bytes());
+            let Entry { len, modified, .. } = entry.unwrap();
+            (len, modified)
+        };
+        assert_eq!(known("a.txt"), (Some(5), Some(1)));
+        assert_eq!(known("d"), (None, Some(1)));
+        assert_eq!(known("inside"), (Some(5), Some(1)));
+        assert_eq!(known("broken"), (None, None));
+        assert_eq!(known("outside").0, follow.then_some(6));
+        assert_eq!(known("outside").1.is_some(), follow);
+        assert_eq!(known("fifo").0, None);
+    }
+}
+
+#[test]
+fn a_list_is_in_the_order_of_its_names() {
+    let site = TempDir::new().unwrap();
+    for name in ["b10", "B9", "a"] {
+        fs::write(site.path().join(name), "").unwrap();
+    }
+    fs::create_dir(site.path().join("z")).unwrap();
+    let entries = Disk::open(&site).unwrap().list(&path("/")).unwrap();
+    let names = entries.iter().map(|entry| entry.name);
+    assert!(names.eq([&b"z"[..], b"a", b"B9", b"b10"]));
 }
 
 #[test]

@@ -225,9 +225,9 @@ fn flash_has_files_and_directories() {
     let path = |target| Path::parse(target).unwrap();
     let names = |target| {
         let entries = SITE.list(&path(target)).unwrap();
-        let name = |entry: sanserve_core::Entry| String::from_utf8(entry.name).unwrap();
+        let name = |entry: sanserve_core::Entry<'_>| entry.name.escape_ascii().to_string();
         entries
-            .into_iter()
+            .iter()
             .map(|entry| (entry.directory, name(entry)))
             .collect::<Vec<_>>()
     };

@@ -19,7 +19,7 @@ use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
 use running::{PROGRAM, Program};
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use sanserve::{Disk, Open, mio::HTTPServer};
-use sanserve_core::{Config, Entry, FileSystem, Files, FsError, Opened, Protocol};
+use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Protocol};
 use socket2::SockRef;
 use usage::{core, descriptors, on_core, resident, threads};
 
@@ -193,7 +193,7 @@ impl FileSystem for Failing {
         Ok(opened)
     }
 
-    fn list(&self, path: &sanserve_core::Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, path: &sanserve_core::Path) -> Result<Arc<Entries>, FsError> {
         self.0.list(path)
     }
 

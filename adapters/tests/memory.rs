@@ -69,14 +69,14 @@ fn what_was_put_there_is_found() {
 fn a_list_tells_directories_and_links() {
     let names = |target| -> Vec<_> {
         let entries = tree().list(&path(target)).unwrap();
-        let row = |entry: sanserve_core::Entry| {
+        let row = |entry: sanserve_core::Entry<'_>| {
             (
                 entry.name.escape_ascii().to_string(),
                 entry.directory,
                 entry.link,
             )
         };
-        entries.into_iter().map(row).collect()
+        entries.iter().map(row).collect()
     };
     let row = |(name, directory, link): (&str, bool, bool)| (name.to_string(), directory, link);
     let root = [

@@ -12,7 +12,7 @@ use std::thread;
 use peer::{LONG, connect, site};
 use sanserve::{Disk, Open, mio, tokio};
 use sanserve_core::{
-    Config, Credentials, Entry, FileSystem, Files, FsError, Guard, Handler, Opened, Path,
+    Config, Credentials, Entries, FileSystem, Files, FsError, Guard, Handler, Opened, Path,
 };
 
 /// Files, and a password that is verified when the test says so.
@@ -25,7 +25,7 @@ impl FileSystem for Slow {
         self.0.open(path)
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         self.0.list(path)
     }
 

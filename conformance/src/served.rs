@@ -2,10 +2,13 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
-use sanserve_core::{self as engine, FileSystem, FsError, Got, Meta, Opened, Path, Program};
+use sanserve_core::{
+    self as engine, Entries, FileSystem, FsError, Got, Meta, Opened, Path, Program,
+};
 
 use crate::{Entry, Played, Site, play};
 
@@ -98,7 +101,7 @@ impl FileSystem for Site {
         })
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<engine::Entry>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let above = match self.find(path.as_bytes())? {
             None => Vec::new(),
             Some(place) if self.entries[place].is_directory() => {
@@ -109,13 +112,20 @@ impl FileSystem for Site {
         let inside = self.entries.iter().filter_map(|entry| {
             let name = entry.path().strip_prefix(&above[..])?;
             let link = matches!(entry, Entry::Link { .. });
+            let found = self.find(entry.path()).ok().flatten();
+            let file = match found.map(|place| &self.entries[place]) {
+                Some(Entry::File { modified, body, .. }) => Some((modified.0, body.len() as u64)),
+                _ => None,
+            };
             (!name.contains(&b'/')).then(|| engine::Entry {
-                name: name.to_vec(),
+                name,
                 directory: self.is_directory(entry.path()),
                 link,
+                len: file.map(|(_, len)| len),
+                modified: file.map(|(modified, _)| modified),
             })
         });
-        Ok(inside.collect())
+        Ok(Arc::new(inside.collect()))
     }
 
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {

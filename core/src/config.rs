@@ -5,7 +5,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::ErrorPage;
+use crate::error_page::{self, ErrorPage};
 use crate::log::{self, LogFormat};
 
 /// What a connection is told when it is made. `Copy`, so that it needs no lock and no lifetime.
@@ -16,7 +16,8 @@ pub struct Config {
     pub protocol: Protocol,
     /// The value of the `Server` field.
     pub server: &'static str,
-    /// Writes the page of an error; CPython's if nothing is said. It is called twice, first to
+    /// Writes the page of an error; CPython's if nothing is said, [`error_page::page`] is one in the
+    /// dress of our listings. It is called twice, first to
     /// measure it, and must write the same both times.
     pub error_page: fn(&ErrorPage<'_>, &mut dyn fmt::Write) -> fmt::Result,
     /// The media type of that page.
@@ -96,7 +97,7 @@ impl Default for Config {
         Config {
             protocol: Protocol::default(),
             server: concat!("sanserve/", env!("CARGO_PKG_VERSION")),
-            error_page: |page, out| write!(out, "{page}"),
+            error_page: error_page::python,
             error_content_type: "text/html;charset=utf-8",
             log_format: log::python,
             local_offset: |_| 0,

@@ -5,9 +5,10 @@
 //!
 //! [`Want::Fill`]: crate::Want::Fill
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::{Ask, Credentials, Got, Path};
+use crate::{Ask, Credentials, Entries, Got, Path};
 
 /// A tree of files to serve. `&self` throughout: one file system serves all connections.
 pub trait FileSystem {
@@ -19,8 +20,10 @@ pub trait FileSystem {
     /// touch a device, and must not leave the tree.
     fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError>;
 
-    /// What the directory holds, without `.` and `..`, in any order.
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError>;
+    /// What the directory holds, without `.` and `..`, in any order. Of a link it says what it leads
+    /// to, as far as that may be asked for. Who keeps the answer to give it again had better
+    /// [sort](Entries::sort) it.
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError>;
 
     /// Reads at offset `at`. Fewer bytes than there is room for are fine; 0 says that the file has
     /// ended.
@@ -160,17 +163,6 @@ impl Meta {
             .wrapping_add(nanos.into());
         (nanos > 0).then_some(version as u64)
     }
-}
-
-/// One name in a directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The name: any bytes but `/` and NUL, not necessarily UTF-8.
-    pub name: Vec<u8>,
-    /// Whether it is a directory, or a link to one.
-    pub directory: bool,
-    /// Whether it is a symbolic link.
-    pub link: bool,
 }
 
 /// Why a file system has no better answer.

@@ -4,10 +4,10 @@
 //! returns what it needs [`Next`]; when that is there, it is told again.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 use core::ops::Range;
 
-use crate::{Credentials, Entry, Exchange, FsError, Meta, Path, Program};
+use crate::{Credentials, Entries, Exchange, FsError, Meta, Path, Program};
 
 /// Answers the requests of one connection, one after another. State of the connection lives in
 /// `self`; what connections share is whatever `self` holds by reference or `Arc`.
@@ -103,8 +103,8 @@ pub enum Event<'a> {
     Running(Path),
     /// It is a directory.
     Directory(Path),
-    /// What the directory holds, in no order.
-    Listed(Path, Vec<Entry>),
+    /// What the directory holds, in any order.
+    Listed(Path, Arc<Entries>),
     /// Whether the credentials are right: if not, [`FsError::Forbidden`], or why that cannot be said.
     Verified(Result<(), FsError>),
     /// There is no such file or directory, or it cannot be had.

@@ -30,8 +30,10 @@
 //! This is a whole adapter, for a peer that says all it has to say at once:
 //!
 //! ```
+//! use std::sync::Arc;
+//!
 //! use sanserve_core::{Config, Connection, FileSystem, Files, Got, Now, Want};
-//! use sanserve_core::{Entry, FsError, Meta, Opened, Path};
+//! use sanserve_core::{Entries, Entry, FsError, Meta, Opened, Path};
 //!
 //! struct OneFile;
 //!
@@ -48,8 +50,9 @@
 //!             _ => Err(FsError::NotFound),
 //!         }
 //!     }
-//!     fn list(&self, _: &Path) -> Result<Vec<Entry>, FsError> {
-//!         Ok(vec![Entry { name: b"hello.txt".to_vec(), directory: false, link: false }])
+//!     fn list(&self, _: &Path) -> Result<Arc<Entries>, FsError> {
+//!         let hello = Entry { name: b"hello.txt", len: Some(6), ..Entry::default() };
+//!         Ok(Arc::new(Entries::from_iter([hello])))
 //!     }
 //!     fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
 //!         let rest = &file[at as usize..];
@@ -93,6 +96,7 @@
 //! # Modules
 //!
 //! [`wire`] is the parser alone, [`range`] that of one field, [`log`] what is logged and how it looks;
+//! [`listing`] and [`error_page`] are the pages that it makes itself;
 //! [`date`], [`mime`] and [`status`] are CPython's tables and rules.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -105,36 +109,42 @@ mod cgi;
 mod config;
 mod connection;
 pub mod date;
-mod error_page;
+mod entries;
+pub mod error_page;
 mod escape;
 mod exchange;
 mod files;
 mod fs;
 mod guard;
 mod handler;
-mod listing;
+pub mod listing;
 pub mod log;
 mod lower;
 pub mod mime;
+mod natural;
 mod number;
 mod path;
 pub mod range;
 mod reply;
 mod script;
 pub mod status;
+mod style;
 mod want;
+mod weight;
 pub mod wire;
 
 pub use buffer::Buffer;
 pub use cgi::Cgi;
 pub use config::{Config, Limits, Patience, Protocol};
 pub use connection::{Connection, Rest};
+pub use entries::{Entries, Entry};
 pub use error_page::ErrorPage;
 pub use escape::Html;
 pub use exchange::Exchange;
-pub use files::{Files, ListDirectory};
-pub use fs::{Entry, FileSystem, FsError, Meta, Opened, Program};
+pub use files::Files;
+pub use fs::{FileSystem, FsError, Meta, Opened, Program};
 pub use guard::{Credentials, Guard};
 pub use handler::{Event, Handler, Next, from_fn};
+pub use listing::{Directory, ListDirectory};
 pub use path::{Path, decode};
 pub use want::{Ask, Got, Now, Step, Want};

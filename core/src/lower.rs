@@ -1,24 +1,18 @@
 //! Lower case, as Python's `str.lower` has it, from a table that is small enough for a microcontroller.
 //!
-//! It is wanted for the order of a listing only. That of the standard library is the same and takes ten
+//! It is wanted for the order of listings only. That of the standard library is the same and takes ten
 //! times as much; a test compares them, character by character.
 
-use alloc::string::String;
-
-/// The text in lower case.
-pub(crate) fn lower(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (at, char) in text.char_indices() {
-        match char {
-            '\u{130}' => out.push_str("i\u{307}"),
-            'Σ' if ends_word(text, at) => out.push('ς'),
-            _ => out.push(lower_char(char)),
-        }
-    }
-    out
+/// The characters of the text in lower case.
+pub(crate) fn lower(text: &str) -> impl Iterator<Item = char> {
+    text.char_indices().flat_map(move |(at, char)| match char {
+        '\u{130}' => ['i', '\u{307}'].into_iter().take(2),
+        'Σ' if ends_word(text, at) => ['ς', ' '].into_iter().take(1),
+        char => [lower_char(char), ' '].into_iter().take(1),
+    })
 }
 
-fn lower_char(char: char) -> char {
+pub(crate) fn lower_char(char: char) -> char {
     if char.is_ascii() {
         return char.to_ascii_lowercase();
     }
@@ -279,7 +273,7 @@ mod tests {
     fn every_character_is_as_the_standard_library_has_it() {
         for char in '\0'..=char::MAX {
             let text = String::from(char);
-            let (ours, theirs) = (lower(&text), text.to_lowercase());
+            let (ours, theirs) = (lower(&text).collect::<String>(), text.to_lowercase());
             // Another Unicode may have forms that this one has not.
             let other = char::UNICODE_VERSION.0 != UNICODE && (ours == text || theirs == text);
             assert!(ours == theirs || other, "{:x}", u32::from(char));
@@ -298,7 +292,11 @@ mod tests {
             "ΟΔΥΣΣΕΥΣ",
             "aΣ.1",
         ] {
-            assert_eq!(lower(text), text.to_lowercase(), "{text}");
+            assert_eq!(
+                lower(text).collect::<String>(),
+                text.to_lowercase(),
+                "{text}"
+            );
         }
     }
 }

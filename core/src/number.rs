@@ -1,4 +1,5 @@
-//! Numbers as text, for the fields that nearly every reply has: a fifth of what `core::fmt` takes.
+//! Numbers as text, for the fields that nearly every reply has: a fifth of what `core::fmt` takes. And many
+//! numbers as one.
 
 /// Digits, made from the last to the first.
 pub(crate) struct Digits {
@@ -35,6 +36,14 @@ impl Digits {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.text[self.start..]
     }
+}
+
+/// A step of SplitMix64, with a number mixed in.
+pub(crate) fn mix(state: u64, number: u64) -> u64 {
+    let mut z = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// As many as `u64::MAX` has.

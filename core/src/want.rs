@@ -6,9 +6,9 @@
 use core::time::Duration;
 
 use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 
-use crate::{Credentials, Entry, FsError, Opened, Path, Program};
+use crate::{Credentials, Entries, FsError, Opened, Path, Program};
 
 /// What time it is, as the adapter sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub enum Got<F> {
     /// The answer to [`Ask::Open`] and [`Ask::Run`].
     Opened(Result<Opened<F>, FsError>),
     /// The answer to [`Ask::List`].
-    Listed(Result<Vec<Entry>, FsError>),
+    Listed(Result<Arc<Entries>, FsError>),
     /// The answer to [`Ask::Verify`].
     Verified(Result<(), FsError>),
     /// The link is gone or, to [`Want::Fill`], the file cannot be read.

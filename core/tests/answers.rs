@@ -4,6 +4,7 @@ mod drive;
 mod world;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use drive::{drive, modern};
 use sanserve_core::{
@@ -39,7 +40,7 @@ fn a_number_is_no_file() {
 #[test]
 #[should_panic = "an Ask other than List was answered by Got::Listed"]
 fn a_listing_is_no_file() {
-    answered(|| Got::Listed(Ok(Vec::new())), nothing);
+    answered(|| Got::Listed(Ok(Arc::default())), nothing);
 }
 
 #[test]

@@ -31,9 +31,10 @@ fn extra_fields_are_sent_unless_the_reply_has_them() {
 #[test]
 fn a_listing_of_ones_own_takes_the_place_of_ours() {
     let mut files = Files::default();
-    files.list_directory = Some(|ex, path, entries| {
-        ex.send_error(404, format_args!("{:?} {}", path.as_bytes(), entries.len()))
-    });
+    files.list_directory = |ex, directory| {
+        let (path, count) = (directory.path().as_bytes(), directory.entries().count());
+        ex.send_error(404, format_args!("{path:?} {count}"))
+    };
     let names: &[&[u8]] = &[b"a", b"b"];
     let said = drive(
         modern(),

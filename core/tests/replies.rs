@@ -3,6 +3,8 @@
 mod drive;
 mod world;
 
+use std::sync::Arc;
+
 use drive::{drive, holds, modern, no_files, reply};
 use sanserve_core::{
     Ask, Buffer, Config, Event, Exchange, Files, FsError, Got, Handler, Limits, Next, Path,
@@ -217,7 +219,7 @@ fn an_index_page_that_may_not_be_read_hides_the_directory() {
             |ask| match ask {
                 Ask::Open(path) if path.file_name() == b"index.html" => Got::Opened(Err(error)),
                 Ask::Open(_) => Got::Opened(Err(FsError::NotFound)),
-                Ask::List(_) => Got::Listed(Ok(Vec::new())),
+                Ask::List(_) => Got::Listed(Ok(Arc::default())),
                 _ => unreachable!("no program is run"),
             },
         );

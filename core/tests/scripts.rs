@@ -1,7 +1,9 @@
 //! Scripts that misbehave, and file systems on which they cannot be run.
 
+use std::sync::Arc;
+
 use sanserve_core::{
-    Cgi, Config, Connection, Entry, FileSystem, FsError, Got, Meta, Now, Opened, Path, Program,
+    Cgi, Config, Connection, Entries, FileSystem, FsError, Got, Meta, Now, Opened, Path, Program,
     Want,
 };
 
@@ -31,7 +33,7 @@ impl FileSystem for Scripts {
         })
     }
 
-    fn list(&self, _: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, _: &Path) -> Result<Arc<Entries>, FsError> {
         Err(FsError::NotFound)
     }
 
@@ -73,7 +75,7 @@ impl FileSystem for NoScripts {
         Scripts.open(path)
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         Scripts.list(path)
     }
 

@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use sanserve_core::{Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program};
+use sanserve_core::{Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program};
 
 use super::{Play, Running};
 use crate::content;
@@ -197,26 +197,34 @@ impl FileSystem for Tree {
         }
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let (at, node) = self.find(path.as_bytes())?;
         match node {
             Node::Directory => {}
             Node::Fault(error) => return Err(*error),
             _ => return Err(FsError::NotFound),
         }
-        let mut entries = Vec::new();
+        let mut entries = Entries::new();
         for (path, node) in &self.nodes {
             let Some(name) = name_in(path, &at) else {
                 continue;
             };
             let leads_to = self.find(path).map(|(_, node)| node);
             entries.push(Entry {
-                name: name.to_vec(),
+                name,
                 directory: matches!(leads_to, Ok(Node::Directory)),
                 link: matches!(node, Node::Link(_)),
+                len: match leads_to {
+                    Ok(Node::File(bytes, _)) => Some(bytes.len() as u64),
+                    _ => None,
+                },
+                modified: match leads_to {
+                    Ok(Node::File(_, modified)) => Some(modified.0),
+                    _ => None,
+                },
             });
         }
-        Ok(entries)
+        Ok(Arc::new(entries))
     }
 
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {

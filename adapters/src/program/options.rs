@@ -117,6 +117,10 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) hidden: bool,
 
+    /// List directories as Python does
+    #[arg(long, hide_short_help = true)]
+    pub(crate) plain_listing: bool,
+
     /// Do not log requests
     #[arg(short, long)]
     pub(crate) quiet: bool,

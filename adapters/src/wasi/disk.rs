@@ -6,8 +6,9 @@
 use std::io::{self, ErrorKind};
 use std::path::{self, Component};
 use std::str;
+use std::sync::Arc;
 
-use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
+use sanserve_core::{Entries, Entry, FileSystem, FsError, Meta, Opened, Path};
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
@@ -109,29 +110,35 @@ impl FileSystem for Disk {
         }
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let (dir, name) = self.locate(path)?;
         let listed = open_directory(dir, &name).map_err(reason)?;
         let names = listed.read_directory().map_err(reason)?;
-        let mut entries = Vec::new();
+        let mut entries = Entries::new();
         loop {
             let found = match names.read_directory_entry() {
                 Ok(Some(found)) => found,
-                Ok(None) => return Ok(entries),
+                Ok(None) => {
+                    entries.sort();
+                    return Ok(Arc::new(entries));
+                }
                 // A name that WASI cannot say.
                 Err(ErrorCode::IllegalByteSequence) => continue,
                 Err(error) => return Err(reason(error)),
             };
             let link = found.type_ == DescriptorType::SymbolicLink;
-            let mut directory = found.type_ == DescriptorType::Directory;
-            if link {
-                let stat = dir.stat_at(FOLLOW, &join(&name, &found.name));
-                directory = stat.is_ok_and(|stat| stat.type_ == DescriptorType::Directory);
-            }
+            let stat = dir.stat_at(FOLLOW, &join(&name, &found.name)).ok();
+            let kind = stat.as_ref().map_or(found.type_, |stat| stat.type_);
+            let meta = stat.as_ref().map(meta);
             entries.push(Entry {
-                name: found.name.into_bytes(),
-                directory,
+                name: found.name.as_bytes(),
+                directory: kind == DescriptorType::Directory,
                 link,
+                len: match kind {
+                    DescriptorType::RegularFile => meta.map(|meta| meta.len),
+                    _ => None,
+                },
+                modified: meta.and_then(|meta| meta.modified),
             });
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::{Arc, Condvar, Mutex};
 
 use sanserve::{Disk, Open};
-use sanserve_core::{Ask, Entry, FileSystem, FsError, Got, Opened, Path};
+use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
 use tempfile::TempDir;
 
 /// A disk that answers for some names only when it is let.
@@ -46,7 +46,7 @@ impl FileSystem for Slow {
         self.disk.open(path)
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         self.disk.list(path)
     }
 

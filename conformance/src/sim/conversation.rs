@@ -1,7 +1,9 @@
 //! [`Conversation`]: all that is known of one connection when it has come to its end. Checks look
 //! at this and at nothing else.
 
-use sanserve_core::{Ask, Config, Entry, FsError, Meta};
+use std::sync::Arc;
+
+use sanserve_core::{Ask, Config, Entries, FsError, Meta};
 
 use super::reader::{self, Logged, Reply};
 
@@ -71,7 +73,7 @@ pub enum Answer {
         seen: Vec<u8>,
     },
     /// What is in a directory.
-    Listed(Vec<Entry>),
+    Listed(Arc<Entries>),
     /// An error.
     Failed(FsError),
 }

@@ -1,9 +1,10 @@
 //! Replay: what was got is fed back into a new connection, which must want the same again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Entry, FsError, Got, Handler, Meta, Now, Opened, Step, Want,
+    Config, Connection, Entries, Entry, FsError, Got, Handler, Meta, Now, Opened, Step, Want,
 };
 
 use super::transcript::{config, describe, time};
@@ -117,8 +118,17 @@ fn read_got(text: &str) -> Option<Got<()>> {
         "verified" => Got::Verified(Ok(())),
         "unverified" => Got::Verified(Err(read_error(rest)?)),
         "listed" => {
-            let entries = rest.split(' ').filter(|entry| !entry.is_empty());
-            Got::Listed(Ok(entries.map(read_entry).collect::<Option<_>>()?))
+            let mut entries = Entries::new();
+            for entry in rest.split(' ').filter(|entry| !entry.is_empty()) {
+                let (kind, name) = entry.split_at_checked(1)?;
+                entries.push(Entry {
+                    name: &text::bytes(name).ok()?,
+                    directory: matches!(kind, "d" | "k"),
+                    link: matches!(kind, "l" | "k"),
+                    ..Entry::default()
+                });
+            }
+            Got::Listed(Ok(Arc::new(entries)))
         }
         "file" => {
             let [len, modified, version, executable, sendable] =
@@ -135,15 +145,6 @@ fn read_got(text: &str) -> Option<Got<()>> {
             }))
         }
         n => Got::Bytes(n.parse().ok()?),
-    })
-}
-
-fn read_entry(text: &str) -> Option<Entry> {
-    let (kind, name) = text.split_at_checked(1)?;
-    Some(Entry {
-        name: text::bytes(name).ok()?,
-        directory: matches!(kind, "d" | "k"),
-        link: matches!(kind, "l" | "k"),
     })
 }
 

@@ -1,5 +1,7 @@
 //! How the files and programs of a world answer: in part, late, badly, and with a mark on them.
 
+use std::sync::Arc;
+
 use sanserve_core::{Ask, FileSystem, FsError, Got, Opened};
 
 use super::conversation::{Answer, Asked};
@@ -167,7 +169,10 @@ impl Hands<'_> {
                 (Answer::Directory, Got::Opened(Ok(Opened::Directory)))
             }
             Got::Opened(Err(error)) => (Answer::Failed(error), Got::Opened(Err(error))),
-            Got::Listed(Ok(entries)) => (Answer::Listed(entries.clone()), Got::Listed(Ok(entries))),
+            Got::Listed(Ok(entries)) => (
+                Answer::Listed(Arc::clone(&entries)),
+                Got::Listed(Ok(entries)),
+            ),
             Got::Listed(Err(error)) => (Answer::Failed(error), Got::Listed(Err(error))),
             Got::Verified(Ok(())) => (Answer::Verified, Got::Verified(Ok(()))),
             Got::Verified(Err(error)) => (Answer::Failed(error), Got::Verified(Err(error))),

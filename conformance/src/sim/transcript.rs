@@ -125,7 +125,7 @@ fn answer<F>(got: &Got<F>) -> String {
         Got::Verified(Err(error)) => format!("unverified {error:?}"),
         Got::Listed(Ok(entries)) => {
             let mut text = String::from("listed");
-            for entry in entries {
+            for entry in entries.iter() {
                 let kind = match (entry.directory, entry.link) {
                     (false, false) => "f",
                     (true, false) => "d",
@@ -133,7 +133,7 @@ fn answer<F>(got: &Got<F>) -> String {
                     (true, true) => "k",
                 };
                 // A blank would end the name.
-                let name = show(&entry.name).replace(' ', "\\x20");
+                let name = show(entry.name).replace(' ', "\\x20");
                 let _ = write!(text, " {kind}{name}");
             }
             text

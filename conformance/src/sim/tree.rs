@@ -3,8 +3,9 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use sanserve_core::{Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program};
+use sanserve_core::{Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program};
 
 use super::Random;
 use super::program::{Play, Running};
@@ -196,7 +197,7 @@ impl FileSystem for Tree {
         })
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let nodes = self.nodes.borrow();
         let at = self.find(path.as_bytes()).map_err(|_| FsError::NotFound)?;
         let Node::Directory = nodes[at].1 else {
@@ -207,13 +208,13 @@ impl FileSystem for Tree {
                 b"" => name.as_slice(),
                 above => name.strip_prefix(above)?.strip_prefix(b"/")?,
             };
-            (!name.is_empty() && !name.contains(&b'/')).then(|| Entry {
-                name: name.to_vec(),
+            (!name.is_empty() && !name.contains(&b'/')).then_some(Entry {
+                name,
                 directory: matches!(node, Node::Directory),
-                link: false,
+                ..Entry::default()
             })
         });
-        Ok(below.collect())
+        Ok(Arc::new(below.collect()))
     }
 
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {

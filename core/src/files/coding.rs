@@ -1,6 +1,7 @@
 //! [`Codings`]: which compressed form of a file the peer would like best (RFC 9110 §12.5.3).
 
 use crate::Exchange;
+use crate::weight::{BLANKS, parse_weight};
 
 /// A content coding, in the order in which they are preferred where the peer has no preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,28 +107,3 @@ fn weight(ex: &Exchange<'_>, names: &[&str]) -> Option<u16> {
     }
     named.or(any)
 }
-
-/// Reads `q=0.5` as 500 and nothing as 1000 (RFC 9110 §12.4.2).
-fn parse_weight(parameters: &str) -> Option<u16> {
-    let text = parameters.trim_matches(BLANKS);
-    if text.is_empty() {
-        return Some(1000);
-    }
-    let value = text.strip_prefix(['q', 'Q'])?.strip_prefix('=')?;
-    let (whole, part) = value.split_once('.').unwrap_or((value, ""));
-    let part = match part.len() {
-        0..=3 if part.bytes().all(|byte| byte.is_ascii_digit()) => part
-            .bytes()
-            .chain(core::iter::repeat(b'0'))
-            .take(3)
-            .fold(0, |part, digit| part * 10 + u16::from(digit - b'0')),
-        _ => return None,
-    };
-    match (whole, part) {
-        ("0", part) => Some(part),
-        ("1", 0) => Some(1000),
-        _ => None,
-    }
-}
-
-const BLANKS: [char; 2] = [' ', '\t'];

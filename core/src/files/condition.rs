@@ -1,7 +1,7 @@
 //! Preconditions: whether the peer wants what it asks for, in the order of RFC 9110 §13.2.2.
 //!
-//! They concern files that would be sent with 200. On redirects, errors and listings they are not
-//! looked at (RFC 9110 §13.2.1).
+//! They concern what would be sent with 200 and has a tag: files, and listings of ours. On redirects,
+//! errors and CPython's listings they are not looked at (RFC 9110 §13.2.1).
 
 use super::tag::{Tag, tags};
 use crate::wire::marks;

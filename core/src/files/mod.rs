@@ -14,14 +14,13 @@ mod reply;
 mod tag;
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use self::coding::Codings;
 use self::location::Location;
 use self::method::{ALLOW, is_navigation};
 use self::parts::Parts;
-use crate::listing::Listing;
-use crate::{Entry, Event, Exchange, FsError, Handler, Next, Path, mime};
+use crate::listing::{self, Directory, ListDirectory, Listing};
+use crate::{Event, Exchange, FsError, Handler, Next, Path, mime};
 
 /// Serves the files of a tree: index pages, redirects to directories, listings, media types, ranges,
 /// preconditions. The tree itself belongs to the adapter; this decides what to ask of it.
@@ -77,14 +76,12 @@ pub struct Files {
     /// is said: a folder that is served by the way holds a `.git` or an `.env` sooner than one
     /// thinks. `/.well-known` always can.
     pub hidden: bool,
-    /// Answers with the listing of a directory, in place of CPython's page.
-    pub list_directory: Option<ListDirectory>,
+    /// Answers with the listing of a directory. CPython's page if nothing is said;
+    /// [`listing::page`] is one that people want to use.
+    pub list_directory: ListDirectory,
     stage: Stage,
     codings: Codings,
 }
-
-/// What answers with the listing of a directory, given its entries in no order.
-pub type ListDirectory = fn(&mut Exchange<'_>, &Path, Vec<Entry>) -> Next;
 
 #[derive(Debug, Clone)]
 enum Stage {
@@ -118,7 +115,7 @@ impl Files {
             extra_headers: &[],
             translate_path: Path::parse,
             hidden: false,
-            list_directory: None,
+            list_directory: listing::python,
             stage: Stage::Target,
             codings: Codings::NONE,
         }
@@ -178,15 +175,13 @@ impl Files {
         self.hidden || !path.is_hidden()
     }
 
-    fn list(&mut self, ex: &mut Exchange<'_>, path: &Path, mut entries: Vec<Entry>) -> Next {
-        entries.retain(|entry| {
-            Path::is_name(&entry.name) && (self.hidden || !entry.name.starts_with(b"."))
-        });
-        if let Some(list_directory) = self.list_directory {
-            return list_directory(ex, path, entries);
-        }
-        let listing = Listing::new(ex.path(), entries);
-        self.start_listing(ex, listing.len());
+    /// Whether a listing may show this name.
+    pub(crate) fn shows_name(&self, name: &[u8]) -> bool {
+        Path::is_name(name) && (self.hidden || !name.starts_with(b"."))
+    }
+
+    /// Sends a listing, behind its head.
+    pub(crate) fn go_on_with(&mut self, ex: &mut Exchange<'_>, listing: Listing) -> Next {
         self.stage = Stage::Listing(Box::new(listing));
         self.go_on(ex)
     }
@@ -262,7 +257,14 @@ impl Handler for Files {
                 self.try_index(ex, path, n + 1)
             }
             (Event::Directory(_), Stage::Target) => self.redirect(ex),
-            (Event::Listed(path, entries), _) => self.list(ex, &path, entries),
+            (Event::Listed(path, entries), _) => {
+                let directory = Directory {
+                    path: &path,
+                    entries,
+                    files: self,
+                };
+                (directory.files.list_directory)(ex, directory)
+            }
             (Event::Failed(_, FsError::Forbidden), Stage::Index(_)) => {
                 self.error(ex, 404, "No permission to list directory")
             }

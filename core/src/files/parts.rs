@@ -10,6 +10,7 @@ use core::ops::Range;
 
 use super::reply::ContentType;
 use crate::escape::Count;
+use crate::number::mix;
 use crate::{Exchange, Meta, Next, Now};
 
 /// Ranges of a file on their way.
@@ -128,12 +129,4 @@ impl Display for Boundary {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:016x}", self.0)
     }
-}
-
-/// A step of SplitMix64, with a number mixed in.
-fn mix(state: u64, number: u64) -> u64 {
-    let mut z = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -187,12 +187,7 @@ impl Files {
         ex.send_response(304);
         self.send_validators(ex, found);
         self.send_policy(ex);
-        for &(name, value) in self.extra_headers {
-            let guides = ["Cache-Control", "Content-Location", "Expires", "Vary"];
-            if is_among(name, &guides) && !self.has(name, &FILE) {
-                ex.send_header(name, value);
-            }
-        }
+        self.send_guides(ex);
         ex.end_headers();
         Next::Done
     }
@@ -213,14 +208,78 @@ impl Files {
         Next::Send(0..found.meta.len)
     }
 
-    /// The head of a listing of so many bytes.
-    pub(super) fn start_listing(&self, ex: &mut Exchange<'_>, len: usize) {
+    /// The head of CPython's page, of so many bytes.
+    pub(crate) fn start_listing(&self, ex: &mut Exchange<'_>, len: u64) {
         ex.send_response(200);
-        ex.send_header("Content-type", "text/html; charset=utf-8");
-        ex.send_length(len as u64);
+        ex.send_known("Content-type: ", b"text/html; charset=utf-8");
+        ex.send_length(len);
         self.send_policy(ex);
         self.send_extra_headers(ex, &[]);
         ex.end_headers();
+    }
+
+    /// The head of a listing that has a tag, or why it is not sent. `security` is its
+    /// `Content-Security-Policy`, `varies` whether its type is one of several that the peer might
+    /// have had.
+    pub(crate) fn start_page(
+        &self,
+        ex: &mut Exchange<'_>,
+        (len, sum): (u64, u64),
+        (content_type, security): (&str, Option<&str>),
+        varies: bool,
+    ) -> Option<Next> {
+        let meta = Meta {
+            len,
+            modified: None,
+            version: Some(sum),
+            executable: false,
+        };
+        let tag = Tag::new(meta, "");
+        let verdict = judge(ex, tag.as_ref(), None);
+        if verdict == Verdict::Failed {
+            return Some(self.error(ex, 412, status::phrase(412)));
+        }
+        let unchanged = verdict == Verdict::Unchanged;
+        ex.send_response(if unchanged { 304 } else { 200 });
+        if !unchanged {
+            ex.send_text("Content-type: ", content_type);
+            ex.send_length(len);
+        }
+        if let Some(tag) = tag {
+            ex.send_known("ETag: ", tag.as_bytes());
+        }
+        self.send_vary(ex, false);
+        if varies {
+            ex.send_known("Vary: ", b"Accept");
+        }
+        self.send_policy(ex);
+        if unchanged {
+            self.send_guides(ex);
+        } else {
+            let own = security.filter(|_| !self.is_extra(SECURITY));
+            if let Some(own) = own {
+                ex.send_header(SECURITY, own);
+            }
+            self.send_extra_headers(ex, &["ETag"]);
+        }
+        ex.end_headers();
+        unchanged.then_some(Next::Done)
+    }
+
+    /// Whether the extra fields have one of that name.
+    fn is_extra(&self, name: &str) -> bool {
+        let mut extra = self.extra_headers.iter();
+        extra.any(|(other, _)| other.eq_ignore_ascii_case(name))
+    }
+
+    /// Those of the extra fields that guide caches.
+    fn send_guides(&self, ex: &mut Exchange<'_>) {
+        for &(name, value) in self.extra_headers {
+            let guides = ["Cache-Control", "Content-Location", "Expires", "Vary"];
+            if is_among(name, &guides) && !self.has(name, &FILE) {
+                ex.send_header(name, value);
+            }
+        }
     }
 
     /// Sends the extra fields, but not those that the reply has: these, and what every one has.
@@ -248,6 +307,9 @@ const FILE: [&str; 5] = [
     "Content-Encoding",
     "Content-Range",
 ];
+
+/// A field that the user's own may take the place of.
+const SECURITY: &str = "Content-Security-Policy";
 
 fn is_among(name: &str, names: &[&str]) -> bool {
     names.iter().any(|other| other.eq_ignore_ascii_case(name))

@@ -6,11 +6,12 @@
     reason = "each test uses its own part of this"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{
-    Ask, Config, Connection, Entry, Exchange, FsError, Got, Handler, Next, Now, Protocol, Want,
-    from_fn,
+    Ask, Config, Connection, Entries, Entry, Exchange, FsError, Got, Handler, Next, Now, Protocol,
+    Want, from_fn,
 };
 
 pub fn modern() -> Config {
@@ -72,17 +73,17 @@ pub fn no_files(_: &Ask) -> Got<()> {
     Got::Opened(Err(FsError::NotFound))
 }
 
-pub fn entry(name: &[u8]) -> Entry {
+pub fn entry(name: &[u8]) -> Entry<'_> {
     Entry {
-        name: name.to_vec(),
-        directory: false,
-        link: false,
+        name,
+        ..Entry::default()
     }
 }
 
 /// A root that holds these names and no index page.
 pub fn holds(names: &[&[u8]]) -> impl Fn(&Ask) -> Got<()> {
-    let entries: Vec<Entry> = names.iter().map(|name| entry(name)).collect();
+    let entries: Entries = names.iter().map(|name| entry(name)).collect();
+    let entries = Arc::new(entries);
     move |ask| match ask {
         Ask::Open(_) => Got::Opened(Err(FsError::NotFound)),
         Ask::List(_) => Got::Listed(Ok(entries.clone())),

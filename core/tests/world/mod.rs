@@ -7,11 +7,12 @@
     reason = "each test uses its own part of the world"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Entry, Event, Exchange, FileSystem, FsError, Got, Handler, Meta, Next, Now,
-    Opened, Path, Program, Step, Want,
+    Config, Connection, Entries, Entry, Event, Exchange, FileSystem, FsError, Got, Handler, Meta,
+    Next, Now, Opened, Path, Program, Step, Want,
 };
 
 /// A connection and everything around it.
@@ -81,14 +82,14 @@ impl FileSystem for Tree {
         })
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         match path.as_bytes() {
-            b"" => Ok(Vec::from([Entry {
-                name: b"dir".to_vec(),
+            b"" => Ok(Arc::new(Entries::from_iter([Entry {
+                name: b"dir",
                 directory: true,
-                link: false,
-            }])),
-            b"dir" => Ok(Vec::new()),
+                ..Entry::default()
+            }]))),
+            b"dir" => Ok(Arc::default()),
             _ => Err(FsError::NotPlain),
         }
     }

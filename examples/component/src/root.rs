@@ -1,8 +1,10 @@
 //! [`Root`]: what is served, a directory of the host's or files that were built in.
 
+use std::sync::Arc;
+
 use sanserve::Flash;
 use sanserve::wasi::{Disk, Open};
-use sanserve_core::{Entry, FileSystem, FsError, Opened, Path};
+use sanserve_core::{Entries, FileSystem, FsError, Opened, Path};
 
 static SITE: Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));
 
@@ -33,7 +35,7 @@ impl FileSystem for Root {
         }
     }
 
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         match self {
             Root::Given(disk) => disk.list(path),
             Root::BuiltIn => SITE.list(path),

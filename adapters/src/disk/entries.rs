@@ -1,0 +1,140 @@
+//! What a directory of a [`Disk`] holds. On Linux one call tells of many names, and one more of what is known
+//! of each, without its path.
+
+#[cfg(not(target_os = "linux"))]
+use std::ffi::OsString;
+use std::{fs, io, path};
+
+use sanserve_core::{Entries, Entry};
+
+use super::{Disk, since_1970};
+
+/// What is known of something.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct About {
+    pub(super) directory: bool,
+    len: Option<u64>,
+    modified: Option<i64>,
+}
+
+impl About {
+    fn entry(self, name: &[u8], link: bool) -> Entry<'_> {
+        Entry {
+            name,
+            directory: self.directory,
+            link,
+            len: self.len,
+            modified: self.modified,
+        }
+    }
+}
+
+impl From<fs::Metadata> for About {
+    fn from(found: fs::Metadata) -> About {
+        About {
+            directory: found.is_dir(),
+            len: found.is_file().then_some(found.len()),
+            modified: found.modified().ok().map(|at| since_1970(at).0),
+        }
+    }
+}
+
+impl From<cap_std::fs::Metadata> for About {
+    fn from(found: cap_std::fs::Metadata) -> About {
+        About {
+            directory: found.is_dir(),
+            len: found.is_file().then_some(found.len()),
+            modified: found.modified().ok().map(|at| since_1970(at.into_std()).0),
+        }
+    }
+}
+
+impl Disk {
+    /// What is there, wherever links lead, if it may be asked for.
+    pub(super) fn about(&self, at: &path::Path) -> Option<About> {
+        if self.follow {
+            fs::metadata(self.root.join(at)).ok().map(About::from)
+        } else {
+            self.dir.metadata(at).ok().map(About::from)
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn entries(&self, at: &path::Path) -> io::Result<Entries> {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        use rustix::fs::{AtFlags, FileType, RawDir, StatxFlags, statx};
+
+        let directory = self.open_file(at)?;
+        let mut entries = Entries::new();
+        let mut buffer = Vec::with_capacity(NAMES_AT_ONCE);
+        let mut names = RawDir::new(&directory, buffer.spare_capacity_mut());
+        while let Some(found) = names.next() {
+            let found = found?;
+            let name = found.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let (mut kind, mut about) = (found.file_type(), About::default());
+            if kind != FileType::Symlink {
+                let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+                let mask = StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME;
+                // What may not be asked for is in the list all the same.
+                if let Ok(found) = statx(&directory, name, flags, mask) {
+                    kind = FileType::from_raw_mode(found.stx_mode.into());
+                    about.len = (kind == FileType::RegularFile).then_some(found.stx_size);
+                    about.modified = Some(found.stx_mtime.tv_sec);
+                }
+            }
+            about.directory = kind == FileType::Directory;
+            let link = kind == FileType::Symlink;
+            if link {
+                let target = at.join(OsStr::from_bytes(name.to_bytes()));
+                about = self.about(&target).unwrap_or_default();
+            }
+            entries.push(about.entry(name.to_bytes(), link));
+        }
+        Ok(entries)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn entries(&self, at: &path::Path) -> io::Result<Entries> {
+        let mut entries = Entries::new();
+        let mut add = |name: OsString, link: bool, about: Option<About>| {
+            let about = if link {
+                self.about(&at.join(&name))
+            } else {
+                about
+            };
+            let about = about.unwrap_or_default();
+            entries.push(about.entry(name.as_encoded_bytes(), link));
+        };
+        if self.follow {
+            for entry in fs::read_dir(self.root.join(at))? {
+                let entry = entry?;
+                let link = entry.file_type()?.is_symlink();
+                add(
+                    entry.file_name(),
+                    link,
+                    entry.metadata().ok().map(About::from),
+                );
+            }
+        } else {
+            for entry in self.dir.read_dir(at)? {
+                let entry = entry?;
+                let link = entry.file_type()?.is_symlink();
+                add(
+                    entry.file_name(),
+                    link,
+                    entry.metadata().ok().map(About::from),
+                );
+            }
+        }
+        Ok(entries)
+    }
+}
+
+/// Bytes. As much as glibc takes.
+#[cfg(target_os = "linux")]
+const NAMES_AT_ONCE: usize = 32 * 1024;

@@ -1,0 +1,151 @@
+//! [`Entries`]: what a directory holds, in two allocations however much that is.
+
+use alloc::vec::Vec;
+
+use crate::natural;
+
+/// One name in a directory, and what is known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Entry<'a> {
+    /// The name: any bytes but `/` and NUL, not necessarily UTF-8.
+    pub name: &'a [u8],
+    /// Whether it is a directory, or a link to one.
+    pub directory: bool,
+    /// Whether it is a symbolic link.
+    pub link: bool,
+    /// Length in bytes, if it is a file and that is known.
+    pub len: Option<u64>,
+    /// Time of the last change in whole seconds since 1970 (rounded down), if it is known.
+    pub modified: Option<i64>,
+}
+
+/// What a directory holds: names one behind the other, and 24 bytes for each. An answer holds it in
+/// an `Arc`, so that a file system can keep it and give it again.
+///
+/// ```
+/// use sanserve_core::{Entries, Entry};
+///
+/// let names: [&[u8]; 3] = [b"page10", b"page9", b"Page 1"];
+/// let mut entries: Entries = names.iter().map(|name| Entry { name, ..Entry::default() }).collect();
+/// entries.sort();
+/// assert!(entries.iter().map(|entry| entry.name).eq([&b"Page 1"[..], b"page9", b"page10"]));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Entries {
+    names: Vec<u8>,
+    records: Vec<Record>,
+    sorted: bool,
+}
+
+/// Where the name is, and the rest of an [`Entry`], packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Record {
+    /// `u64::MAX` if it is unknown.
+    len: u64,
+    /// `i64::MIN` if it is unknown.
+    modified: i64,
+    start: u32,
+    /// The length of the name, and the two marks above it.
+    name: u32,
+}
+
+impl Entries {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Entries {
+            names: Vec::new(),
+            records: Vec::new(),
+            sorted: false,
+        }
+    }
+
+    /// Adds an entry. There is room for 4 GiB of names, the longest of 1 GiB; what is beyond is left out.
+    pub fn push(&mut self, entry: Entry<'_>) {
+        let Entry {
+            name,
+            directory,
+            link,
+            len,
+            modified,
+        } = entry;
+        let (Ok(start), Ok(name_len @ ..DIRECTORY)) =
+            (u32::try_from(self.names.len()), u32::try_from(name.len()))
+        else {
+            return;
+        };
+        self.names.extend_from_slice(name);
+        self.records.push(Record {
+            len: len.unwrap_or(u64::MAX),
+            modified: modified.unwrap_or(i64::MIN),
+            start,
+            name: name_len | if directory { DIRECTORY } else { 0 } | if link { LINK } else { 0 },
+        });
+        self.sorted = false;
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The entry at this place.
+    pub fn get(&self, at: usize) -> Option<Entry<'_>> {
+        self.records.get(at).map(|record| record.entry(&self.names))
+    }
+
+    /// All of them, in their order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
+        self.records.iter().map(|record| record.entry(&self.names))
+    }
+
+    /// Sorts them by name as people do: directories first, `file2` before `file10`, whatever is a
+    /// capital. It need not be done, but a file system that keeps them saves it each time.
+    pub fn sort(&mut self) {
+        let Entries { names, records, .. } = self;
+        records.sort_unstable_by(|one, other| {
+            natural::compare_entries(&one.entry(names), &other.entry(names))
+        });
+        self.sorted = true;
+    }
+
+    /// Whether they were sorted, and nothing was added since.
+    pub(crate) fn is_sorted(&self) -> bool {
+        self.sorted
+    }
+}
+
+impl Record {
+    #[inline]
+    fn entry(self, names: &[u8]) -> Entry<'_> {
+        let start = self.start as usize;
+        Entry {
+            name: &names[start..start + (self.name & !(DIRECTORY | LINK)) as usize],
+            directory: self.name & DIRECTORY != 0,
+            link: self.name & LINK != 0,
+            len: Some(self.len).filter(|len| *len != u64::MAX),
+            modified: Some(self.modified).filter(|modified| *modified != i64::MIN),
+        }
+    }
+}
+
+impl<'a> Extend<Entry<'a>> for Entries {
+    fn extend<I: IntoIterator<Item = Entry<'a>>>(&mut self, entries: I) {
+        entries.into_iter().for_each(|entry| self.push(entry));
+    }
+}
+
+impl<'a> FromIterator<Entry<'a>> for Entries {
+    fn from_iter<I: IntoIterator<Item = Entry<'a>>>(entries: I) -> Self {
+        let mut all = Entries::new();
+        all.extend(entries);
+        all
+    }
+}
+
+const DIRECTORY: u32 = 1 << 30;
+const LINK: u32 = 1 << 31;

@@ -1,0 +1,145 @@
+//! What of a listing was asked for: in what order, as which media type.
+
+use core::cmp::Ordering;
+
+use super::Listing;
+use crate::natural::compare_entries;
+use crate::weight::{BLANKS, parse_weight};
+use crate::{Entry, Exchange};
+
+/// What entries are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Key {
+    #[default]
+    Name,
+    Size,
+    Time,
+}
+
+/// In what order they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sorting {
+    pub(super) key: Key,
+    pub(super) descending: bool,
+}
+
+/// What a listing is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Html,
+    Json,
+    Text,
+}
+
+impl Sorting {
+    /// What `?sort=size&order=desc` asks for. What is unknown says nothing.
+    pub(super) fn of(ex: &Exchange<'_>) -> Self {
+        let mut sorting = Sorting::default();
+        for parameter in parameters(ex) {
+            match parameter {
+                "sort=name" => sorting.key = Key::Name,
+                "sort=size" => sorting.key = Key::Size,
+                "sort=time" => sorting.key = Key::Time,
+                "order=asc" => sorting.descending = false,
+                "order=desc" => sorting.descending = true,
+                _ => {}
+            }
+        }
+        sorting
+    }
+}
+
+impl Format {
+    /// What was asked for: by `?json`, else by what the peer would like best (RFC 9110 §12.5.1). The
+    /// latter is what the second value says.
+    pub(super) fn of(ex: &Exchange<'_>) -> (Self, bool) {
+        if parameters(ex).any(|parameter| parameter == "json") {
+            return (Format::Json, false);
+        }
+        let offers = [
+            (Format::Html, "text/html"),
+            (Format::Json, "application/json"),
+            (Format::Text, "text/plain"),
+        ];
+        let (mut best, mut most) = (Format::Html, (0, 0));
+        for (format, name) in offers {
+            let liked = liking(ex, name);
+            if liked > most {
+                (best, most) = (format, liked);
+            }
+        }
+        (best, true)
+    }
+}
+
+fn parameters<'a>(ex: &Exchange<'a>) -> impl Iterator<Item = &'a str> {
+    let query = ex.path().split_once('?').map_or("", |(_, query)| query);
+    let query = query.split('#').next().unwrap_or_default();
+    query.split('&')
+}
+
+/// How much the peer would like this media type, in thousandths, and how exactly it says so: who
+/// names one and takes any other means the one.
+fn liking(ex: &Exchange<'_>, name: &str) -> (u16, u8) {
+    let (mut weight, mut exact) = (0, 0);
+    let ranges = ex.get_all("Accept").flat_map(|list| list.split(','));
+    for range in ranges {
+        let (range, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let range = range.trim_matches(BLANKS);
+        let exactness = match range.strip_suffix('*') {
+            None if range.eq_ignore_ascii_case(name) => 3,
+            Some("*/") => 1,
+            Some(above) => match name.get(..above.len()) {
+                Some(start) if above.ends_with('/') && start.eq_ignore_ascii_case(above) => 2,
+                _ => continue,
+            },
+            None => continue,
+        };
+        let mut parameters = parameters.split(';').map(|one| one.trim_matches(BLANKS));
+        let q = parameters.find(|one| one.get(..2).is_some_and(|q| q.eq_ignore_ascii_case("q=")));
+        if let Some(liked) = parse_weight(q.unwrap_or_default())
+            && exactness > exact
+        {
+            (weight, exact) = (liked, exactness);
+        }
+    }
+    (weight, exact)
+}
+
+impl Listing {
+    /// Puts what is shown in that order. Directories come first, and what is alike by name.
+    pub(super) fn sort(&mut self, sorting: Sorting) {
+        self.sorting = sorting;
+        let Listing { entries, order, .. } = self;
+        let entry = |at: &u32| entries.get(*at as usize).unwrap_or_default();
+        if !entries.is_sorted() {
+            order.sort_unstable_by(|one, other| compare_entries(&entry(one), &entry(other)));
+        }
+        if sorting.key == Key::Name {
+            let directories = order.partition_point(|at| entry(at).directory);
+            if sorting.descending {
+                order[..directories].reverse();
+                order[directories..].reverse();
+            }
+            return;
+        }
+        // A stable sort: by name they are sorted.
+        order.sort_by(|one, other| {
+            let (one, other) = (entry(one), entry(other));
+            let order = compare(sorting.key, &one, &other);
+            let order = if sorting.descending {
+                order.reverse()
+            } else {
+                order
+            };
+            other.directory.cmp(&one.directory).then(order)
+        });
+    }
+}
+
+fn compare(key: Key, one: &Entry<'_>, other: &Entry<'_>) -> Ordering {
+    match key {
+        Key::Size => one.len.cmp(&other.len),
+        _ => one.modified.cmp(&other.modified),
+    }
+}

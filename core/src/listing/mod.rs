@@ -1,0 +1,174 @@
+//! How a directory is listed: [`python`] writes the page of CPython 3.13, [`page`] one that people
+//! want to use.
+//!
+//! Whatever it looks like, a [`Listing`] is a top, a part for each entry and a foot. It is measured
+//! first and then written part by part, so that its length is known beforehand and no more than the
+//! outbox is in memory at a time. The parts themselves are in `python`, `rows` and `data`, what was
+//! asked for in `asked`, how names and numbers are written in `text`.
+
+mod asked;
+mod data;
+mod html;
+mod python;
+mod rows;
+mod text;
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+pub use self::html::page;
+pub use self::python::python;
+
+use crate::number::mix;
+use crate::{Entries, Entry, Exchange, Files, Next, Path};
+
+/// What answers with the listing of a directory: [`python`], [`page`], or a function of your own.
+///
+/// ```
+/// use sanserve_core::{Files, listing};
+///
+/// let mut files = Files::new();
+/// files.list_directory = |ex, directory| match directory.entries().count() {
+///     0 => ex.send_error(404, "There is nothing here"),
+///     _ => listing::page(ex, directory),
+/// };
+/// ```
+pub type ListDirectory = fn(&mut Exchange<'_>, Directory<'_>) -> Next;
+
+/// A directory that is to be listed.
+#[derive(Debug)]
+pub struct Directory<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) entries: Arc<Entries>,
+    pub(crate) files: &'a mut Files,
+}
+
+impl Directory<'_> {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.path
+    }
+
+    /// What may be shown of what it holds, in any order.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let entries = self.entries.iter();
+        entries.filter(|entry| self.files.shows_name(entry.name))
+    }
+}
+
+/// A listing on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Listing {
+    /// The path as it was asked for, without its query.
+    target: String,
+    entries: Arc<Entries>,
+    /// Which of them are shown, in that order.
+    order: Vec<u32>,
+    sorting: asked::Sorting,
+    write: WritePart,
+    /// How many parts were written.
+    written: usize,
+}
+
+/// Writes a part of a listing.
+type WritePart = fn(&Listing, Part<'_>, &mut Vec<u8>);
+
+#[derive(Debug, Clone, Copy)]
+enum Part<'a> {
+    Top,
+    /// An entry, and how many were before it.
+    Entry(Entry<'a>, usize),
+    Foot,
+}
+
+impl Listing {
+    fn new(ex: &Exchange<'_>, directory: &Directory<'_>, write: WritePart) -> Self {
+        let target = ex.path().split(['?', '#']).next().unwrap_or_default();
+        let shown = directory.entries.iter().enumerate();
+        let shown = shown.filter(|(_, entry)| directory.files.shows_name(entry.name));
+        Listing {
+            target: target.into(),
+            order: shown.map(|(at, _)| at as u32).collect(),
+            entries: Arc::clone(&directory.entries),
+            sorting: asked::Sorting::default(),
+            write,
+            written: 0,
+        }
+    }
+
+    fn entry(&self, at: u32) -> Entry<'_> {
+        self.entries.get(at as usize).unwrap_or_default()
+    }
+
+    /// What is shown, in that order.
+    fn shown(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
+        self.order.iter().map(|at| self.entry(*at))
+    }
+
+    /// Its length in bytes.
+    fn len(&self) -> u64 {
+        let mut len = 0;
+        self.each_part(&mut |part| len += part.len() as u64);
+        len
+    }
+
+    /// Its length in bytes, and a number that another one has not.
+    fn measure(&self) -> (u64, u64) {
+        let (mut len, mut sum) = (0, 0);
+        self.each_part(&mut |part| {
+            len += part.len() as u64;
+            let (words, rest) = part.as_chunks();
+            sum = words
+                .iter()
+                .fold(sum, |sum, word| mix(sum, u64::from_le_bytes(*word)));
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            sum = mix(sum, u64::from_le_bytes(last));
+        });
+        (len, mix(sum, len))
+    }
+
+    fn each_part(&self, each: &mut dyn FnMut(&[u8])) {
+        let mut part = Vec::new();
+        for at in 0..self.parts() {
+            part.clear();
+            self.write_part(at, &mut part);
+            each(&part);
+        }
+    }
+
+    /// Writes as much of it as the peer can be expected to take at once. To be called again after
+    /// [`Next::Flush`].
+    pub(crate) fn write(&mut self, ex: &mut Exchange<'_>) -> Next {
+        if ex.command() == "HEAD" {
+            return Next::Done;
+        }
+        let mut part = Vec::new();
+        while self.written < self.parts() {
+            if ex.wants_flush() {
+                return Next::Flush;
+            }
+            part.clear();
+            self.write_part(self.written, &mut part);
+            ex.write(&part);
+            self.written += 1;
+        }
+        Next::Done
+    }
+
+    fn parts(&self) -> usize {
+        self.order.len() + 2
+    }
+
+    fn write_part(&self, at: usize, out: &mut Vec<u8>) {
+        let part = match at.checked_sub(1) {
+            None => Part::Top,
+            Some(before) => match self.order.get(before) {
+                Some(at) => Part::Entry(self.entry(*at), before),
+                None => Part::Foot,
+            },
+        };
+        (self.write)(self, part, out);
+    }
+}

@@ -1,0 +1,114 @@
+//! The page that CPython 3.13 writes, to the byte.
+
+use alloc::collections::BinaryHeap;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+use super::text::{href, html};
+use super::{Directory, Listing, Part};
+use crate::lower::lower;
+use crate::{Exchange, Next, decode};
+
+/// Answers with the page of CPython 3.13: names and nothing else. It comes in the order of the names'
+/// lower case, code point by code point.
+pub fn python(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
+    let mut listing = Listing::new(ex, &directory, write);
+    let names = listing.order.iter();
+    let names = names.map(|at| {
+        Name(
+            directory.entries.get(*at as usize).unwrap_or_default().name,
+            *at,
+        )
+    });
+    // A heap, since a sort takes three times as much flash.
+    let names = names.collect::<BinaryHeap<_>>().into_sorted_vec();
+    listing.order = names.iter().map(|name| name.1).collect();
+    let len = listing.len();
+    directory.files.start_listing(ex, len);
+    directory.files.go_on_with(ex, listing)
+}
+
+fn write(listing: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
+    match part {
+        Part::Top => {
+            let mut title = decode(&listing.target);
+            let slashes = title.iter().take_while(|&&byte| byte == b'/').count();
+            title.drain(..slashes.saturating_sub(1));
+            put(TOP, out);
+            html(&title, out);
+            put(MIDDLE, out);
+            html(&title, out);
+            put(b"</h1>\n<hr>\n<ul>\n", out);
+        }
+        Part::Entry(entry, _) => {
+            put(b"<li><a href=\"", out);
+            href(entry.name, out);
+            put(if entry.directory { b"/\">" } else { b"\">" }, out);
+            html(entry.name, out);
+            let mark: &[u8] = match (entry.link, entry.directory) {
+                (true, _) => b"@</a></li>\n",
+                (_, true) => b"/</a></li>\n",
+                _ => b"</a></li>\n",
+            };
+            put(mark, out);
+        }
+        Part::Foot => put(b"</ul>\n<hr>\n</body>\n</html>\n", out),
+    }
+}
+
+/// One call in place of many copies of it.
+#[inline(never)]
+fn put(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(bytes);
+}
+
+/// A name, in the order of the names in lower case, and its place.
+struct Name<'a>(&'a [u8], u32);
+
+impl Ord for Name<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare(self.0, other.0)
+    }
+}
+
+impl PartialOrd for Name<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Name<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Name<'_> {}
+
+/// By the names in lower case, and where these are the same by the names.
+fn compare(one: &[u8], other: &[u8]) -> Ordering {
+    let small = one.iter().zip(other).find_map(|(one, other)| {
+        if !(one.is_ascii() && other.is_ascii()) {
+            return Some(None);
+        }
+        let order = one.to_ascii_lowercase().cmp(&other.to_ascii_lowercase());
+        order.is_ne().then_some(Some(order))
+    });
+    let order = match small {
+        Some(Some(order)) => order,
+        // Somewhere behind it there may be more that is not ASCII.
+        _ => characters(one).cmp(characters(other)),
+    };
+    order.then_with(|| one.cmp(other))
+}
+
+/// The characters of a name in lower case.
+fn characters(name: &[u8]) -> impl Iterator<Item = char> {
+    name.utf8_chunks().flat_map(|chunk| {
+        let replaced = !chunk.invalid().is_empty();
+        lower(chunk.valid()).chain(replaced.then_some(char::REPLACEMENT_CHARACTER))
+    })
+}
+
+const TOP: &[u8] = b"<!DOCTYPE HTML>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Directory listing for ";
+const MIDDLE: &[u8] = b"</title>\n</head>\n<body>\n<h1>Directory listing for ";

@@ -1,0 +1,143 @@
+//! Names and numbers, as they stand in pages.
+
+use alloc::vec::Vec;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+use crate::number::Digits;
+
+/// Writes text into a page; bytes that are not UTF-8 go as they are.
+pub(super) fn html(text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        match byte {
+            b'&' => out.extend_from_slice(b"&amp;"),
+            b'<' => out.extend_from_slice(b"&lt;"),
+            b'>' => out.extend_from_slice(b"&gt;"),
+            byte => out.push(byte),
+        }
+    }
+}
+
+/// Writes a name into a link; bytes that are not UTF-8 as the surrogates that CPython has for them,
+/// which [`decode`](crate::decode) understands.
+pub(super) fn href(name: &[u8], out: &mut Vec<u8>) {
+    let mut encode = |bytes: &[u8], set| {
+        percent_encode(bytes, set).for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+    };
+    for chunk in name.utf8_chunks() {
+        encode(chunk.valid().as_bytes(), QUOTED);
+        for &byte in chunk.invalid() {
+            let surrogate = [0xED, 0xB0 | byte >> 6, 0x80 | byte & 0x3F];
+            encode(&surrogate, NON_ALPHANUMERIC);
+        }
+    }
+}
+
+/// Whether it stands for itself, wherever it is written.
+#[inline]
+pub(super) fn is_plain(name: &[u8]) -> bool {
+    name.iter().all(|byte| PLAIN[usize::from(*byte)])
+}
+
+/// Writes text for people: control characters as the pictures that Unicode has of them.
+pub(super) fn shown(text: &[u8], out: &mut Vec<u8>) {
+    for piece in text.chunk_by(|one, other| !one.is_ascii_control() && !other.is_ascii_control()) {
+        match piece {
+            [0x7F] => out.extend_from_slice("\u{2421}".as_bytes()),
+            [byte @ ..0x20] => out.extend_from_slice(&[0xE2, 0x90, 0x80 | byte]),
+            piece => html(piece, out),
+        }
+    }
+}
+
+/// Writes a number.
+pub(super) fn number(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(Digits::decimal(number).as_bytes());
+}
+
+/// Writes a length as people read it: `6 B`, `1.2 KiB`, `340 MiB`.
+pub(super) fn size(len: u64, out: &mut Vec<u8>) {
+    const UNITS: [&[u8]; 7] = [b" B", b" KiB", b" MiB", b" GiB", b" TiB", b" PiB", b" EiB"];
+    if len < 1024 {
+        number(len, out);
+        return out.extend_from_slice(UNITS[0]);
+    }
+    let unit = len.ilog2() as usize / 10;
+    // In parts of 1024 of the unit.
+    let parts = len >> (10 * (unit - 1));
+    let (tenths, whole) = ((parts * 10 + 512) >> 10, (parts + 512) >> 10);
+    if whole >= 1024 {
+        out.extend_from_slice(b"1.0");
+        return out.extend_from_slice(UNITS[unit + 1]);
+    }
+    if tenths < 1000 {
+        number(tenths / 10, out);
+        out.extend_from_slice(&[b'.', b'0' + (tenths % 10) as u8]);
+    } else {
+        number(whole, out);
+    }
+    out.extend_from_slice(UNITS[unit]);
+}
+
+/// Writes a length exactly.
+pub(super) fn exact(len: u64, out: &mut Vec<u8>) {
+    number(len, out);
+    out.extend_from_slice(if len == 1 { b" byte" } else { b" bytes" });
+}
+
+/// Everything but what Python's `quote` leaves alone.
+const QUOTED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'~')
+    .remove(b'/');
+
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        plain[byte] =
+            (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'_' | b'.' | b'-' | b'~');
+        byte += 1;
+    }
+    plain
+};
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn sizes_are_read_at_a_glance() {
+        for (len, wanted) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (10_188, "9.9 KiB"),
+            (102_348, "99.9 KiB"),
+            (102_400, "100 KiB"),
+            (1_048_063, "1023 KiB"),
+            (1_048_064, "1.0 MiB"),
+            (1_048_576, "1.0 MiB"),
+            (1 << 40, "1.0 TiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(written(|out| super::size(len, out)), wanted, "{len}");
+        }
+    }
+
+    #[test]
+    fn control_characters_are_pictures() {
+        let shown = written(|out| super::shown(b"\na\x1b\x7f<b", out));
+        assert_eq!(shown, "\u{240A}a\u{241B}\u{2421}&lt;b");
+    }
+}

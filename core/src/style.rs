@@ -1,0 +1,27 @@
+//! How pages look that are made here: the same dress for listings and errors.
+
+/// What stands at the start of a page.
+pub(crate) const HEAD: &str = r#"<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<link rel="icon" href="data:,">
+"#;
+
+/// The style of all pages. Policies that let it through have its hash.
+pub(crate) const STYLE: &str = "<style>\
+    :root{color-scheme:light dark;--back:#fff;--text:#1b1f24;--soft:#59636e;--line:#e1e5ea;--link:#0757c2;--over:#f3f6fa}\
+    @media(prefers-color-scheme:dark){:root{--back:#15181c;--text:#e4e8ec;--soft:#9aa5b1;--line:#2b3138;--link:#8cb8ff;--over:#1d2228}}\
+    *{box-sizing:border-box}\
+    body{margin:0;background:var(--back);color:var(--text);font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}\
+    main{max-width:64rem;margin:auto;padding:2rem 1rem 4rem}\
+    h1{margin:0 0 1rem;font-size:1.5rem}\
+    p{margin:.5rem 0}\
+    a{color:var(--link);text-decoration:none}\
+    a:hover{text-decoration:underline}\
+    :focus-visible{outline:2px solid var(--link);outline-offset:-2px;border-radius:4px}\
+    @media print{main{padding:0}}\
+    </style>\n";
