@@ -15,6 +15,8 @@
 //!                           besides follow the message, each after a `\n`
 //! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
 //! stays    STATUS MESSAGE   the error reply of HTTP/1.1 to the first request, and no `Connection: close`
+//! dressed  PROTOCOL STATUS MESSAGE   the same as `error` in our own dress
+//! listed   PROTOCOL PATH    the reply with our own listing of a directory, up to the way that leads there
 //! log      TEXT             a line of the log, without `ADDRESS - - [TIME] `
 //! refused  STATUS MESSAGE   the error reply and its two lines of the log, and that the connection
 //!                           closes: one more request follows what is sent, and gets no answer
@@ -159,6 +161,8 @@ impl Case {
             }
             "<+" => self.reply.extend(&line.tokens()),
             "error" => self.reply.extend(&line.error()),
+            "dressed" => self.reply.extend(&line.dressed()),
+            "listed" => self.reply.extend(&line.listed()),
             "headed" => self.reply.extend(&line.error_head()),
             "stays" => {
                 let head = self.request.starts_with(b"HEAD ");

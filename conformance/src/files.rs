@@ -7,7 +7,7 @@
 pub(crate) type DataFile = (&'static str, &'static str);
 
 /// The files of cases, in the order in which they are run.
-pub(crate) const CASES: [DataFile; 25] = [
+pub(crate) const CASES: [DataFile; 26] = [
     (
         "recorded-requestline_http10.case",
         include_str!("../cases/recorded-requestline_http10.case"),
@@ -49,6 +49,7 @@ pub(crate) const CASES: [DataFile; 25] = [
     ("paths.case", include_str!("../cases/paths.case")),
     ("content.case", include_str!("../cases/content.case")),
     ("connection.case", include_str!("../cases/connection.case")),
+    ("listing.case", include_str!("../cases/listing.case")),
     ("edges.case", include_str!("../cases/edges.case")),
     ("ranges.case", include_str!("../cases/ranges.case")),
     ("validators.case", include_str!("../cases/validators.case")),

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use sanserve_core::{Cgi, Config, Files, Guard, Handler, Limits, Protocol};
+use sanserve_core::{Cgi, Config, Files, Guard, Handler, Limits, Protocol, error_page, listing};
 
 use crate::handlers;
 
@@ -26,6 +26,7 @@ impl Kind {
     /// option   fields 100           how long all fields may be
     /// option   content 100          how many bytes of content are taken
     /// option   drain 100            how many bytes of unread content are thrown away
+    /// option   pages ours           errors, and the listings of the file service, in our own dress
     /// ```
     ///
     /// Those of the file service belong to [`handler`](Self::handler).
@@ -50,6 +51,7 @@ impl Kind {
                 ("fields", _) => limits.fields = number() as usize,
                 ("content", _) => limits.content = number().into(),
                 ("drain", _) => limits.drain = number().into(),
+                ("pages", "ours") => config.error_page = error_page::page,
                 (key, _) if FILES.contains(&key) => {}
                 _ => panic!("no such option: {key} {value}"),
             }
@@ -104,6 +106,9 @@ impl Kind {
     /// The file service that the options ask for. A further field is left to it for ever.
     fn files(&self) -> Files {
         let mut files = Files::new();
+        if self.option("pages") == Some("ours") {
+            files.list_directory = listing::page;
+        }
         files.hidden = self.option("hidden") == Some("yes");
         files.precompressed = self.option("precompressed") == Some("on");
         files.charset = self.option("charset");

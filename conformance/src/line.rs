@@ -86,6 +86,18 @@ impl<'a> Line<'a> {
         page::error_head(protocol, status, &self.string())
     }
 
+    /// The same in our own dress.
+    pub(crate) fn dressed(mut self) -> Vec<Token> {
+        let (protocol, status) = (self.next_word(), self.next_word());
+        page::dressed(protocol, status, &self.string())
+    }
+
+    /// The start of a listing that the rest, `PROTOCOL PATH`, stands for.
+    pub(crate) fn listed(mut self) -> Vec<Token> {
+        let protocol = self.next_word();
+        page::listed(protocol, &self.string())
+    }
+
     /// The rest as text.
     pub(crate) fn string(&self) -> String {
         String::from_utf8(self.bytes()).unwrap_or_else(|_| self.fail("this must be UTF-8"))

@@ -1,6 +1,7 @@
-//! The error reply, written down once: what the `error` line of a case stands for.
+//! Replies that many cases share, written down once: what the lines `error`, `dressed` and `listed` of a
+//! case stand for.
 //!
-//! This is CPython's page as it was recorded, and shares no code with the engine that is judged by
+//! The first is CPython's page as it was recorded. None shares code with the engine that is judged by
 //! it.
 
 use crate::text::Token;
@@ -32,13 +33,68 @@ pub(crate) fn stays(head: bool, status: &str, message: &str) -> Vec<Token> {
 
 const CLOSE: &str = "Connection: close\r\n";
 
+/// The whole reply for an error in our own dress: the words are the same. As without it, what answers
+/// a good request of HTTP/1.1 leaves the connection open.
+pub(crate) fn dressed(protocol: &str, status: &str, message: &str) -> Vec<Token> {
+    let stays = protocol == "HTTP/1.1" && matches!(status, "404" | "412");
+    let (mut reply, _) = parts(protocol, status, message, if stays { "" } else { CLOSE });
+    let length = reply
+        .windows(8)
+        .rposition(|tokens| tokens == b"-Length:".map(Some));
+    reply.truncate(length.expect("an error has a length") + 8);
+    let (shown, explanation) = (escaped(message), explanation(status, message));
+    let page = format!(
+        "{START}<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \0\">
+<title>Error response</title>
+<style>\0</style>
+</head>
+<body>
+<main>
+<h1>Error response</h1>
+<p>Error code: {status}</p>
+<p>Message: {shown}.</p>
+<p>Error code explanation: {status} - {explanation}.</p>
+</main>
+</body>
+</html>
+"
+    );
+    reply.extend(wild(" \0\r\n\r\n"));
+    reply.extend(wild(&page));
+    reply
+}
+
+/// The reply with the listing of the directory at this path, up to the way that leads there.
+pub(crate) fn listed(protocol: &str, path: &str) -> Vec<Token> {
+    let shown = escaped(path);
+    wild(&format!(
+        "{protocol} 200 OK\r
+Server: \0\r
+Date: \0\r
+Content-type: text/html; charset=utf-8\r
+Content-Length: \0\r
+ETag: \"\0\"\r
+Vary: Accept\r
+Content-Security-Policy: default-src 'none'; style-src 'sha256-\0' 'sha256-\0'; \
+script-src 'sha256-\0'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'\r
+\r
+{START}<link rel=\"alternate\" type=\"application/json\" href=\"?json\">
+<title>Directory listing for {shown}</title>
+<style>\0</style>
+<style>\0</style>
+</head>
+<body>
+<main>
+<h1>Directory listing for {shown}</h1>
+<header>
+"
+    ))
+}
+
 /// The head of the reply, and its content.
 fn parts(protocol: &str, status: &str, message: &str, close: &str) -> (Vec<Token>, String) {
     let (message, fields) = message.split_once('\n').unwrap_or((message, ""));
-    let shown = message
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
+    let shown = escaped(message);
     let explanation = explanation(status, message);
     let page = format!(
         "<!DOCTYPE HTML>
@@ -57,7 +113,7 @@ fn parts(protocol: &str, status: &str, message: &str, close: &str) -> (Vec<Token
 "
     );
     let mut reply = Vec::new();
-    let mut add = |text: &str| reply.extend(text.bytes().map(Some));
+    let mut add = |text: &str| reply.extend(wild(text));
     add(&format!("{protocol} {status} {message}\r\nServer: "));
     add("\0\r\nDate: \0\r\n");
     fields
@@ -66,11 +122,32 @@ fn parts(protocol: &str, status: &str, message: &str, close: &str) -> (Vec<Token
     add(close);
     add("Content-Type: text/html;charset=utf-8\r\n");
     add(&format!("Content-Length: {}\r\n\r\n", page.len()));
-    // A NUL marks where anything may stand.
-    let reply = reply.into_iter();
-    let reply = reply.map(|token| token.filter(|&byte| byte != 0));
-    (reply.collect(), page)
+    (reply, page)
 }
+
+/// The text as tokens. A NUL marks where anything may stand.
+fn wild(text: &str) -> Vec<Token> {
+    let bytes = text.bytes();
+    bytes
+        .map(|byte| Some(byte).filter(|&byte| byte != 0))
+        .collect()
+}
+
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;");
+    text.replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// How pages of our own begin.
+const START: &str = r#"<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<link rel="icon" href="data:,">
+"#;
 
 fn explanation(status: &str, message: &str) -> &'static str {
     match (status, message) {

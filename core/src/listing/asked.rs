@@ -64,7 +64,7 @@ impl Format {
         let (mut best, mut most) = (Format::Html, (0, 0));
         for (format, name) in offers {
             let liked = liking(ex, name);
-            if liked > most {
+            if liked.0 > 0 && liked > most {
                 (best, most) = (format, liked);
             }
         }
