@@ -1,0 +1,176 @@
+//! Our own listings, as pages: how long they are, what they let through, what they remember.
+
+mod drive;
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use drive::{drive, modern};
+use sanserve_core::{
+    Ask, Config, Entries, Entry, Files, FsError, Got, error_page, from_fn, listing,
+};
+use sha2::{Digest, Sha256};
+
+fn ours() -> Files {
+    let mut files = Files::new();
+    files.list_directory = listing::page;
+    files
+}
+
+/// A root that holds these.
+fn holds(entries: Entries) -> impl Fn(&Ask) -> Got<()> {
+    let entries = Arc::new(entries);
+    move |ask| match ask {
+        Ask::List(_) => Got::Listed(Ok(Arc::clone(&entries))),
+        _ => Got::Opened(Err(FsError::NotFound)),
+    }
+}
+
+/// Head and content of what is answered for `/`.
+fn page(entries: Entries, target: &str, fields: &str) -> (String, String) {
+    let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+    let said = drive(modern(), ours(), request.as_bytes(), holds(entries));
+    let (head, content) = said.text.split_once("\r\n\r\n").expect("a reply");
+    (head.into(), content.into())
+}
+
+/// So many files whose names have 20 bytes, of a size and time that are as long as they come.
+fn many(count: usize) -> Entries {
+    let names: Vec<_> = (0..count).map(|at| format!("IMG_{at:012}.jpg")).collect();
+    let entries = names.iter().map(|name| Entry {
+        name: name.as_bytes(),
+        len: Some(9_999_999_999),
+        modified: Some(1_577_836_800),
+        ..Entry::default()
+    });
+    entries.collect()
+}
+
+/// The hash of what is between these marks, as a policy names it.
+fn hashes<'a>(text: &'a str, start: &'a str, end: &'a str) -> impl Iterator<Item = String> + 'a {
+    text.split(start).skip(1).map(move |rest| {
+        let inside = rest.split(end).next().expect("it ends");
+        let hash = BASE64_STANDARD.encode(Sha256::digest(inside));
+        format!("'sha256-{hash}'")
+    })
+}
+
+#[test]
+fn the_policy_lets_through_what_is_in_the_page_and_nothing_else() {
+    let (head, content) = page(many(1), "/", "");
+    let policy = head.split("Content-Security-Policy: ").nth(1);
+    let policy = policy.expect("there is one");
+    let styles: Vec<_> = hashes(&content, "<style>", "</style>").collect();
+    let scripts: Vec<_> = hashes(&content, "<script>", "</script>").collect();
+    assert_eq!((styles.len(), scripts.len()), (2, 1));
+    for (directive, hashes) in [("style-src", styles), ("script-src", scripts)] {
+        let wanted = format!("; {directive} {};", hashes.join(" "));
+        assert!(policy.contains(&wanted), "{wanted}\n{policy}");
+    }
+    assert!(policy.starts_with("default-src 'none';"), "{policy}");
+}
+
+#[test]
+fn so_does_that_of_an_error() {
+    let config = Config {
+        error_page: error_page::page,
+        ..Config::default()
+    };
+    let error = from_fn(|ex| ex.send_error(404, "<i>"));
+    let text = drive(config, error, b"GET / HTTP/1.0\r\n\r\n", holds(many(0))).text;
+    let styles: Vec<_> = hashes(&text, "<style>", "</style>").collect();
+    let wanted = format!("default-src 'none'; style-src {};", styles.join(" "));
+    assert!(text.contains(&wanted), "{wanted}\n{text}");
+    assert!(text.contains("<p>Message: &lt;i&gt;.</p>"), "{text}");
+}
+
+#[test]
+fn a_page_is_small() {
+    for count in [0, 1, 1_000] {
+        let (_, content) = page(many(count), "/", "");
+        let most = 8 * 1024 + count * 200;
+        assert!(content.len() < most, "{count}: {}", content.len());
+    }
+}
+
+#[test]
+fn it_is_sent_as_the_peer_takes_it() {
+    let get = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let said = drive(modern(), ours(), get, holds(many(10_000)));
+    assert!(
+        said.text.len() > 1_000_000 && said.most < 40_000,
+        "{}",
+        said.most
+    );
+}
+
+#[test]
+fn the_root_has_nothing_above_it() {
+    let (_, content) = page(many(1), "/", "");
+    let trail = r#"<nav aria-label="Breadcrumb"><a href="./" aria-current="page"><bdi>Home</bdi></a></nav>"#;
+    assert!(content.contains(trail), "{content}");
+    assert!(!content.contains("../"), "{content}");
+}
+
+#[test]
+fn a_tag_is_that_of_what_is_shown() {
+    let tag = |entries, target: &str, fields: &str| -> String {
+        let (head, _) = page(entries, target, fields);
+        let tag = head.split("ETag: ").nth(1).expect("there is one");
+        tag.split("\r\n").next().expect("a line").into()
+    };
+    let first = tag(many(3), "/", "");
+    assert_eq!(tag(many(3), "/", ""), first);
+    let mut touched = many(2);
+    touched.push(Entry {
+        name: b"IMG_000000000002.jpg",
+        len: Some(9_999_999_999),
+        modified: Some(1_577_836_801),
+        ..Entry::default()
+    });
+    let others = [
+        tag(touched, "/", ""),
+        tag(many(2), "/", ""),
+        tag(many(3), "/?sort=name&order=desc", ""),
+        tag(many(3), "/", "Accept: application/json\r\n"),
+        tag(many(3), "/./", ""),
+    ];
+    for other in &others {
+        assert_ne!(*other, first);
+    }
+    let (head, content) = page(many(3), "/", &format!("If-None-Match: \"x\", {first}\r\n"));
+    assert!(head.starts_with("HTTP/1.1 304 "), "{head}");
+    assert_eq!((head.contains(&first), content.len()), (true, 0));
+}
+
+#[test]
+fn entries_come_in_one_order_whatever_the_file_system_does() {
+    let names = ["b10", "B9", "a", "\u{e4}", "z"];
+    let entry = |name: &'static str| Entry {
+        name: name.as_bytes(),
+        directory: name == "z",
+        ..Entry::default()
+    };
+    let mut sorted: Entries = names.map(entry).into_iter().collect();
+    sorted.sort();
+    for entries in [names.map(entry).into_iter().collect(), sorted] {
+        let (_, content) = page(entries, "/", "Accept: text/plain\r\n");
+        assert_eq!(content, "z/\na\nB9\nb10\n\u{c3}\u{a4}\n");
+    }
+}
+
+#[test]
+fn what_is_unknown_is_left_out() {
+    let names = Entries::from_iter([b"a", b"b"].map(|name| Entry {
+        name,
+        ..Entry::default()
+    }));
+    let (_, content) = page(names.clone(), "/", "");
+    let row = "<bdi>a</bdi></a><td><td>\n";
+    assert!(content.contains(row), "{content}");
+    assert_eq!(
+        (names.len(), names.is_empty(), names.get(2)),
+        (2, false, None)
+    );
+}
