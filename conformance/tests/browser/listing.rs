@@ -1,0 +1,220 @@
+//! Our listings and error pages in a headless Chromium: by the rules of axe-core, on every screen, with the
+//! filter; and in w3m, which knows neither styles nor scripts.
+
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use base64::prelude::*;
+use sanserve::{Disk, Stopper, ThreadingHTTPServer};
+use sanserve_conformance::Site;
+use sanserve_core::{Config, Files, error_page, listing};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::chromium::{Chromium, Tab};
+use crate::tools;
+
+/// What is looked at: a listing, one of odd names, one of nothing, a long one, an error.
+const PAGES: [&str; 5] = ["idx/list/?sort=size", "idx/odd/", "empty/", "", "none"];
+
+/// A server of the site, in our own dress.
+struct Served {
+    address: String,
+    stopper: Stopper,
+    _site: TempDir,
+}
+
+impl Served {
+    fn start() -> Served {
+        let site = Site::standard().make_temporary().expect("a site");
+        let server = ThreadingHTTPServer::bind("127.0.0.1:0").expect("a free port");
+        let server = server.log(|_| ());
+        let address = format!("http://{}/", server.server_address());
+        let (stopper, disk) = (server.stopper(), Disk::open(&site).expect("a folder"));
+        let config = Config {
+            error_page: error_page::page,
+            ..Config::default()
+        };
+        thread::spawn(move || {
+            server.serve_forever(&disk, config, || {
+                let mut files = Files::new();
+                files.list_directory = listing::page;
+                files
+            });
+        });
+        Served {
+            address,
+            stopper,
+            _site: site,
+        }
+    }
+
+    fn open(&self, chromium: &mut Chromium, page: &str, scheme: &str, width: u32) -> Tab {
+        let tab = chromium.open(&format!("{}{page}", self.address));
+        let scheme = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let media = json!({ "features": scheme });
+        chromium.call(Some(&tab), "Emulation.setEmulatedMedia", media);
+        let size =
+            json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        chromium.call(Some(&tab), "Emulation.setDeviceMetricsOverride", size);
+        tab
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stopper.shutdown(std::time::Duration::ZERO);
+    }
+}
+
+/// The source of axe-core, which npm brings once. None, which is said, if it cannot.
+fn axe() -> Option<String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("axe");
+    let source = folder.join("node_modules/axe-core/axe.min.js");
+    if !source.exists() {
+        let npm = tools::find("npm")?;
+        fs::create_dir_all(&folder).expect("it can be written");
+        let mut npm = Command::new(npm);
+        let npm = npm.args(["install", "--silent", "--no-save", "--prefix"]);
+        let _ = npm.arg(&folder).arg("axe-core@4.14.1").status();
+    }
+    let source = fs::read_to_string(source).ok();
+    if source.is_none() {
+        assert!(env::var_os("CI").is_none(), "npm does not bring axe-core");
+        let _ = writeln!(io::stderr(), "SKIPPED: npm does not bring axe-core");
+    }
+    source
+}
+
+#[test]
+fn no_rule_of_axe_is_broken() {
+    let (Some(program), Some(axe)) = (tools::find("chromium"), axe()) else {
+        return;
+    };
+    let (served, mut chromium) = (Served::start(), Chromium::start(&program));
+    for page in PAGES {
+        for scheme in ["light", "dark"] {
+            let tab = served.open(&mut chromium, page, scheme, 1280);
+            let run = "const found = await axe.run();
+                return found.violations.concat(found.incomplete).map((rule) =>
+                    `${rule.id}: ${rule.nodes.map((node) => node.html).join(' ')}`);";
+            let found = chromium.evaluate(&tab, &format!("{axe};\n{run}"));
+            assert_eq!(found, json!([]), "/{page}, {scheme}");
+        }
+    }
+}
+
+/// On a desk, on a desk at 200 %, on a phone. `SCREENSHOTS=folder` keeps the pictures there.
+#[test]
+fn listings_fit_every_screen_and_load_nothing() {
+    let Some(program) = tools::find("chromium") else {
+        return;
+    };
+    let (served, mut chromium) = (Served::start(), Chromium::start(&program));
+    for page in PAGES {
+        for (scheme, width) in [
+            ("light", 1280),
+            ("dark", 640),
+            ("light", 375),
+            ("dark", 320),
+        ] {
+            let tab = served.open(&mut chromium, page, scheme, width);
+            let measure = "const page = document.documentElement;
+                const links = [...document.links].map((link) => link.getBoundingClientRect());
+                return [page.scrollWidth - page.clientWidth,
+                    links.filter((box) => Math.min(box.width, box.height) < 24).length,
+                    performance.getEntriesByType('resource').length,
+                    page.scrollHeight];";
+            let found = chromium.evaluate(&tab, measure);
+            let found = found.as_array().expect("a list");
+            assert_eq!(
+                found[..3],
+                [json!(0), json!(0), json!(0)],
+                "/{page}, {width}"
+            );
+            if let Some(folder) = env::var_os("SCREENSHOTS") {
+                let height = found[3].as_u64().unwrap_or(800).min(1200);
+                let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
+                let how = json!({ "captureBeyondViewport": true, "clip": clip });
+                let picture = chromium.call(Some(&tab), "Page.captureScreenshot", how);
+                let picture = BASE64_STANDARD.decode(picture["data"].as_str().unwrap());
+                let name = format!("listing-{}-{width}.png", page.replace(['/', '?'], "-"));
+                fs::write(Path::new(&folder).join(name), picture.unwrap()).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn each_link_of_a_listing_leads_to_what_it_names() {
+    let Some(program) = tools::find("chromium") else {
+        return;
+    };
+    let (served, mut chromium) = (Served::start(), Chromium::start(&program));
+    let tab = served.open(&mut chromium, "idx/odd/", "light", 1280);
+    let follow = "const links = [...document.querySelectorAll('tbody:last-of-type a, nav a')];
+        return Promise.all(links.map(async (link) => (await fetch(link.href)).status))";
+    // The page allows no such thing.
+    chromium.call(Some(&tab), "Page.setBypassCSP", json!({ "enabled": true }));
+    chromium.call(Some(&tab), "Page.reload", json!({}));
+    let loaded = "if (document.readyState !== 'complete')
+        await new Promise((done) => addEventListener('load', done));";
+    let found = chromium.evaluate(&tab, &format!("{loaded} {follow}"));
+    assert_eq!(found, json!([200, 200, 200, 200, 200, 200, 200, 200]));
+}
+
+#[test]
+fn the_filter_leaves_what_has_these_letters() {
+    let Some(program) = tools::find("chromium") else {
+        return;
+    };
+    let (served, mut chromium) = (Served::start(), Chromium::start(&program));
+    let tab = served.open(&mut chromium, "idx/list/", "light", 1280);
+    let mut filter = |text: &str| -> Value {
+        let script = "const input = document.querySelector('input');
+            input.value = TEXT;
+            input.dispatchEvent(new Event('input'));
+            const rows = [...document.querySelectorAll('tbody tr')].filter((row) => !row.hidden);
+            return [rows.map((row) => row.cells[0].innerText).join(), document.querySelector('output').value];";
+        chromium.evaluate(&tab, &script.replace("TEXT", &json!(text).to_string()))
+    };
+    let up = "Parent directory";
+    assert_eq!(
+        filter("FILE1"),
+        json!([format!("{up},File1.txt,file10.txt"), "2 shown"])
+    );
+    assert_eq!(filter("none"), json!([up, "0 shown"]));
+    let all = format!("{up},zdir/,File1.txt,file2.txt,file10.txt,here@,lost@");
+    assert_eq!(filter(""), json!([all, ""]));
+}
+
+#[test]
+fn a_browser_for_a_terminal_shows_a_table() {
+    let Some(program) = tools::find("w3m") else {
+        return;
+    };
+    let served = Served::start();
+    let mut w3m = Command::new(program);
+    let w3m = w3m.args(["-dump", "-cols", "80"]);
+    let shown = w3m.arg(format!("{}idx/list/", served.address)).output();
+    let shown = String::from_utf8(shown.expect("w3m").stdout).expect("text");
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines: Vec<_> = shown.lines().map(words).collect();
+    for wanted in [
+        "Home / idx / list",
+        "6 entries, 4.0 KiB",
+        "Name Size Changed UTC",
+        "Parent directory",
+        "File1.txt 1 B 2020-09-13 12:26",
+        "here@ 2.0 KiB 2001-09-09 01:46",
+    ] {
+        assert!(
+            lines.iter().any(|line| line == wanted),
+            "{wanted}:\n{shown}"
+        );
+    }
+}
