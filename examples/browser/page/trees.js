@@ -2,13 +2,15 @@
 // to its root, without a "/" at either end:
 //
 //   open(path)   promises { blob, modified, checksum } of a file, { } of a folder, undefined of nothing
-//   list(path)   promises the names in a folder, those of folders with a "/" behind them
+//   list(path)   promises what is in a folder: { name, size, modified } of a file, { name } of a folder, with
+//                a "/" behind the name
 //
 // Nothing is read before it is asked for.
 
 const FOLDER = {};
 
 const ofFile = (file) => ({ blob: file, modified: file.lastModified });
+const inList = (name, file) => ({ name, size: file.size, modified: file.lastModified });
 
 // A folder that was dropped: the browser reads it when it is asked.
 class Dropped {
@@ -31,13 +33,20 @@ class Dropped {
   async list(path) {
     const folder = path === "" ? this.entry : await this.find("getDirectory", path);
     const reader = folder.createReader();
-    const names = [];
+    const list = [];
     // It tells some at a time, and none at the end.
     for (let some = [null]; some.length > 0; ) {
       some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-      names.push(...some.map((entry) => entry.name + (entry.isDirectory ? "/" : "")));
+      list.push(...await Promise.all(some.map(Dropped.listed)));
     }
-    return names;
+    return list;
+  }
+
+  // Of what may not be read there is the name.
+  static async listed(entry) {
+    if (entry.isDirectory) return { name: `${entry.name}/` };
+    const file = new Promise((resolve, reject) => entry.file(resolve, reject));
+    return file.then((file) => inList(entry.name, file), () => ({ name: entry.name }));
   }
 
   find(method, path) {
@@ -69,7 +78,11 @@ class Listed {
   }
 
   async list(path) {
-    return [...this.folders.get(path)];
+    const above = path === "" ? "" : `${path}/`;
+    return [...this.folders.get(path)].map((name) => {
+      const file = this.files.get(above + name);
+      return file ? inList(name, file) : { name };
+    });
   }
 }
 
@@ -99,7 +112,8 @@ class Zipped {
   }
 
   async list(path) {
-    return this.zip.list(path);
+    // As they are they could not be told to the worker.
+    return this.zip.list(path).map(({ name, size, modified }) => ({ name, size, modified }));
   }
 }
 

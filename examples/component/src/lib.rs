@@ -9,7 +9,7 @@ use std::env;
 use std::sync::OnceLock;
 
 use sanserve::{wasi, wasi_http};
-use sanserve_core::{Config, Files};
+use sanserve_core::{Config, Files, error_page, listing};
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
@@ -24,7 +24,10 @@ impl Guest for Component {
         // A host may ask the same component more than once.
         static SERVED: OnceLock<(Root, Files)> = OnceLock::new();
         let (root, files) = SERVED.get_or_init(|| (Root::find(), files()));
-        let config = Config::default();
+        let config = Config {
+            error_page: error_page::page,
+            ..Config::default()
+        };
         wasi_http::handle(request, reply, root, config, files.clone(), wasi::stderr);
     }
 }
@@ -41,6 +44,7 @@ impl Guest for Component {
 /// ```
 fn files() -> Files {
     let mut files = Files::new();
+    files.list_directory = listing::page;
     for (name, value) in env::vars() {
         let Some(name) = name.strip_prefix("SANSERVE_") else {
             continue;

@@ -18,7 +18,7 @@ mod web;
 mod zip;
 
 use js_sys::Function;
-use sanserve_core::{Config, Files};
+use sanserve_core::{Config, Files, error_page, listing};
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 
@@ -33,12 +33,15 @@ use self::page::Page;
 pub async fn answer(request: Request, page: Page, log: Function) -> Result<Response, JsError> {
     let config = Config {
         local_offset: clock::offset,
+        error_page: error_page::page,
         ..Config::default()
     };
     let log = |lines: &str| {
         let _ = log.call1(&JsValue::NULL, &lines.into());
     };
     let asked = web::request(&request)?;
-    let reply = exchange(asked, &page, config, Files::new(), log, |n| n).await?;
+    let mut files = Files::new();
+    files.list_directory = listing::page;
+    let reply = exchange(asked, &page, config, files, log, |n| n).await?;
     web::response(reply)
 }

@@ -1,7 +1,9 @@
 //! [`Page`]: the files, as the page that holds them tells of them.
 
-use js_sys::{Array, JsString, Promise};
-use sanserve_core::{Ask, Entry, FsError, Got, Meta, Opened};
+use std::sync::Arc;
+
+use js_sys::{Array, Promise};
+use sanserve_core::{Ask, Entries, Entry, FsError, Got, Meta, Opened};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, DomException};
@@ -18,9 +20,23 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn open(this: &Page, path: &str) -> Promise;
 
-    /// Promises the names that a directory holds, those of directories with a `/` behind them.
+    /// Promises what a directory holds: a [`Listed`] for each name.
     #[wasm_bindgen(method)]
     fn list(this: &Page, path: &str) -> Promise;
+
+    type Listed;
+
+    /// The name, that of a directory with a `/` behind it.
+    #[wasm_bindgen(method, getter)]
+    fn name(this: &Listed) -> String;
+
+    /// The length of a file.
+    #[wasm_bindgen(method, getter)]
+    fn size(this: &Listed) -> Option<f64>;
+
+    /// When it was last changed, in milliseconds since 1970, if that is known.
+    #[wasm_bindgen(method, getter, js_name = modified)]
+    fn changed(this: &Listed) -> Option<f64>;
 
     type Found;
 
@@ -69,19 +85,22 @@ impl Page {
         })
     }
 
-    async fn listed(&self, path: &str) -> Result<Vec<Entry>, FsError> {
-        let names = JsFuture::from(self.list(path)).await.map_err(error)?;
-        let names: Array = names.dyn_into().map_err(|_| FsError::NotFound)?;
-        let entry = |name: JsValue| {
-            let name = String::from(name.unchecked_into::<JsString>());
-            let directory = name.ends_with('/');
-            Entry {
-                name: name.trim_end_matches('/').into(),
-                directory,
+    async fn listed(&self, path: &str) -> Result<Arc<Entries>, FsError> {
+        let found = JsFuture::from(self.list(path)).await.map_err(error)?;
+        let found: Array = found.dyn_into().map_err(|_| FsError::NotFound)?;
+        let mut entries = Entries::new();
+        for listed in found.iter() {
+            let listed: Listed = listed.unchecked_into();
+            let name = listed.name();
+            entries.push(Entry {
+                name: name.trim_end_matches('/').as_bytes(),
+                directory: name.ends_with('/'),
                 link: false,
-            }
-        };
-        Ok(names.iter().map(entry).collect())
+                len: listed.size().map(|size| size as u64),
+                modified: listed.changed().map(|at| (at as i64).div_euclid(1000)),
+            });
+        }
+        Ok(Arc::new(entries))
     }
 }
 

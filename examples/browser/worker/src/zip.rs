@@ -51,6 +51,17 @@ pub struct Zipped {
     pub checksum: u32,
 }
 
+/// A name in a folder of a .zip.
+#[wasm_bindgen(getter_with_clone)]
+pub struct ZipListed {
+    /// The name, that of a folder with a `/` behind it.
+    pub name: String,
+    /// How many bytes it is when it is inflated.
+    pub size: Option<f64>,
+    /// When it was last changed, in milliseconds since 1970.
+    pub modified: Option<f64>,
+}
+
 #[wasm_bindgen]
 impl Zip {
     /// Reads what the .zip holds, which stands at its end.
@@ -93,8 +104,8 @@ impl Zip {
         }))
     }
 
-    /// The names in a folder, those of folders with a `/` behind them.
-    pub fn list(&self, path: &str) -> Vec<String> {
+    /// What is in a folder.
+    pub fn list(&self, path: &str) -> Vec<ZipListed> {
         let above = match path {
             "" => String::new(),
             path => format!("{path}/"),
@@ -103,7 +114,11 @@ impl Zip {
         let inside = inside.map_while(|(path, entry)| Some((path.strip_prefix(&above)?, entry)));
         let inside = inside.filter(|(name, _)| !name.is_empty() && !name.contains('/'));
         inside
-            .map(|(name, entry)| format!("{name}{}", if entry.is_none() { "/" } else { "" }))
+            .map(|(name, entry)| ZipListed {
+                name: format!("{name}{}", if entry.is_none() { "/" } else { "" }),
+                size: entry.map(|entry| entry.size as f64),
+                modified: entry.map(|entry| entry.modified),
+            })
             .collect()
     }
 
