@@ -9,12 +9,16 @@ mod entries;
 #[cfg(target_os = "linux")]
 mod generations;
 #[cfg(unix)]
+mod making;
+mod meta;
+#[cfg(unix)]
 mod nobody;
 #[cfg(unix)]
 mod notes;
 #[cfg(target_os = "linux")]
 mod now;
 mod open;
+mod packed;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
@@ -28,14 +32,16 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{self, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+#[cfg(unix)]
+use std::sync::Mutex;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 #[cfg(target_os = "linux")]
 use sanserve_core::Ask;
-use sanserve_core::{Entries, FileSystem, FsError, Meta, Opened, Path};
+use sanserve_core::archive::Pack;
 #[cfg(unix)]
-use sanserve_core::{Got, Program};
+use sanserve_core::{Create, Program};
+use sanserve_core::{Entries, FileSystem, FsError, Got, Opened, Path};
 
 #[cfg(unix)]
 use self::unix as native;
@@ -44,8 +50,12 @@ use self::windows as native;
 
 #[cfg(target_os = "linux")]
 pub use self::cache::Kept;
+#[cfg(unix)]
+pub use self::making::Making;
+use self::meta::plain;
 use self::native::{OPEN_FLAGS, OpenOptionsExt as _};
 pub use self::open::Open;
+pub use self::packed::Packed;
 #[cfg(unix)]
 pub use self::running::Running;
 #[cfg(target_os = "linux")]
@@ -62,6 +72,10 @@ pub struct Disk {
     root: PathBuf,
     dir: Dir,
     follow: bool,
+    /// Each archive has a copy.
+    places: Arc<()>,
+    #[cfg(unix)]
+    turn: Arc<Mutex<()>>,
     #[cfg(target_os = "linux")]
     cache: cache::Cache,
 }
@@ -79,6 +93,9 @@ impl Disk {
                 root,
                 dir,
                 follow: false,
+                places: Arc::default(),
+                #[cfg(unix)]
+                turn: Arc::default(),
                 #[cfg(target_os = "linux")]
                 cache: cache::Cache::default(),
             })
@@ -151,13 +168,11 @@ impl FileSystem for Disk {
         if let Some(bytes) = file.bytes() {
             return Ok(content::read(bytes, at, into));
         }
-        let file = file.file().ok_or(FsError::NotPlain)?;
-        loop {
-            match native::read_at(file, into, at) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => return read.map_err(|error| reason(&error)),
-            }
-        }
+        read(file.file().ok_or(FsError::NotPlain)?, at, into)
+    }
+
+    fn pack(&self, pack: &Pack) -> Result<Opened<Open>, FsError> {
+        Packed::open(self, pack, &self.places)
     }
 
     #[cfg(unix)]
@@ -177,16 +192,24 @@ impl FileSystem for Disk {
     }
 
     #[cfg(unix)]
+    fn create(&self, create: &Create) -> Result<Opened<Open>, FsError> {
+        let making = Making::new(&self.dir, create, &self.turn);
+        making.map(|making| Opened::Program(Open::Making(Box::new(making))))
+    }
+
+    #[cfg(unix)]
     fn give(&self, file: &mut Open, from: &[u8]) -> Got<Open> {
         match file {
             Open::Program(program) => program.give(from),
+            Open::Making(making) => making.give(from),
             _ => Got::Failed,
         }
     }
 
-    #[cfg(unix)]
     fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
         match file {
+            Open::Packed(packed) => packed.fill(self, at, into),
+            #[cfg(unix)]
             Open::Program(program) => program.fill(into),
             _ => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
         }
@@ -222,16 +245,7 @@ impl Disk {
         if found.is_dir() {
             return Ok(Opened::Directory);
         }
-        if !found.is_file() {
-            return Err(FsError::NotPlain);
-        }
-        let modified = found.modified().ok().map(since_1970);
-        let meta = Meta {
-            len: found.len(),
-            modified: modified.map(|(seconds, _)| seconds),
-            version: modified.and_then(|modified| version(modified, &found)),
-            executable: native::is_executable(&found),
-        };
+        let meta = plain(&found)?;
         #[cfg(target_os = "linux")]
         let file = if self.follow {
             file
@@ -261,6 +275,15 @@ impl Disk {
     }
 }
 
+fn read(file: &File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+    loop {
+        match native::read_at(file, into, at) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read.map_err(|error| reason(&error)),
+        }
+    }
+}
+
 fn reason(error: &io::Error) -> FsError {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
@@ -271,30 +294,4 @@ fn reason(error: &io::Error) -> FsError {
         ErrorKind::PermissionDenied => FsError::Forbidden,
         _ => native::reason(error),
     }
-}
-
-/// Seconds since 1970, rounded down also before it, and the nanoseconds that are left.
-fn since_1970(time: SystemTime) -> (i64, u32) {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => (after.as_secs() as i64, after.subsec_nanos()),
-        Err(error) => {
-            let before = error.duration();
-            let (seconds, nanos) = (-(before.as_secs() as i64), before.subsec_nanos());
-            match nanos {
-                0 => (seconds, 0),
-                nanos => (seconds - 1, 1_000_000_000 - nanos),
-            }
-        }
-    }
-}
-
-/// The time of the last change in nanoseconds, if the file system has more than whole seconds of it.
-///
-/// Who builds reproducibly gives all files the time 0 or 1, and it says nothing of what is in them:
-/// then it is the time of the last change to the file's entry, which nobody can set.
-fn version(modified: (i64, u32), meta: &fs::Metadata) -> Option<u64> {
-    Meta::version_at(match modified {
-        (0 | 1, 0) => native::changed(meta)?,
-        modified => modified,
-    })
 }

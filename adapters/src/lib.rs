@@ -81,10 +81,10 @@ pub mod wasi_http;
 
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use disk::Kept;
-#[cfg(all(feature = "std", unix))]
-pub use disk::Running;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
-pub use disk::{Disk, Open};
+pub use disk::{Disk, Open, Packed};
+#[cfg(all(feature = "std", unix))]
+pub use disk::{Making, Running};
 pub use flash::{Flash, Node};
 #[cfg(all(unix, feature = "mio"))]
 pub use listener::Listener;

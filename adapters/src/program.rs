@@ -34,16 +34,13 @@ mod zone;
 
 use std::fmt::Display;
 use std::io::{self, Write};
-#[cfg(not(target_os = "wasi"))]
-use std::net::SocketAddr;
 
 #[cfg(target_os = "wasi")]
 use sanserve::wasi::{Disk, stderr};
 #[cfg(not(target_os = "wasi"))]
 use sanserve::{Disk, Guarded, std::stderr};
-#[cfg(not(target_os = "wasi"))]
-use sanserve_core::Cgi;
-use sanserve_core::{Config, Files, error_page, listing, log, mime};
+use sanserve_core::archive::Download;
+use sanserve_core::{Config, Files, Limits, error_page, listing, log, mime};
 
 pub(crate) use self::command::{Given, read};
 use self::options::LogFormat;
@@ -76,8 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     #[cfg(unix)]
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let files = files(options);
-    let scripts = scripts(options, &files, server.address());
-    let served = match entry::handlers(&files, scripts, passwords.as_ref()) {
+    let served = match entry::handlers(options, &files, server.address(), passwords.as_ref()) {
         Some(handlers) => server.serve_forever(disk, config, handlers),
         None => server.serve_forever(disk, config, move || files.clone()),
     };
@@ -111,6 +107,7 @@ fn config(options: &Options) -> Config {
             |_| 0
         },
         error_page: error_page::page,
+        limits: limits(options),
         ..Config::default()
     }
 }
@@ -124,6 +121,22 @@ fn is_secure(options: &Options) -> bool {
 #[cfg(target_os = "wasi")]
 fn is_secure(_: &Options) -> bool {
     false
+}
+
+/// How much a connection takes.
+#[cfg(unix)]
+fn limits(options: &Options) -> Limits {
+    let limits = Limits::default();
+    Limits {
+        content: options.upload_limit.unwrap_or(limits.content),
+        ..limits
+    }
+}
+
+/// Nothing can be set here.
+#[cfg(not(unix))]
+fn limits(_: &Options) -> Limits {
+    Limits::default()
 }
 
 /// Where log lines go.
@@ -159,31 +172,15 @@ fn files(options: &Options) -> Files {
     files.cors = leak_some(&options.cors);
     files.spa = leak_some(&options.spa);
     files.not_found_page = leak_some(&options.not_found);
+    if options.archive {
+        files.archive = Download::parse;
+    }
     files.guess_type = |name| {
         mime::guess_type(name, |extension| {
             mime_guess::from_ext(extension).first_raw()
         })
     };
     files
-}
-
-/// The handler of scripts, if they are to be run. It leaves all other requests to `files`.
-#[cfg(not(target_os = "wasi"))]
-fn scripts(options: &Options, files: &Files, address: SocketAddr) -> Option<Cgi> {
-    if !options.cgi && options.cgi_directories.is_empty() {
-        return None;
-    }
-    let name = String::leak(address.ip().to_string());
-    let mut scripts = Cgi::new(name, address.port());
-    scripts.files = files.clone();
-    if !options.cgi_directories.is_empty() {
-        let directories = options.cgi_directories.iter();
-        let directories: Vec<_> = directories
-            .map(|directory| -> &str { String::leak(directory.clone()) })
-            .collect();
-        scripts.cgi_directories = directories.leak();
-    }
-    Some(scripts)
 }
 
 /// Prints at once, also into a pipe. If nobody listens, so be it.

@@ -7,7 +7,7 @@
 pub(crate) type DataFile = (&'static str, &'static str);
 
 /// The files of cases, in the order in which they are run.
-pub(crate) const CASES: [DataFile; 26] = [
+pub(crate) const CASES: [DataFile; 28] = [
     (
         "recorded-requestline_http10.case",
         include_str!("../cases/recorded-requestline_http10.case"),
@@ -58,6 +58,8 @@ pub(crate) const CASES: [DataFile; 26] = [
     ("guard.case", include_str!("../cases/guard.case")),
     ("cgi.case", include_str!("../cases/cgi.case")),
     ("python.case", include_str!("../cases/python.case")),
+    ("archive.case", include_str!("../cases/archive.case")),
+    ("upload.case", include_str!("../cases/upload.case")),
 ];
 
 /// The divergences.

@@ -2,7 +2,10 @@
 
 use alloc::boxed::Box;
 
-use sanserve_core::{Cgi, Config, Files, Guard, Handler, Limits, Protocol, error_page, listing};
+use sanserve_core::archive::Download;
+use sanserve_core::{
+    Cgi, Config, Files, Guard, Handler, Limits, Protocol, Upload, error_page, listing,
+};
 
 use crate::handlers;
 
@@ -60,9 +63,8 @@ impl Kind {
     }
 
     /// A handler for one connection: `files` is the file service, `cgi` the same with scripts, `guarded` with
-    /// passwords, `echo`
-    /// sends content back after it has read all of it, `stream` while it reads; `target` sends the path back;
-    /// `python` is that of CPython's own tests.
+    /// passwords, `upload` one that also stores files; `echo` sends content back after it has read all of
+    /// it, `stream` while it reads; `target` sends the path back; `python` is that of CPython's own tests.
     ///
     /// The file service has these options:
     ///
@@ -74,6 +76,8 @@ impl Kind {
     /// option   spa FILE             what is sent for pages that are not there
     /// option   not-found FILE       what is sent for whatever is not there, as 404
     /// option   header NAME: VALUE   a further field
+    /// option   archives on          directories can be had as archives
+    /// option   overwrite on         what is stored may take the place of a file
     /// option   hidden yes           names that begin with a dot are served
     /// ```
     ///
@@ -89,6 +93,12 @@ impl Kind {
                 Box::new(cgi)
             }
             "guarded" => Box::new(Guard::new(self.files(), handlers::known)),
+            "upload" => {
+                let mut upload = Upload::new();
+                upload.files = self.files();
+                upload.overwrite = self.option("overwrite") == Some("on");
+                Box::new(upload)
+            }
             "echo" => Box::new(handlers::Echo::default()),
             "stream" => Box::new(handlers::Stream),
             "target" => Box::new(handlers::Target),
@@ -114,6 +124,9 @@ impl Kind {
         files.charset = self.option("charset");
         files.cache_control = self.option("cache-control");
         files.cors = self.option("cors");
+        if self.option("archives") == Some("on") {
+            files.archive = Download::parse;
+        }
         files.spa = self.option("spa");
         files.not_found_page = self.option("not-found");
         if let Some(field) = self
@@ -127,7 +140,9 @@ impl Kind {
 }
 
 /// The options of the file service.
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
+    "overwrite",
+    "archives",
     "hidden",
     "precompressed",
     "charset",

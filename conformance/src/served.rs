@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
+use sanserve_core::archive::{Archive, Pack};
 use sanserve_core::{
     self as engine, Entries, FileSystem, FsError, Got, Meta, Opened, Path, Program,
 };
@@ -17,6 +18,8 @@ use crate::{Entry, Played, Site, play};
 pub enum File {
     /// A file, by its place among the entries.
     File(usize),
+    /// A directory as one file.
+    Packed(Box<Archive<File>>),
     /// A script.
     Script(Box<Script>),
 }
@@ -151,6 +154,15 @@ impl FileSystem for Site {
         }))))
     }
 
+    fn pack(&self, pack: &Pack) -> Result<Opened<File>, FsError> {
+        let archive = Archive::new(self, pack)?;
+        Ok(Opened::File {
+            meta: archive.meta(),
+            file: File::Packed(Box::new(archive)),
+            sendable: false,
+        })
+    }
+
     fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
         let File::Script(script) = file else {
             return Got::Failed;
@@ -162,6 +174,7 @@ impl FileSystem for Site {
     fn fill(&self, file: &mut File, at: u64, into: &mut [u8]) -> Got<File> {
         match file {
             File::Script(script) => script.fill(into),
+            File::Packed(archive) => archive.fill(self, at, into),
             File::File(_) => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
         }
     }

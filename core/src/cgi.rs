@@ -3,6 +3,7 @@
 //! Which file is the script, what it finds in its environment, and whether what it says can be
 //! passed on, is decided here. To run it is the adapter's work.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -127,12 +128,12 @@ impl Cgi {
             env.push(("REMOTE_USER", given.user().into()));
         }
         self.stage = Stage::Feed;
-        Next::Run(Program {
+        Next::Run(Box::new(Program {
             path: script,
             args,
             env,
             path_translated,
-        })
+        }))
     }
 
     /// Answers while the script is looked for.

@@ -75,6 +75,21 @@ pub fn format_utc(unix: i64) -> [u8; 20] {
     out
 }
 
+/// Year, month, day, hour, minute and second, for the nearest time with a four-digit year.
+pub(crate) fn parts(unix: i64) -> [i64; 6] {
+    let (days, second) = days_and_second(unix);
+    let (year, month, day) = civil_from_days(days);
+    let second = i64::from(second);
+    [
+        year.into(),
+        month.into(),
+        day.into(),
+        second / 3600,
+        second / 60 % 60,
+        second % 60,
+    ]
+}
+
 /// Reads a date such as `If-Modified-Since` carries, and gives Unix seconds.
 ///
 /// The three forms of RFC 9110 section 5.6.7 are read, and what Python reads besides: no weekday or

@@ -8,6 +8,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::archive::Pack;
 use crate::{Ask, Credentials, Entries, Got, Path};
 
 /// A tree of files to serve. `&self` throughout: one file system serves all connections.
@@ -42,7 +43,19 @@ pub trait FileSystem {
         Err(FsError::Unsupported)
     }
 
-    /// Answers [`Want::Give`](crate::Want::Give); only a file system that runs programs is asked.
+    /// Makes one file of a directory, see [`Archive`](crate::archive::Archive), which does it. A file
+    /// system without that leaves this as it is.
+    fn pack(&self, _pack: &Pack) -> Result<Opened<Self::File>, FsError> {
+        Err(FsError::Unsupported)
+    }
+
+    /// Begins a file, see [`Create`]. A file system that cannot be written to leaves this as it is.
+    fn create(&self, _create: &Create) -> Result<Opened<Self::File>, FsError> {
+        Err(FsError::Unsupported)
+    }
+
+    /// Answers [`Want::Give`](crate::Want::Give); only a file system that runs programs or makes files
+    /// is asked.
     fn give(&self, _file: &mut Self::File, _from: &[u8]) -> Got<Self::File> {
         Got::Failed
     }
@@ -54,6 +67,8 @@ pub trait FileSystem {
             Ask::List(path) => Got::Listed(self.list(path)),
             Ask::Run(program) => Got::Opened(self.run(program)),
             Ask::Verify(given) => Got::Verified(self.verify(given)),
+            Ask::Pack(pack) => Got::Opened(self.pack(pack)),
+            Ask::Create(create) => Got::Opened(self.create(create)),
         }
     }
 
@@ -96,7 +111,7 @@ pub enum Opened<F> {
     },
     /// A directory.
     Directory,
-    /// A program, in answer to [`Ask::Run`] only.
+    /// A program, or a file that is being made, in answer to [`Ask::Run`] and [`Ask::Create`] only.
     Program(F),
 }
 
@@ -136,6 +151,21 @@ pub struct Program {
     pub env: Vec<(&'static str, Vec<u8>)>,
     /// What `PATH_TRANSLATED` names: the adapter knows what the system calls it.
     pub path_translated: Path,
+}
+
+/// A file to make.
+///
+/// It is begun when it is asked for, and then given its content. Until it is complete nobody sees it; to
+/// drop it before leaves nothing of it. It is complete when it is given nothing: then it gets its name,
+/// at once and whole, if what had that name is what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Create {
+    /// Its name. The directory must be there.
+    pub path: Path,
+    /// The file whose place it takes. If there is none, nothing may have that name.
+    pub replaces: Option<Meta>,
+    /// How long it will be, if that is known.
+    pub len: Option<u64>,
 }
 
 /// What is known of a file.
@@ -179,6 +209,12 @@ pub enum FsError {
     Unsupported,
     /// The system has too little left to tell, of memory or of descriptors: it may be there.
     Exhausted,
+    /// There is something, where there must be nothing or something else.
+    Exists,
+    /// There is no room for it.
+    Full,
+    /// There is more than can be dealt with at once.
+    TooMany,
     /// Anything else that goes wrong with a disk.
     Broken,
 }

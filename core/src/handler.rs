@@ -5,9 +5,11 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::{Credentials, Entries, Exchange, FsError, Meta, Path, Program};
+use crate::archive::Pack;
+use crate::{Create, Credentials, Entries, Exchange, FsError, Meta, Path, Program};
 
 /// Answers the requests of one connection, one after another. State of the connection lives in
 /// `self`; what connections share is whatever `self` holds by reference or `Arc`.
@@ -73,11 +75,20 @@ pub enum Next {
     List(Path),
     /// That program, set up. Told: [`Event::Running`] or [`Event::Failed`]. It takes the place of
     /// the file that was open before.
-    Run(Program),
+    Run(Box<Program>),
     /// To know whether these are right. Told: [`Event::Verified`]. What is open stays.
     Verify(Credentials),
+    /// That directory as one file, opened. Told: [`Event::Opened`] or [`Event::Failed`]. It takes the
+    /// place of the one that was open before.
+    Pack(Box<Pack>),
     /// To pass the request's content to the program. Told: [`Event::End`].
     Feed,
+    /// That file, begun. Told: [`Event::Running`] or [`Event::Failed`]. It takes the place of what was
+    /// open before.
+    Create(Box<Create>),
+    /// To pass that to the file that was begun; nothing completes it. Told: [`Event::End`], or
+    /// [`Event::Failed`] without a path.
+    Give(Vec<u8>),
     /// Some of what is open, from where the last `Read` ended. Told: [`Event::Data`] or
     /// [`Event::End`].
     Read,
@@ -99,7 +110,7 @@ pub enum Event<'a> {
     End,
     /// The file is open and can be sent.
     Opened(Path, Meta),
-    /// The program is set up.
+    /// The program is set up, or the file begun.
     Running(Path),
     /// It is a directory.
     Directory(Path),

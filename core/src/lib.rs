@@ -14,7 +14,7 @@
 //! - [`Connection`]: the protocol. It owns the buffers of one connection and never fails.
 //! - [`Want`] and [`Got`]: what it wants next, one thing at a time, and what came of that.
 //! - [`Handler`]: answers requests, with [`Event`] and [`Next`] as its own got and want.
-//!   [`Files`] serves files, [`Cgi`] runs scripts besides; yours may be another.
+//!   [`Files`] serves files, [`Cgi`] runs scripts besides, [`Upload`] stores files; yours may be another.
 //! - [`FileSystem`]: what [`Want::Ask`] and [`Want::Fill`] are answered from.
 //! - [`Config`]: limits and deadlines, none of which can be off.
 //!
@@ -97,13 +97,14 @@
 //!
 //! [`wire`] is the parser alone, [`range`] that of one field, [`log`] what is logged and how it looks;
 //! [`listing`] and [`error_page`] are the pages that it makes itself;
-//! [`date`], [`mime`] and [`status`] are CPython's tables and rules.
+//! [`archive`] is a directory as one file. [`date`], [`mime`] and [`status`] are CPython's tables and rules.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 extern crate alloc;
 
+pub mod archive;
 mod buffer;
 mod cgi;
 mod config;
@@ -129,6 +130,7 @@ mod reply;
 mod script;
 pub mod status;
 mod style;
+mod upload;
 mod want;
 mod weight;
 pub mod wire;
@@ -142,9 +144,10 @@ pub use error_page::ErrorPage;
 pub use escape::Html;
 pub use exchange::Exchange;
 pub use files::Files;
-pub use fs::{FileSystem, FsError, Meta, Opened, Program};
+pub use fs::{Create, FileSystem, FsError, Meta, Opened, Program};
 pub use guard::{Credentials, Guard};
 pub use handler::{Event, Handler, Next, from_fn};
 pub use listing::{Directory, ListDirectory};
 pub use path::{Path, decode};
+pub use upload::Upload;
 pub use want::{Ask, Got, Now, Step, Want};

@@ -5,10 +5,12 @@
 
 use core::time::Duration;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use crate::{Credentials, Entries, FsError, Opened, Path, Program};
+use crate::archive::Pack;
+use crate::{Create, Credentials, Entries, FsError, Opened, Path, Program};
 
 /// What time it is, as the adapter sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,12 +66,14 @@ pub enum Want<'a, F> {
         /// How many bytes are left to send; never 0.
         len: u64,
     },
-    /// Pass bytes of the request's content, never none, to a program that is about to run.
+    /// Pass bytes of the request's content, never none, to a program that is about to run, or to a
+    /// file that is being made; given nothing, that is complete, see [`Create`].
     /// [`Got::Bytes`]: how many it took, perhaps fewer; 0 says that it takes no more.
+    /// [`Got::Opened`] with an error says why a file cannot be made.
     Give {
-        /// The program.
+        /// The program or the file.
         file: &'a mut F,
-        /// What comes next on its standard input.
+        /// What comes next on its standard input, or in it.
         from: &'a [u8],
     },
     /// Ask the file system; [`FileSystem::answer`](crate::FileSystem::answer) does.
@@ -90,9 +94,13 @@ pub enum Ask {
     /// What does this directory hold? [`Got::Listed`] is the answer.
     List(Path),
     /// Run this program. [`Got::Opened`] with [`Opened::Program`] is the answer.
-    Run(Program),
+    Run(Box<Program>),
     /// Are these right? [`Got::Verified`] is the answer.
     Verify(Credentials),
+    /// Make one file of a directory. [`Got::Opened`] with [`Opened::File`] is the answer.
+    Pack(Box<Pack>),
+    /// Begin a file. [`Got::Opened`] with [`Opened::Program`] is the answer.
+    Create(Box<Create>),
 }
 
 /// What came of a [`Want`].
@@ -104,8 +112,9 @@ pub enum Got<F> {
     Bytes(usize),
     /// The program that is read from has to say this, a line or more, in the log: what it wrote to
     /// its standard error, or how it ended. An answer to [`Want::Fill`]; it will be wanted again.
+    /// If it is empty, nothing is logged: what is read from is still at work.
     Note(String),
-    /// The answer to [`Ask::Open`] and [`Ask::Run`].
+    /// The answer to [`Ask::Open`], [`Ask::Run`], [`Ask::Pack`] and [`Ask::Create`].
     Opened(Result<Opened<F>, FsError>),
     /// The answer to [`Ask::List`].
     Listed(Result<Arc<Entries>, FsError>),

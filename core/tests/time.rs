@@ -154,12 +154,12 @@ impl Handler for Run {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         let path = Path::parse(ex.path()).expect("no NUL in it");
         let (args, env, path_translated) = (Vec::new(), Vec::new(), Path::default());
-        Next::Run(Program {
+        Next::Run(Box::new(Program {
             path,
             args,
             env,
             path_translated,
-        })
+        }))
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {

@@ -7,7 +7,8 @@ use std::{fs, io, path};
 
 use sanserve_core::{Entries, Entry};
 
-use super::{Disk, since_1970};
+use super::Disk;
+use super::meta::since_1970;
 
 /// What is known of something.
 #[derive(Clone, Copy, Debug, Default)]

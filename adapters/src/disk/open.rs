@@ -9,8 +9,9 @@ use sanserve_core::Opened;
 
 #[cfg(target_os = "linux")]
 use super::Kept;
+use super::Packed;
 #[cfg(unix)]
-use super::Running;
+use super::{Making, Running};
 
 /// What is open of a [`Disk`](crate::Disk).
 #[derive(Debug)]
@@ -20,6 +21,11 @@ pub enum Open {
     /// One that is kept for whoever asks next: in memory if it is small, else open.
     #[cfg(target_os = "linux")]
     Kept(Arc<Kept>),
+    /// A directory as one file.
+    Packed(Box<Packed>),
+    /// A file that is being made.
+    #[cfg(unix)]
+    Making(Box<Making>),
     /// A program.
     #[cfg(unix)]
     Program(Box<Running>),
@@ -32,8 +38,9 @@ impl Open {
             Open::File(file) => Some(file),
             #[cfg(target_os = "linux")]
             Open::Kept(kept) => kept.file(),
+            Open::Packed(_) => None,
             #[cfg(unix)]
-            Open::Program(_) => None,
+            Open::Making(_) | Open::Program(_) => None,
         }
     }
 

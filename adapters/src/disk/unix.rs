@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
@@ -48,6 +49,16 @@ pub(super) fn is_executable(meta: &Metadata) -> bool {
 /// When the file or what is known of it was changed, in seconds since 1970 and nanoseconds.
 pub(super) fn changed(meta: &Metadata) -> Option<(i64, u32)> {
     Some((meta.ctime(), u32::try_from(meta.ctime_nsec()).ok()?))
+}
+
+/// A number for the state that a file is in: which it is, and when it and what is known of it were
+/// changed.
+pub(super) fn state(meta: &Metadata) -> Option<u64> {
+    let mut state = DefaultHasher::new();
+    (meta.dev(), meta.ino()).hash(&mut state);
+    (meta.mtime(), meta.mtime_nsec()).hash(&mut state);
+    (meta.ctime(), meta.ctime_nsec()).hash(&mut state);
+    Some(state.finish())
 }
 
 /// What an error means that has no [`io::ErrorKind`] of its own.

@@ -56,6 +56,11 @@ pub(super) fn changed(_: &Metadata) -> Option<(i64, u32)> {
     None
 }
 
+/// Nothing better than the time of the last change.
+pub(super) fn state(_: &Metadata) -> Option<u64> {
+    None
+}
+
 /// What an error means that has no [`io::ErrorKind`] of its own.
 pub(super) fn reason(_: &io::Error) -> FsError {
     FsError::Broken

@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use sanserve_core::archive::{Archive, Pack};
 use sanserve_core::{Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program};
 
 use super::{Play, Running};
@@ -15,6 +16,8 @@ use crate::content;
 pub enum File {
     /// What a file held when it was opened.
     Bytes(Arc<[u8]>),
+    /// A directory as one file.
+    Packed(Box<Archive<File>>),
     /// A program.
     Program(Box<Running>),
 }
@@ -240,16 +243,26 @@ impl FileSystem for Tree {
         }
     }
 
+    fn pack(&self, pack: &Pack) -> Result<Opened<File>, FsError> {
+        let archive = Archive::new(self, pack)?;
+        Ok(Opened::File {
+            meta: archive.meta(),
+            file: File::Packed(Box::new(archive)),
+            sendable: false,
+        })
+    }
+
     fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
         match file {
             File::Program(program) => program.give(from),
-            File::Bytes(_) => Got::Failed,
+            File::Bytes(_) | File::Packed(_) => Got::Failed,
         }
     }
 
     fn fill(&self, file: &mut File, at: u64, into: &mut [u8]) -> Got<File> {
         match file {
             File::Program(program) => program.fill(into),
+            File::Packed(archive) => archive.fill(self, at, into),
             File::Bytes(_) => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
         }
     }
@@ -259,7 +272,7 @@ impl FileSystem for Tree {
 pub(super) fn rest(file: &File, at: u64) -> &[u8] {
     match file {
         File::Bytes(bytes) => content::rest(bytes, at),
-        File::Program(_) => &[],
+        File::Program(_) | File::Packed(_) => &[],
     }
 }
 

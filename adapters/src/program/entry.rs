@@ -1,9 +1,10 @@
 //! Who may come in, and what serves those.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sanserve::Passwords;
-use sanserve_core::{Cgi, Credentials, Files, Guard, Handler};
+use sanserve_core::{Cgi, Credentials, Files, Guard, Handler, Upload};
 
 use super::options::Options;
 
@@ -32,25 +33,59 @@ pub(super) fn passwords(options: &Options) -> Result<Option<Arc<Passwords>>, Str
 
 /// What serves, where that is more than the file service.
 pub(super) fn handlers(
+    options: &Options,
     files: &Files,
-    scripts: Option<Cgi>,
+    address: SocketAddr,
     passwords: Option<&Arc<Passwords>>,
 ) -> Option<Handlers> {
-    let Some(passwords) = passwords.cloned() else {
-        let scripts = scripts?;
-        return Some(Box::new(move || Box::new(scripts.clone())));
+    let inner: Handlers = if let Some(mut scripts) = scripts(options, files, address) {
+        scripts.guarded = passwords.is_some();
+        Box::new(move || Box::new(scripts.clone()))
+    } else if let Some(upload) = upload(options, files) {
+        Box::new(move || Box::new(upload.clone()))
+    } else {
+        passwords?;
+        let files = files.clone();
+        Box::new(move || Box::new(files.clone()))
     };
-    let (files, scripts) = (files.clone(), scripts.map(Box::new));
+    let Some(passwords) = passwords.cloned() else {
+        return Some(inner);
+    };
     Some(Box::new(move || {
         let passwords = Arc::clone(&passwords);
         let known = move |given: &Credentials| passwords.known(given);
-        match &scripts {
-            Some(scripts) => {
-                let mut scripts = (**scripts).clone();
-                scripts.guarded = true;
-                Box::new(Guard::new(scripts, known))
-            }
-            None => Box::new(Guard::new(files.clone(), known)),
-        }
+        Box::new(Guard::new(inner(), known))
     }))
+}
+
+/// The handler of scripts, if they are to be run. It leaves all other requests to `files`.
+fn scripts(options: &Options, files: &Files, address: SocketAddr) -> Option<Cgi> {
+    if !options.cgi && options.cgi_directories.is_empty() {
+        return None;
+    }
+    let name = String::leak(address.ip().to_string());
+    let mut scripts = Cgi::new(name, address.port());
+    scripts.files = files.clone();
+    if !options.cgi_directories.is_empty() {
+        let directories = options.cgi_directories.iter();
+        let directories: Vec<_> = directories
+            .map(|directory| -> &str { String::leak(directory.clone()) })
+            .collect();
+        scripts.cgi_directories = directories.leak();
+    }
+    Some(scripts)
+}
+
+/// The handler that stores files, if it is to do so. It leaves all other requests to `files`.
+#[cfg(unix)]
+fn upload(options: &Options, files: &Files) -> Option<Upload> {
+    let mut upload = Upload::new();
+    upload.files = files.clone();
+    upload.overwrite = options.overwrite;
+    options.upload.then_some(upload)
+}
+
+#[cfg(not(unix))]
+fn upload(_: &Options, _: &Files) -> Option<Upload> {
+    None
 }

@@ -169,6 +169,25 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", value_parser = value::below, hide_short_help = true)]
     pub(crate) not_found: Option<String>,
 
+    /// Let directories be had as DIR/?zip and DIR/?tar
+    #[arg(long)]
+    pub(crate) archive: bool,
+
+    /// Let everybody store files, by PUT and by form
+    #[cfg(unix)]
+    #[arg(long, conflicts_with_all = ["cgi", "cgi_directories"])]
+    pub(crate) upload: bool,
+
+    /// Let them overwrite files
+    #[cfg(unix)]
+    #[arg(long, requires = "upload", hide_short_help = true)]
+    pub(crate) overwrite: bool,
+
+    /// How much a request may store [default: 1G]
+    #[cfg(unix)]
+    #[arg(long, value_name = "SIZE", requires = "upload", value_parser = value::size, hide_short_help = true)]
+    pub(crate) upload_limit: Option<u64>,
+
     /// Run the scripts in /cgi-bin and /htbin
     #[cfg(not(target_os = "wasi"))]
     #[arg(long, hide_short_help = true)]

@@ -116,6 +116,17 @@ fn harm(options: &Options, scheme: &str, places: &[Place]) -> String {
     } else if open && !guarded {
         lines.push("Whoever reaches this machine can read it; -b 127.0.0.1 keeps it here.".into());
     }
+    #[cfg(unix)]
+    if options.upload {
+        let over = if options.overwrite {
+            ", over others too"
+        } else {
+            ""
+        };
+        lines.push(format!(
+            "Whoever can read it can store files in it{over} (--upload)."
+        ));
+    }
     if options.hidden {
         lines.push("Names that begin with a dot are served, too (--hidden).".into());
     } else {

@@ -1,25 +1,30 @@
 //! The program on standard input and output: one connection, and nothing else is said there.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use sanserve::{Guarded, stdio};
 use socket2::SockRef;
 
-use super::{Options, config, disk, entry, files, scripts, sink};
+use super::{Options, config, disk, entry, files, sink};
 
-/// Serves one connection. That its peer goes away is no error.
+/// Serves one connection.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let (input, output) = stdio::take().map_err(|error| error.to_string())?;
     let passwords = entry::passwords(options)?;
     let disk = Guarded::new(disk(options)?, passwords.clone());
     let (config, files) = (config(options), files(options));
-    let scripts = scripts(options, &files, address(&input));
-    let served = match entry::handlers(&files, scripts, passwords.as_ref()) {
+    let handlers = entry::handlers(options, &files, address(&input), passwords.as_ref());
+    let served = match handlers {
         Some(handlers) => stdio::serve(input, output, &disk, config, handlers(), &sink(options)),
         None => stdio::serve(input, output, &disk, config, files, &sink(options)),
     };
+    gone(served)
+}
+
+/// A peer that goes away is no error.
+fn gone(served: io::Result<()>) -> Result<(), String> {
     served.or_else(|error| match error.kind() {
         ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Ok(()),
         _ => Err(format!("cannot serve standard input and output: {error}")),

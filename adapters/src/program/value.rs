@@ -62,3 +62,22 @@ pub(super) fn below(text: &str) -> Result<String, &'static str> {
     }
     Ok(path.to_owned())
 }
+
+/// `1048576`, `1024K`, `1M`.
+#[cfg(unix)]
+pub(super) fn size(text: &str) -> Result<u64, &'static str> {
+    let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" => Some(1),
+        "K" => Some(1 << 10),
+        "M" => Some(1 << 20),
+        "G" => Some(1 << 30),
+        "T" => Some(1 << 40),
+        _ => None,
+    };
+    let number = digits
+        .parse()
+        .ok()
+        .and_then(|number: u64| number.checked_mul(unit?));
+    number.ok_or("a size is a number of bytes, or such as 500K, 20M or 2G")
+}

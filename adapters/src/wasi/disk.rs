@@ -8,7 +8,8 @@ use std::path::{self, Component};
 use std::str;
 use std::sync::Arc;
 
-use sanserve_core::{Entries, Entry, FileSystem, FsError, Meta, Opened, Path};
+use sanserve_core::archive::{Archive, Pack};
+use sanserve_core::{Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path};
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
@@ -29,9 +30,15 @@ pub struct Disk {
     follow: bool,
 }
 
-/// What is open of a [`Disk`]: a regular file.
+/// What is open of a [`Disk`]: a regular file, or a directory as one.
 #[derive(Debug)]
-pub struct Open(Descriptor);
+pub struct Open(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    File(Descriptor),
+    Packed(Box<Archive<Open>>),
+}
 
 impl Disk {
     /// The files below `root`, which is what the host calls a directory, or lies in that. A name that
@@ -102,7 +109,7 @@ impl FileSystem for Disk {
         match stat.type_ {
             DescriptorType::Directory => Ok(Opened::Directory),
             DescriptorType::RegularFile => Ok(Opened::File {
-                file: Open(file),
+                file: Open(Kind::File(file)),
                 meta: meta(&stat),
                 sendable: false,
             }),
@@ -144,9 +151,28 @@ impl FileSystem for Disk {
     }
 
     fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
-        let (bytes, _) = file.0.read(into.len() as u64, at).map_err(reason)?;
+        let Kind::File(file) = &file.0 else {
+            return Err(FsError::NotPlain);
+        };
+        let (bytes, _) = file.read(into.len() as u64, at).map_err(reason)?;
         into[..bytes.len()].copy_from_slice(&bytes);
         Ok(bytes.len())
+    }
+
+    fn pack(&self, pack: &Pack) -> Result<Opened<Open>, FsError> {
+        let archive = Archive::new(self, pack)?;
+        Ok(Opened::File {
+            meta: archive.meta(),
+            file: Open(Kind::Packed(Box::new(archive))),
+            sendable: false,
+        })
+    }
+
+    fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
+        match &mut file.0 {
+            Kind::File(_) => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
+            Kind::Packed(archive) => archive.fill(self, at, into),
+        }
     }
 }
 

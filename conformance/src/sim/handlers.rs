@@ -117,12 +117,12 @@ impl Wild {
             }
             5 => Next::Flush,
             6 => Next::Feed,
-            7 => Next::Run(Program {
+            7 => Next::Run(Box::new(Program {
                 path: path(),
                 args: Vec::new(),
                 env: Vec::new(),
                 path_translated: Path::default(),
-            }),
+            })),
             8 => return self.left.eq(&0).then(|| ex.send_error(404, ex.path())),
             9 => {
                 ex.send_response_only(103, "Early Hints");

@@ -4,7 +4,7 @@ use core::mem;
 
 use super::source::{Kind, Source};
 use super::{Connection, Pending, State, time};
-use crate::{Ask, Event, Got, Handler, Opened};
+use crate::{Ask, Event, Got, Handler, Opened, Path};
 
 impl<F, H: Handler> Connection<F, H> {
     /// Settles what was pending. Nothing is pending afterwards.
@@ -22,12 +22,21 @@ impl<F, H: Handler> Connection<F, H> {
                 self.reply.sent(n);
                 time::count(&mut self.outward, n, self.now.tick);
             }
-            (Pending::Fill, Got::Note(text)) => self.note(&text),
+            (Pending::Fill, Got::Note(text)) => {
+                // Whoever says something is at work.
+                self.since = self.now.tick;
+                self.note(&text);
+            }
             (Pending::Fill, Got::Bytes(0)) => self.source_ended(),
             (Pending::Fill, Got::Bytes(n)) => self.filled(n),
             (Pending::Copy, Got::Bytes(0)) => self.source_ended(),
             (Pending::Copy, Got::Bytes(n)) => self.copied(n),
             (Pending::Give, Got::Bytes(n)) => self.given(n),
+            (Pending::Give, Got::Opened(Err(error))) => {
+                self.state = State::Closed;
+                self.source = None;
+                self.resume(Event::Failed(Path::default(), error));
+            }
             (Pending::Fill, Got::Failed) => _ = self.abandon(500, &"What was open cannot be read"),
             (Pending::Give, Got::Failed) => _ = self.abandon(500, &"The program takes no content"),
             (_, Got::Failed) => self.state = State::Closed,
@@ -64,7 +73,9 @@ impl<F, H: Handler> Connection<F, H> {
     fn opened(&mut self, result: Result<Opened<F>, crate::FsError>) {
         let (path, run) = match mem::replace(&mut self.state, State::Closed) {
             State::Ask(Ask::Open(path)) => (path, false),
+            State::Ask(Ask::Pack(pack)) => (pack.path, false),
             State::Ask(Ask::Run(program)) => (program.path, true),
+            State::Ask(Ask::Create(create)) => (create.path, true),
             _ => panic!("Ask::List or Ask::Verify was answered by Got::Opened"),
         };
         let (source, event) = match result {

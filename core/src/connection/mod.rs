@@ -32,6 +32,7 @@
 //! [`want`]: Connection::want
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
 
@@ -95,6 +96,8 @@ enum State {
     Read,
     /// So many bytes of content are on their way to the program.
     Feed(usize),
+    /// These bytes are on their way to a file that is being made, or it is to be completed.
+    Give(Vec<u8>),
     /// The handler waits for the outbox to be empty.
     Flush,
     /// The reply is complete; so many more bytes of content may be thrown away.

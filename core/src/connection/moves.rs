@@ -20,6 +20,7 @@ impl<F, H: Handler> Connection<F, H> {
             State::Send(range) => self.send(range),
             State::Read => self.read_source(),
             State::Feed(piece) => self.feed(piece),
+            State::Give(bytes) => self.give(bytes),
             State::Flush => match self.output() {
                 Some(pending) => self.wait(State::Flush, pending),
                 None => self.resume(Event::End),
@@ -177,7 +178,13 @@ impl<F, H: Handler> Connection<F, H> {
         if let Some(fault) = self.reply.fault {
             return self.abandon(500, &format_args!("The handler {fault}"));
         }
-        if let Next::Open(_) | Next::List(_) | Next::Run(_) | Next::Done = next {
+        if let Next::Open(_)
+        | Next::List(_)
+        | Next::Run(_)
+        | Next::Pack(_)
+        | Next::Create(_)
+        | Next::Done = next
+        {
             self.source = None;
         }
         self.since = self.now.tick;
@@ -187,6 +194,9 @@ impl<F, H: Handler> Connection<F, H> {
             Next::List(path) => State::Ask(Ask::List(path)),
             Next::Run(program) => State::Ask(Ask::Run(program)),
             Next::Verify(given) => State::Ask(Ask::Verify(given)),
+            Next::Pack(pack) => State::Ask(Ask::Pack(pack)),
+            Next::Create(create) => State::Ask(Ask::Create(create)),
+            Next::Give(bytes) => State::Give(bytes),
             Next::Feed => State::Feed(0),
             Next::Read => State::Read,
             Next::Send(range) => State::Send(range),

@@ -1,5 +1,6 @@
 //! What is done with the file or program that is open: sent, read, fed.
 
+use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
@@ -106,6 +107,17 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
+    /// Passes bytes of the handler's to a file that is being made.
+    pub(super) fn give(&mut self, bytes: Vec<u8>) -> Option<Pending> {
+        match self.source {
+            Some(Source {
+                kind: Kind::Program,
+                ..
+            }) => self.wait(State::Give(bytes), Pending::Give),
+            _ => self.abandon(500, &"The handler gave something to what is not open"),
+        }
+    }
+
     /// What is lent for a move of what is open.
     pub(super) fn want_of_source(&mut self) -> Want<'_, F> {
         let (room, least) = (self.room(), self.config.limits.outbox / 4);
@@ -131,6 +143,7 @@ impl<F, H: Handler> Connection<F, H> {
                 at: *at,
                 into: &mut self.inbox.space(least)[..least],
             },
+            State::Give(from) => Want::Give { file, from },
             State::Feed(piece) => Want::Give {
                 file,
                 from: &self.inbox.filled()[..*piece],
@@ -171,6 +184,14 @@ impl<F, H: Handler> Connection<F, H> {
     /// The program took so many bytes of the piece; none if it wants no more.
     pub(super) fn given(&mut self, n: usize) {
         self.since = self.now.tick;
+        if let State::Give(bytes) = &mut self.state {
+            bytes.drain(..n);
+            if bytes.is_empty() || n == 0 {
+                self.state = State::Closed;
+                self.resume(Event::End);
+            }
+            return;
+        }
         if let State::Feed(piece) = &mut self.state {
             let n = if n == 0 { *piece } else { n };
             self.inbox.eat(n);

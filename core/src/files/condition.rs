@@ -5,7 +5,7 @@
 
 use super::tag::{Tag, tags};
 use crate::wire::marks;
-use crate::{Exchange, date};
+use crate::{Exchange, Meta, date};
 
 /// What the preconditions come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +31,7 @@ pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>)
         return Verdict::Send;
     }
     let before = |name| Some((modified?, only_date(ex, name)?));
-    // §13.1.1, §13.1.4: the date counts only where no tag is asked for.
-    let is_meant = match holds(ex, "If-Match", tag, Tag::is) {
-        Some(holds) => holds,
-        None => before("If-Unmodified-Since").is_none_or(|(modified, since)| modified <= since),
-    };
-    if !is_meant {
+    if !is_meant(ex, tag, modified) {
         return Verdict::Failed;
     }
     // §13.1.2, §13.1.3.
@@ -49,6 +44,29 @@ pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>)
     } else {
         Verdict::Send
     }
+}
+
+/// Whether the file that is there is the one that the peer means. §13.1.1, §13.1.4: the date counts only
+/// where no tag is asked for.
+fn is_meant(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>) -> bool {
+    match holds(ex, "If-Match", tag, Tag::is) {
+        Some(holds) => holds,
+        None => match (modified, only_date(ex, "If-Unmodified-Since")) {
+            (Some(modified), Some(since)) => modified <= since,
+            _ => true,
+        },
+    }
+}
+
+/// Whether the peer wants something stored, where this file is or none. `*` is any file, and none that
+/// is not there.
+pub(crate) fn may_be_stored(ex: &Exchange<'_>, there: Option<Meta>) -> bool {
+    let Some(meta) = there else {
+        return ex.header("If-Match").is_none();
+    };
+    let tag = Tag::new(meta, "");
+    is_meant(ex, tag.as_ref(), meta.modified)
+        && holds(ex, "If-None-Match", tag.as_ref(), Tag::resembles) != Some(true)
 }
 
 /// Whether a `Range` field counts (§13.1.5): there is no `If-Range`, or what it names is strong and

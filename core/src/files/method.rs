@@ -60,7 +60,7 @@ impl Files {
     /// Replies with an error page. Pages of the other origin may see that one, too. The connection
     /// stays, unlike CPython's: what is not there is no reason to make the peer come again. If we are
     /// at fault it closes.
-    pub(super) fn error(&self, ex: &mut Exchange<'_>, status: u16, message: impl Display) -> Next {
+    pub(crate) fn error(&self, ex: &mut Exchange<'_>, status: u16, message: impl Display) -> Next {
         self.error_with(ex, status, message, &mut |_| ())
     }
 

@@ -16,9 +16,11 @@ mod tag;
 use alloc::boxed::Box;
 
 use self::coding::Codings;
+pub(crate) use self::condition::may_be_stored;
 use self::location::Location;
 use self::method::{ALLOW, is_navigation};
 use self::parts::Parts;
+use crate::archive::Download;
 use crate::listing::{self, Directory, ListDirectory, Listing};
 use crate::{Event, Exchange, FsError, Handler, Next, Path, mime};
 
@@ -79,6 +81,9 @@ pub struct Files {
     /// Answers with the listing of a directory. CPython's page if nothing is said;
     /// [`listing::page`] is one that people want to use.
     pub list_directory: ListDirectory,
+    /// As which archive a directory is asked for by that target, if as one. Never if nothing is said;
+    /// [`Download::parse`] has `/directory/?zip` and `?tar`.
+    pub archive: fn(target: &str) -> Option<&'static Download>,
     stage: Stage,
     codings: Codings,
 }
@@ -93,6 +98,8 @@ enum Stage {
     Spa,
     /// [`Files::not_found_page`] was asked for.
     NotFound,
+    /// The target was asked for as an archive, or that is being sent.
+    Archive(&'static Download),
     /// A listing is on its way.
     Listing(Box<Listing>),
     /// Several ranges of a file are on their way.
@@ -116,6 +123,7 @@ impl Files {
             translate_path: Path::parse,
             hidden: false,
             list_directory: listing::python,
+            archive: |_| None,
             stage: Stage::Target,
             codings: Codings::NONE,
         }
@@ -147,6 +155,17 @@ impl Files {
                 self.open(ex, directory)
             }
             None => Next::List(directory),
+        }
+    }
+
+    /// Asks for a directory, as the query wants it.
+    fn open_directory(&mut self, ex: &Exchange<'_>, path: Path) -> Next {
+        match (self.archive)(ex.path()) {
+            None => self.try_index(ex, path, 0),
+            Some(download) => {
+                self.stage = Stage::Archive(download);
+                (download.open)(download, path, self.hidden)
+            }
         }
     }
 
@@ -223,7 +242,7 @@ impl Handler for Files {
             return self.answer_method(ex, ALLOW);
         }
         match (self.translate_path)(ex.path()).filter(|path| self.shows(path)) {
-            Some(path) if path.ends_with_slash() => self.try_index(ex, path, 0),
+            Some(path) if path.ends_with_slash() => self.open_directory(ex, path),
             Some(path) => self.open(ex, path),
             None => self.not_found(ex),
         }
@@ -243,6 +262,13 @@ impl Handler for Files {
             // Nobody knows whether it is there, and later somebody may.
             (Event::Failed(_, FsError::Exhausted), _) => {
                 self.error(ex, 503, "Too few resources to open it")
+            }
+            (
+                Event::Failed(_, error @ (FsError::TooMany | FsError::Unsupported)),
+                Stage::Archive(it),
+            ) => {
+                let (status, message) = (it.complaint)(error);
+                self.error(ex, status, message)
             }
             // The page is there but cannot be had: that is no reason to show the listing.
             (Event::Failed(_, FsError::Forbidden | FsError::Broken), Stage::Index(n))

@@ -42,7 +42,8 @@ impl Display for ContentType {
 }
 
 /// An open file, and what the peer is told of it.
-struct Found {
+struct Found<'a> {
+    path: &'a Path,
     meta: Meta,
     content_type: ContentType,
     coding: Option<Coding>,
@@ -90,13 +91,24 @@ impl Files {
         }
     }
 
-    fn found(&self, ex: &Exchange<'_>, path: &Path, meta: Meta, coding: Option<Coding>) -> Found {
+    fn found<'a>(
+        &self,
+        ex: &Exchange<'_>,
+        path: &'a Path,
+        meta: Meta,
+        coding: Option<Coding>,
+    ) -> Found<'a> {
         let suffix = coding.map_or("", Coding::suffix);
         let name = path.file_name();
         let name = name.strip_suffix(suffix.as_bytes()).unwrap_or(name);
         let name = (self.guess_type)(name).unwrap_or(self.default_type);
+        let name = match self.stage {
+            Stage::Archive(download) => download.media_type,
+            _ => name,
+        };
         let takes_charset = name.starts_with("text/") && !name.contains(';');
         Found {
+            path,
             meta,
             content_type: ContentType {
                 name,
@@ -116,7 +128,7 @@ impl Files {
         &self,
         ex: &mut Exchange<'_>,
         status: u16,
-        found: &Found,
+        found: &Found<'_>,
         len: u64,
         range: Option<&Range<u64>>,
     ) {
@@ -133,7 +145,7 @@ impl Files {
     }
 
     /// The head of several ranges of a file. They have their types and places themselves.
-    fn send_head_of_parts(&self, ex: &mut Exchange<'_>, found: &Found, parts: &Parts) {
+    fn send_head_of_parts(&self, ex: &mut Exchange<'_>, found: &Found<'_>, parts: &Parts) {
         let boundary = parts.boundary();
         ex.send_response(206);
         ex.send_header(
@@ -144,7 +156,10 @@ impl Files {
         self.end_head(ex, found);
     }
 
-    fn end_head(&self, ex: &mut Exchange<'_>, found: &Found) {
+    fn end_head(&self, ex: &mut Exchange<'_>, found: &Found<'_>) {
+        if let Stage::Archive(download) = self.stage {
+            (download.send_name)(download, ex, found.path);
+        }
         self.send_validators(ex, found);
         ex.send_known("Accept-Ranges: ", b"bytes");
         self.send_policy(ex);
@@ -153,7 +168,7 @@ impl Files {
     }
 
     /// What tells this state of a file from others.
-    fn send_validators(&self, ex: &mut Exchange<'_>, found: &Found) {
+    fn send_validators(&self, ex: &mut Exchange<'_>, found: &Found<'_>) {
         if let Some(modified) = found.modified {
             ex.send_known("Last-Modified: ", &date::format(modified));
         }
@@ -183,7 +198,7 @@ impl Files {
     }
 
     /// RFC 9110 §15.4.5: what a 200 would have said about caching, and nothing else.
-    fn send_unchanged(&self, ex: &mut Exchange<'_>, found: &Found) -> Next {
+    fn send_unchanged(&self, ex: &mut Exchange<'_>, found: &Found<'_>) -> Next {
         ex.send_response(304);
         self.send_validators(ex, found);
         self.send_policy(ex);
@@ -194,7 +209,7 @@ impl Files {
 
     /// The page for what is not there is no representation of it: it has no validators, and
     /// preconditions and ranges do not concern it.
-    fn send_not_found_page(&self, ex: &mut Exchange<'_>, found: &Found) -> Next {
+    fn send_not_found_page(&self, ex: &mut Exchange<'_>, found: &Found<'_>) -> Next {
         ex.log_error("code 404, message File not found");
         ex.send_response(404);
         found.content_type.send(ex);
@@ -317,7 +332,7 @@ fn is_among(name: &str, names: &[&str]) -> bool {
 
 /// Which parts of a file are to be sent. RFC 9110 §14.2: of GET alone, and only after all
 /// preconditions. Two `Range` fields are no list.
-fn ranges(ex: &Exchange<'_>, found: &Found) -> Ranges {
+fn ranges(ex: &Exchange<'_>, found: &Found<'_>) -> Ranges {
     const RANGE: u64 = marks(&["Range"]);
     if !ex.head.may_have(RANGE) {
         return Ranges::All;

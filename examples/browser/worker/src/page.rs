@@ -117,8 +117,8 @@ impl Tree for Page {
                 Ok(path) => self.listed(path).await,
                 Err(_) => Err(FsError::NotFound),
             }),
-            Ask::Run(_) => Got::Opened(Err(FsError::Unsupported)),
             Ask::Verify(_) => Got::Verified(Err(FsError::Unsupported)),
+            Ask::Run(_) | Ask::Pack(_) | Ask::Create(_) => Got::Opened(Err(FsError::Unsupported)),
         }
     }
 

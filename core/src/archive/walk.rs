@@ -1,0 +1,102 @@
+//! What belongs into an archive: the walk through the tree.
+
+use alloc::vec::Vec;
+
+use super::Pack;
+use super::download::stem;
+use super::layout::Layout;
+use crate::{Entry, FileSystem, FsError, Meta, Opened, Path};
+
+/// Something that was listed and not looked at yet, and the entry of the directory that holds it.
+struct Ahead {
+    above: usize,
+    name: Vec<u8>,
+    directory: bool,
+}
+
+/// Lays out the archive of a directory: what is in it by its name, each directory followed by what
+/// it holds.
+pub(super) fn walk(fs: &impl FileSystem, pack: &Pack) -> Result<Layout, FsError> {
+    let stem = [stem(&pack.path), b"/"].concat();
+    let mut ahead = listed(fs, pack, &pack.path, 0)?;
+    let mut layout = Layout::new(pack.format, pack.path.clone(), &stem);
+    let mut parents = Vec::from([0]);
+    while let Some(found) = ahead.pop() {
+        let above = found.above;
+        let mut name = [layout.name(above), &found.name].concat();
+        let path = layout.path(&name);
+        if found.directory {
+            name.push(b'/');
+            layout.add(&name, None);
+            // One that cannot be read is there nevertheless.
+            ahead.extend(passed(listed(fs, pack, &path, parents.len()))?.unwrap_or_default());
+        } else if let Some(meta) = passed(file(fs, &path))? {
+            layout.add(&name, Some(&meta));
+        } else {
+            continue;
+        }
+        parents.push(above);
+        let (entries, names) = layout.size();
+        if entries + ahead.len() > ENTRIES_MAX || names > NAMES_MAX || name.len() > NAME_MAX {
+            return Err(FsError::TooMany);
+        }
+    }
+    // Of a directory nobody says when it was changed: then it is as new as the newest in it.
+    for index in (1..parents.len()).rev() {
+        let modified = layout.entries[index].modified;
+        let above = &mut layout.entries[parents[index]];
+        if above.modified < modified {
+            above.modified = modified;
+        }
+    }
+    layout.settle();
+    Ok(layout)
+}
+
+/// What a directory holds of what can be asked for, the last first.
+fn listed(
+    fs: &impl FileSystem,
+    pack: &Pack,
+    path: &Path,
+    above: usize,
+) -> Result<Vec<Ahead>, FsError> {
+    let entries = fs.list(path)?;
+    let shown = entries.iter().filter(|entry| {
+        let shown = pack.hidden || !entry.name.starts_with(b".");
+        // A link to a directory may lead up again, and round and round.
+        shown && Path::is_name(entry.name) && !(entry.link && entry.directory)
+    });
+    let ahead = |entry: Entry<'_>| Ahead {
+        above,
+        name: entry.name.to_vec(),
+        directory: entry.directory,
+    };
+    let mut ahead: Vec<_> = shown.map(ahead).collect();
+    ahead.sort_unstable_by(|one, other| other.name.cmp(&one.name));
+    Ok(ahead)
+}
+
+/// What is known of a file.
+fn file(fs: &impl FileSystem, path: &Path) -> Result<Meta, FsError> {
+    match fs.open(path)? {
+        Opened::File { meta, .. } => Ok(meta),
+        _ => Err(FsError::NotPlain),
+    }
+}
+
+/// Whoever asks for something that cannot be opened is told that it is not there; so it is left out.
+/// But nobody knows what there is while resources lack.
+fn passed<T>(found: Result<T, FsError>) -> Result<Option<T>, FsError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(FsError::Exhausted) => Err(FsError::Exhausted),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Files and directories.
+const ENTRIES_MAX: usize = 100_000;
+/// Bytes of all names, each with the directories before it.
+const NAMES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of a name. A zip has two for its length.
+const NAME_MAX: usize = 65_000;

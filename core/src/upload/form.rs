@@ -1,0 +1,149 @@
+//! [`Form`]: files that come in a form, one after another.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::multipart::{Multipart, Piece};
+use super::{NAMELESS, Refusal, complaint, create};
+use crate::escape::Repr;
+use crate::{Event, Exchange, Files, Next, Path};
+
+/// A form on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Form {
+    parts: Multipart,
+    directory: Path,
+    stage: Stage,
+    /// What the file that is being looked at is called.
+    name: Vec<u8>,
+    /// How many are stored.
+    stored: u32,
+    /// What will be said when all of it has come: browsers do not listen before.
+    refusal: Option<Refusal>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// The directory was asked for.
+    Directory,
+    /// More of the form is waited for.
+    Content,
+    /// Whatever has the name of a file was asked for.
+    Look,
+    /// The file is to be made.
+    Create,
+    /// Some of it was passed on.
+    Given,
+    /// All of it was passed on, and it is to get its name.
+    Keep,
+}
+
+impl Form {
+    pub(super) fn new(parts: Multipart, directory: Path) -> Form {
+        Form {
+            parts,
+            directory,
+            stage: Stage::Directory,
+            name: Vec::new(),
+            stored: 0,
+            refusal: None,
+        }
+    }
+
+    pub(super) fn resume(
+        &mut self,
+        ex: &mut Exchange<'_>,
+        event: Event<'_>,
+        files: &Files,
+        overwrite: bool,
+    ) -> Result<Next, Refusal> {
+        match (self.stage, event) {
+            (Stage::Directory, Event::Directory(_)) => {
+                self.stage = Stage::Content;
+                Ok(Next::Body)
+            }
+            (Stage::Directory, _) => Err((404, "File not found".into())),
+            (Stage::Content, Event::Data(_)) if self.refusal.is_some() => Ok(Next::Body),
+            (Stage::Content, Event::Data(bytes)) => {
+                self.parts.push(bytes);
+                Ok(self.go_on(files))
+            }
+            (Stage::Content, _) => self.reply(ex),
+            (Stage::Look, found) => match create(ex, found, overwrite, false, None) {
+                Ok(file) => {
+                    self.stage = Stage::Create;
+                    Ok(Next::Create(Box::new(file)))
+                }
+                Err((405, message)) => Ok(self.refuse((409, message))),
+                Err(refusal) => Ok(self.refuse(refusal)),
+            },
+            (_, Event::Failed(_, error)) => Ok(self.refuse(complaint(error))),
+            (stage, _) => {
+                self.stored += u32::from(matches!(stage, Stage::Keep));
+                Ok(self.go_on(files))
+            }
+        }
+    }
+
+    /// Goes on with what has come.
+    fn go_on(&mut self, files: &Files) -> Next {
+        let (stage, next) = match self.parts.next() {
+            Ok(Piece::File(name)) => {
+                let path = Path::is_name(&name)
+                    .then(|| [self.directory.as_bytes(), b"/", &name].concat())
+                    .and_then(Path::from_bytes)
+                    .filter(|path| files.shows(path));
+                self.name = name;
+                match path {
+                    Some(path) if self.stored < FILES_MAX => (Stage::Look, Next::Open(path)),
+                    Some(_) => return self.refuse((400, "Too many files in a form".into())),
+                    None => return self.refuse((403, NAMELESS.into())),
+                }
+            }
+            Ok(Piece::Content(bytes)) => (Stage::Given, Next::Give(bytes)),
+            Ok(Piece::Whole) => (Stage::Keep, Next::Give(Vec::new())),
+            Ok(Piece::More | Piece::End) => (Stage::Content, Next::Body),
+            Err(what) => return self.refuse((400, what.into())),
+        };
+        self.stage = stage;
+        next
+    }
+
+    /// Stores no more. All that still comes is thrown away.
+    fn refuse(&mut self, (status, message): Refusal) -> Next {
+        let name = String::from_utf8_lossy(&self.name);
+        let message = match (&name, self.stored) {
+            (name, _) if name.is_empty() => message,
+            (name, 0) => Cow::Owned(format!("{message} ({})", Repr(name))),
+            (name, stored) => Cow::Owned(format!(
+                "{message} ({}); stored before: {stored}",
+                Repr(name)
+            )),
+        };
+        self.refusal = Some((status, message));
+        self.stage = Stage::Content;
+        Next::Body
+    }
+
+    /// The form is over: sends the browser back to the directory.
+    fn reply(&mut self, ex: &mut Exchange<'_>) -> Result<Next, Refusal> {
+        if let Some(refusal) = self.refusal.take() {
+            return Err(refusal);
+        }
+        if self.parts.next() != Ok(Piece::End) {
+            return Err((400, "The form is cut off".into()));
+        }
+        // Whatever the directory is called, it is this.
+        ex.send_response(303);
+        ex.send_header("Location", "./");
+        ex.send_header("Content-Length", 0);
+        ex.end_headers();
+        Ok(Next::Done)
+    }
+}
+
+/// Files in a form.
+const FILES_MAX: u32 = 10_000;

@@ -1,0 +1,198 @@
+//! [`Upload`]: files that clients store, by PUT (RFC 9110 §9.3.4) or with a form (RFC 7578).
+//!
+//! Whether a file may be stored, and under which name, is decided here; how it comes by the one way and by
+//! the other is in `put` and `form`, what a form looks like in `multipart`, whose page may send anything
+//! in `origin`. Where the bytes go is the adapter's work.
+
+mod form;
+mod multipart;
+mod origin;
+mod put;
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+
+use self::form::Form;
+use self::multipart::Multipart;
+use self::origin::is_foreign;
+use self::put::Put;
+use crate::files::may_be_stored;
+use crate::script::bytes;
+use crate::{Create, Event, Exchange, Files, FsError, Handler, Next};
+
+/// Lets clients store files, and serves everything else as [`Files`] does.
+///
+/// `PUT /directory/name` stores its content, a form (`multipart/form-data`) that is sent by POST to
+/// `/directory/` the files in it. A file is there when all of it has come, and not before;
+/// directories are not made. What could not be asked for under its name is not stored, and neither is
+/// what the page of another site sends. [`Limits::content`](crate::Limits::content) says how long a
+/// request may be.
+///
+/// A form needs a field for files, of any name:
+///
+/// ```html
+/// <form method="post" enctype="multipart/form-data">
+///   <input type="file" name="file" multiple> <button>Upload</button>
+/// </form>
+/// ```
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// What serves all other requests.
+    pub files: Files,
+    /// Whether a file may take the place of another. It may not if nothing is said.
+    pub overwrite: bool,
+    job: Job,
+}
+
+#[derive(Debug, Clone)]
+enum Job {
+    /// Nothing is stored: the file service answers.
+    Files,
+    Put(Box<Put>),
+    Form(Box<Form>),
+}
+
+/// Why something is not stored: a status, and what is said of it.
+type Refusal = (u16, Cow<'static, str>);
+
+impl Upload {
+    /// A file service that also takes files, and overwrites none.
+    pub const fn new() -> Upload {
+        Upload {
+            files: Files::new(),
+            overwrite: false,
+            job: Job::Files,
+        }
+    }
+
+    /// The connection stays, as after other errors of that kind, unless the request is to blame.
+    fn refuse(&self, ex: &mut Exchange<'_>, (status, message): Refusal) -> Next {
+        match status {
+            405 => self.files.answer_method(ex, ALLOW_DIRECTORY),
+            400 => ex.send_error(400, message),
+            status => self.files.error(ex, status, message),
+        }
+    }
+
+    fn put(&mut self, ex: &mut Exchange<'_>) -> Next {
+        match (self.files.translate_path)(ex.path()).filter(|path| self.files.shows(path)) {
+            _ if is_foreign(ex) => self.files.error(ex, 403, FOREIGN),
+            // RFC 9110 §14.5: else a part would be taken for the whole.
+            _ if ex.header("Content-Range").is_some() => {
+                ex.send_error(400, "No part can be stored")
+            }
+            None => self.files.error(ex, 403, NAMELESS),
+            Some(path) if path.ends_with_slash() => self.files.answer_method(ex, ALLOW_DIRECTORY),
+            Some(path) => {
+                self.job = Job::Put(Box::default());
+                Next::Open(path)
+            }
+        }
+    }
+
+    fn post(&mut self, ex: &mut Exchange<'_>) -> Next {
+        let kind = ex.header("Content-Type").unwrap_or("");
+        let name = kind.split(';').next().unwrap_or_default().trim();
+        let is_form = name.eq_ignore_ascii_case("multipart/form-data");
+        match (self.files.translate_path)(ex.path()).filter(|path| self.files.shows(path)) {
+            _ if is_foreign(ex) => self.files.error(ex, 403, FOREIGN),
+            None => self.files.error(ex, 404, "File not found"),
+            Some(path) if !path.ends_with_slash() => self.files.answer_method(ex, ALLOW_FILE),
+            Some(_) if !is_form => {
+                self.files
+                    .error(ex, 415, "Only a form with files can be stored")
+            }
+            Some(path) => match Multipart::new(&bytes(kind)) {
+                None => ex.send_error(400, "Bad boundary of a form"),
+                Some(parts) => {
+                    self.job = Job::Form(Box::new(Form::new(parts, path.clone())));
+                    Next::Open(path)
+                }
+            },
+        }
+    }
+}
+
+impl Default for Upload {
+    fn default() -> Self {
+        Upload::new()
+    }
+}
+
+impl Handler for Upload {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.job = Job::Files;
+        match ex.command() {
+            "GET" | "HEAD" => self.files.begin(ex),
+            "PUT" => self.put(ex),
+            "POST" => self.post(ex),
+            _ => {
+                let path = (self.files.translate_path)(ex.path());
+                let directory = path.is_some_and(|path| path.ends_with_slash());
+                let allow = if directory {
+                    ALLOW_DIRECTORY
+                } else {
+                    ALLOW_FILE
+                };
+                self.files.answer_method(ex, allow)
+            }
+        }
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        let went = match &mut self.job {
+            Job::Files => return self.files.resume(ex, event),
+            Job::Put(put) => put.resume(ex, event, self.overwrite),
+            Job::Form(form) => form.resume(ex, event, &self.files, self.overwrite),
+        };
+        went.unwrap_or_else(|refusal| self.refuse(ex, refusal))
+    }
+}
+
+/// What is to be made, after it was looked what has that name. `conditions` are those of the request, if
+/// they are about this file.
+fn create(
+    ex: &Exchange<'_>,
+    found: Event<'_>,
+    overwrite: bool,
+    conditions: bool,
+    len: Option<u64>,
+) -> Result<Create, Refusal> {
+    let (path, replaces) = match found {
+        Event::Opened(path, meta) => (path, Some(meta)),
+        Event::Failed(path, FsError::NotFound) => (path, None),
+        Event::Failed(_, error) => return Err(complaint(error)),
+        Event::Directory(_) => return Err((405, "It is a directory".into())),
+        _ => return Err(complaint(FsError::Broken)),
+    };
+    if conditions && !may_be_stored(ex, replaces) {
+        return Err((412, "Precondition Failed".into()));
+    }
+    if replaces.is_some() && !overwrite {
+        return Err(complaint(FsError::Exists));
+    }
+    Ok(Create {
+        path,
+        replaces,
+        len,
+    })
+}
+
+fn complaint(error: FsError) -> Refusal {
+    let (status, message) = match error {
+        FsError::NotFound => (409, "There is no directory for it"),
+        FsError::Forbidden => (403, "No permission to store it"),
+        FsError::NotPlain => (409, "What has its name is no plain file"),
+        FsError::Exists => (409, "There is a file of that name"),
+        FsError::Full => (507, "Insufficient Storage"),
+        FsError::Unsupported => (501, "Files cannot be stored here"),
+        FsError::Exhausted => (503, "Too few resources to store it"),
+        FsError::TooMany | FsError::Broken => (500, "It cannot be stored"),
+    };
+    (status, message.into())
+}
+
+const ALLOW_DIRECTORY: &str = "GET, HEAD, OPTIONS, POST";
+const ALLOW_FILE: &str = "GET, HEAD, OPTIONS, PUT";
+const FOREIGN: &str = "Pages of other sites may not store anything";
+const NAMELESS: &str = "No file can have that name here";

@@ -1,0 +1,203 @@
+//! [`Multipart`]: the files in a form, as browsers send it (RFC 7578, RFC 2046 §5.1), while it comes.
+//!
+//! It keeps what it cannot judge yet, a piece of content at most. Fields that are no files are passed
+//! over.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use memchr::memmem;
+
+/// A form on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Multipart {
+    /// `\r\n--` and the boundary: what ends a part.
+    delimiter: Vec<u8>,
+    /// What has come and was not taken out.
+    ahead: Vec<u8>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// What stands before the first part, or a part that is no file.
+    Between,
+    /// The fields of a part.
+    Head,
+    /// The content of a file.
+    File,
+    /// All that follows is to be ignored.
+    Behind,
+}
+
+/// What comes next of a form.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// Nothing, unless more comes.
+    More,
+    /// A file of this name begins.
+    File(Vec<u8>),
+    /// Some of its content.
+    Content(Vec<u8>),
+    /// It is complete.
+    Whole,
+    /// The form is complete.
+    End,
+}
+
+impl Multipart {
+    /// A form whose parts are parted so, or `None` if that is no boundary (RFC 2046 §5.1.1).
+    pub(super) fn new(content_type: &[u8]) -> Option<Multipart> {
+        let boundary = parameter(content_type, b"boundary")?;
+        let odd = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"'()+_,-./:=? ".contains(byte);
+        if !(1..=70).contains(&boundary.len()) || boundary.iter().any(odd) {
+            return None;
+        }
+        Some(Multipart {
+            delimiter: [b"\r\n--", &boundary[..]].concat(),
+            // The first boundary may be the first line.
+            ahead: b"\r\n".to_vec(),
+            state: State::Between,
+        })
+    }
+
+    /// More of it has come.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        if self.state != State::Behind {
+            self.ahead.extend_from_slice(bytes);
+        }
+    }
+
+    /// What comes next. The error says what is wrong with the form.
+    pub(super) fn next(&mut self) -> Result<Piece, &'static str> {
+        loop {
+            match self.state {
+                State::Behind => return Ok(Piece::End),
+                State::Head => match self.head()? {
+                    None => return Ok(Piece::More),
+                    Some(None) => self.state = State::Between,
+                    Some(Some(name)) => {
+                        self.state = State::File;
+                        return Ok(Piece::File(name));
+                    }
+                },
+                State::Between | State::File => {
+                    if let Some(piece) = self.content()? {
+                        return Ok(piece);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on in the content of a part, to its end if that is here.
+    fn content(&mut self) -> Result<Option<Piece>, &'static str> {
+        let file = self.state == State::File;
+        let Some(at) = memmem::find(&self.ahead, &self.delimiter) else {
+            // Of a delimiter all but its last byte may be here.
+            let sure = self.ahead.len().saturating_sub(self.delimiter.len() - 1);
+            if sure >= if file { PIECE } else { 1 } {
+                let content = self.take(sure);
+                return Ok(file.then_some(Piece::Content(content)));
+            }
+            return Ok(Some(Piece::More));
+        };
+        if at > 0 {
+            let content = self.take(at);
+            return Ok(file.then_some(Piece::Content(content)));
+        }
+        let rest = &self.ahead[self.delimiter.len()..];
+        let blank = rest
+            .iter()
+            .take_while(|byte| matches!(byte, b' ' | b'\t'))
+            .count();
+        (self.state, _) = match &rest[blank..] {
+            _ if rest.starts_with(b"--") => (State::Behind, self.take(self.ahead.len())),
+            [b'\r', b'\n', ..] => (State::Head, self.take(self.delimiter.len() + blank)),
+            [] | [b'\r'] | [b'-'] if blank < BLANKS_MAX => return Ok(Some(Piece::More)),
+            _ => return Err("Bad boundary in a form"),
+        };
+        Ok(file.then_some(Piece::Whole))
+    }
+
+    /// The fields of a part, if they are all here: the name of the file that it is, if it is one.
+    /// What is here begins with the line break before them.
+    fn head(&mut self) -> Result<Option<Option<Vec<u8>>>, &'static str> {
+        let Some(end) = memmem::find(&self.ahead, b"\r\n\r\n") else {
+            return if self.ahead.len() > HEAD_MAX {
+                Err("Too long a head in a form")
+            } else {
+                Ok(None)
+            };
+        };
+        let head = self.take(end + 4);
+        let mut slots = [httparse::EMPTY_HEADER; 16];
+        let Ok(httparse::Status::Complete((_, fields))) =
+            httparse::parse_headers(&head[2..], &mut slots)
+        else {
+            return Err("Bad head in a form");
+        };
+        let mut named = fields.iter().filter_map(|field| {
+            let is = field.name.eq_ignore_ascii_case("Content-Disposition");
+            parameter(field.value, b"filename").filter(|_| is)
+        });
+        // Where no file was chosen, there is one without a name.
+        let name = named.next().map(|name| last_segment(&name));
+        Ok(Some(name.filter(|name| !name.is_empty())))
+    }
+
+    /// Takes out so much of what is here.
+    fn take(&mut self, len: usize) -> Vec<u8> {
+        let rest = self.ahead.split_off(len);
+        mem::replace(&mut self.ahead, rest)
+    }
+}
+
+/// The value of a parameter: a token, or text in quotes. In the name of a file, browsers write a quote
+/// as `%22`, others as `\"`; a backslash before anything else is one, as in `C:\a.txt`.
+fn parameter(field: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = &field[memchr::memchr(b';', field)? + 1..];
+    loop {
+        let (key, behind) = rest.split_at(memchr::memchr(b'=', rest)?);
+        let is_meant = key.trim_ascii().eq_ignore_ascii_case(name);
+        let (value, end) = value(&behind[1..]);
+        if is_meant {
+            return Some(value);
+        }
+        let behind = &behind[1 + end..];
+        rest = &behind[memchr::memchr(b';', behind)? + 1..];
+    }
+}
+
+/// A value, and how long it is as it stands.
+fn value(text: &[u8]) -> (Vec<u8>, usize) {
+    let Some(quoted) = text.strip_prefix(b"\"") else {
+        let end = memchr::memchr(b';', text).unwrap_or(text.len());
+        return (text[..end].trim_ascii().to_vec(), end);
+    };
+    let (mut value, mut at) = (Vec::new(), 0);
+    while let Some(&byte) = quoted.get(at) {
+        let (byte, len) = match (byte, &quoted[at + 1..]) {
+            (b'"', _) => return (value, at + 2),
+            (b'\\', [next @ (b'"' | b'\\'), ..]) => (*next, 2),
+            (b'%', [b'2', b'2', ..]) => (b'"', 3),
+            (byte, _) => (byte, 1),
+        };
+        value.push(byte);
+        at += len;
+    }
+    (value, text.len())
+}
+
+/// Some browsers sent the whole path.
+fn last_segment(name: &[u8]) -> Vec<u8> {
+    let mut segments = name.rsplit(|byte| matches!(byte, b'/' | b'\\'));
+    segments.next().unwrap_or_default().to_vec()
+}
+
+/// Content is passed on by so many bytes at least, but for the last.
+pub(super) const PIECE: usize = 64 * 1024;
+/// Bytes of the fields of a part.
+const HEAD_MAX: usize = 16 * 1024;
+/// Blanks behind a boundary.
+const BLANKS_MAX: usize = 64;
