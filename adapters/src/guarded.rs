@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use sanserve_core::{Ask, Credentials, Entries, FileSystem, FsError, Got, Opened, Path, Program};
+use sanserve_core::archive::Pack;
+use sanserve_core::{
+    Ask, Create, Credentials, Entries, FileSystem, FsError, Got, Opened, Path, Program,
+};
 
 use crate::Passwords;
 
@@ -38,6 +41,14 @@ impl<F: FileSystem> FileSystem for Guarded<F> {
 
     fn run(&self, program: &Program) -> Result<Opened<F::File>, FsError> {
         self.files.run(program)
+    }
+
+    fn pack(&self, pack: &Pack) -> Result<Opened<F::File>, FsError> {
+        self.files.pack(pack)
+    }
+
+    fn create(&self, create: &Create) -> Result<Opened<F::File>, FsError> {
+        self.files.create(create)
     }
 
     fn verify(&self, given: &Credentials) -> Result<(), FsError> {

@@ -119,6 +119,14 @@ fn what_cannot_be_is_said_in_one_line() {
         (2, &["--spa", "../a"], "a path below the directory"),
         (2, &["--not-found", "/"], "a path below the directory"),
         (2, &["--cgi-dir", "/"], "a path below the directory"),
+        (2, &["--upload", "--cgi"], "cannot be used with"),
+        (2, &["--overwrite"], "required arguments"),
+        (2, &["--upload", "--upload-limit", "1X"], "500K, 20M or 2G"),
+        (
+            2,
+            &["--upload", "--upload-limit", "99999999T"],
+            "500K, 20M or 2G",
+        ),
         (2, &["--cgi-dir", "a/../b"], "a path below the directory"),
     ];
     for (code, args, words) in cases {

@@ -100,7 +100,7 @@ pub(crate) struct Options {
 
     /// Show a code for phones on the same network
     #[cfg(not(target_os = "wasi"))]
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) qr: bool,
 
     /// mio, tokio or std: what carries the connections
@@ -256,7 +256,6 @@ impl Options {
 
 const EXAMPLES: &str = "\
 Examples:
-  sanserve                          the current directory, port 8000
   sanserve 80 site -b 127.0.0.1     a site, to be seen on this machine only
   sanserve -b :: -p HTTP/1.1 0      IPv6 too, connections stay open, any port";
 

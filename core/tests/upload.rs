@@ -1,0 +1,484 @@
+//! Files that clients store: by PUT and by form, whole and in any pieces, and what is refused.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sanserve_core::{
+    Config, Connection, Create, Entries, FileSystem, FsError, Got, Limits, Meta, Now, Opened, Path,
+    Protocol, Upload, Want,
+};
+
+/// A tree in memory that can be written to: the root, `d/`, and what is stored in them.
+struct Shelf {
+    files: RefCell<BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// So many bytes fit in.
+    room: usize,
+}
+
+enum File {
+    Stored(Vec<u8>),
+    Making(Create, Vec<u8>),
+}
+
+impl Shelf {
+    fn new(room: usize) -> Shelf {
+        let files = BTreeMap::from([(b"d/old".to_vec(), b"old".to_vec())]);
+        let files = RefCell::new(files);
+        Shelf { files, room }
+    }
+
+    fn meta(&self, path: &[u8]) -> Option<Meta> {
+        let files = self.files.borrow();
+        files.get(path).map(|bytes| Meta {
+            len: bytes.len() as u64,
+            modified: Some(1_577_836_800),
+            version: Some(bytes.iter().map(|&byte| u64::from(byte)).sum()),
+            executable: false,
+        })
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        let files = self.files.borrow();
+        let bytes = files.get(path.as_bytes())?;
+        Some(String::from_utf8(bytes.clone()).unwrap())
+    }
+}
+
+impl FileSystem for Shelf {
+    type File = File;
+
+    fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
+        if matches!(path.as_bytes(), b"" | b"d") {
+            return Ok(Opened::Directory);
+        }
+        let meta = self.meta(path.as_bytes()).ok_or(FsError::NotFound)?;
+        Ok(Opened::File {
+            file: File::Stored(self.files.borrow()[path.as_bytes()].clone()),
+            meta,
+            sendable: false,
+        })
+    }
+
+    fn list(&self, _: &Path) -> Result<Arc<Entries>, FsError> {
+        Ok(Arc::default())
+    }
+
+    fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        let File::Stored(bytes) = file else {
+            return Err(FsError::NotPlain);
+        };
+        let rest = &bytes[at as usize..];
+        let n = rest.len().min(into.len());
+        into[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
+    }
+
+    fn create(&self, create: &Create) -> Result<Opened<File>, FsError> {
+        let mut above = create.path.clone();
+        above.pop();
+        if !matches!(above.as_bytes(), b"" | b"d") {
+            return Err(FsError::NotFound);
+        }
+        if create.len.is_some_and(|len| len > self.room as u64) {
+            return Err(FsError::Full);
+        }
+        Ok(Opened::Program(File::Making(create.clone(), Vec::new())))
+    }
+
+    fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
+        let File::Making(create, bytes) = file else {
+            return Got::Failed;
+        };
+        let path = create.path.as_bytes();
+        if from.is_empty() {
+            if self.meta(path) != create.replaces {
+                return Got::Opened(Err(FsError::Exists));
+            }
+            self.files.borrow_mut().insert(path.to_vec(), bytes.clone());
+            return Got::Bytes(0);
+        }
+        if bytes.len() + from.len() > self.room {
+            return Got::Opened(Err(FsError::Full));
+        }
+        // Not all at once.
+        let n = from.len().div_ceil(2);
+        bytes.extend(&from[..n]);
+        Got::Bytes(n)
+    }
+}
+
+/// What is answered, the input cut to pieces of that size.
+fn talk(shelf: &Shelf, upload: Upload, content: u64, input: &[u8], piece: usize) -> String {
+    let config = Config {
+        protocol: Protocol::Http11,
+        limits: Limits {
+            content,
+            ..Limits::default()
+        },
+        ..Config::default()
+    };
+    let mut conn = Connection::new(config, "192.0.2.1", upload);
+    let (mut rest, mut output, mut got) = (input, Vec::new(), Got::Nothing);
+    loop {
+        got = match conn.step(Now::default(), got).want {
+            Want::Read(into) => {
+                let n = rest.len().min(into.len()).min(piece);
+                into[..n].copy_from_slice(&rest[..n]);
+                rest = &rest[n..];
+                Got::Bytes(n)
+            }
+            Want::Write(from) => {
+                output.extend(from);
+                Got::Bytes(from.len())
+            }
+            Want::Fill { file, at, into } => shelf.fill(file, at, into),
+            Want::Give { file, from } => shelf.give(file, from),
+            Want::Ask(ask) => shelf.answer(ask),
+            Want::Copy { .. } => unreachable!("nothing is sendable"),
+            Want::Log(_) | Want::Shutdown => Got::Nothing,
+            Want::Close => return String::from_utf8(output).unwrap(),
+        };
+    }
+}
+
+fn status(reply: &str) -> &str {
+    reply
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("HTTP/1.1 ")
+}
+
+const ROOM: usize = 1 << 20;
+
+/// The status of a reply to one request, and the tree behind it. It is the same at every pace.
+fn ask(upload: &Upload, input: &str) -> (String, Shelf) {
+    let mut seen: Option<(String, Shelf)> = None;
+    for piece in [usize::MAX, 1, 7] {
+        let shelf = Shelf::new(ROOM);
+        let reply = talk(&shelf, upload.clone(), 4096, input.as_bytes(), piece);
+        if let Some((before, other)) = &seen {
+            assert_eq!(
+                (before, &*other.files.borrow()),
+                (&reply, &*shelf.files.borrow())
+            );
+        }
+        seen = Some((reply, shelf));
+    }
+    seen.unwrap()
+}
+
+fn put(target: &str, fields: &str, content: &str) -> String {
+    let len = content.len();
+    format!("PUT {target} HTTP/1.1\r\nHost: h\r\n{fields}Content-Length: {len}\r\n\r\n{content}")
+}
+
+fn post(target: &str, fields: &str, content: &str) -> String {
+    let kind = "Content-Type: multipart/form-data; boundary=\"b d\"\r\n";
+    put(target, &format!("{kind}{fields}"), content).replacen("PUT", "POST", 1)
+}
+
+/// A part of a form.
+fn part(name: &str, content: &str) -> String {
+    let disposition = format!("form-data; name=\"f\"; filename=\"{name}\"");
+    format!("--b d\r\nContent-Disposition: {disposition}\r\nContent-Type: x/y\r\n\r\n{content}\r\n")
+}
+
+fn overwriting() -> Upload {
+    let mut upload = Upload::new();
+    upload.overwrite = true;
+    upload
+}
+
+#[test]
+fn what_is_put_is_there_at_once() {
+    let input = [
+        put("/d/new", "", "hello"),
+        "GET /d/new HTTP/1.1\r\nHost: h\r\n\r\n".into(),
+    ];
+    let (reply, shelf) = ask(&Upload::new(), &input.concat());
+    assert!(reply.starts_with("HTTP/1.1 201 Created\r\n"), "{reply}");
+    assert!(reply.contains("\r\nLocation: /d/new\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n"));
+    assert!(reply.ends_with("\r\n\r\nhello"), "{reply}");
+    assert_eq!(shelf.text("d/new").unwrap(), "hello");
+    let (reply, shelf) = ask(&Upload::new(), &put("/empty?x", "", ""));
+    assert!(reply.contains("\r\nLocation: /empty\r\n"), "{reply}");
+    assert_eq!(shelf.text("empty").unwrap(), "");
+    let chunked = "PUT /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+    assert_eq!(ask(&Upload::new(), chunked).1.text("c").unwrap(), "abc");
+}
+
+#[test]
+fn nothing_is_overwritten_unless_that_is_wanted() {
+    let input = put("/d/old", "", "new");
+    let (reply, shelf) = ask(&Upload::new(), &input);
+    assert_eq!(status(&reply), "409 There is a file of that name");
+    assert_eq!(shelf.text("d/old").unwrap(), "old");
+    let (reply, shelf) = ask(&overwriting(), &input);
+    assert_eq!(status(&reply), "204 No Content");
+    assert_eq!(shelf.text("d/old").unwrap(), "new");
+}
+
+/// RFC 9110 §13: `"13f-3"` is what tells the file that is there.
+#[test]
+fn preconditions_hold() {
+    let (old, new) = ("\"13f-3\"", "\"1-1\"");
+    let conditions = [
+        ("/d/old", "If-None-Match: *", 412),
+        ("/d/old", &format!("If-None-Match: {old}"), 412),
+        ("/d/old", &format!("If-None-Match: {new}"), 204),
+        ("/d/old", &format!("If-Match: {old}"), 204),
+        ("/d/old", "If-Match: *", 204),
+        ("/d/old", &format!("If-Match: {new}"), 412),
+        (
+            "/d/old",
+            "If-Unmodified-Since: Tue, 31 Dec 2019 00:00:00 GMT",
+            412,
+        ),
+        (
+            "/d/old",
+            "If-Unmodified-Since: Wed, 01 Jan 2020 00:00:00 GMT",
+            204,
+        ),
+        // §13.1.3: of GET and HEAD alone.
+        (
+            "/d/old",
+            "If-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT",
+            204,
+        ),
+        ("/d/new", "If-None-Match: *", 201),
+        ("/d/new", "If-Match: *", 412),
+        ("/d/new", &format!("If-Match: {old}"), 412),
+    ];
+    for (target, field, expected) in conditions {
+        let (reply, _) = ask(&overwriting(), &put(target, &format!("{field}\r\n"), "new"));
+        assert!(
+            status(&reply).starts_with(&expected.to_string()),
+            "{target} {field}: {reply}"
+        );
+    }
+    let (reply, _) = ask(
+        &Upload::new(),
+        &put("/d/old", "If-None-Match: *\r\n", "new"),
+    );
+    assert_eq!(status(&reply), "412 Precondition Failed");
+}
+
+#[test]
+fn what_cannot_be_asked_for_cannot_be_stored() {
+    let cases = [
+        ("/.hidden", "403 No file can have that name here"),
+        ("/d/.git/config", "403 No file can have that name here"),
+        ("/d/nul", "403 No file can have that name here"),
+        ("/d/a%00", "403 No file can have that name here"),
+        ("/d/a%5cb", "403 No file can have that name here"),
+        ("/d/", "405 Method Not Allowed"),
+        ("/d", "405 Method Not Allowed"),
+        ("/", "405 Method Not Allowed"),
+        ("/..", "405 Method Not Allowed"),
+        ("/nowhere/a", "409 There is no directory for it"),
+    ];
+    for (target, expected) in cases {
+        let (reply, shelf) = ask(&overwriting(), &put(target, "", "x"));
+        assert_eq!(status(&reply), expected, "{target}");
+        assert_eq!(shelf.files.borrow().len(), 1, "{target}");
+    }
+    let (reply, _) = ask(
+        &Upload::new(),
+        &put("/a", "Content-Range: bytes 0-0/5\r\n", "x"),
+    );
+    assert_eq!(status(&reply), "400 No part can be stored");
+}
+
+#[test]
+fn who_may_not_store_is_told_before_he_sends() {
+    let expects = "Expect: 100-continue\r\n";
+    let (reply, _) = ask(&Upload::new(), &put("/d/old", expects, ""));
+    assert_eq!(status(&reply), "409 There is a file of that name");
+    let head = "PUT /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4097\r\n\r\n";
+    assert_eq!(
+        status(&ask(&Upload::new(), head).0),
+        "413 Content Too Large"
+    );
+    let (reply, _) = ask(&Upload::new(), &put("/a", expects, "x"));
+    let replies = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\n";
+    assert!(reply.starts_with(replies), "{reply}");
+    let (shelf, input) = (Shelf::new(3), put("/a", expects, "four"));
+    let reply = talk(&shelf, Upload::new(), 4096, input.as_bytes(), 1000);
+    assert_eq!(status(&reply), "507 Insufficient Storage");
+}
+
+#[test]
+fn what_is_too_long_or_cut_off_is_not_there() {
+    let chunk = format!("800\r\n{}\r\n", "x".repeat(2048));
+    let head = "PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (reply, shelf) = ask(&Upload::new(), &[head, &chunk, &chunk, &chunk].concat());
+    assert_eq!(status(&reply), "413 Content Too Large");
+    assert_eq!(shelf.files.borrow().len(), 1);
+    let cut = put("/a", "", "hello");
+    let (_, shelf) = ask(&Upload::new(), &cut[..cut.len() - 1]);
+    assert_eq!(shelf.files.borrow().len(), 1);
+    // The disk is full in the midst of it.
+    let shelf = Shelf::new(3000);
+    let input = [head, &chunk, &chunk, "0\r\n\r\n"].concat();
+    let reply = talk(&shelf, Upload::new(), 1 << 20, input.as_bytes(), 1000);
+    assert_eq!(status(&reply), "507 Insufficient Storage");
+    assert_eq!(shelf.files.borrow().len(), 1);
+}
+
+#[test]
+fn pages_of_other_sites_store_nothing() {
+    let cases = [
+        ("Origin: http://evil.example", false),
+        ("Origin: null", false),
+        ("Origin: http://h.evil.example", false),
+        ("Origin: http://h:81", false),
+        ("Origin: http://H", true),
+        ("Origin: https://h", true),
+        ("Origin: http://h\r\nOrigin: http://evil.example", false),
+        ("Sec-Fetch-Site: cross-site", false),
+        ("Sec-Fetch-Site: same-site", false),
+        ("Sec-Fetch-Site: cross-site\r\nOrigin: http://h", false),
+        // A proxy may have changed the host.
+        (
+            "Sec-Fetch-Site: same-origin\r\nOrigin: https://outside.example",
+            true,
+        ),
+        ("Sec-Fetch-Site: none", true),
+    ];
+    let form = part("new", "x") + "--b d--\r\n";
+    for (fields, welcome) in cases {
+        let fields = format!("{fields}\r\n");
+        for input in [put("/d/new", &fields, "x"), post("/d/", &fields, &form)] {
+            let (reply, shelf) = ask(&Upload::new(), &input);
+            assert_eq!(shelf.text("d/new").is_some(), welcome, "{fields}: {reply}");
+            let refused = status(&reply) == "403 Pages of other sites may not store anything";
+            assert_eq!(refused, !welcome, "{fields}");
+        }
+    }
+}
+
+#[test]
+fn the_files_of_a_form_are_stored() {
+    let long = "0123456789\r\n--b".repeat(100);
+    let form = [
+        "preamble\r\n".into(),
+        part("one", "1"),
+        // A field that is none, and a file that was not chosen.
+        "--b d \t\r\nContent-Disposition: form-data; name=\"filename\"\r\n\r\nfilename=x\r\n"
+            .into(),
+        part("", ""),
+        "--b d\r\n\r\nnothing is said of it\r\n".into(),
+        part("empty", ""),
+        part("long", &long),
+        "--b d--epilogue\r\n".into(),
+        part("behind", "x"),
+    ];
+    let (reply, shelf) = ask(&Upload::new(), &post("/d/", "", &form.concat()));
+    assert!(reply.starts_with("HTTP/1.1 303 See Other\r\n"), "{reply}");
+    assert!(reply.contains("\r\nLocation: ./\r\n"), "{reply}");
+    assert_eq!(shelf.files.borrow().len(), 4);
+    assert_eq!(shelf.text("d/one").unwrap(), "1");
+    assert_eq!(shelf.text("d/empty").unwrap(), "");
+    assert_eq!(shelf.text("d/long").unwrap(), long);
+}
+
+/// RFC 7578 §4.2, and what browsers and others make of it.
+#[test]
+fn a_file_gets_the_last_segment_of_its_name() {
+    let names = [
+        ("a b;c=d.txt", "a b;c=d.txt"),
+        ("a%22b", "a\"b"),
+        ("a\\\"b", "a\"b"),
+        ("ü%20", "ü%20"),
+        ("C:\\Users\\x\\a.txt", "a.txt"),
+        ("../../a.txt", "a.txt"),
+        ("/etc/passwd", "passwd"),
+    ];
+    for (sent, stored) in names {
+        let form = part(sent, "x") + "--b d--";
+        let (reply, shelf) = ask(&Upload::new(), &post("/", "", &form));
+        assert_eq!(status(&reply), "303 See Other", "{sent}");
+        assert_eq!(shelf.text(stored).as_deref(), Some("x"), "{sent}");
+    }
+    for sent in ["..", ".htaccess", "nul", "a.", "con.txt", "x::$DATA", "a\0"] {
+        let form = part(sent, "x") + "--b d--";
+        let (reply, shelf) = ask(&Upload::new(), &post("/", "", &form));
+        assert!(!status(&reply).starts_with('3'), "{sent:?}: {reply}");
+        assert_eq!(shelf.files.borrow().len(), 1, "{sent:?}");
+    }
+}
+
+#[test]
+fn a_form_says_what_went_wrong_when_it_is_over() {
+    let end = "--b d--\r\n";
+    let form = [
+        &part("new", "1"),
+        &part("old", "2"),
+        &part("newer", "3"),
+        end,
+    ]
+    .concat();
+    let (reply, shelf) = ask(&Upload::new(), &post("/d/", "", &form));
+    assert_eq!(
+        status(&reply),
+        "409 There is a file of that name ('old'); stored before: 1"
+    );
+    assert_eq!(shelf.text("d/old").unwrap(), "old");
+    assert_eq!(
+        (shelf.text("d/new").unwrap(), shelf.text("d/newer")),
+        ("1".into(), None)
+    );
+    let (reply, shelf) = ask(&overwriting(), &post("/d/", "", &form));
+    assert_eq!(status(&reply), "303 See Other");
+    assert_eq!(shelf.text("d/old").unwrap(), "2");
+    let bad = [
+        (part("new", "1"), "400 The form is cut off ('new')"),
+        (
+            part("new", "1") + "--b dx",
+            "400 Bad boundary in a form ('new')",
+        ),
+        ("--b d\r\nno field\r\n\r\n".into(), "400 Bad head in a form"),
+        (String::new(), "400 The form is cut off"),
+        (part("d", "1") + end, "409 It is a directory ('d')"),
+    ];
+    for (form, expected) in bad {
+        let (reply, shelf) = ask(&Upload::new(), &post("/", "", &form));
+        let line = status(&reply);
+        assert!(
+            expected.starts_with(line) || line == expected,
+            "{line} is not {expected}"
+        );
+        assert_eq!(shelf.files.borrow().len(), 1, "{expected}");
+    }
+}
+
+#[test]
+fn a_form_is_for_a_directory_that_is_there() {
+    let form = part("new", "1") + "--b d--";
+    assert_eq!(
+        status(&ask(&Upload::new(), &post("/no/", "", &form)).0),
+        "404 File not found"
+    );
+    let (reply, _) = ask(&Upload::new(), &post("/d/old", "", &form));
+    assert_eq!(status(&reply), "405 Method Not Allowed");
+    assert!(
+        reply.contains("\r\nAllow: GET, HEAD, OPTIONS, PUT\r\n"),
+        "{reply}"
+    );
+    let plain = put("/d/", "Content-Type: text/plain\r\n", "x").replacen("PUT", "POST", 1);
+    let (reply, _) = ask(&Upload::new(), &plain);
+    assert_eq!(status(&reply), "415 Only a form with files can be stored");
+    let bad = post("/d/", "", &form).replacen("boundary", "bound", 1);
+    assert_eq!(
+        status(&ask(&Upload::new(), &bad).0),
+        "400 Bad boundary of a form"
+    );
+    let options = "OPTIONS /d/ HTTP/1.1\r\nHost: h\r\n\r\n";
+    let (reply, _) = ask(&Upload::new(), options);
+    assert!(
+        reply.contains("\r\nAllow: GET, HEAD, OPTIONS, POST\r\n"),
+        "{reply}"
+    );
+}
