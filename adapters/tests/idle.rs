@@ -55,7 +55,7 @@ fn fit(runtime: &str, most: u64) {
             socket
         })
         .collect();
-    // A connection gives its buffers back after a second.
+    // A connection gives its buffers back soon.
     let (start, mut resident) = (Instant::now(), resident(&program));
     while resident >= most && start.elapsed() < LONG {
         sleep(Duration::from_millis(100));
