@@ -112,6 +112,7 @@ impl Tree for Site {
     async fn answer(&self, ask: &Ask) -> Got<Open> {
         match FileSystem::answer(self, ask) {
             Got::Listed(listed) => Got::Listed(listed),
+            Got::Verified(verified) => Got::Verified(verified),
             Got::Opened(opened) => Got::Opened(opened.map(|opened| match opened {
                 Opened::Directory => Opened::Directory,
                 Opened::Program(file) => Opened::Program(Open::Script(file)),
