@@ -20,7 +20,6 @@ all: check test nostd sizes bench-check sim race fuzz cpython
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	cargo clippy --package sanserve --features completions --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	rustup target add $(WASI)
 	cargo clippy --package sanserve --features wasi-http --target $(WASI) --quiet -- -D warnings

@@ -178,7 +178,6 @@ fn what_is_wrong_in_the_environment_is_named() {
     }
 }
 
-#[cfg(feature = "completions")]
 #[test]
 fn a_shell_can_complete_it_and_man_show_it() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {

@@ -62,7 +62,7 @@ fn variable(long: &str) -> String {
 /// Looks at what the options say together, and reads the password of the key.
 fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String> {
     let told = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-    #[cfg(feature = "completions")]
+    #[cfg(not(target_os = "wasi"))]
     if let Some(text) = printed(&options) {
         return Ok(Given::Question(text));
     }
@@ -90,7 +90,7 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
 }
 
 /// What is to be printed in place of serving.
-#[cfg(feature = "completions")]
+#[cfg(not(target_os = "wasi"))]
 fn printed(options: &Options) -> Option<String> {
     let mut text = Vec::new();
     if let Some(shell) = options.completions {

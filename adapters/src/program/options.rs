@@ -199,12 +199,12 @@ pub(crate) struct Options {
     pub(crate) cgi_directories: Vec<String>,
 
     /// Print what completes these options in a shell, and end
-    #[cfg(feature = "completions")]
+    #[cfg(not(target_os = "wasi"))]
     #[arg(long, value_name = "SHELL", hide_short_help = true)]
     pub(super) completions: Option<clap_complete::Shell>,
 
     /// Print the manual page, and end
-    #[cfg(feature = "completions")]
+    #[cfg(not(target_os = "wasi"))]
     #[arg(long, hide_short_help = true)]
     pub(super) manpage: bool,
 
