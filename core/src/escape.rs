@@ -13,7 +13,8 @@ pub struct Html<'a>(pub &'a mut dyn Write);
 impl Write for Html<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
-        while let Some(at) = rest.find(['&', '<', '>']) {
+        let is_special = |byte: u8| matches!(byte, b'&' | b'<' | b'>');
+        while let Some(at) = rest.bytes().position(is_special) {
             self.0.write_str(&rest[..at])?;
             self.0.write_str(match rest.as_bytes()[at] {
                 b'&' => "&amp;",

@@ -308,8 +308,8 @@ impl<'a> Exchange<'a> {
         if content {
             let mut count = Count(0);
             write_page(&page, &mut count).expect("counting does not fail");
-            self.send_header("Content-Type", self.config.error_content_type);
-            self.send_header("Content-Length", count.0);
+            self.send_text("Content-Type", self.config.error_content_type);
+            self.send_length(count.0 as u64);
         }
         self.end_headers();
         if content && self.command() != "HEAD" && self.reply.fault.is_none() {

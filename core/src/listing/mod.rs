@@ -1,7 +1,7 @@
 //! How a directory is listed: [`python`] writes the page of CPython 3.13, [`page`] one that people
 //! want to use.
 //!
-//! Whatever it looks like, a [`Listing`] is a top, a part for each entry and a foot. It is measured
+//! Whatever it looks like, a `Listing` is a top, a part for each entry and a foot. It is measured
 //! first and then written part by part, so that its length is known beforehand and no more than the
 //! outbox is in memory at a time. The parts themselves are in `python`, `rows` and `data`, what was
 //! asked for in `asked`, how names and numbers are written in `text`.
