@@ -482,3 +482,39 @@ fn a_form_is_for_a_directory_that_is_there() {
         "{reply}"
     );
 }
+
+/// Wherever the network cuts a form, the same is stored and said of it.
+#[test]
+fn a_form_is_the_same_in_any_pieces() {
+    let field = |len: usize| format!("--b d\r\nX: {}\r\n\r\nx\r\n", "x".repeat(len));
+    let blanks = |len: usize| format!("--b d{}\r\n\r\nx\r\n", " ".repeat(len));
+    // A head is this long with `X: `, a line break before it and none behind.
+    let most = 16 * 1024 - "\r\nX: ".len();
+    let cases = [
+        (field(most), true),
+        (field(most + 1), false),
+        (field(most + 4), false),
+        (blanks(64), true),
+        (blanks(65), false),
+        ("--b d -".into(), false),
+    ];
+    for (first, good) in cases {
+        let form = first.clone() + &part("new", "\r\n--b ") + "--b d--";
+        let input = post("/d/", "", &form);
+        for piece in [usize::MAX, 1000, 7, 1] {
+            let shelf = Shelf::new(ROOM);
+            let reply = talk(&shelf, Upload::new(), 1 << 20, input.as_bytes(), piece);
+            let (len, expected) = (first.len(), if good { "303" } else { "400" });
+            assert_eq!(
+                &reply[9..12],
+                expected,
+                "{len} in pieces of {piece}: {reply}"
+            );
+            assert_eq!(
+                shelf.text("d/new").is_some(),
+                good,
+                "{len} in pieces of {piece}"
+            );
+        }
+    }
+}

@@ -4,7 +4,6 @@
 //! over.
 
 use alloc::vec::Vec;
-use core::mem;
 
 use memchr::memmem;
 
@@ -13,8 +12,11 @@ use memchr::memmem;
 pub(super) struct Multipart {
     /// `\r\n--` and the boundary: what ends a part.
     delimiter: Vec<u8>,
-    /// What has come and was not taken out.
+    /// What has come, and how much of it was taken out.
     ahead: Vec<u8>,
+    taken: usize,
+    /// What is looked for begins nowhere before.
+    seen: usize,
     state: State,
 }
 
@@ -57,12 +59,17 @@ impl Multipart {
             delimiter: [b"\r\n--", &boundary[..]].concat(),
             // The first boundary may be the first line.
             ahead: b"\r\n".to_vec(),
+            taken: 0,
+            seen: 0,
             state: State::Between,
         })
     }
 
     /// More of it has come.
     pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.ahead.drain(..self.taken);
+        self.seen = self.seen.saturating_sub(self.taken);
+        self.taken = 0;
         if self.state != State::Behind {
             self.ahead.extend_from_slice(bytes);
         }
@@ -92,48 +99,54 @@ impl Multipart {
 
     /// Goes on in the content of a part, to its end if that is here.
     fn content(&mut self) -> Result<Option<Piece>, &'static str> {
-        let file = self.state == State::File;
-        let Some(at) = memmem::find(&self.ahead, &self.delimiter) else {
+        let Some(at) = self.find(None) else {
             // Of a delimiter all but its last byte may be here.
-            let sure = self.ahead.len().saturating_sub(self.delimiter.len() - 1);
-            if sure >= if file { PIECE } else { 1 } {
-                let content = self.take(sure);
-                return Ok(file.then_some(Piece::Content(content)));
-            }
-            return Ok(Some(Piece::More));
+            let sure = self.rest().len().saturating_sub(self.delimiter.len() - 1);
+            return match (sure, self.state) {
+                (0, _) | (..PIECE, State::File) => Ok(Some(Piece::More)),
+                _ => Ok(self.take(sure)),
+            };
         };
         if at > 0 {
-            let content = self.take(at);
-            return Ok(file.then_some(Piece::Content(content)));
+            return Ok(self.take(at));
         }
-        let rest = &self.ahead[self.delimiter.len()..];
-        let blank = rest
-            .iter()
-            .take_while(|byte| matches!(byte, b' ' | b'\t'))
-            .count();
-        (self.state, _) = match &rest[blank..] {
-            _ if rest.starts_with(b"--") => (State::Behind, self.take(self.ahead.len())),
-            [b'\r', b'\n', ..] => (State::Head, self.take(self.delimiter.len() + blank)),
-            [] | [b'\r'] | [b'-'] if blank < BLANKS_MAX => return Ok(Some(Piece::More)),
-            _ => return Err("Bad boundary in a form"),
-        };
-        Ok(file.then_some(Piece::Whole))
+        let whole = (self.state == State::File).then_some(Piece::Whole);
+        let rest = &self.rest()[self.delimiter.len()..];
+        let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
+        let blanks = rest.iter().take_while(is_blank).count();
+        match &rest[blanks..] {
+            _ if rest.starts_with(b"--") => {
+                (self.state, self.taken) = (State::Behind, self.ahead.len());
+            }
+            _ if blanks > BLANKS_MAX => return Err(BAD),
+            [b'\r', b'\n', ..] => {
+                self.state = State::Head;
+                self.taken += self.delimiter.len() + blanks;
+            }
+            [] | [b'\r'] => return Ok(Some(Piece::More)),
+            [b'-'] if blanks == 0 => return Ok(Some(Piece::More)),
+            _ => return Err(BAD),
+        }
+        Ok(whole)
     }
 
     /// The fields of a part, if they are all here: the name of the file that it is, if it is one.
     /// What is here begins with the line break before them.
     fn head(&mut self) -> Result<Option<Option<Vec<u8>>>, &'static str> {
-        let Some(end) = memmem::find(&self.ahead, b"\r\n\r\n") else {
-            return if self.ahead.len() > HEAD_MAX {
-                Err("Too long a head in a form")
+        let Some(end) = self.find(Some(b"\r\n\r\n")) else {
+            // Of its end all but the last byte may be here.
+            return if self.rest().len() > HEAD_MAX + 3 {
+                Err(LONG)
             } else {
                 Ok(None)
             };
         };
-        let head = self.take(end + 4);
+        if end > HEAD_MAX {
+            return Err(LONG);
+        }
+        let head = &self.rest()[2..end + 4];
         let mut slots = [httparse::EMPTY_HEADER; 16];
-        let Ok(httparse::Status::Complete((_, fields))) =
-            httparse::parse_headers(&head[2..], &mut slots)
+        let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(head, &mut slots)
         else {
             return Err("Bad head in a form");
         };
@@ -143,13 +156,32 @@ impl Multipart {
         });
         // Where no file was chosen, there is one without a name.
         let name = named.next().map(|name| last_segment(&name));
+        self.taken += end + 4;
         Ok(Some(name.filter(|name| !name.is_empty())))
     }
 
-    /// Takes out so much of what is here.
-    fn take(&mut self, len: usize) -> Vec<u8> {
-        let rest = self.ahead.split_off(len);
-        mem::replace(&mut self.ahead, rest)
+    /// What was not taken out.
+    fn rest(&self) -> &[u8] {
+        &self.ahead[self.taken..]
+    }
+
+    /// Where that is, or else the delimiter. What was looked through is not looked through again, however
+    /// little comes at a time.
+    fn find(&mut self, what: Option<&[u8]>) -> Option<usize> {
+        let what = what.unwrap_or(&self.delimiter);
+        let from = self.seen.max(self.taken);
+        let found = memmem::find(&self.ahead[from..], what).map(|at| from + at);
+        let end = (self.ahead.len() + 1).saturating_sub(what.len());
+        self.seen = found.unwrap_or(from.max(end));
+        found.map(|at| at - self.taken)
+    }
+
+    /// Takes out so much content: that of a file is wanted.
+    fn take(&mut self, len: usize) -> Option<Piece> {
+        let is_wanted = self.state == State::File;
+        let content = is_wanted.then(|| Piece::Content(self.rest()[..len].to_vec()));
+        self.taken += len;
+        content
     }
 }
 
@@ -201,3 +233,5 @@ pub(super) const PIECE: usize = 64 * 1024;
 const HEAD_MAX: usize = 16 * 1024;
 /// Blanks behind a boundary.
 const BLANKS_MAX: usize = 64;
+const BAD: &str = "Bad boundary in a form";
+const LONG: &str = "Too long a head in a form";
