@@ -85,6 +85,20 @@ impl Cgi {
         })
     }
 
+    /// Whether a directory is asked for as an archive that scripts are in, near or far below: that would
+    /// give away what stands in them.
+    fn gives_away(&self, ex: &Exchange<'_>) -> bool {
+        let holds = |path: &Path| {
+            let above = path.as_bytes();
+            self.cgi_directories.iter().any(|name| {
+                let rest = name.trim_start_matches('/').as_bytes().strip_prefix(above);
+                rest.is_some_and(|rest| above.is_empty() || matches!(rest, [] | [b'/', ..]))
+            })
+        };
+        let path = || (self.files.translate_path)(ex.path());
+        (self.files.archive)(ex.path()).is_some() && path().as_ref().is_some_and(holds)
+    }
+
     /// Asks for the next segment of the path below a directory that was found.
     fn search(&mut self, ex: &mut Exchange<'_>, path: Path, depth: usize) -> Next {
         if depth == path.segments().count() {
@@ -190,6 +204,9 @@ impl Handler for Cgi {
         match (script, ex.command()) {
             (Some((depth, path)), "GET" | "HEAD" | "POST") => self.search(ex, path, depth),
             (Some(_), _) => self.files.answer_method(ex, "GET, HEAD, POST, OPTIONS"),
+            (None, "GET" | "HEAD") if self.gives_away(ex) => {
+                self.files.error(ex, 403, "There are scripts in it")
+            }
             (None, _) => self.files.begin(ex),
         }
     }
