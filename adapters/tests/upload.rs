@@ -103,6 +103,14 @@ fn what_is_stored_is_what_was_sent() {
     );
     assert_eq!(put(server.address, "/d/a%20b", b"other"), 204);
     assert_eq!(fs::read(&place).unwrap(), b"other");
+    // Whom the old one was kept from does not get the new one.
+    for (mode, expected) in [(0o600, 0o600), (0o755, 0o644)] {
+        fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(put(server.address, "/d/a%20b", b"secret"), 204);
+        let mode = fs::metadata(&place).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode & !expected, 0, "{mode:o}");
+        assert_eq!(mode & 0o600, 0o600, "{mode:o}");
+    }
     assert_eq!(names(root.path()), ["a b", "d"]);
 }
 

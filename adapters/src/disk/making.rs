@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
-use rustix::fs::{AtFlags, Mode, OFlags, fstatvfs, linkat, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, fchmod, fstat, fstatvfs, linkat, openat, renameat, unlinkat,
+};
 use rustix::io::Errno;
 use sanserve_core::{Create, FsError, Got, Meta};
 
@@ -44,7 +46,7 @@ impl Making {
         let above = at.parent().filter(|above| !above.as_os_str().is_empty());
         let dir = root.open_dir(above.unwrap_or(path::Path::new(".")));
         let dir = dir.map_err(|error| reason(&error))?;
-        look(&dir, name, create.replaces)?;
+        let old = look(&dir, name, create.replaces)?;
         // Told now, it need not be sent.
         let space = fstatvfs(&dir).map(|space| space.f_bavail.saturating_mul(space.f_frsize));
         if create
@@ -54,14 +56,18 @@ impl Making {
             return Err(FsError::Full);
         }
         let (file, hidden) = begin(&dir).map_err(|error| why(&error))?;
-        Ok(Making {
+        let making = Making {
             name: name.to_owned(),
             replaces: create.replaces,
             turn: Arc::clone(turn),
             dir,
             file,
             hidden,
-        })
+        };
+        if let Some(old) = old {
+            restrict(&making.file, old).map_err(|error| why(&error.into()))?;
+        }
+        Ok(making)
     }
 
     /// Adds to it, or completes it.
@@ -109,11 +115,12 @@ impl Drop for Making {
     }
 }
 
-/// Looks whether what has that name is what should have it. A link is no file, wherever it leads.
-fn look(dir: &Dir, name: &OsStr, replaces: Option<Meta>) -> Result<(), FsError> {
+/// Looks whether what has that name is what should have it, and answers who may do what with it. A link
+/// is no file, wherever it leads.
+fn look(dir: &Dir, name: &OsStr, replaces: Option<Meta>) -> Result<Option<Mode>, FsError> {
     let found = match dir.symlink_metadata(name) {
         Ok(found) => found,
-        Err(error) if error.kind() == ErrorKind::NotFound && replaces.is_none() => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound && replaces.is_none() => return Ok(None),
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(FsError::Exists),
         Err(error) => return Err(reason(&error)),
     };
@@ -125,11 +132,24 @@ fn look(dir: &Dir, name: &OsStr, replaces: Option<Meta>) -> Result<(), FsError> 
     let file = dir.open_with(name, &options);
     let file = file.map_err(|error| reason(&error))?.into_std();
     let found = file.metadata().map_err(|error| reason(&error))?;
-    if replaces == Some(plain(&found)?) {
-        Ok(())
-    } else {
-        Err(FsError::Exists)
+    if replaces != Some(plain(&found)?) {
+        return Err(FsError::Exists);
     }
+    let mode = mode(&file).map_err(|error| why(&error.into()))?;
+    Ok(Some(mode))
+}
+
+fn mode(file: &File) -> Result<Mode, Errno> {
+    Ok(Mode::from_raw_mode(fstat(file)?.st_mode))
+}
+
+/// Lets nobody do more with a file than with the one whose place it takes, and nobody run it.
+fn restrict(file: &File, old: Mode) -> Result<(), Errno> {
+    let new = mode(file)? & MODE;
+    if old.contains(new) {
+        return Ok(());
+    }
+    fchmod(file, new & old)
 }
 
 /// A file in that directory, with the name that it has if it has one.
