@@ -8,6 +8,7 @@
 pub mod body;
 pub mod connection;
 pub mod date;
+pub mod form;
 pub mod head;
 pub mod path;
 pub mod range;
@@ -23,7 +24,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target {
         name: "head",
         check: head::check,
@@ -33,6 +34,11 @@ pub const TARGETS: [Target; 6] = [
         name: "body",
         check: body::check,
         seeds: body::seeds,
+    },
+    Target {
+        name: "form",
+        check: form::check,
+        seeds: form::seeds,
     },
     Target {
         name: "path",
