@@ -1,12 +1,13 @@
-//! What a further request on a kept-alive connection allocates.
+//! What a further request on a kept-alive connection allocates, and what is held between requests.
 
 mod world;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, FileSystem, Files, Got, Handler, Next, Now, Protocol, Want,
+    Config, Connection, FileSystem, Files, Got, Handler, Next, Now, Protocol, Upload, Want,
 };
 use world::{File, Tree};
 
@@ -15,23 +16,28 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    /// Bytes that are held.
+    static HELD: Cell<isize> = const { Cell::new(0) };
 }
 
 // SAFETY: every call goes to the system's allocator as it came; the counter allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
+        HELD.set(HELD.get() + layout.size() as isize);
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        HELD.set(HELD.get() - layout.size() as isize);
         // SAFETY: the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(ptr, layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
+        HELD.set(HELD.get() + size as isize - layout.size() as isize);
         // SAFETY: the caller keeps the contract of `realloc`.
         unsafe { System.realloc(ptr, layout, size) }
     }
@@ -109,4 +115,54 @@ fn the_file_service_allocates_the_path_and_nothing_else() {
             "{field}: {counts:?}"
         );
     }
+}
+
+/// Bytes that a connection holds, without what it gives back at rest, when it waits for another request.
+fn held(content: &str) -> isize {
+    let fields = "Host: h\r\nContent-Type: multipart/form-data; boundary=b";
+    let len = content.len();
+    let request = format!("POST / HTTP/1.1\r\n{fields}\r\nContent-Length: {len}\r\n\r\n{content}");
+    let config = Config {
+        protocol: Protocol::Http11,
+        ..Config::default()
+    };
+    let before = HELD.get();
+    let mut conn: Connection<File, _> = Connection::new(config, "192.0.2.1", Upload::new());
+    let (mut rest, mut got, mut replied) = (request.as_bytes(), Got::Nothing, false);
+    let mut now = Now::default();
+    loop {
+        got = match conn.step(now, got).want {
+            Want::Read(_) if replied && rest.is_empty() => {
+                now.tick += Duration::from_secs(2);
+                Got::Nothing
+            }
+            Want::Read(into) => {
+                let n = rest.len().min(into.len());
+                into[..n].copy_from_slice(&rest[..n]);
+                rest = &rest[n..];
+                Got::Bytes(n)
+            }
+            Want::Write(from) => {
+                replied = true;
+                Got::Bytes(from.len())
+            }
+            Want::Ask(ask) => Tree.answer(ask),
+            Want::Log(_) => Got::Nothing,
+            other => panic!("{other:?}"),
+        };
+        assert!(now.tick < Duration::from_secs(60), "it never rests");
+        if replied && conn.is_at_rest() {
+            let rest = conn.rest();
+            let held = HELD.get() - before;
+            drop(rest);
+            return held;
+        }
+    }
+}
+
+#[test]
+fn of_a_form_that_was_refused_nothing_is_held() {
+    let named = "--b\r\nContent-Disposition: form-data; filename=nul\r\n\r\n";
+    let form = [named, &"x".repeat(10_000), "\r\n--b--"].concat();
+    assert_eq!(held(&form), 0);
 }

@@ -145,7 +145,12 @@ impl Handler for Upload {
             Job::Put(put) => put.resume(ex, event, self.overwrite),
             Job::Form(form) => form.resume(ex, event, &self.files, self.overwrite),
         };
-        went.unwrap_or_else(|refusal| self.refuse(ex, refusal))
+        let next = went.unwrap_or_else(|refusal| self.refuse(ex, refusal));
+        if next == Next::Done {
+            // What is left of a form is not to be held until the next request.
+            self.job = Job::Files;
+        }
+        next
     }
 }
 
