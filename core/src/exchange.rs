@@ -308,7 +308,7 @@ impl<'a> Exchange<'a> {
         if content {
             let mut count = Count(0);
             write_page(&page, &mut count).expect("counting does not fail");
-            self.send_text("Content-Type", self.config.error_content_type);
+            self.send_text("Content-Type: ", self.config.error_content_type);
             self.send_length(count.0 as u64);
         }
         self.end_headers();
