@@ -106,7 +106,11 @@ fn config(options: &Options) -> Config {
         } else {
             |_| 0
         },
-        error_page: error_page::page,
+        error_page: if options.plain {
+            error_page::python
+        } else {
+            error_page::page
+        },
         limits: limits(options),
         ..Config::default()
     }
@@ -163,7 +167,7 @@ fn files(options: &Options) -> Files {
     files.default_type = leak(&options.content_type);
     files.extra_headers = headers.leak();
     files.hidden = options.hidden;
-    if !options.plain_listing {
+    if !options.plain {
         files.list_directory = listing::page;
     }
     files.charset = leak_some(&options.charset);

@@ -33,7 +33,7 @@ fn program(directory: &Path, options: &[&str]) -> Command {
 /// A process for the conversation.
 fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
     let protocol = case.option("protocol").unwrap_or("HTTP/1.0");
-    let mut command = program(site, &["--protocol", protocol]);
+    let mut command = program(site, &["--plain", "--protocol", protocol]);
     command.args(case.option("hidden").map(|_| "--hidden"));
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn()?;

@@ -117,9 +117,9 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) hidden: bool,
 
-    /// List directories as Python does
+    /// Make the pages that Python makes, of directories and errors
     #[arg(long, hide_short_help = true)]
-    pub(crate) plain_listing: bool,
+    pub(crate) plain: bool,
 
     /// Do not log requests
     #[arg(short, long)]
