@@ -162,7 +162,11 @@ impl Case {
             "<+" => self.reply.extend(&line.tokens()),
             "error" => self.reply.extend(&line.error()),
             "dressed" => self.reply.extend(&line.dressed()),
-            "listed" => self.reply.extend(&line.listed()),
+            "listed" => {
+                let uploads = self.handler == "upload";
+                let forms = if uploads { "'self'" } else { "'none'" };
+                self.reply.extend(&line.listed(forms));
+            }
             "headed" => self.reply.extend(&line.error_head()),
             "stays" => {
                 let head = self.request.starts_with(b"HEAD ");

@@ -93,9 +93,9 @@ impl<'a> Line<'a> {
     }
 
     /// The start of a listing that the rest, `PROTOCOL PATH`, stands for.
-    pub(crate) fn listed(mut self) -> Vec<Token> {
+    pub(crate) fn listed(mut self, forms: &str) -> Vec<Token> {
         let protocol = self.next_word();
-        page::listed(protocol, &self.string())
+        page::listed(protocol, &self.string(), forms)
     }
 
     /// The rest as text.

@@ -11,7 +11,8 @@ use std::thread;
 use base64::prelude::*;
 use sanserve::{Disk, Stopper, ThreadingHTTPServer};
 use sanserve_conformance::Site;
-use sanserve_core::{Config, Files, error_page, listing};
+use sanserve_core::archive::Download;
+use sanserve_core::{Config, Upload, error_page, listing};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -21,7 +22,7 @@ use crate::tools;
 /// What is looked at: a listing, one of odd names, one of nothing, a long one, an error.
 const PAGES: [&str; 5] = ["idx/list/?sort=size", "idx/odd/", "empty/", "", "none"];
 
-/// A server of the site, in our own dress.
+/// A server of the site, in our own dress, with all that can be done in a listing.
 struct Served {
     address: String,
     stopper: Stopper,
@@ -41,9 +42,10 @@ impl Served {
         };
         thread::spawn(move || {
             server.serve_forever(&disk, config, || {
-                let mut files = Files::new();
-                files.list_directory = listing::page;
-                files
+                let mut upload = Upload::new();
+                upload.files.list_directory = listing::page;
+                upload.files.archive = Download::parse;
+                upload
             });
         });
         Served {
@@ -170,7 +172,7 @@ fn the_filter_leaves_what_has_these_letters() {
     let (served, mut chromium) = (Served::start(), Chromium::start(&program));
     let tab = served.open(&mut chromium, "idx/list/", "light", 1280);
     let mut filter = |text: &str| -> Value {
-        let script = "const input = document.querySelector('input');
+        let script = "const input = document.querySelector('[type=search]');
             input.value = TEXT;
             input.dispatchEvent(new Event('input'));
             const rows = [...document.querySelectorAll('tbody tr')].filter((row) => !row.hidden);
@@ -201,7 +203,7 @@ fn a_browser_for_a_terminal_shows_a_table() {
     let lines: Vec<_> = shown.lines().map(words).collect();
     for wanted in [
         "Home / idx / list",
-        "6 entries, 4.0 KiB",
+        "6 entries, 4.0 KiB; download: zip, tar",
         "Name Size Changed UTC",
         "Parent directory",
         "File1.txt 1 B 2020-09-13 12:26",

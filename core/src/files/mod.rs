@@ -84,6 +84,8 @@ pub struct Files {
     /// As which archive a directory is asked for by that target, if as one. Never if nothing is said;
     /// [`Download::parse`] has `/directory/?zip` and `?tar`.
     pub archive: fn(target: &str) -> Option<&'static Download>,
+    /// Whether an [`Upload`](crate::Upload) is around it, so that listings can say so.
+    pub(crate) uploads: bool,
     stage: Stage,
     codings: Codings,
 }
@@ -124,6 +126,7 @@ impl Files {
             hidden: false,
             list_directory: listing::python,
             archive: |_| None,
+            uploads: false,
             stage: Stage::Target,
             codings: Codings::NONE,
         }

@@ -8,20 +8,48 @@ use super::{Directory, Listing, Part, data, rows};
 use crate::style::{HEAD, STYLE};
 use crate::{Exchange, Next, decode};
 
+/// What the page may load: its own style and script, by their hashes; the icon that there is none. And
+/// where its forms may go.
+macro_rules! policy {
+    ($forms:literal) => {
+        concat!(
+            "default-src 'none'; ",
+            "style-src 'sha256-s9qIfFMOBo5MpjjYZBj2XAU4k2s22ufJ4ESQO26fYmU=' ",
+            "'sha256-UgAUA+P6W3tnGI3ZZWR1EA/MFo2vx9uu3AJ2XvmCIL4='; ",
+            "script-src 'sha256-OlSmBfJKDPkoucj+0OFJATNKOkBCxxTT8HeLFsQZJiw='; ",
+            "img-src data:; base-uri 'none'; form-action ",
+            $forms,
+            "; frame-ancestors 'self'"
+        )
+    };
+}
+
 /// Answers with a page that is good to read and to use, with a keyboard, on a telephone, without a
 /// script: names, sizes and times, directories first, sorted by whatever `?sort=name`, `size` or
 /// `time` and `&order=asc` or `desc` asks for. With `Accept: application/json`, or for `?json`, it
 /// is an array of objects; with `Accept: text/plain` a name a line. It has an `ETag`, and comes with
 /// a `Content-Security-Policy` that lets nothing else be loaded, unless
 /// [`extra_headers`](crate::Files::extra_headers) has one.
+///
+/// Where directories can be had as archives, by [`Files::archive`](crate::Files::archive), it has links
+/// to these; where an [`Upload`](crate::Upload) is around the file service, a form that sends files.
 pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     let (format, varies) = Format::of(ex);
     let (write, about): (super::WritePart, _) = match format {
-        Format::Html => (write, ("text/html; charset=utf-8", Some(POLICY))),
+        Format::Html => {
+            let policy = if directory.files.uploads {
+                policy!("'self'")
+            } else {
+                policy!("'none'")
+            };
+            (write, ("text/html; charset=utf-8", Some(policy)))
+        }
         Format::Json => (data::json, ("application/json", None)),
         Format::Text => (data::text, ("text/plain; charset=utf-8", None)),
     };
     let mut listing = Listing::new(ex, &directory, write);
+    listing.downloads = (directory.files.archive)("/?zip").is_some();
+    listing.uploads = directory.files.uploads;
     listing.sort(Sorting::of(ex));
     let start = directory
         .files
@@ -56,8 +84,14 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
     if !listing.order.is_empty() {
         out.extend_from_slice(FILTER.as_bytes());
     }
+    if listing.uploads {
+        out.extend_from_slice(FORM.as_bytes());
+    }
     out.extend_from_slice(b"</header>\n<table>\n<caption>");
     summary(listing, out);
+    if listing.downloads {
+        out.extend_from_slice(DOWNLOADS.as_bytes());
+    }
     out.extend_from_slice(b"</caption>\n<thead>\n<tr>");
     heading(listing, Key::Name, out);
     heading(listing, Key::Size, out);
@@ -161,11 +195,14 @@ fn heading(listing: &Listing, key: Key, out: &mut Vec<u8>) {
 const PARENT: &str =
     "<tr><th scope=\"row\"><a href=\"../\">Parent directory</a><td><td>\n<tbody>\n";
 
-/// What the page may load: its own style and script, by their hashes; the icon that there is none.
-const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-s9qIfFMOBo5MpjjYZBj2XAU4k2s22ufJ4ESQO26fYmU=' 'sha256-bSK7ZEzPv9GKxAbr2wNrAXGROzKRncWCSiw56VSmC6c='; \
-    script-src 'sha256-OlSmBfJKDPkoucj+0OFJATNKOkBCxxTT8HeLFsQZJiw='; \
-    img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+/// The directory as one file. A robot that follows links would have it made for nothing.
+const DOWNLOADS: &str = "; download: <a href=\"?zip\" rel=\"nofollow\">zip</a>, \
+    <a href=\"?tar\" rel=\"nofollow\">tar</a>";
+
+/// What sends files. It goes to the directory itself, which shows them then.
+const FORM: &str = "<form method=\"post\" enctype=\"multipart/form-data\">\
+    <input type=\"file\" name=\"file\" multiple required aria-label=\"Files to upload\"> \
+    <button>Upload</button></form>\n";
 
 const TABLE_STYLE: &str = "<style>\
     h1{position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%);white-space:nowrap}\
@@ -174,10 +211,15 @@ const TABLE_STYLE: &str = "<style>\
     nav a{display:inline-block;min-width:1.5rem;text-align:center}\
     nav [aria-current]{color:var(--text);font-weight:600}\
     bdi{white-space:pre-wrap}\
-    input{width:14rem;height:2.5rem;padding:0 .75rem;border:1px solid #858f9a;border-radius:6px;background:var(--back);color:inherit;font:inherit}\
+    [type=search]{width:14rem;height:2.5rem;padding:0 .75rem;border:1px solid #858f9a;border-radius:6px;background:var(--back);color:inherit;font:inherit}\
+    form{display:flex;align-items:center;gap:.5rem}\
+    [type=file]{min-width:0;width:15rem;color:var(--soft);font:inherit;font-size:.875rem}\
+    ::file-selector-button{margin-right:.5rem}\
+    button,::file-selector-button{flex:none;height:2.5rem;padding:0 .75rem;border:1px solid #858f9a;border-radius:6px;background:var(--back);color:var(--text);font:inherit;font-size:.875rem;cursor:pointer}\
     output,::placeholder{color:var(--soft);opacity:1}\
     table{width:100%;border-collapse:collapse;table-layout:fixed;font-variant-numeric:tabular-nums}\
     caption{padding:.25rem .75rem 1rem;text-align:left;color:var(--soft)}\
+    caption a{display:inline-block;min-width:1.5rem;text-align:center}\
     th,td{padding:.375rem .75rem;border-top:1px solid var(--line);text-align:left;vertical-align:baseline;font-weight:400}\
     td,thead a{color:var(--soft)}\
     th:nth-child(n+2),td:nth-child(n+2){width:8rem;text-align:right}\
@@ -198,9 +240,9 @@ const TABLE_STYLE: &str = "<style>\
     th:nth-child(3){width:6.25rem}\
     time{display:block;height:1.5em;overflow:hidden}\
     small{display:none}\
-    input{width:100%}\
+    form,input[type]{width:100%}\
     }\
-    @media print{input,output{display:none}thead th{position:static}}\
+    @media print{form,input,output{display:none}thead th{position:static}}\
     </style>\n";
 
 const FILTER: &str = "<script>{\

@@ -66,6 +66,10 @@ pub(crate) struct Listing {
     /// Which of them are shown, in that order.
     order: Vec<u32>,
     sorting: asked::Sorting,
+    /// Whether the directory can be had as an archive.
+    downloads: bool,
+    /// Whether files can be stored in it.
+    uploads: bool,
     write: WritePart,
     /// How many parts were written.
     written: usize,
@@ -92,6 +96,8 @@ impl Listing {
             order: shown.map(|(at, _)| at as u32).collect(),
             entries: Arc::clone(&directory.entries),
             sorting: asked::Sorting::default(),
+            downloads: false,
+            uploads: false,
             write,
             written: 0,
         }

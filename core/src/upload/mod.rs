@@ -28,7 +28,8 @@ use crate::{Create, Event, Exchange, Files, FsError, Handler, Next};
 /// what the page of another site sends. [`Limits::content`](crate::Limits::content) says how long a
 /// request may be.
 ///
-/// A form needs a field for files, of any name:
+/// [`listing::page`](crate::listing::page()) has a form for that. Another one needs a field for files, of
+/// any name:
 ///
 /// ```html
 /// <form method="post" enctype="multipart/form-data">
@@ -122,6 +123,7 @@ impl Default for Upload {
 impl Handler for Upload {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         self.job = Job::Files;
+        self.files.uploads = true;
         match ex.command() {
             "GET" | "HEAD" => self.files.begin(ex),
             "PUT" => self.put(ex),
