@@ -8,6 +8,8 @@ mod cache;
 mod entries;
 #[cfg(target_os = "linux")]
 mod generations;
+#[cfg(target_os = "linux")]
+mod listings;
 #[cfg(unix)]
 mod making;
 mod meta;
@@ -25,6 +27,8 @@ mod process;
 mod running;
 #[cfg(unix)]
 mod unix;
+#[cfg(target_os = "linux")]
+mod watch;
 #[cfg(windows)]
 mod windows;
 
@@ -78,6 +82,8 @@ pub struct Disk {
     turn: Arc<Mutex<()>>,
     #[cfg(target_os = "linux")]
     cache: cache::Cache,
+    #[cfg(target_os = "linux")]
+    listings: listings::Listings,
 }
 
 impl Disk {
@@ -98,6 +104,8 @@ impl Disk {
                 turn: Arc::default(),
                 #[cfg(target_os = "linux")]
                 cache: cache::Cache::default(),
+                #[cfg(target_os = "linux")]
+                listings: listings::Listings::default(),
             })
         });
         opened.map_err(|error| {
@@ -158,9 +166,7 @@ impl FileSystem for Disk {
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let at = native::path(path).ok_or(FsError::NotFound)?;
-        let mut entries = self.entries(&at).map_err(|error| reason(&error))?;
-        entries.sort();
-        Ok(Arc::new(entries))
+        self.list_directory(&at).map_err(|error| reason(&error))
     }
 
     fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
@@ -219,6 +225,11 @@ impl FileSystem for Disk {
     fn answer_now(&self, ask: &Ask) -> Got<Open> {
         match ask {
             Ask::Open(path) => self.open_now(path).map_or(Got::Nothing, Got::Opened),
+            Ask::List(path) => {
+                let at = native::path(path);
+                let kept = at.and_then(|at| self.find_listing(&at));
+                kept.map_or(Got::Nothing, |entries| Got::Listed(Ok(entries)))
+            }
             _ => Got::Nothing,
         }
     }
@@ -234,7 +245,8 @@ impl FileSystem for Disk {
 
     #[cfg(target_os = "linux")]
     fn tidy(&self) -> bool {
-        self.cache.tidy()
+        let (files, listings) = (self.cache.tidy(), self.listings.tidy());
+        files || listings
     }
 }
 

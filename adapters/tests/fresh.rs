@@ -1,4 +1,4 @@
-//! Small files are kept in memory and large ones open, and yet nobody gets what they were: once a
+//! Small files are kept in memory and large ones open, listings as long as nothing happens, and yet nobody gets what they were: once a
 //! change can be seen, the next request has it.
 #![cfg(target_os = "linux")]
 
@@ -8,13 +8,14 @@ use std::fs::{self, File, FileTimes};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sanserve::mio::HTTPServer;
 use sanserve::{Disk, Open};
-use sanserve_core::{Config, FileSystem, Files, FsError, Opened, Path as Name};
+use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Path as Name};
 
 /// What the disk says of a name: its content, and whether that was in memory.
 fn get(disk: &Disk, name: &str) -> Result<(Vec<u8>, bool), FsError> {
@@ -211,6 +212,179 @@ fn a_server_lets_go_of_what_was_deleted() {
     }
     stopper.shutdown(Duration::ZERO);
     serving.join().unwrap().unwrap();
+}
+
+/// What the disk says is in a directory.
+fn list(disk: &Disk, name: &str) -> Arc<Entries> {
+    disk.list(&Name::parse(name).unwrap()).unwrap()
+}
+
+/// Whether the next listing is the one before it.
+fn is_kept(disk: &Disk, name: &str) -> bool {
+    Arc::ptr_eq(&list(disk, name), &list(disk, name))
+}
+
+/// Asks for a listing until it is kept.
+fn have_kept(disk: &Disk, name: &str) {
+    let start = Instant::now();
+    while !is_kept(disk, name) {
+        assert!(start.elapsed() < peer::LONG, "{name} is not kept");
+    }
+}
+
+/// Names, lengths and times, as the system has them.
+fn there(folder: &Path) -> Vec<(Vec<u8>, Option<u64>, i64)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| {
+        let (entry, meta) = entry
+            .map(|entry| (entry.file_name(), entry.metadata().unwrap()))
+            .unwrap();
+        let len = meta.is_file().then_some(meta.len());
+        (entry.into_encoded_bytes(), len, meta.mtime())
+    });
+    let mut entries: Vec<_> = entries.collect();
+    entries.sort();
+    entries
+}
+
+fn listed(disk: &Disk, name: &str) -> Vec<(Vec<u8>, Option<u64>, i64)> {
+    let entries = list(disk, name);
+    let entries = entries.iter();
+    let mut entries: Vec<_> = entries
+        .map(|entry| (entry.name.to_vec(), entry.len, entry.modified.unwrap()))
+        .collect();
+    entries.sort();
+    entries
+}
+
+#[test]
+fn a_change_in_a_directory_is_seen_by_the_next_listing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("root")).unwrap();
+    fs::create_dir(at("root/sub")).unwrap();
+    fs::create_dir(at("else")).unwrap();
+    (0..50).for_each(|n| fs::write(at(&format!("root/{n}")), "").unwrap());
+    let disk = Disk::open(at("root")).unwrap();
+    let long_ago = |name: &str| {
+        let times = FileTimes::new().set_modified(UNIX_EPOCH + Duration::from_secs(1_000));
+        File::open(at(name)).unwrap().set_times(times).unwrap();
+    };
+    let append = |name: &str| {
+        use std::io::Write;
+        let file = File::options().append(true).open(at(name));
+        file.unwrap().write_all(b"more").unwrap();
+    };
+    let open = File::options().append(true).open(at("root/3")).unwrap();
+    let changes: [(&str, &dyn Fn()); 16] = [
+        ("create", &|| fs::write(at("root/new"), "new").unwrap()),
+        ("append", &|| append("root/new")),
+        ("append again", &|| append("root/new")),
+        ("truncate", &|| open.set_len(7).unwrap()),
+        ("rename", &|| {
+            fs::rename(at("root/new"), at("root/newer")).unwrap();
+        }),
+        ("replace", &|| {
+            fs::rename(at("root/newer"), at("root/1")).unwrap();
+        }),
+        ("touch", &|| long_ago("root/2")),
+        ("move away", &|| {
+            fs::rename(at("root/2"), at("else/2")).unwrap();
+        }),
+        ("move here", &|| {
+            fs::rename(at("else/2"), at("root/two")).unwrap();
+        }),
+        ("delete", &|| fs::remove_file(at("root/two")).unwrap()),
+        ("make a directory", &|| {
+            fs::create_dir(at("root/made")).unwrap();
+        }),
+        ("remove it", &|| fs::remove_dir(at("root/made")).unwrap()),
+        ("touch a directory", &|| long_ago("root/sub")),
+        ("fill it", &|| fs::write(at("root/sub/new"), "").unwrap()),
+        ("touch it again", &|| long_ago("root/sub")),
+        ("empty it", &|| fs::remove_file(at("root/sub/new")).unwrap()),
+    ];
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _stop = Stop(&stop);
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                list(&disk, "/");
+            }
+        });
+        for round in 0..20 {
+            for (name, change) in changes {
+                have_kept(&disk, "/");
+                change();
+                assert_eq!(listed(&disk, "/"), there(&at("root")), "{name}, {round}");
+            }
+            open.set_len(0).unwrap();
+            fs::write(at("root/2"), "").unwrap();
+        }
+        // At once after one another.
+        for n in 0..1_000 {
+            fs::write(at("root/3"), "x".repeat(n)).unwrap();
+            assert_eq!(listed(&disk, "/"), there(&at("root")));
+        }
+    });
+}
+
+#[test]
+fn a_listing_is_not_kept_where_changes_are_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["links", "names", "many", "plain"] {
+        fs::create_dir(at(name)).unwrap();
+        fs::write(at(name).join("file"), "").unwrap();
+    }
+    symlink("file", at("links/link")).unwrap();
+    fs::hard_link(at("names/file"), at("other")).unwrap();
+    (0..65).for_each(|n| fs::create_dir(at("many").join(n.to_string())).unwrap());
+    let disk = Disk::open(folder.path()).unwrap();
+    have_kept(&disk, "/plain/");
+    for name in ["/links/", "/names/", "/many/"] {
+        assert!((0..20).all(|_| !is_kept(&disk, name)), "{name}");
+    }
+    // What follows links out of the root keeps nothing at all.
+    let disk = disk.follow_symlinks(true);
+    assert!((0..20).all(|_| !is_kept(&disk, "/plain/")));
+}
+
+#[test]
+fn a_path_that_leads_to_another_directory_by_now_lists_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir_all(at("above/sub")).unwrap();
+    fs::create_dir_all(at("other/sub")).unwrap();
+    fs::write(at("above/sub/a"), "").unwrap();
+    let disk = Disk::open(folder.path()).unwrap();
+    have_kept(&disk, "/above/sub/");
+    fs::rename(at("above"), at("moved")).unwrap();
+    fs::rename(at("other"), at("above")).unwrap();
+    assert!(list(&disk, "/above/sub/").is_empty());
+}
+
+#[test]
+fn few_listings_are_kept_and_none_for_long() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..20 {
+        fs::create_dir(folder.path().join(n.to_string())).unwrap();
+    }
+    let disk = Disk::open(folder.path()).unwrap();
+    (0..20).for_each(|n| have_kept(&disk, &format!("/{n}/")));
+    let told = fs::read_dir("/proc/self/fd").unwrap();
+    let told = told.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    assert!(
+        told.filter(|path| path.ends_with("anon_inode:inotify"))
+            .count()
+            <= 4 * 8
+    );
+    let kept = list(&disk, "/19/");
+    let start = Instant::now();
+    while disk.tidy() {
+        assert!(start.elapsed() < peer::LONG, "something is still kept");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!Arc::ptr_eq(&kept, &list(&disk, "/19/")));
 }
 
 /// Ends the other thread, also if this one fails.

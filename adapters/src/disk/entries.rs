@@ -3,12 +3,15 @@
 
 #[cfg(not(target_os = "linux"))]
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::{fs, io, path};
 
 use sanserve_core::{Entries, Entry};
 
 use super::Disk;
 use super::meta::since_1970;
+#[cfg(target_os = "linux")]
+use super::watch::Watch;
 
 /// What is known of something.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,16 +64,50 @@ impl Disk {
     }
 
     #[cfg(target_os = "linux")]
-    pub(super) fn entries(&self, at: &path::Path) -> io::Result<Entries> {
+    pub(super) fn list_directory(&self, at: &path::Path) -> io::Result<Arc<Entries>> {
+        if let Some(entries) = self.find_listing(at) {
+            return Ok(entries);
+        }
+        let directory = self.open_file(at)?;
+        let mut watch = match self.follow {
+            true => None,
+            false => self.listings.watch(at, &directory),
+        };
+        let read = self.entries(at, &directory, watch.as_mut());
+        let read = read.map(|mut entries| {
+            entries.sort();
+            Arc::new(entries)
+        });
+        match (&read, watch) {
+            (Ok(entries), Some(watch)) => self.listings.keep(at, &directory, entries, watch),
+            (Err(_), Some(watch)) => self.listings.give_up(watch),
+            (_, None) => {}
+        }
+        read
+    }
+
+    /// What is in a directory, if that is kept.
+    #[cfg(target_os = "linux")]
+    pub(super) fn find_listing(&self, at: &path::Path) -> Option<Arc<Entries>> {
+        (!self.follow).then(|| self.listings.find(&self.dir, at))?
+    }
+
+    /// What is in a directory that is open. If it is watched, it is said where that is not enough.
+    #[cfg(target_os = "linux")]
+    fn entries(
+        &self,
+        at: &path::Path,
+        directory: &fs::File,
+        mut watch: Option<&mut Watch>,
+    ) -> io::Result<Entries> {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
 
         use rustix::fs::{AtFlags, FileType, RawDir, StatxFlags, statx};
 
-        let directory = self.open_file(at)?;
         let mut entries = Entries::new();
         let mut buffer = Vec::with_capacity(NAMES_AT_ONCE);
-        let mut names = RawDir::new(&directory, buffer.spare_capacity_mut());
+        let mut names = RawDir::new(directory, buffer.spare_capacity_mut());
         while let Some(found) = names.next() {
             let found = found?;
             let name = found.file_name();
@@ -78,15 +115,27 @@ impl Disk {
                 continue;
             }
             let (mut kind, mut about) = (found.file_type(), About::default());
+            let mut stays = false;
+            if let Some(watch) = &mut watch
+                && kind == FileType::Directory
+            {
+                watch.subdirectory(directory, name);
+            }
             if kind != FileType::Symlink {
                 let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-                let mask = StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME;
+                let mask =
+                    StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME | StatxFlags::NLINK;
                 // What may not be asked for is in the list all the same.
-                if let Ok(found) = statx(&directory, name, flags, mask) {
+                if let Ok(found) = statx(directory, name, flags, mask) {
+                    let listed = kind;
                     kind = FileType::from_raw_mode(found.stx_mode.into());
                     about.len = (kind == FileType::RegularFile).then_some(found.stx_size);
                     about.modified = Some(found.stx_mtime.tv_sec);
+                    stays = is_seen(listed, kind, &found);
                 }
+            }
+            if let Some(watch) = watch.as_mut().filter(|_| !stays) {
+                watch.is_blind_to_something();
             }
             about.directory = kind == FileType::Directory;
             let link = kind == FileType::Symlink;
@@ -100,7 +149,14 @@ impl Disk {
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn entries(&self, at: &path::Path) -> io::Result<Entries> {
+    pub(super) fn list_directory(&self, at: &path::Path) -> io::Result<Arc<Entries>> {
+        let mut entries = self.entries(at)?;
+        entries.sort();
+        Ok(Arc::new(entries))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn entries(&self, at: &path::Path) -> io::Result<Entries> {
         let mut entries = Entries::new();
         let mut add = |name: OsString, link: bool, about: Option<About>| {
             let about = if link {
@@ -134,6 +190,25 @@ impl Disk {
         }
         Ok(entries)
     }
+}
+
+/// Whether who watches the directory is told of what happens to this: a file that has no other name, a
+/// directory; nothing that is mounted there.
+#[cfg(target_os = "linux")]
+fn is_seen(
+    listed: rustix::fs::FileType,
+    kind: rustix::fs::FileType,
+    found: &rustix::fs::Statx,
+) -> bool {
+    use rustix::fs::{FileType, StatxAttributes};
+
+    let mounted = found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+    let alone = match kind {
+        FileType::RegularFile => found.stx_nlink == 1,
+        FileType::Directory => listed == kind,
+        _ => false,
+    };
+    alone && !mounted
 }
 
 /// Bytes. As much as glibc takes.
