@@ -107,7 +107,8 @@ impl Path {
     /// Who makes a list leaves such names out.
     pub fn is_name(name: &[u8]) -> bool {
         let drive = matches!(name, [letter, b':', ..] if letter.is_ascii_alphabetic());
-        let stream = name.windows(2).any(|two| two == b"::" || two == b":$");
+        let mut pairs = name.windows(2);
+        let stream = name.contains(&b':') && pairs.any(|two| two == b"::" || two == b":$");
         let odd = name.iter().any(|byte| matches!(byte, 0 | b'/' | b'\\'));
         let end = matches!(name.last(), None | Some(b'.' | b' '));
         !(odd || end || drive || stream || is_device(name))
@@ -209,6 +210,10 @@ const LITERAL: u128 = alphanumeric_and(b"-_~!$&'()*+,;=@./");
 
 /// Whether Windows takes the name for a device, in whatever directory it stands.
 fn is_device(name: &[u8]) -> bool {
+    let first = name.first().map(u8::to_ascii_uppercase);
+    if !matches!(first, Some(b'A' | b'C' | b'L' | b'N' | b'P')) {
+        return false;
+    }
     let stem = name.split(|&byte| byte == b'.' || byte == b':').next();
     let stem = stem.unwrap_or_default().trim_ascii_end();
     let is = |device: &&[u8]| stem.eq_ignore_ascii_case(device);

@@ -174,3 +174,48 @@ fn what_is_unknown_is_left_out() {
         (2, false, None)
     );
 }
+
+#[test]
+fn its_length_is_that_of_what_is_sent() {
+    let names: [&[u8]; 7] = [
+        b"plain",
+        b"a b",
+        b"1&2",
+        b"<",
+        b"\xC3\xA4",
+        b"\xFF",
+        b"\n\x7F'\"%~",
+    ];
+    let lens = [
+        None,
+        Some(0),
+        Some(1),
+        Some(10),
+        Some(1_023),
+        Some(1_024),
+        Some(u64::MAX - 1),
+    ];
+    let mut entries = Entries::new();
+    for name in names {
+        for (at, len) in lens.into_iter().enumerate() {
+            entries.push(Entry {
+                name,
+                len,
+                directory: at % 2 == 0,
+                link: at % 3 == 0,
+                modified: (at > 3).then_some(1_577_836_800),
+            });
+        }
+    }
+    for files in [ours(), Files::new()] {
+        let get = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        let said = drive(modern(), files, get, holds(entries.clone()));
+        let (head, content) = said.text.split_once("\r\n\r\n").expect("a reply");
+        let len = head.split("Content-Length: ").nth(1).expect("there is one");
+        let len = len.split("\r\n").next().expect("a line");
+        assert_eq!(content.split_once("</html>\n").expect("an end").1, "");
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        // Each character stands for a byte.
+        assert_eq!(len, content.chars().count().to_string());
+    }
+}

@@ -3,13 +3,25 @@
 use alloc::vec::Vec;
 
 use super::text::{href, is_plain, number};
-use super::{Listing, Part};
+use super::{Form, Listing, Part};
 use crate::date;
 use crate::escape::Json;
 use crate::number::Digits;
 
+/// For programs.
+pub(super) const JSON: Form = Form {
+    write: json,
+    len: |_| None,
+};
+
+/// For scripts.
+pub(super) const TEXT: Form = Form {
+    write: text,
+    len: |_| None,
+};
+
 /// Writes an array with an object for each entry, each in a line of its own.
-pub(super) fn json(_: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
+fn json(_: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
     let (entry, before) = match part {
         Part::Top => return out.push(b'['),
         Part::Foot => return out.extend_from_slice(b"\n]\n"),
@@ -60,7 +72,7 @@ fn string(name: &[u8], out: &mut Vec<u8>) {
 
 /// Writes a name a line, with a slash behind that of a directory. Control characters, which might end
 /// the line, and bytes that are not UTF-8 are written `\x0a`; a `\` by itself is in no name.
-pub(super) fn text(_: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
+fn text(_: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
     let Part::Entry(entry, _) = part else {
         return;
     };

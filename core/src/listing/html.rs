@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::asked::{Format, Key, Sorting};
 use super::text::{exact, number, shown, size};
-use super::{Directory, Listing, Part, data, rows};
+use super::{Directory, Form, Listing, Part, data, rows};
 use crate::style::{HEAD, STYLE};
 use crate::{Exchange, Next, decode};
 
@@ -35,19 +35,19 @@ macro_rules! policy {
 /// to these; where an [`Upload`](crate::Upload) is around the file service, a form that sends files.
 pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     let (format, varies) = Format::of(ex);
-    let (write, about): (super::WritePart, _) = match format {
+    let (form, about): (&'static Form, _) = match format {
         Format::Html => {
             let policy = if directory.files.uploads {
                 policy!("'self'")
             } else {
                 policy!("'none'")
             };
-            (write, ("text/html; charset=utf-8", Some(policy)))
+            (&PAGE, ("text/html; charset=utf-8", Some(policy)))
         }
-        Format::Json => (data::json, ("application/json", None)),
-        Format::Text => (data::text, ("text/plain; charset=utf-8", None)),
+        Format::Json => (&data::JSON, ("application/json", None)),
+        Format::Text => (&data::TEXT, ("text/plain; charset=utf-8", None)),
     };
-    let mut listing = Listing::new(ex, &directory, write);
+    let mut listing = Listing::new(ex, &directory, form);
     listing.downloads = (directory.files.archive)("/?zip").is_some();
     listing.uploads = directory.files.uploads;
     listing.sort(Sorting::of(ex));
@@ -59,6 +59,11 @@ pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
         None => directory.files.go_on_with(ex, listing),
     }
 }
+
+const PAGE: Form = Form {
+    write,
+    len: rows::len,
+};
 
 fn write(listing: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
     match part {

@@ -3,7 +3,7 @@
 //!
 //! Whatever it looks like, a `Listing` is a top, a part for each entry and a foot. It is measured
 //! first and then written part by part, so that its length is known beforehand and no more than the
-//! outbox is in memory at a time. The parts themselves are in `python`, `rows` and `data`, what was
+//! outbox is in memory at a time. To measure an entry is mostly to count, not to write. The parts themselves are in `python`, `rows` and `data`, what was
 //! asked for in `asked`, how names and numbers are written in `text`.
 
 mod asked;
@@ -70,13 +70,19 @@ pub(crate) struct Listing {
     downloads: bool,
     /// Whether files can be stored in it.
     uploads: bool,
-    write: WritePart,
+    form: &'static Form,
     /// How many parts were written.
     written: usize,
 }
 
-/// Writes a part of a listing.
-type WritePart = fn(&Listing, Part<'_>, &mut Vec<u8>);
+/// What a listing looks like.
+#[derive(Debug)]
+struct Form {
+    /// Writes a part of it.
+    write: fn(&Listing, Part<'_>, &mut Vec<u8>),
+    /// How long the part of an entry is, if that is easily said.
+    len: fn(&Entry<'_>) -> Option<usize>,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Part<'a> {
@@ -87,7 +93,7 @@ enum Part<'a> {
 }
 
 impl Listing {
-    fn new(ex: &Exchange<'_>, directory: &Directory<'_>, write: WritePart) -> Self {
+    fn new(ex: &Exchange<'_>, directory: &Directory<'_>, form: &'static Form) -> Self {
         let target = ex.path().split(['?', '#']).next().unwrap_or_default();
         let shown = directory.entries.iter().enumerate();
         let shown = shown.filter(|(_, entry)| directory.files.shows_name(entry.name));
@@ -98,7 +104,7 @@ impl Listing {
             sorting: asked::Sorting::default(),
             downloads: false,
             uploads: false,
-            write,
+            form,
             written: 0,
         }
     }
@@ -114,34 +120,38 @@ impl Listing {
 
     /// Its length in bytes.
     fn len(&self) -> u64 {
-        let mut len = 0;
-        self.each_part(&mut |part| len += part.len() as u64);
-        len
+        let mut scratch = Vec::new();
+        let parts = 0..self.parts();
+        parts.map(|at| self.part_len(at, &mut scratch)).sum()
     }
 
-    /// Its length in bytes, and a number that another one has not.
+    /// Its length in bytes, and a number that another one has not: made of what is written at the top,
+    /// of what is known of each entry, and of who writes it.
     fn measure(&self) -> (u64, u64) {
-        let (mut len, mut sum) = (0, 0);
-        self.each_part(&mut |part| {
-            len += part.len() as u64;
-            let (words, rest) = part.as_chunks();
-            sum = words
-                .iter()
-                .fold(sum, |sum, word| mix(sum, u64::from_le_bytes(*word)));
-            let mut last = [0; 8];
-            last[..rest.len()].copy_from_slice(rest);
-            sum = mix(sum, u64::from_le_bytes(last));
+        let mut scratch = Vec::new();
+        (self.form.write)(self, Part::Top, &mut scratch);
+        let start = mix_bytes(0, env!("CARGO_PKG_VERSION").as_bytes());
+        let sum = self.shown().fold(mix_bytes(start, &scratch), |sum, entry| {
+            let marks = u64::from(entry.directory) | u64::from(entry.link) << 1;
+            let sum = mix(mix_bytes(sum, entry.name), marks);
+            let sum = mix(sum, entry.len.unwrap_or(u64::MAX));
+            mix(sum, entry.modified.unwrap_or(i64::MIN) as u64)
         });
+        let len = self.len();
         (len, mix(sum, len))
     }
 
-    fn each_part(&self, each: &mut dyn FnMut(&[u8])) {
-        let mut part = Vec::new();
-        for at in 0..self.parts() {
-            part.clear();
-            self.write_part(at, &mut part);
-            each(&part);
-        }
+    fn part_len(&self, at: usize, scratch: &mut Vec<u8>) -> u64 {
+        let easy = match self.part(at) {
+            Part::Entry(entry, _) => (self.form.len)(&entry),
+            _ => None,
+        };
+        let len = easy.unwrap_or_else(|| {
+            scratch.clear();
+            self.write_part(at, scratch);
+            scratch.len()
+        });
+        len as u64
     }
 
     /// Writes as much of it as the peer can be expected to take at once. To be called again after
@@ -150,15 +160,17 @@ impl Listing {
         if ex.command() == "HEAD" {
             return Next::Done;
         }
-        let mut part = Vec::new();
+        let mut some = Vec::new();
         while self.written < self.parts() {
             if ex.wants_flush() {
                 return Next::Flush;
             }
-            part.clear();
-            self.write_part(self.written, &mut part);
-            ex.write(&part);
-            self.written += 1;
+            some.clear();
+            while self.written < self.parts() && some.len() < AT_ONCE {
+                self.write_part(self.written, &mut some);
+                self.written += 1;
+            }
+            ex.write(&some);
         }
         Next::Done
     }
@@ -167,14 +179,30 @@ impl Listing {
         self.order.len() + 2
     }
 
-    fn write_part(&self, at: usize, out: &mut Vec<u8>) {
-        let part = match at.checked_sub(1) {
+    fn part(&self, at: usize) -> Part<'_> {
+        match at.checked_sub(1) {
             None => Part::Top,
             Some(before) => match self.order.get(before) {
                 Some(at) => Part::Entry(self.entry(*at), before),
                 None => Part::Foot,
             },
-        };
-        (self.write)(self, part, out);
+        }
+    }
+
+    fn write_part(&self, at: usize, out: &mut Vec<u8>) {
+        (self.form.write)(self, self.part(at), out);
     }
 }
+
+/// Mixes in bytes, and how many they are.
+fn mix_bytes(sum: u64, bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let sum = words.fold(mix(sum, bytes.len() as u64), mix);
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    mix(sum, u64::from_le_bytes(last))
+}
+
+/// Bytes, or a part more: each call of the exchange has its price.
+const AT_ONCE: usize = 512;

@@ -4,25 +4,25 @@ use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::text::{href, html};
-use super::{Directory, Listing, Part};
+use super::text::{href, href_len, html};
+use super::{Directory, Form, Listing, Part};
 use crate::lower::lower;
-use crate::{Exchange, Next, decode};
+use crate::{Entry, Exchange, Next, decode};
 
 /// Answers with the page of CPython 3.13: names and nothing else. It comes in the order of the names'
 /// lower case, code point by code point.
 pub fn python(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
-    let mut listing = Listing::new(ex, &directory, write);
-    let names = listing.order.iter();
-    let names = names.map(|at| {
-        Name(
-            directory.entries.get(*at as usize).unwrap_or_default().name,
-            *at,
-        )
-    });
-    // A heap, since a sort takes three times as much flash.
-    let names = names.collect::<BinaryHeap<_>>().into_sorted_vec();
-    listing.order = names.iter().map(|name| name.1).collect();
+    let mut listing = Listing::new(ex, &directory, &FORM);
+    let name = |at: &u32| {
+        let entry = directory.entries.get(*at as usize);
+        Name(entry.unwrap_or_default().name, *at)
+    };
+    if !listing.order.is_sorted_by_key(name) {
+        // A heap, since a sort takes three times as much flash.
+        let names = listing.order.iter().map(name);
+        let names = names.collect::<BinaryHeap<_>>().into_sorted_vec();
+        listing.order = names.iter().map(|name| name.1).collect();
+    }
     let len = listing.len();
     directory.files.start_listing(ex, len);
     directory.files.go_on_with(ex, listing)
@@ -41,10 +41,19 @@ fn write(listing: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
             put(b"</h1>\n<hr>\n<ul>\n", out);
         }
         Part::Entry(entry, _) => {
+            let name = entry.name;
+            // Both times most names stand as they are.
+            let len = href_len(name);
             put(b"<li><a href=\"", out);
-            href(entry.name, out);
+            match len {
+                Some(len) if len == name.len() => put(name, out),
+                _ => href(name, out),
+            }
             put(if entry.directory { b"/\">" } else { b"\">" }, out);
-            html(entry.name, out);
+            match len {
+                Some(_) => put(name, out),
+                None => html(name, out),
+            }
             let mark: &[u8] = match (entry.link, entry.directory) {
                 (true, _) => b"@</a></li>\n",
                 (_, true) => b"/</a></li>\n",
@@ -55,6 +64,15 @@ fn write(listing: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
         Part::Foot => put(b"</ul>\n<hr>\n</body>\n</html>\n", out),
     }
 }
+
+/// How long the line of an entry is, if its name is text as it is.
+fn len(entry: &Entry<'_>) -> Option<usize> {
+    let around = b"<li><a href=\"\"></a></li>\n".len();
+    let mark = usize::from(entry.directory || entry.link) + usize::from(entry.directory);
+    Some(around + mark + href_len(entry.name)? + entry.name.len())
+}
+
+const FORM: Form = Form { write, len };
 
 /// One call in place of many copies of it.
 #[inline(never)]
@@ -87,19 +105,23 @@ impl Eq for Name<'_> {}
 
 /// By the names in lower case, and where these are the same by the names.
 fn compare(one: &[u8], other: &[u8]) -> Ordering {
-    let small = one.iter().zip(other).find_map(|(one, other)| {
+    compare_lower(one, other).then_with(|| one.cmp(other))
+}
+
+fn compare_lower(one_name: &[u8], other_name: &[u8]) -> Ordering {
+    for (one, other) in one_name.iter().zip(other_name) {
         if !(one.is_ascii() && other.is_ascii()) {
-            return Some(None);
+            // Somewhere behind it there may be more that is not ASCII.
+            return characters(one_name).cmp(characters(other_name));
         }
-        let order = one.to_ascii_lowercase().cmp(&other.to_ascii_lowercase());
-        order.is_ne().then_some(Some(order))
-    });
-    let order = match small {
-        Some(Some(order)) => order,
-        // Somewhere behind it there may be more that is not ASCII.
-        _ => characters(one).cmp(characters(other)),
-    };
-    order.then_with(|| one.cmp(other))
+        if one != other {
+            let order = one.to_ascii_lowercase().cmp(&other.to_ascii_lowercase());
+            if order.is_ne() {
+                return order;
+            }
+        }
+    }
+    one_name.len().cmp(&other_name.len())
 }
 
 /// The characters of a name in lower case.

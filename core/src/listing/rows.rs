@@ -2,8 +2,22 @@
 
 use alloc::vec::Vec;
 
-use super::text::{exact, href, is_plain, shown, size};
+use super::text::{exact, exact_len, href, href_len, shown, size, size_len};
 use crate::{Entry, date};
+
+/// How long the row of an entry is, if its name is text as it is.
+pub(super) fn len(entry: &Entry<'_>) -> Option<usize> {
+    let mut len = "<tr><th scope=\"row\"><a href=\"\"><bdi></bdi></a><td><td>\n".len();
+    len += usize::from(entry.directory) + usize::from(entry.directory || entry.link);
+    len += href_len(entry.name)? + entry.name.len();
+    if let Some(bytes) = entry.len {
+        len += " title=\"\"".len() + exact_len(bytes) + size_len(bytes);
+    }
+    if entry.modified.is_some() {
+        len += TIME.len();
+    }
+    Some(len)
+}
 
 /// Writes the row of an entry.
 pub(super) fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
@@ -15,17 +29,16 @@ pub(super) fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
         modified,
     } = entry;
     out.extend_from_slice(b"<tr><th scope=\"row\"><a href=\"");
-    let plain = is_plain(name);
-    if plain {
-        out.extend_from_slice(name);
-    } else {
-        href(name, out);
+    // Both times most names stand as they are.
+    let href_len = href_len(name);
+    match href_len {
+        Some(len) if len == name.len() => out.extend_from_slice(name),
+        _ => href(name, out),
     }
     out.extend_from_slice(if directory { b"/\"><bdi>" } else { b"\"><bdi>" });
-    if plain {
-        out.extend_from_slice(name);
-    } else {
-        shown(name, out);
+    match href_len {
+        Some(_) => out.extend_from_slice(name),
+        None => shown(name, out),
     }
     out.extend_from_slice(match (link, directory) {
         (true, _) => b"</bdi>@</a><td",
@@ -43,13 +56,13 @@ pub(super) fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
     }
     if let Some(modified) = modified {
         let utc = date::format_utc(modified);
-        out.extend_from_slice(b"<time datetime=\"");
-        out.extend_from_slice(&utc);
-        out.extend_from_slice(b"\">");
-        out.extend_from_slice(&utc[..10]);
-        out.push(b' ');
-        out.extend_from_slice(&utc[11..16]);
-        out.extend_from_slice(b"</time>");
+        let mut time = *TIME;
+        time[16..36].copy_from_slice(&utc);
+        time[38..48].copy_from_slice(&utc[..10]);
+        time[49..54].copy_from_slice(&utc[11..16]);
+        out.extend_from_slice(&time);
     }
     out.push(b'\n');
 }
+
+const TIME: &[u8; 61] = b"<time datetime=\"1970-01-01T00:00:00Z\">1970-01-01 00:00</time>";

@@ -2,8 +2,6 @@
 
 use alloc::vec::Vec;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-
 use crate::number::Digits;
 
 /// Writes text into a page; bytes that are not UTF-8 go as they are.
@@ -21,22 +19,43 @@ pub(super) fn html(text: &[u8], out: &mut Vec<u8>) {
 /// Writes a name into a link; bytes that are not UTF-8 as the surrogates that CPython has for them,
 /// which [`decode`](crate::decode) understands.
 pub(super) fn href(name: &[u8], out: &mut Vec<u8>) {
-    let mut encode = |bytes: &[u8], set| {
-        percent_encode(bytes, set).for_each(|piece| out.extend_from_slice(piece.as_bytes()));
-    };
+    if name.is_ascii() {
+        return quote(name, out);
+    }
     for chunk in name.utf8_chunks() {
-        encode(chunk.valid().as_bytes(), QUOTED);
+        quote(chunk.valid().as_bytes(), out);
         for &byte in chunk.invalid() {
-            let surrogate = [0xED, 0xB0 | byte >> 6, 0x80 | byte & 0x3F];
-            encode(&surrogate, NON_ALPHANUMERIC);
+            quote(&[0xED, 0xB0 | byte >> 6, 0x80 | byte & 0x3F], out);
         }
     }
+}
+
+/// As Python's `quote` does it.
+fn quote(bytes: &[u8], out: &mut Vec<u8>) {
+    for &byte in bytes {
+        if LENGTHS[usize::from(byte)] == 1 || byte == b'/' {
+            out.push(byte);
+        } else {
+            let digit = |digit: u8| b"0123456789ABCDEF"[usize::from(digit)];
+            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+}
+
+/// How long the name is in a link, if it is text as it is.
+#[inline]
+pub(super) fn href_len(name: &[u8]) -> Option<usize> {
+    let lens = name.iter().map(|byte| LENGTHS[usize::from(*byte)]);
+    let (len, hard) = lens.fold((0, false), |(len, hard), one| {
+        (len + usize::from(one), hard | (one == 0))
+    });
+    (!hard).then_some(len)
 }
 
 /// Whether it stands for itself, wherever it is written.
 #[inline]
 pub(super) fn is_plain(name: &[u8]) -> bool {
-    name.iter().all(|byte| PLAIN[usize::from(*byte)])
+    name.iter().all(|byte| LENGTHS[usize::from(*byte)] == 1)
 }
 
 /// Writes text for people: control characters as the pictures that Unicode has of them.
@@ -79,29 +98,40 @@ pub(super) fn size(len: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(UNITS[unit]);
 }
 
+/// How long that is.
+pub(super) fn size_len(len: u64) -> usize {
+    let mut text = Vec::with_capacity(8);
+    size(len, &mut text);
+    text.len()
+}
+
 /// Writes a length exactly.
 pub(super) fn exact(len: u64, out: &mut Vec<u8>) {
     number(len, out);
     out.extend_from_slice(if len == 1 { b" byte" } else { b" bytes" });
 }
 
-/// Everything but what Python's `quote` leaves alone.
-const QUOTED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'~')
-    .remove(b'/');
+/// How long that is.
+pub(super) fn exact_len(len: u64) -> usize {
+    let digits = len.checked_ilog10().unwrap_or(0) as usize + 1;
+    digits + if len == 1 { 5 } else { 6 }
+}
 
-static PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        plain[byte] =
-            (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'_' | b'.' | b'-' | b'~');
+/// How long each byte is in a link: 1 what Python's `quote` leaves alone, but for `/`, which is in no name;
+/// 0 what is not the same in a text either, or not ASCII.
+static LENGTHS: [u8; 256] = {
+    let mut lengths = [0; 256];
+    let mut byte = b' ';
+    while byte < 0x7F {
+        lengths[byte as usize] = match byte {
+            b'&' | b'<' | b'>' => 0,
+            b'_' | b'.' | b'-' | b'~' => 1,
+            byte if byte.is_ascii_alphanumeric() => 1,
+            _ => 3,
+        };
         byte += 1;
     }
-    plain
+    lengths
 };
 
 #[cfg(test)]
