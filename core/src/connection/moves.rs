@@ -329,11 +329,7 @@ impl<F, H: Handler> Connection<F, H> {
         if status == 0 || mem::replace(&mut self.reply.logged, true) {
             return;
         }
-        let unsent = if complete {
-            0
-        } else {
-            self.outbox.len() as u64
-        };
+        let unsent = self.outbox.len() as u64 * u64::from(!complete);
         let event = LogEvent::Reply {
             status,
             bytes: content.saturating_sub(unsent),

@@ -87,10 +87,7 @@ impl Head {
             Search::Fields { from, at } => self.find_fields(input, from, at, limits),
             _ => self.find_line(input, limits),
         };
-        if let Search::Known = self.search {
-            return result;
-        }
-        if !matches!(result, Ok(None)) {
+        if !matches!((&self.search, &result), (Search::Known, _) | (_, Ok(None))) {
             self.search = Search::Done;
         }
         result
