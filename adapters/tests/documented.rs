@@ -184,3 +184,37 @@ fn what_differs_is_seen() {
     assert!(fits("abc", "abc") && fits("abc", "a[..]") && fits("", ""));
     assert!(!fits("abcd", "abc") && !fits("abc", "a[..]b") && !fits("abc", "x[..]c"));
 }
+
+/// What the README has `curl` fetch and send, one after the other.
+#[test]
+fn folders_go_down_and_files_up() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "curl is not installed");
+        return eprintln!("SKIPPED: curl is not installed");
+    }
+    let (site, here) = (folder(), folder());
+    fs::create_dir(site.path().join("photos")).unwrap();
+    fs::write(site.path().join("photos/tree.jpg"), "green").unwrap();
+    for name in ["film.mp4", "a.jpg", "b.jpg"] {
+        fs::write(here.path().join(name), name).unwrap();
+    }
+    let options = ["-b", "127.0.0.1", "--archive", "--upload"];
+    let program = Program::serve(site.path(), &options);
+    let port = format!(":{}/", program.address().port());
+    let readme = include_str!("../../README.md").lines();
+    let lines = readme.filter(|line| line.starts_with("    curl "));
+    for line in lines.clone() {
+        let line = line.trim().replacen("curl", "curl --fail --silent", 1);
+        let ran = shell(&line.replace(":8000/", &port), here.path()).output();
+        let ran = ran.unwrap();
+        assert!(ran.status.success(), "{line}: {ran:?}");
+    }
+    assert_eq!(lines.count(), 6);
+    let read = |folder: &tempfile::TempDir, name: &str| fs::read(folder.path().join(name)).unwrap();
+    assert!(read(&here, "photos.zip").starts_with(b"PK"));
+    assert_eq!(read(&here, "photos/tree.jpg"), b"green");
+    for name in ["film.mp4", "a.jpg", "b.jpg"] {
+        let path = format!("photos/{name}");
+        assert_eq!(read(&site, &path), name.as_bytes());
+    }
+}
