@@ -191,7 +191,8 @@ fn body<'a>(
     // Who sends a line that nobody understands may not count on being taken for HEAD.
     let head_only = words(request).next() == Some("HEAD");
     let follows = input.is_empty() || input.starts_with(b"HTTP/1.");
-    if none || head_only && (status < 400 || follows) {
+    let not_understood = matches!(status, 400 | 414 | 505);
+    if none || head_only && (!not_understood || follows) {
         return Ok((reply, input));
     }
     let rest = match (length, coding) {
