@@ -354,7 +354,7 @@ fn more_than_four_gigabytes_and_many_files_want_zip64() {
 fn there_are_not_too_many_at_a_time() {
     let root = TempDir::new().unwrap();
     let disk = Disk::open(root.path()).unwrap();
-    let mut held: Vec<_> = (0..32).map(|_| pack(&disk, Format::Tar).unwrap()).collect();
+    let mut held: Vec<_> = (0..16).map(|_| pack(&disk, Format::Tar).unwrap()).collect();
     assert_eq!(pack(&disk, Format::Tar).unwrap_err(), FsError::Exhausted);
     held.pop();
     assert!(pack(&disk, Format::Tar).is_ok());

@@ -76,5 +76,6 @@ impl FileSystem for Fresh<'_> {
     }
 }
 
-/// As many archives as may be open at a time. Each takes memory for all names in it.
-const PLACES: usize = 32;
+/// As many archives as may be open at a time. Each takes memory for all names in it, and a thread while
+/// it is laid out or its sums are made: half of those that wait for disks are left to others.
+const PLACES: usize = 16;
