@@ -78,7 +78,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Whether the peer waits for a word before it sends content (RFC 9110 §10.1.1). It gets it
-    /// with [`Next::Body`]; to refuse, reply with 417 or another error instead.
+    /// with [`Next::Body`](crate::Next::Body); to refuse, reply with 417 or another error instead.
     pub fn expects_100(&self) -> bool {
         self.expects
     }
@@ -262,7 +262,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Whether so much was written that the peer should take it first: return
-    /// [`Next::Flush`] before the next [`write`](Self::write).
+    /// [`Next::Flush`](crate::Next::Flush) before the next [`write`](Self::write).
     pub fn wants_flush(&self) -> bool {
         self.outbox.len() >= self.config.limits.outbox
     }
