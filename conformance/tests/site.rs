@@ -21,8 +21,8 @@ fn the_site_is_the_recorded_one() {
     let usual = (1_577_836_800, 750_000_000);
     assert_eq!(
         site.entries.len(),
-        88 + 7 + 12 + 11,
-        "with scripts, names and files of our own"
+        88 + 7 + 12 + 11 + 14,
+        "with scripts, names, files and directories of our own"
     );
     assert_eq!(
         file(&site, b"file.txt"),
