@@ -87,9 +87,9 @@ fn it_serves_as_the_readme_says() {
         "{hello}"
     );
     let listing = component.get("/");
-    let items =
-        "<li><a href=\"hello.txt\">hello.txt</a></li>\n<li><a href=\"sub/\">sub/</a></li>\n";
-    assert!(listing.contains(items), "{listing}");
+    for item in ["<a href=\"hello.txt\">", "<a href=\"sub/\">"] {
+        assert!(listing.contains(item), "{listing}");
+    }
     let log = component.log.take();
     let lines: Vec<_> = log
         .lines()
