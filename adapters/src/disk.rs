@@ -25,6 +25,8 @@ mod packed;
 mod process;
 #[cfg(unix)]
 mod running;
+#[cfg(target_os = "linux")]
+mod system;
 #[cfg(unix)]
 mod unix;
 #[cfg(target_os = "linux")]

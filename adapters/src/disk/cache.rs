@@ -20,11 +20,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, StatxFlags, fstatfs, makedev, statx};
+use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
 use sanserve_core::{Got, Meta};
 
 use super::generations::Generations;
 use super::now::read_now;
+use super::system::is_local;
 
 /// A file that is kept.
 #[derive(Debug)]
@@ -218,11 +219,6 @@ fn is_settled(found: &Metadata) -> bool {
     found.mtime().max(found.ctime()).saturating_add(GRAIN) < now.as_secs() as i64
 }
 
-/// Whether the file system is one of those that this machine alone changes, and keeps the times of.
-fn is_local(file: &File) -> bool {
-    fstatfs(file).is_ok_and(|system| LOCAL.contains(&(system.f_type as u32)))
-}
-
 /// Seconds: a clock of FAT has no finer ones.
 const GRAIN: i64 = 2;
 /// Bytes: what goes into one write with its head.
@@ -231,17 +227,3 @@ const LEN_MAX: u64 = 16 * 1024;
 const SMALL_MAX: usize = 128;
 /// And twice as many open.
 const LARGE_MAX: usize = 16;
-/// statfs(2): ext4, XFS, Btrfs, tmpfs, overlayfs, F2FS, ZFS, bcachefs, SquashFS, EROFS, ISO 9660.
-const LOCAL: [u32; 11] = [
-    0xef53,
-    0x5846_5342,
-    0x9123_683e,
-    0x0102_1994,
-    0x794c_7630,
-    0xf2f5_2010,
-    0x2fc1_2fc1,
-    0xca45_1a4e,
-    0x7371_7368,
-    0xe0f5_e1e2,
-    0x9660,
-];

@@ -19,9 +19,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, StatxFlags, fstatfs, makedev, statx};
+use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
 use sanserve_core::Entries;
 
+use super::system::is_watchable;
 use super::watch::Watch;
 
 /// What directories hold, by their paths.
@@ -197,26 +198,8 @@ fn is_young(since: Instant) -> bool {
     since.elapsed() < AGE_MAX
 }
 
-/// Whether nothing changes in it but by calls on this machine that inotify is told of. Below ZFS and
-/// overlayfs something can, as by a rollback; they are not in the list.
-fn is_watchable(directory: &File) -> bool {
-    fstatfs(directory).is_ok_and(|system| WATCHED.contains(&(system.f_type as u32)))
-}
-
 const AGE_MAX: Duration = Duration::from_secs(1);
 /// Each has a descriptor of inotify, of which a user has 128.
 const DIRECTORIES_MAX: usize = 8;
 /// Of all that are kept.
 const ENTRIES_MAX: usize = 20_000;
-/// statfs(2): ext4, XFS, Btrfs, tmpfs, F2FS, bcachefs, SquashFS, EROFS, ISO 9660.
-const WATCHED: [u32; 9] = [
-    0xef53,
-    0x5846_5342,
-    0x9123_683e,
-    0x0102_1994,
-    0xf2f5_2010,
-    0xca45_1a4e,
-    0x7371_7368,
-    0xe0f5_e1e2,
-    0x9660,
-];
