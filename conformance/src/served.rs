@@ -155,12 +155,7 @@ impl FileSystem for Site {
     }
 
     fn pack(&self, pack: &Pack) -> Result<Opened<File>, FsError> {
-        let archive = Archive::new(self, pack)?;
-        Ok(Opened::File {
-            meta: archive.meta(),
-            file: File::Packed(Box::new(archive)),
-            sendable: false,
-        })
+        Ok(Archive::open(self, pack)?.map(|archive| File::Packed(Box::new(archive))))
     }
 
     fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {

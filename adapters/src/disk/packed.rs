@@ -28,15 +28,13 @@ impl Packed {
         if Arc::strong_count(places) > PLACES + 1 {
             return Err(FsError::Exhausted);
         }
-        let archive = Archive::new(&Fresh(disk), pack)?;
-        Ok(Opened::File {
-            meta: archive.meta(),
-            file: Open::Packed(Box::new(Packed {
+        let hold = |archive| {
+            Open::Packed(Box::new(Packed {
                 archive,
                 _place: place,
-            })),
-            sendable: false,
-        })
+            }))
+        };
+        Ok(Archive::open(&Fresh(disk), pack)?.map(hold))
     }
 
     pub(super) fn fill(&mut self, disk: &Disk, at: u64, into: &mut [u8]) -> Got<Open> {

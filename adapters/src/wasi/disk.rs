@@ -160,12 +160,7 @@ impl FileSystem for Disk {
     }
 
     fn pack(&self, pack: &Pack) -> Result<Opened<Open>, FsError> {
-        let archive = Archive::new(self, pack)?;
-        Ok(Opened::File {
-            meta: archive.meta(),
-            file: Open(Kind::Packed(Box::new(archive))),
-            sendable: false,
-        })
+        Ok(Archive::open(self, pack)?.map(|archive| Open(Kind::Packed(Box::new(archive)))))
     }
 
     fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {

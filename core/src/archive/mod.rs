@@ -85,6 +85,23 @@ impl<F> Archive<F> {
         })
     }
 
+    /// The same, as what was opened: the answer to [`FileSystem::pack`], once what is open is held in
+    /// the file system's own way ([`Opened::map`]).
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn open(
+        fs: &impl FileSystem<File = F>,
+        pack: &Pack,
+    ) -> Result<Opened<Archive<F>>, FsError> {
+        let archive = Archive::new(fs, pack)?;
+        Ok(Opened::File {
+            meta: archive.meta(),
+            file: archive,
+            sendable: false,
+        })
+    }
+
     /// Its length and version. The version tells it from the archive of any other state of the
     /// directory, if the versions of the files in it do so for them; there is none if one of them has
     /// none. There is no time of the last change, since it would not tell that a file is gone.
