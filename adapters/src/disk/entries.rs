@@ -1,11 +1,11 @@
 //! What a directory of a [`Disk`] holds. On Linux one call tells of many names, and one more of what is known
 //! of each, without its path.
 
-#[cfg(not(target_os = "linux"))]
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::{fs, io, path};
 
+#[cfg(not(target_os = "linux"))]
+use cap_std::fs::Dir;
 use sanserve_core::{Entries, Entry};
 
 use super::Disk;
@@ -158,35 +158,23 @@ impl Disk {
     #[cfg(not(target_os = "linux"))]
     fn entries(&self, at: &path::Path) -> io::Result<Entries> {
         let mut entries = Entries::new();
-        let mut add = |name: OsString, link: bool, about: Option<About>| {
+        let listed = if self.follow {
+            let directory = self.root.join(at);
+            Dir::open_ambient_dir(directory, cap_std::ambient_authority())?.entries()?
+        } else {
+            self.dir.read_dir(at)?
+        };
+        for entry in listed {
+            let entry = entry?;
+            let name = entry.file_name();
+            let link = entry.file_type()?.is_symlink();
             let about = if link {
                 self.about(&at.join(&name))
             } else {
-                about
+                entry.metadata().ok().map(About::from)
             };
             let about = about.unwrap_or_default();
             entries.push(about.entry(name.as_encoded_bytes(), link));
-        };
-        if self.follow {
-            for entry in fs::read_dir(self.root.join(at))? {
-                let entry = entry?;
-                let link = entry.file_type()?.is_symlink();
-                add(
-                    entry.file_name(),
-                    link,
-                    entry.metadata().ok().map(About::from),
-                );
-            }
-        } else {
-            for entry in self.dir.read_dir(at)? {
-                let entry = entry?;
-                let link = entry.file_type()?.is_symlink();
-                add(
-                    entry.file_name(),
-                    link,
-                    entry.metadata().ok().map(About::from),
-                );
-            }
         }
         Ok(entries)
     }
