@@ -4,7 +4,7 @@ use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::text::{href, href_len, html};
+use super::text::{href_len, html, linked, put};
 use super::{Directory, Form, Listing, Part};
 use crate::lower::lower;
 use crate::{Entry, Exchange, Next, decode};
@@ -41,19 +41,8 @@ fn write(listing: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
             put(b"</h1>\n<hr>\n<ul>\n", out);
         }
         Part::Entry(entry, _) => {
-            let name = entry.name;
-            // Both times most names stand as they are.
-            let len = href_len(name);
             put(b"<li><a href=\"", out);
-            match len {
-                Some(len) if len == name.len() => put(name, out),
-                _ => href(name, out),
-            }
-            put(if entry.directory { b"/\">" } else { b"\">" }, out);
-            match len {
-                Some(_) => put(name, out),
-                None => html(name, out),
-            }
+            linked(&entry, b"\">", html, out);
             let mark: &[u8] = match (entry.link, entry.directory) {
                 (true, _) => b"@</a></li>\n",
                 (_, true) => b"/</a></li>\n",
@@ -73,12 +62,6 @@ fn len(entry: &Entry<'_>) -> Option<usize> {
 }
 
 const FORM: Form = Form { write, len };
-
-/// One call in place of many copies of it.
-#[inline(never)]
-fn put(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(bytes);
-}
 
 /// A name, in the order of the names in lower case, and its place.
 struct Name<'a>(&'a [u8], u32);

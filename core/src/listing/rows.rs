@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::text::{exact, exact_len, href, href_len, shown, size, size_len};
+use super::text::{exact, exact_len, href_len, linked, shown, size, size_len};
 use crate::{Entry, date};
 
 /// How long the row of an entry is, if its name is text as it is.
@@ -21,31 +21,14 @@ pub(super) fn len(entry: &Entry<'_>) -> Option<usize> {
 
 /// Writes the row of an entry.
 pub(super) fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
-    let &Entry {
-        name,
-        directory,
-        link,
-        len,
-        modified,
-    } = entry;
     out.extend_from_slice(b"<tr><th scope=\"row\"><a href=\"");
-    // Both times most names stand as they are.
-    let href_len = href_len(name);
-    match href_len {
-        Some(len) if len == name.len() => out.extend_from_slice(name),
-        _ => href(name, out),
-    }
-    out.extend_from_slice(if directory { b"/\"><bdi>" } else { b"\"><bdi>" });
-    match href_len {
-        Some(_) => out.extend_from_slice(name),
-        None => shown(name, out),
-    }
-    out.extend_from_slice(match (link, directory) {
+    linked(entry, b"\"><bdi>", shown, out);
+    out.extend_from_slice(match (entry.link, entry.directory) {
         (true, _) => b"</bdi>@</a><td",
         (_, true) => b"</bdi>/</a><td",
         _ => b"</bdi></a><td",
     });
-    if let Some(len) = len {
+    if let Some(len) = entry.len {
         out.extend_from_slice(b" title=\"");
         exact(len, out);
         out.extend_from_slice(b"\">");
@@ -54,7 +37,7 @@ pub(super) fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
     } else {
         out.extend_from_slice(b"><td>");
     }
-    if let Some(modified) = modified {
+    if let Some(modified) = entry.modified {
         let utc = date::format_utc(modified);
         let mut time = *TIME;
         time[16..36].copy_from_slice(&utc);

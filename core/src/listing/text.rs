@@ -2,7 +2,38 @@
 
 use alloc::vec::Vec;
 
+use crate::Entry;
 use crate::number::Digits;
+
+/// Writes the name of an entry into a link, what stands between, and the name as `text` writes it. Both
+/// times most names stand as they are.
+pub(super) fn linked(
+    entry: &Entry<'_>,
+    between: &[u8],
+    text: fn(&[u8], &mut Vec<u8>),
+    out: &mut Vec<u8>,
+) {
+    let name = entry.name;
+    let len = href_len(name);
+    match len {
+        Some(len) if len == name.len() => put(name, out),
+        _ => href(name, out),
+    }
+    if entry.directory {
+        out.push(b'/');
+    }
+    put(between, out);
+    match len {
+        Some(_) => put(name, out),
+        None => text(name, out),
+    }
+}
+
+/// One call in place of many copies of it.
+#[inline(never)]
+pub(super) fn put(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(bytes);
+}
 
 /// Writes text into a page; bytes that are not UTF-8 go as they are.
 pub(super) fn html(text: &[u8], out: &mut Vec<u8>) {
