@@ -13,7 +13,7 @@ pub(super) type Handlers = Box<dyn Fn() -> Box<dyn Handler + Send> + Send + Sync
 
 /// The passwords, if there are any.
 pub(super) fn passwords(options: &Options) -> Result<Option<Arc<Passwords>>, String> {
-    if options.auth.is_empty() && options.auth_file.is_none() {
+    if !options.is_guarded() {
         return Ok(None);
     }
     let mut passwords = Passwords::new().map_err(|error| error.to_string())?;

@@ -252,6 +252,17 @@ impl Options {
         const DEFAULT: Runtime = Runtime::Std;
         self.runtime.unwrap_or(DEFAULT)
     }
+
+    /// Whether a password is asked for.
+    #[cfg(not(target_os = "wasi"))]
+    pub(super) fn is_guarded(&self) -> bool {
+        !self.auth.is_empty() || self.auth_file.is_some()
+    }
+
+    #[cfg(target_os = "wasi")]
+    pub(super) fn is_guarded(&self) -> bool {
+        false
+    }
 }
 
 const EXAMPLES: &str = "\

@@ -107,10 +107,7 @@ fn harm(options: &Options, scheme: &str, places: &[Place]) -> String {
         Place::Path(_) => false,
     });
     let mut lines = Vec::new();
-    #[cfg(not(target_os = "wasi"))]
-    let guarded = !options.auth.is_empty() || options.auth_file.is_some();
-    #[cfg(target_os = "wasi")]
-    let guarded = false;
+    let guarded = options.is_guarded();
     if open && guarded && scheme == "http" {
         lines.push("Passwords travel in the clear; --tls self-signed hides them.".into());
     } else if open && !guarded {
