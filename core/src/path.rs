@@ -114,6 +114,12 @@ impl Path {
         !(odd || end || drive || stream || is_device(name))
     }
 
+    /// Whether a list of what there is has this name: it can be asked for, and does not begin with a
+    /// dot, unless such names are shown.
+    pub(crate) fn is_listed(name: &[u8], hidden: bool) -> bool {
+        Path::is_name(name) && (hidden || !name.starts_with(b"."))
+    }
+
     /// Whether a segment begins with a dot, which hides it on Unix. `/.well-known` is for everybody
     /// (RFC 8615).
     pub fn is_hidden(&self) -> bool {

@@ -62,9 +62,8 @@ fn listed(
 ) -> Result<Vec<Ahead>, FsError> {
     let entries = fs.list(path)?;
     let shown = entries.iter().filter(|entry| {
-        let shown = pack.hidden || !entry.name.starts_with(b".");
         // A link to a directory may lead up again, and round and round.
-        shown && Path::is_name(entry.name) && !(entry.link && entry.directory)
+        Path::is_listed(entry.name, pack.hidden) && !(entry.link && entry.directory)
     });
     let ahead = |entry: Entry<'_>| Ahead {
         above,

@@ -199,7 +199,7 @@ impl Files {
 
     /// Whether a listing may show this name.
     pub(crate) fn shows_name(&self, name: &[u8]) -> bool {
-        Path::is_name(name) && (self.hidden || !name.starts_with(b"."))
+        Path::is_listed(name, self.hidden)
     }
 
     /// Sends a listing, behind its head.
