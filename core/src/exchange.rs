@@ -101,8 +101,7 @@ impl<'a> Exchange<'a> {
     /// Starts the reply: logs the request, writes the status line with the status's own phrase,
     /// then `Server` and `Date`.
     pub fn send_response(&mut self, status: u16) {
-        let known = status::phrase(status);
-        let phrase = if known == status::UNKNOWN { "" } else { known };
+        let phrase = status::known_phrase(status).unwrap_or_default();
         self.log_request(status, "-");
         if self.start_line(status) {
             self.outbox.push(phrase.as_bytes());

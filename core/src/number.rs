@@ -1,40 +1,80 @@
 //! Numbers as text, for the fields that nearly every reply has: a fifth of what `core::fmt` takes. And many
 //! numbers as one.
 
-/// Digits, made from the last to the first.
-pub(crate) struct Digits {
-    text: [u8; MOST],
+/// Text of at most `N` bytes that is made from its end to its start, as digits are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Backward<const N: usize> {
+    text: [u8; N],
     start: usize,
 }
 
-impl Digits {
-    pub(crate) fn decimal(number: u64) -> Digits {
-        Digits::new(number, 10)
+impl<const N: usize> Backward<N> {
+    pub(crate) const fn new() -> Self {
+        Backward {
+            text: [0; N],
+            start: N,
+        }
     }
 
-    pub(crate) fn hexadecimal(number: u64) -> Digits {
-        Digits::new(number, 16)
-    }
-
+    /// Puts text before what is there.
     #[inline]
-    fn new(number: u64, base: u64) -> Digits {
-        let mut digits = Digits {
-            text: [0; MOST],
-            start: MOST,
-        };
+    pub(crate) fn push(&mut self, text: &str) {
+        for &byte in text.as_bytes().iter().rev() {
+            self.push_byte(byte);
+        }
+    }
+
+    pub(crate) fn push_decimal(&mut self, number: u64) {
         let mut rest = number;
         loop {
-            digits.start -= 1;
-            digits.text[digits.start] = b"0123456789abcdef"[(rest % base) as usize];
-            rest /= base;
+            self.push_byte(b'0' + (rest % 10) as u8);
+            rest /= 10;
             if rest == 0 {
-                return digits;
+                return;
             }
         }
     }
 
+    pub(crate) fn push_hexadecimal(&mut self, number: u64) {
+        let mut rest = number;
+        loop {
+            self.push_byte(b"0123456789abcdef"[(rest % 16) as usize]);
+            rest /= 16;
+            if rest == 0 {
+                return;
+            }
+        }
+    }
+
+    #[inline]
+    fn push_byte(&mut self, byte: u8) {
+        self.start -= 1;
+        self.text[self.start] = byte;
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.text[self.start..]
+    }
+}
+
+/// The digits of one number.
+pub(crate) struct Digits(Backward<MOST>);
+
+impl Digits {
+    pub(crate) fn decimal(number: u64) -> Digits {
+        let mut digits = Backward::new();
+        digits.push_decimal(number);
+        Digits(digits)
+    }
+
+    pub(crate) fn hexadecimal(number: u64) -> Digits {
+        let mut digits = Backward::new();
+        digits.push_hexadecimal(number);
+        Digits(digits)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 

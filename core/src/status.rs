@@ -5,14 +5,19 @@
 //! is the caller's business.
 
 /// What both functions say of a code that is not in the table.
-pub(crate) const UNKNOWN: &str = "???";
+const UNKNOWN: &str = "???";
 
 /// Gives the reason phrase of a status code, such as `Not Found` for 404.
 ///
 /// For the status line (RFC 9112 section 4) and the title of an error page. `???` for a code that
 /// the table does not have; never panics.
 pub fn phrase(code: u16) -> &'static str {
-    find(code).map_or(UNKNOWN, |(_, phrase, _)| phrase)
+    known_phrase(code).unwrap_or(UNKNOWN)
+}
+
+/// The same, if the table has it.
+pub(crate) fn known_phrase(code: u16) -> Option<&'static str> {
+    find(code).map(|(_, phrase, _)| phrase)
 }
 
 /// Gives the sentence that explains a status code on an error page.

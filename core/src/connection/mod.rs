@@ -173,8 +173,10 @@ impl<F, H: Handler> Connection<F, H> {
     /// # Panics
     /// If the answer is of another kind than the want: a mistake in the adapter.
     pub fn step(&mut self, now: Now, got: Got<F>) -> Step<'_, F> {
-        self.pause(now.tick.saturating_sub(self.now.tick));
-        self.now = now;
+        if now != self.now {
+            self.pause(now.tick.saturating_sub(self.now.tick));
+            self.now = now;
+        }
         self.hear(got);
         let by = loop {
             let Some(pending) = self.advance() else {

@@ -13,10 +13,14 @@ use crate::{Ask, Event, Exchange, Handler, Next, Protocol, status};
 impl<F, H: Handler> Connection<F, H> {
     /// Makes one move, or says what must happen before the next.
     pub(super) fn advance(&mut self) -> Option<Pending> {
+        // This is waited for as it is, and large.
+        if let State::Ask(_) = self.state {
+            return Some(Pending::Ask);
+        }
         match mem::replace(&mut self.state, State::Closed) {
             State::Head => self.read_head(),
             State::Body => self.read_body(),
-            State::Ask(ask) => self.wait(State::Ask(ask), Pending::Ask),
+            State::Ask(_) => unreachable!("it was left where it is"),
             State::Send(range) => self.send(range),
             State::Read => self.read_source(),
             State::Feed(piece) => self.feed(piece),
@@ -25,10 +29,7 @@ impl<F, H: Handler> Connection<F, H> {
                 Some(pending) => self.wait(State::Flush, pending),
                 None => self.resume(Event::End),
             },
-            State::Drain(left) => {
-                self.log_reply(true);
-                self.drain(left)
-            }
+            State::Drain(left) => self.drain(left),
             State::Closing => {
                 self.source = None;
                 // Here it is known what the peer took.
@@ -202,7 +203,10 @@ impl<F, H: Handler> Connection<F, H> {
             Next::Send(range) => State::Send(range),
             Next::Flush => State::Flush,
             Next::Done if self.reply.close => State::Closing,
-            Next::Done => State::Drain(self.config.limits.drain),
+            Next::Done => {
+                self.log_reply(true);
+                return self.drain(self.config.limits.drain);
+            }
         })
     }
 

@@ -1,48 +1,36 @@
 //! [`Tag`]: the entity tag of a representation, and how tags are compared (RFC 9110 §8.8.3).
 
 use crate::Meta;
-use crate::number::Digits;
+use crate::number::Backward;
 
 /// An entity tag, as it stands in the field: `"15e5a2-6"` or `W/"5e0be100-6"`.
 ///
 /// It is strong if the file system tells one state of the file from another however soon that
 /// follows. Whole seconds do not: then it is weak.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tag {
-    text: [u8; TEXT_MAX],
-    len: usize,
-}
+pub(super) struct Tag(Backward<TEXT_MAX>);
 
 impl Tag {
     /// The tag of a file, if anything is known that it can be made of. What ends in `suffix` is
     /// another representation with another tag.
     pub(super) fn new(meta: Meta, suffix: &str) -> Option<Tag> {
-        let mut tag = Tag {
-            text: [0; TEXT_MAX],
-            len: 0,
-        };
         let (mark, number) = match (meta.version, meta.modified) {
             (Some(version), _) => ("\"", version),
             (None, Some(modified)) => ("W/\"", modified as u64),
             (None, None) => return None,
         };
-        tag.push(mark.as_bytes());
-        tag.push(Digits::hexadecimal(number).as_bytes());
-        tag.push(b"-");
-        tag.push(Digits::hexadecimal(meta.len).as_bytes());
-        tag.push(suffix.as_bytes());
-        tag.push(b"\"");
-        Some(tag)
-    }
-
-    fn push(&mut self, part: &[u8]) {
-        let end = self.len + part.len();
-        self.text[self.len..end].copy_from_slice(part);
-        self.len = end;
+        let mut text = Backward::new();
+        text.push("\"");
+        text.push(suffix);
+        text.push_hexadecimal(meta.len);
+        text.push("-");
+        text.push_hexadecimal(number);
+        text.push(mark);
+        Some(Tag(text))
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.text[..self.len]
+        self.0.as_bytes()
     }
 
     fn as_str(&self) -> &str {

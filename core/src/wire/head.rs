@@ -44,7 +44,7 @@ enum Search {
     Fields { from: usize, at: usize },
     /// Found, or given up. The next call starts anew.
     Done,
-    /// Found, and the field lines are kept as they were sent.
+    /// Found, and its text is the very bytes that were sent.
     Known,
 }
 
@@ -93,9 +93,9 @@ impl Head {
         result
     }
 
-    /// Takes a head that differs from the last one in nothing but method and path: most peers send the
-    /// same fields with every request. What was found out about them holds again. `None`: it is
-    /// another one, or not all there, or not a plain one, and nothing is changed.
+    /// Takes a head that differs from the last one in nothing, or nothing but method and path: most peers
+    /// send the same fields with every request. What was found out about them holds again. `None`: it
+    /// is another one, or not all there, or not a plain one, and nothing is changed.
     fn follow(&mut self, input: &[u8], limits: &Limits) -> Option<usize> {
         let end = memchr(b'\n', input)? + 1;
         let fields = self.fields.text().as_bytes();
@@ -103,8 +103,11 @@ impl Head {
             && fields.len() - 2 <= limits.fields
             && input[end..].starts_with(fields);
         let line = input[..end].strip_suffix(b"\r\n").filter(|_| same)?;
-        let parts = line::plain(line).filter(|parts| parts.version == self.line.version)?;
         let taken = end + fields.len();
+        if line == self.request_line().as_bytes() {
+            return Some(taken);
+        }
+        let parts = line::plain(line).filter(|parts| parts.version == self.line.version)?;
         self.text.clear();
         decode(line, &mut self.text);
         (self.line_len, self.path) = (line.len(), parts.target.clone());
@@ -199,7 +202,7 @@ impl Head {
                     self.fields.parse(lines)?;
                     host::check(self)?;
                     self.persists = self.find_persistence();
-                    if self.fields.text().len() == lines.len() {
+                    if self.request_line().is_ascii() && self.fields.text().len() == lines.len() {
                         self.search = Search::Known;
                     }
                     return Ok(Some(end + 2));
