@@ -9,6 +9,15 @@ use std::process::ExitCode;
 
 use self::program::Given;
 
+// What unwinds a panic comes with the program, not from a library that each start would have to load.
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static")
+))]
+#[link(name = "gcc_eh", kind = "static", modifiers = "+whole-archive,-bundle")]
+unsafe extern "C" {}
+
 fn main() -> ExitCode {
     let done = match program::read() {
         Given::Options(options) => program::run(&options).map_err(|line| (line, 1)),

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use peer::{connect, site};
-use running::Program;
+use running::{Program, RUNTIMES};
 use rustix::process::Signal;
 
 /// `mary:a:secret`, `john:a:secret`, and `mary:wrong`.
@@ -46,7 +46,7 @@ fn users(folder: &Path) -> String {
 fn who_has_no_password_is_not_let_in() {
     let (site, folder) = (site(), tempfile::tempdir().unwrap());
     let users = users(folder.path());
-    for runtime in ["mio", "std", "tokio"] {
+    for runtime in RUNTIMES {
         let options = ["--auth-file", &users, "--runtime", runtime];
         let program = Program::serve(site.path(), &options);
         for (credentials, wanted) in [

@@ -10,10 +10,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use running::{PROGRAM, Program};
+use running::{PROGRAM, Program, RUNTIMES};
 use rustix::process::{Pid, Signal, kill_process};
-
-const RUNTIMES: [&str; 3] = ["mio", "std", "tokio"];
 
 #[test]
 fn the_banner_comes_at_once_and_ctrl_c_ends_it() {
@@ -139,7 +137,7 @@ fn sigterm_waits_for_a_running_download() {
 fn a_second_signal_waits_for_nothing() {
     let both = [Signal::INT, Signal::TERM];
     for (runtime, second) in RUNTIMES
-        .into_iter()
+        .iter()
         .flat_map(|name| both.map(|signal| (name, signal)))
     {
         let site = site();
@@ -265,17 +263,18 @@ fn scripts_run_where_the_options_say() {
     let mut shell = Command::new("sh");
     let shell = shell.args(["-ec", write]).current_dir(site.path());
     assert!(shell.status().unwrap().success());
-    for (options, runs) in [
+    let runtimes = RUNTIMES.iter().map(|it| ["--cgi", "--runtime", it]);
+    let runtimes: Vec<_> = runtimes.collect();
+    let runtimes = runtimes.iter().map(|it| (&it[..], [true, false]));
+    for (options, runs) in runtimes.chain([
         (&[][..], [false, false]),
         (&["--cgi"], [true, false]),
-        (&["--cgi", "--runtime", "std"], [true, false]),
-        (&["--cgi", "--runtime", "tokio"], [true, false]),
         (&["--cgi-dir", "/own/bin/"], [false, true]),
         (
             &["--cgi-dir", "cgi-bin", "--cgi-dir", "own/bin"],
             [true, true],
         ),
-    ] {
+    ]) {
         let program = Program::serve(site.path(), options);
         for (directory, runs) in ["cgi-bin", "own/bin"].into_iter().zip(runs) {
             let reply = get(program.address(), &format!("/{directory}/a.sh"));
@@ -300,7 +299,12 @@ fn a_certificate_makes_it_https() {
     let key = file("key.pem", made.signing_key.serialize_pem());
     let password = file("password", " none is needed\n".into());
     let options = ["-b", "127.0.0.1", "--tls-cert", &cert, "--tls-key", &key];
-    let more = ["--tls-password-file", &password, "--runtime", "tokio"];
+    let more = [
+        "--tls-password-file",
+        &password,
+        "--runtime",
+        RUNTIMES[RUNTIMES.len() - 1],
+    ];
     let program = Program::serve(site.path(), &[&options[..], &more].concat());
     let port = program.address().port();
     let banner =

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use peer::{LONG, get, site};
-use running::{Ended, PROGRAM, Program};
+use running::{Ended, PROGRAM, Program, RUNTIMES};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -111,7 +111,7 @@ fn a_socket_that_nobody_listens_at_is_replaced_and_nothing_else() {
 fn what_other_runtimes_cannot_do_is_said() {
     let (site, folder) = (site(), TempDir::new().unwrap());
     let unix = bind(&folder.path().join("socket"));
-    for runtime in ["std", "tokio"] {
+    for runtime in &RUNTIMES[1..] {
         for places in [&["-b", "127.0.0.1", "-b", "::1"][..], &["-b", &unix]] {
             let options = [places, &["--runtime", runtime]].concat();
             let said = refusal(site.path(), &options);

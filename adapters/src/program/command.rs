@@ -13,6 +13,8 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 
 use super::options::Options;
+#[cfg(not(target_os = "wasi"))]
+use super::options::Runtime;
 use super::{arguments, value, words};
 
 /// What a command line turned out to be.
@@ -82,6 +84,9 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
         if options.auth.iter().any(|given| !given.contains(':')) {
             // The password is not repeated.
             return Err("--auth is USER:PASSWORD, with a colon".into());
+        }
+        if options.runtime == Some(Runtime::Tokio) && !cfg!(feature = "tokio") {
+            return Err("this sanserve was built without tokio; it has that if it is built with --features tokio".into());
         }
         one_certificate(&mut options, told)?;
         read_password(&mut options)?;

@@ -2,14 +2,17 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+#[cfg(feature = "tokio")]
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "tokio")]
 use sanserve::tokio::HTTPServer;
 use sanserve::{Disk, Guarded, Place, ThreadingHTTPServer, Tls};
 #[cfg(unix)]
 use sanserve::{Listener, mio};
 use sanserve_core::{Config, Handler};
+#[cfg(feature = "tokio")]
 use tokio::runtime::{self, Builder};
 
 #[cfg(unix)]
@@ -21,6 +24,7 @@ pub(crate) enum Server {
     Std(ThreadingHTTPServer),
     #[cfg(unix)]
     Mio(mio::HTTPServer),
+    #[cfg(feature = "tokio")]
     Tokio(HTTPServer, runtime::Runtime),
 }
 
@@ -30,13 +34,17 @@ impl Server {
             Runtime::Std => Server::Std(ThreadingHTTPServer::bind(address)?),
             #[cfg(unix)]
             Runtime::Mio => Server::mio(vec![Listener::bind(address)?]),
+            #[cfg(feature = "tokio")]
             Runtime::Tokio => {
                 let runtime = Builder::new_multi_thread().enable_all().build()?;
                 let inside = runtime.enter();
                 let server = HTTPServer::bind(address)?;
                 drop(inside);
+                #[cfg(feature = "tokio")]
                 Server::Tokio(server, runtime)
             }
+            #[cfg(not(feature = "tokio"))]
+            Runtime::Tokio => return Err(io::ErrorKind::Unsupported.into()),
         })
     }
 
@@ -51,6 +59,7 @@ impl Server {
             Server::Std(server) => Server::Std(server.tls(tls)),
             #[cfg(unix)]
             Server::Mio(server) => Server::Mio(server.tls(tls)),
+            #[cfg(feature = "tokio")]
             Server::Tokio(server, runtime) => Server::Tokio(server.tls(tls), runtime),
         }
     }
@@ -60,6 +69,7 @@ impl Server {
             Server::Std(server) => Server::Std(server.log(log)),
             #[cfg(unix)]
             Server::Mio(server) => Server::Mio(server.log(log)),
+            #[cfg(feature = "tokio")]
             Server::Tokio(server, runtime) => Server::Tokio(server.log(log), runtime),
         }
     }
@@ -70,6 +80,7 @@ impl Server {
             Server::Std(server) => vec![Place::Address(server.server_address())],
             #[cfg(unix)]
             Server::Mio(server) => server.places().cloned().collect(),
+            #[cfg(feature = "tokio")]
             Server::Tokio(server, _) => vec![Place::Address(server.server_address())],
         }
     }
@@ -95,6 +106,7 @@ impl Server {
                 let stopper = server.stopper();
                 Box::new(move |grace| stopper.shutdown(grace))
             }
+            #[cfg(feature = "tokio")]
             Server::Tokio(server, _) => {
                 let stopper = server.stopper();
                 Box::new(move |grace| stopper.shutdown(grace))
@@ -113,6 +125,7 @@ impl Server {
             Server::Std(server) => server.serve_forever(&disk, config, handler),
             #[cfg(unix)]
             Server::Mio(server) => return server.serve_forever(&disk, config, handler),
+            #[cfg(feature = "tokio")]
             Server::Tokio(server, runtime) => {
                 // As a task, so that connections are accepted where they are served.
                 let serving = server.serve_forever(Arc::new(disk), config, handler);
@@ -126,4 +139,5 @@ impl Server {
     }
 }
 
+#[cfg(feature = "tokio")]
 const LAST: Duration = Duration::from_secs(1);

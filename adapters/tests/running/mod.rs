@@ -15,6 +15,13 @@ use crate::peer::LONG;
 /// Where it is.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sanserve");
 
+/// What can carry its connections. `cargo test --workspace` builds it with all of them.
+pub(crate) const RUNTIMES: &[&str] = if cfg!(feature = "tokio") {
+    &["mio", "std", "tokio"]
+} else {
+    &["mio", "std"]
+};
+
 /// The program, serving.
 pub(crate) struct Program {
     pub(crate) child: Child,
