@@ -81,7 +81,7 @@ pub fn stderr(lines: &str) {
     let _ = io::stderr().write_all(lines.as_bytes());
 }
 
-/// Started with the connection; its moment is the zero of all ticks.
+/// Its start is the zero of all ticks.
 pub(crate) struct Clock(Instant);
 
 impl Clock {

@@ -36,14 +36,14 @@ impl<const N: usize> Backward<N> {
     }
 
     pub(crate) fn push_hexadecimal(&mut self, number: u64) {
+        let digits = (16 - number.leading_zeros() as usize / 4).max(1);
+        let start = self.start - digits;
         let mut rest = number;
-        loop {
-            self.push_byte(b"0123456789abcdef"[(rest % 16) as usize]);
+        for byte in self.text[start..self.start].iter_mut().rev() {
+            *byte = b"0123456789abcdef"[(rest % 16) as usize];
             rest /= 16;
-            if rest == 0 {
-                return;
-            }
         }
+        self.start = start;
     }
 
     #[inline]

@@ -23,13 +23,12 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// A socket that does not block, as it comes. The system will say when there is something to
-    /// read.
+    /// A socket that does not block, as it comes. Most who come have said already what they want.
     pub(super) fn new(socket: TcpStream, layer: Option<Box<dyn Layer>>) -> Link {
         Link {
             socket,
             layer,
-            readable: false,
+            readable: true,
             writable: true,
             over: false,
             failure: Ok(()),
@@ -115,7 +114,8 @@ impl Link {
     /// Whether to close it says all that is to be said, and breaks nothing: what the peer has sent was
     /// read.
     pub(super) fn may_close(&self) -> bool {
-        self.layer.is_none() && !self.readable
+        let unread = || rustix::io::ioctl_fionread(&self.socket);
+        self.layer.is_none() && !self.readable && unread().is_ok_and(|n| n == 0)
     }
 
     /// Tells the peer that nothing more will come.

@@ -40,7 +40,6 @@ use crate::{Listener, Open, Place, std as sockets};
 /// ```
 pub struct HTTPServer {
     doors: Vec<Listener>,
-    threads: usize,
     shared: Shared,
 }
 
@@ -61,8 +60,8 @@ impl HTTPServer {
         assert!(!doors.is_empty(), "a server has to listen somewhere");
         HTTPServer {
             doors,
-            threads: thread::available_parallelism().map_or(1, usize::from),
             shared: Shared {
+                threads: thread::available_parallelism().map_or(1, usize::from),
                 most: places(),
                 inside: AtomicUsize::new(0),
                 layer: Box::new(|| Ok(None)),
@@ -77,9 +76,10 @@ impl HTTPServer {
     ///
     /// # Panics
     /// If it is 0.
-    pub fn threads(self, threads: usize) -> HTTPServer {
+    pub fn threads(mut self, threads: usize) -> HTTPServer {
         assert!(threads > 0, "somebody has to serve");
-        HTTPServer { threads, ..self }
+        self.shared.threads = threads;
+        self
     }
 
     /// How many connections it has at a time. Later ones wait until one ends. If nothing is said,
@@ -163,7 +163,7 @@ impl HTTPServer {
     {
         let (shared, handler) = (&self.shared, &handler);
         let mut seats = Vec::new();
-        for _ in 0..self.threads {
+        for _ in 0..shared.threads {
             let doors: io::Result<_> = self.doors.iter().map(Listener::try_clone).collect();
             seats.push(Seat::new(doors?)?);
         }
@@ -210,6 +210,7 @@ impl fmt::Debug for HTTPServer {
 
 /// What the workers of a server share.
 pub(super) struct Shared {
+    threads: usize,
     most: usize,
     inside: AtomicUsize,
     layer: Box<LayerOf>,
@@ -232,6 +233,11 @@ impl Shared {
     /// Gives it back.
     pub(super) fn leave(&self) {
         self.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many each worker has, if all have as many.
+    pub(super) fn share(&self) -> usize {
+        self.inside.load(Ordering::Relaxed) / self.threads
     }
 
     pub(super) fn layer(&self) -> io::Result<Option<Box<dyn Layer>>> {

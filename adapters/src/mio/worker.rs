@@ -6,7 +6,7 @@ use std::net::{IpAddr, TcpStream};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Token};
@@ -25,6 +25,7 @@ use super::server::Shared;
 use super::timers::Timers;
 use crate::Open;
 use crate::server::PAUSE;
+use crate::std::Clock;
 
 /// What all workers of a server have in common.
 pub(super) struct Common<'scope, 'env, FS, M> {
@@ -49,10 +50,12 @@ pub(super) struct Worker<'scope, 'env, FS, H, M> {
     timers: Timers,
     /// Who has something to do, but lets the others have their turn.
     turn: Vec<usize>,
-    /// Whether there may be somebody to let in, and when to look if that is not known.
+    /// The doors before which there may be somebody.
     knocks: Vec<usize>,
+    /// When to look there, if nothing has happened.
+    admit: Option<Duration>,
     log: Lines<'env>,
-    start: Instant,
+    clock: Clock,
     now: Now,
     came: u64,
 }
@@ -86,8 +89,9 @@ where
             timers: Timers::default(),
             turn: Vec::new(),
             knocks: Vec::new(),
+            admit: None,
             log: Lines::new(common.shared.log()),
-            start: Instant::now(),
+            clock: Clock::start(),
             now: Now::default(),
             came: 0,
             common,
@@ -108,7 +112,7 @@ where
                 );
                 continue;
             }
-            self.look_at_the_clock();
+            self.now = self.clock.now();
             for event in &events {
                 match event.token() {
                     MAIL => self.take_mail(),
@@ -158,22 +162,15 @@ where
         if !self.turn.is_empty() {
             return Some(Duration::ZERO);
         }
-        // Who does not fit in, or cannot be let in, is looked for again.
-        let pause = (!self.knocks.is_empty()).then_some(PAUSE);
-        let timer = self
+        let (tidy, admit) = (self.tidy, self.admit);
+        let next = self
             .timers
             .next()
-            .map(|at| at.saturating_sub(self.now.tick));
-        let tidy = self.tidy.map(|at| at.saturating_sub(self.now.tick));
-        pause.into_iter().chain(timer).chain(tidy).min()
-    }
-
-    fn look_at_the_clock(&mut self) {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
-        self.now = Now {
-            tick: self.start.elapsed(),
-            unix: unix.ok().map(|unix| unix.as_secs() as i64),
-        };
+            .into_iter()
+            .chain(tidy)
+            .chain(admit)
+            .min();
+        next.map(|at| at.saturating_sub(self.now.tick))
     }
 
     /// Somebody waits at this door, unless it is closed.
@@ -183,44 +180,43 @@ where
         }
     }
 
-    /// Lets in whoever waits, as far as there is room.
+    /// Lets in whoever waits, as far as there is room. Who has more than its share leaves them to the
+    /// other workers, who were woken as well, for a moment.
     fn admit(&mut self) {
-        while let Some(&door) = self.knocks.last()
-            && self.common.shared.enter()
-        {
-            let error = match self.seat.doors[door].accept() {
-                Ok((socket, address)) => {
-                    if self.welcome(socket, address).is_err() {
-                        self.common.shared.leave();
-                    }
-                    continue;
+        let (now, mut moment) = (self.now.tick, self.admit.take());
+        while let Some(&door) = self.knocks.last() {
+            if self.peers.len() > self.common.shared.share() + EVEN {
+                let over = moment.take().unwrap_or(now + MOMENT);
+                if over > now {
+                    self.admit = Some(over);
+                    return;
                 }
-                Err(error) => error,
-            };
-            self.common.shared.leave();
-            match error.kind() {
-                ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                ErrorKind::WouldBlock => _ = self.knocks.pop(),
-                // Most likely no file descriptor is left, and asking at once would not help.
-                _ => return,
             }
+            // Who does not fit in, or cannot be let in, is looked for again.
+            self.admit = Some(now + PAUSE);
+            if !self.common.shared.enter() {
+                return;
+            }
+            let came = self.seat.doors[door].accept();
+            let came = came.and_then(|(socket, address)| self.welcome(socket, address));
+            if let Err(error) = came {
+                self.common.shared.leave();
+                match error.kind() {
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                    ErrorKind::WouldBlock => _ = self.knocks.pop(),
+                    // Most likely no file descriptor is left, and asking at once would not help.
+                    _ => return,
+                }
+            }
+            self.admit = None;
         }
     }
 
     fn welcome(&mut self, socket: TcpStream, address: Option<IpAddr>) -> io::Result<()> {
-        let layer = self.common.shared.layer()?;
-        let place = self.peers.vacant_entry();
-        let who = place.key();
-        let mut source = SourceFd(&socket.as_raw_fd());
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.seat
-            .poll
-            .registry()
-            .register(&mut source, Token(2 * who), interest)?;
-        self.came += 1;
-        let link = Link::new(socket, layer);
+        let link = Link::new(socket, self.common.shared.layer()?);
         let handler = (self.common.handler)();
-        place.insert(Inside {
+        self.came += 1;
+        let who = self.peers.insert(Inside {
             peer: Peer::new(link, address, handler, self.now),
             number: self.came,
             by: None,
@@ -228,6 +224,18 @@ where
         });
         self.crowd.saw(self.peers.len());
         self.advance(who);
+        // Who asks at once, and then closes, need not be waited for at all.
+        if let Some(inside) = self.peers.get(who) {
+            let socket = inside.peer.socket().as_raw_fd();
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            let (registry, token) = (self.seat.poll.registry(), Token(2 * who));
+            if registry
+                .register(&mut SourceFd(&socket), token, interest)
+                .is_err()
+            {
+                self.leave(who);
+            }
+        }
         Ok(())
     }
 
@@ -335,5 +343,8 @@ where
 }
 
 const EVENTS: usize = 1024;
+/// So many connections more than others have are as good as none.
+const EVEN: usize = 4;
+const MOMENT: Duration = Duration::from_millis(1);
 /// So long after something has happened, and no more often.
 const TIDY: Duration = Duration::from_secs(1);

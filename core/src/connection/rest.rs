@@ -46,11 +46,11 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Whether it has given back its buffers ([`Patience::rest`]) and still waits for the first
-    /// byte of a request. Then [`rest`](Self::rest) loses nothing.
+    /// Whether it waits for the first byte of a request and has given back its buffers
+    /// ([`Patience::rest`]), or has had no request yet. Then [`rest`](Self::rest) loses nothing.
     pub fn is_at_rest(&self) -> bool {
         let waits = self.pending == Pending::Read && matches!(self.state, State::Head);
-        let spent = self.outbox.capacity().max(self.head.capacity()) == 0;
+        let spent = self.served == 0 || self.outbox.capacity().max(self.head.capacity()) == 0;
         waits && spent && self.inbox.is_empty() && !self.ended && !self.last
     }
 
