@@ -55,11 +55,14 @@ fn instructions(name: &str, times: u64) -> u64 {
     let ran = valgrind.args([name, &times.to_string()]).output();
     let said = ran.expect("valgrind has to be installed").stderr;
     let said = String::from_utf8_lossy(&said);
-    let count = said
-        .lines()
-        .find_map(|line| line.split_once("Collected : "));
-    let (_, count) = count.unwrap_or_else(|| panic!("{name}: callgrind did not count:\n{said}"));
-    count.trim().parse().expect("a number")
+    collected(&said).unwrap_or_else(|| panic!("{name}: callgrind did not count:\n{said}"))
+}
+
+/// The count in what callgrind says.
+pub fn collected(said: &str) -> Option<u64> {
+    let mut lines = said.lines();
+    let (_, count) = lines.find_map(|line| line.split_once("Collected : "))?;
+    count.trim().parse().ok()
 }
 
 /// The least of several goes of some milliseconds, for one.

@@ -14,6 +14,7 @@
 //! here hashes with a seed. The environment is left out, since it moves the stack.
 
 mod count;
+mod h11;
 mod hyper;
 mod work;
 
@@ -22,7 +23,7 @@ use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 use count::{Cost, costs};
-use work::WORK;
+use work::{BROWSER, CURL, WORK};
 
 /// How much more than before is let pass, in per cent.
 const TOLERANCE: u64 = 3;
@@ -68,7 +69,9 @@ fn compiler() -> String {
 
 /// Shows what everything costs, and writes it down.
 fn report(path: &str) {
-    let costs = costs(true);
+    let mut costs = costs(true);
+    costs.extend(h11::cost("the same by h11, curl", CURL));
+    costs.extend(h11::cost("the same by h11, a browser", BROWSER));
     println!("{:38} {:>12} {:>12}", "", "instructions", "nanoseconds");
     let mut json = String::from("{\n");
     for (
@@ -86,6 +89,9 @@ fn report(path: &str) {
         writeln!(json, "  \"{name}\": {{ {cost} }}{comma}").expect("a string takes everything");
     }
     fs::write(path, json + "}\n").expect("the file can be written");
+    if !costs.iter().any(|cost| cost.name.contains("h11")) {
+        println!("\nh11 is not there to be compared with: python3 -m pip install h11");
+    }
     println!("\n{path}");
 }
 

@@ -13,14 +13,10 @@ use crate::{Ask, Event, Exchange, Handler, Next, Protocol, status};
 impl<F, H: Handler> Connection<F, H> {
     /// Makes one move, or says what must happen before the next.
     pub(super) fn advance(&mut self) -> Option<Pending> {
-        // This is waited for as it is, and large.
-        if let State::Ask(_) = self.state {
-            return Some(Pending::Ask);
-        }
         match mem::replace(&mut self.state, State::Closed) {
             State::Head => self.read_head(),
             State::Body => self.read_body(),
-            State::Ask(_) => unreachable!("it was left where it is"),
+            State::Ask(ask) => self.wait(State::Ask(ask), Pending::Ask),
             State::Send(range) => self.send(range),
             State::Read => self.read_source(),
             State::Feed(piece) => self.feed(piece),

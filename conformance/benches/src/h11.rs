@@ -1,0 +1,45 @@
+//! The same request answered by h11, the engine without I/O that Python has, if it is installed.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::count::{Cost, collected};
+
+/// What it costs; `None` if there is no Python with h11.
+pub fn cost(name: &'static str, request: &str) -> Option<Cost> {
+    const TIMES: u64 = 200;
+    let counted = |times| collected(&run(counting(), request, times)?.1);
+    // It does each five times.
+    let instructions = (counted(TIMES * 2)? - counted(TIMES)?) / (TIMES * 5);
+    let (said, _) = run(Command::new("python3"), request, TIMES * 10)?;
+    Some(Cost {
+        name,
+        instructions,
+        nanoseconds: said.trim().parse().ok()?,
+    })
+}
+
+fn counting() -> Command {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args([
+        "--tool=callgrind",
+        "--callgrind-out-file=/dev/null",
+        "python3",
+    ]);
+    valgrind
+}
+
+/// What it says to standard output and to standard error.
+fn run(mut command: Command, request: &str, times: u64) -> Option<(String, String)> {
+    const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/by_h11.py");
+    command.args([SCRIPT, &times.to_string()]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    // One seed for all, so that the same is counted again.
+    let child = command.stderr(Stdio::piped()).env("PYTHONHASHSEED", "0");
+    let mut child = child.spawn().ok()?;
+    child.stdin.take()?.write_all(request.as_bytes()).ok()?;
+    let ended = child.wait_with_output().ok()?;
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let said = (text(&ended.stdout), text(&ended.stderr));
+    ended.status.success().then_some(said)
+}
