@@ -8,10 +8,15 @@ use crate::count::{Cost, collected};
 /// What it costs; `None` if there is no Python with h11.
 pub fn cost(name: &'static str, request: &str) -> Option<Cost> {
     const TIMES: u64 = 200;
-    let counted = |times| collected(&run(counting(), request, times)?.1);
+    let python = python()?;
+    let counted = |times| {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        collected(&run(valgrind.arg(&python), request, times)?.1)
+    };
     // It does each five times.
     let instructions = (counted(TIMES * 2)? - counted(TIMES)?) / (TIMES * 5);
-    let (said, _) = run(Command::new("python3"), request, TIMES * 10)?;
+    let (said, _) = run(&mut Command::new(&python), request, TIMES * 10)?;
     Some(Cost {
         name,
         instructions,
@@ -19,18 +24,17 @@ pub fn cost(name: &'static str, request: &str) -> Option<Cost> {
     })
 }
 
-fn counting() -> Command {
-    let mut valgrind = Command::new("valgrind");
-    valgrind.args([
-        "--tool=callgrind",
-        "--callgrind-out-file=/dev/null",
-        "python3",
-    ]);
-    valgrind
+/// Where Python itself is: what has its name may be a script that looks for it.
+fn python() -> Option<String> {
+    let mut python = Command::new("python3");
+    let said = python
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output();
+    Some(String::from_utf8(said.ok()?.stdout).ok()?.trim().to_owned())
 }
 
 /// What it says to standard output and to standard error.
-fn run(mut command: Command, request: &str, times: u64) -> Option<(String, String)> {
+fn run(command: &mut Command, request: &str, times: u64) -> Option<(String, String)> {
     const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/by_h11.py");
     command.args([SCRIPT, &times.to_string()]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
