@@ -91,7 +91,8 @@ impl Passwords {
 
     /// Adds the users of a file, a line each: `user:hash` as `htpasswd -B` writes it (bcrypt), argon2
     /// (`$argon2id$`), or SHA-crypt (`$5$`, `$6$`); what looks like no hash is the password itself, as
-    /// is what follows `{PLAIN}`. Empty lines, and those that begin with `#`, are passed over.
+    /// is what follows `{PLAIN}`, with blanks at its end if there are some. Empty lines, and those that
+    /// begin with `#`, are passed over.
     ///
     /// # Errors
     /// If it cannot be read, or names the first line that is wrong.
@@ -102,8 +103,7 @@ impl Passwords {
             io::Error::new(error.kind(), what)
         })?;
         for (number, line) in text.lines().enumerate() {
-            let line = line.trim_end();
-            if line.is_empty() || line.starts_with('#') {
+            if line.trim().is_empty() || line.starts_with('#') {
                 continue;
             }
             self.line(line).map_err(|error| {
@@ -121,7 +121,7 @@ impl Passwords {
         if let Some(password) = secret.strip_prefix("{PLAIN}") {
             return self.add(user, password);
         }
-        match Hash::read(secret).map_err(invalid)? {
+        match Hash::read(secret.trim_end()).map_err(invalid)? {
             Some(hash) => {
                 credentials(user, "")?;
                 self.insert(user, Secret::Hash(hash))

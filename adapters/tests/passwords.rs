@@ -72,6 +72,30 @@ fn plain_ones_are_known_at_once() {
     assert_eq!(read("a:b").unwrap().known(&nobody), Some(false));
 }
 
+/// Lines end with LF or CRLF, and no password with those; blanks may be part of one.
+#[test]
+fn blanks_at_the_end_of_a_plain_password_count() {
+    let passwords = read("mary:secret \r\njohn:{PLAIN} secret  \n \nzoe: ").unwrap();
+    for (user, password, right) in [
+        ("mary", "secret ", true),
+        ("mary", "secret", false),
+        ("john", " secret  ", true),
+        ("john", "secret", false),
+        ("zoe", " ", true),
+        ("zoe", "", false),
+    ] {
+        assert_eq!(
+            passwords.known(&given(user, password)),
+            Some(right),
+            "{user}"
+        );
+    }
+    // No hash has any.
+    let hashed = FILE.replace('\n', " \n");
+    let passwords = read(&hashed).unwrap();
+    assert_eq!(passwords.verify(&given("sha256", "a:secret")), Ok(()));
+}
+
 #[test]
 fn a_line_that_is_wrong_is_named() {
     for (text, words) in [
