@@ -37,7 +37,14 @@ impl Site {
     /// Those of the filesystem; an entry that exists already is one of them.
     pub fn make(&self, root: &Path) -> io::Result<()> {
         fs::create_dir_all(root)?;
-        self.entries.iter().try_for_each(|entry| entry.make(root))
+        self.entries.iter().try_for_each(|entry| entry.make(root))?;
+        // What is made in a directory changes it.
+        let directories = self.entries.iter().filter(|entry| entry.is_directory());
+        for entry in directories {
+            File::open(root.join(OsStr::from_bytes(entry.path())))?
+                .set_modified(time((Site::DIRECTORIES, 0)))?;
+        }
+        Ok(())
     }
 }
 

@@ -70,12 +70,6 @@ impl Site {
     }
 }
 
-impl Entry {
-    fn is_directory(&self) -> bool {
-        matches!(self, Self::Directory { .. })
-    }
-}
-
 impl FileSystem for Site {
     type File = File;
 
@@ -116,16 +110,19 @@ impl FileSystem for Site {
             let name = entry.path().strip_prefix(&above[..])?;
             let link = matches!(entry, Entry::Link { .. });
             let found = self.find(entry.path()).ok().flatten();
-            let file = match found.map(|place| &self.entries[place]) {
-                Some(Entry::File { modified, body, .. }) => Some((modified.0, body.len() as u64)),
-                _ => None,
+            let (modified, len) = match found.map(|place| &self.entries[place]) {
+                Some(Entry::File { modified, body, .. }) => {
+                    (Some(modified.0), Some(body.len() as u64))
+                }
+                Some(Entry::Directory { .. }) => (Some(Site::DIRECTORIES), None),
+                _ => (None, None),
             };
             (!name.contains(&b'/')).then(|| engine::Entry {
                 name,
                 directory: self.is_directory(entry.path()),
                 link,
-                len: file.map(|(_, len)| len),
-                modified: file.map(|(modified, _)| modified),
+                len,
+                modified,
             })
         });
         Ok(Arc::new(inside.collect()))

@@ -61,6 +61,9 @@ pub enum Entry {
 }
 
 impl Site {
+    /// When every directory was modified, in seconds since 1970: 2001-09-09 01:46:40.
+    pub const DIRECTORIES: i64 = 1_000_000_000;
+
     /// What is at this path, if anything is.
     #[must_use]
     pub fn entry(&self, path: &[u8]) -> Option<&Entry> {
@@ -77,5 +80,9 @@ impl Entry {
                 path
             }
         }
+    }
+
+    pub(crate) fn is_directory(&self) -> bool {
+        matches!(self, Self::Directory { .. })
     }
 }

@@ -20,7 +20,7 @@ fn tree() -> Tree {
                 body,
                 ..
             } => tree.file_at(path, modified, body),
-            Entry::Directory { path, .. } => tree.directory(path),
+            Entry::Directory { path, .. } => tree.directory_at(path, Site::DIRECTORIES),
             Entry::Link { path, target } => tree.link(path, target),
         })
 }

@@ -5,16 +5,22 @@ use std::sync::Arc;
 use sanserve_core::archive::{Archive, Format, Pack};
 use sanserve_core::{Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path};
 
-/// One empty file, last changed at that time.
-struct One(i64);
+/// One empty file, last changed at that time, or one empty directory of which nobody says that.
+enum One {
+    File(i64),
+    Directory,
+}
 
 impl FileSystem for One {
     type File = ();
 
     fn open(&self, path: &Path) -> Result<Opened<()>, FsError> {
+        let One::File(modified) = *self else {
+            return Ok(Opened::Directory);
+        };
         let meta = Meta {
             len: 0,
-            modified: Some(self.0),
+            modified: Some(modified),
             version: None,
             executable: false,
         };
@@ -28,9 +34,13 @@ impl FileSystem for One {
         }
     }
 
-    fn list(&self, _: &Path) -> Result<Arc<Entries>, FsError> {
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
+        if !path.as_bytes().is_empty() {
+            return Ok(Arc::default());
+        }
         let entry = Entry {
             name: b"a",
+            directory: matches!(self, One::Directory),
             ..Entry::default()
         };
         Ok(Arc::new(Entries::from_iter([entry])))
@@ -41,19 +51,24 @@ impl FileSystem for One {
     }
 }
 
-/// The time and the date in the first header of a zip.
-fn clock(modified: i64) -> (u16, u16) {
-    let (fs, format) = (One(modified), Format::Zip);
+/// The beginning of an archive.
+fn start<const N: usize>(fs: &One, format: Format) -> [u8; N] {
     let (path, hidden) = (Path::default(), false);
     let pack = Pack {
         path,
         format,
         hidden,
     };
-    let mut header = [0; 14];
-    let mut archive = Archive::new(&fs, &pack).unwrap();
-    let got: Got<()> = archive.fill(&fs, 0, &mut header);
-    assert!(matches!(got, Got::Bytes(14)));
+    let mut bytes = [0; N];
+    let mut archive = Archive::new(fs, &pack).unwrap();
+    let got: Got<()> = archive.fill(fs, 0, &mut bytes);
+    assert!(matches!(got, Got::Bytes(n) if n == N));
+    bytes
+}
+
+/// The time and the date in the first header of a zip.
+fn clock(fs: &One) -> (u16, u16) {
+    let header: [u8; 14] = start(fs, Format::Zip);
     let number = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
     (number(10), number(12))
 }
@@ -65,8 +80,23 @@ fn a_zip_has_times_by_two_seconds_from_1980_to_2107() {
     let time = |hour: u16, minute: u16, second: u16| hour << 11 | minute << 5 | (second / 2);
     let date = |year: u16, month: u16, day: u16| (year - 1980) << 9 | month << 5 | day;
     // 2020-01-01 23:58:59.
-    let seen = clock(1_577_836_800 + 86_339);
+    let seen = clock(&One::File(1_577_836_800 + 86_339));
     assert_eq!(seen, (time(23, 58, 59), date(2020, 1, 1)));
-    assert_eq!(clock(-1), (0, date(1980, 1, 1)));
-    assert_eq!(clock(i64::MAX), (time(23, 59, 59), date(2107, 12, 31)));
+    assert_eq!(clock(&One::File(-1)), (0, date(1980, 1, 1)));
+    assert_eq!(
+        clock(&One::File(i64::MAX)),
+        (time(23, 59, 59), date(2107, 12, 31))
+    );
+}
+
+/// APPNOTE.TXT §4.4.11: without the extra field `UT` there is nothing behind the name that says 1970.
+#[test]
+fn what_has_no_time_is_not_dated_1970_in_a_zip() {
+    let directory = One::Directory;
+    assert_eq!(clock(&directory), (0, 1 << 5 | 1));
+    let header: [u8; 30] = start(&directory, Format::Zip);
+    assert_eq!((header[26], header[28]), (6, 0), "files/, and no more");
+    // Nor is anything made up in a tar, which has to say something: POSIX.1-2017, pax, ustar.
+    let header: [u8; 512] = start(&directory, Format::Tar);
+    assert_eq!(&header[136..148], b"00000000000\0");
 }

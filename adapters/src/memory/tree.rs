@@ -45,7 +45,8 @@ pub struct Tree {
 enum Node {
     File(Arc<[u8]>, (i64, u32)),
     Program(Play),
-    Directory,
+    /// When it was last changed, if that is known.
+    Directory(Option<i64>),
     Link(Vec<u8>),
     Fault(FsError),
 }
@@ -54,7 +55,7 @@ impl Tree {
     /// An empty tree.
     pub fn new() -> Tree {
         Tree {
-            nodes: BTreeMap::from([(Vec::new(), Node::Directory)]),
+            nodes: BTreeMap::from([(Vec::new(), Node::Directory(None))]),
             sendable: false,
         }
     }
@@ -62,7 +63,7 @@ impl Tree {
     /// Adds a file that was last changed at `modified`, in seconds since 1970.
     ///
     /// # Panics
-    /// These six methods panic if the path has an empty segment, `.` or `..`, or if it is there.
+    /// These seven methods panic if the path has an empty segment, `.` or `..`, or if it is there.
     pub fn file(self, path: impl AsRef<[u8]>, modified: i64, bytes: impl AsRef<[u8]>) -> Tree {
         self.file_at(path, (modified, 0), bytes)
     }
@@ -85,7 +86,13 @@ impl Tree {
 
     /// Adds a directory. Only those that stay empty need it.
     pub fn directory(self, path: impl AsRef<[u8]>) -> Tree {
-        self.with(path.as_ref(), Node::Directory)
+        self.with(path.as_ref(), Node::Directory(None))
+    }
+
+    /// Adds a directory that was last changed at `modified`, in seconds since 1970. It has to stand before
+    /// what is in it.
+    pub fn directory_at(self, path: impl AsRef<[u8]>, modified: i64) -> Tree {
+        self.with(path.as_ref(), Node::Directory(Some(modified)))
     }
 
     /// Adds a symbolic link. As on a disk, its target counts from the directory that holds it. If
@@ -116,9 +123,9 @@ impl Tree {
             let above = self
                 .nodes
                 .entry(path[..end].to_vec())
-                .or_insert(Node::Directory);
+                .or_insert(Node::Directory(None));
             assert!(
-                matches!(above, Node::Directory),
+                matches!(above, Node::Directory(_)),
                 "not below a directory: {:?}",
                 path.escape_ascii()
             );
@@ -131,13 +138,13 @@ impl Tree {
     /// Where a path leads in the end, and what is there.
     fn find(&self, path: &[u8]) -> Result<(Vec<u8>, &Node), FsError> {
         let mut at = Vec::new();
-        let mut node = &Node::Directory;
+        let mut node = &Node::Directory(None);
         let mut ahead: Vec<&[u8]> = path.rsplit(is_slash).collect();
         let mut links = 0;
         while let Some(name) = ahead.pop() {
             match node {
                 Node::Fault(error) => return Err(*error),
-                Node::Directory => {}
+                Node::Directory(_) => {}
                 _ => return Err(FsError::NotFound),
             }
             match name {
@@ -155,7 +162,7 @@ impl Tree {
                     return Err(FsError::NotFound);
                 }
                 pop(&mut at);
-                node = &Node::Directory;
+                node = &Node::Directory(None);
                 ahead.extend(target.rsplit(is_slash));
             }
         }
@@ -194,7 +201,7 @@ impl FileSystem for Tree {
                 },
                 sendable: false,
             }),
-            Node::Directory => Ok(Opened::Directory),
+            Node::Directory(_) => Ok(Opened::Directory),
             Node::Fault(error) => Err(*error),
             Node::Link(_) => unreachable!("links are followed to their end"),
         }
@@ -203,7 +210,7 @@ impl FileSystem for Tree {
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let (at, node) = self.find(path.as_bytes())?;
         match node {
-            Node::Directory => {}
+            Node::Directory(_) => {}
             Node::Fault(error) => return Err(*error),
             _ => return Err(FsError::NotFound),
         }
@@ -215,7 +222,7 @@ impl FileSystem for Tree {
             let leads_to = self.find(path).map(|(_, node)| node);
             entries.push(Entry {
                 name,
-                directory: matches!(leads_to, Ok(Node::Directory)),
+                directory: matches!(leads_to, Ok(Node::Directory(_))),
                 link: matches!(node, Node::Link(_)),
                 len: match leads_to {
                     Ok(Node::File(bytes, _)) => Some(bytes.len() as u64),
@@ -223,6 +230,7 @@ impl FileSystem for Tree {
                 },
                 modified: match leads_to {
                     Ok(Node::File(_, modified)) => Some(modified.0),
+                    Ok(Node::Directory(modified)) => *modified,
                     _ => None,
                 },
             });

@@ -35,8 +35,8 @@ pub(super) struct Entry {
     pub(super) start: u64,
     record: u64,
     pub(super) len: u64,
-    /// Seconds since 1970.
-    pub(super) modified: i64,
+    /// Seconds since 1970, if that is known.
+    pub(super) modified: Option<i64>,
     version: Option<u64>,
 }
 
@@ -54,8 +54,7 @@ impl Entry {
     /// Whether this is what is known of the file.
     pub(super) fn is(&self, meta: &Meta) -> bool {
         let known = (self.len, self.modified, self.version, self.executable);
-        let modified = meta.modified.unwrap_or_default();
-        known == (meta.len, modified, meta.version, meta.executable)
+        known == (meta.len, meta.modified, meta.version, meta.executable)
     }
 }
 
@@ -72,24 +71,35 @@ impl Layout {
             end: 0,
             version: None,
         };
-        layout.add(stem, None);
+        layout.add_directory(stem, None);
         layout
     }
 
-    /// Adds an entry, a directory if nothing is known of it.
-    pub(super) fn add(&mut self, name: &[u8], meta: Option<&Meta>) {
+    pub(super) fn add_file(&mut self, name: &[u8], meta: &Meta) {
         self.names.extend_from_slice(name);
         self.entries.push(Entry {
             name_end: self.names.len() as u32,
-            executable: meta.is_some_and(|meta| meta.executable),
-            directory: meta.is_none(),
-            sum: meta.is_none_or(|meta| meta.len == 0).then_some(0),
+            executable: meta.executable,
+            directory: false,
+            sum: (meta.len == 0).then_some(0),
             start: 0,
             record: 0,
-            len: meta.map_or(0, |meta| meta.len),
-            modified: meta.and_then(|meta| meta.modified).unwrap_or_default(),
-            version: meta.and_then(|meta| meta.version),
+            len: meta.len,
+            modified: meta.modified,
+            version: meta.version,
         });
+    }
+
+    /// `name` ends with a slash.
+    pub(super) fn add_directory(&mut self, name: &[u8], modified: Option<i64>) {
+        let meta = Meta {
+            len: 0,
+            modified,
+            version: None,
+            executable: false,
+        };
+        self.add_file(name, &meta);
+        self.entries.last_mut().expect("it was added").directory = true;
     }
 
     /// How much is in it: entries, and bytes of names.
@@ -136,7 +146,7 @@ impl Layout {
             let about = [
                 entry.name_end.into(),
                 entry.len,
-                entry.modified as u64,
+                entry.modified.unwrap_or(i64::MIN) as u64,
                 version,
                 flags,
             ];

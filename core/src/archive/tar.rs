@@ -18,14 +18,12 @@ pub(super) fn head((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
     if entry.len > NUMBER_MAX {
         record("size", format!("{}", entry.len).as_bytes(), &mut records);
     }
-    let modified = u64::try_from(entry.modified).ok();
+    // There is no way to leave it out.
+    let seconds = entry.modified.unwrap_or_default();
+    let modified = u64::try_from(seconds).ok();
     let modified = modified.filter(|modified| *modified <= NUMBER_MAX);
     if modified.is_none() {
-        record(
-            "mtime",
-            format!("{}", entry.modified).as_bytes(),
-            &mut records,
-        );
+        record("mtime", format!("{seconds}").as_bytes(), &mut records);
     }
     if !records.is_empty() {
         let len = records.len() as u64;

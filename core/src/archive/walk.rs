@@ -12,6 +12,8 @@ struct Ahead {
     above: usize,
     name: Vec<u8>,
     directory: bool,
+    /// When that was last changed, if the list said so.
+    modified: Option<i64>,
 }
 
 /// Lays out the archive of a directory: what is in it by its name, each directory followed by what
@@ -27,11 +29,11 @@ pub(super) fn walk(fs: &impl FileSystem, pack: &Pack) -> Result<Layout, FsError>
         let path = layout.path(&name);
         if found.directory {
             name.push(b'/');
-            layout.add(&name, None);
+            layout.add_directory(&name, found.modified);
             // One that cannot be read is there nevertheless.
             ahead.extend(passed(listed(fs, pack, &path, parents.len()))?.unwrap_or_default());
         } else if let Some(meta) = passed(file(fs, &path))? {
-            layout.add(&name, Some(&meta));
+            layout.add_file(&name, &meta);
         } else {
             continue;
         }
@@ -41,16 +43,25 @@ pub(super) fn walk(fs: &impl FileSystem, pack: &Pack) -> Result<Layout, FsError>
             return Err(FsError::TooMany);
         }
     }
-    // Of a directory nobody says when it was changed: then it is as new as the newest in it.
-    for index in (1..parents.len()).rev() {
-        let modified = layout.entries[index].modified;
-        let above = &mut layout.entries[parents[index]];
-        if above.modified < modified {
-            above.modified = modified;
-        }
-    }
+    date(&mut layout, &parents);
     layout.settle();
     Ok(layout)
+}
+
+/// A directory of which nobody says when it was changed is as new as the newest in it.
+fn date(layout: &mut Layout, parents: &[usize]) {
+    let entries = &mut layout.entries;
+    let told: Vec<bool> = entries
+        .iter()
+        .map(|entry| entry.modified.is_some())
+        .collect();
+    for index in (1..parents.len()).rev() {
+        let modified = entries[index].modified;
+        let above = parents[index];
+        if !told[above] && entries[above].modified < modified {
+            entries[above].modified = modified;
+        }
+    }
 }
 
 /// What a directory holds of what can be asked for, the last first.
@@ -69,6 +80,7 @@ fn listed(
         above,
         name: entry.name.to_vec(),
         directory: entry.directory,
+        modified: entry.modified,
     };
     let mut ahead: Vec<_> = shown.map(ahead).collect();
     ahead.sort_unstable_by(|one, other| other.name.cmp(&one.name));

@@ -101,7 +101,7 @@ fn common(entry: &Entry, name: &[u8], out: &mut Vec<u8>) {
     let behind = u64::from(entry.len > 0) << 3;
     let named = u64::from(!name.is_ascii() && str::from_utf8(name).is_ok()) << 11;
     // §4.4.6: two seconds at a time, from 1980 to 2107.
-    let clock = date::parts(entry.modified.clamp(FIRST, LAST));
+    let clock = date::parts(entry.modified.unwrap_or(FIRST).clamp(FIRST, LAST));
     let [year, month, day, hour, minute, second] = clock.map(|part| part as u64);
     put(out, &[(behind | named, 2), (0, 2)]);
     put(out, &[(hour << 11 | minute << 5 | (second / 2), 2)]);
@@ -112,7 +112,7 @@ fn common(entry: &Entry, name: &[u8], out: &mut Vec<u8>) {
 /// nobody's time zone.
 fn time(entry: &Entry) -> Vec<u8> {
     let mut extra = Vec::new();
-    if let Ok(modified) = i32::try_from(entry.modified) {
+    if let Some(Ok(modified)) = entry.modified.map(i32::try_from) {
         put(
             &mut extra,
             &[(0x5455, 2), (5, 2), (1, 1), (modified as u64, 4)],
