@@ -79,6 +79,7 @@ impl Kind {
     /// option   archives on          directories can be had as archives
     /// option   overwrite on         what is stored may take the place of a file
     /// option   hidden yes           names that begin with a dot are served
+    /// option   above N              how many segments of a target are above what is served
     /// ```
     ///
     /// # Panics
@@ -127,6 +128,10 @@ impl Kind {
         if self.option("archives") == Some("on") {
             files.archive = Download::parse;
         }
+        let above = self
+            .option("above")
+            .map(|above| above.parse().expect("a number"));
+        files.above = above.unwrap_or_default();
         files.spa = self.option("spa");
         files.not_found_page = self.option("not-found");
         if let Some(field) = self
@@ -140,7 +145,8 @@ impl Kind {
 }
 
 /// The options of the file service.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
+    "above",
     "overwrite",
     "archives",
     "hidden",

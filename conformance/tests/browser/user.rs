@@ -95,6 +95,11 @@ fn serves_the_folder(chromium: &mut Chromium, tab: &Tab) {
     let names = chromium.evaluate(tab, names);
     assert_eq!(names, json!(["sub/", "a b+%C3.txt", "a.txt"]));
 
+    // Nothing leads out of it: above there is the page of somebody else.
+    let links = "return [...document.querySelectorAll('nav a, tbody:first-of-type a')].map((link) => link.href)";
+    let base = chromium.evaluate(tab, "return location.href");
+    assert_eq!(chromium.evaluate(tab, links), json!([base]));
+
     let (status, fields, content) = fetch(chromium, tab, "a.txt", json!({}));
     assert_eq!((status, &content[..]), (200, "hello, world\n"));
     assert_eq!(fields["content-type"], "text/plain");

@@ -84,6 +84,9 @@ pub struct Files {
     /// As which archive a directory is asked for by that target, if as one. Never if nothing is said;
     /// [`Download::parse`] has `/directory/?zip` and `?tar`.
     pub archive: fn(target: &str) -> Option<&'static Download>,
+    /// How many segments at the front of a target's path are above what is served, such as 1 where
+    /// that is `/files/`. The way down that [`listing::page`] shows begins below them.
+    pub above: usize,
     /// Whether an [`Upload`](crate::Upload) is around it, so that listings can say so.
     pub(crate) uploads: bool,
     stage: Stage,
@@ -126,6 +129,7 @@ impl Files {
             hidden: false,
             list_directory: listing::python,
             archive: |_| None,
+            above: 0,
             uploads: false,
             stage: Stage::Target,
             codings: Codings::NONE,

@@ -50,6 +50,7 @@ pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     let mut listing = Listing::new(ex, &directory, form);
     listing.downloads = (directory.files.archive)("/?zip").is_some();
     listing.uploads = directory.files.uploads;
+    listing.above = directory.files.above;
     listing.sort(Sorting::of(ex));
     let start = directory
         .files
@@ -85,7 +86,7 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
     out.extend_from_slice(b"</head>\n<body>\n<main>\n<h1>Directory listing for ");
     shown(&title, out);
     out.extend_from_slice(b"</h1>\n<header>\n");
-    let depth = trail(&listing.target, out);
+    let depth = trail(&listing.target, listing.above, out);
     if !listing.order.is_empty() {
         out.extend_from_slice(FILTER.as_bytes());
     }
@@ -110,9 +111,9 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes the way from the root down to here, and answers how long it is. All links are relative, since
-/// nobody knows what was cut off the front of the path before it came here.
-fn trail(target: &str, out: &mut Vec<u8>) -> usize {
+/// Writes the way from the root, below `above` segments, down to here, and answers how long it is. All links
+/// are relative, since nobody knows what was cut off the front of the path before it came here.
+fn trail(target: &str, above: usize, out: &mut Vec<u8>) -> usize {
     // As a browser counts: what is encoded parts nothing.
     let mut segments: Vec<&str> = Vec::new();
     let path = target.strip_prefix('/').unwrap_or(target);
@@ -125,6 +126,7 @@ fn trail(target: &str, out: &mut Vec<u8>) -> usize {
             segment => segments.push(segment),
         }
     }
+    segments.drain(..above.min(segments.len()));
     let depth = segments.len();
     out.extend_from_slice(b"<nav aria-label=\"Breadcrumb\">");
     for (at, name) in core::iter::once("").chain(segments).enumerate() {

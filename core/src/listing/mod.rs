@@ -70,6 +70,8 @@ pub(crate) struct Listing {
     downloads: bool,
     /// Whether files can be stored in it.
     uploads: bool,
+    /// How many segments of the target are above the root.
+    above: usize,
     form: &'static Form,
     /// How many parts were written.
     written: usize,
@@ -104,6 +106,7 @@ impl Listing {
             sorting: asked::Sorting::default(),
             downloads: false,
             uploads: false,
+            above: 0,
             form,
             written: 0,
         }

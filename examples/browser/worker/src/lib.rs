@@ -42,6 +42,7 @@ pub async fn answer(request: Request, page: Page, log: Function) -> Result<Respo
     let asked = web::request(&request)?;
     let mut files = Files::new();
     files.list_directory = listing::page;
+    files.above = page.root().split('/').count();
     let reply = exchange(asked, &page, config, files, log, |n| n).await?;
     web::response(reply)
 }

@@ -16,6 +16,10 @@ extern "C" {
     /// Whoever holds files. A path has no `/` at either end; the empty one is the root.
     pub type Page;
 
+    /// The path of what is served.
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn root(this: &Page) -> String;
+
     /// Promises what is there: a [`Found`], or `undefined`.
     #[wasm_bindgen(method)]
     fn open(this: &Page, path: &str) -> Promise;
