@@ -93,7 +93,11 @@ impl Kind {
                 cgi.files = self.files();
                 Box::new(cgi)
             }
-            "guarded" => Box::new(Guard::new(self.files(), handlers::known)),
+            "guarded" => {
+                let mut guard = Guard::new(self.files(), handlers::known);
+                guard.cors = self.option("cors");
+                Box::new(guard)
+            }
             "upload" => {
                 let mut upload = Upload::new();
                 upload.files = self.files();

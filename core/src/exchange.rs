@@ -292,6 +292,7 @@ impl<'a> Exchange<'a> {
             request: self.head,
             unix,
             offset: unix.map_or(0, self.config.local_offset),
+            authenticated: self.reply.authenticated,
             event,
         };
         (self.config.log_format)(&record, self.log).expect("a string takes everything");

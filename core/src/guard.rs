@@ -7,6 +7,8 @@ use core::mem;
 use base64ct::{Base64, Encoding};
 
 use crate::escape::Repr;
+use crate::files::{ALLOW_ORIGIN, is_preflight};
+use crate::wire::Head;
 use crate::{Event, Exchange, FsError, Handler, Next, status};
 
 /// A user and a password, as `Basic` authentication sends them.
@@ -27,7 +29,11 @@ impl Credentials {
     /// Those that come with a request: none if there are several, if they are of another kind, or
     /// not to the letter of RFC 7617 in UTF-8.
     pub fn of(ex: &Exchange<'_>) -> Option<Credentials> {
-        let mut fields = ex.get_all("Authorization");
+        Credentials::in_head(ex.head)
+    }
+
+    pub(crate) fn in_head(head: &Head) -> Option<Credentials> {
+        let mut fields = head.values("Authorization");
         let (Some(field), None) = (fields.next(), fields.next()) else {
             return None;
         };
@@ -67,7 +73,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// Stands before another handler, and leaves requests to it that come with the right credentials.
-/// All others get 401.
+/// All others get 401, but for the preflights that [`cors`](Self::cors) lets pass.
 ///
 /// Who is right is said by a function, if it can tell at once; else the file system is asked, which
 /// may take its time: [`FileSystem::verify`](crate::FileSystem::verify).
@@ -81,6 +87,11 @@ impl fmt::Debug for Credentials {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Guard<H, K> {
+    /// The origin of the pages that may use what is served, as [`Files::cors`](crate::Files::cors) has
+    /// it. If it is set, preflights go to the handler without a password: browsers send none with them
+    /// (Fetch standard, §3.2.2). So the handler must answer them without a look at what there is, as
+    /// all of this crate do. Those pages may also see a 401.
+    pub cors: Option<&'static str>,
     handler: H,
     known: K,
     /// The file system was asked and has not answered.
@@ -92,10 +103,16 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
     /// It should take as long for wrong ones as for right ones.
     pub fn new(handler: H, known: K) -> Guard<H, K> {
         Guard {
+            cors: None,
             handler,
             known,
             asked: false,
         }
+    }
+
+    fn pass(&mut self, ex: &mut Exchange<'_>) -> Next {
+        ex.reply.authenticated = true;
+        self.handler.begin(ex)
     }
 
     /// Asks for credentials (RFC 9110 §15.5.2). The password that was given is told to nobody.
@@ -109,6 +126,9 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
         let (message, explanation) = (status::phrase(401), status::explanation(401));
         ex.error(401, &message, explanation, &mut |ex| {
             ex.send_header("WWW-Authenticate", CHALLENGE);
+            if let Some(origin) = self.cors {
+                ex.send_header(ALLOW_ORIGIN, origin);
+            }
         })
     }
 }
@@ -116,11 +136,14 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
 impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Handler for Guard<H, K> {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         self.asked = false;
+        if self.cors.is_some() && is_preflight(ex) {
+            return self.handler.begin(ex);
+        }
         let Some(given) = Credentials::of(ex) else {
             return self.refuse(ex);
         };
         match (self.known)(&given) {
-            Some(true) => self.handler.begin(ex),
+            Some(true) => self.pass(ex),
             Some(false) => self.refuse(ex),
             None => {
                 self.asked = true;
@@ -134,7 +157,7 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Handler for Guard<H, K> {
             return self.handler.resume(ex, event);
         }
         match event {
-            Event::Verified(Ok(())) => self.handler.begin(ex),
+            Event::Verified(Ok(())) => self.pass(ex),
             Event::Verified(Err(FsError::Exhausted)) => {
                 ex.send_error(503, "Too many passwords are being verified")
             }

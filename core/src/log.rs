@@ -2,12 +2,13 @@
 //!
 //! The engine says what happened when it happens; a format writes a line about it or passes it over.
 
+use alloc::string::String;
 use core::fmt::{self, Display, Write};
 use core::time::Duration;
 
-use crate::date;
 use crate::escape::{Json, Log, Quoted};
 use crate::wire::Head;
+use crate::{Credentials, date};
 
 /// Something to log, with all that a line may want to tell of it.
 #[derive(Clone, Copy)]
@@ -20,8 +21,20 @@ pub struct LogRecord<'a> {
     pub unix: Option<i64>,
     /// How many seconds local time is ahead of UTC at that moment.
     pub offset: i32,
+    /// Whether a [`Guard`](crate::Guard) has found the credentials of the request right.
+    pub authenticated: bool,
     /// What happened.
     pub event: LogEvent<'a>,
+}
+
+impl LogRecord<'_> {
+    /// Who asks, if a [`Guard`](crate::Guard) has let him in.
+    pub fn user(&self) -> Option<String> {
+        let given = self
+            .authenticated
+            .then(|| Credentials::in_head(self.request));
+        Some(given??.user().into())
+    }
 }
 
 /// What happened.
@@ -96,7 +109,9 @@ pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
         LogEvent::Request { .. } | LogEvent::Error { .. } => return Ok(()),
     };
     out.write_str(record.client_address)?;
-    out.write_str(" - - [")?;
+    out.write_str(" - ")?;
+    quoted(out, record.user().as_deref())?;
+    out.write_str(" [")?;
     match local(record) {
         Some(local) => {
             let (day, clock) = local.split_at(11);
@@ -125,7 +140,7 @@ pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     out.write_char('\n')
 }
 
-/// Text between quotes, or `-` for none.
+/// Text as between quotes, or `-` for none.
 fn quoted(out: &mut dyn Write, text: Option<&str>) -> fmt::Result {
     match text {
         None | Some("") => out.write_char('-'),
@@ -146,6 +161,7 @@ pub fn json(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     out.write_str("\"client\":\"")?;
     Json(out).write_str(record.client_address)?;
     out.write_char('"')?;
+    member(out, "user", record.user().as_deref())?;
     let request = record.request;
     member(out, "request", Some(request.request_line()))?;
     match record.event {

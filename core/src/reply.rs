@@ -24,6 +24,8 @@ pub(crate) struct Reply {
     pub(crate) content: u64,
     /// When its request was there.
     pub(crate) since: Duration,
+    /// Whether a [`Guard`](crate::Guard) has found the credentials of its request right.
+    pub(crate) authenticated: bool,
     /// Whether the log knows that it is over.
     pub(crate) logged: bool,
     /// What the handler did wrong.
@@ -65,6 +67,7 @@ impl Reply {
             close,
             content: 0,
             since,
+            authenticated: false,
             logged: false,
             fault: None,
         }
@@ -81,7 +84,10 @@ impl Reply {
             return false;
         };
         outbox.truncate(start);
-        *self = Reply::new(start, self.since, true);
+        *self = Reply {
+            authenticated: self.authenticated,
+            ..Reply::new(start, self.since, true)
+        };
         true
     }
 

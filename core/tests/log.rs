@@ -3,7 +3,7 @@
 mod world;
 
 use sanserve_core::log::{LogFormat, combined, json};
-use sanserve_core::{Config, Exchange, Files, Handler, Next, Protocol, from_fn};
+use sanserve_core::{Config, Exchange, Files, Guard, Handler, Next, Protocol, from_fn};
 use world::World;
 
 fn logging(log_format: LogFormat) -> Config {
@@ -44,6 +44,41 @@ fn a_combined_line_has_bytes_referer_and_agent() {
     let (bytes, rest) = page.expect("a line").split_once(' ').expect("a number");
     assert!(bytes.parse::<u32>().expect("a number") > 300);
     assert_eq!((rest, lines.len()), ("\"-\" \"-\"", 3));
+}
+
+/// The credentials are those of RFC 7617 §2, with another name.
+#[test] // Apache's mod_log_config: %u is the authenticated user, escaped as %r is
+fn who_was_let_in_stands_in_the_log() {
+    let head = |credentials: &str| format!("Host: h\r\nAuthorization: Basic {credentials}\r\n\r\n");
+    // `mary:a`, `a "b":a` and `mary:b`; then nobody.
+    let input = format!(
+        "GET /hello.txt HTTP/1.1\r\n{}GET /hello.txt HTTP/1.1\r\n{}GET /hello.txt HTTP/1.1\r\n{}\
+         GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n",
+        head("bWFyeTph"),
+        head("YSAiYiI6YQ=="),
+        head("bWFyeTpi"),
+    );
+    let guard = || Guard::new(Files::new(), |given| Some(given.password() == "a"));
+    let log = log_of(combined, guard(), &input);
+    let users = log.lines().filter(|line| !line.contains("wrong user"));
+    let users: Vec<&str> = users
+        .map(|line| line.strip_prefix("192.0.2.1 - ").expect("a line"))
+        .map(|line| line.split_once(" [").expect("a time").0)
+        .collect();
+    assert_eq!(users, ["mary", "a \\x22b\\x22", "-", "-"]);
+    let log = log_of(json, guard(), &input);
+    let users: Vec<bool> = log
+        .lines()
+        .map(|line| line.contains("\"user\":\"mary\""))
+        .collect();
+    assert_eq!(users.iter().filter(|is| **is).count(), 1, "{log}");
+    assert!(users[0], "{log}");
+    // Without a guard nobody has looked at them.
+    assert!(
+        log_of(combined, Files::new(), &input)
+            .lines()
+            .all(|line| line.contains(" - - ["))
+    );
 }
 
 #[test]

@@ -51,10 +51,13 @@ pub(super) fn handlers(
     let Some(passwords) = passwords.cloned() else {
         return Some(inner);
     };
+    let cors = files.cors;
     Some(Box::new(move || {
         let passwords = Arc::clone(&passwords);
         let known = move |given: &Credentials| passwords.known(given);
-        Box::new(Guard::new(inner(), known))
+        let mut guard = Guard::new(inner(), known);
+        guard.cors = cors;
+        Box::new(guard)
     }))
 }
 

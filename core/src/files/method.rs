@@ -10,11 +10,11 @@ use crate::{Exchange, Next, status};
 /// What files can be asked for.
 pub(super) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
+/// Says whose pages may have the reply.
+pub(crate) const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
+
 /// The fields of replies that pages of other origins may have.
-pub(super) const CORS: [&str; 2] = [
-    "Access-Control-Allow-Origin",
-    "Access-Control-Expose-Headers",
-];
+pub(super) const CORS: [&str; 2] = [ALLOW_ORIGIN, "Access-Control-Expose-Headers"];
 
 impl Files {
     /// Answers a method that is not for files: OPTIONS (RFC 9110 §9.3.7), one that is not allowed
@@ -50,7 +50,7 @@ impl Files {
 
     /// Lets them ask, if that is what was asked.
     fn send_preflight(&self, ex: &mut Exchange<'_>, allow: &str) {
-        if self.cors.is_some() && ex.header("Access-Control-Request-Method").is_some() {
+        if self.cors.is_some() && is_preflight(ex) {
             ex.send_header("Access-Control-Allow-Methods", allow);
             ex.send_header("Access-Control-Allow-Headers", "*, Authorization, Range");
             ex.send_header("Access-Control-Max-Age", 86_400);
@@ -84,6 +84,11 @@ impl Files {
             self.send_cors(ex);
         })
     }
+}
+
+/// Whether a browser asks if a page may send a request, rather than sending it.
+pub(crate) fn is_preflight(ex: &Exchange<'_>) -> bool {
+    ex.command() == "OPTIONS" && ex.header("Access-Control-Request-Method").is_some()
 }
 
 /// Whether a person goes to a page, as far as the request tells. A script that asks for data, or a

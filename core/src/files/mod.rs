@@ -19,6 +19,7 @@ use self::coding::Codings;
 pub(crate) use self::condition::may_be_stored;
 use self::location::Location;
 use self::method::{ALLOW, is_navigation};
+pub(crate) use self::method::{ALLOW_ORIGIN, is_preflight};
 use self::parts::Parts;
 use crate::archive::Download;
 use crate::listing::{self, Directory, ListDirectory, Listing};
