@@ -2,11 +2,12 @@
 //!
 //! A command follows a `$` in a block that is indented; the rest of the block is what it prints. In that
 //! `[..]` stands for anything within a line. What serves is asked for `/` and ended; its port is 8000 on
-//! paper, the time another one, and the network another machine's.
+//! paper, the time another one, and the network another machine's. What pages say else is in `pages`.
 #![cfg(unix)]
 
 mod peer;
 mod running;
+mod shell;
 mod terminal;
 
 use std::fs;
@@ -14,8 +15,9 @@ use std::path::Path;
 use std::process::Command;
 
 use peer::get;
-use running::{PROGRAM, Program};
+use running::Program;
 use rustix::process::Signal;
+use shell::{folder, shell};
 
 /// A command and the lines that it prints.
 type Example<'a> = (&'a str, Vec<&'a str>);
@@ -44,30 +46,6 @@ fn examples(page: &str) -> Vec<Example<'_>> {
         }
     }
     found
-}
-
-/// A folder to run commands in, with what they speak of.
-fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["site", "2024"] {
-        fs::create_dir(folder.path().join(name)).unwrap();
-    }
-    fs::write(folder.path().join("site/a.txt"), "hello\n").unwrap();
-    fs::write(folder.path().join("notes.txt"), "").unwrap();
-    folder
-}
-
-/// The command, as a shell understands it, in that folder.
-fn shell(command: &str, folder: &Path) -> Command {
-    let mut shell = Command::new("sh");
-    let bin = Path::new(PROGRAM).parent().unwrap().display().to_string();
-    let path = std::env::var("PATH").unwrap();
-    shell.env("PATH", format!("{bin}:{path}")).env("PORT", "0");
-    for name in ["HOST", "FORCE_COLOR", "NO_COLOR"] {
-        shell.env_remove(name);
-    }
-    shell.args(["-c", command]).current_dir(folder);
-    shell
 }
 
 /// What a server printed, as it stands on paper.
@@ -210,6 +188,8 @@ fn folders_go_down_and_files_up() {
         assert!(ran.status.success(), "{line}: {ran:?}");
     }
     assert_eq!(lines.count(), 6);
+    program.signal(Signal::INT);
+    program.ends();
     let read = |folder: &tempfile::TempDir, name: &str| fs::read(folder.path().join(name)).unwrap();
     assert!(read(&here, "photos.zip").starts_with(b"PK"));
     assert_eq!(read(&here, "photos/tree.jpg"), b"green");

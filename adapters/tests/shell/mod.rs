@@ -1,0 +1,31 @@
+//! A shell in a folder, for commands as pages give them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::running::PROGRAM;
+
+/// A folder to run commands in, with what they speak of.
+pub(crate) fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["site", "2024"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    fs::write(folder.path().join("site/a.txt"), "hello\n").unwrap();
+    fs::write(folder.path().join("notes.txt"), "").unwrap();
+    folder
+}
+
+/// The command, as a shell understands it, in that folder.
+pub(crate) fn shell(command: &str, folder: &Path) -> Command {
+    let mut shell = Command::new("sh");
+    let bin = Path::new(PROGRAM).parent().unwrap().display().to_string();
+    let path = std::env::var("PATH").unwrap();
+    shell.env("PATH", format!("{bin}:{path}")).env("PORT", "0");
+    for name in ["HOST", "FORCE_COLOR", "NO_COLOR"] {
+        shell.env_remove(name);
+    }
+    shell.args(["-c", command]).current_dir(folder);
+    shell
+}
