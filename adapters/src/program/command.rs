@@ -152,11 +152,12 @@ fn answer(error: &Error) -> Given {
         return Given::Question(format!("{}\n", text.trim_end()));
     }
     let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let whole = text.split("\n\nFor more information").next();
     let line = match error.kind() {
         // What else could be said follows on a line of its own.
-        ErrorKind::InvalidValue => text.split_inclusive(']').next(),
+        ErrorKind::InvalidValue => whole.and_then(|text| text.split_inclusive(']').next()),
         // The value that is shown may have lines itself.
-        ErrorKind::ValueValidation => text.split("\n\nFor more information").next(),
+        ErrorKind::ValueValidation => whole,
         _ => text.lines().next(),
     };
     let line = line.unwrap_or_default().replace("\n  [", " [");

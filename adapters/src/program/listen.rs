@@ -15,6 +15,7 @@ use super::options::Options;
 use super::options::Runtime;
 #[cfg(not(target_os = "wasi"))]
 use super::server::Server;
+use super::words;
 
 /// Listens wherever the options say, and by what was handed over.
 #[cfg(not(target_os = "wasi"))]
@@ -76,8 +77,14 @@ pub(crate) fn doors(options: &Options) -> Result<Vec<Listener>, String> {
 
 /// The first address that the host means.
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, String> {
-    let unknown = |why: &dyn Display| {
-        format!("unknown address {host:?} ({why}): give an address of this machine with --bind")
+    let unknown = |why: &dyn Display| match words::address(host) {
+        Some((bare, port)) if !port.is_empty() => {
+            format!("--bind {host} has a port in it: say --bind {bare}{port}")
+        }
+        _ => format!(
+            "unknown address {host:?} ({why}): give an address of this machine with --bind, \
+             such as 127.0.0.1, or 0.0.0.0 for all"
+        ),
     };
     let bare = host
         .strip_prefix('[')

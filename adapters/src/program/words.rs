@@ -66,9 +66,25 @@ fn meaning(word: &OsStr) -> Result<Word, String> {
     }
     Err(if path.exists() {
         format!("{name} is no directory: say the one that it lies in")
+    } else if word.is_empty() {
+        "an empty word is neither a port nor a directory: leave it out".into()
+    } else if let Some((host, port)) = address(&word.to_string_lossy()) {
+        format!("there is no directory {name}: to listen there say --bind {host}{port}")
     } else {
         format!("there is no directory {name}, and a port is a number from 0 to 65535")
     })
+}
+
+/// Whether this is an address, or `localhost`, and perhaps a port behind it: both, as options.
+pub(super) fn address(text: &str) -> Option<(&str, String)> {
+    let is_host = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok();
+    if is_host(text) {
+        return Some((text, String::new()));
+    }
+    let (host, port) = text.rsplit_once(':')?;
+    let port = value::port(port).ok()?;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    is_host(bare).then(|| (bare, format!(" --port {port}")))
 }
 
 /// What many who start servers say.
