@@ -73,6 +73,19 @@ use crate::content;
 /// about meanwhile. An absolute link counts as leading out of it, even if it leads back in.
 /// FIFOs, sockets and devices are neither read nor waited for; a device that lies in the tree is
 /// opened, seen to be one and closed.
+///
+/// ```
+/// use sanserve::Disk;
+/// use sanserve_core::{FileSystem, Opened, Path};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let disk = Disk::open(".")?;
+/// let path = Path::parse("/Cargo.toml?query").unwrap();
+/// assert!(matches!(disk.open(&path), Ok(Opened::File { meta, .. }) if meta.len > 0));
+/// assert!(Disk::open("no such directory").is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Disk {
     root: PathBuf,

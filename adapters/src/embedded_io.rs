@@ -20,6 +20,30 @@ use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 ///
 /// `clock` tells the time, `log` is given finished lines, each ended by a newline.
 ///
+/// ```
+/// # use embedded_io::{ErrorType, Read, Write};
+/// # struct Uart(&'static [u8], Vec<u8>);
+/// # impl ErrorType for Uart { type Error = std::convert::Infallible; }
+/// # impl Read for Uart {
+/// #     fn read(&mut self, into: &mut [u8]) -> Result<usize, Self::Error> { Ok(self.0.read(into).unwrap()) }
+/// # }
+/// # impl Write for Uart {
+/// #     fn write(&mut self, from: &[u8]) -> Result<usize, Self::Error> { self.1.extend(from); Ok(from.len()) }
+/// #     fn flush(&mut self) -> Result<(), Self::Error> { Ok(()) }
+/// # }
+/// # let mut uart = Uart(b"GET /a.txt HTTP/1.0\r\n\r\n", Vec::new());
+/// use sanserve::{Flash, Node, embedded_io::serve};
+/// use sanserve_core::{Config, Connection, Files, Now};
+///
+/// static SITE: Flash = Flash::new(&[Node::file("a.txt", b"hello\n")]);
+///
+/// let mut conn = Connection::new(Config::default(), "-", Files::new());
+/// let clock = || Now::default(); // in truth: since the start, as Now::tick
+/// serve(&mut conn, &mut uart, &SITE, clock, |line| print!("{line}"))?;
+/// # assert!(uart.1.ends_with(b"\r\n\r\nhello\n"));
+/// # Ok::<(), std::convert::Infallible>(())
+/// ```
+///
 /// # Errors
 /// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
 /// about.

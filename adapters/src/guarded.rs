@@ -10,7 +10,7 @@ use sanserve_core::{
 use crate::Passwords;
 
 /// A file system with [`Passwords`], which it is asked for by a [`Guard`](sanserve_core::Guard). All
-/// else it leaves to the one that it is made of.
+/// else it leaves to the one that it is made of. [`Passwords`] has an example of all three.
 #[derive(Debug)]
 pub struct Guarded<F> {
     files: F,

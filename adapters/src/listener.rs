@@ -16,6 +16,21 @@ use crate::server::listen;
 
 /// A socket that listens: at an address, at a path, or one that was handed over by whoever started
 /// this process.
+///
+/// ```
+/// use sanserve::{Listener, mio::HTTPServer};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut doors = Listener::inherited()?; // from systemd, if that has started it
+/// doors.push(Listener::bind("127.0.0.1:0")?);
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("http");
+/// doors.push(Listener::unix(path)?);
+/// let server = HTTPServer::new(doors);
+/// assert_eq!(server.places().count(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,

@@ -43,6 +43,18 @@ pub struct Transcript {
 /// filled in or copied, and answers 1 to `n`. Whatever it answers, the transcript must not differ.
 /// The connection starts at [`START`].
 ///
+/// ```
+/// use sanserve::memory::{Script, Tree, converse};
+/// use sanserve_core::{Config, Connection, Files};
+///
+/// let tree = Tree::new().file("a.txt", 0, "hello\n");
+/// let mut conn = Connection::new(Config::default(), "192.0.2.1", Files::new());
+/// let script = Script { input: b"GET /a.txt HTTP/1.0\r\n\r\n", half_close: true };
+/// let said = converse(&mut conn, &tree, script, |_| 1); // byte by byte
+/// assert!(said.bytes.ends_with(b"\r\n\r\nhello\n"));
+/// assert!(said.log.ends_with("\"GET /a.txt HTTP/1.0\" 200 -\n"));
+/// ```
+///
 /// # Panics
 /// If `pace` answers anything else, or if the connection waits for a silent peer without an end.
 pub fn converse<H: Handler>(

@@ -32,6 +32,24 @@ use crate::Open;
 /// whoever sets it should also wake a connection that waits for a request, by a shutdown of the
 /// socket's reading side.
 ///
+/// ```
+/// use std::net::{TcpListener, TcpStream};
+/// use std::sync::atomic::AtomicBool;
+///
+/// use sanserve::{Disk, std::{serve, stderr}};
+/// use sanserve_core::{Config, Files};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (disk, stop) = (Disk::open(".")?, AtomicBool::new(false));
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// # let client = TcpStream::connect(listener.local_addr()?)?;
+/// # client.shutdown(std::net::Shutdown::Write)?;
+/// let (socket, _) = listener.accept()?;
+/// serve(&socket, &disk, Config::default(), Files::new(), &stderr, &stop)?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
 /// about.

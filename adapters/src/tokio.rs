@@ -41,6 +41,28 @@ use crate::Open;
 /// The future is [`Send`] and holds no buffer: an idle connection costs little more than its socket.
 /// It has to run where tokio's I/O and timers are enabled. To drop it breaks the connection off.
 ///
+/// ```
+/// use std::sync::Arc;
+///
+/// use sanserve::{Disk, std::stderr, tokio::serve};
+/// use sanserve_core::{Config, Files};
+/// use tokio::net::{TcpListener, TcpStream};
+/// use tokio::sync::watch;
+///
+/// # async fn run() -> std::io::Result<()> {
+/// let (disk, (_stop, stopped)) = (Arc::new(Disk::open(".")?), watch::channel(false));
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// # drop(TcpStream::connect(listener.local_addr()?).await?);
+/// let (socket, _) = listener.accept().await?;
+/// let task = tokio::spawn(async move {
+///     serve(socket, &disk, Config::default(), Files::new(), &stderr, stopped).await
+/// });
+/// task.await??;
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run()).unwrap();
+/// ```
+///
 /// # Errors
 /// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
 /// about.

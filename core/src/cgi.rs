@@ -18,6 +18,16 @@ use crate::{Credentials, Event, Exchange, Files, FsError, Handler, Meta, Next, P
 /// Other than with CPython, a script's `Status` and `Location` are honoured, its header is checked
 /// before any of it is sent, the reply is framed, and a path is decoded once. Nothing that a client
 /// sends reaches the environment under a name that the client chose.
+///
+/// ```
+/// use sanserve_core::Cgi;
+///
+/// let mut cgi = Cgi::new("www.example", 80); // what scripts are told of the server
+/// cgi.cgi_directories = &["/scripts"];
+/// cgi.files.index_pages = &["home.html"];
+/// ```
+///
+/// Where the file system cannot run programs ([`FileSystem::run`](crate::FileSystem::run)) the reply is 501.
 #[derive(Debug, Clone)]
 pub struct Cgi {
     /// What serves all other requests.

@@ -9,6 +9,17 @@ use crate::error_page::{self, ErrorPage};
 use crate::log::{self, LogFormat};
 
 /// What a connection is told when it is made. `Copy`, so that it needs no lock and no lifetime.
+///
+/// ```
+/// use sanserve_core::{Config, Limits, Protocol, log};
+///
+/// let config = Config {
+///     protocol: Protocol::Http11,
+///     log_format: log::combined,
+///     limits: Limits { content: 10 << 20, ..Limits::default() }, // 10 MiB, then 413
+///     ..Config::default()
+/// };
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// The version that is spoken: with HTTP/1.0, the default of `http.server`, every connection

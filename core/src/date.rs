@@ -35,6 +35,12 @@ const FAR_ZONES: [&str; 10] = [
 ///
 /// This is the IMF-fixdate of RFC 9110 section 5.6.7. Any value is fine: times before 1970 are
 /// negative, times outside the years 0 to 9999 are shown as the nearest second inside.
+///
+/// ```
+/// # use sanserve_core::date;
+/// assert_eq!(&date::format(1_577_836_800), b"Wed, 01 Jan 2020 00:00:00 GMT");
+/// assert_eq!(date::parse("Wed, 01 Jan 2020 00:00:00 GMT"), Some(1_577_836_800));
+/// ```
 pub fn format(unix: i64) -> [u8; 29] {
     let (days, second) = days_and_second(unix);
     let (year, month, day) = civil_from_days(days);

@@ -12,6 +12,11 @@ use crate::archive::Pack;
 use crate::{Ask, Credentials, Entries, Got, Path};
 
 /// A tree of files to serve. `&self` throughout: one file system serves all connections.
+///
+/// [`open`](Self::open), [`list`](Self::list) and [`read`](Self::read) are enough to serve; the [crate's page](crate)
+/// has one of twenty lines. The paths that it is given are safe to join to a root, see [`Path`]; links are its own
+/// business. Of the errors [`NotFound`](FsError::NotFound) and [`Forbidden`](FsError::Forbidden) become a 404,
+/// [`Exhausted`](FsError::Exhausted) a 503; a reply that has begun breaks off.
 pub trait FileSystem {
     /// An open file. The connection owns it while it sends it, and drops it afterwards.
     type File;

@@ -12,6 +12,15 @@ use crate::wire::Head;
 use crate::{Event, Exchange, FsError, Handler, Next, status};
 
 /// A user and a password, as `Basic` authentication sends them.
+///
+/// ```
+/// use sanserve_core::Credentials;
+///
+/// let given = Credentials::new("mary", "a:secret").unwrap();
+/// assert_eq!((given.user(), given.password(), given.as_str()), ("mary", "a:secret", "mary:a:secret"));
+/// assert!(Credentials::new("ma:ry", "secret").is_none());
+/// assert_eq!(format!("{given:?}"), "Credentials(\"mary\")");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// Both, with the first colon between them.
@@ -19,7 +28,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Those of a user, whose name has no colon, with a password.
+    /// Those of a user, whose name has no colon, with a password. None if they cannot be sent: control
+    /// characters in them, or more than 1,024 bytes with the colon.
     pub fn new(user: &str, password: &str) -> Option<Credentials> {
         let text = [user, ":", password].concat();
         let fit = text.len() <= MOST && !user.contains(':') && !text.contains(char::is_control);

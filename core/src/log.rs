@@ -71,6 +71,20 @@ pub enum LogEvent<'a> {
 
 /// Writes about a record: whole lines, each ended by a newline, or nothing. What the peer sent may
 /// hold anything but a line break; that no control character gets through is up to the format.
+///
+/// ```
+/// use sanserve_core::{Config, log::LogEvent};
+///
+/// let config = Config {
+///     log_format: |record, out| match record.event {
+///         LogEvent::Reply { status, bytes, time, .. } => {
+///             writeln!(out, "{} {status} {bytes} {time:?}", record.client_address)
+///         }
+///         _ => Ok(()),
+///     },
+///     ..Config::default()
+/// };
+/// ```
 pub type LogFormat = fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result;
 
 /// The lines of `http.server`: a request when its reply begins, an error before that.

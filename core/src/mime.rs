@@ -12,6 +12,15 @@ const LONGEST: usize = 16;
 /// The name is bytes and need not be UTF-8. `more` is asked when the built-in table has no answer;
 /// it is given the extension in ASCII lower case without the dot, and only if that is UTF-8 of 1 to
 /// 16 bytes. `None` means that nobody knows. Never panics.
+///
+/// ```
+/// use sanserve_core::mime;
+///
+/// let more = |extension: &str| (extension == "rs").then_some("text/x-rust");
+/// assert_eq!(mime::guess_type(b"a.HTML", more), Some("text/html"));
+/// assert_eq!(mime::guess_type(b"main.rs", more), Some("text/x-rust"));
+/// assert_eq!(mime::guess_type(b"Makefile", more), None);
+/// ```
 pub fn guess_type(name: &[u8], more: fn(&str) -> Option<&'static str>) -> Option<&'static str> {
     let (stem, extension) = split_extension(name)?;
     match extension {

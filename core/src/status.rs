@@ -11,6 +11,12 @@ const UNKNOWN: &str = "???";
 ///
 /// For the status line (RFC 9112 section 4) and the title of an error page. `???` for a code that
 /// the table does not have; never panics.
+///
+/// ```
+/// # use sanserve_core::status;
+/// assert_eq!((status::phrase(404), status::phrase(999)), ("Not Found", "???"));
+/// assert_eq!(status::explanation(404), "Nothing matches the given URI");
+/// ```
 pub fn phrase(code: u16) -> &'static str {
     known_phrase(code).unwrap_or(UNKNOWN)
 }

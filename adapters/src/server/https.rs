@@ -6,7 +6,7 @@ use std::net::ToSocketAddrs;
 use super::{HTTPServer, ThreadingHTTPServer};
 use crate::Tls;
 
-/// Makes an [`HTTPServer`] that speaks HTTPS.
+/// Makes an [`HTTPServer`] that speaks HTTPS, as the example of [`Tls`] does.
 #[derive(Clone, Copy, Debug)]
 pub struct HTTPSServer;
 
@@ -20,7 +20,7 @@ impl HTTPSServer {
     }
 }
 
-/// Makes a [`ThreadingHTTPServer`] that speaks HTTPS.
+/// Makes a [`ThreadingHTTPServer`] that speaks HTTPS, as [`HTTPSServer`] makes the other.
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadingHTTPSServer;
 

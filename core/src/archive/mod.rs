@@ -48,6 +48,39 @@ pub enum Format {
 /// [`fill`](Self::fill). What belongs into it is what that file system lists and opens: links to
 /// files are the files that they lead to, links to directories are left out, and so is what cannot be
 /// opened or is no [name](Path::is_name).
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use sanserve_core::{Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path};
+/// # struct OneFile;
+/// # impl FileSystem for OneFile {
+/// #     type File = &'static [u8];
+/// #     fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError> {
+/// #         let meta = Meta { len: 6, modified: None, version: None, executable: false };
+/// #         match path.as_bytes() {
+/// #             b"hello.txt" => Ok(Opened::File { file: b"hello\n", meta, sendable: false }),
+/// #             _ => Err(FsError::NotFound),
+/// #         }
+/// #     }
+/// #     fn list(&self, _: &Path) -> Result<Arc<Entries>, FsError> {
+/// #         let entry = Entry { name: b"hello.txt", ..Entry::default() };
+/// #         Ok(Arc::new(Entries::from_iter([entry])))
+/// #     }
+/// #     fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+/// #         let rest = &file[at as usize..];
+/// #         let n = rest.len().min(into.len());
+/// #         into[..n].copy_from_slice(&rest[..n]);
+/// #         Ok(n)
+/// #     }
+/// # }
+/// use sanserve_core::archive::{Archive, Format, Pack};
+///
+/// let pack = Pack { path: Path::default(), format: Format::Zip, hidden: false };
+/// let mut archive = Archive::new(&OneFile, &pack).unwrap();
+/// let mut zip = vec![0; archive.meta().len as usize];
+/// let got: Got<()> = archive.fill(&OneFile, 0, &mut zip); // or any part of it, in any order
+/// assert!(matches!(got, Got::Bytes(n) if n == zip.len()) && zip.starts_with(b"PK"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Archive<F> {
     layout: Layout,

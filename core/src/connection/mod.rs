@@ -50,6 +50,22 @@ mod source;
 mod time;
 
 /// One connection to one peer, without I/O. See the [crate's page](crate) for the loop around it.
+///
+/// It is made for each connection that was accepted, and asked by [`step`](Self::step) what to do, until it wants
+/// [`Close`](Want::Close). `F` is what the file system calls an open file. Whatever the peer sends, it neither fails
+/// nor panics; an adapter that answers what was not wanted panics.
+///
+/// ```
+/// use sanserve_core::{Config, Connection, Got, Next, Now, Want, from_fn};
+///
+/// let gone = from_fn(|ex| ex.send_error(410, "It was here"));
+/// let mut conn = Connection::<(), _>::new(Config::default(), "192.0.2.1", gone);
+/// let Want::Read(into) = conn.step(Now::default(), Got::Nothing).want else { panic!() };
+/// into[..18].copy_from_slice(b"GET / HTTP/1.0\r\n\r\n");
+/// let Want::Log(_) = conn.step(Now::default(), Got::Bytes(18)).want else { panic!() };
+/// let Want::Write(from) = conn.step(Now::default(), Got::Nothing).want else { panic!() };
+/// assert!(from.starts_with(b"HTTP/1.0 410 It was here\r\n"));
+/// ```
 pub struct Connection<F, H> {
     config: Config,
     peer: String,

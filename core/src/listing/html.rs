@@ -33,6 +33,14 @@ macro_rules! policy {
 ///
 /// Where directories can be had as archives, by [`Files::archive`](crate::Files::archive), it has links
 /// to these; where an [`Upload`](crate::Upload) is around the file service, a form that sends files.
+///
+/// ```
+/// use sanserve_core::{Files, archive::Download, listing};
+///
+/// let mut files = Files::new();
+/// files.list_directory = listing::page;
+/// files.archive = Download::parse;
+/// ```
 pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     let (format, varies) = Format::of(ex);
     let (form, about): (&'static Form, _) = match format {

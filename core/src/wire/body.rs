@@ -4,6 +4,33 @@ use super::syntax::are_extensions;
 use super::{Bad, Head, Version, marks};
 
 /// The content of a request on its way in. It holds no bytes: it says what the next ones are.
+///
+/// ```
+/// # use sanserve_core::{Limits, wire::{Bad, Body, Head, Piece}};
+/// # fn main() -> Result<(), Bad> {
+/// let mut rest: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+/// let mut head = Head::new();
+/// assert_eq!(head.parse(&rest[..9], &Limits::default())?, None); // come again with more
+/// let n = head.parse(rest, &Limits::default())?.expect("all of it is there");
+/// assert_eq!((head.command(), head.path(), head.field("HOST")), ("POST", "/", Some("h")));
+/// rest = &rest[n..];
+/// let (mut body, mut content) = (Body::of(&head)?, Vec::new());
+/// loop {
+///     let n = match body.next(rest)? {
+///         Piece::Data(n) => {
+///             content.extend_from_slice(&rest[..n]);
+///             n
+///         }
+///         Piece::Skip(n) => n, // sizes of chunks, and the like
+///         Piece::More => break, // read more of it, and ask again with what is left
+///         Piece::End => break,
+///     };
+///     rest = &rest[n..];
+/// }
+/// assert_eq!(content, b"abc");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
     state: State,

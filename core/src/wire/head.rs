@@ -21,6 +21,7 @@ pub const FIELDS_MAX: usize = 100;
 ///
 /// All text is decoded as ISO-8859-1, as CPython does: each character up to U+00FF is one byte
 /// that was sent.
+/// [`Body`](super::Body) has an example.
 #[derive(Debug)]
 pub struct Head {
     /// The request line without its end, and the path if the target leaves it out.
