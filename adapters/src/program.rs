@@ -35,6 +35,10 @@ mod zone;
 use std::fmt::Display;
 use std::io::{self, Write};
 
+#[cfg(unix)]
+use rustix::fs::{Access, access};
+#[cfg(unix)]
+use rustix::io::Errno;
 #[cfg(target_os = "wasi")]
 use sanserve::wasi::{Disk, stderr};
 #[cfg(not(target_os = "wasi"))]
@@ -83,6 +87,13 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 /// What is served.
 fn disk(options: &Options) -> Result<Disk, String> {
     let disk = Disk::open(&options.directory).map_err(|error| error.to_string())?;
+    #[cfg(unix)]
+    if access(&options.directory, Access::EXEC_OK) == Err(Errno::ACCESS) {
+        let name = options.directory.display();
+        return Err(format!(
+            "no permission for what is in {name}: serve it as another user, or another directory"
+        ));
+    }
     Ok(disk.follow_symlinks(options.follow_symlinks))
 }
 

@@ -4,10 +4,12 @@
 mod peer;
 mod running;
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use peer::get;
 use running::{PROGRAM, Program};
@@ -150,4 +152,28 @@ fn what_is_no_option_for_it_does_not_stop_stdio() {
     let mut command = command(&[("PORT", "9"), ("SANSERVE_BIND", "::1")], &["--stdio"]);
     let output = command.current_dir(Path::new(".")).output().unwrap();
     assert!(output.stderr.is_empty() && output.status.success());
+}
+
+/// Else it would serve, and have nothing for anybody. Root may go everywhere, so it is asked as nobody.
+#[test]
+fn a_directory_that_cannot_be_entered_is_an_error_at_once() {
+    let above = folders();
+    let (program, closed) = (above.path().join("program"), above.path().join("one"));
+    let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();
+    assert!(copied.unwrap().success());
+    fs::set_permissions(above.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&closed, Permissions::from_mode(0o600)).unwrap();
+    let mut command = Command::new(program);
+    if rustix::process::getuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    // For one connection that is over at once, so that this ends in any case.
+    command
+        .args(["--stdio", "-d"])
+        .arg(&closed)
+        .stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("no permission for what is in "), "{said}");
+    assert_eq!(output.status.code(), Some(1));
 }
