@@ -229,7 +229,13 @@ fn what_cannot_be_written_to_is_said_so() {
     for (target, expected) in [("/link", 409), ("/d", 405), ("/fifo", 409), ("/no/a", 409)] {
         assert_eq!(put(server.address, target, b"x"), expected, "{target}");
     }
+    // RFC 9110 §15.5.15, RFC 4918 §9.7.1: NAME_MAX and PATH_MAX of Linux and macOS; a file is no directory.
     fs::write(root.path().join("target"), "target").unwrap();
+    let long = format!("/{}", "n".repeat(256));
+    let deep = "/n".repeat(2500) + &long[..200];
+    for (target, expected) in [(&long[..], 414), (&deep, 414), ("/target/a", 409)] {
+        assert_eq!(put(server.address, target, b"x"), expected, "{target}");
+    }
     assert_eq!(put(server.address, "/link", b"x"), 409);
     assert_eq!(fs::read(root.path().join("target")).unwrap(), b"target");
     // More than there is room for is not waited for.

@@ -218,6 +218,8 @@ pub enum FsError {
     Exists,
     /// There is no room for it.
     Full,
+    /// Its name is longer than one can be here. Who only asks for it is told that it is not there.
+    TooLong,
     /// There is more than can be dealt with at once.
     TooMany,
     /// Anything else that goes wrong with a disk.

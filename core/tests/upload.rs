@@ -83,6 +83,9 @@ impl FileSystem for Shelf {
         if create.len.is_some_and(|len| len > self.room as u64) {
             return Err(FsError::Full);
         }
+        if create.path.file_name().len() > 255 {
+            return Err(FsError::TooLong);
+        }
         Ok(Opened::Program(File::Making(create.clone(), Vec::new())))
     }
 
@@ -289,6 +292,14 @@ fn what_cannot_be_asked_for_cannot_be_stored() {
         &put("/a", "Content-Range: bytes 0-0/5\r\n", "x"),
     );
     assert_eq!(status(&reply), "400 No part can be stored");
+    let (long, form) = ("n".repeat(256), part(&"n".repeat(256), "x") + "--b d--");
+    let (reply, _) = ask(&Upload::new(), &put(&format!("/{long}"), "", "x"));
+    assert_eq!(status(&reply), "414 The name is too long");
+    let (reply, _) = ask(&Upload::new(), &post("/", "", &form));
+    assert_eq!(
+        status(&reply),
+        format!("403 The name is too long ('{long}')")
+    );
 }
 
 #[test]
@@ -307,6 +318,12 @@ fn who_may_not_store_is_told_before_he_sends() {
     let (shelf, input) = (Shelf::new(3), put("/a", expects, "four"));
     let reply = talk(&shelf, Upload::new(), 4096, input.as_bytes(), 1000);
     assert_eq!(status(&reply), "507 Insufficient Storage");
+    // What is more than may be is that, however little room there is.
+    for fields in [expects, ""] {
+        let input = put("/a", fields, "four");
+        let reply = talk(&shelf, Upload::new(), 3, input.as_bytes(), 1000);
+        assert_eq!(status(&reply), "413 Content Too Large");
+    }
 }
 
 #[test]

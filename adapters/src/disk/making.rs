@@ -45,7 +45,7 @@ impl Making {
         let name = at.file_name().ok_or(FsError::NotPlain)?;
         let above = at.parent().filter(|above| !above.as_os_str().is_empty());
         let dir = root.open_dir(above.unwrap_or(path::Path::new(".")));
-        let dir = dir.map_err(|error| reason(&error))?;
+        let dir = dir.map_err(|error| why(&error))?;
         let old = look(&dir, name, create.replaces)?;
         // Told now, it need not be sent.
         let space = fstatvfs(&dir).map(|space| space.f_bavail.saturating_mul(space.f_frsize));
@@ -122,7 +122,7 @@ fn look(dir: &Dir, name: &OsStr, replaces: Option<Meta>) -> Result<Option<Mode>,
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound && replaces.is_none() => return Ok(None),
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(FsError::Exists),
-        Err(error) => return Err(reason(&error)),
+        Err(error) => return Err(why(&error)),
     };
     if !found.is_file() {
         return Err(FsError::NotPlain);
@@ -210,6 +210,7 @@ fn why(error: &io::Error) -> FsError {
         }
         ErrorKind::AlreadyExists => FsError::Exists,
         ErrorKind::ReadOnlyFilesystem => FsError::Forbidden,
+        ErrorKind::InvalidFilename => FsError::TooLong,
         _ => reason(error),
     }
 }

@@ -65,7 +65,7 @@ impl Files {
     }
 
     /// The same with further fields.
-    pub(super) fn error_with(
+    pub(crate) fn error_with(
         &self,
         ex: &mut Exchange<'_>,
         status: u16,

@@ -7,9 +7,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::multipart::{Multipart, Piece};
-use super::{NAMELESS, Refusal, complaint, create};
+use super::{NAMELESS, Refusal, TOO_LONG, complaint, create};
 use crate::escape::Repr;
-use crate::{Event, Exchange, Files, Next, Path};
+use crate::{Event, Exchange, Files, FsError, Next, Path};
 
 /// A form on its way.
 #[derive(Debug, Clone)]
@@ -80,6 +80,10 @@ impl Form {
                 Err((405, message)) => Ok(self.refuse((409, message))),
                 Err(refusal) => Ok(self.refuse(refusal)),
             },
+            (_, Event::Failed(_, FsError::TooLong)) => {
+                // What was asked for is the directory, and that is short enough.
+                Ok(self.refuse((403, TOO_LONG.into())))
+            }
             (_, Event::Failed(_, error)) => Ok(self.refuse(complaint(error))),
             (stage, _) => {
                 self.stored += u32::from(matches!(stage, Stage::Keep));

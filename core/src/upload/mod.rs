@@ -18,7 +18,7 @@ use self::origin::is_foreign;
 use self::put::Put;
 use crate::files::may_be_stored;
 use crate::script::bytes;
-use crate::{Create, Event, Exchange, Files, FsError, Handler, Next};
+use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, status};
 
 /// Lets clients store files, and serves everything else as [`Files`] does.
 ///
@@ -27,6 +27,21 @@ use crate::{Create, Event, Exchange, Files, FsError, Handler, Next};
 /// directories are not made. What could not be asked for under its name is not stored, and neither is
 /// what the page of another site sends. [`Limits::content`](crate::Limits::content) says how long a
 /// request may be.
+///
+/// | status | where |
+/// |---|---|
+/// | 201, 204 | a file was stored by PUT: a new one, in place of another |
+/// | 303 | a form was stored; it leads to the directory |
+/// | 400 | the form is no such form, or cut off; with `Content-Range` (RFC 9110 §14.5) |
+/// | 403 | another site's page; a name that nothing can have here, or in a form too long a one; no permission |
+/// | 404 | a form for a directory that is not there |
+/// | 405 | PUT to a directory (RFC 4918 §9.7.2), POST to a file |
+/// | 409 | a file has that name, a link or a device; in a form, a directory; there is no directory for it (RFC 4918 §9.7.1) |
+/// | 412 | a precondition does not hold |
+/// | 413 | more content than may be |
+/// | 414 | a longer name than the file system has |
+/// | 415 | encoded content (RFC 9110 §8.4); by POST, what is no form with files |
+/// | 507 | no room for it |
 ///
 /// [`listing::page`](crate::listing::page()) has a form for that. Another one needs a field for files, of
 /// any name:
@@ -77,7 +92,6 @@ impl Upload {
 
     fn put(&mut self, ex: &mut Exchange<'_>) -> Next {
         match (self.files.translate_path)(ex.path()).filter(|path| self.files.shows(path)) {
-            _ if is_foreign(ex) => self.files.error(ex, 403, FOREIGN),
             // RFC 9110 §14.5: else a part would be taken for the whole.
             _ if ex.header("Content-Range").is_some() => {
                 ex.send_error(400, "No part can be stored")
@@ -96,7 +110,6 @@ impl Upload {
         let name = kind.split(';').next().unwrap_or_default().trim();
         let is_form = name.eq_ignore_ascii_case("multipart/form-data");
         match (self.files.translate_path)(ex.path()).filter(|path| self.files.shows(path)) {
-            _ if is_foreign(ex) => self.files.error(ex, 403, FOREIGN),
             None => self.files.error(ex, 404, "File not found"),
             Some(path) if !path.ends_with_slash() => self.files.answer_method(ex, ALLOW_FILE),
             Some(_) if !is_form => {
@@ -126,6 +139,14 @@ impl Handler for Upload {
         self.files.uploads = true;
         match ex.command() {
             "GET" | "HEAD" => self.files.begin(ex),
+            "PUT" | "POST" if is_foreign(ex) => self.files.error(ex, 403, FOREIGN),
+            // RFC 9110 §15.5.16.
+            "PUT" | "POST" if is_encoded(ex) => {
+                self.files.error_with(ex, 415, ENCODED, &mut |ex| {
+                    ex.send_header("Accept-Encoding", "identity");
+                })
+            }
+            "PUT" | "POST" if is_too_long(ex) => ex.send_error(413, status::phrase(413)),
             "PUT" => self.put(ex),
             "POST" => self.post(ex),
             _ => {
@@ -154,6 +175,27 @@ impl Handler for Upload {
         }
         next
     }
+}
+
+/// Whether the content is the file in another form (RFC 9110 §8.4): nobody here could undo that.
+fn is_encoded(ex: &Exchange<'_>) -> bool {
+    let mut codings = ex
+        .get_all("Content-Encoding")
+        .flat_map(|list| list.split(','));
+    codings.any(|coding| {
+        let coding = coding.trim();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")
+    })
+}
+
+/// How long the content is, if that was said.
+fn content_length(ex: &Exchange<'_>) -> Option<u64> {
+    ex.header("Content-Length")?.parse().ok()
+}
+
+/// Whether it is longer than may be. It is said before the disk is asked whether there is room.
+fn is_too_long(ex: &Exchange<'_>) -> bool {
+    content_length(ex).is_some_and(|len| len > ex.config.limits.content)
 }
 
 /// What is to be made, after it was looked what has that name. `conditions` are those of the request, if
@@ -192,6 +234,7 @@ fn complaint(error: FsError) -> Refusal {
         FsError::NotPlain => (409, "What has its name is no plain file"),
         FsError::Exists => (409, "There is a file of that name"),
         FsError::Full => (507, "Insufficient Storage"),
+        FsError::TooLong => (414, TOO_LONG),
         FsError::Unsupported => (501, "Files cannot be stored here"),
         FsError::Exhausted => (503, "Too few resources to store it"),
         FsError::TooMany | FsError::Broken => (500, "It cannot be stored"),
@@ -202,4 +245,6 @@ fn complaint(error: FsError) -> Refusal {
 const ALLOW_DIRECTORY: &str = "GET, HEAD, OPTIONS, POST";
 const ALLOW_FILE: &str = "GET, HEAD, OPTIONS, PUT";
 const FOREIGN: &str = "Pages of other sites may not store anything";
+const ENCODED: &str = "Only files that are not encoded can be stored";
 const NAMELESS: &str = "No file can have that name here";
+const TOO_LONG: &str = "The name is too long";

@@ -152,10 +152,11 @@ impl Multipart {
         };
         let mut named = fields.iter().filter_map(|field| {
             let is = field.name.eq_ignore_ascii_case("Content-Disposition");
-            parameter(field.value, b"filename").filter(|_| is)
+            is.then(|| file_name(field.value)).flatten()
         });
         // Where no file was chosen, there is one without a name.
-        let name = named.next().map(|name| last_segment(&name));
+        let name = named.next().transpose()?;
+        let name = name.map(|name| last_segment(&name));
         self.taken += end + 4;
         Ok(Some(name.filter(|name| !name.is_empty())))
     }
@@ -185,18 +186,40 @@ impl Multipart {
     }
 }
 
-/// The value of a parameter: a token, or text in quotes. In the name of a file, browsers write a quote
-/// as `%22`, others as `\"`; a backslash before anything else is one, as in `C:\a.txt`.
+/// The name of the file that a part is, as its `Content-Disposition` has it. `filename*` (RFC 8187) must
+/// not be used in forms (RFC 7578 §4.2), but some do without the other where a name is not ASCII: better
+/// to understand it than to lose the file.
+fn file_name(field: &[u8]) -> Option<Result<Vec<u8>, &'static str>> {
+    if let Some(name) = parameter(field, b"filename") {
+        return Some(Ok(name));
+    }
+    let extended = parameter(field, b"filename*")?;
+    let mut parts = extended.splitn(3, |&byte| byte == b'\'');
+    let name = match (parts.next(), parts.nth(1)) {
+        (Some(charset), Some(name)) if charset.eq_ignore_ascii_case(b"UTF-8") => {
+            Ok(percent_encoding::percent_decode(name).collect())
+        }
+        _ => Err("Unknown charset of a name in a form"),
+    };
+    Some(name)
+}
+
+/// The value of a parameter: a token, or text in quotes. A word without a value is passed over. In the
+/// name of a file, browsers write a quote as `%22`, others as `\"`; a backslash before anything else is
+/// one, as in `C:\a.txt`.
 fn parameter(field: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let mut rest = &field[memchr::memchr(b';', field)? + 1..];
     loop {
-        let (key, behind) = rest.split_at(memchr::memchr(b'=', rest)?);
-        let is_meant = key.trim_ascii().eq_ignore_ascii_case(name);
-        let (value, end) = value(&behind[1..]);
-        if is_meant {
-            return Some(value);
+        let end = memchr::memchr2(b';', b'=', rest)?;
+        let (key, mut behind) = (rest[..end].trim_ascii(), &rest[end..]);
+        if let Some(text) = behind.strip_prefix(b"=") {
+            let text = text.trim_ascii_start();
+            let (value, len) = value(text);
+            if key.eq_ignore_ascii_case(name) {
+                return Some(value);
+            }
+            behind = &text[len..];
         }
-        let behind = &behind[1 + end..];
         rest = &behind[memchr::memchr(b';', behind)? + 1..];
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::multipart::PIECE;
-use super::{Refusal, complaint, create};
+use super::{Refusal, complaint, content_length, create};
 use crate::{Event, Exchange, Next};
 
 /// A PUT on its way.
@@ -42,8 +42,7 @@ impl Put {
     ) -> Result<Next, Refusal> {
         let (stage, next) = match (self.stage, event) {
             (Stage::Look, found) => {
-                let len = ex.header("Content-Length").and_then(|len| len.parse().ok());
-                let file = create(ex, found, overwrite, true, len)?;
+                let file = create(ex, found, overwrite, true, content_length(ex))?;
                 self.new = file.replaces.is_none();
                 (Stage::Create, Next::Create(Box::new(file)))
             }
