@@ -164,8 +164,7 @@ impl Case {
             "dressed" => self.reply.extend(&line.dressed()),
             "listed" => {
                 let uploads = self.handler == "upload";
-                let forms = if uploads { "'self'" } else { "'none'" };
-                self.reply.extend(&line.listed(forms));
+                self.reply.extend(&line.listed(uploads));
             }
             "headed" => self.reply.extend(&line.error_head()),
             "stays" => {

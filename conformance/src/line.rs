@@ -93,9 +93,9 @@ impl<'a> Line<'a> {
     }
 
     /// The start of a listing that the rest, `PROTOCOL PATH`, stands for.
-    pub(crate) fn listed(mut self, forms: &str) -> Vec<Token> {
+    pub(crate) fn listed(mut self, uploads: bool) -> Vec<Token> {
         let protocol = self.next_word();
-        page::listed(protocol, &self.string(), forms)
+        page::listed(protocol, &self.string(), uploads)
     }
 
     /// The rest as text.

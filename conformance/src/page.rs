@@ -64,9 +64,13 @@ pub(crate) fn dressed(protocol: &str, status: &str, message: &str) -> Vec<Token>
     reply
 }
 
-/// The reply with the listing of the directory at this path, up to the way that leads there. `forms` says
-/// where its forms may go.
-pub(crate) fn listed(protocol: &str, path: &str, forms: &str) -> Vec<Token> {
+/// The reply with the listing of the directory at this path, up to the way that leads there. Where files
+/// can be stored it may send them, with a script besides.
+pub(crate) fn listed(protocol: &str, path: &str, uploads: bool) -> Vec<Token> {
+    let (sending, forms) = match uploads {
+        true => (" 'sha256-\0'; connect-src 'self'", "'self'"),
+        false => ("", "'none'"),
+    };
     let shown = escaped(path);
     wild(&format!(
         "{protocol} 200 OK\r
@@ -77,7 +81,7 @@ Content-Length: \0\r
 ETag: \"\0\"\r
 Vary: Accept\r
 Content-Security-Policy: default-src 'none'; style-src 'sha256-\0' 'sha256-\0'; \
-script-src 'sha256-\0'; img-src data:; base-uri 'none'; form-action {forms}; frame-ancestors 'self'\r
+script-src 'sha256-\0'{sending}; img-src data:; base-uri 'none'; form-action {forms}; frame-ancestors 'self'\r
 \r
 {START}<link rel=\"alternate\" type=\"application/json\" href=\"?json\">
 <title>Directory listing for {shown}</title>

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use drive::{drive, modern};
+use sanserve_core::archive::Download;
 use sanserve_core::{
-    Ask, Config, Entries, Entry, Files, FsError, Got, error_page, from_fn, listing,
+    Ask, Config, Entries, Entry, Files, FsError, Got, Handler, Upload, error_page, from_fn, listing,
 };
 use sha2::{Digest, Sha256};
 
@@ -29,10 +30,27 @@ fn holds(entries: Entries) -> impl Fn(&Ask) -> Got<()> {
 
 /// Head and content of what is answered for `/`.
 fn page(entries: Entries, target: &str, fields: &str) -> (String, String) {
+    page_of(ours(), entries, target, fields)
+}
+
+fn page_of(
+    handler: impl Handler,
+    entries: Entries,
+    target: &str,
+    fields: &str,
+) -> (String, String) {
     let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
-    let said = drive(modern(), ours(), request.as_bytes(), holds(entries));
+    let said = drive(modern(), handler, request.as_bytes(), holds(entries));
     let (head, content) = said.text.split_once("\r\n\r\n").expect("a reply");
     (head.into(), content.into())
+}
+
+/// The same page where files can be stored and had as archives.
+fn full_page(entries: Entries) -> (String, String) {
+    let mut upload = Upload::new();
+    upload.files = ours();
+    upload.files.archive = Download::parse;
+    page_of(upload, entries, "/", "")
 }
 
 /// So many files whose names have 20 bytes, of a size and time that are as long as they come.
@@ -58,17 +76,20 @@ fn hashes<'a>(text: &'a str, start: &'a str, end: &'a str) -> impl Iterator<Item
 
 #[test]
 fn the_policy_lets_through_what_is_in_the_page_and_nothing_else() {
-    let (head, content) = page(many(1), "/", "");
-    let policy = head.split("Content-Security-Policy: ").nth(1);
-    let policy = policy.expect("there is one");
-    let styles: Vec<_> = hashes(&content, "<style>", "</style>").collect();
-    let scripts: Vec<_> = hashes(&content, "<script>", "</script>").collect();
-    assert_eq!((styles.len(), scripts.len()), (2, 1));
-    for (directive, hashes) in [("style-src", styles), ("script-src", scripts)] {
-        let wanted = format!("; {directive} {};", hashes.join(" "));
-        assert!(policy.contains(&wanted), "{wanted}\n{policy}");
+    let pages = [(page(many(1), "/", ""), 1), (full_page(many(1)), 2)];
+    for ((head, content), count) in pages {
+        let policy = head.split("Content-Security-Policy: ").nth(1);
+        let policy = policy.expect("there is one");
+        let styles: Vec<_> = hashes(&content, "<style>", "</style>").collect();
+        let scripts: Vec<_> = hashes(&content, "<script>", "</script>").collect();
+        assert_eq!((styles.len(), scripts.len()), (2, count));
+        for (directive, hashes) in [("style-src", styles), ("script-src", scripts)] {
+            let wanted = format!("; {directive} {};", hashes.join(" "));
+            assert!(policy.contains(&wanted), "{wanted}\n{policy}");
+        }
+        assert!(policy.starts_with("default-src 'none';"), "{policy}");
+        assert_eq!(policy.contains("; connect-src 'self';"), count == 2);
     }
-    assert!(policy.starts_with("default-src 'none';"), "{policy}");
 }
 
 #[test]
@@ -88,9 +109,10 @@ fn so_does_that_of_an_error() {
 #[test]
 fn a_page_is_small() {
     for count in [0, 1, 1_000] {
-        let (_, content) = page(many(count), "/", "");
         let most = 8 * 1024 + count * 200;
-        assert!(content.len() < most, "{count}: {}", content.len());
+        for (_, content) in [page(many(count), "/", ""), full_page(many(count))] {
+            assert!(content.len() < most, "{count}: {}", content.len());
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use base64::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -115,6 +116,46 @@ impl Chromium {
         let exception = &came["exceptionDetails"];
         assert!(exception.is_null(), "{script}\n{exception:#}");
         came["result"]["value"].clone()
+    }
+
+    /// Waits until that is true of a page.
+    pub(crate) fn until(&mut self, tab: &Tab, condition: &str) {
+        let wait = format!(
+            "return new Promise((resolve) => {{
+                const look = () => {{ if ({condition}) resolve(); }};
+                new MutationObserver(look).observe(document,
+                    {{ attributes: true, characterData: true, childList: true, subtree: true }});
+                look();
+            }})"
+        );
+        self.evaluate(tab, &wait);
+    }
+
+    /// Chooses files, as who clicks on that input does.
+    pub(crate) fn choose(&mut self, tab: &Tab, input: &str, files: &[&Path]) {
+        let root = self.call(Some(tab), "DOM.getDocument", json!({}));
+        let what = json!({ "nodeId": root["root"]["nodeId"], "selector": input });
+        let node = self.call(Some(tab), "DOM.querySelector", what);
+        let what = json!({ "nodeId": node["nodeId"], "files": files });
+        self.call(Some(tab), "DOM.setFileInputFiles", what);
+    }
+
+    /// Drops files on the page.
+    pub(crate) fn drop(&mut self, tab: &Tab, files: &[&Path]) {
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            let data = json!({ "items": [], "files": files, "dragOperationsMask": 1 });
+            let drag = json!({ "type": kind, "x": 300, "y": 400, "data": data });
+            self.call(Some(tab), "Input.dispatchDragEvent", drag);
+        }
+    }
+
+    /// A picture of so much of the page, as PNG.
+    pub(crate) fn picture(&mut self, tab: &Tab, width: u32, height: u64) -> Vec<u8> {
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
+        let how = json!({ "captureBeyondViewport": true, "clip": clip });
+        let picture = self.call(Some(tab), "Page.captureScreenshot", how);
+        let picture = picture["data"].as_str().expect("a text");
+        BASE64_STANDARD.decode(picture).expect("a picture")
     }
 
     /// Carries out a command, in a page or in the browser.

@@ -8,11 +8,10 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use base64::prelude::*;
 use sanserve::{Disk, Stopper, ThreadingHTTPServer};
 use sanserve_conformance::Site;
 use sanserve_core::archive::Download;
-use sanserve_core::{Config, Upload, error_page, listing};
+use sanserve_core::{Config, Limits, Upload, error_page, listing};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -23,14 +22,14 @@ use crate::tools;
 const PAGES: [&str; 5] = ["idx/list/?sort=size", "idx/odd/", "empty/", "", "none"];
 
 /// A server of the site, in our own dress, with all that can be done in a listing.
-struct Served {
-    address: String,
+pub(crate) struct Served {
+    pub(crate) address: String,
     stopper: Stopper,
-    _site: TempDir,
+    pub(crate) site: TempDir,
 }
 
 impl Served {
-    fn start() -> Served {
+    pub(crate) fn start() -> Served {
         let site = Site::standard().make_temporary().expect("a site");
         let server = ThreadingHTTPServer::bind("127.0.0.1:0").expect("a free port");
         let server = server.log(|_| ());
@@ -38,6 +37,10 @@ impl Served {
         let (stopper, disk) = (server.stopper(), Disk::open(&site).expect("a folder"));
         let config = Config {
             error_page: error_page::page,
+            limits: Limits {
+                content: 64 << 20,
+                ..Limits::default()
+            },
             ..Config::default()
         };
         thread::spawn(move || {
@@ -51,19 +54,30 @@ impl Served {
         Served {
             address,
             stopper,
-            _site: site,
+            site,
         }
     }
 
-    fn open(&self, chromium: &mut Chromium, page: &str, scheme: &str, width: u32) -> Tab {
+    pub(crate) fn open(
+        &self,
+        chromium: &mut Chromium,
+        page: &str,
+        scheme: &str,
+        width: u32,
+    ) -> Tab {
         let tab = chromium.open(&format!("{}{page}", self.address));
+        self.show(chromium, &tab, scheme, width);
+        tab
+    }
+
+    /// Has a page in those colours, so wide.
+    pub(crate) fn show(&self, chromium: &mut Chromium, tab: &Tab, scheme: &str, width: u32) {
         let scheme = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         let media = json!({ "features": scheme });
-        chromium.call(Some(&tab), "Emulation.setEmulatedMedia", media);
+        chromium.call(Some(tab), "Emulation.setEmulatedMedia", media);
         let size =
             json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
-        chromium.call(Some(&tab), "Emulation.setDeviceMetricsOverride", size);
-        tab
+        chromium.call(Some(tab), "Emulation.setDeviceMetricsOverride", size);
     }
 }
 
@@ -74,7 +88,7 @@ impl Drop for Served {
 }
 
 /// The source of axe-core, which npm brings once. None, which is said, if it cannot.
-fn axe() -> Option<String> {
+pub(crate) fn axe() -> Option<String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("axe");
     let source = folder.join("node_modules/axe-core/axe.min.js");
     if !source.exists() {
@@ -92,6 +106,11 @@ fn axe() -> Option<String> {
     source
 }
 
+/// What rules of axe-core are broken, and by what.
+pub(crate) const BROKEN: &str = "const found = await axe.run();
+    return found.violations.concat(found.incomplete).map((rule) =>
+        `${rule.id}: ${rule.nodes.map((node) => node.html).join(' ')}`);";
+
 #[test]
 fn no_rule_of_axe_is_broken() {
     let (Some(program), Some(axe)) = (tools::find("chromium"), axe()) else {
@@ -101,10 +120,7 @@ fn no_rule_of_axe_is_broken() {
     for page in PAGES {
         for scheme in ["light", "dark"] {
             let tab = served.open(&mut chromium, page, scheme, 1280);
-            let run = "const found = await axe.run();
-                return found.violations.concat(found.incomplete).map((rule) =>
-                    `${rule.id}: ${rule.nodes.map((node) => node.html).join(' ')}`);";
-            let found = chromium.evaluate(&tab, &format!("{axe};\n{run}"));
+            let found = chromium.evaluate(&tab, &format!("{axe};\n{BROKEN}"));
             assert_eq!(found, json!([]), "/{page}, {scheme}");
         }
     }
@@ -140,12 +156,9 @@ fn listings_fit_every_screen_and_load_nothing() {
             );
             if let Some(folder) = env::var_os("SCREENSHOTS") {
                 let height = found[3].as_u64().unwrap_or(800).min(1200);
-                let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
-                let how = json!({ "captureBeyondViewport": true, "clip": clip });
-                let picture = chromium.call(Some(&tab), "Page.captureScreenshot", how);
-                let picture = BASE64_STANDARD.decode(picture["data"].as_str().unwrap());
+                let picture = chromium.picture(&tab, width, height);
                 let name = format!("listing-{}-{width}.png", page.replace(['/', '?'], "-"));
-                fs::write(Path::new(&folder).join(name), picture.unwrap()).unwrap();
+                fs::write(Path::new(&folder).join(name), picture).unwrap();
             }
         }
     }

@@ -1,5 +1,5 @@
 //! What a headless Chromium shows: the Service Worker of `examples/browser`, a subject of the list, and what a
-//! user does with its page; our listings, by the rules of axe-core.
+//! user does with its page; our listings, by the rules of axe-core, and how they send files.
 
 #![cfg(unix)]
 
@@ -8,6 +8,7 @@ mod list;
 mod listing;
 mod look;
 mod page;
+mod sending;
 #[path = "../tools/mod.rs"]
 mod tools;
 mod user;

@@ -49,15 +49,7 @@ impl Page {
 
     /// Waits until that is true of the page.
     pub(crate) fn until(&mut self, condition: &str) {
-        let wait = format!(
-            "return new Promise((resolve) => {{
-                const look = () => {{ if ({condition}) resolve(); }};
-                new MutationObserver(look).observe(document,
-                    {{ attributes: true, characterData: true, childList: true, subtree: true }});
-                look();
-            }})"
-        );
-        self.chromium.evaluate(&self.tab, &wait);
+        self.chromium.until(&self.tab, condition);
     }
 }
 

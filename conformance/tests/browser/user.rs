@@ -21,12 +21,7 @@ impl Page {
     }
 
     fn put(&mut self, input: &str, files: &[&Path]) {
-        let chromium = &mut self.chromium;
-        let root = chromium.call(Some(&self.tab), "DOM.getDocument", json!({}));
-        let what = json!({ "nodeId": root["root"]["nodeId"], "selector": input });
-        let node = chromium.call(Some(&self.tab), "DOM.querySelector", what);
-        let what = json!({ "nodeId": node["nodeId"], "files": files });
-        chromium.call(Some(&self.tab), "DOM.setFileInputFiles", what);
+        self.chromium.choose(&self.tab, input, files);
     }
 
     /// Opens the address of what was dropped or chosen.
@@ -166,12 +161,7 @@ fn a_folder_that_is_dropped_is_served_as_it_is_now() {
         return;
     };
     let folder = folder();
-    for kind in ["dragEnter", "dragOver", "drop"] {
-        let data = json!({ "items": [], "files": [folder.path()], "dragOperationsMask": 1 });
-        let drag = json!({ "type": kind, "x": 300, "y": 400, "data": data });
-        page.chromium
-            .call(Some(&page.tab), "Input.dispatchDragEvent", drag);
-    }
+    page.chromium.drop(&page.tab, &[folder.path()]);
     let tab = page.visit();
     serves_the_folder(&mut page.chromium, &tab);
     fs::write(folder.path().join("new.txt"), "new").unwrap();

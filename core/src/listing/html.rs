@@ -4,19 +4,21 @@ use alloc::vec::Vec;
 
 use super::asked::{Format, Key, Sorting};
 use super::text::{exact, number, shown, size};
-use super::{Directory, Form, Listing, Part, data, rows};
+use super::{Directory, Form, Listing, Part, data, rows, sending};
 use crate::style::{HEAD, STYLE};
 use crate::{Exchange, Next, decode};
 
-/// What the page may load: its own style and script, by their hashes; the icon that there is none. And
-/// where its forms may go.
+/// What the page may load: its own style and scripts, by their hashes; the icon that there is none. Where
+/// its forms may go, and what more it needs for them.
 macro_rules! policy {
-    ($forms:literal) => {
+    ($forms:literal $(, $sending:literal)?) => {
         concat!(
             "default-src 'none'; ",
             "style-src 'sha256-s9qIfFMOBo5MpjjYZBj2XAU4k2s22ufJ4ESQO26fYmU=' ",
-            "'sha256-UgAUA+P6W3tnGI3ZZWR1EA/MFo2vx9uu3AJ2XvmCIL4='; ",
-            "script-src 'sha256-OlSmBfJKDPkoucj+0OFJATNKOkBCxxTT8HeLFsQZJiw='; ",
+            "'sha256-u0/g05i/1D4mpZT3J+5S2Ppb1CqoKUr3Drh8gV51S6g='; ",
+            "script-src 'sha256-OlSmBfJKDPkoucj+0OFJATNKOkBCxxTT8HeLFsQZJiw='",
+            $($sending,)?
+            "; ",
             "img-src data:; base-uri 'none'; form-action ",
             $forms,
             "; frame-ancestors 'self'"
@@ -46,7 +48,10 @@ pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     let (form, about): (&'static Form, _) = match format {
         Format::Html => {
             let policy = if directory.files.uploads {
-                policy!("'self'")
+                policy!(
+                    "'self'",
+                    " 'sha256-SzKfY5M47NAxHTBW3DibnwMuFdpNTB0XatNe3BeE6K8='; connect-src 'self'"
+                )
             } else {
                 policy!("'none'")
             };
@@ -99,7 +104,8 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
         out.extend_from_slice(FILTER.as_bytes());
     }
     if listing.uploads {
-        out.extend_from_slice(FORM.as_bytes());
+        out.extend_from_slice(sending::FORM.as_bytes());
+        out.extend_from_slice(sending::SCRIPT.as_bytes());
     }
     out.extend_from_slice(b"</header>\n<table>\n<caption>");
     summary(listing, out);
@@ -214,11 +220,6 @@ const PARENT: &str =
 const DOWNLOADS: &str = "; download: <a href=\"?zip\" rel=\"nofollow\">zip</a>, \
     <a href=\"?tar\" rel=\"nofollow\">tar</a>";
 
-/// What sends files. It goes to the directory itself, which shows them then.
-const FORM: &str = "<form method=\"post\" enctype=\"multipart/form-data\">\
-    <input type=\"file\" name=\"file\" multiple required aria-label=\"Files to upload\"> \
-    <button>Upload</button></form>\n";
-
 const TABLE_STYLE: &str = "<style>\
     h1{position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%);white-space:nowrap}\
     header{display:flex;flex-wrap:wrap;align-items:center;gap:.5rem 1rem;min-height:2.5rem;padding:0 .75rem}\
@@ -227,11 +228,13 @@ const TABLE_STYLE: &str = "<style>\
     nav [aria-current]{color:var(--text);font-weight:600}\
     bdi{white-space:pre-wrap}\
     [type=search]{width:14rem;height:2.5rem;padding:0 .75rem;border:1px solid #858f9a;border-radius:6px;background:var(--back);color:inherit;font:inherit}\
-    form{display:flex;align-items:center;gap:.5rem}\
+    form{display:flex;flex-wrap:wrap;align-items:center;gap:.5rem}\
+    progress{flex:1 1 10rem;accent-color:var(--link)}\
     [type=file]{min-width:0;width:15rem;color:var(--soft);font:inherit;font-size:.875rem}\
     ::file-selector-button{margin-right:.5rem}\
     button,::file-selector-button{flex:none;height:2.5rem;padding:0 .75rem;border:1px solid #858f9a;border-radius:6px;background:var(--back);color:var(--text);font:inherit;font-size:.875rem;cursor:pointer}\
     output,::placeholder{color:var(--soft);opacity:1}\
+    form output{color:inherit}\
     table{width:100%;border-collapse:collapse;table-layout:fixed;font-variant-numeric:tabular-nums}\
     caption{padding:.25rem .75rem 1rem;text-align:left;color:var(--soft)}\
     caption a{display:inline-block;min-width:1.5rem;text-align:center}\
@@ -256,6 +259,7 @@ const TABLE_STYLE: &str = "<style>\
     time{display:block;height:1.5em;overflow:hidden}\
     small{display:none}\
     form,input[type]{width:100%}\
+    [type=file]{flex:1 1 8rem}\
     }\
     @media print{form,input,output{display:none}thead th{position:static}}\
     </style>\n";

@@ -11,6 +11,7 @@ mod data;
 mod html;
 mod python;
 mod rows;
+mod sending;
 mod text;
 
 use alloc::string::String;
