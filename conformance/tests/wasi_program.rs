@@ -155,6 +155,10 @@ fn it_says_what_it_lacks() {
         let unknown = format!("sanserve: error: unexpected argument '{name}' found ");
         assert!(lacks.starts_with(&unknown), "{lacks}");
     }
+    let lacks = said("wasmtime run --dir DIR::/ sanserve.wasm --upload");
+    let upload =
+        "sanserve: error: --upload: files can be stored on Linux and macOS alone, not here\n";
+    assert_eq!(lacks, upload);
     let lacks = said("wasmtime run --dir DIR::/ sanserve.wasm -b unix:a");
     assert_eq!(
         lacks,

@@ -78,6 +78,10 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
         options.tls = None;
         (options.tls_cert, options.tls_key, options.tls_password_file) = (None, None, None);
     }
+    #[cfg(not(unix))]
+    if options.upload {
+        return Err("--upload: files can be stored on Linux and macOS alone, not here".into());
+    }
     words::settle(&mut options, told)?;
     #[cfg(not(target_os = "wasi"))]
     {

@@ -178,6 +178,11 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with_all = ["cgi", "cgi_directories"])]
     pub(crate) upload: bool,
 
+    /// Store files: on Linux and macOS alone, not here
+    #[cfg(not(unix))]
+    #[arg(long, hide_short_help = true)]
+    pub(super) upload: bool,
+
     /// Let them overwrite files
     #[cfg(unix)]
     #[arg(long, requires = "upload", hide_short_help = true)]
