@@ -1,9 +1,10 @@
-//! A connection over nothing: its files from a [`Tree`], its peer a [`Script`], its clock a number.
+//! A connection over nothing: its files from a [`Tree`] or a [`Shelf`], its peer a [`Script`], its clock a number.
 //!
 //! For tests, and for whoever wants to see what a connection does: it is the smallest adapter, and
 //! the same script gives the same [`Transcript`] on every machine.
 
 mod program;
+mod shelf;
 mod tree;
 
 use alloc::string::String;
@@ -13,6 +14,7 @@ use core::time::Duration;
 use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 
 pub use self::program::{Play, Played, Running};
+pub use self::shelf::{Making, Shelf};
 pub use self::tree::{File, Tree};
 
 /// What the peer does.
@@ -59,7 +61,7 @@ pub struct Transcript {
 /// If `pace` answers anything else, or if the connection waits for a silent peer without an end.
 pub fn converse<H: Handler>(
     conn: &mut Connection<File, H>,
-    tree: &Tree,
+    tree: &impl FileSystem<File = File>,
     script: Script<'_>,
     mut pace: impl FnMut(usize) -> usize,
 ) -> Transcript {

@@ -8,6 +8,7 @@
 //! option   KEY VALUE        a setting of the server; any number of them
 //! handler  NAME             what serves it, if not the file service, which is `files`
 //! open                      the client does not half-close after its last byte
+//! stores                    files are stored: the conversation has a server and a site of its own
 //! >        BYTES            what the client sends; several lines are joined
 //! <        BYTES            what it is answered; `*` is one byte or more of the line; joined
 //! <+       BYTES            what we answer in this place and CPython does not
@@ -48,6 +49,9 @@ pub struct Case {
     pub request: Vec<u8>,
     /// Whether the client says that nothing follows, after its last byte.
     pub half_close: bool,
+    /// Whether it stores something. Then each conversation wants a server of its own, with a site that
+    /// nothing was stored in.
+    pub stores: bool,
     /// What we must answer, unless a divergence says otherwise.
     pub reply: Pattern,
     /// What CPython answers: the reply without the pieces that we add.
@@ -69,6 +73,7 @@ impl Case {
             handler: "files".into(),
             request: Vec::new(),
             half_close: true,
+            stores: false,
             reply: Pattern::default(),
             theirs: Pattern::default(),
             log: Vec::new(),
@@ -154,6 +159,7 @@ impl Case {
             }
             "handler" => self.handler = line.string(),
             "open" => self.half_close = false,
+            "stores" => self.stores = true,
             ">" => self.request.extend(line.bytes()),
             "<" => {
                 self.reply.extend(&line.tokens());

@@ -3,13 +3,14 @@
 //! Names that are not UTF-8, symbolic links and times before 1970 want a Unix; elsewhere there is
 //! no [`Site::make`].
 
+use crate::Case;
 use crate::site::{Entry, Site};
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
@@ -20,12 +21,14 @@ impl Site {
     ///
     /// # Errors
     /// Those of the filesystem.
-    pub fn make_temporary(&self) -> io::Result<TempDir> {
-        let folder = TempDir::new()?;
+    pub fn make_temporary(&self) -> io::Result<Folder> {
+        let all = TempDir::new()?;
         // Whoever runs scripts as another user needs that.
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-        self.make(folder.path())?;
-        Ok(folder)
+        fs::set_permissions(all.path(), Permissions::from_mode(0o755))?;
+        let root = all.path().join("site");
+        self.make(&root)?;
+        let site = self.clone();
+        Ok(Folder { all, root, site })
     }
 
     /// Makes the tree in `root`, which is made too if it is not there.
@@ -45,6 +48,43 @@ impl Site {
                 .set_modified(time((Site::DIRECTORIES, 0)))?;
         }
         Ok(())
+    }
+}
+
+/// A site on a disk, in a temporary folder.
+#[derive(Debug)]
+pub struct Folder {
+    all: TempDir,
+    root: PathBuf,
+    site: Site,
+}
+
+impl Folder {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a server has to find it for this case: elsewhere and anew if it stores something, so that
+    /// no other conversation sees that.
+    ///
+    /// # Errors
+    /// Those of the filesystem.
+    pub fn of(&self, case: &Case) -> io::Result<PathBuf> {
+        if !case.stores {
+            return Ok(self.root.clone());
+        }
+        let root = TempDir::new_in(&self.all)?.keep();
+        fs::set_permissions(&root, Permissions::from_mode(0o755))?;
+        self.site.make(&root)?;
+        Ok(root)
+    }
+}
+
+impl AsRef<Path> for Folder {
+    fn as_ref(&self) -> &Path {
+        &self.root
     }
 }
 

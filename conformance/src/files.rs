@@ -7,7 +7,7 @@
 pub(crate) type DataFile = (&'static str, &'static str);
 
 /// The files of cases, in the order in which they are run.
-pub(crate) const CASES: [DataFile; 28] = [
+pub(crate) const CASES: [DataFile; 29] = [
     (
         "recorded-requestline_http10.case",
         include_str!("../cases/recorded-requestline_http10.case"),
@@ -60,6 +60,7 @@ pub(crate) const CASES: [DataFile; 28] = [
     ("python.case", include_str!("../cases/python.case")),
     ("archive.case", include_str!("../cases/archive.case")),
     ("upload.case", include_str!("../cases/upload.case")),
+    ("stored.case", include_str!("../cases/stored.case")),
 ];
 
 /// The divergences.

@@ -20,8 +20,9 @@ mod http;
 mod reply;
 mod request;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
+use crate::report::Apart;
 use crate::text::{self, Token};
 use crate::{Case, Divergence, Pace, Pattern, Suite, Transcript};
 
@@ -34,6 +35,9 @@ pub struct Request {
     pub target: String,
     /// The fields in their order, with `Host`, without those that speak of a connection.
     pub fields: Vec<(String, Vec<u8>)>,
+    /// Whether it begins a conversation. If the case [stores](Case::stores) something, what came before
+    /// must not be seen.
+    pub first: bool,
     /// The content, if there is any. A field tells its length, unless it came in chunks.
     pub content: Option<Vec<u8>>,
     /// The request line that was sent.
@@ -65,7 +69,7 @@ pub struct Reply {
 /// Once, at the end, after a report of all that went wrong.
 pub fn hosts(
     name: &str,
-    refuses: impl Fn(&Request) -> Option<&'static str>,
+    refuses: impl Fn(&Case, &Request) -> Option<&'static str>,
     mut send: impl FnMut(&Case, &Request, Pace) -> Reply,
 ) {
     let Hosted {
@@ -93,20 +97,20 @@ pub struct Hosted {
     pub suite: Suite,
     /// What each of them sends, by its name.
     pub requests: HashMap<String, Vec<Request>>,
-    /// Why the others do not apply: a reason, and the names of the cases.
-    pub apart: BTreeMap<&'static str, Vec<String>>,
+    /// Why the others do not apply.
+    pub apart: Apart,
 }
 
 impl Hosted {
     /// Parts a suite.
     #[must_use]
-    pub fn new(suite: &Suite, refuses: impl Fn(&Request) -> Option<&'static str>) -> Self {
+    pub fn new(suite: &Suite, refuses: impl Fn(&Case, &Request) -> Option<&'static str>) -> Self {
         let (mut cases, mut divergences) = (Vec::new(), Vec::new());
-        let (mut requests, mut apart) = (HashMap::new(), BTreeMap::<_, Vec<_>>::new());
+        let (mut requests, mut apart) = (HashMap::new(), Apart::new());
         for case in suite.cases() {
             let name = case.name.clone();
             let parted = part(case, suite.divergence(case)).and_then(|parted| {
-                let refused = parted.0.iter().find_map(&refuses);
+                let refused = parted.0.iter().find_map(|request| refuses(case, request));
                 refused.map_or(Ok(parted), Err)
             });
             match parted {
@@ -164,7 +168,8 @@ fn form(sent: &[u8], reply: &Pattern) -> Result<(Vec<Request>, Pattern), &'stati
     let (mut requests, mut form) = (Vec::new(), Vec::new());
     let (mut sent, mut told) = (sent, reply.tokens());
     while !told.is_empty() {
-        let request = Request::parse(&mut sent)?;
+        let mut request = Request::parse(&mut sent)?;
+        request.first = requests.is_empty();
         form.extend(reply::parse(&mut told, &request.method)?);
         requests.push(request);
     }

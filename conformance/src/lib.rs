@@ -18,7 +18,7 @@
 //!     let start = |case: &Case, log: Log| {
 //!         let listener = TcpListener::bind("127.0.0.1:0")?;
 //!         let (address, case) = (listener.local_addr()?, case.clone());
-//!         let root = site.path().to_owned();
+//!         let root = site.of(&case)?;
 //!         thread::spawn(move || loop {
 //!             // Yours: serves one connection.
 //!             serve(&listener, &root, case.config(), case.handler(), |lines| log.push(lines));
@@ -32,7 +32,8 @@
 //!
 //! [`servers`] talks to servers that listen, [`pipes`] to a loop that serves one connection over any
 //! link, [`peers`] to whatever else a client can connect to; a port that has none of these answers
-//! the cases in a function of its own, see [`run`]. What is served is [`Site::standard`]:
+//! the cases in a function of its own, see [`run`]; one that stores no files leaves out those that do, see
+//! [`run_part`]. What is served is [`Site::standard`]:
 //! [`Site::make`] puts it on a disk; where there is none it is a file system itself, and its scripts
 //! are [played](play). With `CASE=part` in the environment only the cases with that part in their
 //! name are run.
@@ -105,6 +106,8 @@ mod tls;
 pub use case::Case;
 #[cfg(feature = "std")]
 pub use difference::Difference;
+#[cfg(all(feature = "std", unix))]
+pub use disk::Folder;
 #[cfg(feature = "std")]
 pub use divergence::Divergence;
 #[cfg(feature = "std")]
@@ -147,4 +150,21 @@ pub use tls::Certificate;
 #[cfg(feature = "std")]
 pub fn run(name: &str, converse: impl FnMut(&Case, Pace) -> Transcript) {
     Suite::chosen().check(name, converse).conclude();
+}
+
+/// The same for a subject that some cases do not apply to: `refuses` says why one does not. The line has
+/// their numbers and these reasons.
+///
+/// # Panics
+/// As [`run`] does.
+#[cfg(feature = "std")]
+pub fn run_part(
+    name: &str,
+    refuses: impl Fn(&Case) -> Option<&'static str>,
+    converse: impl FnMut(&Case, Pace) -> Transcript,
+) {
+    let (suite, apart) = Suite::chosen().part(refuses);
+    let mut report = suite.check(name, converse);
+    report.apart = apart;
+    report.conclude();
 }

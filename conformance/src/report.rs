@@ -14,9 +14,9 @@ pub struct Report {
     pub cases: usize,
     /// How many of them have a divergence.
     pub divergences: usize,
-    /// Why other cases do not apply to the subject: a reason, and their names; see
-    /// [`host`](crate::host).
-    pub apart: BTreeMap<&'static str, Vec<String>>,
+    /// Why other cases do not apply to the subject; see [`host`](crate::host) and
+    /// [`run_part`](crate::run_part).
+    pub apart: Apart,
     /// The part of a name that chose the cases, if not all were run.
     pub only: Option<String>,
     /// What is wrong with the suite itself, whatever the subject answers.
@@ -24,6 +24,9 @@ pub struct Report {
     /// The conversations that went wrong, in the order of the cases.
     pub failures: Vec<Failure>,
 }
+
+/// Cases that do not apply: a reason, and their names.
+pub type Apart = BTreeMap<&'static str, Vec<String>>;
 
 /// A case that went wrong in one way, at one pace or at several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +115,7 @@ impl fmt::Display for Report {
                 .iter()
                 .map(|(reason, cases)| format!("{} {reason}", cases.len()));
             let reasons: Vec<_> = reasons.collect();
-            write!(out, "; left to the host: {}", reasons.join(", "))?;
+            write!(out, "; left out: {}", reasons.join(", "))?;
         }
         Ok(())
     }

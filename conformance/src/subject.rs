@@ -44,7 +44,8 @@ pub fn peers<L: FnOnce() -> String>(
 
 /// Holds each conversation with a server that listens. `start` starts one with the case's
 /// [`config`](Case::config) and [`handler`](Case::handler), once for each kind that the cases ask
-/// for; it serves all cases of that kind and may end with the process. `connect` is
+/// for, and once for each conversation that [stores](Case::stores) something; it serves all cases of
+/// that kind and may end with the process. `connect` is
 /// [`Peer::connect`], or what puts more above that.
 pub fn servers(
     mut start: impl FnMut(&Case, Log) -> io::Result<SocketAddr>,
@@ -53,12 +54,15 @@ pub fn servers(
     let mut started = HashMap::new();
     peers(move |case| {
         let kind = (case.handler.clone(), case.options.clone());
-        let (address, log) = started.entry(kind).or_insert_with(|| {
+        let mut start = || {
             let log = Log::default();
             let address = start(case, log.clone()).expect("a server can be started");
             (address, log)
-        });
-        let (peer, log) = (connect(*address)?, log.clone());
-        Ok((peer, move || log.take()))
+        };
+        let (address, log) = match case.stores {
+            true => start(),
+            false => started.entry(kind).or_insert_with(start).clone(),
+        };
+        Ok((connect(address)?, move || log.take()))
     })
 }

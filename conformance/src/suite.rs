@@ -4,7 +4,7 @@ use crate::case::{self, Case};
 use crate::divergence::{self, Divergence};
 use crate::judge::{Fault, judge};
 use crate::pace::{PACES, Pace};
-use crate::report::Report;
+use crate::report::{Apart, Report};
 use crate::subject::Transcript;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -64,6 +64,20 @@ impl Suite {
         }
         self.only = Some(part.into());
         self
+    }
+
+    /// Leaves out the cases that do not apply: `refuses` says why. Answers their names by these reasons,
+    /// too.
+    pub(crate) fn part(mut self, refuses: impl Fn(&Case) -> Option<&'static str>) -> (Self, Apart) {
+        let mut apart = Apart::new();
+        self.cases.retain(|case| {
+            let reason = refuses(case);
+            if let Some(reason) = reason {
+                apart.entry(reason).or_default().push(case.name.clone());
+            }
+            reason.is_none()
+        });
+        (self, apart)
     }
 
     /// The cases, in the order in which they are run.

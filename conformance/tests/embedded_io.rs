@@ -1,11 +1,14 @@
 //! The list on the loops for embedded-io and embedded-io-async, over a pipe and without a disk.
 
+mod tree;
+
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use embassy_futures::{block_on, yield_now};
+use sanserve::memory::{File, Shelf};
 use sanserve::{embedded_io, embedded_io_async};
-use sanserve_conformance::{Case, End, File, Log, Site, pipes, run};
+use sanserve_conformance::{Case, End, Log, pipes, run};
 use sanserve_core::{Connection, Handler, Now};
 
 type Served = Connection<File, Box<dyn Handler + Send>>;
@@ -13,9 +16,9 @@ type Served = Connection<File, Box<dyn Handler + Send>>;
 /// Runs the list on a loop that is given a connection, its link, a clock and a log.
 fn conform(
     name: &str,
-    serve: impl Fn(&mut Served, &mut End, &Site, &dyn Fn() -> Now, &dyn Fn(&str)) + Sync,
+    serve: impl Fn(&mut Served, &mut End, &Shelf, &dyn Fn() -> Now, &dyn Fn(&str)) + Sync,
 ) {
-    let site = Site::standard();
+    let tree = tree::tree();
     let start = Instant::now();
     let clock = || {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -26,37 +29,40 @@ fn conform(
     };
     let serve = |case: &Case, mut end: End, log: &Log| {
         let mut conn = Connection::new(case.config(), "192.0.2.1", case.handler());
-        serve(&mut conn, &mut end, &site, &clock, &|lines| log.push(lines));
+        let shelf = Shelf::new(tree.clone());
+        serve(&mut conn, &mut end, &shelf, &clock, &|lines| {
+            log.push(lines);
+        });
     };
     run(name, pipes(serve));
 }
 
 #[test]
 fn conforms() {
-    conform("embedded-io", |conn, link, site, clock, log| {
-        embedded_io::serve(conn, link, site, clock, log).expect("no pipe breaks here");
+    conform("embedded-io", |conn, link, shelf, clock, log| {
+        embedded_io::serve(conn, link, shelf, clock, log).expect("no pipe breaks here");
     });
 }
 
 #[test]
 fn conforms_with_deadlines() {
-    conform("embedded-io, ready", |conn, link, site, clock, log| {
+    conform("embedded-io, ready", |conn, link, shelf, clock, log| {
         let sleep = |_| thread::yield_now();
-        let served = embedded_io::serve_ready(conn, link, site, clock, log, End::shutdown, sleep);
+        let served = embedded_io::serve_ready(conn, link, shelf, clock, log, End::shutdown, sleep);
         served.expect("no pipe breaks here");
     });
 }
 
 #[test]
 fn conforms_asynchronously() {
-    conform("embedded-io-async", |conn, link, site, clock, log| {
+    conform("embedded-io-async", |conn, link, shelf, clock, log| {
         let sleep = async |left: Duration| {
             let until = clock().tick.saturating_add(left);
             while clock().tick < until {
                 yield_now().await;
             }
         };
-        let served = embedded_io_async::serve(conn, link, site, clock, log, End::shutdown, sleep);
+        let served = embedded_io_async::serve(conn, link, shelf, clock, log, End::shutdown, sleep);
         block_on(served).expect("no pipe breaks here");
     });
 }

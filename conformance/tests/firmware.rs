@@ -6,7 +6,6 @@ mod machine;
 mod tools;
 
 use std::cell::RefCell;
-use std::env;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -14,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use machine::Machine;
-use sanserve_conformance::{Case, Pace, Peer, Suite, Transcript, case, divergence, peers};
+use sanserve_conformance::{Case, Pace, Peer, Transcript, case, peers, run_part};
 
 /// Over a serial line. Another one tells what that cannot: that a connection begins, and where it ends.
 #[test]
@@ -93,24 +92,14 @@ fn runs_as_the_readme_says() {
     }
 }
 
-/// Runs the cases whose requests the machine can hold, and says which it cannot.
+/// Runs the cases whose requests the machine can hold. What it serves is in flash, to be read.
 fn conform(name: &str, converse: impl FnMut(&Case, Pace) -> Transcript) {
-    let fits = |case: &Case| case.request.len() <= REQUEST_MAX;
-    let (cases, large): (Vec<_>, Vec<_>) = case::all().into_iter().partition(fits);
-    let mut divergences = divergence::all();
-    divergences.retain(|ours| cases.iter().any(|case| case.name == ours.case));
-    let mut suite = Suite::new(cases, divergences);
-    if let Ok(part) = env::var("CASE") {
-        suite = suite.only(&part);
-    }
-    let report = suite.check(name, converse);
-    assert!(report.is_good(), "\n{report}");
-    let large: Vec<_> = large.into_iter().map(|case| case.name).collect();
-    println!(
-        "{report}; {} need more memory than the machine's 64 KiB: {}",
-        large.len(),
-        large.join(", ")
-    );
+    let refuses = |case: &Case| match case {
+        _ if case.stores => Some("files that are stored"),
+        _ if case.request.len() > REQUEST_MAX => Some("requests that 64 KiB of memory cannot hold"),
+        _ => None,
+    };
+    run_part(name, refuses, converse);
 }
 
 /// Who is refused a line that long is told so, with the line, in the log and on a page: that is in memory

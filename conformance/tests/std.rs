@@ -8,19 +8,18 @@ use std::net::SocketAddr;
 use std::{io, thread};
 
 use sanserve::{Disk, ThreadingHTTPServer};
-use sanserve_conformance::{Case, Log, Peer, Site, run, servers};
-use tempfile::TempDir;
+use sanserve_conformance::{Case, Folder, Log, Peer, Site, run, servers};
 
 /// Starts what may have been put above the sockets.
 fn start(
-    site: &TempDir,
+    site: &Folder,
     over: impl Fn(ThreadingHTTPServer) -> ThreadingHTTPServer,
 ) -> impl FnMut(&Case, Log) -> io::Result<SocketAddr> {
     move |case, log| {
         let server = over(ThreadingHTTPServer::bind("127.0.0.1:0")?);
         let server = server.log(move |lines| log.push(lines));
         let (address, case) = (server.server_address(), case.clone());
-        let disk = Disk::open(site)?;
+        let disk = Disk::open(site.of(&case)?)?;
         thread::spawn(move || server.serve_forever(&disk, case.config(), || case.handler()));
         Ok(address)
     }

@@ -10,13 +10,12 @@ use std::sync::Arc;
 
 use sanserve::Disk;
 use sanserve::tokio::HTTPServer;
-use sanserve_conformance::{Case, Log, Peer, Site, run, servers};
-use tempfile::TempDir;
+use sanserve_conformance::{Case, Folder, Log, Peer, Site, run, servers};
 use tokio::runtime::Runtime;
 
 /// Starts what may have been put above the sockets.
 fn start<'a>(
-    site: &'a TempDir,
+    site: &'a Folder,
     runtime: &'a Runtime,
     over: impl Fn(HTTPServer) -> HTTPServer + 'a,
 ) -> impl FnMut(&Case, Log) -> io::Result<SocketAddr> + 'a {
@@ -24,7 +23,7 @@ fn start<'a>(
         let _inside = runtime.enter();
         let server = over(HTTPServer::bind("127.0.0.1:0")?).log(move |lines| log.push(lines));
         let (address, case) = (server.server_address(), case.clone());
-        let disk = Arc::new(Disk::open(site)?);
+        let disk = Arc::new(Disk::open(site.of(&case)?)?);
         runtime.spawn(server.serve_forever(disk, case.config(), move || case.handler()));
         Ok(address)
     }

@@ -67,12 +67,15 @@ fn conforms() {
     let mut services = HashMap::new();
     hosts(
         "tower",
-        |_| None,
+        |_, _| None,
         |case, request, pace| {
-            let kind = (case.handler.clone(), case.options.clone());
+            let kind = (case.handler.clone(), case.options.clone(), case.stores);
+            if case.stores && request.first {
+                services.remove(&kind);
+            }
             let (service, log) = services.entry(kind).or_insert_with(|| {
                 let (disk, log, case) = (
-                    Disk::open(&site).expect("a site"),
+                    Disk::open(site.of(case).expect("a site")).expect("a site"),
                     Log::default(),
                     case.clone(),
                 );

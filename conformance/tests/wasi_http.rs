@@ -55,7 +55,8 @@ fn conforms() {
         .collect();
     hosts(
         "wasi:http",
-        |_| None,
+        // Each request may get an instance of its own, and the directory is read only.
+        |case, _| case.stores.then_some("files that are stored"),
         |case, request, pace| {
             let files = component::files(case);
             let kind = format!("{} {files}", places[&case.name]);

@@ -6,9 +6,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use sanserve_core::archive::{Archive, Pack};
-use sanserve_core::{Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program};
+use sanserve_core::{
+    Create, Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program,
+};
 
-use super::{Play, Running};
+use super::{Making, Play, Running, START};
 use crate::content;
 
 /// What is open of a [`Tree`].
@@ -20,6 +22,8 @@ pub enum File {
     Packed(Box<Archive<File>>),
     /// A program.
     Program(Box<Running>),
+    /// A file that is being made, in a [`Shelf`](super::Shelf).
+    Making(Box<Making>),
 }
 
 /// Files, directories and links under names that are any bytes. Made by a chain of calls, each of
@@ -39,6 +43,8 @@ pub enum File {
 pub struct Tree {
     nodes: BTreeMap<Vec<u8>, Node>,
     sendable: bool,
+    /// How many files were stored.
+    stored: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +63,7 @@ impl Tree {
         Tree {
             nodes: BTreeMap::from([(Vec::new(), Node::Directory(None))]),
             sendable: false,
+            stored: 0,
         }
     }
 
@@ -135,6 +142,37 @@ impl Tree {
         self
     }
 
+    /// Where a file that is made will be, if what has its name is what should have it. A link is no file,
+    /// wherever it leads.
+    pub(super) fn place(&self, create: &Create) -> Result<Vec<u8>, FsError> {
+        let mut above = create.path.clone();
+        above.pop();
+        let (mut at, node) = self.find(above.as_bytes())?;
+        if !matches!(node, Node::Directory(_)) {
+            return Err(FsError::NotFound);
+        }
+        push(&mut at, create.path.file_name());
+        match self.nodes.get(&at) {
+            None if create.replaces.is_none() => Ok(at),
+            Some(Node::File(bytes, modified))
+                if create.replaces == Some(meta(bytes, *modified)) =>
+            {
+                Ok(at)
+            }
+            None | Some(Node::File(..)) => Err(FsError::Exists),
+            Some(_) => Err(FsError::NotPlain),
+        }
+    }
+
+    /// Stores a file. None has the same time as another.
+    pub(super) fn store(&mut self, create: &Create, bytes: &[u8]) -> Result<(), FsError> {
+        let at = self.place(create)?;
+        self.stored += 1;
+        self.nodes
+            .insert(at, Node::File(bytes.into(), (START, self.stored)));
+        Ok(())
+    }
+
     /// Where a path leads in the end, and what is there.
     fn find(&self, path: &[u8]) -> Result<(Vec<u8>, &Node), FsError> {
         let mut at = Vec::new();
@@ -183,12 +221,7 @@ impl FileSystem for Tree {
         match self.find(path.as_bytes())?.1 {
             Node::File(bytes, modified) => Ok(Opened::File {
                 file: File::Bytes(Arc::clone(bytes)),
-                meta: Meta {
-                    len: bytes.len() as u64,
-                    modified: Some(modified.0),
-                    version: Meta::version_at(*modified),
-                    executable: false,
-                },
+                meta: meta(bytes, *modified),
                 sendable: self.sendable,
             }),
             Node::Program(_) => Ok(Opened::File {
@@ -258,7 +291,7 @@ impl FileSystem for Tree {
     fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
         match file {
             File::Program(program) => program.give(from),
-            File::Bytes(_) | File::Packed(_) => Got::Failed,
+            _ => Got::Failed,
         }
     }
 
@@ -266,8 +299,17 @@ impl FileSystem for Tree {
         match file {
             File::Program(program) => program.fill(into),
             File::Packed(archive) => archive.fill(self, at, into),
-            File::Bytes(_) => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
+            _ => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
         }
+    }
+}
+
+fn meta(bytes: &[u8], modified: (i64, u32)) -> Meta {
+    Meta {
+        len: bytes.len() as u64,
+        modified: Some(modified.0),
+        version: Meta::version_at(modified),
+        executable: false,
     }
 }
 
@@ -275,7 +317,7 @@ impl FileSystem for Tree {
 pub(super) fn rest(file: &File, at: u64) -> &[u8] {
     match file {
         File::Bytes(bytes) => content::rest(bytes, at),
-        File::Program(_) | File::Packed(_) => &[],
+        _ => &[],
     }
 }
 

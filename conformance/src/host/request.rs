@@ -54,6 +54,7 @@ impl Request {
             method,
             target,
             fields,
+            first: false,
             content,
             line,
         })

@@ -77,12 +77,17 @@ fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
+/// What was dropped on the page is read only, and so is the site of the list.
+fn stores(case: &Case) -> Option<&'static str> {
+    case.stores.then_some("files that are stored")
+}
+
 #[test]
 fn conforms() {
     let Some(mut page) = open() else { return };
     hosts(
         "service worker",
-        |_| None,
+        |case, _| stores(case),
         |case, request, pace| reply(&send(&mut page, "tell", case, request, pace)),
     );
 }
@@ -94,7 +99,10 @@ fn conforms_by_fetch() {
     let mut hidden = HashSet::new();
     hosts(
         "service worker, fetched",
-        |request| {
+        |case, request| {
+            if case.stores {
+                return stores(case);
+            }
             let why = call(&mut page.borrow_mut(), "refuses", &asked(request));
             why.as_str().map(|why| &*String::leak(why.into()))
         },

@@ -9,11 +9,10 @@ use std::process::Command;
 use std::thread;
 
 use sanserve::{Disk, Stopper, ThreadingHTTPServer};
-use sanserve_conformance::Site;
+use sanserve_conformance::{Folder, Site};
 use sanserve_core::archive::Download;
 use sanserve_core::{Config, Limits, Upload, error_page, listing};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::chromium::{Chromium, Tab};
 use crate::tools;
@@ -25,7 +24,7 @@ const PAGES: [&str; 5] = ["idx/list/?sort=size", "idx/odd/", "empty/", "", "none
 pub(crate) struct Served {
     pub(crate) address: String,
     stopper: Stopper,
-    pub(crate) site: TempDir,
+    pub(crate) site: Folder,
 }
 
 impl Served {

@@ -1,0 +1,102 @@
+//! [`Shelf`]: a tree that files can be stored in.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
+use sanserve_core::archive::Pack;
+use sanserve_core::{Create, Entries, FileSystem, FsError, Got, Opened, Path, Program};
+
+use super::tree::{File, Tree};
+
+/// A [`Tree`] that files can be stored in, by one thread: that of [`converse`](super::converse), or of a
+/// loop for one connection. What is stored is gone with it.
+///
+/// ```
+/// use sanserve::memory::{Script, Shelf, Tree, converse};
+/// use sanserve_core::{Config, Connection, Protocol, Upload};
+///
+/// let config = Config { protocol: Protocol::Http11, ..Config::default() };
+/// let mut conn = Connection::new(config, "192.0.2.1", Upload::new());
+/// let input = b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello\
+///     GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+/// let script = Script { input, half_close: true };
+/// let said = converse(&mut conn, &Shelf::new(Tree::new()), script, |n| n);
+/// assert!(said.bytes.starts_with(b"HTTP/1.1 201 Created\r\n"));
+/// assert!(said.bytes.ends_with(b"\r\n\r\nhello"));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Shelf(RefCell<Tree>);
+
+/// A file that is being made.
+#[derive(Clone, Debug)]
+pub struct Making {
+    create: Create,
+    bytes: Vec<u8>,
+}
+
+impl Shelf {
+    /// Begins with what is in a tree.
+    pub fn new(tree: Tree) -> Shelf {
+        Shelf(RefCell::new(tree))
+    }
+}
+
+impl FileSystem for Shelf {
+    type File = File;
+
+    fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
+        self.0.borrow().open(path)
+    }
+
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
+        self.0.borrow().list(path)
+    }
+
+    fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        self.0.borrow().read(file, at, into)
+    }
+
+    fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
+        self.0.borrow().run(program)
+    }
+
+    fn pack(&self, pack: &Pack) -> Result<Opened<File>, FsError> {
+        self.0.borrow().pack(pack)
+    }
+
+    fn create(&self, create: &Create) -> Result<Opened<File>, FsError> {
+        self.0.borrow().place(create)?;
+        if create.path.file_name().len() > NAME_MAX {
+            return Err(FsError::TooLong);
+        }
+        let (create, bytes) = (create.clone(), Vec::new());
+        let making = Making { create, bytes };
+        Ok(Opened::Program(File::Making(Box::new(making))))
+    }
+
+    fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
+        match file {
+            File::Making(making) if from.is_empty() => {
+                let Making { create, bytes } = &**making;
+                match self.0.borrow_mut().store(create, bytes) {
+                    Ok(()) => Got::Bytes(0),
+                    Err(error) => Got::Opened(Err(error)),
+                }
+            }
+            File::Making(making) => {
+                making.bytes.extend_from_slice(from);
+                Got::Bytes(from.len())
+            }
+            file => self.0.borrow().give(file, from),
+        }
+    }
+
+    fn fill(&self, file: &mut File, at: u64, into: &mut [u8]) -> Got<File> {
+        self.0.borrow().fill(file, at, into)
+    }
+}
+
+/// Bytes of a name, as on most disks.
+const NAME_MAX: usize = 255;
