@@ -253,6 +253,6 @@ where
 }
 
 /// So much is sent at once; then others have their turn.
-const MOST: u64 = 1024 * 1024;
+pub(super) const MOST: u64 = 2 * 1024 * 1024;
 /// So much is read ahead if it is not in the cache.
 const PIECE: u64 = 256 * 1024;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use mio::event::Event;
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Rest, Step, Want};
 
-use super::files::{Desk, Done, Files, Held};
+use super::files::{Desk, Done, Files, Held, MOST};
 use super::lines::Lines;
 use super::link::Link;
 use super::recent::Recent;
@@ -163,7 +163,9 @@ impl<H: Handler> Work<H> {
         let Work { conn, files, got } = self;
         let kept = got;
         let (mut got, mut recent) = (mem::replace(kept, Got::Nothing), Recent::default());
-        for _ in 0..TURN {
+        let mut turn = TURN;
+        while turn > 0 {
+            turn -= 1;
             let Step { want, by, more } = conn.step(now, got);
             files.moment = None;
             got = match want {
@@ -173,7 +175,13 @@ impl<H: Handler> Work<H> {
                 }
                 Want::Write(from) => link.write(from, more),
                 Want::Fill { file, at, into } => files.fill(file, at, into, desk),
-                Want::Copy { file, at, len } => files.copy(file, at, len, link, desk),
+                Want::Copy { file, at, len } => {
+                    let got = files.copy(file, at, len, link, desk);
+                    if let Got::Bytes(n) = got {
+                        turn = turn.saturating_sub(n as u64 / STEP);
+                    }
+                    got
+                }
                 Want::Give { file, from } => files.give(file, from, desk),
                 Want::Ask(ask) => files.ask(ask, desk, &mut recent, link.sends_files()),
                 Want::Log(lines) => {
@@ -205,4 +213,6 @@ impl<H: Handler> Work<H> {
 }
 
 /// So many steps a connection goes at a time, while others wait.
-const TURN: u32 = 64;
+const TURN: u64 = 64;
+/// To send so much of a file is one of them.
+const STEP: u64 = MOST / TURN;
