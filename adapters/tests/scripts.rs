@@ -139,7 +139,7 @@ fn text(socket: &TcpStream) -> String {
 /// Little patience with scripts.
 fn hasty() -> Patience {
     Patience {
-        ask: Duration::from_millis(300),
+        ask: Duration::from_secs(1),
         ..Patience::default()
     }
 }

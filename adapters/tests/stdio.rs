@@ -74,8 +74,8 @@ fn in_process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> St
 #[test]
 fn the_program_conforms() {
     let site = Site::standard().make_temporary().unwrap();
-    let mut by_program = peers(|case| process(case, site.path()));
-    let mut by_loop = peers(|case| in_process(case, site.path()));
+    let mut by_program = peers(|case| process(case, &site.of(case)?));
+    let mut by_loop = peers(|case| in_process(case, &site.of(case)?));
     run("sanserve --stdio", |case, pace| {
         let mut keys = case.options.iter().map(|(key, _)| key.as_str());
         let plain = keys.all(|key| matches!(key, "protocol" | "hidden"));
