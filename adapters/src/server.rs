@@ -4,6 +4,8 @@
 //! Who may come in, and how everybody is sent home, is left to the [`Gate`]; what happens on a
 //! connection to [`serve`](crate::std::serve).
 
+#[cfg(target_os = "linux")]
+mod defer;
 mod gate;
 #[cfg(feature = "tls")]
 mod https;
@@ -197,6 +199,8 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     if address.ip() == Ipv6Addr::UNSPECIFIED {
         let _ = socket.set_only_v6(false);
     }
+    #[cfg(target_os = "linux")]
+    let _ = defer::defer_accept(&socket);
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from(socket))

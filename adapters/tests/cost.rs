@@ -203,6 +203,30 @@ fn requests_that_come_together_are_answered_together() {
 }
 
 #[test]
+fn a_connection_that_is_let_in_has_asked_and_is_not_registered() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let trace = folder.path().join("trace");
+    sparse(&folder, "small", 1024);
+    let program = Program::start(folder.path(), "mio");
+    let Some((mut strace, _stderr)) = program.trace(&trace) else {
+        return skip();
+    };
+    for _ in 0..100 {
+        let mut socket = TcpStream::connect(&program.address).expect("it listens");
+        let request = "GET /small HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        socket.write_all(request.as_bytes()).expect("it reads");
+        assert!(socket.read_to_end(&mut Vec::new()).expect("it writes") > 1024);
+    }
+    drop(program);
+    strace.wait().expect("it ends with the program");
+    let trace = fs::read_to_string(trace).expect("strace wrote it");
+    let count = |name: &str| trace.matches(&format!(" {name}(")).count();
+    println!("100 connections: {} recvfrom", count("recvfrom"));
+    println!("100 connections: {} epoll_ctl", count("epoll_ctl"));
+    assert!(count("recvfrom") <= 105 && count("epoll_ctl") <= 5);
+}
+
+#[test]
 fn the_start_reads_no_more_than_it_needs() {
     let folder = TempDir::new().expect("a temporary folder");
     let trace = folder.path().join("trace");
