@@ -135,7 +135,7 @@ impl Default for Patience {
     fn default() -> Self {
         Patience {
             idle: Duration::from_secs(60),
-            rest: Duration::from_millis(100),
+            rest: Duration::from_millis(50),
             head: Duration::from_secs(30),
             grace: Duration::from_secs(30),
             rate: 500,

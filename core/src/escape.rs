@@ -4,6 +4,8 @@
 
 use core::fmt::{self, Display, Write};
 
+use memchr::memchr;
+
 use crate::Buffer;
 
 /// Writes `&`, `<` and `>` as HTML wants them; quotes stay, as with CPython's
@@ -33,6 +35,10 @@ pub(crate) struct Log<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Log<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly all of it.
+        if is_plain(text) && memchr(b'\\', text.as_bytes()).is_none() {
+            return self.0.write_str(text);
+        }
         let mut rest = text;
         while let Some(at) = rest.find(|char: char| char.is_control() || char == '\\') {
             self.0.write_str(&rest[..at])?;
