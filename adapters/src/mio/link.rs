@@ -1,12 +1,13 @@
 //! [`Link`]: a socket that never waits, and knows when there is no point in asking it.
 
 use std::io::{self, ErrorKind, Read};
+use std::mem;
 use std::net::{Shutdown, TcpStream};
 
 use mio::event::Event;
 use sanserve_core::Got;
 
-use super::files::Held;
+use super::files::{Held, MOST};
 use crate::std::{Layer, send_file};
 
 /// A socket, bare or below TLS.
@@ -19,6 +20,8 @@ pub(super) struct Link {
     writable: bool,
     /// The system has said that the peer is done: it will not say so again.
     over: bool,
+    /// Whether the system keeps back what fills no packet.
+    corked: bool,
     failure: io::Result<()>,
 }
 
@@ -31,6 +34,7 @@ impl Link {
             readable: true,
             writable: true,
             over: false,
+            corked: false,
             failure: Ok(()),
         }
     }
@@ -53,6 +57,7 @@ impl Link {
     }
 
     pub(super) fn read(&mut self, into: &mut [u8]) -> Got<Held> {
+        self.cork(false);
         let read = loop {
             if let Err(error) = self.flush() {
                 return self.told(Err(error));
@@ -78,6 +83,7 @@ impl Link {
         if !self.writable {
             return Got::Nothing;
         }
+        self.cork(false);
         let written = match &mut self.layer {
             Some(layer) => retry(|| layer.write(&self.socket, from)),
             None => retry(|| send(&self.socket, from, more)),
@@ -106,9 +112,18 @@ impl Link {
         if !self.writable {
             return Got::Nothing;
         }
+        self.cork(len > MOST);
         let sent = retry(|| send_file(&self.socket, file, at, len));
         self.writable = sent.is_ok();
         self.told(sent)
+    }
+
+    /// Has packets filled while pieces of a large file follow each other, or sends what is left.
+    fn cork(&mut self, corked: bool) {
+        if mem::replace(&mut self.corked, corked) != corked {
+            #[cfg(target_os = "linux")]
+            let _ = rustix::net::sockopt::set_tcp_cork(&self.socket, corked);
+        }
     }
 
     /// Whether to close it says all that is to be said, and breaks nothing: what the peer has sent was
@@ -129,7 +144,7 @@ impl Link {
     /// What went wrong, if anything did. The peer is told, if that can be done at once.
     pub(super) fn end(&mut self) -> io::Result<()> {
         let _ = self.flush();
-        std::mem::replace(&mut self.failure, Ok(()))
+        mem::replace(&mut self.failure, Ok(()))
     }
 
     /// Writes what a layer has to say by itself.
