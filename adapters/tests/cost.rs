@@ -306,6 +306,9 @@ fn count(runtime: &str, target: &str, made: &str, settled: bool, most: usize) {
         !large.contains(&"pread64"),
         "the large file was read: {large:?}"
     );
+    // Its packets are full, but for the last.
+    let corks = trace.matches("TCP_CORK").count();
+    assert_eq!(corks, if runtime == "mio" { 2 } else { 0 });
 }
 
 #[test]

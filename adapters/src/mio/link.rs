@@ -112,7 +112,7 @@ impl Link {
         if !self.writable {
             return Got::Nothing;
         }
-        self.cork(len > MOST);
+        self.cork(len >= MOST);
         let sent = retry(|| send_file(&self.socket, file, at, len));
         self.writable = sent.is_ok();
         self.told(sent)
