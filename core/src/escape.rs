@@ -4,7 +4,7 @@
 
 use core::fmt::{self, Display, Write};
 
-use memchr::memchr;
+use memchr::{memchr, memchr3};
 
 use crate::Buffer;
 
@@ -15,8 +15,7 @@ pub struct Html<'a>(pub &'a mut dyn Write);
 impl Write for Html<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
-        let is_special = |byte: u8| matches!(byte, b'&' | b'<' | b'>');
-        while let Some(at) = rest.bytes().position(is_special) {
+        while let Some(at) = memchr3(b'&', b'<', b'>', rest.as_bytes()) {
             self.0.write_str(&rest[..at])?;
             self.0.write_str(match rest.as_bytes()[at] {
                 b'&' => "&amp;",
