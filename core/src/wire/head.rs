@@ -94,9 +94,9 @@ impl Head {
         result
     }
 
-    /// Takes a head that differs from the last one in nothing, or nothing but method and path: most peers
-    /// send the same fields with every request. What was found out about them holds again. `None`: it
-    /// is another one, or not all there, or not a plain one, and nothing is changed.
+    /// Takes a head that differs from the last one in nothing but method and path: most peers send the
+    /// same fields again, and what was found out about them holds. `None`: it is another one, or not
+    /// all there, or not a plain one, and nothing is changed.
     fn follow(&mut self, input: &[u8], limits: &Limits) -> Option<usize> {
         let end = memchr(b'\n', input)? + 1;
         let fields = self.fields.text().as_bytes();
@@ -186,12 +186,10 @@ impl Head {
             let end = at + len + 1;
             if input[end - 2] != b'\r' {
                 // Whoever sends this in pieces hears of what comes first.
-                let long = end - 1 - from > limits.fields + 1;
-                return Err(if long {
-                    Bad::FieldsTooLong
-                } else {
-                    Bad::LineEnd
-                });
+                if end - 1 - from > limits.fields + 1 {
+                    return Err(Bad::FieldsTooLong);
+                }
+                return Err(Bad::LineEnd);
             }
             match &input[end..] {
                 [] | [b'\r'] => return self.want_fields(input, from, end - 1, limits),
