@@ -45,7 +45,7 @@ enum Search {
     Fields { from: usize, at: usize },
     /// Found, or given up. The next call starts anew.
     Done,
-    /// Found, and its text is the very bytes that were sent.
+    /// Found, and its text is the very bytes that were sent. (A line of other characters was refused.)
     Known,
 }
 
@@ -201,7 +201,7 @@ impl Head {
                     self.fields.parse(lines)?;
                     host::check(self)?;
                     self.persists = self.find_persistence();
-                    if self.request_line().is_ascii() && self.fields.text().len() == lines.len() {
+                    if self.fields.text().len() == lines.len() {
                         self.search = Search::Known;
                     }
                     return Ok(Some(end + 2));
