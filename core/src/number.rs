@@ -57,24 +57,20 @@ impl<const N: usize> Backward<N> {
     }
 }
 
-/// The digits of one number.
-pub(crate) struct Digits(Backward<MOST>);
+/// The digits of one number: `u64::MAX` has 20.
+pub(crate) type Digits = Backward<20>;
 
 impl Digits {
     pub(crate) fn decimal(number: u64) -> Digits {
-        let mut digits = Backward::new();
+        let mut digits = Digits::new();
         digits.push_decimal(number);
-        Digits(digits)
+        digits
     }
 
     pub(crate) fn hexadecimal(number: u64) -> Digits {
-        let mut digits = Backward::new();
+        let mut digits = Digits::new();
         digits.push_hexadecimal(number);
-        Digits(digits)
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        digits
     }
 }
 
@@ -85,6 +81,3 @@ pub(crate) fn mix(state: u64, number: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
-
-/// As many as `u64::MAX` has.
-const MOST: usize = 20;
