@@ -90,10 +90,7 @@ impl Codings {
 /// How much the peer would like a coding of these names, in thousandths. `None` if it does not say.
 fn weight(ex: &Exchange<'_>, names: &[&str]) -> Option<u16> {
     let (mut named, mut any) = (None, None);
-    for element in ex
-        .get_all("Accept-Encoding")
-        .flat_map(|list| list.split(','))
-    {
+    for element in ex.head.list("Accept-Encoding") {
         let (coding, parameters) = element.split_once(';').unwrap_or((element, ""));
         let coding = coding.trim_matches(BLANKS);
         let Some(weight) = parse_weight(parameters) else {

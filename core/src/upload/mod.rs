@@ -179,13 +179,8 @@ impl Handler for Upload {
 
 /// Whether the content is the file in another form (RFC 9110 §8.4): nobody here could undo that.
 fn is_encoded(ex: &Exchange<'_>) -> bool {
-    let mut codings = ex
-        .get_all("Content-Encoding")
-        .flat_map(|list| list.split(','));
-    codings.any(|coding| {
-        let coding = coding.trim();
-        !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")
-    })
+    let mut codings = ex.head.list("Content-Encoding");
+    codings.any(|coding| !coding.eq_ignore_ascii_case("identity"))
 }
 
 /// How long the content is, if that was said.

@@ -282,7 +282,7 @@ impl Head {
     }
 
     /// What the list holds that all fields of this name are together (RFC 9110 §5.6.1).
-    fn list(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn list(&self, name: &str) -> impl Iterator<Item = &str> {
         self.values(name)
             .flat_map(|value| value.split(','))
             .map(|item| item.trim_matches([' ', '\t']))
