@@ -8,7 +8,7 @@ mod link;
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
 
@@ -108,10 +108,15 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> Now {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
-        Now {
-            tick: self.0.elapsed(),
-            unix: unix.ok().map(|unix| unix.as_secs() as i64),
-        }
+        now(self.0.elapsed())
+    }
+}
+
+/// What time it is, by the date of this machine, and so long after a clock's start.
+pub(crate) fn now(tick: Duration) -> Now {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+    Now {
+        tick,
+        unix: unix.ok().map(|unix| unix.as_secs() as i64),
     }
 }

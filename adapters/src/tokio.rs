@@ -15,7 +15,7 @@ mod tls;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
 use tokio::sync::watch;
@@ -25,6 +25,7 @@ use self::files::Held;
 pub use self::link::Link;
 pub use self::server::{HTTPServer, Stopper};
 use crate::Open;
+use crate::std::now;
 
 /// Serves one connection until it ends.
 ///
@@ -124,11 +125,7 @@ struct Clock(Instant);
 
 impl Clock {
     fn now(&self) -> Now {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
-        Now {
-            tick: self.0.elapsed(),
-            unix: unix.ok().map(|unix| unix.as_secs() as i64),
-        }
+        now(self.0.elapsed())
     }
 
     /// Lets go of the work when its time is over. Nobody asks for what came of it then.
