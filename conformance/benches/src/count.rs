@@ -46,16 +46,22 @@ fn counted((name, _): &Work) -> Cost {
 
 /// How many instructions this program takes to do it so many times.
 fn instructions(name: &str, times: u64) -> u64 {
-    let mut valgrind = Command::new("valgrind");
+    let mut valgrind = callgrind();
     valgrind
         .env_clear()
         .envs(env::var_os("PATH").map(|path| ("PATH", path)));
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     valgrind.arg(env::current_exe().expect("this program"));
     let ran = valgrind.args([name, &times.to_string()]).output();
     let said = ran.expect("valgrind has to be installed").stderr;
     let said = String::from_utf8_lossy(&said);
     collected(&said).unwrap_or_else(|| panic!("{name}: callgrind did not count:\n{said}"))
+}
+
+/// What counts the instructions of the program that follows.
+pub fn callgrind() -> Command {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    valgrind
 }
 
 /// The count in what callgrind says.

@@ -3,17 +3,13 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::count::{Cost, collected};
+use crate::count::{Cost, callgrind, collected};
 
 /// What it costs; `None` if there is no Python with h11.
 pub fn cost(name: &'static str, request: &str) -> Option<Cost> {
     const TIMES: u64 = 200;
     let python = python()?;
-    let counted = |times| {
-        let mut valgrind = Command::new("valgrind");
-        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-        collected(&run(valgrind.arg(&python), request, times)?.1)
-    };
+    let counted = |times| collected(&run(callgrind().arg(&python), request, times)?.1);
     // It does each five times.
     let instructions = (counted(TIMES * 2)? - counted(TIMES)?) / (TIMES * 5);
     let (said, _) = run(&mut Command::new(&python), request, TIMES * 10)?;
