@@ -15,6 +15,7 @@ use self::program::Given;
     target_env = "gnu",
     not(target_feature = "crt-static")
 ))]
+// SAFETY: nothing is declared, so nothing can be declared wrong; the block only links.
 #[link(name = "gcc_eh", kind = "static", modifiers = "+whole-archive,-bundle")]
 unsafe extern "C" {}
 

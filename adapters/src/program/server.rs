@@ -40,7 +40,6 @@ impl Server {
                 let inside = runtime.enter();
                 let server = HTTPServer::bind(address)?;
                 drop(inside);
-                #[cfg(feature = "tokio")]
                 Server::Tokio(server, runtime)
             }
             #[cfg(not(feature = "tokio"))]
