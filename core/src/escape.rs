@@ -4,7 +4,7 @@
 
 use core::fmt::{self, Display, Write};
 
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr2, memchr3};
 
 use crate::Buffer;
 
@@ -130,18 +130,39 @@ impl Write for Count {
     }
 }
 
-/// Text in quotes as Python's `ascii` and `repr` have them: characters up to U+00FF stay.
+/// Returns at most `max` bytes of the start of a text, and `...` if that is not all of it: what a client
+/// sent is quoted in errors and in the log, and must not be multiplied there.
+pub(crate) fn excerpt(text: &str, max: usize) -> (&str, &'static str) {
+    if text.len() <= max {
+        return (text, "");
+    }
+    let end = (0..=max).rev().find(|end| text.is_char_boundary(*end));
+    (&text[..end.unwrap_or(0)], "...")
+}
+
+/// Returns as much of a text that a client sent as the log quotes: all of it where no byte is escaped, else at
+/// most 4,096 bytes, of which each becomes six at most.
+pub(crate) fn logged(text: &str) -> (&str, &'static str) {
+    if is_plain(text) && memchr2(b'"', b'\\', text.as_bytes()).is_none() {
+        return (text, "");
+    }
+    excerpt(text, QUOTE_LOGGED_MAX)
+}
+
+/// Text in quotes as Python's `ascii` and `repr` have them: characters up to U+00FF stay. Of more than
+/// [`QUOTE_MAX`] bytes the start, with `...` behind the closing quote.
 pub(crate) struct Repr<'a>(pub(crate) &'a str);
 
 impl Display for Repr<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quote = if self.0.contains('\'') && !self.0.contains('"') {
+        let (text, rest) = excerpt(self.0, QUOTE_MAX);
+        let quote = if text.contains('\'') && !text.contains('"') {
             '"'
         } else {
             '\''
         };
         out.write_char(quote)?;
-        for char in self.0.chars() {
+        for char in text.chars() {
             match char {
                 '\\' => out.write_str("\\\\")?,
                 '\t' => out.write_str("\\t")?,
@@ -156,6 +177,13 @@ impl Display for Repr<'_> {
                 char => out.write_char(char)?,
             }
         }
-        out.write_char(quote)
+        out.write_char(quote)?;
+        out.write_str(rest)
     }
 }
+
+/// How many bytes of what a client sent an error message quotes.
+pub(crate) const QUOTE_MAX: usize = 1024;
+
+/// How many bytes of one thing that a client sent, such as its request line, the log escapes.
+const QUOTE_LOGGED_MAX: usize = 4096;

@@ -6,7 +6,7 @@ use alloc::string::String;
 use core::fmt::{self, Display, Write};
 use core::time::Duration;
 
-use crate::escape::{Json, Log, Quoted};
+use crate::escape::{Json, Log, Quoted, logged};
 use crate::wire::Head;
 use crate::{Credentials, date};
 
@@ -70,7 +70,9 @@ pub enum LogEvent<'a> {
 }
 
 /// Writes about a record: whole lines, each ended by a newline, or nothing. What the peer sent may
-/// hold anything but a line break; that no control character gets through is up to the format.
+/// hold anything but a line break; that no control character gets through is up to the format. The formats
+/// here quote at most 4,096 bytes of a text that the client sent if something in it has to be escaped, with `...`
+/// behind them.
 ///
 /// ```
 /// use sanserve_core::{Config, log::LogEvent};
@@ -89,12 +91,14 @@ pub type LogFormat = fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result;
 
 /// The lines of `http.server`: a request when its reply begins, an error before that.
 pub fn python(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
-    let line = record.request.request_line();
+    let (line, rest) = logged(record.request.request_line());
     match record.event {
         LogEvent::Reply { .. } => Ok(()),
-        LogEvent::Request { status, size } => {
-            message(record, out, format_args!("\"{line}\" {status} {size}"))
-        }
+        LogEvent::Request { status, size } => message(
+            record,
+            out,
+            format_args!("\"{line}{rest}\" {status} {size}"),
+        ),
         LogEvent::Error {
             status,
             message: text,
@@ -158,7 +162,11 @@ pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
 fn quoted(out: &mut dyn Write, text: Option<&str>) -> fmt::Result {
     match text {
         None | Some("") => out.write_char('-'),
-        Some(text) => Quoted(out).write_str(text),
+        Some(text) => {
+            let (text, rest) = logged(text);
+            Quoted(out).write_str(text)?;
+            out.write_str(rest)
+        }
     }
 }
 
@@ -213,8 +221,10 @@ fn member(out: &mut dyn Write, name: &str, value: Option<&str>) -> fmt::Result {
     let Some(value) = value.filter(|value| !value.is_empty()) else {
         return Ok(());
     };
+    let (value, rest) = logged(value);
     write!(out, ",\"{name}\":\"")?;
     Json(out).write_str(value)?;
+    out.write_str(rest)?;
     out.write_char('"')
 }
 

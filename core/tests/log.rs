@@ -1,8 +1,10 @@
 //! What is logged, and how it looks in each format.
 
+mod drive;
 mod world;
 
-use sanserve_core::log::{LogFormat, combined, json};
+use drive::{drive, no_files};
+use sanserve_core::log::{LogFormat, combined, json, python};
 use sanserve_core::{Config, Exchange, Files, Guard, Handler, Next, Protocol, from_fn};
 use world::World;
 
@@ -163,4 +165,29 @@ fn a_message_is_told_in_every_format() {
         "{json}"
     );
     assert_eq!((combined.lines().count(), json.lines().count()), (2, 2));
+}
+
+#[test]
+fn a_line_of_control_characters_is_not_multiplied() {
+    for format in [python as LogFormat, combined, json] {
+        let config = logging(format);
+        let input = [&[1; 65_000][..], b"\r\n\r\n"].concat();
+        let said = drive(config, Files::new(), &input, no_files);
+        assert!(
+            said.text
+                .starts_with("HTTP/1.1 400 Bad request syntax ('\\x01")
+        );
+        assert!(
+            said.text.len() < 20_000,
+            "{} bytes of reply",
+            said.text.len()
+        );
+        assert!(said.log.len() < 80_000, "{} bytes of log", said.log.len());
+        let input = format!(
+            "GET /none HTTP/1.1\r\nHost: h\r\nUser-Agent: {}\r\n\r\n",
+            "\"".repeat(60_000)
+        );
+        let said = drive(config, Files::new(), input.as_bytes(), no_files);
+        assert!(said.log.len() < 80_000, "{} bytes of log", said.log.len());
+    }
 }

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display};
 
-use crate::escape::Repr;
+use crate::escape::{QUOTE_MAX, Repr, excerpt};
 
 /// What is wrong with a request. None of these leaves room to go on: after the reply the
 /// connection closes, and what follows on it is not taken for a request.
@@ -110,11 +110,8 @@ impl Display for Complaint<'_> {
         match bad {
             Bad::Version => write!(out, "Bad request version ({})", Repr(last)),
             Bad::OtherVersion => {
-                write!(
-                    out,
-                    "Invalid HTTP version ({})",
-                    last.trim_start_matches("HTTP/")
-                )
+                let (version, rest) = excerpt(last.trim_start_matches("HTTP/"), QUOTE_MAX);
+                write!(out, "Invalid HTTP version ({version}{rest})")
             }
             Bad::Simple => write!(out, "Bad HTTP/0.9 request type ({})", Repr(first)),
             bad => match bad.message() {
