@@ -27,6 +27,8 @@ pub struct Exchange<'a> {
     pub(crate) reply: &'a mut Reply,
     pub(crate) outbox: &'a mut Buffer,
     pub(crate) log: &'a mut String,
+    /// How many bytes of content the handler has written in this call.
+    pub(crate) written: usize,
 }
 
 impl<'a> Exchange<'a> {
@@ -256,14 +258,28 @@ impl<'a> Exchange<'a> {
 
     /// Adds content. It is framed as [`end_headers`](Self::end_headers) decided, and dropped where
     /// the reply has none, as after HEAD.
+    ///
+    /// In one call of [`begin`](crate::Handler::begin) or [`resume`](crate::Handler::resume) a handler may write
+    /// [`Limits::outbox`](crate::Limits::outbox) bytes in all and a quarter of that, 40 KiB by default. More is a
+    /// mistake that becomes a 500: the connection never holds a large page. Return
+    /// [`Next::Write`](crate::Next::Write) for content that is larger, or [`Next::Flush`](crate::Next::Flush) between
+    /// the pieces of what is made piece by piece.
     pub fn write(&mut self, bytes: &[u8]) {
+        let written = self.written.saturating_add(bytes.len());
+        let outbox = self.config.limits.outbox;
+        if written > outbox.saturating_add(outbox / 4) {
+            return self
+                .reply
+                .blame("wrote more than Limits::outbox: return Next::Write or Next::Flush");
+        }
+        self.written = written;
         self.reply.write(bytes, self.outbox);
     }
 
-    /// Whether so much was written that the peer should take it first: return
-    /// [`Next::Flush`](crate::Next::Flush) before the next [`write`](Self::write).
+    /// Returns whether so much was written, [`Limits::outbox`](crate::Limits::outbox) bytes, that the peer should take
+    /// it first: return [`Next::Flush`](crate::Next::Flush) before the next [`write`](Self::write).
     pub fn wants_flush(&self) -> bool {
-        self.outbox.len() >= self.config.limits.outbox
+        self.outbox.len().max(self.written) >= self.config.limits.outbox
     }
 
     /// Logs the request with the status of its reply and the size of that, or `-`.

@@ -3,6 +3,7 @@
 //! A handler does not wait. It is told something, writes what it can through the [`Exchange`], and
 //! returns what it needs [`Next`]; when that is there, it is told again.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -95,6 +96,10 @@ pub enum Next {
     /// To send that part of the open file as content of the reply. Told: [`Event::End`].
     /// Of a program, all that is left to read, whatever the range says.
     Send(Range<u64>),
+    /// To write this content, however large it is, as the peer takes it. Told: [`Event::End`].
+    ///
+    /// What is small is written by [`Exchange::write`].
+    Write(Cow<'static, [u8]>),
     /// That the peer takes what was written so far, before more is. Told: [`Event::End`].
     Flush,
     /// Nothing: the reply is complete. What is left of the request's content is thrown away.

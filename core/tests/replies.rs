@@ -290,3 +290,121 @@ fn what_is_left_of_chunked_content_is_not_known() {
 fn no_file_has_a_nul_in_its_name() {
     assert_eq!(Path::parse("/a%00b"), None);
 }
+
+/// Writes content that is larger than the outbox, and says how much was written when it was told so.
+struct Large(usize);
+
+impl Handler for Large {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        ex.send_response(200);
+        if ex.path() == "/length" {
+            ex.send_header("Content-Length", self.0);
+        }
+        ex.end_headers();
+        Next::Write(vec![b'x'; self.0].into())
+    }
+
+    fn resume(&mut self, _: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        assert!(matches!(event, Event::End));
+        Next::Done
+    }
+}
+
+#[test]
+fn large_content_is_written_as_the_peer_takes_it() {
+    const LEN: usize = 1_000_000;
+    for (request, framing) in [
+        (
+            "GET /length HTTP/1.1\r\nHost: h\r\n\r\n",
+            "Content-Length: 1000000",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "Transfer-Encoding: chunked",
+        ),
+        ("GET / HTTP/1.0\r\n\r\n", "Connection: close"),
+    ] {
+        let mut world = World::new(modern(), Large(LEN), request.as_bytes());
+        world.piece = 10_000;
+        world.run();
+        let text = world.text();
+        let (head, content) = text.split_once("\r\n\r\n").expect("a head");
+        assert!(head.contains(framing), "{head}");
+        assert_eq!(content.bytes().filter(|byte| *byte == b'x').count(), LEN);
+        assert!(
+            world.conn.allocated() < 64 * 1024,
+            "{}",
+            world.conn.allocated()
+        );
+    }
+}
+
+#[test]
+fn a_handler_that_writes_more_than_the_outbox_at_once_gets_500() {
+    let outbox = Limits::default().outbox;
+    let written = |len: usize, pieces: usize| {
+        let handler = from_fn(move |ex| {
+            ex.send_response(200);
+            ex.end_headers();
+            (0..pieces).for_each(|_| ex.write(&vec![b'x'; len]));
+            Next::Done
+        });
+        drive(modern(), handler, b"GET / HTTP/1.0\r\n\r\n", no_files)
+    };
+    for (len, pieces) in [(outbox, 1), (1, outbox), (outbox / 4, 5)] {
+        assert!(
+            written(len, pieces).text.starts_with("HTTP/1.1 200 "),
+            "{len}"
+        );
+    }
+    for (len, pieces) in [(2 * outbox, 1), (1000, outbox / 500)] {
+        let said = written(len, pieces);
+        let message =
+            "The handler wrote more than Limits::outbox: return Next::Write or Next::Flush";
+        assert!(
+            said.text
+                .starts_with(&format!("HTTP/1.1 500 {message}\r\n")),
+            "{len}"
+        );
+        assert!(said.log.contains(message), "{}", said.log);
+    }
+}
+
+#[test]
+fn a_piece_of_content_fits_into_the_outbox() {
+    let echo = |input: &[u8]| {
+        struct Echo(usize);
+        impl Handler for Echo {
+            fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+                ex.send_response(200);
+                ex.end_headers();
+                Next::Body
+            }
+            fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+                match event {
+                    Event::Data(bytes) => {
+                        self.0 = self.0.max(bytes.len());
+                        ex.write(bytes);
+                        Next::Body
+                    }
+                    _ => Next::Done,
+                }
+            }
+        }
+        let config = Config {
+            limits: Limits {
+                outbox: 1024,
+                ..Limits::default()
+            },
+            ..modern()
+        };
+        drive(config, Echo(0), input, no_files).text
+    };
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: h\r\nX: {}\r\nContent-Length: 50000\r\n\r\n",
+        "y".repeat(60_000)
+    );
+    let text = echo(&[head.as_bytes(), &vec![b'z'; 50_000]].concat());
+    assert!(text.starts_with("HTTP/1.1 200 "));
+    assert_eq!(text.bytes().filter(|byte| *byte == b'z').count(), 50_000);
+}

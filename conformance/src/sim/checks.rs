@@ -79,15 +79,14 @@ fn paths(said: &Conversation) -> Result<(), String> {
     Ok(())
 }
 
-/// Buffers keep within what the limits let one expect: an error page may quote a whole request
-/// line, every byte of it escaped, and so may the log.
+/// The memory of a connection is a small multiple of what the client sent and of the outbox: no page,
+/// error or log line multiplies the request.
 fn memory(said: &Conversation) -> Result<(), String> {
     let limits = said.config.limits;
     let lines = said.input.split(|&byte| byte == b'\n');
     let longest = lines.map(<[u8]>::len).max().unwrap_or(0);
-    let most = 16 * limits.request_line.min(longest)
-        + 4 * (limits.fields.min(said.input.len()) + limits.outbox)
-        + 32 * 1024;
+    let head = limits.request_line.min(longest) + limits.fields.min(said.input.len());
+    let most = 4 * (head + limits.outbox) + 32 * 1024;
     let allocated = said.counts.allocated;
     hold(allocated <= most, || {
         format!("{allocated} bytes are allocated; {most} are enough")

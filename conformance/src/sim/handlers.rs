@@ -106,7 +106,7 @@ impl Wild {
 
     fn one(&mut self, ex: &mut Exchange<'_>) -> Option<Next> {
         let path = || Path::parse(ex.path()).unwrap_or_default();
-        Some(match self.random.below(16) {
+        Some(match self.random.below(17) {
             0 => Next::Body,
             1 => Next::Read,
             2 => Next::Open(path()),
@@ -145,6 +145,7 @@ impl Wild {
                 ex.end_headers();
                 return None;
             }
+            14 => Next::Write(vec![b'x'; self.random.below(100_000)].into()),
             _ => {
                 let len = self.random.below(100);
                 ex.write(&[b'x'; 100][..len]);

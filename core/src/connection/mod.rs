@@ -11,7 +11,7 @@
 //!   new --> Head --a head--> begin() --> follow(Next) --Done--> Drain --end--+
 //!             |                            ^      |               |
 //!             |                  resume(Event)    | Body Ask Send |
-//!             |                            +------+ Read Feed Flush
+//!             |                            +------+ Read Feed Write Flush
 //!          bad, late                              |               |
 //!             +-----------> Closing <-------------+---------------+
 //!                              |
@@ -31,6 +31,7 @@
 //! [`advance`]: Connection::advance
 //! [`want`]: Connection::want
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -114,6 +115,8 @@ enum State {
     Feed(usize),
     /// These bytes are on their way to a file that is being made, or it is to be completed.
     Give(Vec<u8>),
+    /// The handler's content is being written; so many bytes of it were.
+    Write(Cow<'static, [u8]>, usize),
     /// The handler waits for the outbox to be empty.
     Flush,
     /// The reply is complete; so many more bytes of content may be thrown away.

@@ -1,6 +1,7 @@
 //! The moves of the machine. Each function that returns something says what must happen before it
 //! can be tried again; the others lead to the state that they leave behind.
 
+use alloc::borrow::Cow;
 use core::fmt::Display;
 use core::mem;
 
@@ -25,6 +26,7 @@ impl<F, H: Handler> Connection<F, H> {
                 Some(pending) => self.wait(State::Flush, pending),
                 None => self.resume(Event::End),
             },
+            State::Write(bytes, at) => self.write_content(bytes, at),
             State::Drain(left) => self.drain(left),
             State::Closing => {
                 self.source = None;
@@ -164,6 +166,7 @@ impl<F, H: Handler> Connection<F, H> {
                 reply,
                 outbox,
                 log,
+                written: 0,
             },
         )
     }
@@ -197,6 +200,7 @@ impl<F, H: Handler> Connection<F, H> {
             Next::Feed => State::Feed(0),
             Next::Read => State::Read,
             Next::Send(range) => State::Send(range),
+            Next::Write(bytes) => State::Write(bytes, 0),
             Next::Flush => State::Flush,
             Next::Done if self.reply.close => State::Closing,
             Next::Done => {
@@ -237,7 +241,9 @@ impl<F, H: Handler> Connection<F, H> {
             self.reply.send_continue(&mut self.outbox);
         }
         loop {
-            match self.body.next(self.inbox.filled()) {
+            // A handler may write what it is given.
+            let most = self.config.limits.outbox;
+            match self.body.next_up_to(self.inbox.filled(), most) {
                 Ok(Piece::Data(n)) => {
                     let Some(left) = self.content_left.checked_sub(n as u64) else {
                         return Err(self.abandon(413, &status::phrase(413)));
@@ -254,6 +260,24 @@ impl<F, H: Handler> Connection<F, H> {
                 }
                 Err(bad) => return Err(self.abandon_bad(bad)),
             }
+        }
+    }
+
+    /// Writes what is left of a handler's content from `at` on, as far as there is room.
+    fn write_content(&mut self, bytes: Cow<'static, [u8]>, at: usize) -> Option<Pending> {
+        let left = &bytes[at..];
+        if left.is_empty() {
+            return self.resume(Event::End);
+        }
+        if self.room() == 0 {
+            let pending = self.output()?;
+            return self.wait(State::Write(bytes, at), pending);
+        }
+        let n = left.len().min(self.room());
+        self.reply.write(&left[..n], &mut self.outbox);
+        match self.reply.fault {
+            Some(fault) => self.abandon(500, &format_args!("The handler {fault}")),
+            None => self.go(State::Write(bytes, at + n)),
         }
     }
 

@@ -161,11 +161,17 @@ impl Body {
     /// # Errors
     /// [`Bad::Chunk`], or [`Bad::FieldsTooLong`] for the trailer.
     pub fn next(&mut self, input: &[u8]) -> Result<Piece, Bad> {
+        self.next_up_to(input, usize::MAX)
+    }
+
+    /// The same with at most `max` bytes in a [`Piece::Data`].
+    pub(crate) fn next_up_to(&mut self, input: &[u8], max: usize) -> Result<Piece, Bad> {
         match self.state {
             State::End => Ok(Piece::End),
             State::Data { .. } if input.is_empty() => Ok(Piece::More),
             State::Data { left, chunked } => {
-                let n = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                let n = input.len().min(max);
+                let n = n.min(usize::try_from(left).unwrap_or(usize::MAX));
                 self.state = match left - n as u64 {
                     0 if chunked => State::ChunkEnd,
                     0 => State::End,
