@@ -1,5 +1,6 @@
 //! [`Entries`]: what a directory holds, in two allocations however much that is.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::natural;
@@ -30,11 +31,35 @@ pub struct Entry<'a> {
 /// entries.sort();
 /// assert!(entries.iter().map(|entry| entry.name).eq([&b"Page 1"[..], b"page9", b"page10"]));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Entries {
     names: Vec<u8>,
     records: Vec<Record>,
     sorted: bool,
+    prepared: Option<Box<Prepared>>,
+}
+
+/// What listings need beyond the entries, worked out by [`listing::prepare`](crate::listing::prepare).
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    /// The places of the entries by size, by size with the largest first, by time, by time with the newest first.
+    pub(crate) sorted: [Vec<u32>; 4],
+    /// Their places in the order of CPython's page, if that is another than their own.
+    pub(crate) lowercase: Option<Vec<u32>>,
+    /// What is known of all of them together: without names that begin with a dot, and with these.
+    pub(crate) sums: [Sums; 2],
+}
+
+/// What is known of all entries of a directory that may be shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sums {
+    pub(crate) count: usize,
+    /// The lengths of all files together.
+    pub(crate) bytes: u64,
+    /// A number that another state of the directory has not.
+    pub(crate) version: u64,
+    /// The bytes of all rows, in each form of a listing.
+    pub(crate) lens: [u64; 4],
 }
 
 /// Where the name is, and the rest of an [`Entry`], packed.
@@ -56,6 +81,7 @@ impl Entries {
             names: Vec::new(),
             records: Vec::new(),
             sorted: false,
+            prepared: None,
         }
     }
 
@@ -81,6 +107,7 @@ impl Entries {
             name: name_len | if directory { DIRECTORY } else { 0 } | if link { LINK } else { 0 },
         });
         self.sorted = false;
+        self.prepared = None;
     }
 
     /// How many there are.
@@ -111,13 +138,42 @@ impl Entries {
             natural::compare_entries(&one.entry(names), &other.entry(names))
         });
         self.sorted = true;
+        self.prepared = None;
+    }
+
+    /// Returns how many bytes of memory the entries take.
+    pub fn allocated(&self) -> usize {
+        let orders = self.prepared.as_ref().map_or(0, |prepared| {
+            let lowercase = prepared.lowercase.as_ref().map_or(0, Vec::capacity);
+            lowercase + prepared.sorted.iter().map(Vec::capacity).sum::<usize>()
+        });
+        let records = self.records.capacity() * size_of::<Record>();
+        self.names.capacity() + records + orders * size_of::<u32>()
     }
 
     /// Whether they were sorted, and nothing was added since.
     pub(crate) fn is_sorted(&self) -> bool {
         self.sorted
     }
+
+    pub(crate) fn prepared(&self) -> Option<&Prepared> {
+        self.prepared.as_deref()
+    }
+
+    pub(crate) fn set_prepared(&mut self, prepared: Box<Prepared>) {
+        self.names.shrink_to_fit();
+        self.records.shrink_to_fit();
+        self.prepared = Some(prepared);
+    }
 }
+
+impl PartialEq for Entries {
+    fn eq(&self, other: &Self) -> bool {
+        self.records == other.records && self.names == other.names
+    }
+}
+
+impl Eq for Entries {}
 
 impl Record {
     #[inline]

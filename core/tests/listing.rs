@@ -241,3 +241,79 @@ fn its_length_is_that_of_what_is_sent() {
         assert_eq!(len, content.chars().count().to_string());
     }
 }
+
+#[test]
+fn a_prepared_directory_has_the_same_pages() {
+    let names: Vec<_> = (0..600)
+        .map(|at| format!("{}-{at}", [".x", "B", "a", "n&m", "nul."][at % 5]))
+        .collect();
+    let plain: Entries = names
+        .iter()
+        .zip(0..)
+        .map(|(name, at)| Entry {
+            name: name.as_bytes(),
+            directory: at % 7 == 0,
+            link: at % 11 == 0,
+            len: (at % 7 != 0).then_some(at as u64 * 37 % 50),
+            modified: (at % 13 != 0).then_some(at * 91 % 40),
+        })
+        .collect();
+    let mut prepared = plain.clone();
+    listing::prepare(&mut prepared);
+    for (list, hidden) in [
+        (listing::page as listing::ListDirectory, false),
+        (listing::page, true),
+        (listing::python, false),
+        (listing::python, true),
+    ] {
+        for query in [
+            "",
+            "?sort=name&order=desc",
+            "?sort=size",
+            "?sort=size&order=desc",
+            "?sort=time",
+            "?sort=time&order=desc",
+            "?json",
+        ] {
+            for accept in ["*/*", "text/plain"] {
+                let page = |entries: &Entries| {
+                    let mut files = Files::new();
+                    (files.hidden, files.list_directory) = (hidden, list);
+                    page_of(
+                        files,
+                        entries.clone(),
+                        &format!("/{query}"),
+                        &format!("Accept: {accept}\r\n"),
+                    )
+                };
+                let (head, content) = page(&plain);
+                assert!(content.len() > 1000);
+                assert_eq!(
+                    (head, content),
+                    page(&prepared),
+                    "{query} {accept} {hidden}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_order_is_part_of_the_tag() {
+    let tag = |target: &str| {
+        let (head, _) = page(many(20), target, "");
+        let tag = head.lines().find_map(|line| line.strip_prefix("ETag: "));
+        tag.expect("a tag").to_owned()
+    };
+    let tags: std::collections::HashSet<_> = [
+        "/?json",
+        "/?json&sort=size",
+        "/?json&order=desc",
+        "/",
+        "/?sort=time",
+    ]
+    .map(tag)
+    .into();
+    assert_eq!(tags.len(), 5);
+    assert_eq!(tag("/?json"), tag("/?json&sort=name"));
+}

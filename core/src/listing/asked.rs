@@ -1,11 +1,7 @@
 //! What of a listing was asked for: in what order, as which media type.
 
-use core::cmp::Ordering;
-
-use super::Listing;
-use crate::natural::compare_entries;
+use crate::Exchange;
 use crate::weight::{BLANKS, parse_weight};
-use crate::{Entry, Exchange};
 
 /// What entries are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,42 +99,4 @@ fn liking(ex: &Exchange<'_>, name: &str) -> (u16, u8) {
         }
     }
     (weight, exact)
-}
-
-impl Listing {
-    /// Puts what is shown in that order. Directories come first, and what is alike by name.
-    pub(super) fn sort(&mut self, sorting: Sorting) {
-        self.sorting = sorting;
-        let Listing { entries, order, .. } = self;
-        let entry = |at: &u32| entries.get(*at as usize).unwrap_or_default();
-        if !entries.is_sorted() {
-            order.sort_unstable_by(|one, other| compare_entries(&entry(one), &entry(other)));
-        }
-        if sorting.key == Key::Name {
-            let directories = order.partition_point(|at| entry(at).directory);
-            if sorting.descending {
-                order[..directories].reverse();
-                order[directories..].reverse();
-            }
-            return;
-        }
-        // A stable sort: by name they are sorted.
-        order.sort_by(|one, other| {
-            let (one, other) = (entry(one), entry(other));
-            let order = compare(sorting.key, &one, &other);
-            let order = if sorting.descending {
-                order.reverse()
-            } else {
-                order
-            };
-            other.directory.cmp(&one.directory).then(order)
-        });
-    }
-}
-
-fn compare(key: Key, one: &Entry<'_>, other: &Entry<'_>) -> Ordering {
-    match key {
-        Key::Size => one.len.cmp(&other.len),
-        _ => one.modified.cmp(&other.modified),
-    }
 }

@@ -2,32 +2,35 @@
 
 use alloc::vec::Vec;
 
+use super::Form;
 use super::text::{href, is_plain, number};
-use super::{Form, Listing, Part};
-use crate::date;
 use crate::escape::Json;
 use crate::number::Digits;
+use crate::{Entry, date};
 
-/// For programs.
+/// For programs: an array with an object for each entry, each in a line of its own.
 pub(super) const JSON: Form = Form {
-    write: json,
+    number: 2,
+    top: |_, out| out.push(b'['),
+    row: json,
     len: |_| None,
+    between: b",",
+    foot: b"\n]\n",
 };
 
-/// For scripts.
+/// For scripts: a name a line.
 pub(super) const TEXT: Form = Form {
-    write: text,
+    number: 3,
+    top: |_, _| (),
+    row: text,
     len: |_| None,
+    between: b"",
+    foot: b"",
 };
 
-/// Writes an array with an object for each entry, each in a line of its own.
-fn json(_: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
-    let (entry, before) = match part {
-        Part::Top => return out.push(b'['),
-        Part::Foot => return out.extend_from_slice(b"\n]\n"),
-        Part::Entry(entry, before) => (entry, before),
-    };
-    out.extend_from_slice(if before > 0 { b",\n" } else { b"\n" });
+/// Writes the object of an entry.
+fn json(entry: &Entry<'_>, out: &mut Vec<u8>) {
+    out.push(b'\n');
     out.extend_from_slice(b"{\"name\":\"");
     string(entry.name, out);
     out.extend_from_slice(b"\",\"href\":\"");
@@ -72,10 +75,7 @@ fn string(name: &[u8], out: &mut Vec<u8>) {
 
 /// Writes a name a line, with a slash behind that of a directory. Control characters, which might end
 /// the line, and bytes that are not UTF-8 are written `\x0a`; a `\` by itself is in no name.
-fn text(_: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
-    let Part::Entry(entry, _) = part else {
-        return;
-    };
+fn text(entry: &Entry<'_>, out: &mut Vec<u8>) {
     for chunk in entry.name.utf8_chunks() {
         for char in chunk.valid().chars() {
             if char.is_control() {

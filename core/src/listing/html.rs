@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 
 use super::asked::{Format, Key, Sorting};
-use super::text::{exact, number, shown, size};
-use super::{Directory, Form, Listing, Part, data, rows, sending};
+use super::order::Order;
+use super::text::{TITLE_MAX, exact, excerpt, number, put, shown, size};
+use super::{Directory, Form, Listing, data, rows, sending};
 use crate::style::{HEAD, STYLE};
 use crate::{Exchange, Next, decode};
 
@@ -60,11 +61,13 @@ pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
         Format::Json => (&data::JSON, ("application/json", None)),
         Format::Text => (&data::TEXT, ("text/plain; charset=utf-8", None)),
     };
-    let mut listing = Listing::new(ex, &directory, form);
+    let sorting = Sorting::of(ex);
+    let order = Order::of(&directory.entries, sorting);
+    let mut listing = Listing::new(ex, &directory, form, order);
+    listing.sorting = sorting;
     listing.downloads = (directory.files.archive)("/?zip").is_some();
     listing.uploads = directory.files.uploads;
     listing.above = directory.files.above;
-    listing.sort(Sorting::of(ex));
     let start = directory
         .files
         .start_page(ex, listing.measure(), about, varies);
@@ -74,33 +77,30 @@ pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     }
 }
 
-const PAGE: Form = Form {
-    write,
+pub(super) const PAGE: Form = Form {
+    number: 0,
+    top,
+    row: rows::row,
     len: rows::len,
+    between: b"",
+    foot: b"</table>\n</main>\n</body>\n</html>\n",
 };
-
-fn write(listing: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
-    match part {
-        Part::Top => top(listing, out),
-        Part::Entry(entry, _) => rows::row(&entry, out),
-        Part::Foot => out.extend_from_slice(b"</table>\n</main>\n</body>\n</html>\n"),
-    }
-}
 
 fn top(listing: &Listing, out: &mut Vec<u8>) {
     let title = decode(&listing.target);
+    let title = excerpt(&title, TITLE_MAX);
     out.extend_from_slice(HEAD.as_bytes());
     out.extend_from_slice(b"<link rel=\"alternate\" type=\"application/json\" href=\"?json\">\n");
     out.extend_from_slice(b"<title>Directory listing for ");
-    shown(&title, out);
+    shown(title, out);
     out.extend_from_slice(b"</title>\n");
     out.extend_from_slice(STYLE.as_bytes());
     out.extend_from_slice(TABLE_STYLE.as_bytes());
     out.extend_from_slice(b"</head>\n<body>\n<main>\n<h1>Directory listing for ");
-    shown(&title, out);
+    shown(title, out);
     out.extend_from_slice(b"</h1>\n<header>\n");
     let depth = trail(&listing.target, listing.above, out);
-    if !listing.order.is_empty() {
+    if listing.sums.count > 0 {
         out.extend_from_slice(FILTER.as_bytes());
     }
     if listing.uploads {
@@ -120,59 +120,98 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
     if depth > 0 {
         out.extend_from_slice(PARENT.as_bytes());
     }
-    if listing.order.is_empty() {
+    if listing.sums.count == 0 {
         out.extend_from_slice(b"<tr><td colspan=\"3\">This directory is empty.\n");
     }
 }
 
-/// Writes the way from the root, below `above` segments, down to here, and answers how long it is. All links
-/// are relative, since nobody knows what was cut off the front of the path before it came here.
+/// Writes the breadcrumbs from the root, `above` segments below the start of the target, and returns how many
+/// directories there are below it. All links are relative, since a proxy may have cut the front off the path.
+///
+/// A link up has three bytes for each level, so a page with all of them would grow with the square of the
+/// target's length: only the last [`CRUMBS_MAX`] directories are shown, and the root's link is left out
+/// where it would have more than [`HOME_DEPTH_MAX`] levels to climb.
 fn trail(target: &str, above: usize, out: &mut Vec<u8>) -> usize {
-    // As a browser counts: what is encoded parts nothing.
-    let mut segments: Vec<&str> = Vec::new();
+    let mut crumbs = Vec::new();
+    let depth = segments(target)
+        .inspect(|name| {
+            if crumbs.len() < CRUMBS_MAX {
+                crumbs.push(*name);
+            }
+        })
+        .count()
+        .saturating_sub(above);
+    crumbs.truncate(depth);
+    put(b"<nav aria-label=\"Breadcrumb\">", out);
+    if depth <= HOME_DEPTH_MAX {
+        crumb(b"Home", depth, out);
+    }
+    if depth > crumbs.len() {
+        put(b" / \xE2\x80\xA6", out);
+    }
+    for (climb, name) in crumbs.iter().enumerate().rev() {
+        if !name.is_empty() {
+            put(b" / ", out);
+            crumb(excerpt(&decode(name), NAME_MAX), climb, out);
+        }
+    }
+    put(b"</nav>\n", out);
+    depth
+}
+
+/// Writes the link to the directory `climb` levels above this one.
+fn crumb(name: &[u8], climb: usize, out: &mut Vec<u8>) {
+    put(b"<a href=\"", out);
+    if climb == 0 {
+        put(b"./\" aria-current=\"page", out);
+    }
+    (0..climb).for_each(|_| put(b"../", out));
+    put(b"\"><bdi>", out);
+    shown(name, out);
+    put(b"</bdi></a>", out);
+}
+
+/// Returns the segments of a target that a browser counts when it follows a relative link, the last first:
+/// empty ones count, dot segments in any spelling do not, and an encoded slash does not separate.
+fn segments(target: &str) -> impl Iterator<Item = &str> {
     let path = target.strip_prefix('/').unwrap_or(target);
     let path = path.strip_suffix('/').unwrap_or(path);
-    for segment in path.split('/') {
-        match segment {
-            "." => {}
-            ".." => _ = segments.pop(),
-            "" if path.is_empty() => {}
-            segment => segments.push(segment),
+    let mut skipped = 0_usize;
+    let all = path.rsplit('/').filter(move |segment| match dots(segment) {
+        1 => false,
+        2 => {
+            skipped += 1;
+            false
+        }
+        _ if skipped > 0 => {
+            skipped -= 1;
+            false
+        }
+        _ => true,
+    });
+    let is_root = path.is_empty();
+    all.filter(move |_| !is_root)
+}
+
+/// Returns how many dots a segment consists of, one or two, or 0 if it is a name.
+fn dots(segment: &str) -> usize {
+    let mut rest = segment.as_bytes();
+    let mut dots = 0;
+    while let [b'.', left @ ..] | [b'%', b'2', b'e' | b'E', left @ ..] = rest {
+        (rest, dots) = (left, dots + 1);
+        if dots > 2 {
+            return 0;
         }
     }
-    segments.drain(..above.min(segments.len()));
-    let depth = segments.len();
-    out.extend_from_slice(b"<nav aria-label=\"Breadcrumb\">");
-    for (at, name) in core::iter::once("").chain(segments).enumerate() {
-        if at > 0 && name.is_empty() {
-            continue;
-        }
-        if at > 0 {
-            out.extend_from_slice(b" / ");
-        }
-        out.extend_from_slice(b"<a href=\"");
-        if at == depth {
-            out.extend_from_slice(b"./\" aria-current=\"page");
-        }
-        (at..depth).for_each(|_| out.extend_from_slice(b"../"));
-        out.extend_from_slice(b"\"><bdi>");
-        match at {
-            0 => out.extend_from_slice(b"Home"),
-            _ => shown(&decode(name), out),
-        }
-        out.extend_from_slice(b"</bdi></a>");
-    }
-    out.extend_from_slice(b"</nav>\n");
-    depth
+    if rest.is_empty() { dots } else { 0 }
 }
 
 /// Writes how many entries there are, and how long they are together.
 fn summary(listing: &Listing, out: &mut Vec<u8>) {
-    let count = listing.order.len() as u64;
+    let count = listing.sums.count as u64;
     number(count, out);
     out.extend_from_slice(if count == 1 { b" entry" } else { b" entries" });
-    let total = listing.shown().filter_map(|entry| entry.len);
-    let total = total.fold(0, u64::saturating_add);
+    let total = listing.sums.bytes;
     out.extend_from_slice(b", <span title=\"");
     exact(total, out);
     out.extend_from_slice(b"\">");
@@ -278,3 +317,60 @@ const FILTER: &str = "<script>{\
     o.value=q&&n+' shown'};\
     s.before(o,i)\
     }</script>\n";
+
+/// How many directories the breadcrumbs show at most.
+const CRUMBS_MAX: usize = 16;
+/// How many levels the link to the root climbs at most.
+const HOME_DEPTH_MAX: usize = 256;
+/// How many bytes of a name a breadcrumb shows.
+const NAME_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    fn trail(target: &str, above: usize) -> (usize, Vec<u8>) {
+        let mut out = Vec::new();
+        (super::trail(target, above, &mut out), out)
+    }
+
+    #[test]
+    fn breadcrumbs_count_the_segments_that_a_browser_counts() {
+        // By the URL standard, section 4.4: dot segments go, in any spelling; empty ones stay.
+        for (target, depth) in [
+            ("/", 0),
+            ("/a/", 1),
+            ("/a//b/", 3),
+            ("/a/../b/", 1),
+            ("/../../a/", 1),
+            ("/a/../../b/c/", 2),
+            ("/%2e/%2E/a/", 1),
+            ("/a/%2e%2E/.%2e/%2E./b/", 1),
+            ("/.../", 1),
+            ("/a%2fb/", 1),
+        ] {
+            assert_eq!(trail(target, 0).0, depth, "{target}");
+        }
+        assert_eq!(trail("/x/y/z/", 2).0, 1);
+        assert_eq!(trail("/x/", 2).0, 0);
+    }
+
+    #[test]
+    fn breadcrumbs_are_no_longer_than_a_small_page_however_deep_the_directory_is() {
+        for pattern in [
+            "/d",
+            "/",
+            "/%2e",
+            "/..",
+            "/a%2f..",
+            "/&&&&&&&&&&&&&&&&&&&&&&&&&&&&",
+        ] {
+            let target = pattern.repeat(65_536 / pattern.len()) + "/";
+            let len = trail(&target, 0).1.len();
+            assert!(len < 12_000, "{pattern}: {len}");
+        }
+        let (depth, page) = trail(&"/d".repeat(300), 0);
+        assert_eq!(depth, 300);
+        assert!(page.starts_with(b"<nav aria-label=\"Breadcrumb\"> / \xE2\x80\xA6 / <a "));
+    }
+}

@@ -1,14 +1,16 @@
 //! How a directory is listed: [`python`] writes the page of CPython 3.13, [`page`] one that people
 //! want to use.
 //!
-//! Whatever it looks like, a `Listing` is a top, a part for each entry and a foot. It is measured
-//! first and then written part by part, so that its length is known beforehand and no more than the
-//! outbox is in memory at a time. To measure an entry is mostly to count, not to write. The parts themselves are in `python`, `rows` and `data`, what was
-//! asked for in `asked`, how names and numbers are written in `text`.
+//! Whatever it looks like, a `Listing` is a top, a row for each entry and a foot. It is measured first and then
+//! written row by row, so that its length is known beforehand and no more than the outbox is in memory at a
+//! time. To measure a row is mostly to count, not to write, and [`prepare`] does it for a large directory once. The rows
+//! themselves are in `python`, `rows` and `data`, what was asked for in `asked`, the order of the rows in `order`, how
+//! names and numbers are written in `text`.
 
 mod asked;
 mod data;
 mod html;
+mod order;
 mod python;
 mod rows;
 mod sending;
@@ -19,8 +21,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub use self::html::page;
+pub use self::order::prepare;
 pub use self::python::python;
 
+use self::order::Order;
+use crate::entries::Sums;
 use crate::number::mix;
 use crate::{Entries, Entry, Exchange, Files, Next, Path};
 
@@ -58,15 +63,17 @@ impl Directory<'_> {
     }
 }
 
-/// A listing on its way.
+/// A listing that is being sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Listing {
     /// The path as it was asked for, without its query.
     target: String,
     entries: Arc<Entries>,
-    /// Which of them are shown, in that order.
-    order: Vec<u32>,
+    order: Order,
+    sums: Sums,
     sorting: asked::Sorting,
+    /// Whether names that begin with a dot are shown.
+    hidden: bool,
     /// Whether the directory can be had as an archive.
     downloads: bool,
     /// Whether files can be stored in it.
@@ -74,88 +81,77 @@ pub(crate) struct Listing {
     /// How many segments of the target are above the root.
     above: usize,
     form: &'static Form,
-    /// How many parts were written.
-    written: usize,
+    stage: Stage,
+}
+
+/// How much of a listing was written.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Top,
+    /// The place of the next row in the order, and whether it is the first that is shown.
+    Rows(usize, bool),
+    End,
 }
 
 /// What a listing looks like.
 #[derive(Debug)]
 struct Form {
-    /// Writes a part of it.
-    write: fn(&Listing, Part<'_>, &mut Vec<u8>),
-    /// How long the part of an entry is, if that is easily said.
+    /// Its place in [`Sums::lens`].
+    number: usize,
+    top: fn(&Listing, &mut Vec<u8>),
+    row: fn(&Entry<'_>, &mut Vec<u8>),
+    /// How long the row of an entry is, if that is known without writing it.
     len: fn(&Entry<'_>) -> Option<usize>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Part<'a> {
-    Top,
-    /// An entry, and how many were before it.
-    Entry(Entry<'a>, usize),
-    Foot,
+    between: &'static [u8],
+    foot: &'static [u8],
 }
 
 impl Listing {
-    fn new(ex: &Exchange<'_>, directory: &Directory<'_>, form: &'static Form) -> Self {
+    fn new(
+        ex: &Exchange<'_>,
+        directory: &Directory<'_>,
+        form: &'static Form,
+        order: Order,
+    ) -> Self {
         let target = ex.path().split(['?', '#']).next().unwrap_or_default();
-        let shown = directory.entries.iter().enumerate();
-        let shown = shown.filter(|(_, entry)| directory.files.shows_name(entry.name));
+        let entries = Arc::clone(&directory.entries);
+        let hidden = directory.files.hidden;
+        let sums = match entries.prepared() {
+            Some(prepared) => prepared.sums[usize::from(hidden)],
+            None => order::sums(&entries, hidden, &[form]),
+        };
         Listing {
             target: target.into(),
-            order: shown.map(|(at, _)| at as u32).collect(),
-            entries: Arc::clone(&directory.entries),
+            entries,
+            order,
+            sums,
             sorting: asked::Sorting::default(),
+            hidden,
             downloads: false,
             uploads: false,
             above: 0,
             form,
-            written: 0,
+            stage: Stage::Top,
         }
-    }
-
-    fn entry(&self, at: u32) -> Entry<'_> {
-        self.entries.get(at as usize).unwrap_or_default()
-    }
-
-    /// What is shown, in that order.
-    fn shown(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
-        self.order.iter().map(|at| self.entry(*at))
     }
 
     /// Its length in bytes.
     fn len(&self) -> u64 {
-        let mut scratch = Vec::new();
-        let parts = 0..self.parts();
-        parts.map(|at| self.part_len(at, &mut scratch)).sum()
+        self.measure().0
     }
 
-    /// Its length in bytes, and a number that another one has not: made of what is written at the top,
-    /// of what is known of each entry, and of who writes it.
+    /// Its length in bytes, and a number that another listing has not: made of what is written at the top, of
+    /// what is known of each entry, of the order, and of the version that writes it.
     fn measure(&self) -> (u64, u64) {
-        let mut scratch = Vec::new();
-        (self.form.write)(self, Part::Top, &mut scratch);
+        let mut top = Vec::new();
+        (self.form.top)(self, &mut top);
+        let between = self.form.between.len() * self.sums.count.saturating_sub(1);
+        let rows = self.sums.lens[self.form.number];
+        let len = rows + (top.len() + between + self.form.foot.len()) as u64;
         let start = mix_bytes(0, env!("CARGO_PKG_VERSION").as_bytes());
-        let sum = self.shown().fold(mix_bytes(start, &scratch), |sum, entry| {
-            let marks = u64::from(entry.directory) | u64::from(entry.link) << 1;
-            let sum = mix(mix_bytes(sum, entry.name), marks);
-            let sum = mix(sum, entry.len.unwrap_or(u64::MAX));
-            mix(sum, entry.modified.unwrap_or(i64::MIN) as u64)
-        });
-        let len = self.len();
-        (len, mix(sum, len))
-    }
-
-    fn part_len(&self, at: usize, scratch: &mut Vec<u8>) -> u64 {
-        let easy = match self.part(at) {
-            Part::Entry(entry, _) => (self.form.len)(&entry),
-            _ => None,
-        };
-        let len = easy.unwrap_or_else(|| {
-            scratch.clear();
-            self.write_part(at, scratch);
-            scratch.len()
-        });
-        len as u64
+        let order = (self.sorting.key as u64) << 1 | u64::from(self.sorting.descending);
+        let version = mix(mix(mix_bytes(start, &top), order), self.sums.version);
+        (len, mix(version, len))
     }
 
     /// Writes as much of it as the peer can be expected to take at once. To be called again after
@@ -165,36 +161,45 @@ impl Listing {
             return Next::Done;
         }
         let mut some = Vec::new();
-        while self.written < self.parts() {
+        loop {
             if ex.wants_flush() {
                 return Next::Flush;
             }
             some.clear();
-            while self.written < self.parts() && some.len() < AT_ONCE {
-                self.write_part(self.written, &mut some);
-                self.written += 1;
+            while some.len() < AT_ONCE {
+                if let Stage::End = self.stage {
+                    ex.write(&some);
+                    return Next::Done;
+                }
+                self.write_next(&mut some);
             }
             ex.write(&some);
         }
-        Next::Done
     }
 
-    fn parts(&self) -> usize {
-        self.order.len() + 2
-    }
-
-    fn part(&self, at: usize) -> Part<'_> {
-        match at.checked_sub(1) {
-            None => Part::Top,
-            Some(before) => match self.order.get(before) {
-                Some(at) => Part::Entry(self.entry(*at), before),
-                None => Part::Foot,
+    /// Writes the next part.
+    fn write_next(&mut self, out: &mut Vec<u8>) {
+        self.stage = match self.stage {
+            Stage::Top => {
+                (self.form.top)(self, out);
+                Stage::Rows(0, true)
+            }
+            Stage::Rows(place, first) => match self.order.entry(&self.entries, place) {
+                Some(entry) if Path::is_listed(entry.name, self.hidden) => {
+                    if !first {
+                        out.extend_from_slice(self.form.between);
+                    }
+                    (self.form.row)(&entry, out);
+                    Stage::Rows(place + 1, false)
+                }
+                Some(_) => Stage::Rows(place + 1, first),
+                None => {
+                    out.extend_from_slice(self.form.foot);
+                    Stage::End
+                }
             },
-        }
-    }
-
-    fn write_part(&self, at: usize, out: &mut Vec<u8>) {
-        (self.form.write)(self, self.part(at), out);
+            Stage::End => Stage::End,
+        };
     }
 }
 

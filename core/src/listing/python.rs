@@ -4,54 +4,59 @@ use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::text::{href_len, html, linked, put};
-use super::{Directory, Form, Listing, Part};
+use super::order::Order;
+use super::text::{TITLE_MAX, excerpt, href_len, html, linked, put};
+use super::{Directory, Form, Listing};
 use crate::lower::lower;
-use crate::{Entry, Exchange, Next, decode};
+use crate::{Entries, Entry, Exchange, Next, decode};
 
 /// Answers with the page of CPython 3.13: names and nothing else. It comes in the order of the names'
 /// lower case, code point by code point.
 pub fn python(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
-    let mut listing = Listing::new(ex, &directory, &FORM);
-    let name = |at: &u32| {
-        let entry = directory.entries.get(*at as usize);
-        Name(entry.unwrap_or_default().name, *at)
-    };
-    if !listing.order.is_sorted_by_key(name) {
-        // A heap, since a sort takes three times as much flash.
-        let names = listing.order.iter().map(name);
-        let names = names.collect::<BinaryHeap<_>>().into_sorted_vec();
-        listing.order = names.iter().map(|name| name.1).collect();
-    }
+    let order = Order::lowercase(&directory.entries);
+    let listing = Listing::new(ex, &directory, &PAGE, order);
     let len = listing.len();
     directory.files.start_listing(ex, len);
     directory.files.go_on_with(ex, listing)
 }
 
-fn write(listing: &Listing, part: Part<'_>, out: &mut Vec<u8>) {
-    match part {
-        Part::Top => {
-            let mut title = decode(&listing.target);
-            let slashes = title.iter().take_while(|&&byte| byte == b'/').count();
-            title.drain(..slashes.saturating_sub(1));
-            put(TOP, out);
-            html(&title, out);
-            put(MIDDLE, out);
-            html(&title, out);
-            put(b"</h1>\n<hr>\n<ul>\n", out);
-        }
-        Part::Entry(entry, _) => {
-            put(b"<li><a href=\"", out);
-            linked(&entry, b"\">", html, out);
-            let mark: &[u8] = match (entry.link, entry.directory) {
-                (true, _) => b"@</a></li>\n",
-                (_, true) => b"/</a></li>\n",
-                _ => b"</a></li>\n",
-            };
-            put(mark, out);
-        }
-        Part::Foot => put(b"</ul>\n<hr>\n</body>\n</html>\n", out),
+/// Returns the places of all entries in the order of the page, if that is another than their own.
+pub(super) fn order(entries: &Entries) -> Option<Vec<u32>> {
+    let names = || {
+        entries
+            .iter()
+            .zip(0..)
+            .map(|(entry, at)| Name(entry.name, at))
+    };
+    if names().is_sorted() {
+        return None;
     }
+    // A heap, since a sort takes three times as much flash.
+    let names = names().collect::<BinaryHeap<_>>().into_sorted_vec();
+    Some(names.iter().map(|name| name.1).collect())
+}
+
+fn top(listing: &Listing, out: &mut Vec<u8>) {
+    let mut title = decode(&listing.target);
+    let slashes = title.iter().take_while(|&&byte| byte == b'/').count();
+    title.drain(..slashes.saturating_sub(1));
+    let title = excerpt(&title, TITLE_MAX);
+    put(TOP, out);
+    html(title, out);
+    put(MIDDLE, out);
+    html(title, out);
+    put(b"</h1>\n<hr>\n<ul>\n", out);
+}
+
+fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
+    put(b"<li><a href=\"", out);
+    linked(entry, b"\">", html, out);
+    let mark: &[u8] = match (entry.link, entry.directory) {
+        (true, _) => b"@</a></li>\n",
+        (_, true) => b"/</a></li>\n",
+        _ => b"</a></li>\n",
+    };
+    put(mark, out);
 }
 
 /// How long the line of an entry is, if its name is text as it is.
@@ -61,7 +66,14 @@ fn len(entry: &Entry<'_>) -> Option<usize> {
     Some(around + mark + href_len(entry.name)? + entry.name.len())
 }
 
-const FORM: Form = Form { write, len };
+pub(super) const PAGE: Form = Form {
+    number: 1,
+    top,
+    row,
+    len,
+    between: b"",
+    foot: b"</ul>\n<hr>\n</body>\n</html>\n",
+};
 
 /// A name, in the order of the names in lower case, and its place.
 struct Name<'a>(&'a [u8], u32);

@@ -35,6 +35,19 @@ pub(super) fn put(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
+/// Returns at most `max` bytes of the start of a text, cut between two characters.
+pub(super) fn excerpt(text: &[u8], max: usize) -> &[u8] {
+    if text.len() <= max {
+        return text;
+    }
+    let is_start = |end: &usize| text[*end] & 0xC0 != 0x80;
+    let end = (max.saturating_sub(3)..=max).rev().find(is_start);
+    &text[..end.unwrap_or(max)]
+}
+
+/// How many bytes of a path the title of a page shows: as many as most systems have names for.
+pub(super) const TITLE_MAX: usize = 4096;
+
 /// Writes text into a page; bytes that are not UTF-8 go as they are.
 pub(super) fn html(text: &[u8], out: &mut Vec<u8>) {
     for &byte in text {
