@@ -6,6 +6,7 @@
 #[cfg(target_os = "linux")]
 mod cache;
 mod entries;
+mod large_listings;
 #[cfg(target_os = "linux")]
 mod generations;
 #[cfg(target_os = "linux")]
@@ -42,12 +43,10 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
-#[cfg(target_os = "linux")]
-use sanserve_core::Ask;
 use sanserve_core::archive::Pack;
 #[cfg(unix)]
 use sanserve_core::{Create, Program};
-use sanserve_core::{Entries, FileSystem, FsError, Got, Opened, Path};
+use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
 
 #[cfg(unix)]
 use self::unix as native;
@@ -93,6 +92,7 @@ pub struct Disk {
     follow: bool,
     /// Each archive has a copy.
     places: Arc<()>,
+    large: large_listings::LargeListings,
     #[cfg(unix)]
     turn: Arc<Mutex<()>>,
     #[cfg(target_os = "linux")]
@@ -115,6 +115,7 @@ impl Disk {
                 dir,
                 follow: false,
                 places: Arc::default(),
+                large: large_listings::LargeListings::default(),
                 #[cfg(unix)]
                 turn: Arc::default(),
                 #[cfg(target_os = "linux")]
@@ -181,7 +182,19 @@ impl FileSystem for Disk {
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let at = native::path(path).ok_or(FsError::NotFound)?;
-        self.list_directory(&at).map_err(|error| reason(&error))
+        let listed = self.list_directory(&at, true);
+        listed.map_err(|error| reason(&error))?.ok_or(FsError::Exhausted)
+    }
+
+    fn answer(&self, ask: &Ask) -> Got<Open> {
+        match ask {
+            Ask::List(path) => self.list_or_not_yet(path),
+            Ask::Open(path) => Got::Opened(self.open(path)),
+            Ask::Run(program) => Got::Opened(self.run(program)),
+            Ask::Verify(given) => Got::Verified(self.verify(given)),
+            Ask::Pack(pack) => Got::Opened(self.pack(pack)),
+            Ask::Create(create) => Got::Opened(self.create(create)),
+        }
     }
 
     fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
@@ -266,6 +279,18 @@ impl FileSystem for Disk {
 }
 
 impl Disk {
+    /// Lists a directory, unless it is large and another large one is being read: then it is asked for again.
+    fn list_or_not_yet(&self, path: &Path) -> Got<Open> {
+        let Some(at) = native::path(path) else {
+            return Got::Listed(Err(FsError::NotFound));
+        };
+        match self.list_directory(&at, false) {
+            Ok(None) => Got::Nothing,
+            Ok(Some(entries)) => Got::Listed(Ok(entries)),
+            Err(error) => Got::Listed(Err(reason(&error))),
+        }
+    }
+
     /// What was opened there, whatever its name may mean by now.
     fn describe(&self, at: &path::Path, file: File) -> Result<Opened<Open>, FsError> {
         let found = file.metadata().map_err(|error| reason(&error))?;
@@ -319,6 +344,7 @@ fn reason(error: &io::Error) -> FsError {
         // What cap-std refuses because it leads out of the root is no error of the system's.
         ErrorKind::PermissionDenied if error.raw_os_error().is_none() => FsError::NotFound,
         ErrorKind::PermissionDenied => FsError::Forbidden,
+        ErrorKind::OutOfMemory => FsError::Exhausted,
         _ => native::reason(error),
     }
 }

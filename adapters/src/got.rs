@@ -1,6 +1,9 @@
-//! What a file system answers, for adapters that hold what is open in a way of their own.
+//! What a file system answers, as adapters need it.
 
-use sanserve_core::Got;
+use std::thread;
+use std::time::Duration;
+
+use sanserve_core::{Ask, FileSystem, Got};
 
 use crate::Open;
 
@@ -16,3 +19,16 @@ pub(crate) fn map<T>(got: Got<Open>, hold: impl FnOnce(Open) -> T) -> Got<T> {
         Got::Opened(result) => Got::Opened(result.map(|opened| opened.map(hold))),
     }
 }
+
+/// Answers [`Want::Ask`](sanserve_core::Want::Ask) on a thread that serves one connection: it may as well wait
+/// before it asks again a file system that has too much to do.
+pub(crate) fn answer<FS: FileSystem>(files: &FS, ask: &Ask) -> Got<FS::File> {
+    let got = files.answer(ask);
+    if let Got::Nothing = got {
+        thread::sleep(ASK_AGAIN);
+    }
+    got
+}
+
+/// After this time a file system that had too much to do is asked again.
+pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(50);

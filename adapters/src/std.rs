@@ -17,7 +17,7 @@ pub(crate) use self::link::Layer;
 pub use self::link::Link;
 #[cfg(all(unix, feature = "mio"))]
 pub(crate) use self::link::send_file;
-use crate::Open;
+use crate::{Open, got};
 
 /// Serves one connection until it ends.
 ///
@@ -79,7 +79,7 @@ pub fn serve<'a, H: Handler>(
             Want::Fill { file, at, into } => files.fill(file, at, into),
             Want::Copy { file, at, len } => link.copy(files, file, at, len, left),
             Want::Give { file, from } => files.give(file, from),
-            Want::Ask(ask) => files.answer(ask),
+            Want::Ask(ask) => got::answer(files, ask),
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing

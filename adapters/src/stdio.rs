@@ -15,7 +15,7 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Step, Want};
 use socket2::SockRef;
 
 use self::link::Link;
-use crate::Open;
+use crate::{Open, got};
 use crate::std::Clock;
 
 /// Serves one connection until it ends: sockets, pipes, terminals, whatever can be read and written.
@@ -71,7 +71,7 @@ pub fn serve<H: Handler>(
             Want::Fill { file, at, into } => files.fill(file, at, into),
             Want::Copy { file, at, len } => link.copy(files, file, at, len, left),
             Want::Give { file, from } => files.give(file, from),
-            Want::Ask(ask) => files.answer(ask),
+            Want::Ask(ask) => got::answer(files, ask),
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing

@@ -133,6 +133,9 @@ impl Entries {
     /// Sorts them by name as people do: directories first, `file2` before `file10`, whatever is a
     /// capital. It need not be done, but a file system that keeps them saves it each time.
     pub fn sort(&mut self) {
+        if self.sorted {
+            return;
+        }
         let Entries { names, records, .. } = self;
         records.sort_unstable_by(|one, other| {
             natural::compare_entries(&one.entry(names), &other.entry(names))

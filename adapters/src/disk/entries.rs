@@ -2,6 +2,8 @@
 //! of each, without its path.
 
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::time::Instant;
 use std::{fs, io, path};
 
 #[cfg(not(target_os = "linux"))]
@@ -9,6 +11,7 @@ use cap_std::fs::Dir;
 use sanserve_core::{Entries, Entry};
 
 use super::Disk;
+use super::large_listings::Reading;
 use super::meta::since_1970;
 #[cfg(target_os = "linux")]
 use super::watch::Watch;
@@ -63,24 +66,35 @@ impl Disk {
         }
     }
 
+    /// Lists a directory, or returns `None` if that is too much work just now. With `waits` it is never too much.
     #[cfg(target_os = "linux")]
-    pub(super) fn list_directory(&self, at: &path::Path) -> io::Result<Arc<Entries>> {
+    pub(super) fn list_directory(
+        &self,
+        at: &path::Path,
+        waits: bool,
+    ) -> io::Result<Option<Arc<Entries>>> {
+        let Some(mut reading) = self.large.begin(at, waits) else {
+            return Ok(None);
+        };
         if let Some(entries) = self.find_listing(at) {
-            return Ok(entries);
+            return Ok(Some(entries));
         }
+        let began = Instant::now();
         let directory = self.open_file(at)?;
         let mut watch = match self.follow {
             true => None,
             false => self.listings.watch(at, &directory),
         };
-        let read = self.entries(at, &directory, watch.as_mut());
-        let read = read.map(|mut entries| {
-            entries.sort();
-            Arc::new(entries)
+        let read = self.entries(at, &directory, watch.as_mut(), &mut reading);
+        let read = read.and_then(|entries| {
+            let shared = entries.map(|entries| reading.end(entries, watch.is_some()));
+            shared.transpose()
         });
         match (&read, watch) {
-            (Ok(entries), Some(watch)) => self.listings.keep(at, &directory, entries, watch),
-            (Err(_), Some(watch)) => self.listings.give_up(watch),
+            (Ok(Some(entries)), Some(watch)) => {
+                self.listings.keep(at, &directory, entries, watch, began);
+            }
+            (_, Some(watch)) => self.listings.give_up(watch),
             (_, None) => {}
         }
         read
@@ -92,14 +106,16 @@ impl Disk {
         (!self.follow).then(|| self.listings.find(&self.dir, at))?
     }
 
-    /// What is in a directory that is open. If it is watched, it is said where that is not enough.
+    /// Reads a directory that is open, unless that turns out to be too much work just now. If it is watched, it is
+    /// said where that is not enough.
     #[cfg(target_os = "linux")]
     fn entries(
         &self,
         at: &path::Path,
         directory: &fs::File,
         mut watch: Option<&mut Watch>,
-    ) -> io::Result<Entries> {
+        reading: &mut Reading<'_>,
+    ) -> io::Result<Option<Entries>> {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
 
@@ -110,6 +126,9 @@ impl Disk {
         let mut names = RawDir::new(directory, buffer.spare_capacity_mut());
         while let Some(found) = names.next() {
             let found = found?;
+            if !reading.may_go_on(entries.len()) {
+                return Ok(None);
+            }
             let name = found.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
@@ -145,18 +164,28 @@ impl Disk {
             }
             entries.push(about.entry(name.to_bytes(), link));
         }
-        Ok(entries)
+        Ok(Some(entries))
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn list_directory(&self, at: &path::Path) -> io::Result<Arc<Entries>> {
-        let mut entries = self.entries(at)?;
-        entries.sort();
-        Ok(Arc::new(entries))
+    pub(super) fn list_directory(
+        &self,
+        at: &path::Path,
+        waits: bool,
+    ) -> io::Result<Option<Arc<Entries>>> {
+        let Some(mut reading) = self.large.begin(at, waits) else {
+            return Ok(None);
+        };
+        let entries = self.entries(at, &mut reading)?;
+        entries.map(|entries| reading.end(entries, false)).transpose()
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn entries(&self, at: &path::Path) -> io::Result<Entries> {
+    fn entries(
+        &self,
+        at: &path::Path,
+        reading: &mut Reading<'_>,
+    ) -> io::Result<Option<Entries>> {
         let mut entries = Entries::new();
         let listed = if self.follow {
             let directory = self.root.join(at);
@@ -166,6 +195,9 @@ impl Disk {
         };
         for entry in listed {
             let entry = entry?;
+            if !reading.may_go_on(entries.len()) {
+                return Ok(None);
+            }
             let name = entry.file_name();
             let link = entry.file_type()?.is_symlink();
             let about = if link {
@@ -176,7 +208,7 @@ impl Disk {
             let about = about.unwrap_or_default();
             entries.push(about.entry(name.as_encoded_bytes(), link));
         }
-        Ok(entries)
+        Ok(Some(entries))
     }
 }
 

@@ -10,7 +10,7 @@
 //! regular files with one name and of directories. inotify is not told of all that may happen even
 //! there: of writes through a shared mapping, of those through a file that was opened under another
 //! name which is gone, or that is given a second one elsewhere. So nothing is kept for more than a
-//! second.
+//! second, or for ten times as long as it took to read: a directory of 200,000 entries is not read all the time.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -48,6 +48,7 @@ struct Listing {
     entries: Arc<Entries>,
     watch: Watch,
     since: Instant,
+    young_for: Duration,
 }
 
 impl Listings {
@@ -85,6 +86,7 @@ impl Listings {
         directory: &File,
         entries: &Arc<Entries>,
         watch: Watch,
+        began: Instant,
     ) {
         let key = at.as_os_str().as_encoded_bytes();
         let mut shelf = self.shelf();
@@ -106,6 +108,7 @@ impl Listings {
             entries: Arc::clone(entries),
             watch,
             since: Instant::now(),
+            young_for: AGE_MAX.max(began.elapsed() * 10),
         });
     }
 
@@ -120,7 +123,7 @@ impl Listings {
         while let Some(at) = shelf
             .kept
             .iter()
-            .position(|listing| !is_young(listing.since))
+            .position(|listing| !listing.is_young())
         {
             let old = shelf.kept.remove(at);
             shelf.put_away(old.watch);
@@ -182,6 +185,10 @@ impl Shelf {
 }
 
 impl Listing {
+    fn is_young(&self) -> bool {
+        self.since.elapsed() < self.young_for
+    }
+
     fn is_current(&self, dir: &Dir, at: &path::Path) -> bool {
         let flags = AtFlags::NO_AUTOMOUNT;
         let names_it = || {
@@ -190,7 +197,7 @@ impl Listing {
                 (device, found.stx_ino) == (self.device, self.inode)
             })
         };
-        is_young(self.since) && names_it() && self.watch.is_quiet()
+        self.is_young() && names_it() && self.watch.is_quiet()
     }
 }
 
@@ -202,4 +209,4 @@ const AGE_MAX: Duration = Duration::from_secs(1);
 /// Each has a descriptor of inotify, of which a user has 128.
 const DIRECTORIES_MAX: usize = 8;
 /// Of all that are kept.
-const ENTRIES_MAX: usize = 20_000;
+const ENTRIES_MAX: usize = 300_000;

@@ -9,6 +9,7 @@ use sanserve_core::{Ask, FileSystem, Got, Opened};
 
 use super::link::Link;
 use super::recent::Recent;
+use crate::got::ASK_AGAIN;
 use crate::{Open, got};
 
 /// What is open, unless a thread has it.
@@ -65,7 +66,8 @@ pub(super) struct Files {
     away: bool,
     /// What a thread brought back.
     back: Option<Done>,
-    /// After so long it has to be woken in any case: a program may end without a word.
+    /// After so long it has to be woken in any case: a program may end without a word, and a file system that had
+    /// too much to do is asked again.
     pub(super) moment: Option<Duration>,
 }
 
@@ -88,6 +90,10 @@ impl Files {
         FS: FileSystem<File = Open>,
     {
         let got = match self.back.take() {
+            Some(Done::Answer(Got::Nothing)) => {
+                self.moment = Some(ASK_AGAIN);
+                return Got::Nothing;
+            }
             Some(Done::Answer(got)) => got,
             _ if self.away => return Got::Nothing,
             _ => match ask {

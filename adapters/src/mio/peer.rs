@@ -173,7 +173,13 @@ impl<H: Handler> Work<H> {
                     recent = Recent::Nothing;
                     link.read(into)
                 }
-                Want::Write(from) => link.write(from, more),
+                Want::Write(from) => {
+                    let got = link.write(from, more);
+                    if let Got::Bytes(n) = got {
+                        turn = turn.saturating_sub(n as u64 / WRITTEN);
+                    }
+                    got
+                }
                 Want::Fill { file, at, into } => files.fill(file, at, into, desk),
                 Want::Copy { file, at, len } => {
                     let got = files.copy(file, at, len, link, desk);
@@ -216,3 +222,5 @@ impl<H: Handler> Work<H> {
 const TURN: u64 = 64;
 /// To send so much of a file is one of them.
 const STEP: u64 = MOST / TURN;
+/// And so is to write so many bytes, which were made or read first: 128 KiB are a turn.
+const WRITTEN: u64 = 128 * 1024 / TURN;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sanserve_core::{Ask, FileSystem, Got, Opened};
 use tokio::task::spawn_blocking;
 
+use crate::got::ASK_AGAIN;
 use crate::{Open, got};
 
 /// What is open, unless a thread has it: then it comes back with what the thread got of it, or, if
@@ -23,7 +24,11 @@ pub(super) async fn answer(
     let got = match files.answer_now(ask) {
         Got::Nothing => {
             let (files, ask) = (Arc::clone(files), ask.clone());
-            on_a_thread(move || files.answer(&ask)).await
+            let got = on_a_thread(move || files.answer(&ask)).await;
+            if let Got::Nothing = got {
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+            got
         }
         got => got,
     };

@@ -1,0 +1,149 @@
+//! [`LargeListings`]: bounds on what large directories cost, however many clients list them.
+//!
+//! To read a directory of 200,000 entries takes some tenths of a second and 10 MB. So only one is read at a time,
+//! readers of the same state share its entries, and there is a limit to what all readers hold together.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+
+use sanserve_core::{Entries, listing};
+
+/// Which large directories are being listed.
+#[derive(Debug, Default)]
+pub(super) struct LargeListings {
+    reading: Mutex<()>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Directories that were large when they were read last.
+    large: VecDeque<Box<[u8]>>,
+    /// What connections or the cache may still hold.
+    held: Vec<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    at: Box<[u8]>,
+    entries: Weak<Entries>,
+    bytes: usize,
+}
+
+/// A directory that is being read.
+pub(super) struct Reading<'a> {
+    all: &'a LargeListings,
+    at: &'a [u8],
+    waits: bool,
+    /// That no other large directory is read.
+    alone: Option<MutexGuard<'a, ()>>,
+}
+
+impl LargeListings {
+    /// Begins to read a directory, or returns `None` if it is large and another large one is being read. With
+    /// `waits` that is waited for.
+    pub(super) fn begin<'a>(&'a self, at: &'a path::Path, waits: bool) -> Option<Reading<'a>> {
+        let at = at.as_os_str().as_encoded_bytes();
+        let mut reading = Reading {
+            all: self,
+            at,
+            waits,
+            alone: None,
+        };
+        let is_large = self.known().large.iter().any(|large| **large == *at);
+        (!is_large || reading.is_alone()).then_some(reading)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reading<'_> {
+    /// Returns whether more entries may be read after this many: not if the directory turns out to be large while
+    /// another large one is being read.
+    pub(super) fn may_go_on(&mut self, entries: usize) -> bool {
+        if entries < LARGE || self.alone.is_some() {
+            return true;
+        }
+        let mut known = self.all.known();
+        if !known.large.iter().any(|large| **large == *self.at) {
+            known.large.truncate(KNOWN_MAX - 1);
+            known.large.push_front(self.at.into());
+        }
+        drop(known);
+        self.is_alone()
+    }
+
+    /// Returns the entries that were read, to be shared: those of an earlier reader if they are the same. Prepares
+    /// them for listings if there are many, or `kept` says that they will be asked for again.
+    ///
+    /// # Errors
+    /// If all readers would hold too much.
+    pub(super) fn end(self, mut entries: Entries, kept: bool) -> io::Result<Arc<Entries>> {
+        if entries.len() < LARGE {
+            if kept || entries.len() > MANY {
+                listing::prepare(&mut entries);
+            } else {
+                entries.sort();
+            }
+            return Ok(Arc::new(entries));
+        }
+        entries.sort();
+        let same = self.all.known().find(self.at);
+        if let Some(same) = same.into_iter().find(|same| **same == entries) {
+            return Ok(same);
+        }
+        listing::prepare(&mut entries);
+        let entries = Arc::new(entries);
+        self.all.known().hold(self.at, &entries)?;
+        Ok(entries)
+    }
+
+    fn is_alone(&mut self) -> bool {
+        let alone = if self.waits {
+            Some(self.all.reading.lock().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            match self.all.reading.try_lock() {
+                Ok(alone) => Some(alone),
+                Err(TryLockError::Poisoned(alone)) => Some(alone.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            }
+        };
+        self.alone = alone;
+        self.alone.is_some()
+    }
+}
+
+impl Known {
+    fn find(&self, at: &[u8]) -> Vec<Arc<Entries>> {
+        let held = self.held.iter().filter(|held| *held.at == *at);
+        held.filter_map(|held| held.entries.upgrade()).collect()
+    }
+
+    fn hold(&mut self, at: &[u8], entries: &Arc<Entries>) -> io::Result<()> {
+        self.held.retain(|held| held.entries.strong_count() > 0);
+        let bytes = entries.allocated();
+        let all: usize = self.held.iter().map(|held| held.bytes).sum();
+        if all > 0 && all + bytes > HELD_MAX {
+            return Err(ErrorKind::OutOfMemory.into());
+        }
+        self.held.push(Held {
+            at: at.into(),
+            entries: Arc::downgrade(entries),
+            bytes,
+        });
+        Ok(())
+    }
+}
+
+/// Entries from which on a directory is read alone.
+const LARGE: usize = 10_000;
+/// Entries from which on a directory is prepared for listings where it is read, not where it is shown.
+const MANY: usize = 256;
+/// How many large directories are known to be so.
+const KNOWN_MAX: usize = 64;
+/// Bytes of all entries of large directories that are held, but for a single directory that has more.
+const HELD_MAX: usize = 64 * 1024 * 1024;
