@@ -218,7 +218,7 @@ impl Cgi {
             Event::Failed(asked, error) => match error {
                 FsError::NotPlain => not_plain(ex, &name(&asked)),
                 FsError::Forbidden => not_executable(ex, &name(&asked)),
-                FsError::Exhausted => ex.send_error(503, "Too few resources to run it"),
+                FsError::Exhausted => cannot_run(ex, error),
                 _ => not_found(ex, &name(&asked)),
             },
             _ => not_found(ex, &name(path)),
@@ -240,8 +240,18 @@ impl Cgi {
                 }
                 Err(what) => ex.send_error(500, what),
             },
+            Event::Failed(_, error) => cannot_run(ex, error),
             _ => ex.send_error(500, "CGI script sent no header"),
         }
+    }
+}
+
+fn cannot_run(ex: &mut Exchange<'_>, error: FsError) -> Next {
+    match error {
+        FsError::Unsupported => ex.send_error(501, "CGI scripts cannot be run here"),
+        FsError::TooMany => ex.send_error(503, "Too many CGI scripts are running"),
+        FsError::Exhausted => ex.send_error(503, "Too few resources to run a CGI script"),
+        _ => ex.send_error(500, "CGI script cannot be run"),
     }
 }
 
@@ -315,9 +325,7 @@ impl Handler for Cgi {
                     self.stage = Stage::Head(Script::new());
                     Next::Read
                 }
-                Event::Failed(_, FsError::Unsupported) => {
-                    ex.send_error(501, "CGI scripts cannot be run here")
-                }
+                Event::Failed(_, error) => cannot_run(ex, error),
                 _ => ex.send_error(500, "CGI script cannot be run"),
             },
             Stage::Head(script) => self.head(ex, event, script),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sanserve_core::archive::{Download, Pack};
 use sanserve_core::{
     Cgi, Config, Connection, Entries, FileSystem, FsError, Got, Meta, Now, Opened, Path, Program,
-    Want,
+    Protocol, Want,
 };
 
 /// Scripts by name. An open one is what it has left to say.
@@ -374,4 +374,86 @@ fn a_script_is_not_looked_for_at_any_depth() {
         "{status}"
     );
     assert_eq!(fs.0.get(), 64, "that many directories are asked for");
+}
+
+#[test] // Each used to be passed on by itself: a system call and a change of threads for a byte.
+fn small_chunks_are_collected_before_they_are_passed_on() {
+    let (chunks, mut given, mut content) = (20_000, 0, Vec::new());
+    let large = "y".repeat(10_000);
+    let mut request =
+        "POST /cgi-bin/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".to_string();
+    request += &"1\r\nx\r\n".repeat(chunks / 2);
+    request += &format!("{:x}\r\n{large}\r\n", large.len());
+    request += &"1\r\nx\r\n".repeat(chunks / 2);
+    request += "0\r\n\r\n";
+    let config = Config {
+        protocol: Protocol::Http11,
+        ..Config::default()
+    };
+    let mut conn = Connection::new(config, "192.0.2.1", Cgi::new("site.example", 80));
+    let (mut rest, mut got) = (request.as_bytes(), Got::Nothing);
+    while given == 0 || content.len() < chunks + large.len() {
+        got = match conn.step(Now::default(), got).want {
+            Want::Read(into) => {
+                let n = rest.len().min(into.len());
+                into[..n].copy_from_slice(&rest[..n]);
+                rest = &rest[n..];
+                Got::Bytes(n)
+            }
+            Want::Give { from, .. } => {
+                // Some of it is taken at a time.
+                let n = from.len().div_ceil(2).max(3_000).min(from.len());
+                given += 1;
+                content.extend_from_slice(&from[..n]);
+                Got::Bytes(n)
+            }
+            Want::Ask(ask) => Scripts.answer(ask),
+            Want::Log(_) => Got::Nothing,
+            want => panic!("{want:?}"),
+        };
+        assert!(conn.allocated() < 200_000, "{}", conn.allocated());
+    }
+    let x = "x".repeat(chunks / 2);
+    assert!(content == format!("{x}{large}{x}").into_bytes());
+    assert!(given < 25, "it was passed on in {given} pieces");
+}
+
+/// A file system where too many scripts run, which is known before one is set up or when it is started.
+struct Busy {
+    at_once: bool,
+}
+
+impl FileSystem for Busy {
+    type File = Vec<u8>;
+
+    fn open(&self, path: &Path) -> Result<Opened<Vec<u8>>, FsError> {
+        Scripts.open(path)
+    }
+
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
+        Scripts.list(path)
+    }
+
+    fn read(&self, _: &mut Vec<u8>, _: u64, _: &mut [u8]) -> Result<usize, FsError> {
+        Err(FsError::Broken)
+    }
+
+    fn run(&self, program: &Program) -> Result<Opened<Vec<u8>>, FsError> {
+        if self.at_once {
+            return Err(FsError::TooMany);
+        }
+        Scripts.run(program)
+    }
+
+    fn fill(&self, _: &mut Vec<u8>, _: u64, _: &mut [u8]) -> Got<Vec<u8>> {
+        Got::Opened(Err(FsError::TooMany))
+    }
+}
+
+#[test]
+fn too_many_scripts_are_a_503() {
+    for at_once in [true, false] {
+        let (status, _) = ask(&Busy { at_once }, b"GET /cgi-bin/a HTTP/1.0\r\n\r\n");
+        assert_eq!(status, "HTTP/1.0 503 Too many CGI scripts are running");
+    }
 }
