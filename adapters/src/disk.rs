@@ -26,6 +26,10 @@ mod packed;
 mod process;
 #[cfg(unix)]
 mod running;
+#[cfg(unix)]
+mod script_file;
+#[cfg(unix)]
+mod scripts;
 #[cfg(target_os = "linux")]
 mod system;
 #[cfg(unix)]
@@ -63,6 +67,8 @@ pub use self::open::Open;
 pub use self::packed::Packed;
 #[cfg(unix)]
 pub use self::running::Running;
+#[cfg(unix)]
+pub use self::scripts::Scripts;
 #[cfg(target_os = "linux")]
 use crate::content;
 
@@ -95,6 +101,8 @@ pub struct Disk {
     large: large_listings::LargeListings,
     #[cfg(unix)]
     turn: Arc<Mutex<()>>,
+    #[cfg(unix)]
+    scripts: Scripts,
     #[cfg(target_os = "linux")]
     cache: cache::Cache,
     #[cfg(target_os = "linux")]
@@ -118,6 +126,8 @@ impl Disk {
                 large: large_listings::LargeListings::default(),
                 #[cfg(unix)]
                 turn: Arc::default(),
+                #[cfg(unix)]
+                scripts: Scripts::new(scripts::SCRIPTS_MAX),
                 #[cfg(target_os = "linux")]
                 cache: cache::Cache::default(),
                 #[cfg(target_os = "linux")]
@@ -140,6 +150,20 @@ impl Disk {
     /// name again and again.
     pub fn follow_symlinks(self, follow: bool) -> Disk {
         Disk { follow, ..self }
+    }
+
+    /// How many scripts run at a time, 64 by default. Requests for more are answered 503.
+    #[cfg(unix)]
+    pub fn scripts_max(self, most: usize) -> Disk {
+        let scripts = Scripts::new(most);
+        Disk { scripts, ..self }
+    }
+
+    /// The scripts that run. Where the process ends without dropping its connections, they have to be
+    /// [ended](Scripts::end_all).
+    #[cfg(unix)]
+    pub fn scripts(&self) -> Scripts {
+        self.scripts.clone()
     }
 
     fn open_file(&self, at: &path::Path) -> io::Result<File> {
@@ -211,17 +235,16 @@ impl FileSystem for Disk {
 
     #[cfg(unix)]
     fn run(&self, program: &Program) -> Result<Opened<Open>, FsError> {
-        match self.open(&program.path)? {
-            Opened::File { meta, .. } if meta.executable => {}
-            Opened::File { .. } => return Err(FsError::Forbidden),
-            _ => return Err(FsError::NotPlain),
+        let script = self.find_script(&program.path)?;
+        // It is counted when it is started, with all of its content; but that need not be sent in vain.
+        if self.scripts.is_full() {
+            return Err(FsError::TooMany);
         }
-        let script = native::below(&self.root, &program.path);
         let mut translated = native::below(&self.root, &program.path_translated);
         if program.path_translated.ends_with_slash() {
             translated.push("");
         }
-        let running = Running::new(&script, &translated, program);
+        let running = Running::new(script, &translated, program, self.scripts());
         Ok(Opened::Program(Open::Program(Box::new(running))))
     }
 

@@ -49,6 +49,8 @@ mod flash;
 mod got;
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
 mod guarded;
+#[cfg(all(feature = "std", unix))]
+mod hang_up;
 #[cfg(feature = "host")]
 pub mod host;
 #[cfg(all(unix, feature = "mio"))]
@@ -84,7 +86,7 @@ pub use disk::Kept;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 pub use disk::{Disk, Open, Packed};
 #[cfg(all(feature = "std", unix))]
-pub use disk::{Making, Running};
+pub use disk::{Making, Running, Scripts};
 pub use flash::{Flash, Node};
 #[cfg(all(unix, feature = "mio"))]
 pub use listener::Listener;

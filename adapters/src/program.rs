@@ -2,7 +2,7 @@
 //!
 //! What can be set is in `options`, `value` and `field`, how it is read in `command`, `arguments` and
 //! `words`. Where it listens is in `listen`, what it says then in `start` and `address`, what serves in
-//! `server`, `stdio` and `wasi`, over HTTPS with `secure`, whom with `entry`, how it looks in `colour`, how it ends in `signals`, what time it is here in
+//! `server`, `stdio` and `wasi`, over HTTPS with `secure`, whom with `entry`, apart from scripts with `isolation`, how it looks in `colour`, how it ends in `signals`, what time it is here in
 //! `zone`, what becomes of freed memory in `memory`.
 
 #[cfg(not(target_os = "wasi"))]
@@ -13,6 +13,8 @@ mod command;
 #[cfg(not(target_os = "wasi"))]
 mod entry;
 mod field;
+#[cfg(unix)]
+mod isolation;
 mod listen;
 #[cfg(unix)]
 mod memory;
@@ -56,11 +58,23 @@ pub(crate) use self::wasi::run;
 #[cfg(not(target_os = "wasi"))]
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     #[cfg(unix)]
+    if options.runs_scripts() {
+        let isolated = isolation::isolate();
+        isolated.map_err(|error| format!("cannot keep scripts away from this process: {error}"))?;
+    }
+    #[cfg(unix)]
     if options.stdio {
         return stdio::run(options);
     }
     let passwords = entry::passwords(options)?;
-    let disk = Guarded::new(disk(options)?, passwords.clone());
+    let disk = disk(options)?;
+    #[cfg(unix)]
+    let scripts = disk.scripts();
+    let end_scripts = move || {
+        #[cfg(unix)]
+        scripts.end_all();
+    };
+    let disk = Guarded::new(disk, passwords.clone());
     let secure = secure::secure(options)?;
     let scheme = if secure.is_some() { "https" } else { "http" };
     let server = listen::listen(options)?;
@@ -68,7 +82,8 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         Some(secure) => (server.tls(secure.tls), secure.sha256),
         None => (server, None),
     };
-    signals::obey(server.stopper()).map_err(|error| error.to_string())?;
+    let obeyed = signals::obey(server.stopper(), end_scripts.clone());
+    obeyed.map_err(|error| error.to_string())?;
 
     let config = config(options);
     let server = server.log(sink(options));
@@ -81,6 +96,8 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         Some(handlers) => server.serve_forever(disk, config, handlers),
         None => server.serve_forever(disk, config, move || files.clone()),
     };
+    // Those of connections that were cut off.
+    end_scripts();
     served.map_err(|error| format!("cannot serve: {error}"))
 }
 
@@ -94,6 +111,11 @@ fn disk(options: &Options) -> Result<Disk, String> {
             "no permission for what is in {name}: serve it as another user, or another directory"
         ));
     }
+    #[cfg(unix)]
+    let disk = match options.cgi_limit {
+        Some(most) => disk.scripts_max(most),
+        None => disk,
+    };
     Ok(disk.follow_symlinks(options.follow_symlinks))
 }
 

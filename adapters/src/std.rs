@@ -17,6 +17,8 @@ pub(crate) use self::link::Layer;
 pub use self::link::Link;
 #[cfg(all(unix, feature = "mio"))]
 pub(crate) use self::link::send_file;
+#[cfg(unix)]
+use crate::hang_up::HangUp;
 use crate::{Open, got};
 
 /// Serves one connection until it ends.
@@ -30,7 +32,7 @@ use crate::{Open, got};
 /// `log` is given finished lines, each ended by a newline; [`stderr`] is such a function. Once
 /// `stop` is set the running reply is the last one. It is looked at between two operations, so
 /// whoever sets it should also wake a connection that waits for a request, by a shutdown of the
-/// socket's reading side.
+/// socket's reading side. A script whose client goes is ended.
 ///
 /// ```
 /// use std::net::{TcpListener, TcpStream};
@@ -69,6 +71,14 @@ pub fn serve<'a, H: Handler>(
     loop {
         if stop.load(Ordering::Relaxed) {
             conn.finish();
+        }
+        #[cfg(unix)]
+        if conn.awaits_program()
+            && let Some(hang_up) = link.hang_up()
+            // The server may have closed the side of the peer itself.
+            && (hang_up == HangUp::Reset || !stop.load(Ordering::Relaxed))
+        {
+            hang_up.tell(&mut conn);
         }
         let now = clock.now();
         let Step { want, by, .. } = conn.step(now, got);

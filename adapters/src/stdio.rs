@@ -62,6 +62,11 @@ pub fn serve<H: Handler>(
     let clock = Clock::start();
     let mut got = Got::Nothing;
     loop {
+        if conn.awaits_program()
+            && let Some(hang_up) = link.hang_up()
+        {
+            hang_up.tell(&mut conn);
+        }
         let now = clock.now();
         let Step { want, by, .. } = conn.step(now, got);
         let left = by.map(|by| by.saturating_sub(now.tick));

@@ -88,6 +88,12 @@ pub fn serve<H: Handler + Send>(
             if *stop.borrow() {
                 conn.finish();
             }
+            #[cfg(unix)]
+            if conn.awaits_program()
+                && let Some(hang_up) = link.hang_up()
+            {
+                hang_up.tell(&mut conn);
+            }
             let Step { want, by, .. } = conn.step(clock.now(), got);
             if let Want::Close = want {
                 return link.end();

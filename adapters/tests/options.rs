@@ -121,6 +121,20 @@ fn what_cannot_be_is_said_in_one_line() {
         (2, &["--cgi-dir", "/"], "a path below the directory"),
         (2, &["--upload", "--cgi"], "cannot be used with"),
         (2, &["--overwrite"], "required arguments"),
+        (2, &["--overwrite", "--cgi"], "cannot be used with"),
+        (2, &["--overwrite", "--cgi-dir", "a"], "cannot be used with"),
+        (2, &["--upload-limit", "1M"], "requires --upload or --cgi"),
+        (2, &["--cgi-limit", "3"], "requires --cgi or --cgi-dir"),
+        (
+            2,
+            &["--cgi", "--cgi-limit", "0"],
+            "expected a number from 1 on",
+        ),
+        (
+            2,
+            &["--cgi-dir", "skr\u{ef}pte"],
+            "expected a path in ASCII",
+        ),
         (2, &["--upload", "--upload-limit", "1X"], "500K, 20M or 2G"),
         (
             2,

@@ -330,3 +330,137 @@ fn what_cannot_be_run_says_why() {
     assert!(matches!(disk.give(&mut file, b"x"), Got::Failed));
     assert!(!read(&disk, &mut file).failed);
 }
+
+/// Exchanges two names, at once.
+#[cfg(target_os = "linux")]
+fn exchange(one: &std::path::Path, other: &std::path::Path) {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_script_outside_is_run_while_directories_are_exchanged() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::{os::unix::fs::PermissionsExt, thread};
+
+    let outside = tempfile::TempDir::new().unwrap();
+    fs::set_permissions(outside.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let script = outside.path().join("a");
+    fs::write(&script, "#!/bin/sh\necho outside\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let stage = Stage::new().script("a", "echo inside");
+    let (directory, link) = (stage.root().join("cgi-bin"), stage.root().join("link"));
+    symlink(outside.path(), &link).unwrap();
+    let (stop, mut ran) = (AtomicBool::new(false), 0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                exchange(&directory, &link);
+            }
+        });
+        let disk = stage.disk();
+        let start = Instant::now();
+        // Half of the requests find no script, as the link is refused.
+        while ran < 100 && start.elapsed() < stage::LONG {
+            let Ok(sanserve_core::Opened::Program(mut file)) = disk.run(&program("a")) else {
+                continue;
+            };
+            let played = read(&disk, &mut file);
+            assert_ne!(played.text(), "outside\n");
+            ran += usize::from(played.text() == "inside\n");
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(ran >= 20, "{ran} scripts ran");
+    if !directory.is_dir() || directory.is_symlink() {
+        exchange(&directory, &link);
+    }
+    stage.assert_clean();
+}
+
+#[test]
+fn a_script_is_run_in_the_root_that_was_opened() {
+    let stage = Stage::new().script("a", "echo $(cat ../who); pwd");
+    fs::write(stage.root().join("who"), "old").unwrap();
+    let (root, disk) = (stage.root(), stage.disk());
+    let aside = root.with_extension("aside");
+    fs::rename(&root, &aside).unwrap();
+    fs::create_dir_all(root.join("cgi-bin")).unwrap();
+    fs::write(root.join("who"), "new").unwrap();
+    fs::copy(aside.join("cgi-bin/a"), root.join("cgi-bin/a")).unwrap();
+    let Ok(sanserve_core::Opened::Program(mut file)) = disk.run(&program("a")) else {
+        panic!("there is a script");
+    };
+    let played = read(&disk, &mut file);
+    fs::remove_dir_all(&root).unwrap();
+    fs::rename(&aside, &root).unwrap();
+    let wanted = format!("old\n{}/cgi-bin\n", aside.display());
+    assert_eq!(played.text(), wanted, "{played:?}");
+}
+
+#[test]
+fn a_script_that_was_replaced_before_it_started_is_not_run() {
+    let stage = Stage::new().script("a", "echo old");
+    let (disk, mut file) = (stage.disk(), stage.set_up("a").unwrap());
+    stage.write("b", "#!/bin/sh\necho new\n", 0o755);
+    let directory = stage.root().join("cgi-bin");
+    fs::rename(directory.join("b"), directory.join("a")).unwrap();
+    let played = read(&disk, &mut file);
+    assert!(played.failed && played.stdout.is_empty(), "{played:?}");
+    assert!(
+        played.notes.contains("a was replaced meanwhile"),
+        "{played:?}"
+    );
+}
+
+#[test]
+fn a_link_within_the_root_may_lead_to_a_script() {
+    let stage = Stage::new();
+    fs::create_dir(stage.root().join("lib")).unwrap();
+    stage.write("../lib/b", "#!/bin/sh\npwd\n", 0o755);
+    symlink("../lib/b", stage.root().join("cgi-bin/a")).unwrap();
+    let wanted = format!("{}/cgi-bin\n", stage.root().display());
+    assert_eq!(stage.play("a", b"").text(), wanted);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn it_gains_no_privileges() {
+    let stage = Stage::new().script("a", "grep NoNewPrivs /proc/self/status | tr -dc 0-9");
+    assert_eq!(stage.play("a", b"").text(), "1");
+    let own = fs::read_to_string("/proc/self/status").unwrap();
+    assert!(own.contains("NoNewPrivs:\t0"), "this process is as it was");
+}
+
+#[test]
+fn no_more_than_allowed_are_started_and_all_can_be_ended() {
+    let stage = Stage::new()
+        .script("a", "touch ../marks/runs; sleep 1000")
+        .scripts_max(1);
+    let disk = stage.disk();
+    let set_up = || match disk.run(&program("a")) {
+        Ok(sanserve_core::Opened::Program(file)) => Ok(file),
+        other => Err(other.map(drop)),
+    };
+    // Two that were set up before one of them ran.
+    let (mut one, mut other) = (set_up().unwrap(), set_up().unwrap());
+    assert!(matches!(disk.fill(&mut one, 0, &mut [0; 10]), Got::Nothing));
+    stage.wait_for("marks/runs");
+    let refused = disk.fill(&mut other, 0, &mut [0; 10]);
+    assert!(
+        matches!(refused, Got::Opened(Err(FsError::TooMany))),
+        "{refused:?}"
+    );
+    assert!(matches!(set_up(), Err(Err(FsError::TooMany))));
+    disk.scripts().end_all();
+    stage.wait_for_the_end_of_scripts();
+    assert!(read(&disk, &mut one).notes.contains("exit code -9"));
+    // None is started after that.
+    assert!(set_up().is_ok());
+    let mut late = set_up().unwrap();
+    let refused = disk.fill(&mut late, 0, &mut [0; 10]);
+    assert!(matches!(refused, Got::Opened(Err(FsError::TooMany))));
+    drop((disk, one, other, late));
+    stage.assert_clean();
+}

@@ -1,14 +1,19 @@
 //! Scripts over sockets: what clients get of them, and when they end.
 #![cfg(unix)]
 
+use std::cell::RefCell;
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sanserve::{ThreadingHTTPServer, mio, tokio::HTTPServer};
+use sanserve::{ThreadingHTTPServer, mio, stdio, tokio::HTTPServer};
 use sanserve_core::{Cgi, Config, Patience, Protocol};
+use socket2::SockRef;
 use tokio::runtime::Runtime;
 
 use self::stage::{LONG, Stage};
@@ -268,6 +273,171 @@ fn a_script_ends_when_its_client_is_gone() {
             socket.shutdown(Shutdown::Both).unwrap();
         });
         assert!(start.elapsed() < LONG / 2, "it took {:?}", start.elapsed());
+    }
+}
+
+/// Deadlines that end nothing within a test, but for this one.
+fn patient(half_closed: Duration) -> Patience {
+    Patience {
+        ask: LONG * 10,
+        half_closed,
+        ..Patience::default()
+    }
+}
+
+/// Scripts that never write to standard output: one is silent, the other writes to standard error.
+const SILENT: [(&str, &str); 2] = [
+    ("mute", "touch ../marks/runs; sleep 1000"),
+    (
+        "loud",
+        "touch ../marks/runs; while :; do echo more >&2; done",
+    ),
+];
+
+fn with_silent_scripts() -> Stage {
+    let stage = stage();
+    SILENT
+        .into_iter()
+        .fold(stage, |stage, (name, body)| stage.script(name, body))
+}
+
+/// Has each silent script run, does something with its client, and waits for the end of the script.
+fn leave(
+    serve: Serve,
+    patience: Patience,
+    leave: &dyn Fn(TcpStream) -> Option<TcpStream>,
+) -> String {
+    let stage = with_silent_scripts();
+    serve(&stage, patience, &|address| {
+        for (name, _) in SILENT {
+            let request = format!("GET /cgi-bin/{name} HTTP/1.1\r\nHost: h\r\n\r\n");
+            let socket = ask(address, &request, b"");
+            stage.wait_for("marks/runs");
+            let left = leave(socket);
+            let took = stage.wait_for_the_end_of_scripts();
+            assert!(took < LONG / 4, "{name} ran for {took:?}");
+            drop(left);
+        }
+    })
+}
+
+#[test]
+fn a_silent_script_ends_when_its_client_closes_the_connection() {
+    for serve in ALL {
+        let log = leave(serve, patient(Duration::from_millis(100)), &|socket| {
+            drop(socket);
+            None
+        });
+        assert_eq!(log.matches("closed its side").count(), 2, "{log}");
+    }
+}
+
+#[test] // The deadline for clients that have closed one side is far away.
+fn a_silent_script_ends_at_once_when_its_client_resets_the_connection() {
+    for serve in ALL {
+        let log = leave(serve, patient(LONG * 10), &|socket| {
+            let now = Some(Duration::ZERO);
+            SockRef::from(&socket).set_linger(now).unwrap();
+            drop(socket);
+            None
+        });
+        assert_eq!(log.matches("the client is gone").count(), 2, "{log}");
+    }
+}
+
+#[test] // It has more to send than it has sent, so that nothing but its end can be found.
+fn a_script_ends_with_its_client_though_the_next_request_was_not_read() {
+    for serve in ALL {
+        leave(serve, patient(Duration::from_millis(100)), &|mut socket| {
+            socket.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+            drop(socket);
+            None
+        });
+    }
+}
+
+#[test]
+fn a_client_that_has_closed_one_side_gets_what_a_script_writes_in_time() {
+    let stage = stage().script(
+        "a",
+        "sleep 0.3; echo Content-Type: x/y; echo; sleep 0.3; echo done",
+    );
+    for serve in ALL {
+        serve(&stage, Patience::default(), &|address| {
+            let request = "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\n\r\n";
+            let socket = ask(address, request, b"");
+            socket.shutdown(Shutdown::Write).unwrap();
+            let reply = text(&socket);
+            assert!(reply.contains("done"), "{reply}");
+        });
+    }
+}
+
+#[test]
+fn a_silent_script_ends_when_the_other_end_of_standard_output_is_closed() {
+    let stage = with_silent_scripts();
+    let run = |input: OwnedFd, output: OwnedFd, close: &dyn Fn()| {
+        let disk = stage.disk();
+        thread::scope(|scope| {
+            let patience = patient(Duration::from_millis(100));
+            let (disk, config) = (&disk, config(patience));
+            scope.spawn(move || stdio::serve(input, output, disk, config, cgi(), &|_| ()));
+            stage.wait_for("marks/runs");
+            close();
+            let took = stage.wait_for_the_end_of_scripts();
+            assert!(took < LONG / 4, "it ran for {took:?}");
+        });
+    };
+    let request = b"GET /cgi-bin/mute HTTP/1.1\r\nHost: h\r\n\r\n";
+    let (mut client, server) = UnixStream::pair().unwrap();
+    client.write_all(request).unwrap();
+    let client = RefCell::new(Some(client));
+    run(server.try_clone().unwrap().into(), server.into(), &|| {
+        client.take();
+    });
+    let (input, mut to) = std::io::pipe().unwrap();
+    let (from, output) = std::io::pipe().unwrap();
+    to.write_all(request).unwrap();
+    let client = RefCell::new(Some((to, from)));
+    run(input.into(), output.into(), &|| {
+        client.take();
+    });
+}
+
+#[test]
+fn more_scripts_than_are_allowed_get_503() {
+    let body =
+        "echo Content-Type: x/y; echo; echo runs; until [ -e ../marks/go ]; do sleep 0.02; done";
+    for serve in ALL {
+        let stage = stage().script("a", body).scripts_max(2);
+        let log = serve(&stage, Patience::default(), &|address| {
+            let get = || {
+                let request = "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+                ask(address, request, b"")
+            };
+            let mut running = [get(), get()];
+            for socket in &mut running {
+                let mut said = Vec::new();
+                while !said.ends_with(b"runs\n\r\n") {
+                    let mut byte = [0];
+                    socket.read_exact(&mut byte).unwrap();
+                    said.extend(byte);
+                }
+            }
+            let reply = text(&get());
+            assert!(reply.starts_with("HTTP/1.1 503 "), "{reply}");
+            // When they have ended there is room again.
+            fs::write(stage.root().join("marks/go"), "").unwrap();
+            for socket in &running {
+                text(socket);
+            }
+            let reply = text(&get());
+            assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
+        });
+        assert!(
+            log.contains("message Too many CGI scripts are running"),
+            "{log}"
+        );
     }
 }
 

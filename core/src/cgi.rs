@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::escape::Repr;
+use crate::fold;
 use crate::script::{Script, bytes, environment};
 use crate::{Credentials, Event, Exchange, Files, FsError, Handler, Meta, Next, Path, Program};
 
@@ -48,8 +49,8 @@ pub struct Cgi {
 enum Stage {
     /// No script: the file service answers.
     Files,
-    /// The script is looked for; so many segments of the path were asked for.
-    Search { path: Path, depth: usize },
+    /// The script is looked for.
+    Search(Search),
     /// The script is given the content.
     Feed,
     /// Its header is read.
@@ -58,6 +59,15 @@ enum Stage {
     Send,
     /// What it still says is for nobody, but it may come to its end.
     Drain,
+}
+
+/// A search for a script, one directory after the other.
+#[derive(Debug, Clone)]
+struct Search {
+    /// What the request names.
+    path: Path,
+    /// How many segments below the directory of scripts were asked for.
+    depth: usize,
 }
 
 impl Cgi {
@@ -82,61 +92,95 @@ impl Cgi {
     /// assert_eq!(cgi.is_cgi(&Path::parse("/cgi-bin").unwrap()), None);
     /// ```
     pub fn is_cgi(&self, path: &Path) -> Option<usize> {
-        let depth = path.segments().count();
-        let last = if path.ends_with_slash() {
-            depth
-        } else {
-            depth.saturating_sub(1)
-        };
-        (1..=last).find(|&depth| {
-            let above = path.first(depth);
-            let is_above = |name: &str| name.trim_start_matches('/').as_bytes() == above.as_bytes();
-            self.cgi_directories.iter().any(|name| is_above(name))
-        })
+        let directory = &path.as_bytes()[..self.directory(path)?];
+        Some(directory.split(|&byte| byte == b'/').count())
     }
 
-    /// Whether a directory is asked for as an archive that scripts are in, near or far below: that would
-    /// give away what stands in them.
+    /// Whether this path is a directory of scripts, or leads into one, but for the case of its letters. Such a
+    /// path is never served: a file system that ignores case would send the source of the scripts.
+    ///
+    /// Other differences that some file systems ignore count as well: characters that are not shown, and
+    /// letters such as `ſ` and `ﬁ`, which stand for `s` and `fi`. Names in
+    /// [`cgi_directories`](Self::cgi_directories) should be ASCII: whether an accent is a character of its own
+    /// is not looked at.
+    ///
+    /// ```
+    /// # use sanserve_core::{Cgi, Path};
+    /// let cgi = Cgi::new("localhost", 8000);
+    /// assert!(cgi.is_case_variant(&Path::parse("/CGI-BIN/a.sh").unwrap()));
+    /// assert!(!cgi.is_case_variant(&Path::parse("/cgi-bin/a.sh").unwrap()));
+    /// ```
+    pub fn is_case_variant(&self, path: &Path) -> bool {
+        let path = path.as_bytes();
+        let mut names = self.names();
+        !self.names().any(|name| is_within(path, name))
+            && names.any(|name| fold::is_within(path, name))
+    }
+
+    /// The directories of scripts, as paths from the root.
+    fn names(&self) -> impl Iterator<Item = &'static [u8]> {
+        let names = self.cgi_directories.iter();
+        let names = names.map(|name| name.trim_matches('/').as_bytes());
+        names.filter(|name| !name.is_empty())
+    }
+
+    /// How many bytes at the front of this path name a directory of scripts, if it leads into one.
+    fn directory(&self, path: &Path) -> Option<usize> {
+        let bytes = path.as_bytes();
+        let leads = |name: &[u8]| bytes.len() > name.len() || path.ends_with_slash();
+        let above = self
+            .names()
+            .filter(|name| is_within(bytes, name) && leads(name));
+        above.map(<[u8]>::len).min()
+    }
+
+    /// Whether the file service must not see this request: it would send a script as a file. That is so where
+    /// the path has another case, and where [`Files::translate_path`] leads to scripts.
+    fn is_concealed(&self, ex: &Exchange<'_>, path: Option<&Path>) -> bool {
+        let translated = (self.files.translate_path)(ex.path());
+        path.is_some_and(|path| self.is_case_variant(path))
+            || translated
+                .is_some_and(|path| self.directory(&path).is_some() || self.is_case_variant(&path))
+    }
+
+    /// Whether the request is for an archive of a directory that contains scripts at any depth: their source
+    /// would be in it.
     fn gives_away(&self, ex: &Exchange<'_>) -> bool {
         let holds = |path: &Path| {
             let above = path.as_bytes();
-            self.cgi_directories.iter().any(|name| {
-                let rest = name.trim_start_matches('/').as_bytes().strip_prefix(above);
-                rest.is_some_and(|rest| above.is_empty() || matches!(rest, [] | [b'/', ..]))
-            })
+            self.names()
+                .any(|name| above.is_empty() || fold::is_within(name, above))
         };
         let path = || (self.files.translate_path)(ex.path());
         (self.files.archive)(ex.path()).is_some() && path().as_ref().is_some_and(holds)
     }
 
-    /// Asks for the next segment of the path below a directory that was found.
-    fn search(&mut self, ex: &mut Exchange<'_>, path: Path, depth: usize) -> Next {
-        if depth == path.segments().count() {
-            let slash = if path.ends_with_slash() { "/" } else { "" };
-            let name = format!("{}{slash}", name(&path, depth));
-            return ex.send_error(
-                403,
-                format_args!("CGI script is not a plain file ({})", Repr(&name)),
-            );
+    /// Asks for the next segment of the path below what was found.
+    fn search(&mut self, ex: &mut Exchange<'_>, mut found: Path, search: Search) -> Next {
+        let Search { path, depth } = search;
+        let end = found.as_bytes().len();
+        let next = match path.as_bytes().get(end..) {
+            None | Some([]) => {
+                let slash = if path.ends_with_slash() { "/" } else { "" };
+                return not_plain(ex, &(name(&found) + slash));
+            }
+            Some(rest) => rest.strip_prefix(b"/").unwrap_or(rest),
+        };
+        if depth == DEPTH_MAX {
+            return not_found(ex, &name(&found));
         }
-        let next = path.first(depth + 1);
-        self.stage = Stage::Search {
+        let len = next.iter().position(|&byte| byte == b'/');
+        found.descend(&next[..len.unwrap_or(next.len())]);
+        self.stage = Stage::Search(Search {
             path,
             depth: depth + 1,
-        };
-        Next::Open(next)
+        });
+        Next::Open(found)
     }
 
-    fn run(&mut self, ex: &mut Exchange<'_>, path: &Path, depth: usize, meta: Meta) -> Next {
-        let script = path.first(depth);
+    fn run(&mut self, ex: &mut Exchange<'_>, path: &Path, script: Path, meta: Meta) -> Next {
         if !meta.executable {
-            return ex.send_error(
-                403,
-                format_args!(
-                    "CGI script is not executable ({})",
-                    Repr(&name(path, depth))
-                ),
-            );
+            return not_executable(ex, &name(&script));
         }
         let query = ex.path().split_once('?').map_or("", |(_, query)| query);
         // RFC 3875 §4.4: a query that is no form is a list of words; as in CPython it is one.
@@ -145,8 +189,13 @@ impl Cgi {
         } else {
             Vec::from([bytes(&query.replace('+', " "))])
         };
-        let (mut env, path_translated) =
-            environment(ex, self.server_name, self.server_port, path, depth);
+        let (mut env, path_translated) = environment(
+            ex,
+            self.server_name,
+            self.server_port,
+            path,
+            script.as_bytes().len(),
+        );
         if let Some(given) = Credentials::of(ex).filter(|_| self.guarded) {
             env.push(("AUTH_TYPE", b"Basic".to_vec()));
             env.push(("REMOTE_USER", given.user().into()));
@@ -161,23 +210,18 @@ impl Cgi {
     }
 
     /// Answers while the script is looked for.
-    fn found(&mut self, ex: &mut Exchange<'_>, event: Event<'_>, path: Path, depth: usize) -> Next {
-        let name = name(&path, depth);
+    fn found(&mut self, ex: &mut Exchange<'_>, event: Event<'_>, search: Search) -> Next {
+        let path = &search.path;
         match event {
-            Event::Opened(_, meta) => self.run(ex, &path, depth, meta),
-            Event::Directory(_) => self.search(ex, path, depth),
-            Event::Failed(_, FsError::NotPlain) => ex.send_error(
-                403,
-                format_args!("CGI script is not a plain file ({})", Repr(&name)),
-            ),
-            Event::Failed(_, FsError::Forbidden) => ex.send_error(
-                403,
-                format_args!("CGI script is not executable ({})", Repr(&name)),
-            ),
-            Event::Failed(_, FsError::Exhausted) => {
-                ex.send_error(503, "Too few resources to run it")
-            }
-            _ => ex.send_error(404, format_args!("No such CGI script ({})", Repr(&name))),
+            Event::Opened(script, meta) => self.run(ex, path, script, meta),
+            Event::Directory(found) => self.search(ex, found, search),
+            Event::Failed(asked, error) => match error {
+                FsError::NotPlain => not_plain(ex, &name(&asked)),
+                FsError::Forbidden => not_executable(ex, &name(&asked)),
+                FsError::Exhausted => cannot_run(ex, error),
+                _ => not_found(ex, &name(&asked)),
+            },
+            _ => not_found(ex, &name(path)),
         }
     }
 
@@ -196,35 +240,82 @@ impl Cgi {
                 }
                 Err(what) => ex.send_error(500, what),
             },
+            Event::Failed(_, error) => cannot_run(ex, error),
             _ => ex.send_error(500, "CGI script sent no header"),
         }
     }
 }
 
-/// The first segments of a path, as a client would write them.
-fn name(path: &Path, depth: usize) -> String {
-    format!("/{}", String::from_utf8_lossy(path.first(depth).as_bytes()))
+fn cannot_run(ex: &mut Exchange<'_>, error: FsError) -> Next {
+    match error {
+        FsError::Unsupported => ex.send_error(501, "CGI scripts cannot be run here"),
+        FsError::TooMany => ex.send_error(503, "Too many CGI scripts are running"),
+        FsError::Exhausted => ex.send_error(503, "Too few resources to run a CGI script"),
+        _ => ex.send_error(500, "CGI script cannot be run"),
+    }
 }
+
+fn not_plain(ex: &mut Exchange<'_>, name: &str) -> Next {
+    ex.send_error(
+        403,
+        format_args!("CGI script is not a plain file ({})", Repr(name)),
+    )
+}
+
+fn not_executable(ex: &mut Exchange<'_>, name: &str) -> Next {
+    ex.send_error(
+        403,
+        format_args!("CGI script is not executable ({})", Repr(name)),
+    )
+}
+
+fn not_found(ex: &mut Exchange<'_>, name: &str) -> Next {
+    ex.send_error(404, format_args!("No such CGI script ({})", Repr(name)))
+}
+
+/// A path, as a client would write it.
+fn name(path: &Path) -> String {
+    format!("/{}", String::from_utf8_lossy(path.as_bytes()))
+}
+
+/// Whether a path is this directory, or below it.
+fn is_within(path: &[u8], directory: &[u8]) -> bool {
+    let rest = path.strip_prefix(directory);
+    rest.is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+}
+
+/// How many segments below a directory of scripts a script is looked for: each costs one [`Next::Open`].
+const DEPTH_MAX: usize = 64;
 
 impl Handler for Cgi {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         self.stage = Stage::Files;
         let path = Path::parse(ex.path()).filter(|path| self.files.shows(path));
-        let script = path.and_then(|path| Some((self.is_cgi(&path)?, path)));
-        match (script, ex.command()) {
-            (Some((depth, path)), "GET" | "HEAD" | "POST") => self.search(ex, path, depth),
-            (Some(_), _) => self.files.answer_method(ex, "GET, HEAD, POST, OPTIONS"),
-            (None, "GET" | "HEAD") if self.gives_away(ex) => {
-                self.files.error(ex, 403, "There are scripts in it")
+        let directory = path.as_ref().and_then(|path| self.directory(path));
+        match (path, directory, ex.command()) {
+            (Some(path), Some(end), "GET" | "HEAD" | "POST") => {
+                let found = path.until(end);
+                self.search(ex, found, Search { path, depth: 0 })
             }
-            (None, _) => self.files.begin(ex),
+            (_, Some(_), _) => self.files.answer_method(ex, "GET, HEAD, POST, OPTIONS"),
+            // What OPTIONS is answered is the same for all paths.
+            (path, None, command)
+                if command != "OPTIONS" && self.is_concealed(ex, path.as_ref()) =>
+            {
+                self.files.error(ex, 404, "File not found")
+            }
+            (_, None, "GET" | "HEAD") if self.gives_away(ex) => {
+                self.files
+                    .error(ex, 403, "The directory contains CGI scripts")
+            }
+            (_, None, _) => self.files.begin(ex),
         }
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
         match mem::replace(&mut self.stage, Stage::Files) {
             Stage::Files => self.files.resume(ex, event),
-            Stage::Search { path, depth } => self.found(ex, event, path, depth),
+            Stage::Search(search) => self.found(ex, event, search),
             Stage::Feed => match event {
                 Event::Running(_) => {
                     self.stage = Stage::Feed;
@@ -234,9 +325,7 @@ impl Handler for Cgi {
                     self.stage = Stage::Head(Script::new());
                     Next::Read
                 }
-                Event::Failed(_, FsError::Unsupported) => {
-                    ex.send_error(501, "CGI scripts cannot be run here")
-                }
+                Event::Failed(_, error) => cannot_run(ex, error),
                 _ => ex.send_error(500, "CGI script cannot be run"),
             },
             Stage::Head(script) => self.head(ex, event, script),

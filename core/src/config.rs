@@ -99,8 +99,12 @@ pub struct Patience {
     pub rate: u32,
     /// For the peer to take notice that the connection closes.
     pub linger: Duration,
-    /// For an answer of the file system, where the adapter can let go of it; then 504.
+    /// For an answer of the file system, where the adapter can let go of it; then 504. A program has this time
+    /// again after each byte on its standard output, but not after a line on its standard error.
     pub ask: Duration,
+    /// For the output of a program when the peer has closed its side of the connection; then the program is
+    /// ended. A client that has gone looks the same as one that still reads, until something is sent.
+    pub half_closed: Duration,
 }
 
 impl Default for Config {
@@ -141,6 +145,7 @@ impl Default for Patience {
             rate: 500,
             linger: Duration::from_secs(2),
             ask: Duration::from_secs(30),
+            half_closed: Duration::from_secs(2),
         }
     }
 }

@@ -115,6 +115,7 @@ pub mod error_page;
 mod escape;
 mod exchange;
 mod files;
+mod fold;
 mod fs;
 mod guard;
 mod handler;

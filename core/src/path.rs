@@ -166,10 +166,24 @@ impl Path {
                 .nth(depth)
                 .unwrap_or(self.bytes.len()),
         };
+        self.until(end)
+    }
+
+    /// The path of the first `end` bytes, which must end where a segment ends.
+    pub(crate) fn until(&self, end: usize) -> Path {
         Path {
             bytes: self.bytes[..end].to_vec(),
             slash: self.slash && end == self.bytes.len(),
         }
+    }
+
+    /// Goes down to a segment of another path.
+    pub(crate) fn descend(&mut self, name: &[u8]) {
+        if !self.bytes.is_empty() {
+            self.bytes.push(b'/');
+        }
+        self.bytes.extend_from_slice(name);
+        self.slash = false;
     }
 
     /// Goes down to `name`.
@@ -181,11 +195,7 @@ impl Path {
             Path::is_name(name.as_bytes()),
             "{name:?} is not one segment of a path"
         );
-        if !self.bytes.is_empty() {
-            self.bytes.push(b'/');
-        }
-        self.bytes.extend_from_slice(name.as_bytes());
-        self.slash = false;
+        self.descend(name.as_bytes());
     }
 
     /// Lengthens the last segment.

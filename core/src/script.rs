@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::{Exchange, Path, status};
 
 /// What a script finds in its environment, and what its `PATH_INFO` means as a file (RFC 3875 §4.1).
-/// The script is named by the first `depth` segments of `path`.
+/// The script is named by the first `end` bytes of `path`.
 ///
 /// These are CPython's variables under CPython's names, but for `AUTH_TYPE` and `REMOTE_USER`: where
 /// nobody has checked a password, a script must not be made to believe so.
@@ -15,10 +15,10 @@ pub(crate) fn environment(
     server_name: &str,
     server_port: u16,
     path: &Path,
-    depth: usize,
+    end: usize,
 ) -> (Vec<(&'static str, Vec<u8>)>, Path) {
-    let script = path.first(depth);
-    let mut info: Vec<u8> = path.as_bytes()[script.as_bytes().len()..].to_vec();
+    let (script, info) = path.as_bytes().split_at(end);
+    let mut info = info.to_vec();
     if path.ends_with_slash() {
         info.push(b'/');
     }
@@ -32,7 +32,7 @@ pub(crate) fn environment(
         ("GATEWAY_INTERFACE", bytes("CGI/1.1")),
         ("SERVER_PROTOCOL", bytes(ex.protocol_version())),
         ("REQUEST_METHOD", bytes(ex.command())),
-        ("SCRIPT_NAME", [b"/", script.as_bytes()].concat()),
+        ("SCRIPT_NAME", [b"/", script].concat()),
         ("PATH_INFO", info),
         ("QUERY_STRING", bytes(query)),
         ("REMOTE_ADDR", bytes(ex.client_address())),

@@ -46,7 +46,8 @@ pub enum Want<'a, F> {
     /// Write these bytes, never none, to the peer. [`Got::Bytes`]: how many went, perhaps fewer.
     Write(&'a [u8]),
     /// Read the file from offset `at` into this room, which is never empty.
-    /// [`Got::Bytes`]: how many bytes came; 0 says that the file has ended.
+    /// [`Got::Bytes`]: how many bytes came; 0 says that the file has ended. [`Got::Opened`] with an error says
+    /// why a program cannot be started.
     Fill {
         /// The open file.
         file: &'a mut F,

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, FileSystem, Files, Got, Handler, Next, Now, Protocol, Upload, Want,
+    Cgi, Config, Connection, FileSystem, Files, Got, Handler, Next, Now, Protocol, Upload, Want,
 };
 use world::{File, Tree};
 
@@ -114,6 +114,19 @@ fn the_file_service_allocates_the_path_and_nothing_else() {
             counts.iter().all(|&count| count == 1),
             "{field}: {counts:?}"
         );
+    }
+}
+
+#[test] // Each segment of a target used to cost a copy of the path up to it.
+fn segments_of_a_path_cost_no_allocations_where_scripts_are_run() {
+    let most = |segments, end| {
+        let path = "/a".repeat(segments);
+        let request = format!("GET {path}{end} HTTP/1.1\r\nHost: h\r\n\r\n");
+        let counts = count(Cgi::new("h", 80), request.as_bytes());
+        counts.into_iter().max()
+    };
+    for end in ["", "/", "/?zip", "/cgi-bin/a"] {
+        assert!(most(200, end) <= most(2, end), "{end}");
     }
 }
 

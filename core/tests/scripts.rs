@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use sanserve_core::archive::{Download, Pack};
 use sanserve_core::{
     Cgi, Config, Connection, Entries, FileSystem, FsError, Got, Meta, Now, Opened, Path, Program,
-    Want,
+    Protocol, Want,
 };
 
 /// Scripts by name. An open one is what it has left to say.
@@ -85,8 +86,16 @@ impl FileSystem for NoScripts {
 }
 
 /// The status line that answers this request, and the content.
-fn ask(fs: &impl FileSystem<File = Vec<u8>>, mut request: &[u8]) -> (String, String) {
-    let mut conn = Connection::new(Config::default(), "192.0.2.1", Cgi::new("site.example", 80));
+fn ask(fs: &impl FileSystem<File = Vec<u8>>, request: &[u8]) -> (String, String) {
+    ask_with(Cgi::new("site.example", 80), fs, request)
+}
+
+fn ask_with(
+    handler: Cgi,
+    fs: &impl FileSystem<File = Vec<u8>>,
+    mut request: &[u8],
+) -> (String, String) {
+    let mut conn = Connection::new(Config::default(), "192.0.2.1", handler);
     let (mut said, mut got, mut closed) = (String::new(), Got::Nothing, false);
     for _ in 0..10_000 {
         got = match conn.step(Now::default(), got).want {
@@ -202,4 +211,249 @@ fn a_header_has_a_limit() {
 fn a_status_without_a_phrase_gets_its_own() {
     let (status, content) = ask(&Scripts, b"GET /cgi-bin/bare HTTP/1.0\r\n\r\n");
     assert_eq!((&*status, &*content), ("HTTP/1.0 404 Not Found", "gone"));
+}
+
+/// The same scripts on a file system that ignores the case of letters, and knows a few other names for them.
+struct Folding;
+
+impl FileSystem for Folding {
+    type File = Vec<u8>;
+
+    fn open(&self, path: &Path) -> Result<Opened<Vec<u8>>, FsError> {
+        let Ok(text) = std::str::from_utf8(path.as_bytes()) else {
+            return Err(FsError::NotFound);
+        };
+        let text: String = text.chars().filter(|&char| char != '\u{200C}').collect();
+        let text = text.to_lowercase().replace('ſ', "s");
+        match text.as_str() {
+            "" | "cgi-bin" | "sub" | "sub/scripts" => Ok(Opened::Directory),
+            "cgi-bin/a.sh" | "sub/scripts/a.sh" | "other/a.sh" => Ok(Opened::File {
+                file: b"SOURCE".to_vec(),
+                meta: Meta {
+                    len: 6,
+                    modified: None,
+                    version: None,
+                    executable: true,
+                },
+                sendable: false,
+            }),
+            _ => Err(FsError::NotFound),
+        }
+    }
+
+    fn list(&self, _: &Path) -> Result<Arc<Entries>, FsError> {
+        Ok(Arc::default())
+    }
+
+    fn read(&self, file: &mut Vec<u8>, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        Scripts.read(file, at, into)
+    }
+
+    fn run(&self, _: &Program) -> Result<Opened<Vec<u8>>, FsError> {
+        Ok(Opened::Program(b"\nran".to_vec()))
+    }
+
+    fn pack(&self, _: &Pack) -> Result<Opened<Vec<u8>>, FsError> {
+        self.open(&Path::parse("/cgi-bin/a.sh").unwrap())
+    }
+}
+
+/// Scripts in two directories, archives, and a page that answers for what is missing.
+fn folding() -> Cgi {
+    let mut cgi = Cgi::new("site.example", 80);
+    cgi.cgi_directories = &["/cgi-bin", "sub/scripts/"];
+    cgi.files.archive = Download::parse;
+    cgi
+}
+
+fn ask_folding(handler: Cgi, method: &str, target: &str) -> (String, String) {
+    let request = format!("{method} {target} HTTP/1.0\r\nAccept: text/html\r\n\r\n");
+    ask_with(handler, &Folding, request.as_bytes())
+}
+
+#[test]
+fn a_script_directory_in_another_case_is_404_whatever_is_asked_of_it() {
+    let directories = [
+        "/CGI-BIN",
+        "/Cgi-Bin",
+        "//x/../cGI-bin",
+        "/%43gi-bin",
+        "/cgi-b%C4%B1n",
+        "/cg%E2%80%8Ci-bin",
+        "/Sub/scripts",
+        "/sub/SCRIPTS",
+        "/sub/%C5%BFcripts",
+    ];
+    for directory in directories {
+        for rest in ["", "/", "/a.sh", "/a.sh/info", "/A.SH?x", "/?zip", "/?tar"] {
+            for method in ["GET", "HEAD", "POST", "PUT", "DELETE"] {
+                let target = format!("{directory}{rest}");
+                let (status, content) = ask_folding(folding(), method, &target);
+                assert_eq!(
+                    status, "HTTP/1.0 404 File not found",
+                    "{method} {target}: {content}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_archive_of_a_directory_above_scripts_is_refused_in_any_case() {
+    for target in ["/?zip", "/sub/?tar", "/SUB/?zip", "/%C5%BFub/?zip"] {
+        let (status, _) = ask_folding(folding(), "GET", target);
+        let wanted = "HTTP/1.0 403 The directory contains CGI scripts";
+        assert_eq!(status, wanted, "{target}");
+    }
+}
+
+#[test]
+fn scripts_run_and_other_names_are_served_beside_a_script_directory() {
+    let ran = |target| ask_folding(folding(), "GET", target).1 == "ran";
+    assert!(ran("/cgi-bin/a.sh") && ran("/sub/scripts/a.sh") && ran("/cgi-bin/A.SH"));
+    let (status, content) = ask_folding(folding(), "GET", "/other/a.sh");
+    assert_eq!(
+        (status.as_str(), content.as_str()),
+        ("HTTP/1.0 200 OK", "SOURCE")
+    );
+    let (status, _) = ask_folding(folding(), "GET", "/cgi-bin");
+    assert_eq!(status, "HTTP/1.0 301 Moved Permanently");
+    let variant = |target| folding().is_case_variant(&Path::parse(target).unwrap());
+    for target in [
+        "/",
+        "/cgi-bin",
+        "/cgi-bin2/",
+        "/CGI-BIN2",
+        "/cgi",
+        "/sub",
+        "/SUB/x",
+    ] {
+        assert!(!variant(target), "{target}");
+    }
+}
+
+#[test]
+fn a_target_that_is_translated_into_a_script_directory_is_404() {
+    let mut cgi = folding();
+    cgi.files.translate_path = |target| Path::parse(target.strip_prefix("/files")?);
+    for target in ["/files/cgi-bin/a.sh", "/files/CGI-BIN/a.sh"] {
+        let (status, _) = ask_folding(cgi.clone(), "GET", target);
+        assert_eq!(status, "HTTP/1.0 404 File not found", "{target}");
+    }
+    let (_, content) = ask_folding(cgi, "GET", "/files/other/a.sh");
+    assert_eq!(content, "SOURCE");
+}
+
+/// A file system that has a directory under every name, and counts what is asked of it.
+struct Bottomless(std::cell::Cell<usize>);
+
+impl FileSystem for Bottomless {
+    type File = Vec<u8>;
+
+    fn open(&self, _: &Path) -> Result<Opened<Vec<u8>>, FsError> {
+        self.0.set(self.0.get() + 1);
+        Ok(Opened::Directory)
+    }
+
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
+        Scripts.list(path)
+    }
+
+    fn read(&self, file: &mut Vec<u8>, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        Scripts.read(file, at, into)
+    }
+}
+
+#[test]
+fn a_script_is_not_looked_for_at_any_depth() {
+    let fs = Bottomless(std::cell::Cell::new(0));
+    let request = format!("GET /cgi-bin{} HTTP/1.0\r\n\r\n", "/a".repeat(10_000));
+    let (status, _) = ask(&fs, request.as_bytes());
+    assert!(
+        status.starts_with("HTTP/1.0 404 No such CGI script"),
+        "{status}"
+    );
+    assert_eq!(fs.0.get(), 64, "that many directories are asked for");
+}
+
+#[test] // Each used to be passed on by itself: a system call and a change of threads for a byte.
+fn small_chunks_are_collected_before_they_are_passed_on() {
+    let (chunks, mut given, mut content) = (20_000, 0, Vec::new());
+    let large = "y".repeat(10_000);
+    let mut request =
+        "POST /cgi-bin/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".to_string();
+    request += &"1\r\nx\r\n".repeat(chunks / 2);
+    request += &format!("{:x}\r\n{large}\r\n", large.len());
+    request += &"1\r\nx\r\n".repeat(chunks / 2);
+    request += "0\r\n\r\n";
+    let config = Config {
+        protocol: Protocol::Http11,
+        ..Config::default()
+    };
+    let mut conn = Connection::new(config, "192.0.2.1", Cgi::new("site.example", 80));
+    let (mut rest, mut got) = (request.as_bytes(), Got::Nothing);
+    while given == 0 || content.len() < chunks + large.len() {
+        got = match conn.step(Now::default(), got).want {
+            Want::Read(into) => {
+                let n = rest.len().min(into.len());
+                into[..n].copy_from_slice(&rest[..n]);
+                rest = &rest[n..];
+                Got::Bytes(n)
+            }
+            Want::Give { from, .. } => {
+                // Some of it is taken at a time.
+                let n = from.len().div_ceil(2).max(3_000).min(from.len());
+                given += 1;
+                content.extend_from_slice(&from[..n]);
+                Got::Bytes(n)
+            }
+            Want::Ask(ask) => Scripts.answer(ask),
+            Want::Log(_) => Got::Nothing,
+            want => panic!("{want:?}"),
+        };
+        assert!(conn.allocated() < 200_000, "{}", conn.allocated());
+    }
+    let x = "x".repeat(chunks / 2);
+    assert!(content == format!("{x}{large}{x}").into_bytes());
+    assert!(given < 25, "it was passed on in {given} pieces");
+}
+
+/// A file system where too many scripts run, which is known before one is set up or when it is started.
+struct Busy {
+    at_once: bool,
+}
+
+impl FileSystem for Busy {
+    type File = Vec<u8>;
+
+    fn open(&self, path: &Path) -> Result<Opened<Vec<u8>>, FsError> {
+        Scripts.open(path)
+    }
+
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
+        Scripts.list(path)
+    }
+
+    fn read(&self, _: &mut Vec<u8>, _: u64, _: &mut [u8]) -> Result<usize, FsError> {
+        Err(FsError::Broken)
+    }
+
+    fn run(&self, program: &Program) -> Result<Opened<Vec<u8>>, FsError> {
+        if self.at_once {
+            return Err(FsError::TooMany);
+        }
+        Scripts.run(program)
+    }
+
+    fn fill(&self, _: &mut Vec<u8>, _: u64, _: &mut [u8]) -> Got<Vec<u8>> {
+        Got::Opened(Err(FsError::TooMany))
+    }
+}
+
+#[test]
+fn too_many_scripts_are_a_503() {
+    for at_once in [true, false] {
+        let (status, _) = ask(&Busy { at_once }, b"GET /cgi-bin/a HTTP/1.0\r\n\r\n");
+        assert_eq!(status, "HTTP/1.0 503 Too many CGI scripts are running");
+    }
 }

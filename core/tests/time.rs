@@ -5,8 +5,8 @@ mod world;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Event, Exchange, Files, Got, Handler, Next, Now, Path, Patience, Program,
-    Protocol, Rest, Want, from_fn,
+    Config, Connection, Event, Exchange, Files, Got, Handler, Next, Now, Opened, Path, Patience,
+    Program, Protocol, Rest, Want, from_fn,
 };
 use world::{BIG, Counter, World};
 
@@ -187,6 +187,102 @@ fn a_program_may_be_slow_but_not_silent() {
         world.statuses(),
         ["HTTP/1.0 504 The file system takes too long"]
     );
+}
+
+/// Runs a program that is asked for its output once a second, and answers this; `watch` is called before each
+/// answer. Returns how long it ran, and the log.
+fn run_program(
+    mut answer: impl FnMut() -> Got<()>,
+    mut watch: impl FnMut(&mut Connection<(), Run>, Duration),
+) -> (Duration, String) {
+    let mut conn = Connection::new(Config::default(), "192.0.2.1", Run);
+    let mut log = String::new();
+    let (mut tick, mut got) = (Duration::ZERO, Got::Nothing);
+    loop {
+        let step = conn.step(Now { tick, unix: None }, got);
+        got = match step.want {
+            Want::Read(into) => {
+                let request = b"GET /big HTTP/1.0\r\n\r\n";
+                into[..request.len()].copy_from_slice(request);
+                Got::Bytes(request.len())
+            }
+            Want::Ask(_) => Got::Opened(Ok(Opened::Program(()))),
+            Want::Fill { .. } => {
+                tick += SECOND;
+                watch(&mut conn, tick);
+                answer()
+            }
+            Want::Write(from) => Got::Bytes(from.len()),
+            Want::Log(lines) => {
+                log.push_str(lines);
+                Got::Nothing
+            }
+            Want::Shutdown | Want::Close => return (tick, log),
+            want => panic!("{want:?}"),
+        };
+        assert!(tick < SECOND * 1_000, "the program is never ended");
+    }
+}
+
+#[test]
+fn lines_on_standard_error_do_not_renew_the_deadline_of_a_program() {
+    let (took, log) = run_program(|| Got::Note("more\n".into()), |_, _| ());
+    assert_eq!(took, Config::default().patience.ask);
+    assert!(
+        log.contains("more") && log.contains("takes too long"),
+        "{log}"
+    );
+    // They do not shorten it either, and output renews it.
+    let mut n = 0;
+    let (took, ..) = run_program(
+        || {
+            n += 1;
+            match n {
+                20 => Got::Bytes(1),
+                n if n % 2 == 0 => Got::Note("more\n".into()),
+                _ => Got::Nothing,
+            }
+        },
+        |_, _| (),
+    );
+    assert_eq!(took, SECOND * 20 + Config::default().patience.ask);
+}
+
+#[test]
+fn a_silent_program_is_ended_soon_after_its_client_has_closed_its_side() {
+    let soon = Config::default().patience.half_closed;
+    let closed = |conn: &mut Connection<_, _>, tick| {
+        assert!(conn.awaits_program());
+        if tick >= SECOND * 5 {
+            conn.peer_closed();
+        }
+    };
+    // The client is noticed to have closed its side in the step before the fifth second.
+    let (took, log) = run_program(|| Got::Nothing, closed);
+    assert_eq!(took, SECOND * 4 + soon);
+    assert!(log.contains("closed its side"), "{log}");
+    // What it writes reaches a client that has closed no more than one side, so it may go on.
+    let mut n = 0;
+    let (took, ..) = run_program(
+        || {
+            n += 1;
+            if n < 100 { Got::Bytes(1) } else { Got::Nothing }
+        },
+        closed,
+    );
+    assert_eq!(took, SECOND * 99 + soon);
+}
+
+#[test]
+fn a_program_is_ended_at_once_when_the_connection_is_reset() {
+    let reset = |conn: &mut Connection<_, _>, tick| {
+        if tick == SECOND * 5 {
+            conn.peer_reset();
+        }
+    };
+    let (took, log) = run_program(|| Got::Nothing, reset);
+    assert_eq!(took, SECOND * 5);
+    assert!(log.contains("the client is gone"), "{log}");
 }
 
 #[test]

@@ -17,11 +17,14 @@ use sanserve_core::Got;
 
 use super::Open;
 use super::notes::Notes;
+use super::scripts::{Refusal, Scripts, Started};
 
 /// A child at the head of a process group of its own.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
+    /// Until it is killed.
+    started: Option<Started>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     notes: Notes,
@@ -35,12 +38,13 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts what leads a process group, and has pipes as standard output and error.
-    pub(super) fn spawn(command: &mut Command) -> io::Result<Process> {
-        let mut child = command.spawn()?;
+    pub(super) fn spawn(command: &mut Command, scripts: &Scripts) -> Result<Process, Refusal> {
+        let (mut child, started) = scripts.start(command)?;
         Ok(Process {
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             child,
+            started: Some(started),
             notes: Notes::new(),
             closed: None,
             left: None,
@@ -181,7 +185,7 @@ impl Process {
     }
 
     /// Kills the whole group, unless that was done, and does not wait for it to be gone.
-    #[cfg(feature = "mio")]
+    #[cfg(any(feature = "mio", feature = "tokio"))]
     pub(super) fn strike(&self) {
         if self.left.is_none() {
             let _ = kill_process_group(self.pid(), Signal::KILL);
@@ -193,6 +197,7 @@ impl Process {
         // There may be nobody left, or nobody but the zombie.
         let _ = kill_process_group(self.pid(), Signal::KILL);
         let _ = self.child.kill();
+        self.started = None;
         self.child.wait()
     }
 

@@ -15,11 +15,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use sanserve_core::{Got, Program};
+use sanserve_core::{FsError, Got, Program};
 use tempfile::SpooledTempFile;
 
 use super::nobody;
 use super::process::Process;
+use super::script_file::ScriptFile;
+use super::scripts::{Refusal, Scripts};
 
 /// A program of a [`Disk`](crate::Disk). To drop it kills it and all that it started, unless that
 /// has left its process group.
@@ -28,19 +30,34 @@ pub struct Running(State);
 
 #[derive(Debug)]
 enum State {
-    /// It was set up, and given so much of its standard input.
-    Ready(Command, Option<SpooledTempFile>),
+    /// It was set up.
+    Ready(Box<Ready>),
     Started(Process),
     /// It could not be started.
     Failed,
 }
 
+/// What a program is started with.
+#[derive(Debug)]
+struct Ready {
+    script: ScriptFile,
+    command: Command,
+    /// Its standard input, as far as it was given.
+    content: Option<SpooledTempFile>,
+    scripts: Scripts,
+}
+
 impl Running {
-    /// Sets a program up, both paths as the system calls them.
+    /// Sets a program up.
     ///
     /// As RFC 3875 §7.2 recommends, it runs in the directory that holds it.
-    pub(super) fn new(script: &Path, path_translated: &Path, program: &Program) -> Running {
-        let mut command = Command::new(script);
+    pub(super) fn new(
+        script: ScriptFile,
+        path_translated: &Path,
+        program: &Program,
+        scripts: Scripts,
+    ) -> Running {
+        let mut command = Command::new(script.program());
         let bytes = |bytes| OsStr::from_bytes(bytes);
         command
             .args(program.args.iter().map(|arg| bytes(arg)))
@@ -48,19 +65,25 @@ impl Running {
             .envs(inherited())
             .envs(program.env.iter().map(|(name, value)| (name, bytes(value))))
             .env("PATH_TRANSLATED", path_translated)
-            .current_dir(script.parent().unwrap_or(script))
             .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        Running(State::Ready(command, None))
+        Running(State::Ready(Box::new(Ready {
+            script,
+            command,
+            content: None,
+            scripts,
+        })))
     }
 
     /// Adds to its standard input.
     pub(super) fn give(&mut self, from: &[u8]) -> Got<super::Open> {
-        let State::Ready(_, content) = &mut self.0 else {
+        let State::Ready(ready) = &mut self.0 else {
             return Got::Failed;
         };
-        let content = content.get_or_insert_with(|| SpooledTempFile::new(IN_MEMORY));
+        let content = ready
+            .content
+            .get_or_insert_with(|| SpooledTempFile::new(IN_MEMORY));
         let given = content.write_all(from);
         given.map_or(Got::Failed, |()| Got::Bytes(from.len()))
     }
@@ -75,21 +98,21 @@ impl Running {
 
     /// Starts it, unless that was done. [`Got::Nothing`] if it runs.
     pub(crate) fn start(&mut self) -> Got<super::Open> {
-        let (command, content) = match &mut self.0 {
-            State::Ready(command, content) => (command, content.take()),
+        let ready = match &mut self.0 {
+            State::Ready(ready) => ready,
             State::Started(_) => return Got::Nothing,
             State::Failed => return Got::Failed,
         };
-        match start(command, content) {
-            Ok(process) => {
-                self.0 = State::Started(process);
-                Got::Nothing
+        let (state, got) = match start(ready) {
+            Ok(process) => (State::Started(process), Got::Nothing),
+            Err(Refusal::TooMany) => (State::Failed, Got::Opened(Err(FsError::TooMany))),
+            Err(Refusal::Failed(error)) => {
+                let note = format!("CGI script cannot be run: {error}");
+                (State::Failed, Got::Note(note))
             }
-            Err(error) => {
-                self.0 = State::Failed;
-                Got::Note(format!("CGI script cannot be run: {error}"))
-            }
-        }
+        };
+        self.0 = state;
+        got
     }
 
     /// Reads the standard output of what was started, if there is any.
@@ -109,7 +132,7 @@ impl Running {
     }
 
     /// Kills it, without waiting for its end as dropping it does.
-    #[cfg(feature = "mio")]
+    #[cfg(any(feature = "mio", feature = "tokio"))]
     pub(crate) fn strike(&self) {
         if let State::Started(process) = &self.0 {
             process.strike();
@@ -125,7 +148,14 @@ impl Running {
 }
 
 /// Whatever the server itself may do, a program that clients can start is never root.
-fn start(command: &mut Command, content: Option<SpooledTempFile>) -> io::Result<Process> {
+fn start(ready: &mut Ready) -> Result<Process, Refusal> {
+    prepare(ready).map_err(Refusal::Failed)?;
+    Process::spawn(&mut ready.command, &ready.scripts)
+}
+
+/// Sets the user, the directory and the standard input of a program.
+fn prepare(ready: &mut Ready) -> io::Result<()> {
+    let (command, content) = (&mut ready.command, ready.content.take());
     let user = if rustix::process::geteuid().is_root() {
         Some(nobody::look_up()?)
     } else {
@@ -146,7 +176,12 @@ fn start(command: &mut Command, content: Option<SpooledTempFile>) -> io::Result<
             command.env("CONTENT_LENGTH", len.to_string()).stdin(file)
         }
     };
-    Process::spawn(command)
+    command.current_dir(ready.script.working_directory()?);
+    if !ready.script.is_there() {
+        let name = ready.script.name();
+        return Err(io::Error::other(format!("{name} was replaced meanwhile")));
+    }
+    Ok(())
 }
 
 /// The content as a file that is read from its beginning, and its length.

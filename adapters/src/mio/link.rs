@@ -8,6 +8,7 @@ use mio::event::Event;
 use sanserve_core::Got;
 
 use super::files::{Held, MOST};
+use crate::hang_up::HangUp;
 use crate::std::{Layer, send_file};
 
 /// A socket, bare or below TLS.
@@ -20,6 +21,8 @@ pub(super) struct Link {
     writable: bool,
     /// The system has said that the peer is done: it will not say so again.
     over: bool,
+    /// What the peer has done at last.
+    hang_up: Option<HangUp>,
     /// Whether the system keeps back what fills no packet.
     corked: bool,
     failure: io::Result<()>,
@@ -34,6 +37,7 @@ impl Link {
             readable: true,
             writable: true,
             over: false,
+            hang_up: None,
             corked: false,
             failure: Ok(()),
         }
@@ -47,10 +51,16 @@ impl Link {
     /// wrong: while a child is being started it has copies of all sockets, and so one that was closed
     /// here lives on for a moment and tells of itself under the number that is another's by now.
     pub(super) fn can(&mut self, event: &Event) -> bool {
-        self.over |= event.is_error() || event.is_read_closed() || event.is_write_closed();
+        let before = self.hang_up;
+        if event.is_error() || event.is_write_closed() {
+            self.hang_up = Some(HangUp::Reset);
+        } else if event.is_read_closed() {
+            self.hang_up.get_or_insert(HangUp::Closed);
+        }
+        self.over |= self.hang_up.is_some();
         let read = event.is_readable() || self.over;
         let write = event.is_writable() || self.over;
-        let news = (read && !self.readable) || (write && !self.writable);
+        let news = (read && !self.readable) || (write && !self.writable) || self.hang_up != before;
         self.readable |= read;
         self.writable |= write;
         news
@@ -100,6 +110,11 @@ impl Link {
     /// Whether there is a point in reading: something may have come, or a layer has something to say.
     pub(super) fn is_readable(&self) -> bool {
         self.readable || self.layer.as_ref().is_some_and(|layer| layer.holds())
+    }
+
+    /// Whether the peer has left.
+    pub(super) fn hang_up(&self) -> Option<HangUp> {
+        self.hang_up
     }
 
     /// Whether it may take something.

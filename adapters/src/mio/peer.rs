@@ -166,6 +166,11 @@ impl<H: Handler> Work<H> {
         let mut turn = TURN;
         while turn > 0 {
             turn -= 1;
+            if conn.awaits_program()
+                && let Some(hang_up) = link.hang_up()
+            {
+                hang_up.tell(conn);
+            }
             let Step { want, by, more } = conn.step(now, got);
             files.moment = None;
             got = match want {

@@ -82,6 +82,8 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
     if options.upload {
         return Err("--upload: files can be stored on Linux and macOS alone, not here".into());
     }
+    #[cfg(unix)]
+    limits_something(&options)?;
     words::settle(&mut options, told)?;
     #[cfg(not(target_os = "wasi"))]
     {
@@ -96,6 +98,19 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
         read_password(&mut options)?;
     }
     Ok(Given::Options(Box::new(options)))
+}
+
+/// Checks that there is something for each limit to limit.
+#[cfg(unix)]
+fn limits_something(options: &Options) -> Result<(), &'static str> {
+    let scripts = options.runs_scripts();
+    if options.upload_limit.is_some() && !options.upload && !scripts {
+        return Err("--upload-limit requires --upload or --cgi");
+    }
+    if options.cgi_limit.is_some() && !scripts {
+        return Err("--cgi-limit requires --cgi or --cgi-dir");
+    }
+    Ok(())
 }
 
 /// What is to be printed in place of serving.

@@ -63,7 +63,7 @@ pub(super) fn handlers(
 
 /// The handler of scripts, if they are to be run. It leaves all other requests to `files`.
 fn scripts(options: &Options, files: &Files, address: SocketAddr) -> Option<Cgi> {
-    if !options.cgi && options.cgi_directories.is_empty() {
+    if !options.runs_scripts() {
         return None;
     }
     let name = String::leak(address.ip().to_string());

@@ -186,11 +186,12 @@ pub(crate) struct Options {
     /// Let them overwrite files
     #[cfg(unix)]
     #[arg(long, requires = "upload", hide_short_help = true)]
+    #[arg(conflicts_with_all = ["cgi", "cgi_directories"])]
     pub(crate) overwrite: bool,
 
-    /// How much a request may store [default: 1G]
+    /// How much a request may store, or send to a script [default: 1G]
     #[cfg(unix)]
-    #[arg(long, value_name = "SIZE", requires = "upload", value_parser = value::size, hide_short_help = true)]
+    #[arg(long, value_name = "SIZE", value_parser = value::size, hide_short_help = true)]
     pub(crate) upload_limit: Option<u64>,
 
     /// Run the scripts in /cgi-bin and /htbin
@@ -200,8 +201,14 @@ pub(crate) struct Options {
 
     /// Run the scripts in this directory instead
     #[cfg(not(target_os = "wasi"))]
-    #[arg(long = "cgi-dir", value_name = "DIR", value_parser = value::below, hide_short_help = true)]
+    #[arg(long = "cgi-dir", value_name = "DIR", value_parser = value::script_directory)]
+    #[arg(hide_short_help = true)]
     pub(crate) cgi_directories: Vec<String>,
+
+    /// How many scripts may run at a time [default: 64]
+    #[cfg(unix)]
+    #[arg(long, value_name = "N", value_parser = value::count, hide_short_help = true)]
+    pub(crate) cgi_limit: Option<usize>,
 
     /// Print what completes these options in a shell, and end
     #[cfg(not(target_os = "wasi"))]
@@ -256,6 +263,12 @@ impl Options {
         #[cfg(not(unix))]
         const DEFAULT: Runtime = Runtime::Std;
         self.runtime.unwrap_or(DEFAULT)
+    }
+
+    /// Whether scripts are run.
+    #[cfg(not(target_os = "wasi"))]
+    pub(super) fn runs_scripts(&self) -> bool {
+        self.cgi || !self.cgi_directories.is_empty()
     }
 
     /// Whether a password is asked for.

@@ -5,12 +5,16 @@ use std::process;
 use std::time::Duration;
 
 /// Obeys from now on. SIGTERM stops the server by `stop`, so that it returns; after that any further
-/// signal ends the process at once, as Ctrl-C always does.
+/// signal ends the process at once, as Ctrl-C always does, after `end_scripts`: scripts are process groups of
+/// their own, which no signal from the terminal reaches.
 ///
 /// # Errors
 /// If the system does not let us have the signals.
 #[cfg(unix)]
-pub(crate) fn obey(stop: impl FnOnce(Duration) + Send + 'static) -> io::Result<()> {
+pub(crate) fn obey(
+    stop: impl FnOnce(Duration) + Send + 'static,
+    end_scripts: impl Fn() + Send + 'static,
+) -> io::Result<()> {
     use std::thread::Builder;
 
     use signal_hook::consts::{SIGINT, SIGTERM};
@@ -25,13 +29,18 @@ pub(crate) fn obey(stop: impl FnOnce(Duration) + Send + 'static) -> io::Result<(
                 (SIGTERM, Some(stop)) => {
                     // Without a thread for it, it ends as it would have without us.
                     if Builder::new().spawn(|| stop(GRACE)).is_err() {
+                        end_scripts();
                         let _ = emulate_default_handler(signal);
                     }
                 }
                 (SIGTERM, None) => {
+                    end_scripts();
                     let _ = emulate_default_handler(signal);
                 }
-                _ => interrupted(),
+                _ => {
+                    end_scripts();
+                    interrupted();
+                }
             }
         }
     };
@@ -44,7 +53,10 @@ pub(crate) fn obey(stop: impl FnOnce(Duration) + Send + 'static) -> io::Result<(
 /// # Errors
 /// If the system does not let us have the signals.
 #[cfg(windows)]
-pub(crate) fn obey(_: impl FnOnce(Duration) + Send + 'static) -> io::Result<()> {
+pub(crate) fn obey(
+    _: impl FnOnce(Duration) + Send + 'static,
+    _: impl Fn() + Send + 'static,
+) -> io::Result<()> {
     ctrlc::set_handler(interrupted).map_err(io::Error::other)
 }
 

@@ -5,15 +5,28 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use sanserve::{Guarded, stdio};
+use signal_hook::consts::SIGTERM;
+use signal_hook::low_level::emulate_default_handler;
 use socket2::SockRef;
 
-use super::{Options, config, disk, entry, files, sink};
+use super::{Options, config, disk, entry, files, signals, sink};
 
 /// Serves one connection.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let (input, output) = stdio::take().map_err(|error| error.to_string())?;
     let passwords = entry::passwords(options)?;
-    let disk = Guarded::new(disk(options)?, passwords.clone());
+    let disk = disk(options)?;
+    if options.runs_scripts() {
+        let scripts = disk.scripts();
+        let ended = scripts.clone();
+        let end = move |_| {
+            scripts.end_all();
+            let _ = emulate_default_handler(SIGTERM);
+        };
+        let obeyed = signals::obey(end, move || ended.end_all());
+        obeyed.map_err(|error| error.to_string())?;
+    }
+    let disk = Guarded::new(disk, passwords.clone());
     let (config, files) = (config(options), files(options));
     let handlers = entry::handlers(options, &files, address(&input), passwords.as_ref());
     let served = match handlers {

@@ -63,6 +63,22 @@ pub(super) fn below(text: &str) -> Result<String, &'static str> {
     Ok(path.to_owned())
 }
 
+/// Other letters are folded, composed and decomposed by file systems in too many ways to know all names that
+/// mean the directory.
+#[cfg(not(target_os = "wasi"))]
+pub(super) fn script_directory(text: &str) -> Result<String, &'static str> {
+    if !text.is_ascii() {
+        return Err("expected a path in ASCII");
+    }
+    below(text)
+}
+
+#[cfg(unix)]
+pub(super) fn count(text: &str) -> Result<usize, &'static str> {
+    let number = text.parse().ok().filter(|&number| number > 0);
+    number.ok_or("expected a number from 1 on")
+}
+
 /// `1048576`, `1024K`, `1M`.
 #[cfg(unix)]
 pub(super) fn size(text: &str) -> Result<u64, &'static str> {

@@ -9,6 +9,8 @@ use std::time::Duration;
 use sanserve_core::{FileSystem, Got};
 
 use crate::Open;
+#[cfg(unix)]
+use crate::hang_up::HangUp;
 
 /// A blocking socket that is to be served: bare, as [`From`] makes it, or below TLS.
 pub struct Link<'a> {
@@ -123,6 +125,12 @@ impl<'a> Link<'a> {
             Some(layer) => layer.shutdown(),
             None => _ = self.socket.shutdown(Shutdown::Write),
         }
+    }
+
+    /// Whether the peer has left.
+    #[cfg(unix)]
+    pub(super) fn hang_up(&self) -> Option<HangUp> {
+        HangUp::of(self.socket)
     }
 
     /// What went wrong, if anything did. The peer is told, if that can be done at once.

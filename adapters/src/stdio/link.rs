@@ -16,6 +16,7 @@ use sanserve_core::{FileSystem, Got};
 use socket2::SockRef;
 
 use crate::Open;
+use crate::hang_up::HangUp;
 
 /// What a connection is carried over.
 pub(super) struct Link {
@@ -97,6 +98,12 @@ impl Link {
         if let Some(output) = self.output.take().filter(|_| self.socket) {
             let _ = SockRef::from(&output).shutdown(Shutdown::Write);
         }
+    }
+
+    /// Whether the peer has left: the end of what comes from a pipe says nothing of the other pipe.
+    pub(super) fn hang_up(&self) -> Option<HangUp> {
+        let output = self.output.as_ref()?;
+        HangUp::of(output).filter(|&how| self.socket || how == HangUp::Reset)
     }
 
     /// What went wrong, if anything did.

@@ -2,18 +2,28 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
+#[cfg(unix)]
+use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(unix)]
+use std::task::{Context, Poll, Waker};
 
 use sanserve_core::{FileSystem, Got};
+#[cfg(unix)]
+use tokio::io::ReadBuf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::files::Held;
 use crate::Open;
+#[cfg(unix)]
+use crate::hang_up::HangUp;
 
 /// A stream that is to be served: a socket, as [`From`] makes it, or any other.
 pub struct Link {
     stream: Stream,
+    /// A byte that was read while it was looked whether the peer has left.
+    ahead: Option<u8>,
     /// The peer was not told yet that nothing more will come.
     ending: bool,
     failure: io::Result<()>,
@@ -50,6 +60,7 @@ impl Link {
     fn of(stream: Stream) -> Link {
         Link {
             stream,
+            ahead: None,
             ending: false,
             failure: Ok(()),
         }
@@ -77,6 +88,10 @@ impl Link {
             // A link that is gone already shows at the reading.
             let _ = self.stream().shutdown().await;
             self.ending = false;
+        }
+        if let Some(byte) = self.ahead.take() {
+            into[0] = byte;
+            return Got::Bytes(1);
         }
         let read = self.stream().read(into).await;
         self.told(read)
@@ -135,6 +150,28 @@ impl Link {
         _: u64,
     ) -> Got<Held> {
         unreachable!("no file is called sendable here")
+    }
+
+    /// Whether the peer has left. A stream that is no bare socket shows that only when it is read.
+    #[cfg(unix)]
+    pub(super) fn hang_up(&mut self) -> Option<HangUp> {
+        let stream = match &mut self.stream {
+            Stream::Socket(socket) => return HangUp::of(&*socket),
+            Stream::Other(_, _) if self.ahead.is_some() => return None,
+            Stream::Other(stream, _) => Pin::new(stream),
+        };
+        let mut byte = [0];
+        let mut into = ReadBuf::new(&mut byte);
+        let mut context = Context::from_waker(Waker::noop());
+        match stream.poll_read(&mut context, &mut into) {
+            Poll::Ready(Ok(())) if into.filled().is_empty() => Some(HangUp::Closed),
+            Poll::Ready(Ok(())) => {
+                self.ahead = into.filled().first().copied();
+                None
+            }
+            Poll::Ready(Err(_)) => Some(HangUp::Reset),
+            Poll::Pending => None,
+        }
     }
 
     /// Tells the peer that nothing more will come, before it is read from again.

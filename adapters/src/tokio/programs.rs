@@ -68,9 +68,10 @@ async fn readable(pipe: Option<&Receiver>) {
 impl Drop for Held {
     /// Who ends a program waits until the system has done so, which may take its time.
     fn drop(&mut self) {
-        if let Some(Open::Program(_)) = &self.0
+        if let Some(Open::Program(program)) = &self.0
             && let Ok(runtime) = Handle::try_current()
         {
+            program.strike();
             let open = self.0.take();
             runtime.spawn_blocking(move || drop(open));
         }

@@ -22,6 +22,8 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 pub(crate) struct Stage {
     dir: TempDir,
     descriptors: usize,
+    /// How many scripts may run at a time.
+    scripts: usize,
     /// Let go of last.
     _alone: MutexGuard<'static, ()>,
 }
@@ -32,12 +34,22 @@ impl Stage {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = TempDir::new().unwrap();
         fs::create_dir(dir.path().join("cgi-bin")).unwrap();
+        // Scripts leave their marks there, as another user.
+        fs::create_dir(dir.path().join("marks")).unwrap();
+        let all = Permissions::from_mode(0o777);
+        fs::set_permissions(dir.path().join("marks"), all).unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         Stage {
             _alone: alone,
             dir,
             descriptors: descriptors().len(),
+            scripts: 64,
         }
+    }
+
+    /// Lets no more scripts than this run at a time.
+    pub(crate) fn scripts_max(self, scripts: usize) -> Stage {
+        Stage { scripts, ..self }
     }
 
     /// Adds `cgi-bin/NAME`, for `/bin/sh`.
@@ -57,7 +69,29 @@ impl Stage {
     }
 
     pub(crate) fn disk(&self) -> Disk {
-        Disk::open(self.dir.path()).unwrap()
+        Disk::open(self.dir.path())
+            .unwrap()
+            .scripts_max(self.scripts)
+    }
+
+    /// Waits until this file is there, which a script makes.
+    pub(crate) fn wait_for(&self, name: &str) {
+        let (start, path) = (Instant::now(), self.dir.path().join(name));
+        while !path.exists() {
+            assert!(start.elapsed() < LONG, "there is no {name}");
+            thread::yield_now();
+        }
+        fs::remove_file(path).unwrap();
+    }
+
+    /// Waits until no script of this stage runs. Returns how long that took.
+    pub(crate) fn wait_for_the_end_of_scripts(&self) -> Duration {
+        let (start, root) = (Instant::now(), self.root());
+        while is_used(&root) {
+            assert!(start.elapsed() < LONG, "scripts still run");
+            thread::yield_now();
+        }
+        start.elapsed()
     }
 
     /// Sets `cgi-bin/NAME` up.
@@ -104,9 +138,7 @@ impl Stage {
             assert!(start.elapsed() < LONG, "descriptors are left");
             thread::yield_now();
         }
-        while processes()
-            .any(|at| fs::read_link(at.join("cwd")).is_ok_and(|dir| dir.starts_with(&root)))
-        {
+        while is_used(&root) {
             assert!(start.elapsed() < LONG, "processes are left");
             thread::yield_now();
         }
@@ -175,6 +207,11 @@ fn children() -> Vec<String> {
         number(rest.split(' ').nth(1).unwrap())
     };
     stats.filter(|stat| parent(stat) == process::id()).collect()
+}
+
+/// Whether a process has its working directory there.
+fn is_used(root: &std::path::Path) -> bool {
+    processes().any(|at| fs::read_link(at.join("cwd")).is_ok_and(|dir| dir.starts_with(root)))
 }
 
 /// Where all processes are described.

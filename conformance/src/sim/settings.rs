@@ -46,6 +46,7 @@ pub(super) fn config(random: &mut Random) -> Config {
         grace: time(patience.grace),
         linger: time(patience.linger),
         ask: time(patience.ask),
+        half_closed: patience.half_closed,
         rate: patience.rate,
     };
     Config {

@@ -23,8 +23,10 @@ impl<F, H: Handler> Connection<F, H> {
                 time::count(&mut self.outward, n, self.now.tick);
             }
             (Pending::Fill, Got::Note(text)) => {
-                // Whoever says something is at work.
-                self.since = self.now.tick;
+                // Lines on standard error do not renew the deadline: a program may write them for ever.
+                if text.is_empty() {
+                    self.since = self.now.tick;
+                }
                 self.note(&text);
             }
             (Pending::Fill, Got::Bytes(0)) => self.source_ended(),
@@ -32,7 +34,7 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Copy, Got::Bytes(0)) => self.source_ended(),
             (Pending::Copy, Got::Bytes(n)) => self.copied(n),
             (Pending::Give, Got::Bytes(n)) => self.given(n),
-            (Pending::Give, Got::Opened(Err(error))) => {
+            (Pending::Give | Pending::Fill, Got::Opened(Err(error))) => {
                 self.state = State::Closed;
                 self.source = None;
                 self.resume(Event::Failed(Path::default(), error));

@@ -38,7 +38,7 @@ use core::ops::Range;
 use core::time::Duration;
 
 pub use self::rest::Rest;
-use self::source::Source;
+use self::source::{Feed, Source};
 use self::time::Flow;
 use crate::reply::Reply;
 use crate::wire::{Body, Head};
@@ -97,6 +97,8 @@ pub struct Connection<F, H> {
     last: bool,
     /// The peer has said that it will send nothing more.
     parted: bool,
+    /// When the peer was found to have closed its side while a program ran, or when that last wrote something.
+    peer_closed: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -111,8 +113,8 @@ enum State {
     Send(Range<u64>),
     /// The handler waits for what is open.
     Read,
-    /// So many bytes of content are on their way to the program.
-    Feed(usize),
+    /// Content is on its way to the program.
+    Feed(Feed),
     /// These bytes are on their way to a file that is being made, or it is to be completed.
     Give(Vec<u8>),
     /// The handler's content is being written; so many bytes of it were.
@@ -183,6 +185,7 @@ impl<F, H: Handler> Connection<F, H> {
             expects: false,
             last: false,
             parted: false,
+            peer_closed: None,
         }
     }
 
@@ -201,10 +204,6 @@ impl<F, H: Handler> Connection<F, H> {
             let Some(pending) = self.advance() else {
                 continue;
             };
-            // What was waited for meanwhile is nobody's fault here.
-            if pending != self.pending && matches!(pending, Pending::Fill | Pending::Give) {
-                self.since = now.tick;
-            }
             self.pending = pending;
             match self.deadline() {
                 Some(by) if by <= now.tick => self.expire(),
@@ -229,10 +228,40 @@ impl<F, H: Handler> Connection<F, H> {
         self.reply.close = true;
     }
 
+    /// Whether the output of a program is waited for. Nothing is read from the peer meanwhile, so the adapter
+    /// has to watch the link: it calls [`peer_closed`](Self::peer_closed) when the peer has closed its side, and
+    /// [`peer_reset`](Self::peer_reset) when the connection is gone.
+    pub fn awaits_program(&self) -> bool {
+        self.pending == Pending::Fill && self.source.as_ref().is_some_and(Source::is_program)
+    }
+
+    /// Notes that the peer will send nothing more. Whether it still reads shows only when something is sent: a
+    /// program that is silent for [`Patience::half_closed`](crate::Patience::half_closed) from now on is ended.
+    /// It makes no difference where no program is [waited for](Self::awaits_program), nor the second time.
+    pub fn peer_closed(&mut self) {
+        if self.awaits_program() {
+            self.peer_closed.get_or_insert(self.now.tick);
+        }
+    }
+
+    /// Ends the program whose output is [waited for](Self::awaits_program), and the connection, which is gone.
+    /// It makes no difference where there is no such program.
+    pub fn peer_reset(&mut self) {
+        if self.awaits_program() {
+            self.note("the client is gone, and its script is ended");
+            self.outbox.eat(self.outbox.len());
+            (self.state, self.source) = (State::Closed, None);
+        }
+    }
+
     /// How many bytes of memory this holds besides itself.
     pub fn allocated(&self) -> usize {
         let buffers = self.inbox.capacity() + self.outbox.capacity() + self.head.capacity();
-        buffers + self.log.capacity() + self.peer.capacity()
+        let collected = match &self.state {
+            State::Feed(feed) => feed.capacity(),
+            _ => 0,
+        };
+        buffers + self.log.capacity() + self.peer.capacity() + collected
     }
 
     /// Turns what is pending into what is lent.

@@ -5,6 +5,7 @@ use alloc::borrow::Cow;
 use core::fmt::Display;
 use core::mem;
 
+use super::source::Feed;
 use super::{Connection, Pending, State};
 use crate::log::LogEvent;
 use crate::reply::Reply;
@@ -20,7 +21,7 @@ impl<F, H: Handler> Connection<F, H> {
             State::Ask(ask) => self.wait(State::Ask(ask), Pending::Ask),
             State::Send(range) => self.send(range),
             State::Read => self.read_source(),
-            State::Feed(piece) => self.feed(piece),
+            State::Feed(feed) => self.feed(feed),
             State::Give(bytes) => self.give(bytes),
             State::Flush => match self.output() {
                 Some(pending) => self.wait(State::Flush, pending),
@@ -115,7 +116,7 @@ impl<F, H: Handler> Connection<F, H> {
             || !self.head.persists()
             || self.served >= self.config.limits.requests;
         self.reply = Reply::new(self.outbox.len(), self.now.tick, close);
-        (self.inward, self.outward) = (None, None);
+        (self.inward, self.outward, self.peer_closed) = (None, None, None);
         self.content_left = self.config.limits.content;
         (self.body, self.expects) = match (Body::of(&self.head), self.head.expects_100()) {
             (Ok(body), Ok(expects)) => (body, expects && modern),
@@ -197,7 +198,7 @@ impl<F, H: Handler> Connection<F, H> {
             Next::Pack(pack) => State::Ask(Ask::Pack(pack)),
             Next::Create(create) => State::Ask(Ask::Create(create)),
             Next::Give(bytes) => State::Give(bytes),
-            Next::Feed => State::Feed(0),
+            Next::Feed => State::Feed(Feed::default()),
             Next::Read => State::Read,
             Next::Send(range) => State::Send(range),
             Next::Write(bytes) => State::Write(bytes, 0),

@@ -26,9 +26,54 @@ pub(super) enum Kind {
     Program,
 }
 
+/// Content on its way to a program. Small pieces, such as chunks of one byte, are collected: each that is
+/// passed on may cost a system call and a change of threads.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    collected: Vec<u8>,
+    /// How many of them the program has taken.
+    given: usize,
+    /// They are passed on now.
+    is_full: bool,
+    /// How many bytes at the front of the inbox are passed on after that, without being collected.
+    direct: usize,
+}
+
+impl Feed {
+    fn is_ready(&self) -> bool {
+        self.is_full || self.direct > 0
+    }
+
+    /// Notes that the program took `n` bytes, or wants none of these if `n` is 0. Returns how many of them
+    /// are in the inbox.
+    fn given(&mut self, n: usize) -> usize {
+        if self.is_full {
+            self.given += n;
+            if n == 0 || self.given == self.collected.len() {
+                self.collected.clear();
+                (self.given, self.is_full) = (0, false);
+            }
+            return 0;
+        }
+        let n = if n == 0 { self.direct } else { n };
+        self.direct -= n;
+        n
+    }
+
+    /// How many bytes of memory this holds.
+    pub(super) fn capacity(&self) -> usize {
+        self.collected.capacity()
+    }
+}
+
 impl<F> Source<F> {
     pub(super) fn new(file: F, kind: Kind) -> Self {
         Source { file, kind, at: 0 }
+    }
+
+    /// Whether it is a program, or a file that is being made.
+    pub(super) fn is_program(&self) -> bool {
+        self.kind == Kind::Program
     }
 }
 
@@ -87,24 +132,34 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Passes content to the program.
-    pub(super) fn feed(&mut self, piece: usize) -> Option<Pending> {
-        if !matches!(
-            self.source,
-            Some(Source {
-                kind: Kind::Program,
-                ..
-            })
-        ) {
+    pub(super) fn feed(&mut self, mut feed: Feed) -> Option<Pending> {
+        if !self.source.as_ref().is_some_and(Source::is_program) {
             return self.abandon(500, &"The handler fed what is no program");
         }
-        if piece > 0 {
-            return self.wait(State::Feed(piece), Pending::Give);
+        if feed.is_ready() {
+            return self.wait(State::Feed(feed), Pending::Give);
         }
-        match self.next_piece(State::Feed(0)) {
-            Ok(0) => self.resume(Event::End),
-            Ok(n) => self.go(State::Feed(n)),
-            Err(pending) => pending,
+        let enough = self.config.limits.outbox / 4;
+        match self.next_piece(State::Feed(Feed::default())) {
+            Ok(0) if feed.collected.is_empty() => return self.resume(Event::End),
+            Ok(0) => feed.is_full = true,
+            Ok(n) if n >= enough => {
+                feed.direct = n;
+                feed.is_full = !feed.collected.is_empty();
+            }
+            Ok(n) => {
+                feed.collected.extend_from_slice(&self.inbox.filled()[..n]);
+                feed.is_full = feed.collected.len() >= enough;
+                self.inbox.eat(n);
+            }
+            Err(pending) => {
+                if let State::Feed(waiting) = &mut self.state {
+                    *waiting = feed;
+                }
+                return pending;
+            }
         }
+        self.go(State::Feed(feed))
     }
 
     /// Passes bytes of the handler's to a file that is being made.
@@ -144,9 +199,13 @@ impl<F, H: Handler> Connection<F, H> {
                 into: &mut self.inbox.space(least)[..least],
             },
             State::Give(from) => Want::Give { file, from },
-            State::Feed(piece) => Want::Give {
+            State::Feed(feed) if feed.is_full => Want::Give {
                 file,
-                from: &self.inbox.filled()[..*piece],
+                from: &feed.collected[feed.given..],
+            },
+            State::Feed(feed) => Want::Give {
+                file,
+                from: &self.inbox.filled()[..feed.direct],
             },
             _ => unreachable!("what is open moves in these states only"),
         }
@@ -155,6 +214,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// So many bytes were read of what is open.
     pub(super) fn filled(&mut self, n: usize) {
         self.since = self.now.tick;
+        self.peer_closed = self.peer_closed.map(|_| self.now.tick);
         match mem::replace(&mut self.state, State::Closed) {
             State::Send(range) => {
                 self.outbox.grew(n);
@@ -181,7 +241,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// The program took so many bytes of the piece; none if it wants no more.
+    /// The program took so many bytes; none if it wants no more.
     pub(super) fn given(&mut self, n: usize) {
         self.since = self.now.tick;
         if let State::Give(bytes) = &mut self.state {
@@ -192,10 +252,9 @@ impl<F, H: Handler> Connection<F, H> {
             }
             return;
         }
-        if let State::Feed(piece) = &mut self.state {
-            let n = if n == 0 { *piece } else { n };
+        if let State::Feed(feed) = &mut self.state {
+            let n = feed.given(n);
             self.inbox.eat(n);
-            *piece -= n;
         }
     }
 

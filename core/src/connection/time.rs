@@ -44,6 +44,14 @@ impl<F, H: Handler> Connection<F, H> {
         if matches!(self.state, State::Head) && !read {
             self.since += time;
         }
+        // What is open is not to blame for the time that the peer takes.
+        let is_open = matches!(
+            self.state,
+            State::Send(_) | State::Read | State::Feed(_) | State::Give(_)
+        );
+        if is_open && !matches!(self.pending, Pending::Fill | Pending::Give) {
+            self.since += time;
+        }
         let write = matches!(self.pending, Pending::Write | Pending::Copy);
         for (flow, runs) in [(&mut self.inward, read), (&mut self.outward, write)] {
             if let Some(flow) = flow.as_mut().filter(|_| !runs) {
@@ -60,7 +68,11 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Read, State::Head) if self.rests() => patience.idle,
             (Pending::Read, State::Head) => patience.rest.min(patience.idle),
             (Pending::Read, State::Linger) => patience.linger,
-            (Pending::Ask | Pending::Fill | Pending::Give, _) => patience.ask,
+            (Pending::Fill, _) => {
+                let silent = self.since.saturating_add(patience.ask);
+                return Some(self.hang_up().map_or(silent, |at| silent.min(at)));
+            }
+            (Pending::Ask | Pending::Give, _) => patience.ask,
             (Pending::Read, _) => {
                 return Some(too_slow(&mut self.inward, self.now.tick, patience));
             }
@@ -84,6 +96,9 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Ask | Pending::Give, _) => {
                 _ = self.abandon(504, &"The file system takes too long");
             }
+            (Pending::Fill, _) if self.hang_up().is_some_and(|at| at <= self.now.tick) => {
+                _ = self.abandon(504, &"The client closed its side and the script is silent");
+            }
             (Pending::Fill, _) => _ = self.abandon(504, &"What was asked for takes too long"),
             (Pending::Read, _) => _ = self.abandon(408, &"The content comes too slowly"),
             _ => {
@@ -94,6 +109,12 @@ impl<F, H: Handler> Connection<F, H> {
                 self.abandon(408, &"The reply is taken too slowly");
             }
         }
+    }
+
+    /// When a program that stays silent is ended because the peer has closed its side.
+    fn hang_up(&self) -> Option<Duration> {
+        let closed = self.peer_closed.filter(|_| self.awaits_program());
+        closed.map(|at| at.saturating_add(self.config.patience.half_closed))
     }
 
     /// Gives memory back while nothing is going on.
