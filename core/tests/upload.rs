@@ -212,6 +212,23 @@ fn what_is_put_is_there_at_once() {
     assert_eq!(ask(&Upload::new(), chunked).1.text("c").unwrap(), "abc");
 }
 
+/// RFC 9110 §15.5.12. A length of 0 is one.
+#[test]
+fn a_put_without_a_length_leaves_the_file_as_it_is() {
+    let cases = [
+        ("HTTP/1.1", "", "411 Length Required", "old"),
+        ("HTTP/1.0", "", "400 Content-Length is missing", "old"),
+        ("HTTP/1.1", "Content-Length: 0\r\n", "204 No Content", ""),
+        ("HTTP/1.0", "Content-Length: 0\r\n", "204 No Content", ""),
+    ];
+    for (version, length, expected, left) in cases {
+        let input = format!("PUT /d/old {version}\r\nHost: h\r\n{length}\r\n");
+        let (reply, shelf) = ask(&overwriting(), &input);
+        assert_eq!(status(&reply), expected, "{version} {length}");
+        assert_eq!(shelf.text("d/old").unwrap(), left, "{version} {length}");
+    }
+}
+
 #[test]
 fn nothing_is_overwritten_unless_that_is_wanted() {
     let input = put("/d/old", "", "new");

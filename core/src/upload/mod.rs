@@ -18,6 +18,7 @@ use self::origin::is_foreign;
 use self::put::Put;
 use crate::files::may_be_stored;
 use crate::script::bytes;
+use crate::wire::Version;
 use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, status};
 
 /// Lets clients store files, and serves everything else as [`Files`] does.
@@ -37,6 +38,7 @@ use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, status};
 /// | 404 | a form for a directory that is not there |
 /// | 405 | PUT to a directory (RFC 4918 §9.7.2), POST to a file |
 /// | 409 | a file has that name, a link or a device; in a form, a directory; there is no directory for it (RFC 4918 §9.7.1) |
+/// | 411 | neither a length nor chunks; 400 in HTTP/1.0 |
 /// | 412 | a precondition does not hold |
 /// | 413 | more content than may be |
 /// | 414 | a longer name than the file system has |
@@ -146,6 +148,7 @@ impl Handler for Upload {
                     ex.send_header("Accept-Encoding", "identity");
                 })
             }
+            "PUT" | "POST" if !is_framed(ex) => refuse_unframed(ex),
             "PUT" | "POST" if is_too_long(ex) => ex.send_error(413, status::phrase(413)),
             "PUT" => self.put(ex),
             "POST" => self.post(ex),
@@ -181,6 +184,23 @@ impl Handler for Upload {
 fn is_encoded(ex: &Exchange<'_>) -> bool {
     let mut codings = ex.head.list("Content-Encoding");
     codings.any(|coding| !coding.eq_ignore_ascii_case("identity"))
+}
+
+/// Whether the request has content, be it empty. RFC 9112 §6.3 reads a request without a length as
+/// empty, but its client may have meant to send a file, or may send one without a length.
+fn is_framed(ex: &Exchange<'_>) -> bool {
+    ["Content-Length", "Transfer-Encoding"]
+        .iter()
+        .any(|name| ex.header(name).is_some())
+}
+
+/// Asks for the length (RFC 9110 §15.5.12, RFC 1945 §7.2.2). The connection closes: the bytes that
+/// follow may be the content.
+fn refuse_unframed(ex: &mut Exchange<'_>) -> Next {
+    match ex.request_version() {
+        Version::Http11 => ex.send_error(411, status::phrase(411)),
+        _ => ex.send_error(400, "Content-Length is missing"),
+    }
 }
 
 /// How long the content is, if that was said.
