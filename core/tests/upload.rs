@@ -319,6 +319,45 @@ fn what_cannot_be_asked_for_cannot_be_stored() {
     );
 }
 
+/// By PUT and by form, with one rule: what is sent for other names is stored only where overwriting is allowed.
+#[test]
+fn a_name_that_stands_for_others_is_stored_only_where_overwriting_is_allowed() {
+    let compressed = "403 Without overwriting, no compressed form of a file can be stored";
+    let index = "403 Without overwriting, no index page can be stored";
+    let fallback = "403 Without overwriting, the page for missing files cannot be stored";
+    let page = "403 Without overwriting, no page of the application can be stored";
+    let names = [
+        ("old.gz", compressed),
+        ("new.ZST", compressed),
+        ("index.html", index),
+        ("app.html", fallback),
+        ("404.html", fallback),
+        ("login", page),
+    ];
+    for (overwrite, (name, refusal)) in [(false, names), (true, names)]
+        .into_iter()
+        .flat_map(|(overwrite, names)| names.map(|name| (overwrite, name)))
+    {
+        let mut upload = Upload::new();
+        upload.overwrite = overwrite;
+        upload.files.precompressed = true;
+        upload.files.spa = Some("d/app.html");
+        upload.files.not_found_page = Some("d/404.html");
+        let form = part(name, "x") + "--b d--";
+        for input in [put(&format!("/d/{name}"), "", "x"), post("/d/", "", &form)] {
+            let (reply, shelf) = ask(&upload, &input);
+            let stored = shelf.text(&format!("d/{name}"));
+            assert_eq!(stored.is_some(), overwrite, "{name}: {reply}");
+            assert!(overwrite || status(&reply).starts_with(refusal), "{reply}");
+        }
+    }
+    // Where nothing is sent for other names, these are names like others.
+    for name in ["old.gz", "app.html", "404.html", "login"] {
+        let (reply, _) = ask(&Upload::new(), &put(&format!("/d/{name}"), "", "x"));
+        assert_eq!(status(&reply), "201 Created", "{name}");
+    }
+}
+
 #[test]
 fn who_may_not_store_is_told_before_he_sends() {
     let expects = "Expect: 100-continue\r\n";

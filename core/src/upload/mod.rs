@@ -1,11 +1,12 @@
 //! [`Upload`]: files that clients store, by PUT (RFC 9110 §9.3.4) or with a form (RFC 7578).
 //!
-//! Whether a file may be stored, and under which name, is decided here; how it comes by the one way and by
-//! the other is in `put` and `form`, what a form looks like in `multipart`, whose page may send anything
-//! in `origin`. Where the bytes go is the adapter's work.
+//! Whether a file may be stored is decided here, under which name in `naming`; how it comes by the one way
+//! and by the other is in `put` and `form`, what a form looks like in `multipart`, whose page may send
+//! anything in `origin`. Where the bytes go is the adapter's work.
 
 mod form;
 mod multipart;
+mod naming;
 mod origin;
 mod put;
 
@@ -14,19 +15,22 @@ use alloc::boxed::Box;
 
 use self::form::Form;
 use self::multipart::Multipart;
+use self::naming::Naming;
 use self::origin::is_foreign;
 use self::put::Put;
 use crate::files::may_be_stored;
 use crate::script::bytes;
 use crate::wire::Version;
-use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, status};
+use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, Path, status};
 
 /// Lets clients store files, and serves everything else as [`Files`] does.
 ///
 /// `PUT /directory/name` stores its content, a form (`multipart/form-data`) that is sent by POST to
 /// `/directory/` the files in it. A file is there when all of it has come, and not before;
 /// directories are not made. What could not be asked for under its name is not stored, and neither is
-/// what the page of another site sends. [`Limits::content`](crate::Limits::content) says how long a
+/// what the page of another site sends, or what lies below `/.well-known`. Unless [`overwrite`](Self::overwrite) is set,
+/// neither is a file that would be sent for other names: an index page, a compressed form of a file, the page for
+/// missing files. [`Limits::content`](crate::Limits::content) says how long a
 /// request may be.
 ///
 /// | status | where |
@@ -34,7 +38,7 @@ use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, status};
 /// | 201, 204 | a file was stored by PUT: a new one, in place of another |
 /// | 303 | a form was stored; it leads to the directory |
 /// | 400 | the form is no such form, or cut off; with `Content-Range` (RFC 9110 §14.5) |
-/// | 403 | another site's page; a name that nothing can have here, or in a form too long a one; no permission |
+/// | 403 | another site's page; a name that nothing can have here or that is reserved, or in a form too long a one; no permission |
 /// | 404 | a form for a directory that is not there |
 /// | 405 | PUT to a directory (RFC 4918 §9.7.2), POST to a file |
 /// | 409 | a file has that name, a link or a device; in a form, a directory; there is no directory for it (RFC 4918 §9.7.1) |
@@ -93,14 +97,18 @@ impl Upload {
     }
 
     fn put(&mut self, ex: &mut Exchange<'_>) -> Next {
-        match (self.files.translate_path)(ex.path()).filter(|path| self.files.shows(path)) {
-            // RFC 9110 §14.5: else a part would be taken for the whole.
-            _ if ex.header("Content-Range").is_some() => {
-                ex.send_error(400, "No part can be stored")
-            }
-            None => self.files.error(ex, 403, NAMELESS),
-            Some(path) if path.ends_with_slash() => self.files.answer_method(ex, ALLOW_DIRECTORY),
-            Some(path) => {
+        // RFC 9110 §14.5: else a part would be taken for the whole.
+        if ex.header("Content-Range").is_some() {
+            return ex.send_error(400, "No part can be stored");
+        }
+        let path = (self.files.translate_path)(ex.path());
+        let is_directory = |path: &Path| path.ends_with_slash() && self.files.shows(path);
+        if path.as_ref().is_some_and(is_directory) {
+            return self.files.answer_method(ex, ALLOW_DIRECTORY);
+        }
+        match Naming::new(&self.files, self.overwrite).check(path) {
+            Err((status, message)) => self.files.error(ex, status, message),
+            Ok(path) => {
                 self.job = Job::Put(Box::default());
                 Next::Open(path)
             }
@@ -166,10 +174,11 @@ impl Handler for Upload {
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        let naming = Naming::new(&self.files, self.overwrite);
         let went = match &mut self.job {
             Job::Files => return self.files.resume(ex, event),
             Job::Put(put) => put.resume(ex, event, self.overwrite),
-            Job::Form(form) => form.resume(ex, event, &self.files, self.overwrite),
+            Job::Form(form) => form.resume(ex, event, naming),
         };
         let next = went.unwrap_or_else(|refusal| self.refuse(ex, refusal));
         if next == Next::Done {
