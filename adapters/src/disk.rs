@@ -3,6 +3,8 @@
 //! Keeping inside of the root is the work of cap-std, which leaves it to the kernel where it can
 //! (`openat2` on Linux). What differs from system to system is left to `unix` and `windows`.
 
+#[cfg(unix)]
+mod access;
 #[cfg(target_os = "linux")]
 mod cache;
 mod entries;
@@ -89,12 +91,14 @@ use crate::content;
 #[derive(Debug)]
 pub struct Disk {
     root: PathBuf,
-    dir: Dir,
+    dir: Arc<Dir>,
     follow: bool,
     /// Each archive has a copy.
     places: Arc<()>,
     #[cfg(unix)]
     turn: Arc<Mutex<()>>,
+    #[cfg(unix)]
+    named_temporary_files: bool,
     #[cfg(target_os = "linux")]
     cache: cache::Cache,
     #[cfg(target_os = "linux")]
@@ -112,11 +116,13 @@ impl Disk {
             let dir = Dir::open_ambient_dir(&root, cap_std::ambient_authority())?;
             Ok(Disk {
                 root,
-                dir,
+                dir: Arc::new(dir),
                 follow: false,
                 places: Arc::default(),
                 #[cfg(unix)]
                 turn: Arc::default(),
+                #[cfg(unix)]
+                named_temporary_files: false,
                 #[cfg(target_os = "linux")]
                 cache: cache::Cache::default(),
                 #[cfg(target_os = "linux")]
@@ -139,6 +145,17 @@ impl Disk {
     /// name again and again.
     pub fn follow_symlinks(self, follow: bool) -> Disk {
         Disk { follow, ..self }
+    }
+
+    /// Whether files that are being stored have a temporary name, as where a file system has no
+    /// files without one. For tests of that.
+    #[cfg(unix)]
+    #[doc(hidden)]
+    pub fn named_temporary_files(self, named: bool) -> Disk {
+        Disk {
+            named_temporary_files: named,
+            ..self
+        }
     }
 
     fn open_file(&self, at: &path::Path) -> io::Result<File> {
@@ -214,8 +231,7 @@ impl FileSystem for Disk {
 
     #[cfg(unix)]
     fn create(&self, create: &Create) -> Result<Opened<Open>, FsError> {
-        let making = Making::new(&self.dir, create, &self.turn);
-        making.map(|making| Opened::Program(Open::Making(Box::new(making))))
+        Making::new(self, create).map(|making| Opened::Program(Open::Making(Box::new(making))))
     }
 
     #[cfg(unix)]
