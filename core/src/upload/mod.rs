@@ -16,7 +16,7 @@ use alloc::boxed::Box;
 use self::form::Form;
 use self::multipart::Multipart;
 use self::naming::Naming;
-use self::origin::is_foreign;
+use self::origin::{is_for_loopback, is_foreign};
 use self::put::Put;
 use crate::files::may_be_stored;
 use crate::script::bytes;
@@ -38,7 +38,7 @@ use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, Path, status
 /// | 201, 204 | a file was stored by PUT: a new one, in place of another |
 /// | 303 | a form was stored; it leads to the directory |
 /// | 400 | the form is no such form, or cut off; with `Content-Range` (RFC 9110 §14.5) |
-/// | 403 | another site's page; a name that nothing can have here or that is reserved, or in a form too long a one; no permission |
+/// | 403 | another site's page; another host, see [`loopback_only`](Self::loopback_only); a name that nothing can have here or that is reserved, or in a form too long a one; no permission |
 /// | 404 | a form for a directory that is not there |
 /// | 405 | PUT to a directory (RFC 4918 §9.7.2), POST to a file |
 /// | 409 | a file has that name, a link or a device; in a form, a directory; there is no directory for it (RFC 4918 §9.7.1) |
@@ -63,6 +63,10 @@ pub struct Upload {
     pub files: Files,
     /// Whether a file may take the place of another. It may not if nothing is said.
     pub overwrite: bool,
+    /// Whether only this machine can connect. If it is set, nothing is stored for requests whose host is not this machine
+    /// itself, such as `localhost`: they come from the page of another site, whose name was pointed here (DNS
+    /// rebinding). It is not by default. [`Hosts`](crate::Hosts) allows other names.
+    pub loopback_only: bool,
     job: Job,
 }
 
@@ -83,6 +87,7 @@ impl Upload {
         Upload {
             files: Files::new(),
             overwrite: false,
+            loopback_only: false,
             job: Job::Files,
         }
     }
@@ -150,6 +155,9 @@ impl Handler for Upload {
         match ex.command() {
             "GET" | "HEAD" => self.files.begin(ex),
             "PUT" | "POST" if is_foreign(ex) => self.files.error(ex, 403, FOREIGN),
+            "PUT" | "POST" if self.loopback_only && !is_for_loopback(ex) => {
+                self.files.error(ex, 403, REBOUND)
+            }
             // RFC 9110 §15.5.16.
             "PUT" | "POST" if is_encoded(ex) => {
                 self.files.error_with(ex, 415, ENCODED, &mut |ex| {
@@ -269,6 +277,7 @@ fn complaint(error: FsError) -> Refusal {
 const ALLOW_DIRECTORY: &str = "GET, HEAD, OPTIONS, POST";
 const ALLOW_FILE: &str = "GET, HEAD, OPTIONS, PUT";
 const FOREIGN: &str = "Pages of other sites may not store anything";
+const REBOUND: &str = "Files are stored here for localhost; --host NAME allows another name";
 const ENCODED: &str = "Only files that are not encoded can be stored";
 const NAMELESS: &str = "No file can have that name here";
 const TOO_LONG: &str = "The name is too long";
