@@ -330,6 +330,58 @@ fn a_certificate_makes_it_https() {
     assert_eq!(program.ends().status.code(), Some(0));
 }
 
+/// DNS rebinding: to its browser a page of evil.example comes from this server.
+#[test]
+fn it_answers_only_for_the_hosts_that_are_named() {
+    let local: &[&str] = &["--bind", "127.0.0.1"];
+    let everywhere: &[&str] = &["--bind", "0.0.0.0"];
+    let named: &[&str] = &[
+        "--bind",
+        "127.0.0.1",
+        "--host",
+        "evil.example",
+        "--host",
+        "::2",
+    ];
+    let cases = [
+        (local, "localhost", "200", "201"),
+        (local, "127.0.0.1", "200", "201"),
+        (local, "evil.example", "200", "403"),
+        (everywhere, "evil.example", "200", "201"),
+        (named, "evil.example", "200", "201"),
+        (named, "localhost", "200", "201"),
+        (named, "[::2]", "200", "201"),
+        (named, "worse.example", "421", "421"),
+    ];
+    for runtime in RUNTIMES {
+        for (options, host, read, stored) in cases {
+            let site = site();
+            let mut command = Program::command(site.path());
+            command
+                .args(["--upload", "--runtime", runtime])
+                .args(options);
+            let program = Program::start(&mut command);
+            let port = program.address().port();
+            let ask = |request: &str, content: &str| {
+                let mut socket = connect(program.address());
+                let origin = format!("{host}:{port}");
+                let head = format!("Host: {origin}\r\nOrigin: http://{origin}\r\n");
+                let request = format!("{request} HTTP/1.1\r\n{head}{content}");
+                socket.write_all(request.as_bytes()).unwrap();
+                peer::head(&socket)
+            };
+            let reply = ask("GET /a.txt", "\r\n");
+            assert_eq!(&reply[9..12], read, "{options:?} {host}");
+            let reply = ask("PUT /new", "Content-Length: 1\r\n\r\nx");
+            assert_eq!(&reply[9..12], stored, "{options:?} {host}");
+            assert_eq!(stored == "403", reply.contains("--host NAME"), "{reply}");
+            assert_eq!(site.path().join("new").exists(), stored == "201");
+            program.signal(Signal::INT);
+            program.ends();
+        }
+    }
+}
+
 /// The new file cannot be given to the owner and the group of the old one, nor can it keep their list.
 #[test]
 fn an_overwrite_by_another_user_lets_nobody_read_more() {

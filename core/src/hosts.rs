@@ -4,7 +4,7 @@
 //! server is then part of that site, so the page may read and send what it likes. But the browser still sends
 //! the name as `Host`, and no page can change that.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 
 use crate::{Event, Exchange, Handler, Next, status};
 
@@ -71,12 +71,10 @@ fn is_same(one: &str, other: &str) -> bool {
     one[..bare(one)].eq_ignore_ascii_case(&other[..bare(other)])
 }
 
+/// An address, in brackets or not.
 fn address(host: &str) -> Option<IpAddr> {
     let bare = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
-    match bare {
-        Some(bare) => bare.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-        None => host.parse().ok(),
-    }
+    bare.unwrap_or(host).parse().ok()
 }

@@ -15,7 +15,11 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let passwords = entry::passwords(options)?;
     let disk = Guarded::new(disk(options)?, passwords.clone());
     let (config, files) = (config(options), files(options));
-    let handlers = entry::handlers(options, &files, address(&input), passwords.as_ref());
+    let reached = entry::Reached {
+        address: address(&input),
+        loopback_only: false,
+    };
+    let handlers = entry::handlers(options, &files, &reached, passwords.as_ref());
     let served = match handlers {
         Some(handlers) => stdio::serve(input, output, &disk, config, handlers(), &sink(options)),
         None => stdio::serve(input, output, &disk, config, files, &sink(options)),
