@@ -3,12 +3,14 @@
 //! Keeping inside of the root is the work of cap-std, which leaves it to the kernel where it can
 //! (`openat2` on Linux). What differs from system to system is left to `unix` and `windows`.
 
+#[cfg(unix)]
+mod access;
 #[cfg(target_os = "linux")]
 mod cache;
 mod entries;
-mod large_listings;
 #[cfg(target_os = "linux")]
 mod generations;
+mod large_listings;
 #[cfg(target_os = "linux")]
 mod listings;
 #[cfg(unix)]
@@ -48,9 +50,9 @@ use std::sync::Mutex;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use sanserve_core::archive::Pack;
+use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
 #[cfg(unix)]
 use sanserve_core::{Create, Program};
-use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
 
 #[cfg(unix)]
 use self::unix as native;
@@ -94,7 +96,7 @@ use crate::content;
 #[derive(Debug)]
 pub struct Disk {
     root: PathBuf,
-    dir: Dir,
+    dir: Arc<Dir>,
     follow: bool,
     /// Each archive has a copy.
     places: Arc<()>,
@@ -103,6 +105,8 @@ pub struct Disk {
     turn: Arc<Mutex<()>>,
     #[cfg(unix)]
     scripts: Scripts,
+    #[cfg(unix)]
+    named_temporary_files: bool,
     #[cfg(target_os = "linux")]
     cache: cache::Cache,
     #[cfg(target_os = "linux")]
@@ -120,7 +124,7 @@ impl Disk {
             let dir = Dir::open_ambient_dir(&root, cap_std::ambient_authority())?;
             Ok(Disk {
                 root,
-                dir,
+                dir: Arc::new(dir),
                 follow: false,
                 places: Arc::default(),
                 large: large_listings::LargeListings::default(),
@@ -128,6 +132,8 @@ impl Disk {
                 turn: Arc::default(),
                 #[cfg(unix)]
                 scripts: Scripts::new(scripts::SCRIPTS_MAX),
+                #[cfg(unix)]
+                named_temporary_files: false,
                 #[cfg(target_os = "linux")]
                 cache: cache::Cache::default(),
                 #[cfg(target_os = "linux")]
@@ -164,6 +170,17 @@ impl Disk {
     #[cfg(unix)]
     pub fn scripts(&self) -> Scripts {
         self.scripts.clone()
+    }
+
+    /// Whether files that are being stored have a temporary name, as where a file system has no
+    /// files without one. For tests of that.
+    #[cfg(unix)]
+    #[doc(hidden)]
+    pub fn named_temporary_files(self, named: bool) -> Disk {
+        Disk {
+            named_temporary_files: named,
+            ..self
+        }
     }
 
     fn open_file(&self, at: &path::Path) -> io::Result<File> {
@@ -207,7 +224,9 @@ impl FileSystem for Disk {
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let at = native::path(path).ok_or(FsError::NotFound)?;
         let listed = self.list_directory(&at, true);
-        listed.map_err(|error| reason(&error))?.ok_or(FsError::Exhausted)
+        listed
+            .map_err(|error| reason(&error))?
+            .ok_or(FsError::Exhausted)
     }
 
     fn answer(&self, ask: &Ask) -> Got<Open> {
@@ -250,8 +269,7 @@ impl FileSystem for Disk {
 
     #[cfg(unix)]
     fn create(&self, create: &Create) -> Result<Opened<Open>, FsError> {
-        let making = Making::new(&self.dir, create, &self.turn);
-        making.map(|making| Opened::Program(Open::Making(Box::new(making))))
+        Making::new(self, create).map(|making| Opened::Program(Open::Making(Box::new(making))))
     }
 
     #[cfg(unix)]

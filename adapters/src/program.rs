@@ -92,7 +92,11 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     #[cfg(unix)]
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let files = files(options);
-    let served = match entry::handlers(options, &files, server.address(), passwords.as_ref()) {
+    let reached = entry::Reached {
+        address: server.address(),
+        loopback_only: server.is_loopback_only(),
+    };
+    let served = match entry::handlers(options, &files, &reached, passwords.as_ref()) {
         Some(handlers) => server.serve_forever(disk, config, handlers),
         None => server.serve_forever(disk, config, move || files.clone()),
     };
@@ -218,6 +222,13 @@ fn files(options: &Options) -> Files {
         })
     };
     files
+}
+
+/// The hosts that are known, none if all are. They are left to the program.
+fn hosts(options: &Options) -> &'static [&'static str] {
+    let names = options.hosts.iter();
+    let names: Vec<&'static str> = names.map(|name| &*String::leak(name.clone())).collect();
+    names.leak()
 }
 
 /// Prints at once, also into a pipe. If nobody listens, so be it.

@@ -15,8 +15,8 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Step, Want};
 use socket2::SockRef;
 
 use self::link::Link;
-use crate::{Open, got};
 use crate::std::Clock;
+use crate::{Open, got};
 
 /// Serves one connection until it ends: sockets, pipes, terminals, whatever can be read and written.
 /// Deadlines are kept.

@@ -47,6 +47,9 @@ fn what_cannot_be_is_said_in_one_line() {
         (2, &["--port", "http"], "from 0 to 65535"),
         (2, &["-p", "65536"], "from 0 to 65535"),
         (2, &["-p", "HTTP/2"], "HTTP/1.0 or HTTP/1.1"),
+        (2, &["--host", "a.example:80"], "without a port, such as"),
+        (2, &["--host", ""], "without a port, such as"),
+        (2, &["--host", "[192.0.2.1]"], "without a port, such as"),
         (
             2,
             &["--log-format", "xml"],

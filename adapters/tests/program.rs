@@ -1,10 +1,16 @@
 //! The program at work: what it prints, what its options do, how it ends.
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+mod acl;
 mod peer;
 mod running;
 
+use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -159,7 +165,7 @@ fn a_second_signal_waits_for_nothing() {
 fn symbolic_links_out_of_the_directory_need_the_switch() {
     let site = site();
     let served = site.path().join("served");
-    std::fs::create_dir(&served).unwrap();
+    fs::create_dir(&served).unwrap();
     std::os::unix::fs::symlink("../a.txt", served.join("link")).unwrap();
     for (options, status) in [(&[][..], "404"), (&["--follow-symlinks"], "200")] {
         let program = Program::serve(&served, options);
@@ -189,7 +195,7 @@ fn it_goes_on_when_nobody_reads_what_it_prints() {
 #[test]
 fn types_that_python_does_not_know_are_guessed() {
     let site = site();
-    std::fs::write(site.path().join("font.woff2"), "").unwrap();
+    fs::write(site.path().join("font.woff2"), "").unwrap();
     let program = Program::serve(site.path(), &[]);
     let reply = get(program.address(), "/font.woff2");
     assert!(reply.contains("Content-type: font/woff2\r\n"), "{reply}");
@@ -292,7 +298,7 @@ fn a_certificate_makes_it_https() {
     let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
     let file = |name: &str, text: String| {
         let path = site.path().join(name);
-        std::fs::write(&path, text).unwrap();
+        fs::write(&path, text).unwrap();
         path.into_os_string().into_string().unwrap()
     };
     let cert = file("cert.pem", made.cert.pem());
@@ -323,3 +329,113 @@ fn a_certificate_makes_it_https() {
     program.signal(Signal::INT);
     assert_eq!(program.ends().status.code(), Some(0));
 }
+
+/// DNS rebinding: to its browser a page of evil.example comes from this server.
+#[test]
+fn it_answers_only_for_the_hosts_that_are_named() {
+    let local: &[&str] = &["--bind", "127.0.0.1"];
+    let everywhere: &[&str] = &["--bind", "0.0.0.0"];
+    let named: &[&str] = &[
+        "--bind",
+        "127.0.0.1",
+        "--host",
+        "evil.example",
+        "--host",
+        "::2",
+    ];
+    let cases = [
+        (local, "localhost", "200", "201"),
+        (local, "127.0.0.1", "200", "201"),
+        (local, "evil.example", "200", "403"),
+        (everywhere, "evil.example", "200", "201"),
+        (named, "evil.example", "200", "201"),
+        (named, "localhost", "200", "201"),
+        (named, "[::2]", "200", "201"),
+        (named, "worse.example", "421", "421"),
+    ];
+    for runtime in RUNTIMES {
+        for (options, host, read, stored) in cases {
+            let site = site();
+            let mut command = Program::command(site.path());
+            command
+                .args(["--upload", "--runtime", runtime])
+                .args(options);
+            let program = Program::start(&mut command);
+            let port = program.address().port();
+            let ask = |request: &str, content: &str| {
+                let mut socket = connect(program.address());
+                let origin = format!("{host}:{port}");
+                let head = format!("Host: {origin}\r\nOrigin: http://{origin}\r\n");
+                let request = format!("{request} HTTP/1.1\r\n{head}{content}");
+                socket.write_all(request.as_bytes()).unwrap();
+                peer::head(&socket)
+            };
+            let reply = ask("GET /a.txt", "\r\n");
+            assert_eq!(&reply[9..12], read, "{options:?} {host}");
+            let reply = ask("PUT /new", "Content-Length: 1\r\n\r\nx");
+            assert_eq!(&reply[9..12], stored, "{options:?} {host}");
+            assert_eq!(stored == "403", reply.contains("--host NAME"), "{reply}");
+            assert_eq!(site.path().join("new").exists(), stored == "201");
+            program.signal(Signal::INT);
+            program.ends();
+        }
+    }
+}
+
+/// The new file cannot be given to the owner and the group of the old one, nor can it keep their list.
+#[test]
+fn an_overwrite_by_another_user_lets_nobody_read_more() {
+    if !rustix::process::getuid().is_root() {
+        println!("SKIPPED: only root may start the program as another user");
+        return;
+    }
+    // (group, mode, mode afterwards): others may be in the new group, and the old group among the others.
+    let cases = [
+        (0, 0o664, 0o644),
+        (0, 0o604, 0o600),
+        (NOBODY, 0o640, 0o640),
+        (NOBODY, 0o466, 0o444),
+    ];
+    for (group, mode, expected) in cases {
+        let site = site();
+        let place = site.path().join("a.txt");
+        chown(&place, Some(0), Some(group)).unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+        overwrite_as_nobody(site.path());
+        let mode_now = fs::metadata(&place).unwrap().mode() & 0o7777;
+        assert_eq!(mode_now, expected, "{mode:o}");
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let site = site();
+        let place = site.path().join("a.txt");
+        let list = acl::list(6, 1234, 0, 6, 6, 4);
+        if !acl::set(&place, acl::ACCESS, &list) {
+            println!("SKIPPED: this file system has no access control lists");
+            return;
+        }
+        overwrite_as_nobody(site.path());
+        assert_eq!(acl::get(&place, acl::ACCESS), None);
+        assert_eq!(fs::metadata(&place).unwrap().mode() & 0o7777, 0o600);
+    }
+}
+
+/// Overwrites `a.txt` by a program that runs as another user, to whom the directory is given.
+fn overwrite_as_nobody(directory: &Path) {
+    chown(directory, Some(NOBODY), Some(NOBODY)).unwrap();
+    let mut command = Program::command(directory);
+    command.args(["--bind", "127.0.0.1", "--upload", "--overwrite"]);
+    let program = Program::start(command.uid(NOBODY).gid(NOBODY));
+    let mut socket = connect(program.address());
+    socket
+        .write_all(b"PUT /a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nnew")
+        .unwrap();
+    let reply = head(&socket);
+    assert!(reply.contains(" 204 "), "{reply}");
+    let found = fs::metadata(directory.join("a.txt")).unwrap();
+    assert_eq!((found.uid(), found.gid()), (NOBODY, NOBODY));
+    program.signal(Signal::INT);
+    program.ends();
+}
+
+const NOBODY: u32 = 65534;

@@ -2,12 +2,14 @@
 //! nothing is written outside of the root.
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+mod acl;
 mod peer;
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path as Place;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 use peer::{connect, head};
 use sanserve::mio::{HTTPServer, Stopper};
 use sanserve::{Disk, ThreadingHTTPServer};
+use sanserve_core::archive::Download;
 use sanserve_core::{
     Config, Create, FileSystem, FsError, Got, Limits, Opened, Path, Protocol, Upload,
 };
@@ -30,13 +33,19 @@ struct Server {
 
 impl Server {
     fn start(root: &Place, overwrite: bool) -> Server {
+        Server::over(Disk::open(root).unwrap(), overwrite)
+    }
+
+    /// It serves hidden files, too, and directories as archives.
+    fn over(disk: Disk, overwrite: bool) -> Server {
         let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let server = server.log(|_| ());
         let (address, stopper) = (server.server_address(), server.stopper());
-        let disk = Disk::open(root).unwrap();
         let handler = move || {
             let mut upload = Upload::new();
             upload.overwrite = overwrite;
+            upload.files.hidden = true;
+            upload.files.archive = Download::parse;
             upload
         };
         thread::spawn(move || server.serve_forever(&disk, config(), handler));
@@ -70,6 +79,38 @@ fn send(mut socket: &TcpStream, target: &str, len: u64, content: &[u8]) {
 fn put(address: SocketAddr, target: &str, content: &[u8]) -> u16 {
     let socket = connect(address);
     send(&socket, target, content.len() as u64, content);
+    head(&socket)[9..12].parse().unwrap()
+}
+
+/// The whole reply to a GET.
+fn get(address: SocketAddr, target: &str) -> String {
+    let mut socket = connect(address);
+    let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut reply = Vec::new();
+    socket.read_to_end(&mut reply).unwrap();
+    String::from_utf8_lossy(&reply).into_owned()
+}
+
+/// A disk whose files have a temporary name while they are stored, or none.
+fn disk(root: &Place, named: bool) -> Disk {
+    Disk::open(root).unwrap().named_temporary_files(named)
+}
+
+/// A PUT of which all but the last byte was sent, after the server has begun the file.
+fn begin(server: &Server, target: &str, directory: &Place) -> TcpStream {
+    let before = made(directory);
+    let socket = connect(server.address);
+    send(&socket, target, 200_000, &[b'x'; 199_999]);
+    while made(directory) == before {
+        thread::yield_now();
+    }
+    socket
+}
+
+/// Sends the last byte of a PUT that [`begin`] began, and returns the status of the reply.
+fn end(mut socket: TcpStream) -> u16 {
+    socket.write_all(b"x").unwrap();
     head(&socket)[9..12].parse().unwrap()
 }
 
@@ -174,7 +215,7 @@ fn of_many_at_once_one_wins() {
             for (at, socket) in sockets.iter().enumerate() {
                 send(socket, "/a", 200_000, &[b'a' + at as u8; 199_999]);
             }
-            while fs::read_dir("/proc/self/fd").is_ok() && made(root.path()) < 8 {
+            while made(root.path()) < 8 {
                 thread::yield_now();
             }
             let ends = sockets.into_iter().enumerate().map(|(at, mut socket)| {
@@ -198,13 +239,181 @@ fn of_many_at_once_one_wins() {
     }
 }
 
-/// How many files without a name this process has open in a directory.
+/// A file that is replaced keeps its owner, group, mode and access control list.
+#[test]
+fn an_overwrite_keeps_who_may_read_and_write_the_file() {
+    if !rustix::process::getuid().is_root() {
+        println!("SKIPPED: only root may give a file to another user");
+        return;
+    }
+    for named in [false, true] {
+        let root = TempDir::new().unwrap();
+        let place = root.path().join("a");
+        let server = Server::over(disk(root.path(), named), true);
+        for (owner, group, mode) in [(0, 4321, 0o660), (1234, 4321, 0o600), (1234, 0, 0o604)] {
+            fs::write(&place, "old").unwrap();
+            chown(&place, Some(owner), Some(group)).unwrap();
+            fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(put(server.address, "/a", b"new"), 204);
+            let found = fs::metadata(&place).unwrap();
+            let found = (found.uid(), found.gid(), found.mode() & 0o7777);
+            assert_eq!(found, (owner, group, mode), "{named}");
+        }
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o6775)).unwrap();
+        assert_eq!(put(server.address, "/a", b"new"), 204);
+        assert_eq!(fs::metadata(&place).unwrap().mode() & 0o7777, 0o664);
+        assert_eq!(names(root.path()), ["a"]);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_overwrite_keeps_the_access_control_list() {
+    for named in [false, true] {
+        let root = TempDir::new().unwrap();
+        let place = root.path().join("a");
+        fs::write(&place, "old").unwrap();
+        let list = acl::list(6, 65534, 4, 4, 6, 0);
+        if !acl::set(&place, acl::ACCESS, &list) {
+            println!("SKIPPED: this file system has no access control lists");
+            return;
+        }
+        let server = Server::over(disk(root.path(), named), true);
+        assert_eq!(put(server.address, "/a", b"new"), 204);
+        assert_eq!(acl::get(&place, acl::ACCESS), Some(list), "{named}");
+        // The list of the directory is for new files alone.
+        acl::set(&place, acl::ACCESS, &[]);
+        fs::remove_file(&place).unwrap();
+        fs::write(&place, "old").unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(acl::set(
+            root.path(),
+            acl::DEFAULT,
+            &acl::list(7, 65534, 7, 7, 7, 7)
+        ));
+        assert_eq!(put(server.address, "/a", b"new"), 204);
+        assert_eq!(acl::get(&place, acl::ACCESS), None, "{named}");
+        assert_eq!(fs::metadata(&place).unwrap().mode() & 0o777, 0o640);
+        assert_eq!(put(server.address, "/b", b"new"), 201);
+        let inherited = acl::get(&root.path().join("b"), acl::ACCESS);
+        assert!(inherited.is_some(), "{named}");
+    }
+}
+
+/// Permissions that are taken away while the content comes are not given back.
+#[test]
+fn an_overwrite_has_the_mode_that_the_file_had_at_the_end() {
+    for named in [false, true] {
+        let root = TempDir::new().unwrap();
+        let place = root.path().join("a");
+        fs::write(&place, "old").unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o644)).unwrap();
+        let server = Server::over(disk(root.path(), named), true);
+        let socket = begin(&server, "/a", root.path());
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(end(socket), 204);
+        let mode = fs::metadata(&place).unwrap().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{named}");
+    }
+}
+
+/// No request can name a file that is being stored, whoever may have found out what it is called.
+#[test]
+fn a_temporary_name_is_not_a_name_for_clients() {
+    let root = TempDir::new().unwrap();
+    let server = Server::over(disk(root.path(), true), true);
+    let socket = begin(&server, "/a", root.path());
+    let [name] = &names(root.path())[..] else {
+        panic!("the file has no name");
+    };
+    // As many random bits as nobody guesses.
+    let random = name.strip_prefix(Path::TEMPORARY).unwrap();
+    assert_eq!(random.len(), 32);
+    assert!(random.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    for target in [name.to_string(), name.to_uppercase()] {
+        let reply = get(server.address, &format!("/{target}"));
+        assert!(reply.starts_with("HTTP/1.1 404 "), "{reply}");
+        assert_eq!(put(server.address, &format!("/{target}"), b"evil"), 403);
+    }
+    for target in ["/", "/?tar", "/?zip"] {
+        let reply = get(server.address, target);
+        assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
+        assert!(!reply.contains(random), "{target}: {reply}");
+    }
+    assert_eq!(end(socket), 201);
+    assert_eq!(names(root.path()), ["a"]);
+    assert_eq!(fs::read(root.path().join("a")).unwrap(), [b'x'; 200_000]);
+}
+
+/// Another process exchanges the temporary file: what it put there is neither stored nor removed.
+#[test]
+fn only_the_file_that_was_sent_gets_the_name() {
+    let root = TempDir::new().unwrap();
+    for old in [false, true] {
+        if old {
+            fs::write(root.path().join("a"), "old").unwrap();
+        }
+        let server = Server::over(disk(root.path(), true), true);
+        let socket = begin(&server, "/a", root.path());
+        let found = names(root.path());
+        let name = found.iter().find(|name| name.starts_with('.')).unwrap();
+        let other = root.path().join("other");
+        fs::write(&other, "evil").unwrap();
+        fs::rename(&other, root.path().join(name)).unwrap();
+        assert_eq!(end(socket), 500);
+        let left = fs::read(root.path().join("a"));
+        assert_eq!(left.is_ok(), old);
+        assert!(left.is_err() || left.is_ok_and(|left| left == b"old"));
+        assert_eq!(fs::read(root.path().join(name)).unwrap(), b"evil");
+        fs::remove_file(root.path().join(name)).unwrap();
+    }
+}
+
+/// A directory is moved out of the root while a file comes for it. Another may be in its place.
+#[test]
+fn a_file_does_not_follow_its_directory_out_of_the_root() {
+    for (named, replaced) in [(false, false), (false, true), (true, false), (true, true)] {
+        let site = TempDir::new().unwrap();
+        let (root, outside) = (site.path().join("root"), site.path().join("outside"));
+        fs::create_dir_all(root.join("d")).unwrap();
+        fs::write(root.join("d/old"), "old").unwrap();
+        let server = Server::over(disk(&root, named), true);
+        let sockets = ["/d/new", "/d/old"].map(|target| begin(&server, target, &root.join("d")));
+        fs::rename(root.join("d"), &outside).unwrap();
+        if replaced {
+            fs::create_dir(root.join("d")).unwrap();
+            fs::write(root.join("d/old"), "old").unwrap();
+        }
+        for socket in sockets {
+            assert_eq!(end(socket), 409);
+        }
+        // Dropped files are removed by then.
+        drop(server);
+        while made(&outside) > 0 {
+            thread::yield_now();
+        }
+        assert_eq!(names(&outside), ["old"], "{named} {replaced}");
+        assert_eq!(fs::read(outside.join("old")).unwrap(), b"old");
+        if replaced {
+            assert_eq!(names(&root), ["d", "old"]);
+            assert_eq!(fs::read(root.join("d/old")).unwrap(), b"old");
+        }
+    }
+}
+
+/// How many files that are being stored this process has open in a directory.
 fn made(root: &Place) -> usize {
-    let open = fs::read_dir("/proc/self/fd")
-        .into_iter()
+    let Ok(open) = fs::read_dir("/proc/self/fd") else {
+        // Where the system does not tell, each has a name.
+        let names = names(root);
+        return names
+            .iter()
+            .filter(|name| name.starts_with(Path::TEMPORARY))
+            .count();
+    };
+    let targets = open
         .flatten()
-        .flatten();
-    let targets = open.filter_map(|entry| fs::read_link(entry.path()).ok());
+        .filter_map(|entry| fs::read_link(entry.path()).ok());
     let begun = targets.filter(|target| {
         let name = target.to_string_lossy();
         target.starts_with(root) && (name.ends_with(" (deleted)") || name.contains("/.sanserve-"))

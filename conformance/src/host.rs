@@ -143,6 +143,9 @@ fn part(
     {
         return Err("the limits of a head");
     }
+    if case.option("host").is_some() && !names_host(&case.request) {
+        return Err("the host");
+    }
     let ours = divergence.map_or(&case.reply, |ours| &ours.reply);
     let (requests, ours) = form(&case.request, ours)?;
     // What CPython answers may have no such form; nobody answers so then.
@@ -161,6 +164,12 @@ fn part(
     // They may have differed in what is the host's.
     let divergence = divergence.filter(|ours| ours.reply != hosted.reply || ours.log != hosted.log);
     Ok((requests, hosted, divergence))
+}
+
+/// Whether the field is there. Where it is not, the host may add one.
+fn names_host(request: &[u8]) -> bool {
+    let request = request.to_ascii_lowercase();
+    request.windows(7).any(|bytes| bytes == b"\r\nhost:")
 }
 
 /// The requests that a reply answers, and the form of that reply.

@@ -1,10 +1,11 @@
 //! [`Kind`]: how a server is set up for a case, the same on every port.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use sanserve_core::archive::Download;
 use sanserve_core::{
-    Cgi, Config, Files, Guard, Handler, Limits, Protocol, Upload, error_page, listing,
+    Cgi, Config, Files, Guard, Handler, Hosts, Limits, Protocol, Upload, error_page, listing,
 };
 
 use crate::handlers;
@@ -78,14 +79,31 @@ impl Kind {
     /// option   header NAME: VALUE   a further field
     /// option   archives on          directories can be had as archives
     /// option   overwrite on         what is stored may take the place of a file
+    /// option   loopback-only on     nothing is stored for other hosts than this machine itself
     /// option   hidden yes           names that begin with a dot are served
     /// option   above N              how many segments of a target are above what is served
+    /// ```
+    ///
+    /// And every handler has this one, which may be given several times:
+    ///
+    /// ```text
+    /// option   host NAME            a host that is known; others are not, but for this machine itself
     /// ```
     ///
     /// # Panics
     /// If there is no handler of that name.
     #[must_use]
     pub fn handler(&self) -> Box<dyn Handler + Send> {
+        let hosts = self.options.iter().filter(|(key, _)| *key == "host");
+        let hosts: Vec<&'static str> = hosts.map(|(_, name)| *name).collect();
+        match &hosts[..] {
+            [] => self.bare_handler(),
+            _ => Box::new(Hosts::new(self.bare_handler(), hosts.leak())),
+        }
+    }
+
+    /// The same for every host.
+    fn bare_handler(&self) -> Box<dyn Handler + Send> {
         match self.handler {
             "files" => Box::new(self.files()),
             "cgi" => {
@@ -102,6 +120,7 @@ impl Kind {
                 let mut upload = Upload::new();
                 upload.files = self.files();
                 upload.overwrite = self.option("overwrite") == Some("on");
+                upload.loopback_only = self.option("loopback-only") == Some("on");
                 Box::new(upload)
             }
             "echo" => Box::new(handlers::Echo::default()),
@@ -148,9 +167,11 @@ impl Kind {
     }
 }
 
-/// The options of the file service.
-const FILES: [&str; 11] = [
+/// The options of handlers.
+const FILES: [&str; 13] = [
     "above",
+    "host",
+    "loopback-only",
     "overwrite",
     "archives",
     "hidden",

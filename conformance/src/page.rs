@@ -165,6 +165,8 @@ fn explanation(status: &str, message: &str) -> &'static str {
         ("405", _) => "Specified method is invalid for this resource",
         ("406", _) => "URI not available in preferred format",
         ("409", _) => "Request conflict",
+        ("411", _) => "Client must specify Content-Length",
+        ("421", _) => "Server is not able to produce a response",
         ("412", _) => "Precondition in headers is false",
         ("415", _) => "Entity body in unsupported format",
         ("416", _) => "Cannot satisfy request range",

@@ -163,7 +163,8 @@ pub struct Program {
 ///
 /// It is begun when it is asked for, and then given its content. Until it is complete nobody sees it; to
 /// drop it before leaves nothing of it. It is complete when it is given nothing: then it gets its name,
-/// at once and whole, if what had that name is what it was.
+/// at once and whole, if what had that name is what it was. A file that must have a name before has one that
+/// begins with [`Path::TEMPORARY`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Create {
     /// Its name. The directory must be there.

@@ -104,15 +104,20 @@ impl Path {
     /// - a device, whatever follows its name: `CON`, `PRN`, `AUX`, `NUL`, `COM0` to `COM9`, `LPT0`
     ///   to `LPT9`, these also with `¹`, `²` and `³`, `CONIN$`, `CONOUT$`, `CLOCK$`; so `aux.c`.
     ///
-    /// Who makes a list leaves such names out.
+    /// Nor can it if the name begins with [`TEMPORARY`](Path::TEMPORARY), in whatever case. Lists leave
+    /// such names out.
     pub fn is_name(name: &[u8]) -> bool {
         let drive = matches!(name, [letter, b':', ..] if letter.is_ascii_alphabetic());
         let mut pairs = name.windows(2);
         let stream = name.contains(&b':') && pairs.any(|two| two == b"::" || two == b":$");
         let odd = name.iter().any(|byte| matches!(byte, 0 | b'/' | b'\\'));
         let end = matches!(name.last(), None | Some(b'.' | b' '));
-        !(odd || end || drive || stream || is_device(name))
+        !(odd || end || drive || stream || is_temporary(name) || is_device(name))
     }
+
+    /// The beginning of the names that a [`FileSystem`](crate::FileSystem) may give to files while they are
+    /// being [stored](crate::Create). No request can name, list or store such a file.
+    pub const TEMPORARY: &str = ".sanserve-";
 
     /// Whether a list of what there is has this name: it can be asked for, and does not begin with a
     /// dot, unless such names are shown.
@@ -223,6 +228,12 @@ impl Path {
 
 /// The characters that stand for themselves in every place, and the slash.
 const LITERAL: u128 = alphanumeric_and(b"-_~!$&'()*+,;=@./");
+
+/// Whether the name is one of a file that is being stored.
+fn is_temporary(name: &[u8]) -> bool {
+    let start = name.get(..Path::TEMPORARY.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(Path::TEMPORARY.as_bytes()))
+}
 
 /// Whether Windows takes the name for a device, in whatever directory it stands.
 fn is_device(name: &[u8]) -> bool {

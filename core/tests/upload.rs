@@ -212,6 +212,23 @@ fn what_is_put_is_there_at_once() {
     assert_eq!(ask(&Upload::new(), chunked).1.text("c").unwrap(), "abc");
 }
 
+/// RFC 9110 §15.5.12. A length of 0 is one.
+#[test]
+fn a_put_without_a_length_leaves_the_file_as_it_is() {
+    let cases = [
+        ("HTTP/1.1", "", "411 Length Required", "old"),
+        ("HTTP/1.0", "", "400 Content-Length is missing", "old"),
+        ("HTTP/1.1", "Content-Length: 0\r\n", "204 No Content", ""),
+        ("HTTP/1.0", "Content-Length: 0\r\n", "204 No Content", ""),
+    ];
+    for (version, length, expected, left) in cases {
+        let input = format!("PUT /d/old {version}\r\nHost: h\r\n{length}\r\n");
+        let (reply, shelf) = ask(&overwriting(), &input);
+        assert_eq!(status(&reply), expected, "{version} {length}");
+        assert_eq!(shelf.text("d/old").unwrap(), left, "{version} {length}");
+    }
+}
+
 #[test]
 fn nothing_is_overwritten_unless_that_is_wanted() {
     let input = put("/d/old", "", "new");
@@ -300,6 +317,45 @@ fn what_cannot_be_asked_for_cannot_be_stored() {
         status(&reply),
         format!("403 The name is too long ('{long}')")
     );
+}
+
+/// By PUT and by form, with one rule: what is sent for other names is stored only where overwriting is allowed.
+#[test]
+fn a_name_that_stands_for_others_is_stored_only_where_overwriting_is_allowed() {
+    let compressed = "403 Without overwriting, no compressed form of a file can be stored";
+    let index = "403 Without overwriting, no index page can be stored";
+    let fallback = "403 Without overwriting, the page for missing files cannot be stored";
+    let page = "403 Without overwriting, no page of the application can be stored";
+    let names = [
+        ("old.gz", compressed),
+        ("new.ZST", compressed),
+        ("index.html", index),
+        ("app.html", fallback),
+        ("404.html", fallback),
+        ("login", page),
+    ];
+    for (overwrite, (name, refusal)) in [(false, names), (true, names)]
+        .into_iter()
+        .flat_map(|(overwrite, names)| names.map(|name| (overwrite, name)))
+    {
+        let mut upload = Upload::new();
+        upload.overwrite = overwrite;
+        upload.files.precompressed = true;
+        upload.files.spa = Some("d/app.html");
+        upload.files.not_found_page = Some("d/404.html");
+        let form = part(name, "x") + "--b d--";
+        for input in [put(&format!("/d/{name}"), "", "x"), post("/d/", "", &form)] {
+            let (reply, shelf) = ask(&upload, &input);
+            let stored = shelf.text(&format!("d/{name}"));
+            assert_eq!(stored.is_some(), overwrite, "{name}: {reply}");
+            assert!(overwrite || status(&reply).starts_with(refusal), "{reply}");
+        }
+    }
+    // Where nothing is sent for other names, these are names like others.
+    for name in ["old.gz", "app.html", "404.html", "login"] {
+        let (reply, _) = ask(&Upload::new(), &put(&format!("/d/{name}"), "", "x"));
+        assert_eq!(status(&reply), "201 Created", "{name}");
+    }
 }
 
 #[test]

@@ -177,15 +177,13 @@ impl Disk {
             return Ok(None);
         };
         let entries = self.entries(at, &mut reading)?;
-        entries.map(|entries| reading.end(entries, false)).transpose()
+        entries
+            .map(|entries| reading.end(entries, false))
+            .transpose()
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn entries(
-        &self,
-        at: &path::Path,
-        reading: &mut Reading<'_>,
-    ) -> io::Result<Option<Entries>> {
+    fn entries(&self, at: &path::Path, reading: &mut Reading<'_>) -> io::Result<Option<Entries>> {
         let mut entries = Entries::new();
         let listed = if self.follow {
             let directory = self.root.join(at);

@@ -104,7 +104,12 @@ impl Reading<'_> {
 
     fn is_alone(&mut self) -> bool {
         let alone = if self.waits {
-            Some(self.all.reading.lock().unwrap_or_else(PoisonError::into_inner))
+            Some(
+                self.all
+                    .reading
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner),
+            )
         } else {
             match self.all.reading.try_lock() {
                 Ok(alone) => Some(alone),

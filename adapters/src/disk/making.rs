@@ -1,51 +1,51 @@
 //! [`Making`]: a file of a [`Disk`](super::Disk) that is being made.
 //!
 //! On Linux it has no name until it is complete, so that even a process that is killed leaves nothing of it.
-//! Where that cannot be had it has a hidden one beside the one that it will get.
+//! Where the file system has no files without a name, it has a temporary one in the same directory, which is random
+//! and reserved ([`Path::TEMPORARY`]): no request can name it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::{self, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{
-    AtFlags, Mode, OFlags, fchmod, fstat, fstatvfs, linkat, openat, renameat, unlinkat,
+    AtFlags, Mode, OFlags, Stat, fstat, fstatvfs, linkat, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use sanserve_core::{Create, FsError, Got, Meta};
+use sanserve_core::{Create, FsError, Got, Meta, Path};
 
-use super::{Open, native, plain, reason};
+use super::access::Access;
+use super::{Disk, Open, native, plain, reason};
 
 /// A file that is being made. To drop it leaves nothing of it, unless it was completed.
 #[derive(Debug)]
 pub struct Making {
-    /// The directory that it will be in, wherever that is moved.
+    /// What is served.
+    root: Arc<Dir>,
+    /// The directory that it will be in, as a path below that.
+    above: PathBuf,
+    /// The same, open.
     dir: Dir,
     name: OsString,
     replaces: Option<Meta>,
     file: File,
     /// The name that it has until then, if it has one.
-    hidden: Option<OsString>,
-    /// Who holds it decides what has a name.
+    temporary: Option<OsString>,
+    /// Held while a name is checked and given.
     turn: Arc<Mutex<()>>,
 }
 
 impl Making {
-    /// Begins a file below `root`. All that is made there shares `turn`.
-    pub(super) fn new(
-        root: &Dir,
-        create: &Create,
-        turn: &Arc<Mutex<()>>,
-    ) -> Result<Making, FsError> {
+    /// Begins a file of a disk.
+    pub(super) fn new(disk: &Disk, create: &Create) -> Result<Making, FsError> {
         let at = native::path(&create.path).ok_or(FsError::NotFound)?;
         let name = at.file_name().ok_or(FsError::NotPlain)?;
         let above = at.parent().filter(|above| !above.as_os_str().is_empty());
-        let dir = root.open_dir(above.unwrap_or(path::Path::new(".")));
-        let dir = dir.map_err(|error| why(&error))?;
+        let above = above.unwrap_or(path::Path::new("."));
+        let dir = disk.dir.open_dir(above).map_err(|error| why(&error))?;
         let old = look(&dir, name, create.replaces)?;
         // Told now, it need not be sent.
         let space = fstatvfs(&dir).map(|space| space.f_bavail.saturating_mul(space.f_frsize));
@@ -55,17 +55,21 @@ impl Making {
         {
             return Err(FsError::Full);
         }
-        let (file, hidden) = begin(&dir).map_err(|error| why(&error))?;
+        let mode = if old.is_some() { PRIVATE } else { MODE };
+        let begun = begin(&dir, mode, disk.named_temporary_files);
+        let (file, temporary) = begun.map_err(|error| why(&error))?;
         let making = Making {
+            root: Arc::clone(&disk.dir),
+            above: above.to_owned(),
             name: name.to_owned(),
             replaces: create.replaces,
-            turn: Arc::clone(turn),
+            turn: Arc::clone(&disk.turn),
             dir,
             file,
-            hidden,
+            temporary,
         };
         if let Some(old) = old {
-            restrict(&making.file, old).map_err(|error| why(&error.into()))?;
+            old.give_to(&making.file).map_err(|error| why(&error))?;
         }
         Ok(making)
     }
@@ -82,42 +86,77 @@ impl Making {
         }
     }
 
-    /// Gives it its name.
+    /// Gives it its name, if nothing has changed that it depends on.
     fn complete(&mut self) -> Result<(), FsError> {
         let turn = Arc::clone(&self.turn);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        look(&self.dir, &self.name, self.replaces)?;
-        let named = match (&self.hidden, self.replaces) {
-            (Some(hidden), None) => move_to(&self.dir, hidden, &self.name),
-            (None, None) => link(&self.file, &self.dir, &self.name),
-            (Some(hidden), Some(_)) => renameat(&self.dir, hidden, &self.dir, &self.name),
-            (None, Some(_)) => {
-                // Only what has a name can take another's place.
-                let hidden = a_name();
-                link(&self.file, &self.dir, &hidden).and_then(|()| {
-                    self.hidden = Some(hidden);
-                    let hidden = self.hidden.as_ref().expect("it was just set");
-                    renameat(&self.dir, hidden, &self.dir, &self.name)
-                })
+        self.find_directory()?;
+        if let Some(old) = look(&self.dir, &self.name, self.replaces)? {
+            old.give_to(&self.file).map_err(|error| why(&error))?;
+        }
+        self.give_name().map_err(|error| why(&error.into()))
+    }
+
+    /// Checks that the directory still has the path that it was found by. It may have been moved, even out of
+    /// the root.
+    fn find_directory(&self) -> Result<(), FsError> {
+        let now = self
+            .root
+            .open_dir(&self.above)
+            .map_err(|error| why(&error))?;
+        let same = fstat(&now).and_then(|now| Ok(is_same(&now, &fstat(&self.dir)?)));
+        match same {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(FsError::NotFound),
+            Err(error) => Err(why(&error.into())),
+        }
+    }
+
+    fn give_name(&mut self) -> Result<(), Errno> {
+        if self.temporary.is_none() {
+            if self.replaces.is_none() {
+                return link(&self.file, &self.dir, &self.name);
             }
+            // Only a file with a name can take the place of another.
+            let name = temporary_name()?;
+            link(&self.file, &self.dir, &name)?;
+            self.temporary = Some(name);
+        }
+        let Some(temporary) = self.temporary.as_ref().filter(|name| self.has_name(name)) else {
+            return Err(Errno::STALE);
         };
-        named.map_err(|error| why(&error.into()))?;
-        self.hidden = None;
+        match self.replaces {
+            None => move_to(&self.dir, temporary, &self.name)?,
+            Some(_) => renameat(&self.dir, temporary, &self.dir, &self.name)?,
+        }
+        self.temporary = None;
         Ok(())
+    }
+
+    /// Whether it is this file that has the name, and not one that was put in its place.
+    fn has_name(&self, name: &OsStr) -> bool {
+        let found = statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
+        let own = fstat(&self.file);
+        found.is_ok_and(|found| own.is_ok_and(|own| is_same(&found, &own)))
     }
 }
 
 impl Drop for Making {
     fn drop(&mut self) {
-        if let Some(hidden) = &self.hidden {
-            let _ = unlinkat(&self.dir, hidden, AtFlags::empty());
+        if let Some(name) = self.temporary.take().filter(|name| self.has_name(name)) {
+            let _ = unlinkat(&self.dir, name, AtFlags::empty());
         }
     }
 }
 
-/// Looks whether what has that name is what should have it, and answers who may do what with it. A link
-/// is no file, wherever it leads.
-fn look(dir: &Dir, name: &OsStr, replaces: Option<Meta>) -> Result<Option<Mode>, FsError> {
+/// Whether both are of one file.
+fn is_same(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
+/// Checks that the file to be replaced, or none, has that name, and returns the access to it. A link is not a
+/// file, wherever it leads.
+fn look(dir: &Dir, name: &OsStr, replaces: Option<Meta>) -> Result<Option<Access>, FsError> {
     let found = match dir.symlink_metadata(name) {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound && replaces.is_none() => return Ok(None),
@@ -135,35 +174,22 @@ fn look(dir: &Dir, name: &OsStr, replaces: Option<Meta>) -> Result<Option<Mode>,
     if replaces != Some(plain(&found)?) {
         return Err(FsError::Exists);
     }
-    let mode = mode(&file).map_err(|error| why(&error.into()))?;
-    Ok(Some(mode))
+    Access::of(&file).map(Some).map_err(|error| why(&error))
 }
 
-fn mode(file: &File) -> Result<Mode, Errno> {
-    Ok(Mode::from_raw_mode(fstat(file)?.st_mode))
-}
-
-/// Lets nobody do more with a file than with the one whose place it takes, and nobody run it.
-fn restrict(file: &File, old: Mode) -> Result<(), Errno> {
-    let new = mode(file)? & MODE;
-    if old.contains(new) {
-        return Ok(());
-    }
-    fchmod(file, new & old)
-}
-
-/// A file in that directory, with the name that it has if it has one.
-fn begin(dir: &Dir) -> io::Result<(File, Option<OsString>)> {
+/// Creates a file in that directory. Returns its temporary name if it needs one, or if that is wanted.
+fn begin(dir: &Dir, mode: Mode, _wanted: bool) -> io::Result<(File, Option<OsString>)> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     #[cfg(target_os = "linux")]
-    if path::Path::new("/proc/self/fd").exists()
-        && let Ok(file) = openat(dir, ".", flags | OFlags::TMPFILE, MODE)
+    if !_wanted
+        && path::Path::new("/proc/self/fd").exists()
+        && let Ok(file) = openat(dir, ".", flags | OFlags::TMPFILE, mode)
     {
         return Ok((file.into(), None));
     }
     loop {
-        let name = a_name();
-        match openat(dir, &name, flags | OFlags::CREATE | OFlags::EXCL, MODE) {
+        let name = temporary_name()?;
+        match openat(dir, &name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
             Ok(file) => return Ok((file.into(), Some(name))),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
@@ -193,13 +219,12 @@ fn move_to(dir: &Dir, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
     unlinkat(dir, from, AtFlags::empty())
 }
 
-/// A hidden name that nothing has.
-fn a_name() -> OsString {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = now.map_or(0, |now| now.as_nanos());
-    format!(".sanserve-{}-{now:x}-{count}", std::process::id()).into()
+/// A name that nobody can guess.
+fn temporary_name() -> Result<OsString, Errno> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|_| Errno::IO)?;
+    let random = u128::from_ne_bytes(random);
+    Ok(format!("{}{random:032x}", Path::TEMPORARY).into())
 }
 
 /// What an error means where something is written.
@@ -215,5 +240,7 @@ fn why(error: &io::Error) -> FsError {
     }
 }
 
-/// Less what the process's mask takes away.
+/// Of a new file, less what the process's mask takes away.
 const MODE: Mode = Mode::from_raw_mode(0o666);
+/// Of a file that replaces another, until it has the access of that one.
+const PRIVATE: Mode = Mode::from_raw_mode(0o600);

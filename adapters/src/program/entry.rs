@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sanserve::Passwords;
-use sanserve_core::{Cgi, Credentials, Files, Guard, Handler, Upload};
+use sanserve_core::{Cgi, Credentials, Files, Guard, Handler, Hosts, Upload};
 
+use super::hosts;
 use super::options::Options;
 
 /// Makes a handler for each connection.
@@ -31,17 +32,44 @@ pub(super) fn passwords(options: &Options) -> Result<Option<Arc<Passwords>>, Str
     Ok(Some(Arc::new(passwords)))
 }
 
+/// Where a server listens, as far as its handlers depend on it.
+pub(super) struct Reached {
+    /// What scripts are told.
+    pub(super) address: SocketAddr,
+    /// Whether only this machine can connect.
+    pub(super) loopback_only: bool,
+}
+
 /// What serves, where that is more than the file service.
 pub(super) fn handlers(
     options: &Options,
     files: &Files,
-    address: SocketAddr,
+    reached: &Reached,
     passwords: Option<&Arc<Passwords>>,
 ) -> Option<Handlers> {
-    let inner: Handlers = if let Some(mut scripts) = scripts(options, files, address) {
+    let names = hosts(options);
+    if names.is_empty() {
+        return guarded(options, files, reached, passwords);
+    }
+    let inner = guarded(options, files, reached, passwords);
+    let files = files.clone();
+    Some(match inner {
+        Some(inner) => Box::new(move || Box::new(Hosts::new(inner(), names))),
+        None => Box::new(move || Box::new(Hosts::new(files.clone(), names))),
+    })
+}
+
+/// The same for every host.
+fn guarded(
+    options: &Options,
+    files: &Files,
+    reached: &Reached,
+    passwords: Option<&Arc<Passwords>>,
+) -> Option<Handlers> {
+    let inner: Handlers = if let Some(mut scripts) = scripts(options, files, reached.address) {
         scripts.guarded = passwords.is_some();
         Box::new(move || Box::new(scripts.clone()))
-    } else if let Some(upload) = upload(options, files) {
+    } else if let Some(upload) = upload(options, files, reached) {
         Box::new(move || Box::new(upload.clone()))
     } else {
         passwords?;
@@ -81,14 +109,16 @@ fn scripts(options: &Options, files: &Files, address: SocketAddr) -> Option<Cgi>
 
 /// The handler that stores files, if it is to do so. It leaves all other requests to `files`.
 #[cfg(unix)]
-fn upload(options: &Options, files: &Files) -> Option<Upload> {
+fn upload(options: &Options, files: &Files, reached: &Reached) -> Option<Upload> {
     let mut upload = Upload::new();
     upload.files = files.clone();
     upload.overwrite = options.overwrite;
+    // Where hosts are named, others do not get here.
+    upload.loopback_only = reached.loopback_only && options.hosts.is_empty();
     options.upload.then_some(upload)
 }
 
 #[cfg(not(unix))]
-fn upload(_: &Options, _: &Files) -> Option<Upload> {
+fn upload(_: &Options, _: &Files, _: &Reached) -> Option<Upload> {
     None
 }

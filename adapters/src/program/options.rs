@@ -48,6 +48,10 @@ pub(crate) struct Options {
     #[arg(skip)]
     pub(crate) host: String,
 
+    /// Answer requests for this host and localhost only [default: any host]
+    #[arg(long = "host", value_name = "NAME", value_parser = value::host, hide_short_help = true)]
+    pub(crate) hosts: Vec<String>,
+
     /// HTTP/1.1; a number is the port
     #[arg(short, long, value_name = "VERSION", default_value = "HTTP/1.0")]
     #[arg(value_parser = value::protocol)]

@@ -93,6 +93,14 @@ impl Server {
         address.unwrap_or((Ipv4Addr::LOCALHOST, 80).into())
     }
 
+    /// Whether only this machine can connect. A path is for a proxy, which may be open to others.
+    pub(crate) fn is_loopback_only(&self) -> bool {
+        self.places().iter().all(|place| match place {
+            Place::Address(address) => address.ip().to_canonical().is_loopback(),
+            Place::Path(_) => false,
+        })
+    }
+
     /// What ends it, given the grace that running replies have.
     pub(crate) fn stopper(&self) -> Box<dyn FnOnce(Duration) + Send> {
         match self {

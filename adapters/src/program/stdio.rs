@@ -28,7 +28,11 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     }
     let disk = Guarded::new(disk, passwords.clone());
     let (config, files) = (config(options), files(options));
-    let handlers = entry::handlers(options, &files, address(&input), passwords.as_ref());
+    let reached = entry::Reached {
+        address: address(&input),
+        loopback_only: false,
+    };
+    let handlers = entry::handlers(options, &files, &reached, passwords.as_ref());
     let served = match handlers {
         Some(handlers) => stdio::serve(input, output, &disk, config, handlers(), &sink(options)),
         None => stdio::serve(input, output, &disk, config, files, &sink(options)),

@@ -1,5 +1,7 @@
 //! Which values of options are right. The errors say what a right one is.
 
+use std::net::IpAddr;
+
 use sanserve_core::Protocol;
 
 use super::field;
@@ -44,6 +46,24 @@ pub(super) fn charset(text: &str) -> Result<String, &'static str> {
     }
     Ok(text.to_owned())
 }
+
+/// A name or an address, as it is in the `Host` field but for the port.
+pub(super) fn host(text: &str) -> Result<String, &'static str> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    if let Ok(address) = bare.unwrap_or(text).parse::<IpAddr>() {
+        let is_right = bare.is_none() || address.is_ipv6();
+        return is_right.then(|| text.to_owned()).ok_or(HOST);
+    }
+    let is_name = |char: char| char.is_ascii_alphanumeric() || "-._~".contains(char);
+    if text.trim_end_matches('.').is_empty() || !text.chars().all(is_name) {
+        return Err(HOST);
+    }
+    Ok(text.to_owned())
+}
+
+const HOST: &str = "expected a name or an address without a port, such as files.example";
 
 /// What browsers send as `Origin`, to the letter: anything else would let nobody in.
 pub(super) fn origin(text: &str) -> Result<String, &'static str> {

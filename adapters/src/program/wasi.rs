@@ -2,8 +2,9 @@
 
 use sanserve::Place;
 use sanserve::wasi::HTTPServer;
+use sanserve_core::Hosts;
 
-use super::{Options, config, disk, files, listen, sink, start};
+use super::{Options, config, disk, files, hosts, listen, sink, start};
 
 /// Serves for ever. The error is a line for the user.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
@@ -12,5 +13,6 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let places: Vec<_> = server.addresses().map(Place::Address).collect();
     start::announce(options, "http", &places, None);
     let (config, files) = (config(options), files(options));
-    server.serve_forever(&disk, config, || files.clone())
+    let names = hosts(options);
+    server.serve_forever(&disk, config, || Hosts::new(files.clone(), names))
 }

@@ -3,6 +3,13 @@
 use crate::Exchange;
 use crate::weight::{BLANKS, parse_weight};
 
+/// What the names of compressed files end in.
+pub(crate) const SUFFIXES: [&str; 3] = [
+    Coding::Brotli.suffix(),
+    Coding::Zstandard.suffix(),
+    Coding::Gzip.suffix(),
+];
+
 /// A content coding, in the order in which they are preferred where the peer has no preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coding {
@@ -22,7 +29,7 @@ impl Coding {
     }
 
     /// What the name of a file compressed so ends in.
-    pub(super) fn suffix(self) -> &'static str {
+    pub(super) const fn suffix(self) -> &'static str {
         match self {
             Coding::Brotli => ".br",
             Coding::Zstandard => ".zst",

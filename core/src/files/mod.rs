@@ -16,6 +16,7 @@ mod tag;
 use alloc::boxed::Box;
 
 use self::coding::Codings;
+pub(crate) use self::coding::SUFFIXES;
 pub(crate) use self::condition::may_be_stored;
 use self::location::Location;
 use self::method::{ALLOW, is_navigation};

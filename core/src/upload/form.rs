@@ -7,9 +7,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::multipart::{Multipart, Piece};
-use super::{NAMELESS, Refusal, TOO_LONG, complaint, create};
+use super::naming::Naming;
+use super::{Refusal, TOO_LONG, complaint, create};
 use crate::escape::Repr;
-use crate::{Event, Exchange, Files, FsError, Next, Path};
+use crate::{Event, Exchange, FsError, Next, Path};
 
 /// A form on its way.
 #[derive(Debug, Clone)]
@@ -57,8 +58,7 @@ impl Form {
         &mut self,
         ex: &mut Exchange<'_>,
         event: Event<'_>,
-        files: &Files,
-        overwrite: bool,
+        naming: Naming<'_>,
     ) -> Result<Next, Refusal> {
         match (self.stage, event) {
             (Stage::Directory, Event::Directory(_)) => {
@@ -69,10 +69,10 @@ impl Form {
             (Stage::Content, Event::Data(_)) if self.refusal.is_some() => Ok(Next::Body),
             (Stage::Content, Event::Data(bytes)) => {
                 self.parts.push(bytes);
-                Ok(self.go_on(files))
+                Ok(self.go_on(naming))
             }
             (Stage::Content, _) => self.reply(ex),
-            (Stage::Look, found) => match create(ex, found, overwrite, false, None) {
+            (Stage::Look, found) => match create(ex, found, naming.overwrite, false, None) {
                 Ok(file) => {
                     self.stage = Stage::Create;
                     Ok(Next::Create(Box::new(file)))
@@ -87,24 +87,23 @@ impl Form {
             (_, Event::Failed(_, error)) => Ok(self.refuse(complaint(error))),
             (stage, _) => {
                 self.stored += u32::from(matches!(stage, Stage::Keep));
-                Ok(self.go_on(files))
+                Ok(self.go_on(naming))
             }
         }
     }
 
     /// Goes on with what has come.
-    fn go_on(&mut self, files: &Files) -> Next {
+    fn go_on(&mut self, naming: Naming<'_>) -> Next {
         let (stage, next) = match self.parts.next() {
             Ok(Piece::File(name)) => {
                 let path = Path::is_name(&name)
                     .then(|| [self.directory.as_bytes(), b"/", &name].concat())
-                    .and_then(Path::from_bytes)
-                    .filter(|path| files.shows(path));
+                    .and_then(Path::from_bytes);
                 self.name = name;
-                match path {
-                    Some(path) if self.stored < FILES_MAX => (Stage::Look, Next::Open(path)),
-                    Some(_) => return self.refuse((400, "Too many files in a form".into())),
-                    None => return self.refuse((403, NAMELESS.into())),
+                match naming.check(path) {
+                    Ok(path) if self.stored < FILES_MAX => (Stage::Look, Next::Open(path)),
+                    Ok(_) => return self.refuse((400, "Too many files in a form".into())),
+                    Err(refusal) => return self.refuse(refusal),
                 }
             }
             Ok(Piece::Content(bytes)) => (Stage::Given, Next::Give(bytes)),

@@ -1,11 +1,12 @@
 //! [`Upload`]: files that clients store, by PUT (RFC 9110 §9.3.4) or with a form (RFC 7578).
 //!
-//! Whether a file may be stored, and under which name, is decided here; how it comes by the one way and by
-//! the other is in `put` and `form`, what a form looks like in `multipart`, whose page may send anything
-//! in `origin`. Where the bytes go is the adapter's work.
+//! Whether a file may be stored is decided here, under which name in `naming`; how it comes by the one way
+//! and by the other is in `put` and `form`, what a form looks like in `multipart`, whose page may send
+//! anything in `origin`. Where the bytes go is the adapter's work.
 
 mod form;
 mod multipart;
+mod naming;
 mod origin;
 mod put;
 
@@ -14,18 +15,22 @@ use alloc::boxed::Box;
 
 use self::form::Form;
 use self::multipart::Multipart;
-use self::origin::is_foreign;
+use self::naming::Naming;
+use self::origin::{is_for_loopback, is_foreign};
 use self::put::Put;
 use crate::files::may_be_stored;
 use crate::script::bytes;
-use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, status};
+use crate::wire::Version;
+use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, Path, status};
 
 /// Lets clients store files, and serves everything else as [`Files`] does.
 ///
 /// `PUT /directory/name` stores its content, a form (`multipart/form-data`) that is sent by POST to
 /// `/directory/` the files in it. A file is there when all of it has come, and not before;
 /// directories are not made. What could not be asked for under its name is not stored, and neither is
-/// what the page of another site sends. [`Limits::content`](crate::Limits::content) says how long a
+/// what the page of another site sends, or what lies below `/.well-known`. Unless [`overwrite`](Self::overwrite) is set,
+/// neither is a file that would be sent for other names: an index page, a compressed form of a file, the page for
+/// missing files. [`Limits::content`](crate::Limits::content) says how long a
 /// request may be.
 ///
 /// | status | where |
@@ -33,10 +38,11 @@ use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, status};
 /// | 201, 204 | a file was stored by PUT: a new one, in place of another |
 /// | 303 | a form was stored; it leads to the directory |
 /// | 400 | the form is no such form, or cut off; with `Content-Range` (RFC 9110 §14.5) |
-/// | 403 | another site's page; a name that nothing can have here, or in a form too long a one; no permission |
+/// | 403 | another site's page; another host, see [`loopback_only`](Self::loopback_only); a name that nothing can have here or that is reserved, or in a form too long a one; no permission |
 /// | 404 | a form for a directory that is not there |
 /// | 405 | PUT to a directory (RFC 4918 §9.7.2), POST to a file |
 /// | 409 | a file has that name, a link or a device; in a form, a directory; there is no directory for it (RFC 4918 §9.7.1) |
+/// | 411 | neither a length nor chunks; 400 in HTTP/1.0 |
 /// | 412 | a precondition does not hold |
 /// | 413 | more content than may be |
 /// | 414 | a longer name than the file system has |
@@ -57,6 +63,10 @@ pub struct Upload {
     pub files: Files,
     /// Whether a file may take the place of another. It may not if nothing is said.
     pub overwrite: bool,
+    /// Whether only this machine can connect. If it is set, nothing is stored for requests whose host is not this machine
+    /// itself, such as `localhost`: they come from the page of another site, whose name was pointed here (DNS
+    /// rebinding). It is not by default. [`Hosts`](crate::Hosts) allows other names.
+    pub loopback_only: bool,
     job: Job,
 }
 
@@ -77,6 +87,7 @@ impl Upload {
         Upload {
             files: Files::new(),
             overwrite: false,
+            loopback_only: false,
             job: Job::Files,
         }
     }
@@ -91,14 +102,18 @@ impl Upload {
     }
 
     fn put(&mut self, ex: &mut Exchange<'_>) -> Next {
-        match (self.files.translate_path)(ex.path()).filter(|path| self.files.shows(path)) {
-            // RFC 9110 §14.5: else a part would be taken for the whole.
-            _ if ex.header("Content-Range").is_some() => {
-                ex.send_error(400, "No part can be stored")
-            }
-            None => self.files.error(ex, 403, NAMELESS),
-            Some(path) if path.ends_with_slash() => self.files.answer_method(ex, ALLOW_DIRECTORY),
-            Some(path) => {
+        // RFC 9110 §14.5: else a part would be taken for the whole.
+        if ex.header("Content-Range").is_some() {
+            return ex.send_error(400, "No part can be stored");
+        }
+        let path = (self.files.translate_path)(ex.path());
+        let is_directory = |path: &Path| path.ends_with_slash() && self.files.shows(path);
+        if path.as_ref().is_some_and(is_directory) {
+            return self.files.answer_method(ex, ALLOW_DIRECTORY);
+        }
+        match Naming::new(&self.files, self.overwrite).check(path) {
+            Err((status, message)) => self.files.error(ex, status, message),
+            Ok(path) => {
                 self.job = Job::Put(Box::default());
                 Next::Open(path)
             }
@@ -140,12 +155,16 @@ impl Handler for Upload {
         match ex.command() {
             "GET" | "HEAD" => self.files.begin(ex),
             "PUT" | "POST" if is_foreign(ex) => self.files.error(ex, 403, FOREIGN),
+            "PUT" | "POST" if self.loopback_only && !is_for_loopback(ex) => {
+                self.files.error(ex, 403, REBOUND)
+            }
             // RFC 9110 §15.5.16.
             "PUT" | "POST" if is_encoded(ex) => {
                 self.files.error_with(ex, 415, ENCODED, &mut |ex| {
                     ex.send_header("Accept-Encoding", "identity");
                 })
             }
+            "PUT" | "POST" if !is_framed(ex) => refuse_unframed(ex),
             "PUT" | "POST" if is_too_long(ex) => ex.send_error(413, status::phrase(413)),
             "PUT" => self.put(ex),
             "POST" => self.post(ex),
@@ -163,10 +182,11 @@ impl Handler for Upload {
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        let naming = Naming::new(&self.files, self.overwrite);
         let went = match &mut self.job {
             Job::Files => return self.files.resume(ex, event),
             Job::Put(put) => put.resume(ex, event, self.overwrite),
-            Job::Form(form) => form.resume(ex, event, &self.files, self.overwrite),
+            Job::Form(form) => form.resume(ex, event, naming),
         };
         let next = went.unwrap_or_else(|refusal| self.refuse(ex, refusal));
         if next == Next::Done {
@@ -181,6 +201,23 @@ impl Handler for Upload {
 fn is_encoded(ex: &Exchange<'_>) -> bool {
     let mut codings = ex.head.list("Content-Encoding");
     codings.any(|coding| !coding.eq_ignore_ascii_case("identity"))
+}
+
+/// Whether the request has content, be it empty. RFC 9112 §6.3 reads a request without a length as
+/// empty, but its client may have meant to send a file, or may send one without a length.
+fn is_framed(ex: &Exchange<'_>) -> bool {
+    ["Content-Length", "Transfer-Encoding"]
+        .iter()
+        .any(|name| ex.header(name).is_some())
+}
+
+/// Asks for the length (RFC 9110 §15.5.12, RFC 1945 §7.2.2). The connection closes: the bytes that
+/// follow may be the content.
+fn refuse_unframed(ex: &mut Exchange<'_>) -> Next {
+    match ex.request_version() {
+        Version::Http11 => ex.send_error(411, status::phrase(411)),
+        _ => ex.send_error(400, "Content-Length is missing"),
+    }
 }
 
 /// How long the content is, if that was said.
@@ -240,6 +277,7 @@ fn complaint(error: FsError) -> Refusal {
 const ALLOW_DIRECTORY: &str = "GET, HEAD, OPTIONS, POST";
 const ALLOW_FILE: &str = "GET, HEAD, OPTIONS, PUT";
 const FOREIGN: &str = "Pages of other sites may not store anything";
+const REBOUND: &str = "Files are stored here for localhost; --host NAME allows another name";
 const ENCODED: &str = "Only files that are not encoded can be stored";
 const NAMELESS: &str = "No file can have that name here";
 const TOO_LONG: &str = "The name is too long";

@@ -5,6 +5,7 @@
 //! (cross-site request forgery). Browsers say whose page it is, and no page can change that.
 
 use crate::Exchange;
+use crate::hosts::is_loopback;
 
 /// Whether it does, as far as a browser says so. Whoever is none says nothing, and is welcome.
 pub(super) fn is_foreign(ex: &Exchange<'_>) -> bool {
@@ -20,4 +21,9 @@ pub(super) fn is_foreign(ex: &Exchange<'_>) -> bool {
         !from.is_empty() && from.eq_ignore_ascii_case(host)
     };
     !ex.get_all("Origin").all(is_here)
+}
+
+/// Whether a request is for this machine itself. Every browser says for which host it is.
+pub(super) fn is_for_loopback(ex: &Exchange<'_>) -> bool {
+    ex.head.host().is_none_or(is_loopback)
 }

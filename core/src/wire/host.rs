@@ -64,6 +64,16 @@ fn is_name(host: &str) -> bool {
     !host.is_empty()
 }
 
+impl Head {
+    /// The host that a request is for, without its port: of its `Host`, or of an absolute target where an
+    /// HTTP/1.0 request has none.
+    pub(crate) fn host(&self) -> Option<&str> {
+        let target = || Absolute::parse(self.target()).map(|target| target.authority);
+        let authority = self.field("Host").or_else(target)?;
+        Some(Authority::parse(authority)?.host)
+    }
+}
+
 /// Whether a request says for which host it is: once, rightly, and in one voice. RFC 9112 §3.2.2
 /// has an absolute target outvote the field. Here they must agree: clients send the same in both,
 /// proxies must make it so, and whoever stands in front may have listened to the other.

@@ -1,0 +1,110 @@
+//! [`Naming`]: the names under which clients may store files.
+//!
+//! What is stored is served, so a name decides more than where a file lies: some files are sent in
+//! answer to requests for other names, and what lies below `/.well-known` speaks for the whole site.
+//! By such a name a client that may only add files would change what others receive.
+
+use alloc::string::String;
+
+use super::{NAMELESS, Refusal};
+use crate::files::SUFFIXES;
+use crate::{Files, Path};
+
+/// The rules for names, the same for PUT and for forms.
+#[derive(Clone, Copy)]
+pub(super) struct Naming<'a> {
+    files: &'a Files,
+    /// Whether a file may take the place of another.
+    pub(super) overwrite: bool,
+}
+
+impl<'a> Naming<'a> {
+    pub(super) fn new(files: &'a Files, overwrite: bool) -> Self {
+        Naming { files, overwrite }
+    }
+
+    /// Returns the path of a file to store, or why none may be stored there.
+    pub(super) fn check(self, path: Option<Path>) -> Result<Path, Refusal> {
+        let path = path.filter(|path| self.files.shows(path));
+        let path = path.ok_or((403, NAMELESS.into()))?;
+        let found = unsafe_name(path.file_name()).or_else(|| self.reserved(&path));
+        match found {
+            Some(message) => Err((403, message.into())),
+            None => Ok(path),
+        }
+    }
+
+    /// What the name is reserved for. A file system may ignore case, so the comparisons do.
+    fn reserved(self, path: &Path) -> Option<&'static str> {
+        let first = path.segments().next().unwrap_or_default();
+        if folded(first) == ".well-known" {
+            return Some(WELL_KNOWN);
+        }
+        if self.overwrite {
+            return None;
+        }
+        let (files, name) = (self.files, folded(path.file_name()));
+        let is_compressed = SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+        let is = |file: &str| {
+            let file = Path::from_bytes(file.into());
+            file.is_some_and(|file| folded(file.as_bytes()) == folded(path.as_bytes()))
+        };
+        if files.precompressed && is_compressed {
+            Some(COMPRESSED)
+        } else if files
+            .index_pages
+            .iter()
+            .any(|page| folded(page.as_bytes()) == name)
+        {
+            Some(INDEX)
+        } else if files.spa.is_some_and(is) || files.not_found_page.is_some_and(is) {
+            Some(FALLBACK)
+        } else if files.spa.is_some() && !name.contains('.') {
+            Some(PAGE)
+        } else {
+            None
+        }
+    }
+}
+
+/// Why a name may harm those who work with the files: an option of a command that is given `*`, or
+/// text that a terminal, a script or a reader takes for something else.
+fn unsafe_name(name: &[u8]) -> Option<&'static str> {
+    if name.starts_with(b"-") {
+        return Some(DASH);
+    }
+    let mut chars = name.utf8_chunks().flat_map(|chunk| chunk.valid().chars());
+    chars.any(is_control).then_some(CONTROL)
+}
+
+/// Whether a character is a control character, ends a line or changes the direction of the text.
+fn is_control(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A name as a file system may read it that ignores case, and characters that are not seen (HFS+).
+/// Of other letters than those of ASCII two are the same as one of these.
+fn folded(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name);
+    let seen = name.chars().filter(|char| !is_ignorable(*char));
+    seen.map(|char| match char {
+        '\u{17F}' => 's',
+        '\u{212A}' => 'k',
+        char => char.to_ascii_lowercase(),
+    })
+    .collect()
+}
+
+/// Whether HFS+ passes over a character (Apple's Technical Note TN1150).
+fn is_ignorable(char: char) -> bool {
+    matches!(char, '\u{200C}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{206A}'..='\u{206F}' | '\u{FEFF}')
+}
+
+const DASH: &str = "A name that begins with '-' cannot be stored";
+const CONTROL: &str = "A name with control characters cannot be stored";
+const WELL_KNOWN: &str = "Files below /.well-known cannot be stored";
+const COMPRESSED: &str = "Without overwriting, no compressed form of a file can be stored";
+const INDEX: &str = "Without overwriting, no index page can be stored";
+const FALLBACK: &str = "Without overwriting, the page for missing files cannot be stored";
+const PAGE: &str = "Without overwriting, no page of the application can be stored";
