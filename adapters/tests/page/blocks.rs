@@ -10,7 +10,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 
 use super::attempt::{said, serves};
-use super::{Block, Page, root};
+use super::{Block, Page, inner_build, root};
 use crate::peer::LONG;
 use crate::running::{PROGRAM, Program};
 use crate::shell::folder;
@@ -248,9 +248,8 @@ pub(crate) fn manifest(block: &Block) {
     fs::write(folder.path().join("src/lib.rs"), "").unwrap();
     fs::write(folder.path().join("Cargo.toml"), &text).unwrap();
     fs::copy(root().join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
-    let mut tree = Command::new(env!("CARGO"));
-    tree.args(["tree", "--offline", "--depth", "1"])
-        .current_dir(folder.path());
+    let mut tree = inner_build::cargo(folder.path());
+    tree.args(["tree", "--offline", "--depth", "1"]);
     said(&tree.output().unwrap()).unwrap_or_else(|why| panic!("{}: {text}\n{why}", block.place));
 }
 
