@@ -10,11 +10,13 @@ FIRMWARE = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/firmware
 # Apart from the workspace, so that it is built in seconds.
 BENCH = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench \
 	cargo run --quiet --release --locked --manifest-path conformance/benches/Cargo.toml --
+# Systems that are not run here. Their C compilers are not needed, since nothing is linked.
+OTHERS = x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd x86_64-pc-windows-gnu
 BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd bench bench-check bench-renew
+.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross bench bench-check bench-renew
 
-all: check test nostd sizes bench-check sim race fuzz cpython
+all: check test nostd cross sizes bench-check sim race fuzz cpython
 
 # Format, lints, documentation: no warning passes.
 check:
@@ -118,6 +120,13 @@ nostd:
 		cargo build --package sanserve --lib --no-default-features --features embedded-io-async,host \
 			--target $$target || exit 1; \
 	done
+
+# Whether the program and the library compile for other systems. No warning passes.
+cross:
+	rustup target add $(OTHERS) $(WASI)
+	TARGET_CC=$(CURDIR)/.ci/no-cc TARGET_AR=$(CURDIR)/.ci/no-cc cargo clippy --locked --quiet \
+		--package sanserve --features tokio,tower $(OTHERS:%=--target %) -- -D warnings
+	cargo clippy --locked --quiet --package sanserve --target $(WASI) -- -D warnings
 
 # What the engine costs, in instructions and nanoseconds (valgrind has to be installed).
 bench:
