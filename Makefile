@@ -4,6 +4,7 @@ SEEDS ?= 200000
 RACE_SECONDS ?= 60
 FUZZ_SECONDS ?= 10
 PORT ?= 8000
+CHECKS ?= licenses bans sources
 WASI = wasm32-wasip2
 # Where the firmware is built: other flags, another machine.
 FIRMWARE = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/firmware
@@ -14,9 +15,9 @@ BENCH = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench \
 OTHERS = x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd x86_64-pc-windows-gnu
 BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross bench bench-check bench-renew
+.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross deny bench bench-check bench-renew
 
-all: check test nostd cross sizes bench-check sim race fuzz cpython
+all: check deny test nostd cross sizes bench-check sim race fuzz cpython
 
 # Format, lints, documentation: no warning passes.
 check:
@@ -127,6 +128,15 @@ cross:
 	TARGET_CC=$(CURDIR)/.ci/no-cc TARGET_AR=$(CURDIR)/.ci/no-cc cargo clippy --locked --quiet \
 		--package sanserve --features tokio,tower $(OTHERS:%=--target %) -- -D warnings
 	cargo clippy --locked --quiet --package sanserve --target $(WASI) -- -D warnings
+
+# Licences, sources and duplicates of all packages that anything here is built with, by deny.toml. CHECKS=advisories
+# looks for known faults in them; that needs GitHub.
+deny:
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	for manifest in $$(git ls-files '*Cargo.lock' | sed 's/lock$$/toml/'); do \
+		echo "$$manifest" && cargo-deny --locked --manifest-path $$manifest check --hide-inclusion-graph \
+			--allow unmatched-skip --allow unmatched-skip-root --allow unnecessary-skip $(CHECKS) || exit 1; \
+	done
 
 # What the engine costs, in instructions and nanoseconds (valgrind has to be installed).
 bench:
