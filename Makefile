@@ -4,17 +4,20 @@ SEEDS ?= 200000
 RACE_SECONDS ?= 60
 FUZZ_SECONDS ?= 10
 PORT ?= 8000
+CHECKS ?= licenses bans sources
 WASI = wasm32-wasip2
 # Where the firmware is built: other flags, another machine.
 FIRMWARE = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/firmware
 # Apart from the workspace, so that it is built in seconds.
 BENCH = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench \
 	cargo run --quiet --release --locked --manifest-path conformance/benches/Cargo.toml --
+# Systems that are not run here. Their C compilers are not needed, since nothing is linked.
+OTHERS = x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd x86_64-pc-windows-gnu
 BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd bench bench-check bench-renew
+.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross deny bench bench-check bench-renew
 
-all: check test nostd sizes bench-check sim race fuzz cpython
+all: check deny test nostd cross sizes bench-check sim race fuzz cpython
 
 # Format, lints, documentation: no warning passes.
 check:
@@ -117,6 +120,22 @@ nostd:
 		rustup target add $$target && cargo build --package sanserve-core --target $$target && \
 		cargo build --package sanserve --lib --no-default-features --features embedded-io-async,host \
 			--target $$target || exit 1; \
+	done
+
+# Whether the program and the library compile for other systems. No warning passes.
+cross:
+	rustup target add $(OTHERS) $(WASI)
+	TARGET_CC=$(CURDIR)/.ci/no-cc TARGET_AR=$(CURDIR)/.ci/no-cc cargo clippy --locked --quiet \
+		--package sanserve --features tokio,tower $(OTHERS:%=--target %) -- -D warnings
+	cargo clippy --locked --quiet --package sanserve --target $(WASI) -- -D warnings
+
+# Licences, sources and duplicates of all packages that anything here is built with, by deny.toml. CHECKS=advisories
+# looks for known faults in them; that needs GitHub.
+deny:
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	for manifest in $$(git ls-files '*Cargo.lock' | sed 's/lock$$/toml/'); do \
+		echo "$$manifest" && cargo-deny --locked --manifest-path $$manifest check --hide-inclusion-graph \
+			--allow unmatched-skip --allow unmatched-skip-root --allow unnecessary-skip $(CHECKS) || exit 1; \
 	done
 
 # What the engine costs, in instructions and nanoseconds (valgrind has to be installed).

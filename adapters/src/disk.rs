@@ -333,6 +333,10 @@ impl Disk {
     }
 
     /// What was opened there, whatever its name may mean by now.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(unused_variables, reason = "only Linux has the cache")
+    )]
     fn describe(&self, at: &path::Path, file: File) -> Result<Opened<Open>, FsError> {
         let found = file.metadata().map_err(|error| reason(&error))?;
         if found.is_dir() {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -132,7 +132,7 @@ impl Listener {
             use rustix::net::{SocketFlags, acceptfrom_with};
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
             let (socket, address) = acceptfrom_with(&self.socket, flags)?;
-            let address = address.and_then(|address| SocketAddr::try_from(address).ok());
+            let address = address.and_then(|address| std::net::SocketAddr::try_from(address).ok());
             (TcpStream::from(socket), address)
         };
         #[cfg(not(target_os = "linux"))]

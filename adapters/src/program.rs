@@ -2,7 +2,7 @@
 //!
 //! What can be set is in `options`, `value` and `field`, how it is read in `command`, `arguments` and
 //! `words`. Where it listens is in `listen`, what it says then in `start` and `address`, what serves in
-//! `server`, `stdio` and `wasi`, over HTTPS with `secure`, whom with `entry`, apart from scripts with `isolation`, how it looks in `colour`, how it ends in `signals`, what time it is here in
+//! `server`, `stdio` and `wasi`, over HTTPS with `secure`, what it refuses to serve in `secrets`, whom with `entry`, apart from scripts with `isolation`, how it looks in `colour`, how it ends in `signals`, what time it is here in
 //! `zone`, what becomes of freed memory in `memory`.
 
 #[cfg(not(target_os = "wasi"))]
@@ -19,6 +19,8 @@ mod listen;
 #[cfg(unix)]
 mod memory;
 mod options;
+#[cfg(not(target_os = "wasi"))]
+mod secrets;
 #[cfg(not(target_os = "wasi"))]
 mod secure;
 #[cfg(not(target_os = "wasi"))]

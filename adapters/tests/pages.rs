@@ -16,7 +16,7 @@ use page::attempt::{
 use page::{Page, all, blocks, root, split};
 
 /// Commands by their beginnings, and the test that runs them as they stand there.
-const ELSEWHERE: [(&str, &str, &str); 10] = [
+const ELSEWHERE: [(&str, &str, &str); 11] = [
     (
         "curl -r 0-16 ",
         "conformance/tests/firmware.rs",
@@ -66,6 +66,11 @@ const ELSEWHERE: [(&str, &str, &str); 10] = [
         "htpasswd -B",
         "adapters/tests/passwords.rs",
         "what_others_hashed_is_understood_and_remembered",
+    ),
+    (
+        "systemd-analyze security",
+        "adapters/tests/pages.rs",
+        "every_block_is_run",
     ),
 ];
 

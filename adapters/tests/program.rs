@@ -296,8 +296,9 @@ fn scripts_run_where_the_options_say() {
 fn a_certificate_makes_it_https() {
     let site = site();
     let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+    let keys = tempfile::tempdir().unwrap();
     let file = |name: &str, text: String| {
-        let path = site.path().join(name);
+        let path = keys.path().join(name);
         fs::write(&path, text).unwrap();
         path.into_os_string().into_string().unwrap()
     };

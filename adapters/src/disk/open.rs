@@ -4,7 +4,7 @@ use std::fs::File;
 #[cfg(target_os = "linux")]
 use std::sync::Arc;
 
-#[cfg(any(feature = "mio", target_os = "linux"))]
+#[cfg(any(all(feature = "mio", unix), target_os = "linux"))]
 use sanserve_core::Opened;
 
 #[cfg(target_os = "linux")]
@@ -45,7 +45,7 @@ impl Open {
     }
 
     /// The same once more, if it is kept: as it was when it was last looked at.
-    #[cfg(feature = "mio")]
+    #[cfg(all(feature = "mio", unix))]
     pub(crate) fn again(&self) -> Option<Opened<Open>> {
         match self {
             #[cfg(target_os = "linux")]
@@ -55,7 +55,7 @@ impl Open {
     }
 
     /// Whether that byte was the last that was [noted](Self::note_read), by whoever had the file.
-    #[cfg(feature = "mio")]
+    #[cfg(all(feature = "mio", unix))]
     pub(crate) fn was_read(&self, _at: u64) -> bool {
         match self {
             #[cfg(target_os = "linux")]
@@ -65,7 +65,7 @@ impl Open {
     }
 
     /// Notes that this byte was read.
-    #[cfg(feature = "mio")]
+    #[cfg(all(feature = "mio", unix))]
     pub(crate) fn note_read(&self, _at: u64) {
         #[cfg(target_os = "linux")]
         if let Open::Kept(kept) = self {

@@ -15,6 +15,8 @@ use clap::{ArgAction, ArgMatches, Command, CommandFactory, Error, FromArgMatches
 use super::options::Options;
 #[cfg(not(target_os = "wasi"))]
 use super::options::Runtime;
+#[cfg(not(target_os = "wasi"))]
+use super::secrets;
 use super::{arguments, value, words};
 
 /// What a command line turned out to be.
@@ -95,6 +97,7 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
             return Err("this sanserve was built without tokio; it has that if it is built with --features tokio".into());
         }
         one_certificate(&mut options, told)?;
+        secrets::refuse_served(&options)?;
         read_password(&mut options)?;
     }
     Ok(Given::Options(Box::new(options)))

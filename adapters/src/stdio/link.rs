@@ -37,6 +37,9 @@ impl Link {
             // Where there is no TCP below, nothing is held back.
             let _ = socket.set_tcp_nodelay(true);
             socket.set_write_timeout(Some(MOMENT))?;
+            // What elsewhere each `send` asks for, Apple's systems have as a property of the socket.
+            #[cfg(target_vendor = "apple")]
+            rustix::net::sockopt::set_socket_nosigpipe(&output, true)?;
         }
         Ok(Link {
             input,
@@ -58,7 +61,7 @@ impl Link {
         };
         let ready = wait(output, PollFlags::OUT, left);
         let written = ready.and_then(|()| match self.socket {
-            true => rustix::net::send(output, from, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+            true => rustix::net::send(output, from, SEND),
             false => rustix::io::write(output, &from[..from.len().min(PIECE)]),
         });
         self.told(written)
@@ -135,7 +138,14 @@ fn wait(file: impl AsFd, what: PollFlags, left: Option<Duration>) -> Result<(), 
 /// What can be written at once, at least, if anything can: `PIPE_BUF` on Linux.
 const PIECE: usize = 4096;
 
+/// Neither waits nor raises `SIGPIPE`.
+#[cfg(not(target_vendor = "apple"))]
+const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+#[cfg(target_vendor = "apple")]
+const SEND: SendFlags = SendFlags::DONTWAIT;
+
 /// Sent at once of a file; the deadline is looked at in between.
+#[cfg(target_os = "linux")]
 const COPY_MAX: u64 = 1024 * 1024;
 
 /// So long a socket is waited for while a file is sent.

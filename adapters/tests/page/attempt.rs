@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use rustix::process::Signal;
 
-use super::root;
+use super::{inner_build, root};
 use crate::peer::get;
 use crate::running::Program;
 use crate::shell::{folder, shell};
@@ -105,6 +105,7 @@ pub(crate) fn is_there(folder: &str) -> Result<(), String> {
 /// What make would do, it knows; and the variables are its own.
 pub(crate) fn make(words: &[&str]) -> Result<(), String> {
     let mut make = Command::new("make");
+    inner_build::isolate(&mut make);
     make.arg("--dry-run")
         .arg("--directory")
         .arg(root())
@@ -160,16 +161,14 @@ pub(crate) fn is_variable(variable: &str) -> Result<(), String> {
 /// What cargo is told: packages, programs, targets and files are there. It builds nothing.
 pub(crate) fn cargo(words: &[&str], folder: &str) -> Result<(), String> {
     let here = root().join(folder);
-    let mut metadata = Command::new(env!("CARGO"));
-    metadata
-        .args([
-            "metadata",
-            "--no-deps",
-            "--offline",
-            "--format-version",
-            "1",
-        ])
-        .current_dir(&here);
+    let mut metadata = inner_build::cargo(folder);
+    metadata.args([
+        "metadata",
+        "--no-deps",
+        "--offline",
+        "--format-version",
+        "1",
+    ]);
     let metadata = said(&metadata.output().unwrap())?;
     let (told, passed) = match words.iter().position(|word| *word == "--") {
         Some(at) => (&words[..at], &words[at + 1..]),

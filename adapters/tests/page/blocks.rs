@@ -10,7 +10,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 
 use super::attempt::{said, serves};
-use super::{Block, Page, root};
+use super::{Block, Page, inner_build, root};
 use crate::peer::LONG;
 use crate::running::{PROGRAM, Program};
 use crate::shell::folder;
@@ -53,6 +53,12 @@ pub(crate) fn units(page: &Page) {
         fs::write(folder.path().join(name(block)), written(&block.text)).unwrap();
     }
     verify(folder.path(), &name(whole[0]));
+    for block in whole
+        .iter()
+        .filter(|block| block.text.contains("[Service]"))
+    {
+        is_confined(folder.path(), &name(block));
+    }
     for block in page
         .kind("ini")
         .filter(|block| !block.text.starts_with('['))
@@ -73,6 +79,22 @@ fn verify(folder: &Path, unit: &str) {
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.success() && said.is_empty(), "{unit}: {said}");
+        }
+        Err(_) => missing("systemd-analyze"),
+    }
+}
+
+/// That `systemd-analyze security` rates the exposure of a service as 0.4 or less, of 10.
+fn is_confined(folder: &Path, unit: &str) {
+    let mut analyze = Command::new("systemd-analyze");
+    analyze
+        .args(["security", "--offline=true", "--threshold=4", "--no-pager"])
+        .arg(folder.join(unit));
+    match analyze.output() {
+        Ok(output) => {
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            let why = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{unit}: {told}{why}");
         }
         Err(_) => missing("systemd-analyze"),
     }
@@ -248,9 +270,8 @@ pub(crate) fn manifest(block: &Block) {
     fs::write(folder.path().join("src/lib.rs"), "").unwrap();
     fs::write(folder.path().join("Cargo.toml"), &text).unwrap();
     fs::copy(root().join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
-    let mut tree = Command::new(env!("CARGO"));
-    tree.args(["tree", "--offline", "--depth", "1"])
-        .current_dir(folder.path());
+    let mut tree = inner_build::cargo(folder.path());
+    tree.args(["tree", "--offline", "--depth", "1"]);
     said(&tree.output().unwrap()).unwrap_or_else(|why| panic!("{}: {text}\n{why}", block.place));
 }
 

@@ -2,6 +2,9 @@
 
 pub(crate) mod attempt;
 pub(crate) mod blocks;
+#[allow(dead_code, reason = "nothing is built here")]
+#[path = "../../../conformance/tests/tools/inner_build.rs"]
+pub(crate) mod inner_build;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use base64::prelude::*;
 use serde_json::json;
 
 use crate::page::{self, Page};
-use crate::tools;
+use crate::tools::{self, inner_build};
 use crate::user::fetch;
 
 /// Both schemes of colour, on a desk and on a phone. `SCREENSHOTS=folder` keeps the pictures there.
@@ -67,11 +67,10 @@ fn the_command_of_the_readme_builds_and_serves_it() {
     let readme = fs::read_to_string(format!("{root}/README.md")).unwrap();
     assert!(readme.contains("\n    make browser "));
     let alone = page::built();
-    let make = Command::new("make")
-        .args(["--silent", "--directory", root, "browser", "PORT=0"])
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut make = make.expect("make");
+    let mut make = Command::new("make");
+    inner_build::isolate(&mut make);
+    make.args(["--silent", "--directory", root, "browser", "PORT=0"]);
+    let mut make = make.stdout(Stdio::piped()).spawn().expect("make");
     let mut lines = BufReader::new(make.stdout.take().expect("a pipe")).lines();
     let address = lines.find_map(|line| {
         let line = line.expect("a line");

@@ -59,7 +59,7 @@ fn build(features: &str, files: &[(&str, &str)]) -> PathBuf {
     let path = PathBuf::from(&folder);
     let mut built = built();
     if !built.contains(&path) {
-        let arguments = ["run", "--quiet", "--locked", "--", &folder, features];
+        let arguments = ["run", "--quiet", "--", &folder, features];
         tools::cargo("examples/browser", &arguments);
         for (name, content) in files {
             fs::write(path.join(name), content).expect("it can be written");

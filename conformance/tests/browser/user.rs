@@ -328,6 +328,12 @@ fn a_worker_that_was_stopped_serves_again_even_without_its_server() {
     let tab = page.choose("#folder", &[folder.path()]);
     let server = page.server.take().expect("it is here");
     server.shutdown(Duration::from_secs(1));
+    stop_worker(&mut page);
+    serves_the_folder(&mut page.chromium, &tab);
+}
+
+/// Stops the Service Worker, as the browser does when it has nothing to do.
+fn stop_worker(page: &mut Page) {
     page.chromium
         .call(Some(&page.tab), "ServiceWorker.enable", json!({}));
     page.chromium
@@ -336,5 +342,43 @@ fn a_worker_that_was_stopped_serves_again_even_without_its_server() {
         .wait("ServiceWorker.workerVersionUpdated", |told| {
             told["versions"][0]["runningStatus"] == "stopped"
         });
+}
+
+/// Replaces the cached engine by another that works: the same with a section that says nothing. Returns its length.
+const REPLACE: &str = r#"
+    const cache = await caches.open("engine");
+    const [key] = await cache.keys();
+    const engine = new Uint8Array(await (await cache.match(key)).arrayBuffer());
+    const other = new Uint8Array([...engine, 0, 2, 1, 120]);
+    await cache.put(key, new Response(other, { headers: { "Content-Type": "application/wasm" } }));
+    return other.length;
+"#;
+
+/// The length of the cached engine.
+const CACHED: &str = r#"
+    const cache = await caches.open("engine");
+    const [key] = await cache.keys();
+    return (await (await cache.match(key)).arrayBuffer()).byteLength;
+"#;
+
+#[test]
+fn an_engine_that_a_site_has_replaced_is_not_run() {
+    let Some(mut page) = Page::open("", &[], "") else {
+        return;
+    };
+    let folder = folder();
+    let tab = page.choose("#folder", &[folder.path()]);
+    let other = page.chromium.evaluate(&tab, REPLACE).as_u64().unwrap();
+    stop_worker(&mut page);
+    // The server still has the right one, which is cached again.
     serves_the_folder(&mut page.chromium, &tab);
+    let cached = page.chromium.evaluate(&tab, CACHED).as_u64();
+    assert_eq!(cached, Some(other - 4));
+    // Without the server there is none.
+    page.chromium.evaluate(&tab, REPLACE);
+    let server = page.server.take().expect("it is here");
+    server.shutdown(Duration::from_secs(1));
+    stop_worker(&mut page);
+    let tried = "return await fetch('a.txt').then((reply) => reply.status, () => 'failed')";
+    assert_eq!(page.chromium.evaluate(&tab, tried), "failed");
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sanserve_conformance::{Case, Kind, Suite};
 use tempfile::TempDir;
 
-use crate::tools;
+use crate::tools::{self, inner_build};
 
 /// A machine that runs; it ends when this is dropped.
 pub(crate) struct Machine {
@@ -56,22 +56,15 @@ pub(crate) fn build(image: &str) -> Option<PathBuf> {
     let arguments = ["build", "--quiet", "--release", "--features", "conformance"];
     let built = cargo(&arguments).status().expect("cargo runs");
     assert!(built.success(), "the firmware is built");
-    Some(target().join("thumbv7m-none-eabi/release").join(image))
+    let images = inner_build::target().join("thumbv7m-none-eabi/release");
+    Some(images.join(image))
 }
 
 /// Cargo with these arguments, where the firmware is.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/firmware");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(arguments).current_dir(folder);
+    let mut cargo = inner_build::cargo("examples/firmware");
+    cargo.arg("--locked").args(arguments);
     cargo
-        .env("CARGO_TARGET_DIR", target())
-        .env_remove("RUSTFLAGS");
-    cargo
-}
-
-fn target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("firmware")
 }
 
 /// A process that ends when this is dropped.

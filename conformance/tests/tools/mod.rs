@@ -1,12 +1,15 @@
 //! What a machine may lack: programs and targets that do not come with Rust.
 
+#[allow(dead_code, reason = "not every test builds something")]
+pub(crate) mod inner_build;
+
 use std::env;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::Command;
 
 /// Where a program is. If there is none the test is skipped, which is said whatever captures its
 /// output, or fails where nothing may be skipped: in CI.
+#[allow(dead_code, reason = "not every test needs a program")]
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut found = env::split_paths(&path).map(|folder| folder.join(program));
@@ -18,17 +21,15 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     found
 }
 
-/// Runs cargo in a folder of the workspace, with these arguments, and answers what it wrote.
+/// Runs cargo in a folder of the repository, isolated from the build of the tests, with these arguments and `--locked`.
+/// Returns what it wrote.
 ///
 /// # Panics
 /// With what it said, if it fails.
 #[allow(dead_code, reason = "not every test builds something")]
 pub(crate) fn cargo(folder: &str, arguments: &[&str]) -> String {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let mut cargo = Command::new(env!("CARGO"));
-    let cargo = cargo
-        .current_dir(PathBuf::from(root).join(folder))
-        .args(arguments);
+    let mut cargo = inner_build::cargo(folder);
+    let cargo = cargo.arg("--locked").args(arguments);
     let ran = cargo.output().expect("cargo runs");
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "cargo {arguments:?}:\n{said}");

@@ -7,13 +7,16 @@ importScripts("sanserve.js");
 const SITES = new URL("site/", registration.scope).pathname;
 const ENGINE = new URL("sanserve_bg.wasm", registration.scope).href;
 
+// The build puts the SHA-256 of the engine here. Sites have the same origin, so each of them can change what is cached,
+// but none can change this file.
+const ENGINE_SHA256 = "";
+
 // The browser may stop the worker at any time. It starts again from what is kept here, so that the
 // server that the page came from is not needed any more.
 let engine;
 function start() {
   const load = async () => {
-    const kept = await caches.match(ENGINE);
-    await wasm_bindgen({ module_or_path: kept ?? fetch(ENGINE) });
+    await wasm_bindgen({ module_or_path: (await kept()) ?? (await fetched()) });
   };
   const again = (error) => {
     engine = undefined;
@@ -22,14 +25,32 @@ function start() {
   return (engine ??= load().catch(again));
 }
 
-addEventListener("install", (event) => {
-  const keep = async () => {
-    const cache = await caches.open("engine");
-    await cache.add(new Request(ENGINE, { cache: "reload" }));
-    await skipWaiting();
-  };
-  event.waitUntil(keep());
-});
+// The engine in the cache, if it is there and nobody has replaced it.
+async function kept() {
+  const reply = await caches.match(ENGINE);
+  const bytes = await reply?.arrayBuffer();
+  return bytes && (await isTheEngine(bytes)) ? bytes : undefined;
+}
+
+// The engine from the server, which is kept in the cache from then on.
+async function fetched() {
+  const reply = await fetch(ENGINE, { cache: "reload" });
+  const bytes = await reply.arrayBuffer();
+  if (!(await isTheEngine(bytes))) {
+    throw new Error("the engine is not the one that this worker was built with");
+  }
+  const cache = await caches.open("engine");
+  await cache.put(ENGINE, new Response(bytes, { headers: { "Content-Type": "application/wasm" } }));
+  return bytes;
+}
+
+async function isTheEngine(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0"));
+  return hex.join("") === ENGINE_SHA256;
+}
+
+addEventListener("install", (event) => event.waitUntil(fetched().then(() => skipWaiting())));
 
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -54,7 +55,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         .remove_name_section(true)
         .remove_producers_section(true)
         .generate(&folder)?;
-    let size = fs::metadata(folder.join("sanserve_bg.wasm"))?.len();
+    let engine = fs::read(folder.join("sanserve_bg.wasm"))?;
+    seal(&folder.join("worker.js"), &engine)?;
+    let size = engine.len();
     println!("{}: a page and an engine of {size} bytes", folder.display());
+    Ok(())
+}
+
+/// Writes the SHA-256 of the engine into the worker, which runs no other.
+fn seal(worker: &Path, engine: &[u8]) -> Result<(), Box<dyn Error>> {
+    const PLACE: &str = "const ENGINE_SHA256 = \"\";";
+    let script = fs::read_to_string(worker)?;
+    if script.matches(PLACE).count() != 1 {
+        return Err(format!("{} has no place for a SHA-256", worker.display()).into());
+    }
+    let hex: Vec<_> = Sha256::digest(engine)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let sealed = format!("const ENGINE_SHA256 = \"{}\";", hex.concat());
+    fs::write(worker, script.replace(PLACE, &sealed))?;
     Ok(())
 }

@@ -1,0 +1,50 @@
+//! [`cargo`]: builds that a test starts while the build that it came from is in use.
+//!
+//! Such a build must not share a target folder with the outer one. Its environment and its features differ, so cargo
+//! would build `ring`, `rustls` and `sanserve` again under the tests that still need them.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Returns cargo, to be run in a folder of the repository, with this isolation: [`isolate`].
+pub(crate) fn cargo(folder: impl AsRef<Path>) -> Command {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root.join(folder));
+    isolate(&mut cargo);
+    cargo
+}
+
+/// Gives a command that builds something a target folder of its own, and takes from its environment what cargo and make
+/// have put there for this test.
+pub(crate) fn isolate(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(belongs_to_the_outer_build) {
+            command.env_remove(name);
+        }
+    }
+    command.env("CARGO_TARGET_DIR", target());
+}
+
+/// Returns the target folder of all inner builds. It is kept, so only the first `make test` pays for it.
+pub(crate) fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("inner")
+}
+
+/// Whether a variable describes the outer build, and not the machine: `CARGO_HOME` or a proxy stays.
+fn belongs_to_the_outer_build(name: &str) -> bool {
+    let of_the_machine = [
+        "CARGO_HOME",
+        "CARGO_BUILD_JOBS",
+        "CARGO_HTTP_",
+        "CARGO_NET_",
+        "CARGO_REGISTR",
+        "CARGO_SOURCE_",
+    ];
+    let flags = ["RUSTFLAGS", "RUSTDOCFLAGS", "RUSTC_WRAPPER"];
+    let of_make = ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"];
+    flags.contains(&name)
+        || of_make.contains(&name)
+        || name.starts_with("CARGO") && !of_the_machine.iter().any(|kept| name.starts_with(kept))
+}
