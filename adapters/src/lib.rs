@@ -42,13 +42,12 @@ pub mod embedded_io;
 #[cfg(feature = "embedded-io-async")]
 pub mod embedded_io_async;
 mod flash;
-#[cfg(any(
-    all(unix, feature = "mio"),
-    all(feature = "tokio", not(target_os = "wasi"))
-))]
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod got;
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
 mod guarded;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod hang_up;
 #[cfg(feature = "host")]
 pub mod host;
 #[cfg(all(unix, feature = "mio"))]

@@ -17,7 +17,7 @@ pub(crate) use self::link::Layer;
 pub use self::link::Link;
 #[cfg(all(unix, feature = "mio"))]
 pub(crate) use self::link::send_file;
-use crate::Open;
+use crate::{Open, got};
 
 /// Serves one connection until it ends.
 ///
@@ -65,7 +65,7 @@ pub fn serve<'a, H: Handler>(
     let peer = link.begin()?.to_string();
     let mut conn = Connection::<Open, H>::new(config, &peer, handler);
     let clock = Clock::start();
-    let mut got = Got::Nothing;
+    let (mut got, mut at_work) = (Got::Nothing, false);
     loop {
         if stop.load(Ordering::Relaxed) {
             conn.finish();
@@ -76,7 +76,12 @@ pub fn serve<'a, H: Handler>(
         got = match want {
             Want::Read(into) => link.read(into, left),
             Want::Write(from) => link.write(from, left),
-            Want::Fill { file, at, into } => files.fill(file, at, into),
+            Want::Fill { .. } if at_work && link.has_left() => Got::Gone,
+            Want::Fill { file, at, into } => {
+                let got = files.fill(file, at, into);
+                at_work = got::is_silent_note(&got);
+                got
+            }
             Want::Copy { file, at, len } => link.copy(files, file, at, len, left),
             Want::Give { file, from } => files.give(file, from),
             Want::Ask(ask) => files.answer(ask),

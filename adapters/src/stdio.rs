@@ -15,8 +15,8 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Step, Want};
 use socket2::SockRef;
 
 use self::link::Link;
-use crate::Open;
 use crate::std::Clock;
+use crate::{Open, got};
 
 /// Serves one connection until it ends: sockets, pipes, terminals, whatever can be read and written.
 /// Deadlines are kept.
@@ -60,7 +60,7 @@ pub fn serve<H: Handler>(
     let mut link = Link::new(input, output)?;
     let mut conn = Connection::<Open, H>::new(config, &peer, handler);
     let clock = Clock::start();
-    let mut got = Got::Nothing;
+    let (mut got, mut at_work) = (Got::Nothing, false);
     loop {
         let now = clock.now();
         let Step { want, by, .. } = conn.step(now, got);
@@ -68,7 +68,12 @@ pub fn serve<H: Handler>(
         got = match want {
             Want::Read(into) => link.read(into, left),
             Want::Write(from) => link.write(from, left),
-            Want::Fill { file, at, into } => files.fill(file, at, into),
+            Want::Fill { .. } if at_work && link.has_left() => Got::Gone,
+            Want::Fill { file, at, into } => {
+                let got = files.fill(file, at, into);
+                at_work = got::is_silent_note(&got);
+                got
+            }
             Want::Copy { file, at, len } => link.copy(files, file, at, len, left),
             Want::Give { file, from } => files.give(file, from),
             Want::Ask(ask) => files.answer(ask),

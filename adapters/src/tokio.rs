@@ -24,8 +24,8 @@ use tokio::time::{Instant, timeout_at};
 use self::files::Held;
 pub use self::link::Link;
 pub use self::server::{HTTPServer, Stopper};
-use crate::Open;
 use crate::std::now;
+use crate::{Open, got};
 
 /// Serves one connection until it ends.
 ///
@@ -83,7 +83,7 @@ pub fn serve<H: Handler + Send>(
     async move {
         peer?;
         let clock = Clock(Instant::now());
-        let mut got = Got::Nothing;
+        let (mut got, mut at_work) = (Got::Nothing, false);
         loop {
             if *stop.borrow() {
                 conn.finish();
@@ -100,7 +100,12 @@ pub fn serve<H: Handler + Send>(
                         Ok(()) = stop.changed() => Got::Nothing,
                     },
                     Want::Write(from) => link.write(from).await,
-                    Want::Fill { file, at, into } => file.fill(files, at, into).await,
+                    Want::Fill { .. } if at_work && link.has_left() => Got::Gone,
+                    Want::Fill { file, at, into } => {
+                        let got = file.fill(files, at, into).await;
+                        at_work = got::is_silent_note(&got);
+                        got
+                    }
                     Want::Copy { file, at, len } => link.copy(files, file, at, len).await,
                     Want::Give { file, from } => file.give(files, from).await,
                     Want::Ask(ask) => files::answer(files, ask, link.sends_files()).await,

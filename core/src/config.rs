@@ -101,6 +101,9 @@ pub struct Patience {
     pub linger: Duration,
     /// For an answer of the file system, where the adapter can let go of it; then 504.
     pub ask: Duration,
+    /// For the next bytes of a file or a program that reports again and again that it is at work
+    /// ([`Got::Note`](crate::Got::Note)), each time within `ask`; then 504. One hour by default.
+    pub work: Duration,
 }
 
 impl Default for Config {
@@ -141,6 +144,7 @@ impl Default for Patience {
             rate: 500,
             linger: Duration::from_secs(2),
             ask: Duration::from_secs(30),
+            work: Duration::from_secs(3600),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! once; for the rest, a thread of the pool gets what is open, and brings it back.
 
 use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +30,11 @@ pub(super) enum Done {
 }
 
 impl Task {
+    /// Whether it serves a reply only, and not a file that is being made.
+    pub(super) fn is_for_reply(&self) -> bool {
+        !matches!(self, Task::Give(..))
+    }
+
     /// Does it, however long that takes.
     pub(super) fn run(self, files: &impl FileSystem<File = Open>) -> Done {
         match self {
@@ -49,11 +55,19 @@ impl Task {
     }
 }
 
+/// What a thread has of a connection.
+struct Away {
+    /// The task is left out once this is dropped.
+    _wanted: Arc<()>,
+    /// Whether it serves a reply only, and not a file that is being made.
+    for_reply: bool,
+}
+
 /// Where a connection turns to.
 pub(super) struct Desk<'a, FS> {
     pub(super) files: &'a FS,
-    /// Gives a task to the pool.
-    pub(super) submit: &'a dyn Fn(Task),
+    /// Gives a task to the pool, which leaves it out if nobody waits for it any more by then.
+    pub(super) submit: &'a dyn Fn(Task, Weak<()>),
     /// Has the connection woken when something can be read there.
     pub(super) listen: &'a dyn Fn(BorrowedFd<'_>),
 }
@@ -61,10 +75,12 @@ pub(super) struct Desk<'a, FS> {
 /// What a connection has to do with files. [`Got::Nothing`] means that it will be woken.
 #[derive(Default)]
 pub(super) struct Files {
-    /// A thread has something of it.
-    away: bool,
+    /// A thread has something of it, or is to have it.
+    away: Option<Away>,
     /// What a thread brought back.
     back: Option<Done>,
+    /// What was last read from said no more than that it is at work.
+    at_work: bool,
     /// After so long it has to be woken in any case: a program may end without a word.
     pub(super) moment: Option<Duration>,
 }
@@ -72,7 +88,17 @@ pub(super) struct Files {
 impl Files {
     /// A thread is done.
     pub(super) fn bring(&mut self, done: Done) {
-        (self.away, self.back) = (false, Some(done));
+        (self.away, self.back) = (None, Some(done));
+    }
+
+    /// Whether what was last read from said no more than that it is at work.
+    pub(super) fn at_work(&self) -> bool {
+        self.at_work
+    }
+
+    /// Whether a thread works for something that only the peer needs.
+    pub(super) fn work_for_reply(&self) -> bool {
+        self.away.as_ref().is_some_and(|away| away.for_reply)
     }
 
     /// Answers an [`Ask`](sanserve_core::Want::Ask). If the link does not send files by reference,
@@ -89,7 +115,7 @@ impl Files {
     {
         let got = match self.back.take() {
             Some(Done::Answer(got)) => got,
-            _ if self.away => return Got::Nothing,
+            _ if self.away.is_some() => return Got::Nothing,
             _ => match ask {
                 Ask::Open(path) => recent.answer(path).unwrap_or_else(|| {
                     let got = desk.files.answer_now(ask);
@@ -126,6 +152,7 @@ impl Files {
         FS: FileSystem<File = Open>,
     {
         if let Some((got, bytes)) = self.take_back(held) {
+            self.at_work = got::is_silent_note(&got);
             if let Got::Bytes(n) = got {
                 into[..n].copy_from_slice(&bytes[..n]);
             }
@@ -147,6 +174,7 @@ impl Files {
             }
             Some(open) => desk.files.fill_now(open, at, into),
         };
+        self.at_work &= matches!(got, Got::Nothing);
         match held.0.take() {
             Some(open) if matches!(got, Got::Nothing) => {
                 self.send(Task::Fill(open, at, into.len()), desk)
@@ -206,8 +234,13 @@ impl Files {
     }
 
     fn send<FS>(&mut self, task: Task, desk: &Desk<'_, FS>) -> Got<Held> {
-        self.away = true;
-        (desk.submit)(task);
+        let wanted = Arc::new(());
+        let waits = Arc::downgrade(&wanted);
+        self.away = Some(Away {
+            _wanted: wanted,
+            for_reply: task.is_for_reply(),
+        });
+        (desk.submit)(task, waits);
         Got::Nothing
     }
 

@@ -8,6 +8,7 @@ use mio::event::Event;
 use sanserve_core::Got;
 
 use super::files::{Held, MOST};
+use crate::hang_up::{has_hung_up, has_left};
 use crate::std::{Layer, send_file};
 
 /// A socket, bare or below TLS.
@@ -20,6 +21,8 @@ pub(super) struct Link {
     writable: bool,
     /// The system has said that the peer is done: it will not say so again.
     over: bool,
+    /// The system has said that the peer may have hung up.
+    hung_up: bool,
     /// Whether the system keeps back what fills no packet.
     corked: bool,
     failure: io::Result<()>,
@@ -34,6 +37,7 @@ impl Link {
             readable: true,
             writable: true,
             over: false,
+            hung_up: false,
             corked: false,
             failure: Ok(()),
         }
@@ -50,7 +54,10 @@ impl Link {
         self.over |= event.is_error() || event.is_read_closed() || event.is_write_closed();
         let read = event.is_readable() || self.over;
         let write = event.is_writable() || self.over;
-        let news = (read && !self.readable) || (write && !self.writable);
+        let hung_up = event.is_error() || event.is_write_closed();
+        let news =
+            (read && !self.readable) || (write && !self.writable) || (hung_up && !self.hung_up);
+        self.hung_up |= hung_up;
         self.readable |= read;
         self.writable |= write;
         news
@@ -90,6 +97,16 @@ impl Link {
         };
         self.writable = written.is_ok();
         self.told(written)
+    }
+
+    /// Whether the peer can take nothing any more.
+    pub(super) fn has_hung_up(&self) -> bool {
+        self.hung_up && has_hung_up(&self.socket)
+    }
+
+    /// Whether the peer has gone, or has at least ended its side.
+    pub(super) fn has_left(&self) -> bool {
+        self.over && has_left(&self.socket)
     }
 
     /// Whether files can be sent unread.

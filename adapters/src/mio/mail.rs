@@ -1,7 +1,7 @@
 //! [`Mail`]: what the threads of the pool leave for a worker.
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use mio::Waker;
 use sanserve_core::FileSystem;
@@ -15,17 +15,27 @@ pub(super) type Who = (usize, u64);
 /// What a thread of the pool is told: what to do, for whom, and where to leave it.
 pub(super) struct Job {
     task: Task,
+    /// Whether the connection still waits for it.
+    wanted: Weak<()>,
     who: Who,
     mail: Arc<Mail>,
 }
 
 impl Job {
-    pub(super) fn new(task: Task, who: Who, mail: Arc<Mail>) -> Job {
-        Job { task, who, mail }
+    pub(super) fn new(task: Task, wanted: Weak<()>, who: Who, mail: Arc<Mail>) -> Job {
+        Job {
+            task,
+            wanted,
+            who,
+            mail,
+        }
     }
 
-    /// Does it, and tells the worker.
+    /// Does it, and tells the worker. A reply that no connection waits for any more is not worked for.
     pub(super) fn run(self, files: &impl FileSystem<File = Open>) {
+        if self.task.is_for_reply() && self.wanted.strong_count() == 0 {
+            return;
+        }
         let done = self.task.run(files);
         self.mail.done().push((self.who, done));
         self.mail.wake();

@@ -163,6 +163,9 @@ impl<H: Handler> Work<H> {
         let Work { conn, files, got } = self;
         let kept = got;
         let (mut got, mut recent) = (mem::replace(kept, Got::Nothing), Recent::default());
+        if files.work_for_reply() && link.has_hung_up() {
+            got = Got::Gone;
+        }
         let mut turn = TURN;
         while turn > 0 {
             turn -= 1;
@@ -174,6 +177,7 @@ impl<H: Handler> Work<H> {
                     link.read(into)
                 }
                 Want::Write(from) => link.write(from, more),
+                Want::Fill { .. } if files.at_work() && link.has_left() => Got::Gone,
                 Want::Fill { file, at, into } => files.fill(file, at, into, desk),
                 Want::Copy { file, at, len } => {
                     let got = files.copy(file, at, len, link, desk);

@@ -246,9 +246,11 @@ where
         };
         let (common, mail, registry) = (&self.common, &self.seat.mail, self.seat.poll.registry());
         let number = inside.number;
-        let submit = |task| {
+        let submit = |task, wanted| {
             let mail = Arc::clone(mail);
-            common.pool.submit(Job::new(task, (who, number), mail));
+            common
+                .pool
+                .submit(Job::new(task, wanted, (who, number), mail));
         };
         let listen = |pipe: BorrowedFd<'_>| {
             // What cannot be listened to is looked at from time to time.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sanserve_core::{FileSystem, Got};
 
 use crate::Open;
+use crate::hang_up::has_left;
 
 /// A blocking socket that is to be served: bare, as [`From`] makes it, or below TLS.
 pub struct Link<'a> {
@@ -123,6 +124,11 @@ impl<'a> Link<'a> {
             Some(layer) => layer.shutdown(),
             None => _ = self.socket.shutdown(Shutdown::Write),
         }
+    }
+
+    /// Whether the peer has left.
+    pub(super) fn has_left(&self) -> bool {
+        has_left(self.socket)
     }
 
     /// What went wrong, if anything did. The peer is told, if that can be done at once.

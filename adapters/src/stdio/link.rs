@@ -16,6 +16,7 @@ use sanserve_core::{FileSystem, Got};
 use socket2::SockRef;
 
 use crate::Open;
+use crate::hang_up::has_left;
 
 /// What a connection is carried over.
 pub(super) struct Link {
@@ -97,6 +98,11 @@ impl Link {
         if let Some(output) = self.output.take().filter(|_| self.socket) {
             let _ = SockRef::from(&output).shutdown(Shutdown::Write);
         }
+    }
+
+    /// Whether the peer has left.
+    pub(super) fn has_left(&self) -> bool {
+        self.output.as_ref().is_none_or(has_left)
     }
 
     /// What went wrong, if anything did.

@@ -9,7 +9,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::files::Held;
+#[cfg(feature = "tls")]
+use super::tls::Session;
 use crate::Open;
+use crate::hang_up::has_left;
 
 /// A stream that is to be served: a socket, as [`From`] makes it, or any other.
 pub struct Link {
@@ -22,6 +25,8 @@ pub struct Link {
 enum Stream {
     /// A bare socket, which takes files by reference.
     Socket(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<Session>, String),
     Other(Box<dyn ReadWrite>, String),
 }
 
@@ -47,6 +52,12 @@ impl Link {
         Link::of(Stream::Other(Box::new(stream), peer.to_string()))
     }
 
+    /// A socket below TLS.
+    #[cfg(feature = "tls")]
+    pub(super) fn below(session: Session, peer: impl fmt::Display) -> Link {
+        Link::of(Stream::Tls(Box::new(session), peer.to_string()))
+    }
+
     fn of(stream: Stream) -> Link {
         Link {
             stream,
@@ -63,6 +74,8 @@ impl Link {
                 socket.set_nodelay(true)?;
                 Ok(socket.peer_addr()?.ip().to_string())
             }
+            #[cfg(feature = "tls")]
+            Stream::Tls(_, peer) => Ok(std::mem::take(peer)),
             Stream::Other(_, peer) => Ok(std::mem::take(peer)),
         }
     }
@@ -87,11 +100,14 @@ impl Link {
     pub(super) async fn write(&mut self, from: &[u8]) -> Got<Held> {
         let written = match &mut self.stream {
             Stream::Socket(socket) => socket.write(from).await,
-            Stream::Other(stream, _) => match stream.write(from).await {
-                Ok(0) => Err(ErrorKind::WriteZero.into()),
-                Ok(n) => stream.flush().await.map(|()| n),
-                error => error,
-            },
+            _ => {
+                let stream = self.stream();
+                match stream.write(from).await {
+                    Ok(0) => Err(ErrorKind::WriteZero.into()),
+                    Ok(n) => stream.flush().await.map(|()| n),
+                    error => error,
+                }
+            }
         };
         self.told(written)
     }
@@ -142,6 +158,16 @@ impl Link {
         self.ending = true;
     }
 
+    /// Whether the peer has left, as far as that can be known of this stream.
+    pub(super) fn has_left(&self) -> bool {
+        match &self.stream {
+            Stream::Socket(socket) => has_left(socket),
+            #[cfg(feature = "tls")]
+            Stream::Tls(session, _) => session.socket().is_some_and(has_left),
+            Stream::Other(..) => false,
+        }
+    }
+
     /// What went wrong, if anything did.
     pub(super) fn end(self) -> io::Result<()> {
         self.failure
@@ -150,6 +176,8 @@ impl Link {
     fn stream(&mut self) -> &mut dyn ReadWrite {
         match &mut self.stream {
             Stream::Socket(socket) => socket,
+            #[cfg(feature = "tls")]
+            Stream::Tls(session, _) => session,
             Stream::Other(stream, _) => stream,
         }
     }

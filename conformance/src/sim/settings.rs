@@ -47,6 +47,7 @@ pub(super) fn config(random: &mut Random) -> Config {
         linger: time(patience.linger),
         ask: time(patience.ask),
         rate: patience.rate,
+        work: patience.work,
     };
     Config {
         protocol: random.pick(&[Protocol::Http11, Protocol::Http11, Protocol::Http10]),

@@ -298,5 +298,5 @@ impl Layout {
 
 /// Read at a time for a sum, in bytes.
 const PIECE: usize = 64 * 1024;
-/// Summed at most before there is a word, in bytes.
-const WORK: u64 = 64 * 1024 * 1024;
+/// Summed at most at a time, in bytes. Work for a client that has hung up ends after that much.
+const WORK: u64 = 4 * 1024 * 1024;

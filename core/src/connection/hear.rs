@@ -15,6 +15,7 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Close, _) => {}
             (Pending::Shutdown, _) => (self.state, self.since) = (State::Linger, self.now.tick),
             (_, Got::Nothing) => {}
+            (_, Got::Gone) => self.state = State::Closed,
             (Pending::Read, Got::Bytes(0)) => self.ended = true,
             (Pending::Read, Got::Bytes(n)) => self.received(n),
             (Pending::Write, Got::Bytes(n)) => {
@@ -23,8 +24,9 @@ impl<F, H: Handler> Connection<F, H> {
                 time::count(&mut self.outward, n, self.now.tick);
             }
             (Pending::Fill, Got::Note(text)) => {
-                // Whoever says something is at work.
+                // A source that reports something is at work, but must not be so for ever.
                 self.since = self.now.tick;
+                self.is_at_work();
                 self.note(&text);
             }
             (Pending::Fill, Got::Bytes(0)) => self.source_ended(),
@@ -37,7 +39,9 @@ impl<F, H: Handler> Connection<F, H> {
                 self.source = None;
                 self.resume(Event::Failed(Path::default(), error));
             }
-            (Pending::Fill, Got::Failed) => _ = self.abandon(500, &"What was open cannot be read"),
+            (Pending::Fill, Got::Failed) | (Pending::Fill | Pending::Copy, Got::Unreadable) => {
+                _ = self.abandon(500, &"What was open cannot be read");
+            }
             (Pending::Give, Got::Failed) => _ = self.abandon(500, &"The program takes no content"),
             (_, Got::Failed) => self.state = State::Closed,
             (Pending::Ask, Got::Opened(result)) => self.opened(result),

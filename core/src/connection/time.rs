@@ -60,7 +60,11 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Read, State::Head) if self.rests() => patience.idle,
             (Pending::Read, State::Head) => patience.rest.min(patience.idle),
             (Pending::Read, State::Linger) => patience.linger,
-            (Pending::Ask | Pending::Fill | Pending::Give, _) => patience.ask,
+            (Pending::Fill, _) => {
+                let by = self.since.saturating_add(patience.ask);
+                return Some(self.work_ends().map_or(by, |end| end.min(by)));
+            }
+            (Pending::Ask | Pending::Give, _) => patience.ask,
             (Pending::Read, _) => {
                 return Some(too_slow(&mut self.inward, self.now.tick, patience));
             }
