@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use mio::Waker;
-use sanserve_core::FileSystem;
+use sanserve_core::{Ask, FileSystem, FsError, Got, Waiter};
 
 use super::files::{Done, Task};
 use crate::Open;
@@ -36,9 +36,30 @@ impl Job {
         if self.task.is_for_reply() && self.wanted.strong_count() == 0 {
             return;
         }
+        if let Task::Ask(Ask::Verify(given)) = self.task {
+            let (wanted, who, mail) = (self.wanted, self.who, self.mail);
+            return files.verify_later(&given, Box::new(Verify { wanted, who, mail }));
+        }
         let done = self.task.run(files);
-        self.mail.done().push((self.who, done));
-        self.mail.wake();
+        self.mail.leave(self.who, done);
+    }
+}
+
+/// A connection whose credentials are being verified.
+struct Verify {
+    wanted: Weak<()>,
+    who: Who,
+    mail: Arc<Mail>,
+}
+
+impl Waiter for Verify {
+    fn is_waiting(&self) -> bool {
+        self.wanted.strong_count() > 0
+    }
+
+    fn tell(self: Box<Self>, verified: Result<(), FsError>) {
+        let answer = Done::Answer(Got::Verified(verified));
+        self.mail.leave(self.who, answer);
     }
 }
 
@@ -54,6 +75,12 @@ impl Mail {
             waker,
             done: Mutex::default(),
         }
+    }
+
+    /// Leaves something, and tells the worker.
+    fn leave(&self, who: Who, done: Done) {
+        self.done().push((who, done));
+        self.wake();
     }
 
     /// Makes the worker look.
