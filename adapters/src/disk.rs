@@ -31,6 +31,8 @@ mod system;
 mod unix;
 #[cfg(target_os = "linux")]
 mod watch;
+#[cfg(target_os = "linux")]
+mod ways;
 #[cfg(windows)]
 mod windows;
 
@@ -277,7 +279,7 @@ impl Disk {
         let file = if self.follow {
             file
         } else {
-            match self.cache.keep(at, file, &found, meta) {
+            match self.cache.keep(&self.dir, at, file, &found, meta) {
                 Ok(kept) => return Ok(Open::kept(kept)),
                 Err(file) => file,
             }
