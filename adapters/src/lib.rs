@@ -62,6 +62,8 @@ mod passwords;
 #[cfg(feature = "std")]
 mod place;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod send_file;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod server;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 pub mod std;

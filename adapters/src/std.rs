@@ -15,8 +15,6 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Wan
 #[cfg(any(feature = "tls", all(unix, feature = "mio")))]
 pub(crate) use self::link::Layer;
 pub use self::link::Link;
-#[cfg(all(unix, feature = "mio"))]
-pub(crate) use self::link::send_file;
 use crate::{Open, got};
 
 /// Serves one connection until it ends.

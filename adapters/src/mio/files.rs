@@ -198,7 +198,11 @@ impl Files {
     where
         FS: FileSystem<File = Open>,
     {
-        let warm = self.take_back(held).is_some();
+        let fetched = self.take_back(held);
+        if let Some((Got::Failed, _)) = fetched {
+            return Got::Unreadable;
+        }
+        let warm = fetched.is_some();
         if !link.is_writable() {
             return Got::Nothing;
         }

@@ -130,6 +130,7 @@ impl Held {
         let read = move |open: &mut Open| files.fill(open, at, &mut vec![0; len as usize]);
         match self.lend(read).await {
             Some(Got::Bytes(1..)) => Got::Nothing,
+            Some(Got::Failed) => Got::Unreadable,
             got => got.map_or(Got::Failed, held),
         }
     }

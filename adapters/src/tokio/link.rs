@@ -13,6 +13,8 @@ use super::files::Held;
 use super::tls::Session;
 use crate::Open;
 use crate::hang_up::has_left;
+#[cfg(target_os = "linux")]
+use crate::send_file::send_file;
 
 /// A stream that is to be served: a socket, as [`From`] makes it, or any other.
 pub struct Link {
@@ -129,17 +131,12 @@ impl Link {
         let (Stream::Socket(socket), Some(Open::File(file))) = (&self.stream, &held.0) else {
             unreachable!("nothing else is called sendable")
         };
-        let send = || {
-            let mut at = at;
-            Ok(rustix::fs::sendfile(
-                socket,
-                file,
-                Some(&mut at),
-                len as usize,
-            )?)
-        };
+        let send = || send_file(socket, file, at, len);
         let sent = socket.async_io(tokio::io::Interest::WRITABLE, send).await;
-        self.told(sent)
+        match sent {
+            Ok(None) => Got::Unreadable,
+            sent => self.told(sent.map(Option::unwrap_or_default)),
+        }
     }
 
     #[cfg(not(target_os = "linux"))]
