@@ -6,7 +6,7 @@ use alloc::string::String;
 use core::fmt::{self, Display, Write};
 use core::time::Duration;
 
-use crate::escape::{Json, Log, Quoted};
+use crate::escape::{Json, Log, Quoted, Word};
 use crate::wire::Head;
 use crate::{Credentials, date};
 
@@ -124,7 +124,10 @@ pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     };
     out.write_str(record.client_address)?;
     out.write_str(" - ")?;
-    quoted(out, record.user().as_deref())?;
+    match record.user().as_deref() {
+        None | Some("") => out.write_char('-')?,
+        Some(user) => Word(out).write_str(user)?,
+    }
     out.write_str(" [")?;
     match local(record) {
         Some(local) => {

@@ -110,7 +110,7 @@ impl<F> Archive<F> {
     ///
     /// # Errors
     /// Those of [`FileSystem::list`] for the directory itself; [`FsError::TooMany`] if there is more
-    /// in it than 100,000 files and directories; [`FsError::Exhausted`].
+    /// in it than 100,000 files and directories, or than 2^63 bytes; [`FsError::Exhausted`].
     pub fn new(fs: &impl FileSystem<File = F>, pack: &Pack) -> Result<Archive<F>, FsError> {
         Ok(Archive {
             layout: walk::walk(fs, pack)?,
