@@ -38,6 +38,8 @@ mod system;
 mod unix;
 #[cfg(target_os = "linux")]
 mod watch;
+#[cfg(target_os = "linux")]
+mod ways;
 #[cfg(windows)]
 mod windows;
 
@@ -347,7 +349,7 @@ impl Disk {
         let file = if self.follow {
             file
         } else {
-            match self.cache.keep(at, file, &found, meta) {
+            match self.cache.keep(&self.dir, at, file, &found, meta) {
                 Ok(kept) => return Ok(Open::kept(kept)),
                 Err(file) => file,
             }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use sanserve_core::{Ask, FileSystem, Got};
 
+#[cfg(any(all(unix, feature = "mio"), feature = "tokio"))]
 use crate::Open;
 
 /// The same answer, with what is open as `hold` makes it.
+#[cfg(any(all(unix, feature = "mio"), feature = "tokio"))]
 pub(crate) fn map<T>(got: Got<Open>, hold: impl FnOnce(Open) -> T) -> Got<T> {
     match got {
         Got::Nothing => Got::Nothing,
@@ -16,6 +18,7 @@ pub(crate) fn map<T>(got: Got<Open>, hold: impl FnOnce(Open) -> T) -> Got<T> {
         Got::Listed(result) => Got::Listed(result),
         Got::Verified(result) => Got::Verified(result),
         Got::Failed => Got::Failed,
+        Got::Unreadable => Got::Unreadable,
         Got::Opened(result) => Got::Opened(result.map(|opened| opened.map(hold))),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sanserve_core::archive::Pack;
 use sanserve_core::{
-    Ask, Create, Credentials, Entries, FileSystem, FsError, Got, Opened, Path, Program,
+    Ask, Create, Credentials, Entries, FileSystem, FsError, Got, Opened, Path, Program, Waiter,
 };
 
 use crate::Passwords;
@@ -55,6 +55,13 @@ impl<F: FileSystem> FileSystem for Guarded<F> {
         match &self.passwords {
             Some(passwords) => passwords.verify(given),
             None => self.files.verify(given),
+        }
+    }
+
+    fn verify_later(&self, given: &Credentials, waiter: Box<dyn Waiter>) {
+        match &self.passwords {
+            Some(passwords) => passwords.verify_later(given, waiter),
+            None => self.files.verify_later(given, waiter),
         }
     }
 

@@ -6,7 +6,7 @@
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use sanserve_core::{Connection, Handler};
+use sanserve_core::{Connection, Got, Handler};
 
 /// How a peer has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +34,17 @@ impl HangUp {
         closed.then_some(HangUp::Closed)
     }
 
-    /// Tells a connection.
-    pub(crate) fn tell<F, H: Handler>(self, conn: &mut Connection<F, H>) {
+    /// Tells a connection, and returns the answer that the next step is given in place of `got`.
+    pub(crate) fn tell<F, H: Handler>(self, conn: &mut Connection<F, H>, got: Got<F>) -> Got<F> {
         match self {
-            HangUp::Closed => conn.peer_closed(),
-            HangUp::Reset => conn.peer_reset(),
+            HangUp::Closed => {
+                conn.peer_closed();
+                got
+            }
+            HangUp::Reset => {
+                conn.peer_reset();
+                Got::Nothing
+            }
         }
     }
 }

@@ -42,10 +42,7 @@ pub mod embedded_io;
 #[cfg(feature = "embedded-io-async")]
 pub mod embedded_io_async;
 mod flash;
-#[cfg(any(
-    all(unix, feature = "mio"),
-    all(feature = "tokio", not(target_os = "wasi"))
-))]
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod got;
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
 mod guarded;
@@ -64,6 +61,8 @@ mod no_files;
 mod passwords;
 #[cfg(feature = "std")]
 mod place;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod send_file;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod server;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]

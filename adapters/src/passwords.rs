@@ -1,27 +1,30 @@
-//! [`Passwords`]: who may come in. How a password is hashed is in `hash`.
+//! [`Passwords`]: who may come in. How a password is hashed is in `hash`, whose turn it is in `turns`.
 
 mod hash;
+mod turns;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ring::hmac::{self, Tag};
 use ring::rand::SystemRandom;
-use sanserve_core::{Credentials, FsError};
+use sanserve_core::{Credentials, FsError, Waiter};
 
 use self::hash::Hash;
+use self::turns::{Job, Turns};
 
 /// Users and their passwords, plain or hashed.
 ///
 /// A good hash takes long, which is what it is for. It is calculated once for each user: what was
 /// right is remembered under a key that is drawn anew for each run. What is wrong takes its full time
 /// every time, and so do users that are not there. Hashes are calculated one after the other, so
-/// that a crowd that guesses takes one core and the memory for one.
+/// that a crowd that guesses takes one core and the memory for one. The addresses of clients take turns
+/// (of IPv6 the networks of 64 bits), so that it delays only clients of its own address.
 ///
 /// ```
 /// use sanserve::{Disk, Guarded, Passwords};
@@ -48,9 +51,7 @@ pub struct Passwords {
     key: hmac::Key,
     /// Of nothing.
     nobody: Tag,
-    /// How many hashes are to be calculated, and whose turn it is.
-    waiting: AtomicUsize,
-    turn: Mutex<()>,
+    turns: Turns,
 }
 
 /// What is known of a password.
@@ -73,8 +74,7 @@ impl Passwords {
             // No credentials are without a colon.
             nobody: hmac::sign(&key, b""),
             key,
-            waiting: AtomicUsize::new(0),
-            turn: Mutex::default(),
+            turns: Turns::default(),
         })
     }
 
@@ -162,23 +162,39 @@ impl Passwords {
         }
     }
 
-    /// Whether these are right. It takes its time.
+    /// Whether these are right. It takes its time, and waits for its turn.
     ///
     /// # Errors
-    /// [`FsError::Forbidden`] if they are wrong; [`FsError::Exhausted`] if too many wait already.
+    /// [`FsError::Forbidden`] if they are wrong.
     pub fn verify(&self, given: &Credentials) -> Result<(), FsError> {
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let done = if before < MOST {
-            self.verify_in_turn(given)
-        } else {
-            Err(FsError::Exhausted)
-        };
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.turns.wait(given.client());
+        let done = self.verify_now(given);
+        self.verify_others();
         done
     }
 
-    fn verify_in_turn(&self, given: &Credentials) -> Result<(), FsError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The same without waiting for a turn: the thread that calculates hashes at that time tells the
+    /// `waiter`; if there is none, this one does, and goes on with those that are queued meanwhile.
+    pub fn verify_later(&self, given: &Credentials, waiter: Box<dyn Waiter>) {
+        let given = given.clone();
+        if self.turns.queue(Job { given, waiter }) {
+            self.verify_others();
+        }
+    }
+
+    fn verify_others(&self) {
+        while let Some(Job { given, waiter }) = self.turns.pass_on() {
+            waiter.tell(self.verify_now(&given));
+        }
+    }
+
+    /// Whatever goes wrong, the turn has to be passed on.
+    fn verify_now(&self, given: &Credentials) -> Result<(), FsError> {
+        let verify = AssertUnwindSafe(|| self.calculate(given));
+        panic::catch_unwind(verify).unwrap_or(Err(FsError::Broken))
+    }
+
+    fn calculate(&self, given: &Credentials) -> Result<(), FsError> {
         // Browsers ask for several things at once.
         if let Some(known) = self.known(given) {
             return known.then_some(()).ok_or(FsError::Forbidden);
@@ -231,6 +247,3 @@ fn credentials(user: &str, password: &str) -> io::Result<Credentials> {
 fn invalid(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, what)
 }
-
-/// How many hashes may be to be calculated. More would hold up all threads that files are read by.
-const MOST: usize = 9;

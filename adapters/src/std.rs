@@ -15,8 +15,6 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Wan
 #[cfg(any(feature = "tls", all(unix, feature = "mio")))]
 pub(crate) use self::link::Layer;
 pub use self::link::Link;
-#[cfg(all(unix, feature = "mio"))]
-pub(crate) use self::link::send_file;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
 use crate::{Open, got};
@@ -73,12 +71,12 @@ pub fn serve<'a, H: Handler>(
             conn.finish();
         }
         #[cfg(unix)]
-        if conn.awaits_program()
+        if conn.awaits_work()
             && let Some(hang_up) = link.hang_up()
             // The server may have closed the side of the peer itself.
             && (hang_up == HangUp::Reset || !stop.load(Ordering::Relaxed))
         {
-            hang_up.tell(&mut conn);
+            got = hang_up.tell(&mut conn, got);
         }
         let now = clock.now();
         let Step { want, by, .. } = conn.step(now, got);

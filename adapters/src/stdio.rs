@@ -62,10 +62,10 @@ pub fn serve<H: Handler>(
     let clock = Clock::start();
     let mut got = Got::Nothing;
     loop {
-        if conn.awaits_program()
+        if conn.awaits_work()
             && let Some(hang_up) = link.hang_up()
         {
-            hang_up.tell(&mut conn);
+            got = hang_up.tell(&mut conn, got);
         }
         let now = clock.now();
         let Step { want, by, .. } = conn.step(now, got);

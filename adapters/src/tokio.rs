@@ -89,10 +89,10 @@ pub fn serve<H: Handler + Send>(
                 conn.finish();
             }
             #[cfg(unix)]
-            if conn.awaits_program()
+            if conn.awaits_work()
                 && let Some(hang_up) = link.hang_up()
             {
-                hang_up.tell(&mut conn);
+                got = hang_up.tell(&mut conn, got);
             }
             let Step { want, by, .. } = conn.step(clock.now(), got);
             if let Want::Close = want {

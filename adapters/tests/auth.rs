@@ -5,14 +5,21 @@ mod peer;
 mod running;
 mod terminal;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use peer::{connect, site};
+use base64ct::{Base64, Encoding};
+use peer::{LONG, connect, site};
 use running::{Program, RUNTIMES};
 use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
 
 /// `mary:a:secret`, `john:a:secret`, and `mary:wrong`.
 const MARY: &str = "bWFyeTphOnNlY3JldA==";
@@ -21,6 +28,9 @@ const WRONG: &str = "bWFyeTp3cm9uZw==";
 
 /// A hash of `a:secret` that openssl made.
 const HASH: &str = "$6$saltsalt$dEMxprG0ns33kI6PCzlBI8dvwNK8BEl/ALDDvWrJc/d9yCh9a93jKhx1N4Wbwdo7KMlwvDDdd5192baSXkjAP.";
+
+/// Another one, that Python's bcrypt made.
+const BCRYPT: &str = "$2b$05$KqT2Q.V314tRrJHM0qFHx.VqALqMo41hPDWcP7I.RD61OU4uoWcD6";
 
 /// The status of a file for who comes with these.
 fn status(program: &Program, credentials: &str) -> String {
@@ -134,5 +144,66 @@ fn a_terminal_is_told_that_passwords_travel_in_the_clear() {
         let text = terminal::shown(command);
         assert_eq!(text.contains(words), told, "{text}");
         assert!(!text.contains("Whoever reaches"), "{text}");
+    }
+}
+
+/// The status for a user with a password, who asks from an address of this machine.
+fn status_from(from: [u8; 4], program: &Program, user: &str, password: &str) -> String {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+    socket.connect(&program.address().into()).unwrap();
+    let mut socket = TcpStream::from(socket);
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    let credentials = Base64::encode_string(format!("{user}:{password}").as_bytes());
+    let request = format!("GET /a.txt HTTP/1.0\r\nAuthorization: Basic {credentials}\r\n\r\n");
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut reply = String::new();
+    socket.read_to_string(&mut reply).unwrap();
+    reply[9..12].to_owned()
+}
+
+/// How many connections guess at the same time, and how many users come meanwhile.
+const GUESSERS: usize = 50;
+const USERS: usize = 10;
+
+#[test]
+#[cfg(target_os = "linux")]
+fn guesses_lock_nobody_out() {
+    let (site, folder) = (site(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("users");
+    let users: String = (0..=USERS)
+        .map(|user| format!("user{user}:{BCRYPT}\n"))
+        .collect();
+    fs::write(&path, users).unwrap();
+    for runtime in RUNTIMES {
+        let options = ["-q", "-b", "127.0.0.1", "--runtime", runtime, "--auth-file"];
+        let mut command = Program::command(site.path());
+        let program = Program::start(command.args(options).arg(&path));
+        let (guessing, statuses) = (AtomicBool::new(true), Mutex::new(BTreeSet::new()));
+        thread::scope(|scope| {
+            for _ in 0..GUESSERS {
+                scope.spawn(|| {
+                    while guessing.load(Ordering::Relaxed) {
+                        let status = status_from([127, 0, 0, 1], &program, "user0", "wrong");
+                        statuses.lock().unwrap().insert(status);
+                    }
+                });
+            }
+            // Each for the first time, since those that were right are remembered.
+            let mut came: Vec<_> = (0..USERS)
+                .map(|user| (format!("user{user}"), [127, 0, 0, 2]))
+                .collect();
+            came.push((format!("user{USERS}"), [127, 0, 0, 1]));
+            let came: Vec<_> = came
+                .into_iter()
+                .map(|(user, from)| status_from(from, &program, &user, "a:secret"))
+                .collect();
+            guessing.store(false, Ordering::Relaxed);
+            assert_eq!(came, ["200"; USERS + 1], "{runtime}");
+        });
+        let statuses = statuses.into_inner().unwrap();
+        assert_eq!(statuses.into_iter().collect::<Vec<_>>(), ["401"]);
+        program.signal(Signal::TERM);
+        program.ends();
     }
 }

@@ -143,6 +143,88 @@ fn a_path_that_leads_out_by_now_gives_nothing() {
     settle(&disk, folder.path(), "/moved/a");
 }
 
+/// Moves a directory out of the root and puts a link to it in its place.
+fn lead_out(above: &Path, name: &str) {
+    let (inside, outside) = (above.join("root").join(name), above.join("out"));
+    fs::rename(&inside, &outside).unwrap();
+    let up = "../".repeat(1 + name.matches('/').count());
+    symlink(format!("{up}out"), &inside).unwrap();
+    assert!(fs::metadata(&inside).unwrap().is_dir());
+}
+
+#[test]
+fn a_link_to_what_was_moved_out_gives_nothing_though_it_is_the_same_file() {
+    // Each waits until its file is old enough to be kept.
+    thread::scope(|scope| {
+        for moved in ["a", "a/b", "a/b/c"] {
+            for len in [10, 100_000] {
+                scope.spawn(move || moved_out(moved, len));
+            }
+        }
+    });
+}
+
+/// Leads a path out of the root after that directory, with a file of this length at its end.
+fn moved_out(moved: &str, len: usize) {
+    let above = tempfile::tempdir().unwrap();
+    let root = above.path().join("root");
+    fs::create_dir_all(root.join("a/b/c")).unwrap();
+    fs::write(root.join("a/b/c/file"), vec![b'x'; len]).unwrap();
+    let disk = Disk::open(&root).unwrap();
+    disk.tidy();
+    settle(&disk, &root, "/a/b/c/file");
+    lead_out(above.path(), moved);
+    let what = format!("{moved}, {len} bytes");
+    for _ in 0..3 {
+        let got = get(&disk, "/a/b/c/file").map(drop);
+        assert_eq!(got, Err(FsError::NotFound), "{what}");
+    }
+    // Back again, and then once more by a link that stays inside.
+    fs::remove_file(root.join(moved)).unwrap();
+    fs::rename(above.path().join("out"), root.join(moved)).unwrap();
+    settle(&disk, &root, "/a/b/c/file");
+    fs::rename(root.join("a"), root.join("real")).unwrap();
+    symlink("real", root.join("a")).unwrap();
+    settle(&disk, &root, "/a/b/c/file");
+    fs::rename(root.join("real"), above.path().join("out")).unwrap();
+    symlink("../out", root.join("real")).unwrap();
+    let got = get(&disk, "/a/b/c/file").map(drop);
+    assert_eq!(got, Err(FsError::NotFound), "{what}, by a link");
+}
+
+#[test]
+fn more_directories_than_can_be_watched_are_served_as_safely() {
+    let above = tempfile::tempdir().unwrap();
+    let root = above.path().join("root");
+    let names: Vec<_> = (0..600).map(|n| format!("/a/{n}/file")).collect();
+    for name in &names {
+        let file = root.join(&name[1..]);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "inside").unwrap();
+    }
+    let disk = Disk::open(&root).unwrap();
+    settle(&disk, &root, names.last().unwrap());
+    for name in &names {
+        get(&disk, name).unwrap();
+    }
+    lead_out(above.path(), "a");
+    for name in &names {
+        assert_eq!(get(&disk, name).unwrap_err(), FsError::NotFound, "{name}");
+    }
+}
+
+#[test]
+fn a_listing_of_what_was_moved_out_is_not_given() {
+    let above = tempfile::tempdir().unwrap();
+    let root = above.path().join("root");
+    fs::create_dir_all(root.join("a/sub")).unwrap();
+    let disk = Disk::open(&root).unwrap();
+    have_kept(&disk, "/a/sub/");
+    lead_out(above.path(), "a");
+    let path = Name::parse("/a/sub/").unwrap();
+    assert_eq!(disk.list(&path).unwrap_err(), FsError::NotFound);
+}
+
 #[test]
 fn large_files_are_held_open_only_where_somebody_tidies() {
     let folder = tempfile::tempdir().unwrap();

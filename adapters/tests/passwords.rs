@@ -1,11 +1,12 @@
 //! Passwords: files of them, what they cost, and who is let in by which.
 
 use std::fs;
-use std::sync::Barrier;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use sanserve::Passwords;
-use sanserve_core::{Credentials, FsError};
+use sanserve_core::{Credentials, FsError, Waiter};
 
 /// Hashes of `a:secret` that openssl, Python's bcrypt and argon2-cffi made, and other ways to write it.
 const FILE: &str = "\
@@ -136,21 +137,94 @@ fn a_line_that_is_wrong_is_named() {
     assert!(error.starts_with("cannot read /nope: "), "{error}");
 }
 
+/// A client whose credentials are queued, and where it writes down that it was told.
+struct Client {
+    name: &'static str,
+    stays: bool,
+    told: Arc<Mutex<Vec<&'static str>>>,
+    /// The first one keeps its thread from here until it hears that all others are queued.
+    pause: Option<(Sender<()>, Receiver<()>)>,
+}
+
+impl Waiter for Client {
+    fn is_waiting(&self) -> bool {
+        self.stays
+    }
+
+    fn tell(self: Box<Self>, verified: Result<(), FsError>) {
+        assert_eq!(verified.is_ok(), self.name == "right");
+        if let Some((begun, go)) = &self.pause {
+            begun.send(()).unwrap();
+            go.recv().unwrap();
+        }
+        self.told.lock().unwrap().push(self.name);
+    }
+}
+
 #[test]
-fn a_crowd_that_guesses_does_not_take_all_threads() {
-    let passwords = read(FILE).unwrap();
-    let (crowd, start) = (64, Barrier::new(64));
-    let answers = thread::scope(|scope| {
-        let guess = || {
-            start.wait();
-            passwords.verify(&given("bcrypt", "wrong"))
+fn addresses_take_turns_however_much_one_of_them_guesses() {
+    let (passwords, told) = (read(FILE).unwrap(), Arc::new(Mutex::new(Vec::new())));
+    let queue = |name, address: &str, stays, pause| {
+        let password = if name == "right" { "a:secret" } else { "wrong" };
+        let given = given("bcrypt", password).from_client(address);
+        let told = Arc::clone(&told);
+        let client = Client {
+            name,
+            stays,
+            told,
+            pause,
         };
-        let guesses: Vec<_> = (0..crowd).map(|_| scope.spawn(guess)).collect();
+        passwords.verify_later(&given, Box::new(client));
+    };
+    let ((begin, begun), (all_queued, go)) = (channel(), channel());
+    thread::scope(|scope| {
+        let queue = &queue;
+        scope.spawn(move || queue("first", "127.0.0.1", true, Some((begin, go))));
+        begun.recv().unwrap();
+        for _ in 0..50 {
+            queue("guess", "127.0.0.1", true, None);
+            queue("left", "127.0.0.3", false, None);
+        }
+        queue("right", "127.0.0.2", true, None);
+        queue("network", "2001:db8::1", true, None);
+        queue("network", "2001:db8::2", true, None);
+        all_queued.send(()).unwrap();
+    });
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 1 + 50 + 1 + 2, "those that left are not told");
+    let start = ["first", "guess", "right", "network", "guess", "network"];
+    assert_eq!(told[..6], start);
+}
+
+#[test]
+fn threads_that_wait_take_turns_too() {
+    let passwords = read(FILE).unwrap();
+    let answers = thread::scope(|scope| {
+        let guess = || passwords.verify(&given("bcrypt", "wrong").from_client("127.0.0.1"));
+        let guesses: Vec<_> = (0..50).map(|_| scope.spawn(guess)).collect();
+        let right = passwords.verify(&given("bcrypt", "a:secret").from_client("127.0.0.2"));
+        assert_eq!(right, Ok(()));
         let answers = guesses.into_iter().map(|guess| guess.join().unwrap());
         answers.collect::<Vec<_>>()
     });
-    assert!(answers.contains(&Err(FsError::Exhausted)));
-    assert!(answers.contains(&Err(FsError::Forbidden)));
-    // It is over when it is over.
-    assert_eq!(passwords.verify(&given("bcrypt", "a:secret")), Ok(()));
+    assert_eq!(answers, [Err(FsError::Forbidden); 50]);
+}
+
+#[test]
+fn bcrypt_takes_no_password_that_it_does_not_look_at() {
+    let longest = "a".repeat(72);
+    let hash = bcrypt::hash(&longest, 4).unwrap();
+    let passwords = read(&format!("mary:{hash}\n")).unwrap();
+    let longer = format!("{longest}b");
+    assert!(
+        bcrypt::verify(&longer, &hash).unwrap(),
+        "bcrypt itself looks at the first 72 bytes only"
+    );
+    assert_eq!(
+        passwords.verify(&given("mary", &longer)),
+        Err(FsError::Forbidden)
+    );
+    assert_eq!(passwords.verify(&given("mary", &longest)), Ok(()));
+    // Credentials hold no control characters, and so no NUL either.
+    assert_eq!(Credentials::new("mary", &format!("{longest}\0")), None);
 }

@@ -105,6 +105,9 @@ pub struct Patience {
     /// For the output of a program when the peer has closed its side of the connection; then the program is
     /// ended. A client that has gone looks the same as one that still reads, until something is sent.
     pub half_closed: Duration,
+    /// For the next bytes of a file or a program that reports again and again that it is at work
+    /// ([`Got::Note`](crate::Got::Note)), each time within `ask`; then 504. One hour by default.
+    pub work: Duration,
 }
 
 impl Default for Config {
@@ -146,6 +149,7 @@ impl Default for Patience {
             linger: Duration::from_secs(2),
             ask: Duration::from_secs(30),
             half_closed: Duration::from_secs(2),
+            work: Duration::from_secs(3600),
         }
     }
 }

@@ -28,8 +28,19 @@ impl Write for Html<'_> {
     }
 }
 
-/// Writes control characters as `\x1b` and doubles backslashes: nobody's request moves the cursor
-/// of whoever reads the log.
+/// Whether a character is not seen but changes what is: control characters, those that order text from
+/// right to left (UAX #9), and Unicode's own line breaks.
+pub(crate) fn is_unseen(char: char) -> bool {
+    let orders = matches!(
+        char,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+    );
+    let isolates = matches!(char, '\u{2066}'..='\u{2069}');
+    char.is_control() || orders || isolates || matches!(char, '\u{2028}' | '\u{2029}')
+}
+
+/// Writes control characters as `\x1b`, other [unseen](is_unseen) ones as `\u202e`, and doubles
+/// backslashes: no request moves the cursor, or turns the words, of a reader of the log.
 pub(crate) struct Log<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Log<'_> {
@@ -39,11 +50,12 @@ impl Write for Log<'_> {
             return self.0.write_str(text);
         }
         let mut rest = text;
-        while let Some(at) = rest.find(|char: char| char.is_control() || char == '\\') {
+        while let Some(at) = rest.find(|char: char| is_unseen(char) || char == '\\') {
             self.0.write_str(&rest[..at])?;
             let char = rest[at..].chars().next().unwrap_or_default();
             match char {
                 '\\' => self.0.write_str("\\\\")?,
+                '\u{100}'.. => write!(self.0, "\\u{:04x}", u32::from(char))?,
                 _ => write!(self.0, "\\x{:02x}", u32::from(char))?,
             }
             rest = &rest[at + char.len_utf8()..];
@@ -66,14 +78,32 @@ impl Write for Quoted<'_> {
     }
 }
 
-/// Writes what stands between quotes in JSON (RFC 8259 §7); all control characters as `\u001b`.
+/// Writes a word of a log line that ends at a space: as [`Quoted`] does, and spaces as `\x20`.
+pub(crate) struct Word<'a>(pub(crate) &'a mut dyn Write);
+
+impl Write for Word<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut parts = text.split(' ');
+        Quoted(self.0).write_str(parts.next().unwrap_or_default())?;
+        parts.try_for_each(|part| {
+            self.0.write_str("\\x20")?;
+            Quoted(self.0).write_str(part)
+        })
+    }
+}
+
+/// Writes what stands between quotes in JSON (RFC 8259 §7); all [unseen](is_unseen) characters as
+/// `\u001b`.
 pub(crate) struct Json<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Json<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly all of it.
+        if is_plain(text) && memchr2(b'"', b'\\', text.as_bytes()).is_none() {
+            return self.0.write_str(text);
+        }
         let mut rest = text;
-        while let Some(at) = rest.find(|char: char| char.is_control() || matches!(char, '"' | '\\'))
-        {
+        while let Some(at) = rest.find(|char: char| is_unseen(char) || matches!(char, '"' | '\\')) {
             self.0.write_str(&rest[..at])?;
             let char = rest[at..].chars().next().unwrap_or_default();
             match char {

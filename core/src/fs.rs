@@ -5,6 +5,7 @@
 //!
 //! [`Want::Fill`]: crate::Want::Fill
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -46,6 +47,12 @@ pub trait FileSystem {
     /// system without users leaves this as it is, and nobody passes.
     fn verify(&self, _given: &Credentials) -> Result<(), FsError> {
         Err(FsError::Unsupported)
+    }
+
+    /// The same, for an adapter whose threads are not to wait for each other: the answer may come from
+    /// any thread, at once or later. It may take the calling thread for the answers of others.
+    fn verify_later(&self, given: &Credentials, waiter: Box<dyn Waiter>) {
+        waiter.tell(self.verify(given));
     }
 
     /// Makes one file of a directory, see [`Archive`](crate::archive::Archive), which does it. A file
@@ -101,6 +108,15 @@ pub trait FileSystem {
     fn tidy(&self) -> bool {
         false
     }
+}
+
+/// What waits for the answer of [`FileSystem::verify_later`].
+pub trait Waiter: Send {
+    /// Whether the answer is still of use: a client may have left.
+    fn is_waiting(&self) -> bool;
+
+    /// Takes the answer.
+    fn tell(self: Box<Self>, verified: Result<(), FsError>);
 }
 
 /// What was found under a path.

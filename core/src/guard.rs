@@ -25,6 +25,8 @@ use crate::{Event, Exchange, FsError, Handler, Next, status};
 pub struct Credentials {
     /// Both, with the first colon between them.
     text: String,
+    /// The address that they came from.
+    client: String,
 }
 
 impl Credentials {
@@ -33,7 +35,15 @@ impl Credentials {
     pub fn new(user: &str, password: &str) -> Option<Credentials> {
         let text = [user, ":", password].concat();
         let fit = text.len() <= MOST && !user.contains(':') && !text.contains(char::is_control);
-        fit.then_some(Credentials { text })
+        let client = String::new();
+        fit.then_some(Credentials { text, client })
+    }
+
+    /// The same, from a client with this address.
+    #[must_use]
+    pub fn from_client(mut self, address: &str) -> Credentials {
+        self.client = address.into();
+        self
     }
 
     /// Those that come with a request: none if there are several, if they are of another kind, or
@@ -67,6 +77,12 @@ impl Credentials {
         self.text
             .split_once(':')
             .map_or("", |(_, password)| password)
+    }
+
+    /// The address of the client that they came from, as the adapter gave it; empty if that is unknown.
+    /// A [`Guard`] sets it where it asks the file system.
+    pub fn client(&self) -> &str {
+        &self.client
     }
 
     /// Both, with a colon between them.
@@ -157,7 +173,7 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Handler for Guard<H, K> {
             Some(false) => self.refuse(ex),
             None => {
                 self.asked = true;
-                Next::Verify(given)
+                Next::Verify(given.from_client(ex.client_address()))
             }
         }
     }

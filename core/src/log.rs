@@ -6,7 +6,7 @@ use alloc::string::String;
 use core::fmt::{self, Display, Write};
 use core::time::Duration;
 
-use crate::escape::{Json, Log, Quoted, logged};
+use crate::escape::{Json, Log, Quoted, Word, logged};
 use crate::wire::Head;
 use crate::{Credentials, date};
 
@@ -128,7 +128,10 @@ pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     };
     out.write_str(record.client_address)?;
     out.write_str(" - ")?;
-    quoted(out, record.user().as_deref())?;
+    match record.user().as_deref() {
+        None | Some("") => out.write_char('-')?,
+        Some(user) => Word(out).write_str(user)?,
+    }
     out.write_str(" [")?;
     match local(record) {
         Some(local) => {

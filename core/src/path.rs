@@ -242,7 +242,10 @@ fn is_device(name: &[u8]) -> bool {
         return false;
     }
     let stem = name.split(|&byte| byte == b'.' || byte == b':').next();
-    let stem = stem.unwrap_or_default().trim_ascii_end();
+    let stem = stem.unwrap_or_default();
+    // Whatever Windows may leave out at the end of a name: the space, and anything below it.
+    let end = stem.iter().rposition(|&byte| byte > b' ');
+    let stem = &stem[..end.map_or(0, |end| end + 1)];
     let is = |device: &&[u8]| stem.eq_ignore_ascii_case(device);
     match stem.split_at_checked(3) {
         Some((port, number))

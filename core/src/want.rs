@@ -113,7 +113,8 @@ pub enum Got<F> {
     Bytes(usize),
     /// The program that is read from has to say this, a line or more, in the log: what it wrote to
     /// its standard error, or how it ended. An answer to [`Want::Fill`]; it will be wanted again.
-    /// If it is empty, nothing is logged: what is read from is still at work.
+    /// If it is empty, nothing is logged: what is read from is still at work. The deadline is renewed,
+    /// up to [`Patience::work`](crate::Patience::work), and what was collected for the peer is sent first.
     Note(String),
     /// The answer to [`Ask::Open`], [`Ask::Run`], [`Ask::Pack`] and [`Ask::Create`].
     Opened(Result<Opened<F>, FsError>),
@@ -123,4 +124,6 @@ pub enum Got<F> {
     Verified(Result<(), FsError>),
     /// The link is gone or, to [`Want::Fill`], the file cannot be read.
     Failed,
+    /// An answer to [`Want::Copy`] and [`Want::Fill`]: the file cannot be read.
+    Unreadable,
 }

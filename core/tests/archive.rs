@@ -100,3 +100,68 @@ fn what_has_no_time_is_not_dated_1970_in_a_zip() {
     let header: [u8; 512] = start(&directory, Format::Tar);
     assert_eq!(&header[136..148], b"00000000000\0");
 }
+
+/// Files that are all of these lengths.
+struct Large(&'static [u64]);
+
+impl FileSystem for Large {
+    type File = ();
+
+    fn open(&self, path: &Path) -> Result<Opened<()>, FsError> {
+        let index: usize = str::from_utf8(path.as_bytes()).unwrap().parse().unwrap();
+        let meta = Meta {
+            len: self.0[index],
+            modified: None,
+            version: None,
+            executable: false,
+        };
+        Ok(Opened::File {
+            file: (),
+            meta,
+            sendable: false,
+        })
+    }
+
+    fn list(&self, _: &Path) -> Result<Arc<Entries>, FsError> {
+        let mut entries = Entries::new();
+        for index in 0..self.0.len() {
+            let name = index.to_string();
+            entries.push(Entry {
+                name: name.as_bytes(),
+                ..Entry::default()
+            });
+        }
+        Ok(Arc::new(entries))
+    }
+
+    fn read(&self, (): &mut (), _: u64, _: &mut [u8]) -> Result<usize, FsError> {
+        Ok(0)
+    }
+}
+
+#[test]
+fn more_bytes_than_a_file_can_have_are_no_archive() {
+    const MOST: u64 = i64::MAX as u64;
+    for format in [Format::Tar, Format::Zip] {
+        let len = |lens: &'static [u64]| {
+            let (path, hidden) = (Path::default(), false);
+            let pack = Pack {
+                path,
+                format,
+                hidden,
+            };
+            Archive::new(&Large(lens), &pack).map(|archive| archive.meta().len)
+        };
+        assert!(len(&[MOST / 2, MOST / 4]).is_ok_and(|len| len > MOST / 4 * 3));
+        for lens in [
+            &[MOST][..],
+            &[MOST, MOST],
+            &[MOST, MOST, MOST],
+            &[u64::MAX],
+            &[u64::MAX, 1],
+            &[MOST / 2, MOST / 2, 10],
+        ] {
+            assert_eq!(len(lens), Err(FsError::TooMany), "{format:?}, {lens:?}");
+        }
+    }
+}

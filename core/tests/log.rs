@@ -3,6 +3,8 @@
 mod drive;
 mod world;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use drive::{drive, no_files};
 use sanserve_core::log::{LogFormat, combined, json, python};
 use sanserve_core::{Config, Exchange, Files, Guard, Handler, Next, Protocol, from_fn};
@@ -67,7 +69,7 @@ fn who_was_let_in_stands_in_the_log() {
         .map(|line| line.strip_prefix("192.0.2.1 - ").expect("a line"))
         .map(|line| line.split_once(" [").expect("a time").0)
         .collect();
-    assert_eq!(users, ["mary", "a \\x22b\\x22", "-", "-"]);
+    assert_eq!(users, ["mary", "a\\x20\\x22b\\x22", "-", "-"]);
     let log = log_of(json, guard(), &input);
     let users: Vec<bool> = log
         .lines()
@@ -81,6 +83,71 @@ fn who_was_let_in_stands_in_the_log() {
             .lines()
             .all(|line| line.contains(" - - ["))
     );
+}
+
+/// Characters that end a line, or order what follows from right to left (UAX #9, §2), and what is
+/// written in their place.
+const UNSEEN: [(char, &str); 15] = [
+    ('\u{85}', "x85"),
+    ('\u{61c}', "u061c"),
+    ('\u{200e}', "u200e"),
+    ('\u{200f}', "u200f"),
+    ('\u{2028}', "u2028"),
+    ('\u{2029}', "u2029"),
+    ('\u{202a}', "u202a"),
+    ('\u{202b}', "u202b"),
+    ('\u{202c}', "u202c"),
+    ('\u{202d}', "u202d"),
+    ('\u{202e}', "u202e"),
+    ('\u{2066}', "u2066"),
+    ('\u{2067}', "u2067"),
+    ('\u{2068}', "u2068"),
+    ('\u{2069}', "u2069"),
+];
+
+#[test]
+fn what_is_not_seen_is_written_out() {
+    for (char, name) in UNSEEN {
+        let says = || {
+            from_fn(move |ex: &mut Exchange<'_>| {
+                ex.log_message(format_args!("a{char}b"));
+                ex.send_error(410, "Gone")
+            })
+        };
+        let input = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        for format in [combined, python] {
+            let log = log_of(format, says(), input);
+            assert!(log.contains(&format!("a\\{name}b")), "{log}");
+            assert!(!log.contains(char), "{log}");
+        }
+        let log = log_of(json, says(), input);
+        let name = name.replace("x85", "u0085");
+        assert!(log.contains(&format!("a\\{name}b")), "{log}");
+        assert!(!log.contains(char), "{log}");
+        // And the same of a user, which reaches the log by itself.
+        let credentials = STANDARD.encode(format!("a {char}:a"));
+        let input = format!(
+            "GET /hello.txt HTTP/1.1\r\nHost: h\r\nAuthorization: Basic {credentials}\r\n\r\n"
+        );
+        for format in [combined as LogFormat, json] {
+            let guard = Guard::new(Files::new(), |given| Some(given.password() == "a"));
+            let log = log_of(format, guard, &input);
+            assert!(!log.contains(char), "{log}");
+        }
+    }
+}
+
+/// Fields are told by the spaces between them.
+#[test]
+fn a_space_in_the_name_of_a_user_shifts_no_field() {
+    let credentials = STANDARD.encode("a b c:a");
+    let input =
+        format!("GET /hello.txt HTTP/1.1\r\nHost: h\r\nAuthorization: Basic {credentials}\r\n\r\n");
+    let guard = Guard::new(Files::new(), |given| Some(given.password() == "a"));
+    let log = log_of(combined, guard, &input);
+    let fields: Vec<_> = log.split(' ').collect();
+    assert_eq!(fields[..3], ["192.0.2.1", "-", "a\\x20b\\x20c"]);
+    assert!(fields[3].starts_with('['), "{log}");
 }
 
 #[test]

@@ -123,6 +123,10 @@ fn what_is_no_name_is_in_no_path() {
         "conout$",
         "clock$",
         "aux:x",
+        "con\u{b}",
+        "nul \u{1}\u{b}.txt",
+        "com1\u{1f}",
+        "lpt1\u{b}:x",
     ];
     for name in not {
         assert!(!Path::is_name(name.as_bytes()), "{name:?}");

@@ -252,7 +252,7 @@ fn lines_on_standard_error_do_not_renew_the_deadline_of_a_program() {
 fn a_silent_program_is_ended_soon_after_its_client_has_closed_its_side() {
     let soon = Config::default().patience.half_closed;
     let closed = |conn: &mut Connection<_, _>, tick| {
-        assert!(conn.awaits_program());
+        assert!(conn.awaits_work());
         if tick >= SECOND * 5 {
             conn.peer_closed();
         }
@@ -328,6 +328,50 @@ fn a_file_that_cannot_be_read_in_time_gets_504_too() {
         world.statuses(),
         ["HTTP/1.0 504 What was asked for takes too long"]
     );
+}
+
+#[test]
+fn a_file_that_only_reports_work_is_given_up_after_an_hour() {
+    let config = Config::default();
+    let mut world = World::new(config, Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
+    (world.works_after, world.disk_takes) = (0, SECOND * 29);
+    let took = world.run();
+    let patience = config.patience;
+    assert_eq!(patience.work, SECOND * 3600);
+    assert!(took >= patience.work, "{took:?}");
+    assert!(took <= patience.work + patience.ask * 3, "{took:?}");
+    assert!(
+        world.log.ends_with("What was asked for takes too long\n"),
+        "{}",
+        world.log
+    );
+}
+
+#[test]
+fn what_is_collected_is_sent_before_long_work() {
+    let config = Config::default();
+    for works_after in [0, 20_000] {
+        let mut world = World::new(config, Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
+        (world.works_after, world.disk_takes, world.leaves_after) = (works_after, SECOND, 2);
+        world.run();
+        let text = world.text();
+        let (_, content) = text.split_once("\r\n\r\n").expect("the head was sent");
+        assert_eq!(world.sent_at_work, text.len());
+        assert!(content.len() as u64 >= works_after);
+    }
+}
+
+#[test]
+fn a_client_that_hangs_up_during_long_work_ends_it() {
+    let config = Config {
+        log_format: sanserve_core::log::json,
+        ..Config::default()
+    };
+    let mut world = World::new(config, Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
+    (world.works_after, world.disk_takes, world.leaves_after) = (0, SECOND, 3);
+    assert_eq!(world.run(), SECOND * (3 + 1));
+    assert!(world.log.contains("\"bytes\":0,"), "{}", world.log);
+    assert!(world.log.contains("\"complete\":false"), "{}", world.log);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! [`Cache`]: files that were asked for before, small ones in memory and large ones open.
 //!
 //! Nothing in it is believed. Each time the system is asked what the path names, which takes one call in
-//! place of three or four; only if that is the same file, of the same length, with the same times, it
-//! is what was read or opened before. A file that was changed just now is not kept: it could change
-//! again without its times telling. So whoever can see a change by `stat` gets it with the next
-//! request. A path that leads elsewhere by now, even out of the root, names another file.
+//! place of three or four, and for files below the first level a second one, see [`Ways`]; only if that
+//! is the same file, of the same length, with the same times, it is what was read or opened before. A
+//! file that was changed just now is not kept: it could change again without its times telling. So
+//! whoever can see a change by `stat` gets it with the next request. A path that leads out of the root
+//! by now names nothing, also if that is the same file.
 //!
 //! A program that writes through a shared mapping may change a file without changing its times for a
 //! while; nobody else sees such a change by `stat` either.
@@ -20,22 +21,35 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
+use rustix::fs::{AtFlags, Statx, StatxFlags, fstat, makedev, statx};
 use sanserve_core::{Got, Meta};
 
 use super::generations::Generations;
-use super::now::read_now;
-use super::system::is_local;
+use super::now::{find_beneath, read_now};
+use super::system::{is_local, is_watchable};
+use super::ways::{Watched, Ways};
 
 /// A file that is kept.
 #[derive(Debug)]
 pub struct Kept {
     state: State,
+    way: Way,
     pub(super) meta: Meta,
     content: Content,
     /// One more than the last byte that was found in the system's cache; 0 at first.
     #[cfg(feature = "mio")]
     read: AtomicU64,
+}
+
+/// How it is made sure that no link leads to a file from outside of the root.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    /// It lies in the root itself.
+    Root,
+    /// The directories on the way are watched.
+    Watched,
+    /// The path is resolved inside of the root each time.
+    Resolved,
 }
 
 #[derive(Debug)]
@@ -76,6 +90,7 @@ impl Kept {
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     shelves: Mutex<Shelves>,
+    ways: Ways,
     /// Whether somebody sees to it that nothing is held open for long.
     tended: AtomicBool,
 }
@@ -84,6 +99,7 @@ pub(super) struct Cache {
 struct Shelves {
     small: Generations,
     large: Generations,
+    watched: Watched,
 }
 
 /// What tells a file, as it is, from every other, and from itself at another time.
@@ -100,18 +116,29 @@ impl Cache {
     /// The file at a path, if it is kept and what it was.
     pub(super) fn find(&self, dir: &Dir, at: &path::Path) -> Option<Arc<Kept>> {
         let key = at.as_os_str().as_encoded_bytes();
+        let number = self.ways.number();
         let kept = self.shelves().find(key)?;
-        if State::at(dir, at).is_some_and(|state| state == kept.state) {
-            return Some(kept);
+        let found = match kept.way {
+            Way::Root | Way::Watched => State::at(dir, at),
+            Way::Resolved => State::beneath(dir, at),
+        };
+        if found.is_none_or(|state| state != kept.state) {
+            self.shelves().forget(key);
+            return None;
         }
-        self.shelves().forget(key);
-        None
+        // Asked last, so that it is true of the moment at which the path was followed.
+        if kept.way == Way::Watched && !self.ways.are_quiet(number) {
+            self.shelves().clear(&self.ways);
+            return None;
+        }
+        Some(kept)
     }
 
     /// Keeps a file that was opened at that path, or gives it back if it is none of those that can be
     /// kept. Waits for no disk.
     pub(super) fn keep(
         &self,
+        dir: &Dir,
         at: &path::Path,
         file: File,
         found: &Metadata,
@@ -122,21 +149,26 @@ impl Cache {
         if !can_be || !is_settled(found) || !is_local(&file) {
             return Err(file);
         }
+        let state = State::of(found);
+        let alike = fstat(dir).is_ok_and(|root| root.st_dev == state.device);
+        let may_watch = alike && is_watchable(&file);
         let content = if small {
             Content::Bytes(read_whole(&file, found.len() as usize).ok_or(file)?)
         } else {
             Content::File(file)
         };
-        let state = State::of(found);
+        let mut shelves = self.shelves();
+        let way = shelves.way(dir, at, &state, may_watch.then_some(&self.ways));
         let kept = Arc::new(Kept {
             state,
+            way,
             meta,
             content,
             #[cfg(feature = "mio")]
             read: AtomicU64::new(0),
         });
         let key = at.as_os_str().as_encoded_bytes();
-        self.shelves().insert(key.into(), Arc::clone(&kept));
+        shelves.insert(key.into(), Arc::clone(&kept));
         Ok(kept)
     }
 
@@ -173,21 +205,47 @@ impl Shelves {
         self.small.forget(key);
         self.large.forget(key);
     }
+
+    /// Forgets everything, and what was watched for it.
+    fn clear(&mut self, ways: &Ways) {
+        (self.small, self.large) = Default::default();
+        ways.forget(&mut self.watched);
+    }
+
+    /// How to make sure that no link leads to a file from outside.
+    fn way(&mut self, dir: &Dir, at: &path::Path, state: &State, ways: Option<&Ways>) -> Way {
+        // The path itself may be a link.
+        if State::at(dir, at).is_none_or(|found| found != *state) {
+            return Way::Resolved;
+        }
+        if at.components().count() == 1 {
+            return Way::Root;
+        }
+        let Some(ways) = ways else {
+            return Way::Resolved;
+        };
+        if ways.watch(dir, at, &mut self.watched) {
+            return Way::Watched;
+        }
+        if self.watched.are_too_many() {
+            self.clear(ways);
+        }
+        Way::Resolved
+    }
 }
 
 impl State {
-    /// Of what the path names now, wherever it leads.
+    /// Of what the path names now, if that is not a link, wherever the directories before it lead.
     fn at(dir: &Dir, at: &path::Path) -> Option<State> {
-        let flags = AtFlags::NO_AUTOMOUNT;
+        let flags = AtFlags::NO_AUTOMOUNT | AtFlags::SYMLINK_NOFOLLOW;
         let found = statx(dir, at, flags, StatxFlags::BASIC_STATS).ok()?;
-        let (modified, changed) = (found.stx_mtime, found.stx_ctime);
-        Some(State {
-            device: makedev(found.stx_dev_major, found.stx_dev_minor),
-            inode: found.stx_ino,
-            len: found.stx_size,
-            modified: (modified.tv_sec, modified.tv_nsec.into()),
-            changed: (changed.tv_sec, changed.tv_nsec.into()),
-        })
+        Some(State::from(&found))
+    }
+
+    /// Of what the path names now inside of the root.
+    fn beneath(dir: &Dir, at: &path::Path) -> Option<State> {
+        let found = find_beneath(dir, at, StatxFlags::BASIC_STATS)?;
+        Some(State::from(&found))
     }
 
     /// Of what is open.
@@ -198,6 +256,19 @@ impl State {
             len: found.size(),
             modified: (found.mtime(), found.mtime_nsec()),
             changed: (found.ctime(), found.ctime_nsec()),
+        }
+    }
+}
+
+impl From<&Statx> for State {
+    fn from(found: &Statx) -> State {
+        let (modified, changed) = (found.stx_mtime, found.stx_ctime);
+        State {
+            device: makedev(found.stx_dev_major, found.stx_dev_minor),
+            inode: found.stx_ino,
+            len: found.stx_size,
+            modified: (modified.tv_sec, modified.tv_nsec.into()),
+            changed: (changed.tv_sec, changed.tv_nsec.into()),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! [`Listings`]: what directories hold that are asked for again and again, for as long as nothing happens in
 //! them.
 //!
-//! Each time it is asked whether anything has, which takes two calls in place of one for each entry:
-//! whether the path still names that directory, and whether its [`Watch`] was told of anything. It
+//! Each time it is asked whether anything has, which takes four calls in place of one for each entry:
+//! whether the path still names that directory, inside of the root, and whether its [`Watch`] was told
+//! of anything. It
 //! watches before the directory is read. So once the call that changed something has returned, the
 //! next listing shows it.
 //!
@@ -19,9 +20,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
+use rustix::fs::{StatxFlags, makedev};
 use sanserve_core::Entries;
 
+use super::now::find_beneath;
 use super::system::is_watchable;
 use super::watch::Watch;
 
@@ -186,9 +188,8 @@ impl Listing {
     }
 
     fn is_current(&self, dir: &Dir, at: &path::Path) -> bool {
-        let flags = AtFlags::NO_AUTOMOUNT;
         let names_it = || {
-            statx(dir, at, flags, StatxFlags::INO).is_ok_and(|found| {
+            find_beneath(dir, at, StatxFlags::INO).is_some_and(|found| {
                 let device = makedev(found.stx_dev_major, found.stx_dev_minor);
                 (device, found.stx_ino) == (self.device, self.inode)
             })

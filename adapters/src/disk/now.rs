@@ -5,7 +5,8 @@ use std::io::IoSliceMut;
 use std::os::fd::OwnedFd;
 use std::path;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use cap_std::fs::Dir;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Statx, StatxFlags, openat2, statx};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use sanserve_core::{FsError, Got, Opened, Path};
 
@@ -41,6 +42,14 @@ impl Disk {
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::CACHED;
         openat2(&self.dir, at, flags, Mode::empty(), inside)
     }
+}
+
+/// What is known of what the path names inside of the root.
+pub(super) fn find_beneath(dir: &Dir, at: &path::Path, mask: StatxFlags) -> Option<Statx> {
+    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let found = openat2(dir, at, flags, Mode::empty(), inside).ok()?;
+    statx(&found, c"", AtFlags::EMPTY_PATH, mask).ok()
 }
 
 /// Reads what is in the cache. That nothing was read is not believed: some file systems say so of

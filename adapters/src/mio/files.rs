@@ -2,6 +2,7 @@
 //! once; for the rest, a thread of the pool gets what is open, and brings it back.
 
 use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -30,6 +31,11 @@ pub(super) enum Done {
 }
 
 impl Task {
+    /// Whether it serves a reply only, and not a file that is being made.
+    pub(super) fn is_for_reply(&self) -> bool {
+        !matches!(self, Task::Give(..))
+    }
+
     /// Does it, however long that takes.
     pub(super) fn run(self, files: &impl FileSystem<File = Open>) -> Done {
         match self {
@@ -50,11 +56,19 @@ impl Task {
     }
 }
 
+/// What a thread has of a connection.
+struct Away {
+    /// The task is left out once this is dropped.
+    _wanted: Arc<()>,
+    /// Whether it serves a reply only, and not a file that is being made.
+    for_reply: bool,
+}
+
 /// Where a connection turns to.
 pub(super) struct Desk<'a, FS> {
     pub(super) files: &'a FS,
-    /// Gives a task to the pool.
-    pub(super) submit: &'a dyn Fn(Task),
+    /// Gives a task to the pool, which leaves it out if nobody waits for it any more by then.
+    pub(super) submit: &'a dyn Fn(Task, Weak<()>),
     /// Has the connection woken when something can be read there.
     pub(super) listen: &'a dyn Fn(BorrowedFd<'_>),
 }
@@ -62,8 +76,8 @@ pub(super) struct Desk<'a, FS> {
 /// What a connection has to do with files. [`Got::Nothing`] means that it will be woken.
 #[derive(Default)]
 pub(super) struct Files {
-    /// A thread has something of it.
-    away: bool,
+    /// A thread has something of it, or is to have it.
+    away: Option<Away>,
     /// What a thread brought back.
     back: Option<Done>,
     /// After so long it has to be woken in any case: a program may end without a word, and a file system that had
@@ -74,7 +88,12 @@ pub(super) struct Files {
 impl Files {
     /// A thread is done.
     pub(super) fn bring(&mut self, done: Done) {
-        (self.away, self.back) = (false, Some(done));
+        (self.away, self.back) = (None, Some(done));
+    }
+
+    /// Whether a thread works for something that only the peer needs.
+    pub(super) fn work_for_reply(&self) -> bool {
+        self.away.as_ref().is_some_and(|away| away.for_reply)
     }
 
     /// Answers an [`Ask`](sanserve_core::Want::Ask). If the link does not send files by reference,
@@ -95,7 +114,7 @@ impl Files {
                 return Got::Nothing;
             }
             Some(Done::Answer(got)) => got,
-            _ if self.away => return Got::Nothing,
+            _ if self.away.is_some() => return Got::Nothing,
             _ => match ask {
                 Ask::Open(path) => recent.answer(path).unwrap_or_else(|| {
                     let got = desk.files.answer_now(ask);
@@ -176,7 +195,11 @@ impl Files {
     where
         FS: FileSystem<File = Open>,
     {
-        let warm = self.take_back(held).is_some();
+        let fetched = self.take_back(held);
+        if let Some((Got::Failed, _)) = fetched {
+            return Got::Unreadable;
+        }
+        let warm = fetched.is_some();
         if !link.is_writable() {
             return Got::Nothing;
         }
@@ -212,8 +235,13 @@ impl Files {
     }
 
     fn send<FS>(&mut self, task: Task, desk: &Desk<'_, FS>) -> Got<Held> {
-        self.away = true;
-        (desk.submit)(task);
+        let wanted = Arc::new(());
+        let waits = Arc::downgrade(&wanted);
+        self.away = Some(Away {
+            _wanted: wanted,
+            for_reply: task.is_for_reply(),
+        });
+        (desk.submit)(task, waits);
         Got::Nothing
     }
 

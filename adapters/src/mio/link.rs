@@ -9,7 +9,8 @@ use sanserve_core::Got;
 
 use super::files::{Held, MOST};
 use crate::hang_up::HangUp;
-use crate::std::{Layer, send_file};
+use crate::send_file::send_file;
+use crate::std::Layer;
 
 /// A socket, bare or below TLS.
 pub(super) struct Link {
@@ -114,7 +115,8 @@ impl Link {
 
     /// Whether the peer has left.
     pub(super) fn hang_up(&self) -> Option<HangUp> {
-        self.hang_up
+        // What was reported may have been meant for another socket.
+        self.hang_up.and_then(|_| HangUp::of(&self.socket))
     }
 
     /// Whether it may take something.
@@ -130,7 +132,10 @@ impl Link {
         self.cork(len >= MOST);
         let sent = retry(|| send_file(&self.socket, file, at, len));
         self.writable = sent.is_ok();
-        self.told(sent)
+        match sent {
+            Ok(None) => Got::Unreadable,
+            sent => self.told(sent.map(Option::unwrap_or_default)),
+        }
     }
 
     /// Has packets filled while pieces of a large file follow each other, or sends what is left.

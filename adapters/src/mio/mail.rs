@@ -1,10 +1,10 @@
 //! [`Mail`]: what the threads of the pool leave for a worker.
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use mio::Waker;
-use sanserve_core::FileSystem;
+use sanserve_core::{Ask, FileSystem, FsError, Got, Waiter};
 
 use super::files::{Done, Task};
 use crate::Open;
@@ -15,20 +15,51 @@ pub(super) type Who = (usize, u64);
 /// What a thread of the pool is told: what to do, for whom, and where to leave it.
 pub(super) struct Job {
     task: Task,
+    /// Whether the connection still waits for it.
+    wanted: Weak<()>,
     who: Who,
     mail: Arc<Mail>,
 }
 
 impl Job {
-    pub(super) fn new(task: Task, who: Who, mail: Arc<Mail>) -> Job {
-        Job { task, who, mail }
+    pub(super) fn new(task: Task, wanted: Weak<()>, who: Who, mail: Arc<Mail>) -> Job {
+        Job {
+            task,
+            wanted,
+            who,
+            mail,
+        }
     }
 
-    /// Does it, and tells the worker.
+    /// Does it, and tells the worker. A reply that no connection waits for any more is not worked for.
     pub(super) fn run(self, files: &impl FileSystem<File = Open>) {
+        if self.task.is_for_reply() && self.wanted.strong_count() == 0 {
+            return;
+        }
+        if let Task::Ask(Ask::Verify(given)) = self.task {
+            let (wanted, who, mail) = (self.wanted, self.who, self.mail);
+            return files.verify_later(&given, Box::new(Verify { wanted, who, mail }));
+        }
         let done = self.task.run(files);
-        self.mail.done().push((self.who, done));
-        self.mail.wake();
+        self.mail.leave(self.who, done);
+    }
+}
+
+/// A connection whose credentials are being verified.
+struct Verify {
+    wanted: Weak<()>,
+    who: Who,
+    mail: Arc<Mail>,
+}
+
+impl Waiter for Verify {
+    fn is_waiting(&self) -> bool {
+        self.wanted.strong_count() > 0
+    }
+
+    fn tell(self: Box<Self>, verified: Result<(), FsError>) {
+        let answer = Done::Answer(Got::Verified(verified));
+        self.mail.leave(self.who, answer);
     }
 }
 
@@ -44,6 +75,12 @@ impl Mail {
             waker,
             done: Mutex::default(),
         }
+    }
+
+    /// Leaves something, and tells the worker.
+    fn leave(&self, who: Who, done: Done) {
+        self.done().push((who, done));
+        self.wake();
     }
 
     /// Makes the worker look.

@@ -166,10 +166,10 @@ impl<H: Handler> Work<H> {
         let mut turn = TURN;
         while turn > 0 {
             turn -= 1;
-            if conn.awaits_program()
+            if (conn.awaits_work() || files.work_for_reply())
                 && let Some(hang_up) = link.hang_up()
             {
-                hang_up.tell(conn);
+                got = hang_up.tell(conn, got);
             }
             let Step { want, by, more } = conn.step(now, got);
             files.moment = None;

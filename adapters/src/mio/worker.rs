@@ -246,9 +246,9 @@ where
         };
         let (common, mail, registry) = (&self.common, &self.seat.mail, self.seat.poll.registry());
         let number = inside.number;
-        let submit = |task| {
-            let mail = Arc::clone(mail);
-            common.pool.submit(Job::new(task, (who, number), mail));
+        let submit = |task, wanted| {
+            let job = Job::new(task, wanted, (who, number), Arc::clone(mail));
+            common.pool.submit(job);
         };
         let listen = |pipe: BorrowedFd<'_>| {
             // What cannot be listened to is looked at from time to time.

@@ -45,7 +45,12 @@ impl Hash {
     pub(super) fn verify(&self, password: &str) -> bool {
         let password = password.as_bytes();
         match self {
-            Hash::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
+            Hash::Bcrypt(hash) => {
+                // bcrypt ignores the rest, so that any longer password with the same beginning would be right.
+                let seen = password.len() <= BCRYPT_MAX && !password.contains(&0);
+                let right = bcrypt::verify(password, hash).unwrap_or(false);
+                right && seen
+            }
             Hash::Argon2(hash) => PasswordHash::new(hash)
                 .is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok()),
             Hash::Sha(hash) => {
@@ -57,6 +62,9 @@ impl Hash {
         }
     }
 }
+
+/// How many bytes of a password bcrypt looks at. It ends at a NUL, too.
+const BCRYPT_MAX: usize = 72;
 
 /// That of crypt(3) of old, which nothing marks. It would be a password to everybody who reads it.
 fn is_old(text: &str) -> bool {

@@ -1,7 +1,6 @@
 //! [`Link`]: a socket that gives up in time and speaks the connection's language.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use sanserve_core::{FileSystem, Got};
 use crate::Open;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
+use crate::send_file::send_file;
 
 /// A blocking socket that is to be served: bare, as [`From`] makes it, or below TLS.
 pub struct Link<'a> {
@@ -109,13 +109,16 @@ impl<'a> Link<'a> {
             return match files.read(file, at, &mut piece[..len]) {
                 Ok(0) => Got::Bytes(0),
                 Ok(n) => self.write(&piece[..n], left),
-                Err(_) => self.told(Err(io::Error::other("the file cannot be read"))),
+                Err(_) => Got::Unreadable,
             };
         }
         let file = file.file().expect("only files are sendable");
         let ready = self.set_write_timeout(left.map(round));
         let copied = ready.and_then(|()| send_file(self.socket, file, at, len.min(COPY_MAX)));
-        self.told(copied)
+        match copied {
+            Ok(None) => Got::Unreadable,
+            copied => self.told(copied.map(Option::unwrap_or_default)),
+        }
     }
 
     /// Tells the peer that nothing more will come. A link that is gone already will show at the
@@ -207,22 +210,6 @@ fn round(left: Duration) -> Duration {
     };
     let grains = left.as_nanos().div_ceil(grain.as_nanos()).max(1);
     grain * grains as u32
-}
-
-#[cfg(target_os = "linux")]
-pub(crate) fn send_file(socket: &TcpStream, file: &File, at: u64, len: u64) -> io::Result<usize> {
-    let mut at = at;
-    Ok(rustix::fs::sendfile(
-        socket,
-        file,
-        Some(&mut at),
-        len as usize,
-    )?)
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn send_file(_: &TcpStream, _: &File, _: u64, _: u64) -> io::Result<usize> {
-    unreachable!("a disk calls its files sendable on Linux only")
 }
 
 /// Sent at once; the deadline is looked at in between.

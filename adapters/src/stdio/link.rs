@@ -4,7 +4,7 @@
 //! then no more is asked of them than they can do at once. Only a socket that takes files is told
 //! to give up in time, for nobody can know how much it has room for.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -17,6 +17,8 @@ use socket2::SockRef;
 
 use crate::Open;
 use crate::hang_up::HangUp;
+#[cfg(target_os = "linux")]
+use crate::send_file::send_file;
 
 /// What a connection is carried over.
 pub(super) struct Link {
@@ -52,7 +54,7 @@ impl Link {
     pub(super) fn read(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<Open> {
         let ready = wait(&self.input, PollFlags::IN, left);
         let read = ready.and_then(|()| rustix::io::read(&self.input, into));
-        self.told(read)
+        self.told(read.map_err(io::Error::from))
     }
 
     pub(super) fn write(&mut self, from: &[u8], left: Option<Duration>) -> Got<Open> {
@@ -64,7 +66,7 @@ impl Link {
             true => rustix::net::send(output, from, SEND),
             false => rustix::io::write(output, &from[..from.len().min(PIECE)]),
         });
-        self.told(written)
+        self.told(written.map_err(io::Error::from))
     }
 
     /// Sends a piece of a file, without reading it if it goes to a socket.
@@ -78,21 +80,21 @@ impl Link {
     ) -> Got<Open> {
         #[cfg(target_os = "linux")]
         if let (Some(output), true, Some(file)) = (&self.output, self.socket, file.file()) {
-            let (mut at, len) = (at, len.min(COPY_MAX) as usize);
             let ready = wait(output, PollFlags::OUT, left);
-            let copied =
-                ready.and_then(|()| rustix::fs::sendfile(output, file, Some(&mut at), len));
-            return self.told(copied);
+            let copied = ready
+                .map_err(io::Error::from)
+                .and_then(|()| send_file(output, file, at, len.min(COPY_MAX)));
+            return match copied {
+                Ok(None) => Got::Unreadable,
+                copied => self.told(copied.map(Option::unwrap_or_default)),
+            };
         }
         let mut piece = [0; PIECE];
         let len = PIECE.min(usize::try_from(len).unwrap_or(PIECE));
         match files.read(file, at, &mut piece[..len]) {
             Ok(0) => Got::Bytes(0),
             Ok(n) => self.write(&piece[..n], left),
-            Err(_) => {
-                self.failure = Err(io::Error::other("the file cannot be read"));
-                Got::Failed
-            }
+            Err(_) => Got::Unreadable,
         }
     }
 
@@ -114,14 +116,18 @@ impl Link {
         self.failure
     }
 
-    fn told(&mut self, moved: Result<usize, Errno>) -> Got<Open> {
+    fn told(&mut self, moved: io::Result<usize>) -> Got<Open> {
         match moved {
             Ok(n) => Got::Bytes(n),
-            Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => Got::Nothing,
-            Err(error) => {
-                self.failure = Err(error.into());
-                Got::Failed
-            }
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::TimedOut => {
+                    Got::Nothing
+                }
+                _ => {
+                    self.failure = Err(error);
+                    Got::Failed
+                }
+            },
         }
     }
 }

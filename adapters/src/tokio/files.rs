@@ -5,7 +5,8 @@ use std::future;
 use std::panic;
 use std::sync::Arc;
 
-use sanserve_core::{Ask, FileSystem, Got, Opened};
+use sanserve_core::{Ask, Credentials, FileSystem, FsError, Got, Opened, Waiter};
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use crate::got::ASK_AGAIN;
@@ -22,14 +23,17 @@ pub(super) async fn answer(
     sends_files: bool,
 ) -> Got<Held> {
     let got = match files.answer_now(ask) {
-        Got::Nothing => {
-            let (files, ask) = (Arc::clone(files), ask.clone());
-            let got = on_a_thread(move || files.answer(&ask)).await;
-            if let Got::Nothing = got {
-                tokio::time::sleep(ASK_AGAIN).await;
+        Got::Nothing => match ask {
+            Ask::Verify(given) => verify(files, given.clone()).await,
+            ask => {
+                let (files, ask) = (Arc::clone(files), ask.clone());
+                let got = on_a_thread(move || files.answer(&ask)).await;
+                if let Got::Nothing = got {
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+                got
             }
-            got
-        }
+        },
         got => got,
     };
     match held(got) {
@@ -46,6 +50,34 @@ pub(super) async fn answer(
             }))
         }
         got => got,
+    }
+}
+
+/// Has credentials verified. The thread that is taken for it may go on with those of others, so it is
+/// not waited for.
+async fn verify(
+    files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+    given: Credentials,
+) -> Got<Open> {
+    let (files, (tell, told)) = (Arc::clone(files), oneshot::channel());
+    drop(spawn_blocking(move || {
+        files.verify_later(&given, Box::new(Verify(tell)));
+    }));
+    // A panic has been reported by its hook.
+    let verified = told.await.unwrap_or(Err(FsError::Broken));
+    Got::Verified(verified)
+}
+
+/// A connection whose credentials are being verified.
+struct Verify(oneshot::Sender<Result<(), FsError>>);
+
+impl Waiter for Verify {
+    fn is_waiting(&self) -> bool {
+        !self.0.is_closed()
+    }
+
+    fn tell(self: Box<Self>, verified: Result<(), FsError>) {
+        let _ = self.0.send(verified);
     }
 }
 
@@ -103,6 +135,7 @@ impl Held {
         let read = move |open: &mut Open| files.fill(open, at, &mut vec![0; len as usize]);
         match self.lend(read).await {
             Some(Got::Bytes(1..)) => Got::Nothing,
+            Some(Got::Failed) => Got::Unreadable,
             got => got.map_or(Got::Failed, held),
         }
     }

@@ -15,9 +15,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::files::Held;
+#[cfg(feature = "tls")]
+use super::tls::Session;
 use crate::Open;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
+#[cfg(target_os = "linux")]
+use crate::send_file::send_file;
 
 /// A stream that is to be served: a socket, as [`From`] makes it, or any other.
 pub struct Link {
@@ -32,6 +36,8 @@ pub struct Link {
 enum Stream {
     /// A bare socket, which takes files by reference.
     Socket(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<Session>, String),
     Other(Box<dyn ReadWrite>, String),
 }
 
@@ -57,6 +63,12 @@ impl Link {
         Link::of(Stream::Other(Box::new(stream), peer.to_string()))
     }
 
+    /// A socket below TLS.
+    #[cfg(feature = "tls")]
+    pub(super) fn below(session: Session, peer: impl fmt::Display) -> Link {
+        Link::of(Stream::Tls(Box::new(session), peer.to_string()))
+    }
+
     fn of(stream: Stream) -> Link {
         Link {
             stream,
@@ -74,6 +86,8 @@ impl Link {
                 socket.set_nodelay(true)?;
                 Ok(socket.peer_addr()?.ip().to_string())
             }
+            #[cfg(feature = "tls")]
+            Stream::Tls(_, peer) => Ok(std::mem::take(peer)),
             Stream::Other(_, peer) => Ok(std::mem::take(peer)),
         }
     }
@@ -102,11 +116,14 @@ impl Link {
     pub(super) async fn write(&mut self, from: &[u8]) -> Got<Held> {
         let written = match &mut self.stream {
             Stream::Socket(socket) => socket.write(from).await,
-            Stream::Other(stream, _) => match stream.write(from).await {
-                Ok(0) => Err(ErrorKind::WriteZero.into()),
-                Ok(n) => stream.flush().await.map(|()| n),
-                error => error,
-            },
+            _ => {
+                let stream = self.stream();
+                match stream.write(from).await {
+                    Ok(0) => Err(ErrorKind::WriteZero.into()),
+                    Ok(n) => stream.flush().await.map(|()| n),
+                    error => error,
+                }
+            }
         };
         self.told(written)
     }
@@ -128,17 +145,12 @@ impl Link {
         let (Stream::Socket(socket), Some(Open::File(file))) = (&self.stream, &held.0) else {
             unreachable!("nothing else is called sendable")
         };
-        let send = || {
-            let mut at = at;
-            Ok(rustix::fs::sendfile(
-                socket,
-                file,
-                Some(&mut at),
-                len as usize,
-            )?)
-        };
+        let send = || send_file(socket, file, at, len);
         let sent = socket.async_io(tokio::io::Interest::WRITABLE, send).await;
-        self.told(sent)
+        match sent {
+            Ok(None) => Got::Unreadable,
+            sent => self.told(sent.map(Option::unwrap_or_default)),
+        }
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -157,6 +169,8 @@ impl Link {
     pub(super) fn hang_up(&mut self) -> Option<HangUp> {
         let stream = match &mut self.stream {
             Stream::Socket(socket) => return HangUp::of(&*socket),
+            #[cfg(feature = "tls")]
+            Stream::Tls(session, _) => return session.socket().and_then(HangUp::of),
             Stream::Other(_, _) if self.ahead.is_some() => return None,
             Stream::Other(stream, _) => Pin::new(stream),
         };
@@ -187,6 +201,8 @@ impl Link {
     fn stream(&mut self) -> &mut dyn ReadWrite {
         match &mut self.stream {
             Stream::Socket(socket) => socket,
+            #[cfg(feature = "tls")]
+            Stream::Tls(session, _) => session,
             Stream::Other(stream, _) => stream,
         }
     }

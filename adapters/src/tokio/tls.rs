@@ -26,17 +26,25 @@ impl Link {
         socket.set_nodelay(true)?;
         let peer = socket.peer_addr()?.ip();
         let accept = TlsAcceptor::from(tls.config()).accept(socket);
-        Ok(Link::new(Session::Handshake(accept), peer))
+        Ok(Link::below(Session::Handshake(accept), peer))
     }
 }
 
 /// One peer's TLS.
-enum Session {
+pub(super) enum Session {
     Handshake(Accept<TcpStream>),
     Open(TlsStream<TcpStream>),
 }
 
 impl Session {
+    /// The socket, after the handshake.
+    pub(super) fn socket(&self) -> Option<&TcpStream> {
+        match self {
+            Session::Handshake(_) => None,
+            Session::Open(stream) => Some(stream.get_ref().0),
+        }
+    }
+
     /// The stream, after the handshake.
     fn stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TlsStream<TcpStream>>>> {
         if let Session::Handshake(accept) = self {

@@ -110,6 +110,7 @@ fn read_got(text: &str) -> Option<Got<()>> {
     Some(match kind {
         "nothing" => Got::Nothing,
         "failed" => Got::Failed,
+        "unreadable" => Got::Unreadable,
         "note" => Got::Note(String::from_utf8(text::bytes(rest).ok()?).ok()?),
         "directory" => Got::Opened(Ok(Opened::Directory)),
         "program" => Got::Opened(Ok(Opened::Program(()))),

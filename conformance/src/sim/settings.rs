@@ -48,6 +48,7 @@ pub(super) fn config(random: &mut Random) -> Config {
         ask: time(patience.ask),
         half_closed: patience.half_closed,
         rate: patience.rate,
+        work: patience.work,
     };
     Config {
         protocol: random.pick(&[Protocol::Http11, Protocol::Http11, Protocol::Http10]),

@@ -105,6 +105,7 @@ fn answer<F>(got: &Got<F>) -> String {
         Got::Nothing => "nothing".into(),
         Got::Bytes(n) => n.to_string(),
         Got::Failed => "failed".into(),
+        Got::Unreadable => "unreadable".into(),
         Got::Note(note) => format!("note {}", show(note.as_bytes())),
         Got::Opened(Ok(Opened::File { meta, sendable, .. })) => {
             let modified = meta.modified.map_or("-".into(), |unix| unix.to_string());

@@ -107,8 +107,9 @@ impl Layout {
         (self.entries.len(), self.names.len())
     }
 
-    /// Works out where everything begins, once it is complete.
-    pub(super) fn settle(&mut self) {
+    /// Works out where everything begins, once it is complete. There is none if it would be longer than
+    /// any file can be.
+    pub(super) fn settle(&mut self) -> Option<()> {
         let mut bytes = Vec::new();
         let mut at = 0;
         for index in 0..self.entries.len() {
@@ -116,7 +117,8 @@ impl Layout {
             bytes.clear();
             self.write(&Place::Head(index, 0), &mut bytes);
             self.write(&Place::Tail(index, 0), &mut bytes);
-            at += bytes.len() as u64 + self.entries[index].len;
+            let len = self.entries[index].len.checked_add(bytes.len() as u64)?;
+            at = at.checked_add(len).filter(|at| *at <= LEN_MAX)?;
         }
         self.records = at;
         for index in 0..self.entries.len() {
@@ -127,6 +129,7 @@ impl Layout {
         }
         self.end = at;
         self.version = self.hash();
+        Some(())
     }
 
     /// What tells this archive from others; none if a file has nothing that does so.
@@ -232,3 +235,7 @@ impl Layout {
         usize::try_from(from).unwrap_or(usize::MAX)
     }
 }
+
+/// Bytes of all files with what stands around them: what an offset in a file can be. Behind it there
+/// is room for the records of all.
+const LEN_MAX: u64 = i64::MAX as u64;

@@ -110,7 +110,7 @@ impl<F> Archive<F> {
     ///
     /// # Errors
     /// Those of [`FileSystem::list`] for the directory itself; [`FsError::TooMany`] if there is more
-    /// in it than 100,000 files and directories; [`FsError::Exhausted`].
+    /// in it than 100,000 files and directories, or than 2^63 bytes; [`FsError::Exhausted`].
     pub fn new(fs: &impl FileSystem<File = F>, pack: &Pack) -> Result<Archive<F>, FsError> {
         Ok(Archive {
             layout: walk::walk(fs, pack)?,
@@ -298,5 +298,5 @@ impl Layout {
 
 /// Read at a time for a sum, in bytes.
 const PIECE: usize = 64 * 1024;
-/// Summed at most before there is a word, in bytes.
-const WORK: u64 = 64 * 1024 * 1024;
+/// Summed at most at a time, in bytes. Work for a client that has hung up ends after that much.
+const WORK: u64 = 4 * 1024 * 1024;

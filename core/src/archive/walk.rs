@@ -44,7 +44,7 @@ pub(super) fn walk(fs: &impl FileSystem, pack: &Pack) -> Result<Layout, FsError>
         }
     }
     date(&mut layout, &parents);
-    layout.settle();
+    layout.settle().ok_or(FsError::TooMany)?;
     Ok(layout)
 }
 

@@ -26,6 +26,7 @@ impl<F, H: Handler> Connection<F, H> {
                 // Lines on standard error do not renew the deadline: a program may write them for ever.
                 if text.is_empty() {
                     self.since = self.now.tick;
+                    self.is_at_work();
                 }
                 self.note(&text);
             }
@@ -39,7 +40,9 @@ impl<F, H: Handler> Connection<F, H> {
                 self.source = None;
                 self.resume(Event::Failed(Path::default(), error));
             }
-            (Pending::Fill, Got::Failed) => _ = self.abandon(500, &"What was open cannot be read"),
+            (Pending::Fill, Got::Failed) | (Pending::Fill | Pending::Copy, Got::Unreadable) => {
+                _ = self.abandon(500, &"What was open cannot be read");
+            }
             (Pending::Give, Got::Failed) => _ = self.abandon(500, &"The program takes no content"),
             (_, Got::Failed) => self.state = State::Closed,
             (Pending::Ask, Got::Opened(result)) => self.opened(result),

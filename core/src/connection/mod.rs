@@ -228,30 +228,30 @@ impl<F, H: Handler> Connection<F, H> {
         self.reply.close = true;
     }
 
-    /// Whether the output of a program is waited for. Nothing is read from the peer meanwhile, so the adapter
-    /// has to watch the link: it calls [`peer_closed`](Self::peer_closed) when the peer has closed its side, and
-    /// [`peer_reset`](Self::peer_reset) when the connection is gone.
-    pub fn awaits_program(&self) -> bool {
-        self.pending == Pending::Fill && self.source.as_ref().is_some_and(Source::is_program)
+    /// Returns whether the output of a program, or of other work that takes long, is waited for. Nothing is read
+    /// from the peer meanwhile, so the adapter has to watch the link: it calls [`peer_closed`](Self::peer_closed) when
+    /// the peer has closed its side, and [`peer_reset`](Self::peer_reset) when the connection is gone.
+    pub fn awaits_work(&self) -> bool {
+        self.pending == Pending::Fill && self.source.as_ref().is_some_and(Source::works)
     }
 
-    /// Notes that the peer will send nothing more. Whether it still reads shows only when something is sent: a
-    /// program that is silent for [`Patience::half_closed`](crate::Patience::half_closed) from now on is ended.
-    /// It makes no difference where no program is [waited for](Self::awaits_program), nor the second time.
+    /// Notes that the peer will send nothing more. Whether it still reads shows only when something is sent: work
+    /// that yields nothing for [`Patience::half_closed`](crate::Patience::half_closed) from now on is ended. It makes
+    /// no difference where no work is [waited for](Self::awaits_work), nor the second time.
     pub fn peer_closed(&mut self) {
-        if self.awaits_program() {
+        if self.awaits_work() {
             self.peer_closed.get_or_insert(self.now.tick);
         }
     }
 
-    /// Ends the program whose output is [waited for](Self::awaits_program), and the connection, which is gone.
-    /// It makes no difference where there is no such program.
+    /// Ends the connection, which is gone, with whatever is done for its peer. The answer to the pending want is
+    /// [`Got::Nothing`] then.
     pub fn peer_reset(&mut self) {
-        if self.awaits_program() {
+        if self.pending == Pending::Fill && self.source.as_ref().is_some_and(Source::is_program) {
             self.note("the client is gone, and its script is ended");
-            self.outbox.eat(self.outbox.len());
-            (self.state, self.source) = (State::Closed, None);
         }
+        self.outbox.eat(self.outbox.len());
+        (self.state, self.source) = (State::Closed, None);
     }
 
     /// How many bytes of memory this holds besides itself.

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
+use core::time::Duration;
 
 use super::{Connection, Pending, State, time};
 use crate::reply::{Framing, Stage};
@@ -14,6 +15,8 @@ pub(super) struct Source<F> {
     kind: Kind,
     /// How far it was read.
     at: u64,
+    /// Since when it reports that it is at work and yields no bytes.
+    at_work: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,17 @@ impl Feed {
 
 impl<F> Source<F> {
     pub(super) fn new(file: F, kind: Kind) -> Self {
-        Source { file, kind, at: 0 }
+        Source {
+            file,
+            kind,
+            at: 0,
+            at_work: None,
+        }
+    }
+
+    /// Whether its next bytes may take long: those of a program, or of a file that reports that it is at work.
+    pub(super) fn works(&self) -> bool {
+        self.is_program() || self.at_work.is_some()
     }
 
     /// Whether it is a program, or a file that is being made.
@@ -80,7 +93,7 @@ impl<F> Source<F> {
 impl<F, H: Handler> Connection<F, H> {
     /// Sends what is left of a part of what is open.
     pub(super) fn send(&mut self, range: Range<u64>) -> Option<Pending> {
-        let Some(Source { kind, .. }) = self.source else {
+        let Some(Source { kind, at_work, .. }) = self.source else {
             return self.abandon(500, &"The handler sent what is not open");
         };
         let end = if kind == Kind::Program {
@@ -105,6 +118,8 @@ impl<F, H: Handler> Connection<F, H> {
                 self.output().unwrap_or(Pending::Copy)
             }
             _ if room == 0 => self.output()?,
+            // A client that has closed is noticed only when something is sent to it.
+            Kind::File if at_work.is_some() => self.output().unwrap_or(Pending::Fill),
             _ => Pending::Fill,
         };
         self.wait(state, pending)
@@ -211,10 +226,26 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
+    /// Notes that what is open is at work, though no bytes came of it.
+    pub(super) fn is_at_work(&mut self) {
+        if let Some(source) = &mut self.source {
+            source.at_work.get_or_insert(self.now.tick);
+        }
+    }
+
+    /// When what is open must have yielded bytes, if it reports no more than that it is at work.
+    pub(super) fn work_ends(&self) -> Option<Duration> {
+        let since = self.source.as_ref()?.at_work?;
+        Some(since.saturating_add(self.config.patience.work))
+    }
+
     /// So many bytes were read of what is open.
     pub(super) fn filled(&mut self, n: usize) {
         self.since = self.now.tick;
         self.peer_closed = self.peer_closed.map(|_| self.now.tick);
+        if let Some(source) = &mut self.source {
+            source.at_work = None;
+        }
         match mem::replace(&mut self.state, State::Closed) {
             State::Send(range) => {
                 self.outbox.grew(n);

@@ -70,7 +70,8 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Read, State::Linger) => patience.linger,
             (Pending::Fill, _) => {
                 let silent = self.since.saturating_add(patience.ask);
-                return Some(self.hang_up().map_or(silent, |at| silent.min(at)));
+                let ends = [self.hang_up(), self.work_ends()];
+                return ends.into_iter().flatten().chain([silent]).min();
             }
             (Pending::Ask | Pending::Give, _) => patience.ask,
             (Pending::Read, _) => {
@@ -97,7 +98,10 @@ impl<F, H: Handler> Connection<F, H> {
                 _ = self.abandon(504, &"The file system takes too long");
             }
             (Pending::Fill, _) if self.hang_up().is_some_and(|at| at <= self.now.tick) => {
-                _ = self.abandon(504, &"The client closed its side and the script is silent");
+                _ = self.abandon(
+                    504,
+                    &"The client closed its side and gets nothing for too long",
+                );
             }
             (Pending::Fill, _) => _ = self.abandon(504, &"What was asked for takes too long"),
             (Pending::Read, _) => _ = self.abandon(408, &"The content comes too slowly"),
@@ -113,7 +117,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// When a program that stays silent is ended because the peer has closed its side.
     fn hang_up(&self) -> Option<Duration> {
-        let closed = self.peer_closed.filter(|_| self.awaits_program());
+        let closed = self.peer_closed.filter(|_| self.awaits_work());
         closed.map(|at| at.saturating_add(self.config.patience.half_closed))
     }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::Form;
 use super::text::{href, is_plain, number};
-use crate::escape::Json;
+use crate::escape::{Json, is_unseen};
 use crate::number::Digits;
 use crate::{Entry, date};
 
@@ -73,12 +73,12 @@ fn string(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a name a line, with a slash behind that of a directory. Control characters, which might end
-/// the line, and bytes that are not UTF-8 are written `\x0a`; a `\` by itself is in no name.
+/// Writes a name a line, with a slash behind that of a directory. Characters that are not
+/// seen, but end the line or turn it round, and bytes that are not UTF-8 are written `\x0a`; a `\` by itself is in no name.
 fn text(entry: &Entry<'_>, out: &mut Vec<u8>) {
     for chunk in entry.name.utf8_chunks() {
         for char in chunk.valid().chars() {
-            if char.is_control() {
+            if is_unseen(char) {
                 let mut bytes = [0; 4];
                 char.encode_utf8(&mut bytes)
                     .bytes()

@@ -32,6 +32,13 @@ pub struct World<H> {
     pub disk_takes: Duration,
     /// Whether a file that is open is never read.
     pub disk_stalls: bool,
+    /// After how many bytes of a file its disk reports only that it is at work.
+    pub works_after: u64,
+    /// Whether the peer hangs up when its disk has reported that so often.
+    pub leaves_after: usize,
+    /// How often it has, and how much had been sent by the second time.
+    pub notes: usize,
+    pub sent_at_work: usize,
     pub now: Duration,
     pub output: Vec<u8>,
     pub writes: usize,
@@ -133,6 +140,10 @@ impl<H: Handler> World<H> {
             stalls_after: usize::MAX,
             disk_takes: Duration::ZERO,
             disk_stalls: false,
+            works_after: u64::MAX,
+            leaves_after: usize::MAX,
+            notes: 0,
+            sent_at_work: 0,
             now: Duration::from_secs(1_000),
             output: Vec::new(),
             writes: 0,
@@ -174,6 +185,10 @@ impl<H: Handler> World<H> {
                 tick: self.now,
                 unix: Some(1_767_225_600 + self.now.as_secs() as i64),
             };
+            if self.notes == self.leaves_after {
+                self.conn.peer_reset();
+                got = Got::Nothing;
+            }
             let Step { want, by, more } = self.conn.step(now, got);
             got = match want {
                 Want::Read(into) => {
@@ -211,6 +226,14 @@ impl<H: Handler> World<H> {
                 Want::Fill { .. } if self.disk_stalls => {
                     self.now = by.expect("a wait for a file has a deadline");
                     Got::Nothing
+                }
+                Want::Fill { at, .. } if at >= self.works_after => {
+                    self.notes += 1;
+                    self.now += self.disk_takes;
+                    if self.notes == 2 {
+                        self.sent_at_work = self.output.len();
+                    }
+                    Got::Note(String::new())
                 }
                 Want::Fill { file, at, into } => {
                     assert!(!into.is_empty());

@@ -1,0 +1,46 @@
+//! Sending a piece of a file to a socket: unread where the system can do that, else by way of memory.
+
+use std::fs::File;
+use std::io;
+
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
+
+#[cfg(target_os = "linux")]
+use rustix::{fs::sendfile, io::Errno, io::pread, net::SendFlags, net::send};
+
+/// Sends a piece of a file, and says how much of it; `None` if the file cannot be read. Errors are those
+/// of the socket.
+///
+/// Some file systems and sandboxes know no sendfile(2), and where it fails nothing tells whether the
+/// file or the socket is to blame. So then the piece is read and written, which does both.
+#[cfg(target_os = "linux")]
+pub(crate) fn send_file(
+    socket: impl AsFd,
+    file: &File,
+    at: u64,
+    len: u64,
+) -> io::Result<Option<usize>> {
+    let mut from = at;
+    match sendfile(&socket, file, Some(&mut from), len as usize) {
+        Ok(n) => return Ok(Some(n)),
+        Err(error @ (Errno::AGAIN | Errno::INTR)) => return Err(error.into()),
+        Err(_) => {}
+    }
+    let mut piece = vec![0; usize::try_from(len).map_or(PIECE, |len| len.min(PIECE))];
+    match pread(file, &mut piece, at) {
+        Ok(0) => Ok(Some(0)),
+        Ok(n) => Ok(Some(send(&socket, &piece[..n], SendFlags::NOSIGNAL)?)),
+        Err(Errno::INTR) => Err(Errno::INTR.into()),
+        Err(_) => Ok(None),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn send_file<S>(_: S, _: &File, _: u64, _: u64) -> io::Result<Option<usize>> {
+    unreachable!("a disk calls its files sendable on Linux only")
+}
+
+/// Bytes that are read at once.
+#[cfg(target_os = "linux")]
+const PIECE: usize = 64 * 1024;
