@@ -5,9 +5,12 @@
 //! are left to [servers](crate::ThreadingHTTPServer).
 
 mod link;
+mod log_output;
+mod log_queue;
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
@@ -17,6 +20,8 @@ pub(crate) use self::link::Layer;
 pub use self::link::Link;
 #[cfg(all(unix, feature = "mio"))]
 pub(crate) use self::link::send_file;
+use self::log_output::LogOutput;
+use self::log_queue::LogQueue;
 use crate::Open;
 
 /// Serves one connection until it ends.
@@ -93,11 +98,30 @@ pub fn serve<'a, H: Handler>(
     }
 }
 
-/// Writes log lines to standard error, all at once. If nobody is there to read them, they are
-/// lost: that is no reason to stop serving.
+/// Writes log lines to standard error without ever waiting for its reader.
+///
+/// As long as standard error takes them they are written at once. Otherwise up to 1 MiB is queued, in
+/// order, for a thread that writes it. Lines for which there is no room, or that cannot be written at
+/// all, are dropped, and a later line says how many. [`flush_stderr`] waits for the queue.
+///
+/// What standard error is, is determined at the first call.
 pub fn stderr(lines: &str) {
-    let _ = io::stderr().write_all(lines.as_bytes());
+    if let Some(log) = &*STDERR {
+        log.push(lines);
+    }
 }
+
+/// Waits until the lines given to [`stderr`] are written, but no longer than this: to be called
+/// before the process ends, which does not wait for them.
+pub fn flush_stderr(within: Duration) {
+    if let Some(log) = &*STDERR {
+        log.flush(within);
+    }
+}
+
+/// None if there was no descriptor for it.
+static STDERR: LazyLock<Option<Arc<LogQueue>>> =
+    LazyLock::new(|| LogOutput::stderr().ok().map(LogQueue::new));
 
 /// Its start is the zero of all ticks.
 pub(crate) struct Clock(Instant);
