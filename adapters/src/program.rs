@@ -47,6 +47,8 @@ use std::{
 use rustix::fs::{Access, access};
 #[cfg(unix)]
 use rustix::io::Errno;
+#[cfg(unix)]
+use sanserve::raise_descriptor_limit;
 #[cfg(target_os = "wasi")]
 use sanserve::wasi::{Disk, stderr};
 #[cfg(not(target_os = "wasi"))]
@@ -68,6 +70,8 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     if options.stdio {
         return stdio::run(options);
     }
+    #[cfg(unix)]
+    raise_descriptor_limit();
     let passwords = entry::passwords(options)?;
     let disk = Guarded::new(disk(options)?, passwords.clone());
     let secure = secure::secure(options)?;

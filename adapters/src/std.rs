@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
+use sanserve_core::{
+    Config, Connection, FileSystem, Got, Handler, Now, Patience, Phase, Step, Want,
+};
 
 #[cfg(any(feature = "tls", all(unix, feature = "mio")))]
 pub(crate) use self::link::Layer;
@@ -66,17 +68,41 @@ pub fn serve<'a, H: Handler>(
     log: &dyn Fn(&str),
     stop: &AtomicBool,
 ) -> io::Result<()> {
+    serve_noted(link, files, config, handler, log, stop, &|_| ())
+}
+
+/// The same for a server that takes note of what the connection does, whenever that changes.
+pub(crate) fn serve_noted<'a, H: Handler>(
+    link: impl Into<Link<'a>>,
+    files: &impl FileSystem<File = Open>,
+    config: Config,
+    handler: H,
+    log: &dyn Fn(&str),
+    stop: &AtomicBool,
+    note: &dyn Fn(Phase),
+) -> io::Result<()> {
     let mut link = link.into();
     let peer = link.begin()?.to_string();
     let mut conn = Connection::<Open, H>::new(config, &peer, handler);
     let clock = Clock::start();
+    let mut changes = Changes::new(note);
     let mut got = Got::Nothing;
     loop {
         if stop.load(Ordering::Relaxed) {
             conn.finish();
         }
         let now = clock.now();
-        let Step { want, by, .. } = conn.step(now, got);
+        let handshake = link
+            .is_handshaking()
+            .then(|| handshake_time(&config.patience));
+        if handshake.is_some_and(|by| by <= now.tick) {
+            return link.end();
+        }
+        let Step {
+            want, by, phase, ..
+        } = conn.step(now, got);
+        let by = by.into_iter().chain(handshake).min();
+        changes.see(phase, by, handshake.is_some());
         let left = by.map(|by| by.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => link.read(into, left),
@@ -122,6 +148,41 @@ pub fn flush_stderr(within: Duration) {
 /// None if there was no descriptor for it.
 static STDERR: LazyLock<Option<Arc<LogQueue>>> =
     LazyLock::new(|| LogOutput::stderr().ok().map(LogQueue::new));
+
+/// How long a handshake may take, from the moment when the connection is accepted: as long as a head,
+/// however it drips.
+pub(crate) fn handshake_time(patience: &Patience) -> Duration {
+    patience.head.min(patience.idle)
+}
+
+/// Tells a server what a connection does, when that changes.
+pub(crate) struct Changes<N> {
+    note: N,
+    last: (Phase, Option<Duration>),
+}
+
+impl<N: Fn(Phase)> Changes<N> {
+    pub(crate) fn new(note: N) -> Changes<N> {
+        Changes {
+            note,
+            last: (Phase::Busy, None),
+        }
+    }
+
+    /// The connection is in this phase until then. With a new deadline it has begun to be idle, or a
+    /// head, anew. A handshake is like part of a head: nothing can be said before it.
+    pub(crate) fn see(&mut self, phase: Phase, by: Option<Duration>, is_handshaking: bool) {
+        let next = match phase {
+            Phase::Idle if is_handshaking => (Phase::Head, by),
+            Phase::Busy => (Phase::Busy, None),
+            phase => (phase, by),
+        };
+        if next != self.last {
+            self.last = next;
+            (self.note)(next.0);
+        }
+    }
+}
 
 /// Its start is the zero of all ticks.
 pub(crate) struct Clock(Instant);

@@ -150,4 +150,4 @@ pub use handler::{Event, Handler, Next, from_fn};
 pub use listing::{Directory, ListDirectory};
 pub use path::{Path, decode};
 pub use upload::Upload;
-pub use want::{Ask, Got, Now, Step, Want};
+pub use want::{Ask, Got, Now, Phase, Step, Want};

@@ -17,6 +17,7 @@ use sanserve_core::Got;
 
 use super::Open;
 use super::notes::Notes;
+use crate::descriptors;
 
 /// A child at the head of a process group of its own.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub(super) struct Process {
 impl Process {
     /// Starts what leads a process group, and has pipes as standard output and error.
     pub(super) fn spawn(command: &mut Command) -> io::Result<Process> {
+        descriptors::restore_for(command);
         let mut child = command.spawn()?;
         Ok(Process {
             stdout: child.stdout.take(),

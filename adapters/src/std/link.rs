@@ -32,6 +32,9 @@ pub(crate) trait Layer {
     /// Makes what tells the peer that nothing more will come.
     fn shutdown(&mut self);
 
+    /// Whether it is not yet possible to say anything through it.
+    fn is_handshaking(&self) -> bool;
+
     /// Whether there is something to [`flush`](Layer::flush).
     fn holds(&self) -> bool;
 
@@ -131,6 +134,13 @@ impl<'a> Link<'a> {
             let _ = self.flush(Some(Duration::ZERO));
         }
         self.failure
+    }
+
+    /// Whether a layer is not yet ready for a request.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.layer
+            .as_ref()
+            .is_some_and(|layer| layer.is_handshaking())
     }
 
     fn holds(&self) -> bool {

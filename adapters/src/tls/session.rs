@@ -1,7 +1,7 @@
 //! [`Session`]: TLS as a layer between a connection and its socket.
 //!
-//! The handshake has no place of its own: it is what happens while the connection waits for its
-//! first bytes, and so it has that wait's deadline, however it drips.
+//! The handshake happens while the connection waits for its first bytes. It has the deadline of a
+//! head from the moment when the connection is accepted, however it drips.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
@@ -72,6 +72,10 @@ impl Layer for Session {
     fn shutdown(&mut self) {
         self.tls.send_close_notify();
         self.closed = true;
+    }
+
+    fn is_handshaking(&self) -> bool {
+        self.tls.is_handshaking()
     }
 
     fn holds(&self) -> bool {

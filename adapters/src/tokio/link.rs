@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
+#[cfg(feature = "tls")]
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use sanserve_core::{FileSystem, Got};
@@ -9,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::files::Held;
+#[cfg(feature = "tls")]
+use super::tls::Session;
 use crate::Open;
 
 /// A stream that is to be served: a socket, as [`From`] makes it, or any other.
@@ -22,6 +26,8 @@ pub struct Link {
 enum Stream {
     /// A bare socket, which takes files by reference.
     Socket(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<Session>, IpAddr),
     Other(Box<dyn ReadWrite>, String),
 }
 
@@ -47,6 +53,12 @@ impl Link {
         Link::of(Stream::Other(Box::new(stream), peer.to_string()))
     }
 
+    /// A socket below TLS.
+    #[cfg(feature = "tls")]
+    pub(super) fn below(session: Session, peer: IpAddr) -> Link {
+        Link::of(Stream::Tls(Box::new(session), peer))
+    }
+
     fn of(stream: Stream) -> Link {
         Link {
             stream,
@@ -63,7 +75,18 @@ impl Link {
                 socket.set_nodelay(true)?;
                 Ok(socket.peer_addr()?.ip().to_string())
             }
+            #[cfg(feature = "tls")]
+            Stream::Tls(_, peer) => Ok(peer.to_string()),
             Stream::Other(_, peer) => Ok(std::mem::take(peer)),
+        }
+    }
+
+    /// Whether it is not yet ready for a request.
+    pub(super) fn is_handshaking(&self) -> bool {
+        match &self.stream {
+            #[cfg(feature = "tls")]
+            Stream::Tls(session, _) => session.is_handshaking(),
+            _ => false,
         }
     }
 
@@ -85,13 +108,15 @@ impl Link {
     /// Writes some of these bytes. They count when they are with the system: nobody would wait for
     /// what is left in between.
     pub(super) async fn write(&mut self, from: &[u8]) -> Got<Held> {
-        let written = match &mut self.stream {
-            Stream::Socket(socket) => socket.write(from).await,
-            Stream::Other(stream, _) => match stream.write(from).await {
+        let written = if let Stream::Socket(socket) = &mut self.stream {
+            socket.write(from).await
+        } else {
+            let stream = self.stream();
+            match stream.write(from).await {
                 Ok(0) => Err(ErrorKind::WriteZero.into()),
                 Ok(n) => stream.flush().await.map(|()| n),
                 error => error,
-            },
+            }
         };
         self.told(written)
     }
@@ -150,6 +175,8 @@ impl Link {
     fn stream(&mut self) -> &mut dyn ReadWrite {
         match &mut self.stream {
             Stream::Socket(socket) => socket,
+            #[cfg(feature = "tls")]
+            Stream::Tls(session, _) => session,
             Stream::Other(stream, _) => stream,
         }
     }

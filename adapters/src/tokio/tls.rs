@@ -1,7 +1,7 @@
 //! TLS above a socket, as a stream for a [`Link`].
 //!
-//! The handshake has no place of its own: it is what happens while the connection waits for its
-//! first bytes, and so it has that wait's deadline, however it drips.
+//! The handshake happens while the connection waits for its first bytes. It has the deadline of a
+//! head from the moment when the connection is accepted, however it drips.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -26,17 +26,21 @@ impl Link {
         socket.set_nodelay(true)?;
         let peer = socket.peer_addr()?.ip();
         let accept = TlsAcceptor::from(tls.config()).accept(socket);
-        Ok(Link::new(Session::Handshake(accept), peer))
+        Ok(Link::below(Session::Handshake(accept), peer))
     }
 }
 
 /// One peer's TLS.
-enum Session {
+pub(super) enum Session {
     Handshake(Accept<TcpStream>),
     Open(TlsStream<TcpStream>),
 }
 
 impl Session {
+    pub(super) fn is_handshaking(&self) -> bool {
+        matches!(self, Session::Handshake(_))
+    }
+
     /// The stream, after the handshake.
     fn stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TlsStream<TcpStream>>>> {
         if let Session::Handshake(accept) = self {

@@ -174,7 +174,7 @@ impl<H: Handler> World<H> {
                 tick: self.now,
                 unix: Some(1_767_225_600 + self.now.as_secs() as i64),
             };
-            let Step { want, by, more } = self.conn.step(now, got);
+            let Step { want, by, more, .. } = self.conn.step(now, got);
             got = match want {
                 Want::Read(into) => {
                     assert!(!into.is_empty());
