@@ -29,18 +29,22 @@
 //! ```
 
 #![cfg_attr(not(any(feature = "std", feature = "wasi")), no_std)]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![deny(missing_docs)]
 
 extern crate alloc;
 
 mod content;
+#[cfg(all(feature = "std", unix))]
+mod descriptors;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod disk;
 #[cfg(feature = "embedded-io")]
 pub mod embedded_io;
 #[cfg(feature = "embedded-io-async")]
 pub mod embedded_io_async;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod eviction;
 mod flash;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod got;
@@ -80,6 +84,8 @@ pub mod wasi;
 #[cfg(all(feature = "wasi-http", target_os = "wasi"))]
 pub mod wasi_http;
 
+#[cfg(all(feature = "std", unix))]
+pub use descriptors::raise_descriptor_limit;
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use disk::Kept;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]

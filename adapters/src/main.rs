@@ -28,9 +28,10 @@ fn main() -> ExitCode {
         }
         Given::Mistake(line) => Err((line, 2)),
     };
+    program::flush_log();
     let Err((line, code)) = done else {
         return ExitCode::SUCCESS;
     };
-    let _ = writeln!(io::stderr(), "sanserve: error: {line}");
+    program::briefly(move || _ = writeln!(io::stderr(), "sanserve: error: {line}"));
     ExitCode::from(code)
 }

@@ -38,15 +38,25 @@ mod zone;
 
 use std::fmt::Display;
 use std::io::{self, Write};
+#[cfg(not(target_os = "wasi"))]
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    panic::{self, PanicHookInfo},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 #[cfg(unix)]
 use rustix::fs::{Access, access};
 #[cfg(unix)]
 use rustix::io::Errno;
+#[cfg(unix)]
+use sanserve::raise_descriptor_limit;
 #[cfg(target_os = "wasi")]
 use sanserve::wasi::{Disk, stderr};
 #[cfg(not(target_os = "wasi"))]
-use sanserve::{Disk, Guarded, std::stderr};
+use sanserve::{Disk, Guarded, std::flush_stderr, std::stderr};
 use sanserve_core::archive::Download;
 use sanserve_core::{Config, Files, Limits, error_page, listing, log, mime};
 
@@ -59,6 +69,7 @@ pub(crate) use self::wasi::run;
 /// Serves until a signal ends it, or one connection. The error is a line for the user.
 #[cfg(not(target_os = "wasi"))]
 pub(crate) fn run(options: &Options) -> Result<(), String> {
+    panic::set_hook(Box::new(log_panic));
     #[cfg(unix)]
     if options.runs_scripts() {
         let isolated = isolation::isolate();
@@ -68,6 +79,8 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     if options.stdio {
         return stdio::run(options);
     }
+    #[cfg(unix)]
+    raise_descriptor_limit();
     let passwords = entry::passwords(options)?;
     let disk = disk(options)?;
     #[cfg(unix)]
@@ -105,6 +118,16 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     // Those of connections that were cut off.
     end_scripts();
     served.map_err(|error| format!("cannot serve: {error}"))
+}
+
+/// Reports a panic in the log, so that the connections of this thread do not wait for its reader.
+#[cfg(not(target_os = "wasi"))]
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let trace = Backtrace::capture();
+    match trace.status() {
+        BacktraceStatus::Captured => stderr(&format!("{panic}\n{trace}\n")),
+        _ => stderr(&format!("{panic}\n")),
+    }
 }
 
 /// What is served.
@@ -184,6 +207,10 @@ fn limits(_: &Options) -> Limits {
 
 /// Where log lines go.
 fn sink(options: &Options) -> fn(&str) {
+    // Standard error is looked at now, while descriptors are certainly left.
+    if !options.quiet {
+        stderr("");
+    }
     if options.quiet {
         |_| ()
     } else if options.log_format == LogFormat::Python && colour::wanted(&io::stderr()) {
@@ -233,8 +260,38 @@ fn hosts(options: &Options) -> &'static [&'static str] {
     names.leak()
 }
 
+/// Gives the log a moment to be written before the program ends.
+pub(crate) fn flush_log() {
+    #[cfg(not(target_os = "wasi"))]
+    flush_stderr(LAST_WORDS);
+}
+
+/// Does something that may have to wait for a reader, such as to print, but waits for it no longer
+/// than a second: the program is about to end.
+#[cfg(not(target_os = "wasi"))]
+pub(crate) fn briefly(work: impl FnOnce() + Send + 'static) {
+    let (tell, done) = mpsc::channel();
+    let work = move || {
+        work();
+        let _ = tell.send(());
+    };
+    if thread::Builder::new().spawn(work).is_ok() {
+        let _ = done.recv_timeout(LAST_WORDS);
+    }
+}
+
+/// A component has no threads.
+#[cfg(target_os = "wasi")]
+pub(crate) fn briefly(work: impl FnOnce()) {
+    work();
+}
+
 /// Prints at once, also into a pipe. If nobody listens, so be it.
 pub(crate) fn say(text: impl Display) {
     let mut out = io::stdout();
     let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
+
+/// How long the end of the program waits for what it prints to be read.
+#[cfg(not(target_os = "wasi"))]
+const LAST_WORDS: Duration = Duration::from_secs(1);

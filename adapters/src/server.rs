@@ -9,6 +9,7 @@ mod defer;
 mod gate;
 #[cfg(feature = "tls")]
 mod https;
+pub(crate) mod table;
 mod threading;
 
 use std::fmt;
@@ -74,10 +75,10 @@ impl HTTPServer {
         })
     }
 
-    /// Speaks HTTPS. The handshake is part of a connection: who is slow at it keeps nobody waiting
-    /// but for the turn that he has, and no longer than [`Patience::idle`].
+    /// Speaks HTTPS. The handshake is part of a connection, and is given as much time as a request
+    /// head, [`Patience::head`], from the moment when the connection is accepted.
     ///
-    /// [`Patience::idle`]: sanserve_core::Patience::idle
+    /// [`Patience::head`]: sanserve_core::Patience::head
     #[cfg(feature = "tls")]
     pub fn tls(self, tls: crate::Tls) -> HTTPServer {
         let link: Box<LinkOf> = Box::new(move |socket| tls.link(socket));
@@ -143,7 +144,16 @@ impl HTTPServer {
     ) {
         let serve = || {
             let link = (self.link)(guest.socket())?;
-            sockets::serve(link, files, config, handler(), &self.log, guest.stop())
+            let note = |phase| guest.note(phase);
+            sockets::serve_noted(
+                link,
+                files,
+                config,
+                handler(),
+                &self.log,
+                guest.stop(),
+                &note,
+            )
         };
         // A panic has been reported by its hook.
         let served = panic::catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Ok(()));

@@ -5,16 +5,23 @@
 //! are left to [servers](crate::ThreadingHTTPServer).
 
 mod link;
+mod log_output;
+mod log_queue;
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
+use sanserve_core::{
+    Config, Connection, FileSystem, Got, Handler, Now, Patience, Phase, Step, Want,
+};
 
 #[cfg(any(feature = "tls", all(unix, feature = "mio")))]
 pub(crate) use self::link::Layer;
 pub use self::link::Link;
+use self::log_output::LogOutput;
+use self::log_queue::LogQueue;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
 use crate::{Open, got};
@@ -61,10 +68,24 @@ pub fn serve<'a, H: Handler>(
     log: &dyn Fn(&str),
     stop: &AtomicBool,
 ) -> io::Result<()> {
+    serve_noted(link, files, config, handler, log, stop, &|_| ())
+}
+
+/// The same for a server that takes note of what the connection does, whenever that changes.
+pub(crate) fn serve_noted<'a, H: Handler>(
+    link: impl Into<Link<'a>>,
+    files: &impl FileSystem<File = Open>,
+    config: Config,
+    handler: H,
+    log: &dyn Fn(&str),
+    stop: &AtomicBool,
+    note: &dyn Fn(Phase),
+) -> io::Result<()> {
     let mut link = link.into();
     let peer = link.begin()?.to_string();
     let mut conn = Connection::<Open, H>::new(config, &peer, handler);
     let clock = Clock::start();
+    let mut changes = Changes::new(note);
     let mut got = Got::Nothing;
     loop {
         if stop.load(Ordering::Relaxed) {
@@ -79,7 +100,17 @@ pub fn serve<'a, H: Handler>(
             got = hang_up.tell(&mut conn, got);
         }
         let now = clock.now();
-        let Step { want, by, .. } = conn.step(now, got);
+        let handshake = link
+            .is_handshaking()
+            .then(|| handshake_time(&config.patience));
+        if handshake.is_some_and(|by| by <= now.tick) {
+            return link.end();
+        }
+        let Step {
+            want, by, phase, ..
+        } = conn.step(now, got);
+        let by = by.into_iter().chain(handshake).min();
+        changes.see(phase, by, handshake.is_some());
         let left = by.map(|by| by.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => link.read(into, left),
@@ -101,10 +132,64 @@ pub fn serve<'a, H: Handler>(
     }
 }
 
-/// Writes log lines to standard error, all at once. If nobody is there to read them, they are
-/// lost: that is no reason to stop serving.
+/// Writes log lines to standard error without ever waiting for its reader.
+///
+/// As long as standard error takes them they are written at once. Otherwise up to 1 MiB is queued, in
+/// order, for a thread that writes it. Lines for which there is no room, or that cannot be written at
+/// all, are dropped, and a later line says how many. [`flush_stderr`] waits for the queue.
+///
+/// What standard error is, is determined at the first call.
 pub fn stderr(lines: &str) {
-    let _ = io::stderr().write_all(lines.as_bytes());
+    if let Some(log) = &*STDERR {
+        log.push(lines);
+    }
+}
+
+/// Waits until the lines given to [`stderr`] are written, but no longer than this: to be called
+/// before the process ends, which does not wait for them.
+pub fn flush_stderr(within: Duration) {
+    if let Some(log) = &*STDERR {
+        log.flush(within);
+    }
+}
+
+/// None if there was no descriptor for it.
+static STDERR: LazyLock<Option<Arc<LogQueue>>> =
+    LazyLock::new(|| LogOutput::stderr().ok().map(LogQueue::new));
+
+/// How long a handshake may take, from the moment when the connection is accepted: as long as a head,
+/// however it drips.
+pub(crate) fn handshake_time(patience: &Patience) -> Duration {
+    patience.head.min(patience.idle)
+}
+
+/// Tells a server what a connection does, when that changes.
+pub(crate) struct Changes<N> {
+    note: N,
+    last: (Phase, Option<Duration>),
+}
+
+impl<N: Fn(Phase)> Changes<N> {
+    pub(crate) fn new(note: N) -> Changes<N> {
+        Changes {
+            note,
+            last: (Phase::Busy, None),
+        }
+    }
+
+    /// The connection is in this phase until then. With a new deadline it has begun to be idle, or a
+    /// head, anew. A handshake is like part of a head: nothing can be said before it.
+    pub(crate) fn see(&mut self, phase: Phase, by: Option<Duration>, is_handshaking: bool) {
+        let next = match phase {
+            Phase::Idle if is_handshaking => (Phase::Head, by),
+            Phase::Busy => (Phase::Busy, None),
+            phase => (phase, by),
+        };
+        if next != self.last {
+            self.last = next;
+            (self.note)(next.0);
+        }
+    }
 }
 
 /// Its start is the zero of all ticks.

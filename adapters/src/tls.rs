@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{Error, ServerConfig, ServerConnection};
+use rustls::server::UnbufferedServerConnection;
+use rustls::{Error, ServerConfig};
 
 use self::session::Session;
 #[cfg(feature = "tokio")]
@@ -109,7 +110,8 @@ impl Tls {
 
     /// The same for whatever socket.
     pub(crate) fn layer(&self) -> io::Result<Box<dyn Layer>> {
-        let tls = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
+        let config = Arc::clone(&self.config);
+        let tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
         Ok(Box::new(Session::new(tls)))
     }
 }

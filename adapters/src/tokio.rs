@@ -8,6 +8,7 @@ mod files;
 mod link;
 #[cfg(unix)]
 mod programs;
+mod seat;
 mod server;
 #[cfg(feature = "tls")]
 mod tls;
@@ -17,15 +18,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
+use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Phase, Step, Want};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use self::files::Held;
 pub use self::link::Link;
+use self::seat::{Seat, evicted};
 pub use self::server::{HTTPServer, Stopper};
 use crate::Open;
-use crate::std::now;
+use crate::std::{Changes, handshake_time, now};
 
 /// Serves one connection until it ends.
 ///
@@ -73,7 +75,20 @@ pub fn serve<H: Handler + Send>(
     config: Config,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
+    stop: watch::Receiver<bool>,
+) -> impl Future<Output = io::Result<()>> + Send {
+    serve_seated(link, files, config, handler, log, stop, None)
+}
+
+/// The same for a connection that can be evicted by its server.
+fn serve_seated<H: Handler + Send>(
+    link: impl Into<Link>,
+    files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+    config: Config,
+    handler: H,
+    log: &(dyn Fn(&str) + Sync),
     mut stop: watch::Receiver<bool>,
+    seat: Option<Seat>,
 ) -> impl Future<Output = io::Result<()>> + Send {
     let mut link = link.into();
     let peer = link.begin();
@@ -83,6 +98,8 @@ pub fn serve<H: Handler + Send>(
     async move {
         peer?;
         let clock = Clock(Instant::now());
+        let note = |phase| seat.iter().for_each(|seat| seat.note(phase));
+        let mut changes = Changes::new(note);
         let mut got = Got::Nothing;
         loop {
             if *stop.borrow() {
@@ -94,16 +111,32 @@ pub fn serve<H: Handler + Send>(
             {
                 got = hang_up.tell(&mut conn, got);
             }
-            let Step { want, by, .. } = conn.step(clock.now(), got);
+            let now = clock.now();
+            let handshake = link
+                .is_handshaking()
+                .then(|| handshake_time(&config.patience));
+            if handshake.is_some_and(|by| by <= now.tick) {
+                return link.end();
+            }
+            let Step {
+                want, by, phase, ..
+            } = conn.step(now, got);
             if let Want::Close = want {
                 return link.end();
             }
+            let by = by.into_iter().chain(handshake).min();
+            changes.see(phase, by, handshake.is_some());
+            let mut is_evicted = false;
             let work = async {
                 match want {
                     Want::Read(into) => tokio::select! {
                         biased;
                         got = link.read(into) => got,
                         Ok(()) = stop.changed() => Got::Nothing,
+                        () = evicted(seat.as_ref()), if phase != Phase::Busy => {
+                            is_evicted = true;
+                            Got::Nothing
+                        }
                     },
                     Want::Write(from) => link.write(from).await,
                     Want::Fill { file, at, into } => file.fill(files, at, into).await,
@@ -122,6 +155,9 @@ pub fn serve<H: Handler + Send>(
                 }
             };
             got = clock.until(by, work).await;
+            if is_evicted {
+                return link.end();
+            }
         }
     }
 }

@@ -74,13 +74,16 @@ fn four_thousand_slow_clients_disturb_nobody_and_leave_nothing() {
 }
 
 #[test]
-fn who_comes_past_the_ceiling_waits_and_nothing_spins() {
+fn past_a_ceiling_of_running_replies_clients_wait_and_nothing_spins() {
     with_server(
         8,
         |disk| disk,
         |address, thread, _| {
             let mut inside: Vec<_> = (0..8).map(|_| connect(address)).collect();
-            inside.iter().for_each(hello);
+            for socket in &inside {
+                ask(socket, "/big");
+                assert!(head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
+            }
             let late: Vec<_> = (0..3).map(|_| connect(address)).collect();
             late.iter().for_each(|socket| ask(socket, "/a.txt"));
             assert_rests(|| on_core(thread));
@@ -89,8 +92,11 @@ fn who_comes_past_the_ceiling_waits_and_nothing_spins() {
                 let said = (&socket).read(&mut [0]);
                 assert_eq!(said.unwrap_err().kind(), ErrorKind::WouldBlock);
                 socket.set_nonblocking(false).unwrap();
-                // Somebody leaves, and whoever comes in stays.
+                // One ends, and the next has a running reply, too.
                 drop(inside.remove(0));
+                assert!(head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
+                (&socket).read_exact(&mut [0; 6]).unwrap();
+                ask(&socket, "/big");
                 assert!(head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
                 inside.push(socket);
             }

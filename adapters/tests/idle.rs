@@ -3,13 +3,16 @@
 
 #![cfg(target_os = "linux")]
 
+mod pair;
 mod peer;
 mod running;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use pair::Pair;
 use peer::{LONG, connect, hello, site};
 use running::Program;
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
@@ -70,6 +73,41 @@ fn fit(runtime: &str, most: u64) {
     program.ends();
     println!("{MANY} idle connections with {runtime}: {resident} KiB resident");
     assert!(resident < most, "{resident} KiB");
+}
+
+#[test]
+fn an_idle_https_connection_takes_less_than_five_kibibytes_on_tokio_fourteen() {
+    // Of a thousand. Most of it is what rustls keeps: keys, and on tokio a buffer of 4 KiB.
+    for (runtime, most) in [("mio", 5), ("tokio", 14)] {
+        let pair = Pair::new();
+        let site = site();
+        let mut command = Program::command(site.path());
+        command.args(["-q", "-b", "127.0.0.1", "-p", "HTTP/1.1"]);
+        command.args(["--runtime", runtime, "--tls-cert"]);
+        command.arg(pair.file("cert.pem")).arg("--tls-key");
+        let program = Program::start(command.arg(pair.file("key.pem")));
+        let open = || {
+            let mut stream = pair.connect(program.address());
+            let request = b"GET /a.txt HTTP/1.1\r\nHost: h\r\n\r\n";
+            stream.write_all(request).unwrap();
+            stream.read_exact(&mut [0; 200]).unwrap();
+            stream
+        };
+        // What is set up once, such as the cache of sessions, is there from now on.
+        let _first: Vec<_> = (0..300).map(|_| open()).collect();
+        let before = resident(&program);
+        let _idle: Vec<_> = (0..1000).map(|_| open()).collect();
+        // A connection gives its buffers back soon.
+        let each = || (resident(&program) - before) as f64 / 1000.0;
+        let start = Instant::now();
+        while each() >= f64::from(most) && start.elapsed() < LONG {
+            sleep(Duration::from_millis(100));
+        }
+        println!("an idle HTTPS connection with {runtime}: {:.1} KiB", each());
+        assert!(each() < f64::from(most), "{:.1} KiB with {runtime}", each());
+        program.signal(Signal::INT);
+        program.ends();
+    }
 }
 
 /// How much memory is resident, in KiB.

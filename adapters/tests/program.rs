@@ -257,6 +257,32 @@ fn running_out_of_file_descriptors_passes() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn the_soft_limit_of_descriptors_is_raised_for_connections_and_not_for_scripts() {
+    let site = site();
+    let write = r"mkdir cgi-bin
+        printf '#!/bin/sh\necho\nulimit -S -n\nulimit -H -n\n' >cgi-bin/limits.sh
+        chmod +x cgi-bin/limits.sh";
+    let mut shell = Command::new("sh");
+    let shell = shell.args(["-ec", write]).current_dir(site.path());
+    assert!(shell.status().unwrap().success());
+    for runtime in RUNTIMES {
+        let mut command = Command::new("sh");
+        let line = "ulimit -S -n 40; ulimit -H -n 1000; exec \"$0\" 0 -q -p HTTP/1.1 --cgi --runtime $2 -d \"$1\"";
+        command.args(["-c", line, PROGRAM]).arg(site.path());
+        let program = Program::start(command.arg(runtime));
+        // Each is served, and none has to make room for another.
+        let many: Vec<_> = (0..200).map(|_| connect(program.address())).collect();
+        many.iter().for_each(hello);
+        many.iter().for_each(hello);
+        let reply = get(program.address(), "/cgi-bin/limits.sh");
+        assert!(reply.ends_with("\n40\n1000\n"), "{runtime}: {reply}");
+        program.signal(Signal::INT);
+        program.ends();
+    }
+}
+
+#[test]
 fn scripts_run_where_the_options_say() {
     let site = site();
     // Written by another process: a file that this one has open for writing may be open in what

@@ -149,9 +149,12 @@ fn more_clients_than_places_are_all_served_in_the_end() {
         let alive = Arc::default();
         server.serve_forever(disk, config, || Counted::new(&alive, &seen));
     });
-    // These take all places and keep them.
+    // These have all places, each with a running reply.
     let first: Vec<_> = (0..3).map(|_| connect(running.address)).collect();
-    first.iter().for_each(hello);
+    for socket in &first {
+        ask(socket, "/big");
+        assert!(head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
+    }
     // These wait in the queue, their request already sent.
     let late: Vec<_> = (0..20).map(|_| connect(running.address)).collect();
     for socket in &late {

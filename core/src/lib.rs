@@ -153,4 +153,4 @@ pub use hosts::Hosts;
 pub use listing::{Directory, ListDirectory};
 pub use path::{Path, decode};
 pub use upload::Upload;
-pub use want::{Ask, Got, Now, Step, Want};
+pub use want::{Ask, Got, Now, Phase, Step, Want};

@@ -34,6 +34,20 @@ pub struct Step<'a, F> {
     /// it back and send both together. Of a [`Shutdown`](Want::Shutdown): the peer may go on sending;
     /// if not, the link may as well be closed, and this is the end.
     pub more: bool,
+    /// What would be lost if the connection were closed now, in place of waiting.
+    pub phase: Phase,
+}
+
+/// What would be lost if a connection were closed, for servers that close one to make room for
+/// another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing: no byte of a request has come, and every reply has been written.
+    Idle,
+    /// Part of a request head, which may never be complete.
+    Head,
+    /// A request: its content is read, its reply is made or written, or the connection is being closed.
+    Busy,
 }
 
 /// What a connection wants of its adapter. Each variant says which answer fits; an answer of

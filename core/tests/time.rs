@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sanserve_core::{
     Config, Connection, Event, Exchange, Files, Got, Handler, Next, Now, Opened, Path, Patience,
-    Program, Protocol, Rest, Want, from_fn,
+    Phase, Program, Protocol, Rest, Want, from_fn,
 };
 use world::{BIG, Counter, World};
 
@@ -512,4 +512,46 @@ fn who_has_parted_need_not_be_heard() {
         world.run();
         assert_eq!((world.said, world.hears_more), (true, more), "{request}");
     }
+}
+
+#[test]
+fn a_connection_says_what_would_be_lost_if_it_were_closed() {
+    let handler = from_fn(|ex| {
+        ex.send_response(204);
+        ex.end_headers();
+        Next::Done
+    });
+    let mut conn = Connection::<(), _>::new(modern(), "-", handler);
+    let mut feed = |bytes: &[u8]| {
+        let mut phases = Vec::new();
+        let mut left = Some(bytes);
+        let mut got = Got::Nothing;
+        loop {
+            let step = conn.step(Now::default(), got);
+            phases.push(step.phase);
+            got = match step.want {
+                Want::Read(into) => match left.take() {
+                    Some(bytes) if !bytes.is_empty() => {
+                        let n = bytes.len().min(into.len());
+                        into[..n].copy_from_slice(&bytes[..n]);
+                        left = Some(&bytes[n..]);
+                        Got::Bytes(n)
+                    }
+                    _ => return phases,
+                },
+                Want::Write(from) => Got::Bytes(from.len()),
+                _ => Got::Nothing,
+            };
+        }
+    };
+    use Phase::{Busy, Head, Idle};
+    assert_eq!(feed(b""), [Idle]);
+    assert_eq!(feed(b"GET /"), [Idle, Head]);
+    // To log and to write are part of the reply.
+    assert_eq!(
+        feed(b" HTTP/1.1\r\nHost: h\r\n\r\n"),
+        [Head, Busy, Busy, Idle]
+    );
+    let put = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n";
+    assert_eq!(feed(put).last(), Some(&Busy));
 }

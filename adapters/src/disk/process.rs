@@ -18,6 +18,7 @@ use sanserve_core::Got;
 use super::Open;
 use super::notes::Notes;
 use super::scripts::{Refusal, Scripts, Started};
+use crate::descriptors;
 
 /// A child at the head of a process group of its own.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub(super) struct Process {
 impl Process {
     /// Starts what leads a process group, and has pipes as standard output and error.
     pub(super) fn spawn(command: &mut Command, scripts: &Scripts) -> Result<Process, Refusal> {
+        descriptors::restore_for(command);
         let (mut child, started) = scripts.start(command)?;
         Ok(Process {
             stdout: child.stdout.take(),

@@ -103,6 +103,18 @@ impl Link {
         self.told(written)
     }
 
+    /// Whether a layer is not yet ready for a request.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.layer
+            .as_ref()
+            .is_some_and(|layer| layer.is_handshaking())
+    }
+
+    /// Whether the peer has sent something that was not read yet.
+    pub(super) fn has_unread(&self) -> bool {
+        rustix::io::ioctl_fionread(&self.socket).is_ok_and(|n| n > 0)
+    }
+
     /// Whether files can be sent unread.
     pub(super) fn sends_files(&self) -> bool {
         self.layer.is_none()

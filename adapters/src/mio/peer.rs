@@ -9,13 +9,14 @@ use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
 use mio::event::Event;
-use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Rest, Step, Want};
+use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Phase, Rest, Step, Want};
 
 use super::files::{Desk, Done, Files, Held, MOST};
 use super::lines::Lines;
 use super::link::Link;
 use super::recent::Recent;
 use crate::Open;
+use crate::std::handshake_time;
 
 /// A connection with its socket.
 pub(super) struct Peer<H> {
@@ -69,8 +70,9 @@ impl<H: Handler> Peer<H> {
         log: &mut Lines<'_>,
     ) -> Until {
         if let State::Rests(rest) = &self.state {
-            let by = rest.by(&config.patience);
+            let by = self.deadline(rest, config);
             match () {
+                () if by <= now.tick && self.link.is_handshaking() => return Until::Never,
                 () if self.link.is_readable() => self.wake(config),
                 () if by <= now.tick => return Until::Never,
                 () => return Until::Woken(Some(by)),
@@ -84,8 +86,20 @@ impl<H: Handler> Peer<H> {
             && work.conn.is_at_rest()
         {
             self.rest();
+            if let State::Rests(rest) = &self.state {
+                return Until::Woken(Some(self.deadline(rest, config)));
+            }
         }
         until
+    }
+
+    /// When a connection is closed that has nothing to do.
+    fn deadline(&self, rest: &Rest<H>, config: &Config) -> Duration {
+        let patience = &config.patience;
+        match self.link.is_handshaking() {
+            true => rest.since() + handshake_time(patience),
+            false => rest.by(patience),
+        }
     }
 
     /// Gets what a request needs.
@@ -110,6 +124,30 @@ impl<H: Handler> Peer<H> {
             State::Works(work) => State::Rests(work.conn.rest()),
             state => state,
         };
+    }
+
+    /// What would be lost if it were closed now.
+    pub(super) fn phase(&self) -> Phase {
+        let phase = match &self.state {
+            State::Rests(_) => Phase::Idle,
+            State::Works(work) => work.conn.phase(),
+            State::Lost => Phase::Busy,
+        };
+        match phase {
+            // What has come of its first request cannot be read yet.
+            Phase::Idle if self.link.is_handshaking() => Phase::Head,
+            phase => phase,
+        }
+    }
+
+    /// Whether it may be closed although its peer has not asked for that. A request that has just come
+    /// speaks against it.
+    pub(super) fn is_evictable(&self) -> bool {
+        match self.phase() {
+            Phase::Idle => !self.link.has_unread(),
+            Phase::Head => true,
+            Phase::Busy => false,
+        }
     }
 
     /// Whether it holds what a request needs.
@@ -171,7 +209,7 @@ impl<H: Handler> Work<H> {
             {
                 got = hang_up.tell(conn, got);
             }
-            let Step { want, by, more } = conn.step(now, got);
+            let Step { want, by, more, .. } = conn.step(now, got);
             files.moment = None;
             got = match want {
                 Want::Read(into) => {

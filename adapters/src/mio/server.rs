@@ -1,8 +1,9 @@
 //! [`HTTPServer`]: all connections on a few threads.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder};
@@ -64,6 +65,8 @@ impl HTTPServer {
                 threads: thread::available_parallelism().map_or(1, usize::from),
                 most: places(),
                 inside: AtomicUsize::new(0),
+                lobby: Mutex::default(),
+                waiting: AtomicUsize::new(0),
                 layer: Box::new(|| Ok(None)),
                 log: Box::new(sockets::stderr),
                 after_crowd: || (),
@@ -82,8 +85,9 @@ impl HTTPServer {
         self
     }
 
-    /// How many connections it has at a time. Later ones wait until one ends. If nothing is said,
-    /// it is 16,384, or fewer where the system has too few file descriptors for that.
+    /// How many connections it has at a time. For a later one the connection is closed that has been
+    /// idle longest, or else the one whose request head is the oldest that is not complete. If all
+    /// have a running reply, it waits until one ends. By default there are 16,384, or fewer where the system has too few file descriptors for that.
     ///
     /// # Panics
     /// If it is 0.
@@ -213,11 +217,17 @@ pub(super) struct Shared {
     threads: usize,
     most: usize,
     inside: AtomicUsize,
+    lobby: Mutex<VecDeque<Accepted>>,
+    /// How many are in the lobby.
+    waiting: AtomicUsize,
     layer: Box<LayerOf>,
     log: Box<dyn Fn(&str) + Send + Sync>,
     after_crowd: fn(),
     end: Arc<End>,
 }
+
+/// A connection that was accepted, and the address of its peer, if it has one.
+pub(super) type Accepted = (TcpStream, Option<IpAddr>);
 
 /// Makes what has to lie above a socket.
 type LayerOf = dyn Fn() -> io::Result<Option<Box<dyn Layer>>> + Send + Sync;
@@ -233,6 +243,46 @@ impl Shared {
     /// Gives it back.
     pub(super) fn leave(&self) {
         self.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The connections that were accepted and have no place yet.
+    pub(super) fn lobby(&self) -> MutexGuard<'_, VecDeque<Accepted>> {
+        self.lobby.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there are any, without a look into the lobby.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Takes the one that has waited longest.
+    pub(super) fn take_waiting(&self, lobby: &mut VecDeque<Accepted>) -> Option<Accepted> {
+        let accepted = lobby.pop_front();
+        self.waiting.store(lobby.len(), Ordering::Relaxed);
+        accepted
+    }
+
+    /// Leaves a connection to the first worker that has room for it, or can make some.
+    pub(super) fn wait_in_lobby(&self, accepted: Accepted) {
+        let mut lobby = self.lobby();
+        lobby.push_back(accepted);
+        self.waiting.store(lobby.len(), Ordering::Relaxed);
+        drop(lobby);
+        if self.has_others() {
+            self.end.wake();
+        }
+    }
+
+    /// Closes the connections in the lobby.
+    pub(super) fn clear_lobby(&self) {
+        let mut lobby = self.lobby();
+        lobby.clear();
+        self.waiting.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether there are other workers, who may have what this one has not.
+    pub(super) fn has_others(&self) -> bool {
+        self.threads > 1
     }
 
     /// How many each worker has, if all have as many.

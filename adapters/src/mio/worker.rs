@@ -1,4 +1,7 @@
-//! [`Worker`]: one thread, and all the connections that are on it.
+//! [`Worker`]: one thread, and all the connections that are on it. Which connections it accepts, and
+//! which it closes for them, is in `admission`.
+
+mod admission;
 
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -10,7 +13,7 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Token};
-use sanserve_core::{Config, FileSystem, Handler, Now};
+use sanserve_core::{Config, FileSystem, Handler, Now, Phase};
 use slab::Slab;
 
 use super::crowd::Crowd;
@@ -24,7 +27,7 @@ use super::seat::{DOORS, MAIL, Seat};
 use super::server::Shared;
 use super::timers::Timers;
 use crate::Open;
-use crate::server::PAUSE;
+use crate::eviction::EvictionOrder;
 use crate::std::Clock;
 
 /// What all workers of a server have in common.
@@ -54,6 +57,8 @@ pub(super) struct Worker<'scope, 'env, FS, H, M> {
     knocks: Vec<usize>,
     /// When to look there, if nothing has happened.
     admit: Option<Duration>,
+    /// Which connections may be closed to make room.
+    order: EvictionOrder,
     log: Lines<'env>,
     clock: Clock,
     now: Now,
@@ -67,6 +72,8 @@ struct Inside<H> {
     number: u64,
     /// When it has to be looked at.
     by: Option<Duration>,
+    /// Its place in the order of eviction.
+    phase: Phase,
     /// It stands among those that have something to do.
     in_turn: bool,
 }
@@ -90,6 +97,7 @@ where
             turn: Vec::new(),
             knocks: Vec::new(),
             admit: None,
+            order: EvictionOrder::default(),
             log: Lines::new(common.shared.log()),
             clock: Clock::start(),
             now: Now::default(),
@@ -147,6 +155,7 @@ where
                 // Who comes now is refused, or finds whoever listens there next.
                 self.seat.doors.clear();
                 self.knocks.clear();
+                self.common.shared.clear_lobby();
                 self.send_home();
             }
             if closing && self.common.shared.is_cut() {
@@ -180,38 +189,6 @@ where
         }
     }
 
-    /// Lets in whoever waits, as far as there is room. Who has more than its share leaves them to the
-    /// other workers, who were woken as well, for a moment.
-    fn admit(&mut self) {
-        let (now, mut moment) = (self.now.tick, self.admit.take());
-        while let Some(&door) = self.knocks.last() {
-            if self.peers.len() > self.common.shared.share() + EVEN {
-                let over = moment.take().unwrap_or(now + MOMENT);
-                if over > now {
-                    self.admit = Some(over);
-                    return;
-                }
-            }
-            // Who does not fit in, or cannot be let in, is looked for again.
-            self.admit = Some(now + PAUSE);
-            if !self.common.shared.enter() {
-                return;
-            }
-            let came = self.seat.doors[door].accept();
-            let came = came.and_then(|(socket, address)| self.welcome(socket, address));
-            if let Err(error) = came {
-                self.common.shared.leave();
-                match error.kind() {
-                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                    ErrorKind::WouldBlock => _ = self.knocks.pop(),
-                    // Most likely no file descriptor is left, and asking at once would not help.
-                    _ => return,
-                }
-            }
-            self.admit = None;
-        }
-    }
-
     fn welcome(&mut self, socket: TcpStream, address: Option<IpAddr>) -> io::Result<()> {
         let link = Link::new(socket, self.common.shared.layer()?);
         let handler = (self.common.handler)();
@@ -220,6 +197,7 @@ where
             peer: Peer::new(link, address, handler, self.now),
             number: self.came,
             by: None,
+            phase: Phase::Busy,
             in_turn: false,
         });
         self.crowd.saw(self.peers.len());
@@ -269,6 +247,16 @@ where
         self.works = self.works + usize::from(peer.works()) - usize::from(worked);
         self.working.saw(self.works);
         self.tidy.get_or_insert(now.tick + TIDY);
+        let phase = match until {
+            Until::Woken(_) => peer.phase(),
+            Until::Turn | Until::Never => Phase::Busy,
+        };
+        // A connection with a new deadline has begun to be idle, or a head, anew.
+        let anew = matches!(until, Until::Woken(by) if by != inside.by);
+        if phase != inside.phase || phase != Phase::Busy && anew {
+            inside.phase = phase;
+            self.order.note(who, phase);
+        }
         match until {
             Until::Woken(by) => {
                 inside.by = by;
@@ -287,6 +275,7 @@ where
 
     fn leave(&mut self, who: usize) {
         let mut inside = self.peers.remove(who);
+        self.order.remove(who);
         let shared = self.common.shared;
         let served = inside.peer.end();
         shared.complain(inside.peer.socket(), &self.common.config, &served);
@@ -302,6 +291,7 @@ where
         let gone = self.crowd.has_gone(self.peers.len());
         if gone {
             self.peers.shrink_to_fit();
+            self.order.shrink(self.peers.capacity());
         }
         if self.working.has_gone(self.works) || gone {
             self.common.shared.after_crowd();
@@ -343,8 +333,5 @@ where
 }
 
 const EVENTS: usize = 1024;
-/// So many connections more than others have are as good as none.
-const EVEN: usize = 4;
-const MOMENT: Duration = Duration::from_millis(1);
 /// So long after something has happened, and no more often.
 const TIDY: Duration = Duration::from_secs(1);

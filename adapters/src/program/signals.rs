@@ -61,9 +61,12 @@ pub(crate) fn obey(
 }
 
 fn interrupted() {
-    let mut out = io::stdout();
-    let _ = out.write_all(b"\nKeyboard interrupt received, exiting.\n");
-    let _ = out.flush();
+    super::flush_log();
+    super::briefly(|| {
+        let mut out = io::stdout();
+        let _ = out.write_all(b"\nKeyboard interrupt received, exiting.\n");
+        let _ = out.flush();
+    });
     process::exit(0);
 }
 

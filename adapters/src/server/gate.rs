@@ -1,15 +1,16 @@
 //! [`Gate`]: lets connections in one by one, knows who is inside, and closes.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sanserve_core::Phase;
 use socket2::SockRef;
 
 use super::PAUSE;
+use super::table::{ConnectionTable, EVICTION_TIME};
 
 /// The listening socket and the connections that came by it.
 #[derive(Debug)]
@@ -17,16 +18,9 @@ pub(super) struct Gate {
     listener: TcpListener,
     /// Set while `inside` is locked, so that whoever waits for `left` does not miss it.
     closed: AtomicBool,
-    inside: Mutex<Inside>,
-    /// Somebody has left, or the gate has closed.
+    inside: Mutex<ConnectionTable<Arc<TcpStream>>>,
+    /// A connection has ended or may be closed for another one, or the gate has closed.
     left: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Inside {
-    sockets: BTreeMap<u64, Arc<TcpStream>>,
-    /// How many have come, ever.
-    came: u64,
 }
 
 impl Gate {
@@ -40,17 +34,15 @@ impl Gate {
         }
     }
 
-    /// Waits until fewer than `most` are inside and then for the next one. `None` if the gate is
-    /// closed.
+    /// Waits for the next connection, and then until fewer than `most` are inside. For that it has an
+    /// idle one closed, or else one with part of a request head. `None` if the gate is closed.
     pub(super) fn admit(&self, most: usize) -> Option<Guest<'_>> {
         loop {
-            let full = |inside: &mut Inside| inside.sockets.len() >= most && !self.is_closed();
-            drop(self.left.wait_while(self.inside(), full));
             if self.is_closed() {
                 return None;
             }
             match self.listener.accept() {
-                Ok((socket, _)) => return self.register(socket),
+                Ok((socket, _)) => return self.register(socket, most),
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
                     // Most likely no file descriptor is left, and asking at once would not help.
@@ -60,19 +52,33 @@ impl Gate {
         }
     }
 
-    fn register(&self, socket: TcpStream) -> Option<Guest<'_>> {
+    fn register(&self, socket: TcpStream, most: usize) -> Option<Guest<'_>> {
         let socket = Arc::new(socket);
         let mut inside = self.inside();
+        while inside.len() >= most && !self.is_closed() {
+            // It finds the end of its input. A reply that it has begun meanwhile is not cut off.
+            inside.evict(|idle| !has_unread(idle) && idle.shutdown(Shutdown::Read).is_ok());
+            inside.is_wanted = true;
+            inside = match inside.evicts() {
+                true => self
+                    .left
+                    .wait_timeout(inside, EVICTION_TIME)
+                    .map_or_else(|poisoned| poisoned.into_inner().0, |(inside, _)| inside),
+                false => self
+                    .left
+                    .wait(inside)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        inside.is_wanted = false;
         if self.is_closed() {
             return None;
         }
-        inside.came += 1;
-        let number = inside.came;
-        inside.sockets.insert(number, Arc::clone(&socket));
+        let number = inside.insert(Arc::clone(&socket));
+        drop(inside);
         Some(Guest {
-            gate: self,
-            number,
             socket,
+            permit: Permit { gate: self, number },
         })
     }
 
@@ -90,7 +96,7 @@ impl Gate {
         if self.closed.swap(true, Ordering::Relaxed) {
             return;
         }
-        for socket in inside.sockets.values() {
+        for socket in inside.iter() {
             let _ = socket.shutdown(Shutdown::Read);
         }
         drop(inside);
@@ -100,10 +106,10 @@ impl Gate {
 
     /// Waits until everybody has left, and for those who have not after `grace`, cuts the line.
     pub(super) fn clear(&self, grace: Duration) {
-        let anybody = |inside: &mut Inside| !inside.sockets.is_empty();
+        let anybody = |inside: &mut ConnectionTable<_>| inside.len() > 0;
         let waited = self.left.wait_timeout_while(self.inside(), grace, anybody);
         let (inside, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        for socket in inside.sockets.values() {
+        for socket in inside.iter() {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
@@ -133,16 +139,22 @@ impl Gate {
         self.closed.load(Ordering::Relaxed)
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn inside(&self) -> MutexGuard<'_, ConnectionTable<Arc<TcpStream>>> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A connection inside. Its place is free again when this is dropped, however that comes about.
 pub(super) struct Guest<'a> {
-    gate: &'a Gate,
-    number: u64,
+    // It is closed before the place is free, so this comes first.
     socket: Arc<TcpStream>,
+    permit: Permit<'a>,
+}
+
+/// The place of a connection.
+struct Permit<'a> {
+    gate: &'a Gate,
+    number: usize,
 }
 
 impl Guest<'_> {
@@ -150,17 +162,38 @@ impl Guest<'_> {
         &self.socket
     }
 
+    /// Takes note of what the connection does from now on.
+    pub(super) fn note(&self, phase: Phase) {
+        let Permit { gate, number } = self.permit;
+        let makes_room = gate.inside().note(number, phase);
+        if makes_room {
+            gate.left.notify_all();
+        }
+    }
+
     /// Set when the gate closes.
     pub(super) fn stop(&self) -> &AtomicBool {
-        &self.gate.closed
+        &self.permit.gate.closed
     }
 }
 
-impl Drop for Guest<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.gate.inside().sockets.remove(&self.number);
+        self.gate.inside().remove(self.number);
         self.gate.left.notify_all();
     }
+}
+
+/// Whether something has come that was not read yet.
+#[cfg(unix)]
+fn has_unread(socket: &TcpStream) -> bool {
+    rustix::io::ioctl_fionread(socket).is_ok_and(|n| n > 0)
+}
+
+/// Not known here.
+#[cfg(not(unix))]
+fn has_unread(_: &TcpStream) -> bool {
+    false
 }
 
 const KNOCK: Duration = Duration::from_secs(1);

@@ -48,8 +48,9 @@ impl ThreadingHTTPServer {
         HTTPServer::bind(address).map(ThreadingHTTPServer::from)
     }
 
-    /// How many connections it has at a time, 256 if nothing is said. Later ones wait until one
-    /// ends.
+    /// How many connections it has at a time, 256 by default. For a later one the connection is
+    /// closed that has been idle longest, or else the one whose request head is the oldest that is not
+    /// complete. If all have a running reply, it waits until one ends.
     ///
     /// # Panics
     /// If it is 0.

@@ -1,10 +1,17 @@
 //! [`Link`]: a socket that gives up in time and speaks the connection's language.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
+#[cfg(not(unix))]
+use std::io::Write;
+use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::time::Duration;
 
+#[cfg(unix)]
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::SendFlags,
+};
 use sanserve_core::{FileSystem, Got};
 
 use crate::Open;
@@ -18,6 +25,8 @@ pub struct Link<'a> {
     layer: Option<Box<dyn Layer>>,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
+    /// Whether the socket itself does not block, as while a file is sent.
+    nonblocking: bool,
     failure: io::Result<()>,
 }
 
@@ -34,6 +43,9 @@ pub(crate) trait Layer {
     /// Makes what tells the peer that nothing more will come.
     fn shutdown(&mut self);
 
+    /// Whether it is not yet possible to say anything through it.
+    fn is_handshaking(&self) -> bool;
+
     /// Whether there is something to [`flush`](Layer::flush).
     fn holds(&self) -> bool;
 
@@ -49,6 +61,7 @@ impl<'a> From<&'a TcpStream> for Link<'a> {
             layer: None,
             read_timeout: None,
             write_timeout: None,
+            nonblocking: false,
             failure: Ok(()),
         }
     }
@@ -77,7 +90,9 @@ impl<'a> Link<'a> {
             let flushed = self.flush(left);
             return self.told(flushed.and(Err(ErrorKind::WouldBlock.into())));
         }
-        let ready = self.set_read_timeout(left.map(round));
+        let ready = self
+            .set_nonblocking(false)
+            .and_then(|()| self.set_read_timeout(left.map(round)));
         let read = ready.and_then(|()| match &mut self.layer {
             Some(layer) => layer.read(self.socket, into),
             None => self.socket.read(into),
@@ -86,12 +101,35 @@ impl<'a> Link<'a> {
     }
 
     pub(super) fn write(&mut self, from: &[u8], left: Option<Duration>) -> Got<Open> {
-        let ready = self.set_write_timeout(left.map(round));
-        let written = ready.and_then(|()| match &mut self.layer {
-            Some(layer) => layer.write(self.socket, from),
-            None => self.socket.write(from),
-        });
+        let written = match &mut self.layer {
+            Some(_) => self.write_through_layer(from, left),
+            None => self.send(from, left),
+        };
         self.told(written)
+    }
+
+    fn write_through_layer(&mut self, from: &[u8], left: Option<Duration>) -> io::Result<usize> {
+        self.set_write_timeout(left.map(round))?;
+        match &mut self.layer {
+            Some(layer) => layer.write(self.socket, from),
+            None => Ok(0),
+        }
+    }
+
+    /// Writes what the socket takes at once, and waits only for it to take anything: what is written
+    /// counts from that moment, and the deadline holds.
+    #[cfg(unix)]
+    fn send(&mut self, from: &[u8], left: Option<Duration>) -> io::Result<usize> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        when_writable(self.socket, left, || {
+            Ok(rustix::net::send(self.socket, from, flags)?)
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn send(&mut self, from: &[u8], left: Option<Duration>) -> io::Result<usize> {
+        self.set_write_timeout(left.map(round))?;
+        self.socket.write(from)
     }
 
     /// Sends a piece of a file, without reading it if nothing lies above the socket.
@@ -113,8 +151,11 @@ impl<'a> Link<'a> {
             };
         }
         let file = file.file().expect("only files are sendable");
-        let ready = self.set_write_timeout(left.map(round));
-        let copied = ready.and_then(|()| send_file(self.socket, file, at, len.min(COPY_MAX)));
+        let copied = self.set_nonblocking(true).and_then(|()| {
+            when_writable(self.socket, left, || {
+                send_file(self.socket, file, at, len.min(COPY_MAX))
+            })
+        });
         match copied {
             Ok(None) => Got::Unreadable,
             copied => self.told(copied.map(Option::unwrap_or_default)),
@@ -144,6 +185,13 @@ impl<'a> Link<'a> {
         self.failure
     }
 
+    /// Whether a layer is not yet ready for a request.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.layer
+            .as_ref()
+            .is_some_and(|layer| layer.is_handshaking())
+    }
+
     fn holds(&self) -> bool {
         self.layer.as_ref().is_some_and(|layer| layer.holds())
     }
@@ -154,6 +202,14 @@ impl<'a> Link<'a> {
             Some(layer) => layer.flush(self.socket),
             None => Ok(()),
         }
+    }
+
+    fn set_nonblocking(&mut self, nonblocking: bool) -> io::Result<()> {
+        if nonblocking != self.nonblocking {
+            self.socket.set_nonblocking(nonblocking)?;
+            self.nonblocking = nonblocking;
+        }
+        Ok(())
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -195,6 +251,33 @@ impl fmt::Debug for Link<'_> {
         out.field("socket", self.socket).field("bare", &bare);
         out.finish_non_exhaustive()
     }
+}
+
+/// Does something with a socket, once more if it had to wait for that, but no longer than this.
+#[cfg(unix)]
+fn when_writable<T>(
+    socket: &TcpStream,
+    left: Option<Duration>,
+    work: impl Fn() -> io::Result<T>,
+) -> io::Result<T> {
+    match work() {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+        done => return done,
+    }
+    let left = left.and_then(|left| Timespec::try_from(left).ok());
+    match poll(&mut [PollFd::new(socket, PollFlags::OUT)], left.as_ref())? {
+        0 => Err(ErrorKind::WouldBlock.into()),
+        _ => work(),
+    }
+}
+
+#[cfg(not(unix))]
+fn when_writable<T>(
+    _: &TcpStream,
+    _: Option<Duration>,
+    work: impl Fn() -> io::Result<T>,
+) -> io::Result<T> {
+    work()
 }
 
 /// What is told to the socket for the time that is left: never zero, which would mean for ever,

@@ -1,42 +1,134 @@
 //! [`Session`]: TLS as a layer between a connection and its socket.
 //!
-//! The handshake has no place of its own: it is what happens while the connection waits for its
-//! first bytes, and so it has that wait's deadline, however it drips.
+//! rustls does the protocol, and the buffers are here: its own read buffer is never given back, which
+//! would be half of what an idle connection takes.
+//!
+//! The handshake happens while the connection waits for its first bytes. It has the deadline of a
+//! head from the moment when the connection is accepted, however it drips.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::net::{Shutdown, TcpStream};
 
-use rustls::{Error, InvalidMessage, ServerConnection};
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
+};
+use rustls::{Error, InvalidMessage};
 
 use crate::std::Layer;
 
 /// One peer's TLS.
 pub(super) struct Session {
-    tls: ServerConnection,
-    /// So many bytes have been taken to be written and are not all with the socket yet.
+    tls: UnbufferedServerConnection,
+    /// What has come of a record that is not complete.
+    incoming: Vec<u8>,
+    /// What was understood and not read yet.
+    plain: Queue,
+    /// What has still to be written to the socket.
+    outgoing: Queue,
+    /// How many bytes have been taken to be written and are not all with the socket yet.
     taken: usize,
+    /// Nothing more will come.
+    ended: bool,
     /// Nothing more will be written.
     closed: bool,
 }
 
 impl Session {
     /// A session that has not begun.
-    pub(super) fn new(tls: ServerConnection) -> Session {
+    pub(super) fn new(tls: UnbufferedServerConnection) -> Session {
         Session {
             tls,
+            incoming: Vec::new(),
+            plain: Queue::default(),
+            outgoing: Queue::default(),
             taken: 0,
+            ended: false,
             closed: false,
         }
     }
 
-    /// What has come and is understood; [`ErrorKind::WouldBlock`] if nothing.
-    fn plain(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self.tls.reader().read(into) {
-            // The peer is gone without a word. Whether something is missing shows in its request.
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
-            read => read,
+    /// Does with what has come whatever can be done with it.
+    fn advance(&mut self) -> Result<(), Error> {
+        let mut failure = None;
+        loop {
+            let UnbufferedStatus {
+                mut discard, state, ..
+            } = self.tls.process_tls_records(&mut self.incoming);
+            let goes_on = match state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    while let Some(record) = traffic.next_record() {
+                        let record = record?;
+                        discard += record.discard;
+                        self.plain.bytes.extend_from_slice(record.payload);
+                    }
+                    true
+                }
+                Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                    let encoded = self.outgoing.append(0, |room| data.encode(room));
+                    encoded.map_err(|error| Error::General(error.to_string()))?;
+                    true
+                }
+                Ok(ConnectionState::TransmitTlsData(data)) => {
+                    // It is in the queue, which is written before anything else.
+                    data.done();
+                    true
+                }
+                Ok(ConnectionState::PeerClosed) => {
+                    self.ended = true;
+                    true
+                }
+                Ok(_) => false,
+                // The alert that tells the peer comes next. What has come must not be looked at again.
+                Err(error) => {
+                    discard = self.incoming.len();
+                    failure.replace(error).is_none()
+                }
+            };
+            self.incoming.drain(..discard);
+            if !goes_on {
+                return failure.map_or(Ok(()), Err);
+            }
         }
+    }
+
+    /// Adds to what has to be written what this makes, given the protocol in a state to write.
+    fn encrypt(&mut self, what: What<'_>) -> io::Result<()> {
+        self.advance().map_err(refusal)?;
+        let UnbufferedStatus { discard, state, .. } =
+            self.tls.process_tls_records(&mut self.incoming);
+        let encrypted = match state {
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => match what {
+                What::Record(plain) => self
+                    .outgoing
+                    .append(plain.len() + OVERHEAD, |room| traffic.encrypt(plain, room)),
+                What::Close => self
+                    .outgoing
+                    .append(OVERHEAD, |room| traffic.queue_close_notify(room)),
+            },
+            Ok(_) => return Err(io::Error::other("TLS is not ready for data")),
+            Err(error) => return Err(refusal(error)),
+        };
+        self.incoming.drain(..discard);
+        encrypted.map_err(io::Error::other)
+    }
+
+    /// What was understood, or the end. [`ErrorKind::WouldBlock`] if nothing is there.
+    fn plain(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.plain.take(into) {
+            0 if !self.ended => Err(ErrorKind::WouldBlock.into()),
+            n => Ok(n),
+        }
+    }
+
+    /// Gives buffers back that are empty.
+    fn release(&mut self) {
+        if self.incoming.is_empty() {
+            self.incoming = Vec::new();
+        }
+        self.plain.release();
+        self.outgoing.release();
     }
 }
 
@@ -46,8 +138,17 @@ impl Layer for Session {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             read => return read,
         }
-        self.tls.read_tls(&mut socket)?;
-        self.tls.process_new_packets().map_err(refusal)?;
+        if self.incoming.len() > INCOMING_MAX {
+            return Err(refusal(Error::General("message buffer full".into())));
+        }
+        // While nothing comes, which may be for long, nothing is held.
+        self.release();
+        let mut piece = [0; PIECE];
+        let n = socket.read(&mut piece)?;
+        // The peer may be gone without a word. Whether something is missing shows in its request.
+        self.ended |= n == 0;
+        self.incoming.extend_from_slice(&piece[..n]);
+        self.advance().map_err(refusal)?;
         // More may be there to be read.
         self.plain(into).map_err(|error| match error.kind() {
             ErrorKind::WouldBlock => ErrorKind::Interrupted.into(),
@@ -57,8 +158,9 @@ impl Layer for Session {
 
     fn write(&mut self, socket: &TcpStream, from: &[u8]) -> io::Result<usize> {
         if self.taken == 0 {
-            let record = from.len().min(RECORD);
-            self.taken = self.tls.writer().write(&from[..record])?;
+            let record = &from[..from.len().min(RECORD)];
+            self.encrypt(What::Record(record))?;
+            self.taken = record.len();
         }
         self.flush(socket)?;
         // What is written counts when all of it is with the socket, and not before: nobody would
@@ -70,20 +172,118 @@ impl Layer for Session {
     }
 
     fn shutdown(&mut self) {
-        self.tls.send_close_notify();
+        // Within a handshake there is nothing to be told.
+        let _ = self.encrypt(What::Close);
         self.closed = true;
     }
 
+    fn is_handshaking(&self) -> bool {
+        self.tls.is_handshaking()
+    }
+
     fn holds(&self) -> bool {
-        self.tls.wants_write()
+        !self.outgoing.is_empty()
     }
 
     fn flush(&mut self, mut socket: &TcpStream) -> io::Result<()> {
-        self.tls.write_tls(&mut socket)?;
+        if self.holds() {
+            let written = socket.write(self.outgoing.filled())?;
+            self.outgoing.consume(written);
+        }
         if self.closed && !self.holds() {
             socket.shutdown(Shutdown::Write)?;
         }
         Ok(())
+    }
+}
+
+/// What is to be encrypted.
+enum What<'a> {
+    Record(&'a [u8]),
+    Close,
+}
+
+/// Bytes that are taken from the front, in pieces.
+#[derive(Default)]
+struct Queue {
+    bytes: Vec<u8>,
+    /// How many of them were taken.
+    taken: usize,
+}
+
+impl Queue {
+    fn filled(&self) -> &[u8] {
+        &self.bytes[self.taken..]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.filled().is_empty()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.taken += n;
+        if self.is_empty() {
+            self.bytes.clear();
+            self.taken = 0;
+        }
+    }
+
+    fn take(&mut self, into: &mut [u8]) -> usize {
+        let n = into.len().min(self.filled().len());
+        into[..n].copy_from_slice(&self.filled()[..n]);
+        self.consume(n);
+        n
+    }
+
+    /// Adds what this writes into the room that it is given: that much, or as much as it asks for.
+    fn append<E: NeedsRoom>(
+        &mut self,
+        room: usize,
+        mut write: impl FnMut(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        let end = self.bytes.len();
+        self.bytes.resize(end + room, 0);
+        let mut written = write(&mut self.bytes[end..]);
+        if let Some(room) = written.as_ref().err().and_then(NeedsRoom::needed) {
+            self.bytes.resize(end + room, 0);
+            written = write(&mut self.bytes[end..]);
+        }
+        self.bytes
+            .truncate(end + written.as_ref().copied().unwrap_or(0));
+        written.map(drop)
+    }
+
+    fn release(&mut self) {
+        if self.is_empty() {
+            *self = Queue::default();
+        }
+    }
+}
+
+/// An error that may say how much room is needed.
+trait NeedsRoom {
+    fn needed(&self) -> Option<usize>;
+}
+
+impl NeedsRoom for EncodeError {
+    fn needed(&self) -> Option<usize> {
+        match self {
+            EncodeError::InsufficientSize(InsufficientSizeError { required_size }) => {
+                Some(*required_size)
+            }
+            EncodeError::AlreadyEncoded => None,
+        }
+    }
+}
+
+impl NeedsRoom for EncryptError {
+    fn needed(&self) -> Option<usize> {
+        match self {
+            EncryptError::InsufficientSize(InsufficientSizeError { required_size }) => {
+                Some(*required_size)
+            }
+            EncryptError::EncryptExhausted => None,
+        }
     }
 }
 
@@ -100,3 +300,12 @@ pub(crate) fn refusal(error: Error) -> io::Error {
 
 /// As much as fits in a record: what is written at once.
 const RECORD: usize = 16 * 1024;
+
+/// More than a record takes besides its content.
+const OVERHEAD: usize = 64;
+
+/// Read from the socket at once.
+const PIECE: usize = 4096;
+
+/// A message of a handshake may be in many records, and is not longer than this.
+const INCOMING_MAX: usize = 64 * 1024;

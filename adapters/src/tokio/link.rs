@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
+#[cfg(feature = "tls")]
+use std::net::IpAddr;
 #[cfg(unix)]
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,7 +39,7 @@ enum Stream {
     /// A bare socket, which takes files by reference.
     Socket(TcpStream),
     #[cfg(feature = "tls")]
-    Tls(Box<Session>, String),
+    Tls(Box<Session>, IpAddr),
     Other(Box<dyn ReadWrite>, String),
 }
 
@@ -65,8 +67,8 @@ impl Link {
 
     /// A socket below TLS.
     #[cfg(feature = "tls")]
-    pub(super) fn below(session: Session, peer: impl fmt::Display) -> Link {
-        Link::of(Stream::Tls(Box::new(session), peer.to_string()))
+    pub(super) fn below(session: Session, peer: IpAddr) -> Link {
+        Link::of(Stream::Tls(Box::new(session), peer))
     }
 
     fn of(stream: Stream) -> Link {
@@ -87,8 +89,17 @@ impl Link {
                 Ok(socket.peer_addr()?.ip().to_string())
             }
             #[cfg(feature = "tls")]
-            Stream::Tls(_, peer) => Ok(std::mem::take(peer)),
+            Stream::Tls(_, peer) => Ok(peer.to_string()),
             Stream::Other(_, peer) => Ok(std::mem::take(peer)),
+        }
+    }
+
+    /// Whether it is not yet ready for a request.
+    pub(super) fn is_handshaking(&self) -> bool {
+        match &self.stream {
+            #[cfg(feature = "tls")]
+            Stream::Tls(session, _) => session.is_handshaking(),
+            _ => false,
         }
     }
 
@@ -114,15 +125,14 @@ impl Link {
     /// Writes some of these bytes. They count when they are with the system: nobody would wait for
     /// what is left in between.
     pub(super) async fn write(&mut self, from: &[u8]) -> Got<Held> {
-        let written = match &mut self.stream {
-            Stream::Socket(socket) => socket.write(from).await,
-            _ => {
-                let stream = self.stream();
-                match stream.write(from).await {
-                    Ok(0) => Err(ErrorKind::WriteZero.into()),
-                    Ok(n) => stream.flush().await.map(|()| n),
-                    error => error,
-                }
+        let written = if let Stream::Socket(socket) = &mut self.stream {
+            socket.write(from).await
+        } else {
+            let stream = self.stream();
+            match stream.write(from).await {
+                Ok(0) => Err(ErrorKind::WriteZero.into()),
+                Ok(n) => stream.flush().await.map(|()| n),
+                error => error,
             }
         };
         self.told(written)

@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Link, serve};
+use super::seat::Seats;
+use super::{Link, serve_seated};
+use crate::server::table::EVICTION_TIME;
 use crate::server::{PAUSE, complaint, listen, places};
 use crate::{Open, std as sockets};
 
@@ -70,8 +72,9 @@ impl HTTPServer {
         })
     }
 
-    /// How many connections it has at a time. Later ones wait until one ends. If nothing is said,
-    /// it is 16,384, or fewer where the system has too few file descriptors for that.
+    /// How many connections it has at a time. For a later one the connection is closed that has been
+    /// idle longest, or else the one whose request head is the oldest that is not complete. If all
+    /// have a running reply, it waits until one ends. By default there are 16,384, or fewer where the system has too few file descriptors for that.
     ///
     /// # Panics
     /// If it is 0.
@@ -80,8 +83,9 @@ impl HTTPServer {
         HTTPServer { most, ..self }
     }
 
-    /// Speaks HTTPS. The handshake is part of a connection: who is slow at it keeps nobody waiting,
-    /// and has no more time for it than [`Patience::idle`](sanserve_core::Patience::idle).
+    /// Speaks HTTPS. The handshake is part of a connection, delays no other connection, and is given as
+    /// much time as a request head, [`Patience::head`](sanserve_core::Patience::head), from the moment
+    /// when the connection is accepted.
     #[cfg(feature = "tls")]
     pub fn tls(self, tls: crate::Tls) -> HTTPServer {
         let link = Box::new(move |socket| Link::tls(socket, &tls));
@@ -129,26 +133,34 @@ impl HTTPServer {
         } = self;
         let (handler, ending) = (Arc::new(handler), watch::Sender::new(false));
         let mut stopped = stop.subscribe();
-        let mut inside = JoinSet::new();
+        let (mut inside, seats) = (JoinSet::new(), Arc::new(Seats::default()));
         loop {
-            let (socket, peer) = tokio::select! {
+            let accepted = tokio::select! {
                 biased;
                 () = asked(&mut stopped) => break,
                 Some(_) = inside.join_next() => continue,
-                accepted = listener.accept(), if inside.len() < most => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        rest(&error).await;
-                        continue;
-                    }
-                },
+                accepted = listener.accept() => accepted,
             };
+            let (socket, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    rest(&error).await;
+                    continue;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = asked(&mut stopped) => break,
+                () = room(&mut inside, most, &seats) => {}
+            }
             let (files, handler, log) =
                 (Arc::clone(&files), Arc::clone(&handler), Arc::clone(&log));
-            let (link, stop) = (link(socket), ending.subscribe());
+            let (link, stop, seat) = (link(socket), ending.subscribe(), Some(seats.take()));
             inside.spawn(async move {
                 let served = match link {
-                    Ok(link) => serve(link, &files, config, handler(), &*log, stop).await,
+                    Ok(link) => {
+                        serve_seated(link, &files, config, handler(), &*log, stop, seat).await
+                    }
                     Err(error) => Err(error),
                 };
                 if let Some(line) = complaint(|| Some(peer), &config, &served) {
@@ -190,6 +202,21 @@ impl Stopper {
 /// Waits until it is to end.
 async fn asked(stopped: &mut watch::Receiver<Option<Instant>>) {
     let _ = stopped.wait_for(Option::is_some).await;
+}
+
+/// Waits until there is room for one more, for which an idle connection is closed, or else one with
+/// part of a request head.
+async fn room(inside: &mut JoinSet<()>, most: usize, seats: &Arc<Seats>) {
+    while inside.len() >= most {
+        let evicts = seats.evict();
+        tokio::select! {
+            biased;
+            Some(_) = inside.join_next() => {}
+            () = seats.freed.notified() => {}
+            () = sleep(EVICTION_TIME), if evicts => {}
+        }
+    }
+    seats.settle();
 }
 
 /// Waits until everybody has left, and for those who have not when the grace is over, breaks off.

@@ -1,7 +1,7 @@
 //! TLS above a socket, as a stream for a [`Link`].
 //!
-//! The handshake has no place of its own: it is what happens while the connection waits for its
-//! first bytes, and so it has that wait's deadline, however it drips.
+//! The handshake happens while the connection waits for its first bytes. It has the deadline of a
+//! head from the moment when the connection is accepted, however it drips.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -43,6 +43,11 @@ impl Session {
             Session::Handshake(_) => None,
             Session::Open(stream) => Some(stream.get_ref().0),
         }
+    }
+
+    /// Whether the handshake is not over.
+    pub(super) fn is_handshaking(&self) -> bool {
+        matches!(self, Session::Handshake(_))
     }
 
     /// The stream, after the handshake.

@@ -38,8 +38,13 @@ pub(crate) struct Ended {
 
 impl Program {
     pub(crate) fn start(command: &mut Command) -> Program {
+        Program::start_with_log(command, Stdio::piped())
+    }
+
+    /// The same with a standard error of the test's choice.
+    pub(crate) fn start_with_log(command: &mut Command, log: impl Into<Stdio>) -> Program {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut banner = String::new();
         stdout.read_line(&mut banner).unwrap();

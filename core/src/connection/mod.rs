@@ -42,7 +42,7 @@ use self::source::{Feed, Source};
 use self::time::Flow;
 use crate::reply::Reply;
 use crate::wire::{Body, Head};
-use crate::{Ask, Buffer, Config, Got, Handler, Limits, Now, Step, Want};
+use crate::{Ask, Buffer, Config, Got, Handler, Limits, Now, Phase, Step, Want};
 
 mod hear;
 mod moves;
@@ -216,8 +216,18 @@ impl<F, H: Handler> Connection<F, H> {
                 Pending::Shutdown => self.may_hear_more(),
                 _ => false,
             },
+            phase: self.phase(),
             want: self.want(),
             by,
+        }
+    }
+
+    /// Returns what would be lost if the connection were closed now.
+    pub fn phase(&self) -> Phase {
+        match (self.pending, &self.state) {
+            (Pending::Read, State::Head) if self.inbox.is_empty() => Phase::Idle,
+            (Pending::Read, State::Head) => Phase::Head,
+            _ => Phase::Busy,
         }
     }
 

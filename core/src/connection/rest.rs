@@ -25,6 +25,11 @@ impl<H: Handler> Rest<H> {
         }
     }
 
+    /// Returns the time at which this wait began.
+    pub fn since(&self) -> Duration {
+        self.since
+    }
+
     /// The time after which the connection is to be closed, without a word.
     pub fn by(&self, patience: &Patience) -> Duration {
         self.since.saturating_add(patience.idle)

@@ -189,7 +189,7 @@ impl<H: Handler> World<H> {
                 self.conn.peer_reset();
                 got = Got::Nothing;
             }
-            let Step { want, by, more } = self.conn.step(now, got);
+            let Step { want, by, more, .. } = self.conn.step(now, got);
             got = match want {
                 Want::Read(into) => {
                     assert!(!into.is_empty());

@@ -1,0 +1,131 @@
+//! [`EvictionOrder`]: which connection is closed when the ceiling is reached and another client waits.
+//!
+//! First come idle connections, the one that has been idle longest first, and then those that have
+//! sent part of a request head, the oldest first. Connections with a running reply are not in the
+//! order. Each change takes constant time, and so does each question, however many there are.
+
+use sanserve_core::Phase;
+
+/// Connections in the order in which they may be closed, by their numbers in the table of a server.
+#[derive(Debug, Default)]
+pub(crate) struct EvictionOrder {
+    /// Two circular lists. The first two nodes are their anchors, then comes one for each number.
+    nodes: Vec<Node>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Node {
+    older: u32,
+    newer: u32,
+}
+
+impl EvictionOrder {
+    /// Takes note of what a connection does from now on: it is the newest in that.
+    pub(crate) fn note(&mut self, number: usize, phase: Phase) {
+        let node = node(number);
+        while self.nodes.len() <= node as usize {
+            let alone = self.nodes.len() as u32;
+            self.nodes.push(Node {
+                older: alone,
+                newer: alone,
+            });
+        }
+        self.unlink(node);
+        match phase {
+            Phase::Idle => self.link(node, IDLE),
+            Phase::Head => self.link(node, HEAD),
+            Phase::Busy => {}
+        }
+    }
+
+    /// Removes a connection that has gone.
+    pub(crate) fn remove(&mut self, number: usize) {
+        if self.nodes.len() > node(number) as usize {
+            self.unlink(node(number));
+        }
+    }
+
+    /// The connection that may be closed first, and whether it is an idle one.
+    pub(crate) fn first(&self) -> Option<(usize, Phase)> {
+        let oldest = |anchor: u32| {
+            let oldest = self.nodes.get(anchor as usize)?.newer;
+            (oldest != anchor).then(|| oldest as usize - ANCHORS)
+        };
+        let idle = oldest(IDLE).map(|number| (number, Phase::Idle));
+        idle.or_else(|| oldest(HEAD).map(|number| (number, Phase::Head)))
+    }
+
+    /// Gives memory back for numbers that are no longer in use.
+    #[cfg(all(unix, feature = "mio"))]
+    pub(crate) fn shrink(&mut self, numbers: usize) {
+        self.nodes.truncate(numbers + ANCHORS);
+        self.nodes.shrink_to_fit();
+    }
+
+    /// Puts a node that is in no list at the newest end of one.
+    fn link(&mut self, node: u32, anchor: u32) {
+        let newest = self.nodes[anchor as usize].older;
+        self.nodes[node as usize] = Node {
+            older: newest,
+            newer: anchor,
+        };
+        self.nodes[newest as usize].newer = node;
+        self.nodes[anchor as usize].older = node;
+    }
+
+    fn unlink(&mut self, node: u32) {
+        let Node { older, newer } = self.nodes[node as usize];
+        self.nodes[older as usize].newer = newer;
+        self.nodes[newer as usize].older = older;
+        self.nodes[node as usize] = Node {
+            older: node,
+            newer: node,
+        };
+    }
+}
+
+fn node(number: usize) -> u32 {
+    u32::try_from(number + ANCHORS).expect("there are not as many descriptors")
+}
+
+/// The anchors: their `newer` is the oldest connection of their list, their `older` the newest.
+const IDLE: u32 = 0;
+const HEAD: u32 = 1;
+const ANCHORS: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::EvictionOrder;
+    use sanserve_core::Phase::{Busy, Head, Idle};
+
+    #[test]
+    fn the_longest_idle_goes_first_then_the_oldest_head_and_never_a_busy_one() {
+        let mut order = EvictionOrder::default();
+        assert_eq!(order.first(), None);
+        for (number, phase) in [
+            (4, Head),
+            (0, Idle),
+            (3, Idle),
+            (1, Busy),
+            (2, Head),
+            (5, Idle),
+        ] {
+            order.note(number, phase);
+        }
+        // It has had another request since.
+        order.note(0, Busy);
+        order.note(0, Idle);
+        let mut evicted = Vec::new();
+        while let Some((number, phase)) = order.first() {
+            evicted.push((number, phase));
+            order.remove(number);
+        }
+        assert_eq!(
+            evicted,
+            [(3, Idle), (5, Idle), (0, Idle), (4, Head), (2, Head)]
+        );
+        order.remove(1);
+        order.remove(77);
+        assert_eq!(order.first(), None);
+    }
+}
