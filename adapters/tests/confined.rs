@@ -94,7 +94,7 @@ fn made(folder: &Path, options: &[&str], client: impl Fn(&Program)) -> BTreeSet<
 fn ask(program: &Program, request: &str, content: &str) -> String {
     let mut socket = connect(program.address());
     let length = content.len();
-    write!(socket, "{request} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{content}").unwrap();
+    write!(socket, "{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{content}").unwrap();
     let mut reply = Vec::new();
     socket.read_to_end(&mut reply).unwrap();
     String::from_utf8_lossy(&reply[9..12]).into()

@@ -1,6 +1,7 @@
 //! [`costs`]: the instructions and the time that each piece of work takes.
 
 use std::env;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Instant;
@@ -46,7 +47,7 @@ fn counted((name, _): &Work) -> Cost {
 
 /// How many instructions this program takes to do it so many times.
 fn instructions(name: &str, times: u64) -> u64 {
-    let mut valgrind = callgrind();
+    let mut valgrind = callgrind("/dev/null".as_ref());
     valgrind
         .env_clear()
         .envs(env::var_os("PATH").map(|path| ("PATH", path)));
@@ -57,10 +58,12 @@ fn instructions(name: &str, times: u64) -> u64 {
     collected(&said).unwrap_or_else(|| panic!("{name}: callgrind did not count:\n{said}"))
 }
 
-/// What counts the instructions of the program that follows.
-pub fn callgrind() -> Command {
+/// Returns a command that counts the instructions of the program that follows, and writes them to a file.
+pub fn callgrind(out: &Path) -> Command {
     let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    valgrind
+        .arg("--tool=callgrind")
+        .arg(format!("--callgrind-out-file={}", out.display()));
     valgrind
 }
 

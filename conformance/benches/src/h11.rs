@@ -9,7 +9,8 @@ use crate::count::{Cost, callgrind, collected};
 pub fn cost(name: &'static str, request: &str) -> Option<Cost> {
     const TIMES: u64 = 200;
     let python = python()?;
-    let counted = |times| collected(&run(callgrind().arg(&python), request, times)?.1);
+    let counted =
+        |times| collected(&run(callgrind("/dev/null".as_ref()).arg(&python), request, times)?.1);
     // It does each five times.
     let instructions = (counted(TIMES * 2)? - counted(TIMES)?) / (TIMES * 5);
     let (said, _) = run(&mut Command::new(&python), request, TIMES * 10)?;

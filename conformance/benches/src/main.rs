@@ -13,6 +13,7 @@
 //! all have had for ten years, and so code that asks for its abilities gets the same answers. Nothing
 //! here hashes with a seed. The environment is left out, since it moves the stack.
 
+mod amplification;
 mod count;
 mod h11;
 mod hyper;
@@ -36,6 +37,11 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["check"] => return check(),
+        ["amplification"] => return amplification::check(),
+        ["amplification-part", part, of] => {
+            let number = |text: &str| text.parse().expect("a number");
+            amplification::run(number(part), number(of));
+        }
         ["renew"] => fs::write(COUNTS, renewed(&costs(false))).expect("it can be written"),
         ["json", path] => report(path),
         [name, times] => {
@@ -43,7 +49,7 @@ fn main() -> ExitCode {
             let (_, work) = found.expect("known work");
             work(times.parse().expect("a number"));
         }
-        _ => panic!("say `json PATH`, `check` or `renew`"),
+        _ => panic!("say `json PATH`, `check`, `renew` or `amplification`"),
     }
     ExitCode::SUCCESS
 }

@@ -17,6 +17,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("deadlines", deadlines),
     ("paths", paths),
     ("memory", memory),
+    ("amplification", amplification),
     ("handles", handles),
     ("link", link),
     ("waits", waits),
@@ -90,6 +91,16 @@ fn memory(said: &Conversation) -> Result<(), String> {
     let allocated = said.counts.allocated;
     hold(allocated <= most, || {
         format!("{allocated} bytes are allocated; {most} are enough")
+    })
+}
+
+/// The log is a small multiple of what the client sent and programs wrote: nothing of a request is multiplied.
+fn amplification(said: &Conversation) -> Result<(), String> {
+    let requests = said.requests.len() as u64 + said.counts.notes + 4;
+    let most = 8 * said.input.len() as u64 + 1024 * requests;
+    let logged = said.log.len() as u64;
+    hold(logged <= most, || {
+        format!("{logged} bytes are logged; {most} are enough")
     })
 }
 

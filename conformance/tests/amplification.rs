@@ -1,0 +1,25 @@
+//! Whatever a client sends, work, memory and output are at most a small constant times its bytes: some hundred
+//! long requests for each kind of handler, whose instructions callgrind counts. What is measured, and what is
+//! held, is described in `benches/src/amplification.rs`.
+
+mod tools;
+
+use std::process::Command;
+
+#[test]
+fn no_request_costs_more_than_a_small_constant_times_its_bytes() {
+    if tools::find("valgrind").is_none() {
+        return;
+    }
+    let arguments = ["build", "--release", "--message-format", "json"];
+    let program = tools::built("conformance/benches", &arguments);
+    let ran = Command::new(program).arg("amplification").output();
+    let ran = ran.expect("the program runs");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    println!("{said}");
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
