@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path as StdPath;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
@@ -403,4 +404,23 @@ fn a_file_with_the_time_of_reproducible_builds_has_a_version() {
         };
         assert!(after > before);
     }
+}
+
+#[test]
+fn readers_of_a_large_directory_share_its_entries() {
+    let site = TempDir::new().unwrap();
+    for number in 0..10_500 {
+        fs::write(site.path().join(number.to_string()), "").unwrap();
+    }
+    // What leads elsewhere cannot be watched, so nothing is kept of this directory.
+    symlink("0", site.path().join("link")).unwrap();
+    let disk = Disk::open(site.path()).unwrap();
+    let list = || disk.list(&Path::default()).unwrap();
+    let (first, second) = (list(), list());
+    assert_eq!(first.len(), 10_501);
+    assert!(Arc::ptr_eq(&first, &second));
+    fs::write(site.path().join("new"), "").unwrap();
+    let third = list();
+    assert_eq!(third.len(), 10_502, "what is new is listed at once");
+    assert!(!Arc::ptr_eq(&first, &third));
 }

@@ -152,3 +152,47 @@ const MANY: usize = 256;
 const KNOWN_MAX: usize = 64;
 /// Bytes of all entries of large directories that are held, but for a single directory that has more.
 const HELD_MAX: usize = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use sanserve_core::{Entries, Entry};
+
+    use super::{HELD_MAX, LARGE, LargeListings};
+
+    #[test]
+    fn one_large_directory_is_read_at_a_time() {
+        let all = LargeListings::default();
+        let begin = |name: &'static str| all.begin(Path::new(name), false);
+        let mut first = begin("first").expect("nothing else is read");
+        assert!(first.may_go_on(LARGE - 1) && first.may_go_on(LARGE));
+        // A small one is read beside it, until it turns out to be large.
+        let mut second = begin("second").expect("it is not known to be large");
+        assert!(second.may_go_on(LARGE - 1) && !second.may_go_on(LARGE));
+        drop(second);
+        assert!(begin("second").is_none(), "it is known to be large now");
+        drop(first);
+        assert!(begin("second").is_some());
+    }
+
+    #[test]
+    fn what_all_readers_of_large_directories_hold_has_a_limit() {
+        let all = LargeListings::default();
+        let name = vec![b'x'; HELD_MAX / 2 + 1];
+        let entries = || {
+            Arc::new(Entries::from_iter([Entry {
+                name: &name,
+                ..Entry::default()
+            }]))
+        };
+        let (first, second) = (entries(), entries());
+        let hold = |entries| all.known().hold(b"large", entries);
+        assert!(hold(&first).is_ok());
+        let refused = hold(&second).expect_err("both are more than the limit");
+        assert_eq!(refused.kind(), std::io::ErrorKind::OutOfMemory);
+        drop(first);
+        assert!(hold(&second).is_ok(), "only one is held now");
+    }
+}

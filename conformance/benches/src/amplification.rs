@@ -344,8 +344,8 @@ struct Case {
     said_max: usize,
 }
 
-/// All cases, in their order.
-fn cases() -> Vec<Case> {
+/// All cases with that in their names, in their order.
+fn cases(part: &str) -> Vec<Case> {
     let requests = PATTERNS.iter().flat_map(|pattern| {
         HANDLERS.iter().map(|(name, handler)| Case {
             name: format!("{name}: {}", pattern.name()),
@@ -368,7 +368,8 @@ fn cases() -> Vec<Case> {
             said_max: if *is_sent { usize::MAX } else { 2048 },
         })
     });
-    requests.chain(listings).collect()
+    let all = requests.chain(listings);
+    all.filter(|case| case.name.contains(part)).collect()
 }
 
 const LISTINGS: [(listing::ListDirectory, &str); 2] = [
@@ -439,19 +440,19 @@ fn amplification_case_ends(taken: Taken) {
 }
 
 /// Answers everything, under callgrind. A part of the cases, since that takes time: every `of`th from `part` on.
-pub fn run(part: usize, of: usize) {
+pub fn run(name: &str, part: usize, of: usize) {
     Large::entries();
     amplification_case_ends(Taken::default());
-    for case in cases().into_iter().skip(part).step_by(of) {
+    for case in cases(name).into_iter().skip(part).step_by(of) {
         for size in 0..LENGTHS.len() {
             amplification_case_ends((case.answer)(size));
         }
     }
 }
 
-/// Holds the budget, and says where it is not kept.
-pub fn check() -> ExitCode {
-    let cases = cases();
+/// Holds the budget for all cases with that in their names, and says where it is not kept.
+pub fn check(part: &str) -> ExitCode {
+    let cases = cases(part);
     let mut failures = Vec::new();
     let held_max = 5 * LENGTHS[1] + 2 * Limits::default().outbox;
     for Case {
@@ -470,7 +471,7 @@ pub fn check() -> ExitCode {
         }
     }
     let mut worst = (0, "");
-    for (case, [short, long]) in cases.iter().zip(counted(cases.len())) {
+    for (case, [short, long]) in cases.iter().zip(counted(part, cases.len())) {
         let Case {
             name,
             doubled_max,
@@ -501,14 +502,14 @@ pub fn check() -> ExitCode {
 }
 
 /// The instructions of each case, at both sizes.
-fn counted(cases: usize) -> Vec<[u64; 2]> {
+fn counted(name: &str, cases: usize) -> Vec<[u64; 2]> {
     const PARTS: usize = 2;
     let folder = env::temp_dir().join(format!("sanserve-amplification-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder for the counts");
     let parts = std::thread::scope(|scope| {
         let part = |part| {
             let out = folder.join(format!("part{part}"));
-            scope.spawn(move || counts(&out, part, PARTS))
+            scope.spawn(move || counts(&out, name, part, PARTS))
         };
         let parts: Vec<_> = (0..PARTS).map(part).collect();
         let counted = parts
@@ -521,7 +522,7 @@ fn counted(cases: usize) -> Vec<[u64; 2]> {
 }
 
 /// Counts a part of the cases. Callgrind writes a file for each, with the sum in a line of it.
-fn counts(out: &File, part: usize, of: usize) -> Vec<[u64; 2]> {
+fn counts(out: &File, name: &str, part: usize, of: usize) -> Vec<[u64; 2]> {
     let mut valgrind = callgrind(out);
     valgrind.args([
         "--dump-before=*amplification_case_ends*",
@@ -532,7 +533,12 @@ fn counts(out: &File, part: usize, of: usize) -> Vec<[u64; 2]> {
         .envs(env::var_os("PATH").map(|path| ("PATH", path)));
     valgrind.arg(env::current_exe().expect("this program"));
     let ran = valgrind
-        .args(["amplification-part", &part.to_string(), &of.to_string()])
+        .args([
+            "amplification-part",
+            name,
+            &part.to_string(),
+            &of.to_string(),
+        ])
         .output();
     let ran = ran.expect("valgrind has to be installed");
     assert!(

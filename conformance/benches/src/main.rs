@@ -37,10 +37,11 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["check"] => return check(),
-        ["amplification"] => return amplification::check(),
-        ["amplification-part", part, of] => {
+        ["amplification"] => return amplification::check(""),
+        ["amplification", name] => return amplification::check(name),
+        ["amplification-part", name, part, of] => {
             let number = |text: &str| text.parse().expect("a number");
-            amplification::run(number(part), number(of));
+            amplification::run(name, number(part), number(of));
         }
         ["renew"] => fs::write(COUNTS, renewed(&costs(false))).expect("it can be written"),
         ["json", path] => report(path),
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
             let (_, work) = found.expect("known work");
             work(times.parse().expect("a number"));
         }
-        _ => panic!("say `json PATH`, `check`, `renew` or `amplification`"),
+        _ => panic!("say `json PATH`, `check`, `renew` or `amplification [NAME]`"),
     }
     ExitCode::SUCCESS
 }
