@@ -131,7 +131,7 @@ fn what_cannot_be_is_said_in_one_line() {
         (
             2,
             &["--cgi", "--cgi-limit", "0"],
-            "expected a number from 1 on",
+            "expected a number of at least 1",
         ),
         (
             2,

@@ -341,7 +341,7 @@ fn a_silent_script_ends_at_once_when_its_client_resets_the_connection() {
             drop(socket);
             None
         });
-        assert_eq!(log.matches("the client is gone").count(), 2, "{log}");
+        assert_eq!(log.matches("The client disconnected").count(), 2, "{log}");
     }
 }
 

@@ -102,6 +102,13 @@ impl Kind {
         }
     }
 
+    /// Returns whether the [handler](Self::handler) answers only some hosts. A client that cannot choose the `Host` of
+    /// its requests, such as a script in a browser, cannot run these cases.
+    #[must_use]
+    pub fn knows_hosts(&self) -> bool {
+        self.options.iter().any(|(key, _)| *key == "host")
+    }
+
     /// The same for every host.
     fn bare_handler(&self) -> Box<dyn Handler + Send> {
         match self.handler {

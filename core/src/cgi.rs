@@ -114,7 +114,7 @@ impl Cgi {
         let path = path.as_bytes();
         let mut names = self.names();
         !self.names().any(|name| is_within(path, name))
-            && names.any(|name| fold::is_within(path, name))
+            && names.any(|name| fold::is_within_folded(path, name))
     }
 
     /// The directories of scripts, as paths from the root.
@@ -149,7 +149,7 @@ impl Cgi {
         let holds = |path: &Path| {
             let above = path.as_bytes();
             self.names()
-                .any(|name| above.is_empty() || fold::is_within(name, above))
+                .any(|name| above.is_empty() || fold::is_within_folded(name, above))
         };
         let path = || (self.files.translate_path)(ex.path());
         (self.files.archive)(ex.path()).is_some() && path().as_ref().is_some_and(holds)
@@ -250,7 +250,7 @@ fn cannot_run(ex: &mut Exchange<'_>, error: FsError) -> Next {
     match error {
         FsError::Unsupported => ex.send_error(501, "CGI scripts cannot be run here"),
         FsError::TooMany => ex.send_error(503, "Too many CGI scripts are running"),
-        FsError::Exhausted => ex.send_error(503, "Too few resources to run a CGI script"),
+        FsError::Exhausted => ex.send_error(503, "Not enough resources to run a CGI script"),
         _ => ex.send_error(500, "CGI script cannot be run"),
     }
 }

@@ -102,8 +102,8 @@ pub struct Patience {
     /// For an answer of the file system, where the adapter can let go of it; then 504. A program has this time
     /// again after each byte on its standard output, but not after a line on its standard error.
     pub ask: Duration,
-    /// For the output of a program when the peer has closed its side of the connection; then the program is
-    /// ended. A client that has gone looks the same as one that still reads, until something is sent.
+    /// For the output of a program, or for bytes of a file that takes long work, when the peer has closed its side
+    /// of the connection; then that is ended. 2 s by default. A client that has gone looks the same as one that still reads, until something is sent.
     pub half_closed: Duration,
     /// For the next bytes of a file or a program that reports again and again that it is at work
     /// ([`Got::Note`](crate::Got::Note)), each time within `ask`; then 504. One hour by default.

@@ -44,6 +44,8 @@ pub struct Entries {
 pub(crate) struct Prepared {
     /// The places of the entries by size, by size with the largest first, by time, by time with the newest first.
     pub(crate) sorted: [Vec<u32>; 4],
+    /// How many of them are directories, which come first.
+    pub(crate) directories: usize,
     /// Their places in the order of CPython's page, if that is another than their own.
     pub(crate) lowercase: Option<Vec<u32>>,
     /// What is known of all of them together: without names that begin with a dot, and with these.

@@ -7,7 +7,7 @@
 use crate::lower::lower_char;
 
 /// Whether a path is this directory, or below it, on some file system.
-pub(crate) fn is_within(path: &[u8], directory: &[u8]) -> bool {
+pub(crate) fn is_within_folded(path: &[u8], directory: &[u8]) -> bool {
     let mut path = folded(path);
     folded(directory).all(|wanted| path.next() == Some(wanted))
         && matches!(path.next(), None | Some('/'))
@@ -15,7 +15,7 @@ pub(crate) fn is_within(path: &[u8], directory: &[u8]) -> bool {
 
 /// The characters of a path, those that fold to the same one being the same. Bytes that are not UTF-8 are
 /// themselves, as characters that no file name has.
-fn folded(path: &[u8]) -> impl Iterator<Item = char> {
+pub(crate) fn folded(path: &[u8]) -> impl Iterator<Item = char> {
     path.utf8_chunks().flat_map(|chunk| {
         let odd = chunk.invalid().iter().map(|&byte| private(byte));
         let chars = chunk.valid().chars().filter(|&char| !is_ignorable(char));

@@ -72,8 +72,9 @@ pub trait FileSystem {
         Got::Failed
     }
 
-    /// Answers [`Want::Ask`](crate::Want::Ask). A file system that has too much to do just now answers
-    /// [`Got::Nothing`]; the adapter asks again after a moment, and the connection's deadline holds.
+    /// Answers [`Want::Ask`](crate::Want::Ask). A file system that has too much to do just now may
+    /// answer [`Got::Nothing`] where the adapter waits for a moment before it asks again, as those with threads do; the
+    /// connection's deadline holds.
     fn answer(&self, ask: &Ask) -> Got<Self::File> {
         match ask {
             Ask::Open(path) => Got::Opened(self.open(path)),

@@ -8,7 +8,7 @@ use core::net::IpAddr;
 
 use crate::{Event, Exchange, Handler, Next, status};
 
-/// Stands before another handler, and leaves requests to it that are for a known host. All others get
+/// Passes requests for a known host to another handler. All others get
 /// 421 (RFC 9110 §15.5.20), also those of HTTP/1.0 that name none.
 ///
 /// The names of this machine itself are always known: `localhost`, what ends in `.localhost`, 127.0.0.0/8 and

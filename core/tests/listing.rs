@@ -288,9 +288,8 @@ fn a_prepared_directory_has_the_same_pages() {
                 };
                 let (head, content) = page(&plain);
                 assert!(content.len() > 1000);
-                assert_eq!(
-                    (head, content),
-                    page(&prepared),
+                assert!(
+                    (head, content) == page(&prepared),
                     "{query} {accept} {hidden}"
                 );
             }

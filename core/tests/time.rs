@@ -192,6 +192,15 @@ fn a_program_may_be_slow_but_not_silent() {
 /// Runs a program that is asked for its output once a second, and answers this; `watch` is called before each
 /// answer. Returns how long it ran, and the log.
 fn run_program(
+    answer: impl FnMut() -> Got<()>,
+    watch: impl FnMut(&mut Connection<(), Run>, Duration),
+) -> (Duration, String) {
+    run_program_for(Duration::ZERO, answer, watch)
+}
+
+/// The same for a client that takes so long for each write.
+fn run_program_for(
+    write_takes: Duration,
     mut answer: impl FnMut() -> Got<()>,
     mut watch: impl FnMut(&mut Connection<(), Run>, Duration),
 ) -> (Duration, String) {
@@ -212,7 +221,10 @@ fn run_program(
                 watch(&mut conn, tick);
                 answer()
             }
-            Want::Write(from) => Got::Bytes(from.len()),
+            Want::Write(from) => {
+                tick += write_takes;
+                Got::Bytes(from.len())
+            }
             Want::Log(lines) => {
                 log.push_str(lines);
                 Got::Nothing
@@ -274,6 +286,20 @@ fn a_silent_program_is_ended_soon_after_its_client_has_closed_its_side() {
 }
 
 #[test]
+fn a_slow_reader_that_has_closed_its_side_gets_all_of_a_program() {
+    let write_takes = Config::default().patience.half_closed * 3;
+    let mut left = 10;
+    let answer = || {
+        left -= 1;
+        Got::Bytes(if left > 0 { 500 } else { 0 })
+    };
+    let closed = |conn: &mut Connection<_, _>, _| conn.peer_closed();
+    let (took, log) = run_program_for(write_takes, answer, closed);
+    assert!(took >= write_takes * 9, "{took:?}");
+    assert!(!log.contains("closed its side"), "{log}");
+}
+
+#[test]
 fn a_program_is_ended_at_once_when_the_connection_is_reset() {
     let reset = |conn: &mut Connection<_, _>, tick| {
         if tick == SECOND * 5 {
@@ -282,7 +308,7 @@ fn a_program_is_ended_at_once_when_the_connection_is_reset() {
     };
     let (took, log) = run_program(|| Got::Nothing, reset);
     assert_eq!(took, SECOND * 5);
-    assert!(log.contains("the client is gone"), "{log}");
+    assert!(log.contains("The client disconnected"), "{log}");
 }
 
 #[test]

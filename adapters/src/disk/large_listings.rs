@@ -1,7 +1,7 @@
-//! [`LargeListings`]: bounds on what large directories cost, however many clients list them.
+//! [`LargeListings`]: bounds on what directories with many entries cost, however many clients list them.
 //!
-//! To read a directory of 200,000 entries takes some tenths of a second and 10 MB. So only one is read at a time,
-//! readers of the same state share its entries, and there is a limit to what all readers hold together.
+//! To read a directory of 200,000 entries takes some tenths of a second and 10 MB. So only one of the large ones is read
+//! at a time, readers of the same state share its entries, and there is a limit to what all readers hold together.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -84,14 +84,15 @@ impl Reading<'_> {
     /// If all readers would hold too much.
     pub(super) fn end(self, mut entries: Entries, kept: bool) -> io::Result<Arc<Entries>> {
         if entries.len() < LARGE {
-            if kept || entries.len() > MANY {
+            self.all.known().large.retain(|at| **at != *self.at);
+        }
+        entries.sort();
+        if entries.len() <= MANY {
+            if kept {
                 listing::prepare(&mut entries);
-            } else {
-                entries.sort();
             }
             return Ok(Arc::new(entries));
         }
-        entries.sort();
         let same = self.all.known().find(self.at);
         if let Some(same) = same.into_iter().find(|same| **same == entries) {
             return Ok(same);
@@ -146,11 +147,11 @@ impl Known {
 
 /// Entries from which on a directory is read alone.
 const LARGE: usize = 10_000;
-/// Entries from which on a directory is prepared for listings where it is read, not where it is shown.
+/// Entries from which on a directory is prepared for listings where it is read, and shared by its readers.
 const MANY: usize = 256;
 /// How many large directories are known to be so.
 const KNOWN_MAX: usize = 64;
-/// Bytes of all entries of large directories that are held, but for a single directory that has more.
+/// Bytes of all entries of such directories that are held, but for a single directory that has more.
 const HELD_MAX: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]

@@ -216,7 +216,9 @@ fn move_to(dir: &Dir, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
         }
     }
     linkat(dir, from, dir, to, AtFlags::empty())?;
-    unlinkat(dir, from, AtFlags::empty())
+    // The file has its name. If the other one stays no request can reach it.
+    let _ = unlinkat(dir, from, AtFlags::empty());
+    Ok(())
 }
 
 /// A name that nobody can guess.

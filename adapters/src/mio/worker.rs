@@ -161,7 +161,9 @@ where
             if closing && self.common.shared.is_cut() {
                 self.peers.clear();
             }
-            self.admit();
+            if !closing {
+                self.admit();
+            }
         }
         self.log.flush();
     }

@@ -96,7 +96,7 @@ pub(super) fn script_directory(text: &str) -> Result<String, &'static str> {
 #[cfg(unix)]
 pub(super) fn count(text: &str) -> Result<usize, &'static str> {
     let number = text.parse().ok().filter(|&number| number > 0);
-    number.ok_or("expected a number from 1 on")
+    number.ok_or("expected a number of at least 1")
 }
 
 /// `1048576`, `1024K`, `1M`.

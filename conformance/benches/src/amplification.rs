@@ -378,12 +378,13 @@ const LISTINGS: [(listing::ListDirectory, &str); 2] = [
 ];
 
 /// Requests for a listing, and whether it is sent.
-const REQUESTS: [(&str, bool); 5] = [
+const REQUESTS: [(&str, bool); 6] = [
     ("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", false),
     (
         "HEAD /?sort=size&order=desc HTTP/1.1\r\nHost: h\r\n\r\n",
         false,
     ),
+    ("HEAD /?order=desc HTTP/1.1\r\nHost: h\r\n\r\n", false),
     ("HEAD /?json HTTP/1.1\r\nHost: h\r\n\r\n", false),
     ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", true),
     ("GET /?sort=time HTTP/1.1\r\nHost: h\r\n\r\n", true),

@@ -258,7 +258,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// [`Got::Nothing`] then.
     pub fn peer_reset(&mut self) {
         if self.pending == Pending::Fill && self.source.as_ref().is_some_and(Source::is_program) {
-            self.note("the client is gone, and its script is ended");
+            self.note("The client disconnected, and its script was ended");
         }
         self.outbox.eat(self.outbox.len());
         (self.state, self.source) = (State::Closed, None);
@@ -269,6 +269,7 @@ impl<F, H: Handler> Connection<F, H> {
         let buffers = self.inbox.capacity() + self.outbox.capacity() + self.head.capacity();
         let collected = match &self.state {
             State::Feed(feed) => feed.capacity(),
+            State::Give(bytes) => bytes.capacity(),
             _ => 0,
         };
         buffers + self.log.capacity() + self.peer.capacity() + collected

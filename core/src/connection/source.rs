@@ -79,6 +79,11 @@ impl<F> Source<F> {
         }
     }
 
+    /// Does not count the last `time` as work.
+    pub(super) fn pause(&mut self, time: Duration) {
+        self.at_work = self.at_work.map(|at| at + time);
+    }
+
     /// Whether its next bytes may take long: those of a program, or of a file that reports that it is at work.
     pub(super) fn works(&self) -> bool {
         self.is_program() || self.at_work.is_some()

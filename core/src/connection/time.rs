@@ -44,13 +44,17 @@ impl<F, H: Handler> Connection<F, H> {
         if matches!(self.state, State::Head) && !read {
             self.since += time;
         }
-        // What is open is not to blame for the time that the peer takes.
+        // The time that the peer takes does not count against the file or program.
         let is_open = matches!(
             self.state,
             State::Send(_) | State::Read | State::Feed(_) | State::Give(_)
         );
         if is_open && !matches!(self.pending, Pending::Fill | Pending::Give) {
             self.since += time;
+            self.peer_closed = self.peer_closed.map(|at| at + time);
+            if let Some(source) = &mut self.source {
+                source.pause(time);
+            }
         }
         let write = matches!(self.pending, Pending::Write | Pending::Copy);
         for (flow, runs) in [(&mut self.inward, read), (&mut self.outward, write)] {
@@ -100,7 +104,7 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Fill, _) if self.hang_up().is_some_and(|at| at <= self.now.tick) => {
                 _ = self.abandon(
                     504,
-                    &"The client closed its side and gets nothing for too long",
+                    &"The client closed its side, and nothing was written for too long",
                 );
             }
             (Pending::Fill, _) => _ = self.abandon(504, &"What was asked for takes too long"),

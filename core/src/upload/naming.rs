@@ -7,7 +7,9 @@
 use alloc::string::String;
 
 use super::{NAMELESS, Refusal};
+use crate::escape::is_unseen;
 use crate::files::SUFFIXES;
+use crate::fold;
 use crate::{Files, Path};
 
 /// The rules for names, the same for PUT and for forms.
@@ -74,31 +76,12 @@ fn unsafe_name(name: &[u8]) -> Option<&'static str> {
         return Some(DASH);
     }
     let mut chars = name.utf8_chunks().flat_map(|chunk| chunk.valid().chars());
-    chars.any(is_control).then_some(CONTROL)
+    chars.any(is_unseen).then_some(CONTROL)
 }
 
-/// Whether a character is a control character, ends a line or changes the direction of the text.
-fn is_control(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-}
-
-/// A name as a file system may read it that ignores case, and characters that are not seen (HFS+).
-/// Of other letters than those of ASCII two are the same as one of these.
+/// A name as a file system may read it that folds letters and passes over characters that are not shown.
 fn folded(name: &[u8]) -> String {
-    let name = String::from_utf8_lossy(name);
-    let seen = name.chars().filter(|char| !is_ignorable(*char));
-    seen.map(|char| match char {
-        '\u{17F}' => 's',
-        '\u{212A}' => 'k',
-        char => char.to_ascii_lowercase(),
-    })
-    .collect()
-}
-
-/// Whether HFS+ passes over a character (Apple's Technical Note TN1150).
-fn is_ignorable(char: char) -> bool {
-    matches!(char, '\u{200C}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{206A}'..='\u{206F}' | '\u{FEFF}')
+    fold::folded(name).collect()
 }
 
 const DASH: &str = "A name that begins with '-' cannot be stored";
