@@ -291,7 +291,7 @@ fn a_slow_reader_that_has_closed_its_side_gets_all_of_a_program() {
     let mut left = 10;
     let answer = || {
         left -= 1;
-        Got::Bytes(if left > 0 { 500 } else { 0 })
+        Got::Bytes(if left > 0 { 5000 } else { 0 })
     };
     let closed = |conn: &mut Connection<_, _>, _| conn.peer_closed();
     let (took, log) = run_program_for(write_takes, answer, closed);
