@@ -231,14 +231,21 @@ const LITERAL: u128 = alphanumeric_and(b"-_~!$&'()*+,;=@./");
 
 /// Whether the name is one of a file that is being stored.
 fn is_temporary(name: &[u8]) -> bool {
+    // Few names begin with a dot.
     let start = name.get(..Path::TEMPORARY.len());
+    let start = start.filter(|start| start[0] == b'.');
     start.is_some_and(|start| start.eq_ignore_ascii_case(Path::TEMPORARY.as_bytes()))
 }
 
 /// Whether Windows takes the name for a device, in whatever directory it stands.
 fn is_device(name: &[u8]) -> bool {
-    let first = name.first().map(u8::to_ascii_uppercase);
-    if !matches!(first, Some(b'A' | b'C' | b'L' | b'N' | b'P')) {
+    let [first, second, ..] = name else {
+        return false;
+    };
+    if !matches!(
+        [first | 0x20, second | 0x20],
+        [b'a' | b'n', b'u'] | [b'c', b'l' | b'o'] | [b'l', b'p'] | [b'p', b'r']
+    ) {
         return false;
     }
     let stem = name.split(|&byte| byte == b'.' || byte == b':').next();

@@ -189,7 +189,7 @@ mod tests {
             }]))
         };
         let (first, second) = (entries(), entries());
-        let hold = |entries| all.known().hold(b"large", entries);
+        let hold = |entries: &_| all.known().hold(b"large", entries);
         assert!(hold(&first).is_ok());
         let refused = hold(&second).expect_err("both are more than the limit");
         assert_eq!(refused.kind(), std::io::ErrorKind::OutOfMemory);

@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 
 use super::asked::{Format, Key, Sorting};
-use super::order::Order;
 use super::text::{TITLE_MAX, exact, excerpt, number, put, shown, size};
 use super::{Directory, Form, Listing, data, rows, sending};
 use crate::style::{HEAD, STYLE};
@@ -61,10 +60,7 @@ pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
         Format::Json => (&data::JSON, ("application/json", None)),
         Format::Text => (&data::TEXT, ("text/plain; charset=utf-8", None)),
     };
-    let sorting = Sorting::of(ex);
-    let order = Order::of(&directory.entries, sorting);
-    let mut listing = Listing::new(ex, &directory, form, order);
-    listing.sorting = sorting;
+    let mut listing = Listing::new(ex, &directory, form, Some(Sorting::of(ex)));
     listing.downloads = (directory.files.archive)("/?zip").is_some();
     listing.uploads = directory.files.uploads;
     listing.above = directory.files.above;

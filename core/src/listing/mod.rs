@@ -19,6 +19,7 @@ mod text;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 
 pub use self::html::page;
 pub use self::order::prepare;
@@ -82,14 +83,16 @@ pub(crate) struct Listing {
     above: usize,
     form: &'static Form,
     stage: Stage,
+    /// Whether a row was written.
+    begun: bool,
 }
 
 /// How much of a listing was written.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     Top,
-    /// The place of the next row in the order, and whether it is the first that is shown.
-    Rows(usize, bool),
+    /// The number of the next entry in the order.
+    Rows(usize),
     End,
 }
 
@@ -111,27 +114,25 @@ impl Listing {
         ex: &Exchange<'_>,
         directory: &Directory<'_>,
         form: &'static Form,
-        order: Order,
+        sorting: Option<asked::Sorting>,
     ) -> Self {
         let target = ex.path().split(['?', '#']).next().unwrap_or_default();
         let entries = Arc::clone(&directory.entries);
         let hidden = directory.files.hidden;
-        let sums = match entries.prepared() {
-            Some(prepared) => prepared.sums[usize::from(hidden)],
-            None => order::sums(&entries, hidden, &[form]),
-        };
+        let (order, sums) = Order::of(&entries, sorting, hidden, form);
         Listing {
             target: target.into(),
             entries,
             order,
             sums,
-            sorting: asked::Sorting::default(),
+            sorting: sorting.unwrap_or_default(),
             hidden,
             downloads: false,
             uploads: false,
             above: 0,
             form,
             stage: Stage::Top,
+            begun: false,
         }
     }
 
@@ -166,40 +167,47 @@ impl Listing {
                 return Next::Flush;
             }
             some.clear();
-            while some.len() < AT_ONCE {
-                if let Stage::End = self.stage {
-                    ex.write(&some);
-                    return Next::Done;
-                }
-                self.write_next(&mut some);
-            }
+            self.write_some(&mut some);
             ex.write(&some);
+            if let Stage::End = self.stage {
+                return Next::Done;
+            }
         }
     }
 
-    /// Writes the next part.
-    fn write_next(&mut self, out: &mut Vec<u8>) {
-        self.stage = match self.stage {
+    /// Writes the next parts, some hundred bytes.
+    fn write_some(&mut self, out: &mut Vec<u8>) {
+        let mut at = match self.stage {
             Stage::Top => {
                 (self.form.top)(self, out);
-                Stage::Rows(0, true)
+                0
             }
-            Stage::Rows(place, first) => match self.order.entry(&self.entries, place) {
-                Some(entry) if Path::is_listed(entry.name, self.hidden) => {
-                    if !first {
-                        out.extend_from_slice(self.form.between);
-                    }
-                    (self.form.row)(&entry, out);
-                    Stage::Rows(place + 1, false)
-                }
-                Some(_) => Stage::Rows(place + 1, first),
-                None => {
-                    out.extend_from_slice(self.form.foot);
-                    Stage::End
-                }
-            },
-            Stage::End => Stage::End,
+            Stage::Rows(at) => at,
+            Stage::End => return,
         };
+        let Form { row, between, .. } = self.form;
+        let (entries, order) = (&*self.entries, &self.order);
+        let (places, has_all) = (order.places(entries), order.has_all());
+        while out.len() < AT_ONCE {
+            let place = match places {
+                Some(places) => places.get(at).map_or(usize::MAX, |place| *place as usize),
+                None => order.place(at, entries.len()),
+            };
+            let Some(entry) = entries.get(place) else {
+                out.extend_from_slice(self.form.foot);
+                self.stage = Stage::End;
+                return;
+            };
+            at += 1;
+            if has_all && !Path::is_listed(entry.name, self.hidden) {
+                continue;
+            }
+            if mem::replace(&mut self.begun, true) && !between.is_empty() {
+                out.extend_from_slice(between);
+            }
+            row(&entry, out);
+        }
+        self.stage = Stage::Rows(at);
     }
 }
 

@@ -33,17 +33,28 @@ use crate::{Entries, Entry, Path};
 /// ```
 pub fn prepare(entries: &mut Entries) {
     entries.sort();
+    let all = || (0..entries.len() as u32).collect::<Vec<_>>();
     let sorted = [Key::Size, Key::Time].map(|key| {
-        [false, true].map(|descending| permutation(entries, Sorting { key, descending }))
+        [false, true].map(|descending| {
+            let mut places = all();
+            sort(entries, &mut places, Sorting { key, descending });
+            places
+        })
     });
     let [[size, size_down], [time, time_down]] = sorted;
-    let sums = [false, true].map(|hidden| sums(entries, hidden, &FORMS));
-    let lowercase = python::order(entries);
+    let sums = [false, true].map(|hidden| {
+        let listed = entries
+            .iter()
+            .filter(|entry| Path::is_listed(entry.name, hidden));
+        sums(listed, &FORMS, true)
+    });
+    let mut lowercase = all();
+    python::sort(entries, &mut lowercase);
     let directories = entries.iter().take_while(|entry| entry.directory).count();
     entries.set_prepared(Box::new(Prepared {
         sorted: [size, size_down, time, time_down],
         directories,
-        lowercase,
+        lowercase: (!lowercase.is_sorted()).then_some(lowercase),
         sums,
     }));
 }
@@ -59,73 +70,86 @@ pub(super) enum Order {
     Sorted(usize),
     /// That of [`Prepared::lowercase`].
     Lowercase,
-    /// That of this listing alone.
+    /// The places of the entries that are shown.
     Own(Vec<u32>),
 }
 
 impl Order {
-    /// The order that a request asks for.
-    pub(super) fn of(entries: &Entries, sorting: Sorting) -> Order {
-        let Sorting { key, descending } = sorting;
-        match (key, entries.prepared()) {
-            (Key::Name, _) if entries.is_sorted() && !descending => Order::AsTheyAre,
-            (Key::Name, Some(prepared)) => Order::Reversed(prepared.directories),
-            (key, Some(_)) => {
-                let by_time = usize::from(key == Key::Time);
-                Order::Sorted(2 * by_time + usize::from(descending))
-            }
-            (_, None) => Order::Own(permutation(entries, sorting)),
+    /// The order that is asked for, or that of CPython's page, and what is known of all entries that are shown.
+    pub(super) fn of(
+        entries: &Entries,
+        sorting: Option<Sorting>,
+        hidden: bool,
+        form: &Form,
+    ) -> (Order, Sums) {
+        if let Some(prepared) = entries.prepared() {
+            let sums = prepared.sums[usize::from(hidden)];
+            return (Order::prepared(prepared, sorting), sums);
         }
+        let listed = entries.iter().zip(0..);
+        let listed = listed.filter(|(entry, _)| Path::is_listed(entry.name, hidden));
+        let mut places: Vec<u32> = listed.map(|(_, place)| place).collect();
+        match sorting {
+            Some(sorting) => sort(entries, &mut places, sorting),
+            None => python::sort(entries, &mut places),
+        }
+        let shown = places
+            .iter()
+            .filter_map(|place| entries.get(*place as usize));
+        let sums = sums(shown, &[form], sorting.is_some());
+        (Order::Own(places), sums)
     }
 
-    /// The order of CPython's page.
-    pub(super) fn lowercase(entries: &Entries) -> Order {
-        match entries.prepared() {
-            Some(_) => Order::Lowercase,
-            None => python::order(entries).map_or(Order::AsTheyAre, Order::Own),
-        }
-    }
-
-    /// Returns the entry at a place in this order.
-    pub(super) fn entry<'a>(&self, entries: &'a Entries, place: usize) -> Option<Entry<'a>> {
-        let prepared = || entries.prepared();
-        let order = match self {
-            Order::AsTheyAre => None,
-            Order::Reversed(_) if place >= entries.len() => return None,
-            Order::Reversed(directories) => {
-                let end = match place < *directories {
-                    true => *directories,
-                    false => entries.len() + directories,
-                };
-                return entries.get(end - place - 1);
-            }
-            Order::Own(order) => Some(order),
-            Order::Sorted(number) => prepared().map(|prepared| &prepared.sorted[*number]),
-            Order::Lowercase => prepared().and_then(|prepared| prepared.lowercase.as_ref()),
+    fn prepared(prepared: &Prepared, sorting: Option<Sorting>) -> Order {
+        let Some(Sorting { key, descending }) = sorting else {
+            return Order::Lowercase;
         };
-        match order {
-            Some(order) => entries.get(*order.get(place)? as usize),
-            None => entries.get(place),
+        let first = match key {
+            Key::Name if descending => return Order::Reversed(prepared.directories),
+            Key::Name => return Order::AsTheyAre,
+            Key::Size => 0,
+            Key::Time => 2,
+        };
+        Order::Sorted(first + usize::from(descending))
+    }
+
+    /// Whether it has entries that are not shown.
+    pub(super) fn has_all(&self) -> bool {
+        !matches!(self, Order::Own(_))
+    }
+
+    /// Returns the places of the entries in this order, if they are written down.
+    pub(super) fn places<'a>(&'a self, entries: &'a Entries) -> Option<&'a [u32]> {
+        match self {
+            Order::AsTheyAre | Order::Reversed(_) => None,
+            Order::Own(places) => Some(places),
+            Order::Sorted(number) => Some(&entries.prepared()?.sorted[*number]),
+            Order::Lowercase => entries.prepared()?.lowercase.as_deref(),
+        }
+    }
+
+    /// Returns the place of the entry that is number `at` in this order, where [`places`](Self::places) has none.
+    pub(super) fn place(&self, at: usize, count: usize) -> usize {
+        match self {
+            Order::Reversed(directories) if at < *directories => directories - at - 1,
+            Order::Reversed(directories) if at < count => count + directories - at - 1,
+            _ => at,
         }
     }
 }
 
-/// Returns what is known of all entries that may be shown, with the length of their rows in some forms.
-pub(super) fn sums(entries: &Entries, hidden: bool, forms: &[&Form]) -> Sums {
+/// Returns what is known of these entries together, with the length of their rows in some forms. `version` says
+/// whether that is worked out, too.
+fn sums<'a>(entries: impl Iterator<Item = Entry<'a>>, forms: &[&Form], version: bool) -> Sums {
     let mut sums = Sums::default();
     let mut row = Vec::new();
-    for entry in entries
-        .iter()
-        .filter(|entry| Path::is_listed(entry.name, hidden))
-    {
+    for entry in entries {
         sums.count += 1;
         sums.bytes = sums.bytes.saturating_add(entry.len.unwrap_or(0));
-        let marks = u64::from(entry.directory) | u64::from(entry.link) << 1;
-        let version = mix(mix_bytes(0, entry.name), marks);
-        let version = mix(version, entry.len.unwrap_or(u64::MAX));
-        let version = mix(version, entry.modified.unwrap_or(i64::MIN) as u64);
-        // A sum, since the order in which a file system tells them says nothing.
-        sums.version = sums.version.wrapping_add(version);
+        if version {
+            // A sum, since the order in which a file system tells them says nothing.
+            sums.version = sums.version.wrapping_add(version_of(&entry));
+        }
         for form in forms {
             let len = (form.len)(&entry).unwrap_or_else(|| {
                 row.clear();
@@ -138,30 +162,35 @@ pub(super) fn sums(entries: &Entries, hidden: bool, forms: &[&Form]) -> Sums {
     sums
 }
 
-/// Sorts the places of all entries. Directories come first, and equal entries by name.
-fn permutation(entries: &Entries, sorting: Sorting) -> Vec<u32> {
+fn version_of(entry: &Entry<'_>) -> u64 {
+    let marks = u64::from(entry.directory) | u64::from(entry.link) << 1;
+    let version = mix(mix_bytes(0, entry.name), marks);
+    let version = mix(version, entry.len.unwrap_or(u64::MAX));
+    mix(version, entry.modified.unwrap_or(i64::MIN) as u64)
+}
+
+/// Sorts places of entries. Directories come first, and equal entries by name.
+fn sort(entries: &Entries, places: &mut [u32], sorting: Sorting) {
     let Sorting { key, descending } = sorting;
     let entry = |at: &u32| entries.get(*at as usize).unwrap_or_default();
-    let mut order: Vec<u32> = (0..entries.len() as u32).collect();
     if !entries.is_sorted() {
-        order.sort_unstable_by(|one, other| compare_entries(&entry(one), &entry(other)));
+        places.sort_unstable_by(|one, other| compare_entries(&entry(one), &entry(other)));
     }
     if key == Key::Name {
         if descending {
-            let directories = order.partition_point(|at| entry(at).directory);
-            order[..directories].reverse();
-            order[directories..].reverse();
+            let directories = places.partition_point(|at| entry(at).directory);
+            places[..directories].reverse();
+            places[directories..].reverse();
         }
-        return order;
+        return;
     }
     // A stable sort: by name they are sorted.
-    order.sort_by(|one, other| {
+    places.sort_by(|one, other| {
         let (one, other) = (entry(one), entry(other));
         let by_key = compare(key, &one, &other);
         let by_key = if descending { by_key.reverse() } else { by_key };
         other.directory.cmp(&one.directory).then(by_key)
     });
-    order
 }
 
 fn compare(key: Key, one: &Entry<'_>, other: &Entry<'_>) -> Ordering {

@@ -4,7 +4,6 @@ use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::order::Order;
 use super::text::{TITLE_MAX, excerpt, href_len, html, linked, put};
 use super::{Directory, Form, Listing};
 use crate::lower::lower;
@@ -13,27 +12,21 @@ use crate::{Entries, Entry, Exchange, Next, decode};
 /// Answers with the page of CPython 3.13: names and nothing else. It comes in the order of the names'
 /// lower case, code point by code point.
 pub fn python(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
-    let order = Order::lowercase(&directory.entries);
-    let listing = Listing::new(ex, &directory, &PAGE, order);
+    let listing = Listing::new(ex, &directory, &PAGE, None);
     let len = listing.len();
     directory.files.start_listing(ex, len);
     directory.files.go_on_with(ex, listing)
 }
 
-/// Returns the places of all entries in the order of the page, if that is another than their own.
-pub(super) fn order(entries: &Entries) -> Option<Vec<u32>> {
-    let names = || {
-        entries
-            .iter()
-            .zip(0..)
-            .map(|(entry, at)| Name(entry.name, at))
-    };
-    if names().is_sorted() {
-        return None;
+/// Sorts places of entries in the order of the page.
+pub(super) fn sort(entries: &Entries, places: &mut Vec<u32>) {
+    let name = |at: &u32| Name(entries.get(*at as usize).unwrap_or_default().name, *at);
+    if !places.is_sorted_by_key(name) {
+        // A heap, since a sort takes three times as much flash.
+        let names = places.iter().map(name);
+        let names = names.collect::<BinaryHeap<_>>().into_sorted_vec();
+        *places = names.iter().map(|name| name.1).collect();
     }
-    // A heap, since a sort takes three times as much flash.
-    let names = names().collect::<BinaryHeap<_>>().into_sorted_vec();
-    Some(names.iter().map(|name| name.1).collect())
 }
 
 fn top(listing: &Listing, out: &mut Vec<u8>) {
