@@ -578,6 +578,60 @@ fn a_connection_says_what_would_be_lost_if_it_were_closed() {
         feed(b" HTTP/1.1\r\nHost: h\r\n\r\n"),
         [Head, Busy, Busy, Idle]
     );
+    // The reply is written; the content that still belongs to the request is of no use.
     let put = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n";
-    assert_eq!(feed(put).last(), Some(&Busy));
+    assert_eq!(feed(put).last(), Some(&Head));
+}
+
+#[test]
+fn the_end_of_a_server_waits_neither_for_half_a_head_nor_for_content_that_nobody_reads() {
+    let owed = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n";
+    for input in [&b"GET / HT"[..], owed] {
+        let handler = from_fn(|ex| {
+            ex.send_response(204);
+            ex.end_headers();
+            Next::Done
+        });
+        let mut conn = Connection::<(), _>::new(modern(), "-", handler);
+        let (mut left, mut got, mut wants) = (Some(input), Got::Nothing, 0);
+        loop {
+            got = match conn.step(Now::default(), got).want {
+                Want::Read(into) if left.is_some() => {
+                    let bytes = left.take().expect("it is there");
+                    into[..bytes.len()].copy_from_slice(bytes);
+                    Got::Bytes(bytes.len())
+                }
+                Want::Read(_) => {
+                    conn.finish();
+                    Got::Nothing
+                }
+                Want::Write(from) => Got::Bytes(from.len()),
+                Want::Shutdown | Want::Close => break,
+                _ => Got::Nothing,
+            };
+            wants += 1;
+            assert!(wants < 10, "it goes on to wait");
+        }
+    }
+}
+
+#[test]
+fn a_password_is_not_verified_for_a_client_that_has_closed_its_side() {
+    let guard = sanserve_core::Guard::new(Files::new(), |_| None);
+    let mut conn = Connection::<(), _>::new(modern(), "-", guard);
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\n\r\n";
+    let Want::Read(into) = conn.step(Now::default(), Got::Nothing).want else {
+        panic!("it reads first")
+    };
+    into[..request.len()].copy_from_slice(request);
+    let step = conn.step(Now::default(), Got::Bytes(request.len()));
+    assert!(matches!(
+        step.want,
+        Want::Ask(sanserve_core::Ask::Verify(_))
+    ));
+    assert_eq!(step.by, Some(Patience::default().ask));
+    assert!(conn.awaits_work());
+    conn.peer_closed();
+    let step = conn.step(Now::default(), Got::Nothing);
+    assert_eq!(step.by, Some(Patience::default().half_closed));
 }

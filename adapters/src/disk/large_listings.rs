@@ -21,6 +21,8 @@ pub(super) struct LargeListings {
 struct Known {
     /// Directories that were large when they were read last.
     large: VecDeque<Box<[u8]>>,
+    /// Directories that are being read, and have [`NOTED`] entries or more.
+    reading: Vec<Box<[u8]>>,
     /// What connections or the cache may still hold.
     held: Vec<Held>,
 }
@@ -37,23 +39,30 @@ pub(super) struct Reading<'a> {
     all: &'a LargeListings,
     at: &'a [u8],
     waits: bool,
+    /// Whether it is among those that are known to be read.
+    is_noted: bool,
     /// That no other large directory is read.
     alone: Option<MutexGuard<'a, ()>>,
 }
 
 impl LargeListings {
-    /// Begins to read a directory, or returns `None` if it is large and another large one is being read. With
-    /// `waits` that is waited for.
+    /// Begins to read a directory, or returns `None` if it is large and another large one is being read, or if it is
+    /// being read itself and has many entries: its reader will share them. With `waits` that is waited for.
     pub(super) fn begin<'a>(&'a self, at: &'a path::Path, waits: bool) -> Option<Reading<'a>> {
         let at = at.as_os_str().as_encoded_bytes();
         let mut reading = Reading {
             all: self,
             at,
             waits,
+            is_noted: false,
             alone: None,
         };
-        let is_large = self.known().large.iter().any(|large| **large == *at);
-        (!is_large || reading.is_alone()).then_some(reading)
+        let known = self.known();
+        let is = |other: &Box<[u8]>| **other == *at;
+        let (is_large, is_read) = (known.large.iter().any(is), known.reading.iter().any(is));
+        drop(known);
+        let may = waits || !is_read;
+        (may && (!is_large || reading.is_alone())).then_some(reading)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -65,6 +74,14 @@ impl Reading<'_> {
     /// Returns whether more entries may be read after this many: not if the directory turns out to be large while
     /// another large one is being read.
     pub(super) fn may_go_on(&mut self, entries: usize) -> bool {
+        if entries >= NOTED && !self.is_noted {
+            let mut known = self.all.known();
+            if !self.waits && known.reading.iter().any(|other| **other == *self.at) {
+                return false;
+            }
+            known.reading.push(self.at.into());
+            self.is_noted = true;
+        }
         if entries < LARGE || self.alone.is_some() {
             return true;
         }
@@ -123,6 +140,16 @@ impl Reading<'_> {
     }
 }
 
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        if self.is_noted {
+            let mut known = self.all.known();
+            let place = known.reading.iter().position(|other| **other == *self.at);
+            place.map(|place| known.reading.swap_remove(place));
+        }
+    }
+}
+
 impl Known {
     fn find(&self, at: &[u8]) -> Vec<Arc<Entries>> {
         let held = self.held.iter().filter(|held| *held.at == *at);
@@ -145,6 +172,8 @@ impl Known {
     }
 }
 
+/// Entries from which on a directory is read for one client at a time.
+const NOTED: usize = 1_000;
 /// Entries from which on a directory is read alone.
 const LARGE: usize = 10_000;
 /// Entries from which on a directory is prepared for listings where it is read, and shared by its readers.
@@ -170,6 +199,7 @@ mod tests {
         let mut first = begin("first").expect("nothing else is read");
         assert!(first.may_go_on(LARGE - 1) && first.may_go_on(LARGE));
         // A small one is read beside it, until it turns out to be large.
+        assert!(begin("first").is_none(), "its reader will share it");
         let mut second = begin("second").expect("it is not known to be large");
         assert!(second.may_go_on(LARGE - 1) && !second.may_go_on(LARGE));
         drop(second);

@@ -28,6 +28,8 @@ struct State {
     queued: VecDeque<u8>,
     /// How many lines were dropped since the log last said so.
     dropped: usize,
+    /// Whether these were objects of JSON, so that the line that says so is one, too.
+    is_json: bool,
     /// The last write failed, perhaps within a line.
     failed: bool,
     /// A thread writes what is queued.
@@ -132,6 +134,7 @@ impl State {
     fn queue_or_drop(&mut self, lines: &str) {
         if self.dropped > 0 || self.queued.len() + lines.len() > QUEUE_MAX {
             self.dropped += count_lines(lines.as_bytes());
+            self.is_json = lines.starts_with('{');
         } else {
             self.queued.extend(lines.as_bytes());
         }
@@ -162,9 +165,13 @@ impl State {
             1 => ("line", "was"),
             _ => ("lines", "were"),
         };
-        format!(
-            "{start}sanserve: {dropped} log {lines} {were} dropped because the log could not be written in time\n"
-        )
+        let text = format!(
+            "{dropped} log {lines} {were} dropped because the log could not be written in time"
+        );
+        match self.is_json {
+            true => format!("{start}{{\"message\":\"{text}\"}}\n"),
+            false => format!("{start}sanserve: {text}\n"),
+        }
     }
 }
 

@@ -116,7 +116,10 @@ const PATTERNS: &[Pattern] = &[
     Content("Content-Length: 60000\r\n", "x"),
 ];
 
-const HANDLERS: &[(&str, fn(&[u8], Anything) -> Taken)] = &[
+/// Answers a request on a file system.
+type Answer = fn(&[u8], Anything) -> Taken;
+
+const HANDLERS: &[(&str, Answer)] = &[
     ("Files, as Python", |input, files| {
         serve(input, files, Files::new())
     }),
@@ -319,7 +322,7 @@ fn serve(input: &[u8], files: impl FileSystem<File = ()>, handler: impl Handler)
 }
 
 /// Answers a long request with every method, on every file system.
-fn answer(pattern: Pattern, handler: fn(&[u8], Anything) -> Taken, len: usize) -> Taken {
+fn answer(pattern: Pattern, handler: Answer, len: usize) -> Taken {
     let mut most = Taken::default();
     for method in ["GET", "HEAD", "POST", "PUT", "OPTIONS"] {
         let request = pattern.request(method, len);

@@ -226,23 +226,28 @@ impl<F, H: Handler> Connection<F, H> {
     pub fn phase(&self) -> Phase {
         match (self.pending, &self.state) {
             (Pending::Read, State::Head) if self.inbox.is_empty() => Phase::Idle,
-            (Pending::Read, State::Head) => Phase::Head,
+            (Pending::Read, State::Head | State::Drain(_)) => Phase::Head,
             _ => Phase::Busy,
         }
     }
 
-    /// Makes the running reply the last one; a connection that waits for a request closes at the
-    /// next step.
+    /// Makes the running reply the last one; a connection that waits for a request, or for the rest of a head, closes at
+    /// the next step.
     pub fn finish(&mut self) {
         self.last = true;
         self.reply.close = true;
     }
 
-    /// Returns whether the output of a program, or of other work that takes long, is waited for. Nothing is read
+    /// Returns whether the output of a program, the end of other work that takes long, or whether a password is right,
+    /// is waited for. Nothing is read
     /// from the peer meanwhile, so the adapter has to watch the link: it calls [`peer_closed`](Self::peer_closed) when
     /// the peer has closed its side, and [`peer_reset`](Self::peer_reset) when the connection is gone.
     pub fn awaits_work(&self) -> bool {
-        self.pending == Pending::Fill && self.source.as_ref().is_some_and(Source::works)
+        match (self.pending, &self.state) {
+            (Pending::Fill, _) => self.source.as_ref().is_some_and(Source::works),
+            (Pending::Ask, State::Ask(ask)) => matches!(ask, Ask::Verify(_)),
+            _ => false,
+        }
     }
 
     /// Notes that the peer will send nothing more. Whether it still reads shows only when something is sent: work

@@ -91,7 +91,7 @@ impl<F, H: Handler> Connection<F, H> {
             Err(bad) => self.refuse(bad),
             Ok(None) => match self.output() {
                 Some(pending) => self.wait(State::Head, pending),
-                None if (self.ended || self.last) && self.inbox_is_blank() => None,
+                None if self.last || self.ended && self.inbox_is_blank() => None,
                 None if self.ended => self.refuse(Bad::Incomplete),
                 None => self.wait(State::Head, Pending::Read),
             },
@@ -290,7 +290,7 @@ impl<F, H: Handler> Connection<F, H> {
                 return self.go(State::Head);
             }
             Ok(Piece::Data(n) | Piece::Skip(n)) => n,
-            Ok(Piece::More) if !self.ended => {
+            Ok(Piece::More) if !self.ended && !self.last => {
                 let pending = self.output().unwrap_or(Pending::Read);
                 return self.wait(State::Drain(left), pending);
             }

@@ -72,12 +72,12 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Read, State::Head) if self.rests() => patience.idle,
             (Pending::Read, State::Head) => patience.rest.min(patience.idle),
             (Pending::Read, State::Linger) => patience.linger,
-            (Pending::Fill, _) => {
+            (Pending::Ask | Pending::Fill, _) => {
                 let silent = self.since.saturating_add(patience.ask);
                 let ends = [self.hang_up(), self.work_ends()];
                 return ends.into_iter().flatten().chain([silent]).min();
             }
-            (Pending::Ask | Pending::Give, _) => patience.ask,
+            (Pending::Give, _) => patience.ask,
             (Pending::Read, _) => {
                 return Some(too_slow(&mut self.inward, self.now.tick, patience));
             }
@@ -98,14 +98,16 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Read, State::Head) if self.inbox_is_blank() => self.state = State::Closed,
             (Pending::Read, State::Head) => self.time_out_head(),
             (Pending::Read, State::Drain(_) | State::Linger) => self.state = State::Closed,
-            (Pending::Ask | Pending::Give, _) => {
-                _ = self.abandon(504, &"The file system takes too long");
-            }
-            (Pending::Fill, _) if self.hang_up().is_some_and(|at| at <= self.now.tick) => {
+            (Pending::Ask | Pending::Fill, _)
+                if self.hang_up().is_some_and(|at| at <= self.now.tick) =>
+            {
                 _ = self.abandon(
                     504,
                     &"The client closed its side, and nothing was written for too long",
                 );
+            }
+            (Pending::Ask | Pending::Give, _) => {
+                _ = self.abandon(504, &"The file system takes too long");
             }
             (Pending::Fill, _) => _ = self.abandon(504, &"What was asked for takes too long"),
             (Pending::Read, _) => _ = self.abandon(408, &"The content comes too slowly"),
