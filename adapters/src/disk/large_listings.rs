@@ -58,8 +58,8 @@ impl LargeListings {
             alone: None,
         };
         let known = self.known();
-        let is = |other: &Box<[u8]>| **other == *at;
-        let (is_large, is_read) = (known.large.iter().any(is), known.reading.iter().any(is));
+        let is_large = known.large.iter().any(|other| **other == *at);
+        let is_read = known.reading.iter().any(|other| **other == *at);
         drop(known);
         let may = waits || !is_read;
         (may && (!is_large || reading.is_alone())).then_some(reading)
