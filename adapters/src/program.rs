@@ -42,7 +42,7 @@ use std::io::{self, Write};
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
     panic::{self, PanicHookInfo},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -85,10 +85,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let disk = disk(options)?;
     #[cfg(unix)]
     let scripts = disk.scripts();
-    let end_scripts = move || {
+    let end_scripts = Arc::new(move || {
         #[cfg(unix)]
         scripts.end_all();
-    };
+    });
     let disk = Guarded::new(disk, passwords.clone());
     let secure = secure::secure(options)?;
     let scheme = if secure.is_some() { "https" } else { "http" };
@@ -97,7 +97,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         Some(secure) => (server.tls(secure.tls), secure.sha256),
         None => (server, None),
     };
-    let obeyed = signals::obey(server.stopper(), end_scripts.clone());
+    let obeyed = signals::obey(server.stopper(), {
+        let end_scripts = Arc::clone(&end_scripts);
+        move || end_scripts()
+    });
     obeyed.map_err(|error| error.to_string())?;
 
     let config = config(options);

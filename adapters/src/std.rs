@@ -213,3 +213,10 @@ pub(crate) fn now(tick: Duration) -> Now {
         unix: unix.ok().map(|unix| unix.as_secs() as i64),
     }
 }
+
+/// For send(2): it neither waits nor raises `SIGPIPE`. On Apple's systems sockets have an option for the latter.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+pub(crate) const SEND_NOW: rustix::net::SendFlags =
+    rustix::net::SendFlags::DONTWAIT.union(rustix::net::SendFlags::NOSIGNAL);
+#[cfg(all(unix, target_vendor = "apple"))]
+pub(crate) const SEND_NOW: rustix::net::SendFlags = rustix::net::SendFlags::DONTWAIT;

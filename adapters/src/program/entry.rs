@@ -37,6 +37,10 @@ pub(super) struct Reached {
     /// What scripts are told.
     pub(super) address: SocketAddr,
     /// Whether only this machine can connect.
+    #[cfg_attr(
+        not(unix),
+        expect(dead_code, reason = "uploads, which depend on it, need Unix")
+    )]
     pub(super) loopback_only: bool,
 }
 

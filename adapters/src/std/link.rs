@@ -8,10 +8,7 @@ use std::net::{IpAddr, Shutdown, TcpStream};
 use std::time::Duration;
 
 #[cfg(unix)]
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    net::SendFlags,
-};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sanserve_core::{FileSystem, Got};
 
 use crate::Open;
@@ -120,9 +117,8 @@ impl<'a> Link<'a> {
     /// counts from that moment, and the deadline holds.
     #[cfg(unix)]
     fn send(&mut self, from: &[u8], left: Option<Duration>) -> io::Result<usize> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         when_writable(self.socket, left, || {
-            Ok(rustix::net::send(self.socket, from, flags)?)
+            Ok(rustix::net::send(self.socket, from, super::SEND_NOW)?)
         })
     }
 

@@ -13,10 +13,10 @@ mod unix {
     use std::io::{self, IsTerminal};
     use std::os::fd::{AsFd, OwnedFd};
 
+    use crate::std::SEND_NOW;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::fs::{FileType, fstat};
     use rustix::io::Errno;
-    use rustix::net::SendFlags;
 
     /// An open file, and how to write to it.
     pub(in super::super) struct LogOutput {
@@ -30,6 +30,10 @@ mod unix {
         Direct,
         /// A socket, which has a flag for that.
         Socket,
+        #[cfg_attr(
+            not(target_os = "linux"),
+            expect(dead_code, reason = "no other system can")
+        )]
         /// A pipe or a terminal that was opened again, with `O_NONBLOCK` for this process alone.
         NonBlocking,
         /// A pipe or a terminal that cannot be opened again. It is asked before it is written to.
@@ -60,10 +64,7 @@ mod unix {
         pub(in super::super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
             Ok(match self.kind {
                 Kind::Direct | Kind::NonBlocking => rustix::io::write(&self.file, bytes)?,
-                Kind::Socket => {
-                    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-                    rustix::net::send(&self.file, bytes, flags)?
-                }
+                Kind::Socket => rustix::net::send(&self.file, bytes, SEND_NOW)?,
                 Kind::Polled => {
                     self.poll(Some(&NOW))?;
                     // As much as a pipe takes if it takes anything.

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::SendFlags;
 use sanserve_core::{FileSystem, Got};
 use socket2::SockRef;
 
@@ -19,6 +18,7 @@ use crate::Open;
 use crate::hang_up::HangUp;
 #[cfg(target_os = "linux")]
 use crate::send_file::send_file;
+use crate::std::SEND_NOW;
 
 /// What a connection is carried over.
 pub(super) struct Link {
@@ -63,7 +63,7 @@ impl Link {
         };
         let ready = wait(output, PollFlags::OUT, left);
         let written = ready.and_then(|()| match self.socket {
-            true => rustix::net::send(output, from, SEND),
+            true => rustix::net::send(output, from, SEND_NOW),
             false => rustix::io::write(output, &from[..from.len().min(PIECE)]),
         });
         self.told(written.map_err(io::Error::from))
@@ -143,12 +143,6 @@ fn wait(file: impl AsFd, what: PollFlags, left: Option<Duration>) -> Result<(), 
 
 /// What can be written at once, at least, if anything can: `PIPE_BUF` on Linux.
 const PIECE: usize = 4096;
-
-/// Neither waits nor raises `SIGPIPE`.
-#[cfg(not(target_vendor = "apple"))]
-const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
-#[cfg(target_vendor = "apple")]
-const SEND: SendFlags = SendFlags::DONTWAIT;
 
 /// Sent at once of a file; the deadline is looked at in between.
 #[cfg(target_os = "linux")]

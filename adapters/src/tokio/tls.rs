@@ -38,6 +38,7 @@ pub(super) enum Session {
 
 impl Session {
     /// The socket, after the handshake.
+    #[cfg(unix)]
     pub(super) fn socket(&self) -> Option<&TcpStream> {
         match self {
             Session::Handshake(_) => None,
