@@ -166,17 +166,21 @@ pub(crate) fn excerpt(text: &str, max: usize) -> (&str, &'static str) {
     if text.len() <= max {
         return (text, "");
     }
-    let end = (0..=max).rev().find(|end| text.is_char_boundary(*end));
-    (&text[..end.unwrap_or(0)], "...")
+    let mut end = max;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (&text[..end], "...")
 }
 
 /// Returns as much of a text that a client sent as the log quotes: all of it where no byte is escaped, else at
 /// most 4,096 bytes, of which each becomes six at most.
 pub(crate) fn logged(text: &str) -> (&str, &'static str) {
-    if is_plain(text) && memchr2(b'"', b'\\', text.as_bytes()).is_none() {
-        return (text, "");
+    let is_escaped = || !is_plain(text) || text.bytes().any(|byte| matches!(byte, b'"' | b'\\'));
+    match text.len() > QUOTE_LOGGED_MAX && is_escaped() {
+        true => excerpt(text, QUOTE_LOGGED_MAX),
+        false => (text, ""),
     }
-    excerpt(text, QUOTE_LOGGED_MAX)
 }
 
 /// Text in quotes as Python's `ascii` and `repr` have them: characters up to U+00FF stay. Of more than

@@ -136,19 +136,24 @@ impl Listing {
         }
     }
 
-    /// Its length in bytes.
-    fn len(&self) -> u64 {
-        self.measure().0
+    /// Its length in bytes, the top of which is this.
+    fn len(&self, top: &[u8]) -> u64 {
+        let between = self.form.between.len() * self.sums.count.saturating_sub(1);
+        let rows = self.sums.lens[self.form.number];
+        rows + (top.len() + between + self.form.foot.len()) as u64
+    }
+
+    fn top(&self) -> Vec<u8> {
+        let mut top = Vec::new();
+        (self.form.top)(self, &mut top);
+        top
     }
 
     /// Its length in bytes, and a number that another listing has not: made of what is written at the top, of
     /// what is known of each entry, of the order, and of the version that writes it.
     fn measure(&self) -> (u64, u64) {
-        let mut top = Vec::new();
-        (self.form.top)(self, &mut top);
-        let between = self.form.between.len() * self.sums.count.saturating_sub(1);
-        let rows = self.sums.lens[self.form.number];
-        let len = rows + (top.len() + between + self.form.foot.len()) as u64;
+        let top = self.top();
+        let len = self.len(&top);
         let start = mix_bytes(0, env!("CARGO_PKG_VERSION").as_bytes());
         let order = (self.sorting.key as u64) << 1 | u64::from(self.sorting.descending);
         let version = mix(mix(mix_bytes(start, &top), order), self.sums.version);

@@ -13,7 +13,7 @@ use crate::{Entries, Entry, Exchange, Next, decode};
 /// lower case, code point by code point.
 pub fn python(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     let listing = Listing::new(ex, &directory, &PAGE, None);
-    let len = listing.len();
+    let len = listing.len(&listing.top());
     directory.files.start_listing(ex, len);
     directory.files.go_on_with(ex, listing)
 }
