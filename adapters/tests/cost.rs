@@ -302,10 +302,9 @@ fn count(runtime: &str, target: &str, made: &str, settled: bool, most: usize) {
         hundred.len()
     );
     let large = calls(&trace, "sendfile");
-    assert!(
-        !large.contains(&"pread64"),
-        "the large file was read: {large:?}"
-    );
+    // After a piece that the socket did not take whole, the rest may fit into the outbox.
+    let reads = large.iter().filter(|call| **call == "pread64").count();
+    assert!(reads <= 1, "the large file was read: {large:?}");
     // Its packets are full, but for the last.
     let corks = trace.matches("TCP_CORK").count();
     assert_eq!(corks, if runtime == "mio" { 2 } else { 0 });

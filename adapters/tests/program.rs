@@ -450,7 +450,8 @@ fn an_overwrite_by_another_user_lets_nobody_read_more() {
 /// Overwrites `a.txt` by a program that runs as another user, to whom the directory is given.
 fn overwrite_as_nobody(directory: &Path) {
     chown(directory, Some(NOBODY), Some(NOBODY)).unwrap();
-    let mut command = Program::command(directory);
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Program::command_for_others(folder.path(), directory);
     command.args(["--bind", "127.0.0.1", "--upload", "--overwrite"]);
     let program = Program::start(command.uid(NOBODY).gid(NOBODY));
     let mut socket = connect(program.address());

@@ -63,6 +63,24 @@ impl Program {
         command
     }
 
+    /// The same for another user, who may not reach the folder that the program was built in: it is copied into
+    /// this one.
+    #[cfg(unix)]
+    pub(crate) fn command_for_others(folder: &Path, directory: &Path) -> Command {
+        use std::fs::{Permissions, set_permissions};
+        use std::os::unix::fs::PermissionsExt;
+
+        let program = folder.join("sanserve");
+        // By a process of its own: no child of this one holds it open for writing.
+        let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();
+        assert!(copied.unwrap().success());
+        set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+        let mut command = Command::new(program);
+        command.env_remove("FORCE_COLOR").env_remove("NO_COLOR");
+        command.arg("0").arg("--directory").arg(directory);
+        command
+    }
+
     pub(crate) fn serve(directory: &Path, options: &[&str]) -> Program {
         Program::start(Program::command(directory).args(options))
     }
