@@ -282,6 +282,11 @@ impl<'a> Exchange<'a> {
         self.outbox.len().max(self.written) >= self.config.limits.outbox
     }
 
+    /// How many bytes may always be written where [`wants_flush`](Self::wants_flush) does not want to.
+    pub(crate) fn piece_max(&self) -> usize {
+        self.config.limits.outbox / 4
+    }
+
     /// Logs the request with the status of its reply and the size of that, or `-`.
     /// [`send_response`](Self::send_response) does it by itself.
     pub fn log_request(&mut self, status: impl Display, size: impl Display) {

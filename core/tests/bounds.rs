@@ -9,7 +9,7 @@ use std::time::Duration;
 use drive::{drive, holds, modern, no_files};
 use sanserve_core::{
     Config, Connection, Event, Exchange, Files, Got, Handler, Limits, Meta, Next, Now, Opened,
-    Want, from_fn, wire::Head,
+    Want, from_fn, listing, wire::Head,
 };
 use world::{BIG, Counter, World};
 
@@ -283,5 +283,35 @@ fn what_is_wrong_with_a_head_does_not_depend_on_its_pieces() {
         let mut head = Head::new();
         let in_pieces = (0..=input.len()).find_map(|len| head.parse(&input[..len], &limits).err());
         assert_eq!(Head::new().parse(&input, &limits).err(), in_pieces, "{len}");
+    }
+}
+
+#[test]
+fn a_listing_is_written_through_an_outbox_that_is_smaller_than_its_top() {
+    let names: Vec<_> = (0..500)
+        .map(|at| format!("{at:050}").into_bytes())
+        .collect();
+    let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+    for list in [listing::page as listing::ListDirectory, listing::python] {
+        let page = |outbox| {
+            let limits = Limits {
+                outbox,
+                ..Limits::default()
+            };
+            let config = Config { limits, ..modern() };
+            let mut files = Files::new();
+            files.list_directory = list;
+            drive(
+                config,
+                files,
+                b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+                holds(&names),
+            )
+            .text
+        };
+        let text = page(32 * 1024);
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("</html>\n"));
+        assert!(page(512) == text, "the same page");
+        assert!(page(1024) == text, "the same page");
     }
 }

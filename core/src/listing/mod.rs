@@ -85,6 +85,9 @@ pub(crate) struct Listing {
     stage: Stage,
     /// Whether a row was written.
     begun: bool,
+    /// Some parts, and how many bytes of them were written.
+    some: Vec<u8>,
+    written: usize,
 }
 
 /// How much of a listing was written.
@@ -133,6 +136,8 @@ impl Listing {
             form,
             stage: Stage::Top,
             begun: false,
+            some: Vec::new(),
+            written: 0,
         }
     }
 
@@ -166,17 +171,24 @@ impl Listing {
         if ex.command() == "HEAD" {
             return Next::Done;
         }
-        let mut some = Vec::new();
         loop {
             if ex.wants_flush() {
                 return Next::Flush;
             }
-            some.clear();
-            self.write_some(&mut some);
-            ex.write(&some);
-            if let Stage::End = self.stage {
-                return Next::Done;
+            if self.written == self.some.len() {
+                if let Stage::End = self.stage {
+                    return Next::Done;
+                }
+                let mut some = mem::take(&mut self.some);
+                some.clear();
+                self.write_some(&mut some);
+                (self.some, self.written) = (some, 0);
             }
+            // The top may be longer than a small outbox.
+            let piece = &self.some[self.written..];
+            let piece = &piece[..piece.len().min(ex.piece_max())];
+            ex.write(piece);
+            self.written += piece.len();
         }
     }
 
