@@ -166,6 +166,10 @@ impl Pattern {
         let (mut method, mut target) = (method.to_owned(), "/".to_owned());
         let (mut fields, mut content) = (String::new(), String::new());
         match self {
+            // With a slash at the end it is a directory.
+            Target(part) if matches!(method.as_str(), "GET" | "HEAD") => {
+                target = format!("/{}/", repeated(part));
+            }
             Target(part) => target = format!("/{}", repeated(part)),
             Query(part) => target = format!("/?{}", repeated(part)),
             Method(part) => method = repeated(part),
@@ -321,10 +325,12 @@ fn serve(input: &[u8], files: impl FileSystem<File = ()>, handler: impl Handler)
     }
 }
 
+const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PUT", "OPTIONS"];
+
 /// Answers a long request with every method, on every file system.
 fn answer(pattern: Pattern, handler: Answer, len: usize) -> Taken {
     let mut most = Taken::default();
-    for method in ["GET", "HEAD", "POST", "PUT", "OPTIONS"] {
+    for method in METHODS {
         let request = pattern.request(method, len);
         for files in [Anything::Directory, Anything::File, Anything::Missing] {
             let taken = handler(&request, files);
