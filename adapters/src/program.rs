@@ -159,7 +159,7 @@ fn config(options: &Options) -> Config {
         zone::read();
     }
     Config {
-        protocol: options.protocol,
+        protocol: options.protocol(),
         log_format: match options.log_format {
             _ if options.quiet => |_, _| Ok(()),
             LogFormat::Python => log::python,
@@ -236,6 +236,7 @@ fn files(options: &Options) -> Files {
     files.default_type = leak(&options.content_type);
     files.extra_headers = headers.leak();
     files.hidden = options.hidden;
+    files.plain = options.plain;
     if !options.plain {
         files.list_directory = listing::page;
     }
@@ -248,11 +249,13 @@ fn files(options: &Options) -> Files {
     if options.archive {
         files.archive = Download::parse;
     }
-    files.guess_type = |name| {
-        mime::guess_type(name, |extension| {
-            mime_guess::from_ext(extension).first_raw()
-        })
-    };
+    if !options.plain {
+        files.guess_type = |name| {
+            mime::guess_type(name, |extension| {
+                mime_guess::from_ext(extension).first_raw()
+            })
+        };
+    }
     files
 }
 

@@ -131,7 +131,7 @@ fn standard_input_is_guarded_too() {
     stdin.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n").unwrap();
     drop(stdin);
     let output = child.wait_with_output().unwrap();
-    assert!(output.stdout.starts_with(b"HTTP/1.0 401 "));
+    assert!(output.stdout.starts_with(b"HTTP/1.1 401 "));
 }
 
 #[test]

@@ -50,7 +50,9 @@ fn fields_stand_last_with_files_and_listings() {
     let site = site();
     let program = Program::serve(
         site.path(),
-        &["-H", "X-A", "1", "-H", "x-b: 2", "-H", "X-A:3"],
+        &[
+            "-p", "HTTP/1.0", "-H", "X-A", "1", "-H", "x-b: 2", "-H", "X-A:3",
+        ],
     );
     let address = program.address();
     let head_of = |target| {
@@ -127,7 +129,8 @@ fn fields_give_way_to_those_that_a_reply_has() {
         "accept-ranges",
     ];
     let options = options.iter().flat_map(|name| ["-H", name, "mine"]);
-    let program = Program::serve(site.path(), &options.collect::<Vec<_>>());
+    let options: Vec<_> = ["-p", "HTTP/1.0"].into_iter().chain(options).collect();
+    let program = Program::serve(site.path(), &options);
     let reply = get(program.address(), "/a.txt");
     assert!(!reply.contains("mine"), "{reply}");
     let listing = get(program.address(), "/");
@@ -177,7 +180,17 @@ fn both_ways_to_tell_a_field_leave_the_port_alone() {
 #[test]
 fn fields_are_latin_1_and_may_be_empty() {
     let site = site();
-    let program = Program::serve(site.path(), &["-H", "X-A", "\u{e4}\u{ff}", "-H", "X-B", ""]);
+    let options = [
+        "-p",
+        "HTTP/1.0",
+        "-H",
+        "X-A",
+        "\u{e4}\u{ff}",
+        "-H",
+        "X-B",
+        "",
+    ];
+    let program = Program::serve(site.path(), &options);
     let reply = send(program.address(), "GET /a.txt HTTP/1.0\r\n\r\n");
     let fields = b"\r\nX-A: \xe4\xff\r\nX-B: \r\n\r\nhello\n";
     assert!(reply.ends_with(fields), "{}", reply.escape_ascii());
@@ -240,9 +253,9 @@ fn what_files_are_sent_with_can_be_told() {
     }
     assert!(reply.ends_with("\r\n\r\ngz"), "{reply}");
     let page = ask("/page", "Accept: text/html\r\n");
-    assert!(page.starts_with("HTTP/1.0 200 ") && page.ends_with("\r\n\r\napp"));
+    assert!(page.starts_with("HTTP/1.1 200 ") && page.ends_with("\r\n\r\napp"));
     let missing = ask("/page.png", "");
-    assert!(missing.starts_with("HTTP/1.0 404 ") && missing.ends_with("\r\n\r\nno"));
+    assert!(missing.starts_with("HTTP/1.1 404 ") && missing.ends_with("\r\n\r\nno"));
     ends(program);
 }
 
@@ -250,7 +263,7 @@ fn what_files_are_sent_with_can_be_told() {
 fn nothing_else_is_sent_if_nothing_is_told() {
     let site = site();
     fs::write(site.path().join("a.txt.gz"), "gz").unwrap();
-    let program = Program::serve(site.path(), &[]);
+    let program = Program::serve(site.path(), &["-p", "HTTP/1.0"]);
     let request = "GET /a.txt HTTP/1.0\r\nAccept-Encoding: gzip\r\nOrigin: http://a\r\n\r\n";
     let reply = String::from_utf8(send(program.address(), request)).unwrap();
     let names = names(&reply);

@@ -27,7 +27,7 @@ fn they_are_neither_served_nor_listed() {
     let program = Program::serve(site.path(), &["--bind", "127.0.0.1"]);
     for target in ["/.env", "/.git/config", "/.git/", "/%2egit/config"] {
         let reply = get(program.address(), target);
-        assert!(reply.starts_with("HTTP/1.0 404 "), "{target}: {reply}");
+        assert!(reply.starts_with("HTTP/1.1 404 "), "{target}: {reply}");
     }
     let listing = get(program.address(), "/");
     assert!(

@@ -177,7 +177,7 @@ fn a_full_disk_under_the_log_does_not_stop_it() {
         command.args(["-b", "127.0.0.1", "--runtime", runtime]);
         let program = Program::start_with_log(&mut command, full);
         for _ in 0..3 {
-            assert!(get(program.address(), "/a.txt").starts_with("HTTP/1.0 200 OK\r\n"));
+            assert!(get(program.address(), "/a.txt").starts_with("HTTP/1.1 200 OK\r\n"));
         }
         ends_in_time(program, Signal::TERM);
     }

@@ -28,7 +28,7 @@ fn the_banner_comes_at_once_and_ctrl_c_ends_it() {
     assert_eq!(program.banner, banner);
     let reply = get(program.address(), "/a.txt");
     assert!(
-        reply.starts_with("HTTP/1.0 200 OK\r\nServer: sanserve/"),
+        reply.starts_with("HTTP/1.1 200 OK\r\nServer: sanserve/"),
         "{reply}"
     );
     assert!(reply.ends_with("\r\n\r\nhello\n"), "{reply}");
@@ -48,6 +48,24 @@ fn the_banner_comes_at_once_and_ctrl_c_ends_it() {
         ended.stderr
     );
     assert_eq!(ended.stderr.lines().count(), 1);
+}
+
+#[test]
+fn it_speaks_http_1_1_unless_told_otherwise() {
+    let site = site();
+    let cases: [(&[&str], &str); 4] = [
+        (&[], "HTTP/1.1 200 OK\r\n"),
+        (&["-p", "HTTP/1.0"], "HTTP/1.0 200 OK\r\n"),
+        (&["--plain"], "HTTP/1.0 200 OK\r\n"),
+        (&["--plain", "-p", "HTTP/1.1"], "HTTP/1.1 200 OK\r\n"),
+    ];
+    for (options, line) in cases {
+        let program = Program::serve(site.path(), options);
+        let reply = get(program.address(), "/a.txt");
+        assert!(reply.starts_with(line), "{options:?}: {reply}");
+        program.signal(Signal::INT);
+        program.ends();
+    }
 }
 
 #[test]
@@ -182,7 +200,7 @@ fn it_goes_on_when_nobody_reads_what_it_prints() {
     let mut program = Program::serve(site.path(), &[]);
     drop(program.child.stderr.take());
     for _ in 0..3 {
-        assert!(get(program.address(), "/a.txt").starts_with("HTTP/1.0 200 OK\r\n"));
+        assert!(get(program.address(), "/a.txt").starts_with("HTTP/1.1 200 OK\r\n"));
     }
     let Program {
         mut child, stdout, ..

@@ -32,6 +32,17 @@ fn a_terminal_shows_what_is_served_and_where() {
 }
 
 #[test]
+fn a_plain_banner_is_pythons_on_a_terminal_too() {
+    let site = site();
+    let mut command = Program::command(site.path());
+    let text = terminal::shown(command.args(["-b", "127.0.0.1", "--plain", "--upload"]));
+    let port = text.split(' ').nth(5).unwrap();
+    let banner = format!("Serving HTTP on 127.0.0.1 port {port} (http://127.0.0.1:{port}/) ...");
+    let wanted = [&*banner, "", "Keyboard interrupt received, exiting."];
+    assert_eq!(text.lines().collect::<Vec<_>>(), wanted);
+}
+
+#[test]
 fn a_terminal_shows_what_may_do_harm() {
     let site = site();
     let mut command = Program::command(site.path());

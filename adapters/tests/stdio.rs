@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use peer::{BIG, LONG, site};
 use sanserve::{Disk, stdio};
-use sanserve_conformance::{Case, Log, Pace, Peer, Site, peers, run};
+use sanserve_conformance::{Case, Log, Pace, Peer, Site, Suite, peers, run};
 use sanserve_core::{Config, Files, Patience};
 
 /// The program, with these options.
@@ -32,8 +32,13 @@ fn program(directory: &Path, options: &[&str]) -> Command {
 
 /// A process for the conversation.
 fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
-    let protocol = case.option("protocol").unwrap_or("HTTP/1.0");
-    let mut command = program(site, &["--plain", "--protocol", protocol]);
+    let mut command = program(site, &[]);
+    match case.option("protocol") {
+        // That of Python.
+        None if case.option("plain").is_some() => &mut command,
+        protocol => command.args(["--protocol", protocol.unwrap_or("HTTP/1.0")]),
+    };
+    command.args(case.option("plain").map(|_| "--plain"));
     command.args(case.option("hidden").map(|_| "--hidden"));
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn()?;
@@ -78,16 +83,28 @@ fn the_program_conforms() {
     let mut by_loop = peers(|case| in_process(case, &site.of(case)?));
     run("sanserve --stdio", |case, pace| {
         let mut keys = case.options.iter().map(|(key, _)| key.as_str());
-        let plain = keys.all(|key| matches!(key, "protocol" | "hidden"));
-        // The program knows more media types than the list asks for.
-        let known = case.name == "mime_HEAD//a.z";
+        let sayable = keys.all(|key| matches!(key, "protocol" | "hidden" | "pages"));
+        let ours = case.option("pages").is_some() && case.handler == "files";
         let often = matches!(pace, Pace::Seeded(_));
-        if case.handler == "files" && plain && !known && !often {
+        if ours && sayable && !often {
             by_program(case, pace)
         } else {
             by_loop(case, pace)
         }
     });
+}
+
+#[test]
+fn plain_is_what_python_sends_to_the_byte() {
+    let site = Site::standard().make_temporary().unwrap();
+    let mut by_program = peers(|case| process(case, &site.of(case)?));
+    let mut by_loop = peers(|case| in_process(case, &site.of(case)?));
+    let report = Suite::plain().check("sanserve --stdio --plain", |case, pace| match pace {
+        Pace::Seeded(_) => by_loop(case, pace),
+        _ => by_program(case, pace),
+    });
+    assert!(report.is_good(), "\n{report}");
+    println!("{report}");
 }
 
 #[test]
@@ -150,7 +167,7 @@ fn a_pipe_takes_a_large_file_and_the_log_has_no_address() {
     let mut input = child.stdin.take().unwrap();
     input.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
     let mut output = child.stdout.take().unwrap();
-    // The end comes though the input stays open.
+    // HTTP/1.0 ends with the reply, though the input stays open.
     let len = io::copy(&mut output, &mut io::sink()).unwrap() as usize;
     assert!((BIG + 100..BIG + 1000).contains(&len), "{len}");
     drop(input);
@@ -234,7 +251,7 @@ fn a_terminal_will_do() {
     // It ends in an error, as the other end of a terminal does.
     let _ = ours.read_to_end(&mut said);
     let said = String::from_utf8(said).unwrap();
-    assert!(said.contains("HTTP/1.0 200 OK\r"), "{said}");
+    assert!(said.contains("HTTP/1.1 200 OK\r"), "{said}");
     assert!(said.ends_with("hello\r\n"), "{said}");
     assert!(child.wait().unwrap().success());
 }

@@ -101,9 +101,9 @@ fn the_environment_sets_what_the_command_line_leaves_open() {
     let hidden = ("SANSERVE_HIDDEN", "yes");
     let field = ("SANSERVE_CACHE_CONTROL", "no-cache");
     let cases: [(Variables<'_>, &[&str], &str); 6] = [
-        (&[hidden], &[], "HTTP/1.0 200 "),
-        (&[("SANSERVE_HIDDEN", "no")], &[], "HTTP/1.0 404 "),
-        (&[("SANSERVE_HIDDEN", "")], &[], "HTTP/1.0 404 "),
+        (&[hidden], &[], "HTTP/1.1 200 "),
+        (&[("SANSERVE_HIDDEN", "no")], &[], "HTTP/1.1 404 "),
+        (&[("SANSERVE_HIDDEN", "")], &[], "HTTP/1.1 404 "),
         (&[hidden, field], &[], "\nCache-Control: no-cache\r\n"),
         (
             &[hidden, field],
@@ -111,9 +111,9 @@ fn the_environment_sets_what_the_command_line_leaves_open() {
             "\nCache-Control: no-store\r\n",
         ),
         (
-            &[hidden, ("SANSERVE_PROTOCOL", "HTTP/1.1")],
+            &[hidden, ("SANSERVE_PROTOCOL", "HTTP/1.0")],
             &["-p", "0"],
-            "HTTP/1.1 200 ",
+            "HTTP/1.0 200 ",
         ),
     ];
     for (variables, args, words) in cases {

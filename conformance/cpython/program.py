@@ -66,7 +66,7 @@ class Program:
     def command(self):
         """What does what the handler of the test does."""
         handler = self.handler
-        command = [self.path, "0", "--bind", "127.0.0.1", "--protocol", handler.protocol_version]
+        command = [self.path, "0", "--plain", "--bind", "127.0.0.1", "--protocol", handler.protocol_version]
         command += ["--directory", self.directory()]
         for name, value in getattr(handler, "extra_response_headers", None) or ():
             command += ["--header", name, value]

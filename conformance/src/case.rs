@@ -12,6 +12,7 @@
 //! >        BYTES            what the client sends; several lines are joined
 //! <        BYTES            what it is answered; `*` is one byte or more of the line; joined
 //! <+       BYTES            what we answer in this place and CPython does not
+//! <!       BYTES            the same, also with `Files::plain`
 //! error    PROTOCOL STATUS MESSAGE   the whole error reply, joined to the answer; fields that it has
 //!                           besides follow the message, each after a `\n`
 //! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
@@ -56,6 +57,8 @@ pub struct Case {
     pub reply: Pattern,
     /// What CPython answers: the reply without the pieces that we add.
     pub theirs: Pattern,
+    /// What we answer with `Files::plain`: CPython's reply, and how the connection goes on.
+    pub bare: Pattern,
     /// The lines that must be logged, without `ADDRESS - - [TIME] `.
     ///
     /// Where CPython printed a traceback, one line `@TRACEBACK ...@` stands for it. Nobody else
@@ -76,6 +79,7 @@ impl Case {
             stores: false,
             reply: Pattern::default(),
             theirs: Pattern::default(),
+            bare: Pattern::default(),
             log: Vec::new(),
             recorded,
         }
@@ -164,6 +168,11 @@ impl Case {
             "<" => {
                 self.reply.extend(&line.tokens());
                 self.theirs.extend(&line.tokens());
+                self.bare.extend(&line.tokens());
+            }
+            "<!" => {
+                self.reply.extend(&line.tokens());
+                self.bare.extend(&line.tokens());
             }
             "<+" => self.reply.extend(&line.tokens()),
             "error" => self.reply.extend(&line.error()),

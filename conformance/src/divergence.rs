@@ -7,6 +7,7 @@
 //! reason   TEXT             why we differ; one line or more
 //! <        BYTES            our reply instead of theirs; none at all means no reply
 //! <+       BYTES            the same; for the eye, a piece that theirs has not
+//! plain    theirs           `Files::plain` has CPython's answer back
 //! error    PROTOCOL STATUS MESSAGE   our error reply, whole
 //! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
 //! log      TEXT             our log instead of theirs
@@ -18,6 +19,7 @@
 use crate::files;
 use crate::line::{self, Line};
 use crate::pattern::Pattern;
+use crate::text::Token;
 
 /// One difference on purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,10 @@ pub struct Divergence {
     pub reason: String,
     /// What we answer instead.
     pub reply: Pattern,
+    /// The same without the pieces that [`Files::plain`](sanserve_core::Files::plain) leaves out.
+    pub bare: Pattern,
+    /// Whether `Files::plain` has CPython's answer back.
+    pub plain: bool,
     /// What we log instead.
     pub log: Vec<String>,
 }
@@ -40,12 +46,19 @@ impl Divergence {
                 self.reason.push_str(gap);
                 self.reason.push_str(&line.string());
             }
-            "<" | "<+" => self.reply.extend(&line.tokens()),
-            "error" => self.reply.extend(&line.error()),
-            "headed" => self.reply.extend(&line.error_head()),
+            "<" => self.extend(&line.tokens()),
+            "<+" => self.reply.extend(&line.tokens()),
+            "error" => self.extend(&line.error()),
+            "headed" => self.extend(&line.error_head()),
+            "plain" if line.rest == "theirs" => self.plain = true,
             "log" => self.log.push(line.string()),
             _ => line.fail("no such keyword in a divergence"),
         }
+    }
+
+    fn extend(&mut self, tokens: &[Token]) {
+        self.reply.extend(tokens);
+        self.bare.extend(tokens);
     }
 }
 
@@ -67,13 +80,15 @@ pub fn read(file: &str, content: &str) -> Vec<Divergence> {
     let mut all: Vec<(Line<'_>, Divergence)> = Vec::new();
     for line in line::lines(file, content) {
         if line.keyword == "case" {
-            let (reply, log) = Default::default();
+            let (reply, bare, log) = Default::default();
             all.push((
                 line,
                 Divergence {
                     case: line.string(),
                     reason: String::new(),
                     reply,
+                    bare,
+                    plain: false,
                     log,
                 },
             ));

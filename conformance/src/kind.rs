@@ -81,6 +81,7 @@ impl Kind {
     /// option   overwrite on         what is stored may take the place of a file
     /// option   loopback-only on     nothing is stored for other hosts than this machine itself
     /// option   hidden yes           names that begin with a dot are served
+    /// option   plain on             replies have only what CPython's have
     /// option   above N              how many segments of a target are above what is served
     /// ```
     ///
@@ -150,6 +151,7 @@ impl Kind {
         if self.option("pages") == Some("ours") {
             files.list_directory = listing::page;
         }
+        files.plain = self.option("plain") == Some("on");
         files.hidden = self.option("hidden") == Some("yes");
         files.precompressed = self.option("precompressed") == Some("on");
         files.charset = self.option("charset");
@@ -175,7 +177,8 @@ impl Kind {
 }
 
 /// The options of handlers.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
+    "plain",
     "above",
     "host",
     "loopback-only",

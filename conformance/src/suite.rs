@@ -43,6 +43,27 @@ impl Suite {
         Self::new(case::all(), divergence::all())
     }
 
+    /// The recorded cases with [`Files::plain`](sanserve_core::Files::plain), which has CPython's own answers but where a
+    /// divergence for safety remains.
+    ///
+    /// # Panics
+    /// When the files cannot be read; the message names the file and the line.
+    #[must_use]
+    pub fn plain() -> Self {
+        let mut cases = case::all();
+        cases.retain(|case| case.recorded);
+        for case in &mut cases {
+            case.options.push(("plain".into(), "on".into()));
+            case.reply = case.bare.clone();
+        }
+        let mut divergences = divergence::all();
+        divergences.retain(|divergence| !divergence.plain);
+        for divergence in &mut divergences {
+            divergence.reply = divergence.bare.clone();
+        }
+        Self::new(cases, divergences)
+    }
+
     /// The same, or what `CASE` in the environment leaves of it.
     pub(crate) fn chosen() -> Self {
         let suite = Self::standard();

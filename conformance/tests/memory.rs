@@ -3,11 +3,12 @@
 mod tree;
 
 use sanserve::memory::{Script, Shelf, Tree, converse};
-use sanserve_conformance::{Transcript, run};
+use sanserve_conformance::{Case, Pace, Suite, Transcript, run};
 use sanserve_core::Connection;
 
-fn conform(name: &str, tree: &Tree) {
-    run(name, |case, pace| {
+/// Holds conversations with a server of this tree.
+fn converse_in(tree: &Tree) -> impl FnMut(&Case, Pace) -> Transcript {
+    |case, pace| {
         let mut conn = Connection::new(case.config(), "192.0.2.1", case.handler());
         let script = Script {
             input: &case.request,
@@ -18,15 +19,23 @@ fn conform(name: &str, tree: &Tree) {
         let shelf = Shelf::new(tree.clone());
         let said = converse(&mut conn, &shelf, script, |n| pieces.next_len(n));
         Transcript::new(said.bytes, &said.log)
-    });
+    }
 }
 
 #[test]
 fn conforms() {
-    conform("memory", &tree::tree());
+    run("memory", converse_in(&tree::tree()));
 }
 
 #[test]
 fn conforms_with_files_that_can_be_sent() {
-    conform("memory, files sent", &tree::tree().sendable(true));
+    let tree = tree::tree().sendable(true);
+    run("memory, files sent", converse_in(&tree));
+}
+
+#[test]
+fn plain_replies_are_cpythons_to_the_byte() {
+    let report = Suite::plain().check("memory, plain", converse_in(&tree::tree()));
+    assert!(report.is_good(), "\n{report}");
+    println!("{report}");
 }

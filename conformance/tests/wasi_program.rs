@@ -125,7 +125,7 @@ fn it_stays_inside_of_its_directory() {
         "/.hidden",
     ] {
         let reply = component.get(path);
-        assert!(reply.starts_with("HTTP/1.0 404 "), "{path}: {reply}");
+        assert!(reply.starts_with("HTTP/1.1 404 "), "{path}: {reply}");
     }
     // Now as far as the host lets it.
     let component = stage.run(&format!("{run} --follow-symlinks --hidden"));
@@ -133,7 +133,7 @@ fn it_stays_inside_of_its_directory() {
     assert!(component.get("/.hidden").ends_with("\r\n\r\nhidden"));
     for path in ["/outside", "/higher/", "/fifo"] {
         let reply = component.get(path);
-        assert!(reply.starts_with("HTTP/1.0 404 "), "{path}: {reply}");
+        assert!(reply.starts_with("HTTP/1.1 404 "), "{path}: {reply}");
     }
 }
 

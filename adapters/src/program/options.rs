@@ -52,10 +52,9 @@ pub(crate) struct Options {
     #[arg(long = "host", value_name = "NAME", value_parser = value::host, hide_short_help = true)]
     pub(crate) hosts: Vec<String>,
 
-    /// HTTP/1.1; a number is the port
-    #[arg(short, long, value_name = "VERSION", default_value = "HTTP/1.0")]
-    #[arg(value_parser = value::protocol)]
-    pub(crate) protocol: Protocol,
+    /// HTTP/1.0, or a port number [default: HTTP/1.1]
+    #[arg(short, long, value_name = "VERSION", value_parser = value::protocol)]
+    pub(super) protocol: Option<Protocol>,
 
     /// Serve one connection, on standard input and output
     #[cfg(unix)]
@@ -121,7 +120,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) hidden: bool,
 
-    /// Make the pages that Python makes, of directories and errors
+    /// Reply as python -m http.server does, to the byte; HTTP/1.0 by default
     #[arg(long, hide_short_help = true)]
     pub(crate) plain: bool,
 
@@ -259,6 +258,15 @@ pub(crate) enum Runtime {
 }
 
 impl Options {
+    /// The version that is spoken. RFC 9110 §2.5: the highest to which a server conforms.
+    pub(super) fn protocol(&self) -> Protocol {
+        let default = match self.plain {
+            true => Protocol::Http10,
+            false => Protocol::Http11,
+        };
+        self.protocol.unwrap_or(default)
+    }
+
     /// What carries the connections: what takes the least time and memory, where it can be had.
     #[cfg(not(target_os = "wasi"))]
     pub(crate) fn runtime(&self) -> Runtime {
@@ -290,13 +298,14 @@ impl Options {
 const EXAMPLES: &str = "\
 Examples:
   sanserve 80 site -b 127.0.0.1     a site, to be seen on this machine only
-  sanserve -b :: -p HTTP/1.1 0      IPv6 too, connections stay open, any port";
+  sanserve -b :: 0                  IPv6 too, any port that is free";
 
 const MORE: &str = "\
 Examples:
   sanserve                          the current directory, port 8000
   sanserve 80 site -b 127.0.0.1     a site, to be seen on this machine only
-  sanserve -b :: -p HTTP/1.1 0      IPv6 too, connections stay open, any port
+  sanserve -b :: 0                  IPv6 too, any port that is free
+  sanserve --plain                  what python -m http.server sends
 
 Environment:
   SANSERVE_NAME stands for each option --name that the command line does not

@@ -1,5 +1,5 @@
 //! What is said when it serves. A pipe gets Python's lines and no more; a terminal also what is
-//! served, how to get there, and what may do harm.
+//! served, how to get there, and what may do harm, but for `--plain`.
 
 #[cfg(not(target_os = "wasi"))]
 use std::fmt::Write;
@@ -35,13 +35,13 @@ pub(super) fn announce(
         } else {
             Vec::new()
         };
-        if terminal {
+        if terminal && !options.plain {
             say(colour::marked(&summary(options, scheme, &reached, places)));
         }
         show(options, &reached);
     }
     #[cfg(target_os = "wasi")]
-    if terminal {
+    if terminal && !options.plain {
         say(colour::marked(&harm(options, scheme, places)));
     }
 }

@@ -46,6 +46,17 @@ pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>)
     }
 }
 
+/// Judges `If-Modified-Since` alone, as CPython does, which ignores it beside any `If-None-Match`.
+pub(super) fn judge_date(ex: &Exchange<'_>, modified: Option<i64>) -> Verdict {
+    let since = only_date(ex, "If-Modified-Since");
+    match modified.zip(since) {
+        Some((modified, since)) if modified <= since && ex.header("If-None-Match").is_none() => {
+            Verdict::Unchanged
+        }
+        _ => Verdict::Send,
+    }
+}
+
 /// Whether the file that is there is the one that the peer means. §13.1.1, §13.1.4: the date counts only
 /// where no tag is asked for.
 fn is_meant(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>) -> bool {

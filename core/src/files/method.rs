@@ -35,8 +35,13 @@ impl Files {
                     ex.send_header("Allow", allow);
                 })
             }
-            command => self.error(ex, 501, Unsupported(command)),
+            _ => self.unsupported(ex),
         }
+    }
+
+    /// Replies that no such method is known here.
+    pub(super) fn unsupported(&self, ex: &mut Exchange<'_>) -> Next {
+        self.error(ex, 501, Unsupported(ex.command()))
     }
 
     /// Lets pages of the other origin have the reply.
@@ -59,7 +64,7 @@ impl Files {
 
     /// Replies with an error page. Pages of the other origin may see that one, too. The connection
     /// stays, unlike CPython's: what is not there is no reason to make the peer come again. If we are
-    /// at fault it closes.
+    /// at fault it closes, and if [`Files::plain`] is set.
     pub(crate) fn error(&self, ex: &mut Exchange<'_>, status: u16, message: impl Display) -> Next {
         self.error_with(ex, status, message, &mut |_| ())
     }
@@ -73,7 +78,7 @@ impl Files {
         more: &mut dyn FnMut(&mut Exchange<'_>),
     ) -> Next {
         let explanation = status::explanation(status);
-        if status >= 500 {
+        if status >= 500 || self.plain {
             ex.close_connection();
         }
         ex.error(status, &message, explanation, &mut |ex| {

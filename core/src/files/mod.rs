@@ -89,6 +89,10 @@ pub struct Files {
     /// How many segments at the front of a target's path are above what is served, such as 1 where
     /// that is `/files/`. The way down that [`listing::page`] shows begins below them.
     pub above: usize,
+    /// Whether replies have only what CPython's have, with which they then agree to the byte: no `ETag`, no
+    /// ranges, no precondition but `If-Modified-Since`, 501 for every method but GET and HEAD, and an error closes the
+    /// connection. It is not set by default. Names and requests that are refused for safety still are.
+    pub plain: bool,
     /// Whether an [`Upload`](crate::Upload) is around it, so that listings can say so.
     pub(crate) uploads: bool,
     stage: Stage,
@@ -132,6 +136,7 @@ impl Files {
             list_directory: listing::python,
             archive: |_| None,
             above: 0,
+            plain: false,
             uploads: false,
             stage: Stage::Target,
             codings: Codings::NONE,
@@ -248,7 +253,10 @@ impl Handler for Files {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         (self.stage, self.codings) = (Stage::Target, Codings::NONE);
         if !matches!(ex.command(), "GET" | "HEAD") {
-            return self.answer_method(ex, ALLOW);
+            return match self.plain && self.cors.is_none() {
+                true => self.unsupported(ex),
+                false => self.answer_method(ex, ALLOW),
+            };
         }
         match (self.translate_path)(ex.path()).filter(|path| self.shows(path)) {
             Some(path) if path.ends_with_slash() => self.open_directory(ex, path),

@@ -5,7 +5,7 @@ use core::mem;
 use core::ops::Range;
 
 use super::coding::{Coding, Codings};
-use super::condition::{Verdict, judge, range_counts};
+use super::condition::{Verdict, judge, judge_date, range_counts};
 use super::method::CORS;
 use super::parts::{ContentRange, Parts};
 use super::tag::Tag;
@@ -48,7 +48,7 @@ struct Found<'a> {
     content_type: ContentType,
     coding: Option<Coding>,
     tag: Option<Tag>,
-    /// What `Last-Modified` says: never later than `Date` (RFC 9110 §8.8.2.1).
+    /// What `Last-Modified` says: never later than `Date` (RFC 9110 §8.8.2.1), except as CPython.
     modified: Option<i64>,
 }
 
@@ -63,12 +63,20 @@ impl Files {
         if found.coding.is_none() && !codings.identity {
             return self.error(ex, 406, status::phrase(406));
         }
-        match judge(ex, found.tag.as_ref(), meta.modified) {
+        let verdict = match self.plain {
+            true => judge_date(ex, meta.modified),
+            false => judge(ex, found.tag.as_ref(), meta.modified),
+        };
+        match verdict {
             Verdict::Failed => return self.error(ex, 412, status::phrase(412)),
             Verdict::Unchanged => return self.send_unchanged(ex, &found),
             Verdict::Send => {}
         }
-        match ranges(ex, &found) {
+        let ranges = match self.plain {
+            true => Ranges::All,
+            false => ranges(ex, &found),
+        };
+        match ranges {
             Ranges::All => {
                 self.send_head(ex, 200, &found, meta.len, None);
                 Next::Send(0..meta.len)
@@ -115,9 +123,12 @@ impl Files {
                 charset: self.charset.filter(|_| takes_charset),
             },
             coding,
-            tag: Tag::new(meta, coding.map_or("", Coding::mark)),
+            tag: match self.plain {
+                true => None,
+                false => Tag::new(meta, coding.map_or("", Coding::mark)),
+            },
             modified: match (meta.modified, ex.now().unix) {
-                (Some(modified), Some(now)) => Some(modified.min(now)),
+                (Some(modified), Some(now)) if !self.plain => Some(modified.min(now)),
                 (modified, _) => modified,
             },
         }
@@ -161,7 +172,9 @@ impl Files {
             (download.send_name)(download, ex, found.path);
         }
         self.send_validators(ex, found);
-        ex.send_known("Accept-Ranges: ", b"bytes");
+        if !self.plain {
+            ex.send_known("Accept-Ranges: ", b"bytes");
+        }
         self.send_policy(ex);
         self.send_extra_headers(ex, &FILE);
         ex.end_headers();
@@ -200,7 +213,9 @@ impl Files {
     /// RFC 9110 §15.4.5: what a 200 would have said about caching, and nothing else.
     fn send_unchanged(&self, ex: &mut Exchange<'_>, found: &Found<'_>) -> Next {
         ex.send_response(304);
-        self.send_validators(ex, found);
+        if !self.plain {
+            self.send_validators(ex, found);
+        }
         self.send_policy(ex);
         self.send_guides(ex);
         ex.end_headers();
