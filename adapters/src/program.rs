@@ -240,7 +240,7 @@ fn files(options: &Options) -> Files {
     if !options.plain {
         files.list_directory = listing::page;
     }
-    files.charset = leak_some(&options.charset);
+    files.charset = options.charset().map(leak);
     files.cache_control = leak_some(&options.cache_control);
     files.precompressed = options.precompressed;
     files.cors = leak_some(&options.cors);

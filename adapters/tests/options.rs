@@ -113,7 +113,7 @@ fn what_cannot_be_is_said_in_one_line() {
         (2, &["--content-type", ""], "a media type"),
         (2, &["--content-type", "a\nb"], "no control character"),
         (2, &["--content-type", "\u{20ac}"], "above U+00FF"),
-        (2, &["--charset", "utf 8"], "a name such as utf-8"),
+        (2, &["--charset", "utf 8"], "a name, such as utf-8"),
         (2, &["--cache-control", ""], "such as no-cache"),
         (2, &["--cache-control", "a\nb"], "no control character"),
         (2, &["--cors=https://a.example/"], "without a slash"),

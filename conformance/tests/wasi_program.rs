@@ -81,7 +81,7 @@ fn it_serves_as_the_readme_says() {
     let banner = format!("Serving HTTP on 0.0.0.0 port {port} (http://0.0.0.0:{port}/) ...\n");
     assert_eq!(component.line, banner);
     let hello = component.get("/hello.txt");
-    assert!(hello.starts_with("HTTP/1.0 200 OK\r\n"), "{hello}");
+    assert!(hello.starts_with("HTTP/1.1 200 OK\r\n"), "{hello}");
     assert!(
         hello.contains("\r\nETag: ") && hello.ends_with("\r\n\r\nhello\n"),
         "{hello}"

@@ -147,9 +147,9 @@ pub(crate) struct Options {
     #[arg(default_value = "application/octet-stream", hide_default_value = true)]
     pub(crate) content_type: String,
 
-    /// What text is written in, such as utf-8
+    /// Encoding of text but HTML and XML, '' for none [default: utf-8]
     #[arg(long, value_name = "NAME", value_parser = value::charset, hide_short_help = true)]
-    pub(crate) charset: Option<String>,
+    pub(super) charset: Option<String>,
 
     /// How long copies may be kept, as no-cache
     #[arg(long, value_name = "TEXT", value_parser = value::cache_control, hide_short_help = true)]
@@ -258,6 +258,13 @@ pub(crate) enum Runtime {
 }
 
 impl Options {
+    /// What text is said to be written in, if anything.
+    pub(super) fn charset(&self) -> Option<&str> {
+        let default = (!self.plain).then_some("utf-8");
+        let charset = self.charset.as_deref().or(default);
+        charset.filter(|name| !name.is_empty())
+    }
+
     /// The version that is spoken. RFC 9110 §2.5: the highest to which a server conforms.
     pub(super) fn protocol(&self) -> Protocol {
         let default = match self.plain {

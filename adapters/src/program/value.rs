@@ -40,9 +40,10 @@ pub(super) fn cache_control(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// Nothing is no charset.
 pub(super) fn charset(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() || !text.bytes().all(field::is_token) {
-        return Err("it is a name such as utf-8");
+    if !text.bytes().all(field::is_token) {
+        return Err("expected a name, such as utf-8, or '' for none");
     }
     Ok(text.to_owned())
 }

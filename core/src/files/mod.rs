@@ -53,9 +53,9 @@ pub struct Files {
     pub guess_type: fn(name: &[u8]) -> Option<&'static str>,
     /// The media type of a file if that has none.
     pub default_type: &'static str,
-    /// The `charset` of media types that begin with `text/`, such as `utf-8`. As in CPython there is
-    /// none if nothing is said: nobody knows how a file is written, and a page that knows it itself
-    /// would not be believed any more.
+    /// The `charset` parameter of media types that begin with `text/`, such as `utf-8`, but not of `text/html` and
+    /// `text/xml`: these documents name their own, which the parameter would overrule. By default there is none, as in
+    /// CPython, and browsers take text for Windows-1252. A file in another encoding is shown wrong if it is set.
     pub charset: Option<&'static str>,
     /// Whether a file `page.html.br`, `.zst` or `.gz` is sent in place of `page.html` to whoever
     /// accepts it. Each that is not there costs one [`Next::Open`]; that they say the same is for

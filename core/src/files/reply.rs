@@ -114,13 +114,12 @@ impl Files {
             Stage::Archive(download) => download.media_type,
             _ => name,
         };
-        let takes_charset = name.starts_with("text/") && !name.contains(';');
         Found {
             path,
             meta,
             content_type: ContentType {
                 name,
-                charset: self.charset.filter(|_| takes_charset),
+                charset: self.charset.filter(|_| takes_charset(name)),
             },
             coding,
             tag: match self.plain {
@@ -327,6 +326,13 @@ impl Files {
             || self.cache_control.is_some() && name.eq_ignore_ascii_case("Cache-Control")
             || self.cors.is_some() && is_among(name, &CORS)
     }
+}
+
+/// Whether a media type is completed by [`Files::charset`]. Documents in HTML and XML name their own, and would not be
+/// believed any more (HTML standard §13.2.3.2, RFC 7303 §3.2).
+fn takes_charset(name: &str) -> bool {
+    let names_its_own = ["text/html", "text/xml"];
+    name.starts_with("text/") && !name.contains(';') && !is_among(name, &names_its_own)
 }
 
 /// The fields that a file's reply has or may have by itself. `Vary` may come again, as a list does.
