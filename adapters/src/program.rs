@@ -251,7 +251,7 @@ fn files(options: &Options) -> Files {
     }
     if !options.plain {
         files.guess_type = |name| {
-            mime::guess_type(name, |extension| {
+            mime::guess_registered_type(name, |extension| {
                 mime_guess::from_ext(extension).first_raw()
             })
         };

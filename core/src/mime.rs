@@ -1,8 +1,12 @@
 //! The content type that goes with a file name.
 //!
-//! The answer is what CPython 3.13's `http.server` gives with the built-in tables alone. Types that
-//! a system or a user adds come in through the caller's own lookup, and the type of a name without
+//! [`guess_type`] answers what CPython 3.13's `http.server` gives with the built-in tables alone,
+//! [`guess_registered_type`] what IANA has registered since. Types that a system or a user adds come in through the caller's own lookup, and the type of a name without
 //! an answer (`application/octet-stream`) is the caller's to choose. No file is opened.
+
+mod registered;
+
+use self::registered::REGISTERED;
 
 /// The longest extension worth looking up, in bytes; the table's longest is `webmanifest`.
 const LONGEST: usize = 16;
@@ -30,6 +34,37 @@ pub fn guess_type(name: &[u8], more: fn(&str) -> Option<&'static str>) -> Option
         b"br" => look_up(split_extension(stem)?.1, &[], more),
         extension => look_up(extension, COMPRESSED, more),
     }
+}
+
+/// Guesses the content type of a file as [`guess_type`] does, but looks first at what IANA has registered and nginx sends,
+/// where CPython has nothing or something older: `.woff2`, `.rpm`, `.opus`. A name that ends in `.br` has no
+/// type, since nothing says that the content is compressed.
+///
+/// ```
+/// use sanserve_core::mime;
+///
+/// assert_eq!(mime::guess_registered_type(b"a.woff2", |_| None), Some("font/woff2"));
+/// assert_eq!(mime::guess_type(b"a.woff2", |_| None), None);
+/// ```
+pub fn guess_registered_type(
+    name: &[u8],
+    more: fn(&str) -> Option<&'static str>,
+) -> Option<&'static str> {
+    let (_, extension) = split_extension(name)?;
+    if extension == b"br" {
+        return None;
+    }
+    let known = lower_key(extension).and_then(|key| find(REGISTERED, key));
+    known.or_else(|| guess_type(name, more))
+}
+
+/// The key of an extension in lower case, if it is as short as those in the tables.
+fn lower_key(extension: &[u8]) -> Option<u64> {
+    let mut buffer = [0; 8];
+    let lower = buffer.get_mut(..extension.len())?;
+    lower.copy_from_slice(extension);
+    lower.make_ascii_lowercase();
+    (!extension.contains(&0)).then(|| u64::from_be_bytes(buffer))
 }
 
 /// Splits a name at its last dot. Leading dots belong to the stem: `.bashrc` has no extension.
@@ -256,11 +291,11 @@ const TYPES: Table = &[
 
 #[cfg(test)]
 mod tests {
-    use super::{COMPRESSED, TYPES};
+    use super::{COMPRESSED, REGISTERED, TYPES};
 
     #[test]
     fn the_tables_are_sorted() {
-        for table in [COMPRESSED, TYPES] {
+        for table in [COMPRESSED, REGISTERED, TYPES] {
             assert!(table.is_sorted_by(|one, next| one.0 < next.0));
         }
     }
