@@ -54,10 +54,12 @@ use sanserve_core::{Config, Protocol};
 pub use self::reply::{Broken, Head, Piece, Reply};
 pub use self::request::Request;
 
-/// The configuration for a connection behind a host: this one, but for the protocol.
+/// The configuration for a connection behind a host: this one, but for the protocol, and that it says nothing of
+/// how long the connection stays.
 pub fn config(config: Config) -> Config {
     Config {
         protocol: Protocol::Http11,
+        keep_alive: false,
         ..config
     }
 }

@@ -177,6 +177,7 @@ fn config(options: &Options) -> Config {
             error_page::page
         },
         limits: limits(options),
+        keep_alive: !options.plain,
         ..Config::default()
     }
 }

@@ -69,6 +69,22 @@ fn it_speaks_http_1_1_unless_told_otherwise() {
 }
 
 #[test]
+fn an_open_connection_says_for_how_long() {
+    let site = site();
+    for (options, said) in [(&[][..], true), (&["--plain", "-p", "HTTP/1.1"], false)] {
+        let program = Program::serve(site.path(), options);
+        let socket = connect(program.address());
+        ask(&socket, "/a.txt");
+        let head = head(&socket);
+        let fields = "\r\nConnection: keep-alive\r\nKeep-Alive: timeout=54\r\n\r\n";
+        assert_eq!(head.ends_with(fields), said, "{options:?}: {head}");
+        assert_eq!(head.contains("Keep-Alive"), said, "{options:?}: {head}");
+        program.signal(Signal::INT);
+        program.ends();
+    }
+}
+
+#[test]
 fn it_listens_everywhere_and_quietly_if_told_to() {
     let site = site();
     let program = Program::serve(site.path(), &["--quiet"]);

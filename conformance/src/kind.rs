@@ -30,6 +30,7 @@ impl Kind {
     /// option   fields 100           how long all fields may be
     /// option   content 100          how many bytes of content are taken
     /// option   drain 100            how many bytes of unread content are thrown away
+    /// option   keep-alive on        replies say how long the connection stays open
     /// option   pages ours           errors, and the listings of the file service, in our own dress
     /// ```
     ///
@@ -55,6 +56,7 @@ impl Kind {
                 ("fields", _) => limits.fields = number() as usize,
                 ("content", _) => limits.content = number().into(),
                 ("drain", _) => limits.drain = number().into(),
+                ("keep-alive", "on") => config.keep_alive = true,
                 ("pages", "ours") => config.error_page = error_page::page,
                 (key, _) if FILES.contains(&key) => {}
                 _ => panic!("no such option: {key} {value}"),

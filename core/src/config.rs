@@ -41,6 +41,11 @@ pub struct Config {
     pub limits: Limits,
     /// How long the peer is waited for.
     pub patience: Patience,
+    /// Whether a reply after which the connection stays open says for how long: `Keep-Alive: timeout=54` (RFC 2068
+    /// §19.7.1.1), nine tenths of [`Patience::idle`] in whole seconds, so that a client which sends its next request at the last moment
+    /// does not meet the end of the connection. `Connection: keep-alive` comes with it, since that has to name the
+    /// field (RFC 9110 §7.6.1). It is off by default, as in CPython.
+    pub keep_alive: bool,
 }
 
 /// The protocol version that a server announces and keeps to.
@@ -121,6 +126,7 @@ impl Default for Config {
             local_offset: |_| 0,
             limits: Limits::default(),
             patience: Patience::default(),
+            keep_alive: false,
         }
     }
 }
@@ -135,6 +141,14 @@ impl Default for Limits {
             requests: 1_000,
             outbox: 32 * 1024,
         }
+    }
+}
+
+impl Patience {
+    /// Returns the seconds for which a client may count on an idle connection, 0 if on none.
+    pub(crate) fn promised_idle(&self) -> u64 {
+        let seconds = self.idle.as_secs();
+        seconds - seconds.div_ceil(10)
     }
 }
 

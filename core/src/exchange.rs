@@ -242,11 +242,7 @@ impl<'a> Exchange<'a> {
         self.reply.close |= self.content_stays && self.reply.status >= 200;
         // RFC 9112 §9.6: who closes says so; §9.3: HTTP/1.0 is told that the connection stays.
         if modern && !self.reply.connection && self.reply.status >= 200 {
-            match self.request_version() {
-                _ if self.reply.close => self.send_header("Connection", "close"),
-                Version::Http11 => {}
-                _ => self.send_header("Connection", "keep-alive"),
-            }
+            self.send_connection();
         }
         self.outbox.push(b"\r\n");
         self.reply.end_head(
@@ -254,6 +250,20 @@ impl<'a> Exchange<'a> {
             self.request_version() == Version::Http09,
             self.outbox,
         );
+    }
+
+    /// Says whether the connection stays open, and for how long if [`Config::keep_alive`] is set.
+    fn send_connection(&mut self) {
+        let idle = self.config.patience.promised_idle();
+        let announces = self.config.keep_alive && idle > 0;
+        match self.request_version() {
+            _ if self.reply.close => self.send_header("Connection", "close"),
+            Version::Http11 if !announces => {}
+            _ => self.send_known("Connection: ", b"keep-alive"),
+        }
+        if announces && !self.reply.close {
+            self.send_known("Keep-Alive: timeout=", Digits::decimal(idle).as_bytes());
+        }
     }
 
     /// Adds content. It is framed as [`end_headers`](Self::end_headers) decided, and dropped where

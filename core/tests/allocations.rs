@@ -50,6 +50,7 @@ static ALLOCATOR: Counting = Counting;
 fn count(handler: impl Handler, request: &[u8]) -> Vec<usize> {
     let config = Config {
         protocol: Protocol::Http11,
+        keep_alive: true,
         ..Config::default()
     };
     let mut conn: Connection<File, _> = Connection::new(config, "192.0.2.1", handler);
@@ -137,6 +138,7 @@ fn held(content: &str) -> isize {
     let request = format!("POST / HTTP/1.1\r\n{fields}\r\nContent-Length: {len}\r\n\r\n{content}");
     let config = Config {
         protocol: Protocol::Http11,
+        keep_alive: true,
         ..Config::default()
     };
     let before = HELD.get();

@@ -58,6 +58,40 @@ fn an_idle_connection_closes_without_a_word() {
 }
 
 #[test]
+fn a_connection_stays_open_for_longer_than_its_reply_says() {
+    for (idle, promised) in [
+        (60, Some(54)),
+        (10, Some(9)),
+        (5, Some(4)),
+        (1, None),
+        (0, None),
+    ] {
+        let patience = Patience {
+            idle: SECOND * idle,
+            ..Patience::default()
+        };
+        let config = Config {
+            keep_alive: true,
+            patience,
+            ..modern()
+        };
+        let request = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
+        let mut world = World::new(config, Files::new(), request);
+        if let Some(promised) = promised {
+            // The next request comes as late as it may.
+            world = world.then(SECOND * promised, request);
+        }
+        world.half_close = false;
+        world.run();
+        let said = promised.map(|seconds| format!("\r\nKeep-Alive: timeout={seconds}\r\n"));
+        match said {
+            Some(said) => assert_eq!(world.text().matches(&said).count(), 2, "{}", world.text()),
+            None => assert!(!world.text().contains("Keep-Alive"), "{}", world.text()),
+        }
+    }
+}
+
+#[test]
 fn a_silent_peer_is_let_go() {
     let mut world = World::new(modern(), Files::new(), b"");
     (world.half_close, world.input) = (false, Vec::new());
