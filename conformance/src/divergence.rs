@@ -7,6 +7,7 @@
 //! reason   TEXT             why we differ; one line or more
 //! <        BYTES            our reply instead of theirs; none at all means no reply
 //! <+       BYTES            the same; for the eye, a piece that theirs has not
+//! <-       BYTES            what `Files::plain` has in this place, and nothing else
 //! plain    theirs           `Files::plain` has CPython's answer back
 //! error    PROTOCOL STATUS MESSAGE   our error reply, whole
 //! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
@@ -30,7 +31,7 @@ pub struct Divergence {
     pub reason: String,
     /// What we answer instead.
     pub reply: Pattern,
-    /// The same without the pieces that [`Files::plain`](sanserve_core::Files::plain) leaves out.
+    /// What [`Files::plain`](sanserve_core::Files::plain) makes of it: without the pieces that it leaves out.
     pub bare: Pattern,
     /// Whether `Files::plain` has CPython's answer back.
     pub plain: bool,
@@ -48,6 +49,7 @@ impl Divergence {
             }
             "<" => self.extend(&line.tokens()),
             "<+" => self.reply.extend(&line.tokens()),
+            "<-" => self.bare.extend(&line.tokens()),
             "error" => self.extend(&line.error()),
             "headed" => self.extend(&line.error_head()),
             "plain" if line.rest == "theirs" => self.plain = true,

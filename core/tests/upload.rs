@@ -202,11 +202,11 @@ fn what_is_put_is_there_at_once() {
     ];
     let (reply, shelf) = ask(&Upload::new(), &input.concat());
     assert!(reply.starts_with("HTTP/1.1 201 Created\r\n"), "{reply}");
-    assert!(reply.contains("\r\nLocation: /d/new\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n"));
+    assert!(reply.contains("\r\nLocation: ./new\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n"));
     assert!(reply.ends_with("\r\n\r\nhello"), "{reply}");
     assert_eq!(shelf.text("d/new").unwrap(), "hello");
     let (reply, shelf) = ask(&Upload::new(), &put("/empty?x", "", ""));
-    assert!(reply.contains("\r\nLocation: /empty\r\n"), "{reply}");
+    assert!(reply.contains("\r\nLocation: ./empty\r\n"), "{reply}");
     assert_eq!(shelf.text("empty").unwrap(), "");
     let chunked = "PUT /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
     assert_eq!(ask(&Upload::new(), chunked).1.text("c").unwrap(), "abc");

@@ -1,19 +1,86 @@
-//! [`Location`]: where the peer is sent that forgot the slash behind a directory.
+//! Values of `Location`: where the peer is sent that forgot the slash behind a directory.
+//!
+//! They are relative (RFC 9110 §10.2.2), since a proxy may have cut the front off the path, and they name no host.
 
 use core::fmt::{self, Display};
 
-/// A path with a slash added to it, before its query. What browsers would take for the start of
-/// another host's name, as in `//host` and `/\host`, becomes one slash.
-pub(super) struct Location<'a>(pub(super) &'a str);
+/// The target itself, as seen from it: `./name` for `/directory/name?query`. The dot keeps a colon in the name from ending a scheme
+/// (RFC 3986 §4.2).
+pub(crate) struct Itself<'a>(pub(crate) &'a str);
 
-impl Display for Location<'_> {
+impl Display for Itself<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (path, query) = self.0.split_once('?').unwrap_or((self.0, ""));
+        let (path, _) = split(self.0);
+        let name = path.rsplit('/').next().unwrap_or_default();
+        write!(out, "./{name}")
+    }
+}
+
+/// The target with a slash added to its path, as seen from it: `./name/?query`.
+pub(super) struct Directory<'a>(pub(super) &'a str);
+
+impl Display for Directory<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, query) = split(self.0);
+        write!(out, "{}/", Itself(self.0))?;
+        write_query(query, out)
+    }
+}
+
+/// The same as CPython writes it: `/directory/name/?query`. What browsers would take for the start of
+/// another host's name, as in `//host` and `/\host`, becomes one slash.
+pub(super) struct Absolute<'a>(pub(super) &'a str);
+
+impl Display for Absolute<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, query) = split(self.0);
         let below = path.trim_start_matches(['/', '\\']);
         write!(out, "/{below}/")?;
-        if !query.is_empty() {
-            write!(out, "?{query}")?;
+        write_query(query, out)
+    }
+}
+
+/// Splits the query off.
+fn split(target: &str) -> (&str, &str) {
+    target.split_once('?').unwrap_or((target, ""))
+}
+
+fn write_query(query: &str, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match query {
+        "" => Ok(()),
+        query => write!(out, "?{query}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::{Absolute, Directory, Itself};
+
+    #[test]
+    fn relative_ones_name_neither_a_host_nor_a_scheme() {
+        for (target, itself, directory, absolute) in [
+            ("/sub", "./sub", "./sub/", "/sub/"),
+            ("/a/sub?q=/x", "./sub", "./sub/?q=/x", "/a/sub/?q=/x"),
+            (
+                "//evil.example",
+                "./evil.example",
+                "./evil.example/",
+                "/evil.example/",
+            ),
+            (
+                "/\\evil.example",
+                "./\\evil.example",
+                "./\\evil.example/",
+                "/evil.example/",
+            ),
+            ("/http:x", "./http:x", "./http:x/", "/http:x/"),
+            ("/sub/.?", "./.", "././", "/sub/./"),
+        ] {
+            assert_eq!(Itself(target).to_string(), itself);
+            assert_eq!(Directory(target).to_string(), directory);
+            assert_eq!(Absolute(target).to_string(), absolute);
         }
-        Ok(())
     }
 }

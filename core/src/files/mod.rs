@@ -18,7 +18,7 @@ use alloc::boxed::Box;
 use self::coding::Codings;
 pub(crate) use self::coding::SUFFIXES;
 pub(crate) use self::condition::may_be_stored;
-use self::location::Location;
+pub(crate) use self::location::Itself;
 use self::method::{ALLOW, is_navigation};
 pub(crate) use self::method::{ALLOW_ORIGIN, is_preflight};
 use self::parts::Parts;
@@ -90,8 +90,8 @@ pub struct Files {
     /// that is `/files/`. The way down that [`listing::page`] shows begins below them.
     pub above: usize,
     /// Whether replies have only what CPython's have, with which they then agree to the byte: no `ETag`, no
-    /// ranges, no precondition but `If-Modified-Since`, 501 for every method but GET and HEAD, and an error closes the
-    /// connection. It is not set by default. Names and requests that are refused for safety still are.
+    /// ranges, no precondition but `If-Modified-Since`, 501 for every method but GET and HEAD, redirects to absolute
+    /// paths; and an error closes the connection. It is not set by default. Names and requests that are refused for safety still are.
     pub plain: bool,
     /// Whether an [`Upload`](crate::Upload) is around it, so that listings can say so.
     pub(crate) uploads: bool,
@@ -235,7 +235,10 @@ impl Files {
     /// Sends the peer from `/directory` to `/directory/`.
     fn redirect(&self, ex: &mut Exchange<'_>) -> Next {
         ex.send_response(301);
-        ex.send_header("Location", Location(ex.path()));
+        match self.plain {
+            true => ex.send_header("Location", location::Absolute(ex.path())),
+            false => ex.send_header("Location", location::Directory(ex.path())),
+        }
         ex.send_header("Content-Length", 0);
         self.send_cors(ex);
         ex.end_headers();

@@ -6,6 +6,7 @@ use core::mem;
 
 use super::multipart::PIECE;
 use super::{Refusal, complaint, content_length, create};
+use crate::files::Itself;
 use crate::{Event, Exchange, Next};
 
 /// A PUT on its way.
@@ -69,9 +70,8 @@ impl Put {
     /// RFC 9110 §9.3.4.
     fn reply(&self, ex: &mut Exchange<'_>) -> Next {
         if self.new {
-            let path = ex.path();
             ex.send_response(201);
-            ex.send_header("Location", path.split('?').next().unwrap_or(path));
+            ex.send_header("Location", Itself(ex.path()));
             ex.send_header("Content-Length", 0);
         } else {
             ex.send_response(204);
