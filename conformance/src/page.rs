@@ -67,9 +67,9 @@ pub(crate) fn dressed(protocol: &str, status: &str, message: &str) -> Vec<Token>
 /// The reply with the listing of the directory at this path, up to the way that leads there. Where files
 /// can be stored it may send them, with a script besides.
 pub(crate) fn listed(protocol: &str, path: &str, uploads: bool) -> Vec<Token> {
-    let (sending, forms) = match uploads {
-        true => (" 'sha256-\0'; connect-src 'self'", "'self'"),
-        false => ("", "'none'"),
+    let sending = match uploads {
+        true => " 'sha256-\0'; connect-src 'self'",
+        false => "",
     };
     let shown = escaped(path);
     wild(&format!(
@@ -81,10 +81,9 @@ Content-Length: \0\r
 ETag: \"\0\"\r
 Vary: Accept\r
 Content-Security-Policy: default-src 'none'; style-src 'sha256-\0' 'sha256-\0'; \
-script-src 'sha256-\0'{sending}; img-src data:; base-uri 'none'; form-action {forms}; frame-ancestors 'self'\r
+script-src 'sha256-\0'{sending}; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'\r
 \r
-{START}<link rel=\"alternate\" type=\"application/json\" href=\"?json\">
-<title>Directory listing for {shown}</title>
+{START}<title>Directory listing for {shown}</title>
 <style>\0</style>
 <style>\0</style>
 </head>

@@ -141,7 +141,8 @@ fn listings_fit_every_screen_and_load_nothing() {
         ] {
             let tab = served.open(&mut chromium, page, scheme, width);
             let measure = "const page = document.documentElement;
-                const links = [...document.links].map((link) => link.getBoundingClientRect());
+                const targets = [...document.links, ...document.querySelectorAll('table button')];
+                const links = targets.map((target) => target.getBoundingClientRect());
                 return [page.scrollWidth - page.clientWidth,
                     links.filter((box) => Math.min(box.width, box.height) < 24).length,
                     performance.getEntriesByType('resource').length,
@@ -175,6 +176,51 @@ fn each_link_of_a_listing_leads_to_what_it_names() {
     let found = chromium.evaluate(&tab, follow);
     assert_eq!(found, json!([200, 200, 200, 200, 200, 200, 200, 200]));
 }
+
+/// Buttons of a form do that, without a script of the page and under its policy.
+#[test]
+fn a_key_on_the_head_of_a_column_sorts_by_it() {
+    let Some(program) = tools::find("chromium") else {
+        return;
+    };
+    let (served, mut chromium) = (Served::start(), Chromium::start(&program));
+    let tab = served.open(&mut chromium, "idx/list/", "light", 1280);
+    chromium.call(Some(&tab), "Page.enable", json!({}));
+    for (column, (key, text), query, sorted) in [
+        (2, ENTER, "size-desc", ["Size", "descending", "file2.txt"]),
+        (2, ENTER, "size-asc", ["Size", "ascending", "lost@"]),
+        (
+            3,
+            SPACE,
+            "time-desc",
+            ["Changed UTC", "descending", "File1.txt"],
+        ),
+    ] {
+        let focus = format!("document.querySelector('th:nth-child({column}) button').focus()");
+        chromium.evaluate(&tab, &focus);
+        for kind in ["keyDown", "keyUp"] {
+            let code = text.as_bytes()[0];
+            let press =
+                json!({ "type": kind, "key": key, "text": text, "windowsVirtualKeyCode": code });
+            chromium.call(Some(&tab), "Input.dispatchKeyEvent", press);
+        }
+        let url = format!("{}idx/list/?sort={query}", served.address);
+        chromium.wait("Page.frameNavigated", |told| told["frame"]["url"] == url);
+        let found = chromium.evaluate(
+            &tab,
+            "if (document.readyState == 'loading')
+                await new Promise((done) => addEventListener('DOMContentLoaded', done));
+            const by = document.querySelector('[aria-sort]');
+            const rows = document.querySelector('tbody:last-of-type').rows;
+            return [by.textContent.trim(), by.ariaSort, rows[1].cells[0].textContent]",
+        );
+        assert_eq!(found, json!(sorted), "{query}");
+    }
+}
+
+/// Keys, and the text that they make.
+const ENTER: (&str, &str) = ("Enter", "\r");
+const SPACE: (&str, &str) = (" ", " ");
 
 #[test]
 fn the_filter_leaves_what_has_these_letters() {

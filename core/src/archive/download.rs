@@ -42,18 +42,20 @@ impl Download {
         }
     }
 
-    /// The one that a target's query asks for, to the letter.
+    /// The one that a target's query asks for, to the letter: `?zip`, or `?zip=` as the button of a form sends it.
     ///
     /// ```
     /// # use sanserve_core::{Files, archive::Download};
     /// let mut files = Files::new();
     /// files.archive = Download::parse;
     /// assert!(Download::parse("/photos/?zip").is_some());
+    /// assert!(Download::parse("/photos/?zip=").is_some());
     /// assert!(Download::parse("/photos/?zip=1").is_none());
     /// ```
     pub fn parse(target: &str) -> Option<&'static Download> {
         let (_, query) = target.split_once('?')?;
         let all: &[Download] = const { &[Download::TAR, Download::ZIP] };
+        let query = query.strip_suffix('=').unwrap_or(query);
         all.iter().find(|download| download.name == query)
     }
 }

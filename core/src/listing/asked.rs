@@ -28,20 +28,36 @@ pub(super) enum Format {
 }
 
 impl Sorting {
-    /// What `?sort=size&order=desc` asks for. What is unknown says nothing.
+    /// What `?sort=size&order=desc` asks for, or `?sort=size-desc`, which a button can. What is unknown says nothing.
     pub(super) fn of(ex: &Exchange<'_>) -> Self {
         let mut sorting = Sorting::default();
         for parameter in parameters(ex) {
-            match parameter {
-                "sort=name" => sorting.key = Key::Name,
-                "sort=size" => sorting.key = Key::Size,
-                "sort=time" => sorting.key = Key::Time,
-                "order=asc" => sorting.descending = false,
-                "order=desc" => sorting.descending = true,
+            match parameter.split_once('=') {
+                Some(("sort", by)) => sorting.set_key(by),
+                Some(("order", order)) => sorting.set_order(order),
                 _ => {}
             }
         }
         sorting
+    }
+
+    fn set_key(&mut self, by: &str) {
+        let (key, order) = by.split_once('-').unwrap_or((by, ""));
+        self.key = match key {
+            "name" => Key::Name,
+            "size" => Key::Size,
+            "time" => Key::Time,
+            _ => return,
+        };
+        self.set_order(order);
+    }
+
+    fn set_order(&mut self, order: &str) {
+        match order {
+            "asc" => self.descending = false,
+            "desc" => self.descending = true,
+            _ => {}
+        }
     }
 }
 

@@ -8,33 +8,31 @@ use super::{Directory, Form, Listing, data, rows, sending};
 use crate::style::{HEAD, STYLE};
 use crate::{Exchange, Next, decode};
 
-/// What the page may load: its own style and scripts, by their hashes; the icon that there is none. Where
-/// its forms may go, and what more it needs for them.
+/// What the page may load: its own style and scripts, by their hashes; the icon that there is none. Its forms lead to
+/// the directory itself. And what more it needs to send files.
 macro_rules! policy {
-    ($forms:literal $(, $sending:literal)?) => {
+    ($($sending:literal)?) => {
         concat!(
             "default-src 'none'; ",
             "style-src 'sha256-s9qIfFMOBo5MpjjYZBj2XAU4k2s22ufJ4ESQO26fYmU=' ",
-            "'sha256-u0/g05i/1D4mpZT3J+5S2Ppb1CqoKUr3Drh8gV51S6g='; ",
+            "'sha256-UgNlZscpo9eK5va0kulIxbe/jfo+9+YVBw1mbroq2cU='; ",
             "script-src 'sha256-OlSmBfJKDPkoucj+0OFJATNKOkBCxxTT8HeLFsQZJiw='",
             $($sending,)?
             "; ",
-            "img-src data:; base-uri 'none'; form-action ",
-            $forms,
-            "; frame-ancestors 'self'"
+            "img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
         )
     };
 }
 
 /// Answers with a page that is good to read and to use, with a keyboard, on a telephone, without a
 /// script: names, sizes and times, directories first, sorted by whatever `?sort=name`, `size` or
-/// `time` and `&order=asc` or `desc` asks for. With `Accept: application/json`, or for `?json`, it
+/// `time` and `&order=asc` or `desc` asks for, in short `?sort=size-desc`. With `Accept: application/json`, or for `?json`, it
 /// is an array of objects; with `Accept: text/plain` a name a line. It has an `ETag`, and comes with
 /// a `Content-Security-Policy` that lets nothing else be loaded, unless
 /// [`extra_headers`](crate::Files::extra_headers) has one.
 ///
-/// Where directories can be had as archives, by [`Files::archive`](crate::Files::archive), it has links
-/// to these; where an [`Upload`](crate::Upload) is around the file service, a form that sends files.
+/// Where directories can be had as archives, by [`Files::archive`](crate::Files::archive), it has buttons
+/// for these; where an [`Upload`](crate::Upload) is around the file service, a form that sends files.
 ///
 /// ```
 /// use sanserve_core::{Files, archive::Download, listing};
@@ -49,11 +47,10 @@ pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
         Format::Html => {
             let policy = if directory.files.uploads {
                 policy!(
-                    "'self'",
-                    " 'sha256-SzKfY5M47NAxHTBW3DibnwMuFdpNTB0XatNe3BeE6K8='; connect-src 'self'"
+                    " 'sha256-yXGcyE8dtMw3OZMMskIltmjnHEi6sdRhoSw+Gy94BBw='; connect-src 'self'"
                 )
             } else {
-                policy!("'none'")
+                policy!()
             };
             (&PAGE, ("text/html; charset=utf-8", Some(policy)))
         }
@@ -79,14 +76,13 @@ pub(super) const PAGE: Form = Form {
     row: rows::row,
     len: rows::len,
     between: b"",
-    foot: b"</table>\n</main>\n</body>\n</html>\n",
+    foot: b"</table>\n</form>\n</main>\n</body>\n</html>\n",
 };
 
 fn top(listing: &Listing, out: &mut Vec<u8>) {
     let title = decode(&listing.target);
     let title = excerpt(&title, TITLE_MAX);
     out.extend_from_slice(HEAD.as_bytes());
-    out.extend_from_slice(b"<link rel=\"alternate\" type=\"application/json\" href=\"?json\">\n");
     out.extend_from_slice(b"<title>Directory listing for ");
     shown(title, out);
     out.extend_from_slice(b"</title>\n");
@@ -103,7 +99,7 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
         out.extend_from_slice(sending::FORM.as_bytes());
         out.extend_from_slice(sending::SCRIPT.as_bytes());
     }
-    out.extend_from_slice(b"</header>\n<table>\n<caption>");
+    out.extend_from_slice(b"</header>\n<form>\n<table>\n<caption>");
     summary(listing, out);
     if listing.downloads {
         out.extend_from_slice(DOWNLOADS.as_bytes());
@@ -216,7 +212,8 @@ fn summary(listing: &Listing, out: &mut Vec<u8>) {
 }
 
 /// Writes the head of a column, which sorts by it: names and the smallest first at the start, but
-/// what is large or new.
+/// what is large or new. It is a button of a form, which needs no script, and not a link, since a crawler would fetch every
+/// directory in every order.
 fn heading(listing: &Listing, key: Key, out: &mut Vec<u8>) {
     let Sorting {
         key: by,
@@ -232,7 +229,7 @@ fn heading(listing: &Listing, key: Key, out: &mut Vec<u8>) {
     } else {
         key != Key::Name
     };
-    out.extend_from_slice(b"><a href=\"?sort=");
+    out.extend_from_slice(b"><button name=\"sort\" value=\"");
     let (word, title) = match key {
         Key::Name => ("name", "Name"),
         Key::Size => ("size", "Size"),
@@ -240,20 +237,21 @@ fn heading(listing: &Listing, key: Key, out: &mut Vec<u8>) {
     };
     out.extend_from_slice(word.as_bytes());
     out.extend_from_slice(match next {
-        true => b"&amp;order=desc\">",
-        false => b"&amp;order=asc\">",
+        true => b"-desc\">",
+        false => b"-asc\">",
     });
     out.extend_from_slice(title.as_bytes());
-    out.extend_from_slice(b"</a>");
+    out.extend_from_slice(b"</button>");
 }
 
 /// The row that leads up, in a body of its own: it is not filtered.
 const PARENT: &str =
     "<tr><th scope=\"row\"><a href=\"../\">Parent directory</a><td><td>\n<tbody>\n";
 
-/// The directory as one file. A robot that follows links would have it made for nothing.
-const DOWNLOADS: &str = "; download: <a href=\"?zip\" rel=\"nofollow\">zip</a>, \
-    <a href=\"?tar\" rel=\"nofollow\">tar</a>";
+/// The directory as one file: buttons for the same reason, or a crawler would fetch every file again for each directory
+/// above it.
+const DOWNLOADS: &str = "; download: <button name=\"zip\">zip</button>, \
+    <button name=\"tar\">tar</button>";
 
 const TABLE_STYLE: &str = "<style>\
     h1{position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%);white-space:nowrap}\
@@ -263,40 +261,43 @@ const TABLE_STYLE: &str = "<style>\
     nav [aria-current]{color:var(--text);font-weight:600}\
     bdi{white-space:pre-wrap}\
     [type=search]{width:14rem;height:2.5rem;padding:0 .75rem;border:1px solid #858f9a;border-radius:6px;background:var(--back);color:inherit;font:inherit}\
-    form{display:flex;flex-wrap:wrap;align-items:center;gap:.5rem}\
+    header form{display:flex;flex-wrap:wrap;align-items:center;gap:.5rem}\
     progress{flex:1 1 10rem;accent-color:var(--link)}\
     [type=file]{min-width:0;width:15rem;color:var(--soft);font:inherit;font-size:.875rem}\
     ::file-selector-button{margin-right:.5rem}\
     button,::file-selector-button{flex:none;height:2.5rem;padding:0 .75rem;border:1px solid #858f9a;border-radius:6px;background:var(--back);color:var(--text);font:inherit;font-size:.875rem;cursor:pointer}\
+    table button{height:auto;min-width:1.5rem;padding:0;border:0;background:none;color:var(--link);font-size:inherit}\
+    table button:hover{text-decoration:underline}\
     output,::placeholder{color:var(--soft);opacity:1}\
     form output{color:inherit}\
     table{width:100%;border-collapse:collapse;table-layout:fixed;font-variant-numeric:tabular-nums}\
     caption{padding:.25rem .75rem 1rem;text-align:left;color:var(--soft)}\
-    caption a{display:inline-block;min-width:1.5rem;text-align:center}\
     th,td{padding:.375rem .75rem;border-top:1px solid var(--line);text-align:left;vertical-align:baseline;font-weight:400}\
-    td,thead a{color:var(--soft)}\
+    td,thead button{color:var(--soft)}\
     th:nth-child(n+2),td:nth-child(n+2){width:8rem;text-align:right}\
     th:nth-child(3){width:11.5rem}\
     thead th{position:sticky;top:0;border:0;background:var(--back);box-shadow:inset 0 -1px var(--line)}\
-    th a{display:block;margin:-.375rem -.75rem;padding:.375rem .75rem}\
+    th a,th button{display:block;margin:-.375rem -.75rem;padding:.375rem .75rem}\
+    th button{width:calc(100% + 1.5rem);text-align:inherit}\
     tbody a[href$='/']{font-weight:600}\
     tbody tr:hover{background:var(--over)}\
-    [aria-sort] a{color:var(--text);font-weight:600}\
-    [aria-sort=ascending] a:after{content:' \\2191'}\
-    [aria-sort=descending] a:after{content:' \\2193'}\
+    [aria-sort] button{color:var(--text);font-weight:600}\
+    [aria-sort=ascending] button:after{content:' \\2191'}\
+    [aria-sort=descending] button:after{content:' \\2193'}\
     @media(max-width:40rem){\
     main{padding:1rem .25rem 3rem}\
     td{font-size:.875rem}\
     header,caption,th,td{padding-left:.5rem;padding-right:.5rem}\
-    th a{margin:-.375rem -.5rem;padding:.375rem .5rem}\
+    th a,th button{margin:-.375rem -.5rem;padding:.375rem .5rem}\
+    th button{width:calc(100% + 1rem)}\
     th:nth-child(2){width:5.25rem}\
     th:nth-child(3){width:6.25rem}\
     time{display:block;height:1.5em;overflow:hidden}\
     small{display:none}\
-    form,input[type]{width:100%}\
+    header form,input[type]{width:100%}\
     [type=file]{flex:1 1 8rem}\
     }\
-    @media print{form,input,output{display:none}thead th{position:static}}\
+    @media print{header form,input,output{display:none}thead th{position:static}}\
     </style>\n";
 
 const FILTER: &str = "<script>{\

@@ -31,7 +31,7 @@ pub(super) const SCRIPT: &str = "<script>{\
     const x=new XMLHttpRequest,\
     busy=y=>{i.hidden=b.hidden=y;y?o.before(p,c):(p.remove(),c.remove());(y?c:b).focus();onbeforeunload=y?e=>e.preventDefault():null},\
     end=w=>{busy(false);o.value=w;show()};\
-    x.open('POST','./');\
+    x.open(f.method,'./');\
     x.responseType='document';\
     x.upload.onprogress=e=>{\
     p.max=e.total;\
