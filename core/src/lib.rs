@@ -146,7 +146,7 @@ pub use error_page::ErrorPage;
 pub use escape::Html;
 pub use exchange::Exchange;
 pub use files::Files;
-pub use fs::{Create, FileSystem, FsError, Meta, Opened, Program, Waiter};
+pub use fs::{Create, FileSystem, FileVersion, FsError, Meta, Opened, Program, Waiter};
 pub use guard::{Credentials, Guard};
 pub use handler::{Event, Handler, Next, from_fn};
 pub use hosts::Hosts;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sanserve_core::{
-    Config, Connection, Create, Entries, FileSystem, FsError, Got, Limits, Meta, Now, Opened, Path,
-    Protocol, Upload, Want,
+    Config, Connection, Create, Entries, FileSystem, FileVersion, FsError, Got, Limits, Meta, Now,
+    Opened, Path, Protocol, Upload, Want,
 };
 
 /// A tree in memory that can be written to: the root, `d/`, and what is stored in them.
@@ -33,7 +33,9 @@ impl Shelf {
         files.get(path).map(|bytes| Meta {
             len: bytes.len() as u64,
             modified: Some(1_577_836_800),
-            version: Some(bytes.iter().map(|&byte| u64::from(byte)).sum()),
+            version: Some(FileVersion::new(
+                bytes.iter().map(|&byte| u64::from(byte)).sum(),
+            )),
             executable: false,
         })
     }

@@ -11,7 +11,7 @@ use core::ops::Range;
 use super::reply::ContentType;
 use crate::escape::Count;
 use crate::number::mix;
-use crate::{Exchange, Meta, Next, Now};
+use crate::{Exchange, FileVersion, Meta, Next, Now};
 
 /// Ranges of a file on their way.
 #[derive(Debug, Clone)]
@@ -118,7 +118,7 @@ impl Boundary {
             now.unix.unwrap_or_default() as u64,
             meta.len,
             meta.modified.unwrap_or_default() as u64,
-            meta.version.unwrap_or_default(),
+            meta.version.map_or(0, FileVersion::number),
         ];
         let ends = ranges.iter().flat_map(|range| [range.start, range.end]);
         Boundary(about.into_iter().chain(ends).fold(0, mix))

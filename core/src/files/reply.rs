@@ -12,7 +12,7 @@ use super::tag::Tag;
 use super::{Files, Stage};
 use crate::range::{self, Ranges};
 use crate::wire::marks;
-use crate::{Exchange, Meta, Next, Path, date, status};
+use crate::{Exchange, FileVersion, Meta, Next, Path, date, status};
 
 /// A media type, with the charset that it is said to have.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +63,7 @@ impl Files {
         if found.coding.is_none() && !codings.identity {
             return self.error(ex, 406, status::phrase(406));
         }
-        match judge(ex, found.tag.as_ref(), meta.modified) {
+        match judge(ex, found.tag.as_ref(), meta.date()) {
             Verdict::Failed => return self.error(ex, 412, status::phrase(412)),
             Verdict::Unchanged => return self.send_unchanged(ex, &found),
             Verdict::Send => {}
@@ -116,7 +116,7 @@ impl Files {
             },
             coding,
             tag: Tag::new(meta, coding.map_or("", Coding::mark)),
-            modified: match (meta.modified, ex.now().unix) {
+            modified: match (meta.date(), ex.now().unix) {
                 (Some(modified), Some(now)) => Some(modified.min(now)),
                 (modified, _) => modified,
             },
@@ -246,7 +246,7 @@ impl Files {
         let meta = Meta {
             len,
             modified: None,
-            version: Some(sum),
+            version: Some(FileVersion::new(sum)),
             executable: false,
         };
         let tag = Tag::new(meta, "");
