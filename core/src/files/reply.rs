@@ -144,12 +144,13 @@ impl Files {
         self.end_head(ex, found);
     }
 
-    /// The head of several ranges of a file. They have their types and places themselves.
+    /// The head of several ranges of a file. They have their types and places themselves. CPython has no such reply, so
+    /// `Content-Type` is written as everywhere else: some clients look for it in that spelling.
     fn send_head_of_parts(&self, ex: &mut Exchange<'_>, found: &Found<'_>, parts: &Parts) {
         let boundary = parts.boundary();
         ex.send_response(206);
         ex.send_header(
-            "Content-type",
+            "Content-Type",
             format_args!("multipart/byteranges; boundary={boundary}"),
         );
         ex.send_length(parts.content_length());
