@@ -485,6 +485,36 @@ fn a_file_gets_the_last_segment_of_its_name() {
     }
 }
 
+/// RFC 8187, RFC 2047 and RFC 5322 §2.2.3: as .NET, PowerShell, curl and mail libraries write names.
+#[test]
+fn a_name_is_understood_however_it_is_encoded() {
+    let names = [
+        // .NET, and PowerShell's Invoke-RestMethod -Form.
+        (
+            "name=f; filename=\"=?utf-8?B?w7wudHh0?=\"; filename*=utf-8''%C3%BC.txt",
+            "ü.txt",
+        ),
+        ("filename=\"=?utf-8?B?w7wudHh0?=\"", "ü.txt"),
+        ("filename==?UTF-8*de?q?=C3=BC_1.txt?=", "ü 1.txt"),
+        ("filename*=iso-8859-1'de'%FC%20.txt", "ü .txt"),
+        ("filename*=\"UTF-8''%c3%bc\"", "ü"),
+        ("filename=a.txt;\r\n\tfilename*=\r\n UTF-8''b", "b"),
+        ("filename=\"a.txt\"; filename*=UTF-8''%C3", "a.txt"),
+        // What is not whole words is a name as it stands.
+        ("filename=\"=?utf-8?B?w7wudHh0?\"", "=?utf-8?B?w7wudHh0?"),
+        ("filename=\"=?utf-8?B?w7w?=\"", "=?utf-8?B?w7w?="),
+        ("filename=\"=?koi8-r?Q?a?=\"", "=?koi8-r?Q?a?="),
+        ("filename=\"=?utf-8?Q?=FF?=\"", "=?utf-8?Q?=FF?="),
+        ("filename=\"=?utf-8?Q?a?= b\"", "=?utf-8?Q?a?= b"),
+    ];
+    for (sent, stored) in names {
+        let form = format!("--b d\r\nContent-Disposition: form-data; {sent}\r\n\r\nx\r\n--b d--");
+        let (reply, shelf) = ask(&Upload::new(), &post("/", "", &form));
+        assert_eq!(status(&reply), "303 See Other", "{sent}: {reply}");
+        assert_eq!(shelf.text(stored).as_deref(), Some("x"), "{sent}");
+    }
+}
+
 #[test]
 fn a_form_says_what_went_wrong_when_it_is_over() {
     let end = "--b d--\r\n";

@@ -4,6 +4,7 @@
 //! and by the other is in `put` and `form`, what a form looks like in `multipart`, whose page may send
 //! anything in `origin`. Where the bytes go is the adapter's work.
 
+mod file_name;
 mod form;
 mod multipart;
 mod naming;
