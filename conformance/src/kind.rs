@@ -81,6 +81,7 @@ impl Kind {
     /// option   overwrite on         what is stored may take the place of a file
     /// option   loopback-only on     nothing is stored for other hosts than this machine itself
     /// option   hidden yes           names that begin with a dot are served
+    /// option   https on             scripts are told that the server speaks TLS
     /// option   above N              how many segments of a target are above what is served
     /// ```
     ///
@@ -116,6 +117,7 @@ impl Kind {
             "cgi" => {
                 let mut cgi = Cgi::new("site.example", 8000);
                 cgi.files = self.files();
+                cgi.https = self.option("https") == Some("on");
                 Box::new(cgi)
             }
             "guarded" => {
@@ -175,7 +177,8 @@ impl Kind {
 }
 
 /// The options of handlers.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
+    "https",
     "above",
     "host",
     "loopback-only",

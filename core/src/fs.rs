@@ -5,6 +5,7 @@
 //!
 //! [`Want::Fill`]: crate::Want::Fill
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -169,9 +170,9 @@ pub struct Program {
     pub path: Path,
     /// Its arguments, without its own name.
     pub args: Vec<Vec<u8>>,
-    /// What it finds in its environment. `CONTENT_LENGTH` is not here: whoever runs it sets that to
-    /// the length of what it was given, if it was given anything.
-    pub env: Vec<(&'static str, Vec<u8>)>,
+    /// What it finds in its environment: names of CGI, each of which occurs once. `CONTENT_LENGTH` is not here: the
+    /// adapter that runs it sets that to the length of what it was given, if it was given anything.
+    pub env: Vec<(Cow<'static, str>, Vec<u8>)>,
     /// What `PATH_TRANSLATED` names: the adapter knows what the system calls it.
     pub path_translated: Path,
 }

@@ -111,6 +111,7 @@ mod config;
 mod connection;
 pub mod date;
 mod entries;
+mod environment;
 pub mod error_page;
 mod escape;
 mod exchange;

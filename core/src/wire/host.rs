@@ -71,6 +71,12 @@ impl Head {
         Some(self.authority()?.host)
     }
 
+    /// The same, with the port that is given, if there is one.
+    pub(crate) fn host_and_port(&self) -> Option<(&str, Option<u16>)> {
+        let authority = self.authority()?;
+        Some((authority.host, authority.port))
+    }
+
     /// Whether a request is for this host and port, `usual` being the port that is meant where none is given.
     pub(crate) fn is_for(&self, authority: &str, usual: u16) -> bool {
         let (here, other) = (self.authority(), Authority::parse(authority));
