@@ -65,7 +65,7 @@ use self::windows as native;
 pub use self::cache::Kept;
 #[cfg(unix)]
 pub use self::making::Making;
-use self::meta::plain;
+use self::meta::VersionSource;
 use self::native::{OPEN_FLAGS, OpenOptionsExt as _};
 pub use self::open::Open;
 pub use self::packed::Packed;
@@ -100,6 +100,7 @@ pub struct Disk {
     root: PathBuf,
     dir: Arc<Dir>,
     follow: bool,
+    versions: VersionSource,
     /// Each archive has a copy.
     places: Arc<()>,
     large: large_listings::LargeListings,
@@ -128,6 +129,7 @@ impl Disk {
                 root,
                 dir: Arc::new(dir),
                 follow: false,
+                versions: VersionSource::State,
                 places: Arc::default(),
                 large: large_listings::LargeListings::default(),
                 #[cfg(unix)]
@@ -158,6 +160,20 @@ impl Disk {
     /// name again and again.
     pub fn follow_symlinks(self, follow: bool) -> Disk {
         Disk { follow, ..self }
+    }
+
+    /// Whether the same file has the same `ETag` on several machines: made of the time of the last change and the
+    /// length alone, as with nginx. Files whose time has whole seconds have none then.
+    ///
+    /// By default it is made of the inode and the time of the last change of its entry too, so that it also changes
+    /// where another file gets the same time and length: `tar`, `cp -p` and `rsync -t` set times. Several servers with
+    /// copies of one directory behind a balancer want this instead, if no copy is ever changed in that way.
+    pub fn portable_tags(self, portable: bool) -> Disk {
+        let versions = match portable {
+            true => VersionSource::Modified,
+            false => VersionSource::State,
+        };
+        Disk { versions, ..self }
     }
 
     /// How many scripts run at a time, 64 by default. Requests for more are answered 503.
@@ -344,7 +360,7 @@ impl Disk {
         if found.is_dir() {
             return Ok(Opened::Directory);
         }
-        let meta = plain(&found)?;
+        let meta = self.versions.plain(&found)?;
         #[cfg(target_os = "linux")]
         let file = if self.follow {
             file

@@ -7,7 +7,7 @@ mod source;
 
 use alloc::sync::Arc;
 
-use sanserve_core::{Entries, Entry, FileSystem, FsError, Meta, Opened, Path};
+use sanserve_core::{Entries, Entry, FileSystem, FileVersion, FsError, Meta, Opened, Path};
 
 use crate::content;
 
@@ -32,7 +32,7 @@ pub struct Node {
     name: &'static str,
     content: Content,
     modified: Option<i64>,
-    version: Option<u64>,
+    version: Option<FileVersion>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -89,11 +89,11 @@ impl Node {
         }
     }
 
-    /// A number that the file never had with other content, such as a checksum: it makes a strong
-    /// `ETag` of it, see [`Meta::version`].
+    /// A number that the file never had with other content, such as a checksum. It gives the file an `ETag`, see
+    /// [`Meta::version`].
     pub const fn version(self, version: u64) -> Node {
         Node {
-            version: Some(version),
+            version: Some(FileVersion::new(version)),
             ..self
         }
     }

@@ -112,6 +112,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let files = files(options);
     let reached = entry::Reached {
         address: server.address(),
+        https: scheme == "https",
         loopback_only: server.is_loopback_only(),
     };
     let served = match entry::handlers(options, &files, &reached, passwords.as_ref()) {

@@ -8,11 +8,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path as StdPath;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use sanserve::Disk;
-use sanserve_core::{Entry, FileSystem, FsError, Meta, Opened, Path};
+use sanserve_core::{Entry, FileSystem, FileVersion, FsError, Meta, Opened, Path};
 use tempfile::TempDir;
 
 /// A directory `root` to serve, and a file `secret` beside it.
@@ -370,39 +371,90 @@ fn a_root_that_is_no_directory_is_refused_in_plain_words() {
     );
 }
 
-/// The version of `a.txt` with that time of the last change.
-fn version(site: &TempDir, modified: Duration) -> Option<u64> {
-    let file = File::options()
-        .write(true)
-        .open(site.path().join("root/a.txt"))
-        .unwrap();
+/// Writes `a.txt`, or puts another file in its place, with that time of the last change.
+fn write(site: &TempDir, content: &str, modified: Duration, in_place: bool) {
+    let name = site.path().join("root/a.txt");
+    let written = if in_place {
+        name.clone()
+    } else {
+        site.path().join("root/new")
+    };
+    fs::write(&written, content).unwrap();
+    let file = File::options().write(true).open(&written).unwrap();
     file.set_modified(UNIX_EPOCH + modified).unwrap();
-    meta(&disk(site), "/a.txt").version
+    fs::rename(written, name).unwrap();
+}
+
+/// The version of `a.txt` once that is settled.
+fn settled(disk: &Disk) -> FileVersion {
+    loop {
+        let version = meta(disk, "/a.txt").version.expect("every file has one");
+        if version.is_settled() {
+            return version;
+        }
+        thread::yield_now();
+    }
+}
+
+/// Times that tools leave: exact ones, whole seconds (tar, unzip, curl -R), one for all files (Nix, OSTree).
+const TIMES: [Duration; 4] = [
+    Duration::new(1_577_836_800, 750_000_000),
+    Duration::from_secs(1_577_836_800),
+    Duration::from_secs(0),
+    Duration::from_secs(1),
+];
+
+#[test]
+fn another_content_of_the_same_length_and_time_has_another_version() {
+    let site = site();
+    let disk = disk(&site);
+    for (time, in_place) in TIMES
+        .into_iter()
+        .flat_map(|time| [(time, true), (time, false)])
+    {
+        write(&site, "0", time, in_place);
+        let mut before = settled(&disk);
+        for content in ["1", "2", "3"] {
+            assert_eq!(settled(&disk), before, "it lasts as long as the file does");
+            write(&site, content, time, in_place);
+            assert_ne!(
+                meta(&disk, "/a.txt").version,
+                Some(before),
+                "{time:?}, in place: {in_place}"
+            );
+            before = settled(&disk);
+        }
+    }
 }
 
 #[test]
-fn whole_seconds_are_no_version() {
+fn the_version_of_a_file_that_was_changed_just_now_is_not_settled() {
     let site = site();
-    let exact = Duration::new(1_577_836_800, 750_000_000);
-    assert_eq!(version(&site, exact), Some(1_577_836_800_750_000_000));
-    assert_eq!(version(&site, Duration::from_secs(1_577_836_800)), None);
+    let disk = disk(&site);
+    // A busy machine may take longer than that moment.
+    let seen = (0..1000).any(|_| {
+        write(&site, "new", TIMES[1], true);
+        meta(&disk, "/a.txt")
+            .version
+            .is_some_and(|version| !version.is_settled())
+    });
+    assert!(seen, "it can still change in the same moment");
+    settled(&disk);
 }
 
 #[test]
-fn a_file_with_the_time_of_reproducible_builds_has_a_version() {
+fn portable_tags_are_made_of_the_time_of_the_last_change_alone() {
     let site = site();
-    for epoch in [0, 1].map(Duration::from_secs) {
-        let before = version(&site, epoch).expect("the time of its entry");
-        assert_eq!(meta(&disk(&site), "/a.txt").version, Some(before));
-        // Until the clock of the file system has moved on.
-        let after = loop {
-            fs::write(site.path().join("root/a.txt"), "other").unwrap();
-            match version(&site, epoch) {
-                Some(after) if after != before => break after,
-                _ => {}
-            }
-        };
-        assert!(after > before);
+    let disk = disk(&site).portable_tags(true);
+    write(&site, "a", TIMES[0], true);
+    let number = 1_577_836_800_750_000_000;
+    assert_eq!(
+        meta(&disk, "/a.txt").version,
+        Some(FileVersion::new(number))
+    );
+    for whole in &TIMES[1..] {
+        write(&site, "a", *whole, true);
+        assert_eq!(meta(&disk, "/a.txt").version, None, "{whole:?}");
     }
 }
 

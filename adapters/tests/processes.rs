@@ -193,8 +193,8 @@ fn it_finds_in_its_environment_what_was_promised() {
     let played = stage.play_with(
         Program {
             env: vec![
-                ("QUERY_STRING", b"a=b".into()),
-                ("PATH_INFO", b"/x\xff/".into()),
+                ("QUERY_STRING".into(), b"a=b".into()),
+                ("PATH_INFO".into(), b"/x\xff/".into()),
             ],
             path_translated: Path::parse("/x%ED%B3%BF/").unwrap(),
             ..program("a")

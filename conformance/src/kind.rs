@@ -84,6 +84,7 @@ impl Kind {
     /// option   loopback-only on     nothing is stored for other hosts than this machine itself
     /// option   hidden yes           names that begin with a dot are served
     /// option   plain on             replies have only what CPython's have
+    /// option   https on             scripts are told that the server speaks TLS
     /// option   above N              how many segments of a target are above what is served
     /// ```
     ///
@@ -119,6 +120,7 @@ impl Kind {
             "cgi" => {
                 let mut cgi = Cgi::new("site.example", 8000);
                 cgi.files = self.files();
+                cgi.https = self.option("https") == Some("on");
                 Box::new(cgi)
             }
             "guarded" => {
@@ -179,8 +181,9 @@ impl Kind {
 }
 
 /// The options of handlers.
-const FILES: [&str; 14] = [
+const FILES: [&str; 15] = [
     "plain",
+    "https",
     "above",
     "host",
     "loopback-only",

@@ -3,6 +3,7 @@
 //! Each of these does what the shell script of that name in `cases/site.txt` does. A port that runs
 //! programs has no use for them.
 
+use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -22,7 +23,7 @@ pub struct Played {
 #[must_use]
 pub fn play(
     path: &[u8],
-    env: &[(&'static str, Vec<u8>)],
+    env: &[(Cow<'static, str>, Vec<u8>)],
     args: &[Vec<u8>],
     content: &[u8],
 ) -> Option<Played> {
@@ -38,6 +39,14 @@ pub fn play(
         b"cgi-bin/cat.sh" => stdout(&[b"Content-Type: text/plain\n\n", content].concat()),
         b"cgi-bin/status.sh" => stdout(b"Status: 404 Nope\r\nContent-Type: text/plain\r\n\r\nbody"),
         b"cgi-bin/location.sh" => stdout(b"Location: /sub/?x=1\n\n"),
+        b"cgi-bin/fields.sh" => stdout(&fields(env)),
+        b"cgi-bin/local.sh" => {
+            stdout(&[b"Location: ", variable(env, "QUERY_STRING"), b"\n\n"].concat())
+        }
+        b"cgi-bin/loop.sh" => stdout(b"Location: /cgi-bin/loop.sh\n\n"),
+        b"cgi-bin/local-body.sh" => stdout(b"location:/file.txt\r\n\r\nbody"),
+        b"cgi-bin/moved.sh" => stdout(b"Status: 302 Found\nLocation: /sub/?x=1\n\n"),
+        b"cgi-bin/cookie.sh" => stdout(b"Location: /sub/\nSet-Cookie: a=b\n\n"),
         b"cgi-bin/length.sh" => stdout(b"Content-Length: 5\nX: y\nConnection: z\n\nhello"),
         b"cgi-bin/bad.sh" => stdout(b"Content-Type: text/plain\rSet-Cookie: a=b\n\nbody"),
         b"cgi-bin/fail.sh" => Played {
@@ -56,8 +65,31 @@ pub fn play(
     })
 }
 
+fn variable<'a>(env: &'a [(Cow<'static, str>, Vec<u8>)], name: &str) -> &'a [u8] {
+    let found = env.iter().find(|(other, _)| *other == name);
+    found.map_or(b"", |(_, value)| value)
+}
+
+/// What is told of the server that was asked, and of all fields.
+fn fields(env: &[(Cow<'static, str>, Vec<u8>)]) -> Vec<u8> {
+    let mut rows: Vec<_> = env
+        .iter()
+        .filter(|(name, _)| {
+            name.starts_with("HTTP")
+                || matches!(
+                    &**name,
+                    "SERVER_NAME" | "SERVER_PORT" | "REQUEST_METHOD" | "CONTENT_TYPE"
+                )
+        })
+        .map(|(name, value)| [name.as_bytes(), b"=", value, b"\n"].concat())
+        .collect();
+    rows.sort();
+    rows.insert(0, b"Content-Type: text/plain\n\n".to_vec());
+    rows.concat()
+}
+
 /// Some of the environment, and the arguments.
-fn vars(env: &[(&'static str, Vec<u8>)], args: &[Vec<u8>], content: &[u8]) -> Vec<u8> {
+fn vars(env: &[(Cow<'static, str>, Vec<u8>)], args: &[Vec<u8>], content: &[u8]) -> Vec<u8> {
     const SHOWN: [&str; 16] = [
         "GATEWAY_INTERFACE",
         "SERVER_NAME",
@@ -79,10 +111,9 @@ fn vars(env: &[(&'static str, Vec<u8>)], args: &[Vec<u8>], content: &[u8]) -> Ve
     let mut out = b"Content-Type: text/plain\r\n\r\n".to_vec();
     for name in SHOWN {
         let length = content.len().to_string().into_bytes();
-        let found = env.iter().find(|(other, _)| *other == name);
-        let value = match found {
-            _ if name == "CONTENT_LENGTH" && !content.is_empty() => length,
-            found => found.map(|(_, value)| value.clone()).unwrap_or_default(),
+        let value = match name {
+            "CONTENT_LENGTH" if !content.is_empty() => length,
+            name => variable(env, name).to_vec(),
         };
         out.extend([name.as_bytes(), b"=[", &value, b"]\n"].concat());
     }

@@ -197,7 +197,7 @@ fn check(reply: &[u8], value: &str, file: &[u8]) {
             }
             parts => {
                 assert_eq!(field(fields, "Content-Range"), None);
-                let kind = field(fields, "Content-type").expect("a type");
+                let kind = field(fields, "Content-Type").expect("a type");
                 let boundary = kind.strip_prefix("multipart/byteranges; boundary=");
                 check_parts(content, boundary.expect("a boundary"), parts, file);
             }
@@ -208,7 +208,7 @@ fn check(reply: &[u8], value: &str, file: &[u8]) {
 
 /// Reads `multipart/byteranges` (RFC 2046 §5.1.1).
 fn check_parts(content: &[u8], boundary: &str, parts: &[RangeInclusive<usize>], file: &[u8]) {
-    let delimiter = format!("--{boundary}");
+    let delimiter = format!("\r\n--{boundary}");
     let mut rest = content;
     for part in parts {
         rest = rest.strip_prefix(delimiter.as_bytes()).expect("a boundary");
@@ -217,13 +217,12 @@ fn check_parts(content: &[u8], boundary: &str, parts: &[RangeInclusive<usize>], 
         let fields = str::from_utf8(&rest[..end]).expect("a head is text");
         assert_eq!(field(fields, "Content-Range"), Some(&*place(part, file)));
         assert_eq!(
-            field(fields, "Content-type"),
+            field(fields, "Content-Type"),
             Some("application/octet-stream")
         );
         rest = rest[end + 4..]
             .strip_prefix(&file[part.clone()])
             .expect("the bytes of the file");
-        rest = rest.strip_prefix(b"\r\n").expect("the end of a part");
     }
     assert_eq!(rest, format!("{delimiter}--\r\n").as_bytes());
 }

@@ -6,19 +6,26 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
+use crate::environment::{Environment, Server, path_info};
 use crate::escape::Repr;
 use crate::fold;
-use crate::script::{Script, bytes, environment};
+use crate::script::{Said, Script, bytes};
+use crate::wire::Head;
 use crate::{Credentials, Event, Exchange, Files, FsError, Handler, Meta, Next, Path, Program};
 
 /// Runs the scripts of some directories, and serves everything else as [`Files`] does.
 ///
 /// Other than with CPython, a script's `Status` and `Location` are honoured, its header is checked
-/// before any of it is sent, the reply is framed, and a path is decoded once. Nothing that a client
-/// sends reaches the environment under a name that the client chose.
+/// before any of it is sent, the reply is framed, and a path is decoded once. A script finds every field of
+/// the request in its environment, under a name that begins with `HTTP_`, but for those that are dangerous: `Proxy`,
+/// passwords, fields of the connection, and names with anything but letters, digits and hyphens.
+///
+/// A script that sends nothing but a `Location` with a path has the server answer a GET of that path in its place
+/// (RFC 3875 §6.2.2), ten times at most.
 ///
 /// ```
 /// use sanserve_core::Cgi;
@@ -35,14 +42,19 @@ pub struct Cgi {
     pub files: Files,
     /// The directories whose files are scripts. Those below them belong to them.
     pub cgi_directories: &'static [&'static str],
-    /// `SERVER_NAME`: where the server listens.
+    /// `SERVER_NAME` for requests without a `Host`, which others are told: where the server listens.
     pub server_name: &'static str,
-    /// `SERVER_PORT`.
+    /// `SERVER_PORT` for requests without a `Host`. Others are told the port that `Host` has, 80 or 443 if it has none.
     pub server_port: u16,
+    /// Whether the server speaks TLS, so that scripts are told `HTTPS=on`. It does not by default.
+    pub https: bool,
     /// Whether a [`Guard`](crate::Guard) stands before this, so that scripts may know who asks:
     /// `AUTH_TYPE` and `REMOTE_USER`.
     pub guarded: bool,
     stage: Stage,
+    /// The request that is answered in place of the one that came, and how many there were.
+    local: Option<Arc<Head>>,
+    redirects: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +67,8 @@ enum Stage {
     Feed,
     /// Its header is read.
     Head(Script),
+    /// The script has asked for another request to be answered, and may come to its end.
+    Redirect(Arc<Head>),
     /// What follows the header is sent.
     Send,
     /// What it still says is for nobody, but it may come to its end.
@@ -78,8 +92,11 @@ impl Cgi {
             cgi_directories: &["/cgi-bin", "/htbin"],
             server_name,
             server_port,
+            https: false,
             guarded: false,
             stage: Stage::Files,
+            local: None,
+            redirects: 0,
         }
     }
 
@@ -189,22 +206,22 @@ impl Cgi {
         } else {
             Vec::from([bytes(&query.replace('+', " "))])
         };
-        let (mut env, path_translated) = environment(
-            ex,
-            self.server_name,
-            self.server_port,
-            path,
-            script.as_bytes().len(),
-        );
+        let server = Server {
+            name: self.server_name,
+            port: self.server_port,
+            https: self.https,
+        };
+        let (info, path_translated) = path_info(path, script.as_bytes().len());
+        let mut environment = Environment::new(ex, server, script.as_bytes(), info);
         if let Some(given) = Credentials::of(ex).filter(|_| self.guarded) {
-            env.push(("AUTH_TYPE", b"Basic".to_vec()));
-            env.push(("REMOTE_USER", given.user().into()));
+            environment.set("AUTH_TYPE", b"Basic".to_vec());
+            environment.set("REMOTE_USER", given.user().into());
         }
         self.stage = Stage::Feed;
         Next::Run(Box::new(Program {
             path: script,
             args,
-            env,
+            env: environment.into_variables(),
             path_translated,
         }))
     }
@@ -229,19 +246,98 @@ impl Cgi {
     fn head(&mut self, ex: &mut Exchange<'_>, event: Event<'_>, mut script: Script) -> Next {
         match event {
             Event::Data(bytes) => match script.take(bytes, ex) {
-                Ok(None) => {
+                Ok(Said::Little) => {
                     self.stage = Stage::Head(script);
                     Next::Read
                 }
-                Ok(Some(content)) => {
+                Ok(Said::Reply(content)) => {
                     ex.write(content);
                     self.stage = Stage::Send;
                     Next::Send(0..u64::MAX)
                 }
+                Ok(Said::Local(head, [])) => {
+                    self.stage = Stage::Redirect(head);
+                    Next::Read
+                }
+                // RFC 3875 §6.2.2: it must not say more.
+                Ok(Said::Local(head, _)) => self.redirect(ex, head),
                 Err(what) => ex.send_error(500, what),
             },
             Event::Failed(_, error) => cannot_run(ex, error),
             _ => ex.send_error(500, "CGI script sent no header"),
+        }
+    }
+}
+
+impl Cgi {
+    /// Answers another request in place of the one that came.
+    fn redirect(&mut self, ex: &mut Exchange<'_>, head: Arc<Head>) -> Next {
+        if self.redirects == REDIRECTS_MAX {
+            return ex.send_error(500, "CGI scripts redirect too often");
+        }
+        self.redirects += 1;
+        ex.log_message(format_args!(
+            "CGI script redirects to {}",
+            Repr(head.path())
+        ));
+        let next = self.start(&mut ex.with_head(&head));
+        self.local = Some(head);
+        next
+    }
+
+    /// Begins to answer a request.
+    fn start(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.stage = Stage::Files;
+        let path = Path::parse(ex.path()).filter(|path| self.files.shows(path));
+        let directory = path.as_ref().and_then(|path| self.directory(path));
+        match (path, directory, ex.command()) {
+            (Some(path), Some(end), "GET" | "HEAD" | "POST") => {
+                let found = path.until(end);
+                self.search(ex, found, Search { path, depth: 0 })
+            }
+            (_, Some(_), _) => self.files.answer_method(ex, "GET, HEAD, POST, OPTIONS"),
+            // What OPTIONS is answered is the same for all paths.
+            (path, None, command)
+                if command != "OPTIONS" && self.is_concealed(ex, path.as_ref()) =>
+            {
+                self.files.error(ex, 404, "File not found")
+            }
+            (_, None, "GET" | "HEAD") if self.gives_away(ex) => {
+                self.files
+                    .error(ex, 403, "The directory contains CGI scripts")
+            }
+            (_, None, _) => self.files.begin(ex),
+        }
+    }
+
+    fn go_on(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match mem::replace(&mut self.stage, Stage::Files) {
+            Stage::Files => self.files.resume(ex, event),
+            Stage::Search(search) => self.found(ex, event, search),
+            Stage::Feed => match event {
+                Event::Running(_) => {
+                    self.stage = Stage::Feed;
+                    Next::Feed
+                }
+                Event::End => {
+                    self.stage = Stage::Head(Script::new());
+                    Next::Read
+                }
+                Event::Failed(_, error) => cannot_run(ex, error),
+                _ => ex.send_error(500, "CGI script cannot be run"),
+            },
+            Stage::Head(script) => self.head(ex, event, script),
+            Stage::Redirect(head) => self.redirect(ex, head),
+            // The length that it announced is sent, or it is HEAD: it may still come to its end.
+            Stage::Send => {
+                self.stage = Stage::Drain;
+                Next::Read
+            }
+            Stage::Drain if matches!(event, Event::Data(_)) => {
+                self.stage = Stage::Drain;
+                Next::Read
+            }
+            Stage::Drain => Next::Done,
         }
     }
 }
@@ -284,61 +380,25 @@ fn is_within(path: &[u8], directory: &[u8]) -> bool {
     rest.is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
 }
 
+/// How many requests are answered in place of one that came. Each may cost a process.
+const REDIRECTS_MAX: u8 = 10;
 /// How many segments below a directory of scripts a script is looked for: each costs one [`Next::Open`].
 const DEPTH_MAX: usize = 64;
 
 impl Handler for Cgi {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        self.stage = Stage::Files;
-        let path = Path::parse(ex.path()).filter(|path| self.files.shows(path));
-        let directory = path.as_ref().and_then(|path| self.directory(path));
-        match (path, directory, ex.command()) {
-            (Some(path), Some(end), "GET" | "HEAD" | "POST") => {
-                let found = path.until(end);
-                self.search(ex, found, Search { path, depth: 0 })
-            }
-            (_, Some(_), _) => self.files.answer_method(ex, "GET, HEAD, POST, OPTIONS"),
-            // What OPTIONS is answered is the same for all paths.
-            (path, None, command)
-                if command != "OPTIONS" && self.is_concealed(ex, path.as_ref()) =>
-            {
-                self.files.error(ex, 404, "File not found")
-            }
-            (_, None, "GET" | "HEAD") if self.gives_away(ex) => {
-                self.files
-                    .error(ex, 403, "The directory contains CGI scripts")
-            }
-            (_, None, _) => self.files.begin(ex),
-        }
+        (self.local, self.redirects) = (None, 0);
+        self.start(ex)
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        match mem::replace(&mut self.stage, Stage::Files) {
-            Stage::Files => self.files.resume(ex, event),
-            Stage::Search(search) => self.found(ex, event, search),
-            Stage::Feed => match event {
-                Event::Running(_) => {
-                    self.stage = Stage::Feed;
-                    Next::Feed
-                }
-                Event::End => {
-                    self.stage = Stage::Head(Script::new());
-                    Next::Read
-                }
-                Event::Failed(_, error) => cannot_run(ex, error),
-                _ => ex.send_error(500, "CGI script cannot be run"),
-            },
-            Stage::Head(script) => self.head(ex, event, script),
-            // The length that it announced is sent, or it is HEAD: it may still come to its end.
-            Stage::Send => {
-                self.stage = Stage::Drain;
-                Next::Read
-            }
-            Stage::Drain if matches!(event, Event::Data(_)) => {
-                self.stage = Stage::Drain;
-                Next::Read
-            }
-            Stage::Drain => Next::Done,
+        let next = match self.local.clone() {
+            None => self.go_on(ex, event),
+            Some(head) => self.go_on(&mut ex.with_head(&head), event),
+        };
+        if next == Next::Done {
+            self.local = None;
         }
+        next
     }
 }

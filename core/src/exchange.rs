@@ -32,6 +32,22 @@ pub struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
+    /// The same reply, to another request.
+    pub(crate) fn with_head<'b>(&'b mut self, head: &'b Head) -> Exchange<'b> {
+        Exchange {
+            head,
+            peer: self.peer,
+            expects: self.expects,
+            content_stays: self.content_stays,
+            config: self.config,
+            now: self.now,
+            reply: self.reply,
+            outbox: self.outbox,
+            log: self.log,
+            written: self.written,
+        }
+    }
+
     /// The method: `GET`. Case counts.
     pub fn command(&self) -> &'a str {
         self.head.command()

@@ -5,6 +5,7 @@
 //!
 //! [`Want::Fill`]: crate::Want::Fill
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -169,9 +170,9 @@ pub struct Program {
     pub path: Path,
     /// Its arguments, without its own name.
     pub args: Vec<Vec<u8>>,
-    /// What it finds in its environment. `CONTENT_LENGTH` is not here: whoever runs it sets that to
-    /// the length of what it was given, if it was given anything.
-    pub env: Vec<(&'static str, Vec<u8>)>,
+    /// What it finds in its environment: names of CGI, each of which occurs once. `CONTENT_LENGTH` is not here: the
+    /// adapter that runs it sets that to the length of what it was given, if it was given anything.
+    pub env: Vec<(Cow<'static, str>, Vec<u8>)>,
     /// What `PATH_TRANSLATED` names: the adapter knows what the system calls it.
     pub path_translated: Path,
 }
@@ -199,25 +200,82 @@ pub struct Meta {
     pub len: u64,
     /// Time of the last change in whole seconds since 1970 (rounded down), if it is known.
     pub modified: Option<i64>,
-    /// A number that this file never had with other content, if there is one: the time of the last
-    /// change in nanoseconds, a revision, a checksum. It is what makes an `ETag` strong, so whole
-    /// seconds, in which a file may change twice, will not do.
-    pub version: Option<u64>,
+    /// Which state of the file this is, if the file system can tell one from another. It becomes the `ETag`; a
+    /// file without a version has none.
+    pub version: Option<FileVersion>,
     /// Whether it may be run as a program.
     pub executable: bool,
 }
 
 impl Meta {
-    /// The [`version`](Self::version) of a file that was last changed then: seconds since 1970,
-    /// rounded down, and nanoseconds. None if these are 0, as they always are where only whole
-    /// seconds are known.
-    pub fn version_at((seconds, nanos): (i64, u32)) -> Option<u64> {
+    /// Returns the [`version`](Self::version) of a file that was last changed at this time: seconds since 1970,
+    /// rounded down, and nanoseconds. Returns `None` if the nanoseconds are 0, as they always are where only whole
+    /// seconds are known: a file may change several times in a second, and another file may be put in its place
+    /// with the same time.
+    pub fn version_at((seconds, nanos): (i64, u32)) -> Option<FileVersion> {
         let version = seconds
             .wrapping_mul(1_000_000_000)
             .wrapping_add(nanos.into());
-        (nanos > 0).then_some(version as u64)
+        (nanos > 0).then(|| FileVersion::new(version as u64))
+    }
+
+    /// Returns the time of the last change where it can tell one state of the file from another, which is what
+    /// `Last-Modified` and conditions with dates are about.
+    ///
+    /// The first two seconds of 1970 cannot: Nix, OSTree and builders of container images set the time of all
+    /// files to 0 or 1, whatever is in them.
+    pub fn date(&self) -> Option<i64> {
+        self.modified.filter(|modified| !matches!(modified, 0 | 1))
     }
 }
+
+/// A number for one state of a file: a checksum, a revision, a hash of the time of the last change.
+///
+/// Two versions are equal if their numbers are, whether settled or not.
+#[derive(Debug, Clone, Copy)]
+pub struct FileVersion {
+    number: u64,
+    settled: bool,
+}
+
+impl FileVersion {
+    /// A number that this file never had with other content, and never will have. It makes a strong `ETag`
+    /// (RFC 9110 §8.8.1), so that interrupted downloads are resumed and ranges of the file are cached.
+    pub const fn new(number: u64) -> FileVersion {
+        FileVersion {
+            number,
+            settled: true,
+        }
+    }
+
+    /// The same number while the file may still change without getting another one: when it is derived from the time
+    /// of the last change, and the clock of the file system has not moved on since. Its `ETag` is weak.
+    pub const fn unsettled(self) -> FileVersion {
+        FileVersion {
+            settled: false,
+            ..self
+        }
+    }
+
+    /// Returns the number.
+    pub const fn number(self) -> u64 {
+        self.number
+    }
+
+    /// Returns whether no further change of the file can have the same number, which is what makes its `ETag`
+    /// strong.
+    pub const fn is_settled(self) -> bool {
+        self.settled
+    }
+}
+
+impl PartialEq for FileVersion {
+    fn eq(&self, other: &FileVersion) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for FileVersion {}
 
 /// Why a file system has no better answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

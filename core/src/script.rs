@@ -1,66 +1,25 @@
-//! What passes between a CGI script and the world: its environment, and the header of its answer.
+//! [`Script`]: the header of a CGI script's answer.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::{Exchange, Path, status};
-
-/// What a script finds in its environment, and what its `PATH_INFO` means as a file (RFC 3875 §4.1).
-/// The script is named by the first `end` bytes of `path`.
-///
-/// These are CPython's variables under CPython's names, but for `AUTH_TYPE` and `REMOTE_USER`: where
-/// nobody has checked a password, a script must not be made to believe so.
-pub(crate) fn environment(
-    ex: &Exchange<'_>,
-    server_name: &str,
-    server_port: u16,
-    path: &Path,
-    end: usize,
-) -> (Vec<(&'static str, Vec<u8>)>, Path) {
-    let (script, info) = path.as_bytes().split_at(end);
-    let mut info = info.to_vec();
-    if path.ends_with_slash() {
-        info.push(b'/');
-    }
-    let translated = Path::from_bytes(info.clone()).unwrap_or_default();
-    let query = ex.path().split_once('?').map_or("", |(_, query)| query);
-    let field = |name| bytes(ex.header(name).unwrap_or(""));
-    let env = Vec::from([
-        ("SERVER_SOFTWARE", bytes(ex.version_string())),
-        ("SERVER_NAME", bytes(server_name)),
-        ("SERVER_PORT", bytes(&server_port.to_string())),
-        ("GATEWAY_INTERFACE", bytes("CGI/1.1")),
-        ("SERVER_PROTOCOL", bytes(ex.protocol_version())),
-        ("REQUEST_METHOD", bytes(ex.command())),
-        ("SCRIPT_NAME", [b"/", script].concat()),
-        ("PATH_INFO", info),
-        ("QUERY_STRING", bytes(query)),
-        ("REMOTE_ADDR", bytes(ex.client_address())),
-        ("REMOTE_HOST", Vec::new()),
-        (
-            "CONTENT_TYPE",
-            bytes(ex.header("Content-Type").unwrap_or("text/plain")),
-        ),
-        ("HTTP_REFERER", field("Referer")),
-        ("HTTP_USER_AGENT", field("User-Agent")),
-        ("HTTP_ACCEPT", joined(ex, "Accept", ",")),
-        ("HTTP_COOKIE", joined(ex, "Cookie", ", ")),
-    ]);
-    (env, translated)
-}
+use crate::wire::Head;
+use crate::{Exchange, status};
 
 /// Text of a request, as the bytes that were sent.
 pub(crate) fn bytes(text: &str) -> Vec<u8> {
     text.chars().map(|char| char as u8).collect()
 }
 
-/// All fields of that name that say something, in one.
-fn joined(ex: &Exchange<'_>, name: &str, between: &str) -> Vec<u8> {
-    let fields = ex
-        .headers()
-        .filter(|(other, value)| other.eq_ignore_ascii_case(name) && !value.is_empty());
-    let values: Vec<&str> = fields.map(|(_, value)| value).collect();
-    bytes(&values.join(between))
+/// What a script has said.
+pub(crate) enum Said<'a> {
+    /// Nothing that can be passed on, before more comes.
+    Little,
+    /// The head of the reply, which was sent, and what followed it.
+    Reply(&'a [u8]),
+    /// That the server shall answer another request in its place (RFC 3875 §6.2.2), and what followed that.
+    Local(Arc<Head>, &'a [u8]),
 }
 
 /// The header of a script's answer, as it comes.
@@ -72,34 +31,44 @@ impl Script {
         Script(Vec::new())
     }
 
-    /// Takes in more output. When the header is complete it becomes the head of the reply, and what
-    /// follows it in `output` is returned. The error says what is wrong with it.
+    /// Takes in more output. When the header is complete it becomes the head of the reply, unless it is a local
+    /// redirect. The error says what is wrong with it.
     pub(crate) fn take<'a>(
         &mut self,
         output: &'a [u8],
         ex: &mut Exchange<'_>,
-    ) -> Result<Option<&'a [u8]>, &'static str> {
+    ) -> Result<Said<'a>, &'static str> {
         let before = self.0.len();
         self.0.extend_from_slice(output);
         let Some(end) = end_of_header(&self.0, before) else {
             return if self.0.len() > HEADER_MAX {
                 Err("CGI script sent too long a header")
             } else {
-                Ok(None)
+                Ok(Said::Little)
             };
         };
-        self.reply(end, ex)?;
-        Ok(Some(&output[end - before..]))
+        let content = &output[end - before..];
+        Ok(match self.reply(end, ex)? {
+            None => Said::Reply(content),
+            Some(head) => Said::Local(head.into(), content),
+        })
     }
 
-    /// Sends the head of the reply that the header stands for (RFC 3875 §6.3).
-    fn reply(&self, end: usize, ex: &mut Exchange<'_>) -> Result<(), &'static str> {
+    /// Sends the head of the reply that the header stands for (RFC 3875 §6.3), or returns the request that the server
+    /// is to answer instead: nothing but a `Location`, and in that a path.
+    fn reply(&self, end: usize, ex: &mut Exchange<'_>) -> Result<Option<Head>, &'static str> {
         let mut slots = [httparse::EMPTY_HEADER; 64];
         let Ok(httparse::Status::Complete((_, fields))) =
             httparse::parse_headers(&self.0[..end], &mut slots)
         else {
             return Err("CGI script sent a bad header");
         };
+        if let [only] = fields
+            && only.name.eq_ignore_ascii_case("Location")
+            && let Some(head) = ex.head.local(&latin1(only.value))
+        {
+            return Ok(Some(head));
+        }
         let field = |name: &str| {
             fields
                 .iter()
@@ -120,7 +89,7 @@ impl Script {
             ex.send_header(field.name, latin1(field.value));
         }
         ex.end_headers();
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -89,6 +89,8 @@ fn the_policy_lets_through_what_is_in_the_page_and_nothing_else() {
         }
         assert!(policy.starts_with("default-src 'none';"), "{policy}");
         assert_eq!(policy.contains("; connect-src 'self';"), count == 2);
+        // Either would hide from whose page a form comes.
+        assert!(!policy.contains("sandbox") && !head.contains("Referrer-Policy"));
     }
 }
 

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use sanserve_core::{Create, FsError, Got, Meta, Path};
 
 use super::access::Access;
-use super::{Disk, Open, native, plain, reason};
+use super::{Disk, Open, VersionSource, native, reason};
 
 /// A file that is being made. To drop it leaves nothing of it, unless it was completed.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub struct Making {
     dir: Dir,
     name: OsString,
     replaces: Option<Meta>,
+    versions: VersionSource,
     file: File,
     /// The name that it has until then, if it has one.
     temporary: Option<OsString>,
@@ -46,7 +47,7 @@ impl Making {
         let above = at.parent().filter(|above| !above.as_os_str().is_empty());
         let above = above.unwrap_or(path::Path::new("."));
         let dir = disk.dir.open_dir(above).map_err(|error| why(&error))?;
-        let old = look(&dir, name, create.replaces)?;
+        let old = look(&dir, name, create.replaces, disk.versions)?;
         // Told now, it need not be sent.
         let space = fstatvfs(&dir).map(|space| space.f_bavail.saturating_mul(space.f_frsize));
         if create
@@ -63,6 +64,7 @@ impl Making {
             above: above.to_owned(),
             name: name.to_owned(),
             replaces: create.replaces,
+            versions: disk.versions,
             turn: Arc::clone(&disk.turn),
             dir,
             file,
@@ -91,7 +93,7 @@ impl Making {
         let turn = Arc::clone(&self.turn);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.find_directory()?;
-        if let Some(old) = look(&self.dir, &self.name, self.replaces)? {
+        if let Some(old) = look(&self.dir, &self.name, self.replaces, self.versions)? {
             old.give_to(&self.file).map_err(|error| why(&error))?;
         }
         self.give_name().map_err(|error| why(&error.into()))
@@ -156,7 +158,12 @@ fn is_same(one: &Stat, other: &Stat) -> bool {
 
 /// Checks that the file to be replaced, or none, has that name, and returns the access to it. A link is not a
 /// file, wherever it leads.
-fn look(dir: &Dir, name: &OsStr, replaces: Option<Meta>) -> Result<Option<Access>, FsError> {
+fn look(
+    dir: &Dir,
+    name: &OsStr,
+    replaces: Option<Meta>,
+    versions: VersionSource,
+) -> Result<Option<Access>, FsError> {
     let found = match dir.symlink_metadata(name) {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound && replaces.is_none() => return Ok(None),
@@ -171,7 +178,7 @@ fn look(dir: &Dir, name: &OsStr, replaces: Option<Meta>) -> Result<Option<Access
     let file = dir.open_with(name, &options);
     let file = file.map_err(|error| reason(&error))?.into_std();
     let found = file.metadata().map_err(|error| reason(&error))?;
-    if replaces != Some(plain(&found)?) {
+    if replaces != Some(versions.plain(&found)?) {
         return Err(FsError::Exists);
     }
     Access::of(&file).map(Some).map_err(|error| why(&error))

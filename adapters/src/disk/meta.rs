@@ -1,24 +1,39 @@
-//! What is known of a file of a [`Disk`](super::Disk).
+//! What is known of a file of a [`Disk`](super::Disk), and which state of it that is.
 
 use std::fs::Metadata;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sanserve_core::{FsError, Meta};
+use sanserve_core::{FileVersion, FsError, Meta};
 
 use super::native;
 
-/// What is known of a regular file.
-pub(super) fn plain(found: &Metadata) -> Result<Meta, FsError> {
-    if !found.is_file() {
-        return Err(FsError::NotPlain);
+/// What the version of a file is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum VersionSource {
+    /// Everything that a change of the file or another file in its place changes, on this machine.
+    State,
+    /// What a copy on another machine has in common with the file: the time of the last change of its content.
+    Modified,
+}
+
+impl VersionSource {
+    /// What is known of a regular file.
+    pub(super) fn plain(self, found: &Metadata) -> Result<Meta, FsError> {
+        if !found.is_file() {
+            return Err(FsError::NotPlain);
+        }
+        let modified = found.modified().ok().map(since_1970);
+        let version = match self {
+            VersionSource::State => state(found),
+            VersionSource::Modified => modified.and_then(Meta::version_at),
+        };
+        Ok(Meta {
+            len: found.len(),
+            modified: modified.map(|(seconds, _)| seconds),
+            version,
+            executable: native::is_executable(found),
+        })
     }
-    let modified = found.modified().ok().map(since_1970);
-    Ok(Meta {
-        len: found.len(),
-        modified: modified.map(|(seconds, _)| seconds),
-        version: modified.and_then(|modified| version(modified, found)),
-        executable: native::is_executable(found),
-    })
 }
 
 /// Seconds since 1970, rounded down also before it, and the nanoseconds that are left.
@@ -36,13 +51,33 @@ pub(super) fn since_1970(time: SystemTime) -> (i64, u32) {
     }
 }
 
-/// The time of the last change in nanoseconds, if the file system has more than whole seconds of it.
-///
-/// Who builds reproducibly gives all files the time 0 or 1, and it says nothing of what is in them:
-/// then it is the time of the last change to the file's entry, which nobody can set.
-fn version(modified: (i64, u32), meta: &Metadata) -> Option<u64> {
-    Meta::version_at(match modified {
-        (0 | 1, 0) => native::changed(meta)?,
-        modified => modified,
+/// The state that the file is in. It is settled when the clock of the file system has moved on since it came
+/// to be: a change in the same moment would have the same time.
+fn state(found: &Metadata) -> Option<FileVersion> {
+    let (number, changed) = native::state(found)?;
+    let version = FileVersion::new(number);
+    let age = SystemTime::now().duration_since(changed).ok();
+    Some(match age {
+        Some(age) if age > grain(changed) => version,
+        _ => version.unsettled(),
+    })
+}
+
+/// The steps in which the file system's clock moves, at most. Linux stamps files with the time of its last tick,
+/// up to 10 ms apart, Windows 16 ms; exFAT counts 10 ms, FAT and some others whole seconds or two.
+fn grain(time: SystemTime) -> Duration {
+    match since_1970(time) {
+        (_, 0) => Duration::from_secs(2),
+        _ => Duration::from_millis(20),
+    }
+}
+
+/// A number for several, by steps of SplitMix64.
+pub(super) fn mix(numbers: &[u64]) -> u64 {
+    numbers.iter().fold(0, |state, number| {
+        let mut z = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
     })
 }

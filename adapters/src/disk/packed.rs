@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sanserve_core::archive::{Archive, Pack};
 use sanserve_core::{Entries, FileSystem, FsError, Got, Opened, Path};
 
-use super::{Disk, Open, native, plain, reason};
+use super::{Disk, Open, native, reason};
 
 /// An archive that is open, see [`Archive`].
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Packed {
 }
 
 /// The same files, each asked of the system anew: whoever reads all of them would drive out what others
-/// ask for. And each with the best that is known of its state, since nobody else sees that.
+/// ask for.
 struct Fresh<'a>(&'a Disk);
 
 impl FileSystem for Fresh<'_> {
@@ -56,8 +56,7 @@ impl FileSystem for Fresh<'_> {
         if found.is_dir() {
             return Ok(Opened::Directory);
         }
-        let mut meta = plain(&found)?;
-        meta.version = native::state(&found).or(meta.version);
+        let meta = self.0.versions.plain(&found)?;
         Ok(Opened::File {
             file,
             meta,

@@ -63,7 +63,12 @@ impl Running {
             .args(program.args.iter().map(|arg| bytes(arg)))
             .env_clear()
             .envs(inherited())
-            .envs(program.env.iter().map(|(name, value)| (name, bytes(value))))
+            .envs(
+                program
+                    .env
+                    .iter()
+                    .map(|(name, value)| (&**name, bytes(value))),
+            )
             .env("PATH_TRANSLATED", path_translated)
             .process_group(0)
             .stdout(Stdio::piped())

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, fstat, stat, statat};
 use sanserve_core::FsError;
 
-use super::{Disk, meta, native, reason};
+use super::{Disk, VersionSource, native, reason};
 
 /// A file that may be run.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Disk {
         for _ in 0..TRIES {
             let file = self.open_file(&at).map_err(|error| reason(&error))?;
             let found = file.metadata().map_err(|error| reason(&error))?;
-            if !meta::plain(&found)?.executable {
+            if !VersionSource::State.plain(&found)?.executable {
                 return Err(FsError::Forbidden);
             }
             let script = self.script_in(&at, &found);

@@ -3,15 +3,17 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{self, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use sanserve_core::{FsError, Path};
+
+use super::meta::mix;
 
 pub(super) use std::os::unix::fs::OpenOptionsExt;
 
@@ -46,19 +48,28 @@ pub(super) fn is_executable(meta: &Metadata) -> bool {
     meta.permissions().mode() & 0o111 != 0
 }
 
-/// When the file or what is known of it was changed, in seconds since 1970 and nanoseconds.
-pub(super) fn changed(meta: &Metadata) -> Option<(i64, u32)> {
-    Some((meta.ctime(), u32::try_from(meta.ctime_nsec()).ok()?))
-}
-
-/// A number for the state that a file is in: which it is, and when it and what is known of it were
-/// changed.
-pub(super) fn state(meta: &Metadata) -> Option<u64> {
-    let mut state = DefaultHasher::new();
-    (meta.dev(), meta.ino()).hash(&mut state);
-    (meta.mtime(), meta.mtime_nsec()).hash(&mut state);
-    (meta.ctime(), meta.ctime_nsec()).hash(&mut state);
-    Some(state.finish())
+/// A number for the state that a file is in, and when it came to be: which inode it is, and when its content and
+/// its entry were changed. Nobody can set the time of the entry, which every change renews, whatever time
+/// the content is said to have (`tar`, `cp -p`, `rsync -t`).
+///
+/// Where there is no such time (FAT, images that are only read, some file systems in user space) the system returns
+/// that of the content instead. Anybody can set that; it tells states apart only if it has a fraction.
+pub(super) fn state(meta: &Metadata) -> Option<(u64, SystemTime)> {
+    let modified = (meta.mtime(), meta.mtime_nsec());
+    let changed = (meta.ctime(), meta.ctime_nsec());
+    if changed == modified && changed.1 == 0 {
+        return None;
+    }
+    let number = mix(&[
+        meta.ino(),
+        modified.0 as u64,
+        modified.1 as u64,
+        changed.0 as u64,
+        changed.1 as u64,
+    ]);
+    let seconds = u64::try_from(changed.0).ok()?;
+    let nanos = u32::try_from(changed.1).ok()?;
+    Some((number, UNIX_EPOCH + Duration::new(seconds, nanos)))
 }
 
 /// What an error means that has no [`io::ErrorKind`] of its own.

@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::windows::fs::FileExt;
+use std::os::windows::fs::{FileExt, MetadataExt};
 use std::path::{self, PathBuf};
 use std::str;
+use std::time::SystemTime;
 
 use sanserve_core::{FsError, Path};
+
+use super::meta::{mix, since_1970};
 
 pub(super) use std::os::windows::fs::OpenOptionsExt;
 
@@ -51,14 +54,14 @@ pub(super) fn is_executable(_: &Metadata) -> bool {
     true
 }
 
-/// Windows knows it, and std does not tell.
-pub(super) fn changed(_: &Metadata) -> Option<(i64, u32)> {
-    None
-}
-
-/// Nothing better than the time of the last change.
-pub(super) fn state(_: &Metadata) -> Option<u64> {
-    None
+/// A number for the state that a file is in, and when it came to be: when it was created and when its content was
+/// changed. Windows also knows when its entry was changed, and std does not tell. A time without a fraction may
+/// be that of several states (FAT, archives that were unpacked).
+pub(super) fn state(meta: &Metadata) -> Option<(u64, SystemTime)> {
+    let modified = meta.modified().ok()?;
+    let (seconds, nanos) = since_1970(modified);
+    let number = mix(&[meta.creation_time(), seconds as u64, nanos.into()]);
+    (nanos > 0).then_some((number, modified))
 }
 
 /// What an error means that has no [`io::ErrorKind`] of its own.

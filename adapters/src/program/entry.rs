@@ -36,6 +36,8 @@ pub(super) fn passwords(options: &Options) -> Result<Option<Arc<Passwords>>, Str
 pub(super) struct Reached {
     /// What scripts are told.
     pub(super) address: SocketAddr,
+    /// Whether over TLS.
+    pub(super) https: bool,
     /// Whether only this machine can connect.
     #[cfg_attr(
         not(unix),
@@ -70,7 +72,7 @@ fn guarded(
     reached: &Reached,
     passwords: Option<&Arc<Passwords>>,
 ) -> Option<Handlers> {
-    let inner: Handlers = if let Some(mut scripts) = scripts(options, files, reached.address) {
+    let inner: Handlers = if let Some(mut scripts) = scripts(options, files, reached) {
         scripts.guarded = passwords.is_some();
         Box::new(move || Box::new(scripts.clone()))
     } else if let Some(upload) = upload(options, files, reached) {
@@ -94,12 +96,13 @@ fn guarded(
 }
 
 /// The handler of scripts, if they are to be run. It leaves all other requests to `files`.
-fn scripts(options: &Options, files: &Files, address: SocketAddr) -> Option<Cgi> {
+fn scripts(options: &Options, files: &Files, reached: &Reached) -> Option<Cgi> {
     if !options.runs_scripts() {
         return None;
     }
-    let name = String::leak(address.ip().to_string());
-    let mut scripts = Cgi::new(name, address.port());
+    let name = String::leak(reached.address.ip().to_string());
+    let mut scripts = Cgi::new(name, reached.address.port());
+    scripts.https = reached.https;
     scripts.files = files.clone();
     if !options.cgi_directories.is_empty() {
         let directories = options.cgi_directories.iter();

@@ -30,6 +30,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let (config, files) = (config(options), files(options));
     let reached = entry::Reached {
         address: address(&input),
+        https: false,
         loopback_only: false,
     };
     let handlers = entry::handlers(options, &files, &reached, passwords.as_ref());

@@ -7,9 +7,10 @@ use std::io::{self, ErrorKind};
 use std::path::{self, Component};
 use std::str;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sanserve_core::archive::{Archive, Pack};
-use sanserve_core::{Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path};
+use sanserve_core::{Entries, Entry, FileSystem, FileVersion, FsError, Got, Meta, Opened, Path};
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
@@ -182,10 +183,21 @@ fn meta(stat: &DescriptorStat) -> Meta {
     Meta {
         len: stat.size,
         modified: modified.map(|(seconds, _)| seconds),
-        // There is no better one: what WASI calls a change of status is a birth with some hosts.
-        version: modified.and_then(Meta::version_at),
+        version: modified.and_then(version),
         executable: false,
     }
+}
+
+/// The time of the last change of the content, if it has a fraction: there is no better one, since what WASI calls a
+/// change of status is a birth with some hosts. It is settled when the clock of the file system has moved on.
+fn version(modified: (i64, u32)) -> Option<FileVersion> {
+    let version = Meta::version_at(modified)?;
+    let (seconds, nanos) = modified;
+    let since = UNIX_EPOCH + Duration::new(seconds.try_into().ok()?, nanos);
+    Some(match SystemTime::now().duration_since(since) {
+        Ok(age) if age > GRAIN => version,
+        _ => version.unsettled(),
+    })
 }
 
 fn reason(error: ErrorCode) -> FsError {
@@ -224,4 +236,6 @@ fn join(above: &str, name: &str) -> String {
     }
 }
 
+/// The steps in which the clock of a file system moves, at most, if it has fractions of seconds.
+const GRAIN: Duration = Duration::from_millis(20);
 const FOLLOW: PathFlags = PathFlags::SYMLINK_FOLLOW;

@@ -136,7 +136,8 @@ pub(crate) fn proxy(page: &Page) {
     fs::write(&conf, whole).unwrap();
     let bind = format!("unix:{here}/http");
     let site = folder.path().join("site");
-    let program = Program::start(Program::command(&site).args(["-p", "HTTP/1.1", "--bind", &bind]));
+    let options = ["-p", "HTTP/1.1", "--upload", "--bind", &bind];
+    let program = Program::start(Program::command(&site).args(options));
     let Ok(nginx) = Command::new("nginx")
         .arg("-p")
         .arg(folder.path())
@@ -158,23 +159,27 @@ pub(crate) fn proxy(page: &Page) {
             Err(_) => std::thread::yield_now(),
         }
     };
-    let reply = through(stream);
+    let get = "GET /a.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let reply = through(stream, get);
     assert!(
         reply.starts_with("HTTP/1.1 200 OK\r\nServer: nginx") && reply.ends_with("\r\n\r\nhello\n"),
         "{reply}"
     );
+    // As a browser sends it to another port than 80.
+    let put = "PUT /new.txt HTTP/1.1\r\nHost: h:8443\r\nOrigin: https://h:8443\r\nConnection: close\r\n\
+        Content-Length: 3\r\n\r\nnew";
+    let reply = through(UnixStream::connect(&front).unwrap(), put);
+    assert!(reply.starts_with("HTTP/1.1 201 Created\r\n"), "{reply}");
     drop(nginx);
     program.signal(Signal::TERM);
     assert!(program.ends().stderr.starts_with("unix: - - ["));
 }
 
-fn through(mut stream: UnixStream) -> String {
+fn through(mut stream: UnixStream, request: &str) -> String {
     use std::io::{Read, Write};
 
     stream.set_read_timeout(Some(LONG)).unwrap();
-    stream
-        .write_all(b"GET /a.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        .unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();
     reply

@@ -17,7 +17,7 @@ use std::{env, fs, iter};
 
 use sanserve_core::archive::Download;
 use sanserve_core::{
-    Ask, Cgi, Config, Connection, Entries, Entry, FileSystem, Files, FsError, Got, Guard, Handler,
+    Ask, Cgi, Config, Connection, Entries, Entry, FileSystem, Files, FileVersion, FsError, Got, Guard, Handler,
     Hosts, Limits, Meta, Now, Opened, Path, Program, Protocol, Upload, Want, error_page, listing,
     log,
 };
@@ -226,7 +226,7 @@ impl FileSystem for Anything {
                 meta: Meta {
                     len: 100,
                     modified: Some(784_111_777),
-                    version: Some(1),
+                    version: Some(FileVersion::new(1)),
                     executable: true,
                 },
                 sendable: false,

@@ -127,6 +127,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         part(&format!("x={}", "y".repeat(16_400)), "z") + &end,
         file("a", "cut off"),
         end.clone(),
+        part("filename=a; filename*=utf-8''%C3%BC", "x") + &part("filename*=x'%", "y") + &end,
+        part("filename=\"=?utf-8?B?YQ==?= =?iso-8859-1?q?=FC?=\"", "x") + &end,
+        part("name=f;\r\n\tfilename=a", "x") + &end,
     ];
     let forms = forms.iter().zip(2..);
     forms

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Entries, Entry, FsError, Got, Handler, Meta, Now, Opened, Step, Want,
+    Config, Connection, Entries, Entry, FileVersion, FsError, Got, Handler, Meta, Now, Opened,
+    Step, Want,
 };
 
 use super::transcript::{config, describe, time};
@@ -139,7 +140,7 @@ fn read_got(text: &str) -> Option<Got<()>> {
                 meta: Meta {
                     len: len.parse().ok()?,
                     modified: modified.parse().ok(),
-                    version: version.parse().ok(),
+                    version: version.parse().ok().map(FileVersion::new),
                     executable: executable == "x",
                 },
                 sendable: sendable == "s",

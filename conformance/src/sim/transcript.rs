@@ -111,7 +111,7 @@ fn answer<F>(got: &Got<F>) -> String {
             let modified = meta.modified.map_or("-".into(), |unix| unix.to_string());
             let version = meta
                 .version
-                .map_or("-".into(), |version| version.to_string());
+                .map_or("-".into(), |version| version.number().to_string());
             let flag = |set: bool, name| if set { name } else { "-" };
             format!(
                 "file {} {modified} {version} {} {}",

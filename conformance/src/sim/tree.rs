@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use sanserve_core::{Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program};
+use sanserve_core::{
+    Entries, Entry, FileSystem, FileVersion, FsError, Got, Meta, Opened, Path, Program,
+};
 
 use super::Random;
 use super::program::{Play, Running};
@@ -187,7 +189,7 @@ impl FileSystem for Tree {
         let meta = Meta {
             len: bytes.borrow().len() as u64,
             modified: Some(1_600_000_000),
-            version: (!executable).then(|| checksum(&bytes.borrow())),
+            version: (!executable).then(|| FileVersion::new(checksum(&bytes.borrow()))),
             executable,
         };
         Ok(Opened::File {

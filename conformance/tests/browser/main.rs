@@ -8,6 +8,7 @@ mod list;
 mod listing;
 mod look;
 mod page;
+mod resuming;
 mod sending;
 #[path = "../tools/mod.rs"]
 mod tools;

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{Format, tar, zip};
 use crate::number::mix;
-use crate::{Meta, Path};
+use crate::{FileVersion, Meta, Path};
 
 /// What is in an archive: the entries in their order, behind them what the format wants there.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub(super) struct Layout {
     /// Where the entries end, and the records of a zip behind them.
     records: u64,
     end: u64,
-    pub(super) version: Option<u64>,
+    pub(super) version: Option<FileVersion>,
 }
 
 /// A file or a directory.
@@ -37,7 +37,7 @@ pub(super) struct Entry {
     pub(super) len: u64,
     /// Seconds since 1970, if that is known.
     pub(super) modified: Option<i64>,
-    version: Option<u64>,
+    version: Option<FileVersion>,
 }
 
 /// Where a byte of the archive belongs, and how far in that it is.
@@ -132,8 +132,9 @@ impl Layout {
         Some(())
     }
 
-    /// What tells this archive from others; none if a file has nothing that does so.
-    fn hash(&self) -> Option<u64> {
+    /// What tells this archive from others; none if a file has nothing that does so. It is settled when
+    /// those of all files are.
+    fn hash(&self) -> Option<FileVersion> {
         let mut state = mix(0, self.format as u64);
         for name in self.names.chunks(8) {
             let mut bytes = [0; 8];
@@ -142,8 +143,8 @@ impl Layout {
         }
         for entry in &self.entries {
             let version = match entry.directory {
-                true => entry.version.unwrap_or_default(),
-                false => entry.version?,
+                true => 0,
+                false => entry.version?.number(),
             };
             let flags = u64::from(entry.executable) | u64::from(entry.directory) << 1;
             let about = [
@@ -155,7 +156,13 @@ impl Layout {
             ];
             state = about.into_iter().fold(state, mix);
         }
-        Some(state)
+        let version = FileVersion::new(state);
+        let mut versions = self.entries.iter().filter_map(|entry| entry.version);
+        Some(if versions.all(FileVersion::is_settled) {
+            version
+        } else {
+            version.unsettled()
+        })
     }
 
     pub(super) fn len(&self) -> u64 {

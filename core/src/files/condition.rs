@@ -76,7 +76,7 @@ pub(crate) fn may_be_stored(ex: &Exchange<'_>, there: Option<Meta>) -> bool {
         return ex.header("If-Match").is_none();
     };
     let tag = Tag::new(meta, "");
-    is_meant(ex, tag.as_ref(), meta.modified)
+    is_meant(ex, tag.as_ref(), meta.date())
         && holds(ex, "If-None-Match", tag.as_ref(), Tag::resembles) != Some(true)
 }
 

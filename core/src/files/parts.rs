@@ -11,7 +11,7 @@ use core::ops::Range;
 use super::reply::ContentType;
 use crate::escape::Count;
 use crate::number::mix;
-use crate::{Exchange, Meta, Next, Now};
+use crate::{Exchange, FileVersion, Meta, Next, Now};
 
 /// Ranges of a file on their way.
 #[derive(Debug, Clone)]
@@ -77,15 +77,14 @@ impl Parts {
     /// What stands before the range with this number, or behind the last.
     fn write_head(&self, at: usize, out: &mut dyn Write) -> fmt::Result {
         let Parts { boundary, len, .. } = self;
-        if at > 0 {
-            out.write_str("\r\n")?;
-        }
+        // RFC 2046 §5.1.1: a delimiter begins with the end of the line before it, which may be empty. Apache and
+        // nginx send that before the first one too, and zsync never ends where it is missing.
         let Some(range) = self.ranges.get(at) else {
-            return write!(out, "--{boundary}--\r\n");
+            return write!(out, "\r\n--{boundary}--\r\n");
         };
         write!(
             out,
-            "--{boundary}\r\nContent-type: {}\r\n",
+            "\r\n--{boundary}\r\nContent-Type: {}\r\n",
             self.content_type
         )?;
         if let Some(coding) = self.coding {
@@ -118,7 +117,7 @@ impl Boundary {
             now.unix.unwrap_or_default() as u64,
             meta.len,
             meta.modified.unwrap_or_default() as u64,
-            meta.version.unwrap_or_default(),
+            meta.version.map_or(0, FileVersion::number),
         ];
         let ends = ranges.iter().flat_map(|range| [range.start, range.end]);
         Boundary(about.into_iter().chain(ends).fold(0, mix))

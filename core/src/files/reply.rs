@@ -12,7 +12,7 @@ use super::tag::Tag;
 use super::{Files, Stage};
 use crate::range::{self, Ranges};
 use crate::wire::marks;
-use crate::{Exchange, Meta, Next, Path, date, status};
+use crate::{Exchange, FileVersion, Meta, Next, Path, date, status};
 
 /// A media type, with the charset that it is said to have.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +65,7 @@ impl Files {
         }
         let verdict = match self.plain {
             true => judge_date(ex, meta.modified),
-            false => judge(ex, found.tag.as_ref(), meta.modified),
+            false => judge(ex, found.tag.as_ref(), meta.date()),
         };
         match verdict {
             Verdict::Failed => return self.error(ex, 412, status::phrase(412)),
@@ -126,8 +126,9 @@ impl Files {
                 true => None,
                 false => Tag::new(meta, coding.map_or("", Coding::mark)),
             },
-            modified: match (meta.modified, ex.now().unix) {
-                (Some(modified), Some(now)) if !self.plain => Some(modified.min(now)),
+            modified: match (meta.date(), ex.now().unix) {
+                _ if self.plain => meta.modified,
+                (Some(modified), Some(now)) => Some(modified.min(now)),
                 (modified, _) => modified,
             },
         }
@@ -154,12 +155,13 @@ impl Files {
         self.end_head(ex, found);
     }
 
-    /// The head of several ranges of a file. They have their types and places themselves.
+    /// The head of several ranges of a file. They have their types and places themselves. CPython has no such reply, so
+    /// `Content-Type` is written as everywhere else: some clients look for it in that spelling.
     fn send_head_of_parts(&self, ex: &mut Exchange<'_>, found: &Found<'_>, parts: &Parts) {
         let boundary = parts.boundary();
         ex.send_response(206);
         ex.send_header(
-            "Content-type",
+            "Content-Type",
             format_args!("multipart/byteranges; boundary={boundary}"),
         );
         ex.send_length(parts.content_length());
@@ -260,7 +262,7 @@ impl Files {
         let meta = Meta {
             len,
             modified: None,
-            version: Some(sum),
+            version: Some(FileVersion::new(sum)),
             executable: false,
         };
         let tag = Tag::new(meta, "");

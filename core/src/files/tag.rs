@@ -3,28 +3,26 @@
 use crate::Meta;
 use crate::number::Backward;
 
-/// An entity tag, as it stands in the field: `"15e5a2-6"` or `W/"5e0be100-6"`.
+/// An entity tag, as it stands in the field: `"15e5a2-6"` or `W/"15e5a2-6"`.
 ///
-/// It is strong if the file system tells one state of the file from another however soon that
-/// follows. Whole seconds do not: then it is weak.
+/// It is weak only for the moment in which the file may still change without getting another version. A file
+/// without a version has no tag rather than a weak one: clients resume a download with `If-Range` and `If-Match`,
+/// which a weak tag never fulfils, and use `Last-Modified` where there is no tag.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tag(Backward<TEXT_MAX>);
 
 impl Tag {
-    /// The tag of a file, if anything is known that it can be made of. What ends in `suffix` is
-    /// another representation with another tag.
+    /// The tag of a file, if it has a version. What ends in `suffix` is another representation with
+    /// another tag.
     pub(super) fn new(meta: Meta, suffix: &str) -> Option<Tag> {
-        let (mark, number) = match (meta.version, meta.modified) {
-            (Some(version), _) => ("\"", version),
-            (None, Some(modified)) => ("W/\"", modified as u64),
-            (None, None) => return None,
-        };
+        let version = meta.version?;
+        let mark = if version.is_settled() { "\"" } else { "W/\"" };
         let mut text = Backward::new();
         text.push("\"");
         text.push(suffix);
         text.push_hexadecimal(meta.len);
         text.push("-");
-        text.push_hexadecimal(number);
+        text.push_hexadecimal(version.number());
         text.push(mark);
         Some(Tag(text))
     }

@@ -4,6 +4,7 @@
 //! and by the other is in `put` and `form`, what a form looks like in `multipart`, whose page may send
 //! anything in `origin`. Where the bytes go is the adapter's work.
 
+mod file_name;
 mod form;
 mod multipart;
 mod naming;
@@ -16,7 +17,7 @@ use alloc::boxed::Box;
 use self::form::Form;
 use self::multipart::Multipart;
 use self::naming::Naming;
-use self::origin::{is_for_loopback, is_foreign};
+use self::origin::{is_for_loopback, is_foreign, is_hidden};
 use self::put::Put;
 use crate::files::may_be_stored;
 use crate::script::bytes;
@@ -154,7 +155,10 @@ impl Handler for Upload {
         self.files.uploads = true;
         match ex.command() {
             "GET" | "HEAD" => self.files.begin(ex),
-            "PUT" | "POST" if is_foreign(ex) => self.files.error(ex, 403, FOREIGN),
+            "PUT" | "POST" if is_foreign(ex) => {
+                let message = if is_hidden(ex) { NO_ORIGIN } else { FOREIGN };
+                self.files.error(ex, 403, message)
+            }
             "PUT" | "POST" if self.loopback_only && !is_for_loopback(ex) => {
                 self.files.error(ex, 403, REBOUND)
             }
@@ -277,6 +281,8 @@ fn complaint(error: FsError) -> Refusal {
 const ALLOW_DIRECTORY: &str = "GET, HEAD, OPTIONS, POST";
 const ALLOW_FILE: &str = "GET, HEAD, OPTIONS, PUT";
 const FOREIGN: &str = "Pages of other sites may not store anything";
+const NO_ORIGIN: &str =
+    "Pages without an origin may not store anything; is their Referrer-Policy no-referrer?";
 const REBOUND: &str = "Files are stored here for localhost; --host NAME allows another name";
 const ENCODED: &str = "Only files that are not encoded can be stored";
 const NAMELESS: &str = "No file can have that name here";

@@ -3,9 +3,12 @@
 //! It keeps what it cannot judge yet, a piece of content at most. Fields that are no files are passed
 //! over.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use memchr::memmem;
+
+use super::file_name::file_name;
 
 /// A form on its way.
 #[derive(Debug, Clone)]
@@ -144,9 +147,10 @@ impl Multipart {
         if end > HEAD_MAX {
             return Err(LONG);
         }
-        let head = &self.rest()[2..end + 4];
+        let head = unfolded(&self.rest()[2..end + 4]);
         let mut slots = [httparse::EMPTY_HEADER; 16];
-        let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(head, &mut slots)
+        let Ok(httparse::Status::Complete((_, fields))) =
+            httparse::parse_headers(&head, &mut slots)
         else {
             return Err("Bad head in a form");
         };
@@ -186,28 +190,10 @@ impl Multipart {
     }
 }
 
-/// The name of the file that a part is, as its `Content-Disposition` has it. `filename*` (RFC 8187) must
-/// not be used in forms (RFC 7578 §4.2), but some do without the other where a name is not ASCII: better
-/// to understand it than to lose the file.
-fn file_name(field: &[u8]) -> Option<Result<Vec<u8>, &'static str>> {
-    if let Some(name) = parameter(field, b"filename") {
-        return Some(Ok(name));
-    }
-    let extended = parameter(field, b"filename*")?;
-    let mut parts = extended.splitn(3, |&byte| byte == b'\'');
-    let name = match (parts.next(), parts.nth(1)) {
-        (Some(charset), Some(name)) if charset.eq_ignore_ascii_case(b"UTF-8") => {
-            Ok(percent_encoding::percent_decode(name).collect())
-        }
-        _ => Err("Unknown charset of a name in a form"),
-    };
-    Some(name)
-}
-
 /// The value of a parameter: a token, or text in quotes. A word without a value is passed over. In the
 /// name of a file, browsers write a quote as `%22`, others as `\"`; a backslash before anything else is
 /// one, as in `C:\a.txt`.
-fn parameter(field: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn parameter(field: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let mut rest = &field[memchr::memchr(b';', field)? + 1..];
     loop {
         let end = memchr::memchr2(b';', b'=', rest)?;
@@ -242,6 +228,17 @@ fn value(text: &[u8]) -> (Vec<u8>, usize) {
         at += len;
     }
     (value, text.len())
+}
+
+/// Fields on one line each: one that goes on in the next line, which begins with a blank, is folded (RFC 5322 §2.2.3).
+fn unfolded(head: &[u8]) -> Cow<'_, [u8]> {
+    let mut head = Cow::Borrowed(head);
+    for at in 0..head.len() {
+        if matches!(head[at..], [b'\r', b'\n', b' ' | b'\t', ..]) {
+            head.to_mut()[at..at + 2].fill(b' ');
+        }
+    }
+    head
 }
 
 /// Some browsers sent the whole path.

@@ -14,13 +14,24 @@ pub(super) fn is_foreign(ex: &Exchange<'_>) -> bool {
     if sites.peek().is_some() {
         return !sites.all(|site| matches!(site, "same-origin" | "none"));
     }
-    // RFC 6454 §7: said with every POST and PUT. The scheme is for whoever speaks TLS to know.
-    let host = ex.header("Host").unwrap_or("");
-    let is_here = |origin: &str| {
-        let (_, from) = origin.split_once("://").unwrap_or_default();
-        !from.is_empty() && from.eq_ignore_ascii_case(host)
-    };
-    !ex.get_all("Origin").all(is_here)
+    // RFC 6454 §7: said with every POST and PUT.
+    !ex.get_all("Origin").all(|origin| is_here(ex, origin))
+}
+
+/// Whether an origin is the host and port of the request. The usual port of its scheme is the same as none. The
+/// schemes are not compared: a proxy that speaks TLS may pass requests on without, with the `Host` that it got.
+fn is_here(ex: &Exchange<'_>, origin: &str) -> bool {
+    match origin.split_once("://") {
+        Some(("http", host)) => ex.head.is_for(host, 80),
+        Some(("https", host)) => ex.head.is_for(host, 443),
+        _ => false,
+    }
+}
+
+/// Whether a browser hides whose page it is. It does so for the frames of a sandbox, which any site may have, and for the
+/// forms of pages whose `Referrer-Policy` is `no-referrer` (Fetch §3.2.1), so nobody can be let in by that.
+pub(super) fn is_hidden(ex: &Exchange<'_>) -> bool {
+    ex.header("Sec-Fetch-Site").is_none() && ex.get_all("Origin").all(|origin| origin == "null")
 }
 
 /// Whether a request is for this machine itself. Every browser says for which host it is.

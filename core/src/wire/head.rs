@@ -25,14 +25,14 @@ pub const FIELDS_MAX: usize = 100;
 #[derive(Debug)]
 pub struct Head {
     /// The request line without its end, and the path if the target leaves it out.
-    text: String,
+    pub(super) text: String,
     /// Length of the request line in `text`.
-    line_len: usize,
-    line: Line,
+    pub(super) line_len: usize,
+    pub(super) line: Line,
     /// Where path and query lie in the text.
-    path: Range<usize>,
-    fields: Fields,
-    persists: bool,
+    pub(super) path: Range<usize>,
+    pub(super) fields: Fields,
+    pub(super) persists: bool,
     search: Search,
 }
 

@@ -24,6 +24,7 @@ mod fields;
 mod head;
 mod host;
 mod line;
+mod local;
 mod syntax;
 mod target;
 

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Entries, Entry, Event, Exchange, FileSystem, FsError, Got, Handler, Meta,
-    Next, Now, Opened, Path, Program, Step, Want,
+    Config, Connection, Entries, Entry, Event, Exchange, FileSystem, FileVersion, FsError, Got,
+    Handler, Meta, Next, Now, Opened, Path, Program, Step, Want,
 };
 
 /// A connection and everything around it.
@@ -79,7 +79,7 @@ impl FileSystem for Tree {
         let meta = Meta {
             len,
             modified: Some(1_577_836_800),
-            version: Some(1_577_836_800_750_000_000),
+            version: Some(FileVersion::new(1_577_836_800_750_000_000)),
             executable: false,
         };
         Ok(Opened::File {

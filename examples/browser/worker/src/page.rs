@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use js_sys::{Array, Promise};
-use sanserve_core::{Ask, Entries, Entry, FsError, Got, Meta, Opened};
+use sanserve_core::{Ask, Entries, Entry, FileVersion, FsError, Got, Meta, Opened};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, DomException};
@@ -62,7 +62,8 @@ impl Found {
         let milliseconds = self.modified() as i64;
         let modified = milliseconds.div_euclid(1000);
         let nanos = milliseconds.rem_euclid(1000) as u32 * 1_000_000;
-        let checksum = self.checksum().map(|checksum| checksum as u64);
+        let checksum = self.checksum();
+        let checksum = checksum.map(|checksum| FileVersion::new(checksum as u64));
         Meta {
             len: blob.size() as u64,
             modified: Some(modified),

@@ -1,0 +1,58 @@
+//! A request that the server makes of another: for another path, without content.
+
+use alloc::vec::Vec;
+
+use super::line::Line;
+use super::{Head, target};
+
+impl Head {
+    /// Returns the same request for another path and query of this server: GET, or HEAD where this one is HEAD. The fields
+    /// that speak of its content are left out. Its request line, which is logged, stays that of this one.
+    ///
+    /// `None` if that is not a path that a request can name.
+    pub(crate) fn local(&self, path: &str) -> Option<Head> {
+        let command = match self.command() {
+            "HEAD" => "HEAD",
+            _ => "GET",
+        };
+        let is_path = path.starts_with('/') && target::path(command, path).is_some();
+        is_path.then_some(())?;
+        let mut head = Head::new();
+        for text in [self.request_line(), command, path] {
+            head.text.push_str(text);
+        }
+        let (line, end) = (self.line_len, head.text.len());
+        let start = end - path.len();
+        head.line_len = line;
+        head.line = Line {
+            command: line..start,
+            target: start..end,
+            version: self.version(),
+        };
+        head.path = start..end;
+        head.fields.parse(&self.lines_without_content()).ok()?;
+        head.persists = self.persists();
+        Some(head)
+    }
+
+    fn lines_without_content(&self) -> Vec<u8> {
+        let mut lines = Vec::new();
+        for (name, value) in self.fields().filter(|(name, _)| !is_of_content(name)) {
+            lines.extend_from_slice(name.as_bytes());
+            lines.extend_from_slice(b": ");
+            lines.extend(value.chars().map(|char| char as u8));
+            lines.extend_from_slice(b"\r\n");
+        }
+        lines.extend_from_slice(b"\r\n");
+        lines
+    }
+}
+
+/// Whether a field speaks of the content of its request, or of how that is sent.
+fn is_of_content(name: &str) -> bool {
+    let start = name.as_bytes().get(..8);
+    start.is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
+        || ["Expect", "Trailer", "Transfer-Encoding"]
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(name))
+}
