@@ -44,8 +44,8 @@ pub struct Step<'a, F> {
 pub enum Phase {
     /// Nothing: no byte of a request has come, and every reply has been written.
     Idle,
-    /// Part of a request head, which may never be complete; or content that is not needed, after a reply that has been
-    /// written.
+    /// Part of a request head, which may never be complete; content that is not needed, after a reply that has been
+    /// written; or the end of a last reply, which the peer is slow to take.
     Head,
     /// A request: its content is read, its reply is made or written, or the connection is being closed.
     Busy,

@@ -8,6 +8,7 @@ use mio::event::Event;
 use sanserve_core::Got;
 
 use super::files::{Held, MOST};
+use crate::delivery;
 use crate::hang_up::HangUp;
 use crate::send_file::send_file;
 use crate::std::Layer;
@@ -161,8 +162,12 @@ impl Link {
     /// Whether to close it says all that is to be said, and breaks nothing: what the peer has sent was
     /// read.
     pub(super) fn may_close(&self) -> bool {
-        let unread = || rustix::io::ioctl_fionread(&self.socket);
-        self.layer.is_none() && !self.readable && unread().is_ok_and(|n| n == 0)
+        self.layer.is_none() && !self.readable && !self.has_unread()
+    }
+
+    /// Whether the peer has not acknowledged all that was written.
+    pub(super) fn has_unacknowledged(&self) -> bool {
+        delivery::is_outstanding(&self.socket)
     }
 
     /// Tells the peer that nothing more will come.

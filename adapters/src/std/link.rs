@@ -167,6 +167,11 @@ impl<'a> Link<'a> {
         }
     }
 
+    #[cfg(unix)]
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.socket
+    }
+
     /// Whether the peer has left.
     #[cfg(unix)]
     pub(super) fn hang_up(&self) -> Option<HangUp> {
