@@ -32,7 +32,7 @@ pub struct Step<'a, F> {
     pub by: Option<Duration>,
     /// Of a [`Write`](Want::Write): it goes on with a [`Copy`](Want::Copy) at once; a socket may hold
     /// it back and send both together. Of a [`Shutdown`](Want::Shutdown): the peer may go on sending;
-    /// if not, the link may as well be closed, and this is the end.
+    /// if not, and if the peer has acknowledged everything, the link may as well be closed, and this is the end.
     pub more: bool,
     /// What would be lost if the connection were closed now, in place of waiting.
     pub phase: Phase,

@@ -160,9 +160,9 @@ impl Link {
     }
 
     /// Whether to close it says all that is to be said, and breaks nothing: what the peer has sent was
-    /// read.
+    /// read, and what it sends later cannot cut off what it has not acknowledged.
     pub(super) fn may_close(&self) -> bool {
-        self.layer.is_none() && !self.readable && !self.has_unread()
+        self.layer.is_none() && !self.readable && !self.has_unread() && !self.has_unacknowledged()
     }
 
     /// Whether the peer has not acknowledged all that was written.

@@ -193,7 +193,9 @@ impl<F, H: Handler> Connection<F, H> {
             }
             (Pending::Read, State::Head) if self.inbox_is_blank() => self.state = State::Closed,
             (Pending::Read, State::Head) => self.time_out_head(),
-            (Pending::Read, State::Drain(_) | State::Linger { .. }) => self.state = State::Closed,
+            (Pending::Read, State::Linger { .. }) => self.state = State::Closed,
+            // The reply may not be with the peer yet.
+            (Pending::Read, State::Drain(_)) => self.state = State::Closing,
             (Pending::Ask | Pending::Fill, _)
                 if self.hang_up().is_some_and(|at| at <= self.now.tick) =>
             {
