@@ -8,6 +8,7 @@ use mio::event::Event;
 use sanserve_core::Got;
 
 use super::files::{Held, MOST};
+use crate::Open;
 use crate::delivery;
 use crate::hang_up::HangUp;
 use crate::send_file::send_file;
@@ -138,7 +139,7 @@ impl Link {
     }
 
     /// Sends a piece of a file unread.
-    pub(super) fn copy(&mut self, file: &std::fs::File, at: u64, len: u64) -> Got<Held> {
+    pub(super) fn copy(&mut self, file: &Open, at: u64, len: u64) -> Got<Held> {
         if !self.writable {
             return Got::Nothing;
         }

@@ -80,7 +80,7 @@ impl Link {
         left: Option<Duration>,
     ) -> Got<Open> {
         #[cfg(target_os = "linux")]
-        if let (Some(output), true, Some(file)) = (&self.output, self.socket, file.file()) {
+        if let (Some(output), true) = (&self.output, self.socket) {
             let ready = wait(output, PollFlags::OUT, left);
             let copied = ready
                 .map_err(io::Error::from)

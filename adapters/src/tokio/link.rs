@@ -167,10 +167,10 @@ impl Link {
             Got::Nothing => {}
             got => return got,
         }
-        let (Stream::Socket(socket), Some(Open::File(file))) = (&self.stream, &held.0) else {
-            unreachable!("nothing else is called sendable")
+        let (Stream::Socket(socket), Some(open)) = (&self.stream, &held.0) else {
+            return Got::Unreadable;
         };
-        let send = || send_file(socket, file, at, len);
+        let send = || send_file(socket, open, at, len);
         let sent = socket.async_io(tokio::io::Interest::WRITABLE, send).await;
         match sent {
             Ok(None) => Got::Unreadable,

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::peer::LONG;
 /// What carries connections over sockets.
 pub(crate) const RUNTIMES: [&str; 3] = ["std", "mio", "tokio"];
 
-/// A server that accepts a certain number of connections and ends with the last of them.
+/// A server that ends with this, or before that with the last of so many connections.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     log: Arc<Mutex<String>>,
@@ -42,7 +42,11 @@ pub(crate) struct Setup {
 
 impl Server {
     pub(crate) fn start(setup: Setup, site: &Path) -> Server {
-        let disk = Disk::open(site).unwrap();
+        Server::with(setup, Arc::new(Disk::open(site).unwrap()))
+    }
+
+    /// The same with a disk that others may have, too.
+    pub(crate) fn with(setup: Setup, disk: Arc<Disk>) -> Server {
         let log = Arc::<Mutex<String>>::default();
         let lines = {
             let log = Arc::clone(&log);
@@ -78,7 +82,7 @@ impl Drop for Server {
 
 type Parts = (SocketAddr, Box<dyn FnOnce()>, Box<dyn FnOnce() + Send>);
 
-fn mio(setup: Setup, disk: Disk, log: impl Fn(&str) + Send + Sync + 'static) -> Parts {
+fn mio(setup: Setup, disk: Arc<Disk>, log: impl Fn(&str) + Send + Sync + 'static) -> Parts {
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     set_send_buffer(&listener, setup.send_buffer);
     let mut server = sanserve::mio::HTTPServer::new(vec![listener])
@@ -90,7 +94,7 @@ fn mio(setup: Setup, disk: Disk, log: impl Fn(&str) + Send + Sync + 'static) -> 
     let (address, stopper) = (server.server_address(), server.stopper());
     let serve = move || {
         server
-            .serve_forever(&disk, setup.config, setup.handler)
+            .serve_forever(&*disk, setup.config, setup.handler)
             .unwrap()
     };
     (
@@ -101,25 +105,47 @@ fn mio(setup: Setup, disk: Disk, log: impl Fn(&str) + Send + Sync + 'static) -> 
 }
 
 /// The others serve sockets that the test accepts. What is accepted has the buffer of the listening socket.
-fn accepting(setup: Setup, disk: Disk, log: impl Fn(&str) + Send + Sync + 'static) -> Parts {
+fn accepting(setup: Setup, disk: Arc<Disk>, log: impl Fn(&str) + Send + Sync + 'static) -> Parts {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     set_send_buffer(&listener, setup.send_buffer);
     let address = listener.local_addr().unwrap();
-    let serve: Box<dyn FnOnce() + Send> = match setup.runtime {
-        "std" => Box::new(move || std(&setup, &listener, &disk, &log)),
-        _ => Box::new(move || tokio(setup, listener, disk, log)),
+    let ends = Arc::new(AtomicBool::new(false));
+    let stop = {
+        let ends = Arc::clone(&ends);
+        move || {
+            ends.store(true, Ordering::Relaxed);
+            // It may wait for a connection, or have ended.
+            let _ = TcpStream::connect(address);
+        }
     };
-    (address, Box::new(|| ()), serve)
+    let serve: Box<dyn FnOnce() + Send> = match setup.runtime {
+        "std" | "stdio" => Box::new(move || std(&setup, &listener, &disk, &log, &ends)),
+        _ => Box::new(move || tokio(setup, listener, disk, log, &ends)),
+    };
+    (address, Box::new(stop), serve)
 }
 
-fn std(setup: &Setup, listener: &TcpListener, disk: &Disk, log: &(dyn Fn(&str) + Sync)) {
+fn std(
+    setup: &Setup,
+    listener: &TcpListener,
+    disk: &Disk,
+    log: &(dyn Fn(&str) + Sync),
+    ends: &AtomicBool,
+) {
     thread::scope(|scope| {
         for _ in 0..setup.connections {
             let (socket, _) = listener.accept().unwrap();
+            if ends.load(Ordering::Relaxed) {
+                return;
+            }
             scope.spawn(move || {
                 let (config, handler, stop) =
                     (setup.config, (setup.handler)(), AtomicBool::new(false));
                 let _ = match &setup.tls {
+                    None if setup.runtime == "stdio" => {
+                        let input = socket.try_clone().unwrap().into();
+                        sanserve::stdio::serve(input, socket.into(), disk, config, handler, log)
+                    }
                     Some(tls) => {
                         let link = tls.link(&socket).unwrap();
                         sanserve::std::serve(link, disk, config, handler, log, &stop)
@@ -134,8 +160,9 @@ fn std(setup: &Setup, listener: &TcpListener, disk: &Disk, log: &(dyn Fn(&str) +
 fn tokio(
     setup: Setup,
     listener: TcpListener,
-    disk: Disk,
+    disk: Arc<Disk>,
     log: impl Fn(&str) + Send + Sync + 'static,
+    ends: &AtomicBool,
 ) {
     use tokio::runtime::Builder;
     use tokio::task::JoinSet;
@@ -145,7 +172,7 @@ fn tokio(
         .enable_all()
         .build()
         .unwrap();
-    let (disk, log) = (Arc::new(disk), Arc::new(log));
+    let log = Arc::new(log);
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     runtime.block_on(async move {
         listener.set_nonblocking(true).unwrap();
@@ -153,6 +180,9 @@ fn tokio(
         let mut running = JoinSet::new();
         for _ in 0..setup.connections {
             let (socket, _) = listener.accept().await.unwrap();
+            if ends.load(Ordering::Relaxed) {
+                return;
+            }
             let link = match &setup.tls {
                 Some(tls) => sanserve::tokio::Link::tls(socket, tls).unwrap(),
                 None => sanserve::tokio::Link::from(socket),
