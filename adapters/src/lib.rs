@@ -36,6 +36,8 @@ extern crate alloc;
 
 mod content;
 #[cfg(all(feature = "std", unix))]
+mod delivery;
+#[cfg(all(feature = "std", unix))]
 mod descriptors;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod disk;

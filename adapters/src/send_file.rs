@@ -1,6 +1,5 @@
-//! Sending a piece of a file to a socket: unread where the system can do that, else by way of memory.
+//! Sending a piece of what is open to a socket: unread where the system can do that, else by way of memory.
 
-use std::fs::File;
 use std::io;
 
 #[cfg(target_os = "linux")]
@@ -9,18 +8,23 @@ use std::os::fd::AsFd;
 #[cfg(target_os = "linux")]
 use rustix::{fs::sendfile, io::Errno, io::pread, net::SendFlags, net::send};
 
-/// Sends a piece of a file, and says how much of it; `None` if the file cannot be read. Errors are those
-/// of the socket.
+use crate::Open;
+
+/// Sends a piece of what is open, and says how much of it; `None` if that is not a file, or one that cannot be read. Errors are
+/// those of the socket. All adapters send files by this: only [`Open`] knows where it has a descriptor.
 ///
 /// Some file systems and sandboxes know no sendfile(2), and where it fails nothing tells whether the
 /// file or the socket is to blame. So then the piece is read and written, which does both.
 #[cfg(target_os = "linux")]
 pub(crate) fn send_file(
     socket: impl AsFd,
-    file: &File,
+    open: &Open,
     at: u64,
     len: u64,
 ) -> io::Result<Option<usize>> {
+    let Some(file) = open.file() else {
+        return Ok(None);
+    };
     let mut from = at;
     match sendfile(&socket, file, Some(&mut from), len as usize) {
         Ok(n) => return Ok(Some(n)),
@@ -37,7 +41,7 @@ pub(crate) fn send_file(
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn send_file<S>(_: S, _: &File, _: u64, _: u64) -> io::Result<Option<usize>> {
+pub(crate) fn send_file<S>(_: S, _: &Open, _: u64, _: u64) -> io::Result<Option<usize>> {
     unreachable!("a disk calls its files sendable on Linux only")
 }
 

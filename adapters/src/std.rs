@@ -23,6 +23,8 @@ pub use self::link::Link;
 use self::log_output::LogOutput;
 use self::log_queue::LogQueue;
 #[cfg(unix)]
+use crate::delivery;
+#[cfg(unix)]
 use crate::hang_up::HangUp;
 use crate::{Open, got};
 
@@ -100,6 +102,8 @@ pub(crate) fn serve_noted<'a, H: Handler>(
             got = hang_up.tell(&mut conn, got);
         }
         let now = clock.now();
+        #[cfg(unix)]
+        delivery::report(&mut conn, now, link.socket());
         let handshake = link
             .is_handshaking()
             .then(|| handshake_time(&config.patience));

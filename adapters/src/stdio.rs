@@ -68,6 +68,7 @@ pub fn serve<H: Handler>(
             got = hang_up.tell(&mut conn, got);
         }
         let now = clock.now();
+        link.report_delivery(&mut conn, now);
         let Step { want, by, .. } = conn.step(now, got);
         let left = by.map(|by| by.saturating_sub(now.tick));
         got = match want {

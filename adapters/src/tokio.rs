@@ -112,6 +112,8 @@ fn serve_seated<H: Handler + Send>(
                 got = hang_up.tell(&mut conn, got);
             }
             let now = clock.now();
+            #[cfg(unix)]
+            link.report_delivery(&mut conn, now);
             let handshake = link
                 .is_handshaking()
                 .then(|| handshake_time(&config.patience));

@@ -102,7 +102,14 @@ pub struct Patience {
     pub grace: Duration,
     /// The least rate in bytes a second, see `grace`.
     pub rate: u32,
-    /// For the peer to take notice that the connection closes.
+    /// How much the system of a client may have acknowledged before its program reads it, in bytes: its receive
+    /// buffer, 256 KiB by default. Where the adapter can say what was acknowledged
+    /// ([`Connection::delivered`](crate::Connection::delivered)), a client that reads at least `rate` and has
+    /// no larger buffer is never taken for too slow, and one that stops reading has up to this many bytes
+    /// divided by `rate` in addition to `grace`: 554 s in all by default.
+    pub receive_buffer: u32,
+    /// For the peer to take notice that the connection closes, after the whole reply was acknowledged. As long as part of it was
+    /// not, the connection stays as it does for a reader, see `grace`.
     pub linger: Duration,
     /// For an answer of the file system, where the adapter can let go of it; then 504. A program has this time
     /// again after each byte on its standard output, but not after a line on its standard error.
@@ -160,6 +167,7 @@ impl Default for Patience {
             head: Duration::from_secs(30),
             grace: Duration::from_secs(30),
             rate: 500,
+            receive_buffer: 256 * 1024,
             linger: Duration::from_secs(2),
             ask: Duration::from_secs(30),
             half_closed: Duration::from_secs(2),

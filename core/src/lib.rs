@@ -141,7 +141,7 @@ pub mod wire;
 pub use buffer::Buffer;
 pub use cgi::Cgi;
 pub use config::{Config, Limits, Patience, Protocol};
-pub use connection::{Connection, Rest};
+pub use connection::{Connection, Delivery, Rest};
 pub use entries::{Entries, Entry};
 pub use error_page::ErrorPage;
 pub use escape::Html;

@@ -32,7 +32,7 @@ pub struct Step<'a, F> {
     pub by: Option<Duration>,
     /// Of a [`Write`](Want::Write): it goes on with a [`Copy`](Want::Copy) at once; a socket may hold
     /// it back and send both together. Of a [`Shutdown`](Want::Shutdown): the peer may go on sending;
-    /// if not, the link may as well be closed, and this is the end.
+    /// if not, and if the peer has acknowledged everything, the link may as well be closed, and this is the end.
     pub more: bool,
     /// What would be lost if the connection were closed now, in place of waiting.
     pub phase: Phase,
@@ -44,8 +44,8 @@ pub struct Step<'a, F> {
 pub enum Phase {
     /// Nothing: no byte of a request has come, and every reply has been written.
     Idle,
-    /// Part of a request head, which may never be complete; or content that is not needed, after a reply that has been
-    /// written.
+    /// Part of a request head, which may never be complete; content that is not needed, after a reply that has been
+    /// written; or the end of a last reply, which the peer is slow to take.
     Head,
     /// A request: its content is read, its reply is made or written, or the connection is being closed.
     Busy,

@@ -449,6 +449,23 @@ fn lingering_ends_by_itself() {
 }
 
 #[test]
+fn a_client_that_owes_content_is_told_the_end() {
+    let handler = from_fn(|ex| {
+        ex.send_response(204);
+        ex.end_headers();
+        Next::Done
+    });
+    let put = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n";
+    let mut world = World::new(modern(), handler, put);
+    world.half_close = false;
+    let took = world.run();
+    // The reply is not cut off by what comes late.
+    assert!(world.said);
+    let Patience { grace, linger, .. } = modern().patience;
+    assert_eq!(took, grace + linger);
+}
+
+#[test]
 fn finish_lets_the_running_reply_end_and_nothing_follow() {
     let input = b"GET /big HTTP/1.1\r\nHost: h\r\n\r\nGET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
     let mut world = World::new(modern(), Files::new(), input);

@@ -212,8 +212,7 @@ impl Files {
             piece = piece.min(PIECE);
             return self.send(Task::Fill(open, at, piece as usize), desk);
         }
-        let file = open.file().expect("only files are sendable");
-        let got = link.copy(file, at, piece);
+        let got = link.copy(&open, at, piece);
         held.0 = Some(open);
         got
     }

@@ -8,6 +8,8 @@ use mio::event::Event;
 use sanserve_core::Got;
 
 use super::files::{Held, MOST};
+use crate::Open;
+use crate::delivery;
 use crate::hang_up::HangUp;
 use crate::send_file::send_file;
 use crate::std::Layer;
@@ -137,7 +139,7 @@ impl Link {
     }
 
     /// Sends a piece of a file unread.
-    pub(super) fn copy(&mut self, file: &std::fs::File, at: u64, len: u64) -> Got<Held> {
+    pub(super) fn copy(&mut self, file: &Open, at: u64, len: u64) -> Got<Held> {
         if !self.writable {
             return Got::Nothing;
         }
@@ -159,10 +161,14 @@ impl Link {
     }
 
     /// Whether to close it says all that is to be said, and breaks nothing: what the peer has sent was
-    /// read.
+    /// read, and what it sends later cannot cut off what it has not acknowledged.
     pub(super) fn may_close(&self) -> bool {
-        let unread = || rustix::io::ioctl_fionread(&self.socket);
-        self.layer.is_none() && !self.readable && unread().is_ok_and(|n| n == 0)
+        self.layer.is_none() && !self.readable && !self.has_unread() && !self.has_unacknowledged()
+    }
+
+    /// Whether the peer has not acknowledged all that was written.
+    pub(super) fn has_unacknowledged(&self) -> bool {
+        delivery::is_outstanding(&self.socket)
     }
 
     /// Tells the peer that nothing more will come.

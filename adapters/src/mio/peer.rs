@@ -16,6 +16,7 @@ use super::lines::Lines;
 use super::link::Link;
 use super::recent::Recent;
 use crate::Open;
+use crate::delivery;
 use crate::std::handshake_time;
 
 /// A connection with its socket.
@@ -74,6 +75,8 @@ impl<H: Handler> Peer<H> {
             match () {
                 () if by <= now.tick && self.link.is_handshaking() => return Until::Never,
                 () if self.link.is_readable() => self.wake(config),
+                // The engine knows whether it goes on.
+                () if by <= now.tick && self.link.has_unacknowledged() => self.wake(config),
                 () if by <= now.tick => return Until::Never,
                 () => return Until::Woken(Some(by)),
             }
@@ -202,6 +205,7 @@ impl<H: Handler> Work<H> {
         let kept = got;
         let (mut got, mut recent) = (mem::replace(kept, Got::Nothing), Recent::default());
         let mut turn = TURN;
+        delivery::report(conn, now, link.socket());
         while turn > 0 {
             turn -= 1;
             if (conn.awaits_work() || files.work_for_reply())

@@ -146,7 +146,6 @@ impl<'a> Link<'a> {
                 Err(_) => Got::Unreadable,
             };
         }
-        let file = file.file().expect("only files are sendable");
         let copied = self.set_nonblocking(true).and_then(|()| {
             when_writable(self.socket, left, || {
                 send_file(self.socket, file, at, len.min(COPY_MAX))
@@ -165,6 +164,11 @@ impl<'a> Link<'a> {
             Some(layer) => layer.shutdown(),
             None => _ = self.socket.shutdown(Shutdown::Write),
         }
+    }
+
+    #[cfg(unix)]
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.socket
     }
 
     /// Whether the peer has left.

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use sanserve_core::{FileSystem, Got};
+use sanserve_core::{Connection, FileSystem, Got, Handler, Now};
 use socket2::SockRef;
 
 use crate::Open;
+use crate::delivery;
 use crate::hang_up::HangUp;
 #[cfg(target_os = "linux")]
 use crate::send_file::send_file;
@@ -79,7 +80,7 @@ impl Link {
         left: Option<Duration>,
     ) -> Got<Open> {
         #[cfg(target_os = "linux")]
-        if let (Some(output), true, Some(file)) = (&self.output, self.socket, file.file()) {
+        if let (Some(output), true) = (&self.output, self.socket) {
             let ready = wait(output, PollFlags::OUT, left);
             let copied = ready
                 .map_err(io::Error::from)
@@ -109,6 +110,12 @@ impl Link {
     pub(super) fn hang_up(&self) -> Option<HangUp> {
         let output = self.output.as_ref()?;
         HangUp::of(output).filter(|&how| self.socket || how == HangUp::Reset)
+    }
+
+    /// Tells the connection what its peer has acknowledged, if a deadline makes that matter.
+    pub(super) fn report_delivery<H: Handler>(&self, conn: &mut Connection<Open, H>, now: Now) {
+        // Of a socket that is no longer written to, the side that is read tells the same.
+        delivery::report(conn, now, self.output.as_ref().unwrap_or(&self.input));
     }
 
     /// What went wrong, if anything did.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::mem;
 #[cfg(feature = "tls")]
 use std::net::IpAddr;
 #[cfg(unix)]
@@ -10,6 +11,8 @@ use std::sync::Arc;
 #[cfg(unix)]
 use std::task::{Context, Poll, Waker};
 
+#[cfg(unix)]
+use sanserve_core::{Connection, Handler, Now};
 use sanserve_core::{FileSystem, Got};
 #[cfg(unix)]
 use tokio::io::ReadBuf;
@@ -21,6 +24,8 @@ use super::files::Held;
 use super::tls::Session;
 use crate::Open;
 #[cfg(unix)]
+use crate::delivery;
+#[cfg(unix)]
 use crate::hang_up::HangUp;
 #[cfg(target_os = "linux")]
 use crate::send_file::send_file;
@@ -30,6 +35,8 @@ pub struct Link {
     stream: Stream,
     /// A byte that was read while it was looked whether the peer has left.
     ahead: Option<u8>,
+    /// How many bytes the stream has taken and not flushed yet.
+    taken: usize,
     /// The peer was not told yet that nothing more will come.
     ending: bool,
     failure: io::Result<()>,
@@ -75,6 +82,7 @@ impl Link {
         Link {
             stream,
             ahead: None,
+            taken: 0,
             ending: false,
             failure: Ok(()),
         }
@@ -90,7 +98,7 @@ impl Link {
             }
             #[cfg(feature = "tls")]
             Stream::Tls(_, peer) => Ok(peer.to_string()),
-            Stream::Other(_, peer) => Ok(std::mem::take(peer)),
+            Stream::Other(_, peer) => Ok(mem::take(peer)),
         }
     }
 
@@ -128,14 +136,21 @@ impl Link {
         let written = if let Stream::Socket(socket) = &mut self.stream {
             socket.write(from).await
         } else {
-            let stream = self.stream();
-            match stream.write(from).await {
-                Ok(0) => Err(ErrorKind::WriteZero.into()),
-                Ok(n) => stream.flush().await.map(|()| n),
-                error => error,
-            }
+            self.write_and_flush(from).await
         };
         self.told(written)
+    }
+
+    async fn write_and_flush(&mut self, from: &[u8]) -> io::Result<usize> {
+        // A deadline may have ended the flush of what the stream has taken: the same bytes are offered again.
+        if self.taken == 0 {
+            self.taken = match self.stream().write(from).await? {
+                0 => return Err(ErrorKind::WriteZero.into()),
+                n => n,
+            };
+        }
+        self.stream().flush().await?;
+        Ok(mem::take(&mut self.taken))
     }
 
     /// Sends a piece of a file without reading it, unless it has to be fetched from the disk.
@@ -152,10 +167,10 @@ impl Link {
             Got::Nothing => {}
             got => return got,
         }
-        let (Stream::Socket(socket), Some(Open::File(file))) = (&self.stream, &held.0) else {
-            unreachable!("nothing else is called sendable")
+        let (Stream::Socket(socket), Some(open)) = (&self.stream, &held.0) else {
+            return Got::Unreadable;
         };
-        let send = || send_file(socket, file, at, len);
+        let send = || send_file(socket, open, at, len);
         let sent = socket.async_io(tokio::io::Interest::WRITABLE, send).await;
         match sent {
             Ok(None) => Got::Unreadable,
@@ -195,6 +210,21 @@ impl Link {
             }
             Poll::Ready(Err(_)) => Some(HangUp::Reset),
             Poll::Pending => None,
+        }
+    }
+
+    /// Tells the connection what its peer has acknowledged, if a deadline makes that matter. Of a stream that is
+    /// no socket nobody knows.
+    #[cfg(unix)]
+    pub(super) fn report_delivery<H: Handler>(&self, conn: &mut Connection<Held, H>, now: Now) {
+        let socket = match &self.stream {
+            Stream::Socket(socket) => Some(socket),
+            #[cfg(feature = "tls")]
+            Stream::Tls(session, _) => session.socket(),
+            Stream::Other(..) => None,
+        };
+        if let Some(socket) = socket {
+            delivery::report(conn, now, socket);
         }
     }
 

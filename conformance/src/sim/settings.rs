@@ -47,6 +47,7 @@ pub(super) fn config(random: &mut Random) -> Config {
         linger: time(patience.linger),
         ask: time(patience.ask),
         half_closed: patience.half_closed,
+        receive_buffer: patience.receive_buffer,
         rate: patience.rate,
         work: patience.work,
     };

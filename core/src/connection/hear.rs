@@ -13,13 +13,16 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Start, _) => self.since = self.now.tick,
             (Pending::Log, _) => self.log.clear(),
             (Pending::Close, _) => {}
-            (Pending::Shutdown, _) => (self.state, self.since) = (State::Linger, self.now.tick),
+            (Pending::Shutdown, _) => {
+                (self.state, self.since) = (State::Linger { late: false }, self.now.tick);
+            }
             (_, Got::Nothing) => {}
             (Pending::Read, Got::Bytes(0)) => self.ended = true,
             (Pending::Read, Got::Bytes(n)) => self.received(n),
             (Pending::Write, Got::Bytes(n)) => {
                 self.outbox.eat(n);
                 self.reply.sent(n);
+                self.taken.wrote(n);
                 time::count(&mut self.outward, n, self.now.tick);
             }
             (Pending::Fill, Got::Note(text)) => {

@@ -39,7 +39,8 @@ use core::time::Duration;
 
 pub use self::rest::Rest;
 use self::source::{Feed, Source};
-use self::time::Flow;
+pub use self::time::Delivery;
+use self::time::{Flow, Taken};
 use crate::reply::Reply;
 use crate::wire::{Body, Head};
 use crate::{Ask, Buffer, Config, Got, Handler, Limits, Now, Phase, Step, Want};
@@ -85,6 +86,7 @@ pub struct Connection<F, H> {
     since: Duration,
     inward: Option<Flow>,
     outward: Option<Flow>,
+    taken: Taken,
     /// How much more content is taken.
     content_left: u64,
     /// How many requests there were.
@@ -125,8 +127,8 @@ enum State {
     Drain(u64),
     /// Nothing more will be said.
     Closing,
-    /// The peer was told, and has time to take notice.
-    Linger,
+    /// The peer was told, and has time to take notice; more of it if it has not taken the reply yet.
+    Linger { late: bool },
     /// The end.
     Closed,
 }
@@ -179,6 +181,7 @@ impl<F, H: Handler> Connection<F, H> {
             since: Duration::ZERO,
             inward: None,
             outward: None,
+            taken: Taken::default(),
             content_left: 0,
             served: 0,
             ended: false,
@@ -226,7 +229,9 @@ impl<F, H: Handler> Connection<F, H> {
     pub fn phase(&self) -> Phase {
         match (self.pending, &self.state) {
             (Pending::Read, State::Head) if self.inbox.is_empty() => Phase::Idle,
-            (Pending::Read, State::Head | State::Drain(_)) => Phase::Head,
+            (Pending::Read, State::Head | State::Drain(_) | State::Linger { late: true }) => {
+                Phase::Head
+            }
             _ => Phase::Busy,
         }
     }
@@ -286,7 +291,7 @@ impl<F, H: Handler> Connection<F, H> {
             Pending::Read => {
                 // Who rests is lent little, since that is held for as long as nothing comes; and so is
                 // who has nothing more to say that counts.
-                let least = if self.rests() || matches!(self.state, State::Linger) {
+                let least = if self.rests() || matches!(self.state, State::Linger { .. }) {
                     1
                 } else {
                     self.config.limits.outbox / 8

@@ -38,10 +38,10 @@ impl<F, H: Handler> Connection<F, H> {
                 let pending = self.output().unwrap_or(Pending::Shutdown);
                 self.wait(State::Closing, pending)
             }
-            State::Linger if self.ended => None,
-            State::Linger => {
+            State::Linger { .. } if self.ended => None,
+            State::Linger { late } => {
                 self.inbox.eat(self.inbox.len());
-                self.wait(State::Linger, Pending::Read)
+                self.wait(State::Linger { late }, Pending::Read)
             }
             State::Closed => {
                 self.source = None;

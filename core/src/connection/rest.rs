@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::time::Taken;
 use super::{Connection, Pending, State};
 use crate::{Config, Handler, Patience};
 
@@ -12,6 +13,7 @@ use crate::{Config, Handler, Patience};
 pub struct Rest<H> {
     handler: H,
     since: Duration,
+    taken: Taken,
     served: u32,
 }
 
@@ -21,6 +23,7 @@ impl<H: Handler> Rest<H> {
         Rest {
             handler,
             since: now,
+            taken: Taken::default(),
             served: 0,
         }
     }
@@ -46,6 +49,7 @@ impl<F, H: Handler> Connection<F, H> {
         Connection {
             pending: Pending::Read,
             since: rest.since,
+            taken: rest.taken,
             served: rest.served,
             ..Connection::new(config, peer, rest.handler)
         }
@@ -64,6 +68,7 @@ impl<F, H: Handler> Connection<F, H> {
         Rest {
             handler: self.handler,
             since: self.since,
+            taken: self.taken,
             served: self.served,
         }
     }

@@ -271,6 +271,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// So many bytes of a file went to the peer.
     pub(super) fn copied(&mut self, n: usize) {
         self.reply.count(n);
+        self.taken.wrote(n);
         time::count(&mut self.outward, n, self.now.tick);
         if let State::Send(range) = &mut self.state {
             range.start += n as u64;

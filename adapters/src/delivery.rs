@@ -1,0 +1,105 @@
+//! How much of what was written to a socket has arrived, by the word of the system.
+//!
+//! It is asked for when a deadline has passed and at the end of a connection, so it costs a busy connection nothing.
+
+use std::os::fd::AsFd;
+
+use sanserve_core::{Connection, Delivery, Handler, Now};
+use socket2::{Domain, SockRef};
+
+/// Tells a connection what its peer has acknowledged, if a deadline makes that matter.
+pub(crate) fn report<F, H: Handler>(conn: &mut Connection<F, H>, now: Now, file: impl AsFd) {
+    if conn.is_overdue(now)
+        && let Some(delivery) = delivery(file)
+    {
+        conn.delivered(now, delivery);
+    }
+}
+
+/// Returns whether the system knows that the peer has not acknowledged everything.
+#[cfg(feature = "mio")]
+pub(crate) fn is_outstanding(file: impl AsFd) -> bool {
+    delivery(file).is_some_and(|delivery| delivery.outstanding > 0)
+}
+
+/// What the system says; `None` if it says nothing. A pipe and a Unix socket have one buffer for both sides.
+fn delivery(file: impl AsFd) -> Option<Delivery> {
+    let address = SockRef::from(&file).local_addr();
+    let is_tcp = address.is_ok_and(|it| matches!(it.domain(), Domain::IPV4 | Domain::IPV6));
+    if !is_tcp {
+        return Some(Delivery {
+            acknowledged: None,
+            outstanding: 0,
+        });
+    }
+    Some(Delivery {
+        acknowledged: acknowledged(&file),
+        outstanding: outstanding(&file)?,
+    })
+}
+
+/// `tcpi_bytes_acked`. Linux has it since 4.1; where it is always 0 nobody counts.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "no crate here has this part of tcp_info")]
+fn acknowledged(socket: impl AsFd) -> Option<u64> {
+    use std::os::fd::AsRawFd;
+    let mut info = [0_u64; ACKNOWLEDGED + 1];
+    let mut len = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the system writes at most `len` bytes, and says how many it wrote.
+    let got = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    let is_there = got == 0 && len as usize == size_of_val(&info);
+    Some(info[ACKNOWLEDGED]).filter(|&bytes| is_there && bytes > 0)
+}
+
+/// Where it is in `struct tcp_info` of <linux/tcp.h>, counted by eight bytes.
+#[cfg(target_os = "linux")]
+const ACKNOWLEDGED: usize = 15;
+
+#[cfg(not(target_os = "linux"))]
+fn acknowledged(_: impl AsFd) -> Option<u64> {
+    None
+}
+
+/// `SIOCOUTQ` of Linux, which is also called `TIOCOUTQ`, and `FIONWRITE` of FreeBSD.
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+#[expect(unsafe_code, reason = "only this says which type an ioctl writes")]
+fn outstanding(socket: impl AsFd) -> Option<u64> {
+    use rustix::ioctl::{Getter, ioctl};
+    // SAFETY: the system writes an `int` for this.
+    let left = unsafe { ioctl(socket, Getter::<SEND_QUEUE, i32>::new()) };
+    u64::try_from(left.ok()?).ok()
+}
+
+#[cfg(target_os = "linux")]
+const SEND_QUEUE: rustix::ioctl::Opcode = libc::TIOCOUTQ as rustix::ioctl::Opcode;
+#[cfg(target_os = "freebsd")]
+const SEND_QUEUE: rustix::ioctl::Opcode = rustix::ioctl::opcode::read::<i32>(b'f', 119);
+
+/// `SO_NWRITE` of Apple's systems.
+#[cfg(target_vendor = "apple")]
+fn outstanding(socket: impl AsFd) -> Option<u64> {
+    use nix::{getsockopt_impl, sockopt_impl};
+    sockopt_impl!(
+        /// How many bytes are in the send buffer.
+        SendQueue,
+        GetOnly,
+        nix::libc::SOL_SOCKET,
+        nix::libc::SO_NWRITE,
+        i32
+    );
+    let left = nix::sys::socket::getsockopt(&socket, SendQueue);
+    u64::try_from(left.ok()?).ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_vendor = "apple")))]
+fn outstanding(_: impl AsFd) -> Option<u64> {
+    None
+}

@@ -1,0 +1,407 @@
+//! Slow readers: a model of the two systems between the engine and the program that reads, on a clock that the test
+//! holds.
+//!
+//! The sending system takes bytes up to the size of its buffer, and takes more only when a third of that is free, as Linux
+//! does. The receiving system acknowledges what fits into its own buffer, and says that there is room again only when
+//! a certain part of it has been read: on a loopback device nearly all of it.
+
+use std::time::Duration;
+
+use sanserve_core::{
+    Config, Connection, Delivery, Event, Exchange, Got, Handler, Meta, Next, Now, Opened, Path,
+    Protocol, Want,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(250);
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// Sends a file of this length.
+struct Send(u64);
+
+impl Handler for Send {
+    fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
+        Next::Open(Path::default())
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Opened(_, meta) => {
+                ex.send_response(200);
+                ex.send_header("Content-Length", meta.len);
+                ex.end_headers();
+                Next::Send(0..self.0)
+            }
+            _ => Next::Done,
+        }
+    }
+}
+
+/// Both systems and the reader.
+#[derive(Clone, Copy)]
+struct Network {
+    /// The size of the sending system's buffer, and what is in it.
+    send_max: u64,
+    unacknowledged: u64,
+    /// The size of the receiving system's buffer, and what is in it.
+    receive_max: u64,
+    unread: u64,
+    /// How much of the receiving buffer has to be free before that is announced.
+    announced_from: u64,
+    window: u64,
+    /// Bytes a second that the program reads, and until when.
+    rate: u64,
+    stops: Duration,
+    /// What it has read, and a fraction of a byte.
+    read: f64,
+}
+
+impl Network {
+    fn new(send_max: u64, receive_max: u64, announced_from: u64, rate: u64) -> Network {
+        Network {
+            send_max,
+            unacknowledged: 0,
+            receive_max,
+            unread: 0,
+            announced_from,
+            window: receive_max,
+            rate,
+            stops: Duration::MAX,
+            read: 0.0,
+        }
+    }
+
+    /// How many of these bytes the sending system takes.
+    fn write(&mut self, len: u64) -> Option<u64> {
+        let free = self.send_max - self.unacknowledged;
+        if free < self.send_max / 3 {
+            return None;
+        }
+        let n = free.min(len);
+        self.unacknowledged += n;
+        self.transfer();
+        Some(n)
+    }
+
+    fn transfer(&mut self) {
+        let n = self.unacknowledged.min(self.window);
+        self.unacknowledged -= n;
+        self.window -= n;
+        self.unread += n;
+    }
+
+    fn acknowledged(&self) -> u64 {
+        self.read as u64 + self.unread
+    }
+
+    /// Lets a moment pass.
+    fn tick(&mut self, now: Duration) {
+        if now < self.stops {
+            let more = self.rate as f64 * TICK.as_secs_f64();
+            let n = more.min(self.unread as f64 + self.read.fract());
+            let before = self.read as u64;
+            self.read += n;
+            self.unread -= self.read as u64 - before;
+        }
+        let free = self.receive_max - self.unread;
+        if self.window == 0 && free >= self.announced_from {
+            self.window = free;
+            self.transfer();
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+struct Outcome {
+    /// What the program has read or will find in its system's buffer.
+    received: u64,
+    took: Duration,
+    log: String,
+}
+
+/// What the test decides about a connection.
+struct Setup {
+    config: Config,
+    path: Network,
+    len: u64,
+    sendable: bool,
+    /// What the peer sends after its request, again and again, each time after a second.
+    chatter: &'static [u8],
+    request: &'static [u8],
+    /// Whether the adapter can tell what was acknowledged.
+    tells: bool,
+    /// Whether it can count it, or only say what is left.
+    counts: bool,
+}
+
+impl Setup {
+    fn of(path: Network, len: u64) -> Setup {
+        Setup {
+            config: Config {
+                protocol: Protocol::Http11,
+                ..Config::default()
+            },
+            path,
+            len,
+            sendable: true,
+            chatter: b"",
+            request: b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+            tells: true,
+            counts: true,
+        }
+    }
+
+    /// Carries the connection to its end. What has then not been acknowledged is lost if the peer still sends.
+    fn run(self) -> Outcome {
+        let Setup {
+            config,
+            mut path,
+            len,
+            sendable,
+            chatter,
+            request,
+            tells,
+            counts,
+        } = self;
+        let mut conn = Connection::<(), _>::new(config, "192.0.2.1", Send(len));
+        let (mut tick, mut got, mut log) = (Duration::ZERO, Got::Nothing, String::new());
+        let (mut input, mut heard) = (Some(request), Duration::ZERO);
+        loop {
+            let now = Now { tick, unix: None };
+            if tells && conn.is_overdue(now) {
+                let outstanding = path.unacknowledged;
+                let acknowledged = counts.then_some(path.acknowledged());
+                conn.delivered(
+                    now,
+                    Delivery {
+                        acknowledged,
+                        outstanding,
+                    },
+                );
+            }
+            let step = conn.step(now, got);
+            got = match step.want {
+                Want::Read(into) => match input.take() {
+                    Some(request) => {
+                        into[..request.len()].copy_from_slice(request);
+                        Got::Bytes(request.len())
+                    }
+                    None if !chatter.is_empty() && tick >= heard + SECOND => {
+                        heard = tick;
+                        let n = chatter.len().min(into.len());
+                        into[..n].copy_from_slice(&chatter[..n]);
+                        Got::Bytes(n)
+                    }
+                    None => Got::Nothing,
+                },
+                Want::Write(from) => wrote(path.write(from.len() as u64)),
+                Want::Copy { len, .. } => wrote(path.write(len)),
+                Want::Fill { into, .. } => Got::Bytes(into.len()),
+                Want::Ask(_) => Got::Opened(Ok(Opened::File {
+                    file: (),
+                    meta: Meta {
+                        len,
+                        modified: None,
+                        version: None,
+                        executable: false,
+                    },
+                    sendable,
+                })),
+                Want::Log(lines) => {
+                    log.push_str(lines);
+                    Got::Bytes(0)
+                }
+                Want::Shutdown => Got::Bytes(0),
+                Want::Close => {
+                    let received = path.read as u64 + path.unread;
+                    return Outcome {
+                        received,
+                        took: tick,
+                        log,
+                    };
+                }
+                Want::Give { .. } => unreachable!("no content is sent"),
+            };
+            if let Got::Nothing = got {
+                tick += TICK;
+                path.tick(tick);
+                assert!(tick < SECOND * 1_000_000, "the connection never ends");
+            }
+        }
+    }
+}
+
+fn wrote(n: Option<u64>) -> Got<()> {
+    n.map_or(Got::Nothing, |n| Got::Bytes(n as usize))
+}
+
+#[test]
+fn a_reader_that_is_quick_enough_gets_everything_whatever_the_systems_buffer() {
+    for rate in [500, 1_000, 8_000, 40_000, 200_000] {
+        for send_max in [64 * KIB, 4 * MIB, 16 * MIB] {
+            for (receive_max, announced_from) in [
+                (4 * KIB, 2 * KIB),
+                (64 * KIB, 65_483),
+                (256 * KIB, 16 * KIB),
+                (256 * KIB, 256 * KIB),
+            ] {
+                for (sendable, counts) in [(true, true), (false, true), (true, false)] {
+                    let path = Network::new(send_max, receive_max, announced_from, rate);
+                    let len = send_max + 2 * MIB;
+                    let outcome = Setup {
+                        sendable,
+                        counts,
+                        ..Setup::of(path, len)
+                    }
+                    .run();
+                    assert!(
+                        outcome.received > len,
+                        "{rate} bytes a second, {send_max} and {receive_max} bytes: {outcome:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reader_with_a_larger_buffer_has_to_be_quicker() {
+    // 554 seconds have to be enough to read all of the buffer.
+    for (rate, receive_max) in [(8_000, 4 * MIB), (40_000, 16 * MIB)] {
+        let path = Network::new(16 * MIB, receive_max, receive_max, rate);
+        let outcome = Setup::of(path, 40 * MIB).run();
+        assert!(outcome.received > 40 * MIB, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_reader_below_the_rate_is_cut_off() {
+    for send_max in [64 * KIB, 4 * MIB, 16 * MIB] {
+        let path = Network::new(send_max, 64 * KIB, 16 * KIB, 300);
+        let outcome = Setup::of(path, 20 * MIB).run();
+        assert!(
+            outcome.log.contains("The reply is taken too slowly"),
+            "{outcome:?}"
+        );
+        // 65,536 bytes in advance, and 30 seconds, are used up at 200 bytes a second.
+        assert!(outcome.took < SECOND * 500, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_takes_nothing_is_cut_off_by_what_its_system_took() {
+    for (receive_max, most) in [(4 * KIB, 39), (64 * KIB, 162), (6 * MIB, 585)] {
+        let path = Network::new(4 * MIB, receive_max, receive_max, 0);
+        let outcome = Setup::of(path, 20 * MIB).run();
+        assert!(
+            outcome.log.contains("The reply is taken too slowly"),
+            "{outcome:?}"
+        );
+        assert!(outcome.took <= SECOND * most, "{outcome:?}");
+        assert!(outcome.took >= SECOND * 30, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_stops_is_cut_off_at_the_latest_after_twice_the_time_for_its_buffer() {
+    let longest = (SECOND * 30 + SECOND * (256 * 1024 / 500) + SECOND) * 2;
+    for stops in [1, 31, 100, 400, 700, 1_300] {
+        let mut path = Network::new(4 * MIB, 64 * KIB, 4 * KIB, 40_000);
+        path.stops = SECOND * stops;
+        let outcome = Setup::of(path, 100 * MIB).run();
+        assert!(
+            outcome.log.contains("The reply is taken too slowly"),
+            "{outcome:?}"
+        );
+        assert!(outcome.took <= path.stops + longest, "{outcome:?}");
+    }
+}
+
+#[test]
+fn without_word_of_what_was_acknowledged_a_system_that_takes_nothing_for_30_seconds_is_given_up() {
+    let path = Network::new(4 * MIB, 64 * KIB, 4 * KIB, 40_000);
+    let outcome = Setup {
+        tells: false,
+        ..Setup::of(path, 20 * MIB)
+    }
+    .run();
+    assert!(
+        outcome.log.contains("The reply is taken too slowly"),
+        "{outcome:?}"
+    );
+    assert_eq!(outcome.took, SECOND * 30);
+}
+
+#[test]
+fn a_closing_connection_stays_until_all_is_acknowledged() {
+    for request in [
+        &b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"[..],
+        b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        // Its content is too long to be read in vain.
+        b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n",
+    ] {
+        let (rate, len) = (8_000, MIB);
+        let path = Network::new(4 * MIB, 64 * KIB, 65_483, rate);
+        let setup = Setup {
+            request,
+            chatter: b"garbage",
+            ..Setup::of(path, len)
+        };
+        let linger = setup.config.patience.linger;
+        let outcome = setup.run();
+        assert!(outcome.received > len, "{outcome:?}");
+        // What the last announcement let through was read later.
+        let took = Duration::from_secs((len - 65_536) / rate);
+        assert!(
+            outcome.took >= took && outcome.took <= took + SECOND * 10 + linger * 2,
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn a_closing_connection_is_closed_when_nothing_more_is_acknowledged() {
+    let mut path = Network::new(4 * MIB, 64 * KIB, 4 * KIB, 8_000);
+    path.stops = SECOND * 20;
+    let setup = Setup {
+        chatter: b"garbage",
+        ..Setup::of(path, MIB)
+    };
+    let longest = (SECOND * 30 + SECOND * (256 * 1024 / 500)) * 2;
+    let outcome = setup.run();
+    assert!(
+        outcome.took > path.stops && outcome.took < path.stops + longest,
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn an_idle_connection_stays_while_its_last_reply_is_taken() {
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let path = Network::new(4 * MIB, 64 * KIB, 4 * KIB, 8_000);
+    let setup = Setup {
+        request,
+        ..Setup::of(path, MIB)
+    };
+    let idle = setup.config.patience.idle;
+    let took = Duration::from_secs(MIB / 8_000);
+    let outcome = setup.run();
+    assert!(outcome.received > MIB, "{outcome:?}");
+    assert!(
+        outcome.took + SECOND * 9 >= took && outcome.took <= took + idle,
+        "{outcome:?}"
+    );
+    // And not when it is taken no more.
+    let stopped = Network {
+        stops: SECOND * 20,
+        ..path
+    };
+    let outcome = Setup {
+        request,
+        ..Setup::of(stopped, MIB)
+    }
+    .run();
+    assert!(outcome.took <= SECOND * 20 + idle * 2, "{outcome:?}");
+}
