@@ -1,4 +1,4 @@
-//! What a directory of a [`Disk`] holds. On Linux one call tells of many names, and one more of what is known
+//! What a directory of a [`Disk`](super::Disk) holds. On Linux one call tells of many names, and one more of what is known
 //! of each, without its path.
 
 use std::sync::Arc;
@@ -8,11 +8,14 @@ use std::{fs, io, path};
 
 #[cfg(not(target_os = "linux"))]
 use cap_std::fs::Dir;
-use sanserve_core::{Entries, Entry};
+#[cfg(unix)]
+use rustix::fs::{AtFlags, FileType, Stat, statat};
+use sanserve_core::{Entries, Entry, FsError};
 
-use super::Disk;
 use super::large_listings::Reading;
 use super::meta::since_1970;
+use super::reason;
+use super::tree::Tree;
 #[cfg(target_os = "linux")]
 use super::watch::Watch;
 
@@ -36,6 +39,23 @@ impl About {
     }
 }
 
+#[cfg(unix)]
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "these are of other types on other systems"
+)]
+impl From<Stat> for About {
+    fn from(found: Stat) -> About {
+        let kind = FileType::from_raw_mode(found.st_mode);
+        About {
+            directory: kind == FileType::Directory,
+            len: (kind == FileType::RegularFile).then_some(found.st_size as u64),
+            modified: Some(found.st_mtime as i64),
+        }
+    }
+}
+
+#[cfg(windows)]
 impl From<fs::Metadata> for About {
     fn from(found: fs::Metadata) -> About {
         About {
@@ -56,23 +76,32 @@ impl From<cap_std::fs::Metadata> for About {
     }
 }
 
-impl Disk {
+impl Tree {
     /// What is there, wherever links lead, if it may be asked for.
     pub(super) fn about(&self, at: &path::Path) -> Option<About> {
-        if self.follow {
-            fs::metadata(self.root.join(at)).ok().map(About::from)
-        } else {
-            self.dir.metadata(at).ok().map(About::from)
+        match self.follow {
+            #[cfg(unix)]
+            true => statat(&self.dir, at, AtFlags::empty())
+                .ok()
+                .map(About::from),
+            #[cfg(windows)]
+            true => fs::metadata(self.path.join(at)).ok().map(About::from),
+            false => self.dir.metadata(at).ok().map(About::from),
         }
     }
 
     /// Lists a directory, or returns `None` if that is too much work just now. With `waits` it is never too much.
-    #[cfg(target_os = "linux")]
-    pub(super) fn list_directory(
+    pub(super) fn list(
         &self,
         at: &path::Path,
         waits: bool,
-    ) -> io::Result<Option<Arc<Entries>>> {
+    ) -> Result<Option<Arc<Entries>>, FsError> {
+        self.list_directory(at, waits)
+            .map_err(|error| reason(&error))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn list_directory(&self, at: &path::Path, waits: bool) -> io::Result<Option<Arc<Entries>>> {
         let Some(mut reading) = self.large.begin(at, waits) else {
             return Ok(None);
         };
@@ -119,7 +148,7 @@ impl Disk {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
 
-        use rustix::fs::{AtFlags, FileType, RawDir, StatxFlags, statx};
+        use rustix::fs::{RawDir, StatxFlags, statx};
 
         let mut entries = Entries::new();
         let mut buffer = Vec::with_capacity(NAMES_AT_ONCE);
@@ -168,11 +197,7 @@ impl Disk {
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn list_directory(
-        &self,
-        at: &path::Path,
-        waits: bool,
-    ) -> io::Result<Option<Arc<Entries>>> {
+    fn list_directory(&self, at: &path::Path, waits: bool) -> io::Result<Option<Arc<Entries>>> {
         let Some(mut reading) = self.large.begin(at, waits) else {
             return Ok(None);
         };
@@ -185,11 +210,9 @@ impl Disk {
     #[cfg(not(target_os = "linux"))]
     fn entries(&self, at: &path::Path, reading: &mut Reading<'_>) -> io::Result<Option<Entries>> {
         let mut entries = Entries::new();
-        let listed = if self.follow {
-            let directory = self.root.join(at);
-            Dir::open_ambient_dir(directory, cap_std::ambient_authority())?.entries()?
-        } else {
-            self.dir.read_dir(at)?
+        let listed = match self.follow {
+            true => Dir::from_std_file(self.open_file(at)?).entries()?,
+            false => self.dir.read_dir(at)?,
         };
         for entry in listed {
             let entry = entry?;
@@ -213,12 +236,8 @@ impl Disk {
 /// Whether who watches the directory is told of what happens to this: a file that has no other name, a
 /// directory; nothing that is mounted there.
 #[cfg(target_os = "linux")]
-fn is_seen(
-    listed: rustix::fs::FileType,
-    kind: rustix::fs::FileType,
-    found: &rustix::fs::Statx,
-) -> bool {
-    use rustix::fs::{FileType, StatxAttributes};
+fn is_seen(listed: FileType, kind: FileType, found: &rustix::fs::Statx) -> bool {
+    use rustix::fs::StatxAttributes;
 
     let mounted = found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
     let alone = match kind {

@@ -18,13 +18,14 @@ use rustix::io::Errno;
 use sanserve_core::{Create, FsError, Got, Meta, Path};
 
 use super::access::Access;
+use super::tree::Tree;
 use super::{Disk, Open, native, plain, reason};
 
 /// A file that is being made. To drop it leaves nothing of it, unless it was completed.
 #[derive(Debug)]
 pub struct Making {
     /// What is served.
-    root: Arc<Dir>,
+    tree: Arc<Tree>,
     /// The directory that it will be in, as a path below that.
     above: PathBuf,
     /// The same, open.
@@ -45,7 +46,8 @@ impl Making {
         let name = at.file_name().ok_or(FsError::NotPlain)?;
         let above = at.parent().filter(|above| !above.as_os_str().is_empty());
         let above = above.unwrap_or(path::Path::new("."));
-        let dir = disk.dir.open_dir(above).map_err(|error| why(&error))?;
+        let tree = disk.root.look_up()?;
+        let dir = tree.dir.open_dir(above).map_err(|error| why(&error))?;
         let old = look(&dir, name, create.replaces)?;
         // Told now, it need not be sent.
         let space = fstatvfs(&dir).map(|space| space.f_bavail.saturating_mul(space.f_frsize));
@@ -59,7 +61,7 @@ impl Making {
         let begun = begin(&dir, mode, disk.named_temporary_files);
         let (file, temporary) = begun.map_err(|error| why(&error))?;
         let making = Making {
-            root: Arc::clone(&disk.dir),
+            tree,
             above: above.to_owned(),
             name: name.to_owned(),
             replaces: create.replaces,
@@ -75,9 +77,9 @@ impl Making {
     }
 
     /// Adds to it, or completes it.
-    pub(super) fn give(&mut self, from: &[u8]) -> Got<Open> {
+    pub(super) fn give(&mut self, disk: &Disk, from: &[u8]) -> Got<Open> {
         let done = match from {
-            [] => self.complete(),
+            [] => self.complete(disk),
             from => self.file.write_all(from).map_err(|error| why(&error)),
         };
         match done {
@@ -87,10 +89,10 @@ impl Making {
     }
 
     /// Gives it its name, if nothing has changed that it depends on.
-    fn complete(&mut self) -> Result<(), FsError> {
+    fn complete(&mut self, disk: &Disk) -> Result<(), FsError> {
         let turn = Arc::clone(&self.turn);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.find_directory()?;
+        self.find_directory(disk)?;
         if let Some(old) = look(&self.dir, &self.name, self.replaces)? {
             old.give_to(&self.file).map_err(|error| why(&error))?;
         }
@@ -98,12 +100,13 @@ impl Making {
     }
 
     /// Checks that the directory still has the path that it was found by. It may have been moved, even out of
-    /// the root.
-    fn find_directory(&self) -> Result<(), FsError> {
-        let now = self
-            .root
-            .open_dir(&self.above)
-            .map_err(|error| why(&error))?;
+    /// the root, or with it.
+    fn find_directory(&self, disk: &Disk) -> Result<(), FsError> {
+        if disk.root.look_up()?.identity() != self.tree.identity() {
+            return Err(FsError::NotFound);
+        }
+        let now = self.tree.dir.open_dir(&self.above);
+        let now = now.map_err(|error| why(&error))?;
         let same = fstat(&now).and_then(|now| Ok(is_same(&now, &fstat(&self.dir)?)));
         match same {
             Ok(true) => Ok(()),
