@@ -17,6 +17,8 @@ mod listings;
 mod making;
 mod meta;
 #[cfg(unix)]
+mod nameless;
+#[cfg(unix)]
 mod nobody;
 #[cfg(unix)]
 mod notes;
@@ -26,6 +28,8 @@ mod open;
 mod packed;
 #[cfg(unix)]
 mod process;
+#[cfg(unix)]
+mod rename;
 mod root;
 #[cfg(unix)]
 mod running;
@@ -67,6 +71,8 @@ pub use self::cache::Kept;
 #[cfg(unix)]
 pub use self::making::Making;
 use self::meta::plain;
+#[cfg(unix)]
+use self::nameless::Nameless;
 pub use self::open::Open;
 pub use self::packed::Packed;
 use self::root::Root;
@@ -83,6 +89,9 @@ use crate::content;
 /// about meanwhile. An absolute link counts as leading out of it, even if it leads back in.
 /// FIFOs, sockets and devices are neither read nor waited for; a device that lies in the tree is
 /// opened, seen to be one and closed.
+///
+/// A process that stores files and has a limit for their size (`RLIMIT_FSIZE`) must ignore or handle SIGXFSZ, as the
+/// program does: otherwise the system ends it where a file reaches the limit.
 ///
 /// ```
 /// use sanserve::Disk;
@@ -106,7 +115,7 @@ pub struct Disk {
     #[cfg(unix)]
     scripts: Scripts,
     #[cfg(unix)]
-    named_temporary_files: bool,
+    nameless: Nameless,
 }
 
 impl Disk {
@@ -125,7 +134,7 @@ impl Disk {
             #[cfg(unix)]
             scripts: Scripts::new(scripts::SCRIPTS_MAX),
             #[cfg(unix)]
-            named_temporary_files: false,
+            nameless: Nameless::default(),
         });
         opened.map_err(|error| {
             let name = root.as_ref().display();
@@ -171,10 +180,8 @@ impl Disk {
     #[cfg(unix)]
     #[doc(hidden)]
     pub fn named_temporary_files(self, named: bool) -> Disk {
-        Disk {
-            named_temporary_files: named,
-            ..self
-        }
+        let nameless = Nameless::new(named);
+        Disk { nameless, ..self }
     }
 }
 

@@ -1,8 +1,9 @@
 //! [`Making`]: a file of a [`Disk`](super::Disk) that is being made.
 //!
 //! On Linux it has no name until it is complete, so that even a process that is killed leaves nothing of it.
-//! Where the file system has no files without a name, it has a temporary one in the same directory, which is random
-//! and reserved ([`Path::TEMPORARY`]): no request can name it.
+//! Where the file system has no files without a name, or gives them none later, it has a temporary one in the same
+//! directory, which is random and reserved ([`Path::TEMPORARY`]): no request can name it. How it then gets its own
+//! name without taking the place of another file is in [`rename`](super::rename).
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -12,12 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{
-    AtFlags, Mode, OFlags, Stat, fstat, fstatvfs, linkat, openat, renameat, statat, unlinkat,
+    AtFlags, Mode, OFlags, Stat, StatVfs, fstat, fstatvfs, openat, renameat, unlinkat,
 };
 use rustix::io::Errno;
 use sanserve_core::{Create, FsError, Got, Meta, Path};
 
 use super::access::Access;
+use super::nameless::{Nameless, link};
+use super::rename::{is_named, rename_to_new};
 use super::tree::Tree;
 use super::{Disk, Open, native, plain, reason};
 
@@ -50,15 +53,11 @@ impl Making {
         let dir = tree.dir.open_dir(above).map_err(|error| why(&error))?;
         let old = look(&dir, name, create.replaces)?;
         // Told now, it need not be sent.
-        let space = fstatvfs(&dir).map(|space| space.f_bavail.saturating_mul(space.f_frsize));
-        if create
-            .len
-            .is_some_and(|len| space.is_ok_and(|space| space < len))
-        {
+        if create.len.is_some_and(|len| !has_room(&dir, len)) {
             return Err(FsError::Full);
         }
         let mode = if old.is_some() { PRIVATE } else { MODE };
-        let begun = begin(&dir, mode, disk.named_temporary_files);
+        let begun = begin(&dir, mode, &disk.nameless);
         let (file, temporary) = begun.map_err(|error| why(&error))?;
         let making = Making {
             tree,
@@ -129,7 +128,7 @@ impl Making {
             return Err(Errno::STALE);
         };
         match self.replaces {
-            None => move_to(&self.dir, temporary, &self.name)?,
+            None => rename_to_new(&self.dir, temporary, &self.name)?,
             Some(_) => renameat(&self.dir, temporary, &self.dir, &self.name)?,
         }
         self.temporary = None;
@@ -138,9 +137,7 @@ impl Making {
 
     /// Whether it is this file that has the name, and not one that was put in its place.
     fn has_name(&self, name: &OsStr) -> bool {
-        let found = statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
-        let own = fstat(&self.file);
-        found.is_ok_and(|found| own.is_ok_and(|own| is_same(&found, &own)))
+        is_named(&self.file, &self.dir, name)
     }
 }
 
@@ -180,19 +177,23 @@ fn look(dir: &Dir, name: &OsStr, replaces: Option<Meta>) -> Result<Option<Access
     Access::of(&file).map(Some).map_err(|error| why(&error))
 }
 
-/// Creates a file in that directory. Returns its temporary name if it needs one, or if that is wanted.
-fn begin(dir: &Dir, mode: Mode, _wanted: bool) -> io::Result<(File, Option<OsString>)> {
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    #[cfg(target_os = "linux")]
-    if !_wanted
-        && path::Path::new("/proc/self/fd").exists()
-        && let Ok(file) = openat(dir, ".", flags | OFlags::TMPFILE, mode)
-    {
-        return Ok((file.into(), None));
+/// Whether there is room for so many bytes. A file system that counts no blocks at all, or is not asked, may have room.
+fn has_room(dir: &Dir, len: u64) -> bool {
+    let has_room = |space: StatVfs| {
+        space.f_blocks == 0 || space.f_bavail.saturating_mul(space.f_frsize) >= len
+    };
+    fstatvfs(dir).map_or(true, has_room)
+}
+
+/// Creates a file in that directory. Returns its temporary name if it needs one.
+fn begin(dir: &Dir, mode: Mode, nameless: &Nameless) -> io::Result<(File, Option<OsString>)> {
+    if let Some(file) = nameless.create(dir, mode) {
+        return Ok((file, None));
     }
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::CREATE | OFlags::EXCL;
     loop {
         let name = temporary_name()?;
-        match openat(dir, &name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+        match openat(dir, &name, flags, mode) {
             Ok(file) => return Ok((file.into(), Some(name))),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
@@ -200,32 +201,8 @@ fn begin(dir: &Dir, mode: Mode, _wanted: bool) -> io::Result<(File, Option<OsStr
     }
 }
 
-/// Gives a name to a file that has none.
-fn link(file: &File, dir: &Dir, name: &OsStr) -> Result<(), Errno> {
-    use std::os::fd::AsRawFd;
-
-    let at = format!("/proc/self/fd/{}", file.as_raw_fd());
-    linkat(rustix::fs::CWD, at, dir, name, AtFlags::SYMLINK_FOLLOW)
-}
-
-/// Renames a file, if nothing has the other name.
-fn move_to(dir: &Dir, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{RenameFlags, renameat_with};
-        match renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE) {
-            Err(Errno::INVAL | Errno::NOSYS) => {}
-            moved => return moved,
-        }
-    }
-    linkat(dir, from, dir, to, AtFlags::empty())?;
-    // The file has its name. If the other one stays no request can reach it.
-    let _ = unlinkat(dir, from, AtFlags::empty());
-    Ok(())
-}
-
 /// A name that nobody can guess.
-fn temporary_name() -> Result<OsString, Errno> {
+pub(super) fn temporary_name() -> Result<OsString, Errno> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|_| Errno::IO)?;
     let random = u128::from_ne_bytes(random);
