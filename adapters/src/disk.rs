@@ -7,6 +7,8 @@
 mod access;
 #[cfg(target_os = "linux")]
 mod cache;
+#[cfg(unix)]
+mod directories;
 mod entries;
 #[cfg(target_os = "linux")]
 mod generations;

@@ -216,6 +216,31 @@ fn a_file_system_that_counts_no_blocks_has_room() {
     }
 }
 
+/// A file system with room for two things beside its root: the file, and one of the two directories that it needs.
+#[test]
+fn directories_of_a_file_that_cannot_get_its_name_are_removed() {
+    let folder = TempDir::new().unwrap();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "nr_inodes=3", "tmpfs"]);
+    if !mount
+        .arg(folder.path())
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
+        return skip("permission to mount");
+    }
+    let program = Program::start(&mut command(folder.path(), "mio", &[]));
+    let statuses = ["/a/b/c", "/a/c"].map(|target| {
+        let status = put(program.address(), target, b"x");
+        (status, names(folder.path()))
+    });
+    program.signal(Signal::TERM);
+    program.ends();
+    let unmounted = Command::new("umount").arg(folder.path()).status();
+    assert!(unmounted.unwrap().success());
+    assert_eq!(statuses, [(507, Vec::new()), (201, vec!["a".to_owned()])]);
+}
+
 /// No file may be longer than this, for a program and what it starts.
 fn limit_files(command: &mut Command, bytes: u64) {
     let limit = libc::rlimit {

@@ -191,6 +191,7 @@ fn content(disk: &Disk, target: &str) -> Result<String, FsError> {
 fn begin(disk: &Disk, target: &str) -> Open {
     let create = Create {
         path: Name::parse(target).unwrap(),
+        directories_max: 0,
         replaces: None,
         len: None,
     };

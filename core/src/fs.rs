@@ -184,8 +184,11 @@ pub struct Program {
 /// begins with [`Path::TEMPORARY`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Create {
-    /// Its name. The directory must be there.
+    /// Its name.
     pub path: Path,
+    /// How many directories on the way to it may be missing: the last ones, which are made when the file is complete,
+    /// readable and writable as the system has it for new ones. If more are, the error is [`FsError::NotFound`].
+    pub directories_max: usize,
     /// The file whose place it takes. If there is none, nothing may have that name.
     pub replaces: Option<Meta>,
     /// How long it will be, if that is known.

@@ -8,7 +8,6 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::path::{self, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
@@ -19,6 +18,7 @@ use rustix::io::Errno;
 use sanserve_core::{Create, FsError, Got, Meta, Path};
 
 use super::access::Access;
+use super::directories::{NewDirectories, Place, above};
 use super::nameless::{Nameless, link};
 use super::rename::{is_named, rename_to_new};
 use super::tree::Tree;
@@ -29,10 +29,8 @@ use super::{Disk, Open, native, plain, reason};
 pub struct Making {
     /// What is served.
     tree: Arc<Tree>,
-    /// The directory that it will be in, as a path below that.
-    above: PathBuf,
-    /// The same, open.
-    dir: Dir,
+    /// The directory that it will be in.
+    place: Place,
     name: OsString,
     replaces: Option<Meta>,
     file: File,
@@ -47,25 +45,34 @@ impl Making {
     pub(super) fn new(disk: &Disk, create: &Create) -> Result<Making, FsError> {
         let at = native::path(&create.path).ok_or(FsError::NotFound)?;
         let name = at.file_name().ok_or(FsError::NotPlain)?;
-        let above = at.parent().filter(|above| !above.as_os_str().is_empty());
-        let above = above.unwrap_or(path::Path::new("."));
         let tree = disk.root.look_up()?;
-        let dir = tree.dir.open_dir(above).map_err(|error| why(&error))?;
-        let old = look(&dir, name, create.replaces)?;
+        let place = Place::find(&tree.dir, above(&at), create.directories_max)?;
+        let dir = &place.dir;
+        let old = match place.missing.is_empty() {
+            true => look(dir, name, create.replaces)?,
+            false if create.replaces.is_some() => return Err(FsError::Exists),
+            false => None,
+        };
+        let space = fstatvfs(dir).ok();
+        if space
+            .as_ref()
+            .is_some_and(|space| is_too_long(&place, name, space))
+        {
+            return Err(FsError::TooLong);
+        }
         // Told now, it need not be sent.
-        if create.len.is_some_and(|len| !has_room(&dir, len)) {
+        if space.is_some_and(|space| !has_room(&space, create.len)) {
             return Err(FsError::Full);
         }
         let mode = if old.is_some() { PRIVATE } else { MODE };
-        let begun = begin(&dir, mode, &disk.nameless);
+        let begun = begin(dir, mode, &disk.nameless);
         let (file, temporary) = begun.map_err(|error| why(&error))?;
         let making = Making {
             tree,
-            above: above.to_owned(),
             name: name.to_owned(),
             replaces: create.replaces,
             turn: Arc::clone(&disk.turn),
-            dir,
+            place,
             file,
             temporary,
         };
@@ -92,10 +99,15 @@ impl Making {
         let turn = Arc::clone(&self.turn);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.find_directory(disk)?;
-        if let Some(old) = look(&self.dir, &self.name, self.replaces)? {
+        let new = NewDirectories::make(&self.place).map_err(|error| why(&error.into()))?;
+        if let Some(old) = look(new.last(), &self.name, self.replaces)? {
             old.give_to(&self.file).map_err(|error| why(&error))?;
         }
-        self.give_name().map_err(|error| why(&error.into()))
+        let named = self.give_name(new.last());
+        named.map_err(|error| why(&error.into()))?;
+        new.keep();
+        self.temporary = None;
+        Ok(())
     }
 
     /// Checks that the directory still has the path that it was found by. It may have been moved, even out of
@@ -104,9 +116,9 @@ impl Making {
         if disk.root.look_up()?.identity() != self.tree.identity() {
             return Err(FsError::NotFound);
         }
-        let now = self.tree.dir.open_dir(&self.above);
+        let now = self.tree.dir.open_dir(&self.place.path);
         let now = now.map_err(|error| why(&error))?;
-        let same = fstat(&now).and_then(|now| Ok(is_same(&now, &fstat(&self.dir)?)));
+        let same = fstat(&now).and_then(|now| Ok(is_same(&now, &fstat(&self.place.dir)?)));
         match same {
             Ok(true) => Ok(()),
             Ok(false) => Err(FsError::NotFound),
@@ -114,37 +126,44 @@ impl Making {
         }
     }
 
-    fn give_name(&mut self) -> Result<(), Errno> {
-        if self.temporary.is_none() {
-            if self.replaces.is_none() {
-                return link(&self.file, &self.dir, &self.name);
-            }
+    fn give_name(&self, dir: &Dir) -> Result<(), Errno> {
+        match (&self.temporary, self.replaces) {
+            (Some(temporary), _) => self.rename(temporary, dir),
+            (None, None) => link(&self.file, dir, &self.name),
             // Only a file with a name can take the place of another.
-            let name = temporary_name()?;
-            link(&self.file, &self.dir, &name)?;
-            self.temporary = Some(name);
+            (None, Some(_)) => {
+                let temporary = temporary_name()?;
+                link(&self.file, &self.place.dir, &temporary)?;
+                let renamed = self.rename(&temporary, dir);
+                renamed.inspect_err(|_| self.remove(&temporary))
+            }
         }
-        let Some(temporary) = self.temporary.as_ref().filter(|name| self.has_name(name)) else {
-            return Err(Errno::STALE);
-        };
-        match self.replaces {
-            None => rename_to_new(&self.dir, temporary, &self.name)?,
-            Some(_) => renameat(&self.dir, temporary, &self.dir, &self.name)?,
-        }
-        self.temporary = None;
-        Ok(())
     }
 
-    /// Whether it is this file that has the name, and not one that was put in its place.
-    fn has_name(&self, name: &OsStr) -> bool {
-        is_named(&self.file, &self.dir, name)
+    /// Gives it its name in place of a temporary one, if that is still its own.
+    fn rename(&self, temporary: &OsStr, dir: &Dir) -> Result<(), Errno> {
+        let from = (&self.place.dir, temporary);
+        if !is_named(&self.file, from) {
+            return Err(Errno::STALE);
+        }
+        match self.replaces {
+            None => rename_to_new(from, (dir, &self.name)),
+            Some(_) => renameat(from.0, from.1, dir, &self.name),
+        }
+    }
+
+    /// Takes a temporary name from it.
+    fn remove(&self, temporary: &OsStr) {
+        if is_named(&self.file, (&self.place.dir, temporary)) {
+            let _ = unlinkat(&self.place.dir, temporary, AtFlags::empty());
+        }
     }
 }
 
 impl Drop for Making {
     fn drop(&mut self) {
-        if let Some(name) = self.temporary.take().filter(|name| self.has_name(name)) {
-            let _ = unlinkat(&self.dir, name, AtFlags::empty());
+        if let Some(name) = self.temporary.take() {
+            self.remove(&name);
         }
     }
 }
@@ -177,12 +196,16 @@ fn look(dir: &Dir, name: &OsStr, replaces: Option<Meta>) -> Result<Option<Access
     Access::of(&file).map(Some).map_err(|error| why(&error))
 }
 
-/// Whether there is room for so many bytes. A file system that counts no blocks at all, or is not asked, may have room.
-fn has_room(dir: &Dir, len: u64) -> bool {
-    let has_room = |space: StatVfs| {
-        space.f_blocks == 0 || space.f_bavail.saturating_mul(space.f_frsize) >= len
-    };
-    fstatvfs(dir).map_or(true, has_room)
+/// Whether one of the new names is longer than one can be. Of directories that are missing the system says so too late.
+fn is_too_long(place: &Place, name: &OsStr, space: &StatVfs) -> bool {
+    let mut names = place.missing.iter().map(|name| &**name).chain([name]);
+    space.f_namemax > 0 && names.any(|name| name.len() as u64 > space.f_namemax)
+}
+
+/// Whether there is room for so many bytes. A file system that counts no blocks at all may have room.
+fn has_room(space: &StatVfs, len: Option<u64>) -> bool {
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    space.f_blocks == 0 || len.is_none_or(|len| len <= free)
 }
 
 /// Creates a file in that directory. Returns its temporary name if it needs one.
@@ -210,7 +233,7 @@ pub(super) fn temporary_name() -> Result<OsString, Errno> {
 }
 
 /// What an error means where something is written.
-fn why(error: &io::Error) -> FsError {
+pub(super) fn why(error: &io::Error) -> FsError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             FsError::Full

@@ -147,10 +147,7 @@ impl Tree {
     pub(super) fn place(&self, create: &Create) -> Result<Vec<u8>, FsError> {
         let mut above = create.path.clone();
         above.pop();
-        let (mut at, node) = self.find(above.as_bytes())?;
-        if !matches!(node, Node::Directory(_)) {
-            return Err(FsError::NotFound);
-        }
+        let mut at = self.directory_for(&above, create.directories_max)?;
         push(&mut at, create.path.file_name());
         match self.nodes.get(&at) {
             None if create.replaces.is_none() => Ok(at),
@@ -164,9 +161,32 @@ impl Tree {
         }
     }
 
-    /// Stores a file. None has the same time as another.
+    /// Where a directory is, of which so many of the last names may be missing.
+    fn directory_for(&self, path: &Path, missing: usize) -> Result<Vec<u8>, FsError> {
+        match self.find(path.as_bytes()) {
+            Ok((at, Node::Directory(_))) => Ok(at),
+            Err(FsError::NotFound) if missing > 0 => {
+                let mut above = path.clone();
+                above.pop();
+                let mut at = self.directory_for(&above, missing - 1)?;
+                push(&mut at, path.file_name());
+                // It may be a link to nothing.
+                match self.nodes.contains_key(&at) {
+                    true => Err(FsError::NotFound),
+                    false => Ok(at),
+                }
+            }
+            found => Err(found.err().unwrap_or(FsError::NotFound)),
+        }
+    }
+
+    /// Stores a file, and makes the directories that are missing. None has the same time as another.
     pub(super) fn store(&mut self, create: &Create, bytes: &[u8]) -> Result<(), FsError> {
         let at = self.place(create)?;
+        for end in (0..at.len()).filter(|end| at[*end] == b'/') {
+            let directory = Node::Directory(None);
+            self.nodes.entry(at[..end].to_vec()).or_insert(directory);
+        }
         self.stored += 1;
         self.nodes
             .insert(at, Node::File(bytes.into(), (START, self.stored)));

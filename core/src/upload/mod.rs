@@ -26,8 +26,8 @@ use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, Path, status
 /// Lets clients store files, and serves everything else as [`Files`] does.
 ///
 /// `PUT /directory/name` stores its content, a form (`multipart/form-data`) that is sent by POST to
-/// `/directory/` the files in it. A file is there when all of it has come, and not before;
-/// directories are not made. What could not be asked for under its name is not stored, and neither is
+/// `/directory/` the files in it. A file is there when all of it has come, and not before. Up to 16 directories
+/// that are missing on the way to it are made then, for a PUT and not for a form. What could not be asked for under its name is not stored, and neither is
 /// what the page of another site sends, or what lies below `/.well-known`. Unless [`overwrite`](Self::overwrite) is set,
 /// neither is a file that would be sent for other names: an index page, a compressed form of a file, the page for
 /// missing files. [`Limits::content`](crate::Limits::content) says how long a
@@ -41,7 +41,7 @@ use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, Path, status
 /// | 403 | another site's page; another host, see [`loopback_only`](Self::loopback_only); a name that nothing can have here or that is reserved, or in a form too long a one; no permission |
 /// | 404 | a form for a directory that is not there |
 /// | 405 | PUT to a directory (RFC 4918 §9.7.2), POST to a file |
-/// | 409 | a file has that name, a link or a device; in a form, a directory; there is no directory for it (RFC 4918 §9.7.1) |
+/// | 409 | a file has that name, a link or a device; in a form, a directory; there is a file in place of a directory for it (RFC 4918 §9.7.1), or more directories are missing than may be made, or one of them by a name that could not be stored |
 /// | 411 | neither a length nor chunks; 400 in HTTP/1.0 |
 /// | 412 | a precondition does not hold |
 /// | 413 | more content than may be |
@@ -185,7 +185,7 @@ impl Handler for Upload {
         let naming = Naming::new(&self.files, self.overwrite);
         let went = match &mut self.job {
             Job::Files => return self.files.resume(ex, event),
-            Job::Put(put) => put.resume(ex, event, self.overwrite),
+            Job::Put(put) => put.resume(ex, event, naming),
             Job::Form(form) => form.resume(ex, event, naming),
         };
         let next = went.unwrap_or_else(|refusal| self.refuse(ex, refusal));
@@ -230,8 +230,8 @@ fn is_too_long(ex: &Exchange<'_>) -> bool {
     content_length(ex).is_some_and(|len| len > ex.config.limits.content)
 }
 
-/// What is to be made, after it was looked what has that name. `conditions` are those of the request, if
-/// they are about this file.
+/// What is to be made, after it was looked what has that name, in a directory that is there. `conditions` are those of the
+/// request, if they are about this file.
 fn create(
     ex: &Exchange<'_>,
     found: Event<'_>,
@@ -254,6 +254,7 @@ fn create(
     }
     Ok(Create {
         path,
+        directories_max: 0,
         replaces,
         len,
     })
