@@ -12,6 +12,8 @@ mod directories;
 mod entries;
 #[cfg(target_os = "linux")]
 mod generations;
+#[cfg(unix)]
+mod inner_links;
 mod large_listings;
 #[cfg(target_os = "linux")]
 mod listings;
@@ -88,7 +90,8 @@ use crate::content;
 /// The files below a directory. One serves all connections of a server.
 ///
 /// Nothing outside of that directory is opened, whatever links there are and whoever moves things
-/// about meanwhile. An absolute link counts as leading out of it, even if it leads back in.
+/// about meanwhile. An absolute link counts as leading out of it, unless it begins with the name of the directory
+/// itself: then what follows that name is looked for inside.
 /// FIFOs, sockets and devices are neither read nor waited for; a device that lies in the tree is
 /// opened, seen to be one and closed.
 ///
@@ -322,10 +325,14 @@ fn reason(error: &io::Error) -> FsError {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
             FsError::NotFound
         }
-        // What cap-std refuses because it leads out of the root is no error of the system's.
-        ErrorKind::PermissionDenied if error.raw_os_error().is_none() => FsError::NotFound,
+        _ if leads_out(error) => FsError::LeadsOut,
         ErrorKind::PermissionDenied => FsError::Forbidden,
         ErrorKind::OutOfMemory => FsError::Exhausted,
         _ => native::reason(error),
     }
+}
+
+/// Whether that is why cap-std refuses to follow a path: it leads out of the root. That is no error of the system's.
+fn leads_out(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }

@@ -303,7 +303,7 @@ fn what_is_no_script_is_refused() {
     symlink("/bin/sh", stage.root().join("cgi-bin/out")).unwrap();
     let refusal = |name| stage.set_up(name).map(drop);
     assert_eq!(refusal("nope"), Err(FsError::NotFound));
-    assert_eq!(refusal("out"), Err(FsError::NotFound));
+    assert_eq!(refusal("out"), Err(FsError::LeadsOut));
     assert_eq!(refusal("d"), Err(FsError::NotPlain));
     assert_eq!(refusal("text"), Err(FsError::Forbidden));
 }

@@ -16,8 +16,8 @@ use crate::{Ask, Credentials, Entries, Got, Path};
 ///
 /// [`open`](Self::open), [`list`](Self::list) and [`read`](Self::read) are enough to serve; the [crate's page](crate)
 /// has one of twenty lines. The paths that it is given are safe to join to a root, see [`Path`]; links are its own
-/// business. Of the errors [`NotFound`](FsError::NotFound) and [`Forbidden`](FsError::Forbidden) become a 404,
-/// [`Exhausted`](FsError::Exhausted) a 503; a reply that has begun breaks off.
+/// business. Of the errors [`NotFound`](FsError::NotFound), [`LeadsOut`](FsError::LeadsOut) and
+/// [`Forbidden`](FsError::Forbidden) become a 404, [`Exhausted`](FsError::Exhausted) a 503; a reply that has begun breaks off.
 pub trait FileSystem {
     /// An open file. The connection owns it while it sends it, and drops it afterwards.
     type File;
@@ -226,8 +226,11 @@ impl Meta {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FsError {
-    /// There is no such thing, or it lies outside of the tree.
+    /// There is no such thing.
     NotFound,
+    /// A symbolic link on the way to it leads out of the tree, and is not followed. Clients are told that there is no such
+    /// thing, and the log says why.
+    LeadsOut,
     /// It is there but may not be read.
     Forbidden,
     /// It is neither a file nor a directory, or not the one that was asked for.

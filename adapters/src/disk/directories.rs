@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use sanserve_core::FsError;
 
 use super::making::why;
+use super::tree::Tree;
 
 /// A directory that is there, and below it the names of those that are missing, one in the other.
 #[derive(Debug)]
@@ -23,10 +24,10 @@ pub(super) struct Place {
 
 impl Place {
     /// Looks for the directory of that path, of which so many of the last names may be missing.
-    pub(super) fn find(root: &Dir, path: &path::Path, most: usize) -> Result<Place, FsError> {
+    pub(super) fn find(tree: &Tree, path: &path::Path, most: usize) -> Result<Place, FsError> {
         let (mut path, mut missing) = (path, Vec::new());
         let dir = loop {
-            match root.open_dir(path) {
+            match tree.open_directory(path) {
                 Ok(dir) => break dir,
                 Err(error) if error.kind() == ErrorKind::NotFound && missing.len() < most => {
                     let name = path.file_name().ok_or(FsError::NotFound)?;

@@ -23,6 +23,8 @@ use super::watch::Watch;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct About {
     pub(super) directory: bool,
+    /// Neither a file nor a directory, or nothing at all.
+    unavailable: bool,
     len: Option<u64>,
     modified: Option<i64>,
 }
@@ -33,6 +35,7 @@ impl About {
             name,
             directory: self.directory,
             link,
+            unavailable: self.unavailable,
             len: self.len,
             modified: self.modified,
         }
@@ -49,6 +52,7 @@ impl From<Stat> for About {
         let kind = FileType::from_raw_mode(found.st_mode);
         About {
             directory: kind == FileType::Directory,
+            unavailable: !is_available(kind),
             len: (kind == FileType::RegularFile).then_some(found.st_size as u64),
             modified: Some(found.st_mtime as i64),
         }
@@ -60,6 +64,7 @@ impl From<fs::Metadata> for About {
     fn from(found: fs::Metadata) -> About {
         About {
             directory: found.is_dir(),
+            unavailable: !(found.is_dir() || found.is_file()),
             len: found.is_file().then_some(found.len()),
             modified: found.modified().ok().map(|at| since_1970(at).0),
         }
@@ -70,6 +75,7 @@ impl From<cap_std::fs::Metadata> for About {
     fn from(found: cap_std::fs::Metadata) -> About {
         About {
             directory: found.is_dir(),
+            unavailable: !(found.is_dir() || found.is_file()),
             len: found.is_file().then_some(found.len()),
             modified: found.modified().ok().map(|at| since_1970(at.into_std()).0),
         }
@@ -77,17 +83,26 @@ impl From<cap_std::fs::Metadata> for About {
 }
 
 impl Tree {
-    /// What is there, wherever links lead, if it may be asked for.
-    pub(super) fn about(&self, at: &path::Path) -> Option<About> {
+    /// What is there, wherever links lead.
+    pub(super) fn about(&self, at: &path::Path) -> io::Result<About> {
         match self.follow {
             #[cfg(unix)]
-            true => statat(&self.dir, at, AtFlags::empty())
-                .ok()
-                .map(About::from),
+            true => Ok(statat(&self.dir, at, AtFlags::empty())?.into()),
             #[cfg(windows)]
-            true => fs::metadata(self.path.join(at)).ok().map(About::from),
-            false => self.dir.metadata(at).ok().map(About::from),
+            true => fs::metadata(self.path.join(at)).map(About::from),
+            false => self.inside(at, |at| self.dir.metadata(at)).map(About::from),
         }
+    }
+
+    /// What a link leads to. If that cannot be told, nothing is known of it; it is there nevertheless.
+    fn about_link(&self, at: &path::Path) -> About {
+        self.about(at).unwrap_or_else(|error| About {
+            unavailable: matches!(
+                reason(&error),
+                FsError::NotFound | FsError::LeadsOut | FsError::NotPlain
+            ),
+            ..About::default()
+        })
     }
 
     /// Lists a directory, or returns `None` if that is too much work just now. With `waits` it is never too much.
@@ -186,10 +201,11 @@ impl Tree {
                 watch.is_blind_to_something();
             }
             about.directory = kind == FileType::Directory;
+            about.unavailable = !is_available(kind);
             let link = kind == FileType::Symlink;
             if link {
                 let target = at.join(OsStr::from_bytes(name.to_bytes()));
-                about = self.about(&target).unwrap_or_default();
+                about = self.about_link(&target);
             }
             entries.push(about.entry(name.to_bytes(), link));
         }
@@ -221,16 +237,23 @@ impl Tree {
             }
             let name = entry.file_name();
             let link = entry.file_type()?.is_symlink();
-            let about = if link {
-                self.about(&at.join(&name))
-            } else {
-                entry.metadata().ok().map(About::from)
+            let about = match link {
+                true => self.about_link(&at.join(&name)),
+                false => entry.metadata().map(About::from).unwrap_or_default(),
             };
-            let about = about.unwrap_or_default();
             entries.push(about.entry(name.as_encoded_bytes(), link));
         }
         Ok(Some(entries))
     }
+}
+
+/// Whether something of that type can be had. It may not be known.
+#[cfg(unix)]
+fn is_available(kind: FileType) -> bool {
+    matches!(
+        kind,
+        FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown
+    )
 }
 
 /// Whether who watches the directory is told of what happens to this: a file that has no other name, a

@@ -46,7 +46,7 @@ impl Making {
         let at = native::path(&create.path).ok_or(FsError::NotFound)?;
         let name = at.file_name().ok_or(FsError::NotPlain)?;
         let tree = disk.root.look_up()?;
-        let place = Place::find(&tree.dir, above(&at), create.directories_max)?;
+        let place = Place::find(&tree, above(&at), create.directories_max)?;
         let dir = &place.dir;
         let old = match place.missing.is_empty() {
             true => look(dir, name, create.replaces)?,
@@ -116,7 +116,7 @@ impl Making {
         if disk.root.look_up()?.identity() != self.tree.identity() {
             return Err(FsError::NotFound);
         }
-        let now = self.tree.dir.open_dir(&self.place.path);
+        let now = self.tree.open_directory(&self.place.path);
         let now = now.map_err(|error| why(&error))?;
         let same = fstat(&now).and_then(|now| Ok(is_same(&now, &fstat(&self.place.dir)?)));
         match same {

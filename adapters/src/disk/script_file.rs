@@ -63,7 +63,7 @@ impl Tree {
         let directory = if self.follow {
             native::open_following(&self.dir, &self.path, parent)?
         } else {
-            self.dir.open_dir(parent)?.into_std_file()
+            self.open_directory(parent)?.into_std_file()
         };
         Ok(ScriptFile {
             directory: directory.into(),

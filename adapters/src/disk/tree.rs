@@ -11,6 +11,8 @@ use sanserve_core::{FsError, Opened};
 #[cfg(target_os = "linux")]
 use super::cache::Cache;
 use super::large_listings::LargeListings;
+#[cfg(unix)]
+use super::leads_out;
 #[cfg(target_os = "linux")]
 use super::listings::Listings;
 use super::meta::plain;
@@ -24,6 +26,9 @@ use super::{Open, reason};
 pub(super) struct Tree {
     /// What the directory was called when it was opened.
     pub(super) path: PathBuf,
+    /// The same, as it was given: links may have brought it there.
+    #[cfg(unix)]
+    pub(super) name: PathBuf,
     pub(super) dir: Arc<Dir>,
     pub(super) follow: bool,
     identity: (u64, u64),
@@ -44,6 +49,8 @@ impl Tree {
         let file = dir.into_std_file();
         Ok(Tree {
             path,
+            #[cfg(unix)]
+            name: name.to_owned(),
             follow,
             identity: native::identity(&file.metadata()?),
             large: LargeListings::default(),
@@ -61,6 +68,8 @@ impl Tree {
     pub(super) fn following(&self, follow: bool) -> Tree {
         Tree {
             path: self.path.clone(),
+            #[cfg(unix)]
+            name: self.name.clone(),
             dir: Arc::clone(&self.dir),
             follow,
             identity: self.identity,
@@ -107,11 +116,35 @@ impl Tree {
         }
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(OPEN_FLAGS);
-        Ok(self.dir.open_with(at, &options)?.into_std())
+        let file = self.inside(at, |at| self.dir.open_with(at, &options));
+        Ok(file?.into_std())
+    }
+
+    /// Opens a directory inside of the root.
+    #[cfg(unix)]
+    pub(super) fn open_directory(&self, at: &path::Path) -> io::Result<Dir> {
+        self.inside(at, |at| self.dir.open_dir(at))
+    }
+
+    /// Does something with a path inside of the root. If it fails since an absolute link is on the way, which leads back
+    /// into the root, it is done with the path that this means.
+    pub(super) fn inside<T>(
+        &self,
+        at: &path::Path,
+        act: impl Fn(&path::Path) -> io::Result<T>,
+    ) -> io::Result<T> {
+        match act(at) {
+            #[cfg(unix)]
+            Err(error) if leads_out(&error) => match self.inner_path(at) {
+                Some(at) => act(&at),
+                None => Err(error),
+            },
+            done => done,
+        }
     }
 
     fn is_directory(&self, at: &path::Path) -> bool {
-        self.about(at).is_some_and(|about| about.directory)
+        self.about(at).is_ok_and(|about| about.directory)
     }
 
     /// Lets go of what nobody asks for. Whether something is left.

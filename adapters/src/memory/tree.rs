@@ -103,8 +103,8 @@ impl Tree {
     }
 
     /// Adds a symbolic link. As on a disk, its target counts from the directory that holds it. If
-    /// it is absolute, climbs out of the tree, leads nowhere or in circles, the link can be seen in
-    /// a list, and nothing is found under its name.
+    /// it is absolute, climbs out of the tree, leads nowhere or in circles, nothing is found under its name, and only
+    /// CPython's listing shows it.
     pub fn link(self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Tree {
         self.with(path.as_ref(), Node::Link(target.as_ref().to_vec()))
     }
@@ -207,7 +207,7 @@ impl Tree {
             }
             match name {
                 b"" | b"." => {}
-                b".." if at.is_empty() => return Err(FsError::NotFound),
+                b".." if at.is_empty() => return Err(FsError::LeadsOut),
                 b".." => pop(&mut at),
                 _ => {
                     push(&mut at, name);
@@ -216,8 +216,11 @@ impl Tree {
             }
             if let Node::Link(target) = node {
                 links += 1;
-                if links > LINKS_MAX || target.starts_with(b"/") {
+                if links > LINKS_MAX {
                     return Err(FsError::NotFound);
+                }
+                if target.starts_with(b"/") {
+                    return Err(FsError::LeadsOut);
                 }
                 pop(&mut at);
                 node = &Node::Directory(None);
@@ -277,6 +280,10 @@ impl FileSystem for Tree {
                 name,
                 directory: matches!(leads_to, Ok(Node::Directory(_))),
                 link: matches!(node, Node::Link(_)),
+                unavailable: matches!(
+                    leads_to,
+                    Err(FsError::NotFound | FsError::LeadsOut) | Ok(Node::Fault(FsError::NotPlain))
+                ),
                 len: match leads_to {
                     Ok(Node::File(bytes, _)) => Some(bytes.len() as u64),
                     _ => None,

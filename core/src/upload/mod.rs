@@ -241,7 +241,7 @@ fn create(
 ) -> Result<Create, Refusal> {
     let (path, replaces) = match found {
         Event::Opened(path, meta) => (path, Some(meta)),
-        Event::Failed(path, FsError::NotFound) => (path, None),
+        Event::Failed(path, FsError::NotFound | FsError::LeadsOut) => (path, None),
         Event::Failed(_, error) => return Err(complaint(error)),
         Event::Directory(_) => return Err((405, "It is a directory".into())),
         _ => return Err(complaint(FsError::Broken)),
@@ -262,7 +262,7 @@ fn create(
 
 fn complaint(error: FsError) -> Refusal {
     let (status, message) = match error {
-        FsError::NotFound => (409, "There is no directory for it"),
+        FsError::NotFound | FsError::LeadsOut => (409, "There is no directory for it"),
         FsError::Forbidden => (403, "No permission to store it"),
         FsError::NotPlain => (409, "What has its name is no plain file"),
         FsError::Exists => (409, "There is a file of that name"),
