@@ -7,15 +7,21 @@
 mod access;
 #[cfg(target_os = "linux")]
 mod cache;
+#[cfg(unix)]
+mod directories;
 mod entries;
 #[cfg(target_os = "linux")]
 mod generations;
+#[cfg(unix)]
+mod inner_links;
 mod large_listings;
 #[cfg(target_os = "linux")]
 mod listings;
 #[cfg(unix)]
 mod making;
 mod meta;
+#[cfg(unix)]
+mod nameless;
 #[cfg(unix)]
 mod nobody;
 #[cfg(unix)]
@@ -27,6 +33,9 @@ mod packed;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
+mod rename;
+mod root;
+#[cfg(unix)]
 mod running;
 #[cfg(unix)]
 mod script_file;
@@ -34,6 +43,7 @@ mod script_file;
 mod scripts;
 #[cfg(target_os = "linux")]
 mod system;
+mod tree;
 #[cfg(unix)]
 mod unix;
 #[cfg(target_os = "linux")]
@@ -43,14 +53,13 @@ mod ways;
 #[cfg(windows)]
 mod windows;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::{self, PathBuf};
+use std::path;
 use std::sync::Arc;
 #[cfg(unix)]
 use std::sync::Mutex;
 
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use sanserve_core::archive::Pack;
 use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
 #[cfg(unix)]
@@ -66,9 +75,11 @@ pub use self::cache::Kept;
 #[cfg(unix)]
 pub use self::making::Making;
 use self::meta::VersionSource;
-use self::native::{OPEN_FLAGS, OpenOptionsExt as _};
+#[cfg(unix)]
+use self::nameless::Nameless;
 pub use self::open::Open;
 pub use self::packed::Packed;
+use self::root::Root;
 #[cfg(unix)]
 pub use self::running::Running;
 #[cfg(unix)]
@@ -79,9 +90,13 @@ use crate::content;
 /// The files below a directory. One serves all connections of a server.
 ///
 /// Nothing outside of that directory is opened, whatever links there are and whoever moves things
-/// about meanwhile. An absolute link counts as leading out of it, even if it leads back in.
+/// about meanwhile. An absolute link counts as leading out of it, unless it begins with the name of the directory
+/// itself: then what follows that name is looked for inside.
 /// FIFOs, sockets and devices are neither read nor waited for; a device that lies in the tree is
 /// opened, seen to be one and closed.
+///
+/// A process that stores files and has a limit for their size (`RLIMIT_FSIZE`) must ignore or handle SIGXFSZ, as the
+/// program does: otherwise the system ends it where a file reaches the limit.
 ///
 /// ```
 /// use sanserve::Disk;
@@ -97,52 +112,34 @@ use crate::content;
 /// ```
 #[derive(Debug)]
 pub struct Disk {
-    root: PathBuf,
-    dir: Arc<Dir>,
-    follow: bool,
-    versions: VersionSource,
+    root: Root,
     /// Each archive has a copy.
     places: Arc<()>,
-    large: large_listings::LargeListings,
     #[cfg(unix)]
     turn: Arc<Mutex<()>>,
     #[cfg(unix)]
     scripts: Scripts,
     #[cfg(unix)]
-    named_temporary_files: bool,
-    #[cfg(target_os = "linux")]
-    cache: cache::Cache,
-    #[cfg(target_os = "linux")]
-    listings: listings::Listings,
+    nameless: Nameless,
 }
 
 impl Disk {
-    /// The files below `root`. The name is looked up now and not again: if another directory takes
-    /// its place, this one goes on being served.
+    /// The files below `root`. On Unix the name is looked up again later, so that a directory which takes its place is
+    /// served then: once a second while there are requests, and at once for one that finds no file. While no directory
+    /// has the name, nothing is found.
     ///
     /// # Errors
     /// If there is no such directory or it cannot be opened. The message names it.
     pub fn open(root: impl AsRef<path::Path>) -> io::Result<Disk> {
-        let opened = root.as_ref().canonicalize().and_then(|root| {
-            let dir = Dir::open_ambient_dir(&root, cap_std::ambient_authority())?;
-            Ok(Disk {
-                root,
-                dir: Arc::new(dir),
-                follow: false,
-                versions: VersionSource::State,
-                places: Arc::default(),
-                large: large_listings::LargeListings::default(),
-                #[cfg(unix)]
-                turn: Arc::default(),
-                #[cfg(unix)]
-                scripts: Scripts::new(scripts::SCRIPTS_MAX),
-                #[cfg(unix)]
-                named_temporary_files: false,
-                #[cfg(target_os = "linux")]
-                cache: cache::Cache::default(),
-                #[cfg(target_os = "linux")]
-                listings: listings::Listings::default(),
-            })
+        let opened = Root::open(root.as_ref()).map(|root| Disk {
+            root,
+            places: Arc::default(),
+            #[cfg(unix)]
+            turn: Arc::default(),
+            #[cfg(unix)]
+            scripts: Scripts::new(scripts::SCRIPTS_MAX),
+            #[cfg(unix)]
+            nameless: Nameless::default(),
         });
         opened.map_err(|error| {
             let name = root.as_ref().display();
@@ -156,10 +153,17 @@ impl Disk {
     }
 
     /// Whether symbolic links may lead out of the root, as in `http.server`. By default they must
-    /// not, for such a link is made sooner than noticed. If they may, the root is looked up by its
-    /// name again and again.
+    /// not, for such a link is made sooner than noticed.
     pub fn follow_symlinks(self, follow: bool) -> Disk {
-        Disk { follow, ..self }
+        let root = self.root.follow_symlinks(follow);
+        Disk { root, ..self }
+    }
+
+    /// Serves the directory that is open now for ever, wherever it is moved, and does not look its name up again. For a
+    /// process that changes its own root directory after this, or opens the directory by a name that means another one later.
+    pub fn pinned(self) -> Disk {
+        let root = self.root.pinned();
+        Disk { root, ..self }
     }
 
     /// Whether the same file has the same `ETag` on several machines: made of the time of the last change and the
@@ -169,11 +173,11 @@ impl Disk {
     /// where another file gets the same time and length: `tar`, `cp -p` and `rsync -t` set times. Several servers with
     /// copies of one directory behind a balancer want this instead, if no copy is ever changed in that way.
     pub fn portable_tags(self, portable: bool) -> Disk {
-        let versions = match portable {
+        let root = self.root.versions(match portable {
             true => VersionSource::Modified,
             false => VersionSource::State,
-        };
-        Disk { versions, ..self }
+        });
+        Disk { root, ..self }
     }
 
     /// How many scripts run at a time, 64 by default. Requests for more are answered 503.
@@ -195,25 +199,8 @@ impl Disk {
     #[cfg(unix)]
     #[doc(hidden)]
     pub fn named_temporary_files(self, named: bool) -> Disk {
-        Disk {
-            named_temporary_files: named,
-            ..self
-        }
-    }
-
-    fn open_file(&self, at: &path::Path) -> io::Result<File> {
-        if self.follow {
-            let mut options = fs::OpenOptions::new();
-            options.read(true).custom_flags(OPEN_FLAGS);
-            return options.open(self.root.join(at));
-        }
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(OPEN_FLAGS);
-        Ok(self.dir.open_with(at, &options)?.into_std())
-    }
-
-    fn is_directory(&self, at: &path::Path) -> bool {
-        self.about(at).is_some_and(|about| about.directory)
+        let nameless = Nameless::new(named);
+        Disk { nameless, ..self }
     }
 }
 
@@ -225,26 +212,13 @@ impl FileSystem for Disk {
             return Ok(Opened::Directory);
         }
         let at = native::path(path).ok_or(FsError::NotFound)?;
-        if let Some(kept) = self.find_kept(&at) {
-            return Ok(kept);
-        }
-        let file = match self.open_file(&at) {
-            Ok(file) => file,
-            // To pass through a directory needs less than to read it.
-            Err(error) => match reason(&error) {
-                FsError::Forbidden if self.is_directory(&at) => return Ok(Opened::Directory),
-                reason => return Err(reason),
-            },
-        };
-        self.describe(&at, file)
+        self.root.ask(|tree| tree.open(&at))
     }
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let at = native::path(path).ok_or(FsError::NotFound)?;
-        let listed = self.list_directory(&at, true);
-        listed
-            .map_err(|error| reason(&error))?
-            .ok_or(FsError::Exhausted)
+        let listed = self.root.ask(|tree| tree.list(&at, true))?;
+        listed.ok_or(FsError::Exhausted)
     }
 
     fn answer(&self, ask: &Ask) -> Got<Open> {
@@ -267,17 +241,18 @@ impl FileSystem for Disk {
     }
 
     fn pack(&self, pack: &Pack) -> Result<Opened<Open>, FsError> {
-        Packed::open(self, pack, &self.places)
+        Packed::open(self.root.look_up()?, pack, &self.places)
     }
 
     #[cfg(unix)]
     fn run(&self, program: &Program) -> Result<Opened<Open>, FsError> {
-        let script = self.find_script(&program.path)?;
+        let tree = self.root.look_up()?;
+        let script = tree.find_script(&program.path)?;
         // It is counted when it is started, with all of its content; but that need not be sent in vain.
         if self.scripts.is_full() {
             return Err(FsError::TooMany);
         }
-        let mut translated = native::below(&self.root, &program.path_translated);
+        let mut translated = native::below(&tree.path, &program.path_translated);
         if program.path_translated.ends_with_slash() {
             translated.push("");
         }
@@ -294,14 +269,14 @@ impl FileSystem for Disk {
     fn give(&self, file: &mut Open, from: &[u8]) -> Got<Open> {
         match file {
             Open::Program(program) => program.give(from),
-            Open::Making(making) => making.give(from),
+            Open::Making(making) => making.give(self, from),
             _ => Got::Failed,
         }
     }
 
     fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
         match file {
-            Open::Packed(packed) => packed.fill(self, at, into),
+            Open::Packed(packed) => packed.fill(at, into),
             #[cfg(unix)]
             Open::Program(program) => program.fill(into),
             _ => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
@@ -313,8 +288,8 @@ impl FileSystem for Disk {
         match ask {
             Ask::Open(path) => self.open_now(path).map_or(Got::Nothing, Got::Opened),
             Ask::List(path) => {
-                let at = native::path(path);
-                let kept = at.and_then(|at| self.find_listing(&at));
+                let kept =
+                    native::path(path).and_then(|at| self.root.tree_now()?.find_listing(&at));
                 kept.map_or(Got::Nothing, |entries| Got::Listed(Ok(entries)))
             }
             _ => Got::Nothing,
@@ -332,8 +307,7 @@ impl FileSystem for Disk {
 
     #[cfg(target_os = "linux")]
     fn tidy(&self) -> bool {
-        let (files, listings) = (self.cache.tidy(), self.listings.tidy());
-        files || listings
+        self.root.tidy()
     }
 }
 
@@ -343,50 +317,11 @@ impl Disk {
         let Some(at) = native::path(path) else {
             return Got::Listed(Err(FsError::NotFound));
         };
-        match self.list_directory(&at, false) {
+        match self.root.ask(|tree| tree.list(&at, false)) {
             Ok(None) => Got::Nothing,
             Ok(Some(entries)) => Got::Listed(Ok(entries)),
-            Err(error) => Got::Listed(Err(reason(&error))),
+            Err(error) => Got::Listed(Err(error)),
         }
-    }
-
-    /// What was opened there, whatever its name may mean by now.
-    #[cfg_attr(
-        not(target_os = "linux"),
-        expect(unused_variables, reason = "only Linux has the cache")
-    )]
-    fn describe(&self, at: &path::Path, file: File) -> Result<Opened<Open>, FsError> {
-        let found = file.metadata().map_err(|error| reason(&error))?;
-        if found.is_dir() {
-            return Ok(Opened::Directory);
-        }
-        let meta = self.versions.plain(&found)?;
-        #[cfg(target_os = "linux")]
-        let file = if self.follow {
-            file
-        } else {
-            match self.cache.keep(&self.dir, at, file, &found, meta) {
-                Ok(kept) => return Ok(Open::kept(kept)),
-                Err(file) => file,
-            }
-        };
-        Ok(Opened::File {
-            file: Open::File(file),
-            meta,
-            sendable: cfg!(target_os = "linux"),
-        })
-    }
-
-    /// The file at a path, if it is in memory and has not changed.
-    #[cfg(target_os = "linux")]
-    fn find_kept(&self, at: &path::Path) -> Option<Opened<Open>> {
-        let kept = (!self.follow).then(|| self.cache.find(&self.dir, at))??;
-        Some(Open::kept(kept))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn find_kept(&self, _: &path::Path) -> Option<Opened<Open>> {
-        None
     }
 }
 
@@ -404,10 +339,14 @@ fn reason(error: &io::Error) -> FsError {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
             FsError::NotFound
         }
-        // What cap-std refuses because it leads out of the root is no error of the system's.
-        ErrorKind::PermissionDenied if error.raw_os_error().is_none() => FsError::NotFound,
+        _ if leads_out(error) => FsError::LeadsOut,
         ErrorKind::PermissionDenied => FsError::Forbidden,
         ErrorKind::OutOfMemory => FsError::Exhausted,
         _ => native::reason(error),
     }
+}
+
+/// Whether that is why cap-std refuses to follow a path: it leads out of the root. That is no error of the system's.
+fn leads_out(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }

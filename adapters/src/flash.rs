@@ -127,6 +127,7 @@ impl FileSystem for Flash {
             name: node.name.as_bytes(),
             directory: matches!(node.content, Content::Directory(_)),
             link: false,
+            unavailable: false,
             len: match node.content {
                 Content::File(bytes) => Some(bytes.len() as u64),
                 Content::Directory(_) => None,

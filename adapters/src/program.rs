@@ -71,6 +71,8 @@ pub(crate) use self::wasi::run;
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     panic::set_hook(Box::new(log_panic));
     #[cfg(unix)]
+    signals::survive_size_limits().map_err(|error| error.to_string())?;
+    #[cfg(unix)]
     if options.runs_scripts() {
         let isolated = isolation::isolate();
         isolated.map_err(|error| format!("cannot keep scripts away from this process: {error}"))?;

@@ -126,11 +126,11 @@ fn links_that_lead_out_are_followed_only_if_that_is_wanted() {
     ] {
         assert_eq!(
             look(&disk(&site), target),
-            Err(FsError::NotFound),
+            Err(FsError::LeadsOut),
             "{target}"
         );
     }
-    assert_eq!(disk(&site).list(&path("/above/")), Err(FsError::NotFound));
+    assert_eq!(disk(&site).list(&path("/above/")), Err(FsError::LeadsOut));
 
     let follows = disk(&site).follow_symlinks(true);
     for target in ["/relative", "/absolute", "/above/secret"] {
@@ -139,6 +139,128 @@ fn links_that_lead_out_are_followed_only_if_that_is_wanted() {
     let row = |name: &str| (name.to_string(), true, false);
     let above = names(&follows, "/above/");
     assert_eq!(above, [row("root"), ("secret".into(), false, false)]);
+}
+
+/// An absolute link that begins with the name of the served directory, as it was given or as it is.
+#[test]
+fn absolute_links_that_lead_back_into_the_root_are_followed() {
+    let site = site();
+    let root = site.path().canonicalize().unwrap().join("root");
+    let given = site.path().join("given");
+    symlink("root", &given).unwrap();
+    for (name, target) in [
+        ("file", root.join("d/b.txt")),
+        ("given", given.join("d//./b.txt")),
+        ("up", root.join("d/../a.txt")),
+        ("dir", root.join("d")),
+        ("root", root.clone()),
+        ("twice", root.join("file")),
+        ("relative", "dir/b.txt".into()),
+        ("circle", root.join("circle")),
+        ("nowhere", root.join("nope")),
+        ("out", root.join("../secret")),
+        ("beside", site.path().join("rooted/secret")),
+        ("other", site.path().join("secret")),
+        ("leads", root.join("other")),
+    ] {
+        symlink(target, root.join(name)).unwrap();
+    }
+    let disk = Disk::open(&given).unwrap();
+    for target in [
+        "/file",
+        "/given",
+        "/dir/b.txt",
+        "/twice",
+        "/relative",
+        "/root/d/b.txt",
+    ] {
+        assert_eq!(look(&disk, target), Ok("below".into()), "{target}");
+    }
+    assert_eq!(look(&disk, "/up"), Ok("hello".into()));
+    assert_eq!(
+        (look(&disk, "/dir"), look(&disk, "/root")),
+        (Ok("/".into()), Ok("/".into()))
+    );
+    assert_eq!(names(&disk, "/dir/"), names(&disk, "/d/"));
+    assert_eq!(look(&disk, "/nowhere"), Err(FsError::NotFound));
+    for target in [
+        "/out",
+        "/beside",
+        "/other",
+        "/leads",
+        "/root/out",
+        "/circle",
+    ] {
+        assert_eq!(look(&disk, target), Err(FsError::LeadsOut), "{target}");
+    }
+    let entries = disk.list(&Path::default()).unwrap();
+    let listed = entries
+        .iter()
+        .filter(|entry| entry.link && !entry.unavailable);
+    let mut listed: Vec<_> = listed
+        .map(|entry| {
+            let mark = if entry.directory { "/" } else { "" };
+            format!("{}{mark}", entry.name.escape_ascii())
+        })
+        .collect();
+    listed.sort_unstable();
+    let expected = ["dir/", "file", "given", "relative", "root/", "twice", "up"];
+    assert_eq!(listed, expected);
+}
+
+/// No more is done for a path than for forty links.
+#[test]
+fn absolute_links_are_followed_forty_times_at_most() {
+    let site = site();
+    let root = site.path().canonicalize().unwrap().join("root");
+    for at in 0..60 {
+        let target = if at == 0 {
+            "a.txt".into()
+        } else {
+            format!("{}", at - 1)
+        };
+        symlink(root.join(target), root.join(at.to_string())).unwrap();
+    }
+    let disk = Disk::open(&root).unwrap();
+    assert_eq!(look(&disk, "/39"), Ok("hello".into()));
+    assert_eq!(look(&disk, "/40"), Err(FsError::LeadsOut));
+}
+
+/// What is listed can be had, and what cannot be had is listed by CPython's page alone.
+#[test]
+fn what_cannot_be_had_is_marked_in_a_list() {
+    let site = site();
+    let root = site.path().join("root");
+    symlink("nowhere", root.join("dangling")).unwrap();
+    symlink("../secret", root.join("outside")).unwrap();
+    symlink("/dev/zero", root.join("absolute")).unwrap();
+    symlink("fifo", root.join("to-fifo")).unwrap();
+    symlink("a.txt", root.join("good")).unwrap();
+    mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    let _socket = UnixListener::bind(root.join("socket")).unwrap();
+    let unavailable = |disk: &Disk| -> Vec<String> {
+        let entries = disk.list(&Path::default()).unwrap();
+        let marked = entries.iter().filter(|entry| entry.unavailable);
+        let mut marked: Vec<_> = marked
+            .map(|entry| String::from_utf8(entry.name.to_vec()).unwrap())
+            .collect();
+        marked.sort();
+        for entry in entries.iter() {
+            let name = format!("/{}", str::from_utf8(entry.name).unwrap());
+            assert_eq!(look_for(disk, &name), !entry.unavailable, "{name}");
+        }
+        marked
+    };
+    let wanted = [
+        "absolute", "dangling", "fifo", "outside", "socket", "to-fifo",
+    ];
+    assert_eq!(unavailable(&disk(&site)), wanted);
+    let wanted = ["absolute", "dangling", "fifo", "socket", "to-fifo"];
+    assert_eq!(unavailable(&disk(&site).follow_symlinks(true)), wanted);
+}
+
+fn look_for(disk: &Disk, target: &str) -> bool {
+    disk.open(&path(target)).is_ok()
 }
 
 #[test]
@@ -251,7 +373,7 @@ fn neither_sockets_nor_devices_are_read() {
     assert_eq!(look(&disk(&site), "/socket"), Err(FsError::NotPlain));
     assert_eq!(look(&follows, "/socket"), Err(FsError::NotPlain));
     assert_eq!(look(&follows, "/zero"), Err(FsError::NotPlain));
-    assert_eq!(look(&disk(&site), "/zero"), Err(FsError::NotFound));
+    assert_eq!(look(&disk(&site), "/zero"), Err(FsError::LeadsOut));
 
     let (zero, mode) = (makedev(1, 5), Mode::RUSR);
     let device = site.path().join("root/device");

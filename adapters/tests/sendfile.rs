@@ -4,10 +4,10 @@
 
 mod peer;
 mod running;
+mod sandbox;
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::os::unix::process::CommandExt;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 
@@ -31,43 +31,18 @@ fn in_a_sandbox(site: &Path, options: &[&str], error: i32, readable: u32) -> Com
     let filter = filter(error, readable);
     let mut command = Program::command(site);
     command.args(["-b", "127.0.0.1"]).args(options);
-    let set_up = move || {
-        let program = libc::sock_fprog {
-            len: filter.len() as u16,
-            filter: filter.as_ptr().cast_mut(),
-        };
-        // SAFETY: both calls are safe after a fork; the filter lives as long as this closure.
-        let done = unsafe {
-            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-                && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) == 0
-        };
-        if done {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error())
-        }
-    };
-    // SAFETY: the closure makes two system calls and allocates nothing.
-    unsafe { command.pre_exec(set_up) };
+    sandbox::confine(&mut command, filter);
     command
 }
 
 fn filter(error: i32, readable: u32) -> Vec<libc::sock_filter> {
-    let step = |code: u32, k: u32, jt, jf| libc::sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    };
-    let load = |at| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, at, 0, 0);
-    let jump = |how: u32, k, jt, jf| step(libc::BPF_JMP | how | libc::BPF_K, k, jt, jf);
-    let end = |with| step(libc::BPF_RET | libc::BPF_K, with, 0, 0);
+    use sandbox::{end, jump, load};
     vec![
         load(0),
         jump(libc::BPF_JEQ, libc::SYS_sendfile as u32, 5, 0),
         jump(libc::BPF_JEQ, libc::SYS_pread64 as u32, 1, 0),
         jump(libc::BPF_JEQ, libc::SYS_preadv2 as u32, 0, 2),
-        // The lower half of the fourth argument.
+        // The fourth argument.
         load(16 + 3 * 8),
         jump(libc::BPF_JGE, readable, 1, 0),
         end(libc::SECCOMP_RET_ALLOW),

@@ -183,6 +183,7 @@ fn nobody_sees_half_a_file() {
             other => panic!("{other:?}"),
         });
         let create = Create {
+            directories_max: 0,
             path,
             replaces: meta,
             len: None,
@@ -401,6 +402,107 @@ fn a_file_does_not_follow_its_directory_out_of_the_root() {
     }
 }
 
+/// Missing directories are there when the file is, and not before; those of a file that breaks off never.
+#[test]
+fn missing_directories_are_made_with_the_file() {
+    for named in [false, true] {
+        let root = TempDir::new().unwrap();
+        let server = Server::over(disk(root.path(), named), true);
+        let socket = begin(&server, "/a/b/c.txt", root.path());
+        assert!(!root.path().join("a").exists(), "{named}");
+        assert_eq!(end(socket), 201, "{named}");
+        assert_eq!(names(root.path()), ["a", "b", "c.txt"], "{named}");
+        let mode = |path: &str| fs::metadata(root.path().join(path)).unwrap().mode() & 0o777;
+        let (new, usual) = (root.path().join("usual"), "usual");
+        fs::create_dir(&new).unwrap();
+        assert_eq!((mode("a"), mode("a/b")), (mode(usual), mode(usual)));
+        fs::remove_dir(new).unwrap();
+        // One that breaks off, and one that finds its name taken.
+        drop(begin(&server, "/x/y/z", root.path()));
+        let sockets = [0, 1].map(|_| begin(&server, "/p/q", root.path()));
+        let mut ends: Vec<_> = sockets.into_iter().map(end).collect();
+        ends.sort_unstable();
+        assert_eq!(ends, [201, 409], "{named}");
+        while made(root.path()) > 0 {
+            thread::yield_now();
+        }
+        assert_eq!(names(root.path()), ["a", "b", "c.txt", "p", "q"]);
+    }
+}
+
+/// What takes the place of a missing directory while the content comes is not followed.
+#[test]
+fn missing_directories_do_not_lead_out_of_the_root() {
+    for named in [false, true] {
+        let site = TempDir::new().unwrap();
+        let (root, outside) = (site.path().join("root"), site.path().join("outside"));
+        fs::create_dir(&root).unwrap();
+        fs::create_dir(&outside).unwrap();
+        symlink("../outside", root.join("out")).unwrap();
+        let server = Server::over(disk(&root, named), true);
+        assert_eq!(put(server.address, "/out/a", b"x"), 409);
+        assert_eq!(put(server.address, "/out/new/a", b"x"), 409);
+        let sockets = ["/a/b/c", "/file/c"].map(|target| begin(&server, target, &root));
+        fs::create_dir(root.join("a")).unwrap();
+        symlink("../../outside", root.join("a/b")).unwrap();
+        fs::write(root.join("file"), "file").unwrap();
+        for socket in sockets {
+            assert_eq!(end(socket), 409, "{named}");
+        }
+        drop(server);
+        while made(&root) > 0 {
+            thread::yield_now();
+        }
+        assert_eq!(names(&outside), [""; 0], "{named}");
+        assert_eq!(names(&root), ["a", "b", "file", "out"], "{named}");
+    }
+}
+
+#[test]
+fn names_of_missing_directories_are_as_long_as_names_can_be() {
+    let root = TempDir::new().unwrap();
+    let server = Server::start(root.path(), true);
+    let name = |len: usize| "n".repeat(len);
+    for (target, expected) in [
+        (format!("/{}/a", name(256)), 414),
+        (format!("/no/{}/a", name(256)), 414),
+        (format!("/no/{}", name(256)), 414),
+        (format!("/no/{}/{}", name(255), name(255)), 201),
+    ] {
+        assert_eq!(
+            put(server.address, &target, b"x"),
+            expected,
+            "{}",
+            target.len()
+        );
+    }
+    assert_eq!(
+        names(root.path()),
+        ["n".repeat(255), "n".repeat(255), "no".into()]
+    );
+}
+
+/// RFC 9110 §9.3.4, as curl does it.
+#[test]
+fn curl_stores_files_in_missing_directories() {
+    let site = TempDir::new().unwrap();
+    let root = site.path().join("root");
+    fs::create_dir(&root).unwrap();
+    fs::write(site.path().join("file"), "content").unwrap();
+    let server = Server::start(&root, true);
+    let mut curl = Command::new("curl");
+    curl.args(["-sSf", "-T"]).arg(site.path().join("file"));
+    curl.arg(format!("http://{}/org/example/1.0/", server.address));
+    let Ok(output) = curl.output() else {
+        assert!(std::env::var_os("CI").is_none(), "CI has to install curl");
+        println!("SKIPPED: there is no curl");
+        return;
+    };
+    assert!(output.status.success(), "{output:?}");
+    let stored = fs::read(root.join("org/example/1.0/file")).unwrap();
+    assert_eq!(stored, b"content");
+}
+
 /// How many files that are being stored this process has open in a directory.
 fn made(root: &Place) -> usize {
     let Ok(open) = fs::read_dir("/proc/self/fd") else {
@@ -435,7 +537,12 @@ fn what_cannot_be_written_to_is_said_so() {
             .unwrap()
             .success()
     );
-    for (target, expected) in [("/link", 409), ("/d", 405), ("/fifo", 409), ("/no/a", 409)] {
+    for (target, expected) in [
+        ("/link", 409),
+        ("/d", 405),
+        ("/fifo", 409),
+        ("/link/a", 409),
+    ] {
         assert_eq!(put(server.address, target, b"x"), expected, "{target}");
     }
     // RFC 9110 §15.5.15, RFC 4918 §9.7.1: NAME_MAX and PATH_MAX of Linux and macOS; a file is no directory.
@@ -468,6 +575,7 @@ fn a_disk_that_gets_full_keeps_nothing() {
     let disk = Disk::open(root.path()).unwrap();
     let create = Create {
         path: Path::from_bytes(b"a".to_vec()).unwrap(),
+        directories_max: 0,
         replaces: None,
         len: None,
     };

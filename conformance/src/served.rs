@@ -43,7 +43,7 @@ impl Site {
         while let Some(name) = ahead.pop() {
             match name {
                 b"" | b"." => continue,
-                b".." => _ = at.pop().ok_or(FsError::NotFound)?,
+                b".." => _ = at.pop().ok_or(FsError::LeadsOut)?,
                 name => at.push(name),
             }
             let path = at.join(&b'/');
@@ -56,6 +56,7 @@ impl Site {
                     at.pop();
                     ahead.extend(target.rsplit(|&byte| byte == b'/'));
                 }
+                Some(Entry::Link { .. }) if links < 8 => return Err(FsError::LeadsOut),
                 Some(Entry::Link { .. }) => return Err(FsError::NotFound),
                 Some(Entry::File { .. }) if !ahead.is_empty() => return Err(FsError::NotFound),
                 Some(_) => {}
@@ -121,6 +122,7 @@ impl FileSystem for Site {
                 name,
                 directory: self.is_directory(entry.path()),
                 link,
+                unavailable: self.find(entry.path()).is_err(),
                 len,
                 modified,
             })

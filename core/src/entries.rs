@@ -14,6 +14,9 @@ pub struct Entry<'a> {
     pub directory: bool,
     /// Whether it is a symbolic link.
     pub link: bool,
+    /// Whether nothing can be had under the name: it is a link that leads nowhere or out of the tree, a FIFO, a socket or a
+    /// device. Listings leave it out, but for CPython's page.
+    pub unavailable: bool,
     /// Length in bytes, if it is a file and that is known.
     pub len: Option<u64>,
     /// Time of the last change in whole seconds since 1970 (rounded down), if it is known.
@@ -72,7 +75,7 @@ struct Record {
     /// `i64::MIN` if it is unknown.
     modified: i64,
     start: u32,
-    /// The length of the name, and the two marks above it.
+    /// The length of the name, and the three marks above it.
     name: u32,
 }
 
@@ -87,26 +90,29 @@ impl Entries {
         }
     }
 
-    /// Adds an entry. There is room for 4 GiB of names, the longest of 1 GiB; what is beyond is left out.
+    /// Adds an entry. There is room for 4 GiB of names, the longest of 512 MiB; what is beyond is left out.
     pub fn push(&mut self, entry: Entry<'_>) {
         let Entry {
             name,
             directory,
             link,
+            unavailable,
             len,
             modified,
         } = entry;
-        let (Ok(start), Ok(name_len @ ..DIRECTORY)) =
+        let (Ok(start), Ok(name_len @ ..UNAVAILABLE)) =
             (u32::try_from(self.names.len()), u32::try_from(name.len()))
         else {
             return;
         };
+        let mark = |is: bool, mark: u32| if is { mark } else { 0 };
+        let marks = mark(directory, DIRECTORY) | mark(link, LINK) | mark(unavailable, UNAVAILABLE);
         self.names.extend_from_slice(name);
         self.records.push(Record {
             len: len.unwrap_or(u64::MAX),
             modified: modified.unwrap_or(i64::MIN),
             start,
-            name: name_len | if directory { DIRECTORY } else { 0 } | if link { LINK } else { 0 },
+            name: name_len | marks,
         });
         self.sorted = false;
         self.prepared = None;
@@ -185,9 +191,10 @@ impl Record {
     fn entry(self, names: &[u8]) -> Entry<'_> {
         let start = self.start as usize;
         Entry {
-            name: &names[start..start + (self.name & !(DIRECTORY | LINK)) as usize],
+            name: &names[start..start + (self.name & !MARKS) as usize],
             directory: self.name & DIRECTORY != 0,
             link: self.name & LINK != 0,
+            unavailable: self.name & UNAVAILABLE != 0,
             len: Some(self.len).filter(|len| *len != u64::MAX),
             modified: Some(self.modified).filter(|modified| *modified != i64::MIN),
         }
@@ -208,5 +215,7 @@ impl<'a> FromIterator<Entry<'a>> for Entries {
     }
 }
 
+const UNAVAILABLE: u32 = 1 << 29;
 const DIRECTORY: u32 = 1 << 30;
 const LINK: u32 = 1 << 31;
+const MARKS: u32 = UNAVAILABLE | DIRECTORY | LINK;

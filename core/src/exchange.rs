@@ -3,6 +3,8 @@
 mod error;
 mod known;
 
+pub(crate) use self::error::Because;
+
 use core::fmt::{Display, Write};
 
 use alloc::string::String;

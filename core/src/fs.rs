@@ -17,8 +17,8 @@ use crate::{Ask, Credentials, Entries, Got, Path};
 ///
 /// [`open`](Self::open), [`list`](Self::list) and [`read`](Self::read) are enough to serve; the [crate's page](crate)
 /// has one of twenty lines. The paths that it is given are safe to join to a root, see [`Path`]; links are its own
-/// business. Of the errors [`NotFound`](FsError::NotFound) and [`Forbidden`](FsError::Forbidden) become a 404,
-/// [`Exhausted`](FsError::Exhausted) a 503; a reply that has begun breaks off.
+/// business. Of the errors [`NotFound`](FsError::NotFound), [`LeadsOut`](FsError::LeadsOut) and
+/// [`Forbidden`](FsError::Forbidden) become a 404, [`Exhausted`](FsError::Exhausted) a 503; a reply that has begun breaks off.
 pub trait FileSystem {
     /// An open file. The connection owns it while it sends it, and drops it afterwards.
     type File;
@@ -185,8 +185,11 @@ pub struct Program {
 /// begins with [`Path::TEMPORARY`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Create {
-    /// Its name. The directory must be there.
+    /// Its name.
     pub path: Path,
+    /// How many directories on the way to it may be missing: the last ones, which are made when the file is complete,
+    /// readable and writable as the system has it for new ones. If more are, the error is [`FsError::NotFound`].
+    pub directories_max: usize,
     /// The file whose place it takes. If there is none, nothing may have that name.
     pub replaces: Option<Meta>,
     /// How long it will be, if that is known.
@@ -281,8 +284,11 @@ impl Eq for FileVersion {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FsError {
-    /// There is no such thing, or it lies outside of the tree.
+    /// There is no such thing.
     NotFound,
+    /// A symbolic link on the way to it leads out of the tree, and is not followed. Clients are told that there is no such
+    /// thing, and the log says why.
+    LeadsOut,
     /// It is there but may not be read.
     Forbidden,
     /// It is neither a file nor a directory, or not the one that was asked for.

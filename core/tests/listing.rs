@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use drive::{drive, modern};
+use drive::{drive, entry, modern};
 use sanserve_core::archive::Download;
 use sanserve_core::{
     Ask, Config, Entries, Entry, Files, FsError, Got, Handler, Upload, error_page, from_fn, listing,
@@ -227,6 +227,7 @@ fn its_length_is_that_of_what_is_sent() {
                 len,
                 directory: at % 2 == 0,
                 link: at % 3 == 0,
+                unavailable: at == 3,
                 modified: (at > 3).then_some(1_577_836_800),
             });
         }
@@ -244,6 +245,37 @@ fn its_length_is_that_of_what_is_sent() {
     }
 }
 
+/// What cannot be had is in no listing but CPython's, nor does it count.
+#[test]
+fn what_cannot_be_had_is_listed_by_cpythons_page_alone() {
+    let mut entries = Entries::from_iter([entry(b"here")]);
+    let only_here = entries.clone();
+    entries.push(Entry {
+        link: true,
+        unavailable: true,
+        ..entry(b"lost")
+    });
+    let mut prepared = entries.clone();
+    listing::prepare(&mut prepared);
+    for query in ["", "?json", "?sort=size"] {
+        for accept in ["*/*", "text/plain"] {
+            let page = |entries: &Entries| {
+                let accept = format!("Accept: {accept}\r\n");
+                page_of(ours(), entries.clone(), &format!("/{query}"), &accept)
+            };
+            let expected = page(&only_here);
+            assert!(page(&entries) == expected && page(&prepared) == expected);
+        }
+    }
+    for entries in [entries, prepared] {
+        let (_, page) = page_of(Files::new(), entries, "/", "");
+        assert!(
+            page.contains("<li><a href=\"lost\">lost@</a></li>"),
+            "{page}"
+        );
+    }
+}
+
 #[test]
 fn a_prepared_directory_has_the_same_pages() {
     let names: Vec<_> = (0..600)
@@ -256,6 +288,7 @@ fn a_prepared_directory_has_the_same_pages() {
             name: name.as_bytes(),
             directory: at % 7 == 0,
             link: at % 11 == 0,
+            unavailable: at % 7 != 0 && at % 5 == 2,
             len: (at % 7 != 0).then_some(at as u64 * 37 % 50),
             modified: (at % 13 != 0).then_some(at * 91 % 40),
         })

@@ -1,6 +1,6 @@
 //! Files that clients store: by PUT and by form, whole and in any pieces, and what is refused.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ struct Shelf {
     files: RefCell<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// So many bytes fit in.
     room: usize,
+    /// How many directories may be made for the file that was begun last.
+    directories_max: Cell<usize>,
 }
 
 enum File {
@@ -25,7 +27,11 @@ impl Shelf {
     fn new(room: usize) -> Shelf {
         let files = BTreeMap::from([(b"d/old".to_vec(), b"old".to_vec())]);
         let files = RefCell::new(files);
-        Shelf { files, room }
+        Shelf {
+            files,
+            room,
+            directories_max: Cell::new(0),
+        }
     }
 
     fn meta(&self, path: &[u8]) -> Option<Meta> {
@@ -77,6 +83,7 @@ impl FileSystem for Shelf {
     }
 
     fn create(&self, create: &Create) -> Result<Opened<File>, FsError> {
+        self.directories_max.set(create.directories_max);
         let mut above = create.path.clone();
         above.pop();
         if !matches!(above.as_bytes(), b"" | b"d") {
@@ -285,6 +292,33 @@ fn preconditions_hold() {
         &put("/d/old", "If-None-Match: *\r\n", "new"),
     );
     assert_eq!(status(&reply), "412 Precondition Failed");
+}
+
+/// A directory is made only by a name that a new file could have, so that none stands in the way of what is sent for
+/// other names.
+#[test]
+fn directories_are_made_by_names_that_files_could_have() {
+    let mut application = Upload::new();
+    application.files.spa = Some("app/index.html");
+    let deep = format!("{}/new", "/n".repeat(40));
+    for (upload, target, expected) in [
+        (&Upload::new(), "/new", 0),
+        (&Upload::new(), "/a/b/c/new", 3),
+        (&Upload::new(), &deep, 16),
+        (&Upload::new(), "/a/-b/c/d/new", 2),
+        (&Upload::new(), "/a/%e2%80%ae/new", 0),
+        (&Upload::new(), "/index.html/new", 0),
+        (&overwriting(), "/index.html/new", 1),
+        (&application, "/a.d/b/c.d/new.txt", 1),
+    ] {
+        let (_, shelf) = ask(upload, &put(target, "", "x"));
+        assert_eq!(shelf.directories_max.get(), expected, "{target}");
+    }
+    let (_, shelf) = ask(
+        &Upload::new(),
+        &post("/d/", "", &(part("new", "x") + "--b d--")),
+    );
+    assert_eq!(shelf.directories_max.get(), 0);
 }
 
 #[test]

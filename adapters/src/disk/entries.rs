@@ -1,4 +1,4 @@
-//! What a directory of a [`Disk`] holds. On Linux one call tells of many names, and one more of what is known
+//! What a directory of a [`Disk`](super::Disk) holds. On Linux one call tells of many names, and one more of what is known
 //! of each, without its path.
 
 use std::sync::Arc;
@@ -8,11 +8,14 @@ use std::{fs, io, path};
 
 #[cfg(not(target_os = "linux"))]
 use cap_std::fs::Dir;
-use sanserve_core::{Entries, Entry};
+#[cfg(unix)]
+use rustix::fs::{AtFlags, FileType, Stat, statat};
+use sanserve_core::{Entries, Entry, FsError};
 
-use super::Disk;
 use super::large_listings::Reading;
 use super::meta::since_1970;
+use super::reason;
+use super::tree::Tree;
 #[cfg(target_os = "linux")]
 use super::watch::Watch;
 
@@ -20,6 +23,8 @@ use super::watch::Watch;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct About {
     pub(super) directory: bool,
+    /// Neither a file nor a directory, or nothing at all.
+    unavailable: bool,
     len: Option<u64>,
     modified: Option<i64>,
 }
@@ -30,16 +35,36 @@ impl About {
             name,
             directory: self.directory,
             link,
+            unavailable: self.unavailable,
             len: self.len,
             modified: self.modified,
         }
     }
 }
 
+#[cfg(unix)]
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "these are of other types on other systems"
+)]
+impl From<Stat> for About {
+    fn from(found: Stat) -> About {
+        let kind = FileType::from_raw_mode(found.st_mode);
+        About {
+            directory: kind == FileType::Directory,
+            unavailable: !is_available(kind),
+            len: (kind == FileType::RegularFile).then_some(found.st_size as u64),
+            modified: Some(found.st_mtime as i64),
+        }
+    }
+}
+
+#[cfg(windows)]
 impl From<fs::Metadata> for About {
     fn from(found: fs::Metadata) -> About {
         About {
             directory: found.is_dir(),
+            unavailable: !(found.is_dir() || found.is_file()),
             len: found.is_file().then_some(found.len()),
             modified: found.modified().ok().map(|at| since_1970(at).0),
         }
@@ -50,29 +75,48 @@ impl From<cap_std::fs::Metadata> for About {
     fn from(found: cap_std::fs::Metadata) -> About {
         About {
             directory: found.is_dir(),
+            unavailable: !(found.is_dir() || found.is_file()),
             len: found.is_file().then_some(found.len()),
             modified: found.modified().ok().map(|at| since_1970(at.into_std()).0),
         }
     }
 }
 
-impl Disk {
-    /// What is there, wherever links lead, if it may be asked for.
-    pub(super) fn about(&self, at: &path::Path) -> Option<About> {
-        if self.follow {
-            fs::metadata(self.root.join(at)).ok().map(About::from)
-        } else {
-            self.dir.metadata(at).ok().map(About::from)
+impl Tree {
+    /// What is there, wherever links lead.
+    pub(super) fn about(&self, at: &path::Path) -> io::Result<About> {
+        match self.follow {
+            #[cfg(unix)]
+            true => Ok(statat(&self.dir, at, AtFlags::empty())?.into()),
+            #[cfg(windows)]
+            true => fs::metadata(self.path.join(at)).map(About::from),
+            false => self.inside(at, |at| self.dir.metadata(at)).map(About::from),
         }
     }
 
+    /// What a link leads to. If that cannot be told, nothing is known of it; it is there nevertheless.
+    fn about_link(&self, at: &path::Path) -> About {
+        self.about(at).unwrap_or_else(|error| About {
+            unavailable: matches!(
+                reason(&error),
+                FsError::NotFound | FsError::LeadsOut | FsError::NotPlain
+            ),
+            ..About::default()
+        })
+    }
+
     /// Lists a directory, or returns `None` if that is too much work just now. With `waits` it is never too much.
-    #[cfg(target_os = "linux")]
-    pub(super) fn list_directory(
+    pub(super) fn list(
         &self,
         at: &path::Path,
         waits: bool,
-    ) -> io::Result<Option<Arc<Entries>>> {
+    ) -> Result<Option<Arc<Entries>>, FsError> {
+        self.list_directory(at, waits)
+            .map_err(|error| reason(&error))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn list_directory(&self, at: &path::Path, waits: bool) -> io::Result<Option<Arc<Entries>>> {
         let Some(mut reading) = self.large.begin(at, waits) else {
             return Ok(None);
         };
@@ -119,7 +163,7 @@ impl Disk {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
 
-        use rustix::fs::{AtFlags, FileType, RawDir, StatxFlags, statx};
+        use rustix::fs::{RawDir, StatxFlags, statx};
 
         let mut entries = Entries::new();
         let mut buffer = Vec::with_capacity(NAMES_AT_ONCE);
@@ -157,10 +201,11 @@ impl Disk {
                 watch.is_blind_to_something();
             }
             about.directory = kind == FileType::Directory;
+            about.unavailable = !is_available(kind);
             let link = kind == FileType::Symlink;
             if link {
                 let target = at.join(OsStr::from_bytes(name.to_bytes()));
-                about = self.about(&target).unwrap_or_default();
+                about = self.about_link(&target);
             }
             entries.push(about.entry(name.to_bytes(), link));
         }
@@ -168,11 +213,7 @@ impl Disk {
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn list_directory(
-        &self,
-        at: &path::Path,
-        waits: bool,
-    ) -> io::Result<Option<Arc<Entries>>> {
+    fn list_directory(&self, at: &path::Path, waits: bool) -> io::Result<Option<Arc<Entries>>> {
         let Some(mut reading) = self.large.begin(at, waits) else {
             return Ok(None);
         };
@@ -185,11 +226,9 @@ impl Disk {
     #[cfg(not(target_os = "linux"))]
     fn entries(&self, at: &path::Path, reading: &mut Reading<'_>) -> io::Result<Option<Entries>> {
         let mut entries = Entries::new();
-        let listed = if self.follow {
-            let directory = self.root.join(at);
-            Dir::open_ambient_dir(directory, cap_std::ambient_authority())?.entries()?
-        } else {
-            self.dir.read_dir(at)?
+        let listed = match self.follow {
+            true => Dir::from_std_file(self.open_file(at)?).entries()?,
+            false => self.dir.read_dir(at)?,
         };
         for entry in listed {
             let entry = entry?;
@@ -198,27 +237,30 @@ impl Disk {
             }
             let name = entry.file_name();
             let link = entry.file_type()?.is_symlink();
-            let about = if link {
-                self.about(&at.join(&name))
-            } else {
-                entry.metadata().ok().map(About::from)
+            let about = match link {
+                true => self.about_link(&at.join(&name)),
+                false => entry.metadata().map(About::from).unwrap_or_default(),
             };
-            let about = about.unwrap_or_default();
             entries.push(about.entry(name.as_encoded_bytes(), link));
         }
         Ok(Some(entries))
     }
 }
 
+/// Whether something of that type can be had. It may not be known.
+#[cfg(unix)]
+fn is_available(kind: FileType) -> bool {
+    matches!(
+        kind,
+        FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown
+    )
+}
+
 /// Whether who watches the directory is told of what happens to this: a file that has no other name, a
 /// directory; nothing that is mounted there.
 #[cfg(target_os = "linux")]
-fn is_seen(
-    listed: rustix::fs::FileType,
-    kind: rustix::fs::FileType,
-    found: &rustix::fs::Statx,
-) -> bool {
-    use rustix::fs::{FileType, StatxAttributes};
+fn is_seen(listed: FileType, kind: FileType, found: &rustix::fs::Statx) -> bool {
+    use rustix::fs::StatxAttributes;
 
     let mounted = found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
     let alone = match kind {

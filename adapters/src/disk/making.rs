@@ -1,37 +1,38 @@
 //! [`Making`]: a file of a [`Disk`](super::Disk) that is being made.
 //!
 //! On Linux it has no name until it is complete, so that even a process that is killed leaves nothing of it.
-//! Where the file system has no files without a name, it has a temporary one in the same directory, which is random
-//! and reserved ([`Path::TEMPORARY`]): no request can name it.
+//! Where the file system has no files without a name, or gives them none later, it has a temporary one in the same
+//! directory, which is random and reserved ([`Path::TEMPORARY`]): no request can name it. How it then gets its own
+//! name without taking the place of another file is in [`rename`](super::rename).
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::path::{self, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{
-    AtFlags, Mode, OFlags, Stat, fstat, fstatvfs, linkat, openat, renameat, statat, unlinkat,
+    AtFlags, Mode, OFlags, Stat, StatVfs, fstat, fstatvfs, openat, renameat, unlinkat,
 };
 use rustix::io::Errno;
 use sanserve_core::{Create, FsError, Got, Meta, Path};
 
 use super::access::Access;
+use super::directories::{NewDirectories, Place, above};
+use super::nameless::{Nameless, link};
+use super::rename::{is_named, rename_to_new};
+use super::tree::Tree;
 use super::{Disk, Open, VersionSource, native, reason};
 
 /// A file that is being made. To drop it leaves nothing of it, unless it was completed.
 #[derive(Debug)]
 pub struct Making {
     /// What is served.
-    root: Arc<Dir>,
-    /// The directory that it will be in, as a path below that.
-    above: PathBuf,
-    /// The same, open.
-    dir: Dir,
+    tree: Arc<Tree>,
+    /// The directory that it will be in.
+    place: Place,
     name: OsString,
     replaces: Option<Meta>,
-    versions: VersionSource,
     file: File,
     /// The name that it has until then, if it has one.
     temporary: Option<OsString>,
@@ -44,29 +45,34 @@ impl Making {
     pub(super) fn new(disk: &Disk, create: &Create) -> Result<Making, FsError> {
         let at = native::path(&create.path).ok_or(FsError::NotFound)?;
         let name = at.file_name().ok_or(FsError::NotPlain)?;
-        let above = at.parent().filter(|above| !above.as_os_str().is_empty());
-        let above = above.unwrap_or(path::Path::new("."));
-        let dir = disk.dir.open_dir(above).map_err(|error| why(&error))?;
-        let old = look(&dir, name, create.replaces, disk.versions)?;
-        // Told now, it need not be sent.
-        let space = fstatvfs(&dir).map(|space| space.f_bavail.saturating_mul(space.f_frsize));
-        if create
-            .len
-            .is_some_and(|len| space.is_ok_and(|space| space < len))
+        let tree = disk.root.look_up()?;
+        let place = Place::find(&tree, above(&at), create.directories_max)?;
+        let dir = &place.dir;
+        let old = match place.missing.is_empty() {
+            true => look(dir, name, create.replaces, tree.versions)?,
+            false if create.replaces.is_some() => return Err(FsError::Exists),
+            false => None,
+        };
+        let space = fstatvfs(dir).ok();
+        if space
+            .as_ref()
+            .is_some_and(|space| is_too_long(&place, name, space))
         {
+            return Err(FsError::TooLong);
+        }
+        // Told now, it need not be sent.
+        if space.is_some_and(|space| !has_room(&space, create.len)) {
             return Err(FsError::Full);
         }
         let mode = if old.is_some() { PRIVATE } else { MODE };
-        let begun = begin(&dir, mode, disk.named_temporary_files);
+        let begun = begin(dir, mode, &disk.nameless);
         let (file, temporary) = begun.map_err(|error| why(&error))?;
         let making = Making {
-            root: Arc::clone(&disk.dir),
-            above: above.to_owned(),
+            tree,
             name: name.to_owned(),
             replaces: create.replaces,
-            versions: disk.versions,
             turn: Arc::clone(&disk.turn),
-            dir,
+            place,
             file,
             temporary,
         };
@@ -77,9 +83,9 @@ impl Making {
     }
 
     /// Adds to it, or completes it.
-    pub(super) fn give(&mut self, from: &[u8]) -> Got<Open> {
+    pub(super) fn give(&mut self, disk: &Disk, from: &[u8]) -> Got<Open> {
         let done = match from {
-            [] => self.complete(),
+            [] => self.complete(disk),
             from => self.file.write_all(from).map_err(|error| why(&error)),
         };
         match done {
@@ -89,24 +95,30 @@ impl Making {
     }
 
     /// Gives it its name, if nothing has changed that it depends on.
-    fn complete(&mut self) -> Result<(), FsError> {
+    fn complete(&mut self, disk: &Disk) -> Result<(), FsError> {
         let turn = Arc::clone(&self.turn);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.find_directory()?;
-        if let Some(old) = look(&self.dir, &self.name, self.replaces, self.versions)? {
+        self.find_directory(disk)?;
+        let new = NewDirectories::make(&self.place).map_err(|error| why(&error.into()))?;
+        if let Some(old) = look(new.last(), &self.name, self.replaces, self.tree.versions)? {
             old.give_to(&self.file).map_err(|error| why(&error))?;
         }
-        self.give_name().map_err(|error| why(&error.into()))
+        let named = self.give_name(new.last());
+        named.map_err(|error| why(&error.into()))?;
+        new.keep();
+        self.temporary = None;
+        Ok(())
     }
 
     /// Checks that the directory still has the path that it was found by. It may have been moved, even out of
-    /// the root.
-    fn find_directory(&self) -> Result<(), FsError> {
-        let now = self
-            .root
-            .open_dir(&self.above)
-            .map_err(|error| why(&error))?;
-        let same = fstat(&now).and_then(|now| Ok(is_same(&now, &fstat(&self.dir)?)));
+    /// the root, or with it.
+    fn find_directory(&self, disk: &Disk) -> Result<(), FsError> {
+        if disk.root.look_up()?.identity() != self.tree.identity() {
+            return Err(FsError::NotFound);
+        }
+        let now = self.tree.open_directory(&self.place.path);
+        let now = now.map_err(|error| why(&error))?;
+        let same = fstat(&now).and_then(|now| Ok(is_same(&now, &fstat(&self.place.dir)?)));
         match same {
             Ok(true) => Ok(()),
             Ok(false) => Err(FsError::NotFound),
@@ -114,39 +126,44 @@ impl Making {
         }
     }
 
-    fn give_name(&mut self) -> Result<(), Errno> {
-        if self.temporary.is_none() {
-            if self.replaces.is_none() {
-                return link(&self.file, &self.dir, &self.name);
-            }
+    fn give_name(&self, dir: &Dir) -> Result<(), Errno> {
+        match (&self.temporary, self.replaces) {
+            (Some(temporary), _) => self.rename(temporary, dir),
+            (None, None) => link(&self.file, dir, &self.name),
             // Only a file with a name can take the place of another.
-            let name = temporary_name()?;
-            link(&self.file, &self.dir, &name)?;
-            self.temporary = Some(name);
+            (None, Some(_)) => {
+                let temporary = temporary_name()?;
+                link(&self.file, &self.place.dir, &temporary)?;
+                let renamed = self.rename(&temporary, dir);
+                renamed.inspect_err(|_| self.remove(&temporary))
+            }
         }
-        let Some(temporary) = self.temporary.as_ref().filter(|name| self.has_name(name)) else {
-            return Err(Errno::STALE);
-        };
-        match self.replaces {
-            None => move_to(&self.dir, temporary, &self.name)?,
-            Some(_) => renameat(&self.dir, temporary, &self.dir, &self.name)?,
-        }
-        self.temporary = None;
-        Ok(())
     }
 
-    /// Whether it is this file that has the name, and not one that was put in its place.
-    fn has_name(&self, name: &OsStr) -> bool {
-        let found = statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
-        let own = fstat(&self.file);
-        found.is_ok_and(|found| own.is_ok_and(|own| is_same(&found, &own)))
+    /// Gives it its name in place of a temporary one, if that is still its own.
+    fn rename(&self, temporary: &OsStr, dir: &Dir) -> Result<(), Errno> {
+        let from = (&self.place.dir, temporary);
+        if !is_named(&self.file, from) {
+            return Err(Errno::STALE);
+        }
+        match self.replaces {
+            None => rename_to_new(from, (dir, &self.name)),
+            Some(_) => renameat(from.0, from.1, dir, &self.name),
+        }
+    }
+
+    /// Takes a temporary name from it.
+    fn remove(&self, temporary: &OsStr) {
+        if is_named(&self.file, (&self.place.dir, temporary)) {
+            let _ = unlinkat(&self.place.dir, temporary, AtFlags::empty());
+        }
     }
 }
 
 impl Drop for Making {
     fn drop(&mut self) {
-        if let Some(name) = self.temporary.take().filter(|name| self.has_name(name)) {
-            let _ = unlinkat(&self.dir, name, AtFlags::empty());
+        if let Some(name) = self.temporary.take() {
+            self.remove(&name);
         }
     }
 }
@@ -184,19 +201,27 @@ fn look(
     Access::of(&file).map(Some).map_err(|error| why(&error))
 }
 
-/// Creates a file in that directory. Returns its temporary name if it needs one, or if that is wanted.
-fn begin(dir: &Dir, mode: Mode, _wanted: bool) -> io::Result<(File, Option<OsString>)> {
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    #[cfg(target_os = "linux")]
-    if !_wanted
-        && path::Path::new("/proc/self/fd").exists()
-        && let Ok(file) = openat(dir, ".", flags | OFlags::TMPFILE, mode)
-    {
-        return Ok((file.into(), None));
+/// Whether one of the new names is longer than one can be. Of directories that are missing the system says so too late.
+fn is_too_long(place: &Place, name: &OsStr, space: &StatVfs) -> bool {
+    let mut names = place.missing.iter().map(|name| &**name).chain([name]);
+    space.f_namemax > 0 && names.any(|name| name.len() as u64 > space.f_namemax)
+}
+
+/// Whether there is room for so many bytes. A file system that counts no blocks at all may have room.
+fn has_room(space: &StatVfs, len: Option<u64>) -> bool {
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    space.f_blocks == 0 || len.is_none_or(|len| len <= free)
+}
+
+/// Creates a file in that directory. Returns its temporary name if it needs one.
+fn begin(dir: &Dir, mode: Mode, nameless: &Nameless) -> io::Result<(File, Option<OsString>)> {
+    if let Some(file) = nameless.create(dir, mode) {
+        return Ok((file, None));
     }
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::CREATE | OFlags::EXCL;
     loop {
         let name = temporary_name()?;
-        match openat(dir, &name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+        match openat(dir, &name, flags, mode) {
             Ok(file) => return Ok((file.into(), Some(name))),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
@@ -204,32 +229,8 @@ fn begin(dir: &Dir, mode: Mode, _wanted: bool) -> io::Result<(File, Option<OsStr
     }
 }
 
-/// Gives a name to a file that has none.
-fn link(file: &File, dir: &Dir, name: &OsStr) -> Result<(), Errno> {
-    use std::os::fd::AsRawFd;
-
-    let at = format!("/proc/self/fd/{}", file.as_raw_fd());
-    linkat(rustix::fs::CWD, at, dir, name, AtFlags::SYMLINK_FOLLOW)
-}
-
-/// Renames a file, if nothing has the other name.
-fn move_to(dir: &Dir, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{RenameFlags, renameat_with};
-        match renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE) {
-            Err(Errno::INVAL | Errno::NOSYS) => {}
-            moved => return moved,
-        }
-    }
-    linkat(dir, from, dir, to, AtFlags::empty())?;
-    // The file has its name. If the other one stays no request can reach it.
-    let _ = unlinkat(dir, from, AtFlags::empty());
-    Ok(())
-}
-
 /// A name that nobody can guess.
-fn temporary_name() -> Result<OsString, Errno> {
+pub(super) fn temporary_name() -> Result<OsString, Errno> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|_| Errno::IO)?;
     let random = u128::from_ne_bytes(random);
@@ -237,7 +238,7 @@ fn temporary_name() -> Result<OsString, Errno> {
 }
 
 /// What an error means where something is written.
-fn why(error: &io::Error) -> FsError {
+pub(super) fn why(error: &io::Error) -> FsError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             FsError::Full

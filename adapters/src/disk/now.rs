@@ -6,10 +6,11 @@ use std::os::fd::OwnedFd;
 use std::path;
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Statx, StatxFlags, openat2, statx};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags, openat2, statx};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use sanserve_core::{FsError, Got, Opened, Path};
 
+use super::tree::Tree;
 use super::{Disk, Open, native};
 
 impl Disk {
@@ -19,11 +20,20 @@ impl Disk {
             return Some(Ok(Opened::Directory));
         }
         let at = native::path(path)?;
-        if let Some(kept) = self.find_kept(&at) {
+        let tree = self.root.tree_now()?;
+        let opened = tree.open_now(&at)?;
+        let is_answer = opened.is_ok() || self.root.is_current(&tree);
+        is_answer.then_some(opened)
+    }
+}
+
+impl Tree {
+    fn open_now(&self, at: &path::Path) -> Option<Result<Opened<Open>, FsError>> {
+        if let Some(kept) = self.find_kept(at) {
             return Some(Ok(kept));
         }
-        match self.open_cached(&at) {
-            Ok(file) => Some(self.describe(&at, File::from(file))),
+        match self.open_cached(at) {
+            Ok(file) => Some(self.describe(at, File::from(file))),
             Err(Errno::NOENT) => Some(Err(FsError::NotFound)),
             // Not in the cache, not to be had on this system, or not as easy as that.
             Err(_) => None,
@@ -35,12 +45,12 @@ impl Disk {
     fn open_cached(&self, at: &path::Path) -> Result<OwnedFd, Errno> {
         let flags =
             OFlags::RDONLY | OFlags::CLOEXEC | OFlags::from_bits_retain(native::OPEN_FLAGS as u32);
-        if self.follow {
-            let at = self.root.join(at);
-            return openat2(CWD, at, flags, Mode::empty(), ResolveFlags::CACHED);
-        }
-        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::CACHED;
-        openat2(&self.dir, at, flags, Mode::empty(), inside)
+        let inside = match self.follow {
+            true => ResolveFlags::empty(),
+            false => ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+        };
+        let how = inside | ResolveFlags::CACHED;
+        openat2(&self.dir, at, flags, Mode::empty(), how)
     }
 }
 

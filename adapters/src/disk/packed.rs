@@ -1,4 +1,4 @@
-//! [`Packed`]: a directory of a [`Disk`] as one file.
+//! [`Packed`]: a directory of a [`Disk`](super::Disk) as one file.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -6,12 +6,14 @@ use std::sync::Arc;
 use sanserve_core::archive::{Archive, Pack};
 use sanserve_core::{Entries, FileSystem, FsError, Got, Opened, Path};
 
-use super::{Disk, Open, native, reason};
+use super::tree::Tree;
+use super::{Open, native, reason};
 
 /// An archive that is open, see [`Archive`].
 #[derive(Debug)]
 pub struct Packed {
     archive: Archive<File>,
+    files: Fresh,
     /// Its place among those that there may be at a time.
     _place: Arc<()>,
 }
@@ -19,7 +21,7 @@ pub struct Packed {
 impl Packed {
     /// The archive of a directory. `places` is shared by those of one disk.
     pub(super) fn open(
-        disk: &Disk,
+        tree: Arc<Tree>,
         pack: &Pack,
         places: &Arc<()>,
     ) -> Result<Opened<Open>, FsError> {
@@ -28,25 +30,28 @@ impl Packed {
         if Arc::strong_count(places) > PLACES + 1 {
             return Err(FsError::Exhausted);
         }
-        let hold = |archive| {
+        let files = Fresh(tree);
+        let opened = Archive::open(&files, pack)?;
+        Ok(opened.map(|archive| {
             Open::Packed(Box::new(Packed {
                 archive,
+                files,
                 _place: place,
             }))
-        };
-        Ok(Archive::open(&Fresh(disk), pack)?.map(hold))
+        }))
     }
 
-    pub(super) fn fill(&mut self, disk: &Disk, at: u64, into: &mut [u8]) -> Got<Open> {
-        self.archive.fill(&Fresh(disk), at, into)
+    pub(super) fn fill(&mut self, at: u64, into: &mut [u8]) -> Got<Open> {
+        self.archive.fill(&self.files, at, into)
     }
 }
 
 /// The same files, each asked of the system anew: whoever reads all of them would drive out what others
 /// ask for.
-struct Fresh<'a>(&'a Disk);
+#[derive(Debug)]
+struct Fresh(Arc<Tree>);
 
-impl FileSystem for Fresh<'_> {
+impl FileSystem for Fresh {
     type File = File;
 
     fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
@@ -65,7 +70,8 @@ impl FileSystem for Fresh<'_> {
     }
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
-        self.0.list(path)
+        let at = native::path(path).ok_or(FsError::NotFound)?;
+        self.0.list(&at, true)?.ok_or(FsError::Exhausted)
     }
 
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {

@@ -8,7 +8,7 @@
 //! directory of scripts, and so run anything.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, fstat, stat, statat};
 use sanserve_core::FsError;
 
-use super::{Disk, VersionSource, native, reason};
+use super::tree::Tree;
+use super::{VersionSource, native, reason};
 
 /// A file that may be run.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub(super) struct ScriptFile {
     identity: (u64, u64),
 }
 
-impl Disk {
+impl Tree {
     /// Looks for a script.
     pub(super) fn find_script(&self, path: &sanserve_core::Path) -> Result<ScriptFile, FsError> {
         let at = native::path(path).ok_or(FsError::NotFound)?;
@@ -58,11 +59,11 @@ impl Disk {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        let directory_name = self.root.join(parent);
+        let directory_name = self.path.join(parent);
         let directory = if self.follow {
-            File::open(&directory_name)?
+            native::open_following(&self.dir, &self.path, parent)?
         } else {
-            self.dir.open_dir(parent)?.into_std_file()
+            self.open_directory(parent)?.into_std_file()
         };
         Ok(ScriptFile {
             directory: directory.into(),

@@ -9,13 +9,12 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{self, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::OFlags;
+use cap_std::fs::Dir;
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 use sanserve_core::{FsError, Path};
 
 use super::meta::mix;
-
-pub(super) use std::os::unix::fs::OpenOptionsExt;
 
 /// Without `NONBLOCK` the opening of a FIFO waits for somebody to write to it.
 pub(super) const OPEN_FLAGS: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32;
@@ -36,6 +35,17 @@ pub(super) fn below(root: &path::Path, path: &Path) -> PathBuf {
         name.push(OsStr::from_bytes(path.as_bytes()));
     }
     name
+}
+
+/// What tells a file from all others that are open: its device and inode.
+pub(super) fn identity(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
+/// Opens what has a path below an open directory, wherever links lead.
+pub(super) fn open_following(dir: &Dir, _: &path::Path, at: &path::Path) -> io::Result<File> {
+    let flags = OFlags::CLOEXEC | OFlags::from_bits_retain(OPEN_FLAGS as _);
+    Ok(openat(dir, at, OFlags::RDONLY | flags, Mode::empty())?.into())
 }
 
 /// Reads at an offset.

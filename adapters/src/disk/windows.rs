@@ -3,16 +3,15 @@
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::windows::fs::{FileExt, MetadataExt};
+use std::os::windows::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{self, PathBuf};
 use std::str;
 use std::time::SystemTime;
 
+use cap_std::fs::Dir;
 use sanserve_core::{FsError, Path};
 
 use super::meta::{mix, since_1970};
-
-pub(super) use std::os::windows::fs::OpenOptionsExt;
 
 /// `FILE_FLAG_BACKUP_SEMANTICS`: without it no directory can be opened.
 pub(super) const OPEN_FLAGS: u32 = 0x0200_0000;
@@ -42,6 +41,18 @@ fn is_short(name: &str) -> bool {
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let start = stem.trim_end_matches(|char: char| char.is_ascii_digit());
     stem.len() <= 8 && extension.len() <= 3 && start.len() < stem.len() && start.ends_with('~')
+}
+
+/// Nothing: no other directory can take the place of one that is open.
+pub(super) fn identity(_: &Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+/// Opens what has a path below the root, wherever links lead.
+pub(super) fn open_following(_: &Dir, root: &path::Path, at: &path::Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).custom_flags(OPEN_FLAGS);
+    options.open(root.join(at))
 }
 
 /// Reads at an offset.

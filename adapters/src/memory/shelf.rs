@@ -68,7 +68,7 @@ impl FileSystem for Shelf {
 
     fn create(&self, create: &Create) -> Result<Opened<File>, FsError> {
         self.0.borrow().place(create)?;
-        if create.path.file_name().len() > NAME_MAX {
+        if create.path.segments().any(|name| name.len() > NAME_MAX) {
             return Err(FsError::TooLong);
         }
         let (create, bytes) = (create.clone(), Vec::new());

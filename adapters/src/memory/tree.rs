@@ -103,8 +103,8 @@ impl Tree {
     }
 
     /// Adds a symbolic link. As on a disk, its target counts from the directory that holds it. If
-    /// it is absolute, climbs out of the tree, leads nowhere or in circles, the link can be seen in
-    /// a list, and nothing is found under its name.
+    /// it is absolute, climbs out of the tree, leads nowhere or in circles, nothing is found under its name, and only
+    /// CPython's listing shows it.
     pub fn link(self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Tree {
         self.with(path.as_ref(), Node::Link(target.as_ref().to_vec()))
     }
@@ -147,10 +147,7 @@ impl Tree {
     pub(super) fn place(&self, create: &Create) -> Result<Vec<u8>, FsError> {
         let mut above = create.path.clone();
         above.pop();
-        let (mut at, node) = self.find(above.as_bytes())?;
-        if !matches!(node, Node::Directory(_)) {
-            return Err(FsError::NotFound);
-        }
+        let mut at = self.directory_for(&above, create.directories_max)?;
         push(&mut at, create.path.file_name());
         match self.nodes.get(&at) {
             None if create.replaces.is_none() => Ok(at),
@@ -164,9 +161,32 @@ impl Tree {
         }
     }
 
-    /// Stores a file. None has the same time as another.
+    /// Where a directory is, of which so many of the last names may be missing.
+    fn directory_for(&self, path: &Path, missing: usize) -> Result<Vec<u8>, FsError> {
+        match self.find(path.as_bytes()) {
+            Ok((at, Node::Directory(_))) => Ok(at),
+            Err(FsError::NotFound) if missing > 0 => {
+                let mut above = path.clone();
+                above.pop();
+                let mut at = self.directory_for(&above, missing - 1)?;
+                push(&mut at, path.file_name());
+                // It may be a link to nothing.
+                match self.nodes.contains_key(&at) {
+                    true => Err(FsError::NotFound),
+                    false => Ok(at),
+                }
+            }
+            found => Err(found.err().unwrap_or(FsError::NotFound)),
+        }
+    }
+
+    /// Stores a file, and makes the directories that are missing. None has the same time as another.
     pub(super) fn store(&mut self, create: &Create, bytes: &[u8]) -> Result<(), FsError> {
         let at = self.place(create)?;
+        for end in (0..at.len()).filter(|end| at[*end] == b'/') {
+            let directory = Node::Directory(None);
+            self.nodes.entry(at[..end].to_vec()).or_insert(directory);
+        }
         self.stored += 1;
         self.nodes
             .insert(at, Node::File(bytes.into(), (START, self.stored)));
@@ -187,7 +207,7 @@ impl Tree {
             }
             match name {
                 b"" | b"." => {}
-                b".." if at.is_empty() => return Err(FsError::NotFound),
+                b".." if at.is_empty() => return Err(FsError::LeadsOut),
                 b".." => pop(&mut at),
                 _ => {
                     push(&mut at, name);
@@ -196,8 +216,11 @@ impl Tree {
             }
             if let Node::Link(target) = node {
                 links += 1;
-                if links > LINKS_MAX || target.starts_with(b"/") {
+                if links > LINKS_MAX {
                     return Err(FsError::NotFound);
+                }
+                if target.starts_with(b"/") {
+                    return Err(FsError::LeadsOut);
                 }
                 pop(&mut at);
                 node = &Node::Directory(None);
@@ -257,6 +280,10 @@ impl FileSystem for Tree {
                 name,
                 directory: matches!(leads_to, Ok(Node::Directory(_))),
                 link: matches!(node, Node::Link(_)),
+                unavailable: matches!(
+                    leads_to,
+                    Err(FsError::NotFound | FsError::LeadsOut) | Ok(Node::Fault(FsError::NotPlain))
+                ),
                 len: match leads_to {
                     Ok(Node::File(bytes, _)) => Some(bytes.len() as u64),
                     _ => None,

@@ -2,7 +2,23 @@
 
 use std::io::{self, Write};
 use std::process;
+#[cfg(unix)]
+use std::sync::{Arc, atomic::AtomicBool};
 use std::time::Duration;
+
+#[cfg(unix)]
+use signal_hook::consts::SIGXFSZ;
+
+/// Survives writing more to a file than this process may (`RLIMIT_FSIZE`): then the write fails, and not the process.
+/// Scripts do not inherit this, because a handler, unlike an ignored signal, is reset in them.
+///
+/// # Errors
+/// If the system does not let us have the signal.
+#[cfg(unix)]
+pub(super) fn survive_size_limits() -> io::Result<()> {
+    let seen = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGXFSZ, seen).map(drop)
+}
 
 /// Obeys from now on. SIGTERM stops the server by `stop`, so that it returns; after that any further
 /// signal ends the process at once, as Ctrl-C always does, after `end_scripts`: scripts are process groups of

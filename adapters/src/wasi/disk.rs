@@ -138,10 +138,16 @@ impl FileSystem for Disk {
             let stat = dir.stat_at(FOLLOW, &join(&name, &found.name)).ok();
             let kind = stat.as_ref().map_or(found.type_, |stat| stat.type_);
             let meta = stat.as_ref().map(meta);
+            // Of what cannot be asked about hosts may not say the type.
+            let unavailable = !matches!(
+                kind,
+                DescriptorType::Directory | DescriptorType::RegularFile | DescriptorType::Unknown
+            );
             entries.push(Entry {
                 name: found.name.as_bytes(),
                 directory: kind == DescriptorType::Directory,
                 link,
+                unavailable,
                 len: match kind {
                     DescriptorType::RegularFile => meta.map(|meta| meta.len),
                     _ => None,
@@ -206,9 +212,8 @@ fn reason(error: ErrorCode) -> FsError {
         | ErrorCode::NotDirectory
         | ErrorCode::NameTooLong
         | ErrorCode::IllegalByteSequence
-        | ErrorCode::Loop
-        // What leads out of the directory.
-        | ErrorCode::NotPermitted => FsError::NotFound,
+        | ErrorCode::Loop => FsError::NotFound,
+        ErrorCode::NotPermitted => FsError::LeadsOut,
         ErrorCode::Access => FsError::Forbidden,
         ErrorCode::NoDevice | ErrorCode::Unsupported => FsError::NotPlain,
         ErrorCode::InsufficientMemory => FsError::Exhausted,

@@ -126,7 +126,8 @@ fn read_got(text: &str) -> Option<Got<()>> {
                 entries.push(Entry {
                     name: &text::bytes(name).ok()?,
                     directory: matches!(kind, "d" | "k"),
-                    link: matches!(kind, "l" | "k"),
+                    link: matches!(kind, "l" | "k" | "m"),
+                    unavailable: matches!(kind, "m" | "u"),
                     ..Entry::default()
                 });
             }
@@ -153,6 +154,7 @@ fn read_got(text: &str) -> Option<Got<()>> {
 fn read_error(name: &str) -> Option<FsError> {
     let all = [
         FsError::NotFound,
+        FsError::LeadsOut,
         FsError::Forbidden,
         FsError::NotPlain,
         FsError::Unsupported,

@@ -135,6 +135,11 @@ fn answer<F>(got: &Got<F>) -> String {
                     (false, true) => "l",
                     (true, true) => "k",
                 };
+                let kind = match (entry.unavailable, kind) {
+                    (true, "l") => "m",
+                    (true, _) => "u",
+                    (false, kind) => kind,
+                };
                 // A blank would end the name.
                 let name = show(entry.name).replace(' ', "\\x20");
                 let _ = write!(text, " {kind}{name}");

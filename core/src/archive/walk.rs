@@ -74,7 +74,8 @@ fn listed(
     let entries = fs.list(path)?;
     let shown = entries.iter().filter(|entry| {
         // A link to a directory may lead up again, and round and round.
-        Path::is_listed(entry.name, pack.hidden) && !(entry.link && entry.directory)
+        let is_listed = Path::is_listed(entry.name, pack.hidden) && !entry.unavailable;
+        is_listed && !(entry.link && entry.directory)
     });
     let ahead = |entry: Entry<'_>| Ahead {
         above,

@@ -23,6 +23,7 @@ use self::method::{ALLOW, is_navigation};
 pub(crate) use self::method::{ALLOW_ORIGIN, is_preflight};
 use self::parts::Parts;
 use crate::archive::Download;
+use crate::exchange::Because;
 use crate::listing::{self, Directory, ListDirectory, Listing};
 use crate::{Event, Exchange, FsError, Handler, Next, Path, mime};
 
@@ -183,8 +184,8 @@ impl Files {
         }
     }
 
-    /// There is nothing of that name: asks for what stands for it, or says so.
-    fn not_found(&mut self, ex: &mut Exchange<'_>) -> Next {
+    /// There is nothing of that name: asks for what stands for it, or says so. The log is told why, if that is known.
+    fn not_found(&mut self, ex: &mut Exchange<'_>, why: Option<&'static str>) -> Next {
         let file = |name: &str| Path::from_bytes(name.into());
         let tried = &self.stage;
         if !matches!(tried, Stage::Spa | Stage::NotFound)
@@ -192,15 +193,17 @@ impl Files {
             && is_navigation(ex)
         {
             self.stage = Stage::Spa;
+            log_reason(ex, why);
             return self.open(ex, path);
         }
         if !matches!(tried, Stage::NotFound)
             && let Some(path) = self.not_found_page.and_then(file)
         {
             self.stage = Stage::NotFound;
+            log_reason(ex, why);
             return self.open(ex, path);
         }
-        self.error(ex, 404, "File not found")
+        self.error_because(ex, 404, &NOT_FOUND, why, &mut |_| ())
     }
 
     /// Whether this may be asked for, as far as dots decide it.
@@ -264,7 +267,7 @@ impl Handler for Files {
         match (self.translate_path)(ex.path()).filter(|path| self.shows(path)) {
             Some(path) if path.ends_with_slash() => self.open_directory(ex, path),
             Some(path) => self.open(ex, path),
-            None => self.not_found(ex),
+            None => self.not_found(ex, None),
         }
     }
 
@@ -294,7 +297,7 @@ impl Handler for Files {
             (Event::Failed(_, FsError::Forbidden | FsError::Broken), Stage::Index(n))
                 if *n < self.index_pages.len() =>
             {
-                self.not_found(ex)
+                self.not_found(ex, None)
             }
             (Event::Directory(mut path) | Event::Failed(mut path, _), &Stage::Index(n))
                 if n < self.index_pages.len() =>
@@ -314,9 +317,31 @@ impl Handler for Files {
             (Event::Failed(_, FsError::Forbidden), Stage::Index(_)) => {
                 self.error(ex, 404, "No permission to list directory")
             }
-            (Event::Directory(_) | Event::Failed(..), _) => self.not_found(ex),
+            (Event::Failed(_, error), _) => self.not_found(ex, reason(error)),
+            (Event::Directory(_), _) => self.not_found(ex, None),
             (Event::End, _) => self.go_on(ex),
             (Event::Data(_) | Event::Running(_) | Event::Verified(_), _) => Next::Done,
         }
     }
 }
+
+/// Logs why there is nothing of a name, where another file stands for it.
+fn log_reason(ex: &mut Exchange<'_>, why: Option<&'static str>) {
+    if why.is_some() {
+        let message = &NOT_FOUND;
+        ex.log_error(Because { message, why });
+    }
+}
+
+/// Why something is not served though it is there.
+fn reason(error: FsError) -> Option<&'static str> {
+    match error {
+        FsError::LeadsOut => Some(LEADS_OUT),
+        FsError::NotPlain => Some(NOT_PLAIN),
+        _ => None,
+    }
+}
+
+const NOT_FOUND: &str = "File not found";
+const LEADS_OUT: &str = "a symbolic link leads out of the directory; --follow-symlinks follows it";
+const NOT_PLAIN: &str = "it is neither a file nor a directory";

@@ -16,6 +16,7 @@ pub(super) const JSON: Form = Form {
     len: |_| None,
     between: b",",
     foot: b"\n]\n",
+    unavailable: false,
 };
 
 /// For scripts: a name a line.
@@ -26,6 +27,7 @@ pub(super) const TEXT: Form = Form {
     len: |_| None,
     between: b"",
     foot: b"",
+    unavailable: false,
 };
 
 /// Writes the object of an entry.

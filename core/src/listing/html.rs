@@ -77,6 +77,7 @@ pub(super) const PAGE: Form = Form {
     len: rows::len,
     between: b"",
     foot: b"</table>\n</form>\n</main>\n</body>\n</html>\n",
+    unavailable: false,
 };
 
 fn top(listing: &Listing, out: &mut Vec<u8>) {

@@ -60,7 +60,7 @@ impl Directory<'_> {
     /// What may be shown of what it holds, in any order.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         let entries = self.entries.iter();
-        entries.filter(|entry| self.files.shows_name(entry.name))
+        entries.filter(|entry| self.files.shows_name(entry.name) && !entry.unavailable)
     }
 }
 
@@ -110,6 +110,15 @@ struct Form {
     len: fn(&Entry<'_>) -> Option<usize>,
     between: &'static [u8],
     foot: &'static [u8],
+    /// Whether it shows what is [unavailable](Entry::unavailable).
+    unavailable: bool,
+}
+
+impl Form {
+    /// Whether it has a row for an entry, whose name is shown.
+    fn shows(&self, entry: &Entry<'_>) -> bool {
+        self.unavailable || !entry.unavailable
+    }
 }
 
 impl Listing {
@@ -216,7 +225,8 @@ impl Listing {
                 return;
             };
             at += 1;
-            if has_all && !Path::is_listed(entry.name, self.hidden) {
+            let is_shown = Path::is_listed(entry.name, self.hidden) && self.form.shows(&entry);
+            if has_all && !is_shown {
                 continue;
             }
             if mem::replace(&mut self.begun, true) && !between.is_empty() {

@@ -87,7 +87,8 @@ impl Order {
             return (Order::prepared(prepared, sorting), sums);
         }
         let listed = entries.iter().zip(0..);
-        let listed = listed.filter(|(entry, _)| Path::is_listed(entry.name, hidden));
+        let listed =
+            listed.filter(|(entry, _)| Path::is_listed(entry.name, hidden) && form.shows(entry));
         let mut places: Vec<u32> = listed.map(|(_, place)| place).collect();
         match sorting {
             Some(sorting) => sort(entries, &mut places, sorting),
@@ -138,19 +139,21 @@ impl Order {
     }
 }
 
-/// Returns what is known of these entries together, with the length of their rows in some forms. `version` says
-/// whether that is worked out, too.
+/// Returns what is known of these entries together, with the length of their rows in some forms. What is unavailable
+/// counts only for the rows. `version` says whether that is worked out, too.
 fn sums<'a>(entries: impl Iterator<Item = Entry<'a>>, forms: &[&Form], version: bool) -> Sums {
     let mut sums = Sums::default();
     let mut row = Vec::new();
     for entry in entries {
-        sums.count += 1;
-        sums.bytes = sums.bytes.saturating_add(entry.len.unwrap_or(0));
-        if version {
+        if !entry.unavailable {
+            sums.count += 1;
+            sums.bytes = sums.bytes.saturating_add(entry.len.unwrap_or(0));
+        }
+        if version && !entry.unavailable {
             // A sum, since the order in which a file system tells them says nothing.
             sums.version = sums.version.wrapping_add(version_of(&entry));
         }
-        for form in forms {
+        for form in forms.iter().filter(|form| form.shows(&entry)) {
             let len = (form.len)(&entry).unwrap_or_else(|| {
                 row.clear();
                 (form.row)(&entry, &mut row);

@@ -66,6 +66,7 @@ pub(super) const PAGE: Form = Form {
     len,
     between: b"",
     foot: b"</ul>\n<hr>\n</body>\n</html>\n",
+    unavailable: true,
 };
 
 /// A name, in the order of the names in lower case, and its place.

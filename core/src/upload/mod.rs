@@ -27,8 +27,8 @@ use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, Path, status
 /// Lets clients store files, and serves everything else as [`Files`] does.
 ///
 /// `PUT /directory/name` stores its content, a form (`multipart/form-data`) that is sent by POST to
-/// `/directory/` the files in it. A file is there when all of it has come, and not before;
-/// directories are not made. What could not be asked for under its name is not stored, and neither is
+/// `/directory/` the files in it. A file is there when all of it has come, and not before. Up to 16 directories
+/// that are missing on the way to it are made then, for a PUT and not for a form. What could not be asked for under its name is not stored, and neither is
 /// what the page of another site sends, or what lies below `/.well-known`. Unless [`overwrite`](Self::overwrite) is set,
 /// neither is a file that would be sent for other names: an index page, a compressed form of a file, the page for
 /// missing files. [`Limits::content`](crate::Limits::content) says how long a
@@ -42,7 +42,7 @@ use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, Path, status
 /// | 403 | another site's page; another host, see [`loopback_only`](Self::loopback_only); a name that nothing can have here or that is reserved, or in a form too long a one; no permission |
 /// | 404 | a form for a directory that is not there |
 /// | 405 | PUT to a directory (RFC 4918 §9.7.2), POST to a file |
-/// | 409 | a file has that name, a link or a device; in a form, a directory; there is no directory for it (RFC 4918 §9.7.1) |
+/// | 409 | a file has that name, a link or a device; in a form, a directory; there is a file in place of a directory for it (RFC 4918 §9.7.1), or more directories are missing than may be made, or one of them by a name that could not be stored |
 /// | 411 | neither a length nor chunks; 400 in HTTP/1.0 |
 /// | 412 | a precondition does not hold |
 /// | 413 | more content than may be |
@@ -189,7 +189,7 @@ impl Handler for Upload {
         let naming = Naming::new(&self.files, self.overwrite);
         let went = match &mut self.job {
             Job::Files => return self.files.resume(ex, event),
-            Job::Put(put) => put.resume(ex, event, self.overwrite),
+            Job::Put(put) => put.resume(ex, event, naming),
             Job::Form(form) => form.resume(ex, event, naming),
         };
         let next = went.unwrap_or_else(|refusal| self.refuse(ex, refusal));
@@ -234,8 +234,8 @@ fn is_too_long(ex: &Exchange<'_>) -> bool {
     content_length(ex).is_some_and(|len| len > ex.config.limits.content)
 }
 
-/// What is to be made, after it was looked what has that name. `conditions` are those of the request, if
-/// they are about this file.
+/// What is to be made, after it was looked what has that name, in a directory that is there. `conditions` are those of the
+/// request, if they are about this file.
 fn create(
     ex: &Exchange<'_>,
     found: Event<'_>,
@@ -245,7 +245,7 @@ fn create(
 ) -> Result<Create, Refusal> {
     let (path, replaces) = match found {
         Event::Opened(path, meta) => (path, Some(meta)),
-        Event::Failed(path, FsError::NotFound) => (path, None),
+        Event::Failed(path, FsError::NotFound | FsError::LeadsOut) => (path, None),
         Event::Failed(_, error) => return Err(complaint(error)),
         Event::Directory(_) => return Err((405, "It is a directory".into())),
         _ => return Err(complaint(FsError::Broken)),
@@ -258,6 +258,7 @@ fn create(
     }
     Ok(Create {
         path,
+        directories_max: 0,
         replaces,
         len,
     })
@@ -265,7 +266,7 @@ fn create(
 
 fn complaint(error: FsError) -> Refusal {
     let (status, message) = match error {
-        FsError::NotFound => (409, "There is no directory for it"),
+        FsError::NotFound | FsError::LeadsOut => (409, "There is no directory for it"),
         FsError::Forbidden => (403, "No permission to store it"),
         FsError::NotPlain => (409, "What has its name is no plain file"),
         FsError::Exists => (409, "There is a file of that name"),

@@ -29,11 +29,28 @@ impl<'a> Naming<'a> {
     pub(super) fn check(self, path: Option<Path>) -> Result<Path, Refusal> {
         let path = path.filter(|path| self.files.shows(path));
         let path = path.ok_or((403, NAMELESS.into()))?;
-        let found = unsafe_name(path.file_name()).or_else(|| self.reserved(&path));
-        match found {
+        match self.complaint(&path) {
             Some(message) => Err((403, message.into())),
             None => Ok(path),
         }
+    }
+
+    /// Returns how many of the last directories on the way to a file may be made for it. Their names are those that a
+    /// file could be stored under.
+    pub(super) fn new_directories(self, path: &Path) -> usize {
+        let mut directory = path.clone();
+        for count in 0..DIRECTORIES_MAX {
+            directory.pop();
+            if directory.as_bytes().is_empty() || self.complaint(&directory).is_some() {
+                return count;
+            }
+        }
+        DIRECTORIES_MAX
+    }
+
+    /// Why nothing new may have that name.
+    fn complaint(self, path: &Path) -> Option<&'static str> {
+        unsafe_name(path.file_name()).or_else(|| self.reserved(path))
     }
 
     /// What the name is reserved for. A file system may ignore case, so the comparisons do.
@@ -84,6 +101,8 @@ fn folded(name: &[u8]) -> String {
     fold::folded(name).collect()
 }
 
+/// Directories that a request may make.
+const DIRECTORIES_MAX: usize = 16;
 const DASH: &str = "A name that begins with '-' cannot be stored";
 const CONTROL: &str = "A name with control characters cannot be stored";
 const WELL_KNOWN: &str = "Files below /.well-known cannot be stored";

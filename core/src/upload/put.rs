@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::multipart::PIECE;
+use super::naming::Naming;
 use super::{Refusal, complaint, content_length, create};
 use crate::files::Itself;
 use crate::{Event, Exchange, Next};
@@ -39,11 +40,13 @@ impl Put {
         &mut self,
         ex: &mut Exchange<'_>,
         event: Event<'_>,
-        overwrite: bool,
+        naming: Naming<'_>,
     ) -> Result<Next, Refusal> {
         let (stage, next) = match (self.stage, event) {
             (Stage::Look, found) => {
-                let file = create(ex, found, overwrite, true, content_length(ex))?;
+                let len = content_length(ex);
+                let mut file = create(ex, found, naming.overwrite, true, len)?;
+                file.directories_max = naming.new_directories(&file.path);
                 self.new = file.replaces.is_none();
                 (Stage::Create, Next::Create(Box::new(file)))
             }

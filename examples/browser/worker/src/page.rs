@@ -101,6 +101,7 @@ impl Page {
                 name: name.trim_end_matches('/').as_bytes(),
                 directory: name.ends_with('/'),
                 link: false,
+                unavailable: false,
                 len: listed.size().map(|size| size as u64),
                 modified: listed.changed().map(|at| (at as i64).div_euclid(1000)),
             });

@@ -1,0 +1,56 @@
+//! How a file gets a name that nothing else may have, where it has another one.
+//!
+//! Not every file system can rename a file only if the new name is free, and not every one has second names for a file,
+//! which are never given in place of another. What all can do is to create a file only if its name is free: that claims
+//! the name, and the file is renamed over what claims it.
+
+use std::ffi::OsStr;
+use std::fs::File;
+
+use cap_std::fs::Dir;
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, linkat, openat, renameat, statat, unlinkat};
+use rustix::io::Errno;
+
+/// A name in a directory.
+type Name<'a> = (&'a Dir, &'a OsStr);
+
+/// Renames a file, if nothing has the new name; else the error is `EXIST`.
+pub(super) fn rename_to_new(from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{RenameFlags, renameat_with};
+        match renameat_with(from.0, from.1, to.0, to.1, RenameFlags::NOREPLACE) {
+            Err(error) if error != Errno::EXIST => {}
+            renamed => return renamed,
+        }
+    }
+    match linkat(from.0, from.1, to.0, to.1, AtFlags::empty()) {
+        // The file has its name. If the other one stays no request can reach it.
+        Ok(()) => _ = unlinkat(from.0, from.1, AtFlags::empty()),
+        Err(Errno::EXIST) => return Err(Errno::EXIST),
+        Err(_) => rename_over_claim(from, to)?,
+    }
+    Ok(())
+}
+
+/// Claims the name by an empty file and renames the other one over that. For this moment the empty file can be seen.
+fn rename_over_claim(from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::CREATE | OFlags::EXCL;
+    let claim: File = openat(to.0, to.1, flags, Mode::RUSR | Mode::WUSR)?.into();
+    if !is_named(&claim, to) {
+        return Err(Errno::EXIST);
+    }
+    renameat(from.0, from.1, to.0, to.1).inspect_err(|_| {
+        if is_named(&claim, to) {
+            let _ = unlinkat(to.0, to.1, AtFlags::empty());
+        }
+    })
+}
+
+/// Whether it is this file that has the name, and not one that was put in its place.
+pub(super) fn is_named(file: &File, (dir, name): Name<'_>) -> bool {
+    let (Ok(found), Ok(own)) = (statat(dir, name, AtFlags::SYMLINK_NOFOLLOW), fstat(file)) else {
+        return false;
+    };
+    (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+}
