@@ -81,9 +81,12 @@ impl Passwords {
     /// Adds a user with a plain password.
     ///
     /// # Errors
-    /// If there is such a user, or if these cannot be sent: a name is without a colon, neither holds
-    /// control characters, and together they have at most 1,023 bytes.
+    /// If there is such a user, if one of these is empty, or if they cannot be sent: a name is without a colon, neither
+    /// holds control characters, and together they have at most 1,023 bytes.
     pub fn add(&mut self, user: &str, password: &str) -> io::Result<()> {
+        if password.is_empty() {
+            return Err(invalid("the password is empty: choose one"));
+        }
         let credentials = credentials(user, password)?;
         let tag = hmac::sign(&self.key, credentials.as_str().as_bytes());
         self.insert(user, Secret::Plain(tag))
@@ -135,6 +138,11 @@ impl Passwords {
             return Err(invalid("there is another password for this user"));
         }
         Ok(())
+    }
+
+    /// The number of users.
+    pub fn len(&self) -> usize {
+        self.users.len()
     }
 
     /// Whether there is nobody.
@@ -239,6 +247,9 @@ impl fmt::Debug for Passwords {
 }
 
 fn credentials(user: &str, password: &str) -> io::Result<Credentials> {
+    if user.is_empty() {
+        return Err(invalid("the user has no name: write one before the colon"));
+    }
     Credentials::new(user, password).ok_or_else(|| {
         invalid("user and password have no control characters, and at most 1,023 bytes")
     })

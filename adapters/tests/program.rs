@@ -156,7 +156,7 @@ fn a_second_signal_waits_for_nothing() {
         assert_eq!(rest(&idle).unwrap(), 0);
         program.signal(second);
         let ended = program.ends();
-        assert_eq!(ended.status.success(), second == Signal::INT);
+        assert_eq!(ended.status.code(), Some(0), "{runtime}: {second:?}");
         assert!(!matches!(rest(&busy), Ok(BIG)));
     }
 }

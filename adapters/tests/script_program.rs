@@ -129,7 +129,7 @@ fn a_second_sigterm_ends_scripts_at_once() {
         // It has taken notice of the first when nobody can connect any more.
         wait_until("it stops", || TcpStream::connect(address).is_err());
         program.signal(Signal::TERM);
-        program.ends();
+        assert_eq!(program.ends().status.code(), Some(0));
         wait_until("the script is ended", || !runs(site.path()));
     }
 }
@@ -147,7 +147,7 @@ fn signals_end_a_script_on_standard_input_and_output() {
         stdin.write_all(request).unwrap();
         wait_for_start(site.path());
         kill_process(Pid::from_child(&child), signal).unwrap();
-        child.wait().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
         wait_until("the script is ended", || !runs(site.path()));
     }
 }

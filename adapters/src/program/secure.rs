@@ -2,8 +2,8 @@
 
 use sanserve::Tls;
 
-use super::address;
 use super::options::{Certificate, Options};
+use super::{Failure, address};
 
 /// A certificate with its key. If it was made for this run, its SHA-256 comes with it.
 pub(super) struct Secure {
@@ -12,10 +12,11 @@ pub(super) struct Secure {
 }
 
 /// What the options ask for.
-pub(super) fn secure(options: &Options) -> Result<Option<Secure>, String> {
+pub(super) fn secure(options: &Options) -> Result<Option<Secure>, Failure> {
     if options.tls == Some(Certificate::SelfSigned) {
         let made = Tls::self_signed(names());
-        let (tls, sha256) = made.map_err(|error| format!("cannot make a certificate: {error}"))?;
+        let (tls, sha256) =
+            made.map_err(|error| Failure::Service(format!("cannot make a certificate: {error}")))?;
         let sha256 = Some(fingerprint(&sha256));
         return Ok(Some(Secure { tls, sha256 }));
     }
@@ -23,7 +24,8 @@ pub(super) fn secure(options: &Options) -> Result<Option<Secure>, String> {
         return Ok(None);
     };
     let (keyfile, password) = (options.tls_key.as_ref(), options.tls_password.as_deref());
-    let tls = Tls::load(certfile, keyfile, password).map_err(|error| error.to_string())?;
+    let tls = Tls::load(certfile, keyfile, password)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(Some(Secure { tls, sha256: None }))
 }
 

@@ -1,4 +1,5 @@
-//! How the program ends: by Ctrl-C at once, by SIGTERM when the running replies are done.
+//! How the program ends: by Ctrl-C at once, by SIGTERM when the running replies are done. Its exit code is 0 then, also
+//! when replies were cut off because their time was over or because another signal followed.
 
 use std::io::{self, Write};
 use std::process;
@@ -19,7 +20,6 @@ pub(crate) fn obey(
 
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
-    use signal_hook::low_level::emulate_default_handler;
 
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let listen = move || {
@@ -27,15 +27,14 @@ pub(crate) fn obey(
         for signal in signals.forever() {
             match (signal, stop.take()) {
                 (SIGTERM, Some(stop)) => {
-                    // Without a thread for it, it ends as it would have without us.
                     if Builder::new().spawn(|| stop(GRACE)).is_err() {
                         end_scripts();
-                        let _ = emulate_default_handler(signal);
+                        end();
                     }
                 }
                 (SIGTERM, None) => {
                     end_scripts();
-                    let _ = emulate_default_handler(signal);
+                    end();
                 }
                 _ => {
                     end_scripts();
@@ -58,6 +57,32 @@ pub(crate) fn obey(
     _: impl Fn() + Send + 'static,
 ) -> io::Result<()> {
     ctrlc::set_handler(interrupted).map_err(io::Error::other)
+}
+
+/// Ends the process on SIGINT and SIGTERM, at once and without a thread for it: for a process that serves one connection
+/// and runs no scripts.
+///
+/// # Errors
+/// If the system does not let us have the signals.
+#[cfg(unix)]
+pub(crate) fn end_at_once() -> io::Result<()> {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::flag::register_conditional_shutdown;
+
+    for signal in [SIGINT, SIGTERM] {
+        register_conditional_shutdown(signal, 0, Arc::new(AtomicBool::new(true)))?;
+    }
+    Ok(())
+}
+
+/// Ends the process, having been told to.
+#[cfg(unix)]
+pub(crate) fn end() -> ! {
+    super::flush_log();
+    process::exit(0);
 }
 
 fn interrupted() {
