@@ -58,6 +58,8 @@ pub struct Passwords {
 enum Secret {
     Plain(Tag),
     Hash(Hash),
+    /// No password is right.
+    Locked,
 }
 
 impl Passwords {
@@ -93,9 +95,10 @@ impl Passwords {
     }
 
     /// Adds the users of a file, a line each: `user:hash` as `htpasswd -B` writes it (bcrypt), argon2
-    /// (`$argon2id$`), or SHA-crypt (`$5$`, `$6$`); what looks like no hash is the password itself, as
-    /// is what follows `{PLAIN}`, with blanks at its end if there are some. Empty lines, and those that
-    /// begin with `#`, are passed over.
+    /// (`$argon2id$`), or SHA-crypt (`$5$`, `$6$`). Behind another colon, what follows a hash is ignored: a comment, or the
+    /// other fields of shadow(5). What looks like no hash is the password itself, as is what follows `{PLAIN}`, with
+    /// spaces at its end if there are some. Where `!` or `*` is the first character the user is locked, as in shadow(5),
+    /// and no password is right. Empty lines, and those that begin with `#`, are passed over.
     ///
     /// # Errors
     /// If it cannot be read, or names the first line that is wrong.
@@ -124,13 +127,23 @@ impl Passwords {
         if let Some(password) = secret.strip_prefix("{PLAIN}") {
             return self.add(user, password);
         }
-        match Hash::read(secret.trim_end()).map_err(invalid)? {
-            Some(hash) => {
-                credentials(user, "")?;
-                self.insert(user, Secret::Hash(hash))
-            }
-            None => self.add(user, secret),
+        let field = secret.split(':').next().unwrap_or_default();
+        if field.is_empty() {
+            return Err(invalid(
+                "the password is empty: choose one, and write {PLAIN} before one that begins with a colon",
+            ));
         }
+        let field = field.trim_end();
+        let hidden = if field.starts_with(['!', '*']) {
+            Secret::Locked
+        } else {
+            match Hash::read(field).map_err(invalid)? {
+                Some(hash) => Secret::Hash(hash),
+                None => return self.add(user, secret),
+            }
+        };
+        credentials(user, "")?;
+        self.insert(user, hidden)
     }
 
     fn insert(&mut self, user: &str, secret: Secret) -> io::Result<()> {
@@ -164,9 +177,9 @@ impl Passwords {
                 let right = self.remembered().get(given.user()).is_some_and(is);
                 right.then_some(true)
             }
-            None if self.hash().is_some() => None,
-            // As long as for a user that is there.
-            None => Some(is(&self.nobody)),
+            Some(Secret::Locked) | None if self.hash().is_some() => None,
+            // As long as for a user that can log in.
+            Some(Secret::Locked) | None => Some(is(&self.nobody)),
         }
     }
 
@@ -225,7 +238,7 @@ impl Passwords {
     fn hash(&self) -> Option<&Hash> {
         self.users.values().find_map(|secret| match secret {
             Secret::Hash(hash) => Some(hash),
-            Secret::Plain(_) => None,
+            Secret::Plain(_) | Secret::Locked => None,
         })
     }
 

@@ -97,6 +97,47 @@ fn blanks_at_the_end_of_a_plain_password_count() {
     assert_eq!(passwords.verify(&given("sha256", "a:secret")), Ok(()));
 }
 
+/// shadow(5) and what `htpasswd` leaves alone: fields after the hash, and accounts that are locked.
+#[test]
+fn what_follows_a_hash_is_ignored_and_a_locked_user_has_no_password() {
+    for line in FILE.lines().filter(|line| line.contains('$')) {
+        let user = line.split(':').next().unwrap();
+        let passwords = read(&format!("{line}:night shift: b\n")).unwrap();
+        assert_eq!(passwords.verify(&given(user, "a:secret")), Ok(()), "{line}");
+        assert!(passwords.verify(&given(user, "night shift")).is_err());
+    }
+    let sha512 = FILE.lines().find(|line| line.starts_with("sha512:"));
+    let hash = sha512.unwrap().split_once(':').unwrap().1;
+    let shadow = format!(
+        "root:{hash}:19000:0:99999:7:::\nlocked:!{hash}:19000:0:99999:7:::\nnew:!!:19000::::::\n\
+         daemon:*:19000:0:99999:7:::\nplain:secret\n"
+    );
+    let passwords = read(&shadow).unwrap();
+    assert_eq!(passwords.verify(&given("root", "a:secret")), Ok(()));
+    for (user, password) in [
+        ("locked", "a:secret"),
+        ("locked", &format!("!{hash}")),
+        ("locked", &format!("!{hash}:19000:0:99999:7:::")),
+        ("new", "!!"),
+        ("new", ""),
+        ("daemon", "*"),
+        ("daemon", "*:19000:0:99999:7:::"),
+    ] {
+        let given = given(user, password);
+        // It takes as long as with others.
+        assert_eq!(passwords.known(&given), None, "{user} {password}");
+        assert!(passwords.verify(&given).is_err(), "{user} {password}");
+    }
+    let passwords = read("locked:!secret\nmarked:{PLAIN}!secret\n").unwrap();
+    for (user, password, right) in [
+        ("locked", "!secret", false),
+        ("locked", "secret", false),
+        ("marked", "!secret", true),
+    ] {
+        assert_eq!(passwords.known(&given(user, password)), Some(right));
+    }
+}
+
 #[test]
 fn a_line_that_is_wrong_is_named() {
     for (text, words) in [
@@ -115,6 +156,16 @@ fn a_line_that_is_wrong_is_named() {
         ("mary:rl.3StKT.4T8M", "make one with htpasswd -B"),
         ("mary:$2y$05$short", "line 1: this hash is damaged"),
         ("mary:$6$salt$short", "line 1: this hash is damaged"),
+        (
+            "mary:$6$salt$short:a comment",
+            "line 1: this hash is damaged",
+        ),
+        ("mary:", "line 1: the password is empty"),
+        ("mary:{PLAIN}", "line 1: the password is empty"),
+        (":secret", "line 1: the user has no name"),
+        ("mary::19000:0:99999:7:::", "line 1: the password is empty"),
+        (":$6$salt$short", "line 1: this hash is damaged"),
+        (":!", "line 1: the user has no name"),
         ("mary:$argon2id$nonsense", "line 1: this hash is damaged"),
         (
             "#\nmary:a\nmary:b",

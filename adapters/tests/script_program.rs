@@ -231,5 +231,27 @@ fn a_script_of_the_same_user_does_not_find_the_passwords() {
     assert!(log.matches("Permission denied").count() >= 2, "{log}");
 }
 
+/// As in a container that has nothing but the program.
+#[cfg(target_os = "linux")]
+#[test]
+fn scripts_are_run_as_nobody_where_there_is_no_list_of_users() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root runs scripts as nobody");
+        return;
+    }
+    let site = site(&[("who", "echo; id -u; id -g; wc -c </etc/passwd")]);
+    let mut command = Command::new("unshare");
+    let hide = "mount --bind /dev/null /etc/passwd && exec \"$@\"";
+    command.args([
+        "--mount", "sh", "-ec", hide, "sh", PROGRAM, "0", "--cgi", "-d",
+    ]);
+    let program = Program::start(command.arg(site.path()));
+    let reply = reply(send(&program, "/cgi-bin/who", ""));
+    let wanted = format!("\r\n\r\n{NOBODY}\n{NOBODY}\n0\n");
+    assert!(reply.ends_with(&wanted), "{reply}");
+    program.signal(Signal::INT);
+    program.ends();
+}
+
 #[cfg(target_os = "linux")]
 const NOBODY: u32 = 65_534;

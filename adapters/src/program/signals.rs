@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process;
 use std::time::Duration;
 
-/// Obeys from now on. SIGTERM stops the server by `stop`, so that it returns; after that any further
+/// Obeys from now on, except signals that are ignored already. SIGTERM stops the server by `stop`, so that it returns; after that any further
 /// signal ends the process at once, as Ctrl-C always does, after `end_scripts`: scripts are process groups of
 /// their own, which no signal from the terminal reaches.
 ///
@@ -21,7 +21,7 @@ pub(crate) fn obey(
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
 
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = Signals::new(not_ignored([SIGINT, SIGTERM]))?;
     let listen = move || {
         let mut stop = Some(stop);
         for signal in signals.forever() {
@@ -72,10 +72,32 @@ pub(crate) fn end_at_once() -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::flag::register_conditional_shutdown;
 
-    for signal in [SIGINT, SIGTERM] {
+    for signal in not_ignored([SIGINT, SIGTERM]) {
         register_conditional_shutdown(signal, 0, Arc::new(AtomicBool::new(true)))?;
     }
     Ok(())
+}
+
+/// Those of these signals that whoever started the process does not have ignored. Shells ignore SIGINT for what they
+/// start with `&` in a script, and nohup(1) ignores SIGHUP: a handler would take that back.
+#[cfg(unix)]
+fn not_ignored<const N: usize>(signals: [i32; N]) -> impl Iterator<Item = i32> {
+    use std::{mem, ptr};
+
+    use nix::libc;
+
+    let is_ignored = |signal: i32| {
+        // SAFETY: all zeros are a valid `sigaction`, and with no new action the call only fills it in.
+        let action = unsafe {
+            let mut action: libc::sigaction = mem::zeroed();
+            libc::sigaction(signal, ptr::null(), &mut action);
+            action
+        };
+        action.sa_sigaction == libc::SIG_IGN
+    };
+    signals
+        .into_iter()
+        .filter(move |signal| !is_ignored(*signal))
 }
 
 /// Ends the process, having been told to.
