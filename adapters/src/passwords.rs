@@ -5,11 +5,10 @@ mod turns;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ring::hmac::{self, Tag};
 use ring::rand::SystemRandom;
@@ -17,6 +16,7 @@ use sanserve_core::{Credentials, FsError, Waiter};
 
 use self::hash::Hash;
 use self::turns::{Job, Turns};
+use crate::text_file;
 
 /// Users and their passwords, plain or hashed.
 ///
@@ -45,13 +45,18 @@ use self::turns::{Job, Turns};
 /// # }
 /// ```
 pub struct Passwords {
-    users: HashMap<String, Secret>,
+    users: RwLock<Arc<Users>>,
+    turns: Turns,
+}
+
+/// All users, and what was found out about them. [`Passwords::replace`] puts another one in its place.
+struct Users {
+    secrets: HashMap<String, Secret>,
     /// Of those credentials that were right.
     remembered: Mutex<HashMap<String, Tag>>,
     key: hmac::Key,
     /// Of nothing.
     nobody: Tag,
-    turns: Turns,
 }
 
 /// What is known of a password.
@@ -70,14 +75,43 @@ impl Passwords {
     pub fn new() -> io::Result<Passwords> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .map_err(|_| io::Error::other("the system has no randomness"))?;
-        Ok(Passwords {
-            users: HashMap::new(),
+        let users = Users {
+            secrets: HashMap::new(),
             remembered: Mutex::default(),
             // No credentials are without a colon.
             nobody: hmac::sign(&key, b""),
             key,
+        };
+        Ok(Passwords {
+            users: RwLock::new(Arc::new(users)),
             turns: Turns::default(),
         })
+    }
+
+    /// Takes the users of another one in place of its own, while it is in use: for requests that come from now on. A user
+    /// that is no longer among them gets 401 on an open connection, too.
+    ///
+    /// ```
+    /// # use sanserve::Passwords;
+    /// # use sanserve_core::Credentials;
+    /// # fn main() -> std::io::Result<()> {
+    /// let passwords = Passwords::new()?;
+    /// let mut others = Passwords::new()?;
+    /// others.add("mary", "a secret")?;
+    /// passwords.replace(others);
+    /// let given = Credentials::new("mary", "a secret").unwrap();
+    /// assert_eq!(passwords.known(&given), Some(true));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn replace(&self, other: Passwords) {
+        let new = other.users.into_inner();
+        let new = new.unwrap_or_else(PoisonError::into_inner);
+        *self.users.write().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
+    fn users(&self) -> Arc<Users> {
+        Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Adds a user with a plain password.
@@ -90,7 +124,7 @@ impl Passwords {
             return Err(invalid("the password is empty: choose one"));
         }
         let credentials = credentials(user, password)?;
-        let tag = hmac::sign(&self.key, credentials.as_str().as_bytes());
+        let tag = hmac::sign(&self.users().key, credentials.as_str().as_bytes());
         self.insert(user, Secret::Plain(tag))
     }
 
@@ -104,9 +138,15 @@ impl Passwords {
     /// If it cannot be read, or names the first line that is wrong.
     pub fn read(&mut self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|error| {
+        let bytes = text_file::read(path).map_err(|error| {
             let what = format!("cannot read {}: {error}", path.display());
             io::Error::new(error.kind(), what)
+        })?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            invalid(&format!(
+                "{} is not in UTF-8: convert it, such as by: iconv -f latin1 -t utf8",
+                path.display()
+            ))
         })?;
         for (number, line) in text.lines().enumerate() {
             if line.trim().is_empty() || line.starts_with('#') {
@@ -147,7 +187,11 @@ impl Passwords {
     }
 
     fn insert(&mut self, user: &str, secret: Secret) -> io::Result<()> {
-        if self.users.insert(user.to_owned(), secret).is_some() {
+        let users = self.users.get_mut();
+        let users = Arc::get_mut(users.unwrap_or_else(PoisonError::into_inner));
+        // Others have it for the time of a call, and no call runs while this one is possible.
+        let users = users.expect("nobody else has the users");
+        if users.secrets.insert(user.to_owned(), secret).is_some() {
             return Err(invalid("there is another password for this user"));
         }
         Ok(())
@@ -155,32 +199,17 @@ impl Passwords {
 
     /// The number of users.
     pub fn len(&self) -> usize {
-        self.users.len()
+        self.users().secrets.len()
     }
 
     /// Whether there is nobody.
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty()
+        self.users().secrets.is_empty()
     }
 
     /// Whether these are right, if that can be told at once.
     pub fn known(&self, given: &Credentials) -> Option<bool> {
-        let is = |tag: &Tag| {
-            let text = given.as_str().as_bytes();
-            hmac::verify(&self.key, text, tag.as_ref()).is_ok()
-        };
-        match self.users.get(given.user()) {
-            // A wrong one takes as long as those of others.
-            Some(Secret::Plain(tag)) if self.hash().is_none() || is(tag) => Some(is(tag)),
-            Some(Secret::Plain(_)) => None,
-            Some(Secret::Hash(_)) => {
-                let right = self.remembered().get(given.user()).is_some_and(is);
-                right.then_some(true)
-            }
-            Some(Secret::Locked) | None if self.hash().is_some() => None,
-            // As long as for a user that can log in.
-            Some(Secret::Locked) | None => Some(is(&self.nobody)),
-        }
+        self.users().known(given)
     }
 
     /// Whether these are right. It takes its time, and waits for its turn.
@@ -211,8 +240,29 @@ impl Passwords {
 
     /// Whatever goes wrong, the turn has to be passed on.
     fn verify_now(&self, given: &Credentials) -> Result<(), FsError> {
-        let verify = AssertUnwindSafe(|| self.calculate(given));
+        let verify = AssertUnwindSafe(|| self.users().calculate(given));
         panic::catch_unwind(verify).unwrap_or(Err(FsError::Broken))
+    }
+}
+
+impl Users {
+    fn known(&self, given: &Credentials) -> Option<bool> {
+        let is = |tag: &Tag| {
+            let text = given.as_str().as_bytes();
+            hmac::verify(&self.key, text, tag.as_ref()).is_ok()
+        };
+        match self.secrets.get(given.user()) {
+            // A wrong one takes as long as those of others.
+            Some(Secret::Plain(tag)) if self.hash().is_none() || is(tag) => Some(is(tag)),
+            Some(Secret::Plain(_)) => None,
+            Some(Secret::Hash(_)) => {
+                let right = self.remembered().get(given.user()).is_some_and(is);
+                right.then_some(true)
+            }
+            Some(Secret::Locked) | None if self.hash().is_some() => None,
+            // As long as for a user that can log in.
+            Some(Secret::Locked) | None => Some(is(&self.nobody)),
+        }
     }
 
     fn calculate(&self, given: &Credentials) -> Result<(), FsError> {
@@ -221,7 +271,7 @@ impl Passwords {
             return known.then_some(()).ok_or(FsError::Forbidden);
         }
         let user = given.user();
-        let (hash, is_there) = match self.users.get(user) {
+        let (hash, is_there) = match self.secrets.get(user) {
             Some(Secret::Hash(hash)) => (Some(hash), true),
             _ => (self.hash(), false),
         };
@@ -236,7 +286,7 @@ impl Passwords {
 
     /// Any hash, for users that are not there.
     fn hash(&self) -> Option<&Hash> {
-        self.users.values().find_map(|secret| match secret {
+        self.secrets.values().find_map(|secret| match secret {
             Secret::Hash(hash) => Some(hash),
             Secret::Plain(_) | Secret::Locked => None,
         })
@@ -252,7 +302,7 @@ impl Passwords {
 impl fmt::Debug for Passwords {
     /// How many.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let users = self.users.len();
+        let users = self.len();
         out.debug_struct("Passwords")
             .field("users", &users)
             .finish()

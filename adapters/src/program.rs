@@ -2,7 +2,7 @@
 //!
 //! What can be set is in `options`, `value` and `field`, how it is read in `command`, `arguments` and
 //! `words`. Where it listens is in `listen`, what it says then in `start` and `address`, what serves in
-//! `server`, `stdio` and `wasi`, over HTTPS with `secure`, what it refuses to serve in `secrets`, whom with `entry`, apart from scripts with `isolation`, how it looks in `colour`, how it ends in `signals`, what time it is here in
+//! `server`, `stdio` and `wasi`, over HTTPS with `secure`, what it refuses to serve in `secrets`, whom with `entry`, apart from scripts with `isolation`, how it looks in `colour`, how it ends in `signals`, what it reads again in `reload`, what time it is here in
 //! `zone`, what becomes of freed memory in `memory`.
 
 #[cfg(not(target_os = "wasi"))]
@@ -19,6 +19,8 @@ mod listen;
 #[cfg(unix)]
 mod memory;
 mod options;
+#[cfg(unix)]
+mod reload;
 #[cfg(not(target_os = "wasi"))]
 mod secrets;
 #[cfg(not(target_os = "wasi"))]
@@ -76,6 +78,16 @@ pub(crate) enum Failure {
     Service(String),
 }
 
+#[cfg(unix)]
+impl Failure {
+    /// The line alone.
+    pub(crate) fn into_line(self) -> String {
+        match self {
+            Failure::Usage(line) | Failure::Service(line) => line,
+        }
+    }
+}
+
 /// Serves until a signal ends it, or one connection.
 #[cfg(not(target_os = "wasi"))]
 pub(crate) fn run(options: &'static Options) -> Result<(), Failure> {
@@ -107,14 +119,24 @@ pub(crate) fn run(options: &'static Options) -> Result<(), Failure> {
     let secure = secure::secure(options)?;
     let scheme = if secure.is_some() { "https" } else { "http" };
     let server = listen::listen(options)?;
+    #[cfg(unix)]
+    let reload = {
+        let tls = secure.as_ref().map(|secure| &secure.tls);
+        reload::Reload::new(options, tls, passwords.as_ref())
+    };
     let (server, sha256) = match secure {
         Some(secure) => (server.tls(secure.tls), secure.sha256),
         None => (server, None),
     };
-    let obeyed = signals::obey(server.stopper(), {
-        let end_scripts = Arc::clone(&end_scripts);
-        move || end_scripts()
-    });
+    let obeyed = signals::obey(
+        server.stopper(),
+        {
+            let end_scripts = Arc::clone(&end_scripts);
+            move || end_scripts()
+        },
+        #[cfg(unix)]
+        Some(reload),
+    );
     obeyed.map_err(|error| Failure::Service(error.to_string()))?;
 
     let config = config(options);

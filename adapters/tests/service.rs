@@ -214,3 +214,31 @@ fn who_started_it_is_told_when_it_is_ready() {
     assert!(is_hello(&get(program.address(), "/a.txt")));
     stop(program);
 }
+
+/// What sd_notify(3) wants of a service of `Type=notify-reload`.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_started_it_is_told_when_it_reads_its_files_again() {
+    let (site, folder) = (site(), TempDir::new().unwrap());
+    let (path, users) = (folder.path().join("notify"), folder.path().join("users"));
+    fs::write(&users, "mary:secret\n").unwrap();
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    let told = || {
+        let mut said = [0; 100];
+        let len = socket.recv(&mut said).unwrap();
+        String::from_utf8(said[..len].to_vec()).unwrap()
+    };
+    let mut command = Command::new("setsid");
+    command.env("NOTIFY_SOCKET", &path).arg(PROGRAM);
+    command.args(["0", "-d"]).arg(site.path());
+    let program = Program::start(command.arg("--auth-file").arg(&users));
+    assert_eq!(told().trim(), "READY=1");
+    program.signal(Signal::HUP);
+    let said = told();
+    let since = said.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+    let since = since.unwrap_or_else(|| panic!("{said}"));
+    assert!(since.trim().parse::<u64>().unwrap() > 0, "{said}");
+    assert_eq!(told().trim(), "READY=1");
+    stop(program);
+}

@@ -4,8 +4,6 @@
 //! `--cache-control`, and so on for every option that has a long name.
 
 use std::env;
-#[cfg(not(target_os = "wasi"))]
-use std::fs;
 use std::slice;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -63,7 +61,7 @@ fn variable(long: &str) -> String {
     format!("SANSERVE_{}", long.to_uppercase().replace('-', "_"))
 }
 
-/// Looks at what the options say together, and reads the password of the key.
+/// Looks at what the options say together.
 fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String> {
     let told = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     #[cfg(not(target_os = "wasi"))]
@@ -95,8 +93,8 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
             return Err("this sanserve was built without tokio: leave --runtime tokio out, or build it with --features tokio".into());
         }
         one_certificate(&mut options, told)?;
+        has_certificate(&options)?;
         secrets::refuse_served(&options)?;
-        read_password(&mut options)?;
     }
     Ok(Given::Options(Box::new(options)))
 }
@@ -148,24 +146,18 @@ fn one_certificate(options: &mut Options, told: impl Fn(&str) -> bool) -> Result
     Ok(())
 }
 
-/// The lines are Python's.
+/// Checks that there is a certificate for what belongs to one. The lines are Python's.
 #[cfg(not(target_os = "wasi"))]
-fn read_password(options: &mut Options) -> Result<(), String> {
-    let alone = options.tls_cert.is_none();
-    if alone && options.tls_key.is_some() {
-        return Err("--tls-key requires --tls-cert to be set".into());
+fn has_certificate(options: &Options) -> Result<(), String> {
+    let belongs = [
+        ("--tls-key", &options.tls_key),
+        ("--tls-password-file", &options.tls_password_file),
+    ];
+    let mut alone = belongs.iter().filter(|_| options.tls_cert.is_none());
+    match alone.find(|(_, path)| path.is_some()) {
+        Some((name, _)) => Err(format!("{name} requires --tls-cert to be set")),
+        None => Ok(()),
     }
-    if let Some(path) = &options.tls_password_file {
-        if alone {
-            return Err("--tls-password-file requires --tls-cert to be set".into());
-        }
-        let text = fs::read_to_string(path).map_err(|error| {
-            let name = path.display();
-            format!("Failed to read TLS password file: {name}: {error}")
-        })?;
-        options.tls_password = Some(text.trim().to_owned());
-    }
-    Ok(())
 }
 
 /// What clap has to say, in one line if it is a mistake.

@@ -17,13 +17,17 @@ pub(super) fn passwords(options: &Options) -> Result<Option<Arc<Passwords>>, Fai
     if !options.is_guarded() {
         return Ok(None);
     }
-    let mut passwords = Passwords::new().map_err(|error| Failure::Service(error.to_string()))?;
-    read(options, &mut passwords).map_err(Failure::Usage)?;
-    Ok(Some(Arc::new(passwords)))
+    read(options).map(Arc::new).map(Some)
 }
 
 /// Reads all passwords of the options.
-fn read(options: &Options, passwords: &mut Passwords) -> Result<(), String> {
+pub(super) fn read(options: &Options) -> Result<Passwords, Failure> {
+    let mut passwords = Passwords::new().map_err(|error| Failure::Service(error.to_string()))?;
+    read_into(&mut passwords, options).map_err(Failure::Usage)?;
+    Ok(passwords)
+}
+
+fn read_into(passwords: &mut Passwords, options: &Options) -> Result<(), String> {
     for given in &options.auth {
         // What is given may be a password alone, so it is not repeated.
         let (user, password) = given

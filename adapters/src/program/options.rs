@@ -82,11 +82,6 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH", hide_short_help = true)]
     pub(crate) tls_password_file: Option<PathBuf>,
 
-    /// What that file says.
-    #[cfg(not(target_os = "wasi"))]
-    #[arg(skip)]
-    pub(crate) tls_password: Option<String>,
-
     /// Let in who has this password; others see it in ps
     #[cfg(not(target_os = "wasi"))]
     #[arg(long, value_name = "USER:PASSWORD")]

@@ -1,13 +1,22 @@
-//! How the program ends: by Ctrl-C at once, by SIGTERM when the running replies are done. Its exit code is 0 then, also
+//! How the program ends: by Ctrl-C at once, by SIGTERM when the running replies are done; and what SIGHUP does. Its exit code is 0 then, also
 //! when replies were cut off because their time was over or because another signal followed.
 
 use std::io::{self, Write};
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::process;
 use std::time::Duration;
 
-/// Obeys from now on, except signals that are ignored already. SIGTERM stops the server by `stop`, so that it returns; after that any further
-/// signal ends the process at once, as Ctrl-C always does, after `end_scripts`: scripts are process groups of
+#[cfg(unix)]
+use super::reload::Reload;
+
+/// Obeys from now on, except signals that are ignored already. SIGTERM stops the server by `stop`, so that it returns; after
+/// that another one ends the process at once, as Ctrl-C always does, after `end_scripts`: scripts are process groups of
 /// their own, which no signal from the terminal reaches.
+///
+/// SIGHUP ends the process, too, if the terminal that it was started on has closed; by that signal, as Python's ends.
+/// While that terminal is open, or if there was none, SIGHUP reads again what `reload` has. Where nothing can be read
+/// again it ends a process with a terminal, and one without goes on: nothing of it has hung up.
 ///
 /// # Errors
 /// If the system does not let us have the signals.
@@ -15,36 +24,74 @@ use std::time::Duration;
 pub(crate) fn obey(
     stop: impl FnOnce(Duration) + Send + 'static,
     end_scripts: impl Fn() + Send + 'static,
+    reload: Option<Reload>,
 ) -> io::Result<()> {
     use std::thread::Builder;
 
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
+    use signal_hook::low_level::emulate_default_handler;
 
-    let mut signals = Signals::new(not_ignored([SIGINT, SIGTERM]))?;
+    let terminal = Terminal::find();
+    let reload = reload.filter(|reload| !terminal.existed || !reload.is_empty());
+    let mut signals = Signals::new(not_ignored([SIGHUP, SIGINT, SIGTERM]))?;
     let listen = move || {
         let mut stop = Some(stop);
         for signal in signals.forever() {
-            match (signal, stop.take()) {
-                (SIGTERM, Some(stop)) => {
-                    if Builder::new().spawn(|| stop(GRACE)).is_err() {
-                        end_scripts();
-                        end();
+            match (signal, &reload) {
+                (SIGHUP, Some(reload)) if !terminal.has_closed() => {
+                    reload.run();
+                    continue;
+                }
+                (SIGTERM, _) => {
+                    let started = stop.take().map(|stop| Builder::new().spawn(|| stop(GRACE)));
+                    if let Some(Ok(_)) = started {
+                        continue;
                     }
                 }
-                (SIGTERM, None) => {
-                    end_scripts();
-                    end();
+                _ => {}
+            }
+            end_scripts();
+            match signal {
+                SIGHUP => {
+                    super::flush_log();
+                    let _ = emulate_default_handler(signal);
                 }
-                _ => {
-                    end_scripts();
-                    interrupted();
-                }
+                SIGTERM => end(),
+                _ => interrupted(),
             }
         }
     };
     Builder::new().name("signals".into()).spawn(listen)?;
     Ok(())
+}
+
+/// The terminal that controls the process.
+#[cfg(unix)]
+struct Terminal {
+    /// Whether there was one at the start.
+    existed: bool,
+}
+
+#[cfg(unix)]
+impl Terminal {
+    fn find() -> Terminal {
+        Terminal {
+            existed: Terminal::open().is_ok(),
+        }
+    }
+
+    /// Whether there was one, and is none any more. That descriptors ran out says nothing about it.
+    fn has_closed(&self) -> bool {
+        use rustix::io::Errno;
+        self.existed && matches!(Terminal::open(), Err(Errno::NXIO | Errno::IO))
+    }
+
+    fn open() -> rustix::io::Result<OwnedFd> {
+        use rustix::fs::{Mode, OFlags, open};
+        let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        open("/dev/tty", flags, Mode::empty())
+    }
 }
 
 /// Obeys from now on: Ctrl-C ends the process at once.

@@ -21,7 +21,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             scripts.end_all();
             signals::end();
         };
-        signals::obey(end, move || ended.end_all())
+        signals::obey(end, move || ended.end_all(), None)
     } else {
         signals::end_at_once()
     };
