@@ -51,9 +51,13 @@ impl Listener {
     /// it takes its place. When the server ends, it stays.
     ///
     /// # Errors
-    /// If somebody listens there, if something else lies there, or if it cannot be made.
+    /// If the path is empty, if somebody listens there, if something else lies there, or if it cannot be made.
     pub fn unix(path: impl AsRef<Path>) -> io::Result<Listener> {
         let path = path.as_ref();
+        // Linux would make a socket without a name.
+        if path.as_os_str().is_empty() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "the path is empty"));
+        }
         let lies_there = fs::symlink_metadata(path);
         if lies_there.is_ok_and(|meta| meta.file_type().is_socket())
             && UnixStream::connect(path)

@@ -1,13 +1,13 @@
 //! The program `sanserve`: `python -m http.server`, served by the library [`sanserve`].
 //!
-//! What it does is in `program`; here is only how it says so and with which code it ends.
+//! What it does is in `program`; here is only how it reports a failure and with which code it ends.
 
 mod program;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use self::program::Given;
+use self::program::{Failure, Given};
 
 // What unwinds a panic comes with the program, not from a library that each start would have to load.
 #[cfg(all(
@@ -21,16 +21,15 @@ unsafe extern "C" {}
 
 fn main() -> ExitCode {
     let done = match program::read() {
-        Given::Options(options) => program::run(&options).map_err(|line| (line, 1)),
-        Given::Question(answer) => {
-            program::say(answer);
-            Ok(())
-        }
-        Given::Mistake(line) => Err((line, 2)),
+        Given::Options(options) => program::run(Box::leak(options)),
+        Given::Question(answer) => program::print(&answer),
+        Given::Mistake(line) => Err(Failure::Usage(line)),
     };
     program::flush_log();
-    let Err((line, code)) = done else {
-        return ExitCode::SUCCESS;
+    let (line, code) = match done {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Service(line)) => (line, 1),
+        Err(Failure::Usage(line)) => (line, 2),
     };
     program::briefly(move || _ = writeln!(io::stderr(), "sanserve: error: {line}"));
     ExitCode::from(code)

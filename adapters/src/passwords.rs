@@ -5,11 +5,10 @@ mod turns;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ring::hmac::{self, Tag};
 use ring::rand::SystemRandom;
@@ -17,6 +16,7 @@ use sanserve_core::{Credentials, FsError, Waiter};
 
 use self::hash::Hash;
 use self::turns::{Job, Turns};
+use crate::text_file;
 
 /// Users and their passwords, plain or hashed.
 ///
@@ -45,19 +45,26 @@ use self::turns::{Job, Turns};
 /// # }
 /// ```
 pub struct Passwords {
-    users: HashMap<String, Secret>,
+    users: RwLock<Arc<Users>>,
+    turns: Turns,
+}
+
+/// All users, and what was found out about them. [`Passwords::replace`] puts another one in its place.
+struct Users {
+    secrets: HashMap<String, Secret>,
     /// Of those credentials that were right.
     remembered: Mutex<HashMap<String, Tag>>,
     key: hmac::Key,
     /// Of nothing.
     nobody: Tag,
-    turns: Turns,
 }
 
 /// What is known of a password.
 enum Secret {
     Plain(Tag),
     Hash(Hash),
+    /// No password is right.
+    Locked,
 }
 
 impl Passwords {
@@ -68,39 +75,78 @@ impl Passwords {
     pub fn new() -> io::Result<Passwords> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .map_err(|_| io::Error::other("the system has no randomness"))?;
-        Ok(Passwords {
-            users: HashMap::new(),
+        let users = Users {
+            secrets: HashMap::new(),
             remembered: Mutex::default(),
             // No credentials are without a colon.
             nobody: hmac::sign(&key, b""),
             key,
+        };
+        Ok(Passwords {
+            users: RwLock::new(Arc::new(users)),
             turns: Turns::default(),
         })
+    }
+
+    /// Takes the users of another one in place of its own, while it is in use: for requests that come from now on. A user
+    /// that is no longer among them gets 401 on an open connection, too.
+    ///
+    /// ```
+    /// # use sanserve::Passwords;
+    /// # use sanserve_core::Credentials;
+    /// # fn main() -> std::io::Result<()> {
+    /// let passwords = Passwords::new()?;
+    /// let mut others = Passwords::new()?;
+    /// others.add("mary", "a secret")?;
+    /// passwords.replace(others);
+    /// let given = Credentials::new("mary", "a secret").unwrap();
+    /// assert_eq!(passwords.known(&given), Some(true));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn replace(&self, other: Passwords) {
+        let new = other.users.into_inner();
+        let new = new.unwrap_or_else(PoisonError::into_inner);
+        *self.users.write().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
+    fn users(&self) -> Arc<Users> {
+        Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Adds a user with a plain password.
     ///
     /// # Errors
-    /// If there is such a user, or if these cannot be sent: a name is without a colon, neither holds
-    /// control characters, and together they have at most 1,023 bytes.
+    /// If there is such a user, if one of these is empty, or if they cannot be sent: a name is without a colon, neither
+    /// holds control characters, and together they have at most 1,023 bytes.
     pub fn add(&mut self, user: &str, password: &str) -> io::Result<()> {
+        if password.is_empty() {
+            return Err(invalid("the password is empty: choose one"));
+        }
         let credentials = credentials(user, password)?;
-        let tag = hmac::sign(&self.key, credentials.as_str().as_bytes());
+        let tag = hmac::sign(&self.users().key, credentials.as_str().as_bytes());
         self.insert(user, Secret::Plain(tag))
     }
 
     /// Adds the users of a file, a line each: `user:hash` as `htpasswd -B` writes it (bcrypt), argon2
-    /// (`$argon2id$`), or SHA-crypt (`$5$`, `$6$`); what looks like no hash is the password itself, as
-    /// is what follows `{PLAIN}`, with blanks at its end if there are some. Empty lines, and those that
-    /// begin with `#`, are passed over.
+    /// (`$argon2id$`), or SHA-crypt (`$5$`, `$6$`). Behind another colon, what follows a hash is ignored: a comment, or the
+    /// other fields of shadow(5). What looks like no hash is the password itself, as is what follows `{PLAIN}`, with
+    /// spaces at its end if there are some. Where `!` or `*` is the first character the user is locked, as in shadow(5),
+    /// and no password is right. Empty lines, and those that begin with `#`, are passed over.
     ///
     /// # Errors
     /// If it cannot be read, or names the first line that is wrong.
     pub fn read(&mut self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|error| {
+        let bytes = text_file::read(path).map_err(|error| {
             let what = format!("cannot read {}: {error}", path.display());
             io::Error::new(error.kind(), what)
+        })?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            invalid(&format!(
+                "{} is not in UTF-8: convert it, such as by: iconv -f latin1 -t utf8",
+                path.display()
+            ))
         })?;
         for (number, line) in text.lines().enumerate() {
             if line.trim().is_empty() || line.starts_with('#') {
@@ -121,45 +167,49 @@ impl Passwords {
         if let Some(password) = secret.strip_prefix("{PLAIN}") {
             return self.add(user, password);
         }
-        match Hash::read(secret.trim_end()).map_err(invalid)? {
-            Some(hash) => {
-                credentials(user, "")?;
-                self.insert(user, Secret::Hash(hash))
-            }
-            None => self.add(user, secret),
+        let field = secret.split(':').next().unwrap_or_default();
+        if field.is_empty() {
+            return Err(invalid(
+                "the password is empty: choose one, and write {PLAIN} before one that begins with a colon",
+            ));
         }
+        let field = field.trim_end();
+        let hidden = if field.starts_with(['!', '*']) {
+            Secret::Locked
+        } else {
+            match Hash::read(field).map_err(invalid)? {
+                Some(hash) => Secret::Hash(hash),
+                None => return self.add(user, secret),
+            }
+        };
+        credentials(user, "")?;
+        self.insert(user, hidden)
     }
 
     fn insert(&mut self, user: &str, secret: Secret) -> io::Result<()> {
-        if self.users.insert(user.to_owned(), secret).is_some() {
+        let users = self.users.get_mut();
+        let users = Arc::get_mut(users.unwrap_or_else(PoisonError::into_inner));
+        // Others have it for the time of a call, and no call runs while this one is possible.
+        let users = users.expect("nobody else has the users");
+        if users.secrets.insert(user.to_owned(), secret).is_some() {
             return Err(invalid("there is another password for this user"));
         }
         Ok(())
     }
 
+    /// The number of users.
+    pub fn len(&self) -> usize {
+        self.users().secrets.len()
+    }
+
     /// Whether there is nobody.
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty()
+        self.users().secrets.is_empty()
     }
 
     /// Whether these are right, if that can be told at once.
     pub fn known(&self, given: &Credentials) -> Option<bool> {
-        let is = |tag: &Tag| {
-            let text = given.as_str().as_bytes();
-            hmac::verify(&self.key, text, tag.as_ref()).is_ok()
-        };
-        match self.users.get(given.user()) {
-            // A wrong one takes as long as those of others.
-            Some(Secret::Plain(tag)) if self.hash().is_none() || is(tag) => Some(is(tag)),
-            Some(Secret::Plain(_)) => None,
-            Some(Secret::Hash(_)) => {
-                let right = self.remembered().get(given.user()).is_some_and(is);
-                right.then_some(true)
-            }
-            None if self.hash().is_some() => None,
-            // As long as for a user that is there.
-            None => Some(is(&self.nobody)),
-        }
+        self.users().known(given)
     }
 
     /// Whether these are right. It takes its time, and waits for its turn.
@@ -190,8 +240,29 @@ impl Passwords {
 
     /// Whatever goes wrong, the turn has to be passed on.
     fn verify_now(&self, given: &Credentials) -> Result<(), FsError> {
-        let verify = AssertUnwindSafe(|| self.calculate(given));
+        let verify = AssertUnwindSafe(|| self.users().calculate(given));
         panic::catch_unwind(verify).unwrap_or(Err(FsError::Broken))
+    }
+}
+
+impl Users {
+    fn known(&self, given: &Credentials) -> Option<bool> {
+        let is = |tag: &Tag| {
+            let text = given.as_str().as_bytes();
+            hmac::verify(&self.key, text, tag.as_ref()).is_ok()
+        };
+        match self.secrets.get(given.user()) {
+            // A wrong one takes as long as those of others.
+            Some(Secret::Plain(tag)) if self.hash().is_none() || is(tag) => Some(is(tag)),
+            Some(Secret::Plain(_)) => None,
+            Some(Secret::Hash(_)) => {
+                let right = self.remembered().get(given.user()).is_some_and(is);
+                right.then_some(true)
+            }
+            Some(Secret::Locked) | None if self.hash().is_some() => None,
+            // As long as for a user that can log in.
+            Some(Secret::Locked) | None => Some(is(&self.nobody)),
+        }
     }
 
     fn calculate(&self, given: &Credentials) -> Result<(), FsError> {
@@ -200,7 +271,7 @@ impl Passwords {
             return known.then_some(()).ok_or(FsError::Forbidden);
         }
         let user = given.user();
-        let (hash, is_there) = match self.users.get(user) {
+        let (hash, is_there) = match self.secrets.get(user) {
             Some(Secret::Hash(hash)) => (Some(hash), true),
             _ => (self.hash(), false),
         };
@@ -215,9 +286,9 @@ impl Passwords {
 
     /// Any hash, for users that are not there.
     fn hash(&self) -> Option<&Hash> {
-        self.users.values().find_map(|secret| match secret {
+        self.secrets.values().find_map(|secret| match secret {
             Secret::Hash(hash) => Some(hash),
-            Secret::Plain(_) => None,
+            Secret::Plain(_) | Secret::Locked => None,
         })
     }
 
@@ -231,7 +302,7 @@ impl Passwords {
 impl fmt::Debug for Passwords {
     /// How many.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let users = self.users.len();
+        let users = self.len();
         out.debug_struct("Passwords")
             .field("users", &users)
             .finish()
@@ -239,6 +310,9 @@ impl fmt::Debug for Passwords {
 }
 
 fn credentials(user: &str, password: &str) -> io::Result<Credentials> {
+    if user.is_empty() {
+        return Err(invalid("the user has no name: write one before the colon"));
+    }
     Credentials::new(user, password).ok_or_else(|| {
         invalid("user and password have no control characters, and at most 1,023 bytes")
     })

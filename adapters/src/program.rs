@@ -1,8 +1,8 @@
 //! What the program does: read the options, listen, say so, and serve until a signal ends it.
 //!
 //! What can be set is in `options`, `value` and `field`, how it is read in `command`, `arguments` and
-//! `words`. Where it listens is in `listen`, what it says then in `start` and `address`, what serves in
-//! `server`, `stdio` and `wasi`, over HTTPS with `secure`, what it refuses to serve in `secrets`, whom with `entry`, apart from scripts with `isolation`, how it looks in `colour`, how it ends in `signals`, what time it is here in
+//! `words`, and how the manual page shows it in `manual`. Where it listens is in `listen`, what it says then in `start` and `address`, what serves in
+//! `server`, `stdio` and `wasi`, over HTTPS with `secure`, what it refuses to serve in `secrets`, whom with `entry`, apart from scripts with `isolation`, how it looks in `colour`, how it ends in `signals`, what it reads again in `reload`, what time it is here in
 //! `zone`, what becomes of freed memory in `memory`.
 
 #[cfg(not(target_os = "wasi"))]
@@ -16,9 +16,13 @@ mod field;
 #[cfg(unix)]
 mod isolation;
 mod listen;
+#[cfg(not(target_os = "wasi"))]
+mod manual;
 #[cfg(unix)]
 mod memory;
 mod options;
+#[cfg(unix)]
+mod reload;
 #[cfg(not(target_os = "wasi"))]
 mod secrets;
 #[cfg(not(target_os = "wasi"))]
@@ -37,7 +41,7 @@ mod words;
 mod zone;
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 #[cfg(not(target_os = "wasi"))]
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -66,16 +70,40 @@ pub(crate) use self::options::Options;
 #[cfg(target_os = "wasi")]
 pub(crate) use self::wasi::run;
 
-/// Serves until a signal ends it, or one connection. The error is a line for the user.
+/// Why the program has not served, or ended before it was told to: a line for the user.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line or the environment is wrong, or a file or directory that it names. The exit code is 2, and
+    /// nothing was bound.
+    Usage(String),
+    /// The program cannot listen or serve, or cannot print what it was asked for. The exit code is 1.
+    Service(String),
+}
+
+#[cfg(unix)]
+impl Failure {
+    /// The line alone.
+    pub(crate) fn into_line(self) -> String {
+        match self {
+            Failure::Usage(line) | Failure::Service(line) => line,
+        }
+    }
+}
+
+/// Serves until a signal ends it, or one connection.
 #[cfg(not(target_os = "wasi"))]
-pub(crate) fn run(options: &Options) -> Result<(), String> {
+pub(crate) fn run(options: &'static Options) -> Result<(), Failure> {
     panic::set_hook(Box::new(log_panic));
     #[cfg(unix)]
-    signals::survive_size_limits().map_err(|error| error.to_string())?;
+    signals::survive_size_limits().map_err(|error| Failure::Service(error.to_string()))?;
     #[cfg(unix)]
     if options.runs_scripts() {
         let isolated = isolation::isolate();
-        isolated.map_err(|error| format!("cannot keep scripts away from this process: {error}"))?;
+        isolated.map_err(|error| {
+            Failure::Service(format!(
+                "cannot keep scripts away from this process: {error}"
+            ))
+        })?;
     }
     #[cfg(unix)]
     if options.stdio {
@@ -95,22 +123,37 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let secure = secure::secure(options)?;
     let scheme = if secure.is_some() { "https" } else { "http" };
     let server = listen::listen(options)?;
+    #[cfg(unix)]
+    let reload = {
+        let tls = secure.as_ref().map(|secure| &secure.tls);
+        reload::Reload::new(options, tls, passwords.as_ref())
+    };
     let (server, sha256) = match secure {
         Some(secure) => (server.tls(secure.tls), secure.sha256),
         None => (server, None),
     };
-    let obeyed = signals::obey(server.stopper(), {
-        let end_scripts = Arc::clone(&end_scripts);
-        move || end_scripts()
-    });
-    obeyed.map_err(|error| error.to_string())?;
+    let obeyed = signals::obey(
+        server.stopper(),
+        {
+            let end_scripts = Arc::clone(&end_scripts);
+            move || end_scripts()
+        },
+        #[cfg(unix)]
+        Some(reload),
+    );
+    obeyed.map_err(|error| Failure::Service(error.to_string()))?;
 
     let config = config(options);
     let server = server.log(sink(options));
-    start::announce(options, scheme, &server.places(), sha256.as_deref());
-    // Whoever started this as a service may wait for this word; if nobody does, nothing is said.
-    #[cfg(unix)]
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    start::warn_about_missing(options, &disk);
+    let announcement =
+        start::Announcement::new(options, scheme, &server.places(), sha256.as_deref());
+    let announce = move || {
+        announcement.say(options);
+        // Whoever started this as a service may wait for this word; if nobody does, nothing is said.
+        #[cfg(unix)]
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    };
     let files = files(options);
     let reached = entry::Reached {
         address: server.address(),
@@ -118,12 +161,12 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         loopback_only: server.is_loopback_only(),
     };
     let served = match entry::handlers(options, &files, &reached, passwords.as_ref()) {
-        Some(handlers) => server.serve_forever(disk, config, handlers),
-        None => server.serve_forever(disk, config, move || files.clone()),
+        Some(handlers) => server.serve_forever(disk, config, handlers, announce),
+        None => server.serve_forever(disk, config, move || files.clone(), announce),
     };
     // Those of connections that were cut off.
     end_scripts();
-    served.map_err(|error| format!("cannot serve: {error}"))
+    served.map_err(|error| Failure::Service(format!("cannot serve: {error}")))
 }
 
 /// Reports a panic in the log, so that the connections of this thread do not wait for its reader.
@@ -137,14 +180,15 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 }
 
 /// What is served.
-fn disk(options: &Options) -> Result<Disk, String> {
-    let disk = Disk::open(&options.directory).map_err(|error| error.to_string())?;
+fn disk(options: &Options) -> Result<Disk, Failure> {
+    let disk = Disk::open(&options.directory)
+        .map_err(|error| Failure::Usage(format!("{error}: name another one with --directory")))?;
     #[cfg(unix)]
     if access(&options.directory, Access::EXEC_OK) == Err(Errno::ACCESS) {
         let name = options.directory.display();
-        return Err(format!(
+        return Err(Failure::Usage(format!(
             "no permission for what is in {name}: serve it as another user, or another directory"
-        ));
+        )));
     }
     #[cfg(unix)]
     let disk = match options.cgi_limit {
@@ -296,10 +340,28 @@ pub(crate) fn briefly(work: impl FnOnce()) {
     work();
 }
 
-/// Prints at once, also into a pipe. If nobody listens, so be it.
+/// Prints at once, also into a pipe. A failure is ignored: the program serves whether or not its banner is read.
 pub(crate) fn say(text: impl Display) {
+    let _ = write_out(text);
+}
+
+/// Prints what the program was asked for.
+///
+/// # Errors
+/// If it cannot be written. A reader that has left, such as `head`, has read what it wanted.
+pub(crate) fn print(answer: &str) -> Result<(), Failure> {
+    match write_out(answer) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Service(format!(
+            "cannot write to standard output: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn write_out(text: impl Display) -> io::Result<()> {
     let mut out = io::stdout();
-    let _ = write!(out, "{text}").and_then(|()| out.flush());
+    write!(out, "{text}")?;
+    out.flush()
 }
 
 /// How long the end of the program waits for what it prints to be read.

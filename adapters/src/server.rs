@@ -19,7 +19,9 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sanserve_core::{Config, FileSystem, Handler, date};
+use sanserve_core::log::{LogEvent, LogRecord};
+use sanserve_core::wire::Head;
+use sanserve_core::{Config, FileSystem, Handler};
 use socket2::{Domain, Socket, Type};
 
 use self::gate::{Gate, Guest};
@@ -216,7 +218,7 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(TcpListener::from(socket))
 }
 
-/// A log line about what was wrong with a link. That a peer went away or was cut off concerns nobody
+/// A log line about what was wrong with a link, in the format of the log. That a peer went away or was cut off concerns nobody
 /// else, but what he did wrong may be a mistake on this side, such as a certificate that he does not
 /// trust.
 pub(crate) fn complaint(
@@ -229,9 +231,17 @@ pub(crate) fn complaint(
     let peer = peer().map_or("-".into(), |peer| peer.ip().to_string());
     let unix = SystemTime::now().duration_since(UNIX_EPOCH);
     let unix = unix.map_or(0, |unix| unix.as_secs() as i64);
-    let local = date::format_log(unix + i64::from((config.local_offset)(unix)));
-    let local = str::from_utf8(&local).expect("a date is ASCII");
-    Some(format!("{peer} - - [{local}] TLS: {error}\n"))
+    let record = LogRecord {
+        client_address: &peer,
+        request: &Head::new(),
+        unix: Some(unix),
+        offset: (config.local_offset)(unix),
+        authenticated: false,
+        event: LogEvent::Message(&format_args!("TLS: {error}")),
+    };
+    let mut line = String::new();
+    let written = (config.log_format)(&record, &mut line);
+    written.is_ok().then_some(line)
 }
 
 /// For how many connections there is room: each is a descriptor, and some have a file open.

@@ -3,27 +3,33 @@
 //!
 //! The protocol itself is that of rustls: TLS 1.2 and 1.3.
 
+mod key_kind;
 #[cfg(feature = "self-signed")]
 mod own;
 mod pem;
 mod session;
+mod x509;
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::TcpStream;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::SystemTime;
 
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::UnbufferedServerConnection;
+use rustls::server::{ClientHello, ResolvesServerCert, UnbufferedServerConnection};
+use rustls::sign::CertifiedKey;
 use rustls::{Error, ServerConfig};
 
 use self::session::Session;
 #[cfg(feature = "tokio")]
 pub(crate) use self::session::refusal;
+use self::x509::Certificate;
 use crate::std::{Layer, Link};
 
-/// A certificate with its key, and what else a server over TLS has to know. To clone it is cheap.
+/// A certificate with its key, and what else a server over TLS has to know. To clone it is cheap, and
+/// [`replace_certificate`](Tls::replace_certificate) is for all clones.
 ///
 /// ```no_run
 /// use sanserve::{Disk, HTTPSServer, Tls};
@@ -39,12 +45,14 @@ use crate::std::{Layer, Link};
 #[derive(Clone, Debug)]
 pub struct Tls {
     config: Arc<ServerConfig>,
+    certificate: Arc<Replaceable>,
 }
 
 impl Tls {
     /// Reads PEM files, as Python's `load_cert_chain` does: `certfile` has the certificate and
-    /// those that vouch for it, in this order; `keyfile` its private key, which is in `certfile` if
-    /// nothing is said; `password` decrypts the key, and is not needed if that is not encrypted.
+    /// those that vouch for it, in this order; `keyfile` its private key, which is in `certfile` by
+    /// default; `password` decrypts the key, and is not needed if that is not encrypted. Keys are RSA of 2048 to 4096
+    /// bits, ECDSA on P-256 or P-384, or Ed25519.
     ///
     /// # Errors
     /// If a file cannot be read, or is not what it should be, or if the password is wrong, or if the
@@ -57,17 +65,22 @@ impl Tls {
         let certfile = certfile.as_ref();
         let keyfile = keyfile.as_ref().map_or(certfile, AsRef::as_ref);
         let certificates = pem::certificates(certfile)?;
+        if Certificate::read(&certificates[0]).is_some_and(|it| it.version < 3) {
+            return Err(pem::wrong(certfile, VERSION_1));
+        }
         let key = pem::key(keyfile, password)?;
-        Tls::new(certificates, key).map_err(|error| {
-            let (certfile, keyfile) = (certfile.display(), keyfile.display());
-            let message = match error {
-                Error::InconsistentKeys(_) => {
-                    format!("the key in {keyfile} is not that of the certificate in {certfile}")
-                }
-                Error::InvalidCertificate(_) => format!("{certfile} has a damaged certificate"),
-                error => format!("cannot use {certfile} with the key in {keyfile}: {error}"),
-            };
-            io::Error::new(ErrorKind::InvalidData, message)
+        let unusable = key_kind::unusable(&key);
+        Tls::new(certificates, key).map_err(|error| match error {
+            Error::InconsistentKeys(_) => pem::wrong(
+                keyfile,
+                &format!(
+                    "has a key that is not that of the certificate in {}: that must be the first in its file, \
+                     and have the same public key",
+                    certfile.display()
+                ),
+            ),
+            Error::InvalidCertificate(_) => pem::wrong(certfile, "has a damaged certificate"),
+            _ => pem::wrong(keyfile, &unusable),
         })
     }
 
@@ -75,19 +88,45 @@ impl Tls {
         certificates: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Tls, Error> {
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let provider = Arc::new(ring::default_provider());
+        let key = CertifiedKey::from_der(certificates, key, &provider)?;
+        let certificate = Arc::new(Replaceable(RwLock::new(Arc::new(key))));
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("ring has all that TLS 1.2 and 1.3 need")
             .with_no_client_auth()
-            .with_single_cert(certificates, key)?;
+            .with_cert_resolver(certificate.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Tls {
             config: Arc::new(config),
+            certificate,
         })
     }
 
-    /// The protocols that a client may choose from (ALPN), the best first; `http/1.1` alone if
-    /// nothing is said. Without any, whatever a client names is ignored.
+    /// Takes the certificate and the key of another one for connections that begin from now on, on all servers that have a
+    /// clone of this. Those that exist go on.
+    ///
+    /// ```no_run
+    /// # use sanserve::Tls;
+    /// # fn main() -> std::io::Result<()> {
+    /// let tls = Tls::load("cert.pem", Some("key.pem"), None)?;
+    /// // ... serve with a clone of it, and when the files were renewed:
+    /// tls.replace_certificate(&Tls::load("cert.pem", Some("key.pem"), None)?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn replace_certificate(&self, other: &Tls) {
+        let new = other.certificate.get();
+        *self.certificate.write() = new;
+    }
+
+    /// Returns since when and until when the certificate is valid; `None` if it does not say so in a readable way.
+    pub fn validity(&self) -> Option<(SystemTime, SystemTime)> {
+        let key = self.certificate.get();
+        Certificate::read(key.cert.first()?).map(|it| it.validity)
+    }
+
+    /// The protocols that a client may choose from (ALPN), the best first; `http/1.1` alone by default. Without any, whatever a client names is ignored.
     pub fn alpn_protocols(mut self, protocols: &[&str]) -> Tls {
         let names = protocols.iter().map(|name| name.as_bytes().to_vec());
         Arc::make_mut(&mut self.config).alpn_protocols = names.collect();
@@ -115,3 +154,28 @@ impl Tls {
         Ok(Box::new(Session::new(tls)))
     }
 }
+
+/// A certificate that can be replaced while connections use it.
+#[derive(Debug)]
+struct Replaceable(RwLock<Arc<CertifiedKey>>);
+
+impl Replaceable {
+    fn get(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Arc<CertifiedKey>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ResolvesServerCert for Replaceable {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.get())
+    }
+}
+
+/// RFC 5280 §4.2.1.6: the names are in an extension, which only version 3 has.
+const VERSION_1: &str = "has an X.509 certificate of version 1, which cannot name the hosts that it is for: make one of \
+    version 3, such as by: openssl req -x509 -newkey rsa:2048 -noenc -keyout KEY -out CERT -days 365 \
+    -subj /CN=localhost -addext subjectAltName=DNS:localhost";

@@ -115,6 +115,32 @@ fn it_is_known_by_its_fingerprint_and_good_for_all_names_of_this_machine() {
     assert_eq!(program.ends().status.code(), Some(0));
 }
 
+/// What is wrong with a connection has the format of the other lines.
+#[test]
+fn a_line_about_tls_is_an_object_in_a_json_log() {
+    let site = site();
+    for runtime in running::RUNTIMES {
+        let options = [
+            "--tls",
+            "self-signed",
+            "--log-format",
+            "json",
+            "--runtime",
+            runtime,
+        ];
+        let program = Program::serve(site.path(), &options);
+        let mut client = connect(program.address());
+        client.write_all(b"SSH-2.0-OpenSSH_10.0\r\n").unwrap();
+        let _ = client.read_to_end(&mut Vec::new());
+        program.signal(Signal::TERM);
+        let log = program.ends().stderr;
+        let start = r#"{"time":""#;
+        let words = r#","client":"127.0.0.1","message":"TLS: "#;
+        assert!(log.starts_with(start) && log.contains(words), "{log}");
+        assert!(log.ends_with("\"}\n") && log.lines().count() == 1, "{log}");
+    }
+}
+
 #[test]
 fn the_command_line_says_which_certificate() {
     let site = site();

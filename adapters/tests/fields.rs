@@ -117,31 +117,6 @@ fn fields_do_not_stand_with_other_replies() {
 }
 
 #[test]
-fn fields_give_way_to_those_that_a_reply_has() {
-    let site = site();
-    let options = [
-        "server",
-        "DATE",
-        "content-TYPE",
-        "Content-Length",
-        "last-modified",
-        "ETag",
-        "accept-ranges",
-    ];
-    let options = options.iter().flat_map(|name| ["-H", name, "mine"]);
-    let options: Vec<_> = ["-p", "HTTP/1.0"].into_iter().chain(options).collect();
-    let program = Program::serve(site.path(), &options);
-    let reply = get(program.address(), "/a.txt");
-    assert!(!reply.contains("mine"), "{reply}");
-    let listing = get(program.address(), "/");
-    let (head, _) = listing.split_once("\r\n\r\n").unwrap();
-    assert_eq!(head.matches("mine").count(), 2, "{head}");
-    let own = "\r\nlast-modified: mine\r\naccept-ranges: mine";
-    assert!(head.ends_with(own), "{head}");
-    ends(program);
-}
-
-#[test]
 fn a_field_that_repeats_does_so_once_for_each_reply() {
     let site = site();
     let program = Program::serve(site.path(), &["-p", "HTTP/1.1", "-H", "X-A", "1"]);

@@ -6,6 +6,8 @@ mod peer;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use pair::Pair;
@@ -98,5 +100,203 @@ fn what_is_wrong_with_a_file_is_said() {
         let error = Tls::load(pair.file(name), Some(pair.file("key.pem")), None).unwrap_err();
         let error = error.to_string();
         assert!(error.contains(name) && error.contains(words), "{error}");
+    }
+}
+
+/// Makes keys and certificates in this folder, by the lines of a script for OpenSSL. Whether it is there.
+fn openssl(folder: &Path, script: &str) -> bool {
+    let found = Command::new("openssl").arg("version").output();
+    if found.is_err() {
+        eprintln!("skipped: openssl is not installed");
+        return false;
+    }
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", script]).current_dir(folder);
+    let output = shell.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {said}");
+    true
+}
+
+/// What OpenSSL can make, and what is said of it; nothing of what can be used.
+const KEYS: &[(&str, &str)] = &[
+    ("EC -pkeyopt ec_paramgen_curve:P-256", ""),
+    ("EC -pkeyopt ec_paramgen_curve:P-384", ""),
+    ("ed25519", ""),
+    ("RSA -pkeyopt rsa_keygen_bits:2048", ""),
+    (
+        "RSA -pkeyopt rsa_keygen_bits:1024",
+        "an RSA key of 1024 bits",
+    ),
+    // Several primes, since with two it takes long.
+    (
+        "RSA -pkeyopt rsa_keygen_bits:8192 -pkeyopt rsa_keygen_primes:5",
+        "an RSA key of 8192 bits",
+    ),
+    ("RSA-PSS", "a key for RSA-PSS alone"),
+    (
+        "EC -pkeyopt ec_paramgen_curve:P-521",
+        "an ECDSA key on P-521",
+    ),
+    (
+        "EC -pkeyopt ec_paramgen_curve:secp256k1",
+        "an ECDSA key on secp256k1",
+    ),
+    (
+        "EC -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit",
+        "an ECDSA key with explicit parameters",
+    ),
+    ("ed448", "an Ed448 key"),
+];
+
+#[test]
+fn a_key_that_cannot_be_used_is_named_with_those_that_can() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, (kind, words)) in KEYS.iter().enumerate() {
+        let script = format!(
+            "openssl genpkey -algorithm {kind} -out {number}.key
+             openssl req -x509 -new -key {number}.key -out {number}.crt -subj /CN=localhost"
+        );
+        if !openssl(folder.path(), &script) {
+            return;
+        }
+        let file = |end| folder.path().join(format!("{number}.{end}"));
+        let loaded = Tls::load(file("crt"), Some(file("key")), None);
+        match loaded.map_err(|error| error.to_string()) {
+            Ok(_) => assert_eq!(*words, "", "{kind}"),
+            Err(error) => {
+                let right = !words.is_empty() && error.contains(&format!(".key has {words}"));
+                assert!(
+                    right && error.contains("use RSA of 2048 to 4096 bits"),
+                    "{error}"
+                );
+            }
+        }
+    }
+}
+
+/// Files as OpenSSL, Windows and others write them: what is used, or what to do about it.
+#[test]
+fn a_file_in_another_form_is_read_or_said_to_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "
+        openssl ecparam -name prime256v1 -genkey -out key
+        openssl req -x509 -new -key key -out crt -subj /CN=localhost
+        openssl req -new -key key -out request -subj /CN=localhost
+        openssl x509 -req -in request -key key -out v1.crt
+        openssl x509 -in crt -trustout -out trusted.crt
+        openssl x509 -in crt -outform DER -out der.crt
+        openssl crl2pkcs7 -nocrl -certfile crt -out pkcs7.crt
+        openssl pkcs12 -export -in crt -inkey key -passout pass: -out pkcs12
+        openssl pkey -in key -outform DER -out der.key
+        openssl pkey -in key -pubout -out public.key
+        openssl pkcs8 -topk8 -in key -passout pass:a -outform DER -out secret-der.key
+        openssl ecparam -name secp521r1 -genkey -noout -out sec1.key
+        openssl dsaparam -out dsa 1024
+        openssl gendsa -out dsa.key dsa
+        openssl dsa -in dsa.key -traditional -out dsa.key || true
+        for file in key crt; do
+            (printf '\\357\\273\\277'; cat $file) >bom.$file
+            (printf '\\377\\376'; iconv -t UTF-16LE $file) >utf16.$file
+            (printf '\\376\\377'; iconv -t UTF-16BE $file) >utf16be.$file
+            sed 's/$/\\r/' $file >crlf.$file
+            sed 's/^/    /' $file >indented.$file
+        done 2>&1";
+    if !openssl(folder.path(), script) {
+        return;
+    }
+    for (certfile, keyfile, words) in [
+        // With EC PARAMETERS in front.
+        ("crt", "key", ""),
+        ("bom.crt", "bom.key", ""),
+        ("utf16.crt", "utf16be.key", ""),
+        ("crlf.crt", "crlf.key", ""),
+        (
+            "indented.crt",
+            "key",
+            "has a certificate whose lines are indented: remove",
+        ),
+        (
+            "crt",
+            "indented.key",
+            "has a private key whose lines are indented: remove",
+        ),
+        (
+            "v1.crt",
+            "key",
+            "v1.crt has an X.509 certificate of version 1, which",
+        ),
+        ("trusted.crt", "key", "convert it by: openssl x509 -in "),
+        (
+            "der.crt",
+            "key",
+            "a certificate as DER, convert it by: openssl x509 -inform DER",
+        ),
+        (
+            "pkcs7.crt",
+            "key",
+            "PKCS#7, convert them by: openssl pkcs7 -print_certs",
+        ),
+        (
+            "pkcs12",
+            "key",
+            "PKCS#12, convert it by: openssl pkcs12 -nodes",
+        ),
+        (
+            "request",
+            "key",
+            "has a certificate request and no certificate",
+        ),
+        (
+            "key",
+            "key",
+            "has no certificate in it, but: EC PARAMETERS, EC PRIVATE KEY",
+        ),
+        (
+            "crt",
+            "pkcs12",
+            "PKCS#12, convert it by: openssl pkcs12 -nodes",
+        ),
+        (
+            "crt",
+            "der.key",
+            "a key as DER, convert it by: openssl pkey -inform DER",
+        ),
+        (
+            "crt",
+            "secret-der.key",
+            "an encrypted key as DER, convert it by: openssl pkey",
+        ),
+        (
+            "crt",
+            "der.crt",
+            "a certificate as DER, convert it by: openssl x509",
+        ),
+        (
+            "crt",
+            "public.key",
+            "has no private key in it, but: PUBLIC KEY",
+        ),
+        (
+            "crt",
+            "sec1.key",
+            "sec1.key has an ECDSA key on P-521, which",
+        ),
+        (
+            "crt",
+            "dsa.key",
+            "dsa.key has a DSA key, which cannot be used here: use",
+        ),
+    ] {
+        let file = |name| folder.path().join(name);
+        let loaded = Tls::load(file(certfile), Some(file(keyfile)), None);
+        let error = loaded.map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(error.contains(words), "{certfile} {keyfile}: {error}");
+        assert_eq!(
+            error.is_empty(),
+            words.is_empty(),
+            "{certfile} {keyfile}: {error}"
+        );
+        assert!(error.lines().count() <= 1, "{error}");
     }
 }

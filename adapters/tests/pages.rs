@@ -75,10 +75,14 @@ const ELSEWHERE: [(&str, &str, &str); 11] = [
 ];
 
 /// What is not run here, and why.
-const NOT_HERE: [(&str, &str); 12] = [
+const NOT_HERE: [(&str, &str); 13] = [
     (
         "systemctl enable --now sanserve.socket",
         "wants systemd as the first process; the units are verified",
+    ),
+    (
+        "systemctl reload sanserve",
+        "wants systemd as the first process; what SIGHUP does is in reload.rs",
     ),
     (
         "docker build --tag sanserve .",

@@ -20,7 +20,7 @@ plain:a:secret
 marked:{PLAIN}a:secret
 ";
 
-fn read(text: &str) -> std::io::Result<Passwords> {
+fn read(text: impl AsRef<[u8]>) -> std::io::Result<Passwords> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
     fs::write(&path, text).unwrap();
@@ -97,6 +97,83 @@ fn blanks_at_the_end_of_a_plain_password_count() {
     assert_eq!(passwords.verify(&given("sha256", "a:secret")), Ok(()));
 }
 
+/// shadow(5) and what `htpasswd` leaves alone: fields after the hash, and accounts that are locked.
+#[test]
+fn what_follows_a_hash_is_ignored_and_a_locked_user_has_no_password() {
+    for line in FILE.lines().filter(|line| line.contains('$')) {
+        let user = line.split(':').next().unwrap();
+        let passwords = read(format!("{line}:night shift: b\n")).unwrap();
+        assert_eq!(passwords.verify(&given(user, "a:secret")), Ok(()), "{line}");
+        assert!(passwords.verify(&given(user, "night shift")).is_err());
+    }
+    let sha512 = FILE.lines().find(|line| line.starts_with("sha512:"));
+    let hash = sha512.unwrap().split_once(':').unwrap().1;
+    let shadow = format!(
+        "root:{hash}:19000:0:99999:7:::\nlocked:!{hash}:19000:0:99999:7:::\nnew:!!:19000::::::\n\
+         daemon:*:19000:0:99999:7:::\nplain:secret\n"
+    );
+    let passwords = read(&shadow).unwrap();
+    assert_eq!(passwords.verify(&given("root", "a:secret")), Ok(()));
+    for (user, password) in [
+        ("locked", "a:secret"),
+        ("locked", &format!("!{hash}")),
+        ("locked", &format!("!{hash}:19000:0:99999:7:::")),
+        ("new", "!!"),
+        ("new", ""),
+        ("daemon", "*"),
+        ("daemon", "*:19000:0:99999:7:::"),
+    ] {
+        let given = given(user, password);
+        // It takes as long as with others.
+        assert_eq!(passwords.known(&given), None, "{user} {password}");
+        assert!(passwords.verify(&given).is_err(), "{user} {password}");
+    }
+    let passwords = read("locked:!secret\nmarked:{PLAIN}!secret\n").unwrap();
+    for (user, password, right) in [
+        ("locked", "!secret", false),
+        ("locked", "secret", false),
+        ("marked", "!secret", true),
+    ] {
+        assert_eq!(passwords.known(&given(user, password)), Some(right));
+    }
+}
+
+/// Windows puts a byte order mark in front of UTF-8, and PowerShell writes UTF-16 with one: neither is part of a name.
+#[test]
+fn a_file_that_windows_wrote_lets_its_first_user_in() {
+    let utf8 = [b"\xef\xbb\xbf", "m\u{e4}ry:secret\r\njohn:a\r\n".as_bytes()].concat();
+    let units = "\u{feff}m\u{e4}ry:secret\r\njohn:a\r\n".encode_utf16();
+    let units: Vec<u16> = units.collect();
+    let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    for file in [utf8, little, big] {
+        let passwords = read(file).unwrap();
+        for (user, password) in [("m\u{e4}ry", "secret"), ("john", "a")] {
+            assert_eq!(
+                passwords.known(&given(user, password)),
+                Some(true),
+                "{user}"
+            );
+        }
+    }
+    let error = read(b"m\xe4ry:secret\n").unwrap_err().to_string();
+    assert!(error.contains("is not in UTF-8: convert it"), "{error}");
+}
+
+#[test]
+fn users_can_be_replaced_while_they_are_asked_for() {
+    let passwords = read(FILE).unwrap();
+    let right = given("bcrypt", "a:secret");
+    assert_eq!(passwords.verify(&right), Ok(()));
+    assert_eq!(passwords.known(&right), Some(true));
+    passwords.replace(read("zoe:secret\n").unwrap());
+    assert_eq!(passwords.known(&right), Some(false), "it is not remembered");
+    assert_eq!(passwords.known(&given("zoe", "secret")), Some(true));
+    passwords.replace(read(FILE).unwrap());
+    assert_eq!(passwords.known(&right), None);
+    assert_eq!(passwords.verify(&right), Ok(()));
+}
+
 #[test]
 fn a_line_that_is_wrong_is_named() {
     for (text, words) in [
@@ -115,6 +192,16 @@ fn a_line_that_is_wrong_is_named() {
         ("mary:rl.3StKT.4T8M", "make one with htpasswd -B"),
         ("mary:$2y$05$short", "line 1: this hash is damaged"),
         ("mary:$6$salt$short", "line 1: this hash is damaged"),
+        (
+            "mary:$6$salt$short:a comment",
+            "line 1: this hash is damaged",
+        ),
+        ("mary:", "line 1: the password is empty"),
+        ("mary:{PLAIN}", "line 1: the password is empty"),
+        (":secret", "line 1: the user has no name"),
+        ("mary::19000:0:99999:7:::", "line 1: the password is empty"),
+        (":$6$salt$short", "line 1: this hash is damaged"),
+        (":!", "line 1: the user has no name"),
         ("mary:$argon2id$nonsense", "line 1: this hash is damaged"),
         (
             "#\nmary:a\nmary:b",
@@ -214,7 +301,7 @@ fn threads_that_wait_take_turns_too() {
 fn bcrypt_takes_no_password_that_it_does_not_look_at() {
     let longest = "a".repeat(72);
     let hash = bcrypt::hash(&longest, 4).unwrap();
-    let passwords = read(&format!("mary:{hash}\n")).unwrap();
+    let passwords = read(format!("mary:{hash}\n")).unwrap();
     let longer = format!("{longest}b");
     assert!(
         bcrypt::verify(&longer, &hash).unwrap(),

@@ -129,7 +129,7 @@ fn a_second_sigterm_ends_scripts_at_once() {
         // It has taken notice of the first when nobody can connect any more.
         wait_until("it stops", || TcpStream::connect(address).is_err());
         program.signal(Signal::TERM);
-        program.ends();
+        assert_eq!(program.ends().status.code(), Some(0));
         wait_until("the script is ended", || !runs(site.path()));
     }
 }
@@ -147,7 +147,7 @@ fn signals_end_a_script_on_standard_input_and_output() {
         stdin.write_all(request).unwrap();
         wait_for_start(site.path());
         kill_process(Pid::from_child(&child), signal).unwrap();
-        child.wait().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
         wait_until("the script is ended", || !runs(site.path()));
     }
 }
@@ -229,6 +229,28 @@ fn a_script_of_the_same_user_does_not_find_the_passwords() {
     program.signal(Signal::INT);
     let log = program.ends().stderr;
     assert!(log.matches("Permission denied").count() >= 2, "{log}");
+}
+
+/// As in a container that has nothing but the program.
+#[cfg(target_os = "linux")]
+#[test]
+fn scripts_are_run_as_nobody_where_there_is_no_list_of_users() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root runs scripts as nobody");
+        return;
+    }
+    let site = site(&[("who", "echo; id -u; id -g; wc -c </etc/passwd")]);
+    let mut command = Command::new("unshare");
+    let hide = "mount --bind /dev/null /etc/passwd && exec \"$@\"";
+    command.args([
+        "--mount", "sh", "-ec", hide, "sh", PROGRAM, "0", "--cgi", "-d",
+    ]);
+    let program = Program::start(command.arg(site.path()));
+    let reply = reply(send(&program, "/cgi-bin/who", ""));
+    let wanted = format!("\r\n\r\n{NOBODY}\n{NOBODY}\n0\n");
+    assert!(reply.ends_with(&wanted), "{reply}");
+    program.signal(Signal::INT);
+    program.ends();
 }
 
 #[cfg(target_os = "linux")]

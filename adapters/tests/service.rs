@@ -40,10 +40,10 @@ fn stop(program: Program) -> Ended {
     ended
 }
 
-/// What it says when it cannot listen.
-fn refusal(directory: &Path, options: &[&str]) -> String {
+/// What it says when it cannot listen, or is told to do so in a way that does not exist.
+fn refusal(directory: &Path, options: &[&str], code: i32) -> String {
     let ended = Program::serve(directory, options).ends();
-    assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+    assert_eq!(ended.status.code(), Some(code), "{}", ended.stderr);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     ended.stderr
 }
@@ -89,20 +89,21 @@ fn a_socket_that_nobody_listens_at_is_replaced_and_nothing_else() {
     let program = Program::serve(site.path(), &["-b", &unix]);
     assert!(is_hello(&get_at(&path)));
 
-    let said = refusal(site.path(), &["-b", &unix]);
+    let said = refusal(site.path(), &["-b", &unix], 1);
     assert!(said.contains("is there already"), "{said}");
     assert!(is_hello(&get_at(&path)));
     stop(program);
 
     let file = folder.path().join("file");
     fs::write(&file, "mine").unwrap();
-    let said = refusal(site.path(), &["-b", &bind(&file)]);
+    let said = refusal(site.path(), &["-b", &bind(&file)], 1);
     assert!(said.contains("is there already"), "{said}");
     assert_eq!(fs::read(&file).unwrap(), b"mine");
 
     let said = refusal(
         site.path(),
         &["-b", &bind(&folder.path().join("no/socket"))],
+        1,
     );
     assert!(said.contains("cannot listen at"), "{said}");
 }
@@ -114,7 +115,7 @@ fn what_other_runtimes_cannot_do_is_said() {
     for runtime in &RUNTIMES[1..] {
         for places in [&["-b", "127.0.0.1", "-b", "::1"][..], &["-b", &unix]] {
             let options = [places, &["--runtime", runtime]].concat();
-            let said = refusal(site.path(), &options);
+            let said = refusal(site.path(), &options, 2);
             assert!(said.contains("need --runtime mio"), "{said}");
         }
     }
@@ -189,7 +190,7 @@ fn what_is_handed_over_and_does_not_listen_is_refused() {
     let (connected, _far) = UnixStream::pair().unwrap();
     for socket in [datagrams.into(), connected.into()] {
         let ended = start(hand_over(socket, site.path(), &[])).ends();
-        assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{}", ended.stderr);
         assert!(ended.stderr.contains("LISTEN_FDS"), "{}", ended.stderr);
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     }
@@ -211,5 +212,33 @@ fn who_started_it_is_told_when_it_is_ready() {
     let len = socket.recv(&mut said).unwrap();
     assert_eq!(said[..len].trim_ascii(), b"READY=1");
     assert!(is_hello(&get(program.address(), "/a.txt")));
+    stop(program);
+}
+
+/// What sd_notify(3) wants of a service of `Type=notify-reload`.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_started_it_is_told_when_it_reads_its_files_again() {
+    let (site, folder) = (site(), TempDir::new().unwrap());
+    let (path, users) = (folder.path().join("notify"), folder.path().join("users"));
+    fs::write(&users, "mary:secret\n").unwrap();
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    let told = || {
+        let mut said = [0; 100];
+        let len = socket.recv(&mut said).unwrap();
+        String::from_utf8(said[..len].to_vec()).unwrap()
+    };
+    let mut command = Command::new("setsid");
+    command.env("NOTIFY_SOCKET", &path).arg(PROGRAM);
+    command.args(["0", "-d"]).arg(site.path());
+    let program = Program::start(command.arg("--auth-file").arg(&users));
+    assert_eq!(told().trim(), "READY=1");
+    program.signal(Signal::HUP);
+    let said = told();
+    let since = said.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+    let since = since.unwrap_or_else(|| panic!("{said}"));
+    assert!(since.trim().parse::<u64>().unwrap() > 0, "{said}");
+    assert_eq!(told().trim(), "READY=1");
     stop(program);
 }

@@ -175,5 +175,5 @@ fn a_directory_that_cannot_be_entered_is_an_error_at_once() {
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("no permission for what is in "), "{said}");
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
 }

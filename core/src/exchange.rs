@@ -333,8 +333,20 @@ impl<'a> Exchange<'a> {
         self.record(LogEvent::Message(&message));
     }
 
-    /// Has something logged.
+    /// Logs why the reply breaks off. If the log knows already that it is over, this is a line of its own.
+    pub(crate) fn log_failure(&mut self, message: &dyn Display) {
+        if self.reply.status == 0 || self.reply.logged {
+            self.log_message(message);
+        } else {
+            self.record(LogEvent::Failure(message));
+        }
+    }
+
+    /// Has something logged. What goes wrong is remembered until the reply is over.
     pub(crate) fn record(&mut self, event: LogEvent<'_>) {
+        if let LogEvent::Error { message, .. } | LogEvent::Failure(message) = event {
+            self.reply.fail(message);
+        }
         let unix = self.now.unix;
         let record = LogRecord {
             client_address: self.peer,

@@ -8,6 +8,7 @@ use base64ct::{Base64, Encoding};
 
 use crate::escape::Repr;
 use crate::files::{ALLOW_ORIGIN, is_preflight};
+use crate::log::LogEvent;
 use crate::wire::Head;
 use crate::{Event, Exchange, FsError, Handler, Next, status};
 
@@ -144,10 +145,10 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
     /// Asks for credentials (RFC 9110 §15.5.2). The password that was given is told to nobody.
     fn refuse(&self, ex: &mut Exchange<'_>) -> Next {
         if let Some(given) = Credentials::of(ex) {
-            ex.log_message(format_args!(
+            ex.record(LogEvent::Failure(&format_args!(
                 "wrong user or password ({})",
                 Repr(given.user())
-            ));
+            )));
         }
         let (message, explanation) = (status::phrase(401), status::explanation(401));
         ex.error(401, &message, explanation, &mut |ex| {

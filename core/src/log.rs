@@ -57,6 +57,9 @@ pub enum LogEvent<'a> {
         time: Duration,
         /// Whether that was all of it. If not, the connection broke off.
         complete: bool,
+        /// What went wrong, if anything did: the messages of the [`Error`](LogEvent::Error) and the
+        /// [`Failure`](LogEvent::Failure) of this request, so that one line can tell all of it.
+        failure: Option<&'a str>,
     },
     /// The reply is an error page that says this.
     Error {
@@ -65,6 +68,9 @@ pub enum LogEvent<'a> {
         /// What happened, in a few words.
         message: &'a dyn Display,
     },
+    /// Why a request is refused or its reply breaks off, beside what an error page says; a
+    /// [`Reply`](LogEvent::Reply) follows.
+    Failure(&'a dyn Display),
     /// Anything else: what a handler, a program or the engine has to say.
     Message(&'a dyn Display),
 }
@@ -103,7 +109,9 @@ pub fn python(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
             status,
             message: text,
         } => message(record, out, format_args!("code {status}, message {text}")),
-        LogEvent::Message(text) => message(record, out, format_args!("{text}")),
+        LogEvent::Failure(text) | LogEvent::Message(text) => {
+            message(record, out, format_args!("{text}"))
+        }
     }
 }
 
@@ -118,13 +126,13 @@ fn message(record: &LogRecord<'_>, out: &mut dyn Write, text: fmt::Arguments<'_>
     out.write_char('\n')
 }
 
-/// The combined log format of Apache and nginx: a line for each reply, when it is over. What is no
-/// reply is passed over, but for messages, which get a line as in [`python`].
+/// The combined log format of Apache and nginx: a line for each reply, when it is over. It has no place for what went
+/// wrong. Messages that are not about the outcome of a request get a line as in [`python`].
 pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     let (status, bytes) = match record.event {
         LogEvent::Reply { status, bytes, .. } => (status, bytes),
         LogEvent::Message(_) => return python(record, out),
-        LogEvent::Request { .. } | LogEvent::Error { .. } => return Ok(()),
+        LogEvent::Request { .. } | LogEvent::Error { .. } | LogEvent::Failure(_) => return Ok(()),
     };
     out.write_str(record.client_address)?;
     out.write_str(" - ")?;
@@ -173,10 +181,10 @@ fn quoted(out: &mut dyn Write, text: Option<&str>) -> fmt::Result {
     }
 }
 
-/// An object a line: replies when they are over, errors, messages. Times are UTC, durations in
-/// seconds; members that have no value are left out.
+/// An object a line: one for each reply when it is over, with what went wrong as `error`, and one for each message that is
+/// not about the outcome of a request. Times are UTC, durations in seconds; members that have no value are left out.
 pub fn json(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
-    if let LogEvent::Request { .. } = record.event {
+    if !matches!(record.event, LogEvent::Reply { .. } | LogEvent::Message(_)) {
         return Ok(());
     }
     out.write_char('{')?;
@@ -195,6 +203,7 @@ pub fn json(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
             bytes,
             time,
             complete,
+            failure,
         } => {
             let (seconds, micros) = (time.as_secs(), time.subsec_micros());
             write!(out, ",\"status\":{status},\"bytes\":{bytes}")?;
@@ -202,20 +211,16 @@ pub fn json(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
             if !complete {
                 out.write_str(",\"complete\":false")?;
             }
+            member(out, "error", failure)?;
             member(out, "referer", request.field("Referer"))?;
             member(out, "user_agent", request.field("User-Agent"))?;
-        }
-        LogEvent::Error { status, message } => {
-            write!(out, ",\"status\":{status},\"error\":\"")?;
-            write!(Json(out), "{message}")?;
-            out.write_char('"')?;
         }
         LogEvent::Message(text) => {
             out.write_str(",\"message\":\"")?;
             write!(Json(out), "{text}")?;
             out.write_char('"')?;
         }
-        LogEvent::Request { .. } => {}
+        LogEvent::Request { .. } | LogEvent::Error { .. } | LogEvent::Failure(_) => {}
     }
     out.write_str("}\n")
 }

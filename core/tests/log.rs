@@ -164,16 +164,79 @@ fn a_json_line_is_an_object() {
              \"seconds\":0.000000,\"user_agent\":\"\\\"\\\\\"}}"
         )
     );
-    assert_eq!(
-        lines[1],
-        format!(
-            "{start},\"request\":\"SPAM\\u0001\",\"status\":400,\
-             \"error\":\"Bad request syntax ('SPAM\\\\x01')\"}}"
-        )
-    );
-    assert!(lines[2].starts_with(&format!(
-        "{start},\"request\":\"SPAM\\u0001\",\"status\":400,"
-    )));
+    let error = format!("{start},\"request\":\"SPAM\\u0001\",\"status\":400,\"bytes\":");
+    assert!(lines[1].starts_with(&error), "{}", lines[1]);
+    let end = ",\"error\":\"Bad request syntax ('SPAM\\\\x01')\"}";
+    assert!(lines[1].ends_with(end), "{}", lines[1]);
+    assert_eq!(lines.len(), 2);
+}
+
+/// Requests that fail in every way, the handler for them, and what the log says of each.
+fn failures() -> Vec<(&'static str, Box<dyn Handler>, &'static str)> {
+    let get = "GET /nope HTTP/1.1\r\nHost: h\r\n\r\n";
+    let wrong = "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic bWFyeTph\r\n\r\n";
+    let guard = || Guard::new(Files::new(), |_| Some(false));
+    let mut own_page = Files::new();
+    own_page.not_found_page = Some("hello.txt");
+    let too_late = from_fn(|ex: &mut Exchange<'_>| {
+        ex.send_response(200);
+        ex.send_header("Content-Length", 9);
+        ex.end_headers();
+        ex.write(b"hello");
+        Next::Done
+    });
+    let long = "GET /nope HTTP/1.1\r\nHost: h\r\nContent-Length: 9999999\r\n\r\n";
+    vec![
+        (get, Box::new(Files::new()), "File not found"),
+        (get, Box::new(own_page), "File not found"),
+        ("GET /nope\r\n", Box::new(Files::new()), "File not found"),
+        (long, Box::new(Files::new()), "File not found"),
+        (
+            "SPAM\r\n\r\n",
+            Box::new(Files::new()),
+            "Bad request syntax ('SPAM')",
+        ),
+        ("GET / HTTP/1.1\r\n\r\n", Box::new(Files::new()), "Host"),
+        (
+            "BREW / HTTP/1.0\r\n\r\n",
+            Box::new(Files::new()),
+            "Unsupported method ('BREW')",
+        ),
+        (wrong, Box::new(guard()), "wrong user or password ('mary')"),
+        (get, Box::new(guard()), "Unauthorized"),
+        (get, Box::new(too_late), "The handler "),
+    ]
+}
+
+/// What went wrong is told together with the request.
+#[test]
+fn a_request_that_fails_is_one_json_object_and_one_combined_line() {
+    for (input, handler, words) in failures() {
+        let log = log_of(json, handler, input);
+        assert_eq!(log.lines().count(), 1, "{input}: {log}");
+        let error = log.split_once(",\"error\":\"");
+        let (before, error) = error.unwrap_or_else(|| panic!("{input}: {log}"));
+        assert!(error.contains(words), "{input}: {log}");
+        assert!(before.contains(",\"status\":"), "{input}: {log}");
+    }
+    for (input, handler, _) in failures() {
+        let log = log_of(combined, handler, input);
+        assert_eq!(log.lines().count(), 1, "{input}: {log}");
+        assert!(log.contains("] \""), "{input}: {log}");
+    }
+}
+
+/// The next reply has a message of its own, or none.
+#[test]
+fn what_went_wrong_is_told_once() {
+    let nope = "GET /nope HTTP/1.1\r\nHost: h\r\n\r\n";
+    let hello = nope.replace("nope", "hello.txt");
+    let log = log_of(json, Files::new(), &[nope, &hello, nope].concat());
+    let errors: Vec<_> = log
+        .lines()
+        .map(|line| line.matches("File not found").count())
+        .collect();
+    assert_eq!(errors, [1, 0, 1], "{log}");
 }
 
 #[test]
@@ -189,12 +252,16 @@ fn a_reply_that_breaks_off_tells_how_much_was_sent_and_how_long_it_took() {
     let head = world.text().find("\r\n\r\n").expect("a head") + 4;
     let (content, seconds) = (world.output.len() - head, config.patience.grace.as_secs());
     let wanted = format!("\"status\":200,\"bytes\":{content},\"seconds\":");
-    let line = world.log.lines().find(|line| line.contains(&wanted));
-    let line = line.unwrap_or_else(|| panic!("{wanted} in {}", world.log));
+    let line = world.log.trim_end();
+    assert!(
+        line.contains(&wanted) && !line.contains('\n'),
+        "{wanted} in {line}"
+    );
     let (_, rest) = line.split_once("\"seconds\":").expect("it has");
     let (took, rest) = rest.split_once(',').expect("more follows");
     assert!(took.parse::<f64>().expect("a number") >= seconds as f64);
-    assert_eq!(rest, "\"complete\":false}");
+    let end = "\"complete\":false,\"error\":\"The reply is taken too slowly\"}";
+    assert_eq!(rest, end);
 }
 
 #[test]

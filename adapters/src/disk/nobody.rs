@@ -1,13 +1,16 @@
 //! The user that programs run as if the server is root.
 
-use std::io;
-
 use nix::unistd::User;
 
 /// The user and group id of `nobody`.
-pub(super) fn look_up() -> io::Result<(u32, u32)> {
-    let user = User::from_name("nobody")?;
-    user.filter(|user| !user.uid.is_root())
-        .map(|user| (user.uid.as_raw(), user.gid.as_raw()))
-        .ok_or_else(|| io::Error::other("the server is root, and there is no user nobody"))
+///
+/// Without a list of users, as in a container that has no `/etc/passwd`, these are the numbers that Linux itself gives
+/// to nobody. CPython takes the highest number of the list and adds 1.
+pub(super) fn look_up() -> (u32, u32) {
+    let found = User::from_name("nobody").ok().flatten();
+    let found = found.map(|user| (user.uid.as_raw(), user.gid.as_raw()));
+    found.filter(|(uid, _)| *uid != 0).unwrap_or(OVERFLOW)
 }
+
+/// The overflow ids of Linux, which are nobody's on nearly all systems.
+const OVERFLOW: (u32, u32) = (65_534, 65_534);

@@ -162,7 +162,7 @@ fn start(ready: &mut Ready) -> Result<Process, Refusal> {
 fn prepare(ready: &mut Ready) -> io::Result<()> {
     let (command, content) = (&mut ready.command, ready.content.take());
     let user = if rustix::process::geteuid().is_root() {
-        Some(nobody::look_up()?)
+        Some(nobody::look_up())
     } else {
         None
     };

@@ -42,6 +42,7 @@ use crate::{Listener, Open, Place, std as sockets};
 pub struct HTTPServer {
     doors: Vec<Listener>,
     shared: Shared,
+    on_serving: Box<dyn FnOnce() + Send>,
 }
 
 impl HTTPServer {
@@ -61,6 +62,7 @@ impl HTTPServer {
         assert!(!doors.is_empty(), "a server has to listen somewhere");
         HTTPServer {
             doors,
+            on_serving: Box::new(|| ()),
             shared: Shared {
                 threads: thread::available_parallelism().map_or(1, usize::from),
                 most: places(),
@@ -116,6 +118,14 @@ impl HTTPServer {
     /// give that back to the system here.
     pub fn after_crowd(mut self, work: fn()) -> HTTPServer {
         self.shared.after_crowd = work;
+        self
+    }
+
+    /// Calls `work` once, on the thread that calls [`serve_forever`](Self::serve_forever), when all threads have started
+    /// and nothing can keep the server from serving any more: the moment to announce that it serves. By default nothing
+    /// is called.
+    pub fn on_serving(mut self, work: impl FnOnce() + Send + 'static) -> HTTPServer {
+        self.on_serving = Box::new(work);
         self
     }
 
@@ -194,7 +204,10 @@ impl HTTPServer {
                 thread.spawn_scoped(scope, work(seat)).map(drop)
             });
             match (&started, mine) {
-                (Ok(()), Some(mine)) => mine(),
+                (Ok(()), Some(mine)) => {
+                    (self.on_serving)();
+                    mine();
+                }
                 _ => shared.end.close(),
             }
             pool.close();

@@ -4,20 +4,18 @@
 //! `--cache-control`, and so on for every option that has a long name.
 
 use std::env;
-use std::ffi::OsString;
-#[cfg(not(target_os = "wasi"))]
-use std::fs;
+use std::slice;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 
 use super::options::Options;
 #[cfg(not(target_os = "wasi"))]
 use super::options::Runtime;
-#[cfg(not(target_os = "wasi"))]
-use super::secrets;
 use super::{arguments, value, words};
+#[cfg(not(target_os = "wasi"))]
+use super::{manual, secrets};
 
 /// What a command line turned out to be.
 pub(crate) enum Given {
@@ -63,7 +61,7 @@ fn variable(long: &str) -> String {
     format!("SANSERVE_{}", long.to_uppercase().replace('-', "_"))
 }
 
-/// Looks at what the options say together, and reads the password of the key.
+/// Looks at what the options say together.
 fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String> {
     let told = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     #[cfg(not(target_os = "wasi"))]
@@ -74,7 +72,9 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
     if options.stdio {
         let other = LISTENS.iter().find(|(id, _)| told(id));
         if let Some((_, name)) = other {
-            let line = format!("the argument '--stdio' cannot be used with '{name}'");
+            let line = format!(
+                "the argument '--stdio' cannot be used with '{name}': leave one of them out"
+            );
             return Err(line);
         }
         options.tls = None;
@@ -85,33 +85,32 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
         return Err("--upload: files can be stored on Linux and macOS alone, not here".into());
     }
     #[cfg(unix)]
-    limits_something(&options)?;
+    requirements(&options)?;
     words::settle(&mut options, told)?;
     #[cfg(not(target_os = "wasi"))]
     {
-        if options.auth.iter().any(|given| !given.contains(':')) {
-            // The password is not repeated.
-            return Err("--auth is USER:PASSWORD, with a colon".into());
-        }
         if options.runtime == Some(Runtime::Tokio) && !cfg!(feature = "tokio") {
-            return Err("this sanserve was built without tokio; it has that if it is built with --features tokio".into());
+            return Err("this sanserve was built without tokio: leave --runtime tokio out, or build it with --features tokio".into());
         }
         one_certificate(&mut options, told)?;
+        has_certificate(&options)?;
         secrets::refuse_served(&options)?;
-        read_password(&mut options)?;
     }
     Ok(Given::Options(Box::new(options)))
 }
 
-/// Checks that there is something for each limit to limit.
+/// Checks that no option stands without the one that it is for.
 #[cfg(unix)]
-fn limits_something(options: &Options) -> Result<(), &'static str> {
+fn requirements(options: &Options) -> Result<(), &'static str> {
     let scripts = options.runs_scripts();
+    if options.overwrite && !options.upload {
+        return Err("--overwrite requires --upload: add it");
+    }
     if options.upload_limit.is_some() && !options.upload && !scripts {
-        return Err("--upload-limit requires --upload or --cgi");
+        return Err("--upload-limit requires --upload or --cgi: add one of them");
     }
     if options.cgi_limit.is_some() && !scripts {
-        return Err("--cgi-limit requires --cgi or --cgi-dir");
+        return Err("--cgi-limit requires --cgi or --cgi-dir: add one of them");
     }
     Ok(())
 }
@@ -123,8 +122,7 @@ fn printed(options: &Options) -> Option<String> {
     if let Some(shell) = options.completions {
         clap_complete::generate(shell, &mut Options::command(), "sanserve", &mut text);
     } else if options.manpage {
-        let page = clap_mangen::Man::new(Options::command());
-        page.render(&mut text).expect("memory takes everything");
+        return Some(manual::page(Options::command()));
     } else {
         return None;
     }
@@ -141,30 +139,24 @@ fn one_certificate(options: &mut Options, told: impl Fn(&str) -> bool) -> Result
                 options.tls_password_file = None;
             }
             (false, true) => options.tls = None,
-            _ => return Err("--tls and --tls-cert are two certificates: it is one".into()),
+            _ => return Err("--tls cannot be used with --tls-cert: leave one of them out".into()),
         }
     }
     Ok(())
 }
 
-/// The lines are Python's.
+/// Checks that there is a certificate for what belongs to one. The lines are Python's.
 #[cfg(not(target_os = "wasi"))]
-fn read_password(options: &mut Options) -> Result<(), String> {
-    let alone = options.tls_cert.is_none();
-    if alone && options.tls_key.is_some() {
-        return Err("--tls-key requires --tls-cert to be set".into());
+fn has_certificate(options: &Options) -> Result<(), String> {
+    let belongs = [
+        ("--tls-key", &options.tls_key),
+        ("--tls-password-file", &options.tls_password_file),
+    ];
+    let mut alone = belongs.iter().filter(|_| options.tls_cert.is_none());
+    match alone.find(|(_, path)| path.is_some()) {
+        Some((name, _)) => Err(format!("{name} requires --tls-cert to be set")),
+        None => Ok(()),
     }
-    if let Some(path) = &options.tls_password_file {
-        if alone {
-            return Err("--tls-password-file requires --tls-cert to be set".into());
-        }
-        let text = fs::read_to_string(path).map_err(|error| {
-            let name = path.display();
-            format!("Failed to read TLS password file: {name}: {error}")
-        })?;
-        options.tls_password = Some(text.trim().to_owned());
-    }
-    Ok(())
 }
 
 /// What clap has to say, in one line if it is a mistake.
@@ -175,6 +167,14 @@ fn answer(error: &Error) -> Given {
     }
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let whole = text.split("\n\nFor more information").next();
+    if let (ErrorKind::TooManyValues, Some(option), Some(value)) = (
+        error.kind(),
+        error.get(ContextKind::InvalidArg),
+        error.get(ContextKind::InvalidValue),
+    ) {
+        let line = format!("'{option}' takes no value (got '{value}'): leave the value out");
+        return Given::Mistake(line.replace(char::is_control, "?"));
+    }
     let line = match error.kind() {
         // What else could be said follows on a line of its own.
         ErrorKind::InvalidValue => whole.and_then(|text| text.split_inclusive(']').next()),
@@ -185,9 +185,7 @@ fn answer(error: &Error) -> Given {
     let line = line.unwrap_or_default().replace("\n  [", " [");
     let line = line.replace(char::is_control, "?");
     let (from, meant) = (source(error), nearest(error));
-    Given::Mistake(format!(
-        "{line}{from} ({meant}sanserve --help shows what can be)"
-    ))
+    Given::Mistake(format!("{line}{from} ({meant}see 'sanserve --help')"))
 }
 
 /// The option that may have been meant.
@@ -201,25 +199,47 @@ fn nearest(error: &Error) -> String {
     }
 }
 
-/// Where a wrong value stands, if that is not the command line.
+/// Where a wrong value stands, or an option that others exclude, if that is not the command line.
 fn source(error: &Error) -> String {
-    let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) = (
-        error.get(ContextKind::InvalidArg),
-        error.get(ContextKind::InvalidValue),
-    ) else {
-        return String::new();
-    };
-    let long = option
-        .split(['-', ' ', '=', '['])
-        .filter(|word| !word.is_empty());
-    let long: Vec<&str> = long.take_while(|word| !word.starts_with('<')).collect();
-    let name = variable(&long.join("-"));
-    let is_there = |arg: OsString| arg.to_string_lossy().contains(value.as_str());
-    if env::var(&name).is_ok_and(|set| set == *value) && !env::args_os().skip(1).any(is_there) {
-        format!(", from {name}")
-    } else {
-        String::new()
+    let mut found = String::new();
+    for context in [ContextKind::InvalidArg, ContextKind::PriorArg] {
+        let options = match error.get(context) {
+            Some(ContextValue::String(option)) => slice::from_ref(option),
+            Some(ContextValue::Strings(options)) => options,
+            _ => &[],
+        };
+        for option in options {
+            let name = variable(&long_name(option));
+            if env::var_os(&name).is_some_and(|value| !value.is_empty()) && !is_argument(option) {
+                found += &format!(", from {name}");
+            }
+        }
     }
+    found
+}
+
+/// The long name of an option that clap shows as `--cors[=<ORIGIN>]`.
+fn long_name(shown: &str) -> String {
+    let end = shown.find([' ', '=', '[', '<']).unwrap_or(shown.len());
+    shown[..end].trim_start_matches('-').into()
+}
+
+/// Whether the command line has this option, by its long name or its letter.
+fn is_argument(shown: &str) -> bool {
+    let long = long_name(shown);
+    let command = Options::command();
+    let letter = command
+        .get_arguments()
+        .find(|arg| arg.get_long() == Some(&long))
+        .and_then(Arg::get_short);
+    env::args_os().skip(1).any(|arg| {
+        let arg = arg.to_string_lossy();
+        match (arg.strip_prefix("--"), arg.strip_prefix('-')) {
+            (Some(name), _) => name.split('=').next() == Some(&long),
+            (None, Some(letters)) => letter.is_some_and(|letter| letters.contains(letter)),
+            (None, None) => false,
+        }
+    })
 }
 
 /// Options that the environment cannot set: they make it another program.

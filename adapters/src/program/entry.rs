@@ -6,30 +6,48 @@ use std::sync::Arc;
 use sanserve::Passwords;
 use sanserve_core::{Cgi, Credentials, Files, Guard, Handler, Hosts, Upload};
 
-use super::hosts;
 use super::options::Options;
+use super::{Failure, hosts};
 
 /// Makes a handler for each connection.
 pub(super) type Handlers = Box<dyn Fn() -> Box<dyn Handler + Send> + Send + Sync>;
 
 /// The passwords, if there are any.
-pub(super) fn passwords(options: &Options) -> Result<Option<Arc<Passwords>>, String> {
+pub(super) fn passwords(options: &Options) -> Result<Option<Arc<Passwords>>, Failure> {
     if !options.is_guarded() {
         return Ok(None);
     }
-    let mut passwords = Passwords::new().map_err(|error| error.to_string())?;
+    read(options).map(Arc::new).map(Some)
+}
+
+/// Reads all passwords of the options.
+pub(super) fn read(options: &Options) -> Result<Passwords, Failure> {
+    let mut passwords = Passwords::new().map_err(|error| Failure::Service(error.to_string()))?;
+    read_into(&mut passwords, options).map_err(Failure::Usage)?;
+    Ok(passwords)
+}
+
+fn read_into(passwords: &mut Passwords, options: &Options) -> Result<(), String> {
     for given in &options.auth {
-        let (user, password) = given.split_once(':').unwrap_or((given, ""));
+        // What is given may be a password alone, so it is not repeated.
+        let (user, password) = given
+            .split_once(':')
+            .ok_or("--auth: expected USER:PASSWORD, with a colon")?;
         let added = passwords.add(user, password);
-        added.map_err(|error| format!("--auth {user}: {error}"))?;
+        added.map_err(|error| format!("--auth '{user}:...': {error}"))?;
     }
-    if let Some(path) = &options.auth_file {
-        passwords.read(path).map_err(|error| error.to_string())?;
+    let Some(path) = &options.auth_file else {
+        return Ok(());
+    };
+    let before = passwords.len();
+    passwords.read(path).map_err(|error| error.to_string())?;
+    if passwords.len() == before {
+        let path = path.display();
+        return Err(format!(
+            "--auth-file {path} has no user in it: add a line such as 'htpasswd -nB USER' prints"
+        ));
     }
-    if passwords.is_empty() {
-        return Err("the file of --auth-file has no user in it".into());
-    }
-    Ok(Some(Arc::new(passwords)))
+    Ok(())
 }
 
 /// Where a server listens, as far as its handlers depend on it.

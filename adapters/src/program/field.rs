@@ -14,12 +14,12 @@ impl Field {
     pub(crate) fn parse(text: &str) -> Result<Field, &'static str> {
         let (name, text) = text
             .split_once(':')
-            .ok_or("a field is a name and a value, or 'NAME: VALUE'")?;
+            .ok_or("expected NAME VALUE, or 'NAME: VALUE'")?;
         if name.is_empty() || !name.bytes().all(is_token) {
-            return Err("a field's name is letters, digits and any of !#$%&'*+-.^_`|~");
+            return Err("a field's name has only letters, digits and any of !#$%&'*+-.^_`|~");
         }
-        if name.eq_ignore_ascii_case("transfer-encoding") {
-            return Err("how a reply is framed is left to the server");
+        if let Some(reason) = reserved(name) {
+            return Err(reason);
         }
         Ok(Field {
             name: name.to_owned(),
@@ -28,17 +28,51 @@ impl Field {
     }
 }
 
+/// Why the server alone may send a field of this name, `None` if others may.
+fn reserved(name: &str) -> Option<&'static str> {
+    let is_one_of = |names: &[&str]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
+    if is_one_of(&FRAMING) {
+        Some(
+            "the server alone decides how a reply is framed and whether the connection stays open: leave it out",
+        )
+    } else if is_one_of(&VALIDATORS) {
+        Some("the server sends its own, by which clients know what they have: leave it out")
+    } else if name.eq_ignore_ascii_case("content-type") {
+        Some("the server sends its own: use --content-type or --charset")
+    } else if is_one_of(&["date", "server"]) {
+        Some("the server sends its own with every reply: leave it out")
+    } else {
+        None
+    }
+}
+
+/// What says where a reply ends and what becomes of its connection (RFC 9110 §7.6, §14.4, RFC 9112 §6).
+const FRAMING: [&str; 9] = [
+    "connection",
+    "content-length",
+    "content-range",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What ranges and conditional requests depend on (RFC 9110 §8.8, §14.3).
+const VALIDATORS: [&str; 3] = ["accept-ranges", "etag", "last-modified"];
+
 /// Reads the value of a field (RFC 9110 §5.5), without the blanks around it.
 pub(crate) fn value(text: &str) -> Result<String, &'static str> {
     let text = text.trim_matches([' ', '\t']);
     if text.chars().any(|char| char > '\u{ff}') {
-        return Err("a field holds no character above U+00FF");
+        return Err("a field may hold no character above U+00FF");
     }
     if text
         .chars()
         .any(|char| char.is_ascii_control() && char != '\t')
     {
-        return Err("a field holds no control character, no line break either");
+        return Err("a field may hold no control character, such as a line break");
     }
     Ok(text.to_owned())
 }

@@ -81,11 +81,6 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH", hide_short_help = true)]
     pub(crate) tls_password_file: Option<PathBuf>,
 
-    /// What that file says.
-    #[cfg(not(target_os = "wasi"))]
-    #[arg(skip)]
-    pub(crate) tls_password: Option<String>,
-
     /// Let in who has this password; others see it in ps
     #[cfg(not(target_os = "wasi"))]
     #[arg(long, value_name = "USER:PASSWORD")]
@@ -106,7 +101,14 @@ pub(crate) struct Options {
     #[arg(long, hide_short_help = true)]
     pub(crate) qr: bool,
 
-    /// mio, tokio or std: what carries the connections
+    #[cfg_attr(
+        feature = "tokio",
+        doc = "mio, tokio or std: what carries the connections"
+    )]
+    #[cfg_attr(
+        not(feature = "tokio"),
+        doc = "mio or std: what carries the connections"
+    )]
     #[cfg(not(target_os = "wasi"))]
     #[arg(long, value_name = "RUNTIME")]
     #[arg(hide_possible_values = true, hide_short_help = true)]
@@ -188,7 +190,7 @@ pub(crate) struct Options {
 
     /// Let them overwrite files
     #[cfg(unix)]
-    #[arg(long, requires = "upload", hide_short_help = true)]
+    #[arg(long, hide_short_help = true)]
     #[arg(conflicts_with_all = ["cgi", "cgi_directories"])]
     pub(crate) overwrite: bool,
 
@@ -254,6 +256,7 @@ pub(crate) enum Runtime {
     #[cfg(unix)]
     Mio,
     /// A task for each.
+    #[cfg_attr(not(feature = "tokio"), value(hide = true))]
     Tokio,
 }
 
@@ -321,6 +324,6 @@ Environment:
 
 Exit status:
   0  it was ended by Ctrl-C or SIGTERM, or has printed what was asked
-  1  it could not listen or serve
-  2  the command line or the environment is wrong
+  1  it could not listen or serve, or could not print what was asked
+  2  the command line or the environment is wrong, or a file that they name
 ";

@@ -121,19 +121,27 @@ impl Server {
         }
     }
 
-    /// Serves until it is stopped.
+    /// Serves until it is stopped. `announce` is called as soon as nothing can keep it from serving.
     pub(crate) fn serve_forever<H: Handler + Send + 'static>(
         self,
         disk: Guarded<Disk>,
         config: Config,
         handler: impl Fn() -> H + Send + Sync + 'static,
+        announce: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
         match self {
-            Server::Std(server) => server.serve_forever(&disk, config, handler),
+            Server::Std(server) => {
+                announce();
+                server.serve_forever(&disk, config, handler);
+            }
             #[cfg(unix)]
-            Server::Mio(server) => return server.serve_forever(&disk, config, handler),
+            Server::Mio(server) => {
+                let server = server.on_serving(announce);
+                return server.serve_forever(&disk, config, handler);
+            }
             #[cfg(feature = "tokio")]
             Server::Tokio(server, runtime) => {
+                announce();
                 // As a task, so that connections are accepted where they are served.
                 let serving = server.serve_forever(Arc::new(disk), config, handler);
                 let served = runtime.block_on(runtime.spawn(serving));

@@ -1,5 +1,6 @@
 //! What is said when it serves. A pipe gets Python's lines and no more; a terminal also what is
-//! served, how to get there, and what may do harm, but for `--plain`.
+//! served, how to get there, and what may do harm, but for `--plain`. Standard error gets a warning for each file that
+//! the options name and that is missing.
 
 #[cfg(not(target_os = "wasi"))]
 use std::fmt::Write;
@@ -8,46 +9,83 @@ use std::io::{self, IsTerminal};
 use std::path;
 
 use sanserve::Place;
+#[cfg(not(target_os = "wasi"))]
+use sanserve::std::stderr;
+#[cfg(target_os = "wasi")]
+use sanserve::wasi::stderr;
+use sanserve_core::{FileSystem, Opened, Path};
 
 #[cfg(not(target_os = "wasi"))]
 use super::address::{self, From, Reach};
 use super::options::Options;
 use super::{colour, say};
 
-/// Says that it serves, and how to know a certificate that was made for this run.
-pub(super) fn announce(
-    options: &Options,
-    scheme: &str,
-    places: &[Place],
-    certificate: Option<&str>,
-) {
-    for place in places {
-        banner(scheme, place);
-    }
-    if let Some(sha256) = certificate {
-        say(format!("Certificate: signed by itself, SHA-256 {sha256}\n"));
-    }
-    let terminal = io::stdout().is_terminal();
+/// What is to be said as soon as the program serves. It is made before that, since to look for the addresses of this
+/// machine takes a moment, and printed at once.
+pub(super) struct Announcement {
+    text: String,
     #[cfg(not(target_os = "wasi"))]
-    {
-        let reached = if terminal || options.open || options.qr {
-            reached(scheme, places)
-        } else {
-            Vec::new()
-        };
-        if terminal && !options.plain {
-            say(colour::marked(&summary(options, scheme, &reached, places)));
+    reached: Vec<Reach>,
+}
+
+impl Announcement {
+    /// That it serves, and how to know a certificate that was made for this run.
+    pub(super) fn new(
+        options: &Options,
+        scheme: &str,
+        places: &[Place],
+        certificate: Option<&str>,
+    ) -> Announcement {
+        let mut text: String = places.iter().map(|place| banner(scheme, place)).collect();
+        if let Some(sha256) = certificate {
+            text += &format!("Certificate: signed by itself, SHA-256 {sha256}\n");
         }
-        show(options, &reached);
+        let terminal = io::stdout().is_terminal();
+        #[cfg(not(target_os = "wasi"))]
+        {
+            let reached = if terminal || options.open || options.qr {
+                reached(scheme, places)
+            } else {
+                Vec::new()
+            };
+            if terminal && !options.plain {
+                text += &colour::marked(&summary(options, scheme, &reached, places));
+            }
+            if options.qr {
+                match code(&reached) {
+                    Some(code) => text += &code,
+                    None => complain("no code is shown: it serves no address on a network"),
+                }
+            }
+            Announcement { text, reached }
+        }
+        #[cfg(target_os = "wasi")]
+        {
+            if terminal && !options.plain {
+                text += &colour::marked(&harm(options, scheme, places));
+            }
+            Announcement { text }
+        }
     }
+
+    /// Opens the browser, if that is wanted, and says it.
+    #[cfg(not(target_os = "wasi"))]
+    pub(super) fn say(self, options: &Options) {
+        if options.open {
+            open_browser(&self.reached);
+        }
+        say(self.text);
+    }
+
+    /// Says it.
     #[cfg(target_os = "wasi")]
-    if terminal && !options.plain {
-        say(colour::marked(&harm(options, scheme, places)));
+    pub(super) fn say(self) {
+        say(self.text);
     }
 }
 
 /// The line for an address is Python's.
-fn banner(scheme: &str, place: &Place) {
+fn banner(scheme: &str, place: &Place) -> String {
     let name = scheme.to_uppercase();
     let banner = match place {
         Place::Address(address) => {
@@ -57,9 +95,9 @@ fn banner(scheme: &str, place: &Place) {
         Place::Path(_) => format!("Serving {name} on {place} ...\n"),
     };
     if colour::wanted(&io::stdout()) {
-        say(colour::banner(&banner));
+        colour::banner(&banner)
     } else {
-        say(banner);
+        banner
     }
 }
 
@@ -148,25 +186,24 @@ fn harm(options: &Options, scheme: &str, places: &[Place]) -> String {
     lines.iter().map(|line| format!("  {line}\n")).collect()
 }
 
-/// Opens the browser and shows the code, if that is wanted. It serves, whatever comes of that.
+/// The code of an address on a network, if there is one.
 #[cfg(not(target_os = "wasi"))]
-fn show(options: &Options, reached: &[Reach]) {
-    if options.qr {
-        let far = reached.iter().find(|one| one.from != From::Here);
-        match far.and_then(|one| Some((one, qrcode::QrCode::new(&one.url).ok()?))) {
-            Some((one, code)) => say(format!("{}{}\n", picture(&code), one.url)),
-            None => complain("no code is shown: it serves no address on a network"),
-        }
-    }
-    if options.open {
-        match reached.first() {
-            Some(one) => {
-                if let Err(error) = open::that_detached(&one.url) {
-                    complain(&format!("cannot open the browser at {}: {error}", one.url));
-                }
+fn code(reached: &[Reach]) -> Option<String> {
+    let one = reached.iter().find(|one| one.from != From::Here)?;
+    let code = qrcode::QrCode::new(&one.url).ok()?;
+    Some(format!("{}{}\n", picture(&code), one.url))
+}
+
+/// Opens the browser. It serves, whatever comes of that.
+#[cfg(not(target_os = "wasi"))]
+fn open_browser(reached: &[Reach]) {
+    match reached.first() {
+        Some(one) => {
+            if let Err(error) = open::that_detached(&one.url) {
+                complain(&format!("cannot open the browser at {}: {error}", one.url));
             }
-            None => complain("no browser is opened: it serves no address"),
         }
+        None => complain("no browser is opened: it serves no address"),
     }
 }
 
@@ -183,6 +220,38 @@ fn picture(code: &qrcode::QrCode) -> String {
         false => format!("{line}\n"),
     });
     lines.collect()
+}
+
+/// Warns of the files and directories below the root that the options name and that are missing. They may follow, as
+/// where a site is built after the server was started, so this is not an error.
+pub(super) fn warn_about_missing(options: &Options, disk: &impl FileSystem) {
+    let open = |name: &str| disk.open(&Path::from_bytes(name.into())?).ok();
+    let is_file = |name: &str| matches!(open(name), Some(Opened::File { .. }));
+    let warn = |option: &str, kind: &str, name: &str, until: &str| {
+        let root = options.directory.display();
+        let line = format!(
+            "sanserve: warning: {option}: there is no {kind} {name} in {root}: check the name; \
+             until the {kind} exists, {until}"
+        );
+        stderr(&(line.replace(char::is_control, "?") + "\n"));
+    };
+    for (option, name) in [("--spa", &options.spa), ("--not-found", &options.not_found)] {
+        if let Some(name) = name.as_deref().filter(|name| !is_file(name)) {
+            warn(option, "file", name, "a plain 404 is sent");
+        }
+    }
+    #[cfg(not(target_os = "wasi"))]
+    {
+        let is_missing = |name: &str| !matches!(open(name), Some(Opened::Directory));
+        let given = options.cgi_directories.iter().map(String::as_str);
+        for name in given.filter(|name| is_missing(name)) {
+            warn("--cgi-dir", "directory", name, "no script in it is run");
+        }
+        let is_default = options.cgi && options.cgi_directories.is_empty();
+        if is_default && ["cgi-bin", "htbin"].into_iter().all(is_missing) {
+            warn("--cgi", "directory", "cgi-bin or htbin", "no script is run");
+        }
+    }
 }
 
 #[cfg(not(target_os = "wasi"))]

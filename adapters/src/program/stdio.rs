@@ -5,27 +5,27 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use sanserve::{Guarded, stdio};
-use signal_hook::consts::SIGTERM;
-use signal_hook::low_level::emulate_default_handler;
 use socket2::SockRef;
 
-use super::{Options, config, disk, entry, files, signals, sink};
+use super::{Failure, Options, config, disk, entry, files, signals, sink};
 
 /// Serves one connection.
-pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let (input, output) = stdio::take().map_err(|error| error.to_string())?;
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let (input, output) = stdio::take().map_err(|error| Failure::Service(error.to_string()))?;
     let passwords = entry::passwords(options)?;
     let disk = disk(options)?;
-    if options.runs_scripts() {
+    let obeyed = if options.runs_scripts() {
         let scripts = disk.scripts();
         let ended = scripts.clone();
         let end = move |_| {
             scripts.end_all();
-            let _ = emulate_default_handler(SIGTERM);
+            signals::end();
         };
-        let obeyed = signals::obey(end, move || ended.end_all());
-        obeyed.map_err(|error| error.to_string())?;
-    }
+        signals::obey(end, move || ended.end_all(), None)
+    } else {
+        signals::end_at_once()
+    };
+    obeyed.map_err(|error| Failure::Service(error.to_string()))?;
     let disk = Guarded::new(disk, passwords.clone());
     let (config, files) = (config(options), files(options));
     let reached = entry::Reached {
@@ -42,10 +42,12 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 }
 
 /// A peer that goes away is no error.
-fn gone(served: io::Result<()>) -> Result<(), String> {
+fn gone(served: io::Result<()>) -> Result<(), Failure> {
     served.or_else(|error| match error.kind() {
         ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Ok(()),
-        _ => Err(format!("cannot serve standard input and output: {error}")),
+        _ => Err(Failure::Service(format!(
+            "cannot serve standard input and output: {error}"
+        ))),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use sanserve_core::Protocol;
+use sanserve_core::{Path, Protocol};
 
 use super::field;
 
@@ -11,13 +11,13 @@ pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
     match &*text.to_ascii_lowercase() {
         "yes" | "true" | "on" | "1" => Ok(true),
         "no" | "false" | "off" | "0" => Ok(false),
-        _ => Err("it is yes or no"),
+        _ => Err("expected yes or no"),
     }
 }
 
 pub(super) fn port(text: &str) -> Result<u16, &'static str> {
     text.parse()
-        .map_err(|_| "a port is a number from 0 to 65535")
+        .map_err(|_| "expected a number from 0 to 65535")
 }
 
 pub(super) fn protocol(text: &str) -> Result<Protocol, &'static str> {
@@ -27,15 +27,18 @@ pub(super) fn protocol(text: &str) -> Result<Protocol, &'static str> {
 }
 
 pub(super) fn media_type(text: &str) -> Result<String, &'static str> {
-    match field::value(text)? {
-        empty if empty.is_empty() => Err("a media type is such as text/plain"),
-        text => Ok(text),
+    let text = field::value(text)?;
+    let kind = text.split(';').next().unwrap_or_default().trim_end();
+    let is_token = |text: &str| !text.is_empty() && text.bytes().all(field::is_token);
+    match kind.split_once('/') {
+        Some((kind, subtype)) if is_token(kind) && is_token(subtype) => Ok(text),
+        _ => Err("expected a media type, such as text/plain"),
     }
 }
 
 pub(super) fn cache_control(text: &str) -> Result<String, &'static str> {
     match field::value(text)? {
-        empty if empty.is_empty() => Err("it is such as no-cache or max-age=3600"),
+        empty if empty.is_empty() => Err("expected directives, such as no-cache or max-age=3600"),
         text => Ok(text),
     }
 }
@@ -71,15 +74,18 @@ pub(super) fn origin(text: &str) -> Result<String, &'static str> {
     let host = text.split_once("://").map_or("", |(_, host)| host);
     let odd = |char: char| "/?#, ".contains(char) || !char.is_ascii_graphic();
     if text != "*" && (host.is_empty() || host.contains(odd)) {
-        return Err("an origin is such as https://example.org, without a slash behind");
+        return Err(
+            "expected an origin, such as https://example.org without a slash at its end, or *",
+        );
     }
     Ok(text.to_owned())
 }
 
 pub(super) fn below(text: &str) -> Result<String, &'static str> {
     let path = text.trim_matches('/');
-    if path.split('/').any(|name| matches!(name, "" | "." | "..")) {
-        return Err("it is a path below the directory that is served");
+    let is_odd = |name: &str| matches!(name, "" | "." | "..");
+    if path.split('/').any(is_odd) || Path::from_bytes(path.into()).is_none() {
+        return Err("expected a path below the served directory, such as pages/404.html");
     }
     Ok(path.to_owned())
 }
@@ -91,7 +97,7 @@ pub(super) fn script_directory(text: &str) -> Result<String, &'static str> {
     if !text.is_ascii() {
         return Err("expected a path in ASCII");
     }
-    below(text)
+    below(text).map_err(|_| "expected a path below the served directory, such as scripts")
 }
 
 #[cfg(unix)]
@@ -116,5 +122,5 @@ pub(super) fn size(text: &str) -> Result<u64, &'static str> {
         .parse()
         .ok()
         .and_then(|number: u64| number.checked_mul(unit?));
-    number.ok_or("a size is a number of bytes, or such as 500K, 20M or 2G")
+    number.ok_or("expected a number of bytes, or a size such as 500K, 20M or 2G")
 }

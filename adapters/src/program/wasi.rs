@@ -4,14 +4,15 @@ use sanserve::Place;
 use sanserve::wasi::HTTPServer;
 use sanserve_core::Hosts;
 
-use super::{Options, config, disk, files, hosts, listen, sink, start};
+use super::{Failure, Options, config, disk, files, hosts, listen, sink, start};
 
-/// Serves for ever. The error is a line for the user.
-pub(crate) fn run(options: &Options) -> Result<(), String> {
+/// Serves for ever.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let disk = disk(options)?;
     let server = HTTPServer::new(listen::doors(options)?).log(sink(options));
+    start::warn_about_missing(options, &disk);
     let places: Vec<_> = server.addresses().map(Place::Address).collect();
-    start::announce(options, "http", &places, None);
+    start::Announcement::new(options, "http", &places, None).say();
     let (config, files) = (config(options), files(options));
     let names = hosts(options);
     server.serve_forever(&disk, config, || Hosts::new(files.clone(), names))

@@ -30,20 +30,24 @@ pub(super) fn settle(options: &mut Options, told: impl Fn(&str) -> bool) -> Resu
     let directory = options.directory_option.as_ref();
     directories.extend(directory.filter(|_| told("directory")).cloned());
     if let [one, other, ..] = ports[..] {
-        return Err(format!("two ports are given, {one} and {other}: it is one"));
+        return Err(format!(
+            "only one port may be given (got {one} and {other})"
+        ));
     }
     if let [one, other, ..] = &directories[..] {
         let (one, other) = (one.display(), other.display());
         return Err(format!(
-            "two directories are given, {one} and {other}: it is one"
+            "only one directory may be given (got {one} and {other})"
         ));
     }
     options.port = match ports.first().copied().or(options.port_option) {
         Some(port) => port,
         None => port_of_environment()?.unwrap_or(PORT),
     };
-    let directory = directories.pop().or(options.directory_option.take());
-    options.directory = directory.unwrap_or_else(|| ".".into());
+    options.directory = match directories.pop() {
+        Some(directory) => directory,
+        None => directory_of_environment(options)?.unwrap_or_else(|| ".".into()),
+    };
     options.host = host_of_environment().unwrap_or_else(|| EVERYWHERE.into());
     Ok(())
 }
@@ -54,24 +58,24 @@ fn meaning(word: &OsStr) -> Result<Word, String> {
     let is_number = !word.is_empty() && word.as_encoded_bytes().iter().all(u8::is_ascii_digit);
     if is_number && path.exists() {
         return Err(format!(
-            "{name} can be the port and what lies here: say --port {name} or ./{name}"
+            "'{name}' is ambiguous: use --port {name} or ./{name}"
         ));
     }
     if is_number {
         let port = value::port(&word.to_string_lossy()).map(Word::Port);
-        return port.map_err(|why| format!("{name} is no port: {why}"));
+        return port.map_err(|why| format!("'{name}' is not a port: {why}"));
     }
     if path.is_dir() {
         return Ok(Word::Directory(path.into()));
     }
     Err(if path.exists() {
-        format!("{name} is no directory: say the one that it lies in")
+        format!("'{name}' is not a directory: name the one that it is in")
     } else if word.is_empty() {
-        "an empty word is neither a port nor a directory: leave it out".into()
+        "an empty argument is neither a port nor a directory: leave it out".into()
     } else if let Some((host, port)) = address(&word.to_string_lossy()) {
-        format!("there is no directory {name}: to listen there say --bind {host}{port}")
+        format!("there is no directory '{name}': to listen there, use --bind {host}{port}")
     } else {
-        format!("there is no directory {name}, and a port is a number from 0 to 65535")
+        format!("there is no directory '{name}', and a port is a number from 0 to 65535")
     })
 }
 
@@ -94,7 +98,19 @@ fn port_of_environment() -> Result<Option<u16>, String> {
     };
     let port = value::port(&text.to_string_lossy());
     port.map(Some)
-        .map_err(|why| format!("PORT in the environment is {}: {why}", text.display()))
+        .map_err(|why| format!("PORT in the environment is '{}': {why}", text.display()))
+}
+
+/// The directory of `SANSERVE_DIRECTORY`: the command line has none.
+fn directory_of_environment(options: &mut Options) -> Result<Option<PathBuf>, String> {
+    let directory = options.directory_option.take();
+    if let Some(path) = directory.as_ref().filter(|path| !path.is_dir()) {
+        let name = path.display();
+        return Err(format!(
+            "SANSERVE_DIRECTORY in the environment is '{name}', which is not a directory: name one that exists"
+        ));
+    }
+    Ok(directory)
 }
 
 /// Some shells and tools have another HOST, the name of the machine or of its kind.

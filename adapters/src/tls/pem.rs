@@ -1,8 +1,7 @@
-//! Certificates and keys as they stand in PEM files.
+//! Certificates and keys as they are in PEM files.
 //!
-//! Every error is a line that names the file and says what is wrong with it.
+//! Every error is a line that names the file, says what is wrong with it, and what to do.
 
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -11,12 +10,15 @@ use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
 use rustls::pki_types::pem::{Error, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::key_kind;
+use crate::text_file;
+
 /// The certificates in a file, in their order.
 pub(super) fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     let text = read(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
-        Ok(found) if found.is_empty() => Err(wrong(path, "has no certificate in it")),
+        Ok(found) if found.is_empty() => Err(wrong(path, &no_certificate(&text, path))),
         Ok(found) => Ok(found),
         Err(error) => Err(wrong(path, &format!("is not a good PEM file: {error}"))),
     }
@@ -36,9 +38,108 @@ pub(super) fn key(path: &Path, password: Option<&str>) -> io::Result<PrivateKeyD
         return decrypt(pem, password, path);
     }
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
-        Error::NoItemsFound => wrong(path, "has no private key in it"),
+        Error::NoItemsFound => wrong(path, &no_key(&bytes, path)),
         error => wrong(path, &format!("is not a good PEM file: {error}")),
     })
+}
+
+/// What a file has in place of a certificate.
+fn no_certificate(bytes: &[u8], path: &Path) -> String {
+    let (labels, name) = (labels(bytes), path.display());
+    let has = |label: &str| labels.iter().any(|other| other == label);
+    if let Some(convert) = binary(bytes) {
+        format!("is not a PEM file, but {}", convert.in_words(path))
+    } else if has("TRUSTED CERTIFICATE") || has("X509 CERTIFICATE") {
+        format!(
+            "has a certificate in a form of OpenSSL's own, \
+             convert it by: openssl x509 -in {name} -out NEW"
+        )
+    } else if has("PKCS7") {
+        format!(
+            "has certificates as PKCS#7, \
+             convert them by: openssl pkcs7 -print_certs -in {name} -out NEW"
+        )
+    } else if labels
+        .iter()
+        .any(|label| label.ends_with("CERTIFICATE REQUEST"))
+    {
+        "has a certificate request and no certificate: give the one that was issued for it".into()
+    } else if has("CERTIFICATE") {
+        "has a certificate whose lines are indented: remove the spaces before them".into()
+    } else {
+        format!("has no certificate in it{}", but(&labels))
+    }
+}
+
+/// What a file has in place of a private key.
+fn no_key(bytes: &[u8], path: &Path) -> String {
+    let (labels, name) = (labels(bytes), path.display());
+    let has = |label: &str| labels.iter().any(|other| other == label);
+    if let Some(convert) = binary(bytes) {
+        format!("is not a PEM file, but {}", convert.in_words(path))
+    } else if has("DSA PRIVATE KEY") {
+        key_kind::no_such("a DSA key")
+    } else if has("OPENSSH PRIVATE KEY") {
+        format!(
+            "has a key in a form of OpenSSH's own, \
+             convert a copy of it by: ssh-keygen -p -m PKCS8 -f {name}"
+        )
+    } else if labels.iter().any(|label| label.ends_with("PRIVATE KEY")) {
+        "has a private key whose lines are indented: remove the spaces before them".into()
+    } else {
+        format!("has no private key in it{}", but(&labels))
+    }
+}
+
+/// What else is in a file.
+fn but(labels: &[String]) -> String {
+    match labels {
+        [] => String::new(),
+        labels => format!(", but: {}", labels.join(", ")),
+    }
+}
+
+/// The kinds of all sections of a file, such as `CERTIFICATE`.
+fn labels(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let labels = text.lines().filter_map(|line| {
+        let label = line.trim().strip_prefix("-----BEGIN ")?;
+        Some(label.strip_suffix("-----")?.to_owned())
+    });
+    labels.take(LABELS_MAX).collect()
+}
+
+/// What a file of DER is, and the command of OpenSSL that makes PEM of it.
+struct Binary {
+    what: &'static str,
+    convert: &'static str,
+}
+
+impl Binary {
+    fn in_words(&self, path: &Path) -> String {
+        let (name, Binary { what, convert }) = (path.display(), self);
+        format!("{what}, convert it by: openssl {convert} -in {name} -out NEW")
+    }
+}
+
+/// Tells what a file is that begins as DER does: with a sequence.
+fn binary(bytes: &[u8]) -> Option<Binary> {
+    let [0x30, length, content @ ..] = bytes else {
+        return None;
+    };
+    let content = match length {
+        0x81..=0x84 => content.get(usize::from(length - 0x80)..)?,
+        _ => content,
+    };
+    let (what, convert) = match content {
+        // The version of PKCS#12 is 3 (RFC 7292, §4); those of keys are 0 and 1.
+        [0x02, 0x01, 3, ..] => ("PKCS#12", "pkcs12 -nodes"),
+        [0x02, ..] => ("a key as DER", "pkey -inform DER"),
+        // A certificate begins with another long sequence, an encrypted key with a short one.
+        [0x30, 0x81..=0x84, ..] => ("a certificate as DER", "x509 -inform DER"),
+        _ => ("an encrypted key as DER", "pkey -inform DER"),
+    };
+    Some(Binary { what, convert })
 }
 
 /// The part of a file that is an encrypted key.
@@ -75,7 +176,7 @@ fn foreign(path: &Path) -> String {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    fs::read(path).map_err(|error| {
+    text_file::read(path).map_err(|error| {
         let name = path.display();
         let message = match error.kind() {
             ErrorKind::NotFound => format!("there is no file {name}"),
@@ -85,10 +186,14 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     })
 }
 
-fn wrong(path: &Path, what: &str) -> io::Error {
+/// An error about a file.
+pub(super) fn wrong(path: &Path, what: &str) -> io::Error {
     let message = format!("{} {what}", path.display());
     io::Error::new(ErrorKind::InvalidData, message)
 }
 
 const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
+
+/// The number of sections of a file that an error names.
+const LABELS_MAX: usize = 5;

@@ -282,7 +282,8 @@ impl<F, H: Handler> Connection<F, H> {
             State::Give(bytes) => bytes.capacity(),
             _ => 0,
         };
-        buffers + self.log.capacity() + self.peer.capacity() + collected
+        let log = self.log.capacity() + self.reply.failure.capacity();
+        buffers + log + self.peer.capacity() + collected
     }
 
     /// Turns what is pending into what is lent.

@@ -115,7 +115,7 @@ impl<F, H: Handler> Connection<F, H> {
             || !modern
             || !self.head.persists()
             || self.served >= self.config.limits.requests;
-        self.reply = Reply::new(self.outbox.len(), self.now.tick, close);
+        self.reply.begin(self.outbox.len(), self.now.tick, close);
         (self.inward, self.outward, self.peer_closed) = (None, None, None);
         self.content_left = self.config.limits.content;
         (self.body, self.expects) = match (Body::of(&self.head), self.head.expects_100()) {
@@ -304,7 +304,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Replies to a request that cannot be understood, and closes.
     fn refuse(&mut self, bad: Bad) -> Option<Pending> {
-        self.reply = Reply::new(self.outbox.len(), self.now.tick, true);
+        self.reply.begin(self.outbox.len(), self.now.tick, true);
         self.abandon_bad(bad)
     }
 
@@ -316,9 +316,14 @@ impl<F, H: Handler> Connection<F, H> {
             ex.send_error(status, message);
             return self.go(State::Closing);
         }
-        let (_, mut ex) = self.exchange();
-        ex.log_message(message);
+        self.log_failure(message);
         self.go(State::Closed)
+    }
+
+    /// Logs why a reply breaks off.
+    pub(super) fn log_failure(&mut self, message: &dyn Display) {
+        let (_, mut ex) = self.exchange();
+        ex.log_failure(message);
     }
 
     /// Gives up a reply because of the content of its request.
@@ -333,13 +338,14 @@ impl<F, H: Handler> Connection<F, H> {
             ex.send_error_with(bad.status(), complaint, explanation);
             return self.go(State::Closing);
         }
-        ex.log_message(complaint);
+        ex.log_failure(&complaint);
+        drop(complaint);
         self.go(State::Closed)
     }
 
     /// Replies 408 to a head that does not come to its end.
     pub(super) fn time_out_head(&mut self) {
-        self.reply = Reply::new(self.outbox.len(), self.now.tick, true);
+        self.reply.begin(self.outbox.len(), self.now.tick, true);
         self.abandon(408, &status::phrase(408));
     }
 
@@ -355,14 +361,18 @@ impl<F, H: Handler> Connection<F, H> {
             return;
         }
         let unsent = self.outbox.len() as u64 * u64::from(!complete);
+        let failure = mem::take(&mut self.reply.failure);
         let event = LogEvent::Reply {
             status,
             bytes: content.saturating_sub(unsent),
             time: self.now.tick.saturating_sub(since),
             complete,
+            failure: (!failure.is_empty()).then_some(&failure),
         };
         let (_, mut ex) = self.exchange();
         ex.record(event);
+        // It is kept for the next one.
+        self.reply.failure = failure;
     }
 
     /// A program has to say something in the log.

@@ -210,11 +210,12 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Fill, _) => _ = self.abandon(504, &"What was asked for takes too long"),
             (Pending::Read, _) => _ = self.abandon(408, &"The content comes too slowly"),
             _ => {
+                self.log_failure(&"The reply is taken too slowly");
                 // Before what was not taken is thrown away.
                 self.log_reply(false);
                 self.outbox.eat(self.outbox.len());
                 self.reply.sent(usize::MAX);
-                self.abandon(408, &"The reply is taken too slowly");
+                self.go(State::Closed);
             }
         }
     }
@@ -231,6 +232,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.outbox.release();
         self.head.release();
         self.log = String::new();
+        self.reply.failure = String::new();
     }
 
     /// Whether there is nothing to give back.

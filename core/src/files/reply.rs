@@ -10,6 +10,7 @@ use super::method::CORS;
 use super::parts::{ContentRange, Parts};
 use super::tag::Tag;
 use super::{Files, Stage};
+use crate::log::LogEvent;
 use crate::range::{self, Ranges};
 use crate::wire::marks;
 use crate::{Exchange, FileVersion, Meta, Next, Path, date, status};
@@ -226,7 +227,10 @@ impl Files {
     /// The page for what is not there is no representation of it: it has no validators, and
     /// preconditions and ranges do not concern it.
     fn send_not_found_page(&self, ex: &mut Exchange<'_>, found: &Found<'_>) -> Next {
-        ex.log_error("code 404, message File not found");
+        ex.record(LogEvent::Error {
+            status: 404,
+            message: &"File not found",
+        });
         ex.send_response(404);
         found.content_type.send(ex);
         ex.send_length(found.meta.len);
