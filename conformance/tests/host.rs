@@ -23,7 +23,7 @@ fn what_does_not_apply_is_known() {
         ("cut short", 49),
         ("no reply", 2),
         ("the content's framing", 239),
-        ("the host", 92),
+        ("the host", 93),
         ("the limits of a head", 26),
         ("the request line's syntax", 117),
         ("the syntax", 101),
