@@ -149,6 +149,8 @@ fn disk(options: &Options) -> Result<Disk, String> {
         Some(most) => disk.scripts_max(most),
         None => disk,
     };
+    #[cfg(not(target_os = "wasi"))]
+    let disk = disk.portable_tags(options.portable_tags);
     Ok(disk.follow_symlinks(options.follow_symlinks))
 }
 

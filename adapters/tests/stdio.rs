@@ -33,7 +33,10 @@ fn program(directory: &Path, options: &[&str]) -> Command {
 /// A process for the conversation.
 fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
     let protocol = case.option("protocol").unwrap_or("HTTP/1.0");
-    let mut command = program(site, &["--plain", "--protocol", protocol]);
+    let mut command = program(
+        site,
+        &["--plain", "--portable-tags", "--protocol", protocol],
+    );
     command.args(case.option("hidden").map(|_| "--hidden"));
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn()?;
@@ -53,7 +56,8 @@ fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> Strin
 /// The same loop without one.
 fn in_process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
     let ((input, write), (read, output)) = (io::pipe()?, io::pipe()?);
-    let (case, disk, log) = (case.clone(), Disk::open(site)?, Log::default());
+    let disk = Disk::open(site)?.portable_tags(true);
+    let (case, log) = (case.clone(), Log::default());
     let lines = log.clone();
     let served = thread::spawn(move || {
         let (config, handler) = (case.config(), case.handler());

@@ -5,8 +5,9 @@
 //! and reserved ([`Path::TEMPORARY`]): no request can name it.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{self, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,10 +16,10 @@ use rustix::fs::{
     AtFlags, Mode, OFlags, Stat, fstat, fstatvfs, linkat, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use sanserve_core::{Create, FsError, Got, Meta, Path};
+use sanserve_core::{Create, FsError, Got, Path};
 
 use super::access::Access;
-use super::{Disk, Open, VersionSource, native, reason};
+use super::{Disk, Open, native, reason};
 
 /// A file that is being made. To drop it leaves nothing of it, unless it was completed.
 #[derive(Debug)]
@@ -30,8 +31,7 @@ pub struct Making {
     /// The same, open.
     dir: Dir,
     name: OsString,
-    replaces: Option<Meta>,
-    versions: VersionSource,
+    replaces: Option<Content>,
     file: File,
     /// The name that it has until then, if it has one.
     temporary: Option<OsString>,
@@ -47,7 +47,12 @@ impl Making {
         let above = at.parent().filter(|above| !above.as_os_str().is_empty());
         let above = above.unwrap_or(path::Path::new("."));
         let dir = disk.dir.open_dir(above).map_err(|error| why(&error))?;
-        let old = look(&dir, name, create.replaces, disk.versions)?;
+        let old = look(&dir, name, create.replaces.is_some())?;
+        if let Some((_, found)) = &old
+            && create.replaces != Some(disk.versions.plain(found)?)
+        {
+            return Err(FsError::Exists);
+        }
         // Told now, it need not be sent.
         let space = fstatvfs(&dir).map(|space| space.f_bavail.saturating_mul(space.f_frsize));
         if create
@@ -63,14 +68,13 @@ impl Making {
             root: Arc::clone(&disk.dir),
             above: above.to_owned(),
             name: name.to_owned(),
-            replaces: create.replaces,
-            versions: disk.versions,
+            replaces: old.as_ref().map(|(_, found)| Content::of(found)),
             turn: Arc::clone(&disk.turn),
             dir,
             file,
             temporary,
         };
-        if let Some(old) = old {
+        if let Some((old, _)) = old {
             old.give_to(&making.file).map_err(|error| why(&error))?;
         }
         Ok(making)
@@ -93,7 +97,10 @@ impl Making {
         let turn = Arc::clone(&self.turn);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.find_directory()?;
-        if let Some(old) = look(&self.dir, &self.name, self.replaces, self.versions)? {
+        if let Some((old, found)) = look(&self.dir, &self.name, self.replaces.is_some())? {
+            if self.replaces != Some(Content::of(&found)) {
+                return Err(FsError::Exists);
+            }
             old.give_to(&self.file).map_err(|error| why(&error))?;
         }
         self.give_name().map_err(|error| why(&error.into()))
@@ -156,32 +163,50 @@ fn is_same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
-/// Checks that the file to be replaced, or none, has that name, and returns the access to it. A link is not a
+/// Which file it is, and when its content was changed. The time of its entry does not count: its access may be changed
+/// while another file is made for its place.
+#[derive(Debug, PartialEq, Eq)]
+struct Content {
+    identity: (u64, u64),
+    len: u64,
+    modified: (i64, i64),
+}
+
+impl Content {
+    fn of(found: &Metadata) -> Content {
+        Content {
+            identity: (found.dev(), found.ino()),
+            len: found.len(),
+            modified: (found.mtime(), found.mtime_nsec()),
+        }
+    }
+}
+
+/// Checks that a file, or none, has that name, and returns the access to it and what is known of it. A link is not a
 /// file, wherever it leads.
-fn look(
-    dir: &Dir,
-    name: &OsStr,
-    replaces: Option<Meta>,
-    versions: VersionSource,
-) -> Result<Option<Access>, FsError> {
+fn look(dir: &Dir, name: &OsStr, replaces: bool) -> Result<Option<(Access, Metadata)>, FsError> {
     let found = match dir.symlink_metadata(name) {
         Ok(found) => found,
-        Err(error) if error.kind() == ErrorKind::NotFound && replaces.is_none() => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound && !replaces => return Ok(None),
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(FsError::Exists),
         Err(error) => return Err(why(&error)),
     };
     if !found.is_file() {
         return Err(FsError::NotPlain);
     }
+    if !replaces {
+        return Err(FsError::Exists);
+    }
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(native::OPEN_FLAGS);
     let file = dir.open_with(name, &options);
     let file = file.map_err(|error| reason(&error))?.into_std();
     let found = file.metadata().map_err(|error| reason(&error))?;
-    if replaces != Some(versions.plain(&found)?) {
-        return Err(FsError::Exists);
+    if !found.is_file() {
+        return Err(FsError::NotPlain);
     }
-    Access::of(&file).map(Some).map_err(|error| why(&error))
+    let access = Access::of(&file).map_err(|error| why(&error))?;
+    Ok(Some((access, found)))
 }
 
 /// Creates a file in that directory. Returns its temporary name if it needs one, or if that is wanted.
