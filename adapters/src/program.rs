@@ -195,6 +195,8 @@ fn disk(options: &Options) -> Result<Disk, Failure> {
         Some(most) => disk.scripts_max(most),
         None => disk,
     };
+    #[cfg(not(target_os = "wasi"))]
+    let disk = disk.portable_tags(options.portable_tags);
     Ok(disk.follow_symlinks(options.follow_symlinks))
 }
 

@@ -7,6 +7,7 @@ mod running;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::time::{Duration, UNIX_EPOCH};
 
 use peer::{connect, get, site};
 use running::Program;
@@ -195,6 +196,27 @@ fn the_media_type_of_the_rest_can_be_told() {
         assert_eq!(kind("/"), "text/html; charset=utf-8");
         ends(program);
     }
+}
+
+/// 1,577,836,800.75 s after 1970, in hexadecimal nanoseconds, and the length.
+#[test]
+fn tags_can_be_the_same_on_all_machines() {
+    let site = site();
+    let file = fs::File::options()
+        .write(true)
+        .open(site.path().join("a.txt"));
+    let time = UNIX_EPOCH + Duration::new(1_577_836_800, 750_000_000);
+    file.unwrap().set_modified(time).unwrap();
+    let tag = |options: &[&str]| {
+        let program = Program::serve(site.path(), options);
+        let reply = send(program.address(), "HEAD /a.txt HTTP/1.0\r\n\r\n");
+        let reply = String::from_utf8(reply).unwrap();
+        let tag = reply.lines().find_map(|line| line.strip_prefix("ETag: "));
+        tag.unwrap().to_owned()
+    };
+    let portable = "\"15e59a35e63e1780-6\"";
+    assert_eq!(tag(&["--portable-tags"]), portable);
+    assert_ne!(tag(&[]), portable);
 }
 
 #[test]

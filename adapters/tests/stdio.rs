@@ -33,7 +33,7 @@ fn program(directory: &Path, options: &[&str]) -> Command {
 
 /// A process for the conversation.
 fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
-    let mut command = program(site, &[]);
+    let mut command = program(site, &["--portable-tags"]);
     match case.option("protocol") {
         // That of Python.
         None if case.option("plain").is_some() => &mut command,
@@ -59,7 +59,8 @@ fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> Strin
 /// The same loop without one.
 fn in_process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
     let ((input, write), (read, output)) = (io::pipe()?, io::pipe()?);
-    let (case, disk, log) = (case.clone(), Disk::open(site)?, Log::default());
+    let disk = Disk::open(site)?.portable_tags(true);
+    let (case, log) = (case.clone(), Log::default());
     let lines = log.clone();
     let served = thread::spawn(move || {
         let (config, handler) = (case.config(), case.handler());

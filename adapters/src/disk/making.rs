@@ -6,8 +6,9 @@
 //! name without taking the place of another file is in [`rename`](super::rename).
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
@@ -15,14 +16,14 @@ use rustix::fs::{
     AtFlags, Mode, OFlags, Stat, StatVfs, fstat, fstatvfs, openat, renameat, unlinkat,
 };
 use rustix::io::Errno;
-use sanserve_core::{Create, FsError, Got, Meta, Path};
+use sanserve_core::{Create, FsError, Got, Path};
 
 use super::access::Access;
 use super::directories::{NewDirectories, Place, above};
 use super::nameless::{Nameless, link};
 use super::rename::{is_named, rename_to_new};
 use super::tree::Tree;
-use super::{Disk, Open, VersionSource, native, reason};
+use super::{Disk, Open, native, reason};
 
 /// A file that is being made. To drop it leaves nothing of it, unless it was completed.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub struct Making {
     /// The directory that it will be in.
     place: Place,
     name: OsString,
-    replaces: Option<Meta>,
+    replaces: Option<Content>,
     file: File,
     /// The name that it has until then, if it has one.
     temporary: Option<OsString>,
@@ -49,10 +50,15 @@ impl Making {
         let place = Place::find(&tree, above(&at), create.directories_max)?;
         let dir = &place.dir;
         let old = match place.missing.is_empty() {
-            true => look(dir, name, create.replaces, tree.versions)?,
+            true => look(dir, name, create.replaces.is_some())?,
             false if create.replaces.is_some() => return Err(FsError::Exists),
             false => None,
         };
+        if let Some((_, found)) = &old
+            && create.replaces != Some(tree.versions.plain(found)?)
+        {
+            return Err(FsError::Exists);
+        }
         let space = fstatvfs(dir).ok();
         if space
             .as_ref()
@@ -70,13 +76,13 @@ impl Making {
         let making = Making {
             tree,
             name: name.to_owned(),
-            replaces: create.replaces,
+            replaces: old.as_ref().map(|(_, found)| Content::of(found)),
             turn: Arc::clone(&disk.turn),
             place,
             file,
             temporary,
         };
-        if let Some(old) = old {
+        if let Some((old, _)) = old {
             old.give_to(&making.file).map_err(|error| why(&error))?;
         }
         Ok(making)
@@ -100,7 +106,10 @@ impl Making {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.find_directory(disk)?;
         let new = NewDirectories::make(&self.place).map_err(|error| why(&error.into()))?;
-        if let Some(old) = look(new.last(), &self.name, self.replaces, self.tree.versions)? {
+        if let Some((old, found)) = look(new.last(), &self.name, self.replaces.is_some())? {
+            if self.replaces != Some(Content::of(&found)) {
+                return Err(FsError::Exists);
+            }
             old.give_to(&self.file).map_err(|error| why(&error))?;
         }
         let named = self.give_name(new.last());
@@ -127,7 +136,7 @@ impl Making {
     }
 
     fn give_name(&self, dir: &Dir) -> Result<(), Errno> {
-        match (&self.temporary, self.replaces) {
+        match (&self.temporary, &self.replaces) {
             (Some(temporary), _) => self.rename(temporary, dir),
             (None, None) => link(&self.file, dir, &self.name),
             // Only a file with a name can take the place of another.
@@ -173,32 +182,50 @@ fn is_same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
-/// Checks that the file to be replaced, or none, has that name, and returns the access to it. A link is not a
+/// Which file it is, and when its content was changed. The time of its entry does not count: its access may be changed
+/// while another file is made for its place.
+#[derive(Debug, PartialEq, Eq)]
+struct Content {
+    identity: (u64, u64),
+    len: u64,
+    modified: (i64, i64),
+}
+
+impl Content {
+    fn of(found: &Metadata) -> Content {
+        Content {
+            identity: (found.dev(), found.ino()),
+            len: found.len(),
+            modified: (found.mtime(), found.mtime_nsec()),
+        }
+    }
+}
+
+/// Checks that a file, or none, has that name, and returns the access to it and what is known of it. A link is not a
 /// file, wherever it leads.
-fn look(
-    dir: &Dir,
-    name: &OsStr,
-    replaces: Option<Meta>,
-    versions: VersionSource,
-) -> Result<Option<Access>, FsError> {
+fn look(dir: &Dir, name: &OsStr, replaces: bool) -> Result<Option<(Access, Metadata)>, FsError> {
     let found = match dir.symlink_metadata(name) {
         Ok(found) => found,
-        Err(error) if error.kind() == ErrorKind::NotFound && replaces.is_none() => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound && !replaces => return Ok(None),
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(FsError::Exists),
         Err(error) => return Err(why(&error)),
     };
     if !found.is_file() {
         return Err(FsError::NotPlain);
     }
+    if !replaces {
+        return Err(FsError::Exists);
+    }
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(native::OPEN_FLAGS);
     let file = dir.open_with(name, &options);
     let file = file.map_err(|error| reason(&error))?.into_std();
     let found = file.metadata().map_err(|error| reason(&error))?;
-    if replaces != Some(versions.plain(&found)?) {
-        return Err(FsError::Exists);
+    if !found.is_file() {
+        return Err(FsError::NotPlain);
     }
-    Access::of(&file).map(Some).map_err(|error| why(&error))
+    let access = Access::of(&file).map_err(|error| why(&error))?;
+    Ok(Some((access, found)))
 }
 
 /// Whether one of the new names is longer than one can be. Of directories that are missing the system says so too late.

@@ -161,6 +161,11 @@ pub(crate) struct Options {
     #[arg(long, hide_short_help = true)]
     pub(crate) precompressed: bool,
 
+    /// Send the same ETag on several machines
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, hide_short_help = true)]
+    pub(crate) portable_tags: bool,
+
     /// Let pages of other sites read all
     #[arg(long, value_name = "ORIGIN", value_parser = value::origin, hide_short_help = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "*")]
