@@ -112,6 +112,7 @@ impl<F, H: Handler> Connection<F, H> {
         let modern = self.config.protocol == Protocol::Http11;
         self.served += 1;
         let close = self.last
+            || self.is_without_tls
             || !modern
             || !self.head.persists()
             || self.served >= self.config.limits.requests;
@@ -127,8 +128,12 @@ impl<F, H: Handler> Connection<F, H> {
         };
         self.expects &= self.body.left() != Some(0);
         self.parted = !self.head.persists() && self.body.left() == Some(0);
+        let is_without_tls = self.is_without_tls;
         let (handler, mut ex) = self.exchange();
-        let next = handler.begin(&mut ex);
+        let next = match is_without_tls {
+            false => handler.begin(&mut ex),
+            true => handler.begin_without_tls(&mut ex),
+        };
         self.follow(next)
     }
 

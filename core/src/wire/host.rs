@@ -68,9 +68,14 @@ impl Head {
     /// The host that a request is for, without its port: of its `Host`, or of an absolute target where an
     /// HTTP/1.0 request has none.
     pub(crate) fn host(&self) -> Option<&str> {
+        Some(Authority::parse(self.authority()?)?.host)
+    }
+
+    /// The same with its port, as it was sent.
+    pub(crate) fn authority(&self) -> Option<&str> {
         let target = || Absolute::parse(self.target()).map(|target| target.authority);
         let authority = self.field("Host").or_else(target)?;
-        Some(Authority::parse(authority)?.host)
+        Authority::parse(authority).map(|_| authority)
     }
 }
 
