@@ -335,7 +335,14 @@ impl<F, H: Handler> Connection<F, H> {
             let explanation = bad
                 .explanation()
                 .unwrap_or(status::explanation(bad.status()));
+            let logged = ex.log.len();
             ex.send_error_with(bad.status(), complaint, explanation);
+            if bad == Bad::Tls {
+                // There is no request to be logged, now or at the end of the reply.
+                ex.log.truncate(logged);
+                ex.log_message(TLS);
+                self.reply.logged = true;
+            }
             return self.go(State::Closing);
         }
         ex.log_message(complaint);
@@ -376,3 +383,6 @@ impl<F, H: Handler> Connection<F, H> {
         text.lines().for_each(|line| ex.log_message(line));
     }
 }
+
+/// What is logged of a handshake of TLS.
+const TLS: &str = "TLS on a plain HTTP port: use http://, or start the server with TLS";
