@@ -101,6 +101,9 @@ pub(crate) fn serve_noted<'a, H: Handler>(
         {
             got = hang_up.tell(&mut conn, got);
         }
+        if link.is_plain() {
+            conn.without_tls();
+        }
         let now = clock.now();
         #[cfg(unix)]
         delivery::report(&mut conn, now, link.socket());

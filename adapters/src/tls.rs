@@ -4,6 +4,7 @@
 //! The protocol itself is that of rustls: TLS 1.2 and 1.3.
 
 mod key_kind;
+mod first_byte;
 #[cfg(feature = "self-signed")]
 mod own;
 mod pem;
@@ -22,6 +23,9 @@ use rustls::server::{ClientHello, ResolvesServerCert, UnbufferedServerConnection
 use rustls::sign::CertifiedKey;
 use rustls::{Error, ServerConfig};
 
+use self::first_byte::FirstByte;
+#[cfg(feature = "tokio")]
+pub(crate) use self::first_byte::begins_http;
 use self::session::Session;
 #[cfg(feature = "tokio")]
 pub(crate) use self::session::refusal;
@@ -139,7 +143,8 @@ impl Tls {
         Arc::clone(&self.config)
     }
 
-    /// Puts TLS above a socket, for [`serve`](crate::std::serve). The handshake happens there.
+    /// Puts TLS above a socket, for [`serve`](crate::std::serve). The handshake happens there. A client that begins with
+    /// plain HTTP is answered by [`Handler::begin_without_tls`](sanserve_core::Handler::begin_without_tls).
     ///
     /// # Errors
     /// If rustls finds fault with its own configuration.
@@ -151,7 +156,7 @@ impl Tls {
     pub(crate) fn layer(&self) -> io::Result<Box<dyn Layer>> {
         let config = Arc::clone(&self.config);
         let tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
-        Ok(Box::new(Session::new(tls)))
+        Ok(Box::new(FirstByte::Awaited(Session::new(tls))))
     }
 }
 

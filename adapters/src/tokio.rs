@@ -111,6 +111,9 @@ fn serve_seated<H: Handler + Send>(
             {
                 got = hang_up.tell(&mut conn, got);
             }
+            if link.is_plain() {
+                conn.without_tls();
+            }
             let now = clock.now();
             #[cfg(unix)]
             link.report_delivery(&mut conn, now);

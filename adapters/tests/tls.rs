@@ -173,21 +173,18 @@ fn one_connection_is_handled_in_turn() {
 }
 
 #[test]
-fn plain_http_gets_an_alert_and_a_line_in_the_log() {
+fn what_is_neither_tls_nor_http_gets_an_alert_and_a_line_in_the_log() {
     let pair = Pair::new();
     let running = Running::tls(pair.tls());
     let mut plain = connect(running.address);
-    plain.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    plain.write_all(b"\x00 nothing at all\r\n\r\n").unwrap();
     let mut alert = Vec::new();
     plain.read_to_end(&mut alert).unwrap();
     // An alert, of two bytes, fatal.
     assert_eq!((alert[0], alert[4], alert[5], alert.len()), (21, 2, 2, 7));
     let log = running.log();
     assert!(log.starts_with("127.0.0.1 - - ["), "{log}");
-    assert!(
-        log.ends_with("] TLS: this is no TLS, but perhaps plain HTTP\n"),
-        "{log}"
-    );
+    assert!(log.ends_with("] TLS: neither TLS nor HTTP\n"), "{log}");
     assert_eq!(log.lines().count(), 1);
     hello_over(&mut pair.connect(running.address));
 }

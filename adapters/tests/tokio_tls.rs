@@ -75,11 +75,11 @@ fn stopping_lets_the_idle_go_and_what_is_cut_off_does_not_look_whole() {
 }
 
 #[test]
-fn plain_http_gets_an_alert_and_a_line_in_the_log() {
+fn what_is_neither_tls_nor_http_gets_an_alert_and_a_line_in_the_log() {
     let pair = Pair::new();
     let running = serve(&pair, Patience::default());
     let mut plain = connect(running.address);
-    plain.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    plain.write_all(b"\x00 nothing at all\r\n\r\n").unwrap();
     let mut alert = Vec::new();
     plain.read_to_end(&mut alert).unwrap();
     // An alert, of two bytes, fatal.
@@ -89,7 +89,7 @@ fn plain_http_gets_an_alert_and_a_line_in_the_log() {
     let complaints: Vec<_> = log.lines().filter(|line| line.contains("TLS:")).collect();
     assert_eq!(complaints.len(), 1, "{log}");
     assert!(complaints[0].starts_with("127.0.0.1 - - ["), "{log}");
-    assert!(complaints[0].ends_with("] TLS: this is no TLS, but perhaps plain HTTP"));
+    assert!(complaints[0].ends_with("] TLS: neither TLS nor HTTP"));
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn what_does_not_apply_is_known() {
         ("the content's framing", 239),
         ("the host", 93),
         ("the limits of a head", 26),
-        ("the request line's syntax", 117),
+        ("the request line's syntax", 118),
         ("the syntax", 101),
         ("the target's syntax", 81),
     ];

@@ -179,6 +179,11 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Handler for Guard<H, K> {
         }
     }
 
+    /// Asks for no password: it could be read on its way.
+    fn begin_without_tls(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.handler.begin_without_tls(ex)
+    }
+
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
         if !mem::take(&mut self.asked) {
             return self.handler.resume(ex, event);

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::archive::Pack;
-use crate::{Create, Credentials, Entries, Exchange, FsError, Meta, Path, Program};
+use crate::{Create, Credentials, Entries, Exchange, FsError, Meta, Path, Program, https};
 
 /// Answers the requests of one connection, one after another. State of the connection lives in
 /// `self`; what connections share is whatever `self` holds by reference or `Arc`.
@@ -51,11 +51,23 @@ pub trait Handler {
     fn resume(&mut self, _ex: &mut Exchange<'_>, _event: Event<'_>) -> Next {
         Next::Done
     }
+
+    /// A request has come over plain HTTP to a port for HTTPS. By default the client is sent to the same host and target
+    /// over HTTPS: 308, or 400 where the request names no host. Nothing of what is served may be told, since the
+    /// request can be read by others. A handler in front of another one passes this on; [`Hosts`](crate::Hosts) does so only
+    /// for hosts that it knows.
+    fn begin_without_tls(&mut self, ex: &mut Exchange<'_>) -> Next {
+        https::redirect(ex)
+    }
 }
 
 impl<H: Handler + ?Sized> Handler for Box<H> {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         (**self).begin(ex)
+    }
+
+    fn begin_without_tls(&mut self, ex: &mut Exchange<'_>) -> Next {
+        (**self).begin_without_tls(ex)
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {

@@ -32,6 +32,10 @@ impl<H: Handler> Hosts<H> {
         Hosts { names, handler }
     }
 
+    fn knows_host_of(&self, ex: &Exchange<'_>) -> bool {
+        self.names.is_empty() || ex.head.host().is_some_and(|host| self.knows(host))
+    }
+
     fn knows(&self, host: &str) -> bool {
         is_loopback(host) || self.names.iter().any(|name| is_same(name, host))
     }
@@ -39,17 +43,27 @@ impl<H: Handler> Hosts<H> {
 
 impl<H: Handler> Handler for Hosts<H> {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        let host = ex.head.host();
-        if self.names.is_empty() || host.is_some_and(|host| self.knows(host)) {
-            return self.handler.begin(ex);
+        match self.knows_host_of(ex) {
+            true => self.handler.begin(ex),
+            false => refuse(ex),
         }
-        let (message, explanation) = (status::phrase(421), status::explanation(421));
-        ex.error(421, &message, explanation, &mut |_| ())
+    }
+
+    fn begin_without_tls(&mut self, ex: &mut Exchange<'_>) -> Next {
+        match self.knows_host_of(ex) {
+            true => self.handler.begin_without_tls(ex),
+            false => refuse(ex),
+        }
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
         self.handler.resume(ex, event)
     }
+}
+
+fn refuse(ex: &mut Exchange<'_>) -> Next {
+    let (message, explanation) = (status::phrase(421), status::explanation(421));
+    ex.error(421, &message, explanation, &mut |_| ())
 }
 
 /// Whether a host is this machine, whatever any name server says (RFC 6761 §6.3).

@@ -121,6 +121,7 @@ mod fs;
 mod guard;
 mod handler;
 mod hosts;
+mod https;
 pub mod listing;
 pub mod log;
 mod lower;

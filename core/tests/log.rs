@@ -325,3 +325,34 @@ fn a_line_of_control_characters_is_not_multiplied() {
         assert!(said.log.len() < 80_000, "{} bytes of log", said.log.len());
     }
 }
+
+#[test]
+fn tls_on_a_plain_port_is_one_line_in_words_in_every_format() {
+    // The beginning of a ClientHello (RFC 8446 §4.1.2), whole and by byte, alone and behind a request.
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x20\x0a\x0a\x7f";
+    let get = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
+    let words = "TLS on a plain HTTP port: use http://, or start the server with TLS";
+    for format in [python, combined, json] {
+        for before in [&b""[..], get] {
+            for piece in [1, usize::MAX] {
+                let input = [before, hello].concat();
+                let mut world = World::new(logging(format), Files::new(), &input);
+                world.piece = piece;
+                world.run();
+                let mut lines: Vec<&str> = world.log.lines().collect();
+                let last = lines.pop().unwrap_or_default();
+                assert!(last.contains(words), "{}", world.log);
+                assert!(!last.contains("\\x"), "{last}");
+                assert_eq!(
+                    lines.len(),
+                    usize::from(!before.is_empty()),
+                    "{}",
+                    world.log
+                );
+                let statuses = world.statuses();
+                let status = statuses.last().map(String::as_str);
+                assert_eq!(status, Some("HTTP/1.1 400 TLS on a plain HTTP port"));
+            }
+        }
+    }
+}

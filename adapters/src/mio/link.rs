@@ -112,6 +112,11 @@ impl Link {
             .is_some_and(|layer| layer.is_handshaking())
     }
 
+    /// Whether the peer has begun to speak without the layer.
+    pub(super) fn is_plain(&self) -> bool {
+        self.layer.as_ref().is_some_and(|layer| layer.is_plain())
+    }
+
     /// Whether the peer has sent something that was not read yet.
     pub(super) fn has_unread(&self) -> bool {
         rustix::io::ioctl_fionread(&self.socket).is_ok_and(|n| n > 0)

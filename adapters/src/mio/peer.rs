@@ -213,6 +213,9 @@ impl<H: Handler> Work<H> {
             {
                 got = hang_up.tell(conn, got);
             }
+            if link.is_plain() {
+                conn.without_tls();
+            }
             let Step { want, by, more, .. } = conn.step(now, got);
             files.moment = None;
             got = match want {

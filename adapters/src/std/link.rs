@@ -43,6 +43,11 @@ pub(crate) trait Layer {
     /// Whether it is not yet possible to say anything through it.
     fn is_handshaking(&self) -> bool;
 
+    /// Whether the peer has begun to speak without the layer.
+    fn is_plain(&self) -> bool {
+        false
+    }
+
     /// Whether there is something to [`flush`](Layer::flush).
     fn holds(&self) -> bool;
 
@@ -190,6 +195,11 @@ impl<'a> Link<'a> {
         self.layer
             .as_ref()
             .is_some_and(|layer| layer.is_handshaking())
+    }
+
+    /// Whether the peer has begun to speak without the layer.
+    pub(super) fn is_plain(&self) -> bool {
+        self.layer.as_ref().is_some_and(|layer| layer.is_plain())
     }
 
     fn holds(&self) -> bool {

@@ -290,9 +290,7 @@ impl NeedsRoom for EncryptError {
 /// What the peer did wrong. The alert that tells it is held, and flushed when the link ends.
 pub(crate) fn refusal(error: Error) -> io::Error {
     let message = match error {
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            "this is no TLS, but perhaps plain HTTP".into()
-        }
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => "neither TLS nor HTTP".into(),
         error => error.to_string(),
     };
     io::Error::new(ErrorKind::InvalidData, message)

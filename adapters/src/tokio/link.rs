@@ -51,7 +51,7 @@ enum Stream {
 }
 
 /// What can be served.
-trait ReadWrite: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(super) trait ReadWrite: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ReadWrite for S {}
 
@@ -107,6 +107,15 @@ impl Link {
         match &self.stream {
             #[cfg(feature = "tls")]
             Stream::Tls(session, _) => session.is_handshaking(),
+            _ => false,
+        }
+    }
+
+    /// Whether the peer has begun to speak plain HTTP where TLS was expected.
+    pub(super) fn is_plain(&self) -> bool {
+        match &self.stream {
+            #[cfg(feature = "tls")]
+            Stream::Tls(session, _) => session.is_plain(),
             _ => false,
         }
     }

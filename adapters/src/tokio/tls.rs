@@ -14,8 +14,9 @@ use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
 
 use super::Link;
+use super::link::ReadWrite;
 use crate::Tls;
-use crate::tls::refusal;
+use crate::tls::{begins_http, refusal};
 
 impl Link {
     /// A socket below TLS. The handshake happens while it is served.
@@ -25,15 +26,18 @@ impl Link {
     pub fn tls(socket: TcpStream, tls: &Tls) -> io::Result<Link> {
         socket.set_nodelay(true)?;
         let peer = socket.peer_addr()?.ip();
-        let accept = TlsAcceptor::from(tls.config()).accept(socket);
-        Ok(Link::below(Session::Handshake(accept), peer))
+        let acceptor = TlsAcceptor::from(tls.config());
+        Ok(Link::below(Session::First(Some((socket, acceptor))), peer))
     }
 }
 
-/// One peer's TLS.
+/// One peer's TLS, or plain HTTP if it begins with that.
 pub(super) enum Session {
+    /// Nothing has come yet. It is empty only while it becomes something else.
+    First(Option<(TcpStream, TlsAcceptor)>),
     Handshake(Accept<TcpStream>),
     Open(TlsStream<TcpStream>),
+    Plain(TcpStream),
 }
 
 impl Session {
@@ -41,26 +45,55 @@ impl Session {
     #[cfg(unix)]
     pub(super) fn socket(&self) -> Option<&TcpStream> {
         match self {
-            Session::Handshake(_) => None,
+            Session::First(_) | Session::Handshake(_) => None,
             Session::Open(stream) => Some(stream.get_ref().0),
+            Session::Plain(socket) => Some(socket),
         }
     }
 
     /// Whether the handshake is not over.
     pub(super) fn is_handshaking(&self) -> bool {
-        matches!(self, Session::Handshake(_))
+        matches!(self, Session::First(_) | Session::Handshake(_))
+    }
+
+    /// Whether the peer speaks plain HTTP.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Session::Plain(_))
     }
 
     /// The stream, after the handshake.
-    fn stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TlsStream<TcpStream>>>> {
+    fn stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn ReadWrite>>> {
+        if let Session::First(first) = self {
+            let begins_http = match first {
+                Some((socket, _)) => ready!(poll_first_byte(socket, cx))?,
+                None => false,
+            };
+            let (socket, acceptor) = first.take().ok_or(ErrorKind::NotConnected)?;
+            *self = match begins_http {
+                true => Session::Plain(socket),
+                false => Session::Handshake(acceptor.accept(socket)),
+            };
+        }
         if let Session::Handshake(accept) = self {
             *self = Session::Open(ready!(Pin::new(accept).poll(cx)).map_err(plain)?);
         }
-        match self {
-            Session::Open(stream) => Poll::Ready(Ok(Pin::new(stream))),
-            Session::Handshake(_) => unreachable!("it is open now"),
-        }
+        Poll::Ready(match self {
+            Session::Open(stream) => Ok(Pin::new(stream)),
+            Session::Plain(socket) => Ok(Pin::new(socket)),
+            Session::First(_) | Session::Handshake(_) => unreachable!("it is open now"),
+        })
     }
+}
+
+/// Looks whether the first byte begins a request; it stays where it is.
+fn poll_first_byte(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    let mut byte = [0];
+    let mut into = ReadBuf::new(&mut byte);
+    ready!(socket.poll_peek(cx, &mut into))?;
+    Poll::Ready(Ok(into
+        .filled()
+        .first()
+        .is_some_and(|&byte| begins_http(byte))))
 }
 
 impl AsyncRead for Session {

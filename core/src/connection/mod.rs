@@ -43,7 +43,7 @@ pub use self::time::Delivery;
 use self::time::{Flow, Taken};
 use crate::reply::Reply;
 use crate::wire::{Body, Head};
-use crate::{Ask, Buffer, Config, Got, Handler, Limits, Now, Phase, Step, Want};
+use crate::{Ask, Buffer, Config, Got, Handler, Limits, Now, Phase, Step, Want, https};
 
 mod hear;
 mod moves;
@@ -99,6 +99,8 @@ pub struct Connection<F, H> {
     last: bool,
     /// The peer has said that it will send nothing more.
     parted: bool,
+    /// The peer speaks plain HTTP where TLS was expected.
+    is_without_tls: bool,
     /// When the peer was found to have closed its side while a program ran, or when that last wrote something.
     peer_closed: Option<Duration>,
 }
@@ -188,6 +190,7 @@ impl<F, H: Handler> Connection<F, H> {
             expects: false,
             last: false,
             parted: false,
+            is_without_tls: false,
             peer_closed: None,
         }
     }
@@ -241,6 +244,15 @@ impl<F, H: Handler> Connection<F, H> {
     pub fn finish(&mut self) {
         self.last = true;
         self.reply.close = true;
+    }
+
+    /// Says that the peer has begun to speak plain HTTP at a port for HTTPS. Its first request is answered by
+    /// [`Handler::begin_without_tls`], errors are plain text, and the connection closes afterwards. To be called before the
+    /// step that is given its first bytes.
+    pub fn without_tls(&mut self) {
+        self.is_without_tls = true;
+        self.config.error_page = https::error_page;
+        self.config.error_content_type = https::TYPE;
     }
 
     /// Returns whether the output of a program, the end of other work that takes long, or whether a password is right,

@@ -112,6 +112,7 @@ impl<F, H: Handler> Connection<F, H> {
         let modern = self.config.protocol == Protocol::Http11;
         self.served += 1;
         let close = self.last
+            || self.is_without_tls
             || !modern
             || !self.head.persists()
             || self.served >= self.config.limits.requests;
@@ -127,8 +128,12 @@ impl<F, H: Handler> Connection<F, H> {
         };
         self.expects &= self.body.left() != Some(0);
         self.parted = !self.head.persists() && self.body.left() == Some(0);
+        let is_without_tls = self.is_without_tls;
         let (handler, mut ex) = self.exchange();
-        let next = handler.begin(&mut ex);
+        let next = match is_without_tls {
+            false => handler.begin(&mut ex),
+            true => handler.begin_without_tls(&mut ex),
+        };
         self.follow(next)
     }
 
@@ -335,7 +340,14 @@ impl<F, H: Handler> Connection<F, H> {
             let explanation = bad
                 .explanation()
                 .unwrap_or(status::explanation(bad.status()));
+            let logged = ex.log.len();
             ex.send_error_with(bad.status(), complaint, explanation);
+            if bad == Bad::Tls {
+                // There is no request to be logged, now or at the end of the reply.
+                ex.log.truncate(logged);
+                ex.log_message(TLS);
+                self.reply.logged = true;
+            }
             return self.go(State::Closing);
         }
         ex.log_failure(&complaint);
@@ -381,3 +393,6 @@ impl<F, H: Handler> Connection<F, H> {
         text.lines().for_each(|line| ex.log_message(line));
     }
 }
+
+/// What is logged of a handshake of TLS.
+const TLS: &str = "TLS on a plain HTTP port: use http://, or start the server with TLS";

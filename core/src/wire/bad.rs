@@ -9,6 +9,8 @@ use crate::escape::{QUOTE_MAX, Repr, excerpt};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Bad {
+    /// A handshake of TLS. Nothing of it is kept.
+    Tls,
     /// The request line is longer than [`Limits::request_line`](crate::Limits::request_line).
     LineTooLong,
     /// The request line has not two or three words with one blank between them, holds a control
@@ -68,6 +70,7 @@ impl Bad {
     /// where they quote the request line: see [`Head::complaint`](super::Head::complaint).
     fn message(self) -> Option<&'static str> {
         Some(match self {
+            Bad::Tls => "TLS on a plain HTTP port",
             Bad::LineTooLong => "URI Too Long",
             Bad::FieldsTooLong => "Line too long",
             Bad::TooManyFields => "Too many headers",

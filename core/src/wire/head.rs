@@ -17,6 +17,9 @@ use crate::Limits;
 /// How many fields a request may have.
 pub const FIELDS_MAX: usize = 100;
 
+/// How a handshake of TLS begins, whatever its version: the type of the record and the major version (RFC 8446 §5.1).
+const HANDSHAKE: &[u8] = b"\x16\x03";
+
 /// A request head. It keeps its memory from one request to the next.
 ///
 /// All text is decoded as ISO-8859-1, as CPython does: each character up to U+00FF is one byte
@@ -129,6 +132,9 @@ impl Head {
     }
 
     fn find_line(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, Bad> {
+        if input.starts_with(HANDSHAKE) {
+            return Err(Bad::Tls);
+        }
         // RFC 9112 §2.2: one empty line before the request line is forgiven.
         let start = if input.starts_with(b"\r\n") { 2 } else { 0 };
         let Search::Line(at) = self.search else {

@@ -68,24 +68,30 @@ impl Head {
     /// The host that a request is for, without its port: of its `Host`, or of an absolute target where an
     /// HTTP/1.0 request has none.
     pub(crate) fn host(&self) -> Option<&str> {
-        Some(self.authority()?.host)
+        Some(self.parsed_authority()?.host)
     }
 
     /// The same, with the port that is given, if there is one.
     pub(crate) fn host_and_port(&self) -> Option<(&str, Option<u16>)> {
-        let authority = self.authority()?;
+        let authority = self.parsed_authority()?;
         Some((authority.host, authority.port))
     }
 
     /// Whether a request is for this host and port, `usual` being the port that is meant where none is given.
     pub(crate) fn is_for(&self, authority: &str, usual: u16) -> bool {
-        let (here, other) = (self.authority(), Authority::parse(authority));
+        let (here, other) = (self.parsed_authority(), Authority::parse(authority));
         here.is_some_and(|here| other.is_some_and(|other| here.agrees(&other, usual)))
     }
 
-    fn authority(&self) -> Option<Authority<'_>> {
+    fn parsed_authority(&self) -> Option<Authority<'_>> {
+        Authority::parse(self.authority()?)
+    }
+
+    /// The same with its port, as it was sent.
+    pub(crate) fn authority(&self) -> Option<&str> {
         let target = || Absolute::parse(self.target()).map(|target| target.authority);
-        Authority::parse(self.field("Host").or_else(target)?)
+        let authority = self.field("Host").or_else(target)?;
+        Authority::parse(authority).map(|_| authority)
     }
 }
 
