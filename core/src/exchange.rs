@@ -249,11 +249,7 @@ impl<'a> Exchange<'a> {
             }
         }
         self.outbox.push(b"\r\n");
-        self.reply.end_head(
-            framing,
-            self.request_version() == Version::Http09,
-            self.outbox,
-        );
+        self.reply.end_head(framing, self.outbox);
     }
 
     /// Adds content. It is framed as [`end_headers`](Self::end_headers) decided, and dropped where

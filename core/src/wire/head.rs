@@ -152,7 +152,12 @@ impl Head {
         ended.ok_or(Bad::LineEnd)?;
         self.find_path()?;
         if self.line.version == Version::Http09 {
-            return Ok(Some(end));
+            // RFC 1945 §4.1: nothing stands before a simple request.
+            return if start == 0 {
+                Ok(Some(end))
+            } else {
+                Err(Bad::Line)
+            };
         }
         self.find_fields(input, end, end - 1, limits)
     }
