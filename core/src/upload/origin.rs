@@ -15,7 +15,7 @@ pub(super) fn is_foreign(ex: &Exchange<'_>) -> bool {
         return !sites.all(|site| matches!(site, "same-origin" | "none"));
     }
     // RFC 6454 §7: said with every POST and PUT. The scheme is for whoever speaks TLS to know.
-    let host = ex.header("Host").unwrap_or("");
+    let host = ex.head.authority().unwrap_or("");
     let is_here = |origin: &str| {
         let (_, from) = origin.split_once("://").unwrap_or_default();
         !from.is_empty() && from.eq_ignore_ascii_case(host)

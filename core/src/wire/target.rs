@@ -6,8 +6,6 @@ use super::syntax::is_hex_pair;
 /// A target in absolute form, taken apart.
 pub(super) struct Absolute<'a> {
     pub(super) authority: &'a str,
-    /// The port that the scheme has by itself.
-    pub(super) usual_port: u16,
     /// Path and query; empty if there is neither.
     path: &'a str,
 }
@@ -15,19 +13,13 @@ pub(super) struct Absolute<'a> {
 impl<'a> Absolute<'a> {
     /// Reads what `http://` or `https://` begins, in any case.
     pub(super) fn parse(target: &'a str) -> Option<Self> {
-        let known = [("http://", 80), ("https://", 443)];
-        let found = known.into_iter().find(|(scheme, _)| {
+        let scheme = ["http://", "https://"].into_iter().find(|scheme| {
             let start = target.as_bytes().get(..scheme.len());
             start.is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
-        });
-        let (scheme, usual_port) = found?;
+        })?;
         let rest = &target[scheme.len()..];
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        Some(Absolute {
-            authority,
-            usual_port,
-            path,
-        })
+        Some(Absolute { authority, path })
     }
 }
 
