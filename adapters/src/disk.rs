@@ -43,6 +43,7 @@ mod ways;
 #[cfg(windows)]
 mod windows;
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{self, PathBuf};
@@ -100,6 +101,7 @@ pub struct Disk {
     root: PathBuf,
     dir: Arc<Dir>,
     follow: bool,
+    portable_names: bool,
     /// Each archive has a copy.
     places: Arc<()>,
     large: large_listings::LargeListings,
@@ -128,6 +130,7 @@ impl Disk {
                 root,
                 dir: Arc::new(dir),
                 follow: false,
+                portable_names: cfg!(windows),
                 places: Arc::default(),
                 large: large_listings::LargeListings::default(),
                 #[cfg(unix)]
@@ -160,6 +163,17 @@ impl Disk {
         Disk { follow, ..self }
     }
 
+    /// Whether names that Windows reads otherwise, such as `a\b`, `c:x` and `aux.c`, are neither opened nor listed: see
+    /// [`Path::is_portable`]. On Windows they never are. Elsewhere they are by default; a directory that a Windows machine
+    /// shares may be a reason to refuse them.
+    pub fn portable_names(self, only: bool) -> Disk {
+        let portable_names = only || cfg!(windows);
+        Disk {
+            portable_names,
+            ..self
+        }
+    }
+
     /// How many scripts run at a time, 64 by default. Requests for more are answered 503.
     #[cfg(unix)]
     pub fn scripts_max(self, most: usize) -> Disk {
@@ -185,6 +199,18 @@ impl Disk {
         }
     }
 
+    /// Where a path leads below the root.
+    fn locate<'a>(&self, path: &'a Path) -> Result<Cow<'a, path::Path>, FsError> {
+        let refused = self.portable_names && !path.is_portable();
+        let at = (!refused).then(|| native::path(path)).flatten();
+        at.ok_or(FsError::InvalidName)
+    }
+
+    /// Whether a list may have this name.
+    fn lists(&self, name: &[u8]) -> bool {
+        !self.portable_names || Path::is_portable_name(name)
+    }
+
     fn open_file(&self, at: &path::Path) -> io::Result<File> {
         if self.follow {
             let mut options = fs::OpenOptions::new();
@@ -208,7 +234,7 @@ impl FileSystem for Disk {
         if path.as_bytes().is_empty() {
             return Ok(Opened::Directory);
         }
-        let at = native::path(path).ok_or(FsError::NotFound)?;
+        let at = self.locate(path)?;
         if let Some(kept) = self.find_kept(&at) {
             return Ok(kept);
         }
@@ -224,7 +250,7 @@ impl FileSystem for Disk {
     }
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
-        let at = native::path(path).ok_or(FsError::NotFound)?;
+        let at = self.locate(path)?;
         let listed = self.list_directory(&at, true);
         listed
             .map_err(|error| reason(&error))?
@@ -297,7 +323,7 @@ impl FileSystem for Disk {
         match ask {
             Ask::Open(path) => self.open_now(path).map_or(Got::Nothing, Got::Opened),
             Ask::List(path) => {
-                let at = native::path(path);
+                let at = self.locate(path).ok();
                 let kept = at.and_then(|at| self.find_listing(&at));
                 kept.map_or(Got::Nothing, |entries| Got::Listed(Ok(entries)))
             }
@@ -324,8 +350,9 @@ impl FileSystem for Disk {
 impl Disk {
     /// Lists a directory, unless it is large and another large one is being read: then it is asked for again.
     fn list_or_not_yet(&self, path: &Path) -> Got<Open> {
-        let Some(at) = native::path(path) else {
-            return Got::Listed(Err(FsError::NotFound));
+        let at = match self.locate(path) {
+            Ok(at) => at,
+            Err(error) => return Got::Listed(Err(error)),
         };
         match self.list_directory(&at, false) {
             Ok(None) => Got::Nothing,

@@ -53,7 +53,8 @@ fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> Strin
 /// The same loop without one.
 fn in_process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
     let ((input, write), (read, output)) = (io::pipe()?, io::pipe()?);
-    let (case, disk, log) = (case.clone(), Disk::open(site)?, Log::default());
+    let disk = Disk::open(site)?.portable_names(case.portable_names());
+    let (case, log) = (case.clone(), Log::default());
     let lines = log.clone();
     let served = thread::spawn(move || {
         let (config, handler) = (case.config(), case.handler());

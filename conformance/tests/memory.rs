@@ -15,7 +15,7 @@ fn conform(name: &str, tree: &Tree) {
         };
         let mut pieces = pace.pieces();
         // A new one for each conversation: something may be stored.
-        let shelf = Shelf::new(tree.clone());
+        let shelf = Shelf::new(tree.clone().portable_names(case.portable_names()));
         let said = converse(&mut conn, &shelf, script, |n| pieces.next_len(n));
         Transcript::new(said.bytes, &said.log)
     });

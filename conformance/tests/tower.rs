@@ -75,7 +75,9 @@ fn conforms() {
             }
             let (service, log) = services.entry(kind).or_insert_with(|| {
                 let (disk, log, case) = (
-                    Disk::open(site.of(case).expect("a site")).expect("a site"),
+                    Disk::open(site.of(case).expect("a site"))
+                        .expect("a site")
+                        .portable_names(case.portable_names()),
                     Log::default(),
                     case.clone(),
                 );

@@ -130,7 +130,7 @@ impl Disk {
                 return Ok(None);
             }
             let name = found.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
+            if matches!(name.to_bytes(), b"." | b"..") || !self.lists(name.to_bytes()) {
                 continue;
             }
             let (mut kind, mut about) = (found.file_type(), About::default());
@@ -197,6 +197,9 @@ impl Disk {
                 return Ok(None);
             }
             let name = entry.file_name();
+            if !self.lists(name.as_encoded_bytes()) {
+                continue;
+            }
             let link = entry.file_type()?.is_symlink();
             let about = if link {
                 self.about(&at.join(&name))

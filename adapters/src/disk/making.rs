@@ -41,7 +41,7 @@ pub struct Making {
 impl Making {
     /// Begins a file of a disk.
     pub(super) fn new(disk: &Disk, create: &Create) -> Result<Making, FsError> {
-        let at = native::path(&create.path).ok_or(FsError::NotFound)?;
+        let at = disk.locate(&create.path)?;
         let name = at.file_name().ok_or(FsError::NotPlain)?;
         let above = at.parent().filter(|above| !above.as_os_str().is_empty());
         let above = above.unwrap_or(path::Path::new("."));

@@ -18,7 +18,7 @@ impl Disk {
         if path.as_bytes().is_empty() {
             return Some(Ok(Opened::Directory));
         }
-        let at = native::path(path)?;
+        let at = self.locate(path).ok()?;
         if let Some(kept) = self.find_kept(&at) {
             return Some(Ok(kept));
         }

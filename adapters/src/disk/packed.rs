@@ -50,7 +50,7 @@ impl FileSystem for Fresh<'_> {
     type File = File;
 
     fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
-        let at = native::path(path).ok_or(FsError::NotFound)?;
+        let at = self.0.locate(path)?;
         let file = self.0.open_file(&at).map_err(|error| reason(&error))?;
         let found = file.metadata().map_err(|error| reason(&error))?;
         if found.is_dir() {

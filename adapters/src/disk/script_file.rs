@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, fstat, stat, statat};
 use sanserve_core::FsError;
 
-use super::{Disk, meta, native, reason};
+use super::{Disk, meta, reason};
 
 /// A file that may be run.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) struct ScriptFile {
 impl Disk {
     /// Looks for a script.
     pub(super) fn find_script(&self, path: &sanserve_core::Path) -> Result<ScriptFile, FsError> {
-        let at = native::path(path).ok_or(FsError::NotFound)?;
+        let at = self.locate(path)?;
         for _ in 0..TRIES {
             let file = self.open_file(&at).map_err(|error| reason(&error))?;
             let found = file.metadata().map_err(|error| reason(&error))?;

@@ -1,16 +1,21 @@
-//! [`Location`]: where the peer is sent that forgot the slash behind a directory.
+//! [`Location`]: where a client is sent that forgot the slash behind a directory.
 
 use core::fmt::{self, Display};
 
-/// A path with a slash added to it, before its query. What browsers would take for the start of
-/// another host's name, as in `//host` and `/\host`, becomes one slash.
+/// A path with a slash added to it, before its query. Browsers take `//host` for the name of another host, so
+/// several slashes become one. They also take a backslash for a slash, so it is encoded.
 pub(super) struct Location<'a>(pub(super) &'a str);
 
 impl Display for Location<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, query) = self.0.split_once('?').unwrap_or((self.0, ""));
-        let below = path.trim_start_matches(['/', '\\']);
-        write!(out, "/{below}/")?;
+        out.write_str("/")?;
+        let below = path.trim_start_matches('/');
+        for (at, piece) in below.split('\\').enumerate() {
+            out.write_str(if at > 0 { "%5C" } else { "" })?;
+            out.write_str(piece)?;
+        }
+        out.write_str("/")?;
         if !query.is_empty() {
             write!(out, "?{query}")?;
         }
