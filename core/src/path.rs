@@ -20,22 +20,28 @@ pub struct Path {
 }
 
 impl Path {
-    /// The path that a request target means, or `None` if no file can be asked for so: it is not
-    /// UTF-8 (see [`decode`]), or a segment is no [name](Path::is_name), `..` behind it or not.
+    /// The path that a request target means, or `None` if no file can be asked for so: a segment is not a
+    /// [name](Path::is_name), `..` behind it or not. Names are bytes and need not be UTF-8: `%FF` is the byte FF, and so
+    /// is `%ED%B3%BF`, U+DCFF, as CPython spells it where a name is not UTF-8.
     ///
     /// ```
     /// # use sanserve_core::Path;
     /// let path = Path::parse("/a/./b//../c%20d/?q#f").unwrap();
     /// assert_eq!((path.as_bytes(), path.ends_with_slash()), (&b"a/c d"[..], true));
     /// assert_eq!(Path::parse("/../../etc/passwd").unwrap().as_bytes(), b"etc/passwd");
-    /// for target in ["/%00", "/%c0%ae%c0%ae/etc"] {
-    ///     assert_eq!(Path::parse(target), None);
+    /// for target in ["/bad%FF.txt", "/bad%ED%B3%BF.txt"] {
+    ///     assert_eq!(Path::parse(target).unwrap().as_bytes(), b"bad\xFF.txt");
     /// }
+    /// assert_eq!(Path::parse("/%00"), None);
     /// ```
     pub fn parse(target: &str) -> Option<Path> {
         match Path::literal(target) {
             Some(path) => Some(path),
-            None => Path::from_bytes(decoded(target)?),
+            None => {
+                let bytes = percent_decoded(target);
+                let spelled = (!is_utf8(&bytes)).then(|| surrogates(&bytes, |_| ()));
+                Path::from_bytes(spelled.unwrap_or(bytes))
+            }
         }
     }
 
@@ -292,25 +298,26 @@ fn is_device(name: &[u8]) -> bool {
     }
 }
 
-/// The bytes that a target's path stands for: query and fragment cut off, percent-encoding undone,
-/// U+FFFD for whatever is not UTF-8. A file name that is not UTF-8 itself is spelled with
-/// surrogates, as CPython does: `%ED%B3%BF`, which is U+DCFF, means the byte FF.
+/// The text that a target's path stands for, as CPython shows it: query and fragment cut off, percent-encoding undone,
+/// U+FFFD for whatever is not UTF-8. Where nothing but surrogates, as in `%ED%B3%BF`, is not, it is the bytes of the
+/// name that these stand for. Which file is meant is for [`Path::parse`] to say.
 ///
 /// A character above U+007F stands for one byte that came raw, see [`Head`](crate::wire::Head).
 pub fn decode(target: &str) -> Vec<u8> {
-    decoded(target).unwrap_or_else(|| {
-        let bytes = percent_decoded(target);
-        String::from_utf8_lossy(&bytes).into_owned().into_bytes()
-    })
+    let bytes = percent_decoded(target);
+    if is_utf8(&bytes) {
+        return bytes;
+    }
+    let mut is_spelled = true;
+    let name = surrogates(&bytes, |_| is_spelled = false);
+    if is_spelled {
+        return name;
+    }
+    String::from_utf8_lossy(&bytes).into_owned().into_bytes()
 }
 
-/// The same, or `None` where something is not UTF-8.
-fn decoded(target: &str) -> Option<Vec<u8>> {
-    let bytes = percent_decoded(target);
-    if core::str::from_utf8(&bytes).is_ok() {
-        return Some(bytes);
-    }
-    surrogates(&bytes)
+fn is_utf8(bytes: &[u8]) -> bool {
+    core::str::from_utf8(bytes).is_ok()
 }
 
 fn percent_decoded(target: &str) -> Vec<u8> {
@@ -325,22 +332,26 @@ fn percent_decoded(target: &str) -> Vec<u8> {
     bytes
 }
 
-/// Turns the surrogates U+DC80 to U+DCFF, three bytes each, into the bytes that they stand for;
-/// `None` if anything else here is not UTF-8.
-fn surrogates(bytes: &[u8]) -> Option<Vec<u8>> {
+/// Turns the surrogates U+DC80 to U+DCFF, three bytes each, into the bytes that they stand for. Every other byte that
+/// is not part of UTF-8 is kept, and told to `other`.
+fn surrogates(bytes: &[u8], mut other: impl FnMut(u8)) -> Vec<u8> {
     let mut name = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while !rest.is_empty() {
         let valid = core::str::from_utf8(rest).map_or_else(|error| error.valid_up_to(), str::len);
         name.extend_from_slice(&rest[..valid]);
         rest = match &rest[valid..] {
-            [] => &[],
             [0xED, second @ (0xB2 | 0xB3), third @ 0x80..=0xBF, rest @ ..] => {
                 name.push((second & 3) << 6 | (third & 0x3F));
                 rest
             }
-            _ => return None,
+            [byte, rest @ ..] => {
+                other(*byte);
+                name.push(*byte);
+                rest
+            }
+            [] => &[],
         };
     }
-    Some(name)
+    name
 }

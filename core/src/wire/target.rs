@@ -26,9 +26,9 @@ impl<'a> Absolute<'a> {
 /// Path and query of a target; of `*` and `host:port` all of it, of `http://host` nothing. `None` if
 /// it has none of the forms, or not the one that belongs to its method, or holds what no URI does.
 pub(super) fn path<'a>(command: &str, target: &'a str) -> Option<&'a str> {
-    // A fragment is for the client alone (RFC 9110 §4.2.5), and a byte above 0x7E is sent in hex.
-    let visible = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
-    if !target.bytes().all(visible) {
+    // A fragment is for the client alone (RFC 9110 §4.2.5). No URI has a byte above 0x7E, but clients send it.
+    let may_be = |byte: u8| byte >= 128 || byte.is_ascii_graphic() && byte != b'#';
+    if !target.bytes().all(may_be) {
         return None;
     }
     let path = match command {
