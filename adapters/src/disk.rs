@@ -41,6 +41,7 @@ mod running;
 mod script_file;
 #[cfg(unix)]
 mod scripts;
+mod settings;
 #[cfg(target_os = "linux")]
 mod system;
 mod tree;
@@ -155,7 +156,7 @@ impl Disk {
     /// Whether symbolic links may lead out of the root, as in `http.server`. By default they must
     /// not, for such a link is made sooner than noticed.
     pub fn follow_symlinks(self, follow: bool) -> Disk {
-        let root = self.root.follow_symlinks(follow);
+        let root = self.root.with(|settings| settings.follow = follow);
         Disk { root, ..self }
     }
 
@@ -173,10 +174,20 @@ impl Disk {
     /// where another file gets the same time and length: `tar`, `cp -p` and `rsync -t` set times. Several servers with
     /// copies of one directory behind a balancer want this instead, if no copy is ever changed in that way.
     pub fn portable_tags(self, portable: bool) -> Disk {
-        let root = self.root.versions(match portable {
+        let versions = match portable {
             true => VersionSource::Modified,
             false => VersionSource::State,
-        });
+        };
+        let root = self.root.with(|settings| settings.versions = versions);
+        Disk { root, ..self }
+    }
+
+    /// Whether names that Windows reads otherwise, such as `a\b`, `c:x` and `aux.c`, are neither opened nor listed: see
+    /// [`Path::is_portable`]. On Windows they never are. Elsewhere they are by default; a directory that a Windows machine
+    /// shares may be a reason to refuse them.
+    pub fn portable_names(self, only: bool) -> Disk {
+        let only = only || cfg!(windows);
+        let root = self.root.with(|settings| settings.portable_names = only);
         Disk { root, ..self }
     }
 
@@ -211,12 +222,12 @@ impl FileSystem for Disk {
         if path.as_bytes().is_empty() {
             return Ok(Opened::Directory);
         }
-        let at = native::path(path).ok_or(FsError::NotFound)?;
+        let at = self.root.settings.locate(path)?;
         self.root.ask(|tree| tree.open(&at))
     }
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
-        let at = native::path(path).ok_or(FsError::NotFound)?;
+        let at = self.root.settings.locate(path)?;
         let listed = self.root.ask(|tree| tree.list(&at, true))?;
         listed.ok_or(FsError::Exhausted)
     }
@@ -288,8 +299,8 @@ impl FileSystem for Disk {
         match ask {
             Ask::Open(path) => self.open_now(path).map_or(Got::Nothing, Got::Opened),
             Ask::List(path) => {
-                let kept =
-                    native::path(path).and_then(|at| self.root.tree_now()?.find_listing(&at));
+                let at = self.root.settings.locate(path).ok();
+                let kept = at.and_then(|at| self.root.tree_now()?.find_listing(&at));
                 kept.map_or(Got::Nothing, |entries| Got::Listed(Ok(entries)))
             }
             _ => Got::Nothing,
@@ -314,8 +325,9 @@ impl FileSystem for Disk {
 impl Disk {
     /// Lists a directory, unless it is large and another large one is being read: then it is asked for again.
     fn list_or_not_yet(&self, path: &Path) -> Got<Open> {
-        let Some(at) = native::path(path) else {
-            return Got::Listed(Err(FsError::NotFound));
+        let at = match self.root.settings.locate(path) {
+            Ok(at) => at,
+            Err(error) => return Got::Listed(Err(error)),
         };
         match self.root.ask(|tree| tree.list(&at, false)) {
             Ok(None) => Got::Nothing,

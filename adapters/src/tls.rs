@@ -3,8 +3,8 @@
 //!
 //! The protocol itself is that of rustls: TLS 1.2 and 1.3.
 
-mod key_kind;
 mod first_byte;
+mod key_kind;
 #[cfg(feature = "self-signed")]
 mod own;
 mod pem;

@@ -152,7 +152,7 @@ fn grow(root: &Place, depth: u32, dice: &mut Dice) {
             1 => name.extend("ü".bytes()),
             _ => {}
         }
-        if !Path::is_name(&name) {
+        if !Path::is_portable_name(&name) {
             continue;
         }
         let place = root.join(OsStr::from_bytes(&name));
@@ -223,7 +223,7 @@ fn what_the_server_would_not_send_is_not_in_it() {
     let (above, hello) = (TempDir::new().unwrap(), "hello");
     let root = above.path().join("root");
     fs::create_dir_all(root.join(".git")).unwrap();
-    for name in ["a", ".env", ".git/config", "nul", "../SECRET"] {
+    for name in ["a", ".env", ".git/config", "../SECRET"] {
         fs::write(root.join(name), hello).unwrap();
     }
     for (name, target) in [
@@ -358,4 +358,35 @@ fn there_are_not_too_many_at_a_time() {
     assert_eq!(pack(&disk, Format::Tar).unwrap_err(), FsError::Exhausted);
     held.pop();
     assert!(pack(&disk, Format::Tar).is_ok());
+}
+
+#[test]
+fn names_that_windows_reads_otherwise_are_in_archives_unless_they_are_refused() {
+    let root = TempDir::new().unwrap();
+    for name in ["a\\b", "aux.c", "plain", "std::vector.html"] {
+        fs::write(root.path().join(name), "x").unwrap();
+    }
+    let disk = Disk::open(root.path()).unwrap();
+    let names = |disk: &Disk, format| -> Option<Vec<String>> {
+        let lines = python(format, &whole(disk, format))?;
+        let hex = |line: &String| {
+            let hex = line.split(' ').next().unwrap().as_bytes();
+            let bytes = hex.chunks(2).map(|two| str::from_utf8(two).unwrap());
+            let bytes = bytes.map(|two| u8::from_str_radix(two, 16).unwrap());
+            String::from_utf8(bytes.collect()).unwrap()
+        };
+        Some(lines.iter().skip(1).map(hex).collect())
+    };
+    let Some(tar) = names(&disk, Format::Tar) else {
+        return;
+    };
+    let exact = ["files/a\\b", "files/aux.c", "files/plain"];
+    assert_eq!(tar, [&exact[..], &["files/std::vector.html"]].concat());
+    let zip = names(&disk, Format::Zip).unwrap();
+    let portable = ["files/a_b", "files/_ux.c", "files/plain"];
+    assert_eq!(zip, [&portable[..], &["files/std__vector.html"]].concat());
+    let disk = disk.portable_names(true);
+    for format in [Format::Tar, Format::Zip] {
+        assert_eq!(names(&disk, format).unwrap(), ["files/plain"]);
+    }
 }

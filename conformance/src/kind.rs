@@ -86,6 +86,8 @@ impl Kind {
     /// option   plain on             replies have only what CPython's have
     /// option   https on             scripts are told that the server speaks TLS
     /// option   above N              how many segments of a target are above what is served
+    /// option   names portable       the files lie where Windows may read their names, see `portable_names`; `any`
+    ///                               for what would be otherwise there
     /// ```
     ///
     /// And every handler has this one, which may be given several times:
@@ -111,6 +113,14 @@ impl Kind {
     #[must_use]
     pub fn knows_hosts(&self) -> bool {
         self.options.iter().any(|(key, _)| *key == "host")
+    }
+
+    /// Returns whether the file system must refuse names that are not portable
+    /// ([`Path::is_portable`](sanserve_core::Path::is_portable)), as on Windows. In all other cases names are what they
+    /// are on Unix. A port whose file system has one rule leaves out the cases of the other.
+    #[must_use]
+    pub fn portable_names(&self) -> bool {
+        self.option("names") == Some("portable")
     }
 
     /// The same for every host.
@@ -181,10 +191,11 @@ impl Kind {
 }
 
 /// The options of handlers.
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
     "plain",
     "https",
     "above",
+    "names",
     "host",
     "loopback-only",
     "overwrite",

@@ -8,7 +8,7 @@
 //! ```no_run
 //! use std::{net::TcpListener, thread};
 //!
-//! use sanserve_conformance::{Case, Log, Peer, Site, run, servers};
+//! use sanserve_conformance::{Case, Log, Peer, Site, run_part, servers};
 //! # fn serve<H>(_: &TcpListener, _: &std::path::Path, _: sanserve_core::Config, _: H, _: impl Fn(&str)) {}
 //!
 //! #[test]
@@ -25,15 +25,17 @@
 //!         });
 //!         Ok(address)
 //!     };
-//!     run("mine", servers(start, Peer::connect)); // panics once, at the end, with all that went wrong
+//!     let refuses = |case: &Case| case.portable_names().then_some("names of Windows");
+//!     // Panics once, at the end, with all that went wrong.
+//!     run_part("mine", refuses, servers(start, Peer::connect));
 //! }
 //! # conforms();
 //! ```
 //!
 //! [`servers`] talks to servers that listen, [`pipes`] to a loop that serves one connection over any
 //! link, [`peers`] to whatever else a client can connect to; a port that has none of these answers
-//! the cases in a function of its own, see [`run`]; one that stores no files leaves out those that do, see
-//! [`run_part`]. What is served is [`Site::standard`]:
+//! the cases in a function of its own, see [`run`]; one that stores no files, or whose files do not have the
+//! names of Windows, leaves out those that do, see [`run_part`]. What is served is [`Site::standard`]:
 //! [`Site::make`] puts it on a disk; where there is none it is a file system itself, and its scripts
 //! are [played](play). With `CASE=part` in the environment only the cases with that part in their
 //! name are run.

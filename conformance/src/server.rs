@@ -28,6 +28,12 @@ impl Case {
         self.kind().config()
     }
 
+    /// [`Kind::portable_names`].
+    #[must_use]
+    pub fn portable_names(&self) -> bool {
+        self.option("names") == Some("portable")
+    }
+
     /// [`Kind::handler`], for one connection.
     ///
     /// # Panics

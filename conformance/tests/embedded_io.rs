@@ -29,7 +29,7 @@ fn conform(
     };
     let serve = |case: &Case, mut end: End, log: &Log| {
         let mut conn = Connection::new(case.config(), "192.0.2.1", case.handler());
-        let shelf = Shelf::new(tree.clone());
+        let shelf = Shelf::new(tree.clone().portable_names(case.portable_names()));
         serve(&mut conn, &mut end, &shelf, &clock, &|lines| {
             log.push(lines);
         });

@@ -96,6 +96,7 @@ fn runs_as_the_readme_says() {
 fn conform(name: &str, converse: impl FnMut(&Case, Pace) -> Transcript) {
     let refuses = |case: &Case| match case {
         _ if case.stores => Some("files that are stored"),
+        _ if case.portable_names() => Some("names of Windows"),
         _ if case.request.len() > REQUEST_MAX => Some("requests that 64 KiB of memory cannot hold"),
         _ => None,
     };

@@ -16,7 +16,7 @@ fn converse_in(tree: &Tree) -> impl FnMut(&Case, Pace) -> Transcript {
         };
         let mut pieces = pace.pieces();
         // A new one for each conversation: something may be stored.
-        let shelf = Shelf::new(tree.clone());
+        let shelf = Shelf::new(tree.clone().portable_names(case.portable_names()));
         let said = converse(&mut conn, &shelf, script, |n| pieces.next_len(n));
         Transcript::new(said.bytes, &said.log)
     }

@@ -19,7 +19,9 @@ fn start(
         let server = over(ThreadingHTTPServer::bind("127.0.0.1:0")?);
         let server = server.log(move |lines| log.push(lines));
         let (address, case) = (server.server_address(), case.clone());
-        let disk = Disk::open(site.of(&case)?)?.portable_tags(true);
+        let disk = Disk::open(site.of(&case)?)?
+            .portable_names(case.portable_names())
+            .portable_tags(true);
         thread::spawn(move || server.serve_forever(&disk, case.config(), || case.handler()));
         Ok(address)
     }

@@ -15,11 +15,10 @@ fn conform(name: &str, open: impl Fn() -> io::Result<(Peer, OwnedFd, OwnedFd)>) 
     let site = Site::standard().make_temporary().expect("a site");
     let connect = peers(|case| {
         let (peer, input, output) = open()?;
-        let (disk, case, log) = (
-            Disk::open(site.of(case)?)?.portable_tags(true),
-            case.clone(),
-            Log::default(),
-        );
+        let disk = Disk::open(site.of(case)?)?
+            .portable_names(case.portable_names())
+            .portable_tags(true);
+        let (case, log) = (case.clone(), Log::default());
         let lines = log.clone();
         let serve = move || {
             let (config, handler) = (case.config(), case.handler());

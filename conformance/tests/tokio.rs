@@ -23,7 +23,9 @@ fn start<'a>(
         let _inside = runtime.enter();
         let server = over(HTTPServer::bind("127.0.0.1:0")?).log(move |lines| log.push(lines));
         let (address, case) = (server.server_address(), case.clone());
-        let disk = Arc::new(Disk::open(site.of(&case)?)?.portable_tags(true));
+        let disk = Disk::open(site.of(&case)?)?;
+        let disk = disk.portable_names(case.portable_names());
+        let disk = Arc::new(disk.portable_tags(true));
         runtime.spawn(server.serve_forever(disk, case.config(), move || case.handler()));
         Ok(address)
     }

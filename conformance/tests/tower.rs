@@ -77,6 +77,7 @@ fn conforms() {
                 let (disk, log, case) = (
                     Disk::open(site.of(case).expect("a site"))
                         .expect("a site")
+                        .portable_names(case.portable_names())
                         .portable_tags(true),
                     Log::default(),
                     case.clone(),

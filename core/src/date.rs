@@ -1,34 +1,26 @@
 //! HTTP dates to and from Unix seconds: `Date`, `Last-Modified`, `If-Modified-Since`, the log.
 //!
-//! Reading is as lenient as CPython's `email.utils.parsedate_to_datetime`; writing is strict. There
-//! is no clock, no time zone database and no locale here: the caller brings the seconds, adds the
-//! local UTC offset for the log, and decides what a date that cannot be read means.
+//! Both reading and writing follow the grammar of RFC 9110 section 5.6.7: a date that does not is no
+//! date. There is no clock, no time zone database and no locale here: the caller brings the seconds and
+//! the time of day, adds the local UTC offset for the log, and decides what no date means.
 
 const SECONDS_PER_DAY: i64 = 86_400;
 /// 0000-01-01 00:00:00 and 9999-12-31 23:59:59: what fits a four-digit year.
 const FIRST_SECOND: i64 = -62_167_219_200;
 const LAST_SECOND: i64 = 253_402_300_799;
-/// Numbers are held at this size: too large for any field of a date, too small to overflow.
-const HUGE: i64 = 1_000_000_000;
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+const LONG_WEEKDAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
 ];
-/// The zone names known to be away from UTC (RFC 822's North American ones and the Atlantic pair).
-const FAR_ZONES: [&str; 10] = [
-    "AST", "ADT", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT",
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
 /// Writes Unix seconds as an HTTP date, such as `Wed, 01 Jan 2020 00:00:00 GMT`.
@@ -39,7 +31,7 @@ const FAR_ZONES: [&str; 10] = [
 /// ```
 /// # use sanserve_core::date;
 /// assert_eq!(&date::format(1_577_836_800), b"Wed, 01 Jan 2020 00:00:00 GMT");
-/// assert_eq!(date::parse("Wed, 01 Jan 2020 00:00:00 GMT"), Some(1_577_836_800));
+/// assert_eq!(date::parse("Wed, 01 Jan 2020 00:00:00 GMT", None), Some(1_577_836_800));
 /// ```
 pub fn format(unix: i64) -> [u8; 29] {
     let (days, second) = days_and_second(unix);
@@ -96,151 +88,106 @@ pub(crate) fn parts(unix: i64) -> [i64; 6] {
     ]
 }
 
-/// Reads a date such as `If-Modified-Since` carries, and gives Unix seconds.
+/// Reads an HTTP date, such as `If-Modified-Since` carries, and returns Unix seconds.
 ///
-/// The three forms of RFC 9110 section 5.6.7 are read, and what Python reads besides: no weekday or
-/// a wrong one, full month names, no seconds, dots in the time, words after the zone. A year below
-/// 100 lies in 1969 to 2068. `None` means ignore the header: no date, an impossible date, or a zone
-/// known to be away from UTC (an unknown name counts as UTC). Never panics.
-pub fn parse(text: &str) -> Option<i64> {
-    // Five words make a date, after at most one weekday.
-    let mut words = [""; 6];
-    let mut count = 0;
-    for word in text.split(is_space).filter(|word| !word.is_empty()).take(6) {
-        words[count] = word;
-        count += 1;
+/// The date has one of the three forms of RFC 9110 section 5.6.7, to the letter: `Sun, 06 Nov 1994
+/// 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` or `Sun Nov  6 08:49:37 1994`. Upper and lower
+/// case matter. The weekday must be one, but need not be that of the day. A year of two digits is
+/// the latest year with these digits of which the date is at most 50 years after `now`, which is in
+/// Unix seconds; where the time is unknown it lies in 1970 to 2069.
+///
+/// `None` means that the field must be ignored: it has another form, holds several dates, or names a
+/// day or time that does not exist. Never panics.
+///
+/// ```
+/// # use sanserve_core::date;
+/// assert_eq!(date::parse("Sunday, 06-Nov-94 08:49:37 GMT", None), Some(784_111_777));
+/// assert_eq!(date::parse("Sun, 06 Nov 1994 08:49:37 GMT junk", None), None);
+/// ```
+pub fn parse(text: &str, now: Option<i64>) -> Option<i64> {
+    let text = text.as_bytes();
+    match text.split_at_checked(3)? {
+        (weekday, _) if !is_among(&WEEKDAYS, weekday) => None,
+        (_, [b',', b' ', rest @ ..]) => fixdate(rest),
+        (_, [b' ', rest @ ..]) => asctime(rest),
+        _ => rfc850(text, now),
     }
-    let [first, second, mut year, mut time, mut zone] = five_parts(&mut words[..count])?;
-    let (day, month) = match month_number(second) {
-        Some(month) => (first, month),
-        None => (second, month_number(first)?),
+}
+
+/// `06 Nov 1994 08:49:37 GMT`.
+fn fixdate(text: &[u8]) -> Option<i64> {
+    let &[d, e, b' ', m, o, n, b' ', y, z, a, r, b' ', ref clock @ ..] = text else {
+        return None;
     };
-    // asctime has the time before the year, and a zone may stand between the two.
-    if year.find(':').is_some_and(|at| at > 0) {
-        (year, time) = (time, year);
-    }
-    year = without_comma(year);
-    if year.is_empty() {
+    let day = day_of(number(&[y, z, a, r])?, [m, o, n], number(&[d, e])?)?;
+    Some(day + second_of_day(clock.strip_suffix(b" GMT")?)?)
+}
+
+/// `Nov  6 08:49:37 1994`.
+fn asctime(text: &[u8]) -> Option<i64> {
+    let &[m, o, n, b' ', d, e, b' ', ref clock @ .., b' ', y, z, a, r] = text else {
+        return None;
+    };
+    let d = if d == b' ' { b'0' } else { d };
+    let day = day_of(number(&[y, z, a, r])?, [m, o, n], number(&[d, e])?)?;
+    Some(day + second_of_day(clock)?)
+}
+
+/// `Sunday, 06-Nov-94 08:49:37 GMT`.
+fn rfc850(text: &[u8], now: Option<i64>) -> Option<i64> {
+    let comma = text.iter().position(|&byte| byte == b',')?;
+    let &[
+        b',',
+        b' ',
+        d,
+        e,
+        b'-',
+        m,
+        o,
+        n,
+        b'-',
+        a,
+        r,
+        b' ',
+        ref clock @ ..,
+    ] = &text[comma..]
+    else {
+        return None;
+    };
+    if !is_among(&LONG_WEEKDAYS, &text[..comma]) {
         return None;
     }
-    if !starts_with_digit(year) {
-        (year, zone) = (zone, year);
-    }
-    if !is_utc(zone) {
-        return None;
-    }
-    let year = full_year(number(year)?);
-    let days = days_in_range(year, month, number(without_comma(day))?)?;
-    Some(days * SECONDS_PER_DAY + second_of_day(without_comma(time))?)
-}
-
-/// Day and month (in either order), year, time and zone as the words have them; the zone may be "".
-fn five_parts<'a>(words: &mut [&'a str]) -> Option<[&'a str; 5]> {
-    match *without_weekday(words)? {
-        // RFC 850 ties the date together with hyphens.
-        [date, time, zone] => {
-            let mut parts = date.split('-');
-            let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
-            parts
-                .next()
-                .is_none()
-                .then_some([day, month, year, time, zone])
-        }
-        [first, second, year, time] => {
-            let (time, zone) = split_zone(time);
-            Some([first, second, year, time, zone])
-        }
-        [first, second, year, time, zone, ..] => Some([first, second, year, time, zone]),
-        _ => None,
+    let (year, day) = (number(&[a, r])?, number(&[d, e])?);
+    let clock = second_of_day(clock.strip_suffix(b" GMT")?)?;
+    let in_year = |year| Some(day_of(year, [m, o, n], day)? + clock);
+    // RFC 9110 §5.6.7: what would be more than 50 years ahead has passed.
+    let Some(now) = now else {
+        return in_year(1970 + (year + 30) % 100);
+    };
+    let latest = parts(now)[0] + 50;
+    let year = latest - (latest - year).rem_euclid(100);
+    match in_year(year) {
+        Some(date) if year == latest && parts(date)[1..] > parts(now)[1..] => in_year(year - 100),
+        date => date,
     }
 }
 
-/// Drops a weekday at the front, either its own word or tied to the day as in `Wed,01`.
-fn without_weekday<'a, 'w>(words: &'w mut [&'a str]) -> Option<&'w [&'a str]> {
-    let first = *words.first()?;
-    let is_weekday = |word: &str| WEEKDAYS.iter().any(|day| day.eq_ignore_ascii_case(word));
-    if first.ends_with(',') || is_weekday(first) {
-        return Some(&words[1..]);
-    }
-    words[0] = first.rsplit(',').next()?;
-    Some(words)
+fn is_among(names: &[&str], name: &[u8]) -> bool {
+    names.iter().any(|other| other.as_bytes() == name)
 }
 
-/// Takes a numeric zone off the end of a time it is glued to, as in `00:00:00+0000`.
-fn split_zone(time: &str) -> (&str, &str) {
-    // A plus in first place hides a later minus: Python looks no further either.
-    match time.find('+').or_else(|| time.find('-')) {
-        Some(at) if at > 0 => time.split_at(at),
-        _ => (time, ""),
-    }
+/// The number that these digits are.
+fn number(digits: &[u8]) -> Option<i64> {
+    digits.iter().try_fold(0, |number, digit| {
+        let is_digit = digit.is_ascii_digit();
+        is_digit.then(|| number * 10 + i64::from(digit - b'0'))
+    })
 }
 
-/// Whether a zone counts as UTC: zero, absent or unknown.
-fn is_utc(zone: &str) -> bool {
-    let is_far = FAR_ZONES.iter().any(|far| far.eq_ignore_ascii_case(zone));
-    !is_far && number(zone).is_none_or(|offset| offset == 0)
-}
-
-/// Reads hours, minutes and perhaps seconds, with colons or dots between.
-fn second_of_day(time: &str) -> Option<i64> {
-    let separator = if time.contains(':') { ':' } else { '.' };
-    let mut parts = time.split(separator);
-    let hour = number(parts.next()?)?;
-    let minute = number(parts.next()?)?;
-    let second = parts.next().map_or(Some(0), number)?;
-    let possible =
-        (0..24).contains(&hour) && (0..60).contains(&minute) && (0..60).contains(&second);
-    (possible && parts.next().is_none()).then_some(hour * 3600 + minute * 60 + second)
-}
-
-/// Reads a whole number the way Python's `int` does: a sign, and single underscores between digits.
-fn number(text: &str) -> Option<i64> {
-    let mut value = 0;
-    let mut after_digit = false;
-    for byte in text.strip_prefix(['+', '-']).unwrap_or(text).bytes() {
-        match byte {
-            b'0'..=b'9' => value = HUGE.min(value * 10 + i64::from(byte - b'0')),
-            b'_' if after_digit => {}
-            _ => return None,
-        }
-        after_digit = byte != b'_';
-    }
-    let value = if text.starts_with('-') { -value } else { value };
-    after_digit.then_some(value)
-}
-
-fn full_year(year: i64) -> i64 {
-    match year {
-        100.. => year,
-        69..100 => year + 1900,
-        _ => year + 2000,
-    }
-}
-
-/// The month 1 to 12 of a name in full or of its first three letters.
-fn month_number(name: &str) -> Option<i64> {
-    let is_named =
-        |month: &&str| name.eq_ignore_ascii_case(month) || name.eq_ignore_ascii_case(&month[..3]);
-    let index = MONTHS.iter().position(is_named)?;
-    Some(index as i64 + 1)
-}
-
-fn without_comma(word: &str) -> &str {
-    word.strip_suffix(',').unwrap_or(word)
-}
-
-/// Python counts Latin-1's superscripts as digits here, though they never make a number.
-fn starts_with_digit(word: &str) -> bool {
-    word.starts_with(|c: char| matches!(c, '0'..='9' | '²' | '³' | '¹'))
-}
-
-/// Python's idea of white space has the four ASCII separators that Rust's leaves out.
-fn is_space(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
-}
-
-/// Days since 1970-01-01 of a date in the years 1 to 9999; `None` if there is no such day.
-fn days_in_range(year: i64, month: i64, day: i64) -> Option<i64> {
+/// The first second of a day in the years 0 to 9999; `None` if there is no such day.
+fn day_of(year: i64, month: [u8; 3], day: i64) -> Option<i64> {
+    let is_named = |name: &&str| name.as_bytes() == month;
+    let month = MONTHS.iter().position(is_named)? as i64 + 1;
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let length = match month {
         2 if is_leap => 29,
@@ -248,8 +195,18 @@ fn days_in_range(year: i64, month: i64, day: i64) -> Option<i64> {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     };
-    let possible = (1..=9999).contains(&year) && (1..=length).contains(&day);
-    possible.then(|| days_from_civil(year, month, day))
+    let exists = (1..=length).contains(&day);
+    exists.then(|| days_from_civil(year, month, day) * SECONDS_PER_DAY)
+}
+
+/// Reads `08:49:37`. A leap second, 23:59:60, is the first second of the next day.
+fn second_of_day(clock: &[u8]) -> Option<i64> {
+    let &[h, i, b':', m, n, b':', s, t] = clock else {
+        return None;
+    };
+    let (hour, minute, second) = (number(&[h, i])?, number(&[m, n])?, number(&[s, t])?);
+    let exists = hour < 24 && minute < 60 && second < 60 || (hour, minute, second) == (23, 59, 60);
+    exists.then_some(hour * 3600 + minute * 60 + second)
 }
 
 /// Days since 1970-01-01 of a date that exists.
@@ -289,7 +246,7 @@ fn days_and_second(seconds: i64) -> (u32, u32) {
 }
 
 fn short_month(month: u32) -> &'static [u8] {
-    &MONTHS[month as usize - 1].as_bytes()[..3]
+    MONTHS[month as usize - 1].as_bytes()
 }
 
 /// `00:00:00`.

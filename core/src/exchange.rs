@@ -263,11 +263,7 @@ impl<'a> Exchange<'a> {
             self.send_connection();
         }
         self.outbox.push(b"\r\n");
-        self.reply.end_head(
-            framing,
-            self.request_version() == Version::Http09,
-            self.outbox,
-        );
+        self.reply.end_head(framing, self.outbox);
     }
 
     /// Says whether the connection stays open, and for how long if [`Config::keep_alive`] is set.

@@ -16,9 +16,12 @@ use crate::{Ask, Credentials, Entries, Got, Path};
 /// A tree of files to serve. `&self` throughout: one file system serves all connections.
 ///
 /// [`open`](Self::open), [`list`](Self::list) and [`read`](Self::read) are enough to serve; the [crate's page](crate)
-/// has one of twenty lines. The paths that it is given are safe to join to a root, see [`Path`]; links are its own
-/// business. Of the errors [`NotFound`](FsError::NotFound), [`LeadsOut`](FsError::LeadsOut) and
-/// [`Forbidden`](FsError::Forbidden) become a 404, [`Exhausted`](FsError::Exhausted) a 503; a reply that has begun breaks off.
+/// has one of twenty lines. On Unix the paths that it is given are safe to join to a root, see [`Path`]; links are its
+/// own business. On Windows, and where the files may lie on Windows, as in WASI, it must refuse with
+/// [`InvalidName`](FsError::InvalidName) every path that is not [portable](Path::is_portable), and list no such name.
+/// Of the errors [`NotFound`](FsError::NotFound), [`InvalidName`](FsError::InvalidName), [`LeadsOut`](FsError::LeadsOut) and
+/// [`Forbidden`](FsError::Forbidden) become a 404,
+/// [`Exhausted`](FsError::Exhausted) a 503; a reply that has begun breaks off.
 pub trait FileSystem {
     /// An open file. The connection owns it while it sends it, and drops it afterwards.
     type File;
@@ -301,8 +304,10 @@ pub enum FsError {
     Exists,
     /// There is no room for it.
     Full,
-    /// Its name is longer than one can be here. Who only asks for it is told that it is not there.
+    /// Its name is longer than one can be here. A client that only asks for it is told that it is not there.
     TooLong,
+    /// Nothing here can have that name. A client that only asks for it is told that it is not there.
+    InvalidName,
     /// There is more than can be dealt with at once.
     TooMany,
     /// Anything else that goes wrong with a disk.

@@ -2,7 +2,8 @@
 //!
 //! A page of any site can have the name of that site point at this machine (DNS rebinding). To a browser the
 //! server is then part of that site, so the page may read and send what it likes. But the browser still sends
-//! the name as `Host`, and no page can change that.
+//! the name as `Host`, and no page can change that. Where the target is absolute, as proxies get it, the host in that counts
+//! (RFC 9112 §3.2.2).
 
 use core::net::IpAddr;
 

@@ -1,9 +1,9 @@
 //! [`Path`]: a request target, decoded, that can only name something below the root.
 //!
 //! The rules are those of CPython's `translate_path`: cut the query, percent-decode, then resolve
-//! `.`, `..` and empty segments as text, before any disk is asked. Beyond them a name is refused
-//! that is another one, or no file at all, on some system: a tree that was moved stays as safe as
-//! it was.
+//! `.`, `..` and empty segments as text, before any disk is asked. Beyond that a name is what the system
+//! that holds the files takes for one. Windows reads more into some names than they say, so a file system
+//! there refuses those that are not [portable](Path::is_portable).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,8 +11,8 @@ use alloc::vec::Vec;
 use crate::wire::alphanumeric_and;
 
 /// The name of something in the tree: segments joined by `/`, each of them a
-/// [name](Path::is_name). It is relative to the root and cannot lead out of it; the empty path is
-/// the root itself.
+/// [name](Path::is_name). It is relative to the root and, on Unix, cannot lead out of it; on Windows a path that
+/// is not [portable](Path::is_portable) can. The empty path is the root itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Path {
     bytes: Vec<u8>,
@@ -20,22 +20,28 @@ pub struct Path {
 }
 
 impl Path {
-    /// The path that a request target means, or `None` if no file can be asked for so: it is not
-    /// UTF-8 (see [`decode`]), or a segment is no [name](Path::is_name), `..` behind it or not.
+    /// The path that a request target means, or `None` if no file can be asked for so: a segment is not a
+    /// [name](Path::is_name), `..` behind it or not. Names are bytes and need not be UTF-8: `%FF` is the byte FF, and so
+    /// is `%ED%B3%BF`, U+DCFF, as CPython spells it where a name is not UTF-8.
     ///
     /// ```
     /// # use sanserve_core::Path;
     /// let path = Path::parse("/a/./b//../c%20d/?q#f").unwrap();
     /// assert_eq!((path.as_bytes(), path.ends_with_slash()), (&b"a/c d"[..], true));
     /// assert_eq!(Path::parse("/../../etc/passwd").unwrap().as_bytes(), b"etc/passwd");
-    /// for target in ["/%00", "/..%5cetc", "/c:/etc", "/x/nul.txt", "/%c0%ae%c0%ae/etc"] {
-    ///     assert_eq!(Path::parse(target), None);
+    /// for target in ["/bad%FF.txt", "/bad%ED%B3%BF.txt"] {
+    ///     assert_eq!(Path::parse(target).unwrap().as_bytes(), b"bad\xFF.txt");
     /// }
+    /// assert_eq!(Path::parse("/%00"), None);
     /// ```
     pub fn parse(target: &str) -> Option<Path> {
         match Path::literal(target) {
             Some(path) => Some(path),
-            None => Path::from_bytes(decoded(target)?),
+            None => {
+                let bytes = percent_decoded(target);
+                let spelled = (!is_utf8(&bytes)).then(|| surrogates(&bytes, |_| ()));
+                Path::from_bytes(spelled.unwrap_or(bytes))
+            }
         }
     }
 
@@ -47,11 +53,7 @@ impl Path {
         let len = target.iter().position(is_other).unwrap_or(target.len());
         let (path, query) = target.split_at(len);
         let name = path.strip_suffix(b"/").unwrap_or(path);
-        let is_name = |segment: &[u8]| match segment {
-            [] | [b'.', ..] | [.., b'.'] => false,
-            // Others begin no device.
-            [first, ..] => !b"aclnp".contains(&(first | 0x20)) || !is_device(segment),
-        };
+        let is_name = |segment: &[u8]| !matches!(segment, [] | [b'.', ..]);
         let is_root = path.is_empty();
         let is_literal = matches!(query, [] | [b'?', ..])
             && (is_root || name.split(|&byte| byte == b'/').all(is_name));
@@ -96,23 +98,43 @@ impl Path {
     }
 
     /// Whether something in the tree can be asked for under this name. It cannot if the name is
-    /// empty, `.` or `..`, holds `/` or a NUL; nor if Windows would read something else into it:
+    /// empty, `.` or `..`, holds `/` or a NUL, or begins with [`TEMPORARY`](Path::TEMPORARY), in whatever case.
+    /// Lists leave such names out.
+    pub fn is_name(name: &[u8]) -> bool {
+        let odd = name.iter().any(|byte| matches!(byte, 0 | b'/'));
+        !(odd || matches!(name, b"" | b"." | b"..") || is_temporary(name))
+    }
+
+    /// Whether this is a [name](Path::is_name) that Windows takes for what it is, too. It would read something
+    /// else into these:
     ///
-    /// - `\`, which parts directories there, and so also the `\\server` of UNC;
+    /// - `\`, which separates directories there, and so also the `\\server` of UNC;
     /// - a drive, `C:`, and a stream of NTFS, `name::$DATA` and `name:stream:$DATA`;
     /// - a dot or a blank at the end, which is dropped there;
     /// - a device, whatever follows its name: `CON`, `PRN`, `AUX`, `NUL`, `COM0` to `COM9`, `LPT0`
     ///   to `LPT9`, these also with `¹`, `²` and `³`, `CONIN$`, `CONOUT$`, `CLOCK$`; so `aux.c`.
     ///
-    /// Nor can it if the name begins with [`TEMPORARY`](Path::TEMPORARY), in whatever case. Lists leave
-    /// such names out.
-    pub fn is_name(name: &[u8]) -> bool {
+    /// ```
+    /// # use sanserve_core::Path;
+    /// assert!(Path::is_portable_name(b"10:30.log"));
+    /// for name in ["std::vector.html", "R.E.M.", "aux.c", "foo\\bar"] {
+    ///     assert!(Path::is_name(name.as_bytes()) && !Path::is_portable_name(name.as_bytes()));
+    /// }
+    /// ```
+    pub fn is_portable_name(name: &[u8]) -> bool {
         let drive = matches!(name, [letter, b':', ..] if letter.is_ascii_alphabetic());
         let mut pairs = name.windows(2);
         let stream = name.contains(&b':') && pairs.any(|two| two == b"::" || two == b":$");
-        let odd = name.iter().any(|byte| matches!(byte, 0 | b'/' | b'\\'));
         let end = matches!(name.last(), None | Some(b'.' | b' '));
-        !(odd || end || drive || stream || is_temporary(name) || is_device(name))
+        let odd = end || drive || stream || name.contains(&b'\\') || is_device(name);
+        !odd && Path::is_name(name)
+    }
+
+    /// Whether all segments are [portable names](Path::is_portable_name). A file system that lies on Windows, or
+    /// may lie there, has to refuse all other paths: on Windows `..\..\etc` is one segment here, and leads out
+    /// of the root there. It leaves such names out of its lists, too.
+    pub fn is_portable(&self) -> bool {
+        self.segments().all(Path::is_portable_name)
     }
 
     /// The beginning of the names that a [`FileSystem`](crate::FileSystem) may give to files while they are
@@ -227,7 +249,7 @@ impl Path {
 }
 
 /// The characters that stand for themselves in every place, and the slash.
-const LITERAL: u128 = alphanumeric_and(b"-_~!$&'()*+,;=@./");
+const LITERAL: u128 = alphanumeric_and(b"-_~!$&'()*+,;:=@./");
 
 /// Whether the name is one of a file that is being stored.
 fn is_temporary(name: &[u8]) -> bool {
@@ -276,25 +298,26 @@ fn is_device(name: &[u8]) -> bool {
     }
 }
 
-/// The bytes that a target's path stands for: query and fragment cut off, percent-encoding undone,
-/// U+FFFD for whatever is not UTF-8. A file name that is not UTF-8 itself is spelled with
-/// surrogates, as CPython does: `%ED%B3%BF`, which is U+DCFF, means the byte FF.
+/// The text that a target's path stands for, as CPython shows it: query and fragment cut off, percent-encoding undone,
+/// U+FFFD for whatever is not UTF-8. Where nothing but surrogates, as in `%ED%B3%BF`, is not, it is the bytes of the
+/// name that these stand for. Which file is meant is for [`Path::parse`] to say.
 ///
 /// A character above U+007F stands for one byte that came raw, see [`Head`](crate::wire::Head).
 pub fn decode(target: &str) -> Vec<u8> {
-    decoded(target).unwrap_or_else(|| {
-        let bytes = percent_decoded(target);
-        String::from_utf8_lossy(&bytes).into_owned().into_bytes()
-    })
+    let bytes = percent_decoded(target);
+    if is_utf8(&bytes) {
+        return bytes;
+    }
+    let mut is_spelled = true;
+    let name = surrogates(&bytes, |_| is_spelled = false);
+    if is_spelled {
+        return name;
+    }
+    String::from_utf8_lossy(&bytes).into_owned().into_bytes()
 }
 
-/// The same, or `None` where something is not UTF-8.
-fn decoded(target: &str) -> Option<Vec<u8>> {
-    let bytes = percent_decoded(target);
-    if core::str::from_utf8(&bytes).is_ok() {
-        return Some(bytes);
-    }
-    surrogates(&bytes)
+fn is_utf8(bytes: &[u8]) -> bool {
+    core::str::from_utf8(bytes).is_ok()
 }
 
 fn percent_decoded(target: &str) -> Vec<u8> {
@@ -309,22 +332,26 @@ fn percent_decoded(target: &str) -> Vec<u8> {
     bytes
 }
 
-/// Turns the surrogates U+DC80 to U+DCFF, three bytes each, into the bytes that they stand for;
-/// `None` if anything else here is not UTF-8.
-fn surrogates(bytes: &[u8]) -> Option<Vec<u8>> {
+/// Turns the surrogates U+DC80 to U+DCFF, three bytes each, into the bytes that they stand for. Every other byte that
+/// is not part of UTF-8 is kept, and told to `other`.
+fn surrogates(bytes: &[u8], mut other: impl FnMut(u8)) -> Vec<u8> {
     let mut name = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while !rest.is_empty() {
         let valid = core::str::from_utf8(rest).map_or_else(|error| error.valid_up_to(), str::len);
         name.extend_from_slice(&rest[..valid]);
         rest = match &rest[valid..] {
-            [] => &[],
             [0xED, second @ (0xB2 | 0xB3), third @ 0x80..=0xBF, rest @ ..] => {
                 name.push((second & 3) << 6 | (third & 0x3F));
                 rest
             }
-            _ => return None,
+            [byte, rest @ ..] => {
+                other(*byte);
+                name.push(*byte);
+                rest
+            }
+            [] => &[],
         };
     }
-    Some(name)
+    name
 }

@@ -22,6 +22,9 @@ pub(crate) struct Reply {
     pub(crate) connection: bool,
     /// Whether the connection closes after it.
     pub(crate) close: bool,
+    /// Whether it is its content and nothing else, in answer to a simple request of HTTP/0.9. A request
+    /// that is refused is told so in a reply with a status line.
+    pub(crate) simple: bool,
     /// Bytes of its content so far.
     pub(crate) content: u64,
     /// When its request was there.
@@ -69,6 +72,7 @@ impl Reply {
             length: None,
             connection: false,
             close,
+            simple: false,
             content: 0,
             since,
             authenticated: false,
@@ -108,6 +112,7 @@ impl Reply {
         outbox.truncate(start);
         *self = Reply {
             authenticated: self.authenticated,
+            simple: self.simple,
             ..Reply::new(start, self.since, true)
         };
         true
@@ -119,8 +124,10 @@ impl Reply {
     }
 
     /// The head is complete, and for HTTP/0.9 not sent.
-    pub(crate) fn end_head(&mut self, framing: Framing, simple: bool, outbox: &mut Buffer) {
-        if simple && let Some(start) = self.start {
+    pub(crate) fn end_head(&mut self, framing: Framing, outbox: &mut Buffer) {
+        if self.simple
+            && let Some(start) = self.start
+        {
             outbox.truncate(start);
         }
         // RFC 9110 §15.2: an interim reply is followed by the final one.

@@ -177,7 +177,7 @@ fn held(content: &str) -> isize {
 
 #[test]
 fn of_a_form_that_was_refused_nothing_is_held() {
-    let named = "--b\r\nContent-Disposition: form-data; filename=nul\r\n\r\n";
+    let named = "--b\r\nContent-Disposition: form-data; filename=-x\r\n\r\n";
     let form = [named, &"x".repeat(10_000), "\r\n--b--"].concat();
     assert_eq!(held(&form), 0);
 }

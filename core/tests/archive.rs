@@ -165,3 +165,127 @@ fn more_bytes_than_a_file_can_have_are_no_archive() {
         }
     }
 }
+
+/// Empty files of these names.
+struct Names(Vec<Vec<u8>>);
+
+impl FileSystem for Names {
+    type File = ();
+
+    fn open(&self, _: &Path) -> Result<Opened<()>, FsError> {
+        let meta = Meta {
+            len: 0,
+            modified: None,
+            version: None,
+            executable: false,
+        };
+        Ok(Opened::File {
+            file: (),
+            meta,
+            sendable: false,
+        })
+    }
+
+    fn list(&self, _: &Path) -> Result<Arc<Entries>, FsError> {
+        let mut entries = Entries::new();
+        for name in &self.0 {
+            entries.push(Entry {
+                name,
+                ..Entry::default()
+            });
+        }
+        Ok(Arc::new(entries))
+    }
+
+    fn read(&self, (): &mut (), _: u64, _: &mut [u8]) -> Result<usize, FsError> {
+        Ok(0)
+    }
+}
+
+/// The names of the files in a zip, in its headers and again in its records (APPNOTE.TXT §4.3.7, §4.3.12).
+fn names_in_zip(names: Vec<Vec<u8>>) -> [Vec<Vec<u8>>; 2] {
+    let fs = Names(names);
+    let pack = Pack {
+        path: Path::parse("/d").unwrap(),
+        format: Format::Zip,
+        hidden: true,
+    };
+    let mut archive = Archive::new(&fs, &pack).unwrap();
+    let mut zip = vec![0; archive.meta().len as usize];
+    let mut at = 0;
+    while at < zip.len() {
+        let got: Got<()> = archive.fill(&fs, at as u64, &mut zip[at..]);
+        let Got::Bytes(n @ 1..) = got else {
+            panic!("{got:?}")
+        };
+        at += n;
+    }
+    let number = |at: usize| usize::from(u16::from_le_bytes([zip[at], zip[at + 1]]));
+    [(b"PK\x03\x04", 26, 30), (b"PK\x01\x02", 28, 46)].map(|(mark, len, name)| {
+        let mut found = Vec::new();
+        let mut at = 0;
+        while let Some(start) = zip[at..].windows(4).position(|four| four == mark) {
+            let start = at + start;
+            at = start + name + number(start + len);
+            found.push(zip[start + name..at].to_vec());
+        }
+        found.into_iter().skip(1).collect()
+    })
+}
+
+#[test]
+fn in_a_zip_no_name_is_another_place_on_windows() {
+    let names = [
+        ("..\\..\\evil", ".._.._evil"),
+        ("10:30.log", "10:30.log"),
+        ("C:x", "C_x"),
+        ("R.E.M.", "R.E.M_"),
+        ("a.txt", "a.txt"),
+        ("a\\b", "a_b"),
+        ("aux.c", "_ux.c"),
+        ("blank  . ", "blank____"),
+        ("nul", "_ul"),
+        ("std::vector.html", "std__vector.html"),
+    ];
+    let expected: Vec<Vec<u8>> = names
+        .iter()
+        .map(|(_, name)| format!("d/{name}").into_bytes())
+        .collect();
+    let given: Vec<Vec<u8>> = names
+        .iter()
+        .map(|(name, _)| name.as_bytes().to_vec())
+        .collect();
+    for found in names_in_zip(given) {
+        let text: Vec<_> = found
+            .iter()
+            .map(|name| String::from_utf8_lossy(name))
+            .collect();
+        assert_eq!(found, expected, "{text:?}");
+    }
+}
+
+#[test]
+fn all_names_in_a_zip_are_portable() {
+    let letters = [b'.', b' ', b'\\', b':', b'$', b'a', b'\x0b', 0xff];
+    let mut names: Vec<Vec<u8>> = Vec::from([Vec::new()]);
+    let mut last = names.clone();
+    for _ in 0..4 {
+        let longer = |name: &Vec<u8>| letters.map(|letter| [&name[..], &[letter]].concat());
+        last = last.iter().flat_map(longer).collect();
+        names.extend(last.iter().cloned());
+    }
+    for device in ["con", "NUL", "aux", "com1", "LPT\u{b9}", "conin$"] {
+        for end in ["", ".", ".c", ":x", " ", "\u{b}", "::$DATA", "\\x", " .x"] {
+            names.push([device, end].concat().into_bytes());
+        }
+    }
+    names.retain(|name| Path::is_name(name));
+    let count = names.len();
+    for found in names_in_zip(names) {
+        assert_eq!(found.len(), count);
+        for name in found {
+            let name = name.strip_prefix(b"d/").unwrap();
+            assert!(Path::is_portable_name(name), "{:?}", name.escape_ascii());
+        }
+    }
+}

@@ -87,6 +87,11 @@ fn the_first_segments_of_a_path_are_a_path() {
     assert_eq!(first(5), ("a/b/c/d".into(), true));
 }
 
+/// Every byte of a name, percent-encoded.
+fn encoded(name: &str) -> String {
+    name.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
 #[test]
 fn what_is_no_name_is_in_no_path() {
     let not = [
@@ -95,16 +100,43 @@ fn what_is_no_name_is_in_no_path() {
         "..",
         "a/b",
         "a\0",
+        "\0",
+        ".sanserve-",
+        ".sanserve-0",
+        ".SanServe-0",
+    ];
+    for name in not {
+        assert!(!Path::is_name(name.as_bytes()), "{name:?}");
+        assert!(!Path::is_portable_name(name.as_bytes()), "{name:?}");
+        let hex = encoded(name);
+        let plain = matches!(name, "" | "." | ".." | "a/b");
+        for target in [
+            format!("/{hex}"),
+            format!("/d/{hex}/../x"),
+            format!("/{hex}/"),
+        ] {
+            assert_eq!(Path::parse(&target).is_some(), plain, "{target}");
+        }
+    }
+}
+
+#[test]
+fn what_windows_reads_otherwise_is_a_name_and_not_portable() {
+    let names = [
         "a\\b",
         "\\",
         "\\\\server",
+        "..\\..\\etc",
         "C:",
         "c:x",
         "x::$DATA",
         "x:y:$DATA",
         "x::",
+        "std::vector.html",
         "trail.",
+        "R.E.M.",
         "...",
+        ".. ",
         "blank ",
         "con",
         "NUL",
@@ -116,9 +148,6 @@ fn what_is_no_name_is_in_no_path() {
         "lpt0",
         "com\u{b9}",
         "LPT\u{b3}.x",
-        ".sanserve-",
-        ".sanserve-0",
-        ".SanServe-0",
         "CONIN$",
         "conout$",
         "clock$",
@@ -128,18 +157,18 @@ fn what_is_no_name_is_in_no_path() {
         "com1\u{1f}",
         "lpt1\u{b}:x",
     ];
-    for name in not {
-        assert!(!Path::is_name(name.as_bytes()), "{name:?}");
-        let hex: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let plain = matches!(name, "" | "." | ".." | "a/b");
-        for target in [
-            format!("/{hex}"),
-            format!("/d/{hex}/../x"),
-            format!("/{hex}/"),
-        ] {
-            assert_eq!(Path::parse(&target).is_some(), plain, "{target}");
-        }
+    for name in names {
+        assert!(Path::is_name(name.as_bytes()), "{name:?}");
+        assert!(!Path::is_portable_name(name.as_bytes()), "{name:?}");
+        let path = Path::parse(&format!("/d/{}", encoded(name))).expect("a name");
+        assert_eq!(path.as_bytes(), format!("d/{name}").as_bytes());
+        assert!(!path.is_portable(), "{name:?}");
+        let path = Path::parse(&format!("/{}/d", encoded(name))).expect("a name");
+        assert!(!path.is_portable(), "{name:?}");
+        let path = Path::parse(&format!("/{}/../d", encoded(name))).expect("a name");
+        assert!(path.is_portable() && path.as_bytes() == b"d", "{name:?}");
     }
+    assert!(Path::default().is_portable());
 }
 
 #[test]
@@ -169,12 +198,13 @@ fn what_looks_like_a_device_may_be_a_name() {
         "<i>&\"'?*|",
     ];
     for name in names {
-        assert!(Path::is_name(name.as_bytes()), "{name:?}");
+        assert!(Path::is_portable_name(name.as_bytes()), "{name:?}");
         let hex: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let path = Path::parse(&format!("/{hex}")).expect("a name");
         assert_eq!(path.as_bytes(), name.as_bytes());
+        assert!(path.is_portable(), "{name:?}");
     }
-    assert!(Path::is_name(b"\xff\xfe"), "need not be UTF-8");
+    assert!(Path::is_portable_name(b"\xff\xfe"), "need not be UTF-8");
 }
 
 #[test]

@@ -326,9 +326,8 @@ fn what_cannot_be_asked_for_cannot_be_stored() {
     let cases = [
         ("/.hidden", "403 No file can have that name here"),
         ("/d/.git/config", "403 No file can have that name here"),
-        ("/d/nul", "403 No file can have that name here"),
         ("/d/a%00", "403 No file can have that name here"),
-        ("/d/a%5cb", "403 No file can have that name here"),
+        ("/d/.sanserve-0", "403 No file can have that name here"),
         ("/d/", "405 Method Not Allowed"),
         ("/d", "405 Method Not Allowed"),
         ("/", "405 Method Not Allowed"),
@@ -518,7 +517,15 @@ fn a_file_gets_the_last_segment_of_its_name() {
         assert_eq!(status(&reply), "303 See Other", "{sent}");
         assert_eq!(shelf.text(stored).as_deref(), Some("x"), "{sent}");
     }
-    for sent in ["..", ".htaccess", "nul", "a.", "con.txt", "x::$DATA", "a\0"] {
+    for sent in [
+        "..",
+        ".",
+        ".htaccess",
+        ".sanserve-0",
+        "-rf",
+        "a\u{1b}",
+        "a\0",
+    ] {
         let form = part(sent, "x") + "--b d--";
         let (reply, shelf) = ask(&Upload::new(), &post("/", "", &form));
         assert!(!status(&reply).starts_with('3'), "{sent:?}: {reply}");

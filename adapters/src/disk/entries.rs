@@ -85,7 +85,7 @@ impl From<cap_std::fs::Metadata> for About {
 impl Tree {
     /// What is there, wherever links lead.
     pub(super) fn about(&self, at: &path::Path) -> io::Result<About> {
-        match self.follow {
+        match self.settings.follow {
             #[cfg(unix)]
             true => Ok(statat(&self.dir, at, AtFlags::empty())?.into()),
             #[cfg(windows)]
@@ -125,7 +125,7 @@ impl Tree {
         }
         let began = Instant::now();
         let directory = self.open_file(at)?;
-        let mut watch = match self.follow {
+        let mut watch = match self.settings.follow {
             true => None,
             false => self.listings.watch(at, &directory),
         };
@@ -147,7 +147,7 @@ impl Tree {
     /// What is in a directory, if that is kept.
     #[cfg(target_os = "linux")]
     pub(super) fn find_listing(&self, at: &path::Path) -> Option<Arc<Entries>> {
-        (!self.follow).then(|| self.listings.find(&self.dir, at))?
+        (!self.settings.follow).then(|| self.listings.find(&self.dir, at))?
     }
 
     /// Reads a directory that is open, unless that turns out to be too much work just now. If it is watched, it is
@@ -174,7 +174,7 @@ impl Tree {
                 return Ok(None);
             }
             let name = found.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
+            if matches!(name.to_bytes(), b"." | b"..") || !self.settings.lists(name.to_bytes()) {
                 continue;
             }
             let (mut kind, mut about) = (found.file_type(), About::default());
@@ -226,7 +226,7 @@ impl Tree {
     #[cfg(not(target_os = "linux"))]
     fn entries(&self, at: &path::Path, reading: &mut Reading<'_>) -> io::Result<Option<Entries>> {
         let mut entries = Entries::new();
-        let listed = match self.follow {
+        let listed = match self.settings.follow {
             true => Dir::from_std_file(self.open_file(at)?).entries()?,
             false => self.dir.read_dir(at)?,
         };
@@ -236,6 +236,9 @@ impl Tree {
                 return Ok(None);
             }
             let name = entry.file_name();
+            if !self.settings.lists(name.as_encoded_bytes()) {
+                continue;
+            }
             let link = entry.file_type()?.is_symlink();
             let about = match link {
                 true => self.about_link(&at.join(&name)),

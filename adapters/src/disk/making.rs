@@ -44,7 +44,7 @@ pub struct Making {
 impl Making {
     /// Begins a file of a disk.
     pub(super) fn new(disk: &Disk, create: &Create) -> Result<Making, FsError> {
-        let at = native::path(&create.path).ok_or(FsError::NotFound)?;
+        let at = disk.root.settings.locate(&create.path)?;
         let name = at.file_name().ok_or(FsError::NotPlain)?;
         let tree = disk.root.look_up()?;
         let place = Place::find(&tree, above(&at), create.directories_max)?;
@@ -55,7 +55,7 @@ impl Making {
             false => None,
         };
         if let Some((_, found)) = &old
-            && create.replaces != Some(tree.versions.plain(found)?)
+            && create.replaces != Some(tree.settings.versions.plain(found)?)
         {
             return Err(FsError::Exists);
         }

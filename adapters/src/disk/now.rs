@@ -19,7 +19,7 @@ impl Disk {
         if path.as_bytes().is_empty() {
             return Some(Ok(Opened::Directory));
         }
-        let at = native::path(path)?;
+        let at = self.root.settings.locate(path).ok()?;
         let tree = self.root.tree_now()?;
         let opened = tree.open_now(&at)?;
         let is_answer = opened.is_ok() || self.root.is_current(&tree);
@@ -45,7 +45,7 @@ impl Tree {
     fn open_cached(&self, at: &path::Path) -> Result<OwnedFd, Errno> {
         let flags =
             OFlags::RDONLY | OFlags::CLOEXEC | OFlags::from_bits_retain(native::OPEN_FLAGS as u32);
-        let inside = match self.follow {
+        let inside = match self.settings.follow {
             true => ResolveFlags::empty(),
             false => ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
         };

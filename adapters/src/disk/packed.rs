@@ -55,13 +55,13 @@ impl FileSystem for Fresh {
     type File = File;
 
     fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
-        let at = native::path(path).ok_or(FsError::NotFound)?;
+        let at = self.0.settings.locate(path)?;
         let file = self.0.open_file(&at).map_err(|error| reason(&error))?;
         let found = file.metadata().map_err(|error| reason(&error))?;
         if found.is_dir() {
             return Ok(Opened::Directory);
         }
-        let meta = self.0.versions.plain(&found)?;
+        let meta = self.0.settings.versions.plain(&found)?;
         Ok(Opened::File {
             file,
             meta,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use sanserve_core::FsError;
 
-use super::meta::VersionSource;
+use super::settings::Settings;
 use super::tree::Tree;
 use super::{native, reason};
 
@@ -22,8 +22,7 @@ use super::{native, reason};
 pub(super) struct Root {
     /// Absolute. If there is none, nothing is looked up.
     name: Option<PathBuf>,
-    follow: bool,
-    versions: VersionSource,
+    pub(super) settings: Settings,
     /// `None` while no directory has the name.
     tree: Mutex<Option<Arc<Tree>>>,
     opened: Instant,
@@ -35,35 +34,25 @@ impl Root {
     /// Opens the directory of that name.
     pub(super) fn open(name: &path::Path) -> io::Result<Root> {
         let name = path::absolute(name)?;
-        let tree = Tree::open_root(&name, false, VersionSource::State)?;
+        let settings = Settings::default();
+        let tree = Tree::open_root(&name, settings)?;
         Ok(Root {
             // On Windows a directory that is open can be neither renamed nor removed.
             name: cfg!(unix).then_some(name),
-            follow: false,
-            versions: VersionSource::State,
+            settings,
             tree: Mutex::new(Some(Arc::new(tree))),
             opened: Instant::now(),
             looked_up: AtomicU64::new(0),
         })
     }
 
-    /// Sets whether links may lead out of the tree that is open, and of later ones.
-    pub(super) fn follow_symlinks(self, follow: bool) -> Root {
-        let versions = self.versions;
-        self.with(follow, versions)
-    }
-
-    /// Sets what the versions of files are made of, in the tree that is open and in later ones.
-    pub(super) fn versions(self, versions: VersionSource) -> Root {
-        let follow = self.follow;
-        self.with(follow, versions)
-    }
-
-    fn with(self, follow: bool, versions: VersionSource) -> Root {
-        let tree = self.lock().as_ref().map(|tree| tree.with(follow, versions));
+    /// Changes the settings of the tree that is open, and of later ones.
+    pub(super) fn with(self, change: impl FnOnce(&mut Settings)) -> Root {
+        let mut settings = self.settings;
+        change(&mut settings);
+        let tree = self.lock().as_ref().map(|tree| tree.with(settings));
         Root {
-            follow,
-            versions,
+            settings,
             tree: Mutex::new(tree.map(Arc::new)),
             ..self
         }
@@ -140,8 +129,7 @@ impl Root {
                 return Err(reason(&error));
             }
             (Ok(_), _) => {
-                let tree = Tree::open_root(name, self.follow, self.versions)
-                    .map_err(|error| reason(&error))?;
+                let tree = Tree::open_root(name, self.settings).map_err(|error| reason(&error))?;
                 self.put(Some(tree)).ok_or(FsError::NotFound)?
             }
         };

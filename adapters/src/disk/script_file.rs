@@ -37,7 +37,7 @@ pub(super) struct ScriptFile {
 impl Tree {
     /// Looks for a script.
     pub(super) fn find_script(&self, path: &sanserve_core::Path) -> Result<ScriptFile, FsError> {
-        let at = native::path(path).ok_or(FsError::NotFound)?;
+        let at = self.settings.locate(path)?;
         for _ in 0..TRIES {
             let file = self.open_file(&at).map_err(|error| reason(&error))?;
             let found = file.metadata().map_err(|error| reason(&error))?;
@@ -60,7 +60,7 @@ impl Tree {
             _ => Path::new("."),
         };
         let directory_name = self.path.join(parent);
-        let directory = if self.follow {
+        let directory = if self.settings.follow {
             native::open_following(&self.dir, &self.path, parent)?
         } else {
             self.open_directory(parent)?.into_std_file()

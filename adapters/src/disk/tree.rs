@@ -15,8 +15,8 @@ use super::large_listings::LargeListings;
 use super::leads_out;
 #[cfg(target_os = "linux")]
 use super::listings::Listings;
-use super::meta::VersionSource;
 use super::native::{self, OPEN_FLAGS};
+use super::settings::Settings;
 #[cfg(target_os = "linux")]
 use super::system::is_local;
 use super::{Open, reason};
@@ -30,8 +30,7 @@ pub(super) struct Tree {
     #[cfg(unix)]
     pub(super) name: PathBuf,
     pub(super) dir: Arc<Dir>,
-    pub(super) follow: bool,
-    pub(super) versions: VersionSource,
+    pub(super) settings: Settings,
     identity: (u64, u64),
     pub(super) large: LargeListings,
     #[cfg(target_os = "linux")]
@@ -44,11 +43,7 @@ pub(super) struct Tree {
 
 impl Tree {
     /// Opens a directory.
-    pub(super) fn open_root(
-        name: &path::Path,
-        follow: bool,
-        versions: VersionSource,
-    ) -> io::Result<Tree> {
+    pub(super) fn open_root(name: &path::Path, settings: Settings) -> io::Result<Tree> {
         let path = name.canonicalize()?;
         let dir = Dir::open_ambient_dir(&path, cap_std::ambient_authority())?;
         let file = dir.into_std_file();
@@ -56,8 +51,7 @@ impl Tree {
             path,
             #[cfg(unix)]
             name: name.to_owned(),
-            follow,
-            versions,
+            settings,
             identity: native::identity(&file.metadata()?),
             large: LargeListings::default(),
             #[cfg(target_os = "linux")]
@@ -71,14 +65,13 @@ impl Tree {
     }
 
     /// The same directory with other settings. Nothing is kept of it.
-    pub(super) fn with(&self, follow: bool, versions: VersionSource) -> Tree {
+    pub(super) fn with(&self, settings: Settings) -> Tree {
         Tree {
             path: self.path.clone(),
             #[cfg(unix)]
             name: self.name.clone(),
             dir: Arc::clone(&self.dir),
-            follow,
-            versions,
+            settings,
             identity: self.identity,
             large: LargeListings::default(),
             #[cfg(target_os = "linux")]
@@ -118,7 +111,7 @@ impl Tree {
     }
 
     pub(super) fn open_file(&self, at: &path::Path) -> io::Result<File> {
-        if self.follow {
+        if self.settings.follow {
             return native::open_following(&self.dir, &self.path, at);
         }
         let mut options = OpenOptions::new();
@@ -171,9 +164,9 @@ impl Tree {
         if found.is_dir() {
             return Ok(Opened::Directory);
         }
-        let meta = self.versions.plain(&found)?;
+        let meta = self.settings.versions.plain(&found)?;
         #[cfg(target_os = "linux")]
-        let file = if self.follow {
+        let file = if self.settings.follow {
             file
         } else {
             match self.cache.keep(&self.dir, at, file, &found, meta) {
@@ -191,7 +184,7 @@ impl Tree {
     /// The file at a path, if it is in memory and has not changed.
     #[cfg(target_os = "linux")]
     pub(super) fn find_kept(&self, at: &path::Path) -> Option<Opened<Open>> {
-        let kept = (!self.follow).then(|| self.cache.find(&self.dir, at))??;
+        let kept = (!self.settings.follow).then(|| self.cache.find(&self.dir, at))??;
         Some(Open::kept(kept))
     }
 

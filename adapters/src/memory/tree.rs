@@ -43,6 +43,7 @@ pub enum File {
 pub struct Tree {
     nodes: BTreeMap<Vec<u8>, Node>,
     sendable: bool,
+    portable_names: bool,
     /// How many files were stored.
     stored: u32,
 }
@@ -63,6 +64,7 @@ impl Tree {
         Tree {
             nodes: BTreeMap::from([(Vec::new(), Node::Directory(None))]),
             sendable: false,
+            portable_names: false,
             stored: 0,
         }
     }
@@ -119,6 +121,15 @@ impl Tree {
         Tree { sendable, ..self }
     }
 
+    /// Whether names that Windows reads otherwise are neither opened nor listed, as on a disk there: see
+    /// [`Path::is_portable`]. They are by default.
+    pub fn portable_names(self, only: bool) -> Tree {
+        Tree {
+            portable_names: only,
+            ..self
+        }
+    }
+
     fn with(mut self, path: &[u8], node: Node) -> Tree {
         let plain = |name: &[u8]| !matches!(name, b"" | b"." | b"..");
         assert!(
@@ -147,6 +158,7 @@ impl Tree {
     pub(super) fn place(&self, create: &Create) -> Result<Vec<u8>, FsError> {
         let mut above = create.path.clone();
         above.pop();
+        self.admit(&create.path)?;
         let mut at = self.directory_for(&above, create.directories_max)?;
         push(&mut at, create.path.file_name());
         match self.nodes.get(&at) {
@@ -191,6 +203,22 @@ impl Tree {
         self.nodes
             .insert(at, Node::File(bytes.into(), (START, self.stored)));
         Ok(())
+    }
+
+    /// Refuses a path that names nothing here.
+    fn admit(&self, path: &Path) -> Result<(), FsError> {
+        let refused = self.portable_names && !path.is_portable();
+        if refused {
+            Err(FsError::InvalidName)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What is at a path that was asked for.
+    fn ask(&self, path: &Path) -> Result<(Vec<u8>, &Node), FsError> {
+        self.admit(path)?;
+        self.find(path.as_bytes())
     }
 
     /// Where a path leads in the end, and what is there.
@@ -241,7 +269,7 @@ impl FileSystem for Tree {
     type File = File;
 
     fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
-        match self.find(path.as_bytes())?.1 {
+        match self.ask(path)?.1 {
             Node::File(bytes, modified) => Ok(Opened::File {
                 file: File::Bytes(Arc::clone(bytes)),
                 meta: meta(bytes, *modified),
@@ -264,7 +292,7 @@ impl FileSystem for Tree {
     }
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
-        let (at, node) = self.find(path.as_bytes())?;
+        let (at, node) = self.ask(path)?;
         match node {
             Node::Directory(_) => {}
             Node::Fault(error) => return Err(*error),
@@ -275,6 +303,9 @@ impl FileSystem for Tree {
             let Some(name) = name_in(path, &at) else {
                 continue;
             };
+            if self.portable_names && !Path::is_portable_name(name) {
+                continue;
+            }
             let leads_to = self.find(path).map(|(_, node)| node);
             entries.push(Entry {
                 name,
@@ -303,7 +334,7 @@ impl FileSystem for Tree {
     }
 
     fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
-        match self.find(program.path.as_bytes())?.1 {
+        match self.ask(&program.path)?.1 {
             Node::Program(play) => Ok(Opened::Program(File::Program(Box::new(Running::new(
                 *play, program,
             ))))),

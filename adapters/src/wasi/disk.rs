@@ -21,7 +21,8 @@ use wasip2::filesystem::types::{
 /// Nothing outside of that directory is opened, whatever links there are. FIFOs, sockets and devices
 /// are not opened at all, unless they take the place of a file in the very moment in which that is
 /// opened. Names that are not UTF-8 cannot be said to WASI: there is no such file, and listings leave
-/// them out.
+/// them out. The host may be a Windows machine, so the same is true of names that are not
+/// [portable](Path::is_portable).
 #[derive(Debug)]
 pub struct Disk {
     dir: Descriptor,
@@ -81,7 +82,9 @@ impl Disk {
 
     /// Which directory to ask for it, and by which name.
     fn locate(&self, path: &Path) -> Result<(&Descriptor, String), FsError> {
-        let name = str::from_utf8(path.as_bytes()).map_err(|_| FsError::NotFound)?;
+        let name = str::from_utf8(path.as_bytes()).ok();
+        let name = name.filter(|_| path.is_portable());
+        let name = name.ok_or(FsError::InvalidName)?;
         Ok(if self.follow {
             (&self.top, join(&self.below, name))
         } else {
@@ -134,6 +137,9 @@ impl FileSystem for Disk {
                 Err(ErrorCode::IllegalByteSequence) => continue,
                 Err(error) => return Err(reason(error)),
             };
+            if !Path::is_portable_name(found.name.as_bytes()) {
+                continue;
+            }
             let link = found.type_ == DescriptorType::SymbolicLink;
             let stat = dir.stat_at(FOLLOW, &join(&name, &found.name)).ok();
             let kind = stat.as_ref().map_or(found.type_, |stat| stat.type_);

@@ -8,11 +8,24 @@ use sanserve_core::{Path, decode};
 pub fn check(data: &[u8]) {
     let target: String = data.iter().copied().map(char::from).collect();
     let decoded = decode(&target);
-    // What is not UTF-8 has no path, though it can be shown.
+    // What is not UTF-8 is shown otherwise than it is meant.
     if !String::from_utf8_lossy(&decoded).contains('\u{fffd}') {
         check_bytes(&decoded, Path::parse(&target));
     }
     check_bytes(data, Path::from_bytes(data.to_vec()));
+    // Bytes are spelled as they are. Three of them may spell another, as CPython does it.
+    if !data
+        .windows(2)
+        .any(|two| matches!(two, [0xED, 0xB2 | 0xB3]))
+    {
+        let spelled = percent_encode(data, NON_ALPHANUMERIC).to_string();
+        let raw: String = data.iter().copied().map(char::from).collect();
+        let path = Path::from_bytes(data.to_vec());
+        assert_eq!(Path::parse(&spelled), path);
+        if !data.iter().any(|byte| b"%?#".contains(byte)) {
+            assert_eq!(Path::parse(&raw), path);
+        }
+    }
 
     // U+FFFD stands for what is not UTF-8, and for itself.
     if let Ok(name) = str::from_utf8(data) {

@@ -77,9 +77,14 @@ fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-/// What was dropped on the page is read only, and so is the site of the list.
-fn stores(case: &Case) -> Option<&'static str> {
-    case.stores.then_some("files that are stored")
+/// What was dropped on the page is read only, and so is the site of the list. It is in memory, where names are
+/// what they are.
+fn refuses(case: &Case) -> Option<&'static str> {
+    match case {
+        _ if case.stores => Some("files that are stored"),
+        _ if case.portable_names() => Some("names of Windows"),
+        _ => None,
+    }
 }
 
 #[test]
@@ -87,7 +92,7 @@ fn conforms() {
     let Some(mut page) = open() else { return };
     hosts(
         "service worker",
-        |case, _| stores(case),
+        |case, _| refuses(case),
         |case, request, pace| reply(&send(&mut page, "tell", case, request, pace)),
     );
 }
@@ -100,8 +105,8 @@ fn conforms_by_fetch() {
     hosts(
         "service worker, fetched",
         |case, request| {
-            if case.stores {
-                return stores(case);
+            if let Some(why) = refuses(case) {
+                return Some(why);
             }
             if case.kind().knows_hosts() {
                 return Some("the host");

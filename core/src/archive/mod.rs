@@ -47,7 +47,8 @@ pub enum Format {
 /// Any file system can make one in answer to [`FileSystem::pack`], and give its bytes with
 /// [`fill`](Self::fill). What belongs into it is what that file system lists and opens: links to
 /// files are the files that they lead to, links to directories are left out, and so is what cannot be
-/// opened or is no [name](Path::is_name).
+/// opened or does not have a [name](Path::is_name). A tar has names as they are. In a zip a name that Windows would take
+/// for another place, such as `a\b` or `aux.c`, has `_` in place of what makes it so: `a_b`, `_ux.c`.
 ///
 /// ```
 /// # use std::sync::Arc;

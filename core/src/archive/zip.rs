@@ -1,14 +1,19 @@
 //! What a zip has besides content (PKWARE's APPNOTE.TXT 6.3.10, whose sections are cited): a header
 //! before each file, its sum behind it, and at the end a record of each with the place of its header.
+//!
+//! A zip is unpacked on Windows as often as elsewhere, and by programs that take its names as they are. So
+//! all of them are portable: what Windows would take for another place becomes `_`.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::layout::Entry;
-use crate::date;
+use crate::{Path, date};
 
 /// §4.3.7: all that stands before the content. Sum and lengths stand behind it.
 pub(super) fn head((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
+    let name = &*portable(name);
     let large = is_large(entry);
     let mut extra = time(entry);
     if large {
@@ -35,6 +40,7 @@ pub(super) fn tail(entry: &Entry, out: &mut Vec<u8>) {
 
 /// §4.3.12: the record.
 pub(super) fn record((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
+    let name = &*portable(name);
     let (len, start) = (short(entry.len), short(entry.start));
     let mut large = Vec::new();
     if is_large(entry) {
@@ -93,6 +99,37 @@ pub(super) fn end(count: u64, records: Range<u64>, out: &mut Vec<u8>) {
     }
     put(out, &[(0x0605_4b50, 4), (0, 2), (0, 2), (few, 2), (few, 2)]);
     put(out, &[(short(len), 4), (short(records.start), 4), (0, 2)]);
+}
+
+/// A name that nobody takes for another place (§4.4.17.1: no drive, no backslash), as long as the name itself.
+fn portable(name: &[u8]) -> Cow<'_, [u8]> {
+    let is_fine = |segment: &[u8]| segment.is_empty() || Path::is_portable_name(segment);
+    if name.split(|&byte| byte == b'/').all(is_fine) {
+        return Cow::Borrowed(name);
+    }
+    let mut name = name.to_vec();
+    for segment in name.split_mut(|&byte| byte == b'/') {
+        if !is_fine(segment) {
+            make_portable(segment);
+        }
+    }
+    Cow::Owned(name)
+}
+
+/// What separates directories, drives and streams on Windows becomes `_`, what is dropped there at the end, and the first
+/// letter of a device.
+fn make_portable(segment: &mut [u8]) {
+    let is_dropped = |byte: &&mut u8| matches!(byte, b'.' | b' ');
+    let end = segment.iter_mut().rev().take_while(is_dropped);
+    end.for_each(|byte| *byte = b'_');
+    let odd = segment
+        .iter_mut()
+        .filter(|byte| matches!(byte, b'\\' | b':'));
+    odd.for_each(|byte| *byte = b'_');
+    if !Path::is_portable_name(segment) {
+        // What is left is a device.
+        segment[..1].fill(b'_');
+    }
 }
 
 /// What header and record have in common: flags, method, time and date.

@@ -9,7 +9,7 @@ use super::source::Feed;
 use super::{Connection, Pending, State};
 use crate::log::LogEvent;
 use crate::reply::Reply;
-use crate::wire::{Bad, Body, Piece};
+use crate::wire::{Bad, Body, Piece, Version};
 use crate::{Ask, Event, Exchange, Handler, Next, Protocol, status};
 
 impl<F, H: Handler> Connection<F, H> {
@@ -117,6 +117,12 @@ impl<F, H: Handler> Connection<F, H> {
             || !self.head.persists()
             || self.served >= self.config.limits.requests;
         self.reply.begin(self.outbox.len(), self.now.tick, close);
+        let simple = self.head.version() == Version::Http09;
+        if simple && self.served > 1 {
+            // In the middle of a connection nobody knows where a reply without a head begins.
+            return self.refuse(Bad::Line);
+        }
+        self.reply.simple = simple;
         (self.inward, self.outward, self.peer_closed) = (None, None, None);
         self.content_left = self.config.limits.content;
         (self.body, self.expects) = match (Body::of(&self.head), self.head.expects_100()) {

@@ -94,7 +94,8 @@ pub(super) fn range_counts(ex: &Exchange<'_>, tag: Option<&Tag>, sent: Option<i6
     }
     // §8.8.2.2: of a date in this very second nobody knows what else may still happen in it.
     let over = |at: i64| ex.now().unix.is_some_and(|now| at < now);
-    sent.is_some_and(|at| over(at) && date::parse(value) == Some(at))
+    let asked = date::parse(value, ex.now().unix);
+    sent.is_some_and(|at| over(at) && asked == Some(at))
 }
 
 /// Whether the fields of this name, if there are any, hold `*` or a tag like this one. Several are
@@ -111,11 +112,12 @@ fn holds(
     Some(fields.any(|list| list == "*" || listed(list)))
 }
 
-/// The date in the only field of this name. Two, or one that cannot be read, count for nothing.
+/// The date in the only field of this name. Two fields, or one that is not a valid date, are ignored
+/// (RFC 9110 §13.1.3, §13.1.4).
 fn only_date(ex: &Exchange<'_>, name: &str) -> Option<i64> {
     let mut fields = ex.get_all(name);
     match (fields.next(), fields.next()) {
-        (Some(value), None) => date::parse(value),
+        (Some(value), None) => date::parse(value, ex.now().unix),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Values of `Location`: where the peer is sent that forgot the slash behind a directory.
 //!
-//! They are relative (RFC 9110 §10.2.2), since a proxy may have cut the front off the path, and they name no host.
+//! They are relative (RFC 9110 §10.2.2), since a proxy may have cut the front off the path, and they name no host. Browsers
+//! take a backslash for a slash, so it is encoded.
 
 use core::fmt::{self, Display};
 
@@ -12,7 +13,8 @@ impl Display for Itself<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, _) = split(self.0);
         let name = path.rsplit('/').next().unwrap_or_default();
-        write!(out, "./{name}")
+        out.write_str("./")?;
+        write_path(name, out)
     }
 }
 
@@ -28,14 +30,15 @@ impl Display for Directory<'_> {
 }
 
 /// The same as CPython writes it: `/directory/name/?query`. What browsers would take for the start of
-/// another host's name, as in `//host` and `/\host`, becomes one slash.
+/// another host's name, as in `//host`, becomes one slash.
 pub(super) struct Absolute<'a>(pub(super) &'a str);
 
 impl Display for Absolute<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, query) = split(self.0);
-        let below = path.trim_start_matches(['/', '\\']);
-        write!(out, "/{below}/")?;
+        out.write_str("/")?;
+        write_path(path.trim_start_matches('/'), out)?;
+        out.write_str("/")?;
         write_query(query, out)
     }
 }
@@ -43,6 +46,14 @@ impl Display for Absolute<'_> {
 /// Splits the query off.
 fn split(target: &str) -> (&str, &str) {
     target.split_once('?').unwrap_or((target, ""))
+}
+
+fn write_path(path: &str, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (at, piece) in path.split('\\').enumerate() {
+        out.write_str(if at > 0 { "%5C" } else { "" })?;
+        out.write_str(piece)?;
+    }
+    Ok(())
 }
 
 fn write_query(query: &str, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,9 +82,9 @@ mod tests {
             ),
             (
                 "/\\evil.example",
-                "./\\evil.example",
-                "./\\evil.example/",
-                "/evil.example/",
+                "./%5Cevil.example",
+                "./%5Cevil.example/",
+                "/%5Cevil.example/",
             ),
             ("/http:x", "./http:x", "./http:x/", "/http:x/"),
             ("/sub/.?", "./.", "././", "/sub/./"),

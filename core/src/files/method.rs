@@ -17,8 +17,8 @@ pub(crate) const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
 pub(super) const CORS: [&str; 2] = [ALLOW_ORIGIN, "Access-Control-Expose-Headers"];
 
 impl Files {
-    /// Answers a method that is not for files: OPTIONS (RFC 9110 §9.3.7), one that is not allowed
-    /// (§15.5.6), or one that nobody knows (§15.6.2). `allow` is what is allowed.
+    /// Answers a method that is not for files: OPTIONS (RFC 9110 §9.3.7), one that is registered and not allowed
+    /// (§15.5.6), or one that is not registered (§15.6.2). `allow` is what is allowed.
     pub(crate) fn answer_method(&self, ex: &mut Exchange<'_>, allow: &str) -> Next {
         match ex.command() {
             "OPTIONS" => {
@@ -133,9 +133,47 @@ impl Display for Unsupported<'_> {
     }
 }
 
-/// The methods that are known, those of RFC 9110 and PATCH, beside those that are allowed.
-const KNOWN: [&str; 8] = [
-    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "TRACE", "PATCH",
+/// The methods of IANA's registry, but for `PRI`, which begins another protocol. A client that gets 501 for one of
+/// these would take it for a server that cannot be understood, and try again.
+const KNOWN: [&str; 38] = [
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "OPTIONS",
+    "ORDERPATCH",
+    "PATCH",
+    "POST",
+    "PROPFIND",
+    "PROPPATCH",
+    "PUT",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "TRACE",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
 ];
 
 /// What pages may see of a reply, beside what they always may.

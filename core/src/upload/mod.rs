@@ -272,6 +272,7 @@ fn complaint(error: FsError) -> Refusal {
         FsError::Exists => (409, "There is a file of that name"),
         FsError::Full => (507, "Insufficient Storage"),
         FsError::TooLong => (414, TOO_LONG),
+        FsError::InvalidName => (403, NAMELESS),
         FsError::Unsupported => (501, "Files cannot be stored here"),
         FsError::Exhausted => (503, "Too few resources to store it"),
         FsError::TooMany | FsError::Broken => (500, "It cannot be stored"),

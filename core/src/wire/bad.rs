@@ -36,7 +36,7 @@ pub enum Bad {
     Field,
     /// HTTP/1.1 without `Host` (RFC 9112 §3.2).
     NoHost,
-    /// `Host` comes twice, names no host, or another than the target does.
+    /// `Host` comes twice, or does not name a host (RFC 9112 §3.2).
     Host,
     /// `Content-Length` is not one plain number (RFC 9112 §6.3).
     Length,

@@ -6,6 +6,7 @@ use core::mem;
 use core::ops::Range;
 
 use memchr::memchr;
+use percent_encoding::percent_encode_byte;
 
 use super::bad::Complaint;
 use super::decode::decode;
@@ -27,7 +28,7 @@ const HANDSHAKE: &[u8] = b"\x16\x03";
 /// [`Body`](super::Body) has an example.
 #[derive(Debug)]
 pub struct Head {
-    /// The request line without its end, and the path if the target leaves it out.
+    /// The request line without its end, and the path if the target does not have it as it is meant.
     pub(super) text: String,
     /// Length of the request line in `text`.
     pub(super) line_len: usize,
@@ -48,7 +49,7 @@ enum Search {
     Fields { from: usize, at: usize },
     /// Found, or given up. The next call starts anew.
     Done,
-    /// Found, and its text is the very bytes that were sent. (A line of other characters was refused.)
+    /// Found, and its text is the very bytes that were sent.
     Known,
 }
 
@@ -158,25 +159,47 @@ impl Head {
         ended.ok_or(Bad::LineEnd)?;
         self.find_path()?;
         if self.line.version == Version::Http09 {
-            return Ok(Some(end));
+            // RFC 1945 §4.1: nothing stands before a simple request.
+            return if start == 0 {
+                Ok(Some(end))
+            } else {
+                Err(Bad::Line)
+            };
         }
         self.find_fields(input, end, end - 1, limits)
     }
 
-    /// Looks for the path. One that the target leaves out is written down: that of
-    /// `http://host?query` is `/?query` (RFC 9110 §4.2.3).
+    /// Looks for the path.
     fn find_path(&mut self) -> Result<(), Bad> {
         let path = target::path(self.command(), self.target()).ok_or(Bad::Target)?;
-        let left_out = path.is_empty() || path.starts_with('?');
+        let is_complete = path.is_ascii() && !path.is_empty() && !path.starts_with('?');
         let end = self.line.target.end;
         self.path = end - path.len()..end;
-        if left_out {
-            let start = self.text.len();
-            self.text.push('/');
-            self.text.extend_from_within(self.path.clone());
-            self.path = start..self.text.len();
+        if !is_complete {
+            self.write_path();
         }
         Ok(())
+    }
+
+    /// Writes the path down as it is meant. That of `http://host?query` is `/?query` (RFC 9110 §4.2.3), and a byte
+    /// that no URI has, which some clients send, is percent-encoded (RFC 3986 §2.1).
+    fn write_path(&mut self) {
+        let start = self.text.len();
+        let Range { start: mut at, end } = self.path;
+        let raw = self.text[at..end].chars().filter(|char| !char.is_ascii());
+        // Each of these characters has two bytes here.
+        self.text.reserve_exact(1 + end - at + raw.count());
+        if !self.text[at..end].starts_with('/') {
+            self.text.push('/');
+        }
+        while let Some(char) = self.text[at..end].chars().next() {
+            at += char.len_utf8();
+            match u8::try_from(char) {
+                Ok(byte @ 128..) => self.text.push_str(percent_encode_byte(byte)),
+                _ => self.text.push(char),
+            }
+        }
+        self.path = start..self.text.len();
     }
 
     /// Looks for the empty line behind the end of another.
@@ -207,7 +230,8 @@ impl Head {
                     self.fields.parse(lines)?;
                     host::check(self)?;
                     self.persists = self.find_persistence();
-                    if self.fields.text().len() == lines.len() {
+                    let fields_are_plain = self.fields.text().len() == lines.len();
+                    if fields_are_plain && self.request_line().is_ascii() {
                         self.search = Search::Known;
                     }
                     return Ok(Some(end + 2));
@@ -249,7 +273,7 @@ impl Head {
     }
 
     /// Path and query of the target, whichever form it has. It begins with `/`, but for `OPTIONS *`
-    /// and `CONNECT host:port`, of which it is all.
+    /// and `CONNECT host:port`, of which it is all. It is ASCII: other bytes of a target are percent-encoded.
     pub fn path(&self) -> &str {
         &self.text[self.path.clone()]
     }

@@ -65,8 +65,15 @@ fn is_name(host: &str) -> bool {
 }
 
 impl Head {
-    /// The host that a request is for, without its port: of its `Host`, or of an absolute target where an
-    /// HTTP/1.0 request has none.
+    /// Returns the host that a request is for, with its port if one is given: that of an absolute target, else of
+    /// `Host`. RFC 9112 §3.2.2 has a server ignore the `Host` that comes with an absolute target, so whoever asks
+    /// which host is meant asks here. `None` if an HTTP/1.0 request names none.
+    pub fn authority(&self) -> Option<&str> {
+        let target = Absolute::parse(self.target()).map(|target| target.authority);
+        target.or_else(|| self.field("Host"))
+    }
+
+    /// The host of its [authority](Self::authority), without the port.
     pub(crate) fn host(&self) -> Option<&str> {
         Some(self.parsed_authority()?.host)
     }
@@ -86,30 +93,16 @@ impl Head {
     fn parsed_authority(&self) -> Option<Authority<'_>> {
         Authority::parse(self.authority()?)
     }
-
-    /// The same with its port, as it was sent.
-    pub(crate) fn authority(&self) -> Option<&str> {
-        let target = || Absolute::parse(self.target()).map(|target| target.authority);
-        let authority = self.field("Host").or_else(target)?;
-        Authority::parse(authority).map(|_| authority)
-    }
 }
 
-/// Whether a request says for which host it is: once, rightly, and in one voice. RFC 9112 §3.2.2
-/// has an absolute target outvote the field. Here they must agree: clients send the same in both,
-/// proxies must make it so, and whoever stands in front may have listened to the other.
+/// Checks that `Host` comes once, in HTTP/1.1, and is a host (RFC 9112 §3.2). Beside an absolute target its
+/// value makes no difference, but its form still does.
 pub(super) fn check(head: &Head) -> Result<(), Bad> {
     let mut hosts = head.values("host");
-    let host = match (hosts.next(), hosts.next()) {
-        (None, _) if head.version() < Version::Http11 => return Ok(()),
-        (None, _) => return Err(Bad::NoHost),
-        (Some(_), Some(_)) => return Err(Bad::Host),
-        (Some(value), None) => Authority::parse(value).ok_or(Bad::Host)?,
-    };
-    let Some(target) = Absolute::parse(head.target()) else {
-        return Ok(());
-    };
-    let agree = |goal: Authority<'_>| host.agrees(&goal, target.usual_port);
-    let agree = Authority::parse(target.authority).is_some_and(agree);
-    agree.then_some(()).ok_or(Bad::Host)
+    match (hosts.next(), hosts.next()) {
+        (None, _) if head.version() < Version::Http11 => Ok(()),
+        (None, _) => Err(Bad::NoHost),
+        (Some(_), Some(_)) => Err(Bad::Host),
+        (Some(value), None) => Authority::parse(value).map(|_| ()).ok_or(Bad::Host),
+    }
 }

@@ -6,8 +6,6 @@ use super::syntax::is_hex_pair;
 /// A target in absolute form, taken apart.
 pub(super) struct Absolute<'a> {
     pub(super) authority: &'a str,
-    /// The port that the scheme has by itself.
-    pub(super) usual_port: u16,
     /// Path and query; empty if there is neither.
     path: &'a str,
 }
@@ -15,28 +13,22 @@ pub(super) struct Absolute<'a> {
 impl<'a> Absolute<'a> {
     /// Reads what `http://` or `https://` begins, in any case.
     pub(super) fn parse(target: &'a str) -> Option<Self> {
-        let known = [("http://", 80), ("https://", 443)];
-        let found = known.into_iter().find(|(scheme, _)| {
+        let scheme = ["http://", "https://"].into_iter().find(|scheme| {
             let start = target.as_bytes().get(..scheme.len());
             start.is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
-        });
-        let (scheme, usual_port) = found?;
+        })?;
         let rest = &target[scheme.len()..];
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        Some(Absolute {
-            authority,
-            usual_port,
-            path,
-        })
+        Some(Absolute { authority, path })
     }
 }
 
 /// Path and query of a target; of `*` and `host:port` all of it, of `http://host` nothing. `None` if
 /// it has none of the forms, or not the one that belongs to its method, or holds what no URI does.
 pub(super) fn path<'a>(command: &str, target: &'a str) -> Option<&'a str> {
-    // A fragment is for the client alone (RFC 9110 §4.2.5), and a byte above 0x7E is sent in hex.
-    let visible = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
-    if !target.bytes().all(visible) {
+    // A fragment is for the client alone (RFC 9110 §4.2.5). No URI has a byte above 0x7E, but clients send it.
+    let may_be = |byte: u8| byte >= 128 || byte.is_ascii_graphic() && byte != b'#';
+    if !target.bytes().all(may_be) {
         return None;
     }
     let path = match command {
