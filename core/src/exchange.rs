@@ -259,7 +259,10 @@ impl<'a> Exchange<'a> {
         // Who answers before the content was asked for will hardly ask for it then.
         self.reply.close |= self.content_stays && self.reply.status >= 200;
         // RFC 9112 §9.6: who closes says so; §9.3: HTTP/1.0 is told that the connection stays.
-        if modern && !self.reply.connection && self.reply.status >= 200 {
+        let Exchange { reply, config, .. } = self;
+        let silent =
+            !(reply.close || config.keep_alive) && self.request_version() == Version::Http11;
+        if modern && !silent && !self.reply.connection && self.reply.status >= 200 {
             self.send_connection();
         }
         self.outbox.push(b"\r\n");

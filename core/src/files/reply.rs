@@ -49,7 +49,7 @@ struct Found<'a> {
     content_type: ContentType,
     coding: Option<Coding>,
     tag: Option<Tag>,
-    /// What `Last-Modified` says: never later than `Date` (RFC 9110 §8.8.2.1), except as CPython.
+    /// What `Last-Modified` says: never later than `Date` (RFC 9110 §8.8.2.1).
     modified: Option<i64>,
 }
 
@@ -64,20 +64,15 @@ impl Files {
         if found.coding.is_none() && !codings.identity {
             return self.error(ex, 406, status::phrase(406));
         }
-        let verdict = match self.plain {
-            true => judge_date(ex, meta.modified),
-            false => judge(ex, found.tag.as_ref(), meta.date()),
-        };
-        match verdict {
+        if self.plain {
+            return self.send_plain(ex, found);
+        }
+        match judge(ex, found.tag.as_ref(), meta.date()) {
             Verdict::Failed => return self.error(ex, 412, status::phrase(412)),
             Verdict::Unchanged => return self.send_unchanged(ex, &found),
             Verdict::Send => {}
         }
-        let ranges = match self.plain {
-            true => Ranges::All,
-            false => ranges(ex, &found),
-        };
-        match ranges {
+        match ranges(ex, &found) {
             Ranges::All => {
                 self.send_head(ex, 200, &found, meta.len, None);
                 Next::Send(0..meta.len)
@@ -98,6 +93,20 @@ impl Files {
                 ex.send_header("Content-Range", format_args!("bytes */{}", meta.len));
             }),
         }
+    }
+
+    /// Answers with the whole file, or that it is unchanged, as CPython does.
+    fn send_plain(&self, ex: &mut Exchange<'_>, mut found: Found<'_>) -> Next {
+        let Meta { len, modified, .. } = found.meta;
+        (found.tag, found.modified) = (None, modified);
+        if judge_date(ex, modified) == Verdict::Unchanged {
+            ex.send_response(304);
+            self.send_policy(ex);
+            ex.end_headers();
+            return Next::Done;
+        }
+        self.send_head(ex, 200, &found, len, None);
+        Next::Send(0..len)
     }
 
     fn found<'a>(
@@ -123,12 +132,8 @@ impl Files {
                 charset: self.charset.filter(|_| takes_charset(name)),
             },
             coding,
-            tag: match self.plain {
-                true => None,
-                false => Tag::new(meta, coding.map_or("", Coding::mark)),
-            },
+            tag: Tag::new(meta, coding.map_or("", Coding::mark)),
             modified: match (meta.date(), ex.now().unix) {
-                _ if self.plain => meta.modified,
                 (Some(modified), Some(now)) => Some(modified.min(now)),
                 (modified, _) => modified,
             },
@@ -215,9 +220,7 @@ impl Files {
     /// RFC 9110 §15.4.5: what a 200 would have said about caching, and nothing else.
     fn send_unchanged(&self, ex: &mut Exchange<'_>, found: &Found<'_>) -> Next {
         ex.send_response(304);
-        if !self.plain {
-            self.send_validators(ex, found);
-        }
+        self.send_validators(ex, found);
         self.send_policy(ex);
         self.send_guides(ex);
         ex.end_headers();
