@@ -9,6 +9,7 @@ mod readers;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -223,4 +224,61 @@ fn a_client_that_stops_reading_is_cut_off_when_its_system_has_taken_its_share() 
             });
         }
     });
+}
+
+/// With the receive buffer that the system chooses. Its `--limit-rate` begins with a megabyte or two at once, so what is slow
+/// is who reads the output of curl.
+#[test]
+fn curl_at_8_kilobytes_a_second_runs_to_its_end() {
+    let (site, pair) = (site(), Pair::new());
+    thread::scope(|scope| {
+        for runtime in RUNTIMES {
+            for tls in [false, true] {
+                let (site, pair) = (site.path(), &pair);
+                scope.spawn(move || run_curl(runtime, tls, site, pair));
+            }
+        }
+    });
+}
+
+fn run_curl(runtime: &'static str, tls: bool, site: &Path, pair: &Pair) {
+    let setup = Setup {
+        runtime,
+        tls: tls.then(|| pair.tls()),
+        send_buffer: 4 * MIB,
+        connections: 1,
+        config: config(),
+        handler: Files::new,
+    };
+    let server = Server::start(setup, site);
+    let scheme = if tls { "https" } else { "http" };
+    let mut curl = Command::new("curl");
+    curl.args([
+        "--insecure",
+        "--silent",
+        "--show-error",
+        "--include",
+        "--no-buffer",
+    ]);
+    curl.args(["--http1.1", "--max-time", "60", "--noproxy", "*"]);
+    curl.arg(format!("{scheme}://{}/6", server.address));
+    let curl = curl.stdout(Stdio::piped()).spawn();
+    let mut curl = curl.expect("curl has to be installed");
+    let mut output = curl.stdout.take().expect("it is piped");
+    let mut kept = Keeping::new(&mut output);
+    let (_, ended) = read_slowly(&mut kept, 8_000, SLOW, |_| ()).unwrap();
+    assert!(!ended, "{runtime}, TLS {tls}: {}", server.log());
+    let Keeping { mut read, .. } = kept;
+    output.read_to_end(&mut read).unwrap();
+    let status = curl.wait().unwrap();
+    assert!(
+        status.success(),
+        "{runtime}, TLS {tls}: {status}; {}",
+        server.log()
+    );
+    assert!(
+        is_whole(&read),
+        "{runtime}, TLS {tls}: {} bytes",
+        read.len()
+    );
 }

@@ -95,7 +95,7 @@ fn mio(setup: Setup, disk: Arc<Disk>, log: impl Fn(&str) + Send + Sync + 'static
     let serve = move || {
         server
             .serve_forever(&*disk, setup.config, setup.handler)
-            .unwrap()
+            .unwrap();
     };
     (
         address,
