@@ -1,7 +1,7 @@
 //! What the program does: read the options, listen, say so, and serve until a signal ends it.
 //!
 //! What can be set is in `options`, `value` and `field`, how it is read in `command`, `arguments` and
-//! `words`. Where it listens is in `listen`, what it says then in `start` and `address`, what serves in
+//! `words`, and how the manual page shows it in `manual`. Where it listens is in `listen`, what it says then in `start` and `address`, what serves in
 //! `server`, `stdio` and `wasi`, over HTTPS with `secure`, what it refuses to serve in `secrets`, whom with `entry`, apart from scripts with `isolation`, how it looks in `colour`, how it ends in `signals`, what it reads again in `reload`, what time it is here in
 //! `zone`, what becomes of freed memory in `memory`.
 
@@ -16,6 +16,8 @@ mod field;
 #[cfg(unix)]
 mod isolation;
 mod listen;
+#[cfg(not(target_os = "wasi"))]
+mod manual;
 #[cfg(unix)]
 mod memory;
 mod options;

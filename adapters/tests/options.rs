@@ -361,8 +361,9 @@ fn a_server_that_cannot_listen_says_so_in_one_line() {
 fn a_runtime_is_offered_where_it_is_built_in() {
     let (_, _, stderr) = run(&["--runtime", "nope"]);
     let (_, help, _) = run(&["--help"]);
+    let (_, page, _) = run(&["--manpage"]);
     let has_tokio = cfg!(feature = "tokio");
-    for text in [stderr, help] {
+    for text in [stderr, help, page] {
         assert_eq!(text.contains("tokio"), has_tokio, "{text}");
     }
     if !has_tokio {
@@ -466,18 +467,102 @@ fn what_is_wrong_in_the_environment_is_named() {
 }
 
 #[test]
-fn a_shell_can_complete_it_and_man_show_it() {
+fn a_shell_can_complete_it() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let (status, script, _) = run(&["--completions", shell]);
         assert_eq!(status, Some(0));
         assert!(script.contains("follow-symlinks"), "{script}");
     }
+}
+
+/// What a tool of Debian's makes of the manual page, and says about it; nothing if it is missing.
+#[cfg(unix)]
+fn formatted(tool: &str, args: &[&str]) -> Option<(String, String)> {
     let (status, page, _) = run(&["--manpage"]);
     assert_eq!(status, Some(0));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sanserve.1");
+    std::fs::write(&path, page).unwrap();
+    let Ok(output) = Command::new(tool).args(args).arg(&path).output() else {
+        eprintln!("skipped: {tool} is not installed");
+        return None;
+    };
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Some((text(output.stdout), text(output.stderr)))
+}
+
+#[cfg(unix)]
+#[test]
+fn the_manual_page_has_a_text_for_every_option() {
+    let plain = ["-man", "-Tascii", "-ww", "-P-c", "-P-b", "-P-o", "-P-u"];
+    let Some((page, said)) = formatted("groff", &plain) else {
+        return;
+    };
+    assert_eq!(said, "");
+    let lines: Vec<&str> = page.lines().collect();
+    let options = all_options();
+    assert!(options.len() >= 37, "{options:?}");
+    for (option, _) in options {
+        let is_head = |line: &&str| {
+            let head = line.strip_prefix("       ").unwrap_or_default();
+            let mut names = head.split([' ', ',', '[', '=']);
+            head.starts_with('-') && names.any(|name| name == option)
+        };
+        let at = lines.iter().position(is_head);
+        let at = at.unwrap_or_else(|| panic!("{option} is not in\n{page}"));
+        // A short name has its text beside it.
+        let beside = lines[at].get(14..).unwrap_or_default();
+        let below = lines[at + 1].strip_prefix("              ");
+        let has_text = |text: &str| text.starts_with(|char: char| char.is_alphabetic());
+        let found = below.is_some_and(has_text) || lines[at].len() > 14 && has_text(beside);
+        assert!(found, "{option} has no text in\n{page}");
+    }
+    for heading in [
+        "NAME",
+        "SYNOPSIS",
+        "OPTIONS",
+        "EXAMPLES",
+        "ENVIRONMENT",
+        "EXIT STATUS",
+    ] {
+        assert!(lines.contains(&heading), "{heading} is not in\n{page}");
+    }
+    // Examples have lines of their own, as they are in the help.
+    let (_, help, _) = run(&["--help"]);
+    let examples = help.lines().filter_map(|line| {
+        let example = line.strip_prefix("  ")?.split("  ").next()?;
+        example.starts_with("sanserve").then_some(example)
+    });
+    let examples: Vec<&str> = examples.collect();
+    assert!(examples.len() >= 3, "{examples:?}");
+    for example in examples {
+        let is_there = lines.iter().any(|line| line.trim() == example);
+        assert!(is_there, "{example} is not on a line of its own in\n{page}");
+    }
+    let version = format!("sanserve {}", env!("CARGO_PKG_VERSION"));
     assert!(
-        page.contains(".TH sanserve 1") && page.contains("Exit status"),
+        lines.iter().any(|line| line.starts_with(&version)),
         "{page}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn the_manual_page_is_in_order_for_those_that_read_manual_pages() {
+    // What whatis(1) and apropos(1) find.
+    if let Some((found, _)) = formatted("lexgrog", &[]) {
+        let end = ": \"sanserve - serve the files of a directory over HTTP\"\n";
+        assert!(found.ends_with(end), "{found}");
+    }
+    if let Some((found, said)) = formatted("mandoc", &["-T", "lint", "-W", "warning"]) {
+        let found = found + &said;
+        // A page of a version has no date, which is what makes the warning.
+        let mut warnings = found.lines().filter(|line| !line.is_empty());
+        assert!(
+            warnings.all(|line| line.contains("missing date")),
+            "{found}"
+        );
+    }
 }
 
 #[test]

@@ -13,9 +13,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, Error, FromArgMa
 use super::options::Options;
 #[cfg(not(target_os = "wasi"))]
 use super::options::Runtime;
-#[cfg(not(target_os = "wasi"))]
-use super::secrets;
 use super::{arguments, value, words};
+#[cfg(not(target_os = "wasi"))]
+use super::{manual, secrets};
 
 /// What a command line turned out to be.
 pub(crate) enum Given {
@@ -122,8 +122,7 @@ fn printed(options: &Options) -> Option<String> {
     if let Some(shell) = options.completions {
         clap_complete::generate(shell, &mut Options::command(), "sanserve", &mut text);
     } else if options.manpage {
-        let page = clap_mangen::Man::new(Options::command());
-        page.render(&mut text).expect("memory takes everything");
+        return Some(manual::page(Options::command()));
     } else {
         return None;
     }
