@@ -508,7 +508,7 @@ fn the_manual_page_has_a_text_for_every_option() {
             let mut names = head.split([' ', ',', '[', '=']);
             head.starts_with('-') && names.any(|name| name == option)
         };
-        let at = lines.iter().position(|line| is_head(line));
+        let at = lines.iter().position(is_head);
         let at = at.unwrap_or_else(|| panic!("{option} is not in\n{page}"));
         // A short name has its text beside it.
         let beside = lines[at].get(14..).unwrap_or_default();
