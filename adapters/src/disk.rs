@@ -416,7 +416,7 @@ fn reason(error: &io::Error) -> FsError {
             FsError::NotFound
         }
         // What cap-std refuses because it leads out of the root is no error of the system's.
-        ErrorKind::PermissionDenied if error.raw_os_error().is_none() => FsError::NotFound,
+        ErrorKind::PermissionDenied if error.raw_os_error().is_none() => FsError::Outside,
         ErrorKind::PermissionDenied => FsError::Forbidden,
         ErrorKind::OutOfMemory => FsError::Exhausted,
         _ => native::reason(error),

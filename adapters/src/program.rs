@@ -19,6 +19,7 @@ mod listen;
 #[cfg(unix)]
 mod memory;
 mod options;
+mod refusals;
 #[cfg(not(target_os = "wasi"))]
 mod secrets;
 #[cfg(not(target_os = "wasi"))]
@@ -58,7 +59,7 @@ use sanserve::wasi::{Disk, stderr};
 #[cfg(not(target_os = "wasi"))]
 use sanserve::{Disk, Guarded, std::flush_stderr, std::stderr};
 use sanserve_core::archive::Download;
-use sanserve_core::{Config, Files, Limits, error_page, listing, log, mime};
+use sanserve_core::{Config, Files, Limits, error_page, listing, mime};
 
 pub(crate) use self::command::{Given, read};
 use self::options::LogFormat;
@@ -162,9 +163,7 @@ fn config(options: &Options) -> Config {
         protocol: options.protocol,
         log_format: match options.log_format {
             _ if options.quiet => |_, _| Ok(()),
-            LogFormat::Python => log::python,
-            LogFormat::Combined => log::combined,
-            LogFormat::Json => log::json,
+            format => refusals::log_format(format),
         },
         local_offset: if tells_time {
             zone::local_offset

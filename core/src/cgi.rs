@@ -11,6 +11,7 @@ use core::mem;
 
 use crate::escape::Repr;
 use crate::fold;
+use crate::log::Refusal;
 use crate::script::{Script, bytes, environment};
 use crate::{Credentials, Event, Exchange, Files, FsError, Handler, Meta, Next, Path, Program};
 
@@ -302,7 +303,9 @@ impl Handler for Cgi {
             (path, None, command)
                 if command != "OPTIONS" && self.is_concealed(ex, path.as_ref()) =>
             {
-                self.files.error(ex, 404, "File not found")
+                let next = self.files.error(ex, 404, "File not found");
+                ex.log_refusal(Some(Refusal::Scripts));
+                next
             }
             (_, None, "GET" | "HEAD") if self.gives_away(ex) => {
                 self.files

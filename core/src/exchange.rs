@@ -8,7 +8,7 @@ use core::fmt::{Display, Write};
 use alloc::string::String;
 
 use crate::escape::Latin1;
-use crate::log::{LogEvent, LogRecord};
+use crate::log::{LogEvent, LogRecord, Refusal};
 use crate::number::Digits;
 use crate::reply::{Framing, Reply, Stage};
 use crate::wire::{Head, Version, is_token};
@@ -299,6 +299,13 @@ impl<'a> Exchange<'a> {
     /// escaped. [`Config::log_format`] decides how it looks.
     pub fn log_message(&mut self, message: impl Display) {
         self.record(LogEvent::Message(&message));
+    }
+
+    /// Logs the rule by which the request was refused, if that was one.
+    pub(crate) fn log_refusal(&mut self, refusal: Option<Refusal>) {
+        if let Some(refusal) = refusal {
+            self.record(LogEvent::Refused(refusal));
+        }
     }
 
     /// Has something logged.

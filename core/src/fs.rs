@@ -17,7 +17,7 @@ use crate::{Ask, Credentials, Entries, Got, Path};
 /// [`open`](Self::open), [`list`](Self::list) and [`read`](Self::read) are enough to serve; the [crate's page](crate)
 /// has one of twenty lines. On Unix the paths that it is given are safe to join to a root, see [`Path`]; links are its
 /// own business. On Windows, and where the files may lie on Windows, as in WASI, it must refuse with
-/// [`InvalidName`](FsError::InvalidName) every path that is not [portable](Path::is_portable), and list no such name. Of the errors [`NotFound`](FsError::NotFound), [`InvalidName`](FsError::InvalidName) and
+/// [`InvalidName`](FsError::InvalidName) every path that is not [portable](Path::is_portable), and list no such name. Of the errors [`NotFound`](FsError::NotFound), [`Outside`](FsError::Outside), [`InvalidName`](FsError::InvalidName) and
 /// [`Forbidden`](FsError::Forbidden) become a 404,
 /// [`Exhausted`](FsError::Exhausted) a 503; a reply that has begun breaks off.
 pub trait FileSystem {
@@ -225,8 +225,10 @@ impl Meta {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FsError {
-    /// There is no such thing, or it lies outside of the tree.
+    /// There is no such thing.
     NotFound,
+    /// A link leads out of the tree. A client is told that there is no such thing.
+    Outside,
     /// It is there but may not be read.
     Forbidden,
     /// It is neither a file nor a directory, or not the one that was asked for.

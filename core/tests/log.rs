@@ -6,7 +6,7 @@ mod world;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use drive::{drive, no_files};
-use sanserve_core::log::{LogFormat, combined, json, python};
+use sanserve_core::log::{LogEvent, LogFormat, combined, json, python};
 use sanserve_core::{Config, Exchange, Files, Guard, Handler, Next, Protocol, from_fn};
 use world::World;
 
@@ -256,5 +256,24 @@ fn a_line_of_control_characters_is_not_multiplied() {
         );
         let said = drive(config, Files::new(), input.as_bytes(), no_files);
         assert!(said.log.len() < 80_000, "{} bytes of log", said.log.len());
+    }
+}
+
+#[test]
+fn a_format_is_told_by_which_rule_a_request_is_refused() {
+    let requests = ["/.env", "/a%00", "/nope", "/hello.txt"];
+    let requests = requests.map(|target| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
+    let refusals: LogFormat = |record, out| match record.event {
+        LogEvent::Refused(refusal) => writeln!(out, "{refusal:?}: {refusal}"),
+        _ => Ok(()),
+    };
+    let log = log_of(refusals, Files::new(), &requests.concat());
+    assert_eq!(
+        log,
+        "Hidden: a name in the path begins with a dot\nName: no file here can have that name\n"
+    );
+    for format in [python, combined, json] {
+        let log = log_of(format, Files::new(), &requests.concat());
+        assert!(!log.contains("begins with a dot"), "{log}");
     }
 }

@@ -215,7 +215,7 @@ impl Tree {
             }
             match name {
                 b"" | b"." => {}
-                b".." if at.is_empty() => return Err(FsError::NotFound),
+                b".." if at.is_empty() => return Err(FsError::Outside),
                 b".." => pop(&mut at),
                 _ => {
                     push(&mut at, name);
@@ -224,7 +224,10 @@ impl Tree {
             }
             if let Node::Link(target) = node {
                 links += 1;
-                if links > LINKS_MAX || target.starts_with(b"/") {
+                if target.starts_with(b"/") {
+                    return Err(FsError::Outside);
+                }
+                if links > LINKS_MAX {
                     return Err(FsError::NotFound);
                 }
                 pop(&mut at);

@@ -200,9 +200,9 @@ fn reason(error: ErrorCode) -> FsError {
         | ErrorCode::NotDirectory
         | ErrorCode::NameTooLong
         | ErrorCode::IllegalByteSequence
-        | ErrorCode::Loop
+        | ErrorCode::Loop => FsError::NotFound,
         // What leads out of the directory.
-        | ErrorCode::NotPermitted => FsError::NotFound,
+        ErrorCode::NotPermitted => FsError::Outside,
         ErrorCode::Access => FsError::Forbidden,
         ErrorCode::NoDevice | ErrorCode::Unsupported => FsError::NotPlain,
         ErrorCode::InsufficientMemory => FsError::Exhausted,

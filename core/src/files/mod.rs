@@ -24,6 +24,7 @@ pub(crate) use self::method::{ALLOW_ORIGIN, is_preflight};
 use self::parts::Parts;
 use crate::archive::Download;
 use crate::listing::{self, Directory, ListDirectory, Listing};
+use crate::log::Refusal;
 use crate::{Event, Exchange, FsError, Handler, Next, Path, mime};
 
 /// Serves the files of a tree: index pages, redirects to directories, listings, media types, ranges,
@@ -93,6 +94,8 @@ pub struct Files {
     pub(crate) uploads: bool,
     stage: Stage,
     codings: Codings,
+    /// The rule by which the request is refused, once that is known.
+    refused: Option<Refusal>,
 }
 
 #[derive(Debug, Clone)]
@@ -135,6 +138,7 @@ impl Files {
             uploads: false,
             stage: Stage::Target,
             codings: Codings::NONE,
+            refused: None,
         }
     }
 
@@ -195,7 +199,17 @@ impl Files {
             self.stage = Stage::NotFound;
             return self.open(ex, path);
         }
-        self.error(ex, 404, "File not found")
+        let next = self.error(ex, 404, "File not found");
+        ex.log_refusal(self.refused);
+        next
+    }
+
+    /// Why what a target names may not be asked for, as far as the name decides it.
+    pub(crate) fn refusal(&self, path: Option<&Path>) -> Option<Refusal> {
+        match path {
+            None => Some(Refusal::Name),
+            Some(path) => (!self.shows(path)).then_some(Refusal::Hidden),
+        }
     }
 
     /// Whether this may be asked for, as far as dots decide it.
@@ -247,10 +261,13 @@ impl Default for Files {
 impl Handler for Files {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         (self.stage, self.codings) = (Stage::Target, Codings::NONE);
+        self.refused = None;
         if !matches!(ex.command(), "GET" | "HEAD") {
             return self.answer_method(ex, ALLOW);
         }
-        match (self.translate_path)(ex.path()).filter(|path| self.shows(path)) {
+        let path = (self.translate_path)(ex.path());
+        self.refused = self.refusal(path.as_ref());
+        match path.filter(|_| self.refused.is_none()) {
             Some(path) if path.ends_with_slash() => self.open_directory(ex, path),
             Some(path) => self.open(ex, path),
             None => self.not_found(ex),
@@ -266,6 +283,9 @@ impl Handler for Files {
             }
             (event, _) => event,
         };
+        if let Event::Failed(_, error) = &event {
+            self.refused = self.refused.or(Refusal::of(*error));
+        }
         match (event, &self.stage) {
             (Event::Opened(path, meta), _) => self.send_file(ex, &path, meta),
             // Nobody knows whether it is there, and later somebody may.
