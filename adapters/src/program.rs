@@ -21,6 +21,7 @@ mod manual;
 #[cfg(unix)]
 mod memory;
 mod options;
+mod refusals;
 #[cfg(unix)]
 mod reload;
 #[cfg(not(target_os = "wasi"))]
@@ -62,7 +63,7 @@ use sanserve::wasi::{Disk, stderr};
 #[cfg(not(target_os = "wasi"))]
 use sanserve::{Disk, Guarded, std::flush_stderr, std::stderr};
 use sanserve_core::archive::Download;
-use sanserve_core::{Config, Files, Limits, error_page, listing, log, mime};
+use sanserve_core::{Config, Files, Limits, error_page, listing, mime};
 
 pub(crate) use self::command::{Given, read};
 use self::options::LogFormat;
@@ -211,9 +212,7 @@ fn config(options: &Options) -> Config {
         protocol: options.protocol(),
         log_format: match options.log_format {
             _ if options.quiet => |_, _| Ok(()),
-            LogFormat::Python => log::python,
-            LogFormat::Combined => log::combined,
-            LogFormat::Json => log::json,
+            format => refusals::log_format(format),
         },
         local_offset: if tells_time {
             zone::local_offset

@@ -6,6 +6,7 @@ mod running;
 mod terminal;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use peer::{get, site};
 use running::Program;
@@ -67,4 +68,65 @@ fn a_terminal_is_told() {
         !text.contains(hint) && text.contains("(--hidden)"),
         "{text}"
     );
+}
+
+/// A reply without what differs between two of them by chance.
+fn undated(reply: &str) -> String {
+    let lines = reply.lines().filter(|line| !line.starts_with("Date: "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_log_says_why_something_is_refused_and_the_reply_does_not() {
+    let refused = [
+        (
+            "/.env",
+            "a name in the path begins with a dot; --hidden serves it",
+        ),
+        (
+            "/.git/nothing",
+            "a name in the path begins with a dot; --hidden serves it",
+        ),
+        ("/a%00", "no file here can have that name"),
+        (
+            "/out",
+            "a link leads out of the directory; --follow-symlinks serves it",
+        ),
+        ("/fifo", "neither a regular file nor a directory"),
+    ];
+    for format in ["python", "combined", "json"] {
+        let site = dotted();
+        symlink("../nowhere", site.path().join("out")).unwrap();
+        let fifo = site.path().join("fifo");
+        let mode = rustix::fs::Mode::from_raw_mode(0o644);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, mode).unwrap();
+        let options = ["--bind", "127.0.0.1", "--log-format", format];
+        let program = Program::serve(site.path(), &options);
+        let missing = undated(&get(program.address(), "/nothing"));
+        assert!(missing.contains(" 404 "), "{missing}");
+        for (target, _) in refused {
+            assert_eq!(
+                undated(&get(program.address(), target)),
+                missing,
+                "{target}"
+            );
+        }
+        program.signal(Signal::INT);
+        let log = program.ends().stderr;
+        let said: Vec<&str> = log
+            .lines()
+            .filter_map(|line| Some(line.split_once("refused: ")?.1.trim_end_matches("\"}")))
+            .collect();
+        let expected: Vec<&str> = refused.iter().map(|(_, why)| *why).collect();
+        assert_eq!(said, expected, "{format}: {log}");
+        if format == "python" {
+            let at = log.find("refused").unwrap();
+            let before: Vec<&str> = log[..at].lines().rev().skip(1).take(2).collect();
+            assert!(before[0].ends_with("\"GET /.env HTTP/1.0\" 404 -"), "{log}");
+            assert!(
+                before[1].ends_with("] code 404, message File not found"),
+                "{log}"
+            );
+        }
+    }
 }

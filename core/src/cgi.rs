@@ -13,6 +13,7 @@ use core::mem;
 use crate::environment::{Environment, Server, path_info};
 use crate::escape::Repr;
 use crate::fold;
+use crate::log::Refusal;
 use crate::script::{Said, Script, bytes};
 use crate::wire::Head;
 use crate::{Credentials, Event, Exchange, Files, FsError, Handler, Meta, Next, Path, Program};
@@ -280,6 +281,7 @@ impl Cgi {
             "CGI script redirects to {}",
             Repr(head.path())
         ));
+        self.files.local = true;
         let next = self.start(&mut ex.with_head(&head));
         self.local = Some(head);
         next
@@ -300,7 +302,9 @@ impl Cgi {
             (path, None, command)
                 if command != "OPTIONS" && self.is_concealed(ex, path.as_ref()) =>
             {
-                self.files.error(ex, 404, "File not found")
+                let next = self.files.error(ex, 404, "File not found");
+                ex.log_refusal(Some(Refusal::Scripts));
+                next
             }
             (_, None, "GET" | "HEAD") if self.gives_away(ex) => {
                 self.files
@@ -388,6 +392,7 @@ const DEPTH_MAX: usize = 64;
 impl Handler for Cgi {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         (self.local, self.redirects) = (None, 0);
+        self.files.local = false;
         self.start(ex)
     }
 

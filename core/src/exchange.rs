@@ -3,14 +3,12 @@
 mod error;
 mod known;
 
-pub(crate) use self::error::Because;
-
 use core::fmt::{Display, Write};
 
 use alloc::string::String;
 
 use crate::escape::Latin1;
-use crate::log::{LogEvent, LogRecord};
+use crate::log::{LogEvent, LogRecord, Refusal};
 use crate::number::Digits;
 use crate::reply::{Framing, Reply, Stage};
 use crate::wire::{Head, Version, is_token};
@@ -341,10 +339,21 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Logs the rule by which the request was refused, if that was one.
+    pub(crate) fn log_refusal(&mut self, refusal: Option<Refusal>) {
+        if let Some(refusal) = refusal {
+            self.record(LogEvent::Refused(refusal));
+        }
+    }
+
     /// Has something logged. What goes wrong is remembered until the reply is over.
     pub(crate) fn record(&mut self, event: LogEvent<'_>) {
-        if let LogEvent::Error { message, .. } | LogEvent::Failure(message) = event {
-            self.reply.fail(message);
+        match &event {
+            LogEvent::Error { message, .. } | LogEvent::Failure(message) => {
+                self.reply.fail(message);
+            }
+            LogEvent::Refused(refusal) => self.reply.fail(refusal),
+            _ => {}
         }
         let unix = self.now.unix;
         let record = LogRecord {

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use crate::escape::{Json, Log, Quoted, Word, logged};
 use crate::wire::Head;
-use crate::{Credentials, date};
+use crate::{Credentials, FsError, date};
 
 /// Something to log, with all that a line may want to tell of it.
 #[derive(Clone, Copy)]
@@ -57,8 +57,8 @@ pub enum LogEvent<'a> {
         time: Duration,
         /// Whether that was all of it. If not, the connection broke off.
         complete: bool,
-        /// What went wrong, if anything did: the messages of the [`Error`](LogEvent::Error) and the
-        /// [`Failure`](LogEvent::Failure) of this request, so that one line can tell all of it.
+        /// What went wrong, if anything did: the messages of the [`Error`](LogEvent::Error), the
+        /// [`Failure`](LogEvent::Failure) and the [`Refused`](LogEvent::Refused) of this request, so that one line can tell all of it.
         failure: Option<&'a str>,
     },
     /// The reply is an error page that says this.
@@ -71,8 +71,57 @@ pub enum LogEvent<'a> {
     /// Why a request is refused or its reply breaks off, beside what an error page says; a
     /// [`Reply`](LogEvent::Reply) follows.
     Failure(&'a dyn Display),
+    /// The file service has just answered as if something were not there, and this is why. The client does not learn
+    /// it. In [`json`] it is part of the reply's object; [`python`] and [`combined`] pass it over. A format of your own can make a
+    /// [`Message`](Self::Message) of it, and say which setting of yours changes it.
+    Refused(Refusal),
     /// Anything else: what a handler, a program or the engine has to say.
     Message(&'a dyn Display),
+}
+
+/// The rule by which a request is refused, in a 404 or 403 that does not tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A name in the path begins with a dot, see [`Files::hidden`](crate::Files::hidden).
+    Hidden,
+    /// No file can have a name in the path: see [`Path::is_name`](crate::Path::is_name), and
+    /// [`FsError::InvalidName`] for what the file system refuses.
+    Name,
+    /// A link leads out of the tree.
+    LeadsOut,
+    /// It is neither a file nor a directory.
+    NotRegular,
+    /// The server may not read it.
+    Permission,
+    /// It is a script directory but for its letter case, or is translated into one.
+    Scripts,
+}
+
+impl Refusal {
+    /// What an error of the file system comes to, if it is more than that there is nothing.
+    pub(crate) fn of(error: FsError) -> Option<Refusal> {
+        match error {
+            FsError::InvalidName => Some(Refusal::Name),
+            FsError::LeadsOut => Some(Refusal::LeadsOut),
+            FsError::NotPlain => Some(Refusal::NotRegular),
+            FsError::Forbidden => Some(Refusal::Permission),
+            _ => None,
+        }
+    }
+}
+
+impl Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Refusal::Hidden => "a name in the path begins with a dot",
+            Refusal::Name => "no file here can have that name",
+            Refusal::LeadsOut => "a symbolic link leads out of the directory",
+            Refusal::NotRegular => "neither a regular file nor a directory",
+            Refusal::Permission => "no permission to read it",
+            Refusal::Scripts => "another spelling of a script directory",
+        })
+    }
 }
 
 /// Writes about a record: whole lines, each ended by a newline, or nothing. What the peer sent may
@@ -99,7 +148,7 @@ pub type LogFormat = fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result;
 pub fn python(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     let (line, rest) = logged(record.request.request_line());
     match record.event {
-        LogEvent::Reply { .. } => Ok(()),
+        LogEvent::Reply { .. } | LogEvent::Refused(_) => Ok(()),
         LogEvent::Request { status, size } => message(
             record,
             out,
@@ -132,7 +181,10 @@ pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     let (status, bytes) = match record.event {
         LogEvent::Reply { status, bytes, .. } => (status, bytes),
         LogEvent::Message(_) => return python(record, out),
-        LogEvent::Request { .. } | LogEvent::Error { .. } | LogEvent::Failure(_) => return Ok(()),
+        LogEvent::Request { .. }
+        | LogEvent::Error { .. }
+        | LogEvent::Failure(_)
+        | LogEvent::Refused(_) => return Ok(()),
     };
     out.write_str(record.client_address)?;
     out.write_str(" - ")?;
@@ -220,7 +272,10 @@ pub fn json(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
             write!(Json(out), "{text}")?;
             out.write_char('"')?;
         }
-        LogEvent::Request { .. } | LogEvent::Error { .. } | LogEvent::Failure(_) => {}
+        LogEvent::Request { .. }
+        | LogEvent::Error { .. }
+        | LogEvent::Failure(_)
+        | LogEvent::Refused(_) => {}
     }
     out.write_str("}\n")
 }

@@ -6,7 +6,7 @@ mod world;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use drive::{drive, no_files};
-use sanserve_core::log::{LogFormat, combined, json, python};
+use sanserve_core::log::{LogEvent, LogFormat, combined, json, python};
 use sanserve_core::{Config, Exchange, Files, Guard, Handler, Next, Protocol, from_fn};
 use world::World;
 
@@ -354,5 +354,20 @@ fn tls_on_a_plain_port_is_one_line_in_words_in_every_format() {
                 assert_eq!(status, Some("HTTP/1.1 400 TLS on a plain HTTP port"));
             }
         }
+fn a_format_is_told_by_which_rule_a_request_is_refused() {
+    let requests = ["/.env", "/a%00", "/nope", "/hello.txt"];
+    let requests = requests.map(|target| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
+    let refusals: LogFormat = |record, out| match record.event {
+        LogEvent::Refused(refusal) => writeln!(out, "{refusal:?}: {refusal}"),
+        _ => Ok(()),
+    };
+    let log = log_of(refusals, Files::new(), &requests.concat());
+    assert_eq!(
+        log,
+        "Hidden: a name in the path begins with a dot\nName: no file here can have that name\n"
+    );
+    for format in [python, combined, json] {
+        let log = log_of(format, Files::new(), &requests.concat());
+        assert!(!log.contains("begins with a dot"), "{log}");
     }
 }

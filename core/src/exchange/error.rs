@@ -1,6 +1,6 @@
 //! Replies that are errors, with their pages.
 
-use core::fmt::{self, Display};
+use core::fmt::Display;
 
 use super::Exchange;
 use crate::escape::Count;
@@ -34,23 +34,7 @@ impl Exchange<'_> {
         explanation: &str,
         more: &mut dyn FnMut(&mut Self),
     ) -> Next {
-        self.error_because(status, message, None, explanation, more)
-    }
-
-    /// The same, with a reason that only the log is told.
-    pub(crate) fn error_because(
-        &mut self,
-        status: u16,
-        message: &dyn Display,
-        why: Option<&'static str>,
-        explanation: &str,
-        more: &mut dyn FnMut(&mut Self),
-    ) -> Next {
-        let logged = Because { message, why };
-        self.record(LogEvent::Error {
-            status,
-            message: &logged,
-        });
+        self.record(LogEvent::Error { status, message });
         self.start(status, message);
         more(self);
         if self.reply.close || self.content_stays {
@@ -77,21 +61,5 @@ impl Exchange<'_> {
             self.reply.count(self.outbox.len() - start);
         }
         Next::Done
-    }
-}
-
-/// `File not found (a link leads out)`.
-pub(crate) struct Because<'a> {
-    pub(crate) message: &'a dyn Display,
-    pub(crate) why: Option<&'static str>,
-}
-
-impl Display for Because<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Because { message, why } = self;
-        match why {
-            Some(why) => write!(out, "{message} ({why})"),
-            None => message.fmt(out),
-        }
     }
 }

@@ -77,23 +77,11 @@ impl Files {
         message: impl Display,
         more: &mut dyn FnMut(&mut Exchange<'_>),
     ) -> Next {
-        self.error_because(ex, status, &message, None, more)
-    }
-
-    /// The same with a reason that only the log is told.
-    pub(super) fn error_because(
-        &self,
-        ex: &mut Exchange<'_>,
-        status: u16,
-        message: &dyn Display,
-        why: Option<&'static str>,
-        more: &mut dyn FnMut(&mut Exchange<'_>),
-    ) -> Next {
         let explanation = status::explanation(status);
         if status >= 500 || self.plain {
             ex.close_connection();
         }
-        ex.error_because(status, message, why, explanation, &mut |ex| {
+        ex.error(status, &message, explanation, &mut |ex| {
             more(ex);
             if matches!(ex.command(), "GET" | "HEAD") {
                 self.send_vary(ex, status == 404);

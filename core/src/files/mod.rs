@@ -23,8 +23,8 @@ use self::method::{ALLOW, is_navigation};
 pub(crate) use self::method::{ALLOW_ORIGIN, is_preflight};
 use self::parts::Parts;
 use crate::archive::Download;
-use crate::exchange::Because;
 use crate::listing::{self, Directory, ListDirectory, Listing};
+use crate::log::Refusal;
 use crate::{Event, Exchange, FsError, Handler, Next, Path, mime};
 
 /// Serves the files of a tree: index pages, redirects to directories, listings, media types, ranges,
@@ -96,8 +96,12 @@ pub struct Files {
     pub plain: bool,
     /// Whether an [`Upload`](crate::Upload) is around it, so that listings can say so.
     pub(crate) uploads: bool,
+    /// Whether the target is a script's and not the client's, so that a relative `Location` would lead elsewhere.
+    pub(crate) local: bool,
     stage: Stage,
     codings: Codings,
+    /// The rule by which the request is refused, once that is known.
+    refused: Option<Refusal>,
 }
 
 #[derive(Debug, Clone)]
@@ -139,8 +143,10 @@ impl Files {
             above: 0,
             plain: false,
             uploads: false,
+            local: false,
             stage: Stage::Target,
             codings: Codings::NONE,
+            refused: None,
         }
     }
 
@@ -184,8 +190,8 @@ impl Files {
         }
     }
 
-    /// There is nothing of that name: asks for what stands for it, or says so. The log is told why, if that is known.
-    fn not_found(&mut self, ex: &mut Exchange<'_>, why: Option<&'static str>) -> Next {
+    /// There is nothing of that name: asks for what stands for it, or says so.
+    fn not_found(&mut self, ex: &mut Exchange<'_>) -> Next {
         let file = |name: &str| Path::from_bytes(name.into());
         let tried = &self.stage;
         if !matches!(tried, Stage::Spa | Stage::NotFound)
@@ -193,17 +199,26 @@ impl Files {
             && is_navigation(ex)
         {
             self.stage = Stage::Spa;
-            log_reason(ex, why);
+            ex.log_refusal(self.refused);
             return self.open(ex, path);
         }
         if !matches!(tried, Stage::NotFound)
             && let Some(path) = self.not_found_page.and_then(file)
         {
             self.stage = Stage::NotFound;
-            log_reason(ex, why);
             return self.open(ex, path);
         }
-        self.error_because(ex, 404, &NOT_FOUND, why, &mut |_| ())
+        let next = self.error(ex, 404, "File not found");
+        ex.log_refusal(self.refused);
+        next
+    }
+
+    /// Why what a target names may not be asked for, as far as the name decides it.
+    pub(crate) fn refusal(&self, path: Option<&Path>) -> Option<Refusal> {
+        match path {
+            None => Some(Refusal::Name),
+            Some(path) => (!self.shows(path)).then_some(Refusal::Hidden),
+        }
     }
 
     /// Whether this may be asked for, as far as dots decide it.
@@ -238,7 +253,7 @@ impl Files {
     /// Sends the peer from `/directory` to `/directory/`.
     fn redirect(&self, ex: &mut Exchange<'_>) -> Next {
         ex.send_response(301);
-        match self.plain {
+        match self.plain || self.local {
             true => ex.send_header("Location", location::Absolute(ex.path())),
             false => ex.send_header("Location", location::Directory(ex.path())),
         }
@@ -258,16 +273,19 @@ impl Default for Files {
 impl Handler for Files {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         (self.stage, self.codings) = (Stage::Target, Codings::NONE);
+        self.refused = None;
         if !matches!(ex.command(), "GET" | "HEAD") {
             return match self.plain && self.cors.is_none() {
                 true => self.unsupported(ex),
                 false => self.answer_method(ex, ALLOW),
             };
         }
-        match (self.translate_path)(ex.path()).filter(|path| self.shows(path)) {
+        let path = (self.translate_path)(ex.path());
+        self.refused = self.refusal(path.as_ref());
+        match path.filter(|_| self.refused.is_none()) {
             Some(path) if path.ends_with_slash() => self.open_directory(ex, path),
             Some(path) => self.open(ex, path),
-            None => self.not_found(ex, None),
+            None => self.not_found(ex),
         }
     }
 
@@ -280,6 +298,9 @@ impl Handler for Files {
             }
             (event, _) => event,
         };
+        if let Event::Failed(_, error) = &event {
+            self.refused = self.refused.or(Refusal::of(*error));
+        }
         match (event, &self.stage) {
             (Event::Opened(path, meta), _) => self.send_file(ex, &path, meta),
             // Nobody knows whether it is there, and later somebody may.
@@ -297,7 +318,7 @@ impl Handler for Files {
             (Event::Failed(_, FsError::Forbidden | FsError::Broken), Stage::Index(n))
                 if *n < self.index_pages.len() =>
             {
-                self.not_found(ex, None)
+                self.not_found(ex)
             }
             (Event::Directory(mut path) | Event::Failed(mut path, _), &Stage::Index(n))
                 if n < self.index_pages.len() =>
@@ -317,31 +338,10 @@ impl Handler for Files {
             (Event::Failed(_, FsError::Forbidden), Stage::Index(_)) => {
                 self.error(ex, 404, "No permission to list directory")
             }
-            (Event::Failed(_, error), _) => self.not_found(ex, reason(error)),
-            (Event::Directory(_), _) => self.not_found(ex, None),
+            (Event::Failed(..), _) => self.not_found(ex),
+            (Event::Directory(_), _) => self.not_found(ex),
             (Event::End, _) => self.go_on(ex),
             (Event::Data(_) | Event::Running(_) | Event::Verified(_), _) => Next::Done,
         }
     }
 }
-
-/// Logs why there is nothing of a name, where another file stands for it.
-fn log_reason(ex: &mut Exchange<'_>, why: Option<&'static str>) {
-    if why.is_some() {
-        let message = &NOT_FOUND;
-        ex.log_error(Because { message, why });
-    }
-}
-
-/// Why something is not served though it is there.
-fn reason(error: FsError) -> Option<&'static str> {
-    match error {
-        FsError::LeadsOut => Some(LEADS_OUT),
-        FsError::NotPlain => Some(NOT_PLAIN),
-        _ => None,
-    }
-}
-
-const NOT_FOUND: &str = "File not found";
-const LEADS_OUT: &str = "a symbolic link leads out of the directory; --follow-symlinks follows it";
-const NOT_PLAIN: &str = "it is neither a file nor a directory";

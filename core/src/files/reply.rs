@@ -243,6 +243,7 @@ impl Files {
         self.send_vary(ex, true);
         self.send_cors(ex);
         ex.end_headers();
+        ex.log_refusal(self.refused);
         Next::Send(0..found.meta.len)
     }
 

@@ -112,8 +112,13 @@ impl Upload {
         if path.as_ref().is_some_and(is_directory) {
             return self.files.answer_method(ex, ALLOW_DIRECTORY);
         }
+        let refusal = self.files.refusal(path.as_ref());
         match Naming::new(&self.files, self.overwrite).check(path) {
-            Err((status, message)) => self.files.error(ex, status, message),
+            Err((status, message)) => {
+                let next = self.files.error(ex, status, message);
+                ex.log_refusal(refusal);
+                next
+            }
             Ok(path) => {
                 self.job = Job::Put(Box::default());
                 Next::Open(path)
@@ -125,8 +130,14 @@ impl Upload {
         let kind = ex.header("Content-Type").unwrap_or("");
         let name = kind.split(';').next().unwrap_or_default().trim();
         let is_form = name.eq_ignore_ascii_case("multipart/form-data");
-        match (self.files.translate_path)(ex.path()).filter(|path| self.files.shows(path)) {
-            None => self.files.error(ex, 404, "File not found"),
+        let path = (self.files.translate_path)(ex.path());
+        let refusal = self.files.refusal(path.as_ref());
+        match path.filter(|_| refusal.is_none()) {
+            None => {
+                let next = self.files.error(ex, 404, "File not found");
+                ex.log_refusal(refusal);
+                next
+            }
             Some(path) if !path.ends_with_slash() => self.files.answer_method(ex, ALLOW_FILE),
             Some(_) if !is_form => {
                 self.files
