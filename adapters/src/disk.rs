@@ -43,6 +43,8 @@ mod script_file;
 mod scripts;
 mod settings;
 #[cfg(target_os = "linux")]
+mod stat;
+#[cfg(target_os = "linux")]
 mod system;
 mod tree;
 #[cfg(unix)]
@@ -348,9 +350,8 @@ fn read(file: &File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
 
 fn reason(error: &io::Error) -> FsError {
     match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
-            FsError::NotFound
-        }
+        ErrorKind::NotFound | ErrorKind::NotADirectory => FsError::NotFound,
+        ErrorKind::InvalidFilename => FsError::TooLong,
         _ if leads_out(error) => FsError::LeadsOut,
         ErrorKind::PermissionDenied => FsError::Forbidden,
         ErrorKind::OutOfMemory => FsError::Exhausted,

@@ -5,9 +5,10 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path as Place;
 use std::process::{Command, Stdio};
+use std::time::{Duration, UNIX_EPOCH};
 
 use sanserve::{Disk, Open};
 use sanserve_core::archive::{Format, Pack};
@@ -218,6 +219,115 @@ fn unzip_and_tar_find_no_fault() {
     tell("unzip", &["-t", place.to_str().unwrap()], b"");
 }
 
+/// The times of the files below a folder, in seconds since 1970, after a program has unpacked an archive there.
+fn unpacked(program: &str, args: &[&str], archive: &Place) -> Option<Vec<i64>> {
+    let folder = TempDir::new().unwrap();
+    let mut command = Command::new(program);
+    command.args(args).arg(archive).current_dir(folder.path());
+    let Ok(output) = command.env("TZ", "UTC").output() else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "CI has to install {program}"
+        );
+        println!("SKIPPED: {program} is not installed");
+        return None;
+    };
+    assert!(output.status.success(), "{program}: {output:?}");
+    let files = TIMES.map(|time| folder.path().join(format!("files/{time}")));
+    Some(
+        files
+            .iter()
+            .map(|file| fs::metadata(file).unwrap().mtime())
+            .collect(),
+    )
+}
+
+/// Before 1970 and after 2038 no unpacker takes a time for another one. Where it does not know the field that
+/// has it, the time is the nearest of those that every zip has, from 1980 on.
+#[test]
+fn times_before_1970_and_after_2038_are_not_taken_for_others() {
+    let root = TempDir::new().unwrap();
+    for time in TIMES {
+        let file = File::create(root.path().join(time.to_string())).unwrap();
+        let since = Duration::from_secs(time.unsigned_abs());
+        let at = if time < 0 {
+            UNIX_EPOCH - since
+        } else {
+            UNIX_EPOCH + since
+        };
+        file.set_modified(at).unwrap();
+        assert_eq!(file.metadata().unwrap().mtime(), time);
+    }
+    let disk = Disk::open(root.path()).unwrap();
+    let archives = TempDir::new().unwrap();
+    let [tar, zip] = [Format::Tar, Format::Zip].map(|format| {
+        let place = archives.path().join(format!("{format:?}"));
+        fs::write(&place, whole(&disk, format)).unwrap();
+        place
+    });
+    const READER: &str = "import sys, tarfile; tarfile.open(sys.argv[1]).extractall(filter='data')";
+    let all: [(&str, &[&str]); 4] = [
+        ("tar", &["-xf"]),
+        ("bsdtar", &["-xf"]),
+        ("7z", &["x", "-y", "-ttar"]),
+        ("python3", &["-c", READER]),
+    ];
+    for (program, args) in all {
+        if let Some(times) = unpacked(program, args, &tar) {
+            assert_eq!(times, TIMES, "{program}");
+        }
+    }
+    let nearest = TIMES.map(|time| if time < 0 { 315_532_800 } else { time });
+    let all: [(&str, &[&str], _); 3] = [
+        ("7z", &["x", "-y", "-tzip"], TIMES),
+        ("unzip", &["-q"], nearest),
+        ("bsdtar", &["-xf"], nearest),
+    ];
+    for (program, args, expected) in all {
+        if let Some(times) = unpacked(program, args, &zip) {
+            assert_eq!(times, expected, "{program}");
+        }
+    }
+}
+
+/// In seconds since 1970: in 1969, of reproducible builds, on both sides of 2^31, and before 2^32. Behind that unzip is a day
+/// late, for which 2100 is a leap year.
+const TIMES: [i64; 8] = [
+    -17_280_000,
+    -1,
+    0,
+    1,
+    1_577_836_801,
+    (1 << 31) - 1,
+    1 << 31,
+    (1 << 32) - 1,
+];
+
+/// What lies deeper than the system opens files is not left out without a word.
+#[test]
+fn there_is_no_archive_of_what_lies_too_deep() {
+    let root = TempDir::new().unwrap();
+    let name = "n".repeat(200);
+    let mut dir =
+        cap_std::fs::Dir::open_ambient_dir(root.path(), cap_std::ambient_authority()).unwrap();
+    for depth in 1..=21 {
+        dir.create_dir(&name).unwrap();
+        dir = dir.open_dir(&name).unwrap();
+        if depth == 19 {
+            let disk = Disk::open(root.path()).unwrap();
+            assert!(pack(&disk, Format::Tar).is_ok());
+        }
+    }
+    dir.write("file", "deep").unwrap();
+    let disk = Disk::open(root.path()).unwrap();
+    for format in [Format::Tar, Format::Zip] {
+        assert_eq!(pack(&disk, format).map(drop), Err(FsError::TooLong));
+    }
+    // From further down it is.
+    let below = Disk::open(root.path().join(&name).join(&name)).unwrap();
+    assert!(String::from_utf8_lossy(&whole(&below, Format::Tar)).contains("deep"));
+}
+
 #[test]
 fn what_the_server_would_not_send_is_not_in_it() {
     let (above, hello) = (TempDir::new().unwrap(), "hello");
@@ -301,11 +411,11 @@ fn every_change_of_the_tree_makes_another_version() {
     look("a directory");
     // A time in whole seconds, as those from archives are, with other content of the same length.
     let file = File::create(root.path().join("b")).unwrap();
-    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000))
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000))
         .unwrap();
     look("a time");
     (&file).write_all(b"z").unwrap();
-    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000))
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000))
         .unwrap();
     look("content");
 }

@@ -394,8 +394,8 @@ fn a_file_is_no_directory_and_a_long_name_no_file() {
         assert_eq!(look(&disk, "/a.txt/b"), Err(FsError::NotFound));
         assert_eq!(disk.list(&path("/a.txt")), Err(FsError::NotFound));
         assert_eq!(disk.list(&path("/nope")), Err(FsError::NotFound));
-        assert_eq!(look(&disk, &long), Err(FsError::NotFound));
-        assert_eq!(look(&disk, &longer), Err(FsError::NotFound));
+        assert_eq!(look(&disk, &long), Err(FsError::TooLong));
+        assert_eq!(look(&disk, &longer), Err(FsError::TooLong));
     }
 }
 

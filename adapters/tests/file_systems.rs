@@ -241,6 +241,48 @@ fn directories_of_a_file_that_cannot_get_its_name_are_removed() {
     assert_eq!(statuses, [(507, Vec::new()), (201, vec!["a".to_owned()])]);
 }
 
+/// As before Linux 4.11 (ENOSYS), and in old containers, whose seccomp does not know the call (EPERM).
+#[test]
+fn listings_have_sizes_and_times_without_statx() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("dir")).unwrap();
+    fs::write(at("file"), "hello\n").unwrap();
+    std::os::unix::fs::symlink("file", at("link")).unwrap();
+    std::os::unix::fs::symlink("nowhere", at("lost")).unwrap();
+    for runtime in RUNTIMES {
+        for options in [&[][..], &["--follow-symlinks"]] {
+            let listed = |error: Option<i32>| {
+                let mut command = Program::command(folder.path());
+                command
+                    .args(["-b", "127.0.0.1", "--runtime", runtime])
+                    .args(options);
+                let denied = error.map(|error| Denied::always(libc::SYS_statx, error));
+                deny(&mut command, denied.as_slice());
+                let program = Program::start(&mut command);
+                let file = get(program.address(), "/link");
+                assert!(
+                    file.ends_with("\r\n\r\nhello\n"),
+                    "{runtime} {error:?}: {file}"
+                );
+                // The third is kept, if it can be.
+                let replies = [(); 3].map(|()| get(program.address(), "/?json"));
+                program.signal(Signal::TERM);
+                program.ends();
+                replies.map(|reply| reply.split_once("\r\n\r\n").unwrap().1.to_owned())
+            };
+            let expected = listed(None);
+            assert_eq!(
+                expected[0].matches("\"size\":6,\"modified\":\"20").count(),
+                2
+            );
+            for error in [libc::ENOSYS, libc::EPERM] {
+                assert_eq!(listed(Some(error)), expected, "{runtime} {options:?}");
+            }
+        }
+    }
+}
+
 /// No file may be longer than this, for a program and what it starts.
 fn limit_files(command: &mut Command, bytes: u64) {
     let limit = libc::rlimit {

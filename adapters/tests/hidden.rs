@@ -90,7 +90,7 @@ fn the_log_says_why_something_is_refused_and_the_reply_does_not() {
         ("/a%00", "no file here can have that name"),
         (
             "/out",
-            "a link leads out of the directory; --follow-symlinks serves it",
+            "a symbolic link leads out of the directory; --follow-symlinks serves it",
         ),
         ("/fifo", "neither a regular file nor a directory"),
     ];

@@ -304,7 +304,8 @@ pub enum FsError {
     Exists,
     /// There is no room for it.
     Full,
-    /// Its name is longer than one can be here. A client that only asks for it is told that it is not there.
+    /// Its name, or its path, is longer than one can be here. A client that only asks for it is told that it is not there;
+    /// no archive is made of a directory that has it somewhere below.
     TooLong,
     /// Nothing here can have that name. A client that only asks for it is told that it is not there.
     InvalidName,

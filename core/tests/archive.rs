@@ -101,6 +101,45 @@ fn what_has_no_time_is_not_dated_1970_in_a_zip() {
     assert_eq!(&header[136..148], b"00000000000\0");
 }
 
+/// The extra field of the first header of a zip that holds a file of this time.
+fn extra(modified: i64) -> Vec<u8> {
+    // The name is files/, of a directory that is as old.
+    let header: [u8; 72] = start(&One::File(modified), Format::Zip);
+    let len = usize::from(u16::from_le_bytes([header[28], header[29]]));
+    header[36..36 + len].to_vec()
+}
+
+/// Info-ZIP's field `UT` has four bytes for the time, which some readers take for a number with a sign and some not. The
+/// field of NTFS (APPNOTE.TXT §4.5.5) has units of 100 ns since 1601.
+#[test]
+fn a_zip_has_times_that_no_reader_takes_for_others() {
+    for modified in [
+        0,
+        1,
+        1_577_836_800,
+        i32::MAX.into(),
+        1 << 31,
+        u32::MAX.into(),
+    ] {
+        let mut field = b"UT\x05\0\x01".to_vec();
+        field.extend(u32::try_from(modified).unwrap().to_le_bytes());
+        assert_eq!(extra(modified), field, "{modified}");
+    }
+    // The second is the time of the epoch, 116,444,736,000,000,000, and 2^32 seconds.
+    for (modified, ticks) in [
+        (-1, 116_444_735_990_000_000_u64),
+        (1 << 32, 159_394_408_960_000_000),
+        (-11_644_473_600, 0),
+    ] {
+        let mut field = b"\x0a\0\x20\0\0\0\0\0\x01\0\x18\0".to_vec();
+        (0..3).for_each(|_| field.extend(ticks.to_le_bytes()));
+        assert_eq!(extra(modified), field, "{modified}");
+    }
+    for modified in [i64::MIN, -11_644_473_601, i64::MAX] {
+        assert_eq!(extra(modified), b"", "{modified}");
+    }
+}
+
 /// Files that are all of these lengths.
 struct Large(&'static [u64]);
 

@@ -354,6 +354,10 @@ fn tls_on_a_plain_port_is_one_line_in_words_in_every_format() {
                 assert_eq!(status, Some("HTTP/1.1 400 TLS on a plain HTTP port"));
             }
         }
+    }
+}
+
+#[test]
 fn a_format_is_told_by_which_rule_a_request_is_refused() {
     let requests = ["/.env", "/a%00", "/nope", "/hello.txt"];
     let requests = requests.map(|target| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
@@ -366,8 +370,13 @@ fn a_format_is_told_by_which_rule_a_request_is_refused() {
         log,
         "Hidden: a name in the path begins with a dot\nName: no file here can have that name\n"
     );
-    for format in [python, combined, json] {
+    for format in [python, combined] {
         let log = log_of(format, Files::new(), &requests.concat());
         assert!(!log.contains("begins with a dot"), "{log}");
     }
+    let log = log_of(json, Files::new(), &requests.concat());
+    let objects: Vec<&str> = log.lines().collect();
+    let error = r#""error":"File not found; a name in the path begins with a dot""#;
+    assert!(objects[0].contains(error), "{log}");
+    assert_eq!(objects.len(), 4, "{log}");
 }

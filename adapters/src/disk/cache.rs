@@ -21,11 +21,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, Statx, StatxFlags, fstat, makedev, statx};
+use rustix::fs::{AtFlags, StatxFlags, fstat};
 use sanserve_core::{Got, Meta};
 
 use super::generations::Generations;
 use super::now::{find_beneath, read_now};
+use super::stat::Found;
 use super::system::{is_local, is_watchable};
 use super::ways::{Watched, Ways};
 
@@ -238,14 +239,14 @@ impl State {
     /// Of what the path names now, if that is not a link, wherever the directories before it lead.
     fn at(dir: &Dir, at: &path::Path) -> Option<State> {
         let flags = AtFlags::NO_AUTOMOUNT | AtFlags::SYMLINK_NOFOLLOW;
-        let found = statx(dir, at, flags, StatxFlags::BASIC_STATS).ok()?;
-        Some(State::from(&found))
+        let found = Found::at(dir, at, flags, StatxFlags::BASIC_STATS).ok()?;
+        Some(State::from(found))
     }
 
     /// Of what the path names now inside of the root.
     fn beneath(dir: &Dir, at: &path::Path) -> Option<State> {
         let found = find_beneath(dir, at, StatxFlags::BASIC_STATS)?;
-        Some(State::from(&found))
+        Some(State::from(found))
     }
 
     /// Of what is open.
@@ -260,15 +261,14 @@ impl State {
     }
 }
 
-impl From<&Statx> for State {
-    fn from(found: &Statx) -> State {
-        let (modified, changed) = (found.stx_mtime, found.stx_ctime);
+impl From<Found> for State {
+    fn from(found: Found) -> State {
         State {
-            device: makedev(found.stx_dev_major, found.stx_dev_minor),
-            inode: found.stx_ino,
-            len: found.stx_size,
-            modified: (modified.tv_sec, modified.tv_nsec.into()),
-            changed: (changed.tv_sec, changed.tv_nsec.into()),
+            device: found.device,
+            inode: found.inode,
+            len: found.len,
+            modified: found.modified,
+            changed: found.changed,
         }
     }
 }

@@ -15,6 +15,8 @@ use sanserve_core::{Entries, Entry, FsError};
 use super::large_listings::Reading;
 use super::meta::since_1970;
 use super::reason;
+#[cfg(target_os = "linux")]
+use super::stat::Found;
 use super::tree::Tree;
 #[cfg(target_os = "linux")]
 use super::watch::Watch;
@@ -99,7 +101,7 @@ impl Tree {
         self.about(at).unwrap_or_else(|error| About {
             unavailable: matches!(
                 reason(&error),
-                FsError::NotFound | FsError::LeadsOut | FsError::NotPlain
+                FsError::NotFound | FsError::LeadsOut | FsError::NotPlain | FsError::TooLong
             ),
             ..About::default()
         })
@@ -163,7 +165,7 @@ impl Tree {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
 
-        use rustix::fs::{RawDir, StatxFlags, statx};
+        use rustix::fs::{RawDir, StatxFlags};
 
         let mut entries = Entries::new();
         let mut buffer = Vec::with_capacity(NAMES_AT_ONCE);
@@ -189,12 +191,11 @@ impl Tree {
                 let mask =
                     StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME | StatxFlags::NLINK;
                 // What may not be asked for is in the list all the same.
-                if let Ok(found) = statx(directory, name, flags, mask) {
-                    let listed = kind;
-                    kind = FileType::from_raw_mode(found.stx_mode.into());
-                    about.len = (kind == FileType::RegularFile).then_some(found.stx_size);
-                    about.modified = Some(found.stx_mtime.tv_sec);
-                    stays = is_seen(listed, kind, &found);
+                if let Ok(found) = Found::at(directory, name, flags, mask) {
+                    stays = is_seen(kind, &found);
+                    kind = found.kind;
+                    about.len = (kind == FileType::RegularFile).then_some(found.len);
+                    about.modified = Some(found.modified.0);
                 }
             }
             if let Some(watch) = watch.as_mut().filter(|_| !stays) {
@@ -262,16 +263,13 @@ fn is_available(kind: FileType) -> bool {
 /// Whether who watches the directory is told of what happens to this: a file that has no other name, a
 /// directory; nothing that is mounted there.
 #[cfg(target_os = "linux")]
-fn is_seen(listed: FileType, kind: FileType, found: &rustix::fs::Statx) -> bool {
-    use rustix::fs::StatxAttributes;
-
-    let mounted = found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
-    let alone = match kind {
-        FileType::RegularFile => found.stx_nlink == 1,
-        FileType::Directory => listed == kind,
+fn is_seen(listed: FileType, found: &Found) -> bool {
+    let alone = match found.kind {
+        FileType::RegularFile => found.links == 1,
+        FileType::Directory => listed == found.kind,
         _ => false,
     };
-    alone && !mounted
+    alone && !found.mounted
 }
 
 /// Bytes. As much as glibc takes.

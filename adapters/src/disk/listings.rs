@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cap_std::fs::Dir;
-use rustix::fs::{StatxFlags, makedev};
+use rustix::fs::StatxFlags;
 use sanserve_core::Entries;
 
 use super::now::find_beneath;
@@ -189,10 +189,8 @@ impl Listing {
 
     fn is_current(&self, dir: &Dir, at: &path::Path) -> bool {
         let names_it = || {
-            find_beneath(dir, at, StatxFlags::INO).is_some_and(|found| {
-                let device = makedev(found.stx_dev_major, found.stx_dev_minor);
-                (device, found.stx_ino) == (self.device, self.inode)
-            })
+            find_beneath(dir, at, StatxFlags::INO)
+                .is_some_and(|found| (found.device, found.inode) == (self.device, self.inode))
         };
         self.is_young() && names_it() && self.watch.is_quiet()
     }

@@ -272,7 +272,6 @@ pub(super) fn why(error: &io::Error) -> FsError {
         }
         ErrorKind::AlreadyExists => FsError::Exists,
         ErrorKind::ReadOnlyFilesystem => FsError::Forbidden,
-        ErrorKind::InvalidFilename => FsError::TooLong,
         _ => reason(error),
     }
 }

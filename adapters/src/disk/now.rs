@@ -6,10 +6,11 @@ use std::os::fd::OwnedFd;
 use std::path;
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags, openat2, statx};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags, openat2};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use sanserve_core::{FsError, Got, Opened, Path};
 
+use super::stat::Found;
 use super::tree::Tree;
 use super::{Disk, Open, native};
 
@@ -55,11 +56,11 @@ impl Tree {
 }
 
 /// What is known of what the path names inside of the root.
-pub(super) fn find_beneath(dir: &Dir, at: &path::Path, mask: StatxFlags) -> Option<Statx> {
+pub(super) fn find_beneath(dir: &Dir, at: &path::Path, mask: StatxFlags) -> Option<Found> {
     let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let found = openat2(dir, at, flags, Mode::empty(), inside).ok()?;
-    statx(&found, c"", AtFlags::EMPTY_PATH, mask).ok()
+    Found::at(&found, c"", AtFlags::EMPTY_PATH, mask).ok()
 }
 
 /// Reads what is in the cache. That nothing was read is not believed: some file systems say so of

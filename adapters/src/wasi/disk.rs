@@ -216,10 +216,10 @@ fn reason(error: ErrorCode) -> FsError {
     match error {
         ErrorCode::NoEntry
         | ErrorCode::NotDirectory
-        | ErrorCode::NameTooLong
         | ErrorCode::IllegalByteSequence
         | ErrorCode::Loop => FsError::NotFound,
         ErrorCode::NotPermitted => FsError::LeadsOut,
+        ErrorCode::NameTooLong => FsError::TooLong,
         ErrorCode::Access => FsError::Forbidden,
         ErrorCode::NoDevice | ErrorCode::Unsupported => FsError::NotPlain,
         ErrorCode::InsufficientMemory => FsError::Exhausted,

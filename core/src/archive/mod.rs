@@ -111,7 +111,8 @@ impl<F> Archive<F> {
     ///
     /// # Errors
     /// Those of [`FileSystem::list`] for the directory itself; [`FsError::TooMany`] if there is more
-    /// in it than 100,000 files and directories, or than 2^63 bytes; [`FsError::Exhausted`].
+    /// in it than 100,000 files and directories, or than 2^63 bytes; [`FsError::TooLong`] if something lies so deep
+    /// that its path is too long to open it; [`FsError::Exhausted`].
     pub fn new(fs: &impl FileSystem<File = F>, pack: &Pack) -> Result<Archive<F>, FsError> {
         Ok(Archive {
             layout: walk::walk(fs, pack)?,

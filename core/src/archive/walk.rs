@@ -96,12 +96,13 @@ fn file(fs: &impl FileSystem, path: &Path) -> Result<Meta, FsError> {
     }
 }
 
-/// Whoever asks for something that cannot be opened is told that it is not there; so it is left out.
-/// But nobody knows what there is while resources lack.
+/// A client that asks for something that cannot be opened is told that it is not there; so it is left out.
+/// But while resources lack nothing is known of it. And what lies too deep to be asked for is there: an archive without it
+/// would look complete.
 fn passed<T>(found: Result<T, FsError>) -> Result<Option<T>, FsError> {
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(FsError::Exhausted) => Err(FsError::Exhausted),
+        Err(error @ (FsError::Exhausted | FsError::TooLong)) => Err(error),
         Err(_) => Ok(None),
     }
 }

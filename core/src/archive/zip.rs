@@ -145,17 +145,31 @@ fn common(entry: &Entry, name: &[u8], out: &mut Vec<u8>) {
     put(out, &[((year - 1980) << 9 | month << 5 | day, 2)]);
 }
 
-/// The time once more, in seconds since 1970 (Info-ZIP's extra field `UT`): that above is said in
-/// nobody's time zone.
+/// The time once more: that above is said in nobody's time zone, and has an end on both sides. In seconds since 1970
+/// (Info-ZIP's extra field `UT`) from 1970 to 2106; readers do not agree on whether it has a sign. Else in units of
+/// 100 ns since 1601 (§4.5.5, the field of NTFS), which not all of them know: they have the nearest time above.
 fn time(entry: &Entry) -> Vec<u8> {
     let mut extra = Vec::new();
-    if let Some(Ok(modified)) = entry.modified.map(i32::try_from) {
+    let Some(modified) = entry.modified else {
+        return extra;
+    };
+    if let Ok(modified) = u32::try_from(modified) {
         put(
             &mut extra,
-            &[(0x5455, 2), (5, 2), (1, 1), (modified as u64, 4)],
+            &[(0x5455, 2), (5, 2), (1, 1), (modified.into(), 4)],
         );
+    } else if let Some(time) = since_1601(modified) {
+        put(&mut extra, &[(0x000a, 2), (32, 2), (0, 4), (1, 2), (24, 2)]);
+        // Of the last access and of the creation nobody knows better.
+        put(&mut extra, &[(time, 8), (time, 8), (time, 8)]);
     }
     extra
+}
+
+/// A time in units of 100 ns since 1601.
+fn since_1601(seconds: i64) -> Option<u64> {
+    let seconds = u64::try_from(seconds.checked_add(11_644_473_600)?).ok()?;
+    seconds.checked_mul(10_000_000)
 }
 
 fn is_large(entry: &Entry) -> bool {

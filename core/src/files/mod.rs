@@ -308,7 +308,10 @@ impl Handler for Files {
                 self.error(ex, 503, "Too few resources to open it")
             }
             (
-                Event::Failed(_, error @ (FsError::TooMany | FsError::Unsupported)),
+                Event::Failed(
+                    _,
+                    error @ (FsError::TooMany | FsError::TooLong | FsError::Unsupported),
+                ),
                 Stage::Archive(it),
             ) => {
                 let (status, message) = (it.complaint)(error);

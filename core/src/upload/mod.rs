@@ -256,7 +256,9 @@ fn create(
 ) -> Result<Create, Refusal> {
     let (path, replaces) = match found {
         Event::Opened(path, meta) => (path, Some(meta)),
-        Event::Failed(path, FsError::NotFound | FsError::LeadsOut) => (path, None),
+        Event::Failed(path, FsError::NotFound | FsError::LeadsOut | FsError::TooLong) => {
+            (path, None)
+        }
         Event::Failed(_, error) => return Err(complaint(error)),
         Event::Directory(_) => return Err((405, "It is a directory".into())),
         _ => return Err(complaint(FsError::Broken)),

@@ -1,0 +1,76 @@
+//! [`Found`]: what Linux tells of a file in one call: `statx`, or `fstatat` where that is missing (before Linux 4.11) or
+//! denied (seccomp of old containers).
+
+use std::os::fd::AsFd;
+
+use rustix::fs::{
+    AtFlags, FileType, Stat, Statx, StatxAttributes, StatxFlags, makedev, statat, statx,
+};
+use rustix::io::Errno;
+use rustix::path::Arg;
+
+/// What is known of a file. Only what was asked for is certain.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) kind: FileType,
+    pub(super) device: u64,
+    pub(super) inode: u64,
+    pub(super) links: u64,
+    pub(super) len: u64,
+    /// Seconds since 1970 and nanoseconds.
+    pub(super) modified: (i64, i64),
+    pub(super) changed: (i64, i64),
+    /// Whether something is, or may be, mounted there.
+    pub(super) mounted: bool,
+}
+
+impl Found {
+    /// Asks of a name in a directory.
+    pub(super) fn at(
+        dir: impl AsFd,
+        name: impl Arg + Copy,
+        flags: AtFlags,
+        mask: StatxFlags,
+    ) -> Result<Found, Errno> {
+        match statx(&dir, name, flags, mask) {
+            Ok(found) => Ok(found.into()),
+            Err(Errno::NOSYS | Errno::PERM) => statat(dir, name, flags).map(Found::from),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl From<Statx> for Found {
+    fn from(found: Statx) -> Found {
+        let (modified, changed) = (found.stx_mtime, found.stx_ctime);
+        Found {
+            kind: FileType::from_raw_mode(found.stx_mode.into()),
+            device: makedev(found.stx_dev_major, found.stx_dev_minor),
+            inode: found.stx_ino,
+            links: found.stx_nlink.into(),
+            len: found.stx_size,
+            modified: (modified.tv_sec, modified.tv_nsec.into()),
+            changed: (changed.tv_sec, changed.tv_nsec.into()),
+            mounted: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+        }
+    }
+}
+
+impl From<Stat> for Found {
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "these are of other types on other machines"
+    )]
+    fn from(found: Stat) -> Found {
+        Found {
+            kind: FileType::from_raw_mode(found.st_mode),
+            device: found.st_dev,
+            inode: found.st_ino,
+            links: found.st_nlink as u64,
+            len: found.st_size as u64,
+            modified: (found.st_mtime as i64, found.st_mtime_nsec as i64),
+            changed: (found.st_ctime as i64, found.st_ctime_nsec as i64),
+            mounted: true,
+        }
+    }
+}
