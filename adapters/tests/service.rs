@@ -29,7 +29,7 @@ fn get_at(path: &Path) -> String {
 }
 
 fn is_hello(reply: &str) -> bool {
-    reply.starts_with("HTTP/1.0 200 OK\r\n") && reply.ends_with("\r\n\r\nhello\n")
+    reply.starts_with("HTTP/1.1 200 OK\r\n") && reply.ends_with("\r\n\r\nhello\n")
 }
 
 /// Ends it as a service ends.
@@ -160,7 +160,7 @@ fn it_serves_at_a_socket_that_it_is_handed() {
     let program = start(hand_over(socket.into(), site.path(), &[]));
     assert_eq!(program.address(), address);
     peer::ask(&early, "/a.txt");
-    assert!(peer::head(&early).starts_with("HTTP/1.0 200 OK\r\n"));
+    assert!(peer::head(&early).starts_with("HTTP/1.1 200 OK\r\n"));
     assert!(is_hello(&get(address, "/a.txt")));
     // It listens there and, if nothing more is said, nowhere else.
     assert_eq!(stop(program).stdout, "");
