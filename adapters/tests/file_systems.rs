@@ -152,6 +152,34 @@ impl Drop for Mounted {
     }
 }
 
+/// A file system in memory, until this is dropped.
+struct InMemory(TempDir);
+
+impl InMemory {
+    /// Mounts it. `None` if this user may not do that.
+    fn mount(kind: &str, options: &str) -> Option<InMemory> {
+        let folder = TempDir::new().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", kind, "-o", options, kind]);
+        let output = mount.arg(folder.path()).output();
+        if !output.is_ok_and(|output| output.status.success()) {
+            skip("permission to mount");
+            return None;
+        }
+        Some(InMemory(folder))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for InMemory {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
 fn skip(what: &str) {
     assert!(std::env::var_os("CI").is_none(), "CI has to have {what}");
     eprintln!("SKIPPED: there is no {what}");
@@ -199,36 +227,20 @@ fn files_are_stored_where_the_calls_that_name_them_are_denied() {
 #[test]
 fn a_file_system_that_counts_no_blocks_has_room() {
     for (kind, options) in [("tmpfs", "size=0"), ("ramfs", "mode=755")] {
-        let folder = TempDir::new().unwrap();
-        let mut mount = Command::new("mount");
-        mount
-            .args(["-t", kind, "-o", options, kind])
-            .arg(folder.path());
-        if !mount.output().is_ok_and(|output| output.status.success()) {
-            skip("permission to mount");
-            continue;
+        if let Some(mounted) = InMemory::mount(kind, options) {
+            let space = rustix::fs::statvfs(mounted.path()).unwrap();
+            assert_eq!(space.f_blocks, 0, "{kind}");
+            stores(kind, mounted.path(), |_| ());
         }
-        let space = rustix::fs::statvfs(folder.path()).unwrap();
-        stores(kind, folder.path(), |_| ());
-        let unmounted = Command::new("umount").arg(folder.path()).status();
-        assert!(unmounted.unwrap().success());
-        assert_eq!(space.f_blocks, 0, "{kind}");
     }
 }
 
 /// A file system with room for two things beside its root: the file, and one of the two directories that it needs.
 #[test]
 fn directories_of_a_file_that_cannot_get_its_name_are_removed() {
-    let folder = TempDir::new().unwrap();
-    let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "nr_inodes=3", "tmpfs"]);
-    if !mount
-        .arg(folder.path())
-        .output()
-        .is_ok_and(|output| output.status.success())
-    {
-        return skip("permission to mount");
-    }
+    let Some(folder) = InMemory::mount("tmpfs", "nr_inodes=3") else {
+        return;
+    };
     let program = Program::start(&mut command(folder.path(), "mio", &[]));
     let statuses = ["/a/b/c", "/a/c"].map(|target| {
         let status = put(program.address(), target, b"x");
@@ -236,8 +248,6 @@ fn directories_of_a_file_that_cannot_get_its_name_are_removed() {
     });
     program.signal(Signal::TERM);
     program.ends();
-    let unmounted = Command::new("umount").arg(folder.path()).status();
-    assert!(unmounted.unwrap().success());
     assert_eq!(statuses, [(507, Vec::new()), (201, vec!["a".to_owned()])]);
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """CPython's own tests of http.server, unchanged, against the program.
 
-The tests are those of an installed CPython, 3.13 if there is one. They start a server and talk to
-it over a socket; here they get another server. `python3 run.py --help` tells the rest.
+The tests are those of every CPython that `debian.py` has fetched, or else of an installed one, the newest that
+there is. They start a server and talk to it over a socket; here they get another server. `python3 run.py --help`
+tells the rest.
 """
 
 import argparse
@@ -13,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 
-VERSIONS = ("3.13", "3.14", "3.12", "3.15")
+import debian
+
+VERSIONS = ("3.15", "3.14", "3.13", "3.12")
 PROBE = "import sys, test.test_httpservers; print(*sys.version_info[:2], sep='.')"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -50,10 +53,15 @@ def start(options):
     """Runs this file again: with the interpreter that is wanted, and not as root."""
     if not os.path.isfile(options.program):
         sys.exit(f"there is no program {options.program}: build it, or name it with --program")
-    python = options.python or find_python()
-    if python is None:
+    pythons = [options.python] if options.python else debian.kept() or find_python()
+    if not pythons:
         print("SKIPPED: no CPython from 3.12 on with its tests (test.test_httpservers) was found")
         return 1 if os.environ.get("CI") else 0
+    return max(run_with(os.path.abspath(python), options) for python in pythons)
+
+
+def run_with(python, options):
+    """Runs the tests of one interpreter."""
     with tempfile.TemporaryDirectory() as scratch:
         place = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", TMPDIR=os.path.join(scratch, "tmp"))
         os.mkdir(place["TMPDIR"])
@@ -66,8 +74,8 @@ def start(options):
 
 
 def find_python():
-    """An interpreter that has the tests."""
-    candidates = [sys.executable] if sys.version_info[:2] == (3, 13) else []
+    """An installed interpreter that has the tests, in a list, or none."""
+    candidates = []
     for version in VERSIONS:
         candidates.append(shutil.which("python" + version))
         pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
@@ -76,8 +84,8 @@ def find_python():
     for python in filter(None, candidates):
         found = subprocess.run([python, "-c", PROBE], capture_output=True, text=True)
         if found.returncode == 0 and found.stdout.strip() in VERSIONS:
-            return python
-    return None
+            return [python]
+    return []
 
 
 def leave_root(scratch, place, program, python):
@@ -107,6 +115,10 @@ def leave_root(scratch, place, program, python):
 def copy_python(python, scratch):
     """Copies an interpreter that is not for everybody. It is started by a script, since it may
     look for its library where it was installed."""
+    if python in debian.kept():
+        copy = os.path.join(scratch, "python")
+        shutil.copytree(os.path.dirname(python), copy, symlinks=True)
+        return debian.starter(copy, debian.version_of(python))
     probe = "import sys; print(sys.base_prefix); print('%d.%d' % sys.version_info[:2])"
     prefix, version = subprocess.check_output([python, "-c", probe], text=True).split("\n")[:2]
     copy = os.path.join(scratch, "python")

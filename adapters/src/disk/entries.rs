@@ -1,10 +1,12 @@
 //! What a directory of a [`Disk`](super::Disk) holds. On Linux one call tells of many names, and one more of what is known
 //! of each, without its path.
 
+#[cfg(any(target_os = "linux", windows))]
+use std::fs;
 use std::sync::Arc;
 #[cfg(target_os = "linux")]
 use std::time::Instant;
-use std::{fs, io, path};
+use std::{io, path};
 
 #[cfg(not(target_os = "linux"))]
 use cap_std::fs::Dir;

@@ -16,16 +16,18 @@ use rustix::io::Errno;
 #[derive(Debug, Default)]
 pub(super) struct Nameless {
     /// No file is made so.
+    #[cfg(target_os = "linux")]
     never: bool,
     #[cfg(target_os = "linux")]
     known: Mutex<BTreeMap<u64, bool>>,
 }
 
 impl Nameless {
-    /// No file is made without a name if `never` says so.
-    pub(super) fn new(never: bool) -> Nameless {
+    /// No file is made without a name if that is wanted.
+    pub(super) fn new(_never: bool) -> Nameless {
         Nameless {
-            never,
+            #[cfg(target_os = "linux")]
+            never: _never,
             #[cfg(target_os = "linux")]
             known: Mutex::default(),
         }
