@@ -130,7 +130,8 @@ fn a_line_about_tls_is_an_object_in_a_json_log() {
         ];
         let program = Program::serve(site.path(), &options);
         let mut client = connect(program.address());
-        client.write_all(b"SSH-2.0-OpenSSH_10.0\r\n").unwrap();
+        // A record of a handshake (RFC 8446 §5.1) that holds none.
+        client.write_all(b"\x16\x03\x01\x00\x04oops").unwrap();
         let _ = client.read_to_end(&mut Vec::new());
         program.signal(Signal::TERM);
         let log = program.ends().stderr;
