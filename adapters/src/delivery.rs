@@ -86,13 +86,13 @@ const SEND_QUEUE: rustix::ioctl::Opcode = rustix::ioctl::opcode::read::<i32>(b'f
 /// `SO_NWRITE` of Apple's systems.
 #[cfg(target_vendor = "apple")]
 fn outstanding(socket: impl AsFd) -> Option<u64> {
-    use nix::{getsockopt_impl, sockopt_impl};
+    use nix::{getsockopt_impl, libc, sockopt_impl};
     sockopt_impl!(
         /// How many bytes are in the send buffer.
         SendQueue,
         GetOnly,
-        nix::libc::SOL_SOCKET,
-        nix::libc::SO_NWRITE,
+        libc::SOL_SOCKET,
+        libc::SO_NWRITE,
         i32
     );
     let left = nix::sys::socket::getsockopt(&socket, SendQueue);
