@@ -213,7 +213,7 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["--content-type", "text/ ;a=b"], "expected a media type"),
     (&["--content-type", "a\nb"], "no control character"),
     (&["--content-type", "\u{20ac}"], "above U+00FF"),
-    (&["--charset", "utf 8"], "a name such as utf-8"),
+    (&["--charset", "utf 8"], "a name, such as utf-8"),
     (
         &["--cache-control", ""],
         "expected directives, such as no-cache",
