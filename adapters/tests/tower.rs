@@ -46,7 +46,7 @@ async fn files_come_as_from_every_adapter() {
 
     let reply = ask(Request::get("/sub?x")).await;
     assert_eq!(reply.status(), StatusCode::MOVED_PERMANENTLY);
-    assert_eq!(reply.headers()["location"], "/sub/?x");
+    assert_eq!(reply.headers()["location"], "./sub/?x");
 
     assert_eq!(
         ask(Request::get("/nope")).await.status(),
