@@ -70,12 +70,13 @@ fn variable<'a>(env: &'a [(Cow<'static, str>, Vec<u8>)], name: &str) -> &'a [u8]
     found.map_or(b"", |(_, value)| value)
 }
 
-/// What is told of the server that was asked, and of all fields.
+/// What is told of the server that was asked, and of all fields, but for the field `Case`: some ports are told by it which
+/// case a request is of.
 fn fields(env: &[(Cow<'static, str>, Vec<u8>)]) -> Vec<u8> {
     let mut rows: Vec<_> = env
         .iter()
         .filter(|(name, _)| {
-            name.starts_with("HTTP")
+            name.starts_with("HTTP") && name != "HTTP_CASE"
                 || matches!(
                     &**name,
                     "SERVER_NAME" | "SERVER_PORT" | "REQUEST_METHOD" | "CONTENT_TYPE"

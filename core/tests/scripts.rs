@@ -52,6 +52,20 @@ impl FileSystem for Scripts {
             b"framed" => b"Transfer-Encoding: chunked\nTE: x\n\nhi".to_vec(),
             b"interim" => b"Status: 103 Early Hints\n\nhi".to_vec(),
             b"long" => vec![b'x'; 70_000],
+            b"where" => {
+                let of = |wanted: &str| {
+                    let found = program.env.iter().find(|(name, _)| name == wanted);
+                    found.map(|(_, value)| value.as_slice()).unwrap_or_default()
+                };
+                [
+                    b"\n",
+                    of("SERVER_NAME"),
+                    b" ",
+                    of("SERVER_PORT"),
+                    of("HTTP_HOST"),
+                ]
+                .concat()
+            }
             b"bare" => b"Status: 404\n\ngone".to_vec(),
             _ => b"\nhello".to_vec(),
         }))
@@ -129,6 +143,16 @@ fn ask_with(
 fn status(name: &str) -> String {
     let request = format!("GET /cgi-bin/{name} HTTP/1.0\r\n\r\n");
     ask(&Scripts, request.as_bytes()).0
+}
+
+#[test]
+fn without_a_host_a_script_is_told_where_the_server_listens() {
+    let where_is = |fields: &str| {
+        let request = format!("GET /cgi-bin/where HTTP/1.0\r\n{fields}\r\n");
+        ask(&Scripts, request.as_bytes()).1
+    };
+    assert_eq!(where_is(""), "site.example 80");
+    assert_eq!(where_is("Host: h:81\r\n"), "h 81h:81");
 }
 
 #[test]

@@ -7,10 +7,10 @@ use std::io::{self, ErrorKind};
 use std::path::{self, Component};
 use std::str;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sanserve_core::archive::{Archive, Pack};
 use sanserve_core::{Entries, Entry, FileSystem, FileVersion, FsError, Got, Meta, Opened, Path};
+use wasip2::clocks::wall_clock;
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
@@ -204,11 +204,14 @@ fn meta(stat: &DescriptorStat) -> Meta {
 /// change of status is a birth with some hosts. It is settled when the clock of the file system has moved on.
 fn version(modified: (i64, u32)) -> Option<FileVersion> {
     let version = Meta::version_at(modified)?;
-    let (seconds, nanos) = modified;
-    let since = UNIX_EPOCH + Duration::new(seconds.try_into().ok()?, nanos);
-    Some(match SystemTime::now().duration_since(since) {
-        Ok(age) if age > GRAIN => version,
-        _ => version.unsettled(),
+    let now = wall_clock::now();
+    let since =
+        |(seconds, nanos): (i64, u32)| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    let now = (now.seconds as i64, now.nanoseconds);
+    Some(if since(now) - since(modified) > GRAIN {
+        version
+    } else {
+        version.unsettled()
     })
 }
 
@@ -247,6 +250,6 @@ fn join(above: &str, name: &str) -> String {
     }
 }
 
-/// The steps in which the clock of a file system moves, at most, if it has fractions of seconds.
-const GRAIN: Duration = Duration::from_millis(20);
+/// Nanoseconds: the steps in which the clock of a file system moves, at most, if it has fractions of seconds.
+const GRAIN: i128 = 20_000_000;
 const FOLLOW: PathFlags = PathFlags::SYMLINK_FOLLOW;
