@@ -27,6 +27,8 @@ pub struct Exchange<'a> {
     pub(crate) reply: &'a mut Reply,
     pub(crate) outbox: &'a mut Buffer,
     pub(crate) log: &'a mut String,
+    /// What went wrong with the request, until the reply is over.
+    pub(crate) failure: &'a mut String,
     /// How many bytes of content the handler has written in this call.
     pub(crate) written: usize,
 }
@@ -44,6 +46,7 @@ impl<'a> Exchange<'a> {
             reply: self.reply,
             outbox: self.outbox,
             log: self.log,
+            failure: self.failure,
             written: self.written,
         }
     }
@@ -335,26 +338,29 @@ impl<'a> Exchange<'a> {
         if self.reply.status == 0 || self.reply.logged {
             self.log_message(message);
         } else {
-            self.record(LogEvent::Failure(message));
+            self.record_failure(LogEvent::Failure(message), message);
         }
     }
 
     /// Logs the rule by which the request was refused, if that was one.
     pub(crate) fn log_refusal(&mut self, refusal: Option<Refusal>) {
         if let Some(refusal) = refusal {
-            self.record(LogEvent::Refused(refusal));
+            self.record_failure(LogEvent::Refused(refusal), &refusal);
         }
     }
 
-    /// Has something logged. What goes wrong is remembered until the reply is over.
-    pub(crate) fn record(&mut self, event: LogEvent<'_>) {
-        match &event {
-            LogEvent::Error { message, .. } | LogEvent::Failure(message) => {
-                self.reply.fail(message);
-            }
-            LogEvent::Refused(refusal) => self.reply.fail(refusal),
-            _ => {}
+    /// Has something logged that went wrong with the request. It is remembered until the reply is over.
+    pub(crate) fn record_failure(&mut self, event: LogEvent<'_>, message: &dyn Display) {
+        if !self.failure.is_empty() {
+            self.failure.push_str("; ");
         }
+        let written = write!(self.failure, "{message}");
+        written.expect("a string takes everything");
+        self.record(event);
+    }
+
+    /// Has something logged.
+    pub(crate) fn record(&mut self, event: LogEvent<'_>) {
         let unix = self.now.unix;
         let record = LogRecord {
             client_address: self.peer,

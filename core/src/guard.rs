@@ -145,10 +145,9 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
     /// Asks for credentials (RFC 9110 §15.5.2). The password that was given is told to nobody.
     fn refuse(&self, ex: &mut Exchange<'_>) -> Next {
         if let Some(given) = Credentials::of(ex) {
-            ex.record(LogEvent::Failure(&format_args!(
-                "wrong user or password ({})",
-                Repr(given.user())
-            )));
+            let user = Repr(given.user());
+            let message = &format_args!("wrong user or password ({user})");
+            ex.record_failure(LogEvent::Failure(message), message);
         }
         let (message, explanation) = (status::phrase(401), status::explanation(401));
         ex.error(401, &message, explanation, &mut |ex| {

@@ -146,14 +146,16 @@ pub type LogFormat = fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result;
 
 /// The lines of `http.server`: a request when its reply begins, an error before that.
 pub fn python(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
-    let (line, rest) = logged(record.request.request_line());
     match record.event {
         LogEvent::Reply { .. } | LogEvent::Refused(_) => Ok(()),
-        LogEvent::Request { status, size } => message(
-            record,
-            out,
-            format_args!("\"{line}{rest}\" {status} {size}"),
-        ),
+        LogEvent::Request { status, size } => {
+            let (line, rest) = logged(record.request.request_line());
+            message(
+                record,
+                out,
+                format_args!("\"{line}{rest}\" {status} {size}"),
+            )
+        }
         LogEvent::Error {
             status,
             message: text,

@@ -2,9 +2,7 @@
 //!
 //! The bytes themselves are in the outbox; [`Exchange`](crate::Exchange) puts them there.
 
-use alloc::string::String;
-use core::fmt::{Display, Write};
-use core::mem;
+use core::fmt::Write;
 use core::time::Duration;
 
 use crate::Buffer;
@@ -33,8 +31,6 @@ pub(crate) struct Reply {
     pub(crate) authenticated: bool,
     /// Whether the log knows that it is over.
     pub(crate) logged: bool,
-    /// Why it is an error or broke off, for the log; empty if nothing went wrong.
-    pub(crate) failure: String,
     /// What the handler did wrong.
     pub(crate) fault: Option<&'static str>,
 }
@@ -77,26 +73,8 @@ impl Reply {
             since,
             authenticated: false,
             logged: false,
-            failure: String::new(),
             fault: None,
         }
-    }
-
-    /// The next one on the connection. What this one has allocated stays.
-    pub(crate) fn begin(&mut self, outbox: usize, since: Duration, close: bool) {
-        let mut failure = mem::take(&mut self.failure);
-        failure.clear();
-        *self = Reply {
-            failure,
-            ..Reply::new(outbox, since, close)
-        };
-    }
-
-    /// Remembers for the log what went wrong.
-    pub(crate) fn fail(&mut self, message: &dyn Display) {
-        let separator = if self.failure.is_empty() { "" } else { "; " };
-        let written = write!(self.failure, "{separator}{message}");
-        written.expect("a string takes everything");
     }
 
     /// So many bytes of the outbox have left.

@@ -77,6 +77,8 @@ pub struct Connection<F, H> {
     inbox: Buffer,
     outbox: Buffer,
     log: String,
+    /// What went wrong with the reply, for the log; empty if nothing did.
+    failure: String,
     head: Head,
     body: Body,
     reply: Reply,
@@ -175,6 +177,7 @@ impl<F, H: Handler> Connection<F, H> {
             inbox: Buffer::up_to(largest_head.saturating_add(config.limits.outbox / 8)),
             outbox: Buffer::up_to(config.limits.outbox),
             log: String::new(),
+            failure: String::new(),
             head: Head::new(),
             body: Body::EMPTY,
             reply: Reply::new(0, Duration::ZERO, true),
@@ -294,7 +297,7 @@ impl<F, H: Handler> Connection<F, H> {
             State::Give(bytes) => bytes.capacity(),
             _ => 0,
         };
-        let log = self.log.capacity() + self.reply.failure.capacity();
+        let log = self.log.capacity() + self.failure.capacity();
         buffers + log + self.peer.capacity() + collected
     }
 

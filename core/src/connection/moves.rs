@@ -7,7 +7,7 @@ use core::mem;
 
 use super::source::Feed;
 use super::{Connection, Pending, State};
-use crate::log::LogEvent;
+use crate::log::{LogEvent, LogRecord};
 use crate::reply::Reply;
 use crate::wire::{Bad, Body, Piece, Version};
 use crate::{Ask, Event, Exchange, Handler, Next, Protocol, status};
@@ -116,7 +116,8 @@ impl<F, H: Handler> Connection<F, H> {
             || !modern
             || !self.head.persists()
             || self.served >= self.config.limits.requests;
-        self.reply.begin(self.outbox.len(), self.now.tick, close);
+        self.reply = Reply::new(self.outbox.len(), self.now.tick, close);
+        self.failure.clear();
         let simple = self.head.version() == Version::Http09;
         if simple && self.served > 1 {
             // In the middle of a connection nobody knows where a reply without a head begins.
@@ -160,6 +161,7 @@ impl<F, H: Handler> Connection<F, H> {
             reply,
             outbox,
             log,
+            failure,
             now,
             handler,
             ..
@@ -178,6 +180,7 @@ impl<F, H: Handler> Connection<F, H> {
                 reply,
                 outbox,
                 log,
+                failure,
                 written: 0,
             },
         )
@@ -315,7 +318,8 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Replies to a request that cannot be understood, and closes.
     fn refuse(&mut self, bad: Bad) -> Option<Pending> {
-        self.reply.begin(self.outbox.len(), self.now.tick, true);
+        self.reply = Reply::new(self.outbox.len(), self.now.tick, true);
+        self.failure.clear();
         self.abandon_bad(bad)
     }
 
@@ -323,6 +327,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// breaks off and the log says why.
     pub(super) fn abandon(&mut self, status: u16, message: &dyn Display) -> Option<Pending> {
         if self.reply.take_back(&mut self.outbox) {
+            self.failure.clear();
             let (_, mut ex) = self.exchange();
             ex.send_error(status, message);
             return self.go(State::Closing);
@@ -340,6 +345,9 @@ impl<F, H: Handler> Connection<F, H> {
     /// Gives up a reply because of the content of its request.
     fn abandon_bad(&mut self, bad: Bad) -> Option<Pending> {
         let takes_back = self.reply.take_back(&mut self.outbox);
+        if takes_back {
+            self.failure.clear();
+        }
         let (_, mut ex) = self.exchange();
         let complaint = ex.head.complaint(bad);
         if takes_back {
@@ -363,7 +371,8 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Replies 408 to a head that does not come to its end.
     pub(super) fn time_out_head(&mut self) {
-        self.reply.begin(self.outbox.len(), self.now.tick, true);
+        self.reply = Reply::new(self.outbox.len(), self.now.tick, true);
+        self.failure.clear();
         self.abandon(408, &status::phrase(408));
     }
 
@@ -379,18 +388,23 @@ impl<F, H: Handler> Connection<F, H> {
             return;
         }
         let unsent = self.outbox.len() as u64 * u64::from(!complete);
-        let failure = mem::take(&mut self.reply.failure);
-        let event = LogEvent::Reply {
-            status,
-            bytes: content.saturating_sub(unsent),
-            time: self.now.tick.saturating_sub(since),
-            complete,
-            failure: (!failure.is_empty()).then_some(&failure),
+        let unix = self.now.unix;
+        let record = LogRecord {
+            client_address: &self.peer,
+            request: &self.head,
+            unix,
+            offset: unix.map_or(0, self.config.local_offset),
+            authenticated: self.reply.authenticated,
+            event: LogEvent::Reply {
+                status,
+                bytes: content.saturating_sub(unsent),
+                time: self.now.tick.saturating_sub(since),
+                complete,
+                failure: (!self.failure.is_empty()).then_some(&self.failure),
+            },
         };
-        let (_, mut ex) = self.exchange();
-        ex.record(event);
-        // It is kept for the next one.
-        self.reply.failure = failure;
+        let written = (self.config.log_format)(&record, &mut self.log);
+        written.expect("a string takes everything");
     }
 
     /// A program has to say something in the log.

@@ -232,7 +232,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.outbox.release();
         self.head.release();
         self.log = String::new();
-        self.reply.failure = String::new();
+        self.failure = String::new();
     }
 
     /// Whether there is nothing to give back.

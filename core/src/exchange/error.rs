@@ -34,7 +34,7 @@ impl Exchange<'_> {
         explanation: &str,
         more: &mut dyn FnMut(&mut Self),
     ) -> Next {
-        self.record(LogEvent::Error { status, message });
+        self.record_failure(LogEvent::Error { status, message }, message);
         self.start(status, message);
         more(self);
         if self.reply.close || self.content_stays {

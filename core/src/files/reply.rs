@@ -230,10 +230,9 @@ impl Files {
     /// The page for what is not there is no representation of it: it has no validators, and
     /// preconditions and ranges do not concern it.
     fn send_not_found_page(&self, ex: &mut Exchange<'_>, found: &Found<'_>) -> Next {
-        ex.record(LogEvent::Error {
-            status: 404,
-            message: &"File not found",
-        });
+        let message = &"File not found";
+        let status = 404;
+        ex.record_failure(LogEvent::Error { status, message }, message);
         ex.send_response(404);
         found.content_type.send(ex);
         ex.send_length(found.meta.len);
