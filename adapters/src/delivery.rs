@@ -1,4 +1,4 @@
-//! How much of what was written to a socket has arrived, by the word of the system.
+//! How much of what was written to a socket has arrived, as the system tells it.
 //!
 //! It is asked for when a deadline has passed and at the end of a connection, so it costs a busy connection nothing.
 
@@ -38,7 +38,7 @@ fn delivery(file: impl AsFd) -> Option<Delivery> {
     })
 }
 
-/// `tcpi_bytes_acked`. Linux has it since 4.1; where it is always 0 nobody counts.
+/// `tcpi_bytes_acked`. Linux has it since 4.1; where it is always 0 the system does not count.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "no crate here has this part of tcp_info")]
 fn acknowledged(socket: impl AsFd) -> Option<u64> {

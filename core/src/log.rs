@@ -177,16 +177,13 @@ fn message(record: &LogRecord<'_>, out: &mut dyn Write, text: fmt::Arguments<'_>
     out.write_char('\n')
 }
 
-/// The combined log format of Apache and nginx: a line for each reply, when it is over. It has no place for what went
-/// wrong. Messages that are not about the outcome of a request get a line as in [`python`].
+/// The combined log format of Apache and nginx: a line for each reply, when it is over. It has no place for anything else,
+/// so failures that no error page tells, such as a wrong password, and messages get lines as in [`python`].
 pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     let (status, bytes) = match record.event {
         LogEvent::Reply { status, bytes, .. } => (status, bytes),
-        LogEvent::Message(_) => return python(record, out),
-        LogEvent::Request { .. }
-        | LogEvent::Error { .. }
-        | LogEvent::Failure(_)
-        | LogEvent::Refused(_) => return Ok(()),
+        LogEvent::Failure(_) | LogEvent::Message(_) => return python(record, out),
+        LogEvent::Request { .. } | LogEvent::Error { .. } | LogEvent::Refused(_) => return Ok(()),
     };
     out.write_str(record.client_address)?;
     out.write_str(" - ")?;

@@ -129,9 +129,6 @@ pub(crate) fn obey(
 /// If the system does not let us have the signals.
 #[cfg(unix)]
 pub(crate) fn end_at_once() -> io::Result<()> {
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
-
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::flag::register_conditional_shutdown;
 
@@ -141,7 +138,7 @@ pub(crate) fn end_at_once() -> io::Result<()> {
     Ok(())
 }
 
-/// Those of these signals that whoever started the process does not have ignored. Shells ignore SIGINT for what they
+/// Those of these signals that were not ignored when the process was started. Shells ignore SIGINT for what they
 /// start with `&` in a script, and nohup(1) ignores SIGHUP: a handler would take that back.
 #[cfg(unix)]
 fn not_ignored<const N: usize>(signals: [i32; N]) -> impl Iterator<Item = i32> {

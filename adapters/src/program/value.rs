@@ -23,7 +23,7 @@ pub(super) fn port(text: &str) -> Result<u16, &'static str> {
 pub(super) fn protocol(text: &str) -> Result<Protocol, &'static str> {
     let known = [Protocol::Http10, Protocol::Http11];
     let found = known.into_iter().find(|protocol| protocol.as_str() == text);
-    found.ok_or("it is HTTP/1.0 or HTTP/1.1")
+    found.ok_or("expected HTTP/1.0 or HTTP/1.1")
 }
 
 pub(super) fn media_type(text: &str) -> Result<String, &'static str> {
