@@ -225,8 +225,8 @@ impl Listing {
                 return;
             };
             at += 1;
-            let is_shown = Path::is_listed(entry.name, self.hidden) && self.form.shows(&entry);
-            if has_all && !is_shown {
+            // Else the order has what is shown alone.
+            if has_all && !(Path::is_listed(entry.name, self.hidden) && self.form.shows(&entry)) {
                 continue;
             }
             if mem::replace(&mut self.begun, true) && !between.is_empty() {
