@@ -430,3 +430,32 @@ fn the_rule_is_logged_by_which_a_file_is_not_stored() {
         }
     }
 }
+
+#[test]
+fn a_refusal_is_logged_once_whatever_stands_in_for_the_file() {
+    for (spa, page) in [
+        (None, None),
+        (Some("hello.txt"), None),
+        (None, Some("hello.txt")),
+        (Some("nope"), None),
+        (None, Some("nope")),
+        (Some("nope"), Some("hello.txt")),
+        (Some("nope"), Some("nope")),
+        // Nor is it logged that these cannot be sent either.
+        (Some("aux"), Some("hello.txt")),
+        (Some("aux"), Some("aux")),
+    ] {
+        let mut files = Files::new();
+        (files.spa, files.not_found_page) = (spa, page);
+        let requests = ["out", ".env"];
+        let requests = requests
+            .map(|name| format!("GET /{name} HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\n\r\n"));
+        let log = log_of(REFUSALS, files, &requests.concat());
+        assert_eq!(
+            log,
+            "LeadsOut: a symbolic link leads out of the directory\n\
+             Hidden: a name in the path begins with a dot\n",
+            "{spa:?}, {page:?}"
+        );
+    }
+}
