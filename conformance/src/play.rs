@@ -43,6 +43,9 @@ pub fn play(
         b"cgi-bin/local.sh" => {
             stdout(&[b"Location: ", variable(env, "QUERY_STRING"), b"\n\n"].concat())
         }
+        b"cgi-bin/local-info.sh" => {
+            stdout(&[b"Location: ", variable(env, "PATH_INFO"), b"\n\n"].concat())
+        }
         b"cgi-bin/loop.sh" => stdout(b"Location: /cgi-bin/loop.sh\n\n"),
         b"cgi-bin/local-body.sh" => stdout(b"location:/file.txt\r\n\r\nbody"),
         b"cgi-bin/moved.sh" => stdout(b"Status: 302 Found\nLocation: /sub/?x=1\n\n"),

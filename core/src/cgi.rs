@@ -237,7 +237,11 @@ impl Cgi {
                 FsError::NotPlain => not_plain(ex, &name(&asked)),
                 FsError::Forbidden => not_executable(ex, &name(&asked)),
                 FsError::Exhausted => cannot_run(ex, error),
-                _ => not_found(ex, &name(&asked)),
+                error => {
+                    let next = not_found(ex, &name(&asked));
+                    ex.log_refusal(Refusal::of(error));
+                    next
+                }
             },
             _ => not_found(ex, &name(path)),
         }

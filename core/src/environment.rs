@@ -67,8 +67,11 @@ impl Environment {
     }
 
     /// RFC 3875 §4.1.18: the fields of the request, each under its name. What is said in several is one
-    /// list (RFC 9110 §5.3), cookies in the way of RFC 9113 §8.2.3.
+    /// list (RFC 9110 §5.3), cookies in the way of RFC 9113 §8.2.3. The host is the one that the request is for.
     fn add_fields(&mut self, ex: &Exchange<'_>) {
+        if let Some(host) = ex.head.authority() {
+            self.set("HTTP_HOST", bytes(host));
+        }
         for (field, value) in ex.headers() {
             let Some(name) = variable(field) else {
                 continue;
@@ -112,8 +115,8 @@ fn asked<'a>(ex: &Exchange<'a>, server: Server) -> (&'a str, u16) {
 
 /// The name of the variable that has a field. Some have none: those with a password, which no script but the one that
 /// checks it may know; `Proxy`, since programs take `HTTP_PROXY` for their own; those that have another variable; and what
-/// concerns the connection alone. Nor has a name with anything but letters, digits and hyphens: with an underscore it would
-/// be taken for another field.
+/// concerns the connection alone. Nor has `Host`, which may not be the host that counts (RFC 9112 §3.2.2), nor a name with
+/// anything but letters, digits and hyphens: with an underscore it would be taken for another field.
 fn variable(field: &str) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let is_withheld = WITHHELD
@@ -123,12 +126,13 @@ fn variable(field: &str) -> Option<String> {
         .then(|| format!("HTTP_{}", field.to_ascii_uppercase().replace('-', "_")))
 }
 
-const WITHHELD: [&str; 14] = [
+const WITHHELD: [&str; 15] = [
     "Authorization",
     "Connection",
     "Content-Length",
     "Content-Type",
     "Expect",
+    "Host",
     "HTTP2-Settings",
     "Keep-Alive",
     "Proxy",

@@ -1,6 +1,6 @@
 //! What plain HTTP is answered at a port for HTTPS: where the same is to be had.
 
-use core::fmt::{self, Display, Write};
+use core::fmt::{self, Write};
 
 use crate::{ErrorPage, Exchange, Next};
 
@@ -14,7 +14,7 @@ pub(crate) fn redirect(ex: &mut Exchange<'_>) -> Next {
     ex.log_message(format_args!("{NOTE}: the client is sent to https"));
     ex.close_connection();
     ex.send_response(308);
-    ex.send_header("Location", format_args!("https://{host}{}", Encoded(path)));
+    ex.send_header("Location", format_args!("https://{host}{path}"));
     ex.send_header("Connection", "close");
     ex.send_header("Content-Type", TYPE);
     ex.send_header("Content-Length", TEXT.len());
@@ -31,18 +31,6 @@ pub(crate) fn error_page(page: &ErrorPage<'_>, out: &mut dyn Write) -> fmt::Resu
         status, message, ..
     } = page;
     write!(out, "{status}: {message}\n{TEXT}")
-}
-
-/// A path whose bytes above 0x7E, which may come bare, are written in hex.
-struct Encoded<'a>(&'a str);
-
-impl Display for Encoded<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|char| match char {
-            '!'..='~' => out.write_char(char),
-            char => write!(out, "%{:02X}", char as u32),
-        })
-    }
 }
 
 /// The media type of both texts.

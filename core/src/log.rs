@@ -71,7 +71,7 @@ pub enum LogEvent<'a> {
     /// Why a request is refused or its reply breaks off, beside what an error page says; a
     /// [`Reply`](LogEvent::Reply) follows.
     Failure(&'a dyn Display),
-    /// The file service has just answered as if something were not there, and this is why. The client does not learn
+    /// The request was just answered as if something were not there or could not be, and this is why. The client does not learn
     /// it. In [`json`] it is part of the reply's object; [`python`] and [`combined`] pass it over. A format of your own can make a
     /// [`Message`](Self::Message) of it, and say which setting of yours changes it.
     Refused(Refusal),
@@ -79,7 +79,7 @@ pub enum LogEvent<'a> {
     Message(&'a dyn Display),
 }
 
-/// The rule by which a request is refused, in a 404 or 403 that does not tell it.
+/// The rule by which a request is refused, in a 403, 404 or 409 that does not tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {

@@ -7,7 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use drive::{drive, no_files};
 use sanserve_core::log::{LogEvent, LogFormat, combined, json, python};
-use sanserve_core::{Config, Exchange, Files, Guard, Handler, Next, Protocol, from_fn};
+use sanserve_core::{
+    Cgi, Config, Exchange, Files, Guard, Handler, Next, Protocol, Upload, from_fn,
+};
 use world::World;
 
 fn logging(log_format: LogFormat) -> Config {
@@ -365,15 +367,17 @@ fn tls_on_a_plain_port_is_one_line_in_words_in_every_format() {
     }
 }
 
+/// A line for each refusal.
+const REFUSALS: LogFormat = |record, out| match record.event {
+    LogEvent::Refused(refusal) => writeln!(out, "{refusal:?}: {refusal}"),
+    _ => Ok(()),
+};
+
 #[test]
 fn a_format_is_told_by_which_rule_a_request_is_refused() {
     let requests = ["/.env", "/a%00", "/nope", "/hello.txt"];
     let requests = requests.map(|target| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
-    let refusals: LogFormat = |record, out| match record.event {
-        LogEvent::Refused(refusal) => writeln!(out, "{refusal:?}: {refusal}"),
-        _ => Ok(()),
-    };
-    let log = log_of(refusals, Files::new(), &requests.concat());
+    let log = log_of(REFUSALS, Files::new(), &requests.concat());
     assert_eq!(
         log,
         "Hidden: a name in the path begins with a dot\nName: no file here can have that name\n"
@@ -387,4 +391,79 @@ fn a_format_is_told_by_which_rule_a_request_is_refused() {
     let error = r#""error":"File not found; a name in the path begins with a dot""#;
     assert!(objects[0].contains(error), "{log}");
     assert_eq!(objects.len(), 4, "{log}");
+}
+
+#[test]
+fn the_rule_is_logged_by_which_no_script_is_found() {
+    for (name, line) in [
+        (
+            "out",
+            "LeadsOut: a symbolic link leads out of the directory\n",
+        ),
+        ("aux", "Name: no file here can have that name\n"),
+        ("nope", ""),
+    ] {
+        let request = format!("GET /cgi-bin/{name} HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(log_of(REFUSALS, Cgi::new("h", 80), &request), line);
+    }
+}
+
+#[test]
+fn the_rule_is_logged_by_which_a_file_is_not_stored() {
+    let put =
+        |name: &str| format!("PUT /dir/{name} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi");
+    let post = |name: &str| {
+        let content = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{name}\"\r\n\r\nhi\r\n--b--\r\n"
+        );
+        let len = content.len();
+        format!(
+            "POST /dir/ HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=b\r\n\
+             Content-Length: {len}\r\n\r\n{content}"
+        )
+    };
+    let expected = [
+        (
+            "out",
+            "LeadsOut: a symbolic link leads out of the directory\n",
+        ),
+        ("aux", "Name: no file here can have that name\n"),
+        (".env", "Hidden: a name in the path begins with a dot\n"),
+        // What the reply tells needs no second line: it is full.
+        ("new", ""),
+    ];
+    for (name, line) in expected {
+        for request in [put(name), post(name)] {
+            assert_eq!(log_of(REFUSALS, Upload::new(), &request), line, "{request}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_is_logged_once_whatever_stands_in_for_the_file() {
+    for (spa, page) in [
+        (None, None),
+        (Some("hello.txt"), None),
+        (None, Some("hello.txt")),
+        (Some("nope"), None),
+        (None, Some("nope")),
+        (Some("nope"), Some("hello.txt")),
+        (Some("nope"), Some("nope")),
+        // Nor is it logged that these cannot be sent either.
+        (Some("aux"), Some("hello.txt")),
+        (Some("aux"), Some("aux")),
+    ] {
+        let mut files = Files::new();
+        (files.spa, files.not_found_page) = (spa, page);
+        let requests = ["out", ".env"];
+        let requests = requests
+            .map(|name| format!("GET /{name} HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\n\r\n"));
+        let log = log_of(REFUSALS, files, &requests.concat());
+        assert_eq!(
+            log,
+            "LeadsOut: a symbolic link leads out of the directory\n\
+             Hidden: a name in the path begins with a dot\n",
+            "{spa:?}, {page:?}"
+        );
+    }
 }

@@ -405,3 +405,21 @@ fn an_idle_connection_stays_while_its_last_reply_is_taken() {
     .run();
     assert!(outcome.took <= SECOND * 20 + idle * 2, "{outcome:?}");
 }
+
+#[test]
+fn an_idle_connection_whose_last_reply_is_taken_below_the_rate_is_closed() {
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let outcome_at = |rate| {
+        let path = Network::new(4 * MIB, 64 * KIB, 1, rate);
+        Setup {
+            request,
+            ..Setup::of(path, MIB)
+        }
+        .run()
+    };
+    // 65,536 bytes in advance are used up after 131 seconds, and each check is 60 seconds after the last.
+    let outcome = outcome_at(1);
+    assert!(outcome.took <= SECOND * (131 + 60), "{outcome:?}");
+    let outcome = outcome_at(600);
+    assert!(outcome.received > MIB, "{outcome:?}");
+}

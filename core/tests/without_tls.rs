@@ -35,6 +35,11 @@ fn a_client_is_sent_to_the_same_host_and_target_over_https() {
             "https://h:8443/a",
         ),
         ("GET http://h:8443 HTTP/1.0\r\n\r\n", "https://h:8443/"),
+        // Bytes that no URI has are encoded (RFC 3986 §2.1).
+        (
+            "GET /ü?ü HTTP/1.1\r\nHost: h\r\n\r\n",
+            "https://h/%C3%BC?%C3%BC",
+        ),
         // The host is the client's own, whatever the path looks like.
         (
             "GET //other/a HTTP/1.1\r\nHost: h\r\n\r\n",

@@ -105,7 +105,8 @@ impl<F, H: Handler> Connection<F, H> {
     /// Each second needs [`rate`](crate::Patience::rate) acknowledged bytes, and up to
     /// [`receive_buffer`](crate::Patience::receive_buffer) of them count in advance: the program of the peer may not
     /// have read them yet, and until it has, its system acknowledges nothing more. A connection that is idle, or
-    /// about to be closed, stays while this goes on, because to close it could cut off what is left.
+    /// about to be closed, stays while this goes on, because to close it could cut off what is left. An idle one needs
+    /// some progress in each [`idle`](crate::Patience::idle) also while bytes count in advance.
     pub fn delivered(&mut self, now: Now, delivery: Delivery) {
         let acknowledged = self.taken.note(delivery);
         let Patience {
@@ -115,15 +116,17 @@ impl<F, H: Handler> Connection<F, H> {
             ..
         } = self.config.patience;
         let silence = grace.saturating_add(time_for(receive_buffer.into(), rate));
-        let by = self.reader_deadline();
+        let by = match self.state {
+            // The flow of the last reply stands still here: it would count for as long as the connection is idle.
+            State::Head => self.since.max(self.taken.until),
+            _ => self.reader_deadline(),
+        };
         let earned = by.saturating_add(time_for(acknowledged, rate));
         self.taken.until = earned.min(now.tick.saturating_add(silence));
-        let is_outstanding = delivery.outstanding > 0;
+        let goes_on = delivery.outstanding > 0 && self.taken.until > now.tick;
         match &mut self.state {
-            State::Linger { late } if is_outstanding && self.taken.until > now.tick => {
-                (*late, self.since) = (true, now.tick);
-            }
-            State::Head if is_outstanding && acknowledged > 0 => self.since = now.tick,
+            State::Linger { late } if goes_on => (*late, self.since) = (true, now.tick),
+            State::Head if goes_on && acknowledged > 0 => self.since = now.tick,
             _ => {}
         }
     }

@@ -199,7 +199,6 @@ impl Files {
             && is_navigation(ex)
         {
             self.stage = Stage::Spa;
-            ex.log_refusal(self.refused);
             return self.open(ex, path);
         }
         if !matches!(tried, Stage::NotFound)
@@ -302,7 +301,12 @@ impl Handler for Files {
             self.refused = self.refused.or(Refusal::of(*error));
         }
         match (event, &self.stage) {
-            (Event::Opened(path, meta), _) => self.send_file(ex, &path, meta),
+            (Event::Opened(path, meta), stage) => {
+                if let Stage::Spa = stage {
+                    ex.log_refusal(self.refused);
+                }
+                self.send_file(ex, &path, meta)
+            }
             // Nobody knows whether it is there, and later somebody may.
             (Event::Failed(_, FsError::Exhausted), _) => {
                 self.error(ex, 503, "Too few resources to open it")

@@ -65,7 +65,7 @@ impl Form {
                 self.stage = Stage::Content;
                 Ok(Next::Body)
             }
-            (Stage::Directory, _) => Err((404, "File not found".into())),
+            (Stage::Directory, _) => Err((404, "File not found").into()),
             (Stage::Content, Event::Data(_)) if self.refusal.is_some() => Ok(Next::Body),
             (Stage::Content, Event::Data(bytes)) => {
                 self.parts.push(bytes);
@@ -77,12 +77,15 @@ impl Form {
                     self.stage = Stage::Create;
                     Ok(Next::Create(Box::new(file)))
                 }
-                Err((405, message)) => Ok(self.refuse((409, message))),
+                Err(refusal) if refusal.status == 405 => Ok(self.refuse(Refusal {
+                    status: 409,
+                    ..refusal
+                })),
                 Err(refusal) => Ok(self.refuse(refusal)),
             },
             (_, Event::Failed(_, FsError::TooLong)) => {
                 // What was asked for is the directory, and that is short enough.
-                Ok(self.refuse((403, TOO_LONG.into())))
+                Ok(self.refuse((403, TOO_LONG).into()))
             }
             (_, Event::Failed(_, error)) => Ok(self.refuse(complaint(error))),
             (stage, _) => {
@@ -102,21 +105,22 @@ impl Form {
                 self.name = name;
                 match naming.check(path) {
                     Ok(path) if self.stored < FILES_MAX => (Stage::Look, Next::Open(path)),
-                    Ok(_) => return self.refuse((400, "Too many files in a form".into())),
+                    Ok(_) => return self.refuse((400, "Too many files in a form").into()),
                     Err(refusal) => return self.refuse(refusal),
                 }
             }
             Ok(Piece::Content(bytes)) => (Stage::Given, Next::Give(bytes)),
             Ok(Piece::Whole) => (Stage::Keep, Next::Give(Vec::new())),
             Ok(Piece::More | Piece::End) => (Stage::Content, Next::Body),
-            Err(what) => return self.refuse((400, what.into())),
+            Err(what) => return self.refuse((400, what).into()),
         };
         self.stage = stage;
         next
     }
 
     /// Stores no more. All that still comes is thrown away.
-    fn refuse(&mut self, (status, message): Refusal) -> Next {
+    fn refuse(&mut self, refusal: Refusal) -> Next {
+        let message = refusal.message;
         let name = String::from_utf8_lossy(&self.name);
         let message = match (&name, self.stored) {
             (name, _) if name.is_empty() => message,
@@ -126,7 +130,7 @@ impl Form {
                 Repr(name)
             )),
         };
-        self.refusal = Some((status, message));
+        self.refusal = Some(Refusal { message, ..refusal });
         self.stage = Stage::Content;
         Next::Body
     }
@@ -137,7 +141,7 @@ impl Form {
             return Err(refusal);
         }
         if self.parts.next() != Ok(Piece::End) {
-            return Err((400, "The form is cut off".into()));
+            return Err((400, "The form is cut off").into());
         }
         // Whatever the directory is called, it is this.
         ex.send_response(303);

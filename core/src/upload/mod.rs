@@ -22,7 +22,7 @@ use self::put::Put;
 use crate::files::may_be_stored;
 use crate::script::bytes;
 use crate::wire::Version;
-use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, Path, status};
+use crate::{Create, Event, Exchange, Files, FsError, Handler, Next, Path, log, status};
 
 /// Lets clients store files, and serves everything else as [`Files`] does.
 ///
@@ -79,8 +79,24 @@ enum Job {
     Form(Box<Form>),
 }
 
-/// Why something is not stored: a status, and what is said of it.
-type Refusal = (u16, Cow<'static, str>);
+/// Why something is not stored.
+#[derive(Debug, Clone)]
+struct Refusal {
+    status: u16,
+    message: Cow<'static, str>,
+    /// What the log says beside the message, which does not tell it.
+    rule: Option<log::Refusal>,
+}
+
+impl<M: Into<Cow<'static, str>>> From<(u16, M)> for Refusal {
+    fn from((status, message): (u16, M)) -> Refusal {
+        Refusal {
+            status,
+            message: message.into(),
+            rule: None,
+        }
+    }
+}
 
 impl Upload {
     /// A file service that also takes files, and overwrites none.
@@ -94,12 +110,19 @@ impl Upload {
     }
 
     /// The connection stays, as after other errors of that kind, unless the request is to blame.
-    fn refuse(&self, ex: &mut Exchange<'_>, (status, message): Refusal) -> Next {
-        match status {
+    fn refuse(&self, ex: &mut Exchange<'_>, refusal: Refusal) -> Next {
+        let Refusal {
+            status,
+            message,
+            rule,
+        } = refusal;
+        let next = match status {
             405 => self.files.answer_method(ex, ALLOW_DIRECTORY),
             400 => ex.send_error(400, message),
             status => self.files.error(ex, status, message),
-        }
+        };
+        ex.log_refusal(rule);
+        next
     }
 
     fn put(&mut self, ex: &mut Exchange<'_>) -> Next {
@@ -112,13 +135,8 @@ impl Upload {
         if path.as_ref().is_some_and(is_directory) {
             return self.files.answer_method(ex, ALLOW_DIRECTORY);
         }
-        let refusal = self.files.refusal(path.as_ref());
         match Naming::new(&self.files, self.overwrite).check(path) {
-            Err((status, message)) => {
-                let next = self.files.error(ex, status, message);
-                ex.log_refusal(refusal);
-                next
-            }
+            Err(refusal) => self.refuse(ex, refusal),
             Ok(path) => {
                 self.job = Job::Put(Box::default());
                 Next::Open(path)
@@ -260,11 +278,11 @@ fn create(
             (path, None)
         }
         Event::Failed(_, error) => return Err(complaint(error)),
-        Event::Directory(_) => return Err((405, "It is a directory".into())),
+        Event::Directory(_) => return Err((405, "It is a directory").into()),
         _ => return Err(complaint(FsError::Broken)),
     };
     if conditions && !may_be_stored(ex, replaces) {
-        return Err((412, "Precondition Failed".into()));
+        return Err((412, "Precondition Failed").into());
     }
     if replaces.is_some() && !overwrite {
         return Err(complaint(FsError::Exists));
@@ -290,7 +308,11 @@ fn complaint(error: FsError) -> Refusal {
         FsError::Exhausted => (503, "Too few resources to store it"),
         FsError::TooMany | FsError::Broken => (500, "It cannot be stored"),
     };
-    (status, message.into())
+    let is_told = !matches!(error, FsError::LeadsOut | FsError::InvalidName);
+    Refusal {
+        rule: log::Refusal::of(error).filter(|_| !is_told),
+        ..(status, message).into()
+    }
 }
 
 const ALLOW_DIRECTORY: &str = "GET, HEAD, OPTIONS, POST";

@@ -27,10 +27,13 @@ impl<'a> Naming<'a> {
 
     /// Returns the path of a file to store, or why none may be stored there.
     pub(super) fn check(self, path: Option<Path>) -> Result<Path, Refusal> {
-        let path = path.filter(|path| self.files.shows(path));
-        let path = path.ok_or((403, NAMELESS.into()))?;
+        let rule = self.files.refusal(path.as_ref());
+        let path = path.filter(|_| rule.is_none()).ok_or_else(|| Refusal {
+            rule,
+            ..(403, NAMELESS).into()
+        })?;
         match self.complaint(&path) {
-            Some(message) => Err((403, message.into())),
+            Some(message) => Err((403, message).into()),
             None => Ok(path),
         }
     }

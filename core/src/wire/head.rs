@@ -170,7 +170,7 @@ impl Head {
     }
 
     /// Looks for the path.
-    fn find_path(&mut self) -> Result<(), Bad> {
+    pub(super) fn find_path(&mut self) -> Result<(), Bad> {
         let path = target::path(self.command(), self.target()).ok_or(Bad::Target)?;
         let is_complete = path.is_ascii() && !path.is_empty() && !path.starts_with('?');
         let end = self.line.target.end;

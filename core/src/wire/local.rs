@@ -2,12 +2,13 @@
 
 use alloc::vec::Vec;
 
+use super::Head;
 use super::line::Line;
-use super::{Head, target};
 
 impl Head {
     /// Returns the same request for another path and query of this server: GET, or HEAD where this one is HEAD. The fields
-    /// that speak of its content are left out. Its request line, which is logged, stays that of this one.
+    /// that speak of its content are left out, and `Host` is the host that this one is for. Its request line, which is
+    /// logged, stays that of this one.
     ///
     /// `None` if that is not a path that a request can name.
     pub(crate) fn local(&self, path: &str) -> Option<Head> {
@@ -15,8 +16,7 @@ impl Head {
             "HEAD" => "HEAD",
             _ => "GET",
         };
-        let is_path = path.starts_with('/') && target::path(command, path).is_some();
-        is_path.then_some(())?;
+        path.starts_with('/').then_some(())?;
         let mut head = Head::new();
         for text in [self.request_line(), command, path] {
             head.text.push_str(text);
@@ -29,7 +29,7 @@ impl Head {
             target: start..end,
             version: self.version(),
         };
-        head.path = start..end;
+        head.find_path().ok()?;
         head.fields.parse(&self.lines_without_content()).ok()?;
         head.persists = self.persists();
         Some(head)
@@ -37,7 +37,11 @@ impl Head {
 
     fn lines_without_content(&self) -> Vec<u8> {
         let mut lines = Vec::new();
-        for (name, value) in self.fields().filter(|(name, _)| !is_of_content(name)) {
+        // The new target names no host.
+        let host = self.authority().map(|host| ("Host", host));
+        let is_kept = |name: &str| !is_of_content(name) && !name.eq_ignore_ascii_case("Host");
+        let others = self.fields().filter(|(name, _)| is_kept(name));
+        for (name, value) in host.into_iter().chain(others) {
             lines.extend_from_slice(name.as_bytes());
             lines.extend_from_slice(b": ");
             lines.extend(value.chars().map(|char| char as u8));

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Entries, Entry, Event, Exchange, FileSystem, FileVersion, FsError, Got,
-    Handler, Meta, Next, Now, Opened, Path, Program, Step, Want,
+    Config, Connection, Create, Entries, Entry, Event, Exchange, FileSystem, FileVersion, FsError,
+    Got, Handler, Meta, Next, Now, Opened, Path, Program, Step, Want,
 };
 
 /// A connection and everything around it.
@@ -58,7 +58,8 @@ pub struct World<H> {
 #[derive(Debug, Clone, Copy)]
 pub struct File(&'static [u8], bool);
 
-/// `/hello.txt` (6 bytes), `/big` (1 MiB), `/short` (says 100 bytes, has 50), `/dir/`.
+/// `/hello.txt` (6 bytes), `/big` (1 MiB), `/short` (says 100 bytes, has 50), `/dir/`. A link `out`
+/// leads out of the tree, and no file can be called `aux`.
 pub struct Tree;
 
 pub const HELLO: &[u8] = b"hello\n";
@@ -74,7 +75,13 @@ impl FileSystem for Tree {
             b"big" | b"sent" => (&BIG[..], BIG.len() as u64),
             b"short" => (&BIG[..50], 100),
             b"shorter" => (&BIG[..500_000], 1 << 20),
-            _ => return Err(FsError::NotFound),
+            _ => {
+                return Err(match path.file_name() {
+                    b"out" => FsError::LeadsOut,
+                    b"aux" => FsError::InvalidName,
+                    _ => FsError::NotFound,
+                });
+            }
         };
         let meta = Meta {
             len,
@@ -99,6 +106,13 @@ impl FileSystem for Tree {
             b"dir" => Ok(Arc::default()),
             _ => Err(FsError::NotPlain),
         }
+    }
+
+    fn create(&self, create: &Create) -> Result<Opened<File>, FsError> {
+        Err(match create.path.file_name() {
+            b"out" => FsError::LeadsOut,
+            _ => FsError::Full,
+        })
     }
 
     fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
