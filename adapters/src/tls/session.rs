@@ -80,10 +80,12 @@ impl Session {
                     true
                 }
                 Ok(_) => false,
-                // The alert that tells the peer comes next. What has come must not be looked at again.
+                // The alert that tells the peer comes next, and then the same again. No more than `discard` may be taken
+                // from what has come: the protocol remembers where it is in it, and would look behind its end.
                 Err(error) => {
-                    discard = self.incoming.len();
-                    failure.replace(error).is_none()
+                    let is_first = failure.is_none();
+                    failure.get_or_insert(error);
+                    is_first
                 }
             };
             self.incoming.drain(..discard);
