@@ -76,11 +76,12 @@ fn string(name: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Writes a name a line, with a slash behind that of a directory. Characters that are not
-/// seen, but end the line or turn it round, and bytes that are not UTF-8 are written `\x0a`; a `\` by itself is in no name.
+/// seen, but end the line or turn it round, and bytes that are not UTF-8 are written as `\x0a`. A `\` is written as `\x5c`, so
+/// that no two names are written in the same way.
 fn text(entry: &Entry<'_>, out: &mut Vec<u8>) {
     for chunk in entry.name.utf8_chunks() {
         for char in chunk.valid().chars() {
-            if is_unseen(char) {
+            if is_unseen(char) || char == '\\' {
                 let mut bytes = [0; 4];
                 char.encode_utf8(&mut bytes)
                     .bytes()
