@@ -323,6 +323,15 @@ fn there_is_no_archive_of_what_lies_too_deep() {
     for format in [Format::Tar, Format::Zip] {
         assert_eq!(pack(&disk, format).map(drop), Err(FsError::TooLong));
     }
+    // What cannot be there is not too deep.
+    for missing in [format!("/{}/", "n".repeat(256)), "/d".repeat(3_000)] {
+        let packed = disk.pack(&Pack {
+            path: Path::parse(&missing).unwrap(),
+            format: Format::Zip,
+            hidden: false,
+        });
+        assert_eq!(packed.map(drop), Err(FsError::NotFound), "{missing}");
+    }
     // From further down it is.
     let below = Disk::open(root.path().join(&name).join(&name)).unwrap();
     assert!(String::from_utf8_lossy(&whole(&below, Format::Tar)).contains("deep"));
