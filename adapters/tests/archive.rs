@@ -480,6 +480,24 @@ fn there_are_not_too_many_at_a_time() {
 }
 
 #[test]
+fn no_archive_is_made_of_a_directory_whose_name_is_refused() {
+    let root = TempDir::new().unwrap();
+    fs::create_dir(root.path().join("aux.d")).unwrap();
+    let disk = Disk::open(root.path()).unwrap();
+    let pack = |disk: &Disk| {
+        let (path, format) = (Path::parse("/aux.d/").unwrap(), Format::Tar);
+        let packed = disk.pack(&Pack {
+            path,
+            format,
+            hidden: false,
+        });
+        packed.map(drop)
+    };
+    assert_eq!(pack(&disk), Ok(()));
+    assert_eq!(pack(&disk.portable_names(true)), Err(FsError::InvalidName));
+}
+
+#[test]
 fn names_that_windows_reads_otherwise_are_in_archives_unless_they_are_refused() {
     let root = TempDir::new().unwrap();
     for name in ["a\\b", "aux.c", "plain", "std::vector.html"] {
