@@ -19,14 +19,13 @@ pub(crate) fn report<F, H: Handler>(conn: &mut Connection<F, H>, now: Now, file:
 /// Returns whether the system knows that the peer has not acknowledged everything.
 #[cfg(feature = "mio")]
 pub(crate) fn is_outstanding(file: impl AsFd) -> bool {
-    delivery(file).is_some_and(|delivery| delivery.outstanding > 0)
+    // Most often nothing is: then one call says so. A Unix socket counts what its peer has not read.
+    outstanding(&file).is_some_and(|bytes| bytes > 0) && is_tcp(&file)
 }
 
 /// What the system says; `None` if it says nothing. A pipe and a Unix socket have one buffer for both sides.
 fn delivery(file: impl AsFd) -> Option<Delivery> {
-    let address = SockRef::from(&file).local_addr();
-    let is_tcp = address.is_ok_and(|it| matches!(it.domain(), Domain::IPV4 | Domain::IPV6));
-    if !is_tcp {
+    if !is_tcp(&file) {
         return Some(Delivery {
             acknowledged: None,
             outstanding: 0,
@@ -36,6 +35,11 @@ fn delivery(file: impl AsFd) -> Option<Delivery> {
         acknowledged: acknowledged(&file),
         outstanding: outstanding(&file)?,
     })
+}
+
+fn is_tcp(file: &impl AsFd) -> bool {
+    let address = SockRef::from(file).local_addr();
+    address.is_ok_and(|it| matches!(it.domain(), Domain::IPV4 | Domain::IPV6))
 }
 
 /// `tcpi_bytes_acked`. Linux has it since 4.1; where it is always 0 the system does not count.

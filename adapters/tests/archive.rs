@@ -323,6 +323,15 @@ fn there_is_no_archive_of_what_lies_too_deep() {
     for format in [Format::Tar, Format::Zip] {
         assert_eq!(pack(&disk, format).map(drop), Err(FsError::TooLong));
     }
+    // What cannot be there is not too deep.
+    for missing in [format!("/{}/", "n".repeat(256)), "/d".repeat(3_000)] {
+        let packed = disk.pack(&Pack {
+            path: Path::parse(&missing).unwrap(),
+            format: Format::Zip,
+            hidden: false,
+        });
+        assert_eq!(packed.map(drop), Err(FsError::NotFound), "{missing}");
+    }
     // From further down it is.
     let below = Disk::open(root.path().join(&name).join(&name)).unwrap();
     assert!(String::from_utf8_lossy(&whole(&below, Format::Tar)).contains("deep"));
@@ -468,6 +477,24 @@ fn there_are_not_too_many_at_a_time() {
     assert_eq!(pack(&disk, Format::Tar).unwrap_err(), FsError::Exhausted);
     held.pop();
     assert!(pack(&disk, Format::Tar).is_ok());
+}
+
+#[test]
+fn no_archive_is_made_of_a_directory_whose_name_is_refused() {
+    let root = TempDir::new().unwrap();
+    fs::create_dir(root.path().join("aux.d")).unwrap();
+    let disk = Disk::open(root.path()).unwrap();
+    let pack = |disk: &Disk| {
+        let (path, format) = (Path::parse("/aux.d/").unwrap(), Format::Tar);
+        let packed = disk.pack(&Pack {
+            path,
+            format,
+            hidden: false,
+        });
+        packed.map(drop)
+    };
+    assert_eq!(pack(&disk), Ok(()));
+    assert_eq!(pack(&disk.portable_names(true)), Err(FsError::InvalidName));
 }
 
 #[test]

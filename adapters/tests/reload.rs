@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ChildStderr, Command, Stdio};
@@ -174,6 +175,26 @@ fn what_is_no_file_is_not_read_again() {
     let line = log.next_note();
     let words = "nothing is replaced: /dev/stdin is not a regular file and cannot be read twice: ";
     assert!(line.contains(words), "{line}");
+    assert_eq!(ask(&mut peer::connect(program.address()), "one"), "200");
+    program.signal(Signal::TERM);
+    assert_eq!(program.ends().status.code(), Some(0));
+}
+
+#[test]
+fn what_is_in_the_served_directory_by_now_is_not_read_again() {
+    let (site, folder) = (site(), tempfile::tempdir().unwrap());
+    let users = folder.path().join("users");
+    fs::write(&users, "mary:one\n").unwrap();
+    let name = users.display().to_string();
+    let (program, log) = start(&mut detached(site.path(), &["--auth-file", &name]));
+    let served = site.path().join("users");
+    fs::write(&served, "mary:two\n").unwrap();
+    fs::remove_file(&users).unwrap();
+    symlink(&served, &users).unwrap();
+    program.signal(Signal::HUP);
+    let line = log.next_note();
+    let words = format!("nothing is replaced: --auth-file {name} is in the served directory");
+    assert!(line.contains(&words), "{line}");
     assert_eq!(ask(&mut peer::connect(program.address()), "one"), "200");
     program.signal(Signal::TERM);
     assert_eq!(program.ends().status.code(), Some(0));

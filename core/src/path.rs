@@ -109,24 +109,23 @@ impl Path {
     /// else into these:
     ///
     /// - `\`, which separates directories there, and so also the `\\server` of UNC;
-    /// - a drive, `C:`, and a stream of NTFS, `name::$DATA` and `name:stream:$DATA`;
+    /// - `:`, which ends a drive, `C:`, and the name of a file before that of a stream of it on NTFS, `name::$DATA` and
+    ///   `name:stream`;
     /// - a dot or a blank at the end, which is dropped there;
     /// - a device, whatever follows its name: `CON`, `PRN`, `AUX`, `NUL`, `COM0` to `COM9`, `LPT0`
     ///   to `LPT9`, these also with `¹`, `²` and `³`, `CONIN$`, `CONOUT$`, `CLOCK$`; so `aux.c`.
     ///
     /// ```
     /// # use sanserve_core::Path;
-    /// assert!(Path::is_portable_name(b"10:30.log"));
-    /// for name in ["std::vector.html", "R.E.M.", "aux.c", "foo\\bar"] {
+    /// assert!(Path::is_portable_name(b"10.30.log"));
+    /// for name in ["10:30.log", "R.E.M.", "aux.c", "foo\\bar"] {
     ///     assert!(Path::is_name(name.as_bytes()) && !Path::is_portable_name(name.as_bytes()));
     /// }
     /// ```
     pub fn is_portable_name(name: &[u8]) -> bool {
-        let drive = matches!(name, [letter, b':', ..] if letter.is_ascii_alphabetic());
-        let mut pairs = name.windows(2);
-        let stream = name.contains(&b':') && pairs.any(|two| two == b"::" || two == b":$");
         let end = matches!(name.last(), None | Some(b'.' | b' '));
-        let odd = end || drive || stream || name.contains(&b'\\') || is_device(name);
+        let inside = name.iter().any(|byte| matches!(byte, b'\\' | b':'));
+        let odd = end || inside || is_device(name);
         !odd && Path::is_name(name)
     }
 
@@ -259,7 +258,7 @@ fn is_temporary(name: &[u8]) -> bool {
     start.is_some_and(|start| start.eq_ignore_ascii_case(Path::TEMPORARY.as_bytes()))
 }
 
-/// Whether Windows takes the name for a device, in whatever directory it stands.
+/// Whether Windows takes the name, which holds no colon, for a device, in whatever directory it stands.
 fn is_device(name: &[u8]) -> bool {
     let [first, second, ..] = name else {
         return false;
@@ -270,7 +269,7 @@ fn is_device(name: &[u8]) -> bool {
     ) {
         return false;
     }
-    let stem = name.split(|&byte| byte == b'.' || byte == b':').next();
+    let stem = name.split(|&byte| byte == b'.').next();
     let stem = stem.unwrap_or_default();
     // Whatever Windows may leave out at the end of a name: the space, and anything below it.
     let end = stem.iter().rposition(|&byte| byte > b' ');

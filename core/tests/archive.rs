@@ -272,11 +272,55 @@ fn names_in_zip(names: Vec<Vec<u8>>) -> [Vec<Vec<u8>>; 2] {
     })
 }
 
+/// Directories of which this many, one in the other, have a path that is not too long.
+struct Deep(usize);
+
+impl FileSystem for Deep {
+    type File = ();
+
+    fn open(&self, _: &Path) -> Result<Opened<()>, FsError> {
+        Ok(Opened::Directory)
+    }
+
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
+        if path.segments().count() > self.0 {
+            return Err(FsError::TooLong);
+        }
+        let entry = Entry {
+            name: b"d",
+            directory: true,
+            ..Entry::default()
+        };
+        Ok(Arc::new(Entries::from_iter([entry])))
+    }
+
+    fn read(&self, (): &mut (), _: u64, _: &mut [u8]) -> Result<usize, FsError> {
+        Ok(0)
+    }
+}
+
+#[test]
+fn what_is_asked_for_by_too_long_a_name_is_not_there_and_what_lies_below_is_too_deep() {
+    for (path, error) in [
+        ("/d/", FsError::TooLong),
+        ("/d/d/", FsError::TooLong),
+        ("/d/d/d/", FsError::NotFound),
+    ] {
+        let pack = Pack {
+            path: Path::parse(path).unwrap(),
+            format: Format::Zip,
+            hidden: false,
+        };
+        let made = Archive::new(&Deep(2), &pack);
+        assert_eq!(made.map(drop).unwrap_err(), error, "{path}");
+    }
+}
+
 #[test]
 fn in_a_zip_no_name_is_another_place_on_windows() {
     let names = [
         ("..\\..\\evil", ".._.._evil"),
-        ("10:30.log", "10:30.log"),
+        ("10:30.log", "10_30.log"),
         ("C:x", "C_x"),
         ("R.E.M.", "R.E.M_"),
         ("a.txt", "a.txt"),

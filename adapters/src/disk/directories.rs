@@ -86,8 +86,12 @@ impl<'a> NewDirectories<'a> {
                 Err(error) => return Err(error),
             };
             let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let dir: File = openat(above, name, flags, Mode::empty())?.into();
-            let dir = Dir::from_std_file(dir);
+            let opened = openat(above, name, flags, Mode::empty()).inspect_err(|_| {
+                if made {
+                    remove(above, name);
+                }
+            });
+            let dir = Dir::from_std_file(File::from(opened?));
             new.found.push(Found { name, dir, made });
         }
         Ok(new)
@@ -108,11 +112,15 @@ impl Drop for NewDirectories<'_> {
     fn drop(&mut self) {
         while let Some(Found { name, made, .. }) = self.found.pop() {
             if made {
-                // If something is in it by now, it stays.
-                let _ = unlinkat(self.last(), name, AtFlags::REMOVEDIR);
+                remove(self.last(), name);
             }
         }
     }
+}
+
+/// Removes a directory that was made. If something is in it by now, it stays.
+fn remove(above: &Dir, name: &OsStr) {
+    let _ = unlinkat(above, name, AtFlags::REMOVEDIR);
 }
 
 /// Of a new directory, less what the process's mask takes away.

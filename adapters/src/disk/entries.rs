@@ -231,7 +231,7 @@ impl Tree {
         let mut entries = Entries::new();
         let listed = match self.settings.follow {
             true => Dir::from_std_file(self.open_file(at)?).entries()?,
-            false => self.dir.read_dir(at)?,
+            false => self.inside(at, |at| self.dir.read_dir(at))?,
         };
         for entry in listed {
             let entry = entry?;

@@ -22,15 +22,18 @@ impl VersionSource {
         if !found.is_file() {
             return Err(FsError::NotPlain);
         }
-        let modified = found.modified().ok().map(since_1970);
+        let changed = found.modified().ok();
+        let modified = changed.map(since_1970);
         let version = match self {
-            VersionSource::State => state(found),
-            VersionSource::Modified => modified.and_then(Meta::version_at),
+            VersionSource::State => {
+                native::state(found).map(|(number, changed)| (FileVersion::new(number), changed))
+            }
+            VersionSource::Modified => modified.and_then(Meta::version_at).zip(changed),
         };
         Ok(Meta {
             len: found.len(),
             modified: modified.map(|(seconds, _)| seconds),
-            version,
+            version: version.map(|(version, changed)| as_settled(version, changed)),
             executable: native::is_executable(found),
         })
     }
@@ -51,16 +54,13 @@ pub(super) fn since_1970(time: SystemTime) -> (i64, u32) {
     }
 }
 
-/// The state that the file is in. It is settled when the clock of the file system has moved on since it came
-/// to be: a change in the same moment would have the same time.
-fn state(found: &Metadata) -> Option<FileVersion> {
-    let (number, changed) = native::state(found)?;
-    let version = FileVersion::new(number);
-    let age = SystemTime::now().duration_since(changed).ok();
-    Some(match age {
-        Some(age) if age > grain(changed) => version,
+/// The version of a state that came to be at this time. It is settled when the clock of the file system has moved on since
+/// then: a change in the same moment would have the same time.
+fn as_settled(version: FileVersion, changed: SystemTime) -> FileVersion {
+    match SystemTime::now().duration_since(changed) {
+        Ok(age) if age > grain(changed) => version,
         _ => version.unsettled(),
-    })
+    }
 }
 
 /// The steps in which the file system's clock moves, at most. Linux stamps files with the time of its last tick,

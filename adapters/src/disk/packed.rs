@@ -7,7 +7,7 @@ use sanserve_core::archive::{Archive, Pack};
 use sanserve_core::{Entries, FileSystem, FsError, Got, Opened, Path};
 
 use super::tree::Tree;
-use super::{Open, native, reason};
+use super::{Open, reason};
 
 /// An archive that is open, see [`Archive`].
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl FileSystem for Fresh {
     }
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
-        let at = native::path(path).ok_or(FsError::NotFound)?;
+        let at = self.0.settings.locate(path)?;
         self.0.list(&at, true)?.ok_or(FsError::Exhausted)
     }
 

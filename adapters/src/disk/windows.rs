@@ -16,13 +16,9 @@ use super::meta::{mix, since_1970};
 /// `FILE_FLAG_BACKUP_SEMANTICS`: without it no directory can be opened.
 pub(super) const OPEN_FLAGS: u32 = 0x0200_0000;
 
-/// The path, relative to the root, or `None` if no file can have that name here or Windows would read something
-/// else into it: because the path is not [portable](Path::is_portable), or because of a short name, which is that
-/// of another file, hidden perhaps: `GIT~1`.
+/// The path, which is [portable](Path::is_portable), relative to the root, or `None` if no file can have that name here, or
+/// if it may be a short name, which is that of another file, hidden perhaps: `GIT~1`.
 pub(super) fn path(path: &Path) -> Option<Cow<'_, path::Path>> {
-    if !path.is_portable() {
-        return None;
-    }
     let mut native = PathBuf::new();
     for segment in path.segments() {
         let name = str::from_utf8(segment).ok()?;

@@ -110,8 +110,8 @@ impl<F> Archive<F> {
     /// The archive of a directory, as it is now.
     ///
     /// # Errors
-    /// Those of [`FileSystem::list`] for the directory itself; [`FsError::TooMany`] if there is more
-    /// in it than 100,000 files and directories, or than 2^63 bytes; [`FsError::TooLong`] if something lies so deep
+    /// Those of [`FileSystem::list`] for the directory itself, but [`FsError::NotFound`] where its own path is too long;
+    /// [`FsError::TooMany`] if there is more in it than 100,000 files and directories, or than 2^63 bytes; [`FsError::TooLong`] if something lies so deep
     /// that its path is too long to open it; [`FsError::Exhausted`].
     pub fn new(fs: &impl FileSystem<File = F>, pack: &Pack) -> Result<Archive<F>, FsError> {
         Ok(Archive {

@@ -20,7 +20,11 @@ struct Ahead {
 /// it holds.
 pub(super) fn walk(fs: &impl FileSystem, pack: &Pack) -> Result<Layout, FsError> {
     let stem = [stem(&pack.path), b"/"].concat();
-    let mut ahead = listed(fs, pack, &pack.path, 0)?;
+    let mut ahead = listed(fs, pack, &pack.path, 0).map_err(|error| match error {
+        // Nothing can have the name that was asked for; what lies too deep below it is there.
+        FsError::TooLong => FsError::NotFound,
+        error => error,
+    })?;
     let mut layout = Layout::new(pack.format, pack.path.clone(), &stem);
     let mut parents = Vec::from([0]);
     while let Some(found) = ahead.pop() {
