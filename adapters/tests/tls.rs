@@ -5,7 +5,9 @@ mod peer;
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::panic;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -187,6 +189,34 @@ fn what_is_neither_tls_nor_http_gets_an_alert_and_a_line_in_the_log() {
     assert!(log.ends_with("] TLS: neither TLS nor HTTP\n"), "{log}");
     assert_eq!(log.lines().count(), 1);
     hello_over(&mut pair.connect(running.address));
+}
+
+/// Each byte of a ClientHello is changed in turn, alone, and with a record behind it.
+#[test]
+fn no_handshake_makes_the_protocol_panic() {
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        hook(info);
+    }));
+    let pair = Pair::new();
+    let running = Running::tls(pair.tls());
+    let mut hello = Vec::new();
+    pair.client(&TLS13, &["h2"]).write_tls(&mut hello).unwrap();
+    let ends: [&[u8]; 3] = [b"", b"\x16\x03\x01\x00\x04oops", b"\x17\x03\x03\xff\xff"];
+    for at in 0..hello.len() {
+        for end in ends {
+            let mut bytes = [&hello, end].concat();
+            bytes[at] ^= 0xff;
+            let mut socket = connect(running.address);
+            let _ = socket.write_all(&bytes);
+            let _ = socket.shutdown(Shutdown::Write);
+            let _ = socket.read_to_end(&mut Vec::new());
+        }
+    }
+    hello_over(&mut pair.connect(running.address));
+    assert_eq!(PANICS.load(Ordering::Relaxed), 0);
 }
 
 #[test]

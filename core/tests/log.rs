@@ -232,7 +232,10 @@ fn a_request_that_fails_is_one_line_in_the_combined_format() {
         assert_eq!(replies, 1, "{input}: {log}");
         let others: Vec<&str> = log.lines().filter(|line| !line.contains("] \"")).collect();
         assert!(others.len() <= 1, "{input}: {log}");
-        assert!(others.iter().all(|line| line.contains(words)), "{input}: {log}");
+        assert!(
+            others.iter().all(|line| line.contains(words)),
+            "{input}: {log}"
+        );
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Session {
     ended: bool,
     /// Nothing more will be written.
     closed: bool,
+    /// What ended the protocol. After it rustls is not asked again.
+    failure: Option<Box<Error>>,
 }
 
 impl Session {
@@ -46,20 +48,32 @@ impl Session {
             taken: 0,
             ended: false,
             closed: false,
+            failure: None,
         }
     }
 
     /// Does with what has come whatever can be done with it.
     fn advance(&mut self) -> Result<(), Error> {
-        let mut failure = None;
+        if let Some(error) = &self.failure {
+            return Err((**error).clone());
+        }
         loop {
+            // After an error there is an alert to encode, and perhaps what was to be sent before it. If bytes are left, rustls must
+            // not look at them again: it remembers where it is in them, and that it has sent an alert.
+            let is_last = self.failure.is_some() && !self.incoming.is_empty();
             let UnbufferedStatus {
                 mut discard, state, ..
             } = self.tls.process_tls_records(&mut self.incoming);
             let goes_on = match state {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => {
                     while let Some(record) = traffic.next_record() {
-                        let record = record?;
+                        let record = match record {
+                            Ok(record) => record,
+                            Err(error) => {
+                                self.failure = Some(Box::new(error.clone()));
+                                return Err(error);
+                            }
+                        };
                         discard += record.discard;
                         self.plain.bytes.extend_from_slice(record.payload);
                     }
@@ -80,17 +94,18 @@ impl Session {
                     true
                 }
                 Ok(_) => false,
-                // The alert that tells the peer comes next, and then the same again. No more than `discard` may be taken
-                // from what has come: the protocol remembers where it is in it, and would look behind its end.
                 Err(error) => {
-                    let is_first = failure.is_none();
-                    failure.get_or_insert(error);
+                    let is_first = self.failure.is_none();
+                    self.failure.get_or_insert_with(|| Box::new(error));
                     is_first
                 }
             };
             self.incoming.drain(..discard);
-            if !goes_on {
-                return failure.map_or(Ok(()), Err);
+            if is_last || !goes_on {
+                return match &self.failure {
+                    Some(error) => Err((**error).clone()),
+                    None => Ok(()),
+                };
             }
         }
     }
