@@ -188,7 +188,7 @@ fn a_key_on_the_head_of_a_column_sorts_by_it() {
     chromium.call(Some(&tab), "Page.enable", json!({}));
     for (column, (key, text), query, sorted) in [
         (2, ENTER, "size-desc", ["Size", "descending", "file2.txt"]),
-        (2, ENTER, "size-asc", ["Size", "ascending", "lost@"]),
+        (2, ENTER, "size-asc", ["Size", "ascending", "File1.txt"]),
         (
             3,
             SPACE,
@@ -243,7 +243,7 @@ fn the_filter_leaves_what_has_these_letters() {
         json!([format!("{up},File1.txt,file10.txt"), "2 shown"])
     );
     assert_eq!(filter("none"), json!([up, "0 shown"]));
-    let all = format!("{up},zdir/,File1.txt,file2.txt,file10.txt,here@,lost@");
+    let all = format!("{up},zdir/,File1.txt,file2.txt,file10.txt,here@");
     assert_eq!(filter(""), json!([all, ""]));
 }
 
@@ -261,7 +261,7 @@ fn a_browser_for_a_terminal_shows_a_table() {
     let lines: Vec<_> = shown.lines().map(words).collect();
     for wanted in [
         "Home / idx / list",
-        "6 entries, 4.0 KiB; download: zip, tar",
+        "5 entries, 4.0 KiB; download: zip, tar",
         "Name Size Changed UTC",
         "Parent directory",
         "File1.txt 1 B 2020-09-13 12:26",
