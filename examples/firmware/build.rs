@@ -9,6 +9,9 @@ fn main() -> io::Result<()> {
     let out = env::var_os("OUT_DIR").expect("Cargo sets it");
     let out = Path::new(&out);
     println!("cargo::rustc-link-search={}", out.display());
+    // Functions that are compiled to the same code are linked once, and so are texts that others end with.
+    println!("cargo::rustc-link-arg-bins=--icf=all");
+    println!("cargo::rustc-link-arg-bins=-O2");
     fs::copy("memory.x", out.join("memory.x"))?;
     fs::write(out.join("site.rs"), sanserve::Flash::source("site")?)?;
     #[cfg(feature = "conformance")]

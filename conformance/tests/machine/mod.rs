@@ -63,7 +63,17 @@ pub(crate) fn build(image: &str) -> Option<PathBuf> {
 /// Cargo with these arguments, where the firmware is.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = inner_build::cargo("examples/firmware");
-    cargo.arg("--locked").args(arguments);
+    // The images fill the flash nearly, and the paths of sources are in them: their size must not depend on where this
+    // clone is.
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let root = root.canonicalize().expect("the root is there");
+    let remap = format!("--remap-path-prefix={}/=", root.display());
+    let flags = format!("target.thumbv7m-none-eabi.rustflags=[{remap:?}]");
+    cargo
+        .arg("--config")
+        .arg(flags)
+        .arg("--locked")
+        .args(arguments);
     cargo
 }
 
