@@ -21,19 +21,24 @@ fn worded(format: LogFormat, record: &LogRecord<'_>, out: &mut dyn Write) -> fmt
     let LogEvent::Refused(refusal) = record.event else {
         return format(record, out);
     };
-    let event = LogEvent::Message(&Worded(refusal));
+    let reads = matches!(record.request.command(), "GET" | "HEAD");
+    let event = LogEvent::Message(&Worded { refusal, reads });
     format(&LogRecord { event, ..*record }, out)
 }
 
 /// `refused: a name in the path begins with a dot; --hidden serves it`.
-struct Worded(Refusal);
+struct Worded {
+    refusal: Refusal,
+    /// Whether the request is for what is there. No option lets files be stored by these names.
+    reads: bool,
+}
 
 impl Display for Worded {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "refused: {}", self.0)?;
-        match self.0 {
+        write!(out, "refused: {}", self.refusal)?;
+        match self.refusal {
             Refusal::Hidden => out.write_str("; --hidden serves it"),
-            Refusal::LeadsOut => out.write_str("; --follow-symlinks serves it"),
+            Refusal::LeadsOut if self.reads => out.write_str("; --follow-symlinks serves it"),
             _ => Ok(()),
         }
     }
