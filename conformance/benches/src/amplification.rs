@@ -17,9 +17,9 @@ use std::{env, fs, iter};
 
 use sanserve_core::archive::Download;
 use sanserve_core::{
-    Ask, Cgi, Config, Connection, Entries, Entry, FileSystem, Files, FileVersion, FsError, Got, Guard, Handler,
-    Hosts, Limits, Meta, Now, Opened, Path, Program, Protocol, Upload, Want, error_page, listing,
-    log,
+    Ask, Cgi, Config, Connection, Entries, Entry, FileSystem, FileVersion, Files, FsError, Got,
+    Guard, Handler, Hosts, Limits, Meta, Now, Opened, Path, Program, Protocol, Upload, Want,
+    error_page, listing, log,
 };
 
 use crate::count::callgrind;
