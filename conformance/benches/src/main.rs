@@ -29,6 +29,10 @@ use work::{BROWSER, CURL, WORK};
 /// How much more than before is let pass, in per cent.
 const TOLERANCE: u64 = 3;
 
+/// A difference of up to this many instructions is allowed whatever the percentage: the compiler's inlining of a function that
+/// takes 300 of them depends on what else is in the program.
+const SLACK: u64 = 24;
+
 /// The counts that are held.
 const COUNTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/counts.txt");
 
@@ -130,7 +134,7 @@ fn check() -> ExitCode {
             above = true;
             continue;
         };
-        let margin = before * TOLERANCE / 100;
+        let margin = (before * TOLERANCE / 100).max(SLACK);
         let word = match () {
             () if instructions > before + margin => "too much more",
             () if instructions + margin < before => "less",
