@@ -359,7 +359,7 @@ fn reason(error: &io::Error) -> FsError {
     }
 }
 
-/// Whether that is why cap-std refuses to follow a path: it leads out of the root. That is no error of the system's.
+/// Whether cap-std refused to follow a path because it leads out of the root. The system itself reports no such error.
 fn leads_out(error: &io::Error) -> bool {
     error.kind() == ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }

@@ -81,9 +81,15 @@ pub(crate) enum Failure {
     Service(String),
 }
 
-#[cfg(unix)]
+#[cfg(not(target_os = "wasi"))]
 impl Failure {
+    /// The program cannot serve because of this.
+    fn service(error: impl Display) -> Failure {
+        Failure::Service(error.to_string())
+    }
+
     /// The line alone.
+    #[cfg(unix)]
     pub(crate) fn into_line(self) -> String {
         match self {
             Failure::Usage(line) | Failure::Service(line) => line,
@@ -96,7 +102,7 @@ impl Failure {
 pub(crate) fn run(options: &'static Options) -> Result<(), Failure> {
     panic::set_hook(Box::new(log_panic));
     #[cfg(unix)]
-    signals::survive_size_limits().map_err(|error| Failure::Service(error.to_string()))?;
+    signals::survive_size_limits().map_err(Failure::service)?;
     #[cfg(unix)]
     if options.runs_scripts() {
         let isolated = isolation::isolate();
@@ -142,7 +148,7 @@ pub(crate) fn run(options: &'static Options) -> Result<(), Failure> {
         #[cfg(unix)]
         Some(reload),
     );
-    obeyed.map_err(|error| Failure::Service(error.to_string()))?;
+    obeyed.map_err(Failure::service)?;
 
     let config = config(options);
     let server = server.log(sink(options));
@@ -344,6 +350,12 @@ pub(crate) fn briefly(work: impl FnOnce()) {
 /// Prints at once, also into a pipe. A failure is ignored: the program serves whether or not its banner is read.
 pub(crate) fn say(text: impl Display) {
     let _ = write_out(text);
+}
+
+/// Writes a line for the user to standard error. Control characters in names become `?`.
+fn complain(text: &str) {
+    let text = text.replace(char::is_control, "?");
+    stderr(&format!("sanserve: {text}\n"));
 }
 
 /// Prints what the program was asked for.

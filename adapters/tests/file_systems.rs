@@ -5,6 +5,8 @@
 mod peer;
 mod running;
 mod sandbox;
+#[path = "../../conformance/tests/tools/mod.rs"]
+mod tools;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -21,6 +23,7 @@ use rustix::fs::statfs;
 use rustix::process::Signal;
 use sandbox::{Denied, deny};
 use tempfile::TempDir;
+use tools::skip;
 
 fn send(mut socket: &TcpStream, target: &str, len: usize, content: &[u8]) {
     let head = format!("PUT {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len}\r\n");
@@ -163,7 +166,7 @@ impl InMemory {
         mount.args(["-t", kind, "-o", options, kind]);
         let output = mount.arg(folder.path()).output();
         if !output.is_ok_and(|output| output.status.success()) {
-            skip("permission to mount");
+            skip("this user may not mount");
             return None;
         }
         Some(InMemory(folder))
@@ -178,11 +181,6 @@ impl Drop for InMemory {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(self.path()).status();
     }
-}
-
-fn skip(what: &str) {
-    assert!(std::env::var_os("CI").is_none(), "CI has to have {what}");
-    eprintln!("SKIPPED: there is no {what}");
 }
 
 /// As with exFAT and vfat by FUSE, and most file systems of networks there.
@@ -201,7 +199,7 @@ fn files_are_stored_where_there_are_neither_hard_links_nor_exclusive_renames() {
                 });
                 stores("bindfs", &mounted.path(), |_| ());
             }
-            None => skip("bindfs, or this user may not mount"),
+            None => skip("there is no bindfs, or this user may not mount"),
         }
     }
 }

@@ -3,14 +3,18 @@
 
 mod peer;
 mod running;
+#[path = "../../conformance/tests/tools/mod.rs"]
+mod tools;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use peer::noise;
 use running::Program;
 use rustix::process::Signal;
 use tempfile::TempDir;
+use tools::skip;
 
 /// A folder to serve and another for the client.
 struct Folders {
@@ -42,11 +46,7 @@ fn run(folder: &Path, command: &[&str]) -> bool {
         .output()
         .unwrap();
     if limited.status.code() == Some(127) {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{program} is not installed"
-        );
-        println!("SKIPPED: {program} is not installed");
+        skip(format_args!("{program} is not installed"));
         return false;
     }
     assert!(limited.status.success(), "{command:?}: {limited:?}");
@@ -69,18 +69,6 @@ fn served(folders: &Folders, ask: impl FnOnce(&str)) -> (usize, u64) {
     sent.fold((0, 0), |(parts, all), (part, len)| {
         (parts + part, all + len)
     })
-}
-
-/// Bytes that no part of which occurs twice.
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 56) as u8
-    };
-    (0..len).map(|_| next()).collect()
 }
 
 #[test]

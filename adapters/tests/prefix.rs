@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use peer::get;
+use peer::{WGET, get};
 use running::Program;
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::TempDir;
@@ -134,20 +134,7 @@ fn a_crawler_finds_everything_below_it_and_nothing_else() {
     assert!(!get(program.address(), "/").contains("href=\"../"));
     let nginx = Nginx::start(&program);
     let into = TempDir::new().unwrap();
-    let args = [
-        "-q",
-        "-r",
-        "-l",
-        "9",
-        "-nH",
-        "-T",
-        "20",
-        "-t",
-        "1",
-        "-e",
-        "robots=off",
-        &nginx.url,
-    ];
+    let args = [&WGET[..], &["-nH", &nginx.url]].concat();
     let output = run("wget", &args, into.path());
     assert!(output.status.success(), "{output:?}");
     for name in [

@@ -4,6 +4,8 @@
 
 mod peer;
 mod running;
+#[path = "../../conformance/tests/tools/mod.rs"]
+mod tools;
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
@@ -297,13 +299,7 @@ fn nothing_is_kept_of_a_directory_that_was_replaced() {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_name_is_looked_up_once_a_second_for_files_that_are_there() {
-    if std::process::Command::new("strace")
-        .arg("-V")
-        .output()
-        .is_err()
-    {
-        assert!(std::env::var_os("CI").is_none(), "CI has to install strace");
-        eprintln!("SKIPPED: system calls are counted by strace, which is not installed");
+    if tools::find("strace").is_none() {
         return;
     }
     let folder = TempDir::new().unwrap();

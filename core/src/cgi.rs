@@ -285,7 +285,6 @@ impl Cgi {
             "CGI script redirects to {}",
             Repr(head.path())
         ));
-        self.files.local = true;
         let next = self.start(&mut ex.with_head(&head));
         self.local = Some(head);
         next
@@ -306,9 +305,8 @@ impl Cgi {
             (path, None, command)
                 if command != "OPTIONS" && self.is_concealed(ex, path.as_ref()) =>
             {
-                let next = self.files.error(ex, 404, "File not found");
-                ex.log_refusal(Some(Refusal::Scripts));
-                next
+                let rule = Some(Refusal::Scripts);
+                self.files.refuse(ex, 404, "File not found", rule)
             }
             (_, None, "GET" | "HEAD") if self.gives_away(ex) => {
                 self.files
@@ -396,7 +394,6 @@ const DEPTH_MAX: usize = 64;
 impl Handler for Cgi {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         (self.local, self.redirects) = (None, 0);
-        self.files.local = false;
         self.start(ex)
     }
 

@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::script::bytes;
+use crate::wire::is_among;
 use crate::{Exchange, Path};
 
 /// Variables for a script. Names are known beforehand, but for those that begin with `HTTP_`.
@@ -119,10 +120,7 @@ fn asked<'a>(ex: &Exchange<'a>, server: Server) -> (&'a str, u16) {
 /// anything but letters, digits and hyphens: with an underscore it would be taken for another field.
 fn variable(field: &str) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let is_withheld = WITHHELD
-        .iter()
-        .any(|other| other.eq_ignore_ascii_case(field));
-    (field.bytes().all(is_plain) && !is_withheld)
+    (field.bytes().all(is_plain) && !is_among(field, &WITHHELD))
         .then(|| format!("HTTP_{}", field.to_ascii_uppercase().replace('-', "_")))
 }
 

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::wire::Head;
+use crate::wire::{Head, is_among};
 use crate::{Exchange, status};
 
 /// Text of a request, as the bytes that were sent.
@@ -81,11 +81,7 @@ impl Script {
             (None, None) => (200, "Script output follows".to_string()),
         };
         ex.send_response_with(code, phrase);
-        for field in fields.iter().filter(|field| {
-            !OURS
-                .iter()
-                .any(|ours| ours.eq_ignore_ascii_case(field.name))
-        }) {
+        for field in fields.iter().filter(|field| !is_among(field.name, &OURS)) {
             ex.send_header(field.name, latin1(field.value));
         }
         ex.end_headers();

@@ -140,6 +140,21 @@ fn a_zip_has_times_that_no_reader_takes_for_others() {
     }
 }
 
+/// A file of which no more is known.
+fn of_length(len: u64) -> Opened<()> {
+    let meta = Meta {
+        len,
+        modified: None,
+        version: None,
+        executable: false,
+    };
+    Opened::File {
+        file: (),
+        meta,
+        sendable: false,
+    }
+}
+
 /// Files that are all of these lengths.
 struct Large(&'static [u64]);
 
@@ -148,17 +163,7 @@ impl FileSystem for Large {
 
     fn open(&self, path: &Path) -> Result<Opened<()>, FsError> {
         let index: usize = str::from_utf8(path.as_bytes()).unwrap().parse().unwrap();
-        let meta = Meta {
-            len: self.0[index],
-            modified: None,
-            version: None,
-            executable: false,
-        };
-        Ok(Opened::File {
-            file: (),
-            meta,
-            sendable: false,
-        })
+        Ok(of_length(self.0[index]))
     }
 
     fn list(&self, _: &Path) -> Result<Arc<Entries>, FsError> {
@@ -212,17 +217,7 @@ impl FileSystem for Names {
     type File = ();
 
     fn open(&self, _: &Path) -> Result<Opened<()>, FsError> {
-        let meta = Meta {
-            len: 0,
-            modified: None,
-            version: None,
-            executable: false,
-        };
-        Ok(Opened::File {
-            file: (),
-            meta,
-            sendable: false,
-        })
+        Ok(of_length(0))
     }
 
     fn list(&self, _: &Path) -> Result<Arc<Entries>, FsError> {

@@ -23,13 +23,19 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Looks for the directory of that path, of which so many of the last names may be missing.
-    pub(super) fn find(tree: &Tree, path: &path::Path, most: usize) -> Result<Place, FsError> {
+    /// Looks for the directory of that path. At most this number of names at its end may be missing.
+    pub(super) fn find(
+        tree: &Tree,
+        path: &path::Path,
+        missing_max: usize,
+    ) -> Result<Place, FsError> {
         let (mut path, mut missing) = (path, Vec::new());
         let dir = loop {
             match tree.open_directory(path) {
                 Ok(dir) => break dir,
-                Err(error) if error.kind() == ErrorKind::NotFound && missing.len() < most => {
+                Err(error)
+                    if error.kind() == ErrorKind::NotFound && missing.len() < missing_max =>
+                {
                     let name = path.file_name().ok_or(FsError::NotFound)?;
                     missing.push(name.to_owned());
                     path = above(path);

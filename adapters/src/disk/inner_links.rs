@@ -32,14 +32,13 @@ impl Tree {
                 continue;
             };
             links += 1;
-            let inner = match target.is_absolute() {
-                true => self.inner(&target)?,
-                false => target.as_path(),
+            let inner = if target.is_absolute() {
+                found.clear();
+                self.inner(&target)?
+            } else {
+                found.pop();
+                target.as_path()
             };
-            match target.is_absolute() {
-                true => found.clear(),
-                false => _ = found.pop(),
-            }
             let mut next = names(inner);
             next.append(&mut ahead);
             ahead = next;

@@ -12,9 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
-use rustix::fs::{
-    AtFlags, Mode, OFlags, Stat, StatVfs, fstat, fstatvfs, openat, renameat, unlinkat,
-};
+use rustix::fs::{AtFlags, Mode, OFlags, StatVfs, fstat, fstatvfs, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use sanserve_core::{Create, FsError, Got, Path};
 
@@ -127,7 +125,7 @@ impl Making {
         }
         let now = self.tree.open_directory(&self.place.path);
         let now = now.map_err(|error| why(&error))?;
-        let same = fstat(&now).and_then(|now| Ok(is_same(&now, &fstat(&self.place.dir)?)));
+        let same = fstat(&now).and_then(|now| Ok(native::is_same(&now, &fstat(&self.place.dir)?)));
         match same {
             Ok(true) => Ok(()),
             Ok(false) => Err(FsError::NotFound),
@@ -177,11 +175,6 @@ impl Drop for Making {
     }
 }
 
-/// Whether both are of one file.
-fn is_same(one: &Stat, other: &Stat) -> bool {
-    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
-}
-
 /// Which file it is, and when its content was changed. The time of its entry does not count: its access may be changed
 /// while another file is made for its place.
 #[derive(Debug, PartialEq, Eq)]
@@ -194,7 +187,7 @@ struct Content {
 impl Content {
     fn of(found: &Metadata) -> Content {
         Content {
-            identity: (found.dev(), found.ino()),
+            identity: native::identity(found),
             len: found.len(),
             modified: (found.mtime(), found.mtime_nsec()),
         }
@@ -234,7 +227,7 @@ fn is_too_long(place: &Place, name: &OsStr, space: &StatVfs) -> bool {
     space.f_namemax > 0 && names.any(|name| name.len() as u64 > space.f_namemax)
 }
 
-/// Whether there is room for so many bytes. A file system that counts no blocks at all may have room.
+/// Whether there is room for this number of bytes. A file system that counts no blocks at all may have room.
 fn has_room(space: &StatVfs, len: Option<u64>) -> bool {
     let free = space.f_bavail.saturating_mul(space.f_frsize);
     space.f_blocks == 0 || len.is_none_or(|len| len <= free)

@@ -23,7 +23,7 @@ pub(super) struct Nameless {
 }
 
 impl Nameless {
-    /// No file is made without a name if that is wanted.
+    /// With `_never` no file is made without a name.
     pub(super) fn new(_never: bool) -> Nameless {
         Nameless {
             #[cfg(target_os = "linux")]

@@ -11,6 +11,8 @@ use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, linkat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
+use super::native;
+
 /// A name in a directory.
 type Name<'a> = (&'a Dir, &'a OsStr);
 
@@ -52,5 +54,5 @@ pub(super) fn is_named(file: &File, (dir, name): Name<'_>) -> bool {
     let (Ok(found), Ok(own)) = (statat(dir, name, AtFlags::SYMLINK_NOFOLLOW), fstat(file)) else {
         return false;
     };
-    (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+    native::is_same(&found, &own)
 }

@@ -2,7 +2,7 @@
 //!
 //! A directory is often replaced as a whole: removed and built anew, moved away for the next release, or named by a
 //! symbolic link that is switched. So its name is looked up again: once a second while there are requests, and at once
-//! for a request that would otherwise be told that there is no such file. Each question is answered by one tree.
+//! for a request that would otherwise get 404. Each call of the file system is answered by one tree.
 
 use std::fs;
 use std::io::{self, ErrorKind};

@@ -10,7 +10,7 @@ use std::path::{self, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::Dir;
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, Stat, openat};
 use rustix::io::Errno;
 use sanserve_core::{FsError, Path};
 
@@ -40,6 +40,11 @@ pub(super) fn below(root: &path::Path, path: &Path) -> PathBuf {
 /// What tells a file from all others that are open: its device and inode.
 pub(super) fn identity(meta: &Metadata) -> (u64, u64) {
     (meta.dev(), meta.ino())
+}
+
+/// Whether both are of one file.
+pub(super) fn is_same(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
 /// Opens what has a path below an open directory, wherever links lead.

@@ -22,7 +22,7 @@ pub(super) fn passwords(options: &Options) -> Result<Option<Arc<Passwords>>, Fai
 
 /// Reads all passwords of the options.
 pub(super) fn read(options: &Options) -> Result<Passwords, Failure> {
-    let mut passwords = Passwords::new().map_err(|error| Failure::Service(error.to_string()))?;
+    let mut passwords = Passwords::new().map_err(Failure::service)?;
     read_into(&mut passwords, options).map_err(Failure::Usage)?;
     Ok(passwords)
 }

@@ -4,12 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sanserve::std::stderr;
 use sanserve::{Passwords, Tls};
 use sd_notify::NotifyState;
 
 use super::options::Options;
-use super::{Failure, entry, secrets, secure};
+use super::{Failure, complain, entry, secrets, secure};
 
 /// What SIGHUP has read again.
 pub(super) struct Reload {
@@ -43,7 +42,7 @@ impl Reload {
         let reloading = NotifyState::monotonic_usec_now();
         let _ = reloading.and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]));
         match self.read() {
-            Ok(()) if self.is_empty() => stderr(NOTHING),
+            Ok(()) if self.is_empty() => line(NOTHING),
             Ok(()) => {
                 let names = self.files().map(|path| path.display().to_string());
                 let names = names.collect::<Vec<_>>().join(", ");
@@ -96,9 +95,8 @@ impl Reload {
 }
 
 fn line(text: &str) {
-    let text = text.replace(char::is_control, "?");
-    stderr(&format!("sanserve: SIGHUP: {text}\n"));
+    complain(&format!("SIGHUP: {text}"));
 }
 
-const NOTHING: &str = "sanserve: SIGHUP: there is nothing to read again: that is for the files of --tls-cert and \
-    --auth-file\n";
+const NOTHING: &str =
+    "there is nothing to read again: that is for the files of --tls-cert and --auth-file";

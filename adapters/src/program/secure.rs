@@ -4,11 +4,10 @@ use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sanserve::Tls;
-use sanserve::std::stderr;
 use sanserve_core::date;
 
 use super::options::{Certificate, Options};
-use super::{Failure, address};
+use super::{Failure, address, complain};
 
 /// A certificate with its key. If it was made for this run, its SHA-256 comes with it.
 pub(super) struct Secure {
@@ -42,13 +41,8 @@ pub(super) fn load(options: &Options) -> Result<Tls, String> {
     let tls = Tls::load(certfile, options.tls_key.as_deref(), password.as_deref());
     let tls = tls.map_err(|error| error.to_string())?;
     if let Some(warning) = untimely(&tls) {
-        let name = certfile
-            .display()
-            .to_string()
-            .replace(char::is_control, "?");
-        stderr(&format!(
-            "sanserve: warning: the certificate in {name} {warning}\n"
-        ));
+        let name = certfile.display();
+        complain(&format!("warning: the certificate in {name} {warning}"));
     }
     Ok(tls)
 }

@@ -9,16 +9,12 @@ use std::io::{self, IsTerminal};
 use std::path;
 
 use sanserve::Place;
-#[cfg(not(target_os = "wasi"))]
-use sanserve::std::stderr;
-#[cfg(target_os = "wasi")]
-use sanserve::wasi::stderr;
 use sanserve_core::{FileSystem, Opened, Path};
 
 #[cfg(not(target_os = "wasi"))]
 use super::address::{self, From, Reach};
 use super::options::Options;
-use super::{colour, say};
+use super::{colour, complain, say};
 
 /// What is to be said as soon as the program serves. It is made before that, since to look for the addresses of this
 /// machine takes a moment, and printed at once.
@@ -229,11 +225,10 @@ pub(super) fn warn_about_missing(options: &Options, disk: &impl FileSystem) {
     let is_file = |name: &str| matches!(open(name), Some(Opened::File { .. }));
     let warn = |option: &str, kind: &str, name: &str, until: &str| {
         let root = options.directory.display();
-        let line = format!(
-            "sanserve: warning: {option}: there is no {kind} {name} in {root}: check the name; \
+        complain(&format!(
+            "warning: {option}: there is no {kind} {name} in {root}: check the name; \
              until the {kind} exists, {until}"
-        );
-        stderr(&(line.replace(char::is_control, "?") + "\n"));
+        ));
     };
     for (option, name) in [("--spa", &options.spa), ("--not-found", &options.not_found)] {
         if let Some(name) = name.as_deref().filter(|name| !is_file(name)) {
@@ -252,12 +247,6 @@ pub(super) fn warn_about_missing(options: &Options, disk: &impl FileSystem) {
             warn("--cgi", "directory", "cgi-bin or htbin", "no script is run");
         }
     }
-}
-
-#[cfg(not(target_os = "wasi"))]
-fn complain(what: &str) {
-    use io::Write;
-    let _ = writeln!(io::stderr(), "sanserve: {what}");
 }
 
 /// As many addresses as are shown.

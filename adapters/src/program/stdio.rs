@@ -11,7 +11,7 @@ use super::{Failure, Options, config, disk, entry, files, signals, sink};
 
 /// Serves one connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let (input, output) = stdio::take().map_err(|error| Failure::Service(error.to_string()))?;
+    let (input, output) = stdio::take().map_err(Failure::service)?;
     let passwords = entry::passwords(options)?;
     let disk = disk(options)?;
     let obeyed = if options.runs_scripts() {
@@ -25,7 +25,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     } else {
         signals::end_at_once()
     };
-    obeyed.map_err(|error| Failure::Service(error.to_string()))?;
+    obeyed.map_err(Failure::service)?;
     let disk = Guarded::new(disk, passwords.clone());
     let (config, files) = (config(options), files(options));
     let reached = entry::Reached {

@@ -54,9 +54,7 @@ impl Session {
 
     /// Does with what has come whatever can be done with it.
     fn advance(&mut self) -> Result<(), Error> {
-        if let Some(error) = &self.failure {
-            return Err((**error).clone());
-        }
+        self.outcome()?;
         loop {
             // After an error there is an alert to encode, and perhaps what was to be sent before it. If bytes are left, rustls must
             // not look at them again: it remembers where it is in them, and that it has sent an alert.
@@ -70,8 +68,8 @@ impl Session {
                         let record = match record {
                             Ok(record) => record,
                             Err(error) => {
-                                self.failure = Some(Box::new(error.clone()));
-                                return Err(error);
+                                self.failure = Some(Box::new(error));
+                                return self.outcome();
                             }
                         };
                         discard += record.discard;
@@ -102,12 +100,14 @@ impl Session {
             };
             self.incoming.drain(..discard);
             if is_last || !goes_on {
-                return match &self.failure {
-                    Some(error) => Err((**error).clone()),
-                    None => Ok(()),
-                };
+                return self.outcome();
             }
         }
+    }
+
+    /// What the protocol came to so far.
+    fn outcome(&self) -> Result<(), Error> {
+        self.failure.as_deref().cloned().map_or(Ok(()), Err)
     }
 
     /// Adds to what has to be written what this makes, given the protocol in a state to write.

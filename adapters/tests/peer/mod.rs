@@ -23,6 +23,32 @@ pub(crate) fn site() -> TempDir {
     site
 }
 
+/// Bytes that cannot be compressed, and no part of which occurs twice.
+pub(crate) fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 56) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// What makes wget follow every link, and end in any case.
+pub(crate) const WGET: [&str; 10] = [
+    "-q",
+    "-r",
+    "-l",
+    "9",
+    "-T",
+    "20",
+    "-t",
+    "1",
+    "-e",
+    "robots=off",
+];
+
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(LONG)).unwrap();

@@ -4,6 +4,7 @@
 pub(crate) mod inner_build;
 
 use std::env;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -15,10 +16,19 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let mut found = env::split_paths(&path).map(|folder| folder.join(program));
     let found = found.find(|file| file.is_file());
     if found.is_none() {
-        assert!(env::var_os("CI").is_none(), "{program} is not installed");
-        let _ = writeln!(io::stderr(), "SKIPPED: {program} is not installed");
+        skip(format_args!("{program} is not installed"));
     }
     found
+}
+
+/// Says why a test, or a part of it, is skipped, whatever captures its output.
+///
+/// # Panics
+/// In CI, where nothing may be skipped.
+#[allow(dead_code, reason = "not every test needs something")]
+pub(crate) fn skip(reason: impl Display) {
+    assert!(env::var_os("CI").is_none(), "{reason}");
+    let _ = writeln!(io::stderr(), "SKIPPED: {reason}");
 }
 
 /// Runs cargo in a folder of the repository, isolated from the build of the tests, with these arguments and `--locked`.

@@ -7,7 +7,7 @@ use core::mem;
 
 use super::source::Feed;
 use super::{Connection, Pending, State};
-use crate::log::{LogEvent, LogRecord};
+use crate::log::LogEvent;
 use crate::reply::Reply;
 use crate::wire::{Bad, Body, Piece, Version};
 use crate::{Ask, Event, Exchange, Handler, Next, Protocol, status};
@@ -116,8 +116,7 @@ impl<F, H: Handler> Connection<F, H> {
             || !modern
             || !self.head.persists()
             || self.served >= self.config.limits.requests;
-        self.reply = Reply::new(self.outbox.len(), self.now.tick, close);
-        self.failure.clear();
+        self.begin_reply(close);
         let simple = self.head.version() == Version::Http09;
         if simple && self.served > 1 {
             // In the middle of a connection nobody knows where a reply without a head begins.
@@ -316,18 +315,31 @@ impl<F, H: Handler> Connection<F, H> {
             .map_or(State::Closing, State::Drain))
     }
 
+    /// Begins a reply of which nothing is known yet.
+    fn begin_reply(&mut self, close: bool) {
+        self.reply = Reply::new(self.outbox.len(), self.now.tick, close);
+        self.failure.clear();
+    }
+
+    /// Takes the whole reply back, if none of it has left.
+    fn take_reply_back(&mut self) -> bool {
+        let taken = self.reply.take_back(&mut self.outbox);
+        if taken {
+            self.failure.clear();
+        }
+        taken
+    }
+
     /// Replies to a request that cannot be understood, and closes.
     fn refuse(&mut self, bad: Bad) -> Option<Pending> {
-        self.reply = Reply::new(self.outbox.len(), self.now.tick, true);
-        self.failure.clear();
+        self.begin_reply(true);
         self.abandon_bad(bad)
     }
 
     /// Gives up a reply: in its place comes an error, if none of it has left, else the connection
     /// breaks off and the log says why.
     pub(super) fn abandon(&mut self, status: u16, message: &dyn Display) -> Option<Pending> {
-        if self.reply.take_back(&mut self.outbox) {
-            self.failure.clear();
+        if self.take_reply_back() {
             let (_, mut ex) = self.exchange();
             ex.send_error(status, message);
             return self.go(State::Closing);
@@ -344,10 +356,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Gives up a reply because of the content of its request.
     fn abandon_bad(&mut self, bad: Bad) -> Option<Pending> {
-        let takes_back = self.reply.take_back(&mut self.outbox);
-        if takes_back {
-            self.failure.clear();
-        }
+        let takes_back = self.take_reply_back();
         let (_, mut ex) = self.exchange();
         let complaint = ex.head.complaint(bad);
         if takes_back {
@@ -371,8 +380,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Replies 408 to a head that does not come to its end.
     pub(super) fn time_out_head(&mut self) {
-        self.reply = Reply::new(self.outbox.len(), self.now.tick, true);
-        self.failure.clear();
+        self.begin_reply(true);
         self.abandon(408, &status::phrase(408));
     }
 
@@ -388,23 +396,17 @@ impl<F, H: Handler> Connection<F, H> {
             return;
         }
         let unsent = self.outbox.len() as u64 * u64::from(!complete);
-        let unix = self.now.unix;
-        let record = LogRecord {
-            client_address: &self.peer,
-            request: &self.head,
-            unix,
-            offset: unix.map_or(0, self.config.local_offset),
-            authenticated: self.reply.authenticated,
-            event: LogEvent::Reply {
-                status,
-                bytes: content.saturating_sub(unsent),
-                time: self.now.tick.saturating_sub(since),
-                complete,
-                failure: (!self.failure.is_empty()).then_some(&self.failure),
-            },
-        };
-        let written = (self.config.log_format)(&record, &mut self.log);
-        written.expect("a string takes everything");
+        let (_, mut ex) = self.exchange();
+        let failure = mem::take(ex.failure);
+        ex.record(LogEvent::Reply {
+            status,
+            bytes: content.saturating_sub(unsent),
+            time: ex.now.tick.saturating_sub(since),
+            complete,
+            failure: (!failure.is_empty()).then_some(&failure),
+        });
+        // Its memory is for the next one.
+        *ex.failure = failure;
     }
 
     /// A program has to say something in the log.

@@ -2,6 +2,7 @@
 
 use crate::Exchange;
 use crate::weight::{BLANKS, parse_weight};
+use crate::wire::is_among;
 
 /// What the names of compressed files end in.
 pub(crate) const SUFFIXES: [&str; 3] = [
@@ -105,7 +106,7 @@ fn weight(ex: &Exchange<'_>, names: &[&str]) -> Option<u16> {
         };
         if coding == "*" {
             any = any.or(Some(weight));
-        } else if names.iter().any(|name| coding.eq_ignore_ascii_case(name)) {
+        } else if is_among(coding, names) {
             named = named.or(Some(weight));
         }
     }

@@ -30,14 +30,13 @@ pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>)
     if !ex.head.may_have(CONDITIONS) {
         return Verdict::Send;
     }
-    let before = |name| Some((modified?, only_date(ex, name)?));
     if !is_meant(ex, tag, modified) {
         return Verdict::Failed;
     }
     // §13.1.2, §13.1.3.
     let is_known = match holds(ex, "If-None-Match", tag, Tag::resembles) {
         Some(holds) => holds,
-        None => before("If-Modified-Since").is_some_and(|(modified, since)| modified <= since),
+        None => is_unmodified(ex, modified),
     };
     if is_known {
         Verdict::Unchanged
@@ -48,13 +47,19 @@ pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>)
 
 /// Judges `If-Modified-Since` alone, as CPython does, which ignores it beside any `If-None-Match`.
 pub(super) fn judge_date(ex: &Exchange<'_>, modified: Option<i64>) -> Verdict {
-    let since = only_date(ex, "If-Modified-Since");
-    match modified.zip(since) {
-        Some((modified, since)) if modified <= since && ex.header("If-None-Match").is_none() => {
-            Verdict::Unchanged
-        }
-        _ => Verdict::Send,
+    if ex.header("If-None-Match").is_none() && is_unmodified(ex, modified) {
+        Verdict::Unchanged
+    } else {
+        Verdict::Send
     }
+}
+
+/// Whether the file was not modified after the date in `If-Modified-Since`.
+fn is_unmodified(ex: &Exchange<'_>, modified: Option<i64>) -> bool {
+    let since = only_date(ex, "If-Modified-Since");
+    modified
+        .zip(since)
+        .is_some_and(|(modified, since)| modified <= since)
 }
 
 /// Whether the file that is there is the one that the peer means. §13.1.1, §13.1.4: the date counts only

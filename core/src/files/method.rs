@@ -5,6 +5,7 @@ use core::fmt::{self, Display};
 
 use super::Files;
 use crate::escape::Repr;
+use crate::log::Refusal;
 use crate::{Exchange, Next, status};
 
 /// What files can be asked for.
@@ -67,6 +68,19 @@ impl Files {
     /// at fault it closes, and if [`Files::plain`] is set.
     pub(crate) fn error(&self, ex: &mut Exchange<'_>, status: u16, message: impl Display) -> Next {
         self.error_with(ex, status, message, &mut |_| ())
+    }
+
+    /// The same, and the log says by which rule the request is refused, if that is by one.
+    pub(crate) fn refuse(
+        &self,
+        ex: &mut Exchange<'_>,
+        status: u16,
+        message: impl Display,
+        rule: Option<Refusal>,
+    ) -> Next {
+        let next = self.error(ex, status, message);
+        ex.log_refusal(rule);
+        next
     }
 
     /// The same with further fields.

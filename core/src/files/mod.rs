@@ -96,8 +96,6 @@ pub struct Files {
     pub plain: bool,
     /// Whether an [`Upload`](crate::Upload) is around it, so that listings can say so.
     pub(crate) uploads: bool,
-    /// Whether the target is a script's and not the client's, so that a relative `Location` would lead elsewhere.
-    pub(crate) local: bool,
     stage: Stage,
     codings: Codings,
     /// The rule by which the request is refused, once that is known.
@@ -143,7 +141,6 @@ impl Files {
             above: 0,
             plain: false,
             uploads: false,
-            local: false,
             stage: Stage::Target,
             codings: Codings::NONE,
             refused: None,
@@ -207,9 +204,7 @@ impl Files {
             self.stage = Stage::NotFound;
             return self.open(ex, path);
         }
-        let next = self.error(ex, 404, "File not found");
-        ex.log_refusal(self.refused);
-        next
+        self.refuse(ex, 404, "File not found", self.refused)
     }
 
     /// Why what a target names may not be asked for, as far as the name decides it.
@@ -252,7 +247,8 @@ impl Files {
     /// Sends the peer from `/directory` to `/directory/`.
     fn redirect(&self, ex: &mut Exchange<'_>) -> Next {
         ex.send_response(301);
-        match self.plain || self.local {
+        // From the target of a script a relative one would lead elsewhere.
+        match self.plain || ex.head.is_local() {
             true => ex.send_header("Location", location::Absolute(ex.path())),
             false => ex.send_header("Location", location::Directory(ex.path())),
         }
@@ -345,8 +341,7 @@ impl Handler for Files {
             (Event::Failed(_, FsError::Forbidden), Stage::Index(_)) => {
                 self.error(ex, 404, "No permission to list directory")
             }
-            (Event::Failed(..), _) => self.not_found(ex),
-            (Event::Directory(_), _) => self.not_found(ex),
+            (Event::Directory(_) | Event::Failed(..), _) => self.not_found(ex),
             (Event::End, _) => self.go_on(ex),
             (Event::Data(_) | Event::Running(_) | Event::Verified(_), _) => Next::Done,
         }

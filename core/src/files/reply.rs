@@ -12,7 +12,7 @@ use super::tag::Tag;
 use super::{Files, Stage};
 use crate::log::LogEvent;
 use crate::range::{self, Ranges};
-use crate::wire::marks;
+use crate::wire::{is_among, marks};
 use crate::{Exchange, FileVersion, Meta, Next, Path, date, status};
 
 /// A media type, with the charset that it is said to have.
@@ -355,10 +355,6 @@ const FILE: [&str; 5] = [
 
 /// A field that the user's own may take the place of.
 const SECURITY: &str = "Content-Security-Policy";
-
-fn is_among(name: &str, names: &[&str]) -> bool {
-    names.iter().any(|other| other.eq_ignore_ascii_case(name))
-}
 
 /// Which parts of a file are to be sent. RFC 9110 §14.2: of GET alone, and only after all
 /// preconditions. Two `Range` fields are no list.

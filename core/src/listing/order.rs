@@ -148,10 +148,10 @@ fn sums<'a>(entries: impl Iterator<Item = Entry<'a>>, forms: &[&Form], version: 
         if !entry.unavailable {
             sums.count += 1;
             sums.bytes = sums.bytes.saturating_add(entry.len.unwrap_or(0));
-        }
-        if version && !entry.unavailable {
-            // A sum, since the order in which a file system tells them says nothing.
-            sums.version = sums.version.wrapping_add(version_of(&entry));
+            if version {
+                // A sum, since the order in which a file system tells them says nothing.
+                sums.version = sums.version.wrapping_add(version_of(&entry));
+            }
         }
         for form in forms.iter().filter(|form| form.shows(&entry)) {
             let len = (form.len)(&entry).unwrap_or_else(|| {

@@ -116,13 +116,11 @@ impl Upload {
             message,
             rule,
         } = refusal;
-        let next = match status {
+        match status {
             405 => self.files.answer_method(ex, ALLOW_DIRECTORY),
             400 => ex.send_error(400, message),
-            status => self.files.error(ex, status, message),
-        };
-        ex.log_refusal(rule);
-        next
+            status => self.files.refuse(ex, status, message, rule),
+        }
     }
 
     fn put(&mut self, ex: &mut Exchange<'_>) -> Next {
@@ -151,11 +149,7 @@ impl Upload {
         let path = (self.files.translate_path)(ex.path());
         let refusal = self.files.refusal(path.as_ref());
         match path.filter(|_| refusal.is_none()) {
-            None => {
-                let next = self.files.error(ex, 404, "File not found");
-                ex.log_refusal(refusal);
-                next
-            }
+            None => self.files.refuse(ex, 404, "File not found", refusal),
             Some(path) if !path.ends_with_slash() => self.files.answer_method(ex, ALLOW_FILE),
             Some(_) if !is_form => {
                 self.files

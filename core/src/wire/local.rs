@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::Head;
 use super::line::Line;
+use super::syntax::is_among;
 
 impl Head {
     /// Returns the same request for another path and query of this server: GET, or HEAD where this one is HEAD. The fields
@@ -35,6 +36,11 @@ impl Head {
         Some(head)
     }
 
+    /// Whether it was made so.
+    pub(crate) fn is_local(&self) -> bool {
+        self.line.target.start > self.line_len
+    }
+
     fn lines_without_content(&self) -> Vec<u8> {
         let mut lines = Vec::new();
         // The new target names no host.
@@ -56,7 +62,5 @@ impl Head {
 fn is_of_content(name: &str) -> bool {
     let start = name.as_bytes().get(..8);
     start.is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
-        || ["Expect", "Trailer", "Transfer-Encoding"]
-            .iter()
-            .any(|other| other.eq_ignore_ascii_case(name))
+        || is_among(name, &["Expect", "Trailer", "Transfer-Encoding"])
 }

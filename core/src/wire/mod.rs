@@ -33,4 +33,4 @@ pub use body::{Body, Piece};
 pub(crate) use fields::marks;
 pub use head::{FIELDS_MAX, Head};
 pub use line::Version;
-pub(crate) use syntax::{alphanumeric_and, is_token};
+pub(crate) use syntax::{alphanumeric_and, is_among, is_token};

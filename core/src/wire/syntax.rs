@@ -5,6 +5,11 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
 }
 
+/// Whether a name that has no case, such as that of a field, is one of these.
+pub(crate) fn is_among(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
 fn is_token_byte(byte: u8) -> bool {
     byte < 128 && TOKEN >> byte & 1 == 1
 }
