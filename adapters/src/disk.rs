@@ -63,7 +63,7 @@ use std::sync::Arc;
 #[cfg(unix)]
 use std::sync::Mutex;
 
-use sanserve_core::archive::Pack;
+use sanserve_core::ArchiveRequest;
 use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
 #[cfg(unix)]
 use sanserve_core::{Create, Program};
@@ -240,7 +240,7 @@ impl FileSystem for Disk {
             Ask::Open(path) => Got::Opened(self.open(path)),
             Ask::Run(program) => Got::Opened(self.run(program)),
             Ask::Verify(given) => Got::Verified(self.verify(given)),
-            Ask::Pack(pack) => Got::Opened(self.pack(pack)),
+            Ask::Archive(request) => Got::Opened(self.archive(request)),
             Ask::Create(create) => Got::Opened(self.create(create)),
         }
     }
@@ -253,8 +253,8 @@ impl FileSystem for Disk {
         read(file.file().ok_or(FsError::NotPlain)?, at, into)
     }
 
-    fn pack(&self, pack: &Pack) -> Result<Opened<Open>, FsError> {
-        Packed::open(self.root.look_up()?, pack, &self.places)
+    fn archive(&self, request: &ArchiveRequest) -> Result<Opened<Open>, FsError> {
+        Packed::open(self.root.look_up()?, request, &self.places)
     }
 
     #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sanserve_core::archive::Pack;
+use sanserve_core::ArchiveRequest;
 use sanserve_core::{
     Ask, Create, Credentials, Entries, FileSystem, FsError, Got, Opened, Path, Program, Waiter,
 };
@@ -43,8 +43,8 @@ impl<F: FileSystem> FileSystem for Guarded<F> {
         self.files.run(program)
     }
 
-    fn pack(&self, pack: &Pack) -> Result<Opened<F::File>, FsError> {
-        self.files.pack(pack)
+    fn archive(&self, request: &ArchiveRequest) -> Result<Opened<F::File>, FsError> {
+        self.files.archive(request)
     }
 
     fn create(&self, create: &Create) -> Result<Opened<F::File>, FsError> {

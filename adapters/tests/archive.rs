@@ -14,15 +14,15 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
 use sanserve::{Disk, Open};
-use sanserve_core::archive::{Format, Pack};
+use sanserve_core::{ArchiveFormat, ArchiveRequest};
 use sanserve_core::{FileSystem, FsError, Got, Meta, Opened, Path};
 use tempfile::TempDir;
 use tools::skip;
 
 /// The archive of the whole tree.
-fn pack(disk: &Disk, format: Format) -> Result<(Open, Meta), FsError> {
+fn pack(disk: &Disk, format: ArchiveFormat) -> Result<(Open, Meta), FsError> {
     let (path, hidden) = (Path::default(), false);
-    match disk.pack(&Pack {
+    match disk.archive(&ArchiveRequest {
         path,
         format,
         hidden,
@@ -56,7 +56,7 @@ fn read(disk: &Disk, open: &mut Open, from: u64, to: u64, piece: usize) -> Optio
     Some(bytes)
 }
 
-fn whole(disk: &Disk, format: Format) -> Vec<u8> {
+fn whole(disk: &Disk, format: ArchiveFormat) -> Vec<u8> {
     let (mut open, meta) = pack(disk, format).unwrap();
     let bytes = read(disk, &mut open, 0, meta.len, 32 * 1024).unwrap();
     assert!(matches!(
@@ -101,7 +101,7 @@ else:
         print(name.hex(), 'd' if info.isdir() else 'f', oct(info.mode)[2:], text.hex())
 "#;
 
-fn python(format: Format, archive: &[u8]) -> Option<Vec<String>> {
+fn python(format: ArchiveFormat, archive: &[u8]) -> Option<Vec<String>> {
     let said = tell("python3", &["-c", READER, &format!("{format:?}")], archive)?;
     Some(
         said.lines()
@@ -188,7 +188,7 @@ fn any_tree_cut_anywhere_is_read_by_python() {
         let disk = Disk::open(root.path()).unwrap();
         let mut lines = Vec::new();
         expected(root.path(), b"files", &mut lines);
-        for format in [Format::Tar, Format::Zip] {
+        for format in [ArchiveFormat::Tar, ArchiveFormat::Zip] {
             let bytes = whole(&disk, format);
             let len = bytes.len() as u64;
             let mut joined = Vec::new();
@@ -215,11 +215,11 @@ fn unzip_and_tar_find_no_fault() {
     let (root, mut dice) = (TempDir::new().unwrap(), Dice(4711));
     grow(root.path(), 3, &mut dice);
     let disk = Disk::open(root.path()).unwrap();
-    let tar = whole(&disk, Format::Tar);
+    let tar = whole(&disk, ArchiveFormat::Tar);
     tell("tar", &["-t", "-v", "-f", "-"], &tar);
     let zip = TempDir::new().unwrap();
     let place = zip.path().join("a.zip");
-    fs::write(&place, whole(&disk, Format::Zip)).unwrap();
+    fs::write(&place, whole(&disk, ArchiveFormat::Zip)).unwrap();
     tell("unzip", &["-t", place.to_str().unwrap()], b"");
 }
 
@@ -260,7 +260,7 @@ fn times_before_1970_and_after_2038_are_not_taken_for_others() {
     }
     let disk = Disk::open(root.path()).unwrap();
     let archives = TempDir::new().unwrap();
-    let [tar, zip] = [Format::Tar, Format::Zip].map(|format| {
+    let [tar, zip] = [ArchiveFormat::Tar, ArchiveFormat::Zip].map(|format| {
         let place = archives.path().join(format!("{format:?}"));
         fs::write(&place, whole(&disk, format)).unwrap();
         place
@@ -315,26 +315,26 @@ fn there_is_no_archive_of_what_lies_too_deep() {
         dir = dir.open_dir(&name).unwrap();
         if depth == 19 {
             let disk = Disk::open(root.path()).unwrap();
-            assert!(pack(&disk, Format::Tar).is_ok());
+            assert!(pack(&disk, ArchiveFormat::Tar).is_ok());
         }
     }
     dir.write("file", "deep").unwrap();
     let disk = Disk::open(root.path()).unwrap();
-    for format in [Format::Tar, Format::Zip] {
+    for format in [ArchiveFormat::Tar, ArchiveFormat::Zip] {
         assert_eq!(pack(&disk, format).map(drop), Err(FsError::TooLong));
     }
     // What cannot be there is not too deep.
     for missing in [format!("/{}/", "n".repeat(256)), "/d".repeat(3_000)] {
-        let packed = disk.pack(&Pack {
+        let packed = disk.archive(&ArchiveRequest {
             path: Path::parse(&missing).unwrap(),
-            format: Format::Zip,
+            format: ArchiveFormat::Zip,
             hidden: false,
         });
         assert_eq!(packed.map(drop), Err(FsError::NotFound), "{missing}");
     }
     // From further down it is.
     let below = Disk::open(root.path().join(&name).join(&name)).unwrap();
-    assert!(String::from_utf8_lossy(&whole(&below, Format::Tar)).contains("deep"));
+    assert!(String::from_utf8_lossy(&whole(&below, ArchiveFormat::Tar)).contains("deep"));
 }
 
 #[test]
@@ -355,7 +355,7 @@ fn what_the_server_would_not_send_is_not_in_it() {
         symlink(target, root.join(name)).unwrap();
     }
     let disk = Disk::open(&root).unwrap();
-    for format in [Format::Tar, Format::Zip] {
+    for format in [ArchiveFormat::Tar, ArchiveFormat::Zip] {
         if let Some(said) = python(format, &whole(&disk, format)) {
             let line = |name: &str| {
                 let name: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
@@ -368,7 +368,7 @@ fn what_the_server_would_not_send_is_not_in_it() {
 
 #[test]
 fn a_file_that_changes_under_way_breaks_it_off() {
-    for format in [Format::Tar, Format::Zip] {
+    for format in [ArchiveFormat::Tar, ArchiveFormat::Zip] {
         let root = TempDir::new().unwrap();
         let (a, b) = (root.path().join("a"), root.path().join("b"));
         fs::write(&a, vec![b'a'; 10_000]).unwrap();
@@ -405,7 +405,7 @@ fn every_change_of_the_tree_makes_another_version() {
     let disk = Disk::open(root.path()).unwrap();
     let mut seen = Vec::new();
     let mut look = |what: &str| {
-        for format in [Format::Tar, Format::Zip] {
+        for format in [ArchiveFormat::Tar, ArchiveFormat::Zip] {
             let version = pack(&disk, format).unwrap().1.version.unwrap();
             assert!(!seen.contains(&version), "{what}");
             seen.push(version);
@@ -436,14 +436,14 @@ fn more_than_four_gigabytes_and_many_files_want_zip64() {
     large.set_len(5 << 30).unwrap();
     fs::write(root.path().join("x"), "behind").unwrap();
     let disk = Disk::open(root.path()).unwrap();
-    let (mut open, meta) = pack(&disk, Format::Tar).unwrap();
+    let (mut open, meta) = pack(&disk, ArchiveFormat::Tar).unwrap();
     let header = read(&disk, &mut open, meta.len - 2048, meta.len, 2048).unwrap();
     assert_eq!(
         (&header[..7], &header[512..518]),
         (&b"files/x"[..], &b"behind"[..])
     );
     // The lengths of a zip need no reading, and neither does what stands before the sums.
-    let (mut open, meta) = pack(&disk, Format::Zip).unwrap();
+    let (mut open, meta) = pack(&disk, ArchiveFormat::Zip).unwrap();
     assert_eq!(meta.len, {
         let heads = (30 + 6 + 9) + (30 + 11 + 9 + 20) + (30 + 7 + 9);
         let records = (46 + 6 + 9) + (46 + 11 + 9 + 20) + (46 + 7 + 9 + 12);
@@ -463,7 +463,7 @@ fn more_than_four_gigabytes_and_many_files_want_zip64() {
         File::create(root.path().join(name.to_string())).unwrap();
     }
     let disk = Disk::open(root.path()).unwrap();
-    let (mut open, meta) = pack(&disk, Format::Zip).unwrap();
+    let (mut open, meta) = pack(&disk, ArchiveFormat::Zip).unwrap();
     let end = read(&disk, &mut open, meta.len - 98, meta.len, 98).unwrap();
     assert_eq!(end[..4], *b"PK\x06\x06");
     assert_eq!(end[24..32], 65_536u64.to_le_bytes());
@@ -473,10 +473,15 @@ fn more_than_four_gigabytes_and_many_files_want_zip64() {
 fn there_are_not_too_many_at_a_time() {
     let root = TempDir::new().unwrap();
     let disk = Disk::open(root.path()).unwrap();
-    let mut held: Vec<_> = (0..16).map(|_| pack(&disk, Format::Tar).unwrap()).collect();
-    assert_eq!(pack(&disk, Format::Tar).unwrap_err(), FsError::Exhausted);
+    let mut held: Vec<_> = (0..16)
+        .map(|_| pack(&disk, ArchiveFormat::Tar).unwrap())
+        .collect();
+    assert_eq!(
+        pack(&disk, ArchiveFormat::Tar).unwrap_err(),
+        FsError::Exhausted
+    );
     held.pop();
-    assert!(pack(&disk, Format::Tar).is_ok());
+    assert!(pack(&disk, ArchiveFormat::Tar).is_ok());
 }
 
 #[test]
@@ -485,8 +490,8 @@ fn no_archive_is_made_of_a_directory_whose_name_is_refused() {
     fs::create_dir(root.path().join("aux.d")).unwrap();
     let disk = Disk::open(root.path()).unwrap();
     let pack = |disk: &Disk| {
-        let (path, format) = (Path::parse("/aux.d/").unwrap(), Format::Tar);
-        let packed = disk.pack(&Pack {
+        let (path, format) = (Path::parse("/aux.d/").unwrap(), ArchiveFormat::Tar);
+        let packed = disk.archive(&ArchiveRequest {
             path,
             format,
             hidden: false,
@@ -514,16 +519,16 @@ fn names_that_windows_reads_otherwise_are_in_archives_unless_they_are_refused() 
         };
         Some(lines.iter().skip(1).map(hex).collect())
     };
-    let Some(tar) = names(&disk, Format::Tar) else {
+    let Some(tar) = names(&disk, ArchiveFormat::Tar) else {
         return;
     };
     let exact = ["files/a\\b", "files/aux.c", "files/plain"];
     assert_eq!(tar, [&exact[..], &["files/std::vector.html"]].concat());
-    let zip = names(&disk, Format::Zip).unwrap();
+    let zip = names(&disk, ArchiveFormat::Zip).unwrap();
     let portable = ["files/a_b", "files/_ux.c", "files/plain"];
     assert_eq!(zip, [&portable[..], &["files/std__vector.html"]].concat());
     let disk = disk.portable_names(true);
-    for format in [Format::Tar, Format::Zip] {
+    for format in [ArchiveFormat::Tar, ArchiveFormat::Zip] {
         assert_eq!(names(&disk, format).unwrap(), ["files/plain"]);
     }
 }

@@ -19,7 +19,7 @@ use peer::{LONG, connect, get, head};
 use running::{Program, RUNTIMES};
 use rustix::process::Signal;
 use sanserve::{Disk, Open};
-use sanserve_core::archive::{Format, Pack};
+use sanserve_core::{ArchiveFormat, ArchiveRequest};
 use sanserve_core::{Create, FileSystem, FsError, Got, Opened, Path as Name};
 use tempfile::TempDir;
 
@@ -227,12 +227,12 @@ fn a_file_that_comes_while_the_directory_is_replaced_is_stored_nowhere() {
 #[test]
 fn an_archive_is_of_one_directory_from_its_beginning_to_its_end() {
     let (folder, disk) = two_releases();
-    let pack = Pack {
+    let pack = ArchiveRequest {
         path: Name::default(),
-        format: Format::Tar,
+        format: ArchiveFormat::Tar,
         hidden: false,
     };
-    let Ok(Opened::File { mut file, meta, .. }) = disk.pack(&pack) else {
+    let Ok(Opened::File { mut file, meta, .. }) = disk.archive(&pack) else {
         panic!("it is a directory");
     };
     switch(folder.path(), "two");

@@ -6,7 +6,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
-use sanserve_core::archive::{Archive, Pack};
+use sanserve_core::ArchiveRequest;
+use sanserve_core::archive::Archive;
 use sanserve_core::{
     self as engine, Entries, FileSystem, FsError, Got, Meta, Opened, Path, Program,
 };
@@ -153,8 +154,8 @@ impl FileSystem for Site {
         }))))
     }
 
-    fn pack(&self, pack: &Pack) -> Result<Opened<File>, FsError> {
-        Ok(Archive::open(self, pack)?.map(|archive| File::Packed(Box::new(archive))))
+    fn archive(&self, request: &ArchiveRequest) -> Result<Opened<File>, FsError> {
+        Ok(Archive::open(self, request)?.map(|archive| File::Packed(Box::new(archive))))
     }
 
     fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {

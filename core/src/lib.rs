@@ -93,66 +93,39 @@
 //! assert!(output.starts_with(b"HTTP/1.0 200 OK\r\n") && output.ends_with(b"\r\n\r\nhello\n"));
 //! ```
 //!
-//! # Modules
+//! # Floors
 //!
-//! [`wire`] is the parser alone, [`range`] that of one field, [`log`] what is logged and how it looks;
-//! [`listing`] and [`error_page`] are the pages that it makes itself;
-//! [`archive`] is a directory as one file. [`date`], [`mime`] and [`status`] are CPython's tables and rules.
+//! ```text
+//!   service   Files, Cgi, Upload, Guard, Hosts, listing, archive     handlers, as yours is one
+//!   engine    Connection, Exchange, Handler, Config, log, error_page the protocol
+//!   fs        FileSystem, Path, Entries, Ask, Got, Meta              what is served
+//!   text      date, mime, status, range                              tables and rules
+//! ```
+//!
+//! No floor imports from one above it. [`wire`], the parser alone, stands beside them.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 extern crate alloc;
 
-pub mod archive;
-mod buffer;
-mod cgi;
-mod config;
-mod connection;
-pub mod date;
-mod entries;
-mod environment;
-pub mod error_page;
-mod escape;
-mod exchange;
-mod files;
-mod fold;
+mod engine;
 mod fs;
-mod guard;
-mod handler;
-mod hosts;
-mod https;
-pub mod listing;
-pub mod log;
-mod lower;
-pub mod mime;
-mod natural;
-mod number;
-mod path;
-pub mod range;
-mod reply;
-mod script;
-pub mod status;
-mod style;
-mod upload;
-mod want;
-mod weight;
+mod service;
+mod text;
 pub mod wire;
 
-pub use buffer::Buffer;
-pub use cgi::Cgi;
-pub use config::{Config, Limits, Patience, Protocol};
-pub use connection::{Connection, Delivery, Rest};
-pub use entries::{Entries, Entry};
-pub use error_page::ErrorPage;
-pub use escape::Html;
-pub use exchange::Exchange;
-pub use files::Files;
-pub use fs::{Create, FileSystem, FileVersion, FsError, Meta, Opened, Program, Waiter};
-pub use guard::{Credentials, Guard};
-pub use handler::{Event, Handler, Next, from_fn};
-pub use hosts::Hosts;
-pub use listing::{Directory, ListDirectory};
-pub use path::{Path, decode};
-pub use upload::Upload;
-pub use want::{Ask, Got, Now, Phase, Step, Want};
+pub use engine::{
+    Buffer, Config, Connection, Delivery, ErrorPage, Event, Exchange, Handler, Limits, Next, Now,
+    Patience,
+};
+pub use engine::{Phase, Protocol, Rest, Step, Want, error_page, from_fn, log};
+pub use fs::{ArchiveFormat, Program, Waiter, decode};
+pub use fs::{
+    ArchiveRequest, Ask, Create, Credentials, Entries, Entry, FileSystem, FileVersion, FsError,
+    Got, Meta, Opened, Path,
+};
+pub use service::listing::{Directory, ListDirectory};
+pub use service::{Cgi, Files, Guard, Hosts, Upload, archive, listing};
+pub use text::escape::Html;
+pub use text::{date, mime, range, status};

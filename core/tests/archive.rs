@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sanserve_core::archive::{Archive, Format, Pack};
+use sanserve_core::archive::Archive;
+use sanserve_core::{ArchiveFormat, ArchiveRequest};
 use sanserve_core::{Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path};
 
 /// One empty file, last changed at that time, or one empty directory of which nobody says that.
@@ -52,9 +53,9 @@ impl FileSystem for One {
 }
 
 /// The beginning of an archive.
-fn start<const N: usize>(fs: &One, format: Format) -> [u8; N] {
+fn start<const N: usize>(fs: &One, format: ArchiveFormat) -> [u8; N] {
     let (path, hidden) = (Path::default(), false);
-    let pack = Pack {
+    let pack = ArchiveRequest {
         path,
         format,
         hidden,
@@ -68,7 +69,7 @@ fn start<const N: usize>(fs: &One, format: Format) -> [u8; N] {
 
 /// The time and the date in the first header of a zip.
 fn clock(fs: &One) -> (u16, u16) {
-    let header: [u8; 14] = start(fs, Format::Zip);
+    let header: [u8; 14] = start(fs, ArchiveFormat::Zip);
     let number = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
     (number(10), number(12))
 }
@@ -94,17 +95,17 @@ fn a_zip_has_times_by_two_seconds_from_1980_to_2107() {
 fn what_has_no_time_is_not_dated_1970_in_a_zip() {
     let directory = One::Directory;
     assert_eq!(clock(&directory), (0, 1 << 5 | 1));
-    let header: [u8; 30] = start(&directory, Format::Zip);
+    let header: [u8; 30] = start(&directory, ArchiveFormat::Zip);
     assert_eq!((header[26], header[28]), (6, 0), "files/, and no more");
     // Nor is anything made up in a tar, which has to say something: POSIX.1-2017, pax, ustar.
-    let header: [u8; 512] = start(&directory, Format::Tar);
+    let header: [u8; 512] = start(&directory, ArchiveFormat::Tar);
     assert_eq!(&header[136..148], b"00000000000\0");
 }
 
 /// The extra field of the first header of a zip that holds a file of this time.
 fn extra(modified: i64) -> Vec<u8> {
     // The name is files/, of a directory that is as old.
-    let header: [u8; 72] = start(&One::File(modified), Format::Zip);
+    let header: [u8; 72] = start(&One::File(modified), ArchiveFormat::Zip);
     let len = usize::from(u16::from_le_bytes([header[28], header[29]]));
     header[36..36 + len].to_vec()
 }
@@ -186,10 +187,10 @@ impl FileSystem for Large {
 #[test]
 fn more_bytes_than_a_file_can_have_are_no_archive() {
     const MOST: u64 = i64::MAX as u64;
-    for format in [Format::Tar, Format::Zip] {
+    for format in [ArchiveFormat::Tar, ArchiveFormat::Zip] {
         let len = |lens: &'static [u64]| {
             let (path, hidden) = (Path::default(), false);
-            let pack = Pack {
+            let pack = ArchiveRequest {
                 path,
                 format,
                 hidden,
@@ -239,9 +240,9 @@ impl FileSystem for Names {
 /// The names of the files in a zip, in its headers and again in its records (APPNOTE.TXT §4.3.7, §4.3.12).
 fn names_in_zip(names: Vec<Vec<u8>>) -> [Vec<Vec<u8>>; 2] {
     let fs = Names(names);
-    let pack = Pack {
+    let pack = ArchiveRequest {
         path: Path::parse("/d").unwrap(),
-        format: Format::Zip,
+        format: ArchiveFormat::Zip,
         hidden: true,
     };
     let mut archive = Archive::new(&fs, &pack).unwrap();
@@ -301,9 +302,9 @@ fn what_is_asked_for_by_too_long_a_name_is_not_there_and_what_lies_below_is_too_
         ("/d/d/", FsError::TooLong),
         ("/d/d/d/", FsError::NotFound),
     ] {
-        let pack = Pack {
+        let pack = ArchiveRequest {
             path: Path::parse(path).unwrap(),
-            format: Format::Zip,
+            format: ArchiveFormat::Zip,
             hidden: false,
         };
         let made = Archive::new(&Deep(2), &pack);

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sanserve_core::archive::{Download, Pack};
+use sanserve_core::ArchiveRequest;
+use sanserve_core::archive::Download;
 use sanserve_core::{
     Cgi, Config, Connection, Entries, FileSystem, FsError, Got, Meta, Now, Opened, Path, Program,
     Protocol, Want,
@@ -277,7 +278,7 @@ impl FileSystem for Folding {
         Ok(Opened::Program(b"\nran".to_vec()))
     }
 
-    fn pack(&self, _: &Pack) -> Result<Opened<Vec<u8>>, FsError> {
+    fn archive(&self, _: &ArchiveRequest) -> Result<Opened<Vec<u8>>, FsError> {
         self.open(&Path::parse("/cgi-bin/a.sh").unwrap())
     }
 }

@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use sanserve_core::archive::{Archive, Pack};
+use sanserve_core::ArchiveRequest;
+use sanserve_core::archive::Archive;
 use sanserve_core::{Entries, FileSystem, FsError, Got, Opened, Path};
 
 use super::tree::Tree;
@@ -22,7 +23,7 @@ impl Packed {
     /// The archive of a directory. `places` is shared by those of one disk.
     pub(super) fn open(
         tree: Arc<Tree>,
-        pack: &Pack,
+        pack: &ArchiveRequest,
         places: &Arc<()>,
     ) -> Result<Opened<Open>, FsError> {
         let place = Arc::clone(places);

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-use sanserve_core::archive::Pack;
+use sanserve_core::ArchiveRequest;
 use sanserve_core::{Create, Entries, FileSystem, FsError, Got, Opened, Path, Program};
 
 use super::tree::{File, Tree};
@@ -62,8 +62,8 @@ impl FileSystem for Shelf {
         self.0.borrow().run(program)
     }
 
-    fn pack(&self, pack: &Pack) -> Result<Opened<File>, FsError> {
-        self.0.borrow().pack(pack)
+    fn archive(&self, request: &ArchiveRequest) -> Result<Opened<File>, FsError> {
+        self.0.borrow().archive(request)
     }
 
     fn create(&self, create: &Create) -> Result<Opened<File>, FsError> {

@@ -5,7 +5,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use sanserve_core::archive::{Archive, Pack};
+use sanserve_core::ArchiveRequest;
+use sanserve_core::archive::Archive;
 use sanserve_core::{
     Create, Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program,
 };
@@ -342,8 +343,8 @@ impl FileSystem for Tree {
         }
     }
 
-    fn pack(&self, pack: &Pack) -> Result<Opened<File>, FsError> {
-        Ok(Archive::open(self, pack)?.map(|archive| File::Packed(Box::new(archive))))
+    fn archive(&self, request: &ArchiveRequest) -> Result<Opened<File>, FsError> {
+        Ok(Archive::open(self, request)?.map(|archive| File::Packed(Box::new(archive))))
     }
 
     fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {

@@ -8,7 +8,8 @@ use std::path::{self, Component};
 use std::str;
 use std::sync::Arc;
 
-use sanserve_core::archive::{Archive, Pack};
+use sanserve_core::ArchiveRequest;
+use sanserve_core::archive::Archive;
 use sanserve_core::{Entries, Entry, FileSystem, FileVersion, FsError, Got, Meta, Opened, Path};
 use wasip2::clocks::wall_clock;
 use wasip2::filesystem::preopens::get_directories;
@@ -172,8 +173,8 @@ impl FileSystem for Disk {
         Ok(bytes.len())
     }
 
-    fn pack(&self, pack: &Pack) -> Result<Opened<Open>, FsError> {
-        Ok(Archive::open(self, pack)?.map(|archive| Open(Kind::Packed(Box::new(archive)))))
+    fn archive(&self, request: &ArchiveRequest) -> Result<Opened<Open>, FsError> {
+        Ok(Archive::open(self, request)?.map(|archive| Open(Kind::Packed(Box::new(archive)))))
     }
 
     fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {

@@ -270,7 +270,7 @@ impl FileSystem for Anything {
             Ask::Run(program) => Got::Opened(self.run(program)),
             Ask::Create(create) => Got::Opened(self.create(create)),
             Ask::Verify(_) => Got::Verified(Err(FsError::Forbidden)),
-            Ask::Pack(_) => Got::Opened(Err(FsError::Unsupported)),
+            Ask::Archive(_) => Got::Opened(Err(FsError::Unsupported)),
         }
     }
 }

@@ -66,7 +66,7 @@ fn paths(said: &Conversation) -> Result<(), String> {
             Ask::Open(path) | Ask::List(path) => path,
             Ask::Run(program) => &program.path,
             Ask::Verify(_) => continue,
-            Ask::Pack(pack) => &pack.path,
+            Ask::Archive(request) => &request.path,
             Ask::Create(create) => &create.path,
         };
         let bytes = path.as_bytes();

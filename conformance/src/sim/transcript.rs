@@ -92,7 +92,9 @@ pub(super) fn describe<F>(want: &Want<'_, F>) -> (String, String) {
         // The password is in the request, for whoever has that.
         Want::Ask(Ask::Verify(given)) => ("verify".into(), show(given.user().as_bytes())),
         Want::Ask(Ask::Run(program)) => ("run".into(), show(format!("{program:?}").as_bytes())),
-        Want::Ask(Ask::Pack(pack)) => ("pack".into(), show(format!("{pack:?}").as_bytes())),
+        Want::Ask(Ask::Archive(request)) => {
+            ("archive".into(), show(format!("{request:?}").as_bytes()))
+        }
         Want::Ask(Ask::Create(create)) => ("create".into(), show(format!("{create:?}").as_bytes())),
         Want::Log(lines) => ("log".into(), show(lines.as_bytes())),
         Want::Shutdown => plain("shutdown"),

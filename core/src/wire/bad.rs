@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display};
 
-use crate::escape::{QUOTE_MAX, Repr, excerpt};
+use crate::text::escape::{QUOTE_MAX, Repr, excerpt};
 
 /// What is wrong with a request. None of these leaves room to go on: after the reply the
 /// connection closes, and what follows on it is not taken for a request.

@@ -13,7 +13,7 @@ use super::decode::decode;
 use super::fields::{Fields, marks};
 use super::line::{self, Line, Version};
 use super::{Bad, host, target};
-use crate::Limits;
+use crate::engine::Limits;
 
 /// How many fields a request may have.
 pub const FIELDS_MAX: usize = 100;

@@ -1,0 +1,75 @@
+//! [`Rest`]: what a connection comes down to while nothing is going on.
+
+use core::time::Duration;
+
+use super::time::Taken;
+use super::{Connection, Pending, State};
+use crate::engine::{Config, Handler, Patience};
+
+/// A connection that waits for the first byte of a request, without its buffers, its configuration
+/// and all that is about a request: what an adapter keeps that has thousands of them. A new one is
+/// the same.
+#[derive(Debug)]
+pub struct Rest<H> {
+    handler: H,
+    since: Duration,
+    taken: Taken,
+    served: u32,
+}
+
+impl<H: Handler> Rest<H> {
+    /// A connection that has just begun: `now` is on the scale of [`Now::tick`](crate::Now::tick).
+    pub fn new(handler: H, now: Duration) -> Rest<H> {
+        Rest {
+            handler,
+            since: now,
+            taken: Taken::default(),
+            served: 0,
+        }
+    }
+
+    /// Returns the time at which this wait began.
+    pub fn since(&self) -> Duration {
+        self.since
+    }
+
+    /// The time after which the connection is to be closed, without a word.
+    pub fn by(&self, patience: &Patience) -> Duration {
+        self.since.saturating_add(patience.idle)
+    }
+}
+
+impl<F, H: Handler> Connection<F, H> {
+    /// The connection that this was, to be gone on with as soon as something has come, or the time
+    /// is up. The other arguments are those of [`new`](Self::new).
+    ///
+    /// # Panics
+    /// As [`new`](Self::new) does.
+    pub fn wake(config: Config, peer: &str, rest: Rest<H>) -> Self {
+        Connection {
+            pending: Pending::Read,
+            since: rest.since,
+            taken: rest.taken,
+            served: rest.served,
+            ..Connection::new(config, peer, rest.handler)
+        }
+    }
+
+    /// Whether it waits for the first byte of a request and has given back its buffers
+    /// ([`Patience::rest`]), or has had no request yet. Then [`rest`](Self::rest) loses nothing.
+    pub fn is_at_rest(&self) -> bool {
+        let waits = self.pending == Pending::Read && matches!(self.state, State::Head);
+        let spent = self.served == 0 || self.outbox.capacity().max(self.head.capacity()) == 0;
+        waits && spent && self.inbox.is_empty() && !self.ended && !self.last
+    }
+
+    /// What is left of it at rest.
+    pub fn rest(self) -> Rest<H> {
+        Rest {
+            handler: self.handler,
+            since: self.since,
+            taken: self.taken,
+            served: self.served,
+        }
+    }
+}

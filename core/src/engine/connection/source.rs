@@ -1,0 +1,317 @@
+//! What is done with the file or program that is open: sent, read, fed.
+
+use alloc::vec::Vec;
+use core::mem;
+use core::ops::Range;
+use core::time::Duration;
+
+use super::{Connection, Pending, State, time};
+use crate::engine::reply::{Framing, Stage};
+use crate::engine::{Event, Handler, Want};
+
+/// The file or program that is open. To drop it closes the one and ends the other.
+pub(super) struct Source<F> {
+    file: F,
+    kind: Kind,
+    /// How far it was read.
+    at: u64,
+    /// Since when it reports that it is at work and yields no bytes.
+    at_work: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A file that has to be read.
+    File,
+    /// A file that can be sent by reference.
+    Sendable,
+    /// A program, of which nobody knows how much it will say, and when.
+    Program,
+}
+
+/// Content on its way to a program. Small pieces, such as chunks of one byte, are collected: each that is
+/// passed on may cost a system call and a change of threads.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    collected: Vec<u8>,
+    /// How many of them the program has taken.
+    given: usize,
+    /// They are passed on now.
+    is_full: bool,
+    /// How many bytes at the front of the inbox are passed on after that, without being collected.
+    direct: usize,
+}
+
+impl Feed {
+    fn is_ready(&self) -> bool {
+        self.is_full || self.direct > 0
+    }
+
+    /// Notes that the program took `n` bytes, or wants none of these if `n` is 0. Returns how many of them
+    /// are in the inbox.
+    fn given(&mut self, n: usize) -> usize {
+        if self.is_full {
+            self.given += n;
+            if n == 0 || self.given == self.collected.len() {
+                self.collected.clear();
+                (self.given, self.is_full) = (0, false);
+            }
+            return 0;
+        }
+        let n = if n == 0 { self.direct } else { n };
+        self.direct -= n;
+        n
+    }
+
+    /// How many bytes of memory this holds.
+    pub(super) fn capacity(&self) -> usize {
+        self.collected.capacity()
+    }
+}
+
+impl<F> Source<F> {
+    pub(super) fn new(file: F, kind: Kind) -> Self {
+        Source {
+            file,
+            kind,
+            at: 0,
+            at_work: None,
+        }
+    }
+
+    /// Does not count the last `time` as work.
+    pub(super) fn pause(&mut self, time: Duration) {
+        self.at_work = self.at_work.map(|at| at + time);
+    }
+
+    /// Whether its next bytes may take long: those of a program, or of a file that reports that it is at work.
+    pub(super) fn works(&self) -> bool {
+        self.is_program() || self.at_work.is_some()
+    }
+
+    /// Whether it is a program, or a file that is being made.
+    pub(super) fn is_program(&self) -> bool {
+        self.kind == Kind::Program
+    }
+}
+
+impl<F, H: Handler> Connection<F, H> {
+    /// Sends what is left of a part of what is open.
+    pub(super) fn send(&mut self, range: Range<u64>) -> Option<Pending> {
+        let Some(Source { kind, at_work, .. }) = self.source else {
+            return self.abandon(500, &"The handler sent what is not open");
+        };
+        let end = if kind == Kind::Program {
+            u64::MAX
+        } else {
+            range.end
+        };
+        let left = self.reply.room(end.saturating_sub(range.start));
+        if left == 0 {
+            return self.resume(Event::End);
+        }
+        let state = State::Send(range.start..range.start + left);
+        let (room, chunked) = (
+            self.room(),
+            self.reply.stage == Stage::Content(Framing::Chunked),
+        );
+        let pending = match kind {
+            // What a program has said is passed on before it is waited for.
+            Kind::Program => self.output().unwrap_or(Pending::Fill),
+            // By reference what the outbox cannot hold; a small file leaves together with its head.
+            Kind::Sendable if left > room as u64 && !chunked => {
+                self.output().unwrap_or(Pending::Copy)
+            }
+            _ if room == 0 => self.output()?,
+            // A client that has closed is noticed only when something is sent to it.
+            Kind::File if at_work.is_some() => self.output().unwrap_or(Pending::Fill),
+            _ => Pending::Fill,
+        };
+        self.wait(state, pending)
+    }
+
+    /// Whether a part of what is open goes to the peer by reference.
+    pub(super) fn is_to_copy(&self) -> bool {
+        let sendable = |source: &Source<F>| source.kind == Kind::Sendable;
+        let chunked = self.reply.stage == Stage::Content(Framing::Chunked);
+        match &self.state {
+            State::Send(range) if !chunked && self.source.as_ref().is_some_and(sendable) => {
+                range.end - range.start > self.room() as u64
+            }
+            _ => false,
+        }
+    }
+
+    /// Reads some of what is open for the handler.
+    pub(super) fn read_source(&mut self) -> Option<Pending> {
+        if self.source.is_none() {
+            return self.abandon(500, &"The handler read what is not open");
+        }
+        let pending = self.output().unwrap_or(Pending::Fill);
+        self.wait(State::Read, pending)
+    }
+
+    /// Passes content to the program.
+    pub(super) fn feed(&mut self, mut feed: Feed) -> Option<Pending> {
+        if !self.source.as_ref().is_some_and(Source::is_program) {
+            return self.abandon(500, &"The handler fed what is no program");
+        }
+        if feed.is_ready() {
+            return self.wait(State::Feed(feed), Pending::Give);
+        }
+        let enough = self.config.limits.outbox / 4;
+        match self.next_piece(State::Feed(Feed::default())) {
+            Ok(0) if feed.collected.is_empty() => return self.resume(Event::End),
+            Ok(0) => feed.is_full = true,
+            Ok(n) if n >= enough => {
+                feed.direct = n;
+                feed.is_full = !feed.collected.is_empty();
+            }
+            Ok(n) => {
+                feed.collected.extend_from_slice(&self.inbox.filled()[..n]);
+                feed.is_full = feed.collected.len() >= enough;
+                self.inbox.eat(n);
+            }
+            Err(pending) => {
+                if let State::Feed(waiting) = &mut self.state {
+                    *waiting = feed;
+                }
+                return pending;
+            }
+        }
+        self.go(State::Feed(feed))
+    }
+
+    /// Passes bytes of the handler's to a file that is being made.
+    pub(super) fn give(&mut self, bytes: Vec<u8>) -> Option<Pending> {
+        match self.source {
+            Some(Source {
+                kind: Kind::Program,
+                ..
+            }) => self.wait(State::Give(bytes), Pending::Give),
+            _ => self.abandon(500, &"The handler gave something to what is not open"),
+        }
+    }
+
+    /// What is lent for a move of what is open.
+    pub(super) fn want_of_source(&mut self) -> Want<'_, F> {
+        let (room, least) = (self.room(), self.config.limits.outbox / 4);
+        let Some(Source { file, at, .. }) = &mut self.source else {
+            unreachable!("nothing moves that is not open")
+        };
+        match &self.state {
+            State::Send(range) => {
+                let (at, len) = (range.start, range.end - range.start);
+                if self.pending == Pending::Copy {
+                    return Want::Copy { file, at, len };
+                }
+                let n = usize::try_from(len).map_or(room, |len| len.min(room));
+                Want::Fill {
+                    file,
+                    at,
+                    into: &mut self.outbox.space(n)[..n],
+                }
+            }
+            // Behind what the peer has sent there is room that nobody uses now.
+            State::Read => Want::Fill {
+                file,
+                at: *at,
+                into: &mut self.inbox.space(least)[..least],
+            },
+            State::Give(from) => Want::Give { file, from },
+            State::Feed(feed) if feed.is_full => Want::Give {
+                file,
+                from: &feed.collected[feed.given..],
+            },
+            State::Feed(feed) => Want::Give {
+                file,
+                from: &self.inbox.filled()[..feed.direct],
+            },
+            _ => unreachable!("what is open moves in these states only"),
+        }
+    }
+
+    /// Notes that what is open is at work, though no bytes came of it.
+    pub(super) fn is_at_work(&mut self) {
+        if let Some(source) = &mut self.source {
+            source.at_work.get_or_insert(self.now.tick);
+        }
+    }
+
+    /// When what is open must have yielded bytes, if it reports no more than that it is at work.
+    pub(super) fn work_ends(&self) -> Option<Duration> {
+        let since = self.source.as_ref()?.at_work?;
+        Some(since.saturating_add(self.config.patience.work))
+    }
+
+    /// So many bytes were read of what is open.
+    pub(super) fn filled(&mut self, n: usize) {
+        self.since = self.now.tick;
+        self.peer_closed = self.peer_closed.map(|_| self.now.tick);
+        if let Some(source) = &mut self.source {
+            source.at_work = None;
+        }
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Send(range) => {
+                self.outbox.grew(n);
+                self.reply.frame(n, &mut self.outbox);
+                self.state = State::Send(range.start + n as u64..range.end);
+            }
+            _ => {
+                let inbox = mem::take(&mut self.inbox);
+                if let Some(source) = &mut self.source {
+                    source.at += n as u64;
+                }
+                self.resume(Event::Data(inbox.lent(n)));
+                self.inbox = inbox;
+            }
+        }
+    }
+
+    /// So many bytes of a file went to the peer.
+    pub(super) fn copied(&mut self, n: usize) {
+        self.reply.count(n);
+        self.taken.wrote(n);
+        time::count(&mut self.outward, n, self.now.tick);
+        if let State::Send(range) = &mut self.state {
+            range.start += n as u64;
+        }
+    }
+
+    /// The program took so many bytes; none if it wants no more.
+    pub(super) fn given(&mut self, n: usize) {
+        self.since = self.now.tick;
+        if let State::Give(bytes) = &mut self.state {
+            bytes.drain(..n);
+            if bytes.is_empty() || n == 0 {
+                self.state = State::Closed;
+                self.resume(Event::End);
+            }
+            return;
+        }
+        if let State::Feed(feed) = &mut self.state {
+            let n = feed.given(n);
+            self.inbox.eat(n);
+        }
+    }
+
+    /// There is no more to read, which is as it should be if nobody said how much there would be.
+    pub(super) fn source_ended(&mut self) {
+        let program = matches!(
+            self.source,
+            Some(Source {
+                kind: Kind::Program,
+                ..
+            })
+        );
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Send(_)
+                if program && !matches!(self.reply.stage, Stage::Content(Framing::Length(_))) =>
+            {
+                self.resume(Event::End);
+            }
+            State::Read => _ = self.resume(Event::End),
+            _ => _ = self.abandon(500, &"The file ended before its time"),
+        }
+    }
+}

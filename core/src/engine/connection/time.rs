@@ -1,0 +1,249 @@
+//! What happens when nothing happens: the deadline of each wait, and the move when it has passed.
+//!
+//! Deadlines are worked out anew at every step and stored nowhere, so that none can be out of date.
+
+use alloc::string::String;
+use core::mem;
+use core::time::Duration;
+
+use super::{Connection, Pending, State};
+use crate::engine::{Handler, Now, Patience};
+
+/// Bytes moved since some moment: what the least rate is measured by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flow {
+    since: Duration,
+    moved: u64,
+    /// When something was moved last.
+    last: Duration,
+}
+
+/// Counts `n` bytes in a flow, if it has begun.
+pub(super) fn count(flow: &mut Option<Flow>, n: usize, now: Duration) {
+    if let Some(flow) = flow {
+        (flow.moved, flow.last) = (flow.moved + n as u64, now);
+    }
+}
+
+/// When a flow, which begins now if it has not begun, is too slow. To have been quick for a while
+/// buys no right to stand still.
+fn too_slow(flow: &mut Option<Flow>, now: Duration, patience: &Patience) -> Duration {
+    let Flow { since, moved, last } = *flow.get_or_insert(Flow {
+        since: now,
+        moved: 0,
+        last: now,
+    });
+    let earned = Duration::from_secs(moved / u64::from(patience.rate.max(1)));
+    (since + earned).min(last).saturating_add(patience.grace)
+}
+
+/// How long `bytes` take at this rate.
+fn time_for(bytes: u64, rate: u32) -> Duration {
+    let rate = u64::from(rate.max(1));
+    let (seconds, rest) = (bytes / rate, bytes % rate);
+    Duration::new(seconds, (rest * 1_000_000_000 / rate) as u32)
+}
+
+/// What the peer has taken of all that was written, as far as the adapter can say. It holds for the connection and not for
+/// a reply: the system keeps several replies at a time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Taken {
+    written: u64,
+    acknowledged: u64,
+    /// Until when the acknowledged bytes let the peer be silent.
+    until: Duration,
+}
+
+impl Taken {
+    /// Counts bytes that were written.
+    pub(super) fn wrote(&mut self, n: usize) {
+        self.written += n as u64;
+    }
+
+    /// Takes note of what the system says; returns how many bytes were acknowledged since the last time.
+    fn note(&mut self, delivery: Delivery) -> u64 {
+        let estimate = || self.written.saturating_sub(delivery.outstanding);
+        let acknowledged = delivery.acknowledged.unwrap_or_else(estimate);
+        let before = mem::replace(&mut self.acknowledged, acknowledged);
+        acknowledged.saturating_sub(before)
+    }
+}
+
+/// What the system of an adapter knows of the bytes that were written to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// How many bytes the peer's system has acknowledged since the connection began: on Linux `tcpi_bytes_acked`. If
+    /// the system does not say, what was written counts, without what is outstanding.
+    pub acknowledged: Option<u64>,
+    /// How many bytes the peer's system has still to acknowledge: on Linux `SIOCOUTQ`. 0 for a pipe and for a Unix
+    /// socket, where what was written is in the buffer that the peer reads from.
+    pub outstanding: u64,
+}
+
+impl<F, H: Handler> Connection<F, H> {
+    /// Returns whether by `now` something should have been taken by the peer, or whether the connection is about
+    /// to be closed. An adapter whose system knows what the peer has acknowledged asks it then, and only
+    /// then, and calls [`delivered`](Self::delivered) before the next step. Without that what was written counts as
+    /// taken.
+    pub fn is_overdue(&mut self, now: Now) -> bool {
+        let Patience { idle, linger, .. } = self.config.patience;
+        let by = match (self.pending, &self.state) {
+            (Pending::Write | Pending::Copy, _) => self.reader_deadline(),
+            (Pending::Read, State::Linger { .. }) => self.since.saturating_add(linger),
+            (Pending::Read, State::Head) if self.inbox.is_empty() => {
+                self.since.saturating_add(idle)
+            }
+            _ => return false,
+        };
+        by <= now.tick
+    }
+
+    /// Takes note of what the peer's system has acknowledged. What it has acknowledged since the last call is progress,
+    /// although nothing could be written: a socket may hold megabytes, and takes no more before a third of them
+    /// has gone.
+    ///
+    /// Each second needs [`rate`](crate::Patience::rate) acknowledged bytes, and up to
+    /// [`receive_buffer`](crate::Patience::receive_buffer) of them count in advance: the program of the peer may not
+    /// have read them yet, and until it has, its system acknowledges nothing more. A connection that is idle, or
+    /// about to be closed, stays while this goes on, because to close it could cut off what is left. An idle one needs
+    /// some progress in each [`idle`](crate::Patience::idle) also while bytes count in advance.
+    pub fn delivered(&mut self, now: Now, delivery: Delivery) {
+        let acknowledged = self.taken.note(delivery);
+        let Patience {
+            grace,
+            rate,
+            receive_buffer,
+            ..
+        } = self.config.patience;
+        let silence = grace.saturating_add(time_for(receive_buffer.into(), rate));
+        let by = match self.state {
+            // The flow of the last reply stands still here: it would count for as long as the connection is idle.
+            State::Head => self.since.max(self.taken.until),
+            _ => self.reader_deadline(),
+        };
+        let earned = by.saturating_add(time_for(acknowledged, rate));
+        self.taken.until = earned.min(now.tick.saturating_add(silence));
+        let goes_on = delivery.outstanding > 0 && self.taken.until > now.tick;
+        match &mut self.state {
+            State::Linger { late } if goes_on => (*late, self.since) = (true, now.tick),
+            State::Head if goes_on && acknowledged > 0 => self.since = now.tick,
+            _ => {}
+        }
+    }
+
+    /// Until when the peer has to take something.
+    fn reader_deadline(&mut self) -> Duration {
+        let patience = &self.config.patience;
+        too_slow(&mut self.outward, self.now.tick, patience).max(self.taken.until)
+    }
+
+    /// Stops the clock of each flow that was not waited for during the last `time`, and of the next
+    /// request while an earlier reply is taken.
+    pub(super) fn pause(&mut self, time: Duration) {
+        let read = self.pending == Pending::Read;
+        if matches!(self.state, State::Head) && !read {
+            self.since += time;
+        }
+        // The time that the peer takes does not count against the file or program.
+        let is_open = matches!(
+            self.state,
+            State::Send(_) | State::Read | State::Feed(_) | State::Give(_)
+        );
+        if is_open && !matches!(self.pending, Pending::Fill | Pending::Give) {
+            self.since += time;
+            self.peer_closed = self.peer_closed.map(|at| at + time);
+            if let Some(source) = &mut self.source {
+                source.pause(time);
+            }
+        }
+        let lingers = matches!(self.state, State::Linger { .. });
+        let write = lingers || matches!(self.pending, Pending::Write | Pending::Copy);
+        for (flow, runs) in [(&mut self.inward, read), (&mut self.outward, write)] {
+            if let Some(flow) = flow.as_mut().filter(|_| !runs) {
+                (flow.since, flow.last) = (flow.since + time, flow.last + time);
+            }
+        }
+    }
+
+    /// Until when the pending want makes sense.
+    pub(super) fn deadline(&mut self) -> Option<Duration> {
+        let patience = &self.config.patience;
+        let waits = match (self.pending, &self.state) {
+            (Pending::Read, State::Head) if !self.inbox.is_empty() => patience.head,
+            (Pending::Read, State::Head) if self.rests() => patience.idle,
+            (Pending::Read, State::Head) => patience.rest.min(patience.idle),
+            (Pending::Read, State::Linger { .. }) => patience.linger,
+            (Pending::Ask | Pending::Fill, _) => {
+                let silent = self.since.saturating_add(patience.ask);
+                let ends = [self.hang_up(), self.work_ends()];
+                return ends.into_iter().flatten().chain([silent]).min();
+            }
+            (Pending::Give, _) => patience.ask,
+            (Pending::Read, _) => {
+                return Some(too_slow(&mut self.inward, self.now.tick, patience));
+            }
+            (Pending::Write | Pending::Copy, _) => return Some(self.reader_deadline()),
+            (Pending::Start | Pending::Log | Pending::Shutdown | Pending::Close, _) => return None,
+        };
+        Some(self.since.saturating_add(waits))
+    }
+
+    /// The deadline of the pending want has passed.
+    pub(super) fn expire(&mut self) {
+        match (self.pending, &self.state) {
+            (Pending::Read, State::Head) if self.inbox.is_empty() && !self.rests() => {
+                self.release();
+            }
+            (Pending::Read, State::Head) if self.inbox_is_blank() => self.state = State::Closed,
+            (Pending::Read, State::Head) => self.time_out_head(),
+            (Pending::Read, State::Linger { .. }) => self.state = State::Closed,
+            // The reply may not be with the peer yet.
+            (Pending::Read, State::Drain(_)) => self.state = State::Closing,
+            (Pending::Ask | Pending::Fill, _)
+                if self.hang_up().is_some_and(|at| at <= self.now.tick) =>
+            {
+                _ = self.abandon(
+                    504,
+                    &"The client closed its side, and nothing was written for too long",
+                );
+            }
+            (Pending::Ask | Pending::Give, _) => {
+                _ = self.abandon(504, &"The file system takes too long");
+            }
+            (Pending::Fill, _) => _ = self.abandon(504, &"What was asked for takes too long"),
+            (Pending::Read, _) => _ = self.abandon(408, &"The content comes too slowly"),
+            _ => {
+                self.log_failure(&"The reply is taken too slowly");
+                // Before what was not taken is thrown away.
+                self.log_reply(false);
+                self.outbox.eat(self.outbox.len());
+                self.reply.sent(usize::MAX);
+                self.go(State::Closed);
+            }
+        }
+    }
+
+    /// When a program that stays silent is ended because the peer has closed its side.
+    fn hang_up(&self) -> Option<Duration> {
+        let closed = self.peer_closed.filter(|_| self.awaits_work());
+        closed.map(|at| at.saturating_add(self.config.patience.half_closed))
+    }
+
+    /// Gives memory back while nothing is going on.
+    fn release(&mut self) {
+        self.inbox.release();
+        self.outbox.release();
+        self.head.release();
+        self.log = String::new();
+        self.failure = String::new();
+    }
+
+    /// Whether there is nothing to give back.
+    pub(super) fn rests(&self) -> bool {
+        self.inbox
+            .capacity()
+            .max(self.outbox.capacity())
+            .max(self.head.capacity())
+            == 0
+    }
+}

@@ -1,0 +1,80 @@
+//! [`ErrorPage`]: what stands on the page of an error, and the functions that write it: [`python`] as
+//! CPython does, [`page`] in the dress of [`listing::page`](crate::listing::page()).
+
+use core::fmt::{self, Display, Write};
+
+use crate::text::escape::Html;
+use crate::text::page_style::{HEAD, STYLE};
+
+/// Writes CPython's page.
+///
+/// # Errors
+/// Those of the writer.
+pub fn python(page: &ErrorPage<'_>, out: &mut dyn Write) -> fmt::Result {
+    write!(out, "{page}")
+}
+
+/// Writes a page in the dress of our listings, in the words of CPython.
+///
+/// ```
+/// use sanserve_core::{Config, error_page};
+///
+/// let config = Config { error_page: error_page::page, ..Config::default() };
+/// ```
+///
+/// # Errors
+/// Those of the writer.
+pub fn page(page: &ErrorPage<'_>, out: &mut dyn Write) -> fmt::Result {
+    let ErrorPage {
+        status,
+        message,
+        explanation,
+    } = page;
+    out.write_str(HEAD)?;
+    out.write_str(POLICY)?;
+    out.write_str("<title>Error response</title>\n")?;
+    out.write_str(STYLE)?;
+    out.write_str("</head>\n<body>\n<main>\n<h1>Error response</h1>\n")?;
+    write!(out, "<p>Error code: {status}</p>\n<p>Message: ")?;
+    write!(Html(out), "{message}")?;
+    write!(out, ".</p>\n<p>Error code explanation: {status} - ")?;
+    Html(out).write_str(explanation)?;
+    out.write_str(".</p>\n</main>\n</body>\n</html>\n")
+}
+
+/// What is known of an error. Displayed, it is CPython's page.
+#[derive(Clone, Copy)]
+pub struct ErrorPage<'a> {
+    /// The status code.
+    pub status: u16,
+    /// What happened, in a few words. It may hold what the peer sent: escape it with [`Html`].
+    pub message: &'a dyn Display,
+    /// What that means, in a sentence without full stop.
+    pub explanation: &'a str,
+}
+
+impl Display for ErrorPage<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ErrorPage {
+            status,
+            message,
+            explanation,
+        } = self;
+        out.write_str(PYTHON)?;
+        write!(
+            out,
+            "        <p>Error code: {status}</p>\n        <p>Message: "
+        )?;
+        write!(Html(out), "{message}")?;
+        write!(out, ".</p>\n        <p>Error code explanation: {status} - ")?;
+        Html(out).write_str(explanation)?;
+        out.write_str(".</p>\n    </body>\n</html>\n")
+    }
+}
+
+const PYTHON: &str = "<!DOCTYPE HTML>\n<html lang=\"en\">\n    <head>\n        <meta charset=\"utf-8\">\n        \
+    <title>Error response</title>\n    </head>\n    <body>\n        <h1>Error response</h1>\n";
+
+/// The page loads nothing but its style. It is part of the page, since an error has no such field.
+const POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+    style-src 'sha256-s9qIfFMOBo5MpjjYZBj2XAU4k2s22ufJ4ESQO26fYmU='; img-src data:; base-uri 'none'; form-action 'none'\">\n";

@@ -1,0 +1,66 @@
+//! Replies that are errors, with their pages.
+
+use core::fmt::Display;
+
+use super::Exchange;
+use crate::engine::log::LogEvent;
+use crate::engine::{ErrorPage, Next};
+use crate::text::escape::Count;
+use crate::text::status;
+
+impl Exchange<'_> {
+    /// Replies with an error page, with `message` in place of the status's own phrase. The
+    /// connection closes afterwards.
+    pub fn send_error(&mut self, status: u16, message: impl Display) -> Next {
+        self.close_connection();
+        self.error(status, &message, status::explanation(status), &mut |_| ())
+    }
+
+    /// The same with another explanation.
+    pub fn send_error_with(
+        &mut self,
+        status: u16,
+        message: impl Display,
+        explanation: &str,
+    ) -> Next {
+        self.close_connection();
+        self.error(status, &message, explanation, &mut |_| ())
+    }
+
+    /// The same with further fields, and the connection stays unless something else closes it.
+    pub(crate) fn error(
+        &mut self,
+        status: u16,
+        message: &dyn Display,
+        explanation: &str,
+        more: &mut dyn FnMut(&mut Self),
+    ) -> Next {
+        self.record_failure(LogEvent::Error { status, message }, message);
+        self.start(status, message);
+        more(self);
+        if self.reply.close || self.content_stays {
+            self.send_header("Connection", "close");
+        }
+        let page = ErrorPage {
+            status,
+            message,
+            explanation,
+        };
+        let write_page = self.config.error_page;
+        let content = status >= 200 && !matches!(status, 204 | 205 | 304);
+        if content {
+            let mut count = Count(0);
+            write_page(&page, &mut count).expect("counting does not fail");
+            self.send_text("Content-Type: ", self.config.error_content_type);
+            self.send_length(count.0 as u64);
+        }
+        self.end_headers();
+        if content && self.command() != "HEAD" && self.reply.fault.is_none() {
+            // The length is known and the page is small: it goes past `write`, which wants bytes.
+            let start = self.outbox.len();
+            write_page(&page, self.outbox).expect("a buffer takes everything");
+            self.reply.count(self.outbox.len() - start);
+        }
+        Next::Done
+    }
+}

@@ -1,0 +1,51 @@
+//! Fields that need not be looked at again: of the file service, and dates.
+
+use super::Exchange;
+use crate::engine::reply::Stage;
+use crate::text::date;
+use crate::text::decimal::Digits;
+use crate::text::escape::is_plain;
+use crate::wire::is_token;
+
+impl Exchange<'_> {
+    /// Adds a field with a date in it, in seconds since 1970.
+    pub fn send_date(&mut self, name: &str, unix: i64) {
+        if !is_token(name.as_bytes()) {
+            return self
+                .reply
+                .blame("gave send_date() a name that no field has");
+        }
+        if self.reply.stage == Stage::Head {
+            self.outbox.push(name.as_bytes());
+        }
+        self.send_known(": ", &date::format(unix));
+    }
+
+    /// Adds a field that is known to be a good one, and decides nothing. The name comes with its colon
+    /// and a blank.
+    #[inline]
+    pub(crate) fn send_known(&mut self, name: &str, value: &[u8]) {
+        if self.reply.stage != Stage::Head {
+            return self.reply.blame("called send_header() outside of a head");
+        }
+        for part in [name.as_bytes(), value, b"\r\n"] {
+            self.outbox.push(part);
+        }
+    }
+
+    /// Adds a field of a name that is known to be a good one, and decides nothing. The name comes with
+    /// its colon and a blank.
+    pub(crate) fn send_text(&mut self, name: &str, value: &str) {
+        if is_plain(value) {
+            self.send_known(name, value.as_bytes());
+        } else {
+            self.field(&name[..name.len() - ": ".len()], &value);
+        }
+    }
+
+    /// Adds `Content-Length`, which is sent once.
+    pub(crate) fn send_length(&mut self, length: u64) {
+        self.send_known("Content-Length: ", Digits::decimal(length).as_bytes());
+        self.reply.length = Some(length);
+    }
+}

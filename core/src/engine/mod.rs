@@ -1,0 +1,21 @@
+//! The engine: the protocol as a state machine, the handler that it calls, and the settings of both. This floor stands on `fs` and
+//! knows no service.
+
+mod buffer;
+mod config;
+mod connection;
+pub mod error_page;
+mod exchange;
+mod handler;
+pub(crate) mod https;
+pub mod log;
+pub(crate) mod reply;
+mod want;
+
+pub use buffer::Buffer;
+pub use config::{Config, Limits, Patience, Protocol};
+pub use connection::{Connection, Delivery, Rest};
+pub use error_page::ErrorPage;
+pub use exchange::Exchange;
+pub use handler::{Event, Handler, Next, from_fn};
+pub use want::{Now, Phase, Step, Want};

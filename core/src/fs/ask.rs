@@ -1,0 +1,108 @@
+//! [`Ask`]: a question to the file system, and [`Got`]: its answer, among all that an adapter answers.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::fs::{Credentials, Entries, FsError, Meta, Opened, Path};
+
+/// A question to the file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// What is there, opened if it is a file? [`Got::Opened`] is the answer.
+    Open(Path),
+    /// What does this directory hold? [`Got::Listed`] is the answer.
+    List(Path),
+    /// Run this program. [`Got::Opened`] with [`Opened::Program`] is the answer.
+    Run(Box<Program>),
+    /// Are these right? [`Got::Verified`] is the answer.
+    Verify(Credentials),
+    /// Make one file of a directory. [`Got::Opened`] with [`Opened::File`] is the answer.
+    Archive(Box<ArchiveRequest>),
+    /// Begin a file. [`Got::Opened`] with [`Opened::Program`] is the answer.
+    Create(Box<Create>),
+}
+
+/// What came of a [`Want`](crate::Want).
+#[derive(Debug)]
+pub enum Got<F> {
+    /// It did not happen (yet), or there is nothing to tell. Also the argument of the first step.
+    Nothing,
+    /// So many bytes were moved.
+    Bytes(usize),
+    /// The program that is read from has to say this, a line or more, in the log: what it wrote to
+    /// its standard error, or how it ended. An answer to [`Want::Fill`](crate::Want::Fill); it will be wanted again.
+    /// If it is empty, nothing is logged: what is read from is still at work. The deadline is renewed,
+    /// up to [`Patience::work`](crate::Patience::work), and what was collected for the peer is sent first.
+    Note(String),
+    /// The answer to [`Ask::Open`], [`Ask::Run`], [`Ask::Archive`] and [`Ask::Create`].
+    Opened(Result<Opened<F>, FsError>),
+    /// The answer to [`Ask::List`].
+    Listed(Result<Arc<Entries>, FsError>),
+    /// The answer to [`Ask::Verify`].
+    Verified(Result<(), FsError>),
+    /// The link is gone or, to [`Want::Fill`](crate::Want::Fill), the file cannot be read.
+    Failed,
+    /// An answer to [`Want::Copy`](crate::Want::Copy) and [`Want::Fill`](crate::Want::Fill): the file cannot be read.
+    Unreadable,
+}
+
+/// A program to run, with what CGI tells it (RFC 3875).
+///
+/// It is set up when it is asked for, then given the request's content, and starts when its output
+/// is first read: by then its standard input is complete, whatever its length turned out to be.
+/// [`Want::Fill`](crate::Want::Fill) reads its standard output, at no offset. To drop it ends it,
+/// and whatever it started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Which file.
+    pub path: Path,
+    /// Its arguments, without its own name.
+    pub args: Vec<Vec<u8>>,
+    /// What it finds in its environment: names of CGI, each of which occurs once. `CONTENT_LENGTH` is not here: the
+    /// adapter that runs it sets that to the length of what it was given, if it was given anything.
+    pub env: Vec<(Cow<'static, str>, Vec<u8>)>,
+    /// What `PATH_TRANSLATED` names: the adapter knows what the system calls it.
+    pub path_translated: Path,
+}
+
+/// A file to make.
+///
+/// It is begun when it is asked for, and then given its content. Until it is complete nobody sees it; to
+/// drop it before leaves nothing of it. It is complete when it is given nothing: then it gets its name,
+/// at once and whole, if what had that name is what it was. A file that must have a name before has one that
+/// begins with [`Path::TEMPORARY`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Create {
+    /// Its name.
+    pub path: Path,
+    /// How many directories on the way to it may be missing: the last ones, which are made when the file is complete,
+    /// readable and writable as the system has it for new ones. If more are, the error is [`FsError::NotFound`].
+    pub directories_max: usize,
+    /// The file whose place it takes. If there is none, nothing may have that name.
+    pub replaces: Option<Meta>,
+    /// How long it will be, if that is known.
+    pub len: Option<u64>,
+}
+
+/// A directory that is to be had as one file: what [`Ask::Archive`](crate::Ask::Archive) asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveRequest {
+    /// The directory.
+    pub path: Path,
+    /// The form of the archive.
+    pub format: ArchiveFormat,
+    /// Whether names that begin with a dot belong into it.
+    pub hidden: bool,
+}
+
+/// The form of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveFormat {
+    /// POSIX pax, which is ustar where that is enough.
+    Tar,
+    /// Zip, everything in it as it is; zip64 where that is needed.
+    Zip,
+}

@@ -1,0 +1,159 @@
+//! What a file system has to be able to do, whether it is a disk, flash memory or a map.
+//!
+//! [`FileSystem`] is the synchronous interpreter of [`Ask`] and [`Want::Fill`]. An adapter whose
+//! files are reached by `.await` answers those wants itself and needs no `FileSystem`.
+//!
+//! [`Want::Fill`]: crate::Want::Fill
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use super::{ArchiveRequest, Ask, Create, Credentials, Entries, FsError, Got, Meta, Path, Program};
+
+/// A tree of files to serve. `&self` throughout: one file system serves all connections.
+///
+/// [`open`](Self::open), [`list`](Self::list) and [`read`](Self::read) are enough to serve; the [crate's page](crate)
+/// has one of twenty lines. On Unix the paths that it is given are safe to join to a root, see [`Path`]; links are its
+/// own business. On Windows, and where the files may lie on Windows, as in WASI, it must refuse with
+/// [`InvalidName`](FsError::InvalidName) every path that is not [portable](Path::is_portable), and list no such name.
+/// Of the errors [`NotFound`](FsError::NotFound), [`InvalidName`](FsError::InvalidName), [`LeadsOut`](FsError::LeadsOut) and
+/// [`Forbidden`](FsError::Forbidden) become a 404,
+/// [`Exhausted`](FsError::Exhausted) a 503; a reply that has begun breaks off.
+pub trait FileSystem {
+    /// An open file. The connection owns it while it sends it, and drops it afterwards.
+    type File;
+
+    /// Opens what `path` names and says what it is, in one step: the metadata must be that of the
+    /// opened file. A directory is an answer, not an error. Must not block on a FIFO, must not
+    /// touch a device, and must not leave the tree.
+    fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError>;
+
+    /// What the directory holds, without `.` and `..`, in any order. Of a link it says what it leads
+    /// to, as far as that may be asked for. Who keeps the answer to give it again had better
+    /// [sort](Entries::sort) it.
+    fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError>;
+
+    /// Reads at offset `at`. Fewer bytes than there is room for are fine; 0 says that the file has
+    /// ended.
+    fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError>;
+
+    /// Sets a program up, see [`Program`]. A file system without programs leaves this as it is.
+    fn run(&self, _program: &Program) -> Result<Opened<Self::File>, FsError> {
+        Err(FsError::Unsupported)
+    }
+
+    /// Says whether a user has this password, for a [`Guard`](crate::Guard): a file system stands
+    /// where waiting harms nobody, and a good password takes its time. The error is
+    /// [`FsError::Forbidden`] if it is wrong, [`FsError::Exhausted`] if there is too much to do. A file
+    /// system without users leaves this as it is, and nobody passes.
+    fn verify(&self, _given: &Credentials) -> Result<(), FsError> {
+        Err(FsError::Unsupported)
+    }
+
+    /// The same, for an adapter whose threads are not to wait for each other: the answer may come from
+    /// any thread, at once or later. It may take the calling thread for the answers of others.
+    fn verify_later(&self, given: &Credentials, waiter: Box<dyn Waiter>) {
+        waiter.tell(self.verify(given));
+    }
+
+    /// Makes one file of a directory, see [`Archive`](crate::archive::Archive), which does it. A file
+    /// system without that leaves this as it is.
+    fn archive(&self, _request: &ArchiveRequest) -> Result<Opened<Self::File>, FsError> {
+        Err(FsError::Unsupported)
+    }
+
+    /// Begins a file, see [`Create`]. A file system that cannot be written to leaves this as it is.
+    fn create(&self, _create: &Create) -> Result<Opened<Self::File>, FsError> {
+        Err(FsError::Unsupported)
+    }
+
+    /// Answers [`Want::Give`](crate::Want::Give); only a file system that runs programs or makes files
+    /// is asked.
+    fn give(&self, _file: &mut Self::File, _from: &[u8]) -> Got<Self::File> {
+        Got::Failed
+    }
+
+    /// Answers [`Want::Ask`](crate::Want::Ask). A file system that has too much to do just now may
+    /// answer [`Got::Nothing`] where the adapter waits for a moment before it asks again, as those with threads do; the
+    /// connection's deadline holds.
+    fn answer(&self, ask: &Ask) -> Got<Self::File> {
+        match ask {
+            Ask::Open(path) => Got::Opened(self.open(path)),
+            Ask::List(path) => Got::Listed(self.list(path)),
+            Ask::Run(program) => Got::Opened(self.run(program)),
+            Ask::Verify(given) => Got::Verified(self.verify(given)),
+            Ask::Archive(request) => Got::Opened(self.archive(request)),
+            Ask::Create(create) => Got::Opened(self.create(create)),
+        }
+    }
+
+    /// Answers [`Want::Fill`](crate::Want::Fill).
+    fn fill(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Got<Self::File> {
+        self.read(file, at, into).map_or(Got::Failed, Got::Bytes)
+    }
+
+    /// The same as [`answer`](Self::answer) for an adapter that serves many connections on one
+    /// thread: what can be told without waiting for a disk, else [`Got::Nothing`], as always if
+    /// nothing else is written. `answer` is asked then, where waiting harms nobody.
+    fn answer_now(&self, _ask: &Ask) -> Got<Self::File> {
+        Got::Nothing
+    }
+
+    /// The same as [`fill`](Self::fill) in that way.
+    fn fill_now(&self, _file: &mut Self::File, _at: u64, _into: &mut [u8]) -> Got<Self::File> {
+        Got::Nothing
+    }
+
+    /// Lets go of what is only held in case that it is asked for again, and was not since the last
+    /// call or the one before. Answers whether something is left to be let go of. To be called about once a
+    /// second while something is going on; where it is not, nothing is held in that way.
+    fn tidy(&self) -> bool {
+        false
+    }
+}
+
+/// What waits for the answer of [`FileSystem::verify_later`].
+pub trait Waiter: Send {
+    /// Whether the answer is still of use: a client may have left.
+    fn is_waiting(&self) -> bool;
+
+    /// Takes the answer.
+    fn tell(self: Box<Self>, verified: Result<(), FsError>);
+}
+
+/// What was found under a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened<F> {
+    /// A regular file, open for reading.
+    File {
+        /// The open file.
+        file: F,
+        /// What is known of it, as of the moment of opening.
+        meta: Meta,
+        /// Whether the adapter can answer [`Want::Copy`](crate::Want::Copy) for it.
+        sendable: bool,
+    },
+    /// A directory.
+    Directory,
+    /// A program, or a file that is being made, in answer to [`Ask::Run`] and [`Ask::Create`] only.
+    Program(F),
+}
+
+impl<F> Opened<F> {
+    /// The same, with what is open as `hold` makes it.
+    pub fn map<T>(self, hold: impl FnOnce(F) -> T) -> Opened<T> {
+        match self {
+            Opened::File {
+                file,
+                meta,
+                sendable,
+            } => Opened::File {
+                file: hold(file),
+                meta,
+                sendable,
+            },
+            Opened::Directory => Opened::Directory,
+            Opened::Program(file) => Opened::Program(hold(file)),
+        }
+    }
+}

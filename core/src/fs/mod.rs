@@ -1,0 +1,17 @@
+//! File systems: what a file system has to be able to do, what it is asked and what it answers. This floor stands on `text`.
+
+mod ask;
+mod credentials;
+pub(crate) mod entries;
+mod error;
+mod file_system;
+mod meta;
+mod path;
+
+pub use ask::{ArchiveFormat, ArchiveRequest, Ask, Create, Got, Program};
+pub use credentials::Credentials;
+pub use entries::{Entries, Entry};
+pub use error::FsError;
+pub use file_system::{FileSystem, Opened, Waiter};
+pub use meta::{FileVersion, Meta};
+pub use path::{Path, decode};

@@ -1,0 +1,132 @@
+//! [`Download`]: how an archive is asked for, and what the reply says of it.
+
+use alloc::boxed::Box;
+use core::fmt::{self, Display, Write};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+use crate::engine::{Exchange, Next};
+use crate::fs::{ArchiveFormat, ArchiveRequest, FsError, Path};
+
+/// A form of archives that [`Files`](crate::Files) offers, if [`Files::archive`](crate::Files::archive)
+/// says so. What belongs to it stands here as functions, so that it is not built in where nothing does.
+#[derive(Debug, Clone, Copy)]
+pub struct Download {
+    format: ArchiveFormat,
+    /// What the query says, and what the file's name ends in.
+    name: &'static str,
+    pub(crate) media_type: &'static str,
+    /// Asks for it.
+    pub(crate) open: fn(&Download, Path, hidden: bool) -> Next,
+    /// Sends the field that names the file.
+    pub(crate) send_name: fn(&Download, &mut Exchange<'_>, &Path),
+    /// What is said where there can be none.
+    pub(crate) complaint: fn(FsError) -> (u16, &'static str),
+}
+
+impl Download {
+    /// `?tar`.
+    pub const TAR: Download = Download::new(ArchiveFormat::Tar, "tar", "application/x-tar");
+
+    /// `?zip`.
+    pub const ZIP: Download = Download::new(ArchiveFormat::Zip, "zip", "application/zip");
+
+    const fn new(format: ArchiveFormat, name: &'static str, media_type: &'static str) -> Download {
+        Download {
+            format,
+            name,
+            media_type,
+            open,
+            send_name,
+            complaint,
+        }
+    }
+
+    /// The one that a target's query asks for, to the letter: `?zip`, or `?zip=` as the button of a form sends it.
+    ///
+    /// ```
+    /// # use sanserve_core::{Files, archive::Download};
+    /// let mut files = Files::new();
+    /// files.archive = Download::parse;
+    /// assert!(Download::parse("/photos/?zip").is_some());
+    /// assert!(Download::parse("/photos/?zip=").is_some());
+    /// assert!(Download::parse("/photos/?zip=1").is_none());
+    /// ```
+    pub fn parse(target: &str) -> Option<&'static Download> {
+        let (_, query) = target.split_once('?')?;
+        let all: &[Download] = const { &[Download::TAR, Download::ZIP] };
+        let query = query.strip_suffix('=').unwrap_or(query);
+        all.iter().find(|download| download.name == query)
+    }
+}
+
+fn open(download: &Download, path: Path, hidden: bool) -> Next {
+    Next::Archive(Box::new(ArchiveRequest {
+        path,
+        format: download.format,
+        hidden,
+    }))
+}
+
+/// What the archive of a directory is called, and everything in it is below.
+pub(super) fn stem(path: &Path) -> &[u8] {
+    match path.file_name() {
+        b"" => b"files",
+        name => name,
+    }
+}
+
+fn send_name(download: &Download, ex: &mut Exchange<'_>, path: &Path) {
+    let (stem, suffix) = (stem(path), download.name);
+    ex.send_header("Content-Disposition", Disposition { stem, suffix });
+}
+
+fn complaint(error: FsError) -> (u16, &'static str) {
+    match error {
+        FsError::TooMany => (403, "Too many or too large files for an archive"),
+        FsError::TooLong => (403, "Too deep a directory for an archive"),
+        _ => (501, "Archives cannot be made here"),
+    }
+}
+
+/// RFC 6266: what the file is to be called. Where the name holds what is read in several ways, or
+/// cannot stand there, it comes twice, the second time as RFC 8187 has it.
+struct Disposition<'a> {
+    stem: &'a [u8],
+    suffix: &'a str,
+}
+
+impl Display for Disposition<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Disposition { stem, suffix } = self;
+        let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'%');
+        out.write_str("attachment; filename=\"")?;
+        for chunk in stem.utf8_chunks() {
+            let bad = chunk.invalid().iter().map(|_| '_');
+            for char in chunk.valid().chars().chain(bad) {
+                let is_plain = u8::try_from(char).is_ok_and(plain);
+                out.write_char(if is_plain { char } else { '_' })?;
+            }
+        }
+        write!(out, ".{suffix}\"")?;
+        if stem.iter().all(|&byte| plain(byte)) {
+            return Ok(());
+        }
+        out.write_str("; filename*=UTF-8''")?;
+        for chunk in stem.utf8_chunks() {
+            write!(out, "{}", percent_encode(chunk.valid().as_bytes(), VALUE))?;
+            // What is not UTF-8 cannot be said.
+            if !chunk.invalid().is_empty() {
+                out.write_str("%EF%BF%BD")?;
+            }
+        }
+        write!(out, ".{suffix}")
+    }
+}
+
+/// Everything but `attr-char` (RFC 8187 §3.2.1), as far as names have it.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');

@@ -1,0 +1,415 @@
+//! [`Cgi`]: programs that answer requests, as `CGIHTTPRequestHandler` runs them (RFC 3875).
+//!
+//! Which file is the script, what it finds in its environment, and whether what it says can be
+//! passed on, is decided here. To run it is the adapter's work.
+
+mod environment;
+mod response;
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::mem;
+
+use self::environment::{Environment, Server, path_info};
+use self::response::{Said, Script};
+use crate::engine::log::Refusal;
+use crate::engine::{Event, Exchange, Handler, Next};
+use crate::fs::{FsError, Meta, Path, Program};
+use crate::service::Files;
+use crate::text::case_folding;
+use crate::text::escape::{Repr, bytes};
+use crate::wire::Head;
+
+/// Runs the scripts of some directories, and serves everything else as [`Files`] does.
+///
+/// Other than with CPython, a script's `Status` and `Location` are honoured, its header is checked
+/// before any of it is sent, the reply is framed, and a path is decoded once. A script finds every field of
+/// the request in its environment, under a name that begins with `HTTP_`, but for those that are dangerous: `Proxy`,
+/// passwords, fields of the connection, and names with anything but letters, digits and hyphens.
+///
+/// A script that sends nothing but a `Location` with a path has the server answer a GET of that path in its place
+/// (RFC 3875 §6.2.2), ten times at most.
+///
+/// ```
+/// use sanserve_core::Cgi;
+///
+/// let mut cgi = Cgi::new("www.example", 80); // what scripts are told of the server
+/// cgi.cgi_directories = &["/scripts"];
+/// cgi.files.index_pages = &["home.html"];
+/// ```
+///
+/// Where the file system cannot run programs ([`FileSystem::run`](crate::FileSystem::run)) the reply is 501.
+#[derive(Debug, Clone)]
+pub struct Cgi {
+    /// What serves all other requests.
+    pub files: Files,
+    /// The directories whose files are scripts. Those below them belong to them.
+    pub cgi_directories: &'static [&'static str],
+    /// `SERVER_NAME` for requests without a `Host`, which others are told: where the server listens.
+    pub server_name: &'static str,
+    /// `SERVER_PORT` for requests without a `Host`. Others are told the port that `Host` has, 80 or 443 if it has none.
+    pub server_port: u16,
+    /// Whether the server speaks TLS, so that scripts are told `HTTPS=on`. It does not by default.
+    pub https: bool,
+    /// Whether a [`Guard`](crate::Guard) stands before this, so that scripts may know who asks:
+    /// `AUTH_TYPE` and `REMOTE_USER`.
+    pub guarded: bool,
+    stage: Stage,
+    /// The request that is answered in place of the one that came, and how many there were.
+    local: Option<Arc<Head>>,
+    redirects: u8,
+}
+
+#[derive(Debug, Clone)]
+enum Stage {
+    /// No script: the file service answers.
+    Files,
+    /// The script is looked for.
+    Search(Search),
+    /// The script is given the content.
+    Feed,
+    /// Its header is read.
+    Head(Script),
+    /// The script has asked for another request to be answered, and may come to its end.
+    Redirect(Arc<Head>),
+    /// What follows the header is sent.
+    Send,
+    /// What it still says is for nobody, but it may come to its end.
+    Drain,
+}
+
+/// A search for a script, one directory after the other.
+#[derive(Debug, Clone)]
+struct Search {
+    /// What the request names.
+    path: Path,
+    /// How many segments below the directory of scripts were asked for.
+    depth: usize,
+}
+
+impl Cgi {
+    /// CGI as `http.server --cgi` has it, for a server that listens at this name and port.
+    pub const fn new(server_name: &'static str, server_port: u16) -> Self {
+        Cgi {
+            files: Files::new(),
+            cgi_directories: &["/cgi-bin", "/htbin"],
+            server_name,
+            server_port,
+            https: false,
+            guarded: false,
+            stage: Stage::Files,
+            local: None,
+            redirects: 0,
+        }
+    }
+
+    /// How many segments of this path name a directory of scripts, if it leads into one.
+    ///
+    /// ```
+    /// # use sanserve_core::{Cgi, Path};
+    /// let cgi = Cgi::new("localhost", 8000);
+    /// assert_eq!(cgi.is_cgi(&Path::parse("/x/..//cgi-bin%2fa.sh/info?q").unwrap()), Some(1));
+    /// assert_eq!(cgi.is_cgi(&Path::parse("/cgi-bin").unwrap()), None);
+    /// ```
+    pub fn is_cgi(&self, path: &Path) -> Option<usize> {
+        let directory = &path.as_bytes()[..self.directory(path)?];
+        Some(directory.split(|&byte| byte == b'/').count())
+    }
+
+    /// Whether this path is a directory of scripts, or leads into one, but for the case of its letters. Such a
+    /// path is never served: a file system that ignores case would send the source of the scripts.
+    ///
+    /// Other differences that some file systems ignore count as well: characters that are not shown, and
+    /// letters such as `ſ` and `ﬁ`, which stand for `s` and `fi`. Names in
+    /// [`cgi_directories`](Self::cgi_directories) should be ASCII: whether an accent is a character of its own
+    /// is not looked at.
+    ///
+    /// ```
+    /// # use sanserve_core::{Cgi, Path};
+    /// let cgi = Cgi::new("localhost", 8000);
+    /// assert!(cgi.is_case_variant(&Path::parse("/CGI-BIN/a.sh").unwrap()));
+    /// assert!(!cgi.is_case_variant(&Path::parse("/cgi-bin/a.sh").unwrap()));
+    /// ```
+    pub fn is_case_variant(&self, path: &Path) -> bool {
+        let path = path.as_bytes();
+        let mut names = self.names();
+        !self.names().any(|name| is_within(path, name))
+            && names.any(|name| case_folding::is_within_folded(path, name))
+    }
+
+    /// The directories of scripts, as paths from the root.
+    fn names(&self) -> impl Iterator<Item = &'static [u8]> {
+        let names = self.cgi_directories.iter();
+        let names = names.map(|name| name.trim_matches('/').as_bytes());
+        names.filter(|name| !name.is_empty())
+    }
+
+    /// How many bytes at the front of this path name a directory of scripts, if it leads into one.
+    fn directory(&self, path: &Path) -> Option<usize> {
+        let bytes = path.as_bytes();
+        let leads = |name: &[u8]| bytes.len() > name.len() || path.ends_with_slash();
+        let above = self
+            .names()
+            .filter(|name| is_within(bytes, name) && leads(name));
+        above.map(<[u8]>::len).min()
+    }
+
+    /// Whether the file service must not see this request: it would send a script as a file. That is so where
+    /// the path has another case, and where [`Files::translate_path`] leads to scripts.
+    fn is_concealed(&self, ex: &Exchange<'_>, path: Option<&Path>) -> bool {
+        let translated = (self.files.translate_path)(ex.path());
+        path.is_some_and(|path| self.is_case_variant(path))
+            || translated
+                .is_some_and(|path| self.directory(&path).is_some() || self.is_case_variant(&path))
+    }
+
+    /// Whether the request is for an archive of a directory that contains scripts at any depth: their source
+    /// would be in it.
+    fn gives_away(&self, ex: &Exchange<'_>) -> bool {
+        let holds = |path: &Path| {
+            let above = path.as_bytes();
+            self.names()
+                .any(|name| above.is_empty() || case_folding::is_within_folded(name, above))
+        };
+        let path = || (self.files.translate_path)(ex.path());
+        (self.files.archive)(ex.path()).is_some() && path().as_ref().is_some_and(holds)
+    }
+
+    /// Asks for the next segment of the path below what was found.
+    fn search(&mut self, ex: &mut Exchange<'_>, mut found: Path, search: Search) -> Next {
+        let Search { path, depth } = search;
+        let end = found.as_bytes().len();
+        let next = match path.as_bytes().get(end..) {
+            None | Some([]) => {
+                let slash = if path.ends_with_slash() { "/" } else { "" };
+                return not_plain(ex, &(name(&found) + slash));
+            }
+            Some(rest) => rest.strip_prefix(b"/").unwrap_or(rest),
+        };
+        if depth == DEPTH_MAX {
+            return not_found(ex, &name(&found));
+        }
+        let len = next.iter().position(|&byte| byte == b'/');
+        found.descend(&next[..len.unwrap_or(next.len())]);
+        self.stage = Stage::Search(Search {
+            path,
+            depth: depth + 1,
+        });
+        Next::Open(found)
+    }
+
+    fn run(&mut self, ex: &mut Exchange<'_>, path: &Path, script: Path, meta: Meta) -> Next {
+        if !meta.executable {
+            return not_executable(ex, &name(&script));
+        }
+        let query = ex.path().split_once('?').map_or("", |(_, query)| query);
+        // RFC 3875 §4.4: a query that is no form is a list of words; as in CPython it is one.
+        let args = if query.is_empty() || query.contains('=') {
+            Vec::new()
+        } else {
+            Vec::from([bytes(&query.replace('+', " "))])
+        };
+        let server = Server {
+            name: self.server_name,
+            port: self.server_port,
+            https: self.https,
+        };
+        let (info, path_translated) = path_info(path, script.as_bytes().len());
+        let mut environment = Environment::new(ex, server, script.as_bytes(), info);
+        if let Some(given) = ex.credentials().filter(|_| self.guarded) {
+            environment.set("AUTH_TYPE", b"Basic".to_vec());
+            environment.set("REMOTE_USER", given.user().into());
+        }
+        self.stage = Stage::Feed;
+        Next::Run(Box::new(Program {
+            path: script,
+            args,
+            env: environment.into_variables(),
+            path_translated,
+        }))
+    }
+
+    /// Answers while the script is looked for.
+    fn found(&mut self, ex: &mut Exchange<'_>, event: Event<'_>, search: Search) -> Next {
+        let path = &search.path;
+        match event {
+            Event::Opened(script, meta) => self.run(ex, path, script, meta),
+            Event::Directory(found) => self.search(ex, found, search),
+            Event::Failed(asked, error) => match error {
+                FsError::NotPlain => not_plain(ex, &name(&asked)),
+                FsError::Forbidden => not_executable(ex, &name(&asked)),
+                FsError::Exhausted => cannot_run(ex, error),
+                error => {
+                    let next = not_found(ex, &name(&asked));
+                    ex.log_refusal(Refusal::of(error));
+                    next
+                }
+            },
+            _ => not_found(ex, &name(path)),
+        }
+    }
+
+    /// Takes in what the script says before its content.
+    fn head(&mut self, ex: &mut Exchange<'_>, event: Event<'_>, mut script: Script) -> Next {
+        match event {
+            Event::Data(bytes) => match script.take(bytes, ex) {
+                Ok(Said::Little) => {
+                    self.stage = Stage::Head(script);
+                    Next::Read
+                }
+                Ok(Said::Reply(content)) => {
+                    ex.write(content);
+                    self.stage = Stage::Send;
+                    Next::Send(0..u64::MAX)
+                }
+                Ok(Said::Local(head, [])) => {
+                    self.stage = Stage::Redirect(head);
+                    Next::Read
+                }
+                // RFC 3875 §6.2.2: it must not say more.
+                Ok(Said::Local(head, _)) => self.redirect(ex, head),
+                Err(what) => ex.send_error(500, what),
+            },
+            Event::Failed(_, error) => cannot_run(ex, error),
+            _ => ex.send_error(500, "CGI script sent no header"),
+        }
+    }
+}
+
+impl Cgi {
+    /// Answers another request in place of the one that came.
+    fn redirect(&mut self, ex: &mut Exchange<'_>, head: Arc<Head>) -> Next {
+        if self.redirects == REDIRECTS_MAX {
+            return ex.send_error(500, "CGI scripts redirect too often");
+        }
+        self.redirects += 1;
+        ex.log_message(format_args!(
+            "CGI script redirects to {}",
+            Repr(head.path())
+        ));
+        let next = self.start(&mut ex.with_head(&head));
+        self.local = Some(head);
+        next
+    }
+
+    /// Begins to answer a request.
+    fn start(&mut self, ex: &mut Exchange<'_>) -> Next {
+        self.stage = Stage::Files;
+        let path = Path::parse(ex.path()).filter(|path| self.files.shows(path));
+        let directory = path.as_ref().and_then(|path| self.directory(path));
+        match (path, directory, ex.command()) {
+            (Some(path), Some(end), "GET" | "HEAD" | "POST") => {
+                let found = path.until(end);
+                self.search(ex, found, Search { path, depth: 0 })
+            }
+            (_, Some(_), _) => self.files.answer_method(ex, "GET, HEAD, POST, OPTIONS"),
+            // What OPTIONS is answered is the same for all paths.
+            (path, None, command)
+                if command != "OPTIONS" && self.is_concealed(ex, path.as_ref()) =>
+            {
+                let rule = Some(Refusal::Scripts);
+                self.files.refuse(ex, 404, "File not found", rule)
+            }
+            (_, None, "GET" | "HEAD") if self.gives_away(ex) => {
+                self.files
+                    .error(ex, 403, "The directory contains CGI scripts")
+            }
+            (_, None, _) => self.files.begin(ex),
+        }
+    }
+
+    fn go_on(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match mem::replace(&mut self.stage, Stage::Files) {
+            Stage::Files => self.files.resume(ex, event),
+            Stage::Search(search) => self.found(ex, event, search),
+            Stage::Feed => match event {
+                Event::Running(_) => {
+                    self.stage = Stage::Feed;
+                    Next::Feed
+                }
+                Event::End => {
+                    self.stage = Stage::Head(Script::new());
+                    Next::Read
+                }
+                Event::Failed(_, error) => cannot_run(ex, error),
+                _ => ex.send_error(500, "CGI script cannot be run"),
+            },
+            Stage::Head(script) => self.head(ex, event, script),
+            Stage::Redirect(head) => self.redirect(ex, head),
+            // The length that it announced is sent, or it is HEAD: it may still come to its end.
+            Stage::Send => {
+                self.stage = Stage::Drain;
+                Next::Read
+            }
+            Stage::Drain if matches!(event, Event::Data(_)) => {
+                self.stage = Stage::Drain;
+                Next::Read
+            }
+            Stage::Drain => Next::Done,
+        }
+    }
+}
+
+fn cannot_run(ex: &mut Exchange<'_>, error: FsError) -> Next {
+    match error {
+        FsError::Unsupported => ex.send_error(501, "CGI scripts cannot be run here"),
+        FsError::TooMany => ex.send_error(503, "Too many CGI scripts are running"),
+        FsError::Exhausted => ex.send_error(503, "Not enough resources to run a CGI script"),
+        _ => ex.send_error(500, "CGI script cannot be run"),
+    }
+}
+
+fn not_plain(ex: &mut Exchange<'_>, name: &str) -> Next {
+    ex.send_error(
+        403,
+        format_args!("CGI script is not a plain file ({})", Repr(name)),
+    )
+}
+
+fn not_executable(ex: &mut Exchange<'_>, name: &str) -> Next {
+    ex.send_error(
+        403,
+        format_args!("CGI script is not executable ({})", Repr(name)),
+    )
+}
+
+fn not_found(ex: &mut Exchange<'_>, name: &str) -> Next {
+    ex.send_error(404, format_args!("No such CGI script ({})", Repr(name)))
+}
+
+/// A path, as a client would write it.
+fn name(path: &Path) -> String {
+    format!("/{}", String::from_utf8_lossy(path.as_bytes()))
+}
+
+/// Whether a path is this directory, or below it.
+fn is_within(path: &[u8], directory: &[u8]) -> bool {
+    let rest = path.strip_prefix(directory);
+    rest.is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+}
+
+/// How many requests are answered in place of one that came. Each may cost a process.
+const REDIRECTS_MAX: u8 = 10;
+/// How many segments below a directory of scripts a script is looked for: each costs one [`Next::Open`].
+const DEPTH_MAX: usize = 64;
+
+impl Handler for Cgi {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        (self.local, self.redirects) = (None, 0);
+        self.start(ex)
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        let next = match self.local.clone() {
+            None => self.go_on(ex, event),
+            Some(head) => self.go_on(&mut ex.with_head(&head), event),
+        };
+        if next == Next::Done {
+            self.local = None;
+        }
+        next
+    }
+}

@@ -1,0 +1,137 @@
+//! [`Script`]: the header of a CGI script's answer.
+
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::engine::Exchange;
+use crate::text::status;
+use crate::wire::{Head, is_among};
+
+/// What a script has said.
+pub(crate) enum Said<'a> {
+    /// Nothing that can be passed on, before more comes.
+    Little,
+    /// The head of the reply, which was sent, and what followed it.
+    Reply(&'a [u8]),
+    /// That the server shall answer another request in its place (RFC 3875 §6.2.2), and what followed that.
+    Local(Arc<Head>, &'a [u8]),
+}
+
+/// The header of a script's answer, as it comes.
+#[derive(Debug, Clone)]
+pub(crate) struct Script(Vec<u8>);
+
+impl Script {
+    pub(crate) fn new() -> Self {
+        Script(Vec::new())
+    }
+
+    /// Takes in more output. When the header is complete it becomes the head of the reply, unless it is a local
+    /// redirect. The error says what is wrong with it.
+    pub(crate) fn take<'a>(
+        &mut self,
+        output: &'a [u8],
+        ex: &mut Exchange<'_>,
+    ) -> Result<Said<'a>, &'static str> {
+        let before = self.0.len();
+        self.0.extend_from_slice(output);
+        let Some(end) = end_of_header(&self.0, before) else {
+            return if self.0.len() > HEADER_MAX {
+                Err("CGI script sent too long a header")
+            } else {
+                Ok(Said::Little)
+            };
+        };
+        let content = &output[end - before..];
+        Ok(match self.reply(end, ex)? {
+            None => Said::Reply(content),
+            Some(head) => Said::Local(head.into(), content),
+        })
+    }
+
+    /// Sends the head of the reply that the header stands for (RFC 3875 §6.3), or returns the request that the server
+    /// is to answer instead: nothing but a `Location`, and in that a path.
+    fn reply(&self, end: usize, ex: &mut Exchange<'_>) -> Result<Option<Head>, &'static str> {
+        let mut slots = [httparse::EMPTY_HEADER; 64];
+        let Ok(httparse::Status::Complete((_, fields))) =
+            httparse::parse_headers(&self.0[..end], &mut slots)
+        else {
+            return Err("CGI script sent a bad header");
+        };
+        if let [only] = fields
+            && only.name.eq_ignore_ascii_case("Location")
+            && let Some(head) = ex.head.local(&latin1(only.value))
+        {
+            return Ok(Some(head));
+        }
+        let field = |name: &str| {
+            fields
+                .iter()
+                .find(|field| field.name.eq_ignore_ascii_case(name))
+                .map(|field| field.value)
+        };
+        let (code, phrase) = match (field("Status"), field("Location")) {
+            (Some(status), _) => parse_status(status).ok_or("CGI script sent a bad status")?,
+            (None, Some(_)) => (302, status::phrase(302).to_string()),
+            (None, None) => (200, "Script output follows".to_string()),
+        };
+        ex.send_response_with(code, phrase);
+        for field in fields.iter().filter(|field| !is_among(field.name, &OURS)) {
+            ex.send_header(field.name, latin1(field.value));
+        }
+        ex.end_headers();
+        Ok(None)
+    }
+}
+
+/// Behind the first empty line, if there is one. Lines end in LF or CR LF; the first `before` bytes
+/// were looked at already.
+fn end_of_header(bytes: &[u8], before: usize) -> Option<usize> {
+    if bytes.starts_with(b"\n") || bytes.starts_with(b"\r\n") {
+        return Some(if bytes[0] == b'\n' { 1 } else { 2 });
+    }
+    let from = before.saturating_sub(2);
+    let newlines = (from..bytes.len()).filter(|&at| bytes[at] == b'\n');
+    newlines.into_iter().find_map(|at| match &bytes[at + 1..] {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
+}
+
+/// `404 Not Found`, the phrase being optional.
+fn parse_status(value: &[u8]) -> Option<(u16, String)> {
+    let text = latin1(value);
+    let (code, phrase) = text.split_once(' ').unwrap_or((&text, ""));
+    let code = code
+        .parse()
+        .ok()
+        .filter(|code| (200..600).contains(code) && text.len() >= 3)?;
+    let phrase = if phrase.is_empty() {
+        status::phrase(code)
+    } else {
+        phrase
+    };
+    Some((code, phrase.trim().to_string()))
+}
+
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| char::from(byte)).collect()
+}
+
+/// How long a script's header may be.
+const HEADER_MAX: usize = 65_536;
+
+/// The fields that the server answers for itself, or that speak of one connection only.
+const OURS: [&str; 9] = [
+    "Status",
+    "Server",
+    "Date",
+    "Connection",
+    "Keep-Alive",
+    "Transfer-Encoding",
+    "Trailer",
+    "Upgrade",
+    "TE",
+];

@@ -1,0 +1,71 @@
+//! [`Tag`]: the entity tag of a representation, and how tags are compared (RFC 9110 §8.8.3).
+
+use crate::fs::Meta;
+use crate::text::decimal::Backward;
+
+/// An entity tag, as it stands in the field: `"15e5a2-6"` or `W/"15e5a2-6"`.
+///
+/// It is weak only for the moment in which the file may still change without getting another version. A file
+/// without a version has no tag rather than a weak one: clients resume a download with `If-Range` and `If-Match`,
+/// which a weak tag never fulfils, and use `Last-Modified` where there is no tag.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tag(Backward<TEXT_MAX>);
+
+impl Tag {
+    /// The tag of a file, if it has a version. What ends in `suffix` is another representation with
+    /// another tag.
+    pub(super) fn new(meta: Meta, suffix: &str) -> Option<Tag> {
+        let version = meta.version?;
+        let mark = if version.is_settled() { "\"" } else { "W/\"" };
+        let mut text = Backward::new();
+        text.push("\"");
+        text.push(suffix);
+        text.push_hexadecimal(meta.len);
+        text.push("-");
+        text.push_hexadecimal(version.number());
+        text.push(mark);
+        Some(Tag(text))
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(self.as_bytes()).expect("it was written as text")
+    }
+
+    /// Whether both are strong and the same (RFC 9110 §8.8.3.2).
+    pub(super) fn is(&self, other: &str) -> bool {
+        self.as_str() == other && other.starts_with('"')
+    }
+
+    /// Whether they are the same but for being weak.
+    pub(super) fn resembles(&self, other: &str) -> bool {
+        strong(self.as_str()) == strong(other)
+    }
+}
+
+/// A tag without the mark of a weak one.
+fn strong(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
+}
+
+/// The tags in a list of them; it ends where it does not follow the grammar.
+pub(super) fn tags(list: &str) -> impl Iterator<Item = &str> {
+    let mut rest = list;
+    core::iter::from_fn(move || {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        let opaque = strong(rest).strip_prefix('"')?;
+        let start = rest.len() - opaque.len();
+        let len = start + opaque.find('"')? + 1;
+        let tag;
+        (tag, rest) = rest.split_at(len);
+        let blank = tag.contains([' ', '\t', '\x7f']);
+        let ends = rest.trim_start_matches([' ', '\t']);
+        (!blank && (ends.is_empty() || ends.starts_with(','))).then_some(tag)
+    })
+}
+
+/// `W/`, two quotes, two numbers of 16 digits with a hyphen between, `-zst`.
+const TEXT_MAX: usize = 2 + 2 + 33 + 4;

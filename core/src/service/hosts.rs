@@ -1,0 +1,96 @@
+//! [`Hosts`]: the names by which a server may be asked (RFC 9110 §7.4).
+//!
+//! A page of any site can have the name of that site point at this machine (DNS rebinding). To a browser the
+//! server is then part of that site, so the page may read and send what it likes. But the browser still sends
+//! the name as `Host`, and no page can change that. Where the target is absolute, as proxies get it, the host in that counts
+//! (RFC 9112 §3.2.2).
+
+use core::net::IpAddr;
+
+use crate::engine::{Event, Exchange, Handler, Next};
+use crate::text::status;
+
+/// Passes requests for a known host to another handler. All others get
+/// 421 (RFC 9110 §15.5.20), also those of HTTP/1.0 that name none.
+///
+/// The names of this machine itself are always known: `localhost`, what ends in `.localhost`, 127.0.0.0/8 and
+/// `[::1]`. A browser takes no answer of a name server for these. Other addresses of the machine are known if they
+/// are listed. Ports are not compared.
+///
+/// ```
+/// use sanserve_core::{Files, Hosts};
+///
+/// let handler = Hosts::new(Files::new(), &["files.example", "192.0.2.7"]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Hosts<H> {
+    names: &'static [&'static str],
+    handler: H,
+}
+
+impl<H: Handler> Hosts<H> {
+    /// Lets requests for these names and addresses through. If there are none, all requests pass.
+    pub const fn new(handler: H, names: &'static [&'static str]) -> Hosts<H> {
+        Hosts { names, handler }
+    }
+
+    fn knows_host_of(&self, ex: &Exchange<'_>) -> bool {
+        self.names.is_empty() || ex.head.host().is_some_and(|host| self.knows(host))
+    }
+
+    fn knows(&self, host: &str) -> bool {
+        is_loopback(host) || self.names.iter().any(|name| is_same(name, host))
+    }
+}
+
+impl<H: Handler> Handler for Hosts<H> {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        match self.knows_host_of(ex) {
+            true => self.handler.begin(ex),
+            false => refuse(ex),
+        }
+    }
+
+    fn begin_without_tls(&mut self, ex: &mut Exchange<'_>) -> Next {
+        match self.knows_host_of(ex) {
+            true => self.handler.begin_without_tls(ex),
+            false => refuse(ex),
+        }
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        self.handler.resume(ex, event)
+    }
+}
+
+fn refuse(ex: &mut Exchange<'_>) -> Next {
+    let (message, explanation) = (status::phrase(421), status::explanation(421));
+    ex.error(421, &message, explanation, &mut |_| ())
+}
+
+/// Whether a host is this machine, whatever any name server says (RFC 6761 §6.3).
+pub(crate) fn is_loopback(host: &str) -> bool {
+    if let Some(address) = address(host) {
+        return address.to_canonical().is_loopback();
+    }
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let label = host.rsplit('.').next().unwrap_or(host);
+    label.eq_ignore_ascii_case("localhost")
+}
+
+/// Whether both are the same name or address. A name may end with the dot of the root.
+fn is_same(one: &str, other: &str) -> bool {
+    if let (Some(one), Some(other)) = (address(one), address(other)) {
+        return one == other;
+    }
+    let bare = |name: &str| name.strip_suffix('.').unwrap_or(name).len();
+    one[..bare(one)].eq_ignore_ascii_case(&other[..bare(other)])
+}
+
+/// An address, in brackets or not.
+fn address(host: &str) -> Option<IpAddr> {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    bare.unwrap_or(host).parse().ok()
+}

@@ -1,0 +1,118 @@
+//! What of a listing was asked for: in what order, as which media type.
+
+use crate::engine::Exchange;
+use crate::text::qvalue::{BLANKS, parse_weight};
+
+/// What entries are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Key {
+    #[default]
+    Name,
+    Size,
+    Time,
+}
+
+/// In what order they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sorting {
+    pub(super) key: Key,
+    pub(super) descending: bool,
+}
+
+/// What a listing is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Html,
+    Json,
+    Text,
+}
+
+impl Sorting {
+    /// What `?sort=size&order=desc` asks for, or `?sort=size-desc`, which a button can. What is unknown says nothing.
+    pub(super) fn of(ex: &Exchange<'_>) -> Self {
+        let mut sorting = Sorting::default();
+        for parameter in parameters(ex) {
+            match parameter.split_once('=') {
+                Some(("sort", by)) => sorting.set_key(by),
+                Some(("order", order)) => sorting.set_order(order),
+                _ => {}
+            }
+        }
+        sorting
+    }
+
+    fn set_key(&mut self, by: &str) {
+        let (key, order) = by.split_once('-').unwrap_or((by, ""));
+        self.key = match key {
+            "name" => Key::Name,
+            "size" => Key::Size,
+            "time" => Key::Time,
+            _ => return,
+        };
+        self.set_order(order);
+    }
+
+    fn set_order(&mut self, order: &str) {
+        match order {
+            "asc" => self.descending = false,
+            "desc" => self.descending = true,
+            _ => {}
+        }
+    }
+}
+
+impl Format {
+    /// What was asked for: by `?json`, else by what the peer would like best (RFC 9110 §12.5.1). The
+    /// latter is what the second value says.
+    pub(super) fn of(ex: &Exchange<'_>) -> (Self, bool) {
+        if parameters(ex).any(|parameter| parameter == "json") {
+            return (Format::Json, false);
+        }
+        let offers = [
+            (Format::Html, "text/html"),
+            (Format::Json, "application/json"),
+            (Format::Text, "text/plain"),
+        ];
+        let (mut best, mut most) = (Format::Html, (0, 0));
+        for (format, name) in offers {
+            let liked = liking(ex, name);
+            if liked.0 > 0 && liked > most {
+                (best, most) = (format, liked);
+            }
+        }
+        (best, true)
+    }
+}
+
+fn parameters<'a>(ex: &Exchange<'a>) -> impl Iterator<Item = &'a str> {
+    let query = ex.path().split_once('?').map_or("", |(_, query)| query);
+    let query = query.split('#').next().unwrap_or_default();
+    query.split('&')
+}
+
+/// How much the peer would like this media type, in thousandths, and how exactly it says so: who
+/// names one and takes any other means the one.
+fn liking(ex: &Exchange<'_>, name: &str) -> (u16, u8) {
+    let (mut weight, mut exact) = (0, 0);
+    for range in ex.head.list("Accept") {
+        let (range, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let range = range.trim_matches(BLANKS);
+        let exactness = match range.strip_suffix('*') {
+            None if range.eq_ignore_ascii_case(name) => 3,
+            Some("*/") => 1,
+            Some(above) => match name.get(..above.len()) {
+                Some(start) if above.ends_with('/') && start.eq_ignore_ascii_case(above) => 2,
+                _ => continue,
+            },
+            None => continue,
+        };
+        let mut parameters = parameters.split(';').map(|one| one.trim_matches(BLANKS));
+        let q = parameters.find(|one| one.get(..2).is_some_and(|q| q.eq_ignore_ascii_case("q=")));
+        if let Some(liked) = parse_weight(q.unwrap_or_default())
+            && exactness > exact
+        {
+            (weight, exact) = (liked, exactness);
+        }
+    }
+    (weight, exact)
+}

@@ -1,0 +1,375 @@
+//! The page that people want to use: what is above its rows, and what is sent with it.
+
+use alloc::vec::Vec;
+
+use super::asked::{Format, Key, Sorting};
+use super::text::{TITLE_MAX, exact, excerpt, number, put, shown, size};
+use super::{Directory, Form, Listing, data, rows, sending};
+use crate::engine::{Exchange, Next};
+use crate::fs::decode;
+use crate::text::page_style::{HEAD, STYLE};
+
+/// What the page may load: its own style and scripts, by their hashes; the icon that there is none. Its forms lead to
+/// the directory itself. And what more it needs to send files.
+macro_rules! policy {
+    ($($sending:literal)?) => {
+        concat!(
+            "default-src 'none'; ",
+            "style-src 'sha256-s9qIfFMOBo5MpjjYZBj2XAU4k2s22ufJ4ESQO26fYmU=' ",
+            "'sha256-UgNlZscpo9eK5va0kulIxbe/jfo+9+YVBw1mbroq2cU='; ",
+            "script-src 'sha256-OlSmBfJKDPkoucj+0OFJATNKOkBCxxTT8HeLFsQZJiw='",
+            $($sending,)?
+            "; ",
+            "img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+        )
+    };
+}
+
+/// Answers with a page that is good to read and to use, with a keyboard, on a telephone, without a
+/// script: names, sizes and times, directories first, sorted by whatever `?sort=name`, `size` or
+/// `time` and `&order=asc` or `desc` asks for, in short `?sort=size-desc`. With `Accept: application/json`, or for `?json`, it
+/// is an array of objects; with `Accept: text/plain` a name a line. It has an `ETag`, and comes with
+/// a `Content-Security-Policy` that lets nothing else be loaded, unless
+/// [`extra_headers`](crate::Files::extra_headers) has one.
+///
+/// Where directories can be had as archives, by [`Files::archive`](crate::Files::archive), it has buttons
+/// for these; where an [`Upload`](crate::Upload) is around the file service, a form that sends files.
+///
+/// ```
+/// use sanserve_core::{Files, archive::Download, listing};
+///
+/// let mut files = Files::new();
+/// files.list_directory = listing::page;
+/// files.archive = Download::parse;
+/// ```
+pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
+    let (format, varies) = Format::of(ex);
+    let (form, about): (&'static Form, _) = match format {
+        Format::Html => {
+            let policy = if directory.files.uploads {
+                policy!(
+                    " 'sha256-yXGcyE8dtMw3OZMMskIltmjnHEi6sdRhoSw+Gy94BBw='; connect-src 'self'"
+                )
+            } else {
+                policy!()
+            };
+            (&PAGE, ("text/html; charset=utf-8", Some(policy)))
+        }
+        Format::Json => (&data::JSON, ("application/json", None)),
+        Format::Text => (&data::TEXT, ("text/plain; charset=utf-8", None)),
+    };
+    let mut listing = Listing::new(ex, &directory, form, Some(Sorting::of(ex)));
+    listing.downloads = (directory.files.archive)("/?zip").is_some();
+    listing.uploads = directory.files.uploads;
+    listing.above = directory.files.above;
+    let start = directory
+        .files
+        .start_page(ex, listing.measure(), about, varies);
+    match start {
+        Some(next) => next,
+        None => directory.files.go_on_with(ex, listing),
+    }
+}
+
+pub(super) const PAGE: Form = Form {
+    number: 0,
+    top,
+    row: rows::row,
+    len: rows::len,
+    between: b"",
+    foot: b"</table>\n</form>\n</main>\n</body>\n</html>\n",
+    unavailable: false,
+};
+
+fn top(listing: &Listing, out: &mut Vec<u8>) {
+    let title = decode(&listing.target);
+    let title = excerpt(&title, TITLE_MAX);
+    out.extend_from_slice(HEAD.as_bytes());
+    out.extend_from_slice(b"<title>Directory listing for ");
+    shown(title, out);
+    out.extend_from_slice(b"</title>\n");
+    out.extend_from_slice(STYLE.as_bytes());
+    out.extend_from_slice(TABLE_STYLE.as_bytes());
+    out.extend_from_slice(b"</head>\n<body>\n<main>\n<h1>Directory listing for ");
+    shown(title, out);
+    out.extend_from_slice(b"</h1>\n<header>\n");
+    let depth = trail(&listing.target, listing.above, out);
+    if listing.sums.count > 0 {
+        out.extend_from_slice(FILTER.as_bytes());
+    }
+    if listing.uploads {
+        out.extend_from_slice(sending::FORM.as_bytes());
+        out.extend_from_slice(sending::SCRIPT.as_bytes());
+    }
+    out.extend_from_slice(b"</header>\n<form>\n<table>\n<caption>");
+    summary(listing, out);
+    if listing.downloads {
+        out.extend_from_slice(DOWNLOADS.as_bytes());
+    }
+    out.extend_from_slice(b"</caption>\n<thead>\n<tr>");
+    heading(listing, Key::Name, out);
+    heading(listing, Key::Size, out);
+    heading(listing, Key::Time, out);
+    out.extend_from_slice(b"\n<tbody>\n");
+    if depth > 0 {
+        out.extend_from_slice(PARENT.as_bytes());
+    }
+    if listing.sums.count == 0 {
+        out.extend_from_slice(b"<tr><td colspan=\"3\">This directory is empty.\n");
+    }
+}
+
+/// Writes the breadcrumbs from the root, `above` segments below the start of the target, and returns how many
+/// directories there are below it. All links are relative, since a proxy may have cut the front off the path.
+///
+/// A link up has three bytes for each level, so a page with all of them would grow with the square of the
+/// target's length: only the last [`CRUMBS_MAX`] directories are shown, and the root's link is left out
+/// where it would have more than [`HOME_DEPTH_MAX`] levels to climb.
+fn trail(target: &str, above: usize, out: &mut Vec<u8>) -> usize {
+    let mut crumbs = Vec::new();
+    let depth = segments(target)
+        .inspect(|name| {
+            if crumbs.len() < CRUMBS_MAX {
+                crumbs.push(*name);
+            }
+        })
+        .count()
+        .saturating_sub(above);
+    crumbs.truncate(depth);
+    put(b"<nav aria-label=\"Breadcrumb\">", out);
+    if depth <= HOME_DEPTH_MAX {
+        crumb(b"Home", depth, out);
+    }
+    if depth > crumbs.len() {
+        put(b" / \xE2\x80\xA6", out);
+    }
+    for (climb, name) in crumbs.iter().enumerate().rev() {
+        if !name.is_empty() {
+            put(b" / ", out);
+            crumb(excerpt(&decode(name), NAME_MAX), climb, out);
+        }
+    }
+    put(b"</nav>\n", out);
+    depth
+}
+
+/// Writes the link to the directory `climb` levels above this one.
+fn crumb(name: &[u8], climb: usize, out: &mut Vec<u8>) {
+    put(b"<a href=\"", out);
+    if climb == 0 {
+        put(b"./\" aria-current=\"page", out);
+    }
+    (0..climb).for_each(|_| put(b"../", out));
+    put(b"\"><bdi>", out);
+    shown(name, out);
+    put(b"</bdi></a>", out);
+}
+
+/// Returns the segments of a target that a browser counts when it follows a relative link, the last first:
+/// empty ones count, dot segments in any spelling do not, and an encoded slash does not separate.
+fn segments(target: &str) -> impl Iterator<Item = &str> {
+    let path = target.strip_prefix('/').unwrap_or(target);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut skipped = 0_usize;
+    let all = path.rsplit('/').filter(move |segment| match dots(segment) {
+        1 => false,
+        2 => {
+            skipped += 1;
+            false
+        }
+        _ if skipped > 0 => {
+            skipped -= 1;
+            false
+        }
+        _ => true,
+    });
+    let is_root = path.is_empty();
+    all.filter(move |_| !is_root)
+}
+
+/// Returns how many dots a segment consists of, one or two, or 0 if it is a name.
+fn dots(segment: &str) -> usize {
+    let mut rest = segment.as_bytes();
+    let mut dots = 0;
+    while let [b'.', left @ ..] | [b'%', b'2', b'e' | b'E', left @ ..] = rest {
+        (rest, dots) = (left, dots + 1);
+        if dots > 2 {
+            return 0;
+        }
+    }
+    if rest.is_empty() { dots } else { 0 }
+}
+
+/// Writes how many entries there are, and how long they are together.
+fn summary(listing: &Listing, out: &mut Vec<u8>) {
+    let count = listing.sums.count as u64;
+    number(count, out);
+    out.extend_from_slice(if count == 1 { b" entry" } else { b" entries" });
+    let total = listing.sums.bytes;
+    out.extend_from_slice(b", <span title=\"");
+    exact(total, out);
+    out.extend_from_slice(b"\">");
+    size(total, out);
+    out.extend_from_slice(b"</span>");
+}
+
+/// Writes the head of a column, which sorts by it: names and the smallest first at the start, but
+/// what is large or new. It is a button of a form, which needs no script, and not a link, since a crawler would fetch every
+/// directory in every order.
+fn heading(listing: &Listing, key: Key, out: &mut Vec<u8>) {
+    let Sorting {
+        key: by,
+        descending,
+    } = listing.sorting;
+    out.extend_from_slice(b"<th scope=\"col\"");
+    let next = if key == by {
+        out.extend_from_slice(match descending {
+            true => b" aria-sort=\"descending\"",
+            false => b" aria-sort=\"ascending\"",
+        });
+        !descending
+    } else {
+        key != Key::Name
+    };
+    out.extend_from_slice(b"><button name=\"sort\" value=\"");
+    let (word, title) = match key {
+        Key::Name => ("name", "Name"),
+        Key::Size => ("size", "Size"),
+        Key::Time => ("time", "Changed <small>UTC</small>"),
+    };
+    out.extend_from_slice(word.as_bytes());
+    out.extend_from_slice(match next {
+        true => b"-desc\">",
+        false => b"-asc\">",
+    });
+    out.extend_from_slice(title.as_bytes());
+    out.extend_from_slice(b"</button>");
+}
+
+/// The row that leads up, in a body of its own: it is not filtered.
+const PARENT: &str =
+    "<tr><th scope=\"row\"><a href=\"../\">Parent directory</a><td><td>\n<tbody>\n";
+
+/// The directory as one file: buttons for the same reason, or a crawler would fetch every file again for each directory
+/// above it.
+const DOWNLOADS: &str = "; download: <button name=\"zip\">zip</button>, \
+    <button name=\"tar\">tar</button>";
+
+const TABLE_STYLE: &str = "<style>\
+    h1{position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%);white-space:nowrap}\
+    header{display:flex;flex-wrap:wrap;align-items:center;gap:.5rem 1rem;min-height:2.5rem;padding:0 .75rem}\
+    nav{flex:1 1 auto;font-size:1.25rem;color:var(--soft)}\
+    nav a{display:inline-block;min-width:1.5rem;text-align:center}\
+    nav [aria-current]{color:var(--text);font-weight:600}\
+    bdi{white-space:pre-wrap}\
+    [type=search]{width:14rem;height:2.5rem;padding:0 .75rem;border:1px solid #858f9a;border-radius:6px;background:var(--back);color:inherit;font:inherit}\
+    header form{display:flex;flex-wrap:wrap;align-items:center;gap:.5rem}\
+    progress{flex:1 1 10rem;accent-color:var(--link)}\
+    [type=file]{min-width:0;width:15rem;color:var(--soft);font:inherit;font-size:.875rem}\
+    ::file-selector-button{margin-right:.5rem}\
+    button,::file-selector-button{flex:none;height:2.5rem;padding:0 .75rem;border:1px solid #858f9a;border-radius:6px;background:var(--back);color:var(--text);font:inherit;font-size:.875rem;cursor:pointer}\
+    table button{height:auto;min-width:1.5rem;padding:0;border:0;background:none;color:var(--link);font-size:inherit}\
+    table button:hover{text-decoration:underline}\
+    output,::placeholder{color:var(--soft);opacity:1}\
+    form output{color:inherit}\
+    table{width:100%;border-collapse:collapse;table-layout:fixed;font-variant-numeric:tabular-nums}\
+    caption{padding:.25rem .75rem 1rem;text-align:left;color:var(--soft)}\
+    th,td{padding:.375rem .75rem;border-top:1px solid var(--line);text-align:left;vertical-align:baseline;font-weight:400}\
+    td,thead button{color:var(--soft)}\
+    th:nth-child(n+2),td:nth-child(n+2){width:8rem;text-align:right}\
+    th:nth-child(3){width:11.5rem}\
+    thead th{position:sticky;top:0;border:0;background:var(--back);box-shadow:inset 0 -1px var(--line)}\
+    th a,th button{display:block;margin:-.375rem -.75rem;padding:.375rem .75rem}\
+    th button{width:calc(100% + 1.5rem);text-align:inherit}\
+    tbody a[href$='/']{font-weight:600}\
+    tbody tr:hover{background:var(--over)}\
+    [aria-sort] button{color:var(--text);font-weight:600}\
+    [aria-sort=ascending] button:after{content:' \\2191'}\
+    [aria-sort=descending] button:after{content:' \\2193'}\
+    @media(max-width:40rem){\
+    main{padding:1rem .25rem 3rem}\
+    td{font-size:.875rem}\
+    header,caption,th,td{padding-left:.5rem;padding-right:.5rem}\
+    th a,th button{margin:-.375rem -.5rem;padding:.375rem .5rem}\
+    th button{width:calc(100% + 1rem)}\
+    th:nth-child(2){width:5.25rem}\
+    th:nth-child(3){width:6.25rem}\
+    time{display:block;height:1.5em;overflow:hidden}\
+    small{display:none}\
+    header form,input[type]{width:100%}\
+    [type=file]{flex:1 1 8rem}\
+    }\
+    @media print{header form,input,output{display:none}thead th{position:static}}\
+    </style>\n";
+
+const FILTER: &str = "<script>{\
+    const s=document.currentScript,i=document.createElement('input'),o=document.createElement('output');\
+    i.type='search';\
+    i.placeholder='Filter';\
+    i.ariaLabel='Filter by name';\
+    i.autocomplete='off';\
+    i.oninput=()=>{\
+    const q=i.value.toLowerCase();\
+    let n=0;\
+    for(const r of document.querySelector('tbody:last-of-type').rows)\
+    n+=!(r.hidden=!r.cells[0].textContent.toLowerCase().includes(q));\
+    o.value=q&&n+' shown'};\
+    s.before(o,i)\
+    }</script>\n";
+
+/// How many directories the breadcrumbs show at most.
+const CRUMBS_MAX: usize = 16;
+/// How many levels the link to the root climbs at most.
+const HOME_DEPTH_MAX: usize = 256;
+/// How many bytes of a name a breadcrumb shows.
+const NAME_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    fn trail(target: &str, above: usize) -> (usize, Vec<u8>) {
+        let mut out = Vec::new();
+        (super::trail(target, above, &mut out), out)
+    }
+
+    #[test]
+    fn breadcrumbs_count_the_segments_that_a_browser_counts() {
+        // By the URL standard, section 4.4: dot segments go, in any spelling; empty ones stay.
+        for (target, depth) in [
+            ("/", 0),
+            ("/a/", 1),
+            ("/a//b/", 3),
+            ("/a/../b/", 1),
+            ("/../../a/", 1),
+            ("/a/../../b/c/", 2),
+            ("/%2e/%2E/a/", 1),
+            ("/a/%2e%2E/.%2e/%2E./b/", 1),
+            ("/.../", 1),
+            ("/a%2fb/", 1),
+        ] {
+            assert_eq!(trail(target, 0).0, depth, "{target}");
+        }
+        assert_eq!(trail("/x/y/z/", 2).0, 1);
+        assert_eq!(trail("/x/", 2).0, 0);
+    }
+
+    #[test]
+    fn breadcrumbs_are_no_longer_than_a_small_page_however_deep_the_directory_is() {
+        for pattern in [
+            "/d",
+            "/",
+            "/%2e",
+            "/..",
+            "/a%2f..",
+            "/&&&&&&&&&&&&&&&&&&&&&&&&&&&&",
+        ] {
+            let target = pattern.repeat(65_536 / pattern.len()) + "/";
+            let len = trail(&target, 0).1.len();
+            assert!(len < 12_000, "{pattern}: {len}");
+        }
+        let (depth, page) = trail(&"/d".repeat(300), 0);
+        assert_eq!(depth, 300);
+        assert!(page.starts_with(b"<nav aria-label=\"Breadcrumb\"> / \xE2\x80\xA6 / <a "));
+    }
+}

@@ -1,0 +1,254 @@
+//! How a directory is listed: [`python`] writes the page of CPython 3.13, [`page`] one that people
+//! want to use.
+//!
+//! Whatever it looks like, a `Listing` is a top, a row for each entry and a foot. It is measured first and then
+//! written row by row, so that its length is known beforehand and no more than the outbox is in memory at a
+//! time. To measure a row is mostly to count, not to write, and [`prepare`] does it for a large directory once. The rows
+//! themselves are in `python`, `rows` and `data`, what was asked for in `asked`, the order of the rows in `order`, how
+//! names and numbers are written in `text`.
+
+mod asked;
+mod data;
+mod html;
+mod order;
+mod python;
+mod rows;
+mod sending;
+mod text;
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::mem;
+
+pub use self::html::page;
+pub use self::order::prepare;
+pub use self::python::python;
+
+use self::order::Order;
+use crate::engine::{Exchange, Next};
+use crate::fs::entries::Sums;
+use crate::fs::{Entries, Entry, Path};
+use crate::service::Files;
+use crate::text::decimal::mix;
+
+/// What answers with the listing of a directory: [`python`], [`page`], or a function of your own.
+///
+/// ```
+/// use sanserve_core::{Files, listing};
+///
+/// let mut files = Files::new();
+/// files.list_directory = |ex, directory| match directory.entries().count() {
+///     0 => ex.send_error(404, "There is nothing here"),
+///     _ => listing::page(ex, directory),
+/// };
+/// ```
+pub type ListDirectory = fn(&mut Exchange<'_>, Directory<'_>) -> Next;
+
+/// A directory that is to be listed.
+#[derive(Debug)]
+pub struct Directory<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) entries: Arc<Entries>,
+    pub(crate) files: &'a mut Files,
+}
+
+impl Directory<'_> {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.path
+    }
+
+    /// What may be shown of what it holds, in any order.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let entries = self.entries.iter();
+        entries.filter(|entry| self.files.shows_name(entry.name) && !entry.unavailable)
+    }
+}
+
+/// A listing that is being sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Listing {
+    /// The path as it was asked for, without its query.
+    target: String,
+    entries: Arc<Entries>,
+    order: Order,
+    sums: Sums,
+    sorting: asked::Sorting,
+    /// Whether names that begin with a dot are shown.
+    hidden: bool,
+    /// Whether the directory can be had as an archive.
+    downloads: bool,
+    /// Whether files can be stored in it.
+    uploads: bool,
+    /// How many segments of the target are above the root.
+    above: usize,
+    form: &'static Form,
+    stage: Stage,
+    /// Whether a row was written.
+    begun: bool,
+    /// Some parts, and how many bytes of them were written.
+    some: Vec<u8>,
+    written: usize,
+}
+
+/// How much of a listing was written.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Top,
+    /// The number of the next entry in the order.
+    Rows(usize),
+    End,
+}
+
+/// What a listing looks like.
+#[derive(Debug)]
+struct Form {
+    /// Its place in [`Sums::lens`].
+    number: usize,
+    top: fn(&Listing, &mut Vec<u8>),
+    row: fn(&Entry<'_>, &mut Vec<u8>),
+    /// How long the row of an entry is, if that is known without writing it.
+    len: fn(&Entry<'_>) -> Option<usize>,
+    between: &'static [u8],
+    foot: &'static [u8],
+    /// Whether it shows what is [unavailable](Entry::unavailable).
+    unavailable: bool,
+}
+
+impl Form {
+    /// Whether it has a row for an entry, whose name is shown.
+    fn shows(&self, entry: &Entry<'_>) -> bool {
+        self.unavailable || !entry.unavailable
+    }
+}
+
+impl Listing {
+    fn new(
+        ex: &Exchange<'_>,
+        directory: &Directory<'_>,
+        form: &'static Form,
+        sorting: Option<asked::Sorting>,
+    ) -> Self {
+        let target = ex.path().split(['?', '#']).next().unwrap_or_default();
+        let entries = Arc::clone(&directory.entries);
+        let hidden = directory.files.hidden;
+        let (order, sums) = Order::of(&entries, sorting, hidden, form);
+        Listing {
+            target: target.into(),
+            entries,
+            order,
+            sums,
+            sorting: sorting.unwrap_or_default(),
+            hidden,
+            downloads: false,
+            uploads: false,
+            above: 0,
+            form,
+            stage: Stage::Top,
+            begun: false,
+            some: Vec::new(),
+            written: 0,
+        }
+    }
+
+    /// Its length in bytes, the top of which is this.
+    fn len(&self, top: &[u8]) -> u64 {
+        let between = self.form.between.len() * self.sums.count.saturating_sub(1);
+        let rows = self.sums.lens[self.form.number];
+        rows + (top.len() + between + self.form.foot.len()) as u64
+    }
+
+    fn top(&self) -> Vec<u8> {
+        let mut top = Vec::new();
+        (self.form.top)(self, &mut top);
+        top
+    }
+
+    /// Its length in bytes, and a number that another listing has not: made of what is written at the top, of
+    /// what is known of each entry, of the order, and of the version that writes it.
+    fn measure(&self) -> (u64, u64) {
+        let top = self.top();
+        let len = self.len(&top);
+        let start = mix_bytes(0, env!("CARGO_PKG_VERSION").as_bytes());
+        let order = (self.sorting.key as u64) << 1 | u64::from(self.sorting.descending);
+        let version = mix(mix(mix_bytes(start, &top), order), self.sums.version);
+        (len, mix(version, len))
+    }
+
+    /// Writes as much of it as the peer can be expected to take at once. To be called again after
+    /// [`Next::Flush`].
+    pub(crate) fn write(&mut self, ex: &mut Exchange<'_>) -> Next {
+        if ex.command() == "HEAD" {
+            return Next::Done;
+        }
+        loop {
+            if ex.wants_flush() {
+                return Next::Flush;
+            }
+            if self.written == self.some.len() {
+                if let Stage::End = self.stage {
+                    return Next::Done;
+                }
+                let mut some = mem::take(&mut self.some);
+                some.clear();
+                self.write_some(&mut some);
+                (self.some, self.written) = (some, 0);
+            }
+            // The top may be longer than a small outbox.
+            let piece = &self.some[self.written..];
+            let piece = &piece[..piece.len().min(ex.piece_max())];
+            ex.write(piece);
+            self.written += piece.len();
+        }
+    }
+
+    /// Writes the next parts, some hundred bytes.
+    fn write_some(&mut self, out: &mut Vec<u8>) {
+        let mut at = match self.stage {
+            Stage::Top => {
+                (self.form.top)(self, out);
+                0
+            }
+            Stage::Rows(at) => at,
+            Stage::End => return,
+        };
+        let Form { row, between, .. } = self.form;
+        let (entries, order) = (&*self.entries, &self.order);
+        let (places, has_all) = (order.places(entries), order.has_all());
+        while out.len() < AT_ONCE {
+            let place = match places {
+                Some(places) => places.get(at).map_or(usize::MAX, |place| *place as usize),
+                None => order.place(at, entries.len()),
+            };
+            let Some(entry) = entries.get(place) else {
+                out.extend_from_slice(self.form.foot);
+                self.stage = Stage::End;
+                return;
+            };
+            at += 1;
+            // Else the order has what is shown alone.
+            if has_all && !(Path::is_listed(entry.name, self.hidden) && self.form.shows(&entry)) {
+                continue;
+            }
+            if mem::replace(&mut self.begun, true) && !between.is_empty() {
+                out.extend_from_slice(between);
+            }
+            row(&entry, out);
+        }
+        self.stage = Stage::Rows(at);
+    }
+}
+
+/// Mixes in bytes, and how many they are.
+fn mix_bytes(sum: u64, bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let sum = words.fold(mix(sum, bytes.len() as u64), mix);
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    mix(sum, u64::from_le_bytes(last))
+}
+
+/// Bytes, or a part more: each call of the exchange has its price.
+const AT_ONCE: usize = 512;

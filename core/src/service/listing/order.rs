@@ -1,0 +1,206 @@
+//! In which order a listing shows what a directory holds, and what is known of all of it together.
+//!
+//! A permutation of places in [`Entries`] stands for an order, so that readers share the entries. For a large
+//! directory all orders and sums are worked out once, by [`prepare`], where waiting harms no other connection.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+use super::asked::{Key, Sorting};
+use super::{Form, data, html, mix_bytes, python};
+use crate::fs::entries::{Prepared, Sums, compare_entries};
+use crate::fs::{Entries, Entry, Path};
+use crate::text::decimal::mix;
+
+/// Sorts what a directory holds and works out all that its listings need.
+///
+/// Without it each request for a listing sorts and measures the directory, on the thread of its connection: some
+/// 0.5 µs an entry. A [`FileSystem`](crate::FileSystem) whose directories may be large, or which keeps what they
+/// hold, calls it where waiting harms no other connection. It takes about as long as two such requests, and 16 to
+/// 20 bytes an entry.
+///
+/// ```
+/// use std::sync::Arc;
+/// use sanserve_core::{Entries, Entry, listing};
+///
+/// let names: [&[u8]; 2] = [b"b", b"a"];
+/// let mut entries: Entries = names.iter().map(|name| Entry { name, ..Entry::default() }).collect();
+/// listing::prepare(&mut entries);
+/// let answer = Arc::new(entries); // for FileSystem::list
+/// # assert_eq!(answer.get(0).unwrap().name, b"a");
+/// ```
+pub fn prepare(entries: &mut Entries) {
+    entries.sort();
+    let all = || (0..entries.len() as u32).collect::<Vec<_>>();
+    let sorted = [Key::Size, Key::Time].map(|key| {
+        [false, true].map(|descending| {
+            let mut places = all();
+            sort(entries, &mut places, Sorting { key, descending });
+            places
+        })
+    });
+    let [[size, size_down], [time, time_down]] = sorted;
+    let sums = [false, true].map(|hidden| {
+        let listed = entries
+            .iter()
+            .filter(|entry| Path::is_listed(entry.name, hidden));
+        sums(listed, &FORMS, true)
+    });
+    let mut lowercase = all();
+    python::sort(entries, &mut lowercase);
+    let directories = entries.iter().take_while(|entry| entry.directory).count();
+    entries.set_prepared(Box::new(Prepared {
+        sorted: [size, size_down, time, time_down],
+        directories,
+        lowercase: (!lowercase.is_sorted()).then_some(lowercase),
+        sums,
+    }));
+}
+
+/// The order of a listing.
+#[derive(Debug, Clone)]
+pub(super) enum Order {
+    /// That of the entries, sorted by name.
+    AsTheyAre,
+    /// By name from the last on, first so many directories and then files.
+    Reversed(usize),
+    /// That with this number among [`Prepared::sorted`].
+    Sorted(usize),
+    /// That of [`Prepared::lowercase`].
+    Lowercase,
+    /// The places of the entries that are shown.
+    Own(Vec<u32>),
+}
+
+impl Order {
+    /// The order that is asked for, or that of CPython's page, and what is known of all entries that are shown.
+    pub(super) fn of(
+        entries: &Entries,
+        sorting: Option<Sorting>,
+        hidden: bool,
+        form: &Form,
+    ) -> (Order, Sums) {
+        if let Some(prepared) = entries.prepared() {
+            let sums = prepared.sums[usize::from(hidden)];
+            return (Order::prepared(prepared, sorting), sums);
+        }
+        let listed = entries.iter().zip(0..);
+        let listed =
+            listed.filter(|(entry, _)| Path::is_listed(entry.name, hidden) && form.shows(entry));
+        let mut places: Vec<u32> = listed.map(|(_, place)| place).collect();
+        match sorting {
+            Some(sorting) => sort(entries, &mut places, sorting),
+            None => python::sort(entries, &mut places),
+        }
+        let shown = places
+            .iter()
+            .filter_map(|place| entries.get(*place as usize));
+        let sums = sums(shown, &[form], sorting.is_some());
+        (Order::Own(places), sums)
+    }
+
+    fn prepared(prepared: &Prepared, sorting: Option<Sorting>) -> Order {
+        let Some(Sorting { key, descending }) = sorting else {
+            return Order::Lowercase;
+        };
+        let first = match key {
+            Key::Name if descending => return Order::Reversed(prepared.directories),
+            Key::Name => return Order::AsTheyAre,
+            Key::Size => 0,
+            Key::Time => 2,
+        };
+        Order::Sorted(first + usize::from(descending))
+    }
+
+    /// Whether it has entries that are not shown.
+    pub(super) fn has_all(&self) -> bool {
+        !matches!(self, Order::Own(_))
+    }
+
+    /// Returns the places of the entries in this order, if they are written down.
+    pub(super) fn places<'a>(&'a self, entries: &'a Entries) -> Option<&'a [u32]> {
+        match self {
+            Order::AsTheyAre | Order::Reversed(_) => None,
+            Order::Own(places) => Some(places),
+            Order::Sorted(number) => Some(&entries.prepared()?.sorted[*number]),
+            Order::Lowercase => entries.prepared()?.lowercase.as_deref(),
+        }
+    }
+
+    /// Returns the place of the entry that is number `at` in this order, where [`places`](Self::places) has none.
+    pub(super) fn place(&self, at: usize, count: usize) -> usize {
+        match self {
+            Order::Reversed(directories) if at < *directories => directories - at - 1,
+            Order::Reversed(directories) if at < count => count + directories - at - 1,
+            _ => at,
+        }
+    }
+}
+
+/// Returns what is known of these entries together, with the length of their rows in some forms. What is unavailable
+/// counts only for the rows. `version` says whether that is worked out, too.
+fn sums<'a>(entries: impl Iterator<Item = Entry<'a>>, forms: &[&Form], version: bool) -> Sums {
+    let mut sums = Sums::default();
+    let mut row = Vec::new();
+    for entry in entries {
+        if !entry.unavailable {
+            sums.count += 1;
+            sums.bytes = sums.bytes.saturating_add(entry.len.unwrap_or(0));
+            if version {
+                // A sum, since the order in which a file system tells them says nothing.
+                sums.version = sums.version.wrapping_add(version_of(&entry));
+            }
+        }
+        for form in forms.iter().filter(|form| form.shows(&entry)) {
+            let len = (form.len)(&entry).unwrap_or_else(|| {
+                row.clear();
+                (form.row)(&entry, &mut row);
+                row.len()
+            });
+            sums.lens[form.number] += len as u64;
+        }
+    }
+    sums
+}
+
+fn version_of(entry: &Entry<'_>) -> u64 {
+    let marks = u64::from(entry.directory) | u64::from(entry.link) << 1;
+    let version = mix(mix_bytes(0, entry.name), marks);
+    let version = mix(version, entry.len.unwrap_or(u64::MAX));
+    mix(version, entry.modified.unwrap_or(i64::MIN) as u64)
+}
+
+/// Sorts places of entries. Directories come first, and equal entries by name.
+fn sort(entries: &Entries, places: &mut [u32], sorting: Sorting) {
+    let Sorting { key, descending } = sorting;
+    let entry = |at: &u32| entries.get(*at as usize).unwrap_or_default();
+    if !entries.is_sorted() {
+        places.sort_unstable_by(|one, other| compare_entries(&entry(one), &entry(other)));
+    }
+    if key == Key::Name {
+        if descending {
+            let directories = places.partition_point(|at| entry(at).directory);
+            places[..directories].reverse();
+            places[directories..].reverse();
+        }
+        return;
+    }
+    // A stable sort: by name they are sorted.
+    places.sort_by(|one, other| {
+        let (one, other) = (entry(one), entry(other));
+        let by_key = compare(key, &one, &other);
+        let by_key = if descending { by_key.reverse() } else { by_key };
+        other.directory.cmp(&one.directory).then(by_key)
+    });
+}
+
+fn compare(key: Key, one: &Entry<'_>, other: &Entry<'_>) -> Ordering {
+    match key {
+        Key::Size => one.len.cmp(&other.len),
+        _ => one.modified.cmp(&other.modified),
+    }
+}
+
+/// Each at the place of its number.
+const FORMS: [&Form; 4] = [&html::PAGE, &python::PAGE, &data::JSON, &data::TEXT];

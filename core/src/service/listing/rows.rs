@@ -1,0 +1,52 @@
+//! A row of the page: a name that is a link, a size, a time.
+
+use alloc::vec::Vec;
+
+use super::text::{exact, exact_len, href_len, linked, shown, size, size_len};
+use crate::fs::Entry;
+use crate::text::date;
+
+/// How long the row of an entry is, if its name is text as it is.
+pub(super) fn len(entry: &Entry<'_>) -> Option<usize> {
+    let mut len = "<tr><th scope=\"row\"><a href=\"\"><bdi></bdi></a><td><td>\n".len();
+    len += usize::from(entry.directory) + usize::from(entry.directory || entry.link);
+    len += href_len(entry.name)? + entry.name.len();
+    if let Some(bytes) = entry.len {
+        len += " title=\"\"".len() + exact_len(bytes) + size_len(bytes);
+    }
+    if entry.modified.is_some() {
+        len += TIME.len();
+    }
+    Some(len)
+}
+
+/// Writes the row of an entry.
+pub(super) fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<tr><th scope=\"row\"><a href=\"");
+    linked(entry, b"\"><bdi>", shown, out);
+    out.extend_from_slice(match (entry.link, entry.directory) {
+        (true, _) => b"</bdi>@</a><td",
+        (_, true) => b"</bdi>/</a><td",
+        _ => b"</bdi></a><td",
+    });
+    if let Some(len) = entry.len {
+        out.extend_from_slice(b" title=\"");
+        exact(len, out);
+        out.extend_from_slice(b"\">");
+        size(len, out);
+        out.extend_from_slice(b"<td>");
+    } else {
+        out.extend_from_slice(b"><td>");
+    }
+    if let Some(modified) = entry.modified {
+        let utc = date::format_utc(modified);
+        let mut time = *TIME;
+        time[16..36].copy_from_slice(&utc);
+        time[38..48].copy_from_slice(&utc[..10]);
+        time[49..54].copy_from_slice(&utc[11..16]);
+        out.extend_from_slice(&time);
+    }
+    out.push(b'\n');
+}
+
+const TIME: &[u8; 61] = b"<time datetime=\"1970-01-01T00:00:00Z\">1970-01-01 00:00</time>";

@@ -1,0 +1,16 @@
+//! The services: handlers that serve files, listings and archives, store uploads, run scripts and ask for passwords. This is the
+//! highest floor: it uses the engine as any other handler could.
+
+pub mod archive;
+pub(crate) mod cgi;
+pub(crate) mod files;
+mod guard;
+pub(crate) mod hosts;
+pub mod listing;
+mod upload;
+
+pub use cgi::Cgi;
+pub use files::Files;
+pub use guard::Guard;
+pub use hosts::Hosts;
+pub use upload::Upload;

@@ -1,0 +1,116 @@
+//! [`Naming`]: the names under which clients may store files.
+//!
+//! What is stored is served, so a name decides more than where a file lies: some files are sent in
+//! answer to requests for other names, and what lies below `/.well-known` speaks for the whole site.
+//! By such a name a client that may only add files would change what others receive.
+
+use alloc::string::String;
+
+use super::{NAMELESS, Refusal};
+use crate::fs::Path;
+use crate::service::Files;
+use crate::service::files::SUFFIXES;
+use crate::text::case_folding;
+use crate::text::escape::is_unseen;
+
+/// The rules for names, the same for PUT and for forms.
+#[derive(Clone, Copy)]
+pub(super) struct Naming<'a> {
+    files: &'a Files,
+    /// Whether a file may take the place of another.
+    pub(super) overwrite: bool,
+}
+
+impl<'a> Naming<'a> {
+    pub(super) fn new(files: &'a Files, overwrite: bool) -> Self {
+        Naming { files, overwrite }
+    }
+
+    /// Returns the path of a file to store, or why none may be stored there.
+    pub(super) fn check(self, path: Option<Path>) -> Result<Path, Refusal> {
+        let rule = self.files.refusal(path.as_ref());
+        let path = path.filter(|_| rule.is_none()).ok_or_else(|| Refusal {
+            rule,
+            ..(403, NAMELESS).into()
+        })?;
+        match self.complaint(&path) {
+            Some(message) => Err((403, message).into()),
+            None => Ok(path),
+        }
+    }
+
+    /// Returns how many of the last directories on the way to a file may be made for it. Their names are those that a
+    /// file could be stored under.
+    pub(super) fn new_directories(self, path: &Path) -> usize {
+        let mut directory = path.clone();
+        for count in 0..DIRECTORIES_MAX {
+            directory.pop();
+            if directory.as_bytes().is_empty() || self.complaint(&directory).is_some() {
+                return count;
+            }
+        }
+        DIRECTORIES_MAX
+    }
+
+    /// Why nothing new may have that name.
+    fn complaint(self, path: &Path) -> Option<&'static str> {
+        unsafe_name(path.file_name()).or_else(|| self.reserved(path))
+    }
+
+    /// What the name is reserved for. A file system may ignore case, so the comparisons do.
+    fn reserved(self, path: &Path) -> Option<&'static str> {
+        let first = path.segments().next().unwrap_or_default();
+        if folded(first) == ".well-known" {
+            return Some(WELL_KNOWN);
+        }
+        if self.overwrite {
+            return None;
+        }
+        let (files, name) = (self.files, folded(path.file_name()));
+        let is_compressed = SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+        let is = |file: &str| {
+            let file = Path::from_bytes(file.into());
+            file.is_some_and(|file| folded(file.as_bytes()) == folded(path.as_bytes()))
+        };
+        if files.precompressed && is_compressed {
+            Some(COMPRESSED)
+        } else if files
+            .index_pages
+            .iter()
+            .any(|page| folded(page.as_bytes()) == name)
+        {
+            Some(INDEX)
+        } else if files.spa.is_some_and(is) || files.not_found_page.is_some_and(is) {
+            Some(FALLBACK)
+        } else if files.spa.is_some() && !name.contains('.') {
+            Some(PAGE)
+        } else {
+            None
+        }
+    }
+}
+
+/// Why a name may harm those who work with the files: an option of a command that is given `*`, or
+/// text that a terminal, a script or a reader takes for something else.
+fn unsafe_name(name: &[u8]) -> Option<&'static str> {
+    if name.starts_with(b"-") {
+        return Some(DASH);
+    }
+    let mut chars = name.utf8_chunks().flat_map(|chunk| chunk.valid().chars());
+    chars.any(is_unseen).then_some(CONTROL)
+}
+
+/// A name as a file system may read it that folds letters and passes over characters that are not shown.
+fn folded(name: &[u8]) -> String {
+    case_folding::folded(name).collect()
+}
+
+/// Directories that a request may make.
+const DIRECTORIES_MAX: usize = 16;
+const DASH: &str = "A name that begins with '-' cannot be stored";
+const CONTROL: &str = "A name with control characters cannot be stored";
+const WELL_KNOWN: &str = "Files below /.well-known cannot be stored";
+const COMPRESSED: &str = "Without overwriting, no compressed form of a file can be stored";
+const INDEX: &str = "Without overwriting, no index page can be stored";
+const FALLBACK: &str = "Without overwriting, the page for missing files cannot be stored";
+const PAGE: &str = "Without overwriting, no page of the application can be stored";

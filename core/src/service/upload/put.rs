@@ -1,0 +1,85 @@
+//! [`Put`]: a file that is the content of a request.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::mem;
+
+use super::multipart::PIECE;
+use super::naming::Naming;
+use super::{Refusal, complaint, content_length, create};
+use crate::engine::{Event, Exchange, Next};
+use crate::service::files::Itself;
+
+/// A PUT on its way.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Put {
+    stage: Stage,
+    /// Whether there was no file of that name.
+    new: bool,
+    /// What has come and was not passed on.
+    ahead: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Stage {
+    /// Whatever has the name was asked for.
+    #[default]
+    Look,
+    /// The file is to be made.
+    Create,
+    /// Content is waited for.
+    Content,
+    /// Some was passed on; whether it was the last.
+    Given(bool),
+    /// All was passed on, and the file is to get its name.
+    Keep,
+}
+
+impl Put {
+    pub(super) fn resume(
+        &mut self,
+        ex: &mut Exchange<'_>,
+        event: Event<'_>,
+        naming: Naming<'_>,
+    ) -> Result<Next, Refusal> {
+        let (stage, next) = match (self.stage, event) {
+            (Stage::Look, found) => {
+                let len = content_length(ex);
+                let mut file = create(ex, found, naming.overwrite, true, len)?;
+                file.directories_max = naming.new_directories(&file.path);
+                self.new = file.replaces.is_none();
+                (Stage::Create, Next::Create(Box::new(file)))
+            }
+            (_, Event::Failed(_, error)) => return Err(complaint(error)),
+            (Stage::Create | Stage::Given(false), _) => (Stage::Content, Next::Body),
+            (Stage::Content, Event::Data(bytes)) => {
+                self.ahead.extend_from_slice(bytes);
+                if self.ahead.len() < PIECE {
+                    return Ok(Next::Body);
+                }
+                (Stage::Given(false), Next::Give(mem::take(&mut self.ahead)))
+            }
+            (Stage::Content, _) if !self.ahead.is_empty() => {
+                (Stage::Given(true), Next::Give(mem::take(&mut self.ahead)))
+            }
+            // Nothing is left: to be given nothing completes it.
+            (Stage::Content | Stage::Given(true), _) => (Stage::Keep, Next::Give(Vec::new())),
+            (Stage::Keep, _) => return Ok(self.reply(ex)),
+        };
+        self.stage = stage;
+        Ok(next)
+    }
+
+    /// RFC 9110 §9.3.4.
+    fn reply(&self, ex: &mut Exchange<'_>) -> Next {
+        if self.new {
+            ex.send_response(201);
+            ex.send_header("Location", Itself(ex.path()));
+            ex.send_header("Content-Length", 0);
+        } else {
+            ex.send_response(204);
+        }
+        ex.end_headers();
+        Next::Done
+    }
+}

@@ -1,0 +1,209 @@
+//! Text made safe for where it goes: HTML, a log line, a status line, Python's quotes.
+//!
+//! All but [`Repr`] are writers around a writer, so that nothing is collected first.
+
+use alloc::vec::Vec;
+use core::fmt::{self, Display, Write};
+
+use memchr::{memchr, memchr2, memchr3};
+
+/// Writes `&`, `<` and `>` as HTML wants them; quotes stay, as with CPython's
+/// `html.escape(quote=False)`.
+pub struct Html<'a>(pub &'a mut dyn Write);
+
+impl Write for Html<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some(at) = memchr3(b'&', b'<', b'>', rest.as_bytes()) {
+            self.0.write_str(&rest[..at])?;
+            self.0.write_str(match rest.as_bytes()[at] {
+                b'&' => "&amp;",
+                b'<' => "&lt;",
+                _ => "&gt;",
+            })?;
+            rest = &rest[at + 1..];
+        }
+        self.0.write_str(rest)
+    }
+}
+
+/// Whether a character is not seen but changes what is: control characters, those that order text from
+/// right to left (UAX #9), and Unicode's own line breaks.
+pub(crate) fn is_unseen(char: char) -> bool {
+    let orders = matches!(
+        char,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+    );
+    let isolates = matches!(char, '\u{2066}'..='\u{2069}');
+    char.is_control() || orders || isolates || matches!(char, '\u{2028}' | '\u{2029}')
+}
+
+/// Writes control characters as `\x1b`, other [unseen](is_unseen) ones as `\u202e`, and doubles
+/// backslashes: no request moves the cursor, or turns the words, of a reader of the log.
+pub(crate) struct Log<'a>(pub(crate) &'a mut dyn Write);
+
+impl Write for Log<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly all of it.
+        if is_plain(text) && memchr(b'\\', text.as_bytes()).is_none() {
+            return self.0.write_str(text);
+        }
+        let mut rest = text;
+        while let Some(at) = rest.find(|char: char| is_unseen(char) || char == '\\') {
+            self.0.write_str(&rest[..at])?;
+            let char = rest[at..].chars().next().unwrap_or_default();
+            match char {
+                '\\' => self.0.write_str("\\\\")?,
+                '\u{100}'.. => write!(self.0, "\\u{:04x}", u32::from(char))?,
+                _ => write!(self.0, "\\x{:02x}", u32::from(char))?,
+            }
+            rest = &rest[at + char.len_utf8()..];
+        }
+        self.0.write_str(rest)
+    }
+}
+
+/// Writes what stands between quotes in a log line: as [`Log`] does, and `"` as `\x22`.
+pub(crate) struct Quoted<'a>(pub(crate) &'a mut dyn Write);
+
+impl Write for Quoted<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut parts = text.split('"');
+        Log(self.0).write_str(parts.next().unwrap_or_default())?;
+        parts.try_for_each(|part| {
+            self.0.write_str("\\x22")?;
+            Log(self.0).write_str(part)
+        })
+    }
+}
+
+/// Writes a word of a log line that ends at a space: as [`Quoted`] does, and spaces as `\x20`.
+pub(crate) struct Word<'a>(pub(crate) &'a mut dyn Write);
+
+impl Write for Word<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut parts = text.split(' ');
+        Quoted(self.0).write_str(parts.next().unwrap_or_default())?;
+        parts.try_for_each(|part| {
+            self.0.write_str("\\x20")?;
+            Quoted(self.0).write_str(part)
+        })
+    }
+}
+
+/// Writes what stands between quotes in JSON (RFC 8259 §7); all [unseen](is_unseen) characters as
+/// `\u001b`.
+pub(crate) struct Json<'a>(pub(crate) &'a mut dyn Write);
+
+impl Write for Json<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly all of it.
+        if is_plain(text) && memchr2(b'"', b'\\', text.as_bytes()).is_none() {
+            return self.0.write_str(text);
+        }
+        let mut rest = text;
+        while let Some(at) = rest.find(|char: char| is_unseen(char) || matches!(char, '"' | '\\')) {
+            self.0.write_str(&rest[..at])?;
+            let char = rest[at..].chars().next().unwrap_or_default();
+            match char {
+                '"' | '\\' => write!(self.0, "\\{char}")?,
+                _ => write!(self.0, "\\u{:04x}", u32::from(char))?,
+            }
+            rest = &rest[at + char.len_utf8()..];
+        }
+        self.0.write_str(rest)
+    }
+}
+
+/// Whether all of this is printable ASCII. It is nearly always, and so is looked at eight bytes at a
+/// time.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let (eights, rest) = text.as_bytes().as_chunks();
+    // The first bit of a byte says that it is below a blank, above `~`, or has that bit itself. What is
+    // borrowed of the next byte, or carried to it, comes from one of those.
+    let odd = eights.iter().fold(0, |odd, eight| {
+        let eight = u64::from_ne_bytes(*eight);
+        odd | eight | eight.wrapping_sub(EACH * 0x20) | eight.wrapping_add(EACH)
+    });
+    odd & (EACH * 0x80) == 0 && rest.iter().all(|byte| (b' '..=b'~').contains(byte))
+}
+
+/// A one in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// Counts the bytes that are written, and keeps none.
+pub(crate) struct Count(pub(crate) usize);
+
+impl Write for Count {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
+}
+
+/// Returns at most `max` bytes of the start of a text, and `...` if that is not all of it: what a client
+/// sent is quoted in errors and in the log, and must not be multiplied there.
+pub(crate) fn excerpt(text: &str, max: usize) -> (&str, &'static str) {
+    if text.len() <= max {
+        return (text, "");
+    }
+    let mut end = max;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (&text[..end], "...")
+}
+
+/// Returns as much of a text that a client sent as the log quotes: all of it where no byte is escaped, else at
+/// most 4,096 bytes, of which each becomes six at most.
+pub(crate) fn logged(text: &str) -> (&str, &'static str) {
+    let is_escaped = || !is_plain(text) || text.bytes().any(|byte| matches!(byte, b'"' | b'\\'));
+    match text.len() > QUOTE_LOGGED_MAX && is_escaped() {
+        true => excerpt(text, QUOTE_LOGGED_MAX),
+        false => (text, ""),
+    }
+}
+
+/// Text in quotes as Python's `ascii` and `repr` have them: characters up to U+00FF stay. Of more than
+/// [`QUOTE_MAX`] bytes the start, with `...` behind the closing quote.
+pub(crate) struct Repr<'a>(pub(crate) &'a str);
+
+impl Display for Repr<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, rest) = excerpt(self.0, QUOTE_MAX);
+        let quote = if text.contains('\'') && !text.contains('"') {
+            '"'
+        } else {
+            '\''
+        };
+        out.write_char(quote)?;
+        for char in text.chars() {
+            match char {
+                '\\' => out.write_str("\\\\")?,
+                '\t' => out.write_str("\\t")?,
+                '\n' => out.write_str("\\n")?,
+                '\r' => out.write_str("\\r")?,
+                char if char == quote => write!(out, "\\{char}")?,
+                '\0'..='\x1f' | '\x7f'..='\u{a0}' | '\u{ad}' => {
+                    write!(out, "\\x{:02x}", u32::from(char))?;
+                }
+                // Beyond what a status line can hold.
+                '\u{100}'.. => write!(out, "\\u{:04x}", u32::from(char))?,
+                char => out.write_char(char)?,
+            }
+        }
+        out.write_char(quote)?;
+        out.write_str(rest)
+    }
+}
+
+/// How many bytes of what a client sent an error message quotes.
+pub(crate) const QUOTE_MAX: usize = 1024;
+
+/// How many bytes of one thing that a client sent, such as its request line, the log escapes.
+const QUOTE_LOGGED_MAX: usize = 4096;
+
+/// Text of a request, as the bytes that were sent.
+pub(crate) fn bytes(text: &str) -> Vec<u8> {
+    text.chars().map(|char| char as u8).collect()
+}

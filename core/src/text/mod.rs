@@ -1,0 +1,13 @@
+//! Text: tables, formats and rules that know nothing of files, connections or requests. The lowest floor of this crate.
+
+pub(crate) mod case_folding;
+pub mod date;
+pub(crate) mod decimal;
+pub(crate) mod escape;
+pub(crate) mod lowercase;
+pub mod mime;
+pub(crate) mod natural_order;
+pub(crate) mod page_style;
+pub(crate) mod qvalue;
+pub mod range;
+pub mod status;
