@@ -52,6 +52,7 @@ pub fn play(
         b"cgi-bin/cookie.sh" => stdout(b"Location: /sub/\nSet-Cookie: a=b\n\n"),
         b"cgi-bin/length.sh" => stdout(b"Content-Length: 5\nX: y\nConnection: z\n\nhello"),
         b"cgi-bin/twice.sh" => stdout(&twice(variable(env, "QUERY_STRING"))),
+        b"cgi-bin/short.sh" => stdout(b"Content-Length: 9\n\nhi"),
         b"cgi-bin/bad.sh" => stdout(b"Content-Type: text/plain\rSet-Cookie: a=b\n\nbody"),
         b"cgi-bin/fail.sh" => Played {
             status: 3,
