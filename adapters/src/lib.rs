@@ -76,7 +76,8 @@ pub mod std;
 #[cfg(all(feature = "std", unix))]
 pub mod stdio;
 #[cfg(all(any(feature = "passwords", feature = "tls"), not(target_os = "wasi")))]
-mod text_file;
+#[doc(hidden)]
+pub mod text_file;
 #[cfg(all(feature = "tls", not(target_os = "wasi")))]
 mod tls;
 #[cfg(all(feature = "tokio", not(target_os = "wasi")))]

@@ -232,6 +232,7 @@ fn config(options: &Options) -> Config {
         },
         limits: limits(options),
         keep_alive: !options.plain,
+        page_for_bad_head: options.plain,
         ..Config::default()
     }
 }

@@ -1,18 +1,134 @@
-//! Text files that people and other programs wrote, whatever way they encode them.
+//! Text files that people and other programs wrote, whatever way they encode them, and however large they are.
 
-use std::fs;
-use std::io;
+#[cfg(not(unix))]
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 /// Reads a file. A byte order mark is left out, and UTF-16 that begins with one, as PowerShell writes it, becomes UTF-8.
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let bytes = fs::read(path)?;
+///
+/// # Errors
+/// As for [`read_bytes`].
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let bytes = read_bytes(path)?;
     Ok(match &bytes[..] {
         [0xef, 0xbb, 0xbf, text @ ..] => text.to_vec(),
         [0xff, 0xfe, text @ ..] => utf_8(text, u16::from_le_bytes),
         [0xfe, 0xff, text @ ..] => utf_8(text, u16::from_be_bytes),
         _ => bytes,
     })
+}
+
+/// Reads a file of 1 MiB at most. A pipe, such as `<(COMMAND)` in a shell, is read up to its end.
+///
+/// # Errors
+/// If the file is larger, such as a device that has no end; if it is a directory; and if it is a pipe that no process
+/// opens for writing within 5 s, or that is silent for 2 minutes.
+pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    if path.is_dir() {
+        return Err(io::Error::new(ErrorKind::IsADirectory, DIRECTORY));
+    }
+    let mut file = open(path)?;
+    let mut bytes = Vec::new();
+    (&mut file).take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SIZE_MAX {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, TOO_LARGE));
+    }
+    Ok(bytes)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<unix::Reader> {
+    unix::Reader::open(path)
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::File;
+    use std::io::{self, ErrorKind, Read};
+    use std::path::Path;
+    use std::time::Duration;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::fs::{Mode, OFlags};
+
+    /// A file that is opened and read without waiting, so that each wait can be bounded.
+    pub(super) struct Reader {
+        file: File,
+        /// Whether anything was read.
+        begun: bool,
+        /// How long a writer may take to open a pipe.
+        no_writer: Duration,
+        /// How long a writer may write nothing.
+        silence: Duration,
+    }
+
+    impl Reader {
+        pub(super) fn open(path: &Path) -> io::Result<Reader> {
+            Reader::with(path, NO_WRITER, SILENCE)
+        }
+
+        pub(super) fn with(
+            path: &Path,
+            no_writer: Duration,
+            silence: Duration,
+        ) -> io::Result<Reader> {
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+            let file = rustix::fs::open(path, flags, Mode::empty())?;
+            Ok(Reader {
+                file: file.into(),
+                begun: false,
+                no_writer,
+                silence,
+            })
+        }
+
+        /// Waits for bytes or the end; returns whether one of them is there.
+        fn wait(&self, time: Duration) -> io::Result<bool> {
+            let time = Timespec::try_from(time).map_err(io::Error::other)?;
+            let mut polled = [PollFd::new(&self.file, PollFlags::IN)];
+            Ok(poll(&mut polled, Some(&time))? > 0)
+        }
+    }
+
+    impl Read for Reader {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let timed_out = |what| Err(io::Error::new(ErrorKind::TimedOut, what));
+            let (mut not_opened, mut silent) = (false, false);
+            loop {
+                match self.file.read(into) {
+                    Ok(0) if not_opened => return timed_out(NOT_OPENED),
+                    // A pipe that was never open for writing looks as if it had ended, but poll(2) waits for it.
+                    Ok(0) if !self.begun => {
+                        not_opened = !self.wait(self.no_writer)?;
+                        self.begun = true;
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        if silent {
+                            return timed_out(SILENT);
+                        }
+                        not_opened = false;
+                        silent = !self.wait(self.silence)?;
+                    }
+                    read => {
+                        self.begun = true;
+                        return read;
+                    }
+                }
+            }
+        }
+    }
+
+    const NO_WRITER: Duration = Duration::from_secs(5);
+    const SILENCE: Duration = Duration::from_secs(120);
+    const NOT_OPENED: &str =
+        "no process has opened this pipe for writing: start the one that writes to it first";
+    const SILENT: &str = "the process that writes to this pipe writes nothing: give a regular file";
 }
 
 fn utf_8(text: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
@@ -22,4 +138,86 @@ fn utf_8(text: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
     });
     let chars = char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER));
     chars.collect::<String>().into_bytes()
+}
+
+/// Certificates, keys and passwords are far smaller.
+const SIZE_MAX: u64 = 1 << 20;
+const DIRECTORY: &str = "it is a directory: give a file";
+const TOO_LARGE: &str = "it is larger than 1 MiB: give the right file";
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs::{self, File, OpenOptions};
+    use std::io::{Read, Write};
+    use std::path::Path;
+    use std::thread;
+    use std::time::Duration;
+
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    use super::unix::Reader;
+    use super::{SIZE_MAX, read_bytes};
+
+    const SHORT: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// Reads a file to its end, or returns the error.
+    fn all(path: &Path, no_writer: Duration, silence: Duration) -> String {
+        let mut text = String::new();
+        let mut reader = Reader::with(path, no_writer, silence).unwrap();
+        match reader.read_to_string(&mut text) {
+            Ok(_) => text,
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_one_mebibyte() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let file = File::create(&path).unwrap();
+        for (len, fits) in [
+            (0, true),
+            (SIZE_MAX, true),
+            (SIZE_MAX + 1, false),
+            (1 << 40, false),
+        ] {
+            file.set_len(len).unwrap();
+            let read = read_bytes(&path);
+            assert_eq!(
+                read.is_ok_and(|bytes| bytes.len() as u64 == len),
+                fits,
+                "{len}"
+            );
+        }
+        assert_eq!(read_bytes(Path::new("/dev/null")).unwrap(), b"");
+        let error = |path: &Path| read_bytes(path).unwrap_err().to_string();
+        assert_eq!(error(Path::new("/dev/zero")), super::TOO_LARGE);
+        assert_eq!(error(folder.path()), super::DIRECTORY);
+    }
+
+    #[test]
+    fn a_pipe_is_read_up_to_its_end_and_no_longer_than_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = &folder.path().join("pipe");
+        mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).unwrap();
+        let message = all(path, SHORT, LONG);
+        assert!(
+            message.contains("no process has opened this pipe"),
+            "{message}"
+        );
+        // Opening waits for the reader, so it comes after that.
+        thread::scope(|scope| {
+            scope.spawn(|| fs::write(path, "written late"));
+            assert_eq!(all(path, LONG, LONG), "written late");
+            scope.spawn(|| fs::write(path, ""));
+            assert_eq!(all(path, LONG, LONG), "");
+        });
+        // Both ends, so that the pipe is open for writing all the time.
+        let both = OpenOptions::new().read(true).write(true).open(path);
+        let mut both = both.unwrap();
+        both.write_all(b"begun").unwrap();
+        let message = all(path, SHORT, SHORT);
+        assert!(message.contains("writes nothing"), "{message}");
+    }
 }

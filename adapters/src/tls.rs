@@ -83,7 +83,10 @@ impl Tls {
                     certfile.display()
                 ),
             ),
-            Error::InvalidCertificate(_) => pem::wrong(certfile, "has a damaged certificate"),
+            Error::InvalidCertificate(_) => pem::wrong(
+                certfile,
+                "has a damaged CERTIFICATE section: copy the whole file again",
+            ),
             _ => pem::wrong(keyfile, &unusable),
         })
     }

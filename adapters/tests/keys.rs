@@ -78,8 +78,14 @@ fn what_is_wrong_with_a_file_is_said() {
     let keys = [
         ("nope.pem", "there is no file"),
         ("old.pem", "convert it by: openssl pkey"),
-        ("cut.pem", "is not a good PEM file"),
-        ("cut-secret.pem", "has a damaged key"),
+        (
+            "cut.pem",
+            "is cut off: its PRIVATE KEY section has no line -----END PRIVATE KEY-----: copy",
+        ),
+        (
+            "cut-secret.pem",
+            "is cut off: its ENCRYPTED PRIVATE KEY section has no line",
+        ),
         ("cert.pem", "has no private key in it"),
         ("other.pem", "is not that of the certificate in"),
     ];
@@ -95,11 +101,56 @@ fn what_is_wrong_with_a_file_is_said() {
     for (name, words) in [
         ("nope.pem", "there is no file"),
         ("key.pem", "has no certificate in it"),
-        ("damaged.pem", "has a damaged certificate"),
+        ("damaged.pem", "has a damaged CERTIFICATE section: copy"),
     ] {
         let error = Tls::load(pair.file(name), Some(pair.file("key.pem")), None).unwrap_err();
         let error = error.to_string();
         assert!(error.contains(name) && error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn a_broken_section_is_named_and_not_quoted() {
+    let pair = Pair::new();
+    let text = |name: &str| fs::read_to_string(pair.file(name)).unwrap();
+    let (cert, key) = (text("cert.pem"), text("key.pem"));
+    // A word of the key, which must not be in the log.
+    let secret = &key.lines().nth(1).unwrap()[..20];
+    let cut = |pem: &str| pem[..pem.len() / 2].to_owned();
+    let changed = |pem: &str| pem.replacen(&pem[40..43], "!?_", 1);
+    let no_end =
+        |label| format!("is cut off: its {label} section has no line -----END {label}-----");
+    let no_base64 = |label| format!("has a damaged {label} section, which is not Base64");
+    let bad_begin = || "has a broken line '-----BEGIN ...-----'".to_owned();
+    let keys = [
+        (cut(&key), no_end("PRIVATE KEY")),
+        (changed(&key), no_base64("PRIVATE KEY")),
+        (key.replace('\n', ""), bad_begin()),
+        (key.replace("KEY-----\n", "KEY----\n"), bad_begin()),
+        (
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".into(),
+            "has a damaged PRIVATE KEY section: copy".into(),
+        ),
+    ];
+    let certificates = [
+        (cut(&cert), no_end("CERTIFICATE")),
+        (cut(&cert) + "\n" + &key, no_end("CERTIFICATE")),
+        (cert.clone() + &cut(&key), no_end("PRIVATE KEY")),
+        (changed(&cert), no_base64("CERTIFICATE")),
+        (cert.clone() + &changed(&key), no_base64("PRIVATE KEY")),
+    ];
+    let keys = keys.map(|it| (it, "cert.pem", "broken.pem"));
+    let certificates = certificates.map(|it| (it, "broken.pem", "key.pem"));
+    for ((file, words), certfile, keyfile) in keys.into_iter().chain(certificates) {
+        fs::write(pair.file("broken.pem"), &file).unwrap();
+        let loaded = Tls::load(pair.file(certfile), Some(pair.file(keyfile)), None);
+        let error = loaded.unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("broken.pem {words}")),
+            "{error}, not: {words}"
+        );
+        assert!(!error.contains(secret) && !error.contains('['), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     }
 }
 

@@ -1,4 +1,5 @@
-//! Keys and passwords in the served directory: the program does not start.
+//! Files for keys and passwords with which the program does not start: those in the served directory, and those that have
+//! no end.
 #![cfg(unix)]
 
 mod peer;
@@ -8,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use running::{PROGRAM, Program};
 use rustix::process::Signal;
@@ -98,6 +100,47 @@ fn a_secret_in_the_served_directory_is_refused() {
     ] {
         assert_eq!(complaint(folder.path(), line), refusal(what), "{line}");
     }
+}
+
+#[test]
+fn a_file_without_an_end_is_refused() {
+    let folder = folder(&["."]);
+    let folder = folder.path();
+    let mode = rustix::fs::Mode::RUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, folder.join("pipe"), mode).unwrap();
+    let large = fs::File::create(folder.join("large")).unwrap();
+    large.set_len(4 << 30).unwrap();
+    // It would be looked through for a key.
+    fs::hard_link(folder.join("large"), folder.join("site/large")).unwrap();
+    let options = [
+        "--auth-file @",
+        "--tls-cert @",
+        "--tls-cert cert.pem --tls-key @",
+        "--tls-cert both.pem --tls-password-file @",
+    ];
+    let files = [
+        ("/dev/zero", "it is larger than 1 MiB: give the right file"),
+        ("large", "it is larger than 1 MiB: give the right file"),
+        ("site/large", ""),
+        ("site", "it is a directory: give a file"),
+        (
+            "pipe",
+            "no process has opened this pipe for writing: start the one that writes to it first",
+        ),
+    ];
+    // A pipe is waited for.
+    thread::scope(|scope| {
+        for (option, (file, words)) in options.iter().flat_map(|it| files.map(|file| (it, file))) {
+            scope.spawn(move || {
+                let said = complaint(folder, &format!("site {}", option.replace('@', file)));
+                assert!(
+                    said.contains(file) && said.contains(words),
+                    "{option}: {said}"
+                );
+                assert!(!said.contains(NO_ADDRESS), "{option}: {said}");
+            });
+        }
+    });
 }
 
 #[test]

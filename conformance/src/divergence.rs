@@ -11,6 +11,7 @@
 //! plain    theirs           `Files::plain` has CPython's answer back
 //! error    PROTOCOL STATUS MESSAGE   our error reply, whole
 //! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
+//! bad-head PROTOCOL STATUS MESSAGE   the same in answer to HEAD in a bad request line; with `Files::plain` the page is sent
 //! log      TEXT             our log instead of theirs
 //! ```
 //!
@@ -52,6 +53,10 @@ impl Divergence {
             "<-" => self.bare.extend(&line.tokens()),
             "error" => self.extend(&line.error()),
             "headed" => self.extend(&line.error_head()),
+            "bad-head" => {
+                self.reply.extend(&line.error_head());
+                self.bare.extend(&line.error());
+            }
             "plain" if line.rest == "theirs" => self.plain = true,
             "log" => self.log.push(line.string()),
             _ => line.fail("no such keyword in a divergence"),

@@ -57,6 +57,7 @@ impl Kind {
                 ("content", _) => limits.content = number().into(),
                 ("drain", _) => limits.drain = number().into(),
                 ("keep-alive", "on") => config.keep_alive = true,
+                ("plain", "on") => config.page_for_bad_head = true,
                 ("pages", "ours") => config.error_page = error_page::page,
                 (key, _) if FILES.contains(&key) => {}
                 _ => panic!("no such option: {key} {value}"),

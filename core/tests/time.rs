@@ -45,6 +45,23 @@ fn a_head_that_drips_gets_408_at_its_deadline() {
 }
 
 #[test]
+fn a_page_follows_a_408_unless_the_request_begins_as_head() {
+    for (head, has_page) in [
+        ("HEAD /hello.txt HTTP/1.1\r\nHost: h\r\n", false),
+        ("HEAD /hello", false),
+        ("HEAD", true),
+        ("GET /hello", true),
+    ] {
+        let mut world = World::new(modern(), Files::new(), head.as_bytes());
+        world.half_close = false;
+        world.run();
+        assert_eq!(world.statuses(), ["HTTP/1.1 408 Request Timeout"], "{head}");
+        let text = world.text();
+        assert_eq!(!text.ends_with("\r\n\r\n"), has_page, "{head}: {text}");
+    }
+}
+
+#[test]
 fn an_idle_connection_closes_without_a_word() {
     let mut world = World::new(
         modern(),

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{self, Path, PathBuf};
 
+use sanserve::text_file;
+
 use super::options::Options;
 
 /// Checks every file of the options that holds a secret.
@@ -78,10 +80,10 @@ fn names(file: &Path) -> Vec<PathBuf> {
     names
 }
 
-/// Whether a file of PEM has a private key, of any kind.
+/// Whether a file of PEM has a private key, of any kind. One that is too large to be read is refused elsewhere.
 fn holds_key(file: &Path) -> bool {
     const MARK: &[u8] = b"PRIVATE KEY-----";
-    fs::read(file).is_ok_and(|text| text.windows(MARK.len()).any(|part| part == MARK))
+    text_file::read(file).is_ok_and(|text| text.windows(MARK.len()).any(|part| part == MARK))
 }
 
 /// Names on the way to a file, two for each link: Linux follows 40 links.

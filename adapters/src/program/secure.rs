@@ -1,9 +1,9 @@
 //! What HTTPS needs, if it is asked for.
 
-use std::fs;
+use std::fmt::Display;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sanserve::Tls;
+use sanserve::{Tls, text_file};
 use sanserve_core::date;
 
 use super::options::{Certificate, Options};
@@ -52,12 +52,13 @@ fn password(options: &Options) -> Result<Option<String>, String> {
     let Some(path) = &options.tls_password_file else {
         return Ok(None);
     };
-    let text = fs::read_to_string(path).map_err(|error| {
+    let failed = |error: &dyn Display| {
         let name = path.display();
         format!("Failed to read TLS password file: {name}: {error}")
-    })?;
-    // Windows may put a byte order mark in front.
-    Ok(Some(text.trim_start_matches('\u{feff}').trim().to_owned()))
+    };
+    let bytes = text_file::read(path).map_err(|error| failed(&error))?;
+    let text = str::from_utf8(&bytes).map_err(|error| failed(&error))?;
+    Ok(Some(text.trim().to_owned()))
 }
 
 /// Why clients will reject a certificate now, if they will.

@@ -3,8 +3,7 @@
 #[cfg(unix)]
 use std::{
     env::{self, VarError},
-    fs,
-    path::Path,
+    path::PathBuf,
 };
 
 use std::sync::LazyLock;
@@ -12,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+#[cfg(unix)]
+use sanserve::text_file;
 
 /// Reads the zone, once and for all. That takes more stack than a connection's thread has, so it
 /// must not be left to the first log line.
@@ -56,11 +57,11 @@ fn find() -> TimeZone {
 #[cfg(unix)]
 fn from_file() -> Option<TimeZone> {
     let name = match env::var("TZ") {
-        Ok(name) => Path::new("/usr/share/zoneinfo").join(name.trim_start_matches(':')),
+        Ok(name) => PathBuf::from("/usr/share/zoneinfo").join(name.trim_start_matches(':')),
         Err(VarError::NotPresent) => "/etc/localtime".into(),
         Err(VarError::NotUnicode(_)) => return None,
     };
-    TimeZone::tzif("local", &fs::read(name).ok()?).ok()
+    TimeZone::tzif("local", &text_file::read_bytes(&name).ok()?).ok()
 }
 
 static ZONE: LazyLock<TimeZone> = LazyLock::new(find);

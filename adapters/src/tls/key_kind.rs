@@ -15,7 +15,12 @@ pub(super) fn unusable(key: &PrivateKeyDer<'_>) -> String {
     };
     match known.as_deref() {
         None | Some("an ECDSA key on P-256" | "an ECDSA key on P-384" | "an Ed25519 key") => {
-            "has a damaged key".into()
+            let section = match key {
+                PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
+                PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
+                _ => "PRIVATE KEY",
+            };
+            format!("has a damaged {section} section: copy the whole file again")
         }
         Some(kind) => no_such(kind),
     }

@@ -3,11 +3,12 @@
 //! Every error is a line that names the file, says what is wrong with it, and what to do.
 
 use std::io::{self, ErrorKind};
+use std::iter;
 use std::path::Path;
 
 use pkcs8::pkcs5;
 use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
-use rustls::pki_types::pem::{Error, PemObject};
+use rustls::pki_types::pem::{Error, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::key_kind;
@@ -16,22 +17,20 @@ use crate::text_file;
 /// The certificates in a file, in their order.
 pub(super) fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     let text = read(path)?;
+    check(&text, path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
         Ok(found) if found.is_empty() => Err(wrong(path, &no_certificate(&text, path))),
         Ok(found) => Ok(found),
-        Err(error) => Err(wrong(path, &format!("is not a good PEM file: {error}"))),
+        Err(_) => Err(wrong(path, NOT_PEM)),
     }
 }
 
 /// The first private key in a file, decrypted if need be.
 pub(super) fn key(path: &Path, password: Option<&str>) -> io::Result<PrivateKeyDer<'static>> {
     let bytes = read(path)?;
-    let text = String::from_utf8_lossy(&bytes);
-    if text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err(wrong(path, &foreign(path)));
-    }
-    if let Some(pem) = encrypted(&text) {
+    check(&bytes, path)?;
+    if let Some(pem) = encrypted(&String::from_utf8_lossy(&bytes)) {
         let Some(password) = password else {
             return Err(wrong(path, "has an encrypted key, which needs a password"));
         };
@@ -39,8 +38,52 @@ pub(super) fn key(path: &Path, password: Option<&str>) -> io::Result<PrivateKeyD
     }
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
         Error::NoItemsFound => wrong(path, &no_key(&bytes, path)),
-        error => wrong(path, &format!("is not a good PEM file: {error}")),
+        _ => wrong(path, NOT_PEM),
     })
+}
+
+/// Returns an error about the first section of a file that is not whole. It names the section and quotes nothing of it,
+/// since that may be a part of a key.
+fn check(bytes: &[u8], path: &Path) -> io::Result<()> {
+    for section in sections(bytes) {
+        let text = String::from_utf8_lossy(section);
+        if text.contains("Proc-Type: 4,ENCRYPTED") {
+            return Err(wrong(path, &foreign(path)));
+        }
+        let Some(label) = label(&text) else {
+            return Err(wrong(path, BAD_BEGIN));
+        };
+        // What is not known is passed over up to its end.
+        let what = match <(SectionKind, Vec<u8>)>::from_pem_slice(section) {
+            Ok(_) | Err(Error::NoItemsFound) => continue,
+            Err(Error::MissingSectionEnd { .. }) => {
+                format!("is cut off: its {label} section has no line -----END {label}-----")
+            }
+            Err(_) => format!("has a damaged {label} section, which is not Base64"),
+        };
+        return Err(wrong(path, &format!("{what}: copy the whole file again")));
+    }
+    Ok(())
+}
+
+/// The sections of a file, each from the line that begins it up to the next.
+fn sections(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let begins = |&at: &usize| {
+        bytes[at..].starts_with(b"-----BEGIN ")
+            && (at == 0 || matches!(bytes[at - 1], b'\n' | b'\r'))
+    };
+    let mut starts = (0..bytes.len()).filter(begins).peekable();
+    iter::from_fn(move || {
+        let start = starts.next()?;
+        Some(&bytes[start..starts.peek().copied().unwrap_or(bytes.len())])
+    })
+}
+
+/// What the first line of a section calls it, such as `CERTIFICATE`.
+fn label(section: &str) -> Option<&str> {
+    let line = section.split(['\n', '\r']).next()?.trim_end();
+    let label = line.strip_prefix("-----BEGIN ")?.strip_suffix("-----")?;
+    (!label.contains('-')).then_some(label)
 }
 
 /// What a file has in place of a certificate.
@@ -150,8 +193,7 @@ fn encrypted(text: &str) -> Option<&str> {
 
 /// The key, or why there is none.
 fn decrypt(pem: &str, password: &str, path: &Path) -> io::Result<PrivateKeyDer<'static>> {
-    let (_, document) =
-        SecretDocument::from_pem(pem).map_err(|_| wrong(path, "has a damaged key"))?;
+    let (_, document) = SecretDocument::from_pem(pem).map_err(|_| wrong(path, DAMAGED))?;
     let info = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
         .map_err(|_| wrong(path, &foreign(path)))?;
     let key = info.decrypt(password).map_err(|error| match error {
@@ -194,6 +236,11 @@ pub(super) fn wrong(path: &Path, what: &str) -> io::Error {
 
 const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
+
+const NOT_PEM: &str = "is not a good PEM file: copy the whole file again";
+const DAMAGED: &str =
+    "has a damaged ENCRYPTED PRIVATE KEY section, which is not Base64: copy the whole file again";
+const BAD_BEGIN: &str = "has a broken line '-----BEGIN ...-----': that must end with five hyphens, and nothing may follow in the same line";
 
 /// The number of sections of a file that an error names.
 const LABELS_MAX: usize = 5;

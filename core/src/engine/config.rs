@@ -47,6 +47,10 @@ pub struct Config {
     /// does not meet the end of the connection. `Connection: keep-alive` comes with it, since that has to name the
     /// field (RFC 9110 §7.6.1). It is off by default, as in CPython.
     pub keep_alive: bool,
+    /// Whether the error page is also sent in answer to HEAD where the request line is too long or cannot be understood. CPython
+    /// does so, since it does not know the method then; a client does not expect it (RFC 9110 §9.3.2). It is not by
+    /// default.
+    pub page_for_bad_head: bool,
 }
 
 /// The protocol version that a server announces and keeps to.
@@ -135,6 +139,7 @@ impl Default for Config {
             limits: Limits::default(),
             patience: Patience::default(),
             keep_alive: false,
+            page_for_bad_head: false,
         }
     }
 }

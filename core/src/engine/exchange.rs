@@ -253,7 +253,7 @@ impl<'a> Exchange<'a> {
         }
         let modern = self.config.protocol == Protocol::Http11;
         let framing = match self.reply.length {
-            _ if self.command() == "HEAD" || matches!(self.reply.status, ..200 | 204 | 304) => {
+            _ if self.answers_head() || matches!(self.reply.status, ..200 | 204 | 304) => {
                 Framing::Empty
             }
             Some(length) => Framing::Length(length),
@@ -276,6 +276,11 @@ impl<'a> Exchange<'a> {
         }
         self.outbox.push(b"\r\n");
         self.reply.end_head(framing, self.outbox);
+    }
+
+    /// Whether the reply has no content because the request is HEAD.
+    fn answers_head(&self) -> bool {
+        self.command() == "HEAD" || self.reply.to_head
     }
 
     /// Says whether the connection stays open, and for how long if [`Config::keep_alive`] is set.

@@ -23,6 +23,8 @@ pub(crate) struct Reply {
     /// Whether it is its content and nothing else, in answer to a simple request of HTTP/0.9. A request
     /// that is refused is told so in a reply with a status line.
     pub(crate) simple: bool,
+    /// Whether it answers HEAD although the request line was not understood.
+    pub(crate) to_head: bool,
     /// Bytes of its content so far.
     pub(crate) content: u64,
     /// When its request was there.
@@ -69,6 +71,7 @@ impl Reply {
             connection: false,
             close,
             simple: false,
+            to_head: false,
             content: 0,
             since,
             authenticated: false,
@@ -91,6 +94,7 @@ impl Reply {
         *self = Reply {
             authenticated: self.authenticated,
             simple: self.simple,
+            to_head: self.to_head,
             ..Reply::new(start, self.since, true)
         };
         true

@@ -334,8 +334,18 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Replies to a request that cannot be understood, and closes.
     fn refuse(&mut self, bad: Bad) -> Option<Pending> {
-        self.begin_reply(true);
+        self.begin_reply_to_part();
         self.abandon_bad(bad)
+    }
+
+    /// Begins the last reply, to a head that was perhaps not understood. Its method is known nevertheless if it came.
+    fn begin_reply_to_part(&mut self) {
+        self.begin_reply(true);
+        let input = self.inbox.filled();
+        let line = input.strip_prefix(b"\r\n").unwrap_or(input);
+        self.reply.to_head = self.head.command().is_empty()
+            && line.starts_with(b"HEAD ")
+            && !self.config.page_for_bad_head;
     }
 
     /// Gives up a reply: in its place comes an error, if none of it has left, else the connection
@@ -382,7 +392,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Replies 408 to a head that does not come to its end.
     pub(super) fn time_out_head(&mut self) {
-        self.begin_reply(true);
+        self.begin_reply_to_part();
         self.abandon(408, &status::phrase(408));
     }
 

@@ -1,5 +1,7 @@
 //! What is done with the file or program that is open: sent, read, fed.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
@@ -8,6 +10,7 @@ use core::time::Duration;
 use super::{Connection, Pending, State, time};
 use crate::engine::reply::{Framing, Stage};
 use crate::engine::{Event, Handler, Want};
+use crate::text::escape::Repr;
 
 /// The file or program that is open. To drop it closes the one and ends the other.
 pub(super) struct Source<F> {
@@ -310,8 +313,22 @@ impl<F, H: Handler> Connection<F, H> {
             {
                 self.resume(Event::End);
             }
-            State::Read => _ = self.resume(Event::End),
-            _ => _ = self.abandon(500, &"The file ended before its time"),
+            State::Send(range) => {
+                let message = self.shortfall(program, range);
+                self.abandon(500, &message);
+            }
+            _ => _ = self.resume(Event::End),
         }
+    }
+
+    /// Says that what is open had less than was announced, and how much it had.
+    fn shortfall(&self, program: bool, left: Range<u64>) -> String {
+        let what = if program { "program" } else { "file" };
+        let name = Repr(self.head.path());
+        let sent = self.reply.content;
+        let announced = self.reply.length.unwrap_or(sent + (left.end - left.start));
+        format!(
+            "The {what} for {name} ended after {sent} of the {announced} bytes that were announced"
+        )
     }
 }

@@ -55,7 +55,7 @@ impl Exchange<'_> {
             self.send_length(count.0 as u64);
         }
         self.end_headers();
-        if content && self.command() != "HEAD" && self.reply.fault.is_none() {
+        if content && !self.answers_head() && self.reply.fault.is_none() {
             // The length is known and the page is small: it goes past `write`, which wants bytes.
             let start = self.outbox.len();
             write_page(&page, self.outbox).expect("a buffer takes everything");

@@ -59,6 +59,15 @@ impl Script {
         else {
             return Err("CGI script sent a bad header");
         };
+        let count = |name: &str| {
+            let named = fields.iter();
+            named
+                .filter(|field| field.name.eq_ignore_ascii_case(name))
+                .count()
+        };
+        if let Some((_, complaint)) = SINGLE.iter().find(|(name, _)| count(name) > 1) {
+            return Err(complaint);
+        }
         if let [only] = fields
             && only.name.eq_ignore_ascii_case("Location")
             && let Some(head) = ex.head.local(&latin1(only.value))
@@ -122,6 +131,21 @@ fn latin1(bytes: &[u8]) -> String {
 
 /// How long a script's header may be.
 const HEADER_MAX: usize = 65_536;
+
+/// The fields that a script may send only once (RFC 3875 §6.3, RFC 9112 §6.3), each with what is said of a second one:
+/// clients would not agree which of them counts.
+const SINGLE: [(&str, &str); 4] = [
+    ("Status", "CGI script sent Status more than once"),
+    ("Location", "CGI script sent Location more than once"),
+    (
+        "Content-Type",
+        "CGI script sent Content-Type more than once",
+    ),
+    (
+        "Content-Length",
+        "CGI script sent Content-Length more than once",
+    ),
+];
 
 /// The fields that the server answers for itself, or that speak of one connection only.
 const OURS: [&str; 9] = [

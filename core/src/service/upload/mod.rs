@@ -294,7 +294,7 @@ fn create(
 
 fn complaint(error: FsError) -> Refusal {
     let (status, message) = match error {
-        FsError::NotFound | FsError::LeadsOut => (409, "There is no directory for it"),
+        FsError::NotFound | FsError::LeadsOut => NO_DIRECTORY,
         FsError::Forbidden => (403, "No permission to store it"),
         FsError::NotPlain => (409, "What has its name is no plain file"),
         FsError::Exists => (409, "There is a file of that name"),
@@ -319,5 +319,6 @@ const NO_ORIGIN: &str =
     "Pages without an origin may not store anything; is their Referrer-Policy no-referrer?";
 const REBOUND: &str = "Files are stored here for localhost; --host NAME allows another name";
 const ENCODED: &str = "Only files that are not encoded can be stored";
+const NO_DIRECTORY: (u16, &str) = (409, "There is no directory for it");
 const NAMELESS: &str = "No file can have that name here";
 const TOO_LONG: &str = "The name is too long";

@@ -6,7 +6,7 @@
 
 use alloc::string::String;
 
-use super::{NAMELESS, Refusal};
+use super::{NAMELESS, NO_DIRECTORY, Refusal};
 use crate::fs::Path;
 use crate::service::Files;
 use crate::service::files::SUFFIXES;
@@ -39,17 +39,20 @@ impl<'a> Naming<'a> {
         }
     }
 
-    /// Returns how many of the last directories on the way to a file may be made for it. Their names are those that a
-    /// file could be stored under.
-    pub(super) fn new_directories(self, path: &Path) -> usize {
+    /// Returns how many of the last directories on the way to a file may be made for it, and the reply if more of them are
+    /// missing. Their names are those that a file could be stored under.
+    pub(super) fn new_directories(self, path: &Path) -> (usize, Reply) {
         let mut directory = path.clone();
         for count in 0..DIRECTORIES_MAX {
             directory.pop();
-            if directory.as_bytes().is_empty() || self.complaint(&directory).is_some() {
-                return count;
+            if directory.as_bytes().is_empty() {
+                return (count, NO_DIRECTORY);
+            }
+            if let Some(message) = self.complaint(&directory) {
+                return (count, (403, message));
             }
         }
-        DIRECTORIES_MAX
+        (DIRECTORIES_MAX, TOO_DEEP)
     }
 
     /// Why nothing new may have that name.
@@ -105,8 +108,15 @@ fn folded(name: &[u8]) -> String {
     case_folding::folded(name).collect()
 }
 
+/// A status and its message.
+pub(super) type Reply = (u16, &'static str);
+
 /// Directories that a request may make.
 const DIRECTORIES_MAX: usize = 16;
+const TOO_DEEP: Reply = (
+    409,
+    "There is no directory for it, and at most 16 missing ones are made",
+);
 const DASH: &str = "A name that begins with '-' cannot be stored";
 const CONTROL: &str = "A name with control characters cannot be stored";
 const WELL_KNOWN: &str = "Files below /.well-known cannot be stored";

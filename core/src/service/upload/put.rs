@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::multipart::PIECE;
-use super::naming::Naming;
+use super::naming::{Naming, Reply};
 use super::{Refusal, complaint, content_length, create};
 use crate::engine::{Event, Exchange, Next};
+use crate::fs::FsError;
 use crate::service::files::Itself;
 
 /// A PUT on its way.
@@ -16,6 +17,8 @@ pub(super) struct Put {
     stage: Stage,
     /// Whether there was no file of that name.
     new: bool,
+    /// The reply if the directory is missing and may not be made.
+    no_directory: Reply,
     /// What has come and was not passed on.
     ahead: Vec<u8>,
 }
@@ -46,9 +49,12 @@ impl Put {
             (Stage::Look, found) => {
                 let len = content_length(ex);
                 let mut file = create(ex, found, naming.overwrite, true, len)?;
-                file.directories_max = naming.new_directories(&file.path);
+                (file.directories_max, self.no_directory) = naming.new_directories(&file.path);
                 self.new = file.replaces.is_none();
                 (Stage::Create, Next::Create(Box::new(file)))
+            }
+            (Stage::Create, Event::Failed(_, FsError::NotFound)) => {
+                return Err(self.no_directory.into());
             }
             (_, Event::Failed(_, error)) => return Err(complaint(error)),
             (Stage::Create | Stage::Given(false), _) => (Stage::Content, Next::Body),
