@@ -25,8 +25,8 @@ check:
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	rustup target add $(WASI)
-	cargo clippy --package sanserve --features wasi-http --target $(WASI) --quiet -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --package sanserve --features wasi-http --target $(WASI) --no-deps --quiet
+	cargo clippy --package sanserve --package sanserve-server --features sanserve-server/wasi-http --target $(WASI) --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --package sanserve-server --features wasi-http --target $(WASI) --no-deps --quiet
 	for package in conformance/wasi examples/component; do (cd $$package && cargo fmt --check \
 		&& cargo clippy --target $(WASI) --quiet -- -D warnings) || exit 1; done
 	rustup target add wasm32-unknown-unknown
@@ -41,7 +41,7 @@ check:
 
 # Every test. The last line counts them.
 test:
-	@.ci/count cargo test --workspace --no-fail-fast
+	@.ci/count cargo test --workspace --features sanserve/tokio --no-fail-fast
 
 # The conformance list alone, with its numbers. CASE=part runs the cases with that in their name.
 conformance:
@@ -85,7 +85,7 @@ sim:
 
 # Links that change places while they are asked for, for RACE_SECONDS.
 race:
-	RACE_SECONDS=$(RACE_SECONDS) cargo test --package sanserve --test race -- --nocapture
+	RACE_SECONDS=$(RACE_SECONDS) cargo test --package sanserve-server --test race -- --nocapture
 
 # Each target of the fuzzer for FUZZ_SECONDS: its executions and coverage, or what it found. No
 # sanitizer, since nothing here is unsafe; so a stable compiler will do, with one for C++.
@@ -118,7 +118,7 @@ coverage:
 nostd:
 	for target in $(BARE); do \
 		rustup target add $$target && cargo build --package sanserve-core --target $$target && \
-		cargo build --package sanserve --lib --no-default-features --features embedded-io-async,host \
+		cargo build --package sanserve-server --no-default-features --features embedded-io-async,host \
 			--target $$target || exit 1; \
 	done
 
@@ -126,7 +126,7 @@ nostd:
 cross:
 	rustup target add $(OTHERS) $(WASI)
 	TARGET_CC=$(CURDIR)/.ci/no-cc TARGET_AR=$(CURDIR)/.ci/no-cc cargo clippy --locked --quiet \
-		--package sanserve --features tokio,tower $(OTHERS:%=--target %) -- -D warnings
+		--package sanserve --package sanserve-server --features sanserve/tokio,sanserve-server/tower $(OTHERS:%=--target %) -- -D warnings
 	cargo clippy --locked --quiet --package sanserve --target $(WASI) -- -D warnings
 
 # Licences, sources and duplicates of all packages that anything here is built with, by deny.toml. CHECKS=advisories

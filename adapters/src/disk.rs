@@ -102,7 +102,7 @@ use crate::content;
 /// program does: otherwise the system ends it where a file reaches the limit.
 ///
 /// ```
-/// use sanserve::Disk;
+/// use sanserve_server::Disk;
 /// use sanserve_core::{FileSystem, Opened, Path};
 ///
 /// # fn main() -> std::io::Result<()> {

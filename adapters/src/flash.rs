@@ -14,7 +14,7 @@ use crate::content;
 /// A tree of files that was built in: in flash memory, in a component, in a test.
 ///
 /// ```
-/// use sanserve::{Flash, Node};
+/// use sanserve_server::{Flash, Node};
 ///
 /// static SITE: Flash = Flash::new(&[
 ///     Node::file("index.html", b"<!DOCTYPE html><title>Lamp</title>"),

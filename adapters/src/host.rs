@@ -8,8 +8,8 @@
 //! adapter.
 //!
 //! ```
-//! use sanserve::host::{self, Piece, Reply, Request};
-//! use sanserve::{Flash, Node};
+//! use sanserve_server::host::{self, Piece, Reply, Request};
+//! use sanserve_server::{Flash, Node};
 //! use sanserve_core::{Config, Connection, FileSystem, Files, Got, Now, Want};
 //!
 //! static SITE: Flash = Flash::new(&[Node::file("a.txt", b"hello\n")]);

@@ -13,7 +13,7 @@
 #![cfg_attr(feature = "std", doc = "```")]
 //! use std::{io, thread, time::Duration};
 //!
-//! use sanserve::{Disk, ThreadingHTTPServer};
+//! use sanserve_server::{Disk, ThreadingHTTPServer};
 //! use sanserve_core::{Config, Files};
 //!
 //! # fn main() -> io::Result<()> {

@@ -18,7 +18,7 @@ use crate::server::listen;
 /// this process.
 ///
 /// ```
-/// use sanserve::{Listener, mio::HTTPServer};
+/// use sanserve_server::{Listener, mio::HTTPServer};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut doors = Listener::inherited()?; // from systemd, if that has started it

@@ -46,7 +46,7 @@ pub struct Transcript {
 /// The connection starts at [`START`].
 ///
 /// ```
-/// use sanserve::memory::{Script, Tree, converse};
+/// use sanserve_server::memory::{Script, Tree, converse};
 /// use sanserve_core::{Config, Connection, Files};
 ///
 /// let tree = Tree::new().file("a.txt", 0, "hello\n");

@@ -27,7 +27,7 @@ use crate::text_file;
 /// (of IPv6 the networks of 64 bits), so that it delays only clients of its own address.
 ///
 /// ```
-/// use sanserve::{Disk, Guarded, Passwords};
+/// use sanserve_server::{Disk, Guarded, Passwords};
 /// use sanserve_core::{Files, Guard};
 /// use std::sync::Arc;
 ///
@@ -92,7 +92,7 @@ impl Passwords {
     /// that is no longer among them gets 401 on an open connection, too.
     ///
     /// ```
-    /// # use sanserve::Passwords;
+    /// # use sanserve_server::Passwords;
     /// # use sanserve_core::Credentials;
     /// # fn main() -> std::io::Result<()> {
     /// let passwords = Passwords::new()?;

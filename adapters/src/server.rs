@@ -39,7 +39,7 @@ use crate::std::{self as sockets, Link};
 /// ```
 /// use std::{net::TcpStream, thread};
 ///
-/// use sanserve::{HTTPServer, NoFiles};
+/// use sanserve_server::{HTTPServer, NoFiles};
 /// use sanserve_core::{Config, Next, from_fn};
 ///
 /// # fn main() -> std::io::Result<()> {

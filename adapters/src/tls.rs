@@ -36,7 +36,7 @@ use crate::std::{Layer, Link};
 /// [`replace_certificate`](Tls::replace_certificate) is for all clones.
 ///
 /// ```no_run
-/// use sanserve::{Disk, HTTPSServer, Tls};
+/// use sanserve_server::{Disk, HTTPSServer, Tls};
 /// use sanserve_core::{Config, Files};
 ///
 /// # fn main() -> std::io::Result<()> {
@@ -111,7 +111,7 @@ impl Tls {
     /// clone of this. Those that exist go on.
     ///
     /// ```no_run
-    /// # use sanserve::Tls;
+    /// # use sanserve_server::Tls;
     /// # fn main() -> std::io::Result<()> {
     /// let tls = Tls::load("cert.pem", Some("key.pem"), None)?;
     /// // ... serve with a clone of it, and when the files were renewed:

@@ -5,8 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use sanserve::Passwords;
 use sanserve_core::{Credentials, FsError, Waiter};
+use sanserve_server::Passwords;
 
 /// Hashes of `a:secret` that openssl, Python's bcrypt and argon2-cffi made, and other ways to write it.
 const FILE: &str = "\

@@ -30,7 +30,7 @@ pub enum File {
 /// which takes a path relative to the root and makes the directories on the way to it.
 ///
 /// ```
-/// use sanserve::memory::Tree;
+/// use sanserve_server::memory::Tree;
 /// use sanserve_core::{FileSystem, Opened, Path};
 ///
 /// let tree = Tree::new()

@@ -28,7 +28,7 @@ use crate::{Listener, Open, Place, std as sockets};
 /// ```
 /// use std::{thread, time::Duration};
 ///
-/// use sanserve::{Disk, mio::HTTPServer};
+/// use sanserve_server::{Disk, mio::HTTPServer};
 /// use sanserve_core::{Config, Files};
 ///
 /// # fn main() -> std::io::Result<()> {

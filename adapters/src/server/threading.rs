@@ -15,7 +15,7 @@ use crate::Open;
 /// ```
 /// use std::{thread, time::Duration};
 ///
-/// use sanserve::{Disk, ThreadingHTTPServer};
+/// use sanserve_server::{Disk, ThreadingHTTPServer};
 /// use sanserve_core::{Config, Files};
 ///
 /// # fn main() -> std::io::Result<()> {

@@ -18,7 +18,7 @@ impl Tls {
     /// If a name is none, or the system has no randomness.
     ///
     /// ```
-    /// use sanserve::{HTTPSServer, Tls};
+    /// use sanserve_server::{HTTPSServer, Tls};
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let (tls, sha256) = Tls::self_signed(["localhost", "127.0.0.1"])?;

@@ -25,7 +25,7 @@ use crate::{Open, std as sockets};
 /// use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// use sanserve::{Disk, tokio::HTTPServer};
+/// use sanserve_server::{Disk, tokio::HTTPServer};
 /// use sanserve_core::{Config, Files};
 ///
 /// # #[tokio::main]

@@ -21,7 +21,7 @@ use super::peer::Peer;
 /// is nothing to stop it: the host ends the component. A handler that panics does, too.
 ///
 /// ```no_run
-/// use sanserve::wasi::{Disk, HTTPServer};
+/// use sanserve_server::wasi::{Disk, HTTPServer};
 /// use sanserve_core::{Config, Files};
 ///
 /// # fn main() -> std::io::Result<()> {
