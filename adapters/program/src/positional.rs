@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::options::Options;
-use super::value;
+use super::value_parsers;
 
 /// What a word means.
 enum Word {
@@ -62,7 +62,7 @@ fn meaning(word: &OsStr) -> Result<Word, String> {
         ));
     }
     if is_number {
-        let port = value::port(&word.to_string_lossy()).map(Word::Port);
+        let port = value_parsers::port(&word.to_string_lossy()).map(Word::Port);
         return port.map_err(|why| format!("'{name}' is not a port: {why}"));
     }
     if path.is_dir() {
@@ -86,7 +86,7 @@ pub(super) fn address(text: &str) -> Option<(&str, String)> {
         return Some((text, String::new()));
     }
     let (host, port) = text.rsplit_once(':')?;
-    let port = value::port(port).ok()?;
+    let port = value_parsers::port(port).ok()?;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     is_host(bare).then(|| (bare, format!(" --port {port}")))
 }
@@ -96,7 +96,7 @@ fn port_of_environment() -> Result<Option<u16>, String> {
     let Some(text) = set("PORT") else {
         return Ok(None);
     };
-    let port = value::port(&text.to_string_lossy());
+    let port = value_parsers::port(&text.to_string_lossy());
     port.map(Some)
         .map_err(|why| format!("PORT in the environment is '{}': {why}", text.display()))
 }

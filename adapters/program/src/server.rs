@@ -16,7 +16,7 @@ use sanserve_server::{Listener, mio};
 use tokio::runtime::{self, Builder};
 
 #[cfg(unix)]
-use super::memory;
+use super::malloc_trim;
 use super::options::Runtime;
 
 /// A server that listens.
@@ -50,7 +50,7 @@ impl Server {
     /// One that lets in by all of these sockets.
     #[cfg(unix)]
     pub(crate) fn mio(doors: Vec<Listener>) -> Server {
-        Server::Mio(mio::HTTPServer::new(doors).after_crowd(memory::give_back))
+        Server::Mio(mio::HTTPServer::new(doors).after_crowd(malloc_trim::give_back))
     }
 
     pub(crate) fn tls(self, tls: Tls) -> Server {

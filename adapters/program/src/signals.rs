@@ -12,6 +12,7 @@ use std::time::Duration;
 #[cfg(unix)]
 use signal_hook::consts::SIGXFSZ;
 
+use super::output::{briefly, flush_log};
 #[cfg(unix)]
 use super::reload::Reload;
 
@@ -70,7 +71,7 @@ pub(crate) fn obey(
             end_scripts();
             match signal {
                 SIGHUP => {
-                    super::flush_log();
+                    flush_log();
                     let _ = emulate_default_handler(signal);
                 }
                 SIGTERM => end(),
@@ -161,13 +162,13 @@ fn not_ignored<const N: usize>(signals: [i32; N]) -> impl Iterator<Item = i32> {
 /// Ends the process, having been told to.
 #[cfg(unix)]
 pub(crate) fn end() -> ! {
-    super::flush_log();
+    flush_log();
     process::exit(0);
 }
 
 fn interrupted() {
-    super::flush_log();
-    super::briefly(|| {
+    flush_log();
+    briefly(|| {
         let mut out = io::stdout();
         let _ = out.write_all(b"\nKeyboard interrupt received, exiting.\n");
         let _ = out.flush();

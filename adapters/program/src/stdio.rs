@@ -7,12 +7,15 @@ use std::os::fd::OwnedFd;
 use sanserve_server::{Guarded, stdio};
 use socket2::SockRef;
 
-use super::{Failure, Options, config, disk, entry, files, signals, sink};
+use super::failure::Failure;
+use super::options::Options;
+use super::settings::{config, disk, files, sink};
+use super::{handlers, signals};
 
 /// Serves one connection.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let (input, output) = stdio::take().map_err(Failure::service)?;
-    let passwords = entry::passwords(options)?;
+    let passwords = handlers::passwords(options)?;
     let disk = disk(options)?;
     let obeyed = if options.runs_scripts() {
         let scripts = disk.scripts();
@@ -28,12 +31,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     obeyed.map_err(Failure::service)?;
     let disk = Guarded::new(disk, passwords.clone());
     let (config, files) = (config(options), files(options));
-    let reached = entry::Reached {
+    let reached = handlers::Reached {
         address: address(&input),
         https: false,
         loopback_only: false,
     };
-    let handlers = entry::handlers(options, &files, &reached, passwords.as_ref());
+    let handlers = handlers::handlers(options, &files, &reached, passwords.as_ref());
     let served = match handlers {
         Some(handlers) => stdio::serve(input, output, &disk, config, handlers(), &sink(options)),
         None => stdio::serve(input, output, &disk, config, files, &sink(options)),

@@ -4,15 +4,18 @@ use sanserve_core::Hosts;
 use sanserve_server::Place;
 use sanserve_server::wasi::HTTPServer;
 
-use super::{Failure, Options, config, disk, files, hosts, listen, sink, start};
+use super::failure::Failure;
+use super::options::Options;
+use super::settings::{config, disk, files, hosts, sink};
+use super::{banner, listen};
 
 /// Serves for ever.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let disk = disk(options)?;
     let server = HTTPServer::new(listen::doors(options)?).log(sink(options));
-    start::warn_about_missing(options, &disk);
+    banner::warn_about_missing(options, &disk);
     let places: Vec<_> = server.addresses().map(Place::Address).collect();
-    start::Announcement::new(options, "http", &places, None).say();
+    banner::Announcement::new(options, "http", &places, None).say();
     let (config, files) = (config(options), files(options));
     let names = hosts(options);
     server.serve_forever(&disk, config, || Hosts::new(files.clone(), names))

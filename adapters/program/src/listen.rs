@@ -10,12 +10,13 @@ use sanserve_server::Place;
 #[cfg(target_os = "wasi")]
 use sanserve_server::wasi::Listener;
 
+use super::failure::Failure;
 use super::options::Options;
 #[cfg(unix)]
 use super::options::Runtime;
+use super::positional;
 #[cfg(not(target_os = "wasi"))]
 use super::server::Server;
-use super::{Failure, words};
 
 /// Listens wherever the options say, and by what was handed over.
 #[cfg(not(target_os = "wasi"))]
@@ -96,7 +97,7 @@ fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
         .and_then(|host| host.strip_suffix(']'));
     let bare = bare.unwrap_or(host);
     if !could_be_host(bare) {
-        return Err(Failure::Usage(match words::address(host) {
+        return Err(Failure::Usage(match positional::address(host) {
             Some((bare, port)) if !port.is_empty() => {
                 format!("'--bind {host}' has a port in it: use --bind {bare}{port}")
             }

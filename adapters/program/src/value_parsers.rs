@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use sanserve_core::{Path, Protocol};
 
-use super::field;
+use super::header_arg;
 
 /// A switch, as the environment says it.
 pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
@@ -27,9 +27,9 @@ pub(super) fn protocol(text: &str) -> Result<Protocol, &'static str> {
 }
 
 pub(super) fn media_type(text: &str) -> Result<String, &'static str> {
-    let text = field::value(text)?;
+    let text = header_arg::value(text)?;
     let kind = text.split(';').next().unwrap_or_default().trim_end();
-    let is_token = |text: &str| !text.is_empty() && text.bytes().all(field::is_token);
+    let is_token = |text: &str| !text.is_empty() && text.bytes().all(header_arg::is_token);
     match kind.split_once('/') {
         Some((kind, subtype)) if is_token(kind) && is_token(subtype) => Ok(text),
         _ => Err("expected a media type, such as text/plain"),
@@ -37,7 +37,7 @@ pub(super) fn media_type(text: &str) -> Result<String, &'static str> {
 }
 
 pub(super) fn cache_control(text: &str) -> Result<String, &'static str> {
-    match field::value(text)? {
+    match header_arg::value(text)? {
         empty if empty.is_empty() => Err("expected directives, such as no-cache or max-age=3600"),
         text => Ok(text),
     }
@@ -45,7 +45,7 @@ pub(super) fn cache_control(text: &str) -> Result<String, &'static str> {
 
 /// Nothing is no charset.
 pub(super) fn charset(text: &str) -> Result<String, &'static str> {
-    if !text.bytes().all(field::is_token) {
+    if !text.bytes().all(header_arg::is_token) {
         return Err("expected a name, such as utf-8, or '' for none");
     }
     Ok(text.to_owned())

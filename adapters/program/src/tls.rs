@@ -6,29 +6,31 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sanserve_core::date;
 use sanserve_server::Tls;
 
+use super::address;
+use super::failure::Failure;
 use super::options::{Certificate, Options};
-use super::{Failure, address, complain};
+use super::output::complain;
 
 /// A certificate with its key. If it was made for this run, its SHA-256 comes with it.
-pub(super) struct Secure {
+pub(super) struct Certified {
     pub(super) tls: Tls,
     pub(super) sha256: Option<String>,
 }
 
 /// What the options ask for.
-pub(super) fn secure(options: &Options) -> Result<Option<Secure>, Failure> {
+pub(super) fn configured(options: &Options) -> Result<Option<Certified>, Failure> {
     if options.tls == Some(Certificate::SelfSigned) {
         let made = Tls::self_signed(names());
         let (tls, sha256) =
             made.map_err(|error| Failure::Service(format!("cannot make a certificate: {error}")))?;
         let sha256 = Some(fingerprint(&sha256));
-        return Ok(Some(Secure { tls, sha256 }));
+        return Ok(Some(Certified { tls, sha256 }));
     }
     if options.tls_cert.is_none() {
         return Ok(None);
     }
     let tls = load(options).map_err(Failure::Usage)?;
-    Ok(Some(Secure { tls, sha256: None }))
+    Ok(Some(Certified { tls, sha256: None }))
 }
 
 /// Reads the certificate and the key, and warns if it is not the time for them.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use sanserve_core::{Cgi, Credentials, Files, Guard, Handler, Hosts, Upload};
 use sanserve_server::Passwords;
 
+use super::failure::Failure;
 use super::options::Options;
-use super::{Failure, hosts};
+use super::settings::hosts;
 
 /// Makes a handler for each connection.
 pub(super) type Handlers = Box<dyn Fn() -> Box<dyn Handler + Send> + Send + Sync>;

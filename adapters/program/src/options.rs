@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, ValueEnum, ValueHint};
 use sanserve_core::Protocol;
 
-use super::field::Field;
-use super::value;
+use super::header_arg::Field;
+use super::value_parsers;
 
 /// What can be set. The comments are the help.
 #[derive(Debug, Parser)]
@@ -36,7 +36,7 @@ pub(crate) struct Options {
     pub(crate) directory: PathBuf,
 
     /// Port to listen at, the same as PORT; -p does as well
-    #[arg(long = "port", value_name = "PORT", value_parser = value::port)]
+    #[arg(long = "port", value_name = "PORT", value_parser = value_parsers::port)]
     #[arg(id = "port", hide_short_help = true, allow_negative_numbers = true)]
     pub(super) port_option: Option<u16>,
 
@@ -49,11 +49,11 @@ pub(crate) struct Options {
     pub(crate) host: String,
 
     /// Answer requests for this host and localhost only [default: any host]
-    #[arg(long = "host", value_name = "NAME", value_parser = value::host, hide_short_help = true)]
+    #[arg(long = "host", value_name = "NAME", value_parser = value_parsers::host, hide_short_help = true)]
     pub(crate) hosts: Vec<String>,
 
     /// HTTP/1.0, or a port number [default: HTTP/1.1]
-    #[arg(short, long, value_name = "VERSION", value_parser = value::protocol)]
+    #[arg(short, long, value_name = "VERSION", value_parser = value_parsers::protocol)]
     pub(super) protocol: Option<Protocol>,
 
     /// Serve one connection, on standard input and output
@@ -145,16 +145,16 @@ pub(crate) struct Options {
     pub(crate) headers: Vec<Field>,
 
     /// Media type where a name does not tell it
-    #[arg(long, value_name = "TYPE", value_parser = value::media_type, hide_short_help = true)]
+    #[arg(long, value_name = "TYPE", value_parser = value_parsers::media_type, hide_short_help = true)]
     #[arg(default_value = "application/octet-stream", hide_default_value = true)]
     pub(crate) content_type: String,
 
     /// Encoding of text but HTML and XML, '' for none [default: utf-8]
-    #[arg(long, value_name = "NAME", value_parser = value::charset, hide_short_help = true)]
+    #[arg(long, value_name = "NAME", value_parser = value_parsers::charset, hide_short_help = true)]
     pub(super) charset: Option<String>,
 
     /// How long copies may be kept, as no-cache
-    #[arg(long, value_name = "TEXT", value_parser = value::cache_control, hide_short_help = true)]
+    #[arg(long, value_name = "TEXT", value_parser = value_parsers::cache_control, hide_short_help = true)]
     pub(crate) cache_control: Option<String>,
 
     /// Send FILE.br, .zst or .gz for FILE
@@ -167,16 +167,16 @@ pub(crate) struct Options {
     pub(crate) portable_tags: bool,
 
     /// Let pages of other sites read all
-    #[arg(long, value_name = "ORIGIN", value_parser = value::origin, hide_short_help = true)]
+    #[arg(long, value_name = "ORIGIN", value_parser = value_parsers::origin, hide_short_help = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     pub(crate) cors: Option<String>,
 
     /// Send this file for pages that are not there
-    #[arg(long, value_name = "FILE", value_parser = value::below, hide_short_help = true)]
+    #[arg(long, value_name = "FILE", value_parser = value_parsers::below, hide_short_help = true)]
     pub(crate) spa: Option<String>,
 
     /// Send this file with each 404
-    #[arg(long, value_name = "FILE", value_parser = value::below, hide_short_help = true)]
+    #[arg(long, value_name = "FILE", value_parser = value_parsers::below, hide_short_help = true)]
     pub(crate) not_found: Option<String>,
 
     /// Let directories be had as DIR/?zip and DIR/?tar
@@ -201,7 +201,7 @@ pub(crate) struct Options {
 
     /// How much a request may store, or send to a script [default: 1G]
     #[cfg(unix)]
-    #[arg(long, value_name = "SIZE", value_parser = value::size, hide_short_help = true)]
+    #[arg(long, value_name = "SIZE", value_parser = value_parsers::size, hide_short_help = true)]
     pub(crate) upload_limit: Option<u64>,
 
     /// Run the scripts in /cgi-bin and /htbin
@@ -211,13 +211,13 @@ pub(crate) struct Options {
 
     /// Run the scripts in this directory instead
     #[cfg(not(target_os = "wasi"))]
-    #[arg(long = "cgi-dir", value_name = "DIR", value_parser = value::script_directory)]
+    #[arg(long = "cgi-dir", value_name = "DIR", value_parser = value_parsers::script_directory)]
     #[arg(hide_short_help = true)]
     pub(crate) cgi_directories: Vec<String>,
 
     /// How many scripts may run at a time [default: 64]
     #[cfg(unix)]
-    #[arg(long, value_name = "N", value_parser = value::count, hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = value_parsers::count, hide_short_help = true)]
     pub(crate) cgi_limit: Option<usize>,
 
     /// Print what completes these options in a shell, and end

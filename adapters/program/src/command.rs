@@ -1,4 +1,4 @@
-//! [`Given`]: how the command line is read, and what it turned out to be.
+//! [`Parsed`]: how the command line is read, and what it turned out to be.
 //!
 //! What the command line does not say may stand in the environment: `SANSERVE_CACHE_CONTROL` for
 //! `--cache-control`, and so on for every option that has a long name.
@@ -13,26 +13,26 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, Error, FromArgMa
 use super::options::Options;
 #[cfg(not(target_os = "wasi"))]
 use super::options::Runtime;
-use super::{arguments, value, words};
+use super::{arguments, positional, value_parsers};
 #[cfg(not(target_os = "wasi"))]
 use super::{manual, secrets};
 
 /// What a command line turned out to be.
-pub(crate) enum Given {
+pub(crate) enum Parsed {
     /// Something to do.
-    Options(Box<Options>),
+    Run(Box<Options>),
     /// Something to print.
-    Question(String),
+    Print(String),
     /// A line that says what is wrong.
-    Mistake(String),
+    UsageError(String),
 }
 
 /// Reads the command line of this process.
-pub(crate) fn read() -> Given {
+pub(crate) fn read() -> Parsed {
     let matches = command().try_get_matches_from(arguments::plain(env::args_os()));
     let read = matches.and_then(|matches| Ok((Options::from_arg_matches(&matches)?, matches)));
     match read {
-        Ok((options, matches)) => complete(options, &matches).unwrap_or_else(Given::Mistake),
+        Ok((options, matches)) => complete(options, &matches).unwrap_or_else(Parsed::UsageError),
         Err(error) => answer(&error),
     }
 }
@@ -49,7 +49,7 @@ fn command() -> Command {
             return arg;
         }
         let arg = match arg.get_action() {
-            ArgAction::SetTrue => arg.value_parser(value::switch),
+            ArgAction::SetTrue => arg.value_parser(value_parsers::switch),
             _ => arg,
         };
         arg.env(&*name.leak()).hide_env(true)
@@ -62,11 +62,11 @@ fn variable(long: &str) -> String {
 }
 
 /// Looks at what the options say together.
-fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String> {
+fn complete(mut options: Options, matches: &ArgMatches) -> Result<Parsed, String> {
     let told = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     #[cfg(not(target_os = "wasi"))]
     if let Some(text) = printed(&options) {
-        return Ok(Given::Question(text));
+        return Ok(Parsed::Print(text));
     }
     #[cfg(unix)]
     if options.stdio {
@@ -86,7 +86,7 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
     }
     #[cfg(unix)]
     requirements(&options)?;
-    words::settle(&mut options, told)?;
+    positional::settle(&mut options, told)?;
     #[cfg(not(target_os = "wasi"))]
     {
         if options.runtime == Some(Runtime::Tokio) && !cfg!(feature = "tokio") {
@@ -96,7 +96,7 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Given, String>
         has_certificate(&options)?;
         secrets::refuse_served(&options)?;
     }
-    Ok(Given::Options(Box::new(options)))
+    Ok(Parsed::Run(Box::new(options)))
 }
 
 /// Checks that no option stands without the one that it is for.
@@ -160,10 +160,10 @@ fn has_certificate(options: &Options) -> Result<(), String> {
 }
 
 /// What clap has to say, in one line if it is a mistake.
-fn answer(error: &Error) -> Given {
+fn answer(error: &Error) -> Parsed {
     let text = error.render().to_string();
     if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = error.kind() {
-        return Given::Question(format!("{}\n", text.trim_end()));
+        return Parsed::Print(format!("{}\n", text.trim_end()));
     }
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let whole = text.split("\n\nFor more information").next();
@@ -173,7 +173,7 @@ fn answer(error: &Error) -> Given {
         error.get(ContextKind::InvalidValue),
     ) {
         let line = format!("'{option}' takes no value (got '{value}'): leave the value out");
-        return Given::Mistake(line.replace(char::is_control, "?"));
+        return Parsed::UsageError(line.replace(char::is_control, "?"));
     }
     let line = match error.kind() {
         // What else could be said follows on a line of its own.
@@ -185,7 +185,7 @@ fn answer(error: &Error) -> Given {
     let line = line.unwrap_or_default().replace("\n  [", " [");
     let line = line.replace(char::is_control, "?");
     let (from, meant) = (source(error), nearest(error));
-    Given::Mistake(format!("{line}{from} ({meant}see 'sanserve --help')"))
+    Parsed::UsageError(format!("{line}{from} ({meant}see 'sanserve --help')"))
 }
 
 /// The option that may have been meant.

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use sanserve_server::{Passwords, Tls};
 use sd_notify::NotifyState;
 
+use super::failure::Failure;
 use super::options::Options;
-use super::{Failure, complain, entry, secrets, secure};
+use super::output::complain;
+use super::{handlers, secrets, tls};
 
 /// What SIGHUP has read again.
 pub(super) struct Reload {
@@ -65,11 +67,14 @@ impl Reload {
         }
         secrets::refuse_served(self.options)?;
         let tls = match &self.tls {
-            Some(old) => Some((old, secure::load(self.options)?)),
+            Some(old) => Some((old, tls::load(self.options)?)),
             None => None,
         };
         let passwords = match &self.passwords {
-            Some(old) => Some((old, entry::read(self.options).map_err(Failure::into_line)?)),
+            Some(old) => Some((
+                old,
+                handlers::read(self.options).map_err(Failure::into_line)?,
+            )),
             None => None,
         };
         if let Some((old, new)) = tls {

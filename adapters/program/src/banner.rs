@@ -13,8 +13,9 @@ use sanserve_server::Place;
 
 #[cfg(not(target_os = "wasi"))]
 use super::address::{self, From, Reach};
+use super::colour;
 use super::options::Options;
-use super::{colour, complain, say};
+use super::output::{complain, say};
 
 /// What is to be said as soon as the program serves. It is made before that, since to look for the addresses of this
 /// machine takes a moment, and printed at once.
