@@ -15,9 +15,9 @@ BENCH = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench \
 OTHERS = x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd x86_64-pc-windows-gnu
 BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross deny bench bench-check bench-renew
+.PHONY: all browser check test package conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross deny bench bench-check bench-renew
 
-all: check deny test nostd cross sizes bench-check sim race fuzz cpython
+all: check deny package test nostd cross sizes bench-check sim race fuzz cpython
 
 # Format, lints, documentation: no warning passes.
 check:
@@ -61,6 +61,11 @@ sizes:
 conformance-firmware:
 	rustup target add thumbv7m-none-eabi
 	cargo test --package sanserve-conformance --test firmware -- --nocapture
+
+# The archives of the packages that are published: each has its README, both licences and its sources, and nothing else.
+# Nothing is built; VERIFY=1 also builds each from its archive.
+package:
+	.ci/package $(if $(VERIFY),,--no-verify)
 
 # The list in a Service Worker, and what a user does with its page. Chromium has to be installed.
 conformance-browser:

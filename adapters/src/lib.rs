@@ -112,6 +112,11 @@ pub use tls::Tls;
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
 pub use {guarded::Guarded, passwords::Passwords};
 
+/// The example of the README is compiled, too.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// What the page for those who come from Python says is compiled and run with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/from-python.md")]
