@@ -56,6 +56,7 @@ pub use self::request::Request;
 
 /// The configuration for a connection behind a host: this one, but for the protocol, and that it says nothing of
 /// how long the connection stays.
+#[must_use]
 pub fn config(config: Config) -> Config {
     Config {
         protocol: Protocol::Http11,

@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal};
 use std::path;
 
 use sanserve_core::{FileSystem, Opened, Path};
-use sanserve_server::Place;
+use sanserve_server::ListenAddr;
 
 #[cfg(not(target_os = "wasi"))]
 use super::address::{self, From, Reach};
@@ -30,7 +30,7 @@ impl Announcement {
     pub(super) fn new(
         options: &Options,
         scheme: &str,
-        places: &[Place],
+        places: &[ListenAddr],
         certificate: Option<&str>,
     ) -> Announcement {
         let mut text: String = places.iter().map(|place| banner(scheme, place)).collect();
@@ -82,14 +82,14 @@ impl Announcement {
 }
 
 /// The line for an address is Python's.
-fn banner(scheme: &str, place: &Place) -> String {
+fn banner(scheme: &str, place: &ListenAddr) -> String {
     let name = scheme.to_uppercase();
     let banner = match place {
-        Place::Address(address) => {
+        ListenAddr::Ip(address) => {
             let (ip, port) = (address.ip(), address.port());
             format!("Serving {name} on {ip} port {port} ({scheme}://{address}/) ...\n")
         }
-        Place::Path(_) => format!("Serving {name} on {place} ...\n"),
+        ListenAddr::Path(_) => format!("Serving {name} on {place} ...\n"),
     };
     if colour::wanted(&io::stdout()) {
         colour::banner(&banner)
@@ -100,11 +100,11 @@ fn banner(scheme: &str, place: &Place) -> String {
 
 /// How to get to all of these places, each way once.
 #[cfg(not(target_os = "wasi"))]
-fn reached(scheme: &str, places: &[Place]) -> Vec<Reach> {
+fn reached(scheme: &str, places: &[ListenAddr]) -> Vec<Reach> {
     let own = address::own();
     let mut all = Vec::new();
     for place in places {
-        let Place::Address(address) = place else {
+        let ListenAddr::Ip(address) = place else {
             continue;
         };
         for one in address::reach(scheme, *address, &own) {
@@ -118,7 +118,7 @@ fn reached(scheme: &str, places: &[Place]) -> Vec<Reach> {
 
 /// What is served, how to get there, and what may do harm.
 #[cfg(not(target_os = "wasi"))]
-fn summary(options: &Options, scheme: &str, reached: &[Reach], places: &[Place]) -> String {
+fn summary(options: &Options, scheme: &str, reached: &[Reach], places: &[ListenAddr]) -> String {
     let directory = path::absolute(&options.directory);
     let directory = directory.as_ref().unwrap_or(&options.directory);
     let directory = directory.display().to_string();
@@ -136,10 +136,10 @@ fn summary(options: &Options, scheme: &str, reached: &[Reach], places: &[Place])
 }
 
 /// What may do harm, or astonish.
-fn harm(options: &Options, scheme: &str, places: &[Place]) -> String {
+fn harm(options: &Options, scheme: &str, places: &[ListenAddr]) -> String {
     let open = places.iter().any(|place| match place {
-        Place::Address(address) => !address.ip().is_loopback(),
-        Place::Path(_) => false,
+        ListenAddr::Ip(address) => !address.ip().is_loopback(),
+        ListenAddr::Path(_) => false,
     });
     let mut lines = Vec::new();
     let guarded = options.is_guarded();

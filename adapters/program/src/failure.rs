@@ -1,5 +1,6 @@
 //! [`Failure`]: why the program ends with an error.
 
+use std::error::Error;
 #[cfg(not(target_os = "wasi"))]
 use std::fmt::Display;
 
@@ -27,4 +28,15 @@ impl Failure {
             Failure::Usage(line) | Failure::Service(line) => line,
         }
     }
+}
+
+/// Returns what is wrong, and behind each colon why.
+pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text += &format!(": {error}");
+        source = error.source();
+    }
+    text
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sanserve_core::{Cgi, Credentials, Files, Guard, Handler, Hosts, Upload};
 use sanserve_server::Passwords;
 
-use super::failure::Failure;
+use super::failure::{Failure, in_full};
 use super::options::Options;
 use super::settings::hosts;
 
@@ -41,7 +41,7 @@ fn read_into(passwords: &mut Passwords, options: &Options) -> Result<(), String>
         return Ok(());
     };
     let before = passwords.len();
-    passwords.read(path).map_err(|error| error.to_string())?;
+    passwords.read(path).map_err(|error| in_full(&error))?;
     if passwords.len() == before {
         let path = path.display();
         return Err(format!(

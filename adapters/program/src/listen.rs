@@ -1,16 +1,15 @@
 //! Where the program listens, and what to do if it cannot.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 
 #[cfg(unix)]
 use sanserve_server::Listener;
-use sanserve_server::Place;
 #[cfg(target_os = "wasi")]
 use sanserve_server::wasi::Listener;
+use sanserve_server::{BindError, ListenAddr};
 
-use super::failure::Failure;
+use super::failure::{Failure, in_full};
 use super::options::Options;
 #[cfg(unix)]
 use super::options::Runtime;
@@ -35,20 +34,19 @@ pub(crate) fn listen(options: &Options) -> Result<Server, Failure> {
     };
     let address = resolve(host, options.port)?;
     Server::bind(options.runtime(), address)
-        .map_err(|error| refusal(&Place::Address(address), &error))
 }
 
 /// All sockets by which connections come.
 #[cfg(unix)]
 fn doors(options: &Options) -> Result<Vec<Listener>, Failure> {
     let inherited = Listener::inherited();
-    let mut doors = inherited.map_err(|error| Failure::Usage(format!("LISTEN_FDS: {error}")))?;
+    let mut doors = inherited.map_err(|error| Failure::Usage(in_full(&error)))?;
     for place in places(options, !doors.is_empty())? {
         let door = match &place {
-            Place::Address(address) => Listener::bind(address),
-            Place::Path(path) => Listener::unix(path),
+            ListenAddr::Ip(address) => Listener::bind(address),
+            ListenAddr::Path(path) => Listener::unix(path),
         };
-        doors.push(door.map_err(|error| refusal(&place, &error))?);
+        doors.push(door.map_err(|error| refusal(&error))?);
     }
     Ok(doors)
 }
@@ -59,10 +57,8 @@ pub(crate) fn doors(options: &Options) -> Result<Vec<Listener>, Failure> {
     let doors = places(options, false)?
         .into_iter()
         .map(|place| match place {
-            Place::Address(address) => {
-                Listener::bind(address).map_err(|error| refusal(&place, &error))
-            }
-            Place::Path(_) => {
+            ListenAddr::Ip(address) => Listener::bind(address).map_err(|error| refusal(&error)),
+            ListenAddr::Path(_) => {
                 let line = "WASI has no sockets in a file system: give an address with --bind";
                 Err(Failure::Usage(line.into()))
             }
@@ -72,7 +68,7 @@ pub(crate) fn doors(options: &Options) -> Result<Vec<Listener>, Failure> {
 
 /// Where to listen. Every place is looked at before anything is bound.
 #[cfg(any(unix, target_os = "wasi"))]
-fn places(options: &Options, has_inherited: bool) -> Result<Vec<Place>, Failure> {
+fn places(options: &Options, has_inherited: bool) -> Result<Vec<ListenAddr>, Failure> {
     let everywhere = [options.host.clone()];
     let hosts = match &options.bind[..] {
         [] if !has_inherited => &everywhere[..],
@@ -84,8 +80,8 @@ fn places(options: &Options, has_inherited: bool) -> Result<Vec<Place>, Failure>
                 "'--bind unix:' has no path: name the socket, such as unix:/run/sanserve.sock";
             Err(Failure::Usage(line.into()))
         }
-        Some(path) => Ok(Place::Path(path.into())),
-        None => resolve(host, options.port).map(Place::Address),
+        Some(path) => Ok(ListenAddr::Path(path.into())),
+        None => resolve(host, options.port).map(ListenAddr::Ip),
     });
     places.collect()
 }
@@ -125,45 +121,52 @@ fn could_be_host(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_name) && !text.chars().all(is_number)
 }
 
-/// Why it cannot listen there, and what to do about it.
-fn refusal(place: &Place, error: &io::Error) -> Failure {
-    let (ip, port) = match place {
-        Place::Address(address) => (address.ip(), address.port()),
-        Place::Path(path) => return path_refusal(&path.display(), error),
-    };
-    Failure::Service(match error.kind() {
-        ErrorKind::AddrInUse => {
+/// Why it cannot listen, and what to do about it.
+pub(crate) fn refusal(error: &BindError) -> Failure {
+    Failure::Service(match error {
+        BindError::InUse {
+            at: ListenAddr::Ip(at),
+            ..
+        } => {
+            let (ip, port) = (at.ip(), at.port());
             let free = match next_free(ip, port) {
                 Some(free) => format!("{free}, or "),
                 None => String::new(),
             };
             format!("port {port} at {ip} is in use: try --port {free}0 for any that is free")
         }
-        ErrorKind::PermissionDenied if cfg!(target_os = "wasi") => {
-            format!("nobody may listen at {place}: wasmtime run -S inherit-network,tcp allows it")
+        BindError::InUse {
+            at: ListenAddr::Path(path),
+            ..
+        } => format!("{} is there already: choose another path", path.display()),
+        BindError::PermissionDenied { at, .. } if cfg!(target_os = "wasi") => {
+            format!("nobody may listen at {at}: wasmtime run -S inherit-network,tcp allows it")
         }
-        ErrorKind::PermissionDenied => {
+        BindError::PermissionDenied {
+            at: ListenAddr::Ip(at),
+            ..
+        } => {
+            let (ip, port) = (at.ip(), at.port());
             format!("no permission for port {port} at {ip}: choose one above 1023")
         }
-        ErrorKind::AddrNotAvailable => {
-            format!("{ip} is not an address of this machine: give one that is with --bind")
+        BindError::NotLocal {
+            at: ListenAddr::Ip(at),
+            ..
+        } => format!(
+            "{} is not an address of this machine: give one that is with --bind",
+            at.ip()
+        ),
+        BindError::InvalidPath { at, source } => {
+            return Failure::Usage(format!(
+                "'--bind {at}' is not possible: {source}: choose another path"
+            ));
         }
-        _ => format!("cannot listen at {place}: {error}"),
+        BindError::Io {
+            at: ListenAddr::Path(path),
+            source,
+        } => format!("cannot listen at {}: {source}", path.display()),
+        error => in_full(error),
     })
-}
-
-/// The same for a path in the file system.
-fn path_refusal(path: &dyn Display, error: &io::Error) -> Failure {
-    match error.kind() {
-        // A path that is too long for a socket, or that has a NUL in it.
-        ErrorKind::InvalidInput => Failure::Usage(format!(
-            "'--bind unix:{path}' is not possible: {error}: choose another path"
-        )),
-        ErrorKind::AddrInUse => {
-            Failure::Service(format!("{path} is there already: choose another path"))
-        }
-        _ => Failure::Service(format!("cannot listen at {path}: {error}")),
-    }
 }
 
 /// A port nearby that nobody has at this moment.

@@ -9,12 +9,14 @@ use std::time::Duration;
 use sanserve_core::{Config, Handler};
 #[cfg(feature = "tokio")]
 use sanserve_server::tokio::HTTPServer;
-use sanserve_server::{Disk, Guarded, Place, ThreadingHTTPServer, Tls};
+use sanserve_server::{Disk, Guarded, ListenAddr, ThreadingHTTPServer, Tls};
 #[cfg(unix)]
 use sanserve_server::{Listener, mio};
 #[cfg(feature = "tokio")]
 use tokio::runtime::{self, Builder};
 
+use super::failure::Failure;
+use super::listen::refusal;
 #[cfg(unix)]
 use super::malloc_trim;
 use super::options::Runtime;
@@ -29,21 +31,23 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    pub(crate) fn bind(runtime: Runtime, address: SocketAddr) -> io::Result<Server> {
+    pub(crate) fn bind(runtime: Runtime, address: SocketAddr) -> Result<Server, Failure> {
+        let refused = |error| refusal(&error);
         Ok(match runtime {
-            Runtime::Std => Server::Std(ThreadingHTTPServer::bind(address)?),
+            Runtime::Std => Server::Std(ThreadingHTTPServer::bind(address).map_err(refused)?),
             #[cfg(unix)]
-            Runtime::Mio => Server::mio(vec![Listener::bind(address)?]),
+            Runtime::Mio => Server::mio(vec![Listener::bind(address).map_err(refused)?]),
             #[cfg(feature = "tokio")]
             Runtime::Tokio => {
-                let runtime = Builder::new_multi_thread().enable_all().build()?;
+                let runtime = Builder::new_multi_thread().enable_all().build();
+                let runtime = runtime.map_err(Failure::service)?;
                 let inside = runtime.enter();
-                let server = HTTPServer::bind(address)?;
+                let server = HTTPServer::bind(address).map_err(refused)?;
                 drop(inside);
                 Server::Tokio(server, runtime)
             }
             #[cfg(not(feature = "tokio"))]
-            Runtime::Tokio => return Err(io::ErrorKind::Unsupported.into()),
+            Runtime::Tokio => return Err(Failure::service("it was built without tokio")),
         })
     }
 
@@ -74,21 +78,21 @@ impl Server {
     }
 
     /// Where it listens.
-    pub(crate) fn places(&self) -> Vec<Place> {
+    pub(crate) fn places(&self) -> Vec<ListenAddr> {
         match self {
-            Server::Std(server) => vec![Place::Address(server.server_address())],
+            Server::Std(server) => vec![ListenAddr::Ip(server.server_address())],
             #[cfg(unix)]
-            Server::Mio(server) => server.places().cloned().collect(),
+            Server::Mio(server) => server.listen_addrs().cloned().collect(),
             #[cfg(feature = "tokio")]
-            Server::Tokio(server, _) => vec![Place::Address(server.server_address())],
+            Server::Tokio(server, _) => vec![ListenAddr::Ip(server.server_address())],
         }
     }
 
     /// What scripts are told of that: behind a path there is somebody else, on this machine.
     pub(crate) fn address(&self) -> SocketAddr {
         let address = self.places().into_iter().find_map(|place| match place {
-            Place::Address(address) => Some(address),
-            Place::Path(_) => None,
+            ListenAddr::Ip(address) => Some(address),
+            ListenAddr::Path(_) => None,
         });
         address.unwrap_or((Ipv4Addr::LOCALHOST, 80).into())
     }
@@ -96,8 +100,8 @@ impl Server {
     /// Whether only this machine can connect. A path is for a proxy, which may be open to others.
     pub(crate) fn is_loopback_only(&self) -> bool {
         self.places().iter().all(|place| match place {
-            Place::Address(address) => address.ip().to_canonical().is_loopback(),
-            Place::Path(_) => false,
+            ListenAddr::Ip(address) => address.ip().to_canonical().is_loopback(),
+            ListenAddr::Path(_) => false,
         })
     }
 

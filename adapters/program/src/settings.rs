@@ -13,14 +13,16 @@ use sanserve_server::wasi::{Disk, stderr};
 #[cfg(not(target_os = "wasi"))]
 use sanserve_server::{Disk, std::stderr};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, in_full};
 use crate::options::{LogFormat, Options};
 use crate::{colour, refusals, zone};
 
 /// What is served.
 pub(crate) fn disk(options: &Options) -> Result<Disk, Failure> {
-    let disk = Disk::open(&options.directory)
-        .map_err(|error| Failure::Usage(format!("{error}: name another one with --directory")))?;
+    let disk = Disk::open(&options.directory).map_err(|error| {
+        let why = in_full(&error);
+        Failure::Usage(format!("{why}: name another one with --directory"))
+    })?;
     #[cfg(unix)]
     if access(&options.directory, Access::EXEC_OK) == Err(Errno::ACCESS) {
         let name = options.directory.display();

@@ -7,7 +7,7 @@ use sanserve_core::date;
 use sanserve_server::Tls;
 
 use super::address;
-use super::failure::Failure;
+use super::failure::{Failure, in_full};
 use super::options::{Certificate, Options};
 use super::output::complain;
 
@@ -21,8 +21,7 @@ pub(super) struct Certified {
 pub(super) fn configured(options: &Options) -> Result<Option<Certified>, Failure> {
     if options.tls == Some(Certificate::SelfSigned) {
         let made = Tls::self_signed(names());
-        let (tls, sha256) =
-            made.map_err(|error| Failure::Service(format!("cannot make a certificate: {error}")))?;
+        let (tls, sha256) = made.map_err(|error| Failure::Service(in_full(&error)))?;
         let sha256 = Some(fingerprint(&sha256));
         return Ok(Some(Certified { tls, sha256 }));
     }
@@ -41,7 +40,7 @@ pub(super) fn load(options: &Options) -> Result<Tls, String> {
         .ok_or("there is no --tls-cert")?;
     let password = password(options)?;
     let tls = Tls::load(certfile, options.tls_key.as_deref(), password.as_deref());
-    let tls = tls.map_err(|error| error.to_string())?;
+    let tls = tls.map_err(|error| in_full(&error))?;
     if let Some(warning) = untimely(&tls) {
         let name = certfile.display();
         complain(&format!("warning: the certificate in {name} {warning}"));

@@ -38,6 +38,7 @@ pub struct Making {
 
 impl Shelf {
     /// Begins with what is in a tree.
+    #[must_use]
     pub fn new(tree: Tree) -> Shelf {
         Shelf(RefCell::new(tree))
     }

@@ -15,6 +15,7 @@ use crate::content;
 
 /// What is open of a [`Tree`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum File {
     /// What a file held when it was opened.
     Bytes(Arc<[u8]>),
@@ -60,6 +61,7 @@ enum Node {
 
 impl Tree {
     /// An empty tree.
+    #[must_use]
     pub fn new() -> Tree {
         Tree {
             nodes: BTreeMap::from([(Vec::new(), Node::Directory(None))]),
@@ -117,12 +119,14 @@ impl Tree {
     }
 
     /// Whether files can be sent without being read, see [`Opened::File`]. They cannot by default.
+    #[must_use]
     pub fn sendable(self, sendable: bool) -> Tree {
         Tree { sendable, ..self }
     }
 
     /// Whether names that Windows reads otherwise are neither opened nor listed, as on a disk there: see
     /// [`Path::is_portable`]. They are by default.
+    #[must_use]
     pub fn portable_names(self, only: bool) -> Tree {
         Tree {
             portable_names: only,
