@@ -15,9 +15,9 @@ BENCH = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench \
 OTHERS = x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd x86_64-pc-windows-gnu
 BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross deny bench bench-check bench-renew
+.PHONY: all browser check test package conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross deny bench bench-check bench-renew
 
-all: check deny test nostd cross sizes bench-check sim race fuzz cpython
+all: check deny package test nostd cross sizes bench-check sim race fuzz cpython
 
 # Format, lints, documentation: no warning passes.
 check:
@@ -25,8 +25,8 @@ check:
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	rustup target add $(WASI)
-	cargo clippy --package sanserve --features wasi-http --target $(WASI) --quiet -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --package sanserve --features wasi-http --target $(WASI) --no-deps --quiet
+	cargo clippy --package sanserve --package sanserve-server --features sanserve-server/wasi-http --target $(WASI) --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --package sanserve-server --features wasi-http --target $(WASI) --no-deps --quiet
 	for package in conformance/wasi examples/component; do (cd $$package && cargo fmt --check \
 		&& cargo clippy --target $(WASI) --quiet -- -D warnings) || exit 1; done
 	rustup target add wasm32-unknown-unknown
@@ -41,7 +41,7 @@ check:
 
 # Every test. The last line counts them.
 test:
-	@.ci/count cargo test --workspace --no-fail-fast
+	@.ci/count cargo test --workspace --features sanserve/tokio --no-fail-fast
 
 # The conformance list alone, with its numbers. CASE=part runs the cases with that in their name.
 conformance:
@@ -61,6 +61,11 @@ sizes:
 conformance-firmware:
 	rustup target add thumbv7m-none-eabi
 	cargo test --package sanserve-conformance --test firmware -- --nocapture
+
+# The archives of the packages that are published: each has its README, both licences and its sources, and nothing else.
+# Nothing is built; VERIFY=1 also builds each from its archive.
+package:
+	.ci/package $(if $(VERIFY),,--no-verify)
 
 # The list in a Service Worker, and what a user does with its page. Chromium has to be installed.
 conformance-browser:
@@ -85,7 +90,7 @@ sim:
 
 # Links that change places while they are asked for, for RACE_SECONDS.
 race:
-	RACE_SECONDS=$(RACE_SECONDS) cargo test --package sanserve --test race -- --nocapture
+	RACE_SECONDS=$(RACE_SECONDS) cargo test --package sanserve-server --test race -- --nocapture
 
 # Each target of the fuzzer for FUZZ_SECONDS: its executions and coverage, or what it found. No
 # sanitizer, since nothing here is unsafe; so a stable compiler will do, with one for C++.
@@ -118,7 +123,7 @@ coverage:
 nostd:
 	for target in $(BARE); do \
 		rustup target add $$target && cargo build --package sanserve-core --target $$target && \
-		cargo build --package sanserve --lib --no-default-features --features embedded-io-async,host \
+		cargo build --package sanserve-server --no-default-features --features embedded-io-async,host \
 			--target $$target || exit 1; \
 	done
 
@@ -126,7 +131,7 @@ nostd:
 cross:
 	rustup target add $(OTHERS) $(WASI)
 	TARGET_CC=$(CURDIR)/.ci/no-cc TARGET_AR=$(CURDIR)/.ci/no-cc cargo clippy --locked --quiet \
-		--package sanserve --features tokio,tower $(OTHERS:%=--target %) -- -D warnings
+		--package sanserve --package sanserve-server --features sanserve/tokio,sanserve-server/tower $(OTHERS:%=--target %) -- -D warnings
 	cargo clippy --locked --quiet --package sanserve --target $(WASI) -- -D warnings
 
 # Licences, sources and duplicates of all packages that anything here is built with, by deny.toml. CHECKS=advisories

@@ -5,8 +5,8 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use sanserve::{Disk, ThreadingHTTPServer};
 use sanserve_core::{Cgi, Config};
+use sanserve_server::{Disk, ThreadingHTTPServer};
 
 fn main() -> io::Result<()> {
     let directory = std::env::args_os().nth(1).unwrap_or_else(|| ".".into());

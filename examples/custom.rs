@@ -5,8 +5,8 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use sanserve::{Disk, ThreadingHTTPServer};
 use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, mime};
+use sanserve_server::{Disk, ThreadingHTTPServer};
 
 /// Hides what begins with a dot, counts what it answers, and serves the rest as ever.
 struct Custom {

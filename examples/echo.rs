@@ -7,8 +7,8 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use sanserve::{NoFiles, ThreadingHTTPServer};
 use sanserve_core::{Config, Event, Exchange, Handler, Next, Protocol};
+use sanserve_server::{NoFiles, ThreadingHTTPServer};
 
 #[derive(Default)]
 struct Echo {

@@ -6,8 +6,8 @@
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
-use sanserve::{Flash, Node, embedded_io};
 use sanserve_core::{Config, Connection, Files, Limits, Now};
+use sanserve_server::{Flash, Node, embedded_io};
 
 static SITE: Flash = Flash::new(&[
     Node::file(

@@ -4,8 +4,8 @@
 
 use std::io;
 
-use sanserve::{NoFiles, ThreadingHTTPServer};
 use sanserve_core::{Config, Next, from_fn};
+use sanserve_server::{NoFiles, ThreadingHTTPServer};
 
 fn main() -> io::Result<()> {
     let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;

@@ -6,8 +6,8 @@
 use std::env;
 use std::io;
 
-use sanserve::{Disk, ThreadingHTTPSServer, Tls};
 use sanserve_core::{Config, Files};
+use sanserve_server::{Disk, ThreadingHTTPSServer, Tls};
 
 fn main() -> io::Result<()> {
     let mut args = env::args_os().skip(1);

@@ -9,9 +9,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sanserve::NoFiles;
-use sanserve::tokio::{Link, serve};
 use sanserve_core::{Config, Exchange, Next, Patience, from_fn};
+use sanserve_server::NoFiles;
+use sanserve_server::tokio::{Link, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};

@@ -87,6 +87,7 @@ use self::root::Root;
 pub use self::running::Running;
 #[cfg(unix)]
 pub use self::scripts::Scripts;
+use crate::OpenError;
 #[cfg(target_os = "linux")]
 use crate::content;
 
@@ -102,7 +103,7 @@ use crate::content;
 /// program does: otherwise the system ends it where a file reaches the limit.
 ///
 /// ```
-/// use sanserve::Disk;
+/// use sanserve_server::Disk;
 /// use sanserve_core::{FileSystem, Opened, Path};
 ///
 /// # fn main() -> std::io::Result<()> {
@@ -132,8 +133,8 @@ impl Disk {
     /// has the name, nothing is found.
     ///
     /// # Errors
-    /// If there is no such directory or it cannot be opened. The message names it.
-    pub fn open(root: impl AsRef<path::Path>) -> io::Result<Disk> {
+    /// If there is no such directory or it cannot be opened.
+    pub fn open(root: impl AsRef<path::Path>) -> Result<Disk, OpenError> {
         let opened = Root::open(root.as_ref()).map(|root| Disk {
             root,
             places: Arc::default(),
@@ -144,15 +145,7 @@ impl Disk {
             #[cfg(unix)]
             nameless: Nameless::default(),
         });
-        opened.map_err(|error| {
-            let name = root.as_ref().display();
-            let message = match error.kind() {
-                ErrorKind::NotFound => format!("there is no directory {name}"),
-                ErrorKind::NotADirectory => format!("{name} is not a directory"),
-                _ => format!("cannot open the directory {name}: {error}"),
-            };
-            io::Error::new(error.kind(), message)
-        })
+        opened.map_err(|error| OpenError::new(root.as_ref(), error))
     }
 
     /// Whether symbolic links may lead out of the root, as in `http.server`. By default they must

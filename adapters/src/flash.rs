@@ -14,7 +14,7 @@ use crate::content;
 /// A tree of files that was built in: in flash memory, in a component, in a test.
 ///
 /// ```
-/// use sanserve::{Flash, Node};
+/// use sanserve_server::{Flash, Node};
 ///
 /// static SITE: Flash = Flash::new(&[
 ///     Node::file("index.html", b"<!DOCTYPE html><title>Lamp</title>"),
@@ -43,6 +43,7 @@ enum Content {
 
 impl Flash {
     /// Made of what is in the root. Of two nodes with one name the first is found.
+    #[must_use]
     pub const fn new(root: &'static [Node]) -> Flash {
         Flash(root)
     }
@@ -62,6 +63,7 @@ impl Flash {
 
 impl Node {
     /// A file. Its name is one segment of a path.
+    #[must_use]
     pub const fn file(name: &'static str, bytes: &'static [u8]) -> Node {
         Node {
             name,
@@ -72,6 +74,7 @@ impl Node {
     }
 
     /// A directory, with what is in it.
+    #[must_use]
     pub const fn directory(name: &'static str, nodes: &'static [Node]) -> Node {
         Node {
             name,
@@ -82,6 +85,7 @@ impl Node {
     }
 
     /// When it was changed last, in seconds since 1970. A file without that has no `Last-Modified`.
+    #[must_use]
     pub const fn modified(self, unix: i64) -> Node {
         Node {
             modified: Some(unix),
@@ -91,6 +95,7 @@ impl Node {
 
     /// A number that the file never had with other content, such as a checksum. It gives the file an `ETag`, see
     /// [`Meta::version`].
+    #[must_use]
     pub const fn version(self, version: u64) -> Node {
         Node {
             version: Some(FileVersion::new(version)),

@@ -8,8 +8,8 @@
 //! adapter.
 //!
 //! ```
-//! use sanserve::host::{self, Piece, Reply, Request};
-//! use sanserve::{Flash, Node};
+//! use sanserve_server::host::{self, Piece, Reply, Request};
+//! use sanserve_server::{Flash, Node};
 //! use sanserve_core::{Config, Connection, FileSystem, Files, Got, Now, Want};
 //!
 //! static SITE: Flash = Flash::new(&[Node::file("a.txt", b"hello\n")]);
@@ -56,6 +56,7 @@ pub use self::request::Request;
 
 /// The configuration for a connection behind a host: this one, but for the protocol, and that it says nothing of
 /// how long the connection stays.
+#[must_use]
 pub fn config(config: Config) -> Config {
     Config {
         protocol: Protocol::Http11,

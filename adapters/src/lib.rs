@@ -13,7 +13,7 @@
 #![cfg_attr(feature = "std", doc = "```")]
 //! use std::{io, thread, time::Duration};
 //!
-//! use sanserve::{Disk, ThreadingHTTPServer};
+//! use sanserve_server::{Disk, ThreadingHTTPServer};
 //! use sanserve_core::{Config, Files};
 //!
 //! # fn main() -> io::Result<()> {
@@ -31,9 +31,17 @@
 #![cfg_attr(not(any(feature = "std", feature = "wasi")), no_std)]
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
+#![warn(missing_debug_implementations)]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+#![warn(clippy::must_use_candidate, clippy::missing_errors_doc)]
 
 extern crate alloc;
 
+#[cfg(any(
+    all(feature = "std", not(target_os = "wasi")),
+    all(feature = "wasi", target_os = "wasi")
+))]
+mod bind_error;
 mod content;
 #[cfg(all(feature = "std", unix))]
 mod delivery;
@@ -56,6 +64,11 @@ mod guarded;
 mod hang_up;
 #[cfg(feature = "host")]
 pub mod host;
+#[cfg(any(
+    all(feature = "std", not(target_os = "wasi")),
+    all(feature = "wasi", target_os = "wasi")
+))]
+mod listen_addr;
 #[cfg(all(unix, feature = "mio"))]
 mod listener;
 pub mod memory;
@@ -63,10 +76,13 @@ pub mod memory;
 pub mod mio;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod no_files;
+#[cfg(any(
+    all(feature = "std", not(target_os = "wasi")),
+    all(feature = "wasi", target_os = "wasi")
+))]
+mod open_error;
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
 mod passwords;
-#[cfg(feature = "std")]
-mod place;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod send_file;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
@@ -89,6 +105,11 @@ pub mod wasi;
 #[cfg(all(feature = "wasi-http", target_os = "wasi"))]
 pub mod wasi_http;
 
+#[cfg(any(
+    all(feature = "std", not(target_os = "wasi")),
+    all(feature = "wasi", target_os = "wasi")
+))]
+pub use bind_error::BindError;
 #[cfg(all(feature = "std", unix))]
 pub use descriptors::raise_descriptor_limit;
 #[cfg(all(feature = "std", target_os = "linux"))]
@@ -98,20 +119,36 @@ pub use disk::{Disk, Open, Packed};
 #[cfg(all(feature = "std", unix))]
 pub use disk::{Making, Running, Scripts};
 pub use flash::{Flash, Node};
+#[cfg(any(
+    all(feature = "std", not(target_os = "wasi")),
+    all(feature = "wasi", target_os = "wasi")
+))]
+pub use listen_addr::ListenAddr;
 #[cfg(all(unix, feature = "mio"))]
 pub use listener::Listener;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 pub use no_files::NoFiles;
-#[cfg(feature = "std")]
-pub use place::Place;
+#[cfg(any(
+    all(feature = "std", not(target_os = "wasi")),
+    all(feature = "wasi", target_os = "wasi")
+))]
+pub use open_error::OpenError;
 #[cfg(all(feature = "tls", not(target_os = "wasi")))]
 pub use server::{HTTPSServer, ThreadingHTTPSServer};
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 pub use server::{HTTPServer, Stopper, ThreadingHTTPServer};
 #[cfg(all(feature = "tls", not(target_os = "wasi")))]
-pub use tls::Tls;
+pub use tls::{Tls, TlsError};
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
-pub use {guarded::Guarded, passwords::Passwords};
+pub use {
+    guarded::Guarded,
+    passwords::{PasswordError, Passwords},
+};
+
+/// The example of the README is compiled, too.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// What the page for those who come from Python says is compiled and run with the tests.
 #[cfg(doctest)]

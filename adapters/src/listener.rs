@@ -11,14 +11,14 @@ use std::path::Path;
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use crate::Place;
 use crate::server::listen;
+use crate::{BindError, ListenAddr};
 
 /// A socket that listens: at an address, at a path, or one that was handed over by whoever started
 /// this process.
 ///
 /// ```
-/// use sanserve::{Listener, mio::HTTPServer};
+/// use sanserve_server::{Listener, mio::HTTPServer};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut doors = Listener::inherited()?; // from systemd, if that has started it
@@ -27,14 +27,14 @@ use crate::server::listen;
 /// # let path = folder.path().join("http");
 /// doors.push(Listener::unix(path)?);
 /// let server = HTTPServer::new(doors);
-/// assert_eq!(server.places().count(), 2);
+/// assert_eq!(server.listen_addrs().count(), 2);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
-    place: Place,
+    at: ListenAddr,
 }
 
 impl Listener {
@@ -42,8 +42,9 @@ impl Listener {
     ///
     /// # Errors
     /// Those of [`crate::HTTPServer::bind`].
-    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Listener> {
-        Listener::tcp(listen(address)?)
+    pub fn bind(address: impl ToSocketAddrs) -> Result<Listener, BindError> {
+        let (socket, address) = listen(address)?;
+        Listener::tcp(socket).map_err(|error| BindError::new(ListenAddr::Ip(address), error))
     }
 
     /// Listens at a path, for clients on this machine: a reverse proxy, as a rule. Who may write to
@@ -51,47 +52,20 @@ impl Listener {
     /// it takes its place. When the server ends, it stays.
     ///
     /// # Errors
-    /// If the path is empty, if somebody listens there, if something else lies there, or if it cannot be made.
-    pub fn unix(path: impl AsRef<Path>) -> io::Result<Listener> {
+    /// If the path is empty or too long, if another program listens there, if something else exists there, or if the socket
+    /// cannot be made.
+    pub fn unix(path: impl AsRef<Path>) -> Result<Listener, BindError> {
         let path = path.as_ref();
-        // Linux would make a socket without a name.
-        if path.as_os_str().is_empty() {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "the path is empty"));
-        }
-        let lies_there = fs::symlink_metadata(path);
-        if lies_there.is_ok_and(|meta| meta.file_type().is_socket())
-            && UnixStream::connect(path)
-                .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
-        {
-            fs::remove_file(path)?;
-        }
-        Listener::local(UnixListener::bind(path)?)
+        listen_at_path(path).map_err(|error| BindError::new(ListenAddr::Path(path.into()), error))
     }
 
     /// The sockets that were handed over in the way of systemd (`LISTEN_FDS`), in their order; none
     /// if that is not how this process was started.
     ///
     /// # Errors
-    /// If one of them is no socket that listens for streams.
-    pub fn inherited() -> io::Result<Vec<Listener>> {
-        let mut all = ListenFd::from_env();
-        (0..all.len())
-            .map(|at| {
-                let listener = match all.take_unix_listener(at) {
-                    Ok(Some(socket)) => Listener::local(socket)?,
-                    _ => match all.take_tcp_listener(at)? {
-                        Some(socket) => Listener::tcp(socket)?,
-                        None => return Err(io::Error::other("a socket was handed over twice")),
-                    },
-                };
-                // What is connected already would be waited at for ever.
-                #[cfg(target_os = "linux")]
-                if !rustix::net::sockopt::socket_acceptconn(&listener)? {
-                    return Err(io::Error::other("a socket does not listen (Accept=yes?)"));
-                }
-                Ok(listener)
-            })
-            .collect()
+    /// If one of them is not a socket that listens for streams.
+    pub fn inherited() -> Result<Vec<Listener>, BindError> {
+        take_inherited().map_err(BindError::Inherited)
     }
 
     fn tcp(socket: TcpListener) -> io::Result<Listener> {
@@ -100,7 +74,7 @@ impl Listener {
         SockRef::from(&socket).set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;
         Ok(Listener {
-            place: Place::Address(socket.local_addr()?),
+            at: ListenAddr::Ip(socket.local_addr()?),
             socket: socket.into(),
         })
     }
@@ -110,21 +84,22 @@ impl Listener {
         let address = socket.local_addr()?;
         let path = address.as_pathname().unwrap_or(Path::new(""));
         Ok(Listener {
-            place: Place::Path(path.to_owned()),
+            at: ListenAddr::Path(path.to_owned()),
             socket: socket.into(),
         })
     }
 
     /// Where it listens, with the port that was chosen.
-    pub fn place(&self) -> &Place {
-        &self.place
+    #[must_use]
+    pub fn listen_addr(&self) -> &ListenAddr {
+        &self.at
     }
 
     /// The same socket once more, for another thread.
     pub(crate) fn try_clone(&self) -> io::Result<Listener> {
         Ok(Listener {
             socket: self.socket.try_clone()?,
-            place: self.place.clone(),
+            at: self.at.clone(),
         })
     }
 
@@ -148,6 +123,44 @@ impl Listener {
         };
         Ok((socket, address.map(|address| address.ip())))
     }
+}
+
+/// Listens at a path. A socket there that no program listens at any more is replaced.
+fn listen_at_path(path: &Path) -> io::Result<Listener> {
+    // Linux would make a socket without a name.
+    if path.as_os_str().is_empty() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "the path is empty"));
+    }
+    let lies_there = fs::symlink_metadata(path);
+    if lies_there.is_ok_and(|meta| meta.file_type().is_socket())
+        && UnixStream::connect(path)
+            .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    {
+        fs::remove_file(path)?;
+    }
+    Listener::local(UnixListener::bind(path)?)
+}
+
+/// Takes the sockets of `LISTEN_FDS`.
+fn take_inherited() -> io::Result<Vec<Listener>> {
+    let mut all = ListenFd::from_env();
+    (0..all.len())
+        .map(|at| {
+            let listener = match all.take_unix_listener(at) {
+                Ok(Some(socket)) => Listener::local(socket)?,
+                _ => match all.take_tcp_listener(at)? {
+                    Some(socket) => Listener::tcp(socket)?,
+                    None => return Err(io::Error::other("a socket was handed over twice")),
+                },
+            };
+            // What is connected already would be waited at for ever.
+            #[cfg(target_os = "linux")]
+            if !rustix::net::sockopt::socket_acceptconn(&listener)? {
+                return Err(io::Error::other("a socket does not listen (Accept=yes?)"));
+            }
+            Ok(listener)
+        })
+        .collect()
 }
 
 impl AsFd for Listener {

@@ -19,6 +19,7 @@ pub use self::tree::{File, Tree};
 
 /// What the peer does.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "tests write it as a literal")]
 pub struct Script<'a> {
     /// What it sends, as fast as it is taken.
     pub input: &'a [u8],
@@ -28,6 +29,7 @@ pub struct Script<'a> {
 
 /// What the peer saw, and what was said about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transcript {
     /// All that was sent to the peer.
     pub bytes: Vec<u8>,
@@ -46,7 +48,7 @@ pub struct Transcript {
 /// The connection starts at [`START`].
 ///
 /// ```
-/// use sanserve::memory::{Script, Tree, converse};
+/// use sanserve_server::memory::{Script, Tree, converse};
 /// use sanserve_core::{Config, Connection, Files};
 ///
 /// let tree = Tree::new().file("a.txt", 0, "hello\n");

@@ -8,6 +8,10 @@ use crate::Open;
 
 /// A file system without files, for a server whose handler makes its replies itself.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "it is a value, and has nothing in it"
+)]
 pub struct NoFiles;
 
 impl FileSystem for NoFiles {

@@ -1,11 +1,11 @@
 //! [`Passwords`]: who may come in. How a password is hashed is in `hash`, whose turn it is in `turns`.
 
+mod error;
 mod hash;
 mod turns;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, ErrorKind};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -14,6 +14,7 @@ use ring::hmac::{self, Tag};
 use ring::rand::SystemRandom;
 use sanserve_core::{Credentials, FsError, Waiter};
 
+pub use self::error::PasswordError;
 use self::hash::Hash;
 use self::turns::{Job, Turns};
 use crate::text_file;
@@ -27,7 +28,7 @@ use crate::text_file;
 /// (of IPv6 the networks of 64 bits), so that it delays only clients of its own address.
 ///
 /// ```
-/// use sanserve::{Disk, Guarded, Passwords};
+/// use sanserve_server::{Disk, Guarded, Passwords};
 /// use sanserve_core::{Files, Guard};
 /// use std::sync::Arc;
 ///
@@ -72,9 +73,9 @@ impl Passwords {
     ///
     /// # Errors
     /// If the system has no randomness.
-    pub fn new() -> io::Result<Passwords> {
+    pub fn new() -> Result<Passwords, PasswordError> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-            .map_err(|_| io::Error::other("the system has no randomness"))?;
+            .map_err(|_| PasswordError::NoRandomness)?;
         let users = Users {
             secrets: HashMap::new(),
             remembered: Mutex::default(),
@@ -92,7 +93,7 @@ impl Passwords {
     /// that is no longer among them gets 401 on an open connection, too.
     ///
     /// ```
-    /// # use sanserve::Passwords;
+    /// # use sanserve_server::Passwords;
     /// # use sanserve_core::Credentials;
     /// # fn main() -> std::io::Result<()> {
     /// let passwords = Passwords::new()?;
@@ -119,9 +120,9 @@ impl Passwords {
     /// # Errors
     /// If there is such a user, if one of these is empty, or if they cannot be sent: a name is without a colon, neither
     /// holds control characters, and together they have at most 1,023 bytes.
-    pub fn add(&mut self, user: &str, password: &str) -> io::Result<()> {
+    pub fn add(&mut self, user: &str, password: &str) -> Result<(), PasswordError> {
         if password.is_empty() {
-            return Err(invalid("the password is empty: choose one"));
+            return Err(PasswordError::EmptyPassword);
         }
         let credentials = credentials(user, password)?;
         let tag = hmac::sign(&self.users().key, credentials.as_str().as_bytes());
@@ -136,48 +137,41 @@ impl Passwords {
     ///
     /// # Errors
     /// If it cannot be read, or names the first line that is wrong.
-    pub fn read(&mut self, path: impl AsRef<Path>) -> io::Result<()> {
+    pub fn read(&mut self, path: impl AsRef<Path>) -> Result<(), PasswordError> {
         let path = path.as_ref();
-        let bytes = text_file::read(path).map_err(|error| {
-            let what = format!("cannot read {}: {error}", path.display());
-            io::Error::new(error.kind(), what)
+        let bytes = text_file::read(path).map_err(|source| PasswordError::Read {
+            path: path.into(),
+            source,
         })?;
-        let text = String::from_utf8(bytes).map_err(|_| {
-            invalid(&format!(
-                "{} is not in UTF-8: convert it, such as by: iconv -f latin1 -t utf8",
-                path.display()
-            ))
-        })?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| PasswordError::NotUtf8 { path: path.into() })?;
         for (number, line) in text.lines().enumerate() {
             if line.trim().is_empty() || line.starts_with('#') {
                 continue;
             }
-            self.line(line).map_err(|error| {
-                let (path, number) = (path.display(), number + 1);
-                io::Error::new(error.kind(), format!("{path}, line {number}: {error}"))
+            self.line(line).map_err(|error| PasswordError::Line {
+                path: path.into(),
+                number: number + 1,
+                problem: Box::new(error),
             })?;
         }
         Ok(())
     }
 
-    fn line(&mut self, line: &str) -> io::Result<()> {
-        let (user, secret) = line
-            .split_once(':')
-            .ok_or_else(|| invalid("it is USER:PASSWORD or USER:HASH"))?;
+    fn line(&mut self, line: &str) -> Result<(), PasswordError> {
+        let (user, secret) = line.split_once(':').ok_or(PasswordError::NoColon)?;
         if let Some(password) = secret.strip_prefix("{PLAIN}") {
             return self.add(user, password);
         }
         let field = secret.split(':').next().unwrap_or_default();
         if field.is_empty() {
-            return Err(invalid(
-                "the password is empty: choose one, and write {PLAIN} before one that begins with a colon",
-            ));
+            return Err(PasswordError::EmptyPassword);
         }
         let field = field.trim_end();
         let hidden = if field.starts_with(['!', '*']) {
             Secret::Locked
         } else {
-            match Hash::read(field).map_err(invalid)? {
+            match Hash::read(field)? {
                 Some(hash) => Secret::Hash(hash),
                 None => return self.add(user, secret),
             }
@@ -186,13 +180,13 @@ impl Passwords {
         self.insert(user, hidden)
     }
 
-    fn insert(&mut self, user: &str, secret: Secret) -> io::Result<()> {
+    fn insert(&mut self, user: &str, secret: Secret) -> Result<(), PasswordError> {
         let users = self.users.get_mut();
         let users = Arc::get_mut(users.unwrap_or_else(PoisonError::into_inner));
         // Others have it for the time of a call, and no call runs while this one is possible.
         let users = users.expect("nobody else has the users");
         if users.secrets.insert(user.to_owned(), secret).is_some() {
-            return Err(invalid("there is another password for this user"));
+            return Err(PasswordError::Duplicate);
         }
         Ok(())
     }
@@ -309,15 +303,9 @@ impl fmt::Debug for Passwords {
     }
 }
 
-fn credentials(user: &str, password: &str) -> io::Result<Credentials> {
+fn credentials(user: &str, password: &str) -> Result<Credentials, PasswordError> {
     if user.is_empty() {
-        return Err(invalid("the user has no name: write one before the colon"));
+        return Err(PasswordError::EmptyName);
     }
-    Credentials::new(user, password).ok_or_else(|| {
-        invalid("user and password have no control characters, and at most 1,023 bytes")
-    })
-}
-
-fn invalid(what: &str) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, what)
+    Credentials::new(user, password).ok_or(PasswordError::Unsendable)
 }

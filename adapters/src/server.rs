@@ -28,8 +28,9 @@ use self::gate::{Gate, Guest};
 #[cfg(feature = "tls")]
 pub use self::https::{HTTPSServer, ThreadingHTTPSServer};
 pub use self::threading::ThreadingHTTPServer;
-use crate::Open;
+use crate::bind_error::resolve;
 use crate::std::{self as sockets, Link};
+use crate::{BindError, ListenAddr, Open};
 
 /// A server of one connection after the other, on the thread that calls it: for where there are no
 /// threads, or one request is all that is to be served. A client that is slow keeps all others
@@ -39,7 +40,7 @@ use crate::std::{self as sockets, Link};
 /// ```
 /// use std::{net::TcpStream, thread};
 ///
-/// use sanserve::{HTTPServer, NoFiles};
+/// use sanserve_server::{HTTPServer, NoFiles};
 /// use sanserve_core::{Config, Next, from_fn};
 ///
 /// # fn main() -> std::io::Result<()> {
@@ -66,11 +67,11 @@ impl HTTPServer {
     /// that.
     ///
     /// # Errors
-    /// If the address is unknown, not one of this machine, taken, or not for this user.
-    pub fn bind(address: impl ToSocketAddrs) -> io::Result<HTTPServer> {
-        let listener = listen(address)?;
+    /// If the address is unknown, not one of this machine, in use, or not for this user.
+    pub fn bind(address: impl ToSocketAddrs) -> Result<HTTPServer, BindError> {
+        let (listener, address) = listen(address)?;
         Ok(HTTPServer {
-            address: listener.local_addr()?,
+            address,
             gate: Arc::new(Gate::new(listener)),
             link: Box::new(|socket| Ok(Link::from(socket))),
             log: Box::new(sockets::stderr),
@@ -82,6 +83,7 @@ impl HTTPServer {
     ///
     /// [`Patience::head`]: sanserve_core::Patience::head
     #[cfg(feature = "tls")]
+    #[must_use]
     pub fn tls(self, tls: crate::Tls) -> HTTPServer {
         let link: Box<LinkOf> = Box::new(move |socket| tls.link(socket));
         HTTPServer { link, ..self }
@@ -95,16 +97,19 @@ impl HTTPServer {
     }
 
     /// The address that it listens at, with the port that was chosen.
+    #[must_use]
     pub fn server_address(&self) -> SocketAddr {
         self.address
     }
 
     /// The port that it listens at.
+    #[must_use]
     pub fn server_port(&self) -> u16 {
         self.address.port()
     }
 
     /// What ends it, from another thread.
+    #[must_use]
     pub fn stopper(&self) -> Stopper {
         Stopper(Arc::downgrade(&self.gate))
     }
@@ -191,19 +196,20 @@ impl Stopper {
     }
 }
 
-/// Listens at the first of these addresses where that is possible.
-pub(crate) fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
-    let mut last = io::Error::new(ErrorKind::InvalidInput, "the name has no address");
-    for address in address.to_socket_addrs()? {
+/// Listens at the first of these addresses where that is possible, and returns the address with the port that was chosen.
+/// Otherwise the error is that of the last address.
+pub(crate) fn listen(address: impl ToSocketAddrs) -> Result<(TcpListener, SocketAddr), BindError> {
+    let mut last = None;
+    for address in resolve(address)? {
         match listen_at(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
+            Ok(listening) => return Ok(listening),
+            Err(error) => last = Some(BindError::new(ListenAddr::Ip(address), error)),
         }
     }
-    Err(last)
+    Err(last.expect("a name that is resolved has an address"))
 }
 
-fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen_at(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // On Windows this would let two servers share the port.
     #[cfg(unix)]
@@ -215,7 +221,9 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     let _ = defer::defer_accept(&socket);
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Ok(TcpListener::from(socket))
+    let listener = TcpListener::from(socket);
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 /// A log line about what was wrong with a link, in the format of the log. That a peer went away or was cut off concerns nobody

@@ -45,7 +45,7 @@ use crate::{Open, got};
 /// use std::net::{TcpListener, TcpStream};
 /// use std::sync::atomic::AtomicBool;
 ///
-/// use sanserve::{Disk, std::{serve, stderr}};
+/// use sanserve_server::{Disk, std::{serve, stderr}};
 /// use sanserve_core::{Config, Files};
 ///
 /// # fn main() -> std::io::Result<()> {

@@ -28,7 +28,7 @@ use crate::{Open, got};
 /// use std::io::{Read, Write};
 /// use std::os::unix::net::UnixStream;
 ///
-/// use sanserve::{NoFiles, stdio};
+/// use sanserve_server::{NoFiles, stdio};
 /// use sanserve_core::{Config, Next, from_fn};
 ///
 /// # fn main() -> std::io::Result<()> {

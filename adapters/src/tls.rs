@@ -3,6 +3,7 @@
 //!
 //! The protocol itself is that of rustls: TLS 1.2 and 1.3.
 
+mod error;
 mod first_byte;
 mod key_kind;
 #[cfg(feature = "self-signed")]
@@ -23,6 +24,7 @@ use rustls::server::{ClientHello, ResolvesServerCert, UnbufferedServerConnection
 use rustls::sign::CertifiedKey;
 use rustls::{Error, ServerConfig};
 
+pub use self::error::TlsError;
 use self::first_byte::FirstByte;
 #[cfg(feature = "tokio")]
 pub(crate) use self::first_byte::begins_http;
@@ -36,7 +38,7 @@ use crate::std::{Layer, Link};
 /// [`replace_certificate`](Tls::replace_certificate) is for all clones.
 ///
 /// ```no_run
-/// use sanserve::{Disk, HTTPSServer, Tls};
+/// use sanserve_server::{Disk, HTTPSServer, Tls};
 /// use sanserve_core::{Config, Files};
 ///
 /// # fn main() -> std::io::Result<()> {
@@ -60,12 +62,12 @@ impl Tls {
     ///
     /// # Errors
     /// If a file cannot be read, or is not what it should be, or if the password is wrong, or if the
-    /// key belongs to another certificate. The message names the file and is fit for a user.
+    /// key belongs to another certificate.
     pub fn load<P: AsRef<Path>>(
         certfile: P,
         keyfile: Option<P>,
         password: Option<&str>,
-    ) -> io::Result<Tls> {
+    ) -> Result<Tls, TlsError> {
         let certfile = certfile.as_ref();
         let keyfile = keyfile.as_ref().map_or(certfile, AsRef::as_ref);
         let certificates = pem::certificates(certfile)?;
@@ -75,14 +77,10 @@ impl Tls {
         let key = pem::key(keyfile, password)?;
         let unusable = key_kind::unusable(&key);
         Tls::new(certificates, key).map_err(|error| match error {
-            Error::InconsistentKeys(_) => pem::wrong(
-                keyfile,
-                &format!(
-                    "has a key that is not that of the certificate in {}: that must be the first in its file, \
-                     and have the same public key",
-                    certfile.display()
-                ),
-            ),
+            Error::InconsistentKeys(_) => TlsError::KeyMismatch {
+                certfile: certfile.into(),
+                keyfile: keyfile.into(),
+            },
             Error::InvalidCertificate(_) => pem::wrong(
                 certfile,
                 "has a damaged CERTIFICATE section: copy the whole file again",
@@ -114,7 +112,7 @@ impl Tls {
     /// clone of this. Those that exist go on.
     ///
     /// ```no_run
-    /// # use sanserve::Tls;
+    /// # use sanserve_server::Tls;
     /// # fn main() -> std::io::Result<()> {
     /// let tls = Tls::load("cert.pem", Some("key.pem"), None)?;
     /// // ... serve with a clone of it, and when the files were renewed:
@@ -128,12 +126,14 @@ impl Tls {
     }
 
     /// Returns since when and until when the certificate is valid; `None` if it does not say so in a readable way.
+    #[must_use]
     pub fn validity(&self) -> Option<(SystemTime, SystemTime)> {
         let key = self.certificate.get();
         Certificate::read(key.cert.first()?).map(|it| it.validity)
     }
 
     /// The protocols that a client may choose from (ALPN), the best first; `http/1.1` alone by default. Without any, whatever a client names is ignored.
+    #[must_use]
     pub fn alpn_protocols(mut self, protocols: &[&str]) -> Tls {
         let names = protocols.iter().map(|name| name.as_bytes().to_vec());
         Arc::make_mut(&mut self.config).alpn_protocols = names.collect();

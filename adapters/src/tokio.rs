@@ -47,7 +47,7 @@ use crate::std::{Changes, handshake_time, now};
 /// ```
 /// use std::sync::Arc;
 ///
-/// use sanserve::{Disk, std::stderr, tokio::serve};
+/// use sanserve_server::{Disk, std::stderr, tokio::serve};
 /// use sanserve_core::{Config, Files};
 /// use tokio::net::{TcpListener, TcpStream};
 /// use tokio::sync::watch;

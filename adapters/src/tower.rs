@@ -31,7 +31,7 @@ use crate::tokio::{Link, serve};
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
-/// use sanserve::{Disk, tower::Service};
+/// use sanserve_server::{Disk, tower::Service};
 /// use sanserve_core::{Config, Files};
 ///
 /// let files = Service::new(Disk::open(".")?, Config::default(), Files::new);

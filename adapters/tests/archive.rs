@@ -13,9 +13,9 @@ use std::path::Path as Place;
 use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
-use sanserve::{Disk, Open};
 use sanserve_core::{ArchiveFormat, ArchiveRequest};
 use sanserve_core::{FileSystem, FsError, Got, Meta, Opened, Path};
+use sanserve_server::{Disk, Open};
 use tempfile::TempDir;
 use tools::skip;
 

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use pair::Pair;
 use peer::{LONG, ask, connect, hello, site};
 use rustls::version::TLS13;
-use sanserve::Disk;
 use sanserve_core::{Config, Files, Patience};
+use sanserve_server::Disk;
 use serving::{SERVERS, Serving, Setup};
 use socket2::{Domain, Socket, Type};
 
@@ -100,7 +100,7 @@ fn so_does_one_on_standard_output() {
     };
     let start = Instant::now();
     let (input, output) = (socket.try_clone().unwrap().into(), socket.into());
-    let _ = sanserve::stdio::serve(input, output, &disk, config, Files::new(), &|_| ());
+    let _ = sanserve_server::stdio::serve(input, output, &disk, config, Files::new(), &|_| ());
     within(start, grace, "stdio");
     drop(deaf);
 }

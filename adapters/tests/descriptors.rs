@@ -4,8 +4,8 @@
 use std::fs::{self, File};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
-use sanserve::Disk;
 use sanserve_core::{Create, FileSystem, FsError, Got, Opened, Path};
+use sanserve_server::Disk;
 use tempfile::TempDir;
 
 #[test]

@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
-use sanserve::Disk;
 use sanserve_core::{Entry, FileSystem, FileVersion, FsError, Meta, Opened, Path};
+use sanserve_server::Disk;
 use tempfile::TempDir;
 
 /// A directory `root` to serve, and a file `secret` beside it.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use embassy_futures::block_on;
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
-use sanserve::{Flash, Node, embedded_io as blocking, embedded_io_async as asynchronous};
 use sanserve_core::{Config, Connection, FileSystem, Files, Now, Path, Protocol};
+use sanserve_server::{Flash, Node, embedded_io as blocking, embedded_io_async as asynchronous};
 
 static SITE: Flash = Flash::new(&[
     Node::file("index.html", b"<!DOCTYPE html>"),
@@ -270,10 +270,10 @@ fn a_folder_becomes_source_text() {
     assert_eq!(
         Flash::source(&folder).unwrap(),
         format!(
-            "::sanserve::Flash::new(&[\
-             ::sanserve::Node::file(\"b \\\"c\\\".txt\", include_bytes!(\"{root}/b \\\"c\\\".txt\")).{times},\
-             ::sanserve::Node::directory(\"sub\", &[\
-             ::sanserve::Node::file(\"a.txt\", include_bytes!(\"{root}/sub/a.txt\")).{times},]),])\n"
+            "::sanserve_server::Flash::new(&[\
+             ::sanserve_server::Node::file(\"b \\\"c\\\".txt\", include_bytes!(\"{root}/b \\\"c\\\".txt\")).{times},\
+             ::sanserve_server::Node::directory(\"sub\", &[\
+             ::sanserve_server::Node::file(\"a.txt\", include_bytes!(\"{root}/sub/a.txt\")).{times},]),])\n"
         )
     );
 }

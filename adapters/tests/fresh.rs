@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sanserve::mio::HTTPServer;
-use sanserve::{Disk, Open};
 use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Path as Name};
+use sanserve_server::mio::HTTPServer;
+use sanserve_server::{Disk, Open};
 
 /// What the disk says of a name: its content, and whether that was in memory.
 fn get(disk: &Disk, name: &str) -> Result<(Vec<u8>, bool), FsError> {

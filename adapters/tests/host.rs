@@ -1,6 +1,6 @@
 //! The seam for hosts that speak HTTP themselves: what a connection reads and writes there.
 
-use sanserve::host::{Broken, Head, Piece, Reply, Request};
+use sanserve_server::host::{Broken, Head, Piece, Reply, Request};
 
 /// All that a connection reads, in small pieces.
 fn read(request: &mut Request) -> String {

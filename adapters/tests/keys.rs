@@ -14,8 +14,8 @@ use pair::Pair;
 use pkcs8::der::asn1::OctetStringRef;
 use pkcs8::pkcs5::pbes2::Parameters;
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, SecretDocument};
-use sanserve::{HTTPSServer, NoFiles, Tls};
 use sanserve_core::{Config, Files};
+use sanserve_server::{HTTPSServer, NoFiles, Tls};
 
 #[test]
 fn an_encrypted_key_wants_its_password() {

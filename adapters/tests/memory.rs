@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sanserve::memory::{File, START, Script, Transcript, Tree, converse};
 use sanserve_core::{Config, Connection, FileSystem, Files, FsError, Opened, Path, Protocol};
+use sanserve_server::memory::{File, START, Script, Transcript, Tree, converse};
 
 fn tree() -> Tree {
     Tree::new()

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use pair::Pair;
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use sanserve::mio::{HTTPServer, Stopper};
-use sanserve::{Disk, NoFiles, Open};
 use sanserve_core::{Config, Exchange, FileSystem, Files, Handler, Patience, Protocol, from_fn};
+use sanserve_server::mio::{HTTPServer, Stopper};
+use sanserve_server::{Disk, NoFiles, Open};
 use slow::Slow;
 use tempfile::TempDir;
 

@@ -1,12 +1,13 @@
 //! Passwords: files of them, what they cost, and who is let in by which.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use sanserve::Passwords;
 use sanserve_core::{Credentials, FsError, Waiter};
+use sanserve_server::{PasswordError, Passwords};
 
 /// Hashes of `a:secret` that openssl, Python's bcrypt and argon2-cffi made, and other ways to write it.
 const FILE: &str = "\
@@ -20,7 +21,7 @@ plain:a:secret
 marked:{PLAIN}a:secret
 ";
 
-fn read(text: impl AsRef<[u8]>) -> std::io::Result<Passwords> {
+fn read(text: impl AsRef<[u8]>) -> Result<Passwords, PasswordError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
     fs::write(&path, text).unwrap();
@@ -220,8 +221,11 @@ fn a_line_that_is_wrong_is_named() {
         );
     }
     let mut passwords = Passwords::new().unwrap();
-    let error = passwords.read("/nope").unwrap_err().to_string();
-    assert!(error.starts_with("cannot read /nope: "), "{error}");
+    let error = passwords.read("/nope").unwrap_err();
+    assert_eq!(error.to_string(), "cannot read /nope");
+    assert!(
+        matches!(error, PasswordError::Read { source, .. } if source.kind() == ErrorKind::NotFound)
+    );
 }
 
 /// A client whose credentials are queued, and where it writes down that it was told.

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sanserve::{Disk, ThreadingHTTPServer};
 use sanserve_core::{Config, Files, Protocol};
+use sanserve_server::{Disk, ThreadingHTTPServer};
 use tempfile::TempDir;
 
 /// A `root` to serve, and beside it what nobody may see: its content and its names say so.

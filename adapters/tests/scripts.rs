@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sanserve::{ThreadingHTTPServer, mio, stdio, tokio::HTTPServer};
 use sanserve_core::{Cgi, Config, Patience, Protocol};
+use sanserve_server::{ThreadingHTTPServer, mio, stdio, tokio::HTTPServer};
 use socket2::SockRef;
 use tokio::runtime::Runtime;
 

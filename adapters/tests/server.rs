@@ -10,8 +10,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use sanserve::{Disk, HTTPServer, NoFiles, Stopper, ThreadingHTTPServer};
 use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Patience, Protocol, from_fn};
+use sanserve_server::{Disk, HTTPServer, NoFiles, Stopper, ThreadingHTTPServer};
 use socket2::SockRef;
 
 /// A server on a thread of its own.

@@ -8,9 +8,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use peer::{LONG, connect, hello, site};
-use sanserve::Disk;
-use sanserve::mio::HTTPServer;
 use sanserve_core::{Config, Files, Protocol};
+use sanserve_server::Disk;
+use sanserve_server::mio::HTTPServer;
 
 #[test]
 fn connections_are_shared_by_the_threads() {

@@ -14,9 +14,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use peer::connect;
 use readers::{RUNTIMES, Server, Setup};
-use sanserve::{Disk, Open};
 use sanserve_core::archive::Download;
 use sanserve_core::{Config, FileSystem, Files, Opened, Path as Name, Protocol};
+use sanserve_server::{Disk, Open};
 use tempfile::TempDir;
 
 /// The length of the large file: it is kept open, and not in memory.

@@ -16,9 +16,9 @@ use pair::{Pair, Stream};
 use peer::{BIG, LONG, connect, hello, site};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, StreamOwned};
-use sanserve::{Disk, HTTPSServer, NoFiles, Stopper, ThreadingHTTPSServer, Tls};
-use sanserve::{HTTPServer, ThreadingHTTPServer};
 use sanserve_core::{Config, Files, Patience, Protocol, from_fn};
+use sanserve_server::{Disk, HTTPSServer, NoFiles, Stopper, ThreadingHTTPSServer, Tls};
+use sanserve_server::{HTTPServer, ThreadingHTTPServer};
 use tempfile::TempDir;
 
 /// A server on a thread of its own, which ends with this.

@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use sanserve::{Disk, NoFiles, tokio::Link, tokio::serve};
 use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Patience, from_fn};
+use sanserve_server::{Disk, NoFiles, tokio::Link, tokio::serve};
 use slow::Slow;
 use task::{Running, config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -201,7 +201,7 @@ fn a_reply_that_lasts_longer_than_the_grace_is_cut_off() {
 
 #[test]
 fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
-    let set_up = |server: sanserve::tokio::HTTPServer| {
+    let set_up = |server: sanserve_server::tokio::HTTPServer| {
         server.stopper().shutdown(LONG);
         server
     };
@@ -237,7 +237,7 @@ fn a_handler_that_panics_loses_its_own_connection_only() {
         assert!(ex.path() != "/panic", "as was asked for");
         ex.send_error(410, "Gone")
     };
-    let one = |server: sanserve::tokio::HTTPServer| server.connections(1);
+    let one = |server: sanserve_server::tokio::HTTPServer| server.connections(1);
     let running = Running::start(site(), one, NoFiles, config(), move || from_fn(answer));
     let socket = connect(running.address);
     ask(&socket, "/panic");

@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
-use sanserve::tower::{Body, Service};
-use sanserve::{Disk, NoFiles};
 use sanserve_core::{Config, Event, Exchange, Files, Handler, Next};
+use sanserve_server::tower::{Body, Service};
+use sanserve_server::{Disk, NoFiles};
 use tower_service::Service as _;
 
 /// Asks for the files of a directory with this in `a.txt`.

@@ -5,8 +5,8 @@ mod peer;
 use std::net::Ipv4Addr;
 
 use peer::{LONG, ask, connect, head};
-use sanserve::{HTTPServer, NoFiles};
 use sanserve_core::{Config, from_fn};
+use sanserve_server::{HTTPServer, NoFiles};
 
 #[test]
 fn one_connection_is_handled_and_no_further_one() {

@@ -19,12 +19,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peer::{connect, head};
-use sanserve::mio::{HTTPServer, Stopper};
-use sanserve::{Disk, ThreadingHTTPServer};
 use sanserve_core::archive::Download;
 use sanserve_core::{
     Config, Create, FileSystem, FsError, Got, Limits, Opened, Path, Protocol, Upload,
 };
+use sanserve_server::mio::{HTTPServer, Stopper};
+use sanserve_server::{Disk, ThreadingHTTPServer};
 use tempfile::TempDir;
 use tools::skip;
 

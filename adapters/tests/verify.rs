@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use peer::{LONG, connect, site};
-use sanserve::{Disk, Open, mio, tokio};
 use sanserve_core::{
     Config, Credentials, Entries, FileSystem, Files, FsError, Guard, Handler, Opened, Path,
 };
+use sanserve_server::{Disk, Open, mio, tokio};
 
 /// Files, and a password that is verified when the test says so.
 struct Slow(Disk, Mutex<Receiver<()>>);

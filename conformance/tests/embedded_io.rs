@@ -6,10 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use embassy_futures::{block_on, yield_now};
-use sanserve::memory::{File, Shelf};
-use sanserve::{embedded_io, embedded_io_async};
 use sanserve_conformance::{Case, End, Log, pipes, run};
 use sanserve_core::{Connection, Handler, Now};
+use sanserve_server::memory::{File, Shelf};
+use sanserve_server::{embedded_io, embedded_io_async};
 
 type Served = Connection<File, Box<dyn Handler + Send>>;
 

@@ -82,7 +82,7 @@ fn no_test_runs_cargo_or_make_without_the_helper() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let run = Regex::new(r#"Command::new\([ \n]*(env!\("CARGO"\)|"(cargo|make)")"#);
     let run = run.expect("a pattern");
-    let mut folders: Vec<_> = ["adapters", "conformance", "examples"]
+    let mut folders: Vec<_> = ["adapters", "adapters/program", "conformance", "examples"]
         .iter()
         .map(|package| root.join(package).join("tests"))
         .collect();

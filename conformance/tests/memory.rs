@@ -2,9 +2,9 @@
 
 mod tree;
 
-use sanserve::memory::{Script, Shelf, Tree, converse};
 use sanserve_conformance::{Case, Pace, Suite, Transcript, run};
 use sanserve_core::Connection;
+use sanserve_server::memory::{Script, Shelf, Tree, converse};
 
 /// Holds conversations with a server of this tree.
 fn converse_in(tree: &Tree) -> impl FnMut(&Case, Pace) -> Transcript {

@@ -7,9 +7,9 @@ mod https;
 use std::net::SocketAddr;
 use std::{io, thread};
 
-use sanserve::Disk;
-use sanserve::mio::HTTPServer;
 use sanserve_conformance::{Case, Folder, Log, Peer, Site, run, servers};
+use sanserve_server::Disk;
+use sanserve_server::mio::HTTPServer;
 
 /// Starts what may have been put above the sockets.
 fn start(

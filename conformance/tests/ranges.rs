@@ -14,10 +14,12 @@ use std::{fs, io, thread};
 
 use ::tokio::runtime::Runtime;
 use embassy_futures::block_on;
-use sanserve::memory::{self, Script, Tree, converse};
-use sanserve::{Disk, ThreadingHTTPServer, embedded_io, embedded_io_async, mio, stdio, tokio};
 use sanserve_conformance::{Case, End, Log, Pace, Peer, Transcript, case, peers, pipes, servers};
 use sanserve_core::{Config, Connection, Files, Now, Protocol};
+use sanserve_server::memory::{self, Script, Tree, converse};
+use sanserve_server::{
+    Disk, ThreadingHTTPServer, embedded_io, embedded_io_async, mio, stdio, tokio,
+};
 use tempfile::TempDir;
 
 /// A file for each kind of length: nothing, one byte, a few, more than the outbox holds.

@@ -7,8 +7,8 @@ mod https;
 use std::net::SocketAddr;
 use std::{io, thread};
 
-use sanserve::{Disk, ThreadingHTTPServer};
 use sanserve_conformance::{Case, Folder, Log, Peer, Site, run, servers};
+use sanserve_server::{Disk, ThreadingHTTPServer};
 
 /// Starts what may have been put above the sockets.
 fn start(

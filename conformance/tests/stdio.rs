@@ -7,8 +7,8 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::thread;
 
-use sanserve::{Disk, stdio};
 use sanserve_conformance::{Log, Peer, Site, peers, run};
+use sanserve_server::{Disk, stdio};
 
 /// Runs the list; `open` makes the client's side, and standard input and output.
 fn conform(name: &str, open: impl Fn() -> io::Result<(Peer, OwnedFd, OwnedFd)>) {

@@ -8,9 +8,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sanserve::Disk;
-use sanserve::tokio::HTTPServer;
 use sanserve_conformance::{Case, Folder, Log, Peer, Site, run, servers};
+use sanserve_server::Disk;
+use sanserve_server::tokio::HTTPServer;
 use tokio::runtime::Runtime;
 
 /// Starts what may have been put above the sockets.

@@ -9,10 +9,10 @@ use std::task::{Context, Poll};
 
 use http_body::Frame;
 use http_body_util::BodyExt;
-use sanserve::Disk;
-use sanserve::tower::Service;
 use sanserve_conformance::host::{Reply, Request};
 use sanserve_conformance::{Log, Pace, Site, hosts};
+use sanserve_server::Disk;
+use sanserve_server::tower::Service;
 use tokio::runtime::Runtime;
 use tower_service::Service as _;
 

@@ -10,6 +10,6 @@ fn main() -> io::Result<()> {
     let out = env::var_os("OUT_DIR").expect("Cargo sets it");
     fs::write(
         Path::new(&out).join("site.rs"),
-        sanserve::Flash::source(site)?,
+        sanserve_server::Flash::source(site)?,
     )
 }

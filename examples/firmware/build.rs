@@ -13,7 +13,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rustc-link-arg-bins=--icf=all");
     println!("cargo::rustc-link-arg-bins=-O2");
     fs::copy("memory.x", out.join("memory.x"))?;
-    fs::write(out.join("site.rs"), sanserve::Flash::source("site")?)?;
+    fs::write(out.join("site.rs"), sanserve_server::Flash::source("site")?)?;
     #[cfg(feature = "conformance")]
     write_list(out)?;
     Ok(())

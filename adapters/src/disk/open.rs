@@ -15,6 +15,7 @@ use super::{Making, Running};
 
 /// What is open of a [`Disk`](crate::Disk).
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Open {
     /// A regular file.
     File(File),

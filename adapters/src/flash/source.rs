@@ -16,21 +16,21 @@ impl Flash {
     /// fn main() -> io::Result<()> {
     ///     println!("cargo::rerun-if-changed=site");
     ///     let out = env::var_os("OUT_DIR").expect("Cargo sets it");
-    ///     fs::write(Path::new(&out).join("site.rs"), sanserve::Flash::source("site")?)
+    ///     fs::write(Path::new(&out).join("site.rs"), sanserve_server::Flash::source("site")?)
     /// }
     /// ```
     ///
     /// and the program itself:
     ///
     /// ```text
-    /// static SITE: sanserve::Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));
+    /// static SITE: sanserve_server::Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));
     /// ```
     ///
     /// # Errors
     /// Those of the file system, and [`InvalidData`](io::ErrorKind::InvalidData) for a name that is
     /// not UTF-8 or for what is neither a file nor a directory.
     pub fn source(folder: impl AsRef<Path>) -> io::Result<String> {
-        let mut text = "::sanserve::Flash::new(&[".to_owned();
+        let mut text = "::sanserve_server::Flash::new(&[".to_owned();
         write_nodes(&folder.as_ref().canonicalize()?, &mut text)?;
         text.push_str("])\n");
         Ok(text)
@@ -48,12 +48,13 @@ fn write_nodes(folder: &Path, text: &mut String) -> io::Result<()> {
         let name = name.ok_or_else(bad)?;
         let meta = fs::metadata(&path)?;
         if meta.is_dir() {
-            let _ = write!(text, "::sanserve::Node::directory({name:?}, &[");
+            let _ = write!(text, "::sanserve_server::Node::directory({name:?}, &[");
             write_nodes(&path, text)?;
             text.push_str("]),");
         } else if meta.is_file() {
             let whole = path.to_str().ok_or_else(bad)?;
-            let file = format!("::sanserve::Node::file({name:?}, include_bytes!({whole:?}))");
+            let file =
+                format!("::sanserve_server::Node::file({name:?}, include_bytes!({whole:?}))");
             let changed = meta.modified()?.duration_since(UNIX_EPOCH);
             let changed = changed.map_or(0, |changed| changed.as_secs());
             let version = checksum(&fs::read(&path)?);

@@ -33,6 +33,10 @@ enum Framing {
 
 /// What comes first in the bytes that a connection writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "whoever feeds a reply to a host has to do something with every piece"
+)]
 pub enum Piece<'a> {
     /// So many bytes, which are not for the host.
     Skip(usize),
@@ -44,6 +48,7 @@ pub enum Piece<'a> {
 
 /// The head of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Head {
     /// The status: 200.
     pub status: u16,
@@ -56,6 +61,7 @@ pub struct Head {
 
 impl Reply {
     /// The reply to a request with this method.
+    #[must_use]
     pub fn new(method: &str) -> Reply {
         Reply {
             head: Some(Vec::new()),
@@ -65,6 +71,7 @@ impl Reply {
     }
 
     /// How much content is still to come, if a length was given.
+    #[must_use]
     pub fn left(&self) -> Option<u64> {
         match (&self.head, &self.framing) {
             (None, Framing::Length(left)) => Some(*left),
@@ -156,6 +163,10 @@ impl Reply {
 
 /// There is no whole reply, and there will be none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "it is a value, and has nothing in it"
+)]
 pub struct Broken;
 
 impl fmt::Display for Broken {

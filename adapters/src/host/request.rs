@@ -60,6 +60,7 @@ impl Request {
 
     /// Whether all that is known of it was read. Before it is read again the host has to give
     /// [`content`](Self::content) or tell that it has [ended](Self::end).
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

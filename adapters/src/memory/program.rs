@@ -15,6 +15,7 @@ pub type Play = fn(&Program, &[u8]) -> Played;
 
 /// What a program leaves behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "tests write it as a literal")]
 pub struct Played {
     /// What it wrote to its standard output.
     pub stdout: Vec<u8>,

@@ -14,7 +14,7 @@ use super::tree::{File, Tree};
 /// loop for one connection. What is stored is gone with it.
 ///
 /// ```
-/// use sanserve::memory::{Script, Shelf, Tree, converse};
+/// use sanserve_server::memory::{Script, Shelf, Tree, converse};
 /// use sanserve_core::{Config, Connection, Protocol, Upload};
 ///
 /// let config = Config { protocol: Protocol::Http11, ..Config::default() };
@@ -38,6 +38,7 @@ pub struct Making {
 
 impl Shelf {
     /// Begins with what is in a tree.
+    #[must_use]
     pub fn new(tree: Tree) -> Shelf {
         Shelf(RefCell::new(tree))
     }

@@ -16,6 +16,7 @@ use crate::content;
 
 /// What is open of a [`Tree`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum File {
     /// What a file held when it was opened.
     Bytes(Arc<[u8]>),
@@ -31,7 +32,7 @@ pub enum File {
 /// which takes a path relative to the root and makes the directories on the way to it.
 ///
 /// ```
-/// use sanserve::memory::Tree;
+/// use sanserve_server::memory::Tree;
 /// use sanserve_core::{FileSystem, Opened, Path};
 ///
 /// let tree = Tree::new()
@@ -61,6 +62,7 @@ enum Node {
 
 impl Tree {
     /// An empty tree.
+    #[must_use]
     pub fn new() -> Tree {
         Tree {
             nodes: BTreeMap::from([(Vec::new(), Node::Directory(None))]),
@@ -118,12 +120,14 @@ impl Tree {
     }
 
     /// Whether files can be sent without being read, see [`Opened::File`]. They cannot by default.
+    #[must_use]
     pub fn sendable(self, sendable: bool) -> Tree {
         Tree { sendable, ..self }
     }
 
     /// Whether names that Windows reads otherwise are neither opened nor listed, as on a disk there: see
     /// [`Path::is_portable`]. They are by default.
+    #[must_use]
     pub fn portable_names(self, only: bool) -> Tree {
         Tree {
             portable_names: only,

@@ -17,7 +17,7 @@ use super::seat::Seat;
 use super::worker::{Common, Worker};
 use crate::server::{complaint, places};
 use crate::std::Layer;
-use crate::{Listener, Open, Place, std as sockets};
+use crate::{BindError, ListenAddr, Listener, Open, std as sockets};
 
 /// A server with all its connections on a few threads, one for each core if nothing is said, and a
 /// ceiling. It listens as soon as it is made, and connections that come before it serves wait.
@@ -28,7 +28,7 @@ use crate::{Listener, Open, Place, std as sockets};
 /// ```
 /// use std::{thread, time::Duration};
 ///
-/// use sanserve::{Disk, mio::HTTPServer};
+/// use sanserve_server::{Disk, mio::HTTPServer};
 /// use sanserve_core::{Config, Files};
 ///
 /// # fn main() -> std::io::Result<()> {
@@ -50,7 +50,7 @@ impl HTTPServer {
     ///
     /// # Errors
     /// Those of [`crate::HTTPServer::bind`].
-    pub fn bind(address: impl ToSocketAddrs) -> io::Result<HTTPServer> {
+    pub fn bind(address: impl ToSocketAddrs) -> Result<HTTPServer, BindError> {
         Ok(HTTPServer::new(vec![Listener::bind(address)?]))
     }
 
@@ -130,8 +130,8 @@ impl HTTPServer {
     }
 
     /// Where it listens, with the ports that were chosen.
-    pub fn places(&self) -> impl Iterator<Item = &Place> {
-        self.doors.iter().map(Listener::place)
+    pub fn listen_addrs(&self) -> impl Iterator<Item = &ListenAddr> {
+        self.doors.iter().map(Listener::listen_addr)
     }
 
     /// The first address that it listens at, with the port that was chosen.
@@ -139,9 +139,9 @@ impl HTTPServer {
     /// # Panics
     /// If it listens at paths only.
     pub fn server_address(&self) -> SocketAddr {
-        let address = self.places().find_map(|place| match place {
-            Place::Address(address) => Some(*address),
-            Place::Path(_) => None,
+        let address = self.listen_addrs().find_map(|at| match at {
+            ListenAddr::Ip(address) => Some(*address),
+            ListenAddr::Path(_) => None,
         });
         address.expect("a server that listens at paths only has no address")
     }

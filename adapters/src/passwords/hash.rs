@@ -5,6 +5,8 @@ use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
 use sha_crypt::ShaCrypt;
 
+use super::PasswordError;
+
 /// A hash in the form of crypt(3) and its followers, which says how it was made.
 pub(super) enum Hash {
     Bcrypt(String),
@@ -13,8 +15,8 @@ pub(super) enum Hash {
 }
 
 impl Hash {
-    /// Reads one, `None` if it looks like none at all. The error says what else to do.
-    pub(super) fn read(text: &str) -> Result<Option<Hash>, &'static str> {
+    /// Reads one, `None` if it looks like none at all.
+    pub(super) fn read(text: &str) -> Result<Option<Hash>, PasswordError> {
         let owned = || text.to_owned();
         let is = |name: &str| text.starts_with(name);
         let hash = if is("$2a$") || is("$2b$") || is("$2y$") {
@@ -33,12 +35,11 @@ impl Hash {
             };
             whole.then(|| Hash::Sha(owned()))
         } else if is("$") || is("{") || is_old(text) {
-            return Err("this is no hash that is known: make one with htpasswd -B, \
-                        or write {PLAIN} before a password");
+            return Err(PasswordError::UnknownHash);
         } else {
             return Ok(None);
         };
-        hash.map(Some).ok_or("this hash is damaged")
+        hash.map(Some).ok_or(PasswordError::DamagedHash)
     }
 
     /// Whether it is that of this password. It takes its time.

@@ -1,13 +1,13 @@
 //! [`HTTPSServer`] and [`ThreadingHTTPSServer`]: Python's names for servers over TLS.
 
-use std::io;
 use std::net::ToSocketAddrs;
 
 use super::{HTTPServer, ThreadingHTTPServer};
-use crate::Tls;
+use crate::{BindError, Tls};
 
 /// Makes an [`HTTPServer`] that speaks HTTPS, as the example of [`Tls`] does.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct HTTPSServer;
 
 impl HTTPSServer {
@@ -15,13 +15,14 @@ impl HTTPSServer {
     ///
     /// # Errors
     /// Those of [`HTTPServer::bind`].
-    pub fn bind(address: impl ToSocketAddrs, tls: Tls) -> io::Result<HTTPServer> {
+    pub fn bind(address: impl ToSocketAddrs, tls: Tls) -> Result<HTTPServer, BindError> {
         Ok(HTTPServer::bind(address)?.tls(tls))
     }
 }
 
 /// Makes a [`ThreadingHTTPServer`] that speaks HTTPS, as [`HTTPSServer`] makes the other.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ThreadingHTTPSServer;
 
 impl ThreadingHTTPSServer {
@@ -29,7 +30,7 @@ impl ThreadingHTTPSServer {
     ///
     /// # Errors
     /// Those of [`ThreadingHTTPServer::bind`].
-    pub fn bind(address: impl ToSocketAddrs, tls: Tls) -> io::Result<ThreadingHTTPServer> {
+    pub fn bind(address: impl ToSocketAddrs, tls: Tls) -> Result<ThreadingHTTPServer, BindError> {
         Ok(ThreadingHTTPServer::bind(address)?.tls(tls))
     }
 }

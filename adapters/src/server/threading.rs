@@ -1,13 +1,12 @@
 //! [`ThreadingHTTPServer`]: a thread for each connection.
 
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::thread::{self, Builder};
 
 use sanserve_core::{Config, FileSystem, Handler};
 
 use super::{HTTPServer, Stopper};
-use crate::Open;
+use crate::{BindError, Open};
 
 /// An [`HTTPServer`] with a thread for each connection, and a ceiling: what to take if nothing
 /// speaks against it.
@@ -15,7 +14,7 @@ use crate::Open;
 /// ```
 /// use std::{thread, time::Duration};
 ///
-/// use sanserve::{Disk, ThreadingHTTPServer};
+/// use sanserve_server::{Disk, ThreadingHTTPServer};
 /// use sanserve_core::{Config, Files};
 ///
 /// # fn main() -> std::io::Result<()> {
@@ -43,8 +42,8 @@ impl ThreadingHTTPServer {
     /// Listens as [`HTTPServer::bind`] does.
     ///
     /// # Errors
-    /// If the address is unknown, not one of this machine, taken, or not for this user.
-    pub fn bind(address: impl ToSocketAddrs) -> io::Result<ThreadingHTTPServer> {
+    /// Those of [`HTTPServer::bind`].
+    pub fn bind(address: impl ToSocketAddrs) -> Result<ThreadingHTTPServer, BindError> {
         HTTPServer::bind(address).map(ThreadingHTTPServer::from)
     }
 
@@ -54,6 +53,7 @@ impl ThreadingHTTPServer {
     ///
     /// # Panics
     /// If it is 0.
+    #[must_use]
     pub fn connections(self, most: usize) -> ThreadingHTTPServer {
         assert!(most > 0, "a server has to have room for one connection");
         ThreadingHTTPServer { most, ..self }
@@ -61,6 +61,7 @@ impl ThreadingHTTPServer {
 
     /// Speaks HTTPS, see [`HTTPServer::tls`]. Who is slow at the handshake keeps nobody waiting.
     #[cfg(feature = "tls")]
+    #[must_use]
     pub fn tls(self, tls: crate::Tls) -> ThreadingHTTPServer {
         let server = self.server.tls(tls);
         ThreadingHTTPServer { server, ..self }
@@ -73,16 +74,19 @@ impl ThreadingHTTPServer {
     }
 
     /// The address that it listens at, with the port that was chosen.
+    #[must_use]
     pub fn server_address(&self) -> SocketAddr {
         self.server.server_address()
     }
 
     /// The port that it listens at.
+    #[must_use]
     pub fn server_port(&self) -> u16 {
         self.server.server_port()
     }
 
     /// What ends it, from another thread.
+    #[must_use]
     pub fn stopper(&self) -> Stopper {
         self.server.stopper()
     }

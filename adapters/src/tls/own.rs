@@ -1,13 +1,13 @@
 //! A certificate that is made when it is needed, and signed by nobody else.
 
-use std::io;
+use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
 use ring::digest;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
-use super::Tls;
+use super::{Tls, TlsError};
 
 impl Tls {
     /// Makes a certificate for these names and IP addresses, and a key, neither of which is written
@@ -15,10 +15,10 @@ impl Tls {
     /// its SHA-256, which comes with it.
     ///
     /// # Errors
-    /// If a name is none, or the system has no randomness.
+    /// If a name is not one of a host, or the system has no randomness.
     ///
     /// ```
-    /// use sanserve::{HTTPSServer, Tls};
+    /// use sanserve_server::{HTTPSServer, Tls};
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let (tls, sha256) = Tls::self_signed(["localhost", "127.0.0.1"])?;
@@ -29,9 +29,9 @@ impl Tls {
     /// ```
     pub fn self_signed(
         names: impl IntoIterator<Item = impl Into<String>>,
-    ) -> io::Result<(Tls, [u8; 32])> {
+    ) -> Result<(Tls, [u8; 32]), TlsError> {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
+        let mut params = CertificateParams::new(names).map_err(failed)?;
         let name = &mut params.distinguished_name;
         name.push(DnType::CommonName, "sanserve, signed by itself");
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -39,15 +39,19 @@ impl Tls {
         // Clocks differ. Some clients take none that lasts longer.
         (params.not_before, params.not_after) = (now - DAY, now + 800 * DAY);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let key = KeyPair::generate().map_err(io::Error::other)?;
-        let certificate = params.self_signed(&key).map_err(io::Error::other)?;
+        let key = KeyPair::generate().map_err(failed)?;
+        let certificate = params.self_signed(&key).map_err(failed)?;
         let der = certificate.der().clone();
         let sha256 = digest::digest(&digest::SHA256, &der);
         let sha256 = sha256.as_ref().try_into().expect("SHA-256 has 32 bytes");
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        let tls = Tls::new(vec![der], key.into()).map_err(io::Error::other)?;
+        let tls = Tls::new(vec![der], key.into()).map_err(failed)?;
         Ok((tls, sha256))
     }
+}
+
+fn failed(error: impl Error + Send + Sync + 'static) -> TlsError {
+    TlsError::SelfSigned(Box::new(error))
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

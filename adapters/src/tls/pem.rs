@@ -2,7 +2,7 @@
 //!
 //! Every error is a line that names the file, says what is wrong with it, and what to do.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::iter;
 use std::path::Path;
 
@@ -11,11 +11,11 @@ use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
 use rustls::pki_types::pem::{Error, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::key_kind;
+use super::{TlsError, key_kind};
 use crate::text_file;
 
 /// The certificates in a file, in their order.
-pub(super) fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = read(path)?;
     check(&text, path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
@@ -27,12 +27,12 @@ pub(super) fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static
 }
 
 /// The first private key in a file, decrypted if need be.
-pub(super) fn key(path: &Path, password: Option<&str>) -> io::Result<PrivateKeyDer<'static>> {
+pub(super) fn key(path: &Path, password: Option<&str>) -> Result<PrivateKeyDer<'static>, TlsError> {
     let bytes = read(path)?;
     check(&bytes, path)?;
     if let Some(pem) = encrypted(&String::from_utf8_lossy(&bytes)) {
         let Some(password) = password else {
-            return Err(wrong(path, "has an encrypted key, which needs a password"));
+            return Err(TlsError::PasswordRequired { path: path.into() });
         };
         return decrypt(pem, password, path);
     }
@@ -44,7 +44,7 @@ pub(super) fn key(path: &Path, password: Option<&str>) -> io::Result<PrivateKeyD
 
 /// Returns an error about the first section of a file that is not whole. It names the section and quotes nothing of it,
 /// since that may be a part of a key.
-fn check(bytes: &[u8], path: &Path) -> io::Result<()> {
+fn check(bytes: &[u8], path: &Path) -> Result<(), TlsError> {
     for section in sections(bytes) {
         let text = String::from_utf8_lossy(section);
         if text.contains("Proc-Type: 4,ENCRYPTED") {
@@ -192,7 +192,7 @@ fn encrypted(text: &str) -> Option<&str> {
 }
 
 /// The key, or why there is none.
-fn decrypt(pem: &str, password: &str, path: &Path) -> io::Result<PrivateKeyDer<'static>> {
+fn decrypt(pem: &str, password: &str, path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let (_, document) = SecretDocument::from_pem(pem).map_err(|_| wrong(path, DAMAGED))?;
     let info = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
         .map_err(|_| wrong(path, &foreign(path)))?;
@@ -200,9 +200,7 @@ fn decrypt(pem: &str, password: &str, path: &Path) -> io::Result<PrivateKeyDer<'
         // By chance a wrong password may give something that is no key.
         pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed)
         | pkcs8::Error::Asn1(_)
-        | pkcs8::Error::KeyMalformed(_) => {
-            wrong(path, "has an encrypted key, and the password is wrong")
-        }
+        | pkcs8::Error::KeyMalformed(_) => TlsError::WrongPassword { path: path.into() },
         _ => wrong(path, &foreign(path)),
     })?;
     Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
@@ -217,21 +215,20 @@ fn foreign(path: &Path) -> String {
     )
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    text_file::read(path).map_err(|error| {
-        let name = path.display();
-        let message = match error.kind() {
-            ErrorKind::NotFound => format!("there is no file {name}"),
-            _ => format!("cannot read the file {name}: {error}"),
-        };
-        io::Error::new(error.kind(), message)
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let path = path.to_owned();
+    text_file::read(&path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => TlsError::NotFound { path },
+        _ => TlsError::Read { path, source },
     })
 }
 
 /// An error about a file.
-pub(super) fn wrong(path: &Path, what: &str) -> io::Error {
-    let message = format!("{} {what}", path.display());
-    io::Error::new(ErrorKind::InvalidData, message)
+pub(super) fn wrong(path: &Path, problem: &str) -> TlsError {
+    TlsError::Unusable {
+        path: path.into(),
+        problem: problem.into(),
+    }
 }
 
 const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";

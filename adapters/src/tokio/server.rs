@@ -16,7 +16,7 @@ use super::seat::Seats;
 use super::{Link, serve_seated};
 use crate::server::table::EVICTION_TIME;
 use crate::server::{PAUSE, complaint, listen, places};
-use crate::{Open, std as sockets};
+use crate::{BindError, ListenAddr, Open, std as sockets};
 
 /// A server with a task for each connection, and a ceiling. It listens as soon as it is made, and
 /// connections that come before it serves wait.
@@ -25,7 +25,7 @@ use crate::{Open, std as sockets};
 /// use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// use sanserve::{Disk, tokio::HTTPServer};
+/// use sanserve_server::{Disk, tokio::HTTPServer};
 /// use sanserve_core::{Config, Files};
 ///
 /// # #[tokio::main]
@@ -55,16 +55,18 @@ impl HTTPServer {
     /// Listens as [`crate::HTTPServer::bind`] does.
     ///
     /// # Errors
-    /// If the address is unknown, not one of this machine, taken, or not for this user.
+    /// Those of [`crate::HTTPServer::bind`].
     ///
     /// # Panics
     /// If it is called outside of a runtime, or of one without I/O.
-    pub fn bind(address: impl ToSocketAddrs) -> io::Result<HTTPServer> {
-        let listener = listen(address)?;
-        listener.set_nonblocking(true)?;
+    pub fn bind(address: impl ToSocketAddrs) -> Result<HTTPServer, BindError> {
+        let (listener, address) = listen(address)?;
+        let registered = listener
+            .set_nonblocking(true)
+            .and_then(|()| TcpListener::from_std(listener));
         Ok(HTTPServer {
-            address: listener.local_addr()?,
-            listener: TcpListener::from_std(listener)?,
+            address,
+            listener: registered.map_err(|error| BindError::new(ListenAddr::Ip(address), error))?,
             link: Box::new(|socket| Ok(Link::from(socket))),
             most: places(),
             log: Arc::new(sockets::stderr),

@@ -17,6 +17,8 @@ use wasip2::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
 };
 
+use crate::OpenError;
+
 /// The files below a directory. One serves all connections of a server.
 ///
 /// Nothing outside of that directory is opened, whatever links there are. FIFOs, sockets and devices
@@ -48,14 +50,10 @@ impl Disk {
     /// is not absolute counts from `/`.
     ///
     /// # Errors
-    /// If the host has handed over no such directory. The message names it.
-    pub fn open(root: impl AsRef<path::Path>) -> io::Result<Disk> {
+    /// If the host has handed over no such directory.
+    pub fn open(root: impl AsRef<path::Path>) -> Result<Disk, OpenError> {
         let root = root.as_ref();
-        let name = root.display();
-        let missing = || {
-            let why = format!("the host has handed over no directory {name}");
-            io::Error::new(ErrorKind::NotFound, why + ", as wasmtime run --dir does")
-        };
+        let missing = || OpenError::new(root, ErrorKind::NotFound.into());
         let names = plain(root).ok_or_else(missing)?;
         let tops = get_directories().into_iter().filter_map(|(top, at)| {
             let rest = names.strip_prefix(&plain(path::Path::new(&at))?[..])?;
@@ -64,9 +62,8 @@ impl Disk {
         // The one that is nearest.
         let found = tops.min_by_key(|(_, rest)| rest.len());
         let (top, below) = found.ok_or_else(missing)?;
-        let dir = open_directory(&top, &below).map_err(|error| {
-            io::Error::other(format!("cannot open the directory {name}: {error}"))
-        })?;
+        let dir = open_directory(&top, &below)
+            .map_err(|error| OpenError::new(root, io::Error::other(error)))?;
         Ok(Disk {
             dir,
             top,

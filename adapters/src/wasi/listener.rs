@@ -12,6 +12,7 @@ use wasip2::sockets::tcp::TcpSocket;
 use wasip2::sockets::tcp_create_socket::create_tcp_socket;
 
 use super::link::Link;
+use crate::{BindError, ListenAddr};
 
 /// Listens at an address.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ impl Listener {
     ///
     /// # Errors
     /// If the address is not one of this machine or taken, or the host lets nobody listen there.
-    pub fn bind(address: SocketAddr) -> io::Result<Listener> {
+    pub fn bind(address: SocketAddr) -> Result<Listener, BindError> {
         let listen = || {
             let socket = create_tcp_socket(match address {
                 SocketAddr::V4(_) => IpAddressFamily::Ipv4,
@@ -56,7 +57,7 @@ impl Listener {
                 ErrorCode::AccessDenied => ErrorKind::PermissionDenied,
                 _ => ErrorKind::Other,
             };
-            io::Error::new(kind, error)
+            BindError::new(ListenAddr::Ip(address), io::Error::new(kind, error))
         })
     }
 

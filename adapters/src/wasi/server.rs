@@ -1,7 +1,6 @@
 //! [`HTTPServer`]: all connections in one loop.
 
 use std::fmt;
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
@@ -13,6 +12,8 @@ use wasip2::sockets::network::ErrorCode;
 use super::link::Link;
 use super::listener::Listener;
 use super::peer::Peer;
+use crate::BindError;
+use crate::bind_error::resolve;
 
 /// A server with all its connections on the thread that calls it, and a ceiling. It listens as soon
 /// as it is made, and connections that come before it serves wait.
@@ -21,7 +22,7 @@ use super::peer::Peer;
 /// is nothing to stop it: the host ends the component. A handler that panics does, too.
 ///
 /// ```no_run
-/// use sanserve::wasi::{Disk, HTTPServer};
+/// use sanserve_server::wasi::{Disk, HTTPServer};
 /// use sanserve_core::{Config, Files};
 ///
 /// # fn main() -> std::io::Result<()> {
@@ -40,12 +41,9 @@ impl HTTPServer {
     ///
     /// # Errors
     /// If the name is unknown, and those of [`Listener::bind`].
-    pub fn bind(address: impl ToSocketAddrs) -> io::Result<HTTPServer> {
-        let address = address.to_socket_addrs()?.next();
-        let unknown = || io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
-        Ok(HTTPServer::new(vec![Listener::bind(
-            address.ok_or_else(unknown)?,
-        )?]))
+    pub fn bind(address: impl ToSocketAddrs) -> Result<HTTPServer, BindError> {
+        let listeners = resolve(address)?.take(1).map(Listener::bind);
+        Ok(HTTPServer::new(listeners.collect::<Result<_, _>>()?))
     }
 
     /// Lets connections in by all of these.
@@ -65,6 +63,7 @@ impl HTTPServer {
     ///
     /// # Panics
     /// If it is 0.
+    #[must_use]
     pub fn connections(self, most: usize) -> HTTPServer {
         assert!(most > 0, "a server has to have room for one connection");
         HTTPServer { most, ..self }
@@ -82,6 +81,7 @@ impl HTTPServer {
     }
 
     /// The first address that it listens at.
+    #[must_use]
     pub fn server_address(&self) -> SocketAddr {
         self.doors[0].address()
     }

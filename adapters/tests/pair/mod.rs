@@ -13,7 +13,7 @@ use rustls::version::TLS13;
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
 };
-use sanserve::Tls;
+use sanserve_server::Tls;
 use tempfile::TempDir;
 
 use crate::peer::connect;

@@ -11,8 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
-use sanserve::{Disk, Listener, Tls};
 use sanserve_core::{Config, Files};
+use sanserve_server::{Disk, Listener, Tls};
 use socket2::{Domain, Socket, Type};
 
 use crate::peer::LONG;
@@ -85,7 +85,7 @@ type Parts = (SocketAddr, Box<dyn FnOnce()>, Box<dyn FnOnce() + Send>);
 fn mio(setup: Setup, disk: Arc<Disk>, log: impl Fn(&str) + Send + Sync + 'static) -> Parts {
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     set_send_buffer(&listener, setup.send_buffer);
-    let mut server = sanserve::mio::HTTPServer::new(vec![listener])
+    let mut server = sanserve_server::mio::HTTPServer::new(vec![listener])
         .threads(1)
         .log(log);
     if let Some(tls) = setup.tls {
@@ -144,13 +144,20 @@ fn std(
                 let _ = match &setup.tls {
                     None if setup.runtime == "stdio" => {
                         let input = socket.try_clone().unwrap().into();
-                        sanserve::stdio::serve(input, socket.into(), disk, config, handler, log)
+                        sanserve_server::stdio::serve(
+                            input,
+                            socket.into(),
+                            disk,
+                            config,
+                            handler,
+                            log,
+                        )
                     }
                     Some(tls) => {
                         let link = tls.link(&socket).unwrap();
-                        sanserve::std::serve(link, disk, config, handler, log, &stop)
+                        sanserve_server::std::serve(link, disk, config, handler, log, &stop)
                     }
-                    None => sanserve::std::serve(&socket, disk, config, handler, log, &stop),
+                    None => sanserve_server::std::serve(&socket, disk, config, handler, log, &stop),
                 };
             });
         }
@@ -184,13 +191,14 @@ fn tokio(
                 return;
             }
             let link = match &setup.tls {
-                Some(tls) => sanserve::tokio::Link::tls(socket, tls).unwrap(),
-                None => sanserve::tokio::Link::from(socket),
+                Some(tls) => sanserve_server::tokio::Link::tls(socket, tls).unwrap(),
+                None => sanserve_server::tokio::Link::from(socket),
             };
             let (disk, log, stop) = (Arc::clone(&disk), Arc::clone(&log), stopped.clone());
             let (config, handler) = (setup.config, (setup.handler)());
             running.spawn(async move {
-                let _ = sanserve::tokio::serve(link, &disk, config, handler, &*log, stop).await;
+                let _ =
+                    sanserve_server::tokio::serve(link, &disk, config, handler, &*log, stop).await;
             });
         }
         while let Some(ended) = running.join_next().await {

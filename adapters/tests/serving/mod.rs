@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
-use sanserve::{Disk, ThreadingHTTPServer, Tls};
 use sanserve_core::{Config, Files, Patience, Protocol};
+use sanserve_server::{Disk, ThreadingHTTPServer, Tls};
 
 use crate::peer::site;
 
@@ -70,7 +70,7 @@ impl Serving {
 
     #[cfg(unix)]
     fn mio(threads: usize, setup: Setup, config: Config) -> Serving {
-        let server = sanserve::mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let server = sanserve_server::mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut server = server.log(|_| ()).connections(setup.connections);
         server = server.threads(threads);
         if let Some(tls) = setup.tls {
@@ -89,7 +89,7 @@ impl Serving {
 
         let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
         let inside = runtime.enter();
-        let server = sanserve::tokio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let server = sanserve_server::tokio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         drop(inside);
         let mut server = server.log(|_| ()).connections(setup.connections);
         if let Some(tls) = setup.tls {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::sync::{Arc, Condvar, Mutex};
 
-use sanserve::{Disk, Open};
 use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
+use sanserve_server::{Disk, Open};
 use tempfile::TempDir;
 
 /// A disk that answers for some names only when it is let.

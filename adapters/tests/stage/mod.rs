@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sanserve::{Disk, Open};
 use sanserve_core::{FileSystem, FsError, Got, Opened, Path, Program};
+use sanserve_server::{Disk, Open};
 use tempfile::TempDir;
 
 /// Longer than anything takes, shorter than anybody waits.

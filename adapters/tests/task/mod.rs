@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sanserve::tokio::{HTTPServer, Stopper};
-use sanserve::{Disk, Open};
 use sanserve_core::{Config, FileSystem, Files, Handler, Protocol};
+use sanserve_server::tokio::{HTTPServer, Stopper};
+use sanserve_server::{Disk, Open};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 

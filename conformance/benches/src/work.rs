@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use sanserve::{Flash, Node};
+use sanserve_server::{Flash, Node};
 use sanserve_core::wire::{Body, Head, Piece};
 use sanserve_core::{
     Config, Connection, Event, Exchange, FileSystem, Files, Got, Handler, Limits, Next, Now,

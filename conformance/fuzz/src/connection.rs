@@ -5,9 +5,9 @@
 //! are sizes; the rest is what the peer sends. Not among the servers is one that replies while it
 //! reads: what has left before a fault in the content is found depends on the pieces, and must.
 
-use sanserve::memory::{Played, Script, Transcript, Tree, converse};
 use sanserve_conformance::{Case, case};
 use sanserve_core::{Connection, Limits};
+use sanserve_server::memory::{Played, Script, Transcript, Tree, converse};
 
 /// Checks one conversation.
 pub fn check(data: &[u8]) {

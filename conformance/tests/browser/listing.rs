@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use sanserve::{Disk, Stopper, ThreadingHTTPServer};
 use sanserve_conformance::{Folder, Site};
 use sanserve_core::archive::Download;
 use sanserve_core::{Config, Limits, Upload, error_page, listing};
+use sanserve_server::{Disk, Stopper, ThreadingHTTPServer};
 use serde_json::{Value, json};
 
 use crate::chromium::{Chromium, Tab};

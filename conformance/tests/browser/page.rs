@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{fs, thread};
 
-use sanserve::{Disk, Stopper, ThreadingHTTPServer};
 use sanserve_core::{Config, Files};
+use sanserve_server::{Disk, Stopper, ThreadingHTTPServer};
 
 use crate::chromium::{Chromium, Tab};
 use crate::tools;

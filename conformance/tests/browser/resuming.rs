@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
-use sanserve::{Disk, Stopper, ThreadingHTTPServer};
 use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Path, Protocol};
+use sanserve_server::{Disk, Stopper, ThreadingHTTPServer};
 use serde_json::json;
 use tempfile::TempDir;
 

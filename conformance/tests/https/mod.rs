@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use sanserve::Tls;
 use sanserve_conformance::Certificate;
+use sanserve_server::Tls;
 use tempfile::TempDir;
 
 /// A new certificate, and the same as the server loads it from its file.

@@ -9,9 +9,8 @@ use std::process::Command;
 
 /// Returns cargo, to be run in a folder of the repository, with this isolation: [`isolate`].
 pub(crate) fn cargo(folder: impl AsRef<Path>) -> Command {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(root.join(folder));
+    cargo.current_dir(root().join(folder));
     isolate(&mut cargo);
     cargo
 }
@@ -25,6 +24,14 @@ pub(crate) fn isolate(command: &mut Command) {
         }
     }
     command.env("CARGO_TARGET_DIR", target());
+}
+
+/// Returns the folder of the repository, above the package that the test belongs to.
+pub(crate) fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut above = package.ancestors().skip(1);
+    let root = above.find(|folder| folder.join("Makefile").is_file());
+    root.expect("the package is in the repository").into()
 }
 
 /// Returns the target folder of all inner builds. It is kept, so only the first `make test` pays for it.

@@ -1,8 +1,8 @@
 //! The site as a tree in memory, its scripts played by functions.
 
-use sanserve::memory::{self, Tree};
 use sanserve_conformance::{Entry, Played, Site, play};
 use sanserve_core::Program;
+use sanserve_server::memory::{self, Tree};
 
 pub(crate) fn tree() -> Tree {
     let entries = Site::standard().entries.into_owned();

@@ -5,8 +5,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use sanserve::wasi::Disk;
-use sanserve::wasi_http;
+use sanserve_server::wasi::Disk;
+use sanserve_server::wasi_http;
 use sanserve_conformance::{Case, Site, case};
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};

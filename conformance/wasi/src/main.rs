@@ -5,7 +5,7 @@
 use std::env;
 use std::time::Duration;
 
-use sanserve::wasi::{Disk, HTTPServer};
+use sanserve_server::wasi::{Disk, HTTPServer};
 use sanserve_conformance::{Site, case};
 
 fn main() {

@@ -8,7 +8,7 @@ mod root;
 use std::env;
 use std::sync::OnceLock;
 
-use sanserve::{wasi, wasi_http};
+use sanserve_server::{wasi, wasi_http};
 use sanserve_core::{Config, Files, error_page, listing};
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};

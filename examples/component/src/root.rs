@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use sanserve::Flash;
-use sanserve::wasi::{Disk, Open};
+use sanserve_server::Flash;
+use sanserve_server::wasi::{Disk, Open};
 use sanserve_core::{Entries, FileSystem, FsError, Opened, Path};
 
 static SITE: Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));

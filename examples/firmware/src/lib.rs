@@ -20,7 +20,7 @@ use core::time::Duration;
 // Its vector table is as long as this chip has interrupts, not as long as any may have.
 use lm3s6965 as _;
 
-use sanserve::Flash;
+use sanserve_server::Flash;
 use sanserve_core::{Config, Limits, Patience, Protocol};
 
 /// What is served: the folder `site`.

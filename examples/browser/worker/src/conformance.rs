@@ -2,7 +2,7 @@
 //! are Blobs, too; only handler and site are the list's.
 
 use js_sys::{Array, Function};
-use sanserve::host;
+use sanserve_server::host;
 use sanserve_conformance::{Case, File, PACES, Site, case};
 use sanserve_core::{Ask, FileSystem, Got, Opened};
 use wasm_bindgen::prelude::*;

@@ -1,6 +1,6 @@
 //! The loop: one request, one reply, and all that the engine wants in between.
 
-use sanserve::host::{self, Broken, Head, Piece};
+use sanserve_server::host::{self, Broken, Head, Piece};
 use sanserve_core::{Config, Connection, Got, Handler, Step, Want};
 use web_sys::Blob;
 

@@ -1,7 +1,7 @@
 //! The engine in a Service Worker.
 //!
 //! The browser has parsed the request and will frame the reply, so the engine is entered behind its
-//! framing, by the seam in [`sanserve::host`]; [`exchange`] is the loop. Files belong to the page, which
+//! framing, by the seam in [`sanserve_server::host`]; [`exchange`] is the loop. Files belong to the page, which
 //! is asked for them one by one ([`page`]): the worker keeps nothing, and so loses nothing when the
 //! browser stops it. What of a reply is too long for the engine's outbox is not read here. The reply
 //! refers to it, and the browser sends it, as fast as it is taken.

@@ -1,7 +1,7 @@
 //! Requests and replies as the browser has them.
 
 use js_sys::{Array, JsString, Uint8Array};
-use sanserve::host;
+use sanserve_server::host;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, Headers, Response, ResponseInit, Url};
 

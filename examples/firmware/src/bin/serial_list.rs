@@ -16,7 +16,7 @@ use cortex_m_rt::entry;
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use firmware::control::{Control, Order};
 use firmware::{KINDS, TREE, board, uart::Uart};
-use sanserve::embedded_io::serve_ready;
+use sanserve_server::embedded_io::serve_ready;
 use sanserve_core::Connection;
 
 #[entry]

@@ -1,0 +1,107 @@
+//! [`Reload`]: certificates and passwords that are read again while the program serves.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sanserve_server::{Passwords, Tls};
+use sd_notify::NotifyState;
+
+use super::failure::Failure;
+use super::options::Options;
+use super::output::complain;
+use super::{handlers, secrets, tls};
+
+/// What SIGHUP has read again.
+pub(super) struct Reload {
+    options: &'static Options,
+    tls: Option<Tls>,
+    passwords: Option<Arc<Passwords>>,
+}
+
+impl Reload {
+    /// What a server uses, as far as it is in files. A certificate that was made for this run stays as it is.
+    pub(super) fn new(
+        options: &'static Options,
+        tls: Option<&Tls>,
+        passwords: Option<&Arc<Passwords>>,
+    ) -> Reload {
+        Reload {
+            options,
+            tls: tls.filter(|_| options.tls_cert.is_some()).cloned(),
+            passwords: passwords.filter(|_| options.auth_file.is_some()).cloned(),
+        }
+    }
+
+    /// Whether there are no such files.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tls.is_none() && self.passwords.is_none()
+    }
+
+    /// Reads the files again and replaces what the server uses, or nothing if one of them is wrong. The log says which. A
+    /// service manager is told in between (`Type=notify-reload`).
+    pub(super) fn run(&self) {
+        let reloading = NotifyState::monotonic_usec_now();
+        let _ = reloading.and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]));
+        match self.read() {
+            Ok(()) if self.is_empty() => line(NOTHING),
+            Ok(()) => {
+                let names = self.files().map(|path| path.display().to_string());
+                let names = names.collect::<Vec<_>>().join(", ");
+                line(&format!("read again: {names}"));
+            }
+            Err(error) => line(&format!("nothing is replaced: {error}")),
+        }
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+    }
+
+    fn read(&self) -> Result<(), String> {
+        for path in self.files() {
+            // To open a pipe would wait for somebody who writes, and signals would wait for that.
+            if fs::metadata(path).is_ok_and(|file| !file.is_file()) {
+                return Err(format!(
+                    "{} is not a regular file and cannot be read twice: start the program again",
+                    path.display()
+                ));
+            }
+        }
+        secrets::refuse_served(self.options)?;
+        let tls = match &self.tls {
+            Some(old) => Some((old, tls::load(self.options)?)),
+            None => None,
+        };
+        let passwords = match &self.passwords {
+            Some(old) => Some((
+                old,
+                handlers::read(self.options).map_err(Failure::into_line)?,
+            )),
+            None => None,
+        };
+        if let Some((old, new)) = tls {
+            old.replace_certificate(&new);
+        }
+        if let Some((old, new)) = passwords {
+            old.replace(new);
+        }
+        Ok(())
+    }
+
+    fn files(&self) -> impl Iterator<Item = &'static PathBuf> {
+        let Options {
+            tls_cert,
+            tls_key,
+            tls_password_file,
+            auth_file,
+            ..
+        } = self.options;
+        let files = [tls_cert, tls_key, tls_password_file, auth_file];
+        files.into_iter().flatten()
+    }
+}
+
+fn line(text: &str) {
+    complain(&format!("SIGHUP: {text}"));
+}
+
+const NOTHING: &str =
+    "there is nothing to read again: that is for the files of --tls-cert and --auth-file";

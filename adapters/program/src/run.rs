@@ -1,0 +1,103 @@
+//! What the program does: listen, say so, and serve until a signal ends it.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::{self, PanicHookInfo};
+use std::sync::Arc;
+
+#[cfg(unix)]
+use sanserve_server::raise_descriptor_limit;
+use sanserve_server::{Guarded, std::stderr};
+
+use crate::failure::Failure;
+use crate::options::Options;
+use crate::settings::{config, disk, files, sink};
+use crate::{banner, handlers, listen, signals, tls};
+#[cfg(unix)]
+use crate::{isolation, reload, stdio};
+
+/// Serves until a signal ends it, or one connection.
+pub(crate) fn run(options: &'static Options) -> Result<(), Failure> {
+    panic::set_hook(Box::new(log_panic));
+    #[cfg(unix)]
+    signals::survive_size_limits().map_err(Failure::service)?;
+    #[cfg(unix)]
+    if options.runs_scripts() {
+        let isolated = isolation::isolate();
+        isolated.map_err(|error| {
+            Failure::Service(format!(
+                "cannot keep scripts away from this process: {error}"
+            ))
+        })?;
+    }
+    #[cfg(unix)]
+    if options.stdio {
+        return stdio::run(options);
+    }
+    #[cfg(unix)]
+    raise_descriptor_limit();
+    let passwords = handlers::passwords(options)?;
+    let disk = disk(options)?;
+    #[cfg(unix)]
+    let scripts = disk.scripts();
+    let end_scripts = Arc::new(move || {
+        #[cfg(unix)]
+        scripts.end_all();
+    });
+    let disk = Guarded::new(disk, passwords.clone());
+    let certified = tls::configured(options)?;
+    let scheme = if certified.is_some() { "https" } else { "http" };
+    let server = listen::listen(options)?;
+    #[cfg(unix)]
+    let reload = {
+        let tls = certified.as_ref().map(|certified| &certified.tls);
+        reload::Reload::new(options, tls, passwords.as_ref())
+    };
+    let (server, sha256) = match certified {
+        Some(certified) => (server.tls(certified.tls), certified.sha256),
+        None => (server, None),
+    };
+    let obeyed = signals::obey(
+        server.stopper(),
+        {
+            let end_scripts = Arc::clone(&end_scripts);
+            move || end_scripts()
+        },
+        #[cfg(unix)]
+        Some(reload),
+    );
+    obeyed.map_err(Failure::service)?;
+
+    let config = config(options);
+    let server = server.log(sink(options));
+    banner::warn_about_missing(options, &disk);
+    let announcement =
+        banner::Announcement::new(options, scheme, &server.places(), sha256.as_deref());
+    let announce = move || {
+        announcement.say(options);
+        // Whoever started this as a service may wait for this word; if nobody does, nothing is said.
+        #[cfg(unix)]
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    };
+    let files = files(options);
+    let reached = handlers::Reached {
+        address: server.address(),
+        https: scheme == "https",
+        loopback_only: server.is_loopback_only(),
+    };
+    let served = match handlers::handlers(options, &files, &reached, passwords.as_ref()) {
+        Some(handlers) => server.serve_forever(disk, config, handlers, announce),
+        None => server.serve_forever(disk, config, move || files.clone(), announce),
+    };
+    // Those of connections that were cut off.
+    end_scripts();
+    served.map_err(|error| Failure::Service(format!("cannot serve: {error}")))
+}
+
+/// Reports a panic in the log, so that the connections of this thread do not wait for its reader.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let trace = Backtrace::capture();
+    match trace.status() {
+        BacktraceStatus::Captured => stderr(&format!("{panic}\n{trace}\n")),
+        _ => stderr(&format!("{panic}\n")),
+    }
+}

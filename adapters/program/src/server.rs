@@ -1,0 +1,162 @@
+//! [`Server`]: the library's server for whichever runtime was asked for.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+#[cfg(feature = "tokio")]
+use std::sync::Arc;
+use std::time::Duration;
+
+use sanserve_core::{Config, Handler};
+#[cfg(feature = "tokio")]
+use sanserve_server::tokio::HTTPServer;
+use sanserve_server::{Disk, Guarded, ListenAddr, ThreadingHTTPServer, Tls};
+#[cfg(unix)]
+use sanserve_server::{Listener, mio};
+#[cfg(feature = "tokio")]
+use tokio::runtime::{self, Builder};
+
+use super::failure::Failure;
+use super::listen::refusal;
+#[cfg(unix)]
+use super::malloc_trim;
+use super::options::Runtime;
+
+/// A server that listens.
+pub(crate) enum Server {
+    Std(ThreadingHTTPServer),
+    #[cfg(unix)]
+    Mio(mio::HTTPServer),
+    #[cfg(feature = "tokio")]
+    Tokio(HTTPServer, runtime::Runtime),
+}
+
+impl Server {
+    pub(crate) fn bind(runtime: Runtime, address: SocketAddr) -> Result<Server, Failure> {
+        let refused = |error| refusal(&error);
+        Ok(match runtime {
+            Runtime::Std => Server::Std(ThreadingHTTPServer::bind(address).map_err(refused)?),
+            #[cfg(unix)]
+            Runtime::Mio => Server::mio(vec![Listener::bind(address).map_err(refused)?]),
+            #[cfg(feature = "tokio")]
+            Runtime::Tokio => {
+                let runtime = Builder::new_multi_thread().enable_all().build();
+                let runtime = runtime.map_err(Failure::service)?;
+                let inside = runtime.enter();
+                let server = HTTPServer::bind(address).map_err(refused)?;
+                drop(inside);
+                Server::Tokio(server, runtime)
+            }
+            #[cfg(not(feature = "tokio"))]
+            Runtime::Tokio => return Err(Failure::service("it was built without tokio")),
+        })
+    }
+
+    /// One that lets in by all of these sockets.
+    #[cfg(unix)]
+    pub(crate) fn mio(doors: Vec<Listener>) -> Server {
+        Server::Mio(mio::HTTPServer::new(doors).after_crowd(malloc_trim::give_back))
+    }
+
+    pub(crate) fn tls(self, tls: Tls) -> Server {
+        match self {
+            Server::Std(server) => Server::Std(server.tls(tls)),
+            #[cfg(unix)]
+            Server::Mio(server) => Server::Mio(server.tls(tls)),
+            #[cfg(feature = "tokio")]
+            Server::Tokio(server, runtime) => Server::Tokio(server.tls(tls), runtime),
+        }
+    }
+
+    pub(crate) fn log(self, log: impl Fn(&str) + Send + Sync + 'static) -> Server {
+        match self {
+            Server::Std(server) => Server::Std(server.log(log)),
+            #[cfg(unix)]
+            Server::Mio(server) => Server::Mio(server.log(log)),
+            #[cfg(feature = "tokio")]
+            Server::Tokio(server, runtime) => Server::Tokio(server.log(log), runtime),
+        }
+    }
+
+    /// Where it listens.
+    pub(crate) fn places(&self) -> Vec<ListenAddr> {
+        match self {
+            Server::Std(server) => vec![ListenAddr::Ip(server.server_address())],
+            #[cfg(unix)]
+            Server::Mio(server) => server.listen_addrs().cloned().collect(),
+            #[cfg(feature = "tokio")]
+            Server::Tokio(server, _) => vec![ListenAddr::Ip(server.server_address())],
+        }
+    }
+
+    /// What scripts are told of that: behind a path there is somebody else, on this machine.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let address = self.places().into_iter().find_map(|place| match place {
+            ListenAddr::Ip(address) => Some(address),
+            ListenAddr::Path(_) => None,
+        });
+        address.unwrap_or((Ipv4Addr::LOCALHOST, 80).into())
+    }
+
+    /// Whether only this machine can connect. A path is for a proxy, which may be open to others.
+    pub(crate) fn is_loopback_only(&self) -> bool {
+        self.places().iter().all(|place| match place {
+            ListenAddr::Ip(address) => address.ip().to_canonical().is_loopback(),
+            ListenAddr::Path(_) => false,
+        })
+    }
+
+    /// What ends it, given the grace that running replies have.
+    pub(crate) fn stopper(&self) -> Box<dyn FnOnce(Duration) + Send> {
+        match self {
+            Server::Std(server) => {
+                let stopper = server.stopper();
+                Box::new(move |grace| stopper.shutdown(grace))
+            }
+            #[cfg(unix)]
+            Server::Mio(server) => {
+                let stopper = server.stopper();
+                Box::new(move |grace| stopper.shutdown(grace))
+            }
+            #[cfg(feature = "tokio")]
+            Server::Tokio(server, _) => {
+                let stopper = server.stopper();
+                Box::new(move |grace| stopper.shutdown(grace))
+            }
+        }
+    }
+
+    /// Serves until it is stopped. `announce` is called as soon as nothing can keep it from serving.
+    pub(crate) fn serve_forever<H: Handler + Send + 'static>(
+        self,
+        disk: Guarded<Disk>,
+        config: Config,
+        handler: impl Fn() -> H + Send + Sync + 'static,
+        announce: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        match self {
+            Server::Std(server) => {
+                announce();
+                server.serve_forever(&disk, config, handler);
+            }
+            #[cfg(unix)]
+            Server::Mio(server) => {
+                let server = server.on_serving(announce);
+                return server.serve_forever(&disk, config, handler);
+            }
+            #[cfg(feature = "tokio")]
+            Server::Tokio(server, runtime) => {
+                announce();
+                // As a task, so that connections are accepted where they are served.
+                let serving = server.serve_forever(Arc::new(disk), config, handler);
+                let served = runtime.block_on(runtime.spawn(serving));
+                served.expect("the server does not panic");
+                // What a disk does not give back by then will not hold up the end.
+                runtime.shutdown_timeout(LAST);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "tokio")]
+const LAST: Duration = Duration::from_secs(1);

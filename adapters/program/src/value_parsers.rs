@@ -1,0 +1,126 @@
+//! Which values of options are right. The errors say what a right one is.
+
+use std::net::IpAddr;
+
+use sanserve_core::{Path, Protocol};
+
+use super::header_arg;
+
+/// A switch, as the environment says it.
+pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
+    match &*text.to_ascii_lowercase() {
+        "yes" | "true" | "on" | "1" => Ok(true),
+        "no" | "false" | "off" | "0" => Ok(false),
+        _ => Err("expected yes or no"),
+    }
+}
+
+pub(super) fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse()
+        .map_err(|_| "expected a number from 0 to 65535")
+}
+
+pub(super) fn protocol(text: &str) -> Result<Protocol, &'static str> {
+    let known = [Protocol::Http10, Protocol::Http11];
+    let found = known.into_iter().find(|protocol| protocol.as_str() == text);
+    found.ok_or("expected HTTP/1.0 or HTTP/1.1")
+}
+
+pub(super) fn media_type(text: &str) -> Result<String, &'static str> {
+    let text = header_arg::value(text)?;
+    let kind = text.split(';').next().unwrap_or_default().trim_end();
+    let is_token = |text: &str| !text.is_empty() && text.bytes().all(header_arg::is_token);
+    match kind.split_once('/') {
+        Some((kind, subtype)) if is_token(kind) && is_token(subtype) => Ok(text),
+        _ => Err("expected a media type, such as text/plain"),
+    }
+}
+
+pub(super) fn cache_control(text: &str) -> Result<String, &'static str> {
+    match header_arg::value(text)? {
+        empty if empty.is_empty() => Err("expected directives, such as no-cache or max-age=3600"),
+        text => Ok(text),
+    }
+}
+
+/// Nothing is no charset.
+pub(super) fn charset(text: &str) -> Result<String, &'static str> {
+    if !text.bytes().all(header_arg::is_token) {
+        return Err("expected a name, such as utf-8, or '' for none");
+    }
+    Ok(text.to_owned())
+}
+
+/// A name or an address, as it is in the `Host` field but for the port.
+pub(super) fn host(text: &str) -> Result<String, &'static str> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    if let Ok(address) = bare.unwrap_or(text).parse::<IpAddr>() {
+        let is_right = bare.is_none() || address.is_ipv6();
+        return is_right.then(|| text.to_owned()).ok_or(HOST);
+    }
+    let is_name = |char: char| char.is_ascii_alphanumeric() || "-._~".contains(char);
+    if text.trim_end_matches('.').is_empty() || !text.chars().all(is_name) {
+        return Err(HOST);
+    }
+    Ok(text.to_owned())
+}
+
+const HOST: &str = "expected a name or an address without a port, such as files.example";
+
+/// What browsers send as `Origin`, to the letter: anything else would let nobody in.
+pub(super) fn origin(text: &str) -> Result<String, &'static str> {
+    let host = text.split_once("://").map_or("", |(_, host)| host);
+    let odd = |char: char| "/?#, ".contains(char) || !char.is_ascii_graphic();
+    if text != "*" && (host.is_empty() || host.contains(odd)) {
+        return Err(
+            "expected an origin, such as https://example.org without a slash at its end, or *",
+        );
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn below(text: &str) -> Result<String, &'static str> {
+    let path = text.trim_matches('/');
+    let is_odd = |name: &str| matches!(name, "" | "." | "..");
+    if path.split('/').any(is_odd) || Path::from_bytes(path.into()).is_none() {
+        return Err("expected a path below the served directory, such as pages/404.html");
+    }
+    Ok(path.to_owned())
+}
+
+/// Other letters are folded, composed and decomposed by file systems in too many ways to know all names that
+/// mean the directory.
+#[cfg(not(target_os = "wasi"))]
+pub(super) fn script_directory(text: &str) -> Result<String, &'static str> {
+    if !text.is_ascii() {
+        return Err("expected a path in ASCII");
+    }
+    below(text).map_err(|_| "expected a path below the served directory, such as scripts")
+}
+
+#[cfg(unix)]
+pub(super) fn count(text: &str) -> Result<usize, &'static str> {
+    let number = text.parse().ok().filter(|&number| number > 0);
+    number.ok_or("expected a number of at least 1")
+}
+
+/// `1048576`, `1024K`, `1M`.
+#[cfg(unix)]
+pub(super) fn size(text: &str) -> Result<u64, &'static str> {
+    let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" => Some(1),
+        "K" => Some(1 << 10),
+        "M" => Some(1 << 20),
+        "G" => Some(1 << 30),
+        "T" => Some(1 << 40),
+        _ => None,
+    };
+    let number = digits
+        .parse()
+        .ok()
+        .and_then(|number: u64| number.checked_mul(unit?));
+    number.ok_or("expected a number of bytes, or a size such as 500K, 20M or 2G")
+}

@@ -1,0 +1,161 @@
+//! The program over HTTPS with a certificate that it makes for itself.
+#![cfg(unix)]
+
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+
+use std::io::{BufRead, Read, Write};
+use std::sync::{Arc, Mutex};
+
+use peer::{connect, site};
+use ring::digest;
+use running::Program;
+use rustix::process::Signal;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+/// A client that takes what comes, once, and keeps it.
+#[derive(Debug)]
+struct First(Mutex<Option<CertificateDer<'static>>>, CryptoProvider);
+
+impl ServerCertVerifier for First {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        *self.0.lock().unwrap() = Some(certificate.clone().into_owned());
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let schemes = &self.1.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, schemes)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let schemes = &self.1.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, schemes)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.1.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// What the program answers to whoever calls it by this name.
+fn ask(program: &Program, config: ClientConfig, name: &'static str) -> String {
+    let name = name.try_into().unwrap();
+    let client = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = rustls::StreamOwned::new(client, connect(program.address()));
+    stream.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+#[test]
+fn it_is_known_by_its_fingerprint_and_good_for_all_names_of_this_machine() {
+    let site = site();
+    let options = ["--tls", "self-signed", "-b", "127.0.0.1"];
+    let mut program = Program::serve(site.path(), &options);
+    let port = program.address().port();
+    let banner =
+        format!("Serving HTTPS on 127.0.0.1 port {port} (https://127.0.0.1:{port}/) ...\n");
+    assert_eq!(program.banner, banner);
+    let mut line = String::new();
+    program.stdout.read_line(&mut line).unwrap();
+
+    let provider = rustls::crypto::ring::default_provider();
+    let first = Arc::new(First(Mutex::default(), provider));
+    let builder = || ClientConfig::builder_with_provider(Arc::new(first.1.clone()));
+    let client = || builder().with_safe_default_protocol_versions().unwrap();
+    let trusting = client()
+        .dangerous()
+        .with_custom_certificate_verifier(first.clone());
+    let reply = ask(&program, trusting.with_no_client_auth(), "example.org");
+    assert!(reply.ends_with("\r\n\r\nhello\n"), "{reply}");
+    let certificate = first.0.lock().unwrap().take().unwrap();
+    let sha256 = digest::digest(&digest::SHA256, &certificate);
+    let pairs: Vec<_> = sha256
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect();
+    let wanted = format!(
+        "Certificate: signed by itself, SHA-256 {}\n",
+        pairs.join(":")
+    );
+    assert_eq!(line, wanted);
+
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let roots = Arc::new(roots);
+    for name in ["localhost", "127.0.0.1", "::1"] {
+        let careful = client().with_root_certificates(roots.clone());
+        let reply = ask(&program, careful.with_no_client_auth(), name);
+        assert!(reply.ends_with("\r\n\r\nhello\n"), "{name}: {reply}");
+    }
+    program.signal(Signal::INT);
+    assert_eq!(program.ends().status.code(), Some(0));
+}
+
+/// What is wrong with a connection has the format of the other lines.
+#[test]
+fn a_line_about_tls_is_an_object_in_a_json_log() {
+    let site = site();
+    for runtime in running::RUNTIMES {
+        let options = [
+            "--tls",
+            "self-signed",
+            "--log-format",
+            "json",
+            "--runtime",
+            runtime,
+        ];
+        let program = Program::serve(site.path(), &options);
+        let mut client = connect(program.address());
+        // A record of a handshake (RFC 8446 §5.1) that holds none.
+        client.write_all(b"\x16\x03\x01\x00\x04oops").unwrap();
+        let _ = client.read_to_end(&mut Vec::new());
+        program.signal(Signal::TERM);
+        let log = program.ends().stderr;
+        let start = r#"{"time":""#;
+        let words = r#","client":"127.0.0.1","message":"TLS: "#;
+        assert!(log.starts_with(start) && log.contains(words), "{log}");
+        assert!(log.ends_with("\"}\n") && log.lines().count() == 1, "{log}");
+    }
+}
+
+#[test]
+fn the_command_line_says_which_certificate() {
+    let site = site();
+    let mut command = Program::command(site.path());
+    command
+        .env("SANSERVE_TLS_CERT", "/nope")
+        .args(["--tls", "self-signed"]);
+    let program = Program::start(&mut command);
+    assert!(
+        program.banner.starts_with("Serving HTTPS on "),
+        "{}",
+        program.banner
+    );
+    program.signal(Signal::INT);
+    program.ends();
+}

@@ -1,0 +1,134 @@
+//! Clients that leave while the server works for them: the work ends with them.
+#![cfg(unix)]
+
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use peer::{LONG, connect, get, head};
+use running::{Program, RUNTIMES};
+use sanserve_core::archive::Download;
+use sanserve_core::{Config, Files, Protocol};
+use sanserve_server::{Disk, stdio};
+use tempfile::TempDir;
+
+/// Bytes of a file without content: to sum them takes minutes.
+const HUGE: u64 = 1 << 40;
+/// As many archives as there may be at a time.
+const ARCHIVES: usize = 16;
+
+/// A directory with one file of that length.
+fn holding(len: u64) -> TempDir {
+    let site = TempDir::new().unwrap();
+    let file = File::create(site.path().join("file")).unwrap();
+    file.set_len(len).unwrap();
+    site
+}
+
+/// The program, which ends with this.
+struct Served(Program);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.child.kill();
+        let _ = self.0.child.wait();
+    }
+}
+
+fn serve(site: &TempDir, runtime: &str) -> Served {
+    let options = ["-q", "-b", "127.0.0.1", "-p", "HTTP/1.1", "--archive"];
+    let options = [&options[..], &["--runtime", runtime]].concat();
+    Served(Program::serve(site.path(), &options))
+}
+
+/// The end of a zip, before which the sums of all files are calculated.
+const END_OF_ZIP: &[u8] = b"GET /?zip HTTP/1.1\r\nHost: test\r\nRange: bytes=-200\r\n\r\n";
+
+fn ask_for_end(address: SocketAddr) -> TcpStream {
+    let mut socket = connect(address);
+    socket.write_all(END_OF_ZIP).unwrap();
+    socket
+}
+
+/// Begins the end of a zip, as soon as there is room for another archive.
+fn begin_when_there_is_room(address: SocketAddr, what: &str) -> TcpStream {
+    let start = Instant::now();
+    loop {
+        let socket = ask_for_end(address);
+        let head = head(&socket);
+        if head.starts_with("HTTP/1.1 206 ") {
+            return socket;
+        }
+        assert!(head.starts_with("HTTP/1.1 503 "), "{what}: {head}");
+        assert!(start.elapsed() < LONG, "{what}: all archives are taken");
+    }
+}
+
+#[test]
+fn sums_for_clients_that_left_are_given_up() {
+    for runtime in RUNTIMES {
+        let site = holding(HUGE);
+        let program = serve(&site, runtime);
+        let address = program.0.address();
+        for _ in 0..ARCHIVES {
+            drop(ask_for_end(address));
+        }
+        let begin = || begin_when_there_is_room(address, runtime);
+        let sockets: Vec<_> = (0..ARCHIVES).map(|_| begin()).collect();
+        assert!(
+            get(address, "/?tar").starts_with("HTTP/1.1 503 "),
+            "{runtime}: there are more archives at a time than {ARCHIVES}"
+        );
+        // These have read all that came, so nothing but the end of their side tells that they left.
+        drop(sockets);
+        begin();
+    }
+}
+
+#[test]
+fn a_client_that_waits_gets_the_end_of_a_long_zip() {
+    for runtime in RUNTIMES {
+        let site = holding(100 << 20);
+        let program = serve(&site, runtime);
+        let socket = ask_for_end(program.0.address());
+        let head = head(&socket);
+        assert!(head.starts_with("HTTP/1.1 206 "), "{head}");
+        let mut content = [0; 200];
+        { &socket }.read_exact(&mut content).unwrap();
+        assert!(content[178..].starts_with(b"PK\x05\x06"), "{runtime}");
+    }
+}
+
+#[test]
+fn a_sum_over_standard_output_ends_with_its_reader() {
+    let site = holding(HUGE);
+    let disk = Disk::open(site.path()).unwrap();
+    let (mut client, server) = UnixStream::pair().unwrap();
+    client.set_read_timeout(Some(LONG)).unwrap();
+    let (over, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let config = Config {
+            protocol: Protocol::Http11,
+            ..Config::default()
+        };
+        let mut files = Files::new();
+        files.archive = Download::parse;
+        let (input, output) = (server.try_clone().unwrap().into(), server.into());
+        let served = stdio::serve(input, output, &disk, config, files, &|_| ());
+        let _ = over.send(served);
+    });
+    client.write_all(END_OF_ZIP).unwrap();
+    let mut begin = [0; 12];
+    client.read_exact(&mut begin).unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 206");
+    drop(client);
+    let _ = ended.recv_timeout(LONG).expect("it goes on");
+}

@@ -1,0 +1,201 @@
+//! Commands as the README, the other pages and `commands.md` give them print what stands there.
+//!
+//! A command follows a `$` in a block that is indented; the rest of the block is what it prints. In that
+//! `[..]` stands for anything within a line. What serves is asked for `/` and ended; its port is 8000 on
+//! paper, the time another one, and the network another machine's. What pages say else is in `pages`.
+#![cfg(unix)]
+
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+mod shell;
+mod terminal;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use peer::get;
+use running::Program;
+use rustix::process::Signal;
+use shell::{folder, shell};
+
+/// A command and the lines that it prints.
+type Example<'a> = (&'a str, Vec<&'a str>);
+
+/// All commands of a page that run the program.
+fn examples(page: &str) -> Vec<Example<'_>> {
+    let mut found: Vec<Example<'_>> = Vec::new();
+    let mut inside = false;
+    for line in page.lines() {
+        match line.strip_prefix("    ") {
+            Some(line) if line.starts_with("$ ") => {
+                let command = &line[2..];
+                let mut words = command.split(' ');
+                let program = words.find(|word| !word.contains('='));
+                inside = program == Some("sanserve");
+                found.extend(inside.then(|| (command, Vec::new())));
+            }
+            Some(line) if inside => found.last_mut().unwrap().1.push(line),
+            None if inside && line.is_empty() => found.last_mut().unwrap().1.push(""),
+            _ => inside = false,
+        }
+    }
+    for (_, lines) in &mut found {
+        while lines.last().is_some_and(|line| line.is_empty()) {
+            lines.pop();
+        }
+    }
+    found
+}
+
+/// What a server printed, as it stands on paper.
+fn on_paper(text: &str, port: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| !line.starts_with("  Network:"));
+    let lines = lines.map(|line| {
+        let line = line.replace(&format!(":{port}/"), ":8000/");
+        let line = line.replace(&format!("port {port} "), "port 8000 ");
+        match line.split_once(" - - [") {
+            Some((start, rest)) => {
+                format!("{start} - - [..]{}", &rest[rest.find(']').unwrap() + 1..])
+            }
+            None => line,
+        }
+    });
+    lines.collect()
+}
+
+/// What a command that serves prints: on a terminal if that is what is shown, else into a pipe.
+fn served(command: &str, shown: &[&str], folder: &Path) -> (Vec<String>, Vec<String>) {
+    let command = command.replacen("sanserve", "exec sanserve", 1);
+    let (text, port) = if shown.iter().any(|line| line.starts_with("  ")) {
+        let text = terminal::shown(&mut shell(&command, folder));
+        let text = text.replace(&folder.display().to_string(), "/home/me");
+        let port = text.split(' ').nth(5).unwrap().to_owned();
+        let end = "\n\nKeyboard interrupt received, exiting.\n";
+        (text.trim_end_matches(end).to_owned(), port)
+    } else {
+        let program = Program::start(&mut shell(&command, folder));
+        get(program.address(), "/");
+        program.signal(Signal::INT);
+        let (banner, port) = (program.banner.clone(), program.address().port());
+        (banner + &program.ends().stderr, port.to_string())
+    };
+    let shown = on_paper(&shown.join("\n"), "8000");
+    let printed = on_paper(&text, &port);
+    // A request of HTTP/1.0 has another line.
+    let printed = printed
+        .iter()
+        .map(|line| line.replace("HTTP/1.0\"", "HTTP/1.1\""));
+    (printed.collect(), shown)
+}
+
+/// Whether this is what was shown, in which `[..]` is anything.
+fn fits(line: &str, shown: &str) -> bool {
+    let mut parts = shown.split("[..]");
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = line.strip_prefix(first) else {
+        return false;
+    };
+    let mut last = None;
+    for part in parts {
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+        last = Some(part);
+    }
+    rest.is_empty() || last == Some("")
+}
+
+fn try_page(name: &str, page: &str) -> usize {
+    let examples = examples(page);
+    for (command, shown) in &examples {
+        let folder = folder();
+        let (printed, shown): (Vec<String>, Vec<String>) = if shown[0].starts_with("Serving ") {
+            served(command, shown, folder.path())
+        } else {
+            let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+            let port = taken.local_addr().unwrap().port().to_string();
+            let command = format!("exec 2>&1; {command}");
+            let mut shell = shell(&command, folder.path());
+            let output = shell.env("TAKEN", port).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let printed = text
+                .lines()
+                .map(|line| line.trim_end().to_owned())
+                .collect();
+            (
+                printed,
+                shown.iter().map(|line| (*line).to_owned()).collect(),
+            )
+        };
+        let whole = printed.len() == shown.len();
+        let lines = printed.iter().zip(&shown);
+        let wrong = lines.clone().find(|(line, shown)| !fits(line, shown));
+        assert!(
+            whole && wrong.is_none(),
+            "{name}: {command}\n{wrong:?}\n--- it prints\n{}\n--- it should\n{}",
+            printed.join("\n"),
+            shown.join("\n")
+        );
+    }
+    examples.len()
+}
+
+#[test]
+fn commands_print_what_stands_there() {
+    assert!(try_page("commands.md", include_str!("commands.md")) >= 10);
+    assert_eq!(try_page("README.md", include_str!("../../../README.md")), 1);
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    for page in fs::read_dir(docs).unwrap() {
+        let path = page.unwrap().path();
+        if path.extension().is_some_and(|kind| kind == "md") {
+            let page = fs::read_to_string(&path).unwrap();
+            try_page(&path.display().to_string(), &page);
+        }
+    }
+}
+
+#[test]
+fn what_differs_is_seen() {
+    assert!(fits("port 80 is in use", "port [..] is in use"));
+    assert!(fits("abc", "abc") && fits("abc", "a[..]") && fits("", ""));
+    assert!(!fits("abcd", "abc") && !fits("abc", "a[..]b") && !fits("abc", "x[..]c"));
+}
+
+/// What the README has `curl` fetch and send, one after the other.
+#[test]
+fn folders_go_down_and_files_up() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "curl is not installed");
+        return eprintln!("SKIPPED: curl is not installed");
+    }
+    let (site, here) = (folder(), folder());
+    fs::create_dir(site.path().join("photos")).unwrap();
+    fs::write(site.path().join("photos/tree.jpg"), "green").unwrap();
+    for name in ["film.mp4", "a.jpg", "b.jpg"] {
+        fs::write(here.path().join(name), name).unwrap();
+    }
+    let options = ["-b", "127.0.0.1", "--archive", "--upload"];
+    let program = Program::serve(site.path(), &options);
+    let port = format!(":{}/", program.address().port());
+    let readme = include_str!("../../../README.md").lines();
+    let lines = readme.filter(|line| line.starts_with("    curl "));
+    for line in lines.clone() {
+        let line = line.trim().replacen("curl", "curl --fail --silent", 1);
+        let ran = shell(&line.replace(":8000/", &port), here.path()).output();
+        let ran = ran.unwrap();
+        assert!(ran.status.success(), "{line}: {ran:?}");
+    }
+    assert_eq!(lines.count(), 6);
+    program.signal(Signal::INT);
+    program.ends();
+    let read = |folder: &tempfile::TempDir, name: &str| fs::read(folder.path().join(name)).unwrap();
+    assert!(read(&here, "photos.zip").starts_with(b"PK"));
+    assert_eq!(read(&here, "photos/tree.jpg"), b"green");
+    for name in ["film.mp4", "a.jpg", "b.jpg"] {
+        let path = format!("photos/{name}");
+        assert_eq!(read(&site, &path), name.as_bytes());
+    }
+}

@@ -1,0 +1,321 @@
+//! What the command line adds to replies: fields and the media type.
+#![cfg(unix)]
+
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, UNIX_EPOCH};
+
+use peer::{connect, get, site};
+use running::Program;
+use rustix::process::Signal;
+
+/// The fields of a reply, without `Server` and `Date`, and its status in front.
+fn head(reply: &str) -> Vec<&str> {
+    let (head, _) = reply.split_once("\r\n\r\n").unwrap();
+    let lines = head.split("\r\n").enumerate();
+    let own = |line: &str| !line.starts_with("Server: ") && !line.starts_with("Date: ");
+    let lines = lines.filter(|(_, line)| own(line));
+    lines
+        .map(|(n, line)| if n == 0 { &line[9..12] } else { line })
+        .collect()
+}
+
+/// The names of those fields.
+fn names(reply: &str) -> Vec<&str> {
+    let lines = head(reply).into_iter();
+    lines
+        .map(|line| line.split_once(':').map_or(line, |(name, _)| name))
+        .collect()
+}
+
+/// The reply to this, byte for byte.
+fn send(address: SocketAddr, request: &str) -> Vec<u8> {
+    let mut socket = connect(address);
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut reply = Vec::new();
+    socket.read_to_end(&mut reply).unwrap();
+    reply
+}
+
+fn ends(program: Program) {
+    program.signal(Signal::INT);
+    assert_eq!(program.ends().status.code(), Some(0));
+}
+
+#[test]
+fn fields_stand_last_with_files_and_listings() {
+    let site = site();
+    let program = Program::serve(
+        site.path(),
+        &[
+            "-p", "HTTP/1.0", "-H", "X-A", "1", "-H", "x-b: 2", "-H", "X-A:3",
+        ],
+    );
+    let address = program.address();
+    let head_of = |target| {
+        let request = format!("HEAD {target} HTTP/1.0\r\n\r\n");
+        String::from_utf8(send(address, &request)).unwrap()
+    };
+    for reply in [get(address, "/a.txt"), head_of("/a.txt")] {
+        let names = names(&reply);
+        assert_eq!(
+            names[..6],
+            [
+                "200",
+                "Content-type",
+                "Content-Length",
+                "Last-Modified",
+                "ETag",
+                "Accept-Ranges"
+            ]
+        );
+        assert_eq!(head(&reply)[6..], ["X-A: 1", "x-b: 2", "X-A: 3"]);
+    }
+    for reply in [get(address, "/"), head_of("/")] {
+        assert_eq!(
+            names(&reply)[..6],
+            [
+                "200",
+                "Content-type",
+                "Content-Length",
+                "ETag",
+                "Vary",
+                "Content-Security-Policy"
+            ]
+        );
+        assert_eq!(head(&reply)[6..], ["X-A: 1", "x-b: 2", "X-A: 3"]);
+    }
+    ends(program);
+}
+
+#[test]
+fn fields_do_not_stand_with_other_replies() {
+    let site = site();
+    fs::create_dir(site.path().join("below")).unwrap();
+    let program = Program::serve(site.path(), &["--header", "X-A", "1"]);
+    let address = program.address();
+    let since = "Sat, 01 Jan 2050 00:00:00 GMT";
+    let cases = [
+        ("GET /below HTTP/1.0\r\n\r\n", "301"),
+        (
+            &format!("GET /a.txt HTTP/1.0\r\nIf-Modified-Since: {since}\r\n\r\n"),
+            "304",
+        ),
+        ("GET /nope HTTP/1.0\r\n\r\n", "404"),
+        ("BREW / HTTP/1.0\r\n\r\n", "501"),
+        ("GET / FTP/1.0\r\n\r\n", "400"),
+    ];
+    for (request, status) in cases {
+        let reply = String::from_utf8(send(address, request)).unwrap();
+        assert_eq!(names(&reply)[0], status, "{reply}");
+        assert!(!reply.contains("X-A"), "{reply}");
+    }
+    ends(program);
+}
+
+#[test]
+fn a_field_that_repeats_does_so_once_for_each_reply() {
+    let site = site();
+    let program = Program::serve(site.path(), &["-p", "HTTP/1.1", "-H", "X-A", "1"]);
+    let request = "GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2)
+        + "GET /a.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let replies = String::from_utf8(send(program.address(), &request)).unwrap();
+    assert_eq!(replies.matches("HTTP/1.1 200 OK\r\n").count(), 3);
+    assert_eq!(replies.matches("X-A: 1\r\n").count(), 3);
+    ends(program);
+}
+
+#[test]
+fn both_ways_to_tell_a_field_leave_the_port_alone() {
+    let site = site();
+    for field in [
+        &["-H", "X-A", "b: c "][..],
+        &["-H", "X-A:b: c"],
+        &["-qHX-A:  b: c"],
+    ] {
+        for port_first in [true, false] {
+            let mut command = std::process::Command::new(running::PROGRAM);
+            let command = command.arg("--directory").arg(site.path());
+            let command = if port_first {
+                command.arg("0").args(field)
+            } else {
+                command.args(field).arg("0")
+            };
+            let program = Program::start(command);
+            let reply = get(program.address(), "/a.txt");
+            assert!(reply.contains("\r\nX-A: b: c\r\n"), "{field:?}: {reply}");
+            ends(program);
+        }
+    }
+}
+
+#[test]
+fn fields_are_latin_1_and_may_be_empty() {
+    let site = site();
+    let options = [
+        "-p",
+        "HTTP/1.0",
+        "-H",
+        "X-A",
+        "\u{e4}\u{ff}",
+        "-H",
+        "X-B",
+        "",
+    ];
+    let program = Program::serve(site.path(), &options);
+    let reply = send(program.address(), "GET /a.txt HTTP/1.0\r\n\r\n");
+    let fields = b"\r\nX-A: \xe4\xff\r\nX-B: \r\n\r\nhello\n";
+    assert!(reply.ends_with(fields), "{}", reply.escape_ascii());
+    ends(program);
+}
+
+#[test]
+fn the_media_type_of_the_rest_can_be_told() {
+    let site = site();
+    fs::write(site.path().join("README"), "").unwrap();
+    for (options, expected) in [
+        (&[][..], "application/octet-stream"),
+        (
+            &["--content-type", "text/plain;charset=utf-8"],
+            "text/plain;charset=utf-8",
+        ),
+    ] {
+        let program = Program::serve(site.path(), options);
+        let kind = |target| {
+            let reply = get(program.address(), target);
+            head(&reply)[1]
+                .trim_start_matches("Content-type: ")
+                .to_owned()
+        };
+        assert_eq!(kind("/README"), expected);
+        assert!(kind("/a.txt").starts_with("text/plain"));
+        assert_eq!(kind("/"), "text/html; charset=utf-8");
+        ends(program);
+    }
+}
+
+/// 1,577,836,800.75 s after 1970, in hexadecimal nanoseconds, and the length.
+#[test]
+fn tags_can_be_the_same_on_all_machines() {
+    let site = site();
+    let file = fs::File::options()
+        .write(true)
+        .open(site.path().join("a.txt"));
+    let time = UNIX_EPOCH + Duration::new(1_577_836_800, 750_000_000);
+    file.unwrap().set_modified(time).unwrap();
+    let tag = |options: &[&str]| {
+        let program = Program::serve(site.path(), options);
+        let reply = send(program.address(), "HEAD /a.txt HTTP/1.0\r\n\r\n");
+        let reply = String::from_utf8(reply).unwrap();
+        let tag = reply.lines().find_map(|line| line.strip_prefix("ETag: "));
+        tag.unwrap().to_owned()
+    };
+    let portable = "\"15e59a35e63e1780-6\"";
+    assert_eq!(tag(&["--portable-tags"]), portable);
+    assert_ne!(tag(&[]), portable);
+}
+
+#[test]
+fn what_files_are_sent_with_can_be_told() {
+    let site = site();
+    fs::write(site.path().join("a.txt.gz"), "gz").unwrap();
+    fs::write(site.path().join("app.html"), "app").unwrap();
+    fs::write(site.path().join("404.html"), "no").unwrap();
+    let options = [
+        "--charset=utf-8",
+        "--cache-control=no-cache",
+        "--precompressed",
+        "--cors",
+        "--spa=/app.html",
+        "--not-found=404.html",
+    ];
+    let program = Program::serve(site.path(), &options);
+    let ask = |target: &str, fields: &str| {
+        let request = format!("GET {target} HTTP/1.0\r\n{fields}\r\n");
+        String::from_utf8(send(program.address(), &request)).unwrap()
+    };
+    let reply = ask("/a.txt", "Accept-Encoding: gzip\r\n");
+    for field in [
+        "Content-type: text/plain; charset=utf-8",
+        "Content-Encoding: gzip",
+        "Vary: Accept-Encoding",
+        "Cache-Control: no-cache",
+        "Access-Control-Allow-Origin: *",
+    ] {
+        assert!(reply.contains(&format!("\r\n{field}\r\n")), "{reply}");
+    }
+    assert!(reply.ends_with("\r\n\r\ngz"), "{reply}");
+    let page = ask("/page", "Accept: text/html\r\n");
+    assert!(page.starts_with("HTTP/1.1 200 ") && page.ends_with("\r\n\r\napp"));
+    let missing = ask("/page.png", "");
+    assert!(missing.starts_with("HTTP/1.1 404 ") && missing.ends_with("\r\n\r\nno"));
+    ends(program);
+}
+
+#[test]
+fn nothing_else_is_sent_if_nothing_is_told() {
+    let site = site();
+    fs::write(site.path().join("a.txt.gz"), "gz").unwrap();
+    let program = Program::serve(site.path(), &["-p", "HTTP/1.0"]);
+    let request = "GET /a.txt HTTP/1.0\r\nAccept-Encoding: gzip\r\nOrigin: http://a\r\n\r\n";
+    let reply = String::from_utf8(send(program.address(), request)).unwrap();
+    let names = names(&reply);
+    assert_eq!(
+        names[names.len() - 2..],
+        ["ETag", "Accept-Ranges"],
+        "{reply}"
+    );
+    ends(program);
+}
+
+#[test]
+fn text_is_utf_8_unless_it_is_told_otherwise() {
+    let site = site();
+    fs::write(site.path().join("a.txt.gz"), "gz").unwrap();
+    for name in [
+        "page.html",
+        "data.xml",
+        "data.json",
+        "program.mjs",
+        "style.css",
+    ] {
+        fs::write(site.path().join(name), "").unwrap();
+    }
+    let cases: [(&[&str], &str); 6] = [
+        (&[], "; charset=utf-8"),
+        (&["--precompressed"], "; charset=utf-8"),
+        (&["--charset", "iso-8859-1"], "; charset=iso-8859-1"),
+        (&["--charset", ""], ""),
+        (&["--plain"], ""),
+        (&["--plain", "--charset", "koi8-r"], "; charset=koi8-r"),
+    ];
+    for (options, parameter) in cases {
+        let program = Program::serve(site.path(), options);
+        let kind = |target: &str| {
+            let request = format!("HEAD {target} HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n");
+            let reply = String::from_utf8(send(program.address(), &request)).unwrap();
+            head(&reply)[1].replacen("Content-type: ", "", 1)
+        };
+        for (target, media_type) in [
+            ("/a.txt", "text/plain"),
+            ("/program.mjs", "text/javascript"),
+            ("/style.css", "text/css"),
+        ] {
+            assert_eq!(
+                kind(target),
+                format!("{media_type}{parameter}"),
+                "{options:?}"
+            );
+        }
+        // These name their own, or have no such parameter.
+        assert_eq!(kind("/page.html"), "text/html");
+        assert_eq!(kind("/data.xml"), "text/xml");
+        assert_eq!(kind("/data.json"), "application/json");
+        ends(program);
+    }
+}

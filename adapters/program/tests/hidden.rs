@@ -1,0 +1,144 @@
+//! Names that begin with a dot, as the program has them.
+#![cfg(unix)]
+
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+mod terminal;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use peer::{get, site};
+use running::Program;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+/// The usual files, and some that are hidden.
+fn dotted() -> TempDir {
+    let site = site();
+    fs::create_dir(site.path().join(".git")).unwrap();
+    fs::write(site.path().join(".git/config"), "private").unwrap();
+    fs::write(site.path().join(".env"), "private").unwrap();
+    site
+}
+
+#[test]
+fn they_are_neither_served_nor_listed() {
+    let site = dotted();
+    let program = Program::serve(site.path(), &["--bind", "127.0.0.1"]);
+    for target in ["/.env", "/.git/config", "/.git/", "/%2egit/config"] {
+        let reply = get(program.address(), target);
+        assert!(reply.starts_with("HTTP/1.1 404 "), "{target}: {reply}");
+    }
+    let listing = get(program.address(), "/");
+    assert!(
+        listing.contains("a.txt") && !listing.contains(".env"),
+        "{listing}"
+    );
+    program.signal(Signal::INT);
+    // A pipe gets CPython's banner and nothing else.
+    assert_eq!(
+        program.ends().stdout,
+        "\nKeyboard interrupt received, exiting.\n"
+    );
+}
+
+#[test]
+fn an_option_shows_them() {
+    let site = dotted();
+    let program = Program::serve(site.path(), &["--bind", "127.0.0.1", "--hidden"]);
+    assert!(get(program.address(), "/.env").ends_with("\r\n\r\nprivate"));
+    assert!(get(program.address(), "/.git/config").ends_with("\r\n\r\nprivate"));
+    assert!(get(program.address(), "/").contains("href=\".git/\""));
+    program.signal(Signal::INT);
+    program.ends();
+}
+
+#[test]
+fn a_terminal_is_told() {
+    let hint = "Names that begin with a dot are hidden; --hidden shows them.";
+    let shown = |options: &[&str]| {
+        let site = dotted();
+        let mut command = Program::command(site.path());
+        terminal::shown(command.args(["--bind", "127.0.0.1"]).args(options))
+    };
+    assert!(shown(&[]).contains(hint));
+    let text = shown(&["--hidden"]);
+    assert!(
+        !text.contains(hint) && text.contains("(--hidden)"),
+        "{text}"
+    );
+}
+
+/// A reply without what differs between two of them by chance.
+fn undated(reply: &str) -> String {
+    let lines = reply.lines().filter(|line| !line.starts_with("Date: "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_log_says_why_something_is_refused_and_the_reply_does_not() {
+    let refused = [
+        (
+            "/.env",
+            "a name in the path begins with a dot; --hidden serves it",
+        ),
+        (
+            "/.git/nothing",
+            "a name in the path begins with a dot; --hidden serves it",
+        ),
+        ("/a%00", "no file here can have that name"),
+        (
+            "/out",
+            "a symbolic link leads out of the directory; --follow-symlinks serves it",
+        ),
+        ("/fifo", "neither a regular file nor a directory"),
+    ];
+    for format in ["python", "combined", "json"] {
+        let site = dotted();
+        symlink("../nowhere", site.path().join("out")).unwrap();
+        let fifo = site.path().join("fifo");
+        let mode = rustix::fs::Mode::from_raw_mode(0o644);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, mode).unwrap();
+        let options = ["--bind", "127.0.0.1", "--log-format", format];
+        let program = Program::serve(site.path(), &options);
+        let missing = undated(&get(program.address(), "/nothing"));
+        assert!(missing.contains(" 404 "), "{missing}");
+        for (target, _) in refused {
+            assert_eq!(
+                undated(&get(program.address(), target)),
+                missing,
+                "{target}"
+            );
+        }
+        program.signal(Signal::INT);
+        let log = program.ends().stderr;
+        // In an object it is a part of what went wrong, without the option.
+        let start = match format {
+            "json" => "File not found; ",
+            _ => "refused: ",
+        };
+        let said: Vec<&str> = log
+            .lines()
+            .filter_map(|line| Some(line.split_once(start)?.1.trim_end_matches("\"}")))
+            .collect();
+        let expected: Vec<&str> = refused
+            .iter()
+            .map(|(_, why)| match format {
+                "json" => why.split(';').next().unwrap(),
+                _ => why,
+            })
+            .collect();
+        assert_eq!(said, expected, "{format}: {log}");
+        if format == "python" {
+            let at = log.find("refused").unwrap();
+            let before: Vec<&str> = log[..at].lines().rev().skip(1).take(2).collect();
+            assert!(before[0].ends_with("\"GET /.env HTTP/1.0\" 404 -"), "{log}");
+            assert!(
+                before[1].ends_with("] code 404, message File not found"),
+                "{log}"
+            );
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Peers that misbehave, against the program as it is: thousands who are slow, more than there is
+//! room for, and those who leave in the middle of a word.
+#![cfg(target_os = "linux")]
+
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+mod usage;
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
+use running::{PROGRAM, Program};
+use rustix::process::{Resource, Signal, getrlimit, setrlimit};
+use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Protocol};
+use sanserve_server::{Disk, Open, mio::HTTPServer};
+use socket2::SockRef;
+use usage::{core, descriptors, on_core, resident, threads};
+
+/// So many half-open heads, and so many slow readers.
+const MANY: usize = 2_000;
+/// The machine may be busy with something else: so many crowds may come until one of them disturbs
+/// as little as it has to. The first two come in any case.
+const CROWDS: usize = 6;
+
+#[test]
+fn four_thousand_slow_clients_disturb_nobody_and_leave_nothing() {
+    if !may_open(8 * MANY as u64) {
+        return;
+    }
+    let site = site();
+    fs::write(site.path().join("page"), [b'x'; 1024]).unwrap();
+    // On one core, and so with one thread.
+    let mut command = Command::new("taskset");
+    command.args(["-c", &core(), PROGRAM, "0", "-q", "-b", "127.0.0.1"]);
+    let program = Program::start(command.args(["-p", "HTTP/1.1", "-d"]).arg(site.path()));
+    let address = program.address();
+    let files = resting_descriptors(&program);
+    // Whatever is set up by the first requests is there from now on.
+    median(address, || ());
+    let fresh = resident(&program);
+    let mut disturbs = true;
+    for crowd in 0..CROWDS {
+        let alone = median(address, || ());
+        let (heads, readers) = (half_open(address), slow_readers(address));
+        let mut turn = (0..MANY).cycle();
+        let among = median(address, || {
+            let at = turn.next().unwrap_or_default();
+            (&heads[at]).write_all(b"x").unwrap();
+            (&readers[at]).read_exact(&mut [0; 64]).unwrap();
+        });
+        let (most, held) = (resident(&program), descriptors(&program));
+        assert!(held >= files + 2 * MANY, "only {held} descriptors");
+        drop((heads, readers));
+        wait("descriptors are left", || descriptors(&program) == files);
+        let after = resident(&program);
+        println!("alone {alone:?}, among {among:?}; {fresh} KiB fresh, {most} most, {after} after");
+        disturbs &= among > 2 * alone;
+        let back = || resident(&program) * 10 <= fresh * 11;
+        wait("memory is not given back", back);
+        if crowd > 0 && !disturbs {
+            break;
+        }
+    }
+    assert!(!disturbs, "a crowd makes others wait");
+    program.signal(Signal::INT);
+    program.ends();
+}
+
+#[test]
+fn past_a_ceiling_of_running_replies_clients_wait_and_nothing_spins() {
+    with_server(
+        8,
+        |disk| disk,
+        |address, thread, _| {
+            let mut inside: Vec<_> = (0..8).map(|_| connect(address)).collect();
+            for socket in &inside {
+                ask(socket, "/big");
+                assert!(head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
+            }
+            let late: Vec<_> = (0..3).map(|_| connect(address)).collect();
+            late.iter().for_each(|socket| ask(socket, "/big"));
+            assert_rests(|| on_core(thread));
+            for socket in late {
+                socket.set_nonblocking(true).unwrap();
+                let said = (&socket).read(&mut [0]);
+                assert_eq!(said.unwrap_err().kind(), ErrorKind::WouldBlock);
+                socket.set_nonblocking(false).unwrap();
+                // One ends, and the next has a running reply, too.
+                drop(inside.remove(0));
+                assert!(head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
+                inside.push(socket);
+            }
+        },
+    );
+}
+
+#[test]
+fn without_descriptors_nothing_spins_and_all_are_served_in_the_end() {
+    let site = site();
+    let program = few_descriptors(24, site.path());
+    let crowd: Vec<_> = (0..60).map(|_| connect(program.address())).collect();
+    let threads = threads(&program);
+    assert_rests(|| threads.iter().map(|thread| on_core(thread)).sum());
+    for socket in crowd {
+        ask(&socket, "/none");
+        let head = head(&socket);
+        assert!(&head[9..12] == "404" || &head[9..12] == "503", "{head}");
+    }
+    let left = || get(program.address(), "/a.txt").contains(" 200 OK");
+    wait("it does not recover", left);
+    program.signal(Signal::INT);
+    program.ends();
+}
+
+#[test]
+fn clients_that_leave_anywhere_leave_nothing() {
+    let site = site();
+    // Room for 48.
+    let program = few_descriptors(64, site.path());
+    let address = program.address();
+    let files = resting_descriptors(&program);
+    let request = b"POST /a.txt HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
+    for resets in [false, true] {
+        let leave = |socket: TcpStream| {
+            let linger = resets.then_some(Duration::ZERO);
+            SockRef::from(&socket).set_linger(linger).unwrap();
+        };
+        for sent in 0..=request.len() {
+            let socket = connect(address);
+            (&socket).write_all(&request[..sent]).unwrap();
+            leave(socket);
+        }
+        for taken in [0, 1, 100, 1_000, 100_000, 10_000_000] {
+            let socket = connect(address);
+            ask(&socket, "/big");
+            (&socket).read_exact(&mut vec![0; taken]).unwrap();
+            leave(socket);
+        }
+    }
+    wait("descriptors are left", || descriptors(&program) == files);
+    // Everybody who fits in is let in.
+    let crowd: Vec<_> = (0..48).map(|_| connect(address)).collect();
+    crowd.iter().for_each(hello);
+    program.signal(Signal::INT);
+    program.ends();
+}
+
+#[test]
+fn a_reply_survives_the_content_that_nobody_reads() {
+    with_server(
+        8,
+        |disk| disk,
+        |address, _, _| {
+            for (line, status, end) in [
+                ("POST /a.txt", "405", "</html>\n"),
+                ("GET /a.txt", "200", "\r\n\r\nhello\n"),
+            ] {
+                let mut socket = connect(address);
+                let length = 8 << 20;
+                let head =
+                    format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+                socket.write_all(head.as_bytes()).unwrap();
+                // All of it is sent before a byte of the reply is read.
+                for _ in 0..128 {
+                    socket.write_all(&[b'x'; 64 * 1024]).unwrap();
+                }
+                let mut reply = String::new();
+                socket.read_to_string(&mut reply).unwrap();
+                assert_eq!(&reply[9..12], status, "{reply}");
+                assert!(reply.ends_with(end), "{reply}");
+            }
+        },
+    );
+}
+
+/// A disk that errs behind the first MiB of a file.
+struct Failing(Disk);
+
+const GOOD: u64 = 1 << 20;
+
+impl FileSystem for Failing {
+    type File = Open;
+
+    fn open(&self, path: &sanserve_core::Path) -> Result<Opened<Open>, FsError> {
+        let mut opened = self.0.open(path)?;
+        if let Opened::File { sendable, .. } = &mut opened {
+            *sendable = false;
+        }
+        Ok(opened)
+    }
+
+    fn list(&self, path: &sanserve_core::Path) -> Result<Arc<Entries>, FsError> {
+        self.0.list(path)
+    }
+
+    fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        let good = GOOD.saturating_sub(at).min(into.len() as u64) as usize;
+        match &mut into[..good] {
+            [] => Err(FsError::Broken),
+            into => self.0.read(file, at, into),
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_errs_in_a_reply_breaks_it_off_and_says_so() {
+    with_server(8, Failing, |address, _, log| {
+        let (other, socket) = (connect(address), connect(address));
+        hello(&other);
+        ask(&socket, "/big");
+        assert!(head(&socket).contains(&format!("Content-Length: {BIG}\r\n")));
+        let got = rest(&socket);
+        assert!(matches!(got, Ok(n) if n as u64 <= GOOD), "{got:?}");
+        hello(&other);
+        let log = log.lock().unwrap();
+        assert!(log.contains("What was open cannot be read"), "{log}");
+    });
+}
+
+/// Runs a test against a server with one thread and so much room, as long as it lasts. It is told
+/// the address, where the system describes the thread, and what is logged.
+fn with_server<FS: FileSystem<File = Open> + Send + Sync + 'static>(
+    connections: usize,
+    files: impl FnOnce(Disk) -> FS,
+    test: impl FnOnce(SocketAddr, &Path, &Mutex<String>),
+) {
+    let site = site();
+    let files = files(Disk::open(site.path()).unwrap());
+    let log = Arc::new(Mutex::new(String::new()));
+    let logged = Arc::clone(&log);
+    let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let server = server.threads(1).connections(connections);
+    let server = server.log(move |lines| logged.lock().unwrap().push_str(lines));
+    let (address, stopper) = (server.server_address(), server.stopper());
+    let config = Config {
+        protocol: Protocol::Http11,
+        ..Config::default()
+    };
+    let (tell, told) = mpsc::channel();
+    let serving = thread::spawn(move || {
+        let place = fs::read_link("/proc/thread-self").unwrap();
+        tell.send(Path::new("/proc").join(place)).unwrap();
+        server.serve_forever(&files, config, Files::new).unwrap();
+    });
+    test(address, &told.recv().unwrap(), &log);
+    stopper.shutdown(Duration::ZERO);
+    serving.join().unwrap();
+}
+
+/// The program, with no more than so many descriptors.
+fn few_descriptors(most: usize, site: &Path) -> Program {
+    let mut command = Command::new("sh");
+    let line = format!("ulimit -n {most}; exec \"$0\" 0 -b 127.0.0.1 -p HTTP/1.1 -d \"$1\"");
+    // On one core, for each thread has descriptors of its own.
+    let line = line.replace("exec", &format!("exec taskset -c {}", core()));
+    Program::start(command.args(["-c", &line, PROGRAM]).arg(site))
+}
+
+/// Over half a second nearly nothing is done, once all that was there to do has been.
+fn assert_rests(spent: impl Fn() -> Duration) {
+    let half = Duration::from_millis(500);
+    wait("something spins", || {
+        let before = spent();
+        sleep(half);
+        let last = spent() - before;
+        println!("on a core for {last:?} of {half:?}");
+        last < half / 20
+    });
+}
+
+/// Connections on which half a request line was sent.
+fn half_open(address: SocketAddr) -> Vec<TcpStream> {
+    let begin = |_| {
+        let mut socket = connect(address);
+        socket.write_all(b"GET /pa").unwrap();
+        socket
+    };
+    (0..MANY).map(begin).collect()
+}
+
+/// Connections on which a large file comes that nobody takes.
+fn slow_readers(address: SocketAddr) -> Vec<TcpStream> {
+    let begin = |_| {
+        let socket = connect(address);
+        ask(&socket, "/big");
+        socket
+    };
+    let all: Vec<_> = (0..MANY).map(begin).collect();
+    for socket in &all {
+        assert!(head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+    all
+}
+
+/// How long a client waits for a page, from the beginning of its connection. Something else happens
+/// before each.
+fn median(address: SocketAddr, mut between: impl FnMut()) -> Duration {
+    let mut times = [(); 200].map(|()| {
+        between();
+        let start = Instant::now();
+        let mut socket = connect(address);
+        ask(&socket, "/page");
+        assert!(head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
+        socket.read_exact(&mut [0; 1024]).unwrap();
+        start.elapsed()
+    });
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// Lets this process, and so its children, open that many files, if that may be.
+fn may_open(files: u64) -> bool {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let enough = limit.current.is_none_or(|most| most >= files);
+    if !enough {
+        let ci = std::env::var_os("CI").is_some();
+        assert!(!ci, "CI has to allow {files} files");
+        eprintln!("SKIPPED: this user may not open {files} files");
+    }
+    enough
+}
+
+/// The same of a program that nobody has been at, when it has just begun to serve.
+fn resting_descriptors(program: &Program) -> usize {
+    let socket = connect(program.address());
+    ask(&socket, "/none");
+    assert!(head(&socket).starts_with("HTTP/1.1 404 "));
+    descriptors(program) - 1
+}
+
+/// Waits until that is so.
+fn wait(complaint: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < LONG, "{complaint}");
+        sleep(Duration::from_millis(10));
+    }
+}

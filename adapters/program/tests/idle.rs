@@ -1,0 +1,121 @@
+//! Ten thousand connections that are kept alive and idle: what they cost, and that they are in
+//! nobody's way.
+
+#![cfg(target_os = "linux")]
+
+#[path = "../../tests/pair/mod.rs"]
+mod pair;
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use pair::Pair;
+use peer::{LONG, connect, hello, site};
+use running::Program;
+use rustix::process::{Resource, Signal, getrlimit, setrlimit};
+
+const MANY: usize = 10_000;
+
+#[test]
+fn ten_thousand_idle_connections_fit_in_sixteen_mebibytes_on_tokio_in_sixty() {
+    // One after the other: each takes most of the descriptors that there are.
+    fit("mio", 16);
+    fit("tokio", 60);
+}
+
+/// Ten thousand connections that have made a request each, in so many MiB.
+fn fit(runtime: &str, most: u64) {
+    let most = most * 1024;
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+    if limit.current.is_some_and(|files| files < 14_000) {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "CI has to allow more files"
+        );
+        eprintln!("SKIPPED: this user may not open 14,000 files");
+        return;
+    }
+    let site = site();
+    let options = [
+        "-q",
+        "-b",
+        "127.0.0.1",
+        "-p",
+        "HTTP/1.1",
+        "--runtime",
+        runtime,
+    ];
+    let program = Program::serve(site.path(), &options);
+    let idle: Vec<_> = (0..MANY)
+        .map(|_| {
+            let socket = connect(program.address());
+            hello(&socket);
+            socket
+        })
+        .collect();
+    // A connection gives its buffers back soon.
+    let (start, mut resident) = (Instant::now(), resident(&program));
+    while resident >= most && start.elapsed() < LONG {
+        sleep(Duration::from_millis(100));
+        resident = self::resident(&program);
+    }
+    // They are all there, and so is whoever comes next.
+    let other = connect(program.address());
+    [&other, &idle[0], &idle[MANY - 1]]
+        .into_iter()
+        .for_each(hello);
+    program.signal(Signal::INT);
+    program.ends();
+    println!("{MANY} idle connections with {runtime}: {resident} KiB resident");
+    assert!(resident < most, "{resident} KiB");
+}
+
+#[test]
+fn an_idle_https_connection_takes_less_than_five_kibibytes_on_tokio_fourteen() {
+    // Of a thousand. Most of it is what rustls keeps: keys, and on tokio a buffer of 4 KiB.
+    for (runtime, most) in [("mio", 5), ("tokio", 14)] {
+        let pair = Pair::new();
+        let site = site();
+        let mut command = Program::command(site.path());
+        command.args(["-q", "-b", "127.0.0.1", "-p", "HTTP/1.1"]);
+        command.args(["--runtime", runtime, "--tls-cert"]);
+        command.arg(pair.file("cert.pem")).arg("--tls-key");
+        let program = Program::start(command.arg(pair.file("key.pem")));
+        let open = || {
+            let mut stream = pair.connect(program.address());
+            let request = b"GET /a.txt HTTP/1.1\r\nHost: h\r\n\r\n";
+            stream.write_all(request).unwrap();
+            stream.read_exact(&mut [0; 200]).unwrap();
+            stream
+        };
+        // What is set up once, such as the cache of sessions, is there from now on.
+        let _first: Vec<_> = (0..300).map(|_| open()).collect();
+        let before = resident(&program);
+        let _idle: Vec<_> = (0..1000).map(|_| open()).collect();
+        // A connection gives its buffers back soon.
+        let each = || (resident(&program) - before) as f64 / 1000.0;
+        let start = Instant::now();
+        while each() >= f64::from(most) && start.elapsed() < LONG {
+            sleep(Duration::from_millis(100));
+        }
+        println!("an idle HTTPS connection with {runtime}: {:.1} KiB", each());
+        assert!(each() < f64::from(most), "{:.1} KiB with {runtime}", each());
+        program.signal(Signal::INT);
+        program.ends();
+    }
+}
+
+/// How much memory is resident, in KiB.
+fn resident(program: &Program) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", program.child.id())).unwrap();
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}

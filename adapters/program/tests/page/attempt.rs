@@ -1,0 +1,205 @@
+//! What is done with a command of a page.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use rustix::process::Signal;
+
+use super::{inner_build, root};
+use crate::peer::get;
+use crate::running::Program;
+use crate::shell::{folder, shell};
+
+/// Runs the program as the words say, with other ports and paths, until it serves; interrupts it.
+pub(crate) fn serves(command: &str) -> Result<(), String> {
+    let folder = folder();
+    let browser = folder.path().join("xdg-open");
+    fs::write(&browser, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(
+        &browser,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    let here = folder.path().display();
+    let words = command.split(' ').map(|word| match word {
+        "8000" | "9000" => "0".to_owned(),
+        "DIR" | "/srv/www" | "/srv" => "site".to_owned(),
+        word if word.starts_with("unix:") => format!("unix:{here}/http"),
+        word => word.to_owned(),
+    });
+    let words: Vec<String> = words.collect();
+    let command = words.join(" ").replacen("sanserve", "exec sanserve", 1);
+    let mut shell = shell(
+        &format!("PATH='{here}':\"$PATH\"; {command}"),
+        folder.path(),
+    );
+    let program = Program::start(&mut shell);
+    if !program.banner.starts_with("Serving HTTP") {
+        return Err(program.banner.clone() + &program.ends().stderr);
+    }
+    if program.banner.contains("(http://") {
+        let reply = get(program.address(), "/");
+        assert!(
+            reply.contains(" 200 ") || reply.contains(" 401 "),
+            "{command}: {reply}"
+        );
+    }
+    program.signal(Signal::INT);
+    let ended = program.ends();
+    let well = ended.status.success() && !ended.stderr.contains("error:");
+    well.then_some(()).ok_or(ended.stderr)
+}
+
+pub(crate) fn serves_standard_input(command: &str) -> Result<(), String> {
+    let said = given(command, "GET /site/a.txt HTTP/1.0\r\n\r\n")?;
+    said.ends_with("\r\n\r\nhello\n").then_some(()).ok_or(said)
+}
+
+/// What it makes of a password lets its user in, and nobody else.
+pub(crate) fn is_a_password(command: &str) -> Result<(), String> {
+    let hash = given(&format!("{command} -stdin"), "a:secret\n")?;
+    let folder = folder();
+    let file = folder.path().join("users");
+    fs::write(&file, format!("mary:{hash}")).unwrap();
+    for (password, right) in [("a:secret", true), ("a:Secret", false)] {
+        let mut passwords = sanserve_server::Passwords::new().unwrap();
+        passwords.read(&file).map_err(|error| error.to_string())?;
+        let given = sanserve_core::Credentials::new("mary", password).unwrap();
+        assert_eq!(passwords.verify(&given).is_ok(), right, "{password}");
+    }
+    Ok(())
+}
+
+/// What a command prints that is given this.
+fn given(command: &str, input: &str) -> Result<String, String> {
+    let folder = folder();
+    let mut shell = shell(command, folder.path());
+    let mut child = shell
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // One that reads nothing is told apart by what it prints.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    said(&child.wait_with_output().unwrap())
+}
+
+pub(crate) fn said(output: &Output) -> Result<String, String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    output
+        .status
+        .success()
+        .then(|| text(&output.stdout))
+        .ok_or_else(|| text(&output.stderr))
+}
+
+pub(crate) fn is_there(folder: &str) -> Result<(), String> {
+    root()
+        .join(folder)
+        .is_dir()
+        .then_some(())
+        .ok_or_else(|| "there is no such folder".into())
+}
+
+/// What make would do, it knows; and the variables are its own.
+pub(crate) fn make(words: &[&str]) -> Result<(), String> {
+    let mut make = Command::new("make");
+    inner_build::isolate(&mut make);
+    make.arg("--dry-run")
+        .arg("--directory")
+        .arg(root())
+        .args(words);
+    said(&make.output().unwrap())?;
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let variables = words.iter().filter_map(|word| word.split_once('='));
+    let unknown = variables
+        .into_iter()
+        .find(|(name, _)| !makefile.contains(name));
+    unknown.map_or(Ok(()), |(name, _)| {
+        Err(format!("the Makefile knows no {name}"))
+    })
+}
+
+pub(crate) fn is_target(target: &str) -> Result<(), String> {
+    let listed = said(
+        &Command::new("rustc")
+            .args(["--print", "target-list"])
+            .output()
+            .unwrap(),
+    )?;
+    listed
+        .lines()
+        .any(|line| line == target)
+        .then_some(())
+        .ok_or_else(|| "there is no such target".into())
+}
+
+/// A variable that a test, or the making of something, asks for.
+pub(crate) fn is_variable(variable: &str) -> Result<(), String> {
+    let (name, _) = variable.split_once('=').unwrap();
+    if let Some(target) = name.strip_prefix("CC_") {
+        // Of the crate cc: a target with `_` for each `-`.
+        let target = target.replace('_', "-").replacen('-', "_", 1);
+        return is_target(&target);
+    }
+    let asked = format!("\"{name}\"");
+    let files = [
+        "examples/component/build.rs",
+        "conformance/src/sim/report.rs",
+        "conformance/src/suite.rs",
+    ];
+    let asks =
+        |file: &&str| fs::read_to_string(root().join(file)).is_ok_and(|text| text.contains(&asked));
+    files
+        .iter()
+        .any(asks)
+        .then_some(())
+        .ok_or_else(|| format!("nobody asks for {name}"))
+}
+
+/// What cargo is told: packages, programs, targets and files are there. It builds nothing.
+pub(crate) fn cargo(words: &[&str], folder: &str) -> Result<(), String> {
+    let here = root().join(folder);
+    let mut metadata = inner_build::cargo(folder);
+    metadata.args([
+        "metadata",
+        "--no-deps",
+        "--offline",
+        "--format-version",
+        "1",
+    ]);
+    let metadata = said(&metadata.output().unwrap())?;
+    let (told, passed) = match words.iter().position(|word| *word == "--") {
+        Some(at) => (&words[..at], &words[at + 1..]),
+        None => (words, &[][..]),
+    };
+    let mut rest = told.iter();
+    let verb = *rest.next().unwrap_or(&"");
+    while let Some(word) = rest.next() {
+        let mut value = || rest.next().copied().unwrap_or_default();
+        let known = match *word {
+            "--release" => true,
+            "--package" => metadata.contains(&format!("\"name\":\"{}\",\"version\"", value())),
+            "--bin" => metadata.contains(&format!(
+                "\"kind\":[\"bin\"],\"crate_types\":[\"bin\"],\"name\":\"{}\"",
+                value()
+            )),
+            "--target" => is_target(value()).is_ok(),
+            "--path" => here.join(value()).join("Cargo.toml").is_file(),
+            // Of the reader's own tests.
+            "hello" => verb == "test",
+            _ => false,
+        };
+        if !known {
+            return Err(format!(
+                "cargo is not known to understand {word}, or what follows it"
+            ));
+        }
+    }
+    match (verb, passed) {
+        ("build" | "install" | "test", [] | ["--nocapture"]) => Ok(()),
+        ("run", arguments) => serves(&format!("sanserve {}", arguments.join(" "))),
+        _ => Err(format!("nobody knows what cargo {verb} does")),
+    }
+}

@@ -1,0 +1,296 @@
+//! What is done with a block of a page.
+
+use std::env;
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use super::attempt::{said, serves};
+use super::{Block, Page, inner_build, root};
+use crate::peer::LONG;
+use crate::running::{PROGRAM, Program};
+use crate::shell::folder;
+
+impl Page {
+    /// The blocks of one kind.
+    pub(crate) fn kind(&self, kind: &str) -> impl Iterator<Item = &Block> {
+        self.blocks.iter().filter(move |block| block.kind == kind)
+    }
+}
+
+/// Units, whole ones and lines for one: the program starts as they say, and systemd finds no fault in them.
+pub(crate) fn units(page: &Page) {
+    let folder = folder();
+    let whole: Vec<_> = page
+        .kind("ini")
+        .filter(|block| block.text.starts_with('['))
+        .collect();
+    for block in page.kind("ini") {
+        for line in block
+            .text
+            .lines()
+            .filter_map(|line| line.strip_prefix("ExecStart="))
+        {
+            let told = line.strip_prefix("/usr/local/bin/").expect(line);
+            serves(told).unwrap_or_else(|why| panic!("{}: {line}: {why}", block.place));
+        }
+    }
+    let name = |block: &Block| {
+        block
+            .title
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .trim_end_matches("`:")
+            .to_owned()
+    };
+    let written = |text: &str| text.replace("/usr/local/bin/sanserve", PROGRAM);
+    for block in &whole {
+        fs::write(folder.path().join(name(block)), written(&block.text)).unwrap();
+    }
+    verify(folder.path(), &name(whole[0]));
+    for block in whole
+        .iter()
+        .filter(|block| block.text.contains("[Service]"))
+    {
+        is_confined(folder.path(), &name(block));
+    }
+    for block in page
+        .kind("ini")
+        .filter(|block| !block.text.starts_with('['))
+    {
+        let unit = format!("[Service]\n{}\n", written(&block.text));
+        fs::write(folder.path().join("lines.service"), unit).unwrap();
+        verify(folder.path(), "lines.service");
+    }
+}
+
+/// What systemd says of a unit, where that is installed.
+fn verify(folder: &Path, unit: &str) {
+    let mut analyze = Command::new("systemd-analyze");
+    analyze
+        .args(["verify", "--man=no", unit])
+        .current_dir(folder);
+    match analyze.output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && said.is_empty(), "{unit}: {said}");
+        }
+        Err(_) => missing("systemd-analyze"),
+    }
+}
+
+/// That `systemd-analyze security` rates the exposure of a service as 0.4 or less, of 10.
+fn is_confined(folder: &Path, unit: &str) {
+    let mut analyze = Command::new("systemd-analyze");
+    analyze
+        .args(["security", "--offline=true", "--threshold=4", "--no-pager"])
+        .arg(folder.join(unit));
+    match analyze.output() {
+        Ok(output) => {
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            let why = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{unit}: {told}{why}");
+        }
+        Err(_) => missing("systemd-analyze"),
+    }
+}
+
+fn missing(program: &str) {
+    assert!(env::var_os("CI").is_none(), "{program} is not installed");
+    eprintln!("SKIPPED: {program} is not installed");
+}
+
+/// nginx in front, as it is told there, and a file that comes through.
+pub(crate) fn proxy(page: &Page) {
+    let folder = folder();
+    let here = folder.path().display();
+    let socket = page.kind("ini").find_map(|block| {
+        let (_, rest) = block.text.split_once("--bind unix:")?;
+        rest.split_whitespace().next()
+    });
+    let (socket, block) = (socket.unwrap(), page.kind("nginx").next().unwrap());
+    assert!(
+        block.text.contains(&format!("server unix:{socket};")),
+        "{}",
+        block.text
+    );
+    let told = block.text.replace(socket, &format!("{here}/http"));
+    let told = told.replace("listen 80;", &format!("listen unix:{here}/front;"));
+    let user = if rustix::process::getuid().is_root() {
+        "user root;"
+    } else {
+        ""
+    };
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary = temporary.map(|name| format!("{name}_temp_path {here}/{name};"));
+    let (temporary, conf) = (temporary.concat(), folder.path().join("nginx.conf"));
+    let whole = format!(
+        "{user} daemon off; master_process off; pid {here}/pid; error_log stderr; events {{}}\n\
+         http {{ access_log off; {temporary}\n{told}\n}}\n"
+    );
+    fs::write(&conf, whole).unwrap();
+    let bind = format!("unix:{here}/http");
+    let site = folder.path().join("site");
+    let options = ["-p", "HTTP/1.1", "--upload", "--bind", &bind];
+    let program = Program::start(Program::command(&site).args(options));
+    let Ok(nginx) = Command::new("nginx")
+        .arg("-p")
+        .arg(folder.path())
+        .arg("-c")
+        .arg(&conf)
+        .spawn()
+    else {
+        return missing("nginx");
+    };
+    let mut nginx = Ends(nginx);
+    let (start, front) = (Instant::now(), folder.path().join("front"));
+    let stream = loop {
+        assert!(
+            nginx.0.try_wait().unwrap().is_none() && start.elapsed() < LONG,
+            "nginx does not start"
+        );
+        match UnixStream::connect(&front) {
+            Ok(stream) => break stream,
+            Err(_) => std::thread::yield_now(),
+        }
+    };
+    let get = "GET /a.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let reply = through(stream, get);
+    assert!(
+        reply.starts_with("HTTP/1.1 200 OK\r\nServer: nginx") && reply.ends_with("\r\n\r\nhello\n"),
+        "{reply}"
+    );
+    // As a browser sends it to another port than 80.
+    let put = "PUT /new.txt HTTP/1.1\r\nHost: h:8443\r\nOrigin: https://h:8443\r\nConnection: close\r\n\
+        Content-Length: 3\r\n\r\nnew";
+    let reply = through(UnixStream::connect(&front).unwrap(), put);
+    assert!(reply.starts_with("HTTP/1.1 201 Created\r\n"), "{reply}");
+    drop(nginx);
+    program.signal(Signal::TERM);
+    assert!(program.ends().stderr.starts_with("unix: - - ["));
+}
+
+fn through(mut stream: UnixStream, request: &str) -> String {
+    use std::io::{Read, Write};
+
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+/// A process that ends with this.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A file for docker: it copies what the command above it built, and what it runs serves.
+pub(crate) fn image(page: &Page) {
+    let block = page.kind("dockerfile").next().unwrap();
+    let lines: Vec<Vec<&str>> = block
+        .text
+        .lines()
+        .map(|line| line.split(' ').collect())
+        .collect();
+    let [from, copy, user, entry] = &lines[..] else {
+        panic!("{}: nobody knows what these lines do", block.place);
+    };
+    assert_eq!(
+        (&from[..], &user[..]),
+        (&["FROM", "scratch"][..], &["USER", "65534"][..])
+    );
+    let build = page
+        .commands
+        .iter()
+        .find(|command| command.text.contains("cargo build"))
+        .unwrap();
+    let target = build.text.split("--target ").nth(1).unwrap();
+    assert_eq!(
+        copy[..],
+        [
+            "COPY",
+            &format!("target/{target}/release/sanserve"),
+            "/sanserve"
+        ]
+    );
+    let run = page
+        .commands
+        .iter()
+        .find(|command| command.text.starts_with("docker run"))
+        .unwrap();
+    let words: Vec<_> = entry[1..]
+        .iter()
+        .map(|word| word.trim_matches(['[', ']', ',', '"']))
+        .collect();
+    assert_eq!((entry[0], words[0]), ("ENTRYPOINT", "/sanserve"));
+    let directory = words
+        .iter()
+        .skip_while(|word| **word != "--directory")
+        .nth(1)
+        .unwrap();
+    assert!(
+        run.text.contains(&format!(":{directory}:ro ")),
+        "{}",
+        run.text
+    );
+    serves(&words.join(" ")[1..]).unwrap();
+}
+
+/// What is to be put into a Cargo.toml: with the packages of this workspace it names features that they have.
+pub(crate) fn manifest(block: &Block) {
+    let folder = folder();
+    let mut text = String::from("[package]\nname = \"reader\"\nedition = \"2024\"\n[workspace]\n");
+    for line in block.text.lines() {
+        let (line, remark) = line.split_once(" # features: ").unwrap_or((line, ""));
+        let Some((name, rest)) = line.split_once(" = ") else {
+            text += &format!("{line}\n");
+            continue;
+        };
+        let place = root().join(match name {
+            "sanserve" => "adapters/program",
+            "sanserve-server" => "adapters",
+            name => name.strip_prefix("sanserve-").unwrap(),
+        });
+        let more: Vec<&str> = remark.split('"').skip(1).step_by(2).collect();
+        let rest = rest.replace("git = \"…\"", &format!("path = {place:?}"));
+        let rest = match rest.strip_prefix('"') {
+            Some(version) => {
+                format!("{{ path = {place:?}, version = \"{version}, features = {more:?} }}")
+            }
+            None => rest,
+        };
+        text += &format!("{name} = {rest}\n");
+    }
+    fs::create_dir(folder.path().join("src")).unwrap();
+    fs::write(folder.path().join("src/lib.rs"), "").unwrap();
+    fs::write(folder.path().join("Cargo.toml"), &text).unwrap();
+    fs::copy(root().join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
+    let mut tree = inner_build::cargo(folder.path());
+    tree.args(["tree", "--offline", "--depth", "1"]);
+    said(&tree.output().unwrap()).unwrap_or_else(|why| panic!("{}: {text}\n{why}", block.place));
+}
+
+/// What was written yesterday: Python takes it, but for the serving.
+pub(crate) fn python(block: &Block) {
+    let text = block
+        .text
+        .replace("8000", "0")
+        .replace(".serve_forever()", ".server_close()");
+    let text = format!("from http.server import *\n{text}\n");
+    let mut python = Command::new("python3");
+    match python.arg("-c").arg(text).output() {
+        Ok(output) => _ = said(&output).unwrap_or_else(|why| panic!("{}: {why}", block.place)),
+        Err(_) => missing("python3"),
+    }
+}

@@ -1,0 +1,352 @@
+//! Whatever the pages tell their readers to run is run: here, or by the test that is named here. What cannot
+//! be run where tests are is listed with the reason, and its parts are looked at as far as that goes. A command
+//! that is neither run nor listed fails the test, and so does an entry of a list that is on no page.
+#![cfg(unix)]
+
+mod page;
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+mod shell;
+
+use std::fs;
+
+use page::attempt::{
+    cargo, is_a_password, is_target, is_there, is_variable, make, serves, serves_standard_input,
+};
+use page::{Page, all, blocks, root, split};
+
+/// Commands by their beginnings, and the test that runs them as they stand there.
+const ELSEWHERE: [(&str, &str, &str); 11] = [
+    (
+        "curl -r 0-16 ",
+        "conformance/tests/firmware.rs",
+        "runs_as_the_readme_says",
+    ),
+    (
+        "cargo run --release --bin ethernet",
+        "conformance/tests/firmware.rs",
+        "runs_as_the_readme_says",
+    ),
+    (
+        "curl ",
+        "adapters/program/tests/documented.rs",
+        "folders_go_down_and_files_up",
+    ),
+    (
+        "sanserve --directory site --hidden",
+        "adapters/program/tests/documented.rs",
+        "commands_print_what_stands_there",
+    ),
+    (
+        "sanserve 2024",
+        "adapters/program/tests/documented.rs",
+        "commands_print_what_stands_there",
+    ),
+    (
+        "wasmtime run ",
+        "conformance/tests/wasi_program.rs",
+        "it_serves_as_the_readme_says",
+    ),
+    (
+        "wasmtime serve ",
+        "conformance/tests/wasi_http.rs",
+        "the_example_serves_as_the_readme_says",
+    ),
+    (
+        "make browser",
+        "conformance/tests/browser/look.rs",
+        "the_command_of_the_readme_builds_and_serves_it",
+    ),
+    (
+        "cargo run --package sanserve-examples --bin replay",
+        "examples/tests/run.rs",
+        "replay_wants_the_same_again",
+    ),
+    (
+        "htpasswd -B",
+        "adapters/tests/passwords.rs",
+        "what_others_hashed_is_understood_and_remembered",
+    ),
+    (
+        "systemd-analyze security",
+        "adapters/program/tests/pages.rs",
+        "every_block_is_run",
+    ),
+];
+
+/// What is not run here, and why.
+const NOT_HERE: [(&str, &str); 13] = [
+    (
+        "systemctl enable --now sanserve.socket",
+        "wants systemd as the first process; the units are verified",
+    ),
+    (
+        "systemctl reload sanserve",
+        "wants systemd as the first process; what SIGHUP does is in reload.rs",
+    ),
+    (
+        "docker build --tag sanserve .",
+        "wants an engine; each line of the file is looked at",
+    ),
+    (
+        "docker run --read-only --cap-drop ALL --publish 8000:8000 --volume /srv/www:/srv:ro sanserve",
+        "wants an engine; what the image runs is run",
+    ),
+    (
+        "docker stop",
+        "wants an engine; what SIGTERM does is in program.rs",
+    ),
+    (
+        "npx @bytecodealliance/jco serve sanserve_component.wasm",
+        "wants a package of npm; the page says that it was run by hand",
+    ),
+    ("spin up", "wants Spin; the page says that it was not run"),
+    ("spin registry push", "wants Spin and a registry"),
+    (
+        "wash app deploy wadm.yaml",
+        "wants wasmCloud; the page says that it was not run",
+    ),
+    ("wash push", "wants wasmCloud and a registry"),
+    ("kubectl apply", "wants a cluster"),
+    (
+        "apt-get install qemu-system-arm",
+        "installs something; .ci/run does so",
+    ),
+    (
+        "python -m http.server",
+        "is what this is compared with: conformance/cpython records it",
+    ),
+];
+
+/// Spans and lines that begin as commands do and are none.
+const NO_COMMANDS: [&str; 5] = [
+    "sanserve [OPTIONS] [PORT] [DIR]",
+    "stderr [0] :: - - - [",
+    "match ex.command() {",
+    "class MyHandler(BaseHTTPRequestHandler)",
+    "seed 17, connection 0:",
+];
+
+/// What stands among commands: what they print, and how they are put together.
+const SHOWN: [&str; 10] = [
+    "Serving HTTP on ",
+    "127.0.0.1 - - [",
+    "[26/Nov/2026 ",
+    "line 0001 of the",
+    "again, with its transcript: SEED=17",
+    "Directory: ",
+    "Here: ",
+    "Network: ",
+    "Whoever reaches this machine can read it",
+    "Names that begin with a dot are served",
+];
+
+/// Those of the lists above that were needed.
+#[derive(Default)]
+struct Found(Vec<&'static str>);
+
+impl Found {
+    fn any(&mut self, list: impl IntoIterator<Item = &'static str>, text: &str) -> bool {
+        let found = list.into_iter().find(|start| text.starts_with(start));
+        self.0.extend(found);
+        found.is_some()
+    }
+}
+
+#[test]
+fn every_command_is_run_or_listed() {
+    let mut found = Found::default();
+    let mut wrong = Vec::new();
+    for page in all() {
+        for command in &page.commands {
+            if let Err(why) = try_command(command, &mut found) {
+                wrong.push(format!("{}: {}\n    {why}", command.place, command.text));
+            }
+        }
+        for shown in &page.shown {
+            if !found.any(SHOWN, &shown.text) {
+                wrong.push(format!(
+                    "{}: {}\n    is neither a command nor listed",
+                    shown.place, shown.text
+                ));
+            }
+        }
+    }
+    let lists = ELSEWHERE
+        .map(|(start, ..)| start)
+        .into_iter()
+        .chain(NOT_HERE.map(|(text, _)| text));
+    let lists = lists.chain(NO_COMMANDS).chain(SHOWN);
+    wrong.extend(
+        lists
+            .filter(|entry| !found.0.contains(entry))
+            .map(|entry| format!("on no page: {entry}")),
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn try_command(command: &page::Command, found: &mut Found) -> Result<(), String> {
+    let text = &command.text[..];
+    if found.any(NO_COMMANDS, text) || found.any(NOT_HERE.map(|(text, _)| text), text) {
+        return Ok(());
+    }
+    if found.any(ELSEWHERE.map(|(start, ..)| start), text) {
+        let entry = ELSEWHERE.iter().find(|(start, ..)| text.starts_with(start));
+        let (_, file, test) = entry.expect("it was found");
+        let source =
+            fs::read_to_string(root().join(file)).map_err(|error| format!("{file}: {error}"))?;
+        let is_there = source.contains(&format!("#[test]\nfn {test}() {{"));
+        return is_there
+            .then_some(())
+            .ok_or_else(|| format!("{file} has no test {test}"));
+    }
+    let (variables, rest) = split(text);
+    let words: Vec<&str> = rest.split(' ').collect();
+    match words[..] {
+        ["sanserve", ..] => serves(text),
+        ["ssh", "HOST", ref served @ ..] => serves_standard_input(&served.join(" ")),
+        ["openssl", "passwd", "-6"] => is_a_password(text),
+        ["cd", folder] => is_there(folder),
+        ["make", ref words @ ..] => make(words),
+        ["rustup", "target", "add", target] => is_target(target),
+        ["cargo", ref words @ ..] => {
+            variables.into_iter().try_for_each(is_variable)?;
+            cargo(words, &command.folder)
+        }
+        _ => Err("nobody runs it".into()),
+    }
+}
+
+/// Code that is only looked at, and why.
+const SKETCHES: [(&str, &str); 1] = [("README.md", "leaves out what docs/porting.md has")];
+
+#[test]
+fn every_block_is_run() {
+    for page in all() {
+        for block in &page.blocks {
+            match &block.kind[..] {
+                "ini" | "nginx" | "dockerfile" => assert_eq!(page.name, "docs/deployment.md"),
+                "toml" => blocks::manifest(block),
+                "python" => blocks::python(block),
+                "" | "no_run" | "rust" | "rust,no_run" => is_a_doctest(&page, &block.place),
+                kind => panic!("{}: nobody knows how to run {kind}", block.place),
+            }
+        }
+        if page.name == "docs/deployment.md" {
+            blocks::units(&page);
+            blocks::proxy(&page);
+            blocks::image(&page);
+        }
+    }
+}
+
+/// Whether the page is compiled as a comment of some source, or known to be a sketch.
+fn is_a_doctest(page: &Page, place: &str) {
+    let includes = format!("#[doc = include_str!(\"../../{}\")]", page.name);
+    let sources = ["adapters/src/lib.rs", "conformance/src/sim.rs"];
+    let compiles = |file: &&str| {
+        fs::read_to_string(root().join(file))
+            .unwrap()
+            .contains(&includes)
+    };
+    let listed = SKETCHES.iter().any(|(name, _)| *name == page.name);
+    assert_ne!(
+        sources.iter().any(compiles),
+        listed,
+        "{place} is not compiled, or is and is listed"
+    );
+}
+
+/// Options that pages name, and of which program they are if not of this one.
+const OTHER_OPTIONS: [(&str, &str); 5] = [
+    ("--env", "wasmtime"),
+    ("--dir", "wasmtime"),
+    ("--bin", "cargo"),
+    ("--features", "cargo"),
+    ("--bi", "Python, which lets it be cut short"),
+];
+
+#[test]
+fn every_option_is_one() {
+    let help = std::process::Command::new(running::PROGRAM)
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let is_ours = |option: &str| {
+        help.split([' ', '\n', '[', '='])
+            .any(|word| word.trim_end_matches(',') == option)
+    };
+    let manifest = fs::read_to_string(root().join("adapters/program/Cargo.toml")).unwrap();
+    let mut others = Vec::new();
+    for page in all() {
+        for span in page.spans.iter().filter(|span| span.text.starts_with("--")) {
+            let option = span.text.split([' ', '=', '[']).next().unwrap();
+            if let Some(feature) = span.text.strip_prefix("--features ") {
+                assert!(
+                    manifest.contains(&format!("\n{feature} = [")),
+                    "{}",
+                    span.place
+                );
+            }
+            match OTHER_OPTIONS.iter().find(|(other, _)| *other == option) {
+                Some((other, _)) => others.push(*other),
+                None => assert!(is_ours(option), "{}: there is no {option}", span.place),
+            }
+        }
+    }
+    assert!(
+        OTHER_OPTIONS
+            .iter()
+            .all(|(other, _)| others.contains(other))
+    );
+}
+
+/// The component reads what the page says that it does.
+#[test]
+fn every_variable_is_read() {
+    let read = fs::read_to_string(root().join("examples/component/src/lib.rs")).unwrap();
+    let pages = all();
+    let page = pages
+        .iter()
+        .find(|page| page.name == "docs/deployment.md")
+        .unwrap();
+    let named = page
+        .spans
+        .iter()
+        .filter_map(|span| span.text.strip_prefix("SANSERVE_")?.split_once('='));
+    let named: Vec<_> = named.collect();
+    assert_eq!(named.len(), 6);
+    for (name, _) in named {
+        assert!(read.contains(&format!("\"{name}\"")), "{name}");
+    }
+}
+
+/// The other half of the promise: what is added is found.
+#[test]
+fn what_nobody_runs_is_found() {
+    let page = "Say `frobnicate --all` or `make tea`, `sanserve --nope`:\n\n    cargo run --bin nope\n    Nobody said so\n\n```text\nmake test TEA=1\n```\n";
+    let page = Page::read("page.md", page);
+    let mut found = Found::default();
+    let wrong: Vec<_> = page
+        .commands
+        .iter()
+        .filter(|command| try_command(command, &mut found).is_err())
+        .collect();
+    let places: Vec<_> = wrong
+        .iter()
+        .map(|command| (&command.place[..], &command.text[..]))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            ("page.md:3", "cargo run --bin nope"),
+            ("page.md:7", "make test TEA=1"),
+            ("page.md:1", "frobnicate --all"),
+            ("page.md:1", "make tea"),
+            ("page.md:1", "sanserve --nope"),
+        ]
+    );
+    assert_eq!(page.shown[0].text, "Nobody said so");
+}

@@ -1,0 +1,337 @@
+//! SIGHUP: certificates and passwords are read again, or the program ends with its terminal. `setsid` is util-linux's.
+#![cfg(target_os = "linux")]
+
+#[path = "../../tests/pair/mod.rs"]
+mod pair;
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{ChildStderr, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use base64ct::{Base64, Encoding};
+use pair::{Pair, Stream};
+use peer::{LONG, site};
+use running::{PROGRAM, Program, RUNTIMES};
+use rustix::process::Signal;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustls::version::TLS13;
+
+/// The program without a terminal, wherever the tests run.
+fn detached(directory: &Path, options: &[&str]) -> Command {
+    let mut command = Command::new("setsid");
+    command.env_remove("FORCE_COLOR").env_remove("NO_COLOR");
+    command
+        .args([PROGRAM, "0", "-p", "HTTP/1.1", "-d"])
+        .arg(directory);
+    command.args(options).stdin(Stdio::null());
+    command
+}
+
+/// A log as it comes.
+struct Log(Receiver<String>);
+
+impl Log {
+    fn of(stderr: ChildStderr) -> Log {
+        let (send, lines) = channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(stderr).lines();
+            lines
+                .map_while(Result::ok)
+                .try_for_each(|line| send.send(line))
+        });
+        Log(lines)
+    }
+
+    /// The next line that is not about a request.
+    fn next_note(&self) -> String {
+        loop {
+            let line = self.0.recv_timeout(LONG).expect("a line in time");
+            if !line.contains(" - - [") {
+                return line;
+            }
+        }
+    }
+}
+
+/// A program that serves, and its log. It has its standard input from the command.
+fn start(command: &mut Command) -> (Program, Log) {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(b"mary:one\n").unwrap();
+    }
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let log = Log::of(child.stderr.take().unwrap());
+    let mut banner = String::new();
+    stdout.read_line(&mut banner).unwrap();
+    let program = Program {
+        child,
+        stdout,
+        banner,
+    };
+    (program, log)
+}
+
+/// The status of a reply, on a connection that stays open.
+fn ask(stream: &mut (impl Read + Write), password: &str) -> String {
+    let credentials = Base64::encode_string(format!("mary:{password}").as_bytes());
+    let request = format!(
+        "GET /a.txt HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {credentials}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    let (_, length) = head.split_once("\r\ncontent-length: ").unwrap();
+    let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+    stream.read_exact(&mut vec![0; length]).unwrap();
+    head[9..12].to_owned()
+}
+
+/// Puts the certificate, the key and the password of `new` where the server was told to find them.
+fn renew(folder: &Path, new: &Pair, password: &str) {
+    for name in ["cert.pem", "key.pem"] {
+        fs::copy(new.file(name), folder.join(name)).unwrap();
+    }
+    fs::write(folder.join("users"), format!("mary:{password}\n")).unwrap();
+}
+
+/// Whether a client that trusts this certificate alone is served.
+fn is_trusted(pair: &Pair, program: &Program, password: &str) -> bool {
+    let client = pair.client(&TLS13, &[]);
+    let mut stream = Stream::new(client, peer::connect(program.address()));
+    let trusted = stream.conn.complete_io(&mut stream.sock).is_ok();
+    trusted && ask(&mut stream, password) == "200"
+}
+
+#[test]
+fn sighup_reads_certificates_and_passwords_again_and_breaks_no_connection() {
+    let (site, folder) = (site(), tempfile::tempdir().unwrap());
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (cert, key, users) = (path("cert.pem"), path("key.pem"), path("users"));
+    for runtime in RUNTIMES {
+        let (first, second) = (Pair::new(), Pair::new());
+        renew(folder.path(), &first, "one");
+        let options = [
+            "--tls-cert",
+            &cert,
+            "--tls-key",
+            &key,
+            "--auth-file",
+            &users,
+            "--runtime",
+            runtime,
+        ];
+        let (program, log) = start(&mut detached(site.path(), &options));
+        let mut open = first.connect(program.address());
+        assert_eq!(ask(&mut open, "one"), "200");
+
+        renew(folder.path(), &second, "two");
+        program.signal(Signal::HUP);
+        let line = format!("sanserve: SIGHUP: read again: {cert}, {key}, {users}");
+        assert_eq!(log.next_note(), line, "{runtime}");
+        assert_eq!(ask(&mut open, "one"), "401", "{runtime}");
+        assert_eq!(ask(&mut open, "two"), "200", "{runtime}");
+        assert!(is_trusted(&second, &program, "two"), "{runtime}");
+        assert!(!is_trusted(&first, &program, "two"), "{runtime}");
+
+        // Nothing of it is taken, though the rest is good.
+        renew(folder.path(), &first, "three");
+        fs::write(&key, "damaged").unwrap();
+        program.signal(Signal::HUP);
+        let line = format!("sanserve: SIGHUP: nothing is replaced: {key} has no private key in it");
+        assert_eq!(log.next_note(), line, "{runtime}");
+        renew(folder.path(), &first, "three");
+        fs::write(&users, "mary\n").unwrap();
+        program.signal(Signal::HUP);
+        let line = log.next_note();
+        assert!(line.contains("nothing is replaced: ") && line.contains("users, line 1"));
+        assert!(is_trusted(&second, &program, "two"), "{runtime}");
+        assert_eq!(ask(&mut open, "two"), "200", "{runtime}");
+        program.signal(Signal::TERM);
+        assert_eq!(program.ends().status.code(), Some(0));
+    }
+}
+
+/// What came by a pipe cannot be read twice, and is not waited for.
+#[test]
+fn what_is_no_file_is_not_read_again() {
+    let site = site();
+    let mut command = detached(site.path(), &["--auth-file", "/dev/stdin"]);
+    let (program, log) = start(command.stdin(Stdio::piped()));
+    program.signal(Signal::HUP);
+    let line = log.next_note();
+    let words = "nothing is replaced: /dev/stdin is not a regular file and cannot be read twice: ";
+    assert!(line.contains(words), "{line}");
+    assert_eq!(ask(&mut peer::connect(program.address()), "one"), "200");
+    program.signal(Signal::TERM);
+    assert_eq!(program.ends().status.code(), Some(0));
+}
+
+#[test]
+fn what_is_in_the_served_directory_by_now_is_not_read_again() {
+    let (site, folder) = (site(), tempfile::tempdir().unwrap());
+    let users = folder.path().join("users");
+    fs::write(&users, "mary:one\n").unwrap();
+    let name = users.display().to_string();
+    let (program, log) = start(&mut detached(site.path(), &["--auth-file", &name]));
+    let served = site.path().join("users");
+    fs::write(&served, "mary:two\n").unwrap();
+    fs::remove_file(&users).unwrap();
+    symlink(&served, &users).unwrap();
+    program.signal(Signal::HUP);
+    let line = log.next_note();
+    let words = format!("nothing is replaced: --auth-file {name} is in the served directory");
+    assert!(line.contains(&words), "{line}");
+    assert_eq!(ask(&mut peer::connect(program.address()), "one"), "200");
+    program.signal(Signal::TERM);
+    assert_eq!(program.ends().status.code(), Some(0));
+}
+
+#[test]
+fn a_service_with_nothing_to_read_again_goes_on() {
+    let site = site();
+    let (program, log) = start(&mut detached(site.path(), &["--tls", "self-signed"]));
+    program.signal(Signal::HUP);
+    let line = log.next_note();
+    assert!(
+        line.starts_with("sanserve: SIGHUP: there is nothing to read again"),
+        "{line}"
+    );
+    program.signal(Signal::TERM);
+    assert_eq!(program.ends().status.code(), Some(0));
+}
+
+/// The program with a terminal of its own that controls it, and the other end of that.
+fn on_terminal(directory: &Path, options: &[&str]) -> (Program, Log, File) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let name = OsStr::from_bytes(name.as_bytes());
+    let end = OpenOptions::new().read(true).write(true).open(name);
+    let mut command = Command::new("setsid");
+    command.env_remove("FORCE_COLOR").env_remove("NO_COLOR");
+    command
+        .args(["--ctty", PROGRAM, "0", "-p", "HTTP/1.1", "-d"])
+        .arg(directory);
+    let (program, log) = start(command.args(options).stdin(end.unwrap()));
+    command.stdin(Stdio::null());
+    (program, log, File::from(terminal))
+}
+
+#[test]
+fn a_terminal_that_closes_ends_the_program() {
+    let (site, folder) = (site(), tempfile::tempdir().unwrap());
+    let users = folder.path().join("users");
+    fs::write(&users, "mary:one\n").unwrap();
+    let users = users.display().to_string();
+    // With something to read again, a signal by hand does that; and the end of the terminal still ends it.
+    let (program, log, terminal) = on_terminal(site.path(), &["--auth-file", &users]);
+    program.signal(Signal::HUP);
+    assert_eq!(
+        log.next_note(),
+        format!("sanserve: SIGHUP: read again: {users}")
+    );
+    assert_eq!(ask(&mut peer::connect(program.address()), "one"), "200");
+    drop(terminal);
+    assert_eq!(program.ends().status.signal(), Some(Signal::HUP.as_raw()));
+    for by_hand in [true, false] {
+        let (program, _log, terminal) = on_terminal(site.path(), &[]);
+        if by_hand {
+            program.signal(Signal::HUP);
+        } else {
+            drop(terminal);
+        }
+        assert_eq!(program.ends().status.signal(), Some(Signal::HUP.as_raw()));
+    }
+}
+
+/// As nohup(1) starts it.
+#[test]
+fn an_ignored_sighup_neither_ends_the_program_nor_reads_anything_again() {
+    let (site, folder) = (site(), tempfile::tempdir().unwrap());
+    let users = folder.path().join("users");
+    fs::write(&users, "mary:one\n").unwrap();
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "trap '' HUP; exec \"$@\"",
+        "sh",
+        PROGRAM,
+        "0",
+        "-p",
+        "HTTP/1.1",
+        "-d",
+    ]);
+    shell.arg(site.path()).arg("--auth-file").arg(&users);
+    let program = Program::start(&mut shell);
+    fs::write(&users, "mary:two\n").unwrap();
+    program.signal(Signal::HUP);
+    let mut client = peer::connect(program.address());
+    for _ in 0..20 {
+        assert_eq!(ask(&mut client, "one"), "200");
+    }
+    program.signal(Signal::TERM);
+    let ended = program.ends();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(!ended.stderr.contains("SIGHUP"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_certificate_at_the_wrong_time_is_warned_of() {
+    let (site, folder) = (site(), tempfile::tempdir().unwrap());
+    let write = |name: &str, from: (i32, u8), until: (i32, u8)| {
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(from.0, from.1, 1);
+        params.not_after = rcgen::date_time_ymd(until.0, until.1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let cert = params.self_signed(&key).unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, cert.pem() + &key.serialize_pem()).unwrap();
+        path.display().to_string()
+    };
+    // Years from 2050 on are written in another way (RFC 5280 §4.1.2.5).
+    let (expired, early, good) = (
+        write("expired.pem", (1994, 11), (2019, 11)),
+        write("early.pem", (2070, 11), (2080, 11)),
+        write("good.pem", (1994, 11), (2080, 11)),
+    );
+    for (file, words) in [
+        (
+            &expired,
+            "expired on Fri, 01 Nov 2019 00:00:00 GMT, and clients reject it: renew it",
+        ),
+        (
+            &early,
+            "is not valid before Sat, 01 Nov 2070 00:00:00 GMT, and clients reject it: ",
+        ),
+        (&good, ""),
+    ] {
+        let program = Program::serve(site.path(), &["--tls-cert", file]);
+        assert!(program.banner.starts_with("Serving HTTPS on "));
+        program.signal(Signal::TERM);
+        let said = program.ends().stderr;
+        let start = format!("sanserve: warning: the certificate in {file} {words}");
+        assert!(said.starts_with(&start) || words.is_empty(), "{said}");
+        assert_eq!(
+            said.lines().count(),
+            usize::from(!words.is_empty()),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,355 @@
+//! The served directory is replaced while it is served: removed and built anew, moved away, or named by a link that
+//! is switched. Whatever is asked for then comes from the directory that has the name, and is stored there.
+#![cfg(unix)]
+
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+#[path = "../../../conformance/tests/tools/mod.rs"]
+mod tools;
+
+use std::fs::{self, Permissions};
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use peer::{LONG, connect, get, head};
+use running::{Program, RUNTIMES};
+use rustix::process::Signal;
+use sanserve_core::{ArchiveFormat, ArchiveRequest};
+use sanserve_core::{Create, FileSystem, FsError, Got, Opened, Path as Name};
+use sanserve_server::{Disk, Open};
+use tempfile::TempDir;
+
+/// A release of a site: `a` says which it is, and one file has its name.
+fn release(root: &Path, name: &str) {
+    fs::create_dir_all(root.join("cgi-bin")).unwrap();
+    fs::write(root.join("a"), name).unwrap();
+    fs::write(root.join(name), name).unwrap();
+    let script = root.join("cgi-bin/who");
+    let text = format!("#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nscript of {name}'\n");
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(root, Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The content of a file, or the status.
+fn fetch(address: SocketAddr, target: &str) -> String {
+    let reply = get(address, target);
+    match reply.split_once("\r\n\r\n") {
+        Some((head, content)) if head.contains(" 200 ") => content.into(),
+        _ => reply[9..12].into(),
+    }
+}
+
+fn put(address: SocketAddr, target: &str, content: &str) -> u16 {
+    let mut socket = connect(address);
+    let len = content.len();
+    let request = format!("PUT {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len}\r\n");
+    write!(socket, "{request}Connection: close\r\n\r\n{content}").unwrap();
+    head(&socket)[9..12].parse().unwrap()
+}
+
+/// Asks until it has that answer.
+fn until(what: &str, expected: &str, ask: impl Fn() -> String) {
+    let start = Instant::now();
+    while ask() != expected {
+        assert!(start.elapsed() < LONG, "{what}: {}", ask());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Runs `test` with each runtime, without and with `--follow-symlinks`, over the name `site` in a folder.
+fn everywhere(options: &[&str], test: impl Fn(&str, &Path, SocketAddr)) {
+    for runtime in RUNTIMES {
+        for follow in [&[][..], &["--follow-symlinks"]] {
+            let folder = TempDir::new().unwrap();
+            fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+            release(&folder.path().join("one"), "one");
+            symlink("one", folder.path().join("site")).unwrap();
+            let mut command = Program::command(&folder.path().join("site"));
+            command.args(["-b", "127.0.0.1", "--runtime", runtime]);
+            let program = Program::start(command.args(options).args(follow));
+            let what = format!("{runtime} {follow:?}");
+            test(&what, folder.path(), program.address());
+            program.signal(Signal::TERM);
+            program.ends();
+        }
+    }
+}
+
+/// A link in place of another, in one step.
+fn switch(folder: &Path, target: &str) {
+    symlink(target, folder.join("new")).unwrap();
+    fs::rename(folder.join("new"), folder.join("site")).unwrap();
+}
+
+#[test]
+fn a_directory_that_is_removed_and_built_anew_is_served_at_once() {
+    everywhere(&[], |what, folder, address| {
+        for name in ["two", "three", "four"] {
+            // In the same place: it often gets the number of the one before.
+            fs::remove_dir_all(folder.join("one")).unwrap();
+            assert_eq!(fetch(address, "/a"), "404", "{what}");
+            assert_eq!(fetch(address, "/"), "404", "{what}");
+            release(&folder.join("one"), name);
+            assert_eq!(fetch(address, "/a"), name, "{what}");
+            assert!(fetch(address, "/").contains(name), "{what}");
+        }
+    });
+}
+
+#[test]
+fn a_link_that_is_switched_is_followed_within_a_moment() {
+    everywhere(&[], |what, folder, address| {
+        release(&folder.join("two"), "two");
+        assert_eq!(fetch(address, "/a"), "one", "{what}");
+        switch(folder, "two");
+        // What only the new release has is there at once, and from then on all of it.
+        assert_eq!(fetch(address, "/two"), "two", "{what}");
+        assert_eq!(fetch(address, "/a"), "two", "{what}");
+        assert_eq!(fetch(address, "/one"), "404", "{what}");
+        switch(folder, "one");
+        until(what, "one", || fetch(address, "/a"));
+        assert!(!fetch(address, "/").contains("two"), "{what}");
+    });
+}
+
+#[test]
+fn a_directory_that_is_moved_and_replaced_is_let_go_of() {
+    everywhere(&["--archive"], |what, folder, address| {
+        fs::rename(folder.join("one"), folder.join("old")).unwrap();
+        until(what, "404", || fetch(address, "/a"));
+        release(&folder.join("one"), "two");
+        assert_eq!(fetch(address, "/a"), "two", "{what}");
+        assert!(fetch(address, "/?tar").contains("two"), "{what}");
+        assert_eq!(fetch(address, "/one"), "404", "{what}");
+    });
+}
+
+#[test]
+fn files_are_stored_where_they_are_served_from() {
+    everywhere(&["--upload", "--overwrite"], |what, folder, address| {
+        release(&folder.join("two"), "two");
+        assert_eq!(fetch(address, "/a"), "one", "{what}");
+        switch(folder, "two");
+        assert_eq!(put(address, "/new", "new"), 201, "{what}");
+        assert_eq!(fs::read(folder.join("two/new")).unwrap(), b"new", "{what}");
+        assert!(!folder.join("one/new").exists(), "{what}");
+        assert_eq!(fetch(address, "/new"), "new", "{what}");
+        fs::remove_dir_all(folder.join("two")).unwrap();
+        assert_eq!(put(address, "/new", "new"), 409, "{what}");
+    });
+}
+
+#[test]
+fn scripts_are_those_of_the_directory_that_has_the_name() {
+    everywhere(&["--cgi"], |what, folder, address| {
+        assert_eq!(fetch(address, "/cgi-bin/who"), "script of one", "{what}");
+        release(&folder.join("two"), "two");
+        switch(folder, "two");
+        until(what, "script of two", || fetch(address, "/cgi-bin/who"));
+        fs::remove_dir_all(folder.join("two")).unwrap();
+        release(&folder.join("two"), "three");
+        assert_eq!(fetch(address, "/cgi-bin/who"), "script of three", "{what}");
+    });
+}
+
+#[test]
+fn pages_for_missing_files_are_those_of_the_directory_that_has_the_name() {
+    everywhere(&["--not-found", "a"], |what, folder, address| {
+        fs::remove_dir_all(folder.join("one")).unwrap();
+        release(&folder.join("one"), "two");
+        let reply = get(address, "/missing");
+        assert!(
+            reply.starts_with("HTTP/1.") && reply.ends_with("two"),
+            "{what}: {reply}"
+        );
+    });
+}
+
+/// A site of two releases, `one` being served, and its disk.
+fn two_releases() -> (TempDir, Disk) {
+    let folder = TempDir::new().unwrap();
+    release(&folder.path().join("one"), "one");
+    release(&folder.path().join("two"), "two");
+    symlink("one", folder.path().join("site")).unwrap();
+    let disk = Disk::open(folder.path().join("site")).unwrap();
+    (folder, disk)
+}
+
+fn content(disk: &Disk, target: &str) -> Result<String, FsError> {
+    let Opened::File { mut file, meta, .. } = disk.open(&Name::parse(target).unwrap())? else {
+        panic!("{target} is no file");
+    };
+    let mut bytes = vec![0; meta.len as usize];
+    let n = disk.read(&mut file, 0, &mut bytes)?;
+    assert_eq!(n, bytes.len());
+    Ok(String::from_utf8(bytes).unwrap())
+}
+
+fn begin(disk: &Disk, target: &str) -> Open {
+    let create = Create {
+        path: Name::parse(target).unwrap(),
+        directories_max: 0,
+        replaces: None,
+        len: None,
+    };
+    match disk.create(&create) {
+        Ok(Opened::Program(open)) => open,
+        other => panic!("it cannot be made: {other:?}"),
+    }
+}
+
+#[test]
+fn a_file_that_comes_while_the_directory_is_replaced_is_stored_nowhere() {
+    let (folder, disk) = two_releases();
+    let mut open = begin(&disk, "/new");
+    assert!(matches!(disk.give(&mut open, b"new"), Got::Bytes(3)));
+    switch(folder.path(), "two");
+    let ended = disk.give(&mut open, b"");
+    assert!(matches!(ended, Got::Opened(Err(FsError::NotFound))));
+    drop(open);
+    for name in ["one", "two"] {
+        assert!(!folder.path().join(name).join("new").exists(), "{name}");
+    }
+    // Back in time, it is the same directory.
+    let mut open = begin(&disk, "/new");
+    switch(folder.path(), "one");
+    assert_eq!(content(&disk, "/one"), Ok("one".into()));
+    switch(folder.path(), "two");
+    assert!(matches!(disk.give(&mut open, b""), Got::Bytes(0)));
+    assert!(folder.path().join("two/new").exists());
+}
+
+#[test]
+fn an_archive_is_of_one_directory_from_its_beginning_to_its_end() {
+    let (folder, disk) = two_releases();
+    let pack = ArchiveRequest {
+        path: Name::default(),
+        format: ArchiveFormat::Tar,
+        hidden: false,
+    };
+    let Ok(Opened::File { mut file, meta, .. }) = disk.archive(&pack) else {
+        panic!("it is a directory");
+    };
+    switch(folder.path(), "two");
+    assert_eq!(content(&disk, "/two"), Ok("two".into()));
+    let mut tar = vec![0; meta.len as usize];
+    let got = disk.fill(&mut file, 0, &mut tar);
+    assert!(matches!(got, Got::Bytes(n) if n == tar.len()), "{got:?}");
+    let tar = String::from_utf8_lossy(&tar);
+    assert!(tar.contains("script of one") && !tar.contains("two"));
+}
+
+/// A name means the directory that it meant when the server started, wherever the process is by then.
+#[test]
+fn a_pinned_directory_is_served_wherever_it_is_moved() {
+    let (folder, disk) = two_releases();
+    let disk = disk.pinned();
+    switch(folder.path(), "two");
+    fs::rename(folder.path().join("one"), folder.path().join("moved")).unwrap();
+    assert_eq!(content(&disk, "/two"), Err(FsError::NotFound));
+    assert_eq!(content(&disk, "/a"), Ok("one".into()));
+    let mut open = begin(&disk, "/new");
+    assert!(matches!(disk.give(&mut open, b""), Got::Bytes(0)));
+    assert!(folder.path().join("moved/new").exists());
+}
+
+/// Files that are kept in memory or open, and listings, go with their directory.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_kept_of_a_directory_that_was_replaced() {
+    use std::os::unix::fs::MetadataExt;
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    let (folder, disk) = two_releases();
+    let at = |name: &str| -> PathBuf { folder.path().join(name) };
+    for name in ["one", "two"] {
+        fs::write(at(name).join("large"), name.repeat(20_000)).unwrap();
+    }
+    disk.tidy();
+    let changed = fs::metadata(at("two/large")).unwrap().ctime();
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    while now().as_secs() as i64 <= changed + 2 {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let list = || disk.list(&Name::default()).unwrap();
+    for _ in 0..5 {
+        let opened = ["/a", "/large"].map(|target| disk.open(&Name::parse(target).unwrap()));
+        for opened in opened {
+            assert!(matches!(opened, Ok(Opened::File { .. })));
+        }
+        list();
+    }
+    switch(folder.path(), "two");
+    assert_eq!(content(&disk, "/two"), Ok("two".into()));
+    assert_eq!(content(&disk, "/a"), Ok("two".into()));
+    assert_eq!(content(&disk, "/large"), Ok("two".repeat(20_000)));
+    assert!(list().iter().any(|entry| entry.name == b"two"));
+    // What was held open of it is closed.
+    let held = fs::read_dir("/proc/self/fd").unwrap();
+    let held = held.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    assert_eq!(held.filter(|name| name.starts_with(at("one"))).count(), 0);
+}
+
+/// It costs one call a second, and nothing while nobody asks.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_name_is_looked_up_once_a_second_for_files_that_are_there() {
+    if tools::find("strace").is_none() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let (site, trace) = (folder.path().join("site"), folder.path().join("trace"));
+    release(&site, "one");
+    for runtime in RUNTIMES {
+        let mut strace = std::process::Command::new("strace");
+        strace.args([
+            "-f",
+            "-e",
+            "trace=%stat,statx,openat,openat2,readlink",
+            "-o",
+        ]);
+        strace.arg(&trace).arg(running::PROGRAM);
+        strace.args(["0", "-b", "127.0.0.1", "--runtime", runtime, "-d"]);
+        let program = Program::start(strace.arg(&site));
+        let address = program.address();
+        let start = Instant::now();
+        (0..200).for_each(|_| assert_eq!(fetch(address, "/a"), "one"));
+        let seconds = start.elapsed().as_secs() as usize + 2;
+        let lines = fs::read_to_string(&trace).unwrap();
+        let name = format!("\"{}\"", site.display());
+        let (_, served) = lines.split_once("\"a\"").expect("a was opened");
+        let looked_up = served.matches(&name).count();
+        assert!(
+            looked_up <= seconds,
+            "{runtime}: {looked_up} in {seconds} s"
+        );
+        let pid = lines.split(' ').next().unwrap().parse().unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, Signal::TERM).unwrap();
+        program.ends();
+    }
+}
+
+#[test]
+fn a_missing_directory_answers_head_and_keeps_the_connection() {
+    everywhere(&["-p", "HTTP/1.1"], |what, folder, address| {
+        fs::remove_dir_all(folder.join("one")).unwrap();
+        let mut socket = connect(address);
+        for _ in 0..2 {
+            write!(socket, "HEAD /a HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            assert!(head(&socket).starts_with("HTTP/1.1 404 "), "{what}");
+        }
+        release(&folder.join("one"), "two");
+        let request = "GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut reply = String::new();
+        socket.read_to_string(&mut reply).unwrap();
+        assert!(reply.ends_with("two"), "{what}: {reply}");
+    });
+}

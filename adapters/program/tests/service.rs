@@ -1,0 +1,245 @@
+//! The program as a service: where it listens, what it is handed, and what it says to whoever
+//! started it.
+#![cfg(unix)]
+
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+
+use std::fs;
+use std::io::{BufRead, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use peer::{LONG, get, site};
+use running::{Ended, PROGRAM, Program, RUNTIMES};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+/// The reply to a request for `a.txt` at a path.
+fn get_at(path: &Path) -> String {
+    let mut socket = UnixStream::connect(path).unwrap();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    socket.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n").unwrap();
+    let mut reply = String::new();
+    socket.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+fn is_hello(reply: &str) -> bool {
+    reply.starts_with("HTTP/1.1 200 OK\r\n") && reply.ends_with("\r\n\r\nhello\n")
+}
+
+/// Ends it as a service ends.
+fn stop(program: Program) -> Ended {
+    program.signal(Signal::TERM);
+    let ended = program.ends();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    ended
+}
+
+/// What it says when it cannot listen, or is told to do so in a way that does not exist.
+fn refusal(directory: &Path, options: &[&str], code: i32) -> String {
+    let ended = Program::serve(directory, options).ends();
+    assert_eq!(ended.status.code(), Some(code), "{}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    ended.stderr
+}
+
+/// How a path is told to `--bind`.
+fn bind(path: &Path) -> String {
+    format!("unix:{}", path.display())
+}
+
+#[test]
+fn it_listens_at_several_places_and_says_so() {
+    let (site, folder) = (site(), TempDir::new().unwrap());
+    let path = folder.path().join("socket");
+    let unix = bind(&path);
+    let options = ["-b", "127.0.0.1", "-b", "localhost", "--bind", &unix];
+    let mut program = Program::serve(site.path(), &options);
+    assert!(is_hello(&get(program.address(), "/a.txt")));
+    let mut second = String::new();
+    program.stdout.read_line(&mut second).unwrap();
+    let mut third = String::new();
+    program.stdout.read_line(&mut third).unwrap();
+    assert_eq!(third, format!("Serving HTTP on {unix} ...\n"));
+    assert!(is_hello(&get_at(&path)));
+    program.banner = second;
+    assert!(is_hello(&get(program.address(), "/a.txt")));
+    let log = stop(program).stderr;
+    let mut peers: Vec<_> = log
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    peers.sort_unstable();
+    assert_eq!(peers.len(), 3, "{log}");
+    assert_eq!(peers[2], "unix:", "{log}");
+}
+
+#[test]
+fn a_socket_that_nobody_listens_at_is_replaced_and_nothing_else() {
+    let (site, folder) = (site(), TempDir::new().unwrap());
+    let path = folder.path().join("socket");
+    let unix = bind(&path);
+    // It stays when its listener ends.
+    drop(UnixListener::bind(&path).unwrap());
+    let program = Program::serve(site.path(), &["-b", &unix]);
+    assert!(is_hello(&get_at(&path)));
+
+    let said = refusal(site.path(), &["-b", &unix], 1);
+    assert!(said.contains("is there already"), "{said}");
+    assert!(is_hello(&get_at(&path)));
+    stop(program);
+
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    let said = refusal(site.path(), &["-b", &bind(&file)], 1);
+    assert!(said.contains("is there already"), "{said}");
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+
+    let said = refusal(
+        site.path(),
+        &["-b", &bind(&folder.path().join("no/socket"))],
+        1,
+    );
+    assert!(said.contains("cannot listen at"), "{said}");
+}
+
+#[test]
+fn what_other_runtimes_cannot_do_is_said() {
+    let (site, folder) = (site(), TempDir::new().unwrap());
+    let unix = bind(&folder.path().join("socket"));
+    for runtime in &RUNTIMES[1..] {
+        for places in [&["-b", "127.0.0.1", "-b", "::1"][..], &["-b", &unix]] {
+            let options = [places, &["--runtime", runtime]].concat();
+            let said = refusal(site.path(), &options, 2);
+            assert!(said.contains("need --runtime mio"), "{said}");
+        }
+    }
+}
+
+/// The program as systemd starts it, with this socket as descriptor 3.
+fn hand_over(socket: OwnedFd, directory: &Path, options: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    let script = r#"export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@" 3<&0 </dev/null"#;
+    command.args(["-c", script, PROGRAM, "0", "-d"]);
+    command
+        .arg(directory)
+        .args(options)
+        .stdin(Stdio::from(socket));
+    command.env_remove("FORCE_COLOR").stdout(Stdio::piped());
+    command.stderr(Stdio::piped());
+    command
+}
+
+/// Starts it, and waits for its first line.
+fn start(mut command: Command) -> Program {
+    let mut child = command.spawn().unwrap();
+    // With the command goes our copy of the socket.
+    drop(command);
+    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut banner = String::new();
+    stdout.read_line(&mut banner).unwrap();
+    Program {
+        child,
+        stdout,
+        banner,
+    }
+}
+
+#[test]
+fn it_serves_at_a_socket_that_it_is_handed() {
+    let site = site();
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address: SocketAddr = socket.local_addr().unwrap();
+    // Whoever comes before it starts waits.
+    let early = peer::connect(address);
+    let program = start(hand_over(socket.into(), site.path(), &[]));
+    assert_eq!(program.address(), address);
+    peer::ask(&early, "/a.txt");
+    assert!(peer::head(&early).starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(is_hello(&get(address, "/a.txt")));
+    // It listens there and, if nothing more is said, nowhere else.
+    assert_eq!(stop(program).stdout, "");
+}
+
+#[test]
+fn it_serves_at_a_path_that_it_is_handed_and_where_it_is_told_to() {
+    let (site, folder) = (site(), TempDir::new().unwrap());
+    let path = folder.path().join("socket");
+    let socket = UnixListener::bind(&path).unwrap();
+    let mut program = start(hand_over(socket.into(), site.path(), &["-b", "127.0.0.1"]));
+    assert_eq!(
+        program.banner,
+        format!("Serving HTTP on {} ...\n", bind(&path))
+    );
+    assert!(is_hello(&get_at(&path)));
+    program.banner.clear();
+    program.stdout.read_line(&mut program.banner).unwrap();
+    assert!(is_hello(&get(program.address(), "/a.txt")));
+    stop(program);
+}
+
+#[test]
+fn what_is_handed_over_and_does_not_listen_is_refused() {
+    let site = site();
+    let (datagrams, _far) = UnixDatagram::pair().unwrap();
+    let (connected, _far) = UnixStream::pair().unwrap();
+    for socket in [datagrams.into(), connected.into()] {
+        let ended = start(hand_over(socket, site.path(), &[])).ends();
+        assert_eq!(ended.status.code(), Some(2), "{}", ended.stderr);
+        assert!(ended.stderr.contains("LISTEN_FDS"), "{}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn who_started_it_is_told_when_it_is_ready() {
+    let (site, folder) = (site(), TempDir::new().unwrap());
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    let mut command = Program::command(site.path());
+    let program = Program::start(
+        command
+            .args(["-b", "127.0.0.1"])
+            .env("NOTIFY_SOCKET", &path),
+    );
+    let mut said = [0; 100];
+    let len = socket.recv(&mut said).unwrap();
+    assert_eq!(said[..len].trim_ascii(), b"READY=1");
+    assert!(is_hello(&get(program.address(), "/a.txt")));
+    stop(program);
+}
+
+/// What sd_notify(3) wants of a service of `Type=notify-reload`.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_started_it_is_told_when_it_reads_its_files_again() {
+    let (site, folder) = (site(), TempDir::new().unwrap());
+    let (path, users) = (folder.path().join("notify"), folder.path().join("users"));
+    fs::write(&users, "mary:secret\n").unwrap();
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    let told = || {
+        let mut said = [0; 100];
+        let len = socket.recv(&mut said).unwrap();
+        String::from_utf8(said[..len].to_vec()).unwrap()
+    };
+    let mut command = Command::new("setsid");
+    command.env("NOTIFY_SOCKET", &path).arg(PROGRAM);
+    command.args(["0", "-d"]).arg(site.path());
+    let program = Program::start(command.arg("--auth-file").arg(&users));
+    assert_eq!(told().trim(), "READY=1");
+    program.signal(Signal::HUP);
+    let said = told();
+    let since = said.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+    let since = since.unwrap_or_else(|| panic!("{said}"));
+    assert!(since.trim().parse::<u64>().unwrap() > 0, "{said}");
+    assert_eq!(told().trim(), "READY=1");
+    stop(program);
+}

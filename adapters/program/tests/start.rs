@@ -1,0 +1,230 @@
+//! What the program says when it serves, and what it does for whoever started it.
+#![cfg(unix)]
+
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+mod terminal;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use peer::site;
+use running::Program;
+use rustix::process::Signal;
+
+#[test]
+fn a_terminal_shows_what_is_served_and_where() {
+    let site = site();
+    let mut command = Program::command(site.path());
+    let text = terminal::shown(command.args(["-b", "127.0.0.1"]));
+    let port = text.rsplit(':').next().unwrap().split('/').next().unwrap();
+    let url = format!("http://127.0.0.1:{port}/");
+    let wanted = [
+        format!("Serving HTTP on 127.0.0.1 port {port} ({url}) ..."),
+        format!("  Directory: {}", site.path().display()),
+        format!("  Here:      {url}"),
+        "  Names that begin with a dot are hidden; --hidden shows them.".into(),
+        String::new(),
+        "Keyboard interrupt received, exiting.".into(),
+    ];
+    assert_eq!(text.lines().collect::<Vec<_>>(), wanted);
+}
+
+#[test]
+fn a_plain_banner_is_pythons_on_a_terminal_too() {
+    let site = site();
+    let mut command = Program::command(site.path());
+    let text = terminal::shown(command.args(["-b", "127.0.0.1", "--plain", "--upload"]));
+    let port = text.split(' ').nth(5).unwrap();
+    let banner = format!("Serving HTTP on 127.0.0.1 port {port} (http://127.0.0.1:{port}/) ...");
+    let wanted = [&*banner, "", "Keyboard interrupt received, exiting."];
+    assert_eq!(text.lines().collect::<Vec<_>>(), wanted);
+}
+
+#[test]
+fn a_terminal_shows_what_may_do_harm() {
+    let site = site();
+    let mut command = Program::command(site.path());
+    let text = terminal::shown(command.args(["--follow-symlinks", "--cgi-dir", "own", "--cors"]));
+    for words in [
+        "Whoever reaches this machine can read it; -b 127.0.0.1 keeps it here.",
+        "Links are followed out of the directory (--follow-symlinks).",
+        "Scripts in /own are run (--cgi-dir).",
+        "Pages of any site may read it (--cors).",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+/// With too few descriptors it fails at one point or another of its start. It says that it serves only when it does.
+#[test]
+fn a_server_that_cannot_serve_does_not_say_that_it_does() {
+    let site = site();
+    for runtime in running::RUNTIMES {
+        let mut failed = 0;
+        for descriptors in 4..60 {
+            let mut shell = Command::new("sh");
+            let line = format!("ulimit -n {descriptors}; exec \"$@\"");
+            shell.args(["-c", &line, "sh", running::PROGRAM, "0", "-b", "127.0.0.1"]);
+            shell.args(["--runtime", runtime, "-d"]).arg(site.path());
+            let program = Program::start(&mut shell);
+            if program.banner.is_empty() {
+                let ended = program.ends();
+                // Before it can say anything it has no descriptor to load its libraries by.
+                assert_ne!(ended.status.code(), Some(0), "{}", ended.stderr);
+                failed += 1;
+            } else {
+                program.signal(Signal::TERM);
+                let ended = program.ends();
+                assert_eq!(
+                    ended.status.code(),
+                    Some(0),
+                    "{descriptors}: {}",
+                    ended.stderr
+                );
+                break;
+            }
+        }
+        assert!(failed > 0, "{runtime}");
+    }
+}
+
+/// What is missing may be built later, so the server starts, and sends it then.
+#[test]
+fn files_that_are_missing_at_the_start_are_warned_of() {
+    let site = site();
+    fs::create_dir(site.path().join("pages")).unwrap();
+    for (options, warnings) in [
+        (
+            &["--spa", "app.html"][..],
+            &["--spa: there is no file app.html in "][..],
+        ),
+        (&["--spa", "pages"], &["--spa: there is no file pages in "]),
+        (
+            &["--not-found", "pages/404.html", "--spa", "a.txt"],
+            &["--not-found: there is no file pages/404.html in "],
+        ),
+        (
+            &["--cgi-dir", "a.txt", "--cgi-dir", "pages"],
+            &["--cgi-dir: there is no directory a.txt in "],
+        ),
+        (
+            &["--cgi"],
+            &["--cgi: there is no directory cgi-bin or htbin in "],
+        ),
+        (&["--spa", "a.txt", "--not-found", "a.txt"], &[]),
+    ] {
+        let program = Program::serve(site.path(), options);
+        assert!(program.banner.starts_with("Serving HTTP on "));
+        program.signal(Signal::TERM);
+        let ended = program.ends();
+        assert_eq!(ended.status.code(), Some(0));
+        let lines: Vec<_> = ended.stderr.lines().collect();
+        assert_eq!(lines.len(), warnings.len(), "{options:?}: {lines:?}");
+        for (line, words) in lines.iter().zip(warnings) {
+            let line = line.strip_prefix("sanserve: warning: ").unwrap();
+            assert!(
+                line.starts_with(words) && line.contains("check the name"),
+                "{line}"
+            );
+        }
+    }
+    let program = Program::serve(site.path(), &["--not-found", "404.html"]);
+    assert!(peer::get(program.address(), "/nope").contains("<!DOCTYPE"));
+    fs::write(site.path().join("404.html"), "mine").unwrap();
+    assert!(peer::get(program.address(), "/nope").ends_with("\r\n\r\nmine"));
+    program.signal(Signal::INT);
+    program.ends();
+}
+
+/// The program with a browser that notes what it is told, in the folder.
+fn with_browser(folder: &std::path::Path) -> Command {
+    let browser = folder.join("xdg-open");
+    // Written by another process, see the test of scripts.
+    let write = "printf '#!/bin/sh\necho $1 >%s/opened.new\nmv %s/opened.new %s/opened\n' \
+                 $1 $1 $1 >$1/xdg-open";
+    let mut shell = Command::new("sh");
+    let made = shell.args(["-ec", write, "sh"]).arg(folder).status();
+    assert!(made.unwrap().success());
+    fs::set_permissions(browser, Permissions::from_mode(0o755)).unwrap();
+    let mut command = Program::command(folder);
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", folder.display()));
+    command
+}
+
+#[test]
+fn a_browser_opens_what_can_be_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = with_browser(folder.path());
+    let program = Program::start(command.arg("--open"));
+    let start = std::time::Instant::now();
+    let opened = loop {
+        if let Ok(opened) = fs::read_to_string(folder.path().join("opened")) {
+            break opened;
+        }
+        assert!(start.elapsed() < peer::LONG, "nothing is opened");
+        std::thread::yield_now();
+    };
+    let port = program.address().port();
+    assert_eq!(opened, format!("http://127.0.0.1:{port}/\n"));
+    program.signal(Signal::INT);
+    let ended = program.ends();
+    assert_eq!((&*ended.stderr, ended.status.code()), ("", Some(0)));
+}
+
+#[test]
+fn a_browser_that_is_not_there_is_not_missed() {
+    let site = site();
+    let mut command = Program::command(site.path());
+    let program = Program::start(command.env("PATH", "/nowhere").arg("--open"));
+    assert!(peer::get(program.address(), "/a.txt").ends_with("hello\n"));
+    program.signal(Signal::INT);
+    let said = program.ends().stderr;
+    assert!(
+        said.contains("sanserve: cannot open the browser at http://127"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_code_is_shown_for_who_is_on_the_network() {
+    let site = site();
+    let program = Program::serve(site.path(), &["--qr", "-b", "127.0.0.1"]);
+    peer::get(program.address(), "/a.txt");
+    program.signal(Signal::INT);
+    let ended = program.ends();
+    let line = "sanserve: no code is shown: it serves no address on a network\n";
+    assert!(ended.stderr.contains(line), "{}", ended.stderr);
+    let program = Program::serve(site.path(), &["--qr"]);
+    let port = program.address().port();
+    peer::get(program.address(), "/a.txt");
+    program.signal(Signal::INT);
+    let ended = program.ends();
+    if ended.stderr.contains(line) {
+        eprintln!("skipped: this machine is on no network");
+        return;
+    }
+    let lines: Vec<_> = ended.stdout.lines().collect();
+    let url = lines
+        .iter()
+        .find(|line| line.starts_with("http://"))
+        .unwrap();
+    assert!(
+        url.ends_with(&format!(":{port}/")) && !url.contains("127.0.0.1"),
+        "{url}"
+    );
+    // The smallest code that holds it, and four dots of light around it.
+    let width = lines[0].chars().count();
+    assert!(
+        lines[0].chars().all(|dot| dot == '\u{2588}') && width >= 25 + 8,
+        "{lines:?}"
+    );
+    assert!(
+        lines[2].starts_with(
+            "\u{2588}\u{2588}\u{2588}\u{2588} \u{2584}\u{2584}\u{2584}\u{2584}\u{2584} "
+        )
+    );
+}

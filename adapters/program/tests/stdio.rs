@@ -1,0 +1,371 @@
+//! Standard input and output: the whole list by the program itself, and what is different there.
+#![cfg(unix)]
+
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use peer::{BIG, LONG, site};
+use rustix::process::{Pid, Signal, kill_process};
+use sanserve_conformance::{Case, Log, Pace, Peer, Site, Suite, peers, run};
+use sanserve_core::{Config, Files, Patience};
+use sanserve_server::{Disk, stdio};
+
+/// The program, with these options.
+fn program(directory: &Path, options: &[&str]) -> Command {
+    let mut command = Command::new(running::PROGRAM);
+    command.env_remove("FORCE_COLOR").env_remove("NO_COLOR");
+    command.arg("--stdio").arg("--directory").arg(directory);
+    command.args(options);
+    command.stderr(Stdio::piped());
+    command
+}
+
+/// A process for the conversation.
+fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
+    let mut command = program(site, &["--portable-tags"]);
+    match case.option("protocol") {
+        // That of Python.
+        None if case.option("plain").is_some() => &mut command,
+        protocol => command.args(["--protocol", protocol.unwrap_or("HTTP/1.0")]),
+    };
+    command.args(case.option("plain").map(|_| "--plain"));
+    command.args(case.option("hidden").map(|_| "--hidden"));
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn()?;
+    let (input, output) = (child.stdin.take(), child.stdout.take());
+    let peer = Peer::new(output.expect("it is piped"), input.expect("it is piped"));
+    // Read meanwhile: there is more than a pipe holds.
+    let mut stderr = child.stderr.take().expect("it is piped");
+    let lines = thread::spawn(move || io::read_to_string(&mut stderr).expect("text"));
+    let told = move || {
+        let status = child.wait().expect("it ends");
+        assert!(status.success(), "{status}");
+        let lines = lines.join().expect("reading does not panic");
+        // The program also says by which rule something is refused: `hidden.rs` has that.
+        let lines = lines.split_inclusive('\n');
+        lines.filter(|line| !line.contains("] refused: ")).collect()
+    };
+    Ok((peer, told))
+}
+
+/// The same loop without one.
+fn in_process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
+    let ((input, write), (read, output)) = (io::pipe()?, io::pipe()?);
+    let disk = Disk::open(site)?
+        .portable_names(case.portable_names())
+        .portable_tags(true);
+    let (case, log) = (case.clone(), Log::default());
+    let lines = log.clone();
+    let served = thread::spawn(move || {
+        let (config, handler) = (case.config(), case.handler());
+        let log = |lines: &str| log.push(lines);
+        stdio::serve(input.into(), output.into(), &disk, config, handler, &log)
+    });
+    let told = move || {
+        served
+            .join()
+            .expect("it does not panic")
+            .expect("no pipe breaks here");
+        lines.take()
+    };
+    Ok((Peer::new(read, write), told))
+}
+
+/// Processes take their time, so there is one for what the command line can say, at two paces.
+#[test]
+fn the_program_conforms() {
+    let site = Site::standard().make_temporary().unwrap();
+    let mut by_program = peers(|case| process(case, &site.of(case)?));
+    let mut by_loop = peers(|case| in_process(case, &site.of(case)?));
+    run("sanserve --stdio", |case, pace| {
+        let mut keys = case.options.iter().map(|(key, _)| key.as_str());
+        let sayable = keys.all(|key| matches!(key, "protocol" | "hidden" | "pages"));
+        let ours = case.option("pages").is_some() && case.handler == "files";
+        let often = matches!(pace, Pace::Seeded(_));
+        if ours && sayable && !often {
+            let mut said = by_program(case, pace);
+            said.bytes = without(&said.bytes, KEEP_ALIVE);
+            said
+        } else {
+            by_loop(case, pace)
+        }
+    });
+}
+
+/// What the program says besides, and the list does not ask for.
+const KEEP_ALIVE: &[u8] = b"Connection: keep-alive\r\nKeep-Alive: timeout=54\r\n";
+
+/// The bytes without each place where they say this.
+fn without(mut bytes: &[u8], this: &[u8]) -> Vec<u8> {
+    let mut left = Vec::new();
+    while let Some(at) = bytes.windows(this.len()).position(|part| part == this) {
+        left.extend_from_slice(&bytes[..at]);
+        bytes = &bytes[at + this.len()..];
+    }
+    [&left, bytes].concat()
+}
+
+#[test]
+fn plain_is_what_python_sends_to_the_byte() {
+    let site = Site::standard().make_temporary().unwrap();
+    let mut by_program = peers(|case| process(case, &site.of(case)?));
+    let mut by_loop = peers(|case| in_process(case, &site.of(case)?));
+    let report = Suite::plain().check("sanserve --stdio --plain", |case, pace| match pace {
+        Pace::Seeded(_) => by_loop(case, pace),
+        _ => by_program(case, pace),
+    });
+    assert!(report.is_good(), "\n{report}");
+    println!("{report}");
+}
+
+#[test]
+fn as_with_inetd_nothing_but_replies_is_written_to_the_socket() {
+    let site = site();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = peer::connect(listener.local_addr().unwrap());
+    let (server, _) = listener.accept().unwrap();
+    let end = || Stdio::from(OwnedFd::from(server.try_clone().unwrap()));
+    let mut command = program(site.path(), &["--protocol", "HTTP/1.1"]);
+    let mut child = command
+        .stdin(end())
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .unwrap();
+    drop((server, command));
+
+    peer::hello(&client);
+    peer::ask(&client, "/nope");
+    assert!(peer::head(&client).starts_with("HTTP/1.1 404 "));
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut page = String::new();
+    client.read_to_string(&mut page).unwrap();
+    assert!(page.ends_with("</html>\n"), "{page}");
+    drop(client);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn the_peer_of_a_socket_is_known_and_a_large_file_is_sent_to_it() {
+    let site = site();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = peer::connect(listener.local_addr().unwrap());
+    let (server, _) = listener.accept().unwrap();
+    let end = || Stdio::from(OwnedFd::from(server.try_clone().unwrap()));
+    let mut command = program(site.path(), &[]);
+    let child = command.stdin(end()).stdout(end()).spawn().unwrap();
+    drop((server, command));
+
+    client.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
+    assert!(peer::head(&client).contains("Content-Length: 67108864\r\n"));
+    assert_eq!(peer::rest(&client).unwrap(), BIG);
+    drop(client);
+    let ended = child.wait_with_output().unwrap();
+    let log = String::from_utf8(ended.stderr).unwrap();
+    assert!(log.starts_with("127.0.0.1 - - ["), "{log}");
+    assert!(log.ends_with("] \"GET /big HTTP/1.0\" 200 -\n"), "{log}");
+}
+
+#[test]
+fn a_pipe_takes_a_large_file_and_the_log_has_no_address() {
+    let site = site();
+    let mut command = program(site.path(), &[]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
+    let mut output = child.stdout.take().unwrap();
+    // HTTP/1.0 ends with the reply, though the input stays open.
+    let len = io::copy(&mut output, &mut io::sink()).unwrap() as usize;
+    assert!((BIG + 100..BIG + 1000).contains(&len), "{len}");
+    drop(input);
+    let ended = child.wait_with_output().unwrap();
+    let log = String::from_utf8(ended.stderr).unwrap();
+    assert!(log.starts_with("- - - ["), "{log}");
+    assert!(log.ends_with("] \"GET /big HTTP/1.0\" 200 -\n"), "{log}");
+}
+
+#[test]
+fn quiet_is_quiet_and_scripts_run() {
+    let site = Site::standard().make_temporary().unwrap();
+    let mut command = program(site.path(), &["--quiet", "--cgi"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input
+        .write_all(b"GET /cgi-bin/hello.sh HTTP/1.0\r\n\r\n")
+        .unwrap();
+    drop(input);
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.stdout.ends_with(b"\r\n\r\nHello World\n"));
+    assert_eq!(ended.stderr, b"");
+}
+
+#[test]
+fn a_mistake_is_told_to_the_user_and_not_to_the_peer() {
+    let (mut client, server) = UnixStream::pair().unwrap();
+    let end = || Stdio::from(OwnedFd::from(server.try_clone().unwrap()));
+    let mut command = program(Path::new("/nope"), &[]);
+    command.stdin(end()).stdout(end()).stderr(end());
+    assert_eq!(command.status().unwrap().code(), Some(2));
+    drop((command, server));
+    let mut said = String::new();
+    client.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+
+    let mut command = program(Path::new("/nope"), &[]);
+    let ended = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    let start = "sanserve: error: there is no directory /nope: ";
+    assert!(
+        said.starts_with(start) && said.lines().count() == 1,
+        "{said}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_no_connection() {
+    let directory = File::open(".").unwrap();
+    let mut command = program(Path::new("."), &[]);
+    let ended = command.stdin(directory).output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    let said = String::from_utf8(ended.stderr).unwrap();
+    let line = "sanserve: error: cannot serve standard input and output: ";
+    assert!(said.starts_with(line), "{said}");
+}
+
+#[test]
+fn a_terminal_will_do() {
+    use rustix::fs::{Mode, OFlags, open};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{InputModes, OptionalActions, tcgetattr, tcsetattr};
+
+    let site = site();
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let theirs = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    // A carriage return stays one.
+    let mut modes = tcgetattr(&theirs).unwrap();
+    modes.input_modes.remove(InputModes::ICRNL);
+    tcsetattr(&theirs, OptionalActions::Now, &modes).unwrap();
+    let end = || Stdio::from(theirs.try_clone().unwrap());
+    let mut command = program(site.path(), &[]);
+    let mut child = command.stdin(end()).stdout(end()).spawn().unwrap();
+    drop((command, theirs));
+    let mut ours = File::from(ours);
+    ours.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n\x04").unwrap();
+    let mut said = Vec::new();
+    // It ends in an error, as the other end of a terminal does.
+    let _ = ours.read_to_end(&mut said);
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("HTTP/1.1 200 OK\r"), "{said}");
+    assert!(said.ends_with("hello\r\n"), "{said}");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn what_belongs_to_a_server_that_listens_is_refused() {
+    for other in [
+        &["8000"][..],
+        &["--bind", "::"],
+        &["--runtime", "tokio"],
+        &["--tls-cert", "cert.pem"],
+    ] {
+        let ended = program(Path::new("."), other).output().unwrap();
+        let line = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{line}");
+        assert!(line.contains("'--stdio' cannot be used with '"), "{line}");
+        assert_eq!(line.lines().count(), 1, "{line}");
+    }
+}
+
+#[test]
+fn a_signal_ends_it_with_the_exit_code_of_a_server() {
+    let site = site();
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut command = program(site.path(), &["--protocol", "HTTP/1.1"]);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let request = b"HEAD /a.txt HTTP/1.1\r\nHost: test\r\n\r\n";
+        stdin.write_all(request).unwrap();
+        let mut byte = [0];
+        child
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut byte)
+            .unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{signal:?}");
+    }
+}
+
+/// Serves with little patience, and fails if it takes long.
+fn serve_briefly(input: OwnedFd, output: OwnedFd, directory: &Path) {
+    let disk = Disk::open(directory).unwrap();
+    let little = Duration::from_millis(50);
+    let patience = Patience {
+        idle: little,
+        grace: little,
+        rate: u32::MAX,
+        ..Patience::default()
+    };
+    let config = Config {
+        patience,
+        ..Config::default()
+    };
+    let (over, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let _ = stdio::serve(input, output, &disk, config, Files::new(), &|_| ());
+        let _ = over.send(());
+    });
+    ended.recv_timeout(LONG).expect("it gives up in time");
+}
+
+#[test]
+fn a_peer_that_says_nothing_is_not_waited_for() {
+    let ((input, _write), (mut read, output)) = (io::pipe().unwrap(), io::pipe().unwrap());
+    serve_briefly(input.into(), output.into(), Path::new("."));
+    assert_eq!(read.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_pipe_that_takes_nothing_is_not_waited_for() {
+    let site = site();
+    let ((input, mut write), (_read, output)) = (io::pipe().unwrap(), io::pipe().unwrap());
+    write.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
+    serve_briefly(input.into(), output.into(), site.path());
+}
+
+#[test]
+fn a_socket_that_takes_nothing_is_not_waited_for() {
+    let site = site();
+    let (mut client, server) = UnixStream::pair().unwrap();
+    client.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
+    let input = server.try_clone().unwrap();
+    serve_briefly(input.into(), server.into(), site.path());
+    let mut said = Vec::new();
+    client.read_to_end(&mut said).unwrap();
+    assert!(said.len() < BIG);
+}

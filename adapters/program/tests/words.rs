@@ -1,0 +1,180 @@
+//! Where the program listens and what it serves, in all the ways in which that can be said.
+#![cfg(unix)]
+
+#[path = "../../tests/peer/mod.rs"]
+mod peer;
+mod running;
+
+use std::fs::{self, Permissions};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use peer::get;
+use running::{PROGRAM, Program};
+use rustix::process::Signal;
+
+/// What is set in the environment.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
+/// The program, with these variables only.
+fn command(variables: Variables<'_>, args: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    for name in ["PORT", "HOST", "FORCE_COLOR"] {
+        command.env_remove(name);
+    }
+    command.envs(variables.iter().copied()).args(args);
+    command
+}
+
+#[test]
+fn a_port_can_be_said_in_many_ways() {
+    // It complains of the port that was meant.
+    let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let port = &*taken.local_addr().unwrap().port().to_string();
+    let (attached, with_sign) = (format!("-p{port}"), format!("--port={port}"));
+    let (other, clear) = (("PORT", "1"), ("SANSERVE_PORT", port));
+    let cases: [(Variables<'_>, &[&str]); 12] = [
+        (&[], &[port]),
+        (&[], &["src", port]),
+        (&[], &["--port", port]),
+        (&[], &[&with_sign]),
+        (&[], &["-p", port]),
+        (&[], &[&attached]),
+        (&[], &["-p", "HTTP/1.1", "-p", port]),
+        (&[("PORT", port)], &[]),
+        (&[("PORT", port)], &["src"]),
+        (&[clear, other], &[]),
+        (&[other, ("SANSERVE_PORT", "1")], &[port]),
+        (&[other, ("SANSERVE_PORT", "1")], &["-p", port, "-q"]),
+    ];
+    for (variables, args) in cases {
+        let output = command(variables, args).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let words = format!("port {port} at 0.0.0.0 is in use");
+        assert!(said.contains(&words), "{variables:?} {args:?}: {said}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+/// A folder with two more in it, and in each of these a file that tells them apart.
+fn folders() -> tempfile::TempDir {
+    let above = tempfile::tempdir().unwrap();
+    for name in ["one", "2024"] {
+        fs::create_dir(above.path().join(name)).unwrap();
+        fs::write(above.path().join(name).join("name"), name).unwrap();
+    }
+    above
+}
+
+#[test]
+fn a_directory_can_be_said_in_many_ways() {
+    let above = folders();
+    let one = above.path().join("one").display().to_string();
+    let environment = ("SANSERVE_DIRECTORY", "one");
+    let cases: [(Variables<'_>, &[&str], &str); 9] = [
+        (&[], &["0", "one"], "one"),
+        (&[], &["one", "0"], "one"),
+        (&[], &["one", "-p", "0"], "one"),
+        (&[], &["./2024", "--port", "0"], "2024"),
+        (&[], &["0", &one], "one"),
+        (&[], &["0", "-d", "one"], "one"),
+        (&[environment], &["0"], "one"),
+        (&[environment], &["0", "./2024"], "2024"),
+        (&[environment], &["0", "-d", "2024"], "2024"),
+    ];
+    for (variables, args, name) in cases {
+        let mut command = command(variables, args);
+        let program = Program::start(command.current_dir(above.path()));
+        let reply = get(program.address(), "/name");
+        assert!(reply.ends_with(&format!("\n{name}")), "{args:?}: {reply}");
+        program.signal(Signal::INT);
+        program.ends();
+    }
+}
+
+#[test]
+fn the_environment_sets_what_the_command_line_leaves_open() {
+    let above = folders();
+    fs::write(above.path().join(".secret"), "").unwrap();
+    let hidden = ("SANSERVE_HIDDEN", "yes");
+    let field = ("SANSERVE_CACHE_CONTROL", "no-cache");
+    let cases: [(Variables<'_>, &[&str], &str); 6] = [
+        (&[hidden], &[], "HTTP/1.1 200 "),
+        (&[("SANSERVE_HIDDEN", "no")], &[], "HTTP/1.1 404 "),
+        (&[("SANSERVE_HIDDEN", "")], &[], "HTTP/1.1 404 "),
+        (&[hidden, field], &[], "\nCache-Control: no-cache\r\n"),
+        (
+            &[hidden, field],
+            &["--cache-control", "no-store"],
+            "\nCache-Control: no-store\r\n",
+        ),
+        (
+            &[hidden, ("SANSERVE_PROTOCOL", "HTTP/1.0")],
+            &["-p", "0"],
+            "HTTP/1.0 200 ",
+        ),
+    ];
+    for (variables, args, words) in cases {
+        let mut command = command(&[("PORT", "0")], args);
+        command.envs(variables.iter().copied());
+        let program = Program::start(command.current_dir(above.path()));
+        let reply = get(program.address(), "/.secret");
+        assert!(reply.contains(words), "{variables:?} {args:?}: {reply}");
+        program.signal(Signal::INT);
+        program.ends();
+    }
+}
+
+#[test]
+fn a_host_of_the_environment_has_to_be_an_address() {
+    let listens_at = |variables: Variables<'_>, args: &[&str]| {
+        let mut command = command(&[("PORT", "0")], args);
+        let program = Program::start(command.envs(variables.iter().copied()));
+        program.signal(Signal::INT);
+        let banner = program.banner.clone();
+        program.ends();
+        banner.split(' ').nth(3).unwrap_or_default().to_owned()
+    };
+    let local = [("HOST", "127.0.0.1")];
+    assert_eq!(listens_at(&local, &[]), "127.0.0.1");
+    assert_eq!(listens_at(&local, &["-b", "0.0.0.0"]), "0.0.0.0");
+    // What conda sets.
+    assert_eq!(
+        listens_at(&[("HOST", "x86_64-conda-linux-gnu")], &[]),
+        "0.0.0.0"
+    );
+}
+
+#[test]
+fn what_is_no_option_for_it_does_not_stop_stdio() {
+    let mut command = command(&[("PORT", "9"), ("SANSERVE_BIND", "::1")], &["--stdio"]);
+    let output = command.current_dir(Path::new(".")).output().unwrap();
+    assert!(output.stderr.is_empty() && output.status.success());
+}
+
+/// Else it would serve, and have nothing for anybody. Root may go everywhere, so it is asked as nobody.
+#[test]
+fn a_directory_that_cannot_be_entered_is_an_error_at_once() {
+    let above = folders();
+    let (program, closed) = (above.path().join("program"), above.path().join("one"));
+    let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();
+    assert!(copied.unwrap().success());
+    fs::set_permissions(above.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&closed, Permissions::from_mode(0o600)).unwrap();
+    let mut command = Command::new(program);
+    if rustix::process::getuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    // For one connection that is over at once, so that this ends in any case.
+    command
+        .args(["--stdio", "-d"])
+        .arg(&closed)
+        .stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("no permission for what is in "), "{said}");
+    assert_eq!(output.status.code(), Some(2));
+}

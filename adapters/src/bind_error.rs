@@ -1,0 +1,143 @@
+//! [`BindError`]: why a server cannot listen.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use crate::ListenAddr;
+
+/// Why a server cannot listen, as [`HTTPServer::bind`](crate::HTTPServer::bind) and its siblings return it.
+///
+/// What the system said is the [`source`](Error::source), and is not part of the text.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BindError {
+    /// No address belongs to the name.
+    Unresolved(io::Error),
+    /// Another program listens there. For a path: something exists there already.
+    InUse {
+        /// Where to listen.
+        at: ListenAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The IP address is not one of this machine.
+    NotLocal {
+        /// Where to listen.
+        at: ListenAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// This user may not listen there.
+    PermissionDenied {
+        /// Where to listen.
+        at: ListenAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The path cannot be that of a socket: it is empty, too long or has a NUL in it.
+    InvalidPath {
+        /// Where to listen.
+        at: ListenAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A socket that was handed over is not one that listens for streams.
+    Inherited(io::Error),
+    /// The system has another reason.
+    Io {
+        /// Where to listen.
+        at: ListenAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl BindError {
+    /// The error of a system call that was to listen there.
+    pub(crate) fn new(at: ListenAddr, source: io::Error) -> BindError {
+        match (source.kind(), &at) {
+            (ErrorKind::AddrInUse, _) => BindError::InUse { at, source },
+            (ErrorKind::AddrNotAvailable, ListenAddr::Ip(_)) => BindError::NotLocal { at, source },
+            (ErrorKind::PermissionDenied, _) => BindError::PermissionDenied { at, source },
+            (ErrorKind::InvalidInput, ListenAddr::Path(_)) => BindError::InvalidPath { at, source },
+            _ => BindError::Io { at, source },
+        }
+    }
+
+    fn io(&self) -> &io::Error {
+        match self {
+            BindError::Unresolved(source) | BindError::Inherited(source) => source,
+            BindError::InUse { source, .. }
+            | BindError::NotLocal { source, .. }
+            | BindError::PermissionDenied { source, .. }
+            | BindError::InvalidPath { source, .. }
+            | BindError::Io { source, .. } => source,
+        }
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BindError::Unresolved(_) => {
+                out.write_str("cannot resolve the address: give an IP address and a port, such as 127.0.0.1:8000")
+            }
+            BindError::InUse { at: at @ ListenAddr::Ip(_), .. } => {
+                write!(out, "{at} is in use: choose another port, or 0 for any that is free")
+            }
+            BindError::InUse { at, .. } => {
+                write!(out, "{at} exists already: choose another path")
+            }
+            BindError::NotLocal { at, .. } => write!(
+                out,
+                "{at} is not an address of this machine: choose one that is, or 0.0.0.0 for all"
+            ),
+            BindError::PermissionDenied { at: at @ ListenAddr::Ip(_), .. } => {
+                write!(out, "no permission to listen at {at}: choose a port above 1023")
+            }
+            BindError::PermissionDenied { at, .. } => write!(
+                out,
+                "no permission to listen at {at}: choose a path in a directory that this user may change"
+            ),
+            BindError::InvalidPath { at, .. } => {
+                write!(out, "{at} cannot be a socket: choose another path")
+            }
+            BindError::Inherited(_) => out.write_str(
+                "a socket that was handed over (LISTEN_FDS) cannot be used: hand over sockets that listen for streams",
+            ),
+            BindError::Io { at, .. } => write!(out, "cannot listen at {at}"),
+        }
+    }
+}
+
+impl Error for BindError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.io())
+    }
+}
+
+/// For functions that return several kinds of errors. The [`kind`](io::Error::kind) is that of the system's error.
+impl From<BindError> for io::Error {
+    fn from(error: BindError) -> io::Error {
+        io::Error::new(error.io().kind(), error)
+    }
+}
+
+/// The addresses that are meant.
+pub(crate) fn resolve(
+    address: impl ToSocketAddrs,
+) -> Result<impl Iterator<Item = SocketAddr>, BindError> {
+    let mut found = address
+        .to_socket_addrs()
+        .map_err(BindError::Unresolved)?
+        .peekable();
+    match found.peek() {
+        Some(_) => Ok(found),
+        None => Err(BindError::Unresolved(io::Error::new(
+            ErrorKind::NotFound,
+            "the name has no address",
+        ))),
+    }
+}

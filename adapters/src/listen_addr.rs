@@ -1,0 +1,28 @@
+//! [`ListenAddr`]: where a server listens.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Where a server listens: an IP address with a port, or a path in the file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a program that tells where it listens has to handle every kind"
+)]
+pub enum ListenAddr {
+    /// An IP address and a port.
+    Ip(SocketAddr),
+    /// The path of a Unix domain socket. It is empty if the system knows none.
+    Path(PathBuf),
+}
+
+impl fmt::Display for ListenAddr {
+    /// Writes `127.0.0.1:8000` or `unix:/run/http.sock`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenAddr::Ip(address) => address.fmt(out),
+            ListenAddr::Path(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! [`OpenError`]: why a directory cannot be served.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// Why a directory cannot be served, as `Disk::open` returns it.
+///
+/// What the system said is the [`source`](Error::source), and is not part of the text.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is nothing of this name. In a WASI component, the host has not handed over such a directory.
+    NotFound {
+        /// The name that was given.
+        path: PathBuf,
+    },
+    /// There is something else of this name.
+    NotADirectory {
+        /// The name that was given.
+        path: PathBuf,
+    },
+    /// The system does not open it, for example because this user may not read it.
+    Io {
+        /// The name that was given.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    /// The error of a system call that was to open the directory.
+    pub(crate) fn new(path: &Path, source: io::Error) -> OpenError {
+        let path = path.to_owned();
+        match source.kind() {
+            ErrorKind::NotFound => OpenError::NotFound { path },
+            ErrorKind::NotADirectory => OpenError::NotADirectory { path },
+            _ => OpenError::Io { path, source },
+        }
+    }
+
+    /// Returns the name that was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            OpenError::NotFound { path }
+            | OpenError::NotADirectory { path }
+            | OpenError::Io { path, .. } => path,
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::NotFound { path } if cfg!(target_os = "wasi") => write!(
+                out,
+                "the host has handed over no directory {}, as wasmtime run --dir does",
+                path.display()
+            ),
+            OpenError::NotFound { path } => {
+                write!(out, "there is no directory {}", path.display())
+            }
+            OpenError::NotADirectory { path } => {
+                write!(out, "{} is not a directory", path.display())
+            }
+            OpenError::Io { path, .. } => {
+                write!(out, "cannot open the directory {}", path.display())
+            }
+        }
+    }
+}
+
+impl Error for OpenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            OpenError::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// For functions that return several kinds of errors. The [`kind`](io::Error::kind) is that of the system's error.
+impl From<OpenError> for io::Error {
+    fn from(error: OpenError) -> io::Error {
+        let kind = match &error {
+            OpenError::NotFound { .. } => ErrorKind::NotFound,
+            OpenError::NotADirectory { .. } => ErrorKind::NotADirectory,
+            OpenError::Io { source, .. } => source.kind(),
+        };
+        io::Error::new(kind, error)
+    }
+}

@@ -1,0 +1,112 @@
+//! [`PasswordError`]: why a user cannot be added.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+/// Why a user cannot be added, as [`Passwords`](super::Passwords) returns it. Neither a name nor a password is part of the
+/// text: what stands where a name belongs may be a password.
+///
+/// What the system said is the [`source`](Error::source), and is not part of the text.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PasswordError {
+    /// The system has no randomness.
+    NoRandomness,
+    /// The user has no name.
+    EmptyName,
+    /// The password is empty.
+    EmptyPassword,
+    /// No client can send this name with this password: the name has a colon, one of them has a control character, or
+    /// together they are longer than 1,023 bytes.
+    Unsendable,
+    /// There is another password for this user.
+    Duplicate,
+    /// There is no colon between a name and a password or hash.
+    NoColon,
+    /// The text looks like a hash, but not like one of a known kind.
+    UnknownHash,
+    /// A hash of a known kind is damaged.
+    DamagedHash,
+    /// A file cannot be read.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is not encoded as UTF-8.
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line of a file is wrong.
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        number: usize,
+        /// What is wrong with it.
+        problem: Box<PasswordError>,
+    },
+}
+
+impl fmt::Display for PasswordError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            PasswordError::NoRandomness => "the system has no randomness",
+            PasswordError::EmptyName => "the user has no name: write one before the colon",
+            PasswordError::EmptyPassword => {
+                "the password is empty: choose one, and write {PLAIN} before one that begins with a colon"
+            }
+            PasswordError::Unsendable => {
+                "user and password have no control characters, and at most 1,023 bytes"
+            }
+            PasswordError::Duplicate => "there is another password for this user: remove one",
+            PasswordError::NoColon => "it is USER:PASSWORD or USER:HASH",
+            PasswordError::UnknownHash => {
+                "this is no hash that is known: make one with htpasswd -B, or write {PLAIN} before a password"
+            }
+            PasswordError::DamagedHash => "this hash is damaged",
+            PasswordError::Read { path, .. } => {
+                return write!(out, "cannot read {}", path.display());
+            }
+            PasswordError::NotUtf8 { path } => {
+                return write!(
+                    out,
+                    "{} is not in UTF-8: convert it, such as by: iconv -f latin1 -t utf8",
+                    path.display()
+                );
+            }
+            PasswordError::Line {
+                path,
+                number,
+                problem,
+            } => return write!(out, "{}, line {number}: {problem}", path.display()),
+        })
+    }
+}
+
+impl Error for PasswordError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            PasswordError::Read { source, .. } => Some(source),
+            PasswordError::Line { problem, .. } => problem.source(),
+            _ => None,
+        }
+    }
+}
+
+/// For functions that return several kinds of errors. The [`kind`](io::Error::kind) is that of the system's error, or
+/// else [`InvalidData`](ErrorKind::InvalidData).
+impl From<PasswordError> for io::Error {
+    fn from(error: PasswordError) -> io::Error {
+        let kind = match &error {
+            PasswordError::Read { source, .. } => source.kind(),
+            PasswordError::NoRandomness => ErrorKind::Other,
+            _ => ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, error)
+    }
+}

@@ -1,0 +1,106 @@
+//! [`TlsError`]: why there is no certificate to serve with.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+/// Why a certificate and its key cannot be used, or could not be made, as [`Tls::load`](super::Tls::load) and
+/// `Tls::self_signed` return it.
+///
+/// What the system or another library said is the [`source`](Error::source), and is not part of the text.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// There is no such file.
+    NotFound {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file cannot be read.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file does not contain a certificate or key that can be used.
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do about it: a clause whose subject is the file.
+        problem: String,
+    },
+    /// The key is encrypted, and no password was given.
+    PasswordRequired {
+        /// The file with the key.
+        path: PathBuf,
+    },
+    /// The key is encrypted, and the password does not decrypt it.
+    WrongPassword {
+        /// The file with the key.
+        path: PathBuf,
+    },
+    /// The key is not the one that belongs to the certificate.
+    KeyMismatch {
+        /// The file with the certificate.
+        certfile: PathBuf,
+        /// The file with the key.
+        keyfile: PathBuf,
+    },
+    /// A certificate could not be made, for example because a name is not one of a host.
+    SelfSigned(Box<dyn Error + Send + Sync>),
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TlsError::NotFound { path } => {
+                write!(out, "there is no file {}", path.display())
+            }
+            TlsError::Read { path, .. } => write!(out, "cannot read the file {}", path.display()),
+            TlsError::Unusable { path, problem } => write!(out, "{} {problem}", path.display()),
+            TlsError::PasswordRequired { path } => write!(
+                out,
+                "{} has an encrypted key, which needs a password",
+                path.display()
+            ),
+            TlsError::WrongPassword { path } => write!(
+                out,
+                "{} has an encrypted key, and the password is wrong",
+                path.display()
+            ),
+            TlsError::KeyMismatch { certfile, keyfile } => write!(
+                out,
+                "{} has a key that is not that of the certificate in {}: that must be the first in its file, \
+                 and have the same public key",
+                keyfile.display(),
+                certfile.display()
+            ),
+            TlsError::SelfSigned(_) => out.write_str("cannot make a certificate"),
+        }
+    }
+}
+
+impl Error for TlsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            TlsError::Read { source, .. } => Some(source),
+            TlsError::SelfSigned(source) => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+/// For functions that return several kinds of errors. The [`kind`](io::Error::kind) is that of the system's error, or
+/// else [`InvalidData`](ErrorKind::InvalidData).
+impl From<TlsError> for io::Error {
+    fn from(error: TlsError) -> io::Error {
+        let kind = match &error {
+            TlsError::NotFound { .. } => ErrorKind::NotFound,
+            TlsError::Read { source, .. } => source.kind(),
+            _ => ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, error)
+    }
+}
