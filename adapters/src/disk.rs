@@ -268,15 +268,23 @@ impl FileSystem for Disk {
 
     #[cfg(unix)]
     fn create(&self, create: &Create) -> Result<Opened<Open>, FsError> {
-        Making::new(self, create).map(|making| Opened::Program(Open::Making(Box::new(making))))
+        Making::new(self, create).map(|making| Opened::Writer(Open::Making(Box::new(making))))
     }
 
     #[cfg(unix)]
-    fn give(&self, file: &mut Open, from: &[u8]) -> Got<Open> {
+    fn write(&self, file: &mut Open, bytes: &[u8]) -> Result<usize, FsError> {
         match file {
-            Open::Program(program) => program.give(from),
-            Open::Making(making) => making.give(self, from),
-            _ => Got::Failed,
+            Open::Program(program) => program.write(bytes),
+            Open::Making(making) => making.write(bytes),
+            _ => Err(FsError::Unsupported),
+        }
+    }
+
+    #[cfg(unix)]
+    fn commit(&self, file: &mut Open) -> Result<(), FsError> {
+        match file {
+            Open::Making(making) => making.commit(self),
+            _ => Err(FsError::Unsupported),
         }
     }
 
@@ -285,12 +293,14 @@ impl FileSystem for Disk {
             Open::Packed(packed) => packed.fill(at, into),
             #[cfg(unix)]
             Open::Program(program) => program.fill(into),
-            _ => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
+            _ => self
+                .read(file, at, into)
+                .map_or_else(Got::Refused, Got::Bytes),
         }
     }
 
     #[cfg(target_os = "linux")]
-    fn answer_now(&self, ask: &Ask) -> Got<Open> {
+    fn try_answer(&self, ask: &Ask) -> Got<Open> {
         match ask {
             Ask::Open(path) => self.open_now(path).map_or(Got::Nothing, Got::Opened),
             Ask::List(path) => {
@@ -303,7 +313,7 @@ impl FileSystem for Disk {
     }
 
     #[cfg(target_os = "linux")]
-    fn fill_now(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
+    fn try_fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
         match (file.bytes(), file.file()) {
             (Some(bytes), _) => Got::Bytes(content::read(bytes, at, into)),
             (None, Some(file)) => now::read_now(file, at, into),
@@ -312,8 +322,8 @@ impl FileSystem for Disk {
     }
 
     #[cfg(target_os = "linux")]
-    fn tidy(&self) -> bool {
-        self.root.tidy()
+    fn evict_idle(&self) -> bool {
+        self.root.evict_idle()
     }
 }
 

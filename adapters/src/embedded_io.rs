@@ -63,7 +63,10 @@ pub fn serve<L: Read + Write, F: FileSystem, H: Handler>(
             Want::Fill { file, at, into } => files.fill(file, at, into),
             Want::Copy { file, at, len } => link.copy(files, file, at, len),
             Want::Give { file, from } => files.give(file, from),
+            Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
+            Want::Wait => Got::Woken,
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing
@@ -96,7 +99,9 @@ pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: H
     let mut got = Got::Nothing;
     loop {
         let now = clock();
-        let Step { want, by, .. } = conn.step(now, got);
+        let Step {
+            want, deadline: by, ..
+        } = conn.step(now, got);
         if !link.is_ready(&want) {
             sleep(by.map_or(Duration::ZERO, |by| by.saturating_sub(now.tick)));
             got = Got::Nothing;
@@ -108,7 +113,14 @@ pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: H
             Want::Fill { file, at, into } => files.fill(file, at, into),
             Want::Copy { file, at, len } => link.copy(files, file, at, len),
             Want::Give { file, from } => files.give(file, from),
+            Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
+            Want::Wait => {
+                let left = by.map_or(MOMENT, |by| by.saturating_sub(now.tick));
+                sleep(left.min(MOMENT));
+                Got::Woken
+            }
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing
@@ -217,3 +229,6 @@ impl<L: Read + Write + ReadReady + WriteReady> Link<'_, L> {
 
 /// Read at once of a file that is to be sent: little, for it lies on the stack.
 const PIECE: usize = 512;
+
+/// How long a handler that waits is left alone: nothing can wake it.
+pub(crate) const MOMENT: Duration = Duration::from_millis(10);

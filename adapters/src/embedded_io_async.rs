@@ -10,6 +10,8 @@ use embassy_futures::select::{Either, select};
 use embedded_io_async::{Error, ErrorKind, ErrorType, Read, Write};
 use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 
+use crate::embedded_io::MOMENT;
+
 /// Serves one connection until it ends.
 ///
 /// `clock` tells the time, `log` is given finished lines, each ended by a newline. `shutdown` tells
@@ -46,7 +48,9 @@ pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
     let mut got = Got::Nothing;
     loop {
         let now = clock();
-        let Step { want, by, .. } = conn.step(now, got);
+        let Step {
+            want, deadline: by, ..
+        } = conn.step(now, got);
         let left = by.map_or(Duration::MAX, |by| by.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => within(sleep(left), link.read(into)).await,
@@ -56,7 +60,13 @@ pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
                 within(sleep(left), link.copy(files, file, at, len)).await
             }
             Want::Give { file, from } => files.give(file, from),
+            Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
+            Want::Wait => {
+                sleep(left.min(MOMENT)).await;
+                Got::Woken
+            }
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing

@@ -65,8 +65,16 @@ impl<F: FileSystem> FileSystem for Guarded<F> {
         }
     }
 
-    fn give(&self, file: &mut F::File, from: &[u8]) -> Got<F::File> {
-        self.files.give(file, from)
+    fn write(&self, file: &mut F::File, bytes: &[u8]) -> Result<usize, FsError> {
+        self.files.write(file, bytes)
+    }
+
+    fn commit(&self, file: &mut F::File) -> Result<(), FsError> {
+        self.files.commit(file)
+    }
+
+    fn give(&self, file: &mut F::File, bytes: &[u8]) -> Got<F::File> {
+        self.files.give(file, bytes)
     }
 
     fn answer(&self, ask: &Ask) -> Got<F::File> {
@@ -80,15 +88,15 @@ impl<F: FileSystem> FileSystem for Guarded<F> {
         self.files.fill(file, at, into)
     }
 
-    fn answer_now(&self, ask: &Ask) -> Got<F::File> {
-        self.files.answer_now(ask)
+    fn try_answer(&self, ask: &Ask) -> Got<F::File> {
+        self.files.try_answer(ask)
     }
 
-    fn fill_now(&self, file: &mut F::File, at: u64, into: &mut [u8]) -> Got<F::File> {
-        self.files.fill_now(file, at, into)
+    fn try_fill(&self, file: &mut F::File, at: u64, into: &mut [u8]) -> Got<F::File> {
+        self.files.try_fill(file, at, into)
     }
 
-    fn tidy(&self) -> bool {
-        self.files.tidy()
+    fn evict_idle(&self) -> bool {
+        self.files.evict_idle()
     }
 }

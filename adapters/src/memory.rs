@@ -76,7 +76,9 @@ pub fn converse<H: Handler>(
     let mut input = script.input;
     let mut got = Got::Nothing;
     loop {
-        let Step { want, by, .. } = conn.step(now(said.elapsed), got);
+        let Step {
+            want, deadline: by, ..
+        } = conn.step(now(said.elapsed), got);
         got = match want {
             Want::Read(_) if input.is_empty() && !script.half_close => {
                 let by = by.expect("every wait for the peer has a deadline");
@@ -107,7 +109,13 @@ pub fn converse<H: Handler>(
                 Got::Bytes(n)
             }
             Want::Give { file, from } => tree.give(file, from),
+            Want::Commit { file } => Got::Committed(tree.commit(file)),
             Want::Ask(ask) => tree.answer(ask),
+            Want::Wait => {
+                said.elapsed = said.elapsed.max(by.expect("every wait has a deadline"));
+                Got::Nothing
+            }
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Log(lines) => {
                 said.log.push_str(lines);
                 Got::Nothing

@@ -29,7 +29,7 @@ impl FileSystem for NoFiles {
         Err(FsError::NotFound)
     }
 
-    fn answer_now(&self, ask: &Ask) -> Got<Open> {
+    fn try_answer(&self, ask: &Ask) -> Got<Open> {
         self.answer(ask)
     }
 }

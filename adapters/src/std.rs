@@ -7,6 +7,7 @@
 mod link;
 mod log_output;
 mod log_queue;
+mod thread_waker;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,7 @@ pub(crate) use self::link::Layer;
 pub use self::link::Link;
 use self::log_output::LogOutput;
 use self::log_queue::LogQueue;
+pub(crate) use self::thread_waker::ThreadWaker;
 #[cfg(unix)]
 use crate::delivery;
 #[cfg(unix)]
@@ -86,6 +88,8 @@ pub(crate) fn serve_noted<'a, H: Handler>(
     let mut link = link.into();
     let peer = link.begin()?.to_string();
     let mut conn = Connection::<Open, H>::new(config, &peer, handler);
+    let waker = ThreadWaker::new();
+    conn.set_waker(waker.waker());
     let clock = Clock::start();
     let mut changes = Changes::new(note);
     let mut got = Got::Nothing;
@@ -114,7 +118,10 @@ pub(crate) fn serve_noted<'a, H: Handler>(
             return link.end();
         }
         let Step {
-            want, by, phase, ..
+            want,
+            deadline: by,
+            phase,
+            ..
         } = conn.step(now, got);
         let by = by.into_iter().chain(handshake).min();
         changes.see(phase, by, handshake.is_some());
@@ -125,7 +132,10 @@ pub(crate) fn serve_noted<'a, H: Handler>(
             Want::Fill { file, at, into } => files.fill(file, at, into),
             Want::Copy { file, at, len } => link.copy(files, file, at, len, left),
             Want::Give { file, from } => files.give(file, from),
+            Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => got::answer(files, ask),
+            Want::Wait => waker.wait(left),
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing

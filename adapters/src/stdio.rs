@@ -15,7 +15,7 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Step, Want};
 use socket2::SockRef;
 
 use self::link::Link;
-use crate::std::Clock;
+use crate::std::{Clock, ThreadWaker};
 use crate::{Open, got};
 
 /// Serves one connection until it ends: sockets, pipes, terminals, whatever can be read and written.
@@ -59,6 +59,8 @@ pub fn serve<H: Handler>(
     let peer = peer_addr(&input).map_or("-".into(), |peer| peer.ip().to_string());
     let mut link = Link::new(input, output)?;
     let mut conn = Connection::<Open, H>::new(config, &peer, handler);
+    let waker = ThreadWaker::new();
+    conn.set_waker(waker.waker());
     let clock = Clock::start();
     let mut got = Got::Nothing;
     loop {
@@ -69,7 +71,9 @@ pub fn serve<H: Handler>(
         }
         let now = clock.now();
         link.report_delivery(&mut conn, now);
-        let Step { want, by, .. } = conn.step(now, got);
+        let Step {
+            want, deadline: by, ..
+        } = conn.step(now, got);
         let left = by.map(|by| by.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => link.read(into, left),
@@ -77,7 +81,10 @@ pub fn serve<H: Handler>(
             Want::Fill { file, at, into } => files.fill(file, at, into),
             Want::Copy { file, at, len } => link.copy(files, file, at, len, left),
             Want::Give { file, from } => files.give(file, from),
+            Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => got::answer(files, ask),
+            Want::Wait => waker.wait(left),
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing

@@ -16,10 +16,11 @@ mod tls;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Phase, Step, Want};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use self::files::Held;
@@ -33,7 +34,7 @@ use crate::std::{Changes, handshake_time, now};
 ///
 /// `link` is a [`TcpStream`](::tokio::net::TcpStream), or what [`Link::new`] makes of any other
 /// stream. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or something of yours.
-/// Where its [`answer_now`](FileSystem::answer_now) and [`fill_now`](FileSystem::fill_now) have
+/// Where its [`try_answer`](FileSystem::try_answer) and [`try_fill`](FileSystem::try_fill) have
 /// nothing to tell it is asked on a thread for work that blocks
 /// ([`spawn_blocking`](::tokio::task::spawn_blocking)). What it has set up as a program runs without
 /// one.
@@ -97,6 +98,8 @@ fn serve_seated<H: Handler + Send>(
     let mut conn = Connection::<Held, H>::new(config, name, handler);
     async move {
         peer?;
+        let waker = TaskWaker::new();
+        conn.set_waker(waker.waker());
         let clock = Clock(Instant::now());
         let note = |phase| seat.iter().for_each(|seat| seat.note(phase));
         let mut changes = Changes::new(note);
@@ -124,7 +127,10 @@ fn serve_seated<H: Handler + Send>(
                 return link.end();
             }
             let Step {
-                want, by, phase, ..
+                want,
+                deadline: by,
+                phase,
+                ..
             } = conn.step(now, got);
             if let Want::Close = want {
                 return link.end();
@@ -147,6 +153,15 @@ fn serve_seated<H: Handler + Send>(
                     Want::Fill { file, at, into } => file.fill(files, at, into).await,
                     Want::Copy { file, at, len } => link.copy(files, file, at, len).await,
                     Want::Give { file, from } => file.give(files, from).await,
+                    Want::Commit { file } => file.commit(files).await,
+                    Want::Wait => tokio::select! {
+                        biased;
+                        () = waker.woken() => Got::Woken,
+                        Ok(()) = stop.changed() => Got::Nothing,
+                        // Whether the peer has left is asked now and then.
+                        () = tokio::time::sleep(MOMENT) => Got::Nothing,
+                    },
+                    Want::Upgrade => unreachable!("no upgrade is allowed"),
                     Want::Ask(ask) => files::answer(files, ask, link.sends_files()).await,
                     Want::Log(lines) => {
                         log(lines);
@@ -166,6 +181,35 @@ fn serve_seated<H: Handler + Send>(
         }
     }
 }
+
+/// Wakes a connection whose handler waits.
+struct TaskWaker(Arc<Woken>);
+
+#[derive(Default)]
+struct Woken(Notify);
+
+impl TaskWaker {
+    fn new() -> TaskWaker {
+        TaskWaker(Arc::default())
+    }
+
+    fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.0))
+    }
+
+    async fn woken(&self) {
+        self.0.0.notified().await;
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+}
+
+/// How often a connection looks whether its peer is still there while its handler waits.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Started with the connection; its moment is the zero of all ticks.
 struct Clock(Instant);

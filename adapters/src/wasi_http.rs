@@ -35,7 +35,9 @@ pub fn handle<FS: FileSystem>(
     let mut got = Got::Nothing;
     loop {
         let now = now();
-        let Step { want, by, .. } = conn.step(now, got);
+        let Step {
+            want, deadline: by, ..
+        } = conn.step(now, got);
         let left = by.map_or(Duration::MAX, |by| by.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => incoming.read(into, left),
@@ -43,7 +45,13 @@ pub fn handle<FS: FileSystem>(
             Want::Fill { file, at, into } => files.fill(file, at, into),
             Want::Copy { .. } => unreachable!("no file here is sendable"),
             Want::Give { file, from } => files.give(file, from),
+            Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
+            Want::Wait => {
+                monotonic_clock::subscribe_duration(left.min(MOMENT).as_nanos() as u64).block();
+                Got::Woken
+            }
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing
@@ -199,3 +207,6 @@ fn wait(stream: &Pollable, left: Duration) {
     let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
     poll(&[stream, &monotonic_clock::subscribe_duration(left)]);
 }
+
+/// How long a handler that waits is left alone: nothing can wake it.
+const MOMENT: Duration = Duration::from_millis(10);

@@ -48,8 +48,8 @@ fn read(disk: &Disk, open: &mut Open, from: u64, to: u64, piece: usize) -> Optio
         match disk.fill(open, at, &mut room[..most]) {
             Got::Bytes(0) => panic!("it ends at {at}"),
             Got::Bytes(n) => bytes.extend(&room[..n]),
-            Got::Note(note) if note.is_empty() => {}
-            Got::Failed => return None,
+            Got::Working => {}
+            Got::Refused(_) => return None,
             other => panic!("{other:?}"),
         }
     }

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
-use sanserve_core::{Create, FileSystem, FsError, Got, Opened, Path};
+use sanserve_core::{Create, FileSystem, FsError, Opened, Path};
 use sanserve_server::Disk;
 use tempfile::TempDir;
 
@@ -21,23 +21,23 @@ fn no_directory_is_left_of_what_cannot_be_opened() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = Some(limit.current.map_or(64, |most| most.min(64)));
     for free in [1, 2] {
-        let Ok(Opened::Program(mut open)) = disk.create(&create) else {
+        let Ok(Opened::Writer(mut open)) = disk.create(&create) else {
             panic!("it cannot be made");
         };
         setrlimit(Resource::Nofile, limit).unwrap();
         let taken = std::iter::from_fn(|| File::open("/dev/null").ok());
         let mut taken: Vec<_> = taken.collect();
         taken.truncate(taken.len() - free);
-        let got = disk.give(&mut open, b"");
+        let committed = disk.commit(&mut open);
         drop((open, taken));
         let is_there = fs::exists(root.path().join("a")).unwrap();
         match free {
             // It is enough for `a` alone.
             1 => {
-                assert!(matches!(got, Got::Opened(Err(FsError::Exhausted))));
+                assert_eq!(committed, Err(FsError::Exhausted));
                 assert!(!is_there);
             }
-            _ => assert!(matches!(got, Got::Bytes(0)) && is_there),
+            _ => assert!(committed.is_ok() && is_there),
         }
     }
 }

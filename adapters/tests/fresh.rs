@@ -67,7 +67,7 @@ fn changes(more: usize) {
     fs::write(&a, long("first")).unwrap();
     fs::write(&b, long("other")).unwrap();
     let disk = Disk::open(folder.path()).unwrap();
-    disk.tidy();
+    disk.evict_idle();
     let stop = AtomicBool::new(false);
     let see = |expected: &str| {
         let start = Instant::now();
@@ -171,7 +171,7 @@ fn moved_out(moved: &str, len: usize) {
     fs::create_dir_all(root.join("a/b/c")).unwrap();
     fs::write(root.join("a/b/c/file"), vec![b'x'; len]).unwrap();
     let disk = Disk::open(&root).unwrap();
-    disk.tidy();
+    disk.evict_idle();
     settle(&disk, &root, "/a/b/c/file");
     lead_out(above.path(), moved);
     let what = format!("{moved}, {len} bytes");
@@ -236,7 +236,7 @@ fn large_files_are_held_open_only_where_somebody_tidies() {
         assert!(!get(&disk, "/large").unwrap().1);
     }
     assert_eq!(held(folder.path()), 0);
-    assert!(!disk.tidy());
+    assert!(!disk.evict_idle());
     for _ in 0..3 {
         assert!(get(&disk, "/large").unwrap().1);
     }
@@ -251,7 +251,7 @@ fn few_files_are_held_and_none_for_long() {
         fs::write(folder.path().join(&name(n)[1..]), [b'x'; 20_000]).unwrap();
     }
     let disk = Disk::open(folder.path()).unwrap();
-    disk.tidy();
+    disk.evict_idle();
     settle(&disk, folder.path(), &name(99));
     (0..100).for_each(|n| _ = get(&disk, &name(n)).unwrap());
     assert!(
@@ -261,11 +261,11 @@ fn few_files_are_held_and_none_for_long() {
     );
     // Two looks later nobody has asked again, but for the one.
     fs::remove_file(folder.path().join("98")).unwrap();
-    assert!(disk.tidy());
+    assert!(disk.evict_idle());
     get(&disk, &name(99)).unwrap();
-    assert!(disk.tidy());
+    assert!(disk.evict_idle());
     assert_eq!(held(folder.path()), 1);
-    assert!(!disk.tidy());
+    assert!(!disk.evict_idle());
     assert_eq!(held(folder.path()), 0);
 }
 
@@ -462,7 +462,7 @@ fn few_listings_are_kept_and_none_for_long() {
     );
     let kept = list(&disk, "/19/");
     let start = Instant::now();
-    while disk.tidy() {
+    while disk.evict_idle() {
         assert!(start.elapsed() < peer::LONG, "something is still kept");
         thread::sleep(Duration::from_millis(20));
     }
@@ -480,7 +480,7 @@ impl Drop for Stop<'_> {
 
 /// Waits until the large file can be kept.
 fn settle_large(disk: &Disk, folder: &Path) {
-    disk.tidy();
+    disk.evict_idle();
     settle(disk, folder, "/large");
 }
 

@@ -62,7 +62,7 @@ fn every_server_sends_what_another_one_has_kept() {
             }
         }
         // The server of `mio` does so, too, at some time.
-        disk.tidy();
+        disk.evict_idle();
         keeps(&disk, turn > 0);
     }
 }

@@ -199,7 +199,7 @@ fn nobody_sees_half_a_file() {
             replaces: meta,
             len: None,
         };
-        let Ok(Opened::Program(mut open)) = disk.create(&create) else {
+        let Ok(Opened::Writer(mut open)) = disk.create(&create) else {
             panic!("it cannot be made");
         };
         assert!(matches!(disk.give(&mut open, b"hel"), Got::Bytes(3)));
@@ -208,7 +208,7 @@ fn nobody_sees_half_a_file() {
         if replaces {
             assert!(matches!(disk.give(&mut open, b"lo"), Got::Bytes(2)));
         }
-        assert!(matches!(disk.give(&mut open, b""), Got::Bytes(0)));
+        assert_eq!(disk.commit(&mut open), Ok(()));
         drop(open);
         assert_eq!(names(root.path()), ["a"]);
     }
@@ -591,11 +591,11 @@ fn a_disk_that_gets_full_keeps_nothing() {
         replaces: None,
         len: None,
     };
-    let Ok(Opened::Program(mut open)) = disk.create(&create) else {
+    let Ok(Opened::Writer(mut open)) = disk.create(&create) else {
         panic!("it cannot be made");
     };
     let full = (0..8).find_map(|_| match disk.give(&mut open, &[b'x'; 65_536]) {
-        Got::Opened(Err(error)) => Some(error),
+        Got::Refused(error) => Some(error),
         _ => None,
     });
     drop(open);

@@ -158,19 +158,21 @@ impl FileSystem for Site {
         Ok(Archive::open(self, request)?.map(|archive| File::Packed(Box::new(archive))))
     }
 
-    fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
+    fn write(&self, file: &mut File, bytes: &[u8]) -> Result<usize, FsError> {
         let File::Script(script) = file else {
-            return Got::Failed;
+            return Err(FsError::Unsupported);
         };
-        script.content.extend(from);
-        Got::Bytes(from.len())
+        script.content.extend(bytes);
+        Ok(bytes.len())
     }
 
     fn fill(&self, file: &mut File, at: u64, into: &mut [u8]) -> Got<File> {
         match file {
             File::Script(script) => script.fill(into),
             File::Packed(archive) => archive.fill(self, at, into),
-            File::File(_) => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
+            File::File(_) => self
+                .read(file, at, into)
+                .map_or_else(Got::Refused, Got::Bytes),
         }
     }
 }

@@ -22,8 +22,8 @@
 //!
 //! Every want gets one answer: the value of the adapter's `match` is the next argument of
 //! [`step`](Connection::step). A part is fine. `Bytes(0)` to a `Read` or `Fill` is the end.
-//! [`Got::Nothing`] means "ask me again"; past [`Step::by`] the connection gives up by itself.
-//! [`Got::Failed`] leads to [`Want::Close`]. Time enters through `step` and nowhere else.
+//! [`Got::Nothing`] means "ask me again"; past [`Step::deadline`] the connection gives up by itself.
+//! What a file or program cannot do is [`Got::Refused`]; where the transport is gone, [`Got::Failed`] leads to [`Want::Close`]. Time enters through `step` and nowhere else.
 //!
 //! # The loop
 //!
@@ -81,11 +81,14 @@
 //!         Want::Fill { file, at, into } => OneFile.fill(file, at, into),
 //!         Want::Copy { .. } => unreachable!("no file here is sendable"),
 //!         Want::Give { file, from } => OneFile.give(file, from),
+//!         Want::Commit { file } => Got::Committed(OneFile.commit(file)),
 //!         Want::Ask(ask) => OneFile.answer(ask),
 //!         Want::Log(lines) => {
 //!             eprint!("{lines}");
 //!             Got::Nothing
 //!         }
+//!         Want::Wait => Got::Woken,
+//!         Want::Upgrade => unreachable!("no upgrade is allowed here"),
 //!         Want::Shutdown => Got::Nothing,
 //!         Want::Close => break,
 //!     };
@@ -119,7 +122,7 @@ pub use engine::{
     Buffer, Config, Connection, Delivery, ErrorPage, Event, Exchange, Handler, Limits, Next, Now,
     Patience,
 };
-pub use engine::{Phase, Protocol, Rest, Step, Want, error_page, from_fn, log};
+pub use engine::{Phase, Protocol, Rest, Step, Upgraded, Want, error_page, from_fn, log};
 pub use fs::{ArchiveFormat, Program, Waiter, decode};
 pub use fs::{
     ArchiveRequest, Ask, Create, Credentials, Entries, Entry, FileSystem, FileVersion, FsError,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use drive::{drive, holds, modern, no_files};
 use sanserve_core::{
-    Config, Connection, Event, Exchange, Files, Got, Handler, Limits, Meta, Next, Now, Opened,
-    Want, from_fn, listing, wire::Head,
+    Config, Connection, Event, Exchange, Files, FsError, Got, Handler, Limits, Meta, Next, Now,
+    Opened, Want, from_fn, listing, wire::Head,
 };
 use world::{BIG, Counter, World};
 
@@ -68,7 +68,7 @@ fn a_file_that_cannot_be_read_is_let_go_at_once() {
                 },
                 sendable: false,
             })),
-            Want::Fill { .. } => Got::Failed,
+            Want::Fill { .. } => Got::Refused(FsError::Broken),
             Want::Write(from) => {
                 assert!(from.starts_with(b"HTTP/1.1 500 "));
                 break assert_eq!(Rc::strong_count(&file), 1);

@@ -213,6 +213,9 @@ impl Setup {
                     log.push_str(lines);
                     Got::Bytes(0)
                 }
+                Want::Commit { .. } | Want::Wait | Want::Upgrade => {
+                    unreachable!("only files are sent")
+                }
                 Want::Shutdown => Got::Bytes(0),
                 Want::Close => {
                     let received = path.read as u64 + path.unread;

@@ -72,11 +72,11 @@ impl FileSystem for Scripts {
         }))
     }
 
-    fn give(&self, file: &mut Vec<u8>, _: &[u8]) -> Got<Vec<u8>> {
+    fn write(&self, file: &mut Vec<u8>, _: &[u8]) -> Result<usize, FsError> {
         if file.ends_with(b"deaf") {
-            Got::Bytes(0)
+            Ok(0)
         } else {
-            Got::Failed
+            Err(FsError::Broken)
         }
     }
 }
@@ -129,6 +129,9 @@ fn ask_with(
             Want::Ask(ask) => fs.answer(ask),
             Want::Copy { .. } => unreachable!("no file is sendable"),
             Want::Log(_) | Want::Shutdown => Got::Nothing,
+            Want::Commit { .. } | Want::Wait | Want::Upgrade => {
+                unreachable!("nothing of this is asked for")
+            }
             Want::Close => {
                 closed = true;
                 break;
@@ -185,7 +188,10 @@ fn a_script_that_cannot_be_run_is_a_500() {
 fn a_file_system_need_not_run_scripts() {
     let (status, _) = ask(&NoScripts, b"GET /cgi-bin/x HTTP/1.0\r\n\r\n");
     assert_eq!(status, "HTTP/1.0 501 CGI scripts cannot be run here");
-    assert!(matches!(NoScripts.give(&mut Vec::new(), b"x"), Got::Failed));
+    assert!(matches!(
+        NoScripts.give(&mut Vec::new(), b"x"),
+        Got::Refused(FsError::Unsupported)
+    ));
 }
 
 #[test]
@@ -193,7 +199,7 @@ fn a_script_that_cannot_be_given_its_content_is_a_500() {
     let request = b"POST /cgi-bin/x HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi";
     assert_eq!(
         ask(&Scripts, request).0,
-        "HTTP/1.0 500 The program takes no content"
+        "HTTP/1.0 500 CGI script cannot be run"
     );
 }
 
@@ -471,7 +477,7 @@ impl FileSystem for Busy {
     }
 
     fn fill(&self, _: &mut Vec<u8>, _: u64, _: &mut [u8]) -> Got<Vec<u8>> {
-        Got::Opened(Err(FsError::TooMany))
+        Got::Refused(FsError::TooMany)
     }
 }
 

@@ -543,7 +543,7 @@ fn go<H: Handler>(
     loop {
         let step = conn.step(Now { tick, unix }, got);
         got = match step.want {
-            Want::Read(_) if input.is_empty() => return (said, step.by),
+            Want::Read(_) if input.is_empty() => return (said, step.deadline),
             Want::Read(into) => {
                 let n = input.len().min(into.len());
                 into[..n].copy_from_slice(&input[..n]);
@@ -697,9 +697,9 @@ fn a_password_is_not_verified_for_a_client_that_has_closed_its_side() {
         step.want,
         Want::Ask(sanserve_core::Ask::Verify(_))
     ));
-    assert_eq!(step.by, Some(Patience::default().ask));
+    assert_eq!(step.deadline, Some(Patience::default().ask));
     assert!(conn.awaits_work());
     conn.peer_closed();
     let step = conn.step(Now::default(), Got::Nothing);
-    assert_eq!(step.by, Some(Patience::default().half_closed));
+    assert_eq!(step.deadline, Some(Patience::default().half_closed));
 }

@@ -95,28 +95,32 @@ impl FileSystem for Shelf {
         if create.path.file_name().len() > 255 {
             return Err(FsError::TooLong);
         }
-        Ok(Opened::Program(File::Making(create.clone(), Vec::new())))
+        Ok(Opened::Writer(File::Making(create.clone(), Vec::new())))
     }
 
-    fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
-        let File::Making(create, bytes) = file else {
-            return Got::Failed;
+    fn write(&self, file: &mut File, from: &[u8]) -> Result<usize, FsError> {
+        let File::Making(_, bytes) = file else {
+            return Err(FsError::Unsupported);
         };
-        let path = create.path.as_bytes();
-        if from.is_empty() {
-            if self.meta(path) != create.replaces {
-                return Got::Opened(Err(FsError::Exists));
-            }
-            self.files.borrow_mut().insert(path.to_vec(), bytes.clone());
-            return Got::Bytes(0);
-        }
         if bytes.len() + from.len() > self.room {
-            return Got::Opened(Err(FsError::Full));
+            return Err(FsError::Full);
         }
         // Not all at once.
         let n = from.len().div_ceil(2);
         bytes.extend(&from[..n]);
-        Got::Bytes(n)
+        Ok(n)
+    }
+
+    fn commit(&self, file: &mut File) -> Result<(), FsError> {
+        let File::Making(create, bytes) = file else {
+            return Err(FsError::Unsupported);
+        };
+        let path = create.path.as_bytes();
+        if self.meta(path) != create.replaces {
+            return Err(FsError::Exists);
+        }
+        self.files.borrow_mut().insert(path.to_vec(), bytes.clone());
+        Ok(())
     }
 }
 
@@ -148,6 +152,8 @@ fn talk(shelf: &Shelf, upload: Upload, content: u64, input: &[u8], piece: usize)
             Want::Give { file, from } => shelf.give(file, from),
             Want::Ask(ask) => shelf.answer(ask),
             Want::Copy { .. } => unreachable!("nothing is sendable"),
+            Want::Commit { file } => Got::Committed(shelf.commit(file)),
+            Want::Wait | Want::Upgrade => unreachable!("nothing is waited for"),
             Want::Log(_) | Want::Shutdown => Got::Nothing,
             Want::Close => return String::from_utf8(output).unwrap(),
         };

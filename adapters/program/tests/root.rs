@@ -199,7 +199,7 @@ fn begin(disk: &Disk, target: &str) -> Open {
         len: None,
     };
     match disk.create(&create) {
-        Ok(Opened::Program(open)) => open,
+        Ok(Opened::Writer(open)) => open,
         other => panic!("it cannot be made: {other:?}"),
     }
 }
@@ -210,8 +210,7 @@ fn a_file_that_comes_while_the_directory_is_replaced_is_stored_nowhere() {
     let mut open = begin(&disk, "/new");
     assert!(matches!(disk.give(&mut open, b"new"), Got::Bytes(3)));
     switch(folder.path(), "two");
-    let ended = disk.give(&mut open, b"");
-    assert!(matches!(ended, Got::Opened(Err(FsError::NotFound))));
+    assert_eq!(disk.commit(&mut open), Err(FsError::NotFound));
     drop(open);
     for name in ["one", "two"] {
         assert!(!folder.path().join(name).join("new").exists(), "{name}");
@@ -221,7 +220,7 @@ fn a_file_that_comes_while_the_directory_is_replaced_is_stored_nowhere() {
     switch(folder.path(), "one");
     assert_eq!(content(&disk, "/one"), Ok("one".into()));
     switch(folder.path(), "two");
-    assert!(matches!(disk.give(&mut open, b""), Got::Bytes(0)));
+    assert_eq!(disk.commit(&mut open), Ok(()));
     assert!(folder.path().join("two/new").exists());
 }
 
@@ -255,7 +254,7 @@ fn a_pinned_directory_is_served_wherever_it_is_moved() {
     assert_eq!(content(&disk, "/two"), Err(FsError::NotFound));
     assert_eq!(content(&disk, "/a"), Ok("one".into()));
     let mut open = begin(&disk, "/new");
-    assert!(matches!(disk.give(&mut open, b""), Got::Bytes(0)));
+    assert_eq!(disk.commit(&mut open), Ok(()));
     assert!(folder.path().join("moved/new").exists());
 }
 
@@ -271,7 +270,7 @@ fn nothing_is_kept_of_a_directory_that_was_replaced() {
     for name in ["one", "two"] {
         fs::write(at(name).join("large"), name.repeat(20_000)).unwrap();
     }
-    disk.tidy();
+    disk.evict_idle();
     let changed = fs::metadata(at("two/large")).unwrap().ctime();
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     while now().as_secs() as i64 <= changed + 2 {

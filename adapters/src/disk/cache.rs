@@ -174,7 +174,7 @@ impl Cache {
     }
 
     /// Closes what was not asked for since the last but one time. Whether something is still open.
-    pub(super) fn tidy(&self) -> bool {
+    pub(super) fn evict_idle(&self) -> bool {
         self.tended.store(true, Ordering::Relaxed);
         let mut shelves = self.shelves();
         let old = shelves.large.age();

@@ -120,7 +120,7 @@ impl Listings {
     }
 
     /// Forgets what is too old. Whether anything is left.
-    pub(super) fn tidy(&self) -> bool {
+    pub(super) fn evict_idle(&self) -> bool {
         let mut shelf = self.shelf();
         while let Some(at) = shelf.kept.iter().position(|listing| !listing.is_young()) {
             let old = shelf.kept.remove(at);

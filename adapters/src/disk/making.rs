@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{AtFlags, Mode, OFlags, StatVfs, fstat, fstatvfs, openat, renameat, unlinkat};
 use rustix::io::Errno;
-use sanserve_core::{Create, FsError, Got, Path};
+use sanserve_core::{Create, FsError, Path};
 
 use super::access::Access;
 use super::directories::{NewDirectories, Place, above};
 use super::nameless::{Nameless, link};
 use super::rename::{is_named, rename_to_new};
 use super::tree::Tree;
-use super::{Disk, Open, native, reason};
+use super::{Disk, native, reason};
 
 /// A file that is being made. To drop it leaves nothing of it, unless it was completed.
 #[derive(Debug)]
@@ -86,20 +86,15 @@ impl Making {
         Ok(making)
     }
 
-    /// Adds to it, or completes it.
-    pub(super) fn give(&mut self, disk: &Disk, from: &[u8]) -> Got<Open> {
-        let done = match from {
-            [] => self.complete(disk),
-            from => self.file.write_all(from).map_err(|error| why(&error)),
-        };
-        match done {
-            Ok(()) => Got::Bytes(from.len()),
-            Err(error) => Got::Opened(Err(error)),
-        }
+    /// Adds to it.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, FsError> {
+        let written = self.file.write_all(bytes);
+        written.map_err(|error| why(&error))?;
+        Ok(bytes.len())
     }
 
     /// Gives it its name, if nothing has changed that it depends on.
-    fn complete(&mut self, disk: &Disk) -> Result<(), FsError> {
+    pub(super) fn commit(&mut self, disk: &Disk) -> Result<(), FsError> {
         let turn = Arc::clone(&self.turn);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.find_directory(disk)?;

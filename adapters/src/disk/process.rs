@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use sanserve_core::Got;
+use sanserve_core::{FsError, Got};
 
 use super::Open;
 use super::notes::Notes;
@@ -65,7 +65,7 @@ impl Process {
         };
         filled.unwrap_or_else(|error| match error.kind() {
             ErrorKind::Interrupted => Got::Nothing,
-            _ => Got::Failed,
+            _ => Got::Refused(FsError::Broken),
         })
     }
 
@@ -224,5 +224,5 @@ fn waiting(pipe: impl AsFd) -> u64 {
 /// So long nothing is waited for at a time.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// A program that has closed its output may tidy up for so long.
+/// A program that has closed its output may take this long to exit.
 const GRACE: Duration = Duration::from_secs(2);

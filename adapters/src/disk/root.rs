@@ -153,8 +153,8 @@ impl Root {
 
     /// Lets go of what nobody asks for. Whether something is left.
     #[cfg(target_os = "linux")]
-    pub(super) fn tidy(&self) -> bool {
-        self.held().is_some_and(|tree| tree.tidy())
+    pub(super) fn evict_idle(&self) -> bool {
+        self.held().is_some_and(|tree| tree.evict_idle())
     }
 
     fn held(&self) -> Option<Arc<Tree>> {

@@ -82,15 +82,17 @@ impl Running {
     }
 
     /// Adds to its standard input.
-    pub(super) fn give(&mut self, from: &[u8]) -> Got<super::Open> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, FsError> {
         let State::Ready(ready) = &mut self.0 else {
-            return Got::Failed;
+            return Err(FsError::Broken);
         };
         let content = ready
             .content
             .get_or_insert_with(|| SpooledTempFile::new(IN_MEMORY));
-        let given = content.write_all(from);
-        given.map_or(Got::Failed, |()| Got::Bytes(from.len()))
+        match content.write_all(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(_) => Err(FsError::Broken),
+        }
     }
 
     /// Reads its standard output, and starts it before that. Waits no longer than a moment.
@@ -106,11 +108,11 @@ impl Running {
         let ready = match &mut self.0 {
             State::Ready(ready) => ready,
             State::Started(_) => return Got::Nothing,
-            State::Failed => return Got::Failed,
+            State::Failed => return Got::Refused(FsError::Broken),
         };
         let (state, got) = match start(ready) {
             Ok(process) => (State::Started(process), Got::Nothing),
-            Err(Refusal::TooMany) => (State::Failed, Got::Opened(Err(FsError::TooMany))),
+            Err(Refusal::TooMany) => (State::Failed, Got::Refused(FsError::TooMany)),
             Err(Refusal::Failed(error)) => {
                 let note = format!("CGI script cannot be run: {error}");
                 (State::Failed, Got::Note(note))
@@ -122,7 +124,7 @@ impl Running {
 
     /// Reads the standard output of what was started, if there is any.
     #[cfg(any(feature = "mio", feature = "tokio"))]
-    pub(crate) fn fill_now(&mut self, into: &mut [u8]) -> Got<super::Open> {
+    pub(crate) fn try_fill(&mut self, into: &mut [u8]) -> Got<super::Open> {
         self.fill_within(into, Duration::ZERO)
     }
 
@@ -147,7 +149,7 @@ impl Running {
     fn fill_within(&mut self, into: &mut [u8], patience: Duration) -> Got<super::Open> {
         match &mut self.0 {
             State::Started(process) => process.fill(into, patience),
-            _ => Got::Failed,
+            _ => Got::Refused(FsError::Broken),
         }
     }
 }

@@ -149,8 +149,8 @@ impl Tree {
 
     /// Lets go of what nobody asks for. Whether something is left.
     #[cfg(target_os = "linux")]
-    pub(super) fn tidy(&self) -> bool {
-        let (files, listings) = (self.cache.tidy(), self.listings.tidy());
+    pub(super) fn evict_idle(&self) -> bool {
+        let (files, listings) = (self.cache.evict_idle(), self.listings.evict_idle());
         files || listings
     }
 

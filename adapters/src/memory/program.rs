@@ -47,9 +47,9 @@ impl Running {
         }
     }
 
-    pub(super) fn give(&mut self, from: &[u8]) -> Got<File> {
-        self.stdin.extend_from_slice(from);
-        Got::Bytes(from.len())
+    pub(super) fn write(&mut self, bytes: &[u8]) -> usize {
+        self.stdin.extend_from_slice(bytes);
+        bytes.len()
     }
 
     pub(super) fn fill(&mut self, into: &mut [u8]) -> Got<File> {

@@ -74,23 +74,23 @@ impl FileSystem for Shelf {
         }
         let (create, bytes) = (create.clone(), Vec::new());
         let making = Making { create, bytes };
-        Ok(Opened::Program(File::Making(Box::new(making))))
+        Ok(Opened::Writer(File::Making(Box::new(making))))
     }
 
-    fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
+    fn write(&self, file: &mut File, bytes: &[u8]) -> Result<usize, FsError> {
         match file {
-            File::Making(making) if from.is_empty() => {
-                let Making { create, bytes } = &**making;
-                match self.0.borrow_mut().store(create, bytes) {
-                    Ok(()) => Got::Bytes(0),
-                    Err(error) => Got::Opened(Err(error)),
-                }
-            }
             File::Making(making) => {
-                making.bytes.extend_from_slice(from);
-                Got::Bytes(from.len())
+                making.bytes.extend_from_slice(bytes);
+                Ok(bytes.len())
             }
-            file => self.0.borrow().give(file, from),
+            file => self.0.borrow().write(file, bytes),
+        }
+    }
+
+    fn commit(&self, file: &mut File) -> Result<(), FsError> {
+        match file {
+            File::Making(making) => self.0.borrow_mut().store(&making.create, &making.bytes),
+            _ => Err(FsError::Unsupported),
         }
     }
 

@@ -351,10 +351,10 @@ impl FileSystem for Tree {
         Ok(Archive::open(self, request)?.map(|archive| File::Packed(Box::new(archive))))
     }
 
-    fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
+    fn write(&self, file: &mut File, bytes: &[u8]) -> Result<usize, FsError> {
         match file {
-            File::Program(program) => program.give(from),
-            _ => Got::Failed,
+            File::Program(program) => Ok(program.write(bytes)),
+            _ => Err(FsError::Unsupported),
         }
     }
 
@@ -362,7 +362,9 @@ impl FileSystem for Tree {
         match file {
             File::Program(program) => program.fill(into),
             File::Packed(archive) => archive.fill(self, at, into),
-            _ => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
+            _ => self
+                .read(file, at, into)
+                .map_or_else(Got::Refused, Got::Bytes),
         }
     }
 }

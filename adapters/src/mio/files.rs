@@ -9,9 +9,10 @@ use std::time::Duration;
 use sanserve_core::{Ask, FileSystem, Got, Opened};
 
 use super::link::Link;
+use super::mail::HandlerWaker;
 use super::recent::Recent;
+use crate::Open;
 use crate::got::ASK_AGAIN;
-use crate::{Open, got};
 
 /// What is open, unless a thread has it.
 pub(super) struct Held(Option<Open>);
@@ -21,11 +22,14 @@ pub(super) enum Task {
     Ask(Ask),
     Fill(Open, u64, usize),
     Give(Open, Vec<u8>),
+    Commit(Open),
 }
 
 /// What it brings back.
 pub(super) enum Done {
     Answer(Got<Open>),
+    /// Something woke the handler.
+    Woken,
     /// What is open, what came of it, and the bytes that were read.
     Open(Open, Got<Open>, Vec<u8>),
 }
@@ -33,7 +37,7 @@ pub(super) enum Done {
 impl Task {
     /// Whether it serves a reply only, and not a file that is being made.
     pub(super) fn is_for_reply(&self) -> bool {
-        !matches!(self, Task::Give(..))
+        !matches!(self, Task::Give(..) | Task::Commit(_))
     }
 
     /// Does it, however long that takes.
@@ -50,6 +54,10 @@ impl Task {
             }
             Task::Give(mut open, bytes) => {
                 let got = files.give(&mut open, &bytes);
+                Done::Open(open, got, Vec::new())
+            }
+            Task::Commit(mut open) => {
+                let got = Got::Committed(files.commit(&mut open));
                 Done::Open(open, got, Vec::new())
             }
         }
@@ -71,6 +79,8 @@ pub(super) struct Desk<'a, FS> {
     pub(super) submit: &'a dyn Fn(Task, Weak<()>),
     /// Has the connection woken when something can be read there.
     pub(super) listen: &'a dyn Fn(BorrowedFd<'_>),
+    /// What wakes the connection while its handler waits.
+    pub(super) waker: &'a dyn Fn() -> Arc<HandlerWaker>,
 }
 
 /// What a connection has to do with files. [`Got::Nothing`] means that it will be woken.
@@ -88,7 +98,10 @@ pub(super) struct Files {
 impl Files {
     /// A thread is done.
     pub(super) fn bring(&mut self, done: Done) {
-        (self.away, self.back) = (None, Some(done));
+        match done {
+            Done::Woken => {}
+            done => (self.away, self.back) = (None, Some(done)),
+        }
     }
 
     /// Whether a thread works for something that only the peer needs.
@@ -117,11 +130,11 @@ impl Files {
             _ if self.away.is_some() => return Got::Nothing,
             _ => match ask {
                 Ask::Open(path) => recent.answer(path).unwrap_or_else(|| {
-                    let got = desk.files.answer_now(ask);
+                    let got = desk.files.try_answer(ask);
                     recent.note(path, &got);
                     got
                 }),
-                ask => desk.files.answer_now(ask),
+                ask => desk.files.try_answer(ask),
             },
         };
         match got {
@@ -166,11 +179,11 @@ impl Files {
         let got = match &mut held.0 {
             None => return Got::Nothing,
             Some(Open::Program(program)) if program.pipes().is_some() => {
-                let got = program.fill_now(into);
+                let got = program.try_fill(into);
                 self.moment = program.pipes().map(|(_, moment)| moment);
                 return self::held(got);
             }
-            Some(open) => desk.files.fill_now(open, at, into),
+            Some(open) => desk.files.try_fill(open, at, into),
         };
         match held.0.take() {
             Some(open) if matches!(got, Got::Nothing) => {
@@ -196,8 +209,8 @@ impl Files {
         FS: FileSystem<File = Open>,
     {
         let fetched = self.take_back(held);
-        if let Some((Got::Failed, _)) = fetched {
-            return Got::Unreadable;
+        if let Some((Got::Refused(error), _)) = fetched {
+            return Got::Refused(error);
         }
         let warm = fetched.is_some();
         if !link.is_writable() {
@@ -233,6 +246,17 @@ impl Files {
         }
     }
 
+    /// Answers a [`Commit`](sanserve_core::Want::Commit).
+    pub(super) fn commit<FS>(&mut self, held: &mut Held, desk: &Desk<'_, FS>) -> Got<Held> {
+        if let Some((got, _)) = self.take_back(held) {
+            return self::held(got);
+        }
+        match held.0.take() {
+            Some(open) => self.send(Task::Commit(open), desk),
+            None => Got::Nothing,
+        }
+    }
+
     fn send<FS>(&mut self, task: Task, desk: &Desk<'_, FS>) -> Got<Held> {
         let wanted = Arc::new(());
         let waits = Arc::downgrade(&wanted);
@@ -251,7 +275,7 @@ impl Files {
                 held.0 = Some(open);
                 Some((got, bytes))
             }
-            Done::Answer(_) => None,
+            Done::Answer(_) | Done::Woken => None,
         }
     }
 }
@@ -269,7 +293,7 @@ impl Drop for Held {
 
 /// The same answer, with what is open as it is held here.
 fn held(got: Got<Open>) -> Got<Held> {
-    got::map(got, |open| Held(Some(open)))
+    got.map(|open| Held(Some(open)))
 }
 
 /// Whether the system has that byte of a file in its cache. What is kept was asked for a moment ago,
@@ -278,7 +302,7 @@ fn is_cached<FS>(files: &FS, open: &mut Open, at: u64) -> bool
 where
     FS: FileSystem<File = Open>,
 {
-    let warm = open.was_read(at) || matches!(files.fill_now(open, at, &mut [0]), Got::Bytes(_));
+    let warm = open.was_read(at) || matches!(files.try_fill(open, at, &mut [0]), Got::Bytes(_));
     if warm {
         open.note_read(at);
     }

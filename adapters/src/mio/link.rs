@@ -5,7 +5,7 @@ use std::mem;
 use std::net::{Shutdown, TcpStream};
 
 use mio::event::Event;
-use sanserve_core::Got;
+use sanserve_core::{FsError, Got};
 
 use super::files::{Held, MOST};
 use crate::Open;
@@ -152,7 +152,7 @@ impl Link {
         let sent = retry(|| send_file(&self.socket, file, at, len));
         self.writable = sent.is_ok();
         match sent {
-            Ok(None) => Got::Unreadable,
+            Ok(None) => Got::Refused(FsError::Broken),
             sent => self.told(sent.map(Option::unwrap_or_default)),
         }
     }

@@ -1,7 +1,9 @@
 //! [`Mail`]: what the threads of the pool leave for a worker.
 
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Wake;
 
 use mio::Waker;
 use sanserve_core::{Ask, FileSystem, FsError, Got, Waiter};
@@ -60,6 +62,38 @@ impl Waiter for Verify {
     fn tell(self: Box<Self>, verified: Result<(), FsError>) {
         let answer = Done::Answer(Got::Verified(verified));
         self.mail.leave(self.who, answer);
+    }
+}
+
+/// Wakes a connection whose handler waits.
+pub(super) struct HandlerWaker {
+    who: Who,
+    mail: Arc<Mail>,
+    /// The worker has not looked since it was woken.
+    is_woken: AtomicBool,
+}
+
+impl HandlerWaker {
+    pub(super) fn new(who: Who, mail: Arc<Mail>) -> Arc<HandlerWaker> {
+        Arc::new(HandlerWaker {
+            who,
+            mail,
+            is_woken: AtomicBool::new(false),
+        })
+    }
+
+    /// Returns whether it was woken since the last time.
+    pub(super) fn take(&self) -> bool {
+        self.is_woken.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for HandlerWaker {
+    /// However often it is woken, the worker is notified once.
+    fn wake(self: Arc<Self>) {
+        if !self.is_woken.swap(true, Ordering::AcqRel) {
+            self.mail.leave(self.who, Done::Woken);
+        }
     }
 }
 

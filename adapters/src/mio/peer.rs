@@ -6,6 +6,8 @@
 use std::io;
 use std::mem;
 use std::net::{IpAddr, TcpStream};
+use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use mio::event::Event;
@@ -14,6 +16,7 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Phase, Re
 use super::files::{Desk, Done, Files, Held, MOST};
 use super::lines::Lines;
 use super::link::Link;
+use super::mail::HandlerWaker;
 use super::recent::Recent;
 use crate::Open;
 use crate::delivery;
@@ -40,6 +43,7 @@ struct Work<H> {
     files: Files,
     /// What came of the last step, if its turn was over then.
     got: Got<Held>,
+    waker: Arc<HandlerWaker>,
 }
 
 /// What has to happen before a connection goes on.
@@ -74,9 +78,11 @@ impl<H: Handler> Peer<H> {
             let by = self.deadline(rest, config);
             match () {
                 () if by <= now.tick && self.link.is_handshaking() => return Until::Never,
-                () if self.link.is_readable() => self.wake(config),
+                () if self.link.is_readable() => self.wake(config, desk.waker),
                 // The engine knows whether it goes on.
-                () if by <= now.tick && self.link.has_unacknowledged() => self.wake(config),
+                () if by <= now.tick && self.link.has_unacknowledged() => {
+                    self.wake(config, desk.waker);
+                }
                 () if by <= now.tick => return Until::Never,
                 () => return Until::Woken(Some(by)),
             }
@@ -106,15 +112,19 @@ impl<H: Handler> Peer<H> {
     }
 
     /// Gets what a request needs.
-    fn wake(&mut self, config: &Config) {
+    fn wake(&mut self, config: &Config, waker: &dyn Fn() -> Arc<HandlerWaker>) {
         self.state = match mem::replace(&mut self.state, State::Lost) {
             State::Rests(rest) => {
+                let waker = waker();
                 let address = self.address;
                 let address = address.map_or_else(|| "unix:".into(), |ip| ip.to_string());
+                let mut conn = Connection::wake(*config, &address, rest);
+                conn.set_waker(Waker::from(Arc::clone(&waker)));
                 State::Works(Box::new(Work {
-                    conn: Connection::wake(*config, &address, rest),
+                    conn,
                     files: Files::default(),
                     got: Got::Nothing,
+                    waker,
                 }))
             }
             state => state,
@@ -201,7 +211,12 @@ impl<H: Handler> Work<H> {
         desk: &Desk<'_, FS>,
         log: &mut Lines<'_>,
     ) -> Until {
-        let Work { conn, files, got } = self;
+        let Work {
+            conn,
+            files,
+            got,
+            waker,
+        } = self;
         let kept = got;
         let (mut got, mut recent) = (mem::replace(kept, Got::Nothing), Recent::default());
         let mut turn = TURN;
@@ -216,7 +231,13 @@ impl<H: Handler> Work<H> {
             if link.is_plain() {
                 conn.without_tls();
             }
-            let Step { want, by, more, .. } = conn.step(now, got);
+            let Step {
+                want,
+                deadline: by,
+                copy_follows,
+                peer_may_send,
+                ..
+            } = conn.step(now, got);
             files.moment = None;
             got = match want {
                 Want::Read(into) => {
@@ -224,7 +245,7 @@ impl<H: Handler> Work<H> {
                     link.read(into)
                 }
                 Want::Write(from) => {
-                    let got = link.write(from, more);
+                    let got = link.write(from, copy_follows);
                     if let Got::Bytes(n) = got {
                         turn = turn.saturating_sub(n as u64 / WRITTEN);
                     }
@@ -239,6 +260,10 @@ impl<H: Handler> Work<H> {
                     got
                 }
                 Want::Give { file, from } => files.give(file, from, desk),
+                Want::Commit { file } => files.commit(file, desk),
+                Want::Wait if waker.take() => Got::Woken,
+                Want::Wait => Got::Nothing,
+                Want::Upgrade => unreachable!("no upgrade is allowed"),
                 Want::Ask(ask) => files.ask(ask, desk, &mut recent, link.sends_files()),
                 Want::Log(lines) => {
                     log.push(lines);
@@ -247,7 +272,7 @@ impl<H: Handler> Work<H> {
                 // Who has seen the end of a connection finds its lines in the log.
                 Want::Shutdown => {
                     log.flush();
-                    if !more && link.may_close() {
+                    if !peer_may_send && link.may_close() {
                         return Until::Never;
                     }
                     link.shutdown();

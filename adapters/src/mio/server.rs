@@ -161,7 +161,7 @@ impl HTTPServer {
 
     /// Serves until it is stopped, each connection with a handler of its own, its files from a
     /// [`Disk`](crate::Disk) or none from [`NoFiles`](crate::NoFiles). What the file system cannot
-    /// [tell at once](FileSystem::answer_now) it is asked on another thread. When this returns, no
+    /// [tell at once](FileSystem::try_answer) it is asked on another thread. When this returns, no
     /// connection is left. A handler that panics loses its connection and nothing else.
     ///
     /// # Errors

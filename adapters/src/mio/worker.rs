@@ -20,7 +20,7 @@ use super::crowd::Crowd;
 use super::files::Desk;
 use super::lines::Lines;
 use super::link::Link;
-use super::mail::Job;
+use super::mail::{HandlerWaker, Job};
 use super::peer::{Peer, Until};
 use super::pool::Pool;
 use super::seat::{DOORS, MAIL, Seat};
@@ -49,7 +49,7 @@ pub(super) struct Worker<'scope, 'env, FS, H, M> {
     crowd: Crowd,
     working: Crowd,
     /// When to look at what is held and needed by nobody, if anything has happened.
-    tidy: Option<Duration>,
+    evict_idle: Option<Duration>,
     timers: Timers,
     /// Who has something to do, but lets the others have their turn.
     turn: Vec<usize>,
@@ -92,7 +92,7 @@ where
             works: 0,
             crowd: Crowd::default(),
             working: Crowd::default(),
-            tidy: None,
+            evict_idle: None,
             timers: Timers::default(),
             turn: Vec::new(),
             knocks: Vec::new(),
@@ -108,7 +108,7 @@ where
 
     /// Serves until the server is closed and everybody is gone.
     pub(super) fn run(mut self) {
-        self.tidy();
+        self.evict_idle();
         let mut events = Events::with_capacity(EVENTS);
         let mut closing = false;
         while !(closing && self.peers.is_empty()) {
@@ -147,8 +147,8 @@ where
                 }
             }
             self.expire();
-            if self.tidy.is_some_and(|at| at <= self.now.tick) {
-                self.tidy();
+            if self.evict_idle.is_some_and(|at| at <= self.now.tick) {
+                self.evict_idle();
             }
             if !closing && self.common.shared.is_closed() {
                 closing = true;
@@ -173,12 +173,12 @@ where
         if !self.turn.is_empty() {
             return Some(Duration::ZERO);
         }
-        let (tidy, admit) = (self.tidy, self.admit);
+        let (evict_idle, admit) = (self.evict_idle, self.admit);
         let next = self
             .timers
             .next()
             .into_iter()
-            .chain(tidy)
+            .chain(evict_idle)
             .chain(admit)
             .min();
         next.map(|at| at.saturating_sub(self.now.tick))
@@ -235,10 +235,12 @@ where
             let mut source = SourceFd(&pipe.as_raw_fd());
             let _ = registry.register(&mut source, Token(2 * who + 1), Interest::READABLE);
         };
+        let waker = || HandlerWaker::new((who, number), Arc::clone(mail));
         let desk = Desk {
             files: common.files,
             submit: &submit,
             listen: &listen,
+            waker: &waker,
         };
         let (now, log) = (self.now, &mut self.log);
         // A panic has been reported by its hook.
@@ -248,7 +250,7 @@ where
         let until = panic::catch_unwind(advance).unwrap_or(Until::Never);
         self.works = self.works + usize::from(peer.works()) - usize::from(worked);
         self.working.saw(self.works);
-        self.tidy.get_or_insert(now.tick + TIDY);
+        self.evict_idle.get_or_insert(now.tick + TIDY);
         let phase = match until {
             Until::Woken(_) => peer.phase(),
             Until::Turn | Until::Never => Phase::Busy,
@@ -287,9 +289,9 @@ where
     }
 
     /// Gives back what nobody needs: files that are open, what a crowd has left behind.
-    fn tidy(&mut self) {
-        let held = self.common.files.tidy();
-        self.tidy = held.then_some(self.now.tick + TIDY);
+    fn evict_idle(&mut self) {
+        let held = self.common.files.evict_idle();
+        self.evict_idle = held.then_some(self.now.tick + TIDY);
         let gone = self.crowd.has_gone(self.peers.len());
         if gone {
             self.peers.shrink_to_fit();

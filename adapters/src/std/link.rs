@@ -9,7 +9,7 @@ use std::time::Duration;
 
 #[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use sanserve_core::{FileSystem, Got};
+use sanserve_core::{FileSystem, FsError, Got};
 
 use crate::Open;
 #[cfg(unix)]
@@ -148,7 +148,7 @@ impl<'a> Link<'a> {
             return match files.read(file, at, &mut piece[..len]) {
                 Ok(0) => Got::Bytes(0),
                 Ok(n) => self.write(&piece[..n], left),
-                Err(_) => Got::Unreadable,
+                Err(_) => Got::Refused(FsError::Broken),
             };
         }
         let copied = self.set_nonblocking(true).and_then(|()| {
@@ -157,7 +157,7 @@ impl<'a> Link<'a> {
             })
         });
         match copied {
-            Ok(None) => Got::Unreadable,
+            Ok(None) => Got::Refused(FsError::Broken),
             copied => self.told(copied.map(Option::unwrap_or_default)),
         }
     }

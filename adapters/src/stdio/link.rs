@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use sanserve_core::{Connection, FileSystem, Got, Handler, Now};
+use sanserve_core::{Connection, FileSystem, FsError, Got, Handler, Now};
 use socket2::SockRef;
 
 use crate::Open;
@@ -86,7 +86,7 @@ impl Link {
                 .map_err(io::Error::from)
                 .and_then(|()| send_file(output, file, at, len.min(COPY_MAX)));
             return match copied {
-                Ok(None) => Got::Unreadable,
+                Ok(None) => Got::Refused(FsError::Broken),
                 copied => self.told(copied.map(Option::unwrap_or_default)),
             };
         }
@@ -95,7 +95,7 @@ impl Link {
         match files.read(file, at, &mut piece[..len]) {
             Ok(0) => Got::Bytes(0),
             Ok(n) => self.write(&piece[..n], left),
-            Err(_) => Got::Unreadable,
+            Err(_) => Got::Refused(FsError::Broken),
         }
     }
 

@@ -9,8 +9,8 @@ use sanserve_core::{Ask, Credentials, FileSystem, FsError, Got, Opened, Waiter};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
+use crate::Open;
 use crate::got::ASK_AGAIN;
-use crate::{Open, got};
 
 /// What is open, unless a thread has it: then it comes back with what the thread got of it, or, if
 /// that took too long, never.
@@ -22,7 +22,7 @@ pub(super) async fn answer(
     ask: &Ask,
     sends_files: bool,
 ) -> Got<Held> {
-    let got = match files.answer_now(ask) {
+    let got = match files.try_answer(ask) {
         Got::Nothing => match ask {
             Ask::Verify(given) => verify(files, given.clone()).await,
             ask => {
@@ -95,7 +95,7 @@ impl Held {
             return Box::pin(self.fill_from_program(into)).await;
         }
         let got = match &mut self.0 {
-            Some(open) => files.fill_now(open, at, into),
+            Some(open) => files.try_fill(open, at, into),
             None => Got::Failed,
         };
         if !matches!(got, Got::Nothing) {
@@ -127,7 +127,7 @@ impl Held {
             return Got::Failed;
         };
         // What lies between was read ahead, or will be.
-        let mut here = |at| matches!(files.fill_now(open, at, &mut [0]), Got::Bytes(_));
+        let mut here = |at| matches!(files.try_fill(open, at, &mut [0]), Got::Bytes(_));
         if here(at) && here(at + len - 1) {
             return Got::Nothing;
         }
@@ -135,7 +135,6 @@ impl Held {
         let read = move |open: &mut Open| files.fill(open, at, &mut vec![0; len as usize]);
         match self.lend(read).await {
             Some(Got::Bytes(1..)) => Got::Nothing,
-            Some(Got::Failed) => Got::Unreadable,
             got => got.map_or(Got::Failed, held),
         }
     }
@@ -149,6 +148,16 @@ impl Held {
         let (files, from) = (Arc::clone(files), from.to_vec());
         let given = self.lend(move |open| files.give(open, &from)).await;
         given.map_or(Got::Failed, held)
+    }
+
+    /// Answers a [`Want::Commit`](sanserve_core::Want::Commit).
+    pub(super) async fn commit(
+        &mut self,
+        files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+    ) -> Got<Held> {
+        let files = Arc::clone(files);
+        let committed = self.lend(move |open| files.commit(open)).await;
+        committed.map_or(Got::Failed, Got::Committed)
     }
 
     /// Does something that may block with what is open. `None` if that is away.
@@ -181,5 +190,5 @@ async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
 
 /// The same answer, with what is open as it is held here.
 pub(super) fn held(got: Got<Open>) -> Got<Held> {
-    got::map(got, |open| Held(Some(open)))
+    got.map(|open| Held(Some(open)))
 }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 #[cfg(unix)]
 use sanserve_core::{Connection, Handler, Now};
-use sanserve_core::{FileSystem, Got};
+use sanserve_core::{FileSystem, FsError, Got};
 #[cfg(unix)]
 use tokio::io::ReadBuf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -177,12 +177,12 @@ impl Link {
             got => return got,
         }
         let (Stream::Socket(socket), Some(open)) = (&self.stream, &held.0) else {
-            return Got::Unreadable;
+            return Got::Refused(FsError::Broken);
         };
         let send = || send_file(socket, open, at, len);
         let sent = socket.async_io(tokio::io::Interest::WRITABLE, send).await;
         match sent {
-            Ok(None) => Got::Unreadable,
+            Ok(None) => Got::Refused(FsError::Broken),
             sent => self.told(sent.map(Option::unwrap_or_default)),
         }
     }

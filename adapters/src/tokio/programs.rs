@@ -30,7 +30,7 @@ impl Held {
             };
             return self.lend(start).await.map_or(Got::Failed, held);
         }
-        match running.fill_now(into) {
+        match running.try_fill(into) {
             Got::Nothing => {
                 if let Some((pipes, moment)) = running.pipes() {
                     listen(pipes, moment).await;

@@ -176,7 +176,9 @@ impl FileSystem for Disk {
 
     fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
         match &mut file.0 {
-            Kind::File(_) => self.read(file, at, into).map_or(Got::Failed, Got::Bytes),
+            Kind::File(_) => self
+                .read(file, at, into)
+                .map_or_else(Got::Refused, Got::Bytes),
             Kind::Packed(archive) => archive.fill(self, at, into),
         }
     }

@@ -25,6 +25,8 @@ enum Waits {
     ToWrite,
     /// The others have their turn.
     ForTurn,
+    /// The handler waits, and is asked again when a moment is over: nothing can wake it.
+    ForMoment,
     /// It is over, but for what the host has still to send.
     ToLeave,
 }
@@ -40,12 +42,17 @@ impl<F, H: Handler> Peer<F, H> {
         }
     }
 
-    /// What says that it can go on; `None` if it can at once.
+    /// Whether it can go on at once.
+    pub(super) fn has_turn(&self) -> bool {
+        self.waits == Waits::ForTurn
+    }
+
+    /// What says that it can go on, if the host does.
     pub(super) fn watched(&self) -> Option<&Pollable> {
         match self.waits {
             Waits::ToRead => Some(self.link.readable()),
             Waits::ToWrite | Waits::ToLeave => Some(self.link.writable()),
-            Waits::ForTurn => None,
+            Waits::ForTurn | Waits::ForMoment => None,
         }
     }
 
@@ -67,7 +74,9 @@ impl<F, H: Handler> Peer<F, H> {
         let link = &self.link;
         let mut got = mem::replace(&mut self.got, Got::Nothing);
         for _ in 0..TURN {
-            let Step { want, by, .. } = self.conn.step(now, got);
+            let Step {
+                want, deadline: by, ..
+            } = self.conn.step(now, got);
             self.by = by;
             self.waits = match want {
                 Want::Write(_) => Waits::ToWrite,
@@ -80,7 +89,15 @@ impl<F, H: Handler> Peer<F, H> {
                 Want::Fill { file, at, into } => files.fill(file, at, into),
                 Want::Copy { .. } => unreachable!("no file here is sendable"),
                 Want::Give { file, from } => files.give(file, from),
+                Want::Commit { file } => Got::Committed(files.commit(file)),
                 Want::Ask(ask) => files.answer(ask),
+                Want::Wait => {
+                    self.waits = Waits::ForMoment;
+                    self.by = by.into_iter().chain([now.tick + MOMENT]).min();
+                    self.got = Got::Woken;
+                    return false;
+                }
+                Want::Upgrade => unreachable!("no upgrade is allowed"),
                 Want::Log(lines) => {
                     log(lines);
                     Got::Bytes(lines.len())
@@ -108,3 +125,5 @@ impl<F, H: Handler> Peer<F, H> {
 
 /// So many steps a connection goes at a time, while others wait.
 const TURN: u32 = 64;
+/// How long a handler that waits is left alone.
+const MOMENT: Duration = Duration::from_millis(10);

@@ -131,7 +131,7 @@ impl HTTPServer {
         pause: Option<Duration>,
         now: Now,
     ) -> Vec<bool> {
-        let mut due: Vec<bool> = peers.iter().map(|peer| peer.watched().is_none()).collect();
+        let mut due: Vec<bool> = peers.iter().map(Peer::has_turn).collect();
         let watched = peers.iter().enumerate();
         let watched = watched.filter_map(|(who, peer)| Some((who, peer.watched()?)));
         let (who, mut watched): (Vec<usize>, Vec<&Pollable>) = watched.unzip();

@@ -181,7 +181,7 @@ pub(crate) fn read(disk: &Disk, file: &mut Open) -> Played {
             Got::Note(text) => text
                 .lines()
                 .for_each(|line| played.notes += &format!("{line}\n")),
-            Got::Failed => {
+            Got::Refused(_) => {
                 played.failed = true;
                 return played;
             }

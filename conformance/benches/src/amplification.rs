@@ -317,6 +317,8 @@ fn serve(input: &[u8], files: impl FileSystem<File = ()>, handler: impl Handler)
             // What is open may be a program, which says nothing.
             Want::Fill { file, at, into } => files.fill(file, at, into),
             Want::Give { file, from } => files.give(file, from),
+            Want::Commit { file } => Got::Committed(files.commit(file)),
+            Want::Wait | Want::Upgrade => unreachable!("nothing here waits"),
             Want::Ask(ask) => files.answer(ask),
             Want::Shutdown => Got::Nothing,
             Want::Close => return taken,

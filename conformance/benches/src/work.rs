@@ -192,6 +192,7 @@ fn exchange<H: Handler>(requests: &[&str], times: usize, handler: fn() -> H) {
                 (conn, rest) = (Connection::new(config, "127.0.0.1", handler()), b"");
                 Got::Nothing
             }
+            Want::Commit { .. } | Want::Wait | Want::Upgrade => unreachable!("nothing here waits"),
             Want::Copy { .. } | Want::Give { .. } => unreachable!("nothing here is sent so"),
         };
     }

@@ -87,8 +87,13 @@ impl<F, H: Handler> Carrier<F, H> {
             tick: now,
             unix: self.said.unix,
         };
-        let Step { want, by, .. } = self.conn.step(time, got);
-        let waits = !matches!(want, Want::Log(_) | Want::Shutdown | Want::Close);
+        let Step {
+            want, deadline: by, ..
+        } = self.conn.step(time, got);
+        let waits = !matches!(
+            want,
+            Want::Log(_) | Want::Shutdown | Want::Upgrade | Want::Close
+        );
         let counts = &mut self.said.counts;
         counts.steps += 1;
         counts.endless += u64::from(waits && by.is_none());

@@ -72,6 +72,8 @@ pub enum Answer {
         /// What was read.
         seen: Vec<u8>,
     },
+    /// A file that is being created.
+    Writer,
     /// What is in a directory.
     Listed(Arc<Entries>),
     /// An error.

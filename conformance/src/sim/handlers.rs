@@ -1,6 +1,8 @@
 //! The handlers of the standard simulation: those that come with the engine, two that use content,
 //! and one that does everything in any order.
 
+use std::time::Duration;
+
 use sanserve_core::{Cgi, Event, Exchange, Files, Handler, Next, Path, Program};
 
 use super::Random;
@@ -106,7 +108,7 @@ impl Wild {
 
     fn one(&mut self, ex: &mut Exchange<'_>) -> Option<Next> {
         let path = || Path::parse(ex.path()).unwrap_or_default();
-        Some(match self.random.below(17) {
+        Some(match self.random.below(18) {
             0 => Next::Body,
             1 => Next::Read,
             2 => Next::Open(path()),
@@ -145,6 +147,7 @@ impl Wild {
                 ex.end_headers();
                 return None;
             }
+            17 => Next::Wait(Duration::from_millis(self.random.number() % 5_000)),
             14 => Next::Write(vec![b'x'; self.random.below(100_000)].into()),
             _ => {
                 let len = self.random.below(100);

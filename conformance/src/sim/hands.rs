@@ -57,6 +57,9 @@ impl Hands<'_> {
             Want::Copy { file, at, len } => self.copy(file, at, len, fs),
             Want::Fill { file, at, into } => self.fill(file, at, into, fs),
             Want::Give { file, from } => self.give(file, from, fs),
+            Want::Commit { file } => self.commit(file, fs),
+            Want::Wait => self.wait(),
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Ask(ask) => self.answer(ask, fs),
         }
     }
@@ -93,6 +96,14 @@ impl Hands<'_> {
     fn expire<F>(&mut self) -> Later<F> {
         self.said.counts.pauses += 1;
         (self.weather.too_late(self.by), Got::Nothing)
+    }
+
+    /// Something wakes the handler, or nothing does.
+    fn wait<F>(&mut self) -> Later<F> {
+        match self.nothing() {
+            Some(later) => later,
+            None => (self.weather.soon(self.now, self.by), Got::Woken),
+        }
     }
 
     pub(super) fn soon<F>(&mut self, n: usize) -> Later<F> {

@@ -83,7 +83,9 @@ impl<H: Handler> Running<H> {
         };
         let bytes = text::bytes(bytes)?;
         let next = read_got(got).ok_or("no answer")?;
-        let Step { want, by, .. } = self.conn.step(now, std::mem::replace(&mut self.got, next));
+        let Step {
+            want, deadline: by, ..
+        } = self.conn.step(now, std::mem::replace(&mut self.got, next));
         let (wants, lent) = describe(&want);
         let by = by.map_or("-".into(), time);
         if [wants.as_str(), &by, &lent] != before {
@@ -111,10 +113,15 @@ fn read_got(text: &str) -> Option<Got<()>> {
     Some(match kind {
         "nothing" => Got::Nothing,
         "failed" => Got::Failed,
-        "unreadable" => Got::Unreadable,
+        "refused" => Got::Refused(read_error(rest)?),
+        "working" => Got::Working,
+        "woken" => Got::Woken,
+        "committed" => Got::Committed(Ok(())),
+        "uncommitted" => Got::Committed(Err(read_error(rest)?)),
         "note" => Got::Note(String::from_utf8(text::bytes(rest).ok()?).ok()?),
         "directory" => Got::Opened(Ok(Opened::Directory)),
         "program" => Got::Opened(Ok(Opened::Program(()))),
+        "writer" => Got::Opened(Ok(Opened::Writer(()))),
         "error" => Got::Opened(Err(read_error(rest)?)),
         "unlisted" => Got::Listed(Err(read_error(rest)?)),
         "verified" => Got::Verified(Ok(())),

@@ -26,7 +26,7 @@ impl Hands<'_> {
         let got = fs.fill(&mut file.file, at, &mut self.said.output[from..]);
         let Got::Bytes(n) = got else {
             self.said.output.truncate(from);
-            return self.fail();
+            return self.refuse();
         };
         self.said.output.truncate(from + n);
         let bytes = self.said.output[from..].to_vec();
@@ -46,9 +46,8 @@ impl Hands<'_> {
         }
         let n = self.weather.part(into.len());
         match fs.fill(&mut file.file, at, &mut into[..n]) {
-            Got::Bytes(_) | Got::Failed if self.weather.roll(|faults| faults.broken) => {
-                self.said.mishaps.broken = true;
-                (self.now, Got::Failed)
+            Got::Bytes(_) | Got::Refused(_) if self.weather.roll(|faults| faults.broken) => {
+                self.refuse()
             }
             Got::Bytes(n) => {
                 self.see(file.answer, at, &into[..n]);
@@ -60,10 +59,7 @@ impl Hands<'_> {
                 (self.now, Got::Note(note))
             }
             Got::Nothing => (self.by, Got::Nothing),
-            _ => {
-                self.said.mishaps.broken = true;
-                (self.now, Got::Failed)
-            }
+            _ => self.refuse(),
         }
     }
 
@@ -105,11 +101,33 @@ impl Hands<'_> {
                 let (at, _) = self.soon::<()>(if taken == 0 { from.len() } else { taken });
                 (at, Got::Bytes(taken))
             }
-            _ => {
-                self.said.mishaps.broken = true;
-                (self.now, Got::Failed)
-            }
+            _ => self.refuse(),
         }
+    }
+
+    pub(super) fn commit<S: FileSystem>(
+        &mut self,
+        file: &mut Held<S::File>,
+        fs: &S,
+    ) -> Later<S::File> {
+        if let Some(later) = self.nothing() {
+            return later;
+        }
+        let committed = match fs.commit(&mut file.file) {
+            Ok(()) if self.weather.roll(|faults| faults.broken) => Err(FsError::Broken),
+            committed => committed,
+        };
+        self.said.mishaps.broken |= committed.is_err();
+        (
+            self.weather.soon(self.now, self.by),
+            Got::Committed(committed),
+        )
+    }
+
+    /// What is open does not do what was wanted of it.
+    fn refuse<F>(&mut self) -> Later<F> {
+        self.said.mishaps.broken = true;
+        (self.now, Got::Refused(FsError::Broken))
     }
 
     pub(super) fn answer<S: FileSystem>(&mut self, ask: &Ask, fs: &S) -> Later<S::File> {
@@ -164,6 +182,10 @@ impl Hands<'_> {
                 let file = self.tally.hold(file, number);
                 let answer = Answer::Program { seen: Vec::new() };
                 (answer, Got::Opened(Ok(Opened::Program(file))))
+            }
+            Got::Opened(Ok(Opened::Writer(file))) => {
+                let file = self.tally.hold(file, number);
+                (Answer::Writer, Got::Opened(Ok(Opened::Writer(file))))
             }
             Got::Opened(Ok(Opened::Directory)) => {
                 (Answer::Directory, Got::Opened(Ok(Opened::Directory)))

@@ -97,6 +97,9 @@ pub(super) fn describe<F>(want: &Want<'_, F>) -> (String, String) {
         }
         Want::Ask(Ask::Create(create)) => ("create".into(), show(format!("{create:?}").as_bytes())),
         Want::Log(lines) => ("log".into(), show(lines.as_bytes())),
+        Want::Commit { .. } => plain("commit"),
+        Want::Wait => plain("wait"),
+        Want::Upgrade => plain("upgrade"),
         Want::Shutdown => plain("shutdown"),
         Want::Close => plain("close"),
     }
@@ -107,7 +110,11 @@ fn answer<F>(got: &Got<F>) -> String {
         Got::Nothing => "nothing".into(),
         Got::Bytes(n) => n.to_string(),
         Got::Failed => "failed".into(),
-        Got::Unreadable => "unreadable".into(),
+        Got::Refused(error) => format!("refused {error:?}"),
+        Got::Working => "working".into(),
+        Got::Woken => "woken".into(),
+        Got::Committed(Ok(())) => "committed".into(),
+        Got::Committed(Err(error)) => format!("uncommitted {error:?}"),
         Got::Note(note) => format!("note {}", show(note.as_bytes())),
         Got::Opened(Ok(Opened::File { meta, sendable, .. })) => {
             let modified = meta.modified.map_or("-".into(), |unix| unix.to_string());
@@ -124,6 +131,7 @@ fn answer<F>(got: &Got<F>) -> String {
         }
         Got::Opened(Ok(Opened::Directory)) => "directory".into(),
         Got::Opened(Ok(Opened::Program(_))) => "program".into(),
+        Got::Opened(Ok(Opened::Writer(_))) => "writer".into(),
         Got::Opened(Err(error)) => format!("error {error:?}"),
         Got::Listed(Err(error)) => format!("unlisted {error:?}"),
         Got::Verified(Ok(())) => "verified".into(),

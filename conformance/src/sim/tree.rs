@@ -244,10 +244,10 @@ impl FileSystem for Tree {
         }
     }
 
-    fn give(&self, file: &mut File, from: &[u8]) -> Got<File> {
+    fn write(&self, file: &mut File, bytes: &[u8]) -> Result<usize, FsError> {
         match file {
-            File::Program(program) => Got::Bytes(program.take(from)),
-            File::Bytes(_) => Got::Failed,
+            File::Program(program) => Ok(program.take(bytes)),
+            File::Bytes(_) => Err(FsError::Unsupported),
         }
     }
 
@@ -257,7 +257,8 @@ impl FileSystem for Tree {
         {
             return Got::Note(note);
         }
-        self.read(file, at, into).map_or(Got::Failed, Got::Bytes)
+        self.read(file, at, into)
+            .map_or_else(Got::Refused, Got::Bytes)
     }
 }
 

@@ -25,7 +25,9 @@ pub(super) fn play<H: Handler>(said: &Conversation, handler: H) -> Option<Twin> 
             tick: now,
             unix: said.unix,
         };
-        let Step { want, by, .. } = conn.step(time, got);
+        let Step {
+            want, deadline: by, ..
+        } = conn.step(time, got);
         got = match want {
             Want::Read(_) if rest.is_empty() && !said.half_close => {
                 now = by?;
@@ -50,6 +52,9 @@ pub(super) fn play<H: Handler>(said: &Conversation, handler: H) -> Option<Twin> 
                 Got::Bytes(n)
             }
             Want::Give { from, .. } => Got::Bytes(from.len()),
+            Want::Commit { .. } => Got::Committed(Ok(())),
+            Want::Wait => Got::Woken,
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Ask(ask) => {
                 let asked = said.asked.get(asks);
                 if let Some(before) = asked.filter(|asked| asked.ask != *ask) {
@@ -90,6 +95,7 @@ fn again(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Seen> {
         },
         (Some(Answer::Directory), _) => Opened::Directory,
         (Some(Answer::Program { .. }), _) => Opened::Program(seen),
+        (Some(Answer::Writer), _) => Opened::Writer(seen),
         (Some(Answer::Failed(error)), _) => return Got::Opened(Err(*error)),
         (None, _) => return Got::Opened(Err(FsError::NotFound)),
     };

@@ -4,10 +4,11 @@ mod error;
 mod known;
 
 use core::fmt::{self, Display, Write};
+use core::task::Waker;
 
 use alloc::string::String;
 
-use crate::engine::log::{LogEvent, LogRecord, Refusal};
+use crate::engine::log::{CloseReason, LogEvent, LogRecord, Refusal};
 use crate::engine::reply::{Framing, Reply, Stage};
 use crate::engine::{Buffer, Config, Now, Protocol};
 use crate::fs::Credentials;
@@ -31,6 +32,8 @@ pub struct Exchange<'a> {
     pub(crate) log: &'a mut String,
     /// What went wrong with the request, until the reply is over.
     pub(crate) failure: &'a mut String,
+    pub(crate) waker: &'a Waker,
+    pub(crate) is_upgradable: bool,
     /// How many bytes of content the handler has written in this call.
     pub(crate) written: usize,
 }
@@ -49,6 +52,8 @@ impl<'a> Exchange<'a> {
             outbox: self.outbox,
             log: self.log,
             failure: self.failure,
+            waker: self.waker,
+            is_upgradable: self.is_upgradable,
             written: self.written,
         }
     }
@@ -93,6 +98,17 @@ impl<'a> Exchange<'a> {
     /// The values of all fields of this name, in any case.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.head.values(name)
+    }
+
+    /// Returns what wakes this connection while its handler [waits](crate::Next::Wait). Clone it for whatever has something to tell the
+    /// handler later: a thread, a task, a channel. It may be woken at any time, from any thread.
+    pub fn waker(&self) -> &'a Waker {
+        self.waker
+    }
+
+    /// Returns whether the handler may take the connection over by [`Next::Upgrade`](crate::Next::Upgrade).
+    pub fn can_upgrade(&self) -> bool {
+        self.is_upgradable
     }
 
     /// Returns the user and the password that come with the request by `Basic` authentication (RFC 7617). Whether they are right
@@ -240,7 +256,9 @@ impl<'a> Exchange<'a> {
             }
         } else if name.eq_ignore_ascii_case("connection") {
             self.reply.connection = true;
-            self.reply.close |= value.eq_ignore_ascii_case(b"close");
+            if value.eq_ignore_ascii_case(b"close") {
+                self.reply.close_for(CloseReason::Handler);
+            }
         }
         self.outbox.push(b"\r\n");
     }
@@ -253,24 +271,25 @@ impl<'a> Exchange<'a> {
         }
         let modern = self.config.protocol == Protocol::Http11;
         let framing = match self.reply.length {
-            _ if self.answers_head() || matches!(self.reply.status, ..200 | 204 | 304) => {
-                Framing::Empty
-            }
+            _ if self.has_no_content() => Framing::Empty,
             Some(length) => Framing::Length(length),
             None if modern && self.request_version() == Version::Http11 => Framing::Chunked,
             None => Framing::Close,
         };
         match framing {
             Framing::Chunked => self.field("Transfer-Encoding", &"chunked"),
-            Framing::Close => self.reply.close = true,
+            Framing::Close => self.reply.close_for(CloseReason::Error),
             _ => {}
         }
         // Who answers before the content was asked for will hardly ask for it then.
-        self.reply.close |= self.content_stays && self.reply.status >= 200;
+        if self.content_stays && self.reply.status >= 200 {
+            self.reply.close_for(CloseReason::Error);
+        }
         // RFC 9112 §9.6: who closes says so; §9.3: HTTP/1.0 is told that the connection stays.
         let Exchange { reply, config, .. } = self;
-        let silent =
-            !(reply.close || config.keep_alive) && self.request_version() == Version::Http11;
+        let silent = reply.close.is_none()
+            && !config.keep_alive
+            && self.request_version() == Version::Http11;
         if modern && !silent && !self.reply.connection && self.reply.status >= 200 {
             self.send_connection();
         }
@@ -283,16 +302,23 @@ impl<'a> Exchange<'a> {
         self.command() == "HEAD" || self.reply.to_head
     }
 
+    /// Whether the reply has no content, whatever its fields say (RFC 9112 §6.3).
+    fn has_no_content(&self) -> bool {
+        let status = self.reply.status;
+        let connects = self.command() == "CONNECT" && matches!(status, 200..=299);
+        self.answers_head() || connects || matches!(status, ..200 | 204 | 304)
+    }
+
     /// Says whether the connection stays open, and for how long if [`Config::keep_alive`] is set.
     fn send_connection(&mut self) {
         let idle = self.config.patience.promised_idle();
         let announces = self.config.keep_alive && idle > 0;
         match self.request_version() {
-            _ if self.reply.close => self.send_header("Connection", "close"),
+            _ if self.reply.close.is_some() => self.send_header("Connection", "close"),
             Version::Http11 if !announces => {}
             _ => self.send_known("Connection: ", b"keep-alive"),
         }
-        if announces && !self.reply.close {
+        if announces && self.reply.close.is_none() {
             self.send_known("Keep-Alive: timeout=", Digits::decimal(idle).as_bytes());
         }
     }
@@ -389,7 +415,7 @@ impl<'a> Exchange<'a> {
     /// Closes the connection after this reply. Call it before [`end_headers`](Self::end_headers),
     /// so that the peer is told.
     pub fn close_connection(&mut self) {
-        self.reply.close = true;
+        self.reply.close_for(CloseReason::Handler);
     }
 }
 

@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::time::Duration;
 
 use crate::engine::{Exchange, https};
 use crate::fs::{ArchiveRequest, Create, Credentials, Entries, FsError, Meta, Path, Program};
@@ -96,12 +97,13 @@ pub enum Next {
     Archive(Box<ArchiveRequest>),
     /// To pass the request's content to the program. Told: [`Event::End`].
     Feed,
-    /// That file, begun. Told: [`Event::Running`] or [`Event::Failed`]. It takes the place of what was
+    /// That file, begun. Told: [`Event::Created`] or [`Event::Failed`]. It takes the place of what was
     /// open before.
     Create(Box<Create>),
-    /// To pass that to the file that was begun; nothing completes it. Told: [`Event::End`], or
-    /// [`Event::Failed`] without a path.
+    /// To pass these bytes to the file that was begun. Told: [`Event::End`], or [`Event::Failed`] without a path.
     Give(Vec<u8>),
+    /// To give the file that was begun its name: it is complete. Told: [`Event::End`], or [`Event::Failed`] without a path.
+    Commit,
     /// Some of what is open, from where the last `Read` ended. Told: [`Event::Data`] or
     /// [`Event::End`].
     Read,
@@ -114,6 +116,17 @@ pub enum Next {
     Write(Cow<'static, [u8]>),
     /// That the peer takes what was written so far, before more is. Told: [`Event::End`].
     Flush,
+    /// To wait for something else than the peer and the files: a result that another thread works out, a message for this
+    /// client, or the time itself. Told: [`Event::Woken`] when [`Exchange::waker`] is woken, or [`Event::TimedOut`] after this time.
+    /// What was written so far goes to the peer first.
+    ///
+    /// The waker may also be woken for nothing, or for something that came before: look again, and wait again. If the peer closes
+    /// its side of the connection, the handler is waited for two more seconds ([`Patience::half_closed`](crate::Patience::half_closed)).
+    Wait(Duration),
+    /// To take the connection over, after a reply of 101 (RFC 9110 §7.8), or one to CONNECT with a status of 2xx: the adapter hands its
+    /// transport to whoever speaks the next protocol. Nothing is told. If the adapter cannot, see [`Exchange::can_upgrade`], the reply
+    /// becomes a 501.
+    Upgrade,
     /// Nothing: the reply is complete. What is left of the request's content is thrown away.
     Done,
 }
@@ -123,16 +136,22 @@ pub enum Next {
 pub enum Event<'a> {
     /// Some of the request's content, or of what is open: whichever was needed.
     Data(&'a [u8]),
-    /// All is read, sent or flushed.
+    /// All is read, sent, given, committed or flushed.
     End,
     /// The file is open and can be sent.
     Opened(Path, Meta),
-    /// The program is set up, or the file begun.
+    /// The program is set up.
     Running(Path),
+    /// The file is begun.
+    Created(Path),
     /// It is a directory.
     Directory(Path),
     /// What the directory holds, in any order.
     Listed(Path, Arc<Entries>),
+    /// The waker of the connection was woken, perhaps for nothing.
+    Woken,
+    /// The time of the wait is over.
+    TimedOut,
     /// Whether the credentials are right: if not, [`FsError::Forbidden`], or why that cannot be said.
     Verified(Result<(), FsError>),
     /// There is no such file or directory, or it cannot be had.

@@ -58,6 +58,8 @@ pub enum LogEvent<'a> {
         time: Duration,
         /// Whether that was all of it. If not, the connection broke off.
         complete: bool,
+        /// Why the connection closes after it; `None` if it stays open.
+        close: Option<CloseReason>,
         /// What went wrong, if anything did: the messages of the [`Error`](LogEvent::Error), the
         /// [`Failure`](LogEvent::Failure) and the [`Refused`](LogEvent::Refused) of this request, so that one line can tell all of it.
         failure: Option<&'a str>,
@@ -78,6 +80,26 @@ pub enum LogEvent<'a> {
     Refused(Refusal),
     /// Anything else: what a handler, a program or the engine has to say.
     Message(&'a dyn Display),
+}
+
+/// Why a connection closes after a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The server speaks HTTP/1.0.
+    Http10,
+    /// The client asked for it, or speaks HTTP/1.0 and did not ask to keep the connection.
+    Requested,
+    /// The handler asked for it.
+    Handler,
+    /// The request or its reply went wrong, or the connection cannot be used further: content of unknown length follows, or was not read.
+    Error,
+    /// It was the last request of [`Limits::requests`](crate::Limits::requests).
+    RequestLimit,
+    /// The server ends.
+    Shutdown,
+    /// Plain HTTP came where TLS was expected.
+    WithoutTls,
 }
 
 /// The rule by which a request is refused, in a 403, 404 or 409 that does not tell it.
@@ -256,6 +278,7 @@ pub fn json(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
             time,
             complete,
             failure,
+            close: _,
         } => {
             let (seconds, micros) = (time.as_secs(), time.subsec_micros());
             write!(out, ",\"status\":{status},\"bytes\":{bytes}")?;

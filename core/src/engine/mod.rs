@@ -14,7 +14,7 @@ mod want;
 
 pub use buffer::Buffer;
 pub use config::{Config, Limits, Patience, Protocol};
-pub use connection::{Connection, Delivery, Rest};
+pub use connection::{Connection, Delivery, Rest, Upgraded};
 pub use error_page::ErrorPage;
 pub use exchange::Exchange;
 pub use handler::{Event, Handler, Next, from_fn};

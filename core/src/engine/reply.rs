@@ -5,7 +5,8 @@
 use core::fmt::Write;
 use core::time::Duration;
 
-use crate::engine::Buffer;
+use super::Buffer;
+use super::log::CloseReason;
 
 /// The state of one reply.
 #[derive(Debug)]
@@ -18,8 +19,8 @@ pub(crate) struct Reply {
     pub(crate) length: Option<u64>,
     /// Whether a `Connection` field was sent.
     pub(crate) connection: bool,
-    /// Whether the connection closes after it.
-    pub(crate) close: bool,
+    /// Why the connection closes after it, if it does.
+    pub(crate) close: Option<CloseReason>,
     /// Whether it is its content and nothing else, in answer to a simple request of HTTP/0.9. A request
     /// that is refused is told so in a reply with a status line.
     pub(crate) simple: bool,
@@ -62,7 +63,7 @@ pub(crate) enum Framing {
 
 impl Reply {
     /// One of which nothing was sent yet, to be put behind `outbox` bytes of earlier ones.
-    pub(crate) fn new(outbox: usize, since: Duration, close: bool) -> Self {
+    pub(crate) fn new(outbox: usize, since: Duration, close: Option<CloseReason>) -> Self {
         Reply {
             stage: Stage::Start,
             start: Some(outbox),
@@ -80,6 +81,11 @@ impl Reply {
         }
     }
 
+    /// Closes the connection after this reply. The first reason counts.
+    pub(crate) fn close_for(&mut self, reason: CloseReason) {
+        self.close = self.close.or(Some(reason));
+    }
+
     /// So many bytes of the outbox have left.
     pub(crate) fn sent(&mut self, n: usize) {
         self.start = self.start.and_then(|start| start.checked_sub(n));
@@ -95,7 +101,7 @@ impl Reply {
             authenticated: self.authenticated,
             simple: self.simple,
             to_head: self.to_head,
-            ..Reply::new(start, self.since, true)
+            ..Reply::new(start, self.since, Some(CloseReason::Error))
         };
         true
     }
@@ -174,7 +180,7 @@ impl Reply {
     pub(crate) fn finish(&mut self, outbox: &mut Buffer) {
         match self.stage {
             // An interim reply with nothing behind it: the peer is not left to wait for more.
-            Stage::Start if self.status > 0 => self.close = true,
+            Stage::Start if self.status > 0 => self.close_for(CloseReason::Error),
             Stage::Start => self.blame("sent no reply"),
             Stage::Head => self.blame("did not call end_headers()"),
             Stage::Content(Framing::Chunked) => outbox.push(b"0\r\n\r\n"),

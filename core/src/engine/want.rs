@@ -24,11 +24,12 @@ pub struct Step<'a, F> {
     pub want: Want<'a, F>,
     /// The [`Now::tick`] after which there is no point in going on: let the operation expire and
     /// answer [`Got::Nothing`](crate::Got::Nothing). Every wait for the peer has one.
-    pub by: Option<Duration>,
-    /// Of a [`Write`](Want::Write): it goes on with a [`Copy`](Want::Copy) at once; a socket may hold
-    /// it back and send both together. Of a [`Shutdown`](Want::Shutdown): the peer may go on sending;
-    /// if not, and if the peer has acknowledged everything, the link may as well be closed, and this is the end.
-    pub more: bool,
+    pub deadline: Option<Duration>,
+    /// Of a [`Write`](Want::Write): a [`Copy`](Want::Copy) follows at once, so a socket may hold these bytes back and send both together.
+    pub copy_follows: bool,
+    /// Of a [`Shutdown`](Want::Shutdown): the peer may go on sending. If not, and if the peer has acknowledged everything, the
+    /// transport may as well be closed, and this is the end.
+    pub peer_may_send: bool,
     /// What would be lost if the connection were closed now, in place of waiting.
     pub phase: Phase,
 }
@@ -47,7 +48,11 @@ pub enum Phase {
 }
 
 /// What a connection wants of its adapter. Each variant says which answer fits; an answer of
-/// another kind panics, and [`Got::Nothing`](crate::Got::Nothing) ("not yet, ask again") fits all of them.
+/// another kind panics, and [`Got::Nothing`](crate::Got::Nothing) ("not yet, ask again") fits all of them. What is wanted of a file or
+/// program may also be [refused](crate::Got::Refused), and what is wanted of the transport [fail](crate::Got::Failed).
+///
+/// This enum is exhaustive: a want that an adapter does not know would leave a connection waiting for ever, so a new one has to be a
+/// change that adapters notice.
 #[derive(Debug)]
 pub enum Want<'a, F> {
     /// Read from the peer into this room, which is never empty.
@@ -56,8 +61,7 @@ pub enum Want<'a, F> {
     /// Write these bytes, never none, to the peer. [`Got::Bytes`](crate::Got::Bytes): how many went, perhaps fewer.
     Write(&'a [u8]),
     /// Read the file from offset `at` into this room, which is never empty.
-    /// [`Got::Bytes`](crate::Got::Bytes): how many bytes came; 0 says that the file has ended. [`Got::Opened`](crate::Got::Opened) with an error says
-    /// why a program cannot be started.
+    /// [`Got::Bytes`](crate::Got::Bytes): how many bytes came; 0 says that the file has ended.
     Fill {
         /// The open file.
         file: &'a mut F,
@@ -77,18 +81,28 @@ pub enum Want<'a, F> {
         /// How many bytes are left to send; never 0.
         len: u64,
     },
-    /// Pass bytes of the request's content, never none, to a program that is about to run, or to a
-    /// file that is being made; given nothing, that is complete, see [`Create`](crate::Create).
+    /// Pass these bytes, never none, to a program that is about to run, or to a file that is being created.
     /// [`Got::Bytes`](crate::Got::Bytes): how many it took, perhaps fewer; 0 says that it takes no more.
-    /// [`Got::Opened`](crate::Got::Opened) with an error says why a file cannot be made.
     Give {
         /// The program or the file.
         file: &'a mut F,
         /// What comes next on its standard input, or in it.
         from: &'a [u8],
     },
+    /// Give a file that is being created its name: it is complete, see [`Create`](crate::Create).
+    /// [`Got::Committed`](crate::Got::Committed) is the answer.
+    Commit {
+        /// The file.
+        file: &'a mut F,
+    },
     /// Ask the file system; [`FileSystem::answer`](crate::FileSystem::answer) does.
     Ask(&'a Ask),
+    /// Wait until the [waker](crate::Connection::set_waker) is woken, if it was not since the last time:
+    /// [`Got::Woken`](crate::Got::Woken). An adapter that cannot be woken gives that answer after a moment.
+    Wait,
+    /// Hand the transport over, with [`Connection::into_upgraded`](crate::Connection::into_upgraded). Wanted only of adapters that
+    /// [allow it](crate::Connection::allow_upgrade). The loop ends.
+    Upgrade,
     /// Print finished log lines, each ended by a newline. Any answer will do.
     Log(&'a str),
     /// Tell the peer that nothing more will come, but go on reading. Any answer will do.

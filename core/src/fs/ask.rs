@@ -21,7 +21,7 @@ pub enum Ask {
     Verify(Credentials),
     /// Make one file of a directory. [`Got::Opened`] with [`Opened::File`] is the answer.
     Archive(Box<ArchiveRequest>),
-    /// Begin a file. [`Got::Opened`] with [`Opened::Program`] is the answer.
+    /// Begin a file. [`Got::Opened`] with [`Opened::Writer`] is the answer.
     Create(Box<Create>),
 }
 
@@ -32,21 +32,46 @@ pub enum Got<F> {
     Nothing,
     /// So many bytes were moved.
     Bytes(usize),
-    /// The program that is read from has to say this, a line or more, in the log: what it wrote to
-    /// its standard error, or how it ended. An answer to [`Want::Fill`](crate::Want::Fill); it will be wanted again.
-    /// If it is empty, nothing is logged: what is read from is still at work. The deadline is renewed,
-    /// up to [`Patience::work`](crate::Patience::work), and what was collected for the peer is sent first.
+    /// An answer to [`Want::Fill`](crate::Want::Fill), which will be wanted again: the program has written these lines to its standard
+    /// error, or this is how it ended. They are logged.
     Note(String),
+    /// An answer to [`Want::Fill`](crate::Want::Fill), which will be wanted again: what is read from is still at work. The
+    /// deadline is renewed, up to [`Patience::work`](crate::Patience::work), and what was collected for the peer is sent first.
+    Working,
     /// The answer to [`Ask::Open`], [`Ask::Run`], [`Ask::Archive`] and [`Ask::Create`].
     Opened(Result<Opened<F>, FsError>),
     /// The answer to [`Ask::List`].
     Listed(Result<Arc<Entries>, FsError>),
     /// The answer to [`Ask::Verify`].
     Verified(Result<(), FsError>),
-    /// The link is gone or, to [`Want::Fill`](crate::Want::Fill), the file cannot be read.
+    /// The answer to [`Want::Commit`](crate::Want::Commit).
+    Committed(Result<(), FsError>),
+    /// The answer to [`Want::Wait`](crate::Want::Wait): the waker was woken, or may have been.
+    Woken,
+    /// The file or program cannot do what was wanted of it: an answer to [`Want::Fill`](crate::Want::Fill),
+    /// [`Copy`](crate::Want::Copy) and [`Give`](crate::Want::Give).
+    Refused(FsError),
+    /// The transport is gone.
     Failed,
-    /// An answer to [`Want::Copy`](crate::Want::Copy) and [`Want::Fill`](crate::Want::Fill): the file cannot be read.
-    Unreadable,
+}
+
+impl<F> Got<F> {
+    /// Returns the same answer with what is open as `hold` makes it: for adapters that keep more beside a file.
+    pub fn map<T>(self, hold: impl FnOnce(F) -> T) -> Got<T> {
+        match self {
+            Got::Opened(result) => Got::Opened(result.map(|opened| opened.map(hold))),
+            Got::Nothing => Got::Nothing,
+            Got::Bytes(n) => Got::Bytes(n),
+            Got::Note(text) => Got::Note(text),
+            Got::Working => Got::Working,
+            Got::Listed(result) => Got::Listed(result),
+            Got::Verified(result) => Got::Verified(result),
+            Got::Committed(result) => Got::Committed(result),
+            Got::Woken => Got::Woken,
+            Got::Refused(error) => Got::Refused(error),
+            Got::Failed => Got::Failed,
+        }
+    }
 }
 
 /// A program to run, with what CGI tells it (RFC 3875).
@@ -71,8 +96,7 @@ pub struct Program {
 /// A file to make.
 ///
 /// It is begun when it is asked for, and then given its content. Until it is complete nobody sees it; to
-/// drop it before leaves nothing of it. It is complete when it is given nothing: then it gets its name,
-/// at once and whole, if what had that name is what it was. A file that must have a name before has one that
+/// drop it before leaves nothing of it. [`Want::Commit`](crate::Want::Commit) gives it its name, at once and whole, if what had that name is what it was. A file that must have a name before has one that
 /// begins with [`Path::TEMPORARY`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Create {

@@ -67,10 +67,21 @@ pub trait FileSystem {
         Err(FsError::Unsupported)
     }
 
-    /// Answers [`Want::Give`](crate::Want::Give); only a file system that runs programs or makes files
-    /// is asked.
-    fn give(&self, _file: &mut Self::File, _from: &[u8]) -> Got<Self::File> {
-        Got::Failed
+    /// Passes bytes to the standard input of a program that is about to run, or to a file that is being created. Returns how many were
+    /// taken; 0 says that no more are. Only a file system that runs programs or creates files is asked.
+    fn write(&self, _file: &mut Self::File, _bytes: &[u8]) -> Result<usize, FsError> {
+        Err(FsError::Unsupported)
+    }
+
+    /// Gives a file that is being created its name, see [`Create`]: it is complete.
+    fn commit(&self, _file: &mut Self::File) -> Result<(), FsError> {
+        Err(FsError::Unsupported)
+    }
+
+    /// Answers [`Want::Give`](crate::Want::Give).
+    fn give(&self, file: &mut Self::File, bytes: &[u8]) -> Got<Self::File> {
+        self.write(file, bytes)
+            .map_or_else(Got::Refused, Got::Bytes)
     }
 
     /// Answers [`Want::Ask`](crate::Want::Ask). A file system that has too much to do just now may
@@ -89,25 +100,26 @@ pub trait FileSystem {
 
     /// Answers [`Want::Fill`](crate::Want::Fill).
     fn fill(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Got<Self::File> {
-        self.read(file, at, into).map_or(Got::Failed, Got::Bytes)
+        self.read(file, at, into)
+            .map_or_else(Got::Refused, Got::Bytes)
     }
 
     /// The same as [`answer`](Self::answer) for an adapter that serves many connections on one
     /// thread: what can be told without waiting for a disk, else [`Got::Nothing`], as always if
     /// nothing else is written. `answer` is asked then, where waiting harms nobody.
-    fn answer_now(&self, _ask: &Ask) -> Got<Self::File> {
+    fn try_answer(&self, _ask: &Ask) -> Got<Self::File> {
         Got::Nothing
     }
 
     /// The same as [`fill`](Self::fill) in that way.
-    fn fill_now(&self, _file: &mut Self::File, _at: u64, _into: &mut [u8]) -> Got<Self::File> {
+    fn try_fill(&self, _file: &mut Self::File, _at: u64, _into: &mut [u8]) -> Got<Self::File> {
         Got::Nothing
     }
 
     /// Lets go of what is only held in case that it is asked for again, and was not since the last
     /// call or the one before. Answers whether something is left to be let go of. To be called about once a
     /// second while something is going on; where it is not, nothing is held in that way.
-    fn tidy(&self) -> bool {
+    fn evict_idle(&self) -> bool {
         false
     }
 }
@@ -135,8 +147,10 @@ pub enum Opened<F> {
     },
     /// A directory.
     Directory,
-    /// A program, or a file that is being made, in answer to [`Ask::Run`] and [`Ask::Create`] only.
+    /// A program, in answer to [`Ask::Run`] only.
     Program(F),
+    /// A file that is being created, in answer to [`Ask::Create`] only.
+    Writer(F),
 }
 
 impl<F> Opened<F> {
@@ -154,6 +168,7 @@ impl<F> Opened<F> {
             },
             Opened::Directory => Opened::Directory,
             Opened::Program(file) => Opened::Program(hold(file)),
+            Opened::Writer(file) => Opened::Writer(hold(file)),
         }
     }
 }

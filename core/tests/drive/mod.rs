@@ -56,14 +56,16 @@ pub fn drive<H: Handler>(
                 said.text.extend(from.iter().map(|&byte| char::from(byte)));
                 Got::Bytes(from.len())
             }
-            Want::Fill { .. } | Want::Copy { .. } => Got::Failed,
+            Want::Fill { .. } | Want::Copy { .. } => Got::Refused(FsError::Broken),
             Want::Ask(ask) => fs(ask),
             Want::Log(lines) => {
                 said.log += lines;
                 Got::Nothing
             }
             Want::Shutdown => Got::Nothing,
-            Want::Give { .. } => unreachable!("no program is run"),
+            Want::Wait => Got::Woken,
+            Want::Give { .. } | Want::Commit { .. } => unreachable!("no program is run"),
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Close => return said,
         };
     }

@@ -123,8 +123,8 @@ impl FileSystem for Tree {
         }
     }
 
-    fn give(&self, _: &mut File, from: &[u8]) -> Got<File> {
-        Got::Bytes(from.len().div_ceil(2))
+    fn write(&self, _: &mut File, bytes: &[u8]) -> Result<usize, FsError> {
+        Ok(bytes.len().div_ceil(2))
     }
 
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
@@ -203,7 +203,13 @@ impl<H: Handler> World<H> {
                 self.conn.peer_reset();
                 got = Got::Nothing;
             }
-            let Step { want, by, more, .. } = self.conn.step(now, got);
+            let Step {
+                want,
+                deadline: by,
+                copy_follows,
+                peer_may_send,
+                ..
+            } = self.conn.step(now, got);
             got = match want {
                 Want::Read(into) => {
                     assert!(!into.is_empty());
@@ -233,7 +239,7 @@ impl<H: Handler> World<H> {
                         let n = from.len().min(self.piece);
                         self.output.extend_from_slice(&from[..n]);
                         self.writes += 1;
-                        self.held_back += usize::from(more);
+                        self.held_back += usize::from(copy_follows);
                         Got::Bytes(n)
                     }
                 }
@@ -247,7 +253,7 @@ impl<H: Handler> World<H> {
                     if self.notes == 2 {
                         self.sent_at_work = self.output.len();
                     }
-                    Got::Note(String::new())
+                    Got::Working
                 }
                 Want::Fill { file, at, into } => {
                     assert!(!into.is_empty());
@@ -271,12 +277,18 @@ impl<H: Handler> World<H> {
                     }
                 }
                 Want::Give { file, from } => Tree.give(file, from),
+                Want::Commit { file } => Got::Committed(Tree.commit(file)),
+                Want::Wait => {
+                    self.now = by.expect("a wait has a deadline");
+                    Got::Nothing
+                }
+                Want::Upgrade => unreachable!("no upgrade is allowed"),
                 Want::Log(lines) => {
                     self.log.push_str(lines);
                     Got::Nothing
                 }
                 Want::Shutdown => {
-                    (self.said, self.hears_more) = (true, more);
+                    (self.said, self.hears_more) = (true, peer_may_send);
                     Got::Nothing
                 }
                 Want::Close => return self.now - start,

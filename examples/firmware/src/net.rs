@@ -154,6 +154,10 @@ fn serve<S: FileSystem, H: Handler>(
             Want::Fill { file, at, into } => files.fill(file, at, into),
             Want::Copy { .. } => unreachable!("no file here is sendable"),
             Want::Give { file, from } => files.give(file, from),
+            Want::Commit { file } => Got::Committed(files.commit(file)),
+            // Nothing can wake a handler here: its wait lasts as long as it may.
+            Want::Wait => return true,
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Ask(ask) => files.answer(ask),
             Want::Log(lines) => {
                 log(lines);

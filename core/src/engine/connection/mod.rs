@@ -1,7 +1,6 @@
-//! [`Connection`]: the protocol. Everything that changes the state of a connection is in this folder:
-//! here what it is and what it lends, in `hear` what comes from outside, in `moves` what follows from
-//! it, in `source` what is done with a file or program, in `time` what happens when nothing comes, in
-//! `rest` what is left of it then.
+//! [`Connection`]: the protocol. Everything that changes the state of a connection is in this folder: here what it is and what it
+//! lends, in `state` where it can be, in `answer` what comes from outside, in `transitions` what follows from it, in `source` what
+//! is done with a file or program, in `timeouts` what happens when nothing comes, in `parked` what is left of it then.
 //!
 //! # Theory of operation
 //!
@@ -11,46 +10,46 @@
 //!   new --> Head --a head--> begin() --> follow(Next) --Done--> Drain --end--+
 //!             |                            ^      |               |
 //!             |                  resume(Event)    | Body Ask Send |
-//!             |                            +------+ Read Feed Write Flush
+//!             |                            +------+ Read Feed Give Write Flush Wait
 //!          bad, late                              |               |
 //!             +-----------> Closing <-------------+---------------+
 //!                              |
 //!                           Linger --> Closed
 //! ```
 //!
-//! [`step`](Connection::step) settles the want that was pending ([`hear`]), then moves the machine
-//! until something must happen outside ([`advance`]). `advance` makes one move and returns nothing,
-//! or makes none and returns what is [`Pending`]; the state it works on is taken out before, so that
-//! a move that forgets to say where it leads leads to `Closed`. Only [`want`] turns what is pending
+//! [`step`](Connection::step) takes the answer to the want that was pending ([`take_answer`]), then makes transitions until
+//! something must happen outside ([`advance`]). A transition takes the state out, and either leads to another transition or says
+//! what is [`Pending`]; one that forgets to say where it leads panics in tests. Only [`want`] turns what is pending
 //! into borrowed buffers.
 //!
-//! The peer is never waited for while there is something to tell it, and nothing is written before
-//! the log line that speaks of it. Replies to pipelined requests collect in the outbox.
+//! The peer is never waited for while there is something to send to it, and nothing is written before
+//! the log line about it. Replies to pipelined requests collect in the outbox.
 //!
-//! [`hear`]: Connection::hear
+//! [`take_answer`]: Connection::take_answer
 //! [`advance`]: Connection::advance
 //! [`want`]: Connection::want
 
-use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::ops::Range;
+use core::task::Waker;
 use core::time::Duration;
 
-pub use self::rest::Rest;
-use self::source::{Feed, Source};
-pub use self::time::Delivery;
-use self::time::{Flow, Taken};
+pub use self::parked::Rest;
+use self::source::Source;
+use self::state::{Inbound, Move, Pending, Request, State};
+pub use self::timeouts::Delivery;
+use self::timeouts::{Flow, Taken};
+use crate::engine::log::CloseReason;
 use crate::engine::reply::Reply;
 use crate::engine::{Buffer, Config, Handler, Limits, Now, Phase, Step, Want, https};
 use crate::fs::{Ask, Got};
-use crate::wire::{Body, Head};
 
-mod hear;
-mod moves;
-mod rest;
+mod answer;
+mod parked;
 mod source;
-mod time;
+mod state;
+mod timeouts;
+mod transitions;
 
 /// One connection to one peer, without I/O. See the [crate's page](crate) for the loop around it.
 ///
@@ -80,78 +79,41 @@ pub struct Connection<F, H> {
     log: String,
     /// What went wrong with the reply, for the log; empty if nothing did.
     failure: String,
-    head: Head,
-    body: Body,
+    request: Request,
     reply: Reply,
     source: Option<Source<F>>,
     now: Now,
-    /// When the wait began that is not measured by bytes.
-    since: Duration,
-    inward: Option<Flow>,
-    outward: Option<Flow>,
+    receiving: Option<Flow>,
+    sending: Option<Flow>,
     taken: Taken,
-    /// How much more content is taken.
-    content_left: u64,
+    inbound: Inbound,
     /// How many requests there were.
     served: u32,
-    /// The peer will send no more.
-    ended: bool,
-    /// The peer waits for a word before it sends content.
-    expects: bool,
-    /// The running reply is the last.
-    last: bool,
-    /// The peer has said that it will send nothing more.
-    parted: bool,
+    /// How often the handler was called since something was last moved or wanted.
+    calls: u32,
+    /// Why the running reply is the last one, if it is.
+    closing: Option<CloseReason>,
+    /// Whether the adapter can hand its transport over.
+    is_upgradable: bool,
     /// The peer speaks plain HTTP where TLS was expected.
     is_without_tls: bool,
     /// When the peer was found to have closed its side while a program ran, or when that last wrote something.
     peer_closed: Option<Duration>,
+    waker: Waker,
 }
 
+/// What is left of a connection that was [upgraded](Want::Upgrade): for the protocol that comes next.
 #[derive(Debug)]
-enum State {
-    /// A request head is collected.
-    Head,
-    /// The handler waits for content.
-    Body,
-    /// The handler waits for the file system.
-    Ask(Ask),
-    /// Of the file or program that is open, that part is left to be sent.
-    Send(Range<u64>),
-    /// The handler waits for what is open.
-    Read,
-    /// Content is on its way to the program.
-    Feed(Feed),
-    /// These bytes are on their way to a file that is being made, or it is to be completed.
-    Give(Vec<u8>),
-    /// The handler's content is being written; so many bytes of it were.
-    Write(Cow<'static, [u8]>, usize),
-    /// The handler waits for the outbox to be empty.
-    Flush,
-    /// The reply is complete; so many more bytes of content may be thrown away.
-    Drain(u64),
-    /// Nothing more will be said.
-    Closing,
-    /// The peer was told, and has time to take notice; more of it if it has not taken the reply yet.
-    Linger { late: bool },
-    /// The end.
-    Closed,
+pub struct Upgraded<H> {
+    /// The handler that asked for it, with whatever it knows.
+    pub handler: H,
+    /// What the peer has sent already: the first bytes of that protocol.
+    pub received: Vec<u8>,
 }
 
-/// What is wanted, without the buffers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pending {
-    Start,
-    Read,
-    Write,
-    Fill,
-    Copy,
-    Give,
-    Ask,
-    Log,
-    Shutdown,
-    Close,
-}
+/// How often a handler may be called in a row while no byte moves and nothing is wanted: 1,000 times. Beyond that it is taken to ask
+/// for ever for what is there already.
+const CALLS_MAX: u32 = 1_000;
 
 impl<F, H: Handler> Connection<F, H> {
     /// A new connection to `peer`, which is its address as log lines show it.
@@ -173,34 +135,35 @@ impl<F, H: Handler> Connection<F, H> {
             config,
             peer: peer.into(),
             handler,
-            state: State::Head,
+            state: State::Head {
+                since: Duration::ZERO,
+            },
             pending: Pending::Start,
             inbox: Buffer::up_to(largest_head.saturating_add(config.limits.outbox / 8)),
             outbox: Buffer::up_to(config.limits.outbox),
             log: String::new(),
             failure: String::new(),
-            head: Head::new(),
-            body: Body::EMPTY,
-            reply: Reply::new(0, Duration::ZERO, true),
+            request: Request::new(),
+            reply: Reply::new(0, Duration::ZERO, None),
             source: None,
             now: Now::default(),
-            since: Duration::ZERO,
-            inward: None,
-            outward: None,
+            receiving: None,
+            sending: None,
             taken: Taken::default(),
-            content_left: 0,
+            inbound: Inbound::Open,
             served: 0,
-            ended: false,
-            expects: false,
-            last: false,
-            parted: false,
+            calls: 0,
+            closing: None,
+            is_upgradable: false,
             is_without_tls: false,
+            waker: Waker::noop().clone(),
             peer_closed: None,
         }
     }
 
     /// Takes the answer to the last want ([`Got::Nothing`] at first), and says what is wanted now.
-    /// Whatever the peer does, this returns.
+    /// Whatever the peer or the handler does, this returns: a handler that asks for ever for what is there already, such as
+    /// [`Next::Body`](crate::Next::Body) after [`Event::End`](crate::Event::End), gets a 500 that names the mistake.
     ///
     /// # Panics
     /// If the answer is of another kind than the want: a mistake in the adapter.
@@ -209,36 +172,35 @@ impl<F, H: Handler> Connection<F, H> {
             self.pause(now.tick.saturating_sub(self.now.tick));
             self.now = now;
         }
-        self.hear(got);
-        let by = loop {
-            let Some(pending) = self.advance() else {
+        self.calls = 0;
+        self.take_answer(got);
+        let deadline = loop {
+            let Move::Wait(pending) = self.advance() else {
                 continue;
             };
             self.pending = pending;
             match self.deadline() {
-                Some(by) if by <= now.tick => self.expire(),
-                by => break by,
+                Some(deadline) if deadline <= now.tick => self.expire(),
+                deadline => break deadline,
             }
         };
         Step {
-            more: match self.pending {
-                Pending::Write => self.is_to_copy(),
-                Pending::Shutdown => self.may_hear_more(),
-                _ => false,
-            },
+            copy_follows: self.pending == Pending::Write && self.is_to_copy(),
+            peer_may_send: self.pending == Pending::Shutdown && self.peer_may_send(),
             phase: self.phase(),
             want: self.want(),
-            by,
+            deadline,
         }
     }
 
     /// Returns what would be lost if the connection were closed now.
     pub fn phase(&self) -> Phase {
         match (self.pending, &self.state) {
-            (Pending::Read, State::Head) if self.inbox.is_empty() => Phase::Idle,
-            (Pending::Read, State::Head | State::Drain(_) | State::Linger { late: true }) => {
-                Phase::Head
-            }
+            (Pending::Read, State::Head { .. }) if self.inbox.is_empty() => Phase::Idle,
+            (
+                Pending::Read,
+                State::Head { .. } | State::Drain(_) | State::Linger { late: true, .. },
+            ) => Phase::Head,
             _ => Phase::Busy,
         }
     }
@@ -246,8 +208,8 @@ impl<F, H: Handler> Connection<F, H> {
     /// Makes the running reply the last one; a connection that waits for a request, or for the rest of a head, closes at
     /// the next step.
     pub fn finish(&mut self) {
-        self.last = true;
-        self.reply.close = true;
+        self.closing = Some(CloseReason::Shutdown);
+        self.reply.close_for(CloseReason::Shutdown);
     }
 
     /// Says that the peer has begun to speak plain HTTP at a port for HTTPS. Its first request is answered by
@@ -259,14 +221,34 @@ impl<F, H: Handler> Connection<F, H> {
         self.config.error_content_type = https::TYPE;
     }
 
-    /// Returns whether the output of a program, the end of other work that takes long, or whether a password is right,
-    /// is waited for. Nothing is read
-    /// from the peer meanwhile, so the adapter has to watch the link: it calls [`peer_closed`](Self::peer_closed) when
+    /// Lends the handler what wakes this connection while it [waits](Want::Wait). Without one it is an adapter that looks after
+    /// waiting connections now and then.
+    pub fn set_waker(&mut self, waker: Waker) {
+        self.waker = waker;
+    }
+
+    /// Allows the handler to take the connection over ([`Next::Upgrade`](crate::Next::Upgrade)): for adapters that answer
+    /// [`Want::Upgrade`] by handing their transport over. Without it such a handler gets a 501.
+    pub fn allow_upgrade(&mut self) {
+        self.is_upgradable = true;
+    }
+
+    /// Ends the HTTP of a connection that [wants to be upgraded](Want::Upgrade).
+    pub fn into_upgraded(self) -> Upgraded<H> {
+        Upgraded {
+            handler: self.handler,
+            received: self.inbox.filled().to_vec(),
+        }
+    }
+
+    /// Returns whether the connection waits for the output of a program, the end of other work that takes long, the verdict on a password, or
+    /// to be woken. Nothing is read from the peer meanwhile, so the adapter has to watch the link: it calls [`peer_closed`](Self::peer_closed) when
     /// the peer has closed its side, and [`peer_reset`](Self::peer_reset) when the connection is gone.
     pub fn awaits_work(&self) -> bool {
         match (self.pending, &self.state) {
             (Pending::Fill, _) => self.source.as_ref().is_some_and(Source::works),
-            (Pending::Ask, State::Ask(ask)) => matches!(ask, Ask::Verify(_)),
+            (Pending::Wait, _) => true,
+            (Pending::Ask, State::Ask { ask, .. }) => matches!(ask, Ask::Verify(_)),
             _ => false,
         }
     }
@@ -292,7 +274,8 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// How many bytes of memory this holds besides itself.
     pub fn allocated(&self) -> usize {
-        let buffers = self.inbox.capacity() + self.outbox.capacity() + self.head.capacity();
+        let head = self.request.head.capacity();
+        let buffers = self.inbox.capacity() + self.outbox.capacity() + head;
         let collected = match &self.state {
             State::Feed(feed) => feed.capacity(),
             State::Give(bytes) => bytes.capacity(),
@@ -306,9 +289,9 @@ impl<F, H: Handler> Connection<F, H> {
     fn want(&mut self) -> Want<'_, F> {
         match self.pending {
             Pending::Read => {
-                // Who rests is lent little, since that is held for as long as nothing comes; and so is
-                // who has nothing more to say that counts.
-                let least = if self.rests() || matches!(self.state, State::Linger { .. }) {
+                // An idle or lingering connection gets only a minimal read buffer, because it keeps that memory until
+                // data arrives.
+                let least = if self.is_released() || matches!(self.state, State::Linger { .. }) {
                     1
                 } else {
                     self.config.limits.outbox / 8
@@ -316,12 +299,16 @@ impl<F, H: Handler> Connection<F, H> {
                 Want::Read(self.inbox.space(least))
             }
             Pending::Write => Want::Write(self.outbox.filled()),
-            Pending::Fill | Pending::Copy | Pending::Give => self.want_of_source(),
+            Pending::Fill | Pending::Copy | Pending::Give | Pending::Commit => {
+                self.want_of_source()
+            }
             Pending::Ask => match &self.state {
-                State::Ask(ask) => Want::Ask(ask),
+                State::Ask { ask, .. } => Want::Ask(ask),
                 _ => unreachable!("something is asked in this state only"),
             },
             Pending::Log => Want::Log(&self.log),
+            Pending::Wait => Want::Wait,
+            Pending::Upgrade => Want::Upgrade,
             Pending::Shutdown => Want::Shutdown,
             Pending::Start | Pending::Close => Want::Close,
         }

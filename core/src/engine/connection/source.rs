@@ -7,7 +7,8 @@ use core::mem;
 use core::ops::Range;
 use core::time::Duration;
 
-use super::{Connection, Pending, State, time};
+use super::state::{Move, Pending, State};
+use super::{Connection, timeouts};
 use crate::engine::reply::{Framing, Stage};
 use crate::engine::{Event, Handler, Want};
 use crate::text::escape::Repr;
@@ -18,6 +19,8 @@ pub(super) struct Source<F> {
     kind: Kind,
     /// How far it was read.
     at: u64,
+    /// Since when it is waited for.
+    pub(super) since: Duration,
     /// Since when it reports that it is at work and yields no bytes.
     at_work: Option<Duration>,
 }
@@ -30,6 +33,8 @@ pub(super) enum Kind {
     Sendable,
     /// A program, of which nobody knows how much it will say, and when.
     Program,
+    /// A file that is being created.
+    Writer,
 }
 
 /// Content on its way to a program. Small pieces, such as chunks of one byte, are collected: each that is
@@ -73,17 +78,19 @@ impl Feed {
 }
 
 impl<F> Source<F> {
-    pub(super) fn new(file: F, kind: Kind) -> Self {
+    pub(super) fn new(file: F, kind: Kind, since: Duration) -> Self {
         Source {
             file,
             kind,
             at: 0,
+            since,
             at_work: None,
         }
     }
 
-    /// Does not count the last `time` as work.
+    /// Does not count the last `time`.
     pub(super) fn pause(&mut self, time: Duration) {
+        self.since += time;
         self.at_work = self.at_work.map(|at| at + time);
     }
 
@@ -92,15 +99,23 @@ impl<F> Source<F> {
         self.is_program() || self.at_work.is_some()
     }
 
-    /// Whether it is a program, or a file that is being made.
     pub(super) fn is_program(&self) -> bool {
         self.kind == Kind::Program
+    }
+
+    /// Whether the handler is told that this cannot be done: a file that is being created, or a program that has said nothing yet.
+    pub(super) fn is_told(&self) -> bool {
+        match self.kind {
+            Kind::Writer => true,
+            Kind::Program => self.at == 0,
+            Kind::File | Kind::Sendable => false,
+        }
     }
 }
 
 impl<F, H: Handler> Connection<F, H> {
     /// Sends what is left of a part of what is open.
-    pub(super) fn send(&mut self, range: Range<u64>) -> Option<Pending> {
+    pub(super) fn send(&mut self, range: Range<u64>) -> Move {
         let Some(Source { kind, at_work, .. }) = self.source else {
             return self.abandon(500, &"The handler sent what is not open");
         };
@@ -125,7 +140,7 @@ impl<F, H: Handler> Connection<F, H> {
             Kind::Sendable if left > room as u64 && !chunked => {
                 self.output().unwrap_or(Pending::Copy)
             }
-            _ if room == 0 => self.output()?,
+            _ if room == 0 => self.output().unwrap_or(Pending::Write),
             // A client that has closed is noticed only when something is sent to it.
             Kind::File if at_work.is_some() => self.output().unwrap_or(Pending::Fill),
             _ => Pending::Fill,
@@ -146,16 +161,15 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Reads some of what is open for the handler.
-    pub(super) fn read_source(&mut self) -> Option<Pending> {
+    pub(super) fn read_source(&mut self) -> Move {
         if self.source.is_none() {
             return self.abandon(500, &"The handler read what is not open");
         }
-        let pending = self.output().unwrap_or(Pending::Fill);
-        self.wait(State::Read, pending)
+        self.wait_after_output(State::Read, Pending::Fill)
     }
 
     /// Passes content to the program.
-    pub(super) fn feed(&mut self, mut feed: Feed) -> Option<Pending> {
+    pub(super) fn feed(&mut self, mut feed: Feed) -> Move {
         if !self.source.as_ref().is_some_and(Source::is_program) {
             return self.abandon(500, &"The handler fed what is no program");
         }
@@ -175,24 +189,34 @@ impl<F, H: Handler> Connection<F, H> {
                 feed.is_full = feed.collected.len() >= enough;
                 self.inbox.eat(n);
             }
-            Err(pending) => {
+            Err(then) => {
                 if let State::Feed(waiting) = &mut self.state {
                     *waiting = feed;
                 }
-                return pending;
+                return then;
             }
         }
         self.go(State::Feed(feed))
     }
 
-    /// Passes bytes of the handler's to a file that is being made.
-    pub(super) fn give(&mut self, bytes: Vec<u8>) -> Option<Pending> {
+    /// Passes bytes of the handler's to the file that is being created.
+    pub(super) fn give(&mut self, bytes: Vec<u8>) -> Move {
         match self.source {
+            _ if bytes.is_empty() => self.resume(Event::End),
             Some(Source {
-                kind: Kind::Program,
-                ..
+                kind: Kind::Writer, ..
             }) => self.wait(State::Give(bytes), Pending::Give),
             _ => self.abandon(500, &"The handler gave something to what is not open"),
+        }
+    }
+
+    /// Has the file that is being created get its name.
+    pub(super) fn commit(&mut self) -> Move {
+        match self.source {
+            Some(Source {
+                kind: Kind::Writer, ..
+            }) => self.wait(State::Commit, Pending::Commit),
+            _ => self.abandon(500, &"The handler committed what it did not create"),
         }
     }
 
@@ -222,6 +246,7 @@ impl<F, H: Handler> Connection<F, H> {
                 into: &mut self.inbox.space(least)[..least],
             },
             State::Give(from) => Want::Give { file, from },
+            State::Commit => Want::Commit { file },
             State::Feed(feed) if feed.is_full => Want::Give {
                 file,
                 from: &feed.collected[feed.given..],
@@ -234,9 +259,11 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Notes that what is open is at work, though no bytes came of it.
+    /// Notes that what is open is at work, though no bytes came of it. Lines on standard error do not renew the deadline: a program may
+    /// write them for ever.
     pub(super) fn is_at_work(&mut self) {
         if let Some(source) = &mut self.source {
+            source.since = self.now.tick;
             source.at_work.get_or_insert(self.now.tick);
         }
     }
@@ -249,12 +276,12 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// So many bytes were read of what is open.
     pub(super) fn filled(&mut self, n: usize) {
-        self.since = self.now.tick;
         self.peer_closed = self.peer_closed.map(|_| self.now.tick);
         if let Some(source) = &mut self.source {
+            source.since = self.now.tick;
             source.at_work = None;
         }
-        match mem::replace(&mut self.state, State::Closed) {
+        match mem::replace(&mut self.state, State::Moving) {
             State::Send(range) => {
                 self.outbox.grew(n);
                 self.reply.frame(n, &mut self.outbox);
@@ -265,7 +292,7 @@ impl<F, H: Handler> Connection<F, H> {
                 if let Some(source) = &mut self.source {
                     source.at += n as u64;
                 }
-                self.resume(Event::Data(inbox.lent(n)));
+                _ = self.resume(Event::Data(inbox.lent(n)));
                 self.inbox = inbox;
             }
         }
@@ -275,7 +302,7 @@ impl<F, H: Handler> Connection<F, H> {
     pub(super) fn copied(&mut self, n: usize) {
         self.reply.count(n);
         self.taken.wrote(n);
-        time::count(&mut self.outward, n, self.now.tick);
+        timeouts::count(&mut self.sending, n, self.now.tick);
         if let State::Send(range) = &mut self.state {
             range.start += n as u64;
         }
@@ -283,12 +310,14 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// The program took so many bytes; none if it wants no more.
     pub(super) fn given(&mut self, n: usize) {
-        self.since = self.now.tick;
+        if let Some(source) = &mut self.source {
+            source.since = self.now.tick;
+        }
         if let State::Give(bytes) = &mut self.state {
             bytes.drain(..n);
             if bytes.is_empty() || n == 0 {
-                self.state = State::Closed;
-                self.resume(Event::End);
+                self.state = State::Moving;
+                _ = self.resume(Event::End);
             }
             return;
         }
@@ -307,11 +336,11 @@ impl<F, H: Handler> Connection<F, H> {
                 ..
             })
         );
-        match mem::replace(&mut self.state, State::Closed) {
+        match mem::replace(&mut self.state, State::Moving) {
             State::Send(_)
                 if program && !matches!(self.reply.stage, Stage::Content(Framing::Length(_))) =>
             {
-                self.resume(Event::End);
+                _ = self.resume(Event::End);
             }
             State::Send(range) => {
                 let message = self.shortfall(program, range);
@@ -324,7 +353,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// Says that what is open had less than was announced, and how much it had.
     fn shortfall(&self, program: bool, left: Range<u64>) -> String {
         let what = if program { "program" } else { "file" };
-        let name = Repr(self.head.path());
+        let name = Repr(self.request.head.path());
         let sent = self.reply.content;
         let announced = self.reply.length.unwrap_or(sent + (left.end - left.start));
         format!(

@@ -11,7 +11,6 @@ mod tar;
 mod walk;
 mod zip;
 
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -136,16 +135,16 @@ impl<F> Archive<F> {
     ///
     /// It fails if a file is not what it was when the archive was made: its length was promised. A
     /// zip has the sums of its files behind them. Where those were not read from their beginning
-    /// before, they are read for that, for a moment at a time: [`Got::Note`] says so.
+    /// before, they are read for that, for a moment at a time: [`Got::Working`] says so.
     pub fn fill<T>(&mut self, fs: &impl FileSystem<File = F>, at: u64, into: &mut [u8]) -> Got<T> {
         let (mut done, mut work) = (0, WORK);
         while done < into.len() {
             match self.read(fs, at + done as u64, &mut into[done..], &mut work) {
                 Ok(0) => break,
                 Ok(n) => done += n,
-                Err(Stop::Busy) if done == 0 => return Got::Note(String::new()),
+                Err(Stop::Busy) if done == 0 => return Got::Working,
                 Err(Stop::Busy) => break,
-                Err(Stop::Changed) => return Got::Failed,
+                Err(Stop::Changed) => return Got::Refused(FsError::Broken),
             }
         }
         Got::Bytes(done)

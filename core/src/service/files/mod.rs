@@ -346,7 +346,7 @@ impl Handler for Files {
             }
             (Event::Directory(_) | Event::Failed(..), _) => self.not_found(ex),
             (Event::End, _) => self.go_on(ex),
-            (Event::Data(_) | Event::Running(_) | Event::Verified(_), _) => Next::Done,
+            _ => Next::Done,
         }
     }
 }

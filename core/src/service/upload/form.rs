@@ -111,7 +111,7 @@ impl Form {
                 }
             }
             Ok(Piece::Content(bytes)) => (Stage::Given, Next::Give(bytes)),
-            Ok(Piece::Whole) => (Stage::Keep, Next::Give(Vec::new())),
+            Ok(Piece::Whole) => (Stage::Keep, Next::Commit),
             Ok(Piece::More | Piece::End) => (Stage::Content, Next::Body),
             Err(what) => return self.refuse((400, what).into()),
         };

@@ -68,8 +68,7 @@ impl Put {
             (Stage::Content, _) if !self.ahead.is_empty() => {
                 (Stage::Given(true), Next::Give(mem::take(&mut self.ahead)))
             }
-            // Nothing is left: to be given nothing completes it.
-            (Stage::Content | Stage::Given(true), _) => (Stage::Keep, Next::Give(Vec::new())),
+            (Stage::Content | Stage::Given(true), _) => (Stage::Keep, Next::Commit),
             (Stage::Keep, _) => return Ok(self.reply(ex)),
         };
         self.stage = stage;

@@ -137,7 +137,7 @@ impl Tree for Site {
         match file {
             Open::File(blob) => blob::read(blob, at, into)
                 .await
-                .map_or(Got::Failed, Got::Bytes),
+                .map_or(Got::Refused(FsError::Broken), Got::Bytes),
             Open::Script(file) => plain(FileSystem::fill(self, file, at, into)),
         }
     }
@@ -151,7 +151,7 @@ impl Tree for Site {
 
     fn give(&self, file: &mut Open, from: &[u8]) -> Got<Open> {
         match file {
-            Open::File(_) => Got::Failed,
+            Open::File(_) => Got::Refused(FsError::Unsupported),
             Open::Script(file) => plain(FileSystem::give(self, file, from)),
         }
     }
@@ -162,7 +162,8 @@ fn plain(got: Got<File>) -> Got<Open> {
     match got {
         Got::Bytes(n) => Got::Bytes(n),
         Got::Note(note) => Got::Note(note),
-        _ => Got::Failed,
+        Got::Refused(error) => Got::Refused(error),
+        _ => Got::Refused(FsError::Broken),
     }
 }
 

@@ -1,7 +1,10 @@
 //! The loop: one request, one reply, and all that the engine wants in between.
 
 use sanserve_server::host::{self, Broken, Head, Piece};
-use sanserve_core::{Config, Connection, Got, Handler, Step, Want};
+use std::future;
+use std::time::Duration;
+
+use sanserve_core::{Config, Connection, FsError, Got, Handler, Step, Want};
 use web_sys::Blob;
 
 use crate::clock::{now, within};
@@ -46,7 +49,9 @@ pub(crate) async fn exchange<T: Tree>(
     let (mut head, mut content) = (None, Vec::new());
     let mut got = Got::Nothing;
     loop {
-        let Step { want, by, .. } = conn.step(now(), got);
+        let Step {
+            want, deadline: by, ..
+        } = conn.step(now(), got);
         got = match want {
             Want::Read(into) => {
                 let n = cut(into.len());
@@ -76,6 +81,9 @@ pub(crate) async fn exchange<T: Tree>(
                 Got::Bytes(n)
             }
             Want::Give { file, from } => tree.give(file, &from[..cut(from.len())]),
+            Want::Commit { .. } => Got::Committed(Err(FsError::Unsupported)),
+            Want::Wait => woken(by).await,
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Ask(ask) => within(by, tree.answer(ask)).await.unwrap_or(Got::Nothing),
             Want::Log(lines) => {
                 log(lines);
@@ -112,3 +120,11 @@ fn append(content: &mut Vec<Part>, bytes: &[u8]) {
 
 /// More than a number can hold here goes in several parts.
 const MOST: usize = 1 << 30;
+
+/// Nothing can wake a handler that waits, so it is asked again when a moment is over.
+async fn woken<F>(by: Option<Duration>) -> Got<F> {
+    let moment = now().tick + Duration::from_millis(10);
+    let moment = by.map_or(moment, |by| by.min(moment));
+    within(Some(moment), future::pending::<()>()).await;
+    Got::Woken
+}

@@ -131,7 +131,7 @@ impl Tree for Page {
     async fn fill(&self, file: &mut Blob, at: u64, into: &mut [u8]) -> Got<Blob> {
         blob::read(file, at, into)
             .await
-            .map_or(Got::Failed, Got::Bytes)
+            .map_or(Got::Refused(FsError::Broken), Got::Bytes)
     }
 
     fn part(&self, file: &Blob, at: u64, len: u64) -> Option<Blob> {

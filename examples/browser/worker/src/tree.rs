@@ -1,6 +1,6 @@
 //! [`Tree`]: what an exchange needs to have of files.
 
-use sanserve_core::{Ask, Got};
+use sanserve_core::{Ask, FsError, Got};
 use web_sys::Blob;
 
 /// Files that are waited for: the wants of a connection, answered with an `await`.
@@ -15,6 +15,6 @@ pub(crate) trait Tree {
     fn part(&self, file: &Self::File, at: u64, len: u64) -> Option<Blob>;
 
     fn give(&self, _file: &mut Self::File, _from: &[u8]) -> Got<Self::File> {
-        Got::Failed
+        Got::Refused(FsError::Unsupported)
     }
 }

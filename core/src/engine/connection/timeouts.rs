@@ -6,8 +6,9 @@ use alloc::string::String;
 use core::mem;
 use core::time::Duration;
 
-use super::{Connection, Pending, State};
-use crate::engine::{Handler, Now, Patience};
+use super::Connection;
+use super::state::{Pending, State};
+use crate::engine::{Event, Handler, Now, Patience};
 
 /// Bytes moved since some moment: what the least rate is measured by.
 #[derive(Debug, Clone, Copy)]
@@ -89,9 +90,9 @@ impl<F, H: Handler> Connection<F, H> {
         let Patience { idle, linger, .. } = self.config.patience;
         let by = match (self.pending, &self.state) {
             (Pending::Write | Pending::Copy, _) => self.reader_deadline(),
-            (Pending::Read, State::Linger { .. }) => self.since.saturating_add(linger),
-            (Pending::Read, State::Head) if self.inbox.is_empty() => {
-                self.since.saturating_add(idle)
+            (Pending::Read, State::Linger { since, .. }) => since.saturating_add(linger),
+            (Pending::Read, State::Head { since }) if self.inbox.is_empty() => {
+                since.saturating_add(idle)
             }
             _ => return false,
         };
@@ -118,15 +119,15 @@ impl<F, H: Handler> Connection<F, H> {
         let silence = grace.saturating_add(time_for(receive_buffer.into(), rate));
         let by = match self.state {
             // The flow of the last reply stands still here: it would count for as long as the connection is idle.
-            State::Head => self.since.max(self.taken.until),
+            State::Head { since } => since.max(self.taken.until),
             _ => self.reader_deadline(),
         };
         let earned = by.saturating_add(time_for(acknowledged, rate));
         self.taken.until = earned.min(now.tick.saturating_add(silence));
         let goes_on = delivery.outstanding > 0 && self.taken.until > now.tick;
         match &mut self.state {
-            State::Linger { late } if goes_on => (*late, self.since) = (true, now.tick),
-            State::Head if goes_on && acknowledged > 0 => self.since = now.tick,
+            State::Linger { since, late } if goes_on => (*late, *since) = (true, now.tick),
+            State::Head { since } if goes_on && acknowledged > 0 => *since = now.tick,
             _ => {}
         }
     }
@@ -134,23 +135,29 @@ impl<F, H: Handler> Connection<F, H> {
     /// Until when the peer has to take something.
     fn reader_deadline(&mut self) -> Duration {
         let patience = &self.config.patience;
-        too_slow(&mut self.outward, self.now.tick, patience).max(self.taken.until)
+        too_slow(&mut self.sending, self.now.tick, patience).max(self.taken.until)
     }
 
     /// Stops the clock of each flow that was not waited for during the last `time`, and of the next
     /// request while an earlier reply is taken.
     pub(super) fn pause(&mut self, time: Duration) {
         let read = self.pending == Pending::Read;
-        if matches!(self.state, State::Head) && !read {
-            self.since += time;
+        if let State::Head { since } = &mut self.state
+            && !read
+        {
+            *since += time;
         }
         // The time that the peer takes does not count against the file or program.
         let is_open = matches!(
             self.state,
-            State::Send(_) | State::Read | State::Feed(_) | State::Give(_)
+            State::Send(_) | State::Read | State::Feed(_) | State::Give(_) | State::Commit
         );
-        if is_open && !matches!(self.pending, Pending::Fill | Pending::Give) {
-            self.since += time;
+        if is_open
+            && !matches!(
+                self.pending,
+                Pending::Fill | Pending::Give | Pending::Commit
+            )
+        {
             self.peer_closed = self.peer_closed.map(|at| at + time);
             if let Some(source) = &mut self.source {
                 source.pause(time);
@@ -158,7 +165,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
         let lingers = matches!(self.state, State::Linger { .. });
         let write = lingers || matches!(self.pending, Pending::Write | Pending::Copy);
-        for (flow, runs) in [(&mut self.inward, read), (&mut self.outward, write)] {
+        for (flow, runs) in [(&mut self.receiving, read), (&mut self.sending, write)] {
             if let Some(flow) = flow.as_mut().filter(|_| !runs) {
                 (flow.since, flow.last) = (flow.since + time, flow.last + time);
             }
@@ -168,38 +175,58 @@ impl<F, H: Handler> Connection<F, H> {
     /// Until when the pending want makes sense.
     pub(super) fn deadline(&mut self) -> Option<Duration> {
         let patience = &self.config.patience;
-        let waits = match (self.pending, &self.state) {
-            (Pending::Read, State::Head) if !self.inbox.is_empty() => patience.head,
-            (Pending::Read, State::Head) if self.rests() => patience.idle,
-            (Pending::Read, State::Head) => patience.rest.min(patience.idle),
-            (Pending::Read, State::Linger { .. }) => patience.linger,
-            (Pending::Ask | Pending::Fill, _) => {
-                let silent = self.since.saturating_add(patience.ask);
-                let ends = [self.hang_up(), self.work_ends()];
-                return ends.into_iter().flatten().chain([silent]).min();
+        let (since, waits) = match (self.pending, &self.state) {
+            (Pending::Read, State::Head { since }) if !self.inbox.is_empty() => {
+                (*since, patience.head)
             }
-            (Pending::Give, _) => patience.ask,
+            (Pending::Read, State::Head { since }) if self.is_released() => (*since, patience.idle),
+            (Pending::Read, State::Head { since }) => (*since, patience.rest.min(patience.idle)),
+            (Pending::Read, State::Linger { since, .. }) => (*since, patience.linger),
+            (Pending::Ask, State::Ask { since, .. }) => {
+                return self.earliest(since.saturating_add(patience.ask));
+            }
+            (Pending::Fill, _) => {
+                let silent = self.source_since().saturating_add(patience.ask);
+                return self.earliest(silent);
+            }
+            (Pending::Wait, State::Wait { until }) => return self.earliest(*until),
+            (Pending::Give | Pending::Commit, _) => (self.source_since(), patience.ask),
             (Pending::Read, _) => {
-                return Some(too_slow(&mut self.inward, self.now.tick, patience));
+                return Some(too_slow(&mut self.receiving, self.now.tick, patience));
             }
             (Pending::Write | Pending::Copy, _) => return Some(self.reader_deadline()),
-            (Pending::Start | Pending::Log | Pending::Shutdown | Pending::Close, _) => return None,
+            _ => return None,
         };
-        Some(self.since.saturating_add(waits))
+        Some(since.saturating_add(waits))
+    }
+
+    /// This deadline, or an earlier one because the peer has closed its side or because work takes too long in all.
+    fn earliest(&self, deadline: Duration) -> Option<Duration> {
+        let ends = [self.hang_up(), self.work_ends()];
+        ends.into_iter().flatten().chain([deadline]).min()
+    }
+
+    /// Since when the open file or program is waited for.
+    fn source_since(&self) -> Duration {
+        self.source
+            .as_ref()
+            .map_or(self.now.tick, |source| source.since)
     }
 
     /// The deadline of the pending want has passed.
     pub(super) fn expire(&mut self) {
         match (self.pending, &self.state) {
-            (Pending::Read, State::Head) if self.inbox.is_empty() && !self.rests() => {
+            (Pending::Read, State::Head { .. }) if self.inbox.is_empty() && !self.is_released() => {
                 self.release();
             }
-            (Pending::Read, State::Head) if self.inbox_is_blank() => self.state = State::Closed,
-            (Pending::Read, State::Head) => self.time_out_head(),
+            (Pending::Read, State::Head { .. }) if self.inbox_is_blank() => {
+                self.state = State::Closed;
+            }
+            (Pending::Read, State::Head { .. }) => self.time_out_head(),
             (Pending::Read, State::Linger { .. }) => self.state = State::Closed,
             // The reply may not be with the peer yet.
             (Pending::Read, State::Drain(_)) => self.state = State::Closing,
-            (Pending::Ask | Pending::Fill, _)
+            (Pending::Ask | Pending::Fill | Pending::Wait, _)
                 if self.hang_up().is_some_and(|at| at <= self.now.tick) =>
             {
                 _ = self.abandon(
@@ -207,7 +234,11 @@ impl<F, H: Handler> Connection<F, H> {
                     &"The client closed its side, and nothing was written for too long",
                 );
             }
-            (Pending::Ask | Pending::Give, _) => {
+            (Pending::Wait, _) => {
+                self.state = State::Moving;
+                _ = self.resume(Event::TimedOut);
+            }
+            (Pending::Ask | Pending::Give | Pending::Commit, _) => {
                 _ = self.abandon(504, &"The file system takes too long");
             }
             (Pending::Fill, _) => _ = self.abandon(504, &"What was asked for takes too long"),
@@ -218,7 +249,7 @@ impl<F, H: Handler> Connection<F, H> {
                 self.log_reply(false);
                 self.outbox.eat(self.outbox.len());
                 self.reply.sent(usize::MAX);
-                self.go(State::Closed);
+                _ = self.go(State::Closed);
             }
         }
     }
@@ -233,17 +264,17 @@ impl<F, H: Handler> Connection<F, H> {
     fn release(&mut self) {
         self.inbox.release();
         self.outbox.release();
-        self.head.release();
+        self.request.head.release();
         self.log = String::new();
         self.failure = String::new();
     }
 
     /// Whether there is nothing to give back.
-    pub(super) fn rests(&self) -> bool {
+    pub(super) fn is_released(&self) -> bool {
         self.inbox
             .capacity()
             .max(self.outbox.capacity())
-            .max(self.head.capacity())
+            .max(self.request.head.capacity())
             == 0
     }
 }

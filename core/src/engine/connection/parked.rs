@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
-use super::time::Taken;
-use super::{Connection, Pending, State};
+use super::Connection;
+use super::state::{Inbound, Pending, State};
+use super::timeouts::Taken;
 use crate::engine::{Config, Handler, Patience};
 
 /// A connection that waits for the first byte of a request, without its buffers, its configuration
@@ -48,7 +49,7 @@ impl<F, H: Handler> Connection<F, H> {
     pub fn wake(config: Config, peer: &str, rest: Rest<H>) -> Self {
         Connection {
             pending: Pending::Read,
-            since: rest.since,
+            state: State::Head { since: rest.since },
             taken: rest.taken,
             served: rest.served,
             ..Connection::new(config, peer, rest.handler)
@@ -58,16 +59,25 @@ impl<F, H: Handler> Connection<F, H> {
     /// Whether it waits for the first byte of a request and has given back its buffers
     /// ([`Patience::rest`]), or has had no request yet. Then [`rest`](Self::rest) loses nothing.
     pub fn is_at_rest(&self) -> bool {
-        let waits = self.pending == Pending::Read && matches!(self.state, State::Head);
-        let spent = self.served == 0 || self.outbox.capacity().max(self.head.capacity()) == 0;
-        waits && spent && self.inbox.is_empty() && !self.ended && !self.last
+        let waits = self.pending == Pending::Read && matches!(self.state, State::Head { .. });
+        let spent =
+            self.served == 0 || self.outbox.capacity().max(self.request.head.capacity()) == 0;
+        waits
+            && spent
+            && self.inbox.is_empty()
+            && self.inbound == Inbound::Open
+            && self.closing.is_none()
     }
 
     /// What is left of it at rest.
     pub fn rest(self) -> Rest<H> {
+        let since = match self.state {
+            State::Head { since } => since,
+            _ => self.now.tick,
+        };
         Rest {
             handler: self.handler,
-            since: self.since,
+            since,
             taken: self.taken,
             served: self.served,
         }

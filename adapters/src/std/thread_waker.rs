@@ -1,0 +1,49 @@
+//! [`ThreadWaker`]: wakes a thread that serves one connection while its handler waits.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use sanserve_core::Got;
+
+/// The thread that waits.
+pub(crate) struct ThreadWaker(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    woken: Mutex<bool>,
+    news: Condvar,
+}
+
+impl ThreadWaker {
+    pub(crate) fn new() -> ThreadWaker {
+        ThreadWaker(Arc::default())
+    }
+
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.0))
+    }
+
+    /// Answers a [`Want::Wait`](sanserve_core::Want::Wait): waits until something wakes it, but no longer than this and than a moment,
+    /// after which the thread looks whether the peer is still there.
+    pub(crate) fn wait<F>(&self, left: Option<Duration>) -> Got<F> {
+        let left = left.map_or(MOMENT, |left| left.min(MOMENT));
+        let woken = self.0.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.0.news.wait_timeout_while(woken, left, |woken| !*woken);
+        let (mut woken, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match std::mem::take(&mut *woken) {
+            true => Got::Woken,
+            false => Got::Nothing,
+        }
+    }
+}
+
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.news.notify_one();
+    }
+}
+
+/// How often a waiting thread looks whether its peer is still there.
+const MOMENT: Duration = Duration::from_millis(250);

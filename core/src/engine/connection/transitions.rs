@@ -1,0 +1,542 @@
+//! The transitions. Each leads to the next one, or says what must happen before it can be tried again.
+
+use alloc::borrow::Cow;
+use core::fmt::Display;
+use core::mem;
+use core::time::Duration;
+
+use super::source::Feed;
+use super::state::{Inbound, Move, Pending, Request, State};
+use super::{CALLS_MAX, Connection};
+use crate::engine::log::{CloseReason, LogEvent};
+use crate::engine::reply::{Reply, Stage};
+use crate::engine::{Event, Exchange, Handler, Next, Protocol};
+use crate::fs::Ask;
+use crate::text::status;
+use crate::wire::{Bad, Body, Piece, Version};
+
+impl<F, H: Handler> Connection<F, H> {
+    /// Makes one transition.
+    pub(super) fn advance(&mut self) -> Move {
+        match mem::replace(&mut self.state, State::Moving) {
+            State::Head { since } => self.read_head(since),
+            State::Body => self.read_body(),
+            State::Ask { ask, since } => self.wait(State::Ask { ask, since }, Pending::Ask),
+            State::Send(range) => self.send(range),
+            State::Read => self.read_source(),
+            State::Feed(feed) => self.feed(feed),
+            State::Give(bytes) => self.give(bytes),
+            State::Commit => self.commit(),
+            State::Flush if self.output().is_none() => self.resume(Event::End),
+            State::Flush => self.wait_after_output(State::Flush, Pending::Write),
+            State::Wait { until } => self.wait_after_output(State::Wait { until }, Pending::Wait),
+            State::Upgrade => self.upgrade(),
+            State::Write(bytes, at) => self.write_content(bytes, at),
+            State::Drain(left) => self.drain(left),
+            State::Closing => self.close(),
+            State::Linger { .. } if self.inbound == Inbound::Eof => self.go(State::Closed),
+            State::Linger { since, late } => {
+                self.inbox.eat(self.inbox.len());
+                self.wait(State::Linger { since, late }, Pending::Read)
+            }
+            State::Closed => self.end(),
+            State::Moving => {
+                debug_assert!(false, "a transition leads to a state");
+                self.go(State::Closed)
+            }
+        }
+    }
+
+    /// Writes what is left, and then closes this side.
+    fn close(&mut self) -> Move {
+        self.source = None;
+        // Here it is known what the peer took.
+        if self.outbox.is_empty() {
+            self.log_reply(true);
+        }
+        self.wait_after_output(State::Closing, Pending::Shutdown)
+    }
+
+    /// Lets go of everything.
+    fn end(&mut self) -> Move {
+        self.source = None;
+        self.log_reply(false);
+        let pending = match self.log.is_empty() {
+            true => Pending::Close,
+            false => Pending::Log,
+        };
+        self.wait(State::Closed, pending)
+    }
+
+    /// Hands the connection over, once everything is written.
+    fn upgrade(&mut self) -> Move {
+        if self.outbox.is_empty() {
+            self.log_reply(true);
+        }
+        self.wait_after_output(State::Upgrade, Pending::Upgrade)
+    }
+
+    /// Has something happen outside before `state` is looked at again.
+    pub(super) fn wait(&mut self, state: State, pending: Pending) -> Move {
+        self.state = state;
+        Move::Wait(pending)
+    }
+
+    /// The same, but what is to be logged and written goes first.
+    pub(super) fn wait_after_output(&mut self, state: State, pending: Pending) -> Move {
+        let pending = self.output().unwrap_or(pending);
+        self.wait(state, pending)
+    }
+
+    pub(super) fn go(&mut self, state: State) -> Move {
+        self.state = state;
+        Move::Again
+    }
+
+    /// What is to be logged or written before anything is waited for.
+    pub(super) fn output(&self) -> Option<Pending> {
+        match () {
+            () if !self.log.is_empty() => Some(Pending::Log),
+            () if !self.outbox.is_empty() => Some(Pending::Write),
+            () => None,
+        }
+    }
+
+    fn read_head(&mut self, since: Duration) -> Move {
+        let state = State::Head { since };
+        if self.room() == 0 {
+            return self.wait_after_output(state, Pending::Write);
+        }
+        // Of nothing there is nothing to find, and the last head is not forgotten for it.
+        let found = match self.inbox.filled() {
+            [] => Ok(None),
+            input => self.request.head.parse(input, &self.config.limits),
+        };
+        match found {
+            Ok(Some(n)) => {
+                self.inbox.eat(n);
+                self.begin()
+            }
+            Err(bad) => self.refuse(bad),
+            Ok(None) => {
+                let eof = self.inbound == Inbound::Eof;
+                match self.output() {
+                    Some(pending) => self.wait(state, pending),
+                    None if self.closing.is_some() || eof && self.inbox_is_blank() => {
+                        self.go(State::Closed)
+                    }
+                    None if eof => self.refuse(Bad::Incomplete),
+                    None => self.wait(state, Pending::Read),
+                }
+            }
+        }
+    }
+
+    /// Whether the peer may still send something, which would break the connection if nobody read it.
+    pub(super) fn peer_may_send(&self) -> bool {
+        match self.inbound {
+            Inbound::Open => true,
+            Inbound::CloseAnnounced => !self.inbox.is_empty(),
+            Inbound::Eof => false,
+        }
+    }
+
+    /// Whether nothing has come, or just the empty line that some clients add to their content.
+    pub(super) fn inbox_is_blank(&self) -> bool {
+        self.inbox.filled().trim_ascii().is_empty()
+    }
+
+    fn begin(&mut self) -> Move {
+        self.served += 1;
+        self.calls = 0;
+        let reason = self.close_reason();
+        self.begin_reply(reason);
+        let simple = self.request.head.version() == Version::Http09;
+        if simple && self.served > 1 {
+            // In the middle of a connection nobody knows where a reply without a head begins.
+            return self.refuse(Bad::Line);
+        }
+        self.reply.simple = simple;
+        (self.receiving, self.sending, self.peer_closed) = (None, None, None);
+        if let Err(bad) = self.frame_request() {
+            return self.refuse(bad);
+        }
+        let is_without_tls = self.is_without_tls;
+        let (handler, mut ex) = self.exchange();
+        let next = match is_without_tls {
+            false => handler.begin(&mut ex),
+            true => handler.begin_without_tls(&mut ex),
+        };
+        self.follow(next)
+    }
+
+    /// Why the connection closes after the reply to this request, as far as that is known before the handler is asked.
+    fn close_reason(&self) -> Option<CloseReason> {
+        let modern = self.config.protocol == Protocol::Http11;
+        self.closing.or(match () {
+            () if self.is_without_tls => Some(CloseReason::WithoutTls),
+            () if !modern => Some(CloseReason::Http10),
+            () if !self.request.head.persists() => Some(CloseReason::Requested),
+            () if self.served >= self.config.limits.requests => Some(CloseReason::RequestLimit),
+            () => None,
+        })
+    }
+
+    /// Finds out how much content the request has, and whether the peer waits for 100 before it sends it.
+    fn frame_request(&mut self) -> Result<(), Bad> {
+        let modern = self.config.protocol == Protocol::Http11;
+        let Request {
+            head,
+            body,
+            content_left,
+            expects_continue,
+        } = &mut self.request;
+        *content_left = self.config.limits.content;
+        *body = Body::of(head)?;
+        *expects_continue = match head.expects_100() {
+            Ok(expects) => expects && modern && body.left() != Some(0),
+            // A server of HTTP/1.0 knows of no expectation.
+            Err(_) if !modern => false,
+            Err(bad) => return Err(bad),
+        };
+        if !head.persists() && body.left() == Some(0) && self.inbound == Inbound::Open {
+            self.inbound = Inbound::CloseAnnounced;
+        }
+        Ok(())
+    }
+
+    /// Tells the handler what it waited for. Content of the request is counted by its bytes, all else by calls.
+    pub(super) fn resume(&mut self, event: Event<'_>) -> Move {
+        self.calls += u32::from(!matches!(event, Event::Data(_)));
+        if self.calls > CALLS_MAX {
+            return self.abandon(500, &"The handler asks again and again for what it was given: after Event::End comes Next::Done");
+        }
+        let (handler, mut ex) = self.exchange();
+        let next = handler.resume(&mut ex, event);
+        self.follow(next)
+    }
+
+    fn exchange(&mut self) -> (&mut H, Exchange<'_>) {
+        let Connection {
+            request,
+            peer,
+            config,
+            reply,
+            outbox,
+            log,
+            failure,
+            now,
+            handler,
+            waker,
+            is_upgradable,
+            ..
+        } = self;
+        let Request {
+            head,
+            body,
+            expects_continue,
+            ..
+        } = request;
+        let (expects, now) = (*expects_continue, *now);
+        let drain = config.limits.drain;
+        (
+            handler,
+            Exchange {
+                head,
+                peer,
+                expects,
+                content_stays: expects || body.left().is_some_and(|left| left > drain),
+                config,
+                now,
+                reply,
+                outbox,
+                log,
+                failure,
+                waker,
+                is_upgradable: *is_upgradable,
+                written: 0,
+            },
+        )
+    }
+
+    fn follow(&mut self, next: Next) -> Move {
+        if let Next::Done = next {
+            self.reply.finish(&mut self.outbox);
+        }
+        if let Some(fault) = self.reply.fault {
+            return self.abandon(500, &format_args!("The handler {fault}"));
+        }
+        if let Next::Open(_)
+        | Next::List(_)
+        | Next::Run(_)
+        | Next::Archive(_)
+        | Next::Create(_)
+        | Next::Done = next
+        {
+            self.source = None;
+        }
+        if let Some(source) = &mut self.source {
+            source.since = self.now.tick;
+        }
+        self.go(match next {
+            Next::Body => State::Body,
+            Next::Open(path) => return self.ask(Ask::Open(path)),
+            Next::List(path) => return self.ask(Ask::List(path)),
+            Next::Run(program) => return self.ask(Ask::Run(program)),
+            Next::Verify(given) => return self.ask(Ask::Verify(given)),
+            Next::Archive(request) => return self.ask(Ask::Archive(request)),
+            Next::Create(create) => return self.ask(Ask::Create(create)),
+            Next::Give(bytes) => State::Give(bytes),
+            Next::Commit => State::Commit,
+            Next::Feed => State::Feed(Feed::default()),
+            Next::Read => State::Read,
+            Next::Send(range) => State::Send(range),
+            Next::Write(bytes) => State::Write(bytes, 0),
+            Next::Flush => State::Flush,
+            Next::Wait(time) => State::Wait {
+                until: self.now.tick.saturating_add(time),
+            },
+            Next::Upgrade => return self.begin_upgrade(),
+            Next::Done if self.reply.close.is_some() => State::Closing,
+            Next::Done => {
+                self.log_reply(true);
+                return self.drain(self.config.limits.drain);
+            }
+        })
+    }
+
+    fn ask(&mut self, ask: Ask) -> Move {
+        self.go(State::Ask {
+            ask,
+            since: self.now.tick,
+        })
+    }
+
+    /// The handler takes the connection over, if the peer was told so and the adapter can let go of its transport.
+    fn begin_upgrade(&mut self) -> Move {
+        let status = self.reply.status;
+        let is_told = status == 101
+            || self.request.head.command() == "CONNECT" && matches!(status, 200..=299);
+        match () {
+            () if !self.is_upgradable => {
+                self.abandon(501, &"This server cannot hand its connections over")
+            }
+            () if !is_told || self.reply.stage == Stage::Head => self.abandon(
+                500,
+                &"The handler upgraded the connection without a complete 101",
+            ),
+            () if self.request.body.left() != Some(0) => self.abandon(
+                500,
+                &"The handler upgraded the connection before it had read the content",
+            ),
+            () => self.go(State::Upgrade),
+        }
+    }
+
+    fn read_body(&mut self) -> Move {
+        if self.room() == 0 {
+            return self.wait_after_output(State::Body, Pending::Write);
+        }
+        match self.next_piece(State::Body) {
+            Ok(0) => self.resume(Event::End),
+            Ok(n) => {
+                let mut inbox = mem::take(&mut self.inbox);
+                let then = self.resume(Event::Data(&inbox.filled()[..n]));
+                inbox.eat(n);
+                self.inbox = inbox;
+                then
+            }
+            Err(then) => then,
+        }
+    }
+
+    /// How long the next piece of content is, 0 at the end. Or, if it is not there, what must
+    /// happen before it is looked for again in `state`.
+    pub(super) fn next_piece(&mut self, state: State) -> Result<usize, Move> {
+        if self
+            .request
+            .body
+            .left()
+            .is_some_and(|left| left > self.request.content_left)
+        {
+            return Err(self.abandon(413, &status::phrase(413)));
+        }
+        if mem::take(&mut self.request.expects_continue) {
+            self.reply.send_continue(&mut self.outbox);
+        }
+        loop {
+            // A handler may write what it is given.
+            let most = self.config.limits.outbox;
+            match self.request.body.next_up_to(self.inbox.filled(), most) {
+                Ok(Piece::Data(n)) => {
+                    let Some(left) = self.request.content_left.checked_sub(n as u64) else {
+                        return Err(self.abandon(413, &status::phrase(413)));
+                    };
+                    self.request.content_left = left;
+                    return Ok(n);
+                }
+                Ok(Piece::End) => return Ok(0),
+                Ok(Piece::Skip(n)) => self.inbox.eat(n),
+                Ok(Piece::More) if self.inbound == Inbound::Eof => {
+                    return Err(self.abandon_bad(Bad::Incomplete));
+                }
+                Ok(Piece::More) => {
+                    return Err(self.wait_after_output(state, Pending::Read));
+                }
+                Err(bad) => return Err(self.abandon_bad(bad)),
+            }
+        }
+    }
+
+    /// Writes what is left of a handler's content from `at` on, as far as there is room.
+    fn write_content(&mut self, bytes: Cow<'static, [u8]>, at: usize) -> Move {
+        let left = &bytes[at..];
+        if left.is_empty() {
+            return self.resume(Event::End);
+        }
+        if self.room() == 0 {
+            return self.wait_after_output(State::Write(bytes, at), Pending::Write);
+        }
+        let n = left.len().min(self.room());
+        self.reply.write(&left[..n], &mut self.outbox);
+        match self.reply.fault {
+            Some(fault) => self.abandon(500, &format_args!("The handler {fault}")),
+            None => self.go(State::Write(bytes, at + n)),
+        }
+    }
+
+    /// Throws away what is left of the content, so that the next request can be found.
+    fn drain(&mut self, left: u64) -> Move {
+        let n = match self.request.body.next(self.inbox.filled()) {
+            Ok(Piece::End) => {
+                return self.go(State::Head {
+                    since: self.now.tick,
+                });
+            }
+            Ok(Piece::Data(n) | Piece::Skip(n)) => n,
+            Ok(Piece::More) if self.inbound != Inbound::Eof && self.closing.is_none() => {
+                return self.wait_after_output(State::Drain(left), Pending::Read);
+            }
+            Ok(Piece::More) | Err(_) => return self.go(State::Closing),
+        };
+        self.inbox.eat(n);
+        self.go(left
+            .checked_sub(n as u64)
+            .map_or(State::Closing, State::Drain))
+    }
+
+    /// Begins a reply of which nothing is known yet.
+    fn begin_reply(&mut self, close: Option<CloseReason>) {
+        self.reply = Reply::new(self.outbox.len(), self.now.tick, close);
+        self.failure.clear();
+    }
+
+    /// Takes the whole reply back, if none of it has left.
+    fn take_reply_back(&mut self) -> bool {
+        let taken = self.reply.take_back(&mut self.outbox);
+        if taken {
+            self.failure.clear();
+        }
+        taken
+    }
+
+    /// Replies to a request that cannot be understood, and closes.
+    fn refuse(&mut self, bad: Bad) -> Move {
+        self.begin_reply_to_part();
+        self.abandon_bad(bad)
+    }
+
+    /// Begins the last reply, to a head that was perhaps not understood. Its method is known nevertheless if it came.
+    fn begin_reply_to_part(&mut self) {
+        self.begin_reply(Some(CloseReason::Error));
+        let input = self.inbox.filled();
+        let line = input.strip_prefix(b"\r\n").unwrap_or(input);
+        self.reply.to_head = self.request.head.command().is_empty()
+            && line.starts_with(b"HEAD ")
+            && !self.config.page_for_bad_head;
+    }
+
+    /// Gives up a reply: in its place comes an error, if none of it has left, else the connection
+    /// breaks off and the log says why.
+    pub(super) fn abandon(&mut self, status: u16, message: &dyn Display) -> Move {
+        if self.take_reply_back() {
+            let (_, mut ex) = self.exchange();
+            ex.send_error(status, message);
+            return self.go(State::Closing);
+        }
+        self.log_failure(message);
+        self.go(State::Closed)
+    }
+
+    /// Logs why a reply breaks off.
+    pub(super) fn log_failure(&mut self, message: &dyn Display) {
+        let (_, mut ex) = self.exchange();
+        ex.log_failure(message);
+    }
+
+    /// Gives up a reply because of the content of its request.
+    fn abandon_bad(&mut self, bad: Bad) -> Move {
+        let takes_back = self.take_reply_back();
+        let (_, mut ex) = self.exchange();
+        let complaint = ex.head.complaint(bad);
+        if takes_back {
+            let explanation = bad
+                .explanation()
+                .unwrap_or(status::explanation(bad.status()));
+            let logged = ex.log.len();
+            ex.send_error_with(bad.status(), complaint, explanation);
+            if bad == Bad::Tls {
+                // There is no request to be logged, now or at the end of the reply.
+                ex.log.truncate(logged);
+                ex.log_message(TLS);
+                self.reply.logged = true;
+            }
+            return self.go(State::Closing);
+        }
+        ex.log_failure(&complaint);
+        drop(complaint);
+        self.go(State::Closed)
+    }
+
+    /// Replies 408 to a head that does not come to its end.
+    pub(super) fn time_out_head(&mut self) {
+        self.begin_reply_to_part();
+        self.abandon(408, &status::phrase(408));
+    }
+
+    /// Logs that the reply is over, once.
+    pub(super) fn log_reply(&mut self, complete: bool) {
+        let Reply {
+            status,
+            content,
+            since,
+            close,
+            ..
+        } = self.reply;
+        if status == 0 || mem::replace(&mut self.reply.logged, true) {
+            return;
+        }
+        let unsent = self.outbox.len() as u64 * u64::from(!complete);
+        let (_, mut ex) = self.exchange();
+        let failure = mem::take(ex.failure);
+        ex.record(LogEvent::Reply {
+            status,
+            bytes: content.saturating_sub(unsent),
+            time: ex.now.tick.saturating_sub(since),
+            complete,
+            close,
+            failure: (!failure.is_empty()).then_some(&failure),
+        });
+        // Its memory is for the next one.
+        *ex.failure = failure;
+    }
+
+    /// A program has to say something in the log.
+    pub(super) fn note(&mut self, text: &str) {
+        let (_, mut ex) = self.exchange();
+        text.lines().for_each(|line| ex.log_message(line));
+    }
+}
+
+/// What is logged of a handshake of TLS.
+const TLS: &str = "TLS on a plain HTTP port: use http://, or start the server with TLS";

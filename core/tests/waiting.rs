@@ -1,0 +1,329 @@
+//! Handlers that wait for something else than the peer and the files, that take the connection over, and that ask for ever.
+
+mod world;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use sanserve_core::log::{self, CloseReason, LogEvent, LogRecord};
+use sanserve_core::{
+    Config, Connection, Event, Exchange, Got, Handler, Next, Now, Protocol, Step, Want,
+};
+use world::World;
+
+fn modern() -> Config {
+    Config {
+        protocol: Protocol::Http11,
+        ..Config::default()
+    }
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+/// Answers every event with the same need.
+struct Again(fn() -> Next);
+
+impl Handler for Again {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        if ex.header("X-Reply").is_some() {
+            ex.send_response(200);
+            ex.end_headers();
+        }
+        (self.0)()
+    }
+
+    fn resume(&mut self, _: &mut Exchange<'_>, _: Event<'_>) -> Next {
+        (self.0)()
+    }
+}
+
+#[test]
+fn a_handler_that_asks_for_ever_for_what_is_there_gets_a_500_that_names_the_mistake() {
+    let needs: [fn() -> Next; 6] = [
+        || Next::Body,
+        || Next::Flush,
+        || Next::Feed,
+        || Next::Write(Vec::new().into()),
+        || Next::Give(Vec::new()),
+        || Next::Wait(Duration::ZERO),
+    ];
+    for need in needs {
+        let mut world = World::new(modern(), Again(need), GET);
+        world.run();
+        let text = world.text();
+        assert!(text.starts_with("HTTP/1.1 500 "), "{:?}: {text}", need());
+        assert!(text.contains("Connection: close"), "{:?}: {text}", need());
+        assert!(
+            world.log.contains("The handler "),
+            "{:?}: {}",
+            need(),
+            world.log
+        );
+    }
+}
+
+/// Sends an empty part of a file again and again.
+struct SendsNothing;
+
+impl Handler for SendsNothing {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        ex.send_response(200);
+        ex.end_headers();
+        Next::Open(sanserve_core::Path::from_bytes(b"big".to_vec()).expect("a path"))
+    }
+
+    fn resume(&mut self, _: &mut Exchange<'_>, _: Event<'_>) -> Next {
+        Next::Send(0..0)
+    }
+}
+
+#[test]
+fn sending_nothing_for_ever_ends() {
+    let mut world = World::new(modern(), SendsNothing, GET);
+    world.run();
+    assert!(world.log.contains("asks again and again"), "{}", world.log);
+}
+
+#[test]
+fn many_pipelined_requests_in_one_step_are_no_endless_handler() {
+    let ok: fn() -> Next = || Next::Done;
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\nX-Reply: 1\r\nContent-Length: 1\r\n\r\nx";
+    let config = Config {
+        limits: sanserve_core::Limits {
+            requests: 5_000,
+            ..Default::default()
+        },
+        ..modern()
+    };
+    let mut world = World::new(config, Again(ok), &request.repeat(3_000));
+    world.run();
+    let statuses = world.statuses();
+    assert_eq!(statuses.len(), 3_000);
+    assert!(statuses.iter().all(|status| status == "HTTP/1.1 200 OK"));
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Sends a line for each time it is woken, and ends when a second has passed without.
+#[derive(Default)]
+struct Lines(usize);
+
+impl Handler for Lines {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        ex.send_response(200);
+        ex.end_headers();
+        ex.write(b"start\n");
+        ex.waker().wake_by_ref();
+        Next::Wait(Duration::from_secs(1))
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Woken => {
+                self.0 += 1;
+                ex.write(format!("{}\n", self.0).as_bytes());
+                Next::Wait(Duration::from_secs(1))
+            }
+            Event::TimedOut => {
+                ex.write(b"end\n");
+                Next::Done
+            }
+            other => panic!("a handler that waits was told {other:?}"),
+        }
+    }
+}
+
+/// One step, at this time.
+fn step<H: Handler>(conn: &mut Connection<(), H>, seconds: u64, got: Got<()>) -> Step<'_, ()> {
+    let now = Now {
+        tick: Duration::from_secs(seconds),
+        unix: None,
+    };
+    conn.step(now, got)
+}
+
+/// Gives the request to a new connection; everything that is wanted until something is waited for, as text.
+fn until_it_waits<H: Handler>(
+    conn: &mut Connection<(), H>,
+    seconds: u64,
+    mut got: Got<()>,
+    input: &mut &[u8],
+) -> String {
+    let mut written = String::new();
+    loop {
+        got = match step(conn, seconds, got).want {
+            Want::Read(into) if !input.is_empty() => {
+                let n = input.len().min(into.len());
+                into[..n].copy_from_slice(&input[..n]);
+                *input = &input[n..];
+                Got::Bytes(n)
+            }
+            Want::Write(from) => {
+                written += &String::from_utf8_lossy(from);
+                Got::Bytes(from.len())
+            }
+            Want::Log(_) | Want::Shutdown => Got::Nothing,
+            _ => return written,
+        }
+    }
+}
+
+#[test]
+fn a_handler_waits_to_be_woken_and_what_it_wrote_goes_first() {
+    let wakes = Arc::new(Count::default());
+    let mut conn = Connection::new(modern(), "192.0.2.1", Lines::default());
+    conn.set_waker(Waker::from(Arc::clone(&wakes)));
+    let written = until_it_waits(&mut conn, 10, Got::Nothing, &mut &GET[..]);
+    assert!(written.ends_with("6\r\nstart\n\r\n"), "{written}");
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+
+    let waits = step(&mut conn, 10, Got::Nothing);
+    assert!(matches!(waits.want, Want::Wait));
+    assert_eq!(waits.deadline, Some(Duration::from_secs(11)));
+    let written = until_it_waits(&mut conn, 10, Got::Woken, &mut &[][..]);
+    assert_eq!(written, "2\r\n1\n\r\n");
+    assert!(conn.awaits_work(), "the adapter watches the peer meanwhile");
+    let written = until_it_waits(&mut conn, 12, Got::Nothing, &mut &[][..]);
+    assert_eq!(written, "4\r\nend\n\r\n0\r\n\r\n");
+}
+
+#[test]
+fn a_wait_ends_two_seconds_after_the_client_has_closed_its_side() {
+    struct Forever;
+    impl Handler for Forever {
+        fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
+            Next::Wait(Duration::from_secs(3_600))
+        }
+    }
+    let mut conn = Connection::new(modern(), "192.0.2.1", Forever);
+    until_it_waits(&mut conn, 10, Got::Nothing, &mut &GET[..]);
+    conn.peer_closed();
+    assert_eq!(
+        step(&mut conn, 10, Got::Nothing).deadline,
+        Some(Duration::from_secs(12))
+    );
+    let written = until_it_waits(&mut conn, 12, Got::Nothing, &mut &[][..]);
+    assert!(written.starts_with("HTTP/1.1 504 "), "{written}");
+}
+
+/// Takes the connection over.
+struct Takes;
+
+impl Handler for Takes {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        if ex.command() == "CONNECT" {
+            ex.send_response(200);
+        } else {
+            ex.send_response(101);
+            ex.send_header("Connection", "Upgrade");
+            ex.send_header("Upgrade", "echo");
+        }
+        if ex.header("X-Open-Head").is_none() {
+            ex.end_headers();
+        }
+        Next::Upgrade
+    }
+}
+
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n";
+
+#[test]
+fn an_upgraded_connection_is_handed_over_with_the_bytes_that_came_already() {
+    for (request, head) in [
+        (
+            format!("{UPGRADE}\r\nraw bytes"),
+            "HTTP/1.1 101 Switching Protocols\r\n",
+        ),
+        (
+            "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\nraw bytes".into(),
+            "HTTP/1.1 200 OK\r\n",
+        ),
+    ] {
+        let mut conn = Connection::new(modern(), "192.0.2.1", Takes);
+        conn.allow_upgrade();
+        let written = until_it_waits(&mut conn, 10, Got::Nothing, &mut request.as_bytes());
+        assert!(written.starts_with(head), "{written}");
+        assert!(written.ends_with("\r\n\r\n"), "{written}");
+        for field in ["Transfer-Encoding", "Content-Length", "Connection: close"] {
+            assert!(!written.contains(field), "{written}");
+        }
+        assert!(matches!(
+            step(&mut conn, 10, Got::Nothing).want,
+            Want::Upgrade
+        ));
+        assert_eq!(conn.into_upgraded().received, b"raw bytes");
+    }
+}
+
+#[test]
+fn an_upgrade_that_cannot_be_is_an_error() {
+    let simple = format!("{UPGRADE}\r\n");
+    let open = format!("{UPGRADE}X-Open-Head: 1\r\n\r\n");
+    let content = format!("{UPGRADE}Content-Length: 5\r\n\r\n");
+    for (request, allowed, status) in [
+        (simple, false, "501"),
+        (open, true, "500"),
+        (content, true, "500"),
+    ] {
+        let mut conn = Connection::new(modern(), "192.0.2.1", Takes);
+        if allowed {
+            conn.allow_upgrade();
+        }
+        let written = until_it_waits(&mut conn, 10, Got::Nothing, &mut request.as_bytes());
+        assert!(
+            written.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{written}"
+        );
+    }
+}
+
+#[test]
+fn the_log_can_tell_why_a_connection_closes() {
+    fn reasons(record: &LogRecord<'_>, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
+        match record.event {
+            LogEvent::Reply { close, .. } => writeln!(out, "{close:?}"),
+            _ => Ok(()),
+        }
+    }
+    let reason = |config: Config, request: &[u8]| {
+        let config = Config {
+            log_format: reasons,
+            ..config
+        };
+        let mut world = World::new(config, Again(|| Next::Done), request);
+        world.run();
+        world.log.lines().next().unwrap_or_default().to_owned()
+    };
+    let request = |fields: &str| format!("GET / HTTP/1.1\r\nHost: h\r\nX-Reply: 1\r\n{fields}\r\n");
+    let of = |reason: Option<CloseReason>| format!("{reason:?}");
+    assert_eq!(reason(modern(), request("").as_bytes()), of(None));
+    let close = request("Connection: close\r\n");
+    assert_eq!(
+        reason(modern(), close.as_bytes()),
+        of(Some(CloseReason::Requested))
+    );
+    assert_eq!(
+        reason(Config::default(), request("").as_bytes()),
+        of(Some(CloseReason::Http10))
+    );
+    assert_eq!(
+        reason(modern(), b"nonsense\r\n\r\n"),
+        of(Some(CloseReason::Error))
+    );
+    let mut one = modern();
+    one.limits.requests = 1;
+    assert_eq!(
+        reason(one, request("").as_bytes()),
+        of(Some(CloseReason::RequestLimit))
+    );
+    _ = log::python;
+}
