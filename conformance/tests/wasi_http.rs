@@ -246,5 +246,5 @@ fn the_example_serves_what_the_host_hands_over() {
     assert!(head.contains("\r\ncontent-length: 8388608"), "{head}");
     assert!(content.as_bytes() == large);
     let moved = ask(&host, "GET /sub HTTP/1.1");
-    assert!(moved.contains("\r\nlocation: /sub/\r\n"), "{moved}");
+    assert!(moved.contains("\r\nlocation: ./sub/\r\n"), "{moved}");
 }

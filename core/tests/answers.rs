@@ -44,7 +44,7 @@ fn a_listing_is_no_file() {
 }
 
 #[test]
-#[should_panic = "a question was answered by something other than Opened::File"]
+#[should_panic = "a question was answered by another kind of Opened"]
 fn a_program_is_no_file() {
     answered(|| Got::Opened(Ok(Opened::Program(()))), nothing);
 }

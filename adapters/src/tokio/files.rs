@@ -24,7 +24,7 @@ pub(super) async fn answer(
 ) -> Got<Held> {
     let got = match files.try_answer(ask) {
         Got::Nothing => match ask {
-            Ask::Verify(given) => verify(files, given.clone()).await,
+            Ask::Verify(given) => verify(files, Credentials::clone(given)).await,
             ask => {
                 let (files, ask) = (Arc::clone(files), ask.clone());
                 let got = on_a_thread(move || files.answer(&ask)).await;

@@ -91,7 +91,7 @@ pub enum Next {
     /// the file that was open before.
     Run(Box<Program>),
     /// To know whether these are right. Told: [`Event::Verified`]. What is open stays.
-    Verify(Credentials),
+    Verify(Box<Credentials>),
     /// That directory as one file, opened. Told: [`Event::Opened`] or [`Event::Failed`]. It takes the
     /// place of the one that was open before.
     Archive(Box<ArchiveRequest>),

@@ -18,7 +18,7 @@ pub enum Ask {
     /// Run this program. [`Got::Opened`] with [`Opened::Program`] is the answer.
     Run(Box<Program>),
     /// Are these right? [`Got::Verified`] is the answer.
-    Verify(Credentials),
+    Verify(Box<Credentials>),
     /// Make one file of a directory. [`Got::Opened`] with [`Opened::File`] is the answer.
     Archive(Box<ArchiveRequest>),
     /// Begin a file. [`Got::Opened`] with [`Opened::Writer`] is the answer.

@@ -1,5 +1,6 @@
 //! [`Guard`]: lets nobody pass who does not know a password (RFC 7617).
 
+use alloc::boxed::Box;
 use core::mem;
 
 use crate::engine::log::LogEvent;
@@ -83,7 +84,7 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Handler for Guard<H, K> {
             Some(false) => self.refuse(ex),
             None => {
                 self.asked = true;
-                Next::Verify(given.from_client(ex.client_address()))
+                Next::Verify(Box::new(given.from_client(ex.client_address())))
             }
         }
     }

@@ -61,6 +61,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// The file or program does not do what was wanted of it. A program that cannot be started, and a file that is being created,
     /// are the handler's to answer for.
+    #[cold]
     fn refused(&mut self, error: FsError) {
         let is_handlers = self.source.as_ref().is_some_and(Source::is_told);
         if !is_handlers {
@@ -77,22 +78,52 @@ impl<F, H: Handler> Connection<F, H> {
         let State::Ask { ask, .. } = mem::replace(&mut self.state, State::Moving) else {
             unreachable!("something is asked in this state only")
         };
-        match (ask, got) {
-            (Ask::List(path), Got::Listed(Ok(entries))) => {
-                self.resume_with(Event::Listed(path, entries));
+        let event = match (ask, got) {
+            (Ask::Open(path), Got::Opened(result)) => self.opened(path, Kind::File, result),
+            (Ask::List(path), Got::Listed(Ok(entries))) => Event::Listed(path, entries),
+            (Ask::List(path), Got::Listed(Err(error))) => Event::Failed(path, error),
+            (Ask::Verify(_), Got::Verified(result)) => Event::Verified(result),
+            (Ask::Archive(request), Got::Opened(result)) => {
+                self.opened(request.path, Kind::File, result)
             }
-            (Ask::List(path), Got::Listed(Err(error))) => {
-                self.resume_with(Event::Failed(path, error));
+            (Ask::Run(program), Got::Opened(result)) => {
+                self.opened(program.path, Kind::Program, result)
             }
-            (Ask::Verify(_), Got::Verified(result)) => self.resume_with(Event::Verified(result)),
-            (
-                ask @ (Ask::Open(_) | Ask::Archive(_) | Ask::Run(_) | Ask::Create(_)),
-                Got::Opened(result),
-            ) => {
-                self.opened(ask, result);
+            (Ask::Create(create), Got::Opened(result)) => {
+                self.opened(create.path, Kind::Writer, result)
             }
             (ask, _) => panic!("{ask:?} was answered by something else"),
-        }
+        };
+        self.resume_with(event);
+    }
+
+    /// Keeps what was opened, which has to be of this kind.
+    fn opened(
+        &mut self,
+        path: Path,
+        kind: Kind,
+        result: Result<Opened<F>, FsError>,
+    ) -> Event<'static> {
+        let (file, kind, event) = match (result, kind) {
+            (Err(error), _) => return Event::Failed(path, error),
+            (Ok(Opened::Directory), Kind::File) => return Event::Directory(path),
+            (
+                Ok(Opened::File {
+                    file,
+                    meta,
+                    sendable,
+                }),
+                Kind::File,
+            ) => {
+                let kind = if sendable { Kind::Sendable } else { Kind::File };
+                (file, kind, Event::Opened(path, meta))
+            }
+            (Ok(Opened::Program(file)), Kind::Program) => (file, kind, Event::Running(path)),
+            (Ok(Opened::Writer(file)), Kind::Writer) => (file, kind, Event::Created(path)),
+            _ => panic!("a question was answered by another kind of Opened"),
+        };
+        self.source = Some(Source::new(file, kind, self.now.tick));
+        event
     }
 
     fn received(&mut self, n: usize) {
@@ -103,49 +134,5 @@ impl<F, H: Handler> Connection<F, H> {
         }
         self.inbox.grew(n);
         timeouts::count(&mut self.receiving, n, self.now.tick);
-    }
-
-    fn opened(&mut self, ask: Ask, result: Result<Opened<F>, FsError>) {
-        let (kind, wanted) = match &ask {
-            Ask::Run(_) => (Kind::Program, "Opened::Program"),
-            Ask::Create(_) => (Kind::Writer, "Opened::Writer"),
-            _ => (Kind::File, "Opened::File"),
-        };
-        let path = match ask {
-            Ask::Open(path) | Ask::List(path) => path,
-            Ask::Archive(request) => request.path,
-            Ask::Run(program) => program.path,
-            Ask::Create(create) => create.path,
-            Ask::Verify(_) => Path::default(),
-        };
-        let (source, event) = match (kind, result) {
-            (
-                Kind::File,
-                Ok(Opened::File {
-                    file,
-                    meta,
-                    sendable,
-                }),
-            ) => {
-                let kind = if sendable { Kind::Sendable } else { Kind::File };
-                (
-                    Some(Source::new(file, kind, self.now.tick)),
-                    Event::Opened(path, meta),
-                )
-            }
-            (Kind::File, Ok(Opened::Directory)) => (None, Event::Directory(path)),
-            (Kind::Program, Ok(Opened::Program(file))) => (
-                Some(Source::new(file, kind, self.now.tick)),
-                Event::Running(path),
-            ),
-            (Kind::Writer, Ok(Opened::Writer(file))) => (
-                Some(Source::new(file, kind, self.now.tick)),
-                Event::Created(path),
-            ),
-            (_, Ok(_)) => panic!("a question was answered by something other than {wanted}"),
-            (_, Err(error)) => (None, Event::Failed(path, error)),
-        };
-        self.source = source;
-        self.resume_with(event);
     }
 }

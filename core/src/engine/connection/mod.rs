@@ -89,8 +89,6 @@ pub struct Connection<F, H> {
     inbound: Inbound,
     /// How many requests there were.
     served: u32,
-    /// How often the handler was called since something was last moved or wanted.
-    calls: u32,
     /// Why the running reply is the last one, if it is.
     closing: Option<CloseReason>,
     /// Whether the adapter can hand its transport over.
@@ -111,9 +109,9 @@ pub struct Upgraded<H> {
     pub received: Vec<u8>,
 }
 
-/// How often a handler may be called in a row while no byte moves and nothing is wanted: 1,000 times. Beyond that it is taken to ask
-/// for ever for what is there already.
-const CALLS_MAX: u32 = 1_000;
+/// How many transitions one step may make, besides one for each byte of the peer that is there. A handler that needs more asks for ever
+/// for what is there already.
+const MOVES_MAX: usize = 1_000;
 
 impl<F, H: Handler> Connection<F, H> {
     /// A new connection to `peer`, which is its address as log lines show it.
@@ -152,7 +150,6 @@ impl<F, H: Handler> Connection<F, H> {
             taken: Taken::default(),
             inbound: Inbound::Open,
             served: 0,
-            calls: 0,
             closing: None,
             is_upgradable: false,
             is_without_tls: false,
@@ -167,14 +164,20 @@ impl<F, H: Handler> Connection<F, H> {
     ///
     /// # Panics
     /// If the answer is of another kind than the want: a mistake in the adapter.
+    #[inline]
     pub fn step(&mut self, now: Now, got: Got<F>) -> Step<'_, F> {
         if now != self.now {
             self.pause(now.tick.saturating_sub(self.now.tick));
             self.now = now;
         }
-        self.calls = 0;
         self.take_answer(got);
+        let mut moves_left = self.inbox.len() + MOVES_MAX;
         let deadline = loop {
+            moves_left -= 1;
+            if moves_left == 0 {
+                moves_left = self.inbox.len() + MOVES_MAX;
+                self.stop_handler();
+            }
             let Move::Wait(pending) = self.advance() else {
                 continue;
             };

@@ -214,6 +214,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// The deadline of the pending want has passed.
+    #[cold]
     pub(super) fn expire(&mut self) {
         match (self.pending, &self.state) {
             (Pending::Read, State::Head { .. }) if self.inbox.is_empty() && !self.is_released() => {
@@ -261,6 +262,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Gives memory back while nothing is going on.
+    #[cold]
     fn release(&mut self) {
         self.inbox.release();
         self.outbox.release();

@@ -5,9 +5,9 @@ use core::fmt::Display;
 use core::mem;
 use core::time::Duration;
 
+use super::Connection;
 use super::source::Feed;
 use super::state::{Inbound, Move, Pending, Request, State};
-use super::{CALLS_MAX, Connection};
 use crate::engine::log::{CloseReason, LogEvent};
 use crate::engine::reply::{Reply, Stage};
 use crate::engine::{Event, Exchange, Handler, Next, Protocol};
@@ -69,6 +69,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Hands the connection over, once everything is written.
+    #[cold]
     fn upgrade(&mut self) -> Move {
         if self.outbox.is_empty() {
             self.log_reply(true);
@@ -148,7 +149,6 @@ impl<F, H: Handler> Connection<F, H> {
 
     fn begin(&mut self) -> Move {
         self.served += 1;
-        self.calls = 0;
         let reason = self.close_reason();
         self.begin_reply(reason);
         let simple = self.request.head.version() == Version::Http09;
@@ -205,15 +205,19 @@ impl<F, H: Handler> Connection<F, H> {
         Ok(())
     }
 
-    /// Tells the handler what it waited for. Content of the request is counted by its bytes, all else by calls.
+    /// Tells the handler what it waited for.
+    #[inline]
     pub(super) fn resume(&mut self, event: Event<'_>) -> Move {
-        self.calls += u32::from(!matches!(event, Event::Data(_)));
-        if self.calls > CALLS_MAX {
-            return self.abandon(500, &"The handler asks again and again for what it was given: after Event::End comes Next::Done");
-        }
         let (handler, mut ex) = self.exchange();
         let next = handler.resume(&mut ex, event);
         self.follow(next)
+    }
+
+    /// Ends the reply of a handler that asks for ever.
+    #[cold]
+    pub(super) fn stop_handler(&mut self) {
+        self.state = State::Moving;
+        _ = self.abandon(500, &"The handler asks again and again for what it was given: after Event::End comes Next::Done");
     }
 
     fn exchange(&mut self) -> (&mut H, Exchange<'_>) {
@@ -313,6 +317,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// The handler takes the connection over, if the peer was told so and the adapter can let go of its transport.
+    #[cold]
     fn begin_upgrade(&mut self) -> Move {
         let status = self.reply.status;
         let is_told = status == 101
@@ -441,6 +446,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Replies to a request that cannot be understood, and closes.
+    #[cold]
     fn refuse(&mut self, bad: Bad) -> Move {
         self.begin_reply_to_part();
         self.abandon_bad(bad)
@@ -458,6 +464,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Gives up a reply: in its place comes an error, if none of it has left, else the connection
     /// breaks off and the log says why.
+    #[cold]
     pub(super) fn abandon(&mut self, status: u16, message: &dyn Display) -> Move {
         if self.take_reply_back() {
             let (_, mut ex) = self.exchange();
@@ -469,12 +476,14 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Logs why a reply breaks off.
+    #[cold]
     pub(super) fn log_failure(&mut self, message: &dyn Display) {
         let (_, mut ex) = self.exchange();
         ex.log_failure(message);
     }
 
     /// Gives up a reply because of the content of its request.
+    #[cold]
     fn abandon_bad(&mut self, bad: Bad) -> Move {
         let takes_back = self.take_reply_back();
         let (_, mut ex) = self.exchange();
@@ -499,6 +508,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Replies 408 to a head that does not come to its end.
+    #[cold]
     pub(super) fn time_out_head(&mut self) {
         self.begin_reply_to_part();
         self.abandon(408, &status::phrase(408));
@@ -532,6 +542,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// A program has to say something in the log.
+    #[cold]
     pub(super) fn note(&mut self, text: &str) {
         let (_, mut ex) = self.exchange();
         text.lines().for_each(|line| ex.log_message(line));
