@@ -30,7 +30,7 @@ use self::first_byte::FirstByte;
 pub(crate) use self::first_byte::begins_http;
 use self::session::Session;
 #[cfg(feature = "tokio")]
-pub(crate) use self::session::refusal;
+pub(crate) use self::session::{drain, refusal};
 use self::x509::Certificate;
 use crate::std::{Layer, Link};
 

@@ -191,6 +191,24 @@ fn what_is_neither_tls_nor_http_gets_an_alert_and_a_line_in_the_log() {
     hello_over(&mut pair.connect(running.address));
 }
 
+/// All of it is there before the server looks, and most of it is never read.
+#[test]
+fn a_record_that_is_none_does_not_reset_the_connection() {
+    let pair = Pair::new();
+    // A handshake of the largest length, which holds no message that there is.
+    let record = [&[22, 3, 1, 255, 255][..], &[255; 40_000]].concat();
+    for first in [&record[..], &[&[0; 5], &record[..]].concat()] {
+        let server = HTTPSServer::bind((Ipv4Addr::LOCALHOST, 0), pair.tls()).unwrap();
+        let server = server.log(|_| ());
+        let mut client = connect(server.server_address());
+        client.write_all(first).unwrap();
+        server.handle_request(&NoFiles, Config::default(), Files::new);
+        let mut alert = Vec::new();
+        client.read_to_end(&mut alert).unwrap();
+        assert_eq!((alert[0], alert[5], alert.len()), (21, 2, 7));
+    }
+}
+
 /// Each byte of a ClientHello is changed in turn, alone, and with a record behind it.
 #[test]
 fn no_handshake_makes_the_protocol_panic() {

@@ -51,8 +51,6 @@ pub fn play(
         b"cgi-bin/moved.sh" => stdout(b"Status: 302 Found\nLocation: /sub/?x=1\n\n"),
         b"cgi-bin/cookie.sh" => stdout(b"Location: /sub/\nSet-Cookie: a=b\n\n"),
         b"cgi-bin/length.sh" => stdout(b"Content-Length: 5\nX: y\nConnection: z\n\nhello"),
-        b"cgi-bin/twice.sh" => stdout(&twice(variable(env, "QUERY_STRING"))),
-        b"cgi-bin/short.sh" => stdout(b"Content-Length: 9\n\nhi"),
         b"cgi-bin/bad.sh" => stdout(b"Content-Type: text/plain\rSet-Cookie: a=b\n\nbody"),
         b"cgi-bin/fail.sh" => Played {
             status: 3,
@@ -73,18 +71,6 @@ pub fn play(
 fn variable<'a>(env: &'a [(Cow<'static, str>, Vec<u8>)], name: &str) -> &'a [u8] {
     let found = env.iter().find(|(other, _)| *other == name);
     found.map_or(b"", |(_, value)| value)
-}
-
-/// A field of this name, and then the same field in lower case.
-fn twice(name: &[u8]) -> Vec<u8> {
-    [
-        b"X: y\n",
-        name,
-        b": 200\n",
-        &name.to_ascii_lowercase(),
-        b": 200\n\nbody",
-    ]
-    .concat()
 }
 
 /// What is told of the server that was asked, and of all fields, but for the field `Case`: some ports are told by it which

@@ -25,7 +25,7 @@ fn a_reply_is_taken_back_and_those_before_it_stay() {
         world.statuses(),
         [
             "HTTP/1.1 200 OK",
-            "HTTP/1.1 500 The file for '/short' ended after 50 of the 100 bytes that were announced"
+            "HTTP/1.1 500 The file for '/short' ended after 50 of 100 announced bytes"
         ]
     );
 }

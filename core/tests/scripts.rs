@@ -67,6 +67,7 @@ impl FileSystem for Scripts {
                 ]
                 .concat()
             }
+            b"short" => b"Content-Length: 9\n\nhi".to_vec(),
             b"bare" => b"Status: 404\n\ngone".to_vec(),
             _ => b"\nhello".to_vec(),
         }))
@@ -108,10 +109,23 @@ fn ask(fs: &impl FileSystem<File = Vec<u8>>, request: &[u8]) -> (String, String)
 fn ask_with(
     handler: Cgi,
     fs: &impl FileSystem<File = Vec<u8>>,
+    request: &[u8],
+) -> (String, String) {
+    let (said, _) = converse(handler, fs, request);
+    let (head, content) = said.split_once("\r\n\r\n").expect("a head");
+    let status = head.lines().next().expect("a status line");
+    (status.into(), content.into())
+}
+
+/// All that answers this request, and the log.
+fn converse(
+    handler: Cgi,
+    fs: &impl FileSystem<File = Vec<u8>>,
     mut request: &[u8],
 ) -> (String, String) {
     let mut conn = Connection::new(Config::default(), "192.0.2.1", handler);
-    let (mut said, mut got, mut closed) = (String::new(), Got::Nothing, false);
+    let (mut said, mut log) = (String::new(), String::new());
+    let (mut got, mut closed) = (Got::Nothing, false);
     for _ in 0..10_000 {
         got = match conn.step(Now::default(), got).want {
             Want::Read(into) => {
@@ -128,7 +142,11 @@ fn ask_with(
             Want::Give { file, from } => fs.give(file, from),
             Want::Ask(ask) => fs.answer(ask),
             Want::Copy { .. } => unreachable!("no file is sendable"),
-            Want::Log(_) | Want::Shutdown => Got::Nothing,
+            Want::Log(lines) => {
+                log.push_str(lines);
+                Got::Nothing
+            }
+            Want::Shutdown => Got::Nothing,
             Want::Commit { .. } | Want::Wait | Want::Upgrade => {
                 unreachable!("nothing of this is asked for")
             }
@@ -139,9 +157,7 @@ fn ask_with(
         };
     }
     assert!(closed, "it comes to no end");
-    let (head, content) = said.split_once("\r\n\r\n").expect("a head");
-    let status = head.lines().next().expect("a status line");
-    (status.into(), content.into())
+    (said, log)
 }
 
 fn status(name: &str) -> String {
@@ -228,6 +244,15 @@ fn a_script_sends_no_interim_reply() {
         status("interim"),
         "HTTP/1.0 500 CGI script sent a bad status"
     );
+}
+
+#[test]
+fn the_log_names_a_script_that_sends_less_than_it_announced() {
+    let request = b"GET /cgi-bin/short/info HTTP/1.0\r\n\r\n";
+    let (said, log) = converse(Cgi::new("site.example", 80), &Scripts, request);
+    assert!(said.ends_with("Content-Length: 9\r\n\r\nhi"), "{said}");
+    let words = "The program for '/cgi-bin/short/info' ended after 2 of 9 announced bytes\n";
+    assert!(log.ends_with(words), "{log}");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! head from the moment when the connection is accepted, however it drips.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::net::{Shutdown, TcpStream};
 
 use rustls::server::UnbufferedServerConnection;
@@ -15,6 +15,7 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
 };
 use rustls::{Error, InvalidMessage};
+use socket2::SockRef;
 
 use crate::std::Layer;
 
@@ -210,7 +211,25 @@ impl Layer for Session {
         if self.closed && !self.holds() {
             socket.shutdown(Shutdown::Write)?;
         }
+        if self.failure.is_some() && !self.holds() {
+            drain(SockRef::from(socket));
+        }
         Ok(())
+    }
+}
+
+/// Ends a connection whose peer was sent an alert. What it has sent is thrown away: a socket that is closed with unread bytes
+/// resets the connection, and the peer may lose the alert with it.
+pub(crate) fn drain(socket: SockRef<'_>) {
+    let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+    let ended = socket
+        .set_nonblocking(true)
+        .and_then(|()| socket.shutdown(Shutdown::Write));
+    // Not all that a peer could send, which may be without an end.
+    for _ in 0..DRAIN_MAX / PIECE {
+        if ended.is_err() || !matches!(socket.recv(&mut piece), Ok(1..)) {
+            return;
+        }
     }
 }
 
@@ -318,6 +337,9 @@ const RECORD: usize = 16 * 1024;
 
 /// More than a record takes besides its content.
 const OVERHEAD: usize = 64;
+
+/// Thrown away after an alert.
+const DRAIN_MAX: usize = 256 * 1024;
 
 /// Read from the socket at once.
 const PIECE: usize = 4096;

@@ -8,15 +8,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use rustls::Error;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
-use tokio_rustls::{Accept, TlsAcceptor};
+use tokio_rustls::{FallibleAccept, TlsAcceptor};
 
 use super::Link;
 use super::link::ReadWrite;
 use crate::Tls;
-use crate::tls::{begins_http, refusal};
+use crate::tls::{begins_http, drain, refusal};
 
 impl Link {
     /// A socket below TLS. The handshake happens while it is served.
@@ -33,9 +34,9 @@ impl Link {
 
 /// One peer's TLS, or plain HTTP if it begins with that.
 pub(super) enum Session {
-    /// Nothing has come yet. It is empty only while it becomes something else.
+    /// Nothing has come yet. It is empty only while it becomes something else, and after a handshake that failed.
     First(Option<(TcpStream, TlsAcceptor)>),
-    Handshake(Accept<TcpStream>),
+    Handshake(FallibleAccept<TcpStream>),
     Open(TlsStream<TcpStream>),
     Plain(TcpStream),
 }
@@ -71,11 +72,18 @@ impl Session {
             let (socket, acceptor) = first.take().ok_or(ErrorKind::NotConnected)?;
             *self = match begins_http {
                 true => Session::Plain(socket),
-                false => Session::Handshake(acceptor.accept(socket)),
+                false => Session::Handshake(acceptor.accept(socket).into_fallible()),
             };
         }
         if let Session::Handshake(accept) = self {
-            *self = Session::Open(ready!(Pin::new(accept).poll(cx)).map_err(plain)?);
+            *self = match ready!(Pin::new(accept).poll(cx)) {
+                Ok(stream) => Session::Open(stream),
+                Err((error, socket)) => {
+                    drain(SockRef::from(&socket));
+                    *self = Session::First(None);
+                    return Poll::Ready(Err(plain(error)));
+                }
+            };
         }
         Poll::Ready(match self {
             Session::Open(stream) => Ok(Pin::new(stream)),

@@ -356,8 +356,6 @@ impl<F, H: Handler> Connection<F, H> {
         let name = Repr(self.request.head.path());
         let sent = self.reply.content;
         let announced = self.reply.length.unwrap_or(sent + (left.end - left.start));
-        format!(
-            "The {what} for {name} ended after {sent} of the {announced} bytes that were announced"
-        )
+        format!("The {what} for {name} ended after {sent} of {announced} announced bytes")
     }
 }

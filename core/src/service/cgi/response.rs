@@ -135,16 +135,10 @@ const HEADER_MAX: usize = 65_536;
 /// The fields that a script may send only once (RFC 3875 §6.3, RFC 9112 §6.3), each with what is said of a second one:
 /// clients would not agree which of them counts.
 const SINGLE: [(&str, &str); 4] = [
-    ("Status", "CGI script sent Status more than once"),
-    ("Location", "CGI script sent Location more than once"),
-    (
-        "Content-Type",
-        "CGI script sent Content-Type more than once",
-    ),
-    (
-        "Content-Length",
-        "CGI script sent Content-Length more than once",
-    ),
+    ("Status", "CGI script sent Status twice"),
+    ("Location", "CGI script sent Location twice"),
+    ("Content-Type", "CGI script sent Content-Type twice"),
+    ("Content-Length", "CGI script sent Content-Length twice"),
 ];
 
 /// The fields that the server answers for itself, or that speak of one connection only.
