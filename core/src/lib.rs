@@ -137,6 +137,7 @@ mod style;
 mod upload;
 mod want;
 mod weight;
+#[path = "../wire/src/lib.rs"]
 pub mod wire;
 
 pub use buffer::Buffer;
