@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use memchr::memchr;
 
 use super::Bad;
-use super::decode::decode;
-use super::head::FIELDS_MAX;
+use super::latin1::decode;
+use super::request_head::FIELDS_MAX;
 
 /// Field lines, parsed once. They keep their memory from one head to the next.
 #[derive(Debug)]

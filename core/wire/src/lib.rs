@@ -17,20 +17,20 @@
 //! # Ok::<(), sanserve_core::wire::Bad>(())
 //! ```
 
-mod bad;
+mod authority;
 mod body;
-mod decode;
 mod fields;
-mod head;
-mod host;
-mod line;
-mod local;
+mod internal_redirect;
+mod latin1;
+mod parse_error;
+mod request_head;
+mod request_line;
 mod syntax;
 mod target;
 
-pub use bad::Bad;
 pub use body::{Body, Piece};
 pub(crate) use fields::marks;
-pub use head::{FIELDS_MAX, Head};
-pub use line::Version;
+pub use parse_error::Bad;
+pub use request_head::{FIELDS_MAX, Head};
+pub use request_line::Version;
 pub(crate) use syntax::{alphanumeric_and, is_among, is_token};

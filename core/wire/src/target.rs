@@ -1,6 +1,6 @@
 //! The request target: which of its four forms it has, and what is its path (RFC 9112 §3.2).
 
-use super::host::Authority;
+use super::authority::Authority;
 use super::syntax::is_hex_pair;
 
 /// A target in absolute form, taken apart.

@@ -8,11 +8,11 @@ use core::ops::Range;
 use memchr::memchr;
 use percent_encoding::percent_encode_byte;
 
-use super::bad::Complaint;
-use super::decode::decode;
 use super::fields::{Fields, marks};
-use super::line::{self, Line, Version};
-use super::{Bad, host, target};
+use super::latin1::decode;
+use super::parse_error::Complaint;
+use super::request_line::{self, Line, Version};
+use super::{Bad, authority, target};
 use crate::Limits;
 
 /// How many fields a request may have.
@@ -112,7 +112,7 @@ impl Head {
         if line == self.request_line().as_bytes() {
             return Some(taken);
         }
-        let parts = line::plain(line).filter(|parts| parts.version == self.line.version)?;
+        let parts = request_line::plain(line).filter(|parts| parts.version == self.line.version)?;
         self.text.clear();
         decode(line, &mut self.text);
         (self.line_len, self.path) = (line.len(), parts.target.clone());
@@ -155,7 +155,7 @@ impl Head {
         let ended = line.strip_suffix(b"\r");
         decode(ended.unwrap_or(line), &mut self.text);
         self.line_len = self.text.len();
-        self.line = line::parse(&self.text)?;
+        self.line = request_line::parse(&self.text)?;
         ended.ok_or(Bad::LineEnd)?;
         self.find_path()?;
         if self.line.version == Version::Http09 {
@@ -228,7 +228,7 @@ impl Head {
                     }
                     let lines = &input[from..end + 2];
                     self.fields.parse(lines)?;
-                    host::check(self)?;
+                    authority::check(self)?;
                     self.persists = self.find_persistence();
                     let fields_are_plain = self.fields.text().len() == lines.len();
                     if fields_are_plain && self.request_line().is_ascii() {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Head;
-use super::line::Line;
+use super::request_line::Line;
 use super::syntax::is_among;
 
 impl Head {
