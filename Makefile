@@ -109,7 +109,7 @@ coverage:
 	command -v cargo-llvm-cov >/dev/null || cargo install --locked cargo-llvm-cov
 	rustup component add llvm-tools
 	cargo llvm-cov clean --workspace
-	cargo llvm-cov --no-report --package sanserve-core --tests
+	cargo llvm-cov --no-report --package sanserve-core --package sanserve-wire --tests
 	cargo llvm-cov --no-report --package sanserve-conformance --test memory --test fuzz
 	cargo llvm-cov report --ignore-filename-regex '(adapters|conformance|examples)/' \
 		--show-missing-lines --fail-under-lines 97
@@ -117,7 +117,7 @@ coverage:
 # The core, and the adapters that need no operating system, without std.
 nostd:
 	for target in $(BARE); do \
-		rustup target add $$target && cargo build --package sanserve-core --target $$target && \
+		rustup target add $$target && cargo build --package sanserve-wire --package sanserve-core --target $$target && \
 		cargo build --package sanserve --lib --no-default-features --features embedded-io-async,host \
 			--target $$target || exit 1; \
 	done

@@ -25,7 +25,16 @@ const FINDERS: [(&str, &[&str]); 3] = [
         "list",
         &["--package", "sanserve-conformance", "--test", "memory"],
     ),
-    ("core", &["--package", "sanserve-core", "--tests"]),
+    (
+        "core",
+        &[
+            "--package",
+            "sanserve-core",
+            "--package",
+            "sanserve-wire",
+            "--tests",
+        ],
+    ),
     (
         "sim",
         &["--package", "sanserve-conformance", "--test", "sim"],

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::script::bytes;
-use crate::wire::is_among;
+use crate::wire::syntax::is_among;
 use crate::{Exchange, Path};
 
 /// Variables for a script. Names are known beforehand, but for those that begin with `HTTP_`.

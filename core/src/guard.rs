@@ -9,7 +9,7 @@ use base64ct::{Base64, Encoding};
 use crate::escape::Repr;
 use crate::files::{ALLOW_ORIGIN, is_preflight};
 use crate::log::LogEvent;
-use crate::wire::Head;
+use crate::wire::RequestHead;
 use crate::{Event, Exchange, FsError, Handler, Next, status};
 
 /// A user and a password, as `Basic` authentication sends them.
@@ -53,8 +53,8 @@ impl Credentials {
         Credentials::in_head(ex.head)
     }
 
-    pub(crate) fn in_head(head: &Head) -> Option<Credentials> {
-        let mut fields = head.values("Authorization");
+    pub(crate) fn in_head(head: &RequestHead) -> Option<Credentials> {
+        let mut fields = head.get_all("Authorization");
         let (Some(field), None) = (fields.next(), fields.next()) else {
             return None;
         };

@@ -7,7 +7,7 @@
 //!        socket, disk, clock                                your code
 //!              |                                                |
 //!  adapter  got|  ^ want              Connection          Event |  ^ Next      Handler
-//!  --------->  v  |  --------->  wire: Head, Body  --------->   v  |  ------->
+//!  --------->  v  |  --------->  wire: RequestHead, Body --->   v  |  ------->
 //!          step(now, got)       inbox -> .. -> outbox        begin / resume
 //! ```
 //!
@@ -95,7 +95,7 @@
 //!
 //! # Modules
 //!
-//! [`wire`] is the parser alone, [`range`] that of one field, [`log`] what is logged and how it looks;
+//! [`wire`] is the parser, a crate of its own, [`range`] that of one field, [`log`] what is logged and how it looks;
 //! [`listing`] and [`error_page`] are the pages that it makes itself;
 //! [`archive`] is a directory as one file. [`date`], [`mime`] and [`status`] are CPython's tables and rules.
 #![no_std]
@@ -137,8 +137,6 @@ mod style;
 mod upload;
 mod want;
 mod weight;
-#[path = "../wire/src/lib.rs"]
-pub mod wire;
 
 pub use buffer::Buffer;
 pub use cgi::Cgi;
@@ -155,5 +153,7 @@ pub use handler::{Event, Handler, Next, from_fn};
 pub use hosts::Hosts;
 pub use listing::{Directory, ListDirectory};
 pub use path::{Path, decode};
+#[doc(no_inline)]
+pub use sanserve_wire as wire;
 pub use upload::Upload;
 pub use want::{Ask, Got, Now, Phase, Step, Want};

@@ -7,7 +7,7 @@ use core::fmt::{self, Display, Write};
 use core::time::Duration;
 
 use crate::escape::{Json, Log, Quoted, Word, logged};
-use crate::wire::Head;
+use crate::wire::RequestHead;
 use crate::{Credentials, FsError, date};
 
 /// Something to log, with all that a line may want to tell of it.
@@ -16,7 +16,7 @@ pub struct LogRecord<'a> {
     /// The peer's address, as the adapter gave it.
     pub client_address: &'a str,
     /// The request; what was read of it, if it could not be understood.
-    pub request: &'a Head,
+    pub request: &'a RequestHead,
     /// Seconds since 1970, if the machine knows the date.
     pub unix: Option<i64>,
     /// How many seconds local time is ahead of UTC at that moment.

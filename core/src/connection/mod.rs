@@ -42,9 +42,10 @@ use self::source::{Feed, Source};
 pub use self::time::Delivery;
 use self::time::{Flow, Taken};
 use crate::reply::Reply;
-use crate::wire::{Body, Head};
-use crate::{Ask, Buffer, Config, Got, Handler, Limits, Now, Phase, Step, Want, https};
+use crate::wire::{Body, RequestHead};
+use crate::{Ask, Buffer, Config, Got, Handler, Now, Phase, Step, Want, https};
 
+mod bad_request;
 mod hear;
 mod moves;
 mod rest;
@@ -79,7 +80,7 @@ pub struct Connection<F, H> {
     log: String,
     /// What went wrong with the reply, for the log; empty if nothing did.
     failure: String,
-    head: Head,
+    head: RequestHead,
     body: Body,
     reply: Reply,
     source: Option<Source<F>>,
@@ -162,12 +163,7 @@ impl<F, H: Handler> Connection<F, H> {
             config.limits.outbox >= 512,
             "Limits::outbox is too small for any reply"
         );
-        let Limits {
-            request_line,
-            fields,
-            ..
-        } = config.limits;
-        let largest_head = request_line.saturating_add(fields).saturating_add(4);
+        let largest_head = config.limits.head.buffer();
         Connection {
             config,
             peer: peer.into(),
@@ -178,7 +174,7 @@ impl<F, H: Handler> Connection<F, H> {
             outbox: Buffer::up_to(config.limits.outbox),
             log: String::new(),
             failure: String::new(),
-            head: Head::new(),
+            head: RequestHead::new(),
             body: Body::EMPTY,
             reply: Reply::new(0, Duration::ZERO, true),
             source: None,

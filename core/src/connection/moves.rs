@@ -5,11 +5,12 @@ use alloc::borrow::Cow;
 use core::fmt::Display;
 use core::mem;
 
+use super::bad_request::BadRequest;
 use super::source::Feed;
 use super::{Connection, Pending, State};
 use crate::log::LogEvent;
 use crate::reply::Reply;
-use crate::wire::{Bad, Body, Piece, Version};
+use crate::wire::{Body, ParseError, Piece, Version};
 use crate::{Ask, Event, Exchange, Handler, Next, Protocol, status};
 
 impl<F, H: Handler> Connection<F, H> {
@@ -81,18 +82,18 @@ impl<F, H: Handler> Connection<F, H> {
         // Of nothing there is nothing to find, and the last head is not forgotten for it.
         let found = match self.inbox.filled() {
             [] => Ok(None),
-            input => self.head.parse(input, &self.config.limits),
+            input => self.head.parse(input, &self.config.limits.head),
         };
         match found {
             Ok(Some(n)) => {
                 self.inbox.eat(n);
                 self.begin()
             }
-            Err(bad) => self.refuse(bad),
+            Err(error) => self.refuse(error),
             Ok(None) => match self.output() {
                 Some(pending) => self.wait(State::Head, pending),
                 None if self.last || self.ended && self.inbox_is_blank() => None,
-                None if self.ended => self.refuse(Bad::Incomplete),
+                None if self.ended => self.refuse(ParseError::Incomplete),
                 None => self.wait(State::Head, Pending::Read),
             },
         }
@@ -114,26 +115,26 @@ impl<F, H: Handler> Connection<F, H> {
         let close = self.last
             || self.is_without_tls
             || !modern
-            || !self.head.persists()
+            || !self.head.keep_alive()
             || self.served >= self.config.limits.requests;
         self.begin_reply(close);
         let simple = self.head.version() == Version::Http09;
         if simple && self.served > 1 {
             // In the middle of a connection nobody knows where a reply without a head begins.
-            return self.refuse(Bad::Line);
+            return self.refuse(ParseError::RequestLine);
         }
         self.reply.simple = simple;
         (self.inward, self.outward, self.peer_closed) = (None, None, None);
         self.content_left = self.config.limits.content;
-        (self.body, self.expects) = match (Body::of(&self.head), self.head.expects_100()) {
+        (self.body, self.expects) = match (Body::of_request(&self.head), self.head.expects_100()) {
             (Ok(body), Ok(expects)) => (body, expects && modern),
-            (Err(bad), _) => return self.refuse(bad),
+            (Err(error), _) => return self.refuse(error),
             // A server of HTTP/1.0 knows of no expectation.
             (Ok(body), Err(_)) if !modern => (body, false),
-            (_, Err(bad)) => return self.refuse(bad),
+            (_, Err(error)) => return self.refuse(error),
         };
         self.expects &= self.body.left() != Some(0);
-        self.parted = !self.head.persists() && self.body.left() == Some(0);
+        self.parted = !self.head.keep_alive() && self.body.left() == Some(0);
         let is_without_tls = self.is_without_tls;
         let (handler, mut ex) = self.exchange();
         let next = match is_without_tls {
@@ -266,13 +267,15 @@ impl<F, H: Handler> Connection<F, H> {
                     return Ok(n);
                 }
                 Ok(Piece::End) => return Ok(0),
-                Ok(Piece::Skip(n)) => self.inbox.eat(n),
-                Ok(Piece::More) if self.ended => return Err(self.abandon_bad(Bad::Incomplete)),
+                Ok(Piece::Skip(n) | Piece::Trailers(n)) => self.inbox.eat(n),
+                Ok(Piece::More) if self.ended => {
+                    return Err(self.abandon_bad(ParseError::Incomplete));
+                }
                 Ok(Piece::More) => {
                     let pending = self.output().unwrap_or(Pending::Read);
                     return Err(self.wait(state, pending));
                 }
-                Err(bad) => return Err(self.abandon_bad(bad)),
+                Err(error) => return Err(self.abandon_bad(error)),
             }
         }
     }
@@ -302,7 +305,7 @@ impl<F, H: Handler> Connection<F, H> {
                 self.since = self.now.tick;
                 return self.go(State::Head);
             }
-            Ok(Piece::Data(n) | Piece::Skip(n)) => n,
+            Ok(Piece::Data(n) | Piece::Skip(n) | Piece::Trailers(n)) => n,
             Ok(Piece::More) if !self.ended && !self.last => {
                 let pending = self.output().unwrap_or(Pending::Read);
                 return self.wait(State::Drain(left), pending);
@@ -331,9 +334,9 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Replies to a request that cannot be understood, and closes.
-    fn refuse(&mut self, bad: Bad) -> Option<Pending> {
+    fn refuse(&mut self, error: ParseError) -> Option<Pending> {
         self.begin_reply(true);
-        self.abandon_bad(bad)
+        self.abandon_bad(error)
     }
 
     /// Gives up a reply: in its place comes an error, if none of it has left, else the connection
@@ -355,17 +358,18 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Gives up a reply because of the content of its request.
-    fn abandon_bad(&mut self, bad: Bad) -> Option<Pending> {
+    fn abandon_bad(&mut self, error: ParseError) -> Option<Pending> {
         let takes_back = self.take_reply_back();
         let (_, mut ex) = self.exchange();
-        let complaint = ex.head.complaint(bad);
+        let bad_request = BadRequest {
+            request_line: ex.head.request_line(),
+            error,
+        };
         if takes_back {
-            let explanation = bad
-                .explanation()
-                .unwrap_or(status::explanation(bad.status()));
+            let explanation = bad_request.explanation();
             let logged = ex.log.len();
-            ex.send_error_with(bad.status(), complaint, explanation);
-            if bad == Bad::Tls {
+            ex.send_error_with(error.status(), bad_request, explanation);
+            if error == ParseError::Tls {
                 // There is no request to be logged, now or at the end of the reply.
                 ex.log.truncate(logged);
                 ex.log_message(TLS);
@@ -373,8 +377,7 @@ impl<F, H: Handler> Connection<F, H> {
             }
             return self.go(State::Closing);
         }
-        ex.log_failure(&complaint);
-        drop(complaint);
+        ex.log_failure(&bad_request);
         self.go(State::Closed)
     }
 

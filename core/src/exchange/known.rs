@@ -5,7 +5,7 @@ use crate::date;
 use crate::escape::is_plain;
 use crate::number::Digits;
 use crate::reply::Stage;
-use crate::wire::is_token;
+use crate::wire::syntax::is_token;
 
 impl Exchange<'_> {
     /// Adds a field with a date in it, in seconds since 1970.

@@ -4,7 +4,7 @@
 //! errors and CPython's listings they are not looked at (RFC 9110 §13.2.1).
 
 use super::tag::{Tag, tags};
-use crate::wire::marks;
+use crate::wire::NameBloom;
 use crate::{Exchange, Meta, date};
 
 /// What the preconditions come to.
@@ -21,13 +21,13 @@ pub(super) enum Verdict {
 /// Judges all but `If-Range`. `modified` is the time of the file itself, which may be one that was
 /// never sent to anybody because it lies in the future.
 pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>) -> Verdict {
-    const CONDITIONS: u64 = marks(&[
+    const CONDITIONS: NameBloom = NameBloom::of(&[
         "If-Match",
         "If-Unmodified-Since",
         "If-None-Match",
         "If-Modified-Since",
     ]);
-    if !ex.head.may_have(CONDITIONS) {
+    if !ex.head.fields().may_have(CONDITIONS) {
         return Verdict::Send;
     }
     if !is_meant(ex, tag, modified) {

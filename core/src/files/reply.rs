@@ -12,7 +12,7 @@ use super::tag::Tag;
 use super::{Files, Stage};
 use crate::log::LogEvent;
 use crate::range::{self, Ranges};
-use crate::wire::{is_among, marks};
+use crate::wire::{NameBloom, syntax::is_among};
 use crate::{Exchange, FileVersion, Meta, Next, Path, date, status};
 
 /// A media type, with the charset that it is said to have.
@@ -359,8 +359,8 @@ const SECURITY: &str = "Content-Security-Policy";
 /// Which parts of a file are to be sent. RFC 9110 §14.2: of GET alone, and only after all
 /// preconditions. Two `Range` fields are no list.
 fn ranges(ex: &Exchange<'_>, found: &Found<'_>) -> Ranges {
-    const RANGE: u64 = marks(&["Range"]);
-    if !ex.head.may_have(RANGE) {
+    const RANGE: NameBloom = NameBloom::of(&["Range"]);
+    if !ex.head.fields().may_have(RANGE) {
         return Ranges::All;
     }
     let mut fields = ex.get_all("Range");

@@ -1,126 +1,102 @@
-//! [`Bad`]: everything that can be wrong with a request, the status that it deserves, and the words.
+//! [`ParseError`]: everything that can be wrong with a message, and the status that a server answers it with.
 
 use core::fmt::{self, Display};
 
-use crate::escape::{QUOTE_MAX, Repr, excerpt};
-
-/// What is wrong with a request. None of these leaves room to go on: after the reply the
-/// connection closes, and what follows on it is not taken for a request.
+/// What is wrong with a message. None of these leaves a way to continue: where the next message would begin is not
+/// known, so the connection has to be closed, after the reply if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Bad {
-    /// A handshake of TLS. Nothing of it is kept.
+pub enum ParseError {
+    /// A TLS handshake in place of a request. Nothing of it is kept.
     Tls,
-    /// The request line is longer than [`Limits::request_line`](crate::Limits::request_line).
-    LineTooLong,
-    /// The request line has not two or three words with one blank between them, holds a control
-    /// character, or begins with what is no method.
-    Line,
-    /// A line of the head ends with LF alone. RFC 9112 §2.2 leaves that open; who takes it for an
-    /// end sees other fields than who does not.
-    LineEnd,
-    /// The request target has none of the forms of RFC 9112 §3.2, or one that is for another method.
+    /// The request line or status line is longer than [`Limits::request_line`](crate::Limits::request_line).
+    StartLineTooLong,
+    /// The request line does not consist of two or three words with one space between them, contains a control
+    /// character, or begins with a method that is not a token (RFC 9112 §3).
+    RequestLine,
+    /// A line of the head ends with LF alone. RFC 9112 §2.2 leaves that open; a recipient that takes LF for a line
+    /// end sees other fields than one that does not.
+    BareLf,
+    /// The request target has none of the forms of RFC 9112 §3.2, or one that belongs to another method.
     Target,
-    /// The last word of the request line is no HTTP version.
+    /// The last word of the request line is not an HTTP version.
     Version,
-    /// Not HTTP/1.x: another protocol.
-    OtherVersion,
-    /// Two words, as in HTTP/0.9, but not `GET`.
-    Simple,
+    /// The major version is not 1.
+    UnsupportedVersion,
+    /// Two words, as in HTTP/0.9, but the method is not `GET`.
+    SimpleRequest,
     /// The fields are longer than [`Limits::fields`](crate::Limits::fields).
     FieldsTooLong,
-    /// There are more than [`FIELDS_MAX`](super::FIELDS_MAX) fields.
+    /// There are more fields than [`Limits::count`](crate::Limits::count).
     TooManyFields,
-    /// A line that is no field (RFC 9112 §5): a blank before the colon, a folded line, a bare CR,
-    /// a control character.
+    /// A line that is not a field (RFC 9112 §5): a space before the colon, a folded line, a bare CR, a control
+    /// character.
     Field,
     /// HTTP/1.1 without `Host` (RFC 9112 §3.2).
-    NoHost,
-    /// `Host` comes twice, or does not name a host (RFC 9112 §3.2).
+    MissingHost,
+    /// `Host` occurs twice, or does not name a host (RFC 9112 §3.2).
     Host,
-    /// `Content-Length` is not one plain number (RFC 9112 §6.3).
-    Length,
-    /// `Transfer-Encoding` does not end in `chunked`, comes beside `Content-Length`, or in HTTP/1.0
+    /// `Content-Length` is not one plain decimal number (RFC 9112 §6.3).
+    ContentLength,
+    /// `Transfer-Encoding` does not end in `chunked`, occurs together with `Content-Length`, or in HTTP/1.0
     /// (RFC 9112 §6.1).
-    Coding,
-    /// `Transfer-Encoding` names a coding before `chunked`, which is not known here.
-    UnknownCoding,
+    TransferEncoding,
+    /// `Transfer-Encoding` names a coding other than `chunked`.
+    UnsupportedCoding,
     /// `Expect` asks for something other than `100-continue` (RFC 9110 §10.1.1).
     Expectation,
     /// Chunked content that does not follow RFC 9112 §7.1.
     Chunk,
-    /// The peer stopped in the middle of a request.
+    /// The input ended in the middle of a message.
     Incomplete,
 }
 
-impl Bad {
-    /// The status of the reply.
+impl ParseError {
+    /// Returns the status with which a server answers such a request: 400, 414, 417, 431, 501 or 505. A gateway
+    /// that meets the error in a response answers 502 instead.
+    #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Bad::LineTooLong => 414,
-            Bad::Expectation => 417,
-            Bad::FieldsTooLong | Bad::TooManyFields => 431,
-            Bad::UnknownCoding => 501,
-            Bad::OtherVersion => 505,
+            ParseError::StartLineTooLong => 414,
+            ParseError::Expectation => 417,
+            ParseError::FieldsTooLong | ParseError::TooManyFields => 431,
+            ParseError::UnsupportedCoding => 501,
+            ParseError::UnsupportedVersion => 505,
             _ => 400,
         }
     }
 
-    /// What to say in place of the status's own phrase; CPython's words where it has some. `None`
-    /// where they quote the request line: see [`Head::complaint`](super::Head::complaint).
-    fn message(self) -> Option<&'static str> {
-        Some(match self {
-            Bad::Tls => "TLS on a plain HTTP port",
-            Bad::LineTooLong => "URI Too Long",
-            Bad::FieldsTooLong => "Line too long",
-            Bad::TooManyFields => "Too many headers",
-            Bad::LineEnd => "A line ends with LF alone",
-            Bad::Target => "Bad request target",
-            Bad::Field => "Bad header field",
-            Bad::NoHost => "Host is missing",
-            Bad::Host => "Bad Host",
-            Bad::Length => "Bad Content-Length",
-            Bad::Coding => "Bad Transfer-Encoding",
-            Bad::UnknownCoding => "Unsupported Transfer-Encoding",
-            Bad::Expectation => "Expectation Failed",
-            Bad::Chunk => "Bad chunked content",
-            Bad::Incomplete => "Incomplete request",
-            Bad::Line | Bad::Version | Bad::OtherVersion | Bad::Simple => return None,
-        })
-    }
-
-    /// The sentence that explains it on the error page, where the status's own would not do.
-    pub fn explanation(self) -> Option<&'static str> {
+    fn message(self) -> &'static str {
         match self {
-            Bad::FieldsTooLong => Some("got more than 65536 bytes when reading header line"),
-            Bad::TooManyFields => Some("got more than 100 headers"),
-            _ => None,
-        }
-    }
-}
-
-/// What an error page and the log say of a head with this request line, in CPython's words.
-pub(super) struct Complaint<'a> {
-    pub(super) line: &'a str,
-    pub(super) bad: Bad,
-}
-
-impl Display for Complaint<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Complaint { line, bad } = *self;
-        let (first, last) = (line.split(' ').next(), line.rsplit(' ').next());
-        let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
-        match bad {
-            Bad::Version => write!(out, "Bad request version ({})", Repr(last)),
-            Bad::OtherVersion => {
-                let (version, rest) = excerpt(last.trim_start_matches("HTTP/"), QUOTE_MAX);
-                write!(out, "Invalid HTTP version ({version}{rest})")
+            ParseError::Tls => "TLS handshake on a plain HTTP connection",
+            ParseError::StartLineTooLong => "the request line or status line is too long",
+            ParseError::RequestLine => "bad request line",
+            ParseError::BareLf => "a line ends with LF alone, not CR LF",
+            ParseError::Target => "bad request target",
+            ParseError::Version => "bad HTTP version",
+            ParseError::UnsupportedVersion => "unsupported HTTP version: only 1.x is understood",
+            ParseError::SimpleRequest => "an HTTP/0.9 request must be a GET",
+            ParseError::FieldsTooLong => "the fields are too long",
+            ParseError::TooManyFields => "too many fields",
+            ParseError::Field => "bad field line",
+            ParseError::MissingHost => "Host is missing",
+            ParseError::Host => "bad Host",
+            ParseError::ContentLength => "bad Content-Length",
+            ParseError::TransferEncoding => "bad Transfer-Encoding",
+            ParseError::UnsupportedCoding => {
+                "unsupported Transfer-Encoding: only chunked is understood"
             }
-            Bad::Simple => write!(out, "Bad HTTP/0.9 request type ({})", Repr(first)),
-            bad => match bad.message() {
-                Some(message) => out.write_str(message),
-                None => write!(out, "Bad request syntax ({})", Repr(line)),
-            },
+            ParseError::Expectation => "unsupported Expect: only 100-continue is understood",
+            ParseError::Chunk => "bad chunked content",
+            ParseError::Incomplete => "the message is incomplete",
         }
     }
 }
+
+impl Display for ParseError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.message())
+    }
+}
+
+impl core::error::Error for ParseError {}
