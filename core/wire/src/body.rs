@@ -1,7 +1,7 @@
 //! [`Body`]: where the content of a message ends, and which of its bytes are content.
 
 use super::syntax::{are_extensions, is_among};
-use super::{Fields, NameBloom, ParseError, RequestHead, Version};
+use super::{Fields, NameBloom, ParseError, RequestHead, ResponseHead, Version};
 
 /// The content of a message on its way in. It holds no bytes: it tells what the next bytes of the input are.
 ///
@@ -47,6 +47,8 @@ enum State {
     ChunkEnd,
     /// The trailer section comes next; its end does not begin before this offset.
     Trailers(usize),
+    /// Everything up to the end of the connection is content.
+    UntilClose,
     /// The content is complete.
     End,
 }
@@ -86,6 +88,35 @@ impl Body {
     pub fn of_request(head: &RequestHead) -> Result<Body, ParseError> {
         let body = Body::by_fields(head.fields(), head.version())?;
         Ok(body.unwrap_or(Body::EMPTY))
+    }
+
+    /// Returns how the content of a response to a request with this method is framed (RFC 9112 §6.3):
+    ///
+    /// 1. There is none to `HEAD`, with a status below 200, 204 and 304, and after a successful `CONNECT`, whatever the
+    ///    fields say; see also [`ResponseHead::ends_http`].
+    /// 2. `Transfer-Encoding: chunked` and `Content-Length` count as in a request.
+    /// 3. Otherwise the content ends with the connection: see [`is_until_close`](Self::is_until_close).
+    ///
+    /// ```
+    /// use sanserve_wire::{Body, Limits, ResponseHead};
+    ///
+    /// let mut head = ResponseHead::new();
+    /// head.parse(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", &Limits::new())?;
+    /// assert_eq!(Body::of_response(&head, "GET")?.left(), Some(5));
+    /// assert_eq!(Body::of_response(&head, "HEAD")?.left(), Some(0));
+    /// # Ok::<(), sanserve_wire::ParseError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`of_request`](Self::of_request). RFC 9112 §6.3 lets a client accept repeated equal lengths, and
+    /// codings other than `chunked` at the end; here they are refused.
+    pub fn of_response(head: &ResponseHead, method: &str) -> Result<Body, ParseError> {
+        let is_empty = method == "HEAD" || matches!(head.status(), ..200 | 204 | 304);
+        if is_empty || head.ends_http(method) {
+            return Ok(Body::EMPTY);
+        }
+        let body = Body::by_fields(head.fields(), head.version())?;
+        Ok(body.unwrap_or(Body::new(State::UntilClose)))
     }
 
     /// Returns the framing that the fields of a message name, if they name any.
@@ -167,6 +198,23 @@ impl Body {
         }
     }
 
+    /// Returns whether the content ends with the connection. There is no [`Piece::End`] then.
+    #[must_use]
+    pub fn is_until_close(&self) -> bool {
+        self.state == State::UntilClose
+    }
+
+    /// Returns whether the content is complete if the connection ends here, with all input used.
+    ///
+    /// # Errors
+    /// [`ParseError::Incomplete`] if a length or a last chunk says that there was to be more.
+    pub fn end_of_input(&self) -> Result<(), ParseError> {
+        match self.state {
+            State::End | State::UntilClose => Ok(()),
+            _ => Err(ParseError::Incomplete),
+        }
+    }
+
     /// Tells what the first bytes of `input` are, and relies on their being used: the next call gets what
     /// follows them.
     ///
@@ -185,7 +233,8 @@ impl Body {
     pub fn next_up_to(&mut self, input: &[u8], max: usize) -> Result<Piece, ParseError> {
         match self.state {
             State::End => Ok(Piece::End),
-            State::Data { .. } if input.is_empty() => Ok(Piece::More),
+            State::Data { .. } | State::UntilClose if input.is_empty() => Ok(Piece::More),
+            State::UntilClose => Ok(Piece::Data(input.len().min(max))),
             State::Data { left, chunked } => {
                 let n = input.len().min(max);
                 let n = n.min(usize::try_from(left).unwrap_or(usize::MAX));

@@ -14,12 +14,15 @@ pub enum ParseError {
     /// The request line does not consist of two or three words with one space between them, contains a control
     /// character, or begins with a method that is not a token (RFC 9112 §3).
     RequestLine,
+    /// The status line is not a version, three digits from 100 on and a reason phrase, with one space between them
+    /// (RFC 9112 §4).
+    StatusLine,
     /// A line of the head ends with LF alone. RFC 9112 §2.2 leaves that open; a recipient that takes LF for a line
     /// end sees other fields than one that does not.
     BareLf,
     /// The request target has none of the forms of RFC 9112 §3.2, or one that belongs to another method.
     Target,
-    /// The last word of the request line is not an HTTP version.
+    /// The last word of a request line, or the first of a status line, is not an HTTP version.
     Version,
     /// The major version is not 1.
     UnsupportedVersion,
@@ -71,6 +74,7 @@ impl ParseError {
             ParseError::Tls => "TLS handshake on a plain HTTP connection",
             ParseError::StartLineTooLong => "the request line or status line is too long",
             ParseError::RequestLine => "bad request line",
+            ParseError::StatusLine => "bad status line",
             ParseError::BareLf => "a line ends with LF alone, not CR LF",
             ParseError::Target => "bad request target",
             ParseError::Version => "bad HTTP version",

@@ -21,7 +21,8 @@ impl Search {
     /// Returns the number of bytes that have been searched.
     pub(super) fn searched(self) -> usize {
         match self {
-            Search::Line(at) | Search::Fields { at, .. } => at,
+            Search::Line(at) => at,
+            Search::Fields { from, at } => from.max(at),
             Search::Done | Search::Known => 0,
         }
     }
