@@ -7,6 +7,7 @@ extern crate alloc;
 
 mod authority;
 mod body;
+mod encode;
 mod fields;
 mod internal_redirect;
 mod latin1;
@@ -21,6 +22,7 @@ pub mod syntax;
 mod target;
 
 pub use body::{Body, Piece};
+pub use encode::{EncodeError, HeadEncoder, encode_chunk, encode_chunk_size, encode_last_chunk};
 pub use fields::Fields;
 pub use limits::Limits;
 pub use name_bloom::NameBloom;
