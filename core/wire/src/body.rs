@@ -69,6 +69,25 @@ pub enum Piece {
     End,
 }
 
+impl Piece {
+    /// Returns the number of bytes of the input that it is: 0 for [`More`](Self::More) and [`End`](Self::End).
+    #[inline]
+    #[must_use]
+    pub fn len(self) -> usize {
+        match self {
+            Piece::Data(n) | Piece::Skip(n) | Piece::Trailers(n) => n,
+            Piece::More | Piece::End => 0,
+        }
+    }
+
+    /// Returns whether it is no byte of the input.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl Body {
     /// No content.
     pub const EMPTY: Body = Body::new(State::End);

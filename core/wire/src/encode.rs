@@ -33,9 +33,8 @@ use super::target;
 #[derive(Debug)]
 #[must_use = "a head without `end` is removed from the buffer"]
 pub struct HeadEncoder<'a> {
-    out: &'a mut Vec<u8>,
-    /// Where the head begins, if it has not ended.
-    start: Option<usize>,
+    /// The buffer, and where in it the head begins; `None` behind the end.
+    out: Option<(&'a mut Vec<u8>, usize)>,
 }
 
 impl<'a> HeadEncoder<'a> {
@@ -58,13 +57,15 @@ impl<'a> HeadEncoder<'a> {
             return Err(EncodeError::Target);
         }
         check_version(version)?;
-        let start = Some(out.len());
+        let start = out.len();
         for part in [method.as_bytes(), b" ", target, b" "] {
             out.extend_from_slice(part);
         }
         out.extend_from_slice(version.as_str().as_bytes());
         out.extend_from_slice(b"\r\n");
-        Ok(HeadEncoder { out, start })
+        Ok(HeadEncoder {
+            out: Some((out, start)),
+        })
     }
 
     /// Begins the head of a response. The reason phrase is text or bytes, and may be empty.
@@ -86,13 +87,15 @@ impl<'a> HeadEncoder<'a> {
             return Err(EncodeError::Reason);
         }
         check_version(version)?;
-        let start = Some(out.len());
+        let start = out.len();
         out.extend_from_slice(version.as_str().as_bytes());
         let digit = |place| b'0' + (status / place % 10) as u8;
         out.extend_from_slice(&[b' ', digit(100), digit(10), digit(1), b' ']);
         out.extend_from_slice(reason);
         out.extend_from_slice(b"\r\n");
-        Ok(HeadEncoder { out, start })
+        Ok(HeadEncoder {
+            out: Some((out, start)),
+        })
     }
 
     /// Writes a field. The value is text or bytes; spaces and tabs around it are left out, since no recipient counts them.
@@ -100,20 +103,34 @@ impl<'a> HeadEncoder<'a> {
     /// # Errors
     /// [`EncodeError::Name`] or [`EncodeError::Value`]; nothing of the field is written then.
     pub fn field(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), EncodeError> {
-        write_field(self.out, name, value.as_ref())
+        let (out, _) = self.out.as_mut().expect("only `end` takes the buffer");
+        write_field(out, name, value.as_ref())
     }
 
-    /// Writes the empty line that ends the head.
-    pub fn end(mut self) {
-        self.out.extend_from_slice(b"\r\n");
-        self.start = None;
+    /// Writes several fields, such as [`Fields::end_to_end`](crate::Fields::end_to_end).
+    ///
+    /// # Errors
+    /// [`EncodeError::Name`] or [`EncodeError::Value`] of the first bad field; those before it are written.
+    pub fn fields<'n, V: AsRef<[u8]>>(
+        &mut self,
+        fields: impl IntoIterator<Item = (&'n str, V)>,
+    ) -> Result<(), EncodeError> {
+        let mut fields = fields.into_iter();
+        fields.try_for_each(|(name, value)| self.field(name, value))
+    }
+
+    /// Writes the empty line that ends the head, and returns it, with what was in the buffer before.
+    pub fn end(mut self) -> &'a mut Vec<u8> {
+        let (out, _) = self.out.take().expect("only `end` takes the buffer");
+        out.extend_from_slice(b"\r\n");
+        out
     }
 }
 
 impl Drop for HeadEncoder<'_> {
     fn drop(&mut self) {
-        if let Some(start) = self.start {
-            self.out.truncate(start);
+        if let Some((out, start)) = &mut self.out {
+            out.truncate(*start);
         }
     }
 }

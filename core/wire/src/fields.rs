@@ -4,10 +4,12 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use memchr::memchr;
 
 use super::latin1::{decode, encode};
+use super::syntax::is_among;
 use super::{NameBloom, ParseError};
 
 /// The number of fields for which there are slots on the stack.
@@ -172,6 +174,19 @@ impl Fields {
         self.iter().map(|(name, value)| (name, encode(value)))
     }
 
+    /// Returns the fields that a proxy or gateway passes on, in their order, with the values as bytes: all but `Connection`,
+    /// the fields that it names, and the other hop-by-hop fields, which are `Keep-Alive`, `Proxy-Authenticate`,
+    /// `Proxy-Authorization`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade` (RFC 9110 §7.6.1).
+    pub fn end_to_end(&self) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
+        // Sorted, so that a long list does not have to be searched for each field.
+        let mut named: Vec<&str> = self.list("Connection").collect();
+        named.sort_unstable_by(|one, other| compare(one, other));
+        self.iter_bytes().filter(move |(name, _)| {
+            let is_named = || named.binary_search_by(|one| compare(one, name)).is_ok();
+            !is_among(name, &HOP_BY_HOP) && !is_named()
+        })
+    }
+
     /// Returns the elements of the list that all fields of this name together are (RFC 9110 §5.6.1). Quoted strings are
     /// not recognised: a comma in one separates, too.
     #[inline]
@@ -209,6 +224,25 @@ impl Default for Fields {
         Fields::new()
     }
 }
+
+/// Compares names without their case.
+fn compare(one: &str, other: &str) -> Ordering {
+    let lower = |byte: u8| byte.to_ascii_lowercase();
+    one.bytes().map(lower).cmp(other.bytes().map(lower))
+}
+
+/// The fields that concern one connection alone, whether `Connection` names them or not.
+const HOP_BY_HOP: [&str; 9] = [
+    "Connection",
+    "Keep-Alive",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Connection",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+];
 
 /// Parses the text, and keeps where each field begins.
 #[inline]
