@@ -20,6 +20,8 @@ mod response_head;
 mod search;
 pub mod syntax;
 mod target;
+#[cfg(feature = "http")]
+mod to_http;
 
 pub use body::{Body, Piece};
 pub use encode::{EncodeError, HeadEncoder, encode_chunk, encode_chunk_size, encode_last_chunk};
