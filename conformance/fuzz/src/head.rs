@@ -6,7 +6,7 @@
 //! httparse in two things that Python takes: any version below 2.0, and two words alone.
 
 use httparse::{Request, Status};
-use sanserve_core::wire::{Limits, ParseError, RequestHead, Version};
+use sanserve_core::wire::{HeadEncoder, Limits, ParseError, RequestHead, Version};
 
 /// Checks one head.
 pub fn check(data: &[u8]) {
@@ -30,6 +30,7 @@ pub fn check(data: &[u8]) {
             .filter(|(name, _)| is_host(name))
             .count();
         assert!(hosts == 1 || hosts == 0 && head.version() < Version::Http11);
+        written_again(&head);
     }
 
     let mut slots = [httparse::EMPTY_HEADER; 100];
@@ -91,6 +92,33 @@ fn may_refuse(bad: ParseError, request: &Request<'_, '_>, data: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Encodes a head, and parses that.
+fn written_again(head: &RequestHead) {
+    let (mut out, target) = (Vec::new(), head.target_bytes());
+    if head.version() == Version::Http09 {
+        return;
+    }
+    let encoder = HeadEncoder::request(&mut out, head.method(), target, head.version());
+    let mut encoder = encoder.expect("a head that was parsed can be written");
+    let fields = head.fields().iter_bytes();
+    encoder
+        .fields(fields)
+        .expect("fields that were parsed can be written");
+    encoder.end();
+    let (mut again, limits) = (RequestHead::new(), Limits::new());
+    assert_eq!(
+        again.parse(&out, &limits),
+        Ok(Some(out.len())),
+        "written again"
+    );
+    let (again, head) = (seen(&again), seen(head));
+    assert_eq!(
+        (again.1, again.2, again.3),
+        (head.1, head.2, head.3),
+        "written again"
+    );
 }
 
 fn is_host(name: &str) -> bool {
