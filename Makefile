@@ -15,9 +15,9 @@ BENCH = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench \
 OTHERS = x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd x86_64-pc-windows-gnu
 BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross deny bench bench-check bench-renew
+.PHONY: all browser check test conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross deny h11 bench bench-check bench-renew
 
-all: check deny test nostd cross sizes bench-check sim race fuzz cpython
+all: check deny test nostd cross sizes bench-check sim race fuzz h11 cpython
 
 # Format, lints, documentation: no warning passes.
 check:
@@ -98,6 +98,11 @@ fuzz:
 		&& echo "$$target $$(grep DONE corpus/$$target.log)" \
 		|| { cat corpus/$$target.log; exit 1; }; \
 	done
+
+# Random messages, read by sanserve-wire and by h11, Python's parser without I/O. pip installs h11 below target/.
+h11:
+	cargo build --quiet --package sanserve-conformance --example wire_json
+	python3 conformance/h11/run.py
 
 # Puts faults into the core, one at a time; each must be found. MUTANT='reply.rs range.rs' tries those
 # that have one of these in their file or description.
