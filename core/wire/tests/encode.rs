@@ -31,9 +31,10 @@ fn heads_look_as_in_the_rfc() {
         b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n"
     );
     let mut out = Vec::new();
-    let head = HeadEncoder::response(&mut out, Version::Http10, 301, "").unwrap();
+    let mut head = HeadEncoder::response(&mut out, Version::Http10, 301, "").unwrap();
+    head.field("A", "\t b c ").unwrap();
     head.end();
-    assert_eq!(out, b"HTTP/1.0 301 \r\n\r\n");
+    assert_eq!(out, b"HTTP/1.0 301 \r\nA: b c\r\n\r\n");
 }
 
 #[test]
@@ -176,17 +177,8 @@ fn whatever_the_encoder_accepts_the_parser_reads_as_the_same() {
         accepted += 1;
         assert_eq!(head.parse(&out, &Limits::new()), Ok(Some(out.len())));
         assert_eq!(&*head.target_bytes(), &*target);
-        let trimmed = String::from_utf8_lossy(&value)
-            .trim_matches([' ', '\t'])
-            .len();
         let read = head.fields().iter_bytes().next().expect("a field");
-        assert_eq!(read.0, name);
-        assert!(
-            value
-                .windows(read.1.len().max(1))
-                .any(|part| part == &*read.1)
-                || trimmed == 0
-        );
+        assert_eq!((read.0, &*read.1), (&*name, value.trim_ascii()));
         assert_eq!(head.fields().len(), 1);
     }
     assert!(accepted > 1000, "only {accepted}");

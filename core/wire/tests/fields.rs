@@ -77,6 +77,21 @@ fn the_bytes_of_targets_and_values_are_those_that_were_sent() {
     );
 }
 
+#[test] // RFC 9110 §7.6.1
+fn fields_that_connection_names_in_any_order_are_not_end_to_end() {
+    let named: String = (0..50).rev().map(|n| format!("x-{n},")).collect();
+    let fields: String = (0..60).map(|n| format!("X-{n}: {n}\r\n")).collect();
+    let input =
+        format!("GET / HTTP/1.0\r\nConnection: {named}\r\n{fields}connection: y\r\nY: 1\r\n\r\n");
+    let mut head = RequestHead::new();
+    assert_eq!(
+        head.parse(input.as_bytes(), &Limits::new()),
+        Ok(Some(input.len()))
+    );
+    let passed = head.fields().end_to_end().map(|(name, _)| name.to_owned());
+    assert!(passed.eq((50..60).map(|n| format!("X-{n}"))));
+}
+
 /// Content in chunks with these trailer fields: what `Body` makes of it.
 fn trailers(section: &str) -> Result<Fields, ParseError> {
     let mut head = RequestHead::new();
