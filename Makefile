@@ -15,9 +15,9 @@ BENCH = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench \
 OTHERS = x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd x86_64-pc-windows-gnu
 BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all browser check test package conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross deny bench bench-check bench-renew
+.PHONY: all browser check test package conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross deny h11 bench bench-check bench-renew
 
-all: check deny package test nostd cross sizes bench-check sim race fuzz cpython
+all: check deny package test nostd cross sizes bench-check sim race fuzz h11 cpython
 
 # Format, lints, documentation: no warning passes.
 check:
@@ -104,6 +104,11 @@ fuzz:
 		|| { cat corpus/$$target.log; exit 1; }; \
 	done
 
+# Random messages, read by sanserve-wire and by h11, Python's parser without I/O. pip installs h11 below target/.
+h11:
+	cargo build --quiet --package sanserve-conformance --example wire_json
+	python3 conformance/h11/run.py
+
 # Puts faults into the core, one at a time; each must be found. MUTANT='reply.rs range.rs' tries those
 # that have one of these in their file or description.
 mutants:
@@ -114,7 +119,7 @@ coverage:
 	command -v cargo-llvm-cov >/dev/null || cargo install --locked cargo-llvm-cov
 	rustup component add llvm-tools
 	cargo llvm-cov clean --workspace
-	cargo llvm-cov --no-report --package sanserve-core --tests
+	cargo llvm-cov --no-report --package sanserve-core --package sanserve-wire --tests
 	cargo llvm-cov --no-report --package sanserve-conformance --test memory --test fuzz
 	cargo llvm-cov report --ignore-filename-regex '(adapters|conformance|examples)/' \
 		--show-missing-lines --fail-under-lines 97
@@ -122,7 +127,7 @@ coverage:
 # The core, and the adapters that need no operating system, without std.
 nostd:
 	for target in $(BARE); do \
-		rustup target add $$target && cargo build --package sanserve-core --target $$target && \
+		rustup target add $$target && cargo build --package sanserve-wire --package sanserve-core --target $$target && \
 		cargo build --package sanserve-server --no-default-features --features embedded-io-async,host \
 			--target $$target || exit 1; \
 	done

@@ -23,8 +23,7 @@ static SITE: Flash = Flash::new(&[
 fn main() -> io::Result<()> {
     let mut config = Config::default();
     config.limits = Limits {
-        request_line: 512,
-        fields: 1024,
+        head: config.limits.head.with_request_line(512).with_fields(1024),
         outbox: 1024,
         ..config.limits
     };

@@ -5,30 +5,32 @@
 use std::io::{self, Read};
 use std::process::ExitCode;
 
-use sanserve_core::Limits;
-use sanserve_core::wire::{Body, Head};
+use sanserve_core::wire::{Body, Limits, RequestHead};
 
 fn main() -> io::Result<ExitCode> {
     let mut input = Vec::new();
     io::stdin().read_to_end(&mut input)?;
-    let mut head = Head::new();
+    let mut head = RequestHead::new();
     match head.parse(&input, &Limits::default()) {
         Ok(Some(taken)) => {
-            println!("command {:?}", head.command());
+            println!("method  {:?}", head.method());
             println!("target  {:?}", head.target());
             println!("version {:?}", head.version());
-            for (name, value) in head.fields() {
+            for (name, value) in head.fields().iter() {
                 println!("field   {name:?}: {value:?}");
             }
-            println!("head    {taken} bytes; content: {:?}", Body::of(&head));
+            println!(
+                "head    {taken} bytes; content: {:?}",
+                Body::of_request(&head)
+            );
             Ok(ExitCode::SUCCESS)
         }
         Ok(None) => {
             println!("the head is not complete");
             Ok(ExitCode::FAILURE)
         }
-        Err(bad) => {
-            println!("{} {}", bad.status(), head.complaint(bad));
+        Err(error) => {
+            println!("{} {error}", error.status());
             Ok(ExitCode::FAILURE)
         }
     }

@@ -20,7 +20,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sanserve_core::log::{LogEvent, LogRecord};
-use sanserve_core::wire::Head;
+use sanserve_core::wire::RequestHead;
 use sanserve_core::{Config, FileSystem, Handler};
 use socket2::{Domain, Socket, Type};
 
@@ -241,7 +241,7 @@ pub(crate) fn complaint(
     let unix = unix.map_or(0, |unix| unix.as_secs() as i64);
     let record = LogRecord {
         client_address: &peer,
-        request: &Head::new(),
+        request: &RequestHead::new(),
         unix: Some(unix),
         offset: (config.local_offset)(unix),
         authenticated: false,

@@ -6,12 +6,12 @@
 //! have one of them in their file or description.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// A fault.
 struct Mutant {
-    /// Below `core/src`.
+    /// Below `core/src`, or `wire/` and a file below `core/wire/src`.
     file: &'static str,
     what: &'static str,
     /// A piece of the file, and what takes its place.
@@ -25,7 +25,16 @@ const FINDERS: [(&str, &[&str]); 3] = [
         "list",
         &["--package", "sanserve-conformance", "--test", "memory"],
     ),
-    ("core", &["--package", "sanserve-core", "--tests"]),
+    (
+        "core",
+        &[
+            "--package",
+            "sanserve-core",
+            "--package",
+            "sanserve-wire",
+            "--tests",
+        ],
+    ),
     (
         "sim",
         &["--package", "sanserve-conformance", "--test", "sim"],
@@ -48,7 +57,7 @@ fn main() -> ExitCode {
             continue;
         }
         tried += 1;
-        let file = scratch.join("tree/core/src").join(mutant.file);
+        let file = scratch.join("tree").join(mutant.path());
         let source = fs::read_to_string(&file).expect("the copy has the file");
         fs::write(&file, mutant.apply(&source)).expect("the copy can be written");
         let found = find(&scratch);
@@ -107,6 +116,14 @@ fn find(scratch: &Path) -> Option<(&'static str, String)> {
 }
 
 impl Mutant {
+    /// Returns the path of the file in the repository.
+    fn path(&self) -> PathBuf {
+        match self.file.strip_prefix("wire/") {
+            Some(file) => Path::new("core/wire/src").join(file),
+            None => Path::new("core/src").join(self.file),
+        }
+    }
+
     /// The source with the fault in it.
     fn apply(&self, source: &str) -> String {
         assert!(self.fits(source), "{}: {}", self.file, self.what);
@@ -145,10 +162,10 @@ fn mutants() -> Vec<Mutant> {
 
 #[test]
 fn every_fault_fits_the_source() {
-    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut stale = Vec::new();
     for mutant in mutants() {
-        let source = fs::read_to_string(core.join(mutant.file)).unwrap_or_default();
+        let source = fs::read_to_string(root.join(mutant.path())).unwrap_or_default();
         if !mutant.fits(&source) {
             stale.push(format!("{}: {}", mutant.file, mutant.right));
         }

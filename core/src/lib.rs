@@ -7,7 +7,7 @@
 //!        socket, disk, clock                                your code
 //!              |                                                |
 //!  adapter  got|  ^ want              Connection          Event |  ^ Next      Handler
-//!  --------->  v  |  --------->  wire: Head, Body  --------->   v  |  ------->
+//!  --------->  v  |  --------->  wire: RequestHead, Body --->   v  |  ------->
 //!          step(now, got)       inbox -> .. -> outbox        begin / resume
 //! ```
 //!
@@ -116,7 +116,9 @@ mod engine;
 mod fs;
 mod service;
 mod text;
-pub mod wire;
+
+#[doc(no_inline)]
+pub use sanserve_wire as wire;
 
 pub use engine::{
     Buffer, Config, Connection, Delivery, ErrorPage, Event, Exchange, Handler, Limits, Next, Now,

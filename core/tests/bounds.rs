@@ -9,7 +9,8 @@ use std::time::Duration;
 use drive::{drive, holds, modern, no_files};
 use sanserve_core::{
     Config, Connection, Event, Exchange, Files, FsError, Got, Handler, Limits, Meta, Next, Now,
-    Opened, Want, from_fn, listing, wire::Head,
+    Opened, Want, from_fn, listing,
+    wire::{self, RequestHead},
 };
 use world::{BIG, Counter, World};
 
@@ -269,10 +270,7 @@ fn a_long_listing_goes_piece_by_piece() {
 
 #[test] // found by the fuzzer: LineEnd of the whole, FieldsTooLong byte by byte
 fn what_is_wrong_with_a_head_does_not_depend_on_its_pieces() {
-    let limits = Limits {
-        fields: 100,
-        ..Limits::default()
-    };
+    let limits = wire::Limits::new().with_fields(100);
     for len in 90..110 {
         let input = [
             b"GET / HTTP/1.0\r\nX: ",
@@ -280,9 +278,13 @@ fn what_is_wrong_with_a_head_does_not_depend_on_its_pieces() {
             b"\nZ: z\r\n\r\n",
         ]
         .concat();
-        let mut head = Head::new();
+        let mut head = RequestHead::new();
         let in_pieces = (0..=input.len()).find_map(|len| head.parse(&input[..len], &limits).err());
-        assert_eq!(Head::new().parse(&input, &limits).err(), in_pieces, "{len}");
+        assert_eq!(
+            RequestHead::new().parse(&input, &limits).err(),
+            in_pieces,
+            "{len}"
+        );
     }
 }
 

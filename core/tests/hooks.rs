@@ -6,7 +6,8 @@ use drive::{drive, holds, modern, no_files, reply};
 use std::fmt::{self, Write};
 
 use sanserve_core::{
-    Ask, ErrorPage, Exchange, Files, FsError, Got, Html, Limits, Next, from_fn, wire::Head,
+    Ask, ErrorPage, Exchange, Files, FsError, Got, Html, Next, from_fn,
+    wire::{self, RequestHead},
 };
 
 #[test]
@@ -156,15 +157,15 @@ fn a_handler_of_one_function_is_done_after_what_it_waited_for() {
 
 #[test]
 fn an_empty_head_has_nothing_in_it() {
-    let head = Head::default();
-    assert_eq!((head.request_line(), head.fields().count()), ("", 0));
+    let head = RequestHead::default();
+    assert_eq!((head.request_line(), head.fields().len()), ("", 0));
 }
 
 #[test] // RFC 9110 §5.1
 fn a_field_is_found_whatever_the_case_of_its_name() {
-    let mut head = Head::new();
+    let mut head = RequestHead::new();
     let text = b"GET / HTTP/1.0\r\nx-NAME: 1\r\nX-Name: 2\r\n\r\n";
-    head.parse(text, &Limits::default()).expect("a head");
+    head.parse(text, &wire::Limits::default()).expect("a head");
     assert_eq!(head.field("X-name"), Some("1"));
 }
 

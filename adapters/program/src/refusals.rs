@@ -21,7 +21,7 @@ fn worded(format: LogFormat, record: &LogRecord<'_>, out: &mut dyn Write) -> fmt
     let LogEvent::Refused(refusal) = record.event else {
         return format(record, out);
     };
-    let reads = matches!(record.request.command(), "GET" | "HEAD");
+    let reads = matches!(record.request.method(), "GET" | "HEAD");
     let event = LogEvent::Message(&Worded { refusal, reads });
     format(&LogRecord { event, ..*record }, out)
 }

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use sanserve_server::{Flash, Node};
-use sanserve_core::wire::{Body, Head, Piece};
+use sanserve_core::wire::{self, Body, Piece, RequestHead};
 use sanserve_core::{
     Config, Connection, Event, Exchange, FileSystem, Files, Got, Handler, Limits, Next, Now,
     Protocol, Want,
@@ -95,7 +95,7 @@ fn chunked() -> String {
 }
 
 fn heads(inputs: &[&str], times: usize) {
-    let (mut head, limits) = (Head::new(), Limits::default());
+    let (mut head, limits) = (RequestHead::new(), wire::Limits::default());
     for input in inputs.iter().cycle().take(times) {
         let found = head.parse(black_box(input.as_bytes()), &limits);
         assert_eq!(found, Ok(Some(input.len())));
@@ -115,11 +115,11 @@ fn httparse(bytes: &[u8], times: usize) {
 
 /// Takes chunked content apart.
 fn chunks(request: &str, times: usize) {
-    let mut head = Head::new();
-    let found = head.parse(request.as_bytes(), &Limits::default());
+    let mut head = RequestHead::new();
+    let found = head.parse(request.as_bytes(), &wire::Limits::default());
     let content = &request.as_bytes()[found.expect("a good head").expect("all of it")..];
     for _ in 0..times {
-        let mut body = Body::of(black_box(&head)).expect("a good framing");
+        let mut body = Body::of_request(black_box(&head)).expect("a good framing");
         let mut rest = black_box(content);
         while let Piece::Data(n) | Piece::Skip(n) = body.next(rest).expect("good chunks") {
             rest = &rest[n..];

@@ -5,8 +5,7 @@ use std::io::Read;
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
-use sanserve_core::Limits;
-use sanserve_core::wire::{Bad, Body, Head, Piece};
+use sanserve_core::wire::{Body, Limits, ParseError, Piece, RequestHead};
 
 /// The content, and how long it was with its framing.
 type Content = (Vec<u8>, usize);
@@ -33,10 +32,10 @@ pub fn check(data: &[u8]) {
 }
 
 /// What the engine makes of it in pieces of this length; `None` if it is not all there.
-fn read(input: &[u8], piece: usize) -> Result<Option<Content>, Bad> {
-    let mut head = Head::new();
+fn read(input: &[u8], piece: usize) -> Result<Option<Content>, ParseError> {
+    let mut head = RequestHead::new();
     head.parse(HEAD, &Limits::default())?;
-    let (mut body, mut content) = (Body::of(&head)?, Vec::new());
+    let (mut body, mut content) = (Body::of_request(&head)?, Vec::new());
     let (mut at, mut seen) = (0, 0);
     loop {
         match body.next(&input[at..seen])? {
@@ -44,7 +43,7 @@ fn read(input: &[u8], piece: usize) -> Result<Option<Content>, Bad> {
                 content.extend_from_slice(&input[at..seen][..n]);
                 at += n;
             }
-            Piece::Skip(n) => at += n,
+            Piece::Skip(n) | Piece::Trailers(n) => at += n,
             Piece::More if seen == input.len() => return Ok(None),
             Piece::More => seen = input.len().min(seen.saturating_add(piece)),
             Piece::End => return Ok(Some((content, at))),

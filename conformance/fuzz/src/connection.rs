@@ -6,7 +6,7 @@
 //! reads: what has left before a fault in the content is found depends on the pieces, and must.
 
 use sanserve_conformance::{Case, case};
-use sanserve_core::{Connection, Limits};
+use sanserve_core::{Connection, Limits, wire};
 use sanserve_server::memory::{Played, Script, Transcript, Tree, converse};
 
 /// Checks one conversation.
@@ -37,8 +37,7 @@ fn run(choice: u8, input: &[u8], pace: impl FnMut(usize) -> usize) -> Transcript
     if choice & 0x40 != 0 {
         config.limits = Limits {
             outbox: 512,
-            request_line: 100,
-            fields: 200,
+            head: wire::Limits::new().with_request_line(100).with_fields(200),
             ..config.limits
         };
     }

@@ -6,17 +6,12 @@
 //! httparse in two things that Python takes: any version below 2.0, and two words alone.
 
 use httparse::{Request, Status};
-use sanserve_core::Limits;
-use sanserve_core::wire::{Bad, FIELDS_MAX, Head, Version};
+use sanserve_core::wire::{HeadEncoder, Limits, ParseError, RequestHead, Version};
 
 /// Checks one head.
 pub fn check(data: &[u8]) {
-    let limits = Limits {
-        request_line: 200,
-        fields: 1000,
-        ..Limits::default()
-    };
-    let (mut head, mut slow) = (Head::new(), Head::new());
+    let limits = Limits::new().with_request_line(200).with_fields(1000);
+    let (mut head, mut slow) = (RequestHead::new(), RequestHead::new());
     let result = head.parse(data, &limits);
 
     // The first prefix that settles it says the same as the whole.
@@ -29,11 +24,16 @@ pub fn check(data: &[u8]) {
 
     if let Ok(Some(taken)) = result {
         assert!(!has_bare_lf(&data[..taken]), "LF alone");
-        let hosts = head.fields().filter(|(name, _)| is_host(name)).count();
+        let hosts = head
+            .fields()
+            .iter()
+            .filter(|(name, _)| is_host(name))
+            .count();
         assert!(hosts == 1 || hosts == 0 && head.version() < Version::Http11);
+        written_again(&head);
     }
 
-    let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut slots = [httparse::EMPTY_HEADER; 100];
     let mut request = Request::new(&mut slots);
     match (request.parse(data), result) {
         (Ok(Status::Complete(len)), Ok(Some(taken))) => {
@@ -46,9 +46,10 @@ pub fn check(data: &[u8]) {
                     (field.name.to_owned(), value)
                 }),
             );
-            assert_eq!((head.command(), head.target()), (&*theirs.0, &*theirs.1));
+            assert_eq!((head.method(), head.target()), (&*theirs.0, &*theirs.1));
             let ours = head
                 .fields()
+                .iter()
                 .map(|(name, value)| (name.into(), value.into()));
             assert!(ours.eq(theirs.2), "other fields");
         }
@@ -67,22 +68,22 @@ pub fn check(data: &[u8]) {
 }
 
 /// What we refuse on purpose though httparse does not.
-fn may_refuse(bad: Bad, request: &Request<'_, '_>, data: &[u8]) -> bool {
+fn may_refuse(bad: ParseError, request: &Request<'_, '_>, data: &[u8]) -> bool {
     let target = request.path.unwrap_or_default();
     let mut hosts = request.headers.iter().filter(|field| is_host(field.name));
     match bad {
-        Bad::LineTooLong | Bad::FieldsTooLong => true,
+        ParseError::StartLineTooLong | ParseError::FieldsTooLong => true,
         // It skips any number of empty lines at the start, we one (RFC 9112 §2.2).
-        Bad::Line => data.starts_with(b"\r\n") || data.starts_with(b"\n"),
-        Bad::LineEnd => has_bare_lf(data),
-        Bad::Target => {
+        ParseError::RequestLine => data.starts_with(b"\r\n") || data.starts_with(b"\n"),
+        ParseError::BareLf => has_bare_lf(data),
+        ParseError::Target => {
             let plain = |byte| matches!(byte, b'/' | b'?' | b'.' | b'0'..=b'9' | b'A'..=b'z');
             request.method == Some("CONNECT")
                 || !target.starts_with('/')
                 || !target.bytes().all(plain)
         }
-        Bad::NoHost => hosts.next().is_none(),
-        Bad::Host => {
+        ParseError::MissingHost => hosts.next().is_none(),
+        ParseError::Host => {
             let name =
                 |field: &httparse::Header<'_>| field.value.iter().all(u8::is_ascii_alphanumeric);
             let plain = |field: &httparse::Header<'_>| !field.value.is_empty() && name(field);
@@ -91,6 +92,33 @@ fn may_refuse(bad: Bad, request: &Request<'_, '_>, data: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Encodes a head, and parses that.
+fn written_again(head: &RequestHead) {
+    let (mut out, target) = (Vec::new(), head.target_bytes());
+    if head.version() == Version::Http09 {
+        return;
+    }
+    let encoder = HeadEncoder::request(&mut out, head.method(), target, head.version());
+    let mut encoder = encoder.expect("a head that was parsed can be written");
+    let fields = head.fields().iter_bytes();
+    encoder
+        .fields(fields)
+        .expect("fields that were parsed can be written");
+    encoder.end();
+    let (mut again, limits) = (RequestHead::new(), Limits::new());
+    assert_eq!(
+        again.parse(&out, &limits),
+        Ok(Some(out.len())),
+        "written again"
+    );
+    let (again, head) = (seen(&again), seen(head));
+    assert_eq!(
+        (again.1, again.2, again.3),
+        (head.1, head.2, head.3),
+        "written again"
+    );
 }
 
 fn is_host(name: &str) -> bool {
@@ -103,9 +131,9 @@ fn has_bare_lf(data: &[u8]) -> bool {
 }
 
 /// All that can be seen of a head.
-fn seen(head: &Head) -> (&str, &str, &str, Vec<(&str, &str)>) {
-    let fields = head.fields().collect();
-    (head.request_line(), head.command(), head.target(), fields)
+fn seen(head: &RequestHead) -> (&str, &str, &str, Vec<(&str, &str)>) {
+    let fields = head.fields().iter().collect();
+    (head.request_line(), head.method(), head.target(), fields)
 }
 
 /// httparse takes UTF-8 for text, we one byte for one character.

@@ -12,6 +12,7 @@ pub mod form;
 pub mod head;
 pub mod path;
 pub mod range;
+pub mod response;
 
 /// A target.
 pub struct Target {
@@ -24,11 +25,16 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target {
         name: "head",
         check: head::check,
         seeds: head::seeds,
+    },
+    Target {
+        name: "response",
+        check: response::check,
+        seeds: response::seeds,
     },
     Target {
         name: "body",

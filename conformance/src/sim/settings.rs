@@ -54,8 +54,10 @@ pub(super) fn config(random: &mut Random) -> Config {
     Config {
         protocol: random.pick(&[Protocol::Http11, Protocol::Http11, Protocol::Http10]),
         limits: Limits {
-            request_line: random.pick(&[65_536, 65_536, 65_536, 200, 40]),
-            fields: random.pick(&[65_536, 65_536, 65_536, 1000, 60]),
+            head: limits
+                .head
+                .with_request_line(random.pick(&[65_536, 65_536, 65_536, 200, 40]))
+                .with_fields(random.pick(&[65_536, 65_536, 65_536, 1000, 60])),
             content: random.pick(&[limits.content, limits.content, 1000, 10]),
             drain: random.pick(&[limits.drain, limits.drain, 1000, 10, 0]),
             requests: random.pick(&[limits.requests, limits.requests, 3, 2, 1]),

@@ -169,8 +169,8 @@ fn config_numbers(config: &Config) -> [u128; 14] {
     let (limits, patience) = (&config.limits, &config.patience);
     [
         u128::from(config.protocol == Protocol::Http11),
-        limits.request_line as u128,
-        limits.fields as u128,
+        limits.head.request_line as u128,
+        limits.head.fields as u128,
         limits.content.into(),
         limits.drain.into(),
         limits.requests.into(),
@@ -211,8 +211,8 @@ pub(super) fn config(numbers: &[u128]) -> Option<Config> {
     if protocol == 1 {
         config.protocol = Protocol::Http11;
     }
-    limits.request_line = request_line.try_into().ok()?;
-    limits.fields = fields.try_into().ok()?;
+    limits.head.request_line = request_line.try_into().ok()?;
+    limits.head.fields = fields.try_into().ok()?;
     limits.content = content.try_into().ok()?;
     limits.drain = drain.try_into().ok()?;
     limits.requests = requests.try_into().ok()?;

@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::engine::error_page::ErrorPage;
 use crate::engine::log::LogFormat;
 use crate::engine::{error_page, log};
+use crate::wire;
 
 /// What a connection is told when it is made. `Copy`, so that it needs no lock and no lifetime.
 ///
@@ -76,11 +77,9 @@ impl Protocol {
 /// How much is taken from the peer, in bytes where nothing else is said.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The request line with its end; a longer one gets 414.
-    pub request_line: usize,
-    /// All field lines together; more gets 431. How many fields there may be is fixed:
-    /// [`FIELDS_MAX`](crate::wire::FIELDS_MAX).
-    pub fields: usize,
+    /// The head of a request: a request line of more than 65,536 bytes gets 414, more than 65,536 bytes of fields or
+    /// more than 100 fields get 431.
+    pub head: wire::Limits,
     /// Content of a request that a handler reads or a program is given; more gets 413.
     pub content: u64,
     /// Content of a request that nobody read, thrown away to keep the connection. Where there is
@@ -147,8 +146,7 @@ impl Default for Config {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            request_line: 65_536,
-            fields: 65_536,
+            head: wire::Limits::new(),
             content: 1 << 30,
             drain: 65_536,
             requests: 1_000,

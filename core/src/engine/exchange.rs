@@ -15,12 +15,13 @@ use crate::fs::Credentials;
 use crate::text::decimal::Digits;
 use crate::text::escape::is_plain;
 use crate::text::{date, status};
-use crate::wire::{Head, Version, is_token};
+use crate::wire::syntax::is_token;
+use crate::wire::{RequestHead, Version};
 
 /// A request and the reply to it. Lent to a [`Handler`](crate::Handler) whenever it is told
 /// something; what it lends of the request outlives the call that asked for it.
 pub struct Exchange<'a> {
-    pub(crate) head: &'a Head,
+    pub(crate) head: &'a RequestHead,
     pub(crate) peer: &'a str,
     pub(crate) expects: bool,
     /// Whether there is content that is not thrown away to keep the connection.
@@ -40,7 +41,7 @@ pub struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     /// The same reply, to another request.
-    pub(crate) fn with_head<'b>(&'b mut self, head: &'b Head) -> Exchange<'b> {
+    pub(crate) fn with_head<'b>(&'b mut self, head: &'b RequestHead) -> Exchange<'b> {
         Exchange {
             head,
             peer: self.peer,
@@ -60,11 +61,11 @@ impl<'a> Exchange<'a> {
 
     /// The method: `GET`. Case counts.
     pub fn command(&self) -> &'a str {
-        self.head.command()
+        self.head.method()
     }
 
     /// The path of the request target, with its query: `/a%20b?query`; see
-    /// [`Head::path`](crate::wire::Head::path). As with Python, slashes at its start count as one.
+    /// [`RequestHead::path`](crate::wire::RequestHead::path). As with Python, slashes at its start count as one.
     /// [`Path::parse`](crate::Path::parse) makes it the name of a file.
     pub fn path(&self) -> &'a str {
         let path = self.head.path();
@@ -92,12 +93,12 @@ impl<'a> Exchange<'a> {
 
     /// All fields, in the order in which they came.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.head.fields()
+        self.head.fields().iter()
     }
 
     /// The values of all fields of this name, in any case.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.head.values(name)
+        self.head.get_all(name)
     }
 
     /// Returns what wakes this connection while its handler [waits](crate::Next::Wait). Clone it for whatever has something to tell the

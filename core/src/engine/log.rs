@@ -9,7 +9,7 @@ use core::time::Duration;
 use crate::fs::{Credentials, FsError};
 use crate::text::date;
 use crate::text::escape::{Json, Log, Quoted, Word, logged};
-use crate::wire::Head;
+use crate::wire::RequestHead;
 
 /// Something to log, with all that a line may want to tell of it.
 #[derive(Clone, Copy)]
@@ -17,7 +17,7 @@ pub struct LogRecord<'a> {
     /// The peer's address, as the adapter gave it.
     pub client_address: &'a str,
     /// The request; what was read of it, if it could not be understood.
-    pub request: &'a Head,
+    pub request: &'a RequestHead,
     /// Seconds since 1970, if the machine knows the date.
     pub unix: Option<i64>,
     /// How many seconds local time is ahead of UTC at that moment.

@@ -5,7 +5,7 @@ use core::fmt;
 
 use base64ct::{Base64, Encoding};
 
-use crate::wire::Head;
+use crate::wire::RequestHead;
 
 /// A user and a password, as `Basic` authentication sends them.
 ///
@@ -46,8 +46,8 @@ impl Credentials {
 
     /// Returns those that come with a request: none if there are several, if they are of another kind, or
     /// not to the letter of RFC 7617 in UTF-8.
-    pub fn in_head(head: &Head) -> Option<Credentials> {
-        let mut fields = head.values("Authorization");
+    pub fn in_head(head: &RequestHead) -> Option<Credentials> {
+        let mut fields = head.get_all("Authorization");
         let (Some(field), None) = (fields.next(), fields.next()) else {
             return None;
         };

@@ -8,7 +8,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::wire::alphanumeric_and;
+use crate::wire::syntax::alphanumeric_and;
 
 /// The name of something in the tree: segments joined by `/`, each of them a
 /// [name](Path::is_name). It is relative to the root and, on Unix, cannot lead out of it; on Windows a path that
@@ -301,7 +301,7 @@ fn is_device(name: &[u8]) -> bool {
 /// U+FFFD for whatever is not UTF-8. Where nothing but surrogates, as in `%ED%B3%BF`, is not, it is the bytes of the
 /// name that these stand for. Which file is meant is for [`Path::parse`] to say.
 ///
-/// A character above U+007F stands for one byte that came raw, see [`Head`](crate::wire::Head).
+/// A character above U+007F stands for one byte that came raw, see [`RequestHead`](crate::wire::RequestHead).
 pub fn decode(target: &str) -> Vec<u8> {
     let bytes = percent_decoded(target);
     if is_utf8(&bytes) {

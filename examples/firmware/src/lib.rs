@@ -40,8 +40,7 @@ pub fn config() -> Config {
     Config {
         protocol: Protocol::Http11,
         limits: Limits {
-            request_line: 256,
-            fields: 768,
+            head: config.limits.head.with_request_line(256).with_fields(768),
             content: 0,
             outbox: 512,
             requests: u32::MAX,

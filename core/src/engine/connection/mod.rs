@@ -41,10 +41,11 @@ pub use self::timeouts::Delivery;
 use self::timeouts::{Flow, Taken};
 use crate::engine::log::CloseReason;
 use crate::engine::reply::Reply;
-use crate::engine::{Buffer, Config, Handler, Limits, Now, Phase, Step, Want, https};
+use crate::engine::{Buffer, Config, Handler, Now, Phase, Step, Want, https};
 use crate::fs::{Ask, Got};
 
 mod answer;
+mod bad_request;
 mod parked;
 mod source;
 mod state;
@@ -123,12 +124,7 @@ impl<F, H: Handler> Connection<F, H> {
             config.limits.outbox >= 512,
             "Limits::outbox is too small for any reply"
         );
-        let Limits {
-            request_line,
-            fields,
-            ..
-        } = config.limits;
-        let largest_head = request_line.saturating_add(fields).saturating_add(4);
+        let largest_head = config.limits.head.buffer();
         Connection {
             config,
             peer: peer.into(),

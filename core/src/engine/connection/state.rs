@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::source::Feed;
 use crate::fs::Ask;
-use crate::wire::{Body, Head};
+use crate::wire::{Body, RequestHead};
 
 /// What the connection is doing. Each wait that is not measured by bytes knows when it began; for those on a file or a program that
 /// is in its `Source`.
@@ -91,7 +91,7 @@ pub(super) enum Inbound {
 /// The request that is read or answered.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) head: Head,
+    pub(super) head: RequestHead,
     pub(super) body: Body,
     /// How much more content the handler may read.
     pub(super) content_left: u64,
@@ -102,7 +102,7 @@ pub(super) struct Request {
 impl Request {
     pub(super) fn new() -> Request {
         Request {
-            head: Head::new(),
+            head: RequestHead::new(),
             body: Body::EMPTY,
             content_left: 0,
             expects_continue: false,

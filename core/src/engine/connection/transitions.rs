@@ -6,6 +6,7 @@ use core::mem;
 use core::time::Duration;
 
 use super::Connection;
+use super::bad_request::BadRequest;
 use super::source::Feed;
 use super::state::{Inbound, Move, Pending, Request, State};
 use crate::engine::log::{CloseReason, LogEvent};
@@ -13,7 +14,7 @@ use crate::engine::reply::{Reply, Stage};
 use crate::engine::{Event, Exchange, Handler, Next, Protocol};
 use crate::fs::Ask;
 use crate::text::status;
-use crate::wire::{Bad, Body, Piece, Version};
+use crate::wire::{Body, ParseError, Piece, Version};
 
 impl<F, H: Handler> Connection<F, H> {
     /// Makes one transition.
@@ -111,14 +112,14 @@ impl<F, H: Handler> Connection<F, H> {
         // Of nothing there is nothing to find, and the last head is not forgotten for it.
         let found = match self.inbox.filled() {
             [] => Ok(None),
-            input => self.request.head.parse(input, &self.config.limits),
+            input => self.request.head.parse(input, &self.config.limits.head),
         };
         match found {
             Ok(Some(n)) => {
                 self.inbox.eat(n);
                 self.begin()
             }
-            Err(bad) => self.refuse(bad),
+            Err(error) => self.refuse(error),
             Ok(None) => {
                 let eof = self.inbound == Inbound::Eof;
                 match self.output() {
@@ -126,7 +127,7 @@ impl<F, H: Handler> Connection<F, H> {
                     None if self.closing.is_some() || eof && self.inbox_is_blank() => {
                         self.go(State::Closed)
                     }
-                    None if eof => self.refuse(Bad::Incomplete),
+                    None if eof => self.refuse(ParseError::Incomplete),
                     None => self.wait(state, Pending::Read),
                 }
             }
@@ -154,12 +155,12 @@ impl<F, H: Handler> Connection<F, H> {
         let simple = self.request.head.version() == Version::Http09;
         if simple && self.served > 1 {
             // In the middle of a connection nobody knows where a reply without a head begins.
-            return self.refuse(Bad::Line);
+            return self.refuse(ParseError::RequestLine);
         }
         self.reply.simple = simple;
         (self.receiving, self.sending, self.peer_closed) = (None, None, None);
-        if let Err(bad) = self.frame_request() {
-            return self.refuse(bad);
+        if let Err(error) = self.frame_request() {
+            return self.refuse(error);
         }
         let is_without_tls = self.is_without_tls;
         let (handler, mut ex) = self.exchange();
@@ -176,14 +177,14 @@ impl<F, H: Handler> Connection<F, H> {
         self.closing.or(match () {
             () if self.is_without_tls => Some(CloseReason::WithoutTls),
             () if !modern => Some(CloseReason::Http10),
-            () if !self.request.head.persists() => Some(CloseReason::Requested),
+            () if !self.request.head.keep_alive() => Some(CloseReason::Requested),
             () if self.served >= self.config.limits.requests => Some(CloseReason::RequestLimit),
             () => None,
         })
     }
 
     /// Finds out how much content the request has, and whether the peer waits for 100 before it sends it.
-    fn frame_request(&mut self) -> Result<(), Bad> {
+    fn frame_request(&mut self) -> Result<(), ParseError> {
         let modern = self.config.protocol == Protocol::Http11;
         let Request {
             head,
@@ -192,14 +193,14 @@ impl<F, H: Handler> Connection<F, H> {
             expects_continue,
         } = &mut self.request;
         *content_left = self.config.limits.content;
-        *body = Body::of(head)?;
+        *body = Body::of_request(head)?;
         *expects_continue = match head.expects_100() {
             Ok(expects) => expects && modern && body.left() != Some(0),
             // A server of HTTP/1.0 knows of no expectation.
             Err(_) if !modern => false,
-            Err(bad) => return Err(bad),
+            Err(error) => return Err(error),
         };
-        if !head.persists() && body.left() == Some(0) && self.inbound == Inbound::Open {
+        if !head.keep_alive() && body.left() == Some(0) && self.inbound == Inbound::Open {
             self.inbound = Inbound::CloseAnnounced;
         }
         Ok(())
@@ -320,8 +321,8 @@ impl<F, H: Handler> Connection<F, H> {
     #[cold]
     fn begin_upgrade(&mut self) -> Move {
         let status = self.reply.status;
-        let is_told = status == 101
-            || self.request.head.command() == "CONNECT" && matches!(status, 200..=299);
+        let is_told =
+            status == 101 || self.request.head.method() == "CONNECT" && matches!(status, 200..=299);
         match () {
             () if !self.is_upgradable => {
                 self.abandon(501, &"This server cannot hand its connections over")
@@ -381,14 +382,14 @@ impl<F, H: Handler> Connection<F, H> {
                     return Ok(n);
                 }
                 Ok(Piece::End) => return Ok(0),
-                Ok(Piece::Skip(n)) => self.inbox.eat(n),
+                Ok(Piece::Skip(n) | Piece::Trailers(n)) => self.inbox.eat(n),
                 Ok(Piece::More) if self.inbound == Inbound::Eof => {
-                    return Err(self.abandon_bad(Bad::Incomplete));
+                    return Err(self.abandon_bad(ParseError::Incomplete));
                 }
                 Ok(Piece::More) => {
                     return Err(self.wait_after_output(state, Pending::Read));
                 }
-                Err(bad) => return Err(self.abandon_bad(bad)),
+                Err(error) => return Err(self.abandon_bad(error)),
             }
         }
     }
@@ -418,7 +419,7 @@ impl<F, H: Handler> Connection<F, H> {
                     since: self.now.tick,
                 });
             }
-            Ok(Piece::Data(n) | Piece::Skip(n)) => n,
+            Ok(Piece::Data(n) | Piece::Skip(n) | Piece::Trailers(n)) => n,
             Ok(Piece::More) if self.inbound != Inbound::Eof && self.closing.is_none() => {
                 return self.wait_after_output(State::Drain(left), Pending::Read);
             }
@@ -447,9 +448,9 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Replies to a request that cannot be understood, and closes.
     #[cold]
-    fn refuse(&mut self, bad: Bad) -> Move {
+    fn refuse(&mut self, error: ParseError) -> Move {
         self.begin_reply_to_part();
-        self.abandon_bad(bad)
+        self.abandon_bad(error)
     }
 
     /// Begins the last reply, to a head that was perhaps not understood. Its method is known nevertheless if it came.
@@ -457,7 +458,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.begin_reply(Some(CloseReason::Error));
         let input = self.inbox.filled();
         let line = input.strip_prefix(b"\r\n").unwrap_or(input);
-        self.reply.to_head = self.request.head.command().is_empty()
+        self.reply.to_head = self.request.head.method().is_empty()
             && line.starts_with(b"HEAD ")
             && !self.config.page_for_bad_head;
     }
@@ -484,17 +485,18 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Gives up a reply because of the content of its request.
     #[cold]
-    fn abandon_bad(&mut self, bad: Bad) -> Move {
+    fn abandon_bad(&mut self, error: ParseError) -> Move {
         let takes_back = self.take_reply_back();
         let (_, mut ex) = self.exchange();
-        let complaint = ex.head.complaint(bad);
+        let bad_request = BadRequest {
+            request_line: ex.head.request_line(),
+            error,
+        };
         if takes_back {
-            let explanation = bad
-                .explanation()
-                .unwrap_or(status::explanation(bad.status()));
+            let explanation = bad_request.explanation();
             let logged = ex.log.len();
-            ex.send_error_with(bad.status(), complaint, explanation);
-            if bad == Bad::Tls {
+            ex.send_error_with(error.status(), bad_request, explanation);
+            if error == ParseError::Tls {
                 // There is no request to be logged, now or at the end of the reply.
                 ex.log.truncate(logged);
                 ex.log_message(TLS);
@@ -502,8 +504,7 @@ impl<F, H: Handler> Connection<F, H> {
             }
             return self.go(State::Closing);
         }
-        ex.log_failure(&complaint);
-        drop(complaint);
+        ex.log_failure(&bad_request);
         self.go(State::Closed)
     }
 

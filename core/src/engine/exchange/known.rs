@@ -5,7 +5,7 @@ use crate::engine::reply::Stage;
 use crate::text::date;
 use crate::text::decimal::Digits;
 use crate::text::escape::is_plain;
-use crate::wire::is_token;
+use crate::wire::syntax::is_token;
 
 impl Exchange<'_> {
     /// Adds a field with a date in it, in seconds since 1970.

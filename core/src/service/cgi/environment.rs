@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::engine::Exchange;
 use crate::fs::Path;
 use crate::text::escape::bytes;
-use crate::wire::is_among;
+use crate::wire::syntax::is_among;
 
 /// Variables for a script. Names are known beforehand, but for those that begin with `HTTP_`.
 pub(crate) struct Environment(Vec<(Cow<'static, str>, Vec<u8>)>);

@@ -21,7 +21,7 @@ use crate::fs::{FsError, Meta, Path, Program};
 use crate::service::Files;
 use crate::text::case_folding;
 use crate::text::escape::{Repr, bytes};
-use crate::wire::Head;
+use crate::wire::RequestHead;
 
 /// Runs the scripts of some directories, and serves everything else as [`Files`] does.
 ///
@@ -59,7 +59,7 @@ pub struct Cgi {
     pub guarded: bool,
     stage: Stage,
     /// The request that is answered in place of the one that came, and how many there were.
-    local: Option<Arc<Head>>,
+    local: Option<Arc<RequestHead>>,
     redirects: u8,
 }
 
@@ -74,7 +74,7 @@ enum Stage {
     /// Its header is read.
     Head(Script),
     /// The script has asked for another request to be answered, and may come to its end.
-    Redirect(Arc<Head>),
+    Redirect(Arc<RequestHead>),
     /// What follows the header is sent.
     Send,
     /// What it still says is for nobody, but it may come to its end.
@@ -281,7 +281,7 @@ impl Cgi {
 
 impl Cgi {
     /// Answers another request in place of the one that came.
-    fn redirect(&mut self, ex: &mut Exchange<'_>, head: Arc<Head>) -> Next {
+    fn redirect(&mut self, ex: &mut Exchange<'_>, head: Arc<RequestHead>) -> Next {
         if self.redirects == REDIRECTS_MAX {
             return ex.send_error(500, "CGI scripts redirect too often");
         }

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use crate::engine::Exchange;
 use crate::text::status;
-use crate::wire::{Head, is_among};
+use crate::wire::RequestHead;
+use crate::wire::syntax::is_among;
 
 /// What a script has said.
 pub(crate) enum Said<'a> {
@@ -15,7 +16,7 @@ pub(crate) enum Said<'a> {
     /// The head of the reply, which was sent, and what followed it.
     Reply(&'a [u8]),
     /// That the server shall answer another request in its place (RFC 3875 §6.2.2), and what followed that.
-    Local(Arc<Head>, &'a [u8]),
+    Local(Arc<RequestHead>, &'a [u8]),
 }
 
 /// The header of a script's answer, as it comes.
@@ -52,7 +53,11 @@ impl Script {
 
     /// Sends the head of the reply that the header stands for (RFC 3875 §6.3), or returns the request that the server
     /// is to answer instead: nothing but a `Location`, and in that a path.
-    fn reply(&self, end: usize, ex: &mut Exchange<'_>) -> Result<Option<Head>, &'static str> {
+    fn reply(
+        &self,
+        end: usize,
+        ex: &mut Exchange<'_>,
+    ) -> Result<Option<RequestHead>, &'static str> {
         let mut slots = [httparse::EMPTY_HEADER; 64];
         let Ok(httparse::Status::Complete((_, fields))) =
             httparse::parse_headers(&self.0[..end], &mut slots)
@@ -70,7 +75,7 @@ impl Script {
         }
         if let [only] = fields
             && only.name.eq_ignore_ascii_case("Location")
-            && let Some(head) = ex.head.local(&latin1(only.value))
+            && let Some(head) = ex.head.internal_redirect(&latin1(only.value))
         {
             return Ok(Some(head));
         }

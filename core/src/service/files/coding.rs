@@ -2,7 +2,7 @@
 
 use crate::engine::Exchange;
 use crate::text::qvalue::{BLANKS, parse_weight};
-use crate::wire::is_among;
+use crate::wire::syntax::is_among;
 
 /// What the names of compressed files end in.
 pub(crate) const SUFFIXES: [&str; 3] = [
@@ -98,7 +98,7 @@ impl Codings {
 /// How much the peer would like a coding of these names, in thousandths. `None` if it does not say.
 fn weight(ex: &Exchange<'_>, names: &[&str]) -> Option<u16> {
     let (mut named, mut any) = (None, None);
-    for element in ex.head.list("Accept-Encoding") {
+    for element in ex.head.fields().list("Accept-Encoding") {
         let (coding, parameters) = element.split_once(';').unwrap_or((element, ""));
         let coding = coding.trim_matches(BLANKS);
         let Some(weight) = parse_weight(parameters) else {

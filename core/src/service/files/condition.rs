@@ -7,7 +7,7 @@ use super::tag::{Tag, tags};
 use crate::engine::Exchange;
 use crate::fs::Meta;
 use crate::text::date;
-use crate::wire::marks;
+use crate::wire::NameBloom;
 
 /// What the preconditions come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,13 +23,13 @@ pub(super) enum Verdict {
 /// Judges all but `If-Range`. `modified` is the time of the file itself, which may be one that was
 /// never sent to anybody because it lies in the future.
 pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>) -> Verdict {
-    const CONDITIONS: u64 = marks(&[
+    const CONDITIONS: NameBloom = NameBloom::of(&[
         "If-Match",
         "If-Unmodified-Since",
         "If-None-Match",
         "If-Modified-Since",
     ]);
-    if !ex.head.may_have(CONDITIONS) {
+    if !ex.head.fields().may_have(CONDITIONS) {
         return Verdict::Send;
     }
     if !is_meant(ex, tag, modified) {

@@ -251,7 +251,7 @@ impl Files {
     fn redirect(&self, ex: &mut Exchange<'_>) -> Next {
         ex.send_response(301);
         // From the target of a script a relative one would lead elsewhere.
-        match self.plain || ex.head.is_local() {
+        match self.plain || ex.head.is_internal_redirect() {
             true => ex.send_header("Location", location::Absolute(ex.path())),
             false => ex.send_header("Location", location::Directory(ex.path())),
         }

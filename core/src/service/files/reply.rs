@@ -15,7 +15,8 @@ use crate::engine::{Exchange, Next};
 use crate::fs::{FileVersion, Meta, Path};
 use crate::text::range::Ranges;
 use crate::text::{date, range, status};
-use crate::wire::{is_among, marks};
+use crate::wire::NameBloom;
+use crate::wire::syntax::is_among;
 
 /// A media type, with the charset that it is said to have.
 #[derive(Debug, Clone, Copy)]
@@ -361,8 +362,8 @@ const SECURITY: &str = "Content-Security-Policy";
 /// Which parts of a file are to be sent. RFC 9110 §14.2: of GET alone, and only after all
 /// preconditions. Two `Range` fields are no list.
 fn ranges(ex: &Exchange<'_>, found: &Found<'_>) -> Ranges {
-    const RANGE: u64 = marks(&["Range"]);
-    if !ex.head.may_have(RANGE) {
+    const RANGE: NameBloom = NameBloom::of(&["Range"]);
+    if !ex.head.fields().may_have(RANGE) {
         return Ranges::All;
     }
     let mut fields = ex.get_all("Range");

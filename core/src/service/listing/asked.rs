@@ -94,7 +94,7 @@ fn parameters<'a>(ex: &Exchange<'a>) -> impl Iterator<Item = &'a str> {
 /// names one and takes any other means the one.
 fn liking(ex: &Exchange<'_>, name: &str) -> (u16, u8) {
     let (mut weight, mut exact) = (0, 0);
-    for range in ex.head.list("Accept") {
+    for range in ex.head.fields().list("Accept") {
         let (range, parameters) = range.split_once(';').unwrap_or((range, ""));
         let range = range.trim_matches(BLANKS);
         let exactness = match range.strip_suffix('*') {

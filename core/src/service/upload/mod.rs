@@ -229,7 +229,7 @@ impl Handler for Upload {
 
 /// Whether the content is the file in another form (RFC 9110 §8.4): nobody here could undo that.
 fn is_encoded(ex: &Exchange<'_>) -> bool {
-    let mut codings = ex.head.list("Content-Encoding");
+    let mut codings = ex.head.fields().list("Content-Encoding");
     codings.any(|coding| !coding.eq_ignore_ascii_case("identity"))
 }
 

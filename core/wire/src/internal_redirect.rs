@@ -1,43 +1,48 @@
-//! A request that the server makes of another: for another path, without content.
+//! An internal redirect: a request that a server derives from another one and answers in its place.
 
 use alloc::vec::Vec;
 
-use super::Head;
-use super::line::Line;
+use super::RequestHead;
+use super::request_line::Line;
 use super::syntax::is_among;
 
-impl Head {
-    /// Returns the same request for another path and query of this server: GET, or HEAD where this one is HEAD. The fields
-    /// that speak of its content are left out, and `Host` is the host that this one is for. Its request line, which is
-    /// logged, stays that of this one.
+impl RequestHead {
+    /// Returns the same request for another path and query of this server: `HEAD` if this one is `HEAD`, else `GET`. Fields
+    /// that describe its content are left out, and `Host` is the host that this request is for. Its
+    /// [request line](Self::request_line), which is logged, stays that of this request. CGI calls it a local redirect
+    /// (RFC 3875 §6.2.2).
     ///
-    /// `None` if that is not a path that a request can name.
-    pub(crate) fn local(&self, path: &str) -> Option<Head> {
-        let command = match self.command() {
+    /// Returns `None` if `path` is not one that a request target may have.
+    #[must_use]
+    pub fn internal_redirect(&self, path: &str) -> Option<RequestHead> {
+        let method = match self.method() {
             "HEAD" => "HEAD",
             _ => "GET",
         };
         path.starts_with('/').then_some(())?;
-        let mut head = Head::new();
-        for text in [self.request_line(), command, path] {
+        let mut head = RequestHead::new();
+        for text in [self.request_line(), method, path] {
             head.text.push_str(text);
         }
         let (line, end) = (self.line_len, head.text.len());
         let start = end - path.len();
         head.line_len = line;
         head.line = Line {
-            command: line..start,
+            method: line..start,
             target: start..end,
             version: self.version(),
         };
         head.find_path().ok()?;
-        head.fields.parse(&self.lines_without_content()).ok()?;
-        head.persists = self.persists();
+        head.fields
+            .parse(&self.lines_without_content(), usize::MAX)
+            .ok()?;
+        head.keep_alive = self.keep_alive();
         Some(head)
     }
 
-    /// Whether it was made so.
-    pub(crate) fn is_local(&self) -> bool {
+    /// Returns whether this request is the result of [`internal_redirect`](Self::internal_redirect).
+    #[must_use]
+    pub fn is_internal_redirect(&self) -> bool {
         self.line.target.start > self.line_len
     }
 
@@ -46,7 +51,7 @@ impl Head {
         // The new target names no host.
         let host = self.authority().map(|host| ("Host", host));
         let is_kept = |name: &str| !is_of_content(name) && !name.eq_ignore_ascii_case("Host");
-        let others = self.fields().filter(|(name, _)| is_kept(name));
+        let others = self.fields.iter().filter(|(name, _)| is_kept(name));
         for (name, value) in host.into_iter().chain(others) {
             lines.extend_from_slice(name.as_bytes());
             lines.extend_from_slice(b": ");
@@ -58,7 +63,7 @@ impl Head {
     }
 }
 
-/// Whether a field speaks of the content of its request, or of how that is sent.
+/// Returns whether a field describes the content of its request, or how that is sent.
 fn is_of_content(name: &str) -> bool {
     let start = name.as_bytes().get(..8);
     start.is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))

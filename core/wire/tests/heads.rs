@@ -1,30 +1,29 @@
 //! A head that was used before finds in every input what a new one finds, whatever came before: what it
 //! knows of the last fields saves work and changes nothing.
 
-use sanserve_core::Limits;
-use sanserve_core::wire::{Bad, Body, Head};
+use sanserve_wire::{Body, Limits, ParseError, RequestHead};
 
 /// Everything that can be asked of a head.
-fn all(head: &Head, found: Result<Option<usize>, Bad>) -> String {
-    let fields: Vec<_> = head.fields().collect();
+fn all(head: &RequestHead, found: Result<Option<usize>, ParseError>) -> String {
+    let fields: Vec<_> = head.fields().iter().collect();
     let named = ["Host", "hOST", "a", "", "Range", "Content-Length", "X"];
-    let values = named.map(|name| head.values(name).collect::<Vec<_>>());
+    let values = named.map(|name| head.get_all(name).collect::<Vec<_>>());
     format!(
         "{found:?} {:?} {:?} {:?} {:?} {:?} {fields:?} {values:?} {} {:?} {:?}",
         head.request_line(),
-        head.command(),
+        head.method(),
         head.target(),
         head.path(),
         head.version(),
         // Of a head that is not whole nothing follows.
-        found.is_ok_and(|found| found.is_some()) && head.persists(),
+        found.is_ok_and(|found| found.is_some()) && head.keep_alive(),
         head.expects_100(),
-        Body::of(head),
+        Body::of_request(head),
     )
 }
 
 /// What is said after each piece.
-fn parse(head: &mut Head, input: &[u8], piece: usize, limits: &Limits) -> Vec<String> {
+fn parse(head: &mut RequestHead, input: &[u8], piece: usize, limits: &Limits) -> Vec<String> {
     let mut said = Vec::new();
     for end in (piece.min(input.len())..=input.len()).step_by(piece) {
         let found = head.parse(&input[..end], limits);
@@ -96,10 +95,10 @@ fn inputs() -> Vec<Vec<u8>> {
 
 /// Both after each other, on a head that saw the first and on a new one.
 fn compare(before: &[u8], input: &[u8], piece: usize, limits: &Limits) {
-    let mut used = Head::new();
+    let mut used = RequestHead::new();
     parse(&mut used, before, before.len(), &Limits::default());
     let used = parse(&mut used, input, piece, limits);
-    let new = parse(&mut Head::new(), input, piece, limits);
+    let new = parse(&mut RequestHead::new(), input, piece, limits);
     let text = String::from_utf8_lossy;
     assert_eq!(used, new, "{:?} after {:?}", text(input), text(before));
 }
@@ -107,11 +106,7 @@ fn compare(before: &[u8], input: &[u8], piece: usize, limits: &Limits) {
 #[test] // the fields of the last head are taken for those of this one
 fn what_came_before_makes_no_difference() {
     let inputs = inputs();
-    let limits = Limits {
-        request_line: 40,
-        fields: 60,
-        ..Limits::default()
-    };
+    let limits = Limits::new().with_request_line(40).with_fields(60);
     // Of the lines that can be followed by others the first few say all.
     for before in &inputs[..FIELDS.len() * 5] {
         for input in &inputs {
@@ -141,9 +136,9 @@ fn pieces_make_no_difference() {
 fn the_last_head_is_the_one_that_counts() {
     let limits = Limits::default();
     let heads = inputs();
-    let mut used = Head::new();
+    let mut used = RequestHead::new();
     for input in heads.iter().chain(heads.iter().rev()) {
-        let new = parse(&mut Head::new(), input, input.len(), &limits);
+        let new = parse(&mut RequestHead::new(), input, input.len(), &limits);
         for _ in 0..2 {
             assert_eq!(parse(&mut used, input, input.len(), &limits), new);
         }

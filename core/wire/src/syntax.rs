@@ -1,12 +1,14 @@
-//! The words of HTTP's grammar that several places need (RFC 9110 §5.6).
+//! Elements of HTTP's grammar: tokens, sets of characters, names without case (RFC 9110 §5.6).
 
-/// Whether this is a `token` (RFC 9110 §5.6.2): what methods and field names are made of.
-pub(crate) fn is_token(text: &[u8]) -> bool {
+/// Returns whether this is a `token` (RFC 9110 §5.6.2): the form of methods and field names.
+#[must_use]
+pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
 }
 
-/// Whether a name that has no case, such as that of a field, is one of these.
-pub(crate) fn is_among(name: &str, names: &[&str]) -> bool {
+/// Returns whether a name without case, such as that of a field, is one of these.
+#[must_use]
+pub fn is_among(name: &str, names: &[&str]) -> bool {
     names.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
 
@@ -17,8 +19,13 @@ fn is_token_byte(byte: u8) -> bool {
 /// A bit for each character of a token.
 const TOKEN: u128 = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
-/// A bit for each letter, each digit, and each of these marks.
-pub(crate) const fn alphanumeric_and(marks: &[u8]) -> u128 {
+/// Returns a set of ASCII characters, one bit for each: all letters, all digits, and these marks. To look
+/// a byte up, shift by it: `byte < 128 && set >> byte & 1 == 1`.
+///
+/// # Panics
+/// If one of the marks is not ASCII; in a constant that is an error of the compiler.
+#[must_use]
+pub const fn alphanumeric_and(marks: &[u8]) -> u128 {
     let (mut bits, mut byte) = (0, 0);
     while byte < 128u8 {
         if byte.is_ascii_alphanumeric() {
@@ -28,20 +35,21 @@ pub(crate) const fn alphanumeric_and(marks: &[u8]) -> u128 {
     }
     let mut at = 0;
     while at < marks.len() {
+        assert!(marks[at].is_ascii(), "the marks must be ASCII");
         bits |= 1 << marks[at];
         at += 1;
     }
     bits
 }
 
-/// Whether two hexadecimal digits come next, as behind a percent sign (RFC 3986 §2.1).
+/// Returns whether two hexadecimal digits come next, as behind a percent sign (RFC 3986 §2.1).
 pub(super) fn is_hex_pair(bytes: &mut impl Iterator<Item = u8>) -> bool {
     let mut is_digit = || bytes.next().is_some_and(|byte| byte.is_ascii_hexdigit());
     is_digit() && is_digit()
 }
 
-/// Whether these are chunk extensions, each with its semicolon, or none (RFC 9112 §7.1.1). Blanks
-/// may stand around `;` and `=`, and nowhere else.
+/// Returns whether these are chunk extensions, each with its semicolon, or none (RFC 9112 §7.1.1). Spaces and tabs are
+/// allowed around `;` and `=`, and nowhere else.
 pub(super) fn are_extensions(mut text: &[u8]) -> bool {
     while !text.is_empty() {
         let Some(rest) = text.trim_ascii_start().strip_prefix(b";") else {
@@ -64,14 +72,14 @@ pub(super) fn are_extensions(mut text: &[u8]) -> bool {
     true
 }
 
-/// What follows the token that `text` begins with.
+/// Returns what follows the token at the start of `text`.
 fn token(text: &[u8]) -> Option<&[u8]> {
     let len = text.iter().take_while(|&&byte| is_token_byte(byte)).count();
     (len > 0).then_some(&text[len..])
 }
 
-/// What follows the quoted string that `text` begins with (RFC 9110 §5.6.4). That it holds no
-/// control characters is for the caller to know.
+/// Returns what follows the quoted string at the start of `text` (RFC 9110 §5.6.4). The caller has checked that there are
+/// no control characters.
 fn quoted_string(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text.strip_prefix(b"\"")?;
     loop {

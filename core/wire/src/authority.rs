@@ -4,7 +4,7 @@ use core::net::Ipv6Addr;
 
 use super::syntax::{alphanumeric_and, is_hex_pair};
 use super::target::Absolute;
-use super::{Bad, Head, Version};
+use super::{ParseError, RequestHead, Version};
 
 /// A host, and a port if one is given.
 pub(super) struct Authority<'a> {
@@ -13,8 +13,8 @@ pub(super) struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// Reads `host [ ":" [ port ] ]` (RFC 3986 §3.2). No user, no empty host (RFC 9110 §4.2), no
-    /// zone of an address, and no comma: it may have parted two fields that somebody joined.
+    /// Parses `host [ ":" [ port ] ]` (RFC 3986 §3.2). No user, no empty host (RFC 9110 §4.2), no zone of an address, and
+    /// no comma: it may have separated two fields that an intermediary combined.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
             Some(rest) => {
@@ -39,10 +39,10 @@ impl<'a> Authority<'a> {
         Some(Authority { host, port })
     }
 
-    /// Whether both name the same place, the usual port being `usual`.
-    fn agrees(&self, other: &Authority<'_>, usual: u16) -> bool {
+    /// Returns whether both name the same host and port, a missing port being `default_port`.
+    fn agrees(&self, other: &Authority<'_>, default_port: u16) -> bool {
         self.host.eq_ignore_ascii_case(other.host)
-            && self.port.unwrap_or(usual) == other.port.unwrap_or(usual)
+            && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
     }
 }
 
@@ -64,30 +64,35 @@ fn is_name(host: &str) -> bool {
     !host.is_empty()
 }
 
-impl Head {
+impl RequestHead {
     /// Returns the host that a request is for, with its port if one is given: that of an absolute target, else of
-    /// `Host`. RFC 9112 §3.2.2 has a server ignore the `Host` that comes with an absolute target, so whoever asks
-    /// which host is meant asks here. `None` if an HTTP/1.0 request names none.
+    /// `Host`. RFC 9112 §3.2.2 has a server ignore the `Host` that comes with an absolute target, so this, and not the
+    /// field, tells which host is meant. `None` if an HTTP/1.0 request names none.
+    #[must_use]
     pub fn authority(&self) -> Option<&str> {
         let target = Absolute::parse(self.target()).map(|target| target.authority);
         target.or_else(|| self.field("Host"))
     }
 
-    /// The host of its [authority](Self::authority), without the port.
-    pub(crate) fn host(&self) -> Option<&str> {
+    /// Returns the host of the [authority](Self::authority), without the port.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
         Some(self.parsed_authority()?.host)
     }
 
-    /// The same, with the port that is given, if there is one.
-    pub(crate) fn host_and_port(&self) -> Option<(&str, Option<u16>)> {
+    /// Returns the host of the [authority](Self::authority), and the port if one is given.
+    #[must_use]
+    pub fn host_and_port(&self) -> Option<(&str, Option<u16>)> {
         let authority = self.parsed_authority()?;
         Some((authority.host, authority.port))
     }
 
-    /// Whether a request is for this host and port, `usual` being the port that is meant where none is given.
-    pub(crate) fn is_for(&self, authority: &str, usual: u16) -> bool {
+    /// Returns whether the request is for this host and port, such as `example.org:8000`. Where a port is missing,
+    /// here or there, `default_port` is meant.
+    #[must_use]
+    pub fn is_for(&self, authority: &str, default_port: u16) -> bool {
         let (here, other) = (self.parsed_authority(), Authority::parse(authority));
-        here.is_some_and(|here| other.is_some_and(|other| here.agrees(&other, usual)))
+        here.is_some_and(|here| other.is_some_and(|other| here.agrees(&other, default_port)))
     }
 
     fn parsed_authority(&self) -> Option<Authority<'_>> {
@@ -95,14 +100,14 @@ impl Head {
     }
 }
 
-/// Checks that `Host` comes once, in HTTP/1.1, and is a host (RFC 9112 §3.2). Beside an absolute target its
-/// value makes no difference, but its form still does.
-pub(super) fn check(head: &Head) -> Result<(), Bad> {
-    let mut hosts = head.values("host");
+/// Checks that `Host` occurs once in HTTP/1.1, and is a valid host (RFC 9112 §3.2). With an absolute target its value makes
+/// no difference, but its form is checked all the same.
+pub(super) fn check(head: &RequestHead) -> Result<(), ParseError> {
+    let mut hosts = head.get_all("host");
     match (hosts.next(), hosts.next()) {
         (None, _) if head.version() < Version::Http11 => Ok(()),
-        (None, _) => Err(Bad::NoHost),
-        (Some(_), Some(_)) => Err(Bad::Host),
-        (Some(value), None) => Authority::parse(value).map(|_| ()).ok_or(Bad::Host),
+        (None, _) => Err(ParseError::MissingHost),
+        (Some(_), Some(_)) => Err(ParseError::Host),
+        (Some(value), None) => Authority::parse(value).map(|_| ()).ok_or(ParseError::Host),
     }
 }

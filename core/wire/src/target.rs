@@ -1,9 +1,9 @@
-//! The request target: which of its four forms it has, and what is its path (RFC 9112 §3.2).
+//! The request target: its four forms, and the path in each (RFC 9112 §3.2).
 
-use super::host::Authority;
+use super::authority::Authority;
 use super::syntax::is_hex_pair;
 
-/// A target in absolute form, taken apart.
+/// A target in absolute form.
 pub(super) struct Absolute<'a> {
     pub(super) authority: &'a str,
     /// Path and query; empty if there is neither.
@@ -11,7 +11,7 @@ pub(super) struct Absolute<'a> {
 }
 
 impl<'a> Absolute<'a> {
-    /// Reads what `http://` or `https://` begins, in any case.
+    /// Parses what begins with `http://` or `https://`, in any case.
     pub(super) fn parse(target: &'a str) -> Option<Self> {
         let scheme = ["http://", "https://"].into_iter().find(|scheme| {
             let start = target.as_bytes().get(..scheme.len());
@@ -23,15 +23,15 @@ impl<'a> Absolute<'a> {
     }
 }
 
-/// Path and query of a target; of `*` and `host:port` all of it, of `http://host` nothing. `None` if
-/// it has none of the forms, or not the one that belongs to its method, or holds what no URI does.
-pub(super) fn path<'a>(command: &str, target: &'a str) -> Option<&'a str> {
-    // A fragment is for the client alone (RFC 9110 §4.2.5). No URI has a byte above 0x7E, but clients send it.
+/// Returns path and query of a target: all of `*` and `host:port`, nothing of `http://host`. Returns `None` if the target
+/// has none of the forms, or not the one that belongs to its method, or contains a character that a URI cannot have.
+pub(super) fn path<'a>(method: &str, target: &'a str) -> Option<&'a str> {
+    // A fragment is for the client alone (RFC 9110 §4.2.5). A URI has no byte above 0x7E, but clients send it.
     let may_be = |byte: u8| byte >= 128 || byte.is_ascii_graphic() && byte != b'#';
     if !target.bytes().all(may_be) {
         return None;
     }
-    let path = match command {
+    let path = match method {
         "CONNECT" => {
             Authority::parse(target)?.port?;
             target
@@ -47,7 +47,7 @@ pub(super) fn path<'a>(command: &str, target: &'a str) -> Option<&'a str> {
     is_encoded(path).then_some(path)
 }
 
-/// Whether every `%` of the path has its two digits. In the query browsers send it bare.
+/// Returns whether every `%` of the path has its two digits. In the query browsers send it bare.
 fn is_encoded(path: &str) -> bool {
     let mut bytes = path.bytes().take_while(|&byte| byte != b'?');
     while let Some(byte) = bytes.next() {

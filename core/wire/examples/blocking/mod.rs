@@ -1,0 +1,69 @@
+//! Heads and content over blocking sockets, for the examples.
+
+use std::error::Error;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use sanserve_wire::{Body, Fields, ParseError, Piece, encode_chunk, encode_last_chunk};
+
+pub(crate) type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
+
+/// A connection, and the input from it that was not used yet.
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
+    pub(crate) input: Vec<u8>,
+}
+
+impl Peer {
+    pub(crate) fn new(stream: TcpStream) -> Peer {
+        let input = Vec::new();
+        Peer { stream, input }
+    }
+
+    /// Waits for more input. Returns false if the connection ended.
+    pub(crate) fn read(&mut self) -> Result<bool> {
+        let mut piece = [0; 8192];
+        let n = self.stream.read(&mut piece)?;
+        self.input.extend_from_slice(&piece[..n]);
+        Ok(n > 0)
+    }
+
+    /// Reads a head. Returns false if the connection ended before it.
+    pub(crate) fn head<P>(&mut self, mut parse: P) -> Result<bool>
+    where
+        P: FnMut(&[u8]) -> Result<Option<usize>, ParseError>,
+    {
+        loop {
+            if let Some(n) = parse(&self.input)? {
+                self.input.drain(..n);
+                return Ok(true);
+            }
+            if !self.read()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Passes content on to another connection, as it is or in chunks.
+    pub(crate) fn content(&mut self, to: &mut Peer, body: &mut Body, chunked: bool) -> Result<()> {
+        let (mut out, mut trailers) = (Vec::new(), Fields::new());
+        while body.left() != Some(0) {
+            let piece = body.next(&self.input)?;
+            match piece {
+                Piece::Data(n) if chunked => encode_chunk(&mut out, &self.input[..n]),
+                Piece::Data(n) => out.extend_from_slice(&self.input[..n]),
+                Piece::Trailers(n) => trailers.parse_trailers(&self.input[..n])?,
+                Piece::More if !self.read()? => break,
+                Piece::More | Piece::Skip(_) | Piece::End => {}
+            }
+            self.input.drain(..piece.len());
+            to.stream.write_all(&out)?;
+            out.clear();
+        }
+        body.end_of_input()?;
+        if chunked {
+            encode_last_chunk(&mut out, trailers.iter_bytes())?;
+        }
+        Ok(to.stream.write_all(&out)?)
+    }
+}

@@ -1,0 +1,437 @@
+//! [`Body`]: where the content of a message ends, and which of its bytes are content.
+
+use super::syntax::{are_extensions, is_among};
+use super::{Fields, NameBloom, ParseError, RequestHead, ResponseHead, Version};
+
+/// The content of a message on its way in. It holds no bytes: it tells what the next bytes of the input are.
+///
+/// ```
+/// use sanserve_wire::{Body, Limits, ParseError, Piece, RequestHead};
+///
+/// # fn main() -> Result<(), ParseError> {
+/// let mut rest: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+/// let mut head = RequestHead::new();
+/// rest = &rest[head.parse(rest, &Limits::default())?.expect("a complete head")..];
+/// let (mut body, mut content) = (Body::of_request(&head)?, Vec::new());
+/// loop {
+///     let n = match body.next(rest)? {
+///         Piece::Data(n) => {
+///             content.extend_from_slice(&rest[..n]);
+///             n
+///         }
+///         Piece::Skip(n) => n, // chunk sizes, and the like
+///         Piece::Trailers(n) => n, // see `Fields::parse_trailers`
+///         Piece::More => break, // read more, and call again with what is left
+///         Piece::End => break,
+///     };
+///     rest = &rest[n..];
+/// }
+/// assert_eq!(content, b"abc");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    state: State,
+    /// The number of bytes of chunk extensions that are still accepted.
+    extensions_left: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    /// This many bytes are left of the content or of a chunk.
+    Data { left: u64, chunked: bool },
+    /// The line with a chunk's size comes next.
+    Size,
+    /// The CR LF behind a chunk comes next.
+    ChunkEnd,
+    /// The trailer section comes next; its end does not begin before this offset.
+    Trailers(usize),
+    /// Everything up to the end of the connection is content.
+    UntilClose,
+    /// The content is complete.
+    End,
+}
+
+/// What the next bytes of the input are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// The next this many bytes are content.
+    Data(usize),
+    /// The next this many bytes are framing: drop them.
+    Skip(usize),
+    /// The next this many bytes are the trailer fields, with the empty line behind them. They are well formed:
+    /// drop them, or have [`Fields::parse_trailers`] parse them. Content without trailer fields has no such piece.
+    Trailers(usize),
+    /// There is not enough input to tell. Call again with the same bytes and more.
+    More,
+    /// The content is complete; what follows is the next message.
+    End,
+}
+
+impl Piece {
+    /// Returns the number of bytes of the input that it is: 0 for [`More`](Self::More) and [`End`](Self::End).
+    #[inline]
+    #[must_use]
+    pub fn len(self) -> usize {
+        match self {
+            Piece::Data(n) | Piece::Skip(n) | Piece::Trailers(n) => n,
+            Piece::More | Piece::End => 0,
+        }
+    }
+
+    /// Returns whether it is no byte of the input.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Body {
+    /// No content.
+    pub const EMPTY: Body = Body::new(State::End);
+
+    const fn new(state: State) -> Self {
+        Body {
+            state,
+            extensions_left: EXTENSIONS_MAX,
+        }
+    }
+
+    /// Returns how the content of a request is framed (RFC 9112 §6.3).
+    ///
+    /// # Errors
+    /// [`ParseError::ContentLength`], [`ParseError::TransferEncoding`] or [`ParseError::UnsupportedCoding`] where two
+    /// recipients could see different ends.
+    pub fn of_request(head: &RequestHead) -> Result<Body, ParseError> {
+        let body = Body::by_fields(head.fields(), head.version())?;
+        Ok(body.unwrap_or(Body::EMPTY))
+    }
+
+    /// Returns how the content of a response to a request with this method is framed (RFC 9112 §6.3):
+    ///
+    /// 1. There is none to `HEAD`, with a status below 200, 204 and 304, and after a successful `CONNECT`, whatever the
+    ///    fields say; see also [`ResponseHead::ends_http`].
+    /// 2. `Transfer-Encoding: chunked` and `Content-Length` count as in a request.
+    /// 3. Otherwise the content ends with the connection: see [`is_until_close`](Self::is_until_close).
+    ///
+    /// ```
+    /// use sanserve_wire::{Body, Limits, ResponseHead};
+    ///
+    /// let mut head = ResponseHead::new();
+    /// head.parse(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", &Limits::new())?;
+    /// assert_eq!(Body::of_response(&head, "GET")?.left(), Some(5));
+    /// assert_eq!(Body::of_response(&head, "HEAD")?.left(), Some(0));
+    /// # Ok::<(), sanserve_wire::ParseError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`of_request`](Self::of_request). RFC 9112 §6.3 lets a client accept repeated equal lengths, and
+    /// codings other than `chunked` at the end; here they are refused.
+    pub fn of_response(head: &ResponseHead, method: &str) -> Result<Body, ParseError> {
+        let is_empty = method == "HEAD" || matches!(head.status(), ..200 | 204 | 304);
+        if is_empty || head.ends_http(method) {
+            return Ok(Body::EMPTY);
+        }
+        let body = Body::by_fields(head.fields(), head.version())?;
+        Ok(body.unwrap_or(Body::new(State::UntilClose)))
+    }
+
+    /// Returns the framing that the fields of a message name, if they name any.
+    #[inline]
+    fn by_fields(fields: &Fields, version: Version) -> Result<Option<Body>, ParseError> {
+        const FRAMING: NameBloom = NameBloom::of(&["transfer-encoding", "content-length"]);
+        if !fields.may_have(FRAMING) {
+            return Ok(None);
+        }
+        let mut codings = fields.get_all("transfer-encoding");
+        let mut lengths = fields.get_all("content-length");
+        let (coding, length) = (codings.next(), lengths.next());
+        if codings.next().is_some() {
+            return Err(ParseError::TransferEncoding);
+        }
+        if lengths.next().is_some() {
+            return Err(if coding.is_some() {
+                ParseError::TransferEncoding
+            } else {
+                ParseError::ContentLength
+            });
+        }
+        match (coding, length) {
+            (None, None) => Ok(None),
+            (None, Some(length)) => Body::counted(length).map(Some),
+            (Some(_), Some(_)) => Err(ParseError::TransferEncoding),
+            (Some(_), _) if version < Version::Http11 => Err(ParseError::TransferEncoding),
+            (Some(codings), None) => Body::coded(codings).map(Some),
+        }
+    }
+
+    /// The last coding, and only that, must be `chunked` (RFC 9112 §6.1). Others are not supported.
+    fn coded(codings: &str) -> Result<Body, ParseError> {
+        let mut codings = codings
+            .rsplit(',')
+            .map(|coding| coding.trim_matches([' ', '\t']));
+        let is_chunked = |coding: &str| coding.eq_ignore_ascii_case("chunked");
+        if !codings.next().is_some_and(is_chunked) {
+            return Err(ParseError::TransferEncoding);
+        }
+        let mut others = false;
+        for coding in codings {
+            if coding.is_empty() || is_chunked(coding) {
+                return Err(ParseError::TransferEncoding);
+            }
+            others = true;
+        }
+        if others {
+            return Err(ParseError::UnsupportedCoding);
+        }
+        Ok(Body::new(State::Size))
+    }
+
+    fn counted(length: &str) -> Result<Body, ParseError> {
+        if !length.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(ParseError::ContentLength);
+        }
+        let left = length.parse().map_err(|_| ParseError::ContentLength)?;
+        Ok(Body::new(match left {
+            0 => State::End,
+            _ => State::Data {
+                left,
+                chunked: false,
+            },
+        }))
+    }
+
+    /// Returns the number of bytes of content that are still to come, if it is known.
+    #[inline]
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        match self.state {
+            State::End => Some(0),
+            State::Data {
+                left,
+                chunked: false,
+            } => Some(left),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the content ends with the connection. There is no [`Piece::End`] then.
+    #[must_use]
+    pub fn is_until_close(&self) -> bool {
+        self.state == State::UntilClose
+    }
+
+    /// Returns whether the content is complete if the connection ends here, with all input used.
+    ///
+    /// # Errors
+    /// [`ParseError::Incomplete`] if a length or a last chunk says that there was to be more.
+    pub fn end_of_input(&self) -> Result<(), ParseError> {
+        match self.state {
+            State::End | State::UntilClose => Ok(()),
+            _ => Err(ParseError::Incomplete),
+        }
+    }
+
+    /// Tells what the first bytes of `input` are, and relies on their being used: the next call gets what
+    /// follows them.
+    ///
+    /// # Errors
+    /// [`ParseError::Chunk`]; for the trailer fields also [`ParseError::FieldsTooLong`] and
+    /// [`ParseError::TooManyFields`].
+    #[inline]
+    pub fn next(&mut self, input: &[u8]) -> Result<Piece, ParseError> {
+        self.next_up_to(input, usize::MAX)
+    }
+
+    /// Does the same as [`next`](Self::next) with at most `max` bytes in a [`Piece::Data`].
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn next_up_to(&mut self, input: &[u8], max: usize) -> Result<Piece, ParseError> {
+        match self.state {
+            State::End => Ok(Piece::End),
+            State::Data { .. } | State::UntilClose if input.is_empty() => Ok(Piece::More),
+            State::UntilClose => Ok(Piece::Data(input.len().min(max))),
+            State::Data { left, chunked } => {
+                let n = input.len().min(max);
+                let n = n.min(usize::try_from(left).unwrap_or(usize::MAX));
+                self.state = match left - n as u64 {
+                    0 if chunked => State::ChunkEnd,
+                    0 => State::End,
+                    left => State::Data { left, chunked },
+                };
+                Ok(Piece::Data(n))
+            }
+            State::Size => self.size(input),
+            State::ChunkEnd => match input {
+                [] | [b'\r'] => Ok(Piece::More),
+                [b'\r', b'\n', ..] => self.skip(2, State::Size),
+                _ => Err(ParseError::Chunk),
+            },
+            State::Trailers(at) => self.trailers(input, at),
+        }
+    }
+
+    fn skip(&mut self, n: usize, then: State) -> Result<Piece, ParseError> {
+        self.state = then;
+        Ok(Piece::Skip(n))
+    }
+
+    /// Parses hexadecimal digits, chunk extensions if there are any, and CR LF. A bare LF is refused: a recipient for
+    /// which the line does not end there would see other chunks.
+    fn size(&mut self, input: &[u8]) -> Result<Piece, ParseError> {
+        let (end, rest) = match input
+            .iter()
+            .take(CHUNK_LINE_MAX)
+            .position(|byte| byte.is_ascii_control() && *byte != b'\t')
+        {
+            Some(end) => (end, &input[end..]),
+            None if input.len() < CHUNK_LINE_MAX => return Ok(Piece::More),
+            None => return Err(ParseError::Chunk),
+        };
+        match rest {
+            [b'\r'] => return Ok(Piece::More),
+            [b'\r', b'\n', ..] => {}
+            _ => return Err(ParseError::Chunk),
+        }
+        let line = &input[..end];
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
+        let (digits, extensions) = line.split_at(digits.count());
+        let left = self.extensions_left.checked_sub(extensions.len());
+        self.extensions_left = left.ok_or(ParseError::Chunk)?;
+        if digits.is_empty() || digits.len() > 16 || !are_extensions(extensions) {
+            return Err(ParseError::Chunk);
+        }
+        let size = digits.iter().fold(0, |size, &byte| {
+            size << 4 | u64::from(char::from(byte).to_digit(16).unwrap_or(0))
+        });
+        let then = match size {
+            0 => State::Trailers(0),
+            left => State::Data {
+                left,
+                chunked: true,
+            },
+        };
+        self.skip(end + 2, then)
+    }
+
+    /// Finds the end of the trailer section, and checks its fields (RFC 9112 §7.1.2).
+    fn trailers(&mut self, input: &[u8], at: usize) -> Result<Piece, ParseError> {
+        match input {
+            [] | [b'\r'] => return Ok(Piece::More),
+            [b'\r', b'\n', ..] => return self.skip(2, State::End),
+            _ => {}
+        }
+        let reach = &input[..input.len().min(TRAILERS_MAX)];
+        // Input that became shorter is searched from its start.
+        let at = if at > reach.len() { 0 } else { at };
+        let empty = reach[at..].windows(4).position(|four| four == b"\r\n\r\n");
+        let Some(end) = empty.map(|len| at + len + 4) else {
+            self.state = State::Trailers(reach.len().saturating_sub(3));
+            return if reach.len() < TRAILERS_MAX {
+                Ok(Piece::More)
+            } else {
+                Err(ParseError::FieldsTooLong)
+            };
+        };
+        check_trailers(&input[..end])?;
+        self.state = State::End;
+        Ok(Piece::Trailers(end))
+    }
+}
+
+/// Checks a trailer section, with the empty line behind it.
+fn check_trailers(section: &[u8]) -> Result<(), ParseError> {
+    let mut lines = section.split_inclusive(|&byte| byte == b'\n');
+    if !lines.all(|line| line.ends_with(b"\r\n")) {
+        return Err(ParseError::Chunk);
+    }
+    let mut slots = [httparse::EMPTY_HEADER; TRAILER_COUNT_MAX];
+    match httparse::parse_headers(section, &mut slots) {
+        Ok(httparse::Status::Complete((taken, _))) if taken == section.len() => Ok(()),
+        Err(httparse::Error::TooManyHeaders) => Err(ParseError::TooManyFields),
+        _ => Err(ParseError::Chunk),
+    }
+}
+
+impl Fields {
+    /// Parses the trailer fields of chunked content: the bytes of a [`Piece::Trailers`]. What was in here before is
+    /// forgotten.
+    ///
+    /// Fields that must not be in trailers are left out (RFC 9110 §6.5.1), since a recipient that merged them into the head
+    /// would change the framing, the routing or the rights of a message that was judged before: `Content-Length`,
+    /// `Transfer-Encoding`, `Content-Encoding`, `Content-Type`, `Content-Range`, `Trailer`, `TE`, `Connection`, `Upgrade`,
+    /// `Keep-Alive`, `Host`, `Authorization`, `Cookie`, `Set-Cookie`, `Expect`, `Cache-Control`, `Max-Forwards`, `Range`, the
+    /// preconditions (`If-…`), `Proxy-…` and `WWW-Authenticate`. There are at most 16 trailer fields with 4,096 bytes.
+    ///
+    /// ```
+    /// use sanserve_wire::Fields;
+    ///
+    /// let mut trailers = Fields::new();
+    /// trailers.parse_trailers(b"Digest: abc\r\nContent-Length: 7\r\n\r\n")?;
+    /// assert!(trailers.iter().eq([("Digest", "abc")]));
+    /// # Ok::<(), sanserve_wire::ParseError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ParseError::Chunk`], [`ParseError::FieldsTooLong`] or [`ParseError::TooManyFields`] if it is something else than
+    /// the bytes of a [`Piece::Trailers`].
+    pub fn parse_trailers(&mut self, section: &[u8]) -> Result<(), ParseError> {
+        self.clear();
+        if section.len() > TRAILERS_MAX {
+            return Err(ParseError::FieldsTooLong);
+        }
+        check_trailers(section)?;
+        self.parse(section, TRAILER_COUNT_MAX)?;
+        self.retain(|name| !is_forbidden_trailer(name));
+        Ok(())
+    }
+}
+
+/// Returns whether a field must not be in trailers: it is for framing, routing, authentication, request modifiers, or
+/// tells how to process the content (RFC 9110 §6.5.1).
+fn is_forbidden_trailer(name: &str) -> bool {
+    let starts_with = |start: &str| {
+        let found = name.as_bytes().get(..start.len());
+        found.is_some_and(|found| found.eq_ignore_ascii_case(start.as_bytes()))
+    };
+    is_among(name, FORBIDDEN_TRAILERS) || starts_with("If-") || starts_with("Proxy-")
+}
+
+const FORBIDDEN_TRAILERS: &[&str] = &[
+    "Authorization",
+    "Cache-Control",
+    "Connection",
+    "Content-Encoding",
+    "Content-Length",
+    "Content-Range",
+    "Content-Type",
+    "Cookie",
+    "Expect",
+    "Host",
+    "Keep-Alive",
+    "Max-Forwards",
+    "Range",
+    "Set-Cookie",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+    "WWW-Authenticate",
+];
+
+/// The length of the line with a chunk's size, extensions included, at most. The line is searched again with each piece
+/// that arrives, so this also bounds the work that a peer can cause.
+const CHUNK_LINE_MAX: usize = 256;
+
+/// The length of all chunk extensions of a message together, at most. Hardly anything uses them but attempts to keep a
+/// server reading forever.
+const EXTENSIONS_MAX: usize = 4096;
+
+/// The length of a trailer section at most.
+const TRAILERS_MAX: usize = 4096;
+
+/// The number of trailer fields at most.
+const TRAILER_COUNT_MAX: usize = 16;

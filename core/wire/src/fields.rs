@@ -1,0 +1,270 @@
+//! [`Fields`]: the field lines of a head or of trailers, and how a field is found in them.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+use memchr::memchr;
+
+use super::latin1::{decode, encode};
+use super::syntax::is_among;
+use super::{NameBloom, ParseError};
+
+/// The number of fields for which there are slots on the stack.
+const STACK_SLOTS: usize = 100;
+
+/// Field lines, parsed once, in the order in which they were sent. Duplicates are kept, and names keep their case;
+/// a search for a name ignores it (RFC 9110 §5.1).
+///
+/// Text is decoded as ISO-8859-1: each character up to U+00FF is one byte that was sent. The methods with `bytes`
+/// in their name return the bytes themselves.
+///
+/// ```
+/// use sanserve_wire::{Limits, RequestHead};
+///
+/// let mut head = RequestHead::new();
+/// head.parse(b"GET / HTTP/1.1\r\nHost: h\r\nAccept: a\r\naccept: b, c\r\n\r\n", &Limits::new())?;
+/// let fields = head.fields();
+/// assert_eq!(fields.get("ACCEPT"), Some("a"));
+/// assert!(fields.get_all("Accept").eq(["a", "b, c"]));
+/// assert!(fields.list("Accept").eq(["a", "b", "c"]));
+/// assert_eq!(fields.iter().last(), Some(("accept", "b, c")));
+/// # Ok::<(), sanserve_wire::ParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Fields {
+    /// The lines as they were sent, with the empty line behind them.
+    text: String,
+    /// Where each begins in the text.
+    places: Vec<u32>,
+    names: NameBloom,
+}
+
+impl Fields {
+    /// Returns an empty value, which allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Fields {
+            text: String::new(),
+            places: Vec::new(),
+            names: NameBloom::EMPTY,
+        }
+    }
+
+    /// Forgets everything but the memory.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.places.clear();
+        self.names = NameBloom::EMPTY;
+    }
+
+    /// Parses at most `count` field lines, with the empty line behind them. Nothing was parsed before.
+    pub(crate) fn parse(&mut self, lines: &[u8], count: usize) -> Result<(), ParseError> {
+        // A place has 32 bits, and a byte two of text at most.
+        if lines.len() > u32::MAX as usize / 2 {
+            return Err(ParseError::FieldsTooLong);
+        }
+        decode(lines, &mut self.text);
+        // Most heads have few fields, and to clear many slots in vain takes time.
+        match self.find::<16>(count) {
+            Err(ParseError::TooManyFields) if count > 16 => self.find_many(count),
+            found => found,
+        }
+    }
+
+    #[inline(never)]
+    fn find_many(&mut self, count: usize) -> Result<(), ParseError> {
+        match self.find::<STACK_SLOTS>(count) {
+            Err(ParseError::TooManyFields) if count > STACK_SLOTS => {
+                let lines = self.text.bytes().filter(|&byte| byte == b'\n').count();
+                let mut slots = vec![httparse::EMPTY_HEADER; lines.min(count)];
+                keep(&self.text, &mut slots, &mut self.places, &mut self.names)
+            }
+            found => found,
+        }
+    }
+
+    /// Removes the fields whose names `keeps` refuses.
+    pub(crate) fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
+        let text = &self.text;
+        self.places.retain(|&place| {
+            let rest = &text[place as usize..];
+            keeps(rest.split(':').next().unwrap_or_default())
+        });
+    }
+
+    /// Keeps where each field lies, if there are not more than `N` and `count`.
+    fn find<const N: usize>(&mut self, count: usize) -> Result<(), ParseError> {
+        let mut slots = [httparse::EMPTY_HEADER; N];
+        let slots = &mut slots[..N.min(count)];
+        keep(&self.text, slots, &mut self.places, &mut self.names)
+    }
+
+    /// The lines as text: the very bytes that were sent, if it has as many.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the number of fields.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Returns whether there is no field.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Returns whether there may be a field with one of these names. `false` is certain, and costs less than a search.
+    #[inline]
+    #[must_use]
+    pub fn may_have(&self, names: NameBloom) -> bool {
+        self.names.may_share(names)
+    }
+
+    /// Returns the value of the first field of this name, without the spaces and tabs around it.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.get_all(name).next()
+    }
+
+    /// Returns the value of the first field of this name as bytes.
+    #[must_use]
+    pub fn get_bytes(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        self.get(name).map(encode)
+    }
+
+    /// Returns the values of all fields of this name.
+    #[inline]
+    pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let text = self.text.as_bytes();
+        // Nearly every field that is looked for and missing is known by its bit.
+        let places = match self.may_have(NameBloom::of_one(name)) {
+            true => &self.places[..],
+            false => &[],
+        };
+        places.iter().filter_map(move |&place| {
+            let place = place as usize;
+            let colon = place + name.len();
+            // Most names are of another length already.
+            let is_meant = text.get(colon) == Some(&b':')
+                && text[place..colon].eq_ignore_ascii_case(name.as_bytes());
+            is_meant.then(|| self.value(colon))
+        })
+    }
+
+    /// Returns all fields as name and value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.places.iter().map(|&place| {
+            let place = place as usize;
+            let len = memchr(b':', &self.text.as_bytes()[place..]).unwrap_or(0);
+            let colon = place + len;
+            (&self.text[place..colon], self.value(colon))
+        })
+    }
+
+    /// Returns all fields as name and value, the value as the bytes that were sent. Only a value with a byte above 0x7F
+    /// is copied.
+    pub fn iter_bytes(&self) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
+        self.iter().map(|(name, value)| (name, encode(value)))
+    }
+
+    /// Returns the fields that a proxy or gateway passes on, in their order, with the values as bytes: all but `Connection`,
+    /// the fields that it names, and the other hop-by-hop fields, which are `Keep-Alive`, `Proxy-Authenticate`,
+    /// `Proxy-Authorization`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade` (RFC 9110 §7.6.1).
+    pub fn end_to_end(&self) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
+        // Sorted, so that a long list does not have to be searched for each field.
+        let mut named: Vec<&str> = self.list("Connection").collect();
+        named.sort_unstable_by(|one, other| compare(one, other));
+        self.iter_bytes().filter(move |(name, _)| {
+            let is_named = || named.binary_search_by(|one| compare(one, name)).is_ok();
+            !is_among(name, &HOP_BY_HOP) && !is_named()
+        })
+    }
+
+    /// Returns the elements of the list that all fields of this name together are (RFC 9110 §5.6.1). Quoted strings are
+    /// not recognised: a comma in one separates, too.
+    #[inline]
+    pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.get_all(name)
+            .flat_map(|value| value.split(','))
+            .map(|item| item.trim_matches([' ', '\t']))
+            .filter(|item| !item.is_empty())
+    }
+
+    /// Returns whether one of the fields of this name has `token` in its list, as `Connection` may have `close`
+    /// (RFC 9110 §7.6.1).
+    #[inline]
+    #[must_use]
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        self.list(name).any(|item| item.eq_ignore_ascii_case(token))
+    }
+
+    /// The value behind the colon at this place, up to the end of its line.
+    fn value(&self, colon: usize) -> &str {
+        let rest = &self.text[colon + 1..];
+        let len = memchr(b'\r', rest.as_bytes()).unwrap_or(rest.len());
+        rest[..len].trim_matches([' ', '\t'])
+    }
+
+    /// Returns the number of bytes that are allocated.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.text.capacity() + self.places.capacity() * size_of::<u32>()
+    }
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Fields::new()
+    }
+}
+
+/// Compares names without their case.
+fn compare(one: &str, other: &str) -> Ordering {
+    let lower = |byte: u8| byte.to_ascii_lowercase();
+    one.bytes().map(lower).cmp(other.bytes().map(lower))
+}
+
+/// The fields that concern one connection alone, whether `Connection` names them or not.
+const HOP_BY_HOP: [&str; 9] = [
+    "Connection",
+    "Keep-Alive",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Connection",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+];
+
+/// Parses the text, and keeps where each field begins.
+#[inline]
+fn keep<'a>(
+    text: &'a str,
+    slots: &mut [httparse::Header<'a>],
+    places: &mut Vec<u32>,
+    names: &mut NameBloom,
+) -> Result<(), ParseError> {
+    match httparse::parse_headers(text.as_bytes(), slots) {
+        Ok(httparse::Status::Complete((_, fields))) => {
+            // httparse lends slices of the text; only their places are kept.
+            let start = text.as_ptr() as usize;
+            let place = |name: &str| (name.as_ptr() as usize - start) as u32;
+            places.reserve_exact(fields.len());
+            places.extend(fields.iter().map(|field| place(field.name)));
+            *names = fields.iter().fold(NameBloom::EMPTY, |names, field| {
+                names.and(NameBloom::of_one(field.name))
+            });
+            Ok(())
+        }
+        Err(httparse::Error::TooManyHeaders) => Err(ParseError::TooManyFields),
+        _ => Err(ParseError::Field),
+    }
+}

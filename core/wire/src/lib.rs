@@ -1,0 +1,102 @@
+//! A strict HTTP/1.1 parser and encoder without I/O: heads of requests and responses, content, chunks and trailers.
+//!
+//! It knows nothing of connections or time. It is for servers, clients and proxies that read and write bytes their own way;
+//! `sanserve-core` is an engine on top of it that decides what to read and write, and when.
+//!
+//! # Reading
+//!
+//! [`RequestHead`] and [`ResponseHead`] are parsed from everything that has arrived and was not used yet. `parse` may be called
+//! as often as bytes arrive: it looks at each byte once. [`Body`] then tells which of the following bytes are content.
+//!
+//! ```
+//! use sanserve_wire::{Body, Limits, ParseError, Piece, RequestHead};
+//!
+//! /// Returns the content of a request, and how many bytes it took; `None` if it is incomplete.
+//! fn read(input: &[u8]) -> Result<Option<(Vec<u8>, usize)>, ParseError> {
+//!     let mut head = RequestHead::new();
+//!     let Some(mut at) = head.parse(input, &Limits::new())? else {
+//!         return Ok(None);
+//!     };
+//!     let (mut body, mut content) = (Body::of_request(&head)?, Vec::new());
+//!     loop {
+//!         let piece = body.next(&input[at..])?;
+//!         match piece {
+//!             Piece::Data(n) => content.extend_from_slice(&input[at..at + n]),
+//!             Piece::Skip(_) | Piece::Trailers(_) => {}
+//!             Piece::More => return Ok(None),
+//!             Piece::End => return Ok(Some((content, at))),
+//!         }
+//!         at += piece.len();
+//!     }
+//! }
+//!
+//! let input = b"PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\nGET";
+//! assert_eq!(read(input), Ok(Some((b"hi".to_vec(), input.len() - 3))));
+//! assert_eq!(read(&input[..50]), Ok(None));
+//! assert_eq!(read(b"GET / HTTP/1.1\r\n\r\n").map_err(ParseError::status), Err(400)); // no Host
+//! ```
+//!
+//! # Writing
+//!
+//! [`HeadEncoder`] writes heads, [`encode_chunk`] and [`encode_last_chunk`] write content in chunks. Every part is checked, so
+//! that no value can begin another field or another message.
+//!
+//! # Strictness
+//!
+//! A message that two recipients could read differently is an error, since that is how requests are smuggled past a proxy: LF
+//! alone as a line end, folded lines, a space before a colon, two lengths, a length beside chunks, chunks in HTTP/1.0, a second
+//! `Host`. What is harmless is accepted: an empty line before a request, bytes above 0x7F in a target, a missing reason phrase.
+//! After an error the connection has to be closed; [`ParseError::status`] is what a server answers before that.
+//!
+//! # Limits and cost
+//!
+//! [`Limits`] bound a head: by default 65,536 bytes for its first line, as many for its fields, and 100 fields. Work is linear in the
+//! input. [`RequestHead`] and [`ResponseHead`] keep their memory, so that a further head allocates nothing, and a request head
+//! with the same fields as the last one is recognised without parsing them again.
+//!
+//! # Text and bytes
+//!
+//! Targets, values and reason phrases are text in which each character up to U+00FF is one byte (ISO-8859-1); methods with
+//! `bytes` in their name return the bytes that were sent. Names are ASCII. Order, duplicates and case are kept: see [`Fields`].
+//!
+//! # Features
+//!
+//! `http`: conversions to and from the heads of the `http` crate (`RequestHead::to_http`, `HeadEncoder::from_http_response` and
+//! others). It needs std; the crate without it is `no_std` with `alloc`.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+extern crate alloc;
+
+mod authority;
+mod body;
+mod encode;
+mod fields;
+mod internal_redirect;
+mod latin1;
+mod limits;
+mod name_bloom;
+mod parse_error;
+mod request_head;
+mod request_line;
+mod response_head;
+mod search;
+pub mod syntax;
+mod target;
+#[cfg(feature = "http")]
+mod to_http;
+
+pub use body::{Body, Piece};
+pub use encode::{EncodeError, HeadEncoder, encode_chunk, encode_chunk_size, encode_last_chunk};
+pub use fields::Fields;
+pub use limits::Limits;
+pub use name_bloom::NameBloom;
+pub use parse_error::ParseError;
+pub use request_head::RequestHead;
+pub use request_line::Version;
+pub use response_head::ResponseHead;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

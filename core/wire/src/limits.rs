@@ -1,0 +1,70 @@
+//! [`Limits`]: how much of a head is accepted.
+
+/// How much of a head is accepted before it is refused.
+///
+/// ```
+/// use sanserve_wire::Limits;
+///
+/// let mut limits = Limits::default();
+/// limits.fields = 16 * 1024;
+/// assert_eq!(limits, Limits::new().with_fields(16 * 1024));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The request line or status line with its CR LF, in bytes: 65,536 by default. A server answers a longer
+    /// one with 414.
+    pub request_line: usize,
+    /// All field lines together, in bytes: 65,536 by default. A server answers more with 431.
+    pub fields: usize,
+    /// The number of fields: 100 by default. A server answers more with 431. A head with more than 100 fields takes a
+    /// temporary allocation of 32 bytes for each of them.
+    pub count: usize,
+}
+
+impl Limits {
+    /// Returns the defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Limits {
+            request_line: 65_536,
+            fields: 65_536,
+            count: 100,
+        }
+    }
+
+    /// Returns the size of a buffer in which every head fits that is accepted, with an empty line before it.
+    #[must_use]
+    pub const fn buffer(&self) -> usize {
+        self.request_line
+            .saturating_add(self.fields)
+            .saturating_add(4)
+    }
+
+    /// Returns the same with another [`request_line`](Self::request_line).
+    #[must_use]
+    pub const fn with_request_line(mut self, bytes: usize) -> Self {
+        self.request_line = bytes;
+        self
+    }
+
+    /// Returns the same with another limit for the [`fields`](Self::fields).
+    #[must_use]
+    pub const fn with_fields(mut self, bytes: usize) -> Self {
+        self.fields = bytes;
+        self
+    }
+
+    /// Returns the same with another [`count`](Self::count).
+    #[must_use]
+    pub const fn with_count(mut self, fields: usize) -> Self {
+        self.count = fields;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits::new()
+    }
+}

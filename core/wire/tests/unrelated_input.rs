@@ -1,0 +1,94 @@
+//! Input that does not continue the last one: no parser panics, and after a reset all is as with a new value.
+
+mod random;
+
+use random::Random;
+use sanserve_wire::{Body, Fields, Limits, RequestHead, ResponseHead};
+
+/// Everything that can be read from a request head; none of it panics.
+fn read_request(head: &RequestHead) -> String {
+    let body = Body::of_request(head);
+    let seen = (
+        head.request_line(),
+        head.method(),
+        head.target_bytes(),
+        head.path(),
+        head.version(),
+    );
+    let fields: Vec<_> = head.fields().iter_bytes().collect();
+    let redirect = head.internal_redirect("/x");
+    let redirect = redirect.as_ref().map(|head| head.fields().len());
+    format!(
+        "{seen:?} {fields:?} {:?} {body:?} {:?} {redirect:?}",
+        head.authority(),
+        head.expects_100()
+    )
+}
+
+fn read_response(head: &ResponseHead) -> String {
+    let body = Body::of_response(head, "GET");
+    let fields: Vec<_> = head.fields().iter_bytes().collect();
+    format!(
+        "{} {:?} {:?} {fields:?} {body:?}",
+        head.status(),
+        head.reason(),
+        head.version()
+    )
+}
+
+#[test]
+fn no_input_makes_a_head_panic_and_a_reset_forgets_all() {
+    let mut random = Random(1);
+    let limits = Limits::new()
+        .with_request_line(60)
+        .with_fields(80)
+        .with_count(4);
+    let (mut request, mut response) = (RequestHead::new(), ResponseHead::new());
+    for round in 0..100_000 {
+        let input = random.message(8);
+        let input = &input[..random.below(input.len() + 1)];
+        let _ = (
+            request.parse(input, &limits),
+            response.parse(input, &limits),
+        );
+        read_request(&request);
+        read_response(&response);
+        if round % 4 > 0 {
+            continue;
+        }
+        request.reset();
+        response.reset();
+        let (mut new_request, mut new_response) = (RequestHead::new(), ResponseHead::new());
+        let input = random.message(8);
+        assert_eq!(
+            request.parse(&input, &limits),
+            new_request.parse(&input, &limits)
+        );
+        assert_eq!(
+            response.parse(&input, &limits),
+            new_response.parse(&input, &limits)
+        );
+        assert_eq!(read_request(&request), read_request(&new_request));
+        assert_eq!(read_response(&response), read_response(&new_response));
+    }
+}
+
+#[test]
+fn no_input_makes_content_or_trailers_panic() {
+    let mut random = Random(2);
+    let mut head = RequestHead::new();
+    let chunked = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    head.parse(chunked, &Limits::new()).expect("a good head");
+    let mut trailers = Fields::new();
+    for _ in 0..20_000 {
+        let mut body = Body::of_request(&head).expect("chunked");
+        for _ in 0..6 {
+            let input = random.message(6);
+            let _ = trailers.parse_trailers(&input);
+            let max = 1 + random.below(9);
+            if body.next_up_to(&input, max).is_err() {
+                break;
+            }
+        }
+    }
+}
