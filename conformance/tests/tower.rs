@@ -77,8 +77,8 @@ fn conforms() {
                 let (disk, log, case) = (
                     Disk::open(site.of(case).expect("a site"))
                         .expect("a site")
-                        .portable_names(case.portable_names())
-                        .portable_tags(true),
+                        .with_portable_names(case.portable_names())
+                        .with_portable_tags(true),
                     Log::default(),
                     case.clone(),
                 );
