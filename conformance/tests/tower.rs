@@ -88,7 +88,7 @@ fn conforms() {
                     move || case.handler()
                 };
                 (
-                    Service::with_log(disk, case.config(), make, move |text| lines.push(text)),
+                    Service::new(disk, case.config(), make).with_log(move |text| lines.push(text)),
                     log,
                 )
             });
