@@ -20,6 +20,5 @@ fn main() -> io::Result<()> {
             ex.write(greeting.as_bytes());
             Next::Done
         })
-    });
-    Ok(())
+    })
 }

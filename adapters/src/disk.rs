@@ -150,14 +150,14 @@ impl Disk {
 
     /// Whether symbolic links may lead out of the root, as in `http.server`. By default they must
     /// not, for such a link is made sooner than noticed.
-    pub fn follow_symlinks(self, follow: bool) -> Disk {
+    pub fn with_follow_symlinks(self, follow: bool) -> Disk {
         let root = self.root.with(|settings| settings.follow = follow);
         Disk { root, ..self }
     }
 
     /// Serves the directory that is open now for ever, wherever it is moved, and does not look its name up again. For a
     /// process that changes its own root directory after this, or opens the directory by a name that means another one later.
-    pub fn pinned(self) -> Disk {
+    pub fn with_pinned_root(self) -> Disk {
         let root = self.root.pinned();
         Disk { root, ..self }
     }
@@ -168,7 +168,7 @@ impl Disk {
     /// By default it is made of the inode and the time of the last change of its entry too, so that it also changes
     /// where another file gets the same time and length: `tar`, `cp -p` and `rsync -t` set times. Several servers with
     /// copies of one directory behind a balancer want this instead, if no copy is ever changed in that way.
-    pub fn portable_tags(self, portable: bool) -> Disk {
+    pub fn with_portable_tags(self, portable: bool) -> Disk {
         let versions = match portable {
             true => VersionSource::Modified,
             false => VersionSource::State,
@@ -180,7 +180,7 @@ impl Disk {
     /// Whether names that Windows reads otherwise, such as `a\b`, `c:x` and `aux.c`, are neither opened nor listed: see
     /// [`Path::is_portable`]. On Windows they never are. Elsewhere they are by default; a directory that a Windows machine
     /// shares may be a reason to refuse them.
-    pub fn portable_names(self, only: bool) -> Disk {
+    pub fn with_portable_names(self, only: bool) -> Disk {
         let only = only || cfg!(windows);
         let root = self.root.with(|settings| settings.portable_names = only);
         Disk { root, ..self }
@@ -188,7 +188,7 @@ impl Disk {
 
     /// How many scripts run at a time, 64 by default. Requests for more are answered 503.
     #[cfg(unix)]
-    pub fn scripts_max(self, most: usize) -> Disk {
+    pub fn with_max_scripts(self, most: usize) -> Disk {
         let scripts = Scripts::new(most);
         Disk { scripts, ..self }
     }
@@ -204,7 +204,7 @@ impl Disk {
     /// files without one. For tests of that.
     #[cfg(unix)]
     #[doc(hidden)]
-    pub fn named_temporary_files(self, named: bool) -> Disk {
+    pub fn with_named_temporary_files(self, named: bool) -> Disk {
         let nameless = Nameless::new(named);
         Disk { nameless, ..self }
     }

@@ -23,8 +23,7 @@
 //!
 //! let stopper = server.stopper();
 //! thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
-//! server.serve_forever(&disk, Config::default(), Files::new);
-//! # Ok(())
+//! server.serve_forever(&disk, Config::default(), Files::new)
 //! # }
 //! ```
 

@@ -15,6 +15,7 @@ mod threading;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -44,7 +45,7 @@ use crate::{BindError, ListenAddr, Open};
 /// use sanserve_core::{Config, Next, from_fn};
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let server = HTTPServer::bind("127.0.0.1:0")?.log(|_| ());
+/// let server = HTTPServer::bind("127.0.0.1:0")?.with_log(|_| ());
 /// let client = TcpStream::connect(server.server_address())?;
 /// # client.shutdown(std::net::Shutdown::Write)?;
 /// server.handle_request(&NoFiles, Config::default(), || from_fn(|ex| ex.send_error(410, "Gone")));
@@ -84,14 +85,14 @@ impl HTTPServer {
     /// [`Patience::head`]: sanserve_core::Patience::head
     #[cfg(feature = "tls")]
     #[must_use]
-    pub fn tls(self, tls: crate::Tls) -> HTTPServer {
+    pub fn with_tls(self, tls: crate::Tls) -> HTTPServer {
         let link: Box<LinkOf> = Box::new(move |socket| tls.link(socket));
         HTTPServer { link, ..self }
     }
 
     /// Where log lines go, each ended by a newline; [standard error](sockets::stderr) if nothing is
     /// said. With threads it is called by many of them at once.
-    pub fn log(self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
+    pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         let log = Box::new(log);
         HTTPServer { log, ..self }
     }
@@ -119,27 +120,31 @@ impl HTTPServer {
     /// nothing else.
     pub fn handle_request<H: Handler>(
         &self,
-        files: &impl FileSystem<File = Open>,
+        files: impl Deref<Target = impl FileSystem<File = Open>>,
         config: Config,
         handler: impl Fn() -> H,
     ) {
         if let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, files, config, handler);
+            self.serve(&guest, &*files, config, handler);
         }
     }
 
-    /// Serves until it is stopped, each connection with a handler of its own, its files from a
-    /// [`Disk`](crate::Disk) or none from [`NoFiles`](crate::NoFiles). A handler that panics loses
-    /// its connection and nothing else.
+    /// Serves until it is stopped, each connection with a handler of its own. `files` is a reference or an
+    /// [`Arc`] to a [`Disk`](crate::Disk), or to [`NoFiles`](crate::NoFiles). A handler that panics loses its connection
+    /// and nothing else.
+    ///
+    /// # Errors
+    /// None here. All servers return the same, and others may fail to begin.
     pub fn serve_forever<H: Handler>(
         self,
-        files: &impl FileSystem<File = Open>,
+        files: impl Deref<Target = impl FileSystem<File = Open>>,
         config: Config,
         handler: impl Fn() -> H,
-    ) {
+    ) -> io::Result<()> {
         while let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, files, config, &handler);
+            self.serve(&guest, &*files, config, &handler);
         }
+        Ok(())
     }
 
     fn serve<H: Handler>(
@@ -183,11 +188,11 @@ impl fmt::Debug for HTTPServer {
 pub struct Stopper(Weak<Gate>);
 
 impl Stopper {
-    /// Lets nobody in any more and idle connections go, waits up to `grace` for running replies,
-    /// then cuts them off. `serve_forever` returns as soon as the last is gone.
+    /// Accepts no more connections, closes idle ones, waits up to `grace` for running replies, and cuts off those that are
+    /// left then. It returns when no connection is left, or when the grace is over; so does `serve_forever`.
     ///
-    /// It waits on the thread that calls it, which therefore must not be one that serves. To be
-    /// stopped again, with less grace or with more, does no harm: the least counts.
+    /// It blocks the thread that calls it, which therefore must not be one that serves. Calling it again, with less grace or
+    /// with more, does no harm: the least counts.
     pub fn shutdown(&self, grace: Duration) {
         if let Some(gate) = self.0.upgrade() {
             gate.close();

@@ -44,8 +44,7 @@ use crate::std::{Layer, Link};
 /// # fn main() -> std::io::Result<()> {
 /// let tls = Tls::load("cert.pem", Some("key.pem"), None)?;
 /// let server = HTTPSServer::bind("127.0.0.1:8443", tls)?;
-/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new);
-/// # Ok(())
+/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new)
 /// # }
 /// ```
 #[derive(Clone, Debug)]
@@ -134,7 +133,7 @@ impl Tls {
 
     /// The protocols that a client may choose from (ALPN), the best first; `http/1.1` alone by default. Without any, whatever a client names is ignored.
     #[must_use]
-    pub fn alpn_protocols(mut self, protocols: &[&str]) -> Tls {
+    pub fn with_alpn_protocols(mut self, protocols: &[&str]) -> Tls {
         let names = protocols.iter().map(|name| name.as_bytes().to_vec());
         Arc::make_mut(&mut self.config).alpn_protocols = names.collect();
         self

@@ -10,13 +10,14 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use sanserve_core::{Config, FileSystem, Handler};
+use http::{Extensions, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
+use sanserve_core::{Config, FileSystem, Files, Handler, Path};
 use tokio::io::{AsyncReadExt, DuplexStream, ReadHalf, duplex, split};
 use tokio::sync::watch;
 
@@ -27,7 +28,7 @@ use crate::tokio::{Link, serve};
 
 /// Answers requests with a handler, its files from a [`Disk`](crate::Disk). To clone it is cheap.
 ///
-/// With axum it mounts a directory, wherever nothing else answers:
+/// With axum it serves a directory wherever nothing else answers:
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -40,43 +41,110 @@ use crate::tokio::{Link, serve};
 /// # }
 /// ```
 ///
-/// It has to be called where tokio runs. A host that puts the address of its peer into the
-/// extensions of a request as a `SocketAddr` finds it in the log. `Limits::content` and all deadlines
-/// hold here, too.
+/// or below a path, see [`mounted`]. It has to be called where tokio runs. `Limits::content` and all deadlines hold here,
+/// too.
 pub struct Service<FS, M> {
-    shared: Arc<Shared<FS, M>>,
-}
-
-struct Shared<FS, M> {
     files: Arc<FS>,
     config: Config,
-    handler: M,
-    log: Box<dyn Fn(&str) + Send + Sync>,
+    handler: Arc<M>,
+    log: Arc<dyn Fn(&str) + Send + Sync>,
+    client_address: Arc<AddressOf>,
+    original_uri: Arc<UriOf>,
 }
 
-impl<FS, M> Service<FS, M> {
-    /// A service; `handler` makes the handler of one request. What it logs goes to
-    /// [standard error](crate::std::stderr).
-    pub fn new(files: FS, config: Config, handler: M) -> Service<FS, M> {
-        Service::with_log(files, config, handler, crate::std::stderr)
-    }
+/// Finds the address of the client among the extensions of a request.
+type AddressOf = dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync;
 
-    /// The same with a log elsewhere, which is given finished lines.
-    pub fn with_log(
-        files: FS,
-        config: Config,
-        handler: M,
-        log: impl Fn(&str) + Send + Sync + 'static,
-    ) -> Service<FS, M> {
+/// Finds the URI that the client sent among the extensions of a request.
+type UriOf = dyn Fn(&Extensions) -> Option<Uri> + Send + Sync;
+
+impl<FS, M> Service<FS, M> {
+    /// Makes a service; `handler` makes the handler of one request.
+    pub fn new(files: FS, config: Config, handler: M) -> Service<FS, M> {
         Service {
-            shared: Arc::new(Shared {
-                files: Arc::new(files),
-                config: host::config(config),
-                handler,
-                log: Box::new(log),
-            }),
+            files: Arc::new(files),
+            config: host::config(config),
+            handler: Arc::new(handler),
+            log: Arc::new(crate::std::stderr),
+            client_address: Arc::new(|extensions| extensions.get().copied()),
+            original_uri: Arc::new(|_| None),
         }
     }
+
+    /// Sets where log lines go, each ended by a newline; [standard error](crate::std::stderr) by default. It is called by
+    /// many requests at once, and must not block.
+    #[must_use]
+    pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> Service<FS, M> {
+        let log = Arc::new(log);
+        Service { log, ..self }
+    }
+
+    /// Sets how the address of the client is found among the extensions of a request, for the log and for
+    /// [`Exchange::client_address`](sanserve_core::Exchange::client_address). By default it is an extension of the type
+    /// [`SocketAddr`]; where there is none, the address is `-`. With axum:
+    /// `|extensions| extensions.get().map(|ConnectInfo(address)| *address)`.
+    #[must_use]
+    pub fn with_client_address(
+        self,
+        find: impl Fn(&Extensions) -> Option<SocketAddr> + Send + Sync + 'static,
+    ) -> Service<FS, M> {
+        let client_address = Arc::new(find);
+        Service {
+            client_address,
+            ..self
+        }
+    }
+
+    /// Sets how the URI that the client sent is found among the extensions of a request, for hosts that cut the front off
+    /// it where they route. By default, and where none is found, the handler gets the URI of the request. With
+    /// axum: `|extensions| extensions.get().map(|OriginalUri(uri)| uri.clone())`. The handler then has to know what it is
+    /// mounted at, see [`mounted`].
+    #[must_use]
+    pub fn with_original_uri(
+        self,
+        find: impl Fn(&Extensions) -> Option<Uri> + Send + Sync + 'static,
+    ) -> Service<FS, M> {
+        let original_uri = Arc::new(find);
+        Service {
+            original_uri,
+            ..self
+        }
+    }
+}
+
+/// Has a file service serve its tree below a path of so many segments, such as 1 for `/files`: these are left out where the
+/// target of a request is taken for the name of a file, and redirects, listings and the log have the whole target. It is for
+/// a service that gets the [original URI](Service::with_original_uri).
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use sanserve_core::{Config, Files};
+/// use sanserve_server::tower::{Service, mounted};
+/// use sanserve_server::Disk;
+///
+/// let files = Service::new(Disk::open(".")?, Config::default(), || mounted::<1>(Files::new()));
+/// // let files = files.with_original_uri(|it| it.get().map(|OriginalUri(uri)| uri.clone()));
+/// // let app = axum::Router::new().nest_service("/files", files);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub fn mounted<const SEGMENTS: usize>(mut files: Files) -> Files {
+    files.above = SEGMENTS;
+    files.translate_path = |target| Path::parse(below(target, SEGMENTS)?);
+    files
+}
+
+/// The target without so many segments at its front: `/sub/a.txt?q` of `/files/sub/a.txt?q`, and nothing of `/files`.
+fn below(target: &str, segments: usize) -> Option<&str> {
+    let (path, _) = target.split_once('?').unwrap_or((target, ""));
+    let mut rest = path;
+    for _ in 0..segments {
+        let name = rest.strip_prefix('/')?;
+        let end = name.find('/').unwrap_or(name.len());
+        rest = (end > 0).then(|| &name[end..])?;
+    }
+    Some(&target[path.len() - rest.len()..])
 }
 
 impl<FS, M, H, B> tower_service::Service<Request<B>> for Service<FS, M>
@@ -97,9 +165,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let shared = Arc::clone(&self.shared);
+        let service = self.clone();
         Box::pin(async move {
-            let reply = shared.answer(request).await;
+            let reply = service.answer(request).await;
             Ok(reply.unwrap_or_else(|_| {
                 let mut reply = Response::new(Body::default());
                 *reply.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -109,13 +177,13 @@ where
     }
 }
 
-impl<FS, M, H> Shared<FS, M>
+impl<FS, M, H> Service<FS, M>
 where
     FS: FileSystem<File = Open> + Send + Sync + 'static,
     M: Fn() -> H + Send + Sync + 'static,
     H: Handler + Send + 'static,
 {
-    async fn answer<B>(self: Arc<Self>, request: Request<B>) -> io::Result<Response<Body>>
+    async fn answer<B>(self, request: Request<B>) -> io::Result<Response<Body>>
     where
         B: http_body::Body + Send + 'static,
         B::Data: Send,
@@ -123,8 +191,11 @@ where
     {
         let (parts, content) = request.into_parts();
         let (ours, theirs) = duplex(PIECE);
-        let peer = parts.extensions.get::<std::net::SocketAddr>();
+        let peer = (self.client_address)(&parts.extensions);
         let peer = peer.map_or_else(|| "-".into(), |peer| peer.ip().to_string());
+        let original = (self.original_uri)(&parts.extensions);
+        let uri = original.as_ref().unwrap_or(&parts.uri);
+        let request = written(&parts, uri, !content.is_end_stream());
         tokio::spawn(async move {
             let (_stop, stopped) = watch::channel(false);
             let (link, handler) = (Link::new(theirs, peer), (self.handler)());
@@ -133,22 +204,15 @@ where
         });
         let (reader, writer) = split(ours);
         // Whoever does not want the content says so in the reply.
-        tokio::spawn(body::send(
-            written(&parts, !content.is_end_stream()),
-            content,
-            writer,
-        ));
+        tokio::spawn(body::send(request, content, writer));
         reply(reader, host::Reply::new(parts.method.as_str())).await
     }
 }
 
 /// The request, as a connection reads it.
-fn written(parts: &Parts, content: bool) -> host::Request {
-    let target = parts
-        .uri
-        .path_and_query()
-        .map_or("*", |target| target.as_str());
-    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+fn written(parts: &Parts, uri: &Uri, content: bool) -> host::Request {
+    let target = uri.path_and_query().map_or("*", |target| target.as_str());
+    let authority = uri.authority().map(http::uri::Authority::as_str);
     let fields = parts.headers.iter();
     let fields = fields.map(|(name, value)| (name.as_str(), value.as_bytes()));
     host::Request::new(parts.method.as_str(), target, authority, fields, content)
@@ -186,7 +250,12 @@ async fn reply(
 impl<FS, M> Clone for Service<FS, M> {
     fn clone(&self) -> Self {
         Service {
-            shared: Arc::clone(&self.shared),
+            files: Arc::clone(&self.files),
+            config: self.config,
+            handler: Arc::clone(&self.handler),
+            log: Arc::clone(&self.log),
+            client_address: Arc::clone(&self.client_address),
+            original_uri: Arc::clone(&self.original_uri),
         }
     }
 }

@@ -499,7 +499,10 @@ fn no_archive_is_made_of_a_directory_whose_name_is_refused() {
         packed.map(drop)
     };
     assert_eq!(pack(&disk), Ok(()));
-    assert_eq!(pack(&disk.portable_names(true)), Err(FsError::InvalidName));
+    assert_eq!(
+        pack(&disk.with_portable_names(true)),
+        Err(FsError::InvalidName)
+    );
 }
 
 #[test]
@@ -527,7 +530,7 @@ fn names_that_windows_reads_otherwise_are_in_archives_unless_they_are_refused() 
     let zip = names(&disk, ArchiveFormat::Zip).unwrap();
     let portable = ["files/a_b", "files/_ux.c", "files/plain"];
     assert_eq!(zip, [&portable[..], &["files/std__vector.html"]].concat());
-    let disk = disk.portable_names(true);
+    let disk = disk.with_portable_names(true);
     for format in [ArchiveFormat::Tar, ArchiveFormat::Zip] {
         assert_eq!(names(&disk, format).unwrap(), ["files/plain"]);
     }

@@ -72,7 +72,7 @@ fn names(disk: &Disk, target: &str) -> Vec<(String, bool, bool)> {
 #[test]
 fn files_and_directories_are_found() {
     let site = site();
-    for disk in [disk(&site), disk(&site).follow_symlinks(true)] {
+    for disk in [disk(&site), disk(&site).with_follow_symlinks(true)] {
         assert_eq!(look(&disk, "/a.txt"), Ok("hello".into()));
         assert_eq!(look(&disk, "/d/b.txt"), Ok("below".into()));
         assert_eq!(look(&disk, "/d"), Ok("/".into()));
@@ -132,7 +132,7 @@ fn links_that_lead_out_are_followed_only_if_that_is_wanted() {
     }
     assert_eq!(disk(&site).list(&path("/above/")), Err(FsError::LeadsOut));
 
-    let follows = disk(&site).follow_symlinks(true);
+    let follows = disk(&site).with_follow_symlinks(true);
     for target in ["/relative", "/absolute", "/above/secret"] {
         assert_eq!(look(&follows, target), Ok("secret".into()), "{target}");
     }
@@ -256,7 +256,7 @@ fn what_cannot_be_had_is_marked_in_a_list() {
     ];
     assert_eq!(unavailable(&disk(&site)), wanted);
     let wanted = ["absolute", "dangling", "fifo", "socket", "to-fifo"];
-    assert_eq!(unavailable(&disk(&site).follow_symlinks(true)), wanted);
+    assert_eq!(unavailable(&disk(&site).with_follow_symlinks(true)), wanted);
 }
 
 fn look_for(disk: &Disk, target: &str) -> bool {
@@ -302,7 +302,7 @@ fn links_to_nowhere_and_in_circles_are_not_found() {
     let site = site();
     symlink("nowhere", site.path().join("root/broken")).unwrap();
     symlink("circle", site.path().join("root/circle")).unwrap();
-    for disk in [disk(&site), disk(&site).follow_symlinks(true)] {
+    for disk in [disk(&site), disk(&site).with_follow_symlinks(true)] {
         assert_eq!(look(&disk, "/broken"), Err(FsError::NotFound));
         assert_eq!(look(&disk, "/circle"), Err(FsError::NotFound));
     }
@@ -313,7 +313,7 @@ fn a_fifo_is_neither_waited_for_nor_read() {
     let site = site();
     let fifo = site.path().join("root/fifo");
     mknodat(CWD, fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    for disk in [disk(&site), disk(&site).follow_symlinks(true)] {
+    for disk in [disk(&site), disk(&site).with_follow_symlinks(true)] {
         assert_eq!(look(&disk, "/fifo"), Err(FsError::NotPlain));
         assert!(names(&disk, "/").contains(&("fifo".into(), false, false)));
     }
@@ -334,7 +334,7 @@ fn a_list_tells_what_is_known_of_each_entry_and_nothing_of_what_lies_outside() {
     mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
     for follow in [false, true] {
         let entries = disk(&site)
-            .follow_symlinks(follow)
+            .with_follow_symlinks(follow)
             .list(&path("/"))
             .unwrap();
         let known = |name: &str| {
@@ -369,7 +369,7 @@ fn neither_sockets_nor_devices_are_read() {
     let site = site();
     let _socket = UnixListener::bind(site.path().join("root/socket")).unwrap();
     symlink("/dev/zero", site.path().join("root/zero")).unwrap();
-    let follows = disk(&site).follow_symlinks(true);
+    let follows = disk(&site).with_follow_symlinks(true);
     assert_eq!(look(&disk(&site), "/socket"), Err(FsError::NotPlain));
     assert_eq!(look(&follows, "/socket"), Err(FsError::NotPlain));
     assert_eq!(look(&follows, "/zero"), Err(FsError::NotPlain));
@@ -390,7 +390,7 @@ fn a_file_is_no_directory_and_a_long_name_no_file() {
     let site = site();
     let long = format!("/{}", "n".repeat(300));
     let longer = format!("/{}a.txt", "d/".repeat(3_000));
-    for disk in [disk(&site), disk(&site).follow_symlinks(true)] {
+    for disk in [disk(&site), disk(&site).with_follow_symlinks(true)] {
         assert_eq!(look(&disk, "/a.txt/b"), Err(FsError::NotFound));
         assert_eq!(disk.list(&path("/a.txt")), Err(FsError::NotFound));
         assert_eq!(disk.list(&path("/nope")), Err(FsError::NotFound));
@@ -409,7 +409,7 @@ fn what_may_not_be_read_is_forbidden() {
         eprintln!("skipped: this user may read everything");
         return;
     }
-    for disk in [disk(&site), disk(&site).follow_symlinks(true)] {
+    for disk in [disk(&site), disk(&site).with_follow_symlinks(true)] {
         assert_eq!(look(&disk, "/a.txt"), Err(FsError::Forbidden));
         assert_eq!(disk.list(&path("/d/")), Err(FsError::Forbidden));
         assert_eq!(look(&disk, "/d"), Ok("/".into()), "one may pass through it");
@@ -469,7 +469,7 @@ fn a_list_tells_directories_and_links() {
     };
     assert_eq!(names(&disk(&site), "/"), expected(false));
     assert_eq!(
-        names(&disk(&site).follow_symlinks(true), "/"),
+        names(&disk(&site).with_follow_symlinks(true), "/"),
         expected(true)
     );
     assert_eq!(
@@ -572,7 +572,7 @@ fn the_version_of_a_file_that_was_changed_just_now_is_not_settled() {
 #[test]
 fn nor_is_a_portable_one_whose_time_was_just_now() {
     let site = site();
-    let disk = disk(&site).portable_tags(true);
+    let disk = disk(&site).with_portable_tags(true);
     let name = site.path().join("root/a.txt");
     assert!(is_seen_unsettled(&disk, || fs::write(&name, "new").unwrap()));
     // Nobody can tell a time in whole seconds from another such time, so it must have a fraction.
@@ -585,7 +585,7 @@ fn nor_is_a_portable_one_whose_time_was_just_now() {
 #[test]
 fn portable_tags_are_made_of_the_time_of_the_last_change_alone() {
     let site = site();
-    let disk = disk(&site).portable_tags(true);
+    let disk = disk(&site).with_portable_tags(true);
     write(&site, "a", TIMES[0], true);
     let number = 1_577_836_800_750_000_000;
     assert_eq!(

@@ -276,7 +276,7 @@ fn a_server_lets_go_of_what_was_deleted() {
     fs::write(&large, [b'x'; 20_000]).unwrap();
     let disk = Disk::open(folder.path()).unwrap();
     let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let server = server.threads(2).log(|_| ());
+    let server = server.with_threads(2).with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
     let path = folder.path().to_owned();
     let serving = thread::spawn(move || {
@@ -427,7 +427,7 @@ fn a_listing_is_not_kept_where_changes_are_not_told() {
         assert!((0..20).all(|_| !is_kept(&disk, name)), "{name}");
     }
     // What follows links out of the root keeps nothing at all.
-    let disk = disk.follow_symlinks(true);
+    let disk = disk.with_follow_symlinks(true);
     assert!((0..20).all(|_| !is_kept(&disk, "/plain/")));
 }
 

@@ -35,7 +35,7 @@ fn an_encrypted_key_wants_its_password() {
         fs::write(pair.file("secret.pem"), pem.unwrap()).unwrap();
         let tls = pair.load("secret.pem", Some("secret")).unwrap();
         let server = HTTPSServer::bind((Ipv4Addr::LOCALHOST, 0), tls).unwrap();
-        let server = server.log(|_| ());
+        let server = server.with_log(|_| ());
         let mut stream = pair.connect(server.server_address());
         let client = thread::spawn(move || {
             stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();

@@ -50,8 +50,8 @@ impl Running {
         let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let (log, (over, done)) = (Arc::new(Mutex::new(String::new())), mpsc::channel());
         let sink = Arc::clone(&log);
-        let server = set_up(server.threads(1));
-        let server = server.log(move |lines| sink.lock().unwrap().push_str(lines));
+        let server = set_up(server.with_threads(1));
+        let server = server.with_log(move |lines| sink.lock().unwrap().push_str(lines));
         let (address, stopper) = (server.server_address(), server.stopper());
         let config = Config {
             protocol: Protocol::Http11,
@@ -186,7 +186,7 @@ fn a_disk_that_is_too_slow_is_given_up() {
 
 #[test]
 fn more_clients_than_places_are_all_served_in_the_end() {
-    let running = Running::with(|server| server.connections(3), Patience::default());
+    let running = Running::with(|server| server.with_max_connections(3), Patience::default());
     // These have all places, each with a running reply.
     let first: Vec<_> = (0..3).map(|_| connect(running.address)).collect();
     for socket in &first {
@@ -265,7 +265,7 @@ fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
         rate: u32::MAX,
         ..Patience::default()
     };
-    let running = Running::with(|server| server.connections(1), patience);
+    let running = Running::with(|server| server.with_max_connections(1), patience);
     let silent = connect(running.address);
     assert_eq!(rest(&silent).unwrap(), 0);
     let deaf = connect(running.address);
@@ -282,7 +282,7 @@ fn a_handler_that_panics_loses_its_own_connection_only() {
         ex.send_error(410, "Gone")
     };
     let (one, patience) = (
-        |server: HTTPServer| server.connections(2),
+        |server: HTTPServer| server.with_max_connections(2),
         Patience::default(),
     );
     let running = Running::start(site(), one, NoFiles, patience, move || from_fn(answer));
@@ -313,7 +313,7 @@ fn who_has_seen_the_end_of_a_connection_finds_it_in_the_log() {
 fn over_tls_who_is_silent_keeps_nobody_waiting() {
     let pair = Pair::new();
     let tls = pair.tls();
-    let running = Running::with(|server| server.tls(tls), Patience::default());
+    let running = Running::with(|server| server.with_tls(tls), Patience::default());
     let _silent: Vec<_> = (0..50).map(|_| connect(running.address)).collect();
     let mut stream = pair.connect(running.address);
     write!(stream, "GET /big HTTP/1.0\r\n\r\n").unwrap();

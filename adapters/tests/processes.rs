@@ -437,7 +437,7 @@ fn it_gains_no_privileges() {
 fn no_more_than_allowed_are_started_and_all_can_be_ended() {
     let stage = Stage::new()
         .script("a", "touch ../marks/runs; sleep 1000")
-        .scripts_max(1);
+        .with_max_scripts(1);
     let disk = stage.disk();
     let set_up = || match disk.run(&program("a")) {
         Ok(sanserve_core::Opened::Program(file)) => Ok(file),

@@ -95,7 +95,7 @@ fn nothing_outside_is_sent_while_links_are_exchanged() {
     let site = site();
     let root = site.path().join("root");
     let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let server = server.log(|_| ());
+    let server = server.with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
     let disk = Disk::open(&root).expect("the root was made");
     let config = Config {

@@ -40,7 +40,7 @@ fn serve_by_threads(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)
     let log = Arc::new(Mutex::new(String::new()));
     let lines = Arc::clone(&log);
     let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let server = server.log(move |text| lines.lock().unwrap().push_str(text));
+    let server = server.with_log(move |text| lines.lock().unwrap().push_str(text));
     let (address, stopper) = (server.server_address(), server.stopper());
     let disk = stage.disk();
     thread::scope(|scope| {
@@ -57,8 +57,8 @@ fn serve_by_turns(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)) 
     let log = Arc::new(Mutex::new(String::new()));
     let lines = Arc::clone(&log);
     let server = mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let server = server.threads(1);
-    let server = server.log(move |text| lines.lock().unwrap().push_str(text));
+    let server = server.with_threads(1);
+    let server = server.with_log(move |text| lines.lock().unwrap().push_str(text));
     let (address, stopper) = (server.server_address(), server.stopper());
     let disk = stage.disk();
     thread::scope(|scope| {
@@ -80,15 +80,15 @@ fn serve_by_tasks(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)) 
     let (address, serving) = {
         let _inside = runtime.enter();
         let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let server = server.log(move |text| lines.lock().unwrap().push_str(text));
+        let server = server.with_log(move |text| lines.lock().unwrap().push_str(text));
         let (address, stopper) = (server.server_address(), server.stopper());
         let disk = Arc::new(stage.disk());
         let serving = runtime.spawn(server.serve_forever(disk, config(patience), cgi));
-        let _stop = Stop(|| stopper.shutdown(LONG));
+        let _stop = Stop(|| drop(stopper.shutdown(LONG)));
         talk(address);
         (address, serving)
     };
-    runtime.block_on(serving).unwrap();
+    runtime.block_on(serving).unwrap().unwrap();
     assert!(TcpStream::connect(address).is_err());
     drop(runtime);
     stage.assert_clean();
@@ -409,7 +409,7 @@ fn more_scripts_than_are_allowed_get_503() {
     let body =
         "echo Content-Type: x/y; echo; echo runs; until [ -e ../marks/go ]; do sleep 0.02; done";
     for serve in ALL {
-        let stage = stage().script("a", body).scripts_max(2);
+        let stage = stage().script("a", body).with_max_scripts(2);
         let log = serve(&stage, Patience::default(), &|address| {
             let get = || {
                 let request = "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";

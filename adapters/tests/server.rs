@@ -28,7 +28,7 @@ impl Running {
         run: impl FnOnce(ThreadingHTTPServer, &Disk, Config) + Send + 'static,
     ) -> Running {
         let (address, stopper) = (server.server_address(), server.stopper());
-        let server = server.log(|_| ());
+        let server = server.with_log(|_| ());
         Running::spawn(address, stopper, |disk, config| run(server, disk, config))
     }
 
@@ -36,9 +36,9 @@ impl Running {
     fn in_turn() -> Running {
         let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let (address, stopper) = (server.server_address(), server.stopper());
-        let server = server.log(|_| ());
+        let server = server.with_log(|_| ());
         Running::spawn(address, stopper, |disk, config| {
-            server.serve_forever(disk, config, Files::new);
+            server.serve_forever(disk, config, Files::new).unwrap();
         })
     }
 
@@ -67,7 +67,7 @@ impl Running {
 
     fn files(server: ThreadingHTTPServer) -> Running {
         Running::start(server, |server, disk, config| {
-            server.serve_forever(disk, config, Files::new);
+            server.serve_forever(disk, config, Files::new).unwrap();
         })
     }
 
@@ -145,10 +145,15 @@ impl Drop for Counted {
 fn more_clients_than_places_are_all_served_in_the_end() {
     let most = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&most);
-    let running = Running::start(server().connections(3), move |server, disk, config| {
-        let alive = Arc::default();
-        server.serve_forever(disk, config, || Counted::new(&alive, &seen));
-    });
+    let running = Running::start(
+        server().with_max_connections(3),
+        move |server, disk, config| {
+            let alive = Arc::default();
+            server
+                .serve_forever(disk, config, || Counted::new(&alive, &seen))
+                .unwrap();
+        },
+    );
     // These have all places, each with a running reply.
     let first: Vec<_> = (0..3).map(|_| connect(running.address)).collect();
     for socket in &first {
@@ -178,7 +183,7 @@ fn stopping_lets_idle_connections_go_at_once() {
             ..config.patience
         };
         let config = Config { patience, ..config };
-        server.serve_forever(disk, config, Files::new);
+        server.serve_forever(disk, config, Files::new).unwrap();
     });
     let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
     kept.iter().for_each(hello);
@@ -253,7 +258,7 @@ fn listening_everywhere_takes_both_families_in_and_can_be_stopped() {
 
 #[test]
 fn a_client_that_resets_does_no_harm() {
-    let running = Running::files(server().connections(1));
+    let running = Running::files(server().with_max_connections(1));
     for target in ["/a.txt", "/big"] {
         let socket = connect(running.address);
         ask(&socket, target);
@@ -269,7 +274,7 @@ fn a_client_that_resets_does_no_harm() {
 
 #[test]
 fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
-    let running = Running::start(server().connections(1), |server, disk, config| {
+    let running = Running::start(server().with_max_connections(1), |server, disk, config| {
         let patience = Patience {
             idle: Duration::from_millis(300),
             rest: Duration::from_millis(100),
@@ -278,7 +283,7 @@ fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
             ..config.patience
         };
         let config = Config { patience, ..config };
-        server.serve_forever(disk, config, Files::new);
+        server.serve_forever(disk, config, Files::new).unwrap();
     });
     let silent = connect(running.address);
     assert_eq!(rest(&silent).unwrap(), 0);
@@ -291,12 +296,14 @@ fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
 
 #[test]
 fn a_handler_that_panics_loses_its_own_connection_only() {
-    let running = Running::start(server().connections(1), |server, disk, config| {
+    let running = Running::start(server().with_max_connections(1), |server, disk, config| {
         let answer = |ex: &mut Exchange<'_>| {
             assert!(ex.path() != "/panic", "as was asked for");
             ex.send_error(410, "Gone")
         };
-        server.serve_forever(disk, config, || from_fn(answer));
+        server
+            .serve_forever(disk, config, || from_fn(answer))
+            .unwrap();
     });
     let socket = connect(running.address);
     ask(&socket, "/panic");
@@ -321,7 +328,7 @@ fn one_after_the_other_all_are_served() {
 #[test]
 fn no_files_are_found_where_there_are_none() {
     let running = Running::start(server(), |server, _, config| {
-        server.serve_forever(&NoFiles, config, Files::new);
+        server.serve_forever(&NoFiles, config, Files::new).unwrap();
     });
     assert!(get(running.address, "/").starts_with("HTTP/1.1 404 "));
     running.stop(LONG);

@@ -15,7 +15,7 @@ use sanserve_server::mio::HTTPServer;
 #[test]
 fn connections_are_shared_by_the_threads() {
     let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let server = server.threads(2).log(|_| ());
+    let server = server.with_threads(2).with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
     let site = site();
     let disk = Disk::open(site.path()).unwrap();

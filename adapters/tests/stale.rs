@@ -22,7 +22,7 @@ fn news_of_a_socket_that_is_gone_does_not_hide_those_of_the_next() {
     let site = site();
     let disk = Disk::open(site.path()).unwrap();
     let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let server = server.threads(1).log(|_| ());
+    let server = server.with_threads(1).with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
     let mut config = Config::default();
     config.patience.linger = Duration::ZERO;

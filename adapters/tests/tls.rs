@@ -33,7 +33,7 @@ impl Running {
     fn start(server: ThreadingHTTPServer, patience: Patience) -> Running {
         let log = Arc::new(Mutex::new(String::new()));
         let (sink, site) = (Arc::clone(&log), Arc::new(site()));
-        let server = server.log(move |lines| sink.lock().unwrap().push_str(lines));
+        let server = server.with_log(move |lines| sink.lock().unwrap().push_str(lines));
         let (address, stopper) = (server.server_address(), server.stopper());
         let config = Config {
             protocol: Protocol::Http11,
@@ -52,7 +52,7 @@ impl Running {
 
     fn tls(tls: Tls) -> Running {
         let server = ThreadingHTTPSServer::bind((Ipv4Addr::LOCALHOST, 0), tls).unwrap();
-        Running::start(server.connections(500), Patience::default())
+        Running::start(server.with_max_connections(500), Patience::default())
     }
 
     fn log(&self) -> String {
@@ -154,7 +154,7 @@ fn a_protocol_has_to_be_one_of_ours_if_we_have_any() {
     let client = |alpn| StreamOwned::new(pair.client(&TLS13, alpn), connect(ours.address));
     let refused = get(&mut client(&["h2"]), "/a.txt").unwrap_err();
     assert!(refused.to_string().contains("NoApplicationProtocol"));
-    let any = Running::tls(pair.tls().alpn_protocols(&[]));
+    let any = Running::tls(pair.tls().with_alpn_protocols(&[]));
     let mut stream = StreamOwned::new(pair.client(&TLS13, &["h2"]), connect(any.address));
     get(&mut stream, "/a.txt").unwrap();
     assert_eq!(stream.conn.alpn_protocol(), None);
@@ -164,7 +164,7 @@ fn a_protocol_has_to_be_one_of_ours_if_we_have_any() {
 fn one_connection_is_handled_in_turn() {
     let pair = Pair::new();
     let server = HTTPSServer::bind((Ipv4Addr::LOCALHOST, 0), pair.tls()).unwrap();
-    let server: HTTPServer = server.log(|_| ());
+    let server: HTTPServer = server.with_log(|_| ());
     let mut stream = pair.connect(server.server_address());
     let client = thread::spawn(move || get(&mut stream, "/"));
     server.handle_request(&NoFiles, Config::default(), || {
@@ -255,7 +255,7 @@ fn silent_clients_keep_nobody_waiting() {
     let pair = Pair::new();
     let over = Running::tls(pair.tls());
     let plain = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let plain = Running::start(plain.connections(500), Patience::default());
+    let plain = Running::start(plain.with_max_connections(500), Patience::default());
     let mut first = Vec::new();
     pair.client(&TLS13, &[]).write_tls(&mut first).unwrap();
     let silent: Vec<_> = (0..400)
@@ -290,7 +290,7 @@ fn a_handshake_that_drips_has_a_deadline() {
         rest: Duration::from_millis(100),
         ..Patience::default()
     };
-    let running = Running::start(server.connections(1), patience);
+    let running = Running::start(server.with_max_connections(1), patience);
     let mut hello = Vec::new();
     pair.client(&TLS13, &[]).write_tls(&mut hello).unwrap();
     let mut socket = connect(running.address);

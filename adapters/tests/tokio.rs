@@ -6,8 +6,10 @@ mod task;
 
 use std::fs;
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,7 @@ use sanserve_server::{Disk, NoFiles, tokio::Link, tokio::serve};
 use slow::Slow;
 use task::{Running, config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 #[test]
@@ -139,7 +142,7 @@ fn more_clients_than_places_are_all_served_in_the_end() {
     let handler = move || Counted::new(&alive, &seen);
     let running = Running::start(
         site,
-        |server| server.connections(3),
+        |server| server.with_max_connections(3),
         disk,
         config(),
         handler,
@@ -178,7 +181,7 @@ fn stopping_lets_idle_connections_go_at_once_and_a_running_reply_finish() {
     ask(&busy, "/big");
     ask(&busy, "/a.txt");
     head(&busy);
-    running.stopper.shutdown(LONG);
+    drop(running.stopper.shutdown(LONG));
     for socket in &kept {
         assert_eq!(rest(socket).unwrap(), 0);
     }
@@ -194,15 +197,50 @@ fn a_reply_that_lasts_longer_than_the_grace_is_cut_off() {
     let socket = connect(running.address);
     ask(&socket, "/big");
     head(&socket);
-    running.stopper.shutdown(3 * LONG);
+    drop(running.stopper.shutdown(3 * LONG));
     running.stop(Duration::from_millis(10));
     assert!(!matches!(rest(&socket), Ok(BIG)));
 }
 
 #[test]
+fn shutdown_is_ready_when_no_connection_is_left_or_the_grace_is_over() {
+    let running = Running::files(config());
+    let busy = connect(running.address);
+    ask(&busy, "/big");
+    head(&busy);
+    let mut shutdown = pin!(running.stopper.shutdown(LONG));
+    let mut context = Context::from_waker(Waker::noop());
+    // The reply is not read yet, so it runs.
+    assert!(shutdown.as_mut().poll(&mut context).is_pending());
+    assert_eq!(rest(&busy).unwrap(), BIG);
+    let blocking = Builder::new_current_thread().build().unwrap();
+    blocking.block_on(shutdown);
+    running.returns();
+
+    let running = Running::files(config());
+    let busy = connect(running.address);
+    ask(&busy, "/big");
+    head(&busy);
+    blocking.block_on(running.stopper.shutdown(Duration::ZERO));
+    assert!(!matches!(rest(&busy), Ok(BIG)));
+    running.returns();
+}
+
+#[test]
+fn a_server_that_does_not_serve_is_not_waited_for() {
+    let set_up = |server: sanserve_server::tokio::HTTPServer| {
+        let mut shutdown = pin!(server.stopper().shutdown(LONG));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(shutdown.as_mut().poll(&mut context).is_ready());
+        server
+    };
+    Running::with(set_up, config()).returns();
+}
+
+#[test]
 fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
     let set_up = |server: sanserve_server::tokio::HTTPServer| {
-        server.stopper().shutdown(LONG);
+        drop(server.stopper().shutdown(LONG));
         server
     };
     Running::with(set_up, config()).returns();
@@ -221,7 +259,7 @@ fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
         patience,
         ..config()
     };
-    let running = Running::with(|server| server.connections(1), config);
+    let running = Running::with(|server| server.with_max_connections(1), config);
     let silent = connect(running.address);
     assert_eq!(rest(&silent).unwrap(), 0);
     let deaf = connect(running.address);
@@ -237,7 +275,7 @@ fn a_handler_that_panics_loses_its_own_connection_only() {
         assert!(ex.path() != "/panic", "as was asked for");
         ex.send_error(410, "Gone")
     };
-    let one = |server: sanserve_server::tokio::HTTPServer| server.connections(1);
+    let one = |server: sanserve_server::tokio::HTTPServer| server.with_max_connections(1);
     let running = Running::start(site(), one, NoFiles, config(), move || from_fn(answer));
     let socket = connect(running.address);
     ask(&socket, "/panic");

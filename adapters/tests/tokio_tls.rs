@@ -20,7 +20,7 @@ fn serve(pair: &Pair, patience: Patience) -> Running {
         patience,
         ..config()
     };
-    Running::with(|server| server.tls(tls), config)
+    Running::with(|server| server.with_tls(tls), config)
 }
 
 /// Asks for `a.txt` and leaves the connection open.
@@ -67,7 +67,7 @@ fn stopping_lets_the_idle_go_and_what_is_cut_off_does_not_look_whole() {
     hello(&mut idle);
     write!(busy, "GET /big HTTP/1.0\r\n\r\n").unwrap();
     busy.read_exact(&mut [0; 100]).unwrap();
-    running.stopper.shutdown(3 * LONG);
+    drop(running.stopper.shutdown(3 * LONG));
     assert!(!matches!(idle.read(&mut [0]), Ok(1..)));
     running.stop(Duration::from_millis(10));
     let read = io::copy(&mut busy, &mut io::sink());

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Full};
-use sanserve_core::{Config, Event, Exchange, Files, Handler, Next};
-use sanserve_server::tower::{Body, Service};
+use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, from_fn, listing};
+use sanserve_server::tower::{Body, Service, mounted};
 use sanserve_server::{Disk, NoFiles};
 use tower_service::Service as _;
 
@@ -16,7 +18,7 @@ async fn ask(request: http::request::Builder) -> Response<Body> {
     fs::write(folder.path().join("a.txt"), "hello, world\n").unwrap();
     fs::create_dir(folder.path().join("sub")).unwrap();
     let disk = Disk::open(folder.path()).unwrap();
-    let mut service = Service::with_log(disk, Config::default(), Files::new, |_| ());
+    let mut service = Service::new(disk, Config::default(), Files::new).with_log(|_| ());
     let request = request.body(Empty::<&[u8]>::new()).unwrap();
     service.call(request).await.unwrap()
 }
@@ -78,7 +80,7 @@ impl Handler for Echo {
 
 #[tokio::test]
 async fn content_goes_both_ways_with_and_without_a_length() {
-    let mut service = Service::with_log(NoFiles, Config::default(), || Echo, |_| ());
+    let mut service = Service::new(NoFiles, Config::default(), || Echo).with_log(|_| ());
     static CONTENT: [u8; 300_000] = [b'x'; 300_000];
     for length in [None, Some(CONTENT.len())] {
         let mut request = Request::post("/");
@@ -115,15 +117,117 @@ impl Handler for Short {
 #[tokio::test]
 async fn what_breaks_off_is_no_whole_reply() {
     for has_length in [true, false] {
-        let mut service = Service::with_log(
-            NoFiles,
-            Config::default(),
-            move || Short(has_length),
-            |_| (),
-        );
+        let mut service =
+            Service::new(NoFiles, Config::default(), move || Short(has_length)).with_log(|_| ());
         let request = Request::get("/").body(Empty::<&[u8]>::new()).unwrap();
         let reply = service.call(request).await.unwrap();
         let error = reply.into_body().collect().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    }
+}
+
+/// What a host that cuts the front off a URI leaves among the extensions.
+#[derive(Clone)]
+struct Original(Uri);
+
+/// Asks a service that is mounted at two segments for this, as such a host does.
+async fn ask_mounted(original: &str) -> (StatusCode, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    fs::write(folder.path().join("sub/a.txt"), "hello").unwrap();
+    let files = || {
+        let mut files = mounted::<2>(Files::new());
+        files.list_directory = listing::page;
+        files
+    };
+    let disk = Disk::open(folder.path()).unwrap();
+    let mut service = Service::new(disk, Config::default(), files)
+        .with_log(|_| ())
+        .with_original_uri(|extensions| extensions.get().map(|Original(uri)| uri.clone()));
+    let original: Uri = original.parse().unwrap();
+    let request = Request::get("/").extension(Original(original));
+    let request = request.body(Empty::<&[u8]>::new()).unwrap();
+    let reply = service.call(request).await.unwrap();
+    let location = reply.headers().get("location");
+    let location = location
+        .map_or("", |value| value.to_str().unwrap())
+        .to_owned();
+    (reply.status(), location, text(reply).await)
+}
+
+#[tokio::test]
+async fn what_is_mounted_below_a_path_has_all_of_that_path() {
+    for (target, location) in [
+        ("/my/files", "./files/"),
+        ("/my/files?x", "./files/?x"),
+        ("/my/files/sub", "./sub/"),
+    ] {
+        let (status, to, _) = ask_mounted(target).await;
+        assert_eq!(status, StatusCode::MOVED_PERMANENTLY, "{target}");
+        assert_eq!(to, location);
+    }
+    assert_eq!(ask_mounted("/my/files/sub/a.txt?x").await.2, "hello");
+    assert_eq!(ask_mounted("/my/files/../sub/a.txt").await.2, "hello");
+    let (status, _, page) = ask_mounted("/my/files/sub/").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        page.contains("<h1>Directory listing for /my/files/sub/</h1>"),
+        "{page}"
+    );
+    // The way down begins at what is mounted.
+    assert!(
+        page.contains("<a href=\"../\"><bdi>Home</bdi></a>"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("<bdi>my<") && !page.contains("<bdi>files<"),
+        "{page}"
+    );
+    for target in ["/", "/my", "/my/", "//files/sub/a.txt", "/my/files/nope"] {
+        assert_eq!(
+            ask_mounted(target).await.0,
+            StatusCode::NOT_FOUND,
+            "{target}"
+        );
+    }
+}
+
+/// Says which client it talks to.
+fn client(ex: &mut Exchange<'_>) -> Next {
+    let address = ex.client_address().to_owned();
+    ex.send_response(200);
+    ex.send_header("Content-Length", address.len());
+    ex.end_headers();
+    ex.write(address.as_bytes());
+    Next::Done
+}
+
+#[tokio::test]
+async fn the_address_of_the_client_is_found_among_the_extensions() {
+    #[derive(Clone)]
+    struct Info(SocketAddr);
+
+    let lines = Arc::new(Mutex::new(String::new()));
+    let log = Arc::clone(&lines);
+    let mut service = Service::new(NoFiles, Config::default(), || from_fn(client))
+        .with_log(move |text| log.lock().unwrap().push_str(text))
+        .with_client_address(|extensions| extensions.get().map(|Info(address)| *address));
+    let address = SocketAddr::from(([192, 0, 2, 7], 4711));
+    for (request, wanted) in [
+        (Request::get("/").extension(Info(address)), "192.0.2.7"),
+        (Request::get("/"), "-"),
+    ] {
+        let request = request.body(Empty::<&[u8]>::new()).unwrap();
+        let reply = service.call(request).await.unwrap();
+        assert_eq!(text(reply).await, wanted);
+        assert!(
+            lines
+                .lock()
+                .unwrap()
+                .lines()
+                .last()
+                .unwrap()
+                .starts_with(&format!("{wanted} - "))
+        );
     }
 }

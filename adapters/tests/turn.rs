@@ -11,7 +11,7 @@ use sanserve_server::{HTTPServer, NoFiles};
 #[test]
 fn one_connection_is_handled_and_no_further_one() {
     let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let server = server.log(|_| ());
+    let server = server.with_log(|_| ());
     let address = server.server_address();
     assert_eq!(address.port(), server.server_port());
     let gone = || from_fn(|ex| ex.send_error(410, "Gone"));

@@ -50,7 +50,7 @@ impl Server {
         };
         drop(disk.create(&create));
         let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let server = server.log(|_| ());
+        let server = server.with_log(|_| ());
         let (address, stopper) = (server.server_address(), server.stopper());
         let handler = move || {
             let mut upload = Upload::new();
@@ -105,7 +105,7 @@ fn get(address: SocketAddr, target: &str) -> String {
 
 /// A disk whose files have a temporary name while they are stored, or none.
 fn disk(root: &Place, named: bool) -> Disk {
-    Disk::open(root).unwrap().named_temporary_files(named)
+    Disk::open(root).unwrap().with_named_temporary_files(named)
 }
 
 /// A PUT of which all but the last byte was sent, after the server has begun the file.
@@ -623,7 +623,7 @@ fn nothing_is_written_outside_while_links_are_exchanged() {
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("old"), "outside").unwrap();
     let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let server = server.log(|_| ());
+    let server = server.with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
     let disk = Disk::open(&root).unwrap();
     let stop = AtomicBool::new(false);

@@ -75,7 +75,7 @@ fn others_are_served(serve: impl FnOnce(Slow) -> SocketAddr) {
 fn on_mio() {
     others_are_served(|files| {
         let server = mio::HTTPServer::bind("127.0.0.1:0").unwrap();
-        let server = server.threads(1).log(|_| ());
+        let server = server.with_threads(1).with_log(|_| ());
         let address = server.server_address();
         thread::spawn(move || server.serve_forever(&files, Config::default(), guard));
         address
@@ -90,7 +90,7 @@ fn on_tokio() {
         let _inside = runtime.enter();
         let server = tokio::HTTPServer::bind("127.0.0.1:0").unwrap();
         let address = server.server_address();
-        let server = server.log(|_| ());
+        let server = server.with_log(|_| ());
         runtime.spawn(server.serve_forever(Arc::new(files), Config::default(), guard));
         address
     });

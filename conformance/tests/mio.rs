@@ -17,12 +17,12 @@ fn start(
     over: impl Fn(HTTPServer) -> HTTPServer,
 ) -> impl FnMut(&Case, Log) -> io::Result<SocketAddr> {
     move |case, log| {
-        let server = over(HTTPServer::bind("127.0.0.1:0")?.threads(1));
-        let server = server.log(move |lines| log.push(lines));
+        let server = over(HTTPServer::bind("127.0.0.1:0")?.with_threads(1));
+        let server = server.with_log(move |lines| log.push(lines));
         let (address, case) = (server.server_address(), case.clone());
         let disk = Disk::open(site.of(&case)?)?
-            .portable_names(case.portable_names())
-            .portable_tags(true);
+            .with_portable_names(case.portable_names())
+            .with_portable_tags(true);
         thread::spawn(move || server.serve_forever(&disk, case.config(), || case.handler()));
         Ok(address)
     }
@@ -38,6 +38,6 @@ fn conforms() {
 fn conforms_over_tls() {
     let site = Site::standard().make_temporary().expect("a site");
     let (certificate, tls) = https::certified();
-    let start = start(&site, move |server| server.tls(tls.clone()));
+    let start = start(&site, move |server| server.with_tls(tls.clone()));
     run("mio over TLS", servers(start, |to| certificate.connect(to)));
 }

@@ -356,7 +356,7 @@ fn threads(
 ) -> impl FnMut(&Case, Log) -> io::Result<SocketAddr> {
     move |_, log| {
         let server = over(ThreadingHTTPServer::bind("127.0.0.1:0")?);
-        let server = server.log(move |lines| log.push(lines));
+        let server = server.with_log(move |lines| log.push(lines));
         let (address, disk) = (server.server_address(), Disk::open(folder)?);
         thread::spawn(move || server.serve_forever(&disk, CONFIG(), Files::new));
         Ok(address)
@@ -373,7 +373,7 @@ fn every_range_over_sockets_is_the_files() {
 #[test]
 fn every_range_over_tls_is_the_files() {
     let (folder, (certificate, tls)) = (folder(), https::certified());
-    let start = threads(&folder, move |server| server.tls(tls.clone()));
+    let start = threads(&folder, move |server| server.with_tls(tls.clone()));
     // The adapter is the same, and so few only because each of them has to shake hands.
     of_server(5, 300, servers(start, |to| certificate.connect(to)));
 }
@@ -383,7 +383,7 @@ fn every_range_on_tokio_is_the_files() {
     let (folder, runtime) = (folder(), Runtime::new().expect("a runtime"));
     let start = |_: &Case, log: Log| {
         let _inside = runtime.enter();
-        let server = tokio::HTTPServer::bind("127.0.0.1:0")?.log(move |lines| log.push(lines));
+        let server = tokio::HTTPServer::bind("127.0.0.1:0")?.with_log(move |lines| log.push(lines));
         let (address, disk) = (server.server_address(), Arc::new(Disk::open(&folder)?));
         runtime.spawn(server.serve_forever(disk, CONFIG(), Files::new));
         Ok(address)
@@ -395,7 +395,7 @@ fn every_range_on_tokio_is_the_files() {
 fn every_range_on_mio_is_the_files() {
     let folder = folder();
     let start = |_: &Case, log: Log| {
-        let server = mio::HTTPServer::bind("127.0.0.1:0")?.log(move |lines| log.push(lines));
+        let server = mio::HTTPServer::bind("127.0.0.1:0")?.with_log(move |lines| log.push(lines));
         let (address, disk) = (server.server_address(), Disk::open(&folder)?);
         thread::spawn(move || server.serve_forever(&disk, CONFIG(), Files::new));
         Ok(address)

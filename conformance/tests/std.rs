@@ -17,11 +17,11 @@ fn start(
 ) -> impl FnMut(&Case, Log) -> io::Result<SocketAddr> {
     move |case, log| {
         let server = over(ThreadingHTTPServer::bind("127.0.0.1:0")?);
-        let server = server.log(move |lines| log.push(lines));
+        let server = server.with_log(move |lines| log.push(lines));
         let (address, case) = (server.server_address(), case.clone());
         let disk = Disk::open(site.of(&case)?)?
-            .portable_names(case.portable_names())
-            .portable_tags(true);
+            .with_portable_names(case.portable_names())
+            .with_portable_tags(true);
         thread::spawn(move || server.serve_forever(&disk, case.config(), || case.handler()));
         Ok(address)
     }
@@ -37,6 +37,6 @@ fn conforms() {
 fn conforms_over_tls() {
     let site = Site::standard().make_temporary().expect("a site");
     let (certificate, tls) = https::certified();
-    let start = start(&site, move |server| server.tls(tls.clone()));
+    let start = start(&site, move |server| server.with_tls(tls.clone()));
     run("std over TLS", servers(start, |to| certificate.connect(to)));
 }

@@ -16,8 +16,8 @@ fn conform(name: &str, open: impl Fn() -> io::Result<(Peer, OwnedFd, OwnedFd)>) 
     let connect = peers(|case| {
         let (peer, input, output) = open()?;
         let disk = Disk::open(site.of(case)?)?
-            .portable_names(case.portable_names())
-            .portable_tags(true);
+            .with_portable_names(case.portable_names())
+            .with_portable_tags(true);
         let (case, log) = (case.clone(), Log::default());
         let lines = log.clone();
         let serve = move || {

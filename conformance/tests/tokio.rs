@@ -21,11 +21,11 @@ fn start<'a>(
 ) -> impl FnMut(&Case, Log) -> io::Result<SocketAddr> + 'a {
     move |case, log| {
         let _inside = runtime.enter();
-        let server = over(HTTPServer::bind("127.0.0.1:0")?).log(move |lines| log.push(lines));
+        let server = over(HTTPServer::bind("127.0.0.1:0")?).with_log(move |lines| log.push(lines));
         let (address, case) = (server.server_address(), case.clone());
         let disk = Disk::open(site.of(&case)?)?;
-        let disk = disk.portable_names(case.portable_names());
-        let disk = Arc::new(disk.portable_tags(true));
+        let disk = disk.with_portable_names(case.portable_names());
+        let disk = Arc::new(disk.with_portable_tags(true));
         runtime.spawn(server.serve_forever(disk, case.config(), move || case.handler()));
         Ok(address)
     }
@@ -44,7 +44,7 @@ fn conforms_over_tls() {
     let site = Site::standard().make_temporary().expect("a site");
     let runtime = Runtime::new().expect("a runtime");
     let (certificate, tls) = https::certified();
-    let start = start(&site, &runtime, move |server| server.tls(tls.clone()));
+    let start = start(&site, &runtime, move |server| server.with_tls(tls.clone()));
     run(
         "tokio over TLS",
         servers(start, |to| certificate.connect(to)),

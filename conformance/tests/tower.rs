@@ -77,8 +77,8 @@ fn conforms() {
                 let (disk, log, case) = (
                     Disk::open(site.of(case).expect("a site"))
                         .expect("a site")
-                        .portable_names(case.portable_names())
-                        .portable_tags(true),
+                        .with_portable_names(case.portable_names())
+                        .with_portable_tags(true),
                     Log::default(),
                     case.clone(),
                 );
@@ -88,7 +88,7 @@ fn conforms() {
                     move || case.handler()
                 };
                 (
-                    Service::with_log(disk, case.config(), make, move |text| lines.push(text)),
+                    Service::new(disk, case.config(), make).with_log(move |text| lines.push(text)),
                     log,
                 )
             });

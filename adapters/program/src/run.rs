@@ -53,7 +53,7 @@ pub(crate) fn run(options: &'static Options) -> Result<(), Failure> {
         reload::Reload::new(options, tls, passwords.as_ref())
     };
     let (server, sha256) = match certified {
-        Some(certified) => (server.tls(certified.tls), certified.sha256),
+        Some(certified) => (server.with_tls(certified.tls), certified.sha256),
         None => (server, None),
     };
     let obeyed = signals::obey(
@@ -68,7 +68,7 @@ pub(crate) fn run(options: &'static Options) -> Result<(), Failure> {
     obeyed.map_err(Failure::service)?;
 
     let config = config(options);
-    let server = server.log(sink(options));
+    let server = server.with_log(sink(options));
     banner::warn_about_missing(options, &disk);
     let announcement =
         banner::Announcement::new(options, scheme, &server.places(), sha256.as_deref());

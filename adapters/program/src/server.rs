@@ -54,26 +54,26 @@ impl Server {
     /// One that lets in by all of these sockets.
     #[cfg(unix)]
     pub(crate) fn mio(doors: Vec<Listener>) -> Server {
-        Server::Mio(mio::HTTPServer::new(doors).after_crowd(malloc_trim::give_back))
+        Server::Mio(mio::HTTPServer::new(doors).with_release_memory(malloc_trim::give_back))
     }
 
-    pub(crate) fn tls(self, tls: Tls) -> Server {
+    pub(crate) fn with_tls(self, tls: Tls) -> Server {
         match self {
-            Server::Std(server) => Server::Std(server.tls(tls)),
+            Server::Std(server) => Server::Std(server.with_tls(tls)),
             #[cfg(unix)]
-            Server::Mio(server) => Server::Mio(server.tls(tls)),
+            Server::Mio(server) => Server::Mio(server.with_tls(tls)),
             #[cfg(feature = "tokio")]
-            Server::Tokio(server, runtime) => Server::Tokio(server.tls(tls), runtime),
+            Server::Tokio(server, runtime) => Server::Tokio(server.with_tls(tls), runtime),
         }
     }
 
-    pub(crate) fn log(self, log: impl Fn(&str) + Send + Sync + 'static) -> Server {
+    pub(crate) fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> Server {
         match self {
-            Server::Std(server) => Server::Std(server.log(log)),
+            Server::Std(server) => Server::Std(server.with_log(log)),
             #[cfg(unix)]
-            Server::Mio(server) => Server::Mio(server.log(log)),
+            Server::Mio(server) => Server::Mio(server.with_log(log)),
             #[cfg(feature = "tokio")]
-            Server::Tokio(server, runtime) => Server::Tokio(server.log(log), runtime),
+            Server::Tokio(server, runtime) => Server::Tokio(server.with_log(log), runtime),
         }
     }
 
@@ -118,9 +118,9 @@ impl Server {
                 Box::new(move |grace| stopper.shutdown(grace))
             }
             #[cfg(feature = "tokio")]
-            Server::Tokio(server, _) => {
-                let stopper = server.stopper();
-                Box::new(move |grace| stopper.shutdown(grace))
+            Server::Tokio(server, runtime) => {
+                let (stopper, runtime) = (server.stopper(), runtime.handle().clone());
+                Box::new(move |grace| runtime.block_on(stopper.shutdown(grace)))
             }
         }
     }
@@ -136,12 +136,12 @@ impl Server {
         match self {
             Server::Std(server) => {
                 announce();
-                server.serve_forever(&disk, config, handler);
+                server.serve_forever(&disk, config, handler)
             }
             #[cfg(unix)]
             Server::Mio(server) => {
-                let server = server.on_serving(announce);
-                return server.serve_forever(&disk, config, handler);
+                let server = server.with_on_serving(announce);
+                server.serve_forever(&disk, config, handler)
             }
             #[cfg(feature = "tokio")]
             Server::Tokio(server, runtime) => {
@@ -149,12 +149,11 @@ impl Server {
                 // As a task, so that connections are accepted where they are served.
                 let serving = server.serve_forever(Arc::new(disk), config, handler);
                 let served = runtime.block_on(runtime.spawn(serving));
-                served.expect("the server does not panic");
                 // What a disk does not give back by then will not hold up the end.
                 runtime.shutdown_timeout(LAST);
+                served.expect("the server does not panic")
             }
         }
-        Ok(())
     }
 }
 

@@ -32,12 +32,12 @@ pub(crate) fn disk(options: &Options) -> Result<Disk, Failure> {
     }
     #[cfg(unix)]
     let disk = match options.cgi_limit {
-        Some(most) => disk.scripts_max(most),
+        Some(most) => disk.with_max_scripts(most),
         None => disk,
     };
     #[cfg(not(target_os = "wasi"))]
-    let disk = disk.portable_tags(options.portable_tags);
-    Ok(disk.follow_symlinks(options.follow_symlinks))
+    let disk = disk.with_portable_tags(options.portable_tags);
+    Ok(disk.with_follow_symlinks(options.follow_symlinks))
 }
 
 /// What a connection is told.

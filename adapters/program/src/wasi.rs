@@ -12,7 +12,7 @@ use super::{banner, listen};
 /// Serves for ever.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let disk = disk(options)?;
-    let server = HTTPServer::new(listen::doors(options)?).log(sink(options));
+    let server = HTTPServer::new(listen::doors(options)?).with_log(sink(options));
     banner::warn_about_missing(options, &disk);
     let places: Vec<_> = server.addresses().map(ListenAddr::Ip).collect();
     banner::Announcement::new(options, "http", &places, None).say();

@@ -237,8 +237,8 @@ fn with_server<FS: FileSystem<File = Open> + Send + Sync + 'static>(
     let log = Arc::new(Mutex::new(String::new()));
     let logged = Arc::clone(&log);
     let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let server = server.threads(1).connections(connections);
-    let server = server.log(move |lines| logged.lock().unwrap().push_str(lines));
+    let server = server.with_threads(1).with_max_connections(connections);
+    let server = server.with_log(move |lines| logged.lock().unwrap().push_str(lines));
     let (address, stopper) = (server.server_address(), server.stopper());
     let config = Config {
         protocol: Protocol::Http11,

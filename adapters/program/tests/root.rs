@@ -248,7 +248,7 @@ fn an_archive_is_of_one_directory_from_its_beginning_to_its_end() {
 #[test]
 fn a_pinned_directory_is_served_wherever_it_is_moved() {
     let (folder, disk) = two_releases();
-    let disk = disk.pinned();
+    let disk = disk.with_pinned_root();
     switch(folder.path(), "two");
     fs::rename(folder.path().join("one"), folder.path().join("moved")).unwrap();
     assert_eq!(content(&disk, "/two"), Err(FsError::NotFound));

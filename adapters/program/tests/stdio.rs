@@ -64,8 +64,8 @@ fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> Strin
 fn in_process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
     let ((input, write), (read, output)) = (io::pipe()?, io::pipe()?);
     let disk = Disk::open(site)?
-        .portable_names(case.portable_names())
-        .portable_tags(true);
+        .with_portable_names(case.portable_names())
+        .with_portable_tags(true);
     let (case, log) = (case.clone(), Log::default());
     let lines = log.clone();
     let served = thread::spawn(move || {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder};
@@ -81,7 +82,7 @@ impl HTTPServer {
     ///
     /// # Panics
     /// If it is 0.
-    pub fn threads(mut self, threads: usize) -> HTTPServer {
+    pub fn with_threads(mut self, threads: usize) -> HTTPServer {
         assert!(threads > 0, "somebody has to serve");
         self.shared.threads = threads;
         self
@@ -93,7 +94,7 @@ impl HTTPServer {
     ///
     /// # Panics
     /// If it is 0.
-    pub fn connections(mut self, most: usize) -> HTTPServer {
+    pub fn with_max_connections(mut self, most: usize) -> HTTPServer {
         assert!(most > 0, "a server has to have room for one connection");
         self.shared.most = most;
         self
@@ -101,14 +102,14 @@ impl HTTPServer {
 
     /// Speaks HTTPS. Who is slow at the handshake keeps nobody waiting.
     #[cfg(feature = "tls")]
-    pub fn tls(mut self, tls: crate::Tls) -> HTTPServer {
+    pub fn with_tls(mut self, tls: crate::Tls) -> HTTPServer {
         self.shared.layer = Box::new(move || tls.layer().map(Some));
         self
     }
 
     /// Where log lines go, each ended by a newline; [standard error](sockets::stderr) if nothing is
     /// said. It is called by all threads, for all that they have to say at a time.
-    pub fn log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
+    pub fn with_log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         self.shared.log = Box::new(log);
         self
     }
@@ -116,7 +117,7 @@ impl HTTPServer {
     /// What a thread does when three quarters of a crowd on it have gone, and again while the rest
     /// goes. Nothing if nothing is said; a program whose allocator keeps what was freed can have it
     /// give that back to the system here.
-    pub fn after_crowd(mut self, work: fn()) -> HTTPServer {
+    pub fn with_release_memory(mut self, work: fn()) -> HTTPServer {
         self.shared.after_crowd = work;
         self
     }
@@ -124,7 +125,7 @@ impl HTTPServer {
     /// Calls `work` once, on the thread that calls [`serve_forever`](Self::serve_forever), when all threads have started
     /// and nothing can keep the server from serving any more: the moment to announce that it serves. By default nothing
     /// is called.
-    pub fn on_serving(mut self, work: impl FnOnce() + Send + 'static) -> HTTPServer {
+    pub fn with_on_serving(mut self, work: impl FnOnce() + Send + 'static) -> HTTPServer {
         self.on_serving = Box::new(work);
         self
     }
@@ -159,8 +160,8 @@ impl HTTPServer {
         Stopper(Arc::clone(&self.shared.end))
     }
 
-    /// Serves until it is stopped, each connection with a handler of its own, its files from a
-    /// [`Disk`](crate::Disk) or none from [`NoFiles`](crate::NoFiles). What the file system cannot
+    /// Serves until it is stopped, each connection with a handler of its own. `files` is a reference or an
+    /// [`Arc`] to a [`Disk`](crate::Disk), or to [`NoFiles`](crate::NoFiles). What the file system cannot
     /// [tell at once](FileSystem::try_answer) it is asked on another thread. When this returns, no
     /// connection is left. A handler that panics loses its connection and nothing else.
     ///
@@ -168,14 +169,14 @@ impl HTTPServer {
     /// If the system cannot wait for many sockets, or has no thread for it.
     pub fn serve_forever<FS, H: Handler>(
         self,
-        files: &FS,
+        files: impl Deref<Target = FS>,
         config: Config,
         handler: impl Fn() -> H + Sync,
     ) -> io::Result<()>
     where
         FS: FileSystem<File = Open> + Sync,
     {
-        let (shared, handler) = (&self.shared, &handler);
+        let (shared, files, handler) = (&self.shared, &*files, &handler);
         let mut seats = Vec::new();
         for _ in 0..shared.threads {
             let doors: io::Result<_> = self.doors.iter().map(Listener::try_clone).collect();
@@ -338,11 +339,11 @@ impl Shared {
 pub struct Stopper(Arc<End>);
 
 impl Stopper {
-    /// Lets nobody in any more and idle connections go, waits up to `grace` for running replies,
-    /// then cuts them off. `serve_forever` returns as soon as the last is gone.
+    /// Accepts no more connections, closes idle ones, waits up to `grace` for running replies, and cuts off those that are
+    /// left then. It returns when no connection is left, or when the grace is over; so does `serve_forever`.
     ///
-    /// It waits on the thread that calls it, which therefore must not be one that serves. To be
-    /// stopped again, with less grace or with more, does no harm: the least counts.
+    /// It blocks the thread that calls it, which therefore must not be one that serves. Calling it again, with less grace or
+    /// with more, does no harm: the least counts.
     pub fn shutdown(&self, grace: Duration) {
         self.0.close();
         let running = |mails: &mut Option<Vec<Arc<Mail>>>| mails.is_some();

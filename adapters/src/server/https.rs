@@ -11,12 +11,12 @@ use crate::{BindError, Tls};
 pub struct HTTPSServer;
 
 impl HTTPSServer {
-    /// The same as [`HTTPServer::bind`] with [`HTTPServer::tls`].
+    /// The same as [`HTTPServer::bind`] with [`HTTPServer::with_tls`].
     ///
     /// # Errors
     /// Those of [`HTTPServer::bind`].
     pub fn bind(address: impl ToSocketAddrs, tls: Tls) -> Result<HTTPServer, BindError> {
-        Ok(HTTPServer::bind(address)?.tls(tls))
+        Ok(HTTPServer::bind(address)?.with_tls(tls))
     }
 }
 
@@ -26,11 +26,11 @@ impl HTTPSServer {
 pub struct ThreadingHTTPSServer;
 
 impl ThreadingHTTPSServer {
-    /// The same as [`ThreadingHTTPServer::bind`] with [`ThreadingHTTPServer::tls`].
+    /// The same as [`ThreadingHTTPServer::bind`] with [`ThreadingHTTPServer::with_tls`].
     ///
     /// # Errors
     /// Those of [`ThreadingHTTPServer::bind`].
     pub fn bind(address: impl ToSocketAddrs, tls: Tls) -> Result<ThreadingHTTPServer, BindError> {
-        Ok(ThreadingHTTPServer::bind(address)?.tls(tls))
+        Ok(ThreadingHTTPServer::bind(address)?.with_tls(tls))
     }
 }

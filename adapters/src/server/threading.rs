@@ -1,6 +1,8 @@
 //! [`ThreadingHTTPServer`]: a thread for each connection.
 
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::Deref;
 use std::thread::{self, Builder};
 
 use sanserve_core::{Config, FileSystem, Handler};
@@ -21,8 +23,7 @@ use crate::{BindError, Open};
 /// let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;
 /// let stopper = server.stopper();
 /// thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
-/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new);
-/// # Ok(())
+/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new)
 /// # }
 /// ```
 #[derive(Debug)]
@@ -54,22 +55,22 @@ impl ThreadingHTTPServer {
     /// # Panics
     /// If it is 0.
     #[must_use]
-    pub fn connections(self, most: usize) -> ThreadingHTTPServer {
+    pub fn with_max_connections(self, most: usize) -> ThreadingHTTPServer {
         assert!(most > 0, "a server has to have room for one connection");
         ThreadingHTTPServer { most, ..self }
     }
 
-    /// Speaks HTTPS, see [`HTTPServer::tls`]. Who is slow at the handshake keeps nobody waiting.
+    /// Speaks HTTPS, see [`HTTPServer::with_tls`]. Who is slow at the handshake keeps nobody waiting.
     #[cfg(feature = "tls")]
     #[must_use]
-    pub fn tls(self, tls: crate::Tls) -> ThreadingHTTPServer {
-        let server = self.server.tls(tls);
+    pub fn with_tls(self, tls: crate::Tls) -> ThreadingHTTPServer {
+        let server = self.server.with_tls(tls);
         ThreadingHTTPServer { server, ..self }
     }
 
-    /// Where log lines go, see [`HTTPServer::log`]. It is called by many threads at once.
-    pub fn log(self, log: impl Fn(&str) + Send + Sync + 'static) -> ThreadingHTTPServer {
-        let server = self.server.log(log);
+    /// Where log lines go, see [`HTTPServer::with_log`]. It is called by many threads at once.
+    pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> ThreadingHTTPServer {
+        let server = self.server.with_log(log);
         ThreadingHTTPServer { server, ..self }
     }
 
@@ -94,7 +95,7 @@ impl ThreadingHTTPServer {
     /// Serves one connection on the thread that calls it, as [`HTTPServer::handle_request`] does.
     pub fn handle_request<H: Handler>(
         &self,
-        files: &impl FileSystem<File = Open>,
+        files: impl Deref<Target = impl FileSystem<File = Open>>,
         config: Config,
         handler: impl Fn() -> H,
     ) {
@@ -103,13 +104,16 @@ impl ThreadingHTTPServer {
 
     /// Serves until it is stopped, each connection on a thread of its own with a handler of its
     /// own, see [`HTTPServer::serve_forever`]. When it returns, no thread is left.
+    ///
+    /// # Errors
+    /// None here. All servers return the same, and others may fail to begin.
     pub fn serve_forever<H: Handler>(
         self,
-        files: &(impl FileSystem<File = Open> + Sync),
+        files: impl Deref<Target = impl FileSystem<File = Open> + Sync>,
         config: Config,
         handler: impl Fn() -> H + Sync,
-    ) {
-        let (server, handler) = (&self.server, &handler);
+    ) -> io::Result<()> {
+        let (server, files, handler) = (&self.server, &*files, &handler);
         thread::scope(|scope| {
             while let Some(guest) = server.gate.admit(self.most) {
                 let work = move || server.serve(&guest, files, config, handler);
@@ -119,6 +123,7 @@ impl ThreadingHTTPServer {
                 }
             }
         });
+        Ok(())
     }
 }
 

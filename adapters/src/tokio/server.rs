@@ -1,6 +1,7 @@
 //! [`HTTPServer`]: a task for each connection.
 
 use std::fmt;
+use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -33,9 +34,8 @@ use crate::{BindError, ListenAddr, Open, std as sockets};
 /// let disk = Arc::new(Disk::open(".")?);
 /// let server = HTTPServer::bind("127.0.0.1:0")?;
 /// let stopper = server.stopper();
-/// stopper.shutdown(Duration::from_secs(10)); // whenever it has to end
-/// server.serve_forever(disk, Config::default(), Files::new).await;
-/// # Ok(())
+/// tokio::spawn(async move { stopper.shutdown(Duration::from_secs(10)).await }); // whenever it has to end
+/// server.serve_forever(disk, Config::default(), Files::new).await
 /// # }
 /// ```
 pub struct HTTPServer {
@@ -46,6 +46,8 @@ pub struct HTTPServer {
     log: Arc<dyn Fn(&str) + Send + Sync>,
     /// When running replies are cut off, once it is to end.
     stop: watch::Sender<Option<Instant>>,
+    /// Whether it serves.
+    serving: watch::Sender<bool>,
 }
 
 /// Puts onto a socket whatever has to lie above it.
@@ -71,6 +73,7 @@ impl HTTPServer {
             most: places(),
             log: Arc::new(sockets::stderr),
             stop: watch::Sender::new(None),
+            serving: watch::Sender::new(false),
         })
     }
 
@@ -80,7 +83,7 @@ impl HTTPServer {
     ///
     /// # Panics
     /// If it is 0.
-    pub fn connections(self, most: usize) -> HTTPServer {
+    pub fn with_max_connections(self, most: usize) -> HTTPServer {
         assert!(most > 0, "a server has to have room for one connection");
         HTTPServer { most, ..self }
     }
@@ -89,14 +92,14 @@ impl HTTPServer {
     /// much time as a request head, [`Patience::head`](sanserve_core::Patience::head), from the moment
     /// when the connection is accepted.
     #[cfg(feature = "tls")]
-    pub fn tls(self, tls: crate::Tls) -> HTTPServer {
+    pub fn with_tls(self, tls: crate::Tls) -> HTTPServer {
         let link = Box::new(move |socket| Link::tls(socket, &tls));
         HTTPServer { link, ..self }
     }
 
     /// Where log lines go, each ended by a newline; [standard error](sockets::stderr) if nothing is
     /// said. It is called by many connections at once, and must not take its time.
-    pub fn log(self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
+    pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         let log = Arc::new(log);
         HTTPServer { log, ..self }
     }
@@ -113,26 +116,34 @@ impl HTTPServer {
 
     /// What ends it, from another task or thread.
     pub fn stopper(&self) -> Stopper {
-        Stopper(self.stop.clone())
+        Stopper {
+            stop: self.stop.clone(),
+            serving: self.serving.subscribe(),
+        }
     }
 
-    /// Serves until it is stopped, each connection as a task of its own with a handler of its own,
-    /// its files from a [`Disk`](crate::Disk) or none from [`NoFiles`](crate::NoFiles). When it
-    /// returns, no connection is left. A handler that panics loses its connection and nothing else.
+    /// Serves until it is stopped, each connection as a task of its own with a handler of its own. `files` is an
+    /// [`Arc`] to a [`Disk`](crate::Disk), or to [`NoFiles`](crate::NoFiles). When it returns, no connection is left. A handler that panics
+    /// loses its connection and nothing else.
+    ///
+    /// # Errors
+    /// None here. All servers return the same, and others may fail to begin.
     pub async fn serve_forever<H: Handler + Send + 'static>(
         self,
         files: Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
         config: Config,
         handler: impl Fn() -> H + Send + Sync + 'static,
-    ) {
+    ) -> io::Result<()> {
         let HTTPServer {
             listener,
             link,
             most,
             log,
             stop,
+            serving,
             ..
         } = self;
+        serving.send_replace(true);
         let (handler, ending) = (Arc::new(handler), watch::Sender::new(false));
         let mut stopped = stop.subscribe();
         let (mut inside, seats) = (JoinSet::new(), Arc::new(Seats::default()));
@@ -173,6 +184,8 @@ impl HTTPServer {
         drop(listener);
         ending.send_replace(true);
         end(inside, stopped).await;
+        serving.send_replace(false);
+        Ok(())
     }
 }
 
@@ -185,19 +198,28 @@ impl fmt::Debug for HTTPServer {
 
 /// Stops a server. There may be many, and they may outlive it.
 #[derive(Clone, Debug)]
-pub struct Stopper(watch::Sender<Option<Instant>>);
+pub struct Stopper {
+    stop: watch::Sender<Option<Instant>>,
+    serving: watch::Receiver<bool>,
+}
 
 impl Stopper {
-    /// Lets nobody in any more and idle connections go; running replies have up to `grace` before
-    /// they are cut off. `serve_forever` returns as soon as the last is gone, which is not waited
-    /// for here.
+    /// Accepts no more connections, closes idle ones, waits up to `grace` for running replies, and cuts off those that are
+    /// left then. The future is ready when no connection is left, or when the grace is over and they have been cut off; so
+    /// is `serve_forever`.
     ///
-    /// To be stopped again, with less grace or with more, does no harm: the least counts.
-    pub fn shutdown(&self, grace: Duration) {
+    /// The server is told at once, also where the future is dropped. The future needs no runtime: another thread can block
+    /// on it. Calling this again, with less grace or with more, does no harm: the least counts.
+    pub fn shutdown(&self, grace: Duration) -> impl Future<Output = ()> + Send + use<> {
         let now = Instant::now();
         let by = now.checked_add(grace).unwrap_or(now + AGES);
-        self.0
+        self.stop
             .send_modify(|until| *until = Some(until.map_or(by, |until| until.min(by))));
+        let mut serving = self.serving.clone();
+        async move {
+            // A server that is dropped has ended, too.
+            let _ = serving.wait_for(|serving| !serving).await;
+        }
     }
 }
 

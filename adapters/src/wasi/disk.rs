@@ -74,7 +74,7 @@ impl Disk {
 
     /// Whether symbolic links may lead out of the root, as far as what the host has handed over
     /// reaches: it lets nothing out of that. By default they must not.
-    pub fn follow_symlinks(self, follow: bool) -> Disk {
+    pub fn with_follow_symlinks(self, follow: bool) -> Disk {
         Disk { follow, ..self }
     }
 

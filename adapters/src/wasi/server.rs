@@ -64,13 +64,13 @@ impl HTTPServer {
     /// # Panics
     /// If it is 0.
     #[must_use]
-    pub fn connections(self, most: usize) -> HTTPServer {
+    pub fn with_max_connections(self, most: usize) -> HTTPServer {
         assert!(most > 0, "a server has to have room for one connection");
         HTTPServer { most, ..self }
     }
 
     /// Where log lines go, each ended by a newline; [standard error](super::stderr) if nothing is said.
-    pub fn log(self, log: impl Fn(&str) + 'static) -> HTTPServer {
+    pub fn with_log(self, log: impl Fn(&str) + 'static) -> HTTPServer {
         let log = Box::new(log);
         HTTPServer { log, ..self }
     }

@@ -86,10 +86,10 @@ fn mio(setup: Setup, disk: Arc<Disk>, log: impl Fn(&str) + Send + Sync + 'static
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     set_send_buffer(&listener, setup.send_buffer);
     let mut server = sanserve_server::mio::HTTPServer::new(vec![listener])
-        .threads(1)
-        .log(log);
+        .with_threads(1)
+        .with_log(log);
     if let Some(tls) = setup.tls {
-        server = server.tls(tls);
+        server = server.with_tls(tls);
     }
     let (address, stopper) = (server.server_address(), server.stopper());
     let serve = move || {

@@ -57,24 +57,28 @@ impl Serving {
 
     fn std(setup: Setup, config: Config) -> Serving {
         let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let mut server = server.log(|_| ()).connections(setup.connections);
+        let mut server = server
+            .with_log(|_| ())
+            .with_max_connections(setup.connections);
         if let Some(tls) = setup.tls {
-            server = server.tls(tls);
+            server = server.with_tls(tls);
         }
         let (address, stopper) = (server.server_address(), server.stopper());
         let stop = move || stopper.shutdown(Duration::ZERO);
         Serving::on_thread(address, stop, move |disk| {
-            server.serve_forever(&disk, config, Files::new);
+            server.serve_forever(&disk, config, Files::new).unwrap();
         })
     }
 
     #[cfg(unix)]
     fn mio(threads: usize, setup: Setup, config: Config) -> Serving {
         let server = sanserve_server::mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let mut server = server.log(|_| ()).connections(setup.connections);
-        server = server.threads(threads);
+        let mut server = server
+            .with_log(|_| ())
+            .with_max_connections(setup.connections);
+        server = server.with_threads(threads);
         if let Some(tls) = setup.tls {
-            server = server.tls(tls);
+            server = server.with_tls(tls);
         }
         let (address, stopper) = (server.server_address(), server.stopper());
         let stop = move || stopper.shutdown(Duration::ZERO);
@@ -91,14 +95,17 @@ impl Serving {
         let inside = runtime.enter();
         let server = sanserve_server::tokio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         drop(inside);
-        let mut server = server.log(|_| ()).connections(setup.connections);
+        let mut server = server
+            .with_log(|_| ())
+            .with_max_connections(setup.connections);
         if let Some(tls) = setup.tls {
-            server = server.tls(tls);
+            server = server.with_tls(tls);
         }
         let (address, stopper) = (server.server_address(), server.stopper());
-        let stop = move || stopper.shutdown(Duration::ZERO);
+        let stop = move || drop(stopper.shutdown(Duration::ZERO));
         Serving::on_thread(address, stop, move |disk| {
-            runtime.block_on(server.serve_forever(disk.into(), config, Files::new));
+            let serving = server.serve_forever(disk.into(), config, Files::new);
+            runtime.block_on(serving).unwrap();
         })
     }
 

@@ -48,7 +48,7 @@ impl Stage {
     }
 
     /// Lets no more scripts than this run at a time.
-    pub(crate) fn scripts_max(self, scripts: usize) -> Stage {
+    pub(crate) fn with_max_scripts(self, scripts: usize) -> Stage {
         Stage { scripts, ..self }
     }
 
@@ -71,7 +71,7 @@ impl Stage {
     pub(crate) fn disk(&self) -> Disk {
         Disk::open(self.dir.path())
             .unwrap()
-            .scripts_max(self.scripts)
+            .with_max_scripts(self.scripts)
     }
 
     /// Waits until this file is there, which a script makes.

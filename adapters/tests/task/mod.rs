@@ -59,10 +59,12 @@ impl Running {
             let runtime = builder.enable_all().build().unwrap();
             runtime.block_on(async {
                 let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-                let server = set_up(server).log(move |lines| sink.lock().unwrap().push_str(lines));
+                let server =
+                    set_up(server).with_log(move |lines| sink.lock().unwrap().push_str(lines));
                 tell.send((server.server_address(), server.stopper()))
                     .unwrap();
-                server.serve_forever(Arc::new(files), config, handler).await;
+                let serving = server.serve_forever(Arc::new(files), config, handler);
+                serving.await.unwrap();
             });
             drop(runtime);
             let _ = over.send(());
@@ -89,7 +91,7 @@ impl Running {
     /// Stops it, and asserts that it stops well before `LONG` is over.
     pub(crate) fn stop(self, grace: Duration) {
         let start = Instant::now();
-        self.stopper.shutdown(grace);
+        drop(self.stopper.shutdown(grace));
         self.returns();
         assert!(start.elapsed() < LONG / 2, "it took {:?}", start.elapsed());
     }
@@ -102,7 +104,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.stopper.shutdown(Duration::ZERO);
+        drop(self.stopper.shutdown(Duration::ZERO));
     }
 }
 

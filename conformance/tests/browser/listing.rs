@@ -31,7 +31,7 @@ impl Served {
     pub(crate) fn start() -> Served {
         let site = Site::standard().make_temporary().expect("a site");
         let server = ThreadingHTTPServer::bind("127.0.0.1:0").expect("a free port");
-        let server = server.log(|_| ());
+        let server = server.with_log(|_| ());
         let address = format!("http://{}/", server.server_address());
         let (stopper, disk) = (server.stopper(), Disk::open(&site).expect("a folder"));
         let config = Config {
@@ -43,12 +43,13 @@ impl Served {
             ..Config::default()
         };
         thread::spawn(move || {
-            server.serve_forever(&disk, config, || {
+            let served = server.serve_forever(&disk, config, || {
                 let mut upload = Upload::new();
                 upload.files.list_directory = listing::page;
                 upload.files.archive = Download::parse;
                 upload
             });
+            served.expect("it serves");
         });
         Served {
             address,

@@ -25,7 +25,7 @@ impl Page {
         let program = tools::find("chromium")?;
         let folder = build(features, files);
         let server = ThreadingHTTPServer::bind("127.0.0.1:0").expect("a free port");
-        let server = server.log(|_| ());
+        let server = server.with_log(|_| ());
         let (address, stopper) = (server.server_address(), server.stopper());
         let disk = Disk::open(folder).expect("a folder");
         thread::spawn(move || server.serve_forever(&disk, Config::default(), Files::new));

@@ -78,7 +78,7 @@ impl Served {
         let log = Arc::<Mutex<String>>::default();
         let server = ThreadingHTTPServer::bind("127.0.0.1:0").expect("a free port");
         let lines = Arc::clone(&log);
-        let server = server.log(move |line| *lines.lock().expect("a log") += line);
+        let server = server.with_log(move |line| *lines.lock().expect("a log") += line);
         let config = Config {
             protocol: Protocol::Http11,
             ..Config::default()

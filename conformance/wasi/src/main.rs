@@ -24,7 +24,7 @@ fn main() {
                 config.patience.grace = Duration::from_secs(1);
                 config.patience.rate = u32::MAX;
             }
-            "narrow" => server = server.connections(2),
+            "narrow" => server = server.with_max_connections(2),
             _ => panic!("nothing can be {other}"),
         }
     }

@@ -1,0 +1,92 @@
+//! Files inside of an axum application: a directory below `/files`, beside a route of the application's own. Redirects and
+//! listings have the whole path, and the log has the address of the client.
+//!
+//! `cargo run -p sanserve-examples --example axum -- DIR`, then open the address that it prints.
+
+use std::env;
+use std::io;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, OriginalUri};
+use axum::routing::get;
+use sanserve_core::{Config, Files, listing};
+use sanserve_server::Disk;
+use sanserve_server::tower::{Service, mounted};
+use tokio::net::TcpListener;
+
+/// The application.
+fn app(disk: Disk, log: impl Fn(&str) + Send + Sync + 'static) -> Router {
+    let files = || {
+        let mut files = mounted::<1>(Files::new()); // one segment: /files
+        files.list_directory = listing::page;
+        files
+    };
+    let files = Service::new(disk, Config::default(), files)
+        .with_log(log)
+        .with_client_address(|it| it.get().map(|ConnectInfo(address)| *address))
+        .with_original_uri(|it| it.get().map(|OriginalUri(uri)| uri.clone()));
+    Router::new()
+        .route("/hello", get(|| async { "Hello\n" }))
+        .nest_service("/files", files)
+}
+
+/// Serves it until the process ends.
+async fn serve(app: Router, listener: TcpListener) -> io::Result<()> {
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).await
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let directory = env::args_os().nth(1).unwrap_or_else(|| ".".into());
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("http://{}/files/", listener.local_addr()?);
+    let app = app(Disk::open(directory)?, sanserve_server::std::stderr);
+    serve(app, listener).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_directory_below_a_path_beside_a_route() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        std::fs::write(folder.path().join("sub/a.txt"), "hello").unwrap();
+        let lines = Arc::new(Mutex::new(String::new()));
+        let log = Arc::clone(&lines);
+        let disk = Disk::open(folder.path()).unwrap();
+        let app = app(disk, move |text| log.lock().unwrap().push_str(text));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(app, listener));
+        for (target, wanted) in [
+            ("/hello", "\r\n\r\nHello\n"),
+            ("/files", "location: ./files/\r\n"),
+            ("/files/sub", "location: ./sub/\r\n"),
+            ("/files/sub/", "<h1>Directory listing for /files/sub/</h1>"),
+            ("/files/sub/a.txt", "\r\n\r\nhello"),
+        ] {
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET {target} HTTP/1.0\r\n\r\n");
+            socket.write_all(request.as_bytes()).await.unwrap();
+            let mut reply = String::new();
+            socket.read_to_string(&mut reply).await.unwrap();
+            assert!(reply.contains(wanted), "{target}: {reply}");
+        }
+        let lines = lines.lock().unwrap();
+        assert_eq!(lines.lines().count(), 4, "{lines}");
+        assert!(
+            lines.lines().all(|line| line.starts_with("127.0.0.1 - - ")),
+            "{lines}"
+        );
+        assert!(lines.contains("\"GET /files/sub/a.txt HTTP/1."), "{lines}");
+    }
+}
