@@ -199,7 +199,7 @@ fn a_record_that_is_none_does_not_reset_the_connection() {
     let record = [&[22, 3, 1, 255, 255][..], &[255; 40_000]].concat();
     for first in [&record[..], &[&[0; 5], &record[..]].concat()] {
         let server = HTTPSServer::bind((Ipv4Addr::LOCALHOST, 0), pair.tls()).unwrap();
-        let server = server.log(|_| ());
+        let server = server.with_log(|_| ());
         let mut client = connect(server.server_address());
         client.write_all(first).unwrap();
         server.handle_request(&NoFiles, Config::default(), Files::new);
