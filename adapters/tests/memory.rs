@@ -142,12 +142,12 @@ fn a_transcript_does_not_depend_on_the_pace_or_on_how_files_are_sent() {
 }
 
 #[test]
-fn silence_ends_when_patience_does() {
+fn silence_ends_at_the_timeout() {
     let input = "GET /a.txt HTTP/1.1\r\nHost: h\r\n\r\n";
     let silent = talk(&tree(), input, false, |len| len);
     let closed = talk(&tree(), input, true, |len| len);
     assert_eq!(silent.bytes, closed.bytes);
-    assert_eq!(silent.elapsed, Config::default().patience.idle);
+    assert_eq!(silent.elapsed, Config::default().timeouts.idle);
     assert_eq!(START, 1_767_225_600);
     let reply = String::from_utf8(silent.bytes).unwrap();
     assert!(

@@ -32,7 +32,7 @@ impl Peer {
     pub fn connect(to: SocketAddr) -> io::Result<Self> {
         let socket = TcpStream::connect(to)?;
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIMEOUTS))?;
         Ok(Self::new(socket.try_clone()?, HalfClose(socket)))
     }
 
@@ -98,4 +98,4 @@ impl Drop for HalfClose {
 }
 
 /// So long a server may be silent: longer than any that conforms.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUTS: Duration = Duration::from_secs(20);

@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use crate::peer::PATIENCE;
+use crate::peer::TIMEOUTS;
 use crate::{Case, Log, Pace, Peer, Pieces, Transcript};
 
 /// Holds each conversation with a loop that serves one connection and returns. It runs on a thread
@@ -175,7 +175,7 @@ impl Half {
         let waited = self
             .0
             .changed
-            .wait_timeout_while(self.state(), PATIENCE, undone);
+            .wait_timeout_while(self.state(), TIMEOUTS, undone);
         self.wake(waited.unwrap_or_else(PoisonError::into_inner).0);
         done.unwrap_or(Err(ErrorKind::TimedOut.into()))
     }

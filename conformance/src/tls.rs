@@ -9,7 +9,7 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::Peer;
-use crate::peer::PATIENCE;
+use crate::peer::TIMEOUTS;
 
 /// A certificate for `localhost` that nobody has signed, and a client that trusts it.
 pub struct Certificate {
@@ -52,7 +52,7 @@ impl Certificate {
     pub fn connect(&self, to: SocketAddr) -> io::Result<Peer> {
         let mut socket = TcpStream::connect(to)?;
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIMEOUTS))?;
         let name = "localhost".try_into().expect("a name");
         let mut tls = ClientConnection::new(Arc::clone(&self.client), name).map_err(other)?;
         tls.complete_io(&mut socket)?;

@@ -146,9 +146,9 @@ impl Running {
         }
     }
 
-    fn fill_within(&mut self, into: &mut [u8], patience: Duration) -> Got<super::Open> {
+    fn fill_within(&mut self, into: &mut [u8], timeouts: Duration) -> Got<super::Open> {
         match &mut self.0 {
-            State::Started(process) => process.fill(into, patience),
+            State::Started(process) => process.fill(into, timeouts),
             _ => Got::Refused(FsError::Broken),
         }
     }

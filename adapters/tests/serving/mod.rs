@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
-use sanserve_core::{Config, Files, Patience, Protocol};
+use sanserve_core::{Config, Files, Protocol, Timeouts};
 use sanserve_server::{Disk, ThreadingHTTPServer, Tls};
 
 use crate::peer::site;
@@ -25,7 +25,7 @@ pub(crate) const SERVERS: &[&str] = &[
 #[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) connections: usize,
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: Timeouts,
     pub(crate) tls: Option<Tls>,
 }
 
@@ -40,7 +40,7 @@ impl Serving {
     pub(crate) fn start(name: &str, setup: Setup) -> Serving {
         let config = Config {
             protocol: Protocol::Http11,
-            patience: setup.patience,
+            timeouts: setup.timeouts,
             ..Config::default()
         };
         match name {

@@ -84,7 +84,7 @@ impl Component {
     /// A client that gives up after a while.
     pub(crate) fn connect(&self) -> TcpStream {
         let socket = TcpStream::connect(self.address()).expect("it listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        socket.set_read_timeout(Some(TIMEOUTS)).expect("a limit");
         socket
     }
 
@@ -154,4 +154,4 @@ impl Drop for Component {
 const START: Duration = Duration::from_secs(60);
 
 /// So long a client waits: less than a server waits for a head.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUTS: Duration = Duration::from_secs(20);

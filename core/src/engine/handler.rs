@@ -121,7 +121,7 @@ pub enum Next {
     /// What was written so far goes to the peer first.
     ///
     /// The waker may also be woken for nothing, or for something that came before: look again, and wait again. If the peer closes
-    /// its side of the connection, the handler is waited for two more seconds ([`Patience::half_closed`](crate::Patience::half_closed)).
+    /// its side of the connection, the handler is waited for two more seconds ([`Timeouts::half_closed`](crate::Timeouts::half_closed)).
     Wait(Duration),
     /// To take the connection over, after a reply of 101 (RFC 9110 §7.8), or one to CONNECT with a status of 2xx: the adapter hands its
     /// transport to whoever speaks the next protocol. Nothing is told. If the adapter cannot, see [`Exchange::can_upgrade`], the reply
