@@ -69,7 +69,7 @@ fn a_file_that_cannot_be_read_is_let_go_at_once() {
                 },
                 sendable: false,
             })),
-            Want::Fill { .. } => Got::Refused(FsError::Broken),
+            Want::Fill { .. } => Got::Refused(FsError::Io),
             Want::Write(from) => {
                 assert!(from.starts_with(b"HTTP/1.1 500 "));
                 break assert_eq!(Rc::strong_count(&file), 1);

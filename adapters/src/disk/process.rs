@@ -65,7 +65,7 @@ impl Process {
         };
         filled.unwrap_or_else(|error| match error.kind() {
             ErrorKind::Interrupted => Got::Nothing,
-            _ => Got::Refused(FsError::Broken),
+            _ => Got::Refused(FsError::Io),
         })
     }
 

@@ -64,7 +64,7 @@ async fn verify(
         files.verify_later(&given, Box::new(Verify(tell)));
     }));
     // A panic has been reported by its hook.
-    let verified = told.await.unwrap_or(Err(FsError::Broken));
+    let verified = told.await.unwrap_or(Err(FsError::Io));
     Got::Verified(verified)
 }
 

@@ -177,12 +177,12 @@ impl Link {
             got => return got,
         }
         let (Stream::Socket(socket), Some(open)) = (&self.stream, &held.0) else {
-            return Got::Refused(FsError::Broken);
+            return Got::Refused(FsError::Io);
         };
         let send = || send_file(socket, open, at, len);
         let sent = socket.async_io(tokio::io::Interest::WRITABLE, send).await;
         match sent {
-            Ok(None) => Got::Refused(FsError::Broken),
+            Ok(None) => Got::Refused(FsError::Io),
             sent => self.told(sent.map(Option::unwrap_or_default)),
         }
     }
