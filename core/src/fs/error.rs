@@ -1,33 +1,62 @@
-//! [`FsError`]: why a file system has no better answer.
+//! [`FsError`]: why a file system cannot do what was asked of it.
 
-/// Why a file system has no better answer.
+use core::error::Error;
+use core::fmt::{self, Display};
+
+/// Why a file system cannot do what was asked of it.
+///
+/// Its `Display` is a clause that can follow a colon, such as `no space left`. Clients never see it: services have replies of
+/// their own for each.
+///
+/// The enum is not exhaustive: another reason may come, which a handler should answer as it answers [`Io`](FsError::Io).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FsError {
-    /// There is no such thing.
+    /// Nothing has this name.
     NotFound,
-    /// A symbolic link on the way to it leads out of the tree, and is not followed. Clients are told that there is no such
-    /// thing, and the log says why.
+    /// A symbolic link on the way to the file leads out of the tree, and is not followed. Clients get the same reply as for a
+    /// missing file, and the log gives the reason.
     LeadsOut,
-    /// It is there but may not be read.
+    /// The file exists but may not be read.
     Forbidden,
-    /// It is neither a file nor a directory, or not the one that was asked for.
+    /// It is neither a regular file nor a directory, or not the one of the two that was asked for.
     NotRegularFile,
-    /// This file system has no such thing.
+    /// This file system does not support the operation.
     Unsupported,
-    /// The system has too little left to tell, of memory or of descriptors: it may be there.
+    /// The system has too little memory or too few descriptors left to tell whether the file exists.
     NoResources,
-    /// There is something, where there must be nothing or something else.
+    /// The name exists, and must not, or is something else than was expected.
     Exists,
-    /// There is no room for it.
+    /// The disk or the quota is full.
     NoSpace,
-    /// Its name, or its path, is longer than one can be here. A client that only asks for it is told that it is not there;
-    /// no archive is made of a directory that has it somewhere below.
+    /// The name or the path is longer than the file system allows. A client that only asks for it gets the reply for a missing file;
+    /// no archive is made of a directory that contains such a path.
     TooLong,
-    /// Nothing here can have that name. A client that only asks for it is told that it is not there.
+    /// No file can have this name here. A client that only asks for it gets the reply for a missing file.
     InvalidName,
-    /// There is more than can be dealt with at once.
+    /// There is more than can be handled at once.
     TooMany,
-    /// Anything else that goes wrong with a disk.
+    /// Any other error of the device or the system.
     Io,
 }
+
+impl Display for FsError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            FsError::NotFound => "no such file or directory",
+            FsError::LeadsOut => "a symbolic link leads out of the directory",
+            FsError::Forbidden => "permission denied",
+            FsError::NotRegularFile => "not a regular file",
+            FsError::Unsupported => "not supported by this file system",
+            FsError::NoResources => "too little memory or too few descriptors",
+            FsError::Exists => "the name exists",
+            FsError::NoSpace => "no space left",
+            FsError::TooLong => "the name is too long",
+            FsError::InvalidName => "no file can have this name",
+            FsError::TooMany => "too many at once",
+            FsError::Io => "input/output error",
+        })
+    }
+}
+
+impl Error for FsError {}
