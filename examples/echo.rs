@@ -66,9 +66,6 @@ impl Handler for Echo {
 fn main() -> io::Result<()> {
     let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("http://{}/", server.server_address());
-    let config = Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    };
+    let config = Config::default().with_protocol(Protocol::Http11);
     server.serve_forever(&NoFiles, config, Echo::default)
 }

@@ -6,7 +6,7 @@
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
-use sanserve_core::{Config, Connection, Files, Limits, Now};
+use sanserve_core::{Config, Connection, Files, Now};
 use sanserve_server::{Flash, Node, embedded_io};
 
 static SITE: Flash = Flash::new(&[
@@ -22,11 +22,10 @@ static SITE: Flash = Flash::new(&[
 
 fn main() -> io::Result<()> {
     let mut config = Config::default();
-    config.limits = Limits {
-        head: config.limits.head.with_request_line(512).with_fields(1024),
-        outbox: 1024,
-        ..config.limits
-    };
+    config.limits = config
+        .limits
+        .with_head(config.limits.head.with_request_line(512).with_fields(1024))
+        .with_outbox(1024);
     let mut conn = Connection::new(config, "-", Files::new());
     let start = Instant::now();
     let clock = || Now {

@@ -61,11 +61,9 @@ pub use self::request::Request;
 /// how long the connection stays.
 #[must_use]
 pub fn config(config: Config) -> Config {
-    Config {
-        protocol: Protocol::Http11,
-        keep_alive: false,
-        ..config
-    }
+    config
+        .with_protocol(Protocol::Http11)
+        .with_keep_alive(false)
 }
 
 /// Whether a field speaks of one connection, which is the host's.

@@ -15,12 +15,10 @@ use serving::{SERVERS, Serving, Setup};
 
 /// Timeouts that plays no part.
 fn timeouts() -> Timeouts {
-    Timeouts {
-        idle: 10 * LONG,
-        head: 10 * LONG,
-        grace: 10 * LONG,
-        ..Timeouts::default()
-    }
+    Timeouts::default()
+        .with_idle(10 * LONG)
+        .with_head(10 * LONG)
+        .with_grace(10 * LONG)
 }
 
 fn start(name: &str, connections: usize) -> Serving {

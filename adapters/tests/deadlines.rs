@@ -23,11 +23,7 @@ fn a_handshake_has_the_time_of_a_head_however_it_drips() {
     pair.client(&TLS13, &[]).write_tls(&mut first).unwrap();
     for name in SERVERS {
         let head = Duration::from_millis(500);
-        let timeouts = Timeouts {
-            idle: 10 * LONG,
-            head,
-            ..Timeouts::default()
-        };
+        let timeouts = Timeouts::default().with_idle(10 * LONG).with_head(head);
         let server = Serving::start(
             name,
             Setup {
@@ -56,11 +52,7 @@ fn a_handshake_has_the_time_of_a_head_however_it_drips() {
 fn a_client_that_reads_nothing_gives_up_its_place_at_the_deadline() {
     for name in SERVERS {
         let grace = Duration::from_secs(2);
-        let timeouts = Timeouts {
-            grace,
-            rate: u32::MAX,
-            ..Timeouts::default()
-        };
+        let timeouts = Timeouts::default().with_grace(grace).with_rate(u32::MAX);
         let server = Serving::start(
             name,
             Setup {
@@ -89,15 +81,8 @@ fn so_does_one_on_standard_output() {
     let (socket, _) = listener.accept().unwrap();
     ask(&deaf, "/big");
     let grace = Duration::from_secs(2);
-    let timeouts = Timeouts {
-        grace,
-        rate: u32::MAX,
-        ..Timeouts::default()
-    };
-    let config = Config {
-        timeouts,
-        ..Config::default()
-    };
+    let timeouts = Timeouts::default().with_grace(grace).with_rate(u32::MAX);
+    let config = Config::default().with_timeouts(timeouts);
     let start = Instant::now();
     let (input, output) = (socket.try_clone().unwrap().into(), socket.into());
     let _ = sanserve_server::stdio::serve(input, output, &disk, config, Files::new(), &|_| ());

@@ -111,10 +111,7 @@ impl embedded_io_async::Write for Later {
 /// Serves a peer, by both loops that keep deadlines; time passes only while the peer is waited for.
 /// Answers what it got, after how many seconds.
 fn serve(peer: impl Fn() -> Line) -> (String, u64) {
-    let config = Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    };
+    let config = Config::default().with_protocol(Protocol::Http11);
     let tick = Cell::new(Duration::ZERO);
     let clock = || Now {
         tick: tick.get(),
@@ -181,10 +178,7 @@ fn serve_blocking(mut line: Line) -> (String, Result<(), ErrorKind>) {
         tick: tick.replace(tick.get() + Duration::from_secs(2)),
         unix: None,
     };
-    let config = Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    };
+    let config = Config::default().with_protocol(Protocol::Http11);
     let mut conn = Connection::new(config, "192.0.2.1", Files::new());
     let served = blocking::serve(&mut conn, &mut line, &SITE, clock, |_| ());
     (String::from_utf8(line.got).unwrap(), served)

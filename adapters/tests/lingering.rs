@@ -75,15 +75,13 @@ fn run(runtime: &'static str, tls: bool, request: &[u8], status: &str, site: &Pa
         tls: tls.then(|| pair.tls()),
         send_buffer: 0,
         connections: 1,
-        config: Config {
-            protocol: Protocol::Http11,
-            timeouts: Timeouts {
-                head: Duration::from_millis(300),
-                linger: Duration::from_millis(100),
-                ..Timeouts::default()
-            },
-            ..Config::default()
-        },
+        config: Config::default()
+            .with_protocol(Protocol::Http11)
+            .with_timeouts(
+                Timeouts::default()
+                    .with_head(Duration::from_millis(300))
+                    .with_linger(Duration::from_millis(100)),
+            ),
         handler: Files::new,
     };
     let server = Server::start(setup, site);

@@ -113,10 +113,7 @@ fn a_file_below_a_file_is_a_mistake() {
 }
 
 fn talk(tree: &Tree, input: &str, half_close: bool, pace: fn(usize) -> usize) -> Transcript {
-    let config = Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    };
+    let config = Config::default().with_protocol(Protocol::Http11);
     let mut conn = Connection::<File, _>::new(config, "192.0.2.7", Files::new());
     let input = input.as_bytes();
     converse(&mut conn, tree, Script { input, half_close }, pace)

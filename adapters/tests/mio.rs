@@ -53,11 +53,9 @@ impl Running {
         let server = set_up(server.with_threads(1));
         let server = server.with_log(move |lines| sink.lock().unwrap().push_str(lines));
         let (address, stopper) = (server.server_address(), server.stopper());
-        let config = Config {
-            protocol: Protocol::Http11,
-            timeouts,
-            ..Config::default()
-        };
+        let config = Config::default()
+            .with_protocol(Protocol::Http11)
+            .with_timeouts(timeouts);
         thread::spawn(move || {
             server.serve_forever(&files, config, handler).unwrap();
             let _ = over.send(());
@@ -167,10 +165,7 @@ fn a_slow_disk_keeps_nobody_waiting_but_who_asked_for_it() {
 fn a_disk_that_is_too_slow_is_given_up() {
     let site = site();
     let slow = Slow::new(&site);
-    let timeouts = Timeouts {
-        ask: Duration::from_millis(200),
-        ..Timeouts::default()
-    };
+    let timeouts = Timeouts::default().with_ask(Duration::from_millis(200));
     let running = Running::start(site, |server| server, slow.clone(), timeouts, Files::new);
     for name in ["/slow", "/read"] {
         let reply = get(running.address, name);
@@ -213,11 +208,7 @@ fn more_clients_than_places_are_all_served_in_the_end() {
 
 #[test]
 fn stopping_lets_idle_connections_go_at_once_and_a_running_reply_finish() {
-    let timeouts = Timeouts {
-        idle: 3 * LONG,
-        rest: 3 * LONG,
-        ..Timeouts::default()
-    };
+    let timeouts = Timeouts::default().with_idle(3 * LONG).with_rest(3 * LONG);
     let running = Running::files(timeouts);
     let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
     kept.iter().for_each(hello);
@@ -258,13 +249,11 @@ fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
 
 #[test]
 fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
-    let timeouts = Timeouts {
-        idle: Duration::from_millis(300),
-        rest: Duration::from_millis(100),
-        grace: Duration::from_millis(300),
-        rate: u32::MAX,
-        ..Timeouts::default()
-    };
+    let timeouts = Timeouts::default()
+        .with_idle(Duration::from_millis(300))
+        .with_rest(Duration::from_millis(100))
+        .with_grace(Duration::from_millis(300))
+        .with_rate(u32::MAX);
     let running = Running::with(|server| server.with_max_connections(1), timeouts);
     let silent = connect(running.address);
     assert_eq!(rest(&silent).unwrap(), 0);

@@ -22,14 +22,9 @@ fn start(runtime: &'static str, pair: &Pair, site: &TempDir) -> Server {
         tls: Some(pair.tls()),
         send_buffer: 0,
         connections: 100,
-        config: Config {
-            protocol: Protocol::Http11,
-            timeouts: Timeouts {
-                head: Duration::from_millis(300),
-                ..Timeouts::default()
-            },
-            ..Config::default()
-        },
+        config: Config::default()
+            .with_protocol(Protocol::Http11)
+            .with_timeouts(Timeouts::default().with_head(Duration::from_millis(300))),
         handler: Files::new,
     };
     Server::start(setup, site.path())

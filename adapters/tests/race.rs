@@ -98,10 +98,7 @@ fn nothing_outside_is_sent_while_links_are_exchanged() {
     let server = server.with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
     let disk = Disk::open(&root).expect("the root was made");
-    let config = Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    };
+    let config = Config::default().with_protocol(Protocol::Http11);
     let stop = AtomicBool::new(false);
     let (shown, refused, rounds) = thread::scope(|scope| {
         scope.spawn(|| server.serve_forever(&disk, config, Files::new));

@@ -106,11 +106,9 @@ fn cgi() -> Cgi {
 }
 
 fn config(timeouts: Timeouts) -> Config {
-    Config {
-        protocol: Protocol::Http11,
-        timeouts,
-        ..Config::default()
-    }
+    Config::default()
+        .with_protocol(Protocol::Http11)
+        .with_timeouts(timeouts)
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -143,10 +141,7 @@ fn text(socket: &TcpStream) -> String {
 
 /// Short timeouts for scripts.
 fn hasty() -> Timeouts {
-    Timeouts {
-        ask: Duration::from_secs(1),
-        ..Timeouts::default()
-    }
+    Timeouts::default().with_ask(Duration::from_secs(1))
 }
 
 #[test]
@@ -278,11 +273,9 @@ fn a_script_ends_when_its_client_is_gone() {
 
 /// Deadlines that end nothing within a test, but for this one.
 fn patient(half_closed: Duration) -> Timeouts {
-    Timeouts {
-        ask: LONG * 10,
-        half_closed,
-        ..Timeouts::default()
-    }
+    Timeouts::default()
+        .with_ask(LONG * 10)
+        .with_half_closed(half_closed)
 }
 
 /// Scripts that never write to standard output: one is silent, the other writes to standard error.

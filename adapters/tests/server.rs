@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Protocol, Timeouts, from_fn};
+use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Protocol, from_fn};
 use sanserve_server::{Disk, HTTPServer, NoFiles, Stopper, ThreadingHTTPServer};
 use socket2::SockRef;
 
@@ -50,10 +50,7 @@ impl Running {
         let (over, done) = mpsc::channel();
         let thread = thread::spawn(move || {
             let site = site();
-            let config = Config {
-                protocol: Protocol::Http11,
-                ..Config::default()
-            };
+            let config = Config::default().with_protocol(Protocol::Http11);
             run(&Disk::open(site.path()).unwrap(), config);
             over.send(()).unwrap();
         });
@@ -177,12 +174,8 @@ fn more_clients_than_places_are_all_served_in_the_end() {
 fn stopping_lets_idle_connections_go_at_once() {
     let running = Running::start(server(), |server, disk, config| {
         // Nothing but being stopped can wake them up.
-        let timeouts = Timeouts {
-            idle: 3 * LONG,
-            rest: 3 * LONG,
-            ..config.timeouts
-        };
-        let config = Config { timeouts, ..config };
+        let timeouts = config.timeouts.with_idle(3 * LONG).with_rest(3 * LONG);
+        let config = config.with_timeouts(timeouts);
         server.serve_forever(disk, config, Files::new).unwrap();
     });
     let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
@@ -275,14 +268,13 @@ fn a_client_that_resets_does_no_harm() {
 #[test]
 fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
     let running = Running::start(server().with_max_connections(1), |server, disk, config| {
-        let timeouts = Timeouts {
-            idle: Duration::from_millis(300),
-            rest: Duration::from_millis(100),
-            grace: Duration::from_millis(300),
-            rate: u32::MAX,
-            ..config.timeouts
-        };
-        let config = Config { timeouts, ..config };
+        let timeouts = config
+            .timeouts
+            .with_idle(Duration::from_millis(300))
+            .with_rest(Duration::from_millis(100))
+            .with_grace(Duration::from_millis(300))
+            .with_rate(u32::MAX);
+        let config = config.with_timeouts(timeouts);
         server.serve_forever(disk, config, Files::new).unwrap();
     });
     let silent = connect(running.address);

@@ -19,10 +19,7 @@ fn connections_are_shared_by_the_threads() {
     let (address, stopper) = (server.server_address(), server.stopper());
     let site = site();
     let disk = Disk::open(site.path()).unwrap();
-    let config = Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    };
+    let config = Config::default().with_protocol(Protocol::Http11);
     let (names, name) = mpsc::channel();
     // It is made by the thread that has let its connection in.
     let handler = || {

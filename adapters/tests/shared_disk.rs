@@ -39,10 +39,7 @@ fn every_server_sends_what_another_one_has_kept() {
             tls: None,
             send_buffer: 0,
             connections: TURNS * targets.len(),
-            config: Config {
-                protocol: Protocol::Http11,
-                ..Config::default()
-            },
+            config: Config::default().with_protocol(Protocol::Http11),
             handler,
         };
         (runtime, Server::with(setup, Arc::clone(&disk)))

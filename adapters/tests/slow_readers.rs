@@ -28,14 +28,9 @@ const SLOW: Duration = Duration::from_secs(7);
 
 /// A second of grace, and what is the default for all else.
 fn config() -> Config {
-    Config {
-        protocol: Protocol::Http11,
-        timeouts: Timeouts {
-            grace: Duration::from_secs(1),
-            ..Timeouts::default()
-        },
-        ..Config::default()
-    }
+    Config::default()
+        .with_protocol(Protocol::Http11)
+        .with_timeouts(Timeouts::default().with_grace(Duration::from_secs(1)))
 }
 
 /// Files that are a little longer than the buffers, and a directory that makes a long listing and a large archive.

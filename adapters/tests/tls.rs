@@ -35,11 +35,9 @@ impl Running {
         let (sink, site) = (Arc::clone(&log), Arc::new(site()));
         let server = server.with_log(move |lines| sink.lock().unwrap().push_str(lines));
         let (address, stopper) = (server.server_address(), server.stopper());
-        let config = Config {
-            protocol: Protocol::Http11,
-            timeouts,
-            ..Config::default()
-        };
+        let config = Config::default()
+            .with_protocol(Protocol::Http11)
+            .with_timeouts(timeouts);
         let disk = Disk::open(site.path()).unwrap();
         thread::spawn(move || server.serve_forever(&disk, config, Files::new));
         Running {
@@ -285,11 +283,9 @@ fn silent_clients_keep_nobody_waiting() {
 fn a_handshake_that_drips_has_a_deadline() {
     let pair = Pair::new();
     let server = ThreadingHTTPSServer::bind((Ipv4Addr::LOCALHOST, 0), pair.tls()).unwrap();
-    let timeouts = Timeouts {
-        idle: Duration::from_millis(500),
-        rest: Duration::from_millis(100),
-        ..Timeouts::default()
-    };
+    let timeouts = Timeouts::default()
+        .with_idle(Duration::from_millis(500))
+        .with_rest(Duration::from_millis(100));
     let running = Running::start(server.with_max_connections(1), timeouts);
     let mut hello = Vec::new();
     pair.client(&TLS13, &[]).write_tls(&mut hello).unwrap();

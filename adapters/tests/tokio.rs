@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Timeouts, from_fn};
+use sanserve_core::{Event, Exchange, Files, Handler, Next, Timeouts, from_fn};
 use sanserve_server::{Disk, NoFiles, tokio::Link, tokio::serve};
 use slow::Slow;
 use task::{Running, config};
@@ -62,10 +62,7 @@ fn what_the_system_has_in_memory_needs_no_thread() {
 fn slow(timeouts: Timeouts) -> (Running, Slow) {
     let site = site();
     let slow = Slow::new(&site);
-    let config = Config {
-        timeouts,
-        ..config()
-    };
+    let config = config().with_timeouts(timeouts);
     let running = Running::start(site, |server| server, slow.clone(), config, Files::new);
     (running, slow)
 }
@@ -89,10 +86,7 @@ fn a_slow_disk_keeps_nobody_waiting_but_who_asked_for_it() {
 
 #[test]
 fn a_disk_that_is_too_slow_is_given_up() {
-    let (running, slow) = slow(Timeouts {
-        ask: Duration::from_millis(200),
-        ..Timeouts::default()
-    });
+    let (running, slow) = slow(Timeouts::default().with_ask(Duration::from_millis(200)));
     for name in ["/slow", "/read"] {
         let reply = get(running.address, name);
         assert!(reply.starts_with("HTTP/1.1 504 "), "{reply}");
@@ -166,15 +160,8 @@ fn more_clients_than_places_are_all_served_in_the_end() {
 
 #[test]
 fn stopping_lets_idle_connections_go_at_once_and_a_running_reply_finish() {
-    let timeouts = Timeouts {
-        idle: 3 * LONG,
-        rest: 3 * LONG,
-        ..Timeouts::default()
-    };
-    let running = Running::files(Config {
-        timeouts,
-        ..config()
-    });
+    let timeouts = Timeouts::default().with_idle(3 * LONG).with_rest(3 * LONG);
+    let running = Running::files(config().with_timeouts(timeouts));
     let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
     kept.iter().for_each(hello);
     let busy = connect(running.address);
@@ -248,17 +235,12 @@ fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
 
 #[test]
 fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
-    let timeouts = Timeouts {
-        idle: Duration::from_millis(300),
-        rest: Duration::from_millis(100),
-        grace: Duration::from_millis(300),
-        rate: u32::MAX,
-        ..Timeouts::default()
-    };
-    let config = Config {
-        timeouts,
-        ..config()
-    };
+    let timeouts = Timeouts::default()
+        .with_idle(Duration::from_millis(300))
+        .with_rest(Duration::from_millis(100))
+        .with_grace(Duration::from_millis(300))
+        .with_rate(u32::MAX);
+    let config = config().with_timeouts(timeouts);
     let running = Running::with(|server| server.with_max_connections(1), config);
     let silent = connect(running.address);
     assert_eq!(rest(&silent).unwrap(), 0);

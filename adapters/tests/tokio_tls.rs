@@ -11,15 +11,12 @@ use pair::{Pair, Stream};
 use peer::{BIG, LONG, connect};
 use rustls::StreamOwned;
 use rustls::version::{TLS12, TLS13};
-use sanserve_core::{Config, Timeouts};
+use sanserve_core::Timeouts;
 use task::{Running, config};
 
 fn serve(pair: &Pair, timeouts: Timeouts) -> Running {
     let tls = pair.tls();
-    let config = Config {
-        timeouts,
-        ..config()
-    };
+    let config = config().with_timeouts(timeouts);
     Running::with(|server| server.with_tls(tls), config)
 }
 
@@ -123,11 +120,9 @@ fn silent_clients_keep_nobody_waiting() {
 #[test]
 fn a_handshake_that_drips_has_a_deadline() {
     let pair = Pair::new();
-    let timeouts = Timeouts {
-        idle: Duration::from_millis(500),
-        rest: Duration::from_millis(100),
-        ..Timeouts::default()
-    };
+    let timeouts = Timeouts::default()
+        .with_idle(Duration::from_millis(500))
+        .with_rest(Duration::from_millis(100));
     let running = serve(&pair, timeouts);
     let mut first = Vec::new();
     pair.client(&TLS13, &[]).write_tls(&mut first).unwrap();

@@ -71,14 +71,9 @@ impl Drop for Server {
 }
 
 fn config() -> Config {
-    Config {
-        protocol: Protocol::Http11,
-        limits: Limits {
-            content: u64::MAX,
-            ..Limits::default()
-        },
-        ..Config::default()
-    }
+    Config::default()
+        .with_protocol(Protocol::Http11)
+        .with_limits(Limits::default().with_content(u64::MAX))
 }
 
 fn send(mut socket: &TcpStream, target: &str, len: u64, content: &[u8]) {

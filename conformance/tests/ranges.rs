@@ -25,10 +25,7 @@ use tempfile::TempDir;
 /// A file for each kind of length: nothing, one byte, a few, more than the outbox holds.
 const LENGTHS: [usize; 7] = [0, 1, 2, 10, 127, 2_000, 70_000];
 
-const CONFIG: fn() -> Config = || Config {
-    protocol: Protocol::Http11,
-    ..Config::default()
-};
+const CONFIG: fn() -> Config = || Config::default().with_protocol(Protocol::Http11);
 
 /// SplitMix64: the same numbers every time.
 struct Random(u64);

@@ -48,11 +48,9 @@ static ALLOCATOR: Counting = Counting;
 
 /// Sends the same request again and again on one connection; the allocations of each of the last.
 fn count(handler: impl Handler, request: &[u8]) -> Vec<usize> {
-    let config = Config {
-        protocol: Protocol::Http11,
-        keep_alive: true,
-        ..Config::default()
-    };
+    let config = Config::default()
+        .with_protocol(Protocol::Http11)
+        .with_keep_alive(true);
     let mut conn: Connection<File, _> = Connection::new(config, "192.0.2.1", handler);
     let mut counts = Vec::with_capacity(20);
     let (mut got, mut before) = (Got::Nothing, 0);
@@ -136,11 +134,9 @@ fn held(content: &str) -> isize {
     let fields = "Host: h\r\nContent-Type: multipart/form-data; boundary=b";
     let len = content.len();
     let request = format!("POST / HTTP/1.1\r\n{fields}\r\nContent-Length: {len}\r\n\r\n{content}");
-    let config = Config {
-        protocol: Protocol::Http11,
-        keep_alive: true,
-        ..Config::default()
-    };
+    let config = Config::default()
+        .with_protocol(Protocol::Http11)
+        .with_keep_alive(true);
     let before = HELD.get();
     let mut conn: Connection<File, _> = Connection::new(config, "192.0.2.1", Upload::new());
     let (mut rest, mut got, mut replied) = (request.as_bytes(), Got::Nothing, false);

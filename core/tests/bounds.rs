@@ -296,11 +296,8 @@ fn a_listing_is_written_through_an_outbox_that_is_smaller_than_its_top() {
     let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
     for list in [listing::page as listing::ListDirectory, listing::python] {
         let page = |outbox| {
-            let limits = Limits {
-                outbox,
-                ..Limits::default()
-            };
-            let config = Config { limits, ..modern() };
+            let limits = Limits::default().with_outbox(outbox);
+            let config = modern().with_limits(limits);
             let mut files = Files::new();
             files.list_directory = list;
             drive(

@@ -13,10 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const HELLO: &[u8] = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
 
 fn modern() -> Config {
-    Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    }
+    Config::default().with_protocol(Protocol::Http11)
 }
 
 struct Counter {

@@ -96,10 +96,7 @@ fn the_policy_lets_through_what_is_in_the_page_and_nothing_else() {
 
 #[test]
 fn so_does_that_of_an_error() {
-    let config = Config {
-        error_page: error_page::page,
-        ..Config::default()
-    };
+    let config = Config::default().with_error_page(error_page::page);
     let error = from_fn(|ex| ex.send_error(404, "<i>"));
     let text = drive(config, error, b"GET / HTTP/1.0\r\n\r\n", holds(many(0))).text;
     let styles: Vec<_> = hashes(&text, "<style>", "</style>").collect();

@@ -13,12 +13,10 @@ use sanserve_core::{
 use world::World;
 
 fn logging(log_format: LogFormat) -> Config {
-    Config {
-        protocol: Protocol::Http11,
-        log_format,
-        local_offset: |_| -(3 * 3600 + 1800),
-        ..Config::default()
-    }
+    Config::default()
+        .with_protocol(Protocol::Http11)
+        .with_log_format(log_format)
+        .with_local_offset(|_| -(3 * 3600 + 1800))
 }
 
 /// What is logged of these requests, the date being that of the world.

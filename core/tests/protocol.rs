@@ -7,10 +7,7 @@ use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Protocol, fro
 use world::{BIG, World};
 
 fn modern() -> Config {
-    Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    }
+    Config::default().with_protocol(Protocol::Http11)
 }
 
 /// Runs `input` whole and byte by byte, and checks that this makes no difference.

@@ -139,10 +139,7 @@ struct Setup {
 impl Setup {
     fn of(path: Network, len: u64) -> Setup {
         Setup {
-            config: Config {
-                protocol: Protocol::Http11,
-                ..Config::default()
-            },
+            config: Config::default().with_protocol(Protocol::Http11),
             path,
             len,
             sendable: true,

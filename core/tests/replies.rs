@@ -201,10 +201,7 @@ fn more_mistakes_of_handlers_become_500() {
 
 #[test] // local offset sign
 fn log_lines_have_local_time() {
-    let config = Config {
-        local_offset: |_| 2 * 3600,
-        ..Config::default()
-    };
+    let config = Config::default().with_local_offset(|_| 2 * 3600);
     let said = drive(config, Files::new(), b"GET /x HTTP/1.0\r\n\r\n", no_files);
     assert!(said.log.contains("[01/Jan/1970 02:00:00]"), "{}", said.log);
 }
@@ -394,13 +391,7 @@ fn a_piece_of_content_fits_into_the_outbox() {
                 }
             }
         }
-        let config = Config {
-            limits: Limits {
-                outbox: 1024,
-                ..Limits::default()
-            },
-            ..modern()
-        };
+        let config = modern().with_limits(Limits::default().with_outbox(1024));
         drive(config, Echo(0), input, no_files).text
     };
     let head = format!(

@@ -442,10 +442,7 @@ fn small_chunks_are_collected_before_they_are_passed_on() {
     request += &format!("{:x}\r\n{large}\r\n", large.len());
     request += &"1\r\nx\r\n".repeat(chunks / 2);
     request += "0\r\n\r\n";
-    let config = Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    };
+    let config = Config::default().with_protocol(Protocol::Http11);
     let mut conn = Connection::new(config, "192.0.2.1", Cgi::new("site.example", 80));
     let (mut rest, mut got) = (request.as_bytes(), Got::Nothing);
     while given == 0 || content.len() < chunks + large.len() {

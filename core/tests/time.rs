@@ -13,10 +13,7 @@ use world::{BIG, Counter, World};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn modern() -> Config {
-    Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    }
+    Config::default().with_protocol(Protocol::Http11)
 }
 
 #[test]
@@ -83,15 +80,8 @@ fn a_connection_stays_open_for_longer_than_its_reply_says() {
         (1, None),
         (0, None),
     ] {
-        let timeouts = Timeouts {
-            idle: SECOND * idle,
-            ..Timeouts::default()
-        };
-        let config = Config {
-            keep_alive: true,
-            timeouts,
-            ..modern()
-        };
+        let timeouts = Timeouts::default().with_idle(SECOND * idle);
+        let config = modern().with_keep_alive(true).with_timeouts(timeouts);
         let request = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
         let mut world = World::new(config, Files::new(), request);
         if let Some(promised) = promised {
@@ -364,15 +354,8 @@ fn a_program_is_ended_at_once_when_the_connection_is_reset() {
 
 #[test]
 fn a_program_is_not_to_blame_for_a_slow_reader() {
-    let timeouts = Timeouts {
-        grace: SECOND * 100,
-        rate: 10,
-        ..Timeouts::default()
-    };
-    let config = Config {
-        timeouts,
-        ..Config::default()
-    };
+    let timeouts = Timeouts::default().with_grace(SECOND * 100).with_rate(10);
+    let config = Config::default().with_timeouts(timeouts);
     let mut world = World::new(config, Run, b"GET /big HTTP/1.0\r\n\r\n");
     (world.piece, world.write_takes) = (683, SECOND * 40);
     world.run();
@@ -440,10 +423,7 @@ fn what_is_collected_is_sent_before_long_work() {
 
 #[test]
 fn a_client_that_hangs_up_during_long_work_ends_it() {
-    let config = Config {
-        log_format: sanserve_core::log::json,
-        ..Config::default()
-    };
+    let config = Config::default().with_log_format(sanserve_core::log::json);
     let mut world = World::new(config, Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
     (world.works_after, world.disk_takes, world.leaves_after) = (0, SECOND, 3);
     assert_eq!(world.run(), SECOND * (3 + 1));

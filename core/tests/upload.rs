@@ -126,14 +126,9 @@ impl FileSystem for Shelf {
 
 /// What is answered, the input cut to pieces of that size.
 fn talk(shelf: &Shelf, upload: Upload, content: u64, input: &[u8], piece: usize) -> String {
-    let config = Config {
-        protocol: Protocol::Http11,
-        limits: Limits {
-            content,
-            ..Limits::default()
-        },
-        ..Config::default()
-    };
+    let config = Config::default()
+        .with_protocol(Protocol::Http11)
+        .with_limits(Limits::default().with_content(content));
     let mut conn = Connection::new(config, "192.0.2.1", upload);
     let (mut rest, mut output, mut got) = (input, Vec::new(), Got::Nothing);
     loop {

@@ -16,10 +16,7 @@ fn file(modified: i64, version: Option<FileVersion>) -> Meta {
 
 /// Returns the reply to a GET of that file with this field.
 fn get(meta: Meta, field: &str) -> String {
-    let config = Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    };
+    let config = Config::default().with_protocol(Protocol::Http11);
     let request = format!("GET /a HTTP/1.1\r\nHost: h\r\n{field}\r\n");
     let (mut rest, mut reply, mut got) = (request.as_bytes(), Vec::new(), Got::Nothing);
     let mut conn = Connection::new(config, "192.0.2.1", Files::new());

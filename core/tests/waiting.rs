@@ -9,15 +9,12 @@ use std::time::Duration;
 
 use sanserve_core::log::{self, CloseReason, LogEvent, LogRecord};
 use sanserve_core::{
-    Config, Connection, Event, Exchange, Got, Handler, Next, Now, Protocol, Step, Want,
+    Config, Connection, Event, Exchange, Got, Handler, Limits, Next, Now, Protocol, Step, Want,
 };
 use world::World;
 
 fn modern() -> Config {
-    Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    }
+    Config::default().with_protocol(Protocol::Http11)
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -90,13 +87,7 @@ fn sending_nothing_for_ever_ends() {
 fn many_pipelined_requests_in_one_step_are_no_endless_handler() {
     let ok: fn() -> Next = || Next::Done;
     let request = b"GET / HTTP/1.1\r\nHost: h\r\nX-Reply: 1\r\nContent-Length: 1\r\n\r\nx";
-    let config = Config {
-        limits: sanserve_core::Limits {
-            requests: 5_000,
-            ..Default::default()
-        },
-        ..modern()
-    };
+    let config = modern().with_limits(Limits::default().with_requests(5_000));
     let mut world = World::new(config, Again(ok), &request.repeat(3_000));
     world.run();
     let statuses = world.statuses();
@@ -295,10 +286,7 @@ fn the_log_can_tell_why_a_connection_closes() {
         }
     }
     let reason = |config: Config, request: &[u8]| {
-        let config = Config {
-            log_format: reasons,
-            ..config
-        };
+        let config = config.with_log_format(reasons);
         let mut world = World::new(config, Again(|| Next::Done), request);
         world.run();
         world.log.lines().next().unwrap_or_default().to_owned()

@@ -7,10 +7,7 @@ use world::World;
 
 /// All that is answered to that, by a server that expected TLS, and what is logged.
 fn answer(handler: impl Handler, request: &str) -> (String, String) {
-    let config = Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    };
+    let config = Config::default().with_protocol(Protocol::Http11);
     let mut world = World::new(config, handler, request.as_bytes());
     world.conn.without_tls();
     world.run();

@@ -47,27 +47,25 @@ pub(crate) fn config(options: &Options) -> Config {
     if tells_time {
         zone::read();
     }
-    Config {
-        protocol: options.protocol(),
-        log_format: match options.log_format {
+    Config::default()
+        .with_protocol(options.protocol())
+        .with_log_format(match options.log_format {
             _ if options.quiet => |_, _| Ok(()),
             format => refusals::log_format(format),
-        },
-        local_offset: if tells_time {
+        })
+        .with_local_offset(if tells_time {
             zone::local_offset
         } else {
             |_| 0
-        },
-        error_page: if options.plain {
+        })
+        .with_error_page(if options.plain {
             error_page::python
         } else {
             error_page::page
-        },
-        limits: limits(options),
-        keep_alive: !options.plain,
-        page_for_bad_head: options.plain,
-        ..Config::default()
-    }
+        })
+        .with_limits(limits(options))
+        .with_keep_alive(!options.plain)
+        .with_page_for_bad_head(options.plain)
 }
 
 /// Whether HTTPS is asked for.
@@ -85,10 +83,7 @@ fn is_secure(_: &Options) -> bool {
 #[cfg(unix)]
 fn limits(options: &Options) -> Limits {
     let limits = Limits::default();
-    Limits {
-        content: options.upload_limit.unwrap_or(limits.content),
-        ..limits
-    }
+    limits.with_content(options.upload_limit.unwrap_or(limits.content))
 }
 
 /// Nothing can be set here.

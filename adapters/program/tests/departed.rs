@@ -115,10 +115,7 @@ fn a_sum_over_standard_output_ends_with_its_reader() {
     client.set_read_timeout(Some(LONG)).unwrap();
     let (over, ended) = mpsc::channel();
     thread::spawn(move || {
-        let config = Config {
-            protocol: Protocol::Http11,
-            ..Config::default()
-        };
+        let config = Config::default().with_protocol(Protocol::Http11);
         let mut files = Files::new();
         files.archive = Download::parse;
         let (input, output) = (server.try_clone().unwrap().into(), server.into());

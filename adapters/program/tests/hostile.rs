@@ -240,10 +240,7 @@ fn with_server<FS: FileSystem<File = Open> + Send + Sync + 'static>(
     let server = server.with_threads(1).with_max_connections(connections);
     let server = server.with_log(move |lines| logged.lock().unwrap().push_str(lines));
     let (address, stopper) = (server.server_address(), server.stopper());
-    let config = Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    };
+    let config = Config::default().with_protocol(Protocol::Http11);
     let (tell, told) = mpsc::channel();
     let serving = thread::spawn(move || {
         let place = fs::read_link("/proc/thread-self").unwrap();

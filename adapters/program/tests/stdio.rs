@@ -325,16 +325,11 @@ fn a_signal_ends_it_with_the_exit_code_of_a_server() {
 fn serve_briefly(input: OwnedFd, output: OwnedFd, directory: &Path) {
     let disk = Disk::open(directory).unwrap();
     let little = Duration::from_millis(50);
-    let timeouts = Timeouts {
-        idle: little,
-        grace: little,
-        rate: u32::MAX,
-        ..Timeouts::default()
-    };
-    let config = Config {
-        timeouts,
-        ..Config::default()
-    };
+    let timeouts = Timeouts::default()
+        .with_idle(little)
+        .with_grace(little)
+        .with_rate(u32::MAX);
+    let config = Config::default().with_timeouts(timeouts);
     let (over, ended) = mpsc::channel();
     thread::spawn(move || {
         let _ = stdio::serve(input, output, &disk, config, Files::new(), &|_| ());

@@ -17,7 +17,7 @@ use super::tree::{File, Tree};
 /// use sanserve_server::memory::{Script, Shelf, Tree, converse};
 /// use sanserve_core::{Config, Connection, Protocol, Upload};
 ///
-/// let config = Config { protocol: Protocol::Http11, ..Config::default() };
+/// let config = Config::default().with_protocol(Protocol::Http11);
 /// let mut conn = Connection::new(config, "192.0.2.1", Upload::new());
 /// let input = b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello\
 ///     GET /a HTTP/1.1\r\nHost: h\r\n\r\n";

@@ -38,11 +38,9 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) fn start(name: &str, setup: Setup) -> Serving {
-        let config = Config {
-            protocol: Protocol::Http11,
-            timeouts: setup.timeouts,
-            ..Config::default()
-        };
+        let config = Config::default()
+            .with_protocol(Protocol::Http11)
+            .with_timeouts(setup.timeouts);
         match name {
             "std" => Serving::std(setup, config),
             #[cfg(unix)]

@@ -109,8 +109,5 @@ impl Drop for Running {
 }
 
 pub(crate) fn config() -> Config {
-    Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    }
+    Config::default().with_protocol(Protocol::Http11)
 }

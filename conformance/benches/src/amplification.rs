@@ -285,12 +285,10 @@ struct Taken {
 }
 
 fn serve(input: &[u8], files: impl FileSystem<File = ()>, handler: impl Handler) -> Taken {
-    let config = Config {
-        protocol: Protocol::Http11,
-        error_page: error_page::page,
-        log_format: log::combined,
-        ..Config::default()
-    };
+    let config = Config::default()
+        .with_protocol(Protocol::Http11)
+        .with_error_page(error_page::page)
+        .with_log_format(log::combined);
     let mut conn = Connection::new(config, "192.0.2.1", handler);
     let (mut rest, mut got, mut taken) = (input, Got::Nothing, Taken::default());
     let now = Now {

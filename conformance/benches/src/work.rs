@@ -2,12 +2,12 @@
 
 use std::hint::black_box;
 
-use sanserve_server::{Flash, Node};
 use sanserve_core::wire::{self, Body, Piece, RequestHead};
 use sanserve_core::{
     Config, Connection, Event, Exchange, FileSystem, Files, Got, Handler, Limits, Next, Now,
     Protocol, Want,
 };
+use sanserve_server::{Flash, Node};
 
 use crate::hyper;
 
@@ -154,15 +154,10 @@ fn serve(requests: &[&str], times: usize) {
 
 /// Has requests answered in turns, that many in all, on one connection as long as it lasts.
 fn exchange<H: Handler>(requests: &[&str], times: usize, handler: fn() -> H) {
-    let config = Config {
-        protocol: Protocol::Http11,
-        log_format: |_, _| Ok(()),
-        limits: Limits {
-            requests: u32::MAX,
-            ..Limits::default()
-        },
-        ..Config::default()
-    };
+    let config = Config::default()
+        .with_protocol(Protocol::Http11)
+        .with_log_format(|_, _| Ok(()))
+        .with_limits(Limits::default().with_requests(u32::MAX));
     let mut conn = Connection::new(config, "127.0.0.1", handler());
     let mut left = requests.iter().cycle().take(times);
     let (mut got, mut rest) = (Got::Nothing, &b""[..]);

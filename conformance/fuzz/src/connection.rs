@@ -6,7 +6,7 @@
 //! reads: what has left before a fault in the content is found depends on the pieces, and must.
 
 use sanserve_conformance::{Case, case};
-use sanserve_core::{Connection, Limits, wire};
+use sanserve_core::{Connection, wire};
 use sanserve_server::memory::{Played, Script, Transcript, Tree, converse};
 
 /// Checks one conversation.
@@ -35,11 +35,10 @@ fn run(choice: u8, input: &[u8], pace: impl FnMut(usize) -> usize) -> Transcript
     let case = server(choice);
     let mut config = case.config();
     if choice & 0x40 != 0 {
-        config.limits = Limits {
-            outbox: 512,
-            head: wire::Limits::new().with_request_line(100).with_fields(200),
-            ..config.limits
-        };
+        config.limits = config
+            .limits
+            .with_outbox(512)
+            .with_head(wire::Limits::new().with_request_line(100).with_fields(200));
     }
     let tree = tree().sendable(choice & 0x20 != 0);
     let mut conn = Connection::new(config, "192.0.2.1", case.handler());

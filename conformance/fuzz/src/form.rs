@@ -39,10 +39,7 @@ fn send(form: &[u8], piece: usize) -> (String, Stored) {
          Content-Type: multipart/form-data; boundary=b-b\r\n\r\n"
     );
     let input = [head.as_bytes(), form].concat();
-    let config = Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    };
+    let config = Config::default().with_protocol(Protocol::Http11);
     let shelf = Shelf::default();
     let mut conn = Connection::new(config, "192.0.2.1", Upload::new());
     let (mut rest, mut said, mut got) = (&input[..], Vec::new(), Got::Nothing);

@@ -39,34 +39,27 @@ pub(super) fn config(random: &mut Random) -> Config {
         let other = Duration::from_millis(random.pick(&[1, 50, 1000, 10_000]));
         if random.one_in(6) { other } else { usual }
     };
-    let timeouts = Timeouts {
-        idle: time(timeouts.idle),
-        rest: time(timeouts.rest),
-        head: time(timeouts.head),
-        grace: time(timeouts.grace),
-        linger: time(timeouts.linger),
-        ask: time(timeouts.ask),
-        half_closed: timeouts.half_closed,
-        receive_buffer: timeouts.receive_buffer,
-        rate: timeouts.rate,
-        work: timeouts.work,
-    };
-    Config {
-        protocol: random.pick(&[Protocol::Http11, Protocol::Http11, Protocol::Http10]),
-        limits: Limits {
-            head: limits
-                .head
-                .with_request_line(random.pick(&[65_536, 65_536, 65_536, 200, 40]))
-                .with_fields(random.pick(&[65_536, 65_536, 65_536, 1000, 60])),
-            content: random.pick(&[limits.content, limits.content, 1000, 10]),
-            drain: random.pick(&[limits.drain, limits.drain, 1000, 10, 0]),
-            requests: random.pick(&[limits.requests, limits.requests, 3, 2, 1]),
-            outbox: random.pick(&[512, 512, 700, 1024, 4096, limits.outbox]),
-        },
-        timeouts: Timeouts {
-            rate: random.pick(&[timeouts.rate, timeouts.rate, 1, 1_000_000]),
-            ..timeouts
-        },
-        ..Config::default()
-    }
+    let timeouts = timeouts
+        .with_idle(time(timeouts.idle))
+        .with_rest(time(timeouts.rest))
+        .with_head(time(timeouts.head))
+        .with_grace(time(timeouts.grace))
+        .with_linger(time(timeouts.linger))
+        .with_ask(time(timeouts.ask));
+    let protocol = random.pick(&[Protocol::Http11, Protocol::Http11, Protocol::Http10]);
+    let head = limits
+        .head
+        .with_request_line(random.pick(&[65_536, 65_536, 65_536, 200, 40]))
+        .with_fields(random.pick(&[65_536, 65_536, 65_536, 1000, 60]));
+    let limits = limits
+        .with_head(head)
+        .with_content(random.pick(&[limits.content, limits.content, 1000, 10]))
+        .with_drain(random.pick(&[limits.drain, limits.drain, 1000, 10, 0]))
+        .with_requests(random.pick(&[limits.requests, limits.requests, 3, 2, 1]))
+        .with_outbox(random.pick(&[512, 512, 700, 1024, 4096, limits.outbox]));
+    let rates = [timeouts.rate, timeouts.rate, 1, 1_000_000];
+    Config::default()
+        .with_protocol(protocol)
+        .with_limits(limits)
+        .with_timeouts(timeouts.with_rate(random.pick(&rates)))
 }

@@ -34,14 +34,9 @@ impl Served {
         let server = server.with_log(|_| ());
         let address = format!("http://{}/", server.server_address());
         let (stopper, disk) = (server.stopper(), Disk::open(&site).expect("a folder"));
-        let config = Config {
-            error_page: error_page::page,
-            limits: Limits {
-                content: 64 << 20,
-                ..Limits::default()
-            },
-            ..Config::default()
-        };
+        let config = Config::default()
+            .with_error_page(error_page::page)
+            .with_limits(Limits::default().with_content(64 << 20));
         thread::spawn(move || {
             let served = server.serve_forever(&disk, config, || {
                 let mut upload = Upload::new();

@@ -79,10 +79,7 @@ impl Served {
         let server = ThreadingHTTPServer::bind("127.0.0.1:0").expect("a free port");
         let lines = Arc::clone(&log);
         let server = server.with_log(move |line| *lines.lock().expect("a log") += line);
-        let config = Config {
-            protocol: Protocol::Http11,
-            ..Config::default()
-        };
+        let config = Config::default().with_protocol(Protocol::Http11);
         let served = Served {
             address: format!("http://{}/", server.server_address()),
             stopper: server.stopper(),

@@ -5,8 +5,8 @@
 use std::env;
 use std::time::Duration;
 
-use sanserve_server::wasi::{Disk, HTTPServer};
 use sanserve_conformance::{Site, case};
+use sanserve_server::wasi::{Disk, HTTPServer};
 
 fn main() {
     let arguments: Vec<String> = env::args().collect();

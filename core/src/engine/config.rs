@@ -1,6 +1,5 @@
-//! Everything that can be set about a connection: plain numbers with safe defaults.
-//!
-//! There is no way to say "no limit" or "no deadline" by leaving something out.
+//! The settings of a connection: [`Config`], with [`Limits`] and [`Timeouts`]. All have safe defaults, and no limit or timeout
+//! can be switched off.
 
 use core::fmt;
 use core::time::Duration;
@@ -10,52 +9,52 @@ use crate::engine::log::LogFormat;
 use crate::engine::{error_page, log};
 use crate::wire;
 
-/// What a connection is told when it is made. `Copy`, so that it needs no lock and no lifetime.
+/// The settings of a connection.
+///
+/// Start from the [default](Config::default) and change what should differ, field by field or with the `with_` methods.
 ///
 /// ```
 /// use sanserve_core::{Config, Limits, Protocol, log};
 ///
-/// let config = Config {
-///     protocol: Protocol::Http11,
-///     log_format: log::combined,
-///     limits: Limits { content: 10 << 20, ..Limits::default() }, // 10 MiB, then 413
-///     ..Config::default()
-/// };
+/// let config = Config::default()
+///     .with_protocol(Protocol::Http11)
+///     .with_log_format(log::combined)
+///     .with_limits(Limits::default().with_content(10 << 20)); // 10 MiB, then 413
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Config {
-    /// The version that is spoken: with HTTP/1.0, the default of `http.server`, every connection
-    /// serves one request; HTTP/1.1 keeps it open.
+    /// The protocol version that the server speaks: with HTTP/1.0 every connection serves one request, HTTP/1.1 keeps
+    /// it open. HTTP/1.0 by default, as in `http.server`.
     pub protocol: Protocol,
-    /// The value of the `Server` field.
+    /// The value of the `Server` field. `sanserve/` and the version of this crate by default.
     pub server: &'static str,
-    /// Writes the page of an error; CPython's if nothing is said, [`error_page::page`] is one in the
-    /// dress of our listings. It is called twice, first to
-    /// measure it, and must write the same both times.
+    /// Writes the page of an error. [`error_page::python`] by default; [`error_page::page`] is styled like our listings. It is
+    /// called twice, first to measure the page, and must write the same both times.
     pub error_page: fn(&ErrorPage<'_>, &mut dyn fmt::Write) -> fmt::Result,
-    /// The media type of that page.
+    /// The media type of that page. `text/html;charset=utf-8` by default.
     pub error_content_type: &'static str,
-    /// How log lines look; as CPython's if nothing is said.
+    /// Writes the log lines. [`log::python`] by default.
     pub log_format: LogFormat,
-    /// How many seconds local time is ahead of UTC at that moment, for the time in log lines.
+    /// Returns how many seconds local time is ahead of UTC at that moment, for the time in log lines. 0 by default.
     pub local_offset: fn(unix: i64) -> i32,
-    /// How much is taken from the peer.
+    /// How much a connection accepts from the peer.
     pub limits: Limits,
-    /// How long the peer is waited for.
+    /// How long a connection waits.
     pub timeouts: Timeouts,
     /// Whether a reply after which the connection stays open says for how long: `Keep-Alive: timeout=54` (RFC 2068
-    /// §19.7.1.1), nine tenths of [`Timeouts::idle`] in whole seconds, so that a client which sends its next request at the last moment
+    /// §19.7.1.1), nine tenths of [`Timeouts::idle`] in whole seconds, so that a client that sends its next request at the last moment
     /// does not meet the end of the connection. `Connection: keep-alive` comes with it, since that has to name the
-    /// field (RFC 9110 §7.6.1). It is off by default, as in CPython.
+    /// field (RFC 9110 §7.6.1). Off by default, as in CPython.
     pub keep_alive: bool,
-    /// Whether the error page is also sent in answer to HEAD where the request line is too long or cannot be understood. CPython
-    /// does so, since it does not know the method then; a client does not expect it (RFC 9110 §9.3.2). It is not by
-    /// default.
+    /// Whether the error page is also sent in answer to HEAD where the request line is too long or cannot be parsed. CPython
+    /// does so, since it does not know the method then; a client does not expect it (RFC 9110 §9.3.2). Off by default.
     pub page_for_bad_head: bool,
 }
 
 /// The protocol version that a server announces and keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Protocol {
     /// `HTTP/1.0`: the reply ends with the connection.
     #[default]
@@ -65,8 +64,9 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// As it stands in a status line.
-    pub fn as_str(self) -> &'static str {
+    /// Returns the version as it is written in a status line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Protocol::Http10 => "HTTP/1.0",
             Protocol::Http11 => "HTTP/1.1",
@@ -74,56 +74,111 @@ impl Protocol {
     }
 }
 
-/// How much is taken from the peer, in bytes where nothing else is said.
+/// How much a connection accepts from the peer. None of the limits can be off.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Limits {
-    /// The head of a request: a request line of more than 65,536 bytes gets 414, more than 65,536 bytes of fields or
+    /// The head of a request. By default a request line of more than 65,536 bytes gets 414, and more than 65,536 bytes of fields or
     /// more than 100 fields get 431.
     pub head: wire::Limits,
-    /// Content of a request that a handler reads or a program is given; more gets 413.
+    /// Bytes of content of a request that a handler reads or a program is given; more gets 413. 1 GiB (1,073,741,824) by default.
     pub content: u64,
-    /// Content of a request that nobody read, thrown away to keep the connection. Where there is
-    /// more, the connection closes.
+    /// Bytes of content of a request that are discarded to keep the connection if the handler did not read them. If there are
+    /// more, the connection closes. 65,536 by default.
     pub drain: u64,
-    /// Requests on one connection; the last one is told that it is the last.
+    /// Requests on one connection; the reply to the last one announces the end. 1,000 by default.
     pub requests: u32,
-    /// What is collected for the peer before it has to take some of it. A file that fits in leaves
-    /// in one write with its head.
+    /// Bytes that are collected for the peer before it has to take some of them. A file that fits in leaves
+    /// in one write with its head. 32 KiB (32,768) by default; at least 512.
     pub outbox: usize,
 }
 
-/// How long the peer is waited for.
+/// How long a connection waits. None of the timeouts can be off.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Timeouts {
-    /// For the first byte of a request; then the connection closes without a word.
+    /// For the first byte of a request; then the connection closes without a reply. 60 s by default.
     pub idle: Duration,
-    /// An idle connection gives back its buffers after this time.
+    /// Until an idle connection gives back its buffers. 50 ms by default.
     pub rest: Duration,
-    /// For a whole head, from its first byte on, however it drips; then 408.
+    /// For a whole head, from its first byte on, however slowly it comes; then 408. 30 s by default.
     pub head: Duration,
-    /// For content and for replies: this much time, and one second more for every `rate` bytes
-    /// that have been moved.
+    /// For content and for replies: this much time, and one second more for every [`rate`](Self::rate) bytes
+    /// that have been moved. 30 s by default.
     pub grace: Duration,
-    /// The least rate in bytes a second, see `grace`.
+    /// The lowest rate in bytes a second, see [`grace`](Self::grace). 500 by default.
     pub rate: u32,
-    /// How much the system of a client may have acknowledged before its program reads it, in bytes: its receive
-    /// buffer, 256 KiB by default. Where the adapter can say what was acknowledged
-    /// ([`Connection::delivered`](crate::Connection::delivered)), a client that reads at least `rate` and has
-    /// no larger buffer is never taken for too slow, and one that stops reading has up to this many bytes
-    /// divided by `rate` in addition to `grace`: 554 s in all by default.
+    /// How many bytes the system of a client may have acknowledged before its program reads them: its receive
+    /// buffer. 256 KiB (262,144) by default. Where the adapter can say what was acknowledged
+    /// ([`Connection::delivered`](crate::Connection::delivered)), a client that reads at least at [`rate`](Self::rate) and has
+    /// no larger buffer is never considered too slow, and one that stops reading has up to this many bytes
+    /// divided by the rate in addition to [`grace`](Self::grace): 554 s in all by default.
     pub receive_buffer: u32,
-    /// For the peer to take notice that the connection closes, after the whole reply was acknowledged. As long as part of it was
-    /// not, the connection stays as it does for a reader, see `grace`.
+    /// For the peer to notice that the connection closes, after it acknowledged the whole reply. While part of the reply is
+    /// not acknowledged, the connection stays as it does for a reader, see [`grace`](Self::grace). 2 s by default.
     pub linger: Duration,
-    /// For an answer of the file system, where the adapter can let go of it; then 504. A program has this time
-    /// again after each byte on its standard output, but not after a line on its standard error.
+    /// For an answer of the file system, where the adapter can abandon the call; then 504. A program has this time
+    /// again after each byte on its standard output, but not after a line on its standard error. 30 s by default.
     pub ask: Duration,
     /// For the output of a program, or for bytes of a file that takes long work, when the peer has closed its side
-    /// of the connection; then that is ended. 2 s by default. A client that has gone looks the same as one that still reads, until something is sent.
+    /// of the connection; then the program or the work is ended. A client that has gone looks the same as one that still reads, until
+    /// something is sent. 2 s by default.
     pub half_closed: Duration,
     /// For the next bytes of a file or a program that reports again and again that it is at work
-    /// ([`Got::Note`](crate::Got::Note)), each time within `ask`; then 504. One hour by default.
+    /// ([`Got::Working`](crate::Got::Working)), each time within [`ask`](Self::ask); then 504. One hour (3,600 s) by default.
     pub work: Duration,
+}
+
+/// Methods that set one field each, and can be chained.
+macro_rules! setters {
+    ($($field:ident: $type:ty => $setter:ident;)*) => {$(
+        #[doc = concat!("Returns the same with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+        #[must_use]
+        pub const fn $setter(mut self, $field: $type) -> Self {
+            self.$field = $field;
+            self
+        }
+    )*};
+}
+
+impl Config {
+    setters! {
+        protocol: Protocol => with_protocol;
+        server: &'static str => with_server;
+        error_page: fn(&ErrorPage<'_>, &mut dyn fmt::Write) -> fmt::Result => with_error_page;
+        error_content_type: &'static str => with_error_content_type;
+        log_format: LogFormat => with_log_format;
+        local_offset: fn(i64) -> i32 => with_local_offset;
+        limits: Limits => with_limits;
+        timeouts: Timeouts => with_timeouts;
+        keep_alive: bool => with_keep_alive;
+        page_for_bad_head: bool => with_page_for_bad_head;
+    }
+}
+
+impl Limits {
+    setters! {
+        head: wire::Limits => with_head;
+        content: u64 => with_content;
+        drain: u64 => with_drain;
+        requests: u32 => with_requests;
+        outbox: usize => with_outbox;
+    }
+}
+
+impl Timeouts {
+    setters! {
+        idle: Duration => with_idle;
+        rest: Duration => with_rest;
+        head: Duration => with_head;
+        grace: Duration => with_grace;
+        rate: u32 => with_rate;
+        receive_buffer: u32 => with_receive_buffer;
+        linger: Duration => with_linger;
+        ask: Duration => with_ask;
+        half_closed: Duration => with_half_closed;
+        work: Duration => with_work;
+    }
 }
 
 impl Default for Config {

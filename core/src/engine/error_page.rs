@@ -19,7 +19,7 @@ pub fn python(page: &ErrorPage<'_>, out: &mut dyn Write) -> fmt::Result {
 /// ```
 /// use sanserve_core::{Config, error_page};
 ///
-/// let config = Config { error_page: error_page::page, ..Config::default() };
+/// let config = Config::default().with_error_page(error_page::page);
 /// ```
 ///
 /// # Errors

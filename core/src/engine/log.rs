@@ -155,15 +155,12 @@ impl Display for Refusal {
 /// ```
 /// use sanserve_core::{Config, log::LogEvent};
 ///
-/// let config = Config {
-///     log_format: |record, out| match record.event {
-///         LogEvent::Reply { status, bytes, time, .. } => {
-///             writeln!(out, "{} {status} {bytes} {time:?}", record.client_address)
-///         }
-///         _ => Ok(()),
-///     },
-///     ..Config::default()
-/// };
+/// let config = Config::default().with_log_format(|record, out| match record.event {
+///     LogEvent::Reply { status, bytes, time, .. } => {
+///         writeln!(out, "{} {status} {bytes} {time:?}", record.client_address)
+///     }
+///     _ => Ok(()),
+/// });
 /// ```
 pub type LogFormat = fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result;
 

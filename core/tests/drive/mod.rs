@@ -15,10 +15,7 @@ use sanserve_core::{
 };
 
 pub fn modern() -> Config {
-    Config {
-        protocol: Protocol::Http11,
-        ..Config::default()
-    }
+    Config::default().with_protocol(Protocol::Http11)
 }
 
 /// What a connection did with a file system of the test's own.

@@ -8,8 +8,8 @@ mod root;
 use std::env;
 use std::sync::OnceLock;
 
-use sanserve_server::{wasi, wasi_http};
 use sanserve_core::{Config, Files, error_page, listing};
+use sanserve_server::{wasi, wasi_http};
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
@@ -24,10 +24,7 @@ impl Guest for Component {
         // A host may ask the same component more than once.
         static SERVED: OnceLock<(Root, Files)> = OnceLock::new();
         let (root, files) = SERVED.get_or_init(|| (Root::find(), files()));
-        let config = Config {
-            error_page: error_page::page,
-            ..Config::default()
-        };
+        let config = Config::default().with_error_page(error_page::page);
         wasi_http::handle(request, reply, root, config, files.clone(), wasi::stderr);
     }
 }

@@ -20,8 +20,8 @@ use core::time::Duration;
 // Its vector table is as long as this chip has interrupts, not as long as any may have.
 use lm3s6965 as _;
 
+use sanserve_core::{Config, Protocol};
 use sanserve_server::Flash;
-use sanserve_core::{Config, Limits, Timeouts, Protocol};
 
 /// What is served: the folder `site`.
 pub static SITE: Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));
@@ -37,21 +37,17 @@ pub static KINDS: &[sanserve_conformance::Kind] = include!(concat!(env!("OUT_DIR
 /// Limits that keep a connection, whatever its peer does, within [`CONNECTION`].
 pub fn config() -> Config {
     let config = Config::default();
-    Config {
-        protocol: Protocol::Http11,
-        limits: Limits {
-            head: config.limits.head.with_request_line(256).with_fields(768),
-            content: 0,
-            outbox: 512,
-            requests: u32::MAX,
-            ..config.limits
-        },
-        timeouts: Timeouts {
-            head: Duration::from_secs(10),
-            ..config.timeouts
-        },
-        ..config
-    }
+    config
+        .with_protocol(Protocol::Http11)
+        .with_limits(
+            config
+                .limits
+                .with_head(config.limits.head.with_request_line(256).with_fields(768))
+                .with_content(0)
+                .with_outbox(512)
+                .with_requests(u32::MAX),
+        )
+        .with_timeouts(config.timeouts.with_head(Duration::from_secs(10)))
 }
 
 /// RAM for each connection in bytes, with all its buffers: six KiB, less what else is static.

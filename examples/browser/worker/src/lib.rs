@@ -31,11 +31,9 @@ use self::page::Page;
 /// If there is no whole reply to give: to its client the network has failed.
 #[wasm_bindgen]
 pub async fn answer(request: Request, page: Page, log: Function) -> Result<Response, JsError> {
-    let config = Config {
-        local_offset: clock::offset,
-        error_page: error_page::page,
-        ..Config::default()
-    };
+    let config = Config::default()
+        .with_local_offset(clock::offset)
+        .with_error_page(error_page::page);
     let log = |lines: &str| {
         let _ = log.call1(&JsValue::NULL, &lines.into());
     };
