@@ -6,6 +6,7 @@
 use std::env;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, OriginalUri};
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 fn app(disk: Disk, log: impl Fn(&str) + Send + Sync + 'static) -> Router {
     let files = || {
         let mut files = mounted::<1>(Files::new()); // one segment: /files
-        files.list_directory = listing::page;
+        files.settings_mut().list_directory = Arc::new(listing::page);
         files
     };
     let files = Service::new(disk, Config::default(), files)

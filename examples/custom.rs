@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, mime};
 use sanserve_server::{Disk, ThreadingHTTPServer};
@@ -17,11 +18,11 @@ struct Custom {
 impl Custom {
     fn new() -> Self {
         let mut files = Files::new();
-        files.extra_headers = &[("Cache-Control", "no-cache")];
-        files.guess_type = |name| match name {
-            name if name.ends_with(b".rs") => Some("text/x-rust"),
-            name => mime::guess_type(name, |_| None),
-        };
+        files.settings_mut().extra_headers = vec![("Cache-Control".into(), "no-cache".into())];
+        files.settings_mut().guess_type = Arc::new(|name| match name {
+            name if name.ends_with(b".rs") => Some("text/x-rust".into()),
+            name => mime::guess_type(name, |_| None).map(Into::into),
+        });
         Custom { files, answered: 0 }
     }
 }

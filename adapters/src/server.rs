@@ -121,11 +121,11 @@ impl HTTPServer {
     pub fn handle_request<H: Handler>(
         &self,
         files: impl Deref<Target = impl FileSystem<File = Open>>,
-        config: Config,
+        config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H,
     ) {
         if let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, &*files, config, handler);
+            self.serve(&guest, &*files, &config.into(), handler);
         }
     }
 
@@ -138,11 +138,12 @@ impl HTTPServer {
     pub fn serve_forever<H: Handler>(
         self,
         files: impl Deref<Target = impl FileSystem<File = Open>>,
-        config: Config,
+        config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H,
     ) -> io::Result<()> {
+        let config = config.into();
         while let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, &*files, config, &handler);
+            self.serve(&guest, &*files, &config, &handler);
         }
         Ok(())
     }
@@ -151,7 +152,7 @@ impl HTTPServer {
         &self,
         guest: &Guest<'_>,
         files: &impl FileSystem<File = Open>,
-        config: Config,
+        config: &Arc<Config>,
         handler: impl Fn() -> H,
     ) {
         let serve = || {
@@ -160,7 +161,7 @@ impl HTTPServer {
             sockets::serve_noted(
                 link,
                 files,
-                config,
+                Arc::clone(config),
                 handler(),
                 &self.log,
                 guest.stop(),
@@ -170,7 +171,7 @@ impl HTTPServer {
         // A panic has been reported by its hook.
         let served = panic::catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Ok(()));
         let peer = || guest.socket().peer_addr().ok();
-        if let Some(line) = complaint(peer, &config, &served) {
+        if let Some(line) = complaint(peer, config, &served) {
             (self.log)(&line);
         }
     }

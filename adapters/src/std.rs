@@ -67,7 +67,7 @@ use crate::{Open, got};
 pub fn serve<'a, H: Handler>(
     link: impl Into<Link<'a>>,
     files: &impl FileSystem<File = Open>,
-    config: Config,
+    config: impl Into<Arc<Config>>,
     handler: H,
     log: &dyn Fn(&str),
     stop: &AtomicBool,
@@ -79,7 +79,7 @@ pub fn serve<'a, H: Handler>(
 pub(crate) fn serve_noted<'a, H: Handler>(
     link: impl Into<Link<'a>>,
     files: &impl FileSystem<File = Open>,
-    config: Config,
+    config: impl Into<Arc<Config>>,
     handler: H,
     log: &dyn Fn(&str),
     stop: &AtomicBool,
@@ -87,7 +87,8 @@ pub(crate) fn serve_noted<'a, H: Handler>(
 ) -> io::Result<()> {
     let mut link = link.into();
     let peer = link.begin()?.to_string();
-    let mut conn = Connection::<Open, H>::new(config, &peer, handler);
+    let config = config.into();
+    let mut conn = Connection::<Open, H>::new(Arc::clone(&config), &peer, handler);
     let waker = ThreadWaker::new();
     conn.set_waker(waker.waker());
     let clock = Clock::start();

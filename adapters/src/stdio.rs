@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::fs::fstat;
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Step, Want};
@@ -52,7 +53,7 @@ pub fn serve<H: Handler>(
     input: OwnedFd,
     output: OwnedFd,
     files: &impl FileSystem<File = Open>,
-    config: Config,
+    config: impl Into<Arc<Config>>,
     handler: H,
     log: &dyn Fn(&str),
 ) -> io::Result<()> {

@@ -73,19 +73,19 @@ use crate::std::{Changes, handshake_time, now};
 pub fn serve<H: Handler + Send>(
     link: impl Into<Link>,
     files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
-    config: Config,
+    config: impl Into<Arc<Config>>,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = io::Result<()>> + Send {
-    serve_seated(link, files, config, handler, log, stop, None)
+    serve_seated(link, files, config.into(), handler, log, stop, None)
 }
 
 /// The same for a connection that can be evicted by its server.
 fn serve_seated<H: Handler + Send>(
     link: impl Into<Link>,
     files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
-    config: Config,
+    config: Arc<Config>,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
     mut stop: watch::Receiver<bool>,
@@ -95,7 +95,7 @@ fn serve_seated<H: Handler + Send>(
     let peer = link.begin();
     // Made here, for a future has room for what it is given and for what it makes of that.
     let name = peer.as_deref().unwrap_or_default();
-    let mut conn = Connection::<Held, H>::new(config, name, handler);
+    let mut conn = Connection::<Held, H>::new(Arc::clone(&config), name, handler);
     async move {
         peer?;
         let waker = TaskWaker::new();

@@ -45,7 +45,7 @@ use crate::tokio::{Link, serve};
 /// too.
 pub struct Service<FS, M> {
     files: Arc<FS>,
-    config: Config,
+    config: Arc<Config>,
     handler: Arc<M>,
     log: Arc<dyn Fn(&str) + Send + Sync>,
     client_address: Arc<AddressOf>,
@@ -63,7 +63,7 @@ impl<FS, M> Service<FS, M> {
     pub fn new(files: FS, config: Config, handler: M) -> Service<FS, M> {
         Service {
             files: Arc::new(files),
-            config: host::config(config),
+            config: Arc::new(host::config(config)),
             handler: Arc::new(handler),
             log: Arc::new(crate::std::stderr),
             client_address: Arc::new(|extensions| extensions.get().copied()),
@@ -130,8 +130,8 @@ impl<FS, M> Service<FS, M> {
 /// ```
 #[must_use]
 pub fn mounted<const SEGMENTS: usize>(mut files: Files) -> Files {
-    files.above = SEGMENTS;
-    files.translate_path = |target| Path::parse(below(target, SEGMENTS)?);
+    files.settings_mut().above = SEGMENTS;
+    files.settings_mut().translate_path = Arc::new(|target| Path::parse(below(target, SEGMENTS)?));
     files
 }
 
@@ -199,7 +199,7 @@ where
         tokio::spawn(async move {
             let (_stop, stopped) = watch::channel(false);
             let (link, handler) = (Link::new(theirs, peer), (self.handler)());
-            let (files, config, log) = (&self.files, self.config, &*self.log);
+            let (files, config, log) = (&self.files, Arc::clone(&self.config), &*self.log);
             let _ = serve(link, files, config, handler, log, stopped).await;
         });
         let (reader, writer) = split(ours);
@@ -251,7 +251,7 @@ impl<FS, M> Clone for Service<FS, M> {
     fn clone(&self) -> Self {
         Service {
             files: Arc::clone(&self.files),
-            config: self.config,
+            config: Arc::clone(&self.config),
             handler: Arc::clone(&self.handler),
             log: Arc::clone(&self.log),
             client_address: Arc::clone(&self.client_address),

@@ -118,7 +118,7 @@ fn serve(peer: impl Fn() -> Line) -> (String, u64) {
         unix: None,
     };
     let pass = |left| tick.set(tick.get() + left);
-    let conn = || Connection::new(config, "192.0.2.1", Files::new());
+    let conn = || Connection::new(config.clone(), "192.0.2.1", Files::new());
 
     let mut line = peer();
     let shut = RefCell::new(0);

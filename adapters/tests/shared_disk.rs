@@ -66,7 +66,7 @@ fn every_server_sends_what_another_one_has_kept() {
 
 fn handler() -> Files {
     let mut files = Files::new();
-    files.archive = Download::parse;
+    files.settings_mut().archive = Arc::new(Download::parse);
     files
 }
 

@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -84,7 +85,7 @@ fn readers() -> Vec<Reader> {
 
 fn handler() -> Files {
     let mut files = Files::new();
-    files.archive = Download::parse;
+    files.settings_mut().archive = Arc::new(Download::parse);
     files
 }
 
@@ -191,7 +192,7 @@ fn a_client_that_stops_reading_is_cut_off_when_its_system_has_taken_its_share() 
     let longest = Duration::from_secs(1) + Duration::from_secs_f64(2.7);
     thread::scope(|scope| {
         for runtime in RUNTIMES {
-            let site = site.path();
+            let (site, config) = (site.path(), config.clone());
             scope.spawn(move || {
                 let setup = Setup {
                     runtime,

@@ -137,7 +137,7 @@ async fn ask_mounted(original: &str) -> (StatusCode, String, String) {
     fs::write(folder.path().join("sub/a.txt"), "hello").unwrap();
     let files = || {
         let mut files = mounted::<2>(Files::new());
-        files.list_directory = listing::page;
+        files.settings_mut().list_directory = Arc::new(listing::page);
         files
     };
     let disk = Disk::open(folder.path()).unwrap();

@@ -14,6 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path as Place;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,8 +56,8 @@ impl Server {
         let handler = move || {
             let mut upload = Upload::new();
             upload.overwrite = overwrite;
-            upload.files.hidden = true;
-            upload.files.archive = Download::parse;
+            upload.files.settings_mut().hidden = true;
+            upload.files.settings_mut().archive = Arc::new(Download::parse);
             upload
         };
         thread::spawn(move || server.serve_forever(&disk, config(), handler));

@@ -12,7 +12,7 @@
 //! >        BYTES            what the client sends; several lines are joined
 //! <        BYTES            what it is answered; `*` is one byte or more of the line; joined
 //! <+       BYTES            what we answer in this place and CPython does not
-//! <!       BYTES            the same, also with `Files::plain`
+//! <!       BYTES            the same, also with `FileSettings::plain`
 //! error    PROTOCOL STATUS MESSAGE   the whole error reply, joined to the answer; fields that it has
 //!                           besides follow the message, each after a `\n`
 //! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
@@ -57,7 +57,7 @@ pub struct Case {
     pub reply: Pattern,
     /// What CPython answers: the reply without the pieces that we add.
     pub theirs: Pattern,
-    /// What we answer with `Files::plain`: CPython's reply, and how the connection goes on.
+    /// What we answer with `FileSettings::plain`: CPython's reply, and how the connection goes on.
     pub bare: Pattern,
     /// The lines that must be logged, without `ADDRESS - - [TIME] `.
     ///

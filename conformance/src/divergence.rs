@@ -7,11 +7,11 @@
 //! reason   TEXT             why we differ; one line or more
 //! <        BYTES            our reply instead of theirs; none at all means no reply
 //! <+       BYTES            the same; for the eye, a piece that theirs has not
-//! <-       BYTES            what `Files::plain` has in this place, and nothing else
-//! plain    theirs           `Files::plain` has CPython's answer back
+//! <-       BYTES            what `FileSettings::plain` has in this place, and nothing else
+//! plain    theirs           `FileSettings::plain` has CPython's answer back
 //! error    PROTOCOL STATUS MESSAGE   our error reply, whole
 //! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
-//! bad-head PROTOCOL STATUS MESSAGE   the same in answer to HEAD in a bad request line; with `Files::plain` the page is sent
+//! bad-head PROTOCOL STATUS MESSAGE   the same in answer to HEAD in a bad request line; with `FileSettings::plain` the page is sent
 //! log      TEXT             our log instead of theirs
 //! ```
 //!
@@ -32,9 +32,9 @@ pub struct Divergence {
     pub reason: String,
     /// What we answer instead.
     pub reply: Pattern,
-    /// What [`Files::plain`](sanserve_core::Files::plain) makes of it: without the pieces that it leaves out.
+    /// What [`FileSettings::plain`](sanserve_core::FileSettings::plain) makes of it: without the pieces that it leaves out.
     pub bare: Pattern,
-    /// Whether `Files::plain` has CPython's answer back.
+    /// Whether `FileSettings::plain` has CPython's answer back.
     pub plain: bool,
     /// What we log instead.
     pub log: Vec<String>,

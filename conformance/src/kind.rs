@@ -1,11 +1,12 @@
 //! [`Kind`]: how a server is set up for a case, the same on every port.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 
 use sanserve_core::archive::Download;
 use sanserve_core::{
-    Cgi, Config, Files, Guard, Handler, Hosts, Limits, Protocol, Upload, error_page, listing,
+    Cgi, Config, FileSettings, Files, Guard, Handler, HostNames, Hosts, Limits, Protocol, Upload,
+    error_page, listing,
 };
 
 use crate::handlers;
@@ -58,7 +59,7 @@ impl Kind {
                 ("drain", _) => limits.drain = number().into(),
                 ("keep-alive", "on") => config.keep_alive = true,
                 ("plain", "on") => config.page_for_bad_head = true,
-                ("pages", "ours") => config.error_page = error_page::page,
+                ("pages", "ours") => config.error_page = Arc::new(error_page::page),
                 (key, _) if FILES.contains(&key) => {}
                 _ => panic!("no such option: {key} {value}"),
             }
@@ -102,10 +103,10 @@ impl Kind {
     #[must_use]
     pub fn handler(&self) -> Box<dyn Handler + Send> {
         let hosts = self.options.iter().filter(|(key, _)| *key == "host");
-        let hosts: Vec<&'static str> = hosts.map(|(_, name)| *name).collect();
-        match &hosts[..] {
-            [] => self.bare_handler(),
-            _ => Box::new(Hosts::new(self.bare_handler(), hosts.leak())),
+        let hosts: HostNames = hosts.map(|(_, name)| *name).collect();
+        match hosts.is_empty() {
+            true => self.bare_handler(),
+            false => Box::new(Hosts::new(self.bare_handler(), hosts)),
         }
     }
 
@@ -131,12 +132,12 @@ impl Kind {
             "cgi" => {
                 let mut cgi = Cgi::new("site.example", 8000);
                 cgi.files = self.files();
-                cgi.https = self.option("https") == Some("on");
+                cgi.settings_mut().https = self.option("https") == Some("on");
                 Box::new(cgi)
             }
             "guarded" => {
                 let mut guard = Guard::new(self.files(), handlers::known);
-                guard.cors = self.option("cors");
+                guard.cors = self.option("cors").map(Into::into);
                 Box::new(guard)
             }
             "upload" => {
@@ -160,34 +161,32 @@ impl Kind {
         found.map(|(_, value)| *value)
     }
 
-    /// The file service that the options ask for. A further field is left to it for ever.
+    /// The file service that the options ask for.
     fn files(&self) -> Files {
-        let mut files = Files::new();
+        let text = |key: &str| self.option(key).map(Into::into);
+        let mut settings = FileSettings::default();
         if self.option("pages") == Some("ours") {
-            files.list_directory = listing::page;
+            settings.list_directory = Arc::new(listing::page);
         }
-        files.plain = self.option("plain") == Some("on");
-        files.hidden = self.option("hidden") == Some("yes");
-        files.precompressed = self.option("precompressed") == Some("on");
-        files.charset = self.option("charset");
-        files.cache_control = self.option("cache-control");
-        files.cors = self.option("cors");
+        settings.plain = self.option("plain") == Some("on");
+        settings.hidden = self.option("hidden") == Some("yes");
+        settings.precompressed = self.option("precompressed") == Some("on");
+        settings.charset = text("charset");
+        settings.cache_control = text("cache-control");
+        settings.cors = text("cors");
         if self.option("archives") == Some("on") {
-            files.archive = Download::parse;
+            settings.archive = Arc::new(Download::parse);
         }
-        let above = self
-            .option("above")
-            .map(|above| above.parse().expect("a number"));
-        files.above = above.unwrap_or_default();
-        files.spa = self.option("spa");
-        files.not_found_page = self.option("not-found");
-        if let Some(field) = self
-            .option("header")
-            .and_then(|field| field.split_once(": "))
-        {
-            files.extra_headers = Box::leak(Box::new([field]));
-        }
-        files
+        let above = self.option("above");
+        let above = above.map(|above| above.parse().expect("a number"));
+        settings.above = above.unwrap_or_default();
+        settings.spa = text("spa");
+        settings.not_found_page = text("not-found");
+        let header = self.option("header");
+        let header = header.and_then(|field| field.split_once(": "));
+        let header = header.map(|(name, value)| (name.into(), value.into()));
+        settings.extra_headers.extend(header);
+        settings.into()
     }
 }
 

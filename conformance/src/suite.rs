@@ -43,7 +43,7 @@ impl Suite {
         Self::new(case::all(), divergence::all())
     }
 
-    /// The recorded cases with [`Files::plain`](sanserve_core::Files::plain), which has CPython's own answers but where a
+    /// The recorded cases with [`FileSettings::plain`](sanserve_core::FileSettings::plain), which has CPython's own answers but where a
     /// divergence for safety remains.
     ///
     /// # Panics

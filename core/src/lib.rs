@@ -121,16 +121,21 @@ mod text;
 pub use sanserve_wire as wire;
 
 pub use engine::{
-    Buffer, Config, Connection, Delivery, ErrorPage, Event, Exchange, Handler, Limits, Next, Now,
-    Timeouts,
+    Buffer, Config, Connection, Delivery, ErrorPage, Event, Exchange, Handler, Limits, LocalOffset,
+    Next, Now, Timeouts,
 };
-pub use engine::{Phase, Protocol, Rest, Step, Upgraded, Want, error_page, from_fn, log};
+pub use engine::{
+    Phase, Protocol, Rest, Step, Upgraded, Want, WriteErrorPage, error_page, from_fn, log,
+};
 pub use fs::{ArchiveFormat, Program, Waiter, decode};
 pub use fs::{
     ArchiveRequest, Ask, Create, Credentials, Entries, Entry, FileSystem, FileVersion, FsError,
     Got, Meta, Opened, Path,
 };
 pub use service::listing::{Directory, ListDirectory};
-pub use service::{Cgi, Files, Guard, Hosts, Upload, archive, listing};
+pub use service::{
+    Cgi, CgiSettings, FileSettings, Files, Guard, HostNames, Hosts, Upload, archive, listing,
+};
+pub use service::{ChooseArchive, GuessType, TranslatePath};
 pub use text::escape::Html;
 pub use text::{date, mime, range, status};

@@ -4,6 +4,7 @@ mod world;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{
@@ -116,6 +117,31 @@ fn the_file_service_allocates_the_path_and_nothing_else() {
     }
 }
 
+#[test]
+fn settings_that_own_their_text_cost_no_further_allocation() {
+    let mut files = Files::new();
+    let settings = files.settings_mut();
+    let owned = |text: &str| Some(text.to_owned().into());
+    settings.default_type = "text/x-none".to_owned().into();
+    settings.charset = owned("utf-8");
+    settings.cache_control = owned("no-cache");
+    settings.cors = owned("*");
+    settings.extra_headers = vec![("X-A".to_owned().into(), "1".to_owned().into())];
+    let counts = count(files, REQUEST);
+    assert!(counts.iter().all(|&count| count == 1), "{counts:?}");
+}
+
+#[test]
+fn connections_share_the_settings_of_their_server() {
+    let (config, files) = (Arc::new(Config::default()), Files::new());
+    let before = HELD.get();
+    let conn: Connection<File, _> =
+        Connection::new(Arc::clone(&config), "192.0.2.1", files.clone());
+    // The address of the peer is the only allocation of its own.
+    assert_eq!(HELD.get() - before, "192.0.2.1".len() as isize);
+    drop(conn);
+}
+
 #[test] // Each segment of a target used to cost a copy of the path up to it.
 fn segments_of_a_path_cost_no_allocations_where_scripts_are_run() {
     let most = |segments, end| {
@@ -137,8 +163,11 @@ fn held(content: &str) -> isize {
     let config = Config::default()
         .with_protocol(Protocol::Http11)
         .with_keep_alive(true);
+    // Shared by all connections, as in a server.
+    let (config, upload) = (Arc::new(config), Upload::new());
     let before = HELD.get();
-    let mut conn: Connection<File, _> = Connection::new(config, "192.0.2.1", Upload::new());
+    let (config, upload) = (Arc::clone(&config), upload.clone());
+    let mut conn: Connection<File, _> = Connection::new(config, "192.0.2.1", upload);
     let (mut rest, mut got, mut replied) = (request.as_bytes(), Got::Nothing, false);
     let mut now = Now::default();
     loop {

@@ -4,12 +4,13 @@ mod drive;
 mod world;
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use drive::{drive, holds, modern, no_files};
 use sanserve_core::{
-    Config, Connection, Event, Exchange, Files, FsError, Got, Handler, Limits, Meta, Next, Now,
-    Opened, Want, from_fn, listing,
+    Config, Connection, Directory, Event, Exchange, Files, FsError, Got, Handler, Limits, Meta,
+    Next, Now, Opened, Want, from_fn, listing,
     wire::{self, RequestHead},
 };
 use world::{BIG, Counter, World};
@@ -288,18 +289,21 @@ fn what_is_wrong_with_a_head_does_not_depend_on_its_pieces() {
     }
 }
 
+/// A function that answers with a listing.
+type List = fn(&mut Exchange<'_>, Directory<'_>) -> Next;
+
 #[test]
 fn a_listing_is_written_through_an_outbox_that_is_smaller_than_its_top() {
     let names: Vec<_> = (0..500)
         .map(|at| format!("{at:050}").into_bytes())
         .collect();
     let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
-    for list in [listing::page as listing::ListDirectory, listing::python] {
+    for list in [listing::page as List, listing::python] {
         let page = |outbox| {
             let limits = Limits::default().with_outbox(outbox);
             let config = modern().with_limits(limits);
             let mut files = Files::new();
-            files.list_directory = list;
+            files.settings_mut().list_directory = Arc::new(list);
             drive(
                 config,
                 files,

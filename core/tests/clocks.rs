@@ -159,7 +159,7 @@ fn a_listing_is_forgotten_when_it_is_sent() {
 fn timeouts_without_end_do_not_panic() {
     let mut config = modern();
     config.timeouts.head = Duration::MAX;
-    World::new(config, Files::new(), HELLO).run();
+    World::new(config.clone(), Files::new(), HELLO).run();
     config.timeouts.idle = Duration::MAX;
     config.timeouts.grace = Duration::MAX;
     World::new(config, Files::new(), HELLO).run();

@@ -1,9 +1,13 @@
 //! What can be changed about the file service, and what handlers can ask and say.
 
 mod drive;
+mod world;
 
 use drive::{drive, holds, modern, no_files, reply};
+use std::collections::HashMap;
 use std::fmt::{self, Write};
+use std::sync::Arc;
+use world::World;
 
 use sanserve_core::{
     Ask, ErrorPage, Exchange, Files, FsError, Got, Html, Next, from_fn,
@@ -13,11 +17,11 @@ use sanserve_core::{
 #[test]
 fn extra_fields_are_sent_unless_the_reply_has_them() {
     let mut files = Files::default();
-    files.extra_headers = &[
-        ("X-A", "1"),
-        ("x-a", "2"),
-        ("content-TYPE", "text/x"),
-        ("Date", "now"),
+    files.settings_mut().extra_headers = vec![
+        ("X-A".into(), "1".into()),
+        ("x-a".into(), "2".into()),
+        ("content-TYPE".into(), "text/x".into()),
+        ("Date".into(), "now".into()),
     ];
     let said = drive(
         modern(),
@@ -32,10 +36,10 @@ fn extra_fields_are_sent_unless_the_reply_has_them() {
 #[test]
 fn a_listing_of_ones_own_takes_the_place_of_ours() {
     let mut files = Files::default();
-    files.list_directory = |ex, directory| {
+    files.settings_mut().list_directory = Arc::new(|ex, directory| {
         let (path, count) = (directory.path().as_bytes(), directory.entries().count());
         ex.send_error(404, format_args!("{path:?} {count}"))
-    };
+    });
     let names: &[&[u8]] = &[b"a", b"b"];
     let said = drive(
         modern(),
@@ -48,6 +52,35 @@ fn a_listing_of_ones_own_takes_the_place_of_ours() {
         "{}",
         said.text
     );
+}
+
+#[test]
+fn functions_among_the_settings_may_capture_what_they_need() {
+    let (types, pages) = (HashMap::from([("txt", "text/x-own")]), Arc::new(()));
+    let page = Arc::clone(&pages);
+    let config = modern()
+        .with_server(format!("own/{}", 1))
+        .with_error_page(move |_, out| write!(out, "{}", Arc::strong_count(&page)));
+    let mut files = Files::new();
+    files.settings_mut().guess_type = Arc::new(move |name| {
+        let extension = str::from_utf8(name).ok()?.rsplit_once('.')?.1;
+        types.get(extension).map(|found| found.to_string().into())
+    });
+    let before = files.clone();
+    files.settings_mut().cache_control = Some("no-store".to_string().into());
+    let requests =
+        b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\nGET /none HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut world = World::new(config.clone(), files, requests);
+    world.run();
+    let text = world.text();
+    assert!(text.contains("Server: own/1\r\n"), "{text}");
+    assert!(text.contains("Content-type: text/x-own\r\n"), "{text}");
+    assert!(text.contains("Cache-Control: no-store\r\n"), "{text}");
+    assert!(text.ends_with("\r\n\r\n2"), "{text}");
+    // A clone that was made before a change does not see it.
+    let mut world = World::new(config, before, requests);
+    world.run();
+    assert!(!world.text().contains("Cache-Control"));
 }
 
 #[test]

@@ -9,13 +9,14 @@ use base64::prelude::BASE64_STANDARD;
 use drive::{drive, entry, modern};
 use sanserve_core::archive::Download;
 use sanserve_core::{
-    Ask, Config, Entries, Entry, Files, FsError, Got, Handler, Upload, error_page, from_fn, listing,
+    Ask, Config, Directory, Entries, Entry, Exchange, Files, FsError, Got, Handler, Next, Upload,
+    error_page, from_fn, listing,
 };
 use sha2::{Digest, Sha256};
 
 fn ours() -> Files {
     let mut files = Files::new();
-    files.list_directory = listing::page;
+    files.settings_mut().list_directory = Arc::new(listing::page);
     files
 }
 
@@ -49,7 +50,7 @@ fn page_of(
 fn full_page(entries: Entries) -> (String, String) {
     let mut upload = Upload::new();
     upload.files = ours();
-    upload.files.archive = Download::parse;
+    upload.files.settings_mut().archive = Arc::new(Download::parse);
     page_of(upload, entries, "/", "")
 }
 
@@ -273,6 +274,9 @@ fn what_cannot_be_had_is_listed_by_cpythons_page_alone() {
     }
 }
 
+/// A function that answers with a listing.
+type List = fn(&mut Exchange<'_>, Directory<'_>) -> Next;
+
 #[test]
 fn a_prepared_directory_has_the_same_pages() {
     let names: Vec<_> = (0..600)
@@ -293,7 +297,7 @@ fn a_prepared_directory_has_the_same_pages() {
     let mut prepared = plain.clone();
     listing::prepare(&mut prepared);
     for (list, hidden) in [
-        (listing::page as listing::ListDirectory, false),
+        (listing::page as List, false),
         (listing::page, true),
         (listing::python, false),
         (listing::python, true),
@@ -310,7 +314,8 @@ fn a_prepared_directory_has_the_same_pages() {
             for accept in ["*/*", "text/plain"] {
                 let page = |entries: &Entries| {
                     let mut files = Files::new();
-                    (files.hidden, files.list_directory) = (hidden, list);
+                    files.settings_mut().hidden = hidden;
+                    files.settings_mut().list_directory = Arc::new(list);
                     page_of(
                         files,
                         entries.clone(),

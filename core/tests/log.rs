@@ -3,16 +3,21 @@
 mod drive;
 mod world;
 
+use std::fmt::{self, Write};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use drive::{drive, no_files};
-use sanserve_core::log::{LogEvent, LogFormat, combined, json, python};
+use sanserve_core::log::{LogEvent, LogRecord, combined, json, python};
 use sanserve_core::{
     Cgi, Config, Exchange, Files, Guard, Handler, Next, Protocol, Upload, from_fn,
 };
 use world::World;
 
-fn logging(log_format: LogFormat) -> Config {
+/// A function that writes log lines.
+type Format = fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result;
+
+fn logging(log_format: Format) -> Config {
     Config::default()
         .with_protocol(Protocol::Http11)
         .with_log_format(log_format)
@@ -20,7 +25,7 @@ fn logging(log_format: LogFormat) -> Config {
 }
 
 /// What is logged of these requests, the date being that of the world.
-fn log_of(format: LogFormat, handler: impl Handler, input: &str) -> String {
+fn log_of(format: Format, handler: impl Handler, input: &str) -> String {
     let mut world = World::new(logging(format), handler, input.as_bytes());
     world.run();
     world.log
@@ -129,7 +134,7 @@ fn what_is_not_seen_is_written_out() {
         let input = format!(
             "GET /hello.txt HTTP/1.1\r\nHost: h\r\nAuthorization: Basic {credentials}\r\n\r\n"
         );
-        for format in [combined as LogFormat, json] {
+        for format in [combined as Format, json] {
             let guard = Guard::new(Files::new(), |given| Some(given.password() == "a"));
             let log = log_of(format, guard, &input);
             assert!(!log.contains(char), "{log}");
@@ -177,7 +182,7 @@ fn failures() -> Vec<(&'static str, Box<dyn Handler>, &'static str)> {
     let wrong = "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic bWFyeTph\r\n\r\n";
     let guard = || Guard::new(Files::new(), |_| Some(false));
     let mut own_page = Files::new();
-    own_page.not_found_page = Some("hello.txt");
+    own_page.settings_mut().not_found_page = Some("hello.txt".into());
     let too_late = from_fn(|ex: &mut Exchange<'_>| {
         ex.send_response(200);
         ex.send_header("Content-Length", 9);
@@ -254,7 +259,7 @@ fn what_went_wrong_is_told_once() {
 fn a_reply_that_breaks_off_tells_how_much_was_sent_and_how_long_it_took() {
     let config = logging(json);
     let mut world = World::new(
-        config,
+        config.clone(),
         Files::new(),
         b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n",
     );
@@ -314,10 +319,10 @@ fn a_message_is_told_in_every_format() {
 
 #[test]
 fn a_line_of_control_characters_is_not_multiplied() {
-    for format in [python as LogFormat, combined, json] {
+    for format in [python as Format, combined, json] {
         let config = logging(format);
         let input = [&[1; 65_000][..], b"\r\n\r\n"].concat();
-        let said = drive(config, Files::new(), &input, no_files);
+        let said = drive(config.clone(), Files::new(), &input, no_files);
         assert!(
             said.text
                 .starts_with("HTTP/1.1 400 Bad request syntax ('\\x01")
@@ -369,7 +374,7 @@ fn tls_on_a_plain_port_is_one_line_in_words_in_every_format() {
 }
 
 /// A line for each refusal.
-const REFUSALS: LogFormat = |record, out| match record.event {
+const REFUSALS: Format = |record, out| match record.event {
     LogEvent::Refused(refusal) => writeln!(out, "{refusal:?}: {refusal}"),
     _ => Ok(()),
 };
@@ -455,7 +460,8 @@ fn a_refusal_is_logged_once_whatever_stands_in_for_the_file() {
         (Some("aux"), Some("aux")),
     ] {
         let mut files = Files::new();
-        (files.spa, files.not_found_page) = (spa, page);
+        files.settings_mut().spa = spa.map(Into::into);
+        files.settings_mut().not_found_page = page.map(Into::into);
         let requests = ["out", ".env"];
         let requests = requests
             .map(|name| format!("GET /{name} HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\n\r\n"));

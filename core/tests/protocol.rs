@@ -12,7 +12,7 @@ fn modern() -> Config {
 
 /// Runs `input` whole and byte by byte, and checks that this makes no difference.
 fn run<H: Handler>(config: Config, handler: impl Fn() -> H, input: &[u8]) -> World<H> {
-    let mut whole = World::new(config, handler(), input);
+    let mut whole = World::new(config.clone(), handler(), input);
     whole.run();
     let mut bytewise = World::new(config, handler(), input);
     bytewise.piece = 1;

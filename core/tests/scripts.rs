@@ -317,8 +317,8 @@ impl FileSystem for Folding {
 /// Scripts in two directories, archives, and a page that answers for what is missing.
 fn folding() -> Cgi {
     let mut cgi = Cgi::new("site.example", 80);
-    cgi.cgi_directories = &["/cgi-bin", "sub/scripts/"];
-    cgi.files.archive = Download::parse;
+    cgi.settings_mut().cgi_directories = vec!["/cgi-bin".into(), "sub/scripts/".into()];
+    cgi.files.settings_mut().archive = Arc::new(Download::parse);
     cgi
 }
 
@@ -391,7 +391,8 @@ fn scripts_run_and_other_names_are_served_beside_a_script_directory() {
 #[test]
 fn a_target_that_is_translated_into_a_script_directory_is_404() {
     let mut cgi = folding();
-    cgi.files.translate_path = |target| Path::parse(target.strip_prefix("/files")?);
+    cgi.files.settings_mut().translate_path =
+        Arc::new(|target| Path::parse(target.strip_prefix("/files")?));
     for target in ["/files/cgi-bin/a.sh", "/files/CGI-BIN/a.sh"] {
         let (status, _) = ask_folding(cgi.clone(), "GET", target);
         assert_eq!(status, "HTTP/1.0 404 File not found", "{target}");

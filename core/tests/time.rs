@@ -19,7 +19,7 @@ fn modern() -> Config {
 #[test]
 fn a_head_that_drips_gets_408_at_its_deadline() {
     let config = Config::default();
-    let mut world = World::new(config, Files::new(), b"");
+    let mut world = World::new(config.clone(), Files::new(), b"");
     world.input.clear();
     let head = b"GET /hello.txt HTTP/1.0\r\nX: "
         .iter()
@@ -83,7 +83,7 @@ fn a_connection_stays_open_for_longer_than_its_reply_says() {
         let timeouts = Timeouts::default().with_idle(SECOND * idle);
         let config = modern().with_keep_alive(true).with_timeouts(timeouts);
         let request = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
-        let mut world = World::new(config, Files::new(), request);
+        let mut world = World::new(config.clone(), Files::new(), request);
         if let Some(promised) = promised {
             // The next request comes as late as it may.
             world = world.then(SECOND * promised, request);
@@ -356,7 +356,7 @@ fn a_program_is_ended_at_once_when_the_connection_is_reset() {
 fn a_program_is_not_to_blame_for_a_slow_reader() {
     let timeouts = Timeouts::default().with_grace(SECOND * 100).with_rate(10);
     let config = Config::default().with_timeouts(timeouts);
-    let mut world = World::new(config, Run, b"GET /big HTTP/1.0\r\n\r\n");
+    let mut world = World::new(config.clone(), Run, b"GET /big HTTP/1.0\r\n\r\n");
     (world.piece, world.write_takes) = (683, SECOND * 40);
     world.run();
     assert!(world.output.ends_with(&BIG[..100_000]));
@@ -381,7 +381,7 @@ fn a_disk_that_never_answers_gets_504() {
 #[test]
 fn a_file_that_cannot_be_read_in_time_gets_504_too() {
     let config = Config::default();
-    let mut world = World::new(config, Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
+    let mut world = World::new(config.clone(), Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
     world.disk_stalls = true;
     assert_eq!(world.run(), config.timeouts.ask);
     assert_eq!(
@@ -393,7 +393,7 @@ fn a_file_that_cannot_be_read_in_time_gets_504_too() {
 #[test]
 fn a_file_that_only_reports_work_is_given_up_after_an_hour() {
     let config = Config::default();
-    let mut world = World::new(config, Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
+    let mut world = World::new(config.clone(), Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
     (world.works_after, world.disk_takes) = (0, SECOND * 29);
     let took = world.run();
     let timeouts = config.timeouts;
@@ -411,7 +411,7 @@ fn a_file_that_only_reports_work_is_given_up_after_an_hour() {
 fn what_is_collected_is_sent_before_long_work() {
     let config = Config::default();
     for works_after in [0, 20_000] {
-        let mut world = World::new(config, Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
+        let mut world = World::new(config.clone(), Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
         (world.works_after, world.disk_takes, world.leaves_after) = (works_after, SECOND, 2);
         world.run();
         let text = world.text();
@@ -424,7 +424,7 @@ fn what_is_collected_is_sent_before_long_work() {
 #[test]
 fn a_client_that_hangs_up_during_long_work_ends_it() {
     let config = Config::default().with_log_format(sanserve_core::log::json);
-    let mut world = World::new(config, Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
+    let mut world = World::new(config.clone(), Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
     (world.works_after, world.disk_takes, world.leaves_after) = (0, SECOND, 3);
     assert_eq!(world.run(), SECOND * (3 + 1));
     assert!(world.log.contains("\"bytes\":0,"), "{}", world.log);
@@ -488,7 +488,7 @@ fn a_connection_that_was_put_away_goes_on_where_it_was() {
     let (begin, idle) = (SECOND * 7, config.timeouts.idle);
     let rest = Rest::new(handler, begin);
     assert_eq!(rest.by(&config.timeouts), begin + idle);
-    let mut conn = Connection::<(), _>::wake(config, "192.0.2.1", rest);
+    let mut conn = Connection::<(), _>::wake(config.clone(), "192.0.2.1", rest);
     let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
     let (said, by) = go(&mut conn, SECOND * 50, request);
@@ -500,7 +500,7 @@ fn a_connection_that_was_put_away_goes_on_where_it_was() {
 
     let rest = conn.rest();
     assert_eq!(rest.by(&config.timeouts), SECOND * 50 + idle);
-    let mut conn = Connection::<(), _>::wake(config, "192.0.2.1", rest);
+    let mut conn = Connection::<(), _>::wake(config.clone(), "192.0.2.1", rest);
     // Nothing has come after all.
     let (said, by) = go(&mut conn, SECOND * 60, b"");
     assert!(said.is_empty() && conn.is_at_rest());
@@ -581,7 +581,7 @@ fn who_has_parted_need_not_be_heard() {
     ] {
         let mut config = modern();
         config.limits.requests = 2;
-        let mut world = World::new(config, Files::new(), request.as_bytes());
+        let mut world = World::new(config.clone(), Files::new(), request.as_bytes());
         world.half_close = false;
         world.run();
         assert_eq!((world.said, world.hears_more), (true, more), "{request}");

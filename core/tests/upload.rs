@@ -300,7 +300,7 @@ fn preconditions_hold() {
 #[test]
 fn directories_are_made_by_names_that_files_could_have() {
     let mut application = Upload::new();
-    application.files.spa = Some("app/index.html");
+    application.files.settings_mut().spa = Some("app/index.html".into());
     let deep = format!("{}/new", "/n".repeat(40));
     for (upload, target, expected) in [
         (&Upload::new(), "/new", 0),
@@ -376,9 +376,9 @@ fn a_name_that_stands_for_others_is_stored_only_where_overwriting_is_allowed() {
     {
         let mut upload = Upload::new();
         upload.overwrite = overwrite;
-        upload.files.precompressed = true;
-        upload.files.spa = Some("d/app.html");
-        upload.files.not_found_page = Some("d/404.html");
+        upload.files.settings_mut().precompressed = true;
+        upload.files.settings_mut().spa = Some("d/app.html".into());
+        upload.files.settings_mut().not_found_page = Some("d/404.html".into());
         let form = part(name, "x") + "--b d--";
         for input in [put(&format!("/d/{name}"), "", "x"), post("/d/", "", &form)] {
             let (reply, shelf) = ask(&upload, &input);

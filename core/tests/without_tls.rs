@@ -110,7 +110,7 @@ fn what_is_no_request_with_a_host_gets_400_in_plain_text() {
 
 #[test]
 fn a_host_that_is_not_served_is_redirected_nowhere() {
-    let hosts = || Hosts::new(Files::new(), &["files.example"]);
+    let hosts = || Hosts::new(Files::new(), ["files.example"]);
     let (reply, _) = answer(hosts(), "GET / HTTP/1.1\r\nHost: other.example\r\n\r\n");
     assert!(
         reply.starts_with("HTTP/1.1 421 ") && !reply.contains("Location"),

@@ -4,6 +4,7 @@
 //! `--cache-control`, and so on for every option that has a long name.
 
 use std::env;
+use std::ffi::OsString;
 use std::slice;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -52,7 +53,7 @@ fn command() -> Command {
             ArgAction::SetTrue => arg.value_parser(value_parsers::switch),
             _ => arg,
         };
-        arg.env(&*name.leak()).hide_env(true)
+        arg.env(OsString::from(name)).hide_env(true)
     })
 }
 

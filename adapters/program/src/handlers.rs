@@ -79,8 +79,8 @@ pub(super) fn handlers(
     let inner = guarded(options, files, reached, passwords);
     let files = files.clone();
     Some(match inner {
-        Some(inner) => Box::new(move || Box::new(Hosts::new(inner(), names))),
-        None => Box::new(move || Box::new(Hosts::new(files.clone(), names))),
+        Some(inner) => Box::new(move || Box::new(Hosts::new(inner(), names.clone()))),
+        None => Box::new(move || Box::new(Hosts::new(files.clone(), names.clone()))),
     })
 }
 
@@ -92,7 +92,7 @@ fn guarded(
     passwords: Option<&Arc<Passwords>>,
 ) -> Option<Handlers> {
     let inner: Handlers = if let Some(mut scripts) = scripts(options, files, reached) {
-        scripts.guarded = passwords.is_some();
+        scripts.settings_mut().guarded = passwords.is_some();
         Box::new(move || Box::new(scripts.clone()))
     } else if let Some(upload) = upload(options, files, reached) {
         Box::new(move || Box::new(upload.clone()))
@@ -104,12 +104,12 @@ fn guarded(
     let Some(passwords) = passwords.cloned() else {
         return Some(inner);
     };
-    let cors = files.cors;
+    let cors: Option<Arc<str>> = files.settings().cors.as_deref().map(Arc::from);
     Some(Box::new(move || {
         let passwords = Arc::clone(&passwords);
         let known = move |given: &Credentials| passwords.known(given);
         let mut guard = Guard::new(inner(), known);
-        guard.cors = cors;
+        guard.cors = cors.clone();
         Box::new(guard)
     }))
 }
@@ -119,16 +119,13 @@ fn scripts(options: &Options, files: &Files, reached: &Reached) -> Option<Cgi> {
     if !options.runs_scripts() {
         return None;
     }
-    let name = String::leak(reached.address.ip().to_string());
+    let name = reached.address.ip().to_string();
     let mut scripts = Cgi::new(name, reached.address.port());
-    scripts.https = reached.https;
+    scripts.settings_mut().https = reached.https;
     scripts.files = files.clone();
     if !options.cgi_directories.is_empty() {
-        let directories = options.cgi_directories.iter();
-        let directories: Vec<_> = directories
-            .map(|directory| -> &str { String::leak(directory.clone()) })
-            .collect();
-        scripts.cgi_directories = directories.leak();
+        let directories = options.cgi_directories.iter().cloned();
+        scripts.settings_mut().cgi_directories = directories.map(Into::into).collect();
     }
     Some(scripts)
 }

@@ -46,9 +46,11 @@ mod zone;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use self::command::Parsed;
 use self::failure::Failure;
+use self::options::Options;
 use self::output::{briefly, flush_log, print};
 #[cfg(not(target_os = "wasi"))]
 use self::run::run;
@@ -67,7 +69,7 @@ unsafe extern "C" {}
 
 fn main() -> ExitCode {
     let done = match command::read() {
-        Parsed::Run(options) => run(Box::leak(options)),
+        Parsed::Run(options) => run(&Arc::<Options>::from(options)),
         Parsed::Print(answer) => print(&answer),
         Parsed::UsageError(line) => Err(Failure::Usage(line)),
     };

@@ -3,21 +3,29 @@
 
 use std::fmt::{self, Display, Write};
 
-use sanserve_core::log::{self, LogEvent, LogFormat, LogRecord, Refusal};
+use sanserve_core::Config;
+use sanserve_core::log::{self, LogEvent, LogRecord, Refusal};
 
 use super::options;
 
-/// The format that the options ask for.
-pub(super) fn log_format(format: options::LogFormat) -> LogFormat {
+/// Sets the format that the options ask for.
+pub(super) fn with_log_format(config: Config, format: options::LogFormat) -> Config {
     match format {
-        options::LogFormat::Python => |record, out| worded(log::python, record, out),
-        options::LogFormat::Combined => |record, out| worded(log::combined, record, out),
+        options::LogFormat::Python => {
+            config.with_log_format(|record, out| worded(log::python, record, out))
+        }
+        options::LogFormat::Combined => {
+            config.with_log_format(|record, out| worded(log::combined, record, out))
+        }
         // It has the reason in the object of the request.
-        options::LogFormat::Json => log::json,
+        options::LogFormat::Json => config.with_log_format(log::json),
     }
 }
 
-fn worded(format: LogFormat, record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
+/// A function of the library that writes log lines.
+type Format = fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result;
+
+fn worded(format: Format, record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     let LogEvent::Refused(refusal) = record.event else {
         return format(record, out);
     };

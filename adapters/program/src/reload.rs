@@ -14,7 +14,7 @@ use super::{handlers, secrets, tls};
 
 /// What SIGHUP has read again.
 pub(super) struct Reload {
-    options: &'static Options,
+    options: Arc<Options>,
     tls: Option<Tls>,
     passwords: Option<Arc<Passwords>>,
 }
@@ -22,14 +22,14 @@ pub(super) struct Reload {
 impl Reload {
     /// What a server uses, as far as it is in files. A certificate that was made for this run stays as it is.
     pub(super) fn new(
-        options: &'static Options,
+        options: Arc<Options>,
         tls: Option<&Tls>,
         passwords: Option<&Arc<Passwords>>,
     ) -> Reload {
         Reload {
-            options,
             tls: tls.filter(|_| options.tls_cert.is_some()).cloned(),
             passwords: passwords.filter(|_| options.auth_file.is_some()).cloned(),
+            options,
         }
     }
 
@@ -65,15 +65,15 @@ impl Reload {
                 ));
             }
         }
-        secrets::refuse_served(self.options)?;
+        secrets::refuse_served(&self.options)?;
         let tls = match &self.tls {
-            Some(old) => Some((old, tls::load(self.options)?)),
+            Some(old) => Some((old, tls::load(&self.options)?)),
             None => None,
         };
         let passwords = match &self.passwords {
             Some(old) => Some((
                 old,
-                handlers::read(self.options).map_err(Failure::into_line)?,
+                handlers::read(&self.options).map_err(Failure::into_line)?,
             )),
             None => None,
         };
@@ -86,14 +86,14 @@ impl Reload {
         Ok(())
     }
 
-    fn files(&self) -> impl Iterator<Item = &'static PathBuf> {
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let Options {
             tls_cert,
             tls_key,
             tls_password_file,
             auth_file,
             ..
-        } = self.options;
+        } = &*self.options;
         let files = [tls_cert, tls_key, tls_password_file, auth_file];
         files.into_iter().flatten()
     }

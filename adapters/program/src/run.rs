@@ -4,6 +4,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
 use std::sync::Arc;
 
+use sanserve_core::Files;
 #[cfg(unix)]
 use sanserve_server::raise_descriptor_limit;
 use sanserve_server::{Guarded, std::stderr};
@@ -16,7 +17,7 @@ use crate::{banner, handlers, listen, signals, tls};
 use crate::{isolation, reload, stdio};
 
 /// Serves until a signal ends it, or one connection.
-pub(crate) fn run(options: &'static Options) -> Result<(), Failure> {
+pub(crate) fn run(options: &Arc<Options>) -> Result<(), Failure> {
     panic::set_hook(Box::new(log_panic));
     #[cfg(unix)]
     signals::survive_size_limits().map_err(Failure::service)?;
@@ -50,7 +51,7 @@ pub(crate) fn run(options: &'static Options) -> Result<(), Failure> {
     #[cfg(unix)]
     let reload = {
         let tls = certified.as_ref().map(|certified| &certified.tls);
-        reload::Reload::new(options, tls, passwords.as_ref())
+        reload::Reload::new(Arc::clone(options), tls, passwords.as_ref())
     };
     let (server, sha256) = match certified {
         Some(certified) => (server.with_tls(certified.tls), certified.sha256),
@@ -72,13 +73,16 @@ pub(crate) fn run(options: &'static Options) -> Result<(), Failure> {
     banner::warn_about_missing(options, &disk);
     let announcement =
         banner::Announcement::new(options, scheme, &server.places(), sha256.as_deref());
-    let announce = move || {
-        announcement.say(options);
-        // Whoever started this as a service may wait for this word; if nobody does, nothing is said.
-        #[cfg(unix)]
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let announce = {
+        let options = Arc::clone(options);
+        move || {
+            announcement.say(&options);
+            // Whoever started this as a service may wait for this word; if nobody does, nothing is said.
+            #[cfg(unix)]
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        }
     };
-    let files = files(options);
+    let files = Files::from(files(options));
     let reached = handlers::Reached {
         address: server.address(),
         https: scheme == "https",

@@ -1,13 +1,14 @@
 //! What the options mean to the library: the served directory, the file service and the settings of connections.
 
 use std::io;
+use std::sync::Arc;
 
 #[cfg(unix)]
 use rustix::fs::{Access, access};
 #[cfg(unix)]
 use rustix::io::Errno;
 use sanserve_core::archive::Download;
-use sanserve_core::{Config, Files, Limits, error_page, listing, mime};
+use sanserve_core::{Config, FileSettings, HostNames, Limits, error_page, listing, mime};
 #[cfg(target_os = "wasi")]
 use sanserve_server::wasi::{Disk, stderr};
 #[cfg(not(target_os = "wasi"))]
@@ -47,25 +48,23 @@ pub(crate) fn config(options: &Options) -> Config {
     if tells_time {
         zone::read();
     }
-    Config::default()
+    let config = Config::default()
         .with_protocol(options.protocol())
-        .with_log_format(match options.log_format {
-            _ if options.quiet => |_, _| Ok(()),
-            format => refusals::log_format(format),
-        })
-        .with_local_offset(if tells_time {
-            zone::local_offset
-        } else {
-            |_| 0
-        })
-        .with_error_page(if options.plain {
-            error_page::python
-        } else {
-            error_page::page
-        })
         .with_limits(limits(options))
         .with_keep_alive(!options.plain)
-        .with_page_for_bad_head(options.plain)
+        .with_page_for_bad_head(options.plain);
+    let config = match options.log_format {
+        _ if options.quiet => config.with_log_format(|_, _| Ok(())),
+        format => refusals::with_log_format(config, format),
+    };
+    let config = match tells_time {
+        true => config.with_local_offset(zone::local_offset),
+        false => config,
+    };
+    match options.plain {
+        true => config,
+        false => config.with_error_page(error_page::page),
+    }
 }
 
 /// Whether HTTPS is asked for.
@@ -107,45 +106,38 @@ pub(crate) fn sink(options: &Options) -> fn(&str) {
     }
 }
 
-/// The file service. It borrows from the options for as long as the program lives, so they are
-/// left to it.
-pub(crate) fn files(options: &Options) -> Files {
-    let leak = |text: &str| -> &'static str { String::leak(text.to_owned()) };
-    let leak_some = |text: &Option<String>| text.as_deref().map(leak);
+/// The settings of the file service.
+pub(crate) fn files(options: &Options) -> FileSettings {
+    let owned = |text: &Option<String>| text.clone().map(Into::into);
     let headers = options.headers.iter();
-    let headers: Vec<_> = headers
-        .map(|field| (leak(&field.name), leak(&field.value)))
-        .collect();
-    let mut files = Files::new();
-    files.default_type = leak(&options.content_type);
-    files.extra_headers = headers.leak();
-    files.hidden = options.hidden;
-    files.plain = options.plain;
-    if !options.plain {
-        files.list_directory = listing::page;
-    }
-    files.charset = options.charset().map(leak);
-    files.cache_control = leak_some(&options.cache_control);
-    files.precompressed = options.precompressed;
-    files.cors = leak_some(&options.cors);
-    files.spa = leak_some(&options.spa);
-    files.not_found_page = leak_some(&options.not_found);
+    let headers = headers.map(|field| (field.name.clone().into(), field.value.clone().into()));
+    let mut settings = FileSettings::default();
+    settings.default_type = options.content_type.clone().into();
+    settings.extra_headers = headers.collect();
+    settings.hidden = options.hidden;
+    settings.plain = options.plain;
+    settings.charset = options.charset().map(|charset| charset.to_owned().into());
+    settings.cache_control = owned(&options.cache_control);
+    settings.precompressed = options.precompressed;
+    settings.cors = owned(&options.cors);
+    settings.spa = owned(&options.spa);
+    settings.not_found_page = owned(&options.not_found);
     if options.archive {
-        files.archive = Download::parse;
+        settings.archive = Arc::new(Download::parse);
     }
     if !options.plain {
-        files.guess_type = |name| {
-            mime::guess_registered_type(name, |extension| {
+        settings.list_directory = Arc::new(listing::page);
+        settings.guess_type = Arc::new(|name| {
+            let known = mime::guess_registered_type(name, |extension| {
                 mime_guess::from_ext(extension).first_raw()
-            })
-        };
+            });
+            known.map(Into::into)
+        });
     }
-    files
+    settings
 }
 
-/// The hosts that are known, none if all are. They are left to the program.
-pub(crate) fn hosts(options: &Options) -> &'static [&'static str] {
-    let names = options.hosts.iter();
-    let names: Vec<&'static str> = names.map(|name| &*String::leak(name.clone())).collect();
-    names.leak()
+/// The hosts that are known, none if all are.
+pub(crate) fn hosts(options: &Options) -> HostNames {
+    options.hosts.iter().cloned().collect()
 }

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
+use sanserve_core::Files;
 use sanserve_server::{Guarded, stdio};
 use socket2::SockRef;
 
@@ -30,7 +31,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     };
     obeyed.map_err(Failure::service)?;
     let disk = Guarded::new(disk, passwords.clone());
-    let (config, files) = (config(options), files(options));
+    let (config, files) = (config(options), Files::from(files(options)));
     let reached = handlers::Reached {
         address: address(&input),
         https: false,

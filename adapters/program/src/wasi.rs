@@ -1,6 +1,6 @@
 //! The program as a WASI component. How it ends is left to the host.
 
-use sanserve_core::Hosts;
+use sanserve_core::{Files, Hosts};
 use sanserve_server::ListenAddr;
 use sanserve_server::wasi::HTTPServer;
 
@@ -16,7 +16,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     banner::warn_about_missing(options, &disk);
     let places: Vec<_> = server.addresses().map(ListenAddr::Ip).collect();
     banner::Announcement::new(options, "http", &places, None).say();
-    let (config, files) = (config(options), files(options));
+    let (config, files) = (config(options), Files::from(files(options)));
     let names = hosts(options);
-    server.serve_forever(&disk, config, || Hosts::new(files.clone(), names))
+    server.serve_forever(&disk, config, || Hosts::new(files.clone(), names.clone()))
 }

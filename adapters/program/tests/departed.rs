@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
@@ -117,7 +118,7 @@ fn a_sum_over_standard_output_ends_with_its_reader() {
     thread::spawn(move || {
         let config = Config::default().with_protocol(Protocol::Http11);
         let mut files = Files::new();
-        files.archive = Download::parse;
+        files.settings_mut().archive = Arc::new(Download::parse);
         let (input, output) = (server.try_clone().unwrap().into(), server.into());
         let served = stdio::serve(input, output, &disk, config, files, &|_| ());
         let _ = over.send(served);

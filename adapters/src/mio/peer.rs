@@ -70,7 +70,7 @@ impl<H: Handler> Peer<H> {
     pub(super) fn advance<FS: FileSystem<File = Open>>(
         &mut self,
         now: Now,
-        config: &Config,
+        config: &Arc<Config>,
         desk: &Desk<'_, FS>,
         log: &mut Lines<'_>,
     ) -> Until {
@@ -112,13 +112,13 @@ impl<H: Handler> Peer<H> {
     }
 
     /// Gets what a request needs.
-    fn wake(&mut self, config: &Config, waker: &dyn Fn() -> Arc<HandlerWaker>) {
+    fn wake(&mut self, config: &Arc<Config>, waker: &dyn Fn() -> Arc<HandlerWaker>) {
         self.state = match mem::replace(&mut self.state, State::Lost) {
             State::Rests(rest) => {
                 let waker = waker();
                 let address = self.address;
                 let address = address.map_or_else(|| "unix:".into(), |ip| ip.to_string());
-                let mut conn = Connection::wake(*config, &address, rest);
+                let mut conn = Connection::wake(Arc::clone(config), &address, rest);
                 conn.set_waker(Waker::from(Arc::clone(&waker)));
                 State::Works(Box::new(Work {
                     conn,

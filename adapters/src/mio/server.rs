@@ -170,12 +170,13 @@ impl HTTPServer {
     pub fn serve_forever<FS, H: Handler>(
         self,
         files: impl Deref<Target = FS>,
-        config: Config,
+        config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H + Sync,
     ) -> io::Result<()>
     where
         FS: FileSystem<File = Open> + Sync,
     {
+        let config = config.into();
         let (shared, files, handler) = (&self.shared, &*files, &handler);
         let mut seats = Vec::new();
         for _ in 0..shared.threads {
@@ -192,7 +193,7 @@ impl HTTPServer {
                 let pool = Arc::clone(&pool);
                 let common = Common {
                     files,
-                    config,
+                    config: Arc::clone(&config),
                     handler,
                     shared,
                     pool,

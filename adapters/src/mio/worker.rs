@@ -33,7 +33,7 @@ use crate::std::Clock;
 /// What all workers of a server have in common.
 pub(super) struct Common<'scope, 'env, FS, M> {
     pub(super) files: &'env FS,
-    pub(super) config: Config,
+    pub(super) config: Arc<Config>,
     pub(super) handler: &'env M,
     pub(super) shared: &'env Shared,
     pub(super) pool: Arc<Pool<'scope, 'env, Job>>,

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::Deref;
+use std::sync::Arc;
 use std::thread::{self, Builder};
 
 use sanserve_core::{Config, FileSystem, Handler};
@@ -96,7 +97,7 @@ impl ThreadingHTTPServer {
     pub fn handle_request<H: Handler>(
         &self,
         files: impl Deref<Target = impl FileSystem<File = Open>>,
-        config: Config,
+        config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H,
     ) {
         self.server.handle_request(files, config, handler);
@@ -110,10 +111,11 @@ impl ThreadingHTTPServer {
     pub fn serve_forever<H: Handler>(
         self,
         files: impl Deref<Target = impl FileSystem<File = Open> + Sync>,
-        config: Config,
+        config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H + Sync,
     ) -> io::Result<()> {
-        let (server, files, handler) = (&self.server, &*files, &handler);
+        let config = config.into();
+        let (server, files, config, handler) = (&self.server, &*files, &config, &handler);
         thread::scope(|scope| {
             while let Some(guest) = server.gate.admit(self.most) {
                 let work = move || server.serve(&guest, files, config, handler);

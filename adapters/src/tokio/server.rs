@@ -131,7 +131,7 @@ impl HTTPServer {
     pub async fn serve_forever<H: Handler + Send + 'static>(
         self,
         files: Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
-        config: Config,
+        config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H + Send + Sync + 'static,
     ) -> io::Result<()> {
         let HTTPServer {
@@ -143,6 +143,7 @@ impl HTTPServer {
             serving,
             ..
         } = self;
+        let config = config.into();
         serving.send_replace(true);
         let (handler, ending) = (Arc::new(handler), watch::Sender::new(false));
         let mut stopped = stop.subscribe();
@@ -169,10 +170,20 @@ impl HTTPServer {
             let (files, handler, log) =
                 (Arc::clone(&files), Arc::clone(&handler), Arc::clone(&log));
             let (link, stop, seat) = (link(socket), ending.subscribe(), Some(seats.take()));
+            let config = Arc::clone(&config);
             inside.spawn(async move {
                 let served = match link {
                     Ok(link) => {
-                        serve_seated(link, &files, config, handler(), &*log, stop, seat).await
+                        serve_seated(
+                            link,
+                            &files,
+                            Arc::clone(&config),
+                            handler(),
+                            &*log,
+                            stop,
+                            seat,
+                        )
+                        .await
                     }
                     Err(error) => Err(error),
                 };

@@ -1,6 +1,7 @@
 //! [`Peer`]: one connection, and the loop that takes it as far as it gets.
 
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
@@ -32,7 +33,7 @@ enum Waits {
 }
 
 impl<F, H: Handler> Peer<F, H> {
-    pub(super) fn new(config: Config, address: &str, handler: H, link: Link) -> Peer<F, H> {
+    pub(super) fn new(config: Arc<Config>, address: &str, handler: H, link: Link) -> Peer<F, H> {
         Peer {
             conn: Connection::new(config, address, handler),
             link,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{Config, FileSystem, Handler, Now};
@@ -91,9 +92,10 @@ impl HTTPServer {
     pub fn serve_forever<FS: FileSystem, H: Handler>(
         self,
         files: &FS,
-        config: Config,
+        config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H,
     ) -> ! {
+        let config = config.into();
         let mut peers: Vec<Peer<FS::File, H>> = Vec::new();
         let mut now = look_at_the_clock();
         // When to ask for newcomers again, if that has failed.
@@ -113,7 +115,7 @@ impl HTTPServer {
             while pause.is_none() && peers.len() < self.most {
                 match self.accept() {
                     Ok(Some((link, address))) => {
-                        peers.push(Peer::new(config, &address, handler(), link));
+                        peers.push(Peer::new(Arc::clone(&config), &address, handler(), link));
                     }
                     Ok(None) => break,
                     // Most likely the host has no socket left, and asking at once would not help.

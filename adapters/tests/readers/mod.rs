@@ -139,8 +139,11 @@ fn std(
                 return;
             }
             scope.spawn(move || {
-                let (config, handler, stop) =
-                    (setup.config, (setup.handler)(), AtomicBool::new(false));
+                let (config, handler, stop) = (
+                    setup.config.clone(),
+                    (setup.handler)(),
+                    AtomicBool::new(false),
+                );
                 let _ = match &setup.tls {
                     None if setup.runtime == "stdio" => {
                         let input = socket.try_clone().unwrap().into();
@@ -195,7 +198,7 @@ fn tokio(
                 None => sanserve_server::tokio::Link::from(socket),
             };
             let (disk, log, stop) = (Arc::clone(&disk), Arc::clone(&log), stopped.clone());
-            let (config, handler) = (setup.config, (setup.handler)());
+            let (config, handler) = (setup.config.clone(), (setup.handler)());
             running.spawn(async move {
                 let _ =
                     sanserve_server::tokio::serve(link, &disk, config, handler, &*log, stop).await;

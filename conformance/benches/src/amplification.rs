@@ -17,9 +17,9 @@ use std::{env, fs, iter};
 
 use sanserve_core::archive::Download;
 use sanserve_core::{
-    Ask, Cgi, Config, Connection, Entries, Entry, FileSystem, FileVersion, Files, FsError, Got,
-    Guard, Handler, Hosts, Limits, Meta, Now, Opened, Path, Program, Protocol, Upload, Want,
-    error_page, listing, log,
+    Ask, Cgi, Config, Connection, Directory, Entries, Entry, Exchange, FileSystem, FileVersion,
+    Files, FsError, Got, Guard, Handler, Hosts, Limits, Meta, Next, Now, Opened, Path, Program,
+    Protocol, Upload, Want, error_page, listing, log,
 };
 
 use crate::count::callgrind;
@@ -140,7 +140,7 @@ const HANDLERS: &[(&str, Answer)] = &[
         serve(input, files, Guard::new(Files::new(), |_| Some(false)))
     }),
     ("Hosts", |input, files| {
-        serve(input, files, Hosts::new(Files::new(), &["other"]))
+        serve(input, files, Hosts::new(Files::new(), ["other"]))
     }),
 ];
 
@@ -151,11 +151,13 @@ const LENGTHS: [usize; 2] = [30_000, 60_000];
 
 fn all_options() -> Files {
     let mut files = Files::new();
-    files.list_directory = listing::page;
-    files.archive = Download::parse;
-    files.precompressed = true;
-    (files.cors, files.spa) = (Some("*"), Some("app.html"));
-    (files.not_found_page, files.charset) = (Some("404.html"), Some("utf-8"));
+    files.settings_mut().list_directory = Arc::new(listing::page);
+    files.settings_mut().archive = Arc::new(Download::parse);
+    files.settings_mut().precompressed = true;
+    files.settings_mut().cors = Some("*".into());
+    files.settings_mut().spa = Some("app.html".into());
+    files.settings_mut().not_found_page = Some("404.html".into());
+    files.settings_mut().charset = Some("utf-8".into());
     files
 }
 
@@ -369,7 +371,7 @@ fn cases(part: &str) -> Vec<Case> {
             name: format!("{of}, {:?}", request.lines().next().unwrap_or_default()),
             answer: Box::new(|size| {
                 let mut files = Files::new();
-                files.list_directory = *list;
+                files.settings_mut().list_directory = Arc::new(*list);
                 serve(request.as_bytes(), Large(size), files)
             }),
             doubled_max: if *is_sent { 220 } else { 105 },
@@ -381,7 +383,10 @@ fn cases(part: &str) -> Vec<Case> {
     all.filter(|case| case.name.contains(part)).collect()
 }
 
-const LISTINGS: [(listing::ListDirectory, &str); 2] = [
+/// A function that answers with a listing.
+type List = fn(&mut Exchange<'_>, Directory<'_>) -> Next;
+
+const LISTINGS: [(List, &str); 2] = [
     (listing::page, "listing"),
     (listing::python, "listing as Python"),
 ];

@@ -1,6 +1,7 @@
 //! The work that is measured, each a function that does it so many times.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use sanserve_core::wire::{self, Body, Piece, RequestHead};
 use sanserve_core::{
@@ -149,16 +150,18 @@ impl Handler for Post {
 
 /// Has files sent.
 fn serve(requests: &[&str], times: usize) {
-    exchange(requests, times, Files::new);
+    let files = Files::new();
+    exchange(requests, times, || files.clone());
 }
 
 /// Has requests answered in turns, that many in all, on one connection as long as it lasts.
-fn exchange<H: Handler>(requests: &[&str], times: usize, handler: fn() -> H) {
+fn exchange<H: Handler>(requests: &[&str], times: usize, handler: impl Fn() -> H) {
     let config = Config::default()
         .with_protocol(Protocol::Http11)
         .with_log_format(|_, _| Ok(()))
         .with_limits(Limits::default().with_requests(u32::MAX));
-    let mut conn = Connection::new(config, "127.0.0.1", handler());
+    let config = Arc::new(config);
+    let mut conn = Connection::new(Arc::clone(&config), "127.0.0.1", handler());
     let mut left = requests.iter().cycle().take(times);
     let (mut got, mut rest) = (Got::Nothing, &b""[..]);
     let now = Now {
@@ -184,7 +187,10 @@ fn exchange<H: Handler>(requests: &[&str], times: usize, handler: fn() -> H) {
             Want::Ask(ask) => SITE.answer(ask),
             Want::Log(_) => Got::Nothing,
             Want::Shutdown | Want::Close => {
-                (conn, rest) = (Connection::new(config, "127.0.0.1", handler()), b"");
+                (conn, rest) = (
+                    Connection::new(Arc::clone(&config), "127.0.0.1", handler()),
+                    b"",
+                );
                 Got::Nothing
             }
             Want::Commit { .. } | Want::Wait | Want::Upgrade => unreachable!("nothing here waits"),

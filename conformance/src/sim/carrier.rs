@@ -44,7 +44,7 @@ impl<F, H: Handler> Carrier<F, H> {
     ) -> Self {
         let (watch, notes) = Watch::new(handler);
         Carrier {
-            conn: Connection::new(said.config, &address(said.number), watch),
+            conn: Connection::new(said.config.clone(), &address(said.number), watch),
             notes,
             tally: Tally::default(),
             peer,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sanserve_core::{Cgi, Event, Exchange, Files, Handler, Next, Path, Program};
+use sanserve_core::{Cgi, Event, Exchange, FileSettings, Files, Handler, Next, Path, Program};
 
 use super::Random;
 use crate::handlers::Echo;
@@ -48,14 +48,18 @@ fn kind(number: u64) -> Kind {
 /// The file service, set up in one of many ways.
 fn files(number: u64) -> Files {
     let mut random = Random::new(number);
-    let mut files = Files::new();
-    files.precompressed = random.one_in(3);
-    files.hidden = random.one_in(2);
-    files.cors = random.pick(&[None, None, Some("*")]);
-    files.spa = random.pick(&[None, None, Some("b.html"), Some("none")]);
-    files.not_found_page = random.pick(&[None, None, Some("big.bin"), Some("sub")]);
-    files.cache_control = random.pick(&[None, Some("no-cache")]);
-    files
+    let mut settings = FileSettings::default();
+    settings.precompressed = random.one_in(3);
+    settings.hidden = random.one_in(2);
+    settings.cors = random.pick(&[None, None, Some("*")]).map(Into::into);
+    settings.spa = random
+        .pick(&[None, None, Some("b.html"), Some("none")])
+        .map(Into::into);
+    settings.not_found_page = random
+        .pick(&[None, None, Some("big.bin"), Some("sub")])
+        .map(Into::into);
+    settings.cache_control = random.pick(&[None, Some("no-cache")]).map(Into::into);
+    settings.into()
 }
 
 /// Sends content back while it comes.

@@ -17,7 +17,7 @@ struct Seen {
 
 /// Plays the twin of a conversation. `None` if it does not come to its end.
 pub(super) fn play<H: Handler>(said: &Conversation, handler: H) -> Option<Twin> {
-    let mut conn = Connection::new(said.config, &address(said.number), handler);
+    let mut conn = Connection::new(said.config.clone(), &address(said.number), handler);
     let (mut twin, mut asks) = (Twin::default(), 0);
     let (mut rest, mut now, mut got) = (&said.input[..], Duration::ZERO, Got::Nothing);
     for _ in 0..STEPS_MAX {

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::thread;
 
 use sanserve_conformance::{Folder, Site};
@@ -40,8 +41,8 @@ impl Served {
         thread::spawn(move || {
             let served = server.serve_forever(&disk, config, || {
                 let mut upload = Upload::new();
-                upload.files.list_directory = listing::page;
-                upload.files.archive = Download::parse;
+                upload.files.settings_mut().list_directory = Arc::new(listing::page);
+                upload.files.settings_mut().archive = Arc::new(Download::parse);
                 upload
             });
             served.expect("it serves");

@@ -1,15 +1,18 @@
 //! The settings of a connection: [`Config`], with [`Limits`] and [`Timeouts`]. All have safe defaults, and no limit or timeout
 //! can be switched off.
 
-use core::fmt;
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
+use core::fmt::{self, Debug};
 use core::time::Duration;
 
-use crate::engine::error_page::ErrorPage;
-use crate::engine::log::LogFormat;
+use crate::engine::error_page::{ErrorPage, WriteErrorPage};
+use crate::engine::log::{LogFormat, LogRecord};
 use crate::engine::{error_page, log};
 use crate::wire;
 
-/// The settings of a connection.
+/// The settings of a connection, which own all that they need. A server shares one `Arc` of them among its connections:
+/// [`Connection::new`](crate::Connection::new) takes that or a `Config`.
 ///
 /// Start from the [default](Config::default) and change what should differ, field by field or with the `with_` methods.
 ///
@@ -21,23 +24,23 @@ use crate::wire;
 ///     .with_log_format(log::combined)
 ///     .with_limits(Limits::default().with_content(10 << 20)); // 10 MiB, then 413
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
     /// The protocol version that the server speaks: with HTTP/1.0 every connection serves one request, HTTP/1.1 keeps
     /// it open. HTTP/1.0 by default, as in `http.server`.
     pub protocol: Protocol,
     /// The value of the `Server` field. `sanserve/` and the version of this crate by default.
-    pub server: &'static str,
+    pub server: Cow<'static, str>,
     /// Writes the page of an error. [`error_page::python`] by default; [`error_page::page`] is styled like our listings. It is
     /// called twice, first to measure the page, and must write the same both times.
-    pub error_page: fn(&ErrorPage<'_>, &mut dyn fmt::Write) -> fmt::Result,
+    pub error_page: WriteErrorPage,
     /// The media type of that page. `text/html;charset=utf-8` by default.
-    pub error_content_type: &'static str,
+    pub error_content_type: Cow<'static, str>,
     /// Writes the log lines. [`log::python`] by default.
     pub log_format: LogFormat,
     /// Returns how many seconds local time is ahead of UTC at that moment, for the time in log lines. 0 by default.
-    pub local_offset: fn(unix: i64) -> i32,
+    pub local_offset: LocalOffset,
     /// How much a connection accepts from the peer.
     pub limits: Limits,
     /// How long a connection waits.
@@ -50,6 +53,24 @@ pub struct Config {
     /// Whether the error page is also sent in answer to HEAD where the request line is too long or cannot be parsed. CPython
     /// does so, since it does not know the method then; a client does not expect it (RFC 9110 §9.3.2). Off by default.
     pub page_for_bad_head: bool,
+}
+
+/// Returns how many seconds local time is ahead of UTC at a moment, which is given in seconds since 1970.
+pub type LocalOffset = Arc<dyn Fn(i64) -> i32 + Send + Sync>;
+
+impl Debug for Config {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The functions have nothing to show.
+        out.debug_struct("Config")
+            .field("protocol", &self.protocol)
+            .field("server", &self.server)
+            .field("error_content_type", &self.error_content_type)
+            .field("limits", &self.limits)
+            .field("timeouts", &self.timeouts)
+            .field("keep_alive", &self.keep_alive)
+            .field("page_for_bad_head", &self.page_for_bad_head)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The protocol version that a server announces and keeps to.
@@ -134,7 +155,7 @@ macro_rules! setters {
     ($($field:ident: $type:ty => $setter:ident;)*) => {$(
         #[doc = concat!("Returns the same with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
         #[must_use]
-        pub const fn $setter(mut self, $field: $type) -> Self {
+        pub fn $setter(mut self, $field: $type) -> Self {
             self.$field = $field;
             self
         }
@@ -144,15 +165,54 @@ macro_rules! setters {
 impl Config {
     setters! {
         protocol: Protocol => with_protocol;
-        server: &'static str => with_server;
-        error_page: fn(&ErrorPage<'_>, &mut dyn fmt::Write) -> fmt::Result => with_error_page;
-        error_content_type: &'static str => with_error_content_type;
-        log_format: LogFormat => with_log_format;
-        local_offset: fn(i64) -> i32 => with_local_offset;
         limits: Limits => with_limits;
         timeouts: Timeouts => with_timeouts;
         keep_alive: bool => with_keep_alive;
         page_for_bad_head: bool => with_page_for_bad_head;
+    }
+
+    /// Returns the same with another [`server`](Self::server).
+    #[must_use]
+    pub fn with_server(mut self, server: impl Into<Cow<'static, str>>) -> Self {
+        self.server = server.into();
+        self
+    }
+
+    /// Returns the same with another [`error_page`](Self::error_page).
+    #[must_use]
+    pub fn with_error_page(
+        mut self,
+        error_page: impl Fn(&ErrorPage<'_>, &mut dyn fmt::Write) -> fmt::Result + Send + Sync + 'static,
+    ) -> Self {
+        self.error_page = Arc::new(error_page);
+        self
+    }
+
+    /// Returns the same with another [`error_content_type`](Self::error_content_type).
+    #[must_use]
+    pub fn with_error_content_type(mut self, media_type: impl Into<Cow<'static, str>>) -> Self {
+        self.error_content_type = media_type.into();
+        self
+    }
+
+    /// Returns the same with another [`log_format`](Self::log_format).
+    #[must_use]
+    pub fn with_log_format(
+        mut self,
+        log_format: impl Fn(&LogRecord<'_>, &mut dyn fmt::Write) -> fmt::Result + Send + Sync + 'static,
+    ) -> Self {
+        self.log_format = Arc::new(log_format);
+        self
+    }
+
+    /// Returns the same with another [`local_offset`](Self::local_offset).
+    #[must_use]
+    pub fn with_local_offset(
+        mut self,
+        local_offset: impl Fn(i64) -> i32 + Send + Sync + 'static,
+    ) -> Self {
+        self.local_offset = Arc::new(local_offset);
+        self
     }
 }
 
@@ -185,11 +245,11 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             protocol: Protocol::default(),
-            server: concat!("sanserve/", env!("CARGO_PKG_VERSION")),
-            error_page: error_page::python,
-            error_content_type: "text/html;charset=utf-8",
-            log_format: log::python,
-            local_offset: |_| 0,
+            server: Cow::Borrowed(concat!("sanserve/", env!("CARGO_PKG_VERSION"))),
+            error_page: Arc::new(error_page::python),
+            error_content_type: Cow::Borrowed("text/html;charset=utf-8"),
+            log_format: Arc::new(log::python),
+            local_offset: Arc::new(|_| 0),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             keep_alive: false,

@@ -1,6 +1,7 @@
 //! [`ErrorPage`]: what stands on the page of an error, and the functions that write it: [`python`] as
 //! CPython does, [`page`] in the dress of [`listing::page`](crate::listing::page()).
 
+use alloc::sync::Arc;
 use core::fmt::{self, Display, Write};
 
 use crate::text::escape::Html;
@@ -41,6 +42,9 @@ pub fn page(page: &ErrorPage<'_>, out: &mut dyn Write) -> fmt::Result {
     Html(out).write_str(explanation)?;
     out.write_str(".</p>\n</main>\n</body>\n</html>\n")
 }
+
+/// A function that writes the page of an error, with whatever it has captured.
+pub type WriteErrorPage = Arc<dyn Fn(&ErrorPage<'_>, &mut dyn Write) -> fmt::Result + Send + Sync>;
 
 /// What is known of an error. Displayed, it is CPython's page.
 #[derive(Clone, Copy)]

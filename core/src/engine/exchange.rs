@@ -130,8 +130,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// What the `Server` field says.
-    pub fn version_string(&self) -> &'static str {
-        self.config.server
+    pub fn version_string(&self) -> &'a str {
+        &self.config.server
     }
 
     /// The version that this server speaks, as it stands in a status line.
@@ -168,7 +168,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn send_first_fields(&mut self) {
-        self.send_text("Server: ", self.config.server);
+        self.send_text("Server: ", self.version_string());
         if let Some(unix) = self.now.unix {
             self.send_known("Date: ", &date::format(unix));
         }
@@ -406,7 +406,7 @@ impl<'a> Exchange<'a> {
             client_address: self.peer,
             request: self.head,
             unix,
-            offset: unix.map_or(0, self.config.local_offset),
+            offset: unix.map_or(0, |unix| (self.config.local_offset)(unix)),
             authenticated: self.reply.authenticated,
             event,
         };

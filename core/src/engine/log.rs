@@ -3,6 +3,7 @@
 //! The engine says what happened when it happens; a format writes a line about it or passes it over.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::fmt::{self, Display, Write};
 use core::time::Duration;
 
@@ -106,7 +107,7 @@ pub enum CloseReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// A name in the path begins with a dot, see [`Files::hidden`](crate::Files::hidden).
+    /// A name in the path begins with a dot, see [`FileSettings::hidden`](crate::FileSettings::hidden).
     Hidden,
     /// No file can have a name in the path: see [`Path::is_name`](crate::Path::is_name), and
     /// [`FsError::InvalidName`] for what the file system refuses.
@@ -162,7 +163,7 @@ impl Display for Refusal {
 ///     _ => Ok(()),
 /// });
 /// ```
-pub type LogFormat = fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result;
+pub type LogFormat = Arc<dyn Fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result + Send + Sync>;
 
 /// The lines of `http.server`: a request when its reply begins, an error before that.
 pub fn python(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {

@@ -13,9 +13,9 @@ pub(crate) mod reply;
 mod want;
 
 pub use buffer::Buffer;
-pub use config::{Config, Limits, Protocol, Timeouts};
+pub use config::{Config, Limits, LocalOffset, Protocol, Timeouts};
 pub use connection::{Connection, Delivery, Rest, Upgraded};
-pub use error_page::ErrorPage;
+pub use error_page::{ErrorPage, WriteErrorPage};
 pub use exchange::Exchange;
 pub use handler::{Event, Handler, Next, from_fn};
 pub use want::{Now, Phase, Step, Want};

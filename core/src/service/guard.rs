@@ -1,6 +1,7 @@
 //! [`Guard`]: lets nobody pass who does not know a password (RFC 7617).
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::mem;
 
 use crate::engine::log::LogEvent;
@@ -25,11 +26,11 @@ use crate::text::status;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Guard<H, K> {
-    /// The origin of the pages that may use what is served, as [`Files::cors`](crate::Files::cors) has
+    /// The origin of the pages that may use what is served, as [`FileSettings::cors`](crate::FileSettings::cors) has
     /// it. If it is set, preflights go to the handler without a password: browsers send none with them
     /// (Fetch standard, §3.2.2). So the handler must answer them without a look at what there is, as
     /// all of this crate do. Those pages may also see a 401.
-    pub cors: Option<&'static str>,
+    pub cors: Option<Arc<str>>,
     handler: H,
     known: K,
     /// The file system was asked and has not answered.
@@ -63,7 +64,7 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
         let (message, explanation) = (status::phrase(401), status::explanation(401));
         ex.error(401, &message, explanation, &mut |ex| {
             ex.send_header("WWW-Authenticate", CHALLENGE);
-            if let Some(origin) = self.cors {
+            if let Some(origin) = &self.cors {
                 ex.send_header(ALLOW_ORIGIN, origin);
             }
         })

@@ -5,6 +5,8 @@
 //! the name as `Host`, and no page can change that. Where the target is absolute, as proxies get it, the host in that counts
 //! (RFC 9112 §3.2.2).
 
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
 use core::net::IpAddr;
 
 use crate::engine::{Event, Exchange, Handler, Next};
@@ -20,17 +22,49 @@ use crate::text::status;
 /// ```
 /// use sanserve_core::{Files, Hosts};
 ///
-/// let handler = Hosts::new(Files::new(), &["files.example", "192.0.2.7"]);
+/// let handler = Hosts::new(Files::new(), ["files.example", "192.0.2.7"]);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Hosts<H> {
-    names: &'static [&'static str],
+    names: HostNames,
     handler: H,
+}
+
+/// Names and addresses of hosts, for [`Hosts`]. Clones share them.
+///
+/// ```
+/// use sanserve_core::{Files, HostNames, Hosts};
+///
+/// let names: HostNames = "files.example,192.0.2.7".split(',').map(String::from).collect();
+/// let handler = || Hosts::new(Files::new(), names.clone());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct HostNames(Arc<[Cow<'static, str>]>);
+
+impl HostNames {
+    /// Returns whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<S: Into<Cow<'static, str>>> FromIterator<S> for HostNames {
+    fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
+        HostNames(names.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<S: Into<Cow<'static, str>>, const N: usize> From<[S; N]> for HostNames {
+    fn from(names: [S; N]) -> Self {
+        names.into_iter().collect()
+    }
 }
 
 impl<H: Handler> Hosts<H> {
     /// Lets requests for these names and addresses through. If there are none, all requests pass.
-    pub const fn new(handler: H, names: &'static [&'static str]) -> Hosts<H> {
+    pub fn new(handler: H, names: impl Into<HostNames>) -> Hosts<H> {
+        let names = names.into();
         Hosts { names, handler }
     }
 
@@ -39,7 +73,7 @@ impl<H: Handler> Hosts<H> {
     }
 
     fn knows(&self, host: &str) -> bool {
-        is_loopback(host) || self.names.iter().any(|name| is_same(name, host))
+        is_loopback(host) || self.names.0.iter().any(|name| is_same(name, host))
     }
 }
 

@@ -9,8 +9,8 @@ pub(crate) mod hosts;
 pub mod listing;
 mod upload;
 
-pub use cgi::Cgi;
-pub use files::Files;
+pub use cgi::{Cgi, CgiSettings};
+pub use files::{ChooseArchive, FileSettings, Files, GuessType, TranslatePath};
 pub use guard::Guard;
-pub use hosts::Hosts;
+pub use hosts::{HostNames, Hosts};
 pub use upload::Upload;

@@ -25,7 +25,10 @@ const LONGEST: usize = 16;
 /// assert_eq!(mime::guess_type(b"main.rs", more), Some("text/x-rust"));
 /// assert_eq!(mime::guess_type(b"Makefile", more), None);
 /// ```
-pub fn guess_type(name: &[u8], more: fn(&str) -> Option<&'static str>) -> Option<&'static str> {
+pub fn guess_type(
+    name: &[u8],
+    more: impl FnOnce(&str) -> Option<&'static str>,
+) -> Option<&'static str> {
     let (stem, extension) = split_extension(name)?;
     match extension {
         // Two of those that say how a file is compressed are told from others by their case, as in
@@ -48,7 +51,7 @@ pub fn guess_type(name: &[u8], more: fn(&str) -> Option<&'static str>) -> Option
 /// ```
 pub fn guess_registered_type(
     name: &[u8],
-    more: fn(&str) -> Option<&'static str>,
+    more: impl FnOnce(&str) -> Option<&'static str>,
 ) -> Option<&'static str> {
     let (_, extension) = split_extension(name)?;
     if extension == b"br" {
@@ -77,7 +80,11 @@ fn split_extension(name: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Looks an extension up in the table and in another one, then with `more`.
-fn look_up(extension: &[u8], besides: Table, more: fn(&str) -> Option<&'static str>) -> Type {
+fn look_up(
+    extension: &[u8],
+    besides: Table,
+    more: impl FnOnce(&str) -> Option<&'static str>,
+) -> Type {
     let mut buffer = [0; LONGEST];
     let lower = buffer.get_mut(..extension.len())?;
     lower.copy_from_slice(extension);

@@ -18,7 +18,7 @@ use sanserve_core::{
 /// A connection and everything around it.
 pub struct World<H> {
     pub conn: Connection<File, H>,
-    pub config: Config,
+    pub config: Arc<Config>,
     /// What the peer sends, in this order, at or after that time; how much of it was read.
     pub input: Vec<(Duration, Vec<u8>, usize)>,
     /// Whether the peer ends its side after its last byte.
@@ -143,9 +143,10 @@ impl FileSystem for Tree {
 
 impl<H: Handler> World<H> {
     /// A peer that sends `input` at once, waits, and takes everything at once.
-    pub fn new(config: Config, handler: H, input: &[u8]) -> Self {
+    pub fn new(config: impl Into<Arc<Config>>, handler: H, input: &[u8]) -> Self {
+        let config = config.into();
         World {
-            conn: Connection::new(config, "192.0.2.1", handler),
+            conn: Connection::new(Arc::clone(&config), "192.0.2.1", handler),
             config,
             input: vec![(Duration::ZERO, input.to_vec(), 0)],
             half_close: true,

@@ -5,10 +5,11 @@
 
 mod root;
 
+use std::sync::Arc;
 use std::env;
 use std::sync::OnceLock;
 
-use sanserve_core::{Config, Files, error_page, listing};
+use sanserve_core::{Config, FileSettings, Files, error_page, listing};
 use sanserve_server::{wasi, wasi_http};
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
@@ -40,22 +41,22 @@ impl Guest for Component {
 /// SANSERVE_NOT_FOUND=FILE         sent with each 404
 /// ```
 fn files() -> Files {
-    let mut files = Files::new();
-    files.list_directory = listing::page;
+    let mut settings = FileSettings::default();
+    settings.list_directory = Arc::new(listing::page);
     for (name, value) in env::vars() {
         let Some(name) = name.strip_prefix("SANSERVE_") else {
             continue;
         };
-        let text = || Some(&*value.clone().leak());
+        let text = || Some(value.clone().into());
         match name {
-            "HIDDEN" => files.hidden = value == "1",
-            "PRECOMPRESSED" => files.precompressed = value == "1",
-            "CACHE_CONTROL" => files.cache_control = text(),
-            "CORS" => files.cors = text(),
-            "SPA" => files.spa = text(),
-            "NOT_FOUND" => files.not_found_page = text(),
+            "HIDDEN" => settings.hidden = value == "1",
+            "PRECOMPRESSED" => settings.precompressed = value == "1",
+            "CACHE_CONTROL" => settings.cache_control = text(),
+            "CORS" => settings.cors = text(),
+            "SPA" => settings.spa = text(),
+            "NOT_FOUND" => settings.not_found_page = text(),
             _ => {}
         }
     }
-    files
+    settings.into()
 }

@@ -36,18 +36,14 @@ pub static KINDS: &[sanserve_conformance::Kind] = include!(concat!(env!("OUT_DIR
 
 /// Limits that keep a connection, whatever its peer does, within [`CONNECTION`].
 pub fn config() -> Config {
-    let config = Config::default();
+    let mut config = Config::default();
+    config.protocol = Protocol::Http11;
+    config.limits.head = config.limits.head.with_request_line(256).with_fields(768);
+    config.limits.content = 0;
+    config.limits.outbox = 512;
+    config.limits.requests = u32::MAX;
+    config.timeouts.head = Duration::from_secs(10);
     config
-        .with_protocol(Protocol::Http11)
-        .with_limits(
-            config
-                .limits
-                .with_head(config.limits.head.with_request_line(256).with_fields(768))
-                .with_content(0)
-                .with_outbox(512)
-                .with_requests(u32::MAX),
-        )
-        .with_timeouts(config.timeouts.with_head(Duration::from_secs(10)))
 }
 
 /// RAM for each connection in bytes, with all its buffers: six KiB, less what else is static.

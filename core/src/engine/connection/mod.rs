@@ -30,6 +30,7 @@
 //! [`want`]: Connection::want
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::task::Waker;
 use core::time::Duration;
@@ -70,7 +71,7 @@ mod transitions;
 /// assert!(from.starts_with(b"HTTP/1.0 410 It was here\r\n"));
 /// ```
 pub struct Connection<F, H> {
-    config: Config,
+    config: Arc<Config>,
     peer: String,
     handler: H,
     state: State,
@@ -115,16 +116,19 @@ pub struct Upgraded<H> {
 const MOVES_MAX: usize = 1_000;
 
 impl<F, H: Handler> Connection<F, H> {
-    /// A new connection to `peer`, which is its address as log lines show it.
+    /// A new connection to `peer`, which is its address as log lines show it. A server with more than one connection shares
+    /// an `Arc` of its settings among them.
     ///
     /// # Panics
     /// If [`Limits::outbox`](crate::Limits::outbox) is below 512 bytes, too little for any reply.
-    pub fn new(config: Config, peer: &str, handler: H) -> Self {
+    pub fn new(config: impl Into<Arc<Config>>, peer: &str, handler: H) -> Self {
+        let config = config.into();
         assert!(
             config.limits.outbox >= 512,
             "Limits::outbox is too small for any reply"
         );
         let largest_head = config.limits.head.buffer();
+        let largest_reply = config.limits.outbox;
         Connection {
             config,
             peer: peer.into(),
@@ -133,8 +137,8 @@ impl<F, H: Handler> Connection<F, H> {
                 since: Duration::ZERO,
             },
             pending: Pending::Start,
-            inbox: Buffer::up_to(largest_head.saturating_add(config.limits.outbox / 8)),
-            outbox: Buffer::up_to(config.limits.outbox),
+            inbox: Buffer::up_to(largest_head.saturating_add(largest_reply / 8)),
+            outbox: Buffer::up_to(largest_reply),
             log: String::new(),
             failure: String::new(),
             request: Request::new(),
@@ -216,8 +220,9 @@ impl<F, H: Handler> Connection<F, H> {
     /// step that is given its first bytes.
     pub fn without_tls(&mut self) {
         self.is_without_tls = true;
-        self.config.error_page = https::error_page;
-        self.config.error_content_type = https::TYPE;
+        let config = Arc::make_mut(&mut self.config);
+        config.error_page = Arc::new(https::error_page);
+        config.error_content_type = https::TYPE.into();
     }
 
     /// Lends the handler what wakes this connection while it [waits](Want::Wait). Without one it is an adapter that looks after

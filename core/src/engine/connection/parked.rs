@@ -1,5 +1,6 @@
 //! [`Rest`]: what a connection comes down to while nothing is going on.
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::Connection;
@@ -46,7 +47,7 @@ impl<F, H: Handler> Connection<F, H> {
     ///
     /// # Panics
     /// As [`new`](Self::new) does.
-    pub fn wake(config: Config, peer: &str, rest: Rest<H>) -> Self {
+    pub fn wake(config: impl Into<Arc<Config>>, peer: &str, rest: Rest<H>) -> Self {
         Connection {
             pending: Pending::Read,
             state: State::Head { since: rest.since },

@@ -46,12 +46,13 @@ impl Exchange<'_> {
             message,
             explanation,
         };
-        let write_page = self.config.error_page;
+        let config = self.config;
+        let write_page = &config.error_page;
         let content = status >= 200 && !matches!(status, 204 | 205 | 304);
         if content {
             let mut count = Count(0);
             write_page(&page, &mut count).expect("counting does not fail");
-            self.send_text("Content-Type: ", self.config.error_content_type);
+            self.send_text("Content-Type: ", &config.error_content_type);
             self.send_length(count.0 as u64);
         }
         self.end_headers();

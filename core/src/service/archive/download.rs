@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use crate::engine::{Exchange, Next};
 use crate::fs::{ArchiveFormat, ArchiveRequest, FsError, Path};
 
-/// A form of archives that [`Files`](crate::Files) offers, if [`Files::archive`](crate::Files::archive)
+/// A form of archives that [`Files`](crate::Files) offers, if [`FileSettings::archive`](crate::FileSettings::archive)
 /// says so. What belongs to it stands here as functions, so that it is not built in where nothing does.
 #[derive(Debug, Clone, Copy)]
 pub struct Download {
@@ -45,9 +45,10 @@ impl Download {
     /// The one that a target's query asks for, to the letter: `?zip`, or `?zip=` as the button of a form sends it.
     ///
     /// ```
+    /// # use std::sync::Arc;
     /// # use sanserve_core::{Files, archive::Download};
     /// let mut files = Files::new();
-    /// files.archive = Download::parse;
+    /// files.settings_mut().archive = Arc::new(Download::parse);
     /// assert!(Download::parse("/photos/?zip").is_some());
     /// assert!(Download::parse("/photos/?zip=").is_some());
     /// assert!(Download::parse("/photos/?zip=1").is_none());

@@ -15,9 +15,9 @@ pub(crate) struct Environment(Vec<(Cow<'static, str>, Vec<u8>)>);
 
 /// What scripts are told of the server.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Server {
+pub(crate) struct Server<'a> {
     /// Where it listens.
-    pub(crate) name: &'static str,
+    pub(crate) name: &'a str,
     pub(crate) port: u16,
     /// Whether it speaks TLS.
     pub(crate) https: bool,
@@ -27,7 +27,7 @@ impl Environment {
     /// CPython's variables under CPython's names, but for `AUTH_TYPE` and `REMOTE_USER`: where nobody
     /// has checked a password, a script must not be made to believe so. And what CPython does not tell: the fields of the
     /// request.
-    pub(crate) fn new(ex: &Exchange<'_>, server: Server, script: &[u8], info: Vec<u8>) -> Self {
+    pub(crate) fn new(ex: &Exchange<'_>, server: Server<'_>, script: &[u8], info: Vec<u8>) -> Self {
         let query = ex.path().split_once('?').map_or("", |(_, query)| query);
         let content_type = ex.header("Content-Type").unwrap_or("text/plain");
         let (name, port) = asked(ex, server);
@@ -107,7 +107,7 @@ pub(crate) fn path_info(path: &Path, end: usize) -> (Vec<u8>, Path) {
 
 /// Where the client has sent its request to (RFC 3875 §4.1.14, §4.1.15): what `Host` names, with the usual port if it
 /// names none. Where there is no `Host`, it is where the server listens.
-fn asked<'a>(ex: &Exchange<'a>, server: Server) -> (&'a str, u16) {
+fn asked<'a>(ex: &Exchange<'a>, server: Server<'a>) -> (&'a str, u16) {
     let usual = if server.https { 443 } else { 80 };
     match ex.head.host_and_port() {
         Some((host, port)) => (host, port.unwrap_or(usual)),

@@ -6,10 +6,12 @@
 mod environment;
 mod response;
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -37,8 +39,8 @@ use crate::wire::RequestHead;
 /// use sanserve_core::Cgi;
 ///
 /// let mut cgi = Cgi::new("www.example", 80); // what scripts are told of the server
-/// cgi.cgi_directories = &["/scripts"];
-/// cgi.files.index_pages = &["home.html"];
+/// cgi.settings_mut().cgi_directories = vec!["/scripts".into()];
+/// cgi.files.settings_mut().index_pages = vec!["home.html".into()];
 /// ```
 ///
 /// Where the file system cannot run programs ([`FileSystem::run`](crate::FileSystem::run)) the reply is 501.
@@ -46,21 +48,28 @@ use crate::wire::RequestHead;
 pub struct Cgi {
     /// What serves all other requests.
     pub files: Files,
-    /// The directories whose files are scripts. Those below them belong to them.
-    pub cgi_directories: &'static [&'static str],
-    /// `SERVER_NAME` for requests without a `Host`, which others are told: where the server listens.
-    pub server_name: &'static str,
-    /// `SERVER_PORT` for requests without a `Host`. Others are told the port that `Host` has, 80 or 443 if it has none.
-    pub server_port: u16,
-    /// Whether the server speaks TLS, so that scripts are told `HTTPS=on`. It does not by default.
-    pub https: bool,
-    /// Whether a [`Guard`](crate::Guard) stands before this, so that scripts may know who asks:
-    /// `AUTH_TYPE` and `REMOTE_USER`.
-    pub guarded: bool,
+    settings: Arc<CgiSettings>,
     stage: Stage,
     /// The request that is answered in place of the one that came, and how many there were.
     local: Option<Arc<RequestHead>>,
     redirects: u8,
+}
+
+/// The settings of [`Cgi`], which own their text. A `Cgi` holds them in an `Arc`, and its clones share them.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CgiSettings {
+    /// The directories whose files are scripts, with all that is below them. `/cgi-bin` and `/htbin` by default.
+    pub cgi_directories: Vec<Cow<'static, str>>,
+    /// `SERVER_NAME` for requests without a `Host`: where the server listens.
+    pub server_name: Cow<'static, str>,
+    /// `SERVER_PORT` for requests without a `Host`. For others it is the port in `Host`, 80 or 443 if it has none.
+    pub server_port: u16,
+    /// Whether the server speaks TLS, so that scripts find `HTTPS=on`. Off by default.
+    pub https: bool,
+    /// Whether a [`Guard`](crate::Guard) is in front, so that scripts may know the user:
+    /// `AUTH_TYPE` and `REMOTE_USER`. Off by default.
+    pub guarded: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -91,19 +100,34 @@ struct Search {
 }
 
 impl Cgi {
-    /// CGI as `http.server --cgi` has it, for a server that listens at this name and port.
-    pub const fn new(server_name: &'static str, server_port: u16) -> Self {
+    /// Makes what `http.server --cgi` has, for a server that listens at this name and port. To serve several connections, make
+    /// one and clone it: the clones share its settings.
+    #[must_use]
+    pub fn new(server_name: impl Into<Cow<'static, str>>, server_port: u16) -> Self {
         Cgi {
             files: Files::new(),
-            cgi_directories: &["/cgi-bin", "/htbin"],
-            server_name,
-            server_port,
-            https: false,
-            guarded: false,
+            settings: Arc::new(CgiSettings {
+                cgi_directories: vec![Cow::Borrowed("/cgi-bin"), Cow::Borrowed("/htbin")],
+                server_name: server_name.into(),
+                server_port,
+                https: false,
+                guarded: false,
+            }),
             stage: Stage::Files,
             local: None,
             redirects: 0,
         }
+    }
+
+    /// Returns the settings.
+    #[must_use]
+    pub fn settings(&self) -> &CgiSettings {
+        &self.settings
+    }
+
+    /// Returns the settings, to change them. Clones that were made before keep theirs.
+    pub fn settings_mut(&mut self) -> &mut CgiSettings {
+        Arc::make_mut(&mut self.settings)
     }
 
     /// How many segments of this path name a directory of scripts, if it leads into one.
@@ -124,7 +148,7 @@ impl Cgi {
     ///
     /// Other differences that some file systems ignore count as well: characters that are not shown, and
     /// letters such as `ſ` and `ﬁ`, which stand for `s` and `fi`. Names in
-    /// [`cgi_directories`](Self::cgi_directories) should be ASCII: whether an accent is a character of its own
+    /// [`cgi_directories`](CgiSettings::cgi_directories) should be ASCII: whether an accent is a character of its own
     /// is not looked at.
     ///
     /// ```
@@ -141,8 +165,8 @@ impl Cgi {
     }
 
     /// The directories of scripts, as paths from the root.
-    fn names(&self) -> impl Iterator<Item = &'static [u8]> {
-        let names = self.cgi_directories.iter();
+    fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let names = self.settings.cgi_directories.iter();
         let names = names.map(|name| name.trim_matches('/').as_bytes());
         names.filter(|name| !name.is_empty())
     }
@@ -158,9 +182,9 @@ impl Cgi {
     }
 
     /// Whether the file service must not see this request: it would send a script as a file. That is so where
-    /// the path has another case, and where [`Files::translate_path`] leads to scripts.
+    /// the path has another case, and where [`FileSettings::translate_path`] leads to scripts.
     fn is_concealed(&self, ex: &Exchange<'_>, path: Option<&Path>) -> bool {
-        let translated = (self.files.translate_path)(ex.path());
+        let translated = (self.files.settings().translate_path)(ex.path());
         path.is_some_and(|path| self.is_case_variant(path))
             || translated
                 .is_some_and(|path| self.directory(&path).is_some() || self.is_case_variant(&path))
@@ -174,8 +198,8 @@ impl Cgi {
             self.names()
                 .any(|name| above.is_empty() || case_folding::is_within_folded(name, above))
         };
-        let path = || (self.files.translate_path)(ex.path());
-        (self.files.archive)(ex.path()).is_some() && path().as_ref().is_some_and(holds)
+        let path = || (self.files.settings().translate_path)(ex.path());
+        (self.files.settings().archive)(ex.path()).is_some() && path().as_ref().is_some_and(holds)
     }
 
     /// Asks for the next segment of the path below what was found.
@@ -213,13 +237,13 @@ impl Cgi {
             Vec::from([bytes(&query.replace('+', " "))])
         };
         let server = Server {
-            name: self.server_name,
-            port: self.server_port,
-            https: self.https,
+            name: &self.settings.server_name,
+            port: self.settings.server_port,
+            https: self.settings.https,
         };
         let (info, path_translated) = path_info(path, script.as_bytes().len());
         let mut environment = Environment::new(ex, server, script.as_bytes(), info);
-        if let Some(given) = ex.credentials().filter(|_| self.guarded) {
+        if let Some(given) = ex.credentials().filter(|_| self.settings.guarded) {
             environment.set("AUTH_TYPE", b"Basic".to_vec());
             environment.set("REMOTE_USER", given.user().into());
         }

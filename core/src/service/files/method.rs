@@ -48,7 +48,7 @@ impl Files {
 
     /// Lets pages of the other origin have the reply.
     pub(super) fn send_cors(&self, ex: &mut Exchange<'_>) {
-        if let Some(origin) = self.cors {
+        if let Some(origin) = &self.settings.cors {
             let [allow, expose] = CORS;
             ex.send_header(allow, origin);
             ex.send_header(expose, EXPOSED);
@@ -57,7 +57,7 @@ impl Files {
 
     /// Lets them ask, if that is what was asked.
     fn send_preflight(&self, ex: &mut Exchange<'_>, allow: &str) {
-        if self.cors.is_some() && is_preflight(ex) {
+        if self.settings.cors.is_some() && is_preflight(ex) {
             ex.send_header("Access-Control-Allow-Methods", allow);
             ex.send_header("Access-Control-Allow-Headers", "*, Authorization, Range");
             ex.send_header("Access-Control-Max-Age", 86_400);
@@ -66,7 +66,7 @@ impl Files {
 
     /// Replies with an error page. Pages of the other origin may see that one, too. The connection
     /// stays, unlike CPython's: what is not there is no reason to make the peer come again. If we are
-    /// at fault it closes, and if [`Files::plain`] is set.
+    /// at fault it closes, and if [`FileSettings::plain`] is set.
     pub(crate) fn error(&self, ex: &mut Exchange<'_>, status: u16, message: impl Display) -> Next {
         self.error_with(ex, status, message, &mut |_| ())
     }
@@ -93,7 +93,7 @@ impl Files {
         more: &mut dyn FnMut(&mut Exchange<'_>),
     ) -> Next {
         let explanation = status::explanation(status);
-        if status >= 500 || self.plain {
+        if status >= 500 || self.settings.plain {
             ex.close_connection();
         }
         ex.error(status, &message, explanation, &mut |ex| {

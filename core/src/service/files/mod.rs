@@ -11,9 +11,12 @@ mod location;
 mod method;
 mod parts;
 mod reply;
+mod settings;
 mod tag;
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use self::coding::Codings;
 pub(crate) use self::coding::SUFFIXES;
@@ -22,81 +25,31 @@ pub(crate) use self::location::Itself;
 use self::method::{ALLOW, is_navigation};
 pub(crate) use self::method::{ALLOW_ORIGIN, is_preflight};
 use self::parts::Parts;
+pub use self::settings::{ChooseArchive, FileSettings, GuessType, TranslatePath};
 use crate::engine::log::Refusal;
 use crate::engine::{Event, Exchange, Handler, Next};
 use crate::fs::{FsError, Path};
 use crate::service::archive::Download;
-use crate::service::listing;
-use crate::service::listing::{Directory, ListDirectory, Listing};
-use crate::text::mime;
+use crate::service::listing::{Directory, Listing};
 
 /// Serves the files of a tree: index pages, redirects to directories, listings, media types, ranges,
 /// preconditions. The tree itself belongs to the adapter; this decides what to ask of it.
 ///
-/// What `SimpleHTTPRequestHandler` lets a subclass change is a field here, and so is what its users
-/// have wished for. Whoever wants more wraps it: a handler that holds a `Files` and passes on what
-/// it does not answer itself.
+/// What can be changed is in its [settings](FileSettings), which its clones share. To change more, write a handler that holds a
+/// `Files` and passes on the requests that it does not answer itself.
 ///
 /// ```
-/// use sanserve_core::{Files, mime};
+/// use std::sync::Arc;
+///
+/// use sanserve_core::{Files, listing};
 ///
 /// let mut files = Files::new();
-/// files.index_pages = &["home.html"];
-/// files.cache_control = Some("no-cache");
-/// files.extra_headers = &[("X-Frame-Options", "DENY")];
-/// files.guess_type = |name| match name {
-///     name if name.ends_with(b".rs") => Some("text/x-rust"),
-///     name => mime::guess_type(name, |_| None),
-/// };
+/// files.settings_mut().cache_control = Some("no-cache".into());
+/// files.settings_mut().list_directory = Arc::new(listing::page);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Files {
-    /// The names that stand for a directory, if it holds one of them: the first that is a file.
-    pub index_pages: &'static [&'static str],
-    /// The media type of a file by its name, which is any bytes. CPython's table if nothing is said.
-    pub guess_type: fn(name: &[u8]) -> Option<&'static str>,
-    /// The media type of a file if that has none.
-    pub default_type: &'static str,
-    /// The `charset` parameter of media types that begin with `text/`, such as `utf-8`, but not of `text/html` and
-    /// `text/xml`: these documents name their own, which the parameter would overrule. By default there is none, as in
-    /// CPython, and browsers take text for Windows-1252. A file in another encoding is shown wrong if it is set.
-    pub charset: Option<&'static str>,
-    /// Whether a file `page.html.br`, `.zst` or `.gz` is sent in place of `page.html` to whoever
-    /// accepts it. Each that is not there costs one [`Next::Open`]; that they say the same is for
-    /// who made them to know.
-    pub precompressed: bool,
-    /// The `Cache-Control` of files and listings.
-    pub cache_control: Option<&'static str>,
-    /// The origin of the pages that may use what is served, `*` for all of them. If it is set,
-    /// preflights are answered, too.
-    pub cors: Option<&'static str>,
-    /// The file, below the root, that is sent with status 200 where a browser goes to a page that
-    /// is not there: the application in it decides what that is.
-    pub spa: Option<&'static str>,
-    /// The file, below the root, that is sent with status 404 for whatever is not there.
-    pub not_found_page: Option<&'static str>,
-    /// Fields for replies with status 200 and 206. Where a reply has a field of that name by itself,
-    /// that one stands.
-    pub extra_headers: &'static [(&'static str, &'static str)],
-    /// What a target names. [`Path::parse`] if nothing is said; `None` is a 404.
-    pub translate_path: fn(target: &str) -> Option<Path>,
-    /// Whether names that begin with a dot can be asked for and are listed. They cannot if nothing
-    /// is said: a folder that is served by the way holds a `.git` or an `.env` sooner than one
-    /// thinks. `/.well-known` always can.
-    pub hidden: bool,
-    /// Answers with the listing of a directory. CPython's page if nothing is said;
-    /// [`listing::page`] is one that people want to use.
-    pub list_directory: ListDirectory,
-    /// As which archive a directory is asked for by that target, if as one. Never if nothing is said;
-    /// [`Download::parse`] has `/directory/?zip` and `?tar`.
-    pub archive: fn(target: &str) -> Option<&'static Download>,
-    /// How many segments at the front of a target's path are above what is served, such as 1 where
-    /// that is `/files/`. The way down that [`listing::page`] shows begins below them.
-    pub above: usize,
-    /// Whether replies have only what CPython's have, with which they then agree to the byte: no `ETag`, no
-    /// ranges, no precondition but `If-Modified-Since`, 501 for every method but GET and HEAD, redirects to absolute
-    /// paths; and an error closes the connection. It is not set by default. Names and requests that are refused for safety still are.
-    pub plain: bool,
+    settings: Arc<FileSettings>,
     /// Whether an [`Upload`](crate::Upload) is around it, so that listings can say so.
     pub(crate) uploads: bool,
     stage: Stage,
@@ -111,9 +64,9 @@ enum Stage {
     Target,
     /// The index page with this number was asked for.
     Index(usize),
-    /// [`Files::spa`] was asked for.
+    /// [`FileSettings::spa`] was asked for.
     Spa,
-    /// [`Files::not_found_page`] was asked for.
+    /// [`FileSettings::not_found_page`] was asked for.
     NotFound,
     /// The target was asked for as an archive, or that is being sent.
     Archive(&'static Download),
@@ -124,36 +77,28 @@ enum Stage {
 }
 
 impl Files {
-    /// The file service as `http.server` has it.
-    pub const fn new() -> Self {
-        Files {
-            index_pages: &["index.html", "index.htm"],
-            guess_type: |name| mime::guess_type(name, |_| None),
-            default_type: "application/octet-stream",
-            charset: None,
-            precompressed: false,
-            cache_control: None,
-            cors: None,
-            spa: None,
-            not_found_page: None,
-            extra_headers: &[],
-            translate_path: Path::parse,
-            hidden: false,
-            list_directory: listing::python,
-            archive: |_| None,
-            above: 0,
-            plain: false,
-            uploads: false,
-            stage: Stage::Target,
-            codings: Codings::NONE,
-            refused: None,
-        }
+    /// Makes a file service with the default settings, which are those of `http.server`. To serve several connections, make
+    /// one and clone it: the clones share its settings.
+    #[must_use]
+    pub fn new() -> Self {
+        FileSettings::default().into()
+    }
+
+    /// Returns the settings.
+    #[must_use]
+    pub fn settings(&self) -> &FileSettings {
+        &self.settings
+    }
+
+    /// Returns the settings, to change them. Clones that were made before keep theirs.
+    pub fn settings_mut(&mut self) -> &mut FileSettings {
+        Arc::make_mut(&mut self.settings)
     }
 
     /// Asks for a file, in the best form of it.
     fn open(&mut self, ex: &Exchange<'_>, path: Path) -> Next {
         self.codings = Codings::NONE;
-        if self.precompressed && !path.file_name().is_empty() {
+        if self.settings.precompressed && !path.file_name().is_empty() {
             self.codings = Codings::accepted(ex);
         }
         self.open_next(path)
@@ -170,7 +115,7 @@ impl Files {
     /// Asks for the index page number `index` of a directory, or for the listing behind the last.
     fn try_index(&mut self, ex: &Exchange<'_>, mut directory: Path, index: usize) -> Next {
         self.stage = Stage::Index(index);
-        match self.index_pages.get(index) {
+        match self.settings.index_pages.get(index) {
             Some(page) => {
                 directory.push(page);
                 self.open(ex, directory)
@@ -181,28 +126,28 @@ impl Files {
 
     /// Asks for a directory, as the query wants it.
     fn open_directory(&mut self, ex: &Exchange<'_>, path: Path) -> Next {
-        match (self.archive)(ex.path()) {
+        match (self.settings.archive)(ex.path()) {
             None => self.try_index(ex, path, 0),
             Some(download) => {
                 self.stage = Stage::Archive(download);
-                (download.open)(download, path, self.hidden)
+                (download.open)(download, path, self.settings.hidden)
             }
         }
     }
 
     /// There is nothing of that name: asks for what stands for it, or says so.
     fn not_found(&mut self, ex: &mut Exchange<'_>) -> Next {
-        let file = |name: &str| Path::from_bytes(name.into());
+        let file = |name: &Option<Cow<'_, str>>| Path::from_bytes(name.as_deref()?.into());
         let tried = &self.stage;
         if !matches!(tried, Stage::Spa | Stage::NotFound)
-            && let Some(path) = self.spa.and_then(file)
+            && let Some(path) = file(&self.settings.spa)
             && is_navigation(ex)
         {
             self.stage = Stage::Spa;
             return self.open(ex, path);
         }
         if !matches!(tried, Stage::NotFound)
-            && let Some(path) = self.not_found_page.and_then(file)
+            && let Some(path) = file(&self.settings.not_found_page)
         {
             self.stage = Stage::NotFound;
             return self.open(ex, path);
@@ -220,12 +165,12 @@ impl Files {
 
     /// Whether this may be asked for, as far as dots decide it.
     pub(crate) fn shows(&self, path: &Path) -> bool {
-        self.hidden || !path.is_hidden()
+        self.settings.hidden || !path.is_hidden()
     }
 
     /// Whether a listing may show this name.
     pub(crate) fn shows_name(&self, name: &[u8]) -> bool {
-        Path::is_listed(name, self.hidden)
+        Path::is_listed(name, self.settings.hidden)
     }
 
     /// Sends a listing, behind its head.
@@ -251,7 +196,7 @@ impl Files {
     fn redirect(&self, ex: &mut Exchange<'_>) -> Next {
         ex.send_response(301);
         // From the target of a script a relative one would lead elsewhere.
-        match self.plain || ex.head.is_internal_redirect() {
+        match self.settings.plain || ex.head.is_internal_redirect() {
             true => ex.send_header("Location", location::Absolute(ex.path())),
             false => ex.send_header("Location", location::Directory(ex.path())),
         }
@@ -259,6 +204,18 @@ impl Files {
         self.send_cors(ex);
         ex.end_headers();
         Next::Done
+    }
+}
+
+impl<S: Into<Arc<FileSettings>>> From<S> for Files {
+    fn from(settings: S) -> Self {
+        Files {
+            settings: settings.into(),
+            uploads: false,
+            stage: Stage::Target,
+            codings: Codings::NONE,
+            refused: None,
+        }
     }
 }
 
@@ -273,12 +230,12 @@ impl Handler for Files {
         (self.stage, self.codings) = (Stage::Target, Codings::NONE);
         self.refused = None;
         if !matches!(ex.command(), "GET" | "HEAD") {
-            return match self.plain && self.cors.is_none() {
+            return match self.settings.plain && self.settings.cors.is_none() {
                 true => self.unsupported(ex),
                 false => self.answer_method(ex, ALLOW),
             };
         }
-        let path = (self.translate_path)(ex.path());
+        let path = (self.settings.translate_path)(ex.path());
         self.refused = self.refusal(path.as_ref());
         match path.filter(|_| self.refused.is_none()) {
             Some(path) if path.ends_with_slash() => self.open_directory(ex, path),
@@ -322,12 +279,12 @@ impl Handler for Files {
             }
             // The page is there but cannot be had: that is no reason to show the listing.
             (Event::Failed(_, FsError::Forbidden | FsError::Io), Stage::Index(n))
-                if *n < self.index_pages.len() =>
+                if *n < self.settings.index_pages.len() =>
             {
                 self.not_found(ex)
             }
             (Event::Directory(mut path) | Event::Failed(mut path, _), &Stage::Index(n))
-                if n < self.index_pages.len() =>
+                if n < self.settings.index_pages.len() =>
             {
                 path.pop();
                 self.try_index(ex, path, n + 1)
@@ -339,7 +296,8 @@ impl Handler for Files {
                     entries,
                     files: self,
                 };
-                (directory.files.list_directory)(ex, directory)
+                let settings = Arc::clone(&directory.files.settings);
+                (settings.list_directory)(ex, directory)
             }
             (Event::Failed(_, FsError::Forbidden), Stage::Index(_)) => {
                 self.error(ex, 404, "No permission to list directory")

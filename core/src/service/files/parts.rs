@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 use core::ops::Range;
 
-use super::reply::ContentType;
 use crate::engine::{Exchange, Next, Now};
 use crate::fs::{FileVersion, Meta};
 use crate::text::decimal::mix;
@@ -20,7 +19,7 @@ pub(super) struct Parts {
     ranges: Vec<Range<u64>>,
     /// The length of the whole file.
     len: u64,
-    content_type: ContentType,
+    content_type: String,
     /// The `Content-Encoding` of the file. It belongs to the parts: what they are put into is not
     /// compressed.
     coding: Option<&'static str>,
@@ -33,7 +32,7 @@ impl Parts {
     pub(super) fn new(
         ranges: Vec<Range<u64>>,
         meta: Meta,
-        content_type: ContentType,
+        content_type: String,
         coding: Option<&'static str>,
         now: Now,
     ) -> Parts {

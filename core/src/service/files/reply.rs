@@ -1,5 +1,8 @@
 //! What a file is answered with: all of it, parts of it, or the reason why not.
 
+use alloc::borrow::Cow;
+use alloc::string::ToString;
+use alloc::sync::Arc;
 use core::fmt::{self, Display};
 use core::mem;
 use core::ops::Range;
@@ -9,7 +12,7 @@ use super::condition::{Verdict, judge, judge_date, range_counts};
 use super::method::CORS;
 use super::parts::{ContentRange, Parts};
 use super::tag::Tag;
-use super::{Files, Stage};
+use super::{FileSettings, Files, Stage};
 use crate::engine::log::LogEvent;
 use crate::engine::{Exchange, Next};
 use crate::fs::{FileVersion, Meta, Path};
@@ -19,22 +22,22 @@ use crate::wire::NameBloom;
 use crate::wire::syntax::is_among;
 
 /// A media type, with the charset that it is said to have.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ContentType {
-    name: &'static str,
-    charset: Option<&'static str>,
+#[derive(Debug)]
+struct ContentType<'a> {
+    name: Cow<'a, str>,
+    charset: Option<&'a str>,
 }
 
-impl ContentType {
+impl ContentType<'_> {
     fn send(&self, ex: &mut Exchange<'_>) {
         match self.charset {
-            None => ex.send_text("Content-type: ", self.name),
+            None => ex.send_text("Content-type: ", &self.name),
             Some(_) => ex.send_header("Content-type", self),
         }
     }
 }
 
-impl Display for ContentType {
+impl Display for ContentType<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ContentType { name, charset } = self;
         out.write_str(name)?;
@@ -49,7 +52,7 @@ impl Display for ContentType {
 struct Found<'a> {
     path: &'a Path,
     meta: Meta,
-    content_type: ContentType,
+    content_type: ContentType<'a>,
     coding: Option<Coding>,
     tag: Option<Tag>,
     /// What `Last-Modified` says: never later than `Date` (RFC 9110 §8.8.2.1).
@@ -60,14 +63,15 @@ impl Files {
     /// Answers with the file that is open.
     pub(super) fn send_file(&mut self, ex: &mut Exchange<'_>, path: &Path, meta: Meta) -> Next {
         let codings = mem::replace(&mut self.codings, Codings::NONE);
-        let found = self.found(ex, path, meta, codings.current);
+        let settings = Arc::clone(&self.settings);
+        let found = self.found(&settings, ex, path, meta, codings.current);
         if let Stage::NotFound = self.stage {
             return self.send_not_found_page(ex, &found);
         }
         if found.coding.is_none() && !codings.identity {
             return self.error(ex, 406, status::phrase(406));
         }
-        if self.plain {
+        if self.settings.plain {
             return self.send_plain(ex, found);
         }
         match judge(ex, found.tag.as_ref(), meta.date()) {
@@ -87,7 +91,8 @@ impl Files {
             }
             Ranges::Several(ranges) => {
                 let coding = found.coding.map(Coding::name);
-                let parts = Parts::new(ranges, meta, found.content_type, coding, ex.now());
+                let content_type = found.content_type.to_string();
+                let parts = Parts::new(ranges, meta, content_type, coding, ex.now());
                 self.send_head_of_parts(ex, &found, &parts);
                 self.stage = Stage::Parts(parts.into());
                 self.go_on(ex)
@@ -114,6 +119,7 @@ impl Files {
 
     fn found<'a>(
         &self,
+        settings: &'a FileSettings,
         ex: &Exchange<'_>,
         path: &'a Path,
         meta: Meta,
@@ -122,17 +128,17 @@ impl Files {
         let suffix = coding.map_or("", Coding::suffix);
         let name = path.file_name();
         let name = name.strip_suffix(suffix.as_bytes()).unwrap_or(name);
-        let name = (self.guess_type)(name).unwrap_or(self.default_type);
         let name = match self.stage {
-            Stage::Archive(download) => download.media_type,
-            _ => name,
+            Stage::Archive(download) => Cow::Borrowed(download.media_type),
+            _ => (settings.guess_type)(name).unwrap_or(Cow::Borrowed(&settings.default_type)),
         };
+        let charset = settings.charset.as_deref();
         Found {
             path,
             meta,
             content_type: ContentType {
+                charset: charset.filter(|_| takes_charset(&name)),
                 name,
-                charset: self.charset.filter(|_| takes_charset(name)),
             },
             coding,
             tag: Tag::new(meta, coding.map_or("", Coding::mark)),
@@ -182,7 +188,7 @@ impl Files {
             (download.send_name)(download, ex, found.path);
         }
         self.send_validators(ex, found);
-        if !self.plain {
+        if !self.settings.plain {
             ex.send_known("Accept-Ranges: ", b"bytes");
         }
         self.send_policy(ex);
@@ -204,17 +210,17 @@ impl Files {
     /// What the reply would be another one for (RFC 9110 §12.5.5). Whether something stands for
     /// what is missing depends on who asks.
     pub(super) fn send_vary(&self, ex: &mut Exchange<'_>, missing: bool) {
-        if self.precompressed {
+        if self.settings.precompressed {
             ex.send_header("Vary", "Accept-Encoding");
         }
-        if self.spa.is_some() && missing {
+        if self.settings.spa.is_some() && missing {
             ex.send_header("Vary", "Accept, Sec-Fetch-Mode");
         }
     }
 
     /// What may be done with the reply.
     fn send_policy(&self, ex: &mut Exchange<'_>) {
-        if let Some(cache_control) = self.cache_control {
+        if let Some(cache_control) = &self.settings.cache_control {
             ex.send_text("Cache-Control: ", cache_control);
         }
         self.send_cors(ex);
@@ -309,13 +315,13 @@ impl Files {
 
     /// Whether the extra fields have one of that name.
     fn is_extra(&self, name: &str) -> bool {
-        let mut extra = self.extra_headers.iter();
+        let mut extra = self.settings.extra_headers.iter();
         extra.any(|(other, _)| other.eq_ignore_ascii_case(name))
     }
 
     /// Those of the extra fields that guide caches.
     fn send_guides(&self, ex: &mut Exchange<'_>) {
-        for &(name, value) in self.extra_headers {
+        for (name, value) in &self.settings.extra_headers {
             let guides = ["Cache-Control", "Content-Location", "Expires", "Vary"];
             if is_among(name, &guides) && !self.has(name, &FILE) {
                 ex.send_header(name, value);
@@ -325,7 +331,7 @@ impl Files {
 
     /// Sends the extra fields, but not those that the reply has: these, and what every one has.
     fn send_extra_headers(&self, ex: &mut Exchange<'_>, has: &[&str]) {
-        for &(name, value) in self.extra_headers {
+        for (name, value) in &self.settings.extra_headers {
             if !self.has(name, has) {
                 ex.send_header(name, value);
             }
@@ -335,12 +341,12 @@ impl Files {
     fn has(&self, name: &str, has: &[&str]) -> bool {
         is_among(name, &["Server", "Date", "Content-type", "Content-Length"])
             || is_among(name, has)
-            || self.cache_control.is_some() && name.eq_ignore_ascii_case("Cache-Control")
-            || self.cors.is_some() && is_among(name, &CORS)
+            || self.settings.cache_control.is_some() && name.eq_ignore_ascii_case("Cache-Control")
+            || self.settings.cors.is_some() && is_among(name, &CORS)
     }
 }
 
-/// Whether a media type is completed by [`Files::charset`]. Documents in HTML and XML name their own, and would not be
+/// Whether a media type is completed by [`FileSettings::charset`]. Documents in HTML and XML name their own, and would not be
 /// believed any more (HTML standard §13.2.3.2, RFC 7303 §3.2).
 fn takes_charset(name: &str) -> bool {
     let names_its_own = ["text/html", "text/xml"];

@@ -30,17 +30,19 @@ macro_rules! policy {
 /// `time` and `&order=asc` or `desc` asks for, in short `?sort=size-desc`. With `Accept: application/json`, or for `?json`, it
 /// is an array of objects; with `Accept: text/plain` a name a line. It has an `ETag`, and comes with
 /// a `Content-Security-Policy` that lets nothing else be loaded, unless
-/// [`extra_headers`](crate::Files::extra_headers) has one.
+/// [`extra_headers`](crate::FileSettings::extra_headers) has one.
 ///
-/// Where directories can be had as archives, by [`Files::archive`](crate::Files::archive), it has buttons
+/// Where directories can be had as archives, by [`FileSettings::archive`](crate::FileSettings::archive), it has buttons
 /// for these; where an [`Upload`](crate::Upload) is around the file service, a form that sends files.
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use sanserve_core::{Files, archive::Download, listing};
 ///
 /// let mut files = Files::new();
-/// files.list_directory = listing::page;
-/// files.archive = Download::parse;
+/// files.settings_mut().list_directory = Arc::new(listing::page);
+/// files.settings_mut().archive = Arc::new(Download::parse);
 /// ```
 pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     let (format, varies) = Format::of(ex);
@@ -59,9 +61,9 @@ pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
         Format::Text => (&data::TEXT, ("text/plain; charset=utf-8", None)),
     };
     let mut listing = Listing::new(ex, &directory, form, Some(Sorting::of(ex)));
-    listing.downloads = (directory.files.archive)("/?zip").is_some();
+    listing.downloads = (directory.files.settings().archive)("/?zip").is_some();
     listing.uploads = directory.files.uploads;
-    listing.above = directory.files.above;
+    listing.above = directory.files.settings().above;
     let start = directory
         .files
         .start_page(ex, listing.measure(), about, varies);

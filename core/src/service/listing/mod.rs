@@ -35,15 +35,17 @@ use crate::text::decimal::mix;
 /// What answers with the listing of a directory: [`python`], [`page`], or a function of your own.
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use sanserve_core::{Files, listing};
 ///
 /// let mut files = Files::new();
-/// files.list_directory = |ex, directory| match directory.entries().count() {
+/// files.settings_mut().list_directory = Arc::new(|ex, directory| match directory.entries().count() {
 ///     0 => ex.send_error(404, "There is nothing here"),
 ///     _ => listing::page(ex, directory),
-/// };
+/// });
 /// ```
-pub type ListDirectory = fn(&mut Exchange<'_>, Directory<'_>) -> Next;
+pub type ListDirectory = Arc<dyn Fn(&mut Exchange<'_>, Directory<'_>) -> Next + Send + Sync>;
 
 /// A directory that is to be listed.
 #[derive(Debug)]
@@ -132,7 +134,7 @@ impl Listing {
     ) -> Self {
         let target = ex.path().split(['?', '#']).next().unwrap_or_default();
         let entries = Arc::clone(&directory.entries);
-        let hidden = directory.files.hidden;
+        let hidden = directory.files.settings().hidden;
         let (order, sums) = Order::of(&entries, sorting, hidden, form);
         Listing {
             target: target.into(),

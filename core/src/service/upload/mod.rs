@@ -103,7 +103,8 @@ impl<M: Into<Cow<'static, str>>> From<(u16, M)> for Refusal {
 
 impl Upload {
     /// A file service that also takes files, and overwrites none.
-    pub const fn new() -> Upload {
+    #[must_use]
+    pub fn new() -> Upload {
         Upload {
             files: Files::new(),
             overwrite: false,
@@ -131,7 +132,7 @@ impl Upload {
         if ex.header("Content-Range").is_some() {
             return ex.send_error(400, "No part can be stored");
         }
-        let path = (self.files.translate_path)(ex.path());
+        let path = (self.files.settings().translate_path)(ex.path());
         let is_directory = |path: &Path| path.ends_with_slash() && self.files.shows(path);
         if path.as_ref().is_some_and(is_directory) {
             return self.files.answer_method(ex, ALLOW_DIRECTORY);
@@ -149,7 +150,7 @@ impl Upload {
         let kind = ex.header("Content-Type").unwrap_or("");
         let name = kind.split(';').next().unwrap_or_default().trim();
         let is_form = name.eq_ignore_ascii_case("multipart/form-data");
-        let path = (self.files.translate_path)(ex.path());
+        let path = (self.files.settings().translate_path)(ex.path());
         let refusal = self.files.refusal(path.as_ref());
         match path.filter(|_| refusal.is_none()) {
             None => self.files.refuse(ex, 404, "File not found", refusal),
@@ -199,7 +200,7 @@ impl Handler for Upload {
             "PUT" => self.put(ex),
             "POST" => self.post(ex),
             _ => {
-                let path = (self.files.translate_path)(ex.path());
+                let path = (self.files.settings().translate_path)(ex.path());
                 let directory = path.is_some_and(|path| path.ends_with_slash());
                 let allow = if directory {
                     ALLOW_DIRECTORY

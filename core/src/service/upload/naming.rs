@@ -75,17 +75,20 @@ impl<'a> Naming<'a> {
             let file = Path::from_bytes(file.into());
             file.is_some_and(|file| folded(file.as_bytes()) == folded(path.as_bytes()))
         };
-        if files.precompressed && is_compressed {
+        if files.settings().precompressed && is_compressed {
             Some(COMPRESSED)
         } else if files
+            .settings()
             .index_pages
             .iter()
             .any(|page| folded(page.as_bytes()) == name)
         {
             Some(INDEX)
-        } else if files.spa.is_some_and(is) || files.not_found_page.is_some_and(is) {
+        } else if files.settings().spa.as_deref().is_some_and(is)
+            || files.settings().not_found_page.as_deref().is_some_and(is)
+        {
             Some(FALLBACK)
-        } else if files.spa.is_some() && !name.contains('.') {
+        } else if files.settings().spa.is_some() && !name.contains('.') {
             Some(PAGE)
         } else {
             None

@@ -17,6 +17,7 @@ mod tree;
 mod web;
 mod zip;
 
+use std::sync::Arc;
 use js_sys::Function;
 use sanserve_core::{Config, Files, error_page, listing};
 use wasm_bindgen::prelude::*;
@@ -39,8 +40,9 @@ pub async fn answer(request: Request, page: Page, log: Function) -> Result<Respo
     };
     let asked = web::request(&request)?;
     let mut files = Files::new();
-    files.list_directory = listing::page;
-    files.above = page.root().split('/').count();
+    let settings = files.settings_mut();
+    settings.list_directory = Arc::new(listing::page);
+    settings.above = page.root().split('/').count();
     let reply = exchange(asked, &page, config, files, log, |n| n).await?;
     web::response(reply)
 }

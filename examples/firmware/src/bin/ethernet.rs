@@ -3,6 +3,10 @@
 #![no_std]
 #![no_main]
 
+extern crate alloc;
+
+use alloc::sync::Arc;
+
 use cortex_m::singleton;
 use cortex_m_rt::entry;
 use embedded_io::Write;
@@ -21,8 +25,10 @@ fn main() -> ! {
     let mut log = log;
     log("Serving HTTP on 10.0.2.15 port 80\n");
     let mut server = Server::new(PLACES);
+    // Shared by all connections.
+    let (config, files) = (Arc::new(config()), Files::new());
     loop {
-        let make = |peer: &str| Connection::new(config(), peer, Files::new());
+        let make = |peer: &str| Connection::new(Arc::clone(&config), peer, files.clone());
         server.turn(&SITE, make, &mut log, || ());
     }
 }

@@ -7,6 +7,9 @@
 #![no_std]
 #![no_main]
 
+extern crate alloc;
+
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use cortex_m::singleton;
@@ -23,8 +26,9 @@ fn main() -> ! {
     let mut config = config();
     // There is nobody who could take notice.
     config.timeouts.linger = Duration::ZERO;
+    let (config, files) = (Arc::new(config), Files::new());
     loop {
-        let mut conn = Connection::new(config, "-", Files::new());
+        let mut conn = Connection::new(Arc::clone(&config), "-", files.clone());
         let sleep = |_| board::sleep(&[line]);
         let Ok(()) = serve_ready(
             &mut conn,

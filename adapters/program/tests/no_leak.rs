@@ -1,0 +1,20 @@
+//! The program owns its settings: nothing of them is leaked to live as long as the process.
+
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn the_program_leaks_nothing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut read = 0;
+    for entry in fs::read_dir(&folder).expect("the sources") {
+        let path = entry.expect("an entry").path();
+        let text = fs::read_to_string(&path).expect("a source file");
+        for (number, line) in (1..).zip(text.lines()) {
+            let leaks = line.contains("leak(") || line.contains("OnceLock");
+            assert!(!leaks, "{}:{number}: {line}", path.display());
+        }
+        read += 1;
+    }
+    assert!(read > 20, "only {read} files were read");
+}
