@@ -235,6 +235,7 @@ impl FileSystem for Disk {
             Ask::Verify(given) => Got::Verified(self.verify(given)),
             Ask::Archive(request) => Got::Opened(self.archive(request)),
             Ask::Create(create) => Got::Opened(self.create(create)),
+            _ => Got::Opened(Err(FsError::Unsupported)),
         }
     }
 

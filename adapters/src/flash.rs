@@ -113,12 +113,9 @@ impl FileSystem for Flash {
             Content::Directory(_) => Opened::Directory,
             Content::File(bytes) => Opened::File {
                 file: bytes,
-                meta: Meta {
-                    len: bytes.len() as u64,
-                    modified: node.modified,
-                    version: node.version,
-                    executable: false,
-                },
+                meta: Meta::new(bytes.len() as u64)
+                    .with_modified(node.modified)
+                    .with_version(node.version),
                 sendable: false,
             },
         })

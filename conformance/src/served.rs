@@ -90,12 +90,10 @@ impl FileSystem for Site {
         };
         Ok(Opened::File {
             file: File::File(place),
-            meta: Meta {
-                len: body.len() as u64,
-                modified: Some(modified.0),
-                version: Meta::version_at(*modified),
-                executable: *executable,
-            },
+            meta: Meta::new(body.len() as u64)
+                .with_modified(Some(modified.0))
+                .with_version(Meta::version_at(*modified))
+                .with_executable(*executable),
             sendable: false,
         })
     }

@@ -44,7 +44,7 @@
 //!             b"" => Ok(Opened::Directory),
 //!             b"hello.txt" => Ok(Opened::File {
 //!                 file: b"hello\n",
-//!                 meta: Meta { len: 6, modified: None, version: None, executable: false },
+//!                 meta: Meta::new(6),
 //!                 sendable: false,
 //!             }),
 //!             _ => Err(FsError::NotFound),
@@ -109,6 +109,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![warn(missing_debug_implementations)]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+#![warn(clippy::must_use_candidate, clippy::missing_errors_doc)]
 
 extern crate alloc;
 

@@ -194,12 +194,7 @@ fn nothing_is_open_between_two_requests() {
             }
             Want::Ask(_) => Got::Opened(Ok(Opened::File {
                 file: Rc::clone(&file),
-                meta: Meta {
-                    len: 3,
-                    modified: None,
-                    version: None,
-                    executable: false,
-                },
+                meta: Meta::new(3),
                 sendable: false,
             })),
             Want::Log(_) => Got::Nothing,

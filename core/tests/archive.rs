@@ -19,12 +19,7 @@ impl FileSystem for One {
         let One::File(modified) = *self else {
             return Ok(Opened::Directory);
         };
-        let meta = Meta {
-            len: 0,
-            modified: Some(modified),
-            version: None,
-            executable: false,
-        };
+        let meta = Meta::new(0).with_modified(Some(modified));
         match path.as_bytes() {
             b"a" => Ok(Opened::File {
                 file: (),
@@ -143,12 +138,7 @@ fn a_zip_has_times_that_no_reader_takes_for_others() {
 
 /// A file of which no more is known.
 fn of_length(len: u64) -> Opened<()> {
-    let meta = Meta {
-        len,
-        modified: None,
-        version: None,
-        executable: false,
-    };
+    let meta = Meta::new(len);
     Opened::File {
         file: (),
         meta,

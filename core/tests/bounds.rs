@@ -37,12 +37,7 @@ fn a_file_that_cannot_be_read_is_a_500() {
     let said = drive(modern(), Files::new(), HELLO, |_| {
         Got::Opened(Ok(Opened::File {
             file: (),
-            meta: Meta {
-                len: 6,
-                modified: None,
-                version: None,
-                executable: false,
-            },
+            meta: Meta::new(6),
             sendable: false,
         }))
     });
@@ -62,12 +57,7 @@ fn a_file_that_cannot_be_read_is_let_go_at_once() {
             }
             Want::Ask(_) => Got::Opened(Ok(Opened::File {
                 file: Rc::clone(&file),
-                meta: Meta {
-                    len: 6,
-                    modified: None,
-                    version: None,
-                    executable: false,
-                },
+                meta: Meta::new(6),
                 sendable: false,
             })),
             Want::Fill { .. } => Got::Refused(FsError::Io),

@@ -267,7 +267,7 @@ fn a_year_of_two_digits_is_at_most_50_years_ahead() {
         assert_eq!(read, Some(expected), "{given:?} at {now:?}");
     }
     for now in [i64::MIN, -62_135_596_800, 253_402_300_799, i64::MAX] {
-        sanserve_core::date::parse("Tuesday, 29-Feb-00 00:00:00 GMT", Some(now));
+        let _ = sanserve_core::date::parse("Tuesday, 29-Feb-00 00:00:00 GMT", Some(now));
     }
 }
 

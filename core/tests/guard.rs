@@ -83,12 +83,7 @@ fn scripts_know_who_asks_behind_a_guard_only() {
             }
             _ => Got::Opened(Ok(Opened::File {
                 file: (),
-                meta: Meta {
-                    len: 0,
-                    modified: None,
-                    version: None,
-                    executable: true,
-                },
+                meta: Meta::new(0).with_executable(true),
                 sendable: false,
             })),
         });

@@ -198,12 +198,7 @@ impl Setup {
                 Want::Fill { into, .. } => Got::Bytes(into.len()),
                 Want::Ask(_) => Got::Opened(Ok(Opened::File {
                     file: (),
-                    meta: Meta {
-                        len,
-                        modified: None,
-                        version: None,
-                        executable: false,
-                    },
+                    meta: Meta::new(len),
                     sendable,
                 })),
                 Want::Log(lines) => {

@@ -22,12 +22,7 @@ impl FileSystem for Scripts {
             b"secret" => return Err(FsError::Forbidden),
             name => !name.starts_with(b"data"),
         };
-        let meta = Meta {
-            len: 0,
-            modified: None,
-            version: None,
-            executable,
-        };
+        let meta = Meta::new(0).with_executable(executable);
         Ok(Opened::File {
             file: Vec::new(),
             meta,
@@ -285,12 +280,7 @@ impl FileSystem for Folding {
             "" | "cgi-bin" | "sub" | "sub/scripts" => Ok(Opened::Directory),
             "cgi-bin/a.sh" | "sub/scripts/a.sh" | "other/a.sh" => Ok(Opened::File {
                 file: b"SOURCE".to_vec(),
-                meta: Meta {
-                    len: 6,
-                    modified: None,
-                    version: None,
-                    executable: true,
-                },
+                meta: Meta::new(6).with_executable(true),
                 sendable: false,
             }),
             _ => Err(FsError::NotFound),

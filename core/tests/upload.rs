@@ -36,13 +36,12 @@ impl Shelf {
 
     fn meta(&self, path: &[u8]) -> Option<Meta> {
         let files = self.files.borrow();
-        files.get(path).map(|bytes| Meta {
-            len: bytes.len() as u64,
-            modified: Some(1_577_836_800),
-            version: Some(FileVersion::new(
-                bytes.iter().map(|&byte| u64::from(byte)).sum(),
-            )),
-            executable: false,
+        files.get(path).map(|bytes| {
+            Meta::new(bytes.len() as u64)
+                .with_modified(Some(1_577_836_800))
+                .with_version(Some(FileVersion::new(
+                    bytes.iter().map(|&byte| u64::from(byte)).sum(),
+                )))
         })
     }
 

@@ -6,12 +6,9 @@ use sanserve_core::{
 
 /// A file of six bytes that was changed at this time.
 fn file(modified: i64, version: Option<FileVersion>) -> Meta {
-    Meta {
-        len: 6,
-        modified: Some(modified),
-        version,
-        executable: false,
-    }
+    Meta::new(6)
+        .with_modified(Some(modified))
+        .with_version(version)
 }
 
 /// Returns the reply to a GET of that file with this field.

@@ -30,12 +30,10 @@ impl VersionSource {
             }
             VersionSource::Modified => modified.and_then(Meta::version_at).zip(changed),
         };
-        Ok(Meta {
-            len: found.len(),
-            modified: modified.map(|(seconds, _)| seconds),
-            version: version.map(|(version, changed)| as_settled(version, changed)),
-            executable: native::is_executable(found),
-        })
+        Ok(Meta::new(found.len())
+            .with_modified(modified.map(|(seconds, _)| seconds))
+            .with_version(version.map(|(version, changed)| as_settled(version, changed)))
+            .with_executable(native::is_executable(found)))
     }
 }
 

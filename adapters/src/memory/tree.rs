@@ -282,12 +282,7 @@ impl FileSystem for Tree {
             }),
             Node::Program(_) => Ok(Opened::File {
                 file: File::Bytes(Arc::default()),
-                meta: Meta {
-                    len: 0,
-                    modified: None,
-                    version: None,
-                    executable: true,
-                },
+                meta: Meta::new(0).with_executable(true),
                 sendable: false,
             }),
             Node::Directory(_) => Ok(Opened::Directory),
@@ -371,12 +366,9 @@ impl FileSystem for Tree {
 }
 
 fn meta(bytes: &[u8], modified: (i64, u32)) -> Meta {
-    Meta {
-        len: bytes.len() as u64,
-        modified: Some(modified.0),
-        version: Meta::version_at(modified),
-        executable: false,
-    }
+    Meta::new(bytes.len() as u64)
+        .with_modified(Some(modified.0))
+        .with_version(Meta::version_at(modified))
 }
 
 /// What there is from `at` on.

@@ -192,12 +192,9 @@ fn open_directory(dir: &Descriptor, name: &str) -> Result<Descriptor, ErrorCode>
 fn meta(stat: &DescriptorStat) -> Meta {
     let modified = stat.data_modification_timestamp.as_ref();
     let modified = modified.and_then(|at| Some((i64::try_from(at.seconds).ok()?, at.nanoseconds)));
-    Meta {
-        len: stat.size,
-        modified: modified.map(|(seconds, _)| seconds),
-        version: modified.and_then(version),
-        executable: false,
-    }
+    Meta::new(stat.size)
+        .with_modified(modified.map(|(seconds, _)| seconds))
+        .with_version(modified.and_then(version))
 }
 
 /// The time of the last change of the content, if it has a fraction: there is no better one, since what WASI calls a

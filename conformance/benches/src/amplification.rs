@@ -225,12 +225,7 @@ impl FileSystem for Anything {
             Anything::Directory => Ok(Opened::Directory),
             Anything::File => Ok(Opened::File {
                 file: (),
-                meta: Meta {
-                    len: 100,
-                    modified: Some(784_111_777),
-                    version: Some(FileVersion::new(1)),
-                    executable: true,
-                },
+                meta: Meta::new(100).with_modified(Some(784_111_777)).with_version(Some(FileVersion::new(1))).with_executable(true),
                 sendable: false,
             }),
             Anything::Missing => Err(FsError::NotFound),

@@ -68,6 +68,7 @@ fn paths(said: &Conversation) -> Result<(), String> {
             Ask::Verify(_) => continue,
             Ask::Archive(request) => &request.path,
             Ask::Create(create) => &create.path,
+            other => return Err(format!("no rule for {other:?}")),
         };
         let bytes = path.as_bytes();
         let plain =

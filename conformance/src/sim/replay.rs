@@ -145,12 +145,10 @@ fn read_got(text: &str) -> Option<Got<()>> {
                 rest.split(' ').collect::<Vec<_>>().try_into().ok()?;
             Got::Opened(Ok(Opened::File {
                 file: (),
-                meta: Meta {
-                    len: len.parse().ok()?,
-                    modified: modified.parse().ok(),
-                    version: version.parse().ok().map(FileVersion::new),
-                    executable: executable == "x",
-                },
+                meta: Meta::new(len.parse().ok()?)
+                    .with_modified(modified.parse().ok())
+                    .with_version(version.parse().ok().map(FileVersion::new))
+                    .with_executable(executable == "x"),
                 sendable: sendable == "s",
             }))
         }

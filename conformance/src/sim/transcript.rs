@@ -96,6 +96,7 @@ pub(super) fn describe<F>(want: &Want<'_, F>) -> (String, String) {
             ("archive".into(), show(format!("{request:?}").as_bytes()))
         }
         Want::Ask(Ask::Create(create)) => ("create".into(), show(format!("{create:?}").as_bytes())),
+        Want::Ask(other) => ("ask".into(), show(format!("{other:?}").as_bytes())),
         Want::Log(lines) => ("log".into(), show(lines.as_bytes())),
         Want::Commit { .. } => plain("commit"),
         Want::Wait => plain("wait"),
@@ -156,6 +157,7 @@ fn answer<F>(got: &Got<F>) -> String {
             }
             text
         }
+        _ => unreachable!("an answer without a name in transcripts"),
     }
 }
 

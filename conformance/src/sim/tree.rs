@@ -186,12 +186,10 @@ impl FileSystem for Tree {
             Node::File(bytes, sendable) => (Rc::clone(bytes), *sendable, false),
             Node::Program(_) => (Rc::default(), false, true),
         };
-        let meta = Meta {
-            len: bytes.borrow().len() as u64,
-            modified: Some(1_600_000_000),
-            version: (!executable).then(|| FileVersion::new(checksum(&bytes.borrow()))),
-            executable,
-        };
+        let meta = Meta::new(bytes.borrow().len() as u64)
+            .with_modified(Some(1_600_000_000))
+            .with_version((!executable).then(|| FileVersion::new(checksum(&bytes.borrow()))))
+            .with_executable(executable);
         Ok(Opened::File {
             file: File::Bytes(bytes),
             meta,

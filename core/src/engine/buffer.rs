@@ -17,12 +17,14 @@ pub struct Buffer {
 
 impl Buffer {
     /// An empty one, which allocates nothing.
+    #[must_use]
     pub const fn new() -> Self {
         Buffer::up_to(usize::MAX)
     }
 
     /// The same for bytes of which there will seldom be more than so many: what it allocates follows
     /// from that.
+    #[must_use]
     pub const fn up_to(usual: usize) -> Self {
         Buffer {
             room: Vec::new(),
@@ -33,21 +35,25 @@ impl Buffer {
     }
 
     /// What is in it.
+    #[must_use]
     pub fn filled(&self) -> &[u8] {
         &self.room[self.start..self.end]
     }
 
     /// How many bytes are in it.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.end - self.start
     }
 
     /// Whether nothing is in it.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
     /// How many bytes it has allocated.
+    #[must_use]
     pub fn capacity(&self) -> usize {
         self.room.capacity()
     }
@@ -78,6 +84,7 @@ impl Buffer {
     ///
     /// # Panics
     /// If that is more than was lent.
+    #[must_use]
     pub fn lent(&self, n: usize) -> &[u8] {
         &self.room[self.end..][..n]
     }

@@ -2,7 +2,7 @@
 //! CPython does, [`page`] in the dress of [`listing::page`](crate::listing::page()).
 
 use alloc::sync::Arc;
-use core::fmt::{self, Display, Write};
+use core::fmt::{self, Debug, Display, Write};
 
 use crate::text::escape::Html;
 use crate::text::page_style::{HEAD, STYLE};
@@ -48,6 +48,10 @@ pub type WriteErrorPage = Arc<dyn Fn(&ErrorPage<'_>, &mut dyn Write) -> fmt::Res
 
 /// What is known of an error. Displayed, it is CPython's page.
 #[derive(Clone, Copy)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "tests of a page write it as a literal"
+)]
 pub struct ErrorPage<'a> {
     /// The status code.
     pub status: u16,
@@ -55,6 +59,16 @@ pub struct ErrorPage<'a> {
     pub message: &'a dyn Display,
     /// What that means, in a sentence without full stop.
     pub explanation: &'a str,
+}
+
+impl Debug for ErrorPage<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ErrorPage")
+            .field("status", &self.status)
+            .field("message", &format_args!("{}", self.message))
+            .field("explanation", &self.explanation)
+            .finish()
+    }
 }
 
 impl Display for ErrorPage<'_> {

@@ -39,6 +39,15 @@ pub struct Exchange<'a> {
     pub(crate) written: usize,
 }
 
+impl fmt::Debug for Exchange<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Exchange")
+            .field("client_address", &self.peer)
+            .field("request_line", &self.head.request_line())
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'a> Exchange<'a> {
     /// The same reply, to another request.
     pub(crate) fn with_head<'b>(&'b mut self, head: &'b RequestHead) -> Exchange<'b> {
@@ -60,6 +69,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The method: `GET`. Case counts.
+    #[must_use]
     pub fn command(&self) -> &'a str {
         self.head.method()
     }
@@ -67,6 +77,7 @@ impl<'a> Exchange<'a> {
     /// The path of the request target, with its query: `/a%20b?query`; see
     /// [`RequestHead::path`](crate::wire::RequestHead::path). As with Python, slashes at its start count as one.
     /// [`Path::parse`](crate::Path::parse) makes it the name of a file.
+    #[must_use]
     pub fn path(&self) -> &'a str {
         let path = self.head.path();
         if path.as_bytes().get(1) != Some(&b'/') {
@@ -77,16 +88,19 @@ impl<'a> Exchange<'a> {
     }
 
     /// The request line as it came, without its end.
+    #[must_use]
     pub fn requestline(&self) -> &'a str {
         self.head.request_line()
     }
 
     /// The version that the peer speaks.
+    #[must_use]
     pub fn request_version(&self) -> Version {
         self.head.version()
     }
 
     /// The first field of this name, in any case.
+    #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.head.field(name)
     }
@@ -103,43 +117,51 @@ impl<'a> Exchange<'a> {
 
     /// Returns what wakes this connection while its handler [waits](crate::Next::Wait). Clone it for whatever has something to tell the
     /// handler later: a thread, a task, a channel. It may be woken at any time, from any thread.
+    #[must_use]
     pub fn waker(&self) -> &'a Waker {
         self.waker
     }
 
     /// Returns whether the handler may take the connection over by [`Next::Upgrade`](crate::Next::Upgrade).
+    #[must_use]
     pub fn can_upgrade(&self) -> bool {
         self.is_upgradable
     }
 
     /// Returns the user and the password that come with the request by `Basic` authentication (RFC 7617). Whether they are right
     /// is not known yet.
+    #[must_use]
     pub fn credentials(&self) -> Option<Credentials> {
         Credentials::in_head(self.head)
     }
 
     /// The peer's address, without a port, as the adapter gave it.
+    #[must_use]
     pub fn client_address(&self) -> &'a str {
         self.peer
     }
 
     /// Whether the peer waits for a word before it sends content (RFC 9110 §10.1.1). It gets it
     /// with [`Next::Body`](crate::Next::Body); to refuse, reply with 417 or another error instead.
+    #[must_use]
     pub fn expects_100(&self) -> bool {
         self.expects
     }
 
     /// What the `Server` field says.
+    #[must_use]
     pub fn version_string(&self) -> &'a str {
         &self.config.server
     }
 
     /// The version that this server speaks, as it stands in a status line.
+    #[must_use]
     pub fn protocol_version(&self) -> &'static str {
         self.config.protocol.as_str()
     }
 
     /// The time of this step.
+    #[must_use]
     pub fn now(&self) -> Now {
         self.now
     }
@@ -346,6 +368,7 @@ impl<'a> Exchange<'a> {
 
     /// Returns whether so much was written, [`Limits::outbox`](crate::Limits::outbox) bytes, that the peer should take
     /// it first: return [`Next::Flush`](crate::Next::Flush) before the next [`write`](Self::write).
+    #[must_use]
     pub fn wants_flush(&self) -> bool {
         self.outbox.len().max(self.written) >= self.config.limits.outbox
     }

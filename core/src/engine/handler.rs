@@ -78,6 +78,7 @@ impl<H: Handler + ?Sized> Handler for Box<H> {
 
 /// What a handler needs next.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Next {
     /// Content of the request, up to [`Limits::content`](crate::Limits::content). Told:
     /// [`Event::Data`] with some of it, or [`Event::End`].
@@ -133,6 +134,7 @@ pub enum Next {
 
 /// What a handler is told. The path is the one it asked for, given back.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// Some of the request's content, or of what is open: whichever was needed.
     Data(&'a [u8]),

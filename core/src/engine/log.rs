@@ -4,7 +4,7 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
-use core::fmt::{self, Display, Write};
+use core::fmt::{self, Debug, Display, Write};
 use core::time::Duration;
 
 use crate::fs::{Credentials, FsError};
@@ -13,7 +13,11 @@ use crate::text::escape::{Json, Log, Quoted, Word, logged};
 use crate::wire::RequestHead;
 
 /// Something to log, with all that a line may want to tell of it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "adapters that log for themselves write it as a literal"
+)]
 pub struct LogRecord<'a> {
     /// The peer's address, as the adapter gave it.
     pub client_address: &'a str,
@@ -31,6 +35,7 @@ pub struct LogRecord<'a> {
 
 impl LogRecord<'_> {
     /// Who asks, if a [`Guard`](crate::Guard) has let him in.
+    #[must_use]
     pub fn user(&self) -> Option<String> {
         let given = self
             .authenticated
@@ -41,6 +46,7 @@ impl LogRecord<'_> {
 
 /// What happened.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub enum LogEvent<'a> {
     /// A reply begins: CPython's moment to log a request.
     Request {
@@ -81,6 +87,31 @@ pub enum LogEvent<'a> {
     Refused(Refusal),
     /// Anything else: what a handler, a program or the engine has to say.
     Message(&'a dyn Display),
+}
+
+impl Debug for LogEvent<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LogEvent::Request { status, size } => out
+                .debug_struct("Request")
+                .field("status", &format_args!("{status}"))
+                .field("size", &format_args!("{size}"))
+                .finish(),
+            LogEvent::Reply { status, bytes, .. } => out
+                .debug_struct("Reply")
+                .field("status", status)
+                .field("bytes", bytes)
+                .finish_non_exhaustive(),
+            LogEvent::Error { status, message } => out
+                .debug_struct("Error")
+                .field("status", status)
+                .field("message", &format_args!("{message}"))
+                .finish(),
+            LogEvent::Failure(text) => write!(out, "Failure({text})"),
+            LogEvent::Refused(rule) => out.debug_tuple("Refused").field(rule).finish(),
+            LogEvent::Message(text) => write!(out, "Message({text})"),
+        }
+    }
 }
 
 /// Why a connection closes after a reply.
@@ -166,6 +197,9 @@ impl Display for Refusal {
 pub type LogFormat = Arc<dyn Fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result + Send + Sync>;
 
 /// The lines of `http.server`: a request when its reply begins, an error before that.
+///
+/// # Errors
+/// Those of the writer.
 pub fn python(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     match record.event {
         LogEvent::Reply { .. } | LogEvent::Refused(_) => Ok(()),
@@ -200,6 +234,9 @@ fn message(record: &LogRecord<'_>, out: &mut dyn Write, text: fmt::Arguments<'_>
 
 /// The combined log format of Apache and nginx: a line for each reply, when it is over. It has no place for anything else,
 /// so failures that no error page tells, such as a wrong password, and messages get lines as in [`python`].
+///
+/// # Errors
+/// Those of the writer.
 pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     let (status, bytes) = match record.event {
         LogEvent::Reply { status, bytes, .. } => (status, bytes),
@@ -255,6 +292,9 @@ fn quoted(out: &mut dyn Write, text: Option<&str>) -> fmt::Result {
 
 /// An object a line: one for each reply when it is over, with what went wrong as `error`, and one for each message that is
 /// not about the outcome of a request. Times are UTC, durations in seconds; members that have no value are left out.
+///
+/// # Errors
+/// Those of the writer.
 pub fn json(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     if !matches!(record.event, LogEvent::Reply { .. } | LogEvent::Message(_)) {
         return Ok(());

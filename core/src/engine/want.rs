@@ -9,6 +9,10 @@ use crate::fs::Ask;
 
 /// What time it is, as the adapter sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "adapters write it as a literal; there is no third clock"
+)]
 pub struct Now {
     /// Time since some fixed moment; must never go back. Deadlines are on this scale.
     pub tick: Duration,
@@ -19,6 +23,10 @@ pub struct Now {
 
 /// One thing wanted, and until when.
 #[derive(Debug)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "adapters take it apart, and a hint that they overlook should be noticed"
+)]
 pub struct Step<'a, F> {
     /// What the connection wants next.
     pub want: Want<'a, F>,
@@ -37,6 +45,10 @@ pub struct Step<'a, F> {
 /// What would be lost if a connection were closed, for servers that close one to make room for
 /// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a server that closes connections to make room has to know all phases"
+)]
 pub enum Phase {
     /// Nothing: no byte of a request has come, and every reply has been written.
     Idle,
@@ -54,6 +66,10 @@ pub enum Phase {
 /// This enum is exhaustive: a want that an adapter does not know would leave a connection waiting for ever, so a new one has to be a
 /// change that adapters notice.
 #[derive(Debug)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a want that an adapter does not know would leave a connection waiting forever"
+)]
 pub enum Want<'a, F> {
     /// Read from the peer into this room, which is never empty.
     /// [`Got::Bytes`](crate::Got::Bytes): how many bytes came; 0 says that the peer will send no more.

@@ -8,8 +8,10 @@ use alloc::vec::Vec;
 
 use crate::fs::{Credentials, Entries, FsError, Meta, Opened, Path};
 
-/// A question to the file system.
+/// A question to the file system. More may come: an unknown one is answered with [`Got::Opened`] and
+/// [`FsError::Unsupported`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ask {
     /// What is there, opened if it is a file? [`Got::Opened`] is the answer.
     Open(Path),
@@ -27,6 +29,7 @@ pub enum Ask {
 
 /// What came of a [`Want`](crate::Want).
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Got<F> {
     /// It did not happen (yet), or there is nothing to tell. Also the argument of the first step.
     Nothing,
@@ -81,6 +84,7 @@ impl<F> Got<F> {
 /// [`Want::Fill`](crate::Want::Fill) reads its standard output, at no offset. To drop it ends it,
 /// and whatever it started.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "handlers write it as a literal")]
 pub struct Program {
     /// Which file.
     pub path: Path,
@@ -99,6 +103,7 @@ pub struct Program {
 /// drop it before leaves nothing of it. [`Want::Commit`](crate::Want::Commit) gives it its name, at once and whole, if what had that name is what it was. A file that must have a name before has one that
 /// begins with [`Path::TEMPORARY`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "handlers write it as a literal")]
 pub struct Create {
     /// Its name.
     pub path: Path,
@@ -113,6 +118,7 @@ pub struct Create {
 
 /// A directory that is to be had as one file: what [`Ask::Archive`](crate::Ask::Archive) asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "handlers write it as a literal")]
 pub struct ArchiveRequest {
     /// The directory.
     pub path: Path,
@@ -124,6 +130,7 @@ pub struct ArchiveRequest {
 
 /// The form of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ArchiveFormat {
     /// POSIX pax, which is ustar where that is enough.
     Tar,

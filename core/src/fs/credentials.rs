@@ -46,6 +46,7 @@ impl Credentials {
 
     /// Returns those that come with a request: none if there are several, if they are of another kind, or
     /// not to the letter of RFC 7617 in UTF-8.
+    #[must_use]
     pub fn in_head(head: &RequestHead) -> Option<Credentials> {
         let mut fields = head.get_all("Authorization");
         let (Some(field), None) = (fields.next(), fields.next()) else {
@@ -62,11 +63,13 @@ impl Credentials {
     }
 
     /// Who it is said to be.
+    #[must_use]
     pub fn user(&self) -> &str {
         self.text.split_once(':').map_or("", |(user, _)| user)
     }
 
     /// What nobody else should know.
+    #[must_use]
     pub fn password(&self) -> &str {
         self.text
             .split_once(':')
@@ -75,11 +78,13 @@ impl Credentials {
 
     /// The address of the client that they came from, as the adapter gave it; empty if that is unknown.
     /// A [`Guard`](crate::Guard) sets it where it asks the file system.
+    #[must_use]
     pub fn client(&self) -> &str {
         &self.client
     }
 
     /// Both, with a colon between them.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }

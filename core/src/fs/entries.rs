@@ -8,6 +8,10 @@ use crate::text::natural_order;
 
 /// One name in a directory, and what is known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "a file system writes it as a literal, with a default for the rest"
+)]
 pub struct Entry<'a> {
     /// The name: any bytes but `/` and NUL, not necessarily UTF-8.
     pub name: &'a [u8],
@@ -82,6 +86,7 @@ struct Record {
 
 impl Entries {
     /// Nothing yet.
+    #[must_use]
     pub const fn new() -> Self {
         Entries {
             names: Vec::new(),
@@ -120,21 +125,25 @@ impl Entries {
     }
 
     /// How many there are.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
     /// Whether there are none.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
     /// The entry at this place.
+    #[must_use]
     pub fn get(&self, at: usize) -> Option<Entry<'_>> {
         self.records.get(at).map(|record| record.entry(&self.names))
     }
 
     /// All of them, in their order.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
         self.records.iter().map(|record| record.entry(&self.names))
     }
@@ -153,6 +162,7 @@ impl Entries {
     }
 
     /// Returns how many bytes of memory the entries take.
+    #[must_use]
     pub fn allocated(&self) -> usize {
         let orders = self.prepared.as_ref().map_or(0, |prepared| {
             let lowercase = prepared.lowercase.as_ref().map_or(0, Vec::capacity);

@@ -26,18 +26,30 @@ pub trait FileSystem {
     /// Opens what `path` names and says what it is, in one step: the metadata must be that of the
     /// opened file. A directory is an answer, not an error. Must not block on a FIFO, must not
     /// touch a device, and must not leave the tree.
+    ///
+    /// # Errors
+    /// Why there is nothing to serve under this path, see above.
     fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError>;
 
     /// What the directory holds, without `.` and `..`, in any order. Of a link it says what it leads
     /// to, as far as that may be asked for. Who keeps the answer to give it again had better
     /// [sort](Entries::sort) it.
+    ///
+    /// # Errors
+    /// Why the directory cannot be listed.
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError>;
 
     /// Reads at offset `at`. Fewer bytes than there is room for are fine; 0 says that the file has
     /// ended.
+    ///
+    /// # Errors
+    /// Why the file cannot be read; the reply breaks off.
     fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError>;
 
     /// Sets a program up, see [`Program`]. A file system without programs leaves this as it is.
+    ///
+    /// # Errors
+    /// Why the program cannot be run; [`FsError::Unsupported`] by default.
     fn run(&self, _program: &Program) -> Result<Opened<Self::File>, FsError> {
         Err(FsError::Unsupported)
     }
@@ -46,6 +58,9 @@ pub trait FileSystem {
     /// where waiting harms nobody, and a good password takes its time. The error is
     /// [`FsError::Forbidden`] if it is wrong, [`FsError::NoResources`] if there is too much to do. A file
     /// system without users leaves this as it is, and nobody passes.
+    ///
+    /// # Errors
+    /// [`FsError::Forbidden`] if the password is wrong, or why that cannot be said; [`FsError::Unsupported`] by default.
     fn verify(&self, _given: &Credentials) -> Result<(), FsError> {
         Err(FsError::Unsupported)
     }
@@ -58,22 +73,34 @@ pub trait FileSystem {
 
     /// Makes one file of a directory, see [`Archive`](crate::archive::Archive), which does it. A file
     /// system without that leaves this as it is.
+    ///
+    /// # Errors
+    /// Why no archive can be made; [`FsError::Unsupported`] by default.
     fn archive(&self, _request: &ArchiveRequest) -> Result<Opened<Self::File>, FsError> {
         Err(FsError::Unsupported)
     }
 
     /// Begins a file, see [`Create`]. A file system that cannot be written to leaves this as it is.
+    ///
+    /// # Errors
+    /// Why the file cannot be begun; [`FsError::Unsupported`] by default.
     fn create(&self, _create: &Create) -> Result<Opened<Self::File>, FsError> {
         Err(FsError::Unsupported)
     }
 
     /// Passes bytes to the standard input of a program that is about to run, or to a file that is being created. Returns how many were
     /// taken; 0 says that no more are. Only a file system that runs programs or creates files is asked.
+    ///
+    /// # Errors
+    /// Why no more bytes are taken; [`FsError::Unsupported`] by default.
     fn write(&self, _file: &mut Self::File, _bytes: &[u8]) -> Result<usize, FsError> {
         Err(FsError::Unsupported)
     }
 
     /// Gives a file that is being created its name, see [`Create`]: it is complete.
+    ///
+    /// # Errors
+    /// Why the file cannot be given its name; [`FsError::Unsupported`] by default.
     fn commit(&self, _file: &mut Self::File) -> Result<(), FsError> {
         Err(FsError::Unsupported)
     }
@@ -135,6 +162,7 @@ pub trait Waiter: Send {
 
 /// What was found under a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Opened<F> {
     /// A regular file, open for reading.
     File {

@@ -2,6 +2,7 @@
 
 /// What is known of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Meta {
     /// Length in bytes.
     pub len: u64,
@@ -15,10 +16,50 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// Returns what is known of a file of this length, in bytes, if nothing else is.
+    #[must_use]
+    pub const fn new(len: u64) -> Meta {
+        Meta {
+            len,
+            modified: None,
+            version: None,
+            executable: false,
+        }
+    }
+
+    /// Returns the same with another [`len`](Self::len).
+    #[must_use]
+    pub const fn with_len(mut self, len: u64) -> Meta {
+        self.len = len;
+        self
+    }
+
+    /// Returns the same with another [`modified`](Self::modified).
+    #[must_use]
+    pub const fn with_modified(mut self, modified: Option<i64>) -> Meta {
+        self.modified = modified;
+        self
+    }
+
+    /// Returns the same with another [`version`](Self::version).
+    #[must_use]
+    pub const fn with_version(mut self, version: Option<FileVersion>) -> Meta {
+        self.version = version;
+        self
+    }
+
+    /// Returns the same with another [`executable`](Self::executable).
+    #[must_use]
+    pub const fn with_executable(mut self, executable: bool) -> Meta {
+        self.executable = executable;
+        self
+    }
+
     /// Returns the [`version`](Self::version) of a file that was last changed at this time: seconds since 1970,
     /// rounded down, and nanoseconds. Returns `None` if the nanoseconds are 0, as they always are where only whole
     /// seconds are known: a file may change several times in a second, and another file may be put in its place
     /// with the same time.
+    #[must_use]
     pub fn version_at((seconds, nanos): (i64, u32)) -> Option<FileVersion> {
         let version = seconds
             .wrapping_mul(1_000_000_000)
@@ -31,6 +72,7 @@ impl Meta {
     ///
     /// The first two seconds of 1970 cannot: Nix, OSTree and builders of container images set the time of all
     /// files to 0 or 1, whatever is in them.
+    #[must_use]
     pub fn date(&self) -> Option<i64> {
         self.modified.filter(|modified| !matches!(modified, 0 | 1))
     }
@@ -48,6 +90,7 @@ pub struct FileVersion {
 impl FileVersion {
     /// A number that this file never had with other content, and never will have. It makes a strong `ETag`
     /// (RFC 9110 §8.8.1), so that interrupted downloads are resumed and ranges of the file are cached.
+    #[must_use]
     pub const fn new(number: u64) -> FileVersion {
         FileVersion {
             number,
@@ -57,6 +100,7 @@ impl FileVersion {
 
     /// The same number while the file may still change without getting another one: when it is derived from the time
     /// of the last change, and the clock of the file system has not moved on since. Its `ETag` is weak.
+    #[must_use]
     pub const fn unsettled(self) -> FileVersion {
         FileVersion {
             settled: false,
@@ -65,12 +109,14 @@ impl FileVersion {
     }
 
     /// Returns the number.
+    #[must_use]
     pub const fn number(self) -> u64 {
         self.number
     }
 
     /// Returns whether no further change of the file can have the same number, which is what makes its `ETag`
     /// strong.
+    #[must_use]
     pub const fn is_settled(self) -> bool {
         self.settled
     }

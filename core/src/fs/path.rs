@@ -34,6 +34,7 @@ impl Path {
     /// }
     /// assert_eq!(Path::parse("/%00"), None);
     /// ```
+    #[must_use]
     pub fn parse(target: &str) -> Option<Path> {
         match Path::literal(target) {
             Some(path) => Some(path),
@@ -64,6 +65,7 @@ impl Path {
     }
 
     /// The path that decoded bytes mean, or `None` if a segment is no [name](Path::is_name).
+    #[must_use]
     pub fn from_bytes(mut bytes: Vec<u8>) -> Option<Path> {
         // The segments are moved to the front of the very same bytes.
         let (mut end, mut at) = (0, 0);
@@ -100,6 +102,7 @@ impl Path {
     /// Whether something in the tree can be asked for under this name. It cannot if the name is
     /// empty, `.` or `..`, holds `/` or a NUL, or begins with [`TEMPORARY`](Path::TEMPORARY), in whatever case.
     /// Lists leave such names out.
+    #[must_use]
     pub fn is_name(name: &[u8]) -> bool {
         let odd = name.iter().any(|byte| matches!(byte, 0 | b'/'));
         !(odd || matches!(name, b"" | b"." | b"..") || is_temporary(name))
@@ -122,6 +125,7 @@ impl Path {
     ///     assert!(Path::is_name(name.as_bytes()) && !Path::is_portable_name(name.as_bytes()));
     /// }
     /// ```
+    #[must_use]
     pub fn is_portable_name(name: &[u8]) -> bool {
         let end = matches!(name.last(), None | Some(b'.' | b' '));
         let inside = name.iter().any(|byte| matches!(byte, b'\\' | b':'));
@@ -148,17 +152,20 @@ impl Path {
 
     /// Whether a segment begins with a dot, which hides it on Unix. `/.well-known` is for everybody
     /// (RFC 8615).
+    #[must_use]
     pub fn is_hidden(&self) -> bool {
         let mut segments = self.segments().enumerate();
         segments.any(|(at, name)| name.starts_with(b".") && !(at == 0 && name == b".well-known"))
     }
 
     /// The path as bytes: no `/` at either end, not necessarily UTF-8.
+    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Whether the target ended with a `/`, in whatever spelling. It then means a directory.
+    #[must_use]
     pub fn ends_with_slash(&self) -> bool {
         self.slash
     }
@@ -171,6 +178,7 @@ impl Path {
     }
 
     /// The last segment; empty for the root.
+    #[must_use]
     pub fn file_name(&self) -> &[u8] {
         self.bytes
             .rsplit(|&byte| byte == b'/')
@@ -179,6 +187,7 @@ impl Path {
     }
 
     /// The path of the first `depth` segments.
+    #[must_use]
     pub fn first(&self, depth: usize) -> Path {
         let slashes = self
             .bytes
@@ -302,6 +311,7 @@ fn is_device(name: &[u8]) -> bool {
 /// name that these stand for. Which file is meant is for [`Path::parse`] to say.
 ///
 /// A character above U+007F stands for one byte that came raw, see [`RequestHead`](crate::wire::RequestHead).
+#[must_use]
 pub fn decode(target: &str) -> Vec<u8> {
     let bytes = percent_decoded(target);
     if is_utf8(&bytes) {

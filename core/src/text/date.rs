@@ -33,6 +33,7 @@ const MONTHS: [&str; 12] = [
 /// assert_eq!(&date::format(1_577_836_800), b"Wed, 01 Jan 2020 00:00:00 GMT");
 /// assert_eq!(date::parse("Wed, 01 Jan 2020 00:00:00 GMT", None), Some(1_577_836_800));
 /// ```
+#[must_use]
 pub fn format(unix: i64) -> [u8; 29] {
     let (days, second) = days_and_second(unix);
     let (year, month, day) = civil_from_days(days);
@@ -50,6 +51,7 @@ pub fn format(unix: i64) -> [u8; 29] {
 ///
 /// `local` is Unix seconds with the UTC offset already added. Any value is fine; the years are
 /// limited as in [`format`].
+#[must_use]
 pub fn format_log(local: i64) -> [u8; 20] {
     let (days, second) = days_and_second(local);
     let (year, month, day) = civil_from_days(days);
@@ -62,6 +64,7 @@ pub fn format_log(local: i64) -> [u8; 20] {
 }
 
 /// `1970-01-01T00:00:00Z`, as RFC 3339 has it, for Unix seconds in the years 0 to 9999.
+#[must_use]
 pub fn format_utc(unix: i64) -> [u8; 20] {
     let (days, second) = days_and_second(unix);
     let (year, month, day) = civil_from_days(days);
@@ -104,6 +107,7 @@ pub(crate) fn parts(unix: i64) -> [i64; 6] {
 /// assert_eq!(date::parse("Sunday, 06-Nov-94 08:49:37 GMT", None), Some(784_111_777));
 /// assert_eq!(date::parse("Sun, 06 Nov 1994 08:49:37 GMT junk", None), None);
 /// ```
+#[must_use]
 pub fn parse(text: &str, now: Option<i64>) -> Option<i64> {
     let text = text.as_bytes();
     match text.split_at_checked(3)? {

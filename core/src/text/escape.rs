@@ -9,7 +9,17 @@ use memchr::{memchr, memchr2, memchr3};
 
 /// Writes `&`, `<` and `>` as HTML wants them; quotes stay, as with CPython's
 /// `html.escape(quote=False)`.
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "it is written as Html(out), and wraps one writer"
+)]
 pub struct Html<'a>(pub &'a mut dyn Write);
+
+impl fmt::Debug for Html<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Html").finish_non_exhaustive()
+    }
+}
 
 impl Write for Html<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {

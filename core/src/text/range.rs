@@ -10,6 +10,7 @@ use core::ops::Range;
 /// What a `Range` field asks for. Offsets in bytes, each range without its end, none of them empty
 /// and none beyond the length.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a handler has to answer each kind")]
 pub enum Ranges {
     /// Everything: the field is to be ignored.
     All,
@@ -43,6 +44,7 @@ pub const PARTS_MAX: usize = 64;
 /// assert_eq!(parse("bytes=1000-", 1000), Ranges::None);
 /// assert_eq!(parse("bytes=9-0", 1000), Ranges::All);
 /// ```
+#[must_use]
 pub fn parse(value: &str, len: u64) -> Ranges {
     let Some((unit, set)) = value.split_once('=') else {
         return Ranges::All;

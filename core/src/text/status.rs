@@ -17,6 +17,7 @@ const UNKNOWN: &str = "???";
 /// assert_eq!((status::phrase(404), status::phrase(999)), ("Not Found", "???"));
 /// assert_eq!(status::explanation(404), "Nothing matches the given URI");
 /// ```
+#[must_use]
 pub fn phrase(code: u16) -> &'static str {
     known_phrase(code).unwrap_or(UNKNOWN)
 }
@@ -30,6 +31,7 @@ pub(crate) fn known_phrase(code: u16) -> Option<&'static str> {
 ///
 /// Some codes have none, and then it is empty. `???` for a code that the table does not have; never
 /// panics.
+#[must_use]
 pub fn explanation(code: u16) -> &'static str {
     find(code).map_or(UNKNOWN, |(_, _, explanation)| explanation)
 }

@@ -83,12 +83,9 @@ impl FileSystem for Tree {
                 });
             }
         };
-        let meta = Meta {
-            len,
-            modified: Some(1_577_836_800),
-            version: Some(FileVersion::new(1_577_836_800_750_000_000)),
-            executable: false,
-        };
+        let meta = Meta::new(len)
+            .with_modified(Some(1_577_836_800))
+            .with_version(Some(FileVersion::new(1_577_836_800_750_000_000)));
         Ok(Opened::File {
             file: File(file, false),
             meta,

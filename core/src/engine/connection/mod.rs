@@ -32,6 +32,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::task::Waker;
 use core::time::Duration;
 
@@ -104,6 +105,10 @@ pub struct Connection<F, H> {
 
 /// What is left of a connection that was [upgraded](Want::Upgrade): for the protocol that comes next.
 #[derive(Debug)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "its user takes it apart, and must not lose a part"
+)]
 pub struct Upgraded<H> {
     /// The handler that asked for it, with whatever it knows.
     pub handler: H,
@@ -114,6 +119,16 @@ pub struct Upgraded<H> {
 /// How many transitions one step may make, besides one for each byte of the peer that is there. A handler that needs more asks for ever
 /// for what is there already.
 const MOVES_MAX: usize = 1_000;
+
+impl<F, H> fmt::Debug for Connection<F, H> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Connection")
+            .field("peer", &self.peer)
+            .field("served", &self.served)
+            .field("closing", &self.closing)
+            .finish_non_exhaustive()
+    }
+}
 
 impl<F, H: Handler> Connection<F, H> {
     /// A new connection to `peer`, which is its address as log lines show it. A server with more than one connection shares

@@ -72,6 +72,7 @@ impl Taken {
 
 /// What the system of an adapter knows of the bytes that were written to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "adapters write it as a literal")]
 pub struct Delivery {
     /// How many bytes the peer's system has acknowledged since the connection began: on Linux `tcpi_bytes_acked`. If
     /// the system does not say, what was written counts, without what is outstanding.

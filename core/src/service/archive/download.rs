@@ -53,6 +53,7 @@ impl Download {
     /// assert!(Download::parse("/photos/?zip=").is_some());
     /// assert!(Download::parse("/photos/?zip=1").is_none());
     /// ```
+    #[must_use]
     pub fn parse(target: &str) -> Option<&'static Download> {
         let (_, query) = target.split_once('?')?;
         let all: &[Download] = const { &[Download::TAR, Download::ZIP] };

@@ -138,6 +138,7 @@ impl Cgi {
     /// assert_eq!(cgi.is_cgi(&Path::parse("/x/..//cgi-bin%2fa.sh/info?q").unwrap()), Some(1));
     /// assert_eq!(cgi.is_cgi(&Path::parse("/cgi-bin").unwrap()), None);
     /// ```
+    #[must_use]
     pub fn is_cgi(&self, path: &Path) -> Option<usize> {
         let directory = &path.as_bytes()[..self.directory(path)?];
         Some(directory.split(|&byte| byte == b'/').count())
@@ -157,6 +158,7 @@ impl Cgi {
     /// assert!(cgi.is_case_variant(&Path::parse("/CGI-BIN/a.sh").unwrap()));
     /// assert!(!cgi.is_case_variant(&Path::parse("/cgi-bin/a.sh").unwrap()));
     /// ```
+    #[must_use]
     pub fn is_case_variant(&self, path: &Path) -> bool {
         let path = path.as_bytes();
         let mut names = self.names();

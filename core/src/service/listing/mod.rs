@@ -57,6 +57,7 @@ pub struct Directory<'a> {
 
 impl Directory<'_> {
     /// Where it is.
+    #[must_use]
     pub fn path(&self) -> &Path {
         self.path
     }

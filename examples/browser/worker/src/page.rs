@@ -64,12 +64,7 @@ impl Found {
         let nanos = milliseconds.rem_euclid(1000) as u32 * 1_000_000;
         let checksum = self.checksum();
         let checksum = checksum.map(|checksum| FileVersion::new(checksum as u64));
-        Meta {
-            len: blob.size() as u64,
-            modified: Some(modified),
-            version: checksum.or(Meta::version_at((modified, nanos))),
-            executable: false,
-        }
+        Meta::new(blob.size() as u64).with_modified(Some(modified)).with_version(checksum.or(Meta::version_at((modified, nanos))))
     }
 }
 
@@ -124,9 +119,7 @@ impl Tree for Page {
                 Err(_) => Err(FsError::NotFound),
             }),
             Ask::Verify(_) => Got::Verified(Err(FsError::Unsupported)),
-            Ask::Run(_) | Ask::Archive(_) | Ask::Create(_) => {
-                Got::Opened(Err(FsError::Unsupported))
-            }
+            _ => Got::Opened(Err(FsError::Unsupported)),
         }
     }
 
