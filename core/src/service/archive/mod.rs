@@ -36,7 +36,7 @@ use crate::fs::{ArchiveRequest, FileSystem, FsError, Got, Meta, Opened};
 /// # impl FileSystem for OneFile {
 /// #     type File = &'static [u8];
 /// #     fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError> {
-/// #         let meta = Meta { len: 6, modified: None, version: None, executable: false };
+/// #         let meta = Meta::new(6);
 /// #         match path.as_bytes() {
 /// #             b"hello.txt" => Ok(Opened::File { file: b"hello\n", meta, sendable: false }),
 /// #             _ => Err(FsError::NotFound),
