@@ -110,8 +110,8 @@ pub struct Upgraded<H> {
     pub received: Vec<u8>,
 }
 
-/// How many transitions one step may make, besides one for each byte of the peer that is there. A handler that needs more asks for ever
-/// for what is there already.
+/// How many transitions one step may make, besides one for each byte that the peer may have sent before. A handler that needs more
+/// asks for ever for what is there already.
 const MOVES_MAX: usize = 1_000;
 
 impl<F, H: Handler> Connection<F, H> {
@@ -167,20 +167,18 @@ impl<F, H: Handler> Connection<F, H> {
             self.now = now;
         }
         self.take_answer(got);
-        let mut moves_left = self.inbox.len() + MOVES_MAX;
+        let mut moves = 0;
         let deadline = loop {
-            moves_left -= 1;
-            if moves_left == 0 {
-                moves_left = self.inbox.len() + MOVES_MAX;
-                self.stop_handler();
+            if let Move::Wait(pending) = self.advance() {
+                self.pending = pending;
+                match self.deadline() {
+                    Some(deadline) if deadline <= now.tick => self.expire(),
+                    deadline => break deadline,
+                }
             }
-            let Move::Wait(pending) = self.advance() else {
-                continue;
-            };
-            self.pending = pending;
-            match self.deadline() {
-                Some(deadline) if deadline <= now.tick => self.expire(),
-                deadline => break deadline,
+            moves += 1;
+            if moves >= MOVES_MAX {
+                moves = self.bound_moves(moves);
             }
         };
         Step {

@@ -292,7 +292,7 @@ impl<F, H: Handler> Connection<F, H> {
                 if let Some(source) = &mut self.source {
                     source.at += n as u64;
                 }
-                _ = self.resume(Event::Data(inbox.lent(n)));
+                _ = self.resume_with_data(inbox.lent(n));
                 self.inbox = inbox;
             }
         }

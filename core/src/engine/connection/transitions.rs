@@ -5,10 +5,10 @@ use core::fmt::Display;
 use core::mem;
 use core::time::Duration;
 
-use super::Connection;
 use super::bad_request::BadRequest;
 use super::source::Feed;
 use super::state::{Inbound, Move, Pending, Request, State};
+use super::{Connection, MOVES_MAX};
 use crate::engine::log::{CloseReason, LogEvent};
 use crate::engine::reply::{Reply, Stage};
 use crate::engine::{Event, Exchange, Handler, Next, Protocol};
@@ -207,18 +207,29 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Tells the handler what it waited for.
-    #[inline]
     pub(super) fn resume(&mut self, event: Event<'_>) -> Move {
         let (handler, mut ex) = self.exchange();
         let next = handler.resume(&mut ex, event);
         self.follow(next)
     }
 
-    /// Ends the reply of a handler that asks for ever.
+    /// The same for bytes, of which many pieces come: what other events need is left out here.
+    #[inline(always)]
+    pub(super) fn resume_with_data(&mut self, bytes: &[u8]) -> Move {
+        let (handler, mut ex) = self.exchange();
+        let next = handler.resume(&mut ex, Event::Data(bytes));
+        self.follow(next)
+    }
+
+    /// Ends the reply of a handler that asks for ever. Returns how many transitions count from now on.
     #[cold]
-    pub(super) fn stop_handler(&mut self) {
+    pub(super) fn bound_moves(&mut self, moves: usize) -> usize {
+        if moves < MOVES_MAX + self.inbox.capacity() {
+            return moves;
+        }
         self.state = State::Moving;
         _ = self.abandon(500, &"The handler asks again and again for what it was given: after Event::End comes Next::Done");
+        0
     }
 
     fn exchange(&mut self) -> (&mut H, Exchange<'_>) {
@@ -347,7 +358,7 @@ impl<F, H: Handler> Connection<F, H> {
             Ok(0) => self.resume(Event::End),
             Ok(n) => {
                 let mut inbox = mem::take(&mut self.inbox);
-                let then = self.resume(Event::Data(&inbox.filled()[..n]));
+                let then = self.resume_with_data(&inbox.filled()[..n]);
                 inbox.eat(n);
                 self.inbox = inbox;
                 then
