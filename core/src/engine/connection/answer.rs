@@ -92,7 +92,7 @@ impl<F, H: Handler> Connection<F, H> {
             (Ask::Create(create), Got::Opened(result)) => {
                 self.opened(create.path, Kind::Writer, result)
             }
-            (ask, _) => panic!("{ask:?} was answered by something else"),
+            _ => panic!("Want::Ask was answered by something else"),
         };
         self.resume_with(event);
     }
