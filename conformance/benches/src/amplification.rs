@@ -255,12 +255,16 @@ impl FileSystem for Anything {
     fn create(&self, _: &sanserve_core::Create) -> Result<Opened<()>, FsError> {
         match self {
             Anything::Directory => Err(FsError::NotPlain),
-            _ => Ok(Opened::Program(())),
+            _ => Ok(Opened::Writer(())),
         }
     }
 
-    fn give(&self, (): &mut (), from: &[u8]) -> Got<()> {
-        Got::Bytes(from.len())
+    fn write(&self, (): &mut (), bytes: &[u8]) -> Result<usize, FsError> {
+        Ok(bytes.len())
+    }
+
+    fn commit(&self, (): &mut ()) -> Result<(), FsError> {
+        Ok(())
     }
 
     fn answer(&self, ask: &Ask) -> Got<()> {

@@ -116,6 +116,7 @@ impl Tree for Site {
             Got::Opened(opened) => Got::Opened(opened.map(|opened| match opened {
                 Opened::Directory => Opened::Directory,
                 Opened::Program(file) => Opened::Program(Open::Script(file)),
+                Opened::Writer(file) => Opened::Writer(Open::Script(file)),
                 Opened::File { mut file, meta, .. } => {
                     let mut bytes = vec![0; meta.len as usize];
                     let read = FileSystem::fill(self, &mut file, 0, &mut bytes);
