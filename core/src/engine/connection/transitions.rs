@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::bad_request::BadRequest;
 use super::source::Feed;
 use super::state::{Inbound, Move, Pending, Request, State};
-use super::{Connection, MOVES_MAX};
+use super::{Connection, Progress};
 use crate::engine::log::{CloseReason, LogEvent};
 use crate::engine::reply::{Reply, Stage};
 use crate::engine::{Event, Exchange, Handler, Next, Protocol};
@@ -221,15 +221,22 @@ impl<F, H: Handler> Connection<F, H> {
         self.follow(next)
     }
 
-    /// Ends the reply of a handler that asks for ever. Returns how many transitions count from now on.
+    /// Ends the reply of a handler that asks again and again, if nothing has changed since the last time.
     #[cold]
-    pub(super) fn bound_moves(&mut self, moves: usize) -> usize {
-        if moves < MOVES_MAX + self.inbox.capacity() {
-            return moves;
+    pub(super) fn check_progress(&mut self, last: &mut Option<Progress>) {
+        let now = (
+            self.inbox.len(),
+            self.outbox.len(),
+            self.reply.content,
+            self.served,
+        );
+        if last.replace(now) == Some(now) {
+            self.state = State::Moving;
+            _ = self.abandon(
+                500,
+                &"The handler asks again and again for what it was given before",
+            );
         }
-        self.state = State::Moving;
-        _ = self.abandon(500, &"The handler asks again and again for what it was given: after Event::End comes Next::Done");
-        0
     }
 
     fn exchange(&mut self) -> (&mut H, Exchange<'_>) {
@@ -276,6 +283,15 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     fn follow(&mut self, next: Next) -> Move {
+        // A reply to HEAD is complete with its head: what would follow is not made.
+        let next = match next {
+            Next::Flush | Next::Write(_) | Next::Send(_) | Next::Wait(_)
+                if self.reply.is_headed() =>
+            {
+                Next::Done
+            }
+            next => next,
+        };
         if let Next::Done = next {
             self.reply.finish(&mut self.outbox);
         }
