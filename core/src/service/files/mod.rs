@@ -2,26 +2,26 @@
 //! server do it.
 //!
 //! Here is which file a request comes down to. What it is then answered with is in `reply`: which
-//! parts of it in `parts`, whether it is wanted at all in `condition` and `tag`, in what compressed
-//! form in `coding`. Other methods than GET and HEAD, and other sites, are in `method`.
+//! parts of it in `byteranges`, whether it is wanted at all in `condition` and `etag`, in what compressed
+//! form in `coding`. Other methods than GET and HEAD, and other sites, are in `options`.
 
+mod byteranges;
 mod coding;
 mod condition;
-mod location;
-mod method;
-mod parts;
+mod etag;
+mod options;
+mod redirect;
 mod reply;
-mod tag;
 
 use alloc::boxed::Box;
 
+use self::byteranges::Parts;
 use self::coding::Codings;
 pub(crate) use self::coding::SUFFIXES;
 pub(crate) use self::condition::may_be_stored;
-pub(crate) use self::location::Itself;
-use self::method::{ALLOW, is_navigation};
-pub(crate) use self::method::{ALLOW_ORIGIN, is_preflight};
-use self::parts::Parts;
+use self::options::{ALLOW, is_navigation};
+pub(crate) use self::options::{ALLOW_ORIGIN, is_preflight};
+pub(crate) use self::redirect::Itself;
 use crate::engine::log::Refusal;
 use crate::engine::{Event, Exchange, Handler, Next};
 use crate::fs::{FsError, Path};
@@ -252,8 +252,8 @@ impl Files {
         ex.send_response(301);
         // From the target of a script a relative one would lead elsewhere.
         match self.plain || ex.head.is_internal_redirect() {
-            true => ex.send_header("Location", location::Absolute(ex.path())),
-            false => ex.send_header("Location", location::Directory(ex.path())),
+            true => ex.send_header("Location", redirect::Absolute(ex.path())),
+            false => ex.send_header("Location", redirect::Directory(ex.path())),
         }
         ex.send_header("Content-Length", 0);
         self.send_cors(ex);

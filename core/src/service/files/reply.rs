@@ -4,11 +4,11 @@ use core::fmt::{self, Display};
 use core::mem;
 use core::ops::Range;
 
+use super::byteranges::{ContentRange, Parts};
 use super::coding::{Coding, Codings};
 use super::condition::{Verdict, judge, judge_date, range_counts};
-use super::method::CORS;
-use super::parts::{ContentRange, Parts};
-use super::tag::Tag;
+use super::etag::ETag;
+use super::options::CORS;
 use super::{Files, Stage};
 use crate::engine::log::LogEvent;
 use crate::engine::{Exchange, Next};
@@ -51,7 +51,7 @@ struct Found<'a> {
     meta: Meta,
     content_type: ContentType,
     coding: Option<Coding>,
-    tag: Option<Tag>,
+    tag: Option<ETag>,
     /// What `Last-Modified` says: never later than `Date` (RFC 9110 §8.8.2.1).
     modified: Option<i64>,
 }
@@ -135,7 +135,7 @@ impl Files {
                 charset: self.charset.filter(|_| takes_charset(name)),
             },
             coding,
-            tag: Tag::new(meta, coding.map_or("", Coding::mark)),
+            tag: ETag::new(meta, coding.map_or("", Coding::mark)),
             modified: match (meta.date(), ex.now().unix) {
                 (Some(modified), Some(now)) => Some(modified.min(now)),
                 (modified, _) => modified,
@@ -275,7 +275,7 @@ impl Files {
             version: Some(FileVersion::new(sum)),
             executable: false,
         };
-        let tag = Tag::new(meta, "");
+        let tag = ETag::new(meta, "");
         let verdict = judge(ex, tag.as_ref(), None);
         if verdict == Verdict::Failed {
             return Some(self.error(ex, 412, status::phrase(412)));

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::asked::{Format, Key, Sorting};
+use super::negotiate::{Format, Key, Sorting};
 use super::text::{TITLE_MAX, exact, excerpt, number, put, shown, size};
-use super::{Directory, Form, Listing, data, rows, sending};
+use super::{Directory, Form, Listing, json, rows, upload_form};
 use crate::engine::{Exchange, Next};
 use crate::fs::decode;
 use crate::text::page_style::{HEAD, STYLE};
@@ -55,8 +55,8 @@ pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
             };
             (&PAGE, ("text/html; charset=utf-8", Some(policy)))
         }
-        Format::Json => (&data::JSON, ("application/json", None)),
-        Format::Text => (&data::TEXT, ("text/plain; charset=utf-8", None)),
+        Format::Json => (&json::JSON, ("application/json", None)),
+        Format::Text => (&json::TEXT, ("text/plain; charset=utf-8", None)),
     };
     let mut listing = Listing::new(ex, &directory, form, Some(Sorting::of(ex)));
     listing.downloads = (directory.files.archive)("/?zip").is_some();
@@ -98,8 +98,8 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
         out.extend_from_slice(FILTER.as_bytes());
     }
     if listing.uploads {
-        out.extend_from_slice(sending::FORM.as_bytes());
-        out.extend_from_slice(sending::SCRIPT.as_bytes());
+        out.extend_from_slice(upload_form::FORM.as_bytes());
+        out.extend_from_slice(upload_form::SCRIPT.as_bytes());
     }
     out.extend_from_slice(b"</header>\n<form>\n<table>\n<caption>");
     summary(listing, out);

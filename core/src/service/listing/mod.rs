@@ -4,17 +4,17 @@
 //! Whatever it looks like, a `Listing` is a top, a row for each entry and a foot. It is measured first and then
 //! written row by row, so that its length is known beforehand and no more than the outbox is in memory at a
 //! time. To measure a row is mostly to count, not to write, and [`prepare`] does it for a large directory once. The rows
-//! themselves are in `python`, `rows` and `data`, what was asked for in `asked`, the order of the rows in `order`, how
+//! themselves are in `python`, `rows` and `json`, what was asked for in `negotiate`, the order of the rows in `order`, how
 //! names and numbers are written in `text`.
 
-mod asked;
-mod data;
 mod html;
+mod json;
+mod negotiate;
 mod order;
 mod python;
 mod rows;
-mod sending;
 mod text;
+mod upload_form;
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -74,7 +74,7 @@ pub(crate) struct Listing {
     entries: Arc<Entries>,
     order: Order,
     sums: Sums,
-    sorting: asked::Sorting,
+    sorting: negotiate::Sorting,
     /// Whether names that begin with a dot are shown.
     hidden: bool,
     /// Whether the directory can be had as an archive.
@@ -128,7 +128,7 @@ impl Listing {
         ex: &Exchange<'_>,
         directory: &Directory<'_>,
         form: &'static Form,
-        sorting: Option<asked::Sorting>,
+        sorting: Option<negotiate::Sorting>,
     ) -> Self {
         let target = ex.path().split(['?', '#']).next().unwrap_or_default();
         let entries = Arc::clone(&directory.entries);
