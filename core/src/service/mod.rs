@@ -3,6 +3,8 @@
 
 pub mod archive;
 pub(crate) mod cgi;
+mod condition;
+mod etag;
 pub(crate) mod files;
 mod guard;
 pub(crate) mod hosts;

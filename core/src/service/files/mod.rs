@@ -2,13 +2,11 @@
 //! server do it.
 //!
 //! Here is which file a request comes down to. What it is then answered with is in `reply`: which
-//! parts of it in `byteranges`, whether it is wanted at all in `condition` and `etag`, in what compressed
+//! parts of it in `byteranges`, in what compressed
 //! form in `coding`. Other methods than GET and HEAD, and other sites, are in `options`.
 
 mod byteranges;
 mod coding;
-mod condition;
-mod etag;
 mod options;
 mod redirect;
 mod reply;
@@ -18,7 +16,6 @@ use alloc::boxed::Box;
 use self::byteranges::Parts;
 use self::coding::Codings;
 pub(crate) use self::coding::SUFFIXES;
-pub(crate) use self::condition::may_be_stored;
 use self::options::{ALLOW, is_navigation};
 pub(crate) use self::options::{ALLOW_ORIGIN, is_preflight};
 pub(crate) use self::redirect::Itself;

@@ -6,13 +6,13 @@ use core::ops::Range;
 
 use super::byteranges::{ContentRange, Parts};
 use super::coding::{Coding, Codings};
-use super::condition::{Verdict, judge, judge_date, range_counts};
-use super::etag::ETag;
 use super::options::CORS;
 use super::{Files, Stage};
 use crate::engine::log::LogEvent;
 use crate::engine::{Exchange, Next};
 use crate::fs::{FileVersion, Meta, Path};
+use crate::service::condition::{Verdict, judge, judge_date, range_counts};
+use crate::service::etag::ETag;
 use crate::text::range::Ranges;
 use crate::text::{date, range, status};
 use crate::wire::NameBloom;
