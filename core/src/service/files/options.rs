@@ -1,22 +1,16 @@
-//! Requests that are not for a file: other methods, and what a browser asks before it lets the page
-//! of another site have something (Fetch standard, §3.2).
+//! Requests with other methods than GET and HEAD, and errors.
 
 use core::fmt::{self, Display};
 
 use super::Files;
 use crate::engine::log::Refusal;
 use crate::engine::{Exchange, Next};
+use crate::service::cors::{self, is_preflight};
 use crate::text::escape::Repr;
 use crate::text::status;
 
 /// What files can be asked for.
 pub(super) const ALLOW: &str = "GET, HEAD, OPTIONS";
-
-/// Says whose pages may have the reply.
-pub(crate) const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
-
-/// The fields of replies that pages of other origins may have.
-pub(super) const CORS: [&str; 2] = [ALLOW_ORIGIN, "Access-Control-Expose-Headers"];
 
 impl Files {
     /// Answers a method that is not for files: OPTIONS (RFC 9110 §9.3.7), one that is registered and not allowed
@@ -27,8 +21,10 @@ impl Files {
                 ex.send_response(200);
                 ex.send_header("Allow", allow);
                 ex.send_header("Content-Length", 0);
-                self.send_cors(ex);
-                self.send_preflight(ex, allow);
+                self.fields().send_cors(ex);
+                if self.cors.is_some() && is_preflight(ex) {
+                    cors::send_preflight_fields(ex, allow);
+                }
                 ex.end_headers();
                 Next::Done
             }
@@ -46,27 +42,9 @@ impl Files {
         self.error(ex, 501, Unsupported(ex.command()))
     }
 
-    /// Lets pages of the other origin have the reply.
-    pub(super) fn send_cors(&self, ex: &mut Exchange<'_>) {
-        if let Some(origin) = self.cors {
-            let [allow, expose] = CORS;
-            ex.send_header(allow, origin);
-            ex.send_header(expose, EXPOSED);
-        }
-    }
-
-    /// Lets them ask, if that is what was asked.
-    fn send_preflight(&self, ex: &mut Exchange<'_>, allow: &str) {
-        if self.cors.is_some() && is_preflight(ex) {
-            ex.send_header("Access-Control-Allow-Methods", allow);
-            ex.send_header("Access-Control-Allow-Headers", "*, Authorization, Range");
-            ex.send_header("Access-Control-Max-Age", 86_400);
-        }
-    }
-
-    /// Replies with an error page. Pages of the other origin may see that one, too. The connection
-    /// stays, unlike CPython's: what is not there is no reason to make the peer come again. If we are
-    /// at fault it closes, and if [`Files::plain`] is set.
+    /// Replies with an error page, which has the fields that the settings add ([`ReplyFields::send_error`]).
+    ///
+    /// [`ReplyFields::send_error`]: crate::service::reply_fields::ReplyFields::send_error
     pub(crate) fn error(&self, ex: &mut Exchange<'_>, status: u16, message: impl Display) -> Next {
         self.error_with(ex, status, message, &mut |_| ())
     }
@@ -90,41 +68,10 @@ impl Files {
         ex: &mut Exchange<'_>,
         status: u16,
         message: impl Display,
-        more: &mut dyn FnMut(&mut Exchange<'_>),
+        further: &mut dyn FnMut(&mut Exchange<'_>),
     ) -> Next {
-        let explanation = status::explanation(status);
-        if status >= 500 || self.plain {
-            ex.close_connection();
-        }
-        ex.error(status, &message, explanation, &mut |ex| {
-            more(ex);
-            if matches!(ex.command(), "GET" | "HEAD") {
-                self.send_vary(ex, status == 404);
-            }
-            self.send_cors(ex);
-        })
+        self.fields().send_error(ex, status, &message, further)
     }
-}
-
-/// Whether a browser asks if a page may send a request, rather than sending it.
-pub(crate) fn is_preflight(ex: &Exchange<'_>) -> bool {
-    ex.command() == "OPTIONS" && ex.header("Access-Control-Request-Method").is_some()
-}
-
-/// Whether a person goes to a page, as far as the request tells. A script that asks for data, or a
-/// page for its pictures, is better told that there is nothing.
-pub(super) fn is_navigation(ex: &Exchange<'_>) -> bool {
-    // Browsers say it, but not on every connection.
-    if let Some(mode) = ex.header("Sec-Fetch-Mode") {
-        return mode.eq_ignore_ascii_case("navigate");
-    }
-    let mut accepts = ex.get_all("Accept").peekable();
-    let path = ex.path().split(['?', '#']).next().unwrap_or_default();
-    let is_page = !path.rsplit('/').next().unwrap_or_default().contains('.');
-    let anything = accepts.peek().is_none();
-    let mut all = accepts.flat_map(|list| list.split([',', ';']).map(str::trim));
-    anything && is_page
-        || all.any(|kind| kind.eq_ignore_ascii_case("text/html") || kind == "*/*" && is_page)
 }
 
 /// `Unsupported method ('BREW')`.
@@ -178,6 +125,3 @@ const KNOWN: [&str; 38] = [
     "UPDATEREDIRECTREF",
     "VERSION-CONTROL",
 ];
-
-/// What pages may see of a reply, beside what they always may.
-const EXPOSED: &str = "Accept-Ranges, Content-Encoding, Content-Range, ETag";
