@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::entry::Entry;
 use super::{tar, zip};
 use crate::fs::{ArchiveFormat, FileVersion, Meta, Path};
 use crate::text::decimal::mix;
@@ -22,24 +23,6 @@ pub(super) struct Layout {
     pub(super) version: Option<FileVersion>,
 }
 
-/// A file or a directory.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    /// Where its name ends among the names.
-    name_end: u32,
-    pub(super) executable: bool,
-    pub(super) directory: bool,
-    /// The CRC-32 of its content, once it is known.
-    pub(super) sum: Option<u32>,
-    /// Where it begins, and its record in a zip.
-    pub(super) start: u64,
-    record: u64,
-    pub(super) len: u64,
-    /// Seconds since 1970, if that is known.
-    pub(super) modified: Option<i64>,
-    version: Option<FileVersion>,
-}
-
 /// Where a byte of the archive belongs, and how far in that it is.
 pub(super) enum EntryOffset {
     Head(usize, u64),
@@ -48,14 +31,6 @@ pub(super) enum EntryOffset {
     Tail(usize, u64),
     Record(usize, u64),
     End(u64),
-}
-
-impl Entry {
-    /// Whether this is what is known of the file.
-    pub(super) fn is(&self, meta: &Meta) -> bool {
-        let known = (self.len, self.modified, self.version, self.executable);
-        known == (meta.len, meta.modified, meta.version, meta.executable)
-    }
 }
 
 impl Layout {

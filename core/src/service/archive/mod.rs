@@ -6,6 +6,7 @@
 //! and `zip`; what belongs into it in `walk`; how it is asked for in `download`.
 
 mod download;
+mod entry;
 mod layout;
 mod tar;
 mod walk;

@@ -9,6 +9,7 @@ mod form;
 mod multipart;
 mod naming;
 mod origin;
+mod parameter;
 mod put;
 
 use alloc::borrow::Cow;
