@@ -53,20 +53,13 @@ fn matches(source: &str) -> Vec<usize> {
             let line = line.trim();
             line == "match want {" || line.starts_with("got = match ")
         };
-        let start = at
-            + lines[at..]
-                .iter()
-                .position(|line| is_match(line))
-                .expect("a match");
+        let start = at + lines[at..].iter().position(is_match).expect("a match");
         let mut depth = 0;
-        let mut ends = |line: &&str| {
+        let ends = |line: &&str| {
             depth += line.matches('{').count() as isize - line.matches('}').count() as isize;
             depth == 0
         };
-        let len = lines[start..]
-            .iter()
-            .position(|line| ends(&line))
-            .expect("an end");
+        let len = lines[start..].iter().position(ends).expect("an end");
         found.push(len + 1);
     }
     found
