@@ -15,7 +15,10 @@ mod pool;
 mod recent;
 mod seat;
 mod server;
+mod shared;
+mod stopper;
 mod timers;
 mod worker;
 
-pub use self::server::{HTTPServer, Stopper};
+pub use self::server::HTTPServer;
+pub use self::stopper::Stopper;

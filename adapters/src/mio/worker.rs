@@ -24,7 +24,7 @@ use super::mail::{HandlerWaker, Job};
 use super::peer::{Peer, Until};
 use super::pool::Pool;
 use super::seat::{DOORS, MAIL, Seat};
-use super::server::Shared;
+use super::shared::Shared;
 use super::timers::Timers;
 use crate::Open;
 use crate::eviction::EvictionOrder;

@@ -8,7 +8,9 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use super::{ArchiveRequest, Ask, Create, Credentials, Entries, FsError, Got, Meta, Path, Program};
+use super::{
+    ArchiveRequest, Ask, Create, Credentials, Entries, FsError, Got, Opened, Path, Program,
+};
 
 /// A tree of files to serve. `&self` throughout: one file system serves all connections.
 ///
@@ -131,44 +133,4 @@ pub trait Waiter: Send {
 
     /// Takes the answer.
     fn tell(self: Box<Self>, verified: Result<(), FsError>);
-}
-
-/// What was found under a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Opened<F> {
-    /// A regular file, open for reading.
-    File {
-        /// The open file.
-        file: F,
-        /// What is known of it, as of the moment of opening.
-        meta: Meta,
-        /// Whether the adapter can answer [`Want::Copy`](crate::Want::Copy) for it.
-        sendable: bool,
-    },
-    /// A directory.
-    Directory,
-    /// A program, in answer to [`Ask::Run`] only.
-    Program(F),
-    /// A file that is being created, in answer to [`Ask::Create`] only.
-    Writer(F),
-}
-
-impl<F> Opened<F> {
-    /// The same, with what is open as `hold` makes it.
-    pub fn map<T>(self, hold: impl FnOnce(F) -> T) -> Opened<T> {
-        match self {
-            Opened::File {
-                file,
-                meta,
-                sendable,
-            } => Opened::File {
-                file: hold(file),
-                meta,
-                sendable,
-            },
-            Opened::Directory => Opened::Directory,
-            Opened::Program(file) => Opened::Program(hold(file)),
-            Opened::Writer(file) => Opened::Writer(hold(file)),
-        }
-    }
 }

@@ -12,7 +12,7 @@ use sanserve_core::{FileSystem, Handler, Phase};
 
 use super::Worker;
 use crate::Open;
-use crate::mio::server::Accepted;
+use crate::mio::shared::Accepted;
 use crate::server::PAUSE;
 
 impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>

@@ -7,8 +7,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::asked::{Key, Sorting};
-use super::{Form, data, html, mix_bytes, python};
+use super::negotiate::{Key, Sorting};
+use super::{Form, html, json, mix_bytes, python};
 use crate::fs::entries::{Prepared, Sums, compare_entries};
 use crate::fs::{Entries, Entry, Path};
 use crate::text::decimal::mix;
@@ -204,4 +204,4 @@ fn compare(key: Key, one: &Entry<'_>, other: &Entry<'_>) -> Ordering {
 }
 
 /// Each at the place of its number.
-const FORMS: [&Form; 4] = [&html::PAGE, &python::PAGE, &data::JSON, &data::TEXT];
+const FORMS: [&Form; 4] = [&html::PAGE, &python::PAGE, &json::JSON, &json::TEXT];

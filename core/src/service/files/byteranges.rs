@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 use core::ops::Range;
 
-use super::reply::ContentType;
+use super::content_type::ContentType;
 use crate::engine::{Exchange, Next, Now};
 use crate::fs::{FileVersion, Meta};
 use crate::text::decimal::mix;
