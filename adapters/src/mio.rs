@@ -16,6 +16,7 @@ mod recent;
 mod seat;
 mod server;
 mod timers;
+mod upgrade;
 mod worker;
 
 pub use self::server::{HTTPServer, Stopper};

@@ -12,6 +12,7 @@ mod seat;
 mod server;
 #[cfg(feature = "tls")]
 mod tls;
+mod upgraded;
 
 use std::future::Future;
 use std::io;
@@ -19,7 +20,9 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Phase, Step, Want};
+use sanserve_core::{
+    Config, Connection, FileSystem, Got, Handler, Now, Phase, Step, Upgraded, Want,
+};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -27,6 +30,7 @@ use self::files::Held;
 pub use self::link::Link;
 use self::seat::{Seat, evicted};
 pub use self::server::{HTTPServer, Stopper};
+pub use self::upgraded::UpgradedStream;
 use crate::Open;
 use crate::std::{Changes, handshake_time, now};
 
@@ -78,10 +82,39 @@ pub fn serve<H: Handler + Send>(
     log: &(dyn Fn(&str) + Sync),
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = io::Result<()>> + Send {
-    serve_seated(link, files, config, handler, log, stop, None)
+    let served = serve_seated(link, files, config, handler, log, stop, None);
+    async move { served.await.map(drop) }
 }
 
-/// The same for a connection that can be evicted by its server.
+/// Serves one connection as [`serve`] does, and lets its handler take the connection over
+/// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, and its future is
+/// run to its end in place of the connection. No deadline of HTTP holds any more.
+///
+/// # Errors
+/// Those of [`serve`].
+pub fn serve_with_upgrade<H: Handler + Send, U: Future<Output = ()> + Send>(
+    link: impl Into<Link>,
+    files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+    config: Config,
+    handler: H,
+    log: &(dyn Fn(&str) + Sync),
+    stop: watch::Receiver<bool>,
+    upgrade: impl FnOnce(H, UpgradedStream) -> U + Send,
+) -> impl Future<Output = io::Result<()>> + Send {
+    let mut link = link.into();
+    link.allow_upgrade();
+    let served = serve_seated(link, files, config, handler, log, stop, None);
+    async move {
+        if let Some(upgraded) = served.await? {
+            let (handler, stream) = *upgraded;
+            // On the heap, for the future of an ordinary connection has no room for it.
+            Box::pin(upgrade(handler, stream)).await;
+        }
+        Ok(())
+    }
+}
+
+/// The same for a connection that can be evicted by its server. Returns the transport if the handler has taken it over.
 fn serve_seated<H: Handler + Send>(
     link: impl Into<Link>,
     files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
@@ -90,12 +123,15 @@ fn serve_seated<H: Handler + Send>(
     log: &(dyn Fn(&str) + Sync),
     mut stop: watch::Receiver<bool>,
     seat: Option<Seat>,
-) -> impl Future<Output = io::Result<()>> + Send {
+) -> impl Future<Output = io::Result<Option<Box<(H, UpgradedStream)>>>> + Send {
     let mut link = link.into();
     let peer = link.begin();
     // Made here, for a future has room for what it is given and for what it makes of that.
     let name = peer.as_deref().unwrap_or_default();
     let mut conn = Connection::<Held, H>::new(config, name, handler);
+    if link.is_upgradable() {
+        conn.allow_upgrade();
+    }
     async move {
         peer?;
         let waker = TaskWaker::new();
@@ -124,7 +160,7 @@ fn serve_seated<H: Handler + Send>(
                 .is_handshaking()
                 .then(|| handshake_time(&config.patience));
             if handshake.is_some_and(|by| by <= now.tick) {
-                return link.end();
+                return link.end().map(|()| None);
             }
             let Step {
                 want,
@@ -132,8 +168,13 @@ fn serve_seated<H: Handler + Send>(
                 phase,
                 ..
             } = conn.step(now, got);
-            if let Want::Close = want {
-                return link.end();
+            match want {
+                Want::Close => return link.end().map(|()| None),
+                Want::Upgrade => {
+                    let Upgraded { handler, received } = conn.into_upgraded();
+                    return Ok(Some(Box::new((handler, link.into_stream(received)))));
+                }
+                _ => {}
             }
             let by = by.into_iter().chain(handshake).min();
             changes.see(phase, by, handshake.is_some());
@@ -161,7 +202,6 @@ fn serve_seated<H: Handler + Send>(
                         // Whether the peer has left is asked now and then.
                         () = tokio::time::sleep(MOMENT) => Got::Nothing,
                     },
-                    Want::Upgrade => unreachable!("no upgrade is allowed"),
                     Want::Ask(ask) => files::answer(files, ask, link.sends_files()).await,
                     Want::Log(lines) => {
                         log(lines);
@@ -171,12 +211,12 @@ fn serve_seated<H: Handler + Send>(
                         link.shutdown();
                         Got::Nothing
                     }
-                    Want::Close => Got::Nothing,
+                    Want::Upgrade | Want::Close => Got::Nothing,
                 }
             };
             got = clock.until(by, work).await;
             if is_evicted {
-                return link.end();
+                return link.end().map(|()| None);
             }
         }
     }

@@ -18,6 +18,8 @@ use super::lines::Lines;
 use super::link::Link;
 use super::mail::HandlerWaker;
 use super::recent::Recent;
+use super::server::Shared;
+use super::upgrade::{Place, Upgraded};
 use crate::Open;
 use crate::delivery;
 use crate::std::handshake_time;
@@ -27,6 +29,8 @@ pub(super) struct Peer<H> {
     link: Link,
     /// Whose it is; nobody's if it came by a path.
     address: Option<IpAddr>,
+    /// Whether its handler may take it over.
+    upgradable: bool,
     state: State<H>,
 }
 
@@ -52,16 +56,25 @@ pub(super) enum Until {
     Woken(Option<Duration>),
     /// The others have had their turn.
     Turn,
+    /// Nothing: its handler takes it over.
+    Upgraded,
     /// Nothing: it is over.
     Never,
 }
 
 impl<H: Handler> Peer<H> {
     /// One that has just come.
-    pub(super) fn new(link: Link, address: Option<IpAddr>, handler: H, now: Now) -> Peer<H> {
+    pub(super) fn new(
+        link: Link,
+        address: Option<IpAddr>,
+        handler: H,
+        upgradable: bool,
+        now: Now,
+    ) -> Peer<H> {
         Peer {
             link,
             address,
+            upgradable,
             state: State::Rests(Rest::new(handler, now.tick)),
         }
     }
@@ -120,6 +133,9 @@ impl<H: Handler> Peer<H> {
                 let address = address.map_or_else(|| "unix:".into(), |ip| ip.to_string());
                 let mut conn = Connection::wake(*config, &address, rest);
                 conn.set_waker(Waker::from(Arc::clone(&waker)));
+                if self.upgradable {
+                    conn.allow_upgrade();
+                }
                 State::Works(Box::new(Work {
                     conn,
                     files: Files::default(),
@@ -197,6 +213,20 @@ impl<H: Handler> Peer<H> {
         self.link.socket()
     }
 
+    /// Turns it into a transport for another protocol, if that is still possible.
+    pub(super) fn into_upgraded(self, shared: &Shared) -> Option<Upgraded<'_, H>> {
+        let State::Works(work) = self.state else {
+            return None;
+        };
+        let sanserve_core::Upgraded { handler, received } = work.conn.into_upgraded();
+        let (socket, stream) = self.link.into_stream(received).ok()?;
+        Some(Upgraded {
+            handler,
+            stream,
+            place: Place::keep(shared, socket),
+        })
+    }
+
     /// What went wrong with the link, if anything did.
     pub(super) fn end(&mut self) -> io::Result<()> {
         self.link.end()
@@ -263,7 +293,7 @@ impl<H: Handler> Work<H> {
                 Want::Commit { file } => files.commit(file, desk),
                 Want::Wait if waker.take() => Got::Woken,
                 Want::Wait => Got::Nothing,
-                Want::Upgrade => unreachable!("no upgrade is allowed"),
+                Want::Upgrade => return Until::Upgraded,
                 Want::Ask(ask) => files.ask(ask, desk, &mut recent, link.sends_files()),
                 Want::Log(lines) => {
                     log.push(lines);

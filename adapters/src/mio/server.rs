@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,14 +11,16 @@ use std::thread::{self, Builder};
 use std::time::Duration;
 
 use sanserve_core::{Config, FileSystem, Handler};
+use slab::Slab;
 
 use super::mail::{Job, Mail};
 use super::pool::Pool;
 use super::seat::Seat;
+use super::upgrade::Upgrade;
 use super::worker::{Common, Worker};
 use crate::server::{complaint, places};
 use crate::std::Layer;
-use crate::{BindError, ListenAddr, Listener, Open, std as sockets};
+use crate::{BindError, ListenAddr, Listener, Open, UpgradedStream, std as sockets};
 
 /// A server with all its connections on a few threads, one for each core if nothing is said, and a
 /// ceiling. It listens as soon as it is made, and connections that come before it serves wait.
@@ -176,7 +178,41 @@ impl HTTPServer {
     where
         FS: FileSystem<File = Open> + Sync,
     {
-        let (shared, files, handler) = (&self.shared, &*files, &handler);
+        self.serve(&*files, config, &handler, None)
+    }
+
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over
+    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, on a thread
+    /// of its own. Until it returns, this is a connection of the server, and counts as such. No deadline holds for it:
+    /// how long it takes is up to the new protocol. When the server is stopped it goes on, and when the grace is over its socket
+    /// is shut down, so that it reads the end; it has to return then.
+    ///
+    /// # Errors
+    /// Those of [`serve_forever`](Self::serve_forever).
+    pub fn serve_with_upgrades<FS, H: Handler + Send>(
+        self,
+        files: impl Deref<Target = FS>,
+        config: Config,
+        handler: impl Fn() -> H + Sync,
+        upgrade: impl Fn(H, UpgradedStream) + Sync,
+    ) -> io::Result<()>
+    where
+        FS: FileSystem<File = Open> + Sync,
+    {
+        self.serve(&*files, config, &handler, Some(&upgrade))
+    }
+
+    fn serve<FS, H: Handler>(
+        self,
+        files: &FS,
+        config: Config,
+        handler: &(impl Fn() -> H + Sync),
+        upgrade: Option<&dyn Upgrade<H>>,
+    ) -> io::Result<()>
+    where
+        FS: FileSystem<File = Open> + Sync,
+    {
+        let shared = &self.shared;
         let mut seats = Vec::new();
         for _ in 0..shared.threads {
             let doors: io::Result<_> = self.doors.iter().map(Listener::try_clone).collect();
@@ -194,7 +230,9 @@ impl HTTPServer {
                     files,
                     config,
                     handler,
+                    upgrade,
                     shared,
+                    scope,
                     pool,
                 };
                 move || Worker::new(common, seat).run()
@@ -257,6 +295,19 @@ impl Shared {
     /// Gives it back.
     pub(super) fn leave(&self) {
         self.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Adds a connection that has left its worker and keeps its place; returns its number.
+    pub(super) fn add_upgraded(&self, socket: Arc<TcpStream>) -> usize {
+        let mut upgraded = self.end.upgraded();
+        if self.is_cut() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        upgraded.insert(socket)
+    }
+
+    pub(super) fn remove_upgraded(&self, number: usize) {
+        self.end.upgraded().remove(number);
     }
 
     /// The connections that were accepted and have no place yet.
@@ -352,7 +403,7 @@ impl Stopper {
             .left
             .wait_timeout_while(self.0.mails(), grace, running);
         drop(waited);
-        self.0.cut.store(true, Ordering::Relaxed);
+        self.0.cut();
         self.0.wake();
     }
 }
@@ -364,6 +415,8 @@ struct End {
     cut: AtomicBool,
     /// How the workers are woken, as long as there are any.
     mails: Mutex<Option<Vec<Arc<Mail>>>>,
+    /// The connections that have left their workers.
+    upgraded: Mutex<Slab<Arc<TcpStream>>>,
     /// There are none any more.
     left: Condvar,
 }
@@ -381,6 +434,19 @@ impl End {
     fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
         self.wake();
+    }
+
+    /// Puts out whoever is left.
+    fn cut(&self) {
+        let upgraded = self.upgraded();
+        self.cut.store(true, Ordering::Relaxed);
+        for (_, socket) in upgraded.iter() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn upgraded(&self) -> MutexGuard<'_, Slab<Arc<TcpStream>>> {
+        self.upgraded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wake(&self) {

@@ -19,6 +19,7 @@ use tokio::io::ReadBuf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::UpgradedStream;
 use super::files::Held;
 #[cfg(feature = "tls")]
 use super::tls::Session;
@@ -39,6 +40,8 @@ pub struct Link {
     taken: usize,
     /// The peer was not told yet that nothing more will come.
     ending: bool,
+    /// Whether it may be handed over to another protocol.
+    upgradable: bool,
     failure: io::Result<()>,
 }
 
@@ -84,8 +87,30 @@ impl Link {
             ahead: None,
             taken: 0,
             ending: false,
+            upgradable: false,
             failure: Ok(()),
         }
+    }
+
+    /// Lets a handler take it over.
+    pub(super) fn allow_upgrade(&mut self) {
+        self.upgradable = true;
+    }
+
+    pub(super) fn is_upgradable(&self) -> bool {
+        self.upgradable
+    }
+
+    /// Turns it into a stream for another protocol, of which these bytes came already.
+    pub(super) fn into_stream(self, mut received: Vec<u8>) -> UpgradedStream {
+        received.extend(self.ahead);
+        let stream: Box<dyn ReadWrite> = match self.stream {
+            Stream::Socket(socket) => Box::new(socket),
+            #[cfg(feature = "tls")]
+            Stream::Tls(session, _) => session,
+            Stream::Other(stream, _) => stream,
+        };
+        UpgradedStream::new(stream, received)
     }
 
     /// Takes over a stream; answers who is at its other end.
