@@ -14,21 +14,21 @@ mod server;
 mod tls;
 mod upgraded;
 
-use std::future::Future;
+use std::future::{Future, Ready};
 use std::io;
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use sanserve_core::{
     Config, Connection, FileSystem, Got, Handler, Now, Phase, Step, Upgraded, Want,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use self::files::Held;
 pub use self::link::Link;
-use self::seat::{Seat, evicted};
+use self::seat::Seat;
 pub use self::server::{HTTPServer, Stopper};
 pub use self::upgraded::UpgradedStream;
 use crate::Open;
@@ -82,8 +82,7 @@ pub fn serve<H: Handler + Send>(
     log: &(dyn Fn(&str) + Sync),
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = io::Result<()>> + Send {
-    let served = serve_seated(link, files, config, handler, log, stop, None);
-    async move { served.await.map(drop) }
+    serve_hosted(link, files, config, handler, log, stop, Host::none())
 }
 
 /// Serves one connection as [`serve`] does, and lets its handler take the connection over
@@ -101,41 +100,55 @@ pub fn serve_with_upgrade<H: Handler + Send, U: Future<Output = ()> + Send>(
     stop: watch::Receiver<bool>,
     upgrade: impl FnOnce(H, UpgradedStream) -> U + Send,
 ) -> impl Future<Output = io::Result<()>> + Send {
-    let mut link = link.into();
-    link.allow_upgrade();
-    let served = serve_seated(link, files, config, handler, log, stop, None);
-    async move {
-        if let Some(upgraded) = served.await? {
-            let (handler, stream) = *upgraded;
-            // On the heap, for the future of an ordinary connection has no room for it.
-            Box::pin(upgrade(handler, stream)).await;
+    let host = Host {
+        seat: None,
+        // On the heap, for the future of an ordinary connection has no room for it.
+        upgrade: Some(|handler, stream| Box::pin(upgrade(handler, stream))),
+    };
+    serve_hosted(link, files, config, handler, log, stop, host)
+}
+
+/// What a connection has of its server.
+struct Host<U> {
+    /// From which it can be evicted.
+    seat: Option<Seat>,
+    /// What takes it over if it is upgraded.
+    upgrade: Option<U>,
+}
+
+impl<H> Host<fn(H, UpgradedStream) -> Ready<()>> {
+    fn none() -> Self {
+        Host {
+            seat: None,
+            upgrade: None,
         }
-        Ok(())
     }
 }
 
-/// The same for a connection that can be evicted by its server. Returns the transport if the handler has taken it over.
-fn serve_seated<H: Handler + Send>(
+/// The same for a connection of a server.
+fn serve_hosted<H: Handler + Send, U: Future<Output = ()> + Send>(
     link: impl Into<Link>,
     files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
     config: Config,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
     mut stop: watch::Receiver<bool>,
-    seat: Option<Seat>,
-) -> impl Future<Output = io::Result<Option<Box<(H, UpgradedStream)>>>> + Send {
+    host: Host<impl FnOnce(H, UpgradedStream) -> U + Send>,
+) -> impl Future<Output = io::Result<()>> + Send {
     let mut link = link.into();
     let peer = link.begin();
     // Made here, for a future has room for what it is given and for what it makes of that.
     let name = peer.as_deref().unwrap_or_default();
     let mut conn = Connection::<Held, H>::new(config, name, handler);
-    if link.is_upgradable() {
+    let Host { seat, upgrade } = host;
+    if upgrade.is_some() {
         conn.allow_upgrade();
     }
     async move {
         peer?;
-        let waker = TaskWaker::new();
-        conn.set_waker(waker.waker());
+        let seated = seat.as_ref().map(|seat| Arc::clone(&seat.signals));
+        let signals = seated.unwrap_or_default();
+        conn.set_waker(Waker::from(Arc::clone(&signals)));
         let clock = Clock(Instant::now());
         let note = |phase| seat.iter().for_each(|seat| seat.note(phase));
         let mut changes = Changes::new(note);
@@ -160,7 +173,7 @@ fn serve_seated<H: Handler + Send>(
                 .is_handshaking()
                 .then(|| handshake_time(&config.patience));
             if handshake.is_some_and(|by| by <= now.tick) {
-                return link.end().map(|()| None);
+                return link.end();
             }
             let Step {
                 want,
@@ -169,10 +182,13 @@ fn serve_seated<H: Handler + Send>(
                 ..
             } = conn.step(now, got);
             match want {
-                Want::Close => return link.end().map(|()| None),
+                Want::Close => return link.end(),
                 Want::Upgrade => {
                     let Upgraded { handler, received } = conn.into_upgraded();
-                    return Ok(Some(Box::new((handler, link.into_stream(received)))));
+                    if let Some(upgrade) = upgrade {
+                        upgrade(handler, link.into_stream(received)).await;
+                    }
+                    return Ok(());
                 }
                 _ => {}
             }
@@ -185,7 +201,7 @@ fn serve_seated<H: Handler + Send>(
                         biased;
                         got = link.read(into) => got,
                         Ok(()) = stop.changed() => Got::Nothing,
-                        () = evicted(seat.as_ref()), if phase != Phase::Busy => {
+                        () = signals.evicted(), if phase != Phase::Busy => {
                             is_evicted = true;
                             Got::Nothing
                         }
@@ -197,7 +213,7 @@ fn serve_seated<H: Handler + Send>(
                     Want::Commit { file } => file.commit(files).await,
                     Want::Wait => tokio::select! {
                         biased;
-                        () = waker.woken() => Got::Woken,
+                        () = signals.woken() => Got::Woken,
                         Ok(()) = stop.changed() => Got::Nothing,
                         // Whether the peer has left is asked now and then.
                         () = tokio::time::sleep(MOMENT) => Got::Nothing,
@@ -216,35 +232,9 @@ fn serve_seated<H: Handler + Send>(
             };
             got = clock.until(by, work).await;
             if is_evicted {
-                return link.end().map(|()| None);
+                return link.end();
             }
         }
-    }
-}
-
-/// Wakes a connection whose handler waits.
-struct TaskWaker(Arc<Woken>);
-
-#[derive(Default)]
-struct Woken(Notify);
-
-impl TaskWaker {
-    fn new() -> TaskWaker {
-        TaskWaker(Arc::default())
-    }
-
-    fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(&self.0))
-    }
-
-    async fn woken(&self) {
-        self.0.0.notified().await;
-    }
-}
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.notify_one();
     }
 }
 

@@ -81,6 +81,8 @@ pub(super) struct Desk<'a, FS> {
     pub(super) listen: &'a dyn Fn(BorrowedFd<'_>),
     /// What wakes the connection while its handler waits.
     pub(super) waker: &'a dyn Fn() -> Arc<HandlerWaker>,
+    /// Whether handlers may take connections over.
+    pub(super) can_upgrade: bool,
 }
 
 /// What a connection has to do with files. [`Got::Nothing`] means that it will be woken.

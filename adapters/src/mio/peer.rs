@@ -29,8 +29,6 @@ pub(super) struct Peer<H> {
     link: Link,
     /// Whose it is; nobody's if it came by a path.
     address: Option<IpAddr>,
-    /// Whether its handler may take it over.
-    upgradable: bool,
     state: State<H>,
 }
 
@@ -64,17 +62,10 @@ pub(super) enum Until {
 
 impl<H: Handler> Peer<H> {
     /// One that has just come.
-    pub(super) fn new(
-        link: Link,
-        address: Option<IpAddr>,
-        handler: H,
-        upgradable: bool,
-        now: Now,
-    ) -> Peer<H> {
+    pub(super) fn new(link: Link, address: Option<IpAddr>, handler: H, now: Now) -> Peer<H> {
         Peer {
             link,
             address,
-            upgradable,
             state: State::Rests(Rest::new(handler, now.tick)),
         }
     }
@@ -91,10 +82,10 @@ impl<H: Handler> Peer<H> {
             let by = self.deadline(rest, config);
             match () {
                 () if by <= now.tick && self.link.is_handshaking() => return Until::Never,
-                () if self.link.is_readable() => self.wake(config, desk.waker),
+                () if self.link.is_readable() => self.wake(config, desk),
                 // The engine knows whether it goes on.
                 () if by <= now.tick && self.link.has_unacknowledged() => {
-                    self.wake(config, desk.waker);
+                    self.wake(config, desk);
                 }
                 () if by <= now.tick => return Until::Never,
                 () => return Until::Woken(Some(by)),
@@ -125,15 +116,15 @@ impl<H: Handler> Peer<H> {
     }
 
     /// Gets what a request needs.
-    fn wake(&mut self, config: &Config, waker: &dyn Fn() -> Arc<HandlerWaker>) {
+    fn wake<FS>(&mut self, config: &Config, desk: &Desk<'_, FS>) {
         self.state = match mem::replace(&mut self.state, State::Lost) {
             State::Rests(rest) => {
-                let waker = waker();
+                let waker = (desk.waker)();
                 let address = self.address;
                 let address = address.map_or_else(|| "unix:".into(), |ip| ip.to_string());
                 let mut conn = Connection::wake(*config, &address, rest);
                 conn.set_waker(Waker::from(Arc::clone(&waker)));
-                if self.upgradable {
+                if desk.can_upgrade {
                     conn.allow_upgrade();
                 }
                 State::Works(Box::new(Work {

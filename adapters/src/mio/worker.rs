@@ -199,10 +199,9 @@ where
     fn welcome(&mut self, socket: TcpStream, address: Option<IpAddr>) -> io::Result<()> {
         let link = Link::new(socket, self.common.shared.layer()?);
         let handler = (self.common.handler)();
-        let upgradable = self.common.upgrade.is_some();
         self.came += 1;
         let who = self.peers.insert(Inside {
-            peer: Peer::new(link, address, handler, upgradable, self.now),
+            peer: Peer::new(link, address, handler, self.now),
             number: self.came,
             by: None,
             phase: Phase::Busy,
@@ -247,6 +246,7 @@ where
             submit: &submit,
             listen: &listen,
             waker: &waker,
+            can_upgrade: common.upgrade.is_some(),
         };
         let (now, log) = (self.now, &mut self.log);
         // A panic has been reported by its hook.

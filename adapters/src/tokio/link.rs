@@ -40,8 +40,6 @@ pub struct Link {
     taken: usize,
     /// The peer was not told yet that nothing more will come.
     ending: bool,
-    /// Whether it may be handed over to another protocol.
-    upgradable: bool,
     failure: io::Result<()>,
 }
 
@@ -87,18 +85,8 @@ impl Link {
             ahead: None,
             taken: 0,
             ending: false,
-            upgradable: false,
             failure: Ok(()),
         }
-    }
-
-    /// Lets a handler take it over.
-    pub(super) fn allow_upgrade(&mut self) {
-        self.upgradable = true;
-    }
-
-    pub(super) fn is_upgradable(&self) -> bool {
-        self.upgradable
     }
 
     /// Turns it into a stream for another protocol, of which these bytes came already.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::seat::Seats;
-use super::{Link, UpgradedStream, serve_seated};
+use super::{Host, Link, UpgradedStream, serve_hosted};
 use crate::server::table::EVICTION_TIME;
 use crate::server::{PAUSE, complaint, listen, places};
 use crate::{BindError, ListenAddr, Open, std as sockets};
@@ -207,25 +207,16 @@ impl HTTPServer {
             let (files, handler, log) =
                 (Arc::clone(&files), Arc::clone(&handler), Arc::clone(&log));
             let (link, stop, seat) = (link(socket), ending.subscribe(), Some(seats.take()));
-            let upgrade = upgrade.clone();
+            let take_over = upgrade.clone();
+            // On the heap, for the future of an ordinary connection has no room for it.
+            let upgrade = take_over.map(|upgrade| move |h, stream| Box::pin(upgrade(h, stream)));
+            let host = Host { seat, upgrade };
             inside.spawn(async move {
                 let served = match link {
-                    Ok(mut link) => {
-                        if upgrade.is_some() {
-                            link.allow_upgrade();
-                        }
-                        serve_seated(link, &files, config, handler(), &*log, stop, seat).await
+                    Ok(link) => {
+                        serve_hosted(link, &files, config, handler(), &*log, stop, host).await
                     }
                     Err(error) => Err(error),
-                };
-                let served = match (served, upgrade) {
-                    (Ok(Some(upgraded)), Some(upgrade)) => {
-                        let (handler, stream) = *upgraded;
-                        // On the heap, for the future of an ordinary connection has no room for it.
-                        Box::pin(upgrade(handler, stream)).await;
-                        return;
-                    }
-                    (served, _) => served.map(drop),
                 };
                 if let Some(line) = complaint(|| Some(peer), &config, &served) {
                     log(&line);
