@@ -25,8 +25,8 @@ use crate::{BindError, ListenAddr, Listener, Open, UpgradedStream, std as socket
 /// A server with all its connections on a few threads, one for each core if nothing is said, and a
 /// ceiling. It listens as soon as it is made, and connections that come before it serves wait.
 ///
-/// A handler that takes its time keeps the other connections of its thread waiting;
-/// [`ThreadingHTTPServer`](crate::ThreadingHTTPServer) does not.
+/// A handler that blocks keeps the other connections of its thread waiting; one that waits by
+/// [`Next::Wait`](sanserve_core::Next::Wait) does not, and takes no thread.
 ///
 /// ```
 /// use std::{thread, time::Duration};

@@ -117,7 +117,7 @@ impl ThreadingHTTPServer {
     }
 
     /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over: `upgrade` is called
-    /// on the thread of the connection, see [`HTTPServer::serve_with_upgrades`].
+    /// on the thread of the connection, which has a stack of 256 KiB, see [`HTTPServer::serve_with_upgrades`].
     ///
     /// # Errors
     /// Those of [`serve_forever`](Self::serve_forever).
