@@ -129,6 +129,8 @@ mod tls;
 pub mod tokio;
 #[cfg(all(feature = "tower", not(target_os = "wasi")))]
 pub mod tower;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod upgraded;
 #[cfg(all(feature = "wasi", target_os = "wasi"))]
 pub mod wasi;
 #[cfg(all(feature = "wasi-http", target_os = "wasi"))]
@@ -168,6 +170,8 @@ pub use server::{HTTPSServer, ThreadingHTTPSServer};
 pub use server::{HTTPServer, Stopper, ThreadingHTTPServer};
 #[cfg(all(feature = "tls", not(target_os = "wasi")))]
 pub use tls::{Tls, TlsError};
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+pub use upgraded::UpgradedStream;
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
 pub use {
     guarded::Guarded,

@@ -18,6 +18,7 @@ mod server;
 mod shared;
 mod stopper;
 mod timers;
+mod upgrade;
 mod worker;
 
 pub use self::server::HTTPServer;

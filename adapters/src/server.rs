@@ -31,7 +31,7 @@ pub use self::https::{HTTPSServer, ThreadingHTTPSServer};
 pub use self::threading::ThreadingHTTPServer;
 use crate::bind_error::resolve;
 use crate::std::{self as sockets, Link};
-use crate::{BindError, ListenAddr, Open};
+use crate::{BindError, ListenAddr, Open, UpgradedStream};
 
 /// A server of one connection after the other, on the thread that calls it: for where there are no
 /// threads, or one request is all that is to be served. A client that is slow keeps all others
@@ -125,7 +125,7 @@ impl HTTPServer {
         handler: impl Fn() -> H,
     ) {
         if let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, &*files, config, handler);
+            self.serve(&guest, &*files, config, handler, None);
         }
     }
 
@@ -142,7 +142,28 @@ impl HTTPServer {
         handler: impl Fn() -> H,
     ) -> io::Result<()> {
         while let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, &*files, config, &handler);
+            self.serve(&guest, &*files, config, &handler, None);
+        }
+        Ok(())
+    }
+
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over
+    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, on the
+    /// thread of the connection. Until it returns, this is a connection of the server, and counts as such. No deadline
+    /// holds for it: how long it takes is up to the new protocol. When the server is stopped it goes on, and when the grace is
+    /// over its socket is shut down, so that it reads the end; it has to return then.
+    ///
+    /// # Errors
+    /// Those of [`serve_forever`](Self::serve_forever).
+    pub fn serve_with_upgrades<H: Handler>(
+        self,
+        files: impl Deref<Target = impl FileSystem<File = Open>>,
+        config: Config,
+        handler: impl Fn() -> H,
+        upgrade: impl Fn(H, UpgradedStream),
+    ) -> io::Result<()> {
+        while let Some(guest) = self.gate.admit(1) {
+            self.serve(&guest, &*files, config, &handler, Some(&upgrade));
         }
         Ok(())
     }
@@ -153,11 +174,15 @@ impl HTTPServer {
         files: &impl FileSystem<File = Open>,
         config: Config,
         handler: impl Fn() -> H,
+        upgrade: Option<&dyn Fn(H, UpgradedStream)>,
     ) {
         let serve = || {
-            let link = (self.link)(guest.socket())?;
+            let mut link = (self.link)(guest.socket())?;
+            if upgrade.is_some() {
+                link.allow_upgrade();
+            }
             let note = |phase| guest.note(phase);
-            sockets::serve_noted(
+            let upgraded = sockets::serve_noted(
                 link,
                 files,
                 config,
@@ -165,7 +190,12 @@ impl HTTPServer {
                 &self.log,
                 guest.stop(),
                 &note,
-            )
+            )?;
+            if let (Some((handler, stream)), Some(upgrade)) = (upgraded, upgrade) {
+                guest.is_upgraded();
+                upgrade(handler, stream);
+            }
+            Ok(())
         };
         // A panic has been reported by its hook.
         let served = panic::catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Ok(()));

@@ -15,10 +15,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sanserve_core::{
-    Config, Connection, FileSystem, Got, Handler, Now, Patience, Phase, Step, Want,
+    Config, Connection, FileSystem, Got, Handler, Now, Patience, Phase, Step, Upgraded, Want,
 };
 
-#[cfg(any(feature = "tls", all(unix, feature = "mio")))]
 pub(crate) use self::link::Layer;
 pub use self::link::Link;
 use self::log_output::LogOutput;
@@ -28,7 +27,7 @@ pub(crate) use self::thread_waker::ThreadWaker;
 use crate::delivery;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
-use crate::{Open, got};
+use crate::{Open, UpgradedStream, got};
 
 /// Serves one connection until it ends.
 ///
@@ -72,10 +71,35 @@ pub fn serve<'a, H: Handler>(
     log: &dyn Fn(&str),
     stop: &AtomicBool,
 ) -> io::Result<()> {
-    serve_noted(link, files, config, handler, log, stop, &|_| ())
+    serve_noted(link, files, config, handler, log, stop, &|_| ()).map(drop)
 }
 
-/// The same for a server that takes note of what the connection does, whenever that changes.
+/// Serves one connection as [`serve`] does, and lets its handler take the connection over
+/// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, on the same
+/// thread, and this returns when it does. No deadline of HTTP holds any more.
+///
+/// # Errors
+/// Those of [`serve`], or that of preparing the socket for `upgrade`.
+pub fn serve_with_upgrade<'a, H: Handler>(
+    link: impl Into<Link<'a>>,
+    files: &impl FileSystem<File = Open>,
+    config: Config,
+    handler: H,
+    log: &dyn Fn(&str),
+    stop: &AtomicBool,
+    upgrade: impl FnOnce(H, UpgradedStream),
+) -> io::Result<()> {
+    let mut link = link.into();
+    link.allow_upgrade();
+    if let Some((handler, stream)) = serve_noted(link, files, config, handler, log, stop, &|_| ())?
+    {
+        upgrade(handler, stream);
+    }
+    Ok(())
+}
+
+/// The same for a server that takes note of what the connection does, whenever that changes. Returns the transport if the
+/// handler has taken it over.
 pub(crate) fn serve_noted<'a, H: Handler>(
     link: impl Into<Link<'a>>,
     files: &impl FileSystem<File = Open>,
@@ -84,12 +108,15 @@ pub(crate) fn serve_noted<'a, H: Handler>(
     log: &dyn Fn(&str),
     stop: &AtomicBool,
     note: &dyn Fn(Phase),
-) -> io::Result<()> {
+) -> io::Result<Option<(H, UpgradedStream)>> {
     let mut link = link.into();
     let peer = link.begin()?.to_string();
     let mut conn = Connection::<Open, H>::new(config, &peer, handler);
     let waker = ThreadWaker::new();
     conn.set_waker(waker.waker());
+    if link.is_upgradable() {
+        conn.allow_upgrade();
+    }
     let clock = Clock::start();
     let mut changes = Changes::new(note);
     let mut got = Got::Nothing;
@@ -115,7 +142,7 @@ pub(crate) fn serve_noted<'a, H: Handler>(
             .is_handshaking()
             .then(|| handshake_time(&config.patience));
         if handshake.is_some_and(|by| by <= now.tick) {
-            return link.end();
+            return link.end().map(|()| None);
         }
         let Step {
             want,
@@ -135,7 +162,10 @@ pub(crate) fn serve_noted<'a, H: Handler>(
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => got::answer(files, ask),
             Want::Wait => waker.wait(left),
-            Want::Upgrade => unreachable!("no upgrade is allowed"),
+            Want::Upgrade => {
+                let Upgraded { handler, received } = conn.into_upgraded();
+                return Ok(Some((handler, link.into_stream(received)?)));
+            }
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing
@@ -144,7 +174,7 @@ pub(crate) fn serve_noted<'a, H: Handler>(
                 link.shutdown();
                 Got::Nothing
             }
-            Want::Close => return link.end(),
+            Want::Close => return link.end().map(|()| None),
         };
     }
 }

@@ -1,6 +1,7 @@
 //! [`Files`]: what a connection asks of the file system. What that can tell at once it is asked at
 //! once; for the rest, a thread of the pool gets what is open, and brings it back.
 
+use std::mem;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -29,7 +30,7 @@ pub(super) enum Task {
 pub(super) enum Done {
     Answer(Got<Open>),
     /// Something woke the handler.
-    Woken,
+    Woken(Arc<HandlerWaker>),
     /// What is open, what came of it, and the bytes that were read.
     Open(Open, Got<Open>, Vec<u8>),
 }
@@ -81,6 +82,8 @@ pub(super) struct Desk<'a, FS> {
     pub(super) listen: &'a dyn Fn(BorrowedFd<'_>),
     /// What wakes the connection while its handler waits.
     pub(super) waker: &'a dyn Fn() -> Arc<HandlerWaker>,
+    /// Whether handlers may take connections over.
+    pub(super) can_upgrade: bool,
 }
 
 /// What a connection has to do with files. [`Got::Nothing`] means that it will be woken.
@@ -88,6 +91,8 @@ pub(super) struct Desk<'a, FS> {
 pub(super) struct Files {
     /// A thread has something of it, or is to have it.
     away: Option<Away>,
+    /// Something woke the handler since it last waited.
+    woken: bool,
     /// What a thread brought back.
     back: Option<Done>,
     /// After so long it has to be woken in any case: a program may end without a word, and a file system that had
@@ -99,8 +104,20 @@ impl Files {
     /// A thread is done.
     pub(super) fn bring(&mut self, done: Done) {
         match done {
-            Done::Woken => {}
+            // Also that of an earlier request, of which the handler kept a clone.
+            Done::Woken(waker) => {
+                waker.reset();
+                self.woken = true;
+            }
             done => (self.away, self.back) = (None, Some(done)),
+        }
+    }
+
+    /// Answers a [`Wait`](sanserve_core::Want::Wait).
+    pub(super) fn wait(&mut self) -> Got<Held> {
+        match mem::take(&mut self.woken) {
+            true => Got::Woken,
+            false => Got::Nothing,
         }
     }
 
@@ -275,7 +292,7 @@ impl Files {
                 held.0 = Some(open);
                 Some((got, bytes))
             }
-            Done::Answer(_) | Done::Woken => None,
+            Done::Answer(_) | Done::Woken(_) => None,
         }
     }
 }

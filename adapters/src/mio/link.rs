@@ -3,16 +3,17 @@
 use std::io::{self, ErrorKind, Read};
 use std::mem;
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 
 use mio::event::Event;
 use sanserve_core::{FsError, Got};
 
 use super::files::{Held, MOST};
-use crate::Open;
 use crate::delivery;
 use crate::hang_up::HangUp;
 use crate::send_file::send_file;
 use crate::std::Layer;
+use crate::{Open, UpgradedStream};
 
 /// A socket, bare or below TLS.
 pub(super) struct Link {
@@ -182,6 +183,17 @@ impl Link {
             Some(layer) => layer.shutdown(),
             None => _ = self.socket.shutdown(Shutdown::Write),
         }
+    }
+
+    /// Turns it into a stream for another protocol, of which these bytes came already. Returns its socket, too.
+    pub(super) fn into_stream(
+        mut self,
+        received: Vec<u8>,
+    ) -> io::Result<(Arc<TcpStream>, UpgradedStream)> {
+        self.cork(false);
+        let socket = Arc::new(self.socket);
+        let stream = UpgradedStream::new(Arc::clone(&socket), self.layer, received)?;
+        Ok((socket, stream))
     }
 
     /// What went wrong, if anything did. The peer is told, if that can be done at once.

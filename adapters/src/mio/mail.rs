@@ -82,9 +82,9 @@ impl HandlerWaker {
         })
     }
 
-    /// Returns whether it was woken since the last time.
-    pub(super) fn take(&self) -> bool {
-        self.is_woken.swap(false, Ordering::AcqRel)
+    /// The worker knows that it was woken: the next time is news again.
+    pub(super) fn reset(&self) {
+        self.is_woken.store(false, Ordering::Release);
     }
 }
 
@@ -92,7 +92,8 @@ impl Wake for HandlerWaker {
     /// However often it is woken, the worker is notified once.
     fn wake(self: Arc<Self>) {
         if !self.is_woken.swap(true, Ordering::AcqRel) {
-            self.mail.leave(self.who, Done::Woken);
+            let mail = Arc::clone(&self.mail);
+            mail.leave(self.who, Done::Woken(self));
         }
     }
 }

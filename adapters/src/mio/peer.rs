@@ -6,7 +6,6 @@
 use std::io;
 use std::mem;
 use std::net::{IpAddr, TcpStream};
-use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -16,8 +15,9 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Phase, Re
 use super::files::{Desk, Done, Files, Held, MOST};
 use super::lines::Lines;
 use super::link::Link;
-use super::mail::HandlerWaker;
 use super::recent::Recent;
+use super::shared::Shared;
+use super::upgrade::{Place, Upgraded};
 use crate::Open;
 use crate::delivery;
 use crate::std::handshake_time;
@@ -43,7 +43,6 @@ struct Work<H> {
     files: Files,
     /// What came of the last step, if its turn was over then.
     got: Got<Held>,
-    waker: Arc<HandlerWaker>,
 }
 
 /// What has to happen before a connection goes on.
@@ -52,6 +51,8 @@ pub(super) enum Until {
     Woken(Option<Duration>),
     /// The others have had their turn.
     Turn,
+    /// Nothing: its handler takes it over.
+    Upgraded,
     /// Nothing: it is over.
     Never,
 }
@@ -78,10 +79,10 @@ impl<H: Handler> Peer<H> {
             let by = self.deadline(rest, config);
             match () {
                 () if by <= now.tick && self.link.is_handshaking() => return Until::Never,
-                () if self.link.is_readable() => self.wake(config, desk.waker),
+                () if self.link.is_readable() => self.wake(config, desk),
                 // The engine knows whether it goes on.
                 () if by <= now.tick && self.link.has_unacknowledged() => {
-                    self.wake(config, desk.waker);
+                    self.wake(config, desk);
                 }
                 () if by <= now.tick => return Until::Never,
                 () => return Until::Woken(Some(by)),
@@ -112,19 +113,21 @@ impl<H: Handler> Peer<H> {
     }
 
     /// Gets what a request needs.
-    fn wake(&mut self, config: &Config, waker: &dyn Fn() -> Arc<HandlerWaker>) {
+    fn wake<FS>(&mut self, config: &Config, desk: &Desk<'_, FS>) {
         self.state = match mem::replace(&mut self.state, State::Lost) {
             State::Rests(rest) => {
-                let waker = waker();
+                let waker = (desk.waker)();
                 let address = self.address;
                 let address = address.map_or_else(|| "unix:".into(), |ip| ip.to_string());
                 let mut conn = Connection::wake(*config, &address, rest);
-                conn.set_waker(Waker::from(Arc::clone(&waker)));
+                conn.set_waker(Waker::from(waker));
+                if desk.can_upgrade {
+                    conn.allow_upgrade();
+                }
                 State::Works(Box::new(Work {
                     conn,
                     files: Files::default(),
                     got: Got::Nothing,
-                    waker,
                 }))
             }
             state => state,
@@ -180,8 +183,11 @@ impl<H: Handler> Peer<H> {
 
     /// A thread is done with what it had of this.
     pub(super) fn bring(&mut self, done: Done) {
-        if let State::Works(work) = &mut self.state {
-            work.files.bring(done);
+        match (&mut self.state, done) {
+            (State::Works(work), done) => work.files.bring(done),
+            // Nothing waits. The handler looks for what woke it before it waits.
+            (_, Done::Woken(waker)) => waker.reset(),
+            _ => {}
         }
     }
 
@@ -195,6 +201,20 @@ impl<H: Handler> Peer<H> {
 
     pub(super) fn socket(&self) -> &TcpStream {
         self.link.socket()
+    }
+
+    /// Turns it into a transport for another protocol, if that is still possible.
+    pub(super) fn into_upgraded(self, shared: &Shared) -> Option<Upgraded<'_, H>> {
+        let State::Works(work) = self.state else {
+            return None;
+        };
+        let sanserve_core::Upgraded { handler, received } = work.conn.into_upgraded();
+        let (socket, stream) = self.link.into_stream(received).ok()?;
+        Some(Upgraded {
+            handler,
+            stream,
+            place: Place::keep(shared, socket),
+        })
     }
 
     /// What went wrong with the link, if anything did.
@@ -211,12 +231,7 @@ impl<H: Handler> Work<H> {
         desk: &Desk<'_, FS>,
         log: &mut Lines<'_>,
     ) -> Until {
-        let Work {
-            conn,
-            files,
-            got,
-            waker,
-        } = self;
+        let Work { conn, files, got } = self;
         let kept = got;
         let (mut got, mut recent) = (mem::replace(kept, Got::Nothing), Recent::default());
         let mut turn = TURN;
@@ -261,9 +276,8 @@ impl<H: Handler> Work<H> {
                 }
                 Want::Give { file, from } => files.give(file, from, desk),
                 Want::Commit { file } => files.commit(file, desk),
-                Want::Wait if waker.take() => Got::Woken,
-                Want::Wait => Got::Nothing,
-                Want::Upgrade => unreachable!("no upgrade is allowed"),
+                Want::Wait => files.wait(),
+                Want::Upgrade => return Until::Upgraded,
                 Want::Ask(ask) => files.ask(ask, desk, &mut recent, link.sends_files()),
                 Want::Log(lines) => {
                     log.push(lines);

@@ -14,15 +14,16 @@ use super::pool::Pool;
 use super::seat::Seat;
 use super::shared::Shared;
 use super::stopper::Stopper;
+use super::upgrade::Upgrade;
 use super::worker::{Common, Worker};
 use crate::server::places;
-use crate::{BindError, ListenAddr, Listener, Open, std as sockets};
+use crate::{BindError, ListenAddr, Listener, Open, UpgradedStream, std as sockets};
 
 /// A server with all its connections on a few threads, one for each core if nothing is said, and a
 /// ceiling. It listens as soon as it is made, and connections that come before it serves wait.
 ///
-/// A handler that takes its time keeps the other connections of its thread waiting;
-/// [`ThreadingHTTPServer`](crate::ThreadingHTTPServer) does not.
+/// A handler that blocks keeps the other connections of its thread waiting; one that waits by
+/// [`Next::Wait`](sanserve_core::Next::Wait) does not, and takes no thread.
 ///
 /// ```
 /// use std::{thread, time::Duration};
@@ -168,7 +169,41 @@ impl HTTPServer {
     where
         FS: FileSystem<File = Open> + Sync,
     {
-        let (shared, files, handler) = (&self.shared, &*files, &handler);
+        self.serve(&*files, config, &handler, None)
+    }
+
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over
+    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, on a thread
+    /// of its own. Until it returns, this is a connection of the server, and counts as such. No deadline holds for it:
+    /// how long it takes is up to the new protocol. When the server is stopped it goes on, and when the grace is over its socket
+    /// is shut down, so that it reads the end; it has to return then.
+    ///
+    /// # Errors
+    /// Those of [`serve_forever`](Self::serve_forever).
+    pub fn serve_with_upgrades<FS, H: Handler + Send>(
+        self,
+        files: impl Deref<Target = FS>,
+        config: Config,
+        handler: impl Fn() -> H + Sync,
+        upgrade: impl Fn(H, UpgradedStream) + Sync,
+    ) -> io::Result<()>
+    where
+        FS: FileSystem<File = Open> + Sync,
+    {
+        self.serve(&*files, config, &handler, Some(&upgrade))
+    }
+
+    fn serve<FS, H: Handler>(
+        self,
+        files: &FS,
+        config: Config,
+        handler: &(impl Fn() -> H + Sync),
+        upgrade: Option<&dyn Upgrade<H>>,
+    ) -> io::Result<()>
+    where
+        FS: FileSystem<File = Open> + Sync,
+    {
+        let shared = &self.shared;
         let mut seats = Vec::new();
         for _ in 0..shared.threads {
             let doors: io::Result<_> = self.doors.iter().map(Listener::try_clone).collect();
@@ -186,7 +221,9 @@ impl HTTPServer {
                     files,
                     config,
                     handler,
+                    upgrade,
                     shared,
+                    scope,
                     pool,
                 };
                 move || Worker::new(common, seat).run()

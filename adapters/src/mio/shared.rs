@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -63,6 +63,19 @@ impl Shared {
     /// Counts one connection less.
     pub(super) fn leave(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Adds a connection that has left its worker and is still counted; returns its number.
+    pub(super) fn add_upgraded(&self, socket: Arc<TcpStream>) -> usize {
+        let mut upgraded = self.end.upgraded();
+        if self.is_cut() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        upgraded.insert(socket)
+    }
+
+    pub(super) fn remove_upgraded(&self, number: usize) {
+        self.end.upgraded().remove(number);
     }
 
     /// Locks the connections that were accepted and have no place yet.

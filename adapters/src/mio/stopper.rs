@@ -1,9 +1,12 @@
 //! [`Stopper`]: stops a server from another thread, and what its workers see of that.
 
 use std::fmt;
+use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use slab::Slab;
 
 use super::mail::Mail;
 
@@ -29,7 +32,7 @@ impl Stopper {
             .left
             .wait_timeout_while(self.0.mails(), grace, running);
         drop(waited);
-        self.0.cut.store(true, Ordering::Relaxed);
+        self.0.cut();
         self.0.wake();
     }
 }
@@ -43,6 +46,8 @@ pub(super) struct End {
     cut: AtomicBool,
     /// Wakes the workers, as long as there are any.
     mails: Mutex<Option<Vec<Arc<Mail>>>>,
+    /// The connections that have left their workers.
+    upgraded: Mutex<Slab<Arc<TcpStream>>>,
     /// Notified when there are no workers any more.
     left: Condvar,
 }
@@ -61,6 +66,19 @@ impl End {
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
         self.wake();
+    }
+
+    /// Closes the connections that are left.
+    fn cut(&self) {
+        let upgraded = self.upgraded();
+        self.cut.store(true, Ordering::Relaxed);
+        for (_, socket) in upgraded.iter() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(super) fn upgraded(&self) -> MutexGuard<'_, Slab<Arc<TcpStream>>> {
+        self.upgraded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes all workers.

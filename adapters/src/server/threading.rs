@@ -8,7 +8,7 @@ use std::thread::{self, Builder};
 use sanserve_core::{Config, FileSystem, Handler};
 
 use super::{HTTPServer, Stopper};
-use crate::{BindError, Open};
+use crate::{BindError, Open, UpgradedStream};
 
 /// An [`HTTPServer`] with a thread for each connection, and a ceiling: what to take if nothing
 /// speaks against it.
@@ -113,10 +113,38 @@ impl ThreadingHTTPServer {
         config: Config,
         handler: impl Fn() -> H + Sync,
     ) -> io::Result<()> {
-        let (server, files, handler) = (&self.server, &*files, &handler);
+        self.serve_on_threads(&*files, config, &handler, None)
+    }
+
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over: `upgrade` is called
+    /// on the thread of the connection, which has a stack of 256 KiB, see [`HTTPServer::serve_with_upgrades`].
+    ///
+    /// # Errors
+    /// Those of [`serve_forever`](Self::serve_forever).
+    pub fn serve_with_upgrades<H: Handler>(
+        self,
+        files: impl Deref<Target = impl FileSystem<File = Open> + Sync>,
+        config: Config,
+        handler: impl Fn() -> H + Sync,
+        upgrade: impl Fn(H, UpgradedStream) + Sync,
+    ) -> io::Result<()> {
+        self.serve_on_threads(&*files, config, &handler, Some(&upgrade))
+    }
+
+    fn serve_on_threads<H: Handler>(
+        self,
+        files: &(impl FileSystem<File = Open> + Sync),
+        config: Config,
+        handler: &(impl Fn() -> H + Sync),
+        upgrade: Option<&(dyn Fn(H, UpgradedStream) + Sync)>,
+    ) -> io::Result<()> {
+        let server = &self.server;
         thread::scope(|scope| {
             while let Some(guest) = server.gate.admit(self.most) {
-                let work = move || server.serve(&guest, files, config, handler);
+                let work = move || {
+                    let upgrade = upgrade.map(|upgrade| upgrade as &dyn Fn(H, UpgradedStream));
+                    server.serve(&guest, files, config, handler, upgrade);
+                };
                 let thread = Builder::new().name("connection".into()).stack_size(STACK);
                 if thread.spawn_scoped(scope, work).is_err() {
                     server.gate.pause();

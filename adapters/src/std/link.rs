@@ -5,16 +5,17 @@ use std::fmt;
 use std::io::Write;
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sanserve_core::{FileSystem, FsError, Got};
 
-use crate::Open;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
 use crate::send_file::send_file;
+use crate::{Open, UpgradedStream};
 
 /// A blocking socket that is to be served: bare, as [`From`] makes it, or below TLS.
 pub struct Link<'a> {
@@ -24,13 +25,15 @@ pub struct Link<'a> {
     write_timeout: Option<Duration>,
     /// Whether the socket itself does not block, as while a file is sent.
     nonblocking: bool,
+    /// Whether it may be handed over to another protocol.
+    upgradable: bool,
     failure: io::Result<()>,
 }
 
 /// What lies between a connection and its socket. Each operation does one thing with the socket at
 /// most, so that deadlines hold: [`ErrorKind::Interrupted`] says that there is more to be done,
 /// [`ErrorKind::WouldBlock`] that the socket can do no more now.
-pub(crate) trait Layer {
+pub(crate) trait Layer: Send {
     /// Reads from the socket, and answers what that meant; 0 is the end.
     fn read(&mut self, socket: &TcpStream, into: &mut [u8]) -> io::Result<usize>;
 
@@ -64,6 +67,7 @@ impl<'a> From<&'a TcpStream> for Link<'a> {
             read_timeout: None,
             write_timeout: None,
             nonblocking: false,
+            upgradable: false,
             failure: Ok(()),
         }
     }
@@ -85,6 +89,21 @@ impl<'a> Link<'a> {
         // Replies leave in as few pieces as can be; to hold the last one back helps nobody.
         self.socket.set_nodelay(true)?;
         Ok(self.socket.peer_addr()?.ip())
+    }
+
+    /// Lets a handler take it over.
+    pub(crate) fn allow_upgrade(&mut self) {
+        self.upgradable = true;
+    }
+
+    pub(super) fn is_upgradable(&self) -> bool {
+        self.upgradable
+    }
+
+    /// Turns it into a stream for another protocol, of which these bytes came already.
+    pub(super) fn into_stream(self, received: Vec<u8>) -> io::Result<UpgradedStream> {
+        let socket = Arc::new(self.socket.try_clone()?);
+        UpgradedStream::new(socket, self.layer, received)
     }
 
     pub(super) fn read(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<Open> {

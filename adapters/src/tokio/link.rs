@@ -19,6 +19,7 @@ use tokio::io::ReadBuf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::UpgradedStream;
 use super::files::Held;
 #[cfg(feature = "tls")]
 use super::tls::Session;
@@ -86,6 +87,18 @@ impl Link {
             ending: false,
             failure: Ok(()),
         }
+    }
+
+    /// Turns it into a stream for another protocol, of which these bytes came already.
+    pub(super) fn into_stream(self, mut received: Vec<u8>) -> UpgradedStream {
+        received.extend(self.ahead);
+        let stream: Box<dyn ReadWrite> = match self.stream {
+            Stream::Socket(socket) => Box::new(socket),
+            #[cfg(feature = "tls")]
+            Stream::Tls(session, _) => session,
+            Stream::Other(stream, _) => stream,
+        };
+        UpgradedStream::new(stream, received)
     }
 
     /// Takes over a stream; answers who is at its other end.

@@ -1,7 +1,7 @@
 //! [`HTTPServer`]: a task for each connection.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, Ready};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::seat::Seats;
-use super::{Link, serve_seated};
+use super::{Host, Link, UpgradedStream, serve_hosted};
 use crate::server::table::EVICTION_TIME;
 use crate::server::{PAUSE, complaint, listen, places};
 use crate::{BindError, ListenAddr, Open, std as sockets};
@@ -134,6 +134,44 @@ impl HTTPServer {
         config: Config,
         handler: impl Fn() -> H + Send + Sync + 'static,
     ) -> io::Result<()> {
+        let upgrade = None::<Arc<fn(H, UpgradedStream) -> Ready<()>>>;
+        self.serve_tasks(files, config, handler, upgrade).await
+    }
+
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over
+    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, and its future
+    /// runs in the task of the connection. Until it is ready, this is a connection of the server, and counts as such. No
+    /// deadline holds for it: how long it takes is up to the new protocol. When the server is stopped it goes on, and when
+    /// the grace is over it is dropped.
+    ///
+    /// # Errors
+    /// Those of [`serve_forever`](Self::serve_forever).
+    pub async fn serve_with_upgrades<H, U>(
+        self,
+        files: Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+        config: Config,
+        handler: impl Fn() -> H + Send + Sync + 'static,
+        upgrade: impl Fn(H, UpgradedStream) -> U + Send + Sync + 'static,
+    ) -> io::Result<()>
+    where
+        H: Handler + Send + 'static,
+        U: Future<Output = ()> + Send + 'static,
+    {
+        let upgrade = Some(Arc::new(upgrade));
+        self.serve_tasks(files, config, handler, upgrade).await
+    }
+
+    async fn serve_tasks<H, U>(
+        self,
+        files: Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+        config: Config,
+        handler: impl Fn() -> H + Send + Sync + 'static,
+        upgrade: Option<Arc<impl Fn(H, UpgradedStream) -> U + Send + Sync + 'static>>,
+    ) -> io::Result<()>
+    where
+        H: Handler + Send + 'static,
+        U: Future<Output = ()> + Send + 'static,
+    {
         let HTTPServer {
             listener,
             link,
@@ -169,10 +207,14 @@ impl HTTPServer {
             let (files, handler, log) =
                 (Arc::clone(&files), Arc::clone(&handler), Arc::clone(&log));
             let (link, stop, seat) = (link(socket), ending.subscribe(), Some(seats.take()));
+            let take_over = upgrade.clone();
+            // On the heap, for the future of an ordinary connection has no room for it.
+            let upgrade = take_over.map(|upgrade| move |h, stream| Box::pin(upgrade(h, stream)));
+            let host = Host { seat, upgrade };
             inside.spawn(async move {
                 let served = match link {
                     Ok(link) => {
-                        serve_seated(link, &files, config, handler(), &*log, stop, seat).await
+                        serve_hosted(link, &files, config, handler(), &*log, stop, host).await
                     }
                     Err(error) => Err(error),
                 };

@@ -18,7 +18,7 @@ use crate::server::PAUSE;
 impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>
 where
     FS: FileSystem<File = Open> + Sync,
-    H: Handler,
+    H: Handler + 'env,
     M: Fn() -> H + Sync,
 {
     /// Takes the connections that wait, as far as there is room or room can be made.
