@@ -1,5 +1,4 @@
-//! A connection over a socket of [`std::net`], its files from a [`Disk`](crate::Disk): the blocking
-//! loop.
+//! A connection over a socket of [`std::net`], its files from any [`FileSystem`]: the blocking loop.
 //!
 //! It serves one connection, on the thread that calls it. Listening, threads and the end of it all
 //! are left to [servers](crate::ThreadingHTTPServer).
@@ -26,17 +25,16 @@ use self::log_queue::LogQueue;
 pub(crate) use self::thread_waker::ThreadWaker;
 #[cfg(unix)]
 use crate::delivery;
+use crate::got;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
-use crate::{Open, got};
 
 /// Serves one connection until it ends.
 ///
 /// `link` is a [`TcpStream`](std::net::TcpStream) by reference, or what
 #[cfg_attr(feature = "tls", doc = "[`Tls::link`](crate::Tls::link)")]
 #[cfg_attr(not(feature = "tls"), doc = "`Tls::link`")]
-/// makes of one. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or something of
-/// yours that opens the same files in its own way.
+/// makes of one. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
 ///
 /// `log` is given finished lines, each ended by a newline; [`stderr`] is such a function. Once
 /// `stop` is set the running reply is the last one. It is looked at between two operations, so
@@ -66,7 +64,7 @@ use crate::{Open, got};
 /// about.
 pub fn serve<'a, H: Handler>(
     link: impl Into<Link<'a>>,
-    files: &impl FileSystem<File = Open>,
+    files: &impl FileSystem,
     config: Config,
     handler: H,
     log: &dyn Fn(&str),
@@ -76,9 +74,9 @@ pub fn serve<'a, H: Handler>(
 }
 
 /// The same for a server that takes note of what the connection does, whenever that changes.
-pub(crate) fn serve_noted<'a, H: Handler>(
+pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
     link: impl Into<Link<'a>>,
-    files: &impl FileSystem<File = Open>,
+    files: &FS,
     config: Config,
     handler: H,
     log: &dyn Fn(&str),
@@ -87,7 +85,7 @@ pub(crate) fn serve_noted<'a, H: Handler>(
 ) -> io::Result<()> {
     let mut link = link.into();
     let peer = link.begin()?.to_string();
-    let mut conn = Connection::<Open, H>::new(config, &peer, handler);
+    let mut conn = Connection::<FS::File, H>::new(config, &peer, handler);
     let waker = ThreadWaker::new();
     conn.set_waker(waker.waker());
     let clock = Clock::start();

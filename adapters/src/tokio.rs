@@ -1,9 +1,10 @@
-//! A connection as a task of [tokio], its files from a [`Disk`](crate::Disk): the loop that
+//! A connection as a task of [tokio], its files from any [`FileSystem`] or [`AsyncFileSystem`]: the loop that
 //! waits for nothing but its own.
 //!
 //! What a connection reads and writes is left to the [`Link`], what it wants of files to `files`,
 //! programs to `programs`; listening and the end of it all to the [`HTTPServer`].
 
+mod async_files;
 mod files;
 mod link;
 #[cfg(unix)]
@@ -23,17 +24,17 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Phase, St
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
-use self::files::Held;
+pub use self::async_files::AsyncFileSystem;
+use self::files::{Awaited, FileAccess, OnThreads};
 pub use self::link::Link;
 use self::seat::{Seat, evicted};
 pub use self::server::{HTTPServer, Stopper};
-use crate::Open;
 use crate::std::{Changes, handshake_time, now};
 
 /// Serves one connection until it ends.
 ///
 /// `link` is a [`TcpStream`](::tokio::net::TcpStream), or what [`Link::new`] makes of any other
-/// stream. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or something of yours.
+/// stream. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
 /// Where its [`try_answer`](FileSystem::try_answer) and [`try_fill`](FileSystem::try_fill) have
 /// nothing to tell it is asked on a thread for work that blocks
 /// ([`spawn_blocking`](::tokio::task::spawn_blocking)). What it has set up as a program runs without
@@ -70,21 +71,41 @@ use crate::std::{Changes, handshake_time, now};
 /// # Errors
 /// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
 /// about.
-pub fn serve<H: Handler + Send>(
+pub fn serve<FS, H: Handler + Send>(
     link: impl Into<Link>,
-    files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+    files: &Arc<FS>,
+    config: Config,
+    handler: H,
+    log: &(dyn Fn(&str) + Sync),
+    stop: watch::Receiver<bool>,
+) -> impl Future<Output = io::Result<()>> + Send
+where
+    FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+{
+    let files = OnThreads(Arc::clone(files));
+    serve_seated(link, files, config, handler, log, stop, None)
+}
+
+/// Serves one connection until it ends, its files from a file system whose answers are futures. The rest is as with [`serve`].
+///
+/// # Errors
+/// Those of [`serve`].
+pub fn serve_async<FS: AsyncFileSystem, H: Handler + Send>(
+    link: impl Into<Link>,
+    files: &Arc<FS>,
     config: Config,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = io::Result<()>> + Send {
+    let files = Awaited(Arc::clone(files));
     serve_seated(link, files, config, handler, log, stop, None)
 }
 
 /// The same for a connection that can be evicted by its server.
-fn serve_seated<H: Handler + Send>(
+fn serve_seated<A: FileAccess, H: Handler + Send>(
     link: impl Into<Link>,
-    files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+    files: A,
     config: Config,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
@@ -95,7 +116,7 @@ fn serve_seated<H: Handler + Send>(
     let peer = link.begin();
     // Made here, for a future has room for what it is given and for what it makes of that.
     let name = peer.as_deref().unwrap_or_default();
-    let mut conn = Connection::<Held, H>::new(config, name, handler);
+    let mut conn = Connection::<A::Held, H>::new(config, name, handler);
     async move {
         peer?;
         let waker = TaskWaker::new();
@@ -150,10 +171,10 @@ fn serve_seated<H: Handler + Send>(
                         }
                     },
                     Want::Write(from) => link.write(from).await,
-                    Want::Fill { file, at, into } => file.fill(files, at, into).await,
-                    Want::Copy { file, at, len } => link.copy(files, file, at, len).await,
-                    Want::Give { file, from } => file.give(files, from).await,
-                    Want::Commit { file } => file.commit(files).await,
+                    Want::Fill { file, at, into } => files.fill(file, at, into).await,
+                    Want::Copy { file, at, len } => link.copy(&files, file, at, len).await,
+                    Want::Give { file, from } => files.give(file, from).await,
+                    Want::Commit { file } => files.commit(file).await,
                     Want::Wait => tokio::select! {
                         biased;
                         () = waker.woken() => Got::Woken,
@@ -162,7 +183,7 @@ fn serve_seated<H: Handler + Send>(
                         () = tokio::time::sleep(MOMENT) => Got::Nothing,
                     },
                     Want::Upgrade => unreachable!("no upgrade is allowed"),
-                    Want::Ask(ask) => files::answer(files, ask, link.sends_files()).await,
+                    Want::Ask(ask) => files.answer(ask, link.sends_files()).await,
                     Want::Log(lines) => {
                         log(lines);
                         Got::Nothing
@@ -220,11 +241,7 @@ impl Clock {
     }
 
     /// Lets go of the work when its time is over. Nobody asks for what came of it then.
-    async fn until(
-        &self,
-        by: Option<Duration>,
-        work: impl Future<Output = Got<Held>>,
-    ) -> Got<Held> {
+    async fn until<F>(&self, by: Option<Duration>, work: impl Future<Output = Got<F>>) -> Got<F> {
         match by.and_then(|by| self.0.checked_add(by)) {
             Some(by) => timeout_at(by, work).await.unwrap_or(Got::Nothing),
             None => work.await,

@@ -13,37 +13,37 @@ use std::time::Duration;
 use mio::event::Event;
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Phase, Rest, Step, Want};
 
-use super::files::{Desk, Done, Files, Held, MOST};
+use super::files::{Desk, Done, Files, MOST};
 use super::lines::Lines;
 use super::link::Link;
 use super::mail::HandlerWaker;
 use super::recent::Recent;
-use crate::Open;
 use crate::delivery;
+use crate::fs_call::OpenSlot;
 use crate::std::handshake_time;
 
 /// A connection with its socket.
-pub(super) struct Peer<H> {
+pub(super) struct Peer<F, H> {
     link: Link,
     /// Whose it is; nobody's if it came by a path.
     address: Option<IpAddr>,
-    state: State<H>,
+    state: State<F, H>,
 }
 
-enum State<H> {
+enum State<F, H> {
     Rests(Rest<H>),
-    Works(Box<Work<H>>),
+    Works(Box<Work<F, H>>),
     /// A panic came between.
     Lost,
 }
 
 /// What a request needs.
-struct Work<H> {
-    conn: Connection<Held, H>,
-    files: Files,
+struct Work<F, H> {
+    conn: Connection<OpenSlot<F>, H>,
+    files: Files<F>,
     /// What came of the last step, if its turn was over then.
-    got: Got<Held>,
-    waker: Arc<HandlerWaker>,
+    got: Got<OpenSlot<F>>,
+    waker: Arc<HandlerWaker<F>>,
 }
 
 /// What has to happen before a connection goes on.
@@ -56,9 +56,9 @@ pub(super) enum Until {
     Never,
 }
 
-impl<H: Handler> Peer<H> {
+impl<F: Send + 'static, H: Handler> Peer<F, H> {
     /// One that has just come.
-    pub(super) fn new(link: Link, address: Option<IpAddr>, handler: H, now: Now) -> Peer<H> {
+    pub(super) fn new(link: Link, address: Option<IpAddr>, handler: H, now: Now) -> Peer<F, H> {
         Peer {
             link,
             address,
@@ -67,7 +67,7 @@ impl<H: Handler> Peer<H> {
     }
 
     /// Goes on until there is something that cannot be done at once.
-    pub(super) fn advance<FS: FileSystem<File = Open>>(
+    pub(super) fn advance<FS: FileSystem<File = F>>(
         &mut self,
         now: Now,
         config: &Config,
@@ -112,7 +112,7 @@ impl<H: Handler> Peer<H> {
     }
 
     /// Gets what a request needs.
-    fn wake(&mut self, config: &Config, waker: &dyn Fn() -> Arc<HandlerWaker>) {
+    fn wake(&mut self, config: &Config, waker: &dyn Fn() -> Arc<HandlerWaker<F>>) {
         self.state = match mem::replace(&mut self.state, State::Lost) {
             State::Rests(rest) => {
                 let waker = waker();
@@ -179,7 +179,7 @@ impl<H: Handler> Peer<H> {
     }
 
     /// A thread is done with what it had of this.
-    pub(super) fn bring(&mut self, done: Done) {
+    pub(super) fn bring(&mut self, done: Done<F>) {
         if let State::Works(work) = &mut self.state {
             work.files.bring(done);
         }
@@ -203,8 +203,8 @@ impl<H: Handler> Peer<H> {
     }
 }
 
-impl<H: Handler> Work<H> {
-    fn advance<FS: FileSystem<File = Open>>(
+impl<F: Send + 'static, H: Handler> Work<F, H> {
+    fn advance<FS: FileSystem<File = F>>(
         &mut self,
         now: Now,
         link: &mut Link,

@@ -4,21 +4,21 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder};
 use std::time::Duration;
 
+use mio::Waker;
 use sanserve_core::{Config, FileSystem, Handler};
 
-use super::mail::{Job, Mail};
+use super::mail::Job;
 use super::pool::Pool;
 use super::seat::Seat;
 use super::worker::{Common, Worker};
 use crate::server::{complaint, places};
 use crate::std::Layer;
-use crate::{BindError, ListenAddr, Listener, Open, std as sockets};
+use crate::{BindError, ListenAddr, Listener, std as sockets};
 
 /// A server with all its connections on a few threads, one for each core if nothing is said, and a
 /// ceiling. It listens as soon as it is made, and connections that come before it serves wait.
@@ -36,7 +36,7 @@ use crate::{BindError, ListenAddr, Listener, Open, std as sockets};
 /// let server = HTTPServer::bind("127.0.0.1:0")?;
 /// let stopper = server.stopper();
 /// thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
-/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new)?;
+/// server.serve_forever(Disk::open(".")?, Config::default(), Files::new)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -160,8 +160,8 @@ impl HTTPServer {
         Stopper(Arc::clone(&self.shared.end))
     }
 
-    /// Serves until it is stopped, each connection with a handler of its own. `files` is a reference or an
-    /// [`Arc`] to a [`Disk`](crate::Disk), or to [`NoFiles`](crate::NoFiles). What the file system cannot
+    /// Serves until it is stopped, each connection with a handler of its own. `files` is a
+    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or a reference or an [`Arc`] to one. What the file system cannot
     /// [tell at once](FileSystem::try_answer) it is asked on another thread. When this returns, no
     /// connection is left. A handler that panics loses its connection and nothing else.
     ///
@@ -169,14 +169,14 @@ impl HTTPServer {
     /// If the system cannot wait for many sockets, or has no thread for it.
     pub fn serve_forever<FS, H: Handler>(
         self,
-        files: impl Deref<Target = FS>,
+        files: FS,
         config: Config,
         handler: impl Fn() -> H + Sync,
     ) -> io::Result<()>
     where
-        FS: FileSystem<File = Open> + Sync,
+        FS: FileSystem<File: Send + 'static> + Sync,
     {
-        let (shared, files, handler) = (&self.shared, &*files, &handler);
+        let (shared, files, handler) = (&self.shared, &files, &handler);
         let mut seats = Vec::new();
         for _ in 0..shared.threads {
             let doors: io::Result<_> = self.doors.iter().map(Listener::try_clone).collect();
@@ -184,8 +184,8 @@ impl HTTPServer {
         }
         // Each thread closes its own when nobody is let in any more.
         drop(self.doors);
-        shared.end.open(seats.iter().map(Seat::mail).collect());
-        let work = |job: Job| job.run(files);
+        shared.end.open(seats.iter().map(Seat::waker).collect());
+        let work = |job: Job<FS::File>| job.run(files);
         let served = thread::scope(|scope| {
             let pool = Arc::new(Pool::new(scope, &work));
             let work = |seat| {
@@ -346,11 +346,11 @@ impl Stopper {
     /// with more, does no harm: the least counts.
     pub fn shutdown(&self, grace: Duration) {
         self.0.close();
-        let running = |mails: &mut Option<Vec<Arc<Mail>>>| mails.is_some();
+        let running = |wakers: &mut Option<Vec<Arc<Waker>>>| wakers.is_some();
         let waited = self
             .0
             .left
-            .wait_timeout_while(self.0.mails(), grace, running);
+            .wait_timeout_while(self.0.wakers(), grace, running);
         drop(waited);
         self.0.cut.store(true, Ordering::Relaxed);
         self.0.wake();
@@ -363,15 +363,15 @@ struct End {
     closed: AtomicBool,
     cut: AtomicBool,
     /// How the workers are woken, as long as there are any.
-    mails: Mutex<Option<Vec<Arc<Mail>>>>,
+    wakers: Mutex<Option<Vec<Arc<Waker>>>>,
     /// There are none any more.
     left: Condvar,
 }
 
 impl End {
     /// It begins.
-    fn open(&self, mails: Vec<Arc<Mail>>) {
-        *self.mails() = Some(mails);
+    fn open(&self, wakers: Vec<Arc<Waker>>) {
+        *self.wakers() = Some(wakers);
         // It may have been stopped before, when nobody was there to be woken.
         if self.closed.load(Ordering::Relaxed) {
             self.wake();
@@ -384,17 +384,19 @@ impl End {
     }
 
     fn wake(&self) {
-        self.mails().iter().flatten().for_each(|mail| mail.wake());
+        for waker in self.wakers().iter().flatten() {
+            let _ = waker.wake();
+        }
     }
 
     /// Nobody is left.
     fn over(&self) {
-        *self.mails() = None;
+        *self.wakers() = None;
         self.left.notify_all();
     }
 
-    fn mails(&self) -> MutexGuard<'_, Option<Vec<Arc<Mail>>>> {
-        self.mails.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wakers(&self) -> MutexGuard<'_, Option<Vec<Arc<Waker>>>> {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

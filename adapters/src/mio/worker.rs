@@ -26,24 +26,23 @@ use super::pool::Pool;
 use super::seat::{DOORS, MAIL, Seat};
 use super::server::Shared;
 use super::timers::Timers;
-use crate::Open;
 use crate::eviction::EvictionOrder;
 use crate::std::Clock;
 
 /// What all workers of a server have in common.
-pub(super) struct Common<'scope, 'env, FS, M> {
+pub(super) struct Common<'scope, 'env, FS: FileSystem, M> {
     pub(super) files: &'env FS,
     pub(super) config: Config,
     pub(super) handler: &'env M,
     pub(super) shared: &'env Shared,
-    pub(super) pool: Arc<Pool<'scope, 'env, Job>>,
+    pub(super) pool: Arc<Pool<'scope, 'env, Job<FS::File>>>,
 }
 
 /// One thread's share of a server.
-pub(super) struct Worker<'scope, 'env, FS, H, M> {
+pub(super) struct Worker<'scope, 'env, FS: FileSystem, H, M> {
     common: Common<'scope, 'env, FS, M>,
-    seat: Seat,
-    peers: Slab<Inside<H>>,
+    seat: Seat<FS::File>,
+    peers: Slab<Inside<FS::File, H>>,
     /// How many of them are more than a socket at rest.
     works: usize,
     crowd: Crowd,
@@ -66,8 +65,8 @@ pub(super) struct Worker<'scope, 'env, FS, H, M> {
 }
 
 /// A connection that is being served.
-struct Inside<H> {
-    peer: Peer<H>,
+struct Inside<F, H> {
+    peer: Peer<F, H>,
     /// Tells it from others that had the same place before.
     number: u64,
     /// When it has to be looked at.
@@ -80,12 +79,12 @@ struct Inside<H> {
 
 impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>
 where
-    FS: FileSystem<File = Open> + Sync,
+    FS: FileSystem<File: Send + 'static> + Sync,
     H: Handler,
     M: Fn() -> H + Sync,
 {
     /// A worker that nobody has come to.
-    pub(super) fn new(common: Common<'scope, 'env, FS, M>, seat: Seat) -> Self {
+    pub(super) fn new(common: Common<'scope, 'env, FS, M>, seat: Seat<FS::File>) -> Self {
         Worker {
             seat,
             peers: Slab::new(),

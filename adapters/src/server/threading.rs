@@ -2,13 +2,12 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::ops::Deref;
 use std::thread::{self, Builder};
 
 use sanserve_core::{Config, FileSystem, Handler};
 
 use super::{HTTPServer, Stopper};
-use crate::{BindError, Open};
+use crate::BindError;
 
 /// An [`HTTPServer`] with a thread for each connection, and a ceiling: what to take if nothing
 /// speaks against it.
@@ -23,7 +22,7 @@ use crate::{BindError, Open};
 /// let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;
 /// let stopper = server.stopper();
 /// thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
-/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new)
+/// server.serve_forever(Disk::open(".")?, Config::default(), Files::new)
 /// # }
 /// ```
 #[derive(Debug)]
@@ -95,7 +94,7 @@ impl ThreadingHTTPServer {
     /// Serves one connection on the thread that calls it, as [`HTTPServer::handle_request`] does.
     pub fn handle_request<H: Handler>(
         &self,
-        files: impl Deref<Target = impl FileSystem<File = Open>>,
+        files: impl FileSystem,
         config: Config,
         handler: impl Fn() -> H,
     ) {
@@ -109,11 +108,11 @@ impl ThreadingHTTPServer {
     /// None here. All servers return the same, and others may fail to begin.
     pub fn serve_forever<H: Handler>(
         self,
-        files: impl Deref<Target = impl FileSystem<File = Open> + Sync>,
+        files: impl FileSystem + Sync,
         config: Config,
         handler: impl Fn() -> H + Sync,
     ) -> io::Result<()> {
-        let (server, files, handler) = (&self.server, &*files, &handler);
+        let (server, files, handler) = (&self.server, &files, &handler);
         thread::scope(|scope| {
             while let Some(guest) = server.gate.admit(self.most) {
                 let work = move || server.serve(&guest, files, config, handler);

@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
-use sanserve_core::{Config, Files, Patience, Protocol};
+use sanserve_core::{Config, FileSystem, Files, Patience, Protocol};
 use sanserve_server::{Disk, ThreadingHTTPServer, Tls};
+use tempfile::TempDir;
 
 use crate::peer::site;
 
@@ -34,28 +35,44 @@ pub(crate) struct Serving {
     pub(crate) address: SocketAddr,
     stop: Option<Box<dyn FnOnce()>>,
     thread: Option<thread::JoinHandle<()>>,
+    _site: Option<TempDir>,
 }
 
 impl Serving {
     pub(crate) fn start(name: &str, setup: Setup) -> Serving {
+        let site = site();
+        let disk = Disk::open(site.path()).unwrap();
+        let mut serving = Serving::serve(name, setup, disk);
+        serving._site = Some(site);
+        serving
+    }
+
+    /// Serves the files of any file system.
+    pub(crate) fn serve<FS>(name: &str, setup: Setup, files: FS) -> Serving
+    where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+    {
         let config = Config {
             protocol: Protocol::Http11,
             patience: setup.patience,
             ..Config::default()
         };
         match name {
-            "std" => Serving::std(setup, config),
+            "std" => Serving::std(setup, config, files),
             #[cfg(unix)]
-            "mio" => Serving::mio(1, setup, config),
+            "mio" => Serving::mio(1, setup, config, files),
             #[cfg(unix)]
-            "mio of four threads" => Serving::mio(4, setup, config),
+            "mio of four threads" => Serving::mio(4, setup, config, files),
             #[cfg(feature = "tokio")]
-            "tokio" => Serving::tokio(setup, config),
+            "tokio" => Serving::tokio(setup, config, files),
             name => panic!("there is no server {name}"),
         }
     }
 
-    fn std(setup: Setup, config: Config) -> Serving {
+    fn std<FS>(setup: Setup, config: Config, files: FS) -> Serving
+    where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+    {
         let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut server = server
             .with_log(|_| ())
@@ -65,13 +82,16 @@ impl Serving {
         }
         let (address, stopper) = (server.server_address(), server.stopper());
         let stop = move || stopper.shutdown(Duration::ZERO);
-        Serving::on_thread(address, stop, move |disk| {
-            server.serve_forever(&disk, config, Files::new).unwrap();
+        Serving::on_thread(address, stop, move || {
+            server.serve_forever(files, config, Files::new).unwrap();
         })
     }
 
     #[cfg(unix)]
-    fn mio(threads: usize, setup: Setup, config: Config) -> Serving {
+    fn mio<FS>(threads: usize, setup: Setup, config: Config, files: FS) -> Serving
+    where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+    {
         let server = sanserve_server::mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut server = server
             .with_log(|_| ())
@@ -82,13 +102,16 @@ impl Serving {
         }
         let (address, stopper) = (server.server_address(), server.stopper());
         let stop = move || stopper.shutdown(Duration::ZERO);
-        Serving::on_thread(address, stop, move |disk| {
-            server.serve_forever(&disk, config, Files::new).unwrap();
+        Serving::on_thread(address, stop, move || {
+            server.serve_forever(files, config, Files::new).unwrap();
         })
     }
 
     #[cfg(feature = "tokio")]
-    fn tokio(setup: Setup, config: Config) -> Serving {
+    fn tokio<FS>(setup: Setup, config: Config, files: FS) -> Serving
+    where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+    {
         use tokio::runtime::Builder;
 
         let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
@@ -103,8 +126,8 @@ impl Serving {
         }
         let (address, stopper) = (server.server_address(), server.stopper());
         let stop = move || drop(stopper.shutdown(Duration::ZERO));
-        Serving::on_thread(address, stop, move |disk| {
-            let serving = server.serve_forever(disk.into(), config, Files::new);
+        Serving::on_thread(address, stop, move || {
+            let serving = server.serve_forever(files, config, Files::new);
             runtime.block_on(serving).unwrap();
         })
     }
@@ -112,16 +135,13 @@ impl Serving {
     fn on_thread(
         address: SocketAddr,
         stop: impl FnOnce() + 'static,
-        serve: impl FnOnce(Disk) + Send + 'static,
+        serve: impl FnOnce() + Send + 'static,
     ) -> Serving {
-        let work = || {
-            let site = site();
-            serve(Disk::open(site.path()).unwrap());
-        };
         Serving {
             address,
             stop: Some(Box::new(stop)),
-            thread: Some(thread::spawn(work)),
+            thread: Some(thread::spawn(serve)),
+            _site: None,
         }
     }
 }
