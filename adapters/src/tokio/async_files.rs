@@ -109,3 +109,44 @@ pub trait AsyncFileSystem: Send + Sync + 'static {
         ready(Err(FsError::Unsupported))
     }
 }
+
+/// All methods are passed on, so that none falls back to its default.
+impl<F: AsyncFileSystem> AsyncFileSystem for Arc<F> {
+    type File = F::File;
+
+    async fn open(&self, path: &Path) -> Result<Opened<F::File>, FsError> {
+        F::open(self, path).await
+    }
+
+    async fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
+        F::list(self, path).await
+    }
+
+    async fn read(&self, file: &mut F::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        F::read(self, file, at, into).await
+    }
+
+    async fn run(&self, program: &Program) -> Result<Opened<F::File>, FsError> {
+        F::run(self, program).await
+    }
+
+    async fn verify(&self, given: &Credentials) -> Result<(), FsError> {
+        F::verify(self, given).await
+    }
+
+    async fn archive(&self, request: &ArchiveRequest) -> Result<Opened<F::File>, FsError> {
+        F::archive(self, request).await
+    }
+
+    async fn create(&self, create: &Create) -> Result<Opened<F::File>, FsError> {
+        F::create(self, create).await
+    }
+
+    async fn write(&self, file: &mut F::File, bytes: &[u8]) -> Result<usize, FsError> {
+        F::write(self, file, bytes).await
+    }
+
+    async fn commit(&self, file: &mut F::File) -> Result<(), FsError> {
+        F::commit(self, file).await
+    }
+}
