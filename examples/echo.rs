@@ -70,5 +70,5 @@ fn main() -> io::Result<()> {
         protocol: Protocol::Http11,
         ..Config::default()
     };
-    server.serve_forever(&NoFiles, config, Echo::default)
+    server.serve_forever(NoFiles, config, Echo::default)
 }

@@ -95,5 +95,5 @@ fn main() -> io::Result<()> {
         messages: None,
         posted: Vec::new(),
     };
-    server.serve_forever(&NoFiles, config, client)
+    server.serve_forever(NoFiles, config, client)
 }

@@ -94,7 +94,7 @@ fn main() -> io::Result<()> {
         ..Config::default()
     };
     let pool = pool(4);
-    server.serve_forever(&NoFiles, config, || Primes {
+    server.serve_forever(NoFiles, config, || Primes {
         pool: pool.clone(),
         result: None,
     })

@@ -85,6 +85,7 @@ pub mod embedded_io_async;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod eviction;
 mod flash;
+pub mod fs_call;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod got;
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
@@ -120,6 +121,8 @@ mod server;
 pub mod std;
 #[cfg(all(feature = "std", unix))]
 pub mod stdio;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod system_file;
 #[cfg(all(any(feature = "passwords", feature = "tls"), not(target_os = "wasi")))]
 #[doc(hidden)]
 pub mod text_file;
@@ -143,12 +146,10 @@ pub mod wasi_http;
 pub use bind_error::BindError;
 #[cfg(all(feature = "std", unix))]
 pub use descriptors::raise_descriptor_limit;
-#[cfg(all(feature = "std", target_os = "linux"))]
-pub use disk::Kept;
-#[cfg(all(feature = "std", not(target_os = "wasi")))]
-pub use disk::{Disk, Open, Packed};
 #[cfg(all(feature = "std", unix))]
-pub use disk::{Making, Running, Scripts};
+pub use disk::Scripts;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+pub use disk::{Disk, Open};
 pub use flash::{Flash, Node};
 #[cfg(any(
     all(feature = "std", not(target_os = "wasi")),

@@ -15,7 +15,6 @@ mod threading;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,7 +30,7 @@ pub use self::https::{HTTPSServer, ThreadingHTTPSServer};
 pub use self::threading::ThreadingHTTPServer;
 use crate::bind_error::resolve;
 use crate::std::{self as sockets, Link};
-use crate::{BindError, ListenAddr, Open, UpgradedStream};
+use crate::{BindError, ListenAddr, UpgradedStream};
 
 /// A server of one connection after the other, on the thread that calls it: for where there are no
 /// threads, or one request is all that is to be served. A client that is slow keeps all others
@@ -48,7 +47,7 @@ use crate::{BindError, ListenAddr, Open, UpgradedStream};
 /// let server = HTTPServer::bind("127.0.0.1:0")?.with_log(|_| ());
 /// let client = TcpStream::connect(server.server_address())?;
 /// # client.shutdown(std::net::Shutdown::Write)?;
-/// server.handle_request(&NoFiles, Config::default(), || from_fn(|ex| ex.send_error(410, "Gone")));
+/// server.handle_request(NoFiles, Config::default(), || from_fn(|ex| ex.send_error(410, "Gone")));
 /// # Ok(())
 /// # }
 /// ```
@@ -120,29 +119,29 @@ impl HTTPServer {
     /// nothing else.
     pub fn handle_request<H: Handler>(
         &self,
-        files: impl Deref<Target = impl FileSystem<File = Open>>,
+        files: impl FileSystem,
         config: Config,
         handler: impl Fn() -> H,
     ) {
         if let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, &*files, config, handler, None);
+            self.serve(&guest, &files, config, handler, None);
         }
     }
 
-    /// Serves until it is stopped, each connection with a handler of its own. `files` is a reference or an
-    /// [`Arc`] to a [`Disk`](crate::Disk), or to [`NoFiles`](crate::NoFiles). A handler that panics loses its connection
+    /// Serves until it is stopped, each connection with a handler of its own. `files` is a
+    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or a reference or an [`Arc`] to one. A handler that panics loses its connection
     /// and nothing else.
     ///
     /// # Errors
     /// None here. All servers return the same, and others may fail to begin.
     pub fn serve_forever<H: Handler>(
         self,
-        files: impl Deref<Target = impl FileSystem<File = Open>>,
+        files: impl FileSystem,
         config: Config,
         handler: impl Fn() -> H,
     ) -> io::Result<()> {
         while let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, &*files, config, &handler, None);
+            self.serve(&guest, &files, config, &handler, None);
         }
         Ok(())
     }
@@ -157,13 +156,13 @@ impl HTTPServer {
     /// Those of [`serve_forever`](Self::serve_forever).
     pub fn serve_with_upgrades<H: Handler>(
         self,
-        files: impl Deref<Target = impl FileSystem<File = Open>>,
+        files: impl FileSystem,
         config: Config,
         handler: impl Fn() -> H,
         upgrade: impl Fn(H, UpgradedStream),
     ) -> io::Result<()> {
         while let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, &*files, config, &handler, Some(&upgrade));
+            self.serve(&guest, &files, config, &handler, Some(&upgrade));
         }
         Ok(())
     }
@@ -171,7 +170,7 @@ impl HTTPServer {
     fn serve<H: Handler>(
         &self,
         guest: &Guest<'_>,
-        files: &impl FileSystem<File = Open>,
+        files: &impl FileSystem,
         config: Config,
         handler: impl Fn() -> H,
         upgrade: Option<&dyn Fn(H, UpgradedStream)>,

@@ -1,5 +1,4 @@
-//! A connection over a socket of [`std::net`], its files from a [`Disk`](crate::Disk): the blocking
-//! loop.
+//! A connection over a socket of [`std::net`], its files from any [`FileSystem`]: the blocking loop.
 //!
 //! It serves one connection, on the thread that calls it. Listening, threads and the end of it all
 //! are left to [servers](crate::ThreadingHTTPServer).
@@ -23,19 +22,19 @@ pub use self::link::Link;
 use self::log_output::LogOutput;
 use self::log_queue::LogQueue;
 pub(crate) use self::thread_waker::ThreadWaker;
+use crate::UpgradedStream;
 #[cfg(unix)]
 use crate::delivery;
+use crate::got;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
-use crate::{Open, UpgradedStream, got};
 
 /// Serves one connection until it ends.
 ///
 /// `link` is a [`TcpStream`](std::net::TcpStream) by reference, or what
 #[cfg_attr(feature = "tls", doc = "[`Tls::link`](crate::Tls::link)")]
 #[cfg_attr(not(feature = "tls"), doc = "`Tls::link`")]
-/// makes of one. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or something of
-/// yours that opens the same files in its own way.
+/// makes of one. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
 ///
 /// `log` is given finished lines, each ended by a newline; [`stderr`] is such a function. Once
 /// `stop` is set the running reply is the last one. It is looked at between two operations, so
@@ -65,7 +64,7 @@ use crate::{Open, UpgradedStream, got};
 /// about.
 pub fn serve<'a, H: Handler>(
     link: impl Into<Link<'a>>,
-    files: &impl FileSystem<File = Open>,
+    files: &impl FileSystem,
     config: Config,
     handler: H,
     log: &dyn Fn(&str),
@@ -82,7 +81,7 @@ pub fn serve<'a, H: Handler>(
 /// Those of [`serve`], or that of preparing the socket for `upgrade`.
 pub fn serve_with_upgrade<'a, H: Handler>(
     link: impl Into<Link<'a>>,
-    files: &impl FileSystem<File = Open>,
+    files: &impl FileSystem,
     config: Config,
     handler: H,
     log: &dyn Fn(&str),
@@ -100,9 +99,9 @@ pub fn serve_with_upgrade<'a, H: Handler>(
 
 /// The same for a server that takes note of what the connection does, whenever that changes. Returns the transport if the
 /// handler has taken it over.
-pub(crate) fn serve_noted<'a, H: Handler>(
+pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
     link: impl Into<Link<'a>>,
-    files: &impl FileSystem<File = Open>,
+    files: &FS,
     config: Config,
     handler: H,
     log: &dyn Fn(&str),
@@ -111,7 +110,7 @@ pub(crate) fn serve_noted<'a, H: Handler>(
 ) -> io::Result<Option<(H, UpgradedStream)>> {
     let mut link = link.into();
     let peer = link.begin()?.to_string();
-    let mut conn = Connection::<Open, H>::new(config, &peer, handler);
+    let mut conn = Connection::<FS::File, H>::new(config, &peer, handler);
     let waker = ThreadWaker::new();
     conn.set_waker(waker.waker());
     if link.is_upgradable() {

@@ -1,9 +1,10 @@
-//! A connection as a task of [tokio], its files from a [`Disk`](crate::Disk): the loop that
+//! A connection as a task of [tokio], its files from any [`FileSystem`] or [`AsyncFileSystem`]: the loop that
 //! waits for nothing but its own.
 //!
 //! What a connection reads and writes is left to the [`Link`], what it wants of files to `files`,
 //! programs to `programs`; listening and the end of it all to the [`HTTPServer`].
 
+mod async_files;
 mod files;
 mod link;
 #[cfg(unix)]
@@ -26,18 +27,18 @@ use sanserve_core::{
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use self::files::Held;
+pub use self::async_files::AsyncFileSystem;
+use self::files::{Awaited, FileAccess, OnThreads};
 pub use self::link::Link;
 use self::seat::Seat;
 pub use self::server::{HTTPServer, Stopper};
 pub use self::upgraded::UpgradedStream;
-use crate::Open;
 use crate::std::{Changes, handshake_time, now};
 
 /// Serves one connection until it ends.
 ///
 /// `link` is a [`TcpStream`](::tokio::net::TcpStream), or what [`Link::new`] makes of any other
-/// stream. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or something of yours.
+/// stream. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
 /// Where its [`try_answer`](FileSystem::try_answer) and [`try_fill`](FileSystem::try_fill) have
 /// nothing to tell it is asked on a thread for work that blocks
 /// ([`spawn_blocking`](::tokio::task::spawn_blocking)). What it has set up as a program runs without
@@ -74,14 +75,34 @@ use crate::std::{Changes, handshake_time, now};
 /// # Errors
 /// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
 /// about.
-pub fn serve<H: Handler + Send>(
+pub fn serve<FS, H: Handler + Send>(
     link: impl Into<Link>,
-    files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+    files: &Arc<FS>,
+    config: Config,
+    handler: H,
+    log: &(dyn Fn(&str) + Sync),
+    stop: watch::Receiver<bool>,
+) -> impl Future<Output = io::Result<()>> + Send
+where
+    FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+{
+    let files = OnThreads(Arc::clone(files));
+    serve_hosted(link, files, config, handler, log, stop, Host::none())
+}
+
+/// Serves one connection until it ends, its files from a file system whose answers are futures. The rest is as with [`serve`].
+///
+/// # Errors
+/// Those of [`serve`].
+pub fn serve_async<FS: AsyncFileSystem, H: Handler + Send>(
+    link: impl Into<Link>,
+    files: &Arc<FS>,
     config: Config,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = io::Result<()>> + Send {
+    let files = Awaited(Arc::clone(files));
     serve_hosted(link, files, config, handler, log, stop, Host::none())
 }
 
@@ -93,7 +114,7 @@ pub fn serve<H: Handler + Send>(
 /// Those of [`serve`].
 pub fn serve_with_upgrade<H: Handler + Send, U: Future<Output = ()> + Send>(
     link: impl Into<Link>,
-    files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+    files: &Arc<impl FileSystem<File: Send + 'static> + Send + Sync + 'static>,
     config: Config,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
@@ -105,6 +126,7 @@ pub fn serve_with_upgrade<H: Handler + Send, U: Future<Output = ()> + Send>(
         // On the heap, for the future of an ordinary connection has no room for it.
         upgrade: Some(|handler, stream| Box::pin(upgrade(handler, stream))),
     };
+    let files = OnThreads(Arc::clone(files));
     serve_hosted(link, files, config, handler, log, stop, host)
 }
 
@@ -126,9 +148,9 @@ impl<H> Host<fn(H, UpgradedStream) -> Ready<()>> {
 }
 
 /// The same for a connection of a server.
-fn serve_hosted<H: Handler + Send, U: Future<Output = ()> + Send>(
+fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>(
     link: impl Into<Link>,
-    files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+    files: A,
     config: Config,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
@@ -139,7 +161,7 @@ fn serve_hosted<H: Handler + Send, U: Future<Output = ()> + Send>(
     let peer = link.begin();
     // Made here, for a future has room for what it is given and for what it makes of that.
     let name = peer.as_deref().unwrap_or_default();
-    let mut conn = Connection::<Held, H>::new(config, name, handler);
+    let mut conn = Connection::<A::Held, H>::new(config, name, handler);
     let Host { seat, upgrade } = host;
     if upgrade.is_some() {
         conn.allow_upgrade();
@@ -207,10 +229,10 @@ fn serve_hosted<H: Handler + Send, U: Future<Output = ()> + Send>(
                         }
                     },
                     Want::Write(from) => link.write(from).await,
-                    Want::Fill { file, at, into } => file.fill(files, at, into).await,
-                    Want::Copy { file, at, len } => link.copy(files, file, at, len).await,
-                    Want::Give { file, from } => file.give(files, from).await,
-                    Want::Commit { file } => file.commit(files).await,
+                    Want::Fill { file, at, into } => files.fill(file, at, into).await,
+                    Want::Copy { file, at, len } => link.copy(&files, file, at, len).await,
+                    Want::Give { file, from } => files.give(file, from).await,
+                    Want::Commit { file } => files.commit(file).await,
                     Want::Wait => tokio::select! {
                         biased;
                         () = signals.woken() => Got::Woken,
@@ -218,7 +240,7 @@ fn serve_hosted<H: Handler + Send, U: Future<Output = ()> + Send>(
                         // Whether the peer has left is asked now and then.
                         () = tokio::time::sleep(MOMENT) => Got::Nothing,
                     },
-                    Want::Ask(ask) => files::answer(files, ask, link.sends_files()).await,
+                    Want::Ask(ask) => files.answer(ask, link.sends_files()).await,
                     Want::Log(lines) => {
                         log(lines);
                         Got::Nothing
@@ -250,11 +272,7 @@ impl Clock {
     }
 
     /// Lets go of the work when its time is over. Nobody asks for what came of it then.
-    async fn until(
-        &self,
-        by: Option<Duration>,
-        work: impl Future<Output = Got<Held>>,
-    ) -> Got<Held> {
+    async fn until<F>(&self, by: Option<Duration>, work: impl Future<Output = Got<F>>) -> Got<F> {
         match by.and_then(|by| self.0.checked_add(by)) {
             Some(by) => timeout_at(by, work).await.unwrap_or(Got::Nothing),
             None => work.await,

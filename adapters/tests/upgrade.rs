@@ -262,7 +262,7 @@ fn a_server_of_one_connection_and_a_single_connection_can_be_upgraded() {
     let server = HTTPServer::bind("127.0.0.1:0").unwrap().with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
     let serving =
-        thread::spawn(move || server.serve_with_upgrades(&NoFiles, config, Shout::default, shout));
+        thread::spawn(move || server.serve_with_upgrades(NoFiles, config, Shout::default, shout));
     talk_upgraded(&mut connect(address));
     stopper.shutdown(LONG);
     serving.join().unwrap().unwrap();

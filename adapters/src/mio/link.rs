@@ -6,14 +6,14 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
 use mio::event::Event;
-use sanserve_core::{FsError, Got};
+use sanserve_core::{FileSystem, FsError, Got};
 
-use super::files::{Held, MOST};
+use super::files::MOST;
+use crate::UpgradedStream;
 use crate::delivery;
 use crate::hang_up::HangUp;
 use crate::send_file::send_file;
 use crate::std::Layer;
-use crate::{Open, UpgradedStream};
 
 /// A socket, bare or below TLS.
 pub(super) struct Link {
@@ -70,7 +70,7 @@ impl Link {
         news
     }
 
-    pub(super) fn read(&mut self, into: &mut [u8]) -> Got<Held> {
+    pub(super) fn read<F>(&mut self, into: &mut [u8]) -> Got<F> {
         self.cork(false);
         let read = loop {
             if let Err(error) = self.flush() {
@@ -93,7 +93,7 @@ impl Link {
     }
 
     /// Writes these bytes, to which more will be added at once or not.
-    pub(super) fn write(&mut self, from: &[u8], more: bool) -> Got<Held> {
+    pub(super) fn write<F>(&mut self, from: &[u8], more: bool) -> Got<F> {
         if !self.writable {
             return Got::Nothing;
         }
@@ -145,12 +145,18 @@ impl Link {
     }
 
     /// Sends a piece of a file unread.
-    pub(super) fn copy(&mut self, file: &Open, at: u64, len: u64) -> Got<Held> {
+    pub(super) fn copy<FS: FileSystem, F>(
+        &mut self,
+        files: &FS,
+        file: &mut FS::File,
+        at: u64,
+        len: u64,
+    ) -> Got<F> {
         if !self.writable {
             return Got::Nothing;
         }
         self.cork(len >= MOST);
-        let sent = retry(|| send_file(&self.socket, file, at, len));
+        let sent = retry(|| send_file(&self.socket, files, file, at, len));
         self.writable = sent.is_ok();
         match sent {
             Ok(None) => Got::Refused(FsError::Broken),
@@ -218,7 +224,7 @@ impl Link {
         Ok(())
     }
 
-    fn told(&mut self, moved: io::Result<usize>) -> Got<Held> {
+    fn told<F>(&mut self, moved: io::Result<usize>) -> Got<F> {
         match moved {
             Ok(n) => Got::Bytes(n),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Got::Nothing,

@@ -12,37 +12,37 @@ use std::time::Duration;
 use mio::event::Event;
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Phase, Rest, Step, Want};
 
-use super::files::{Desk, Done, Files, Held, MOST};
+use super::files::{Desk, Done, Files, MOST};
 use super::lines::Lines;
 use super::link::Link;
 use super::recent::Recent;
 use super::shared::Shared;
 use super::upgrade::{Place, Upgraded};
-use crate::Open;
 use crate::delivery;
+use crate::fs_call::OpenSlot;
 use crate::std::handshake_time;
 
 /// A connection with its socket.
-pub(super) struct Peer<H> {
+pub(super) struct Peer<F, H> {
     link: Link,
     /// Whose it is; nobody's if it came by a path.
     address: Option<IpAddr>,
-    state: State<H>,
+    state: State<F, H>,
 }
 
-enum State<H> {
+enum State<F, H> {
     Rests(Rest<H>),
-    Works(Box<Work<H>>),
+    Works(Box<Work<F, H>>),
     /// A panic came between.
     Lost,
 }
 
 /// What a request needs.
-struct Work<H> {
-    conn: Connection<Held, H>,
-    files: Files,
+struct Work<F, H> {
+    conn: Connection<OpenSlot<F>, H>,
+    files: Files<F>,
     /// What came of the last step, if its turn was over then.
-    got: Got<Held>,
+    got: Got<OpenSlot<F>>,
 }
 
 /// What has to happen before a connection goes on.
@@ -57,9 +57,9 @@ pub(super) enum Until {
     Never,
 }
 
-impl<H: Handler> Peer<H> {
+impl<F: Send + 'static, H: Handler> Peer<F, H> {
     /// One that has just come.
-    pub(super) fn new(link: Link, address: Option<IpAddr>, handler: H, now: Now) -> Peer<H> {
+    pub(super) fn new(link: Link, address: Option<IpAddr>, handler: H, now: Now) -> Peer<F, H> {
         Peer {
             link,
             address,
@@ -68,7 +68,7 @@ impl<H: Handler> Peer<H> {
     }
 
     /// Goes on until there is something that cannot be done at once.
-    pub(super) fn advance<FS: FileSystem<File = Open>>(
+    pub(super) fn advance<FS: FileSystem<File = F>>(
         &mut self,
         now: Now,
         config: &Config,
@@ -113,7 +113,7 @@ impl<H: Handler> Peer<H> {
     }
 
     /// Gets what a request needs.
-    fn wake<FS>(&mut self, config: &Config, desk: &Desk<'_, FS>) {
+    fn wake<FS: FileSystem<File = F>>(&mut self, config: &Config, desk: &Desk<'_, FS>) {
         self.state = match mem::replace(&mut self.state, State::Lost) {
             State::Rests(rest) => {
                 let waker = (desk.waker)();
@@ -182,7 +182,7 @@ impl<H: Handler> Peer<H> {
     }
 
     /// A thread is done with what it had of this.
-    pub(super) fn bring(&mut self, done: Done) {
+    pub(super) fn bring(&mut self, done: Done<F>) {
         match (&mut self.state, done) {
             (State::Works(work), done) => work.files.bring(done),
             // Nothing waits. The handler looks for what woke it before it waits.
@@ -223,8 +223,8 @@ impl<H: Handler> Peer<H> {
     }
 }
 
-impl<H: Handler> Work<H> {
-    fn advance<FS: FileSystem<File = Open>>(
+impl<F: Send + 'static, H: Handler> Work<F, H> {
+    fn advance<FS: FileSystem<File = F>>(
         &mut self,
         now: Now,
         link: &mut Link,

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::{self, Builder};
 
@@ -17,7 +16,7 @@ use super::stopper::Stopper;
 use super::upgrade::Upgrade;
 use super::worker::{Common, Worker};
 use crate::server::places;
-use crate::{BindError, ListenAddr, Listener, Open, UpgradedStream, std as sockets};
+use crate::{BindError, ListenAddr, Listener, UpgradedStream, std as sockets};
 
 /// A server with all its connections on a few threads, one for each core if nothing is said, and a
 /// ceiling. It listens as soon as it is made, and connections that come before it serves wait.
@@ -35,7 +34,7 @@ use crate::{BindError, ListenAddr, Listener, Open, UpgradedStream, std as socket
 /// let server = HTTPServer::bind("127.0.0.1:0")?;
 /// let stopper = server.stopper();
 /// thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
-/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new)?;
+/// server.serve_forever(Disk::open(".")?, Config::default(), Files::new)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -153,8 +152,8 @@ impl HTTPServer {
         Stopper::new(&self.shared.end)
     }
 
-    /// Serves until it is stopped, each connection with a handler of its own. `files` is a reference or an
-    /// [`Arc`] to a [`Disk`](crate::Disk), or to [`NoFiles`](crate::NoFiles). What the file system cannot
+    /// Serves until it is stopped, each connection with a handler of its own. `files` is a
+    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or a reference or an [`Arc`] to one. What the file system cannot
     /// [tell at once](FileSystem::try_answer) it is asked on another thread. When this returns, no
     /// connection is left. A handler that panics loses its connection and nothing else.
     ///
@@ -162,14 +161,14 @@ impl HTTPServer {
     /// If the system cannot wait for many sockets, or has no thread for it.
     pub fn serve_forever<FS, H: Handler>(
         self,
-        files: impl Deref<Target = FS>,
+        files: FS,
         config: Config,
         handler: impl Fn() -> H + Sync,
     ) -> io::Result<()>
     where
-        FS: FileSystem<File = Open> + Sync,
+        FS: FileSystem<File: Send + 'static> + Sync,
     {
-        self.serve(&*files, config, &handler, None)
+        self.serve(&files, config, &handler, None)
     }
 
     /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over
@@ -182,15 +181,15 @@ impl HTTPServer {
     /// Those of [`serve_forever`](Self::serve_forever).
     pub fn serve_with_upgrades<FS, H: Handler + Send>(
         self,
-        files: impl Deref<Target = FS>,
+        files: FS,
         config: Config,
         handler: impl Fn() -> H + Sync,
         upgrade: impl Fn(H, UpgradedStream) + Sync,
     ) -> io::Result<()>
     where
-        FS: FileSystem<File = Open> + Sync,
+        FS: FileSystem<File: Send + 'static> + Sync,
     {
-        self.serve(&*files, config, &handler, Some(&upgrade))
+        self.serve(&files, config, &handler, Some(&upgrade))
     }
 
     fn serve<FS, H: Handler>(
@@ -201,7 +200,7 @@ impl HTTPServer {
         upgrade: Option<&dyn Upgrade<H>>,
     ) -> io::Result<()>
     where
-        FS: FileSystem<File = Open> + Sync,
+        FS: FileSystem<File: Send + 'static> + Sync,
     {
         let shared = &self.shared;
         let mut seats = Vec::new();
@@ -211,8 +210,8 @@ impl HTTPServer {
         }
         // Each thread closes its own when nobody is let in any more.
         drop(self.doors);
-        shared.end.open(seats.iter().map(Seat::mail).collect());
-        let work = |job: Job| job.run(files);
+        shared.end.open(seats.iter().map(Seat::waker).collect());
+        let work = |job: Job<FS::File>| job.run(files);
         let served = thread::scope(|scope| {
             let pool = Arc::new(Pool::new(scope, &work));
             let work = |seat| {

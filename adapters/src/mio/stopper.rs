@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mio::Waker;
 use slab::Slab;
-
-use super::mail::Mail;
 
 /// Stops a server. There may be many, and they may outlive it.
 #[derive(Clone, Debug)]
@@ -26,11 +25,11 @@ impl Stopper {
     /// with more, does no harm: the least counts.
     pub fn shutdown(&self, grace: Duration) {
         self.0.close();
-        let running = |mails: &mut Option<Vec<Arc<Mail>>>| mails.is_some();
+        let running = |wakers: &mut Option<Vec<Arc<Waker>>>| wakers.is_some();
         let waited = self
             .0
             .left
-            .wait_timeout_while(self.0.mails(), grace, running);
+            .wait_timeout_while(self.0.wakers(), grace, running);
         drop(waited);
         self.0.cut();
         self.0.wake();
@@ -45,7 +44,7 @@ pub(super) struct End {
     /// The connections that are left have to be closed.
     cut: AtomicBool,
     /// Wakes the workers, as long as there are any.
-    mails: Mutex<Option<Vec<Arc<Mail>>>>,
+    wakers: Mutex<Option<Vec<Arc<Waker>>>>,
     /// The connections that have left their workers.
     upgraded: Mutex<Slab<Arc<TcpStream>>>,
     /// Notified when there are no workers any more.
@@ -54,8 +53,8 @@ pub(super) struct End {
 
 impl End {
     /// Begins, with these workers.
-    pub(super) fn open(&self, mails: Vec<Arc<Mail>>) {
-        *self.mails() = Some(mails);
+    pub(super) fn open(&self, wakers: Vec<Arc<Waker>>) {
+        *self.wakers() = Some(wakers);
         // It may have been stopped before there was a worker to be woken.
         if self.closed.load(Ordering::Relaxed) {
             self.wake();
@@ -83,12 +82,14 @@ impl End {
 
     /// Wakes all workers.
     pub(super) fn wake(&self) {
-        self.mails().iter().flatten().for_each(|mail| mail.wake());
+        for waker in self.wakers().iter().flatten() {
+            let _ = waker.wake();
+        }
     }
 
     /// Ends, since there are no workers any more.
     pub(super) fn over(&self) {
-        *self.mails() = None;
+        *self.wakers() = None;
         self.left.notify_all();
     }
 
@@ -100,8 +101,8 @@ impl End {
         self.cut.load(Ordering::Relaxed)
     }
 
-    fn mails(&self) -> MutexGuard<'_, Option<Vec<Arc<Mail>>>> {
-        self.mails.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wakers(&self) -> MutexGuard<'_, Option<Vec<Arc<Waker>>>> {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

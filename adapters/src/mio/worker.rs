@@ -28,12 +28,11 @@ use super::seat::{DOORS, MAIL, Seat};
 use super::shared::Shared;
 use super::timers::Timers;
 use super::upgrade::Upgrade;
-use crate::Open;
 use crate::eviction::EvictionOrder;
 use crate::std::Clock;
 
 /// What all workers of a server have in common.
-pub(super) struct Common<'scope, 'env, FS, H, M> {
+pub(super) struct Common<'scope, 'env, FS: FileSystem, H, M> {
     pub(super) files: &'env FS,
     pub(super) config: Config,
     pub(super) handler: &'env M,
@@ -41,14 +40,14 @@ pub(super) struct Common<'scope, 'env, FS, H, M> {
     pub(super) upgrade: Option<&'env dyn Upgrade<H>>,
     pub(super) shared: &'env Shared,
     pub(super) scope: &'scope Scope<'scope, 'env>,
-    pub(super) pool: Arc<Pool<'scope, 'env, Job>>,
+    pub(super) pool: Arc<Pool<'scope, 'env, Job<FS::File>>>,
 }
 
 /// One thread's share of a server.
-pub(super) struct Worker<'scope, 'env, FS, H, M> {
+pub(super) struct Worker<'scope, 'env, FS: FileSystem, H, M> {
     common: Common<'scope, 'env, FS, H, M>,
-    seat: Seat,
-    peers: Slab<Inside<H>>,
+    seat: Seat<FS::File>,
+    peers: Slab<Inside<FS::File, H>>,
     /// How many of them are more than a socket at rest.
     works: usize,
     crowd: Crowd,
@@ -71,8 +70,8 @@ pub(super) struct Worker<'scope, 'env, FS, H, M> {
 }
 
 /// A connection that is being served.
-struct Inside<H> {
-    peer: Peer<H>,
+struct Inside<F, H> {
+    peer: Peer<F, H>,
     /// Tells it from others that had the same place before.
     number: u64,
     /// When it has to be looked at.
@@ -85,12 +84,12 @@ struct Inside<H> {
 
 impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>
 where
-    FS: FileSystem<File = Open> + Sync,
+    FS: FileSystem<File: Send + 'static> + Sync,
     H: Handler + 'env,
     M: Fn() -> H + Sync,
 {
     /// A worker that nobody has come to.
-    pub(super) fn new(common: Common<'scope, 'env, FS, H, M>, seat: Seat) -> Self {
+    pub(super) fn new(common: Common<'scope, 'env, FS, H, M>, seat: Seat<FS::File>) -> Self {
         Worker {
             seat,
             peers: Slab::new(),

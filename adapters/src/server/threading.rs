@@ -2,13 +2,12 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::ops::Deref;
 use std::thread::{self, Builder};
 
 use sanserve_core::{Config, FileSystem, Handler};
 
 use super::{HTTPServer, Stopper};
-use crate::{BindError, Open, UpgradedStream};
+use crate::{BindError, UpgradedStream};
 
 /// An [`HTTPServer`] with a thread for each connection, and a ceiling: what to take if nothing
 /// speaks against it.
@@ -23,7 +22,7 @@ use crate::{BindError, Open, UpgradedStream};
 /// let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;
 /// let stopper = server.stopper();
 /// thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
-/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new)
+/// server.serve_forever(Disk::open(".")?, Config::default(), Files::new)
 /// # }
 /// ```
 #[derive(Debug)]
@@ -95,7 +94,7 @@ impl ThreadingHTTPServer {
     /// Serves one connection on the thread that calls it, as [`HTTPServer::handle_request`] does.
     pub fn handle_request<H: Handler>(
         &self,
-        files: impl Deref<Target = impl FileSystem<File = Open>>,
+        files: impl FileSystem,
         config: Config,
         handler: impl Fn() -> H,
     ) {
@@ -109,11 +108,11 @@ impl ThreadingHTTPServer {
     /// None here. All servers return the same, and others may fail to begin.
     pub fn serve_forever<H: Handler>(
         self,
-        files: impl Deref<Target = impl FileSystem<File = Open> + Sync>,
+        files: impl FileSystem + Sync,
         config: Config,
         handler: impl Fn() -> H + Sync,
     ) -> io::Result<()> {
-        self.serve_on_threads(&*files, config, &handler, None)
+        self.serve_on_threads(&files, config, &handler, None)
     }
 
     /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over: `upgrade` is called
@@ -123,17 +122,17 @@ impl ThreadingHTTPServer {
     /// Those of [`serve_forever`](Self::serve_forever).
     pub fn serve_with_upgrades<H: Handler>(
         self,
-        files: impl Deref<Target = impl FileSystem<File = Open> + Sync>,
+        files: impl FileSystem + Sync,
         config: Config,
         handler: impl Fn() -> H + Sync,
         upgrade: impl Fn(H, UpgradedStream) + Sync,
     ) -> io::Result<()> {
-        self.serve_on_threads(&*files, config, &handler, Some(&upgrade))
+        self.serve_on_threads(&files, config, &handler, Some(&upgrade))
     }
 
     fn serve_on_threads<H: Handler>(
         self,
-        files: &(impl FileSystem<File = Open> + Sync),
+        files: &(impl FileSystem + Sync),
         config: Config,
         handler: &(impl Fn() -> H + Sync),
         upgrade: Option<&(dyn Fn(H, UpgradedStream) + Sync)>,

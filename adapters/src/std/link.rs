@@ -12,10 +12,10 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sanserve_core::{FileSystem, FsError, Got};
 
+use crate::UpgradedStream;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
 use crate::send_file::send_file;
-use crate::{Open, UpgradedStream};
 
 /// A blocking socket that is to be served: bare, as [`From`] makes it, or below TLS.
 pub struct Link<'a> {
@@ -106,7 +106,7 @@ impl<'a> Link<'a> {
         UpgradedStream::new(socket, self.layer, received)
     }
 
-    pub(super) fn read(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<Open> {
+    pub(super) fn read<F>(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<F> {
         if self.holds() {
             let flushed = self.flush(left);
             return self.told(flushed.and(Err(ErrorKind::WouldBlock.into())));
@@ -121,7 +121,7 @@ impl<'a> Link<'a> {
         self.told(read)
     }
 
-    pub(super) fn write(&mut self, from: &[u8], left: Option<Duration>) -> Got<Open> {
+    pub(super) fn write<F>(&mut self, from: &[u8], left: Option<Duration>) -> Got<F> {
         let written = match &mut self.layer {
             Some(_) => self.write_through_layer(from, left),
             None => self.send(from, left),
@@ -153,14 +153,14 @@ impl<'a> Link<'a> {
     }
 
     /// Sends a piece of a file, without reading it if nothing lies above the socket.
-    pub(super) fn copy(
+    pub(super) fn copy<FS: FileSystem>(
         &mut self,
-        files: &impl FileSystem<File = Open>,
-        file: &mut Open,
+        files: &FS,
+        file: &mut FS::File,
         at: u64,
         len: u64,
         left: Option<Duration>,
-    ) -> Got<Open> {
+    ) -> Got<FS::File> {
         if self.layer.is_some() {
             let mut piece = [0; PIECE];
             let len = PIECE.min(usize::try_from(len).unwrap_or(PIECE));
@@ -172,7 +172,7 @@ impl<'a> Link<'a> {
         }
         let copied = self.set_nonblocking(true).and_then(|()| {
             when_writable(self.socket, left, || {
-                send_file(self.socket, file, at, len.min(COPY_MAX))
+                send_file(self.socket, files, file, at, len.min(COPY_MAX))
             })
         });
         match copied {
@@ -257,7 +257,7 @@ impl<'a> Link<'a> {
         Ok(())
     }
 
-    fn told(&mut self, moved: io::Result<usize>) -> Got<Open> {
+    fn told<F>(&mut self, moved: io::Result<usize>) -> Got<F> {
         match moved {
             Ok(n) => Got::Bytes(n),
             Err(error) => match error.kind() {
@@ -287,7 +287,7 @@ impl fmt::Debug for Link<'_> {
 fn when_writable<T>(
     socket: &TcpStream,
     left: Option<Duration>,
-    work: impl Fn() -> io::Result<T>,
+    mut work: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
     match work() {
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -304,7 +304,7 @@ fn when_writable<T>(
 fn when_writable<T>(
     _: &TcpStream,
     _: Option<Duration>,
-    work: impl Fn() -> io::Result<T>,
+    mut work: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
     work()
 }

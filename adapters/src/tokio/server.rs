@@ -13,17 +13,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::files::{Awaited, FileAccess, OnThreads};
 use super::seat::Seats;
-use super::{Host, Link, UpgradedStream, serve_hosted};
+use super::{AsyncFileSystem, Host, Link, UpgradedStream, serve_hosted};
 use crate::server::table::EVICTION_TIME;
 use crate::server::{PAUSE, complaint, listen, places};
-use crate::{BindError, ListenAddr, Open, std as sockets};
+use crate::{BindError, ListenAddr, std as sockets};
 
 /// A server with a task for each connection, and a ceiling. It listens as soon as it is made, and
 /// connections that come before it serves wait.
 ///
 /// ```
-/// use std::sync::Arc;
 /// use std::time::Duration;
 ///
 /// use sanserve_server::{Disk, tokio::HTTPServer};
@@ -31,7 +31,7 @@ use crate::{BindError, ListenAddr, Open, std as sockets};
 ///
 /// # #[tokio::main]
 /// # async fn main() -> std::io::Result<()> {
-/// let disk = Arc::new(Disk::open(".")?);
+/// let disk = Disk::open(".")?;
 /// let server = HTTPServer::bind("127.0.0.1:0")?;
 /// let stopper = server.stopper();
 /// tokio::spawn(async move { stopper.shutdown(Duration::from_secs(10)).await }); // whenever it has to end
@@ -122,20 +122,25 @@ impl HTTPServer {
         }
     }
 
-    /// Serves until it is stopped, each connection as a task of its own with a handler of its own. `files` is an
-    /// [`Arc`] to a [`Disk`](crate::Disk), or to [`NoFiles`](crate::NoFiles). When it returns, no connection is left. A handler that panics
+    /// Serves until it is stopped, each connection as a task of its own with a handler of its own. `files` is a
+    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or an [`Arc`] to one. When it returns, no connection is left. A handler that panics
     /// loses its connection and nothing else.
     ///
     /// # Errors
     /// None here. All servers return the same, and others may fail to begin.
-    pub async fn serve_forever<H: Handler + Send + 'static>(
+    pub async fn serve_forever<FS, H: Handler + Send + 'static>(
         self,
-        files: Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+        files: FS,
         config: Config,
         handler: impl Fn() -> H + Send + Sync + 'static,
-    ) -> io::Result<()> {
+    ) -> io::Result<()>
+    where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+    {
+        let files = Arc::new(files);
+        let access = move || OnThreads(Arc::clone(&files));
         let upgrade = None::<Arc<fn(H, UpgradedStream) -> Ready<()>>>;
-        self.serve_tasks(files, config, handler, upgrade).await
+        self.serve_tasks(access, config, handler, upgrade).await
     }
 
     /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over
@@ -146,29 +151,51 @@ impl HTTPServer {
     ///
     /// # Errors
     /// Those of [`serve_forever`](Self::serve_forever).
-    pub async fn serve_with_upgrades<H, U>(
+    pub async fn serve_with_upgrades<FS, H, U>(
         self,
-        files: Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+        files: FS,
         config: Config,
         handler: impl Fn() -> H + Send + Sync + 'static,
         upgrade: impl Fn(H, UpgradedStream) -> U + Send + Sync + 'static,
     ) -> io::Result<()>
     where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
         H: Handler + Send + 'static,
         U: Future<Output = ()> + Send + 'static,
     {
-        let upgrade = Some(Arc::new(upgrade));
-        self.serve_tasks(files, config, handler, upgrade).await
+        let files = Arc::new(files);
+        let access = move || OnThreads(Arc::clone(&files));
+        self.serve_tasks(access, config, handler, Some(Arc::new(upgrade)))
+            .await
     }
 
-    async fn serve_tasks<H, U>(
+    /// Serves until it is stopped, its files from a file system whose answers are futures. The rest is as with
+    /// [`serve_forever`](Self::serve_forever).
+    ///
+    /// # Errors
+    /// Those of [`serve_forever`](Self::serve_forever).
+    pub async fn serve_forever_async<H: Handler + Send + 'static>(
         self,
-        files: Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+        files: impl AsyncFileSystem,
+        config: Config,
+        handler: impl Fn() -> H + Send + Sync + 'static,
+    ) -> io::Result<()> {
+        let files = Arc::new(files);
+        let access = move || Awaited(Arc::clone(&files));
+        let upgrade = None::<Arc<fn(H, UpgradedStream) -> Ready<()>>>;
+        self.serve_tasks(access, config, handler, upgrade).await
+    }
+
+    /// Serves, each connection with access to files of its own.
+    async fn serve_tasks<A, H, U>(
+        self,
+        access: impl Fn() -> A,
         config: Config,
         handler: impl Fn() -> H + Send + Sync + 'static,
         upgrade: Option<Arc<impl Fn(H, UpgradedStream) -> U + Send + Sync + 'static>>,
     ) -> io::Result<()>
     where
+        A: FileAccess + 'static,
         H: Handler + Send + 'static,
         U: Future<Output = ()> + Send + 'static,
     {
@@ -204,8 +231,7 @@ impl HTTPServer {
                 () = asked(&mut stopped) => break,
                 () = room(&mut inside, most, &seats) => {}
             }
-            let (files, handler, log) =
-                (Arc::clone(&files), Arc::clone(&handler), Arc::clone(&log));
+            let (files, handler, log) = (access(), Arc::clone(&handler), Arc::clone(&log));
             let (link, stop, seat) = (link(socket), ending.subscribe(), Some(seats.take()));
             let take_over = upgrade.clone();
             // On the heap, for the future of an ordinary connection has no room for it.
@@ -214,7 +240,7 @@ impl HTTPServer {
             inside.spawn(async move {
                 let served = match link {
                     Ok(link) => {
-                        serve_hosted(link, &files, config, handler(), &*log, stop, host).await
+                        serve_hosted(link, files, config, handler(), &*log, stop, host).await
                     }
                     Err(error) => Err(error),
                 };

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use sanserve_core::{Config, Files, Handler, Patience, Protocol};
+use sanserve_core::{Config, FileSystem, Files, Handler, Patience, Protocol};
 use sanserve_server::tokio::UpgradedStream as AsyncStream;
 use sanserve_server::{Disk, ThreadingHTTPServer, Tls, UpgradedStream};
+
+use tempfile::TempDir;
 
 use crate::peer::site;
 
@@ -63,6 +65,7 @@ pub(crate) struct Serving {
     pub(crate) address: SocketAddr,
     stop: Option<Box<dyn FnOnce(Duration) + Send>>,
     thread: Option<thread::JoinHandle<()>>,
+    _site: Option<TempDir>,
 }
 
 impl Serving {
@@ -83,33 +86,57 @@ impl Serving {
         Serving::with_service(name, setup, service)
     }
 
+    /// Serves the files of any file system.
+    pub(crate) fn serve<FS>(name: &str, setup: Setup, files: FS) -> Serving
+    where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+    {
+        let service = Service {
+            handler: Arc::new(Files::new),
+            upgrade: None,
+        };
+        Serving::run(name, setup, files, service)
+    }
+
     pub(crate) fn with_service<H: Handler + Send + 'static>(
         name: &str,
         setup: Setup,
         service: Service<H>,
     ) -> Serving {
+        let site = site();
+        let disk = Disk::open(site.path()).unwrap();
+        let mut serving = Serving::run(name, setup, disk, service);
+        serving._site = Some(site);
+        serving
+    }
+
+    fn run<FS, H>(name: &str, setup: Setup, files: FS, service: Service<H>) -> Serving
+    where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+        H: Handler + Send + 'static,
+    {
         let config = Config {
             protocol: Protocol::Http11,
             patience: setup.patience,
             ..Config::default()
         };
         match name {
-            "std" => Serving::std(setup, config, service),
+            "std" => Serving::std(setup, config, files, service),
             #[cfg(unix)]
-            "mio" => Serving::mio(1, setup, config, service),
+            "mio" => Serving::mio(1, setup, config, files, service),
             #[cfg(unix)]
-            "mio of four threads" => Serving::mio(4, setup, config, service),
+            "mio of four threads" => Serving::mio(4, setup, config, files, service),
             #[cfg(feature = "tokio")]
-            "tokio" => Serving::tokio(setup, config, service),
+            "tokio" => Serving::tokio(setup, config, files, service),
             name => panic!("there is no server {name}"),
         }
     }
 
-    fn std<H: Handler + Send + 'static>(
-        setup: Setup,
-        config: Config,
-        service: Service<H>,
-    ) -> Serving {
+    fn std<FS, H>(setup: Setup, config: Config, files: FS, service: Service<H>) -> Serving
+    where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+        H: Handler + Send + 'static,
+    {
         let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut server = server
             .with_log(|_| ())
@@ -119,12 +146,12 @@ impl Serving {
         }
         let (address, stopper) = (server.server_address(), server.stopper());
         let stop = move |grace| stopper.shutdown(grace);
-        Serving::on_thread(address, stop, move |disk| {
+        Serving::on_thread(address, stop, move || {
             let handler = || (service.handler)();
             let served = match service.upgrade {
-                None => server.serve_forever(&disk, config, handler),
+                None => server.serve_forever(files, config, handler),
                 Some(upgrade) => {
-                    server.serve_with_upgrades(&disk, config, handler, upgrade.on_thread)
+                    server.serve_with_upgrades(files, config, handler, upgrade.on_thread)
                 }
             };
             served.unwrap();
@@ -132,12 +159,17 @@ impl Serving {
     }
 
     #[cfg(unix)]
-    fn mio<H: Handler + Send + 'static>(
+    fn mio<FS, H>(
         threads: usize,
         setup: Setup,
         config: Config,
+        files: FS,
         service: Service<H>,
-    ) -> Serving {
+    ) -> Serving
+    where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+        H: Handler + Send + 'static,
+    {
         let server = sanserve_server::mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut server = server
             .with_log(|_| ())
@@ -148,12 +180,12 @@ impl Serving {
         }
         let (address, stopper) = (server.server_address(), server.stopper());
         let stop = move |grace| stopper.shutdown(grace);
-        Serving::on_thread(address, stop, move |disk| {
+        Serving::on_thread(address, stop, move || {
             let handler = || (service.handler)();
             let served = match service.upgrade {
-                None => server.serve_forever(&disk, config, handler),
+                None => server.serve_forever(files, config, handler),
                 Some(upgrade) => {
-                    server.serve_with_upgrades(&disk, config, handler, upgrade.on_thread)
+                    server.serve_with_upgrades(files, config, handler, upgrade.on_thread)
                 }
             };
             served.unwrap();
@@ -161,11 +193,11 @@ impl Serving {
     }
 
     #[cfg(feature = "tokio")]
-    fn tokio<H: Handler + Send + 'static>(
-        setup: Setup,
-        config: Config,
-        service: Service<H>,
-    ) -> Serving {
+    fn tokio<FS, H>(setup: Setup, config: Config, files: FS, service: Service<H>) -> Serving
+    where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+        H: Handler + Send + 'static,
+    {
         use tokio::runtime::Builder;
 
         let mut builder = Builder::new_multi_thread();
@@ -181,15 +213,15 @@ impl Serving {
         }
         let (address, stopper) = (server.server_address(), server.stopper());
         let stop = move |grace| drop(stopper.shutdown(grace));
-        Serving::on_thread(address, stop, move |disk| {
+        Serving::on_thread(address, stop, move || {
             let Service { handler, upgrade } = service;
-            let (disk, handler) = (disk.into(), move || handler());
+            let handler = move || handler();
             let served = runtime.block_on(async move {
                 match upgrade {
-                    None => server.serve_forever(disk, config, handler).await,
+                    None => server.serve_forever(files, config, handler).await,
                     Some(upgrade) => {
                         let upgrade = upgrade.in_task;
-                        let serving = server.serve_with_upgrades(disk, config, handler, upgrade);
+                        let serving = server.serve_with_upgrades(files, config, handler, upgrade);
                         serving.await
                     }
                 }
@@ -201,16 +233,13 @@ impl Serving {
     fn on_thread(
         address: SocketAddr,
         stop: impl FnOnce(Duration) + Send + 'static,
-        serve: impl FnOnce(Disk) + Send + 'static,
+        serve: impl FnOnce() + Send + 'static,
     ) -> Serving {
-        let work = || {
-            let site = site();
-            serve(Disk::open(site.path()).unwrap());
-        };
         Serving {
             address,
             stop: Some(Box::new(stop)),
-            thread: Some(thread::spawn(work)),
+            thread: Some(thread::spawn(serve)),
+            _site: None,
         }
     }
 

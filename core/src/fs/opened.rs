@@ -25,6 +25,15 @@ pub enum Opened<F> {
 }
 
 impl<F> Opened<F> {
+    /// Returns the same, not [`sendable`](Opened::File): for adapters that cannot answer [`Want::Copy`](crate::Want::Copy) for this file.
+    #[must_use]
+    pub fn unsendable(mut self) -> Opened<F> {
+        if let Opened::File { sendable, .. } = &mut self {
+            *sendable = false;
+        }
+        self
+    }
+
     /// The same, with what is open as `hold` makes it.
     pub fn map<T>(self, hold: impl FnOnce(F) -> T) -> Opened<T> {
         match self {

@@ -11,13 +11,12 @@ use rustix::io::Errno;
 use sanserve_core::{FileSystem, Handler, Phase};
 
 use super::Worker;
-use crate::Open;
 use crate::mio::shared::Accepted;
 use crate::server::PAUSE;
 
 impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>
 where
-    FS: FileSystem<File = Open> + Sync,
+    FS: FileSystem<File: Send + 'static> + Sync,
     H: Handler + 'env,
     M: Fn() -> H + Sync,
 {
