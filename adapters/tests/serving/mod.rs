@@ -49,11 +49,14 @@ pub(crate) struct Service<H> {
     pub(crate) upgrade: Option<Upgrade<H>>,
 }
 
+/// A future on the heap.
+pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// What takes a connection over, on a thread or as a task.
 #[derive(Clone, Copy)]
 pub(crate) struct Upgrade<H> {
     pub(crate) on_thread: fn(H, UpgradedStream),
-    pub(crate) in_task: fn(H, AsyncStream) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    pub(crate) in_task: fn(H, AsyncStream) -> Task,
 }
 
 /// A server on threads of its own, which is stopped with this.
