@@ -215,7 +215,9 @@ impl Drop for Process {
         self.strike();
         if let Ok(None) = self.child.try_wait() {
             let (pid, thread) = (self.pid(), Builder::new().name("reaper".into()));
-            let reap = move || retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED));
+            let reap = move || {
+                let _ = retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED));
+            };
             if thread.stack_size(STACK).spawn(reap).is_err() {
                 let _ = self.child.wait();
             }

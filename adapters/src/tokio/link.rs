@@ -10,11 +10,9 @@ use std::pin::Pin;
 #[cfg(unix)]
 use std::task::{Context, Poll, Waker};
 
-#[cfg(target_os = "linux")]
-use sanserve_core::FsError;
-use sanserve_core::Got;
 #[cfg(unix)]
 use sanserve_core::{Connection, Handler, Now};
+use sanserve_core::{FsError, Got};
 #[cfg(unix)]
 use tokio::io::ReadBuf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -174,7 +172,6 @@ impl Link {
     }
 
     /// Sends a piece of a file without reading it, unless it has to be fetched from the disk.
-    #[cfg(target_os = "linux")]
     pub(super) async fn copy<A: FileAccess>(
         &mut self,
         files: &A,
@@ -196,17 +193,6 @@ impl Link {
             Ok(None) => Got::Refused(FsError::Broken),
             sent => self.told(sent.map(Option::unwrap_or_default)),
         }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) async fn copy<A: FileAccess>(
-        &mut self,
-        _: &A,
-        _: &mut A::Held,
-        _: u64,
-        _: u64,
-    ) -> Got<A::Held> {
-        unreachable!("no file is called sendable here")
     }
 
     /// Whether the peer has left. A stream that is no bare socket shows that only when it is read.
@@ -288,5 +274,4 @@ impl fmt::Debug for Link {
 }
 
 /// Sent at once, and fetched from the disk at once if need be.
-#[cfg(target_os = "linux")]
 const COPY_MAX: u64 = 256 * 1024;
