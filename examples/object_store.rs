@@ -32,14 +32,14 @@ impl<S: ObjectStore> AsyncFileSystem for Store<S> {
                 sendable: false,
             }),
             Err(Error::NotFound { .. }) => self.list(path).await.map(|_| Opened::Directory),
-            Err(_) => Err(FsError::Broken),
+            Err(_) => Err(FsError::Io),
         }
     }
 
     async fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let at = location(path)?;
         let listed = self.0.list_with_delimiter(Some(&at)).await;
-        let listed = listed.map_err(|_| FsError::Broken)?;
+        let listed = listed.map_err(|_| FsError::Io)?;
         let directories = listed.common_prefixes.iter().map(|at| (at, None));
         let objects = listed.objects.iter();
         let objects =
@@ -72,8 +72,8 @@ impl<S: ObjectStore> AsyncFileSystem for Store<S> {
             return Ok(0);
         }
         let bytes = self.0.get_range(location, range).await;
-        let bytes = bytes.map_err(|_| FsError::Broken)?;
-        into.write(&bytes).map_err(|_| FsError::Broken)
+        let bytes = bytes.map_err(|_| FsError::Io)?;
+        into.write(&bytes).map_err(|_| FsError::Io)
     }
 }
 

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sanserve_core::{Config, Exchange, Next, Patience, from_fn};
+use sanserve_core::{Config, Exchange, Next, Timeouts, from_fn};
 use sanserve_server::NoFiles;
 use sanserve_server::tokio::{Link, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -85,7 +85,7 @@ fn who_says_nothing_is_sent_away_when_his_time_is_over() {
         let mut socket = connect().await?;
         let start = Instant::now();
         assert_eq!(socket.read(&mut [0]).await?, 0);
-        let least = Patience::default().idle;
+        let least = Timeouts::default().idle;
         let most = least + Duration::from_secs(20);
         assert!((least..most).contains(&start.elapsed()));
         Ok(())

@@ -24,17 +24,17 @@ impl FileSystem for Zip {
 
     fn open(&self, path: &Path) -> Result<Opened<Vec<u8>>, FsError> {
         let name = str::from_utf8(path.as_bytes()).map_err(|_| FsError::NotFound)?;
-        let mut archive = self.0.lock().map_err(|_| FsError::Broken)?;
+        let mut archive = self.0.lock().map_err(|_| FsError::Io)?;
         let below = format!("{name}/");
         if name.is_empty() || archive.file_names().any(|it| it.starts_with(&below)) {
             return Ok(Opened::Directory);
         }
         let mut entry = archive.by_name(name).map_err(|error| match error {
             ZipError::FileNotFound => FsError::NotFound,
-            _ => FsError::Broken,
+            _ => FsError::Io,
         })?;
         let (mut file, version) = (Vec::new(), u64::from(entry.crc32()));
-        entry.read_to_end(&mut file).map_err(|_| FsError::Broken)?;
+        entry.read_to_end(&mut file).map_err(|_| FsError::Io)?;
         let meta = Meta {
             len: file.len() as u64,
             modified: None,
@@ -55,7 +55,7 @@ impl FileSystem for Zip {
         if !above.is_empty() {
             above.push('/');
         }
-        let archive = self.0.lock().map_err(|_| FsError::Broken)?;
+        let archive = self.0.lock().map_err(|_| FsError::Io)?;
         let below = archive
             .file_names()
             .filter_map(|it| it.strip_prefix(&above));
@@ -77,7 +77,7 @@ impl FileSystem for Zip {
 
     fn read(&self, file: &mut Vec<u8>, at: u64, mut into: &mut [u8]) -> Result<usize, FsError> {
         let rest = &file[file.len().min(at as usize)..];
-        io::Write::write(&mut into, rest).map_err(|_| FsError::Broken)
+        io::Write::write(&mut into, rest).map_err(|_| FsError::Io)
     }
 }
 

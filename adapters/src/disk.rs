@@ -226,7 +226,7 @@ impl FileSystem for Disk {
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let at = self.root.settings.locate(path)?;
         let listed = self.root.ask(|tree| tree.list(&at, true))?;
-        listed.ok_or(FsError::Exhausted)
+        listed.ok_or(FsError::NoResources)
     }
 
     fn answer(&self, ask: &Ask) -> Got<Open> {
@@ -245,7 +245,7 @@ impl FileSystem for Disk {
         if let Some(bytes) = file.bytes() {
             return Ok(content::read(bytes, at, into));
         }
-        read(file.file().ok_or(FsError::NotPlain)?, at, into)
+        read(file.file().ok_or(FsError::NotRegularFile)?, at, into)
     }
 
     fn archive(&self, request: &ArchiveRequest) -> Result<Opened<Open>, FsError> {
@@ -368,7 +368,7 @@ fn reason(error: &io::Error) -> FsError {
         ErrorKind::InvalidFilename => FsError::TooLong,
         _ if leads_out(error) => FsError::LeadsOut,
         ErrorKind::PermissionDenied => FsError::Forbidden,
-        ErrorKind::OutOfMemory => FsError::Exhausted,
+        ErrorKind::OutOfMemory => FsError::NoResources,
         _ => native::reason(error),
     }
 }

@@ -110,7 +110,7 @@ pub fn converse<FS: FileSystem, H: Handler>(
                         said.bytes.extend_from_slice(&piece[..n]);
                         Got::Bytes(n)
                     }
-                    Err(_) => Got::Refused(FsError::Broken),
+                    Err(_) => Got::Refused(FsError::Io),
                 }
             }
             Want::Give { file, from } => files.give(file, from),

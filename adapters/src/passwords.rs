@@ -235,7 +235,7 @@ impl Passwords {
     /// Whatever goes wrong, the turn has to be passed on.
     fn verify_now(&self, given: &Credentials) -> Result<(), FsError> {
         let verify = AssertUnwindSafe(|| self.users().calculate(given));
-        panic::catch_unwind(verify).unwrap_or(Err(FsError::Broken))
+        panic::catch_unwind(verify).unwrap_or(Err(FsError::Io))
     }
 }
 

@@ -79,9 +79,9 @@ impl HTTPServer {
     }
 
     /// Speaks HTTPS. The handshake is part of a connection, and is given as much time as a request
-    /// head, [`Patience::head`], from the moment when the connection is accepted.
+    /// head, [`Timeouts::head`], from the moment when the connection is accepted.
     ///
-    /// [`Patience::head`]: sanserve_core::Patience::head
+    /// [`Timeouts::head`]: sanserve_core::Timeouts::head
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(self, tls: crate::Tls) -> HTTPServer {

@@ -14,7 +14,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sanserve_core::{
-    Config, Connection, FileSystem, Got, Handler, Now, Patience, Phase, Step, Upgraded, Want,
+    Config, Connection, FileSystem, Got, Handler, Now, Phase, Step, Timeouts, Upgraded, Want,
 };
 
 pub(crate) use self::link::Layer;
@@ -139,7 +139,7 @@ pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
         delivery::report(&mut conn, now, link.socket());
         let handshake = link
             .is_handshaking()
-            .then(|| handshake_time(&config.patience));
+            .then(|| handshake_time(&config.timeouts));
         if handshake.is_some_and(|by| by <= now.tick) {
             return link.end().map(|()| None);
         }
@@ -205,8 +205,8 @@ static STDERR: LazyLock<Option<Arc<LogQueue>>> =
 
 /// How long a handshake may take, from the moment when the connection is accepted: as long as a head,
 /// however it drips.
-pub(crate) fn handshake_time(patience: &Patience) -> Duration {
-    patience.head.min(patience.idle)
+pub(crate) fn handshake_time(timeouts: &Timeouts) -> Duration {
+    timeouts.head.min(timeouts.idle)
 }
 
 /// Tells a server what a connection does, when that changes.

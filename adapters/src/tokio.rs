@@ -193,7 +193,7 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
             link.report_delivery(&mut conn, now);
             let handshake = link
                 .is_handshaking()
-                .then(|| handshake_time(&config.patience));
+                .then(|| handshake_time(&config.timeouts));
             if handshake.is_some_and(|by| by <= now.tick) {
                 return link.end();
             }

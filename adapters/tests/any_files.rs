@@ -18,7 +18,7 @@ use pair::Pair;
 use peer::{connect, noise};
 use sanserve_core::{
     Ask, Config, Connection, Entries, Entry, FileSystem, Files, FsError, Got, Meta, Opened, Path,
-    Patience, Protocol,
+    Protocol, Timeouts,
 };
 use sanserve_server::memory::{Script, converse};
 use sanserve_server::stdio;
@@ -63,8 +63,8 @@ impl Map {
             ("unreadable", Node::Unreadable),
             ("missing", Node::Fault(FsError::NotFound)),
             ("secret", Node::Fault(FsError::Forbidden)),
-            ("busy", Node::Fault(FsError::Exhausted)),
-            ("broken", Node::Fault(FsError::Broken)),
+            ("busy", Node::Fault(FsError::NoResources)),
+            ("broken", Node::Fault(FsError::Io)),
         ]))
     }
 }
@@ -112,7 +112,7 @@ impl FileSystem for Map {
     }
 
     fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
-        let bytes = file.as_deref().ok_or(FsError::Broken)?;
+        let bytes = file.as_deref().ok_or(FsError::Io)?;
         let rest = &bytes[bytes.len().min(at as usize)..];
         let n = rest.len().min(into.len()).min(10_000);
         into[..n].copy_from_slice(&rest[..n]);
@@ -127,9 +127,8 @@ impl FileSystem for Sent {
     type File = Descriptor;
 
     fn open(&self, path: &Path) -> Result<Opened<Descriptor>, FsError> {
-        let mut file = tempfile::tempfile().map_err(|_| FsError::Exhausted)?;
-        file.write_all(&[b's'; LARGE])
-            .map_err(|_| FsError::Broken)?;
+        let mut file = tempfile::tempfile().map_err(|_| FsError::NoResources)?;
+        file.write_all(&[b's'; LARGE]).map_err(|_| FsError::Io)?;
         let meta = Meta {
             len: LARGE as u64,
             modified: None,
@@ -181,7 +180,7 @@ const LARGE: usize = 9_000_001;
 fn setup() -> Setup {
     Setup {
         connections: 100,
-        patience: Patience::default(),
+        timeouts: Timeouts::default(),
         tls: None,
     }
 }

@@ -478,7 +478,7 @@ fn there_are_not_too_many_at_a_time() {
         .collect();
     assert_eq!(
         pack(&disk, ArchiveFormat::Tar).unwrap_err(),
-        FsError::Exhausted
+        FsError::NoResources
     );
     held.pop();
     assert!(pack(&disk, ArchiveFormat::Tar).is_ok());

@@ -34,7 +34,7 @@ impl AsyncFileSystem for Store {
             b"large" => vec![b'y'; LARGE],
             b"unreadable" => b"x".into(),
             b"secret" => return Err(FsError::Forbidden),
-            b"busy" => return Err(FsError::Exhausted),
+            b"busy" => return Err(FsError::NoResources),
             b"slow" => {
                 self.asked.notify_one();
                 self.go.notified().await;
@@ -64,7 +64,7 @@ impl AsyncFileSystem for Store {
     async fn read(&self, file: &mut Vec<u8>, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         tokio::task::yield_now().await;
         let rest = match file.as_slice() {
-            b"x" => return Err(FsError::Broken),
+            b"x" => return Err(FsError::Io),
             file => &file[file.len().min(at as usize)..],
         };
         let n = rest.len().min(into.len());

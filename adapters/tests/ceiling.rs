@@ -10,26 +10,26 @@ use std::time::Instant;
 
 use pair::Pair;
 use peer::{BIG, LONG, ask, connect, head, hello};
-use sanserve_core::Patience;
+use sanserve_core::Timeouts;
 use serving::{SERVERS, Serving, Setup};
 
-/// Patience that plays no part.
-fn patience() -> Patience {
-    Patience {
+/// Timeouts that plays no part.
+fn timeouts() -> Timeouts {
+    Timeouts {
         idle: 10 * LONG,
         head: 10 * LONG,
         grace: 10 * LONG,
-        ..Patience::default()
+        ..Timeouts::default()
     }
 }
 
 fn start(name: &str, connections: usize) -> Serving {
-    let (patience, tls) = (patience(), None);
+    let (timeouts, tls) = (timeouts(), None);
     Serving::start(
         name,
         Setup {
             connections,
-            patience,
+            timeouts,
             tls,
         },
     )
@@ -122,7 +122,7 @@ fn handshakes_make_room_too() {
     for name in SERVERS {
         let setup = Setup {
             connections: 2,
-            patience: patience(),
+            timeouts: timeouts(),
             tls: Some(pair.tls()),
         };
         let server = Serving::start(name, setup);

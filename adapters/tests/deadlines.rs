@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pair::Pair;
 use peer::{LONG, ask, connect, hello, site};
 use rustls::version::TLS13;
-use sanserve_core::{Config, Files, Patience};
+use sanserve_core::{Config, Files, Timeouts};
 use sanserve_server::Disk;
 use serving::{SERVERS, Serving, Setup};
 use socket2::{Domain, Socket, Type};
@@ -23,16 +23,16 @@ fn a_handshake_has_the_time_of_a_head_however_it_drips() {
     pair.client(&TLS13, &[]).write_tls(&mut first).unwrap();
     for name in SERVERS {
         let head = Duration::from_millis(500);
-        let patience = Patience {
+        let timeouts = Timeouts {
             idle: 10 * LONG,
             head,
-            ..Patience::default()
+            ..Timeouts::default()
         };
         let server = Serving::start(
             name,
             Setup {
                 connections: 8,
-                patience,
+                timeouts,
                 tls: Some(pair.tls()),
             },
         );
@@ -56,16 +56,16 @@ fn a_handshake_has_the_time_of_a_head_however_it_drips() {
 fn a_client_that_reads_nothing_gives_up_its_place_at_the_deadline() {
     for name in SERVERS {
         let grace = Duration::from_secs(2);
-        let patience = Patience {
+        let timeouts = Timeouts {
             grace,
             rate: u32::MAX,
-            ..Patience::default()
+            ..Timeouts::default()
         };
         let server = Serving::start(
             name,
             Setup {
                 connections: 1,
-                patience,
+                timeouts,
                 tls: None,
             },
         );
@@ -89,13 +89,13 @@ fn so_does_one_on_standard_output() {
     let (socket, _) = listener.accept().unwrap();
     ask(&deaf, "/big");
     let grace = Duration::from_secs(2);
-    let patience = Patience {
+    let timeouts = Timeouts {
         grace,
         rate: u32::MAX,
-        ..Patience::default()
+        ..Timeouts::default()
     };
     let config = Config {
-        patience,
+        timeouts,
         ..Config::default()
     };
     let start = Instant::now();

@@ -34,7 +34,7 @@ fn no_directory_is_left_of_what_cannot_be_opened() {
         match free {
             // It is enough for `a` alone.
             1 => {
-                assert_eq!(committed, Err(FsError::Exhausted));
+                assert_eq!(committed, Err(FsError::NoResources));
                 assert!(!is_there);
             }
             _ => assert!(committed.is_ok() && is_there),

@@ -314,7 +314,7 @@ fn a_fifo_is_neither_waited_for_nor_read() {
     let fifo = site.path().join("root/fifo");
     mknodat(CWD, fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     for disk in [disk(&site), disk(&site).with_follow_symlinks(true)] {
-        assert_eq!(look(&disk, "/fifo"), Err(FsError::NotPlain));
+        assert_eq!(look(&disk, "/fifo"), Err(FsError::NotRegularFile));
         assert!(names(&disk, "/").contains(&("fifo".into(), false, false)));
     }
 }
@@ -370,9 +370,9 @@ fn neither_sockets_nor_devices_are_read() {
     let _socket = UnixListener::bind(site.path().join("root/socket")).unwrap();
     symlink("/dev/zero", site.path().join("root/zero")).unwrap();
     let follows = disk(&site).with_follow_symlinks(true);
-    assert_eq!(look(&disk(&site), "/socket"), Err(FsError::NotPlain));
-    assert_eq!(look(&follows, "/socket"), Err(FsError::NotPlain));
-    assert_eq!(look(&follows, "/zero"), Err(FsError::NotPlain));
+    assert_eq!(look(&disk(&site), "/socket"), Err(FsError::NotRegularFile));
+    assert_eq!(look(&follows, "/socket"), Err(FsError::NotRegularFile));
+    assert_eq!(look(&follows, "/zero"), Err(FsError::NotRegularFile));
     assert_eq!(look(&disk(&site), "/zero"), Err(FsError::LeadsOut));
 
     let (zero, mode) = (makedev(1, 5), Mode::RUSR);
@@ -381,8 +381,8 @@ fn neither_sockets_nor_devices_are_read() {
         eprintln!("skipped: this user may not make devices: {error}");
         return;
     }
-    assert_eq!(look(&disk(&site), "/device"), Err(FsError::NotPlain));
-    assert_eq!(look(&follows, "/device"), Err(FsError::NotPlain));
+    assert_eq!(look(&disk(&site), "/device"), Err(FsError::NotRegularFile));
+    assert_eq!(look(&follows, "/device"), Err(FsError::NotRegularFile));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use peer::LONG;
 use readers::{Keeping, RUNTIMES, Server, Setup, connect, read_slowly};
 use rustls::ClientConnection;
 use rustls::version::TLS13;
-use sanserve_core::{Config, Files, Patience, Protocol};
+use sanserve_core::{Config, Files, Protocol, Timeouts};
 use tempfile::TempDir;
 
 /// The length of the file that is asked for first.
@@ -77,10 +77,10 @@ fn run(runtime: &'static str, tls: bool, request: &[u8], status: &str, site: &Pa
         connections: 1,
         config: Config {
             protocol: Protocol::Http11,
-            patience: Patience {
+            timeouts: Timeouts {
                 head: Duration::from_millis(300),
                 linger: Duration::from_millis(100),
-                ..Patience::default()
+                ..Timeouts::default()
             },
             ..Config::default()
         },

@@ -147,7 +147,7 @@ fn silence_ends_when_patience_does() {
     let silent = talk(&tree(), input, false, |len| len);
     let closed = talk(&tree(), input, true, |len| len);
     assert_eq!(silent.bytes, closed.bytes);
-    assert_eq!(silent.elapsed, Config::default().patience.idle);
+    assert_eq!(silent.elapsed, Config::default().timeouts.idle);
     assert_eq!(START, 1_767_225_600);
     let reply = String::from_utf8(silent.bytes).unwrap();
     assert!(

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use pair::Pair;
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use sanserve_core::{Config, Exchange, FileSystem, Files, Handler, Patience, Protocol, from_fn};
+use sanserve_core::{Config, Exchange, FileSystem, Files, Handler, Protocol, Timeouts, from_fn};
 use sanserve_server::mio::{HTTPServer, Stopper};
 use sanserve_server::{Disk, NoFiles};
 use slow::Slow;
@@ -30,21 +30,21 @@ struct Running {
 
 impl Running {
     /// Serves the site's files.
-    fn files(patience: Patience) -> Running {
-        Running::with(|server| server, patience)
+    fn files(timeouts: Timeouts) -> Running {
+        Running::with(|server| server, timeouts)
     }
 
-    fn with(set_up: impl FnOnce(HTTPServer) -> HTTPServer, patience: Patience) -> Running {
+    fn with(set_up: impl FnOnce(HTTPServer) -> HTTPServer, timeouts: Timeouts) -> Running {
         let site = site();
         let disk = Disk::open(site.path()).unwrap();
-        Running::start(site, set_up, disk, patience, Files::new)
+        Running::start(site, set_up, disk, timeouts, Files::new)
     }
 
     fn start<H: Handler>(
         site: TempDir,
         set_up: impl FnOnce(HTTPServer) -> HTTPServer,
         files: impl FileSystem<File: Send + 'static> + Send + Sync + 'static,
-        patience: Patience,
+        timeouts: Timeouts,
         handler: impl Fn() -> H + Send + Sync + 'static,
     ) -> Running {
         let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -55,7 +55,7 @@ impl Running {
         let (address, stopper) = (server.server_address(), server.stopper());
         let config = Config {
             protocol: Protocol::Http11,
-            patience,
+            timeouts,
             ..Config::default()
         };
         thread::spawn(move || {
@@ -97,7 +97,7 @@ impl Drop for Running {
 
 #[test]
 fn files_are_served_on_kept_and_on_new_connections() {
-    let running = Running::files(Patience::default());
+    let running = Running::files(Timeouts::default());
     let socket = connect(running.address);
     (0..3).for_each(|_| hello(&socket));
     assert!(get(running.address, "/a.txt").ends_with("\r\n\r\nhello\n"));
@@ -112,7 +112,7 @@ fn files_are_served_on_kept_and_on_new_connections() {
 
 #[test]
 fn pipelined_requests_are_answered_in_their_order() {
-    let running = Running::files(Patience::default());
+    let running = Running::files(Timeouts::default());
     let socket = connect(running.address);
     // More than has its turn at once, and more than is read at once.
     let (get, head) = ("GET /a.txt HTTP/1.1\r\n", "HEAD /a.txt HTTP/1.1\r\n");
@@ -143,8 +143,8 @@ fn pipelined_requests_are_answered_in_their_order() {
 fn a_slow_disk_keeps_nobody_waiting_but_who_asked_for_it() {
     let site = site();
     let slow = Slow::new(&site);
-    let patience = Patience::default();
-    let running = Running::start(site, |server| server, slow.clone(), patience, Files::new);
+    let timeouts = Timeouts::default();
+    let running = Running::start(site, |server| server, slow.clone(), timeouts, Files::new);
     let sockets = ["/slow", "/read"].map(|name| {
         let socket = connect(running.address);
         ask(&socket, name);
@@ -167,11 +167,11 @@ fn a_slow_disk_keeps_nobody_waiting_but_who_asked_for_it() {
 fn a_disk_that_is_too_slow_is_given_up() {
     let site = site();
     let slow = Slow::new(&site);
-    let patience = Patience {
+    let timeouts = Timeouts {
         ask: Duration::from_millis(200),
-        ..Patience::default()
+        ..Timeouts::default()
     };
-    let running = Running::start(site, |server| server, slow.clone(), patience, Files::new);
+    let running = Running::start(site, |server| server, slow.clone(), timeouts, Files::new);
     for name in ["/slow", "/read"] {
         let reply = get(running.address, name);
         assert!(reply.starts_with("HTTP/1.1 504 "), "{reply}");
@@ -186,7 +186,7 @@ fn a_disk_that_is_too_slow_is_given_up() {
 
 #[test]
 fn more_clients_than_places_are_all_served_in_the_end() {
-    let running = Running::with(|server| server.with_max_connections(3), Patience::default());
+    let running = Running::with(|server| server.with_max_connections(3), Timeouts::default());
     // These have all places, each with a running reply.
     let first: Vec<_> = (0..3).map(|_| connect(running.address)).collect();
     for socket in &first {
@@ -213,12 +213,12 @@ fn more_clients_than_places_are_all_served_in_the_end() {
 
 #[test]
 fn stopping_lets_idle_connections_go_at_once_and_a_running_reply_finish() {
-    let patience = Patience {
+    let timeouts = Timeouts {
         idle: 3 * LONG,
         rest: 3 * LONG,
-        ..Patience::default()
+        ..Timeouts::default()
     };
-    let running = Running::files(patience);
+    let running = Running::files(timeouts);
     let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
     kept.iter().for_each(hello);
     let busy = connect(running.address);
@@ -239,7 +239,7 @@ fn stopping_lets_idle_connections_go_at_once_and_a_running_reply_finish() {
 
 #[test]
 fn a_reply_that_lasts_longer_than_the_grace_is_cut_off() {
-    let running = Running::files(Patience::default());
+    let running = Running::files(Timeouts::default());
     let socket = connect(running.address);
     ask(&socket, "/big");
     head(&socket);
@@ -253,19 +253,19 @@ fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
         server.stopper().shutdown(LONG);
         server
     };
-    Running::with(set_up, Patience::default()).returns();
+    Running::with(set_up, Timeouts::default()).returns();
 }
 
 #[test]
 fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
-    let patience = Patience {
+    let timeouts = Timeouts {
         idle: Duration::from_millis(300),
         rest: Duration::from_millis(100),
         grace: Duration::from_millis(300),
         rate: u32::MAX,
-        ..Patience::default()
+        ..Timeouts::default()
     };
-    let running = Running::with(|server| server.with_max_connections(1), patience);
+    let running = Running::with(|server| server.with_max_connections(1), timeouts);
     let silent = connect(running.address);
     assert_eq!(rest(&silent).unwrap(), 0);
     let deaf = connect(running.address);
@@ -281,11 +281,11 @@ fn a_handler_that_panics_loses_its_own_connection_only() {
         assert!(ex.path() != "/panic", "as was asked for");
         ex.send_error(410, "Gone")
     };
-    let (one, patience) = (
+    let (one, timeouts) = (
         |server: HTTPServer| server.with_max_connections(2),
-        Patience::default(),
+        Timeouts::default(),
     );
-    let running = Running::start(site(), one, NoFiles, patience, move || from_fn(answer));
+    let running = Running::start(site(), one, NoFiles, timeouts, move || from_fn(answer));
     let other = connect(running.address);
     for _ in 0..3 {
         let socket = connect(running.address);
@@ -300,7 +300,7 @@ fn a_handler_that_panics_loses_its_own_connection_only() {
 
 #[test]
 fn who_has_seen_the_end_of_a_connection_finds_it_in_the_log() {
-    let running = Running::files(Patience::default());
+    let running = Running::files(Timeouts::default());
     for n in 1..=50 {
         get(running.address, "/a.txt");
         let log = running.log();
@@ -313,7 +313,7 @@ fn who_has_seen_the_end_of_a_connection_finds_it_in_the_log() {
 fn over_tls_who_is_silent_keeps_nobody_waiting() {
     let pair = Pair::new();
     let tls = pair.tls();
-    let running = Running::with(|server| server.with_tls(tls), Patience::default());
+    let running = Running::with(|server| server.with_tls(tls), Timeouts::default());
     let _silent: Vec<_> = (0..50).map(|_| connect(running.address)).collect();
     let mut stream = pair.connect(running.address);
     write!(stream, "GET /big HTTP/1.0\r\n\r\n").unwrap();

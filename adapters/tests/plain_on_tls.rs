@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use pair::Pair;
 use peer::{LONG, connect};
 use readers::{RUNTIMES, Server, Setup};
-use sanserve_core::{Config, Files, Patience, Protocol};
+use sanserve_core::{Config, Files, Protocol, Timeouts};
 use tempfile::TempDir;
 
 fn start(runtime: &'static str, pair: &Pair, site: &TempDir) -> Server {
@@ -24,9 +24,9 @@ fn start(runtime: &'static str, pair: &Pair, site: &TempDir) -> Server {
         connections: 100,
         config: Config {
             protocol: Protocol::Http11,
-            patience: Patience {
+            timeouts: Timeouts {
                 head: Duration::from_millis(300),
-                ..Patience::default()
+                ..Timeouts::default()
             },
             ..Config::default()
         },

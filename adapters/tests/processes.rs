@@ -304,7 +304,7 @@ fn what_is_no_script_is_refused() {
     let refusal = |name| stage.set_up(name).map(drop);
     assert_eq!(refusal("nope"), Err(FsError::NotFound));
     assert_eq!(refusal("out"), Err(FsError::LeadsOut));
-    assert_eq!(refusal("d"), Err(FsError::NotPlain));
+    assert_eq!(refusal("d"), Err(FsError::NotRegularFile));
     assert_eq!(refusal("text"), Err(FsError::Forbidden));
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sanserve_core::{Cgi, Config, Patience, Protocol};
+use sanserve_core::{Cgi, Config, Protocol, Timeouts};
 use sanserve_server::{ThreadingHTTPServer, mio, stdio, tokio::HTTPServer};
 use socket2::SockRef;
 use tokio::runtime::Runtime;
@@ -22,7 +22,7 @@ mod stage;
 
 /// Serves a stage while somebody talks with it, waits for the end of all connections, and for
 /// that of all scripts, and returns what was logged.
-type Serve = fn(&Stage, Patience, &dyn Fn(SocketAddr)) -> String;
+type Serve = fn(&Stage, Timeouts, &dyn Fn(SocketAddr)) -> String;
 
 /// With a thread and with a task for each connection, and with all on one thread.
 const ALL: [Serve; 3] = [serve_by_threads, serve_by_tasks, serve_by_turns];
@@ -36,7 +36,7 @@ impl<F: Fn()> Drop for Stop<F> {
     }
 }
 
-fn serve_by_threads(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)) -> String {
+fn serve_by_threads(stage: &Stage, timeouts: Timeouts, talk: &dyn Fn(SocketAddr)) -> String {
     let log = Arc::new(Mutex::new(String::new()));
     let lines = Arc::clone(&log);
     let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -44,7 +44,7 @@ fn serve_by_threads(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)
     let (address, stopper) = (server.server_address(), server.stopper());
     let disk = stage.disk();
     thread::scope(|scope| {
-        scope.spawn(|| server.serve_forever(&disk, config(patience), cgi));
+        scope.spawn(|| server.serve_forever(&disk, config(timeouts), cgi));
         let _stop = Stop(|| stopper.shutdown(LONG));
         talk(address);
     });
@@ -53,7 +53,7 @@ fn serve_by_threads(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)
     Arc::into_inner(log).unwrap().into_inner().unwrap()
 }
 
-fn serve_by_turns(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)) -> String {
+fn serve_by_turns(stage: &Stage, timeouts: Timeouts, talk: &dyn Fn(SocketAddr)) -> String {
     let log = Arc::new(Mutex::new(String::new()));
     let lines = Arc::clone(&log);
     let server = mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -62,7 +62,7 @@ fn serve_by_turns(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)) 
     let (address, stopper) = (server.server_address(), server.stopper());
     let disk = stage.disk();
     thread::scope(|scope| {
-        let serving = scope.spawn(|| server.serve_forever(&disk, config(patience), cgi));
+        let serving = scope.spawn(|| server.serve_forever(&disk, config(timeouts), cgi));
         let stop = Stop(|| stopper.shutdown(LONG));
         talk(address);
         drop(stop);
@@ -73,7 +73,7 @@ fn serve_by_turns(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)) 
     Arc::into_inner(log).unwrap().into_inner().unwrap()
 }
 
-fn serve_by_tasks(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)) -> String {
+fn serve_by_tasks(stage: &Stage, timeouts: Timeouts, talk: &dyn Fn(SocketAddr)) -> String {
     let log = Arc::new(Mutex::new(String::new()));
     let lines = Arc::clone(&log);
     let runtime = Runtime::new().unwrap();
@@ -83,7 +83,7 @@ fn serve_by_tasks(stage: &Stage, patience: Patience, talk: &dyn Fn(SocketAddr)) 
         let server = server.with_log(move |text| lines.lock().unwrap().push_str(text));
         let (address, stopper) = (server.server_address(), server.stopper());
         let disk = Arc::new(stage.disk());
-        let serving = runtime.spawn(server.serve_forever(disk, config(patience), cgi));
+        let serving = runtime.spawn(server.serve_forever(disk, config(timeouts), cgi));
         let _stop = Stop(|| drop(stopper.shutdown(LONG)));
         talk(address);
         (address, serving)
@@ -105,10 +105,10 @@ fn cgi() -> Cgi {
     Cgi::new("localhost", 8000)
 }
 
-fn config(patience: Patience) -> Config {
+fn config(timeouts: Timeouts) -> Config {
     Config {
         protocol: Protocol::Http11,
-        patience,
+        timeouts,
         ..Config::default()
     }
 }
@@ -141,11 +141,11 @@ fn text(socket: &TcpStream) -> String {
     String::from_utf8(rest(socket)).unwrap()
 }
 
-/// Little patience with scripts.
-fn hasty() -> Patience {
-    Patience {
+/// Little timeouts with scripts.
+fn hasty() -> Timeouts {
+    Timeouts {
         ask: Duration::from_secs(1),
-        ..Patience::default()
+        ..Timeouts::default()
     }
 }
 
@@ -159,7 +159,7 @@ fn what_is_posted_comes_back() {
         .map(|n| (n ^ n >> 9) as u8)
         .collect();
     for serve in ALL {
-        let log = serve(&stage, Patience::default(), &|address| {
+        let log = serve(&stage, Timeouts::default(), &|address| {
             let len = content.len();
             let request = format!("POST /cgi-bin/a HTTP/1.0\r\nContent-Length: {len}\r\n\r\n");
             let reply = rest(&ask(address, &request, &content));
@@ -177,7 +177,7 @@ fn one_connection_runs_one_after_the_other() {
         "echo Content-Type: x/y; echo; echo \"<$QUERY_STRING>\"; cat",
     );
     for serve in ALL {
-        serve(&stage, Patience::default(), &|address| {
+        serve(&stage, Timeouts::default(), &|address| {
             let request = "GET /cgi-bin/a?one HTTP/1.1\r\nHost: h\r\n\r\n\
             POST /cgi-bin/a?two HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
             5\r\nhello\r\n0\r\n\r\n\
@@ -204,7 +204,7 @@ fn what_goes_wrong_stands_in_the_log() {
         .script("b", "kill -9 $$");
     stage.write("c", "#!/nowhere\n", 0o755);
     for serve in ALL {
-        let log = serve(&stage, Patience::default(), &|address| {
+        let log = serve(&stage, Timeouts::default(), &|address| {
             let get = |name| {
                 text(&ask(
                     address,
@@ -267,7 +267,7 @@ fn a_script_ends_when_its_client_is_gone() {
     );
     for serve in ALL {
         let start = Instant::now();
-        serve(&stage, Patience::default(), &|address| {
+        serve(&stage, Timeouts::default(), &|address| {
             let mut socket = ask(address, "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\n\r\n", b"");
             socket.read_exact(&mut [0; 1000]).unwrap();
             socket.shutdown(Shutdown::Both).unwrap();
@@ -277,11 +277,11 @@ fn a_script_ends_when_its_client_is_gone() {
 }
 
 /// Deadlines that end nothing within a test, but for this one.
-fn patient(half_closed: Duration) -> Patience {
-    Patience {
+fn patient(half_closed: Duration) -> Timeouts {
+    Timeouts {
         ask: LONG * 10,
         half_closed,
-        ..Patience::default()
+        ..Timeouts::default()
     }
 }
 
@@ -304,11 +304,11 @@ fn with_silent_scripts() -> Stage {
 /// Has each silent script run, does something with its client, and waits for the end of the script.
 fn leave(
     serve: Serve,
-    patience: Patience,
+    timeouts: Timeouts,
     leave: &dyn Fn(TcpStream) -> Option<TcpStream>,
 ) -> String {
     let stage = with_silent_scripts();
-    serve(&stage, patience, &|address| {
+    serve(&stage, timeouts, &|address| {
         for (name, _) in SILENT {
             let request = format!("GET /cgi-bin/{name} HTTP/1.1\r\nHost: h\r\n\r\n");
             let socket = ask(address, &request, b"");
@@ -363,7 +363,7 @@ fn a_client_that_has_closed_one_side_gets_what_a_script_writes_in_time() {
         "sleep 0.3; echo Content-Type: x/y; echo; sleep 0.3; echo done",
     );
     for serve in ALL {
-        serve(&stage, Patience::default(), &|address| {
+        serve(&stage, Timeouts::default(), &|address| {
             let request = "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\n\r\n";
             let socket = ask(address, request, b"");
             socket.shutdown(Shutdown::Write).unwrap();
@@ -379,8 +379,8 @@ fn a_silent_script_ends_when_the_other_end_of_standard_output_is_closed() {
     let run = |input: OwnedFd, output: OwnedFd, close: &dyn Fn()| {
         let disk = stage.disk();
         thread::scope(|scope| {
-            let patience = patient(Duration::from_millis(100));
-            let (disk, config) = (&disk, config(patience));
+            let timeouts = patient(Duration::from_millis(100));
+            let (disk, config) = (&disk, config(timeouts));
             scope.spawn(move || stdio::serve(input, output, disk, config, cgi(), &|_| ()));
             stage.wait_for("marks/runs");
             close();
@@ -410,7 +410,7 @@ fn more_scripts_than_are_allowed_get_503() {
         "echo Content-Type: x/y; echo; echo runs; until [ -e ../marks/go ]; do sleep 0.02; done";
     for serve in ALL {
         let stage = stage().script("a", body).with_max_scripts(2);
-        let log = serve(&stage, Patience::default(), &|address| {
+        let log = serve(&stage, Timeouts::default(), &|address| {
             let get = || {
                 let request = "GET /cgi-bin/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
                 ask(address, request, b"")
@@ -446,7 +446,7 @@ fn many_at_a_time_leave_nothing_behind() {
     let body = "echo Content-Type: x/y; echo; sleep 1000 & echo $CONTENT_LENGTH; cat";
     let stage = stage().script("a", body);
     for serve in ALL {
-        serve(&stage, Patience::default(), &|address| {
+        serve(&stage, Timeouts::default(), &|address| {
             let sockets: Vec<_> = (0..50)
                 .map(|n| {
                     let request =

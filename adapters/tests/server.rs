@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Patience, Protocol, from_fn};
+use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Protocol, Timeouts, from_fn};
 use sanserve_server::{Disk, HTTPServer, NoFiles, Stopper, ThreadingHTTPServer};
 use socket2::SockRef;
 
@@ -177,12 +177,12 @@ fn more_clients_than_places_are_all_served_in_the_end() {
 fn stopping_lets_idle_connections_go_at_once() {
     let running = Running::start(server(), |server, disk, config| {
         // Nothing but being stopped can wake them up.
-        let patience = Patience {
+        let timeouts = Timeouts {
             idle: 3 * LONG,
             rest: 3 * LONG,
-            ..config.patience
+            ..config.timeouts
         };
-        let config = Config { patience, ..config };
+        let config = Config { timeouts, ..config };
         server.serve_forever(disk, config, Files::new).unwrap();
     });
     let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
@@ -275,14 +275,14 @@ fn a_client_that_resets_does_no_harm() {
 #[test]
 fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
     let running = Running::start(server().with_max_connections(1), |server, disk, config| {
-        let patience = Patience {
+        let timeouts = Timeouts {
             idle: Duration::from_millis(300),
             rest: Duration::from_millis(100),
             grace: Duration::from_millis(300),
             rate: u32::MAX,
-            ..config.patience
+            ..config.timeouts
         };
-        let config = Config { patience, ..config };
+        let config = Config { timeouts, ..config };
         server.serve_forever(disk, config, Files::new).unwrap();
     });
     let silent = connect(running.address);

@@ -1,5 +1,5 @@
 //! Readers that are slow but quick enough: however much of a reply the system has taken, what counts is what they
-//! took. With real sockets, whose buffers are large, and little patience, so that the tests are short.
+//! took. With real sockets, whose buffers are large, and little timeouts, so that the tests are short.
 #![cfg(target_os = "linux")]
 
 mod pair;
@@ -18,7 +18,7 @@ use readers::{Keeping, RUNTIMES, Server, Setup, ask, connect, read_slowly};
 use rustix::net::sockopt;
 use rustls::StreamOwned;
 use rustls::version::TLS13;
-use sanserve_core::{Config, Files, Patience, Protocol, archive::Download};
+use sanserve_core::{Config, Files, Protocol, Timeouts, archive::Download};
 use tempfile::TempDir;
 
 const MIB: usize = 1024 * 1024;
@@ -30,9 +30,9 @@ const SLOW: Duration = Duration::from_secs(7);
 fn config() -> Config {
     Config {
         protocol: Protocol::Http11,
-        patience: Patience {
+        timeouts: Timeouts {
             grace: Duration::from_secs(1),
-            ..Patience::default()
+            ..Timeouts::default()
         },
         ..Config::default()
     }
@@ -192,7 +192,7 @@ fn a_client_that_stops_reading_is_cut_off_when_its_system_has_taken_its_share() 
     let site = site();
     let mut config = config();
     // What the system of the client takes counts for at most 2.6 seconds.
-    config.patience.rate = 100_000;
+    config.timeouts.rate = 100_000;
     let longest = Duration::from_secs(1) + Duration::from_secs_f64(2.7);
     thread::scope(|scope| {
         for runtime in RUNTIMES {

@@ -25,7 +25,7 @@ fn news_of_a_socket_that_is_gone_does_not_hide_those_of_the_next() {
     let server = server.with_threads(1).with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
     let mut config = Config::default();
-    config.patience.linger = Duration::ZERO;
+    config.timeouts.linger = Duration::ZERO;
     let serving = thread::spawn(move || server.serve_forever(&disk, config, Files::new));
 
     let first = connect(address);

@@ -16,7 +16,7 @@ use pair::{Pair, Stream};
 use peer::{BIG, LONG, connect, hello, site};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, StreamOwned};
-use sanserve_core::{Config, Files, Patience, Protocol, from_fn};
+use sanserve_core::{Config, Files, Protocol, Timeouts, from_fn};
 use sanserve_server::{Disk, HTTPSServer, NoFiles, Stopper, ThreadingHTTPSServer, Tls};
 use sanserve_server::{HTTPServer, ThreadingHTTPServer};
 use tempfile::TempDir;
@@ -30,14 +30,14 @@ struct Running {
 }
 
 impl Running {
-    fn start(server: ThreadingHTTPServer, patience: Patience) -> Running {
+    fn start(server: ThreadingHTTPServer, timeouts: Timeouts) -> Running {
         let log = Arc::new(Mutex::new(String::new()));
         let (sink, site) = (Arc::clone(&log), Arc::new(site()));
         let server = server.with_log(move |lines| sink.lock().unwrap().push_str(lines));
         let (address, stopper) = (server.server_address(), server.stopper());
         let config = Config {
             protocol: Protocol::Http11,
-            patience,
+            timeouts,
             ..Config::default()
         };
         let disk = Disk::open(site.path()).unwrap();
@@ -52,7 +52,7 @@ impl Running {
 
     fn tls(tls: Tls) -> Running {
         let server = ThreadingHTTPSServer::bind((Ipv4Addr::LOCALHOST, 0), tls).unwrap();
-        Running::start(server.with_max_connections(500), Patience::default())
+        Running::start(server.with_max_connections(500), Timeouts::default())
     }
 
     fn log(&self) -> String {
@@ -255,7 +255,7 @@ fn silent_clients_keep_nobody_waiting() {
     let pair = Pair::new();
     let over = Running::tls(pair.tls());
     let plain = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let plain = Running::start(plain.with_max_connections(500), Patience::default());
+    let plain = Running::start(plain.with_max_connections(500), Timeouts::default());
     let mut first = Vec::new();
     pair.client(&TLS13, &[]).write_tls(&mut first).unwrap();
     let silent: Vec<_> = (0..400)
@@ -285,12 +285,12 @@ fn silent_clients_keep_nobody_waiting() {
 fn a_handshake_that_drips_has_a_deadline() {
     let pair = Pair::new();
     let server = ThreadingHTTPSServer::bind((Ipv4Addr::LOCALHOST, 0), pair.tls()).unwrap();
-    let patience = Patience {
+    let timeouts = Timeouts {
         idle: Duration::from_millis(500),
         rest: Duration::from_millis(100),
-        ..Patience::default()
+        ..Timeouts::default()
     };
-    let running = Running::start(server.with_max_connections(1), patience);
+    let running = Running::start(server.with_max_connections(1), timeouts);
     let mut hello = Vec::new();
     pair.client(&TLS13, &[]).write_tls(&mut hello).unwrap();
     let mut socket = connect(running.address);

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Patience, from_fn};
+use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Timeouts, from_fn};
 use sanserve_server::{Disk, NoFiles, tokio::Link, tokio::serve};
 use slow::Slow;
 use task::{Running, config};
@@ -59,11 +59,11 @@ fn what_the_system_has_in_memory_needs_no_thread() {
     running.stop(LONG);
 }
 
-fn slow(patience: Patience) -> (Running, Slow) {
+fn slow(timeouts: Timeouts) -> (Running, Slow) {
     let site = site();
     let slow = Slow::new(&site);
     let config = Config {
-        patience,
+        timeouts,
         ..config()
     };
     let running = Running::start(site, |server| server, slow.clone(), config, Files::new);
@@ -72,7 +72,7 @@ fn slow(patience: Patience) -> (Running, Slow) {
 
 #[test]
 fn a_slow_disk_keeps_nobody_waiting_but_who_asked_for_it() {
-    let (running, slow) = slow(Patience::default());
+    let (running, slow) = slow(Timeouts::default());
     let sockets = ["/slow", "/read"].map(|name| {
         let socket = connect(running.address);
         ask(&socket, name);
@@ -89,9 +89,9 @@ fn a_slow_disk_keeps_nobody_waiting_but_who_asked_for_it() {
 
 #[test]
 fn a_disk_that_is_too_slow_is_given_up() {
-    let (running, slow) = slow(Patience {
+    let (running, slow) = slow(Timeouts {
         ask: Duration::from_millis(200),
-        ..Patience::default()
+        ..Timeouts::default()
     });
     for name in ["/slow", "/read"] {
         let reply = get(running.address, name);
@@ -166,13 +166,13 @@ fn more_clients_than_places_are_all_served_in_the_end() {
 
 #[test]
 fn stopping_lets_idle_connections_go_at_once_and_a_running_reply_finish() {
-    let patience = Patience {
+    let timeouts = Timeouts {
         idle: 3 * LONG,
         rest: 3 * LONG,
-        ..Patience::default()
+        ..Timeouts::default()
     };
     let running = Running::files(Config {
-        patience,
+        timeouts,
         ..config()
     });
     let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
@@ -248,15 +248,15 @@ fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
 
 #[test]
 fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
-    let patience = Patience {
+    let timeouts = Timeouts {
         idle: Duration::from_millis(300),
         rest: Duration::from_millis(100),
         grace: Duration::from_millis(300),
         rate: u32::MAX,
-        ..Patience::default()
+        ..Timeouts::default()
     };
     let config = Config {
-        patience,
+        timeouts,
         ..config()
     };
     let running = Running::with(|server| server.with_max_connections(1), config);

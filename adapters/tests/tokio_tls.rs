@@ -11,13 +11,13 @@ use pair::{Pair, Stream};
 use peer::{BIG, LONG, connect};
 use rustls::StreamOwned;
 use rustls::version::{TLS12, TLS13};
-use sanserve_core::{Config, Patience};
+use sanserve_core::{Config, Timeouts};
 use task::{Running, config};
 
-fn serve(pair: &Pair, patience: Patience) -> Running {
+fn serve(pair: &Pair, timeouts: Timeouts) -> Running {
     let tls = pair.tls();
     let config = Config {
-        patience,
+        timeouts,
         ..config()
     };
     Running::with(|server| server.with_tls(tls), config)
@@ -38,7 +38,7 @@ fn hello(stream: &mut Stream) {
 #[test]
 fn files_are_served_over_both_versions_to_the_last_byte() {
     let pair = Pair::new();
-    let running = serve(&pair, Patience::default());
+    let running = serve(&pair, Timeouts::default());
     for version in [&TLS12, &TLS13] {
         let stream = || StreamOwned::new(pair.client(version, &[]), connect(running.address));
         let mut kept = stream();
@@ -62,7 +62,7 @@ fn files_are_served_over_both_versions_to_the_last_byte() {
 #[test]
 fn stopping_lets_the_idle_go_and_what_is_cut_off_does_not_look_whole() {
     let pair = Pair::new();
-    let running = serve(&pair, Patience::default());
+    let running = serve(&pair, Timeouts::default());
     let (mut idle, mut busy) = (pair.connect(running.address), pair.connect(running.address));
     hello(&mut idle);
     write!(busy, "GET /big HTTP/1.0\r\n\r\n").unwrap();
@@ -77,7 +77,7 @@ fn stopping_lets_the_idle_go_and_what_is_cut_off_does_not_look_whole() {
 #[test]
 fn what_is_neither_tls_nor_http_gets_an_alert_and_a_line_in_the_log() {
     let pair = Pair::new();
-    let running = serve(&pair, Patience::default());
+    let running = serve(&pair, Timeouts::default());
     let mut plain = connect(running.address);
     plain.write_all(b"\x00 nothing at all\r\n\r\n").unwrap();
     let mut alert = Vec::new();
@@ -95,7 +95,7 @@ fn what_is_neither_tls_nor_http_gets_an_alert_and_a_line_in_the_log() {
 #[test]
 fn silent_clients_keep_nobody_waiting() {
     let pair = Pair::new();
-    let running = serve(&pair, Patience::default());
+    let running = serve(&pair, Timeouts::default());
     let mut first = Vec::new();
     pair.client(&TLS13, &[]).write_tls(&mut first).unwrap();
     let silent: Vec<_> = (0..200)
@@ -123,12 +123,12 @@ fn silent_clients_keep_nobody_waiting() {
 #[test]
 fn a_handshake_that_drips_has_a_deadline() {
     let pair = Pair::new();
-    let patience = Patience {
+    let timeouts = Timeouts {
         idle: Duration::from_millis(500),
         rest: Duration::from_millis(100),
-        ..Patience::default()
+        ..Timeouts::default()
     };
-    let running = serve(&pair, patience);
+    let running = serve(&pair, timeouts);
     let mut first = Vec::new();
     pair.client(&TLS13, &[]).write_tls(&mut first).unwrap();
     let mut socket = connect(running.address);

@@ -608,7 +608,7 @@ fn a_disk_that_gets_full_keeps_nothing() {
             .unwrap()
             .success()
     );
-    assert_eq!((full, left.len()), (Some(FsError::Full), 0));
+    assert_eq!((full, left.len()), (Some(FsError::NoSpace), 0));
 }
 
 /// Directories and links change places while files are stored through them: whatever comes of it, the

@@ -14,16 +14,16 @@ use std::thread;
 use std::time::Duration;
 
 use peer::{LONG, ask, connect, head, hello};
-use sanserve_core::{Event, Exchange, Handler, Next, Patience};
+use sanserve_core::{Event, Exchange, Handler, Next, Timeouts};
 use serving::{SERVERS, Serving, Setup};
 use socket2::SockRef;
 use tokio::sync::oneshot;
 use waits::{FOREVER, Messages, Waiting};
 
-fn start(name: &str, patience: Patience) -> (Serving, mpsc::Receiver<Waiting>) {
+fn start(name: &str, timeouts: Timeouts) -> (Serving, mpsc::Receiver<Waiting>) {
     let (handler, waiting) = Messages::new();
     let setup = Setup {
-        patience,
+        timeouts,
         ..Setup::default()
     };
     (Serving::with_handler(name, setup, handler), waiting)
@@ -56,7 +56,7 @@ fn chunk(mut socket: &TcpStream) -> String {
 #[test]
 fn another_thread_wakes_a_handler_and_each_message_is_sent_at_once() {
     for name in SERVERS {
-        let (server, waiting) = start(name, Patience::default());
+        let (server, waiting) = start(name, Timeouts::default());
         let (socket, events) = begin(&server, &waiting);
         assert!(head(&socket).starts_with("HTTP/1.1 200 OK\r\n"), "{name}");
         let (received, go_on) = mpsc::channel();
@@ -154,9 +154,9 @@ fn a_wait_ends_with_its_time() {
 
 #[test]
 fn a_client_that_leaves_ends_the_wait() {
-    let patience = Patience {
+    let timeouts = Timeouts {
         half_closed: Duration::from_millis(10),
-        ..Patience::default()
+        ..Timeouts::default()
     };
     let closes = |socket: TcpStream| drop(socket);
     let resets = |socket: TcpStream| {
@@ -164,7 +164,7 @@ fn a_client_that_leaves_ends_the_wait() {
         SockRef::from(&socket).set_linger(zero).unwrap();
     };
     for name in SERVERS {
-        let (server, waiting) = start(name, patience);
+        let (server, waiting) = start(name, timeouts);
         for leave in [closes, resets] {
             let (socket, events) = begin(&server, &waiting);
             leave(socket);
@@ -185,12 +185,12 @@ fn a_client_that_leaves_ends_the_wait() {
 #[test]
 fn a_server_stops_with_the_grace_although_handlers_wait() {
     for name in SERVERS {
-        let (server, waiting) = start(name, Patience::default());
+        let (server, waiting) = start(name, Timeouts::default());
         let waits: Vec<_> = (0..10).map(|_| begin(&server, &waiting)).collect();
         server.shutdown(Duration::ZERO);
         waits.iter().for_each(|(_, events)| events.has_ended());
 
-        let (server, waiting) = start(name, Patience::default());
+        let (server, waiting) = start(name, Timeouts::default());
         let (socket, events) = begin(&server, &waiting);
         let idle = connect(server.address);
         hello(&idle);
@@ -385,9 +385,9 @@ fn a_waker_of_an_earlier_request_wakes_a_later_one() {
     for name in SERVERS {
         let (begun, waiting) = mpsc::channel();
         let setup = Setup {
-            patience: Patience {
+            timeouts: Timeouts {
                 rest: Duration::ZERO,
-                ..Patience::default()
+                ..Timeouts::default()
             },
             ..Setup::default()
         };

@@ -133,10 +133,10 @@ impl FileSystem for Site {
 
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         let File::File(place) = file else {
-            return Err(FsError::NotPlain);
+            return Err(FsError::NotRegularFile);
         };
         let Entry::File { body, .. } = &self.entries[*place] else {
-            return Err(FsError::NotPlain);
+            return Err(FsError::NotRegularFile);
         };
         Ok(copy(&body[body.len().min(at as usize)..], into))
     }

@@ -120,8 +120,8 @@ fn takes_no_memory_for_requests() {
     let used = |requests: usize| {
         machine.begin(case).expect("the machine listens");
         let socket = TcpStream::connect(address).expect("QEMU listens");
-        let patience = Some(Duration::from_secs(20));
-        socket.set_read_timeout(patience).expect("it is not zero");
+        let timeouts = Some(Duration::from_secs(20));
+        socket.set_read_timeout(timeouts).expect("it is not zero");
         let replies = ask(&socket, requests);
         assert_eq!(replies, requests, "all are answered");
         machine.end().1
@@ -176,8 +176,8 @@ fn holds_four_connections_that_are_as_large_as_can_be() {
         .collect();
     for round in 0..3 {
         for socket in &mut sockets {
-            let patience = Some(Duration::from_secs(20));
-            socket.set_read_timeout(patience).expect("it is not zero");
+            let timeouts = Some(Duration::from_secs(20));
+            socket.set_read_timeout(timeouts).expect("it is not zero");
             socket.write_all(head.as_bytes()).expect("it reads");
         }
         for socket in &mut sockets {

@@ -168,7 +168,7 @@ fn who_does_not_fit_in_waits() {
     third
         .write_all(b"GET /file.txt HTTP/1.0\r\n\r\n")
         .expect("the system takes it");
-    let patience = third.read_timeout().expect("a limit");
+    let timeouts = third.read_timeout().expect("a limit");
     third
         .set_read_timeout(Some(Duration::from_millis(300)))
         .expect("a limit");
@@ -177,7 +177,7 @@ fn who_does_not_fit_in_waits() {
         matches!(early.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
         "{early}"
     );
-    third.set_read_timeout(patience).expect("a limit");
+    third.set_read_timeout(timeouts).expect("a limit");
     drop(first);
     assert!(rest(&mut third).ends_with("\r\n\r\nhello\n"));
     drop(second);

@@ -153,7 +153,7 @@ pub use sanserve_wire as wire;
 
 pub use engine::{
     Buffer, Config, Connection, Delivery, ErrorPage, Event, Exchange, Handler, Limits, Next, Now,
-    Patience,
+    Timeouts,
 };
 pub use engine::{Phase, Protocol, Rest, Step, Upgraded, Want, error_page, from_fn, log};
 pub use fs::{ArchiveFormat, Program, Waiter, decode};

@@ -69,7 +69,7 @@ fn a_file_that_cannot_be_read_is_let_go_at_once() {
                 },
                 sendable: false,
             })),
-            Want::Fill { .. } => Got::Refused(FsError::Broken),
+            Want::Fill { .. } => Got::Refused(FsError::Io),
             Want::Write(from) => {
                 assert!(from.starts_with(b"HTTP/1.1 500 "));
                 break assert_eq!(Rc::strong_count(&file), 1);
@@ -111,7 +111,7 @@ fn lingering_begins_when_the_reply_is_sent() {
     assert!(world.writes > 3);
     assert_eq!(
         took,
-        SECOND * world.writes as u32 + Config::default().patience.linger
+        SECOND * world.writes as u32 + Config::default().timeouts.linger
     );
 }
 
@@ -130,7 +130,7 @@ fn idle_time_begins_after_the_content() {
     let mut world = World::new(modern(), Files::new(), head);
     world = world.then(SECOND * 25, b"hello");
     world.half_close = false;
-    assert_eq!(world.run(), SECOND * 25 + modern().patience.idle);
+    assert_eq!(world.run(), SECOND * 25 + modern().timeouts.idle);
 }
 
 #[test] // since not set at first byte of head
@@ -146,7 +146,7 @@ fn the_time_of_a_head_begins_with_its_first_byte() {
 #[test] // the head's time runs while the reply before it is taken
 fn a_head_has_its_time_after_a_reply_that_was_taken_slowly() {
     let mut config = modern();
-    config.patience.head = SECOND * 5;
+    config.timeouts.head = SECOND * 5;
     let mut world = World::new(
         config,
         Files::new(),

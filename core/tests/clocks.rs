@@ -161,9 +161,9 @@ fn a_listing_is_forgotten_when_it_is_sent() {
 #[test]
 fn a_patience_without_end_does_not_panic() {
     let mut config = modern();
-    config.patience.head = Duration::MAX;
+    config.timeouts.head = Duration::MAX;
     World::new(config, Files::new(), HELLO).run();
-    config.patience.idle = Duration::MAX;
-    config.patience.grace = Duration::MAX;
+    config.timeouts.idle = Duration::MAX;
+    config.timeouts.grace = Duration::MAX;
     World::new(config, Files::new(), HELLO).run();
 }

@@ -40,7 +40,7 @@ fn the_file_system_says_who_is_right() {
     let said = ask(|_| Err(FsError::Forbidden));
     assert!(said.text.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
     assert!(said.log.contains("wrong user or password ('mary')\n") && !said.log.contains("secret"));
-    let said = ask(|_| Err(FsError::Exhausted));
+    let said = ask(|_| Err(FsError::NoResources));
     assert!(said.text.starts_with("HTTP/1.1 503 "), "{}", said.text);
 }
 
@@ -79,7 +79,7 @@ fn scripts_know_who_asks_behind_a_guard_only() {
                 let kind = value("AUTH_TYPE").map(|(_, value)| &value[..]);
                 let wanted = guarded.then_some((&b"mary"[..], &b"Basic"[..]));
                 assert_eq!(user.zip(kind), wanted);
-                Got::Opened(Err(FsError::Broken))
+                Got::Opened(Err(FsError::Io))
             }
             _ => Got::Opened(Ok(Opened::File {
                 file: (),

@@ -263,7 +263,7 @@ fn a_reply_that_breaks_off_tells_how_much_was_sent_and_how_long_it_took() {
     world.stalls_after = 100_000;
     world.run();
     let head = world.text().find("\r\n\r\n").expect("a head") + 4;
-    let (content, seconds) = (world.output.len() - head, config.patience.grace.as_secs());
+    let (content, seconds) = (world.output.len() - head, config.timeouts.grace.as_secs());
     let wanted = format!("\"status\":200,\"bytes\":{content},\"seconds\":");
     let line = world.log.trim_end();
     assert!(

@@ -352,7 +352,7 @@ fn a_closing_connection_stays_until_all_is_acknowledged() {
             chatter: b"garbage",
             ..Setup::of(path, len)
         };
-        let linger = setup.config.patience.linger;
+        let linger = setup.config.timeouts.linger;
         let outcome = setup.run();
         assert!(outcome.received > len, "{outcome:?}");
         // What the last announcement let through was read later.
@@ -388,7 +388,7 @@ fn an_idle_connection_stays_while_its_last_reply_is_taken() {
         request,
         ..Setup::of(path, MIB)
     };
-    let idle = setup.config.patience.idle;
+    let idle = setup.config.timeouts.idle;
     let took = Duration::from_secs(MIB / 8_000);
     let outcome = setup.run();
     assert!(outcome.received > MIB, "{outcome:?}");

@@ -211,7 +211,7 @@ fn log_lines_have_local_time() {
 
 #[test] // forbidden index: next tried
 fn an_index_page_that_may_not_be_read_hides_the_directory() {
-    for error in [FsError::Forbidden, FsError::Broken] {
+    for error in [FsError::Forbidden, FsError::Io] {
         let said = drive(
             modern(),
             Files::new(),
@@ -236,7 +236,7 @@ fn what_cannot_be_opened_just_now_gets_503() {
     for target in ["/a.txt", "/"] {
         let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
         let said = drive(modern(), Files::new(), request.as_bytes(), |_| {
-            Got::Opened(Err(FsError::Exhausted))
+            Got::Opened(Err(FsError::NoResources))
         });
         let status = "HTTP/1.1 503 Too few resources to open it\r\n";
         assert!(said.text.starts_with(status), "{}", said.text);

@@ -18,7 +18,7 @@ impl FileSystem for Scripts {
     fn open(&self, path: &Path) -> Result<Opened<Vec<u8>>, FsError> {
         let executable = match path.file_name() {
             b"cgi-bin" => return Ok(Opened::Directory),
-            b"fifo" => return Err(FsError::NotPlain),
+            b"fifo" => return Err(FsError::NotRegularFile),
             b"secret" => return Err(FsError::Forbidden),
             name => !name.starts_with(b"data"),
         };
@@ -48,7 +48,7 @@ impl FileSystem for Scripts {
 
     fn run(&self, program: &Program) -> Result<Opened<Vec<u8>>, FsError> {
         Ok(Opened::Program(match program.path.file_name() {
-            b"broken" => return Err(FsError::Broken),
+            b"broken" => return Err(FsError::Io),
             b"deaf" => b"\ndeaf".to_vec(),
             b"framed" => b"Transfer-Encoding: chunked\nTE: x\n\nhi".to_vec(),
             b"interim" => b"Status: 103 Early Hints\n\nhi".to_vec(),
@@ -77,7 +77,7 @@ impl FileSystem for Scripts {
         if file.ends_with(b"deaf") {
             Ok(0)
         } else {
-            Err(FsError::Broken)
+            Err(FsError::Io)
         }
     }
 }
@@ -491,7 +491,7 @@ impl FileSystem for Busy {
     }
 
     fn read(&self, _: &mut Vec<u8>, _: u64, _: &mut [u8]) -> Result<usize, FsError> {
-        Err(FsError::Broken)
+        Err(FsError::Io)
     }
 
     fn run(&self, program: &Program) -> Result<Opened<Vec<u8>>, FsError> {

@@ -5,8 +5,8 @@ mod world;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Event, Exchange, Files, Got, Handler, Next, Now, Opened, Path, Patience,
-    Phase, Program, Protocol, Rest, Want, from_fn,
+    Config, Connection, Event, Exchange, Files, Got, Handler, Next, Now, Opened, Path, Phase,
+    Program, Protocol, Rest, Timeouts, Want, from_fn,
 };
 use world::{BIG, Counter, World};
 
@@ -37,9 +37,9 @@ fn a_head_that_drips_gets_408_at_its_deadline() {
         "{}",
         world.log
     );
-    let patience = config.patience;
+    let timeouts = config.timeouts;
     assert!(
-        took >= patience.head && took <= patience.head + patience.linger,
+        took >= timeouts.head && took <= timeouts.head + timeouts.linger,
         "{took:?}"
     );
 }
@@ -69,7 +69,7 @@ fn an_idle_connection_closes_without_a_word() {
         b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n",
     );
     world.half_close = false;
-    assert_eq!(world.run(), modern().patience.idle);
+    assert_eq!(world.run(), modern().timeouts.idle);
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
     assert_eq!(world.log.lines().count(), 1);
 }
@@ -83,13 +83,13 @@ fn a_connection_stays_open_for_longer_than_its_reply_says() {
         (1, None),
         (0, None),
     ] {
-        let patience = Patience {
+        let timeouts = Timeouts {
             idle: SECOND * idle,
-            ..Patience::default()
+            ..Timeouts::default()
         };
         let config = Config {
             keep_alive: true,
-            patience,
+            timeouts,
             ..modern()
         };
         let request = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -112,7 +112,7 @@ fn a_connection_stays_open_for_longer_than_its_reply_says() {
 fn a_silent_peer_is_let_go() {
     let mut world = World::new(modern(), Files::new(), b"");
     (world.half_close, world.input) = (false, Vec::new());
-    assert_eq!(world.run(), modern().patience.idle);
+    assert_eq!(world.run(), modern().timeouts.idle);
     assert_eq!((world.text().as_str(), world.log.as_str()), ("", ""));
 }
 
@@ -290,7 +290,7 @@ fn run_program_for(
 #[test]
 fn lines_on_standard_error_do_not_renew_the_deadline_of_a_program() {
     let (took, log) = run_program(|| Got::Note("more\n".into()), |_, _| ());
-    assert_eq!(took, Config::default().patience.ask);
+    assert_eq!(took, Config::default().timeouts.ask);
     assert!(
         log.contains("more") && log.contains("takes too long"),
         "{log}"
@@ -308,12 +308,12 @@ fn lines_on_standard_error_do_not_renew_the_deadline_of_a_program() {
         },
         |_, _| (),
     );
-    assert_eq!(took, SECOND * 20 + Config::default().patience.ask);
+    assert_eq!(took, SECOND * 20 + Config::default().timeouts.ask);
 }
 
 #[test]
 fn a_silent_program_is_ended_soon_after_its_client_has_closed_its_side() {
-    let soon = Config::default().patience.half_closed;
+    let soon = Config::default().timeouts.half_closed;
     let closed = |conn: &mut Connection<_, _>, tick| {
         assert!(conn.awaits_work());
         if tick >= SECOND * 5 {
@@ -338,7 +338,7 @@ fn a_silent_program_is_ended_soon_after_its_client_has_closed_its_side() {
 
 #[test]
 fn a_slow_reader_that_has_closed_its_side_gets_all_of_a_program() {
-    let write_takes = Config::default().patience.half_closed * 3;
+    let write_takes = Config::default().timeouts.half_closed * 3;
     let mut left = 10;
     let answer = || {
         left -= 1;
@@ -364,13 +364,13 @@ fn a_program_is_ended_at_once_when_the_connection_is_reset() {
 
 #[test]
 fn a_program_is_not_to_blame_for_a_slow_reader() {
-    let patience = Patience {
+    let timeouts = Timeouts {
         grace: SECOND * 100,
         rate: 10,
-        ..Patience::default()
+        ..Timeouts::default()
     };
     let config = Config {
-        patience,
+        timeouts,
         ..Config::default()
     };
     let mut world = World::new(config, Run, b"GET /big HTTP/1.0\r\n\r\n");
@@ -400,7 +400,7 @@ fn a_file_that_cannot_be_read_in_time_gets_504_too() {
     let config = Config::default();
     let mut world = World::new(config, Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
     world.disk_stalls = true;
-    assert_eq!(world.run(), config.patience.ask);
+    assert_eq!(world.run(), config.timeouts.ask);
     assert_eq!(
         world.statuses(),
         ["HTTP/1.0 504 What was asked for takes too long"]
@@ -413,10 +413,10 @@ fn a_file_that_only_reports_work_is_given_up_after_an_hour() {
     let mut world = World::new(config, Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
     (world.works_after, world.disk_takes) = (0, SECOND * 29);
     let took = world.run();
-    let patience = config.patience;
-    assert_eq!(patience.work, SECOND * 3600);
-    assert!(took >= patience.work, "{took:?}");
-    assert!(took <= patience.work + patience.ask * 3, "{took:?}");
+    let timeouts = config.timeouts;
+    assert_eq!(timeouts.work, SECOND * 3600);
+    assert!(took >= timeouts.work, "{took:?}");
+    assert!(took <= timeouts.work + timeouts.ask * 3, "{took:?}");
     assert!(
         world.log.ends_with("What was asked for takes too long\n"),
         "{}",
@@ -462,7 +462,7 @@ fn lingering_ends_by_itself() {
     let took = world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
     assert!(world.said, "the peer was told that nothing more will come");
-    assert!(took <= modern().patience.linger + SECOND, "{took:?}");
+    assert!(took <= modern().timeouts.linger + SECOND, "{took:?}");
 }
 
 #[test]
@@ -478,7 +478,7 @@ fn a_client_that_owes_content_is_told_the_end() {
     let took = world.run();
     // The reply is not cut off by what comes late.
     assert!(world.said);
-    let Patience { grace, linger, .. } = modern().patience;
+    let Timeouts { grace, linger, .. } = modern().timeouts;
     assert_eq!(took, grace + linger);
 }
 
@@ -505,9 +505,9 @@ fn a_connection_that_was_put_away_goes_on_where_it_was() {
         ex.write(asked.to_string().as_bytes());
         Next::Done
     });
-    let (begin, idle) = (SECOND * 7, config.patience.idle);
+    let (begin, idle) = (SECOND * 7, config.timeouts.idle);
     let rest = Rest::new(handler, begin);
-    assert_eq!(rest.by(&config.patience), begin + idle);
+    assert_eq!(rest.by(&config.timeouts), begin + idle);
     let mut conn = Connection::<(), _>::wake(config, "192.0.2.1", rest);
     let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
@@ -519,7 +519,7 @@ fn a_connection_that_was_put_away_goes_on_where_it_was() {
     assert_eq!(by, Some(SECOND * 50 + idle));
 
     let rest = conn.rest();
-    assert_eq!(rest.by(&config.patience), SECOND * 50 + idle);
+    assert_eq!(rest.by(&config.timeouts), SECOND * 50 + idle);
     let mut conn = Connection::<(), _>::wake(config, "192.0.2.1", rest);
     // Nothing has come after all.
     let (said, by) = go(&mut conn, SECOND * 60, b"");
@@ -697,9 +697,9 @@ fn a_password_is_not_verified_for_a_client_that_has_closed_its_side() {
         step.want,
         Want::Ask(sanserve_core::Ask::Verify(_))
     ));
-    assert_eq!(step.deadline, Some(Patience::default().ask));
+    assert_eq!(step.deadline, Some(Timeouts::default().ask));
     assert!(conn.awaits_work());
     conn.peer_closed();
     let step = conn.step(Now::default(), Got::Nothing);
-    assert_eq!(step.deadline, Some(Patience::default().half_closed));
+    assert_eq!(step.deadline, Some(Timeouts::default().half_closed));
 }

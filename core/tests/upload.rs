@@ -74,7 +74,7 @@ impl FileSystem for Shelf {
 
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         let File::Stored(bytes) = file else {
-            return Err(FsError::NotPlain);
+            return Err(FsError::NotRegularFile);
         };
         let rest = &bytes[at as usize..];
         let n = rest.len().min(into.len());
@@ -90,7 +90,7 @@ impl FileSystem for Shelf {
             return Err(FsError::NotFound);
         }
         if create.len.is_some_and(|len| len > self.room as u64) {
-            return Err(FsError::Full);
+            return Err(FsError::NoSpace);
         }
         if create.path.file_name().len() > 255 {
             return Err(FsError::TooLong);
@@ -103,7 +103,7 @@ impl FileSystem for Shelf {
             return Err(FsError::Unsupported);
         };
         if bytes.len() + from.len() > self.room {
-            return Err(FsError::Full);
+            return Err(FsError::NoSpace);
         }
         // Not all at once.
         let n = from.len().div_ceil(2);

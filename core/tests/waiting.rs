@@ -438,7 +438,7 @@ fn content_that_a_program_refuses_is_not_taken_for_the_next_request() {
                 Got::Bytes(from.len())
             }
             Want::Ask(_) => Got::Opened(Ok(sanserve_core::Opened::Program(()))),
-            Want::Give { .. } => Got::Refused(sanserve_core::FsError::Full),
+            Want::Give { .. } => Got::Refused(sanserve_core::FsError::NoSpace),
             Want::Close => break,
             _ => Got::Nothing,
         };

@@ -204,7 +204,7 @@ impl FileSystem for Failing {
     fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         let good = GOOD.saturating_sub(at).min(into.len() as u64) as usize;
         match &mut into[..good] {
-            [] => Err(FsError::Broken),
+            [] => Err(FsError::Io),
             into => self.0.read(file, at, into),
         }
     }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use peer::{BIG, LONG, site};
 use rustix::process::{Pid, Signal, kill_process};
 use sanserve_conformance::{Case, Log, Pace, Peer, Site, Suite, peers, run};
-use sanserve_core::{Config, Files, Patience};
+use sanserve_core::{Config, Files, Timeouts};
 use sanserve_server::{Disk, stdio};
 
 /// The program, with these options.
@@ -325,14 +325,14 @@ fn a_signal_ends_it_with_the_exit_code_of_a_server() {
 fn serve_briefly(input: OwnedFd, output: OwnedFd, directory: &Path) {
     let disk = Disk::open(directory).unwrap();
     let little = Duration::from_millis(50);
-    let patience = Patience {
+    let timeouts = Timeouts {
         idle: little,
         grace: little,
         rate: u32::MAX,
-        ..Patience::default()
+        ..Timeouts::default()
     };
     let config = Config {
-        patience,
+        timeouts,
         ..Config::default()
     };
     let (over, ended) = mpsc::channel();

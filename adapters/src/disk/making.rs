@@ -43,7 +43,7 @@ impl Making {
     /// Begins a file of a disk.
     pub(super) fn new(disk: &Disk, create: &Create) -> Result<Making, FsError> {
         let at = disk.root.settings.locate(&create.path)?;
-        let name = at.file_name().ok_or(FsError::NotPlain)?;
+        let name = at.file_name().ok_or(FsError::NotRegularFile)?;
         let tree = disk.root.look_up()?;
         let place = Place::find(&tree, above(&at), create.directories_max)?;
         let dir = &place.dir;
@@ -66,7 +66,7 @@ impl Making {
         }
         // Told now, it need not be sent.
         if space.is_some_and(|space| !has_room(&space, create.len)) {
-            return Err(FsError::Full);
+            return Err(FsError::NoSpace);
         }
         let mode = if old.is_some() { PRIVATE } else { MODE };
         let begun = begin(dir, mode, &disk.nameless);
@@ -199,7 +199,7 @@ fn look(dir: &Dir, name: &OsStr, replaces: bool) -> Result<Option<(Access, Metad
         Err(error) => return Err(why(&error)),
     };
     if !found.is_file() {
-        return Err(FsError::NotPlain);
+        return Err(FsError::NotRegularFile);
     }
     if !replaces {
         return Err(FsError::Exists);
@@ -210,7 +210,7 @@ fn look(dir: &Dir, name: &OsStr, replaces: bool) -> Result<Option<(Access, Metad
     let file = file.map_err(|error| reason(&error))?.into_std();
     let found = file.metadata().map_err(|error| reason(&error))?;
     if !found.is_file() {
-        return Err(FsError::NotPlain);
+        return Err(FsError::NotRegularFile);
     }
     let access = Access::of(&file).map_err(|error| why(&error))?;
     Ok(Some((access, found)))
@@ -256,7 +256,7 @@ pub(super) fn temporary_name() -> Result<OsString, Errno> {
 pub(super) fn why(error: &io::Error) -> FsError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            FsError::Full
+            FsError::NoSpace
         }
         ErrorKind::AlreadyExists => FsError::Exists,
         ErrorKind::ReadOnlyFilesystem => FsError::Forbidden,

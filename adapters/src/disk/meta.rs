@@ -20,7 +20,7 @@ impl VersionSource {
     /// What is known of a regular file.
     pub(super) fn plain(self, found: &Metadata) -> Result<Meta, FsError> {
         if !found.is_file() {
-            return Err(FsError::NotPlain);
+            return Err(FsError::NotRegularFile);
         }
         let changed = found.modified().ok();
         let modified = changed.map(since_1970);

@@ -30,7 +30,7 @@ impl Packed {
         let place = Arc::clone(places);
         // The disk has one itself.
         if Arc::strong_count(places) > PLACES + 1 {
-            return Err(FsError::Exhausted);
+            return Err(FsError::NoResources);
         }
         let files = Fresh(tree);
         let opened = Archive::open(&files, pack)?;
@@ -73,7 +73,7 @@ impl FileSystem for Fresh {
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let at = self.0.settings.locate(path)?;
-        self.0.list(&at, true)?.ok_or(FsError::Exhausted)
+        self.0.list(&at, true)?.ok_or(FsError::NoResources)
     }
 
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {

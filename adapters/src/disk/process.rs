@@ -55,22 +55,22 @@ impl Process {
     }
 
     /// Reads its output. Waits no longer than a [`moment`](Process::moment), nor than this.
-    pub(super) fn fill<F>(&mut self, into: &mut [u8], patience: Duration) -> Got<F> {
+    pub(super) fn fill<F>(&mut self, into: &mut [u8], timeouts: Duration) -> Got<F> {
         if self.left.is_none() && self.has_ended() {
             self.end();
         }
         let filled = match self.left {
             Some(left) => self.fill_rest(into, left),
-            None => self.fill_running(into, patience),
+            None => self.fill_running(into, timeouts),
         };
         filled.unwrap_or_else(|error| match error.kind() {
             ErrorKind::Interrupted => Got::Nothing,
-            _ => Got::Refused(FsError::Broken),
+            _ => Got::Refused(FsError::Io),
         })
     }
 
-    fn fill_running<F>(&mut self, into: &mut [u8], patience: Duration) -> io::Result<Got<F>> {
-        let (says, complains) = self.wait(patience)?;
+    fn fill_running<F>(&mut self, into: &mut [u8], timeouts: Duration) -> io::Result<Got<F>> {
+        let (says, complains) = self.wait(timeouts)?;
         if complains {
             self.hear(usize::MAX)?;
             if let Some(lines) = self.notes.lines() {
@@ -124,12 +124,12 @@ impl Process {
     }
 
     /// Waits until it says something, and tells on which of the two pipes.
-    fn wait(&self, patience: Duration) -> io::Result<(bool, bool)> {
+    fn wait(&self, timeouts: Duration) -> io::Result<(bool, bool)> {
         let [out, err] = self.pipes();
         let (has_out, has_err) = (out.is_some(), err.is_some());
         let pipes = out.iter().chain(&err);
         let mut pipes: Vec<_> = pipes.map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
-        let moment = self.moment().min(patience);
+        let moment = self.moment().min(timeouts);
         let moment = Timespec::try_from(moment).expect("a moment is short");
         match poll(&mut pipes, Some(&moment)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}

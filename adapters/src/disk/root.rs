@@ -103,7 +103,7 @@ impl Root {
     ) -> Result<T, FsError> {
         let tree = self.tree()?;
         match ask(&tree) {
-            Err(error @ (FsError::NotFound | FsError::Broken)) => {
+            Err(error @ (FsError::NotFound | FsError::Io)) => {
                 let now = self.look_up()?;
                 match Arc::ptr_eq(&now, &tree) {
                     true => Err(error),

@@ -84,14 +84,14 @@ impl Running {
     /// Adds to its standard input.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, FsError> {
         let State::Ready(ready) = &mut self.0 else {
-            return Err(FsError::Broken);
+            return Err(FsError::Io);
         };
         let content = ready
             .content
             .get_or_insert_with(|| SpooledTempFile::new(IN_MEMORY));
         match content.write_all(bytes) {
             Ok(()) => Ok(bytes.len()),
-            Err(_) => Err(FsError::Broken),
+            Err(_) => Err(FsError::Io),
         }
     }
 
@@ -108,7 +108,7 @@ impl Running {
         let ready = match &mut self.0 {
             State::Ready(ready) => ready,
             State::Started(_) => return Got::Nothing,
-            State::Failed => return Got::Refused(FsError::Broken),
+            State::Failed => return Got::Refused(FsError::Io),
         };
         let (state, got) = match start(ready) {
             Ok(process) => (State::Started(process), Got::Nothing),
@@ -138,10 +138,10 @@ impl Running {
         }
     }
 
-    fn fill_within<F>(&mut self, into: &mut [u8], patience: Duration) -> Got<F> {
+    fn fill_within<F>(&mut self, into: &mut [u8], timeouts: Duration) -> Got<F> {
         match &mut self.0 {
-            State::Started(process) => process.fill(into, patience),
-            _ => Got::Refused(FsError::Broken),
+            State::Started(process) => process.fill(into, timeouts),
+            _ => Got::Refused(FsError::Io),
         }
     }
 }

@@ -92,8 +92,8 @@ pub(super) fn reason(error: &io::Error) -> FsError {
     match Errno::from_io_error(error) {
         Some(Errno::LOOP) => FsError::NotFound,
         // A socket, or a device file without a device.
-        Some(Errno::NXIO | Errno::NODEV | Errno::OPNOTSUPP) => FsError::NotPlain,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => FsError::Exhausted,
-        _ => FsError::Broken,
+        Some(Errno::NXIO | Errno::NODEV | Errno::OPNOTSUPP) => FsError::NotRegularFile,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => FsError::NoResources,
+        _ => FsError::Io,
     }
 }

@@ -76,5 +76,5 @@ pub(super) fn state(meta: &Metadata) -> Option<(u64, SystemTime)> {
 
 /// What an error means that has no [`io::ErrorKind`] of its own.
 pub(super) fn reason(_: &io::Error) -> FsError {
-    FsError::Broken
+    FsError::Io
 }

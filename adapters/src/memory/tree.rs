@@ -174,7 +174,7 @@ impl Tree {
                 Ok(at)
             }
             None | Some(Node::File(..)) => Err(FsError::Exists),
-            Some(_) => Err(FsError::NotPlain),
+            Some(_) => Err(FsError::NotRegularFile),
         }
     }
 
@@ -318,7 +318,8 @@ impl FileSystem for Tree {
                 link: matches!(node, Node::Link(_)),
                 unavailable: matches!(
                     leads_to,
-                    Err(FsError::NotFound | FsError::LeadsOut) | Ok(Node::Fault(FsError::NotPlain))
+                    Err(FsError::NotFound | FsError::LeadsOut)
+                        | Ok(Node::Fault(FsError::NotRegularFile))
                 ),
                 len: match leads_to {
                     Ok(Node::File(bytes, _)) => Some(bytes.len() as u64),

@@ -159,7 +159,7 @@ impl Link {
         let sent = retry(|| send_file(&self.socket, files, file, at, len));
         self.writable = sent.is_ok();
         match sent {
-            Ok(None) => Got::Refused(FsError::Broken),
+            Ok(None) => Got::Refused(FsError::Io),
             sent => self.told(sent.map(Option::unwrap_or_default)),
         }
     }

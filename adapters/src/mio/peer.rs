@@ -105,10 +105,10 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
 
     /// When a connection is closed that has nothing to do.
     fn deadline(&self, rest: &Rest<H>, config: &Config) -> Duration {
-        let patience = &config.patience;
+        let timeouts = &config.timeouts;
         match self.link.is_handshaking() {
-            true => rest.since() + handshake_time(patience),
-            false => rest.by(patience),
+            true => rest.since() + handshake_time(timeouts),
+            false => rest.by(timeouts),
         }
     }
 

@@ -117,7 +117,7 @@ where
         let mut closing = false;
         while !(closing && self.peers.is_empty()) {
             self.log.flush();
-            if let Err(error) = self.seat.poll.poll(&mut events, self.patience()) {
+            if let Err(error) = self.seat.poll.poll(&mut events, self.timeouts()) {
                 assert!(
                     error.kind() == ErrorKind::Interrupted,
                     "cannot wait: {error}"
@@ -173,7 +173,7 @@ where
     }
 
     /// How long nothing may come before there is something to do.
-    fn patience(&self) -> Option<Duration> {
+    fn timeouts(&self) -> Option<Duration> {
         if !self.turn.is_empty() {
             return Some(Duration::ZERO);
         }

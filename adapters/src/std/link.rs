@@ -167,7 +167,7 @@ impl<'a> Link<'a> {
             return match files.read(file, at, &mut piece[..len]) {
                 Ok(0) => Got::Bytes(0),
                 Ok(n) => self.write(&piece[..n], left),
-                Err(_) => Got::Refused(FsError::Broken),
+                Err(_) => Got::Refused(FsError::Io),
             };
         }
         let copied = self.set_nonblocking(true).and_then(|()| {
@@ -176,7 +176,7 @@ impl<'a> Link<'a> {
             })
         });
         match copied {
-            Ok(None) => Got::Refused(FsError::Broken),
+            Ok(None) => Got::Refused(FsError::Io),
             copied => self.told(copied.map(Option::unwrap_or_default)),
         }
     }

@@ -85,7 +85,7 @@ impl Link {
                 .map_err(io::Error::from)
                 .and_then(|()| send_file(output, files, file, at, len.min(COPY_MAX)));
             return match copied {
-                Ok(None) => Got::Refused(FsError::Broken),
+                Ok(None) => Got::Refused(FsError::Io),
                 copied => self.told(copied.map(Option::unwrap_or_default)),
             };
         }
@@ -94,7 +94,7 @@ impl Link {
         match files.read(file, at, &mut piece[..len]) {
             Ok(0) => Got::Bytes(0),
             Ok(n) => self.write(&piece[..n], left),
-            Err(_) => Got::Refused(FsError::Broken),
+            Err(_) => Got::Refused(FsError::Io),
         }
     }
 

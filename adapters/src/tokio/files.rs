@@ -167,7 +167,7 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> OnThreads<FS>
             files.verify_later(&given, Box::new(Verify(tell)));
         }));
         // A panic has been reported by its hook.
-        let verified = told.await.unwrap_or(Err(FsError::Broken));
+        let verified = told.await.unwrap_or(Err(FsError::Io));
         Got::Verified(verified)
     }
 }

@@ -185,12 +185,12 @@ impl Link {
             got => return got,
         }
         let Stream::Socket(socket) = &self.stream else {
-            return Got::Refused(FsError::Broken);
+            return Got::Refused(FsError::Io);
         };
         let send = || files.send(held, socket, at, len);
         let sent = socket.async_io(tokio::io::Interest::WRITABLE, send).await;
         match sent {
-            Ok(None) => Got::Refused(FsError::Broken),
+            Ok(None) => Got::Refused(FsError::Io),
             sent => self.told(sent.map(Option::unwrap_or_default)),
         }
     }

@@ -89,7 +89,7 @@ impl HTTPServer {
     }
 
     /// Speaks HTTPS. The handshake is part of a connection, delays no other connection, and is given as
-    /// much time as a request head, [`Patience::head`](sanserve_core::Patience::head), from the moment
+    /// much time as a request head, [`Timeouts::head`](sanserve_core::Timeouts::head), from the moment
     /// when the connection is accepted.
     #[cfg(feature = "tls")]
     pub fn with_tls(self, tls: crate::Tls) -> HTTPServer {

@@ -103,7 +103,7 @@ impl FileSystem for Disk {
         match dir.stat_at(FOLLOW, &name).map_err(reason)?.type_ {
             DescriptorType::Directory => return Ok(Opened::Directory),
             DescriptorType::RegularFile => {}
-            _ => return Err(FsError::NotPlain),
+            _ => return Err(FsError::NotRegularFile),
         }
         let opened = dir.open_at(FOLLOW, &name, OpenFlags::empty(), DescriptorFlags::READ);
         let file = opened.map_err(reason)?;
@@ -115,7 +115,7 @@ impl FileSystem for Disk {
                 meta: meta(&stat),
                 sendable: false,
             }),
-            _ => Err(FsError::NotPlain),
+            _ => Err(FsError::NotRegularFile),
         }
     }
 
@@ -163,7 +163,7 @@ impl FileSystem for Disk {
 
     fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         let Kind::File(file) = &file.0 else {
-            return Err(FsError::NotPlain);
+            return Err(FsError::NotRegularFile);
         };
         let (bytes, _) = file.read(into.len() as u64, at).map_err(reason)?;
         into[..bytes.len()].copy_from_slice(&bytes);
@@ -224,9 +224,9 @@ fn reason(error: ErrorCode) -> FsError {
         ErrorCode::NotPermitted => FsError::LeadsOut,
         ErrorCode::NameTooLong => FsError::TooLong,
         ErrorCode::Access => FsError::Forbidden,
-        ErrorCode::NoDevice | ErrorCode::Unsupported => FsError::NotPlain,
-        ErrorCode::InsufficientMemory => FsError::Exhausted,
-        _ => FsError::Broken,
+        ErrorCode::NoDevice | ErrorCode::Unsupported => FsError::NotRegularFile,
+        ErrorCode::InsufficientMemory => FsError::NoResources,
+        _ => FsError::Io,
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use sanserve_core::{Config, FileSystem, Files, Handler, Patience, Protocol};
+use sanserve_core::{Config, FileSystem, Files, Handler, Protocol, Timeouts};
 use sanserve_server::tokio::UpgradedStream as AsyncStream;
 use sanserve_server::{Disk, ThreadingHTTPServer, Tls, UpgradedStream};
 
@@ -31,7 +31,7 @@ pub(crate) const SERVERS: &[&str] = &[
 #[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) connections: usize,
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: Timeouts,
     pub(crate) tls: Option<Tls>,
 }
 
@@ -39,7 +39,7 @@ impl Default for Setup {
     fn default() -> Setup {
         Setup {
             connections: 1000,
-            patience: Patience::default(),
+            timeouts: Timeouts::default(),
             tls: None,
         }
     }
@@ -117,7 +117,7 @@ impl Serving {
     {
         let config = Config {
             protocol: Protocol::Http11,
-            patience: setup.patience,
+            timeouts: setup.timeouts,
             ..Config::default()
         };
         match name {

@@ -254,7 +254,7 @@ impl FileSystem for Anything {
 
     fn create(&self, _: &sanserve_core::Create) -> Result<Opened<()>, FsError> {
         match self {
-            Anything::Directory => Err(FsError::NotPlain),
+            Anything::Directory => Err(FsError::NotRegularFile),
             _ => Ok(Opened::Writer(())),
         }
     }

@@ -91,7 +91,7 @@ impl FileSystem for Shelf {
     }
 
     fn read(&self, _: &mut Self::File, _: u64, _: &mut [u8]) -> Result<usize, FsError> {
-        Err(FsError::Broken)
+        Err(FsError::Io)
     }
 
     fn create(&self, create: &Create) -> Result<Opened<Self::File>, FsError> {

@@ -163,9 +163,9 @@ fn read_error(name: &str) -> Option<FsError> {
         FsError::NotFound,
         FsError::LeadsOut,
         FsError::Forbidden,
-        FsError::NotPlain,
+        FsError::NotRegularFile,
         FsError::Unsupported,
-        FsError::Broken,
+        FsError::Io,
     ];
     all.into_iter().find(|error| format!("{error:?}") == name)
 }

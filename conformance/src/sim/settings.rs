@@ -1,8 +1,8 @@
-//! How worlds are set up: how many connections, which limits, how much patience. Most are small.
+//! How worlds are set up: how many connections, which limits, how much timeouts. Most are small.
 
 use std::time::Duration;
 
-use sanserve_core::{Config, Limits, Patience, Protocol};
+use sanserve_core::{Config, Limits, Protocol, Timeouts};
 
 use super::Random;
 use super::peer::Peer;
@@ -32,24 +32,24 @@ pub(super) fn break_link(peer: &mut Peer, random: &mut Random) {
     }
 }
 
-/// Limits and patience, each what it is by default or something else.
+/// Limits and timeouts, each what it is by default or something else.
 pub(super) fn config(random: &mut Random) -> Config {
-    let (limits, patience) = (Limits::default(), Patience::default());
+    let (limits, timeouts) = (Limits::default(), Timeouts::default());
     let mut time = |usual: Duration| {
         let other = Duration::from_millis(random.pick(&[1, 50, 1000, 10_000]));
         if random.one_in(6) { other } else { usual }
     };
-    let patience = Patience {
-        idle: time(patience.idle),
-        rest: time(patience.rest),
-        head: time(patience.head),
-        grace: time(patience.grace),
-        linger: time(patience.linger),
-        ask: time(patience.ask),
-        half_closed: patience.half_closed,
-        receive_buffer: patience.receive_buffer,
-        rate: patience.rate,
-        work: patience.work,
+    let timeouts = Timeouts {
+        idle: time(timeouts.idle),
+        rest: time(timeouts.rest),
+        head: time(timeouts.head),
+        grace: time(timeouts.grace),
+        linger: time(timeouts.linger),
+        ask: time(timeouts.ask),
+        half_closed: timeouts.half_closed,
+        receive_buffer: timeouts.receive_buffer,
+        rate: timeouts.rate,
+        work: timeouts.work,
     };
     Config {
         protocol: random.pick(&[Protocol::Http11, Protocol::Http11, Protocol::Http10]),
@@ -63,9 +63,9 @@ pub(super) fn config(random: &mut Random) -> Config {
             requests: random.pick(&[limits.requests, limits.requests, 3, 2, 1]),
             outbox: random.pick(&[512, 512, 700, 1024, 4096, limits.outbox]),
         },
-        patience: Patience {
-            rate: random.pick(&[patience.rate, patience.rate, 1, 1_000_000]),
-            ..patience
+        timeouts: Timeouts {
+            rate: random.pick(&[timeouts.rate, timeouts.rate, 1, 1_000_000]),
+            ..timeouts
         },
         ..Config::default()
     }

@@ -114,7 +114,7 @@ impl Hands<'_> {
             return later;
         }
         let committed = match fs.commit(&mut file.file) {
-            Ok(()) if self.weather.roll(|faults| faults.broken) => Err(FsError::Broken),
+            Ok(()) if self.weather.roll(|faults| faults.broken) => Err(FsError::Io),
             committed => committed,
         };
         self.said.mishaps.broken |= committed.is_err();
@@ -127,7 +127,7 @@ impl Hands<'_> {
     /// What is open does not do what was wanted of it.
     fn refuse<F>(&mut self) -> Later<F> {
         self.said.mishaps.broken = true;
-        (self.now, Got::Refused(FsError::Broken))
+        (self.now, Got::Refused(FsError::Io))
     }
 
     pub(super) fn answer<S: FileSystem>(&mut self, ask: &Ask, fs: &S) -> Later<S::File> {
@@ -139,8 +139,8 @@ impl Hands<'_> {
             let error = self.weather.random.pick(&[
                 FsError::NotFound,
                 FsError::Forbidden,
-                FsError::NotPlain,
-                FsError::Broken,
+                FsError::NotRegularFile,
+                FsError::Io,
                 FsError::Unsupported,
             ]);
             got = match ask {

@@ -166,7 +166,7 @@ pub(super) fn time(time: Duration) -> String {
 
 /// All that can be set by numbers.
 fn config_numbers(config: &Config) -> [u128; 14] {
-    let (limits, patience) = (&config.limits, &config.patience);
+    let (limits, timeouts) = (&config.limits, &config.timeouts);
     [
         u128::from(config.protocol == Protocol::Http11),
         limits.head.request_line as u128,
@@ -175,20 +175,20 @@ fn config_numbers(config: &Config) -> [u128; 14] {
         limits.drain.into(),
         limits.requests.into(),
         limits.outbox as u128,
-        patience.idle.as_nanos(),
-        patience.rest.as_nanos(),
-        patience.head.as_nanos(),
-        patience.grace.as_nanos(),
-        patience.rate.into(),
-        patience.linger.as_nanos(),
-        patience.ask.as_nanos(),
+        timeouts.idle.as_nanos(),
+        timeouts.rest.as_nanos(),
+        timeouts.head.as_nanos(),
+        timeouts.grace.as_nanos(),
+        timeouts.rate.into(),
+        timeouts.linger.as_nanos(),
+        timeouts.ask.as_nanos(),
     ]
 }
 
 /// The other way round.
 pub(super) fn config(numbers: &[u128]) -> Option<Config> {
     let mut config = Config::default();
-    let (limits, patience) = (&mut config.limits, &mut config.patience);
+    let (limits, timeouts) = (&mut config.limits, &mut config.timeouts);
     let &[
         protocol,
         request_line,
@@ -218,12 +218,12 @@ pub(super) fn config(numbers: &[u128]) -> Option<Config> {
     limits.requests = requests.try_into().ok()?;
     limits.outbox = outbox.try_into().ok()?;
     let time = |nanos: u128| Some(Duration::from_nanos(nanos.try_into().ok()?));
-    patience.idle = time(idle)?;
-    patience.rest = time(rest)?;
-    patience.head = time(head)?;
-    patience.grace = time(grace)?;
-    patience.rate = rate.try_into().ok()?;
-    patience.linger = time(linger)?;
-    patience.ask = time(ask)?;
+    timeouts.idle = time(idle)?;
+    timeouts.rest = time(rest)?;
+    timeouts.head = time(head)?;
+    timeouts.grace = time(grace)?;
+    timeouts.rate = rate.try_into().ok()?;
+    timeouts.linger = time(linger)?;
+    timeouts.ask = time(ask)?;
     Some(config)
 }

@@ -205,7 +205,7 @@ impl FileSystem for Tree {
         let nodes = self.nodes.borrow();
         let at = self.find(path.as_bytes()).map_err(|_| FsError::NotFound)?;
         let Node::Directory = nodes[at].1 else {
-            return Err(FsError::NotPlain);
+            return Err(FsError::NotRegularFile);
         };
         let below = nodes.iter().filter_map(|(name, node)| {
             let name = match path.as_bytes() {

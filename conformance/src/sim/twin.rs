@@ -44,7 +44,7 @@ pub(super) fn play<H: Handler>(said: &Conversation, handler: H) -> Option<Twin> 
                 Got::Bytes(from.len())
             }
             Want::Fill { file, at, into } => {
-                read(&said.asked, file, at, into).map_or(Got::Refused(FsError::Broken), Got::Bytes)
+                read(&said.asked, file, at, into).map_or(Got::Refused(FsError::Io), Got::Bytes)
             }
             Want::Copy { file, at, len } => {
                 let from = twin.output.len();

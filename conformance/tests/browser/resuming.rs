@@ -48,7 +48,7 @@ impl FileSystem for Counted {
         let read = self.read.load(Ordering::Relaxed);
         if read > self.fails_after.load(Ordering::Relaxed) {
             self.fails_after.store(u64::MAX, Ordering::Relaxed);
-            return Err(FsError::Broken);
+            return Err(FsError::Io);
         }
         let n = self.disk.read(file, at, into)?;
         self.read.fetch_add(n as u64, Ordering::Relaxed);

@@ -197,11 +197,11 @@ impl Wires {
 
     /// Waits until it is so, for 20 seconds at most.
     fn wait(&self, mut is_so: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
-        let patience = Duration::from_secs(20);
+        let timeouts = Duration::from_secs(20);
         let unless = |state: &mut State| !self.dead.load(Ordering::Relaxed) && !is_so(state);
         let waited = self
             .changed
-            .wait_timeout_while(self.state(), patience, unless);
+            .wait_timeout_while(self.state(), timeouts, unless);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 

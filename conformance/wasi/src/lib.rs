@@ -28,8 +28,8 @@ impl Guest for Component {
         let case = &cases[place.parse::<usize>().expect("a number")];
         let (mut config, handler) = (case.config(), case.handler());
         if others == ["impatient"] {
-            config.patience.grace = Duration::from_secs(1);
-            config.patience.rate = u32::MAX;
+            config.timeouts.grace = Duration::from_secs(1);
+            config.timeouts.rate = u32::MAX;
         }
         // Standard error is the host's.
         let log = |lines: &str| print!("{lines}");

@@ -21,8 +21,8 @@ fn main() {
     for other in others {
         match other.as_str() {
             "impatient" => {
-                config.patience.grace = Duration::from_secs(1);
-                config.patience.rate = u32::MAX;
+                config.timeouts.grace = Duration::from_secs(1);
+                config.timeouts.rate = u32::MAX;
             }
             "narrow" => server = server.with_max_connections(2),
             _ => panic!("nothing can be {other}"),

@@ -42,9 +42,9 @@ pub struct Config {
     /// How much is taken from the peer.
     pub limits: Limits,
     /// How long the peer is waited for.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
     /// Whether a reply after which the connection stays open says for how long: `Keep-Alive: timeout=54` (RFC 2068
-    /// §19.7.1.1), nine tenths of [`Patience::idle`] in whole seconds, so that a client which sends its next request at the last moment
+    /// §19.7.1.1), nine tenths of [`Timeouts::idle`] in whole seconds, so that a client which sends its next request at the last moment
     /// does not meet the end of the connection. `Connection: keep-alive` comes with it, since that has to name the
     /// field (RFC 9110 §7.6.1). It is off by default, as in CPython.
     pub keep_alive: bool,
@@ -94,7 +94,7 @@ pub struct Limits {
 
 /// How long the peer is waited for.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// For the first byte of a request; then the connection closes without a word.
     pub idle: Duration,
     /// An idle connection gives back its buffers after this time.
@@ -136,7 +136,7 @@ impl Default for Config {
             log_format: log::python,
             local_offset: |_| 0,
             limits: Limits::default(),
-            patience: Patience::default(),
+            timeouts: Timeouts::default(),
             keep_alive: false,
             page_for_bad_head: false,
         }
@@ -155,7 +155,7 @@ impl Default for Limits {
     }
 }
 
-impl Patience {
+impl Timeouts {
     /// Returns the seconds for which a client may count on an idle connection, 0 if on none.
     pub(crate) fn promised_idle(&self) -> u64 {
         let seconds = self.idle.as_secs();
@@ -163,9 +163,9 @@ impl Patience {
     }
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
-        Patience {
+        Timeouts {
             idle: Duration::from_secs(60),
             rest: Duration::from_millis(50),
             head: Duration::from_secs(30),

@@ -312,7 +312,7 @@ impl<'a> Exchange<'a> {
 
     /// Says whether the connection stays open, and for how long if [`Config::keep_alive`] is set.
     fn send_connection(&mut self) {
-        let idle = self.config.patience.promised_idle();
+        let idle = self.config.timeouts.promised_idle();
         let announces = self.config.keep_alive && idle > 0;
         match self.request_version() {
             _ if self.reply.close.is_some() => self.send_header("Connection", "close"),

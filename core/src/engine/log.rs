@@ -127,7 +127,7 @@ impl Refusal {
         match error {
             FsError::InvalidName => Some(Refusal::Name),
             FsError::LeadsOut => Some(Refusal::LeadsOut),
-            FsError::NotPlain => Some(Refusal::NotRegular),
+            FsError::NotRegularFile => Some(Refusal::NotRegular),
             FsError::Forbidden => Some(Refusal::Permission),
             _ => None,
         }

@@ -14,7 +14,7 @@ pub(crate) mod reply;
 mod want;
 
 pub use buffer::Buffer;
-pub use config::{Config, Limits, Patience, Protocol};
+pub use config::{Config, Limits, Protocol, Timeouts};
 pub use connection::{Connection, Delivery, Rest, Upgraded};
 pub use error_page::ErrorPage;
 pub use exchange::Exchange;

@@ -57,7 +57,7 @@ pub enum Next {
     /// The waker may also be woken for nothing, or for something that came before: look again, and wait again. The time begins
     /// anew with each wait, so a handler with a deadline keeps it, by [`Exchange::now`](crate::Exchange::now), and waits for what is left of it. If the
     /// peer closes its side of the connection, the wait ends two seconds after something was last written to it
-    /// ([`Patience::half_closed`](crate::Patience::half_closed)).
+    /// ([`Timeouts::half_closed`](crate::Timeouts::half_closed)).
     Wait(Duration),
     /// To take the connection over, after a reply of 101 (RFC 9110 §7.8), or one to CONNECT with a status of 2xx: the adapter hands its
     /// transport to whoever speaks the next protocol. Nothing is told. If the adapter cannot, see [`Exchange::can_upgrade`], the reply

@@ -36,7 +36,7 @@ pub enum Got<F> {
     /// error, or this is how it ended. They are logged.
     Note(String),
     /// An answer to [`Want::Fill`](crate::Want::Fill), which will be wanted again: what is read from is still at work. The
-    /// deadline is renewed, up to [`Patience::work`](crate::Patience::work), and what was collected for the peer is sent first.
+    /// deadline is renewed, up to [`Timeouts::work`](crate::Timeouts::work), and what was collected for the peer is sent first.
     Working,
     /// The answer to [`Ask::Open`], [`Ask::Run`], [`Ask::Archive`] and [`Ask::Create`].
     Opened(Result<Opened<F>, FsError>),

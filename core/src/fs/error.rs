@@ -12,15 +12,15 @@ pub enum FsError {
     /// It is there but may not be read.
     Forbidden,
     /// It is neither a file nor a directory, or not the one that was asked for.
-    NotPlain,
+    NotRegularFile,
     /// This file system has no such thing.
     Unsupported,
     /// The system has too little left to tell, of memory or of descriptors: it may be there.
-    Exhausted,
+    NoResources,
     /// There is something, where there must be nothing or something else.
     Exists,
     /// There is no room for it.
-    Full,
+    NoSpace,
     /// Its name, or its path, is longer than one can be here. A client that only asks for it is told that it is not there;
     /// no archive is made of a directory that has it somewhere below.
     TooLong,
@@ -29,5 +29,5 @@ pub enum FsError {
     /// There is more than can be dealt with at once.
     TooMany,
     /// Anything else that goes wrong with a disk.
-    Broken,
+    Io,
 }

@@ -22,7 +22,7 @@ use super::{
 /// [`InvalidName`](FsError::InvalidName) every path that is not [portable](Path::is_portable), and list no such name.
 /// Of the errors [`NotFound`](FsError::NotFound), [`InvalidName`](FsError::InvalidName), [`LeadsOut`](FsError::LeadsOut) and
 /// [`Forbidden`](FsError::Forbidden) become a 404,
-/// [`Exhausted`](FsError::Exhausted) a 503; a reply that has begun breaks off.
+/// [`Exhausted`](FsError::NoResources) a 503; a reply that has begun breaks off.
 pub trait FileSystem {
     /// An open file. The connection owns it while it sends it, and drops it afterwards.
     type File;
@@ -48,7 +48,7 @@ pub trait FileSystem {
 
     /// Says whether a user has this password, for a [`Guard`](crate::Guard): a file system stands
     /// where waiting harms nobody, and a good password takes its time. The error is
-    /// [`FsError::Forbidden`] if it is wrong, [`FsError::Exhausted`] if there is too much to do. A file
+    /// [`FsError::Forbidden`] if it is wrong, [`FsError::NoResources`] if there is too much to do. A file
     /// system without users leaves this as it is, and nobody passes.
     fn verify(&self, _given: &Credentials) -> Result<(), FsError> {
         Err(FsError::Unsupported)

@@ -100,7 +100,7 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Handler for Guard<H, K> {
         }
         match event {
             Event::Verified(Ok(())) => self.pass(ex),
-            Event::Verified(Err(FsError::Exhausted)) => {
+            Event::Verified(Err(FsError::NoResources)) => {
                 ex.send_error(503, "Too many passwords are being verified")
             }
             _ => self.refuse(ex),

@@ -56,7 +56,7 @@ pub fn drive<H: Handler>(
                 said.text.extend(from.iter().map(|&byte| char::from(byte)));
                 Got::Bytes(from.len())
             }
-            Want::Fill { .. } | Want::Copy { .. } => Got::Refused(FsError::Broken),
+            Want::Fill { .. } | Want::Copy { .. } => Got::Refused(FsError::Io),
             Want::Ask(ask) => fs(ask),
             Want::Log(lines) => {
                 said.log += lines;

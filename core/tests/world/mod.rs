@@ -104,14 +104,14 @@ impl FileSystem for Tree {
                 ..Entry::default()
             }]))),
             b"dir" => Ok(Arc::default()),
-            _ => Err(FsError::NotPlain),
+            _ => Err(FsError::NotRegularFile),
         }
     }
 
     fn create(&self, create: &Create) -> Result<Opened<File>, FsError> {
         Err(match create.path.file_name() {
             b"out" => FsError::LeadsOut,
-            _ => FsError::Full,
+            _ => FsError::NoSpace,
         })
     }
 

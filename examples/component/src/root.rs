@@ -46,7 +46,7 @@ impl FileSystem for Root {
         match (self, file) {
             (Root::Given(disk), File::Given(file)) => disk.read(file, at, into),
             (_, File::BuiltIn(file)) => SITE.read(file, at, into),
-            _ => Err(FsError::Broken),
+            _ => Err(FsError::Io),
         }
     }
 }

@@ -21,7 +21,7 @@ use core::time::Duration;
 use lm3s6965 as _;
 
 use sanserve_server::Flash;
-use sanserve_core::{Config, Limits, Patience, Protocol};
+use sanserve_core::{Config, Limits, Timeouts, Protocol};
 
 /// What is served: the folder `site`.
 pub static SITE: Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));
@@ -46,9 +46,9 @@ pub fn config() -> Config {
             requests: u32::MAX,
             ..config.limits
         },
-        patience: Patience {
+        timeouts: Timeouts {
             head: Duration::from_secs(10),
-            ..config.patience
+            ..config.timeouts
         },
         ..config
     }

@@ -256,7 +256,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Notes that the peer will send nothing more. Whether it still reads shows only when something is sent: work
-    /// that yields nothing for [`Patience::half_closed`](crate::Patience::half_closed) from now on is ended. It makes
+    /// that yields nothing for [`Timeouts::half_closed`](crate::Timeouts::half_closed) from now on is ended. It makes
     /// no difference where no work is [waited for](Self::awaits_work), nor the second time.
     pub fn peer_closed(&mut self) {
         if self.awaits_work() {

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Connection;
 use super::state::{Inbound, Pending, State};
 use super::timeouts::Taken;
-use crate::engine::{Config, Handler, Patience};
+use crate::engine::{Config, Handler, Timeouts};
 
 /// A connection that waits for the first byte of a request, without its buffers, its configuration
 /// and all that is about a request: what an adapter keeps that has thousands of them. A new one is
@@ -35,8 +35,8 @@ impl<H: Handler> Rest<H> {
     }
 
     /// The time after which the connection is to be closed, without a word.
-    pub fn by(&self, patience: &Patience) -> Duration {
-        self.since.saturating_add(patience.idle)
+    pub fn by(&self, timeouts: &Timeouts) -> Duration {
+        self.since.saturating_add(timeouts.idle)
     }
 }
 
@@ -57,7 +57,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Whether it waits for the first byte of a request and has given back its buffers
-    /// ([`Patience::rest`]), or has had no request yet. Then [`rest`](Self::rest) loses nothing.
+    /// ([`Timeouts::rest`]), or has had no request yet. Then [`rest`](Self::rest) loses nothing.
     pub fn is_at_rest(&self) -> bool {
         let waits = self.pending == Pending::Read && matches!(self.state, State::Head { .. });
         let spent =

@@ -277,7 +277,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// When what is open must have yielded bytes, if it reports no more than that it is at work.
     pub(super) fn work_ends(&self) -> Option<Duration> {
         let since = self.source.as_ref()?.at_work?;
-        Some(since.saturating_add(self.config.patience.work))
+        Some(since.saturating_add(self.config.timeouts.work))
     }
 
     /// So many bytes were read of what is open.
@@ -330,7 +330,7 @@ impl<F, H: Handler> Connection<F, H> {
                     _ = self.resume(Event::End);
                 }
                 // A file that takes no more is not complete.
-                false if n == 0 => self.refused(FsError::Full),
+                false if n == 0 => self.refused(FsError::NoSpace),
                 false => {}
             }
             return;

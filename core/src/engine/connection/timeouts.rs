@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use super::Connection;
 use super::state::{Pending, State};
-use crate::engine::{Event, Handler, Now, Patience};
+use crate::engine::{Event, Handler, Now, Timeouts};
 
 /// Bytes moved since some moment: what the least rate is measured by.
 #[derive(Debug, Clone, Copy)]
@@ -28,14 +28,14 @@ pub(super) fn count(flow: &mut Option<Flow>, n: usize, now: Duration) {
 
 /// When a flow, which begins now if it has not begun, is too slow. To have been quick for a while
 /// buys no right to stand still.
-fn too_slow(flow: &mut Option<Flow>, now: Duration, patience: &Patience) -> Duration {
+fn too_slow(flow: &mut Option<Flow>, now: Duration, timeouts: &Timeouts) -> Duration {
     let Flow { since, moved, last } = *flow.get_or_insert(Flow {
         since: now,
         moved: 0,
         last: now,
     });
-    let earned = Duration::from_secs(moved / u64::from(patience.rate.max(1)));
-    (since + earned).min(last).saturating_add(patience.grace)
+    let earned = Duration::from_secs(moved / u64::from(timeouts.rate.max(1)));
+    (since + earned).min(last).saturating_add(timeouts.grace)
 }
 
 /// How long `bytes` take at this rate.
@@ -87,7 +87,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// then, and calls [`delivered`](Self::delivered) before the next step. Without that what was written counts as
     /// taken.
     pub fn is_overdue(&mut self, now: Now) -> bool {
-        let Patience { idle, linger, .. } = self.config.patience;
+        let Timeouts { idle, linger, .. } = self.config.timeouts;
         let by = match (self.pending, &self.state) {
             (Pending::Write | Pending::Copy, _) => self.reader_deadline(),
             (Pending::Read, State::Linger { since, .. }) => since.saturating_add(linger),
@@ -103,19 +103,19 @@ impl<F, H: Handler> Connection<F, H> {
     /// although nothing could be written: a socket may hold megabytes, and takes no more before a third of them
     /// has gone.
     ///
-    /// Each second needs [`rate`](crate::Patience::rate) acknowledged bytes, and up to
-    /// [`receive_buffer`](crate::Patience::receive_buffer) of them count in advance: the program of the peer may not
+    /// Each second needs [`rate`](crate::Timeouts::rate) acknowledged bytes, and up to
+    /// [`receive_buffer`](crate::Timeouts::receive_buffer) of them count in advance: the program of the peer may not
     /// have read them yet, and until it has, its system acknowledges nothing more. A connection that is idle, or
     /// about to be closed, stays while this goes on, because to close it could cut off what is left. An idle one needs
-    /// some progress in each [`idle`](crate::Patience::idle) also while bytes count in advance.
+    /// some progress in each [`idle`](crate::Timeouts::idle) also while bytes count in advance.
     pub fn delivered(&mut self, now: Now, delivery: Delivery) {
         let acknowledged = self.taken.note(delivery);
-        let Patience {
+        let Timeouts {
             grace,
             rate,
             receive_buffer,
             ..
-        } = self.config.patience;
+        } = self.config.timeouts;
         let silence = grace.saturating_add(time_for(receive_buffer.into(), rate));
         let by = match self.state {
             // The flow of the last reply stands still here: it would count for as long as the connection is idle.
@@ -134,8 +134,8 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Until when the peer has to take something.
     fn reader_deadline(&mut self) -> Duration {
-        let patience = &self.config.patience;
-        too_slow(&mut self.sending, self.now.tick, patience).max(self.taken.until)
+        let timeouts = &self.config.timeouts;
+        too_slow(&mut self.sending, self.now.tick, timeouts).max(self.taken.until)
     }
 
     /// Stops the clock of each flow that was not waited for during the last `time`, and of the next
@@ -174,25 +174,25 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Until when the pending want makes sense.
     pub(super) fn deadline(&mut self) -> Option<Duration> {
-        let patience = &self.config.patience;
+        let timeouts = &self.config.timeouts;
         let (since, waits) = match (self.pending, &self.state) {
             (Pending::Read, State::Head { since }) if !self.inbox.is_empty() => {
-                (*since, patience.head)
+                (*since, timeouts.head)
             }
-            (Pending::Read, State::Head { since }) if self.is_released() => (*since, patience.idle),
-            (Pending::Read, State::Head { since }) => (*since, patience.rest.min(patience.idle)),
-            (Pending::Read, State::Linger { since, .. }) => (*since, patience.linger),
+            (Pending::Read, State::Head { since }) if self.is_released() => (*since, timeouts.idle),
+            (Pending::Read, State::Head { since }) => (*since, timeouts.rest.min(timeouts.idle)),
+            (Pending::Read, State::Linger { since, .. }) => (*since, timeouts.linger),
             (Pending::Ask, State::Ask { since, .. }) => {
-                return self.earliest(since.saturating_add(patience.ask));
+                return self.earliest(since.saturating_add(timeouts.ask));
             }
             (Pending::Fill, _) => {
-                let silent = self.source_since().saturating_add(patience.ask);
+                let silent = self.source_since().saturating_add(timeouts.ask);
                 return self.earliest(silent);
             }
             (Pending::Wait, State::Wait { until }) => return self.earliest(*until),
-            (Pending::Give | Pending::Commit, _) => (self.source_since(), patience.ask),
+            (Pending::Give | Pending::Commit, _) => (self.source_since(), timeouts.ask),
             (Pending::Read, _) => {
-                return Some(too_slow(&mut self.receiving, self.now.tick, patience));
+                return Some(too_slow(&mut self.receiving, self.now.tick, timeouts));
             }
             (Pending::Write | Pending::Copy, _) => return Some(self.reader_deadline()),
             _ => return None,
@@ -258,7 +258,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// When a program that stays silent is ended because the peer has closed its side.
     fn hang_up(&self) -> Option<Duration> {
         let closed = self.peer_closed.filter(|_| self.awaits_work());
-        closed.map(|at| at.saturating_add(self.config.patience.half_closed))
+        closed.map(|at| at.saturating_add(self.config.timeouts.half_closed))
     }
 
     /// Gives memory back while nothing is going on.

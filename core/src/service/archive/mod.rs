@@ -92,7 +92,7 @@ impl<F> Archive<F> {
     /// # Errors
     /// Those of [`FileSystem::list`] for the directory itself, but [`FsError::NotFound`] where its own path is too long;
     /// [`FsError::TooMany`] if there is more in it than 100,000 files and directories, or than 2^63 bytes; [`FsError::TooLong`] if something lies so deep
-    /// that its path is too long to open it; [`FsError::Exhausted`].
+    /// that its path is too long to open it; [`FsError::NoResources`].
     pub fn new(
         fs: &impl FileSystem<File = F>,
         request: &ArchiveRequest,
@@ -145,7 +145,7 @@ impl<F> Archive<F> {
                 Ok(n) => done += n,
                 Err(Stop::Busy) if done == 0 => return Got::Working,
                 Err(Stop::Busy) => break,
-                Err(Stop::Changed) => return Got::Refused(FsError::Broken),
+                Err(Stop::Changed) => return Got::Refused(FsError::Io),
             }
         }
         Got::Bytes(done)

@@ -95,7 +95,7 @@ fn listed(
 fn file(fs: &impl FileSystem, path: &Path) -> Result<Meta, FsError> {
     match fs.open(path)? {
         Opened::File { meta, .. } => Ok(meta),
-        _ => Err(FsError::NotPlain),
+        _ => Err(FsError::NotRegularFile),
     }
 }
 
@@ -105,7 +105,7 @@ fn file(fs: &impl FileSystem, path: &Path) -> Result<Meta, FsError> {
 fn passed<T>(found: Result<T, FsError>) -> Result<Option<T>, FsError> {
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(error @ (FsError::Exhausted | FsError::TooLong)) => Err(error),
+        Err(error @ (FsError::NoResources | FsError::TooLong)) => Err(error),
         Err(_) => Ok(None),
     }
 }

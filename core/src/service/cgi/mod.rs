@@ -239,9 +239,9 @@ impl Cgi {
             Event::Opened(script, meta) => self.run(ex, path, script, meta),
             Event::Directory(found) => self.search(ex, found, search),
             Event::Failed(asked, error) => match error {
-                FsError::NotPlain => not_plain(ex, &name(&asked)),
+                FsError::NotRegularFile => not_plain(ex, &name(&asked)),
                 FsError::Forbidden => not_executable(ex, &name(&asked)),
-                FsError::Exhausted => cannot_run(ex, error),
+                FsError::NoResources => cannot_run(ex, error),
                 error => {
                     let next = not_found(ex, &name(&asked));
                     ex.log_refusal(Refusal::of(error));
@@ -357,7 +357,7 @@ fn cannot_run(ex: &mut Exchange<'_>, error: FsError) -> Next {
     match error {
         FsError::Unsupported => ex.send_error(501, "CGI scripts cannot be run here"),
         FsError::TooMany => ex.send_error(503, "Too many CGI scripts are running"),
-        FsError::Exhausted => ex.send_error(503, "Not enough resources to run a CGI script"),
+        FsError::NoResources => ex.send_error(503, "Not enough resources to run a CGI script"),
         _ => ex.send_error(500, "CGI script cannot be run"),
     }
 }

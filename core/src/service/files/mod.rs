@@ -330,7 +330,7 @@ impl Handler for Files {
                 self.send_file(ex, &path, meta)
             }
             // Nobody knows whether it is there, and later somebody may.
-            (Event::Failed(_, FsError::Exhausted), _) => {
+            (Event::Failed(_, FsError::NoResources), _) => {
                 self.error(ex, 503, "Too few resources to open it")
             }
             (
@@ -344,7 +344,7 @@ impl Handler for Files {
                 self.error(ex, status, message)
             }
             // The page is there but cannot be had: that is no reason to show the listing.
-            (Event::Failed(_, FsError::Forbidden | FsError::Broken), Stage::Index(n))
+            (Event::Failed(_, FsError::Forbidden | FsError::Io), Stage::Index(n))
                 if *n < self.index_pages.len() =>
             {
                 self.not_found(ex)

@@ -277,7 +277,7 @@ fn create(
         }
         Event::Failed(_, error) => return Err(complaint(error)),
         Event::Directory(_) => return Err((405, "It is a directory").into()),
-        _ => return Err(complaint(FsError::Broken)),
+        _ => return Err(complaint(FsError::Io)),
     };
     if conditions && !may_be_stored(ex, replaces) {
         return Err((412, "Precondition Failed").into());
@@ -297,14 +297,14 @@ fn complaint(error: FsError) -> Refusal {
     let (status, message) = match error {
         FsError::NotFound | FsError::LeadsOut => NO_DIRECTORY,
         FsError::Forbidden => (403, "No permission to store it"),
-        FsError::NotPlain => (409, "What has its name is no plain file"),
+        FsError::NotRegularFile => (409, "What has its name is no plain file"),
         FsError::Exists => (409, "There is a file of that name"),
-        FsError::Full => (507, "Insufficient Storage"),
+        FsError::NoSpace => (507, "Insufficient Storage"),
         FsError::TooLong => (414, TOO_LONG),
         FsError::InvalidName => (403, NAMELESS),
         FsError::Unsupported => (501, "Files cannot be stored here"),
-        FsError::Exhausted => (503, "Too few resources to store it"),
-        FsError::TooMany | FsError::Broken => (500, "It cannot be stored"),
+        FsError::NoResources => (503, "Too few resources to store it"),
+        FsError::TooMany | FsError::Io => (500, "It cannot be stored"),
     };
     let is_told = !matches!(error, FsError::LeadsOut | FsError::InvalidName);
     Refusal {

@@ -138,7 +138,7 @@ impl Tree for Site {
         match file {
             Open::File(blob) => blob::read(blob, at, into)
                 .await
-                .map_or(Got::Refused(FsError::Broken), Got::Bytes),
+                .map_or(Got::Refused(FsError::Io), Got::Bytes),
             Open::Script(file) => plain(FileSystem::fill(self, file, at, into)),
         }
     }
@@ -164,7 +164,7 @@ fn plain(got: Got<File>) -> Got<Open> {
         Got::Bytes(n) => Got::Bytes(n),
         Got::Note(note) => Got::Note(note),
         Got::Refused(error) => Got::Refused(error),
-        _ => Got::Refused(FsError::Broken),
+        _ => Got::Refused(FsError::Io),
     }
 }
 

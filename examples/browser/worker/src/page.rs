@@ -131,7 +131,7 @@ impl Tree for Page {
     async fn fill(&self, file: &mut Blob, at: u64, into: &mut [u8]) -> Got<Blob> {
         blob::read(file, at, into)
             .await
-            .map_or(Got::Refused(FsError::Broken), Got::Bytes)
+            .map_or(Got::Refused(FsError::Io), Got::Bytes)
     }
 
     fn part(&self, file: &Blob, at: u64, len: u64) -> Option<Blob> {
@@ -144,8 +144,8 @@ fn error(error: JsValue) -> FsError {
     let name = error.dyn_ref::<DomException>().map(DomException::name);
     match name.as_deref() {
         Some("NotFoundError") => FsError::NotFound,
-        Some("TypeMismatchError") => FsError::NotPlain,
+        Some("TypeMismatchError") => FsError::NotRegularFile,
         Some("NotAllowedError" | "NotReadableError" | "SecurityError") => FsError::Forbidden,
-        _ => FsError::Broken,
+        _ => FsError::Io,
     }
 }

@@ -22,7 +22,7 @@ fn main() -> ! {
     let line = link.line;
     let mut config = config();
     // There is nobody who could take notice.
-    config.patience.linger = Duration::ZERO;
+    config.timeouts.linger = Duration::ZERO;
     loop {
         let mut conn = Connection::new(config, "-", Files::new());
         let sleep = |_| board::sleep(&[line]);
