@@ -14,5 +14,5 @@ fn main() -> io::Result<()> {
     let address = server.server_address();
     println!("http://{address}/");
     let cgi = Cgi::new("localhost", address.port());
-    server.serve_forever(&Disk::open(directory)?, Config::default(), || cgi.clone())
+    server.serve_forever(Disk::open(directory)?, Config::default(), || cgi.clone())
 }

@@ -45,5 +45,5 @@ impl Handler for Custom {
 fn main() -> io::Result<()> {
     let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("http://{}/", server.server_address());
-    server.serve_forever(&Disk::open(".")?, Config::default(), Custom::new)
+    server.serve_forever(Disk::open(".")?, Config::default(), Custom::new)
 }

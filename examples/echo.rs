@@ -67,5 +67,5 @@ fn main() -> io::Result<()> {
     let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("http://{}/", server.server_address());
     let config = Config::default().with_protocol(Protocol::Http11);
-    server.serve_forever(&NoFiles, config, Echo::default)
+    server.serve_forever(NoFiles, config, Echo::default)
 }

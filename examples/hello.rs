@@ -10,7 +10,7 @@ use sanserve_server::{NoFiles, ThreadingHTTPServer};
 fn main() -> io::Result<()> {
     let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;
     println!("http://{}/", server.server_address());
-    server.serve_forever(&NoFiles, Config::default(), || {
+    server.serve_forever(NoFiles, Config::default(), || {
         from_fn(|ex| {
             let greeting = format!("Hello, you asked for {}\n", ex.path());
             ex.send_response(200);

@@ -17,5 +17,5 @@ fn main() -> io::Result<()> {
     let tls = Tls::load(certfile, args.next(), None)?;
     let server = ThreadingHTTPSServer::bind("127.0.0.1:0", tls)?;
     println!("https://{}/", server.server_address());
-    server.serve_forever(&Disk::open(".")?, Config::default(), Files::new)
+    server.serve_forever(Disk::open(".")?, Config::default(), Files::new)
 }

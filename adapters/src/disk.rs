@@ -56,6 +56,7 @@ mod ways;
 #[cfg(windows)]
 mod windows;
 
+use std::any::Any;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path;
@@ -74,17 +75,18 @@ use self::unix as native;
 use self::windows as native;
 
 #[cfg(target_os = "linux")]
-pub use self::cache::Kept;
+use self::cache::Kept;
 #[cfg(unix)]
-pub use self::making::Making;
+use self::making::Making;
 use self::meta::VersionSource;
 #[cfg(unix)]
 use self::nameless::Nameless;
+use self::open::Kind;
 pub use self::open::Open;
-pub use self::packed::Packed;
+use self::packed::Packed;
 use self::root::Root;
 #[cfg(unix)]
-pub use self::running::Running;
+pub(crate) use self::running::Running;
 #[cfg(unix)]
 pub use self::scripts::Scripts;
 use crate::OpenError;
@@ -264,36 +266,36 @@ impl FileSystem for Disk {
             translated.push("");
         }
         let running = Running::new(script, &translated, program, self.scripts());
-        Ok(Opened::Program(Open::Program(Box::new(running))))
+        Ok(Opened::Program(Open(Kind::Program(Box::new(running)))))
     }
 
     #[cfg(unix)]
     fn create(&self, create: &Create) -> Result<Opened<Open>, FsError> {
-        Making::new(self, create).map(|making| Opened::Writer(Open::Making(Box::new(making))))
+        Making::new(self, create).map(|making| Opened::Writer(Open(Kind::Making(Box::new(making)))))
     }
 
     #[cfg(unix)]
     fn write(&self, file: &mut Open, bytes: &[u8]) -> Result<usize, FsError> {
-        match file {
-            Open::Program(program) => program.write(bytes),
-            Open::Making(making) => making.write(bytes),
+        match &mut file.0 {
+            Kind::Program(program) => program.write(bytes),
+            Kind::Making(making) => making.write(bytes),
             _ => Err(FsError::Unsupported),
         }
     }
 
     #[cfg(unix)]
     fn commit(&self, file: &mut Open) -> Result<(), FsError> {
-        match file {
-            Open::Making(making) => making.commit(self),
+        match &mut file.0 {
+            Kind::Making(making) => making.commit(self),
             _ => Err(FsError::Unsupported),
         }
     }
 
     fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
-        match file {
-            Open::Packed(packed) => packed.fill(at, into),
+        match &mut file.0 {
+            Kind::Packed(packed) => packed.fill(at, into),
             #[cfg(unix)]
-            Open::Program(program) => program.fill(into),
+            Kind::Program(program) => program.fill(into),
             _ => self
                 .read(file, at, into)
                 .map_or_else(Got::Refused, Got::Bytes),
@@ -320,6 +322,15 @@ impl FileSystem for Disk {
             (None, Some(file)) => now::read_now(file, at, into),
             (None, None) => Got::Nothing,
         }
+    }
+
+    fn system_file<'a>(&self, file: &'a mut Open) -> Option<&'a mut dyn Any> {
+        Some(file)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn reopen(&self, file: &Open) -> Option<Opened<Open>> {
+        file.reopen()
     }
 
     #[cfg(target_os = "linux")]

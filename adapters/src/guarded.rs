@@ -1,5 +1,6 @@
 //! [`Guarded`]: a file system that knows who may come in.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use sanserve_core::ArchiveRequest;
@@ -94,6 +95,14 @@ impl<F: FileSystem> FileSystem for Guarded<F> {
 
     fn try_fill(&self, file: &mut F::File, at: u64, into: &mut [u8]) -> Got<F::File> {
         self.files.try_fill(file, at, into)
+    }
+
+    fn system_file<'a>(&self, file: &'a mut F::File) -> Option<&'a mut dyn Any> {
+        self.files.system_file(file)
+    }
+
+    fn reopen(&self, file: &F::File) -> Option<Opened<F::File>> {
+        self.files.reopen(file)
     }
 
     fn evict_idle(&self) -> bool {

@@ -1,13 +1,4 @@
-//! Carries the engine of [`sanserve_core`] where it is needed: over sockets and files with a
-//! thread per connection (`ThreadingHTTPServer`, `std`), a task (`tokio`) or many of them on each thread
-//! (`mio`, `wasi`), over standard input and output (`stdio`), over the links of a microcontroller
-//! (`embedded_io`, `embedded_io_async`), behind hosts that speak HTTP themselves (`host`, `tower`, `wasi_http`), or over
-//! nothing but memory ([`memory`]).
-//!
-//! An adapter decides nothing about HTTP. It does what a connection wants, one thing at a time,
-//! and says what it got; how that looks in full is to be read in the loops, which are the models for
-//! further ones; `docs/porting.md` tells how to write one. With `default-features = false` there is
-//! no std in this package, and each feature brings what its name says.
+//! HTTP servers and file systems, after Python's `http.server`: the engine of [`sanserve_core`] on the runtime of your choice.
 //!
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
 #![cfg_attr(feature = "std", doc = "```")]
@@ -17,15 +8,54 @@
 //! use sanserve_core::{Config, Files};
 //!
 //! # fn main() -> io::Result<()> {
-//! let disk = Disk::open(".")?; // nothing outside of it is ever opened
+//! let disk = Disk::open(".")?; // nothing outside of this directory is ever opened
 //! let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;
 //! println!("http://{}/", server.server_address());
 //!
 //! let stopper = server.stopper();
-//! thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
+//! thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // when it is to end
 //! server.serve_forever(&disk, Config::default(), Files::new)
 //! # }
 //! ```
+//!
+//! `serve_forever` takes a file system, limits and deadlines ([`Config`](sanserve_core::Config)), and a function that makes a handler for
+//! each connection: [`Files`](sanserve_core::Files) serves files, and your own handler can wrap it or replace it.
+//!
+//! # Which server
+//!
+//! | you have | take | feature |
+//! |---|---|---|
+//! | up to some hundred connections | `ThreadingHTTPServer`: a thread for each | `std` (default) |
+//! | thousands of connections, on Unix | `mio::HTTPServer`: a few threads for all | `mio` |
+//! | a program on tokio | `tokio::HTTPServer`, or `tokio::serve` for one stream | `tokio` |
+//! | an application on axum, or another host of tower services | `tower::Service` | `tower` |
+//! | another host that speaks HTTP itself | `host` | `host` |
+//! | standard input and output, as from inetd | `stdio::serve` | `std` |
+//! | a component for WASI 0.2 | `wasi::HTTPServer`, `wasi_http::handle` | `wasi`, `wasi-http` |
+//! | a microcontroller | `embedded_io`, `embedded_io_async` | of the same names |
+//! | a test without a socket | [`memory`] | none |
+//!
+//! All servers have one shape: `bind` or `new`, setters that begin with `with_`, `serve_forever(files, config, make_handler)`, and
+//! `stopper().shutdown(grace)`, which returns when no connection is left.
+//!
+//! # Files
+//!
+//! `Disk` is a directory below which everything stays, [`Flash`] is built into the program, [`memory::Tree`] is made in memory, and `NoFiles`
+//! is for handlers that need none. Feature `tls` adds HTTPS to the servers, `self-signed` certificates that are made when they are
+//! needed, `passwords` users and their passwords.
+//!
+//! # Errors
+//!
+//! `BindError`, `OpenError`, `TlsError` and `PasswordError` say what went wrong while a server is set up, and become an [`io::Error`] by `?`.
+//! After that a server reports to its log: whatever a client does ends that client's connection and nothing else.
+//!
+//! # Where next
+//!
+//! The guides in the repository: `docs/embedding.md` has servers in programs of your own, `docs/from-python.md` every name of Python's
+//! classes, and `docs/porting.md` how to write an adapter: one `match` around `Connection::step`. An adapter decides nothing about HTTP, so
+//! the loops in this crate are short, and models for yours. Without default features the crate is `no_std` and needs `alloc` only.
+//!
+//! [`io::Error`]: https://doc.rust-lang.org/std/io/struct.Error.html
 
 #![cfg_attr(not(any(feature = "std", feature = "wasi")), no_std)]
 #![deny(unsafe_code)]
@@ -55,6 +85,7 @@ pub mod embedded_io_async;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod eviction;
 mod flash;
+pub mod fs_call;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod got;
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
@@ -90,6 +121,8 @@ mod server;
 pub mod std;
 #[cfg(all(feature = "std", unix))]
 pub mod stdio;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod system_file;
 #[cfg(all(any(feature = "passwords", feature = "tls"), not(target_os = "wasi")))]
 #[doc(hidden)]
 pub mod text_file;
@@ -99,6 +132,8 @@ mod tls;
 pub mod tokio;
 #[cfg(all(feature = "tower", not(target_os = "wasi")))]
 pub mod tower;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod upgraded;
 #[cfg(all(feature = "wasi", target_os = "wasi"))]
 pub mod wasi;
 #[cfg(all(feature = "wasi-http", target_os = "wasi"))]
@@ -111,12 +146,10 @@ pub mod wasi_http;
 pub use bind_error::BindError;
 #[cfg(all(feature = "std", unix))]
 pub use descriptors::raise_descriptor_limit;
-#[cfg(all(feature = "std", target_os = "linux"))]
-pub use disk::Kept;
-#[cfg(all(feature = "std", not(target_os = "wasi")))]
-pub use disk::{Disk, Open, Packed};
 #[cfg(all(feature = "std", unix))]
-pub use disk::{Making, Running, Scripts};
+pub use disk::Scripts;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+pub use disk::{Disk, Open};
 pub use flash::{Flash, Node};
 #[cfg(any(
     all(feature = "std", not(target_os = "wasi")),
@@ -138,6 +171,8 @@ pub use server::{HTTPSServer, ThreadingHTTPSServer};
 pub use server::{HTTPServer, Stopper, ThreadingHTTPServer};
 #[cfg(all(feature = "tls", not(target_os = "wasi")))]
 pub use tls::{Tls, TlsError};
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+pub use upgraded::UpgradedStream;
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
 pub use {
     guarded::Guarded,

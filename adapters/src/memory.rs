@@ -1,4 +1,4 @@
-//! A connection over nothing: its files from a [`Tree`] or a [`Shelf`], its peer a [`Script`], its clock a number.
+//! A connection over nothing: its files from a [`Tree`], a [`Shelf`] or any other [`FileSystem`], its peer a [`Script`], its clock a number.
 //!
 //! For tests, and for whoever wants to see what a connection does: it is the smallest adapter, and
 //! the same script gives the same [`Transcript`] on every machine.
@@ -8,10 +8,11 @@ mod shelf;
 mod tree;
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
+use sanserve_core::{Connection, FileSystem, FsError, Got, Handler, Now, Step, Want};
 
 pub use self::program::{Play, Played, Running};
 pub use self::shelf::{Making, Shelf};
@@ -61,9 +62,9 @@ pub struct Transcript {
 ///
 /// # Panics
 /// If `pace` answers anything else, or if the connection waits for a silent peer without an end.
-pub fn converse<H: Handler>(
-    conn: &mut Connection<File, H>,
-    tree: &impl FileSystem<File = File>,
+pub fn converse<FS: FileSystem, H: Handler>(
+    conn: &mut Connection<FS::File, H>,
+    files: &FS,
     script: Script<'_>,
     mut pace: impl FnMut(usize) -> usize,
 ) -> Transcript {
@@ -99,18 +100,22 @@ pub fn converse<H: Handler>(
             }
             Want::Fill { file, at, into } => {
                 let n = pace(into.len());
-                tree.fill(file, at, &mut into[..n])
+                files.fill(file, at, &mut into[..n])
             }
             Want::Copy { file, at, len } => {
-                let rest = tree::rest(file, at);
-                let len = rest.len().min(usize::try_from(len).unwrap_or(usize::MAX));
-                let n = if len == 0 { 0 } else { pace(len) };
-                said.bytes.extend_from_slice(&rest[..n]);
-                Got::Bytes(n)
+                let mut piece = vec![0; usize::try_from(len).map_or(PIECE, |len| len.min(PIECE))];
+                match files.read(file, at, &mut piece) {
+                    Ok(len) => {
+                        let n = if len == 0 { 0 } else { pace(len) };
+                        said.bytes.extend_from_slice(&piece[..n]);
+                        Got::Bytes(n)
+                    }
+                    Err(_) => Got::Refused(FsError::Io),
+                }
             }
-            Want::Give { file, from } => tree.give(file, from),
-            Want::Commit { file } => Got::Committed(tree.commit(file)),
-            Want::Ask(ask) => tree.answer(ask),
+            Want::Give { file, from } => files.give(file, from),
+            Want::Commit { file } => Got::Committed(files.commit(file)),
+            Want::Ask(ask) => files.answer(ask),
             Want::Wait => {
                 said.elapsed = said.elapsed.max(by.expect("every wait has a deadline"));
                 Got::Nothing
@@ -138,3 +143,6 @@ fn now(elapsed: Duration) -> Now {
 
 /// When every conversation begins: 2026-01-01 00:00 UTC, a Thursday, in seconds since 1970.
 pub const START: i64 = 1_767_225_600;
+
+/// Bytes that are read of a file at once where it is sent by reference.
+const PIECE: usize = 64 * 1024;

@@ -15,7 +15,11 @@ mod pool;
 mod recent;
 mod seat;
 mod server;
+mod shared;
+mod stopper;
 mod timers;
+mod upgrade;
 mod worker;
 
-pub use self::server::{HTTPServer, Stopper};
+pub use self::server::HTTPServer;
+pub use self::stopper::Stopper;

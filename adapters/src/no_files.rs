@@ -1,10 +1,9 @@
 //! [`NoFiles`]: for handlers that need no files.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
-
-use crate::Open;
 
 /// A file system without files, for a server whose handler makes its replies itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,9 +14,10 @@ use crate::Open;
 pub struct NoFiles;
 
 impl FileSystem for NoFiles {
-    type File = Open;
+    /// None is ever open.
+    type File = Infallible;
 
-    fn open(&self, _: &Path) -> Result<Opened<Open>, FsError> {
+    fn open(&self, _: &Path) -> Result<Opened<Infallible>, FsError> {
         Err(FsError::NotFound)
     }
 
@@ -25,11 +25,11 @@ impl FileSystem for NoFiles {
         Err(FsError::NotFound)
     }
 
-    fn read(&self, _: &mut Open, _: u64, _: &mut [u8]) -> Result<usize, FsError> {
-        Err(FsError::NotFound)
+    fn read(&self, file: &mut Infallible, _: u64, _: &mut [u8]) -> Result<usize, FsError> {
+        match *file {}
     }
 
-    fn try_answer(&self, ask: &Ask) -> Got<Open> {
+    fn try_answer(&self, ask: &Ask) -> Got<Infallible> {
         self.answer(ask)
     }
 }

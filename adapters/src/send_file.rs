@@ -8,21 +8,25 @@ use std::os::fd::AsFd;
 #[cfg(target_os = "linux")]
 use rustix::{fs::sendfile, io::Errno, io::pread, net::SendFlags, net::send};
 
-use crate::Open;
+use sanserve_core::FileSystem;
+
+#[cfg(target_os = "linux")]
+use crate::system_file::descriptor;
 
 /// Sends a piece of what is open, and says how much of it; `None` if that is not a file, or one that cannot be read. Errors are
-/// those of the socket. All adapters send files by this: only [`Open`] knows where it has a descriptor.
+/// those of the socket. All adapters send files by this.
 ///
 /// Some file systems and sandboxes know no sendfile(2), and where it fails nothing tells whether the
 /// file or the socket is to blame. So then the piece is read and written, which does both.
 #[cfg(target_os = "linux")]
-pub(crate) fn send_file(
+pub(crate) fn send_file<FS: FileSystem>(
     socket: impl AsFd,
-    open: &Open,
+    files: &FS,
+    file: &mut FS::File,
     at: u64,
     len: u64,
 ) -> io::Result<Option<usize>> {
-    let Some(file) = open.file() else {
+    let Some(file) = descriptor(files, file) else {
         return Ok(None);
     };
     let mut from = at;
@@ -41,8 +45,14 @@ pub(crate) fn send_file(
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn send_file<S>(_: S, _: &Open, _: u64, _: u64) -> io::Result<Option<usize>> {
-    unreachable!("a disk calls its files sendable on Linux only")
+pub(crate) fn send_file<S, FS: FileSystem>(
+    _: S,
+    _: &FS,
+    _: &mut FS::File,
+    _: u64,
+    _: u64,
+) -> io::Result<Option<usize>> {
+    unreachable!("files are sent by reference on Linux only")
 }
 
 /// Bytes that are read at once.

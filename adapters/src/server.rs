@@ -15,7 +15,6 @@ mod threading;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,7 +30,7 @@ pub use self::https::{HTTPSServer, ThreadingHTTPSServer};
 pub use self::threading::ThreadingHTTPServer;
 use crate::bind_error::resolve;
 use crate::std::{self as sockets, Link};
-use crate::{BindError, ListenAddr, Open};
+use crate::{BindError, ListenAddr, UpgradedStream};
 
 /// A server of one connection after the other, on the thread that calls it: for where there are no
 /// threads, or one request is all that is to be served. A client that is slow keeps all others
@@ -48,7 +47,7 @@ use crate::{BindError, ListenAddr, Open};
 /// let server = HTTPServer::bind("127.0.0.1:0")?.with_log(|_| ());
 /// let client = TcpStream::connect(server.server_address())?;
 /// # client.shutdown(std::net::Shutdown::Write)?;
-/// server.handle_request(&NoFiles, Config::default(), || from_fn(|ex| ex.send_error(410, "Gone")));
+/// server.handle_request(NoFiles, Config::default(), || from_fn(|ex| ex.send_error(410, "Gone")));
 /// # Ok(())
 /// # }
 /// ```
@@ -120,30 +119,52 @@ impl HTTPServer {
     /// nothing else.
     pub fn handle_request<H: Handler>(
         &self,
-        files: impl Deref<Target = impl FileSystem<File = Open>>,
+        files: impl FileSystem,
         config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H,
     ) {
         if let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, &*files, &config.into(), handler);
+            self.serve(&guest, &files, &config.into(), handler, None);
         }
     }
 
-    /// Serves until it is stopped, each connection with a handler of its own. `files` is a reference or an
-    /// [`Arc`] to a [`Disk`](crate::Disk), or to [`NoFiles`](crate::NoFiles). A handler that panics loses its connection
+    /// Serves until it is stopped, each connection with a handler of its own. `files` is a
+    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or a reference or an [`Arc`] to one. A handler that panics loses its connection
     /// and nothing else.
     ///
     /// # Errors
     /// None here. All servers return the same, and others may fail to begin.
     pub fn serve_forever<H: Handler>(
         self,
-        files: impl Deref<Target = impl FileSystem<File = Open>>,
+        files: impl FileSystem,
         config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H,
     ) -> io::Result<()> {
         let config = config.into();
         while let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, &*files, &config, &handler);
+            self.serve(&guest, &files, &config, &handler, None);
+        }
+        Ok(())
+    }
+
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over
+    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, on the
+    /// thread of the connection. Until it returns, this is a connection of the server, and counts as such. No deadline
+    /// holds for it: how long it takes is up to the new protocol. When the server is stopped it goes on, and when the grace is
+    /// over its socket is shut down, so that it reads the end; it has to return then.
+    ///
+    /// # Errors
+    /// Those of [`serve_forever`](Self::serve_forever).
+    pub fn serve_with_upgrades<H: Handler>(
+        self,
+        files: impl FileSystem,
+        config: impl Into<Arc<Config>>,
+        handler: impl Fn() -> H,
+        upgrade: impl Fn(H, UpgradedStream),
+    ) -> io::Result<()> {
+        let config = config.into();
+        while let Some(guest) = self.gate.admit(1) {
+            self.serve(&guest, &files, &config, &handler, Some(&upgrade));
         }
         Ok(())
     }
@@ -151,14 +172,18 @@ impl HTTPServer {
     fn serve<H: Handler>(
         &self,
         guest: &Guest<'_>,
-        files: &impl FileSystem<File = Open>,
+        files: &impl FileSystem,
         config: &Arc<Config>,
         handler: impl Fn() -> H,
+        upgrade: Option<&dyn Fn(H, UpgradedStream)>,
     ) {
         let serve = || {
-            let link = (self.link)(guest.socket())?;
+            let mut link = (self.link)(guest.socket())?;
+            if upgrade.is_some() {
+                link.allow_upgrade();
+            }
             let note = |phase| guest.note(phase);
-            sockets::serve_noted(
+            let upgraded = sockets::serve_noted(
                 link,
                 files,
                 Arc::clone(config),
@@ -166,7 +191,12 @@ impl HTTPServer {
                 &self.log,
                 guest.stop(),
                 &note,
-            )
+            )?;
+            if let (Some((handler, stream)), Some(upgrade)) = (upgraded, upgrade) {
+                guest.is_upgraded();
+                upgrade(handler, stream);
+            }
+            Ok(())
         };
         // A panic has been reported by its hook.
         let served = panic::catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Ok(()));

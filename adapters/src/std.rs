@@ -1,5 +1,4 @@
-//! A connection over a socket of [`std::net`], its files from a [`Disk`](crate::Disk): the blocking
-//! loop.
+//! A connection over a socket of [`std::net`], its files from any [`FileSystem`]: the blocking loop.
 //!
 //! It serves one connection, on the thread that calls it. Listening, threads and the end of it all
 //! are left to [servers](crate::ThreadingHTTPServer).
@@ -15,28 +14,27 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sanserve_core::{
-    Config, Connection, FileSystem, Got, Handler, Now, Phase, Step, Timeouts, Want,
+    Config, Connection, FileSystem, Got, Handler, Now, Phase, Step, Timeouts, Upgraded, Want,
 };
 
-#[cfg(any(feature = "tls", all(unix, feature = "mio")))]
 pub(crate) use self::link::Layer;
 pub use self::link::Link;
 use self::log_output::LogOutput;
 use self::log_queue::LogQueue;
 pub(crate) use self::thread_waker::ThreadWaker;
+use crate::UpgradedStream;
 #[cfg(unix)]
 use crate::delivery;
+use crate::got;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
-use crate::{Open, got};
 
 /// Serves one connection until it ends.
 ///
 /// `link` is a [`TcpStream`](std::net::TcpStream) by reference, or what
 #[cfg_attr(feature = "tls", doc = "[`Tls::link`](crate::Tls::link)")]
 #[cfg_attr(not(feature = "tls"), doc = "`Tls::link`")]
-/// makes of one. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or something of
-/// yours that opens the same files in its own way.
+/// makes of one. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
 ///
 /// `log` is given finished lines, each ended by a newline; [`stderr`] is such a function. Once
 /// `stop` is set the running reply is the last one. It is looked at between two operations, so
@@ -66,31 +64,59 @@ use crate::{Open, got};
 /// about.
 pub fn serve<'a, H: Handler>(
     link: impl Into<Link<'a>>,
-    files: &impl FileSystem<File = Open>,
+    files: &impl FileSystem,
     config: impl Into<Arc<Config>>,
     handler: H,
     log: &dyn Fn(&str),
     stop: &AtomicBool,
 ) -> io::Result<()> {
-    serve_noted(link, files, config, handler, log, stop, &|_| ())
+    serve_noted(link, files, config, handler, log, stop, &|_| ()).map(drop)
 }
 
-/// The same for a server that takes note of what the connection does, whenever that changes.
-pub(crate) fn serve_noted<'a, H: Handler>(
+/// Serves one connection as [`serve`] does, and lets its handler take the connection over
+/// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, on the same
+/// thread, and this returns when it does. No deadline of HTTP holds any more.
+///
+/// # Errors
+/// Those of [`serve`], or that of preparing the socket for `upgrade`.
+pub fn serve_with_upgrade<'a, H: Handler>(
     link: impl Into<Link<'a>>,
-    files: &impl FileSystem<File = Open>,
+    files: &impl FileSystem,
+    config: impl Into<Arc<Config>>,
+    handler: H,
+    log: &dyn Fn(&str),
+    stop: &AtomicBool,
+    upgrade: impl FnOnce(H, UpgradedStream),
+) -> io::Result<()> {
+    let mut link = link.into();
+    link.allow_upgrade();
+    if let Some((handler, stream)) = serve_noted(link, files, config, handler, log, stop, &|_| ())?
+    {
+        upgrade(handler, stream);
+    }
+    Ok(())
+}
+
+/// The same for a server that takes note of what the connection does, whenever that changes. Returns the transport if the
+/// handler has taken it over.
+pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
+    link: impl Into<Link<'a>>,
+    files: &FS,
     config: impl Into<Arc<Config>>,
     handler: H,
     log: &dyn Fn(&str),
     stop: &AtomicBool,
     note: &dyn Fn(Phase),
-) -> io::Result<()> {
+) -> io::Result<Option<(H, UpgradedStream)>> {
     let mut link = link.into();
     let peer = link.begin()?.to_string();
     let config = config.into();
-    let mut conn = Connection::<Open, H>::new(Arc::clone(&config), &peer, handler);
+    let mut conn = Connection::<FS::File, H>::new(Arc::clone(&config), &peer, handler);
     let waker = ThreadWaker::new();
     conn.set_waker(waker.waker());
+    if link.is_upgradable() {
+        conn.allow_upgrade();
+    }
     let clock = Clock::start();
     let mut changes = Changes::new(note);
     let mut got = Got::Nothing;
@@ -116,7 +142,7 @@ pub(crate) fn serve_noted<'a, H: Handler>(
             .is_handshaking()
             .then(|| handshake_time(&config.timeouts));
         if handshake.is_some_and(|by| by <= now.tick) {
-            return link.end();
+            return link.end().map(|()| None);
         }
         let Step {
             want,
@@ -136,7 +162,10 @@ pub(crate) fn serve_noted<'a, H: Handler>(
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => got::answer(files, ask),
             Want::Wait => waker.wait(left),
-            Want::Upgrade => unreachable!("no upgrade is allowed"),
+            Want::Upgrade => {
+                let Upgraded { handler, received } = conn.into_upgraded();
+                return Ok(Some((handler, link.into_stream(received)?)));
+            }
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing
@@ -145,7 +174,7 @@ pub(crate) fn serve_noted<'a, H: Handler>(
                 link.shutdown();
                 Got::Nothing
             }
-            Want::Close => return link.end(),
+            Want::Close => return link.end().map(|()| None),
         };
     }
 }

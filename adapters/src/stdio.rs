@@ -16,8 +16,8 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Step, Want};
 use socket2::SockRef;
 
 use self::link::Link;
+use crate::got;
 use crate::std::{Clock, ThreadWaker};
-use crate::{Open, got};
 
 /// Serves one connection until it ends: sockets, pipes, terminals, whatever can be read and written.
 /// Deadlines are kept.
@@ -49,17 +49,17 @@ use crate::{Open, got};
 /// # Errors
 /// What went wrong with the files. A peer that goes away is such an error too, and nothing to worry
 /// about.
-pub fn serve<H: Handler>(
+pub fn serve<FS: FileSystem, H: Handler>(
     input: OwnedFd,
     output: OwnedFd,
-    files: &impl FileSystem<File = Open>,
+    files: &FS,
     config: impl Into<Arc<Config>>,
     handler: H,
     log: &dyn Fn(&str),
 ) -> io::Result<()> {
     let peer = peer_addr(&input).map_or("-".into(), |peer| peer.ip().to_string());
     let mut link = Link::new(input, output)?;
-    let mut conn = Connection::<Open, H>::new(config, &peer, handler);
+    let mut conn = Connection::<FS::File, H>::new(config, &peer, handler);
     let waker = ThreadWaker::new();
     conn.set_waker(waker.waker());
     let clock = Clock::start();

@@ -44,7 +44,7 @@ use crate::std::{Layer, Link};
 /// # fn main() -> std::io::Result<()> {
 /// let tls = Tls::load("cert.pem", Some("key.pem"), None)?;
 /// let server = HTTPSServer::bind("127.0.0.1:8443", tls)?;
-/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new)
+/// server.serve_forever(Disk::open(".")?, Config::default(), Files::new)
 /// # }
 /// ```
 #[derive(Clone, Debug)]

@@ -1,9 +1,10 @@
-//! A connection as a task of [tokio], its files from a [`Disk`](crate::Disk): the loop that
+//! A connection as a task of [tokio], its files from any [`FileSystem`] or [`AsyncFileSystem`]: the loop that
 //! waits for nothing but its own.
 //!
 //! What a connection reads and writes is left to the [`Link`], what it wants of files to `files`,
 //! programs to `programs`; listening and the end of it all to the [`HTTPServer`].
 
+mod async_files;
 mod files;
 mod link;
 #[cfg(unix)]
@@ -12,28 +13,32 @@ mod seat;
 mod server;
 #[cfg(feature = "tls")]
 mod tls;
+mod upgraded;
 
-use std::future::Future;
+use std::future::{Future, Ready};
 use std::io;
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
-use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Phase, Step, Want};
-use tokio::sync::{Notify, watch};
+use sanserve_core::{
+    Config, Connection, FileSystem, Got, Handler, Now, Phase, Step, Upgraded, Want,
+};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use self::files::Held;
+pub use self::async_files::AsyncFileSystem;
+use self::files::{Awaited, FileAccess, OnThreads};
 pub use self::link::Link;
-use self::seat::{Seat, evicted};
+use self::seat::Seat;
 pub use self::server::{HTTPServer, Stopper};
-use crate::Open;
+pub use self::upgraded::UpgradedStream;
 use crate::std::{Changes, handshake_time, now};
 
 /// Serves one connection until it ends.
 ///
 /// `link` is a [`TcpStream`](::tokio::net::TcpStream), or what [`Link::new`] makes of any other
-/// stream. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or something of yours.
+/// stream. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
 /// Where its [`try_answer`](FileSystem::try_answer) and [`try_fill`](FileSystem::try_fill) have
 /// nothing to tell it is asked on a thread for work that blocks
 /// ([`spawn_blocking`](::tokio::task::spawn_blocking)). What it has set up as a program runs without
@@ -70,36 +75,102 @@ use crate::std::{Changes, handshake_time, now};
 /// # Errors
 /// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
 /// about.
-pub fn serve<H: Handler + Send>(
+pub fn serve<FS, H: Handler + Send>(
     link: impl Into<Link>,
-    files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+    files: &Arc<FS>,
+    config: impl Into<Arc<Config>>,
+    handler: H,
+    log: &(dyn Fn(&str) + Sync),
+    stop: watch::Receiver<bool>,
+) -> impl Future<Output = io::Result<()>> + Send
+where
+    FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+{
+    let files = OnThreads(Arc::clone(files));
+    serve_hosted(link, files, config.into(), handler, log, stop, Host::none())
+}
+
+/// Serves one connection until it ends, its files from a file system whose answers are futures. The rest is as with [`serve`].
+///
+/// # Errors
+/// Those of [`serve`].
+pub fn serve_async<FS: AsyncFileSystem, H: Handler + Send>(
+    link: impl Into<Link>,
+    files: &Arc<FS>,
     config: impl Into<Arc<Config>>,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = io::Result<()>> + Send {
-    serve_seated(link, files, config.into(), handler, log, stop, None)
+    let files = Awaited(Arc::clone(files));
+    serve_hosted(link, files, config.into(), handler, log, stop, Host::none())
 }
 
-/// The same for a connection that can be evicted by its server.
-fn serve_seated<H: Handler + Send>(
+/// Serves one connection as [`serve`] does, and lets its handler take the connection over
+/// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, and its future is
+/// run to its end in place of the connection. No deadline of HTTP holds any more.
+///
+/// # Errors
+/// Those of [`serve`].
+pub fn serve_with_upgrade<H: Handler + Send, U: Future<Output = ()> + Send>(
     link: impl Into<Link>,
-    files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+    files: &Arc<impl FileSystem<File: Send + 'static> + Send + Sync + 'static>,
+    config: impl Into<Arc<Config>>,
+    handler: H,
+    log: &(dyn Fn(&str) + Sync),
+    stop: watch::Receiver<bool>,
+    upgrade: impl FnOnce(H, UpgradedStream) -> U + Send,
+) -> impl Future<Output = io::Result<()>> + Send {
+    let host = Host {
+        seat: None,
+        // On the heap, for the future of an ordinary connection has no room for it.
+        upgrade: Some(|handler, stream| Box::pin(upgrade(handler, stream))),
+    };
+    let files = OnThreads(Arc::clone(files));
+    serve_hosted(link, files, config.into(), handler, log, stop, host)
+}
+
+/// What a connection has of its server.
+struct Host<U> {
+    /// From which it can be evicted.
+    seat: Option<Seat>,
+    /// What takes it over if it is upgraded.
+    upgrade: Option<U>,
+}
+
+impl<H> Host<fn(H, UpgradedStream) -> Ready<()>> {
+    fn none() -> Self {
+        Host {
+            seat: None,
+            upgrade: None,
+        }
+    }
+}
+
+/// The same for a connection of a server.
+fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>(
+    link: impl Into<Link>,
+    files: A,
     config: Arc<Config>,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
     mut stop: watch::Receiver<bool>,
-    seat: Option<Seat>,
+    host: Host<impl FnOnce(H, UpgradedStream) -> U + Send>,
 ) -> impl Future<Output = io::Result<()>> + Send {
     let mut link = link.into();
     let peer = link.begin();
     // Made here, for a future has room for what it is given and for what it makes of that.
     let name = peer.as_deref().unwrap_or_default();
-    let mut conn = Connection::<Held, H>::new(Arc::clone(&config), name, handler);
+    let mut conn = Connection::<A::Held, H>::new(Arc::clone(&config), name, handler);
+    let Host { seat, upgrade } = host;
+    if upgrade.is_some() {
+        conn.allow_upgrade();
+    }
     async move {
         peer?;
-        let waker = TaskWaker::new();
-        conn.set_waker(waker.waker());
+        let seated = seat.as_ref().map(|seat| Arc::clone(&seat.signals));
+        let signals = seated.unwrap_or_default();
+        conn.set_waker(Waker::from(Arc::clone(&signals)));
         let clock = Clock(Instant::now());
         let note = |phase| seat.iter().for_each(|seat| seat.note(phase));
         let mut changes = Changes::new(note);
@@ -132,8 +203,16 @@ fn serve_seated<H: Handler + Send>(
                 phase,
                 ..
             } = conn.step(now, got);
-            if let Want::Close = want {
-                return link.end();
+            match want {
+                Want::Close => return link.end(),
+                Want::Upgrade => {
+                    let Upgraded { handler, received } = conn.into_upgraded();
+                    if let Some(upgrade) = upgrade {
+                        upgrade(handler, link.into_stream(received)).await;
+                    }
+                    return Ok(());
+                }
+                _ => {}
             }
             let by = by.into_iter().chain(handshake).min();
             changes.see(phase, by, handshake.is_some());
@@ -144,25 +223,24 @@ fn serve_seated<H: Handler + Send>(
                         biased;
                         got = link.read(into) => got,
                         Ok(()) = stop.changed() => Got::Nothing,
-                        () = evicted(seat.as_ref()), if phase != Phase::Busy => {
+                        () = signals.evicted(), if phase != Phase::Busy => {
                             is_evicted = true;
                             Got::Nothing
                         }
                     },
                     Want::Write(from) => link.write(from).await,
-                    Want::Fill { file, at, into } => file.fill(files, at, into).await,
-                    Want::Copy { file, at, len } => link.copy(files, file, at, len).await,
-                    Want::Give { file, from } => file.give(files, from).await,
-                    Want::Commit { file } => file.commit(files).await,
+                    Want::Fill { file, at, into } => files.fill(file, at, into).await,
+                    Want::Copy { file, at, len } => link.copy(&files, file, at, len).await,
+                    Want::Give { file, from } => files.give(file, from).await,
+                    Want::Commit { file } => files.commit(file).await,
                     Want::Wait => tokio::select! {
                         biased;
-                        () = waker.woken() => Got::Woken,
+                        () = signals.woken() => Got::Woken,
                         Ok(()) = stop.changed() => Got::Nothing,
                         // Whether the peer has left is asked now and then.
                         () = tokio::time::sleep(MOMENT) => Got::Nothing,
                     },
-                    Want::Upgrade => unreachable!("no upgrade is allowed"),
-                    Want::Ask(ask) => files::answer(files, ask, link.sends_files()).await,
+                    Want::Ask(ask) => files.answer(ask, link.sends_files()).await,
                     Want::Log(lines) => {
                         log(lines);
                         Got::Nothing
@@ -171,7 +249,7 @@ fn serve_seated<H: Handler + Send>(
                         link.shutdown();
                         Got::Nothing
                     }
-                    Want::Close => Got::Nothing,
+                    Want::Upgrade | Want::Close => Got::Nothing,
                 }
             };
             got = clock.until(by, work).await;
@@ -179,32 +257,6 @@ fn serve_seated<H: Handler + Send>(
                 return link.end();
             }
         }
-    }
-}
-
-/// Wakes a connection whose handler waits.
-struct TaskWaker(Arc<Woken>);
-
-#[derive(Default)]
-struct Woken(Notify);
-
-impl TaskWaker {
-    fn new() -> TaskWaker {
-        TaskWaker(Arc::default())
-    }
-
-    fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(&self.0))
-    }
-
-    async fn woken(&self) {
-        self.0.0.notified().await;
-    }
-}
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.notify_one();
     }
 }
 
@@ -220,11 +272,7 @@ impl Clock {
     }
 
     /// Lets go of the work when its time is over. Nobody asks for what came of it then.
-    async fn until(
-        &self,
-        by: Option<Duration>,
-        work: impl Future<Output = Got<Held>>,
-    ) -> Got<Held> {
+    async fn until<F>(&self, by: Option<Duration>, work: impl Future<Output = Got<F>>) -> Got<F> {
         match by.and_then(|by| self.0.checked_add(by)) {
             Some(by) => timeout_at(by, work).await.unwrap_or(Got::Nothing),
             None => work.await,

@@ -22,11 +22,10 @@ use tokio::io::{AsyncReadExt, DuplexStream, ReadHalf, duplex, split};
 use tokio::sync::watch;
 
 pub use self::body::Body;
-use crate::Open;
 use crate::host::{self, Piece};
 use crate::tokio::{Link, serve};
 
-/// Answers requests with a handler, its files from a [`Disk`](crate::Disk). To clone it is cheap.
+/// Answers requests with a handler, its files from a [`Disk`](crate::Disk) or any other [`FileSystem`]. To clone it is cheap.
 ///
 /// With axum it serves a directory wherever nothing else answers:
 ///
@@ -149,7 +148,7 @@ fn below(target: &str, segments: usize) -> Option<&str> {
 
 impl<FS, M, H, B> tower_service::Service<Request<B>> for Service<FS, M>
 where
-    FS: FileSystem<File = Open> + Send + Sync + 'static,
+    FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
     M: Fn() -> H + Send + Sync + 'static,
     H: Handler + Send + 'static,
     B: http_body::Body + Send + 'static,
@@ -179,7 +178,7 @@ where
 
 impl<FS, M, H> Service<FS, M>
 where
-    FS: FileSystem<File = Open> + Send + Sync + 'static,
+    FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
     M: Fn() -> H + Send + Sync + 'static,
     H: Handler + Send + 'static,
 {

@@ -46,7 +46,7 @@ pub fn handle<FS: FileSystem>(
             Want::Copy { .. } => unreachable!("no file here is sendable"),
             Want::Give { file, from } => files.give(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
-            Want::Ask(ask) => files.answer(ask),
+            Want::Ask(ask) => files.answer(ask).unsendable(),
             Want::Wait => {
                 monotonic_clock::subscribe_duration(left.min(MOMENT).as_nanos() as u64).block();
                 Got::Woken

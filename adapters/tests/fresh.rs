@@ -14,8 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Path as Name};
+use sanserve_server::Disk;
 use sanserve_server::mio::HTTPServer;
-use sanserve_server::{Disk, Open};
 
 /// What the disk says of a name: its content, and whether that was in memory.
 fn get(disk: &Disk, name: &str) -> Result<(Vec<u8>, bool), FsError> {
@@ -31,7 +31,7 @@ fn get(disk: &Disk, name: &str) -> Result<(Vec<u8>, bool), FsError> {
         }
     }
     bytes.truncate(at);
-    Ok((bytes, matches!(file, Open::Kept(_))))
+    Ok((bytes, file.is_cached()))
 }
 
 /// Waits until a file has been left alone for so long that it can be kept, and has it kept.

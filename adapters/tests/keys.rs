@@ -41,7 +41,7 @@ fn an_encrypted_key_wants_its_password() {
             stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
             stream.read_to_end(&mut Vec::new())
         });
-        server.handle_request(&NoFiles, Config::default(), Files::new);
+        server.handle_request(NoFiles, Config::default(), Files::new);
         assert!(client.join().unwrap().unwrap() > 0);
         for (password, words) in [
             (Some("wrong"), "password is wrong"),

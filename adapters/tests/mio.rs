@@ -15,7 +15,7 @@ use pair::Pair;
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
 use sanserve_core::{Config, Exchange, FileSystem, Files, Handler, Protocol, Timeouts, from_fn};
 use sanserve_server::mio::{HTTPServer, Stopper};
-use sanserve_server::{Disk, NoFiles, Open};
+use sanserve_server::{Disk, NoFiles};
 use slow::Slow;
 use tempfile::TempDir;
 
@@ -43,7 +43,7 @@ impl Running {
     fn start<H: Handler>(
         site: TempDir,
         set_up: impl FnOnce(HTTPServer) -> HTTPServer,
-        files: impl FileSystem<File = Open> + Send + Sync + 'static,
+        files: impl FileSystem<File: Send + 'static> + Send + Sync + 'static,
         timeouts: Timeouts,
         handler: impl Fn() -> H + Send + Sync + 'static,
     ) -> Running {

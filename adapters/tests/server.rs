@@ -320,7 +320,7 @@ fn one_after_the_other_all_are_served() {
 #[test]
 fn no_files_are_found_where_there_are_none() {
     let running = Running::start(server(), |server, _, config| {
-        server.serve_forever(&NoFiles, config, Files::new).unwrap();
+        server.serve_forever(NoFiles, config, Files::new).unwrap();
     });
     assert!(get(running.address, "/").starts_with("HTTP/1.1 404 "));
     running.stop(LONG);

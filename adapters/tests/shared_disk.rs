@@ -16,7 +16,7 @@ use peer::connect;
 use readers::{RUNTIMES, Server, Setup};
 use sanserve_core::archive::Download;
 use sanserve_core::{Config, FileSystem, Files, Opened, Path as Name, Protocol};
-use sanserve_server::{Disk, Open};
+use sanserve_server::Disk;
 use tempfile::TempDir;
 
 /// The length of the large file: it is kept open, and not in memory.
@@ -116,7 +116,7 @@ fn keeps(disk: &Disk, kept: bool) {
         panic!("it is a file")
     };
     assert!(sendable);
-    assert!(!kept || matches!(file, Open::Kept(_)));
+    assert!(!kept || file.is_cached());
 }
 
 /// The content of a reply.

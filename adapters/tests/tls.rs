@@ -165,7 +165,7 @@ fn one_connection_is_handled_in_turn() {
     let server: HTTPServer = server.with_log(|_| ());
     let mut stream = pair.connect(server.server_address());
     let client = thread::spawn(move || get(&mut stream, "/"));
-    server.handle_request(&NoFiles, Config::default(), || {
+    server.handle_request(NoFiles, Config::default(), || {
         from_fn(|ex| ex.send_error(410, "Gone"))
     });
     let reply = client.join().unwrap().unwrap();
@@ -200,7 +200,7 @@ fn a_record_that_is_none_does_not_reset_the_connection() {
         let server = server.with_log(|_| ());
         let mut client = connect(server.server_address());
         client.write_all(first).unwrap();
-        server.handle_request(&NoFiles, Config::default(), Files::new);
+        server.handle_request(NoFiles, Config::default(), Files::new);
         let mut alert = Vec::new();
         client.read_to_end(&mut alert).unwrap();
         assert_eq!((alert[0], alert[5], alert.len()), (21, 2, 7));

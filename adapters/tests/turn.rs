@@ -18,13 +18,13 @@ fn one_connection_is_handled_and_no_further_one() {
     for _ in 0..2 {
         let (first, second) = (connect(address), connect(address));
         ask(&first, "/");
-        server.handle_request(&NoFiles, Config::default(), gone);
+        server.handle_request(NoFiles, Config::default(), gone);
         assert!(head(&first).starts_with("HTTP/1.0 410 Gone\r\n"));
         drop(second);
-        server.handle_request(&NoFiles, Config::default(), gone);
+        server.handle_request(NoFiles, Config::default(), gone);
     }
     server.stopper().shutdown(LONG);
-    server.handle_request(&NoFiles, Config::default(), gone);
+    server.handle_request(NoFiles, Config::default(), gone);
 }
 
 #[test]

@@ -1,5 +1,8 @@
-//! An HTTP file server as a state machine. It reads no socket, opens no file, knows no clock and
-//! starts no thread: it says what it *wants*, and is told what came of it.
+//! An HTTP/1.1 file server as a state machine without I/O. It reads no socket, opens no file, knows no clock and starts no
+//! thread: it returns what it *wants*, and takes the result.
+//!
+//! For a server on `std::net`, mio or tokio take the crate `sanserve-server`. Take this one to write a handler, a file system
+//! for unusual files, or an adapter for a runtime that has none.
 //!
 //! # Five concepts
 //!
@@ -12,22 +15,41 @@
 //! ```
 //!
 //! - [`Connection`]: the protocol. It owns the buffers of one connection and never fails.
-//! - [`Want`] and [`Got`]: what it wants next, one thing at a time, and what came of that.
-//! - [`Handler`]: answers requests, with [`Event`] and [`Next`] as its own got and want.
-//!   [`Files`] serves files, [`Cgi`] runs scripts besides, [`Upload`] stores files; yours may be another.
-//! - [`FileSystem`]: what [`Want::Ask`] and [`Want::Fill`] are answered from.
-//! - [`Config`]: limits and deadlines, none of which can be off.
+//! - [`Want`] and [`Got`]: what it wants next, one thing at a time, and the result.
+//! - [`Handler`]: answers requests. [`Event`] and [`Next`] are its own `Got` and `Want`. [`Files`] serves files; [`Cgi`],
+//!   [`Upload`], [`Guard`] and [`Hosts`] add scripts, uploads, passwords and virtual hosts; yours may be another.
+//! - [`FileSystem`]: answers [`Want::Ask`], [`Want::Fill`] and [`Want::Give`].
+//! - [`Config`]: limits and deadlines. None of them can be switched off.
 //!
-//! # The contract
+//! # A handler
 //!
-//! Every want gets one answer: the value of the adapter's `match` is the next argument of
-//! [`step`](Connection::step). A part is fine. `Bytes(0)` to a `Read` or `Fill` is the end.
-//! [`Got::Nothing`] means "ask me again"; past [`Step::deadline`] the connection gives up by itself.
-//! What a file or program cannot do is [`Got::Refused`]; where the transport is gone, [`Got::Failed`] leads to [`Want::Close`]. Time enters through `step` and nowhere else.
+//! [`from_fn`] makes one of a function; [`Handler`] is the trait for those that read content, open files or wait.
+//!
+//! ```
+//! let hello = sanserve_core::from_fn(|ex| match ex.path() {
+//!     "/hello" => {
+//!         ex.send_response(200);
+//!         ex.send_header("Content-Length", 6);
+//!         ex.end_headers();
+//!         ex.write(b"hello\n");
+//!         sanserve_core::Next::Done
+//!     }
+//!     _ => ex.send_error(404, "There is only /hello"),
+//! });
+//! # _ = hello;
+//! ```
+//!
+//! # The contract of an adapter
+//!
+//! - Each want gets one answer: the value of the adapter's `match` is the argument of the next [`step`](Connection::step).
+//! - A part of what was wanted is enough, be it one byte. [`Got::Bytes(0)`](Got::Bytes) to a `Read` or `Fill` is the end.
+//! - [`Got::Nothing`] means "ask me again". Past [`Step::deadline`] the connection then does what follows from that.
+//! - [`Got::Refused`] is what a file or program cannot do. [`Got::Failed`] says that the transport is gone; [`Want::Close`] follows.
+//! - Time enters through `step` and nowhere else.
 //!
 //! # The loop
 //!
-//! This is a whole adapter, for a peer that says all it has to say at once:
+//! This is a whole adapter, for a peer whose whole input is there at the start:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -96,7 +118,16 @@
 //! assert!(output.starts_with(b"HTTP/1.0 200 OK\r\n") && output.ends_with(b"\r\n\r\nhello\n"));
 //! ```
 //!
-//! # Floors
+//! # Where next
+//!
+//! - A handler: [`Handler`] and [`Exchange`], which has the names of Python's `BaseHTTPRequestHandler`.
+//! - Files with your own settings: [`Files`]. Files from elsewhere: [`FileSystem`], and [`archive`] for directories as zip and tar.
+//! - An adapter: [`Want`], [`Got`] and [`Step`]; the guide `docs/porting.md` in the repository has deadlines, TLS and uploads, and
+//!   the crate `sanserve-conformance` has the cases that show whether it is right.
+//! - Limits and deadlines: [`Config`], with the defaults in numbers.
+//! - The parser alone: [`wire`].
+//!
+//! # Inside
 //!
 //! ```text
 //!   service   Files, Cgi, Upload, Guard, Hosts, listing, archive     handlers, as yours is one

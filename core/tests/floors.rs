@@ -1,10 +1,18 @@
-//! The floors of this crate: `text` < `fs` < `engine` < `service`. No file imports from a floor above its own.
+//! The floors of this crate: `text` < `fs` < `engine` < `service`. No file imports from a floor above its own, and no parts of a
+//! folder import each other in a circle.
+
+mod imports;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use self::imports::Imports;
+
 /// From the lowest to the highest. The parser stands beside them all.
 const FLOORS: [&str; 4] = ["text", "fs", "engine", "service"];
+
+/// Files that may import each other, since they are pieces of one type: the states of a connection, and its transitions.
+const PIECES_OF_ONE: [&str; 1] = ["engine/connection: source, state, timeouts"];
 
 #[test]
 fn no_import_leads_to_a_higher_floor() {
@@ -30,6 +38,27 @@ fn no_import_leads_to_a_higher_floor() {
         wrong.is_empty(),
         "these lead to a higher floor, or past the floors:\n{}",
         wrong.join("\n")
+    );
+}
+
+#[test]
+fn the_parts_of_a_folder_form_no_cycle() {
+    let imports = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    for (from, to) in [
+        ("service/files/reply", "service/etag"), // as `crate::service::etag`
+        ("service/files/reply", "service/files/content_type"), // as `super::content_type`
+        ("service/upload", "service/files"),     // as `crate::service::Files`
+    ] {
+        let module = |path: &str| path.split('/').map(String::from).collect();
+        let edge = (module(from), module(to));
+        assert!(imports.edges().contains(&edge), "{from} imports {to}");
+    }
+    let mut cycles = imports.cycles();
+    cycles.retain(|cycle| !PIECES_OF_ONE.contains(&cycle.as_str()));
+    assert!(
+        cycles.is_empty(),
+        "these import each other:\n{}",
+        cycles.join("\n")
     );
 }
 

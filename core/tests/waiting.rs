@@ -315,3 +315,209 @@ fn the_log_can_tell_why_a_connection_closes() {
     );
     _ = log::python;
 }
+
+/// Sends this many pieces of content, each with a need of its own.
+struct Pieces(usize, fn(&mut Exchange<'_>) -> Next);
+
+impl Handler for Pieces {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        ex.send_response(200);
+        ex.end_headers();
+        self.resume(ex, Event::End)
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, _: Event<'_>) -> Next {
+        if self.0 == 0 {
+            return Next::Done;
+        }
+        self.0 -= 1;
+        (self.1)(ex)
+    }
+}
+
+#[test]
+fn a_reply_of_many_small_pieces_is_whole() {
+    let write = |_: &mut Exchange<'_>| Next::Write(b"0123456789".into());
+    let flush = |ex: &mut Exchange<'_>| {
+        ex.write(b"0123456789");
+        Next::Flush
+    };
+    for piece in [write, flush] {
+        for method in ["GET", "HEAD"] {
+            let request = format!(
+                "{method} / HTTP/1.1\r\nHost: h\r\n\r\n{method} / HTTP/1.1\r\nHost: h\r\n\r\n"
+            );
+            let mut world = World::new(modern(), Pieces(5_000, piece), request.as_bytes());
+            world.run();
+            assert_eq!(
+                world.statuses(),
+                ["HTTP/1.1 200 OK"; 2],
+                "{method}: {}",
+                world.log
+            );
+            let content = world.text().matches("0123456789").count();
+            // Some are cut where the outbox was full.
+            assert!(
+                if method == "GET" {
+                    content > 4_900
+                } else {
+                    content == 0
+                },
+                "{content}"
+            );
+        }
+    }
+}
+
+/// Runs a program, and answers 507 and keeps the connection if it cannot be given its content.
+struct Feeds;
+
+impl Handler for Feeds {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        if ex.path() != "/run" {
+            ex.send_response(200);
+            ex.send_header("X-Path", ex.path());
+            ex.send_header("Content-Length", 0);
+            ex.end_headers();
+            return Next::Done;
+        }
+        Next::Run(Box::new(sanserve_core::Program {
+            path: sanserve_core::Path::default(),
+            args: Vec::new(),
+            env: Vec::new(),
+            path_translated: sanserve_core::Path::default(),
+        }))
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Running(_) => Next::Feed,
+            _ => {
+                ex.send_response(507);
+                ex.send_header("Content-Length", 0);
+                ex.end_headers();
+                Next::Done
+            }
+        }
+    }
+}
+
+#[test]
+fn content_that_a_program_refuses_is_not_taken_for_the_next_request() {
+    let evil = "GET /evil HTTP/1.1\r\nHost: h\r\n\r\n";
+    let content = format!("{}{evil}", "x".repeat(20_000));
+    let fields = "X-Long: ".to_owned() + &"y".repeat(20_000);
+    let request = format!(
+        "POST /run HTTP/1.1\r\nHost: h\r\n{fields}\r\nContent-Length: {}\r\n\r\n{content}GET /next HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+        content.len()
+    );
+    let mut conn = Connection::new(modern(), "192.0.2.1", Feeds);
+    let (mut input, mut got, mut output) = (request.as_bytes(), Got::Nothing, String::new());
+    loop {
+        got = match step(&mut conn, 10, got).want {
+            Want::Read(into) => {
+                let n = input.len().min(into.len());
+                into[..n].copy_from_slice(&input[..n]);
+                input = &input[n..];
+                Got::Bytes(n)
+            }
+            Want::Write(from) => {
+                output += &String::from_utf8_lossy(from);
+                Got::Bytes(from.len())
+            }
+            Want::Ask(_) => Got::Opened(Ok(sanserve_core::Opened::Program(()))),
+            Want::Give { .. } => Got::Refused(sanserve_core::FsError::NoSpace),
+            Want::Close => break,
+            _ => Got::Nothing,
+        };
+    }
+    assert!(output.starts_with("HTTP/1.1 507 "), "{output}");
+    assert!(!output.contains("/evil"), "{output}");
+}
+
+/// Creates a file, gives it some bytes, and says whether it could.
+struct Stores;
+
+impl Handler for Stores {
+    fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
+        Next::Create(Box::new(sanserve_core::Create {
+            path: sanserve_core::Path::default(),
+            directories_max: 0,
+            replaces: None,
+            len: None,
+        }))
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Created(_) => Next::Give(b"0123456789".to_vec()),
+            Event::Failed(_, error) => ex.send_error(507, format_args!("{error:?}")),
+            _ => ex.send_error(200, "given"),
+        }
+    }
+}
+
+#[test]
+fn a_file_that_takes_no_more_bytes_is_not_complete() {
+    let mut conn = Connection::new(modern(), "192.0.2.1", Stores);
+    let (mut input, mut got, mut output) = (GET, Got::Nothing, String::new());
+    loop {
+        got = match step(&mut conn, 10, got).want {
+            Want::Read(into) => {
+                let n = input.len().min(into.len());
+                into[..n].copy_from_slice(&input[..n]);
+                input = &input[n..];
+                Got::Bytes(n)
+            }
+            Want::Write(from) => {
+                output += &String::from_utf8_lossy(from);
+                Got::Bytes(from.len())
+            }
+            Want::Ask(_) => Got::Opened(Ok(sanserve_core::Opened::Writer(()))),
+            Want::Give { .. } => Got::Bytes(0),
+            Want::Close => break,
+            _ => Got::Nothing,
+        };
+    }
+    assert!(output.starts_with("HTTP/1.1 507 "), "{output}");
+}
+
+#[test]
+fn a_wait_that_is_woken_all_the_time_is_over_at_its_time() {
+    let mut conn = Connection::new(modern(), "192.0.2.1", Lines::default());
+    until_it_waits(&mut conn, 10, Got::Nothing, &mut &GET[..]);
+    let written = until_it_waits(&mut conn, 11, Got::Woken, &mut &[][..]);
+    assert!(written.contains("end\n"), "{written}");
+}
+
+/// Sends a line whenever it is woken.
+struct Events;
+
+impl Handler for Events {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        ex.send_response(200);
+        ex.end_headers();
+        Next::Wait(Duration::from_secs(3_600))
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, _: Event<'_>) -> Next {
+        ex.write(b"event\n");
+        Next::Wait(Duration::from_secs(3_600))
+    }
+}
+
+#[test]
+fn a_client_that_has_closed_its_side_and_reads_is_served_as_long_as_it_reads() {
+    let mut conn = Connection::new(modern(), "192.0.2.1", Events);
+    until_it_waits(&mut conn, 10, Got::Nothing, &mut &GET[..]);
+    conn.peer_closed();
+    for second in 11..20 {
+        let written = until_it_waits(&mut conn, second, Got::Woken, &mut &[][..]);
+        assert!(written.contains("event\n"), "{written}");
+    }
+    until_it_waits(&mut conn, 22, Got::Nothing, &mut &[][..]);
+    assert!(matches!(
+        step(&mut conn, 22, Got::Nothing).want,
+        Want::Close
+    ));
+}

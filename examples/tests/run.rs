@@ -243,3 +243,66 @@ fn replay_wants_the_same_again() {
     let other = replay(&transcript.replace("\tread ", "\tread 1"));
     assert!(!other.status.success() && !other.stderr.is_empty());
 }
+
+#[test]
+fn websocket_echoes_beside_files_on_each_server() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("a.txt"), "hello\n").expect("a file of ours");
+    for server in ["std", "mio", "tokio"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_websocket"));
+        let program = Program::start(command.arg(server).current_dir(&folder));
+        let url = format!("ws://{}/echo", program.address);
+        let (mut socket, _) = tungstenite::client(url, program.connect()).expect("a handshake");
+        for message in ["short".into(), "long".repeat(100_000)] {
+            let message = tungstenite::Message::text(message);
+            socket.send(message.clone()).expect("it reads");
+            assert_eq!(socket.read().expect("it answers"), message, "{server}");
+        }
+        assert!(program.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+        let reply = program.get("/echo");
+        assert!(reply.starts_with("HTTP/1.1 426 "), "{server}: {reply}");
+        socket.close(None).expect("it reads");
+        while socket.read().is_ok() {}
+    }
+}
+
+#[test]
+fn events_go_to_every_client_that_listens() {
+    let program = Program::start(&mut Command::new(env!("CARGO_BIN_EXE_events")));
+    let listen = || {
+        let mut socket = program.connect();
+        write!(socket, "GET /events HTTP/1.1\r\nHost: h\r\n\r\n").expect("it reads");
+        let mut lines = BufReader::new(socket)
+            .lines()
+            .map(|line| line.expect("it sends"));
+        // It listens as soon as it has the head.
+        assert!(lines.any(|line| line.is_empty()));
+        lines
+    };
+    let mut clients = [listen(), listen()];
+    for message in ["one", "two"] {
+        let mut socket = program.connect();
+        let len = message.len();
+        write!(
+            socket,
+            "POST / HTTP/1.0\r\nContent-Length: {len}\r\n\r\n{message}"
+        )
+        .expect("it reads");
+        let mut reply = String::new();
+        socket.read_to_string(&mut reply).expect("it answers");
+        assert!(reply.starts_with("HTTP/1.1 204 "), "{reply}");
+        for client in &mut clients {
+            let data = client.find(|line| line.starts_with("data: "));
+            assert_eq!(data, Some(format!("data: {message}")));
+        }
+    }
+}
+
+#[test]
+fn slow_answers_when_its_work_is_done() {
+    let program = Program::start(&mut Command::new(env!("CARGO_BIN_EXE_slow")));
+    // π(10⁵) and π(10³), by OEIS A006880.
+    assert!(program.get("/100000").ends_with("\r\n\r\n9592\n"));
+    assert!(program.get("/1000").ends_with("\r\n\r\n168\n"));
+    assert!(program.get("/x").starts_with("HTTP/1.1 404 "));
+}

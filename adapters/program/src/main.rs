@@ -1,7 +1,22 @@
-//! The program `sanserve`: `python -m http.server`, served by the library [`sanserve_server`].
+//! The command `sanserve`: Python's `http.server`, done again in Rust. It serves a directory over HTTP and HTTPS.
 //!
-//! `command` reads the command line into `options`, and `run` does what they ask for; here is how the program reports a
-//! failure, and with which code it ends.
+//! ```text
+//! sanserve                                          # this directory, at port 8000
+//! sanserve site 9000                                # that one, at that port
+//! sanserve -b 127.0.0.1 --open                      # for this machine alone, and in its browser
+//! sanserve --auth mary:secret --tls self-signed     # require a password, over HTTPS
+//! ```
+//!
+//! `sanserve --help` lists all options, and the README of the repository explains each. Options are Python's where Python has them.
+//!
+//! This crate is the command line only: options, environment, messages, signals, and what a service manager expects. The server is
+//! [`sanserve_server`], to be used in programs of your own, and the protocol is [`sanserve_core`].
+//!
+//! # Inside
+//!
+//! `command` reads the command line and the environment into `options`; `settings` and `handlers` turn them into what the library takes;
+//! `run` listens (`listen`), announces that (`banner`) and serves (`server`) until a signal comes (`signals`, `reload`). `main` reports a
+//! failure and chooses the exit code.
 
 #[cfg(not(target_os = "wasi"))]
 mod address;

@@ -18,5 +18,5 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     banner::Announcement::new(options, "http", &places, None).say();
     let (config, files) = (config(options), Files::from(files(options)));
     let names = hosts(options);
-    server.serve_forever(&disk, config, || Hosts::new(files.clone(), names.clone()))
+    server.serve_forever(disk, config, || Hosts::new(files.clone(), names.clone()))
 }

@@ -227,7 +227,7 @@ fn a_disk_that_errs_in_a_reply_breaks_it_off_and_says_so() {
 
 /// Runs a test against a server with one thread and so much room, as long as it lasts. It is told
 /// the address, where the system describes the thread, and what is logged.
-fn with_server<FS: FileSystem<File = Open> + Send + Sync + 'static>(
+fn with_server<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static>(
     connections: usize,
     files: impl FnOnce(Disk) -> FS,
     test: impl FnOnce(SocketAddr, &Path, &Mutex<String>),

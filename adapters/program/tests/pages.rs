@@ -76,7 +76,7 @@ const ELSEWHERE: [(&str, &str, &str); 11] = [
 ];
 
 /// What is not run here, and why.
-const NOT_HERE: [(&str, &str); 13] = [
+const NOT_HERE: [(&str, &str); 14] = [
     (
         "systemctl enable --now sanserve.socket",
         "wants systemd as the first process; the units are verified",
@@ -110,6 +110,10 @@ const NOT_HERE: [(&str, &str); 13] = [
     ("wash push", "wants wasmCloud and a registry"),
     ("kubectl apply", "wants a cluster"),
     (
+        "cargo publish --package",
+        "publishes; make package makes what is published",
+    ),
+    (
         "apt-get install qemu-system-arm",
         "installs something; .ci/run does so",
     ),
@@ -120,8 +124,9 @@ const NOT_HERE: [(&str, &str); 13] = [
 ];
 
 /// Spans and lines that begin as commands do and are none.
-const NO_COMMANDS: [&str; 5] = [
+const NO_COMMANDS: [&str; 6] = [
     "sanserve [OPTIONS] [PORT] [DIR]",
+    "only one port may be given (got 8000 and 9000)",
     "stderr [0] :: - - - [",
     "match ex.command() {",
     "class MyHandler(BaseHTTPRequestHandler)",
@@ -129,7 +134,7 @@ const NO_COMMANDS: [&str; 5] = [
 ];
 
 /// What stands among commands: what they print, and how they are put together.
-const SHOWN: [&str; 10] = [
+const SHOWN: [&str; 14] = [
     "Serving HTTP on ",
     "127.0.0.1 - - [",
     "[26/Nov/2026 ",
@@ -140,6 +145,10 @@ const SHOWN: [&str; 10] = [
     "Network: ",
     "Whoever reaches this machine can read it",
     "Names that begin with a dot are served",
+    "socket, files, clock",
+    "|             Got -->",
+    "Adapter  <---",
+    "<-- Want",
 ];
 
 /// Those of the lists above that were needed.
@@ -184,6 +193,51 @@ fn every_command_is_run_or_listed() {
             .map(|entry| format!("on no page: {entry}")),
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let pages = all();
+    let mut wrong = Vec::new();
+    for page in &pages {
+        let folder = page.name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for link in &page.links {
+            let (path, anchor) = link.text.split_once('#').unwrap_or((&link.text, ""));
+            if path.contains("://") {
+                continue;
+            }
+            let path = match path {
+                "" => page.name.clone(),
+                path => normal(folder, path),
+            };
+            let is_there = root().join(&path).exists();
+            let mut others = pages.iter();
+            let has_anchor = others.find(|other| other.name == path).is_none_or(|other| {
+                anchor.is_empty() || other.anchors.iter().any(|it| it == anchor)
+            });
+            if !is_there || !has_anchor {
+                wrong.push(format!("{}: {}", link.place, link.text));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "these lead nowhere:\n{}",
+        wrong.join("\n")
+    );
+}
+
+/// A relative path as seen from the top folder.
+fn normal(folder: &str, path: &str) -> String {
+    let mut segments: Vec<&str> = folder.split('/').filter(|it| !it.is_empty()).collect();
+    for segment in path.split('/') {
+        match segment {
+            ".." => drop(segments.pop()),
+            "." | "" => {}
+            segment => segments.push(segment),
+        }
+    }
+    segments.join("/")
 }
 
 fn try_command(command: &page::Command, found: &mut Found) -> Result<(), String> {

@@ -32,7 +32,7 @@ use super::ways::{Watched, Ways};
 
 /// A file that is kept.
 #[derive(Debug)]
-pub struct Kept {
+pub(super) struct Kept {
     state: State,
     way: Way,
     pub(super) meta: Meta,

@@ -25,7 +25,7 @@ use super::{Disk, native, reason};
 
 /// A file that is being made. To drop it leaves nothing of it, unless it was completed.
 #[derive(Debug)]
-pub struct Making {
+pub(super) struct Making {
     /// What is served.
     tree: Arc<Tree>,
     /// The directory that it will be in.

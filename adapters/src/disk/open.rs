@@ -4,7 +4,7 @@ use std::fs::File;
 #[cfg(target_os = "linux")]
 use std::sync::Arc;
 
-#[cfg(any(all(feature = "mio", unix), target_os = "linux"))]
+#[cfg(target_os = "linux")]
 use sanserve_core::Opened;
 
 #[cfg(target_os = "linux")]
@@ -13,18 +13,20 @@ use super::Packed;
 #[cfg(unix)]
 use super::{Making, Running};
 
-/// What is open of a [`Disk`](crate::Disk).
+/// What is open of a [`Disk`](crate::Disk): a file, a file of its cache, an archive, a file that is being created, or a program.
 #[derive(Debug)]
-#[non_exhaustive]
-pub enum Open {
+pub struct Open(pub(super) Kind);
+
+#[derive(Debug)]
+pub(super) enum Kind {
     /// A regular file.
     File(File),
-    /// One that is kept for whoever asks next: in memory if it is small, else open.
+    /// One of the cache: in memory if it is small, else open.
     #[cfg(target_os = "linux")]
     Kept(Arc<Kept>),
     /// A directory as one file.
     Packed(Box<Packed>),
-    /// A file that is being made.
+    /// A file that is being created.
     #[cfg(unix)]
     Making(Box<Making>),
     /// A program.
@@ -33,34 +35,45 @@ pub enum Open {
 }
 
 impl Open {
-    /// The file, if it is none but that.
-    pub(crate) fn file(&self) -> Option<&File> {
-        match self {
-            Open::File(file) => Some(file),
+    /// Returns the open file of the system, for ports that send it by reference. Archives, programs, files that are being created and
+    /// small files of the cache have none.
+    #[must_use]
+    pub fn file(&self) -> Option<&File> {
+        match &self.0 {
+            Kind::File(file) => Some(file),
             #[cfg(target_os = "linux")]
-            Open::Kept(kept) => kept.file(),
-            Open::Packed(_) => None,
+            Kind::Kept(kept) => kept.file(),
+            Kind::Packed(_) => None,
             #[cfg(unix)]
-            Open::Making(_) | Open::Program(_) => None,
+            Kind::Making(_) | Kind::Program(_) => None,
         }
     }
 
-    /// The same once more, if it is kept: as it was when it was last looked at.
-    #[cfg(all(feature = "mio", unix))]
-    pub(crate) fn again(&self) -> Option<Opened<Open>> {
-        match self {
+    /// Whether it is a file of the disk's cache.
+    #[must_use]
+    pub fn is_cached(&self) -> bool {
+        match &self.0 {
             #[cfg(target_os = "linux")]
-            Open::Kept(kept) => Some(Open::kept(Arc::clone(kept))),
+            Kind::Kept(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The program, if it is one.
+    #[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
+    pub(crate) fn program(&mut self) -> Option<&mut Running> {
+        match &mut self.0 {
+            Kind::Program(program) => Some(program),
             _ => None,
         }
     }
 
-    /// Whether that byte was the last that was [noted](Self::note_read), by whoever had the file.
+    /// Whether that byte was the last that was [noted](Self::note_read), on any connection that sends the file.
     #[cfg(all(feature = "mio", unix))]
     pub(crate) fn was_read(&self, _at: u64) -> bool {
-        match self {
+        match &self.0 {
             #[cfg(target_os = "linux")]
-            Open::Kept(kept) => kept.was_read(_at),
+            Kind::Kept(kept) => kept.was_read(_at),
             _ => false,
         }
     }
@@ -69,26 +82,35 @@ impl Open {
     #[cfg(all(feature = "mio", unix))]
     pub(crate) fn note_read(&self, _at: u64) {
         #[cfg(target_os = "linux")]
-        if let Open::Kept(kept) = self {
+        if let Kind::Kept(kept) = &self.0 {
             kept.note_read(_at);
         }
     }
 
-    /// What is kept, handed out once more.
+    /// The same file once more, if it is one of the cache: as it was when it was last looked at.
+    #[cfg(target_os = "linux")]
+    pub(super) fn reopen(&self) -> Option<Opened<Open>> {
+        match &self.0 {
+            Kind::Kept(kept) => Some(Open::kept(Arc::clone(kept))),
+            _ => None,
+        }
+    }
+
+    /// A file of the cache, handed out once more.
     #[cfg(target_os = "linux")]
     pub(super) fn kept(kept: Arc<Kept>) -> Opened<Open> {
         Opened::File {
             meta: kept.meta,
             sendable: kept.file().is_some(),
-            file: Open::Kept(kept),
+            file: Open(Kind::Kept(kept)),
         }
     }
 
     /// All that is in it, if that is in memory.
     #[cfg(target_os = "linux")]
     pub(super) fn bytes(&self) -> Option<&[u8]> {
-        match self {
-            Open::Kept(kept) => kept.bytes(),
+        match &self.0 {
+            Kind::Kept(kept) => kept.bytes(),
             _ => None,
         }
     }

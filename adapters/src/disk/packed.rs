@@ -7,12 +7,13 @@ use sanserve_core::ArchiveRequest;
 use sanserve_core::archive::Archive;
 use sanserve_core::{Entries, FileSystem, FsError, Got, Opened, Path};
 
+use super::open::{Kind, Open};
+use super::reason;
 use super::tree::Tree;
-use super::{Open, reason};
 
 /// An archive that is open, see [`Archive`].
 #[derive(Debug)]
-pub struct Packed {
+pub(super) struct Packed {
     archive: Archive<File>,
     files: Fresh,
     /// Its place among those that there may be at a time.
@@ -34,11 +35,11 @@ impl Packed {
         let files = Fresh(tree);
         let opened = Archive::open(&files, pack)?;
         Ok(opened.map(|archive| {
-            Open::Packed(Box::new(Packed {
+            Open(Kind::Packed(Box::new(Packed {
                 archive,
                 files,
                 _place: place,
-            }))
+            })))
         }))
     }
 

@@ -8,14 +8,14 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::ioctl_fionread;
+use rustix::io::{ioctl_fionread, retry_on_intr};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use sanserve_core::{FsError, Got};
 
-use super::Open;
 use super::notes::Notes;
 use super::scripts::{Refusal, Scripts, Started};
 use crate::descriptors;
@@ -55,7 +55,7 @@ impl Process {
     }
 
     /// Reads its output. Waits no longer than a [`moment`](Process::moment), nor than this.
-    pub(super) fn fill(&mut self, into: &mut [u8], timeouts: Duration) -> Got<Open> {
+    pub(super) fn fill<F>(&mut self, into: &mut [u8], timeouts: Duration) -> Got<F> {
         if self.left.is_none() && self.has_ended() {
             self.end();
         }
@@ -69,7 +69,7 @@ impl Process {
         })
     }
 
-    fn fill_running(&mut self, into: &mut [u8], timeouts: Duration) -> io::Result<Got<Open>> {
+    fn fill_running<F>(&mut self, into: &mut [u8], timeouts: Duration) -> io::Result<Got<F>> {
         let (says, complains) = self.wait(timeouts)?;
         if complains {
             self.hear(usize::MAX)?;
@@ -91,7 +91,7 @@ impl Process {
     }
 
     /// What it complained of may have been first, how it ended is last.
-    fn fill_rest(&mut self, into: &mut [u8], left: u64) -> io::Result<Got<Open>> {
+    fn fill_rest<F>(&mut self, into: &mut [u8], left: u64) -> io::Result<Got<F>> {
         if let Some(lines) = self.notes.rest() {
             return Ok(Got::Note(lines));
         }
@@ -186,21 +186,18 @@ impl Process {
         };
     }
 
-    /// Kills the whole group, unless that was done, and does not wait for it to be gone.
-    #[cfg(any(feature = "mio", feature = "tokio"))]
-    pub(super) fn strike(&self) {
-        if self.left.is_none() {
-            let _ = kill_process_group(self.pid(), Signal::KILL);
-        }
-    }
-
     /// Kills the whole group and takes the process off the system's list.
     fn kill(&mut self) -> io::Result<ExitStatus> {
+        self.strike();
+        self.child.wait()
+    }
+
+    /// Kills the whole group, and does not wait for its end.
+    fn strike(&mut self) {
         // There may be nobody left, or nobody but the zombie.
         let _ = kill_process_group(self.pid(), Signal::KILL);
         let _ = self.child.kill();
         self.started = None;
-        self.child.wait()
     }
 
     fn pid(&self) -> Pid {
@@ -209,9 +206,21 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// Kills it at once. Reaping it can block, for a killed process may still have to finish what it does in the system, and the
+    /// thread that drops it may serve other connections: so a thread of its own does that.
     fn drop(&mut self) {
-        if self.left.is_none() {
-            let _ = self.kill();
+        if self.left.is_some() {
+            return;
+        }
+        self.strike();
+        if let Ok(None) = self.child.try_wait() {
+            let (pid, thread) = (self.pid(), Builder::new().name("reaper".into()));
+            let reap = move || {
+                let _ = retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED));
+            };
+            if thread.stack_size(STACK).spawn(reap).is_err() {
+                let _ = self.child.wait();
+            }
         }
     }
 }
@@ -226,3 +235,5 @@ const MOMENT: Duration = Duration::from_millis(50);
 
 /// A program that has closed its output may take this long to exit.
 const GRACE: Duration = Duration::from_secs(2);
+
+const STACK: usize = 64 * 1024;

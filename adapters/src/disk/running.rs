@@ -24,9 +24,9 @@ use super::script_file::ScriptFile;
 use super::scripts::{Refusal, Scripts};
 
 /// A program of a [`Disk`](crate::Disk). To drop it kills it and all that it started, unless that
-/// has left its process group.
+/// has left its process group, and does not wait for the end of either.
 #[derive(Debug)]
-pub struct Running(State);
+pub(crate) struct Running(State);
 
 #[derive(Debug)]
 enum State {
@@ -96,7 +96,7 @@ impl Running {
     }
 
     /// Reads its standard output, and starts it before that. Waits no longer than a moment.
-    pub(super) fn fill(&mut self, into: &mut [u8]) -> Got<super::Open> {
+    pub(super) fn fill<F>(&mut self, into: &mut [u8]) -> Got<F> {
         match self.start() {
             Got::Nothing => self.fill_within(into, Duration::MAX),
             got => got,
@@ -104,7 +104,7 @@ impl Running {
     }
 
     /// Starts it, unless that was done. [`Got::Nothing`] if it runs.
-    pub(crate) fn start(&mut self) -> Got<super::Open> {
+    pub(crate) fn start<F>(&mut self) -> Got<F> {
         let ready = match &mut self.0 {
             State::Ready(ready) => ready,
             State::Started(_) => return Got::Nothing,
@@ -124,7 +124,7 @@ impl Running {
 
     /// Reads the standard output of what was started, if there is any.
     #[cfg(any(feature = "mio", feature = "tokio"))]
-    pub(crate) fn try_fill(&mut self, into: &mut [u8]) -> Got<super::Open> {
+    pub(crate) fn try_fill<F>(&mut self, into: &mut [u8]) -> Got<F> {
         self.fill_within(into, Duration::ZERO)
     }
 
@@ -138,15 +138,7 @@ impl Running {
         }
     }
 
-    /// Kills it, without waiting for its end as dropping it does.
-    #[cfg(any(feature = "mio", feature = "tokio"))]
-    pub(crate) fn strike(&self) {
-        if let State::Started(process) = &self.0 {
-            process.strike();
-        }
-    }
-
-    fn fill_within(&mut self, into: &mut [u8], timeouts: Duration) -> Got<super::Open> {
+    fn fill_within<F>(&mut self, into: &mut [u8], timeouts: Duration) -> Got<F> {
         match &mut self.0 {
             State::Started(process) => process.fill(into, timeouts),
             _ => Got::Refused(FsError::Io),

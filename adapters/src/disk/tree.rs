@@ -16,6 +16,7 @@ use super::leads_out;
 #[cfg(target_os = "linux")]
 use super::listings::Listings;
 use super::native::{self, OPEN_FLAGS};
+use super::open::Kind;
 use super::settings::Settings;
 #[cfg(target_os = "linux")]
 use super::system::is_local;
@@ -175,7 +176,7 @@ impl Tree {
             }
         };
         Ok(Opened::File {
-            file: Open::File(file),
+            file: Open(Kind::File(file)),
             meta,
             sendable: cfg!(target_os = "linux"),
         })

@@ -372,7 +372,7 @@ fn meta(bytes: &[u8], modified: (i64, u32)) -> Meta {
 }
 
 /// What there is from `at` on.
-pub(super) fn rest(file: &File, at: u64) -> &[u8] {
+fn rest(file: &File, at: u64) -> &[u8] {
     match file {
         File::Bytes(bytes) => content::rest(bytes, at),
         _ => &[],

@@ -1,67 +1,26 @@
 //! [`Files`]: what a connection asks of the file system. What that can tell at once it is asked at
 //! once; for the rest, a thread of the pool gets what is open, and brings it back.
 
+use std::mem;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Weak};
-use std::thread;
 use std::time::Duration;
 
-use sanserve_core::{Ask, FileSystem, Got, Opened};
+use sanserve_core::{Ask, FileSystem, Got};
 
 use super::link::Link;
 use super::mail::HandlerWaker;
 use super::recent::Recent;
-use crate::Open;
+use crate::fs_call::{FsCompletion, FsRequest, OpenSlot};
 use crate::got::ASK_AGAIN;
+use crate::system_file;
 
-/// What is open, unless a thread has it.
-pub(super) struct Held(Option<Open>);
-
-/// What a thread is to do.
-pub(super) enum Task {
-    Ask(Ask),
-    Fill(Open, u64, usize),
-    Give(Open, Vec<u8>),
-    Commit(Open),
-}
-
-/// What it brings back.
-pub(super) enum Done {
-    Answer(Got<Open>),
+/// What is left for a connection.
+pub(super) enum Done<F> {
+    /// A thread is done with what it had of the connection.
+    Call(FsCompletion<F>),
     /// Something woke the handler.
-    Woken,
-    /// What is open, what came of it, and the bytes that were read.
-    Open(Open, Got<Open>, Vec<u8>),
-}
-
-impl Task {
-    /// Whether it serves a reply only, and not a file that is being made.
-    pub(super) fn is_for_reply(&self) -> bool {
-        !matches!(self, Task::Give(..) | Task::Commit(_))
-    }
-
-    /// Does it, however long that takes.
-    pub(super) fn run(self, files: &impl FileSystem<File = Open>) -> Done {
-        match self {
-            Task::Ask(ask) => Done::Answer(files.answer(&ask)),
-            Task::Fill(mut open, at, len) => {
-                let mut bytes = vec![0; len];
-                let got = match &mut open {
-                    Open::Program(program) => program.start(),
-                    _ => files.fill(&mut open, at, &mut bytes),
-                };
-                Done::Open(open, got, bytes)
-            }
-            Task::Give(mut open, bytes) => {
-                let got = files.give(&mut open, &bytes);
-                Done::Open(open, got, Vec::new())
-            }
-            Task::Commit(mut open) => {
-                let got = Got::Committed(files.commit(&mut open));
-                Done::Open(open, got, Vec::new())
-            }
-        }
-    }
+    Woken(Arc<HandlerWaker<F>>),
 }
 
 /// What a thread has of a connection.
@@ -73,34 +32,60 @@ struct Away {
 }
 
 /// Where a connection turns to.
-pub(super) struct Desk<'a, FS> {
+pub(super) struct Desk<'a, FS: FileSystem> {
     pub(super) files: &'a FS,
     /// Gives a task to the pool, which leaves it out if nobody waits for it any more by then.
-    pub(super) submit: &'a dyn Fn(Task, Weak<()>),
+    pub(super) submit: &'a dyn Fn(FsRequest<FS::File>, Weak<()>),
     /// Has the connection woken when something can be read there.
     pub(super) listen: &'a dyn Fn(BorrowedFd<'_>),
     /// What wakes the connection while its handler waits.
-    pub(super) waker: &'a dyn Fn() -> Arc<HandlerWaker>,
+    pub(super) waker: &'a dyn Fn() -> Arc<HandlerWaker<FS::File>>,
+    /// Whether handlers may take connections over.
+    pub(super) can_upgrade: bool,
 }
 
 /// What a connection has to do with files. [`Got::Nothing`] means that it will be woken.
-#[derive(Default)]
-pub(super) struct Files {
+pub(super) struct Files<F> {
     /// A thread has something of it, or is to have it.
     away: Option<Away>,
+    /// Something woke the handler since it last waited.
+    woken: bool,
     /// What a thread brought back.
-    back: Option<Done>,
+    back: Option<FsCompletion<F>>,
     /// After so long it has to be woken in any case: a program may end without a word, and a file system that had
     /// too much to do is asked again.
     pub(super) moment: Option<Duration>,
 }
 
-impl Files {
+impl<F> Default for Files<F> {
+    fn default() -> Files<F> {
+        Files {
+            away: None,
+            back: None,
+            woken: false,
+            moment: None,
+        }
+    }
+}
+
+impl<F> Files<F> {
     /// A thread is done.
-    pub(super) fn bring(&mut self, done: Done) {
+    pub(super) fn bring(&mut self, done: Done<F>) {
         match done {
-            Done::Woken => {}
-            done => (self.away, self.back) = (None, Some(done)),
+            // Also that of an earlier request, of which the handler kept a clone.
+            Done::Woken(waker) => {
+                waker.reset();
+                self.woken = true;
+            }
+            Done::Call(done) => (self.away, self.back) = (None, Some(done)),
+        }
+    }
+
+    /// Answers a [`Wait`](sanserve_core::Want::Wait).
+    pub(super) fn wait(&mut self) -> Got<OpenSlot<F>> {
+        match mem::take(&mut self.woken) {
+            true => Got::Woken,
+            false => Got::Nothing,
         }
     }
 
@@ -115,196 +100,174 @@ impl Files {
         &mut self,
         ask: &Ask,
         desk: &Desk<'_, FS>,
-        recent: &mut Recent,
+        recent: &mut Recent<F>,
         sends_files: bool,
-    ) -> Got<Held>
+    ) -> Got<OpenSlot<F>>
     where
-        FS: FileSystem<File = Open>,
+        FS: FileSystem<File = F>,
     {
-        let got = match self.back.take() {
-            Some(Done::Answer(Got::Nothing)) => {
+        let got = match self.back.take().and_then(FsCompletion::into_answer) {
+            Some(Got::Nothing) => {
                 self.moment = Some(ASK_AGAIN);
                 return Got::Nothing;
             }
-            Some(Done::Answer(got)) => got,
+            Some(got) => got,
             _ if self.away.is_some() => return Got::Nothing,
             _ => match ask {
-                Ask::Open(path) => recent.answer(path).unwrap_or_else(|| {
+                Ask::Open(path) => recent.answer(path, desk.files).unwrap_or_else(|| {
                     let got = desk.files.try_answer(ask);
-                    recent.note(path, &got);
+                    recent.note(path, &got, desk.files);
                     got
                 }),
                 ask => desk.files.try_answer(ask),
             },
         };
         match got {
-            Got::Nothing => self.send(Task::Ask(ask.clone()), desk),
-            Got::Opened(Ok(Opened::File {
-                file,
-                meta,
-                sendable,
-            })) => Got::Opened(Ok(Opened::File {
-                file: Held(Some(file)),
-                meta,
-                sendable: sendable && sends_files,
-            })),
-            got => held(got),
+            Got::Nothing => self.send(FsRequest::Ask(ask.clone()), desk),
+            got => OpenSlot::hold(system_file::check_sendable(desk.files, got, sends_files)),
         }
     }
 
     /// Answers a [`Fill`](sanserve_core::Want::Fill).
     pub(super) fn fill<FS>(
         &mut self,
-        held: &mut Held,
+        slot: &mut OpenSlot<F>,
         at: u64,
         into: &mut [u8],
         desk: &Desk<'_, FS>,
-    ) -> Got<Held>
+    ) -> Got<OpenSlot<F>>
     where
-        FS: FileSystem<File = Open>,
+        FS: FileSystem<File = F>,
     {
-        if let Some((got, bytes)) = self.take_back(held) {
-            if let Got::Bytes(n) = got {
-                into[..n].copy_from_slice(&bytes[..n]);
-            }
-            match (got, &held.0) {
-                (Got::Nothing, Some(Open::Program(program))) => {
-                    let (pipes, _) = program.pipes().unwrap_or_default();
+        if let Some(done) = self.take_file() {
+            match slot.complete(done, into) {
+                Got::Nothing => {
+                    let file = slot.get_mut();
+                    let program = file.and_then(|file| system_file::program(desk.files, file));
+                    let pipes = program.and_then(|program| program.pipes());
+                    let (pipes, _) = pipes.unwrap_or_default();
                     pipes.into_iter().flatten().for_each(desk.listen);
                 }
-                (Got::Nothing, _) => {}
-                (got, _) => return self::held(got),
+                got => return got,
             }
         }
-        let got = match &mut held.0 {
-            None => return Got::Nothing,
-            Some(Open::Program(program)) if program.pipes().is_some() => {
-                let got = program.try_fill(into);
-                self.moment = program.pipes().map(|(_, moment)| moment);
-                return self::held(got);
-            }
-            Some(open) => desk.files.try_fill(open, at, into),
+        let Some(file) = slot.get_mut() else {
+            return Got::Nothing;
         };
-        match held.0.take() {
-            Some(open) if matches!(got, Got::Nothing) => {
-                self.send(Task::Fill(open, at, into.len()), desk)
-            }
-            open => {
-                held.0 = open;
-                self::held(got)
-            }
+        if let Some(program) = system_file::program(desk.files, file)
+            && program.pipes().is_some()
+        {
+            let got = program.try_fill(into);
+            self.moment = program.pipes().map(|(_, moment)| moment);
+            return got;
+        }
+        match desk.files.try_fill(file, at, into) {
+            Got::Nothing => self.lend(slot.fill(at, into.len()), desk),
+            got => OpenSlot::hold(got),
         }
     }
 
     /// Answers a [`Copy`](sanserve_core::Want::Copy).
     pub(super) fn copy<FS>(
         &mut self,
-        held: &mut Held,
+        slot: &mut OpenSlot<F>,
         at: u64,
         len: u64,
         link: &mut Link,
         desk: &Desk<'_, FS>,
-    ) -> Got<Held>
+    ) -> Got<OpenSlot<F>>
     where
-        FS: FileSystem<File = Open>,
+        FS: FileSystem<File = F>,
     {
-        let fetched = self.take_back(held);
-        if let Some((Got::Refused(error), _)) = fetched {
+        let fetched = self.take_file().map(|done| slot.put_back(done));
+        if let Some(Got::Refused(error)) = fetched {
             return Got::Refused(error);
         }
         let warm = fetched.is_some();
         if !link.is_writable() {
             return Got::Nothing;
         }
-        let Some(mut open) = held.0.take() else {
+        let Some(file) = slot.get_mut() else {
             return Got::Nothing;
         };
         let mut piece = len.min(if warm { PIECE } else { MOST });
         // What is not in the system's cache is read once for nothing: then it is.
-        if !warm && !is_cached(desk.files, &mut open, at + piece - 1) {
+        if !warm && !is_cached(desk.files, file, at + piece - 1) {
             piece = piece.min(PIECE);
-            return self.send(Task::Fill(open, at, piece as usize), desk);
+            return self.lend(slot.fill(at, piece as usize), desk);
         }
-        let got = link.copy(&open, at, piece);
-        held.0 = Some(open);
-        got
+        link.copy(desk.files, file, at, piece)
     }
 
     /// Answers a [`Give`](sanserve_core::Want::Give).
     pub(super) fn give<FS>(
         &mut self,
-        held: &mut Held,
+        slot: &mut OpenSlot<F>,
         from: &[u8],
         desk: &Desk<'_, FS>,
-    ) -> Got<Held> {
-        if let Some((got, _)) = self.take_back(held) {
-            return self::held(got);
-        }
-        match held.0.take() {
-            Some(open) => self.send(Task::Give(open, from.to_vec()), desk),
-            None => Got::Nothing,
+    ) -> Got<OpenSlot<F>>
+    where
+        FS: FileSystem<File = F>,
+    {
+        match self.take_file() {
+            Some(done) => slot.complete(done, &mut []),
+            None => self.lend(slot.give(from), desk),
         }
     }
 
     /// Answers a [`Commit`](sanserve_core::Want::Commit).
-    pub(super) fn commit<FS>(&mut self, held: &mut Held, desk: &Desk<'_, FS>) -> Got<Held> {
-        if let Some((got, _)) = self.take_back(held) {
-            return self::held(got);
+    pub(super) fn commit<FS>(
+        &mut self,
+        slot: &mut OpenSlot<F>,
+        desk: &Desk<'_, FS>,
+    ) -> Got<OpenSlot<F>>
+    where
+        FS: FileSystem<File = F>,
+    {
+        match self.take_file() {
+            Some(done) => slot.complete(done, &mut []),
+            None => self.lend(slot.commit(), desk),
         }
-        match held.0.take() {
-            Some(open) => self.send(Task::Commit(open), desk),
+    }
+
+    /// What a thread brought back, if that is a file.
+    fn take_file(&mut self) -> Option<FsCompletion<F>> {
+        self.back.take().filter(FsCompletion::has_file)
+    }
+
+    /// Has a thread do what the open file is needed for, unless one has it already.
+    fn lend<FS>(&mut self, request: Option<FsRequest<F>>, desk: &Desk<'_, FS>) -> Got<OpenSlot<F>>
+    where
+        FS: FileSystem<File = F>,
+    {
+        match request {
+            Some(request) => self.send(request, desk),
             None => Got::Nothing,
         }
     }
 
-    fn send<FS>(&mut self, task: Task, desk: &Desk<'_, FS>) -> Got<Held> {
+    fn send<FS>(&mut self, request: FsRequest<F>, desk: &Desk<'_, FS>) -> Got<OpenSlot<F>>
+    where
+        FS: FileSystem<File = F>,
+    {
         let wanted = Arc::new(());
         let waits = Arc::downgrade(&wanted);
         self.away = Some(Away {
             _wanted: wanted,
-            for_reply: task.is_for_reply(),
+            for_reply: request.is_for_reply(),
         });
-        (desk.submit)(task, waits);
+        (desk.submit)(request, waits);
         Got::Nothing
     }
-
-    /// Puts back what a thread had.
-    fn take_back(&mut self, held: &mut Held) -> Option<(Got<Open>, Vec<u8>)> {
-        match self.back.take()? {
-            Done::Open(open, got, bytes) => {
-                held.0 = Some(open);
-                Some((got, bytes))
-            }
-            Done::Answer(_) | Done::Woken => None,
-        }
-    }
 }
 
-impl Drop for Held {
-    /// Who ends a program waits until the system has done so, which may take its time. That it is
-    /// told to end must not wait: this process may be over before the thread has begun.
-    fn drop(&mut self) {
-        if let Some(Open::Program(program)) = self.0.take() {
-            program.strike();
-            let _ = thread::Builder::new().spawn(move || drop(program));
-        }
-    }
-}
-
-/// The same answer, with what is open as it is held here.
-fn held(got: Got<Open>) -> Got<Held> {
-    got.map(|open| Held(Some(open)))
-}
-
-/// Whether the system has that byte of a file in its cache. What is kept was asked for a moment ago,
+/// Whether the system has that byte of a file in its cache. A file of a disk's cache was asked for a moment ago,
 /// and is not asked about the same place again.
-fn is_cached<FS>(files: &FS, open: &mut Open, at: u64) -> bool
-where
-    FS: FileSystem<File = Open>,
-{
-    let warm = open.was_read(at) || matches!(files.try_fill(open, at, &mut [0]), Got::Bytes(_));
+fn is_cached<FS: FileSystem>(files: &FS, file: &mut FS::File, at: u64) -> bool {
+    let warm = system_file::was_read(files, file, at)
+        || matches!(files.try_fill(file, at, &mut [0]), Got::Bytes(_));
     if warm {
-        open.note_read(at);
+        system_file::note_read(files, file, at);
     }
     warm
 }

@@ -3,12 +3,13 @@
 use std::io::{self, ErrorKind, Read};
 use std::mem;
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 
 use mio::event::Event;
-use sanserve_core::{FsError, Got};
+use sanserve_core::{FileSystem, FsError, Got};
 
-use super::files::{Held, MOST};
-use crate::Open;
+use super::files::MOST;
+use crate::UpgradedStream;
 use crate::delivery;
 use crate::hang_up::HangUp;
 use crate::send_file::send_file;
@@ -69,7 +70,7 @@ impl Link {
         news
     }
 
-    pub(super) fn read(&mut self, into: &mut [u8]) -> Got<Held> {
+    pub(super) fn read<F>(&mut self, into: &mut [u8]) -> Got<F> {
         self.cork(false);
         let read = loop {
             if let Err(error) = self.flush() {
@@ -92,7 +93,7 @@ impl Link {
     }
 
     /// Writes these bytes, to which more will be added at once or not.
-    pub(super) fn write(&mut self, from: &[u8], more: bool) -> Got<Held> {
+    pub(super) fn write<F>(&mut self, from: &[u8], more: bool) -> Got<F> {
         if !self.writable {
             return Got::Nothing;
         }
@@ -144,12 +145,18 @@ impl Link {
     }
 
     /// Sends a piece of a file unread.
-    pub(super) fn copy(&mut self, file: &Open, at: u64, len: u64) -> Got<Held> {
+    pub(super) fn copy<FS: FileSystem, F>(
+        &mut self,
+        files: &FS,
+        file: &mut FS::File,
+        at: u64,
+        len: u64,
+    ) -> Got<F> {
         if !self.writable {
             return Got::Nothing;
         }
         self.cork(len >= MOST);
-        let sent = retry(|| send_file(&self.socket, file, at, len));
+        let sent = retry(|| send_file(&self.socket, files, file, at, len));
         self.writable = sent.is_ok();
         match sent {
             Ok(None) => Got::Refused(FsError::Io),
@@ -184,6 +191,17 @@ impl Link {
         }
     }
 
+    /// Turns it into a stream for another protocol, of which these bytes came already. Returns its socket, too.
+    pub(super) fn into_stream(
+        mut self,
+        received: Vec<u8>,
+    ) -> io::Result<(Arc<TcpStream>, UpgradedStream)> {
+        self.cork(false);
+        let socket = Arc::new(self.socket);
+        let stream = UpgradedStream::new(Arc::clone(&socket), self.layer, received)?;
+        Ok((socket, stream))
+    }
+
     /// What went wrong, if anything did. The peer is told, if that can be done at once.
     pub(super) fn end(&mut self) -> io::Result<()> {
         let _ = self.flush();
@@ -206,7 +224,7 @@ impl Link {
         Ok(())
     }
 
-    fn told(&mut self, moved: io::Result<usize>) -> Got<Held> {
+    fn told<F>(&mut self, moved: io::Result<usize>) -> Got<F> {
         match moved {
             Ok(n) => Got::Bytes(n),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Got::Nothing,

@@ -13,37 +13,37 @@ use std::time::Duration;
 use mio::event::Event;
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Phase, Rest, Step, Want};
 
-use super::files::{Desk, Done, Files, Held, MOST};
+use super::files::{Desk, Done, Files, MOST};
 use super::lines::Lines;
 use super::link::Link;
-use super::mail::HandlerWaker;
 use super::recent::Recent;
-use crate::Open;
+use super::shared::Shared;
+use super::upgrade::{Place, Upgraded};
 use crate::delivery;
+use crate::fs_call::OpenSlot;
 use crate::std::handshake_time;
 
 /// A connection with its socket.
-pub(super) struct Peer<H> {
+pub(super) struct Peer<F, H> {
     link: Link,
     /// Whose it is; nobody's if it came by a path.
     address: Option<IpAddr>,
-    state: State<H>,
+    state: State<F, H>,
 }
 
-enum State<H> {
+enum State<F, H> {
     Rests(Rest<H>),
-    Works(Box<Work<H>>),
+    Works(Box<Work<F, H>>),
     /// A panic came between.
     Lost,
 }
 
 /// What a request needs.
-struct Work<H> {
-    conn: Connection<Held, H>,
-    files: Files,
+struct Work<F, H> {
+    conn: Connection<OpenSlot<F>, H>,
+    files: Files<F>,
     /// What came of the last step, if its turn was over then.
-    got: Got<Held>,
-    waker: Arc<HandlerWaker>,
+    got: Got<OpenSlot<F>>,
 }
 
 /// What has to happen before a connection goes on.
@@ -52,13 +52,15 @@ pub(super) enum Until {
     Woken(Option<Duration>),
     /// The others have had their turn.
     Turn,
+    /// Nothing: its handler takes it over.
+    Upgraded,
     /// Nothing: it is over.
     Never,
 }
 
-impl<H: Handler> Peer<H> {
+impl<F: Send + 'static, H: Handler> Peer<F, H> {
     /// One that has just come.
-    pub(super) fn new(link: Link, address: Option<IpAddr>, handler: H, now: Now) -> Peer<H> {
+    pub(super) fn new(link: Link, address: Option<IpAddr>, handler: H, now: Now) -> Peer<F, H> {
         Peer {
             link,
             address,
@@ -67,7 +69,7 @@ impl<H: Handler> Peer<H> {
     }
 
     /// Goes on until there is something that cannot be done at once.
-    pub(super) fn advance<FS: FileSystem<File = Open>>(
+    pub(super) fn advance<FS: FileSystem<File = F>>(
         &mut self,
         now: Now,
         config: &Arc<Config>,
@@ -78,10 +80,10 @@ impl<H: Handler> Peer<H> {
             let by = self.deadline(rest, config);
             match () {
                 () if by <= now.tick && self.link.is_handshaking() => return Until::Never,
-                () if self.link.is_readable() => self.wake(config, desk.waker),
+                () if self.link.is_readable() => self.wake(config, desk),
                 // The engine knows whether it goes on.
                 () if by <= now.tick && self.link.has_unacknowledged() => {
-                    self.wake(config, desk.waker);
+                    self.wake(config, desk);
                 }
                 () if by <= now.tick => return Until::Never,
                 () => return Until::Woken(Some(by)),
@@ -112,19 +114,21 @@ impl<H: Handler> Peer<H> {
     }
 
     /// Gets what a request needs.
-    fn wake(&mut self, config: &Arc<Config>, waker: &dyn Fn() -> Arc<HandlerWaker>) {
+    fn wake<FS: FileSystem<File = F>>(&mut self, config: &Arc<Config>, desk: &Desk<'_, FS>) {
         self.state = match mem::replace(&mut self.state, State::Lost) {
             State::Rests(rest) => {
-                let waker = waker();
+                let waker = (desk.waker)();
                 let address = self.address;
                 let address = address.map_or_else(|| "unix:".into(), |ip| ip.to_string());
                 let mut conn = Connection::wake(Arc::clone(config), &address, rest);
-                conn.set_waker(Waker::from(Arc::clone(&waker)));
+                conn.set_waker(Waker::from(waker));
+                if desk.can_upgrade {
+                    conn.allow_upgrade();
+                }
                 State::Works(Box::new(Work {
                     conn,
                     files: Files::default(),
                     got: Got::Nothing,
-                    waker,
                 }))
             }
             state => state,
@@ -179,9 +183,12 @@ impl<H: Handler> Peer<H> {
     }
 
     /// A thread is done with what it had of this.
-    pub(super) fn bring(&mut self, done: Done) {
-        if let State::Works(work) = &mut self.state {
-            work.files.bring(done);
+    pub(super) fn bring(&mut self, done: Done<F>) {
+        match (&mut self.state, done) {
+            (State::Works(work), done) => work.files.bring(done),
+            // Nothing waits. The handler looks for what woke it before it waits.
+            (_, Done::Woken(waker)) => waker.reset(),
+            _ => {}
         }
     }
 
@@ -197,26 +204,35 @@ impl<H: Handler> Peer<H> {
         self.link.socket()
     }
 
+    /// Turns it into a transport for another protocol, if that is still possible.
+    pub(super) fn into_upgraded(self, shared: &Shared) -> Option<Upgraded<'_, H>> {
+        let State::Works(work) = self.state else {
+            return None;
+        };
+        let sanserve_core::Upgraded { handler, received } = work.conn.into_upgraded();
+        let (socket, stream) = self.link.into_stream(received).ok()?;
+        Some(Upgraded {
+            handler,
+            stream,
+            place: Place::keep(shared, socket),
+        })
+    }
+
     /// What went wrong with the link, if anything did.
     pub(super) fn end(&mut self) -> io::Result<()> {
         self.link.end()
     }
 }
 
-impl<H: Handler> Work<H> {
-    fn advance<FS: FileSystem<File = Open>>(
+impl<F: Send + 'static, H: Handler> Work<F, H> {
+    fn advance<FS: FileSystem<File = F>>(
         &mut self,
         now: Now,
         link: &mut Link,
         desk: &Desk<'_, FS>,
         log: &mut Lines<'_>,
     ) -> Until {
-        let Work {
-            conn,
-            files,
-            got,
-            waker,
-        } = self;
+        let Work { conn, files, got } = self;
         let kept = got;
         let (mut got, mut recent) = (mem::replace(kept, Got::Nothing), Recent::default());
         let mut turn = TURN;
@@ -261,9 +277,8 @@ impl<H: Handler> Work<H> {
                 }
                 Want::Give { file, from } => files.give(file, from, desk),
                 Want::Commit { file } => files.commit(file, desk),
-                Want::Wait if waker.take() => Got::Woken,
-                Want::Wait => Got::Nothing,
-                Want::Upgrade => unreachable!("no upgrade is allowed"),
+                Want::Wait => files.wait(),
+                Want::Upgrade => return Until::Upgraded,
                 Want::Ask(ask) => files.ask(ask, desk, &mut recent, link.sends_files()),
                 Want::Log(lines) => {
                     log.push(lines);

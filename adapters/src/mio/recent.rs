@@ -4,27 +4,25 @@
 //! was told of a file is true of a moment between the coming of the others and their replies, so they
 //! may be told the same. A request that is read later is not: a change may lie before it.
 
-use sanserve_core::{Got, Opened, Path};
-
-use crate::Open;
+use sanserve_core::{FileSystem, Got, Opened, Path};
 
 /// What was asked for since something was last read.
 #[derive(Default)]
-pub(super) enum Recent {
+pub(super) enum Recent<F> {
     #[default]
     Nothing,
     /// Something, that nobody may ask for again.
     Once,
     /// More than one thing; this was the last.
-    File(Path, Open),
+    File(Path, F),
 }
 
-impl Recent {
+impl<F> Recent<F> {
     /// The answer to a question that was asked just now.
-    pub(super) fn answer(&self, path: &Path) -> Option<Got<Open>> {
+    pub(super) fn answer(&self, path: &Path, files: &impl FileSystem<File = F>) -> Option<Got<F>> {
         match self {
-            Recent::File(last, open) if last == path => {
-                open.again().map(|opened| Got::Opened(Ok(opened)))
+            Recent::File(last, file) if last == path => {
+                files.reopen(file).map(|opened| Got::Opened(Ok(opened)))
             }
             _ => None,
         }
@@ -32,10 +30,10 @@ impl Recent {
 
     /// Takes note of a question and its answer. Most requests come alone, so the first is not worth
     /// it.
-    pub(super) fn note(&mut self, path: &Path, got: &Got<Open>) {
+    pub(super) fn note(&mut self, path: &Path, got: &Got<F>, files: &impl FileSystem<File = F>) {
         *self = match (&self, got) {
             (Recent::Nothing, _) => Recent::Once,
-            (_, Got::Opened(Ok(Opened::File { file, .. }))) => match file.again() {
+            (_, Got::Opened(Ok(Opened::File { file, .. }))) => match files.reopen(file) {
                 Some(Opened::File { file, .. }) => Recent::File(path.clone(), file),
                 _ => Recent::Once,
             },

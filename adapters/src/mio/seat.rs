@@ -11,17 +11,17 @@ use super::mail::Mail;
 use crate::Listener;
 
 /// Where a worker waits.
-pub(super) struct Seat {
+pub(super) struct Seat<F> {
     pub(super) poll: Poll,
-    pub(super) mail: Arc<Mail>,
+    pub(super) mail: Arc<Mail<F>>,
     pub(super) doors: Vec<Listener>,
 }
 
-impl Seat {
+impl<F> Seat<F> {
     /// Everything that the system may refuse.
-    pub(super) fn new(doors: Vec<Listener>) -> io::Result<Seat> {
+    pub(super) fn new(doors: Vec<Listener>) -> io::Result<Seat<F>> {
         let poll = Poll::new()?;
-        let mail = Arc::new(Mail::new(Waker::new(poll.registry(), MAIL)?));
+        let mail = Arc::new(Mail::new(Arc::new(Waker::new(poll.registry(), MAIL)?)));
         for (number, door) in doors.iter().enumerate() {
             let (door, token) = (door.as_raw_fd(), Token(DOORS + number));
             let registry = poll.registry();
@@ -30,8 +30,9 @@ impl Seat {
         Ok(Seat { poll, mail, doors })
     }
 
-    pub(super) fn mail(&self) -> Arc<Mail> {
-        Arc::clone(&self.mail)
+    /// What makes the worker look.
+    pub(super) fn waker(&self) -> Arc<Waker> {
+        self.mail.waker()
     }
 }
 

@@ -1,30 +1,28 @@
 //! [`HTTPServer`]: all connections on a few threads.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::thread::{self, Builder};
-use std::time::Duration;
 
 use sanserve_core::{Config, FileSystem, Handler};
 
-use super::mail::{Job, Mail};
+use super::mail::Job;
 use super::pool::Pool;
 use super::seat::Seat;
+use super::shared::Shared;
+use super::stopper::Stopper;
+use super::upgrade::Upgrade;
 use super::worker::{Common, Worker};
-use crate::server::{complaint, places};
-use crate::std::Layer;
-use crate::{BindError, ListenAddr, Listener, Open, std as sockets};
+use crate::server::places;
+use crate::{BindError, ListenAddr, Listener, UpgradedStream, std as sockets};
 
 /// A server with all its connections on a few threads, one for each core if nothing is said, and a
 /// ceiling. It listens as soon as it is made, and connections that come before it serves wait.
 ///
-/// A handler that takes its time keeps the other connections of its thread waiting;
-/// [`ThreadingHTTPServer`](crate::ThreadingHTTPServer) does not.
+/// A handler that blocks keeps the other connections of its thread waiting; one that waits by
+/// [`Next::Wait`](sanserve_core::Next::Wait) does not, and takes no thread.
 ///
 /// ```
 /// use std::{thread, time::Duration};
@@ -36,7 +34,7 @@ use crate::{BindError, ListenAddr, Listener, Open, std as sockets};
 /// let server = HTTPServer::bind("127.0.0.1:0")?;
 /// let stopper = server.stopper();
 /// thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
-/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new)?;
+/// server.serve_forever(Disk::open(".")?, Config::default(), Files::new)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -64,17 +62,11 @@ impl HTTPServer {
         HTTPServer {
             doors,
             on_serving: Box::new(|| ()),
-            shared: Shared {
-                threads: thread::available_parallelism().map_or(1, usize::from),
-                most: places(),
-                inside: AtomicUsize::new(0),
-                lobby: Mutex::default(),
-                waiting: AtomicUsize::new(0),
-                layer: Box::new(|| Ok(None)),
-                log: Box::new(sockets::stderr),
-                after_crowd: || (),
-                end: Arc::default(),
-            },
+            shared: Shared::new(
+                thread::available_parallelism().map_or(1, usize::from),
+                places(),
+                Box::new(sockets::stderr),
+            ),
         }
     }
 
@@ -96,7 +88,7 @@ impl HTTPServer {
     /// If it is 0.
     pub fn with_max_connections(mut self, most: usize) -> HTTPServer {
         assert!(most > 0, "a server has to have room for one connection");
-        self.shared.most = most;
+        self.shared.connections_max = most;
         self
     }
 
@@ -118,7 +110,7 @@ impl HTTPServer {
     /// goes. Nothing if nothing is said; a program whose allocator keeps what was freed can have it
     /// give that back to the system here.
     pub fn with_release_memory(mut self, work: fn()) -> HTTPServer {
-        self.shared.after_crowd = work;
+        self.shared.release_memory = work;
         self
     }
 
@@ -157,11 +149,11 @@ impl HTTPServer {
 
     /// What ends it, from another thread.
     pub fn stopper(&self) -> Stopper {
-        Stopper(Arc::clone(&self.shared.end))
+        Stopper::new(&self.shared.end)
     }
 
-    /// Serves until it is stopped, each connection with a handler of its own. `files` is a reference or an
-    /// [`Arc`] to a [`Disk`](crate::Disk), or to [`NoFiles`](crate::NoFiles). What the file system cannot
+    /// Serves until it is stopped, each connection with a handler of its own. `files` is a
+    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or a reference or an [`Arc`] to one. What the file system cannot
     /// [tell at once](FileSystem::try_answer) it is asked on another thread. When this returns, no
     /// connection is left. A handler that panics loses its connection and nothing else.
     ///
@@ -169,15 +161,48 @@ impl HTTPServer {
     /// If the system cannot wait for many sockets, or has no thread for it.
     pub fn serve_forever<FS, H: Handler>(
         self,
-        files: impl Deref<Target = FS>,
+        files: FS,
         config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H + Sync,
     ) -> io::Result<()>
     where
-        FS: FileSystem<File = Open> + Sync,
+        FS: FileSystem<File: Send + 'static> + Sync,
     {
-        let config = config.into();
-        let (shared, files, handler) = (&self.shared, &*files, &handler);
+        self.serve(&files, config.into(), &handler, None)
+    }
+
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over
+    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, on a thread
+    /// of its own. Until it returns, this is a connection of the server, and counts as such. No deadline holds for it:
+    /// how long it takes is up to the new protocol. When the server is stopped it goes on, and when the grace is over its socket
+    /// is shut down, so that it reads the end; it has to return then.
+    ///
+    /// # Errors
+    /// Those of [`serve_forever`](Self::serve_forever).
+    pub fn serve_with_upgrades<FS, H: Handler + Send>(
+        self,
+        files: FS,
+        config: impl Into<Arc<Config>>,
+        handler: impl Fn() -> H + Sync,
+        upgrade: impl Fn(H, UpgradedStream) + Sync,
+    ) -> io::Result<()>
+    where
+        FS: FileSystem<File: Send + 'static> + Sync,
+    {
+        self.serve(&files, config.into(), &handler, Some(&upgrade))
+    }
+
+    fn serve<FS, H: Handler>(
+        self,
+        files: &FS,
+        config: Arc<Config>,
+        handler: &(impl Fn() -> H + Sync),
+        upgrade: Option<&dyn Upgrade<H>>,
+    ) -> io::Result<()>
+    where
+        FS: FileSystem<File: Send + 'static> + Sync,
+    {
+        let shared = &self.shared;
         let mut seats = Vec::new();
         for _ in 0..shared.threads {
             let doors: io::Result<_> = self.doors.iter().map(Listener::try_clone).collect();
@@ -185,8 +210,8 @@ impl HTTPServer {
         }
         // Each thread closes its own when nobody is let in any more.
         drop(self.doors);
-        shared.end.open(seats.iter().map(Seat::mail).collect());
-        let work = |job: Job| job.run(files);
+        shared.end.open(seats.iter().map(Seat::waker).collect());
+        let work = |job: Job<FS::File>| job.run(files);
         let served = thread::scope(|scope| {
             let pool = Arc::new(Pool::new(scope, &work));
             let work = |seat| {
@@ -195,7 +220,9 @@ impl HTTPServer {
                     files,
                     config: Arc::clone(&config),
                     handler,
+                    upgrade,
                     shared,
+                    scope,
                     pool,
                 };
                 move || Worker::new(common, seat).run()
@@ -224,184 +251,5 @@ impl fmt::Debug for HTTPServer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = out.debug_struct("HTTPServer");
         out.field("doors", &self.doors).finish_non_exhaustive()
-    }
-}
-
-/// What the workers of a server share.
-pub(super) struct Shared {
-    threads: usize,
-    most: usize,
-    inside: AtomicUsize,
-    lobby: Mutex<VecDeque<Accepted>>,
-    /// How many are in the lobby.
-    waiting: AtomicUsize,
-    layer: Box<LayerOf>,
-    log: Box<dyn Fn(&str) + Send + Sync>,
-    after_crowd: fn(),
-    end: Arc<End>,
-}
-
-/// A connection that was accepted, and the address of its peer, if it has one.
-pub(super) type Accepted = (TcpStream, Option<IpAddr>);
-
-/// Makes what has to lie above a socket.
-type LayerOf = dyn Fn() -> io::Result<Option<Box<dyn Layer>>> + Send + Sync;
-
-impl Shared {
-    /// Takes a place for one more, if there is one.
-    pub(super) fn enter(&self) -> bool {
-        let more = |inside| (inside < self.most).then_some(inside + 1);
-        let order = Ordering::Relaxed;
-        self.inside.fetch_update(order, order, more).is_ok()
-    }
-
-    /// Gives it back.
-    pub(super) fn leave(&self) {
-        self.inside.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// The connections that were accepted and have no place yet.
-    pub(super) fn lobby(&self) -> MutexGuard<'_, VecDeque<Accepted>> {
-        self.lobby.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether there are any, without a look into the lobby.
-    pub(super) fn has_waiting(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
-    }
-
-    /// Takes the one that has waited longest.
-    pub(super) fn take_waiting(&self, lobby: &mut VecDeque<Accepted>) -> Option<Accepted> {
-        let accepted = lobby.pop_front();
-        self.waiting.store(lobby.len(), Ordering::Relaxed);
-        accepted
-    }
-
-    /// Leaves a connection to the first worker that has room for it, or can make some.
-    pub(super) fn wait_in_lobby(&self, accepted: Accepted) {
-        let mut lobby = self.lobby();
-        lobby.push_back(accepted);
-        self.waiting.store(lobby.len(), Ordering::Relaxed);
-        drop(lobby);
-        if self.has_others() {
-            self.end.wake();
-        }
-    }
-
-    /// Closes the connections in the lobby.
-    pub(super) fn clear_lobby(&self) {
-        let mut lobby = self.lobby();
-        lobby.clear();
-        self.waiting.store(0, Ordering::Relaxed);
-    }
-
-    /// Whether there are other workers, who may have what this one has not.
-    pub(super) fn has_others(&self) -> bool {
-        self.threads > 1
-    }
-
-    /// How many each worker has, if all have as many.
-    pub(super) fn share(&self) -> usize {
-        self.inside.load(Ordering::Relaxed) / self.threads
-    }
-
-    pub(super) fn layer(&self) -> io::Result<Option<Box<dyn Layer>>> {
-        (self.layer)()
-    }
-
-    pub(super) fn log(&self) -> &dyn Fn(&str) {
-        &self.log
-    }
-
-    pub(super) fn after_crowd(&self) {
-        (self.after_crowd)();
-    }
-
-    /// Logs what a peer did wrong, if it may be a mistake on this side.
-    pub(super) fn complain(&self, peer: &TcpStream, config: &Config, served: &io::Result<()>) {
-        if let Some(line) = complaint(|| peer.peer_addr().ok(), config, served) {
-            (self.log)(&line);
-        }
-    }
-
-    /// Nobody is let in any more.
-    pub(super) fn is_closed(&self) -> bool {
-        self.end.closed.load(Ordering::Relaxed)
-    }
-
-    /// Whoever is still here is put out.
-    pub(super) fn is_cut(&self) -> bool {
-        self.end.cut.load(Ordering::Relaxed)
-    }
-}
-
-/// Stops a server. There may be many, and they may outlive it.
-#[derive(Clone, Debug)]
-pub struct Stopper(Arc<End>);
-
-impl Stopper {
-    /// Accepts no more connections, closes idle ones, waits up to `grace` for running replies, and cuts off those that are
-    /// left then. It returns when no connection is left, or when the grace is over; so does `serve_forever`.
-    ///
-    /// It blocks the thread that calls it, which therefore must not be one that serves. Calling it again, with less grace or
-    /// with more, does no harm: the least counts.
-    pub fn shutdown(&self, grace: Duration) {
-        self.0.close();
-        let running = |mails: &mut Option<Vec<Arc<Mail>>>| mails.is_some();
-        let waited = self
-            .0
-            .left
-            .wait_timeout_while(self.0.mails(), grace, running);
-        drop(waited);
-        self.0.cut.store(true, Ordering::Relaxed);
-        self.0.wake();
-    }
-}
-
-/// How it ends.
-#[derive(Default)]
-struct End {
-    closed: AtomicBool,
-    cut: AtomicBool,
-    /// How the workers are woken, as long as there are any.
-    mails: Mutex<Option<Vec<Arc<Mail>>>>,
-    /// There are none any more.
-    left: Condvar,
-}
-
-impl End {
-    /// It begins.
-    fn open(&self, mails: Vec<Arc<Mail>>) {
-        *self.mails() = Some(mails);
-        // It may have been stopped before, when nobody was there to be woken.
-        if self.closed.load(Ordering::Relaxed) {
-            self.wake();
-        }
-    }
-
-    fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        self.mails().iter().flatten().for_each(|mail| mail.wake());
-    }
-
-    /// Nobody is left.
-    fn over(&self) {
-        *self.mails() = None;
-        self.left.notify_all();
-    }
-
-    fn mails(&self) -> MutexGuard<'_, Option<Vec<Arc<Mail>>>> {
-        self.mails.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for End {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = out.debug_struct("End");
-        out.field("closed", &self.closed).finish_non_exhaustive()
     }
 }

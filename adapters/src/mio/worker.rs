@@ -9,6 +9,7 @@ use std::net::{IpAddr, TcpStream};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::thread::Scope;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -24,26 +25,29 @@ use super::mail::{HandlerWaker, Job};
 use super::peer::{Peer, Until};
 use super::pool::Pool;
 use super::seat::{DOORS, MAIL, Seat};
-use super::server::Shared;
+use super::shared::Shared;
 use super::timers::Timers;
-use crate::Open;
+use super::upgrade::Upgrade;
 use crate::eviction::EvictionOrder;
 use crate::std::Clock;
 
 /// What all workers of a server have in common.
-pub(super) struct Common<'scope, 'env, FS, M> {
+pub(super) struct Common<'scope, 'env, FS: FileSystem, H, M> {
     pub(super) files: &'env FS,
     pub(super) config: Arc<Config>,
     pub(super) handler: &'env M,
+    /// What takes over connections that are upgraded, if that is allowed.
+    pub(super) upgrade: Option<&'env dyn Upgrade<H>>,
     pub(super) shared: &'env Shared,
-    pub(super) pool: Arc<Pool<'scope, 'env, Job>>,
+    pub(super) scope: &'scope Scope<'scope, 'env>,
+    pub(super) pool: Arc<Pool<'scope, 'env, Job<FS::File>>>,
 }
 
 /// One thread's share of a server.
-pub(super) struct Worker<'scope, 'env, FS, H, M> {
-    common: Common<'scope, 'env, FS, M>,
-    seat: Seat,
-    peers: Slab<Inside<H>>,
+pub(super) struct Worker<'scope, 'env, FS: FileSystem, H, M> {
+    common: Common<'scope, 'env, FS, H, M>,
+    seat: Seat<FS::File>,
+    peers: Slab<Inside<FS::File, H>>,
     /// How many of them are more than a socket at rest.
     works: usize,
     crowd: Crowd,
@@ -66,8 +70,8 @@ pub(super) struct Worker<'scope, 'env, FS, H, M> {
 }
 
 /// A connection that is being served.
-struct Inside<H> {
-    peer: Peer<H>,
+struct Inside<F, H> {
+    peer: Peer<F, H>,
     /// Tells it from others that had the same place before.
     number: u64,
     /// When it has to be looked at.
@@ -80,12 +84,12 @@ struct Inside<H> {
 
 impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>
 where
-    FS: FileSystem<File = Open> + Sync,
-    H: Handler,
+    FS: FileSystem<File: Send + 'static> + Sync,
+    H: Handler + 'env,
     M: Fn() -> H + Sync,
 {
     /// A worker that nobody has come to.
-    pub(super) fn new(common: Common<'scope, 'env, FS, M>, seat: Seat) -> Self {
+    pub(super) fn new(common: Common<'scope, 'env, FS, H, M>, seat: Seat<FS::File>) -> Self {
         Worker {
             seat,
             peers: Slab::new(),
@@ -241,6 +245,7 @@ where
             submit: &submit,
             listen: &listen,
             waker: &waker,
+            can_upgrade: common.upgrade.is_some(),
         };
         let (now, log) = (self.now, &mut self.log);
         // A panic has been reported by its hook.
@@ -253,7 +258,7 @@ where
         self.evict_idle.get_or_insert(now.tick + TIDY);
         let phase = match until {
             Until::Woken(_) => peer.phase(),
-            Until::Turn | Until::Never => Phase::Busy,
+            Until::Turn | Until::Upgraded | Until::Never => Phase::Busy,
         };
         // A connection with a new deadline has begun to be idle, or a head, anew.
         let anew = matches!(until, Until::Woken(by) if by != inside.by);
@@ -273,7 +278,23 @@ where
                 inside.in_turn = true;
                 self.turn.push(who);
             }
+            Until::Upgraded => self.hand_over(who),
             Until::Never => self.leave(who),
+        }
+    }
+
+    /// Lets go of a connection that speaks another protocol from now on.
+    fn hand_over(&mut self, who: usize) {
+        let inside = self.peers.remove(who);
+        self.order.remove(who);
+        self.works -= usize::from(inside.peer.works());
+        let socket = inside.peer.socket().as_raw_fd();
+        // It is not registered if it was upgraded at once.
+        let _ = self.seat.poll.registry().deregister(&mut SourceFd(&socket));
+        let (shared, scope) = (self.common.shared, self.common.scope);
+        match (inside.peer.into_upgraded(shared), self.common.upgrade) {
+            (Some(upgraded), Some(upgrade)) => upgrade.begin(scope, upgraded),
+            _ => shared.leave(),
         }
     }
 

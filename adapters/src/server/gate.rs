@@ -18,9 +18,17 @@ pub(super) struct Gate {
     listener: TcpListener,
     /// Set while `inside` is locked, so that whoever waits for `left` does not miss it.
     closed: AtomicBool,
-    inside: Mutex<ConnectionTable<Arc<TcpStream>>>,
+    inside: Mutex<ConnectionTable<Inside>>,
     /// A connection has ended or may be closed for another one, or the gate has closed.
     left: Condvar,
+}
+
+/// A connection that is inside.
+#[derive(Debug)]
+struct Inside {
+    socket: Arc<TcpStream>,
+    /// It has left HTTP.
+    is_upgraded: bool,
 }
 
 impl Gate {
@@ -57,7 +65,9 @@ impl Gate {
         let mut inside = self.inside();
         while inside.len() >= most && !self.is_closed() {
             // It finds the end of its input. A reply that it has begun meanwhile is not cut off.
-            inside.evict(|idle| !has_unread(idle) && idle.shutdown(Shutdown::Read).is_ok());
+            inside.evict(|Inside { socket, .. }| {
+                !has_unread(socket) && socket.shutdown(Shutdown::Read).is_ok()
+            });
             inside.is_wanted = true;
             inside = match inside.evicts() {
                 true => self
@@ -74,7 +84,10 @@ impl Gate {
         if self.is_closed() {
             return None;
         }
-        let number = inside.insert(Arc::clone(&socket));
+        let number = inside.insert(Inside {
+            socket: Arc::clone(&socket),
+            is_upgraded: false,
+        });
         drop(inside);
         Some(Guest {
             socket,
@@ -96,8 +109,8 @@ impl Gate {
         if self.closed.swap(true, Ordering::Relaxed) {
             return;
         }
-        for socket in inside.iter() {
-            let _ = socket.shutdown(Shutdown::Read);
+        for it in inside.iter().filter(|it| !it.is_upgraded) {
+            let _ = it.socket.shutdown(Shutdown::Read);
         }
         drop(inside);
         self.left.notify_all();
@@ -109,7 +122,7 @@ impl Gate {
         let anybody = |inside: &mut ConnectionTable<_>| inside.len() > 0;
         let waited = self.left.wait_timeout_while(self.inside(), grace, anybody);
         let (inside, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        for socket in inside.iter() {
+        for Inside { socket, .. } in inside.iter() {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
@@ -139,7 +152,7 @@ impl Gate {
         self.closed.load(Ordering::Relaxed)
     }
 
-    fn inside(&self) -> MutexGuard<'_, ConnectionTable<Arc<TcpStream>>> {
+    fn inside(&self) -> MutexGuard<'_, ConnectionTable<Inside>> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -168,6 +181,14 @@ impl Guest<'_> {
         let makes_room = gate.inside().note(number, phase);
         if makes_room {
             gate.left.notify_all();
+        }
+    }
+
+    /// Takes note that the connection speaks another protocol from now on.
+    pub(super) fn is_upgraded(&self) {
+        let Permit { gate, number } = self.permit;
+        if let Some(inside) = gate.inside().get_mut(number) {
+            inside.is_upgraded = true;
         }
     }
 

@@ -44,6 +44,11 @@ impl<T> ConnectionTable<T> {
         self.connections.insert(connection)
     }
 
+    /// The connection of this number.
+    pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut T> {
+        self.connections.get_mut(number)
+    }
+
     pub(crate) fn remove(&mut self, number: usize) {
         self.order.remove(number);
         self.connections.try_remove(number);

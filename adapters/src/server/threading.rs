@@ -2,14 +2,13 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::{self, Builder};
 
 use sanserve_core::{Config, FileSystem, Handler};
 
 use super::{HTTPServer, Stopper};
-use crate::{BindError, Open};
+use crate::{BindError, UpgradedStream};
 
 /// An [`HTTPServer`] with a thread for each connection, and a ceiling: what to take if nothing
 /// speaks against it.
@@ -24,7 +23,7 @@ use crate::{BindError, Open};
 /// let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;
 /// let stopper = server.stopper();
 /// thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
-/// server.serve_forever(&Disk::open(".")?, Config::default(), Files::new)
+/// server.serve_forever(Disk::open(".")?, Config::default(), Files::new)
 /// # }
 /// ```
 #[derive(Debug)]
@@ -96,7 +95,7 @@ impl ThreadingHTTPServer {
     /// Serves one connection on the thread that calls it, as [`HTTPServer::handle_request`] does.
     pub fn handle_request<H: Handler>(
         &self,
-        files: impl Deref<Target = impl FileSystem<File = Open>>,
+        files: impl FileSystem,
         config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H,
     ) {
@@ -110,15 +109,42 @@ impl ThreadingHTTPServer {
     /// None here. All servers return the same, and others may fail to begin.
     pub fn serve_forever<H: Handler>(
         self,
-        files: impl Deref<Target = impl FileSystem<File = Open> + Sync>,
+        files: impl FileSystem + Sync,
         config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H + Sync,
     ) -> io::Result<()> {
-        let config = config.into();
-        let (server, files, config, handler) = (&self.server, &*files, &config, &handler);
+        self.serve_on_threads(&files, config.into(), &handler, None)
+    }
+
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over: `upgrade` is called
+    /// on the thread of the connection, which has a stack of 256 KiB, see [`HTTPServer::serve_with_upgrades`].
+    ///
+    /// # Errors
+    /// Those of [`serve_forever`](Self::serve_forever).
+    pub fn serve_with_upgrades<H: Handler>(
+        self,
+        files: impl FileSystem + Sync,
+        config: impl Into<Arc<Config>>,
+        handler: impl Fn() -> H + Sync,
+        upgrade: impl Fn(H, UpgradedStream) + Sync,
+    ) -> io::Result<()> {
+        self.serve_on_threads(&files, config.into(), &handler, Some(&upgrade))
+    }
+
+    fn serve_on_threads<H: Handler>(
+        self,
+        files: &(impl FileSystem + Sync),
+        config: Arc<Config>,
+        handler: &(impl Fn() -> H + Sync),
+        upgrade: Option<&(dyn Fn(H, UpgradedStream) + Sync)>,
+    ) -> io::Result<()> {
+        let (server, config) = (&self.server, &config);
         thread::scope(|scope| {
             while let Some(guest) = server.gate.admit(self.most) {
-                let work = move || server.serve(&guest, files, config, handler);
+                let work = move || {
+                    let upgrade = upgrade.map(|upgrade| upgrade as &dyn Fn(H, UpgradedStream));
+                    server.serve(&guest, files, config, handler, upgrade);
+                };
                 let thread = Builder::new().name("connection".into()).stack_size(STACK);
                 if thread.spawn_scoped(scope, work).is_err() {
                     server.gate.pause();

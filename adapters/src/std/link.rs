@@ -5,13 +5,14 @@ use std::fmt;
 use std::io::Write;
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sanserve_core::{FileSystem, FsError, Got};
 
-use crate::Open;
+use crate::UpgradedStream;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
 use crate::send_file::send_file;
@@ -24,13 +25,15 @@ pub struct Link<'a> {
     write_timeout: Option<Duration>,
     /// Whether the socket itself does not block, as while a file is sent.
     nonblocking: bool,
+    /// Whether it may be handed over to another protocol.
+    upgradable: bool,
     failure: io::Result<()>,
 }
 
 /// What lies between a connection and its socket. Each operation does one thing with the socket at
 /// most, so that deadlines hold: [`ErrorKind::Interrupted`] says that there is more to be done,
 /// [`ErrorKind::WouldBlock`] that the socket can do no more now.
-pub(crate) trait Layer {
+pub(crate) trait Layer: Send {
     /// Reads from the socket, and answers what that meant; 0 is the end.
     fn read(&mut self, socket: &TcpStream, into: &mut [u8]) -> io::Result<usize>;
 
@@ -64,6 +67,7 @@ impl<'a> From<&'a TcpStream> for Link<'a> {
             read_timeout: None,
             write_timeout: None,
             nonblocking: false,
+            upgradable: false,
             failure: Ok(()),
         }
     }
@@ -87,7 +91,22 @@ impl<'a> Link<'a> {
         Ok(self.socket.peer_addr()?.ip())
     }
 
-    pub(super) fn read(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<Open> {
+    /// Lets a handler take it over.
+    pub(crate) fn allow_upgrade(&mut self) {
+        self.upgradable = true;
+    }
+
+    pub(super) fn is_upgradable(&self) -> bool {
+        self.upgradable
+    }
+
+    /// Turns it into a stream for another protocol, of which these bytes came already.
+    pub(super) fn into_stream(self, received: Vec<u8>) -> io::Result<UpgradedStream> {
+        let socket = Arc::new(self.socket.try_clone()?);
+        UpgradedStream::new(socket, self.layer, received)
+    }
+
+    pub(super) fn read<F>(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<F> {
         if self.holds() {
             let flushed = self.flush(left);
             return self.told(flushed.and(Err(ErrorKind::WouldBlock.into())));
@@ -102,7 +121,7 @@ impl<'a> Link<'a> {
         self.told(read)
     }
 
-    pub(super) fn write(&mut self, from: &[u8], left: Option<Duration>) -> Got<Open> {
+    pub(super) fn write<F>(&mut self, from: &[u8], left: Option<Duration>) -> Got<F> {
         let written = match &mut self.layer {
             Some(_) => self.write_through_layer(from, left),
             None => self.send(from, left),
@@ -134,14 +153,14 @@ impl<'a> Link<'a> {
     }
 
     /// Sends a piece of a file, without reading it if nothing lies above the socket.
-    pub(super) fn copy(
+    pub(super) fn copy<FS: FileSystem>(
         &mut self,
-        files: &impl FileSystem<File = Open>,
-        file: &mut Open,
+        files: &FS,
+        file: &mut FS::File,
         at: u64,
         len: u64,
         left: Option<Duration>,
-    ) -> Got<Open> {
+    ) -> Got<FS::File> {
         if self.layer.is_some() {
             let mut piece = [0; PIECE];
             let len = PIECE.min(usize::try_from(len).unwrap_or(PIECE));
@@ -153,7 +172,7 @@ impl<'a> Link<'a> {
         }
         let copied = self.set_nonblocking(true).and_then(|()| {
             when_writable(self.socket, left, || {
-                send_file(self.socket, file, at, len.min(COPY_MAX))
+                send_file(self.socket, files, file, at, len.min(COPY_MAX))
             })
         });
         match copied {
@@ -238,7 +257,7 @@ impl<'a> Link<'a> {
         Ok(())
     }
 
-    fn told(&mut self, moved: io::Result<usize>) -> Got<Open> {
+    fn told<F>(&mut self, moved: io::Result<usize>) -> Got<F> {
         match moved {
             Ok(n) => Got::Bytes(n),
             Err(error) => match error.kind() {
@@ -268,7 +287,7 @@ impl fmt::Debug for Link<'_> {
 fn when_writable<T>(
     socket: &TcpStream,
     left: Option<Duration>,
-    work: impl Fn() -> io::Result<T>,
+    mut work: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
     match work() {
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -285,7 +304,7 @@ fn when_writable<T>(
 fn when_writable<T>(
     _: &TcpStream,
     _: Option<Duration>,
-    work: impl Fn() -> io::Result<T>,
+    mut work: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
     work()
 }

@@ -14,7 +14,6 @@ use rustix::io::Errno;
 use sanserve_core::{Connection, FileSystem, FsError, Got, Handler, Now};
 use socket2::SockRef;
 
-use crate::Open;
 use crate::delivery;
 use crate::hang_up::HangUp;
 #[cfg(target_os = "linux")]
@@ -52,13 +51,13 @@ impl Link {
         })
     }
 
-    pub(super) fn read(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<Open> {
+    pub(super) fn read<F>(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<F> {
         let ready = wait(&self.input, PollFlags::IN, left);
         let read = ready.and_then(|()| rustix::io::read(&self.input, into));
         self.told(read.map_err(io::Error::from))
     }
 
-    pub(super) fn write(&mut self, from: &[u8], left: Option<Duration>) -> Got<Open> {
+    pub(super) fn write<F>(&mut self, from: &[u8], left: Option<Duration>) -> Got<F> {
         let Some(output) = &self.output else {
             return Got::Failed;
         };
@@ -71,20 +70,20 @@ impl Link {
     }
 
     /// Sends a piece of a file, without reading it if it goes to a socket.
-    pub(super) fn copy(
+    pub(super) fn copy<FS: FileSystem>(
         &mut self,
-        files: &impl FileSystem<File = Open>,
-        file: &mut Open,
+        files: &FS,
+        file: &mut FS::File,
         at: u64,
         len: u64,
         left: Option<Duration>,
-    ) -> Got<Open> {
+    ) -> Got<FS::File> {
         #[cfg(target_os = "linux")]
         if let (Some(output), true) = (&self.output, self.socket) {
             let ready = wait(output, PollFlags::OUT, left);
             let copied = ready
                 .map_err(io::Error::from)
-                .and_then(|()| send_file(output, file, at, len.min(COPY_MAX)));
+                .and_then(|()| send_file(output, files, file, at, len.min(COPY_MAX)));
             return match copied {
                 Ok(None) => Got::Refused(FsError::Io),
                 copied => self.told(copied.map(Option::unwrap_or_default)),
@@ -113,7 +112,7 @@ impl Link {
     }
 
     /// Tells the connection what its peer has acknowledged, if a deadline makes that matter.
-    pub(super) fn report_delivery<H: Handler>(&self, conn: &mut Connection<Open, H>, now: Now) {
+    pub(super) fn report_delivery<F, H: Handler>(&self, conn: &mut Connection<F, H>, now: Now) {
         // Of a socket that is no longer written to, the side that is read tells the same.
         delivery::report(conn, now, self.output.as_ref().unwrap_or(&self.input));
     }
@@ -123,7 +122,7 @@ impl Link {
         self.failure
     }
 
-    fn told(&mut self, moved: io::Result<usize>) -> Got<Open> {
+    fn told<F>(&mut self, moved: io::Result<usize>) -> Got<F> {
         match moved {
             Ok(n) => Got::Bytes(n),
             Err(error) => match error.kind() {

@@ -7,28 +7,25 @@ use std::mem;
 use std::net::IpAddr;
 #[cfg(unix)]
 use std::pin::Pin;
-use std::sync::Arc;
 #[cfg(unix)]
 use std::task::{Context, Poll, Waker};
 
 #[cfg(unix)]
 use sanserve_core::{Connection, Handler, Now};
-use sanserve_core::{FileSystem, FsError, Got};
+use sanserve_core::{FsError, Got};
 #[cfg(unix)]
 use tokio::io::ReadBuf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::files::Held;
+use super::UpgradedStream;
+use super::files::FileAccess;
 #[cfg(feature = "tls")]
 use super::tls::Session;
-use crate::Open;
 #[cfg(unix)]
 use crate::delivery;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
-#[cfg(target_os = "linux")]
-use crate::send_file::send_file;
 
 /// A stream that is to be served: a socket, as [`From`] makes it, or any other.
 pub struct Link {
@@ -88,6 +85,18 @@ impl Link {
         }
     }
 
+    /// Turns it into a stream for another protocol, of which these bytes came already.
+    pub(super) fn into_stream(self, mut received: Vec<u8>) -> UpgradedStream {
+        received.extend(self.ahead);
+        let stream: Box<dyn ReadWrite> = match self.stream {
+            Stream::Socket(socket) => Box::new(socket),
+            #[cfg(feature = "tls")]
+            Stream::Tls(session, _) => session,
+            Stream::Other(stream, _) => stream,
+        };
+        UpgradedStream::new(stream, received)
+    }
+
     /// Takes over a stream; answers who is at its other end.
     pub(super) fn begin(&mut self) -> io::Result<String> {
         match &mut self.stream {
@@ -125,7 +134,7 @@ impl Link {
         cfg!(target_os = "linux") && matches!(self.stream, Stream::Socket(_))
     }
 
-    pub(super) async fn read(&mut self, into: &mut [u8]) -> Got<Held> {
+    pub(super) async fn read<F>(&mut self, into: &mut [u8]) -> Got<F> {
         if self.ending {
             // A link that is gone already shows at the reading.
             let _ = self.stream().shutdown().await;
@@ -141,7 +150,7 @@ impl Link {
 
     /// Writes some of these bytes. They count when they are with the system: nobody would wait for
     /// what is left in between.
-    pub(super) async fn write(&mut self, from: &[u8]) -> Got<Held> {
+    pub(super) async fn write<F>(&mut self, from: &[u8]) -> Got<F> {
         let written = if let Stream::Socket(socket) = &mut self.stream {
             socket.write(from).await
         } else {
@@ -163,39 +172,27 @@ impl Link {
     }
 
     /// Sends a piece of a file without reading it, unless it has to be fetched from the disk.
-    #[cfg(target_os = "linux")]
-    pub(super) async fn copy(
+    pub(super) async fn copy<A: FileAccess>(
         &mut self,
-        files: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
-        held: &mut Held,
+        files: &A,
+        held: &mut A::Held,
         at: u64,
         len: u64,
-    ) -> Got<Held> {
+    ) -> Got<A::Held> {
         let len = len.min(COPY_MAX);
-        match held.fetch(files, at, len).await {
+        match files.fetch(held, at, len).await {
             Got::Nothing => {}
             got => return got,
         }
-        let (Stream::Socket(socket), Some(open)) = (&self.stream, &held.0) else {
+        let Stream::Socket(socket) = &self.stream else {
             return Got::Refused(FsError::Io);
         };
-        let send = || send_file(socket, open, at, len);
+        let send = || files.send(held, socket, at, len);
         let sent = socket.async_io(tokio::io::Interest::WRITABLE, send).await;
         match sent {
             Ok(None) => Got::Refused(FsError::Io),
             sent => self.told(sent.map(Option::unwrap_or_default)),
         }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) async fn copy(
-        &mut self,
-        _: &Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
-        _: &mut Held,
-        _: u64,
-        _: u64,
-    ) -> Got<Held> {
-        unreachable!("no file is called sendable here")
     }
 
     /// Whether the peer has left. A stream that is no bare socket shows that only when it is read.
@@ -225,7 +222,7 @@ impl Link {
     /// Tells the connection what its peer has acknowledged, if a deadline makes that matter. Of a stream that is
     /// no socket nobody knows.
     #[cfg(unix)]
-    pub(super) fn report_delivery<H: Handler>(&self, conn: &mut Connection<Held, H>, now: Now) {
+    pub(super) fn report_delivery<F, H: Handler>(&self, conn: &mut Connection<F, H>, now: Now) {
         let socket = match &self.stream {
             Stream::Socket(socket) => Some(socket),
             #[cfg(feature = "tls")]
@@ -256,7 +253,7 @@ impl Link {
         }
     }
 
-    fn told(&mut self, moved: io::Result<usize>) -> Got<Held> {
+    fn told<F>(&mut self, moved: io::Result<usize>) -> Got<F> {
         match moved {
             Ok(n) => Got::Bytes(n),
             Err(error) if error.kind() == ErrorKind::Interrupted => Got::Nothing,
@@ -277,5 +274,4 @@ impl fmt::Debug for Link {
 }
 
 /// Sent at once, and fetched from the disk at once if need be.
-#[cfg(target_os = "linux")]
 const COPY_MAX: u64 = 256 * 1024;

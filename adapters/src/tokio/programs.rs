@@ -9,36 +9,39 @@ use std::future;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use sanserve_core::Got;
+use sanserve_core::{FileSystem, Got};
 use tokio::net::unix::pipe::Receiver;
-use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::files::{Held, held};
-use crate::Open;
+use super::files::OnThreads;
+use crate::disk::Running;
+use crate::fs_call::OpenSlot;
+use crate::system_file;
 
-impl Held {
+impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> OnThreads<FS> {
     /// Reads what a program says, and starts it before that.
-    pub(super) async fn fill_from_program(&mut self, into: &mut [u8]) -> Got<Held> {
-        let Some(Open::Program(running)) = &mut self.0 else {
+    pub(super) async fn fill_from_program(
+        &self,
+        slot: &mut OpenSlot<FS::File>,
+        into: &mut [u8],
+    ) -> Got<OpenSlot<FS::File>> {
+        let Some(program) = self.program(slot) else {
             return Got::Failed;
         };
-        if running.pipes().is_none() {
-            let start = |open: &mut Open| match open {
-                Open::Program(running) => running.start(),
-                _ => Got::Failed,
-            };
-            return self.lend(start).await.map_or(Got::Failed, held);
+        if program.pipes().is_none() {
+            return self.run(slot.fill(0, 0), slot, &mut []).await;
         }
-        match running.try_fill(into) {
-            Got::Nothing => {
-                if let Some((pipes, moment)) = running.pipes() {
-                    listen(pipes, moment).await;
-                }
-                Got::Nothing
-            }
-            got => held(got),
+        let got = program.try_fill(into);
+        if let Got::Nothing = got
+            && let Some((pipes, moment)) = self.program(slot).and_then(|program| program.pipes())
+        {
+            listen(pipes, moment).await;
         }
+        got
+    }
+
+    fn program<'a>(&self, slot: &'a mut OpenSlot<FS::File>) -> Option<&'a mut Running> {
+        system_file::program(&*self.0, slot.get_mut()?)
     }
 }
 
@@ -62,18 +65,5 @@ async fn readable(pipe: Option<&Receiver>) {
     match pipe {
         Some(pipe) => _ = pipe.readable().await,
         None => future::pending().await,
-    }
-}
-
-impl Drop for Held {
-    /// Who ends a program waits until the system has done so, which may take its time.
-    fn drop(&mut self) {
-        if let Some(Open::Program(program)) = &self.0
-            && let Ok(runtime) = Handle::try_current()
-        {
-            program.strike();
-            let open = self.0.take();
-            runtime.spawn_blocking(move || drop(open));
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! [`HTTPServer`]: a task for each connection.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, Ready};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::files::{Awaited, FileAccess, OnThreads};
 use super::seat::Seats;
-use super::{Link, serve_seated};
+use super::{AsyncFileSystem, Host, Link, UpgradedStream, serve_hosted};
 use crate::server::table::EVICTION_TIME;
 use crate::server::{PAUSE, complaint, listen, places};
-use crate::{BindError, ListenAddr, Open, std as sockets};
+use crate::{BindError, ListenAddr, std as sockets};
 
 /// A server with a task for each connection, and a ceiling. It listens as soon as it is made, and
 /// connections that come before it serves wait.
 ///
 /// ```
-/// use std::sync::Arc;
 /// use std::time::Duration;
 ///
 /// use sanserve_server::{Disk, tokio::HTTPServer};
@@ -31,7 +31,7 @@ use crate::{BindError, ListenAddr, Open, std as sockets};
 ///
 /// # #[tokio::main]
 /// # async fn main() -> std::io::Result<()> {
-/// let disk = Arc::new(Disk::open(".")?);
+/// let disk = Disk::open(".")?;
 /// let server = HTTPServer::bind("127.0.0.1:0")?;
 /// let stopper = server.stopper();
 /// tokio::spawn(async move { stopper.shutdown(Duration::from_secs(10)).await }); // whenever it has to end
@@ -122,18 +122,85 @@ impl HTTPServer {
         }
     }
 
-    /// Serves until it is stopped, each connection as a task of its own with a handler of its own. `files` is an
-    /// [`Arc`] to a [`Disk`](crate::Disk), or to [`NoFiles`](crate::NoFiles). When it returns, no connection is left. A handler that panics
+    /// Serves until it is stopped, each connection as a task of its own with a handler of its own. `files` is a
+    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or an [`Arc`] to one. When it returns, no connection is left. A handler that panics
     /// loses its connection and nothing else.
     ///
     /// # Errors
     /// None here. All servers return the same, and others may fail to begin.
-    pub async fn serve_forever<H: Handler + Send + 'static>(
+    pub async fn serve_forever<FS, H: Handler + Send + 'static>(
         self,
-        files: Arc<impl FileSystem<File = Open> + Send + Sync + 'static>,
+        files: FS,
+        config: impl Into<Arc<Config>>,
+        handler: impl Fn() -> H + Send + Sync + 'static,
+    ) -> io::Result<()>
+    where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+    {
+        let files = Arc::new(files);
+        let access = move || OnThreads(Arc::clone(&files));
+        let upgrade = None::<Arc<fn(H, UpgradedStream) -> Ready<()>>>;
+        self.serve_tasks(access, config.into(), handler, upgrade)
+            .await
+    }
+
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over
+    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, and its future
+    /// runs in the task of the connection. Until it is ready, this is a connection of the server, and counts as such. No
+    /// deadline holds for it: how long it takes is up to the new protocol. When the server is stopped it goes on, and when
+    /// the grace is over it is dropped.
+    ///
+    /// # Errors
+    /// Those of [`serve_forever`](Self::serve_forever).
+    pub async fn serve_with_upgrades<FS, H, U>(
+        self,
+        files: FS,
+        config: impl Into<Arc<Config>>,
+        handler: impl Fn() -> H + Send + Sync + 'static,
+        upgrade: impl Fn(H, UpgradedStream) -> U + Send + Sync + 'static,
+    ) -> io::Result<()>
+    where
+        FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
+        H: Handler + Send + 'static,
+        U: Future<Output = ()> + Send + 'static,
+    {
+        let files = Arc::new(files);
+        let access = move || OnThreads(Arc::clone(&files));
+        self.serve_tasks(access, config.into(), handler, Some(Arc::new(upgrade)))
+            .await
+    }
+
+    /// Serves until it is stopped, its files from a file system whose answers are futures. The rest is as with
+    /// [`serve_forever`](Self::serve_forever).
+    ///
+    /// # Errors
+    /// Those of [`serve_forever`](Self::serve_forever).
+    pub async fn serve_forever_async<H: Handler + Send + 'static>(
+        self,
+        files: impl AsyncFileSystem,
         config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H + Send + Sync + 'static,
     ) -> io::Result<()> {
+        let files = Arc::new(files);
+        let access = move || Awaited(Arc::clone(&files));
+        let upgrade = None::<Arc<fn(H, UpgradedStream) -> Ready<()>>>;
+        self.serve_tasks(access, config.into(), handler, upgrade)
+            .await
+    }
+
+    /// Serves, each connection with access to files of its own.
+    async fn serve_tasks<A, H, U>(
+        self,
+        access: impl Fn() -> A,
+        config: Arc<Config>,
+        handler: impl Fn() -> H + Send + Sync + 'static,
+        upgrade: Option<Arc<impl Fn(H, UpgradedStream) -> U + Send + Sync + 'static>>,
+    ) -> io::Result<()>
+    where
+        A: FileAccess + 'static,
+        H: Handler + Send + 'static,
+        U: Future<Output = ()> + Send + 'static,
+    {
         let HTTPServer {
             listener,
             link,
@@ -143,7 +210,6 @@ impl HTTPServer {
             serving,
             ..
         } = self;
-        let config = config.into();
         serving.send_replace(true);
         let (handler, ending) = (Arc::new(handler), watch::Sender::new(false));
         let mut stopped = stop.subscribe();
@@ -167,23 +233,18 @@ impl HTTPServer {
                 () = asked(&mut stopped) => break,
                 () = room(&mut inside, most, &seats) => {}
             }
-            let (files, handler, log) =
-                (Arc::clone(&files), Arc::clone(&handler), Arc::clone(&log));
+            let (files, handler, log) = (access(), Arc::clone(&handler), Arc::clone(&log));
             let (link, stop, seat) = (link(socket), ending.subscribe(), Some(seats.take()));
+            let take_over = upgrade.clone();
+            // On the heap, for the future of an ordinary connection has no room for it.
+            let upgrade = take_over.map(|upgrade| move |h, stream| Box::pin(upgrade(h, stream)));
+            let host = Host { seat, upgrade };
             let config = Arc::clone(&config);
             inside.spawn(async move {
                 let served = match link {
                     Ok(link) => {
-                        serve_seated(
-                            link,
-                            &files,
-                            Arc::clone(&config),
-                            handler(),
-                            &*log,
-                            stop,
-                            seat,
-                        )
-                        .await
+                        let config = Arc::clone(&config);
+                        serve_hosted(link, files, config, handler(), &*log, stop, host).await
                     }
                     Err(error) => Err(error),
                 };

@@ -91,7 +91,7 @@ impl<F, H: Handler> Peer<F, H> {
                 Want::Copy { .. } => unreachable!("no file here is sendable"),
                 Want::Give { file, from } => files.give(file, from),
                 Want::Commit { file } => Got::Committed(files.commit(file)),
-                Want::Ask(ask) => files.answer(ask),
+                Want::Ask(ask) => files.answer(ask).unsendable(),
                 Want::Wait => {
                     self.waits = Waits::ForMoment;
                     self.by = by.into_iter().chain([now.tick + MOMENT]).min();

@@ -28,7 +28,7 @@ use crate::bind_error::resolve;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let server = HTTPServer::bind("0.0.0.0:8000")?;
-/// server.serve_forever(&Disk::open("/")?, Config::default(), Files::new)
+/// server.serve_forever(Disk::open("/")?, Config::default(), Files::new)
 /// # }
 /// ```
 pub struct HTTPServer {
@@ -88,10 +88,10 @@ impl HTTPServer {
     }
 
     /// Serves for ever, each connection with a handler of its own, its files from a
-    /// [`Disk`](super::Disk) or any other file system whose files are read, not sent by reference.
+    /// [`Disk`](super::Disk), any other [`FileSystem`], or a reference to one. Files are read, not sent by reference.
     pub fn serve_forever<FS: FileSystem, H: Handler>(
         self,
-        files: &FS,
+        files: FS,
         config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H,
     ) -> ! {
@@ -108,7 +108,7 @@ impl HTTPServer {
             peers.retain_mut(|peer| {
                 let is_late = peer.by().is_some_and(|by| by <= now.tick);
                 let is_due = due.next().unwrap_or(false);
-                let is_over = (is_due || is_late) && peer.advance(now, files, &self.log);
+                let is_over = (is_due || is_late) && peer.advance(now, &files, &self.log);
                 !is_over
             });
             pause = pause.filter(|pause| now.tick < *pause);

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sanserve_core::{Config, FileSystem, Files, Handler, Protocol};
+use sanserve_server::Disk;
 use sanserve_server::tokio::{HTTPServer, Stopper};
-use sanserve_server::{Disk, Open};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 
@@ -44,7 +44,7 @@ impl Running {
     pub(crate) fn start<H: Handler + Send + 'static>(
         site: TempDir,
         set_up: impl FnOnce(HTTPServer) -> HTTPServer + Send + 'static,
-        files: impl FileSystem<File = Open> + Send + Sync + 'static,
+        files: impl FileSystem<File: Send + 'static> + Send + Sync + 'static,
         config: Config,
         handler: impl Fn() -> H + Send + Sync + 'static,
     ) -> Running {
@@ -63,7 +63,7 @@ impl Running {
                     set_up(server).with_log(move |lines| sink.lock().unwrap().push_str(lines));
                 tell.send((server.server_address(), server.stopper()))
                     .unwrap();
-                let serving = server.serve_forever(Arc::new(files), config, handler);
+                let serving = server.serve_forever(files, config, handler);
                 serving.await.unwrap();
             });
             drop(runtime);

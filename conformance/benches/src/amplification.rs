@@ -225,7 +225,10 @@ impl FileSystem for Anything {
             Anything::Directory => Ok(Opened::Directory),
             Anything::File => Ok(Opened::File {
                 file: (),
-                meta: Meta::new(100).with_modified(Some(784_111_777)).with_version(Some(FileVersion::new(1))).with_executable(true),
+                meta: Meta::new(100)
+                    .with_modified(Some(784_111_777))
+                    .with_version(Some(FileVersion::new(1)))
+                    .with_executable(true),
                 sendable: false,
             }),
             Anything::Missing => Err(FsError::NotFound),
@@ -252,12 +255,16 @@ impl FileSystem for Anything {
     fn create(&self, _: &sanserve_core::Create) -> Result<Opened<()>, FsError> {
         match self {
             Anything::Directory => Err(FsError::NotRegularFile),
-            _ => Ok(Opened::Program(())),
+            _ => Ok(Opened::Writer(())),
         }
     }
 
-    fn give(&self, (): &mut (), from: &[u8]) -> Got<()> {
-        Got::Bytes(from.len())
+    fn write(&self, (): &mut (), bytes: &[u8]) -> Result<usize, FsError> {
+        Ok(bytes.len())
+    }
+
+    fn commit(&self, (): &mut ()) -> Result<(), FsError> {
+        Ok(())
     }
 
     fn answer(&self, ask: &Ask) -> Got<()> {
@@ -267,7 +274,7 @@ impl FileSystem for Anything {
             Ask::Run(program) => Got::Opened(self.run(program)),
             Ask::Create(create) => Got::Opened(self.create(create)),
             Ask::Verify(_) => Got::Verified(Err(FsError::Forbidden)),
-            Ask::Archive(_) => Got::Opened(Err(FsError::Unsupported)),
+            _ => Got::Opened(Err(FsError::Unsupported)),
         }
     }
 }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use sanserve_core::{Cgi, Event, Exchange, FileSettings, Files, Handler, Next, Path, Program};
+use sanserve_core::{
+    Cgi, Create, Event, Exchange, FileSettings, Files, Handler, Next, Path, Program,
+};
 
 use super::Random;
 use crate::handlers::Echo;
@@ -112,7 +114,7 @@ impl Wild {
 
     fn one(&mut self, ex: &mut Exchange<'_>) -> Option<Next> {
         let path = || Path::parse(ex.path()).unwrap_or_default();
-        Some(match self.random.below(18) {
+        Some(match self.random.below(22) {
             0 => Next::Body,
             1 => Next::Read,
             2 => Next::Open(path()),
@@ -152,6 +154,15 @@ impl Wild {
                 return None;
             }
             17 => Next::Wait(Duration::from_millis(self.random.number() % 5_000)),
+            18 => Next::Give(vec![b'g'; self.random.below(5_000)]),
+            19 => Next::Commit,
+            20 => Next::Create(Box::new(Create {
+                path: path(),
+                directories_max: self.random.below(3),
+                replaces: None,
+                len: None,
+            })),
+            21 => Next::Upgrade,
             14 => Next::Write(vec![b'x'; self.random.below(100_000)].into()),
             _ => {
                 let len = self.random.below(100);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use sanserve_core::{
-    Entries, Entry, FileSystem, FileVersion, FsError, Got, Meta, Opened, Path, Program,
+    Create, Entries, Entry, FileSystem, FileVersion, FsError, Got, Meta, Opened, Path, Program,
 };
 
 use super::Random;
@@ -34,6 +34,8 @@ pub enum File {
     Bytes(Rc<RefCell<Vec<u8>>>),
     /// A program.
     Program(Box<Running>),
+    /// A file that is being created: its name, and what was written so far. Dropped before that, it was never there.
+    Created(Vec<u8>, Vec<u8>),
 }
 
 /// Names that are worth asking for, some of which are in the tree.
@@ -220,6 +222,7 @@ impl FileSystem for Tree {
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         match file {
             File::Program(program) => Ok(program.read(into)),
+            File::Created(..) => Err(FsError::Unsupported),
             File::Bytes(bytes) => {
                 let bytes = bytes.borrow();
                 let at = usize::try_from(at).unwrap_or(usize::MAX);
@@ -245,8 +248,32 @@ impl FileSystem for Tree {
     fn write(&self, file: &mut File, bytes: &[u8]) -> Result<usize, FsError> {
         match file {
             File::Program(program) => Ok(program.take(bytes)),
+            File::Created(_, content) => {
+                content.extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
             File::Bytes(_) => Err(FsError::Unsupported),
         }
+    }
+
+    fn create(&self, create: &Create) -> Result<Opened<File>, FsError> {
+        let name = create.path.as_bytes();
+        match self.find(name) {
+            Ok(_) => Err(FsError::Exists),
+            Err(_) => Ok(Opened::Writer(File::Created(name.into(), Vec::new()))),
+        }
+    }
+
+    fn commit(&self, file: &mut File) -> Result<(), FsError> {
+        let File::Created(name, content) = file else {
+            return Err(FsError::Unsupported);
+        };
+        if self.find(name).is_ok() {
+            return Err(FsError::Exists);
+        }
+        let content = Rc::new(RefCell::new(std::mem::take(content)));
+        self.put(name, Node::File(content, false));
+        Ok(())
     }
 
     fn fill(&self, file: &mut File, at: u64, into: &mut [u8]) -> Got<File> {

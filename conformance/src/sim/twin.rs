@@ -43,11 +43,13 @@ pub(super) fn play<H: Handler>(said: &Conversation, handler: H) -> Option<Twin> 
                 twin.output.extend_from_slice(from);
                 Got::Bytes(from.len())
             }
-            Want::Fill { file, at, into } => Got::Bytes(read(&said.asked, file, at, into)),
+            Want::Fill { file, at, into } => {
+                read(&said.asked, file, at, into).map_or(Got::Refused(FsError::Io), Got::Bytes)
+            }
             Want::Copy { file, at, len } => {
                 let from = twin.output.len();
                 twin.output.resize(from + usize::try_from(len).ok()?, 0);
-                let n = read(&said.asked, file, at, &mut twin.output[from..]);
+                let n = read(&said.asked, file, at, &mut twin.output[from..])?;
                 twin.output.truncate(from + n);
                 Got::Bytes(n)
             }
@@ -104,7 +106,7 @@ fn again(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Seen> {
 
 /// Reads what was seen. Of a file the rest is zeros, up to where it was found to end or is said to:
 /// nobody can have sent any of that.
-fn read(asked: &[Asked], file: &mut Seen, at: u64, into: &mut [u8]) -> usize {
+fn read(asked: &[Asked], file: &mut Seen, at: u64, into: &mut [u8]) -> Option<usize> {
     let (seen, at, len) = match &asked[file.answer].answer {
         Answer::File {
             meta, seen, ended, ..
@@ -114,6 +116,8 @@ fn read(asked: &[Asked], file: &mut Seen, at: u64, into: &mut [u8]) -> usize {
             (seen, usize::try_from(at).unwrap_or(usize::MAX), len)
         }
         Answer::Program { seen } => (seen, file.at, seen.len()),
+        // It is refused in the world.
+        Answer::Writer => return None,
         _ => unreachable!("nothing else was opened"),
     };
     let n = into.len().min(len.saturating_sub(at));
@@ -122,7 +126,7 @@ fn read(asked: &[Asked], file: &mut Seen, at: u64, into: &mut [u8]) -> usize {
     into[..known].copy_from_slice(&rest[..known]);
     into[known..n].fill(0);
     file.at += n;
-    n
+    Some(n)
 }
 
 /// More steps than any twin takes.

@@ -30,8 +30,8 @@ fn main() {
     }
     println!("{}", server.server_address());
     match files.as_str() {
-        "disk" => server.serve_forever(&Disk::open("/").expect("a directory"), config, handler),
-        "site" => server.serve_forever(&Site::standard(), config, handler),
+        "disk" => server.serve_forever(Disk::open("/").expect("a directory"), config, handler),
+        "site" => server.serve_forever(Site::standard(), config, handler),
         _ => panic!("no such files: {files}"),
     }
 }

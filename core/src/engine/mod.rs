@@ -9,6 +9,7 @@ mod exchange;
 mod handler;
 pub(crate) mod https;
 pub mod log;
+mod next;
 pub(crate) mod reply;
 mod want;
 
@@ -17,5 +18,6 @@ pub use config::{Config, Limits, LocalOffset, Protocol, Timeouts};
 pub use connection::{Connection, Delivery, Rest, Upgraded};
 pub use error_page::{ErrorPage, WriteErrorPage};
 pub use exchange::Exchange;
-pub use handler::{Event, Handler, Next, from_fn};
+pub use handler::{Event, Handler, from_fn};
+pub use next::Next;
 pub use want::{Now, Phase, Step, Want};

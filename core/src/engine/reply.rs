@@ -81,6 +81,11 @@ impl Reply {
         }
     }
 
+    /// Whether all of it is its head, which is complete.
+    pub(crate) fn is_headed(&self) -> bool {
+        self.stage == Stage::Content(Framing::Empty)
+    }
+
     /// Closes the connection after this reply. The first reason counts.
     pub(crate) fn close_for(&mut self, reason: CloseReason) {
         self.close = self.close.or(Some(reason));

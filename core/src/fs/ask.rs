@@ -59,6 +59,16 @@ pub enum Got<F> {
 }
 
 impl<F> Got<F> {
+    /// Returns the same answer, but a file that was opened is not [`sendable`](Opened::File): for adapters whose transport cannot send it
+    /// by reference, such as TLS.
+    #[must_use]
+    pub fn unsendable(self) -> Got<F> {
+        match self {
+            Got::Opened(Ok(opened)) => Got::Opened(Ok(opened.unsendable())),
+            got => got,
+        }
+    }
+
     /// Returns the same answer with what is open as `hold` makes it: for adapters that keep more beside a file.
     pub fn map<T>(self, hold: impl FnOnce(F) -> T) -> Got<T> {
         match self {

@@ -7,8 +7,12 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::any::Any;
+use core::ops::Deref;
 
-use super::{ArchiveRequest, Ask, Create, Credentials, Entries, FsError, Got, Meta, Path, Program};
+use super::{
+    ArchiveRequest, Ask, Create, Credentials, Entries, FsError, Got, Opened, Path, Program,
+};
 
 /// A tree of files to serve. `&self` throughout: one file system serves all connections.
 ///
@@ -143,6 +147,23 @@ pub trait FileSystem {
         Got::Nothing
     }
 
+    /// Returns the object of the operating system that an open file is made of, if there is one: a `std::fs::File`, or on
+    /// Unix an `OwnedFd`, whose bytes are those of the file, each at the same offset. By default there is none.
+    ///
+    /// Adapters send such a file without reading it, provided that it was opened as [`sendable`](Opened::File); a file system
+    /// that wraps another one passes on what that returns. An object of any other type is ignored by an adapter that does
+    /// not know the type.
+    fn system_file<'a>(&self, _file: &'a mut Self::File) -> Option<&'a mut dyn Any> {
+        None
+    }
+
+    /// Opens an open file once more, as it was when it was opened, if that needs no look at the file system: for requests
+    /// that were read together with the one that opened it. By default it is not possible, and the path is
+    /// [opened](Self::open) again.
+    fn reopen(&self, _file: &Self::File) -> Option<Opened<Self::File>> {
+        None
+    }
+
     /// Lets go of what is only held in case that it is asked for again, and was not since the last
     /// call or the one before. Answers whether something is left to be let go of. To be called about once a
     /// second while something is going on; where it is not, nothing is held in that way.
@@ -151,6 +172,91 @@ pub trait FileSystem {
     }
 }
 
+/// Implements [`FileSystem`] for a pointer to one. All methods are passed on, so that none falls back to its default.
+macro_rules! pass_on {
+    ($pointer:ty) => {
+        impl<F: FileSystem + ?Sized> FileSystem for $pointer {
+            type File = F::File;
+
+            fn open(&self, path: &Path) -> Result<Opened<F::File>, FsError> {
+                self.deref().open(path)
+            }
+
+            fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
+                self.deref().list(path)
+            }
+
+            fn read(&self, file: &mut F::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+                self.deref().read(file, at, into)
+            }
+
+            fn run(&self, program: &Program) -> Result<Opened<F::File>, FsError> {
+                self.deref().run(program)
+            }
+
+            fn verify(&self, given: &Credentials) -> Result<(), FsError> {
+                self.deref().verify(given)
+            }
+
+            fn verify_later(&self, given: &Credentials, waiter: Box<dyn Waiter>) {
+                self.deref().verify_later(given, waiter);
+            }
+
+            fn archive(&self, request: &ArchiveRequest) -> Result<Opened<F::File>, FsError> {
+                self.deref().archive(request)
+            }
+
+            fn create(&self, create: &Create) -> Result<Opened<F::File>, FsError> {
+                self.deref().create(create)
+            }
+
+            fn write(&self, file: &mut F::File, bytes: &[u8]) -> Result<usize, FsError> {
+                self.deref().write(file, bytes)
+            }
+
+            fn commit(&self, file: &mut F::File) -> Result<(), FsError> {
+                self.deref().commit(file)
+            }
+
+            fn give(&self, file: &mut F::File, bytes: &[u8]) -> Got<F::File> {
+                self.deref().give(file, bytes)
+            }
+
+            fn answer(&self, ask: &Ask) -> Got<F::File> {
+                self.deref().answer(ask)
+            }
+
+            fn fill(&self, file: &mut F::File, at: u64, into: &mut [u8]) -> Got<F::File> {
+                self.deref().fill(file, at, into)
+            }
+
+            fn try_answer(&self, ask: &Ask) -> Got<F::File> {
+                self.deref().try_answer(ask)
+            }
+
+            fn try_fill(&self, file: &mut F::File, at: u64, into: &mut [u8]) -> Got<F::File> {
+                self.deref().try_fill(file, at, into)
+            }
+
+            fn system_file<'a>(&self, file: &'a mut F::File) -> Option<&'a mut dyn Any> {
+                self.deref().system_file(file)
+            }
+
+            fn reopen(&self, file: &F::File) -> Option<Opened<F::File>> {
+                self.deref().reopen(file)
+            }
+
+            fn evict_idle(&self) -> bool {
+                self.deref().evict_idle()
+            }
+        }
+    };
+}
+
+pass_on!(&F);
+pass_on!(Arc<F>);
+pass_on!(Box<F>);
+
 /// What waits for the answer of [`FileSystem::verify_later`].
 pub trait Waiter: Send {
     /// Whether the answer is still of use: a client may have left.
@@ -158,45 +264,4 @@ pub trait Waiter: Send {
 
     /// Takes the answer.
     fn tell(self: Box<Self>, verified: Result<(), FsError>);
-}
-
-/// What was found under a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Opened<F> {
-    /// A regular file, open for reading.
-    File {
-        /// The open file.
-        file: F,
-        /// What is known of it, as of the moment of opening.
-        meta: Meta,
-        /// Whether the adapter can answer [`Want::Copy`](crate::Want::Copy) for it.
-        sendable: bool,
-    },
-    /// A directory.
-    Directory,
-    /// A program, in answer to [`Ask::Run`] only.
-    Program(F),
-    /// A file that is being created, in answer to [`Ask::Create`] only.
-    Writer(F),
-}
-
-impl<F> Opened<F> {
-    /// The same, with what is open as `hold` makes it.
-    pub fn map<T>(self, hold: impl FnOnce(F) -> T) -> Opened<T> {
-        match self {
-            Opened::File {
-                file,
-                meta,
-                sendable,
-            } => Opened::File {
-                file: hold(file),
-                meta,
-                sendable,
-            },
-            Opened::Directory => Opened::Directory,
-            Opened::Program(file) => Opened::Program(hold(file)),
-            Opened::Writer(file) => Opened::Writer(hold(file)),
-        }
-    }
 }

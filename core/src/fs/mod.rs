@@ -6,12 +6,14 @@ pub(crate) mod entries;
 mod error;
 mod file_system;
 mod meta;
+mod opened;
 mod path;
 
 pub use ask::{ArchiveFormat, ArchiveRequest, Ask, Create, Got, Program};
 pub use credentials::Credentials;
 pub use entries::{Entries, Entry};
 pub use error::FsError;
-pub use file_system::{FileSystem, Opened, Waiter};
+pub use file_system::{FileSystem, Waiter};
 pub use meta::{FileVersion, Meta};
+pub use opened::Opened;
 pub use path::{Path, decode};

@@ -7,7 +7,7 @@ use core::mem;
 use crate::engine::log::LogEvent;
 use crate::engine::{Event, Exchange, Handler, Next};
 use crate::fs::{Credentials, FsError};
-use crate::service::files::{ALLOW_ORIGIN, is_preflight};
+use crate::service::cors::{ALLOW_ORIGIN, is_preflight};
 use crate::text::escape::Repr;
 use crate::text::status;
 

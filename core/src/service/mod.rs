@@ -3,10 +3,14 @@
 
 pub mod archive;
 pub(crate) mod cgi;
+mod condition;
+mod cors;
+mod etag;
 pub(crate) mod files;
 mod guard;
 pub(crate) mod hosts;
 pub mod listing;
+mod reply_fields;
 mod upload;
 
 pub use cgi::{Cgi, CgiSettings};

@@ -2,13 +2,12 @@
 
 mod blocking;
 
-use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::{env, thread};
+use std::{env, io::Write, thread};
 
 use blocking::{Peer, Result};
-use sanserve_wire::{Body, Fields, HeadEncoder, Limits, ParseError};
-use sanserve_wire::{RequestHead, ResponseHead, Version::Http11};
+use sanserve_wire::Version::Http11;
+use sanserve_wire::{Body, Fields, HeadEncoder, Limits, ParseError, RequestHead, ResponseHead};
 
 fn main() -> Result<()> {
     let addresses = env::args().nth(1).zip(env::args().nth(2));
@@ -24,20 +23,20 @@ fn main() -> Result<()> {
 pub fn serve(stream: TcpStream, upstream: &str) -> Result<()> {
     let (mut client, mut request) = (Peer::new(stream), RequestHead::new());
     loop {
-        let (mut server, response, all_sent) = match ask(&mut client, &mut request, upstream) {
-            Ok(Some(asked)) => asked,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                let bad: Option<&ParseError> = error.downcast_ref();
-                let status = bad.map_or(502, |bad| bad.status());
-                write!(client.stream, "HTTP/1.1 {status} \r\n\r\n")?;
-                return Err(error);
-            }
-        };
-        let mut body = Body::of_response(&response, request.method())?;
+        let (mut server, response, mut body, all_sent) =
+            match ask(&mut client, &mut request, upstream) {
+                Ok(Some(asked)) => asked,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    let bad: Option<&ParseError> = error.downcast_ref();
+                    let status = bad.map_or(502, |bad| bad.status());
+                    write!(client.stream, "HTTP/1.1 {status} \r\n\r\n")?;
+                    return Err(error);
+                }
+            };
         let is_new = request.version() == Http11;
-        let (chunked, keep) = (is_new && body.left().is_none(), request.keep_alive());
-        let close = !(keep && is_new && all_sent);
+        let chunked = is_new && body.left().is_none();
+        let close = !(request.keep_alive() && is_new && all_sent);
         reply(&mut client, &response, chunked, close)?;
         server.content(&mut client, &mut body, chunked)?;
         if close {
@@ -46,10 +45,10 @@ pub fn serve(stream: TcpStream, upstream: &str) -> Result<()> {
     }
 }
 
-type Asked = (Peer, ResponseHead, bool);
+type Asked = (Peer, ResponseHead, Body, bool);
 
 /// Passes a request on over a connection of its own, and interim responses back. Returns the final response, and whether
-/// all of the content was sent; it was not if the client waited for 100 in vain.
+/// all of the content was sent; it was not if this response came in place of 100.
 fn ask(client: &mut Peer, request: &mut RequestHead, upstream: &str) -> Result<Option<Asked>> {
     if !client.head(|input| request.parse(input, &Limits::new()))? {
         return Ok(None);
@@ -63,6 +62,7 @@ fn ask(client: &mut Peer, request: &mut RequestHead, upstream: &str) -> Result<O
     server.stream.write_all(head.end())?;
     let mut response = ResponseHead::new();
     loop {
+        waits = waits && server.is_soon_readable()?;
         if !waits && body.left() != Some(0) {
             client.content(&mut server, &mut body, chunked)?;
         }
@@ -71,7 +71,9 @@ fn ask(client: &mut Peer, request: &mut RequestHead, upstream: &str) -> Result<O
             return Err("no response that can be passed on".into());
         }
         if !response.is_interim() {
-            return Ok(Some((server, response, body.left() == Some(0))));
+            let content = Body::of_response(&response, request.method());
+            let content = content.map_err(|_| "no clear end")?;
+            return Ok(Some((server, response, content, body.left() == Some(0))));
         }
         waits &= response.status() != 100;
         if request.version() == Http11 {

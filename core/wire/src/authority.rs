@@ -65,11 +65,14 @@ fn is_name(host: &str) -> bool {
 }
 
 impl RequestHead {
-    /// Returns the host that a request is for, with its port if one is given: that of an absolute target, else of
-    /// `Host`. RFC 9112 §3.2.2 has a server ignore the `Host` that comes with an absolute target, so this, and not the
+    /// Returns the host that a request is for, with its port if one is given: that of an absolute target, the target itself of
+    /// `CONNECT` (RFC 9112 §3.3), else that of `Host`. RFC 9112 §3.2.2 has a server ignore the `Host` that comes with an absolute target, so this, and not the
     /// field, tells which host is meant. `None` if an HTTP/1.0 request names none.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
+        if self.method() == "CONNECT" {
+            return Some(self.target());
+        }
         let target = Absolute::parse(self.target()).map(|target| target.authority);
         target.or_else(|| self.field("Host"))
     }

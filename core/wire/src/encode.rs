@@ -146,7 +146,7 @@ pub fn encode_chunk(out: &mut Vec<u8>, content: &[u8]) {
 }
 
 /// Writes the line before a chunk of this size, for content that is sent from elsewhere. The caller sends exactly that many
-/// bytes behind it, and then CR LF.
+/// bytes behind it, and then CR LF. The size of 0 is that of the last chunk, which ends the content: see [`encode_last_chunk`].
 pub fn encode_chunk_size(out: &mut Vec<u8>, size: u64) {
     let digits = (u64::BITS - size.leading_zeros()).div_ceil(4).max(1);
     for place in (0..digits).rev() {

@@ -177,13 +177,15 @@ impl Fields {
     /// Returns the fields that a proxy or gateway passes on, in their order, with the values as bytes: all but `Connection`,
     /// the fields that it names, and the other hop-by-hop fields, which are `Keep-Alive`, `Proxy-Authenticate`,
     /// `Proxy-Authorization`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade` (RFC 9110 §7.6.1).
+    /// `Content-Length` and `Host` are passed on also if `Connection` names them: without them the message would mean something else.
     pub fn end_to_end(&self) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
         // Sorted, so that a long list does not have to be searched for each field.
         let mut named: Vec<&str> = self.list("Connection").collect();
         named.sort_unstable_by(|one, other| compare(one, other));
         self.iter_bytes().filter(move |(name, _)| {
             let is_named = || named.binary_search_by(|one| compare(one, name)).is_ok();
-            !is_among(name, &HOP_BY_HOP) && !is_named()
+            !is_among(name, &HOP_BY_HOP)
+                && (is_among(name, &["Content-Length", "Host"]) || !is_named())
         })
     }
 

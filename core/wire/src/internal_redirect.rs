@@ -19,7 +19,8 @@ impl RequestHead {
             "HEAD" => "HEAD",
             _ => "GET",
         };
-        path.starts_with('/').then_some(())?;
+        let is_path = path.starts_with('/') && path.chars().all(|char| char <= '\u{ff}');
+        is_path.then_some(())?;
         let mut head = RequestHead::new();
         for text in [self.request_line(), method, path] {
             head.text.push_str(text);

@@ -63,6 +63,11 @@
 //!
 //! `http`: conversions to and from the heads of the `http` crate (`RequestHead::to_http`, `HeadEncoder::from_http_response` and
 //! others). It needs std; the crate without it is `no_std` with `alloc`.
+//!
+//! # Where next
+//!
+//! A server begins with [`RequestHead`], a client with [`ResponseHead`] and [`Body::of_response`]; a proxy has both, and
+//! `examples/proxy.rs` in the repository is one in under 100 lines. Servers of files, or with deadlines, are built on `sanserve-core`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

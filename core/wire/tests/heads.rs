@@ -144,3 +144,23 @@ fn the_last_head_is_the_one_that_counts() {
         }
     }
 }
+
+#[test] // RFC 9112 §3.3
+fn the_authority_of_connect_is_its_target() {
+    let limits = Limits::new();
+    let mut head = RequestHead::new();
+    let input = b"CONNECT internal:22 HTTP/1.1\r\nHost: public.example\r\n\r\n";
+    assert_eq!(head.parse(input, &limits), Ok(Some(input.len())));
+    assert_eq!(head.authority(), Some("internal:22"));
+    assert!(!head.is_for("public.example", 80));
+}
+
+#[test]
+fn an_internal_redirect_has_no_character_that_is_not_one_byte() {
+    let limits = Limits::new();
+    let mut head = RequestHead::new();
+    let input = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert_eq!(head.parse(input, &limits), Ok(Some(input.len())));
+    assert!(head.internal_redirect("/a\u{10d}\u{10a}b").is_none());
+    assert!(head.internal_redirect("/a").is_some());
+}

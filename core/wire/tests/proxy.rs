@@ -213,3 +213,43 @@ fn bad_requests_and_bad_responses_have_a_status() {
         assert_eq!(client, "HTTP/1.1 502 \r\n\r\n", "{response:?}");
     }
 }
+
+#[test]
+fn a_length_that_connection_names_is_passed_on() {
+    let (_, server) = through(
+        &[(
+            "",
+            "PUT /f HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close, Content-Length, Host\r\n\r\nabc",
+        )],
+        &[("abc", "HTTP/1.1 204 No Content\r\n\r\n")],
+    );
+    assert_eq!(
+        server,
+        "PUT /f HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\nVia: 1.1 proxy\r\n\r\nabc"
+    );
+}
+
+#[test]
+fn a_server_that_does_not_send_100_is_sent_the_content_all_the_same() {
+    let (client, server) = through(
+        &[(
+            "",
+            "PUT /f HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n\r\nabc",
+        )],
+        &[("\r\n\r\nabc", "HTTP/1.0 204 No Content\r\n\r\n")],
+    );
+    assert!(server.ends_with("abc"), "{server}");
+    assert!(client.starts_with("HTTP/1.1 204 "), "{client}");
+}
+
+#[test]
+fn a_response_with_two_lengths_is_a_502() {
+    let (client, _) = through(
+        &[("", "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")],
+        &[(
+            "\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi",
+        )],
+    );
+    assert!(client.starts_with("HTTP/1.1 502 "), "{client}");
+}

@@ -92,3 +92,14 @@ fn no_input_makes_content_or_trailers_panic() {
         }
     }
 }
+
+#[test]
+fn one_other_byte_where_a_line_ended_is_an_error() {
+    let limits = Limits::new();
+    let mut request = RequestHead::new();
+    assert_eq!(request.parse(b"GET / HTTP/1.1\r\n", &limits), Ok(None));
+    assert!(request.parse(b"GET / HTTP/1.1x\n", &limits).is_err());
+    let mut response = ResponseHead::new();
+    assert_eq!(response.parse(b"HTTP/1.1 200 OK\r\n", &limits), Ok(None));
+    assert!(response.parse(b"HTTP/1.1 200 OKx\n", &limits).is_err());
+}

@@ -5,8 +5,8 @@
 
 mod root;
 
-use std::sync::Arc;
 use std::env;
+use std::sync::Arc;
 use std::sync::OnceLock;
 
 use sanserve_core::{Config, FileSettings, Files, error_page, listing};

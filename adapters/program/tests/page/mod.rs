@@ -43,13 +43,26 @@ pub(crate) struct Page {
     pub(crate) shown: Vec<Said>,
     /// What stands between backticks.
     pub(crate) spans: Vec<Said>,
+    /// The targets of links in the prose.
+    pub(crate) links: Vec<Said>,
+    /// The anchors of its headings, as GitHub makes them.
+    pub(crate) anchors: Vec<String>,
     /// Where the last `cd` of the block led to.
     folder: String,
 }
 
+/// The pages of the top folder.
+const TOP: [&str; 5] = [
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "README.md",
+    "SECURITY.md",
+];
+
 /// All pages for readers.
 pub(crate) fn all() -> Vec<Page> {
-    let mut names = vec!["CHANGELOG.md".to_owned(), "README.md".to_owned()];
+    let mut names = TOP.map(str::to_owned).to_vec();
     for page in fs::read_dir(root().join("docs")).unwrap() {
         let name = page.unwrap().file_name().into_string().unwrap();
         if name.ends_with(".md") {
@@ -142,6 +155,15 @@ impl Page {
         let mut text = String::new();
         let mut starts = Vec::new();
         for (number, line) in lines {
+            let targets = line.split("](").skip(1);
+            for (target, _) in targets.filter_map(|rest| rest.split_once(')')) {
+                let (place, text) = (self.place(*number), target.to_owned());
+                self.links.push(Said { place, text });
+            }
+            if line.starts_with('#') {
+                self.anchors
+                    .push(anchor(line.trim_start_matches('#').trim()));
+            }
             starts.push((text.len(), *number));
             text += line;
             text.push('\n');
@@ -168,6 +190,13 @@ impl Page {
     fn place(&self, number: usize) -> String {
         format!("{}:{number}", self.name)
     }
+}
+
+/// The anchor of a heading: in lower case, with hyphens for spaces and without other punctuation.
+fn anchor(heading: &str) -> String {
+    let plain = |char: &char| char.is_alphanumeric() || " -_".contains(*char);
+    let heading: String = heading.chars().filter(plain).collect();
+    heading.to_lowercase().replace(' ', "-")
 }
 
 /// Variables for its environment, and the word that a command begins with.

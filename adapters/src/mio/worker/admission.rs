@@ -11,14 +11,13 @@ use rustix::io::Errno;
 use sanserve_core::{FileSystem, Handler, Phase};
 
 use super::Worker;
-use crate::Open;
-use crate::mio::server::Accepted;
+use crate::mio::shared::Accepted;
 use crate::server::PAUSE;
 
 impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>
 where
-    FS: FileSystem<File = Open> + Sync,
-    H: Handler,
+    FS: FileSystem<File: Send + 'static> + Sync,
+    H: Handler + 'env,
     M: Fn() -> H + Sync,
 {
     /// Takes the connections that wait, as far as there is room or room can be made.

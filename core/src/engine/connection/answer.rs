@@ -33,8 +33,10 @@ impl<F, H: Handler> Connection<F, H> {
                 self.reply.sent(n);
                 self.taken.wrote(n);
                 timeouts::count(&mut self.sending, n, self.now.tick);
+                // A client that still reads is worked for, though it has closed its side.
+                self.peer_closed = self.peer_closed.map(|_| self.now.tick);
             }
-            (Pending::Wait, Got::Woken) => self.resume_with(Event::Woken),
+            (Pending::Wait, Got::Woken) => self.woken(),
             (Pending::Fill, Got::Note(text)) => self.note(&text),
             (Pending::Fill, Got::Working) => self.is_at_work(),
             (Pending::Fill | Pending::Copy, Got::Bytes(0)) => self.source_ended(),
@@ -43,9 +45,10 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Give, Got::Bytes(n)) => self.given(n),
             (Pending::Commit, Got::Committed(Ok(()))) => self.resume_with(Event::End),
             (Pending::Commit, Got::Committed(Err(error))) => self.refused(error),
-            (Pending::Fill | Pending::Give | Pending::Copy, Got::Refused(error)) => {
-                self.refused(error);
-            }
+            (
+                Pending::Fill | Pending::Give | Pending::Copy | Pending::Commit,
+                Got::Refused(error),
+            ) => self.refused(error),
             (_, Got::Failed) => self.state = State::Closed,
             (Pending::Ask, got) => self.asked(got),
             (pending, _) => panic!("Want::{pending:?} was answered by something else"),
@@ -59,10 +62,23 @@ impl<F, H: Handler> Connection<F, H> {
         _ = self.resume(event);
     }
 
+    /// The waker was woken, perhaps for nothing. A wait is over at its time also where it is woken again and again.
+    fn woken(&mut self) {
+        let is_late = matches!(self.state, State::Wait { until } if until <= self.now.tick);
+        self.resume_with(match is_late {
+            true => Event::TimedOut,
+            false => Event::Woken,
+        });
+    }
+
     /// The file or program does not do what was wanted of it. A program that cannot be started, and a file that is being created,
     /// are the handler's to answer for.
     #[cold]
-    fn refused(&mut self, error: FsError) {
+    pub(super) fn refused(&mut self, error: FsError) {
+        // Content that was on its way is not taken for the next request.
+        if let State::Feed(feed) = &self.state {
+            self.inbox.eat(feed.direct());
+        }
         let is_handlers = self.source.as_ref().is_some_and(Source::is_told);
         if !is_handlers {
             self.state = State::Moving;
@@ -92,7 +108,7 @@ impl<F, H: Handler> Connection<F, H> {
             (Ask::Create(create), Got::Opened(result)) => {
                 self.opened(create.path, Kind::Writer, result)
             }
-            (ask, _) => panic!("{ask:?} was answered by something else"),
+            _ => panic!("Want::Ask was answered by something else"),
         };
         self.resume_with(event);
     }

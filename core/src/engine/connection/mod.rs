@@ -116,8 +116,11 @@ pub struct Upgraded<H> {
     pub received: Vec<u8>,
 }
 
-/// How many transitions one step may make, besides one for each byte of the peer that is there. A handler that needs more asks for ever
-/// for what is there already.
+/// What changes if a transition achieves anything: bytes in the buffers, content of the reply, requests.
+type Progress = (usize, usize, u64, u32);
+
+/// How many transitions one step may make without any [`Progress`]. A handler that needs more asks again and again for what is
+/// there already.
 const MOVES_MAX: usize = 1_000;
 
 impl<F, H> fmt::Debug for Connection<F, H> {
@@ -186,20 +189,19 @@ impl<F, H: Handler> Connection<F, H> {
             self.now = now;
         }
         self.take_answer(got);
-        let mut moves_left = self.inbox.len() + MOVES_MAX;
+        let (mut moves, mut progress) = (0, None);
         let deadline = loop {
-            moves_left -= 1;
-            if moves_left == 0 {
-                moves_left = self.inbox.len() + MOVES_MAX;
-                self.stop_handler();
+            if let Move::Wait(pending) = self.advance() {
+                self.pending = pending;
+                match self.deadline() {
+                    Some(deadline) if deadline <= now.tick => self.expire(),
+                    deadline => break deadline,
+                }
             }
-            let Move::Wait(pending) = self.advance() else {
-                continue;
-            };
-            self.pending = pending;
-            match self.deadline() {
-                Some(deadline) if deadline <= now.tick => self.expire(),
-                deadline => break deadline,
+            moves += 1;
+            if moves == MOVES_MAX {
+                moves = 0;
+                self.check_progress(&mut progress);
             }
         };
         Step {
@@ -240,14 +242,15 @@ impl<F, H: Handler> Connection<F, H> {
         config.error_content_type = https::TYPE.into();
     }
 
-    /// Lends the handler what wakes this connection while it [waits](Want::Wait). Without one it is an adapter that looks after
-    /// waiting connections now and then.
+    /// Lends the handler what wakes this connection while it [waits](Want::Wait). Without a waker the adapter has to answer
+    /// [`Want::Wait`] from time to time. A connection that was [parked](Self::rest) has none until this is called again.
     pub fn set_waker(&mut self, waker: Waker) {
         self.waker = waker;
     }
 
     /// Allows the handler to take the connection over ([`Next::Upgrade`](crate::Next::Upgrade)): for adapters that answer
-    /// [`Want::Upgrade`] by handing their transport over. Without it such a handler gets a 501.
+    /// [`Want::Upgrade`] by handing their transport over. Without it such a handler gets a 501. A connection that was
+    /// [parked](Self::rest) has to be allowed it again.
     pub fn allow_upgrade(&mut self) {
         self.is_upgradable = true;
     }
@@ -287,6 +290,8 @@ impl<F, H: Handler> Connection<F, H> {
         if self.pending == Pending::Fill && self.source.as_ref().is_some_and(Source::is_program) {
             self.note("The client disconnected, and its script was ended");
         }
+        // Before what was not taken is thrown away.
+        self.log_reply(false);
         self.outbox.eat(self.outbox.len());
         (self.state, self.source) = (State::Closed, None);
     }

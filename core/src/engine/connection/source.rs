@@ -11,6 +11,7 @@ use super::state::{Move, Pending, State};
 use super::{Connection, timeouts};
 use crate::engine::reply::{Framing, Stage};
 use crate::engine::{Event, Handler, Want};
+use crate::fs::FsError;
 use crate::text::escape::Repr;
 
 /// The file or program that is open. To drop it closes the one and ends the other.
@@ -69,6 +70,11 @@ impl Feed {
         let n = if n == 0 { self.direct } else { n };
         self.direct -= n;
         n
+    }
+
+    /// How many bytes at the front of the inbox are on their way.
+    pub(super) fn direct(&self) -> usize {
+        self.direct
     }
 
     /// How many bytes of memory this holds.
@@ -283,6 +289,9 @@ impl<F, H: Handler> Connection<F, H> {
         }
         match mem::replace(&mut self.state, State::Moving) {
             State::Send(range) => {
+                if let Some(source) = &mut self.source {
+                    source.at += n as u64;
+                }
                 self.outbox.grew(n);
                 self.reply.frame(n, &mut self.outbox);
                 self.state = State::Send(range.start + n as u64..range.end);
@@ -292,7 +301,7 @@ impl<F, H: Handler> Connection<F, H> {
                 if let Some(source) = &mut self.source {
                     source.at += n as u64;
                 }
-                _ = self.resume(Event::Data(inbox.lent(n)));
+                _ = self.resume_with_data(inbox.lent(n));
                 self.inbox = inbox;
             }
         }
@@ -315,9 +324,14 @@ impl<F, H: Handler> Connection<F, H> {
         }
         if let State::Give(bytes) = &mut self.state {
             bytes.drain(..n);
-            if bytes.is_empty() || n == 0 {
-                self.state = State::Moving;
-                _ = self.resume(Event::End);
+            match bytes.is_empty() {
+                true => {
+                    self.state = State::Moving;
+                    _ = self.resume(Event::End);
+                }
+                // A file that takes no more is not complete.
+                false if n == 0 => self.refused(FsError::NoSpace),
+                false => {}
             }
             return;
         }

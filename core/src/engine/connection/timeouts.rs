@@ -203,8 +203,8 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// This deadline, or an earlier one because the peer has closed its side or because work takes too long in all.
     fn earliest(&self, deadline: Duration) -> Option<Duration> {
-        let ends = [self.hang_up(), self.work_ends()];
-        ends.into_iter().flatten().chain([deadline]).min()
+        let deadline = self.hang_up().map_or(deadline, |end| end.min(deadline));
+        Some(self.work_ends().map_or(deadline, |end| end.min(deadline)))
     }
 
     /// Since when the open file or program is waited for.

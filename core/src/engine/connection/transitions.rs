@@ -5,10 +5,10 @@ use core::fmt::Display;
 use core::mem;
 use core::time::Duration;
 
-use super::Connection;
 use super::bad_request::BadRequest;
 use super::source::Feed;
 use super::state::{Inbound, Move, Pending, Request, State};
+use super::{Connection, Progress};
 use crate::engine::log::{CloseReason, LogEvent};
 use crate::engine::reply::{Reply, Stage};
 use crate::engine::{Event, Exchange, Handler, Next, Protocol};
@@ -207,18 +207,36 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Tells the handler what it waited for.
-    #[inline]
     pub(super) fn resume(&mut self, event: Event<'_>) -> Move {
         let (handler, mut ex) = self.exchange();
         let next = handler.resume(&mut ex, event);
         self.follow(next)
     }
 
-    /// Ends the reply of a handler that asks for ever.
+    /// The same for bytes, of which many pieces come: what other events need is left out here.
+    #[inline(always)]
+    pub(super) fn resume_with_data(&mut self, bytes: &[u8]) -> Move {
+        let (handler, mut ex) = self.exchange();
+        let next = handler.resume(&mut ex, Event::Data(bytes));
+        self.follow(next)
+    }
+
+    /// Ends the reply of a handler that asks again and again, if nothing has changed since the last time.
     #[cold]
-    pub(super) fn stop_handler(&mut self) {
-        self.state = State::Moving;
-        _ = self.abandon(500, &"The handler asks again and again for what it was given: after Event::End comes Next::Done");
+    pub(super) fn check_progress(&mut self, last: &mut Option<Progress>) {
+        let now = (
+            self.inbox.len(),
+            self.outbox.len(),
+            self.reply.content,
+            self.served,
+        );
+        if last.replace(now) == Some(now) {
+            self.state = State::Moving;
+            _ = self.abandon(
+                500,
+                &"The handler asks again and again for what it was given before",
+            );
+        }
     }
 
     fn exchange(&mut self) -> (&mut H, Exchange<'_>) {
@@ -265,6 +283,15 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     fn follow(&mut self, next: Next) -> Move {
+        // A reply to HEAD is complete with its head: what would follow is not made.
+        let next = match next {
+            Next::Flush | Next::Write(_) | Next::Send(_) | Next::Wait(_)
+                if self.reply.is_headed() =>
+            {
+                Next::Done
+            }
+            next => next,
+        };
         if let Next::Done = next {
             self.reply.finish(&mut self.outbox);
         }
@@ -347,7 +374,7 @@ impl<F, H: Handler> Connection<F, H> {
             Ok(0) => self.resume(Event::End),
             Ok(n) => {
                 let mut inbox = mem::take(&mut self.inbox);
-                let then = self.resume(Event::Data(&inbox.filled()[..n]));
+                let then = self.resume_with_data(&inbox.filled()[..n]);
                 inbox.eat(n);
                 self.inbox = inbox;
                 then

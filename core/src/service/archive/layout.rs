@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::entry::Entry;
 use super::{tar, zip};
 use crate::fs::{ArchiveFormat, FileVersion, Meta, Path};
 use crate::text::decimal::mix;
@@ -22,40 +23,14 @@ pub(super) struct Layout {
     pub(super) version: Option<FileVersion>,
 }
 
-/// A file or a directory.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    /// Where its name ends among the names.
-    name_end: u32,
-    pub(super) executable: bool,
-    pub(super) directory: bool,
-    /// The CRC-32 of its content, once it is known.
-    pub(super) sum: Option<u32>,
-    /// Where it begins, and its record in a zip.
-    pub(super) start: u64,
-    record: u64,
-    pub(super) len: u64,
-    /// Seconds since 1970, if that is known.
-    pub(super) modified: Option<i64>,
-    version: Option<FileVersion>,
-}
-
 /// Where a byte of the archive belongs, and how far in that it is.
-pub(super) enum Place {
+pub(super) enum EntryOffset {
     Head(usize, u64),
     Content(usize, u64),
     /// What stands behind the content.
     Tail(usize, u64),
     Record(usize, u64),
     End(u64),
-}
-
-impl Entry {
-    /// Whether this is what is known of the file.
-    pub(super) fn is(&self, meta: &Meta) -> bool {
-        let known = (self.len, self.modified, self.version, self.executable);
-        known == (meta.len, meta.modified, meta.version, meta.executable)
-    }
 }
 
 impl Layout {
@@ -115,8 +90,8 @@ impl Layout {
         for index in 0..self.entries.len() {
             self.entries[index].start = at;
             bytes.clear();
-            self.write(&Place::Head(index, 0), &mut bytes);
-            self.write(&Place::Tail(index, 0), &mut bytes);
+            self.write(&EntryOffset::Head(index, 0), &mut bytes);
+            self.write(&EntryOffset::Tail(index, 0), &mut bytes);
             let len = self.entries[index].len.checked_add(bytes.len() as u64)?;
             at = at.checked_add(len).filter(|at| *at <= LEN_MAX)?;
         }
@@ -124,7 +99,7 @@ impl Layout {
         for index in 0..self.entries.len() {
             self.entries[index].record = at;
             bytes.clear();
-            self.write(&Place::Record(index, 0), &mut bytes);
+            self.write(&EntryOffset::Record(index, 0), &mut bytes);
             at += bytes.len() as u64;
         }
         self.end = at;
@@ -167,7 +142,7 @@ impl Layout {
 
     pub(super) fn len(&self) -> u64 {
         let mut bytes = Vec::new();
-        self.write(&Place::End(0), &mut bytes);
+        self.write(&EntryOffset::End(0), &mut bytes);
         self.end + bytes.len() as u64
     }
 
@@ -185,58 +160,63 @@ impl Layout {
     }
 
     /// What is at that offset.
-    pub(super) fn at(&self, at: u64) -> Place {
+    pub(super) fn at(&self, at: u64) -> EntryOffset {
         if at >= self.end {
-            return Place::End(at - self.end);
+            return EntryOffset::End(at - self.end);
         }
         let last = |found: usize| found.checked_sub(1).expect("the first begins at the start");
         if at >= self.records {
             let index = last(self.entries.partition_point(|entry| entry.record <= at));
-            return Place::Record(index, at - self.entries[index].record);
+            return EntryOffset::Record(index, at - self.entries[index].record);
         }
         let index = last(self.entries.partition_point(|entry| entry.start <= at));
         let entry = &self.entries[index];
         let mut head = Vec::new();
-        self.write(&Place::Head(index, 0), &mut head);
+        self.write(&EntryOffset::Head(index, 0), &mut head);
         let from = at - entry.start;
         match from.checked_sub(head.len() as u64) {
-            None => Place::Head(index, from),
+            None => EntryOffset::Head(index, from),
             Some(from) => match from.checked_sub(entry.len) {
-                None => Place::Content(index, from),
-                Some(from) => Place::Tail(index, from),
+                None => EntryOffset::Content(index, from),
+                Some(from) => EntryOffset::Tail(index, from),
             },
         }
     }
 
     /// The file whose sum stands there.
-    pub(super) fn wants_sum(&self, place: &Place) -> Option<usize> {
+    pub(super) fn wants_sum(&self, place: &EntryOffset) -> Option<usize> {
         match (self.format, place) {
-            (ArchiveFormat::Zip, &(Place::Tail(index, _) | Place::Record(index, _))) => Some(index),
+            (
+                ArchiveFormat::Zip,
+                &(EntryOffset::Tail(index, _) | EntryOffset::Record(index, _)),
+            ) => Some(index),
             _ => None,
         }
     }
 
     /// Writes what is there, but for content, and answers how far in that the place is.
-    pub(super) fn write(&self, place: &Place, out: &mut Vec<u8>) -> usize {
+    pub(super) fn write(&self, place: &EntryOffset, out: &mut Vec<u8>) -> usize {
         let entry = |index: usize| (&self.entries[index], self.name(index));
         let (format, from) = (
             self.format,
             match place {
-                Place::Head(_, from) | Place::Content(_, from) | Place::Tail(_, from) => *from,
-                Place::Record(_, from) | Place::End(from) => *from,
+                EntryOffset::Head(_, from)
+                | EntryOffset::Content(_, from)
+                | EntryOffset::Tail(_, from) => *from,
+                EntryOffset::Record(_, from) | EntryOffset::End(from) => *from,
             },
         );
         match (format, place) {
-            (ArchiveFormat::Tar, &Place::Head(index, _)) => tar::head(entry(index), out),
-            (ArchiveFormat::Tar, &Place::Tail(index, _)) => tar::tail(entry(index).0, out),
-            (ArchiveFormat::Tar, Place::End(_)) => tar::end(out),
-            (ArchiveFormat::Zip, &Place::Head(index, _)) => zip::head(entry(index), out),
-            (ArchiveFormat::Zip, &Place::Tail(index, _)) => zip::tail(entry(index).0, out),
-            (ArchiveFormat::Zip, &Place::Record(index, _)) => zip::record(entry(index), out),
-            (ArchiveFormat::Zip, Place::End(_)) => {
+            (ArchiveFormat::Tar, &EntryOffset::Head(index, _)) => tar::head(entry(index), out),
+            (ArchiveFormat::Tar, &EntryOffset::Tail(index, _)) => tar::tail(entry(index).0, out),
+            (ArchiveFormat::Tar, EntryOffset::End(_)) => tar::end(out),
+            (ArchiveFormat::Zip, &EntryOffset::Head(index, _)) => zip::head(entry(index), out),
+            (ArchiveFormat::Zip, &EntryOffset::Tail(index, _)) => zip::tail(entry(index).0, out),
+            (ArchiveFormat::Zip, &EntryOffset::Record(index, _)) => zip::record(entry(index), out),
+            (ArchiveFormat::Zip, EntryOffset::End(_)) => {
                 zip::end(self.entries.len() as u64, self.records..self.end, out);
             }
-            (_, Place::Content(..)) | (ArchiveFormat::Tar, Place::Record(..)) => {}
+            (_, EntryOffset::Content(..)) | (ArchiveFormat::Tar, EntryOffset::Record(..)) => {}
         }
         // Nothing but content is longer than memory.
         usize::try_from(from).unwrap_or(usize::MAX)

@@ -6,6 +6,7 @@
 //! and `zip`; what belongs into it in `walk`; how it is asked for in `download`.
 
 mod download;
+mod entry;
 mod layout;
 mod tar;
 mod walk;
@@ -17,7 +18,7 @@ use alloc::vec::Vec;
 use crc32fast::Hasher;
 
 pub use self::download::Download;
-use self::layout::{Layout, Place};
+use self::layout::{EntryOffset, Layout};
 use crate::fs::{ArchiveRequest, FileSystem, FsError, Got, Meta, Opened};
 
 /// A directory as one file. It holds what is in it by name, and no content: that is read when it is
@@ -159,7 +160,7 @@ impl<F> Archive<F> {
         work: &mut u64,
     ) -> Result<usize, Stop> {
         let place = self.layout.at(at);
-        if let Place::Content(index, from) = place {
+        if let EntryOffset::Content(index, from) = place {
             return self.read_content(fs, index, from, into);
         }
         if let Some(index) = self.layout.wants_sum(&place) {

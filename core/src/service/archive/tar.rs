@@ -4,7 +4,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::layout::Entry;
+use super::entry::Entry;
 
 /// All that stands before the content.
 pub(super) fn head((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {

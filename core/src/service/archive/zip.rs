@@ -8,7 +8,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::layout::Entry;
+use super::entry::Entry;
 use crate::fs::Path;
 use crate::text::date;
 

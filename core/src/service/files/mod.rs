@@ -1,36 +1,35 @@
 //! [`Files`]: the file service, as `SimpleHTTPRequestHandler` answers and RFC 9110 has an origin
 //! server do it.
 //!
-//! Here is which file a request comes down to. What it is then answered with is in `reply`: which
-//! parts of it in `parts`, whether it is wanted at all in `condition` and `tag`, in what compressed
-//! form in `coding`. Other methods than GET and HEAD, and other sites, are in `method`.
+//! This file decides which file a request leads to. The reply with a file is in `reply`: its ranges in `byteranges`, its
+//! compressed form in `coding`, its media type in `content_type`. Other methods than GET and HEAD are in `options`.
 
+mod byteranges;
 mod coding;
-mod condition;
-mod location;
-mod method;
-mod parts;
+mod content_type;
+mod navigation;
+mod options;
+mod redirect;
 mod reply;
 mod settings;
-mod tag;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
+use self::byteranges::Parts;
 use self::coding::Codings;
 pub(crate) use self::coding::SUFFIXES;
-pub(crate) use self::condition::may_be_stored;
-pub(crate) use self::location::Itself;
-use self::method::{ALLOW, is_navigation};
-pub(crate) use self::method::{ALLOW_ORIGIN, is_preflight};
-use self::parts::Parts;
+use self::navigation::is_navigation;
+use self::options::ALLOW;
+pub(crate) use self::redirect::Itself;
 pub use self::settings::{ChooseArchive, FileSettings, GuessType, TranslatePath};
 use crate::engine::log::Refusal;
 use crate::engine::{Event, Exchange, Handler, Next};
-use crate::fs::{FsError, Path};
+use crate::fs::{Entries, FsError, Path};
 use crate::service::archive::Download;
-use crate::service::listing::{Directory, Listing};
+use crate::service::listing::{Directory, Listing, Scope};
+use crate::service::reply_fields::ReplyFields;
 
 /// Serves the files of a tree: index pages, redirects to directories, listings, media types, ranges,
 /// preconditions. The tree itself belongs to the adapter; this decides what to ask of it.
@@ -168,15 +167,40 @@ impl Files {
         self.settings.hidden || !path.is_hidden()
     }
 
-    /// Whether a listing may show this name.
-    pub(crate) fn shows_name(&self, name: &[u8]) -> bool {
-        Path::is_listed(name, self.settings.hidden)
+    /// The fields that the settings add to each reply.
+    fn fields(&self) -> ReplyFields<'_> {
+        let settings = &*self.settings;
+        ReplyFields {
+            cache_control: settings.cache_control.as_deref(),
+            cors: settings.cors.as_deref(),
+            extra: &settings.extra_headers,
+            negotiates_coding: settings.precompressed,
+            replaces_missing: settings.spa.is_some(),
+            plain: settings.plain,
+        }
     }
 
-    /// Sends a listing, behind its head.
-    pub(crate) fn go_on_with(&mut self, ex: &mut Exchange<'_>, listing: Listing) -> Next {
-        self.stage = Stage::Listing(Box::new(listing));
-        self.go_on(ex)
+    /// Answers with the listing of a directory.
+    fn list(&mut self, ex: &mut Exchange<'_>, path: &Path, entries: Arc<Entries>) -> Next {
+        let settings = &*self.settings;
+        let mut listing = None;
+        let directory = Directory {
+            path,
+            entries,
+            scope: Scope {
+                hidden: settings.hidden,
+                archives: (settings.archive)("/?zip").is_some(),
+                uploads: self.uploads,
+                above: settings.above,
+            },
+            fields: self.fields(),
+            listing: &mut listing,
+        };
+        let next = (settings.list_directory)(ex, directory);
+        if let Some(listing) = listing {
+            self.stage = Stage::Listing(listing);
+        }
+        next
     }
 
     /// Sends more of what goes out piece by piece.
@@ -197,11 +221,11 @@ impl Files {
         ex.send_response(301);
         // From the target of a script a relative one would lead elsewhere.
         match self.settings.plain || ex.head.is_internal_redirect() {
-            true => ex.send_header("Location", location::Absolute(ex.path())),
-            false => ex.send_header("Location", location::Directory(ex.path())),
+            true => ex.send_header("Location", redirect::Absolute(ex.path())),
+            false => ex.send_header("Location", redirect::Directory(ex.path())),
         }
         ex.send_header("Content-Length", 0);
-        self.send_cors(ex);
+        self.fields().send_cors(ex);
         ex.end_headers();
         Next::Done
     }
@@ -290,15 +314,7 @@ impl Handler for Files {
                 self.try_index(ex, path, n + 1)
             }
             (Event::Directory(_), Stage::Target) => self.redirect(ex),
-            (Event::Listed(path, entries), _) => {
-                let directory = Directory {
-                    path: &path,
-                    entries,
-                    files: self,
-                };
-                let settings = Arc::clone(&directory.files.settings);
-                (settings.list_directory)(ex, directory)
-            }
+            (Event::Listed(path, entries), _) => self.list(ex, &path, entries),
             (Event::Failed(_, FsError::Forbidden), Stage::Index(_)) => {
                 self.error(ex, 404, "No permission to list directory")
             }

@@ -2,51 +2,22 @@
 
 use alloc::borrow::Cow;
 use alloc::string::ToString;
-use alloc::sync::Arc;
-use core::fmt::{self, Display};
 use core::mem;
 use core::ops::Range;
 
+use super::byteranges::{ContentRange, Parts};
 use super::coding::{Coding, Codings};
-use super::condition::{Verdict, judge, judge_date, range_counts};
-use super::method::CORS;
-use super::parts::{ContentRange, Parts};
-use super::tag::Tag;
-use super::{FileSettings, Files, Stage};
+use super::content_type::ContentType;
+use super::{Files, Stage};
 use crate::engine::log::LogEvent;
 use crate::engine::{Exchange, Next};
-use crate::fs::{FileVersion, Meta, Path};
+use crate::fs::{Meta, Path};
+use crate::service::condition::{Verdict, judge, judge_date, range_counts};
+use crate::service::etag::ETag;
+use crate::service::reply_fields::OF_A_FILE;
 use crate::text::range::Ranges;
 use crate::text::{date, range, status};
 use crate::wire::NameBloom;
-use crate::wire::syntax::is_among;
-
-/// A media type, with the charset that it is said to have.
-#[derive(Debug)]
-struct ContentType<'a> {
-    name: Cow<'a, str>,
-    charset: Option<&'a str>,
-}
-
-impl ContentType<'_> {
-    fn send(&self, ex: &mut Exchange<'_>) {
-        match self.charset {
-            None => ex.send_text("Content-type: ", &self.name),
-            Some(_) => ex.send_header("Content-type", self),
-        }
-    }
-}
-
-impl Display for ContentType<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ContentType { name, charset } = self;
-        out.write_str(name)?;
-        match charset {
-            Some(charset) => write!(out, "; charset={charset}"),
-            None => Ok(()),
-        }
-    }
-}
 
 /// An open file, and what the peer is told of it.
 struct Found<'a> {
@@ -54,7 +25,7 @@ struct Found<'a> {
     meta: Meta,
     content_type: ContentType<'a>,
     coding: Option<Coding>,
-    tag: Option<Tag>,
+    tag: Option<ETag>,
     /// What `Last-Modified` says: never later than `Date` (RFC 9110 §8.8.2.1).
     modified: Option<i64>,
 }
@@ -63,8 +34,7 @@ impl Files {
     /// Answers with the file that is open.
     pub(super) fn send_file(&mut self, ex: &mut Exchange<'_>, path: &Path, meta: Meta) -> Next {
         let codings = mem::replace(&mut self.codings, Codings::NONE);
-        let settings = Arc::clone(&self.settings);
-        let found = self.found(&settings, ex, path, meta, codings.current);
+        let found = self.found(ex, path, meta, codings.current);
         if let Stage::NotFound = self.stage {
             return self.send_not_found_page(ex, &found);
         }
@@ -94,6 +64,7 @@ impl Files {
                 let content_type = found.content_type.to_string();
                 let parts = Parts::new(ranges, meta, content_type, coding, ex.now());
                 self.send_head_of_parts(ex, &found, &parts);
+                drop(found);
                 self.stage = Stage::Parts(parts.into());
                 self.go_on(ex)
             }
@@ -109,7 +80,7 @@ impl Files {
         (found.tag, found.modified) = (None, modified);
         if judge_date(ex, modified) == Verdict::Unchanged {
             ex.send_response(304);
-            self.send_policy(ex);
+            self.fields().send_policy(ex);
             ex.end_headers();
             return Next::Done;
         }
@@ -118,8 +89,7 @@ impl Files {
     }
 
     fn found<'a>(
-        &self,
-        settings: &'a FileSettings,
+        &'a self,
         ex: &Exchange<'_>,
         path: &'a Path,
         meta: Meta,
@@ -128,20 +98,17 @@ impl Files {
         let suffix = coding.map_or("", Coding::suffix);
         let name = path.file_name();
         let name = name.strip_suffix(suffix.as_bytes()).unwrap_or(name);
+        let settings = &*self.settings;
         let name = match self.stage {
             Stage::Archive(download) => Cow::Borrowed(download.media_type),
             _ => (settings.guess_type)(name).unwrap_or(Cow::Borrowed(&settings.default_type)),
         };
-        let charset = settings.charset.as_deref();
         Found {
             path,
             meta,
-            content_type: ContentType {
-                charset: charset.filter(|_| takes_charset(&name)),
-                name,
-            },
+            content_type: ContentType::new(name, settings.charset.as_deref()),
             coding,
-            tag: Tag::new(meta, coding.map_or("", Coding::mark)),
+            tag: ETag::new(meta, coding.map_or("", Coding::mark)),
             modified: match (meta.date(), ex.now().unix) {
                 (Some(modified), Some(now)) => Some(modified.min(now)),
                 (modified, _) => modified,
@@ -191,8 +158,9 @@ impl Files {
         if !self.settings.plain {
             ex.send_known("Accept-Ranges: ", b"bytes");
         }
-        self.send_policy(ex);
-        self.send_extra_headers(ex, &FILE);
+        let fields = self.fields();
+        fields.send_policy(ex);
+        fields.send_extra(ex, &OF_A_FILE);
         ex.end_headers();
     }
 
@@ -204,34 +172,17 @@ impl Files {
         if let Some(tag) = found.tag {
             ex.send_known("ETag: ", tag.as_bytes());
         }
-        self.send_vary(ex, matches!(self.stage, Stage::Spa));
-    }
-
-    /// What the reply would be another one for (RFC 9110 §12.5.5). Whether something stands for
-    /// what is missing depends on who asks.
-    pub(super) fn send_vary(&self, ex: &mut Exchange<'_>, missing: bool) {
-        if self.settings.precompressed {
-            ex.send_header("Vary", "Accept-Encoding");
-        }
-        if self.settings.spa.is_some() && missing {
-            ex.send_header("Vary", "Accept, Sec-Fetch-Mode");
-        }
-    }
-
-    /// What may be done with the reply.
-    fn send_policy(&self, ex: &mut Exchange<'_>) {
-        if let Some(cache_control) = &self.settings.cache_control {
-            ex.send_text("Cache-Control: ", cache_control);
-        }
-        self.send_cors(ex);
+        let is_substitute = matches!(self.stage, Stage::Spa);
+        self.fields().send_vary(ex, is_substitute);
     }
 
     /// RFC 9110 §15.4.5: what a 200 would have said about caching, and nothing else.
     fn send_unchanged(&self, ex: &mut Exchange<'_>, found: &Found<'_>) -> Next {
         ex.send_response(304);
         self.send_validators(ex, found);
-        self.send_policy(ex);
-        self.send_guides(ex);
+        let fields = self.fields();
+        fields.send_policy(ex);
+        fields.send_guides(ex);
         ex.end_headers();
         Next::Done
     }
@@ -248,122 +199,14 @@ impl Files {
         if let Some(coding) = found.coding {
             ex.send_header("Content-Encoding", coding.name());
         }
-        self.send_vary(ex, true);
-        self.send_cors(ex);
+        let fields = self.fields();
+        fields.send_vary(ex, true);
+        fields.send_cors(ex);
         ex.end_headers();
         ex.log_refusal(self.refused);
         Next::Send(0..found.meta.len)
     }
-
-    /// The head of CPython's page, of so many bytes.
-    pub(crate) fn start_listing(&self, ex: &mut Exchange<'_>, len: u64) {
-        ex.send_response(200);
-        ex.send_known("Content-type: ", b"text/html; charset=utf-8");
-        ex.send_length(len);
-        self.send_policy(ex);
-        self.send_extra_headers(ex, &[]);
-        ex.end_headers();
-    }
-
-    /// The head of a listing that has a tag, or why it is not sent. `security` is its
-    /// `Content-Security-Policy`, `varies` whether its type is one of several that the peer might
-    /// have had.
-    pub(crate) fn start_page(
-        &self,
-        ex: &mut Exchange<'_>,
-        (len, sum): (u64, u64),
-        (content_type, security): (&str, Option<&str>),
-        varies: bool,
-    ) -> Option<Next> {
-        let meta = Meta {
-            len,
-            modified: None,
-            version: Some(FileVersion::new(sum)),
-            executable: false,
-        };
-        let tag = Tag::new(meta, "");
-        let verdict = judge(ex, tag.as_ref(), None);
-        if verdict == Verdict::Failed {
-            return Some(self.error(ex, 412, status::phrase(412)));
-        }
-        let unchanged = verdict == Verdict::Unchanged;
-        ex.send_response(if unchanged { 304 } else { 200 });
-        if !unchanged {
-            ex.send_text("Content-type: ", content_type);
-            ex.send_length(len);
-        }
-        if let Some(tag) = tag {
-            ex.send_known("ETag: ", tag.as_bytes());
-        }
-        self.send_vary(ex, false);
-        if varies {
-            ex.send_known("Vary: ", b"Accept");
-        }
-        self.send_policy(ex);
-        if unchanged {
-            self.send_guides(ex);
-        } else {
-            let own = security.filter(|_| !self.is_extra(SECURITY));
-            if let Some(own) = own {
-                ex.send_header(SECURITY, own);
-            }
-            self.send_extra_headers(ex, &["ETag"]);
-        }
-        ex.end_headers();
-        unchanged.then_some(Next::Done)
-    }
-
-    /// Whether the extra fields have one of that name.
-    fn is_extra(&self, name: &str) -> bool {
-        let mut extra = self.settings.extra_headers.iter();
-        extra.any(|(other, _)| other.eq_ignore_ascii_case(name))
-    }
-
-    /// Those of the extra fields that guide caches.
-    fn send_guides(&self, ex: &mut Exchange<'_>) {
-        for (name, value) in &self.settings.extra_headers {
-            let guides = ["Cache-Control", "Content-Location", "Expires", "Vary"];
-            if is_among(name, &guides) && !self.has(name, &FILE) {
-                ex.send_header(name, value);
-            }
-        }
-    }
-
-    /// Sends the extra fields, but not those that the reply has: these, and what every one has.
-    fn send_extra_headers(&self, ex: &mut Exchange<'_>, has: &[&str]) {
-        for (name, value) in &self.settings.extra_headers {
-            if !self.has(name, has) {
-                ex.send_header(name, value);
-            }
-        }
-    }
-
-    fn has(&self, name: &str, has: &[&str]) -> bool {
-        is_among(name, &["Server", "Date", "Content-type", "Content-Length"])
-            || is_among(name, has)
-            || self.settings.cache_control.is_some() && name.eq_ignore_ascii_case("Cache-Control")
-            || self.settings.cors.is_some() && is_among(name, &CORS)
-    }
 }
-
-/// Whether a media type is completed by [`FileSettings::charset`]. Documents in HTML and XML name their own, and would not be
-/// believed any more (HTML standard §13.2.3.2, RFC 7303 §3.2).
-fn takes_charset(name: &str) -> bool {
-    let names_its_own = ["text/html", "text/xml"];
-    name.starts_with("text/") && !name.contains(';') && !is_among(name, &names_its_own)
-}
-
-/// The fields that a file's reply has or may have by itself. `Vary` may come again, as a list does.
-const FILE: [&str; 5] = [
-    "Last-Modified",
-    "ETag",
-    "Accept-Ranges",
-    "Content-Encoding",
-    "Content-Range",
-];
-
-/// A field that the user's own may take the place of.
-const SECURITY: &str = "Content-Security-Policy";
 
 /// Which parts of a file are to be sent. RFC 9110 §14.2: of GET alone, and only after all
 /// preconditions. Two `Range` fields are no list.

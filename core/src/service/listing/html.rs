@@ -2,9 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::asked::{Format, Key, Sorting};
+use super::head::PageHead;
+use super::negotiate::{Format, Key, Sorting};
 use super::text::{TITLE_MAX, exact, excerpt, number, put, shown, size};
-use super::{Directory, Form, Listing, data, rows, sending};
+use super::{Directory, Form, Listing, json, rows, upload_form};
 use crate::engine::{Exchange, Next};
 use crate::fs::decode;
 use crate::text::page_style::{HEAD, STYLE};
@@ -46,30 +47,32 @@ macro_rules! policy {
 /// ```
 pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     let (format, varies) = Format::of(ex);
-    let (form, about): (&'static Form, _) = match format {
+    let (form, content_type, security): (&'static Form, _, _) = match format {
         Format::Html => {
-            let policy = if directory.files.uploads {
+            let policy = if directory.scope.uploads {
                 policy!(
                     " 'sha256-yXGcyE8dtMw3OZMMskIltmjnHEi6sdRhoSw+Gy94BBw='; connect-src 'self'"
                 )
             } else {
                 policy!()
             };
-            (&PAGE, ("text/html; charset=utf-8", Some(policy)))
+            (&PAGE, "text/html; charset=utf-8", Some(policy))
         }
-        Format::Json => (&data::JSON, ("application/json", None)),
-        Format::Text => (&data::TEXT, ("text/plain; charset=utf-8", None)),
+        Format::Json => (&json::JSON, "application/json", None),
+        Format::Text => (&json::TEXT, "text/plain; charset=utf-8", None),
     };
-    let mut listing = Listing::new(ex, &directory, form, Some(Sorting::of(ex)));
-    listing.downloads = (directory.files.settings().archive)("/?zip").is_some();
-    listing.uploads = directory.files.uploads;
-    listing.above = directory.files.settings().above;
-    let start = directory
-        .files
-        .start_page(ex, listing.measure(), about, varies);
-    match start {
+    let listing = Listing::new(ex, &directory, form, Some(Sorting::of(ex)));
+    let (len, version) = listing.measure();
+    let head = PageHead {
+        len,
+        version,
+        content_type,
+        security,
+        varies,
+    };
+    match head.send(ex, directory.fields) {
         Some(next) => next,
-        None => directory.files.go_on_with(ex, listing),
+        None => directory.send(ex, listing),
     }
 }
 
@@ -95,17 +98,17 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
     out.extend_from_slice(b"</head>\n<body>\n<main>\n<h1>Directory listing for ");
     shown(title, out);
     out.extend_from_slice(b"</h1>\n<header>\n");
-    let depth = trail(&listing.target, listing.above, out);
+    let depth = trail(&listing.target, listing.scope.above, out);
     if listing.sums.count > 0 {
         out.extend_from_slice(FILTER.as_bytes());
     }
-    if listing.uploads {
-        out.extend_from_slice(sending::FORM.as_bytes());
-        out.extend_from_slice(sending::SCRIPT.as_bytes());
+    if listing.scope.uploads {
+        out.extend_from_slice(upload_form::FORM.as_bytes());
+        out.extend_from_slice(upload_form::SCRIPT.as_bytes());
     }
     out.extend_from_slice(b"</header>\n<form>\n<table>\n<caption>");
     summary(listing, out);
-    if listing.downloads {
+    if listing.scope.archives {
         out.extend_from_slice(DOWNLOADS.as_bytes());
     }
     out.extend_from_slice(b"</caption>\n<thead>\n<tr>");

@@ -4,18 +4,20 @@
 //! Whatever it looks like, a `Listing` is a top, a row for each entry and a foot. It is measured first and then
 //! written row by row, so that its length is known beforehand and no more than the outbox is in memory at a
 //! time. To measure a row is mostly to count, not to write, and [`prepare`] does it for a large directory once. The rows
-//! themselves are in `python`, `rows` and `data`, what was asked for in `asked`, the order of the rows in `order`, how
+//! themselves are in `python`, `rows` and `json`, what was asked for in `negotiate`, the order of the rows in `order`, how
 //! names and numbers are written in `text`.
 
-mod asked;
-mod data;
+mod head;
 mod html;
+mod json;
+mod negotiate;
 mod order;
 mod python;
 mod rows;
-mod sending;
 mod text;
+mod upload_form;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -29,7 +31,7 @@ use self::order::Order;
 use crate::engine::{Exchange, Next};
 use crate::fs::entries::Sums;
 use crate::fs::{Entries, Entry, Path};
-use crate::service::Files;
+use crate::service::reply_fields::ReplyFields;
 use crate::text::decimal::mix;
 
 /// What answers with the listing of a directory: [`python`], [`page`], or a function of your own.
@@ -50,9 +52,25 @@ pub type ListDirectory = Arc<dyn Fn(&mut Exchange<'_>, Directory<'_>) -> Next + 
 /// A directory that is to be listed.
 #[derive(Debug)]
 pub struct Directory<'a> {
-    pub(crate) path: &'a Path,
-    pub(crate) entries: Arc<Entries>,
-    pub(crate) files: &'a mut Files,
+    pub(super) path: &'a Path,
+    pub(super) entries: Arc<Entries>,
+    pub(super) scope: Scope,
+    pub(super) fields: ReplyFields<'a>,
+    /// The listing that has begun and did not end, for the service to go on with.
+    pub(super) listing: &'a mut Option<Box<Listing>>,
+}
+
+/// What a service shows of its directories, and offers to do with them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scope {
+    /// Whether names that begin with a dot are shown.
+    pub(super) hidden: bool,
+    /// Whether a directory is offered as an archive.
+    pub(super) archives: bool,
+    /// Whether files can be stored in it.
+    pub(super) uploads: bool,
+    /// How many segments of a target are above the root.
+    pub(super) above: usize,
 }
 
 impl Directory<'_> {
@@ -65,7 +83,17 @@ impl Directory<'_> {
     /// What may be shown of what it holds, in any order.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         let entries = self.entries.iter();
-        entries.filter(|entry| self.files.shows_name(entry.name) && !entry.unavailable)
+        let hidden = self.scope.hidden;
+        entries.filter(move |entry| Path::is_listed(entry.name, hidden) && !entry.unavailable)
+    }
+
+    /// Begins to send a listing whose head was sent.
+    fn send(self, ex: &mut Exchange<'_>, mut listing: Listing) -> Next {
+        let next = listing.write(ex);
+        if next != Next::Done {
+            *self.listing = Some(Box::new(listing));
+        }
+        next
     }
 }
 
@@ -77,15 +105,8 @@ pub(crate) struct Listing {
     entries: Arc<Entries>,
     order: Order,
     sums: Sums,
-    sorting: asked::Sorting,
-    /// Whether names that begin with a dot are shown.
-    hidden: bool,
-    /// Whether the directory can be had as an archive.
-    downloads: bool,
-    /// Whether files can be stored in it.
-    uploads: bool,
-    /// How many segments of the target are above the root.
-    above: usize,
+    sorting: negotiate::Sorting,
+    scope: Scope,
     form: &'static Form,
     stage: Stage,
     /// Whether a row was written.
@@ -131,22 +152,19 @@ impl Listing {
         ex: &Exchange<'_>,
         directory: &Directory<'_>,
         form: &'static Form,
-        sorting: Option<asked::Sorting>,
+        sorting: Option<negotiate::Sorting>,
     ) -> Self {
         let target = ex.path().split(['?', '#']).next().unwrap_or_default();
         let entries = Arc::clone(&directory.entries);
-        let hidden = directory.files.settings().hidden;
-        let (order, sums) = Order::of(&entries, sorting, hidden, form);
+        let scope = directory.scope;
+        let (order, sums) = Order::of(&entries, sorting, scope.hidden, form);
         Listing {
             target: target.into(),
             entries,
             order,
             sums,
             sorting: sorting.unwrap_or_default(),
-            hidden,
-            downloads: false,
-            uploads: false,
-            above: 0,
+            scope,
             form,
             stage: Stage::Top,
             begun: false,
@@ -231,7 +249,9 @@ impl Listing {
             };
             at += 1;
             // Else the order has what is shown alone.
-            if has_all && !(Path::is_listed(entry.name, self.hidden) && self.form.shows(&entry)) {
+            if has_all
+                && !(Path::is_listed(entry.name, self.scope.hidden) && self.form.shows(&entry))
+            {
                 continue;
             }
             if mem::replace(&mut self.begun, true) && !between.is_empty() {

@@ -7,8 +7,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::asked::{Key, Sorting};
-use super::{Form, data, html, mix_bytes, python};
+use super::negotiate::{Key, Sorting};
+use super::{Form, html, json, mix_bytes, python};
 use crate::fs::entries::{Prepared, Sums, compare_entries};
 use crate::fs::{Entries, Entry, Path};
 use crate::text::decimal::mix;
@@ -175,32 +175,33 @@ fn version_of(entry: &Entry<'_>) -> u64 {
 fn sort(entries: &Entries, places: &mut [u32], sorting: Sorting) {
     let Sorting { key, descending } = sorting;
     let entry = |at: &u32| entries.get(*at as usize).unwrap_or_default();
-    if !entries.is_sorted() {
-        places.sort_unstable_by(|one, other| compare_entries(&entry(one), &entry(other)));
+    let by_name = |one: &u32, other: &u32| match entries.is_sorted() {
+        true => one.cmp(other),
+        false => compare_entries(&entry(one), &entry(other)),
+    };
+    if key != Key::Name || !entries.is_sorted() {
+        places.sort_unstable_by(|one, other| {
+            let (first, second) = (entry(one), entry(other));
+            let by_key = compare(key, &first, &second);
+            let by_key = if descending { by_key.reverse() } else { by_key };
+            let directories = second.directory.cmp(&first.directory);
+            directories.then(by_key).then_with(|| by_name(one, other))
+        });
     }
-    if key == Key::Name {
-        if descending {
-            let directories = places.partition_point(|at| entry(at).directory);
-            places[..directories].reverse();
-            places[directories..].reverse();
-        }
-        return;
+    if key == Key::Name && descending {
+        let directories = places.partition_point(|at| entry(at).directory);
+        places[..directories].reverse();
+        places[directories..].reverse();
     }
-    // A stable sort: by name they are sorted.
-    places.sort_by(|one, other| {
-        let (one, other) = (entry(one), entry(other));
-        let by_key = compare(key, &one, &other);
-        let by_key = if descending { by_key.reverse() } else { by_key };
-        other.directory.cmp(&one.directory).then(by_key)
-    });
 }
 
 fn compare(key: Key, one: &Entry<'_>, other: &Entry<'_>) -> Ordering {
     match key {
+        Key::Name => Ordering::Equal,
         Key::Size => one.len.cmp(&other.len),
-        _ => one.modified.cmp(&other.modified),
+        Key::Time => one.modified.cmp(&other.modified),
     }
 }
 
 /// Each at the place of its number.
-const FORMS: [&Form; 4] = [&html::PAGE, &python::PAGE, &data::JSON, &data::TEXT];
+const FORMS: [&Form; 4] = [&html::PAGE, &python::PAGE, &json::JSON, &json::TEXT];

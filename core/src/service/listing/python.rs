@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::text::{TITLE_MAX, excerpt, href_len, html, linked, put};
-use super::{Directory, Form, Listing};
+use super::{Directory, Form, Listing, head};
 use crate::engine::{Exchange, Next};
 use crate::fs::{Entries, Entry, decode};
 use crate::text::lowercase::lower;
@@ -15,8 +15,8 @@ use crate::text::lowercase::lower;
 pub fn python(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     let listing = Listing::new(ex, &directory, &PAGE, None);
     let len = listing.len(&listing.top());
-    directory.files.start_listing(ex, len);
-    directory.files.go_on_with(ex, listing)
+    head::send_python(ex, len, directory.fields);
+    directory.send(ex, listing)
 }
 
 /// Sorts places of entries in the order of the page.

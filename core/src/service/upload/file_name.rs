@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use base64ct::{Base64, Encoding};
 
-use super::multipart::parameter;
+use super::parameter::parameter;
 
 /// Returns the name of the file that a part is, if it has one. Where there are two, `filename*` wins (RFC 6266 §4.3) unless
 /// it cannot be read (RFC 8187 §3.2.1); alone, that is an error.

@@ -9,6 +9,7 @@ mod form;
 mod multipart;
 mod naming;
 mod origin;
+mod parameter;
 mod put;
 
 use alloc::borrow::Cow;
@@ -22,7 +23,7 @@ use self::put::Put;
 use crate::engine::{Event, Exchange, Handler, Next, log};
 use crate::fs::{Create, FsError, Path};
 use crate::service::Files;
-use crate::service::files::may_be_stored;
+use crate::service::condition::may_be_stored;
 use crate::text::escape::bytes;
 use crate::text::status;
 use crate::wire::Version;

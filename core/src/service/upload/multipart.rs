@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use memchr::memmem;
 
 use super::file_name::file_name;
+use super::parameter::parameter;
 
 /// A form on its way.
 #[derive(Debug, Clone)]
@@ -188,46 +189,6 @@ impl Multipart {
         self.taken += len;
         content
     }
-}
-
-/// The value of a parameter: a token, or text in quotes. A word without a value is passed over. In the
-/// name of a file, browsers write a quote as `%22`, others as `\"`; a backslash before anything else is
-/// one, as in `C:\a.txt`.
-pub(super) fn parameter(field: &[u8], name: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = &field[memchr::memchr(b';', field)? + 1..];
-    loop {
-        let end = memchr::memchr2(b';', b'=', rest)?;
-        let (key, mut behind) = (rest[..end].trim_ascii(), &rest[end..]);
-        if let Some(text) = behind.strip_prefix(b"=") {
-            let text = text.trim_ascii_start();
-            let (value, len) = value(text);
-            if key.eq_ignore_ascii_case(name) {
-                return Some(value);
-            }
-            behind = &text[len..];
-        }
-        rest = &behind[memchr::memchr(b';', behind)? + 1..];
-    }
-}
-
-/// A value, and how long it is as it stands.
-fn value(text: &[u8]) -> (Vec<u8>, usize) {
-    let Some(quoted) = text.strip_prefix(b"\"") else {
-        let end = memchr::memchr(b';', text).unwrap_or(text.len());
-        return (text[..end].trim_ascii().to_vec(), end);
-    };
-    let (mut value, mut at) = (Vec::new(), 0);
-    while let Some(&byte) = quoted.get(at) {
-        let (byte, len) = match (byte, &quoted[at + 1..]) {
-            (b'"', _) => return (value, at + 2),
-            (b'\\', [next @ (b'"' | b'\\'), ..]) => (*next, 2),
-            (b'%', [b'2', b'2', ..]) => (b'"', 3),
-            (byte, _) => (byte, 1),
-        };
-        value.push(byte);
-        at += len;
-    }
-    (value, text.len())
 }
 
 /// Fields on one line each: one that goes on in the next line, which begins with a blank, is folded (RFC 5322 §2.2.3).

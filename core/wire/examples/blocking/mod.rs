@@ -1,8 +1,10 @@
 //! Heads and content over blocking sockets, for the examples.
 
 use std::error::Error;
+use std::io::ErrorKind::{TimedOut, WouldBlock};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use sanserve_wire::{Body, Fields, ParseError, Piece, encode_chunk, encode_last_chunk};
 
@@ -26,6 +28,20 @@ impl Peer {
         let n = self.stream.read(&mut piece)?;
         self.input.extend_from_slice(&piece[..n]);
         Ok(n > 0)
+    }
+
+    /// Waits one second for input. Returns whether there is some, or the end: a server need not send 100, and must not be waited
+    /// for without an end (RFC 9110 §10.1.1).
+    pub(crate) fn is_soon_readable(&mut self) -> Result<bool> {
+        self.stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_read_timeout(None)?;
+        match peeked {
+            Err(error) if matches!(error.kind(), WouldBlock | TimedOut) => {
+                Ok(!self.input.is_empty())
+            }
+            peeked => Ok(peeked.is_ok()),
+        }
     }
 
     /// Reads a head. Returns false if the connection ended before it.

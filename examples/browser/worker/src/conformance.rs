@@ -3,7 +3,7 @@
 
 use js_sys::{Array, Function};
 use sanserve_conformance::{Case, File, PACES, Site, case};
-use sanserve_core::{Ask, FileSystem, Got, Opened};
+use sanserve_core::{Ask, FileSystem, FsError, Got, Opened};
 use sanserve_server::host;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, ReadableStream, Response};
@@ -113,21 +113,23 @@ impl Tree for Site {
         match FileSystem::answer(self, ask) {
             Got::Listed(listed) => Got::Listed(listed),
             Got::Verified(verified) => Got::Verified(verified),
-            Got::Opened(opened) => Got::Opened(opened.map(|opened| match opened {
-                Opened::Directory => Opened::Directory,
-                Opened::Program(file) => Opened::Program(Open::Script(file)),
+            Got::Opened(opened) => Got::Opened(opened.and_then(|opened| match opened {
+                Opened::Directory => Ok(Opened::Directory),
+                Opened::Program(file) => Ok(Opened::Program(Open::Script(file))),
+                Opened::Writer(file) => Ok(Opened::Writer(Open::Script(file))),
                 Opened::File { mut file, meta, .. } => {
                     let mut bytes = vec![0; meta.len as usize];
                     let read = FileSystem::fill(self, &mut file, 0, &mut bytes);
                     let all = matches!(read, Got::Bytes(n) if n == bytes.len());
                     assert!(all, "a site reads all of a file at once");
                     let blob = web::content(vec![crate::exchange::Part::Bytes(bytes)]);
-                    Opened::File {
+                    Ok(Opened::File {
                         file: Open::File(blob.expect("bytes are a Blob")),
                         meta,
                         sendable: true,
-                    }
+                    })
                 }
+                _ => Err(FsError::Unsupported),
             })),
             _ => unreachable!("a question has one of these answers"),
         }

@@ -17,9 +17,9 @@ mod tree;
 mod web;
 mod zip;
 
-use std::sync::Arc;
 use js_sys::Function;
 use sanserve_core::{Config, Files, error_page, listing};
+use std::sync::Arc;
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 

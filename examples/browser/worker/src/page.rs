@@ -64,7 +64,9 @@ impl Found {
         let nanos = milliseconds.rem_euclid(1000) as u32 * 1_000_000;
         let checksum = self.checksum();
         let checksum = checksum.map(|checksum| FileVersion::new(checksum as u64));
-        Meta::new(blob.size() as u64).with_modified(Some(modified)).with_version(checksum.or(Meta::version_at((modified, nanos))))
+        Meta::new(blob.size() as u64)
+            .with_modified(Some(modified))
+            .with_version(checksum.or(Meta::version_at((modified, nanos))))
     }
 }
 

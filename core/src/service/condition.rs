@@ -3,7 +3,7 @@
 //! They concern what would be sent with 200 and has a tag: files, and listings of ours. On redirects,
 //! errors and CPython's listings they are not looked at (RFC 9110 §13.2.1).
 
-use super::tag::{Tag, tags};
+use super::etag::{ETag, tags};
 use crate::engine::Exchange;
 use crate::fs::Meta;
 use crate::text::date;
@@ -22,7 +22,7 @@ pub(super) enum Verdict {
 
 /// Judges all but `If-Range`. `modified` is the time of the file itself, which may be one that was
 /// never sent to anybody because it lies in the future.
-pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>) -> Verdict {
+pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> Verdict {
     const CONDITIONS: NameBloom = NameBloom::of(&[
         "If-Match",
         "If-Unmodified-Since",
@@ -36,7 +36,7 @@ pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>)
         return Verdict::Failed;
     }
     // §13.1.2, §13.1.3.
-    let is_known = match holds(ex, "If-None-Match", tag, Tag::resembles) {
+    let is_known = match holds(ex, "If-None-Match", tag, ETag::resembles) {
         Some(holds) => holds,
         None => is_unmodified(ex, modified),
     };
@@ -66,8 +66,8 @@ fn is_unmodified(ex: &Exchange<'_>, modified: Option<i64>) -> bool {
 
 /// Whether the file that is there is the one that the peer means. §13.1.1, §13.1.4: the date counts only
 /// where no tag is asked for.
-fn is_meant(ex: &Exchange<'_>, tag: Option<&Tag>, modified: Option<i64>) -> bool {
-    match holds(ex, "If-Match", tag, Tag::is) {
+fn is_meant(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> bool {
+    match holds(ex, "If-Match", tag, ETag::is) {
         Some(holds) => holds,
         None => match (modified, only_date(ex, "If-Unmodified-Since")) {
             (Some(modified), Some(since)) => modified <= since,
@@ -82,14 +82,14 @@ pub(crate) fn may_be_stored(ex: &Exchange<'_>, there: Option<Meta>) -> bool {
     let Some(meta) = there else {
         return ex.header("If-Match").is_none();
     };
-    let tag = Tag::new(meta, "");
+    let tag = ETag::new(meta, "");
     is_meant(ex, tag.as_ref(), meta.date())
-        && holds(ex, "If-None-Match", tag.as_ref(), Tag::resembles) != Some(true)
+        && holds(ex, "If-None-Match", tag.as_ref(), ETag::resembles) != Some(true)
 }
 
 /// Whether a `Range` field counts (§13.1.5): there is no `If-Range`, or what it names is strong and
 /// what there is. `sent` is the date that the file is sent with.
-pub(super) fn range_counts(ex: &Exchange<'_>, tag: Option<&Tag>, sent: Option<i64>) -> bool {
+pub(super) fn range_counts(ex: &Exchange<'_>, tag: Option<&ETag>, sent: Option<i64>) -> bool {
     let Some(value) = ex.header("If-Range") else {
         return true;
     };
@@ -110,8 +110,8 @@ pub(super) fn range_counts(ex: &Exchange<'_>, tag: Option<&Tag>, sent: Option<i6
 fn holds(
     ex: &Exchange<'_>,
     name: &str,
-    tag: Option<&Tag>,
-    alike: fn(&Tag, &str) -> bool,
+    tag: Option<&ETag>,
+    alike: fn(&ETag, &str) -> bool,
 ) -> Option<bool> {
     let mut fields = ex.get_all(name).peekable();
     fields.peek()?;

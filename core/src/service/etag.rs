@@ -1,4 +1,4 @@
-//! [`Tag`]: the entity tag of a representation, and how tags are compared (RFC 9110 §8.8.3).
+//! [`ETag`]: the entity tag of a representation, and how tags are compared (RFC 9110 §8.8.3).
 
 use crate::fs::Meta;
 use crate::text::decimal::Backward;
@@ -9,12 +9,12 @@ use crate::text::decimal::Backward;
 /// without a version has no tag rather than a weak one: clients resume a download with `If-Range` and `If-Match`,
 /// which a weak tag never fulfils, and use `Last-Modified` where there is no tag.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tag(Backward<TEXT_MAX>);
+pub(super) struct ETag(Backward<TEXT_MAX>);
 
-impl Tag {
+impl ETag {
     /// The tag of a file, if it has a version. What ends in `suffix` is another representation with
     /// another tag.
-    pub(super) fn new(meta: Meta, suffix: &str) -> Option<Tag> {
+    pub(super) fn new(meta: Meta, suffix: &str) -> Option<ETag> {
         let version = meta.version?;
         let mark = if version.is_settled() { "\"" } else { "W/\"" };
         let mut text = Backward::new();
@@ -24,7 +24,7 @@ impl Tag {
         text.push("-");
         text.push_hexadecimal(version.number());
         text.push(mark);
-        Some(Tag(text))
+        Some(ETag(text))
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {

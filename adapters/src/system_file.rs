@@ -1,0 +1,110 @@
+//! What a server does with an open file besides reading it, as far as [`FileSystem::system_file`] says what the file is made of.
+
+#[cfg(target_os = "linux")]
+use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use sanserve_core::{FileSystem, Got, Opened};
+
+#[cfg(any(
+    target_os = "linux",
+    all(unix, any(feature = "mio", feature = "tokio"))
+))]
+use crate::Open;
+#[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
+use crate::disk::Running;
+#[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
+use crate::fs_call::{FsCompletion, FsRequest};
+
+/// The descriptor of a file that can be sent by reference.
+#[cfg(target_os = "linux")]
+pub(crate) fn descriptor<'a, FS: FileSystem + ?Sized>(
+    files: &FS,
+    file: &'a mut FS::File,
+) -> Option<BorrowedFd<'a>> {
+    let object = &*files.system_file(file)?;
+    if let Some(open) = object.downcast_ref::<Open>() {
+        return open.file().map(AsFd::as_fd);
+    }
+    let file = object.downcast_ref::<File>().map(AsFd::as_fd);
+    file.or_else(|| object.downcast_ref::<OwnedFd>().map(AsFd::as_fd))
+}
+
+/// The same answer, in which a file is sendable only if it has a descriptor, and if the transport sends files by reference.
+pub(crate) fn check_sendable<FS: FileSystem + ?Sized>(
+    files: &FS,
+    mut got: Got<FS::File>,
+    transport_sends: bool,
+) -> Got<FS::File> {
+    let sendable = match &mut got {
+        Got::Opened(Ok(Opened::File { file, sendable, .. })) if *sendable => {
+            transport_sends && is_sendable(files, file)
+        }
+        _ => return got,
+    };
+    if sendable { got } else { got.unsendable() }
+}
+
+#[cfg(target_os = "linux")]
+fn is_sendable<FS: FileSystem + ?Sized>(files: &FS, file: &mut FS::File) -> bool {
+    descriptor(files, file).is_some()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_sendable<FS: FileSystem + ?Sized>(_: &FS, _: &mut FS::File) -> bool {
+    false
+}
+
+/// The program of a [`Disk`](crate::Disk) that is open, if it is one: its pipes can be waited for.
+#[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
+pub(crate) fn program<'a, FS: FileSystem + ?Sized>(
+    files: &FS,
+    file: &'a mut FS::File,
+) -> Option<&'a mut Running> {
+    files.system_file(file)?.downcast_mut::<Open>()?.program()
+}
+
+/// Runs a request, but only starts a program whose pipes can be waited for.
+#[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
+pub(crate) fn run<FS: FileSystem + ?Sized>(
+    request: FsRequest<FS::File>,
+    files: &FS,
+) -> FsCompletion<FS::File> {
+    match request {
+        FsRequest::Fill { mut file, at, len } => match program(files, &mut file) {
+            Some(program) => {
+                let got = program.start();
+                FsCompletion::of(file, got, Vec::new())
+            }
+            None => FsRequest::Fill { file, at, len }.run(files),
+        },
+        request => request.run(files),
+    }
+}
+
+/// Runs a request.
+#[cfg(all(not(unix), feature = "tokio"))]
+pub(crate) fn run<FS: FileSystem + ?Sized>(
+    request: crate::fs_call::FsRequest<FS::File>,
+    files: &FS,
+) -> crate::fs_call::FsCompletion<FS::File> {
+    request.run(files)
+}
+
+/// Whether that byte was the last of the file that was [noted](note_read), on any connection that sends the same file.
+#[cfg(all(feature = "mio", unix))]
+pub(crate) fn was_read<FS: FileSystem + ?Sized>(files: &FS, file: &mut FS::File, at: u64) -> bool {
+    let object = files.system_file(file);
+    let open = object.and_then(|object| object.downcast_ref::<Open>());
+    open.is_some_and(|open| open.was_read(at))
+}
+
+/// Notes that this byte was read.
+#[cfg(all(feature = "mio", unix))]
+pub(crate) fn note_read<FS: FileSystem + ?Sized>(files: &FS, file: &mut FS::File, at: u64) {
+    let object = files.system_file(file);
+    if let Some(open) = object.and_then(|object| object.downcast_ref::<Open>()) {
+        open.note_read(at);
+    }
+}

@@ -1,0 +1,152 @@
+//! [`AsyncFileSystem`]: a file system whose answers are futures.
+
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+use sanserve_core::{ArchiveRequest, Create, Credentials, Entries, FsError, Opened, Path, Program};
+
+/// A tree of files that is reached by `.await`: an object store, a database, another server. For [`serve_async`](super::serve_async) and
+/// [`HTTPServer::serve_forever_async`](super::HTTPServer::serve_forever_async).
+///
+/// What each method promises is what the method of the same name of [`FileSystem`](sanserve_core::FileSystem) promises; only `open`,
+/// `list` and `read` have to be written, as `async fn`. A file that is called [sendable](Opened::File) is read all the same.
+///
+/// A future is dropped before it is ready when the deadline of the connection has passed, when the server stops, or when the client has left. What it
+/// was to do may then be wanted once more.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use sanserve_core::{Entries, FsError, Meta, Opened, Path};
+/// use sanserve_server::tokio::AsyncFileSystem;
+///
+/// /// Has one file, `hello.txt`.
+/// struct Hello;
+///
+/// impl AsyncFileSystem for Hello {
+///     type File = &'static [u8];
+///
+///     async fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError> {
+///         if path.as_bytes() != b"hello.txt" {
+///             return Err(FsError::NotFound);
+///         }
+///         let meta = Meta::new(6);
+///         Ok(Opened::File { file: b"hello\n", meta, sendable: false })
+///     }
+///
+///     async fn list(&self, _: &Path) -> Result<Arc<Entries>, FsError> {
+///         Err(FsError::NotFound)
+///     }
+///
+///     async fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+///         let rest = &file[file.len().min(at as usize)..];
+///         let n = rest.len().min(into.len());
+///         into[..n].copy_from_slice(&rest[..n]);
+///         Ok(n)
+///     }
+/// }
+/// ```
+pub trait AsyncFileSystem: Send + Sync + 'static {
+    /// An open file. The connection owns it while it sends it, and drops it afterwards.
+    type File: Send + 'static;
+
+    /// Opens what `path` names and says what it is. A directory is an answer, not an error.
+    fn open(&self, path: &Path)
+    -> impl Future<Output = Result<Opened<Self::File>, FsError>> + Send;
+
+    /// Returns what the directory holds, without `.` and `..`, in any order.
+    fn list(&self, path: &Path) -> impl Future<Output = Result<Arc<Entries>, FsError>> + Send;
+
+    /// Reads at offset `at`. Fewer bytes than there is room for are fine; 0 says that the file has ended.
+    fn read(
+        &self,
+        file: &mut Self::File,
+        at: u64,
+        into: &mut [u8],
+    ) -> impl Future<Output = Result<usize, FsError>> + Send;
+
+    /// Sets a program up, see [`Program`]. [`read`](Self::read) is then its output. Unsupported by default.
+    fn run(
+        &self,
+        _program: &Program,
+    ) -> impl Future<Output = Result<Opened<Self::File>, FsError>> + Send {
+        ready(Err(FsError::Unsupported))
+    }
+
+    /// Says whether a user has this password. The error is [`FsError::Forbidden`] if not. Unsupported by default, and nobody passes.
+    fn verify(&self, _given: &Credentials) -> impl Future<Output = Result<(), FsError>> + Send {
+        ready(Err(FsError::Unsupported))
+    }
+
+    /// Makes one file of a directory. Unsupported by default.
+    fn archive(
+        &self,
+        _request: &ArchiveRequest,
+    ) -> impl Future<Output = Result<Opened<Self::File>, FsError>> + Send {
+        ready(Err(FsError::Unsupported))
+    }
+
+    /// Begins a file, see [`Create`]. Unsupported by default.
+    fn create(
+        &self,
+        _create: &Create,
+    ) -> impl Future<Output = Result<Opened<Self::File>, FsError>> + Send {
+        ready(Err(FsError::Unsupported))
+    }
+
+    /// Passes bytes to a program that is about to run, or to a file that is being created. Returns how many were taken. Unsupported by
+    /// default.
+    fn write(
+        &self,
+        _file: &mut Self::File,
+        _bytes: &[u8],
+    ) -> impl Future<Output = Result<usize, FsError>> + Send {
+        ready(Err(FsError::Unsupported))
+    }
+
+    /// Gives a file that is being created its name, see [`Create`]. Unsupported by default.
+    fn commit(&self, _file: &mut Self::File) -> impl Future<Output = Result<(), FsError>> + Send {
+        ready(Err(FsError::Unsupported))
+    }
+}
+
+/// All methods are passed on, so that none falls back to its default.
+impl<F: AsyncFileSystem> AsyncFileSystem for Arc<F> {
+    type File = F::File;
+
+    async fn open(&self, path: &Path) -> Result<Opened<F::File>, FsError> {
+        F::open(self, path).await
+    }
+
+    async fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
+        F::list(self, path).await
+    }
+
+    async fn read(&self, file: &mut F::File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        F::read(self, file, at, into).await
+    }
+
+    async fn run(&self, program: &Program) -> Result<Opened<F::File>, FsError> {
+        F::run(self, program).await
+    }
+
+    async fn verify(&self, given: &Credentials) -> Result<(), FsError> {
+        F::verify(self, given).await
+    }
+
+    async fn archive(&self, request: &ArchiveRequest) -> Result<Opened<F::File>, FsError> {
+        F::archive(self, request).await
+    }
+
+    async fn create(&self, create: &Create) -> Result<Opened<F::File>, FsError> {
+        F::create(self, create).await
+    }
+
+    async fn write(&self, file: &mut F::File, bytes: &[u8]) -> Result<usize, FsError> {
+        F::write(self, file, bytes).await
+    }
+
+    async fn commit(&self, file: &mut F::File) -> Result<(), FsError> {
+        F::commit(self, file).await
+    }
+}

@@ -1,0 +1,48 @@
+//! [`ContentType`]: the media type of a file, with the charset of its text.
+
+use alloc::borrow::Cow;
+use core::fmt::{self, Display};
+
+use crate::engine::Exchange;
+use crate::wire::syntax::is_among;
+
+/// A media type, with the charset that it is said to have.
+#[derive(Debug)]
+pub(super) struct ContentType<'a> {
+    name: Cow<'a, str>,
+    charset: Option<&'a str>,
+}
+
+impl<'a> ContentType<'a> {
+    /// `charset` is that of text.
+    pub(super) fn new(name: Cow<'a, str>, charset: Option<&'a str>) -> Self {
+        let charset = charset.filter(|_| takes_charset(&name));
+        ContentType { name, charset }
+    }
+
+    /// Sends it as a field.
+    pub(super) fn send(&self, ex: &mut Exchange<'_>) {
+        match self.charset {
+            None => ex.send_text("Content-type: ", &self.name),
+            Some(_) => ex.send_header("Content-type", self),
+        }
+    }
+}
+
+impl Display for ContentType<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ContentType { name, charset } = self;
+        out.write_str(name)?;
+        match charset {
+            Some(charset) => write!(out, "; charset={charset}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a media type is completed by [`FileSettings::charset`](super::FileSettings::charset). Documents in HTML and XML name their own, and would not be
+/// believed any more (HTML standard §13.2.3.2, RFC 7303 §3.2).
+fn takes_charset(name: &str) -> bool {
+    let names_its_own = ["text/html", "text/xml"];
+    name.starts_with("text/") && !name.contains(';') && !is_among(name, &names_its_own)
+}

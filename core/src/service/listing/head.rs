@@ -1,0 +1,76 @@
+//! The heads of replies that are listings.
+
+use crate::engine::{Exchange, Next};
+use crate::fs::{FileVersion, Meta};
+use crate::service::condition::{Verdict, judge};
+use crate::service::etag::ETag;
+use crate::service::reply_fields::ReplyFields;
+use crate::text::status;
+
+/// What the head of a page says of it.
+pub(super) struct PageHead {
+    pub(super) len: u64,
+    /// Tells the page from others.
+    pub(super) version: u64,
+    pub(super) content_type: &'static str,
+    /// The `Content-Security-Policy`.
+    pub(super) security: Option<&'static str>,
+    /// Whether the client could have had the listing as another media type.
+    pub(super) varies: bool,
+}
+
+impl PageHead {
+    /// Sends the head. If the page does not follow, since the client has it or its preconditions failed, it returns what does.
+    pub(super) fn send(self, ex: &mut Exchange<'_>, fields: ReplyFields<'_>) -> Option<Next> {
+        let meta = Meta {
+            len: self.len,
+            modified: None,
+            version: Some(FileVersion::new(self.version)),
+            executable: false,
+        };
+        let tag = ETag::new(meta, "");
+        let verdict = judge(ex, tag.as_ref(), None);
+        if verdict == Verdict::Failed {
+            let message = &status::phrase(412);
+            return Some(fields.send_error(ex, 412, message, &mut |_| ()));
+        }
+        let unchanged = verdict == Verdict::Unchanged;
+        ex.send_response(if unchanged { 304 } else { 200 });
+        if !unchanged {
+            ex.send_text("Content-type: ", self.content_type);
+            ex.send_length(self.len);
+        }
+        if let Some(tag) = tag {
+            ex.send_known("ETag: ", tag.as_bytes());
+        }
+        fields.send_vary(ex, false);
+        if self.varies {
+            ex.send_known("Vary: ", b"Accept");
+        }
+        fields.send_policy(ex);
+        if unchanged {
+            fields.send_guides(ex);
+        } else {
+            let own = self.security.filter(|_| !fields.is_extra(SECURITY));
+            if let Some(own) = own {
+                ex.send_header(SECURITY, own);
+            }
+            fields.send_extra(ex, &["ETag"]);
+        }
+        ex.end_headers();
+        unchanged.then_some(Next::Done)
+    }
+}
+
+/// Sends the head of CPython's page.
+pub(super) fn send_python(ex: &mut Exchange<'_>, len: u64, fields: ReplyFields<'_>) {
+    ex.send_response(200);
+    ex.send_known("Content-type: ", b"text/html; charset=utf-8");
+    ex.send_length(len);
+    fields.send_policy(ex);
+    fields.send_extra(ex, &[]);
+    ex.end_headers();
+}
+
+/// A field that one of the user's own may replace.
+const SECURITY: &str = "Content-Security-Policy";

@@ -1,0 +1,98 @@
+//! A handler whose work takes long: it has a pool of threads do it, and waits until one of them wakes it. Meanwhile the event loop
+//! serves all other connections.
+//!
+//! `cargo run -p sanserve-examples --bin slow`, then open the address that it prints with a number behind it.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::{io, net::Ipv4Addr, thread, time::Duration};
+
+use sanserve_core::{Config, Event, Exchange, Handler, Next, Protocol};
+use sanserve_server::{NoFiles, mio};
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Threads that do one job after the other.
+fn pool(threads: usize) -> Sender<Job> {
+    let (sender, jobs) = channel::<Job>();
+    let jobs = Arc::new(Mutex::new(jobs));
+    for _ in 0..threads {
+        let jobs = Arc::clone(&jobs);
+        thread::spawn(move || {
+            let next = || jobs.lock().expect("no panic").recv();
+            while let Ok(job) = next() {
+                job();
+            }
+        });
+    }
+    sender
+}
+
+/// Counts the primes below the number in the path.
+struct Primes {
+    pool: Sender<Job>,
+    result: Option<Receiver<usize>>,
+}
+
+fn count_primes(below: u32) -> usize {
+    let is_prime = |n: &u32| {
+        (2..)
+            .take_while(|d| d * d <= *n)
+            .all(|d| !n.is_multiple_of(d))
+    };
+    (2..below).filter(is_prime).count()
+}
+
+impl Handler for Primes {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        let Some(below) = ex.path()[1..]
+            .parse()
+            .ok()
+            .filter(|below| *below <= 10_000_000)
+        else {
+            return ex.send_error(404, "expected a number up to 10000000, such as /1000");
+        };
+        let ((sender, result), waker) = (channel(), ex.waker().clone());
+        self.result = Some(result);
+        let job = Box::new(move || {
+            // It is received by nobody if the client has gone.
+            let _ = sender.send(count_primes(below));
+            waker.wake();
+        });
+        match self.pool.send(job) {
+            Ok(()) => Next::Wait(Duration::from_secs(30)),
+            Err(_) => ex.send_error(503, "the pool has ended"),
+        }
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        let result = self
+            .result
+            .as_ref()
+            .and_then(|result| result.try_recv().ok());
+        match (event, result) {
+            (_, Some(primes)) => {
+                let text = format!("{primes}\n");
+                ex.send_response(200);
+                ex.send_header("Content-Length", text.len());
+                ex.end_headers();
+                ex.write(text.as_bytes());
+                Next::Done
+            }
+            (Event::TimedOut, None) => ex.send_error(503, "this takes too long"),
+            // The waker may have been woken for an earlier request.
+            (_, None) => Next::Wait(Duration::from_secs(30)),
+        }
+    }
+}
+
+fn main() -> io::Result<()> {
+    let server = mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
+    println!("http://{}/", server.server_address());
+    let config = Config::default().with_protocol(Protocol::Http11);
+    let pool = pool(4);
+    server.serve_forever(NoFiles, config, || Primes {
+        pool: pool.clone(),
+        result: None,
+    })
+}
