@@ -218,7 +218,10 @@ fn parser_takes_a_request_apart() {
     );
     assert_eq!(
         parse(b"GET / HTTP/3.0\r\n\r\n"),
-        (false, "505 Invalid HTTP version (3.0)\n".into())
+        (
+            false,
+            "505 unsupported HTTP version: only 1.x is understood\n".into()
+        )
     );
     assert_eq!(
         parse(b"GET / HTTP/1.1\r\nHost"),

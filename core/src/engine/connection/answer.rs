@@ -34,7 +34,9 @@ impl<F, H: Handler> Connection<F, H> {
                 self.taken.wrote(n);
                 timeouts::count(&mut self.sending, n, self.now.tick);
                 // A client that still reads is worked for, though it has closed its side.
-                self.peer_closed = self.peer_closed.map(|_| self.now.tick);
+                if let Some(since) = &mut self.peer_closed {
+                    *since = self.now.tick;
+                }
             }
             (Pending::Wait, Got::Woken) => self.woken(),
             (Pending::Fill, Got::Note(text)) => self.note(&text),

@@ -283,27 +283,23 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     fn follow(&mut self, next: Next) -> Move {
-        // A reply to HEAD is complete with its head: what would follow is not made.
-        let next = match next {
-            Next::Flush | Next::Write(_) | Next::Send(_) | Next::Wait(_)
-                if self.reply.is_headed() =>
-            {
-                Next::Done
-            }
-            next => next,
+        let is_done = match &next {
+            Next::Done => true,
+            // A reply to HEAD is complete with its head: what would follow is not made.
+            Next::Flush | Next::Write(_) | Next::Send(_) | Next::Wait(_) => self.reply.is_headed(),
+            _ => false,
         };
-        if let Next::Done = next {
+        if is_done {
             self.reply.finish(&mut self.outbox);
         }
         if let Some(fault) = self.reply.fault {
             return self.abandon(500, &format_args!("The handler {fault}"));
         }
-        if let Next::Open(_)
-        | Next::List(_)
-        | Next::Run(_)
-        | Next::Archive(_)
-        | Next::Create(_)
-        | Next::Done = next
+        if is_done {
+            return self.done();
+        }
+        if let Next::Open(_) | Next::List(_) | Next::Run(_) | Next::Archive(_) | Next::Create(_) =
+            next
         {
             self.source = None;
         }
@@ -329,12 +325,18 @@ impl<F, H: Handler> Connection<F, H> {
                 until: self.now.tick.saturating_add(time),
             },
             Next::Upgrade => return self.begin_upgrade(),
-            Next::Done if self.reply.close.is_some() => State::Closing,
-            Next::Done => {
-                self.log_reply(true);
-                return self.drain(self.config.limits.drain);
-            }
+            Next::Done => State::Closing,
         })
+    }
+
+    /// The reply is complete.
+    fn done(&mut self) -> Move {
+        self.source = None;
+        if self.reply.close.is_some() {
+            return self.go(State::Closing);
+        }
+        self.log_reply(true);
+        self.drain(self.config.limits.drain)
     }
 
     fn ask(&mut self, ask: Ask) -> Move {

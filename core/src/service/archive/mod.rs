@@ -8,6 +8,7 @@
 mod download;
 mod entry;
 mod layout;
+mod sum;
 mod tar;
 mod walk;
 mod zip;
@@ -15,10 +16,9 @@ mod zip;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crc32fast::Hasher;
-
 pub use self::download::Download;
 use self::layout::{EntryOffset, Layout};
+use self::sum::Hasher;
 use crate::fs::{ArchiveRequest, FileSystem, FsError, Got, Meta, Opened};
 
 /// A directory as one file. It holds what is in it by name, and no content: that is read when it is
