@@ -2,12 +2,12 @@
 
 use std::hint::black_box;
 
-use sanserve_server::{Flash, Node};
 use sanserve_core::wire::{self, Body, Piece, RequestHead};
 use sanserve_core::{
     Config, Connection, Event, Exchange, FileSystem, Files, Got, Handler, Limits, Next, Now,
     Protocol, Want,
 };
+use sanserve_server::{Flash, Node};
 
 use crate::hyper;
 

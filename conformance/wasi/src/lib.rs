@@ -5,9 +5,9 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use sanserve_conformance::{Case, Site, case};
 use sanserve_server::wasi::Disk;
 use sanserve_server::wasi_http;
-use sanserve_conformance::{Case, Site, case};
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 

@@ -5,8 +5,8 @@
 use std::env;
 use std::time::Duration;
 
-use sanserve_server::wasi::{Disk, HTTPServer};
 use sanserve_conformance::{Site, case};
+use sanserve_server::wasi::{Disk, HTTPServer};
 
 fn main() {
     let arguments: Vec<String> = env::args().collect();
@@ -31,7 +31,7 @@ fn main() {
     println!("{}", server.server_address());
     match files.as_str() {
         "disk" => server.serve_forever(Disk::open("/").expect("a directory"), config, handler),
-        "site" => server.serve_forever(&Site::standard(), config, handler),
+        "site" => server.serve_forever(Site::standard(), config, handler),
         _ => panic!("no such files: {files}"),
     }
 }

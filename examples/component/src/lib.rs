@@ -8,8 +8,8 @@ mod root;
 use std::env;
 use std::sync::OnceLock;
 
-use sanserve_server::{wasi, wasi_http};
 use sanserve_core::{Config, Files, error_page, listing};
+use sanserve_server::{wasi, wasi_http};
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 

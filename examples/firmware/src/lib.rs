@@ -20,8 +20,8 @@ use core::time::Duration;
 // Its vector table is as long as this chip has interrupts, not as long as any may have.
 use lm3s6965 as _;
 
+use sanserve_core::{Config, Limits, Protocol, Timeouts};
 use sanserve_server::Flash;
-use sanserve_core::{Config, Limits, Timeouts, Protocol};
 
 /// What is served: the folder `site`.
 pub static SITE: Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));

@@ -2,9 +2,9 @@
 //! are Blobs, too; only handler and site are the list's.
 
 use js_sys::{Array, Function};
-use sanserve_server::host;
 use sanserve_conformance::{Case, File, PACES, Site, case};
 use sanserve_core::{Ask, FileSystem, Got, Opened};
+use sanserve_server::host;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, ReadableStream, Response};
 

@@ -12,8 +12,8 @@ use core::time::Duration;
 use cortex_m::singleton;
 use cortex_m_rt::entry;
 use firmware::{CONNECTION, SITE, board, config, uart::Uart};
-use sanserve_server::embedded_io::serve_ready;
 use sanserve_core::{Connection, Files};
+use sanserve_server::embedded_io::serve_ready;
 
 #[entry]
 fn main() -> ! {
