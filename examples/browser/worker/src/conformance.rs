@@ -3,7 +3,7 @@
 
 use js_sys::{Array, Function};
 use sanserve_conformance::{Case, File, PACES, Site, case};
-use sanserve_core::{Ask, FileSystem, Got, Opened};
+use sanserve_core::{Ask, FileSystem, FsError, Got, Opened};
 use sanserve_server::host;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, ReadableStream, Response};
