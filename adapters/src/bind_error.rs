@@ -7,7 +7,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use crate::ListenAddr;
 
-/// Why a server cannot listen, as [`HTTPServer::bind`](crate::HTTPServer::bind) and its siblings return it.
+/// Why a server cannot listen, as `HTTPServer::bind` and its siblings return it.
 ///
 /// What the system said is the [`source`](Error::source), and is not part of the text.
 #[derive(Debug)]
