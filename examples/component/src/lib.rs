@@ -9,11 +9,7 @@ use std::env;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
-<<<<<<< HEAD
 use sanserve_core::{Config, FileSettings, Files, error_page, listing};
-=======
-use sanserve_core::{Config, Files, error_page, listing};
->>>>>>> int
 use sanserve_server::{wasi, wasi_http};
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};

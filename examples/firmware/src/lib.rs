@@ -20,11 +20,7 @@ use core::time::Duration;
 // Its vector table is as long as this chip has interrupts, not as long as any may have.
 use lm3s6965 as _;
 
-<<<<<<< HEAD
 use sanserve_core::{Config, Protocol};
-=======
-use sanserve_core::{Config, Limits, Protocol, Timeouts};
->>>>>>> int
 use sanserve_server::Flash;
 
 /// What is served: the folder `site`.

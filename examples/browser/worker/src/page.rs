@@ -121,13 +121,7 @@ impl Tree for Page {
                 Err(_) => Err(FsError::NotFound),
             }),
             Ask::Verify(_) => Got::Verified(Err(FsError::Unsupported)),
-<<<<<<< HEAD
             _ => Got::Opened(Err(FsError::Unsupported)),
-=======
-            Ask::Run(_) | Ask::Archive(_) | Ask::Create(_) => {
-                Got::Opened(Err(FsError::Unsupported))
-            }
->>>>>>> int
         }
     }
 
