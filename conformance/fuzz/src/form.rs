@@ -93,15 +93,17 @@ impl FileSystem for Shelf {
 
     fn create(&self, create: &Create) -> Result<Opened<Self::File>, FsError> {
         let name = create.path.as_bytes().to_vec();
-        Ok(Opened::Program((name, Vec::new())))
+        Ok(Opened::Writer((name, Vec::new())))
     }
 
-    fn give(&self, (name, content): &mut Self::File, from: &[u8]) -> Got<Self::File> {
-        content.extend_from_slice(from);
-        if from.is_empty() {
-            self.0.borrow_mut().insert(name.clone(), content.clone());
-        }
-        Got::Bytes(from.len())
+    fn write(&self, (_, content): &mut Self::File, bytes: &[u8]) -> Result<usize, FsError> {
+        content.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn commit(&self, (name, content): &mut Self::File) -> Result<(), FsError> {
+        self.0.borrow_mut().insert(name.clone(), content.clone());
+        Ok(())
     }
 }
 

@@ -12,9 +12,10 @@ use crate::engine::log::{CloseReason, LogEvent, LogRecord, Refusal};
 use crate::engine::reply::{Framing, Reply, Stage};
 use crate::engine::{Buffer, Config, Now, Protocol};
 use crate::fs::Credentials;
+use crate::text::date::LastDate;
 use crate::text::decimal::Digits;
 use crate::text::escape::is_plain;
-use crate::text::{date, status};
+use crate::text::status;
 use crate::wire::syntax::is_token;
 use crate::wire::{RequestHead, Version};
 
@@ -35,6 +36,7 @@ pub struct Exchange<'a> {
     pub(crate) failure: &'a mut String,
     pub(crate) waker: &'a Waker,
     pub(crate) is_upgradable: bool,
+    pub(crate) date: &'a mut LastDate,
     /// How many bytes of content the handler has written in this call.
     pub(crate) written: usize,
 }
@@ -64,6 +66,7 @@ impl<'a> Exchange<'a> {
             failure: self.failure,
             waker: self.waker,
             is_upgradable: self.is_upgradable,
+            date: self.date,
             written: self.written,
         }
     }
@@ -192,7 +195,8 @@ impl<'a> Exchange<'a> {
     fn send_first_fields(&mut self) {
         self.send_text("Server: ", self.version_string());
         if let Some(unix) = self.now.unix {
-            self.send_known("Date: ", &date::format(unix));
+            let date = *self.date.format(unix);
+            self.send_known("Date: ", &date);
         }
     }
 

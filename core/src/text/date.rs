@@ -47,6 +47,21 @@ pub fn format(unix: i64) -> [u8; 29] {
     out
 }
 
+/// The last date that was formatted: most replies on a connection have that of the one before.
+#[derive(Debug, Default)]
+pub(crate) struct LastDate(Option<(i64, [u8; 29])>);
+
+impl LastDate {
+    /// Returns the same as [`format`].
+    #[inline]
+    pub(crate) fn format(&mut self, unix: i64) -> &[u8; 29] {
+        if !matches!(self.0, Some((last, _)) if last == unix) {
+            self.0 = None;
+        }
+        &self.0.get_or_insert_with(|| (unix, format(unix))).1
+    }
+}
+
 /// Writes local seconds as the access log shows them, such as `22/Nov/2026 17:55:30`.
 ///
 /// `local` is Unix seconds with the UTC offset already added. Any value is fine; the years are

@@ -45,6 +45,7 @@ use crate::engine::log::CloseReason;
 use crate::engine::reply::Reply;
 use crate::engine::{Buffer, Config, Handler, Now, Phase, Step, Want, https};
 use crate::fs::{Ask, Got};
+use crate::text::date::LastDate;
 
 mod answer;
 mod bad_request;
@@ -96,6 +97,7 @@ pub struct Connection<F, H> {
     closing: Option<CloseReason>,
     /// Whether the adapter can hand its transport over.
     is_upgradable: bool,
+    date: LastDate,
     /// The peer speaks plain HTTP where TLS was expected.
     is_without_tls: bool,
     /// When the peer was found to have closed its side while a program ran, or when that last wrote something.
@@ -170,6 +172,7 @@ impl<F, H: Handler> Connection<F, H> {
             served: 0,
             closing: None,
             is_upgradable: false,
+            date: LastDate::default(),
             is_without_tls: false,
             waker: Waker::noop().clone(),
             peer_closed: None,

@@ -252,6 +252,7 @@ impl<F, H: Handler> Connection<F, H> {
             handler,
             waker,
             is_upgradable,
+            date,
             ..
         } = self;
         let Request {
@@ -277,6 +278,7 @@ impl<F, H: Handler> Connection<F, H> {
                 failure,
                 waker,
                 is_upgradable: *is_upgradable,
+                date,
                 written: 0,
             },
         )
