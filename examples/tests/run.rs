@@ -309,3 +309,37 @@ fn slow_answers_when_its_work_is_done() {
     assert!(program.get("/1000").ends_with("\r\n\r\n168\n"));
     assert!(program.get("/x").starts_with("HTTP/1.1 404 "));
 }
+
+#[test]
+fn settings_come_from_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("settings.toml");
+    let write = |more: &str| {
+        let root = folder.path();
+        let text = format!(
+            "address = '127.0.0.1:0'\nroot = '{}'\n{more}",
+            root.display()
+        );
+        std::fs::write(&file, text).expect("the file can be written");
+    };
+    std::fs::write(folder.path().join("a.txt"), "hello\n").expect("the file can be written");
+    write("error_text = 'Ask the librarian.'\n[headers]\nX-Shelf = 'three'\n");
+    let program = Program::start(Command::new(env!("CARGO_BIN_EXE_settings")).arg(&file));
+    let reply = program.get("/a.txt");
+    assert!(
+        reply.contains("\r\nX-Shelf: three\r\n") && reply.ends_with("\r\n\r\nhello\n"),
+        "{reply}"
+    );
+    let error = program.get("/b.txt");
+    assert!(
+        error.starts_with("HTTP/1.1 404 ") && error.ends_with("\nAsk the librarian.\n"),
+        "{error}"
+    );
+
+    write("idle_timout = 5\n");
+    let failed = Command::new(env!("CARGO_BIN_EXE_settings"))
+        .arg(&file)
+        .output();
+    let said = String::from_utf8(failed.expect("it runs").stderr).expect("text");
+    assert!(said.contains("idle_timout"), "{said}");
+}
