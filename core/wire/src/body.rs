@@ -55,6 +55,10 @@ enum State {
 
 /// What the next bytes of the input are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a reader that passes over a piece it does not know would lose content"
+)]
 pub enum Piece {
     /// The next this many bytes are content.
     Data(usize),

@@ -120,6 +120,10 @@ impl<'a> HeadEncoder<'a> {
     }
 
     /// Writes the empty line that ends the head, and returns it, with what was in the buffer before.
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "the caller has the buffer itself, too"
+    )]
     pub fn end(mut self) -> &'a mut Vec<u8> {
         let (out, _) = self.out.take().expect("only `end` takes the buffer");
         out.extend_from_slice(b"\r\n");

@@ -70,6 +70,9 @@
 //! `examples/proxy.rs` in the repository is one in under 100 lines. Servers of files, or with deadlines, are built on `sanserve-core`.
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+#![warn(clippy::must_use_candidate, clippy::missing_errors_doc)]
 #![deny(missing_docs)]
 
 extern crate alloc;

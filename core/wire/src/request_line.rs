@@ -10,6 +10,10 @@ use super::{Fields, ParseError};
 
 /// The versions of HTTP that differ in how a message is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "no further version is read in this way"
+)]
 pub enum Version {
     /// HTTP/0.9, the simple request `GET /path`: the response is content without a head.
     Http09,
