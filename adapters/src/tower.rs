@@ -111,7 +111,7 @@ impl<FS, M> Service<FS, M> {
     }
 }
 
-/// Has a file service serve its tree below a path of so many segments, such as 1 for `/files`: these are left out where the
+/// Has a file service serve its tree below a path of `N` segments, such as 1 for `/files`: these are left out where the
 /// target of a request is taken for the name of a file, and redirects, listings and the log have the whole target. It is for
 /// a service that gets the [original URI](Service::with_original_uri).
 ///
@@ -134,7 +134,8 @@ pub fn mounted<const SEGMENTS: usize>(mut files: Files) -> Files {
     files
 }
 
-/// The target without so many segments at its front: `/sub/a.txt?q` of `/files/sub/a.txt?q`, and nothing of `/files`.
+/// Returns the target without this number of segments at its front: `/sub/a.txt?q` for `/files/sub/a.txt?q`, and an empty text for
+/// `/files`.
 fn below(target: &str, segments: usize) -> Option<&str> {
     let (path, _) = target.split_once('?').unwrap_or((target, ""));
     let mut rest = path;

@@ -92,7 +92,7 @@ impl HTTPServer {
         self
     }
 
-    /// Speaks HTTPS. Who is slow at the handshake keeps nobody waiting.
+    /// Speaks HTTPS. A client that is slow at the handshake delays no other.
     #[cfg(feature = "tls")]
     pub fn with_tls(mut self, tls: crate::Tls) -> HTTPServer {
         self.shared.layer = Box::new(move || tls.layer().map(Some));

@@ -19,7 +19,8 @@ impl Stopper {
     }
 
     /// Accepts no more connections, closes idle ones, waits up to `grace` for running replies, and cuts off those that are
-    /// left then. It returns when no connection is left, or when the grace is over; so does `serve_forever`.
+    /// left then. It returns when no connection is left, or when the grace is over; so does `serve_forever`,
+    /// except that it waits for a call of the file system, or of a handler, that has not returned.
     ///
     /// It blocks the thread that calls it, which therefore must not be one that serves. Calling it again, with less grace or
     /// with more, does no harm: the least counts.

@@ -60,7 +60,7 @@ impl ThreadingHTTPServer {
         ThreadingHTTPServer { most, ..self }
     }
 
-    /// Speaks HTTPS, see [`HTTPServer::with_tls`]. Who is slow at the handshake keeps nobody waiting.
+    /// Speaks HTTPS, see [`HTTPServer::with_tls`]. A client that is slow at the handshake delays no other.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(self, tls: crate::Tls) -> ThreadingHTTPServer {

@@ -24,7 +24,7 @@ impl ThreadWaker {
         Waker::from(Arc::clone(&self.0))
     }
 
-    /// Answers a [`Want::Wait`](sanserve_core::Want::Wait): waits until something wakes it, but no longer than this and than a moment,
+    /// Answers a [`Want::Wait`](sanserve_core::Want::Wait): waits until something wakes it, but no longer than `left`, and no longer than 250 ms,
     /// after which the thread looks whether the peer is still there.
     pub(crate) fn wait<F>(&self, left: Option<Duration>) -> Got<F> {
         let left = left.map_or(MOMENT, |left| left.min(MOMENT));

@@ -280,7 +280,7 @@ impl Stopper {
     /// left then. The future is ready when no connection is left, or when the grace is over and they have been cut off; so
     /// is `serve_forever`.
     ///
-    /// The server is told at once, also where the future is dropped. The future needs no runtime: another thread can block
+    /// The server is stopped at once, even if the future is dropped. The future needs no runtime: another thread can block
     /// on it. Calling this again, with less grace or with more, does no harm: the least counts.
     pub fn shutdown(&self, grace: Duration) -> impl Future<Output = ()> + Send + use<> {
         let now = Instant::now();

@@ -61,7 +61,7 @@ pub enum Next {
     /// ([`Timeouts::half_closed`](crate::Timeouts::half_closed)).
     Wait(Duration),
     /// To take the connection over, after a reply of 101 (RFC 9110 §7.8), or one to CONNECT with a status of 2xx: the adapter hands its
-    /// transport to whoever speaks the next protocol. Nothing is told. If the adapter cannot, see [`Exchange::can_upgrade`], the reply
+    /// transport to the code of the next protocol. The handler gets no further event. If the adapter cannot, see [`Exchange::can_upgrade`], the reply
     /// becomes a 501.
     Upgrade,
     /// Nothing: the reply is complete. What is left of the request's content is thrown away.

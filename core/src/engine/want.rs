@@ -63,7 +63,7 @@ pub enum Phase {
 /// another kind panics, and [`Got::Nothing`](crate::Got::Nothing) ("not yet, ask again") fits all of them. What is wanted of a file or
 /// program may also be [refused](crate::Got::Refused), and what is wanted of the transport [fail](crate::Got::Failed).
 ///
-/// This enum is exhaustive: a want that an adapter does not know would leave a connection waiting for ever, so a new one has to be a
+/// This enum is exhaustive: a want that an adapter does not know would leave a connection waiting without an end, so a new one has to be a
 /// change that adapters notice.
 #[derive(Debug)]
 #[allow(

@@ -126,7 +126,7 @@ pub struct Create {
     pub len: Option<u64>,
 }
 
-/// A directory that is to be had as one file: what [`Ask::Archive`](crate::Ask::Archive) asks for.
+/// A directory to be sent as one file: what [`Ask::Archive`](crate::Ask::Archive) asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "handlers write it as a literal")]
 pub struct ArchiveRequest {

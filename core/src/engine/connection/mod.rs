@@ -180,7 +180,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Takes the answer to the last want ([`Got::Nothing`] at first), and says what is wanted now.
-    /// Whatever the peer or the handler does, this returns: a handler that asks for ever for what is there already, such as
+    /// Whatever the peer or the handler does, this returns: a handler that asks again and again for what it was given, such as
     /// [`Next::Body`](crate::Next::Body) after [`Event::End`](crate::Event::End), gets a 500 that names the mistake.
     ///
     /// # Panics

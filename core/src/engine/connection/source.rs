@@ -266,7 +266,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Notes that what is open is at work, though no bytes came of it. Lines on standard error do not renew the deadline: a program may
-    /// write them for ever.
+    /// write them without an end.
     pub(super) fn is_at_work(&mut self) {
         if let Some(source) = &mut self.source {
             source.since = self.now.tick;

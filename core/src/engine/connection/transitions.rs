@@ -58,7 +58,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.wait_after_output(State::Closing, Pending::Shutdown)
     }
 
-    /// Lets go of everything.
+    /// Drops what is open, and ends.
     fn end(&mut self) -> Move {
         self.source = None;
         self.log_reply(false);
