@@ -203,16 +203,15 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
                 phase,
                 ..
             } = conn.step(now, got);
-            match want {
-                Want::Close => return link.end(),
-                Want::Upgrade => {
-                    let Upgraded { handler, received } = conn.into_upgraded();
-                    if let Some(upgrade) = upgrade {
-                        upgrade(handler, link.into_stream(received)).await;
-                    }
-                    return Ok(());
+            if let Want::Close = want {
+                return link.end();
+            }
+            if let Want::Upgrade = want {
+                let Upgraded { handler, received } = conn.into_upgraded();
+                if let Some(upgrade) = upgrade {
+                    upgrade(handler, link.into_stream(received)).await;
                 }
-                _ => {}
+                return Ok(());
             }
             let by = by.into_iter().chain(handshake).min();
             changes.see(phase, by, handshake.is_some());

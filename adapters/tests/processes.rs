@@ -449,7 +449,7 @@ fn no_more_than_allowed_are_started_and_all_can_be_ended() {
     stage.wait_for("marks/runs");
     let refused = disk.fill(&mut other, 0, &mut [0; 10]);
     assert!(
-        matches!(refused, Got::Opened(Err(FsError::TooMany))),
+        matches!(refused, Got::Refused(FsError::TooMany)),
         "{refused:?}"
     );
     assert!(matches!(set_up(), Err(Err(FsError::TooMany))));
@@ -460,7 +460,7 @@ fn no_more_than_allowed_are_started_and_all_can_be_ended() {
     assert!(set_up().is_ok());
     let mut late = set_up().unwrap();
     let refused = disk.fill(&mut late, 0, &mut [0; 10]);
-    assert!(matches!(refused, Got::Opened(Err(FsError::TooMany))));
+    assert!(matches!(refused, Got::Refused(FsError::TooMany)));
     drop((disk, one, other, late));
     stage.assert_clean();
 }

@@ -147,7 +147,7 @@ fn it_says_what_it_lacks() {
     assert_eq!(lacks, sockets);
     let lacks = said("wasmtime run -S inherit-network,tcp sanserve.wasm 0");
     let directory = "sanserve: error: the host has handed over no directory ., \
-                     as wasmtime run --dir does\n";
+                     as wasmtime run --dir does: name another one with --directory\n";
     assert_eq!(lacks, directory);
     for option in ["--cgi", "--tls-cert=a", "--runtime=std", "--stdio"] {
         let lacks = said(&format!("wasmtime run --dir DIR::/ sanserve.wasm {option}"));
