@@ -162,6 +162,6 @@ fn it_says_what_it_lacks() {
     let lacks = said("wasmtime run --dir DIR::/ sanserve.wasm -b unix:a");
     assert_eq!(
         lacks,
-        "sanserve: error: WASI has no sockets in a file system\n"
+        "sanserve: error: WASI has no sockets in a file system: give an address with --bind\n"
     );
 }
