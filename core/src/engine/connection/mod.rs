@@ -238,8 +238,11 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Says that the peer has begun to speak plain HTTP at a port for HTTPS. Its first request is answered by
     /// [`Handler::begin_without_tls`], errors are plain text, and the connection closes afterwards. To be called before the
-    /// step that is given its first bytes.
+    /// step that is given its first bytes; a further call does nothing.
     pub fn without_tls(&mut self) {
+        if self.is_without_tls {
+            return;
+        }
         self.is_without_tls = true;
         let config = Arc::make_mut(&mut self.config);
         config.error_page = Arc::new(https::error_page);
