@@ -402,17 +402,16 @@ impl Handler for Feeds {
     }
 }
 
-#[test]
-fn content_that_a_program_refuses_is_not_taken_for_the_next_request() {
-    let evil = "GET /evil HTTP/1.1\r\nHost: h\r\n\r\n";
-    let content = format!("{}{evil}", "x".repeat(20_000));
-    let fields = "X-Long: ".to_owned() + &"y".repeat(20_000);
-    let request = format!(
-        "POST /run HTTP/1.1\r\nHost: h\r\n{fields}\r\nContent-Length: {}\r\n\r\n{content}GET /next HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-        content.len()
-    );
-    let mut conn = Connection::new(modern(), "192.0.2.1", Feeds);
-    let (mut input, mut got, mut output) = (request.as_bytes(), Got::Nothing, String::new());
+/// What `handler` writes for `input` until the connection closes: `opened` answers what it asks the file system, `given`
+/// what it gives to a file or a program.
+fn output_of(
+    handler: impl Handler,
+    mut input: &[u8],
+    opened: fn() -> Got<()>,
+    given: fn() -> Got<()>,
+) -> String {
+    let mut conn = Connection::new(modern(), "192.0.2.1", handler);
+    let (mut got, mut output) = (Got::Nothing, String::new());
     loop {
         got = match step(&mut conn, 10, got).want {
             Want::Read(into) => {
@@ -425,12 +424,30 @@ fn content_that_a_program_refuses_is_not_taken_for_the_next_request() {
                 output += &String::from_utf8_lossy(from);
                 Got::Bytes(from.len())
             }
-            Want::Ask(_) => Got::Opened(Ok(sanserve_core::Opened::Program(()))),
-            Want::Give { .. } => Got::Refused(sanserve_core::FsError::NoSpace),
+            Want::Ask(_) => opened(),
+            Want::Give { .. } => given(),
             Want::Close => break,
             _ => Got::Nothing,
         };
     }
+    output
+}
+
+#[test]
+fn content_that_a_program_refuses_is_not_taken_for_the_next_request() {
+    let evil = "GET /evil HTTP/1.1\r\nHost: h\r\n\r\n";
+    let content = format!("{}{evil}", "x".repeat(20_000));
+    let fields = "X-Long: ".to_owned() + &"y".repeat(20_000);
+    let request = format!(
+        "POST /run HTTP/1.1\r\nHost: h\r\n{fields}\r\nContent-Length: {}\r\n\r\n{content}GET /next HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+        content.len()
+    );
+    let output = output_of(
+        Feeds,
+        request.as_bytes(),
+        || Got::Opened(Ok(sanserve_core::Opened::Program(()))),
+        || Got::Refused(sanserve_core::FsError::NoSpace),
+    );
     assert!(output.starts_with("HTTP/1.1 507 "), "{output}");
     assert!(!output.contains("/evil"), "{output}");
 }
@@ -459,26 +476,12 @@ impl Handler for Stores {
 
 #[test]
 fn a_file_that_takes_no_more_bytes_is_not_complete() {
-    let mut conn = Connection::new(modern(), "192.0.2.1", Stores);
-    let (mut input, mut got, mut output) = (GET, Got::Nothing, String::new());
-    loop {
-        got = match step(&mut conn, 10, got).want {
-            Want::Read(into) => {
-                let n = input.len().min(into.len());
-                into[..n].copy_from_slice(&input[..n]);
-                input = &input[n..];
-                Got::Bytes(n)
-            }
-            Want::Write(from) => {
-                output += &String::from_utf8_lossy(from);
-                Got::Bytes(from.len())
-            }
-            Want::Ask(_) => Got::Opened(Ok(sanserve_core::Opened::Writer(()))),
-            Want::Give { .. } => Got::Bytes(0),
-            Want::Close => break,
-            _ => Got::Nothing,
-        };
-    }
+    let output = output_of(
+        Stores,
+        GET,
+        || Got::Opened(Ok(sanserve_core::Opened::Writer(()))),
+        || Got::Bytes(0),
+    );
     assert!(output.starts_with("HTTP/1.1 507 "), "{output}");
 }
 
