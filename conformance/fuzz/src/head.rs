@@ -125,7 +125,8 @@ fn is_host(name: &str) -> bool {
     name.eq_ignore_ascii_case("host")
 }
 
-fn has_bare_lf(data: &[u8]) -> bool {
+/// Whether a line of `data` ends with LF without CR before it.
+pub(crate) fn has_bare_lf(data: &[u8]) -> bool {
     let mut lines = data.split_inclusive(|&byte| byte == b'\n');
     lines.any(|line| line.ends_with(b"\n") && !line.ends_with(b"\r\n"))
 }

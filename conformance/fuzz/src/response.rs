@@ -65,10 +65,7 @@ fn may_refuse(error: ParseError, data: &[u8]) -> bool {
         ParseError::StartLineTooLong | ParseError::FieldsTooLong => true,
         // It skips empty lines at the start.
         ParseError::Version => data.starts_with(b"\r\n") || data.starts_with(b"\n"),
-        ParseError::BareLf => {
-            let mut lines = data.split_inclusive(|&byte| byte == b'\n');
-            lines.any(|line| line.ends_with(b"\n") && !line.ends_with(b"\r\n"))
-        }
+        ParseError::BareLf => super::head::has_bare_lf(data),
         // It accepts a status below 100, which RFC 9110 §15 does not have.
         ParseError::StatusLine => data.get(9) == Some(&b'0'),
         _ => false,
