@@ -53,9 +53,9 @@ fn conforms_over_ethernet() {
     conform("firmware, Ethernet", converse);
 }
 
-/// As the README has it: two commands, and what one sees.
+/// The commands of `docs/platforms.md` print what that page shows.
 #[test]
-fn runs_as_the_readme_says() {
+fn runs_as_documented() {
     let (Some(_), Some(curl)) = (tools::find("qemu-system-arm"), tools::find("curl")) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! How the page looks, and that the command of the README brings it.
+//! How the page looks, and that the documented command builds and serves it.
 
 use std::env;
 use std::fs;
@@ -59,13 +59,13 @@ fn the_page_fits_every_screen() {
 }
 
 #[test]
-fn the_command_of_the_readme_builds_and_serves_it() {
+fn the_documented_command_builds_and_serves_it() {
     let Some(program) = tools::find("chromium") else {
         return;
     };
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let readme = fs::read_to_string(format!("{root}/README.md")).unwrap();
-    assert!(readme.contains("\n    make browser "));
+    let guide = fs::read_to_string(format!("{root}/docs/platforms.md")).unwrap();
+    assert!(guide.contains("\n    make browser "));
     let alone = page::built();
     let mut make = Command::new("make");
     inner_build::isolate(&mut make);
