@@ -81,11 +81,17 @@ impl BindError {
 impl fmt::Display for BindError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BindError::Unresolved(_) => {
-                out.write_str("cannot resolve the address: give an IP address and a port, such as 127.0.0.1:8000")
-            }
-            BindError::InUse { at: at @ ListenAddr::Ip(_), .. } => {
-                write!(out, "{at} is in use: choose another port, or 0 for any that is free")
+            BindError::Unresolved(_) => out.write_str(
+                "cannot resolve the address: give an IP address and a port, such as 127.0.0.1:8000",
+            ),
+            BindError::InUse {
+                at: at @ ListenAddr::Ip(_),
+                ..
+            } => {
+                write!(
+                    out,
+                    "{at} is in use: choose another port, or 0 for any free port"
+                )
             }
             BindError::InUse { at, .. } => {
                 write!(out, "{at} exists already: choose another path")
@@ -94,20 +100,26 @@ impl fmt::Display for BindError {
                 out,
                 "{at} is not an address of this machine: choose one that is, or 0.0.0.0 for all"
             ),
-            BindError::PermissionDenied { at: at @ ListenAddr::Ip(_), .. } => {
-                write!(out, "no permission to listen at {at}: choose a port above 1023")
+            BindError::PermissionDenied {
+                at: at @ ListenAddr::Ip(_),
+                ..
+            } => {
+                write!(
+                    out,
+                    "no permission to listen on {at}: choose a port above 1023"
+                )
             }
             BindError::PermissionDenied { at, .. } => write!(
                 out,
-                "no permission to listen at {at}: choose a path in a directory that this user may change"
+                "no permission to listen on {at}: choose a path in a directory that this user may change"
             ),
             BindError::InvalidPath { at, .. } => {
                 write!(out, "{at} cannot be a socket: choose another path")
             }
             BindError::Inherited(_) => out.write_str(
-                "a socket that was handed over (LISTEN_FDS) cannot be used: hand over sockets that listen for streams",
+                "a socket passed in LISTEN_FDS cannot be used: pass listening stream sockets",
             ),
-            BindError::Io { at, .. } => write!(out, "cannot listen at {at}"),
+            BindError::Io { at, .. } => write!(out, "cannot listen on {at}"),
         }
     }
 }

@@ -150,13 +150,15 @@ fn take_inherited() -> io::Result<Vec<Listener>> {
                 Ok(Some(socket)) => Listener::local(socket)?,
                 _ => match all.take_tcp_listener(at)? {
                     Some(socket) => Listener::tcp(socket)?,
-                    None => return Err(io::Error::other("a socket was handed over twice")),
+                    None => return Err(io::Error::other("a socket was passed twice")),
                 },
             };
             // What is connected already would be waited at for ever.
             #[cfg(target_os = "linux")]
             if !rustix::net::sockopt::socket_acceptconn(&listener)? {
-                return Err(io::Error::other("a socket does not listen (Accept=yes?)"));
+                return Err(io::Error::other(
+                    "a passed socket does not listen (Accept=yes?)",
+                ));
             }
             Ok(listener)
         })

@@ -57,7 +57,7 @@ impl fmt::Display for OpenError {
         match self {
             OpenError::NotFound { path } if cfg!(target_os = "wasi") => write!(
                 out,
-                "the host has handed over no directory {}, as wasmtime run --dir does",
+                "the host grants no access to the directory {} (see wasmtime run --dir)",
                 path.display()
             ),
             OpenError::NotFound { path } => {

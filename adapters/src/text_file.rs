@@ -128,7 +128,7 @@ mod unix {
     const SILENCE: Duration = Duration::from_secs(120);
     const NOT_OPENED: &str =
         "no process has opened this pipe for writing: start the one that writes to it first";
-    const SILENT: &str = "the process that writes to this pipe writes nothing: give a regular file";
+    const SILENT: &str = "the process that writes to this pipe sends nothing: give a regular file";
 }
 
 fn utf_8(text: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {

@@ -77,7 +77,7 @@ fn what_is_wrong_with_a_file_is_said() {
     fs::copy(other.file("key.pem"), pair.file("other.pem")).unwrap();
     let keys = [
         ("nope.pem", "there is no file"),
-        ("old.pem", "convert it by: openssl pkey"),
+        ("old.pem", "convert it with: openssl pkey"),
         (
             "cut.pem",
             "is cut off: its PRIVATE KEY section has no line -----END PRIVATE KEY-----: copy",
@@ -86,7 +86,7 @@ fn what_is_wrong_with_a_file_is_said() {
             "cut-secret.pem",
             "is cut off: its ENCRYPTED PRIVATE KEY section has no line",
         ),
-        ("cert.pem", "has no private key in it"),
+        ("cert.pem", "contains no private key"),
         ("other.pem", "is not that of the certificate in"),
     ];
     for (name, words) in keys {
@@ -100,7 +100,7 @@ fn what_is_wrong_with_a_file_is_said() {
     );
     for (name, words) in [
         ("nope.pem", "there is no file"),
-        ("key.pem", "has no certificate in it"),
+        ("key.pem", "contains no certificate"),
         ("damaged.pem", "has a damaged CERTIFICATE section: copy"),
     ] {
         let error = Tls::load(pair.file(name), Some(pair.file("key.pem")), None).unwrap_err();
@@ -184,7 +184,7 @@ const KEYS: &[(&str, &str)] = &[
         "RSA -pkeyopt rsa_keygen_bits:8192 -pkeyopt rsa_keygen_primes:5",
         "an RSA key of 8192 bits",
     ),
-    ("RSA-PSS", "a key for RSA-PSS alone"),
+    ("RSA-PSS", "a key for RSA-PSS only"),
     (
         "EC -pkeyopt ec_paramgen_curve:P-521",
         "an ECDSA key on P-521",
@@ -277,56 +277,56 @@ fn a_file_in_another_form_is_read_or_said_to_be_one() {
             "key",
             "v1.crt has an X.509 certificate of version 1, which",
         ),
-        ("trusted.crt", "key", "convert it by: openssl x509 -in "),
+        ("trusted.crt", "key", "convert it with: openssl x509 -in "),
         (
             "der.crt",
             "key",
-            "a certificate as DER, convert it by: openssl x509 -inform DER",
+            "a certificate as DER: convert it with: openssl x509 -inform DER",
         ),
         (
             "pkcs7.crt",
             "key",
-            "PKCS#7, convert them by: openssl pkcs7 -print_certs",
+            "PKCS#7: convert them with: openssl pkcs7 -print_certs",
         ),
         (
             "pkcs12",
             "key",
-            "PKCS#12, convert it by: openssl pkcs12 -nodes",
+            "PKCS#12: convert it with: openssl pkcs12 -nodes",
         ),
         (
             "request",
             "key",
-            "has a certificate request and no certificate",
+            "contains a certificate request, not a certificate",
         ),
         (
             "key",
             "key",
-            "has no certificate in it, but: EC PARAMETERS, EC PRIVATE KEY",
+            "contains no certificate, only EC PARAMETERS, EC PRIVATE KEY",
         ),
         (
             "crt",
             "pkcs12",
-            "PKCS#12, convert it by: openssl pkcs12 -nodes",
+            "PKCS#12: convert it with: openssl pkcs12 -nodes",
         ),
         (
             "crt",
             "der.key",
-            "a key as DER, convert it by: openssl pkey -inform DER",
+            "a key as DER: convert it with: openssl pkey -inform DER",
         ),
         (
             "crt",
             "secret-der.key",
-            "an encrypted key as DER, convert it by: openssl pkey",
+            "an encrypted key as DER: convert it with: openssl pkey",
         ),
         (
             "crt",
             "der.crt",
-            "a certificate as DER, convert it by: openssl x509",
+            "a certificate as DER: convert it with: openssl x509",
         ),
         (
             "crt",
             "public.key",
-            "has no private key in it, but: PUBLIC KEY",
+            "contains no private key, only PUBLIC KEY",
         ),
         (
             "crt",

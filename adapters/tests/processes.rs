@@ -152,7 +152,7 @@ fn after_its_output_it_has_time_to_tidy_up_and_no_more() {
     let played = stage.play("endless", b"");
     assert_eq!(
         played.notes,
-        "CGI script went on after its output and was killed\n"
+        "CGI script kept running after its output and was killed\n"
     );
     stage.assert_clean();
 }

@@ -180,7 +180,9 @@ impl Process {
         }
         let code = |status: ExitStatus| status.code().or_else(|| Some(-status.signal()?));
         self.verdict = match status.ok().and_then(code) {
-            _ if left_alone => Some("CGI script went on after its output and was killed".into()),
+            _ if left_alone => {
+                Some("CGI script kept running after its output and was killed".into())
+            }
             Some(0) | None => None,
             Some(code) => Some(format!("CGI script exit code {code}")),
         };

@@ -96,7 +96,7 @@ impl ScriptFile {
         // No other name leads to what is open here.
         let (opened, named) = (fstat(&self.directory)?, stat(&self.directory_name)?);
         if !native::is_same(&opened, &named) {
-            return Err(io::Error::other("its directory was exchanged"));
+            return Err(io::Error::other("its directory was replaced"));
         }
         Ok(self.directory_name.clone())
     }

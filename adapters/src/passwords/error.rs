@@ -55,18 +55,18 @@ pub enum PasswordError {
 impl fmt::Display for PasswordError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            PasswordError::NoRandomness => "the system has no randomness",
+            PasswordError::NoRandomness => "the system provides no random numbers",
             PasswordError::EmptyName => "the user has no name: write one before the colon",
             PasswordError::EmptyPassword => {
                 "the password is empty: choose one, and write {PLAIN} before one that begins with a colon"
             }
             PasswordError::Unsendable => {
-                "user and password have no control characters, and at most 1,023 bytes"
+                "user and password must have at most 1,023 bytes and no control characters"
             }
             PasswordError::Duplicate => "there is another password for this user: remove one",
-            PasswordError::NoColon => "it is USER:PASSWORD or USER:HASH",
+            PasswordError::NoColon => "expected USER:PASSWORD or USER:HASH",
             PasswordError::UnknownHash => {
-                "this is no hash that is known: make one with htpasswd -B, or write {PLAIN} before a password"
+                "unknown kind of hash: make one with htpasswd -B, or write {PLAIN} before a password"
             }
             PasswordError::DamagedHash => "this hash is damaged",
             PasswordError::Read { path, .. } => {
@@ -75,7 +75,7 @@ impl fmt::Display for PasswordError {
             PasswordError::NotUtf8 { path } => {
                 return write!(
                     out,
-                    "{} is not in UTF-8: convert it, such as by: iconv -f latin1 -t utf8",
+                    "{} is not UTF-8: convert it, for example with: iconv -f latin1 -t utf8",
                     path.display()
                 );
             }

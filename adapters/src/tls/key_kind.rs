@@ -40,10 +40,10 @@ fn pkcs8(der: &[u8]) -> Option<String> {
     let algorithm = info.algorithm;
     Some(match &*algorithm.oid.to_string() {
         "1.2.840.113549.1.1.1" => rsa(info.private_key.as_bytes())?,
-        "1.2.840.113549.1.1.10" => "a key for RSA-PSS alone".into(),
+        "1.2.840.113549.1.1.10" => "a key for RSA-PSS only".into(),
         "1.2.840.10045.2.1" => elliptic(algorithm.parameters?),
         "1.2.840.10040.4.1" => "a DSA key".into(),
-        "1.3.101.110" | "1.3.101.111" => "a key for key agreement alone".into(),
+        "1.3.101.110" | "1.3.101.111" => "a key for key agreement only".into(),
         "1.3.101.112" => "an Ed25519 key".into(),
         "1.3.101.113" => "an Ed448 key".into(),
         other => format!("a key of another kind ({other})"),

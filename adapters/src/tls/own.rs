@@ -33,7 +33,7 @@ impl Tls {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         let mut params = CertificateParams::new(names).map_err(failed)?;
         let name = &mut params.distinguished_name;
-        name.push(DnType::CommonName, "sanserve, signed by itself");
+        name.push(DnType::CommonName, "sanserve, self-signed");
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = date_time_ymd(1970, 1, 1) + now.unwrap_or_default();
         // Clocks differ. Some clients take none that lasts longer.

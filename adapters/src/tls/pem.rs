@@ -94,23 +94,23 @@ fn no_certificate(bytes: &[u8], path: &Path) -> String {
         format!("is not a PEM file, but {}", convert.in_words(path))
     } else if has("TRUSTED CERTIFICATE") || has("X509 CERTIFICATE") {
         format!(
-            "has a certificate in a form of OpenSSL's own, \
-             convert it by: openssl x509 -in {name} -out NEW"
+            "has a certificate in a form that only OpenSSL knows: \
+             convert it with: openssl x509 -in {name} -out NEW"
         )
     } else if has("PKCS7") {
         format!(
-            "has certificates as PKCS#7, \
-             convert them by: openssl pkcs7 -print_certs -in {name} -out NEW"
+            "has certificates as PKCS#7: \
+             convert them with: openssl pkcs7 -print_certs -in {name} -out NEW"
         )
     } else if labels
         .iter()
         .any(|label| label.ends_with("CERTIFICATE REQUEST"))
     {
-        "has a certificate request and no certificate: give the one that was issued for it".into()
+        "contains a certificate request, not a certificate: give the certificate that was issued for it".into()
     } else if has("CERTIFICATE") {
         "has a certificate whose lines are indented: remove the spaces before them".into()
     } else {
-        format!("has no certificate in it{}", but(&labels))
+        format!("contains no certificate{}", but(&labels))
     }
 }
 
@@ -124,13 +124,13 @@ fn no_key(bytes: &[u8], path: &Path) -> String {
         key_kind::no_such("a DSA key")
     } else if has("OPENSSH PRIVATE KEY") {
         format!(
-            "has a key in a form of OpenSSH's own, \
-             convert a copy of it by: ssh-keygen -p -m PKCS8 -f {name}"
+            "has a key in a form that only OpenSSH knows: \
+             convert a copy of it with: ssh-keygen -p -m PKCS8 -f {name}"
         )
     } else if labels.iter().any(|label| label.ends_with("PRIVATE KEY")) {
         "has a private key whose lines are indented: remove the spaces before them".into()
     } else {
-        format!("has no private key in it{}", but(&labels))
+        format!("contains no private key{}", but(&labels))
     }
 }
 
@@ -138,7 +138,7 @@ fn no_key(bytes: &[u8], path: &Path) -> String {
 fn but(labels: &[String]) -> String {
     match labels {
         [] => String::new(),
-        labels => format!(", but: {}", labels.join(", ")),
+        labels => format!(", only {}", labels.join(", ")),
     }
 }
 
@@ -161,7 +161,7 @@ struct Binary {
 impl Binary {
     fn in_words(&self, path: &Path) -> String {
         let (name, Binary { what, convert }) = (path.display(), self);
-        format!("{what}, convert it by: openssl {convert} -in {name} -out NEW")
+        format!("{what}: convert it with: openssl {convert} -in {name} -out NEW")
     }
 }
 
@@ -210,8 +210,8 @@ fn decrypt(pem: &str, password: &str, path: &Path) -> Result<PrivateKeyDer<'stat
 fn foreign(path: &Path) -> String {
     let name = path.display();
     format!(
-        "has a key that is encrypted in an old way, \
-         convert it by: openssl pkey -aes256 -in {name} -out NEW"
+        "has a key in an old encrypted form: \
+         convert it with: openssl pkey -aes256 -in {name} -out NEW"
     )
 }
 
@@ -234,7 +234,7 @@ pub(super) fn wrong(path: &Path, problem: &str) -> TlsError {
 const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
 
-const NOT_PEM: &str = "is not a good PEM file: copy the whole file again";
+const NOT_PEM: &str = "is not a valid PEM file: copy the whole file again";
 const DAMAGED: &str =
     "has a damaged ENCRYPTED PRIVATE KEY section, which is not Base64: copy the whole file again";
 const BAD_BEGIN: &str = "has a broken line '-----BEGIN ...-----': that must end with five hyphens, and nothing may follow in the same line";
