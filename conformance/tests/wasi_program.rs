@@ -144,12 +144,12 @@ fn it_says_what_it_lacks() {
     let Some(stage) = Stage::set() else { return };
     let said = |line: &str| stage.complaint(line);
     let lacks = said("wasmtime run --dir DIR::/ sanserve.wasm 0");
-    let sockets = "sanserve: error: nobody may listen at 0.0.0.0:0: \
-                   wasmtime run -S inherit-network,tcp allows it\n";
+    let sockets = "sanserve: error: no permission to listen on 0.0.0.0:0: \
+                   allow it with wasmtime run -S inherit-network,tcp\n";
     assert_eq!(lacks, sockets);
     let lacks = said("wasmtime run -S inherit-network,tcp sanserve.wasm 0");
-    let directory = "sanserve: error: the host has handed over no directory ., \
-                     as wasmtime run --dir does: name another one with --directory\n";
+    let directory = "sanserve: error: the host grants no access to the directory . \
+                     (see wasmtime run --dir): give another one with --directory\n";
     assert_eq!(lacks, directory);
     for option in ["--cgi", "--tls-cert=a", "--runtime=std", "--stdio"] {
         let lacks = said(&format!("wasmtime run --dir DIR::/ sanserve.wasm {option}"));
@@ -158,12 +158,11 @@ fn it_says_what_it_lacks() {
         assert!(lacks.starts_with(&unknown), "{lacks}");
     }
     let lacks = said("wasmtime run --dir DIR::/ sanserve.wasm --upload");
-    let upload =
-        "sanserve: error: --upload: files can be stored on Linux and macOS alone, not here\n";
+    let upload = "sanserve: error: --upload works on Linux and macOS only: leave it out\n";
     assert_eq!(lacks, upload);
     let lacks = said("wasmtime run --dir DIR::/ sanserve.wasm -b unix:a");
     assert_eq!(
         lacks,
-        "sanserve: error: WASI has no sockets in a file system: give an address with --bind\n"
+        "sanserve: error: WASI has no Unix sockets: give an address with --bind\n"
     );
 }

@@ -35,7 +35,7 @@ impl Announcement {
     ) -> Announcement {
         let mut text: String = places.iter().map(|place| banner(scheme, place)).collect();
         if let Some(sha256) = certificate {
-            text += &format!("Certificate: signed by itself, SHA-256 {sha256}\n");
+            text += &format!("Certificate: self-signed, SHA-256 {sha256}\n");
         }
         let terminal = io::stdout().is_terminal();
         #[cfg(not(target_os = "wasi"))]
@@ -51,7 +51,7 @@ impl Announcement {
             if options.qr {
                 match code(&reached) {
                     Some(code) => text += &code,
-                    None => complain("no code is shown: it serves no address on a network"),
+                    None => complain("no QR code: the server has no address on a network"),
                 }
             }
             Announcement { text, reached }
@@ -128,7 +128,7 @@ fn summary(options: &Options, scheme: &str, reached: &[Reach], places: &[ListenA
     );
     for Reach { url, from } in reached.iter().take(MANY) {
         let _ = match from {
-            From::Here => writeln!(text, "  Here:      {url}"),
+            From::Here => writeln!(text, "  Local:     {url}"),
             From::Network(name) => writeln!(text, "  Network:   {url}  ({name})"),
         };
     }
@@ -144,32 +144,34 @@ fn harm(options: &Options, scheme: &str, places: &[ListenAddr]) -> String {
     let mut lines = Vec::new();
     let guarded = options.is_guarded();
     if open && guarded && scheme == "http" {
-        lines.push("Passwords travel in the clear; --tls self-signed hides them.".into());
+        lines.push("Passwords are sent unencrypted; --tls self-signed encrypts them.".into());
     } else if open && !guarded {
-        lines.push("Whoever reaches this machine can read it; -b 127.0.0.1 keeps it here.".into());
+        lines.push(
+            "Anyone who can reach this machine can read it; -b 127.0.0.1 prevents that.".into(),
+        );
     }
     #[cfg(unix)]
     if options.upload {
-        let over = if options.overwrite {
-            ", over others too"
+        let replace = if options.overwrite {
+            " and replace others"
         } else {
             ""
         };
         lines.push(format!(
-            "Whoever can read it can store files in it{over} (--upload)."
+            "Anyone who can read it can also store files{replace} (--upload)."
         ));
     }
     if options.hidden {
-        lines.push("Names that begin with a dot are served, too (--hidden).".into());
+        lines.push("Names that begin with a dot are served (--hidden).".into());
     } else {
         lines.push("Names that begin with a dot are hidden; --hidden shows them.".into());
     }
     if options.follow_symlinks {
-        lines.push("Links are followed out of the directory (--follow-symlinks).".into());
+        lines.push("Symbolic links out of the directory are followed (--follow-symlinks).".into());
     }
     if let Some(origin) = &options.cors {
         let whose = if origin == "*" { "any site" } else { origin };
-        lines.push(format!("Pages of {whose} may read it (--cors)."));
+        lines.push(format!("Pages of {whose} can read it (--cors)."));
     }
     #[cfg(not(target_os = "wasi"))]
     match &options.cgi_directories[..] {
@@ -200,7 +202,7 @@ fn open_browser(reached: &[Reach]) {
                 complain(&format!("cannot open the browser at {}: {error}", one.url));
             }
         }
-        None => complain("no browser is opened: it serves no address"),
+        None => complain("no browser is opened: the server has no IP address"),
     }
 }
 

@@ -9,11 +9,11 @@ use std::slice;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command, Error, FromArgMatches};
 
-use super::options::Options;
 #[cfg(not(target_os = "wasi"))]
 use super::options::Runtime;
+use super::options::{self, Options};
 use super::{arguments, positional, value_parsers};
 #[cfg(not(target_os = "wasi"))]
 use super::{manual, secrets};
@@ -41,7 +41,7 @@ pub(crate) fn read() -> Parsed {
 /// The options as clap knows them, with what the environment says. A variable that is empty
 /// counts as not set.
 fn command() -> Command {
-    Options::command().mut_args(|arg| {
+    options::command().mut_args(|arg| {
         let Some(name) = arg.get_long().filter(|name| !ALONE.contains(name)) else {
             return arg;
         };
@@ -83,7 +83,7 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Parsed, String
     }
     #[cfg(not(unix))]
     if options.upload {
-        return Err("--upload: files can be stored on Linux and macOS alone, not here".into());
+        return Err("--upload works on Linux and macOS only: leave it out".into());
     }
     #[cfg(unix)]
     requirements(&options)?;
@@ -121,9 +121,9 @@ fn requirements(options: &Options) -> Result<(), &'static str> {
 fn printed(options: &Options) -> Option<String> {
     let mut text = Vec::new();
     if let Some(shell) = options.completions {
-        clap_complete::generate(shell, &mut Options::command(), "sanserve", &mut text);
+        clap_complete::generate(shell, &mut options::command(), "sanserve", &mut text);
     } else if options.manpage {
-        return Some(manual::page(Options::command()));
+        return Some(manual::page(options::command()));
     } else {
         return None;
     }
@@ -163,8 +163,13 @@ fn has_certificate(options: &Options) -> Result<(), String> {
 /// What clap has to say, in one line if it is a mistake.
 fn answer(error: &Error) -> Parsed {
     let text = error.render().to_string();
-    if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = error.kind() {
-        return Parsed::Print(format!("{}\n", text.trim_end()));
+    match error.kind() {
+        ErrorKind::DisplayHelp if env::args_os().any(|arg| arg == "--help") => {
+            return Parsed::Print(options::help());
+        }
+        ErrorKind::DisplayHelp => return Parsed::Print(options::short_help()),
+        ErrorKind::DisplayVersion => return Parsed::Print(text),
+        _ => {}
     }
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let whole = text.split("\n\nFor more information").next();
@@ -228,7 +233,7 @@ fn long_name(shown: &str) -> String {
 /// Whether the command line has this option, by its long name or its letter.
 fn is_argument(shown: &str) -> bool {
     let long = long_name(shown);
-    let command = Options::command();
+    let command = options::command();
     let letter = command
         .get_arguments()
         .find(|arg| arg.get_long() == Some(&long))

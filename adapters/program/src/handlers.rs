@@ -45,7 +45,7 @@ fn read_into(passwords: &mut Passwords, options: &Options) -> Result<(), String>
     if passwords.len() == before {
         let path = path.display();
         return Err(format!(
-            "--auth-file {path} has no user in it: add a line such as 'htpasswd -nB USER' prints"
+            "--auth-file {path} contains no user: add a line, as 'htpasswd -nB USER' prints it"
         ));
     }
     Ok(())

@@ -16,7 +16,7 @@ impl Field {
             .split_once(':')
             .ok_or("expected NAME VALUE, or 'NAME: VALUE'")?;
         if name.is_empty() || !name.bytes().all(is_token) {
-            return Err("a field's name has only letters, digits and any of !#$%&'*+-.^_`|~");
+            return Err("a header name has only letters, digits and any of !#$%&'*+-.^_`|~");
         }
         if let Some(reason) = reserved(name) {
             return Err(reason);
@@ -33,10 +33,10 @@ fn reserved(name: &str) -> Option<&'static str> {
     let is_one_of = |names: &[&str]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
     if is_one_of(&FRAMING) {
         Some(
-            "the server alone decides how a reply is framed and whether the connection stays open: leave it out",
+            "only the server may set how a reply is framed and whether the connection stays open: leave it out",
         )
     } else if is_one_of(&VALIDATORS) {
-        Some("the server sends its own, by which clients know what they have: leave it out")
+        Some("the server sends its own, which caches and ranges depend on: leave it out")
     } else if name.eq_ignore_ascii_case("content-type") {
         Some("the server sends its own: use --content-type or --charset")
     } else if is_one_of(&["date", "server"]) {
@@ -66,13 +66,13 @@ const VALIDATORS: [&str; 3] = ["accept-ranges", "etag", "last-modified"];
 pub(crate) fn value(text: &str) -> Result<String, &'static str> {
     let text = text.trim_matches([' ', '\t']);
     if text.chars().any(|char| char > '\u{ff}') {
-        return Err("a field may hold no character above U+00FF");
+        return Err("a header cannot contain a character above U+00FF");
     }
     if text
         .chars()
         .any(|char| char.is_ascii_control() && char != '\t')
     {
-        return Err("a field may hold no control character, such as a line break");
+        return Err("a header cannot contain a control character, such as a line break");
     }
     Ok(text.to_owned())
 }

@@ -28,7 +28,7 @@ pub(crate) fn listen(options: &Options) -> Result<Server, Failure> {
         [] => &options.host,
         [host] if !host.starts_with(PATH) => host,
         _ => {
-            let line = "several addresses, and paths, need --runtime mio: add it";
+            let line = "only --runtime mio can listen on several addresses or a path: add it";
             return Err(Failure::Usage(line.into()));
         }
     };
@@ -59,7 +59,7 @@ pub(crate) fn doors(options: &Options) -> Result<Vec<Listener>, Failure> {
         .map(|place| match place {
             ListenAddr::Ip(address) => Listener::bind(address).map_err(|error| refusal(&error)),
             ListenAddr::Path(_) => {
-                let line = "WASI has no sockets in a file system: give an address with --bind";
+                let line = "WASI has no Unix sockets: give an address with --bind";
                 Err(Failure::Usage(line.into()))
             }
         });
@@ -76,8 +76,7 @@ fn places(options: &Options, has_inherited: bool) -> Result<Vec<ListenAddr>, Fai
     };
     let places = hosts.iter().map(|host| match host.strip_prefix(PATH) {
         Some("") => {
-            let line =
-                "'--bind unix:' has no path: name the socket, such as unix:/run/sanserve.sock";
+            let line = "'--bind unix:' has no path: give one, such as unix:/run/sanserve.sock";
             Err(Failure::Usage(line.into()))
         }
         Some(path) => Ok(ListenAddr::Path(path.into())),
@@ -95,9 +94,9 @@ fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
     if !could_be_host(bare) {
         return Err(Failure::Usage(match positional::address(host) {
             Some((bare, port)) if !port.is_empty() => {
-                format!("'--bind {host}' has a port in it: use --bind {bare}{port}")
+                format!("'--bind {host}' contains a port: use --bind {bare}{port}")
             }
-            _ => format!("'{host}' is not an address or a name of a host: {USE_BIND}"),
+            _ => format!("'{host}' is not an address or a host name: {USE_BIND}"),
         }));
     }
     let unknown = |why: &dyn Display| {
@@ -133,27 +132,29 @@ pub(crate) fn refusal(error: &BindError) -> Failure {
                 Some(free) => format!("{free}, or "),
                 None => String::new(),
             };
-            format!("port {port} at {ip} is in use: try --port {free}0 for any that is free")
+            format!("port {port} on {ip} is in use: try --port {free}0 for any free port")
         }
         BindError::InUse {
             at: ListenAddr::Path(path),
             ..
-        } => format!("{} is there already: choose another path", path.display()),
+        } => format!("{} already exists: choose another path", path.display()),
         BindError::PermissionDenied { at, .. } if cfg!(target_os = "wasi") => {
-            format!("nobody may listen at {at}: wasmtime run -S inherit-network,tcp allows it")
+            format!(
+                "no permission to listen on {at}: allow it with wasmtime run -S inherit-network,tcp"
+            )
         }
         BindError::PermissionDenied {
             at: ListenAddr::Ip(at),
             ..
         } => {
             let (ip, port) = (at.ip(), at.port());
-            format!("no permission for port {port} at {ip}: choose one above 1023")
+            format!("no permission for port {port} on {ip}: choose a port above 1023")
         }
         BindError::NotLocal {
             at: ListenAddr::Ip(at),
             ..
         } => format!(
-            "{} is not an address of this machine: give one that is with --bind",
+            "{} is not an address of this machine: give one of its addresses with --bind",
             at.ip()
         ),
         BindError::InvalidPath { at, source } => {
@@ -164,7 +165,7 @@ pub(crate) fn refusal(error: &BindError) -> Failure {
         BindError::Io {
             at: ListenAddr::Path(path),
             source,
-        } => format!("cannot listen at {}: {source}", path.display()),
+        } => format!("cannot listen on {}: {source}", path.display()),
         error => in_full(error),
     })
 }

@@ -1,36 +1,36 @@
 //! The manual page, in the language of man(7).
 
-use clap::builder::PossibleValue;
 use clap::{Arg, Command};
 use clap_mangen::Man;
 
-/// Writes the page of a command: its options with their help, and the sections of its long help as sections of their own.
+/// Renders the manual page of a command: its options by group, and the sections that follow them in its help.
 pub(super) fn page(command: Command) -> String {
-    let sections = command.get_after_long_help().map(ToString::to_string);
+    let sections = command.get_after_help().map(ToString::to_string);
     let mut options = Vec::new();
-    let man = Man::new(command.mut_args(with_text));
+    let groups = command.get_arguments().filter_map(Arg::get_help_heading);
+    let groups: Vec<_> = groups.collect();
+    let man = Man::new(command.clone());
     let rendered = man.render_options_section(&mut options);
-    rendered.expect("memory takes everything");
+    rendered.expect("writing to memory does not fail");
     let mut page = HEAD.replace("VERSION", env!("CARGO_PKG_VERSION"));
-    page += &String::from_utf8_lossy(&options);
+    page += &with_subsections(&String::from_utf8_lossy(&options), &groups);
     for section in sections.unwrap_or_default().split("\n\n") {
         add_section(&mut page, section);
     }
     page
 }
 
-/// An option that has its text on the page, too, if the short help leaves it out, and its values in one line.
-fn with_text(arg: Arg) -> Arg {
-    let values = arg.get_possible_values();
-    let arg = arg.hide_short_help(false);
-    let is_switch = !arg.get_action().takes_values();
-    if is_switch || values.is_empty() || arg.is_hide_possible_values_set() {
-        return arg;
-    }
-    let names: Vec<_> = values.iter().map(PossibleValue::get_name).collect();
-    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    let help = format!("{help} [possible values: {}]", names.join(", "));
-    arg.help(help).hide_possible_values(true)
+/// Makes the groups of options subsections of OPTIONS: clap_mangen makes them sections, in capitals.
+fn with_subsections(options: &str, groups: &[&str]) -> String {
+    let lines = options.lines().map(|line| {
+        let name = line.strip_prefix(".SH ").map(|name| name.trim_matches('"'));
+        let is_group = |group: &&&str| Some(&*group.to_uppercase()) == name;
+        match groups.iter().find(is_group) {
+            Some(group) => format!(".SS {group}\n"),
+            None => format!("{line}\n"),
+        }
+    });
+    lines.collect()
 }
 
 /// Adds a section of the long help: a heading with a colon, and lines that are indented. Lines that are indented further, in
@@ -86,12 +86,10 @@ sanserve \\- serve the files of a directory over HTTP
 .B sanserve
 serves the files of a directory over HTTP, as
 .B python \\-m http.server
-does: the current directory at port 8000, unless the command line or the
-environment names others.
-It does not serve what is outside of the directory, nor names that begin with a
-dot.
+does: by default the current directory, on port 8000.
+Files outside of the directory and names that begin with a dot are not served.
 .PP
-Ctrl\\-C ends it at once.
-SIGTERM lets running replies finish, for ten seconds at most.
-SIGHUP reads certificates and passwords again.
+Ctrl\\-C ends the server immediately.
+SIGTERM lets running replies finish, for at most ten seconds.
+SIGHUP reloads certificates and passwords.
 ";

@@ -3,237 +3,269 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser, ValueEnum, ValueHint};
+use clap::{ArgAction, Command, CommandFactory, Parser, ValueEnum, ValueHint};
 use sanserve_core::Protocol;
 
 use super::header_arg::Field;
 use super::value_parsers;
 
-/// What can be set. The comments are the help.
+/// The options. Their doc comments are the help, the manual page and the texts of the completions.
 #[derive(Debug, Parser)]
-#[command(version, disable_version_flag = true, after_help = EXAMPLES, after_long_help = MORE)]
-#[command(about = "Serves the files of a directory over HTTP, as python -m http.server does")]
+#[command(version, disable_version_flag = true, disable_help_flag = true)]
+#[command(about = "Serve the files of a directory over HTTP, like python -m http.server")]
 pub(crate) struct Options {
-    /// Port to listen at, 0 for any that is free [default: 8000]
+    /// Port to listen on, or 0 for any free port [default: 8000]
     #[arg(value_name = "PORT", allow_negative_numbers = true)]
     pub(super) first: Option<OsString>,
 
-    /// Directory to serve [default: .]; both in either order
+    /// Directory to serve, before or after PORT [default: .]
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) second: Option<OsString>,
 
-    /// Where to listen, or unix:PATH [default: 0.0.0.0]
-    #[arg(short, long, value_name = "ADDRESS")]
+    /// Listen on ADDRESS, or unix:PATH [default: 0.0.0.0]
+    #[arg(short, long, value_name = "ADDRESS", help_heading = LISTEN)]
     pub(crate) bind: Vec<String>,
 
-    /// Directory to serve, the same as DIR
-    #[arg(short, long = "directory", value_name = "DIR", value_hint = ValueHint::DirPath)]
-    #[arg(id = "directory", hide_short_help = true)]
-    pub(super) directory_option: Option<PathBuf>,
-
-    /// What is served in the end.
-    #[arg(skip)]
-    pub(crate) directory: PathBuf,
-
-    /// Port to listen at, the same as PORT; -p does as well
+    /// Listen on this port, the same as PORT or -p PORT
     #[arg(long = "port", value_name = "PORT", value_parser = value_parsers::port)]
-    #[arg(id = "port", hide_short_help = true, allow_negative_numbers = true)]
+    #[arg(id = "port", help_heading = LISTEN, hide_short_help = true, allow_negative_numbers = true)]
     pub(super) port_option: Option<u16>,
 
-    /// Where it listens in the end.
+    /// The port from the command line, the environment or the default.
     #[arg(skip)]
     pub(crate) port: u16,
 
-    /// The address where it listens if `bind` says nothing.
+    /// The address to listen on if `bind` is empty.
     #[arg(skip)]
     pub(crate) host: String,
 
-    /// Answer requests for this host and localhost only [default: any host]
-    #[arg(long = "host", value_name = "NAME", value_parser = value_parsers::host, hide_short_help = true)]
+    /// Answer only for NAME and localhost [default: any]
+    #[arg(long = "host", value_name = "NAME", value_parser = value_parsers::host)]
+    #[arg(help_heading = LISTEN, hide_short_help = true)]
     pub(crate) hosts: Vec<String>,
 
-    /// HTTP/1.0, or a port number [default: HTTP/1.1]
+    /// Speak HTTP/1.0 or HTTP/1.1 [default: HTTP/1.1]
     #[arg(short, long, value_name = "VERSION", value_parser = value_parsers::protocol)]
+    #[arg(help_heading = LISTEN, hide_short_help = true)]
     pub(super) protocol: Option<Protocol>,
 
-    /// Serve one connection, on standard input and output
+    /// Serve one connection on standard input and output
     #[cfg(unix)]
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, help_heading = LISTEN, hide_short_help = true)]
     pub(crate) stdio: bool,
 
-    /// HTTPS, with a certificate made for this run
     #[cfg(not(target_os = "wasi"))]
-    #[arg(long, value_name = "self-signed", hide_possible_values = true)]
-    pub(crate) tls: Option<Certificate>,
-
-    /// HTTPS, with this certificate
-    #[cfg(not(target_os = "wasi"))]
-    #[arg(long, value_name = "PATH", hide_short_help = true)]
-    pub(crate) tls_cert: Option<PathBuf>,
-
-    /// Its private key, if that is in another file
-    #[cfg(not(target_os = "wasi"))]
-    #[arg(long, value_name = "PATH", hide_short_help = true)]
-    pub(crate) tls_key: Option<PathBuf>,
-
-    /// Password of the key, if that is encrypted
-    #[cfg(not(target_os = "wasi"))]
-    #[arg(long, value_name = "PATH", hide_short_help = true)]
-    pub(crate) tls_password_file: Option<PathBuf>,
-
-    /// Let in who has this password; others see it in ps
-    #[cfg(not(target_os = "wasi"))]
-    #[arg(long, value_name = "USER:PASSWORD")]
-    pub(crate) auth: Vec<String>,
-
-    /// Users and passwords: htpasswd -B, argon2, sha-crypt, plain
-    #[cfg(not(target_os = "wasi"))]
-    #[arg(long, value_name = "PATH", hide_short_help = true)]
-    pub(crate) auth_file: Option<PathBuf>,
+    #[arg(long, value_name = "RUNTIME", help = RUNTIMES, hide_possible_values = true)]
+    #[arg(help_heading = LISTEN, hide_short_help = true)]
+    pub(crate) runtime: Option<Runtime>,
 
     /// Open the browser
     #[cfg(not(target_os = "wasi"))]
-    #[arg(long)]
+    #[arg(long, help_heading = LISTEN)]
     pub(crate) open: bool,
 
-    /// Show a code for phones on the same network
+    /// Show a QR code for phones on the same network
     #[cfg(not(target_os = "wasi"))]
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, help_heading = LISTEN)]
     pub(crate) qr: bool,
 
-    #[cfg_attr(
-        feature = "tokio",
-        doc = "mio, tokio or std: what carries the connections"
-    )]
-    #[cfg_attr(
-        not(feature = "tokio"),
-        doc = "mio or std: what carries the connections"
-    )]
-    #[cfg(not(target_os = "wasi"))]
-    #[arg(long, value_name = "RUNTIME")]
-    #[arg(hide_possible_values = true, hide_short_help = true)]
-    pub(crate) runtime: Option<Runtime>,
+    /// Serve this directory, the same as DIR
+    #[arg(short, long = "directory", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(id = "directory", help_heading = SERVE, hide_short_help = true)]
+    pub(super) directory_option: Option<PathBuf>,
 
-    /// Follow links also out of the directory
-    #[arg(long, hide_short_help = true)]
-    pub(crate) follow_symlinks: bool,
+    /// The directory from the command line, the environment or the default.
+    #[arg(skip)]
+    pub(crate) directory: PathBuf,
 
     /// Serve and list names that begin with a dot
-    #[arg(long)]
+    #[arg(long, help_heading = SERVE)]
     pub(crate) hidden: bool,
 
-    /// Reply as python -m http.server does, to the byte; HTTP/1.0 by default
-    #[arg(long, hide_short_help = true)]
-    pub(crate) plain: bool,
+    /// Follow symbolic links that lead out of the directory
+    #[arg(long, help_heading = SERVE, hide_short_help = true)]
+    pub(crate) follow_symlinks: bool,
 
-    /// Do not log requests
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-
-    /// Format of the log: python, combined or json
-    #[arg(long, value_name = "FORMAT", default_value = "python")]
-    #[arg(
-        hide_default_value = true,
-        hide_possible_values = true,
-        hide_short_help = true
-    )]
-    pub(crate) log_format: LogFormat,
-
-    /// Field to send with files and listings
-    #[arg(short = 'H', long = "header", value_name = "NAME VALUE")]
-    #[arg(value_parser = Field::parse, hide_short_help = true)]
-    pub(crate) headers: Vec<Field>,
-
-    /// Media type where a name does not tell it
-    #[arg(long, value_name = "TYPE", value_parser = value_parsers::media_type, hide_short_help = true)]
-    #[arg(default_value = "application/octet-stream", hide_default_value = true)]
-    pub(crate) content_type: String,
-
-    /// Encoding of text but HTML and XML, '' for none [default: utf-8]
-    #[arg(long, value_name = "NAME", value_parser = value_parsers::charset, hide_short_help = true)]
-    pub(super) charset: Option<String>,
-
-    /// How long copies may be kept, as no-cache
-    #[arg(long, value_name = "TEXT", value_parser = value_parsers::cache_control, hide_short_help = true)]
-    pub(crate) cache_control: Option<String>,
-
-    /// Send FILE.br, .zst or .gz for FILE
-    #[arg(long, hide_short_help = true)]
-    pub(crate) precompressed: bool,
-
-    /// Send the same ETag on several machines
-    #[cfg(not(target_os = "wasi"))]
-    #[arg(long, hide_short_help = true)]
-    pub(crate) portable_tags: bool,
-
-    /// Let pages of other sites read all
-    #[arg(long, value_name = "ORIGIN", value_parser = value_parsers::origin, hide_short_help = true)]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "*")]
-    pub(crate) cors: Option<String>,
-
-    /// Send this file for pages that are not there
-    #[arg(long, value_name = "FILE", value_parser = value_parsers::below, hide_short_help = true)]
-    pub(crate) spa: Option<String>,
-
-    /// Send this file with each 404
-    #[arg(long, value_name = "FILE", value_parser = value_parsers::below, hide_short_help = true)]
-    pub(crate) not_found: Option<String>,
-
-    /// Let directories be had as DIR/?zip and DIR/?tar
-    #[arg(long)]
+    /// Offer every directory as DIR/?zip and DIR/?tar
+    #[arg(long, help_heading = SERVE)]
     pub(crate) archive: bool,
 
-    /// Let everybody store files, by PUT and by form
+    /// Send FILE.br, FILE.zst or FILE.gz for FILE if accepted
+    #[arg(long, help_heading = SERVE, hide_short_help = true)]
+    pub(crate) precompressed: bool,
+
+    /// Send this file, with status 200, for missing pages
+    #[arg(long, value_name = "FILE", value_parser = value_parsers::below)]
+    #[arg(help_heading = SERVE, hide_short_help = true)]
+    pub(crate) spa: Option<String>,
+
+    /// Send this file with every 404
+    #[arg(long, value_name = "FILE", value_parser = value_parsers::below)]
+    #[arg(help_heading = SERVE, hide_short_help = true)]
+    pub(crate) not_found: Option<String>,
+
+    /// Reply exactly as Python does, by default in HTTP/1.0
+    #[arg(long, help_heading = SERVE, hide_short_help = true)]
+    pub(crate) plain: bool,
+
+    /// Add a header to files and listings
+    #[arg(short = 'H', long = "header", value_name = "NAME VALUE", value_parser = Field::parse)]
+    #[arg(help_heading = HEADERS, hide_short_help = true)]
+    pub(crate) headers: Vec<Field>,
+
+    /// Set the type of files with an unknown extension
+    /// [default: application/octet-stream]
+    #[arg(long, value_name = "TYPE", value_parser = value_parsers::media_type)]
+    #[arg(default_value = "application/octet-stream", hide_default_value = true)]
+    #[arg(help_heading = HEADERS, hide_short_help = true, verbatim_doc_comment)]
+    pub(crate) content_type: String,
+
+    /// Set the charset of text other than HTML and XML,
+    /// or '' for none [default: utf-8]
+    #[arg(long, value_name = "NAME", value_parser = value_parsers::charset)]
+    #[arg(help_heading = HEADERS, hide_short_help = true, verbatim_doc_comment)]
+    pub(super) charset: Option<String>,
+
+    /// Send Cache-Control: TEXT, such as no-cache
+    #[arg(long, value_name = "TEXT", value_parser = value_parsers::cache_control)]
+    #[arg(help_heading = HEADERS, hide_short_help = true)]
+    pub(crate) cache_control: Option<String>,
+
+    /// Let pages of ORIGIN read everything [default: *]
+    #[arg(long, value_name = "ORIGIN", value_parser = value_parsers::origin)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    #[arg(help_heading = HEADERS, hide_short_help = true)]
+    pub(crate) cors: Option<String>,
+
+    /// Make ETags of equal files equal on all machines
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, help_heading = HEADERS, hide_short_help = true)]
+    pub(crate) portable_tags: bool,
+
+    /// Require this password, which is visible in ps
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "USER:PASSWORD", help_heading = ACCESS)]
+    pub(crate) auth: Vec<String>,
+
+    /// Require a password from this file: bcrypt, as
+    /// htpasswd -B prints, Argon2, SHA-crypt or plain
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "PATH", help_heading = ACCESS, hide_short_help = true)]
+    #[arg(verbatim_doc_comment)]
+    pub(crate) auth_file: Option<PathBuf>,
+
+    /// Serve HTTPS with a new self-signed certificate
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "self-signed", help_heading = ACCESS, hide_possible_values = true)]
+    pub(crate) tls: Option<Certificate>,
+
+    /// Serve HTTPS with this certificate
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "PATH", help_heading = ACCESS, hide_short_help = true)]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// Read its key from here [default: --tls-cert]
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "PATH", help_heading = ACCESS, hide_short_help = true)]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Read the password of its key from here
+    #[cfg(not(target_os = "wasi"))]
+    #[arg(long, value_name = "PATH", help_heading = ACCESS, hide_short_help = true)]
+    pub(crate) tls_password_file: Option<PathBuf>,
+
+    /// Let clients store files, by PUT and by a form
     #[cfg(unix)]
-    #[arg(long, conflicts_with_all = ["cgi", "cgi_directories"])]
+    #[arg(long, help_heading = UPLOADS, conflicts_with_all = ["cgi", "cgi_directories"])]
     pub(crate) upload: bool,
 
-    /// Store files: on Linux and macOS alone, not here
+    /// Store files; only on Linux and macOS
     #[cfg(not(unix))]
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, help_heading = UPLOADS, hide_short_help = true)]
     pub(super) upload: bool,
 
-    /// Let them overwrite files
+    /// Let uploads replace existing files
     #[cfg(unix)]
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, help_heading = UPLOADS, hide_short_help = true)]
     #[arg(conflicts_with_all = ["cgi", "cgi_directories"])]
     pub(crate) overwrite: bool,
 
-    /// How much a request may store, or send to a script [default: 1G]
+    /// Limit the content of a request [default: 1G]
     #[cfg(unix)]
-    #[arg(long, value_name = "SIZE", value_parser = value_parsers::size, hide_short_help = true)]
+    #[arg(long, value_name = "SIZE", value_parser = value_parsers::size)]
+    #[arg(help_heading = UPLOADS, hide_short_help = true)]
     pub(crate) upload_limit: Option<u64>,
 
     /// Run the scripts in /cgi-bin and /htbin
     #[cfg(not(target_os = "wasi"))]
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, help_heading = SCRIPTS, hide_short_help = true)]
     pub(crate) cgi: bool,
 
     /// Run the scripts in this directory instead
     #[cfg(not(target_os = "wasi"))]
     #[arg(long = "cgi-dir", value_name = "DIR", value_parser = value_parsers::script_directory)]
-    #[arg(hide_short_help = true)]
+    #[arg(help_heading = SCRIPTS, hide_short_help = true)]
     pub(crate) cgi_directories: Vec<String>,
 
-    /// How many scripts may run at a time [default: 64]
+    /// Run at most this many scripts at a time [default: 64]
     #[cfg(unix)]
-    #[arg(long, value_name = "N", value_parser = value_parsers::count, hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = value_parsers::count)]
+    #[arg(help_heading = SCRIPTS, hide_short_help = true)]
     pub(crate) cgi_limit: Option<usize>,
 
-    /// Print what completes these options in a shell, and end
+    /// Do not log requests
+    #[arg(short, long, help_heading = LOGGING)]
+    pub(crate) quiet: bool,
+
+    /// Log as python, combined or json [default: python]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "python",
+        hide_default_value = true
+    )]
+    #[arg(help_heading = LOGGING, hide_possible_values = true, hide_short_help = true)]
+    pub(crate) log_format: LogFormat,
+
+    /// Print completions for bash, elvish, fish,
+    /// powershell or zsh
     #[cfg(not(target_os = "wasi"))]
-    #[arg(long, value_name = "SHELL", hide_short_help = true)]
+    #[arg(long, value_name = "SHELL", hide_possible_values = true)]
+    #[arg(help_heading = OTHER, hide_short_help = true, verbatim_doc_comment)]
     pub(super) completions: Option<clap_complete::Shell>,
 
-    /// Print the manual page, and end
+    /// Print the manual page
     #[cfg(not(target_os = "wasi"))]
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, help_heading = OTHER, hide_short_help = true)]
     pub(super) manpage: bool,
 
     /// Print the version
-    #[arg(short = 'V', long, action = ArgAction::Version, hide_short_help = true)]
+    #[arg(short = 'V', long, action = ArgAction::Version)]
+    #[arg(help_heading = OTHER, hide_short_help = true)]
     version: Option<bool>,
+
+    /// Print this help; -h prints the most common options
+    #[arg(short, long, action = ArgAction::Help, help_heading = OTHER)]
+    help: Option<bool>,
 }
+
+// The groups of the help.
+const LISTEN: &str = "Where to listen";
+const SERVE: &str = "What to serve";
+const HEADERS: &str = "Headers";
+const ACCESS: &str = "Access and HTTPS";
+const UPLOADS: &str = "Uploads";
+const SCRIPTS: &str = "CGI scripts";
+const LOGGING: &str = "Logging";
+const OTHER: &str = "Other";
+
+#[cfg(not(target_os = "wasi"))]
+const RUNTIMES: &str = match (cfg!(unix), cfg!(feature = "tokio")) {
+    (true, true) => "Use mio, tokio or std (threads) [default: mio]",
+    (true, false) => "Use mio or std (threads) [default: mio]",
+    (false, true) => "Use std (threads) or tokio [default: std]",
+    (false, false) => "Use std (threads), the only one on this system",
+};
 
 /// Formats of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -310,25 +342,48 @@ impl Options {
     }
 }
 
+/// The options as clap knows them, to be read and to be printed in full.
+pub(super) fn command() -> Command {
+    let command = Options::command().after_help(SECTIONS);
+    command.mut_args(|arg| arg.hide_short_help(false))
+}
+
+/// The help in full.
+pub(super) fn help() -> String {
+    command().render_help().to_string()
+}
+
+/// The help with the most common options only, which fits on a small screen.
+pub(super) fn short_help() -> String {
+    let command = Options::command().after_help(EXAMPLES);
+    let command = command.mut_args(|arg| match arg.is_positional() {
+        true => arg,
+        false => arg.help_heading("Options"),
+    });
+    let text = "Print this help; --help prints all options";
+    let mut command = command.mut_arg("help", |arg| arg.help(text));
+    command.render_help().to_string()
+}
+
 const EXAMPLES: &str = "\
 Examples:
-  sanserve 80 site -b 127.0.0.1     a site, to be seen on this machine only
-  sanserve -b :: 0                  IPv6 too, any port that is free";
+  sanserve site 9000 -b 127.0.0.1    serve ./site on port 9000, to this machine
+  sanserve -b :: 0                   listen on IPv6 too, on any free port";
 
-const MORE: &str = "\
+/// The sections after the options, in the help and in the manual page.
+const SECTIONS: &str = "\
 Examples:
-  sanserve                          the current directory, port 8000
-  sanserve 80 site -b 127.0.0.1     a site, to be seen on this machine only
-  sanserve -b :: 0                  IPv6 too, any port that is free
-  sanserve --plain                  what python -m http.server sends
+  sanserve                                       serve this directory, port 8000
+  sanserve site 9000 -b 127.0.0.1                serve ./site to this machine
+  sanserve -b :: 0                               listen on IPv6 too, any port
+  sanserve --auth mary:secret --tls self-signed  ask for a password, over HTTPS
 
 Environment:
-  SANSERVE_NAME stands for each option --name that the command line does not
-  have: SANSERVE_CACHE_CONTROL=no-cache, SANSERVE_HIDDEN=yes. PORT is the port
-  then, and HOST the address, if it is an IP address or localhost.
+  SANSERVE_NAME sets the option --name if the command line does not, as in
+  SANSERVE_CACHE_CONTROL=no-cache or SANSERVE_HIDDEN=yes. PORT sets the port,
+  and HOST the address to listen on, if it is an IP address or localhost.
 
 Exit status:
-  0  it was ended by Ctrl-C or SIGTERM, or has printed what was asked
-  1  it could not listen or serve, or could not print what was asked
-  2  the command line or the environment is wrong, or a file that they name
-";
+  0  stopped by Ctrl-C or SIGTERM, or printed what was asked for
+  1  cannot listen, serve or print
+  2  error in the command line, the environment or a file that they name";

@@ -69,13 +69,15 @@ fn meaning(word: &OsStr) -> Result<Word, String> {
         return Ok(Word::Directory(path.into()));
     }
     Err(if path.exists() {
-        format!("'{name}' is not a directory: name the one that it is in")
+        format!("'{name}' is not a directory: give the directory that contains it")
     } else if word.is_empty() {
         "an empty argument is neither a port nor a directory: leave it out".into()
     } else if let Some((host, port)) = address(&word.to_string_lossy()) {
-        format!("there is no directory '{name}': to listen there, use --bind {host}{port}")
+        format!(
+            "there is no directory '{name}': to listen on this address, use --bind {host}{port}"
+        )
     } else {
-        format!("there is no directory '{name}', and a port is a number from 0 to 65535")
+        format!("'{name}' is neither a directory nor a port from 0 to 65535")
     })
 }
 
@@ -107,7 +109,7 @@ fn directory_of_environment(options: &mut Options) -> Result<Option<PathBuf>, St
     if let Some(path) = directory.as_ref().filter(|path| !path.is_dir()) {
         let name = path.display();
         return Err(format!(
-            "SANSERVE_DIRECTORY in the environment is '{name}', which is not a directory: name one that exists"
+            "SANSERVE_DIRECTORY in the environment is '{name}', which is not a directory: give one that exists"
         ));
     }
     Ok(directory)

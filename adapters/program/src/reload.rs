@@ -48,9 +48,9 @@ impl Reload {
             Ok(()) => {
                 let names = self.files().map(|path| path.display().to_string());
                 let names = names.collect::<Vec<_>>().join(", ");
-                line(&format!("read again: {names}"));
+                line(&format!("reloaded {names}"));
             }
-            Err(error) => line(&format!("nothing is replaced: {error}")),
+            Err(error) => line(&format!("nothing was reloaded: {error}")),
         }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
     }
@@ -60,7 +60,7 @@ impl Reload {
             // To open a pipe would wait for somebody who writes, and signals would wait for that.
             if fs::metadata(path).is_ok_and(|file| !file.is_file()) {
                 return Err(format!(
-                    "{} is not a regular file and cannot be read twice: start the program again",
+                    "{} is not a regular file and cannot be read again: restart the server",
                     path.display()
                 ));
             }
@@ -104,4 +104,4 @@ fn line(text: &str) {
 }
 
 const NOTHING: &str =
-    "there is nothing to read again: that is for the files of --tls-cert and --auth-file";
+    "nothing to reload: only the files of --tls-cert and --auth-file are read again";

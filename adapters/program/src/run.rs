@@ -25,9 +25,7 @@ pub(crate) fn run(options: &Arc<Options>) -> Result<(), Failure> {
     if options.runs_scripts() {
         let isolated = isolation::isolate();
         isolated.map_err(|error| {
-            Failure::Service(format!(
-                "cannot keep scripts away from this process: {error}"
-            ))
+            Failure::Service(format!("cannot isolate scripts from this process: {error}"))
         })?;
     }
     #[cfg(unix)]

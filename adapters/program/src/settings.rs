@@ -22,13 +22,13 @@ use crate::{colour, refusals, zone};
 pub(crate) fn disk(options: &Options) -> Result<Disk, Failure> {
     let disk = Disk::open(&options.directory).map_err(|error| {
         let why = in_full(&error);
-        Failure::Usage(format!("{why}: name another one with --directory"))
+        Failure::Usage(format!("{why}: give another one with --directory"))
     })?;
     #[cfg(unix)]
     if access(&options.directory, Access::EXEC_OK) == Err(Errno::ACCESS) {
         let name = options.directory.display();
         return Err(Failure::Usage(format!(
-            "no permission for what is in {name}: serve it as another user, or another directory"
+            "no permission to enter {name}: run as another user, or serve another directory"
         )));
     }
     #[cfg(unix)]

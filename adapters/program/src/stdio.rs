@@ -50,7 +50,7 @@ fn gone(served: io::Result<()>) -> Result<(), Failure> {
     served.or_else(|error| match error.kind() {
         ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Ok(()),
         _ => Err(Failure::Service(format!(
-            "cannot serve standard input and output: {error}"
+            "cannot serve on standard input and output: {error}"
         ))),
     })
 }

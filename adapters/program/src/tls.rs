@@ -74,12 +74,12 @@ fn untimely(tls: &Tls) -> Option<String> {
     if now > until {
         let until = date(until);
         Some(format!(
-            "expired on {until}, and clients reject it: renew it"
+            "expired on {until}, so clients reject it: renew it"
         ))
     } else if now < from {
         let from = date(from);
         Some(format!(
-            "is not valid before {from}, and clients reject it: wait, or check the clock"
+            "is not valid before {from}, so clients reject it: check the clock"
         ))
     } else {
         None

@@ -75,7 +75,7 @@ pub(super) fn origin(text: &str) -> Result<String, &'static str> {
     let odd = |char: char| "/?#, ".contains(char) || !char.is_ascii_graphic();
     if text != "*" && (host.is_empty() || host.contains(odd)) {
         return Err(
-            "expected an origin, such as https://example.org without a slash at its end, or *",
+            "expected an origin without a trailing slash, such as https://example.org, or *",
         );
     }
     Ok(text.to_owned())

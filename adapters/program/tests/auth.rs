@@ -138,7 +138,7 @@ fn standard_input_is_guarded_too() {
 #[test]
 fn a_terminal_is_told_that_passwords_travel_in_the_clear() {
     let site = site();
-    let words = "Passwords travel in the clear; --tls self-signed hides them.";
+    let words = "Passwords are sent unencrypted; --tls self-signed encrypts them.";
     for (options, told) in [(&[][..], true), (&["-b", "127.0.0.1"], false)] {
         let mut command = Program::command(site.path());
         let command = command.args(["--auth", "mary:a:secret"]).args(options);

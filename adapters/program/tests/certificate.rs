@@ -98,10 +98,7 @@ fn it_is_known_by_its_fingerprint_and_good_for_all_names_of_this_machine() {
         .iter()
         .map(|byte| format!("{byte:02X}"))
         .collect();
-    let wanted = format!(
-        "Certificate: signed by itself, SHA-256 {}\n",
-        pairs.join(":")
-    );
+    let wanted = format!("Certificate: self-signed, SHA-256 {}\n", pairs.join(":"));
     assert_eq!(line, wanted);
 
     let mut roots = RootCertStore::empty();

@@ -145,7 +145,7 @@ const SHOWN: [&str; 14] = [
     "line 0001 of the",
     "again, with its transcript: SEED=17",
     "Directory: ",
-    "Here: ",
+    "Local: ",
     "Network: ",
     "Whoever reaches this machine can read it",
     "Names that begin with a dot are served",

@@ -142,7 +142,7 @@ fn sighup_reads_certificates_and_passwords_again_and_breaks_no_connection() {
 
         renew(folder.path(), &second, "two");
         program.signal(Signal::HUP);
-        let line = format!("sanserve: SIGHUP: read again: {cert}, {key}, {users}");
+        let line = format!("sanserve: SIGHUP: reloaded {cert}, {key}, {users}");
         assert_eq!(log.next_note(), line, "{runtime}");
         assert_eq!(ask(&mut open, "one"), "401", "{runtime}");
         assert_eq!(ask(&mut open, "two"), "200", "{runtime}");
@@ -153,13 +153,13 @@ fn sighup_reads_certificates_and_passwords_again_and_breaks_no_connection() {
         renew(folder.path(), &first, "three");
         fs::write(&key, "damaged").unwrap();
         program.signal(Signal::HUP);
-        let line = format!("sanserve: SIGHUP: nothing is replaced: {key} has no private key in it");
+        let line = format!("sanserve: SIGHUP: nothing was reloaded: {key} contains no private key");
         assert_eq!(log.next_note(), line, "{runtime}");
         renew(folder.path(), &first, "three");
         fs::write(&users, "mary\n").unwrap();
         program.signal(Signal::HUP);
         let line = log.next_note();
-        assert!(line.contains("nothing is replaced: ") && line.contains("users, line 1"));
+        assert!(line.contains("nothing was reloaded: ") && line.contains("users, line 1"));
         assert!(is_trusted(&second, &program, "two"), "{runtime}");
         assert_eq!(ask(&mut open, "two"), "200", "{runtime}");
         program.signal(Signal::TERM);
@@ -175,7 +175,7 @@ fn what_is_no_file_is_not_read_again() {
     let (program, log) = start(command.stdin(Stdio::piped()));
     program.signal(Signal::HUP);
     let line = log.next_note();
-    let words = "nothing is replaced: /dev/stdin is not a regular file and cannot be read twice: ";
+    let words = "nothing was reloaded: /dev/stdin is not a regular file and cannot be read again: ";
     assert!(line.contains(words), "{line}");
     assert_eq!(ask(&mut peer::connect(program.address()), "one"), "200");
     program.signal(Signal::TERM);
@@ -195,7 +195,7 @@ fn what_is_in_the_served_directory_by_now_is_not_read_again() {
     symlink(&served, &users).unwrap();
     program.signal(Signal::HUP);
     let line = log.next_note();
-    let words = format!("nothing is replaced: --auth-file {name} is in the served directory");
+    let words = format!("nothing was reloaded: --auth-file {name} is in the served directory");
     assert!(line.contains(&words), "{line}");
     assert_eq!(ask(&mut peer::connect(program.address()), "one"), "200");
     program.signal(Signal::TERM);
@@ -209,7 +209,7 @@ fn a_service_with_nothing_to_read_again_goes_on() {
     program.signal(Signal::HUP);
     let line = log.next_note();
     assert!(
-        line.starts_with("sanserve: SIGHUP: there is nothing to read again"),
+        line.starts_with("sanserve: SIGHUP: nothing to reload"),
         "{line}"
     );
     program.signal(Signal::TERM);
@@ -245,7 +245,7 @@ fn a_terminal_that_closes_ends_the_program() {
     program.signal(Signal::HUP);
     assert_eq!(
         log.next_note(),
-        format!("sanserve: SIGHUP: read again: {users}")
+        format!("sanserve: SIGHUP: reloaded {users}")
     );
     assert_eq!(ask(&mut peer::connect(program.address()), "one"), "200");
     drop(terminal);
@@ -314,11 +314,11 @@ fn a_certificate_at_the_wrong_time_is_warned_of() {
     for (file, words) in [
         (
             &expired,
-            "expired on Fri, 01 Nov 2019 00:00:00 GMT, and clients reject it: renew it",
+            "expired on Fri, 01 Nov 2019 00:00:00 GMT, so clients reject it: renew it",
         ),
         (
             &early,
-            "is not valid before Sat, 01 Nov 2070 00:00:00 GMT, and clients reject it: ",
+            "is not valid before Sat, 01 Nov 2070 00:00:00 GMT, so clients reject it: ",
         ),
         (&good, ""),
     ] {

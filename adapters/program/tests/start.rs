@@ -24,7 +24,7 @@ fn a_terminal_shows_what_is_served_and_where() {
     let wanted = [
         format!("Serving HTTP on 127.0.0.1 port {port} ({url}) ..."),
         format!("  Directory: {}", site.path().display()),
-        format!("  Here:      {url}"),
+        format!("  Local:     {url}"),
         "  Names that begin with a dot are hidden; --hidden shows them.".into(),
         String::new(),
         "Keyboard interrupt received, exiting.".into(),
@@ -49,10 +49,10 @@ fn a_terminal_shows_what_may_do_harm() {
     let mut command = Program::command(site.path());
     let text = terminal::shown(command.args(["--follow-symlinks", "--cgi-dir", "own", "--cors"]));
     for words in [
-        "Whoever reaches this machine can read it; -b 127.0.0.1 keeps it here.",
-        "Links are followed out of the directory (--follow-symlinks).",
+        "Anyone who can reach this machine can read it; -b 127.0.0.1 prevents that.",
+        "Symbolic links out of the directory are followed (--follow-symlinks).",
         "Scripts in /own are run (--cgi-dir).",
-        "Pages of any site may read it (--cors).",
+        "Pages of any site can read it (--cors).",
     ] {
         assert!(text.contains(words), "{text}");
     }
@@ -196,7 +196,7 @@ fn a_code_is_shown_for_who_is_on_the_network() {
     peer::get(program.address(), "/a.txt");
     program.signal(Signal::INT);
     let ended = program.ends();
-    let line = "sanserve: no code is shown: it serves no address on a network\n";
+    let line = "sanserve: no QR code: the server has no address on a network\n";
     assert!(ended.stderr.contains(line), "{}", ended.stderr);
     let program = Program::serve(site.path(), &["--qr"]);
     let port = program.address().port();

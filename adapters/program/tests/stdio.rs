@@ -248,7 +248,7 @@ fn what_cannot_be_read_is_no_connection() {
     let ended = command.stdin(directory).output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
     let said = String::from_utf8(ended.stderr).unwrap();
-    let line = "sanserve: error: cannot serve standard input and output: ";
+    let line = "sanserve: error: cannot serve on standard input and output: ";
     assert!(said.starts_with(line), "{said}");
 }
 

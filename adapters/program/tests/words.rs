@@ -53,7 +53,7 @@ fn a_port_can_be_said_in_many_ways() {
     for (variables, args) in cases {
         let output = command(variables, args).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
-        let words = format!("port {port} at 0.0.0.0 is in use");
+        let words = format!("port {port} on 0.0.0.0 is in use");
         assert!(said.contains(&words), "{variables:?} {args:?}: {said}");
         assert_eq!(output.status.code(), Some(1));
     }
@@ -175,6 +175,6 @@ fn a_directory_that_cannot_be_entered_is_an_error_at_once() {
         .stdin(Stdio::null());
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("no permission for what is in "), "{said}");
+    assert!(said.contains("no permission to enter "), "{said}");
     assert_eq!(output.status.code(), Some(2));
 }
