@@ -1,7 +1,7 @@
-//! Files inside of an axum application: a directory below `/files`, beside a route of the application's own. Redirects and
-//! listings have the whole path, and the log has the address of the client.
+//! A directory served below `/files` of an axum application, beside another route. Redirects and listings use the whole
+//! path, and the log shows the client's address.
 //!
-//! `cargo run -p sanserve-examples --example axum -- DIR`, then open the address that it prints.
+//! `cargo run -p sanserve-examples --example axum -- DIR`, then open the address it prints.
 
 use std::env;
 use std::io;
@@ -16,26 +16,26 @@ use sanserve_server::Disk;
 use sanserve_server::tower::{Service, mounted};
 use tokio::net::TcpListener;
 
-/// The application.
+/// Builds the application.
 fn app(disk: Disk, log: impl Fn(&str) + Send + Sync + 'static) -> Router {
-    let files = || {
+    let handler = || {
         let mut files = mounted::<1>(Files::new()); // one segment: /files
         files.settings_mut().list_directory = Arc::new(listing::page);
         files
     };
-    let files = Service::new(disk, Config::default(), files)
+    let service = Service::new(disk, Config::default(), handler)
         .with_log(log)
-        .with_client_address(|it| it.get().map(|ConnectInfo(address)| *address))
-        .with_original_uri(|it| it.get().map(|OriginalUri(uri)| uri.clone()));
+        .with_client_address(|extensions| extensions.get().map(|ConnectInfo(address)| *address))
+        .with_original_uri(|extensions| extensions.get().map(|OriginalUri(uri)| uri.clone()));
     Router::new()
         .route("/hello", get(|| async { "Hello\n" }))
-        .nest_service("/files", files)
+        .nest_service("/files", service)
 }
 
-/// Serves it until the process ends.
+/// Serves the application until the process ends.
 async fn serve(app: Router, listener: TcpListener) -> io::Result<()> {
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).await
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).await
 }
 
 #[tokio::main]
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_directory_below_a_path_beside_a_route() {
+    async fn a_directory_is_served_below_a_path_beside_a_route() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("sub")).unwrap();
         std::fs::write(folder.path().join("sub/a.txt"), "hello").unwrap();

@@ -1,6 +1,6 @@
-//! A directory with scripts: those in `cgi-bin` are run, everything else is served.
+//! A directory with CGI scripts: files in `cgi-bin` are run, all others are served.
 //!
-//! `cargo run -p sanserve-examples --bin cgi -- DIR`, then open the address that it prints.
+//! `cargo run -p sanserve-examples --bin cgi -- DIR`, then open the address it prints.
 
 use std::io;
 use std::net::Ipv4Addr;

@@ -1,5 +1,5 @@
-//! Content that streams in both directions: POST sends it back as it comes, GET makes up as much as
-//! is asked for. Neither is ever in memory as a whole.
+//! Content that streams in both directions: POST returns it as it arrives, and GET generates as many bytes as the path
+//! says. Neither is ever held in memory as a whole.
 //!
 //! `cargo run -p sanserve-examples --bin echo`, then `curl --data-binary @FILE ADDRESS`, or
 //! `curl ADDRESS/1000000`.
@@ -12,20 +12,20 @@ use sanserve_server::{NoFiles, ThreadingHTTPServer};
 
 #[derive(Default)]
 struct Echo {
-    /// How many bytes are still to be made up.
-    left: u64,
+    /// The number of bytes still to be generated.
+    remaining: u64,
 }
 
 impl Echo {
-    /// Writes what fits, and waits until the peer has taken it.
-    fn make_up(&mut self, ex: &mut Exchange<'_>) -> Next {
-        while self.left > 0 {
+    /// Writes as much as fits into the buffer, then waits until the client has received it.
+    fn generate(&mut self, ex: &mut Exchange<'_>) -> Next {
+        while self.remaining > 0 {
             if ex.wants_flush() {
                 return Next::Flush;
             }
-            let n = self.left.min(8192);
+            let n = self.remaining.min(8192);
             ex.write(&[b'x'; 8192][..n as usize]);
-            self.left -= n;
+            self.remaining -= n;
         }
         Next::Done
     }
@@ -33,7 +33,7 @@ impl Echo {
 
 impl Handler for Echo {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        self.left = 0;
+        self.remaining = 0;
         match ex.command() {
             "POST" => {
                 ex.send_response(200);
@@ -41,11 +41,11 @@ impl Handler for Echo {
                 Next::Body
             }
             "GET" => {
-                self.left = ex.path().trim_start_matches('/').parse().unwrap_or(0);
+                self.remaining = ex.path().trim_start_matches('/').parse().unwrap_or(0);
                 ex.send_response(200);
-                ex.send_header("Content-Length", self.left);
+                ex.send_header("Content-Length", self.remaining);
                 ex.end_headers();
-                self.make_up(ex)
+                self.generate(ex)
             }
             other => ex.send_error(501, format_args!("Unsupported method ('{other}')")),
         }
@@ -53,12 +53,12 @@ impl Handler for Echo {
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
         match event {
-            // Before more comes, the engine sees to it that the peer takes what is written.
+            // The engine sends this before it reads more, so nothing piles up in memory.
             Event::Data(bytes) => {
                 ex.write(bytes);
                 Next::Body
             }
-            _ => self.make_up(ex),
+            _ => self.generate(ex),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What firmware does: files that are built in, a link of embedded-io, no operating system below.
-//! Only the end of this file, where a driver would be, has to do with the machine that it runs on.
+//! A server as firmware runs it: files built into the program, a byte stream of embedded-io, no operating system.
+//! Only `Serial`, which takes the place of a driver, depends on the machine.
 //!
 //! `printf 'GET / HTTP/1.0\r\n\r\n' | cargo run -p sanserve-examples --bin embedded`
 
@@ -30,12 +30,12 @@ fn main() -> io::Result<()> {
     let start = Instant::now();
     let clock = || Now {
         tick: start.elapsed(),
-        unix: None, // nothing here knows the date
+        unix: None, // there is no clock that knows the date
     };
     embedded_io::serve(&mut conn, &mut Serial, &SITE, clock, |_| ())
 }
 
-/// Stands for a serial line, or for a socket of a network stack.
+/// Standard input and output, in place of a serial line or a socket of a network stack.
 struct Serial;
 
 impl ::embedded_io::ErrorType for Serial {

@@ -1,6 +1,6 @@
-//! A server that answers everything with a greeting: one closure, no files.
+//! A server that answers every request with a greeting: one closure, no files.
 //!
-//! `cargo run -p sanserve-examples --bin hello`, then open the address that it prints.
+//! `cargo run -p sanserve-examples --bin hello`, then open the address it prints.
 
 use std::io;
 

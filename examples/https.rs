@@ -1,7 +1,7 @@
-//! The current directory over HTTPS: a certificate, its key, and a server that is told of them.
+//! The current directory over HTTPS, with a certificate and its private key from files.
 //!
-//! `cargo run -p sanserve-examples --bin https -- cert.pem key.pem`, then open the address that it
-//! prints. Both are made by `openssl req -x509 -newkey rsa -nodes -keyout key.pem -out cert.pem`.
+//! `cargo run -p sanserve-examples --bin https -- cert.pem key.pem`, then open the address it prints.
+//! `openssl req -x509 -newkey rsa -nodes -keyout key.pem -out cert.pem` makes both files.
 
 use std::env;
 use std::io;
@@ -12,7 +12,7 @@ use sanserve_server::{Disk, ThreadingHTTPSServer, Tls};
 fn main() -> io::Result<()> {
     let mut args = env::args_os().skip(1);
     let Some(certfile) = args.next() else {
-        return Err(io::Error::other("it wants a certificate and its key"));
+        return Err(io::Error::other("usage: https CERTFILE [KEYFILE]"));
     };
     let tls = Tls::load(certfile, args.next(), None)?;
     let server = ThreadingHTTPSServer::bind("127.0.0.1:0", tls)?;

@@ -1,4 +1,4 @@
-//! The parser without the server: reads a request from standard input and tells what is in it.
+//! The HTTP parser on its own: reads a request from standard input and prints its parts.
 //!
 //! `printf 'GET /a?b HTTP/1.1\r\nHost: h\r\n\r\n' | cargo run -p sanserve-examples --bin parser`
 
@@ -12,7 +12,7 @@ fn main() -> io::Result<ExitCode> {
     io::stdin().read_to_end(&mut input)?;
     let mut head = RequestHead::new();
     match head.parse(&input, &Limits::default()) {
-        Ok(Some(taken)) => {
+        Ok(Some(len)) => {
             println!("method  {:?}", head.method());
             println!("target  {:?}", head.target());
             println!("version {:?}", head.version());
@@ -20,7 +20,7 @@ fn main() -> io::Result<ExitCode> {
                 println!("field   {name:?}: {value:?}");
             }
             println!(
-                "head    {taken} bytes; content: {:?}",
+                "head    {len} bytes; content: {:?}",
                 Body::of_request(&head)
             );
             Ok(ExitCode::SUCCESS)

@@ -1,5 +1,5 @@
-//! Replays a transcript of the simulator: what was got is fed into a new connection, which must
-//! want the same again. A bug report is then one file.
+//! A replay of a simulator transcript: the recorded answers are fed into a new connection, which must make the same
+//! requests again. A bug report is then one file.
 //!
 //!     make sim SEED=4711 SAVE=4711.txt
 //!     cargo run --package sanserve-examples --bin replay 4711.txt
@@ -19,8 +19,8 @@ fn main() -> ExitCode {
             println!("{steps} steps, all the same");
             ExitCode::SUCCESS
         }
-        Err(what) => {
-            eprintln!("{path}: {what}");
+        Err(error) => {
+            eprintln!("{path}: {error}");
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,6 @@
-//! A server whose settings come from a file. They own their text, and all connections share them.
+//! A server with settings from a file. The settings own their text, and all connections share them.
 //!
-//! `cargo run -p sanserve-examples --bin settings -- FILE`, where the file is like this, with any line left out:
+//! `cargo run -p sanserve-examples --bin settings -- FILE`, where FILE looks like this, and any line may be left out:
 //!
 //! ```toml
 //! address = "127.0.0.1:8000"
@@ -21,7 +21,7 @@ use sanserve_core::{Config, FileSettings, Files, Limits, Protocol, Timeouts};
 use sanserve_server::{Disk, ThreadingHTTPServer};
 use serde::Deserialize;
 
-/// What the file may have. A name that is not known is an error, which says where it is.
+/// The contents of the file. An unknown name is an error, which gives its position.
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
@@ -47,7 +47,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The settings of each connection. The error page is a closure with a text of its own.
+    /// Returns the configuration of a connection. The closure for error pages owns its text.
     fn config(&self) -> Config {
         let text = self.error_text.clone();
         Config::default()
@@ -62,10 +62,9 @@ impl Settings {
 
     fn files(&self) -> Files {
         let mut settings = FileSettings::default();
-        let headers = self.headers.iter();
-        settings.extra_headers = headers
-            .map(|(name, value)| (name.clone().into(), value.clone().into()))
-            .collect();
+        let to_field =
+            |(name, value): (&String, &String)| (name.clone().into(), value.clone().into());
+        settings.extra_headers = self.headers.iter().map(to_field).collect();
         Files::from(settings)
     }
 }
@@ -75,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let settings: Settings = toml::from_str(&fs::read_to_string(path)?)?;
     let server = ThreadingHTTPServer::bind(&settings.address)?;
     println!("http://{}/", server.server_address());
-    // One handler is made for each connection: a clone, which shares its settings.
+    // Each connection gets its own handler, a clone that shares these settings.
     let files = settings.files();
     let disk = Disk::open(&settings.root)?;
     server.serve_forever(disk, settings.config(), move || files.clone())?;

@@ -1,5 +1,5 @@
-//! A server in a simulated network where time is simulated, too: how to test what you build on it,
-//! with a network as bad as you like and minutes that pass in no time.
+//! A server in a simulated network with simulated time: how to test your own server on a bad network, where minutes
+//! pass in milliseconds.
 //!
 //! `cargo test -p sanserve-examples --test turmoil`
 
@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use turmoil::net::{TcpListener, TcpStream};
 use turmoil::{Builder, Sim, lookup};
 
-/// What is tested: a server of greetings, on whatever the network is.
+/// The server under test, which answers every request with a greeting.
 async fn server() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80)).await?;
     let (_stop, stop) = watch::channel(false);
@@ -46,24 +46,24 @@ async fn connect() -> io::Result<TcpStream> {
     TcpStream::connect((lookup("server"), 80)).await
 }
 
-/// A world with the server in it. The same seed is the same world, whenever it is run.
-fn world(seed: u64) -> Sim<'static> {
-    let mut world = Builder::new()
+/// Returns a simulation of the server and its network. The same seed always gives the same run.
+fn simulation(seed: u64) -> Sim<'static> {
+    let mut sim = Builder::new()
         .rng_seed(seed)
         .min_message_latency(Duration::from_millis(1))
         .max_message_latency(Duration::from_secs(5))
         .tick_duration(Duration::from_millis(10))
         .simulation_duration(Duration::from_secs(300))
         .build();
-    world.host("server", server);
-    world
+    sim.host("server", server);
+    sim
 }
 
 #[test]
 fn a_slow_network_loses_nothing() {
     for seed in 0..20 {
-        let mut world = world(seed);
-        world.client("client", async {
+        let mut sim = simulation(seed);
+        sim.client("client", async {
             let mut socket = connect().await?;
             for piece in ["GET /you", " HTTP/1.0\r\n", "\r\n"] {
                 socket.write_all(piece.as_bytes()).await?;
@@ -74,35 +74,35 @@ fn a_slow_network_loses_nothing() {
             assert!(reply.ends_with("\r\n\r\nHello, you asked for /you\n"));
             Ok(())
         });
-        world.run().unwrap();
+        sim.run().unwrap();
     }
 }
 
 #[test]
-fn who_says_nothing_is_sent_away_when_his_time_is_over() {
-    let mut world = world(1);
-    world.client("client", async {
+fn a_silent_client_is_disconnected_at_the_idle_timeout() {
+    let mut sim = simulation(1);
+    sim.client("client", async {
         let mut socket = connect().await?;
         let start = Instant::now();
         assert_eq!(socket.read(&mut [0]).await?, 0);
-        let least = Timeouts::default().idle;
-        let most = least + Duration::from_secs(20);
-        assert!((least..most).contains(&start.elapsed()));
+        let timeout = Timeouts::default().idle;
+        let expected = timeout..timeout + Duration::from_secs(20);
+        assert!(expected.contains(&start.elapsed()));
         Ok(())
     });
-    world.run().unwrap();
+    sim.run().unwrap();
 }
 
 #[test]
-fn a_client_that_is_cut_off_does_not_harm_another() {
-    let mut world = world(2);
-    world.client("lost", async {
+fn a_client_without_a_network_does_not_affect_another() {
+    let mut sim = simulation(2);
+    sim.client("lost", async {
         let mut socket = connect().await?;
         socket.write_all(b"GET / HT").await?;
         turmoil::partition("lost", "server");
         Ok(())
     });
-    world.client("client", async {
+    sim.client("client", async {
         sleep(Duration::from_secs(30)).await;
         let mut socket = connect().await?;
         socket.write_all(b"GET /you HTTP/1.0\r\n\r\n").await?;
@@ -111,5 +111,5 @@ fn a_client_that_is_cut_off_does_not_harm_another() {
         assert!(reply.starts_with("HTTP/1.0 200 OK\r\n"));
         Ok(())
     });
-    world.run().unwrap();
+    sim.run().unwrap();
 }

@@ -1,6 +1,7 @@
-//! WebSocket echo at `/echo`, and the files of the current directory beside it, on the same port.
+//! A WebSocket echo at `/echo`, on the same port as the files of the current directory.
 //!
-//! `cargo run -p sanserve-examples --bin websocket -- std` (or `mio`, or `tokio`), then open the address that it prints.
+//! `cargo run -p sanserve-examples --bin websocket -- threads` (or `event-loop`, or `tokio`), then open the address it
+//! prints.
 
 use std::{io, net::Ipv4Addr, sync::Arc};
 
@@ -11,7 +12,7 @@ use tokio_tungstenite::WebSocketStream;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::{Message, WebSocket, protocol::Role};
 
-/// Serves files, and shakes hands at `/echo` (RFC 6455 §4.2).
+/// Serves files, and answers WebSocket handshakes at `/echo` (RFC 6455 §4.2).
 struct Site(Files);
 
 impl Handler for Site {
@@ -47,7 +48,7 @@ impl Handler for Site {
     }
 }
 
-/// Sends each message back; an error is the end. The crate answers all other messages.
+/// Sends each message back, until an error. The crate answers pings and the closing handshake.
 fn echo(_: Site, stream: UpgradedStream) {
     let mut socket = WebSocket::from_raw_socket(stream, Role::Server, None);
     while let Ok(message) = socket.read() {
@@ -71,24 +72,24 @@ async fn echo_in_task(_: Site, stream: tasks::UpgradedStream) {
 }
 
 fn main() -> io::Result<()> {
-    let (at, disk) = ((Ipv4Addr::LOCALHOST, 0), Disk::open(".")?);
+    let (address, disk) = ((Ipv4Addr::LOCALHOST, 0), Disk::open(".")?);
     let site = || Site(Files::new());
     let config = Config::default().with_protocol(Protocol::Http11);
     match std::env::args().nth(1).as_deref() {
-        Some("mio") => {
-            let server = mio::HTTPServer::bind(at)?;
+        Some("event-loop") => {
+            let server = mio::HTTPServer::bind(address)?;
             println!("http://{}/", server.server_address());
             server.serve_with_upgrades(&disk, config, site, echo)
         }
         Some("tokio") => tokio::runtime::Runtime::new()?.block_on(async {
-            let server = tasks::HTTPServer::bind(at)?;
+            let server = tasks::HTTPServer::bind(address)?;
             println!("http://{}/", server.server_address());
             server
                 .serve_with_upgrades(Arc::new(disk), config, site, echo_in_task)
                 .await
         }),
         _ => {
-            let server = ThreadingHTTPServer::bind(at)?;
+            let server = ThreadingHTTPServer::bind(address)?;
             println!("http://{}/", server.server_address());
             server.serve_with_upgrades(&disk, config, site, echo)
         }

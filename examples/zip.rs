@@ -1,6 +1,6 @@
-//! A zip archive as a file system, on every server: what is in the archive is served, and nothing is unpacked to the disk.
+//! A zip archive as a file system, on every server: the files in it are served without being unpacked to disk.
 //!
-//! `cargo run -p sanserve-examples --example zip -- ARCHIVE`, then open the address that it prints.
+//! `cargo run -p sanserve-examples --example zip -- ARCHIVE`, then open the address it prints.
 
 use std::io::{self, Cursor, Read};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use sanserve_core::{Opened, Path};
 use sanserve_server::ThreadingHTTPServer;
 use zip::{ZipArchive, result::ZipError};
 
-/// An archive in memory. A file of it is unpacked when it is opened, and forgotten when it was sent.
+/// An archive in memory. A file is unpacked when it is opened, and dropped after it was sent.
 struct Zip(Mutex<ZipArchive<Cursor<Vec<u8>>>>);
 
 impl Zip {
@@ -25,8 +25,8 @@ impl FileSystem for Zip {
     fn open(&self, path: &Path) -> Result<Opened<Vec<u8>>, FsError> {
         let name = str::from_utf8(path.as_bytes()).map_err(|_| FsError::NotFound)?;
         let mut archive = self.0.lock().map_err(|_| FsError::Io)?;
-        let below = format!("{name}/");
-        if name.is_empty() || archive.file_names().any(|it| it.starts_with(&below)) {
+        let prefix = format!("{name}/");
+        if name.is_empty() || archive.file_names().any(|it| it.starts_with(&prefix)) {
             return Ok(Opened::Directory);
         }
         let mut entry = archive.by_name(name).map_err(|error| match error {
@@ -36,7 +36,7 @@ impl FileSystem for Zip {
         let (mut file, version) = (Vec::new(), u64::from(entry.crc32()));
         entry.read_to_end(&mut file).map_err(|_| FsError::Io)?;
         let meta = Meta::new(file.len() as u64).with_version(Some(FileVersion::new(version)));
-        let sendable = false; // there is nothing that the system could send by itself
+        let sendable = false; // it has no file descriptor for sendfile
         Ok(Opened::File {
             file,
             meta,
@@ -45,17 +45,15 @@ impl FileSystem for Zip {
     }
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
-        let mut above =
+        let mut prefix =
             String::from_utf8(path.as_bytes().to_vec()).map_err(|_| FsError::NotFound)?;
-        if !above.is_empty() {
-            above.push('/');
+        if !prefix.is_empty() {
+            prefix.push('/');
         }
         let archive = self.0.lock().map_err(|_| FsError::Io)?;
-        let below = archive
+        let mut names: Vec<_> = archive
             .file_names()
-            .filter_map(|it| it.strip_prefix(&above));
-        let mut names: Vec<_> = below
-            .filter_map(|it| it.split_inclusive('/').next())
+            .filter_map(|name| name.strip_prefix(&prefix)?.split_inclusive('/').next())
             .collect();
         names.sort_unstable();
         names.dedup();

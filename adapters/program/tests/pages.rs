@@ -61,7 +61,7 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
     (
         "cargo run --package sanserve-examples --bin replay",
         "examples/tests/run.rs",
-        "replay_wants_the_same_again",
+        "a_transcript_is_replayed",
     ),
     (
         "wget -r ",

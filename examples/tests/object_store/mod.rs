@@ -9,7 +9,7 @@ use super::*;
 
 const LARGE: usize = 1_000_000;
 
-/// Serves a store with three objects, and asks for them and for what is not there.
+/// Serves a store with three objects, and requests them, their directories and names that do not exist.
 async fn check(store: impl ObjectStore) {
     for (name, content) in [
         ("a.txt", &b"hello, world"[..]),
@@ -17,13 +17,13 @@ async fn check(store: impl ObjectStore) {
         ("sub/large", &[b'y'; LARGE]),
     ] {
         let content = content.to_vec().into();
-        store.put(&Location::from(name), content).await.unwrap();
+        store.put(&Key::from(name), content).await.unwrap();
     }
     let server = HTTPServer::bind("127.0.0.1:0").unwrap().with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
     let serving = server.serve_forever_async(Store(store), Config::default(), Files::new);
     let serving = tokio::spawn(serving);
-    for (target, wanted) in [
+    for (target, expected) in [
         ("/a.txt", "\r\n\r\nworld"),
         ("/sub/b.txt", " 416 "),
         ("/sub/large", "\r\nContent-Range: bytes 7-11/1000000\r\n"),
@@ -34,17 +34,17 @@ async fn check(store: impl ObjectStore) {
         ("/none/", " 404 File not found\r\n"),
     ] {
         let request = format!("GET {target} HTTP/1.0\r\nRange: bytes=7-11\r\n\r\n");
-        let reply = ask(address, &request).await;
-        assert!(reply.contains(wanted), "{target}: {reply}");
+        let reply = send(address, &request).await;
+        assert!(reply.contains(expected), "{target}: {reply}");
     }
-    let whole = ask(address, "GET /sub/large HTTP/1.0\r\n\r\n").await;
+    let whole = send(address, "GET /sub/large HTTP/1.0\r\n\r\n").await;
     let content = whole.split_once("\r\n\r\n").unwrap().1;
     assert!(content.len() == LARGE && content.bytes().all(|it| it == b'y'));
     stopper.shutdown(Duration::ZERO).await;
     serving.await.unwrap().unwrap();
 }
 
-async fn ask(address: std::net::SocketAddr, request: &str) -> String {
+async fn send(address: std::net::SocketAddr, request: &str) -> String {
     let mut socket = TcpStream::connect(address).await.unwrap();
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut reply = String::new();

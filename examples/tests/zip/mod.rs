@@ -10,7 +10,7 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::*;
 
-/// An archive with files that are packed and files that are stored, written by the crate `zip`.
+/// Returns an archive with compressed and stored files, written by the crate `zip`.
 fn archive() -> Zip {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
@@ -41,7 +41,7 @@ fn get(address: SocketAddr, target: &str) -> String {
 }
 
 fn check(name: &str, get: impl Fn(&str) -> String) {
-    for (target, wanted) in [
+    for (target, expected) in [
         ("/a.txt", "\r\n\r\nworld"),
         ("/sub/large", "\r\nContent-Range: bytes 7-11/300000\r\n"),
         ("/sub/", "href=\"b.txt\""),
@@ -50,7 +50,7 @@ fn check(name: &str, get: impl Fn(&str) -> String) {
         ("/sub/none", " 404 File not found\r\n"),
     ] {
         let reply = get(target);
-        assert!(reply.contains(wanted), "{name}: {target}: {reply}");
+        assert!(reply.contains(expected), "{name}: {target}: {reply}");
     }
     assert!(get("/sub/large").ends_with("\r\n\r\nyyyyy"), "{name}");
 }
@@ -61,8 +61,8 @@ fn an_archive_is_served_in_memory() {
         let mut conn = Connection::new(Config::default(), "192.0.2.1", Files::new());
         let (request, half_close) = (request(target), true);
         let input = request.as_bytes();
-        let said = converse(&mut conn, &archive(), Script { input, half_close }, |n| n);
-        String::from_utf8(said.bytes).unwrap()
+        let transcript = converse(&mut conn, &archive(), Script { input, half_close }, |n| n);
+        String::from_utf8(transcript.bytes).unwrap()
     });
 }
 
@@ -79,7 +79,6 @@ fn an_archive_is_served_on_threads() {
 }
 
 #[test]
-
 fn an_archive_is_served_on_the_event_loop() {
     let server = mio::HTTPServer::bind("127.0.0.1:0")
         .unwrap()

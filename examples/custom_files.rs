@@ -1,6 +1,6 @@
-//! The file service with one thing of each kind changed: a field, a function, a wrapper.
+//! The file service with three changes: an extra header, its own media types, and a handler wrapped around it.
 //!
-//! `cargo run -p sanserve-examples --bin custom`, then open the address that it prints.
+//! `cargo run -p sanserve-examples --bin custom_files`, then open the address it prints.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -9,13 +9,13 @@ use std::sync::Arc;
 use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, mime};
 use sanserve_server::{Disk, ThreadingHTTPServer};
 
-/// Hides what begins with a dot, counts what it answers, and serves the rest as ever.
-struct Custom {
+/// A file service that hides names beginning with a dot, and counts the requests of its connection.
+struct CustomFiles {
     files: Files,
-    answered: u32,
+    requests: u32,
 }
 
-impl Custom {
+impl CustomFiles {
     fn new() -> Self {
         let mut files = Files::new();
         files.settings_mut().extra_headers = vec![("Cache-Control".into(), "no-cache".into())];
@@ -23,14 +23,14 @@ impl Custom {
             name if name.ends_with(b".rs") => Some("text/x-rust".into()),
             name => mime::guess_type(name, |_| None).map(Into::into),
         });
-        Custom { files, answered: 0 }
+        CustomFiles { files, requests: 0 }
     }
 }
 
-impl Handler for Custom {
+impl Handler for CustomFiles {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        self.answered += 1;
-        ex.log_message(format_args!("request {} of this connection", self.answered));
+        self.requests += 1;
+        ex.log_message(format_args!("request {} of this connection", self.requests));
         match ex.path() {
             path if path.contains("/.") => ex.send_error(404, "File not found"),
             _ => self.files.begin(ex),
@@ -45,5 +45,5 @@ impl Handler for Custom {
 fn main() -> io::Result<()> {
     let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("http://{}/", server.server_address());
-    server.serve_forever(Disk::open(".")?, Config::default(), Custom::new)
+    server.serve_forever(Disk::open(".")?, Config::default(), CustomFiles::new)
 }

@@ -1,6 +1,7 @@
-//! Server-sent events: what is posted to `/` goes to every client at `/events`, which takes no thread while it waits.
+//! Server-sent events: a message posted to `/` goes to every client of `/events`. Waiting clients take no thread.
 //!
-//! `cargo run -p sanserve-examples --bin events`, then `curl -N ADDRESS/events`, and `curl -d hello ADDRESS` elsewhere.
+//! `cargo run -p sanserve-examples --bin server_sent_events`, then `curl -N ADDRESS/events`, and in another terminal
+//! `curl -d hello ADDRESS`.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -9,40 +10,46 @@ use std::{io, net::Ipv4Addr, task::Waker, time::Duration};
 use sanserve_core::{Config, Event, Exchange, Handler, Next, Protocol};
 use sanserve_server::{NoFiles, mio};
 
-/// The clients that listen: where to leave a message, and what to wake then.
+/// The subscribed clients: each has a channel for its messages and a waker that tells its handler to look there.
 type Topic = Mutex<Vec<(Sender<Arc<str>>, Waker)>>;
 
-/// Sends a message to all, and forgets those that have gone.
+/// Sends a message to every client, and forgets clients that have disconnected.
 fn publish(topic: &Topic, message: &str) {
     let message: Arc<str> = message.into();
-    topic.lock().expect("no panic").retain(|(sender, waker)| {
-        let is_there = sender.send(Arc::clone(&message)).is_ok();
-        waker.wake_by_ref();
-        is_there
-    });
+    topic
+        .lock()
+        .expect("not poisoned")
+        .retain(|(sender, waker)| {
+            let is_connected = sender.send(Arc::clone(&message)).is_ok();
+            waker.wake_by_ref();
+            is_connected
+        });
 }
 
-struct Client {
+struct Events {
     topic: Arc<Topic>,
     messages: Option<Receiver<Arc<str>>>,
     posted: Vec<u8>,
 }
 
-/// Now and then a comment, so that a client that has gone is noticed.
-const PING: Duration = Duration::from_secs(15);
+/// The interval between comments, which reveal a client that has disconnected.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
 
-impl Handler for Client {
+impl Handler for Events {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         (self.messages, self.posted) = (None, Vec::new());
         match (ex.command(), ex.path()) {
             ("GET", "/events") => {
                 let ((sender, messages), waker) = (channel(), ex.waker().clone());
                 self.messages = Some(messages);
-                self.topic.lock().expect("no panic").push((sender, waker));
+                self.topic
+                    .lock()
+                    .expect("not poisoned")
+                    .push((sender, waker));
                 ex.send_response(200);
                 ex.send_header("Content-Type", "text/event-stream");
                 ex.end_headers();
-                Next::Wait(PING)
+                Next::Wait(PING_INTERVAL)
             }
             ("POST", _) => Next::Body,
             _ => ex.send_error(404, "events are at /events"),
@@ -53,7 +60,7 @@ impl Handler for Client {
         match (event, &self.messages) {
             (Event::TimedOut, Some(_)) => {
                 ex.write(b":\n\n");
-                Next::Wait(PING)
+                Next::Wait(PING_INTERVAL)
             }
             (_, Some(messages)) => {
                 while let Ok(message) = messages.try_recv() {
@@ -65,7 +72,7 @@ impl Handler for Client {
                         return Next::Flush;
                     }
                 }
-                Next::Wait(PING)
+                Next::Wait(PING_INTERVAL)
             }
             (Event::Data(bytes), _) => {
                 self.posted.extend_from_slice(bytes);
@@ -87,10 +94,10 @@ fn main() -> io::Result<()> {
     let mut config = Config::default().with_protocol(Protocol::Http11);
     config.limits.content = 16 * 1024;
     let topic = Arc::new(Topic::default());
-    let client = || Client {
+    let handler = || Events {
         topic: Arc::clone(&topic),
         messages: None,
         posted: Vec::new(),
     };
-    server.serve_forever(NoFiles, config, client)
+    server.serve_forever(NoFiles, config, handler)
 }

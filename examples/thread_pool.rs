@@ -1,7 +1,7 @@
-//! A handler whose work takes long: it has a pool of threads do it, and waits until one of them wakes it. Meanwhile the event loop
-//! serves all other connections.
+//! A handler with slow work: it passes the work to a pool of threads and waits until one of them wakes it. Meanwhile
+//! the event loop serves all other connections.
 //!
-//! `cargo run -p sanserve-examples --bin slow`, then open the address that it prints with a number behind it.
+//! `cargo run -p sanserve-examples --bin thread_pool`, then open the address it prints, followed by a number.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -12,14 +12,14 @@ use sanserve_server::{NoFiles, mio};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Threads that do one job after the other.
-fn pool(threads: usize) -> Sender<Job> {
-    let (sender, jobs) = channel::<Job>();
-    let jobs = Arc::new(Mutex::new(jobs));
+/// Starts a pool of threads, and returns the queue of its jobs.
+fn start_pool(threads: usize) -> Sender<Job> {
+    let (sender, receiver) = channel::<Job>();
+    let receiver = Arc::new(Mutex::new(receiver));
     for _ in 0..threads {
-        let jobs = Arc::clone(&jobs);
+        let receiver = Arc::clone(&receiver);
         thread::spawn(move || {
-            let next = || jobs.lock().expect("no panic").recv();
+            let next = || receiver.lock().expect("not poisoned").recv();
             while let Ok(job) = next() {
                 job();
             }
@@ -28,40 +28,40 @@ fn pool(threads: usize) -> Sender<Job> {
     sender
 }
 
-/// Counts the primes below the number in the path.
+/// Replies with the number of primes below the number in the path.
 struct Primes {
     pool: Sender<Job>,
     result: Option<Receiver<usize>>,
 }
 
-fn count_primes(below: u32) -> usize {
+fn count_primes(limit: u32) -> usize {
     let is_prime = |n: &u32| {
         (2..)
             .take_while(|d| d * d <= *n)
             .all(|d| !n.is_multiple_of(d))
     };
-    (2..below).filter(is_prime).count()
+    (2..limit).filter(is_prime).count()
 }
 
 impl Handler for Primes {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        let Some(below) = ex.path()[1..]
+        let Some(limit) = ex.path()[1..]
             .parse()
             .ok()
-            .filter(|below| *below <= 10_000_000)
+            .filter(|limit| *limit <= 10_000_000)
         else {
             return ex.send_error(404, "expected a number up to 10000000, such as /1000");
         };
         let ((sender, result), waker) = (channel(), ex.waker().clone());
         self.result = Some(result);
         let job = Box::new(move || {
-            // It is received by nobody if the client has gone.
-            let _ = sender.send(count_primes(below));
+            // Sending fails if the client has disconnected.
+            let _ = sender.send(count_primes(limit));
             waker.wake();
         });
         match self.pool.send(job) {
             Ok(()) => Next::Wait(Duration::from_secs(30)),
-            Err(_) => ex.send_error(503, "the pool has ended"),
+            Err(_) => ex.send_error(503, "the thread pool has stopped"),
         }
     }
 
@@ -80,7 +80,7 @@ impl Handler for Primes {
                 Next::Done
             }
             (Event::TimedOut, None) => ex.send_error(503, "this takes too long"),
-            // The waker may have been woken for an earlier request.
+            // An earlier request of this connection may have woken the handler.
             (_, None) => Next::Wait(Duration::from_secs(30)),
         }
     }
@@ -90,7 +90,7 @@ fn main() -> io::Result<()> {
     let server = mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("http://{}/", server.server_address());
     let config = Config::default().with_protocol(Protocol::Http11);
-    let pool = pool(4);
+    let pool = start_pool(4);
     server.serve_forever(NoFiles, config, || Primes {
         pool: pool.clone(),
         result: None,
