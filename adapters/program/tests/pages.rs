@@ -147,7 +147,7 @@ const SHOWN: [&str; 14] = [
     "Directory: ",
     "Local: ",
     "Network: ",
-    "Whoever reaches this machine can read it",
+    "Anyone who can reach this machine can read it",
     "Names that begin with a dot are served",
     "socket, files, clock",
     "|             Got -->",
