@@ -13,7 +13,7 @@ use axum::extract::{ConnectInfo, OriginalUri};
 use axum::routing::get;
 use sanserve_core::{Config, Files, listing};
 use sanserve_server::Disk;
-use sanserve_server::tower::{Service, mounted};
+use sanserve_server::tower_host::{Service, mounted};
 use tokio::net::TcpListener;
 
 /// Builds the application.
@@ -43,7 +43,7 @@ async fn main() -> io::Result<()> {
     let directory = env::args_os().nth(1).unwrap_or_else(|| ".".into());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}/files/", listener.local_addr()?);
-    let app = app(Disk::open(directory)?, sanserve_server::std::stderr);
+    let app = app(Disk::open(directory)?, sanserve_server::blocking::stderr);
     serve(app, listener).await
 }
 

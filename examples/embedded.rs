@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use sanserve_core::{Config, Connection, Files, Now};
-use sanserve_server::{Flash, Node, embedded_io};
+use sanserve_server::{Flash, Node, embedded};
 
 static SITE: Flash = Flash::new(&[
     Node::file(
@@ -32,7 +32,7 @@ fn main() -> io::Result<()> {
         tick: start.elapsed(),
         unix: None, // there is no clock that knows the date
     };
-    embedded_io::serve(&mut conn, &mut Serial, &SITE, clock, |_| ())
+    embedded::serve(&mut conn, &mut Serial, &SITE, clock, |_| ())
 }
 
 /// Standard input and output, in place of a serial line or a socket of a network stack.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use object_store::path::Path as Key;
 use object_store::{Error, ObjectStore, ObjectStoreExt, local::LocalFileSystem};
 use sanserve_core::{Config, Entries, Entry, Files, FsError, Meta, Opened, Path};
-use sanserve_server::tokio::{AsyncFileSystem, HTTPServer};
+use sanserve_server::tokio_rt::{AsyncFileSystem, HTTPServer};
 
 /// A store. The part of an object's key before a slash is a directory.
 struct Store<S>(S);

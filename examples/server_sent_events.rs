@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::{io, net::Ipv4Addr, task::Waker, time::Duration};
 
 use sanserve_core::{Config, Event, Exchange, Handler, Next, Protocol};
-use sanserve_server::{NoFiles, mio};
+use sanserve_server::{NoFiles, event_loop};
 
 /// The subscribed clients: each has a channel for its messages and a waker that tells its handler to look there.
 type Topic = Mutex<Vec<(Sender<Arc<str>>, Waker)>>;
@@ -89,7 +89,7 @@ impl Handler for Events {
 }
 
 fn main() -> io::Result<()> {
-    let server = mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let server = event_loop::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("http://{}/", server.server_address());
     let mut config = Config::default().with_protocol(Protocol::Http11);
     config.limits.content = 16 * 1024;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::{io, net::Ipv4Addr, thread, time::Duration};
 
 use sanserve_core::{Config, Event, Exchange, Handler, Next, Protocol};
-use sanserve_server::{NoFiles, mio};
+use sanserve_server::{NoFiles, event_loop};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -87,7 +87,7 @@ impl Handler for Primes {
 }
 
 fn main() -> io::Result<()> {
-    let server = mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let server = event_loop::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("http://{}/", server.server_address());
     let config = Config::default().with_protocol(Protocol::Http11);
     let pool = start_pool(4);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sanserve_core::{Config, Exchange, Next, Timeouts, from_fn};
 use sanserve_server::NoFiles;
-use sanserve_server::tokio::{Link, serve};
+use sanserve_server::tokio_rt::{Link, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};

@@ -7,7 +7,7 @@ use std::{io, net::Ipv4Addr, sync::Arc};
 
 use futures_util::{SinkExt, StreamExt};
 use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Protocol};
-use sanserve_server::{Disk, ThreadingHTTPServer, UpgradedStream, mio, tokio as tasks};
+use sanserve_server::{Disk, ThreadingHTTPServer, UpgradedStream, event_loop, tokio_rt};
 use tokio_tungstenite::WebSocketStream;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::{Message, WebSocket, protocol::Role};
@@ -60,7 +60,7 @@ fn echo(_: Site, stream: UpgradedStream) {
     }
 }
 
-async fn echo_in_task(_: Site, stream: tasks::UpgradedStream) {
+async fn echo_in_task(_: Site, stream: tokio_rt::UpgradedStream) {
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
     while let Some(Ok(message)) = socket.next().await {
         if let Message::Text(_) | Message::Binary(_) = message
@@ -77,12 +77,12 @@ fn main() -> io::Result<()> {
     let config = Config::default().with_protocol(Protocol::Http11);
     match std::env::args().nth(1).as_deref() {
         Some("event-loop") => {
-            let server = mio::HTTPServer::bind(address)?;
+            let server = event_loop::HTTPServer::bind(address)?;
             println!("http://{}/", server.server_address());
             server.serve_with_upgrades(&disk, config, site, echo)
         }
         Some("tokio") => tokio::runtime::Runtime::new()?.block_on(async {
-            let server = tasks::HTTPServer::bind(address)?;
+            let server = tokio_rt::HTTPServer::bind(address)?;
             println!("http://{}/", server.server_address());
             server
                 .serve_with_upgrades(Arc::new(disk), config, site, echo_in_task)

@@ -26,13 +26,13 @@
 //! | you have | take | feature |
 //! |---|---|---|
 //! | up to some hundred connections | `ThreadingHTTPServer`: a thread for each | `std` (default) |
-//! | thousands of connections, on Unix | `mio::HTTPServer`: a few threads for all | `mio` |
-//! | a program on tokio | `tokio::HTTPServer`, or `tokio::serve` for one stream | `tokio` |
-//! | an application on axum, or another host of tower services | `tower::Service` | `tower` |
+//! | thousands of connections, on Unix | `event_loop::HTTPServer`: a few threads for all | `mio` |
+//! | a program on tokio | `tokio_rt::HTTPServer`, or `tokio_rt::serve` for one stream | `tokio` |
+//! | an application on axum, or another host of tower services | `tower_host::Service` | `tower` |
 //! | another host that speaks HTTP itself | `host` | `host` |
 //! | standard input and output, as from inetd | `stdio::serve` | `std` |
-//! | a component for WASI 0.2 | `wasi::HTTPServer`, `wasi_http::handle` | `wasi`, `wasi-http` |
-//! | a microcontroller | `embedded_io`, `embedded_io_async` | of the same names |
+//! | a component for WASI 0.2 | `wasi_sockets::HTTPServer`, `wasi_http::handle` | `wasi`, `wasi-http` |
+//! | a microcontroller | `embedded::serve`, `embedded_async::serve` | `embedded-io`, `embedded-io-async` |
 //! | a test without a socket | [`memory`] | none |
 //!
 //! All servers have one shape: `bind` or `new`, setters that begin with `with_`, `serve_forever(files, config, make_handler)`, and
@@ -71,6 +71,8 @@ extern crate alloc;
     all(feature = "wasi", target_os = "wasi")
 ))]
 mod bind_error;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+pub mod blocking;
 mod content;
 #[cfg(all(feature = "std", unix))]
 mod delivery;
@@ -79,9 +81,11 @@ mod descriptors;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod disk;
 #[cfg(feature = "embedded-io")]
-pub mod embedded_io;
+pub mod embedded;
 #[cfg(feature = "embedded-io-async")]
-pub mod embedded_io_async;
+pub mod embedded_async;
+#[cfg(all(unix, feature = "mio"))]
+pub mod event_loop;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod eviction;
 mod flash;
@@ -102,8 +106,6 @@ mod listen_addr;
 #[cfg(all(unix, feature = "mio"))]
 mod listener;
 pub mod memory;
-#[cfg(all(unix, feature = "mio"))]
-pub mod mio;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod no_files;
 #[cfg(any(
@@ -117,8 +119,6 @@ mod passwords;
 mod send_file;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod server;
-#[cfg(all(feature = "std", not(target_os = "wasi")))]
-pub mod std;
 #[cfg(all(feature = "std", unix))]
 pub mod stdio;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
@@ -129,15 +129,15 @@ pub mod text_file;
 #[cfg(all(feature = "tls", not(target_os = "wasi")))]
 mod tls;
 #[cfg(all(feature = "tokio", not(target_os = "wasi")))]
-pub mod tokio;
+pub mod tokio_rt;
 #[cfg(all(feature = "tower", not(target_os = "wasi")))]
-pub mod tower;
+pub mod tower_host;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod upgraded;
-#[cfg(all(feature = "wasi", target_os = "wasi"))]
-pub mod wasi;
 #[cfg(all(feature = "wasi-http", target_os = "wasi"))]
 pub mod wasi_http;
+#[cfg(all(feature = "wasi", target_os = "wasi"))]
+pub mod wasi_sockets;
 
 #[cfg(any(
     all(feature = "std", not(target_os = "wasi")),

@@ -18,7 +18,7 @@ use crate::{BindError, ListenAddr};
 /// this process.
 ///
 /// ```
-/// use sanserve_server::{Listener, mio::HTTPServer};
+/// use sanserve_server::{Listener, event_loop::HTTPServer};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut doors = Listener::inherited()?; // from systemd, if that has started it

@@ -2,7 +2,7 @@
 //! in `https`.
 //!
 //! Who may come in, and how everybody is sent home, is left to the [`Gate`]; what happens on a
-//! connection to [`serve`](crate::std::serve).
+//! connection to [`serve`](crate::blocking::serve).
 
 #[cfg(target_os = "linux")]
 mod defer;
@@ -29,7 +29,7 @@ use self::gate::{Gate, Guest};
 pub use self::https::{HTTPSServer, ThreadingHTTPSServer};
 pub use self::threading::ThreadingHTTPServer;
 use crate::bind_error::resolve;
-use crate::std::{self as sockets, Link};
+use crate::blocking::{self, Link};
 use crate::{BindError, ListenAddr, UpgradedStream};
 
 /// A server of one connection after the other, on the thread that calls it: for where there are no
@@ -74,7 +74,7 @@ impl HTTPServer {
             address,
             gate: Arc::new(Gate::new(listener)),
             link: Box::new(|socket| Ok(Link::from(socket))),
-            log: Box::new(sockets::stderr),
+            log: Box::new(blocking::stderr),
         })
     }
 
@@ -89,7 +89,7 @@ impl HTTPServer {
         HTTPServer { link, ..self }
     }
 
-    /// Where log lines go, each ended by a newline; [standard error](sockets::stderr) if nothing is
+    /// Where log lines go, each ended by a newline; [standard error](blocking::stderr) if nothing is
     /// said. With threads it is called by many of them at once.
     pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         let log = Box::new(log);
@@ -183,7 +183,7 @@ impl HTTPServer {
                 link.allow_upgrade();
             }
             let note = |phase| guest.note(phase);
-            let upgraded = sockets::serve_noted(
+            let upgraded = blocking::serve_noted(
                 link,
                 files,
                 Arc::clone(config),

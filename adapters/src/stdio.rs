@@ -16,13 +16,13 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Step, Want};
 use socket2::SockRef;
 
 use self::link::Link;
+use crate::blocking::{Clock, ThreadWaker};
 use crate::got;
-use crate::std::{Clock, ThreadWaker};
 
 /// Serves one connection until it ends: sockets, pipes, terminals, whatever can be read and written.
 /// Deadlines are kept.
 ///
-/// `files` and `log` are those of [`std::serve`](crate::std::serve). The peer's address is that of
+/// `files` and `log` are those of [`blocking::serve`](crate::blocking::serve). The peer's address is that of
 /// the socket, if `input` is one that has an IP address, and else `-`.
 ///
 /// ```

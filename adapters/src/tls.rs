@@ -32,7 +32,7 @@ use self::session::Session;
 #[cfg(feature = "tokio")]
 pub(crate) use self::session::{drain, refusal};
 use self::x509::Certificate;
-use crate::std::{Layer, Link};
+use crate::blocking::{Layer, Link};
 
 /// A certificate with its key, and what else a server over TLS has to know. To clone it is cheap, and
 /// [`replace_certificate`](Tls::replace_certificate) is for all clones.
@@ -145,7 +145,7 @@ impl Tls {
         Arc::clone(&self.config)
     }
 
-    /// Puts TLS above a socket, for [`serve`](crate::std::serve). The handshake happens there. A client that begins with
+    /// Puts TLS above a socket, for [`serve`](crate::blocking::serve). The handshake happens there. A client that begins with
     /// plain HTTP is answered by [`Handler::begin_without_tls`](sanserve_core::Handler::begin_without_tls).
     ///
     /// # Errors

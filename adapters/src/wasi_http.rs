@@ -19,7 +19,7 @@ use crate::host::{self, Head, Piece, Reply, Request};
 
 /// Answers a request.
 ///
-/// `log` is given finished lines, each ended by a newline; [`stderr`](crate::wasi::stderr) will do.
+/// `log` is given finished lines, each ended by a newline; [`stderr`](crate::wasi_sockets::stderr) will do.
 /// The host does not say who the peer is, so `-` stands for its address. All deadlines hold.
 pub fn handle<FS: FileSystem>(
     request: IncomingRequest,

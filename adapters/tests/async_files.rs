@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sanserve_core::{Config, Create, Entries, FsError, Meta, Opened, Path, Protocol, Upload};
-use sanserve_server::tokio::{AsyncFileSystem, HTTPServer};
+use sanserve_server::tokio_rt::{AsyncFileSystem, HTTPServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;

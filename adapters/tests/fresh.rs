@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Path as Name};
 use sanserve_server::Disk;
-use sanserve_server::mio::HTTPServer;
+use sanserve_server::event_loop::HTTPServer;
 
 /// What the disk says of a name: its content, and whether that was in memory.
 fn get(disk: &Disk, name: &str) -> Result<(Vec<u8>, bool), FsError> {

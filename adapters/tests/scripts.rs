@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sanserve_core::{Cgi, Config, Protocol, Timeouts};
-use sanserve_server::{ThreadingHTTPServer, mio, stdio, tokio::HTTPServer};
+use sanserve_server::{ThreadingHTTPServer, event_loop, stdio, tokio_rt::HTTPServer};
 use socket2::SockRef;
 use tokio::runtime::Runtime;
 
@@ -56,7 +56,7 @@ fn serve_by_threads(stage: &Stage, timeouts: Timeouts, talk: &dyn Fn(SocketAddr)
 fn serve_by_turns(stage: &Stage, timeouts: Timeouts, talk: &dyn Fn(SocketAddr)) -> String {
     let log = Arc::new(Mutex::new(String::new()));
     let lines = Arc::clone(&log);
-    let server = mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let server = event_loop::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let server = server.with_threads(1);
     let server = server.with_log(move |text| lines.lock().unwrap().push_str(text));
     let (address, stopper) = (server.server_address(), server.stopper());

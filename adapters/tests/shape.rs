@@ -35,13 +35,13 @@ macro_rules! serves {
 fn one_server_can_take_the_place_of_another() {
     serves!(ThreadingHTTPServer, |done| done);
     #[cfg(unix)]
-    serves!(sanserve_server::mio::HTTPServer, |done| done);
+    serves!(sanserve_server::event_loop::HTTPServer, |done| done);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .unwrap();
     let _inside = runtime.enter();
-    serves!(sanserve_server::tokio::HTTPServer, |it| runtime
+    serves!(sanserve_server::tokio_rt::HTTPServer, |it| runtime
         .handle()
         .block_on(it));
 }

@@ -10,7 +10,7 @@ use std::thread;
 use peer::{LONG, connect, hello, site};
 use sanserve_core::{Config, Files, Protocol};
 use sanserve_server::Disk;
-use sanserve_server::mio::HTTPServer;
+use sanserve_server::event_loop::HTTPServer;
 
 #[test]
 fn connections_are_shared_by_the_threads() {

@@ -15,7 +15,7 @@ use peer::{ask, connect, get, head, rest, site};
 use rustix::net::getpeername;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use sanserve_core::{Config, Files};
-use sanserve_server::{Disk, mio::HTTPServer};
+use sanserve_server::{Disk, event_loop::HTTPServer};
 
 #[test]
 fn news_of_a_socket_that_is_gone_does_not_hide_those_of_the_next() {

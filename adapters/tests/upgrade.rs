@@ -63,7 +63,7 @@ fn shout(handler: Shout, mut stream: UpgradedStream) {
     let _ = stream.shutdown_write();
 }
 
-async fn shout_in_task(handler: Shout, mut stream: sanserve_server::tokio::UpgradedStream) {
+async fn shout_in_task(handler: Shout, mut stream: sanserve_server::tokio_rt::UpgradedStream) {
     let mut piece = [0; 1000];
     let mut reply = format!("hello {}\n", handler.name).into_bytes();
     while stream.write_all(&reply).await.is_ok() && stream.flush().await.is_ok() {
@@ -275,6 +275,6 @@ fn a_server_of_one_connection_and_a_single_connection_can_be_upgraded() {
 
 fn serve_one(socket: &TcpStream, config: Config) {
     let (handler, stop) = (Shout::default(), AtomicBool::new(false));
-    let serve = sanserve_server::std::serve_with_upgrade;
+    let serve = sanserve_server::blocking::serve_with_upgrade;
     serve(socket, &NoFiles, config, handler, &|_| (), &stop, shout).unwrap();
 }

@@ -24,7 +24,7 @@ use sanserve_core::archive::Download;
 use sanserve_core::{
     Config, Create, FileSystem, FsError, Got, Limits, Opened, Path, Protocol, Upload,
 };
-use sanserve_server::mio::{HTTPServer, Stopper};
+use sanserve_server::event_loop::{HTTPServer, Stopper};
 use sanserve_server::{Disk, ThreadingHTTPServer};
 use tempfile::TempDir;
 use tools::skip;

@@ -13,7 +13,7 @@ use peer::{LONG, connect, site};
 use sanserve_core::{
     Config, Credentials, Entries, FileSystem, Files, FsError, Guard, Handler, Opened, Path,
 };
-use sanserve_server::{Disk, Open, mio, tokio};
+use sanserve_server::{Disk, Open, event_loop, tokio_rt};
 
 /// Files, and a password that is verified when the test says so.
 struct Slow(Disk, Mutex<Receiver<()>>);
@@ -74,7 +74,7 @@ fn others_are_served(serve: impl FnOnce(Slow) -> SocketAddr) {
 #[test]
 fn on_mio() {
     others_are_served(|files| {
-        let server = mio::HTTPServer::bind("127.0.0.1:0").unwrap();
+        let server = event_loop::HTTPServer::bind("127.0.0.1:0").unwrap();
         let server = server.with_threads(1).with_log(|_| ());
         let address = server.server_address();
         thread::spawn(move || server.serve_forever(&files, Config::default(), guard));
@@ -88,7 +88,7 @@ fn on_tokio() {
     let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
     others_are_served(|files| {
         let _inside = runtime.enter();
-        let server = tokio::HTTPServer::bind("127.0.0.1:0").unwrap();
+        let server = tokio_rt::HTTPServer::bind("127.0.0.1:0").unwrap();
         let address = server.server_address();
         let server = server.with_log(|_| ());
         runtime.spawn(server.serve_forever(Arc::new(files), Config::default(), guard));

@@ -18,7 +18,7 @@ use sanserve_conformance::{Case, End, Log, Pace, Peer, Transcript, case, peers, 
 use sanserve_core::{Config, Connection, Files, Now, Protocol};
 use sanserve_server::memory::{self, Script, Tree, converse};
 use sanserve_server::{
-    Disk, ThreadingHTTPServer, embedded_io, embedded_io_async, mio, stdio, tokio,
+    Disk, ThreadingHTTPServer, embedded, embedded_async, event_loop, stdio, tokio_rt,
 };
 use tempfile::TempDir;
 
@@ -380,7 +380,8 @@ fn every_range_on_tokio_is_the_files() {
     let (folder, runtime) = (folder(), Runtime::new().expect("a runtime"));
     let start = |_: &Case, log: Log| {
         let _inside = runtime.enter();
-        let server = tokio::HTTPServer::bind("127.0.0.1:0")?.with_log(move |lines| log.push(lines));
+        let server =
+            tokio_rt::HTTPServer::bind("127.0.0.1:0")?.with_log(move |lines| log.push(lines));
         let (address, disk) = (server.server_address(), Arc::new(Disk::open(&folder)?));
         runtime.spawn(server.serve_forever(disk, CONFIG(), Files::new));
         Ok(address)
@@ -392,7 +393,8 @@ fn every_range_on_tokio_is_the_files() {
 fn every_range_on_mio_is_the_files() {
     let folder = folder();
     let start = |_: &Case, log: Log| {
-        let server = mio::HTTPServer::bind("127.0.0.1:0")?.with_log(move |lines| log.push(lines));
+        let server =
+            event_loop::HTTPServer::bind("127.0.0.1:0")?.with_log(move |lines| log.push(lines));
         let (address, disk) = (server.server_address(), Disk::open(&folder)?);
         thread::spawn(move || server.serve_forever(&disk, CONFIG(), Files::new));
         Ok(address)
@@ -442,7 +444,7 @@ fn embedded(
 #[test]
 fn every_range_on_embedded_io_is_the_files() {
     embedded(9, |conn, link, tree, clock| {
-        embedded_io::serve(conn, link, tree, clock, |_| ()).expect("no pipe breaks here");
+        embedded::serve(conn, link, tree, clock, |_| ()).expect("no pipe breaks here");
     });
 }
 
@@ -450,8 +452,7 @@ fn every_range_on_embedded_io_is_the_files() {
 fn every_range_on_embedded_io_async_is_the_files() {
     embedded(10, |conn, link, tree, clock| {
         let sleep = async |_: Duration| std::future::pending().await;
-        let served =
-            embedded_io_async::serve(conn, link, tree, clock, |_| (), End::shutdown, sleep);
+        let served = embedded_async::serve(conn, link, tree, clock, |_| (), End::shutdown, sleep);
         block_on(served).expect("no pipe breaks here");
     });
 }

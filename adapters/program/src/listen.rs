@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 #[cfg(unix)]
 use sanserve_server::Listener;
 #[cfg(target_os = "wasi")]
-use sanserve_server::wasi::Listener;
+use sanserve_server::wasi_sockets::Listener;
 use sanserve_server::{BindError, ListenAddr};
 
 use super::failure::{Failure, in_full};

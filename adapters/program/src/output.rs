@@ -6,9 +6,9 @@ use std::io::{self, ErrorKind, Write};
 use std::{sync::mpsc, thread, time::Duration};
 
 #[cfg(not(target_os = "wasi"))]
-use sanserve_server::std::{flush_stderr, stderr};
+use sanserve_server::blocking::{flush_stderr, stderr};
 #[cfg(target_os = "wasi")]
-use sanserve_server::wasi::stderr;
+use sanserve_server::wasi_sockets::stderr;
 
 use crate::failure::Failure;
 

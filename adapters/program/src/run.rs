@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sanserve_core::Files;
 #[cfg(unix)]
 use sanserve_server::raise_descriptor_limit;
-use sanserve_server::{Guarded, std::stderr};
+use sanserve_server::{Guarded, blocking::stderr};
 
 use crate::failure::Failure;
 use crate::options::Options;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use sanserve_core::{Config, Handler};
 #[cfg(feature = "tokio")]
-use sanserve_server::tokio::HTTPServer;
+use sanserve_server::tokio_rt::HTTPServer;
 use sanserve_server::{Disk, Guarded, ListenAddr, ThreadingHTTPServer, Tls};
 #[cfg(unix)]
-use sanserve_server::{Listener, mio};
+use sanserve_server::{Listener, event_loop};
 #[cfg(feature = "tokio")]
 use tokio::runtime::{self, Builder};
 
@@ -25,7 +25,7 @@ use super::options::Runtime;
 pub(crate) enum Server {
     Std(ThreadingHTTPServer),
     #[cfg(unix)]
-    Mio(mio::HTTPServer),
+    Mio(event_loop::HTTPServer),
     #[cfg(feature = "tokio")]
     Tokio(HTTPServer, runtime::Runtime),
 }
@@ -54,7 +54,7 @@ impl Server {
     /// One that lets in by all of these sockets.
     #[cfg(unix)]
     pub(crate) fn mio(doors: Vec<Listener>) -> Server {
-        Server::Mio(mio::HTTPServer::new(doors).with_release_memory(malloc_trim::give_back))
+        Server::Mio(event_loop::HTTPServer::new(doors).with_release_memory(malloc_trim::give_back))
     }
 
     pub(crate) fn with_tls(self, tls: Tls) -> Server {

@@ -10,9 +10,9 @@ use rustix::io::Errno;
 use sanserve_core::archive::Download;
 use sanserve_core::{Config, FileSettings, HostNames, Limits, error_page, listing, mime};
 #[cfg(target_os = "wasi")]
-use sanserve_server::wasi::{Disk, stderr};
+use sanserve_server::wasi_sockets::{Disk, stderr};
 #[cfg(not(target_os = "wasi"))]
-use sanserve_server::{Disk, std::stderr};
+use sanserve_server::{Disk, blocking::stderr};
 
 use crate::failure::{Failure, in_full};
 use crate::options::{LogFormat, Options};

@@ -2,7 +2,7 @@
 
 use sanserve_core::{Files, Hosts};
 use sanserve_server::ListenAddr;
-use sanserve_server::wasi::HTTPServer;
+use sanserve_server::wasi_sockets::HTTPServer;
 
 use super::failure::Failure;
 use super::options::Options;

@@ -20,7 +20,7 @@ use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
 use running::{PROGRAM, Program};
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Protocol};
-use sanserve_server::{Disk, Open, mio::HTTPServer};
+use sanserve_server::{Disk, Open, event_loop::HTTPServer};
 use socket2::SockRef;
 use usage::{core, descriptors, on_core, resident, threads};
 

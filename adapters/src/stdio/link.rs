@@ -14,11 +14,11 @@ use rustix::io::Errno;
 use sanserve_core::{Connection, FileSystem, FsError, Got, Handler, Now};
 use socket2::SockRef;
 
+use crate::blocking::SEND_NOW;
 use crate::delivery;
 use crate::hang_up::HangUp;
 #[cfg(target_os = "linux")]
 use crate::send_file::send_file;
-use crate::std::SEND_NOW;
 
 /// What a connection is carried over.
 pub(super) struct Link {

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use super::session::Session;
-use crate::std::Layer;
+use crate::blocking::Layer;
 
 /// TLS, unless the peer begins with plain HTTP.
 pub(super) enum FirstByte {

@@ -17,7 +17,7 @@ use rustls::unbuffered::{
 use rustls::{Error, InvalidMessage};
 use socket2::SockRef;
 
-use crate::std::Layer;
+use crate::blocking::Layer;
 
 /// One peer's TLS.
 pub(super) struct Session {

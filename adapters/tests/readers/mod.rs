@@ -85,7 +85,7 @@ type Parts = (SocketAddr, Box<dyn FnOnce()>, Box<dyn FnOnce() + Send>);
 fn mio(setup: Setup, disk: Arc<Disk>, log: impl Fn(&str) + Send + Sync + 'static) -> Parts {
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     set_send_buffer(&listener, setup.send_buffer);
-    let mut server = sanserve_server::mio::HTTPServer::new(vec![listener])
+    let mut server = sanserve_server::event_loop::HTTPServer::new(vec![listener])
         .with_threads(1)
         .with_log(log);
     if let Some(tls) = setup.tls {
@@ -158,9 +158,11 @@ fn std(
                     }
                     Some(tls) => {
                         let link = tls.link(&socket).unwrap();
-                        sanserve_server::std::serve(link, disk, config, handler, log, &stop)
+                        sanserve_server::blocking::serve(link, disk, config, handler, log, &stop)
                     }
-                    None => sanserve_server::std::serve(&socket, disk, config, handler, log, &stop),
+                    None => {
+                        sanserve_server::blocking::serve(&socket, disk, config, handler, log, &stop)
+                    }
                 };
             });
         }
@@ -194,14 +196,14 @@ fn tokio(
                 return;
             }
             let link = match &setup.tls {
-                Some(tls) => sanserve_server::tokio::Link::tls(socket, tls).unwrap(),
-                None => sanserve_server::tokio::Link::from(socket),
+                Some(tls) => sanserve_server::tokio_rt::Link::tls(socket, tls).unwrap(),
+                None => sanserve_server::tokio_rt::Link::from(socket),
             };
             let (disk, log, stop) = (Arc::clone(&disk), Arc::clone(&log), stopped.clone());
             let (config, handler) = (setup.config.clone(), (setup.handler)());
             running.spawn(async move {
-                let _ =
-                    sanserve_server::tokio::serve(link, &disk, config, handler, &*log, stop).await;
+                let _ = sanserve_server::tokio_rt::serve(link, &disk, config, handler, &*log, stop)
+                    .await;
             });
         }
         while let Some(ended) = running.join_next().await {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use sanserve_core::{Config, FileSystem, Files, Handler, Protocol, Timeouts};
-use sanserve_server::tokio::UpgradedStream as AsyncStream;
+use sanserve_server::tokio_rt::UpgradedStream as AsyncStream;
 use sanserve_server::{Disk, ThreadingHTTPServer, Tls, UpgradedStream};
 
 use tempfile::TempDir;
@@ -168,7 +168,8 @@ impl Serving {
         FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
         H: Handler + Send + 'static,
     {
-        let server = sanserve_server::mio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let server =
+            sanserve_server::event_loop::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut server = server
             .with_log(|_| ())
             .with_max_connections(setup.connections);
@@ -201,7 +202,7 @@ impl Serving {
         let mut builder = Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
         let inside = runtime.enter();
-        let server = sanserve_server::tokio::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let server = sanserve_server::tokio_rt::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         drop(inside);
         let mut server = server
             .with_log(|_| ())

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use sanserve_core::{Config, FileSystem, Files, Handler, Protocol};
 use sanserve_server::Disk;
-use sanserve_server::tokio::{HTTPServer, Stopper};
+use sanserve_server::tokio_rt::{HTTPServer, Stopper};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use sanserve_conformance::{Case, Site, case};
-use sanserve_server::wasi::Disk;
+use sanserve_server::wasi_sockets::Disk;
 use sanserve_server::wasi_http;
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};

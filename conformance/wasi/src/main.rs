@@ -6,7 +6,7 @@ use std::env;
 use std::time::Duration;
 
 use sanserve_conformance::{Site, case};
-use sanserve_server::wasi::{Disk, HTTPServer};
+use sanserve_server::wasi_sockets::{Disk, HTTPServer};
 
 fn main() {
     let arguments: Vec<String> = env::args().collect();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use sanserve_core::{Config, FileSettings, Files, error_page, listing};
-use sanserve_server::{wasi, wasi_http};
+use sanserve_server::{wasi_sockets, wasi_http};
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
@@ -26,7 +26,7 @@ impl Guest for Component {
         static SERVED: OnceLock<(Root, Files)> = OnceLock::new();
         let (root, files) = SERVED.get_or_init(|| (Root::find(), files()));
         let config = Config::default().with_error_page(error_page::page);
-        wasi_http::handle(request, reply, root, config, files.clone(), wasi::stderr);
+        wasi_http::handle(request, reply, root, config, files.clone(), wasi_sockets::stderr);
     }
 }
 

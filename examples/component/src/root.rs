@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sanserve_core::{Entries, FileSystem, FsError, Opened, Path};
 use sanserve_server::Flash;
-use sanserve_server::wasi::{Disk, Open};
+use sanserve_server::wasi_sockets::{Disk, Open};
 
 static SITE: Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sanserve_core::Connection;
 use sanserve_server::memory::{Script, converse};
-use sanserve_server::{mio, tokio as tasks};
+use sanserve_server::{event_loop, tokio_rt};
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::*;
@@ -80,7 +80,7 @@ fn an_archive_is_served_on_threads() {
 
 #[test]
 fn an_archive_is_served_on_the_event_loop() {
-    let server = mio::HTTPServer::bind("127.0.0.1:0")
+    let server = event_loop::HTTPServer::bind("127.0.0.1:0")
         .unwrap()
         .with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
@@ -92,7 +92,7 @@ fn an_archive_is_served_on_the_event_loop() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_archive_is_served_on_tokio() {
-    let server = tasks::HTTPServer::bind("127.0.0.1:0")
+    let server = tokio_rt::HTTPServer::bind("127.0.0.1:0")
         .unwrap()
         .with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());

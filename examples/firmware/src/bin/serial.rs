@@ -16,7 +16,7 @@ use cortex_m::singleton;
 use cortex_m_rt::entry;
 use firmware::{CONNECTION, SITE, board, config, uart::Uart};
 use sanserve_core::{Connection, Files};
-use sanserve_server::embedded_io::serve_ready;
+use sanserve_server::embedded::serve_ready;
 
 #[entry]
 fn main() -> ! {

@@ -17,7 +17,7 @@ use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use firmware::control::{Control, Order};
 use firmware::{KINDS, TREE, board, uart::Uart};
 use sanserve_core::Connection;
-use sanserve_server::embedded_io::serve_ready;
+use sanserve_server::embedded::serve_ready;
 
 #[entry]
 fn main() -> ! {

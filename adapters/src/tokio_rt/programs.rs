@@ -1,7 +1,7 @@
 //! Programs of a connection: a thread that may block starts and ends them, and none waits for what
 //! they say.
 //!
-//! The process is the one that [`std::serve`](crate::std::serve) runs, so what is told about it and
+//! The process is the one that [`blocking::serve`](crate::blocking::serve) runs, so what is told about it and
 //! how it ends is the same. tokio's own would be taken off the system's list as soon as it ends, and
 //! its number could mean another by the time its group is killed.
 

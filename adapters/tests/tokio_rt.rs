@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
 use sanserve_core::{Event, Exchange, Files, Handler, Next, Timeouts, from_fn};
-use sanserve_server::{Disk, NoFiles, tokio::Link, tokio::serve};
+use sanserve_server::{Disk, NoFiles, tokio_rt::Link, tokio_rt::serve};
 use slow::Slow;
 use task::{Running, config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -215,7 +215,7 @@ fn shutdown_is_ready_when_no_connection_is_left_or_the_grace_is_over() {
 
 #[test]
 fn a_server_that_does_not_serve_is_not_waited_for() {
-    let set_up = |server: sanserve_server::tokio::HTTPServer| {
+    let set_up = |server: sanserve_server::tokio_rt::HTTPServer| {
         let mut shutdown = pin!(server.stopper().shutdown(LONG));
         let mut context = Context::from_waker(Waker::noop());
         assert!(shutdown.as_mut().poll(&mut context).is_ready());
@@ -226,7 +226,7 @@ fn a_server_that_does_not_serve_is_not_waited_for() {
 
 #[test]
 fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
-    let set_up = |server: sanserve_server::tokio::HTTPServer| {
+    let set_up = |server: sanserve_server::tokio_rt::HTTPServer| {
         drop(server.stopper().shutdown(LONG));
         server
     };
@@ -257,7 +257,7 @@ fn a_handler_that_panics_loses_its_own_connection_only() {
         assert!(ex.path() != "/panic", "as was asked for");
         ex.send_error(410, "Gone")
     };
-    let one = |server: sanserve_server::tokio::HTTPServer| server.with_max_connections(1);
+    let one = |server: sanserve_server::tokio_rt::HTTPServer| server.with_max_connections(1);
     let running = Running::start(site(), one, NoFiles, config(), move || from_fn(answer));
     let socket = connect(running.address);
     ask(&socket, "/panic");

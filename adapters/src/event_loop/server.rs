@@ -16,7 +16,7 @@ use super::stopper::Stopper;
 use super::upgrade::Upgrade;
 use super::worker::{Common, Worker};
 use crate::server::places;
-use crate::{BindError, ListenAddr, Listener, UpgradedStream, std as sockets};
+use crate::{BindError, ListenAddr, Listener, UpgradedStream, blocking};
 
 /// A server with all its connections on a few threads, one for each core if nothing is said, and a
 /// ceiling. It listens as soon as it is made, and connections that come before it serves wait.
@@ -27,7 +27,7 @@ use crate::{BindError, ListenAddr, Listener, UpgradedStream, std as sockets};
 /// ```
 /// use std::{thread, time::Duration};
 ///
-/// use sanserve_server::{Disk, mio::HTTPServer};
+/// use sanserve_server::{Disk, event_loop::HTTPServer};
 /// use sanserve_core::{Config, Files};
 ///
 /// # fn main() -> std::io::Result<()> {
@@ -65,7 +65,7 @@ impl HTTPServer {
             shared: Shared::new(
                 thread::available_parallelism().map_or(1, usize::from),
                 places(),
-                Box::new(sockets::stderr),
+                Box::new(blocking::stderr),
             ),
         }
     }
@@ -99,7 +99,7 @@ impl HTTPServer {
         self
     }
 
-    /// Where log lines go, each ended by a newline; [standard error](sockets::stderr) if nothing is
+    /// Where log lines go, each ended by a newline; [standard error](blocking::stderr) if nothing is
     /// said. It is called by all threads, for all that they have to say at a time.
     pub fn with_log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         self.shared.log = Box::new(log);

@@ -28,8 +28,8 @@ use super::seat::{DOORS, MAIL, Seat};
 use super::shared::Shared;
 use super::timers::Timers;
 use super::upgrade::Upgrade;
+use crate::blocking::Clock;
 use crate::eviction::EvictionOrder;
-use crate::std::Clock;
 
 /// What all workers of a server have in common.
 pub(super) struct Common<'scope, 'env, FS: FileSystem, H, M> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use embassy_futures::block_on;
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 use sanserve_core::{Config, Connection, FileSystem, Files, Now, Path, Protocol};
-use sanserve_server::{Flash, Node, embedded_io as blocking, embedded_io_async as asynchronous};
+use sanserve_server::{Flash, Node, embedded, embedded_async};
 
 static SITE: Flash = Flash::new(&[
     Node::file("index.html", b"<!DOCTYPE html>"),
@@ -124,7 +124,7 @@ fn serve(peer: impl Fn() -> Line) -> (String, u64) {
     let shut = RefCell::new(0);
     let shutdown = |_: &mut Line| *shut.borrow_mut() += 1;
     let served =
-        blocking::serve_ready(&mut conn(), &mut line, &SITE, clock, |_| (), shutdown, pass);
+        embedded::serve_ready(&mut conn(), &mut line, &SITE, clock, |_| (), shutdown, pass);
     served.expect("nothing breaks");
     let said = (String::from_utf8(line.got).unwrap(), tick.take().as_secs());
 
@@ -132,7 +132,7 @@ fn serve(peer: impl Fn() -> Line) -> (String, u64) {
     let shutdown = |_: &mut Later| *shut.borrow_mut() += 1;
     let mut conn = conn();
     let sleep = async |left| pass(left);
-    let served = asynchronous::serve(&mut conn, &mut line, &SITE, clock, |_| (), shutdown, sleep);
+    let served = embedded_async::serve(&mut conn, &mut line, &SITE, clock, |_| (), shutdown, sleep);
     block_on(served).expect("nothing breaks");
     let again = (String::from_utf8(line.0.got).unwrap(), tick.get().as_secs());
     assert_eq!(said, again);
@@ -180,7 +180,7 @@ fn serve_blocking(mut line: Line) -> (String, Result<(), ErrorKind>) {
     };
     let config = Config::default().with_protocol(Protocol::Http11);
     let mut conn = Connection::new(config, "192.0.2.1", Files::new());
-    let served = blocking::serve(&mut conn, &mut line, &SITE, clock, |_| ());
+    let served = embedded::serve(&mut conn, &mut line, &SITE, clock, |_| ());
     (String::from_utf8(line.got).unwrap(), served)
 }
 

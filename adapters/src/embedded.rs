@@ -32,7 +32,7 @@ use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 /// #     fn flush(&mut self) -> Result<(), Self::Error> { Ok(()) }
 /// # }
 /// # let mut uart = Uart(b"GET /a.txt HTTP/1.0\r\n\r\n", Vec::new());
-/// use sanserve_server::{Flash, Node, embedded_io::serve};
+/// use sanserve_server::{Flash, Node, embedded::serve};
 /// use sanserve_core::{Config, Connection, Files, Now};
 ///
 /// static SITE: Flash = Flash::new(&[Node::file("a.txt", b"hello\n")]);

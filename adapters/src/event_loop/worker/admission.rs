@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use sanserve_core::{FileSystem, Handler, Phase};
 
 use super::Worker;
-use crate::mio::shared::Accepted;
+use crate::event_loop::shared::Accepted;
 use crate::server::PAUSE;
 
 impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>

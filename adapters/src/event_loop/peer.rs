@@ -19,9 +19,9 @@ use super::link::Link;
 use super::recent::Recent;
 use super::shared::Shared;
 use super::upgrade::{Place, Upgraded};
+use crate::blocking::handshake_time;
 use crate::delivery;
 use crate::fs_call::OpenSlot;
-use crate::std::handshake_time;
 
 /// A connection with its socket.
 pub(super) struct Peer<F, H> {

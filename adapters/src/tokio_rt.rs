@@ -33,7 +33,7 @@ pub use self::link::Link;
 use self::seat::Seat;
 pub use self::server::{HTTPServer, Stopper};
 pub use self::upgraded::UpgradedStream;
-use crate::std::{Changes, handshake_time, now};
+use crate::blocking::{Changes, handshake_time, now};
 
 /// Serves one connection until it ends.
 ///
@@ -53,7 +53,7 @@ use crate::std::{Changes, handshake_time, now};
 /// ```
 /// use std::sync::Arc;
 ///
-/// use sanserve_server::{Disk, std::stderr, tokio::serve};
+/// use sanserve_server::{Disk, blocking::stderr, tokio_rt::serve};
 /// use sanserve_core::{Config, Files};
 /// use tokio::net::{TcpListener, TcpStream};
 /// use tokio::sync::watch;

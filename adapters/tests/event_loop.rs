@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use pair::Pair;
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
 use sanserve_core::{Config, Exchange, FileSystem, Files, Handler, Protocol, Timeouts, from_fn};
-use sanserve_server::mio::{HTTPServer, Stopper};
+use sanserve_server::event_loop::{HTTPServer, Stopper};
 use sanserve_server::{Disk, NoFiles};
 use slow::Slow;
 use tempfile::TempDir;

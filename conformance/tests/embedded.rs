@@ -9,7 +9,7 @@ use embassy_futures::{block_on, yield_now};
 use sanserve_conformance::{Case, End, Log, pipes, run};
 use sanserve_core::{Connection, Handler, Now};
 use sanserve_server::memory::{File, Shelf};
-use sanserve_server::{embedded_io, embedded_io_async};
+use sanserve_server::{embedded, embedded_async};
 
 type Served = Connection<File, Box<dyn Handler + Send>>;
 
@@ -40,7 +40,7 @@ fn conform(
 #[test]
 fn conforms() {
     conform("embedded-io", |conn, link, shelf, clock, log| {
-        embedded_io::serve(conn, link, shelf, clock, log).expect("no pipe breaks here");
+        embedded::serve(conn, link, shelf, clock, log).expect("no pipe breaks here");
     });
 }
 
@@ -48,7 +48,7 @@ fn conforms() {
 fn conforms_with_deadlines() {
     conform("embedded-io, ready", |conn, link, shelf, clock, log| {
         let sleep = |_| thread::yield_now();
-        let served = embedded_io::serve_ready(conn, link, shelf, clock, log, End::shutdown, sleep);
+        let served = embedded::serve_ready(conn, link, shelf, clock, log, End::shutdown, sleep);
         served.expect("no pipe breaks here");
     });
 }
@@ -62,7 +62,7 @@ fn conforms_asynchronously() {
                 yield_now().await;
             }
         };
-        let served = embedded_io_async::serve(conn, link, shelf, clock, log, End::shutdown, sleep);
+        let served = embedded_async::serve(conn, link, shelf, clock, log, End::shutdown, sleep);
         block_on(served).expect("no pipe breaks here");
     });
 }

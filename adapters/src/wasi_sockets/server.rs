@@ -23,7 +23,7 @@ use crate::bind_error::resolve;
 /// is nothing to stop it: the host ends the component. A handler that panics does, too.
 ///
 /// ```no_run
-/// use sanserve_server::wasi::{Disk, HTTPServer};
+/// use sanserve_server::wasi_sockets::{Disk, HTTPServer};
 /// use sanserve_core::{Config, Files};
 ///
 /// # fn main() -> std::io::Result<()> {

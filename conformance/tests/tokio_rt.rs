@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use sanserve_conformance::{Case, Folder, Log, Peer, Site, run, servers};
 use sanserve_server::Disk;
-use sanserve_server::tokio::HTTPServer;
+use sanserve_server::tokio_rt::HTTPServer;
 use tokio::runtime::Runtime;
 
 /// Starts what may have been put above the sockets.

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sanserve_core::Config;
 
 use super::stopper::End;
+use crate::blocking::Layer;
 use crate::server::complaint;
-use crate::std::Layer;
 
 /// What the workers of a server share.
 pub(super) struct Shared {

@@ -45,7 +45,7 @@ use crate::hang_up::HangUp;
 /// use std::net::{TcpListener, TcpStream};
 /// use std::sync::atomic::AtomicBool;
 ///
-/// use sanserve_server::{Disk, std::{serve, stderr}};
+/// use sanserve_server::{Disk, blocking::{serve, stderr}};
 /// use sanserve_core::{Config, Files};
 ///
 /// # fn main() -> std::io::Result<()> {

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use sanserve_conformance::host::{Reply, Request};
 use sanserve_conformance::{Log, Pace, Site, hosts};
 use sanserve_server::Disk;
-use sanserve_server::tower::Service;
+use sanserve_server::tower_host::Service;
 use tokio::runtime::Runtime;
 use tower_service::Service as _;
 

@@ -9,7 +9,7 @@ use std::{io, thread};
 
 use sanserve_conformance::{Case, Folder, Log, Peer, Site, run, servers};
 use sanserve_server::Disk;
-use sanserve_server::mio::HTTPServer;
+use sanserve_server::event_loop::HTTPServer;
 
 /// Starts what may have been put above the sockets.
 fn start(

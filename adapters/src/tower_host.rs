@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 pub use self::body::Body;
 use crate::host::{self, Piece};
-use crate::tokio::{Link, serve};
+use crate::tokio_rt::{Link, serve};
 
 /// Answers requests with a handler, its files from a [`Disk`](crate::Disk) or any other [`FileSystem`]. To clone it is cheap.
 ///
@@ -31,7 +31,7 @@ use crate::tokio::{Link, serve};
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
-/// use sanserve_server::{Disk, tower::Service};
+/// use sanserve_server::{Disk, tower_host::Service};
 /// use sanserve_core::{Config, Files};
 ///
 /// let files = Service::new(Disk::open(".")?, Config::default(), Files::new);
@@ -64,13 +64,13 @@ impl<FS, M> Service<FS, M> {
             files: Arc::new(files),
             config: Arc::new(host::config(config)),
             handler: Arc::new(handler),
-            log: Arc::new(crate::std::stderr),
+            log: Arc::new(crate::blocking::stderr),
             client_address: Arc::new(|extensions| extensions.get().copied()),
             original_uri: Arc::new(|_| None),
         }
     }
 
-    /// Sets where log lines go, each ended by a newline; [standard error](crate::std::stderr) by default. It is called by
+    /// Sets where log lines go, each ended by a newline; [standard error](crate::blocking::stderr) by default. It is called by
     /// many requests at once, and must not block.
     #[must_use]
     pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> Service<FS, M> {
@@ -118,7 +118,7 @@ impl<FS, M> Service<FS, M> {
 /// ```
 /// # fn main() -> std::io::Result<()> {
 /// use sanserve_core::{Config, Files};
-/// use sanserve_server::tower::{Service, mounted};
+/// use sanserve_server::tower_host::{Service, mounted};
 /// use sanserve_server::Disk;
 ///
 /// let files = Service::new(Disk::open(".")?, Config::default(), || mounted::<1>(Files::new()));

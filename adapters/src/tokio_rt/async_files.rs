@@ -18,7 +18,7 @@ use sanserve_core::{ArchiveRequest, Create, Credentials, Entries, FsError, Opene
 /// use std::sync::Arc;
 ///
 /// use sanserve_core::{Entries, FsError, Meta, Opened, Path};
-/// use sanserve_server::tokio::AsyncFileSystem;
+/// use sanserve_server::tokio_rt::AsyncFileSystem;
 ///
 /// /// Has one file, `hello.txt`.
 /// struct Hello;

@@ -10,10 +10,10 @@ use sanserve_core::{FileSystem, FsError, Got};
 
 use super::files::MOST;
 use crate::UpgradedStream;
+use crate::blocking::Layer;
 use crate::delivery;
 use crate::hang_up::HangUp;
 use crate::send_file::send_file;
-use crate::std::Layer;
 
 /// A socket, bare or below TLS.
 pub(super) struct Link {

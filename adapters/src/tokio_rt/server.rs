@@ -18,7 +18,7 @@ use super::seat::Seats;
 use super::{AsyncFileSystem, Host, Link, UpgradedStream, serve_hosted};
 use crate::server::table::EVICTION_TIME;
 use crate::server::{PAUSE, complaint, listen, places};
-use crate::{BindError, ListenAddr, std as sockets};
+use crate::{BindError, ListenAddr, blocking};
 
 /// A server with a task for each connection, and a ceiling. It listens as soon as it is made, and
 /// connections that come before it serves wait.
@@ -26,7 +26,7 @@ use crate::{BindError, ListenAddr, std as sockets};
 /// ```
 /// use std::time::Duration;
 ///
-/// use sanserve_server::{Disk, tokio::HTTPServer};
+/// use sanserve_server::{Disk, tokio_rt::HTTPServer};
 /// use sanserve_core::{Config, Files};
 ///
 /// # #[tokio::main]
@@ -71,7 +71,7 @@ impl HTTPServer {
             listener: registered.map_err(|error| BindError::new(ListenAddr::Ip(address), error))?,
             link: Box::new(|socket| Ok(Link::from(socket))),
             most: places(),
-            log: Arc::new(sockets::stderr),
+            log: Arc::new(blocking::stderr),
             stop: watch::Sender::new(None),
             serving: watch::Sender::new(false),
         })
@@ -97,7 +97,7 @@ impl HTTPServer {
         HTTPServer { link, ..self }
     }
 
-    /// Where log lines go, each ended by a newline; [standard error](sockets::stderr) if nothing is
+    /// Where log lines go, each ended by a newline; [standard error](blocking::stderr) if nothing is
     /// said. It is called by many connections at once, and must not take its time.
     pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         let log = Arc::new(log);

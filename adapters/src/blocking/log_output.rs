@@ -13,7 +13,7 @@ mod unix {
     use std::io::{self, IsTerminal};
     use std::os::fd::{AsFd, OwnedFd};
 
-    use crate::std::SEND_NOW;
+    use crate::blocking::SEND_NOW;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::fs::{FileType, fstat};
     use rustix::io::Errno;

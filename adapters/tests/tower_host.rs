@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Full};
 use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, from_fn, listing};
-use sanserve_server::tower::{Body, Service, mounted};
+use sanserve_server::tower_host::{Body, Service, mounted};
 use sanserve_server::{Disk, NoFiles};
 use tower_service::Service as _;
 

@@ -10,7 +10,7 @@ use embassy_futures::select::{Either, select};
 use embedded_io_async::{Error, ErrorKind, ErrorType, Read, Write};
 use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 
-use crate::embedded_io::MOMENT;
+use crate::embedded::MOMENT;
 
 /// Serves one connection until it ends.
 ///
