@@ -24,7 +24,13 @@ fn main() -> io::Result<()> {
     let mut config = Config::default();
     config.limits = config
         .limits
-        .with_head(config.limits.head.with_request_line(512).with_fields(1024))
+        .with_head(
+            config
+                .limits
+                .head
+                .with_request_line(512)
+                .with_field_bytes(1024),
+        )
         .with_outbox(1024);
     let mut conn = Connection::new(config, "-", Files::new());
     let start = Instant::now();

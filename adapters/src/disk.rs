@@ -67,7 +67,7 @@ use std::sync::Mutex;
 use sanserve_core::ArchiveRequest;
 use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
 #[cfg(unix)]
-use sanserve_core::{Create, Program};
+use sanserve_core::{CgiScript, Create};
 
 #[cfg(unix)]
 use self::unix as native;
@@ -254,7 +254,7 @@ impl FileSystem for Disk {
     }
 
     #[cfg(unix)]
-    fn run(&self, program: &Program) -> Result<Opened<Open>, FsError> {
+    fn run(&self, program: &CgiScript) -> Result<Opened<Open>, FsError> {
         let tree = self.root.look_up()?;
         let script = tree.find_script(&program.path)?;
         // It is counted when it is started, with all of its content; but that need not be sent in vain.
@@ -266,7 +266,7 @@ impl FileSystem for Disk {
             translated.push("");
         }
         let running = Running::new(script, &translated, program, self.scripts());
-        Ok(Opened::Program(Open(Kind::Program(Box::new(running)))))
+        Ok(Opened::Process(Open(Kind::Program(Box::new(running)))))
     }
 
     #[cfg(unix)]
@@ -367,7 +367,7 @@ fn reason(error: &io::Error) -> FsError {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => FsError::NotFound,
         ErrorKind::InvalidFilename => FsError::TooLong,
-        _ if leads_out(error) => FsError::LeadsOut,
+        _ if leads_out(error) => FsError::OutsideRoot,
         ErrorKind::PermissionDenied => FsError::Forbidden,
         ErrorKind::OutOfMemory => FsError::NoResources,
         _ => native::reason(error),

@@ -60,9 +60,9 @@ pub fn serve<L: Read + Write, F: FileSystem, H: Handler>(
         got = match conn.step(clock(), got).want {
             Want::Read(into) => link.read(into),
             Want::Write(from) => link.write(from),
-            Want::Fill { file, at, into } => files.fill(file, at, into),
+            Want::ReadFile { file, at, into } => files.fill(file, at, into),
             Want::Copy { file, at, len } => link.copy(files, file, at, len),
-            Want::Give { file, from } => files.give(file, from),
+            Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
             Want::Wait => Got::Woken,
@@ -110,9 +110,9 @@ pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: H
         got = match want {
             Want::Read(into) => link.read(into),
             Want::Write(from) => link.write(from),
-            Want::Fill { file, at, into } => files.fill(file, at, into),
+            Want::ReadFile { file, at, into } => files.fill(file, at, into),
             Want::Copy { file, at, len } => link.copy(files, file, at, len),
-            Want::Give { file, from } => files.give(file, from),
+            Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
             Want::Wait => {

@@ -55,11 +55,11 @@ pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
         got = match want {
             Want::Read(into) => within(sleep(left), link.read(into)).await,
             Want::Write(from) => within(sleep(left), link.write(from)).await,
-            Want::Fill { file, at, into } => files.fill(file, at, into),
+            Want::ReadFile { file, at, into } => files.fill(file, at, into),
             Want::Copy { file, at, len } => {
                 within(sleep(left), link.copy(files, file, at, len)).await
             }
-            Want::Give { file, from } => files.give(file, from),
+            Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
             Want::Wait => {

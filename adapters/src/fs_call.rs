@@ -16,7 +16,7 @@
 //!
 //! static FILES: Flash = Flash::new(&[]);
 //!
-//! let mut slot = OpenSlot::new(&b"hello"[..]); // what `Want::Fill` is about
+//! let mut slot = OpenSlot::new(&b"hello"[..]); // what `Want::ReadFile` is about
 //! let mut room = [0; 16];
 //!
 //! let request = slot.fill(0, room.len()).expect("no thread has the file");
@@ -57,13 +57,13 @@ impl<F> OpenSlot<F> {
     /// Takes the file for a request that reads up to `len` bytes from offset `at`. `None` if a thread has it.
     pub fn fill(&mut self, at: u64, len: usize) -> Option<FsRequest<F>> {
         let file = self.0.take()?;
-        Some(FsRequest::Fill { file, at, len })
+        Some(FsRequest::ReadFile { file, at, len })
     }
 
     /// Takes the file for a request that passes on a copy of these bytes. `None` if a thread has it.
-    pub fn give(&mut self, bytes: &[u8]) -> Option<FsRequest<F>> {
+    pub fn write(&mut self, bytes: &[u8]) -> Option<FsRequest<F>> {
         let (file, bytes) = (self.0.take()?, bytes.to_vec());
-        Some(FsRequest::Give { file, bytes })
+        Some(FsRequest::WriteFile { file, bytes })
     }
 
     /// Takes the file for a request that commits it. `None` if a thread has it.
@@ -73,7 +73,7 @@ impl<F> OpenSlot<F> {
     }
 
     /// Puts the file back, and returns the answer to what was wanted. Bytes that were read are copied to `into`, which is the room of
-    /// the [`Want::Fill`](sanserve_core::Want::Fill), and else empty.
+    /// the [`Want::ReadFile`](sanserve_core::Want::ReadFile), and else empty.
     ///
     /// # Panics
     /// If `into` is shorter than the room that the request was made for.
@@ -102,7 +102,7 @@ pub enum FsRequest<F> {
     /// Answer a question.
     Ask(Ask),
     /// Read from a file.
-    Fill {
+    ReadFile {
         /// The file.
         file: F,
         /// Offset in bytes.
@@ -111,7 +111,7 @@ pub enum FsRequest<F> {
         len: usize,
     },
     /// Pass bytes to a program that is about to run, or to a file that is being created.
-    Give {
+    WriteFile {
         /// The program or the file.
         file: F,
         /// What comes next in it.
@@ -128,7 +128,7 @@ impl<F> FsRequest<F> {
     /// Whether only a reply needs it, and not a file that is being stored: nothing is lost if it is dropped once the peer has left.
     #[must_use]
     pub fn is_for_reply(&self) -> bool {
-        !matches!(self, FsRequest::Give { .. } | FsRequest::Commit { .. })
+        !matches!(self, FsRequest::WriteFile { .. } | FsRequest::Commit { .. })
     }
 
     /// Does it, however long that takes.
@@ -138,13 +138,13 @@ impl<F> FsRequest<F> {
     {
         match self {
             FsRequest::Ask(ask) => FsCompletion::answer(files.answer(&ask)),
-            FsRequest::Fill { mut file, at, len } => {
+            FsRequest::ReadFile { mut file, at, len } => {
                 let mut bytes = vec![0; len];
                 let got = files.fill(&mut file, at, &mut bytes);
                 FsCompletion::of(file, got, bytes)
             }
-            FsRequest::Give { mut file, bytes } => {
-                let got = files.give(&mut file, &bytes);
+            FsRequest::WriteFile { mut file, bytes } => {
+                let got = files.answer_write(&mut file, &bytes);
                 FsCompletion::of(file, got, Vec::new())
             }
             FsRequest::Commit { mut file } => {

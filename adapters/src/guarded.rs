@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sanserve_core::ArchiveRequest;
 use sanserve_core::{
-    Ask, Create, Credentials, Entries, FileSystem, FsError, Got, Opened, Path, Program, Waiter,
+    Ask, CgiScript, Create, Credentials, Entries, FileSystem, FsError, Got, Opened, Path, Waiter,
 };
 
 use crate::Passwords;
@@ -40,7 +40,7 @@ impl<F: FileSystem> FileSystem for Guarded<F> {
         self.files.read(file, at, into)
     }
 
-    fn run(&self, program: &Program) -> Result<Opened<F::File>, FsError> {
+    fn run(&self, program: &CgiScript) -> Result<Opened<F::File>, FsError> {
         self.files.run(program)
     }
 
@@ -74,8 +74,8 @@ impl<F: FileSystem> FileSystem for Guarded<F> {
         self.files.commit(file)
     }
 
-    fn give(&self, file: &mut F::File, bytes: &[u8]) -> Got<F::File> {
-        self.files.give(file, bytes)
+    fn answer_write(&self, file: &mut F::File, bytes: &[u8]) -> Got<F::File> {
+        self.files.answer_write(file, bytes)
     }
 
     fn answer(&self, ask: &Ask) -> Got<F::File> {

@@ -33,8 +33,8 @@
 //!                 Got::Bytes(bytes.len())
 //!             }
 //!         },
-//!         Want::Fill { file, at, into } => SITE.fill(file, at, into),
-//!         Want::Give { file, from } => SITE.give(file, from),
+//!         Want::ReadFile { file, at, into } => SITE.fill(file, at, into),
+//!         Want::WriteFile { file, from } => SITE.answer_write(file, from),
 //!         Want::Commit { file } => Got::Committed(SITE.commit(file)),
 //!         Want::Wait => Got::Woken,
 //!         Want::Upgrade => unreachable!("no upgrade is allowed"),

@@ -98,7 +98,7 @@ pub fn converse<FS: FileSystem, H: Handler>(
                 said.bytes.extend_from_slice(&from[..n]);
                 Got::Bytes(n)
             }
-            Want::Fill { file, at, into } => {
+            Want::ReadFile { file, at, into } => {
                 let n = pace(into.len());
                 files.fill(file, at, &mut into[..n])
             }
@@ -113,7 +113,7 @@ pub fn converse<FS: FileSystem, H: Handler>(
                     Err(_) => Got::Refused(FsError::Io),
                 }
             }
-            Want::Give { file, from } => files.give(file, from),
+            Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
             Want::Wait => {

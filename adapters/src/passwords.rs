@@ -228,7 +228,7 @@ impl Passwords {
 
     fn verify_others(&self) {
         while let Some(Job { given, waiter }) = self.turns.pass_on() {
-            waiter.tell(self.verify_now(&given));
+            waiter.complete(self.verify_now(&given));
         }
     }
 

@@ -79,9 +79,9 @@ pub fn serve<FS: FileSystem, H: Handler>(
         got = match want {
             Want::Read(into) => link.read(into, left),
             Want::Write(from) => link.write(from, left),
-            Want::Fill { file, at, into } => files.fill(file, at, into),
+            Want::ReadFile { file, at, into } => files.fill(file, at, into),
             Want::Copy { file, at, len } => link.copy(files, file, at, len, left),
-            Want::Give { file, from } => files.give(file, from),
+            Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => got::answer(files, ask),
             Want::Wait => waker.wait(left),

@@ -72,12 +72,12 @@ pub(crate) fn run<FS: FileSystem + ?Sized>(
     files: &FS,
 ) -> FsCompletion<FS::File> {
     match request {
-        FsRequest::Fill { mut file, at, len } => match program(files, &mut file) {
+        FsRequest::ReadFile { mut file, at, len } => match program(files, &mut file) {
             Some(program) => {
                 let got = program.start();
                 FsCompletion::of(file, got, Vec::new())
             }
-            None => FsRequest::Fill { file, at, len }.run(files),
+            None => FsRequest::ReadFile { file, at, len }.run(files),
         },
         request => request.run(files),
     }

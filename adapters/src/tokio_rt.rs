@@ -228,9 +228,9 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
                         }
                     },
                     Want::Write(from) => link.write(from).await,
-                    Want::Fill { file, at, into } => files.fill(file, at, into).await,
+                    Want::ReadFile { file, at, into } => files.fill(file, at, into).await,
                     Want::Copy { file, at, len } => link.copy(&files, file, at, len).await,
-                    Want::Give { file, from } => files.give(file, from).await,
+                    Want::WriteFile { file, from } => files.write(file, from).await,
                     Want::Commit { file } => files.commit(file).await,
                     Want::Wait => tokio::select! {
                         biased;

@@ -129,7 +129,7 @@ impl<FS, M> Service<FS, M> {
 /// ```
 #[must_use]
 pub fn mounted<const SEGMENTS: usize>(mut files: Files) -> Files {
-    files.settings_mut().above = SEGMENTS;
+    files.settings_mut().mount_depth = SEGMENTS;
     files.settings_mut().translate_path = Arc::new(|target| Path::parse(below(target, SEGMENTS)?));
     files
 }

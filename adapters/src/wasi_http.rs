@@ -42,9 +42,9 @@ pub fn handle<FS: FileSystem>(
         got = match want {
             Want::Read(into) => incoming.read(into, left),
             Want::Write(from) => outgoing.write(from, left),
-            Want::Fill { file, at, into } => files.fill(file, at, into),
+            Want::ReadFile { file, at, into } => files.fill(file, at, into),
             Want::Copy { .. } => unreachable!("no file here is sendable"),
-            Want::Give { file, from } => files.give(file, from),
+            Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask).unsendable(),
             Want::Wait => {

@@ -208,7 +208,7 @@ fn more_clients_than_places_are_all_served_in_the_end() {
 
 #[test]
 fn stopping_lets_idle_connections_go_at_once_and_a_running_reply_finish() {
-    let timeouts = Timeouts::default().with_idle(3 * LONG).with_rest(3 * LONG);
+    let timeouts = Timeouts::default().with_idle(3 * LONG).with_park(3 * LONG);
     let running = Running::files(timeouts);
     let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
     kept.iter().for_each(hello);
@@ -251,7 +251,7 @@ fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
 fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
     let timeouts = Timeouts::default()
         .with_idle(Duration::from_millis(300))
-        .with_rest(Duration::from_millis(100))
+        .with_park(Duration::from_millis(100))
         .with_grace(Duration::from_millis(300))
         .with_rate(u32::MAX);
     let running = Running::with(|server| server.with_max_connections(1), timeouts);

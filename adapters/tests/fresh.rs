@@ -139,7 +139,7 @@ fn a_path_that_leads_out_by_now_gives_nothing() {
     settle(&disk, folder.path(), "/sub/a");
     fs::rename(&inside, folder.path().join("moved")).unwrap();
     symlink(outside.path(), &inside).unwrap();
-    assert_eq!(get(&disk, "/sub/a").unwrap_err(), FsError::LeadsOut);
+    assert_eq!(get(&disk, "/sub/a").unwrap_err(), FsError::OutsideRoot);
     settle(&disk, folder.path(), "/moved/a");
 }
 
@@ -177,7 +177,7 @@ fn moved_out(moved: &str, len: usize) {
     let what = format!("{moved}, {len} bytes");
     for _ in 0..3 {
         let got = get(&disk, "/a/b/c/file").map(drop);
-        assert_eq!(got, Err(FsError::LeadsOut), "{what}");
+        assert_eq!(got, Err(FsError::OutsideRoot), "{what}");
     }
     // Back again, and then once more by a link that stays inside.
     fs::remove_file(root.join(moved)).unwrap();
@@ -189,7 +189,7 @@ fn moved_out(moved: &str, len: usize) {
     fs::rename(root.join("real"), above.path().join("out")).unwrap();
     symlink("../out", root.join("real")).unwrap();
     let got = get(&disk, "/a/b/c/file").map(drop);
-    assert_eq!(got, Err(FsError::LeadsOut), "{what}, by a link");
+    assert_eq!(got, Err(FsError::OutsideRoot), "{what}, by a link");
 }
 
 #[test]
@@ -209,7 +209,11 @@ fn more_directories_than_can_be_watched_are_served_as_safely() {
     }
     lead_out(above.path(), "a");
     for name in &names {
-        assert_eq!(get(&disk, name).unwrap_err(), FsError::LeadsOut, "{name}");
+        assert_eq!(
+            get(&disk, name).unwrap_err(),
+            FsError::OutsideRoot,
+            "{name}"
+        );
     }
 }
 
@@ -222,7 +226,7 @@ fn a_listing_of_what_was_moved_out_is_not_given() {
     have_kept(&disk, "/a/sub/");
     lead_out(above.path(), "a");
     let path = Name::parse("/a/sub/").unwrap();
-    assert_eq!(disk.list(&path).unwrap_err(), FsError::LeadsOut);
+    assert_eq!(disk.list(&path).unwrap_err(), FsError::OutsideRoot);
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn what_was_put_there_is_found() {
         assert_eq!(look(&tree, target), Err(FsError::NotFound), "{target}");
     }
     for target in ["/to-outside", "/absolute"] {
-        assert_eq!(look(&tree, target), Err(FsError::LeadsOut), "{target}");
+        assert_eq!(look(&tree, target), Err(FsError::OutsideRoot), "{target}");
     }
     assert_eq!(look(&tree, "/locked"), Err(FsError::Forbidden));
 }

@@ -239,7 +239,7 @@ impl Waiter for Client {
         self.stays
     }
 
-    fn tell(self: Box<Self>, verified: Result<(), FsError>) {
+    fn complete(self: Box<Self>, verified: Result<(), FsError>) {
         assert_eq!(verified.is_ok(), self.name == "right");
         if let Some((begun, go)) = &self.pause {
             begun.send(()).unwrap();

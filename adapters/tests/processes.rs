@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::Instant;
 
-use sanserve_core::{FileSystem, FsError, Got, Path, Program};
+use sanserve_core::{CgiScript, FileSystem, FsError, Got, Path};
 
 use self::stage::{Stage, descriptors, program, read};
 
@@ -122,7 +122,7 @@ fn what_was_never_read_was_never_started() {
     let stage = Stage::new().script("a", "touch /tmp/never");
     let (disk, mut file) = (stage.disk(), stage.set_up("a").unwrap());
     assert!(matches!(
-        disk.give(&mut file, &noise(100_000)),
+        disk.answer_write(&mut file, &noise(100_000)),
         Got::Bytes(100_000)
     ));
     drop((disk, file));
@@ -191,7 +191,7 @@ fn it_finds_in_its_environment_what_was_promised() {
         return;
     }
     let played = stage.play_with(
-        Program {
+        CgiScript {
             env: vec![
                 ("QUERY_STRING".into(), b"a=b".into()),
                 ("PATH_INFO".into(), b"/x\xff/".into()),
@@ -237,7 +237,7 @@ fn it_runs_where_it_lies_with_its_arguments() {
     );
     let args = vec![b"a b".to_vec(), b"*".to_vec(), Vec::new()];
     let played = stage.play_with(
-        Program {
+        CgiScript {
             args,
             ..program("a")
         },
@@ -303,7 +303,7 @@ fn what_is_no_script_is_refused() {
     symlink("/bin/sh", stage.root().join("cgi-bin/out")).unwrap();
     let refusal = |name| stage.set_up(name).map(drop);
     assert_eq!(refusal("nope"), Err(FsError::NotFound));
-    assert_eq!(refusal("out"), Err(FsError::LeadsOut));
+    assert_eq!(refusal("out"), Err(FsError::OutsideRoot));
     assert_eq!(refusal("d"), Err(FsError::NotRegularFile));
     assert_eq!(refusal("text"), Err(FsError::Forbidden));
 }
@@ -363,7 +363,7 @@ fn no_script_outside_is_run_while_directories_are_exchanged() {
         let start = Instant::now();
         // Half of the requests find no script, as the link is refused.
         while ran < 100 && start.elapsed() < stage::LONG {
-            let Ok(sanserve_core::Opened::Program(mut file)) = disk.run(&program("a")) else {
+            let Ok(sanserve_core::Opened::Process(mut file)) = disk.run(&program("a")) else {
                 continue;
             };
             let played = read(&disk, &mut file);
@@ -385,7 +385,7 @@ fn a_script_is_run_in_the_root_that_was_opened() {
     fs::write(stage.root().join("who"), "old").unwrap();
     let (root, disk) = (stage.root(), stage.disk());
     let aside = root.with_extension("aside");
-    let Ok(sanserve_core::Opened::Program(mut file)) = disk.run(&program("a")) else {
+    let Ok(sanserve_core::Opened::Process(mut file)) = disk.run(&program("a")) else {
         panic!("there is a script");
     };
     fs::rename(&root, &aside).unwrap();
@@ -440,7 +440,7 @@ fn no_more_than_allowed_are_started_and_all_can_be_ended() {
         .with_max_scripts(1);
     let disk = stage.disk();
     let set_up = || match disk.run(&program("a")) {
-        Ok(sanserve_core::Opened::Program(file)) => Ok(file),
+        Ok(sanserve_core::Opened::Process(file)) => Ok(file),
         other => Err(other.map(drop)),
     };
     // Two that were set up before one of them ran.

@@ -174,7 +174,7 @@ fn more_clients_than_places_are_all_served_in_the_end() {
 fn stopping_lets_idle_connections_go_at_once() {
     let running = Running::start(server(), |server, disk, config| {
         // Nothing but being stopped can wake them up.
-        let timeouts = config.timeouts.with_idle(3 * LONG).with_rest(3 * LONG);
+        let timeouts = config.timeouts.with_idle(3 * LONG).with_park(3 * LONG);
         let config = config.with_timeouts(timeouts);
         server.serve_forever(disk, config, Files::new).unwrap();
     });
@@ -271,7 +271,7 @@ fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
         let timeouts = config
             .timeouts
             .with_idle(Duration::from_millis(300))
-            .with_rest(Duration::from_millis(100))
+            .with_park(Duration::from_millis(100))
             .with_grace(Duration::from_millis(300))
             .with_rate(u32::MAX);
         let config = config.with_timeouts(timeouts);

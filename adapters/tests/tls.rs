@@ -285,7 +285,7 @@ fn a_handshake_that_drips_has_a_deadline() {
     let server = ThreadingHTTPSServer::bind((Ipv4Addr::LOCALHOST, 0), pair.tls()).unwrap();
     let timeouts = Timeouts::default()
         .with_idle(Duration::from_millis(500))
-        .with_rest(Duration::from_millis(100));
+        .with_park(Duration::from_millis(100));
     let running = Running::start(server.with_max_connections(1), timeouts);
     let mut hello = Vec::new();
     pair.client(&TLS13, &[]).write_tls(&mut hello).unwrap();

@@ -122,7 +122,7 @@ fn a_handshake_that_drips_has_a_deadline() {
     let pair = Pair::new();
     let timeouts = Timeouts::default()
         .with_idle(Duration::from_millis(500))
-        .with_rest(Duration::from_millis(100));
+        .with_park(Duration::from_millis(100));
     let running = serve(&pair, timeouts);
     let mut first = Vec::new();
     pair.client(&TLS13, &[]).write_tls(&mut first).unwrap();

@@ -198,11 +198,14 @@ fn nobody_sees_half_a_file() {
         let Ok(Opened::Writer(mut open)) = disk.create(&create) else {
             panic!("it cannot be made");
         };
-        assert!(matches!(disk.give(&mut open, b"hel"), Got::Bytes(3)));
+        assert!(matches!(
+            disk.answer_write(&mut open, b"hel"),
+            Got::Bytes(3)
+        ));
         let now = fs::read(root.path().join("a")).map_or(0, |bytes| bytes.len());
         assert_eq!(now, expected);
         if replaces {
-            assert!(matches!(disk.give(&mut open, b"lo"), Got::Bytes(2)));
+            assert!(matches!(disk.answer_write(&mut open, b"lo"), Got::Bytes(2)));
         }
         assert_eq!(disk.commit(&mut open), Ok(()));
         drop(open);
@@ -335,7 +338,7 @@ fn a_temporary_name_is_not_a_name_for_clients() {
         panic!("the file has no name");
     };
     // As many random bits as nobody guesses.
-    let random = name.strip_prefix(Path::TEMPORARY).unwrap();
+    let random = name.strip_prefix(Path::TEMPORARY_PREFIX).unwrap();
     assert_eq!(random.len(), 32);
     assert!(random.bytes().all(|byte| byte.is_ascii_hexdigit()));
     for target in [name.to_string(), name.to_uppercase()] {
@@ -518,7 +521,7 @@ fn made(root: &Place) -> usize {
         let names = names(root);
         return names
             .iter()
-            .filter(|name| name.starts_with(Path::TEMPORARY))
+            .filter(|name| name.starts_with(Path::TEMPORARY_PREFIX))
             .count();
     };
     let targets = open
@@ -590,7 +593,7 @@ fn a_disk_that_gets_full_keeps_nothing() {
     let Ok(Opened::Writer(mut open)) = disk.create(&create) else {
         panic!("it cannot be made");
     };
-    let full = (0..8).find_map(|_| match disk.give(&mut open, &[b'x'; 65_536]) {
+    let full = (0..8).find_map(|_| match disk.answer_write(&mut open, &[b'x'; 65_536]) {
         Got::Refused(error) => Some(error),
         _ => None,
     });

@@ -382,7 +382,7 @@ fn a_waker_of_an_earlier_request_wakes_a_later_one() {
     for name in SERVERS {
         let (begun, waiting) = mpsc::channel();
         let setup = Setup {
-            timeouts: Timeouts::default().with_rest(Duration::ZERO),
+            timeouts: Timeouts::default().with_park(Duration::ZERO),
             ..Setup::default()
         };
         let handler = move || Keeps {

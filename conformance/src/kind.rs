@@ -54,7 +54,7 @@ impl Kind {
                 ("protocol", "HTTP/1.1") => config.protocol = Protocol::Http11,
                 ("requests", _) => limits.requests = number(),
                 ("line", _) => limits.head.request_line = number() as usize,
-                ("fields", _) => limits.head.fields = number() as usize,
+                ("fields", _) => limits.head.field_bytes = number() as usize,
                 ("content", _) => limits.content = number().into(),
                 ("drain", _) => limits.drain = number().into(),
                 ("keep-alive", "on") => config.keep_alive = true,
@@ -179,7 +179,7 @@ impl Kind {
         }
         let above = self.option("above");
         let above = above.map(|above| above.parse().expect("a number"));
-        settings.above = above.unwrap_or_default();
+        settings.mount_depth = above.unwrap_or_default();
         settings.spa = text("spa");
         settings.not_found_page = text("not-found");
         let header = self.option("header");

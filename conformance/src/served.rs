@@ -9,7 +9,7 @@ use core::mem;
 use sanserve_core::ArchiveRequest;
 use sanserve_core::archive::Archive;
 use sanserve_core::{
-    self as engine, Entries, FileSystem, FsError, Got, Meta, Opened, Path, Program,
+    self as engine, CgiScript, Entries, FileSystem, FsError, Got, Meta, Opened, Path,
 };
 
 use crate::{Entry, Played, Site, play};
@@ -28,7 +28,7 @@ pub enum File {
 /// A script of a [`Site`]. It is played when its output is first read.
 #[derive(Clone, Debug)]
 pub struct Script {
-    program: Program,
+    program: CgiScript,
     content: Vec<u8>,
     played: Option<Played>,
     /// How much of its output was read.
@@ -44,7 +44,7 @@ impl Site {
         while let Some(name) = ahead.pop() {
             match name {
                 b"" | b"." => continue,
-                b".." => _ = at.pop().ok_or(FsError::LeadsOut)?,
+                b".." => _ = at.pop().ok_or(FsError::OutsideRoot)?,
                 name => at.push(name),
             }
             let path = at.join(&b'/');
@@ -57,7 +57,7 @@ impl Site {
                     at.pop();
                     ahead.extend(target.rsplit(|&byte| byte == b'/'));
                 }
-                Some(Entry::Link { .. }) if links < 8 => return Err(FsError::LeadsOut),
+                Some(Entry::Link { .. }) if links < 8 => return Err(FsError::OutsideRoot),
                 Some(Entry::Link { .. }) => return Err(FsError::NotFound),
                 Some(Entry::File { .. }) if !ahead.is_empty() => return Err(FsError::NotFound),
                 Some(_) => {}
@@ -139,12 +139,12 @@ impl FileSystem for Site {
         Ok(copy(&body[body.len().min(at as usize)..], into))
     }
 
-    fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
+    fn run(&self, program: &CgiScript) -> Result<Opened<File>, FsError> {
         match self.open(&program.path)? {
             Opened::File { meta, .. } if meta.executable => {}
             _ => return Err(FsError::Forbidden),
         }
-        Ok(Opened::Program(File::Script(Box::new(Script {
+        Ok(Opened::Process(File::Script(Box::new(Script {
             program: program.clone(),
             content: Vec::new(),
             played: None,

@@ -18,7 +18,7 @@
 //! - [`Want`] and [`Got`]: what it wants next, one thing at a time, and the result.
 //! - [`Handler`]: answers requests. [`Event`] and [`Next`] are its own `Got` and `Want`. [`Files`] serves files; [`Cgi`],
 //!   [`Upload`], [`Guard`] and [`Hosts`] add scripts, uploads, passwords and virtual hosts; yours may be another.
-//! - [`FileSystem`]: answers [`Want::Ask`], [`Want::Fill`] and [`Want::Give`].
+//! - [`FileSystem`]: answers [`Want::Ask`], [`Want::ReadFile`] and [`Want::WriteFile`].
 //! - [`Config`]: limits and deadlines. None of them can be switched off.
 //!
 //! # A handler
@@ -42,7 +42,7 @@
 //! # The contract of an adapter
 //!
 //! - Each want gets one answer: the value of the adapter's `match` is the argument of the next [`step`](Connection::step).
-//! - A part of what was wanted is enough, be it one byte. [`Got::Bytes(0)`](Got::Bytes) to a `Read` or `Fill` is the end.
+//! - A part of what was wanted is enough, be it one byte. [`Got::Bytes(0)`](Got::Bytes) to a `Read` or `ReadFile` is the end.
 //! - [`Got::Nothing`] means "ask me again". Past [`Step::deadline`] the connection then does what follows from that.
 //! - [`Got::Refused`] is what a file or program cannot do. [`Got::Failed`] says that the transport is gone; [`Want::Close`] follows.
 //! - Time enters through `step` and nowhere else.
@@ -100,9 +100,9 @@
 //!             output.extend_from_slice(from);
 //!             Got::Bytes(from.len())
 //!         }
-//!         Want::Fill { file, at, into } => OneFile.fill(file, at, into),
+//!         Want::ReadFile { file, at, into } => OneFile.fill(file, at, into),
 //!         Want::Copy { .. } => unreachable!("no file here is sendable"),
-//!         Want::Give { file, from } => OneFile.give(file, from),
+//!         Want::WriteFile { file, from } => OneFile.answer_write(file, from),
 //!         Want::Commit { file } => Got::Committed(OneFile.commit(file)),
 //!         Want::Ask(ask) => OneFile.answer(ask),
 //!         Want::Log(lines) => {
@@ -159,9 +159,9 @@ pub use engine::{
     Next, Now, Timeouts,
 };
 pub use engine::{
-    Phase, Protocol, Rest, Step, Upgraded, Want, WriteErrorPage, error_page, from_fn, log,
+    Parked, Phase, Protocol, Step, Upgraded, Want, WriteErrorPage, error_page, from_fn, log,
 };
-pub use fs::{ArchiveFormat, Program, Waiter, decode};
+pub use fs::{ArchiveFormat, CgiScript, Waiter, percent_decode};
 pub use fs::{
     ArchiveRequest, Ask, Create, Credentials, Entries, Entry, FileSystem, FileVersion, FsError,
     Got, Meta, Opened, Path,

@@ -73,7 +73,7 @@ fn count(handler: impl Handler, request: &[u8]) -> Vec<usize> {
                 Got::Bytes(request.len())
             }
             Want::Write(from) => Got::Bytes(from.len()),
-            Want::Fill { file, at, into } => Tree.fill(file, at, into),
+            Want::ReadFile { file, at, into } => Tree.fill(file, at, into),
             Want::Ask(ask) => Tree.answer(ask),
             Want::Log(_) => Got::Nothing,
             other => panic!("{other:?}"),
@@ -191,8 +191,8 @@ fn held(content: &str) -> isize {
             other => panic!("{other:?}"),
         };
         assert!(now.tick < Duration::from_secs(60), "it never rests");
-        if replied && conn.is_at_rest() {
-            let rest = conn.rest();
+        if replied && conn.can_park() {
+            let rest = conn.park();
             let held = HELD.get() - before;
             drop(rest);
             return held;

@@ -46,7 +46,7 @@ fn a_listing_is_no_file() {
 #[test]
 #[should_panic = "a question was answered by another kind of Opened"]
 fn a_program_is_no_file() {
-    answered(|| Got::Opened(Ok(Opened::Program(()))), nothing);
+    answered(|| Got::Opened(Ok(Opened::Process(()))), nothing);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn nothing_is_open_between_two_requests() {
                 Got::Bytes(n)
             }
             Want::Write(from) => Got::Bytes(from.len()),
-            Want::Fill { into, .. } => {
+            Want::ReadFile { into, .. } => {
                 assert_eq!(Rc::strong_count(&file), 2);
                 Got::Bytes(into.len())
             }

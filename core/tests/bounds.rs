@@ -32,7 +32,7 @@ fn a_reply_is_taken_back_and_those_before_it_stay() {
     );
 }
 
-#[test] // Fill failed: no 500
+#[test] // ReadFile failed: no 500
 fn a_file_that_cannot_be_read_is_a_500() {
     let said = drive(modern(), Files::new(), HELLO, |_| {
         Got::Opened(Ok(Opened::File {
@@ -60,7 +60,7 @@ fn a_file_that_cannot_be_read_is_let_go_at_once() {
                 meta: Meta::new(6),
                 sendable: false,
             })),
-            Want::Fill { .. } => Got::Refused(FsError::Io),
+            Want::ReadFile { .. } => Got::Refused(FsError::Io),
             Want::Write(from) => {
                 assert!(from.starts_with(b"HTTP/1.1 500 "));
                 break assert_eq!(Rc::strong_count(&file), 1);
@@ -261,7 +261,7 @@ fn a_long_listing_goes_piece_by_piece() {
 
 #[test] // found by the fuzzer: LineEnd of the whole, FieldsTooLong byte by byte
 fn what_is_wrong_with_a_head_does_not_depend_on_its_pieces() {
-    let limits = wire::Limits::new().with_fields(100);
+    let limits = wire::Limits::new().with_field_bytes(100);
     for len in 90..110 {
         let input = [
             b"GET / HTTP/1.0\r\nX: ",

@@ -68,7 +68,7 @@ fn a_file_system_without_users_lets_nobody_in() {
 fn scripts_know_who_asks_behind_a_guard_only() {
     for guarded in [true, false] {
         let mut cgi = Cgi::new("h", 80);
-        cgi.settings_mut().guarded = guarded;
+        cgi.settings_mut().behind_guard = guarded;
         let guard = Guard::new(cgi, |_| Some(true));
         let ran = std::cell::Cell::new(false);
         drive(modern(), guard, &get("/cgi-bin/a", MARY), |ask| match ask {

@@ -404,7 +404,7 @@ fn the_rule_is_logged_by_which_no_script_is_found() {
     for (name, line) in [
         (
             "out",
-            "LeadsOut: a symbolic link leads out of the directory\n",
+            "OutsideRoot: a symbolic link leads out of the directory\n",
         ),
         ("aux", "Name: no file here can have that name\n"),
         ("nope", ""),
@@ -431,7 +431,7 @@ fn the_rule_is_logged_by_which_a_file_is_not_stored() {
     let expected = [
         (
             "out",
-            "LeadsOut: a symbolic link leads out of the directory\n",
+            "OutsideRoot: a symbolic link leads out of the directory\n",
         ),
         ("aux", "Name: no file here can have that name\n"),
         (".env", "Hidden: a name in the path begins with a dot\n"),
@@ -468,7 +468,7 @@ fn a_refusal_is_logged_once_whatever_stands_in_for_the_file() {
         let log = log_of(REFUSALS, files, &requests.concat());
         assert_eq!(
             log,
-            "LeadsOut: a symbolic link leads out of the directory\n\
+            "OutsideRoot: a symbolic link leads out of the directory\n\
              Hidden: a name in the path begins with a dot\n",
             "{spa:?}, {page:?}"
         );

@@ -195,7 +195,7 @@ impl Setup {
                 },
                 Want::Write(from) => wrote(path.write(from.len() as u64)),
                 Want::Copy { len, .. } => wrote(path.write(len)),
-                Want::Fill { into, .. } => Got::Bytes(into.len()),
+                Want::ReadFile { into, .. } => Got::Bytes(into.len()),
                 Want::Ask(_) => Got::Opened(Ok(Opened::File {
                     file: (),
                     meta: Meta::new(len),
@@ -217,7 +217,7 @@ impl Setup {
                         log,
                     };
                 }
-                Want::Give { .. } => unreachable!("no content is sent"),
+                Want::WriteFile { .. } => unreachable!("no content is sent"),
             };
             if let Got::Nothing = got {
                 tick += TICK;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sanserve_core::ArchiveRequest;
 use sanserve_core::archive::Download;
 use sanserve_core::{
-    Cgi, Config, Connection, Entries, FileSystem, FsError, Got, Meta, Now, Opened, Path, Program,
+    Cgi, CgiScript, Config, Connection, Entries, FileSystem, FsError, Got, Meta, Now, Opened, Path,
     Protocol, Want,
 };
 
@@ -41,8 +41,8 @@ impl FileSystem for Scripts {
         Ok(n)
     }
 
-    fn run(&self, program: &Program) -> Result<Opened<Vec<u8>>, FsError> {
-        Ok(Opened::Program(match program.path.file_name() {
+    fn run(&self, program: &CgiScript) -> Result<Opened<Vec<u8>>, FsError> {
+        Ok(Opened::Process(match program.path.file_name() {
             b"broken" => return Err(FsError::Io),
             b"deaf" => b"\ndeaf".to_vec(),
             b"framed" => b"Transfer-Encoding: chunked\nTE: x\n\nhi".to_vec(),
@@ -133,8 +133,8 @@ fn converse(
                 said.extend(from.iter().map(|&byte| char::from(byte)));
                 Got::Bytes(from.len())
             }
-            Want::Fill { file, at, into } => fs.fill(file, at, into),
-            Want::Give { file, from } => fs.give(file, from),
+            Want::ReadFile { file, at, into } => fs.fill(file, at, into),
+            Want::WriteFile { file, from } => fs.answer_write(file, from),
             Want::Ask(ask) => fs.answer(ask),
             Want::Copy { .. } => unreachable!("no file is sendable"),
             Want::Log(lines) => {
@@ -200,7 +200,7 @@ fn a_file_system_need_not_run_scripts() {
     let (status, _) = ask(&NoScripts, b"GET /cgi-bin/x HTTP/1.0\r\n\r\n");
     assert_eq!(status, "HTTP/1.0 501 CGI scripts cannot be run here");
     assert!(matches!(
-        NoScripts.give(&mut Vec::new(), b"x"),
+        NoScripts.answer_write(&mut Vec::new(), b"x"),
         Got::Refused(FsError::Unsupported)
     ));
 }
@@ -295,8 +295,8 @@ impl FileSystem for Folding {
         Scripts.read(file, at, into)
     }
 
-    fn run(&self, _: &Program) -> Result<Opened<Vec<u8>>, FsError> {
-        Ok(Opened::Program(b"\nran".to_vec()))
+    fn run(&self, _: &CgiScript) -> Result<Opened<Vec<u8>>, FsError> {
+        Ok(Opened::Process(b"\nran".to_vec()))
     }
 
     fn archive(&self, _: &ArchiveRequest) -> Result<Opened<Vec<u8>>, FsError> {
@@ -444,7 +444,7 @@ fn small_chunks_are_collected_before_they_are_passed_on() {
                 rest = &rest[n..];
                 Got::Bytes(n)
             }
-            Want::Give { from, .. } => {
+            Want::WriteFile { from, .. } => {
                 // Some of it is taken at a time.
                 let n = from.len().div_ceil(2).max(3_000).min(from.len());
                 given += 1;
@@ -482,7 +482,7 @@ impl FileSystem for Busy {
         Err(FsError::Io)
     }
 
-    fn run(&self, program: &Program) -> Result<Opened<Vec<u8>>, FsError> {
+    fn run(&self, program: &CgiScript) -> Result<Opened<Vec<u8>>, FsError> {
         if self.at_once {
             return Err(FsError::TooMany);
         }

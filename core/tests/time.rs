@@ -5,8 +5,8 @@ mod world;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Event, Exchange, Files, Got, Handler, Next, Now, Opened, Path, Phase,
-    Program, Protocol, Rest, Timeouts, Want, from_fn,
+    CgiScript, Config, Connection, Event, Exchange, Files, Got, Handler, Next, Now, Opened, Parked,
+    Path, Phase, Protocol, Timeouts, Want, from_fn,
 };
 use world::{BIG, Counter, World};
 
@@ -195,7 +195,7 @@ impl Handler for Run {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         let path = Path::parse(ex.path()).expect("no NUL in it");
         let (args, env, path_translated) = (Vec::new(), Vec::new(), Path::default());
-        Next::Run(Box::new(Program {
+        Next::Run(Box::new(CgiScript {
             path,
             args,
             env,
@@ -256,8 +256,8 @@ fn run_program_for(
                 into[..request.len()].copy_from_slice(request);
                 Got::Bytes(request.len())
             }
-            Want::Ask(_) => Got::Opened(Ok(Opened::Program(()))),
-            Want::Fill { .. } => {
+            Want::Ask(_) => Got::Opened(Ok(Opened::Process(()))),
+            Want::ReadFile { .. } => {
                 tick += SECOND;
                 watch(&mut conn, tick);
                 answer()
@@ -486,30 +486,30 @@ fn a_connection_that_was_put_away_goes_on_where_it_was() {
         Next::Done
     });
     let (begin, idle) = (SECOND * 7, config.timeouts.idle);
-    let rest = Rest::new(handler, begin);
-    assert_eq!(rest.by(&config.timeouts), begin + idle);
-    let mut conn = Connection::<(), _>::wake(config.clone(), "192.0.2.1", rest);
+    let rest = Parked::new(handler, begin);
+    assert_eq!(rest.deadline(&config.timeouts), begin + idle);
+    let mut conn = Connection::<(), _>::unpark(config.clone(), "192.0.2.1", rest);
     let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
     let (said, by) = go(&mut conn, SECOND * 50, request);
     assert!(said.ends_with("\r\n\r\n1"), "{said}");
-    assert!(!conn.is_at_rest());
+    assert!(!conn.can_park());
     let (said, by) = go(&mut conn, by.unwrap(), b"");
-    assert!(said.is_empty() && conn.is_at_rest());
+    assert!(said.is_empty() && conn.can_park());
     assert_eq!(by, Some(SECOND * 50 + idle));
 
-    let rest = conn.rest();
-    assert_eq!(rest.by(&config.timeouts), SECOND * 50 + idle);
-    let mut conn = Connection::<(), _>::wake(config.clone(), "192.0.2.1", rest);
+    let rest = conn.park();
+    assert_eq!(rest.deadline(&config.timeouts), SECOND * 50 + idle);
+    let mut conn = Connection::<(), _>::unpark(config.clone(), "192.0.2.1", rest);
     // Nothing has come after all.
     let (said, by) = go(&mut conn, SECOND * 60, b"");
-    assert!(said.is_empty() && conn.is_at_rest());
+    assert!(said.is_empty() && conn.can_park());
     assert_eq!(by, Some(SECOND * 50 + idle));
     // The handler is the same, and the last request is told to be so.
     let (said, _) = go(&mut conn, SECOND * 70, request);
     assert!(said.contains("Connection: close\r\n"), "{said}");
     assert!(said.ends_with("\r\n\r\n2"), "{said}");
-    assert!(!conn.is_at_rest());
+    assert!(!conn.can_park());
 }
 
 /// Takes a connection as far as it gets with that input; what it said, and until when it waits.

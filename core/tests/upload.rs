@@ -142,8 +142,8 @@ fn talk(shelf: &Shelf, upload: Upload, content: u64, input: &[u8], piece: usize)
                 output.extend(from);
                 Got::Bytes(from.len())
             }
-            Want::Fill { file, at, into } => shelf.fill(file, at, into),
-            Want::Give { file, from } => shelf.give(file, from),
+            Want::ReadFile { file, at, into } => shelf.fill(file, at, into),
+            Want::WriteFile { file, from } => shelf.answer_write(file, from),
             Want::Ask(ask) => shelf.answer(ask),
             Want::Copy { .. } => unreachable!("nothing is sendable"),
             Want::Commit { file } => Got::Committed(shelf.commit(file)),

@@ -27,7 +27,7 @@ fn get(meta: Meta, field: &str) -> String {
                 reply.extend_from_slice(from);
                 Got::Bytes(from.len())
             }
-            Want::Fill { at, into, .. } => {
+            Want::ReadFile { at, into, .. } => {
                 let content = &b"hello\n"[at as usize..];
                 let n = content.len().min(into.len());
                 into[..n].copy_from_slice(&content[..n]);

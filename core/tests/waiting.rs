@@ -43,7 +43,7 @@ fn a_handler_that_asks_for_ever_for_what_is_there_gets_a_500_that_names_the_mist
         || Next::Flush,
         || Next::Feed,
         || Next::Write(Vec::new().into()),
-        || Next::Give(Vec::new()),
+        || Next::WriteFile(Vec::new()),
         || Next::Wait(Duration::ZERO),
     ];
     for need in needs {
@@ -381,7 +381,7 @@ impl Handler for Feeds {
             ex.end_headers();
             return Next::Done;
         }
-        Next::Run(Box::new(sanserve_core::Program {
+        Next::Run(Box::new(sanserve_core::CgiScript {
             path: sanserve_core::Path::default(),
             args: Vec::new(),
             env: Vec::new(),
@@ -425,7 +425,7 @@ fn output_of(
                 Got::Bytes(from.len())
             }
             Want::Ask(_) => opened(),
-            Want::Give { .. } => given(),
+            Want::WriteFile { .. } => given(),
             Want::Close => break,
             _ => Got::Nothing,
         };
@@ -445,7 +445,7 @@ fn content_that_a_program_refuses_is_not_taken_for_the_next_request() {
     let output = output_of(
         Feeds,
         request.as_bytes(),
-        || Got::Opened(Ok(sanserve_core::Opened::Program(()))),
+        || Got::Opened(Ok(sanserve_core::Opened::Process(()))),
         || Got::Refused(sanserve_core::FsError::NoSpace),
     );
     assert!(output.starts_with("HTTP/1.1 507 "), "{output}");
@@ -467,7 +467,7 @@ impl Handler for Stores {
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
         match event {
-            Event::Created(_) => Next::Give(b"0123456789".to_vec()),
+            Event::Created(_) => Next::WriteFile(b"0123456789".to_vec()),
             Event::Failed(_, error) => ex.send_error(507, format_args!("{error:?}")),
             _ => ex.send_error(200, "given"),
         }

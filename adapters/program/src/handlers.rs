@@ -92,7 +92,7 @@ fn guarded(
     passwords: Option<&Arc<Passwords>>,
 ) -> Option<Handlers> {
     let inner: Handlers = if let Some(mut scripts) = scripts(options, files, reached) {
-        scripts.settings_mut().guarded = passwords.is_some();
+        scripts.settings_mut().behind_guard = passwords.is_some();
         Box::new(move || Box::new(scripts.clone()))
     } else if let Some(upload) = upload(options, files, reached) {
         Box::new(move || Box::new(upload.clone()))

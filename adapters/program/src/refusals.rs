@@ -46,7 +46,7 @@ impl Display for Worded {
         write!(out, "refused: {}", self.refusal)?;
         match self.refusal {
             Refusal::Hidden => out.write_str("; --hidden serves it"),
-            Refusal::LeadsOut if self.reads => out.write_str("; --follow-symlinks serves it"),
+            Refusal::OutsideRoot if self.reads => out.write_str("; --follow-symlinks serves it"),
             _ => Ok(()),
         }
     }

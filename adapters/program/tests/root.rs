@@ -208,7 +208,10 @@ fn begin(disk: &Disk, target: &str) -> Open {
 fn a_file_that_comes_while_the_directory_is_replaced_is_stored_nowhere() {
     let (folder, disk) = two_releases();
     let mut open = begin(&disk, "/new");
-    assert!(matches!(disk.give(&mut open, b"new"), Got::Bytes(3)));
+    assert!(matches!(
+        disk.answer_write(&mut open, b"new"),
+        Got::Bytes(3)
+    ));
     switch(folder.path(), "two");
     assert_eq!(disk.commit(&mut open), Err(FsError::NotFound));
     drop(open);

@@ -103,7 +103,10 @@ impl Tree {
         self.about(at).unwrap_or_else(|error| About {
             unavailable: matches!(
                 reason(&error),
-                FsError::NotFound | FsError::LeadsOut | FsError::NotRegularFile | FsError::TooLong
+                FsError::NotFound
+                    | FsError::OutsideRoot
+                    | FsError::NotRegularFile
+                    | FsError::TooLong
             ),
             ..About::default()
         })

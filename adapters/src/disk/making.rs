@@ -2,7 +2,7 @@
 //!
 //! On Linux it has no name until it is complete, so that even a process that is killed leaves nothing of it.
 //! Where the file system has no files without a name, or gives them none later, it has a temporary one in the same
-//! directory, which is random and reserved ([`Path::TEMPORARY`]): no request can name it. How it then gets its own
+//! directory, which is random and reserved ([`Path::TEMPORARY_PREFIX`]): no request can name it. How it then gets its own
 //! name without taking the place of another file is in [`rename`](super::rename).
 
 use std::ffi::{OsStr, OsString};
@@ -249,7 +249,7 @@ pub(super) fn temporary_name() -> Result<OsString, Errno> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|_| Errno::IO)?;
     let random = u128::from_ne_bytes(random);
-    Ok(format!("{}{random:032x}", Path::TEMPORARY).into())
+    Ok(format!("{}{random:032x}", Path::TEMPORARY_PREFIX).into())
 }
 
 /// What an error means where something is written.

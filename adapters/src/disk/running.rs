@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use sanserve_core::{FsError, Got, Program};
+use sanserve_core::{CgiScript, FsError, Got};
 use tempfile::SpooledTempFile;
 
 use super::nobody;
@@ -54,7 +54,7 @@ impl Running {
     pub(super) fn new(
         script: ScriptFile,
         path_translated: &Path,
-        program: &Program,
+        program: &CgiScript,
         scripts: Scripts,
     ) -> Running {
         let mut command = Command::new(script.program());

@@ -128,7 +128,7 @@ impl<F> Files<F> {
         }
     }
 
-    /// Answers a [`Fill`](sanserve_core::Want::Fill).
+    /// Answers a [`ReadFile`](sanserve_core::Want::ReadFile).
     pub(super) fn fill<FS>(
         &mut self,
         slot: &mut OpenSlot<F>,
@@ -199,8 +199,8 @@ impl<F> Files<F> {
         link.copy(desk.files, file, at, piece)
     }
 
-    /// Answers a [`Give`](sanserve_core::Want::Give).
-    pub(super) fn give<FS>(
+    /// Answers a [`WriteFile`](sanserve_core::Want::WriteFile).
+    pub(super) fn write<FS>(
         &mut self,
         slot: &mut OpenSlot<F>,
         from: &[u8],
@@ -211,7 +211,7 @@ impl<F> Files<F> {
     {
         match self.take_file() {
             Some(done) => slot.complete(done, &mut []),
-            None => self.lend(slot.give(from), desk),
+            None => self.lend(slot.write(from), desk),
         }
     }
 

@@ -65,7 +65,7 @@ impl<F: Send> Waiter for Verify<F> {
         self.wanted.strong_count() > 0
     }
 
-    fn tell(self: Box<Self>, verified: Result<(), FsError>) {
+    fn complete(self: Box<Self>, verified: Result<(), FsError>) {
         let answer = FsCompletion::answer(Got::Verified(verified));
         self.mail.leave(self.who, Done::Call(answer));
     }

@@ -1,6 +1,6 @@
 //! [`Peer`]: one connection, and the loop that takes it as far as it gets.
 //!
-//! While nothing is going on it is no more than a socket and a [`Rest`]: what is held for a request is
+//! While nothing is going on it is no more than a socket and a [`Parked`]: what is held for a request is
 //! on the heap, and goes back as one piece.
 
 use std::io;
@@ -11,7 +11,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use mio::event::Event;
-use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Phase, Rest, Step, Want};
+use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Parked, Phase, Step, Want};
 
 use super::files::{Desk, Done, Files, MOST};
 use super::lines::Lines;
@@ -32,7 +32,7 @@ pub(super) struct Peer<F, H> {
 }
 
 enum State<F, H> {
-    Rests(Rest<H>),
+    Rests(Parked<H>),
     Works(Box<Work<F, H>>),
     /// A panic came between.
     Lost,
@@ -64,7 +64,7 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
         Peer {
             link,
             address,
-            state: State::Rests(Rest::new(handler, now.tick)),
+            state: State::Rests(Parked::new(handler, now.tick)),
         }
     }
 
@@ -94,7 +94,7 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
         };
         let until = work.advance(now, &mut self.link, desk, log);
         if let Until::Woken(_) = until
-            && work.conn.is_at_rest()
+            && work.conn.can_park()
         {
             self.rest();
             if let State::Rests(rest) = &self.state {
@@ -105,11 +105,11 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
     }
 
     /// When a connection is closed that has nothing to do.
-    fn deadline(&self, rest: &Rest<H>, config: &Config) -> Duration {
+    fn deadline(&self, rest: &Parked<H>, config: &Config) -> Duration {
         let timeouts = &config.timeouts;
         match self.link.is_handshaking() {
             true => rest.since() + handshake_time(timeouts),
-            false => rest.by(timeouts),
+            false => rest.deadline(timeouts),
         }
     }
 
@@ -120,7 +120,7 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
                 let waker = (desk.waker)();
                 let address = self.address;
                 let address = address.map_or_else(|| "unix:".into(), |ip| ip.to_string());
-                let mut conn = Connection::wake(Arc::clone(config), &address, rest);
+                let mut conn = Connection::unpark(Arc::clone(config), &address, rest);
                 conn.set_waker(Waker::from(waker));
                 if desk.can_upgrade {
                     conn.allow_upgrade();
@@ -138,7 +138,7 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
     /// Gives it back.
     fn rest(&mut self) {
         self.state = match mem::replace(&mut self.state, State::Lost) {
-            State::Works(work) => State::Rests(work.conn.rest()),
+            State::Works(work) => State::Rests(work.conn.park()),
             state => state,
         };
     }
@@ -267,7 +267,7 @@ impl<F: Send + 'static, H: Handler> Work<F, H> {
                     }
                     got
                 }
-                Want::Fill { file, at, into } => files.fill(file, at, into, desk),
+                Want::ReadFile { file, at, into } => files.fill(file, at, into, desk),
                 Want::Copy { file, at, len } => {
                     let got = files.copy(file, at, len, link, desk);
                     if let Got::Bytes(n) = got {
@@ -275,7 +275,7 @@ impl<F: Send + 'static, H: Handler> Work<F, H> {
                     }
                     got
                 }
-                Want::Give { file, from } => files.give(file, from, desk),
+                Want::WriteFile { file, from } => files.write(file, from, desk),
                 Want::Commit { file } => files.commit(file, desk),
                 Want::Wait => files.wait(),
                 Want::Upgrade => return Until::Upgraded,

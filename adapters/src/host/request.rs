@@ -87,7 +87,7 @@ impl Request {
     pub fn read(&mut self, into: &mut [u8]) -> usize {
         let n = self.waiting.len().min(into.len());
         into[..n].copy_from_slice(&self.waiting.filled()[..n]);
-        self.waiting.eat(n);
+        self.waiting.consume(n);
         n
     }
 }

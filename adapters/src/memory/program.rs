@@ -5,13 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
-use sanserve_core::{Got, Program};
+use sanserve_core::{CgiScript, Got};
 
 use super::File;
 
 /// What runs in place of a process: it is told what the program would find in its environment, and
 /// given all of its standard input.
-pub type Play = fn(&Program, &[u8]) -> Played;
+pub type Play = fn(&CgiScript, &[u8]) -> Played;
 
 /// What a program leaves behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Played {
 #[derive(Clone, Debug)]
 pub struct Running {
     play: Play,
-    program: Program,
+    program: CgiScript,
     stdin: Vec<u8>,
     played: Option<Played>,
     /// How much of the output was read.
@@ -37,7 +37,7 @@ pub struct Running {
 }
 
 impl Running {
-    pub(super) fn new(play: Play, program: &Program) -> Running {
+    pub(super) fn new(play: Play, program: &CgiScript) -> Running {
         Running {
             play,
             program: program.clone(),

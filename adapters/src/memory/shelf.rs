@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use sanserve_core::ArchiveRequest;
-use sanserve_core::{Create, Entries, FileSystem, FsError, Got, Opened, Path, Program};
+use sanserve_core::{CgiScript, Create, Entries, FileSystem, FsError, Got, Opened, Path};
 
 use super::tree::{File, Tree};
 
@@ -59,7 +59,7 @@ impl FileSystem for Shelf {
         self.0.borrow().read(file, at, into)
     }
 
-    fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
+    fn run(&self, program: &CgiScript) -> Result<Opened<File>, FsError> {
         self.0.borrow().run(program)
     }
 

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use sanserve_core::ArchiveRequest;
 use sanserve_core::archive::Archive;
 use sanserve_core::{
-    Create, Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path, Program,
+    CgiScript, Create, Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path,
 };
 
 use super::{Making, Play, Running, START};
@@ -240,7 +240,7 @@ impl Tree {
             }
             match name {
                 b"" | b"." => {}
-                b".." if at.is_empty() => return Err(FsError::LeadsOut),
+                b".." if at.is_empty() => return Err(FsError::OutsideRoot),
                 b".." => pop(&mut at),
                 _ => {
                     push(&mut at, name);
@@ -253,7 +253,7 @@ impl Tree {
                     return Err(FsError::NotFound);
                 }
                 if target.starts_with(b"/") {
-                    return Err(FsError::LeadsOut);
+                    return Err(FsError::OutsideRoot);
                 }
                 pop(&mut at);
                 node = &Node::Directory(None);
@@ -313,7 +313,7 @@ impl FileSystem for Tree {
                 link: matches!(node, Node::Link(_)),
                 unavailable: matches!(
                     leads_to,
-                    Err(FsError::NotFound | FsError::LeadsOut)
+                    Err(FsError::NotFound | FsError::OutsideRoot)
                         | Ok(Node::Fault(FsError::NotRegularFile))
                 ),
                 len: match leads_to {
@@ -334,9 +334,9 @@ impl FileSystem for Tree {
         Ok(content::read(rest(file, at), 0, into))
     }
 
-    fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
+    fn run(&self, program: &CgiScript) -> Result<Opened<File>, FsError> {
         match self.ask(&program.path)?.1 {
-            Node::Program(play) => Ok(Opened::Program(File::Program(Box::new(Running::new(
+            Node::Program(play) => Ok(Opened::Process(File::Program(Box::new(Running::new(
                 *play, program,
             ))))),
             _ => Err(FsError::Forbidden),

@@ -3,7 +3,9 @@
 use std::future::{Future, ready};
 use std::sync::Arc;
 
-use sanserve_core::{ArchiveRequest, Create, Credentials, Entries, FsError, Opened, Path, Program};
+use sanserve_core::{
+    ArchiveRequest, CgiScript, Create, Credentials, Entries, FsError, Opened, Path,
+};
 
 /// A tree of files that is reached by `.await`: an object store, a database, another server. For [`serve_async`](super::serve_async) and
 /// [`HTTPServer::serve_forever_async`](super::HTTPServer::serve_forever_async).
@@ -65,10 +67,10 @@ pub trait AsyncFileSystem: Send + Sync + 'static {
         into: &mut [u8],
     ) -> impl Future<Output = Result<usize, FsError>> + Send;
 
-    /// Sets a program up, see [`Program`]. [`read`](Self::read) is then its output. Unsupported by default.
+    /// Sets a program up, see [`CgiScript`]. [`read`](Self::read) is then its output. Unsupported by default.
     fn run(
         &self,
-        _program: &Program,
+        _program: &CgiScript,
     ) -> impl Future<Output = Result<Opened<Self::File>, FsError>> + Send {
         ready(Err(FsError::Unsupported))
     }
@@ -126,7 +128,7 @@ impl<F: AsyncFileSystem> AsyncFileSystem for Arc<F> {
         F::read(self, file, at, into).await
     }
 
-    async fn run(&self, program: &Program) -> Result<Opened<F::File>, FsError> {
+    async fn run(&self, program: &CgiScript) -> Result<Opened<F::File>, FsError> {
         F::run(self, program).await
     }
 

@@ -25,7 +25,7 @@ pub(super) trait FileAccess: Send + Sync {
     /// Answers a [`Want::Ask`](sanserve_core::Want::Ask). If the link does not send files by reference, none is called sendable.
     fn answer(&self, ask: &Ask, sends_files: bool) -> impl Future<Output = Got<Self::Held>> + Send;
 
-    /// Answers a [`Want::Fill`](sanserve_core::Want::Fill).
+    /// Answers a [`Want::ReadFile`](sanserve_core::Want::ReadFile).
     fn fill(
         &self,
         held: &mut Self::Held,
@@ -50,8 +50,8 @@ pub(super) trait FileAccess: Send + Sync {
         len: u64,
     ) -> io::Result<Option<usize>>;
 
-    /// Answers a [`Want::Give`](sanserve_core::Want::Give).
-    fn give(
+    /// Answers a [`Want::WriteFile`](sanserve_core::Want::WriteFile).
+    fn write(
         &self,
         held: &mut Self::Held,
         from: &[u8],
@@ -134,8 +134,8 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess fo
     }
 
     /// Much of it goes to a file.
-    async fn give(&self, slot: &mut Self::Held, from: &[u8]) -> Got<Self::Held> {
-        self.run(slot.give(from), slot, &mut []).await
+    async fn write(&self, slot: &mut Self::Held, from: &[u8]) -> Got<Self::Held> {
+        self.run(slot.write(from), slot, &mut []).await
     }
 
     async fn commit(&self, slot: &mut Self::Held) -> Got<Self::Held> {
@@ -180,7 +180,7 @@ impl Waiter for Verify {
         !self.0.is_closed()
     }
 
-    fn tell(self: Box<Self>, verified: Result<(), FsError>) {
+    fn complete(self: Box<Self>, verified: Result<(), FsError>) {
         let _ = self.0.send(verified);
     }
 }
@@ -229,7 +229,7 @@ impl<FS: AsyncFileSystem> FileAccess for Awaited<FS> {
         Ok(None)
     }
 
-    async fn give(&self, file: &mut FS::File, from: &[u8]) -> Got<FS::File> {
+    async fn write(&self, file: &mut FS::File, from: &[u8]) -> Got<FS::File> {
         let written = self.0.write(file, from).await;
         written.map_or_else(Got::Refused, Got::Bytes)
     }

@@ -218,7 +218,7 @@ fn reason(error: ErrorCode) -> FsError {
         | ErrorCode::NotDirectory
         | ErrorCode::IllegalByteSequence
         | ErrorCode::Loop => FsError::NotFound,
-        ErrorCode::NotPermitted => FsError::LeadsOut,
+        ErrorCode::NotPermitted => FsError::OutsideRoot,
         ErrorCode::NameTooLong => FsError::TooLong,
         ErrorCode::Access => FsError::Forbidden,
         ErrorCode::NoDevice | ErrorCode::Unsupported => FsError::NotRegularFile,

@@ -87,9 +87,9 @@ impl<F, H: Handler> Peer<F, H> {
             got = match want {
                 Want::Read(into) => link.read(into),
                 Want::Write(from) => link.write(from),
-                Want::Fill { file, at, into } => files.fill(file, at, into),
+                Want::ReadFile { file, at, into } => files.fill(file, at, into),
                 Want::Copy { .. } => unreachable!("no file here is sendable"),
-                Want::Give { file, from } => files.give(file, from),
+                Want::WriteFile { file, from } => files.answer_write(file, from),
                 Want::Commit { file } => Got::Committed(files.commit(file)),
                 Want::Ask(ask) => files.answer(ask).unsendable(),
                 Want::Wait => {

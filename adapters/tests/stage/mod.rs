@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sanserve_core::{FileSystem, FsError, Got, Opened, Path, Program};
+use sanserve_core::{CgiScript, FileSystem, FsError, Got, Opened, Path};
 use sanserve_server::{Disk, Open};
 use tempfile::TempDir;
 
@@ -99,9 +99,9 @@ impl Stage {
         self.set_up_with(program(name))
     }
 
-    pub(crate) fn set_up_with(&self, program: Program) -> Result<Open, FsError> {
+    pub(crate) fn set_up_with(&self, program: CgiScript) -> Result<Open, FsError> {
         match self.disk().run(&program)? {
-            Opened::Program(file) => Ok(file),
+            Opened::Process(file) => Ok(file),
             other => panic!("this is no program: {other:?}"),
         }
     }
@@ -111,11 +111,11 @@ impl Stage {
         self.play_with(program(name), content)
     }
 
-    pub(crate) fn play_with(&self, program: Program, content: &[u8]) -> Played {
+    pub(crate) fn play_with(&self, program: CgiScript, content: &[u8]) -> Played {
         let mut file = self.set_up_with(program).unwrap();
         let disk = self.disk();
         for piece in content.chunks(10_000) {
-            let given = disk.give(&mut file, piece);
+            let given = disk.answer_write(&mut file, piece);
             assert!(matches!(given, Got::Bytes(n) if n == piece.len()));
         }
         read(&disk, &mut file)
@@ -159,8 +159,8 @@ impl Played {
     }
 }
 
-pub(crate) fn program(name: &str) -> Program {
-    Program {
+pub(crate) fn program(name: &str) -> CgiScript {
+    CgiScript {
         path: Path::parse(&format!("/cgi-bin/{name}")).unwrap(),
         args: Vec::new(),
         env: Vec::new(),
@@ -185,7 +185,7 @@ pub(crate) fn read(disk: &Disk, file: &mut Open) -> Played {
                 played.failed = true;
                 return played;
             }
-            got => panic!("no answer to Fill: {got:?}"),
+            got => panic!("no answer to ReadFile: {got:?}"),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::{env, fs, iter};
 use sanserve_core::archive::Download;
 use sanserve_core::{
     Ask, Cgi, Config, Connection, Directory, Entries, Entry, Exchange, FileSystem, FileVersion,
-    Files, FsError, Got, Guard, Handler, Hosts, Limits, Meta, Next, Now, Opened, Path, Program,
+    Files, FsError, Got, Guard, Handler, Hosts, Limits, Meta, Next, Now, Opened, Path, CgiScript,
     Protocol, Upload, Want, error_page, listing, log,
 };
 
@@ -248,8 +248,8 @@ impl FileSystem for Anything {
         Ok(into.len().min(left))
     }
 
-    fn run(&self, _: &Program) -> Result<Opened<()>, FsError> {
-        Ok(Opened::Program(()))
+    fn run(&self, _: &CgiScript) -> Result<Opened<()>, FsError> {
+        Ok(Opened::Process(()))
     }
 
     fn create(&self, _: &sanserve_core::Create) -> Result<Opened<()>, FsError> {
@@ -317,8 +317,8 @@ fn serve(input: &[u8], files: impl FileSystem<File = ()>, handler: impl Handler)
                 Got::Nothing
             }
             // What is open may be a program, which says nothing.
-            Want::Fill { file, at, into } => files.fill(file, at, into),
-            Want::Give { file, from } => files.give(file, from),
+            Want::ReadFile { file, at, into } => files.fill(file, at, into),
+            Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Wait | Want::Upgrade => unreachable!("nothing here waits"),
             Want::Ask(ask) => files.answer(ask),

@@ -183,7 +183,7 @@ fn exchange<H: Handler>(requests: &[&str], times: usize, handler: impl Fn() -> H
                 Got::Bytes(n)
             }
             Want::Write(from) => Got::Bytes(black_box(from).len()),
-            Want::Fill { file, at, into } => SITE.fill(file, at, into),
+            Want::ReadFile { file, at, into } => SITE.fill(file, at, into),
             Want::Ask(ask) => SITE.answer(ask),
             Want::Log(_) => Got::Nothing,
             Want::Shutdown | Want::Close => {
@@ -194,7 +194,7 @@ fn exchange<H: Handler>(requests: &[&str], times: usize, handler: impl Fn() -> H
                 Got::Nothing
             }
             Want::Commit { .. } | Want::Wait | Want::Upgrade => unreachable!("nothing here waits"),
-            Want::Copy { .. } | Want::Give { .. } => unreachable!("nothing here is sent so"),
+            Want::Copy { .. } | Want::WriteFile { .. } => unreachable!("nothing here is sent so"),
         };
     }
 }

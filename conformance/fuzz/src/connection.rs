@@ -35,10 +35,11 @@ fn run(choice: u8, input: &[u8], pace: impl FnMut(usize) -> usize) -> Transcript
     let case = server(choice);
     let mut config = case.config();
     if choice & 0x40 != 0 {
-        config.limits = config
-            .limits
-            .with_outbox(512)
-            .with_head(wire::Limits::new().with_request_line(100).with_fields(200));
+        config.limits = config.limits.with_outbox(512).with_head(
+            wire::Limits::new()
+                .with_request_line(100)
+                .with_field_bytes(200),
+        );
     }
     let tree = tree().sendable(choice & 0x20 != 0);
     let mut conn = Connection::new(config, "192.0.2.1", case.handler());

@@ -55,12 +55,12 @@ fn send(form: &[u8], piece: usize) -> (String, Stored) {
                 said.extend_from_slice(from);
                 Got::Bytes(from.len())
             }
-            Want::Give { file, from } => shelf.give(file, from),
+            Want::WriteFile { file, from } => shelf.answer_write(file, from),
             Want::Commit { file } => Got::Committed(shelf.commit(file)),
             Want::Wait | Want::Upgrade => unreachable!("nothing here waits"),
             Want::Ask(ask) => shelf.answer(ask),
             Want::Log(_) | Want::Shutdown => Got::Nothing,
-            Want::Fill { .. } | Want::Copy { .. } => unreachable!("nothing is read"),
+            Want::ReadFile { .. } | Want::Copy { .. } => unreachable!("nothing is read"),
             Want::Close => break,
         };
     }

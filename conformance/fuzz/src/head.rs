@@ -10,7 +10,7 @@ use sanserve_core::wire::{HeadEncoder, Limits, ParseError, RequestHead, Version}
 
 /// Checks one head.
 pub fn check(data: &[u8]) {
-    let limits = Limits::new().with_request_line(200).with_fields(1000);
+    let limits = Limits::new().with_request_line(200).with_field_bytes(1000);
     let (mut head, mut slow) = (RequestHead::new(), RequestHead::new());
     let result = head.parse(data, &limits);
 

@@ -2,12 +2,12 @@
 //! rule of `translate_path` on a stack of segments; and each name, percent-encoded, is found again.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use sanserve_core::{Path, decode};
+use sanserve_core::{Path, percent_decode};
 
 /// Checks one target, which is also taken for a path that was decoded, and for a name.
 pub fn check(data: &[u8]) {
     let target: String = data.iter().copied().map(char::from).collect();
-    let decoded = decode(&target);
+    let decoded = percent_decode(&target);
     // What is not UTF-8 is shown otherwise than it is meant.
     if !String::from_utf8_lossy(&decoded).contains('\u{fffd}') {
         check_bytes(&decoded, Path::parse(&target));
@@ -30,9 +30,9 @@ pub fn check(data: &[u8]) {
     // U+FFFD stands for what is not UTF-8, and for itself.
     if let Ok(name) = str::from_utf8(data) {
         let target = format!("{}?x#y", percent_encode(data, NON_ALPHANUMERIC));
-        assert_eq!(decode(&target), name.as_bytes());
+        assert_eq!(percent_decode(&target), name.as_bytes());
         let raw = target.trim_end_matches("?x#y");
-        assert_eq!(decode(&format!("{raw}#x?y")), name.as_bytes());
+        assert_eq!(percent_decode(&format!("{raw}#x?y")), name.as_bytes());
     }
 }
 

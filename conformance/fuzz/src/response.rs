@@ -9,7 +9,7 @@ use sanserve_core::wire::{Body, HeadEncoder, Limits, ParseError, ResponseHead};
 
 /// Checks one head.
 pub fn check(data: &[u8]) {
-    let limits = Limits::new().with_request_line(200).with_fields(1000);
+    let limits = Limits::new().with_request_line(200).with_field_bytes(1000);
     let (mut head, mut slow) = (ResponseHead::new(), ResponseHead::new());
     let result = head.parse(data, &limits);
 

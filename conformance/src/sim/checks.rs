@@ -87,7 +87,8 @@ fn memory(said: &Conversation) -> Result<(), String> {
     let limits = said.config.limits;
     let lines = said.input.split(|&byte| byte == b'\n');
     let longest = lines.map(<[u8]>::len).max().unwrap_or(0);
-    let head = limits.head.request_line.min(longest) + limits.head.fields.min(said.input.len());
+    let head =
+        limits.head.request_line.min(longest) + limits.head.field_bytes.min(said.input.len());
     let most = 4 * (head + limits.outbox) + 32 * 1024;
     let allocated = said.counts.allocated;
     hold(allocated <= most, || {

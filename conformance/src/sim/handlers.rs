@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sanserve_core::{
-    Cgi, Create, Event, Exchange, FileSettings, Files, Handler, Next, Path, Program,
+    Cgi, CgiScript, Create, Event, Exchange, FileSettings, Files, Handler, Next, Path,
 };
 
 use super::Random;
@@ -125,7 +125,7 @@ impl Wild {
             }
             5 => Next::Flush,
             6 => Next::Feed,
-            7 => Next::Run(Box::new(Program {
+            7 => Next::Run(Box::new(CgiScript {
                 path: path(),
                 args: Vec::new(),
                 env: Vec::new(),
@@ -154,7 +154,7 @@ impl Wild {
                 return None;
             }
             17 => Next::Wait(Duration::from_millis(self.random.number() % 5_000)),
-            18 => Next::Give(vec![b'g'; self.random.below(5_000)]),
+            18 => Next::WriteFile(vec![b'g'; self.random.below(5_000)]),
             19 => Next::Commit,
             20 => Next::Create(Box::new(Create {
                 path: path(),

@@ -94,7 +94,7 @@ impl<H: Handler> Running<H> {
                 before.join("\t")
             ));
         }
-        if let Want::Read(into) | Want::Fill { into, .. } = want
+        if let Want::Read(into) | Want::ReadFile { into, .. } = want
             && let Some(into) = into.get_mut(..bytes.len())
         {
             into.copy_from_slice(&bytes);
@@ -120,7 +120,7 @@ fn read_got(text: &str) -> Option<Got<()>> {
         "uncommitted" => Got::Committed(Err(read_error(rest)?)),
         "note" => Got::Note(String::from_utf8(text::bytes(rest).ok()?).ok()?),
         "directory" => Got::Opened(Ok(Opened::Directory)),
-        "program" => Got::Opened(Ok(Opened::Program(()))),
+        "program" => Got::Opened(Ok(Opened::Process(()))),
         "writer" => Got::Opened(Ok(Opened::Writer(()))),
         "error" => Got::Opened(Err(read_error(rest)?)),
         "unlisted" => Got::Listed(Err(read_error(rest)?)),
@@ -159,7 +159,7 @@ fn read_got(text: &str) -> Option<Got<()>> {
 fn read_error(name: &str) -> Option<FsError> {
     let all = [
         FsError::NotFound,
-        FsError::LeadsOut,
+        FsError::OutsideRoot,
         FsError::Forbidden,
         FsError::NotRegularFile,
         FsError::Unsupported,

@@ -41,7 +41,7 @@ pub(super) fn config(random: &mut Random) -> Config {
     };
     let timeouts = timeouts
         .with_idle(time(timeouts.idle))
-        .with_rest(time(timeouts.rest))
+        .with_park(time(timeouts.park))
         .with_head(time(timeouts.head))
         .with_grace(time(timeouts.grace))
         .with_linger(time(timeouts.linger))
@@ -50,7 +50,7 @@ pub(super) fn config(random: &mut Random) -> Config {
     let head = limits
         .head
         .with_request_line(random.pick(&[65_536, 65_536, 65_536, 200, 40]))
-        .with_fields(random.pick(&[65_536, 65_536, 65_536, 1000, 60]));
+        .with_field_bytes(random.pick(&[65_536, 65_536, 65_536, 1000, 60]));
     let limits = limits
         .with_head(head)
         .with_content(random.pick(&[limits.content, limits.content, 1000, 10]))

@@ -95,7 +95,7 @@ impl Hands<'_> {
             return later;
         }
         let n = self.weather.part(from.len());
-        match fs.give(&mut file.file, &from[..n]) {
+        match fs.answer_write(&mut file.file, &from[..n]) {
             Got::Bytes(taken) if !self.weather.roll(|faults| faults.broken) => {
                 // None means that it wants no more: what was lent is dropped.
                 let (at, _) = self.soon::<()>(if taken == 0 { from.len() } else { taken });
@@ -178,10 +178,10 @@ impl Hands<'_> {
                 };
                 (answer, Got::Opened(Ok(opened)))
             }
-            Got::Opened(Ok(Opened::Program(file))) => {
+            Got::Opened(Ok(Opened::Process(file))) => {
                 let file = self.tally.hold(file, number);
                 let answer = Answer::Program { seen: Vec::new() };
-                (answer, Got::Opened(Ok(Opened::Program(file))))
+                (answer, Got::Opened(Ok(Opened::Process(file))))
             }
             Got::Opened(Ok(Opened::Writer(file))) => {
                 let file = self.tally.hold(file, number);

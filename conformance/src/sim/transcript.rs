@@ -84,9 +84,9 @@ pub(super) fn describe<F>(want: &Want<'_, F>) -> (String, String) {
     match want {
         Want::Read(into) => (format!("read {}", into.len()), String::new()),
         Want::Write(from) => (format!("write {}", from.len()), show(from)),
-        Want::Fill { at, into, .. } => (format!("fill {at} {}", into.len()), String::new()),
+        Want::ReadFile { at, into, .. } => (format!("fill {at} {}", into.len()), String::new()),
         Want::Copy { at, len, .. } => (format!("copy {at} {len}"), String::new()),
-        Want::Give { from, .. } => (format!("give {}", from.len()), show(from)),
+        Want::WriteFile { from, .. } => (format!("give {}", from.len()), show(from)),
         Want::Ask(Ask::Open(path)) => ("open".into(), show(path.as_bytes())),
         Want::Ask(Ask::List(path)) => ("list".into(), show(path.as_bytes())),
         // The password is in the request, for whoever has that.
@@ -131,7 +131,7 @@ fn answer<F>(got: &Got<F>) -> String {
             )
         }
         Got::Opened(Ok(Opened::Directory)) => "directory".into(),
-        Got::Opened(Ok(Opened::Program(_))) => "program".into(),
+        Got::Opened(Ok(Opened::Process(_))) => "program".into(),
         Got::Opened(Ok(Opened::Writer(_))) => "writer".into(),
         Got::Opened(Err(error)) => format!("error {error:?}"),
         Got::Listed(Err(error)) => format!("unlisted {error:?}"),
@@ -172,13 +172,13 @@ fn config_numbers(config: &Config) -> [u128; 14] {
     [
         u128::from(config.protocol == Protocol::Http11),
         limits.head.request_line as u128,
-        limits.head.fields as u128,
+        limits.head.field_bytes as u128,
         limits.content.into(),
         limits.drain.into(),
         limits.requests.into(),
         limits.outbox as u128,
         timeouts.idle.as_nanos(),
-        timeouts.rest.as_nanos(),
+        timeouts.park.as_nanos(),
         timeouts.head.as_nanos(),
         timeouts.grace.as_nanos(),
         timeouts.rate.into(),
@@ -200,7 +200,7 @@ pub(super) fn config(numbers: &[u128]) -> Option<Config> {
         requests,
         outbox,
         idle,
-        rest,
+        park,
         head,
         grace,
         rate,
@@ -214,14 +214,14 @@ pub(super) fn config(numbers: &[u128]) -> Option<Config> {
         config.protocol = Protocol::Http11;
     }
     limits.head.request_line = request_line.try_into().ok()?;
-    limits.head.fields = fields.try_into().ok()?;
+    limits.head.field_bytes = fields.try_into().ok()?;
     limits.content = content.try_into().ok()?;
     limits.drain = drain.try_into().ok()?;
     limits.requests = requests.try_into().ok()?;
     limits.outbox = outbox.try_into().ok()?;
     let time = |nanos: u128| Some(Duration::from_nanos(nanos.try_into().ok()?));
     timeouts.idle = time(idle)?;
-    timeouts.rest = time(rest)?;
+    timeouts.park = time(park)?;
     timeouts.head = time(head)?;
     timeouts.grace = time(grace)?;
     timeouts.rate = rate.try_into().ok()?;

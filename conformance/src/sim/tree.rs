@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use sanserve_core::{
-    Create, Entries, Entry, FileSystem, FileVersion, FsError, Got, Meta, Opened, Path, Program,
+    CgiScript, Create, Entries, Entry, FileSystem, FileVersion, FsError, Got, Meta, Opened, Path,
 };
 
 use super::Random;
@@ -234,13 +234,13 @@ impl FileSystem for Tree {
         }
     }
 
-    fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
+    fn run(&self, program: &CgiScript) -> Result<Opened<File>, FsError> {
         let nodes = self.nodes.borrow();
         let at = self
             .find(program.path.as_bytes())
             .map_err(|_| FsError::NotFound)?;
         match nodes[at].1 {
-            Node::Program(play) => Ok(Opened::Program(File::Program(Box::new(Running::new(play))))),
+            Node::Program(play) => Ok(Opened::Process(File::Program(Box::new(Running::new(play))))),
             _ => Err(FsError::Forbidden),
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn play<H: Handler>(said: &Conversation, handler: H) -> Option<Twin> 
                 twin.output.extend_from_slice(from);
                 Got::Bytes(from.len())
             }
-            Want::Fill { file, at, into } => {
+            Want::ReadFile { file, at, into } => {
                 read(&said.asked, file, at, into).map_or(Got::Refused(FsError::Io), Got::Bytes)
             }
             Want::Copy { file, at, len } => {
@@ -53,7 +53,7 @@ pub(super) fn play<H: Handler>(said: &Conversation, handler: H) -> Option<Twin> 
                 twin.output.truncate(from + n);
                 Got::Bytes(n)
             }
-            Want::Give { from, .. } => Got::Bytes(from.len()),
+            Want::WriteFile { from, .. } => Got::Bytes(from.len()),
             Want::Commit { .. } => Got::Committed(Ok(())),
             Want::Wait => Got::Woken,
             Want::Upgrade => unreachable!("no upgrade is allowed"),
@@ -96,7 +96,7 @@ fn again(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Seen> {
             sendable: *sendable,
         },
         (Some(Answer::Directory), _) => Opened::Directory,
-        (Some(Answer::Program { .. }), _) => Opened::Program(seen),
+        (Some(Answer::Program { .. }), _) => Opened::Process(seen),
         (Some(Answer::Writer), _) => Opened::Writer(seen),
         (Some(Answer::Failed(error)), _) => return Got::Opened(Err(*error)),
         (None, _) => return Got::Opened(Err(FsError::NotFound)),

@@ -1,7 +1,7 @@
 //! The site as a tree in memory, its scripts played by functions.
 
 use sanserve_conformance::{Entry, Played, Site, play};
-use sanserve_core::Program;
+use sanserve_core::CgiScript;
 use sanserve_server::memory::{self, Tree};
 
 pub(crate) fn tree() -> Tree {
@@ -26,7 +26,7 @@ pub(crate) fn tree() -> Tree {
 }
 
 /// Plays a script of the site.
-fn play_script(program: &Program, stdin: &[u8]) -> memory::Played {
+fn play_script(program: &CgiScript, stdin: &[u8]) -> memory::Played {
     let played = play(program.path.as_bytes(), &program.env, &program.args, stdin);
     let Played {
         stdout,

@@ -8,36 +8,36 @@ use core::fmt;
 #[derive(Debug)]
 pub struct Buffer {
     /// All that is allocated and zeroed; what counts is `start..end`.
-    room: Vec<u8>,
+    storage: Vec<u8>,
     start: usize,
     end: usize,
     /// Up to here it grows by doubling, the last time by more, and then by little.
-    usual: usize,
+    typical_len: usize,
 }
 
 impl Buffer {
     /// An empty one, which allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Buffer::up_to(usize::MAX)
+        Buffer::with_typical_len(usize::MAX)
     }
 
     /// The same for bytes of which there will seldom be more than so many: what it allocates follows
     /// from that.
     #[must_use]
-    pub const fn up_to(usual: usize) -> Self {
+    pub const fn with_typical_len(typical_len: usize) -> Self {
         Buffer {
-            room: Vec::new(),
+            storage: Vec::new(),
             start: 0,
             end: 0,
-            usual,
+            typical_len,
         }
     }
 
     /// What is in it.
     #[must_use]
     pub fn filled(&self) -> &[u8] {
-        &self.room[self.start..self.end]
+        &self.storage[self.start..self.end]
     }
 
     /// How many bytes are in it.
@@ -55,47 +55,47 @@ impl Buffer {
     /// How many bytes it has allocated.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.room.capacity()
+        self.storage.capacity()
     }
 
-    /// Room for at least `least` bytes (and for one) at the end; [`grew`](Self::grew) then says how
+    /// Room for at least `least` bytes (and for one) at the end; [`commit`](Self::commit) then says how
     /// much of it was used. Moves what is inside, or allocates, only if there is no such room.
-    pub fn space(&mut self, least: usize) -> &mut [u8] {
+    pub fn reserve(&mut self, least: usize) -> &mut [u8] {
         let least = least.max(1);
-        if self.room.len() - self.end < least {
-            self.room.copy_within(self.start..self.end, 0);
+        if self.storage.len() - self.end < least {
+            self.storage.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        if self.room.len() - self.end < least {
-            let len = self.room.len();
+        if self.storage.len() - self.end < least {
+            let len = self.storage.len();
             let more = match () {
-                () if len < self.usual / 3 => (len * 2).max(FIRST).min(self.usual),
-                () if len < self.usual => self.usual,
+                () if len < self.typical_len / 3 => (len * 2).max(FIRST).min(self.typical_len),
+                () if len < self.typical_len => self.typical_len,
                 () => len + len / 8,
             };
             let len = more.max(self.end + least);
-            self.room.reserve_exact(len - self.room.len());
-            self.room.resize(len, 0);
+            self.storage.reserve_exact(len - self.storage.len());
+            self.storage.resize(len, 0);
         }
-        &mut self.room[self.end..]
+        &mut self.storage[self.end..]
     }
 
-    /// The first `n` bytes of the last [`space`](Self::space), as they were filled.
+    /// The first `n` bytes of the last [`reserve`](Self::reserve), as they were filled.
     ///
     /// # Panics
     /// If that is more than was lent.
     #[must_use]
-    pub fn lent(&self, n: usize) -> &[u8] {
-        &self.room[self.end..][..n]
+    pub fn reserved(&self, n: usize) -> &[u8] {
+        &self.storage[self.end..][..n]
     }
 
-    /// Takes in the first `n` bytes of the last [`space`](Self::space).
+    /// Takes in the first `n` bytes of the last [`reserve`](Self::reserve).
     ///
     /// # Panics
     /// If more was used than was lent.
-    pub fn grew(&mut self, n: usize) {
+    pub fn commit(&mut self, n: usize) {
         assert!(
-            n <= self.room.len() - self.end,
+            n <= self.storage.len() - self.end,
             "more bytes were answered than there was room for"
         );
         self.end += n;
@@ -105,7 +105,7 @@ impl Buffer {
     ///
     /// # Panics
     /// If there are fewer.
-    pub fn eat(&mut self, n: usize) {
+    pub fn consume(&mut self, n: usize) {
         assert!(n <= self.len(), "more bytes were answered than were lent");
         self.start += n;
         if self.is_empty() {
@@ -115,7 +115,7 @@ impl Buffer {
 
     /// Adds bytes at the end.
     pub fn push(&mut self, bytes: &[u8]) {
-        match self.room.get_mut(self.end..self.end + bytes.len()) {
+        match self.storage.get_mut(self.end..self.end + bytes.len()) {
             Some(room) => room.copy_from_slice(bytes),
             None => self.push_further(bytes),
         }
@@ -125,7 +125,7 @@ impl Buffer {
     /// Puts bytes into room that has to be made. It seldom has, and then this is not what costs.
     #[cold]
     fn push_further(&mut self, bytes: &[u8]) {
-        self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        self.reserve(bytes.len())[..bytes.len()].copy_from_slice(bytes);
     }
 
     /// Puts bytes in between, before offset `at` of what is in it.
@@ -134,7 +134,7 @@ impl Buffer {
     /// If `at` is beyond the end.
     pub fn insert(&mut self, at: usize, bytes: &[u8]) {
         self.push(bytes);
-        self.room[self.start..self.end][at..].rotate_right(bytes.len());
+        self.storage[self.start..self.end][at..].rotate_right(bytes.len());
     }
 
     /// Keeps the first `len` bytes only.
@@ -145,7 +145,7 @@ impl Buffer {
     /// Gives the memory back, if nothing is in it.
     pub fn release(&mut self) {
         if self.is_empty() {
-            *self = Buffer::up_to(self.usual);
+            *self = Buffer::with_typical_len(self.typical_len);
         }
     }
 }

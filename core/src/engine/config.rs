@@ -121,7 +121,7 @@ pub struct Timeouts {
     /// For the first byte of a request; then the connection closes without a reply. 60 s by default.
     pub idle: Duration,
     /// Until an idle connection gives back its buffers. 50 ms by default.
-    pub rest: Duration,
+    pub park: Duration,
     /// For a whole head, from its first byte on, however slowly it comes; then 408. 30 s by default.
     pub head: Duration,
     /// For content and for replies: this much time, and one second more for every [`rate`](Self::rate) bytes
@@ -229,7 +229,7 @@ impl Limits {
 impl Timeouts {
     setters! {
         idle: Duration => with_idle;
-        rest: Duration => with_rest;
+        park: Duration => with_park;
         head: Duration => with_head;
         grace: Duration => with_grace;
         rate: u32 => with_rate;
@@ -282,7 +282,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Timeouts {
             idle: Duration::from_secs(60),
-            rest: Duration::from_millis(50),
+            park: Duration::from_millis(50),
             head: Duration::from_secs(30),
             grace: Duration::from_secs(30),
             rate: 500,

@@ -1,7 +1,7 @@
 //! [`Exchange`]: a request and the reply to it, as a handler sees them, under Python's names.
 
 mod error;
-mod known;
+mod trusted_fields;
 
 use core::fmt::{self, Display, Write};
 use core::task::Waker;
@@ -196,7 +196,7 @@ impl<'a> Exchange<'a> {
         self.send_text("Server: ", self.version_string());
         if let Some(unix) = self.now.unix {
             let date = *self.date.format(unix);
-            self.send_known("Date: ", &date);
+            self.send_trusted("Date: ", &date);
         }
     }
 
@@ -343,10 +343,10 @@ impl<'a> Exchange<'a> {
         match self.request_version() {
             _ if self.reply.close.is_some() => self.send_header("Connection", "close"),
             Version::Http11 if !announces => {}
-            _ => self.send_known("Connection: ", b"keep-alive"),
+            _ => self.send_trusted("Connection: ", b"keep-alive"),
         }
         if announces && self.reply.close.is_none() {
-            self.send_known("Keep-Alive: timeout=", Digits::decimal(idle).as_bytes());
+            self.send_trusted("Keep-Alive: timeout=", Digits::decimal(idle).as_bytes());
         }
     }
 

@@ -144,7 +144,7 @@ pub enum Refusal {
     /// [`FsError::InvalidName`] for what the file system refuses.
     Name,
     /// A link leads out of the tree.
-    LeadsOut,
+    OutsideRoot,
     /// It is neither a file nor a directory.
     NotRegular,
     /// The server may not read it.
@@ -158,7 +158,7 @@ impl Refusal {
     pub(crate) fn of(error: FsError) -> Option<Refusal> {
         match error {
             FsError::InvalidName => Some(Refusal::Name),
-            FsError::LeadsOut => Some(Refusal::LeadsOut),
+            FsError::OutsideRoot => Some(Refusal::OutsideRoot),
             FsError::NotRegularFile => Some(Refusal::NotRegular),
             FsError::Forbidden => Some(Refusal::Permission),
             _ => None,
@@ -171,7 +171,7 @@ impl Display for Refusal {
         out.write_str(match self {
             Refusal::Hidden => "a name in the path begins with a dot",
             Refusal::Name => "no file here can have that name",
-            Refusal::LeadsOut => "a symbolic link leads out of the directory",
+            Refusal::OutsideRoot => "a symbolic link leads out of the directory",
             Refusal::NotRegular => "neither a regular file nor a directory",
             Refusal::Permission => "no permission to read it",
             Refusal::Scripts => "another spelling of a script directory",

@@ -15,7 +15,7 @@ mod want;
 
 pub use buffer::Buffer;
 pub use config::{Config, Limits, LocalOffset, Protocol, Timeouts};
-pub use connection::{Connection, Delivery, Rest, Upgraded};
+pub use connection::{Connection, Delivery, Parked, Upgraded};
 pub use error_page::{ErrorPage, WriteErrorPage};
 pub use exchange::Exchange;
 pub use handler::{Event, Handler, from_fn};

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 #[cfg(doc)]
 use crate::engine::{Event, Exchange};
-use crate::fs::{ArchiveRequest, Create, Credentials, Path, Program};
+use crate::fs::{ArchiveRequest, CgiScript, Create, Credentials, Path};
 
 /// What a handler needs next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Next {
     List(Path),
     /// That program, set up. Told: [`Event::Running`] or [`Event::Failed`]. It takes the place of
     /// the file that was open before.
-    Run(Box<Program>),
+    Run(Box<CgiScript>),
     /// To know whether these are right. Told: [`Event::Verified`]. What is open stays.
     Verify(Box<Credentials>),
     /// That directory as one file, opened. Told: [`Event::Opened`] or [`Event::Failed`]. It takes the
@@ -36,7 +36,7 @@ pub enum Next {
     /// open before.
     Create(Box<Create>),
     /// To pass these bytes to the file that was begun. Told: [`Event::End`], or [`Event::Failed`] without a path.
-    Give(Vec<u8>),
+    WriteFile(Vec<u8>),
     /// To give the file that was begun its name: it is complete. Told: [`Event::End`], or [`Event::Failed`] without a path.
     Commit,
     /// Some of what is open, from where the last `Read` ended. Told: [`Event::Data`] or

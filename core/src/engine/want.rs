@@ -78,7 +78,7 @@ pub enum Want<'a, F> {
     Write(&'a [u8]),
     /// Read the file from offset `at` into this room, which is never empty.
     /// [`Got::Bytes`](crate::Got::Bytes): how many bytes came; 0 says that the file has ended.
-    Fill {
+    ReadFile {
         /// The open file.
         file: &'a mut F,
         /// Offset in bytes.
@@ -99,7 +99,7 @@ pub enum Want<'a, F> {
     },
     /// Pass these bytes, never none, to a program that is about to run, or to a file that is being created.
     /// [`Got::Bytes`](crate::Got::Bytes): how many it took, perhaps fewer; 0 says that it takes no more.
-    Give {
+    WriteFile {
         /// The program or the file.
         file: &'a mut F,
         /// What comes next on its standard input, or in it.

@@ -17,8 +17,8 @@ pub enum Ask {
     Open(Path),
     /// What does this directory hold? [`Got::Listed`] is the answer.
     List(Path),
-    /// Run this program. [`Got::Opened`] with [`Opened::Program`] is the answer.
-    Run(Box<Program>),
+    /// Run this program. [`Got::Opened`] with [`Opened::Process`] is the answer.
+    Run(Box<CgiScript>),
     /// Are these right? [`Got::Verified`] is the answer.
     Verify(Box<Credentials>),
     /// Make one file of a directory. [`Got::Opened`] with [`Opened::File`] is the answer.
@@ -35,10 +35,10 @@ pub enum Got<F> {
     Nothing,
     /// So many bytes were moved.
     Bytes(usize),
-    /// An answer to [`Want::Fill`](crate::Want::Fill), which will be wanted again: the program has written these lines to its standard
+    /// An answer to [`Want::ReadFile`](crate::Want::ReadFile), which will be wanted again: the program has written these lines to its standard
     /// error, or this is how it ended. They are logged.
     Note(String),
-    /// An answer to [`Want::Fill`](crate::Want::Fill), which will be wanted again: what is read from is still at work. The
+    /// An answer to [`Want::ReadFile`](crate::Want::ReadFile), which will be wanted again: what is read from is still at work. The
     /// deadline is renewed, up to [`Timeouts::work`](crate::Timeouts::work), and what was collected for the peer is sent first.
     Working,
     /// The answer to [`Ask::Open`], [`Ask::Run`], [`Ask::Archive`] and [`Ask::Create`].
@@ -51,8 +51,8 @@ pub enum Got<F> {
     Committed(Result<(), FsError>),
     /// The answer to [`Want::Wait`](crate::Want::Wait): the waker was woken, or may have been.
     Woken,
-    /// The file or program cannot do what was wanted of it: an answer to [`Want::Fill`](crate::Want::Fill),
-    /// [`Copy`](crate::Want::Copy) and [`Give`](crate::Want::Give).
+    /// The file or program cannot do what was wanted of it: an answer to [`Want::ReadFile`](crate::Want::ReadFile),
+    /// [`Copy`](crate::Want::Copy) and [`WriteFile`](crate::Want::WriteFile).
     Refused(FsError),
     /// The transport is gone.
     Failed,
@@ -91,11 +91,11 @@ impl<F> Got<F> {
 ///
 /// It is set up when it is asked for, then given the request's content, and starts when its output
 /// is first read: by then its standard input is complete, whatever its length turned out to be.
-/// [`Want::Fill`](crate::Want::Fill) reads its standard output, at no offset. To drop it ends it,
+/// [`Want::ReadFile`](crate::Want::ReadFile) reads its standard output, at no offset. To drop it ends it,
 /// and whatever it started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "handlers write it as a literal")]
-pub struct Program {
+pub struct CgiScript {
     /// Which file.
     pub path: Path,
     /// Its arguments, without its own name.
@@ -111,7 +111,7 @@ pub struct Program {
 ///
 /// It is begun when it is asked for, and then given its content. Until it is complete nobody sees it; to
 /// drop it before leaves nothing of it. [`Want::Commit`](crate::Want::Commit) gives it its name, at once and whole, if what had that name is what it was. A file that must have a name before has one that
-/// begins with [`Path::TEMPORARY`].
+/// begins with [`Path::TEMPORARY_PREFIX`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "handlers write it as a literal")]
 pub struct Create {

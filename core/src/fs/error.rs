@@ -16,7 +16,7 @@ pub enum FsError {
     NotFound,
     /// A symbolic link on the way to the file leads out of the tree, and is not followed. Clients get the same reply as for a
     /// missing file, and the log gives the reason.
-    LeadsOut,
+    OutsideRoot,
     /// The file exists but may not be read.
     Forbidden,
     /// It is neither a regular file nor a directory, or not the one of the two that was asked for.
@@ -44,7 +44,7 @@ impl Display for FsError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             FsError::NotFound => "no such file or directory",
-            FsError::LeadsOut => "a symbolic link leads out of the directory",
+            FsError::OutsideRoot => "a symbolic link leads out of the directory",
             FsError::Forbidden => "permission denied",
             FsError::NotRegularFile => "not a regular file",
             FsError::Unsupported => "not supported by this file system",

@@ -1,9 +1,9 @@
 //! What a file system has to be able to do, whether it is a disk, flash memory or a map.
 //!
-//! [`FileSystem`] is the synchronous interpreter of [`Ask`] and [`Want::Fill`]. An adapter whose
+//! [`FileSystem`] is the synchronous interpreter of [`Ask`] and [`Want::ReadFile`]. An adapter whose
 //! files are reached by `.await` answers those wants itself and needs no `FileSystem`.
 //!
-//! [`Want::Fill`]: crate::Want::Fill
+//! [`Want::ReadFile`]: crate::Want::ReadFile
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -11,7 +11,7 @@ use core::any::Any;
 use core::ops::Deref;
 
 use super::{
-    ArchiveRequest, Ask, Create, Credentials, Entries, FsError, Got, Opened, Path, Program,
+    ArchiveRequest, Ask, CgiScript, Create, Credentials, Entries, FsError, Got, Opened, Path,
 };
 
 /// A tree of files to serve. `&self` throughout: one file system serves all connections.
@@ -20,7 +20,7 @@ use super::{
 /// has one of twenty lines. On Unix the paths that it is given are safe to join to a root, see [`Path`]; links are its
 /// own business. On Windows, and where the files may lie on Windows, as in WASI, it must refuse with
 /// [`InvalidName`](FsError::InvalidName) every path that is not [portable](Path::is_portable), and list no such name.
-/// Of the errors [`NotFound`](FsError::NotFound), [`InvalidName`](FsError::InvalidName), [`LeadsOut`](FsError::LeadsOut) and
+/// Of the errors [`NotFound`](FsError::NotFound), [`InvalidName`](FsError::InvalidName), [`OutsideRoot`](FsError::OutsideRoot) and
 /// [`Forbidden`](FsError::Forbidden) become a 404,
 /// [`NoResources`](FsError::NoResources) a 503; a reply that has begun breaks off.
 pub trait FileSystem {
@@ -50,11 +50,11 @@ pub trait FileSystem {
     /// Why the file cannot be read; the reply breaks off.
     fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError>;
 
-    /// Sets a program up, see [`Program`]. A file system without programs leaves this as it is.
+    /// Sets a program up, see [`CgiScript`]. A file system without programs leaves this as it is.
     ///
     /// # Errors
     /// Why the program cannot be run; [`FsError::Unsupported`] by default.
-    fn run(&self, _program: &Program) -> Result<Opened<Self::File>, FsError> {
+    fn run(&self, _program: &CgiScript) -> Result<Opened<Self::File>, FsError> {
         Err(FsError::Unsupported)
     }
 
@@ -72,7 +72,7 @@ pub trait FileSystem {
     /// The same, for an adapter whose threads are not to wait for each other: the answer may come from
     /// any thread, at once or later. It may take the calling thread for the answers of others.
     fn verify_later(&self, given: &Credentials, waiter: Box<dyn Waiter>) {
-        waiter.tell(self.verify(given));
+        waiter.complete(self.verify(given));
     }
 
     /// Makes one file of a directory, see [`Archive`](crate::archive::Archive), which does it. A file
@@ -109,8 +109,8 @@ pub trait FileSystem {
         Err(FsError::Unsupported)
     }
 
-    /// Answers [`Want::Give`](crate::Want::Give).
-    fn give(&self, file: &mut Self::File, bytes: &[u8]) -> Got<Self::File> {
+    /// Answers [`Want::WriteFile`](crate::Want::WriteFile).
+    fn answer_write(&self, file: &mut Self::File, bytes: &[u8]) -> Got<Self::File> {
         self.write(file, bytes)
             .map_or_else(Got::Refused, Got::Bytes)
     }
@@ -129,7 +129,7 @@ pub trait FileSystem {
         }
     }
 
-    /// Answers [`Want::Fill`](crate::Want::Fill).
+    /// Answers [`Want::ReadFile`](crate::Want::ReadFile).
     fn fill(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Got<Self::File> {
         self.read(file, at, into)
             .map_or_else(Got::Refused, Got::Bytes)
@@ -190,7 +190,7 @@ macro_rules! pass_on {
                 self.deref().read(file, at, into)
             }
 
-            fn run(&self, program: &Program) -> Result<Opened<F::File>, FsError> {
+            fn run(&self, program: &CgiScript) -> Result<Opened<F::File>, FsError> {
                 self.deref().run(program)
             }
 
@@ -218,8 +218,8 @@ macro_rules! pass_on {
                 self.deref().commit(file)
             }
 
-            fn give(&self, file: &mut F::File, bytes: &[u8]) -> Got<F::File> {
-                self.deref().give(file, bytes)
+            fn answer_write(&self, file: &mut F::File, bytes: &[u8]) -> Got<F::File> {
+                self.deref().answer_write(file, bytes)
             }
 
             fn answer(&self, ask: &Ask) -> Got<F::File> {
@@ -263,5 +263,5 @@ pub trait Waiter: Send {
     fn is_waiting(&self) -> bool;
 
     /// Takes the answer.
-    fn tell(self: Box<Self>, verified: Result<(), FsError>);
+    fn complete(self: Box<Self>, verified: Result<(), FsError>);
 }

@@ -9,11 +9,11 @@ mod meta;
 mod opened;
 mod path;
 
-pub use ask::{ArchiveFormat, ArchiveRequest, Ask, Create, Got, Program};
+pub use ask::{ArchiveFormat, ArchiveRequest, Ask, CgiScript, Create, Got};
 pub use credentials::Credentials;
 pub use entries::{Entries, Entry};
 pub use error::FsError;
 pub use file_system::{FileSystem, Waiter};
 pub use meta::{FileVersion, Meta};
 pub use opened::Opened;
-pub use path::{Path, decode};
+pub use path::{Path, percent_decode};

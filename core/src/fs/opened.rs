@@ -20,7 +20,7 @@ pub enum Opened<F> {
     /// A directory.
     Directory,
     /// A program, in answer to [`Ask::Run`] only.
-    Program(F),
+    Process(F),
     /// A file that is being created, in answer to [`Ask::Create`] only.
     Writer(F),
 }
@@ -48,7 +48,7 @@ impl<F> Opened<F> {
                 sendable,
             },
             Opened::Directory => Opened::Directory,
-            Opened::Program(file) => Opened::Program(hold(file)),
+            Opened::Process(file) => Opened::Process(hold(file)),
             Opened::Writer(file) => Opened::Writer(hold(file)),
         }
     }

@@ -100,7 +100,7 @@ impl Path {
     }
 
     /// Whether something in the tree can be asked for under this name. It cannot if the name is
-    /// empty, `.` or `..`, holds `/` or a NUL, or begins with [`TEMPORARY`](Path::TEMPORARY), in whatever case.
+    /// empty, `.` or `..`, holds `/` or a NUL, or begins with [`TEMPORARY_PREFIX`](Path::TEMPORARY_PREFIX), in whatever case.
     /// Lists leave such names out.
     #[must_use]
     pub fn is_name(name: &[u8]) -> bool {
@@ -142,7 +142,7 @@ impl Path {
 
     /// The beginning of the names that a [`FileSystem`](crate::FileSystem) may give to files while they are
     /// being [stored](crate::Create). No request can name, list or store such a file.
-    pub const TEMPORARY: &str = ".sanserve-";
+    pub const TEMPORARY_PREFIX: &str = ".sanserve-";
 
     /// Whether a list of what there is has this name: it can be asked for, and does not begin with a
     /// dot, unless such names are shown.
@@ -262,9 +262,9 @@ const LITERAL: u128 = alphanumeric_and(b"-_~!$&'()*+,;:=@./");
 /// Whether the name is one of a file that is being stored.
 fn is_temporary(name: &[u8]) -> bool {
     // Few names begin with a dot.
-    let start = name.get(..Path::TEMPORARY.len());
+    let start = name.get(..Path::TEMPORARY_PREFIX.len());
     let start = start.filter(|start| start[0] == b'.');
-    start.is_some_and(|start| start.eq_ignore_ascii_case(Path::TEMPORARY.as_bytes()))
+    start.is_some_and(|start| start.eq_ignore_ascii_case(Path::TEMPORARY_PREFIX.as_bytes()))
 }
 
 /// Whether Windows takes the name, which holds no colon, for a device, in whatever directory it stands.
@@ -312,7 +312,7 @@ fn is_device(name: &[u8]) -> bool {
 ///
 /// A character above U+007F stands for one byte that came raw, see [`RequestHead`](crate::wire::RequestHead).
 #[must_use]
-pub fn decode(target: &str) -> Vec<u8> {
+pub fn percent_decode(target: &str) -> Vec<u8> {
     let bytes = percent_decoded(target);
     if is_utf8(&bytes) {
         return bytes;

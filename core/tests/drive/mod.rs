@@ -53,7 +53,7 @@ pub fn drive<H: Handler>(
                 said.text.extend(from.iter().map(|&byte| char::from(byte)));
                 Got::Bytes(from.len())
             }
-            Want::Fill { .. } | Want::Copy { .. } => Got::Refused(FsError::Io),
+            Want::ReadFile { .. } | Want::Copy { .. } => Got::Refused(FsError::Io),
             Want::Ask(ask) => fs(ask),
             Want::Log(lines) => {
                 said.log += lines;
@@ -61,7 +61,7 @@ pub fn drive<H: Handler>(
             }
             Want::Shutdown => Got::Nothing,
             Want::Wait => Got::Woken,
-            Want::Give { .. } | Want::Commit { .. } => unreachable!("no program is run"),
+            Want::WriteFile { .. } | Want::Commit { .. } => unreachable!("no program is run"),
             Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Close => return said,
         };

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sanserve_core::{
-    Config, Connection, Create, Entries, Entry, Event, Exchange, FileSystem, FileVersion, FsError,
-    Got, Handler, Meta, Next, Now, Opened, Path, Program, Step, Want,
+    CgiScript, Config, Connection, Create, Entries, Entry, Event, Exchange, FileSystem,
+    FileVersion, FsError, Got, Handler, Meta, Next, Now, Opened, Path, Step, Want,
 };
 
 /// A connection and everything around it.
@@ -77,7 +77,7 @@ impl FileSystem for Tree {
             b"shorter" => (&BIG[..500_000], 1 << 20),
             _ => {
                 return Err(match path.file_name() {
-                    b"out" => FsError::LeadsOut,
+                    b"out" => FsError::OutsideRoot,
                     b"aux" => FsError::InvalidName,
                     _ => FsError::NotFound,
                 });
@@ -107,15 +107,15 @@ impl FileSystem for Tree {
 
     fn create(&self, create: &Create) -> Result<Opened<File>, FsError> {
         Err(match create.path.file_name() {
-            b"out" => FsError::LeadsOut,
+            b"out" => FsError::OutsideRoot,
             _ => FsError::NoSpace,
         })
     }
 
-    fn run(&self, program: &Program) -> Result<Opened<File>, FsError> {
+    fn run(&self, program: &CgiScript) -> Result<Opened<File>, FsError> {
         match program.path.as_bytes() {
-            b"big" => Ok(Opened::Program(File(&BIG[..100_000], true))),
-            b"dir" => Ok(Opened::Program(File(b"", true))),
+            b"big" => Ok(Opened::Process(File(&BIG[..100_000], true))),
+            b"dir" => Ok(Opened::Process(File(b"", true))),
             _ => Err(FsError::Forbidden),
         }
     }
@@ -241,11 +241,11 @@ impl<H: Handler> World<H> {
                         Got::Bytes(n)
                     }
                 }
-                Want::Fill { .. } if self.disk_stalls => {
+                Want::ReadFile { .. } if self.disk_stalls => {
                     self.now = by.expect("a wait for a file has a deadline");
                     Got::Nothing
                 }
-                Want::Fill { at, .. } if at >= self.works_after => {
+                Want::ReadFile { at, .. } if at >= self.works_after => {
                     self.notes += 1;
                     self.now += self.disk_takes;
                     if self.notes == 2 {
@@ -253,7 +253,7 @@ impl<H: Handler> World<H> {
                     }
                     Got::Working
                 }
-                Want::Fill { file, at, into } => {
+                Want::ReadFile { file, at, into } => {
                     assert!(!into.is_empty());
                     if file.1 {
                         self.now += self.disk_takes;
@@ -274,7 +274,7 @@ impl<H: Handler> World<H> {
                         _ => Tree.answer(ask),
                     }
                 }
-                Want::Give { file, from } => Tree.give(file, from),
+                Want::WriteFile { file, from } => Tree.answer_write(file, from),
                 Want::Commit { file } => Got::Committed(Tree.commit(file)),
                 Want::Wait => {
                     self.now = by.expect("a wait has a deadline");

@@ -35,7 +35,7 @@ pub fn serve(stream: TcpStream, upstream: &str) -> Result<()> {
                 }
             };
         let is_new = request.version() == Http11;
-        let chunked = is_new && body.left().is_none();
+        let chunked = is_new && body.remaining().is_none();
         let close = !(request.keep_alive() && is_new && all_sent);
         reply(&mut client, &response, chunked, close)?;
         server.content(&mut client, &mut body, chunked)?;
@@ -55,7 +55,7 @@ fn ask(client: &mut Peer, request: &mut RequestHead, upstream: &str) -> Result<O
     }
     let (mut body, mut waits) = (Body::of_request(request)?, request.expects_100()?);
     let (mut server, mut out) = (Peer::new(TcpStream::connect(upstream)?), Vec::new());
-    let chunked = body.left().is_none();
+    let chunked = body.remaining().is_none();
     let mut head = HeadEncoder::request(&mut out, request.method(), request.path(), Http11)?;
     head.field("Host", request.authority().unwrap_or(upstream))?;
     finish(&mut head, request.fields(), chunked, true)?;
@@ -63,7 +63,7 @@ fn ask(client: &mut Peer, request: &mut RequestHead, upstream: &str) -> Result<O
     let mut response = ResponseHead::new();
     loop {
         waits = waits && server.is_soon_readable()?;
-        if !waits && body.left() != Some(0) {
+        if !waits && body.remaining() != Some(0) {
             client.content(&mut server, &mut body, chunked)?;
         }
         let found = server.head(|input| response.parse(input, &Limits::new()));
@@ -73,7 +73,12 @@ fn ask(client: &mut Peer, request: &mut RequestHead, upstream: &str) -> Result<O
         if !response.is_interim() {
             let content = Body::of_response(&response, request.method());
             let content = content.map_err(|_| "no clear end")?;
-            return Ok(Some((server, response, content, body.left() == Some(0))));
+            return Ok(Some((
+                server,
+                response,
+                content,
+                body.remaining() == Some(0),
+            )));
         }
         waits &= response.status() != 100;
         if request.version() == Http11 {

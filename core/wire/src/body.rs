@@ -125,8 +125,8 @@ impl Body {
     ///
     /// let mut head = ResponseHead::new();
     /// head.parse(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", &Limits::new())?;
-    /// assert_eq!(Body::of_response(&head, "GET")?.left(), Some(5));
-    /// assert_eq!(Body::of_response(&head, "HEAD")?.left(), Some(0));
+    /// assert_eq!(Body::of_response(&head, "GET")?.remaining(), Some(5));
+    /// assert_eq!(Body::of_response(&head, "HEAD")?.remaining(), Some(0));
     /// # Ok::<(), sanserve_wire::ParseError>(())
     /// ```
     ///
@@ -210,7 +210,7 @@ impl Body {
     /// Returns the number of bytes of content that are still to come, if it is known.
     #[inline]
     #[must_use]
-    pub fn left(&self) -> Option<u64> {
+    pub fn remaining(&self) -> Option<u64> {
         match self.state {
             State::End => Some(0),
             State::Data {

@@ -6,8 +6,8 @@
 /// use sanserve_wire::Limits;
 ///
 /// let mut limits = Limits::default();
-/// limits.fields = 16 * 1024;
-/// assert_eq!(limits, Limits::new().with_fields(16 * 1024));
+/// limits.field_bytes = 16 * 1024;
+/// assert_eq!(limits, Limits::new().with_field_bytes(16 * 1024));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -16,10 +16,10 @@ pub struct Limits {
     /// one with 414.
     pub request_line: usize,
     /// All field lines together, in bytes: 65,536 by default. A server answers more with 431.
-    pub fields: usize,
+    pub field_bytes: usize,
     /// The number of fields: 100 by default. A server answers more with 431. A head with more than 100 fields takes a
     /// temporary allocation of 32 bytes for each of them.
-    pub count: usize,
+    pub field_count: usize,
 }
 
 impl Limits {
@@ -28,16 +28,16 @@ impl Limits {
     pub const fn new() -> Self {
         Limits {
             request_line: 65_536,
-            fields: 65_536,
-            count: 100,
+            field_bytes: 65_536,
+            field_count: 100,
         }
     }
 
     /// Returns the size of a buffer in which every head fits that is accepted, with an empty line before it.
     #[must_use]
-    pub const fn buffer(&self) -> usize {
+    pub const fn buffer_size(&self) -> usize {
         self.request_line
-            .saturating_add(self.fields)
+            .saturating_add(self.field_bytes)
             .saturating_add(4)
     }
 
@@ -48,17 +48,17 @@ impl Limits {
         self
     }
 
-    /// Returns the same with another limit for the [`fields`](Self::fields).
+    /// Returns the same with another [`field_bytes`](Self::field_bytes).
     #[must_use]
-    pub const fn with_fields(mut self, bytes: usize) -> Self {
-        self.fields = bytes;
+    pub const fn with_field_bytes(mut self, bytes: usize) -> Self {
+        self.field_bytes = bytes;
         self
     }
 
-    /// Returns the same with another [`count`](Self::count).
+    /// Returns the same with another [`field_count`](Self::field_count).
     #[must_use]
-    pub const fn with_count(mut self, fields: usize) -> Self {
-        self.count = fields;
+    pub const fn with_field_count(mut self, count: usize) -> Self {
+        self.field_count = count;
         self
     }
 }

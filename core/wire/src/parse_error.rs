@@ -28,9 +28,9 @@ pub enum ParseError {
     UnsupportedVersion,
     /// Two words, as in HTTP/0.9, but the method is not `GET`.
     SimpleRequest,
-    /// The fields are longer than [`Limits::fields`](crate::Limits::fields).
+    /// The fields are longer than [`Limits::field_bytes`](crate::Limits::field_bytes).
     FieldsTooLong,
-    /// There are more fields than [`Limits::count`](crate::Limits::count).
+    /// There are more fields than [`Limits::field_count`](crate::Limits::field_count).
     TooManyFields,
     /// A line that is not a field (RFC 9112 §5): a space before the colon, a folded line, a bare CR, a control
     /// character.

@@ -93,8 +93,8 @@ impl RequestHead {
         let end = memchr(b'\n', input)? + 1;
         let fields = self.fields.text().as_bytes();
         let same = end <= limits.request_line
-            && fields.len() - 2 <= limits.fields
-            && self.fields.len() <= limits.count
+            && fields.len() - 2 <= limits.field_bytes
+            && self.fields.len() <= limits.field_count
             && input[end..].starts_with(fields);
         let line = input[..end].strip_suffix(b"\r\n").filter(|_| same)?;
         let taken = end + fields.len();
@@ -199,7 +199,7 @@ impl RequestHead {
             }
         };
         let lines = &input[from..end];
-        self.fields.parse(lines, limits.count)?;
+        self.fields.parse(lines, limits.field_count)?;
         authority::check(self)?;
         self.keep_alive = self.line.version.keep_alive(&self.fields);
         let fields_are_plain = self.fields.text().len() == lines.len();

@@ -118,7 +118,7 @@ impl ResponseHead {
                 return Ok(None);
             }
         };
-        self.fields.parse(&input[from..end], limits.count)?;
+        self.fields.parse(&input[from..end], limits.field_count)?;
         self.keep_alive = self.version.keep_alive(&self.fields);
         Ok(Some(end))
     }

@@ -71,14 +71,14 @@ pub(super) fn end_of_fields(
         let end = at + len + 1;
         if input[end - 2] != b'\r' {
             // If both errors apply, report the one that comes first if the input arrives in pieces.
-            if (end - 1).saturating_sub(from) > limits.fields.saturating_add(1) {
+            if (end - 1).saturating_sub(from) > limits.field_bytes.saturating_add(1) {
                 return Err(ParseError::FieldsTooLong);
             }
             return Err(ParseError::BareLf);
         }
         match &input[end..] {
             [] | [b'\r'] => return unfinished(input, from, end - 1, limits),
-            [b'\r', b'\n', ..] if end.saturating_sub(from) > limits.fields => {
+            [b'\r', b'\n', ..] if end.saturating_sub(from) > limits.field_bytes => {
                 return Err(ParseError::FieldsTooLong);
             }
             [b'\r', b'\n', ..] => return Ok(End::At(end)),
@@ -90,7 +90,7 @@ pub(super) fn end_of_fields(
 
 fn unfinished(input: &[u8], from: usize, at: usize, limits: &Limits) -> Result<End, ParseError> {
     // The CR of an empty line may be there already.
-    if input.len().saturating_sub(from) > limits.fields.saturating_add(1) {
+    if input.len().saturating_sub(from) > limits.field_bytes.saturating_add(1) {
         return Err(ParseError::FieldsTooLong);
     }
     Ok(End::NotBefore(at))

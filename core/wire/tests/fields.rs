@@ -13,7 +13,7 @@ fn the_number_of_fields_is_limited_by_count_alone() {
         let input = with_fields(count);
         let found = |count| {
             let mut head = RequestHead::new();
-            let found = head.parse(&input, &Limits::new().with_count(count));
+            let found = head.parse(&input, &Limits::new().with_field_count(count));
             (found, head.fields().len())
         };
         assert_eq!(found(count), (Ok(Some(input.len())), count));
@@ -26,7 +26,7 @@ fn the_number_of_fields_is_limited_by_count_alone() {
         );
     }
     let none = b"GET / HTTP/1.0\r\n\r\n";
-    let limits = Limits::new().with_count(0);
+    let limits = Limits::new().with_field_count(0);
     assert_eq!(
         RequestHead::new().parse(none, &limits),
         Ok(Some(none.len()))
@@ -38,7 +38,7 @@ fn a_lower_count_holds_for_the_next_head_too() {
     let input = with_fields(3);
     let mut head = RequestHead::new();
     assert_eq!(head.parse(&input, &Limits::new()), Ok(Some(input.len())));
-    let found = head.parse(&input, &Limits::new().with_count(2));
+    let found = head.parse(&input, &Limits::new().with_field_count(2));
     assert_eq!(found, Err(ParseError::TooManyFields));
 }
 
@@ -46,8 +46,8 @@ fn a_lower_count_holds_for_the_next_head_too() {
 fn limits_may_be_the_largest_numbers() {
     let limits = Limits::new()
         .with_request_line(usize::MAX)
-        .with_fields(usize::MAX)
-        .with_count(usize::MAX);
+        .with_field_bytes(usize::MAX)
+        .with_field_count(usize::MAX);
     let input = with_fields(3);
     for end in 0..input.len() {
         assert_eq!(RequestHead::new().parse(&input[..end], &limits), Ok(None));
@@ -56,7 +56,7 @@ fn limits_may_be_the_largest_numbers() {
         RequestHead::new().parse(&input, &limits),
         Ok(Some(input.len()))
     );
-    assert_eq!(limits.buffer(), usize::MAX);
+    assert_eq!(limits.buffer_size(), usize::MAX);
 }
 
 #[test] // RFC 9110 §5.5: obs-text

@@ -106,7 +106,7 @@ fn compare(before: &[u8], input: &[u8], piece: usize, limits: &Limits) {
 #[test] // the fields of the last head are taken for those of this one
 fn what_came_before_makes_no_difference() {
     let inputs = inputs();
-    let limits = Limits::new().with_request_line(40).with_fields(60);
+    let limits = Limits::new().with_request_line(40).with_field_bytes(60);
     // Of the lines that can be followed by others the first few say all.
     for before in &inputs[..FIELDS.len() * 5] {
         for input in &inputs {

@@ -87,7 +87,7 @@ fn pieces_of_any_length_give_the_same_head() {
 fn the_framing_depends_on_method_status_and_fields() {
     let body = |status, fields: &str, method: &str| {
         let body = Body::of_response(&with_fields(status, fields), method)?;
-        Ok((body.left(), body.is_until_close()))
+        Ok((body.remaining(), body.is_until_close()))
     };
     let length = "Content-Length: 5\r\n";
     let chunked = "Transfer-Encoding: chunked\r\n";
@@ -193,13 +193,19 @@ fn limits_hold_for_responses() {
     let found = |limits: Limits| ResponseHead::new().parse(input, &limits);
     let exact = Limits::new()
         .with_request_line(17)
-        .with_fields(12)
-        .with_count(2);
+        .with_field_bytes(12)
+        .with_field_count(2);
     assert_eq!(found(exact), Ok(Some(input.len())));
     assert_eq!(
         found(exact.with_request_line(16)),
         Err(ParseError::StartLineTooLong)
     );
-    assert_eq!(found(exact.with_fields(11)), Err(ParseError::FieldsTooLong));
-    assert_eq!(found(exact.with_count(1)), Err(ParseError::TooManyFields));
+    assert_eq!(
+        found(exact.with_field_bytes(11)),
+        Err(ParseError::FieldsTooLong)
+    );
+    assert_eq!(
+        found(exact.with_field_count(1)),
+        Err(ParseError::TooManyFields)
+    );
 }

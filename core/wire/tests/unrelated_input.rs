@@ -41,8 +41,8 @@ fn no_input_makes_a_head_panic_and_a_reset_forgets_all() {
     let mut random = Random(1);
     let limits = Limits::new()
         .with_request_line(60)
-        .with_fields(80)
-        .with_count(4);
+        .with_field_bytes(80)
+        .with_field_count(4);
     let (mut request, mut response) = (RequestHead::new(), ResponseHead::new());
     for round in 0..100_000 {
         let input = random.message(8);

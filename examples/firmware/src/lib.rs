@@ -38,7 +38,7 @@ pub static KINDS: &[sanserve_conformance::Kind] = include!(concat!(env!("OUT_DIR
 pub fn config() -> Config {
     let mut config = Config::default();
     config.protocol = Protocol::Http11;
-    config.limits.head = config.limits.head.with_request_line(256).with_fields(768);
+    config.limits.head = config.limits.head.with_request_line(256).with_field_bytes(768);
     config.limits.content = 0;
     config.limits.outbox = 512;
     config.limits.requests = u32::MAX;

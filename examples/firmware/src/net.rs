@@ -151,9 +151,9 @@ fn serve<S: FileSystem, H: Handler>(
                 Ok(n) => Got::Bytes(n),
                 Err(_) => Got::Failed,
             },
-            Want::Fill { file, at, into } => files.fill(file, at, into),
+            Want::ReadFile { file, at, into } => files.fill(file, at, into),
             Want::Copy { .. } => unreachable!("no file here is sendable"),
-            Want::Give { file, from } => files.give(file, from),
+            Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             // Nothing can wake a handler here: its wait lasts as long as it may.
             Want::Wait => return true,

@@ -29,7 +29,7 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Read, Got::Bytes(0)) => self.inbound = Inbound::Eof,
             (Pending::Read, Got::Bytes(n)) => self.received(n),
             (Pending::Write, Got::Bytes(n)) => {
-                self.outbox.eat(n);
+                self.outbox.consume(n);
                 self.reply.sent(n);
                 self.taken.wrote(n);
                 timeouts::count(&mut self.sending, n, self.now.tick);
@@ -39,16 +39,16 @@ impl<F, H: Handler> Connection<F, H> {
                 }
             }
             (Pending::Wait, Got::Woken) => self.woken(),
-            (Pending::Fill, Got::Note(text)) => self.note(&text),
-            (Pending::Fill, Got::Working) => self.is_at_work(),
-            (Pending::Fill | Pending::Copy, Got::Bytes(0)) => self.source_ended(),
-            (Pending::Fill, Got::Bytes(n)) => self.filled(n),
+            (Pending::ReadFile, Got::Note(text)) => self.note(&text),
+            (Pending::ReadFile, Got::Working) => self.is_at_work(),
+            (Pending::ReadFile | Pending::Copy, Got::Bytes(0)) => self.source_ended(),
+            (Pending::ReadFile, Got::Bytes(n)) => self.filled(n),
             (Pending::Copy, Got::Bytes(n)) => self.copied(n),
-            (Pending::Give, Got::Bytes(n)) => self.given(n),
+            (Pending::WriteFile, Got::Bytes(n)) => self.given(n),
             (Pending::Commit, Got::Committed(Ok(()))) => self.resume_with(Event::End),
             (Pending::Commit, Got::Committed(Err(error))) => self.refused(error),
             (
-                Pending::Fill | Pending::Give | Pending::Copy | Pending::Commit,
+                Pending::ReadFile | Pending::WriteFile | Pending::Copy | Pending::Commit,
                 Got::Refused(error),
             ) => self.refused(error),
             (_, Got::Failed) => self.state = State::Closed,
@@ -79,7 +79,7 @@ impl<F, H: Handler> Connection<F, H> {
     pub(super) fn refused(&mut self, error: FsError) {
         // Content that was on its way is not taken for the next request.
         if let State::Feed(feed) = &self.state {
-            self.inbox.eat(feed.direct());
+            self.inbox.consume(feed.direct());
         }
         let is_handlers = self.source.as_ref().is_some_and(Source::is_told);
         if !is_handlers {
@@ -105,7 +105,7 @@ impl<F, H: Handler> Connection<F, H> {
                 self.opened(request.path, Kind::File, result)
             }
             (Ask::Run(program), Got::Opened(result)) => {
-                self.opened(program.path, Kind::Program, result)
+                self.opened(program.path, Kind::Process, result)
             }
             (Ask::Create(create), Got::Opened(result)) => {
                 self.opened(create.path, Kind::Writer, result)
@@ -136,7 +136,7 @@ impl<F, H: Handler> Connection<F, H> {
                 let kind = if sendable { Kind::Sendable } else { Kind::File };
                 (file, kind, Event::Opened(path, meta))
             }
-            (Ok(Opened::Program(file)), Kind::Program) => (file, kind, Event::Running(path)),
+            (Ok(Opened::Process(file)), Kind::Process) => (file, kind, Event::Running(path)),
             (Ok(Opened::Writer(file)), Kind::Writer) => (file, kind, Event::Created(path)),
             _ => panic!("a question was answered by another kind of Opened"),
         };
@@ -150,7 +150,7 @@ impl<F, H: Handler> Connection<F, H> {
         {
             *since = self.now.tick;
         }
-        self.inbox.grew(n);
+        self.inbox.commit(n);
         timeouts::count(&mut self.receiving, n, self.now.tick);
     }
 }

@@ -10,7 +10,7 @@
 //!   new --> Head --a head--> begin() --> follow(Next) --Done--> Drain --end--+
 //!             |                            ^      |               |
 //!             |                  resume(Event)    | Body Ask Send |
-//!             |                            +------+ Read Feed Give Write Flush Wait
+//!             |                            +------+ Read Feed WriteFile Write Flush Wait
 //!          bad, late                              |               |
 //!             +-----------> Closing <-------------+---------------+
 //!                              |
@@ -36,7 +36,7 @@ use core::fmt;
 use core::task::Waker;
 use core::time::Duration;
 
-pub use self::parked::Rest;
+pub use self::parked::Parked;
 use self::source::Source;
 use self::state::{Inbound, Move, Pending, Request, State};
 pub use self::timeouts::Delivery;
@@ -147,7 +147,7 @@ impl<F, H: Handler> Connection<F, H> {
             config.limits.outbox >= 512,
             "Limits::outbox is too small for any reply"
         );
-        let largest_head = config.limits.head.buffer();
+        let largest_head = config.limits.head.buffer_size();
         let largest_reply = config.limits.outbox;
         Connection {
             config,
@@ -157,8 +157,8 @@ impl<F, H: Handler> Connection<F, H> {
                 since: Duration::ZERO,
             },
             pending: Pending::Start,
-            inbox: Buffer::up_to(largest_head.saturating_add(largest_reply / 8)),
-            outbox: Buffer::up_to(largest_reply),
+            inbox: Buffer::with_typical_len(largest_head.saturating_add(largest_reply / 8)),
+            outbox: Buffer::with_typical_len(largest_reply),
             log: String::new(),
             failure: String::new(),
             request: Request::new(),
@@ -250,14 +250,14 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Lends the handler what wakes this connection while it [waits](Want::Wait). Without a waker the adapter has to answer
-    /// [`Want::Wait`] from time to time. A connection that was [parked](Self::rest) has none until this is called again.
+    /// [`Want::Wait`] from time to time. A connection that was [parked](Self::park) has none until this is called again.
     pub fn set_waker(&mut self, waker: Waker) {
         self.waker = waker;
     }
 
     /// Allows the handler to take the connection over ([`Next::Upgrade`](crate::Next::Upgrade)): for adapters that answer
     /// [`Want::Upgrade`] by handing their transport over. Without it such a handler gets a 501. A connection that was
-    /// [parked](Self::rest) has to be allowed it again.
+    /// [parked](Self::park) has to be allowed it again.
     pub fn allow_upgrade(&mut self) {
         self.is_upgradable = true;
     }
@@ -275,7 +275,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// the peer has closed its side, and [`peer_reset`](Self::peer_reset) when the connection is gone.
     pub fn awaits_work(&self) -> bool {
         match (self.pending, &self.state) {
-            (Pending::Fill, _) => self.source.as_ref().is_some_and(Source::works),
+            (Pending::ReadFile, _) => self.source.as_ref().is_some_and(Source::works),
             (Pending::Wait, _) => true,
             (Pending::Ask, State::Ask { ask, .. }) => matches!(ask, Ask::Verify(_)),
             _ => false,
@@ -294,12 +294,13 @@ impl<F, H: Handler> Connection<F, H> {
     /// Ends the connection, which is gone, with whatever is done for its peer. The answer to the pending want is
     /// [`Got::Nothing`] then.
     pub fn peer_reset(&mut self) {
-        if self.pending == Pending::Fill && self.source.as_ref().is_some_and(Source::is_program) {
+        if self.pending == Pending::ReadFile && self.source.as_ref().is_some_and(Source::is_program)
+        {
             self.note("The client disconnected, and its script was ended");
         }
         // Before what was not taken is thrown away.
         self.log_reply(false);
-        self.outbox.eat(self.outbox.len());
+        self.outbox.consume(self.outbox.len());
         (self.state, self.source) = (State::Closed, None);
     }
 
@@ -309,7 +310,7 @@ impl<F, H: Handler> Connection<F, H> {
         let buffers = self.inbox.capacity() + self.outbox.capacity() + head;
         let collected = match &self.state {
             State::Feed(feed) => feed.capacity(),
-            State::Give(bytes) => bytes.capacity(),
+            State::WriteFile(bytes) => bytes.capacity(),
             _ => 0,
         };
         let log = self.log.capacity() + self.failure.capacity();
@@ -327,10 +328,10 @@ impl<F, H: Handler> Connection<F, H> {
                 } else {
                     self.config.limits.outbox / 8
                 };
-                Want::Read(self.inbox.space(least))
+                Want::Read(self.inbox.reserve(least))
             }
             Pending::Write => Want::Write(self.outbox.filled()),
-            Pending::Fill | Pending::Copy | Pending::Give | Pending::Commit => {
+            Pending::ReadFile | Pending::Copy | Pending::WriteFile | Pending::Commit => {
                 self.want_of_source()
             }
             Pending::Ask => match &self.state {

@@ -1,4 +1,4 @@
-//! [`Rest`]: what a connection comes down to while nothing is going on.
+//! [`Parked`]: what a connection comes down to while nothing is going on.
 
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -12,17 +12,17 @@ use crate::engine::{Config, Handler, Timeouts};
 /// and all that is about a request: what an adapter keeps that has thousands of them. A new one is
 /// the same.
 #[derive(Debug)]
-pub struct Rest<H> {
+pub struct Parked<H> {
     handler: H,
     since: Duration,
     taken: Taken,
     served: u32,
 }
 
-impl<H: Handler> Rest<H> {
+impl<H: Handler> Parked<H> {
     /// A connection that has just begun: `now` is on the scale of [`Now::tick`](crate::Now::tick).
-    pub fn new(handler: H, now: Duration) -> Rest<H> {
-        Rest {
+    pub fn new(handler: H, now: Duration) -> Parked<H> {
+        Parked {
             handler,
             since: now,
             taken: Taken::default(),
@@ -36,7 +36,7 @@ impl<H: Handler> Rest<H> {
     }
 
     /// The time after which the connection is to be closed, without a word.
-    pub fn by(&self, timeouts: &Timeouts) -> Duration {
+    pub fn deadline(&self, timeouts: &Timeouts) -> Duration {
         self.since.saturating_add(timeouts.idle)
     }
 }
@@ -47,19 +47,21 @@ impl<F, H: Handler> Connection<F, H> {
     ///
     /// # Panics
     /// As [`new`](Self::new) does.
-    pub fn wake(config: impl Into<Arc<Config>>, peer: &str, rest: Rest<H>) -> Self {
+    pub fn unpark(config: impl Into<Arc<Config>>, peer: &str, parked: Parked<H>) -> Self {
         Connection {
             pending: Pending::Read,
-            state: State::Head { since: rest.since },
-            taken: rest.taken,
-            served: rest.served,
-            ..Connection::new(config, peer, rest.handler)
+            state: State::Head {
+                since: parked.since,
+            },
+            taken: parked.taken,
+            served: parked.served,
+            ..Connection::new(config, peer, parked.handler)
         }
     }
 
     /// Whether it waits for the first byte of a request and has given back its buffers
-    /// ([`Timeouts::rest`]), or has had no request yet. Then [`rest`](Self::rest) loses nothing.
-    pub fn is_at_rest(&self) -> bool {
+    /// ([`Timeouts::park`]), or has had no request yet. Then [`rest`](Self::park) loses nothing.
+    pub fn can_park(&self) -> bool {
         let waits = self.pending == Pending::Read && matches!(self.state, State::Head { .. });
         let spent =
             self.served == 0 || self.outbox.capacity().max(self.request.head.capacity()) == 0;
@@ -71,12 +73,12 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// What is left of it at rest.
-    pub fn rest(self) -> Rest<H> {
+    pub fn park(self) -> Parked<H> {
         let since = match self.state {
             State::Head { since } => since,
             _ => self.now.tick,
         };
-        Rest {
+        Parked {
             handler: self.handler,
             since,
             taken: self.taken,

@@ -33,7 +33,7 @@ pub(super) enum Kind {
     /// A file that can be sent by reference.
     Sendable,
     /// A program, of which nobody knows how much it will say, and when.
-    Program,
+    Process,
     /// A file that is being created.
     Writer,
 }
@@ -106,14 +106,14 @@ impl<F> Source<F> {
     }
 
     pub(super) fn is_program(&self) -> bool {
-        self.kind == Kind::Program
+        self.kind == Kind::Process
     }
 
     /// Whether the handler is told that this cannot be done: a file that is being created, or a program that has said nothing yet.
     pub(super) fn is_told(&self) -> bool {
         match self.kind {
             Kind::Writer => true,
-            Kind::Program => self.at == 0,
+            Kind::Process => self.at == 0,
             Kind::File | Kind::Sendable => false,
         }
     }
@@ -125,7 +125,7 @@ impl<F, H: Handler> Connection<F, H> {
         let Some(Source { kind, at_work, .. }) = self.source else {
             return self.abandon(500, &"The handler sent what is not open");
         };
-        let end = if kind == Kind::Program {
+        let end = if kind == Kind::Process {
             u64::MAX
         } else {
             range.end
@@ -141,15 +141,15 @@ impl<F, H: Handler> Connection<F, H> {
         );
         let pending = match kind {
             // What a program has said is passed on before it is waited for.
-            Kind::Program => self.output().unwrap_or(Pending::Fill),
+            Kind::Process => self.output().unwrap_or(Pending::ReadFile),
             // By reference what the outbox cannot hold; a small file leaves together with its head.
             Kind::Sendable if left > room as u64 && !chunked => {
                 self.output().unwrap_or(Pending::Copy)
             }
             _ if room == 0 => self.output().unwrap_or(Pending::Write),
             // A client that has closed is noticed only when something is sent to it.
-            Kind::File if at_work.is_some() => self.output().unwrap_or(Pending::Fill),
-            _ => Pending::Fill,
+            Kind::File if at_work.is_some() => self.output().unwrap_or(Pending::ReadFile),
+            _ => Pending::ReadFile,
         };
         self.wait(state, pending)
     }
@@ -171,7 +171,7 @@ impl<F, H: Handler> Connection<F, H> {
         if self.source.is_none() {
             return self.abandon(500, &"The handler read what is not open");
         }
-        self.wait_after_output(State::Read, Pending::Fill)
+        self.wait_after_output(State::Read, Pending::ReadFile)
     }
 
     /// Passes content to the program.
@@ -180,7 +180,7 @@ impl<F, H: Handler> Connection<F, H> {
             return self.abandon(500, &"The handler fed what is no program");
         }
         if feed.is_ready() {
-            return self.wait(State::Feed(feed), Pending::Give);
+            return self.wait(State::Feed(feed), Pending::WriteFile);
         }
         let enough = self.config.limits.outbox / 4;
         match self.next_piece(State::Feed(Feed::default())) {
@@ -193,7 +193,7 @@ impl<F, H: Handler> Connection<F, H> {
             Ok(n) => {
                 feed.collected.extend_from_slice(&self.inbox.filled()[..n]);
                 feed.is_full = feed.collected.len() >= enough;
-                self.inbox.eat(n);
+                self.inbox.consume(n);
             }
             Err(then) => {
                 if let State::Feed(waiting) = &mut self.state {
@@ -206,12 +206,12 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Passes bytes of the handler's to the file that is being created.
-    pub(super) fn give(&mut self, bytes: Vec<u8>) -> Move {
+    pub(super) fn write_file(&mut self, bytes: Vec<u8>) -> Move {
         match self.source {
             _ if bytes.is_empty() => self.resume(Event::End),
             Some(Source {
                 kind: Kind::Writer, ..
-            }) => self.wait(State::Give(bytes), Pending::Give),
+            }) => self.wait(State::WriteFile(bytes), Pending::WriteFile),
             _ => self.abandon(500, &"The handler gave something to what is not open"),
         }
     }
@@ -239,25 +239,25 @@ impl<F, H: Handler> Connection<F, H> {
                     return Want::Copy { file, at, len };
                 }
                 let n = usize::try_from(len).map_or(room, |len| len.min(room));
-                Want::Fill {
+                Want::ReadFile {
                     file,
                     at,
-                    into: &mut self.outbox.space(n)[..n],
+                    into: &mut self.outbox.reserve(n)[..n],
                 }
             }
             // Behind what the peer has sent there is room that nobody uses now.
-            State::Read => Want::Fill {
+            State::Read => Want::ReadFile {
                 file,
                 at: *at,
-                into: &mut self.inbox.space(least)[..least],
+                into: &mut self.inbox.reserve(least)[..least],
             },
-            State::Give(from) => Want::Give { file, from },
+            State::WriteFile(from) => Want::WriteFile { file, from },
             State::Commit => Want::Commit { file },
-            State::Feed(feed) if feed.is_full => Want::Give {
+            State::Feed(feed) if feed.is_full => Want::WriteFile {
                 file,
                 from: &feed.collected[feed.given..],
             },
-            State::Feed(feed) => Want::Give {
+            State::Feed(feed) => Want::WriteFile {
                 file,
                 from: &self.inbox.filled()[..feed.direct],
             },
@@ -292,7 +292,7 @@ impl<F, H: Handler> Connection<F, H> {
                 if let Some(source) = &mut self.source {
                     source.at += n as u64;
                 }
-                self.outbox.grew(n);
+                self.outbox.commit(n);
                 self.reply.frame(n, &mut self.outbox);
                 self.state = State::Send(range.start + n as u64..range.end);
             }
@@ -301,7 +301,7 @@ impl<F, H: Handler> Connection<F, H> {
                 if let Some(source) = &mut self.source {
                     source.at += n as u64;
                 }
-                _ = self.resume_with_data(inbox.lent(n));
+                _ = self.resume_with_data(inbox.reserved(n));
                 self.inbox = inbox;
             }
         }
@@ -322,7 +322,7 @@ impl<F, H: Handler> Connection<F, H> {
         if let Some(source) = &mut self.source {
             source.since = self.now.tick;
         }
-        if let State::Give(bytes) = &mut self.state {
+        if let State::WriteFile(bytes) = &mut self.state {
             bytes.drain(..n);
             match bytes.is_empty() {
                 true => {
@@ -337,7 +337,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
         if let State::Feed(feed) = &mut self.state {
             let n = feed.given(n);
-            self.inbox.eat(n);
+            self.inbox.consume(n);
         }
     }
 
@@ -346,7 +346,7 @@ impl<F, H: Handler> Connection<F, H> {
         let program = matches!(
             self.source,
             Some(Source {
-                kind: Kind::Program,
+                kind: Kind::Process,
                 ..
             })
         );

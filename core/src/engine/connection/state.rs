@@ -26,7 +26,7 @@ pub(super) enum State {
     /// Content is on its way to the program.
     Feed(Feed),
     /// These bytes are on their way to the file that is being created.
-    Give(Vec<u8>),
+    WriteFile(Vec<u8>),
     /// The file that is being created gets its name.
     Commit,
     /// The handler's content is being written; this many bytes of it were.
@@ -65,9 +65,9 @@ pub(super) enum Pending {
     Start,
     Read,
     Write,
-    Fill,
+    ReadFile,
     Copy,
-    Give,
+    WriteFile,
     Commit,
     Ask,
     Wait,

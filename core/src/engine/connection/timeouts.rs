@@ -151,12 +151,12 @@ impl<F, H: Handler> Connection<F, H> {
         // The time that the peer takes does not count against the file or program.
         let is_open = matches!(
             self.state,
-            State::Send(_) | State::Read | State::Feed(_) | State::Give(_) | State::Commit
+            State::Send(_) | State::Read | State::Feed(_) | State::WriteFile(_) | State::Commit
         );
         if is_open
             && !matches!(
                 self.pending,
-                Pending::Fill | Pending::Give | Pending::Commit
+                Pending::ReadFile | Pending::WriteFile | Pending::Commit
             )
         {
             self.peer_closed = self.peer_closed.map(|at| at + time);
@@ -181,17 +181,17 @@ impl<F, H: Handler> Connection<F, H> {
                 (*since, timeouts.head)
             }
             (Pending::Read, State::Head { since }) if self.is_released() => (*since, timeouts.idle),
-            (Pending::Read, State::Head { since }) => (*since, timeouts.rest.min(timeouts.idle)),
+            (Pending::Read, State::Head { since }) => (*since, timeouts.park.min(timeouts.idle)),
             (Pending::Read, State::Linger { since, .. }) => (*since, timeouts.linger),
             (Pending::Ask, State::Ask { since, .. }) => {
                 return self.earliest(since.saturating_add(timeouts.ask));
             }
-            (Pending::Fill, _) => {
+            (Pending::ReadFile, _) => {
                 let silent = self.source_since().saturating_add(timeouts.ask);
                 return self.earliest(silent);
             }
             (Pending::Wait, State::Wait { until }) => return self.earliest(*until),
-            (Pending::Give | Pending::Commit, _) => (self.source_since(), timeouts.ask),
+            (Pending::WriteFile | Pending::Commit, _) => (self.source_since(), timeouts.ask),
             (Pending::Read, _) => {
                 return Some(too_slow(&mut self.receiving, self.now.tick, timeouts));
             }
@@ -228,7 +228,7 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Read, State::Linger { .. }) => self.state = State::Closed,
             // The reply may not be with the peer yet.
             (Pending::Read, State::Drain(_)) => self.state = State::Closing,
-            (Pending::Ask | Pending::Fill | Pending::Wait, _)
+            (Pending::Ask | Pending::ReadFile | Pending::Wait, _)
                 if self.hang_up().is_some_and(|at| at <= self.now.tick) =>
             {
                 _ = self.abandon(
@@ -240,16 +240,16 @@ impl<F, H: Handler> Connection<F, H> {
                 self.state = State::Moving;
                 _ = self.resume(Event::TimedOut);
             }
-            (Pending::Ask | Pending::Give | Pending::Commit, _) => {
+            (Pending::Ask | Pending::WriteFile | Pending::Commit, _) => {
                 _ = self.abandon(504, &"The file system takes too long");
             }
-            (Pending::Fill, _) => _ = self.abandon(504, &"What was asked for takes too long"),
+            (Pending::ReadFile, _) => _ = self.abandon(504, &"What was asked for takes too long"),
             (Pending::Read, _) => _ = self.abandon(408, &"The content comes too slowly"),
             _ => {
                 self.log_failure(&"The reply is taken too slowly");
                 // Before what was not taken is thrown away.
                 self.log_reply(false);
-                self.outbox.eat(self.outbox.len());
+                self.outbox.consume(self.outbox.len());
                 self.reply.sent(usize::MAX);
                 _ = self.go(State::Closed);
             }

@@ -26,7 +26,7 @@ impl<F, H: Handler> Connection<F, H> {
             State::Send(range) => self.send(range),
             State::Read => self.read_source(),
             State::Feed(feed) => self.feed(feed),
-            State::Give(bytes) => self.give(bytes),
+            State::WriteFile(bytes) => self.write_file(bytes),
             State::Commit => self.commit(),
             State::Flush if self.output().is_none() => self.resume(Event::End),
             State::Flush => self.wait_after_output(State::Flush, Pending::Write),
@@ -37,7 +37,7 @@ impl<F, H: Handler> Connection<F, H> {
             State::Closing => self.close(),
             State::Linger { .. } if self.inbound == Inbound::Eof => self.go(State::Closed),
             State::Linger { since, late } => {
-                self.inbox.eat(self.inbox.len());
+                self.inbox.consume(self.inbox.len());
                 self.wait(State::Linger { since, late }, Pending::Read)
             }
             State::Closed => self.end(),
@@ -116,7 +116,7 @@ impl<F, H: Handler> Connection<F, H> {
         };
         match found {
             Ok(Some(n)) => {
-                self.inbox.eat(n);
+                self.inbox.consume(n);
                 self.begin()
             }
             Err(error) => self.refuse(error),
@@ -195,12 +195,12 @@ impl<F, H: Handler> Connection<F, H> {
         *content_left = self.config.limits.content;
         *body = Body::of_request(head)?;
         *expects_continue = match head.expects_100() {
-            Ok(expects) => expects && modern && body.left() != Some(0),
+            Ok(expects) => expects && modern && body.remaining() != Some(0),
             // A server of HTTP/1.0 knows of no expectation.
             Err(_) if !modern => false,
             Err(error) => return Err(error),
         };
-        if !head.keep_alive() && body.left() == Some(0) && self.inbound == Inbound::Open {
+        if !head.keep_alive() && body.remaining() == Some(0) && self.inbound == Inbound::Open {
             self.inbound = Inbound::CloseAnnounced;
         }
         Ok(())
@@ -269,7 +269,7 @@ impl<F, H: Handler> Connection<F, H> {
                 head,
                 peer,
                 expects,
-                content_stays: expects || body.left().is_some_and(|left| left > drain),
+                content_stays: expects || body.remaining().is_some_and(|left| left > drain),
                 config,
                 now,
                 reply,
@@ -316,7 +316,7 @@ impl<F, H: Handler> Connection<F, H> {
             Next::Verify(given) => return self.ask(Ask::Verify(given)),
             Next::Archive(request) => return self.ask(Ask::Archive(request)),
             Next::Create(create) => return self.ask(Ask::Create(create)),
-            Next::Give(bytes) => State::Give(bytes),
+            Next::WriteFile(bytes) => State::WriteFile(bytes),
             Next::Commit => State::Commit,
             Next::Feed => State::Feed(Feed::default()),
             Next::Read => State::Read,
@@ -362,7 +362,7 @@ impl<F, H: Handler> Connection<F, H> {
                 500,
                 &"The handler upgraded the connection without a complete 101",
             ),
-            () if self.request.body.left() != Some(0) => self.abandon(
+            () if self.request.body.remaining() != Some(0) => self.abandon(
                 500,
                 &"The handler upgraded the connection before it had read the content",
             ),
@@ -379,7 +379,7 @@ impl<F, H: Handler> Connection<F, H> {
             Ok(n) => {
                 let mut inbox = mem::take(&mut self.inbox);
                 let then = self.resume_with_data(&inbox.filled()[..n]);
-                inbox.eat(n);
+                inbox.consume(n);
                 self.inbox = inbox;
                 then
             }
@@ -393,7 +393,7 @@ impl<F, H: Handler> Connection<F, H> {
         if self
             .request
             .body
-            .left()
+            .remaining()
             .is_some_and(|left| left > self.request.content_left)
         {
             return Err(self.abandon(413, &status::phrase(413)));
@@ -413,7 +413,7 @@ impl<F, H: Handler> Connection<F, H> {
                     return Ok(n);
                 }
                 Ok(Piece::End) => return Ok(0),
-                Ok(Piece::Skip(n) | Piece::Trailers(n)) => self.inbox.eat(n),
+                Ok(Piece::Skip(n) | Piece::Trailers(n)) => self.inbox.consume(n),
                 Ok(Piece::More) if self.inbound == Inbound::Eof => {
                     return Err(self.abandon_bad(ParseError::Incomplete));
                 }
@@ -456,7 +456,7 @@ impl<F, H: Handler> Connection<F, H> {
             }
             Ok(Piece::More) | Err(_) => return self.go(State::Closing),
         };
-        self.inbox.eat(n);
+        self.inbox.consume(n);
         self.go(left
             .checked_sub(n as u64)
             .map_or(State::Closing, State::Drain))

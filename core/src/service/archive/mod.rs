@@ -132,7 +132,7 @@ impl<F> Archive<F> {
         }
     }
 
-    /// Answers [`Want::Fill`](crate::Want::Fill).
+    /// Answers [`Want::ReadFile`](crate::Want::ReadFile).
     ///
     /// It fails if a file is not what it was when the archive was made: its length was promised. A
     /// zip has the sums of its files behind them. Where those were not read from their beginning

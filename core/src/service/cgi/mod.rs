@@ -19,7 +19,7 @@ use self::environment::{Environment, Server, path_info};
 use self::response::{Said, Script};
 use crate::engine::log::Refusal;
 use crate::engine::{Event, Exchange, Handler, Next};
-use crate::fs::{FsError, Meta, Path, Program};
+use crate::fs::{CgiScript, FsError, Meta, Path};
 use crate::service::Files;
 use crate::text::case_folding;
 use crate::text::escape::{Repr, bytes};
@@ -69,7 +69,7 @@ pub struct CgiSettings {
     pub https: bool,
     /// Whether a [`Guard`](crate::Guard) is in front, so that scripts may know the user:
     /// `AUTH_TYPE` and `REMOTE_USER`. Off by default.
-    pub guarded: bool,
+    pub behind_guard: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -111,7 +111,7 @@ impl Cgi {
                 server_name: server_name.into(),
                 server_port,
                 https: false,
-                guarded: false,
+                behind_guard: false,
             }),
             stage: Stage::Files,
             local: None,
@@ -245,12 +245,12 @@ impl Cgi {
         };
         let (info, path_translated) = path_info(path, script.as_bytes().len());
         let mut environment = Environment::new(ex, server, script.as_bytes(), info);
-        if let Some(given) = ex.credentials().filter(|_| self.settings.guarded) {
+        if let Some(given) = ex.credentials().filter(|_| self.settings.behind_guard) {
             environment.set("AUTH_TYPE", b"Basic".to_vec());
             environment.set("REMOTE_USER", given.user().into());
         }
         self.stage = Stage::Feed;
-        Next::Run(Box::new(Program {
+        Next::Run(Box::new(CgiScript {
             path: script,
             args,
             env: environment.into_variables(),

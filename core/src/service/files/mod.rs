@@ -191,7 +191,7 @@ impl Files {
                 hidden: settings.hidden,
                 archives: (settings.archive)("/?zip").is_some(),
                 uploads: self.uploads,
-                above: settings.above,
+                mount_depth: settings.mount_depth,
             },
             fields: self.fields(),
             listing: &mut listing,

@@ -156,7 +156,7 @@ impl Files {
         }
         self.send_validators(ex, found);
         if !self.settings.plain {
-            ex.send_known("Accept-Ranges: ", b"bytes");
+            ex.send_trusted("Accept-Ranges: ", b"bytes");
         }
         let fields = self.fields();
         fields.send_policy(ex);
@@ -167,10 +167,10 @@ impl Files {
     /// What tells this state of a file from others.
     fn send_validators(&self, ex: &mut Exchange<'_>, found: &Found<'_>) {
         if let Some(modified) = found.modified {
-            ex.send_known("Last-Modified: ", &date::format(modified));
+            ex.send_trusted("Last-Modified: ", &date::format(modified));
         }
         if let Some(tag) = found.tag {
-            ex.send_known("ETag: ", tag.as_bytes());
+            ex.send_trusted("ETag: ", tag.as_bytes());
         }
         let is_substitute = matches!(self.stage, Stage::Spa);
         self.fields().send_vary(ex, is_substitute);

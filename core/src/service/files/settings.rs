@@ -77,7 +77,7 @@ pub struct FileSettings {
     pub archive: ChooseArchive,
     /// How many segments at the front of a target's path are above the root, such as 1 if the root
     /// is `/files/`. The breadcrumbs of [`listing::page`] begin below them. 0 by default.
-    pub above: usize,
+    pub mount_depth: usize,
     /// Whether replies have only what CPython's have, with which they then agree to the byte: no `ETag`, no
     /// ranges, no precondition but `If-Modified-Since`, 501 for every method but GET and HEAD, redirects to absolute
     /// paths; and an error closes the connection. Names and requests that are refused for safety still are. Off by default.
@@ -111,7 +111,7 @@ impl Default for FileSettings {
             hidden: false,
             list_directory: Arc::new(listing::python),
             archive: Arc::new(|_| None),
-            above: 0,
+            mount_depth: 0,
             plain: false,
         }
     }
@@ -131,7 +131,7 @@ impl Debug for FileSettings {
             .field("not_found_page", &self.not_found_page)
             .field("extra_headers", &self.extra_headers)
             .field("hidden", &self.hidden)
-            .field("above", &self.above)
+            .field("mount_depth", &self.mount_depth)
             .field("plain", &self.plain)
             .finish_non_exhaustive()
     }

@@ -41,11 +41,11 @@ impl PageHead {
             ex.send_length(self.len);
         }
         if let Some(tag) = tag {
-            ex.send_known("ETag: ", tag.as_bytes());
+            ex.send_trusted("ETag: ", tag.as_bytes());
         }
         fields.send_vary(ex, false);
         if self.varies {
-            ex.send_known("Vary: ", b"Accept");
+            ex.send_trusted("Vary: ", b"Accept");
         }
         fields.send_policy(ex);
         if unchanged {
@@ -65,7 +65,7 @@ impl PageHead {
 /// Sends the head of CPython's page.
 pub(super) fn send_python(ex: &mut Exchange<'_>, len: u64, fields: ReplyFields<'_>) {
     ex.send_response(200);
-    ex.send_known("Content-type: ", b"text/html; charset=utf-8");
+    ex.send_trusted("Content-type: ", b"text/html; charset=utf-8");
     ex.send_length(len);
     fields.send_policy(ex);
     fields.send_extra(ex, &[]);

@@ -7,7 +7,7 @@ use super::negotiate::{Format, Key, Sorting};
 use super::text::{TITLE_MAX, exact, excerpt, number, put, shown, size};
 use super::{Directory, Form, Listing, json, rows, upload_form};
 use crate::engine::{Exchange, Next};
-use crate::fs::decode;
+use crate::fs::percent_decode;
 use crate::text::page_style::{HEAD, STYLE};
 
 /// What the page may load: its own style and scripts, by their hashes; the icon that there is none. Its forms lead to
@@ -87,7 +87,7 @@ pub(super) const PAGE: Form = Form {
 };
 
 fn top(listing: &Listing, out: &mut Vec<u8>) {
-    let title = decode(&listing.target);
+    let title = percent_decode(&listing.target);
     let title = excerpt(&title, TITLE_MAX);
     out.extend_from_slice(HEAD.as_bytes());
     out.extend_from_slice(b"<title>Directory listing for ");
@@ -98,7 +98,7 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
     out.extend_from_slice(b"</head>\n<body>\n<main>\n<h1>Directory listing for ");
     shown(title, out);
     out.extend_from_slice(b"</h1>\n<header>\n");
-    let depth = trail(&listing.target, listing.scope.above, out);
+    let depth = trail(&listing.target, listing.scope.mount_depth, out);
     if listing.sums.count > 0 {
         out.extend_from_slice(FILTER.as_bytes());
     }
@@ -124,13 +124,13 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes the breadcrumbs from the root, `above` segments below the start of the target, and returns how many
+/// Writes the breadcrumbs from the root, `mount_depth` segments below the start of the target, and returns how many
 /// directories there are below it. All links are relative, since a proxy may have cut the front off the path.
 ///
 /// A link up has three bytes for each level, so a page with all of them would grow with the square of the
 /// target's length: only the last [`CRUMBS_MAX`] directories are shown, and the root's link is left out
 /// where it would have more than [`HOME_DEPTH_MAX`] levels to climb.
-fn trail(target: &str, above: usize, out: &mut Vec<u8>) -> usize {
+fn trail(target: &str, mount_depth: usize, out: &mut Vec<u8>) -> usize {
     let mut crumbs = Vec::new();
     let depth = segments(target)
         .inspect(|name| {
@@ -139,7 +139,7 @@ fn trail(target: &str, above: usize, out: &mut Vec<u8>) -> usize {
             }
         })
         .count()
-        .saturating_sub(above);
+        .saturating_sub(mount_depth);
     crumbs.truncate(depth);
     put(b"<nav aria-label=\"Breadcrumb\">", out);
     if depth <= HOME_DEPTH_MAX {
@@ -151,7 +151,7 @@ fn trail(target: &str, above: usize, out: &mut Vec<u8>) -> usize {
     for (climb, name) in crumbs.iter().enumerate().rev() {
         if !name.is_empty() {
             put(b" / ", out);
-            crumb(excerpt(&decode(name), NAME_MAX), climb, out);
+            crumb(excerpt(&percent_decode(name), NAME_MAX), climb, out);
         }
     }
     put(b"</nav>\n", out);
@@ -333,9 +333,9 @@ const NAME_MAX: usize = 256;
 mod tests {
     use alloc::vec::Vec;
 
-    fn trail(target: &str, above: usize) -> (usize, Vec<u8>) {
+    fn trail(target: &str, mount_depth: usize) -> (usize, Vec<u8>) {
         let mut out = Vec::new();
-        (super::trail(target, above, &mut out), out)
+        (super::trail(target, mount_depth, &mut out), out)
     }
 
     #[test]

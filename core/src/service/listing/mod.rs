@@ -70,7 +70,7 @@ pub(super) struct Scope {
     /// Whether files can be stored in it.
     pub(super) uploads: bool,
     /// How many segments of a target are above the root.
-    pub(super) above: usize,
+    pub(super) mount_depth: usize,
 }
 
 impl Directory<'_> {

@@ -7,7 +7,7 @@ use core::cmp::Ordering;
 use super::text::{TITLE_MAX, excerpt, href_len, html, linked, put};
 use super::{Directory, Form, Listing, head};
 use crate::engine::{Exchange, Next};
-use crate::fs::{Entries, Entry, decode};
+use crate::fs::{Entries, Entry, percent_decode};
 use crate::text::lowercase::lower;
 
 /// Answers with the page of CPython 3.13: names and nothing else. It comes in the order of the names'
@@ -31,7 +31,7 @@ pub(super) fn sort(entries: &Entries, places: &mut Vec<u32>) {
 }
 
 fn top(listing: &Listing, out: &mut Vec<u8>) {
-    let mut title = decode(&listing.target);
+    let mut title = percent_decode(&listing.target);
     let slashes = title.iter().take_while(|&&byte| byte == b'/').count();
     title.drain(..slashes.saturating_sub(1));
     let title = excerpt(&title, TITLE_MAX);

@@ -61,7 +61,7 @@ pub(super) fn html(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Writes a name into a link; bytes that are not UTF-8 as the surrogates that CPython has for them,
-/// which [`decode`](crate::decode) understands.
+/// which [`percent_decode`](crate::percent_decode) understands.
 pub(super) fn href(name: &[u8], out: &mut Vec<u8>) {
     if name.is_ascii() {
         return quote(name, out);

@@ -110,7 +110,7 @@ impl Form {
                     Err(refusal) => return self.refuse(refusal),
                 }
             }
-            Ok(Piece::Content(bytes)) => (Stage::Given, Next::Give(bytes)),
+            Ok(Piece::Content(bytes)) => (Stage::Given, Next::WriteFile(bytes)),
             Ok(Piece::Whole) => (Stage::Keep, Next::Commit),
             Ok(Piece::More | Piece::End) => (Stage::Content, Next::Body),
             Err(what) => return self.refuse((400, what).into()),

@@ -273,7 +273,7 @@ fn create(
 ) -> Result<Create, Refusal> {
     let (path, replaces) = match found {
         Event::Opened(path, meta) => (path, Some(meta)),
-        Event::Failed(path, FsError::NotFound | FsError::LeadsOut | FsError::TooLong) => {
+        Event::Failed(path, FsError::NotFound | FsError::OutsideRoot | FsError::TooLong) => {
             (path, None)
         }
         Event::Failed(_, error) => return Err(complaint(error)),
@@ -296,7 +296,7 @@ fn create(
 
 fn complaint(error: FsError) -> Refusal {
     let (status, message) = match error {
-        FsError::NotFound | FsError::LeadsOut => NO_DIRECTORY,
+        FsError::NotFound | FsError::OutsideRoot => NO_DIRECTORY,
         FsError::Forbidden => (403, "No permission to store it"),
         FsError::NotRegularFile => (409, "What has its name is no plain file"),
         FsError::Exists => (409, "There is a file of that name"),
@@ -307,7 +307,7 @@ fn complaint(error: FsError) -> Refusal {
         FsError::NoResources => (503, "Too few resources to store it"),
         FsError::TooMany | FsError::Io => (500, "It cannot be stored"),
     };
-    let is_told = !matches!(error, FsError::LeadsOut | FsError::InvalidName);
+    let is_told = !matches!(error, FsError::OutsideRoot | FsError::InvalidName);
     Refusal {
         rule: log::Refusal::of(error).filter(|_| !is_told),
         ..(status, message).into()

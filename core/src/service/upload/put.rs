@@ -63,11 +63,15 @@ impl Put {
                 if self.ahead.len() < PIECE {
                     return Ok(Next::Body);
                 }
-                (Stage::Given(false), Next::Give(mem::take(&mut self.ahead)))
+                (
+                    Stage::Given(false),
+                    Next::WriteFile(mem::take(&mut self.ahead)),
+                )
             }
-            (Stage::Content, _) if !self.ahead.is_empty() => {
-                (Stage::Given(true), Next::Give(mem::take(&mut self.ahead)))
-            }
+            (Stage::Content, _) if !self.ahead.is_empty() => (
+                Stage::Given(true),
+                Next::WriteFile(mem::take(&mut self.ahead)),
+            ),
             (Stage::Content | Stage::Given(true), _) => (Stage::Keep, Next::Commit),
             (Stage::Keep, _) => return Ok(self.reply(ex)),
         };

@@ -63,7 +63,7 @@ impl Peer {
     /// Passes content on to another connection, as it is or in chunks.
     pub(crate) fn content(&mut self, to: &mut Peer, body: &mut Body, chunked: bool) -> Result<()> {
         let (mut out, mut trailers) = (Vec::new(), Fields::new());
-        while body.left() != Some(0) {
+        while body.remaining() != Some(0) {
             let piece = body.next(&self.input)?;
             match piece {
                 Piece::Data(n) if chunked => encode_chunk(&mut out, &self.input[..n]),

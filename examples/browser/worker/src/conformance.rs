@@ -115,7 +115,7 @@ impl Tree for Site {
             Got::Verified(verified) => Got::Verified(verified),
             Got::Opened(opened) => Got::Opened(opened.and_then(|opened| match opened {
                 Opened::Directory => Ok(Opened::Directory),
-                Opened::Program(file) => Ok(Opened::Program(Open::Script(file))),
+                Opened::Process(file) => Ok(Opened::Process(Open::Script(file))),
                 Opened::Writer(file) => Ok(Opened::Writer(Open::Script(file))),
                 Opened::File { mut file, meta, .. } => {
                     let mut bytes = vec![0; meta.len as usize];
@@ -151,10 +151,10 @@ impl Tree for Site {
         }
     }
 
-    fn give(&self, file: &mut Open, from: &[u8]) -> Got<Open> {
+    fn answer_write(&self, file: &mut Open, from: &[u8]) -> Got<Open> {
         match file {
             Open::File(_) => Got::Refused(FsError::Unsupported),
-            Open::Script(file) => plain(FileSystem::give(self, file, from)),
+            Open::Script(file) => plain(FileSystem::answer_write(self, file, from)),
         }
     }
 }

@@ -69,7 +69,7 @@ pub(crate) async fn exchange<T: Tree>(
                     Got::Bytes(bytes.len())
                 }
             },
-            Want::Fill { file, at, into } => {
+            Want::ReadFile { file, at, into } => {
                 let n = cut(into.len());
                 let filled = within(by, tree.fill(file, at, &mut into[..n])).await;
                 filled.unwrap_or(Got::Nothing)
@@ -80,7 +80,7 @@ pub(crate) async fn exchange<T: Tree>(
                 content.extend(tree.part(file, at, n as u64).map(Part::File));
                 Got::Bytes(n)
             }
-            Want::Give { file, from } => tree.give(file, &from[..cut(from.len())]),
+            Want::WriteFile { file, from } => tree.answer_write(file, &from[..cut(from.len())]),
             Want::Commit { .. } => Got::Committed(Err(FsError::Unsupported)),
             Want::Wait => woken(by).await,
             Want::Upgrade => unreachable!("no upgrade is allowed"),

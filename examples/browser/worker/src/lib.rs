@@ -42,7 +42,7 @@ pub async fn answer(request: Request, page: Page, log: Function) -> Result<Respo
     let mut files = Files::new();
     let settings = files.settings_mut();
     settings.list_directory = Arc::new(listing::page);
-    settings.above = page.root().split('/').count();
+    settings.mount_depth = page.root().split('/').count();
     let reply = exchange(asked, &page, config, files, log, |n| n).await?;
     web::response(reply)
 }

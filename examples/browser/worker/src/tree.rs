@@ -14,7 +14,7 @@ pub(crate) trait Tree {
     /// That part of a file, by reference; only of a file that was opened as one that can be sent.
     fn part(&self, file: &Self::File, at: u64, len: u64) -> Option<Blob>;
 
-    fn give(&self, _file: &mut Self::File, _from: &[u8]) -> Got<Self::File> {
+    fn answer_write(&self, _file: &mut Self::File, _from: &[u8]) -> Got<Self::File> {
         Got::Refused(FsError::Unsupported)
     }
 }

@@ -18,13 +18,13 @@ impl Exchange<'_> {
         if self.reply.stage == Stage::Head {
             self.outbox.push(name.as_bytes());
         }
-        self.send_known(": ", &date::format(unix));
+        self.send_trusted(": ", &date::format(unix));
     }
 
     /// Adds a field that is known to be a good one, and decides nothing. The name comes with its colon
     /// and a blank.
     #[inline]
-    pub(crate) fn send_known(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn send_trusted(&mut self, name: &str, value: &[u8]) {
         if self.reply.stage != Stage::Head {
             return self.reply.blame("called send_header() outside of a head");
         }
@@ -37,7 +37,7 @@ impl Exchange<'_> {
     /// its colon and a blank.
     pub(crate) fn send_text(&mut self, name: &str, value: &str) {
         if is_plain(value) {
-            self.send_known(name, value.as_bytes());
+            self.send_trusted(name, value.as_bytes());
         } else {
             self.field(&name[..name.len() - ": ".len()], &value);
         }
@@ -45,7 +45,7 @@ impl Exchange<'_> {
 
     /// Adds `Content-Length`, which is sent once.
     pub(crate) fn send_length(&mut self, length: u64) {
-        self.send_known("Content-Length: ", Digits::decimal(length).as_bytes());
+        self.send_trusted("Content-Length: ", Digits::decimal(length).as_bytes());
         self.reply.length = Some(length);
     }
 }
