@@ -206,7 +206,10 @@ fn a_client_that_stops_reading_is_cut_off_when_its_system_has_taken_its_share() 
                 let start = Instant::now();
                 let mut socket = peer::connect(server.address);
                 ask(&mut socket, "/20");
-                while !server.log().contains("The reply is taken too slowly") {
+                while !server
+                    .log()
+                    .contains("The client reads the reply too slowly")
+                {
                     assert!(
                         start.elapsed() < longest * 2,
                         "{runtime}: it is not cut off"

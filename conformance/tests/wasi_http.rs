@@ -113,7 +113,7 @@ fn content_that_does_not_come_is_not_waited_for() {
         "{reply}"
     );
     assert!(
-        reply.contains("<p>Message: The content comes too slowly.</p>"),
+        reply.contains("<p>Message: The content arrives too slowly.</p>"),
         "{reply}"
     );
     // It has begun by then, and does not end as if it were whole.

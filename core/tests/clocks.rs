@@ -82,7 +82,7 @@ fn a_408_is_sent_to_who_got_a_100() {
         world.statuses(),
         [
             "HTTP/1.1 100 Continue",
-            "HTTP/1.1 408 The content comes too slowly"
+            "HTTP/1.1 408 The content arrives too slowly"
         ],
         "{}",
         world.log

@@ -132,7 +132,7 @@ fn a_phrase_that_would_end_the_status_line_is_a_500() {
         ex.end_headers();
         Next::Done
     });
-    let wanted = "HTTP/1.1 500 The handler gave send_response() a phrase";
+    let wanted = "HTTP/1.1 500 The handler gave send_response() an invalid phrase";
     assert!(text.starts_with(wanted), "{text}");
 }
 

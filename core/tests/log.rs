@@ -276,7 +276,7 @@ fn a_reply_that_breaks_off_tells_how_much_was_sent_and_how_long_it_took() {
     let (_, rest) = line.split_once("\"seconds\":").expect("it has");
     let (took, rest) = rest.split_once(',').expect("more follows");
     assert!(took.parse::<f64>().expect("a number") >= seconds as f64);
-    let end = "\"complete\":false,\"error\":\"The reply is taken too slowly\"}";
+    let end = "\"complete\":false,\"error\":\"The client reads the reply too slowly\"}";
     assert_eq!(rest, end);
 }
 

@@ -172,7 +172,10 @@ fn a_handlers_mistakes_become_500_and_are_named() {
         ex.end_headers();
         Next::Done
     });
-    assert_eq!(injected, says("gave send_header() what no field can hold"));
+    assert_eq!(
+        injected,
+        says("gave send_header() an invalid name or value")
+    );
     let short = blame(|ex| {
         ex.send_response(200);
         ex.send_header("Content-Length", 10);
@@ -201,7 +204,7 @@ fn a_handlers_mistakes_become_500_and_are_named() {
             },
             b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         );
-        let named = says("gave a Content-Length that is not one number");
+        let named = says("sent a Content-Length that is not a number");
         assert_eq!(world.statuses(), [named], "{length:?}");
     }
     let coded = blame(|ex| {
@@ -212,7 +215,7 @@ fn a_handlers_mistakes_become_500_and_are_named() {
     });
     assert_eq!(
         coded,
-        says("gave a Transfer-Encoding, which is decided by end_headers()")
+        says("sent a Transfer-Encoding, which end_headers() chooses")
     );
     let early = blame(|ex| {
         ex.write(b"x");
@@ -224,5 +227,5 @@ fn a_handlers_mistakes_become_500_and_are_named() {
         ex.end_headers();
         Next::Send(0..10)
     });
-    assert_eq!(closed, says("sent what is not open"));
+    assert_eq!(closed, says("sent a file that is not open"));
 }

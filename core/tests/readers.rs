@@ -277,7 +277,9 @@ fn a_reader_below_the_rate_is_cut_off() {
         let path = Network::new(send_max, 64 * KIB, 16 * KIB, 300);
         let outcome = Setup::of(path, 20 * MIB).run();
         assert!(
-            outcome.log.contains("The reply is taken too slowly"),
+            outcome
+                .log
+                .contains("The client reads the reply too slowly"),
             "{outcome:?}"
         );
         // 65,536 bytes in advance, and 30 seconds, are used up at 200 bytes a second.
@@ -291,7 +293,9 @@ fn a_reader_that_takes_nothing_is_cut_off_by_what_its_system_took() {
         let path = Network::new(4 * MIB, receive_max, receive_max, 0);
         let outcome = Setup::of(path, 20 * MIB).run();
         assert!(
-            outcome.log.contains("The reply is taken too slowly"),
+            outcome
+                .log
+                .contains("The client reads the reply too slowly"),
             "{outcome:?}"
         );
         assert!(outcome.took <= SECOND * most, "{outcome:?}");
@@ -307,7 +311,9 @@ fn a_reader_that_stops_is_cut_off_at_the_latest_after_twice_the_time_for_its_buf
         path.stops = SECOND * stops;
         let outcome = Setup::of(path, 100 * MIB).run();
         assert!(
-            outcome.log.contains("The reply is taken too slowly"),
+            outcome
+                .log
+                .contains("The client reads the reply too slowly"),
             "{outcome:?}"
         );
         assert!(outcome.took <= path.stops + longest, "{outcome:?}");
@@ -323,7 +329,9 @@ fn without_word_of_what_was_acknowledged_a_system_that_takes_nothing_for_30_seco
     }
     .run();
     assert!(
-        outcome.log.contains("The reply is taken too slowly"),
+        outcome
+            .log
+            .contains("The client reads the reply too slowly"),
         "{outcome:?}"
     );
     assert_eq!(outcome.took, SECOND * 30);

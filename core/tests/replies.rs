@@ -189,7 +189,7 @@ fn more_mistakes_of_handlers_become_500() {
         ex.end_headers();
         Next::Done
     }
-    let what = "gave send_header() what no field can hold";
+    let what = "gave send_header() an invalid name or value";
     says(&reply(|ex| field(ex, "X:y", "z")), what);
     says(&reply(|ex| field(ex, "X(y)", "z")), what);
     says(&reply(|ex| field(ex, "X@y", "z")), what);
@@ -235,7 +235,7 @@ fn what_cannot_be_opened_just_now_gets_503() {
         let said = drive(modern(), Files::new(), request.as_bytes(), |_| {
             Got::Opened(Err(FsError::NoResources))
         });
-        let status = "HTTP/1.1 503 Too few resources to open it\r\n";
+        let status = "HTTP/1.1 503 Not enough resources to open the file\r\n";
         assert!(said.text.starts_with(status), "{}", said.text);
     }
 }

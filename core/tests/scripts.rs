@@ -246,7 +246,7 @@ fn the_log_names_a_script_that_sends_less_than_it_announced() {
     let request = b"GET /cgi-bin/short/info HTTP/1.0\r\n\r\n";
     let (said, log) = converse(Cgi::new("site.example", 80), &Scripts, request);
     assert!(said.ends_with("Content-Length: 9\r\n\r\nhi"), "{said}");
-    let words = "The program for '/cgi-bin/short/info' ended after 2 of 9 announced bytes\n";
+    let words = "The script for '/cgi-bin/short/info' ended after 2 of 9 announced bytes\n";
     assert!(log.ends_with(words), "{log}");
 }
 

@@ -140,7 +140,9 @@ fn a_reader_that_is_too_slow_loses_the_connection() {
         assert!(took < SECOND * 60, "{took:?}");
         assert!(world.output.len() < 10_000);
         assert!(
-            world.log.ends_with("The reply is taken too slowly\n"),
+            world
+                .log
+                .ends_with("The client reads the reply too slowly\n"),
             "{}",
             world.log
         );
@@ -183,7 +185,7 @@ fn content_that_comes_too_slowly_gets_408() {
     let took = world.run();
     assert_eq!(
         world.statuses(),
-        ["HTTP/1.1 408 The content comes too slowly"]
+        ["HTTP/1.1 408 The content arrives too slowly"]
     );
     assert!(took < SECOND * 60, "{took:?}");
 }
@@ -386,7 +388,7 @@ fn a_file_that_cannot_be_read_in_time_gets_504_too() {
     assert_eq!(world.run(), config.timeouts.ask);
     assert_eq!(
         world.statuses(),
-        ["HTTP/1.0 504 What was asked for takes too long"]
+        ["HTTP/1.0 504 Reading the file takes too long"]
     );
 }
 
@@ -401,7 +403,7 @@ fn a_file_that_only_reports_work_is_given_up_after_an_hour() {
     assert!(took >= timeouts.work, "{took:?}");
     assert!(took <= timeouts.work + timeouts.ask * 3, "{took:?}");
     assert!(
-        world.log.ends_with("What was asked for takes too long\n"),
+        world.log.ends_with("Reading the file takes too long\n"),
         "{}",
         world.log
     );

@@ -242,7 +242,7 @@ fn a_put_without_a_length_leaves_the_file_as_it_is() {
 fn nothing_is_overwritten_unless_that_is_wanted() {
     let input = put("/d/old", "", "new");
     let (reply, shelf) = ask(&Upload::new(), &input);
-    assert_eq!(status(&reply), "409 There is a file of that name");
+    assert_eq!(status(&reply), "409 A file with this name exists");
     assert_eq!(shelf.text("d/old").unwrap(), "old");
     let (reply, shelf) = ask(&overwriting(), &input);
     assert_eq!(status(&reply), "204 No Content");
@@ -324,15 +324,15 @@ fn directories_are_made_by_names_that_files_could_have() {
 #[test]
 fn what_cannot_be_asked_for_cannot_be_stored() {
     let cases = [
-        ("/.hidden", "403 No file can have that name here"),
-        ("/d/.git/config", "403 No file can have that name here"),
-        ("/d/a%00", "403 No file can have that name here"),
-        ("/d/.sanserve-0", "403 No file can have that name here"),
+        ("/.hidden", "403 A file cannot have that name here"),
+        ("/d/.git/config", "403 A file cannot have that name here"),
+        ("/d/a%00", "403 A file cannot have that name here"),
+        ("/d/.sanserve-0", "403 A file cannot have that name here"),
         ("/d/", "405 Method Not Allowed"),
         ("/d", "405 Method Not Allowed"),
         ("/", "405 Method Not Allowed"),
         ("/..", "405 Method Not Allowed"),
-        ("/nowhere/a", "409 There is no directory for it"),
+        ("/nowhere/a", "409 Its directory does not exist"),
     ];
     for (target, expected) in cases {
         let (reply, shelf) = ask(&overwriting(), &put(target, "", "x"));
@@ -343,7 +343,7 @@ fn what_cannot_be_asked_for_cannot_be_stored() {
         &Upload::new(),
         &put("/a", "Content-Range: bytes 0-0/5\r\n", "x"),
     );
-    assert_eq!(status(&reply), "400 No part can be stored");
+    assert_eq!(status(&reply), "400 Parts of a file cannot be stored");
     let (long, form) = ("n".repeat(256), part(&"n".repeat(256), "x") + "--b d--");
     let (reply, _) = ask(&Upload::new(), &put(&format!("/{long}"), "", "x"));
     assert_eq!(status(&reply), "414 The name is too long");
@@ -357,10 +357,10 @@ fn what_cannot_be_asked_for_cannot_be_stored() {
 /// By PUT and by form, with one rule: what is sent for other names is stored only where overwriting is allowed.
 #[test]
 fn a_name_that_stands_for_others_is_stored_only_where_overwriting_is_allowed() {
-    let compressed = "403 Without overwriting, no compressed form of a file can be stored";
-    let index = "403 Without overwriting, no index page can be stored";
-    let fallback = "403 Without overwriting, the page for missing files cannot be stored";
-    let page = "403 Without overwriting, no page of the application can be stored";
+    let compressed = "403 Compressed variants cannot be stored unless overwriting is allowed";
+    let index = "403 Index pages cannot be stored unless overwriting is allowed";
+    let fallback = "403 The page for missing files cannot be stored unless overwriting is allowed";
+    let page = "403 Pages of the application cannot be stored unless overwriting is allowed";
     let names = [
         ("old.gz", compressed),
         ("new.ZST", compressed),
@@ -397,7 +397,7 @@ fn a_name_that_stands_for_others_is_stored_only_where_overwriting_is_allowed() {
 fn who_may_not_store_is_told_before_he_sends() {
     let expects = "Expect: 100-continue\r\n";
     let (reply, _) = ask(&Upload::new(), &put("/d/old", expects, ""));
-    assert_eq!(status(&reply), "409 There is a file of that name");
+    assert_eq!(status(&reply), "409 A file with this name exists");
     let head = "PUT /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4097\r\n\r\n";
     assert_eq!(
         status(&ask(&Upload::new(), head).0),
@@ -576,7 +576,7 @@ fn a_form_says_what_went_wrong_when_it_is_over() {
     let (reply, shelf) = ask(&Upload::new(), &post("/d/", "", &form));
     assert_eq!(
         status(&reply),
-        "409 There is a file of that name ('old'); stored before: 1"
+        "409 A file with this name exists ('old'); already stored: 1"
     );
     assert_eq!(shelf.text("d/old").unwrap(), "old");
     assert_eq!(
@@ -587,14 +587,17 @@ fn a_form_says_what_went_wrong_when_it_is_over() {
     assert_eq!(status(&reply), "303 See Other");
     assert_eq!(shelf.text("d/old").unwrap(), "2");
     let bad = [
-        (part("new", "1"), "400 The form is cut off ('new')"),
+        (part("new", "1"), "400 The form is incomplete ('new')"),
         (
             part("new", "1") + "--b dx",
-            "400 Bad boundary in a form ('new')",
+            "400 Bad boundary in the form ('new')",
         ),
-        ("--b d\r\nno field\r\n\r\n".into(), "400 Bad head in a form"),
-        (String::new(), "400 The form is cut off"),
-        (part("d", "1") + end, "409 It is a directory ('d')"),
+        (
+            "--b d\r\nno field\r\n\r\n".into(),
+            "400 Bad part header in the form",
+        ),
+        (String::new(), "400 The form is incomplete"),
+        (part("d", "1") + end, "409 The name is a directory ('d')"),
     ];
     for (form, expected) in bad {
         let (reply, shelf) = ask(&Upload::new(), &post("/", "", &form));
@@ -622,11 +625,14 @@ fn a_form_is_for_a_directory_that_is_there() {
     );
     let plain = put("/d/", "Content-Type: text/plain\r\n", "x").replacen("PUT", "POST", 1);
     let (reply, _) = ask(&Upload::new(), &plain);
-    assert_eq!(status(&reply), "415 Only a form with files can be stored");
+    assert_eq!(
+        status(&reply),
+        "415 Only forms with files (multipart/form-data) can be stored"
+    );
     let bad = post("/d/", "", &form).replacen("boundary", "bound", 1);
     assert_eq!(
         status(&ask(&Upload::new(), &bad).0),
-        "400 Bad boundary of a form"
+        "400 Bad boundary in the form"
     );
     let options = "OPTIONS /d/ HTTP/1.1\r\nHost: h\r\n\r\n";
     let (reply, _) = ask(&Upload::new(), options);

@@ -80,7 +80,11 @@ impl Handler for SendsNothing {
 fn sending_nothing_for_ever_ends() {
     let mut world = World::new(modern(), SendsNothing, GET);
     world.run();
-    assert!(world.log.contains("asks again and again"), "{}", world.log);
+    assert!(
+        world.log.contains("keeps asking for the same thing"),
+        "{}",
+        world.log
+    );
 }
 
 #[test]

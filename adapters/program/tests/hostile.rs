@@ -221,7 +221,7 @@ fn a_disk_that_errs_in_a_reply_breaks_it_off_and_says_so() {
         assert!(matches!(got, Ok(n) if n as u64 <= GOOD), "{got:?}");
         hello(&other);
         let log = log.lock().unwrap();
-        assert!(log.contains("What was open cannot be read"), "{log}");
+        assert!(log.contains("The open file cannot be read"), "{log}");
     });
 }
 

@@ -93,7 +93,7 @@ fn a_disk_that_errs_while_a_file_is_sent_is_named_in_the_log() {
         let log = end(program);
         assert!(got.len() < LEN && wanted.starts_with(&got), "{runtime}");
         assert!(
-            log.contains("What was open cannot be read"),
+            log.contains("The open file cannot be read"),
             "{runtime}: {log}"
         );
     }

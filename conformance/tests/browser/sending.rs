@@ -167,7 +167,7 @@ fn what_is_refused_is_said_with_the_reason() {
     };
     let (good, there) = (stage.file("a.txt", 1), stage.file("file2.txt", 3));
     stage.send(&[&good, &there]);
-    let reason = "Not stored: 409 There is a file of that name ('file2.txt'); stored before: 1.";
+    let reason = "Not stored: 409 A file with this name exists ('file2.txt'); already stored: 1.";
     assert_eq!(stage.said(), reason);
     looks_well(&mut stage, "refused");
     // What was stored before that is shown.

@@ -237,8 +237,7 @@ impl<'a> Exchange<'a> {
             return;
         }
         if write!(Latin1(self.outbox), "{phrase}").is_err() {
-            self.reply
-                .blame("gave send_response() a phrase that no status line can hold");
+            self.reply.blame("gave send_response() an invalid phrase");
         }
         self.outbox.push(b"\r\n");
     }
@@ -252,7 +251,7 @@ impl<'a> Exchange<'a> {
         if name.eq_ignore_ascii_case("transfer-encoding") {
             return self
                 .reply
-                .blame("gave a Transfer-Encoding, which is decided by end_headers()");
+                .blame("sent a Transfer-Encoding, which end_headers() chooses");
         }
         self.field(name, &value);
     }
@@ -267,7 +266,7 @@ impl<'a> Exchange<'a> {
         if !is_token(name.as_bytes()) || write!(Latin1(self.outbox), "{value}").is_err() {
             return self
                 .reply
-                .blame("gave send_header() what no field can hold");
+                .blame("gave send_header() an invalid name or value");
         }
         let value = self.outbox.filled()[start..].trim_ascii();
         if name.eq_ignore_ascii_case("content-length") {
@@ -279,7 +278,7 @@ impl<'a> Exchange<'a> {
                 Some(length) => self.reply.length = Some(length),
                 None => self
                     .reply
-                    .blame("gave a Content-Length that is not one number"),
+                    .blame("sent a Content-Length that is not a number"),
             }
         } else if name.eq_ignore_ascii_case("connection") {
             self.reply.connection = true;

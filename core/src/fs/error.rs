@@ -23,7 +23,7 @@ pub enum FsError {
     NotRegularFile,
     /// This file system does not support the operation.
     Unsupported,
-    /// The system has too little memory or too few descriptors left to tell whether the file exists.
+    /// The system has not enough memory or file descriptors left to tell whether the file exists.
     NoResources,
     /// The name exists, and must not, or is something else than was expected.
     Exists,
@@ -48,12 +48,12 @@ impl Display for FsError {
             FsError::Forbidden => "permission denied",
             FsError::NotRegularFile => "not a regular file",
             FsError::Unsupported => "not supported by this file system",
-            FsError::NoResources => "too little memory or too few descriptors",
-            FsError::Exists => "the name exists",
+            FsError::NoResources => "not enough memory or file descriptors",
+            FsError::Exists => "a file with this name exists",
             FsError::NoSpace => "no space left",
             FsError::TooLong => "the name is too long",
             FsError::InvalidName => "no file can have this name",
-            FsError::TooMany => "too many at once",
+            FsError::TooMany => "too many at the same time",
             FsError::Io => "input/output error",
         })
     }

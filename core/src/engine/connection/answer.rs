@@ -84,7 +84,7 @@ impl<F, H: Handler> Connection<F, H> {
         let is_handlers = self.source.as_ref().is_some_and(Source::is_told);
         if !is_handlers {
             self.state = State::Moving;
-            _ = self.abandon(500, &"What was open cannot be read");
+            _ = self.abandon(500, &"The open file cannot be read");
             return;
         }
         self.source = None;

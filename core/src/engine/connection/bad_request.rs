@@ -60,7 +60,7 @@ fn message(error: ParseError) -> Option<&'static str> {
         ParseError::StartLineTooLong => "URI Too Long",
         ParseError::FieldsTooLong => "Line too long",
         ParseError::TooManyFields => "Too many headers",
-        ParseError::BareLf => "A line ends with LF alone",
+        ParseError::BareLf => "A line ends with a bare LF",
         ParseError::Target => "Bad request target",
         ParseError::Field => "Bad header field",
         ParseError::MissingHost => "Host is missing",

@@ -296,7 +296,7 @@ impl<F, H: Handler> Connection<F, H> {
     pub fn peer_reset(&mut self) {
         if self.pending == Pending::ReadFile && self.source.as_ref().is_some_and(Source::is_program)
         {
-            self.note("The client disconnected, and its script was ended");
+            self.note("The client disconnected, so its script was killed");
         }
         // Before what was not taken is thrown away.
         self.log_reply(false);

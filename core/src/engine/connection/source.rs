@@ -123,7 +123,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// Sends what is left of a part of what is open.
     pub(super) fn send(&mut self, range: Range<u64>) -> Move {
         let Some(Source { kind, at_work, .. }) = self.source else {
-            return self.abandon(500, &"The handler sent what is not open");
+            return self.abandon(500, &"The handler sent a file that is not open");
         };
         let end = if kind == Kind::Process {
             u64::MAX
@@ -169,7 +169,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// Reads some of what is open for the handler.
     pub(super) fn read_source(&mut self) -> Move {
         if self.source.is_none() {
-            return self.abandon(500, &"The handler read what is not open");
+            return self.abandon(500, &"The handler read a file that is not open");
         }
         self.wait_after_output(State::Read, Pending::ReadFile)
     }
@@ -177,7 +177,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// Passes content to the program.
     pub(super) fn feed(&mut self, mut feed: Feed) -> Move {
         if !self.source.as_ref().is_some_and(Source::is_program) {
-            return self.abandon(500, &"The handler fed what is no program");
+            return self.abandon(500, &"The handler wrote to a script that is not running");
         }
         if feed.is_ready() {
             return self.wait(State::Feed(feed), Pending::WriteFile);
@@ -212,7 +212,7 @@ impl<F, H: Handler> Connection<F, H> {
             Some(Source {
                 kind: Kind::Writer, ..
             }) => self.wait(State::WriteFile(bytes), Pending::WriteFile),
-            _ => self.abandon(500, &"The handler gave something to what is not open"),
+            _ => self.abandon(500, &"The handler wrote to a file that is not open"),
         }
     }
 
@@ -222,7 +222,7 @@ impl<F, H: Handler> Connection<F, H> {
             Some(Source {
                 kind: Kind::Writer, ..
             }) => self.wait(State::Commit, Pending::Commit),
-            _ => self.abandon(500, &"The handler committed what it did not create"),
+            _ => self.abandon(500, &"The handler committed a file that it did not create"),
         }
     }
 
@@ -366,7 +366,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Says that what is open had less than was announced, and how much it had.
     fn shortfall(&self, program: bool, left: Range<u64>) -> String {
-        let what = if program { "program" } else { "file" };
+        let what = if program { "script" } else { "file" };
         let name = Repr(self.request.head.path());
         let sent = self.reply.content;
         let announced = self.reply.length.unwrap_or(sent + (left.end - left.start));

@@ -243,10 +243,10 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Ask | Pending::WriteFile | Pending::Commit, _) => {
                 _ = self.abandon(504, &"The file system takes too long");
             }
-            (Pending::ReadFile, _) => _ = self.abandon(504, &"What was asked for takes too long"),
-            (Pending::Read, _) => _ = self.abandon(408, &"The content comes too slowly"),
+            (Pending::ReadFile, _) => _ = self.abandon(504, &"Reading the file takes too long"),
+            (Pending::Read, _) => _ = self.abandon(408, &"The content arrives too slowly"),
             _ => {
-                self.log_failure(&"The reply is taken too slowly");
+                self.log_failure(&"The client reads the reply too slowly");
                 // Before what was not taken is thrown away.
                 self.log_reply(false);
                 self.outbox.consume(self.outbox.len());

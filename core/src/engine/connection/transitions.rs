@@ -232,10 +232,7 @@ impl<F, H: Handler> Connection<F, H> {
         );
         if last.replace(now) == Some(now) {
             self.state = State::Moving;
-            _ = self.abandon(
-                500,
-                &"The handler asks again and again for what it was given before",
-            );
+            _ = self.abandon(500, &"The handler keeps asking for the same thing");
         }
     }
 
@@ -356,7 +353,7 @@ impl<F, H: Handler> Connection<F, H> {
             status == 101 || self.request.head.method() == "CONNECT" && matches!(status, 200..=299);
         match () {
             () if !self.is_upgradable => {
-                self.abandon(501, &"This server cannot hand its connections over")
+                self.abandon(501, &"This server does not support upgrades")
             }
             () if !is_told || self.reply.stage == Stage::Head => self.abandon(
                 500,

@@ -11,9 +11,7 @@ impl Exchange<'_> {
     /// Adds a field with a date in it, in seconds since 1970.
     pub fn send_date(&mut self, name: &str, unix: i64) {
         if !is_token(name.as_bytes()) {
-            return self
-                .reply
-                .blame("gave send_date() a name that no field has");
+            return self.reply.blame("gave send_date() an invalid name");
         }
         if self.reply.stage == Stage::Head {
             self.outbox.push(name.as_bytes());

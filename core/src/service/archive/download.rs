@@ -85,9 +85,9 @@ fn send_name(download: &Download, ex: &mut Exchange<'_>, path: &Path) {
 
 fn complaint(error: FsError) -> (u16, &'static str) {
     match error {
-        FsError::TooMany => (403, "Too many or too large files for an archive"),
-        FsError::TooLong => (403, "Too deep a directory for an archive"),
-        _ => (501, "Archives cannot be made here"),
+        FsError::TooMany => (403, "The directory is too large for an archive"),
+        FsError::TooLong => (403, "The directory is too deep for an archive"),
+        _ => (501, "Archives cannot be created here"),
     }
 }
 

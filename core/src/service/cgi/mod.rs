@@ -309,7 +309,7 @@ impl Cgi {
     /// Answers another request in place of the one that came.
     fn redirect(&mut self, ex: &mut Exchange<'_>, head: Arc<RequestHead>) -> Next {
         if self.redirects == REDIRECTS_MAX {
-            return ex.send_error(500, "CGI scripts redirect too often");
+            return ex.send_error(500, "CGI scripts redirected too often");
         }
         self.redirects += 1;
         ex.log_message(format_args!(

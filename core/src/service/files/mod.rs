@@ -289,7 +289,7 @@ impl Handler for Files {
             }
             // Nobody knows whether it is there, and later somebody may.
             (Event::Failed(_, FsError::NoResources), _) => {
-                self.error(ex, 503, "Too few resources to open it")
+                self.error(ex, 503, "Not enough resources to open the file")
             }
             (
                 Event::Failed(

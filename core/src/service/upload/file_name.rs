@@ -114,5 +114,5 @@ impl Charset {
     }
 }
 
-const CHARSET: &str = "Unknown charset of a name in a form";
-const BAD: &str = "Bad name of a file in a form";
+const CHARSET: &str = "Unknown charset of a file name in the form";
+const BAD: &str = "Bad file name in the form";

@@ -106,7 +106,7 @@ impl Form {
                 self.name = name;
                 match naming.check(path) {
                     Ok(path) if self.stored < FILES_MAX => (Stage::Look, Next::Open(path)),
-                    Ok(_) => return self.refuse((400, "Too many files in a form").into()),
+                    Ok(_) => return self.refuse((400, "Too many files in the form").into()),
                     Err(refusal) => return self.refuse(refusal),
                 }
             }
@@ -127,7 +127,7 @@ impl Form {
             (name, _) if name.is_empty() => message,
             (name, 0) => Cow::Owned(format!("{message} ({})", Repr(name))),
             (name, stored) => Cow::Owned(format!(
-                "{message} ({}); stored before: {stored}",
+                "{message} ({}); already stored: {stored}",
                 Repr(name)
             )),
         };
@@ -142,7 +142,7 @@ impl Form {
             return Err(refusal);
         }
         if self.parts.next() != Ok(Piece::End) {
-            return Err((400, "The form is cut off").into());
+            return Err((400, "The form is incomplete").into());
         }
         // Whatever the directory is called, it is this.
         ex.send_response(303);

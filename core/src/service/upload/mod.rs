@@ -131,7 +131,7 @@ impl Upload {
     fn put(&mut self, ex: &mut Exchange<'_>) -> Next {
         // RFC 9110 §14.5: else a part would be taken for the whole.
         if ex.header("Content-Range").is_some() {
-            return ex.send_error(400, "No part can be stored");
+            return ex.send_error(400, "Parts of a file cannot be stored");
         }
         let path = (self.files.settings().translate_path)(ex.path());
         let is_directory = |path: &Path| path.ends_with_slash() && self.files.shows(path);
@@ -156,12 +156,13 @@ impl Upload {
         match path.filter(|_| refusal.is_none()) {
             None => self.files.refuse(ex, 404, "File not found", refusal),
             Some(path) if !path.ends_with_slash() => self.files.answer_method(ex, ALLOW_FILE),
-            Some(_) if !is_form => {
-                self.files
-                    .error(ex, 415, "Only a form with files can be stored")
-            }
+            Some(_) if !is_form => self.files.error(
+                ex,
+                415,
+                "Only forms with files (multipart/form-data) can be stored",
+            ),
             Some(path) => match Multipart::new(&bytes(kind)) {
-                None => ex.send_error(400, "Bad boundary of a form"),
+                None => ex.send_error(400, "Bad boundary in the form"),
                 Some(parts) => {
                     self.job = Job::Form(Box::new(Form::new(parts, path.clone())));
                     Next::Open(path)
@@ -277,7 +278,7 @@ fn create(
             (path, None)
         }
         Event::Failed(_, error) => return Err(complaint(error)),
-        Event::Directory(_) => return Err((405, "It is a directory").into()),
+        Event::Directory(_) => return Err((405, "The name is a directory").into()),
         _ => return Err(complaint(FsError::Io)),
     };
     if conditions && !may_be_stored(ex, replaces) {
@@ -297,15 +298,15 @@ fn create(
 fn complaint(error: FsError) -> Refusal {
     let (status, message) = match error {
         FsError::NotFound | FsError::OutsideRoot => NO_DIRECTORY,
-        FsError::Forbidden => (403, "No permission to store it"),
-        FsError::NotRegularFile => (409, "What has its name is no plain file"),
-        FsError::Exists => (409, "There is a file of that name"),
+        FsError::Forbidden => (403, "No permission to store the file"),
+        FsError::NotRegularFile => (409, "The name exists and is not a regular file"),
+        FsError::Exists => (409, "A file with this name exists"),
         FsError::NoSpace => (507, "Insufficient Storage"),
         FsError::TooLong => (414, TOO_LONG),
         FsError::InvalidName => (403, NAMELESS),
         FsError::Unsupported => (501, "Files cannot be stored here"),
-        FsError::NoResources => (503, "Too few resources to store it"),
-        FsError::TooMany | FsError::Io => (500, "It cannot be stored"),
+        FsError::NoResources => (503, "Not enough resources to store the file"),
+        FsError::TooMany | FsError::Io => (500, "The file cannot be stored"),
     };
     let is_told = !matches!(error, FsError::OutsideRoot | FsError::InvalidName);
     Refusal {
@@ -316,11 +317,11 @@ fn complaint(error: FsError) -> Refusal {
 
 const ALLOW_DIRECTORY: &str = "GET, HEAD, OPTIONS, POST";
 const ALLOW_FILE: &str = "GET, HEAD, OPTIONS, PUT";
-const FOREIGN: &str = "Pages of other sites may not store anything";
+const FOREIGN: &str = "Pages of other sites cannot store files";
 const NO_ORIGIN: &str =
-    "Pages without an origin may not store anything; is their Referrer-Policy no-referrer?";
-const REBOUND: &str = "Files are stored here for localhost; --host NAME allows another name";
-const ENCODED: &str = "Only files that are not encoded can be stored";
-const NO_DIRECTORY: (u16, &str) = (409, "There is no directory for it");
-const NAMELESS: &str = "No file can have that name here";
+    "Pages without an origin cannot store files (Referrer-Policy: no-referrer?)";
+const REBOUND: &str = "Files can be stored through localhost only; --host NAME allows another name";
+const ENCODED: &str = "Encoded files cannot be stored";
+const NO_DIRECTORY: (u16, &str) = (409, "Its directory does not exist");
+const NAMELESS: &str = "A file cannot have that name here";
 const TOO_LONG: &str = "The name is too long";

@@ -153,7 +153,7 @@ impl Multipart {
         let Ok(httparse::Status::Complete((_, fields))) =
             httparse::parse_headers(&head, &mut slots)
         else {
-            return Err("Bad head in a form");
+            return Err("Bad part header in the form");
         };
         let mut named = fields.iter().filter_map(|field| {
             let is = field.name.eq_ignore_ascii_case("Content-Disposition");
@@ -214,5 +214,5 @@ pub(super) const PIECE: usize = 64 * 1024;
 const HEAD_MAX: usize = 16 * 1024;
 /// Blanks behind a boundary.
 const BLANKS_MAX: usize = 64;
-const BAD: &str = "Bad boundary in a form";
-const LONG: &str = "Too long a head in a form";
+const BAD: &str = "Bad boundary in the form";
+const LONG: &str = "Part header too long in the form";

@@ -118,12 +118,12 @@ pub(super) type Reply = (u16, &'static str);
 const DIRECTORIES_MAX: usize = 16;
 const TOO_DEEP: Reply = (
     409,
-    "There is no directory for it, and at most 16 missing ones are made",
+    "Its directory does not exist, and at most 16 directories are created",
 );
-const DASH: &str = "A name that begins with '-' cannot be stored";
-const CONTROL: &str = "A name with control characters cannot be stored";
+const DASH: &str = "A name cannot begin with '-'";
+const CONTROL: &str = "A name cannot contain control characters";
 const WELL_KNOWN: &str = "Files below /.well-known cannot be stored";
-const COMPRESSED: &str = "Without overwriting, no compressed form of a file can be stored";
-const INDEX: &str = "Without overwriting, no index page can be stored";
-const FALLBACK: &str = "Without overwriting, the page for missing files cannot be stored";
-const PAGE: &str = "Without overwriting, no page of the application can be stored";
+const COMPRESSED: &str = "Compressed variants cannot be stored unless overwriting is allowed";
+const INDEX: &str = "Index pages cannot be stored unless overwriting is allowed";
+const FALLBACK: &str = "The page for missing files cannot be stored unless overwriting is allowed";
+const PAGE: &str = "Pages of the application cannot be stored unless overwriting is allowed";
