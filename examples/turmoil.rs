@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sanserve_core::{Config, Exchange, Next, Timeouts, from_fn};
 use sanserve_server::NoFiles;
-use sanserve_server::tokio_rt::{Link, serve};
+use sanserve_server::tokio_rt::{Transport, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -24,7 +24,7 @@ async fn server() -> Result<(), Box<dyn Error>> {
     let (_stop, stop) = watch::channel(false);
     loop {
         let (socket, peer) = listener.accept().await?;
-        let (link, stop) = (Link::new(socket, peer.ip()), stop.clone());
+        let (link, stop) = (Transport::new(socket, peer.ip()), stop.clone());
         tokio::spawn(async move {
             let files = Arc::new(NoFiles);
             let log = |lines: &str| print!("{lines}");

@@ -3,10 +3,10 @@
 //! It serves one connection, on the thread that calls it. Listening, threads and the end of it all
 //! are left to [servers](crate::ThreadingHTTPServer).
 
-mod link;
 mod log_output;
 mod log_queue;
 mod thread_waker;
+mod transport;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,11 +17,11 @@ use sanserve_core::{
     Config, Connection, FileSystem, Got, Handler, Now, Phase, Step, Timeouts, Upgraded, Want,
 };
 
-pub(crate) use self::link::Layer;
-pub use self::link::Link;
 use self::log_output::LogOutput;
 use self::log_queue::LogQueue;
 pub(crate) use self::thread_waker::ThreadWaker;
+pub(crate) use self::transport::Layer;
+pub use self::transport::Transport;
 use crate::UpgradedStream;
 #[cfg(unix)]
 use crate::delivery;
@@ -31,9 +31,9 @@ use crate::hang_up::HangUp;
 
 /// Serves one connection until it ends.
 ///
-/// `link` is a [`TcpStream`](std::net::TcpStream) by reference, or what
-#[cfg_attr(feature = "tls", doc = "[`Tls::link`](crate::Tls::link)")]
-#[cfg_attr(not(feature = "tls"), doc = "`Tls::link`")]
+/// `transport` is a [`TcpStream`](std::net::TcpStream) by reference, or what
+#[cfg_attr(feature = "tls", doc = "[`Tls::transport`](crate::Tls::transport)")]
+#[cfg_attr(not(feature = "tls"), doc = "`Tls::transport`")]
 /// makes of one. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
 ///
 /// `log` is given finished lines, each ended by a newline; [`stderr`] is such a function. Once
@@ -60,17 +60,17 @@ use crate::hang_up::HangUp;
 /// ```
 ///
 /// # Errors
-/// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
+/// What went wrong with the transport. A peer that goes away is such an error too, and nothing to worry
 /// about.
 pub fn serve<'a, H: Handler>(
-    link: impl Into<Link<'a>>,
+    transport: impl Into<Transport<'a>>,
     files: &impl FileSystem,
     config: impl Into<Arc<Config>>,
     handler: H,
     log: &dyn Fn(&str),
     stop: &AtomicBool,
 ) -> io::Result<()> {
-    serve_noted(link, files, config, handler, log, stop, &|_| ()).map(drop)
+    serve_noted(transport, files, config, handler, log, stop, &|_| ()).map(drop)
 }
 
 /// Serves one connection as [`serve`] does, and lets its handler take the connection over
@@ -80,7 +80,7 @@ pub fn serve<'a, H: Handler>(
 /// # Errors
 /// Those of [`serve`], or that of preparing the socket for `upgrade`.
 pub fn serve_with_upgrade<'a, H: Handler>(
-    link: impl Into<Link<'a>>,
+    transport: impl Into<Transport<'a>>,
     files: &impl FileSystem,
     config: impl Into<Arc<Config>>,
     handler: H,
@@ -88,9 +88,10 @@ pub fn serve_with_upgrade<'a, H: Handler>(
     stop: &AtomicBool,
     upgrade: impl FnOnce(H, UpgradedStream),
 ) -> io::Result<()> {
-    let mut link = link.into();
-    link.allow_upgrade();
-    if let Some((handler, stream)) = serve_noted(link, files, config, handler, log, stop, &|_| ())?
+    let mut transport = transport.into();
+    transport.allow_upgrade();
+    if let Some((handler, stream)) =
+        serve_noted(transport, files, config, handler, log, stop, &|_| ())?
     {
         upgrade(handler, stream);
     }
@@ -100,7 +101,7 @@ pub fn serve_with_upgrade<'a, H: Handler>(
 /// The same for a server that takes note of what the connection does, whenever that changes. Returns the transport if the
 /// handler has taken it over.
 pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
-    link: impl Into<Link<'a>>,
+    transport: impl Into<Transport<'a>>,
     files: &FS,
     config: impl Into<Arc<Config>>,
     handler: H,
@@ -108,13 +109,13 @@ pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
     stop: &AtomicBool,
     note: &dyn Fn(Phase),
 ) -> io::Result<Option<(H, UpgradedStream)>> {
-    let mut link = link.into();
-    let peer = link.begin()?.to_string();
+    let mut transport = transport.into();
+    let peer = transport.begin()?.to_string();
     let config = config.into();
     let mut conn = Connection::<FS::File, H>::new(Arc::clone(&config), &peer, handler);
     let waker = ThreadWaker::new();
     conn.set_waker(waker.waker());
-    if link.is_upgradable() {
+    if transport.is_upgradable() {
         conn.allow_upgrade();
     }
     let clock = Clock::start();
@@ -126,23 +127,23 @@ pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
         }
         #[cfg(unix)]
         if conn.awaits_work()
-            && let Some(hang_up) = link.hang_up()
+            && let Some(hang_up) = transport.hang_up()
             // The server may have closed the side of the peer itself.
             && (hang_up == HangUp::Reset || !stop.load(Ordering::Relaxed))
         {
             got = hang_up.tell(&mut conn, got);
         }
-        if link.is_plain() {
+        if transport.is_plain() {
             conn.without_tls();
         }
         let now = clock.now();
         #[cfg(unix)]
-        delivery::report(&mut conn, now, link.socket());
-        let handshake = link
+        delivery::report(&mut conn, now, transport.socket());
+        let handshake = transport
             .is_handshaking()
             .then(|| handshake_time(&config.timeouts));
         if handshake.is_some_and(|by| by <= now.tick) {
-            return link.end().map(|()| None);
+            return transport.end().map(|()| None);
         }
         let Step {
             want,
@@ -154,27 +155,27 @@ pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
         changes.see(phase, by, handshake.is_some());
         let left = by.map(|by| by.saturating_sub(now.tick));
         got = match want {
-            Want::Read(into) => link.read(into, left),
-            Want::Write(from) => link.write(from, left),
+            Want::Read(into) => transport.read(into, left),
+            Want::Write(from) => transport.write(from, left),
             Want::ReadFile { file, at, into } => files.fill(file, at, into),
-            Want::Copy { file, at, len } => link.copy(files, file, at, len, left),
+            Want::Copy { file, at, len } => transport.copy(files, file, at, len, left),
             Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => got::answer(files, ask),
             Want::Wait => waker.wait(left),
             Want::Upgrade => {
                 let Upgraded { handler, received } = conn.into_upgraded();
-                return Ok(Some((handler, link.into_stream(received)?)));
+                return Ok(Some((handler, transport.into_stream(received)?)));
             }
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing
             }
             Want::Shutdown => {
-                link.shutdown();
+                transport.shutdown();
                 Got::Nothing
             }
-            Want::Close => return link.end().map(|()| None),
+            Want::Close => return transport.end().map(|()| None),
         };
     }
 }

@@ -1,8 +1,8 @@
-//! A connection over a link of [`embedded-io`](::embedded_io), its files from anything: the loops
+//! A connection over a transport of [`embedded-io`](::embedded_io), its files from anything: the loops
 //! that need no operating system, and no more than a function for a clock.
 //!
-//! [`serve`] is for links that only block, [`serve_ready`] for those that can be asked first, and so
-//! for whoever needs deadlines. Listening, and what becomes of the link afterwards, is left to the
+//! [`serve`] is for transports that only block, [`serve_ready`] for those that can be asked first, and so
+//! for whoever needs deadlines. Listening, and what becomes of the transport afterwards, is left to the
 //! caller.
 
 use core::mem;
@@ -11,12 +11,12 @@ use core::time::Duration;
 use embedded_io::{Error, ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 
-/// Serves one connection until it ends, over a link that blocks.
+/// Serves one connection until it ends, over a transport that blocks.
 ///
-/// A peer that says nothing is waited for as long as the link waits: the deadlines of the
-/// connection are looked at between two operations only. A link that gives up by itself, with
+/// A peer that says nothing is waited for as long as the transport waits: the deadlines of the
+/// connection are looked at between two operations only. A transport that gives up by itself, with
 /// [`ErrorKind::TimedOut`], is asked again until they have passed. When all is told the loop
-/// returns, and leaves it to the caller to close the link: to linger could take for ever.
+/// returns, and leaves it to the caller to close the transport: to linger could take for ever.
 ///
 /// `clock` tells the time, `log` is given finished lines, each ended by a newline.
 ///
@@ -45,23 +45,23 @@ use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 /// ```
 ///
 /// # Errors
-/// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
+/// What went wrong with the transport. A peer that goes away is such an error too, and nothing to worry
 /// about.
 pub fn serve<L: Read + Write, F: FileSystem, H: Handler>(
     conn: &mut Connection<F::File, H>,
-    link: &mut L,
+    transport: &mut L,
     files: &F,
     clock: impl Fn() -> Now,
     log: impl Fn(&str),
 ) -> Result<(), L::Error> {
-    let mut link = Link::new(link);
+    let mut transport = Transport::new(transport);
     let mut got = Got::Nothing;
     loop {
         got = match conn.step(clock(), got).want {
-            Want::Read(into) => link.read(into),
-            Want::Write(from) => link.write(from),
+            Want::Read(into) => transport.read(into),
+            Want::Write(from) => transport.write(from),
             Want::ReadFile { file, at, into } => files.fill(file, at, into),
-            Want::Copy { file, at, len } => link.copy(files, file, at, len),
+            Want::Copy { file, at, len } => transport.copy(files, file, at, len),
             Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
@@ -71,47 +71,47 @@ pub fn serve<L: Read + Write, F: FileSystem, H: Handler>(
                 log(lines);
                 Got::Nothing
             }
-            Want::Shutdown | Want::Close => return link.end(),
+            Want::Shutdown | Want::Close => return transport.end(),
         };
     }
 }
 
-/// Serves one connection until it ends, over a link that says whether it would block: all deadlines
+/// Serves one connection until it ends, over a transport that says whether it would block: all deadlines
 /// hold.
 ///
 /// As long as it would, `sleep` is called with the time that is left. It may return early, and will
 /// be called again: `|_| cortex_m::asm::wfi()` sleeps until the next interrupt, `|_| ()` asks without
-/// a pause. `shutdown` tells the peer that nothing more will come, as far as the link has a way to:
+/// a pause. `shutdown` tells the peer that nothing more will come, as far as the transport has a way to:
 /// `|socket| socket.close()`, or `|_| ()` for a serial line. The rest is as with [`serve`].
 ///
 /// # Errors
 /// As with [`serve`].
 pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: Handler>(
     conn: &mut Connection<F::File, H>,
-    link: &mut L,
+    transport: &mut L,
     files: &F,
     clock: impl Fn() -> Now,
     log: impl Fn(&str),
     shutdown: impl Fn(&mut L),
     sleep: impl Fn(Duration),
 ) -> Result<(), L::Error> {
-    let mut link = Link::new(link);
+    let mut transport = Transport::new(transport);
     let mut got = Got::Nothing;
     loop {
         let now = clock();
         let Step {
             want, deadline: by, ..
         } = conn.step(now, got);
-        if !link.is_ready(&want) {
+        if !transport.is_ready(&want) {
             sleep(by.map_or(Duration::ZERO, |by| by.saturating_sub(now.tick)));
             got = Got::Nothing;
             continue;
         }
         got = match want {
-            Want::Read(into) => link.read(into),
-            Want::Write(from) => link.write(from),
+            Want::Read(into) => transport.read(into),
+            Want::Write(from) => transport.write(from),
             Want::ReadFile { file, at, into } => files.fill(file, at, into),
-            Want::Copy { file, at, len } => link.copy(files, file, at, len),
+            Want::Copy { file, at, len } => transport.copy(files, file, at, len),
             Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
@@ -126,27 +126,27 @@ pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: H
                 Got::Nothing
             }
             Want::Shutdown => {
-                link.flush();
-                shutdown(link.link);
+                transport.flush();
+                shutdown(transport.transport);
                 Got::Nothing
             }
-            Want::Close => return link.end(),
+            Want::Close => return transport.end(),
         };
     }
 }
 
-/// A link that speaks the connection's language.
-struct Link<'a, L: ErrorType> {
-    link: &'a mut L,
+/// A transport that speaks the connection's language.
+struct Transport<'a, L: ErrorType> {
+    transport: &'a mut L,
     /// Something was written and not flushed.
     held: bool,
     failure: Result<(), L::Error>,
 }
 
-impl<'a, L: Read + Write> Link<'a, L> {
-    fn new(link: &'a mut L) -> Link<'a, L> {
-        Link {
-            link,
+impl<'a, L: Read + Write> Transport<'a, L> {
+    fn new(transport: &'a mut L) -> Transport<'a, L> {
+        Transport {
+            transport,
             held: false,
             failure: Ok(()),
         }
@@ -158,17 +158,17 @@ impl<'a, L: Read + Write> Link<'a, L> {
         if self.failure.is_err() {
             return Got::Failed;
         }
-        let read = self.link.read(into);
+        let read = self.transport.read(into);
         self.told(read)
     }
 
     fn write<F>(&mut self, from: &[u8]) -> Got<F> {
         self.held = true;
-        let written = self.link.write(from);
+        let written = self.transport.write(from);
         self.told(written)
     }
 
-    /// Sends a piece of a file. No link takes a file by reference, so it is read.
+    /// Sends a piece of a file. No transport takes a file by reference, so it is read.
     fn copy<F: FileSystem>(
         &mut self,
         files: &F,
@@ -187,7 +187,7 @@ impl<'a, L: Read + Write> Link<'a, L> {
 
     fn flush(&mut self) {
         if mem::take(&mut self.held)
-            && let Err(error) = self.link.flush()
+            && let Err(error) = self.transport.flush()
         {
             self.failure = Err(error);
         }
@@ -213,15 +213,15 @@ impl<'a, L: Read + Write> Link<'a, L> {
     }
 }
 
-impl<L: Read + Write + ReadReady + WriteReady> Link<'_, L> {
+impl<L: Read + Write + ReadReady + WriteReady> Transport<'_, L> {
     /// Whether it would not block. If that cannot be told, the operation itself will tell why.
     fn is_ready<F>(&mut self, want: &Want<'_, F>) -> bool {
         match want {
             Want::Read(_) => {
                 self.flush();
-                self.link.read_ready().unwrap_or(true)
+                self.transport.read_ready().unwrap_or(true)
             }
-            Want::Write(_) | Want::Copy { .. } => self.link.write_ready().unwrap_or(true),
+            Want::Write(_) | Want::Copy { .. } => self.transport.write_ready().unwrap_or(true),
             _ => true,
         }
     }

@@ -1,4 +1,4 @@
-//! A connection over a link of [`embedded-io-async`](::embedded_io_async), its files from anything:
+//! A connection over a transport of [`embedded-io-async`](::embedded_io_async), its files from anything:
 //! the loop for embassy, RTIC, and whatever else polls futures without an operating system.
 //!
 //! Deadlines need something that sleeps, and there is no trait for it that all of these share, so it
@@ -15,7 +15,7 @@ use crate::embedded::MOMENT;
 /// Serves one connection until it ends.
 ///
 /// `clock` tells the time, `log` is given finished lines, each ended by a newline. `shutdown` tells
-/// the peer that nothing more will come, as far as the link has a way to: `|socket| socket.close()`,
+/// the peer that nothing more will come, as far as the transport has a way to: `|socket| socket.close()`,
 /// or `|_| ()` for a serial line. `sleep` waits for so long:
 ///
 /// ```text
@@ -24,24 +24,24 @@ use crate::embedded::MOMENT;
 /// async |left| delay.clone().delay_ms(left.as_millis() as u32).await             // DelayNs
 /// ```
 ///
-/// An operation that has not ended by then is dropped. The link must have moved nothing in that
+/// An operation that has not ended by then is dropped. The transport must have moved nothing in that
 /// case: its reads have to be free of side effects on cancel, as embedded-io-async recommends. Writes
 /// need not, for after a write that is dropped nothing more is written.
 ///
 /// # Errors
-/// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
+/// What went wrong with the transport. A peer that goes away is such an error too, and nothing to worry
 /// about.
 pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
     conn: &mut Connection<F::File, H>,
-    link: &mut L,
+    transport: &mut L,
     files: &F,
     clock: impl Fn() -> Now,
     log: impl Fn(&str),
     shutdown: impl Fn(&mut L),
     sleep: impl AsyncFn(Duration),
 ) -> Result<(), L::Error> {
-    let mut link = Link {
-        link,
+    let mut transport = Transport {
+        transport,
         held: false,
         failure: Ok(()),
     };
@@ -53,11 +53,11 @@ pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
         } = conn.step(now, got);
         let left = by.map_or(Duration::MAX, |by| by.saturating_sub(now.tick));
         got = match want {
-            Want::Read(into) => within(sleep(left), link.read(into)).await,
-            Want::Write(from) => within(sleep(left), link.write(from)).await,
+            Want::Read(into) => within(sleep(left), transport.read(into)).await,
+            Want::Write(from) => within(sleep(left), transport.write(from)).await,
             Want::ReadFile { file, at, into } => files.fill(file, at, into),
             Want::Copy { file, at, len } => {
-                within(sleep(left), link.copy(files, file, at, len)).await
+                within(sleep(left), transport.copy(files, file, at, len)).await
             }
             Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
@@ -72,13 +72,13 @@ pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
                 Got::Nothing
             }
             Want::Shutdown => {
-                let flushed = within(sleep(FLUSH), link.flush()).await;
-                shutdown(link.link);
+                let flushed = within(sleep(FLUSH), transport.flush()).await;
+                shutdown(transport.transport);
                 flushed
             }
             Want::Close => {
-                within::<F::File>(sleep(FLUSH), link.flush()).await;
-                return link.failure;
+                within::<F::File>(sleep(FLUSH), transport.flush()).await;
+                return transport.failure;
             }
         };
     }
@@ -92,31 +92,31 @@ async fn within<F>(time: impl Future<Output = ()>, work: impl Future<Output = Go
     }
 }
 
-/// A link that speaks the connection's language.
-struct Link<'a, L: ErrorType> {
-    link: &'a mut L,
+/// A transport that speaks the connection's language.
+struct Transport<'a, L: ErrorType> {
+    transport: &'a mut L,
     /// Something was written and not flushed.
     held: bool,
     failure: Result<(), L::Error>,
 }
 
-impl<L: Read + Write> Link<'_, L> {
+impl<L: Read + Write> Transport<'_, L> {
     /// Reads, and before that hands over what the peer may be waiting for.
     async fn read<F>(&mut self, into: &mut [u8]) -> Got<F> {
         if let Got::Failed = self.flush::<F>().await {
             return Got::Failed;
         }
-        let read = self.link.read(into).await;
+        let read = self.transport.read(into).await;
         self.told(read)
     }
 
     async fn write<F>(&mut self, from: &[u8]) -> Got<F> {
         self.held = true;
-        let written = self.link.write(from).await;
+        let written = self.transport.write(from).await;
         self.told(written)
     }
 
-    /// Sends a piece of a file. No link takes a file by reference, so it is read.
+    /// Sends a piece of a file. No transport takes a file by reference, so it is read.
     async fn copy<F: FileSystem>(
         &mut self,
         files: &F,
@@ -137,7 +137,7 @@ impl<L: Read + Write> Link<'_, L> {
         if !self.held {
             return Got::Nothing;
         }
-        let flushed = self.link.flush().await;
+        let flushed = self.transport.flush().await;
         self.held = false;
         self.told(flushed.map(|()| 0))
     }

@@ -8,7 +8,6 @@
 mod crowd;
 mod files;
 mod lines;
-mod link;
 mod mail;
 mod peer;
 mod pool;
@@ -18,6 +17,7 @@ mod server;
 mod shared;
 mod stopper;
 mod timers;
+mod transport;
 mod upgrade;
 mod worker;
 

@@ -32,8 +32,8 @@ impl EvictionOrder {
         }
         self.unlink(node);
         match phase {
-            Phase::Idle => self.link(node, IDLE),
-            Phase::Head => self.link(node, HEAD),
+            Phase::Idle => self.transport(node, IDLE),
+            Phase::Head => self.transport(node, HEAD),
             Phase::Busy => {}
         }
     }
@@ -63,7 +63,7 @@ impl EvictionOrder {
     }
 
     /// Puts a node that is in no list at the newest end of one.
-    fn link(&mut self, node: u32, anchor: u32) {
+    fn transport(&mut self, node: u32, anchor: u32) {
         let newest = self.nodes[anchor as usize].older;
         self.nodes[node as usize] = Node {
             older: newest,

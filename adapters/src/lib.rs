@@ -92,8 +92,6 @@ mod flash;
 pub mod fs_call;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
 mod got;
-#[cfg(all(feature = "passwords", not(target_os = "wasi")))]
-mod guarded;
 #[cfg(all(feature = "std", unix))]
 mod hang_up;
 #[cfg(feature = "host")]
@@ -138,6 +136,8 @@ mod upgraded;
 pub mod wasi_http;
 #[cfg(all(feature = "wasi", target_os = "wasi"))]
 pub mod wasi_sockets;
+#[cfg(all(feature = "passwords", not(target_os = "wasi")))]
+mod with_passwords;
 
 #[cfg(any(
     all(feature = "std", not(target_os = "wasi")),
@@ -175,8 +175,8 @@ pub use tls::{Tls, TlsError};
 pub use upgraded::UpgradedStream;
 #[cfg(all(feature = "passwords", not(target_os = "wasi")))]
 pub use {
-    guarded::Guarded,
     passwords::{PasswordError, Passwords},
+    with_passwords::WithPasswords,
 };
 
 /// The example of the README is compiled, too.

@@ -1,11 +1,11 @@
-//! A connection over nothing: its files from a [`Tree`], a [`Shelf`] or any other [`FileSystem`], its peer a [`Script`], its clock a number.
+//! A connection over nothing: its files from a [`Tree`], a [`WritableTree`] or any other [`FileSystem`], its peer a [`PeerScript`], its clock a number.
 //!
 //! For tests, and for whoever wants to see what a connection does: it is the smallest adapter, and
 //! the same script gives the same [`Transcript`] on every machine.
 
-mod program;
-mod shelf;
+mod process;
 mod tree;
+mod writable_tree;
 
 use alloc::string::String;
 use alloc::vec;
@@ -14,14 +14,14 @@ use core::time::Duration;
 
 use sanserve_core::{Connection, FileSystem, FsError, Got, Handler, Now, Step, Want};
 
-pub use self::program::{Play, Played, Running};
-pub use self::shelf::{Making, Shelf};
+pub use self::process::{FakeProcess, ProcessOutput, RunningProcess};
 pub use self::tree::{File, Tree};
+pub use self::writable_tree::{PendingFile, WritableTree};
 
 /// What the peer does.
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::exhaustive_structs, reason = "tests write it as a literal")]
-pub struct Script<'a> {
+pub struct PeerScript<'a> {
     /// What it sends, as fast as it is taken.
     pub input: &'a [u8],
     /// What comes after that: the end of the input if set, or else silence. It never stops reading.
@@ -49,23 +49,23 @@ pub struct Transcript {
 /// The connection starts at [`START`].
 ///
 /// ```
-/// use sanserve_server::memory::{Script, Tree, converse};
+/// use sanserve_server::memory::{PeerScript, Tree, run};
 /// use sanserve_core::{Config, Connection, Files};
 ///
 /// let tree = Tree::new().file("a.txt", 0, "hello\n");
 /// let mut conn = Connection::new(Config::default(), "192.0.2.1", Files::new());
-/// let script = Script { input: b"GET /a.txt HTTP/1.0\r\n\r\n", half_close: true };
-/// let said = converse(&mut conn, &tree, script, |_| 1); // byte by byte
+/// let script = PeerScript { input: b"GET /a.txt HTTP/1.0\r\n\r\n", half_close: true };
+/// let said = run(&mut conn, &tree, script, |_| 1); // byte by byte
 /// assert!(said.bytes.ends_with(b"\r\n\r\nhello\n"));
 /// assert!(said.log.ends_with("\"GET /a.txt HTTP/1.0\" 200 -\n"));
 /// ```
 ///
 /// # Panics
 /// If `pace` answers anything else, or if the connection waits for a silent peer without an end.
-pub fn converse<FS: FileSystem, H: Handler>(
+pub fn run<FS: FileSystem, H: Handler>(
     conn: &mut Connection<FS::File, H>,
     files: &FS,
-    script: Script<'_>,
+    script: PeerScript<'_>,
     mut pace: impl FnMut(usize) -> usize,
 ) -> Transcript {
     let mut pace = |len: usize| {

@@ -28,7 +28,7 @@ use crate::text_file;
 /// (of IPv6 the networks of 64 bits), so that it delays only clients of its own address.
 ///
 /// ```
-/// use sanserve_server::{Disk, Guarded, Passwords};
+/// use sanserve_server::{Disk, WithPasswords, Passwords};
 /// use sanserve_core::{Files, Guard};
 /// use std::sync::Arc;
 ///
@@ -36,7 +36,7 @@ use crate::text_file;
 /// let mut passwords = Passwords::new()?;
 /// passwords.add("mary", "a secret")?;
 /// let passwords = Arc::new(passwords);
-/// let disk = Guarded::new(Disk::open(".")?, Some(Arc::clone(&passwords)));
+/// let disk = WithPasswords::new(Disk::open(".")?, Some(Arc::clone(&passwords)));
 /// let handler = move || {
 ///     let passwords = Arc::clone(&passwords);
 ///     Guard::new(Files::new(), move |given| passwords.known(given))

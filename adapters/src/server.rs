@@ -29,7 +29,7 @@ use self::gate::{Gate, Guest};
 pub use self::https::{HTTPSServer, ThreadingHTTPSServer};
 pub use self::threading::ThreadingHTTPServer;
 use crate::bind_error::resolve;
-use crate::blocking::{self, Link};
+use crate::blocking::{self, Transport};
 use crate::{BindError, ListenAddr, UpgradedStream};
 
 /// A server of one connection after the other, on the thread that calls it: for where there are no
@@ -54,12 +54,12 @@ use crate::{BindError, ListenAddr, UpgradedStream};
 pub struct HTTPServer {
     gate: Arc<Gate>,
     address: SocketAddr,
-    link: Box<LinkOf>,
+    transport: Box<MakeTransport>,
     log: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 /// Puts onto a socket whatever has to lie above it.
-type LinkOf = dyn for<'a> Fn(&'a TcpStream) -> io::Result<Link<'a>> + Send + Sync;
+type MakeTransport = dyn for<'a> Fn(&'a TcpStream) -> io::Result<Transport<'a>> + Send + Sync;
 
 impl HTTPServer {
     /// Listens at `address`, or if it means several at the first where that is possible; port 0
@@ -73,7 +73,7 @@ impl HTTPServer {
         Ok(HTTPServer {
             address,
             gate: Arc::new(Gate::new(listener)),
-            link: Box::new(|socket| Ok(Link::from(socket))),
+            transport: Box::new(|socket| Ok(Transport::from(socket))),
             log: Box::new(blocking::stderr),
         })
     }
@@ -85,8 +85,8 @@ impl HTTPServer {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(self, tls: crate::Tls) -> HTTPServer {
-        let link: Box<LinkOf> = Box::new(move |socket| tls.link(socket));
-        HTTPServer { link, ..self }
+        let transport: Box<MakeTransport> = Box::new(move |socket| tls.transport(socket));
+        HTTPServer { transport, ..self }
     }
 
     /// Where log lines go, each ended by a newline; [standard error](blocking::stderr) if nothing is
@@ -178,13 +178,13 @@ impl HTTPServer {
         upgrade: Option<&dyn Fn(H, UpgradedStream)>,
     ) {
         let serve = || {
-            let mut link = (self.link)(guest.socket())?;
+            let mut transport = (self.transport)(guest.socket())?;
             if upgrade.is_some() {
-                link.allow_upgrade();
+                transport.allow_upgrade();
             }
             let note = |phase| guest.note(phase);
             let upgraded = blocking::serve_noted(
-                link,
+                transport,
                 files,
                 Arc::clone(config),
                 handler(),
@@ -263,7 +263,7 @@ fn listen_at(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// A log line about what was wrong with a link, in the format of the log. That a peer went away or was cut off concerns nobody
+/// A log line about what was wrong with a transport, in the format of the log. That a peer went away or was cut off concerns nobody
 /// else, but what he did wrong may be a mistake on this side, such as a certificate that he does not
 /// trust.
 pub(crate) fn complaint(

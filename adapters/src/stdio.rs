@@ -1,9 +1,9 @@
 //! A connection over two open files, such as standard input and output: for inetd, for ssh, for
 //! socat, for a shell. Unix only.
 //!
-//! What is done with the files, whatever they are, is left to `link`.
+//! What is done with the files, whatever they are, is left to `transport`.
 
-mod link;
+mod transport;
 
 use std::fs::File;
 use std::io;
@@ -15,7 +15,7 @@ use rustix::fs::fstat;
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Step, Want};
 use socket2::SockRef;
 
-use self::link::Link;
+use self::transport::Transport;
 use crate::blocking::{Clock, ThreadWaker};
 use crate::got;
 
@@ -58,7 +58,7 @@ pub fn serve<FS: FileSystem, H: Handler>(
     log: &dyn Fn(&str),
 ) -> io::Result<()> {
     let peer = peer_addr(&input).map_or("-".into(), |peer| peer.ip().to_string());
-    let mut link = Link::new(input, output)?;
+    let mut transport = Transport::new(input, output)?;
     let mut conn = Connection::<FS::File, H>::new(config, &peer, handler);
     let waker = ThreadWaker::new();
     conn.set_waker(waker.waker());
@@ -66,21 +66,21 @@ pub fn serve<FS: FileSystem, H: Handler>(
     let mut got = Got::Nothing;
     loop {
         if conn.awaits_work()
-            && let Some(hang_up) = link.hang_up()
+            && let Some(hang_up) = transport.hang_up()
         {
             got = hang_up.tell(&mut conn, got);
         }
         let now = clock.now();
-        link.report_delivery(&mut conn, now);
+        transport.report_delivery(&mut conn, now);
         let Step {
             want, deadline: by, ..
         } = conn.step(now, got);
         let left = by.map(|by| by.saturating_sub(now.tick));
         got = match want {
-            Want::Read(into) => link.read(into, left),
-            Want::Write(from) => link.write(from, left),
+            Want::Read(into) => transport.read(into, left),
+            Want::Write(from) => transport.write(from, left),
             Want::ReadFile { file, at, into } => files.fill(file, at, into),
-            Want::Copy { file, at, len } => link.copy(files, file, at, len, left),
+            Want::Copy { file, at, len } => transport.copy(files, file, at, len, left),
             Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => got::answer(files, ask),
@@ -91,10 +91,10 @@ pub fn serve<FS: FileSystem, H: Handler>(
                 Got::Nothing
             }
             Want::Shutdown => {
-                link.shutdown();
+                transport.shutdown();
                 Got::Nothing
             }
-            Want::Close => return link.end(),
+            Want::Close => return transport.end(),
         };
     }
 }

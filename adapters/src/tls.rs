@@ -32,7 +32,7 @@ use self::session::Session;
 #[cfg(feature = "tokio")]
 pub(crate) use self::session::{drain, refusal};
 use self::x509::Certificate;
-use crate::blocking::{Layer, Link};
+use crate::blocking::{Layer, Transport};
 
 /// A certificate with its key, and what else a server over TLS has to know. To clone it is cheap, and
 /// [`replace_certificate`](Tls::replace_certificate) is for all clones.
@@ -150,8 +150,8 @@ impl Tls {
     ///
     /// # Errors
     /// If rustls finds fault with its own configuration.
-    pub fn link<'a>(&self, socket: &'a TcpStream) -> io::Result<Link<'a>> {
-        Ok(Link::below(self.layer()?, socket))
+    pub fn transport<'a>(&self, socket: &'a TcpStream) -> io::Result<Transport<'a>> {
+        Ok(Transport::below(self.layer()?, socket))
     }
 
     /// The same for whatever socket.

@@ -1,18 +1,18 @@
 //! A connection as a task of [tokio], its files from any [`FileSystem`] or [`AsyncFileSystem`]: the loop that
 //! waits for nothing but its own.
 //!
-//! What a connection reads and writes is left to the [`Link`], what it wants of files to `files`,
+//! What a connection reads and writes is left to the [`Transport`], what it wants of files to `files`,
 //! programs to `programs`; listening and the end of it all to the [`HTTPServer`].
 
 mod async_files;
 mod files;
-mod link;
 #[cfg(unix)]
 mod programs;
 mod seat;
 mod server;
 #[cfg(feature = "tls")]
 mod tls;
+mod transport;
 mod upgraded;
 
 use std::future::{Future, Ready};
@@ -29,15 +29,15 @@ use tokio::time::{Instant, timeout_at};
 
 pub use self::async_files::AsyncFileSystem;
 use self::files::{Awaited, FileAccess, OnThreads};
-pub use self::link::Link;
 use self::seat::Seat;
 pub use self::server::{HTTPServer, Stopper};
+pub use self::transport::Transport;
 pub use self::upgraded::UpgradedStream;
 use crate::blocking::{Changes, handshake_time, now};
 
 /// Serves one connection until it ends.
 ///
-/// `link` is a [`TcpStream`](::tokio::net::TcpStream), or what [`Link::new`] makes of any other
+/// `transport` is a [`TcpStream`](::tokio::net::TcpStream), or what [`Transport::new`] makes of any other
 /// stream. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
 /// Where its [`try_answer`](FileSystem::try_answer) and [`try_fill`](FileSystem::try_fill) have
 /// nothing to tell it is asked on a thread for work that blocks
@@ -73,10 +73,10 @@ use crate::blocking::{Changes, handshake_time, now};
 /// ```
 ///
 /// # Errors
-/// What went wrong with the link. A peer that goes away is such an error too, and nothing to worry
+/// What went wrong with the transport. A peer that goes away is such an error too, and nothing to worry
 /// about.
 pub fn serve<FS, H: Handler + Send>(
-    link: impl Into<Link>,
+    transport: impl Into<Transport>,
     files: &Arc<FS>,
     config: impl Into<Arc<Config>>,
     handler: H,
@@ -87,7 +87,15 @@ where
     FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
 {
     let files = OnThreads(Arc::clone(files));
-    serve_hosted(link, files, config.into(), handler, log, stop, Host::none())
+    serve_hosted(
+        transport,
+        files,
+        config.into(),
+        handler,
+        log,
+        stop,
+        Host::none(),
+    )
 }
 
 /// Serves one connection until it ends, its files from a file system whose answers are futures. The rest is as with [`serve`].
@@ -95,7 +103,7 @@ where
 /// # Errors
 /// Those of [`serve`].
 pub fn serve_async<FS: AsyncFileSystem, H: Handler + Send>(
-    link: impl Into<Link>,
+    transport: impl Into<Transport>,
     files: &Arc<FS>,
     config: impl Into<Arc<Config>>,
     handler: H,
@@ -103,7 +111,15 @@ pub fn serve_async<FS: AsyncFileSystem, H: Handler + Send>(
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = io::Result<()>> + Send {
     let files = Awaited(Arc::clone(files));
-    serve_hosted(link, files, config.into(), handler, log, stop, Host::none())
+    serve_hosted(
+        transport,
+        files,
+        config.into(),
+        handler,
+        log,
+        stop,
+        Host::none(),
+    )
 }
 
 /// Serves one connection as [`serve`] does, and lets its handler take the connection over
@@ -113,7 +129,7 @@ pub fn serve_async<FS: AsyncFileSystem, H: Handler + Send>(
 /// # Errors
 /// Those of [`serve`].
 pub fn serve_with_upgrade<H: Handler + Send, U: Future<Output = ()> + Send>(
-    link: impl Into<Link>,
+    transport: impl Into<Transport>,
     files: &Arc<impl FileSystem<File: Send + 'static> + Send + Sync + 'static>,
     config: impl Into<Arc<Config>>,
     handler: H,
@@ -127,7 +143,7 @@ pub fn serve_with_upgrade<H: Handler + Send, U: Future<Output = ()> + Send>(
         upgrade: Some(|handler, stream| Box::pin(upgrade(handler, stream))),
     };
     let files = OnThreads(Arc::clone(files));
-    serve_hosted(link, files, config.into(), handler, log, stop, host)
+    serve_hosted(transport, files, config.into(), handler, log, stop, host)
 }
 
 /// What a connection has of its server.
@@ -149,7 +165,7 @@ impl<H> Host<fn(H, UpgradedStream) -> Ready<()>> {
 
 /// The same for a connection of a server.
 fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>(
-    link: impl Into<Link>,
+    transport: impl Into<Transport>,
     files: A,
     config: Arc<Config>,
     handler: H,
@@ -157,8 +173,8 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
     mut stop: watch::Receiver<bool>,
     host: Host<impl FnOnce(H, UpgradedStream) -> U + Send>,
 ) -> impl Future<Output = io::Result<()>> + Send {
-    let mut link = link.into();
-    let peer = link.begin();
+    let mut transport = transport.into();
+    let peer = transport.begin();
     // Made here, for a future has room for what it is given and for what it makes of that.
     let name = peer.as_deref().unwrap_or_default();
     let mut conn = Connection::<A::Held, H>::new(Arc::clone(&config), name, handler);
@@ -181,21 +197,21 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
             }
             #[cfg(unix)]
             if conn.awaits_work()
-                && let Some(hang_up) = link.hang_up()
+                && let Some(hang_up) = transport.hang_up()
             {
                 got = hang_up.tell(&mut conn, got);
             }
-            if link.is_plain() {
+            if transport.is_plain() {
                 conn.without_tls();
             }
             let now = clock.now();
             #[cfg(unix)]
-            link.report_delivery(&mut conn, now);
-            let handshake = link
+            transport.report_delivery(&mut conn, now);
+            let handshake = transport
                 .is_handshaking()
                 .then(|| handshake_time(&config.timeouts));
             if handshake.is_some_and(|by| by <= now.tick) {
-                return link.end();
+                return transport.end();
             }
             let Step {
                 want,
@@ -204,12 +220,12 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
                 ..
             } = conn.step(now, got);
             if let Want::Close = want {
-                return link.end();
+                return transport.end();
             }
             if let Want::Upgrade = want {
                 let Upgraded { handler, received } = conn.into_upgraded();
                 if let Some(upgrade) = upgrade {
-                    upgrade(handler, link.into_stream(received)).await;
+                    upgrade(handler, transport.into_stream(received)).await;
                 }
                 return Ok(());
             }
@@ -220,16 +236,16 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
                 match want {
                     Want::Read(into) => tokio::select! {
                         biased;
-                        got = link.read(into) => got,
+                        got = transport.read(into) => got,
                         Ok(()) = stop.changed() => Got::Nothing,
                         () = signals.evicted(), if phase != Phase::Busy => {
                             is_evicted = true;
                             Got::Nothing
                         }
                     },
-                    Want::Write(from) => link.write(from).await,
+                    Want::Write(from) => transport.write(from).await,
                     Want::ReadFile { file, at, into } => files.fill(file, at, into).await,
-                    Want::Copy { file, at, len } => link.copy(&files, file, at, len).await,
+                    Want::Copy { file, at, len } => transport.copy(&files, file, at, len).await,
                     Want::WriteFile { file, from } => files.write(file, from).await,
                     Want::Commit { file } => files.commit(file).await,
                     Want::Wait => tokio::select! {
@@ -239,13 +255,13 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
                         // Whether the peer has left is asked now and then.
                         () = tokio::time::sleep(MOMENT) => Got::Nothing,
                     },
-                    Want::Ask(ask) => files.answer(ask, link.sends_files()).await,
+                    Want::Ask(ask) => files.answer(ask, transport.sends_files()).await,
                     Want::Log(lines) => {
                         log(lines);
                         Got::Nothing
                     }
                     Want::Shutdown => {
-                        link.shutdown();
+                        transport.shutdown();
                         Got::Nothing
                     }
                     Want::Upgrade | Want::Close => Got::Nothing,
@@ -253,7 +269,7 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
             };
             got = clock.until(by, work).await;
             if is_evicted {
-                return link.end();
+                return transport.end();
             }
         }
     }

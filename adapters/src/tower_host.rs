@@ -1,7 +1,7 @@
 //! [`Service`]: the engine for a host that speaks HTTP itself, such as axum: requests come in and
 //! replies go out as the types of the crate `http`.
 //!
-//! The connection is the one of `tokio`, over a link in memory; at the other end of that is the seam
+//! The connection is the one of `tokio`, over a transport in memory; at the other end of that is the seam
 //! of [`host`].
 
 mod body;
@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 pub use self::body::Body;
 use crate::host::{self, Piece};
-use crate::tokio_rt::{Link, serve};
+use crate::tokio_rt::{Transport, serve};
 
 /// Answers requests with a handler, its files from a [`Disk`](crate::Disk) or any other [`FileSystem`]. To clone it is cheap.
 ///
@@ -198,9 +198,9 @@ where
         let request = written(&parts, uri, !content.is_end_stream());
         tokio::spawn(async move {
             let (_stop, stopped) = watch::channel(false);
-            let (link, handler) = (Link::new(theirs, peer), (self.handler)());
+            let (transport, handler) = (Transport::new(theirs, peer), (self.handler)());
             let (files, config, log) = (&self.files, Arc::clone(&self.config), &*self.log);
-            let _ = serve(link, files, config, handler, log, stopped).await;
+            let _ = serve(transport, files, config, handler, log, stopped).await;
         });
         let (reader, writer) = split(ours);
         // Whoever does not want the content says so in the reply.

@@ -1,14 +1,14 @@
 //! Many connections on the one thread that a WASI component has, over `wasi:sockets`: what can be
 //! done at once is done, and for the rest one `wasi:io/poll` waits.
 //!
-//! What happens on one connection is in `peer`, the loop around many in `server`; `link` is a socket,
+//! What happens on one connection is in `peer`, the loop around many in `server`; `transport` is a socket,
 //! `listener` one by which they come. [`Disk`] is a directory that the host has handed over.
 
 mod disk;
-mod link;
 mod listener;
 mod peer;
 mod server;
+mod transport;
 
 pub use self::disk::{Disk, Open};
 pub use self::listener::Listener;

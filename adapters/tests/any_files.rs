@@ -20,7 +20,7 @@ use sanserve_core::{
     Ask, Config, Connection, Entries, Entry, FileSystem, Files, FsError, Got, Meta, Opened, Path,
     Protocol, Timeouts,
 };
-use sanserve_server::memory::{Script, converse};
+use sanserve_server::memory::{PeerScript, run};
 use sanserve_server::stdio;
 use serving::{SERVERS, Serving, Setup};
 
@@ -250,11 +250,11 @@ fn the_same_over_two_open_files_and_in_memory() {
     serves_map("memory", |target| {
         let mut conn = Connection::new(config(), "192.0.2.1", Files::new());
         let request = request(target);
-        let script = Script {
+        let script = PeerScript {
             input: request.as_bytes(),
             half_close: true,
         };
-        converse(&mut conn, &Map::new(), script, |n| n).bytes
+        run(&mut conn, &Map::new(), script, |n| n).bytes
     });
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sanserve_core::{Config, Connection, FileSystem, Files, FsError, Opened, Path, Protocol};
-use sanserve_server::memory::{File, START, Script, Transcript, Tree, converse};
+use sanserve_server::memory::{File, PeerScript, START, Transcript, Tree, run};
 
 fn tree() -> Tree {
     Tree::new()
@@ -114,7 +114,7 @@ fn talk(tree: &Tree, input: &str, half_close: bool, pace: fn(usize) -> usize) ->
     let config = Config::default().with_protocol(Protocol::Http11);
     let mut conn = Connection::<File, _>::new(config, "192.0.2.7", Files::new());
     let input = input.as_bytes();
-    converse(&mut conn, tree, Script { input, half_close }, pace)
+    run(&mut conn, tree, PeerScript { input, half_close }, pace)
 }
 
 #[test]
@@ -162,20 +162,20 @@ fn silence_ends_at_the_timeout() {
 fn a_peer_that_ended_first_is_told_the_end_too() {
     let tree = tree();
     let mut conn = Connection::new(Config::default(), "192.0.2.1", Files::new());
-    let script = Script {
+    let script = PeerScript {
         input: b"GET /a.txt HTTP/1.0\r\n\r\n",
         half_close: true,
     };
-    let said = converse(&mut conn, &tree, script, |n| n);
+    let said = run(&mut conn, &tree, script, |n| n);
     assert!(said.bytes.ends_with(b"\r\n\r\nhello\n") && said.shutdown);
     assert_eq!(said.elapsed, Duration::ZERO);
     // With input that ends in the head, the end is known before the reply.
     let mut conn = Connection::new(Config::default(), "192.0.2.1", Files::new());
-    let script = Script {
+    let script = PeerScript {
         input: b"GET /a.txt HTTP/1.0\r\n",
         half_close: true,
     };
-    let said = converse(&mut conn, &tree, script, |n| n);
+    let said = run(&mut conn, &tree, script, |n| n);
     assert!(said.bytes.starts_with(b"HTTP/1.0 400 ") && said.shutdown);
     assert_eq!(said.elapsed, Duration::ZERO);
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
 use sanserve_core::{Event, Exchange, Files, Handler, Next, Timeouts, from_fn};
-use sanserve_server::{Disk, NoFiles, tokio_rt::Link, tokio_rt::serve};
+use sanserve_server::{Disk, NoFiles, tokio_rt::Transport, tokio_rt::serve};
 use slow::Slow;
 use task::{Running, config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -276,7 +276,7 @@ async fn any_stream_will_do_and_its_future_is_small() {
     let sink = Arc::clone(&log);
     let serving = async move {
         let log = |lines: &str| sink.lock().unwrap().push_str(lines);
-        let link = Link::new(far, "somewhere");
+        let link = Transport::new(far, "somewhere");
         serve(link, &disk, config(), Files::new(), &log, stopping).await
     };
     assert!(

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use embassy_futures::{block_on, yield_now};
 use sanserve_conformance::{Case, End, Log, pipes, run};
 use sanserve_core::{Connection, Handler, Now};
-use sanserve_server::memory::{File, Shelf};
+use sanserve_server::memory::{File, WritableTree};
 use sanserve_server::{embedded, embedded_async};
 
 type Served = Connection<File, Box<dyn Handler + Send>>;
@@ -16,7 +16,7 @@ type Served = Connection<File, Box<dyn Handler + Send>>;
 /// Runs the list on a loop that is given a connection, its link, a clock and a log.
 fn conform(
     name: &str,
-    serve: impl Fn(&mut Served, &mut End, &Shelf, &dyn Fn() -> Now, &dyn Fn(&str)) + Sync,
+    serve: impl Fn(&mut Served, &mut End, &WritableTree, &dyn Fn() -> Now, &dyn Fn(&str)) + Sync,
 ) {
     let tree = tree::tree();
     let start = Instant::now();
@@ -29,7 +29,7 @@ fn conform(
     };
     let serve = |case: &Case, mut end: End, log: &Log| {
         let mut conn = Connection::new(case.config(), "192.0.2.1", case.handler());
-        let shelf = Shelf::new(tree.clone().portable_names(case.portable_names()));
+        let shelf = WritableTree::new(tree.clone().portable_names(case.portable_names()));
         serve(&mut conn, &mut end, &shelf, &clock, &|lines| {
             log.push(lines);
         });

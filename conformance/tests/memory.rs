@@ -4,20 +4,20 @@ mod tree;
 
 use sanserve_conformance::{Case, Pace, Suite, Transcript, run};
 use sanserve_core::Connection;
-use sanserve_server::memory::{Script, Shelf, Tree, converse};
+use sanserve_server::memory::{self, PeerScript, Tree, WritableTree};
 
 /// Holds conversations with a server of this tree.
 fn converse_in(tree: &Tree) -> impl FnMut(&Case, Pace) -> Transcript {
     |case, pace| {
         let mut conn = Connection::new(case.config(), "192.0.2.1", case.handler());
-        let script = Script {
+        let script = PeerScript {
             input: &case.request,
             half_close: case.half_close,
         };
         let mut pieces = pace.pieces();
         // A new one for each conversation: something may be stored.
-        let shelf = Shelf::new(tree.clone().portable_names(case.portable_names()));
-        let said = converse(&mut conn, &shelf, script, |n| pieces.next_len(n));
+        let shelf = WritableTree::new(tree.clone().portable_names(case.portable_names()));
+        let said = memory::run(&mut conn, &shelf, script, |n| pieces.next_len(n));
         Transcript::new(said.bytes, &said.log)
     }
 }

@@ -16,7 +16,7 @@ use ::tokio::runtime::Runtime;
 use embassy_futures::block_on;
 use sanserve_conformance::{Case, End, Log, Pace, Peer, Transcript, case, peers, pipes, servers};
 use sanserve_core::{Config, Connection, Files, Now, Protocol};
-use sanserve_server::memory::{self, Script, Tree, converse};
+use sanserve_server::memory::{self, PeerScript, Tree, run};
 use sanserve_server::{
     Disk, ThreadingHTTPServer, embedded, embedded_async, event_loop, stdio, tokio_rt,
 };
@@ -303,7 +303,7 @@ fn in_memory(seed: u64, sendable: bool) {
     run(seed, 10_000, &files, |number, value| {
         let mut conn = Connection::new(CONFIG(), "192.0.2.1", Files::new());
         let input = request(number, value);
-        let script = Script {
+        let script = PeerScript {
             input: input.as_bytes(),
             half_close: true,
         };
@@ -315,7 +315,7 @@ fn in_memory(seed: u64, sendable: bool) {
                 pace.below(len.min(5_000)) + 1
             }
         };
-        converse(&mut conn, &tree, script, pace).bytes
+        run(&mut conn, &tree, script, pace).bytes
     });
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sanserve_core::Files;
 #[cfg(unix)]
 use sanserve_server::raise_descriptor_limit;
-use sanserve_server::{Guarded, blocking::stderr};
+use sanserve_server::{WithPasswords, blocking::stderr};
 
 use crate::failure::Failure;
 use crate::options::Options;
@@ -42,7 +42,7 @@ pub(crate) fn run(options: &Arc<Options>) -> Result<(), Failure> {
         #[cfg(unix)]
         scripts.end_all();
     });
-    let disk = Guarded::new(disk, passwords.clone());
+    let disk = WithPasswords::new(disk, passwords.clone());
     let certified = tls::configured(options)?;
     let scheme = if certified.is_some() { "https" } else { "http" };
     let server = listen::listen(options)?;

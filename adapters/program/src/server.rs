@@ -9,7 +9,7 @@ use std::time::Duration;
 use sanserve_core::{Config, Handler};
 #[cfg(feature = "tokio")]
 use sanserve_server::tokio_rt::HTTPServer;
-use sanserve_server::{Disk, Guarded, ListenAddr, ThreadingHTTPServer, Tls};
+use sanserve_server::{Disk, ListenAddr, ThreadingHTTPServer, Tls, WithPasswords};
 #[cfg(unix)]
 use sanserve_server::{Listener, event_loop};
 #[cfg(feature = "tokio")]
@@ -128,7 +128,7 @@ impl Server {
     /// Serves until it is stopped. `announce` is called as soon as nothing can keep it from serving.
     pub(crate) fn serve_forever<H: Handler + Send + 'static>(
         self,
-        disk: Guarded<Disk>,
+        disk: WithPasswords<Disk>,
         config: Config,
         handler: impl Fn() -> H + Send + Sync + 'static,
         announce: impl FnOnce() + Send + 'static,

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use sanserve_core::Files;
-use sanserve_server::{Guarded, stdio};
+use sanserve_server::{WithPasswords, stdio};
 use socket2::SockRef;
 
 use super::failure::Failure;
@@ -30,7 +30,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         signals::end_at_once()
     };
     obeyed.map_err(Failure::service)?;
-    let disk = Guarded::new(disk, passwords.clone());
+    let disk = WithPasswords::new(disk, passwords.clone());
     let (config, files) = (config(options), Files::from(files(options)));
     let reached = handlers::Reached {
         address: address(&input),

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use sanserve_core::{Ask, FileSystem, Got};
 
-use super::link::Link;
 use super::mail::HandlerWaker;
 use super::recent::Recent;
+use super::transport::Transport;
 use crate::fs_call::{FsCompletion, FsRequest, OpenSlot};
 use crate::got::ASK_AGAIN;
 use crate::system_file;
@@ -94,7 +94,7 @@ impl<F> Files<F> {
         self.away.as_ref().is_some_and(|away| away.for_reply)
     }
 
-    /// Answers an [`Ask`](sanserve_core::Want::Ask). If the link does not send files by reference,
+    /// Answers an [`Ask`](sanserve_core::Want::Ask). If the transport does not send files by reference,
     /// none is called sendable.
     pub(super) fn ask<FS>(
         &mut self,
@@ -173,7 +173,7 @@ impl<F> Files<F> {
         slot: &mut OpenSlot<F>,
         at: u64,
         len: u64,
-        link: &mut Link,
+        transport: &mut Transport,
         desk: &Desk<'_, FS>,
     ) -> Got<OpenSlot<F>>
     where
@@ -184,7 +184,7 @@ impl<F> Files<F> {
             return Got::Refused(error);
         }
         let warm = fetched.is_some();
-        if !link.is_writable() {
+        if !transport.is_writable() {
             return Got::Nothing;
         }
         let Some(file) = slot.get_mut() else {
@@ -196,7 +196,7 @@ impl<F> Files<F> {
             piece = piece.min(PIECE);
             return self.lend(slot.fill(at, piece as usize), desk);
         }
-        link.copy(desk.files, file, at, piece)
+        transport.copy(desk.files, file, at, piece)
     }
 
     /// Answers a [`WriteFile`](sanserve_core::Want::WriteFile).

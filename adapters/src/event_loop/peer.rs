@@ -15,9 +15,9 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Parked, P
 
 use super::files::{Desk, Done, Files, MOST};
 use super::lines::Lines;
-use super::link::Link;
 use super::recent::Recent;
 use super::shared::Shared;
+use super::transport::Transport;
 use super::upgrade::{Place, Upgraded};
 use crate::blocking::handshake_time;
 use crate::delivery;
@@ -25,7 +25,7 @@ use crate::fs_call::OpenSlot;
 
 /// A connection with its socket.
 pub(super) struct Peer<F, H> {
-    link: Link,
+    transport: Transport,
     /// Whose it is; nobody's if it came by a path.
     address: Option<IpAddr>,
     state: State<F, H>,
@@ -60,9 +60,14 @@ pub(super) enum Until {
 
 impl<F: Send + 'static, H: Handler> Peer<F, H> {
     /// One that has just come.
-    pub(super) fn new(link: Link, address: Option<IpAddr>, handler: H, now: Now) -> Peer<F, H> {
+    pub(super) fn new(
+        transport: Transport,
+        address: Option<IpAddr>,
+        handler: H,
+        now: Now,
+    ) -> Peer<F, H> {
         Peer {
-            link,
+            transport,
             address,
             state: State::Rests(Parked::new(handler, now.tick)),
         }
@@ -79,10 +84,10 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
         if let State::Rests(rest) = &self.state {
             let by = self.deadline(rest, config);
             match () {
-                () if by <= now.tick && self.link.is_handshaking() => return Until::Never,
-                () if self.link.is_readable() => self.wake(config, desk),
+                () if by <= now.tick && self.transport.is_handshaking() => return Until::Never,
+                () if self.transport.is_readable() => self.wake(config, desk),
                 // The engine knows whether it goes on.
-                () if by <= now.tick && self.link.has_unacknowledged() => {
+                () if by <= now.tick && self.transport.has_unacknowledged() => {
                     self.wake(config, desk);
                 }
                 () if by <= now.tick => return Until::Never,
@@ -92,7 +97,7 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
         let State::Works(work) = &mut self.state else {
             return Until::Never;
         };
-        let until = work.advance(now, &mut self.link, desk, log);
+        let until = work.advance(now, &mut self.transport, desk, log);
         if let Until::Woken(_) = until
             && work.conn.can_park()
         {
@@ -107,7 +112,7 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
     /// When a connection is closed that has nothing to do.
     fn deadline(&self, rest: &Parked<H>, config: &Config) -> Duration {
         let timeouts = &config.timeouts;
-        match self.link.is_handshaking() {
+        match self.transport.is_handshaking() {
             true => rest.since() + handshake_time(timeouts),
             false => rest.deadline(timeouts),
         }
@@ -152,7 +157,7 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
         };
         match phase {
             // What has come of its first request cannot be read yet.
-            Phase::Idle if self.link.is_handshaking() => Phase::Head,
+            Phase::Idle if self.transport.is_handshaking() => Phase::Head,
             phase => phase,
         }
     }
@@ -161,7 +166,7 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
     /// speaks against it.
     pub(super) fn is_evictable(&self) -> bool {
         match self.phase() {
-            Phase::Idle => !self.link.has_unread(),
+            Phase::Idle => !self.transport.has_unread(),
             Phase::Head => true,
             Phase::Busy => false,
         }
@@ -174,7 +179,7 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
 
     /// The system says that something can be done. Answers whether that was waited for.
     pub(super) fn can(&mut self, event: &Event) -> bool {
-        self.link.can(event)
+        self.transport.can(event)
     }
 
     /// Whether it waits for a program to say something.
@@ -201,7 +206,7 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
     }
 
     pub(super) fn socket(&self) -> &TcpStream {
-        self.link.socket()
+        self.transport.socket()
     }
 
     /// Turns it into a transport for another protocol, if that is still possible.
@@ -210,7 +215,7 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
             return None;
         };
         let sanserve_core::Upgraded { handler, received } = work.conn.into_upgraded();
-        let (socket, stream) = self.link.into_stream(received).ok()?;
+        let (socket, stream) = self.transport.into_stream(received).ok()?;
         Some(Upgraded {
             handler,
             stream,
@@ -218,9 +223,9 @@ impl<F: Send + 'static, H: Handler> Peer<F, H> {
         })
     }
 
-    /// What went wrong with the link, if anything did.
+    /// What went wrong with the transport, if anything did.
     pub(super) fn end(&mut self) -> io::Result<()> {
-        self.link.end()
+        self.transport.end()
     }
 }
 
@@ -228,7 +233,7 @@ impl<F: Send + 'static, H: Handler> Work<F, H> {
     fn advance<FS: FileSystem<File = F>>(
         &mut self,
         now: Now,
-        link: &mut Link,
+        transport: &mut Transport,
         desk: &Desk<'_, FS>,
         log: &mut Lines<'_>,
     ) -> Until {
@@ -236,15 +241,15 @@ impl<F: Send + 'static, H: Handler> Work<F, H> {
         let kept = got;
         let (mut got, mut recent) = (mem::replace(kept, Got::Nothing), Recent::default());
         let mut turn = TURN;
-        delivery::report(conn, now, link.socket());
+        delivery::report(conn, now, transport.socket());
         while turn > 0 {
             turn -= 1;
             if (conn.awaits_work() || files.work_for_reply())
-                && let Some(hang_up) = link.hang_up()
+                && let Some(hang_up) = transport.hang_up()
             {
                 got = hang_up.tell(conn, got);
             }
-            if link.is_plain() {
+            if transport.is_plain() {
                 conn.without_tls();
             }
             let Step {
@@ -258,10 +263,10 @@ impl<F: Send + 'static, H: Handler> Work<F, H> {
             got = match want {
                 Want::Read(into) => {
                     recent = Recent::Nothing;
-                    link.read(into)
+                    transport.read(into)
                 }
                 Want::Write(from) => {
-                    let got = link.write(from, copy_follows);
+                    let got = transport.write(from, copy_follows);
                     if let Got::Bytes(n) = got {
                         turn = turn.saturating_sub(n as u64 / WRITTEN);
                     }
@@ -269,7 +274,7 @@ impl<F: Send + 'static, H: Handler> Work<F, H> {
                 }
                 Want::ReadFile { file, at, into } => files.fill(file, at, into, desk),
                 Want::Copy { file, at, len } => {
-                    let got = files.copy(file, at, len, link, desk);
+                    let got = files.copy(file, at, len, transport, desk);
                     if let Got::Bytes(n) = got {
                         turn = turn.saturating_sub(n as u64 / STEP);
                     }
@@ -279,7 +284,7 @@ impl<F: Send + 'static, H: Handler> Work<F, H> {
                 Want::Commit { file } => files.commit(file, desk),
                 Want::Wait => files.wait(),
                 Want::Upgrade => return Until::Upgraded,
-                Want::Ask(ask) => files.ask(ask, desk, &mut recent, link.sends_files()),
+                Want::Ask(ask) => files.ask(ask, desk, &mut recent, transport.sends_files()),
                 Want::Log(lines) => {
                     log.push(lines);
                     Got::Bytes(lines.len())
@@ -287,10 +292,10 @@ impl<F: Send + 'static, H: Handler> Work<F, H> {
                 // Who has seen the end of a connection finds its lines in the log.
                 Want::Shutdown => {
                     log.flush();
-                    if !peer_may_send && link.may_close() {
+                    if !peer_may_send && transport.may_close() {
                         return Until::Never;
                     }
-                    link.shutdown();
+                    transport.shutdown();
                     Got::Bytes(0)
                 }
                 Want::Close => {

@@ -20,13 +20,13 @@ use slab::Slab;
 use super::crowd::Crowd;
 use super::files::Desk;
 use super::lines::Lines;
-use super::link::Link;
 use super::mail::{HandlerWaker, Job};
 use super::peer::{Peer, Until};
 use super::pool::Pool;
 use super::seat::{DOORS, MAIL, Seat};
 use super::shared::Shared;
 use super::timers::Timers;
+use super::transport::Transport;
 use super::upgrade::Upgrade;
 use crate::blocking::Clock;
 use crate::eviction::EvictionOrder;
@@ -196,11 +196,11 @@ where
     }
 
     fn welcome(&mut self, socket: TcpStream, address: Option<IpAddr>) -> io::Result<()> {
-        let link = Link::new(socket, self.common.shared.layer()?);
+        let transport = Transport::new(socket, self.common.shared.layer()?);
         let handler = (self.common.handler)();
         self.came += 1;
         let who = self.peers.insert(Inside {
-            peer: Peer::new(link, address, handler, self.now),
+            peer: Peer::new(transport, address, handler, self.now),
             number: self.came,
             by: None,
             phase: Phase::Busy,

@@ -11,7 +11,7 @@ use sanserve_core::{
     CgiScript, Create, Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path,
 };
 
-use super::{Making, Play, Running, START};
+use super::{FakeProcess, PendingFile, RunningProcess, START};
 use crate::content;
 
 /// What is open of a [`Tree`].
@@ -21,11 +21,11 @@ pub enum File {
     /// What a file held when it was opened.
     Bytes(Arc<[u8]>),
     /// A directory as one file.
-    Packed(Box<Archive<File>>),
+    Archive(Box<Archive<File>>),
     /// A program.
-    Program(Box<Running>),
-    /// A file that is being made, in a [`Shelf`](super::Shelf).
-    Making(Box<Making>),
+    Process(Box<RunningProcess>),
+    /// A file that is being made, in a [`WritableTree`](super::WritableTree).
+    Pending(Box<PendingFile>),
 }
 
 /// Files, directories and links under names that are any bytes. Made by a chain of calls, each of
@@ -53,7 +53,7 @@ pub struct Tree {
 #[derive(Clone, Debug)]
 enum Node {
     File(Arc<[u8]>, (i64, u32)),
-    Program(Play),
+    Script(FakeProcess),
     /// When it was last changed, if that is known.
     Directory(Option<i64>),
     Link(Vec<u8>),
@@ -92,8 +92,8 @@ impl Tree {
     }
 
     /// Adds a program, which is played by a function.
-    pub fn program(self, path: impl AsRef<[u8]>, play: Play) -> Tree {
-        self.with(path.as_ref(), Node::Program(play))
+    pub fn script(self, path: impl AsRef<[u8]>, play: FakeProcess) -> Tree {
+        self.with(path.as_ref(), Node::Script(play))
     }
 
     /// Adds a directory. Only those that stay empty need it.
@@ -280,7 +280,7 @@ impl FileSystem for Tree {
                 meta: meta(bytes, *modified),
                 sendable: self.sendable,
             }),
-            Node::Program(_) => Ok(Opened::File {
+            Node::Script(_) => Ok(Opened::File {
                 file: File::Bytes(Arc::default()),
                 meta: Meta::new(0).with_executable(true),
                 sendable: false,
@@ -336,28 +336,28 @@ impl FileSystem for Tree {
 
     fn run(&self, program: &CgiScript) -> Result<Opened<File>, FsError> {
         match self.ask(&program.path)?.1 {
-            Node::Program(play) => Ok(Opened::Process(File::Program(Box::new(Running::new(
-                *play, program,
-            ))))),
+            Node::Script(play) => Ok(Opened::Process(File::Process(Box::new(
+                RunningProcess::new(*play, program),
+            )))),
             _ => Err(FsError::Forbidden),
         }
     }
 
     fn archive(&self, request: &ArchiveRequest) -> Result<Opened<File>, FsError> {
-        Ok(Archive::open(self, request)?.map(|archive| File::Packed(Box::new(archive))))
+        Ok(Archive::open(self, request)?.map(|archive| File::Archive(Box::new(archive))))
     }
 
     fn write(&self, file: &mut File, bytes: &[u8]) -> Result<usize, FsError> {
         match file {
-            File::Program(program) => Ok(program.write(bytes)),
+            File::Process(program) => Ok(program.write(bytes)),
             _ => Err(FsError::Unsupported),
         }
     }
 
     fn fill(&self, file: &mut File, at: u64, into: &mut [u8]) -> Got<File> {
         match file {
-            File::Program(program) => program.fill(into),
-            File::Packed(archive) => archive.fill(self, at, into),
+            File::Process(program) => program.fill(into),
+            File::Archive(archive) => archive.fill(self, at, into),
             _ => self
                 .read(file, at, into)
                 .map_or_else(Got::Refused, Got::Bytes),

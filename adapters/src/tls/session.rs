@@ -323,7 +323,7 @@ impl NeedsRoom for EncryptError {
     }
 }
 
-/// What the peer did wrong. The alert that tells it is held, and flushed when the link ends.
+/// What the peer did wrong. The alert that tells it is held, and flushed when the transport ends.
 pub(crate) fn refusal(error: Error) -> io::Error {
     let message = match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => "neither TLS nor HTTP".into(),

@@ -22,7 +22,7 @@ pub(super) trait FileAccess: Send + Sync {
     /// What a connection holds of an open file.
     type Held: Send;
 
-    /// Answers a [`Want::Ask`](sanserve_core::Want::Ask). If the link does not send files by reference, none is called sendable.
+    /// Answers a [`Want::Ask`](sanserve_core::Want::Ask). If the transport does not send files by reference, none is called sendable.
     fn answer(&self, ask: &Ask, sends_files: bool) -> impl Future<Output = Got<Self::Held>> + Send;
 
     /// Answers a [`Want::ReadFile`](sanserve_core::Want::ReadFile).

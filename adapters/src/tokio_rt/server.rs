@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::files::{Awaited, FileAccess, OnThreads};
 use super::seat::Seats;
-use super::{AsyncFileSystem, Host, Link, UpgradedStream, serve_hosted};
+use super::{AsyncFileSystem, Host, Transport, UpgradedStream, serve_hosted};
 use crate::server::table::EVICTION_TIME;
 use crate::server::{PAUSE, complaint, listen, places};
 use crate::{BindError, ListenAddr, blocking};
@@ -41,7 +41,7 @@ use crate::{BindError, ListenAddr, blocking};
 pub struct HTTPServer {
     listener: TcpListener,
     address: SocketAddr,
-    link: Box<LinkOf>,
+    transport: Box<MakeTransport>,
     most: usize,
     log: Arc<dyn Fn(&str) + Send + Sync>,
     /// When running replies are cut off, once it is to end.
@@ -51,7 +51,7 @@ pub struct HTTPServer {
 }
 
 /// Puts onto a socket whatever has to lie above it.
-type LinkOf = dyn Fn(TcpStream) -> io::Result<Link> + Send + Sync;
+type MakeTransport = dyn Fn(TcpStream) -> io::Result<Transport> + Send + Sync;
 
 impl HTTPServer {
     /// Listens as [`crate::HTTPServer::bind`] does.
@@ -69,7 +69,7 @@ impl HTTPServer {
         Ok(HTTPServer {
             address,
             listener: registered.map_err(|error| BindError::new(ListenAddr::Ip(address), error))?,
-            link: Box::new(|socket| Ok(Link::from(socket))),
+            transport: Box::new(|socket| Ok(Transport::from(socket))),
             most: places(),
             log: Arc::new(blocking::stderr),
             stop: watch::Sender::new(None),
@@ -93,8 +93,8 @@ impl HTTPServer {
     /// when the connection is accepted.
     #[cfg(feature = "tls")]
     pub fn with_tls(self, tls: crate::Tls) -> HTTPServer {
-        let link = Box::new(move |socket| Link::tls(socket, &tls));
-        HTTPServer { link, ..self }
+        let transport = Box::new(move |socket| Transport::tls(socket, &tls));
+        HTTPServer { transport, ..self }
     }
 
     /// Where log lines go, each ended by a newline; [standard error](blocking::stderr) if nothing is
@@ -203,7 +203,7 @@ impl HTTPServer {
     {
         let HTTPServer {
             listener,
-            link,
+            transport,
             most,
             log,
             stop,
@@ -234,17 +234,18 @@ impl HTTPServer {
                 () = room(&mut inside, most, &seats) => {}
             }
             let (files, handler, log) = (access(), Arc::clone(&handler), Arc::clone(&log));
-            let (link, stop, seat) = (link(socket), ending.subscribe(), Some(seats.take()));
+            let (transport, stop, seat) =
+                (transport(socket), ending.subscribe(), Some(seats.take()));
             let take_over = upgrade.clone();
             // On the heap, for the future of an ordinary connection has no room for it.
             let upgrade = take_over.map(|upgrade| move |h, stream| Box::pin(upgrade(h, stream)));
             let host = Host { seat, upgrade };
             let config = Arc::clone(&config);
             inside.spawn(async move {
-                let served = match link {
-                    Ok(link) => {
+                let served = match transport {
+                    Ok(transport) => {
                         let config = Arc::clone(&config);
-                        serve_hosted(link, files, config, handler(), &*log, stop, host).await
+                        serve_hosted(transport, files, config, handler(), &*log, stop, host).await
                     }
                     Err(error) => Err(error),
                 };

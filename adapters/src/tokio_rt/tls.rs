@@ -1,4 +1,4 @@
-//! TLS above a socket, as a stream for a [`Link`].
+//! TLS above a socket, as a stream for a [`Transport`].
 //!
 //! The handshake happens while the connection waits for its first bytes. It has the deadline of a
 //! head from the moment when the connection is accepted, however it drips.
@@ -14,21 +14,24 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{FallibleAccept, TlsAcceptor};
 
-use super::Link;
-use super::link::ReadWrite;
+use super::Transport;
+use super::transport::ReadWrite;
 use crate::Tls;
 use crate::tls::{begins_http, drain, refusal};
 
-impl Link {
+impl Transport {
     /// A socket below TLS. The handshake happens while it is served.
     ///
     /// # Errors
     /// If the socket is gone already.
-    pub fn tls(socket: TcpStream, tls: &Tls) -> io::Result<Link> {
+    pub fn tls(socket: TcpStream, tls: &Tls) -> io::Result<Transport> {
         socket.set_nodelay(true)?;
         let peer = socket.peer_addr()?.ip();
         let acceptor = TlsAcceptor::from(tls.config());
-        Ok(Link::below(Session::First(Some((socket, acceptor))), peer))
+        Ok(Transport::below(
+            Session::First(Some((socket, acceptor))),
+            peer,
+        ))
     }
 }
 

@@ -11,7 +11,7 @@ use wasip2::sockets::network::{
 use wasip2::sockets::tcp::TcpSocket;
 use wasip2::sockets::tcp_create_socket::create_tcp_socket;
 
-use super::link::Link;
+use super::transport::Transport;
 use crate::{BindError, ListenAddr};
 
 /// Listens at an address.
@@ -67,14 +67,14 @@ impl Listener {
     }
 
     /// Lets one in, with the address that it comes from; `None` if nobody waits.
-    pub(super) fn accept(&self) -> Result<Option<(Link, String)>, ErrorCode> {
+    pub(super) fn accept(&self) -> Result<Option<(Transport, String)>, ErrorCode> {
         let (socket, input, output) = match self.socket.accept() {
             Err(ErrorCode::WouldBlock) => return Ok(None),
             accepted => accepted?,
         };
         let peer = socket.remote_address().map(from_wasi);
         let peer = peer.map_or_else(|_| "-".into(), |peer| peer.ip().to_string());
-        Ok(Some((Link::new(socket, input, output), peer)))
+        Ok(Some((Transport::new(socket, input, output), peer)))
     }
 
     /// What says that somebody waits.

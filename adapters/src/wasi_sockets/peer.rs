@@ -7,12 +7,12 @@ use std::time::Duration;
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Step, Want};
 use wasip2::io::poll::Pollable;
 
-use super::link::Link;
+use super::transport::Transport;
 
-/// A connection with its link.
+/// A connection with its transport.
 pub(super) struct Peer<F, H> {
     conn: Connection<F, H>,
-    link: Link,
+    transport: Transport,
     /// What came of the last step, if its turn was over then.
     got: Got<F>,
     waits: Waits,
@@ -33,10 +33,15 @@ enum Waits {
 }
 
 impl<F, H: Handler> Peer<F, H> {
-    pub(super) fn new(config: Arc<Config>, address: &str, handler: H, link: Link) -> Peer<F, H> {
+    pub(super) fn new(
+        config: Arc<Config>,
+        address: &str,
+        handler: H,
+        transport: Transport,
+    ) -> Peer<F, H> {
         Peer {
             conn: Connection::new(config, address, handler),
-            link,
+            transport,
             got: Got::Nothing,
             waits: Waits::ForTurn,
             by: None,
@@ -51,8 +56,8 @@ impl<F, H: Handler> Peer<F, H> {
     /// What says that it can go on, if the host does.
     pub(super) fn watched(&self) -> Option<&Pollable> {
         match self.waits {
-            Waits::ToRead => Some(self.link.readable()),
-            Waits::ToWrite | Waits::ToLeave => Some(self.link.writable()),
+            Waits::ToRead => Some(self.transport.readable()),
+            Waits::ToWrite | Waits::ToLeave => Some(self.transport.writable()),
             Waits::ForTurn | Waits::ForMoment => None,
         }
     }
@@ -70,9 +75,9 @@ impl<F, H: Handler> Peer<F, H> {
         log: &dyn Fn(&str),
     ) -> bool {
         if self.waits == Waits::ToLeave {
-            return self.link.is_done();
+            return self.transport.is_done();
         }
-        let link = &self.link;
+        let transport = &self.transport;
         let mut got = mem::replace(&mut self.got, Got::Nothing);
         for _ in 0..TURN {
             let Step {
@@ -85,8 +90,8 @@ impl<F, H: Handler> Peer<F, H> {
                 _ => Waits::ForTurn,
             };
             got = match want {
-                Want::Read(into) => link.read(into),
-                Want::Write(from) => link.write(from),
+                Want::Read(into) => transport.read(into),
+                Want::Write(from) => transport.write(from),
                 Want::ReadFile { file, at, into } => files.fill(file, at, into),
                 Want::Copy { .. } => unreachable!("no file here is sendable"),
                 Want::WriteFile { file, from } => files.answer_write(file, from),
@@ -104,14 +109,14 @@ impl<F, H: Handler> Peer<F, H> {
                     Got::Bytes(lines.len())
                 }
                 Want::Shutdown => {
-                    link.shutdown();
+                    transport.shutdown();
                     Got::Bytes(0)
                 }
                 Want::Close => {
-                    link.shutdown();
+                    transport.shutdown();
                     self.by = None;
                     self.waits = Waits::ToLeave;
-                    return link.is_done();
+                    return transport.is_done();
                 }
             };
             if let Got::Nothing = got {

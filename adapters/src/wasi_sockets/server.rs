@@ -10,9 +10,9 @@ use wasip2::clocks::{monotonic_clock, wall_clock};
 use wasip2::io::poll::{Pollable, poll};
 use wasip2::sockets::network::ErrorCode;
 
-use super::link::Link;
 use super::listener::Listener;
 use super::peer::Peer;
+use super::transport::Transport;
 use crate::BindError;
 use crate::bind_error::resolve;
 
@@ -114,8 +114,13 @@ impl HTTPServer {
             pause = pause.filter(|pause| now.tick < *pause);
             while pause.is_none() && peers.len() < self.most {
                 match self.accept() {
-                    Ok(Some((link, address))) => {
-                        peers.push(Peer::new(Arc::clone(&config), &address, handler(), link));
+                    Ok(Some((transport, address))) => {
+                        peers.push(Peer::new(
+                            Arc::clone(&config),
+                            &address,
+                            handler(),
+                            transport,
+                        ));
                     }
                     Ok(None) => break,
                     // Most likely the host has no socket left, and asking at once would not help.
@@ -159,7 +164,7 @@ impl HTTPServer {
     }
 
     /// Lets one in who waits at any door.
-    fn accept(&self) -> Result<Option<(Link, String)>, ErrorCode> {
+    fn accept(&self) -> Result<Option<(Transport, String)>, ErrorCode> {
         for door in &self.doors {
             if let Some(guest) = door.accept()? {
                 return Ok(Some(guest));

@@ -196,8 +196,8 @@ fn tokio(
                 return;
             }
             let link = match &setup.tls {
-                Some(tls) => sanserve_server::tokio_rt::Link::tls(socket, tls).unwrap(),
-                None => sanserve_server::tokio_rt::Link::from(socket),
+                Some(tls) => sanserve_server::tokio_rt::Transport::tls(socket, tls).unwrap(),
+                None => sanserve_server::tokio_rt::Transport::from(socket),
             };
             let (disk, log, stop) = (Arc::clone(&disk), Arc::clone(&log), stopped.clone());
             let (config, handler) = (setup.config.clone(), (setup.handler)());

@@ -7,7 +7,7 @@
 
 use sanserve_conformance::{Case, case};
 use sanserve_core::{Connection, wire};
-use sanserve_server::memory::{Played, Script, Transcript, Tree, converse};
+use sanserve_server::memory::{PeerScript, ProcessOutput, Transcript, Tree, run};
 
 /// Checks one conversation.
 pub fn check(data: &[u8]) {
@@ -44,7 +44,7 @@ fn run(choice: u8, input: &[u8], pace: impl FnMut(usize) -> usize) -> Transcript
     let tree = tree().sendable(choice & 0x20 != 0);
     let mut conn = Connection::new(config, "192.0.2.1", case.handler());
     let half_close = choice & 0x80 == 0;
-    converse(&mut conn, &tree, Script { input, half_close }, pace)
+    run(&mut conn, &tree, PeerScript { input, half_close }, pace)
 }
 
 fn server(choice: u8) -> Case {
@@ -54,9 +54,9 @@ fn server(choice: u8) -> Case {
 }
 
 fn tree() -> Tree {
-    let echo = |_: &_, stdin: &[u8]| Played {
+    let echo = |_: &_, stdin: &[u8]| ProcessOutput {
         stdout: [b"Content-Type: text/plain\nStatus: 201\n\n", stdin].concat(),
-        ..Played::default()
+        ..ProcessOutput::default()
     };
     Tree::new()
         .file("file.txt", 1_577_836_800, "hello\n")
@@ -64,7 +64,7 @@ fn tree() -> Tree {
         .file("empty.bin", 1_577_836_800, "")
         .file("dir/<a>&b", 1_577_836_800, "hello\n")
         .file("sub/index.html", 1_577_836_800, "<p>\n")
-        .program("cgi-bin/echo", echo)
+        .script("cgi-bin/echo", echo)
 }
 
 /// What may not differ.

@@ -13,7 +13,7 @@ pub(crate) fn tree() -> Tree {
                 path,
                 executable: true,
                 ..
-            } => tree.program(path, play_script),
+            } => tree.script(path, play_script),
             Entry::File {
                 path,
                 modified,
@@ -26,14 +26,14 @@ pub(crate) fn tree() -> Tree {
 }
 
 /// Plays a script of the site.
-fn play_script(program: &CgiScript, stdin: &[u8]) -> memory::Played {
+fn play_script(program: &CgiScript, stdin: &[u8]) -> memory::ProcessOutput {
     let played = play(program.path.as_bytes(), &program.env, &program.args, stdin);
     let Played {
         stdout,
         stderr,
         status,
     } = played.expect("no case runs another script");
-    memory::Played {
+    memory::ProcessOutput {
         stdout,
         stderr,
         status,

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use sanserve_core::Connection;
-use sanserve_server::memory::{Script, converse};
+use sanserve_server::memory::{PeerScript, run};
 use sanserve_server::{event_loop, tokio_rt};
 use zip::write::{SimpleFileOptions, ZipWriter};
 
@@ -61,7 +61,12 @@ fn an_archive_is_served_in_memory() {
         let mut conn = Connection::new(Config::default(), "192.0.2.1", Files::new());
         let (request, half_close) = (request(target), true);
         let input = request.as_bytes();
-        let transcript = converse(&mut conn, &archive(), Script { input, half_close }, |n| n);
+        let transcript = run(
+            &mut conn,
+            &archive(),
+            PeerScript { input, half_close },
+            |n| n,
+        );
         String::from_utf8(transcript.bytes).unwrap()
     });
 }

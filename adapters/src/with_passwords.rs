@@ -1,4 +1,4 @@
-//! [`Guarded`]: a file system that knows who may come in.
+//! [`WithPasswords`]: a file system that knows who may come in.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use crate::Passwords;
 /// A file system with [`Passwords`], which it is asked for by a [`Guard`](sanserve_core::Guard). All
 /// else it leaves to the one that it is made of. [`Passwords`] has an example of all three.
 #[derive(Debug)]
-pub struct Guarded<F> {
+pub struct WithPasswords<F> {
     files: F,
     passwords: Option<Arc<Passwords>>,
 }
 
-impl<F> Guarded<F> {
+impl<F> WithPasswords<F> {
     /// Adds passwords; without any, no question for them is answered with yes.
-    pub fn new(files: F, passwords: Option<Arc<Passwords>>) -> Guarded<F> {
-        Guarded { files, passwords }
+    pub fn new(files: F, passwords: Option<Arc<Passwords>>) -> WithPasswords<F> {
+        WithPasswords { files, passwords }
     }
 }
 
-impl<F: FileSystem> FileSystem for Guarded<F> {
+impl<F: FileSystem> FileSystem for WithPasswords<F> {
     type File = F::File;
 
     fn open(&self, path: &Path) -> Result<Opened<F::File>, FsError> {

@@ -1,4 +1,4 @@
-//! [`Link`]: a socket that gives up in time and speaks the connection's language.
+//! [`Transport`]: a socket that gives up in time and speaks the connection's language.
 
 use std::fmt;
 #[cfg(not(unix))]
@@ -18,7 +18,7 @@ use crate::hang_up::HangUp;
 use crate::send_file::send_file;
 
 /// A blocking socket that is to be served: bare, as [`From`] makes it, or below TLS.
-pub struct Link<'a> {
+pub struct Transport<'a> {
     socket: &'a TcpStream,
     layer: Option<Box<dyn Layer>>,
     read_timeout: Option<Duration>,
@@ -58,10 +58,10 @@ pub(crate) trait Layer: Send {
     fn flush(&mut self, socket: &TcpStream) -> io::Result<()>;
 }
 
-impl<'a> From<&'a TcpStream> for Link<'a> {
+impl<'a> From<&'a TcpStream> for Transport<'a> {
     /// The bare socket.
-    fn from(socket: &'a TcpStream) -> Link<'a> {
-        Link {
+    fn from(socket: &'a TcpStream) -> Transport<'a> {
+        Transport {
             socket,
             layer: None,
             read_timeout: None,
@@ -73,13 +73,13 @@ impl<'a> From<&'a TcpStream> for Link<'a> {
     }
 }
 
-impl<'a> Link<'a> {
+impl<'a> Transport<'a> {
     /// A socket below a layer.
     #[cfg(feature = "tls")]
-    pub(crate) fn below(layer: Box<dyn Layer>, socket: &'a TcpStream) -> Link<'a> {
-        Link {
+    pub(crate) fn below(layer: Box<dyn Layer>, socket: &'a TcpStream) -> Transport<'a> {
+        Transport {
             layer: Some(layer),
-            ..Link::from(socket)
+            ..Transport::from(socket)
         }
     }
 
@@ -181,7 +181,7 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Tells the peer that nothing more will come. A link that is gone already will show at the
+    /// Tells the peer that nothing more will come. A transport that is gone already will show at the
     /// next read, and what a layer has to say goes out before that.
     pub(super) fn shutdown(&mut self) {
         match &mut self.layer {
@@ -273,10 +273,10 @@ impl<'a> Link<'a> {
     }
 }
 
-impl fmt::Debug for Link<'_> {
+impl fmt::Debug for Transport<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bare = self.layer.is_none();
-        let mut out = out.debug_struct("Link");
+        let mut out = out.debug_struct("Transport");
         out.field("socket", self.socket).field("bare", &bare);
         out.finish_non_exhaustive()
     }

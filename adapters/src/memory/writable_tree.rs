@@ -1,4 +1,4 @@
-//! [`Shelf`]: a tree that files can be stored in.
+//! [`WritableTree`]: a tree that files can be stored in.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -10,41 +10,41 @@ use sanserve_core::{CgiScript, Create, Entries, FileSystem, FsError, Got, Opened
 
 use super::tree::{File, Tree};
 
-/// A [`Tree`] that files can be stored in, by one thread: that of [`converse`](super::converse), or of a
+/// A [`Tree`] that files can be stored in, by one thread: that of [`run`](super::run), or of a
 /// loop for one connection. What is stored is gone with it.
 ///
 /// ```
-/// use sanserve_server::memory::{Script, Shelf, Tree, converse};
+/// use sanserve_server::memory::{PeerScript, WritableTree, Tree, run};
 /// use sanserve_core::{Config, Connection, Protocol, Upload};
 ///
 /// let config = Config::default().with_protocol(Protocol::Http11);
 /// let mut conn = Connection::new(config, "192.0.2.1", Upload::new());
 /// let input = b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello\
 ///     GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
-/// let script = Script { input, half_close: true };
-/// let said = converse(&mut conn, &Shelf::new(Tree::new()), script, |n| n);
+/// let script = PeerScript { input, half_close: true };
+/// let said = run(&mut conn, &WritableTree::new(Tree::new()), script, |n| n);
 /// assert!(said.bytes.starts_with(b"HTTP/1.1 201 Created\r\n"));
 /// assert!(said.bytes.ends_with(b"\r\n\r\nhello"));
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Shelf(RefCell<Tree>);
+pub struct WritableTree(RefCell<Tree>);
 
 /// A file that is being made.
 #[derive(Clone, Debug)]
-pub struct Making {
+pub struct PendingFile {
     create: Create,
     bytes: Vec<u8>,
 }
 
-impl Shelf {
+impl WritableTree {
     /// Begins with what is in a tree.
     #[must_use]
-    pub fn new(tree: Tree) -> Shelf {
-        Shelf(RefCell::new(tree))
+    pub fn new(tree: Tree) -> WritableTree {
+        WritableTree(RefCell::new(tree))
     }
 }
 
-impl FileSystem for Shelf {
+impl FileSystem for WritableTree {
     type File = File;
 
     fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
@@ -73,13 +73,13 @@ impl FileSystem for Shelf {
             return Err(FsError::TooLong);
         }
         let (create, bytes) = (create.clone(), Vec::new());
-        let making = Making { create, bytes };
-        Ok(Opened::Writer(File::Making(Box::new(making))))
+        let making = PendingFile { create, bytes };
+        Ok(Opened::Writer(File::Pending(Box::new(making))))
     }
 
     fn write(&self, file: &mut File, bytes: &[u8]) -> Result<usize, FsError> {
         match file {
-            File::Making(making) => {
+            File::Pending(making) => {
                 making.bytes.extend_from_slice(bytes);
                 Ok(bytes.len())
             }
@@ -89,7 +89,7 @@ impl FileSystem for Shelf {
 
     fn commit(&self, file: &mut File) -> Result<(), FsError> {
         match file {
-            File::Making(making) => self.0.borrow_mut().store(&making.create, &making.bytes),
+            File::Pending(making) => self.0.borrow_mut().store(&making.create, &making.bytes),
             _ => Err(FsError::Unsupported),
         }
     }

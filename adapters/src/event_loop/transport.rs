@@ -1,4 +1,4 @@
-//! [`Link`]: a socket that never waits, and knows when there is no point in asking it.
+//! [`Transport`]: a socket that never waits, and knows when there is no point in asking it.
 
 use std::io::{self, ErrorKind, Read};
 use std::mem;
@@ -16,7 +16,7 @@ use crate::hang_up::HangUp;
 use crate::send_file::send_file;
 
 /// A socket, bare or below TLS.
-pub(super) struct Link {
+pub(super) struct Transport {
     socket: TcpStream,
     layer: Option<Box<dyn Layer>>,
     /// Whether the system may have something to read, or take something: it says so once, when that
@@ -32,10 +32,10 @@ pub(super) struct Link {
     failure: io::Result<()>,
 }
 
-impl Link {
+impl Transport {
     /// A socket that does not block, as it comes. Most who come have said already what they want.
-    pub(super) fn new(socket: TcpStream, layer: Option<Box<dyn Layer>>) -> Link {
-        Link {
+    pub(super) fn new(socket: TcpStream, layer: Option<Box<dyn Layer>>) -> Transport {
+        Transport {
             socket,
             layer,
             readable: true,

@@ -1,4 +1,4 @@
-//! [`Link`]: a socket that never waits.
+//! [`Transport`]: a socket that never waits.
 
 use sanserve_core::Got;
 use wasip2::io::poll::Pollable;
@@ -7,7 +7,7 @@ use wasip2::sockets::tcp::{ShutdownType, TcpSocket};
 
 /// A socket, and what says that it can be read from or written to. A part goes before the one that it
 /// was made of.
-pub(super) struct Link {
+pub(super) struct Transport {
     readable: Pollable,
     writable: Pollable,
     input: InputStream,
@@ -15,9 +15,9 @@ pub(super) struct Link {
     socket: TcpSocket,
 }
 
-impl Link {
-    pub(super) fn new(socket: TcpSocket, input: InputStream, output: OutputStream) -> Link {
-        Link {
+impl Transport {
+    pub(super) fn new(socket: TcpSocket, input: InputStream, output: OutputStream) -> Transport {
+        Transport {
             readable: input.subscribe(),
             writable: output.subscribe(),
             input,

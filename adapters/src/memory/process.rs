@@ -11,12 +11,12 @@ use super::File;
 
 /// What runs in place of a process: it is told what the program would find in its environment, and
 /// given all of its standard input.
-pub type Play = fn(&CgiScript, &[u8]) -> Played;
+pub type FakeProcess = fn(&CgiScript, &[u8]) -> ProcessOutput;
 
 /// What a program leaves behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "tests write it as a literal")]
-pub struct Played {
+pub struct ProcessOutput {
     /// What it wrote to its standard output.
     pub stdout: Vec<u8>,
     /// What it wrote to its standard error, before anything else.
@@ -27,18 +27,18 @@ pub struct Played {
 
 /// A program that was set up. It runs when its output is first read.
 #[derive(Clone, Debug)]
-pub struct Running {
-    play: Play,
+pub struct RunningProcess {
+    play: FakeProcess,
     program: CgiScript,
     stdin: Vec<u8>,
-    played: Option<Played>,
+    played: Option<ProcessOutput>,
     /// How much of the output was read.
     at: usize,
 }
 
-impl Running {
-    pub(super) fn new(play: Play, program: &CgiScript) -> Running {
-        Running {
+impl RunningProcess {
+    pub(super) fn new(play: FakeProcess, program: &CgiScript) -> RunningProcess {
+        RunningProcess {
             play,
             program: program.clone(),
             stdin: Vec::new(),

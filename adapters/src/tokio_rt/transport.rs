@@ -1,4 +1,4 @@
-//! [`Link`]: a stream that speaks the connection's language.
+//! [`Transport`]: a stream that speaks the connection's language.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -28,7 +28,7 @@ use crate::delivery;
 use crate::hang_up::HangUp;
 
 /// A stream that is to be served: a socket, as [`From`] makes it, or any other.
-pub struct Link {
+pub struct Transport {
     stream: Stream,
     /// A byte that was read while it was looked whether the peer has left.
     ahead: Option<u8>,
@@ -52,31 +52,31 @@ pub(super) trait ReadWrite: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ReadWrite for S {}
 
-impl From<TcpStream> for Link {
+impl From<TcpStream> for Transport {
     /// The bare socket.
-    fn from(socket: TcpStream) -> Link {
-        Link::of(Stream::Socket(socket))
+    fn from(socket: TcpStream) -> Transport {
+        Transport::of(Stream::Socket(socket))
     }
 }
 
-impl Link {
+impl Transport {
     /// Any stream: one of memory, one below TLS, one of a simulated network. `peer` is the address
     /// of who is at its other end, as log lines show it.
     pub fn new(
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: impl fmt::Display,
-    ) -> Link {
-        Link::of(Stream::Other(Box::new(stream), peer.to_string()))
+    ) -> Transport {
+        Transport::of(Stream::Other(Box::new(stream), peer.to_string()))
     }
 
     /// A socket below TLS.
     #[cfg(feature = "tls")]
-    pub(super) fn below(session: Session, peer: IpAddr) -> Link {
-        Link::of(Stream::Tls(Box::new(session), peer))
+    pub(super) fn below(session: Session, peer: IpAddr) -> Transport {
+        Transport::of(Stream::Tls(Box::new(session), peer))
     }
 
-    fn of(stream: Stream) -> Link {
-        Link {
+    fn of(stream: Stream) -> Transport {
+        Transport {
             stream,
             ahead: None,
             taken: 0,
@@ -136,7 +136,7 @@ impl Link {
 
     pub(super) async fn read<F>(&mut self, into: &mut [u8]) -> Got<F> {
         if self.ending {
-            // A link that is gone already shows at the reading.
+            // A transport that is gone already shows at the reading.
             let _ = self.stream().shutdown().await;
             self.ending = false;
         }
@@ -265,10 +265,10 @@ impl Link {
     }
 }
 
-impl fmt::Debug for Link {
+impl fmt::Debug for Transport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bare = matches!(self.stream, Stream::Socket(_));
-        let mut out = out.debug_struct("Link");
+        let mut out = out.debug_struct("Transport");
         out.field("bare", &bare).finish_non_exhaustive()
     }
 }

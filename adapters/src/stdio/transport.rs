@@ -1,4 +1,4 @@
-//! [`Link`]: two open files that give up in time and speak the connection's language.
+//! [`Transport`]: two open files that give up in time and speak the connection's language.
 //!
 //! Who else uses them is not known, so they stay as blocking as they were: they are waited for, and
 //! then no more is asked of them than they can do at once. Only a socket that takes files is told
@@ -21,7 +21,7 @@ use crate::hang_up::HangUp;
 use crate::send_file::send_file;
 
 /// What a connection is carried over.
-pub(super) struct Link {
+pub(super) struct Transport {
     input: OwnedFd,
     /// Until nothing more is to come.
     output: Option<OwnedFd>,
@@ -30,8 +30,8 @@ pub(super) struct Link {
     failure: io::Result<()>,
 }
 
-impl Link {
-    pub(super) fn new(input: OwnedFd, output: OwnedFd) -> io::Result<Link> {
+impl Transport {
+    pub(super) fn new(input: OwnedFd, output: OwnedFd) -> io::Result<Transport> {
         let socket = SockRef::from(&output);
         let is_socket = socket.r#type().is_ok();
         if is_socket {
@@ -43,7 +43,7 @@ impl Link {
             #[cfg(target_vendor = "apple")]
             rustix::net::sockopt::set_socket_nosigpipe(&output, true)?;
         }
-        Ok(Link {
+        Ok(Transport {
             input,
             output: Some(output),
             socket: is_socket,
