@@ -16,7 +16,7 @@ use ::tokio::runtime::Runtime;
 use embassy_futures::block_on;
 use sanserve_conformance::{Case, End, Log, Pace, Peer, Transcript, case, peers, pipes, servers};
 use sanserve_core::{Config, Connection, Files, Now, Protocol};
-use sanserve_server::memory::{self, PeerScript, Tree, run};
+use sanserve_server::memory::{self, PeerScript, Tree};
 use sanserve_server::{
     Disk, ThreadingHTTPServer, embedded, embedded_async, event_loop, stdio, tokio_rt,
 };
@@ -315,7 +315,7 @@ fn in_memory(seed: u64, sendable: bool) {
                 pace.below(len.min(5_000)) + 1
             }
         };
-        run(&mut conn, &tree, script, pace).bytes
+        memory::run(&mut conn, &tree, script, pace).bytes
     });
 }
 

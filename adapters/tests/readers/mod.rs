@@ -157,8 +157,10 @@ fn std(
                         )
                     }
                     Some(tls) => {
-                        let link = tls.link(&socket).unwrap();
-                        sanserve_server::blocking::serve(link, disk, config, handler, log, &stop)
+                        let transport = tls.transport(&socket).unwrap();
+                        sanserve_server::blocking::serve(
+                            transport, disk, config, handler, log, &stop,
+                        )
                     }
                     None => {
                         sanserve_server::blocking::serve(&socket, disk, config, handler, log, &stop)
@@ -195,15 +197,17 @@ fn tokio(
             if ends.load(Ordering::Relaxed) {
                 return;
             }
-            let link = match &setup.tls {
+            let transport = match &setup.tls {
                 Some(tls) => sanserve_server::tokio_rt::Transport::tls(socket, tls).unwrap(),
                 None => sanserve_server::tokio_rt::Transport::from(socket),
             };
             let (disk, log, stop) = (Arc::clone(&disk), Arc::clone(&log), stopped.clone());
             let (config, handler) = (setup.config.clone(), (setup.handler)());
             running.spawn(async move {
-                let _ = sanserve_server::tokio_rt::serve(link, &disk, config, handler, &*log, stop)
-                    .await;
+                let _ = sanserve_server::tokio_rt::serve(
+                    transport, &disk, config, handler, &*log, stop,
+                )
+                .await;
             });
         }
         while let Some(ended) = running.join_next().await {
