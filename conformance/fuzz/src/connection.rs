@@ -7,7 +7,7 @@
 
 use sanserve_conformance::{Case, case};
 use sanserve_core::{Connection, wire};
-use sanserve_server::memory::{PeerScript, ProcessOutput, Transcript, Tree, run};
+use sanserve_server::memory::{self, PeerScript, ProcessOutput, Transcript, Tree};
 
 /// Checks one conversation.
 pub fn check(data: &[u8]) {
@@ -44,7 +44,7 @@ fn run(choice: u8, input: &[u8], pace: impl FnMut(usize) -> usize) -> Transcript
     let tree = tree().sendable(choice & 0x20 != 0);
     let mut conn = Connection::new(config, "192.0.2.1", case.handler());
     let half_close = choice & 0x80 == 0;
-    run(&mut conn, &tree, PeerScript { input, half_close }, pace)
+    memory::run(&mut conn, &tree, PeerScript { input, half_close }, pace)
 }
 
 fn server(choice: u8) -> Case {
