@@ -3,12 +3,11 @@
 use core::net::Ipv6Addr;
 
 use super::syntax::{alphanumeric_and, is_hex_pair};
-use super::target::Absolute;
-use super::{ParseError, RequestHead, Version};
+use super::{Fields, ParseError, Version};
 
 /// A host, and a port if one is given.
 pub(super) struct Authority<'a> {
-    host: &'a str,
+    pub(super) host: &'a str,
     pub(super) port: Option<u16>,
 }
 
@@ -40,7 +39,7 @@ impl<'a> Authority<'a> {
     }
 
     /// Returns whether both name the same host and port, a missing port being `default_port`.
-    fn agrees(&self, other: &Authority<'_>, default_port: u16) -> bool {
+    pub(super) fn agrees(&self, other: &Authority<'_>, default_port: u16) -> bool {
         self.host.eq_ignore_ascii_case(other.host)
             && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
     }
@@ -64,51 +63,12 @@ fn is_name(host: &str) -> bool {
     !host.is_empty()
 }
 
-impl RequestHead {
-    /// Returns the host that a request is for, with its port if one is given: that of an absolute target, the target itself of
-    /// `CONNECT` (RFC 9112 §3.3), else that of `Host`. RFC 9112 §3.2.2 has a server ignore the `Host` that comes with an absolute target, so this, and not the
-    /// field, tells which host is meant. `None` if an HTTP/1.0 request names none.
-    #[must_use]
-    pub fn authority(&self) -> Option<&str> {
-        if self.method() == "CONNECT" {
-            return Some(self.target());
-        }
-        let target = Absolute::parse(self.target()).map(|target| target.authority);
-        target.or_else(|| self.field("Host"))
-    }
-
-    /// Returns the host of the [authority](Self::authority), without the port.
-    #[must_use]
-    pub fn host(&self) -> Option<&str> {
-        Some(self.parsed_authority()?.host)
-    }
-
-    /// Returns the host of the [authority](Self::authority), and the port if one is given.
-    #[must_use]
-    pub fn host_and_port(&self) -> Option<(&str, Option<u16>)> {
-        let authority = self.parsed_authority()?;
-        Some((authority.host, authority.port))
-    }
-
-    /// Returns whether the request is for this host and port, such as `example.org:8000`. Where a port is missing,
-    /// here or there, `default_port` is meant.
-    #[must_use]
-    pub fn is_for(&self, authority: &str, default_port: u16) -> bool {
-        let (here, other) = (self.parsed_authority(), Authority::parse(authority));
-        here.is_some_and(|here| other.is_some_and(|other| here.agrees(&other, default_port)))
-    }
-
-    fn parsed_authority(&self) -> Option<Authority<'_>> {
-        Authority::parse(self.authority()?)
-    }
-}
-
 /// Checks that `Host` occurs once in HTTP/1.1, and is a valid host (RFC 9112 §3.2). With an absolute target its value makes
 /// no difference, but its form is checked all the same.
-pub(super) fn check(head: &RequestHead) -> Result<(), ParseError> {
-    let mut hosts = head.get_all("host");
+pub(super) fn check_host(fields: &Fields, version: Version) -> Result<(), ParseError> {
+    let mut hosts = fields.get_all("host");
     match (hosts.next(), hosts.next()) {
-        (None, _) if head.version() < Version::Http11 => Ok(()),
+        (None, _) if version < Version::Http11 => Ok(()),
         (None, _) => Err(ParseError::MissingHost),
         (Some(_), Some(_)) => Err(ParseError::Host),
         (Some(value), None) => Authority::parse(value).map(|_| ()).ok_or(ParseError::Host),

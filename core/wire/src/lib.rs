@@ -87,6 +87,7 @@ mod limits;
 mod name_bloom;
 mod parse_error;
 mod request_head;
+mod request_host;
 mod request_line;
 mod response_head;
 mod search;

@@ -8,10 +8,11 @@ use core::ops::Range;
 use memchr::memchr;
 use percent_encoding::percent_encode_byte;
 
+use super::authority::check_host;
 use super::latin1::{decode, encode};
 use super::request_line::{self, Line, Version};
 use super::search::{End, Search, end_of_fields, end_of_line};
-use super::{Fields, Limits, NameBloom, ParseError, authority, target};
+use super::{Fields, Limits, NameBloom, ParseError, target};
 
 /// How a TLS handshake begins, whatever its version: the type of the record and the major version (RFC 8446 §5.1).
 const HANDSHAKE: &[u8] = b"\x16\x03";
@@ -200,7 +201,7 @@ impl RequestHead {
         };
         let lines = &input[from..end];
         self.fields.parse(lines, limits.field_count)?;
-        authority::check(self)?;
+        check_host(&self.fields, self.line.version)?;
         self.keep_alive = self.line.version.keep_alive(&self.fields);
         let fields_are_plain = self.fields.text().len() == lines.len();
         if fields_are_plain && self.request_line().is_ascii() {
