@@ -3,6 +3,7 @@
 //! For tests, and for whoever wants to see what a connection does: it is the smallest adapter, and
 //! the same script gives the same [`Transcript`] on every machine.
 
+mod pending_file;
 mod process;
 mod tree;
 mod writable_tree;
@@ -14,9 +15,10 @@ use core::time::Duration;
 
 use sanserve_core::{Connection, FileSystem, FsError, Got, Handler, Now, Step, Want};
 
+pub use self::pending_file::PendingFile;
 pub use self::process::{FakeProcess, ProcessOutput, RunningProcess};
 pub use self::tree::{File, Tree};
-pub use self::writable_tree::{PendingFile, WritableTree};
+pub use self::writable_tree::WritableTree;
 
 /// What the peer does.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,6 @@ use core::mem;
 
 use sanserve_core::{CgiScript, Got};
 
-use super::File;
-
 /// What runs in place of a process: it is told what the program would find in its environment, and
 /// given all of its standard input.
 pub type FakeProcess = fn(&CgiScript, &[u8]) -> ProcessOutput;
@@ -52,7 +50,7 @@ impl RunningProcess {
         bytes.len()
     }
 
-    pub(super) fn fill(&mut self, into: &mut [u8]) -> Got<File> {
+    pub(super) fn fill<F>(&mut self, into: &mut [u8]) -> Got<F> {
         let play = || (self.play)(&self.program, &self.stdin);
         let played = self.played.get_or_insert_with(play);
         if !played.stderr.is_empty() {

@@ -8,6 +8,7 @@ use core::cell::RefCell;
 use sanserve_core::ArchiveRequest;
 use sanserve_core::{CgiScript, Create, Entries, FileSystem, FsError, Got, Opened, Path};
 
+use super::pending_file::PendingFile;
 use super::tree::{File, Tree};
 
 /// A [`Tree`] that files can be stored in, by one thread: that of [`run`](super::run), or of a
@@ -28,13 +29,6 @@ use super::tree::{File, Tree};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct WritableTree(RefCell<Tree>);
-
-/// A file that is being made.
-#[derive(Clone, Debug)]
-pub struct PendingFile {
-    create: Create,
-    bytes: Vec<u8>,
-}
 
 impl WritableTree {
     /// Begins with what is in a tree.

@@ -1,0 +1,12 @@
+//! [`PendingFile`]: a file that is being made.
+
+use alloc::vec::Vec;
+
+use sanserve_core::Create;
+
+/// A file that is being made.
+#[derive(Clone, Debug)]
+pub struct PendingFile {
+    pub(super) create: Create,
+    pub(super) bytes: Vec<u8>,
+}
