@@ -28,10 +28,14 @@ mod nobody;
 mod notes;
 #[cfg(target_os = "linux")]
 mod now;
+mod numbers;
 mod open;
 mod packed;
+#[cfg(target_os = "linux")]
+mod page_cache;
 #[cfg(unix)]
 mod process;
+mod regular_file;
 #[cfg(unix)]
 mod rename;
 mod root;
@@ -46,6 +50,8 @@ mod settings;
 mod stat;
 #[cfg(target_os = "linux")]
 mod system;
+#[cfg(unix)]
+mod temporary_name;
 mod tree;
 #[cfg(unix)]
 mod unix;
@@ -220,7 +226,8 @@ impl FileSystem for Disk {
             return Ok(Opened::Directory);
         }
         let at = self.root.settings.locate(path)?;
-        self.root.ask(|tree| tree.open(&at))
+        let opened = self.root.ask(|tree| tree.open(&at))?;
+        Ok(opened.map(Open::from))
     }
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
@@ -250,7 +257,8 @@ impl FileSystem for Disk {
     }
 
     fn archive(&self, request: &ArchiveRequest) -> Result<Opened<Open>, FsError> {
-        Packed::open(self.root.look_up()?, request, &self.places)
+        let opened = Packed::open(self.root.look_up()?, request, &self.places)?;
+        Ok(opened.map(|packed| Open(Kind::Packed(Box::new(packed)))))
     }
 
     #[cfg(unix)]
@@ -319,7 +327,7 @@ impl FileSystem for Disk {
     fn try_fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
         match (file.bytes(), file.file()) {
             (Some(bytes), _) => Got::Bytes(content::read(bytes, at, into)),
-            (None, Some(file)) => now::read_now(file, at, into),
+            (None, Some(file)) => page_cache::read_cached(file, at, into),
             (None, None) => Got::Nothing,
         }
     }
@@ -371,6 +379,19 @@ fn reason(error: &io::Error) -> FsError {
         ErrorKind::PermissionDenied => FsError::Forbidden,
         ErrorKind::OutOfMemory => FsError::NoResources,
         _ => native::reason(error),
+    }
+}
+
+/// The reason where something is written.
+#[cfg(unix)]
+fn write_error(error: &io::Error) -> FsError {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            FsError::NoSpace
+        }
+        ErrorKind::AlreadyExists => FsError::Exists,
+        ErrorKind::ReadOnlyFilesystem => FsError::Forbidden,
+        _ => reason(error),
     }
 }
 

@@ -25,7 +25,7 @@ use rustix::fs::{AtFlags, StatxFlags, fstat};
 use sanserve_core::{Got, Meta};
 
 use super::generations::Generations;
-use super::now::{find_beneath, read_now};
+use super::page_cache::read_cached;
 use super::stat::Found;
 use super::system::{is_local, is_watchable};
 use super::ways::{Watched, Ways};
@@ -98,8 +98,8 @@ pub(super) struct Cache {
 
 #[derive(Debug, Default)]
 struct Shelves {
-    small: Generations,
-    large: Generations,
+    small: Generations<Arc<Kept>>,
+    large: Generations<Arc<Kept>>,
     watched: Watched,
 }
 
@@ -245,7 +245,7 @@ impl State {
 
     /// Of what the path names now inside of the root.
     fn beneath(dir: &Dir, at: &path::Path) -> Option<State> {
-        let found = find_beneath(dir, at, StatxFlags::BASIC_STATS)?;
+        let found = Found::beneath(dir, at, StatxFlags::BASIC_STATS)?;
         Some(State::from(found))
     }
 
@@ -276,7 +276,7 @@ impl From<Found> for State {
 /// All of a file that has this length, if that is in the system's cache.
 fn read_whole(file: &File, len: usize) -> Option<Box<[u8]>> {
     let mut bytes = vec![0; len].into_boxed_slice();
-    if len > 0 && !matches!(read_now(file, 0, &mut bytes), Got::Bytes(n) if n == len) {
+    if len > 0 && !matches!(read_cached::<()>(file, 0, &mut bytes), Got::Bytes(n) if n == len) {
         return None;
     }
     Some(bytes)

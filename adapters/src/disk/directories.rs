@@ -10,8 +10,8 @@ use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 use sanserve_core::FsError;
 
-use super::making::why;
 use super::tree::Tree;
+use super::write_error;
 
 /// A directory that is there, and below it the names of those that are missing, one in the other.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Place {
                     missing.push(name.to_owned());
                     path = above(path);
                 }
-                Err(error) => return Err(why(&error)),
+                Err(error) => return Err(write_error(&error)),
             }
         };
         missing.reverse();

@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, FileType, Stat, statat};
 use sanserve_core::{Entries, Entry, FsError};
 
 use super::large_listings::Reading;
-use super::meta::since_1970;
+use super::numbers::since_1970;
 use super::reason;
 #[cfg(target_os = "linux")]
 use super::stat::Found;

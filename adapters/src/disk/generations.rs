@@ -2,35 +2,41 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
-
-use super::Kept;
 
 /// Those that were asked for lately, and those that were not: when there are too many of the first,
 /// the second are forgotten.
-#[derive(Debug, Default)]
-pub(super) struct Generations {
-    young: Files,
-    pub(super) old: Files,
+#[derive(Debug)]
+pub(super) struct Generations<T> {
+    young: Files<T>,
+    pub(super) old: Files<T>,
 }
 
-pub(super) type Files = HashMap<Box<[u8]>, Arc<Kept>, BuildHasherDefault<Words>>;
+pub(super) type Files<T> = HashMap<Box<[u8]>, T, BuildHasherDefault<Words>>;
 
-impl Generations {
+impl<T> Default for Generations<T> {
+    fn default() -> Generations<T> {
+        Generations {
+            young: Files::default(),
+            old: Files::default(),
+        }
+    }
+}
+
+impl<T: Clone> Generations<T> {
     /// What is kept at that path, young again. There are at most so many of the young.
-    pub(super) fn find(&mut self, key: &[u8], most: usize) -> Option<Arc<Kept>> {
+    pub(super) fn find(&mut self, key: &[u8], most: usize) -> Option<T> {
         if let Some(kept) = self.young.get(key) {
-            return Some(Arc::clone(kept));
+            return Some(kept.clone());
         }
         if self.old.is_empty() {
             return None;
         }
         let (key, kept) = self.old.remove_entry(key)?;
-        self.insert(key, Arc::clone(&kept), most);
+        self.insert(key, kept.clone(), most);
         Some(kept)
     }
 
-    pub(super) fn insert(&mut self, key: Box<[u8]>, kept: Arc<Kept>, most: usize) {
+    pub(super) fn insert(&mut self, key: Box<[u8]>, kept: T, most: usize) {
         if self.young.len() >= most {
             self.age();
         }
@@ -43,7 +49,7 @@ impl Generations {
     }
 
     /// Makes the young old. Those that were are forgotten, and handed out.
-    pub(super) fn age(&mut self) -> Files {
+    pub(super) fn age(&mut self) -> Files<T> {
         let young = std::mem::take(&mut self.young);
         std::mem::replace(&mut self.old, young)
     }

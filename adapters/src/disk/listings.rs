@@ -23,7 +23,7 @@ use cap_std::fs::Dir;
 use rustix::fs::StatxFlags;
 use sanserve_core::Entries;
 
-use super::now::find_beneath;
+use super::stat::Found;
 use super::system::is_watchable;
 use super::watch::Watch;
 
@@ -189,7 +189,7 @@ impl Listing {
 
     fn is_current(&self, dir: &Dir, at: &path::Path) -> bool {
         let names_it = || {
-            find_beneath(dir, at, StatxFlags::INO)
+            Found::beneath(dir, at, StatxFlags::INO)
                 .is_some_and(|found| (found.device, found.inode) == (self.device, self.inode))
         };
         self.is_young() && names_it() && self.watch.is_quiet()

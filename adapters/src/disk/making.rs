@@ -2,7 +2,7 @@
 //!
 //! On Linux it has no name until it is complete, so that even a process that is killed leaves nothing of it.
 //! Where the file system has no files without a name, or gives them none later, it has a temporary one in the same
-//! directory, which is random and reserved ([`Path::TEMPORARY_PREFIX`]): no request can name it. How it then gets its own
+//! directory, which is random and reserved ([`Path::TEMPORARY_PREFIX`](sanserve_core::Path::TEMPORARY_PREFIX)): no request can name it. How it then gets its own
 //! name without taking the place of another file is in [`rename`](super::rename).
 
 use std::ffi::{OsStr, OsString};
@@ -14,14 +14,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{AtFlags, Mode, OFlags, StatVfs, fstat, fstatvfs, openat, renameat, unlinkat};
 use rustix::io::Errno;
-use sanserve_core::{Create, FsError, Path};
+use sanserve_core::{Create, FsError};
 
 use super::access::Access;
 use super::directories::{NewDirectories, Place, above};
 use super::nameless::{Nameless, link};
 use super::rename::{is_named, rename_to_new};
+use super::temporary_name::temporary_name;
 use super::tree::Tree;
-use super::{Disk, native, reason};
+use super::{Disk, native, reason, write_error};
 
 /// A file that is being made. To drop it leaves nothing of it, unless it was completed.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl Making {
         }
         let mode = if old.is_some() { PRIVATE } else { MODE };
         let begun = begin(dir, mode, &disk.nameless);
-        let (file, temporary) = begun.map_err(|error| why(&error))?;
+        let (file, temporary) = begun.map_err(|error| write_error(&error))?;
         let making = Making {
             tree,
             name: name.to_owned(),
@@ -81,7 +82,8 @@ impl Making {
             temporary,
         };
         if let Some((old, _)) = old {
-            old.give_to(&making.file).map_err(|error| why(&error))?;
+            old.give_to(&making.file)
+                .map_err(|error| write_error(&error))?;
         }
         Ok(making)
     }
@@ -89,7 +91,7 @@ impl Making {
     /// Adds to it.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, FsError> {
         let written = self.file.write_all(bytes);
-        written.map_err(|error| why(&error))?;
+        written.map_err(|error| write_error(&error))?;
         Ok(bytes.len())
     }
 
@@ -98,15 +100,16 @@ impl Making {
         let turn = Arc::clone(&self.turn);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.find_directory(disk)?;
-        let new = NewDirectories::make(&self.place).map_err(|error| why(&error.into()))?;
+        let new = NewDirectories::make(&self.place).map_err(|error| write_error(&error.into()))?;
         if let Some((old, found)) = look(new.last(), &self.name, self.replaces.is_some())? {
             if self.replaces != Some(Content::of(&found)) {
                 return Err(FsError::Exists);
             }
-            old.give_to(&self.file).map_err(|error| why(&error))?;
+            old.give_to(&self.file)
+                .map_err(|error| write_error(&error))?;
         }
         let named = self.give_name(new.last());
-        named.map_err(|error| why(&error.into()))?;
+        named.map_err(|error| write_error(&error.into()))?;
         new.keep();
         self.temporary = None;
         Ok(())
@@ -119,12 +122,12 @@ impl Making {
             return Err(FsError::NotFound);
         }
         let now = self.tree.open_directory(&self.place.path);
-        let now = now.map_err(|error| why(&error))?;
+        let now = now.map_err(|error| write_error(&error))?;
         let same = fstat(&now).and_then(|now| Ok(native::is_same(&now, &fstat(&self.place.dir)?)));
         match same {
             Ok(true) => Ok(()),
             Ok(false) => Err(FsError::NotFound),
-            Err(error) => Err(why(&error.into())),
+            Err(error) => Err(write_error(&error.into())),
         }
     }
 
@@ -196,7 +199,7 @@ fn look(dir: &Dir, name: &OsStr, replaces: bool) -> Result<Option<(Access, Metad
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound && !replaces => return Ok(None),
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(FsError::Exists),
-        Err(error) => return Err(why(&error)),
+        Err(error) => return Err(write_error(&error)),
     };
     if !found.is_file() {
         return Err(FsError::NotRegularFile);
@@ -212,7 +215,7 @@ fn look(dir: &Dir, name: &OsStr, replaces: bool) -> Result<Option<(Access, Metad
     if !found.is_file() {
         return Err(FsError::NotRegularFile);
     }
-    let access = Access::of(&file).map_err(|error| why(&error))?;
+    let access = Access::of(&file).map_err(|error| write_error(&error))?;
     Ok(Some((access, found)))
 }
 
@@ -241,26 +244,6 @@ fn begin(dir: &Dir, mode: Mode, nameless: &Nameless) -> io::Result<(File, Option
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-/// A name that nobody can guess.
-pub(super) fn temporary_name() -> Result<OsString, Errno> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|_| Errno::IO)?;
-    let random = u128::from_ne_bytes(random);
-    Ok(format!("{}{random:032x}", Path::TEMPORARY_PREFIX).into())
-}
-
-/// What an error means where something is written.
-pub(super) fn why(error: &io::Error) -> FsError {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            FsError::NoSpace
-        }
-        ErrorKind::AlreadyExists => FsError::Exists,
-        ErrorKind::ReadOnlyFilesystem => FsError::Forbidden,
-        _ => reason(error),
     }
 }
 

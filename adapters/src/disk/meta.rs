@@ -1,11 +1,12 @@
 //! What is known of a file of a [`Disk`](super::Disk), and which state of it that is.
 
 use std::fs::Metadata;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use sanserve_core::{FileVersion, FsError, Meta};
 
 use super::native;
+use super::numbers::since_1970;
 
 /// What the version of a file is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,21 +38,6 @@ impl VersionSource {
     }
 }
 
-/// Seconds since 1970, rounded down also before it, and the nanoseconds that are left.
-pub(super) fn since_1970(time: SystemTime) -> (i64, u32) {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => (after.as_secs() as i64, after.subsec_nanos()),
-        Err(error) => {
-            let before = error.duration();
-            let (seconds, nanos) = (-(before.as_secs() as i64), before.subsec_nanos());
-            match nanos {
-                0 => (seconds, 0),
-                nanos => (seconds - 1, 1_000_000_000 - nanos),
-            }
-        }
-    }
-}
-
 /// The version of a state that came to be at this time. It is settled when the clock of the file system has moved on since
 /// then: a change in the same moment would have the same time.
 fn as_settled(version: FileVersion, changed: SystemTime) -> FileVersion {
@@ -68,14 +54,4 @@ fn grain(time: SystemTime) -> Duration {
         (_, 0) => Duration::from_secs(2),
         _ => Duration::from_millis(20),
     }
-}
-
-/// A number for several, by steps of SplitMix64.
-pub(super) fn mix(numbers: &[u64]) -> u64 {
-    numbers.iter().fold(0, |state, number| {
-        let mut z = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    })
 }

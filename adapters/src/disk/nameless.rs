@@ -11,6 +11,9 @@ use rustix::fs::{AtFlags, Mode, linkat};
 use rustix::fs::{OFlags, fstat, openat, unlinkat};
 use rustix::io::Errno;
 
+#[cfg(target_os = "linux")]
+use super::temporary_name::temporary_name;
+
 /// What is known of file systems, by their devices: whether a file without a name can be given one. It cannot where
 /// second names of files are not allowed: on Android, in some sandboxes.
 #[derive(Debug, Default)]
@@ -76,7 +79,7 @@ fn create(dir: &Dir, mode: Mode) -> Option<File> {
 #[cfg(target_os = "linux")]
 fn try_to_name(dir: &Dir) -> Result<bool, Errno> {
     let file = create(dir, Mode::RUSR | Mode::WUSR).ok_or(Errno::IO)?;
-    let name = super::making::temporary_name()?;
+    let name = temporary_name()?;
     match link(&file, dir, &name) {
         Ok(()) => {
             let _ = unlinkat(dir, &name, AtFlags::empty());

@@ -1,16 +1,14 @@
 //! What a [`Disk`] can tell at once, for those who must not wait: what Linux has in its caches.
 
 use std::fs::File;
-use std::io::IoSliceMut;
 use std::os::fd::OwnedFd;
 use std::path;
 
-use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags, openat2};
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
-use sanserve_core::{FsError, Got, Opened, Path};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+use sanserve_core::{FsError, Opened, Path};
 
-use super::stat::Found;
+use super::regular_file::RegularFile;
 use super::tree::Tree;
 use super::{Disk, Open, native};
 
@@ -24,12 +22,12 @@ impl Disk {
         let tree = self.root.tree_now()?;
         let opened = tree.open_now(&at)?;
         let is_answer = opened.is_ok() || self.root.is_current(&tree);
-        is_answer.then_some(opened)
+        is_answer.then(|| opened.map(|opened| opened.map(Open::from)))
     }
 }
 
 impl Tree {
-    fn open_now(&self, at: &path::Path) -> Option<Result<Opened<Open>, FsError>> {
+    fn open_now(&self, at: &path::Path) -> Option<Result<Opened<RegularFile>, FsError>> {
         if let Some(kept) = self.find_kept(at) {
             return Some(Ok(kept));
         }
@@ -52,23 +50,5 @@ impl Tree {
         };
         let how = inside | ResolveFlags::CACHED;
         openat2(&self.dir, at, flags, Mode::empty(), how)
-    }
-}
-
-/// What is known of what the path names inside of the root.
-pub(super) fn find_beneath(dir: &Dir, at: &path::Path, mask: StatxFlags) -> Option<Found> {
-    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let found = openat2(dir, at, flags, Mode::empty(), inside).ok()?;
-    Found::at(&found, c"", AtFlags::EMPTY_PATH, mask).ok()
-}
-
-/// Reads what is in the cache. That nothing was read is not believed: some file systems say so of
-/// what they would have to fetch.
-pub(super) fn read_now(file: &File, at: u64, into: &mut [u8]) -> Got<Open> {
-    let mut into = [IoSliceMut::new(into)];
-    match preadv2(file, &mut into, at, ReadWriteFlags::NOWAIT) {
-        Ok(0) | Err(_) => Got::Nothing,
-        Ok(n) => Got::Bytes(n),
     }
 }

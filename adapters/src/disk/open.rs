@@ -10,6 +10,7 @@ use sanserve_core::Opened;
 #[cfg(target_os = "linux")]
 use super::Kept;
 use super::Packed;
+use super::regular_file::RegularFile;
 #[cfg(unix)]
 use super::{Making, Running};
 
@@ -20,10 +21,7 @@ pub struct Open(pub(super) Kind);
 #[derive(Debug)]
 pub(super) enum Kind {
     /// A regular file.
-    File(File),
-    /// One of the cache: in memory if it is small, else open.
-    #[cfg(target_os = "linux")]
-    Kept(Arc<Kept>),
+    File(RegularFile),
     /// A directory as one file.
     Packed(Box<Packed>),
     /// A file that is being created.
@@ -40,9 +38,7 @@ impl Open {
     #[must_use]
     pub fn file(&self) -> Option<&File> {
         match &self.0 {
-            Kind::File(file) => Some(file),
-            #[cfg(target_os = "linux")]
-            Kind::Kept(kept) => kept.file(),
+            Kind::File(file) => file.file(),
             Kind::Packed(_) => None,
             #[cfg(unix)]
             Kind::Making(_) | Kind::Program(_) => None,
@@ -52,11 +48,11 @@ impl Open {
     /// Whether it is a file of the disk's cache.
     #[must_use]
     pub fn is_cached(&self) -> bool {
-        match &self.0 {
-            #[cfg(target_os = "linux")]
-            Kind::Kept(_) => true,
-            _ => false,
-        }
+        #[cfg(target_os = "linux")]
+        let is_cached = self.kept().is_some();
+        #[cfg(not(target_os = "linux"))]
+        let is_cached = false;
+        is_cached
     }
 
     /// The program, if it is one.
@@ -71,47 +67,46 @@ impl Open {
     /// Whether that byte was the last that was [noted](Self::note_read), on any connection that sends the file.
     #[cfg(all(feature = "mio", unix))]
     pub(crate) fn was_read(&self, _at: u64) -> bool {
-        match &self.0 {
-            #[cfg(target_os = "linux")]
-            Kind::Kept(kept) => kept.was_read(_at),
-            _ => false,
-        }
+        #[cfg(target_os = "linux")]
+        let was_read = self.kept().is_some_and(|kept| kept.was_read(_at));
+        #[cfg(not(target_os = "linux"))]
+        let was_read = false;
+        was_read
     }
 
     /// Notes that this byte was read.
     #[cfg(all(feature = "mio", unix))]
     pub(crate) fn note_read(&self, _at: u64) {
         #[cfg(target_os = "linux")]
-        if let Kind::Kept(kept) = &self.0 {
+        if let Some(kept) = self.kept() {
             kept.note_read(_at);
         }
     }
 
-    /// The same file once more, if it is one of the cache: as it was when it was last looked at.
+    /// Returns the same file once more, if it is one of the cache: as it was when it was last looked at.
     #[cfg(target_os = "linux")]
     pub(super) fn reopen(&self) -> Option<Opened<Open>> {
-        match &self.0 {
-            Kind::Kept(kept) => Some(Open::kept(Arc::clone(kept))),
-            _ => None,
-        }
+        let kept = Arc::clone(self.kept()?);
+        Some(RegularFile::opened(kept).map(Open::from))
     }
 
-    /// A file of the cache, handed out once more.
-    #[cfg(target_os = "linux")]
-    pub(super) fn kept(kept: Arc<Kept>) -> Opened<Open> {
-        Opened::File {
-            meta: kept.meta,
-            sendable: kept.file().is_some(),
-            file: Open(Kind::Kept(kept)),
-        }
-    }
-
-    /// All that is in it, if that is in memory.
+    /// Returns all of its content, if that is in memory.
     #[cfg(target_os = "linux")]
     pub(super) fn bytes(&self) -> Option<&[u8]> {
+        self.kept()?.bytes()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn kept(&self) -> Option<&Arc<Kept>> {
         match &self.0 {
-            Kind::Kept(kept) => kept.bytes(),
+            Kind::File(file) => file.kept(),
             _ => None,
         }
+    }
+}
+
+impl From<RegularFile> for Open {
+    fn from(file: RegularFile) -> Open {
+        Open(Kind::File(file))
     }
 }

@@ -7,7 +7,6 @@ use sanserve_core::ArchiveRequest;
 use sanserve_core::archive::Archive;
 use sanserve_core::{Entries, FileSystem, FsError, Got, Opened, Path};
 
-use super::open::{Kind, Open};
 use super::reason;
 use super::tree::Tree;
 
@@ -26,7 +25,7 @@ impl Packed {
         tree: Arc<Tree>,
         pack: &ArchiveRequest,
         places: &Arc<()>,
-    ) -> Result<Opened<Open>, FsError> {
+    ) -> Result<Opened<Packed>, FsError> {
         let place = Arc::clone(places);
         // The disk has one itself.
         if Arc::strong_count(places) > PLACES + 1 {
@@ -34,16 +33,14 @@ impl Packed {
         }
         let files = Fresh(tree);
         let opened = Archive::open(&files, pack)?;
-        Ok(opened.map(|archive| {
-            Open(Kind::Packed(Box::new(Packed {
-                archive,
-                files,
-                _place: place,
-            })))
+        Ok(opened.map(|archive| Packed {
+            archive,
+            files,
+            _place: place,
         }))
     }
 
-    pub(super) fn fill(&mut self, at: u64, into: &mut [u8]) -> Got<Open> {
+    pub(super) fn fill<F>(&mut self, at: u64, into: &mut [u8]) -> Got<F> {
         self.archive.fill(&self.files, at, into)
     }
 }

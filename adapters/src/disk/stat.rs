@@ -2,9 +2,12 @@
 //! denied (seccomp of old containers).
 
 use std::os::fd::AsFd;
+use std::path;
 
+use cap_std::fs::Dir;
 use rustix::fs::{
-    AtFlags, FileType, Stat, Statx, StatxAttributes, StatxFlags, makedev, statat, statx,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, Statx, StatxAttributes, StatxFlags,
+    makedev, openat2, statat, statx,
 };
 use rustix::io::Errno;
 use rustix::path::Arg;
@@ -37,6 +40,14 @@ impl Found {
             Err(Errno::NOSYS | Errno::PERM) => statat(dir, name, flags).map(Found::from),
             Err(error) => Err(error),
         }
+    }
+
+    /// Asks of a path that must not lead out of the directory.
+    pub(super) fn beneath(dir: &Dir, at: &path::Path, mask: StatxFlags) -> Option<Found> {
+        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let found = openat2(dir, at, flags, Mode::empty(), inside).ok()?;
+        Found::at(&found, c"", AtFlags::EMPTY_PATH, mask).ok()
     }
 }
 

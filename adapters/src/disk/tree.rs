@@ -16,11 +16,11 @@ use super::leads_out;
 #[cfg(target_os = "linux")]
 use super::listings::Listings;
 use super::native::{self, OPEN_FLAGS};
-use super::open::Kind;
+use super::reason;
+use super::regular_file::RegularFile;
 use super::settings::Settings;
 #[cfg(target_os = "linux")]
 use super::system::is_local;
-use super::{Open, reason};
 
 /// The files below a directory.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Tree {
     }
 
     /// What has that path, opened if it is a file.
-    pub(super) fn open(&self, at: &path::Path) -> Result<Opened<Open>, FsError> {
+    pub(super) fn open(&self, at: &path::Path) -> Result<Opened<RegularFile>, FsError> {
         if let Some(kept) = self.find_kept(at) {
             return Ok(kept);
         }
@@ -160,7 +160,11 @@ impl Tree {
         not(target_os = "linux"),
         expect(unused_variables, reason = "only Linux has the cache")
     )]
-    pub(super) fn describe(&self, at: &path::Path, file: File) -> Result<Opened<Open>, FsError> {
+    pub(super) fn describe(
+        &self,
+        at: &path::Path,
+        file: File,
+    ) -> Result<Opened<RegularFile>, FsError> {
         let found = file.metadata().map_err(|error| reason(&error))?;
         if found.is_dir() {
             return Ok(Opened::Directory);
@@ -171,12 +175,12 @@ impl Tree {
             file
         } else {
             match self.cache.keep(&self.dir, at, file, &found, meta) {
-                Ok(kept) => return Ok(Open::kept(kept)),
+                Ok(kept) => return Ok(RegularFile::opened(kept)),
                 Err(file) => file,
             }
         };
         Ok(Opened::File {
-            file: Open(Kind::File(file)),
+            file: RegularFile::File(file),
             meta,
             sendable: cfg!(target_os = "linux"),
         })
@@ -184,13 +188,13 @@ impl Tree {
 
     /// The file at a path, if it is in memory and has not changed.
     #[cfg(target_os = "linux")]
-    pub(super) fn find_kept(&self, at: &path::Path) -> Option<Opened<Open>> {
+    pub(super) fn find_kept(&self, at: &path::Path) -> Option<Opened<RegularFile>> {
         let kept = (!self.settings.follow).then(|| self.cache.find(&self.dir, at))??;
-        Some(Open::kept(kept))
+        Some(RegularFile::opened(kept))
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn find_kept(&self, _: &path::Path) -> Option<Opened<Open>> {
+    pub(super) fn find_kept(&self, _: &path::Path) -> Option<Opened<RegularFile>> {
         None
     }
 }

@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags, Stat, openat};
 use rustix::io::Errno;
 use sanserve_core::{FsError, Path};
 
-use super::meta::mix;
+use super::numbers::mix;
 
 /// Without `NONBLOCK` the opening of a FIFO waits for somebody to write to it.
 pub(super) const OPEN_FLAGS: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32;

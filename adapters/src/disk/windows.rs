@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use cap_std::fs::Dir;
 use sanserve_core::{FsError, Path};
 
-use super::meta::{mix, since_1970};
+use super::numbers::{mix, since_1970};
 
 /// `FILE_FLAG_BACKUP_SEMANTICS`: without it no directory can be opened.
 pub(super) const OPEN_FLAGS: u32 = 0x0200_0000;
