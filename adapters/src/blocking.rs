@@ -20,7 +20,6 @@ use sanserve_core::{
 use self::log_output::LogOutput;
 use self::log_queue::LogQueue;
 pub(crate) use self::thread_waker::ThreadWaker;
-pub(crate) use self::transport::Layer;
 pub use self::transport::Transport;
 use crate::UpgradedStream;
 #[cfg(unix)]
@@ -32,8 +31,8 @@ use crate::hang_up::HangUp;
 /// Serves one connection until it ends.
 ///
 /// `transport` is a [`TcpStream`](std::net::TcpStream) by reference, or what
-#[cfg_attr(feature = "tls", doc = "[`Tls::transport`](crate::Tls::transport)")]
-#[cfg_attr(not(feature = "tls"), doc = "`Tls::transport`")]
+#[cfg_attr(feature = "tls", doc = "[`Transport::tls`]")]
+#[cfg_attr(not(feature = "tls"), doc = "`Transport::tls`")]
 /// makes of one. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
 ///
 /// `log` is given finished lines, each ended by a newline; [`stderr`] is such a function. Once

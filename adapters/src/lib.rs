@@ -96,6 +96,8 @@ mod got;
 mod hang_up;
 #[cfg(feature = "host")]
 pub mod host;
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod layer;
 #[cfg(any(
     all(feature = "std", not(target_os = "wasi")),
     all(feature = "wasi", target_os = "wasi")

@@ -85,7 +85,7 @@ impl HTTPServer {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(self, tls: crate::Tls) -> HTTPServer {
-        let transport: Box<MakeTransport> = Box::new(move |socket| tls.transport(socket));
+        let transport: Box<MakeTransport> = Box::new(move |socket| Transport::tls(socket, &tls));
         HTTPServer { transport, ..self }
     }
 

@@ -13,7 +13,6 @@ mod session;
 mod x509;
 
 use std::io;
-use std::net::TcpStream;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::SystemTime;
@@ -32,7 +31,7 @@ use self::session::Session;
 #[cfg(feature = "tokio")]
 pub(crate) use self::session::{drain, refusal};
 use self::x509::Certificate;
-use crate::blocking::{Layer, Transport};
+use crate::layer::Layer;
 
 /// A certificate with its key, and what else a server over TLS has to know. To clone it is cheap, and
 /// [`replace_certificate`](Tls::replace_certificate) is for all clones.
@@ -145,16 +144,7 @@ impl Tls {
         Arc::clone(&self.config)
     }
 
-    /// Puts TLS above a socket, for [`serve`](crate::blocking::serve). The handshake happens there. A client that begins with
-    /// plain HTTP is answered by [`Handler::begin_without_tls`](sanserve_core::Handler::begin_without_tls).
-    ///
-    /// # Errors
-    /// If rustls finds fault with its own configuration.
-    pub fn transport<'a>(&self, socket: &'a TcpStream) -> io::Result<Transport<'a>> {
-        Ok(Transport::below(self.layer()?, socket))
-    }
-
-    /// The same for whatever socket.
+    /// TLS above a socket.
     pub(crate) fn layer(&self) -> io::Result<Box<dyn Layer>> {
         let config = Arc::clone(&self.config);
         let tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;

@@ -8,6 +8,7 @@ mod async_files;
 mod files;
 #[cfg(unix)]
 mod programs;
+mod read_write;
 mod seat;
 mod server;
 #[cfg(feature = "tls")]

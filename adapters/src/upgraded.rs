@@ -5,7 +5,7 @@ use std::io::{self, Cursor, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use crate::blocking::Layer;
+use crate::layer::Layer;
 
 /// The transport of a connection whose handler returned [`Next::Upgrade`](sanserve_core::Next::Upgrade): a socket, bare or below TLS,
 /// for the protocol that follows HTTP. It reads the bytes that the peer sent after its request first, although they

@@ -12,9 +12,12 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sanserve_core::{FileSystem, FsError, Got};
 
+#[cfg(feature = "tls")]
+use crate::Tls;
 use crate::UpgradedStream;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
+use crate::layer::Layer;
 use crate::send_file::send_file;
 
 /// A blocking socket that is to be served: bare, as [`From`] makes it, or below TLS.
@@ -28,34 +31,6 @@ pub struct Transport<'a> {
     /// Whether it may be handed over to another protocol.
     upgradable: bool,
     failure: io::Result<()>,
-}
-
-/// What lies between a connection and its socket. Each operation does one thing with the socket at
-/// most, so that deadlines hold: [`ErrorKind::Interrupted`] says that there is more to be done,
-/// [`ErrorKind::WouldBlock`] that the socket can do no more now.
-pub(crate) trait Layer: Send {
-    /// Reads from the socket, and answers what that meant; 0 is the end.
-    fn read(&mut self, socket: &TcpStream, into: &mut [u8]) -> io::Result<usize>;
-
-    /// Writes some of these bytes. Until that has succeeded it is called with the same ones.
-    fn write(&mut self, socket: &TcpStream, from: &[u8]) -> io::Result<usize>;
-
-    /// Makes what tells the peer that nothing more will come.
-    fn shutdown(&mut self);
-
-    /// Whether it is not yet possible to say anything through it.
-    fn is_handshaking(&self) -> bool;
-
-    /// Whether the peer has begun to speak without the layer.
-    fn is_plain(&self) -> bool {
-        false
-    }
-
-    /// Whether there is something to [`flush`](Layer::flush).
-    fn holds(&self) -> bool;
-
-    /// Writes what it has made itself.
-    fn flush(&mut self, socket: &TcpStream) -> io::Result<()>;
 }
 
 impl<'a> From<&'a TcpStream> for Transport<'a> {
@@ -74,13 +49,17 @@ impl<'a> From<&'a TcpStream> for Transport<'a> {
 }
 
 impl<'a> Transport<'a> {
-    /// A socket below a layer.
+    /// A socket below TLS, for [`serve`](super::serve), which does the handshake. A client that begins with
+    /// plain HTTP is answered by [`Handler::begin_without_tls`](sanserve_core::Handler::begin_without_tls).
+    ///
+    /// # Errors
+    /// If rustls rejects its own configuration.
     #[cfg(feature = "tls")]
-    pub(crate) fn below(layer: Box<dyn Layer>, socket: &'a TcpStream) -> Transport<'a> {
-        Transport {
-            layer: Some(layer),
+    pub fn tls(socket: &'a TcpStream, tls: &Tls) -> io::Result<Transport<'a>> {
+        Ok(Transport {
+            layer: Some(tls.layer()?),
             ..Transport::from(socket)
-        }
+        })
     }
 
     /// Takes over a socket as it comes, which may have any timeouts; answers who is at its other

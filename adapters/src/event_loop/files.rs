@@ -8,20 +8,12 @@ use std::time::Duration;
 
 use sanserve_core::{Ask, FileSystem, Got};
 
-use super::mail::HandlerWaker;
+use super::mail::{Done, HandlerWaker};
 use super::recent::Recent;
-use super::transport::Transport;
+use super::transport::{MOST, Transport};
 use crate::fs_call::{FsCompletion, FsRequest, OpenSlot};
 use crate::got::ASK_AGAIN;
 use crate::system_file;
-
-/// What is left for a connection.
-pub(super) enum Done<F> {
-    /// A thread is done with what it had of the connection.
-    Call(FsCompletion<F>),
-    /// Something woke the handler.
-    Woken(Arc<HandlerWaker<F>>),
-}
 
 /// What a thread has of a connection.
 struct Away {
@@ -272,7 +264,5 @@ fn is_cached<FS: FileSystem>(files: &FS, file: &mut FS::File, at: u64) -> bool {
     warm
 }
 
-/// So much is sent at once; then others have their turn.
-pub(super) const MOST: u64 = 2 * 1024 * 1024;
 /// So much is read ahead if it is not in the cache.
 const PIECE: u64 = 256 * 1024;

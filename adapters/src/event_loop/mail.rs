@@ -8,7 +8,6 @@ use std::task::Wake;
 use mio::Waker;
 use sanserve_core::{Ask, FileSystem, FsError, Got, Waiter};
 
-use super::files::Done;
 use crate::fs_call::{FsCompletion, FsRequest};
 use crate::system_file;
 
@@ -102,6 +101,14 @@ impl<F: Send + 'static> Wake for HandlerWaker<F> {
             mail.leave(self.who, Done::Woken(self));
         }
     }
+}
+
+/// What is left for a connection.
+pub(super) enum Done<F> {
+    /// A thread is done with what it had of the connection.
+    Call(FsCompletion<F>),
+    /// Something woke the handler.
+    Woken(Arc<HandlerWaker<F>>),
 }
 
 /// What was left for a worker, and how it is woken.

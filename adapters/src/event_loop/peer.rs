@@ -13,11 +13,12 @@ use std::time::Duration;
 use mio::event::Event;
 use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Now, Parked, Phase, Step, Want};
 
-use super::files::{Desk, Done, Files, MOST};
+use super::files::{Desk, Files};
 use super::lines::Lines;
+use super::mail::Done;
 use super::recent::Recent;
 use super::shared::Shared;
-use super::transport::Transport;
+use super::transport::{MOST, Transport};
 use super::upgrade::{Place, Upgraded};
 use crate::blocking::handshake_time;
 use crate::delivery;

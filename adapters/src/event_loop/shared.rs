@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sanserve_core::Config;
 
 use super::stopper::End;
-use crate::blocking::Layer;
+use crate::layer::Layer;
 use crate::server::complaint;
 
 /// What the workers of a server share.

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use mio::event::Event;
 use sanserve_core::{FileSystem, FsError, Got};
 
-use super::files::MOST;
 use crate::UpgradedStream;
-use crate::blocking::Layer;
 use crate::delivery;
 use crate::hang_up::HangUp;
+use crate::layer::Layer;
 use crate::send_file::send_file;
 
 /// A socket, bare or below TLS.
@@ -260,3 +259,6 @@ fn retry<T>(mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         }
     }
 }
+
+/// So much is sent at once; then others have their turn.
+pub(super) const MOST: u64 = 2 * 1024 * 1024;

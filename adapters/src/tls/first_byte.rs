@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use super::session::Session;
-use crate::blocking::Layer;
+use crate::layer::Layer;
 
 /// TLS, unless the peer begins with plain HTTP.
 pub(super) enum FirstByte {

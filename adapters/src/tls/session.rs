@@ -17,7 +17,7 @@ use rustls::unbuffered::{
 use rustls::{Error, InvalidMessage};
 use socket2::SockRef;
 
-use crate::blocking::Layer;
+use crate::layer::Layer;
 
 /// One peer's TLS.
 pub(super) struct Session {

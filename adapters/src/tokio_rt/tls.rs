@@ -1,4 +1,4 @@
-//! TLS above a socket, as a stream for a [`Transport`].
+//! TLS above a socket, as a stream for a [`Transport`](super::Transport).
 //!
 //! The handshake happens while the connection waits for its first bytes. It has the deadline of a
 //! head from the moment when the connection is accepted, however it drips.
@@ -14,26 +14,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{FallibleAccept, TlsAcceptor};
 
-use super::Transport;
-use super::transport::ReadWrite;
+use super::read_write::ReadWrite;
 use crate::Tls;
 use crate::tls::{begins_http, drain, refusal};
-
-impl Transport {
-    /// A socket below TLS. The handshake happens while it is served.
-    ///
-    /// # Errors
-    /// If the socket is gone already.
-    pub fn tls(socket: TcpStream, tls: &Tls) -> io::Result<Transport> {
-        socket.set_nodelay(true)?;
-        let peer = socket.peer_addr()?.ip();
-        let acceptor = TlsAcceptor::from(tls.config());
-        Ok(Transport::below(
-            Session::First(Some((socket, acceptor))),
-            peer,
-        ))
-    }
-}
 
 /// One peer's TLS, or plain HTTP if it begins with that.
 pub(super) enum Session {
@@ -45,6 +28,11 @@ pub(super) enum Session {
 }
 
 impl Session {
+    /// TLS above a socket of which nothing was read.
+    pub(super) fn new(socket: TcpStream, tls: &Tls) -> Session {
+        Session::First(Some((socket, TlsAcceptor::from(tls.config()))))
+    }
+
     /// The socket, after the handshake.
     #[cfg(unix)]
     pub(super) fn socket(&self) -> Option<&TcpStream> {

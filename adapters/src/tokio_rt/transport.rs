@@ -20,8 +20,11 @@ use tokio::net::TcpStream;
 
 use super::UpgradedStream;
 use super::files::FileAccess;
+use super::read_write::ReadWrite;
 #[cfg(feature = "tls")]
 use super::tls::Session;
+#[cfg(feature = "tls")]
+use crate::Tls;
 #[cfg(unix)]
 use crate::delivery;
 #[cfg(unix)]
@@ -47,11 +50,6 @@ enum Stream {
     Other(Box<dyn ReadWrite>, String),
 }
 
-/// What can be served.
-pub(super) trait ReadWrite: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> ReadWrite for S {}
-
 impl From<TcpStream> for Transport {
     /// The bare socket.
     fn from(socket: TcpStream) -> Transport {
@@ -69,10 +67,16 @@ impl Transport {
         Transport::of(Stream::Other(Box::new(stream), peer.to_string()))
     }
 
-    /// A socket below TLS.
+    /// A socket below TLS. The handshake happens while it is served.
+    ///
+    /// # Errors
+    /// If the socket is gone already.
     #[cfg(feature = "tls")]
-    pub(super) fn below(session: Session, peer: IpAddr) -> Transport {
-        Transport::of(Stream::Tls(Box::new(session), peer))
+    pub fn tls(socket: TcpStream, tls: &Tls) -> io::Result<Transport> {
+        socket.set_nodelay(true)?;
+        let peer = socket.peer_addr()?.ip();
+        let session = Box::new(Session::new(socket, tls));
+        Ok(Transport::of(Stream::Tls(session, peer)))
     }
 
     fn of(stream: Stream) -> Transport {

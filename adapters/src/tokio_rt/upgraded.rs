@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::transport::ReadWrite;
+use super::read_write::ReadWrite;
 
 /// The transport of a connection whose handler returned [`Next::Upgrade`](sanserve_core::Next::Upgrade), for the protocol that
 /// follows HTTP. It reads the bytes that the peer sent after its request first, although they have been received

@@ -157,7 +157,8 @@ fn std(
                         )
                     }
                     Some(tls) => {
-                        let transport = tls.transport(&socket).unwrap();
+                        let transport =
+                            sanserve_server::blocking::Transport::tls(&socket, tls).unwrap();
                         sanserve_server::blocking::serve(
                             transport, disk, config, handler, log, &stop,
                         )
