@@ -1,25 +1,25 @@
-// The page: takes folders and files, holds them, and tells the worker of them.
+// The page: accepts folders and files, keeps them, and answers the worker's questions about them.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const sites = new Map(); // by their ids, the trees
+const sites = new Map(); // from id to tree
 
-start().catch((error) => say(`This browser cannot do it: ${error.message}`, true));
+start().catch((error) => say(`This page does not work in this browser: ${error.message}`, true));
 
 async function start() {
-  if (!navigator.serviceWorker) throw new Error("a Service Worker wants HTTPS, or localhost.");
-  navigator.serviceWorker.onmessage = tell;
+  if (!navigator.serviceWorker) throw new Error("a Service Worker needs HTTPS or localhost.");
+  navigator.serviceWorker.onmessage = onMessage;
   await navigator.serviceWorker.register("worker.js");
   await navigator.serviceWorker.ready;
   await wasm_bindgen({ module_or_path: "sanserve_bg.wasm" });
-  // A tab that holds a lock is not put to sleep while it lies in the background.
+  // A background tab that holds a lock is not suspended.
   navigator.locks?.request(`sites of ${crypto.randomUUID()}`, () => new Promise(() => {}));
   for (const button of document.querySelectorAll("button")) button.disabled = false;
   document.documentElement.dataset.ready = "";
 }
 
-// The worker asks what is at a path, or has lines for the log.
-async function tell({ data, ports: [port] }) {
+// Answers a question of the worker about a path, or shows its log lines.
+async function onMessage({ data, ports: [port] }) {
   const tree = sites.get(data.site);
   if (data.log) return tree && log(data.log);
   if (!tree) return port.postMessage(null);
@@ -30,20 +30,20 @@ async function tell({ data, ports: [port] }) {
   }
 }
 
-async function serve(making) {
+async function serve(pending) {
   try {
-    say("Looking at it …");
-    const [name, tree] = await making;
+    say("Reading …");
+    const [name, tree] = await pending;
     const id = `${name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "")}-${suffix()}`;
     sites.set(id, tree);
     show(id, name);
-    say(`${name} is being served.`);
+    say(`Serving ${name}.`);
   } catch (error) {
-    say(`That cannot be served: ${error.message}`, true);
+    say(`Cannot serve that: ${error.message}`, true);
   }
 }
 
-// So that another tab's folder of the same name has another address.
+// Gives folders with the same name in two tabs different addresses.
 function suffix() {
   return crypto.getRandomValues(new Uint16Array(1))[0].toString(36).padStart(4, "0");
 }
@@ -57,13 +57,13 @@ function show(id, name) {
   link.textContent = url;
   item.querySelector(".copy").onclick = async () => {
     await navigator.clipboard.writeText(url);
-    say("The address was copied.");
+    say("Address copied.");
   };
   item.querySelector(".stop").onclick = () => {
     sites.delete(id);
     item.remove();
     $("sites").hidden = sites.size === 0;
-    say(`${name} is not served any more.`);
+    say(`Stopped serving ${name}.`);
     $("folder-button").focus();
   };
   for (const button of item.querySelectorAll("button")) button.setAttribute("aria-label", `${button.textContent} ${name}`);
@@ -78,16 +78,16 @@ function say(text, wrong = false) {
 
 function log(lines) {
   const panel = $("log");
-  const below = panel.scrollTop + panel.clientHeight >= panel.scrollHeight - 4;
+  const atEnd = panel.scrollTop + panel.clientHeight >= panel.scrollHeight - 4;
   for (const line of lines.trimEnd().split("\n")) {
     const row = document.createElement("div");
-    // Who asked is always this browser.
+    // The client is always this browser.
     row.textContent = line.replace(/^- - - /, "");
     row.className = /" [45]\d\d /.test(line) ? "wrong" : "";
     panel.append(row);
   }
   while (panel.childElementCount > 500) panel.firstElementChild.remove();
-  if (below) panel.scrollTop = panel.scrollHeight;
+  if (atEnd) panel.scrollTop = panel.scrollHeight;
 }
 
 $("folder-button").onclick = () => $("folder").click();
@@ -100,7 +100,7 @@ for (const input of [$("folder"), $("files")]) {
   };
 }
 
-// A drop counts wherever it happens.
+// Accepts a drop anywhere on the page.
 addEventListener("dragover", (event) => {
   event.preventDefault();
   $("drop").classList.add("over");

@@ -1,19 +1,19 @@
-// What a user has dropped or chosen, as trees of files. Each has two methods, whose paths are relative
-// to its root, without a "/" at either end:
+// Trees of the files that a user has dropped or chosen. Each tree has two methods. Paths are relative to its
+// root, without a "/" at either end.
 //
-//   open(path)   promises { blob, modified, checksum } of a file, { } of a folder, undefined of nothing
-//   list(path)   promises what is in a folder: { name, size, modified } of a file, { name } of a folder, with
-//                a "/" behind the name
+//   open(path)   promises { blob, modified, checksum } for a file, { } for a folder, undefined for a missing path
+//   list(path)   promises the entries of a folder: { name, size, modified } for a file, { name } for a folder,
+//                whose name ends with "/"
 //
-// Nothing is read before it is asked for.
+// Files are read only when they are requested.
 
 const FOLDER = {};
 
-const ofFile = (file) => ({ blob: file, modified: file.lastModified });
-const inList = (name, file) => ({ name, size: file.size, modified: file.lastModified });
+const openFile = (file) => ({ blob: file, modified: file.lastModified });
+const listFile = (name, file) => ({ name, size: file.size, modified: file.lastModified });
 
-// A folder that was dropped: the browser reads it when it is asked.
-class Dropped {
+// A dropped folder, which the browser reads on demand.
+class EntryTree {
   constructor(entry) {
     this.entry = entry;
   }
@@ -22,7 +22,7 @@ class Dropped {
     if (path === "") return FOLDER;
     try {
       const entry = await this.find("getFile", path);
-      return ofFile(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+      return openFile(await new Promise((resolve, reject) => entry.file(resolve, reject)));
     } catch (error) {
       if (error.name === "TypeMismatchError") return FOLDER;
       if (error.name === "NotFoundError") return undefined;
@@ -34,19 +34,19 @@ class Dropped {
     const folder = path === "" ? this.entry : await this.find("getDirectory", path);
     const reader = folder.createReader();
     const list = [];
-    // It tells some at a time, and none at the end.
+    // readEntries() returns a few entries at a time, and none at the end.
     for (let some = [null]; some.length > 0; ) {
       some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-      list.push(...await Promise.all(some.map(Dropped.listed)));
+      list.push(...await Promise.all(some.map(EntryTree.listEntry)));
     }
     return list;
   }
 
-  // Of what may not be read there is the name.
-  static async listed(entry) {
+  // An unreadable file is listed with its name only.
+  static async listEntry(entry) {
     if (entry.isDirectory) return { name: `${entry.name}/` };
     const file = new Promise((resolve, reject) => entry.file(resolve, reject));
-    return file.then((file) => inList(entry.name, file), () => ({ name: entry.name }));
+    return file.then((file) => listFile(entry.name, file), () => ({ name: entry.name }));
   }
 
   find(method, path) {
@@ -54,8 +54,8 @@ class Dropped {
   }
 }
 
-// Files that are all known: [path, file] of each.
-class Listed {
+// A tree of known files, given as [path, file] pairs.
+class FileTree {
   constructor(files) {
     this.files = new Map(files);
     this.folders = new Map([["", new Set()]]);
@@ -74,28 +74,28 @@ class Listed {
 
   async open(path) {
     const file = this.files.get(path);
-    return file ? ofFile(file) : this.folders.has(path) ? FOLDER : undefined;
+    return file ? openFile(file) : this.folders.has(path) ? FOLDER : undefined;
   }
 
   async list(path) {
     const above = path === "" ? "" : `${path}/`;
     return [...this.folders.get(path)].map((name) => {
       const file = this.files.get(above + name);
-      return file ? inList(name, file) : { name };
+      return file ? listFile(name, file) : { name };
     });
   }
 }
 
-// A .zip. What is deflated in it is inflated when it is first asked for, into a Blob, which the browser
-// keeps on a disk if it is large; so parts of it can be sent as of any file.
-class Zipped {
+// The files in a .zip. A deflated file is inflated on its first request, into a Blob, which the browser keeps on
+// disk if it is large; so ranges of it can be sent like those of any file.
+class ZipTree {
   constructor(zip) {
     this.zip = zip;
     this.inflated = new Map();
   }
 
   static async read(file) {
-    return new Zipped(await wasm_bindgen.Zip.read(file));
+    return new ZipTree(await wasm_bindgen.Zip.read(file));
   }
 
   async open(path) {
@@ -112,7 +112,7 @@ class Zipped {
   }
 
   async list(path) {
-    // As they are they could not be told to the worker.
+    // Objects of wasm-bindgen cannot be posted to the worker.
     return this.zip.list(path).map(({ name, size, modified }) => ({ name, size, modified }));
   }
 }
@@ -122,37 +122,36 @@ async function inflate(packed, size) {
   const measured = new TransformStream({
     transform(piece, stream) {
       length += piece.length;
-      if (length > size) throw new Error("more comes out of this .zip than it says");
+      if (length > size) throw new Error("a file in this .zip is longer than announced");
       stream.enqueue(piece);
     },
   });
   const inflated = packed.stream().pipeThrough(new DecompressionStream("deflate-raw"));
   const blob = await new Response(inflated.pipeThrough(measured)).blob();
-  if (blob.size !== size) throw new Error("less comes out of this .zip than it says");
+  if (blob.size !== size) throw new Error("a file in this .zip is shorter than announced");
   return blob;
 }
 
-// A tree of what was dropped: of a folder what is in it, of a .zip what is in it, of anything else the
-// files by their names. Answers [name, tree].
+// Makes a tree of a drop: the contents of one folder or one .zip, or else the dropped files. Promises [name, tree].
 async function treeOfDrop(transfer) {
-  // All of it has to be asked for at once; when the event is over nothing is left there.
+  // All items have to be read before the first await: the browser clears the transfer after the event.
   const items = [...transfer.items].filter((item) => item.kind === "file");
   const entries = items.map((item) => item.webkitGetAsEntry?.());
   const files = items.map((item) => item.getAsFile());
-  if (entries.length === 1 && entries[0]?.isDirectory) return [entries[0].name, new Dropped(entries[0])];
-  if (entries.some((entry) => entry?.isDirectory)) throw new Error("Drop one folder at a time, or files alone.");
+  if (entries.length === 1 && entries[0]?.isDirectory) return [entries[0].name, new EntryTree(entries[0])];
+  if (entries.some((entry) => entry?.isDirectory)) throw new Error("drop one folder at a time, or only files.");
   return treeOfFiles(files);
 }
 
-// The same of files that were chosen.
+// Makes a tree of chosen files. Promises [name, tree].
 async function treeOfFiles(files) {
   files = [...files];
-  if (files.length === 0) throw new Error("There is no file in that folder.");
+  if (files.length === 0) throw new Error("the folder is empty.");
   const [first] = files;
   if (first.webkitRelativePath) {
     const [name] = first.webkitRelativePath.split("/");
-    return [name, new Listed(files.map((file) => [file.webkitRelativePath.slice(name.length + 1), file]))];
+    return [name, new FileTree(files.map((file) => [file.webkitRelativePath.slice(name.length + 1), file]))];
   }
-  if (files.length === 1 && /\.zip$/i.test(first.name)) return [first.name.slice(0, -4), await Zipped.read(first)];
-  return [files.length === 1 ? first.name : `${files.length} files`, new Listed(files.map((file) => [file.name, file]))];
+  if (files.length === 1 && /\.zip$/i.test(first.name)) return [first.name.slice(0, -4), await ZipTree.read(first)];
+  return [files.length === 1 ? first.name : `${files.length} files`, new FileTree(files.map((file) => [file.name, file]))];
 }

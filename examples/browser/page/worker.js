@@ -1,43 +1,43 @@
-// The Service Worker: asks the page for files, the engine for replies.
+// The Service Worker: gets files from the page and replies from the engine.
 "use strict";
 
 importScripts("sanserve.js");
 
-// What lies below this, in the scope of the worker, is answered here.
+// The worker answers requests for paths below this one.
 const SITES = new URL("site/", registration.scope).pathname;
 const ENGINE = new URL("sanserve_bg.wasm", registration.scope).href;
 
-// The build puts the SHA-256 of the engine here. Sites have the same origin, so each of them can change what is cached,
-// but none can change this file.
+// The build inserts the SHA-256 of the engine here. All sites share the origin, so any of them can change the cache,
+// but not this file.
 const ENGINE_SHA256 = "";
 
-// The browser may stop the worker at any time. It starts again from what is kept here, so that the
-// server that the page came from is not needed any more.
+// The browser may stop the worker at any time. The worker restarts from the cached engine, so the server that the page
+// came from is no longer needed.
 let engine;
 function start() {
   const load = async () => {
-    await wasm_bindgen({ module_or_path: (await kept()) ?? (await fetched()) });
+    await wasm_bindgen({ module_or_path: (await fromCache()) ?? (await fromServer()) });
   };
-  const again = (error) => {
+  const retryLater = (error) => {
     engine = undefined;
     throw error;
   };
-  return (engine ??= load().catch(again));
+  return (engine ??= load().catch(retryLater));
 }
 
-// The engine in the cache, if it is there and nobody has replaced it.
-async function kept() {
+// The engine from the cache, if it is there and has the right SHA-256.
+async function fromCache() {
   const reply = await caches.match(ENGINE);
   const bytes = await reply?.arrayBuffer();
   return bytes && (await isTheEngine(bytes)) ? bytes : undefined;
 }
 
-// The engine from the server, which is kept in the cache from then on.
-async function fetched() {
+// The engine from the server; adds it to the cache.
+async function fromServer() {
   const reply = await fetch(ENGINE, { cache: "reload" });
   const bytes = await reply.arrayBuffer();
   if (!(await isTheEngine(bytes))) {
-    throw new Error("the engine is not the one that this worker was built with");
+    throw new Error("the engine has changed since this worker was built");
   }
   const cache = await caches.open("engine");
   await cache.put(ENGINE, new Response(bytes, { headers: { "Content-Type": "application/wasm" } }));
@@ -50,7 +50,7 @@ async function isTheEngine(bytes) {
   return hex.join("") === ENGINE_SHA256;
 }
 
-addEventListener("install", (event) => event.waitUntil(fetched().then(() => skipWaiting())));
+addEventListener("install", (event) => event.waitUntil(fromServer().then(() => skipWaiting())));
 
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 
@@ -67,8 +67,7 @@ async function answer(request, id) {
   return wasm_bindgen.answer(request, site, (lines) => site.log(lines));
 }
 
-// A site, as the page tells of it that holds its files. Paths are those of the engine: below the
-// origin, and decoded.
+// A site whose files are in a page. Paths are those of the engine: below the origin, and decoded.
 class Site {
   constructor(id) {
     this.id = id;
@@ -88,32 +87,32 @@ class Site {
     for (const page of await pages()) page.postMessage({ site: this.id, log: lines });
   }
 
-  // All pages are asked until one is found that has the site.
+  // Asks all pages until one of them turns out to have the site.
   async ask(verb, path) {
     if (path !== this.root && !path.startsWith(`${this.root}/`)) return undefined;
     const question = { site: this.id, [verb]: path.slice(this.root.length + 1) };
     const asked = this.page ? [this.page] : await pages();
     const answers = asked.map(async (page) => {
-      const answer = await put(question, page);
+      const answer = await send(question, page);
       if (!answer) throw undefined;
       this.page = page;
       return answer;
     });
-    // Where nobody has the site nothing is there.
+    // Without a page that has the site, the path is missing.
     const { found, error } = await Promise.any(answers).catch(() => ({}));
     if (error) throw error;
     return found;
   }
 }
 
-// The pages that may have sites. They need not be controlled by this worker.
+// The pages that may have sites, whether or not this worker controls them.
 async function pages() {
   const all = await clients.matchAll({ type: "window", includeUncontrolled: true });
   return all.filter((page) => !new URL(page.url).pathname.startsWith(SITES));
 }
 
-// Puts a question to a page: what it has found, an error, or nothing if it has no such site.
-function put(question, page) {
+// Sends a question to a page. Promises what it found, an error, or null if it does not have the site.
+function send(question, page) {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = ({ data }) => {

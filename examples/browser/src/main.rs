@@ -1,11 +1,10 @@
-//! Builds the folder that a web server needs to have: the page, and the engine for its worker.
+//! Builds the folder for a web server: the page, and the engine for its Service Worker.
 //!
 //! ```text
 //! sanserve-browser FOLDER [FEATURES]
 //! ```
 //!
-//! wasm-bindgen is used as a library, so that there is no program to install and none of another
-//! version than the worker's.
+//! wasm-bindgen is used as a library, so no tool has to be installed, and its version always matches the worker's.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -62,18 +61,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes the SHA-256 of the engine into the worker, which runs no other.
+/// Writes the SHA-256 of the engine into the worker, so that it runs no other engine.
 fn seal(worker: &Path, engine: &[u8]) -> Result<(), Box<dyn Error>> {
-    const PLACE: &str = "const ENGINE_SHA256 = \"\";";
+    const PLACEHOLDER: &str = "const ENGINE_SHA256 = \"\";";
     let script = fs::read_to_string(worker)?;
-    if script.matches(PLACE).count() != 1 {
-        return Err(format!("{} has no place for a SHA-256", worker.display()).into());
+    if script.matches(PLACEHOLDER).count() != 1 {
+        return Err(format!("{} has no placeholder for the SHA-256", worker.display()).into());
     }
     let hex: Vec<_> = Sha256::digest(engine)
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let sealed = format!("const ENGINE_SHA256 = \"{}\";", hex.concat());
-    fs::write(worker, script.replace(PLACE, &sealed))?;
+    fs::write(worker, script.replace(PLACEHOLDER, &sealed))?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What time it is, and how to wait.
+//! Clock and timer of the browser.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -27,42 +27,47 @@ pub(crate) fn now() -> Now {
     }
 }
 
-/// How many seconds local time is ahead of UTC.
+/// Returns by how many seconds local time is ahead of UTC.
 pub(crate) fn offset(unix: i64) -> i32 {
     let date = Date::new(&(unix as f64 * 1000.0).into());
     -(date.get_timezone_offset() * 60.0) as i32
 }
 
-/// What comes of the future, or nothing if it takes longer than until `by`.
-pub(crate) async fn within<T>(by: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
+/// Awaits the future, or returns `None` if it is not ready at `deadline`.
+pub(crate) async fn timeout_at<T>(
+    deadline: Option<Duration>,
+    future: impl Future<Output = T>,
+) -> Option<T> {
     let (mut future, mut timer) = (pin!(future), None);
     poll_fn(|cx| {
         if let Poll::Ready(value) = future.as_mut().poll(cx) {
             return Poll::Ready(Some(value));
         }
-        let Some(by) = by else {
+        let Some(deadline) = deadline else {
             return Poll::Pending;
         };
-        let timer = timer.get_or_insert_with(|| Timer::new(by.saturating_sub(now().tick)));
-        std::pin::Pin::new(&mut timer.rings).poll(cx).map(|_| None)
+        let timer = timer.get_or_insert_with(|| Timer::new(deadline.saturating_sub(now().tick)));
+        std::pin::Pin::new(&mut timer.elapsed)
+            .poll(cx)
+            .map(|_| None)
     })
     .await
 }
 
 struct Timer {
     id: f64,
-    rings: JsFuture,
+    elapsed: JsFuture,
 }
 
 impl Timer {
     fn new(after: Duration) -> Timer {
         let mut id = 0.0;
-        // Late rather than early, or the engine would be asked in vain.
+        // Rounded up: before its deadline the engine would have nothing to do.
         let milliseconds = after.as_millis() as f64 + 1.0;
-        let rings = Promise::new(&mut |resolve, _| id = set_timeout(&resolve, milliseconds));
+        let elapsed = Promise::new(&mut |resolve, _| id = set_timeout(&resolve, milliseconds));
         Timer {
             id,
-            rings: rings.into(),
+            elapsed: elapsed.into(),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The cases of the conformance list, answered here: the loop is the one of [`crate::answer`], the files
-//! are Blobs, too; only handler and site are the list's.
+//! Answers the conformance cases in the worker, with the loop of [`crate::answer`] and with Blobs as files. Only the
+//! handler and the site are those of the cases.
 
 use js_sys::{Array, Function};
 use sanserve_conformance::{Case, File, PACES, Site, case};
@@ -10,10 +10,10 @@ use web_sys::{Blob, ReadableStream, Response};
 
 use crate::content::Content;
 use crate::exchange::{Reply, Request, exchange};
-use crate::tree::Tree;
+use crate::file_system::AsyncFileSystem;
 use crate::{blob, web};
 
-/// The list and its site, read once.
+/// The cases and their site, read once.
 #[wasm_bindgen]
 pub struct Conformance {
     cases: Vec<Case>,
@@ -22,7 +22,7 @@ pub struct Conformance {
 
 #[wasm_bindgen]
 impl Conformance {
-    /// Reads the list.
+    /// Reads the cases.
     #[wasm_bindgen(constructor)]
     pub fn new() -> Conformance {
         Conformance {
@@ -31,11 +31,11 @@ impl Conformance {
         }
     }
 
-    /// Answers a request as a case has it: name after value of each field, a character for a byte.
-    /// What comes back is in the same form: status, fields, and a Blob.
+    /// Answers the request of a case. `fields` has names and values in turn, one character per byte. Returns status, fields
+    /// in the same form, and a Blob.
     ///
     /// # Errors
-    /// If there is no whole reply.
+    /// If the reply is incomplete.
     #[expect(clippy::too_many_arguments, reason = "it is called from JavaScript")]
     pub async fn answer(
         &self,
@@ -65,10 +65,10 @@ impl Conformance {
         Ok(Array::of3(&head.status.into(), &fields, &content))
     }
 
-    /// The same with a request as the worker is told of it.
+    /// Answers a request that comes as a `Request` of the browser.
     ///
     /// # Errors
-    /// If there is no whole reply.
+    /// If the reply is incomplete.
     pub async fn fetch(
         &self,
         case: String,
@@ -76,8 +76,8 @@ impl Conformance {
         request: web_sys::Request,
         log: Function,
     ) -> Result<Response, JsError> {
-        let asked = web::request(&request)?;
-        let reply = self.exchange(&case, pace, asked, &log).await?;
+        let request = web::request(&request)?;
+        let reply = self.exchange(&case, pace, request, &log).await?;
         web::response(reply)
     }
 
@@ -95,18 +95,18 @@ impl Conformance {
             let _ = log.call1(&JsValue::NULL, &lines.into());
         };
         let (config, handler) = (case.config(), case.handler());
-        let cut = |room| pieces.next_len(room);
-        Ok(exchange(request, &self.site, config, handler, log, cut).await?)
+        let limit = |room| pieces.next_len(room);
+        Ok(exchange(request, &self.site, config, handler, log, limit).await?)
     }
 }
 
-/// What is open of the site.
+/// An open file or script of the site.
 pub(crate) enum Open {
     File(Blob),
     Script(File),
 }
 
-impl Tree for Site {
+impl AsyncFileSystem for Site {
     type File = Open;
 
     async fn answer(&self, ask: &Ask) -> Got<Open> {
@@ -121,17 +121,17 @@ impl Tree for Site {
                     let mut bytes = vec![0; meta.len as usize];
                     let read = FileSystem::fill(self, &mut file, 0, &mut bytes);
                     let all = matches!(read, Got::Bytes(n) if n == bytes.len());
-                    assert!(all, "a site reads all of a file at once");
+                    assert!(all, "the site reads a whole file in one call");
                     let blob = web::content(vec![crate::exchange::Part::Bytes(bytes)]);
                     Ok(Opened::File {
-                        file: Open::File(blob.expect("bytes are a Blob")),
+                        file: Open::File(blob.expect("bytes make a Blob")),
                         meta,
                         sendable: true,
                     })
                 }
                 _ => Err(FsError::Unsupported),
             })),
-            _ => unreachable!("a question has one of these answers"),
+            _ => unreachable!("`answer` returns no other variants"),
         }
     }
 
@@ -140,13 +140,13 @@ impl Tree for Site {
             Open::File(blob) => blob::read(blob, at, into)
                 .await
                 .map_or(Got::Refused(FsError::Io), Got::Bytes),
-            Open::Script(file) => plain(FileSystem::fill(self, file, at, into)),
+            Open::Script(file) => without_file(FileSystem::fill(self, file, at, into)),
         }
     }
 
-    fn part(&self, file: &Open, at: u64, len: u64) -> Option<Blob> {
+    fn slice(&self, file: &Open, at: u64, len: u64) -> Option<Blob> {
         match file {
-            Open::File(blob) => blob::part(blob, at, len).ok(),
+            Open::File(blob) => blob::slice(blob, at, len).ok(),
             Open::Script(_) => None,
         }
     }
@@ -154,13 +154,13 @@ impl Tree for Site {
     fn answer_write(&self, file: &mut Open, from: &[u8]) -> Got<Open> {
         match file {
             Open::File(_) => Got::Refused(FsError::Unsupported),
-            Open::Script(file) => plain(FileSystem::answer_write(self, file, from)),
+            Open::Script(file) => without_file(FileSystem::answer_write(self, file, from)),
         }
     }
 }
 
-/// An answer in which no file is.
-fn plain(got: Got<File>) -> Got<Open> {
+/// Converts an answer that holds no file.
+fn without_file(got: Got<File>) -> Got<Open> {
     match got {
         Got::Bytes(n) => Got::Bytes(n),
         Got::Note(note) => Got::Note(note),

@@ -1,11 +1,11 @@
-//! [`Content`]: what a request brings, as it comes.
+//! [`Content`]: the content of a request, as a stream.
 
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStream, ReadableStreamDefaultReader};
 
-/// The content of a request: a stream, and the read that is under way; or nothing.
+/// The content of a request, if any: a stream and its pending read.
 #[derive(Default)]
 pub(crate) struct Content {
     reader: Option<ReadableStreamDefaultReader>,
@@ -20,10 +20,10 @@ impl Content {
         }
     }
 
-    /// The next piece; `None` at the end. If this is let go of nothing is lost.
+    /// Returns the next piece, or `None` at the end. Cancel safe.
     ///
     /// # Errors
-    /// If it breaks off.
+    /// If the stream breaks off.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, JsValue> {
         let Some(reader) = &self.reader else {
             return Ok(None);

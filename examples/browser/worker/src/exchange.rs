@@ -1,4 +1,4 @@
-//! The loop: one request, one reply, and all that the engine wants in between.
+//! The adapter's loop, for one request and one reply.
 
 use sanserve_server::host::{self, Broken, Head, Piece};
 use std::future;
@@ -7,58 +7,56 @@ use std::time::Duration;
 use sanserve_core::{Config, Connection, FsError, Got, Handler, Step, Want};
 use web_sys::Blob;
 
-use crate::clock::{now, within};
+use crate::clock::{now, timeout_at};
 use crate::content::Content;
-use crate::tree::Tree;
+use crate::file_system::AsyncFileSystem;
 
-/// A request: what was read of it, and where more comes from.
+/// A request: the bytes of its head, and a stream of its content.
 pub(crate) struct Request {
     pub(crate) read: host::Request,
     pub(crate) content: Content,
     pub(crate) method: String,
 }
 
-/// A whole reply.
+/// A complete reply.
 pub(crate) struct Reply {
     pub(crate) head: Head,
     pub(crate) content: Vec<Part>,
 }
 
-/// Some of a reply's content.
+/// A part of a reply's content.
 pub(crate) enum Part {
     Bytes(Vec<u8>),
-    /// Some of a file, which nobody has read.
+    /// A slice of a file, not yet read.
     File(Blob),
 }
 
-/// Has a handler answer a request. `log` is given finished lines; `cut` says how many bytes are moved
-/// at a time, of those that could be.
+/// Lets a handler answer a request. `log` takes whole lines; `limit` chooses how many bytes are moved at a time, given
+/// how many could be.
 ///
 /// # Errors
-/// If there is no whole reply.
-pub(crate) async fn exchange<T: Tree>(
+/// If the reply is incomplete.
+pub(crate) async fn exchange<S: AsyncFileSystem>(
     mut request: Request,
-    tree: &T,
+    files: &S,
     config: Config,
     handler: impl Handler,
     log: impl Fn(&str),
-    mut cut: impl FnMut(usize) -> usize,
+    mut limit: impl FnMut(usize) -> usize,
 ) -> Result<Reply, Broken> {
     let mut conn = Connection::new(host::config(config), "-", handler);
     let mut reply = host::Reply::new(&request.method);
     let (mut head, mut content) = (None, Vec::new());
     let mut got = Got::Nothing;
     loop {
-        let Step {
-            want, deadline: by, ..
-        } = conn.step(now(), got);
+        let Step { want, deadline, .. } = conn.step(now(), got);
         got = match want {
             Want::Read(into) => {
-                let n = cut(into.len());
-                let read = within(by, request.read(&mut into[..n])).await;
+                let n = limit(into.len());
+                let read = timeout_at(deadline, request.read(&mut into[..n])).await;
                 read.unwrap_or(Got::Nothing)
             }
-            Want::Write(from) => match reply.take(&from[..cut(from.len())])? {
+            Want::Write(from) => match reply.take(&from[..limit(from.len())])? {
                 Piece::Skip(n) => Got::Bytes(n),
                 Piece::Head(n, whole) => {
                     head = Some(whole);
@@ -70,21 +68,23 @@ pub(crate) async fn exchange<T: Tree>(
                 }
             },
             Want::ReadFile { file, at, into } => {
-                let n = cut(into.len());
-                let filled = within(by, tree.fill(file, at, &mut into[..n])).await;
+                let n = limit(into.len());
+                let filled = timeout_at(deadline, files.fill(file, at, &mut into[..n])).await;
                 filled.unwrap_or(Got::Nothing)
             }
             Want::Copy { file, at, len } => {
-                let n = cut(usize::try_from(len).unwrap_or(MOST).min(MOST));
+                let n = limit(usize::try_from(len).unwrap_or(SLICE_MAX).min(SLICE_MAX));
                 reply.sent(n as u64);
-                content.extend(tree.part(file, at, n as u64).map(Part::File));
+                content.extend(files.slice(file, at, n as u64).map(Part::File));
                 Got::Bytes(n)
             }
-            Want::WriteFile { file, from } => tree.answer_write(file, &from[..cut(from.len())]),
+            Want::WriteFile { file, from } => files.answer_write(file, &from[..limit(from.len())]),
             Want::Commit { .. } => Got::Committed(Err(FsError::Unsupported)),
-            Want::Wait => woken(by).await,
+            Want::Wait => wait_briefly(deadline).await,
             Want::Upgrade => unreachable!("no upgrade is allowed"),
-            Want::Ask(ask) => within(by, tree.answer(ask)).await.unwrap_or(Got::Nothing),
+            Want::Ask(ask) => timeout_at(deadline, files.answer(ask))
+                .await
+                .unwrap_or(Got::Nothing),
             Want::Log(lines) => {
                 log(lines);
                 Got::Nothing
@@ -98,7 +98,7 @@ pub(crate) async fn exchange<T: Tree>(
 }
 
 impl Request {
-    /// Reads some of it. If this is let go of nothing is lost.
+    /// Reads bytes of the request. Cancel safe.
     async fn read<F>(&mut self, into: &mut [u8]) -> Got<F> {
         if self.read.is_empty() {
             match self.content.next().await {
@@ -118,13 +118,13 @@ fn append(content: &mut Vec<Part>, bytes: &[u8]) {
     }
 }
 
-/// More than a number can hold here goes in several parts.
-const MOST: usize = 1 << 30;
+/// The longest slice of a file: `usize` has 32 bits here.
+const SLICE_MAX: usize = 1 << 30;
 
-/// Nothing can wake a handler that waits, so it is asked again when a moment is over.
-async fn woken<F>(by: Option<Duration>) -> Got<F> {
+/// Waits 10 ms, or until the deadline. Nothing can wake a waiting handler here, so it is polled.
+async fn wait_briefly<F>(deadline: Option<Duration>) -> Got<F> {
     let moment = now().tick + Duration::from_millis(10);
-    let moment = by.map_or(moment, |by| by.min(moment));
-    within(Some(moment), future::pending::<()>()).await;
+    let until = deadline.map_or(moment, |deadline| deadline.min(moment));
+    timeout_at(Some(until), future::pending::<()>()).await;
     Got::Woken
 }

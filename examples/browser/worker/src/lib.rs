@@ -1,10 +1,9 @@
 //! The engine in a Service Worker.
 //!
-//! The browser has parsed the request and will frame the reply, so the engine is entered behind its
-//! framing, by the seam in [`sanserve_server::host`]; [`exchange`] is the loop. Files belong to the page, which
-//! is asked for them one by one ([`page`]): the worker keeps nothing, and so loses nothing when the
-//! browser stops it. What of a reply is too long for the engine's outbox is not read here. The reply
-//! refers to it, and the browser sends it, as fast as it is taken.
+//! The browser parses requests and frames replies itself, so the engine runs behind [`sanserve_server::host`];
+//! [`exchange`] is the loop. The page has the files, and the worker asks it for them one by one ([`page`]): the worker
+//! keeps no state, so nothing is lost when the browser stops it. Content that does not fit into the engine's outbox is
+//! not read here: the reply refers to it, and the browser sends it as fast as the client reads.
 
 mod blob;
 mod clock;
@@ -12,8 +11,8 @@ mod clock;
 mod conformance;
 mod content;
 mod exchange;
+mod file_system;
 mod page;
-mod tree;
 mod web;
 mod zip;
 
@@ -26,10 +25,10 @@ use web_sys::{Request, Response};
 use self::exchange::exchange;
 use self::page::Page;
 
-/// Answers a request with what the page holds. `log` is given finished lines.
+/// Answers a request with the files of the page. `log` takes whole lines.
 ///
 /// # Errors
-/// If there is no whole reply to give: to its client the network has failed.
+/// If the reply is incomplete. The client sees a network error.
 #[wasm_bindgen]
 pub async fn answer(request: Request, page: Page, log: Function) -> Result<Response, JsError> {
     let config = Config::default()
@@ -38,11 +37,11 @@ pub async fn answer(request: Request, page: Page, log: Function) -> Result<Respo
     let log = |lines: &str| {
         let _ = log.call1(&JsValue::NULL, &lines.into());
     };
-    let asked = web::request(&request)?;
+    let request = web::request(&request)?;
     let mut files = Files::new();
     let settings = files.settings_mut();
     settings.list_directory = Arc::new(listing::page);
     settings.mount_depth = page.root().split('/').count();
-    let reply = exchange(asked, &page, config, files, log, |n| n).await?;
+    let reply = exchange(request, &page, config, files, log, |n| n).await?;
     web::response(reply)
 }

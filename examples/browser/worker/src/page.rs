@@ -1,4 +1,4 @@
-//! [`Page`]: the files, as the page that holds them tells of them.
+//! [`Page`]: a file system whose files are in a page of the browser.
 
 use std::sync::Arc;
 
@@ -9,28 +9,28 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, DomException};
 
 use crate::blob;
-use crate::tree::Tree;
+use crate::file_system::AsyncFileSystem;
 
 #[wasm_bindgen]
 extern "C" {
-    /// Whoever holds files. A path has no `/` at either end; the empty one is the root.
+    /// A site of a page. Paths have no `/` at either end; the empty path is the root.
     pub type Page;
 
-    /// The path of what is served.
+    /// The path of the site.
     #[wasm_bindgen(method, getter)]
     pub(crate) fn root(this: &Page) -> String;
 
-    /// Promises what is there: a [`Found`], or `undefined`.
+    /// Promises a [`Found`], or `undefined` if the path is missing.
     #[wasm_bindgen(method)]
     fn open(this: &Page, path: &str) -> Promise;
 
-    /// Promises what a directory holds: a [`Listed`] for each name.
+    /// Promises the entries of a directory, a [`Listed`] each.
     #[wasm_bindgen(method)]
     fn list(this: &Page, path: &str) -> Promise;
 
     type Listed;
 
-    /// The name, that of a directory with a `/` behind it.
+    /// The name, with a final `/` if it is a directory.
     #[wasm_bindgen(method, getter)]
     fn name(this: &Listed) -> String;
 
@@ -38,21 +38,21 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn size(this: &Listed) -> Option<f64>;
 
-    /// When it was last changed, in milliseconds since 1970, if that is known.
+    /// The modification time in milliseconds since 1970, if known.
     #[wasm_bindgen(method, getter, js_name = modified)]
     fn changed(this: &Listed) -> Option<f64>;
 
     type Found;
 
-    /// The file; `undefined` of a directory.
+    /// The file; `undefined` for a directory.
     #[wasm_bindgen(method, getter)]
     fn blob(this: &Found) -> Option<Blob>;
 
-    /// When it was last changed, in milliseconds since 1970.
+    /// The modification time in milliseconds since 1970.
     #[wasm_bindgen(method, getter)]
     fn modified(this: &Found) -> f64;
 
-    /// A checksum, if there is one.
+    /// The checksum, if the source has one.
     #[wasm_bindgen(method, getter)]
     fn checksum(this: &Found) -> Option<f64>;
 }
@@ -107,7 +107,7 @@ impl Page {
     }
 }
 
-impl Tree for Page {
+impl AsyncFileSystem for Page {
     type File = Blob;
 
     async fn answer(&self, ask: &Ask) -> Got<Blob> {
@@ -131,12 +131,12 @@ impl Tree for Page {
             .map_or(Got::Refused(FsError::Io), Got::Bytes)
     }
 
-    fn part(&self, file: &Blob, at: u64, len: u64) -> Option<Blob> {
-        blob::part(file, at, len).ok()
+    fn slice(&self, file: &Blob, at: u64, len: u64) -> Option<Blob> {
+        blob::slice(file, at, len).ok()
     }
 }
 
-/// What the browser means by an exception.
+/// Converts an exception of the browser.
 fn error(error: JsValue) -> FsError {
     let name = error.dyn_ref::<DomException>().map(DomException::name);
     match name.as_deref() {

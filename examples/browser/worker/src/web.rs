@@ -1,4 +1,4 @@
-//! Requests and replies as the browser has them.
+//! Conversion of the browser's requests and replies.
 
 use js_sys::{Array, JsString, Uint8Array};
 use sanserve_server::host;
@@ -8,7 +8,7 @@ use web_sys::{Blob, Headers, Response, ResponseInit, Url};
 use crate::content::Content;
 use crate::exchange::{Part, Reply, Request};
 
-/// A request, as the engine reads it.
+/// Converts a request for the engine.
 pub(crate) fn request(request: &web_sys::Request) -> Result<Request, JsError> {
     let url = Url::new(&request.url()).map_err(|_| JsError::new("no URL"))?;
     let fields = fields(&request.headers());
@@ -22,7 +22,7 @@ pub(crate) fn request(request: &web_sys::Request) -> Result<Request, JsError> {
     })
 }
 
-/// The fields of a request.
+/// Returns the fields of a request.
 fn fields(headers: &Headers) -> Vec<(String, Vec<u8>)> {
     let text = |value: JsValue| String::from(value.unchecked_into::<JsString>());
     let pairs = headers.entries().into_iter().filter_map(Result::ok);
@@ -32,8 +32,7 @@ fn fields(headers: &Headers) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// The bytes of a field. A character is one of them, as Fetch has it, unless the browser has found
-/// that they are UTF-8 (Chromium does).
+/// Returns the bytes of a field value. Fetch makes each byte a character (Latin-1), but Chromium decodes valid UTF-8.
 fn bytes(value: String) -> Vec<u8> {
     let plain = value.chars().map(|char| u8::try_from(char).ok());
     plain
@@ -41,9 +40,9 @@ fn bytes(value: String) -> Vec<u8> {
         .unwrap_or_else(|| value.clone().into_bytes())
 }
 
-/// A reply, as the browser takes it.
+/// Converts a reply for the browser.
 pub(crate) fn response(reply: Reply) -> Result<Response, JsError> {
-    let refused = |_| JsError::new("no such reply in a browser");
+    let refused = |_| JsError::new("the browser rejects this reply");
     let headers = Headers::new().map_err(refused)?;
     for (name, value) in &reply.head.fields {
         let value: String = value.iter().copied().map(char::from).collect();
@@ -52,14 +51,14 @@ pub(crate) fn response(reply: Reply) -> Result<Response, JsError> {
     let init = ResponseInit::new();
     init.set_status(reply.head.status);
     init.set_headers(&headers);
-    // A browser wants none with 205 either.
-    let any = reply.head.content && reply.head.status != 205;
-    let content = any.then(|| content(reply.content));
+    // The browser rejects content with 205, too.
+    let has_content = reply.head.content && reply.head.status != 205;
+    let content = has_content.then(|| content(reply.content));
     let content = content.transpose().map_err(refused)?;
     Response::new_with_opt_blob_and_init(content.as_ref(), &init).map_err(refused)
 }
 
-/// All of the content, as references to it.
+/// Joins the parts of the content to one Blob, without copying files.
 pub(crate) fn content(parts: Vec<Part>) -> Result<Blob, JsValue> {
     let parts: Array = parts
         .into_iter()

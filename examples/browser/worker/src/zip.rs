@@ -1,4 +1,4 @@
-//! [`Zip`]: what a .zip holds, without unpacking it.
+//! [`Zip`]: a reader of .zip files that does not unpack them.
 
 use std::collections::BTreeMap;
 
@@ -11,23 +11,23 @@ use web_sys::Blob;
 
 use crate::blob;
 
-use self::pieces::Pieces;
+use self::loaded_ranges::LoadedRanges;
 
-mod pieces;
+mod loaded_ranges;
 
-/// A .zip that stays where it is.
+/// A .zip file and its directory.
 #[wasm_bindgen]
 pub struct Zip {
     file: Blob,
-    /// By their paths; folders are none.
+    /// Entries by path; `None` is a folder.
     entries: BTreeMap<String, Option<Entry>>,
 }
 
 #[derive(Clone, Copy)]
 struct Entry {
-    /// Where it begins.
+    /// Offset of the local header.
     at: u64,
-    /// How many bytes it takes there.
+    /// Compressed size.
     packed: u64,
     size: u64,
     method: CompressionMethod,
@@ -35,53 +35,53 @@ struct Entry {
     checksum: u32,
 }
 
-/// Something in a .zip.
+/// An entry that was opened.
 #[wasm_bindgen]
 pub struct Zipped {
-    /// Its bytes as they lie there; none of a folder.
+    /// The stored bytes; `None` for a folder.
     #[wasm_bindgen(getter_with_clone)]
     pub packed: Option<Blob>,
-    /// Whether they have to be inflated.
+    /// Whether the bytes are deflated.
     pub deflated: bool,
-    /// How many bytes they are then.
+    /// The size after inflating.
     pub size: f64,
-    /// When it was last changed, in milliseconds since 1970.
+    /// The modification time in milliseconds since 1970.
     pub modified: f64,
-    /// Its CRC-32.
+    /// The CRC-32.
     pub checksum: u32,
 }
 
-/// A name in a folder of a .zip.
+/// An entry of a folder in a .zip.
 #[wasm_bindgen(getter_with_clone)]
 pub struct ZipListed {
-    /// The name, that of a folder with a `/` behind it.
+    /// The name, with a final `/` if it is a folder.
     pub name: String,
-    /// How many bytes it is when it is inflated.
+    /// The size after inflating.
     pub size: Option<f64>,
-    /// When it was last changed, in milliseconds since 1970.
+    /// The modification time in milliseconds since 1970.
     pub modified: Option<f64>,
 }
 
 #[wasm_bindgen]
 impl Zip {
-    /// Reads what the .zip holds, which stands at its end.
+    /// Reads the directory at the end of the file.
     ///
     /// # Errors
-    /// If it is none.
+    /// If the file is not a .zip, or damaged.
     pub async fn read(file: Blob) -> Result<Zip, JsError> {
-        let mut pieces = Pieces::of(&file).await?;
-        let (from, to) = pieces
-            .settle(|archive, _| Ok((archive.directory_offset(), archive.eocd_offset())))
+        let mut ranges = LoadedRanges::of_end(&file).await?;
+        let (from, to) = ranges
+            .with_archive(|archive, _| Ok((archive.directory_offset(), archive.eocd_offset())))
             .await?;
-        pieces.load(from, to.saturating_sub(from)).await?;
-        let entries = pieces.settle(entries).await?;
+        ranges.load(from, to.saturating_sub(from)).await?;
+        let entries = ranges.with_archive(entries).await?;
         Ok(Zip { file, entries })
     }
 
-    /// What is at a path, if anything is.
+    /// Opens the entry at a path. Returns `None` if there is none.
     ///
     /// # Errors
-    /// If it cannot be had: it is encrypted, or compressed in a way that no browser knows.
+    /// If the entry is encrypted, damaged, or compressed by another method than deflate.
     pub async fn open(&self, path: &str) -> Result<Option<Zipped>, JsError> {
         let Some(found) = self.entries.get(path) else {
             return Ok(path.is_empty().then_some(Zipped::FOLDER));
@@ -92,7 +92,7 @@ impl Zip {
         let deflated = match entry.method {
             CompressionMethod::STORE => false,
             CompressionMethod::DEFLATE => true,
-            _ => return Err(JsError::new("this way of compression is unknown")),
+            _ => return Err(JsError::new("unsupported compression method")),
         };
         let packed = entry.packed(&self.file).await?;
         Ok(Some(Zipped {
@@ -104,7 +104,7 @@ impl Zip {
         }))
     }
 
-    /// What is in a folder.
+    /// Returns the entries of a folder.
     pub fn list(&self, path: &str) -> Vec<ZipListed> {
         let above = match path {
             "" => String::new(),
@@ -122,7 +122,7 @@ impl Zip {
             .collect()
     }
 
-    /// How many files there are.
+    /// The number of files.
     #[wasm_bindgen(getter)]
     pub fn files(&self) -> usize {
         self.entries.values().flatten().count()
@@ -140,7 +140,7 @@ impl Zipped {
 }
 
 impl Entry {
-    /// Its bytes: behind a header whose length only it knows.
+    /// Returns the stored bytes, which follow a local header of variable length.
     async fn packed(&self, file: &Blob) -> Result<Blob, JsError> {
         let broken = || JsError::new("this .zip is damaged");
         let mut header = [0; 30];
@@ -153,13 +153,13 @@ impl Entry {
         if at + self.packed > file.size() as u64 {
             return Err(broken());
         }
-        blob::part(file, at, self.packed).map_err(|_| broken())
+        blob::slice(file, at, self.packed).map_err(|_| broken())
     }
 }
 
-/// All entries that can be asked for, and the folders that they are in.
+/// Returns all entries with valid paths, and their folders.
 fn entries(
-    archive: &ZipArchive<&Pieces>,
+    archive: &ZipArchive<&LoadedRanges>,
     buffer: &mut [u8],
 ) -> Result<BTreeMap<String, Option<Entry>>, rawzip::Error> {
     let mut entries = BTreeMap::new();
@@ -182,7 +182,7 @@ fn entries(
 }
 
 fn entry(record: &ZipFileHeaderRecord<'_>) -> Entry {
-    // Where it is encrypted its bytes are nothing that could be sent.
+    // Encrypted bytes cannot be served: AES stands for any encryption here, and is refused.
     let encrypted = record.flags().is_encrypted();
     Entry {
         at: record.local_header_offset(),
@@ -198,7 +198,7 @@ fn entry(record: &ZipFileHeaderRecord<'_>) -> Entry {
     }
 }
 
-/// When that was, in milliseconds since 1970. What names no zone is meant to be in ours.
+/// Returns a time in milliseconds since 1970. A time without a zone is taken as local time.
 fn modified(time: ZipDateTimeKind) -> f64 {
     match time {
         ZipDateTimeKind::Utc(time) => time.to_unix() as f64 * 1000.0,
