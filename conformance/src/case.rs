@@ -1,70 +1,74 @@
-//! Cases: what a client sends, and what it must be answered; read from the files in `cases/`.
+//! Cases: what a client sends and the reply that it must get; parsed from the files in `cases/`.
 //!
-//! A file holds several cases, each of these lines (written as [`text`] says):
+//! A file holds several cases. Each consists of these lines, with bytes written as in [`text`]:
 //!
 //! ```text
-//! # a comment; empty lines separate
-//! case     NAME             begins a case; the name is unique
-//! option   KEY VALUE        a setting of the server; any number of them
-//! handler  NAME             what serves it, if not the file service, which is `files`
-//! open                      the client does not half-close after its last byte
-//! stores                    files are stored: the conversation has a server and a site of its own
+//! # a comment; empty lines separate cases
+//! case     NAME             starts a case; names are unique
+//! option   KEY VALUE        a setting of the server; any number of them, see `Setup`
+//! handler  NAME             the handler that serves the case; `files`, the file service, by default
+//! no-half-close             the client does not half-close after its last byte
+//! stores                    the case stores files: each of its conversations needs a fresh server and site
 //! >        BYTES            what the client sends; several lines are joined
-//! <        BYTES            what it is answered; `*` is one byte or more of the line; joined
-//! <+       BYTES            what we answer in this place and CPython does not
+//! <        BYTES            the expected reply; `*` is one or more bytes of a line; several lines are joined
+//! <+       BYTES            bytes that sanserve sends here and CPython does not
 //! <!       BYTES            the same, also with `FileSettings::plain`
-//! error    PROTOCOL STATUS MESSAGE   the whole error reply, joined to the answer; fields that it has
-//!                           besides follow the message, each after a `\n`
-//! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
-//! stays    STATUS MESSAGE   the error reply of HTTP/1.1 to the first request, and no `Connection: close`
-//! dressed  PROTOCOL STATUS MESSAGE   the same as `error` in our own dress
-//! listed   PROTOCOL PATH    the reply with our own listing of a directory, up to the way that leads there
-//! log      TEXT             a line of the log, without `ADDRESS - - [TIME] `
-//! refused  STATUS MESSAGE   the error reply and its two lines of the log, and that the connection
-//!                           closes: one more request follows what is sent, and gets no answer
-//! denied   STATUS MESSAGE   the same in HTTP/1.1, but the connection stays: the one that follows
-//!                           names nothing and is told so
-//! each     VALUE            makes a case called `NAME VALUE`, with VALUE in place of each `\@`;
-//!                           with several such lines there are as many cases, and NAME is none
+//! log      TEXT             an expected line of the log, without `ADDRESS - - [TIME] `
+//! each     VALUE            makes a case named `NAME VALUE`, with VALUE in place of each `\@`; several of these
+//!                           lines make that number of cases, and none named NAME
 //! ```
 //!
-//! A file that begins with the line `recorded` holds CPython's own answers. Where we mean to answer
-//! otherwise, [`divergence`](crate::divergence) says so.
+//! These stand for a whole reply. STATUS and MESSAGE are those of an error; further fields may follow the message,
+//! each after a `\n`:
+//!
+//! ```text
+//! error                 PROTOCOL STATUS MESSAGE   CPython's error reply, which closes the connection
+//! head-only             PROTOCOL STATUS MESSAGE   the same in reply to HEAD, without the page
+//! error-page            PROTOCOL STATUS MESSAGE   the same with sanserve's own page
+//! keeps-alive           STATUS MESSAGE            an HTTP/1.1 error reply that keeps the connection open
+//! rejects-and-closes    STATUS MESSAGE            the error reply, its two lines of the log, and that the
+//!                                                 connection closes: another request is sent and gets no reply
+//! rejects-and-continues STATUS MESSAGE            the HTTP/1.1 error reply, its two lines of the log, and that the
+//!                                                 connection stays open: another request is sent and gets a 404
+//! listing               PROTOCOL PATH             sanserve's listing of a directory, up to the breadcrumbs
+//! ```
+//!
+//! A file whose first line is `recorded` holds CPython's replies. Where sanserve differs on purpose,
+//! [`divergence`](crate::divergence) has an entry.
 
-use crate::files;
+use crate::data_files;
 use crate::line::{self, Line};
-use crate::page;
 use crate::pattern::Pattern;
+use crate::shared_replies;
 use crate::text;
 
-/// One conversation.
+/// One conversation with a server, and what is expected of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// What reports and divergences call it.
+    /// The name, unique in the suite; reports and divergences refer to it.
     pub name: String,
-    /// Settings of the server that differ from its defaults, in the order of the file.
+    /// Settings of the server that differ from the defaults, in the order of the file.
     pub options: Vec<(String, String)>,
-    /// Which handler serves it; `files` is the file service.
+    /// The handler that serves it; `files` is the file service.
     pub handler: String,
-    /// Every byte that the client sends.
+    /// All bytes that the client sends.
     pub request: Vec<u8>,
-    /// Whether the client says that nothing follows, after its last byte.
+    /// Whether the client half-closes after its last byte.
     pub half_close: bool,
-    /// Whether it stores something. Then each conversation wants a server of its own, with a site that
-    /// nothing was stored in.
+    /// Whether it stores files. Each conversation then needs a fresh server and site.
     pub stores: bool,
-    /// What we must answer, unless a divergence says otherwise.
+    /// The reply that sanserve must send, unless there is a divergence.
     pub reply: Pattern,
-    /// What CPython answers: the reply without the pieces that we add.
-    pub theirs: Pattern,
-    /// What we answer with `FileSettings::plain`: CPython's reply, and how the connection goes on.
-    pub bare: Pattern,
-    /// The lines that must be logged, without `ADDRESS - - [TIME] `.
+    /// CPython's reply: [`reply`](Self::reply) without the bytes that sanserve adds.
+    pub cpython_reply: Pattern,
+    /// The reply with `FileSettings::plain`: CPython's, with the `Connection` fields of sanserve.
+    pub plain_reply: Pattern,
+    /// The expected lines of the log, without `ADDRESS - - [TIME] `.
     ///
-    /// Where CPython printed a traceback, one line `@TRACEBACK ...@` stands for it. Nobody else
-    /// logs that, so such a case always needs a divergence.
+    /// Where CPython printed a traceback, there is one line `@TRACEBACK ...@`. Only CPython logs that, so such a
+    /// case always needs a divergence.
     pub log: Vec<String>,
-    /// Whether CPython was recorded giving this answer.
+    /// Whether the reply was recorded from CPython.
     pub recorded: bool,
 }
 
@@ -78,20 +82,20 @@ impl Case {
             half_close: true,
             stores: false,
             reply: Pattern::default(),
-            theirs: Pattern::default(),
-            bare: Pattern::default(),
+            cpython_reply: Pattern::default(),
+            plain_reply: Pattern::default(),
             log: Vec::new(),
             recorded,
         }
     }
 
-    /// Reads the lines of one case, with `value` in place of each `\@`.
+    /// Parses the lines of one case, with `value` in place of each `\@`.
     fn read(lines: &[Line<'_>], value: Option<&str>, recorded: bool) -> Self {
         let [first, lines @ ..] = lines else {
             unreachable!("a case begins with a line");
         };
         if first.rest.is_empty() {
-            first.fail("a case wants a name");
+            first.fail("a case needs a name");
         }
         let name = value.map_or(first.string(), |value| {
             format!("{} {value}", first.string())
@@ -104,57 +108,64 @@ impl Case {
         case
     }
 
-    /// The value of an option, the last one if it is given twice.
+    /// Returns the value of an option: the last one if it is given several times.
     #[must_use]
     pub fn option(&self, key: &str) -> Option<&str> {
         let found = self.options.iter().rev().find(|(name, _)| name == key);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Expects that the request, the first of which is there already, is refused, and that none is
-    /// answered after it.
-    fn refuse(&mut self, mut line: Line<'_>) {
+    /// Expects that the first request is rejected, and that a second one gets no reply.
+    fn reject_and_close(&mut self, mut line: Line<'_>) {
         let protocol = self.option("protocol").unwrap_or("HTTP/1.0").to_string();
         let (status, message) = self.expect_error(&mut line);
         let error = if self.request.starts_with(b"HEAD ") {
-            page::error_head
+            shared_replies::error_head
         } else {
-            page::error
+            shared_replies::error
         };
         self.reply.extend(&error(&protocol, &status, &message));
-        self.request.extend(MORE);
+        self.request.extend(SECOND_REQUEST);
     }
 
-    /// Expects the same, and that the next one is answered.
-    fn deny(&mut self, mut line: Line<'_>) {
+    /// Expects that the first request is rejected, and that a second one gets a 404.
+    fn reject_and_continue(&mut self, mut line: Line<'_>) {
         let (status, message) = self.expect_error(&mut line);
         let head = self.request.starts_with(b"HEAD ");
-        self.reply.extend(&page::stays(head, &status, &message));
         self.reply
-            .extend(&page::stays(false, "404", "File not found"));
+            .extend(&shared_replies::error_keep_alive(head, &status, &message));
+        self.reply.extend(&shared_replies::error_keep_alive(
+            false,
+            "404",
+            "File not found",
+        ));
         self.log.push("code 404, message File not found".into());
         self.log.push("\"GET /smuggled HTTP/1.1\" 404 -".into());
-        self.request.extend(MORE);
+        self.request.extend(SECOND_REQUEST);
     }
 
-    /// Expects the two log lines of an error in answer to the first request. Returns the status and
-    /// the message that the line names.
+    /// Expects the two log lines of an error reply to the first request. Returns the status and the message of
+    /// `line`.
     fn expect_error(&mut self, line: &mut Line<'_>) -> (String, String) {
         let (status, message) = (line.next_word().to_string(), line.string());
         let end = self.request.windows(2).position(|two| two == b"\r\n");
         let Some(end) = end else {
-            line.fail("what is refused begins with a request line");
+            line.fail("a rejected request must begin with a request line");
         };
-        let said = self.request[..end].iter().copied().map(char::from);
-        let (said, words) = (said.collect::<String>(), message.lines().next());
-        let logged = text::log(words.unwrap_or_default());
+        let request_line: String = self.request[..end]
+            .iter()
+            .copied()
+            .map(char::from)
+            .collect();
+        let phrase = message.lines().next().unwrap_or_default();
+        let logged = text::log(phrase);
         self.log.push(format!("code {status}, message {logged}"));
         self.log
-            .push(format!("\"{}\" {status} -", text::log(&said)));
+            .push(format!("\"{}\" {status} -", text::log(&request_line)));
         (status, message)
     }
 
-    /// Takes one line of the case in.
+    /// Applies one line of the file.
     fn add(&mut self, mut line: Line<'_>) {
         match line.keyword {
             "option" => {
@@ -162,55 +173,56 @@ impl Case {
                 self.options.push((key, line.string()));
             }
             "handler" => self.handler = line.string(),
-            "open" => self.half_close = false,
+            "no-half-close" => self.half_close = false,
             "stores" => self.stores = true,
             ">" => self.request.extend(line.bytes()),
             "<" => {
                 self.reply.extend(&line.tokens());
-                self.theirs.extend(&line.tokens());
-                self.bare.extend(&line.tokens());
+                self.cpython_reply.extend(&line.tokens());
+                self.plain_reply.extend(&line.tokens());
             }
             "<!" => {
                 self.reply.extend(&line.tokens());
-                self.bare.extend(&line.tokens());
+                self.plain_reply.extend(&line.tokens());
             }
             "<+" => self.reply.extend(&line.tokens()),
             "error" => self.reply.extend(&line.error()),
-            "dressed" => self.reply.extend(&line.dressed()),
-            "listed" => {
+            "error-page" => self.reply.extend(&line.error_page()),
+            "listing" => {
                 let uploads = self.handler == "upload";
-                self.reply.extend(&line.listed(uploads));
+                self.reply.extend(&line.listing(uploads));
             }
-            "headed" => self.reply.extend(&line.error_head()),
-            "stays" => {
+            "head-only" => self.reply.extend(&line.error_head()),
+            "keeps-alive" => {
                 let head = self.request.starts_with(b"HEAD ");
                 let (status, message) = (line.next_word().to_string(), line.string());
-                self.reply.extend(&page::stays(head, &status, &message));
+                self.reply
+                    .extend(&shared_replies::error_keep_alive(head, &status, &message));
             }
             "log" => self.log.push(line.string()),
-            "denied" => self.deny(line),
-            "refused" => self.refuse(line),
+            "rejects-and-continues" => self.reject_and_continue(line),
+            "rejects-and-closes" => self.reject_and_close(line),
             _ => line.fail("no such keyword"),
         }
     }
 }
 
-/// Reads every case of the suite, file by file.
+/// Parses all cases of the standard suite.
 ///
 /// # Panics
-/// When a file cannot be read; the message names the file and the line.
+/// If a file cannot be parsed; the message has the file and the line.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    files::CASES
+    data_files::CASES
         .iter()
         .flat_map(|(name, content)| read(name, content))
         .collect()
 }
 
-/// Reads one file of cases; for ports that bring cases of their own.
+/// Parses a file of cases; for ports that add their own.
 ///
 /// # Panics
-/// When it cannot be read; the message names the file and the line.
+/// If it cannot be parsed; the message has the file and the line.
 #[must_use]
 pub fn read(file: &str, content: &str) -> Vec<Case> {
     let mut lines = line::lines(file, content).peekable();
@@ -218,7 +230,7 @@ pub fn read(file: &str, content: &str) -> Vec<Case> {
     let mut cases = Vec::new();
     while let Some(first) = lines.next() {
         if first.keyword != "case" {
-            first.fail("this line belongs to no case");
+            first.fail("this line must follow a case line");
         }
         let mut block = vec![first];
         while let Some(line) = lines.next_if(|line| line.keyword != "case") {
@@ -238,5 +250,5 @@ pub fn read(file: &str, content: &str) -> Vec<Case> {
     cases
 }
 
-/// What nobody may take for a request who was to refuse the one before it.
-const MORE: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+/// A second request, which must not be served if the connection had to close after the first.
+const SECOND_REQUEST: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";

@@ -1,42 +1,42 @@
-//! Divergences: where we answer otherwise than CPython on purpose, each with its reason.
+//! Divergences: where sanserve deliberately replies differently from CPython, each with its reason.
 //!
-//! An entry of `cases/divergences.txt` names a recorded case and tells our whole answer:
+//! An entry of `cases/divergences.txt` names a recorded case and has the whole reply:
 //!
 //! ```text
-//! case     NAME             of a recorded case
-//! reason   TEXT             why we differ; one line or more
-//! <        BYTES            our reply instead of theirs; none at all means no reply
-//! <+       BYTES            the same; for the eye, a piece that theirs has not
-//! <-       BYTES            what `FileSettings::plain` has in this place, and nothing else
-//! plain    theirs           `FileSettings::plain` has CPython's answer back
-//! error    PROTOCOL STATUS MESSAGE   our error reply, whole
-//! headed   PROTOCOL STATUS MESSAGE   the same in answer to HEAD
-//! bad-head PROTOCOL STATUS MESSAGE   the same in answer to HEAD in a bad request line; with `FileSettings::plain` the page is sent
-//! log      TEXT             our log instead of theirs
+//! case     NAME             a recorded case
+//! reason   TEXT             why sanserve differs; one or more lines
+//! <        BYTES            the reply in place of CPython's; without any, there is no reply
+//! <+       BYTES            the same; marks bytes that CPython does not send
+//! <-       BYTES            bytes that are sent only with `FileSettings::plain`
+//! plain    cpython          with `FileSettings::plain` the reply is CPython's
+//! error    PROTOCOL STATUS MESSAGE    the whole error reply
+//! head-only PROTOCOL STATUS MESSAGE   the same in reply to HEAD
+//! bad-head PROTOCOL STATUS MESSAGE    the same in reply to HEAD in a bad request line; with `FileSettings::plain` the page
+//!                                     is sent
+//! log      TEXT             the log in place of CPython's
 //! ```
 //!
-//! That an entry still tells the truth is judged by [`judge`](crate::judge): one that CPython's
-//! answer fits as well is stale, and fails.
+//! The [`oracle`](crate::oracle) fails an entry as stale if CPython's reply is accepted as well.
 
-use crate::files;
+use crate::data_files;
 use crate::line::{self, Line};
 use crate::pattern::Pattern;
 use crate::text::Token;
 
-/// One difference on purpose.
+/// One deliberate difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Divergence {
     /// The name of the recorded case.
     pub case: String,
-    /// Why we differ.
+    /// Why sanserve differs.
     pub reason: String,
-    /// What we answer instead.
+    /// The reply of sanserve.
     pub reply: Pattern,
-    /// What [`FileSettings::plain`](sanserve_core::FileSettings::plain) makes of it: without the pieces that it leaves out.
-    pub bare: Pattern,
-    /// Whether `FileSettings::plain` has CPython's answer back.
-    pub plain: bool,
-    /// What we log instead.
+    /// The reply with [`FileSettings::plain`](sanserve_core::FileSettings::plain).
+    pub plain_reply: Pattern,
+    /// Whether the reply with `FileSettings::plain` is CPython's.
+    pub plain_as_cpython: bool,
+    /// The log of sanserve.
     pub log: Vec<String>,
 }
 
@@ -50,14 +50,14 @@ impl Divergence {
             }
             "<" => self.extend(&line.tokens()),
             "<+" => self.reply.extend(&line.tokens()),
-            "<-" => self.bare.extend(&line.tokens()),
+            "<-" => self.plain_reply.extend(&line.tokens()),
             "error" => self.extend(&line.error()),
-            "headed" => self.extend(&line.error_head()),
+            "head-only" => self.extend(&line.error_head()),
             "bad-head" => {
                 self.reply.extend(&line.error_head());
-                self.bare.extend(&line.error());
+                self.plain_reply.extend(&line.error());
             }
-            "plain" if line.rest == "theirs" => self.plain = true,
+            "plain" if line.rest == "cpython" => self.plain_as_cpython = true,
             "log" => self.log.push(line.string()),
             _ => line.fail("no such keyword in a divergence"),
         }
@@ -65,51 +65,51 @@ impl Divergence {
 
     fn extend(&mut self, tokens: &[Token]) {
         self.reply.extend(tokens);
-        self.bare.extend(tokens);
+        self.plain_reply.extend(tokens);
     }
 }
 
-/// Reads every divergence of the suite.
+/// Parses all divergences of the standard suite.
 ///
 /// # Panics
-/// When the file cannot be read; the message names the line.
+/// If the file cannot be parsed; the message has the line.
 #[must_use]
 pub fn all() -> Vec<Divergence> {
-    read(files::DIVERGENCES.0, files::DIVERGENCES.1)
+    read(data_files::DIVERGENCES.0, data_files::DIVERGENCES.1)
 }
 
-/// Reads a file of divergences.
+/// Parses a file of divergences.
 ///
 /// # Panics
-/// When it cannot be read, or an entry gives no reason; the message names the file and the line.
+/// If it cannot be parsed or an entry has no reason; the message has the file and the line.
 #[must_use]
 pub fn read(file: &str, content: &str) -> Vec<Divergence> {
     let mut all: Vec<(Line<'_>, Divergence)> = Vec::new();
     for line in line::lines(file, content) {
         if line.keyword == "case" {
-            let (reply, bare, log) = Default::default();
+            let (reply, plain_reply, log) = Default::default();
             all.push((
                 line,
                 Divergence {
                     case: line.string(),
                     reason: String::new(),
                     reply,
-                    bare,
-                    plain: false,
+                    plain_reply,
+                    plain_as_cpython: false,
                     log,
                 },
             ));
         } else if let Some((_, divergence)) = all.last_mut() {
             divergence.add(line);
         } else {
-            line.fail("this line belongs to no case");
+            line.fail("this line must follow a case line");
         }
     }
-    let without = all
+    let missing_reason = all
         .iter()
         .find(|(_, divergence)| divergence.reason.is_empty());
-    if let Some((line, _)) = without {
-        line.fail("a divergence wants a reason");
+    if let Some((line, _)) = missing_reason {
+        line.fail("a divergence needs a reason");
     }
     all.into_iter().map(|(_, divergence)| divergence).collect()
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use sanserve_core::{Credentials, Event, Exchange, Handler, Next, status};
 
 /// Whose credentials are right where there are passwords. Of the user slow the file system is asked.
-pub(crate) fn known(given: &Credentials) -> Option<bool> {
+pub(crate) fn check_credentials(given: &Credentials) -> Option<bool> {
     match given.user() {
         "mary" => Some(given.password() == "a:secret"),
         "zo\u{eb}" => Some(given.password() == "p\u{e4}ss"),
@@ -41,7 +41,7 @@ impl Handler for Echo {
     }
 }
 
-/// Sends a mark for each byte of the content as it comes, framed as the peer can take it. A chunk
+/// Sends a mark for each byte of the content as it comes, framed as the client can take it. A chunk
 /// each, so that the pieces in which the content came do not show.
 pub(crate) struct Stream;
 

@@ -16,15 +16,15 @@
 //! is the content to tell it. Interim replies are the host's. The request line in the log is the one
 //! that a port behind a host sees: the path as target, and HTTP/1.1, which is what scripts are told, too.
 
+mod expected_reply;
 mod http;
-mod reply;
 mod request;
 
 use std::collections::HashMap;
 
-use crate::report::Apart;
+use crate::report::LeftOut;
 use crate::text::{self, Token};
-use crate::{Case, Divergence, Pace, Pattern, Suite, Transcript};
+use crate::{Case, Divergence, Fragmentation, Observed, Pattern, Suite};
 
 /// A request, as a host hands it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +59,8 @@ pub struct Reply {
 
 /// Runs a port behind a host through what applies of the list, and reports by that name.
 ///
-/// `send` gives it one request and answers what came back, its content cut as the pace says. A case
-/// with several requests on a connection sends one after the other. `refuses` says why this host
+/// `send` gives it one request and answers what came back, its content cut as the fragmentation says. A case
+/// with several requests on a connection sends one after the other. `excludes` says why this host
 /// does not hand a request on, though others do.
 ///
 /// On success it prints one line that tells how many cases apply, and why the others do not.
@@ -69,52 +69,52 @@ pub struct Reply {
 /// Once, at the end, after a report of all that went wrong.
 pub fn hosts(
     name: &str,
-    refuses: impl Fn(&Case, &Request) -> Option<&'static str>,
-    mut send: impl FnMut(&Case, &Request, Pace) -> Reply,
+    excludes: impl Fn(&Case, &Request) -> Option<&'static str>,
+    mut send: impl FnMut(&Case, &Request, Fragmentation) -> Reply,
 ) {
-    let Hosted {
+    let HostedSuite {
         suite,
         requests,
-        apart,
-    } = Hosted::new(&Suite::chosen(), refuses);
-    let mut report = suite.check(name, |case, pace| {
-        let mut said = Transcript::default();
+        left_out,
+    } = HostedSuite::new(&Suite::from_env(), excludes);
+    let mut report = suite.check(name, |case, fragmentation| {
+        let mut said = Observed::default();
         for request in &requests[&case.name] {
-            let reply = send(case, request, pace);
+            let reply = send(case, request, fragmentation);
             said.bytes.extend(reply.normal(request));
             said.log.extend(reply.log.lines().map(str::to_owned));
         }
         said
     });
-    report.apart = apart;
-    report.conclude();
+    report.left_out = left_out;
+    report.assert_passed();
 }
 
 /// What applies of a suite, in the form for hosts.
 #[derive(Clone, Debug)]
-pub struct Hosted {
+pub struct HostedSuite {
     /// The cases that apply, and their divergences.
     pub suite: Suite,
     /// What each of them sends, by its name.
     pub requests: HashMap<String, Vec<Request>>,
     /// Why the others do not apply.
-    pub apart: Apart,
+    pub left_out: LeftOut,
 }
 
-impl Hosted {
+impl HostedSuite {
     /// Parts a suite.
     #[must_use]
-    pub fn new(suite: &Suite, refuses: impl Fn(&Case, &Request) -> Option<&'static str>) -> Self {
+    pub fn new(suite: &Suite, excludes: impl Fn(&Case, &Request) -> Option<&'static str>) -> Self {
         let (mut cases, mut divergences) = (Vec::new(), Vec::new());
-        let (mut requests, mut apart) = (HashMap::new(), Apart::new());
+        let (mut requests, mut left_out) = (HashMap::new(), LeftOut::new());
         for case in suite.cases() {
             let name = case.name.clone();
             let parted = part(case, suite.divergence(case)).and_then(|parted| {
-                let refused = parted.0.iter().find_map(|request| refuses(case, request));
+                let refused = parted.0.iter().find_map(|request| excludes(case, request));
                 refused.map_or(Ok(parted), Err)
             });
             match parted {
-                Err(reason) => apart.entry(reason).or_default().push(name),
+                Err(reason) => left_out.entry(reason).or_default().push(name),
                 Ok((sent, case, divergence)) => {
                     requests.insert(name, sent);
                     cases.push(case);
@@ -126,7 +126,7 @@ impl Hosted {
         Self {
             suite,
             requests,
-            apart,
+            left_out,
         }
     }
 }
@@ -152,7 +152,7 @@ fn part(
     let theirs = |reply| form(&case.request, reply).map_or(Pattern::exact(b"-"), |(_, form)| form);
     let hosted = Case {
         reply: theirs(&case.reply),
-        theirs: theirs(&case.theirs),
+        cpython_reply: theirs(&case.cpython_reply),
         log: log(&case.log, &requests),
         ..case.clone()
     };
@@ -179,13 +179,13 @@ fn form(sent: &[u8], reply: &Pattern) -> Result<(Vec<Request>, Pattern), &'stati
     while !told.is_empty() {
         let mut request = Request::parse(&mut sent)?;
         request.first = requests.is_empty();
-        form.extend(reply::parse(&mut told, &request.method)?);
+        form.extend(expected_reply::parse(&mut told, &request.method)?);
         requests.push(request);
     }
     if requests.is_empty() {
         return Err("no reply");
     }
-    reply::modernize(&mut form);
+    expected_reply::modernize(&mut form);
     Ok((requests, Pattern::new(form)))
 }
 
@@ -209,7 +209,7 @@ impl Reply {
             .fields
             .iter()
             .map(|(name, value)| (name.to_ascii_lowercase(), tokens(value)));
-        let form = reply::form(
+        let form = expected_reply::form(
             self.status,
             fields.collect(),
             &tokens(&self.content),

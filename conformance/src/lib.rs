@@ -1,52 +1,57 @@
-//! One list of HTTP cases for every port of sanserve.
+//! The HTTP cases that every port of sanserve must pass.
 //!
-//! The cases say what a client sends and what it must be answered, to the byte. 240 of them were
-//! recorded from CPython's `http.server`; where sanserve means to differ, a divergence says how and
-//! why. Whoever carries the server to a new runtime runs the list on their port, every case at
-//! several [paces](Pace). All that it takes is to start a server of theirs:
+//! A case is what a client sends and the reply that it must get, byte for byte. 240 cases were recorded from
+//! CPython's `http.server`; where sanserve differs on purpose, a divergence has its reply and the reason. To test a
+//! port to a new runtime, run the list on it. Every case is run at several [fragmentations](Fragmentation). You
+//! only have to start your server:
 //!
 //! ```no_run
 //! use std::{net::TcpListener, thread};
 //!
-//! use sanserve_conformance::{Case, Log, Peer, Site, run_part, servers};
+//! use sanserve_conformance::{Case, Client, Log, Site, run_except, servers};
 //! # fn serve<H>(_: &TcpListener, _: &std::path::Path, _: sanserve_core::Config, _: H, _: impl Fn(&str)) {}
 //!
 //! #[test]
 //! # fn hidden() {}
 //! fn conforms() {
-//!     let site = Site::standard().make_temporary().unwrap();
+//!     let site = Site::standard().in_temp_dir().unwrap();
 //!     let start = |case: &Case, log: Log| {
 //!         let listener = TcpListener::bind("127.0.0.1:0")?;
 //!         let (address, case) = (listener.local_addr()?, case.clone());
-//!         let root = site.of(&case)?;
+//!         let root = site.root_for(&case)?;
 //!         thread::spawn(move || loop {
-//!             // Yours: serves one connection.
+//!             // Your code: serves one connection.
 //!             serve(&listener, &root, case.config(), case.handler(), |lines| log.push(lines));
 //!         });
 //!         Ok(address)
 //!     };
-//!     let refuses = |case: &Case| case.portable_names().then_some("names of Windows");
-//!     // Panics once, at the end, with all that went wrong.
-//!     run_part("mine", refuses, servers(start, Peer::connect));
+//!     let excludes = |case: &Case| case.portable_names().then_some("names of Windows");
+//!     // Panics once, at the end, with a report of all failures.
+//!     run_except("mine", excludes, servers(start, Client::connect));
 //! }
 //! # conforms();
 //! ```
 //!
-//! [`servers`] talks to servers that listen, [`pipes`] to a loop that serves one connection over any
-//! link, [`peers`] to whatever else a client can connect to; a port that has none of these answers
-//! the cases in a function of its own, see [`run`]; one that stores no files, or whose files do not have the
-//! names of Windows, leaves out those that do, see [`run_part`]. What is served is [`Site::standard`]:
-//! [`Site::make`] puts it on a disk; where there is none it is a file system itself, and its scripts
-//! are [played](play). With `CASE=part` in the environment only the cases with that part in their
-//! name are run.
+//! What the suite calls depends on what you have:
 //!
-//! Where the server runs on another machine, without std, it can have what it needs of this package without
-//! the feature `std`: the [`Site`], the scripts and the [`Kind`]s of servers that there are.
+//! - [`servers`] connects to servers that listen;
+//! - [`pipes`] runs a loop that serves one connection over any transport;
+//! - [`clients`] takes anything else that a client can connect to;
+//! - [`run`] takes a function that answers a case in any way.
 //!
-//! [`sim`] tries a handler in simulated worlds: yours, too.
+//! [`run_except`] leaves out cases that do not apply, such as uploads if your port stores no files.
 //!
-//! [`case`] and [`divergence`] tell the format of the data, [`text`] how bytes are written in it,
-//! [`mod@judge`] what is wrong and what is not.
+//! Every case is served from [`Site::standard`]. [`Site::write_to`] writes it to a disk. A port without a disk can
+//! use it as a file system; its CGI scripts are then [faked](run_script). If `CASE=TEXT` is in the
+//! environment, only cases with `TEXT` in their name are run.
+//!
+//! A server on another machine, without std, needs this package without the feature `std`: it then has the
+//! [`Site`], the scripts and the [`Setup`]s of all servers.
+//!
+//! [`sim`] runs a handler, also one of yours, in simulated worlds.
+//!
+//! [`case`] and [`divergence`] document the data files, [`text`] the notation for bytes, and [`oracle`] the
+//! rules by which a reply is compared.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
@@ -57,48 +62,48 @@ extern crate alloc;
 #[cfg(feature = "std")]
 pub mod case;
 #[cfg(feature = "std")]
+mod case_setup;
+#[cfg(feature = "std")]
+mod client;
+#[cfg(feature = "std")]
+mod data_files;
+#[cfg(feature = "std")]
 mod date;
 #[cfg(feature = "std")]
 mod difference;
-#[cfg(all(feature = "std", unix))]
-mod disk;
 #[cfg(feature = "std")]
 pub mod divergence;
+mod fake_cgi;
 #[cfg(feature = "std")]
-mod files;
+mod fragmentation;
 mod handlers;
 #[cfg(feature = "std")]
 pub mod host;
-#[cfg(feature = "std")]
-pub mod judge;
-mod kind;
 #[cfg(feature = "std")]
 mod line;
 #[cfg(feature = "std")]
 mod log;
 #[cfg(feature = "std")]
-mod pace;
-#[cfg(feature = "std")]
-mod page;
+pub mod oracle;
 #[cfg(feature = "std")]
 mod pattern;
 #[cfg(feature = "std")]
-mod peer;
-#[cfg(feature = "std")]
 mod pipe;
-mod play;
 #[cfg(feature = "std")]
 pub mod report;
-mod served;
+mod setup;
 #[cfg(feature = "std")]
-mod server;
+mod shared_replies;
 #[cfg(feature = "std")]
 pub mod sim;
 mod site;
-#[cfg(feature = "std")]
-mod subject;
+mod site_files;
+#[cfg(all(feature = "std", unix))]
+mod site_folder;
 #[cfg(feature = "std")]
 mod suite;
+#[cfg(feature = "std")]
+mod system_under_test;
 #[cfg(feature = "std")]
 pub mod text;
 #[cfg(feature = "tls")]
@@ -107,66 +112,65 @@ mod tls;
 #[cfg(feature = "std")]
 pub use case::Case;
 #[cfg(feature = "std")]
+pub use client::Client;
+#[cfg(feature = "std")]
 pub use difference::Difference;
-#[cfg(all(feature = "std", unix))]
-pub use disk::Folder;
 #[cfg(feature = "std")]
 pub use divergence::Divergence;
+pub use fake_cgi::{CgiOutput, run_script};
+#[cfg(feature = "std")]
+pub use fragmentation::{FRAGMENTATIONS, FragmentSizes, Fragmentation};
 #[cfg(feature = "std")]
 pub use host::hosts;
-pub use kind::Kind;
 #[cfg(feature = "std")]
 pub use log::Log;
 #[cfg(feature = "std")]
-pub use pace::{PACES, Pace, Pieces};
-#[cfg(feature = "std")]
 pub use pattern::Pattern;
 #[cfg(feature = "std")]
-pub use peer::Peer;
-#[cfg(feature = "std")]
-pub use pipe::{End, pipes};
-pub use play::{Played, play};
+pub use pipe::{PipeEnd, pipes};
 #[cfg(feature = "std")]
 pub use report::Report;
-pub use served::{File, Script};
+pub use setup::Setup;
 pub use site::{Entry, Site};
-#[cfg(feature = "std")]
-pub use subject::{Transcript, peers, servers};
+pub use site_files::{SiteFile, SiteScript};
+#[cfg(all(feature = "std", unix))]
+pub use site_folder::SiteFolder;
 #[cfg(feature = "std")]
 pub use suite::Suite;
+#[cfg(feature = "std")]
+pub use system_under_test::{Observed, clients, servers};
 #[cfg(feature = "tls")]
 pub use tls::Certificate;
 
-/// Runs a subject through the standard suite, or what `CASE` leaves of it, and reports by that name.
+/// Runs the standard suite, or the cases selected by `CASE`, and reports under `name`.
 ///
-/// `converse` opens a new connection to a server set up as the case says (its
-/// [`config`](Case::config) and [`handler`](Case::handler), serving [`Site::standard`]), sends
-/// `case.request` cut as the pace says, half-closes if `case.half_close`, and reads to the end.
-/// A panic of it is a failure of the case, and the run goes on. Nothing here ends a conversation
-/// that hangs: a link that can wait for ever sets its own limit.
+/// `run_case` opens a new connection to a server that is set up for the case (its [`config`](Case::config) and
+/// [`handler`](Case::handler), serving [`Site::standard`]), sends `case.request` divided as the fragmentation says,
+/// half-closes if `case.half_close`, and reads to the end. If it panics, the case fails and the run continues. Set
+/// a read timeout on every transport: nothing here ends a conversation that hangs.
 ///
-/// On success it prints one line with the numbers of cases, paces and divergences.
+/// On success it prints one line with the numbers of cases, fragmentations and divergences.
 ///
 /// # Panics
-/// Once, at the end, after a report of all that went wrong.
+/// Once, at the end, with a report of all failures.
 #[cfg(feature = "std")]
-pub fn run(name: &str, converse: impl FnMut(&Case, Pace) -> Transcript) {
-    Suite::chosen().check(name, converse).conclude();
+pub fn run(name: &str, run_case: impl FnMut(&Case, Fragmentation) -> Observed) {
+    Suite::from_env().check(name, run_case).assert_passed();
 }
 
-/// The same for a subject that some cases do not apply to: `refuses` says why one does not. The line has
-/// their numbers and these reasons.
+/// Like [`run`], but without the cases for which `excludes` returns a reason. The printed line has the number of
+/// excluded cases for each reason.
 ///
 /// # Panics
-/// As [`run`] does.
+/// Once, at the end, with a report of all failures.
 #[cfg(feature = "std")]
-pub fn run_part(
+pub fn run_except(
     name: &str,
-    refuses: impl Fn(&Case) -> Option<&'static str>,
-    converse: impl FnMut(&Case, Pace) -> Transcript,
+    excludes: impl Fn(&Case) -> Option<&'static str>,
+    run_case: impl FnMut(&Case, Fragmentation) -> Observed,
 ) {
-    let (suite, apart) = Suite::chosen().part(refuses);
-    let mut report = suite.check(name, converse);
-    report.apart = apart;
-    report.conclude();
+    let (suite, left_out) = Suite::from_env().except(excludes);
+    let mut report = suite.check(name, run_case);
+    report.left_out = left_out;
+    report.assert_passed();
 }

@@ -3,7 +3,7 @@
 //! What the keywords mean is left to the files that read cases, divergences and the site. The data
 //! is ours, so what cannot be read panics: there is nobody who could do better with an error.
 
-use crate::page;
+use crate::shared_replies;
 use crate::text::{self, Token};
 
 /// One line that is neither empty nor a comment.
@@ -77,25 +77,25 @@ impl<'a> Line<'a> {
     /// The error reply that the rest, `PROTOCOL STATUS MESSAGE`, stands for.
     pub(crate) fn error(mut self) -> Vec<Token> {
         let (protocol, status) = (self.next_word(), self.next_word());
-        page::error(protocol, status, &self.string())
+        shared_replies::error(protocol, status, &self.string())
     }
 
     /// The same in answer to HEAD.
     pub(crate) fn error_head(mut self) -> Vec<Token> {
         let (protocol, status) = (self.next_word(), self.next_word());
-        page::error_head(protocol, status, &self.string())
+        shared_replies::error_head(protocol, status, &self.string())
     }
 
     /// The same in our own dress.
-    pub(crate) fn dressed(mut self) -> Vec<Token> {
+    pub(crate) fn error_page(mut self) -> Vec<Token> {
         let (protocol, status) = (self.next_word(), self.next_word());
-        page::dressed(protocol, status, &self.string())
+        shared_replies::error_page(protocol, status, &self.string())
     }
 
     /// The start of a listing that the rest, `PROTOCOL PATH`, stands for.
-    pub(crate) fn listed(mut self, uploads: bool) -> Vec<Token> {
+    pub(crate) fn listing(mut self, uploads: bool) -> Vec<Token> {
         let protocol = self.next_word();
-        page::listed(protocol, &self.string(), uploads)
+        shared_replies::listing(protocol, &self.string(), uploads)
     }
 
     /// The rest as text.

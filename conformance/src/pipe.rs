@@ -1,6 +1,6 @@
-//! [`End`]: the server's end of a pipe in memory, for loops that are run over any link.
+//! [`PipeEnd`]: the server's end of a pipe in memory, for loops that are run over any link.
 //!
-//! What the server moves is cut as the pace says, what the client sends is cut already. The feature
+//! What the server moves is cut as the fragmentation says, what the client sends is cut already. The feature
 //! `embedded-io` gives it the traits of that name besides, see `embedded`.
 
 #[cfg(feature = "embedded-io")]
@@ -14,49 +14,51 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use crate::peer::TIMEOUTS;
-use crate::{Case, Log, Pace, Peer, Pieces, Transcript};
+use crate::client::TIMEOUTS;
+use crate::{Case, Client, FragmentSizes, Fragmentation, Log, Observed};
 
 /// Holds each conversation with a loop that serves one connection and returns. It runs on a thread
 /// of its own, with the case's [`config`](Case::config) and [`handler`](Case::handler), and is over
 /// before the conversation is.
-pub fn pipes(serve: impl Fn(&Case, End, &Log) + Sync) -> impl FnMut(&Case, Pace) -> Transcript {
-    move |case, pace| {
-        let (end, peer) = pipe(pace);
+pub fn pipes(
+    serve: impl Fn(&Case, PipeEnd, &Log) + Sync,
+) -> impl FnMut(&Case, Fragmentation) -> Observed {
+    move |case, fragmentation| {
+        let (end, client) = pipe(fragmentation);
         let log = Log::default();
         let bytes = thread::scope(|scope| {
             let server = scope.spawn(|| serve(case, end, &log));
-            let bytes = peer.talk(&case.request, case.half_close, pace);
+            let bytes = client.send_and_read(&case.request, case.half_close, fragmentation);
             server.join().unwrap_or_else(|panic| resume_unwind(panic));
             bytes
         });
-        Transcript::new(bytes.expect("no link breaks here"), &log.take())
+        Observed::new(bytes.expect("no link breaks here"), &log.take())
     }
 }
 
 /// The server's end of a connection. To drop it ends both directions. Nobody waits at either end
 /// for longer than 20 seconds.
 #[derive(Debug)]
-pub struct End {
+pub struct PipeEnd {
     input: Half,
     output: Half,
-    reads: Pieces,
-    writes: Pieces,
+    reads: FragmentSizes,
+    writes: FragmentSizes,
 }
 
-fn pipe(pace: Pace) -> (End, Peer) {
+fn pipe(fragmentation: Fragmentation) -> (PipeEnd, Client) {
     let (there, back) = (Arc::default(), Arc::default());
-    let peer = Peer::new(Half(Arc::clone(&back)), Half(Arc::clone(&there)));
-    let end = End {
+    let client = Client::new(Half(Arc::clone(&back)), Half(Arc::clone(&there)));
+    let end = PipeEnd {
         input: Half(there),
         output: Half(back),
-        reads: pace.pieces(),
-        writes: pace.pieces(),
+        reads: fragmentation.sizes(),
+        writes: fragmentation.sizes(),
     };
-    (end, peer)
+    (end, client)
 }
 
-impl End {
+impl PipeEnd {
     /// Tells the client that nothing more will come.
     pub fn shutdown(&mut self) {
         self.output.close();
@@ -78,27 +80,27 @@ impl End {
 
     /// Reads what has come, for loops that are woken; [`Read`] waits for it.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        let len = self.reads.next_len(into.len());
+        let len = self.reads.next_size(into.len());
         self.input.poll(cx, |state| state.read(&mut into[..len]))
     }
 
     /// Writes what there is room for, for loops that are woken; [`Write`] waits for it.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-        let len = self.writes.next_len(from.len());
+        let len = self.writes.next_size(from.len());
         self.output.poll(cx, |state| state.write(&from[..len]))
     }
 }
 
-impl Read for End {
+impl Read for PipeEnd {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let len = self.reads.next_len(into.len());
+        let len = self.reads.next_size(into.len());
         self.input.read(&mut into[..len])
     }
 }
 
-impl Write for End {
+impl Write for PipeEnd {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        let len = self.writes.next_len(from.len());
+        let len = self.writes.next_size(from.len());
         self.output.write(&from[..len])
     }
 

@@ -1,7 +1,7 @@
 //! What a run found, put so that a person can read it.
 
-use crate::judge::Fault;
-use crate::pace::{PACES, Pace};
+use crate::fragmentation::{FRAGMENTATIONS, Fragmentation};
+use crate::oracle::Problem;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -9,14 +9,14 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The subject's name.
-    pub subject: String,
-    /// How many cases were run, each at every pace.
+    pub system: String,
+    /// How many cases were run, each at every fragmentation.
     pub cases: usize,
     /// How many of them have a divergence.
     pub divergences: usize,
     /// Why other cases do not apply to the subject; see [`host`](crate::host) and
-    /// [`run_part`](crate::run_part).
-    pub apart: Apart,
+    /// [`run_except`](crate::run_except).
+    pub left_out: LeftOut,
     /// The part of a name that chose the cases, if not all were run.
     pub only: Option<String>,
     /// What is wrong with the suite itself, whatever the subject answers.
@@ -26,23 +26,23 @@ pub struct Report {
 }
 
 /// Cases that do not apply: a reason, and their names.
-pub type Apart = BTreeMap<&'static str, Vec<String>>;
+pub type LeftOut = BTreeMap<&'static str, Vec<String>>;
 
-/// A case that went wrong in one way, at one pace or at several.
+/// A case that went wrong in one way, at one fragmentation or at several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The name of the case.
     pub case: String,
-    /// The paces at which it went wrong so.
-    pub paces: Vec<Pace>,
+    /// The fragmentations at which it went wrong so.
+    pub fragmentations: Vec<Fragmentation>,
     /// What is wrong.
-    pub faults: Vec<Fault>,
+    pub problems: Vec<Problem>,
 }
 
 impl Report {
     /// Whether nothing at all is wrong.
     #[must_use]
-    pub fn is_good(&self) -> bool {
+    pub fn passed(&self) -> bool {
         self.errors.is_empty() && self.failures.is_empty()
     }
 
@@ -50,23 +50,28 @@ impl Report {
     ///
     /// # Panics
     /// With the whole report, if anything is wrong.
-    pub(crate) fn conclude(&self) {
-        assert!(self.is_good(), "\n{self}");
+    pub(crate) fn assert_passed(&self) {
+        assert!(self.passed(), "\n{self}");
         println!("{self}");
     }
 
-    /// Adds a failure; one that is like another of the same case only adds its pace.
-    pub(crate) fn fail(&mut self, case: &str, pace: Pace, faults: Vec<Fault>) {
+    /// Adds a failure; one that is like another of the same case only adds its fragmentation.
+    pub(crate) fn fail(
+        &mut self,
+        case: &str,
+        fragmentation: Fragmentation,
+        problems: Vec<Problem>,
+    ) {
         let alike = self
             .failures
             .iter_mut()
-            .find(|other| other.case == case && other.faults == faults);
+            .find(|other| other.case == case && other.problems == problems);
         match alike {
-            Some(other) => other.paces.push(pace),
+            Some(other) => other.fragmentations.push(fragmentation),
             None => self.failures.push(Failure {
                 case: case.into(),
-                paces: vec![pace],
-                faults,
+                fragmentations: vec![fragmentation],
+                problems,
             }),
         }
     }
@@ -80,28 +85,28 @@ impl fmt::Display for Report {
         for failure in &self.failures {
             write!(out, "\n{failure}")?;
         }
-        if !self.is_good() {
+        if !self.passed() {
             writeln!(out)?;
         }
-        let (cases, paces) = (self.cases, PACES.len());
-        let apart: usize = self.apart.values().map(Vec::len).sum();
-        let cases = match apart {
+        let (cases, fragmentations) = (self.cases, FRAGMENTATIONS.len());
+        let left_out: usize = self.left_out.values().map(Vec::len).sum();
+        let cases = match left_out {
             0 => format!("{cases} cases"),
-            _ => format!("{cases} of {} cases apply", cases + apart),
+            _ => format!("{cases} of {} cases apply", cases + left_out),
         };
         write!(
             out,
-            "{}: {cases}, {paces} paces, {} divergences",
-            self.subject, self.divergences
+            "{}: {cases}, {fragmentations} fragmentations, {} divergences",
+            self.system, self.divergences
         )?;
         if let Some(only) = &self.only {
             write!(out, " (only the cases with {only:?} in their name)")?;
         }
-        if !self.is_good() {
+        if !self.passed() {
             let failed: usize = self
                 .failures
                 .iter()
-                .map(|failure| failure.paces.len())
+                .map(|failure| failure.fragmentations.len())
                 .sum();
             write!(
                 out,
@@ -109,9 +114,9 @@ impl fmt::Display for Report {
                 self.errors.len()
             )?;
         }
-        if apart > 0 {
+        if left_out > 0 {
             let reasons = self
-                .apart
+                .left_out
                 .iter()
                 .map(|(reason, cases)| format!("{} {reason}", cases.len()));
             let reasons: Vec<_> = reasons.collect();
@@ -123,10 +128,14 @@ impl fmt::Display for Report {
 
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let paces: Vec<_> = self.paces.iter().map(Pace::to_string).collect();
-        writeln!(out, "{} ({})", self.case, paces.join(", "))?;
-        self.faults
+        let fragmentations: Vec<_> = self
+            .fragmentations
             .iter()
-            .try_for_each(|fault| writeln!(out, "    {fault}"))
+            .map(Fragmentation::to_string)
+            .collect();
+        writeln!(out, "{} ({})", self.case, fragmentations.join(", "))?;
+        self.problems
+            .iter()
+            .try_for_each(|problem| writeln!(out, "    {problem}"))
     }
 }

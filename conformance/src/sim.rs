@@ -28,9 +28,9 @@
 //!
 //! let sim = Sim::new(|_| Hello)
 //!     .targets(&["/", "/hello?x=1"])
-//!     .check("greets", |said| {
+//!     .check("greets", |conversation| {
 //!         let greets = |body: &[u8]| body.is_empty() || b"hello\n".starts_with(body);
-//!         let replies = said.replies()?;
+//!         let replies = conversation.replies()?;
 //!         let all = replies.iter().all(|reply| reply.status != 200 || greets(&reply.body));
 //!         if all { Ok(()) } else { Err("it says something else".into()) }
 //!     });
@@ -40,37 +40,37 @@
 //! [`Sim::over`] brings a file system of your own. The handler must answer the same requests in the
 //! same way each time: it is made anew for the world without mishaps that it is compared with.
 
-mod carrier;
 pub mod checks;
 mod compare;
 pub mod conversation;
+mod driver;
 mod faults;
+mod faulty_fs;
+mod faulty_io;
 mod grammar;
 mod handlers;
-mod hands;
-mod held;
 mod peer;
-mod program;
 mod random;
 pub mod reader;
+mod recording_handler;
+mod reference_run;
 mod replay;
 mod report;
+mod script;
 mod settings;
-mod shelf;
+mod tracked_handle;
 mod transcript;
 mod tree;
-mod twin;
-mod watch;
 mod world;
 
 use sanserve_core::{Config, FileSystem, Handler};
 
-use self::carrier::{Carrier, address};
 use self::checks::CHECKS;
 pub use self::conversation::Conversation;
-use self::conversation::{Counts, Mishaps};
+use self::conversation::{Counts, Disruptions};
+use self::driver::{Driver, address};
+use self::faults::FaultPlan;
 pub use self::faults::Faults;
-use self::faults::Weather;
 use self::grammar::Requests;
 pub use self::handlers::standard as standard_handler;
 use self::peer::Peer;
@@ -119,9 +119,9 @@ impl Sim<Tree, Box<dyn Handler>> {
     /// stream or do nonsense.
     #[must_use]
     pub fn standard() -> Self {
-        Sim::new(handlers::standard).check("files", |said| {
-            if handlers::serves_files(said.handler) {
-                checks::files(said)
+        Sim::new(handlers::standard).check("files", |conversation| {
+            if handlers::serves_files(conversation.handler) {
+                checks::files(conversation)
             } else {
                 Ok(())
             }
@@ -188,31 +188,32 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
 
     /// Plays the world of a seed, without looking at what comes of it.
     #[must_use]
-    pub fn play(&self, seed: u64, transcript: bool) -> Outcome {
+    pub fn simulate(&self, seed: u64, transcript: bool) -> Outcome {
         let mut random = Random::new(seed);
         let faults = Faults::of(&mut random);
         let faults = self.faults.unwrap_or(faults);
         let mut world = World {
             fs: (self.fs)(&mut random),
             change: &*self.change,
-            carriers: Vec::new(),
+            drivers: Vec::new(),
             faults,
             random: random.fork(),
         };
         for number in 0..settings::connections(&mut random) {
-            let carrier = self.connection(number, faults, &mut random, transcript);
-            world.carriers.push(carrier);
+            let driver = self.connection(number, faults, &mut random, transcript);
+            world.drivers.push(driver);
         }
-        world.play();
+        world.run();
         let mut outcome = Outcome {
             conversations: Vec::new(),
             transcript: format!("# sanserve transcript 1, seed {seed}\n"),
         };
-        for carrier in world.carriers {
-            let (mut said, transcript) = carrier.end();
+        for driver in world.drivers {
+            let (mut conversation, transcript) = driver.end();
             outcome.transcript.push_str(&transcript);
-            said.twin = twin::play(&said, (self.handler)(said.handler));
-            outcome.conversations.push(said);
+            conversation.reference =
+                reference_run::run(&conversation, (self.handler)(conversation.handler));
+            outcome.conversations.push(conversation);
         }
         outcome
     }
@@ -223,60 +224,67 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         faults: Faults,
         random: &mut Random,
         transcript: bool,
-    ) -> Carrier<S::File, H> {
+    ) -> Driver<S::File, H> {
         let start = START + settings::start(random);
         let requests = Requests::grow(random, self.targets);
         let mut peer = Peer::new(random, requests, start);
-        settings::break_link(&mut peer, random);
-        let said = Conversation {
+        settings::break_transport(&mut peer, random);
+        let conversation = Conversation {
             number,
             handler: random.number(),
             config: (self.config)(random),
             unix: (!random.one_in(8)).then_some(DATE),
             input: peer.requests.bytes.clone(),
             half_close: peer.half_close,
-            sent: peer.requests.lines.clone(),
+            sent_lines: peer.requests.lines.clone(),
             requests: Vec::new(),
             output: Vec::new(),
             log: String::new(),
-            asked: Vec::new(),
-            mishaps: Mishaps::default(),
+            fs_calls: Vec::new(),
+            disruptions: Disruptions::default(),
             counts: Counts::default(),
-            twin: None,
+            reference: None,
         };
-        let handler = (self.handler)(said.handler);
+        let handler = (self.handler)(conversation.handler);
         let transcript = transcript.then(|| {
             let peer = address(number);
-            Transcript::new(number, said.handler, &peer, said.unix, &said.config)
+            Transcript::new(
+                number,
+                conversation.handler,
+                &peer,
+                conversation.unix,
+                &conversation.config,
+            )
         });
-        let weather = Weather::new(faults, random.fork(), said.input.len());
-        let mut carrier = Carrier::new(said, peer, weather, handler, start);
-        carrier.transcript = transcript;
-        carrier
+        let plan = FaultPlan::new(faults, random.fork(), conversation.input.len());
+        let mut driver = Driver::new(conversation, peer, plan, handler, start);
+        driver.transcript = transcript;
+        driver
     }
 
     /// Plays the world of a seed and makes all checks.
     ///
     /// # Errors
     /// The first check that fails.
-    pub fn try_seed(&self, seed: u64) -> Result<Outcome, Failure> {
+    pub fn check_seed(&self, seed: u64) -> Result<Outcome, Failure> {
         let twice = seed.is_multiple_of(TWICE);
-        let outcome = report::catch(seed, || self.play(seed, twice))?;
-        if twice && self.play(seed, true).transcript != outcome.transcript {
+        let outcome = report::catch(seed, || self.simulate(seed, twice))?;
+        if twice && self.simulate(seed, true).transcript != outcome.transcript {
             return Err(Failure::new(
                 seed,
-                "same",
+                "deterministic",
                 0,
                 "two transcripts of one seed differ".into(),
             ));
         }
-        for said in &outcome.conversations {
+        for conversation in &outcome.conversations {
             let checks = CHECKS
                 .iter()
                 .map(|(name, check)| (*name, check as &CheckFn));
             let own = self.checks.iter().map(|(name, check)| (*name, &**check));
             for (name, check) in checks.chain(own) {
-                check(said).map_err(|what| Failure::new(seed, name, said.number, what))?;
+                check(conversation)
+                    .map_err(|what| Failure::new(seed, name, conversation.number, what))?;
             }
         }
         Ok(outcome)

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Paths and bodies are written as [`text`](crate::text) says, a blank in a path as `\x20`. Reading
-//! that is in `read`; putting the tree on a disk is left to [`Site::make`]; a port without one builds it from
+//! that is in `read`; putting the tree on a disk is left to [`Site::write_to`]; a port without one builds it from
 //! the entries, or has [`Site::source`] built in.
 
 #[cfg(feature = "std")]

@@ -2,10 +2,10 @@
 
 use crate::case::{self, Case};
 use crate::divergence::{self, Divergence};
-use crate::judge::{Fault, judge};
-use crate::pace::{PACES, Pace};
-use crate::report::{Apart, Report};
-use crate::subject::Transcript;
+use crate::fragmentation::{FRAGMENTATIONS, Fragmentation};
+use crate::oracle::{self, Problem};
+use crate::report::{LeftOut, Report};
+use crate::system_under_test::Observed;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -54,18 +54,18 @@ impl Suite {
         cases.retain(|case| case.recorded);
         for case in &mut cases {
             case.options.push(("plain".into(), "on".into()));
-            case.reply = case.bare.clone();
+            case.reply = case.plain_reply.clone();
         }
         let mut divergences = divergence::all();
-        divergences.retain(|divergence| !divergence.plain);
+        divergences.retain(|divergence| !divergence.plain_as_cpython);
         for divergence in &mut divergences {
-            divergence.reply = divergence.bare.clone();
+            divergence.reply = divergence.plain_reply.clone();
         }
         Self::new(cases, divergences)
     }
 
     /// The same, or what `CASE` in the environment leaves of it.
-    pub(crate) fn chosen() -> Self {
+    pub(crate) fn from_env() -> Self {
         let suite = Self::standard();
         match std::env::var("CASE") {
             Ok(part) => suite.only(&part),
@@ -87,18 +87,21 @@ impl Suite {
         self
     }
 
-    /// Leaves out the cases that do not apply: `refuses` says why. Answers their names by these reasons,
+    /// Leaves out the cases that do not apply: `excludes` says why. Answers their names by these reasons,
     /// too.
-    pub(crate) fn part(mut self, refuses: impl Fn(&Case) -> Option<&'static str>) -> (Self, Apart) {
-        let mut apart = Apart::new();
+    pub(crate) fn except(
+        mut self,
+        excludes: impl Fn(&Case) -> Option<&'static str>,
+    ) -> (Self, LeftOut) {
+        let mut left_out = LeftOut::new();
         self.cases.retain(|case| {
-            let reason = refuses(case);
+            let reason = excludes(case);
             if let Some(reason) = reason {
-                apart.entry(reason).or_default().push(case.name.clone());
+                left_out.entry(reason).or_default().push(case.name.clone());
             }
             reason.is_none()
         });
-        (self, apart)
+        (self, left_out)
     }
 
     /// The cases, in the order in which they are run.
@@ -115,12 +118,16 @@ impl Suite {
             .find(|divergence| divergence.case == case.name)
     }
 
-    /// Holds a conversation for every case at every pace and tells all that went wrong; see
+    /// Holds a conversation for every case at every fragmentation and tells all that went wrong; see
     /// [`run`](crate::run).
     #[must_use]
-    pub fn check(&self, name: &str, mut converse: impl FnMut(&Case, Pace) -> Transcript) -> Report {
+    pub fn check(
+        &self,
+        name: &str,
+        mut run_case: impl FnMut(&Case, Fragmentation) -> Observed,
+    ) -> Report {
         let mut report = Report {
-            subject: name.into(),
+            system: name.into(),
             cases: self.cases.len(),
             only: self.only.clone(),
             errors: self.errors.clone(),
@@ -129,14 +136,15 @@ impl Suite {
         for case in &self.cases {
             let divergence = self.divergence(case);
             report.divergences += usize::from(divergence.is_some());
-            for pace in PACES {
+            for fragmentation in FRAGMENTATIONS {
                 // One case that panics must not hide what the others do.
-                let judged = match catch_unwind(AssertUnwindSafe(|| converse(case, pace))) {
-                    Ok(transcript) => judge(case, divergence, &transcript),
-                    Err(payload) => Err(vec![Fault::Panic(message(payload.as_ref()).into())]),
+                let checked = match catch_unwind(AssertUnwindSafe(|| run_case(case, fragmentation)))
+                {
+                    Ok(transcript) => oracle::check(case, divergence, &transcript),
+                    Err(payload) => Err(vec![Problem::Panic(message(payload.as_ref()).into())]),
                 };
-                if let Err(faults) = judged {
-                    report.fail(&case.name, pace, faults);
+                if let Err(problems) = checked {
+                    report.fail(&case.name, fragmentation, problems);
                 }
             }
         }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use crate::Peer;
-use crate::peer::TIMEOUTS;
+use crate::Client;
+use crate::client::TIMEOUTS;
 
 /// A certificate for `localhost` that nobody has signed, and a client that trusts it.
 pub struct Certificate {
@@ -49,7 +49,7 @@ impl Certificate {
     ///
     /// # Errors
     /// Those of the system and of the handshake.
-    pub fn connect(&self, to: SocketAddr) -> io::Result<Peer> {
+    pub fn connect(&self, to: SocketAddr) -> io::Result<Client> {
         let mut socket = TcpStream::connect(to)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(TIMEOUTS))?;
@@ -57,13 +57,13 @@ impl Certificate {
         let mut tls = ClientConnection::new(Arc::clone(&self.client), name).map_err(other)?;
         tls.complete_io(&mut socket)?;
         let tls = Mutex::new(tls);
-        let link = Arc::new(Link { socket, tls });
+        let stream = Arc::new(TlsSocket { socket, tls });
         let reader = Reader {
-            link: Arc::clone(&link),
+            stream: Arc::clone(&stream),
             records: vec![0; 16 * 1024],
             plain: io::Cursor::default(),
         };
-        Ok(Peer::new(reader, Writer(link)))
+        Ok(Client::new(reader, Writer(stream)))
     }
 }
 
@@ -74,12 +74,12 @@ impl fmt::Debug for Certificate {
 }
 
 /// What both halves share. The lock is not held while the socket is waited for.
-struct Link {
+struct TlsSocket {
     socket: TcpStream,
     tls: Mutex<ClientConnection>,
 }
 
-impl Link {
+impl TlsSocket {
     fn tls(&self) -> MutexGuard<'_, ClientConnection> {
         self.tls.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,7 +94,7 @@ impl Link {
 }
 
 struct Reader {
-    link: Arc<Link>,
+    stream: Arc<TlsSocket>,
     /// Room for what comes.
     records: Vec<u8>,
     /// What came of it and was not read yet.
@@ -108,11 +108,12 @@ impl Read for Reader {
             if n > 0 || into.is_empty() {
                 return Ok(n);
             }
-            let n = match (&self.link.socket).read(&mut self.records) {
+            let n = match (&self.stream.socket).read(&mut self.records) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 read => read?,
             };
-            let (mut come, mut plain, mut tls) = (&self.records[..n], Vec::new(), self.link.tls());
+            let (mut come, mut plain, mut tls) =
+                (&self.records[..n], Vec::new(), self.stream.tls());
             while n == 0 || !come.is_empty() {
                 tls.read_tls(&mut come)?;
                 tls.process_new_packets().map_err(other)?;
@@ -129,7 +130,7 @@ impl Read for Reader {
     }
 }
 
-struct Writer(Arc<Link>);
+struct Writer(Arc<TlsSocket>);
 
 impl Write for Writer {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {

@@ -7,19 +7,19 @@ mod https;
 use std::net::SocketAddr;
 use std::{io, thread};
 
-use sanserve_conformance::{Case, Folder, Log, Peer, Site, run, servers};
+use sanserve_conformance::{Case, Client, Log, Site, SiteFolder, run, servers};
 use sanserve_server::{Disk, ThreadingHTTPServer};
 
 /// Starts what may have been put above the sockets.
 fn start(
-    site: &Folder,
+    site: &SiteFolder,
     over: impl Fn(ThreadingHTTPServer) -> ThreadingHTTPServer,
 ) -> impl FnMut(&Case, Log) -> io::Result<SocketAddr> {
     move |case, log| {
         let server = over(ThreadingHTTPServer::bind("127.0.0.1:0")?);
         let server = server.with_log(move |lines| log.push(lines));
         let (address, case) = (server.server_address(), case.clone());
-        let disk = Disk::open(site.of(&case)?)?
+        let disk = Disk::open(site.root_for(&case)?)?
             .with_portable_names(case.portable_names())
             .with_portable_tags(true);
         thread::spawn(move || server.serve_forever(&disk, case.config(), || case.handler()));
@@ -29,13 +29,16 @@ fn start(
 
 #[test]
 fn conforms() {
-    let site = Site::standard().make_temporary().expect("a site");
-    run("std", servers(start(&site, |server| server), Peer::connect));
+    let site = Site::standard().in_temp_dir().expect("a site");
+    run(
+        "std",
+        servers(start(&site, |server| server), Client::connect),
+    );
 }
 
 #[test]
 fn conforms_over_tls() {
-    let site = Site::standard().make_temporary().expect("a site");
+    let site = Site::standard().in_temp_dir().expect("a site");
     let (certificate, tls) = https::certified();
     let start = start(&site, move |server| server.with_tls(tls.clone()));
     run("std over TLS", servers(start, |to| certificate.connect(to)));

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use embassy_futures::{block_on, yield_now};
-use sanserve_conformance::{Case, End, Log, pipes, run};
+use sanserve_conformance::{Case, Log, PipeEnd, pipes, run};
 use sanserve_core::{Connection, Handler, Now};
 use sanserve_server::memory::{File, WritableTree};
 use sanserve_server::{embedded, embedded_async};
@@ -16,7 +16,7 @@ type Served = Connection<File, Box<dyn Handler + Send>>;
 /// Runs the list on a loop that is given a connection, its link, a clock and a log.
 fn conform(
     name: &str,
-    serve: impl Fn(&mut Served, &mut End, &WritableTree, &dyn Fn() -> Now, &dyn Fn(&str)) + Sync,
+    serve: impl Fn(&mut Served, &mut PipeEnd, &WritableTree, &dyn Fn() -> Now, &dyn Fn(&str)) + Sync,
 ) {
     let tree = tree::tree();
     let start = Instant::now();
@@ -27,7 +27,7 @@ fn conform(
             unix: unix.ok().map(|unix| unix.as_secs() as i64),
         }
     };
-    let serve = |case: &Case, mut end: End, log: &Log| {
+    let serve = |case: &Case, mut end: PipeEnd, log: &Log| {
         let mut conn = Connection::new(case.config(), "192.0.2.1", case.handler());
         let shelf = WritableTree::new(tree.clone().portable_names(case.portable_names()));
         serve(&mut conn, &mut end, &shelf, &clock, &|lines| {
@@ -48,7 +48,7 @@ fn conforms() {
 fn conforms_with_deadlines() {
     conform("embedded-io, ready", |conn, link, shelf, clock, log| {
         let sleep = |_| thread::yield_now();
-        let served = embedded::serve_ready(conn, link, shelf, clock, log, End::shutdown, sleep);
+        let served = embedded::serve_ready(conn, link, shelf, clock, log, PipeEnd::shutdown, sleep);
         served.expect("no pipe breaks here");
     });
 }
@@ -62,7 +62,7 @@ fn conforms_asynchronously() {
                 yield_now().await;
             }
         };
-        let served = embedded_async::serve(conn, link, shelf, clock, log, End::shutdown, sleep);
+        let served = embedded_async::serve(conn, link, shelf, clock, log, PipeEnd::shutdown, sleep);
         block_on(served).expect("no pipe breaks here");
     });
 }

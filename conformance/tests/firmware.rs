@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use machine::Machine;
-use sanserve_conformance::{Case, Pace, Peer, Transcript, case, peers, run_part};
+use sanserve_conformance::{Case, Client, Fragmentation, Observed, case, clients, run_except};
 
 /// Over a serial line. Another one tells what that cannot: that a connection begins, and where it ends.
 #[test]
@@ -22,10 +22,10 @@ fn conforms_over_a_serial_line() {
         return;
     };
     let machine = Machine::start(&image, &[]).expect("QEMU starts");
-    let converse = peers(|case| {
+    let converse = clients(|case| {
         machine.begin(case)?;
         let (read, write) = machine.wire();
-        Ok((Peer::new(read, write), || machine.end().0))
+        Ok((Client::new(read, write), || machine.end().0))
     });
     conform("firmware, UART", converse);
 }
@@ -40,7 +40,7 @@ fn conforms_over_ethernet() {
     };
     let start = || Machine::start_with_network(&image).expect("QEMU starts");
     let running = RefCell::new((start(), 0));
-    let converse = peers(|case| {
+    let converse = clients(|case| {
         let mut machine = running.borrow_mut();
         machine.1 += 1;
         if machine.1 == 1_000 {
@@ -48,7 +48,7 @@ fn conforms_over_ethernet() {
         }
         let (machine, address) = &machine.0;
         machine.begin(case)?;
-        Ok((Peer::connect(*address)?, || running.borrow().0.0.end().0))
+        Ok((Client::connect(*address)?, || running.borrow().0.0.end().0))
     });
     conform("firmware, Ethernet", converse);
 }
@@ -93,14 +93,14 @@ fn runs_as_documented() {
 }
 
 /// Runs the cases whose requests the machine can hold. What it serves is in flash, to be read.
-fn conform(name: &str, converse: impl FnMut(&Case, Pace) -> Transcript) {
+fn conform(name: &str, converse: impl FnMut(&Case, Fragmentation) -> Observed) {
     let refuses = |case: &Case| match case {
         _ if case.stores => Some("files that are stored"),
         _ if case.portable_names() => Some("names of Windows"),
         _ if case.request.len() > REQUEST_MAX => Some("requests that 64 KiB of memory cannot hold"),
         _ => None,
     };
-    run_part(name, refuses, converse);
+    run_except(name, refuses, converse);
 }
 
 /// Who is refused a line that long is told so, with the line, in the log and on a page: that is in memory

@@ -120,7 +120,7 @@ fn a_difference_is_the_farthest_one() {
 #[test]
 fn a_case_is_read() {
     let case = one(
-        "\n# no\ncase  a b\noption protocol HTTP/1.1\noption  x  a\\x20\nhandler echo\nopen\n\
+        "\n# no\ncase  a b\noption protocol HTTP/1.1\noption  x  a\\x20\nhandler echo\nno-half-close\n\
                     > GET\\x20\n>\t/ *\n< a*\n<+ b\n< c\nlog \"G\\xc3\\xbc\" 200 -\nlog two\n",
     );
     assert_eq!(case.name, "a b");
@@ -133,7 +133,10 @@ fn a_case_is_read() {
         ("echo", false, false)
     );
     assert_eq!(case.request, b"GET / *");
-    assert_eq!((case.reply, case.theirs), (pattern("a*bc"), pattern("a*c")));
+    assert_eq!(
+        (case.reply, case.cpython_reply),
+        (pattern("a*bc"), pattern("a*c"))
+    );
     assert_eq!(case.log, ["\"Gü\" 200 -", "two"]);
 }
 
@@ -145,7 +148,7 @@ fn what_a_case_leaves_out_has_a_default() {
         ("files", true, true)
     );
     assert_eq!(
-        (case.reply, case.theirs),
+        (case.reply, case.cpython_reply),
         (Pattern::default(), Pattern::default())
     );
 }
@@ -162,14 +165,14 @@ fn a_bad_line_is_named() {
     );
     assert_eq!(
         refusal("> a\n"),
-        "test.case:1: this line belongs to no case"
+        "test.case:1: this line must follow a case line"
     );
     assert_eq!(refusal("case a\nwhat x\n"), "test.case:2: no such keyword");
     assert_eq!(
         refusal("case a\nrecorded\n"),
         "test.case:2: no such keyword"
     );
-    assert_eq!(refusal("case\n"), "test.case:1: a case wants a name");
+    assert_eq!(refusal("case\n"), "test.case:1: a case needs a name");
     assert_eq!(
         refusal("case a\nlog \\xff\n"),
         "test.case:2: this must be UTF-8"
@@ -183,7 +186,7 @@ fn a_bad_line_is_named() {
 #[test]
 fn what_is_refused_has_a_reply_and_a_log_and_a_request_behind_it() {
     let case = one(
-        "case a\noption protocol HTTP/1.1\n> A\\x01\\xe9\\\\\\r\\n\\r\\n\nrefused 400 No '\\\\x01'\n",
+        "case a\noption protocol HTTP/1.1\n> A\\x01\\xe9\\\\\\r\\n\\r\\n\nrejects-and-closes 400 No '\\\\x01'\n",
     );
     let text: Vec<u8> = case
         .reply
@@ -206,13 +209,15 @@ fn what_is_refused_has_a_reply_and_a_log_and_a_request_behind_it() {
     );
     let sent = b"A\x01\xe9\\\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(case.request, sent);
-    let head = one("case a\n> HEAD x\\r\\n\nrefused 404 No\n");
+    let head = one("case a\n> HEAD x\\r\\n\nrejects-and-closes 404 No\n");
     let tokens = head.reply.tokens();
     assert!(
         tokens.ends_with(pattern("\\r\\n\\r\\n").tokens()),
         "no content"
     );
-    assert!(refusal("case a\nrefused 400 No\n").contains("begins with a request line"));
+    assert!(
+        refusal("case a\nrejects-and-closes 400 No\n").contains("must begin with a request line")
+    );
 }
 
 #[test]

@@ -3,15 +3,15 @@
 use std::io::{self, Read, Write};
 use std::thread;
 
-use sanserve_conformance::host::{Hosted, Reply, Request};
-use sanserve_conformance::{Pace, Peer, Suite, case, text};
+use sanserve_conformance::host::{HostedSuite, Reply, Request};
+use sanserve_conformance::{Client, Fragmentation, Suite, case, text};
 
 /// The numbers change with the list. They stand here so that no case leaves it in silence.
 #[test]
 fn what_does_not_apply_is_known() {
-    let hosted = Hosted::new(&Suite::standard(), |_, _| None);
-    let apart = hosted.apart.iter();
-    let apart: Vec<_> = apart
+    let hosted = HostedSuite::new(&Suite::standard(), |_, _| None);
+    let left_out = hosted.left_out.iter();
+    let left_out: Vec<_> = left_out
         .map(|(reason, names)| (*reason, names.len()))
         .collect();
     let expected = [
@@ -29,7 +29,7 @@ fn what_does_not_apply_is_known() {
         ("the syntax", 101),
         ("the target's syntax", 84),
     ];
-    assert_eq!(apart, expected);
+    assert_eq!(left_out, expected);
     assert_eq!(hosted.suite.cases().len(), 1482);
 }
 
@@ -39,7 +39,7 @@ fn form(sent: &str, told: &str) -> Result<(String, Vec<Request>), &'static str> 
         "test",
         &format!("case one\n> {sent}\n< {told}\nlog \"GET http://x/a HTTP/1.0\" 200 -\n"),
     );
-    let hosted = Hosted::new(&Suite::new(cases, Vec::new()), |_, _| None);
+    let hosted = HostedSuite::new(&Suite::new(cases, Vec::new()), |_, _| None);
     match hosted.suite.cases() {
         [case] => {
             let reply = case.reply.tokens().iter();
@@ -47,7 +47,7 @@ fn form(sent: &str, told: &str) -> Result<(String, Vec<Request>), &'static str> 
             let form = format!("{} {}", text::show(&reply), case.log[0]);
             Ok((form, hosted.requests["one"].clone()))
         }
-        _ => Err(hosted.apart.keys().next().expect("a reason")),
+        _ => Err(hosted.left_out.keys().next().expect("a reason")),
     }
 }
 
@@ -126,7 +126,7 @@ fn exchange(request: &Request, end: &str, bytes: &[u8]) -> (io::Result<Reply>, S
             output.write_all(bytes).expect("somebody reads");
             String::from_utf8(said).expect("text")
         });
-        let reply = request.exchange(Peer::new(read, write), Pace::Seeded(1));
+        let reply = request.exchange(Client::new(read, write), Fragmentation::Seeded(1));
         (reply, server.join().expect("it does not panic"))
     })
 }

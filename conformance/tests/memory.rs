@@ -2,23 +2,23 @@
 
 mod tree;
 
-use sanserve_conformance::{Case, Pace, Suite, Transcript, run};
+use sanserve_conformance::{Case, Fragmentation, Observed, Suite, run};
 use sanserve_core::Connection;
 use sanserve_server::memory::{self, PeerScript, Tree, WritableTree};
 
 /// Holds conversations with a server of this tree.
-fn converse_in(tree: &Tree) -> impl FnMut(&Case, Pace) -> Transcript {
-    |case, pace| {
+fn converse_in(tree: &Tree) -> impl FnMut(&Case, Fragmentation) -> Observed {
+    |case, fragmentation| {
         let mut conn = Connection::new(case.config(), "192.0.2.1", case.handler());
         let script = PeerScript {
             input: &case.request,
             half_close: case.half_close,
         };
-        let mut pieces = pace.pieces();
+        let mut sizes = fragmentation.sizes();
         // A new one for each conversation: something may be stored.
         let shelf = WritableTree::new(tree.clone().portable_names(case.portable_names()));
-        let said = memory::run(&mut conn, &shelf, script, |n| pieces.next_len(n));
-        Transcript::new(said.bytes, &said.log)
+        let transcript = memory::run(&mut conn, &shelf, script, |n| sizes.next_size(n));
+        Observed::new(transcript.bytes, &transcript.log)
     }
 }
 
@@ -36,6 +36,6 @@ fn conforms_with_files_that_can_be_sent() {
 #[test]
 fn plain_replies_are_cpythons_to_the_byte() {
     let report = Suite::plain().check("memory, plain", converse_in(&tree::tree()));
-    assert!(report.is_good(), "\n{report}");
+    assert!(report.passed(), "\n{report}");
     println!("{report}");
 }

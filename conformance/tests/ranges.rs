@@ -14,7 +14,9 @@ use std::{fs, io, thread};
 
 use ::tokio::runtime::Runtime;
 use embassy_futures::block_on;
-use sanserve_conformance::{Case, End, Log, Pace, Peer, Transcript, case, peers, pipes, servers};
+use sanserve_conformance::{
+    Case, Client, Fragmentation, Log, Observed, PipeEnd, case, clients, pipes, servers,
+};
 use sanserve_core::{Config, Connection, Files, Now, Protocol};
 use sanserve_server::memory::{self, PeerScript, Tree};
 use sanserve_server::{
@@ -299,7 +301,7 @@ fn tree(files: &[Vec<u8>]) -> Tree {
 fn in_memory(seed: u64, sendable: bool) {
     let files = files();
     let tree = tree(&files).sendable(sendable);
-    let mut pace = Random(seed);
+    let mut fragmentation = Random(seed);
     run(seed, 10_000, &files, |number, value| {
         let mut conn = Connection::new(CONFIG(), "192.0.2.1", Files::new());
         let input = request(number, value);
@@ -307,15 +309,15 @@ fn in_memory(seed: u64, sendable: bool) {
             input: input.as_bytes(),
             half_close: true,
         };
-        let whole = pace.one_in(4);
-        let pace = |len: usize| {
+        let whole = fragmentation.one_in(4);
+        let fragmentation = |len: usize| {
             if whole {
                 len
             } else {
-                pace.below(len.min(5_000)) + 1
+                fragmentation.below(len.min(5_000)) + 1
             }
         };
-        memory::run(&mut conn, &tree, script, pace).bytes
+        memory::run(&mut conn, &tree, script, fragmentation).bytes
     });
 }
 
@@ -330,11 +332,11 @@ fn every_range_that_is_sent_by_reference_is_the_files() {
 }
 
 /// Asks a server, as the conformance list does, in one connection for each request.
-fn of_server(seed: u64, times: usize, mut talk: impl FnMut(&Case, Pace) -> Transcript) {
+fn of_server(seed: u64, times: usize, mut talk: impl FnMut(&Case, Fragmentation) -> Observed) {
     let mut case = case::read("ranges", "case ranges\n").remove(0);
     run(seed, times, &files(), |number, value| {
         case.request = request(number, value).into_bytes();
-        talk(&case, Pace::Whole).bytes
+        talk(&case, Fragmentation::Whole).bytes
     });
 }
 
@@ -364,7 +366,7 @@ fn threads(
 fn every_range_over_sockets_is_the_files() {
     let folder = folder();
     let start = threads(&folder, |server| server);
-    of_server(4, 10_000, servers(start, Peer::connect));
+    of_server(4, 10_000, servers(start, Client::connect));
 }
 
 #[test]
@@ -386,7 +388,7 @@ fn every_range_on_tokio_is_the_files() {
         runtime.spawn(server.serve_forever(disk, CONFIG(), Files::new));
         Ok(address)
     };
-    of_server(6, 10_000, servers(start, Peer::connect));
+    of_server(6, 10_000, servers(start, Client::connect));
 }
 
 #[test]
@@ -399,20 +401,20 @@ fn every_range_on_mio_is_the_files() {
         thread::spawn(move || server.serve_forever(&disk, CONFIG(), Files::new));
         Ok(address)
     };
-    of_server(7, 10_000, servers(start, Peer::connect));
+    of_server(7, 10_000, servers(start, Client::connect));
 }
 
 #[test]
 fn every_range_on_stdio_is_the_files() {
     let folder = folder();
-    let connect = peers(|_| {
+    let connect = clients(|_| {
         let (input, write) = io::pipe()?;
         let (read, output) = io::pipe()?;
         let disk = Disk::open(&folder)?;
         let (input, output) = (input.into(), output.into());
         let serve = move || stdio::serve(input, output, &disk, CONFIG(), Files::new(), &|_| ());
         let served = thread::spawn(serve);
-        Ok((Peer::new(read, write), move || {
+        Ok((Client::new(read, write), move || {
             served
                 .join()
                 .expect("it does not panic")
@@ -426,7 +428,7 @@ fn every_range_on_stdio_is_the_files() {
 /// The same over links of embedded-io.
 fn embedded(
     seed: u64,
-    serve: impl Fn(&mut Connection<memory::File, Files>, &mut End, &Tree, &dyn Fn() -> Now) + Sync,
+    serve: impl Fn(&mut Connection<memory::File, Files>, &mut PipeEnd, &Tree, &dyn Fn() -> Now) + Sync,
 ) {
     let tree = tree(&files());
     let start = Instant::now();
@@ -434,7 +436,7 @@ fn embedded(
         tick: start.elapsed(),
         unix: None,
     };
-    let serve = |_: &Case, mut end: End, _: &Log| {
+    let serve = |_: &Case, mut end: PipeEnd, _: &Log| {
         let mut conn = Connection::new(CONFIG(), "192.0.2.1", Files::new());
         serve(&mut conn, &mut end, &tree, &clock);
     };
@@ -452,7 +454,8 @@ fn every_range_on_embedded_io_is_the_files() {
 fn every_range_on_embedded_io_async_is_the_files() {
     embedded(10, |conn, link, tree, clock| {
         let sleep = async |_: Duration| std::future::pending().await;
-        let served = embedded_async::serve(conn, link, tree, clock, |_| (), End::shutdown, sleep);
+        let served =
+            embedded_async::serve(conn, link, tree, clock, |_| (), PipeEnd::shutdown, sleep);
         block_on(served).expect("no pipe breaks here");
     });
 }

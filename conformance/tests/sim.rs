@@ -12,8 +12,12 @@ fn every_world_keeps_the_rules() {
 fn a_transcript_is_the_same_each_time_and_can_be_replayed() {
     let sim = Sim::standard();
     for seed in 1..200 {
-        let transcript = sim.play(seed, true).transcript;
-        assert_eq!(sim.play(seed, true).transcript, transcript, "seed {seed}");
+        let transcript = sim.simulate(seed, true).transcript;
+        assert_eq!(
+            sim.simulate(seed, true).transcript,
+            transcript,
+            "seed {seed}"
+        );
         let steps =
             replay(&transcript, standard_handler).unwrap_or_else(|what| panic!("{seed}: {what}"));
         let lines = transcript
@@ -28,7 +32,7 @@ fn a_transcript_is_the_same_each_time_and_can_be_replayed() {
 
 #[test]
 fn a_replay_says_where_it_goes_astray() {
-    let transcript = Sim::standard().play(1, true).transcript;
+    let transcript = Sim::standard().simulate(1, true).transcript;
     let reads = transcript
         .find("\tread 512\t")
         .expect("the first want is a read");

@@ -7,14 +7,14 @@ use std::sync::OnceLock;
 
 use sanserve_conformance::sim::checks::CHECKS;
 use sanserve_conformance::sim::conversation::Answer;
-use sanserve_conformance::sim::reader::{End, Logged, read};
+use sanserve_conformance::sim::reader::{Logged, ReplyEnd, read};
 use sanserve_conformance::sim::{Conversation, Faults, Sim};
 use sanserve_core::{Event, Exchange, Handler, Next, Path, Protocol, from_fn};
 
 /// The check that finds something wrong first, within a few hundred seeds.
 fn caught<H: Handler + 'static>(handler: impl Fn(u64) -> H + 'static) -> &'static str {
     let sim = Sim::new(handler);
-    let failure = (1..1000).find_map(|seed| sim.try_seed(seed).err());
+    let failure = (1..1000).find_map(|seed| sim.check_seed(seed).err());
     failure.expect("it is caught").check
 }
 
@@ -41,7 +41,7 @@ fn a_handler_that_has_moods_is_caught() {
             hello(ex, moods.get().to_string().as_bytes())
         })
     };
-    assert_eq!(caught(handler), "twin");
+    assert_eq!(caught(handler), "reference");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_handler_that_asks_something_else_each_time_is_caught() {
         asked.set(asked.get() + 1);
         Asks(asked.get())
     };
-    assert_eq!(caught(handler), "twin");
+    assert_eq!(caught(handler), "reference");
 }
 
 #[test]
@@ -69,16 +69,18 @@ fn two_transcripts_that_differ_are_caught() {
     let runs = Rc::new(Cell::new(0));
     let handler = move |_| {
         runs.set(runs.get() + 1);
-        // A twin is made right after the first of the pair.
+        // A reference is made right after the first of the pair.
         let content = [b"a", b"b"][runs.get() / 2 % 2];
         from_fn(move |ex| hello(ex, content))
     };
     let sim = Sim::new(handler).faults(Faults::NONE);
     let failures: Vec<_> = (1..200)
-        .filter_map(|n| sim.try_seed(64 * n).err())
+        .filter_map(|n| sim.check_seed(64 * n).err())
         .collect();
     assert!(
-        failures.iter().any(|failure| failure.check == "same"),
+        failures
+            .iter()
+            .any(|failure| failure.check == "deterministic"),
         "{failures:?}"
     );
 }
@@ -119,14 +121,14 @@ fn a_handler_that_fills_the_memory_is_caught() {
 
 #[test]
 fn a_check_of_ones_own_is_made() {
-    let sim = Sim::new(|_| from_fn(|ex| hello(ex, b"hello"))).check("own", |said| {
-        let replies = said.replies()?;
+    let sim = Sim::new(|_| from_fn(|ex| hello(ex, b"hello"))).check("own", |conversation| {
+        let replies = conversation.replies()?;
         match replies.iter().any(|reply| *reply.body == *b"hello") {
             true => Err("it says hello".into()),
             false => Ok(()),
         }
     });
-    let failure = (1..100).find_map(|seed| sim.try_seed(seed).err());
+    let failure = (1..100).find_map(|seed| sim.check_seed(seed).err());
     let failure = failure.expect("it says hello");
     assert_eq!(failure.check, "own");
     let text = failure.to_string();
@@ -145,16 +147,19 @@ fn good() -> Conversation {
 
 fn find_good() -> Conversation {
     let sim = Sim::standard().faults(Faults::NONE);
-    let mut all = (1..10_000).flat_map(|seed| sim.play(seed, false).conversations);
-    let good = all.find(|said| {
-        let ok = |replies: &[_]| replies.len() == 2 && said.requests.len() == 2;
+    let mut all = (1..10_000).flat_map(|seed| sim.simulate(seed, false).conversations);
+    let good = all.find(|conversation| {
+        let ok = |replies: &[_]| replies.len() == 2 && conversation.requests.len() == 2;
         let file =
             |answer: &Answer| matches!(answer, Answer::File { seen, .. } if !seen.is_empty());
-        !said.mishaps.any()
-            && said.sent.is_some()
-            && said.handler % 16 < 6
-            && said.asked.iter().any(|asked| file(&asked.answer))
-            && said.replies().is_ok_and(|replies| {
+        !conversation.disruptions.any()
+            && conversation.sent_lines.is_some()
+            && conversation.handler % 16 < 6
+            && conversation
+                .fs_calls
+                .iter()
+                .any(|asked| file(&asked.answer))
+            && conversation.replies().is_ok_and(|replies| {
                 ok(&replies) && replies.iter().all(|reply| reply.status == 200)
             })
     });
@@ -163,85 +168,137 @@ fn find_good() -> Conversation {
 
 /// Which checks fire at a good conversation after that.
 fn fires(tamper: impl Fn(&mut Conversation)) -> Vec<&'static str> {
-    let mut said = good();
-    tamper(&mut said);
-    let failed = CHECKS.iter().filter(|(_, check)| check(&said).is_err());
+    let mut conversation = good();
+    tamper(&mut conversation);
+    let failed = CHECKS
+        .iter()
+        .filter(|(_, check)| check(&conversation).is_err());
     failed.map(|(name, _)| *name).collect()
 }
 
 #[test]
 fn what_cannot_happen_would_be_caught() {
     assert_eq!(fires(|_| {}), [""; 0]);
-    assert_eq!(fires(|said| said.counts.closed = false), ["end"]);
-    assert_eq!(fires(|said| said.twin = None), ["twin"]);
-    assert_eq!(fires(|said| said.counts.endless = 1), ["deadlines"]);
-    assert_eq!(fires(|said| said.counts.overdue = 1), ["deadlines"]);
-    assert_eq!(fires(|said| said.counts.held = 1), ["handles"]);
-    assert_eq!(fires(|said| said.counts.lingered = 1), ["handles"]);
-    assert_eq!(fires(|said| said.counts.after_failure = 1), ["link"]);
-    assert_eq!(fires(|said| said.counts.starved = 1), ["waits"]);
-    assert_eq!(fires(|said| said.counts.after_finish = 2), ["finish"]);
-    assert_eq!(fires(|said| said.config.limits.requests = 1), ["requests"]);
-    assert_eq!(fires(|said| said.counts.content = 1 << 40), ["requests"]);
-    assert_eq!(fires(|said| said.counts.steps += 1_000_000), ["work"]);
-    assert_eq!(fires(|said| said.counts.allocated = 1 << 24), ["memory"]);
     assert_eq!(
-        fires(|said| said.sent.iter_mut().for_each(|sent| sent.reverse())),
+        fires(|conversation| conversation.counts.closed = false),
+        ["end"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation.reference = None),
+        ["reference"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation.counts.waits_without_deadline = 1),
+        ["deadlines"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation.counts.past_deadlines = 1),
+        ["deadlines"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation.counts.open_at_close = 1),
+        ["handles"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation.counts.open_after_reply = 1),
+        ["handles"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation.counts.uses_after_failure = 1),
+        ["transport"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation.counts.reads_while_reply_due = 1),
+        ["deadlock"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation.counts.begun_after_finish = 2),
+        ["finish"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation.config.limits.requests = 1),
+        ["requests"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation.counts.content_max = 1 << 40),
+        ["requests"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation.counts.steps += 1_000_000),
+        ["work"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation.counts.allocated = 1 << 24),
+        ["memory"]
+    );
+    assert_eq!(
+        fires(|conversation| conversation
+            .sent_lines
+            .iter_mut()
+            .for_each(|sent| sent.reverse())),
         ["requests"]
     );
 }
 
 #[test]
 fn a_reply_that_is_lost_cut_or_doubled_would_be_caught() {
-    let cut = |said: &mut Conversation| _ = said.output.pop();
-    let lost = |said: &mut Conversation| {
-        let second = said.output.windows(5).rposition(|five| five == b"HTTP/");
-        said.output.truncate(second.expect("there are two"));
+    let cut = |conversation: &mut Conversation| _ = conversation.output.pop();
+    let lost = |conversation: &mut Conversation| {
+        let second = conversation
+            .output
+            .windows(5)
+            .rposition(|five| five == b"HTTP/");
+        conversation.output.truncate(second.expect("there are two"));
     };
-    assert!(fires(cut).contains(&"twin"));
-    assert_eq!(fires(lost), ["twin"]);
-    let doubled = fires(|said| said.output.extend_from_within(..));
+    assert!(fires(cut).contains(&"reference"));
+    assert_eq!(fires(lost), ["reference"]);
+    let doubled = fires(|conversation| conversation.output.extend_from_within(..));
     assert!(
         doubled.contains(&"replies") && doubled.contains(&"log"),
         "{doubled:?}"
     );
-    let changed = fires(|said| *said.output.last_mut().expect("there is some") ^= 1);
-    assert_eq!(changed, ["twin"]);
+    let changed =
+        fires(|conversation| *conversation.output.last_mut().expect("there is some") ^= 1);
+    assert_eq!(changed, ["reference"]);
     // What happened explains that much.
-    let reset = |said: &mut Conversation| {
-        cut(said);
-        said.mishaps.reset = true;
+    let reset = |conversation: &mut Conversation| {
+        cut(conversation);
+        conversation.disruptions.reset = true;
     };
     assert_eq!(fires(reset), [""; 0]);
 }
 
 #[test]
 fn a_connection_that_closes_without_a_word_would_be_caught() {
-    let shut = |said: &mut Conversation| {
-        said.config.protocol = Protocol::Http11;
-        said.counts.shutdown = true;
-        (said.input, said.sent) = (Vec::new(), None);
-        let at = said
+    let shut = |conversation: &mut Conversation| {
+        conversation.config.protocol = Protocol::Http11;
+        conversation.counts.shutdown = true;
+        (conversation.input, conversation.sent_lines) = (Vec::new(), None);
+        let at = conversation
             .output
             .windows(11)
             .rposition(|part| part == b"Connection:");
         if let Some(at) = at {
-            said.output[at..][..10].copy_from_slice(b"Whatsoever");
+            conversation.output[at..][..10].copy_from_slice(b"Whatsoever");
         }
-        said.twin
+        conversation
+            .reference
             .iter_mut()
-            .for_each(|twin| twin.output = said.output.clone());
+            .for_each(|reference| reference.output = conversation.output.clone());
     };
     assert_eq!(fires(shut), ["close"]);
 }
 
 #[test]
 fn a_log_that_says_something_else_would_be_caught() {
-    assert!(fires(|said| said.log = said.log.replace("\" 200 -", "\" 304 -")).contains(&"log"));
-    assert!(fires(|said| said.log.clear()).contains(&"log"));
+    assert!(
+        fires(|conversation| conversation.log = conversation.log.replace("\" 200 -", "\" 304 -"))
+            .contains(&"log")
+    );
+    assert!(fires(|conversation| conversation.log.clear()).contains(&"log"));
 }
 
-fn one(output: &str, request: &str) -> Result<(u16, End, usize), String> {
+fn one(output: &str, request: &str) -> Result<(u16, ReplyEnd, usize), String> {
     let line = Logged {
         line: request,
         status: 200,
@@ -258,28 +315,34 @@ fn the_reader_knows_a_whole_reply() {
     let with = |rest: &str| get(&format!("{head}{rest}"));
     assert_eq!(
         with("Content-Length: 2\r\n\r\nhi"),
-        Ok((200, End::Whole, 2))
+        Ok((200, ReplyEnd::Whole, 2))
     );
-    assert_eq!(with("Content-Length: 3\r\n\r\nhi"), Ok((200, End::Cut, 2)));
-    assert_eq!(with("\r\nhi"), Ok((200, End::Close, 2)));
-    assert_eq!(with(""), Ok((0, End::Cut, 0)));
+    assert_eq!(
+        with("Content-Length: 3\r\n\r\nhi"),
+        Ok((200, ReplyEnd::Cut, 2))
+    );
+    assert_eq!(with("\r\nhi"), Ok((200, ReplyEnd::Close, 2)));
+    assert_eq!(with(""), Ok((0, ReplyEnd::Cut, 0)));
     let chunked = |rest: &str| with(&format!("Transfer-Encoding: chunked\r\n\r\n{rest}"));
-    assert_eq!(chunked("2\r\nhi\r\n0\r\n\r\n"), Ok((200, End::Whole, 2)));
+    assert_eq!(
+        chunked("2\r\nhi\r\n0\r\n\r\n"),
+        Ok((200, ReplyEnd::Whole, 2))
+    );
     assert_eq!(
         chunked("2\r\nhi\r\n0\r\n"),
-        Ok((200, End::Whole, 2)).map(|(s, _, n)| (s, End::Cut, n))
+        Ok((200, ReplyEnd::Whole, 2)).map(|(s, _, n)| (s, ReplyEnd::Cut, n))
     );
-    assert_eq!(chunked("2\r\nhi\r\n"), Ok((200, End::Cut, 2)));
+    assert_eq!(chunked("2\r\nhi\r\n"), Ok((200, ReplyEnd::Cut, 2)));
     assert_eq!(
         get("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"),
-        Ok((204, End::Whole, 0))
+        Ok((204, ReplyEnd::Whole, 0))
     );
     let head_only = one(
         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
         "HEAD / HTTP/1.1",
     );
-    assert_eq!(head_only, Ok((200, End::Whole, 0)));
-    assert_eq!(one("hi", "GET /"), Ok((0, End::Close, 2)));
+    assert_eq!(head_only, Ok((200, ReplyEnd::Whole, 0)));
+    assert_eq!(one("hi", "GET /"), Ok((0, ReplyEnd::Close, 2)));
 }
 
 #[test]

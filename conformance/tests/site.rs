@@ -1,6 +1,6 @@
-//! The site, and the paces: what every subject is given.
+//! The site, and the fragmentations: what every subject is given.
 
-use sanserve_conformance::{Entry, PACES, Pace, Site};
+use sanserve_conformance::{Entry, FRAGMENTATIONS, Fragmentation, Site};
 
 fn file(site: &Site, path: &[u8]) -> (Vec<u8>, (i64, u32), bool, bool) {
     match site.entry(path) {
@@ -100,7 +100,7 @@ fn the_site_can_be_made_on_a_disk() {
 
     let root = std::env::temp_dir().join(format!("sanserve-site-{}", std::process::id()));
     let site = Site::standard();
-    site.make(&root)
+    site.write_to(&root)
         .expect("a site can be made where nothing is");
     for entry in site.entries.iter() {
         let place = root.join(OsStr::from_bytes(entry.path()));
@@ -129,25 +129,27 @@ fn the_site_can_be_made_on_a_disk() {
             }
         }
     }
-    assert!(site.make(&root).is_err(), "nothing is overwritten");
+    assert!(site.write_to(&root).is_err(), "nothing is overwritten");
     std::fs::remove_dir_all(&root).expect("what was made can be removed");
 }
 
 #[test]
 fn pieces_add_up_at_every_pace() {
-    for pace in PACES {
-        let (mut pieces, mut left, mut count) = (pace.pieces(), 1_200_126, 0);
+    for fragmentation in FRAGMENTATIONS {
+        let (mut sizes, mut left, mut count) = (fragmentation.sizes(), 1_200_126, 0);
         while left > 0 {
-            let len = pieces.next_len(left);
-            assert!((1..=left).contains(&len), "{pace}");
+            let len = sizes.next_size(left);
+            assert!((1..=left).contains(&len), "{fragmentation}");
             left -= len;
             count += 1;
         }
-        assert_eq!(pieces.next_len(0), 0);
-        match pace {
-            Pace::Whole => assert_eq!(count, 1),
-            Pace::ByByte => assert_eq!(count, 1_200_126),
-            Pace::Seeded(_) => assert!((50..10_000).contains(&count), "{pace}: {count}"),
+        assert_eq!(sizes.next_size(0), 0);
+        match fragmentation {
+            Fragmentation::Whole => assert_eq!(count, 1),
+            Fragmentation::ByByte => assert_eq!(count, 1_200_126),
+            Fragmentation::Seeded(_) => {
+                assert!((50..10_000).contains(&count), "{fragmentation}: {count}");
+            }
         }
     }
 }
@@ -155,8 +157,8 @@ fn pieces_add_up_at_every_pace() {
 #[test]
 fn a_seed_always_gives_the_same_pieces() {
     let lens = |seed| {
-        let mut pieces = Pace::Seeded(seed).pieces();
-        (0..20).map(|_| pieces.next_len(1000)).collect::<Vec<_>>()
+        let mut sizes = Fragmentation::Seeded(seed).sizes();
+        (0..20).map(|_| sizes.next_size(1000)).collect::<Vec<_>>()
     };
     assert_eq!(lens(1), lens(1));
     assert!(lens(1) != lens(2) && lens(2) != lens(3) && lens(0) != lens(1));

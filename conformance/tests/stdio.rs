@@ -7,15 +7,15 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::thread;
 
-use sanserve_conformance::{Log, Peer, Site, peers, run};
+use sanserve_conformance::{Client, Log, Site, clients, run};
 use sanserve_server::{Disk, stdio};
 
 /// Runs the list; `open` makes the client's side, and standard input and output.
-fn conform(name: &str, open: impl Fn() -> io::Result<(Peer, OwnedFd, OwnedFd)>) {
-    let site = Site::standard().make_temporary().expect("a site");
-    let connect = peers(|case| {
+fn conform(name: &str, open: impl Fn() -> io::Result<(Client, OwnedFd, OwnedFd)>) {
+    let site = Site::standard().in_temp_dir().expect("a site");
+    let connect = clients(|case| {
         let (peer, input, output) = open()?;
-        let disk = Disk::open(site.of(case)?)?
+        let disk = Disk::open(site.root_for(case)?)?
             .with_portable_names(case.portable_names())
             .with_portable_tags(true);
         let (case, log) = (case.clone(), Log::default());
@@ -43,7 +43,7 @@ fn conforms() {
     conform("stdio", || {
         let (input, write) = io::pipe()?;
         let (read, output) = io::pipe()?;
-        Ok((Peer::new(read, write), input.into(), output.into()))
+        Ok((Client::new(read, write), input.into(), output.into()))
     });
 }
 
@@ -51,7 +51,7 @@ fn conforms() {
 fn conforms_over_a_socket() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     conform("stdio, a socket", || {
-        let peer = Peer::connect(listener.local_addr()?)?;
+        let peer = Client::connect(listener.local_addr()?)?;
         let (socket, _) = listener.accept()?;
         Ok((peer, socket.try_clone()?.into(), socket.into()))
     });

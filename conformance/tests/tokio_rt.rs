@@ -8,14 +8,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sanserve_conformance::{Case, Folder, Log, Peer, Site, run, servers};
+use sanserve_conformance::{Case, Client, Log, Site, SiteFolder, run, servers};
 use sanserve_server::Disk;
 use sanserve_server::tokio_rt::HTTPServer;
 use tokio::runtime::Runtime;
 
 /// Starts what may have been put above the sockets.
 fn start<'a>(
-    site: &'a Folder,
+    site: &'a SiteFolder,
     runtime: &'a Runtime,
     over: impl Fn(HTTPServer) -> HTTPServer + 'a,
 ) -> impl FnMut(&Case, Log) -> io::Result<SocketAddr> + 'a {
@@ -23,7 +23,7 @@ fn start<'a>(
         let _inside = runtime.enter();
         let server = over(HTTPServer::bind("127.0.0.1:0")?).with_log(move |lines| log.push(lines));
         let (address, case) = (server.server_address(), case.clone());
-        let disk = Disk::open(site.of(&case)?)?;
+        let disk = Disk::open(site.root_for(&case)?)?;
         let disk = disk.with_portable_names(case.portable_names());
         let disk = Arc::new(disk.with_portable_tags(true));
         runtime.spawn(server.serve_forever(disk, case.config(), move || case.handler()));
@@ -33,15 +33,15 @@ fn start<'a>(
 
 #[test]
 fn conforms() {
-    let site = Site::standard().make_temporary().expect("a site");
+    let site = Site::standard().in_temp_dir().expect("a site");
     let runtime = Runtime::new().expect("a runtime");
     let start = start(&site, &runtime, |server| server);
-    run("tokio", servers(start, Peer::connect));
+    run("tokio", servers(start, Client::connect));
 }
 
 #[test]
 fn conforms_over_tls() {
-    let site = Site::standard().make_temporary().expect("a site");
+    let site = Site::standard().in_temp_dir().expect("a site");
     let runtime = Runtime::new().expect("a runtime");
     let (certificate, tls) = https::certified();
     let start = start(&site, &runtime, move |server| server.with_tls(tls.clone()));

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use sanserve_conformance::host::{Reply, Request};
-use sanserve_conformance::{Log, Pace, Site, hosts};
+use sanserve_conformance::{Fragmentation, Log, Site, hosts};
 use sanserve_server::Disk;
 use sanserve_server::tower_host::Service;
 use tokio::runtime::Runtime;
@@ -39,7 +39,7 @@ impl http_body::Body for Pieces {
     }
 }
 
-fn translate(request: &Request, pace: Pace) -> http::Request<Pieces> {
+fn translate(request: &Request, fragmentation: Fragmentation) -> http::Request<Pieces> {
     let mut made = http::Request::builder()
         .method(&request.method[..])
         .uri(&request.target);
@@ -48,11 +48,11 @@ fn translate(request: &Request, pace: Pace) -> http::Request<Pieces> {
     }
     let (mut rest, mut lengths) = (
         &request.content.clone().unwrap_or_default()[..],
-        pace.pieces(),
+        fragmentation.sizes(),
     );
     let mut pieces = VecDeque::new();
     while !rest.is_empty() {
-        let (piece, after) = rest.split_at(lengths.next_len(rest.len()));
+        let (piece, after) = rest.split_at(lengths.next_size(rest.len()));
         pieces.push_back(piece.to_vec());
         rest = after;
     }
@@ -62,20 +62,20 @@ fn translate(request: &Request, pace: Pace) -> http::Request<Pieces> {
 
 #[test]
 fn conforms() {
-    let site = Site::standard().make_temporary().expect("a site");
+    let site = Site::standard().in_temp_dir().expect("a site");
     let runtime = Runtime::new().expect("a runtime");
     let mut services = HashMap::new();
     hosts(
         "tower",
         |_, _| None,
-        |case, request, pace| {
+        |case, request, fragmentation| {
             let kind = (case.handler.clone(), case.options.clone(), case.stores);
             if case.stores && request.first {
                 services.remove(&kind);
             }
             let (service, log) = services.entry(kind).or_insert_with(|| {
                 let (disk, log, case) = (
-                    Disk::open(site.of(case).expect("a site"))
+                    Disk::open(site.root_for(case).expect("a site"))
                         .expect("a site")
                         .with_portable_names(case.portable_names())
                         .with_portable_tags(true),
@@ -92,7 +92,7 @@ fn conforms() {
                     log,
                 )
             });
-            let request = translate(request, pace);
+            let request = translate(request, fragmentation);
             let (head, content) = runtime.block_on(async {
                 let reply = service.call(request).await.expect("it cannot fail");
                 let (head, content) = reply.into_parts();

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use component::{Component, rest};
-use sanserve_conformance::{Peer, Site, case, hosts};
+use sanserve_conformance::{Client, Site, case, hosts};
 
 /// How a component is served with, and what it is given besides.
 fn wasmtime(program: &Path, component: &Path, given: &[&str]) -> Command {
@@ -44,7 +44,7 @@ fn conforms() {
         return;
     };
     let component = cases();
-    let site = Site::standard().make_temporary().expect("a site");
+    let site = Site::standard().in_temp_dir().expect("a site");
     let directory = format!("{}::/", site.path().display());
     let host = Component::serve(wasmtime(&program, &component, &["--dir", &directory]));
     let address = host.address();
@@ -64,13 +64,13 @@ fn conforms() {
             }
             _ => None,
         },
-        |case, request, pace| {
+        |case, request, fragmentation| {
             let files = component::files(case);
             let kind = format!("{} {files}", places[&case.name]);
             let mut request = request.clone();
             request.fields.push(("Case".into(), kind.into()));
-            let peer = Peer::connect(address).expect("it listens");
-            let mut reply = request.exchange(peer, pace).expect("a reply");
+            let peer = Client::connect(address).expect("it listens");
+            let mut reply = request.exchange(peer, fragmentation).expect("a reply");
             reply.log = host.log.take();
             reply
         },

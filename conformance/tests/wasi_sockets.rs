@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use component::{Component, rest};
-use sanserve_conformance::{Case, Peer, Site, case, peers, run_part};
+use sanserve_conformance::{Case, Client, Site, case, clients, run_except};
 
 /// How a component is run with a directory as its `/`, and with these arguments.
 fn wasmtime(program: &Path, directory: &Path, component: &Path, arguments: &[&str]) -> Command {
@@ -60,9 +60,9 @@ fn conforms() {
         return;
     };
     let component = build();
-    let site = Site::standard().make_temporary().expect("a site");
+    let site = Site::standard().in_temp_dir().expect("a site");
     let mut started = HashMap::new();
-    let connect = peers(move |case| {
+    let connect = clients(move |case| {
         let files = component::files(case);
         let kind = (case.handler.clone(), case.options.clone(), files);
         let component = started.entry(kind).or_insert_with(|| {
@@ -70,11 +70,11 @@ fn conforms() {
             Component::start(wasmtime(&program, site.path(), &component, &arguments))
         });
         let log = Rc::clone(&component.log);
-        Ok((Peer::connect(component.address())?, move || log.take()))
+        Ok((Client::connect(component.address())?, move || log.take()))
     });
     // Neither directories of WASI nor the site that is built in are written to.
     let refuses = |case: &Case| case.stores.then_some("files that are stored");
-    run_part("wasi", refuses, connect);
+    run_except("wasi", refuses, connect);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn what_wasi_cannot_say_does_no_harm() {
     let Some(program) = tools::find("wasmtime") else {
         return;
     };
-    let site = Site::standard().make_temporary().expect("a site");
+    let site = Site::standard().in_temp_dir().expect("a site");
     let component = serve(&program, site.path(), "");
     let is_404 = |path: &str| component.get(path).starts_with("HTTP/1.0 404 ");
     assert!(is_404("/bad%FF.txt"));
@@ -104,7 +104,7 @@ fn who_is_silent_delays_nobody() {
     let Some(program) = tools::find("wasmtime") else {
         return;
     };
-    let site = Site::standard().make_temporary().expect("a site");
+    let site = Site::standard().in_temp_dir().expect("a site");
     let component = serve(&program, site.path(), "");
     let mut silent = component.connect();
     let mut drips = component.connect();
@@ -160,7 +160,7 @@ fn who_does_not_fit_in_waits() {
     let Some(program) = tools::find("wasmtime") else {
         return;
     };
-    let site = Site::standard().make_temporary().expect("a site");
+    let site = Site::standard().in_temp_dir().expect("a site");
     let component = serve(&program, site.path(), "narrow");
     let first = component.connect();
     let second = component.connect();

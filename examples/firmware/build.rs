@@ -19,14 +19,16 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// What the list is served from, and by which kinds of servers.
+/// What the list is served from, and by which setups of servers.
 #[cfg(feature = "conformance")]
 fn write_list(out: &Path) -> io::Result<()> {
-    use sanserve_conformance::{Kind, Site, Suite};
-    let kind = |Kind { handler, options }| {
-        format!("::sanserve_conformance::Kind {{ handler: {handler:?}, options: &{options:?} }},\n")
+    use sanserve_conformance::{Setup, Site, Suite};
+    let setup = |Setup { handler, options }| {
+        format!(
+            "::sanserve_conformance::Setup {{ handler: {handler:?}, options: &{options:?} }},\n"
+        )
     };
-    let kinds: String = Suite::standard().kinds().into_iter().map(kind).collect();
-    fs::write(out.join("kinds.rs"), format!("&[{kinds}]"))?;
+    let setups: String = Suite::standard().setups().into_iter().map(setup).collect();
+    fs::write(out.join("setups.rs"), format!("&[{setups}]"))?;
     fs::write(out.join("tree.rs"), Site::standard().source())
 }

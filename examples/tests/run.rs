@@ -245,7 +245,7 @@ fn a_transcript_is_replayed() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("transcript.txt");
     let transcript = sanserve_conformance::sim::Sim::standard()
-        .play(1, true)
+        .simulate(1, true)
         .transcript;
     let replay = |text: &str| {
         std::fs::write(&path, text).expect("the file can be written");

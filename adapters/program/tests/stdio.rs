@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use peer::{BIG, LONG, site};
 use rustix::process::{Pid, Signal, kill_process};
-use sanserve_conformance::{Case, Log, Pace, Peer, Site, Suite, peers, run};
+use sanserve_conformance::{Case, Client, Fragmentation, Log, Site, Suite, clients, run};
 use sanserve_core::{Config, Files, Timeouts};
 use sanserve_server::{Disk, stdio};
 
@@ -33,7 +33,7 @@ fn program(directory: &Path, options: &[&str]) -> Command {
 }
 
 /// A process for the conversation.
-fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
+fn process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> String + use<>)> {
     let mut command = program(site, &["--portable-tags"]);
     match case.option("protocol") {
         // That of Python.
@@ -45,7 +45,7 @@ fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> Strin
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn()?;
     let (input, output) = (child.stdin.take(), child.stdout.take());
-    let peer = Peer::new(output.expect("it is piped"), input.expect("it is piped"));
+    let peer = Client::new(output.expect("it is piped"), input.expect("it is piped"));
     // Read meanwhile: there is more than a pipe holds.
     let mut stderr = child.stderr.take().expect("it is piped");
     let lines = thread::spawn(move || io::read_to_string(&mut stderr).expect("text"));
@@ -61,7 +61,7 @@ fn process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> Strin
 }
 
 /// The same loop without one.
-fn in_process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> String + use<>)> {
+fn in_process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> String + use<>)> {
     let ((input, write), (read, output)) = (io::pipe()?, io::pipe()?);
     let disk = Disk::open(site)?
         .with_portable_names(case.portable_names())
@@ -80,26 +80,26 @@ fn in_process(case: &Case, site: &Path) -> io::Result<(Peer, impl FnOnce() -> St
             .expect("no pipe breaks here");
         lines.take()
     };
-    Ok((Peer::new(read, write), told))
+    Ok((Client::new(read, write), told))
 }
 
-/// Processes take their time, so there is one for what the command line can say, at two paces.
+/// Processes take their time, so there is one for what the command line can say, at two fragmentations.
 #[test]
 fn the_program_conforms() {
-    let site = Site::standard().make_temporary().unwrap();
-    let mut by_program = peers(|case| process(case, &site.of(case)?));
-    let mut by_loop = peers(|case| in_process(case, &site.of(case)?));
-    run("sanserve --stdio", |case, pace| {
+    let site = Site::standard().in_temp_dir().unwrap();
+    let mut by_program = clients(|case| process(case, &site.root_for(case)?));
+    let mut by_loop = clients(|case| in_process(case, &site.root_for(case)?));
+    run("sanserve --stdio", |case, fragmentation| {
         let mut keys = case.options.iter().map(|(key, _)| key.as_str());
         let sayable = keys.all(|key| matches!(key, "protocol" | "hidden" | "pages"));
         let ours = case.option("pages").is_some() && case.handler == "files";
-        let often = matches!(pace, Pace::Seeded(_));
+        let often = matches!(fragmentation, Fragmentation::Seeded(_));
         if ours && sayable && !often {
-            let mut said = by_program(case, pace);
+            let mut said = by_program(case, fragmentation);
             said.bytes = without(&said.bytes, KEEP_ALIVE);
             said
         } else {
-            by_loop(case, pace)
+            by_loop(case, fragmentation)
         }
     });
 }
@@ -119,14 +119,18 @@ fn without(mut bytes: &[u8], this: &[u8]) -> Vec<u8> {
 
 #[test]
 fn plain_is_what_python_sends_to_the_byte() {
-    let site = Site::standard().make_temporary().unwrap();
-    let mut by_program = peers(|case| process(case, &site.of(case)?));
-    let mut by_loop = peers(|case| in_process(case, &site.of(case)?));
-    let report = Suite::plain().check("sanserve --stdio --plain", |case, pace| match pace {
-        Pace::Seeded(_) => by_loop(case, pace),
-        _ => by_program(case, pace),
-    });
-    assert!(report.is_good(), "\n{report}");
+    let site = Site::standard().in_temp_dir().unwrap();
+    let mut by_program = clients(|case| process(case, &site.root_for(case)?));
+    let mut by_loop = clients(|case| in_process(case, &site.root_for(case)?));
+    let report =
+        Suite::plain().check(
+            "sanserve --stdio --plain",
+            |case, fragmentation| match fragmentation {
+                Fragmentation::Seeded(_) => by_loop(case, fragmentation),
+                _ => by_program(case, fragmentation),
+            },
+        );
+    assert!(report.passed(), "\n{report}");
     println!("{report}");
 }
 
@@ -202,7 +206,7 @@ fn a_pipe_takes_a_large_file_and_the_log_has_no_address() {
 
 #[test]
 fn quiet_is_quiet_and_scripts_run() {
-    let site = Site::standard().make_temporary().unwrap();
+    let site = Site::standard().in_temp_dir().unwrap();
     let mut command = program(site.path(), &["--quiet", "--cgi"]);
     let mut child = command
         .stdin(Stdio::piped())

@@ -3,17 +3,17 @@
 use std::io;
 
 use super::{Reply, Request};
-use crate::{Pace, Peer};
+use crate::{Client, Fragmentation};
 
 impl Request {
-    /// Sends it over a connection of its own, cut as the pace says, and reads the reply to its end.
+    /// Sends it over a connection of its own, cut as the fragmentation says, and reads the reply to its end.
     /// Its log is left empty.
     ///
     /// # Errors
     /// Those of the connection; [`InvalidData`](io::ErrorKind::InvalidData) if what comes back is no
     /// whole reply.
-    pub fn exchange(&self, peer: Peer, pace: Pace) -> io::Result<Reply> {
-        let bytes = peer.talk(&self.written(), false, pace)?;
+    pub fn exchange(&self, client: Client, fragmentation: Fragmentation) -> io::Result<Reply> {
+        let bytes = client.send_and_read(&self.written(), false, fragmentation)?;
         let broken = || {
             let what = format!("no whole reply: {}", bytes.escape_ascii());
             io::Error::new(io::ErrorKind::InvalidData, what)
@@ -70,7 +70,7 @@ impl Reply {
                 .map(|field| (field.name.into(), field.value.into()))
                 .collect();
             let mut content = Vec::new();
-            if super::reply::has_content(status, method) {
+            if super::expected_reply::has_content(status, method) {
                 content = match super::request::content(&fields, rest).ok()? {
                     (Some(content), end) if end == rest.len() => content,
                     (None, _) => rest.to_vec(),

@@ -5,7 +5,7 @@ use sanserve_core::{Ask, Protocol};
 
 use super::compare;
 use super::conversation::{Answer, Conversation};
-use super::reader::{End, Reply};
+use super::reader::{Reply, ReplyEnd};
 
 /// What is wrong with a conversation, if anything.
 pub type Check = fn(&Conversation) -> Result<(), String>;
@@ -19,49 +19,51 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("memory", memory),
     ("amplification", amplification),
     ("handles", handles),
-    ("link", link),
-    ("waits", waits),
+    ("transport", transport),
+    ("deadlock", deadlock),
     ("requests", requests),
     ("finish", finish),
     ("replies", replies),
     ("close", close),
     ("log", log),
-    ("twin", compare::compare),
+    ("reference", compare::compare),
 ];
 
-fn hold(true_of_it: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+fn ensure(true_of_it: bool, what: impl FnOnce() -> String) -> Result<(), String> {
     if true_of_it { Ok(()) } else { Err(what()) }
 }
 
 /// It comes to its end.
-fn end(said: &Conversation) -> Result<(), String> {
-    hold(said.counts.closed, || "it is still open".into())
+fn end(conversation: &Conversation) -> Result<(), String> {
+    ensure(conversation.counts.closed, || "it is still open".into())
 }
 
 /// Work is bounded by the bytes that are moved: other steps are few for each request.
-fn work(said: &Conversation) -> Result<(), String> {
-    let counts = said.counts;
-    let idle = counts.steps.saturating_sub(counts.moved + counts.pauses);
-    let most = 64 * (said.requests.len() as u64 + 2) + 2 * counts.notes;
-    hold(idle <= most, || {
+fn work(conversation: &Conversation) -> Result<(), String> {
+    let counts = conversation.counts;
+    let idle = counts
+        .steps
+        .saturating_sub(counts.bytes_moved + counts.pauses);
+    let most = 64 * (conversation.requests.len() as u64 + 2) + 2 * counts.notes;
+    ensure(idle <= most, || {
         format!("{idle} steps that moved nothing; no more than {most} are needed")
     })
 }
 
 /// Every wait has a deadline, and one that has not passed.
-fn deadlines(said: &Conversation) -> Result<(), String> {
-    let counts = said.counts;
-    hold(counts.endless == 0, || {
-        format!("{} waits without a deadline", counts.endless)
+fn deadlines(conversation: &Conversation) -> Result<(), String> {
+    let counts = conversation.counts;
+    ensure(counts.waits_without_deadline == 0, || {
+        format!("{} waits without a deadline", counts.waits_without_deadline)
     })?;
-    hold(counts.overdue == 0, || {
-        format!("{} deadlines that had passed", counts.overdue)
+    ensure(counts.past_deadlines == 0, || {
+        format!("{} deadlines that had passed", counts.past_deadlines)
     })
 }
 
 /// Nothing is asked for that could lie outside of the tree.
-fn paths(said: &Conversation) -> Result<(), String> {
-    for asked in &said.asked {
+fn paths(conversation: &Conversation) -> Result<(), String> {
+    for asked in &conversation.fs_calls {
         let path = match &asked.ask {
             Ask::Open(path) | Ask::List(path) => path,
             Ask::Run(program) => &program.path,
@@ -73,7 +75,7 @@ fn paths(said: &Conversation) -> Result<(), String> {
         let bytes = path.as_bytes();
         let plain =
             |segment: &[u8]| !matches!(segment, b"" | b"." | b"..") && !segment.contains(&0);
-        hold(
+        ensure(
             bytes.is_empty() || bytes.split(|&byte| byte == b'/').all(plain),
             || format!("asked for {:?}", bytes.escape_ascii().to_string()),
         )?;
@@ -83,73 +85,79 @@ fn paths(said: &Conversation) -> Result<(), String> {
 
 /// The memory of a connection is a small multiple of what the client sent and of the outbox: no page,
 /// error or log line multiplies the request.
-fn memory(said: &Conversation) -> Result<(), String> {
-    let limits = said.config.limits;
-    let lines = said.input.split(|&byte| byte == b'\n');
+fn memory(conversation: &Conversation) -> Result<(), String> {
+    let limits = conversation.config.limits;
+    let lines = conversation.input.split(|&byte| byte == b'\n');
     let longest = lines.map(<[u8]>::len).max().unwrap_or(0);
-    let head =
-        limits.head.request_line.min(longest) + limits.head.field_bytes.min(said.input.len());
+    let head = limits.head.request_line.min(longest)
+        + limits.head.field_bytes.min(conversation.input.len());
     let most = 4 * (head + limits.outbox) + 32 * 1024;
-    let allocated = said.counts.allocated;
-    hold(allocated <= most, || {
+    let allocated = conversation.counts.allocated;
+    ensure(allocated <= most, || {
         format!("{allocated} bytes are allocated; {most} are enough")
     })
 }
 
 /// The log is a small multiple of what the client sent and programs wrote: nothing of a request is multiplied.
-fn amplification(said: &Conversation) -> Result<(), String> {
-    let requests = said.requests.len() as u64 + said.counts.notes + 4;
-    let most = 8 * said.input.len() as u64 + 1024 * requests;
-    let logged = said.log.len() as u64;
-    hold(logged <= most, || {
+fn amplification(conversation: &Conversation) -> Result<(), String> {
+    let requests = conversation.requests.len() as u64 + conversation.counts.notes + 4;
+    let most = 8 * conversation.input.len() as u64 + 1024 * requests;
+    let logged = conversation.log.len() as u64;
+    ensure(logged <= most, || {
         format!("{logged} bytes are logged; {most} are enough")
     })
 }
 
 /// Nothing is held that is not needed.
-fn handles(said: &Conversation) -> Result<(), String> {
-    let counts = said.counts;
-    hold(counts.held == 0, || {
-        format!("{} files are held at the end", counts.held)
+fn handles(conversation: &Conversation) -> Result<(), String> {
+    let counts = conversation.counts;
+    ensure(counts.open_at_close == 0, || {
+        format!("{} files are held at the end", counts.open_at_close)
     })?;
-    hold(counts.lingered == 0, || {
-        format!("{} files are held after the reply", counts.lingered)
+    ensure(counts.open_after_reply == 0, || {
+        format!("{} files are held after the reply", counts.open_after_reply)
     })
 }
 
 /// A link that failed is left alone.
-fn link(said: &Conversation) -> Result<(), String> {
-    let uses = said.counts.after_failure;
-    hold(uses == 0, || {
+fn transport(conversation: &Conversation) -> Result<(), String> {
+    let uses = conversation.counts.uses_after_failure;
+    ensure(uses == 0, || {
         format!("the link is used {uses} times after it failed")
     })
 }
 
 /// Nobody is waited for who waits for a reply.
-fn waits(said: &Conversation) -> Result<(), String> {
-    let starved = said.counts.starved;
-    hold(starved == 0, || {
+fn deadlock(conversation: &Conversation) -> Result<(), String> {
+    let starved = conversation.counts.reads_while_reply_due;
+    ensure(starved == 0, || {
         format!("{starved} waits for a peer that waits for a reply")
     })
 }
 
 /// The handler is told of the requests that were sent, in their order, and of no others; nor of
 /// more, or of more content, than the limits let through.
-fn requests(said: &Conversation) -> Result<(), String> {
-    let (content, most) = (said.counts.content, said.config.limits.content);
-    hold(content <= most, || {
+fn requests(conversation: &Conversation) -> Result<(), String> {
+    let (content, most) = (
+        conversation.counts.content_max,
+        conversation.config.limits.content,
+    );
+    ensure(content <= most, || {
         format!("{content} bytes of content; {most} are the limit")
     })?;
-    let (told, most) = (said.requests.len(), said.config.limits.requests);
-    hold(told as u64 <= u64::from(most), || {
+    let (told, most) = (
+        conversation.requests.len(),
+        conversation.config.limits.requests,
+    );
+    ensure(told as u64 <= u64::from(most), || {
         format!("{told} requests; {most} are the limit")
     })?;
-    let Some(sent) = &said.sent else {
+    let Some(sent) = &conversation.sent_lines else {
         return Ok(());
     };
-    for (at, request) in said.requests.iter().enumerate() {
+    for (at, request) in conversation.requests.iter().enumerate() {
         let request: Vec<u8> = request.chars().map(|char| char as u8).collect();
-        hold(sent.get(at) == Some(&request), || {
+        ensure(sent.get(at) == Some(&request), || {
             format!("request {at} is {:?}", request.escape_ascii().to_string())
         })?;
     }
@@ -157,63 +165,63 @@ fn requests(said: &Conversation) -> Result<(), String> {
 }
 
 /// Who is told to come to an end begins no more than one request.
-fn finish(said: &Conversation) -> Result<(), String> {
-    let more = said.counts.after_finish;
-    hold(more <= 1, || {
+fn finish(conversation: &Conversation) -> Result<(), String> {
+    let more = conversation.counts.begun_after_finish;
+    ensure(more <= 1, || {
         format!("{more} requests are begun after finish()")
     })
 }
 
 /// Every reply can be read, and is whole unless the link failed or the log says why not; and there
 /// are no more than requests.
-fn replies(said: &Conversation) -> Result<(), String> {
-    let replies = said.replies()?;
+fn replies(conversation: &Conversation) -> Result<(), String> {
+    let replies = conversation.replies()?;
     // One more, if what came was no request.
     let refused = replies
         .last()
         .is_some_and(|reply| reply.status >= 400 || reply.status == 0);
-    let most = said.requests.len() + usize::from(refused);
-    hold(replies.len() <= most, || {
+    let most = conversation.requests.len() + usize::from(refused);
+    ensure(replies.len() <= most, || {
         format!(
             "{} replies to {} requests",
             replies.len(),
-            said.requests.len()
+            conversation.requests.len()
         )
     })?;
     for (at, reply) in replies.iter().enumerate() {
-        let excused = said.mishaps.reset || compare::reason(&said.log);
-        hold(reply.end != End::Cut || excused, || {
+        let excused = conversation.disruptions.reset || compare::reason(&conversation.log);
+        ensure(reply.end != ReplyEnd::Cut || excused, || {
             format!("reply {at} is cut")
         })?;
     }
     Ok(())
 }
 
-/// Who closes has said so (RFC 9112 §9.6). Content that is too much to read, and whatever happens,
+/// Who closes has conversation so (RFC 9112 §9.6). Content that is too much to read, and whatever happens,
 /// can make a connection close that did not mean to.
-fn close(said: &Conversation) -> Result<(), String> {
+fn close(conversation: &Conversation) -> Result<(), String> {
     let mentions = |name: &[u8]| {
-        let mut at = said.input.windows(name.len());
+        let mut at = conversation.input.windows(name.len());
         at.any(|part| part.eq_ignore_ascii_case(name))
     };
-    let modern = said.config.protocol == Protocol::Http11;
-    if !said.counts.shutdown || said.mishaps.any() || !modern {
+    let modern = conversation.config.protocol == Protocol::Http11;
+    if !conversation.counts.shutdown || conversation.disruptions.any() || !modern {
         return Ok(());
     }
-    let replies = said.replies()?;
+    let replies = conversation.replies()?;
     let silent = |reply: &&Reply<'_>| !reply.head.is_empty() && reply.field("Connection").is_none();
     // A reply without a head and without content cannot be seen.
     let last = replies.last().filter(silent);
-    let last = last.filter(|_| said.logged().len() == replies.len());
-    hold(
+    let last = last.filter(|_| conversation.logged().len() == replies.len());
+    ensure(
         last.is_none() || mentions(b"-length") || mentions(b"-encoding"),
         || "it closes, and its last reply does not say so".into(),
     )
 }
 
 /// Every reply has its line in the log, with its status, in their order.
-fn log(said: &Conversation) -> Result<(), String> {
-    let (replies, logged) = (said.replies()?, said.logged());
+fn log(conversation: &Conversation) -> Result<(), String> {
+    let (replies, logged) = (conversation.replies()?, conversation.logged());
     for (at, reply) in replies.iter().enumerate() {
         if reply.status == 0 {
             continue;
@@ -224,7 +232,7 @@ fn log(said: &Conversation) -> Result<(), String> {
             .iter()
             .skip(at)
             .take(if last { usize::MAX } else { 1 });
-        hold(lines.any(|line| line.status == reply.status), || {
+        ensure(lines.any(|line| line.status == reply.status), || {
             format!("reply {at} has status {}, the log another", reply.status)
         })?;
     }
@@ -233,21 +241,21 @@ fn log(said: &Conversation) -> Result<(), String> {
 
 /// For the file service: the content of a 200 is a file, or the list of a directory, as it was when
 /// it was read.
-pub(super) fn files(said: &Conversation) -> Result<(), String> {
-    let (replies, logged) = (said.replies()?, said.logged());
-    hold(logged.len() <= said.requests.len() + 2, || {
+pub(super) fn files(conversation: &Conversation) -> Result<(), String> {
+    let (replies, logged) = (conversation.replies()?, conversation.logged());
+    ensure(logged.len() <= conversation.requests.len() + 2, || {
         format!("{} requests in the log", logged.len())
     })?;
-    let mut answers = said.asked.iter().map(|asked| &asked.answer);
+    let mut answers = conversation.fs_calls.iter().map(|asked| &asked.answer);
     for (at, reply) in replies.iter().enumerate() {
         let line = logged.get(at).map_or("", |line| line.line);
         let head_only = line.starts_with("HEAD ");
         let asks = head_only || line.starts_with("GET ");
-        if !asks || reply.status != 200 || reply.end != End::Whole {
+        if !asks || reply.status != 200 || reply.end != ReplyEnd::Whole {
             continue;
         }
         let found = answers.any(|answer| holds(answer, reply, head_only));
-        hold(found, || format!("reply {at} is nothing that was read"))?;
+        ensure(found, || format!("reply {at} is nothing that was read"))?;
     }
     Ok(())
 }

@@ -1,39 +1,39 @@
-//! Whether what a peer saw is what it would have seen without mishaps, as far as they let it.
+//! Whether what a peer saw is what it would have seen without disruptions, as far as they let it.
 
-use super::conversation::{Conversation, Twin};
-use super::reader::{self, End, Reply};
+use super::conversation::{Conversation, ReferenceRun};
+use super::reader::{self, Reply, ReplyEnd};
 
-/// Compares a conversation with its twin.
+/// Compares a conversation with its reference.
 ///
-/// All replies but the last must be equal, and as many as the twin's unless something happened. The
-/// last may break off, or be an error in place of the twin's, if what happened explains it. Interim
+/// All replies but the last must be equal, and as many as the reference's unless something happened. The
+/// last may break off, or be an error in place of the reference's, if what happened explains it. Interim
 /// replies, the pieces in which content is chunked and the boundaries of parts are nobody's business; nor is what
 /// `Connection` says, after the connection was told to come to its end.
 ///
 /// # Errors
 /// What is different.
-pub(super) fn compare(said: &Conversation) -> Result<(), String> {
-    let Some(twin) = &said.twin else {
-        return Err("the twin does not come to its end".into());
+pub(super) fn compare(conversation: &Conversation) -> Result<(), String> {
+    let Some(reference) = &conversation.reference else {
+        return Err("the reference does not come to its end".into());
     };
-    if let Some(astray) = &twin.astray {
-        return Err(format!("the twin asks something else: {astray}"));
+    if let Some(diverged) = &reference.diverged {
+        return Err(format!("the reference asks something else: {diverged}"));
     }
-    if said.output == twin.output {
+    if conversation.output == reference.output {
         return Ok(());
     }
-    let ours = said.replies()?;
-    let their_output = adopt_boundaries(&said.output, &twin.output);
-    let theirs = reader::read(&their_output, &reader::logged(&twin.log))
-        .map_err(|what| format!("the twin's output: {what}"))?;
+    let ours = conversation.replies()?;
+    let their_output = adopt_boundaries(&conversation.output, &reference.output);
+    let theirs = reader::read(&their_output, &reader::logged(&reference.log))
+        .map_err(|what| format!("the reference's output: {what}"))?;
     for (at, our) in ours.iter().enumerate() {
         let their = theirs.get(at);
-        if their.is_some_and(|their| equal(said, our, their)) {
+        if their.is_some_and(|their| equal(conversation, our, their)) {
             continue;
         }
         let last = at + 1 == ours.len();
-        let last_of_twin = at + 1 >= theirs.len();
-        if !(last && explained(said, twin, our, their, last_of_twin)) {
+        let last_of_reference = at + 1 >= theirs.len();
+        if !(last && explained(conversation, reference, our, their, last_of_reference)) {
             let shown = |reply: &Reply<'_>| format!("{:?}", Shown(reply));
             return Err(format!(
                 "reply {at} is {}, and without mishaps {}",
@@ -43,10 +43,10 @@ pub(super) fn compare(said: &Conversation) -> Result<(), String> {
         }
         return Ok(());
     }
-    let mishaps = said.mishaps;
+    let disruptions = conversation.disruptions;
     // A reply that was whole already, as one to HEAD is, may be given up as well.
-    let gave_up = mishaps.broken && reason(&said.log);
-    let stopped = mishaps.reset || mishaps.late || mishaps.finished || gave_up;
+    let gave_up = disruptions.broken && reason(&conversation.log);
+    let stopped = disruptions.reset || disruptions.late || disruptions.finished || gave_up;
     if ours.len() < theirs.len() && !stopped {
         return Err(format!(
             "{} replies in place of {}",
@@ -57,7 +57,7 @@ pub(super) fn compare(said: &Conversation) -> Result<(), String> {
     Ok(())
 }
 
-/// The twin's output with our boundaries of parts in place of its own: they depend on the clock.
+/// The reference's output with our boundaries of parts in place of its own: they depend on the clock.
 fn adopt_boundaries(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
     let mut output = theirs.to_vec();
     for (our, their) in boundaries(ours).into_iter().zip(boundaries(theirs)) {
@@ -88,8 +88,8 @@ fn boundaries(output: &[u8]) -> Vec<&[u8]> {
     all.filter(|name| !name.is_empty()).collect()
 }
 
-fn equal(said: &Conversation, our: &Reply<'_>, their: &Reply<'_>) -> bool {
-    let heads = if said.mishaps.finished {
+fn equal(conversation: &Conversation, our: &Reply<'_>, their: &Reply<'_>) -> bool {
+    let heads = if conversation.disruptions.finished {
         without_connection(our.head) == without_connection(their.head)
     } else {
         our.head == their.head
@@ -104,32 +104,32 @@ fn without_connection(head: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// Whether the last reply may differ from the twin's.
+/// Whether the last reply may differ from the reference's.
 fn explained(
-    said: &Conversation,
-    twin: &Twin,
+    conversation: &Conversation,
+    reference: &ReferenceRun,
     our: &Reply<'_>,
     their: Option<&Reply<'_>>,
-    last_of_twin: bool,
+    last_of_reference: bool,
 ) -> bool {
-    let mishaps = said.mishaps;
+    let disruptions = conversation.disruptions;
     // An error in place of what would have come, which may break off as well.
-    let whole = our.end != End::Cut || mishaps.late || mishaps.reset;
-    if is_error(our) && whole && (mishaps.late || mishaps.broken) {
+    let whole = our.end != ReplyEnd::Cut || disruptions.late || disruptions.reset;
+    if is_error(our) && whole && (disruptions.late || disruptions.broken) {
         return true;
     }
-    let begins_like = their.is_some_and(|their| begins_like(said, our, their));
-    let broken_off = our.end != End::Whole;
+    let begins_like = their.is_some_and(|their| begins_like(conversation, our, their));
+    let broken_off = our.end != ReplyEnd::Whole;
     // The same, up to where it broke off.
-    if broken_off && begins_like && (mishaps.reset || mishaps.late || mishaps.broken) {
+    if broken_off && begins_like && (disruptions.reset || disruptions.late || disruptions.broken) {
         return true;
     }
-    // The twin gave up its reply before any of it had left, or later than this one did, because of
+    // The reference gave up its reply before any of it had left, or later than this one did, because of
     // the request's content or a mistake of the handler: how much has left by then depends on the
     // pace.
-    let gave_up =
-        last_of_twin && their.is_none_or(|their| their.end != End::Whole || their.status >= 400);
-    let reasons = reason(&twin.log) && (mishaps.reset || reason(&said.log));
+    let gave_up = last_of_reference
+        && their.is_none_or(|their| their.end != ReplyEnd::Whole || their.status >= 400);
+    let reasons = reason(&reference.log) && (disruptions.reset || reason(&conversation.log));
     gave_up && reasons
 }
 
@@ -141,10 +141,10 @@ fn is_error(reply: &Reply<'_>) -> bool {
         .is_none_or(|digit| matches!(digit, b'4' | b'5'))
 }
 
-fn begins_like(said: &Conversation, our: &Reply<'_>, their: &Reply<'_>) -> bool {
-    if our.status == 0 && our.end == End::Cut {
+fn begins_like(conversation: &Conversation, our: &Reply<'_>, their: &Reply<'_>) -> bool {
+    if our.status == 0 && our.end == ReplyEnd::Cut {
         // Before its head was there. What `Connection` says, and what comes before it, may differ.
-        let free = said.mishaps.finished || our.head.starts_with(b"HTTP/1.1 1");
+        let free = conversation.disruptions.finished || our.head.starts_with(b"HTTP/1.1 1");
         return free || their.head.starts_with(our.head);
     }
     let whole = Reply {
@@ -152,7 +152,7 @@ fn begins_like(said: &Conversation, our: &Reply<'_>, their: &Reply<'_>) -> bool 
         end: their.end,
         ..our.clone()
     };
-    equal(said, &whole, their) && their.body.starts_with(&our.body)
+    equal(conversation, &whole, their) && their.body.starts_with(&our.body)
 }
 
 /// Whether a log ends with something that went wrong.

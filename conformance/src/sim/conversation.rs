@@ -23,7 +23,7 @@ pub struct Conversation {
     /// Whether the peer ended its side after that; or else it stayed silent.
     pub half_close: bool,
     /// The request lines in the input; `None` if it was damaged, so that nobody can tell.
-    pub sent: Option<Vec<Vec<u8>>>,
+    pub sent_lines: Option<Vec<Vec<u8>>>,
     /// The request lines of which the handler was told.
     pub requests: Vec<String>,
     /// All that the peer took.
@@ -31,18 +31,18 @@ pub struct Conversation {
     /// The log lines.
     pub log: String,
     /// What the file system was asked, and what it answered.
-    pub asked: Vec<Asked>,
+    pub fs_calls: Vec<FsCall>,
     /// What happened to it.
-    pub mishaps: Mishaps,
+    pub disruptions: Disruptions,
     /// What was counted on the way.
     pub counts: Counts,
-    /// The same without mishaps, if that was played.
-    pub twin: Option<Twin>,
+    /// The same without disruptions, if that was played.
+    pub reference: Option<ReferenceRun>,
 }
 
 /// A question to the file system, and its answer.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct FsCall {
     /// The question.
     pub ask: Ask,
     /// The answer.
@@ -54,7 +54,7 @@ pub struct Asked {
 pub enum Answer {
     /// A file.
     File {
-        /// What was said of it.
+        /// What was conversation of it.
         meta: Meta,
         /// Whether it could be sent.
         sendable: bool,
@@ -82,7 +82,7 @@ pub enum Answer {
 
 /// What happened to a connection that may change what the peer sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mishaps {
+pub struct Disruptions {
     /// The link failed.
     pub reset: bool,
     /// A deadline passed.
@@ -101,29 +101,29 @@ pub struct Counts {
     /// Steps that were answered by `Nothing` where more could have come.
     pub pauses: u64,
     /// Bytes that were moved in any direction.
-    pub moved: u64,
-    /// Notes of programs.
+    pub bytes_moved: u64,
+    /// HandlerRecord of programs.
     pub notes: u64,
-    /// The most that [`allocated`](sanserve_core::Connection::allocated) said.
+    /// The most that [`allocated`](sanserve_core::Connection::allocated) conversation.
     pub allocated: usize,
     /// Waits without a deadline.
-    pub endless: u64,
+    pub waits_without_deadline: u64,
     /// Deadlines that had passed when they were told.
-    pub overdue: u64,
+    pub past_deadlines: u64,
     /// Files and programs that were held at the end, before the connection was dropped.
-    pub held: usize,
-    /// Files and programs that were held after the handler had said that the reply is complete, or
-    /// after all was said.
-    pub lingered: usize,
+    pub open_at_close: usize,
+    /// Files and programs that were held after the handler had conversation that the reply is complete, or
+    /// after all was conversation.
+    pub open_after_reply: usize,
     /// Uses of the link after it had failed.
-    pub after_failure: u64,
+    pub uses_after_failure: u64,
     /// Requests that were begun after the connection was told to come to its end.
-    pub after_finish: u64,
+    pub begun_after_finish: u64,
     /// Times when the peer was waited for although it had sent whole requests, of which one or more
     /// had no whole reply.
-    pub starved: u64,
+    pub reads_while_reply_due: u64,
     /// The most content of one request that the handler was told.
-    pub content: u64,
+    pub content_max: u64,
     /// Whether the peer was told that nothing more comes.
     pub shutdown: bool,
     /// Whether it came to its end.
@@ -133,13 +133,13 @@ pub struct Counts {
 /// What the peer would have seen of the same requests and the same answers of the file system if
 /// nothing had been late, cut or lost.
 #[derive(Clone, Debug, Default)]
-pub struct Twin {
+pub struct ReferenceRun {
     /// All that the peer took.
     pub output: Vec<u8>,
     /// The log lines.
     pub log: String,
     /// The first question that was not asked the other time.
-    pub astray: Option<String>,
+    pub diverged: Option<String>,
 }
 
 impl Conversation {
@@ -158,10 +158,10 @@ impl Conversation {
     }
 }
 
-impl Mishaps {
+impl Disruptions {
     /// Whether anything happened.
     #[must_use]
     pub fn any(&self) -> bool {
-        *self != Mishaps::default()
+        *self != Disruptions::default()
     }
 }

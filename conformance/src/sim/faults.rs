@@ -66,20 +66,20 @@ impl Faults {
 
 /// The faults of a world, and the dice that decide about them.
 #[derive(Clone, Debug)]
-pub(super) struct Weather {
+pub(super) struct FaultPlan {
     pub(super) faults: Faults,
     pub(super) random: Random,
     /// The most that goes at once.
     piece: usize,
 }
 
-impl Weather {
+impl FaultPlan {
     /// Over a link on which so many bytes come in. Where these are many it takes no single bytes, or
     /// the world would not end.
-    pub(super) fn new(faults: Faults, mut random: Random, input: usize) -> Weather {
+    pub(super) fn new(faults: Faults, mut random: Random, input: usize) -> FaultPlan {
         let piece = random.pick(&[1, 7, 40, 300, 300, 2000, usize::MAX]);
         let piece = piece.max(if input > 3000 { 300 } else { 1 });
-        Weather {
+        FaultPlan {
             faults,
             random,
             piece,
@@ -87,14 +87,14 @@ impl Weather {
     }
 
     /// How many of `len` bytes go at once.
-    pub(super) fn part(&mut self, len: usize) -> usize {
+    pub(super) fn cut(&mut self, len: usize) -> usize {
         match self.random.one_in(self.faults.short) {
             true if len > 0 => 1 + self.random.below(len.min(self.piece)),
             _ => len,
         }
     }
 
-    pub(super) fn roll(&mut self, odds: fn(&Faults) -> u32) -> bool {
+    pub(super) fn occurs(&mut self, odds: fn(&Faults) -> u32) -> bool {
         let odds = odds(&self.faults);
         self.random.one_in(odds)
     }

@@ -10,7 +10,7 @@ pub(super) struct Requests {
     /// begins.
     pub(super) lines: Option<Vec<Vec<u8>>>,
     /// Something was wrong: no line after it is a request.
-    over: bool,
+    broken: bool,
     /// Where each of them ends with its content.
     pub(super) ends: Vec<usize>,
 }
@@ -88,15 +88,15 @@ impl Requests {
         ]
         .concat();
         self.bytes.extend_from_slice(&line);
-        let (lines, over) = (self.lines.as_mut(), self.over);
-        if let Some(lines) = lines.filter(|_| !over) {
+        let (lines, broken) = (self.lines.as_mut(), self.broken);
+        if let Some(lines) = lines.filter(|_| !broken) {
             lines.push(line);
         }
         self.bytes.extend_from_slice(b"\r\n");
         let simple = version.is_empty();
         let names_host = version == " HTTP/1.1" && !random.one_in(40);
         let goes_on = simple || self.fields_and_content(random, method == "POST", names_host);
-        if goes_on && !self.over {
+        if goes_on && !self.broken {
             self.ends.push(self.bytes.len());
         }
         goes_on
@@ -111,10 +111,10 @@ impl Requests {
         }
         if random.one_in(30) {
             self.line(random.pick(BAD));
-            if let (Some(lines), false) = (&mut self.lines, self.over) {
+            if let (Some(lines), false) = (&mut self.lines, self.broken) {
                 lines.pop();
             }
-            self.over = true;
+            self.broken = true;
         }
         if random.one_in(100) {
             self.line(&[&b"X: "[..], &vec![b'x'; random.below(3000)]].concat());
@@ -159,7 +159,7 @@ impl Requests {
             let extension = random.pick(&["", "", ";x", " ; y=\"z\""]);
             let size = format!("{:x}{extension}", piece.len());
             if random.one_in(60) {
-                self.over = true;
+                self.broken = true;
                 self.bytes
                     .extend_from_slice(&broken_chunk(random, size.as_bytes(), piece));
                 return;

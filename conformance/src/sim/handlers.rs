@@ -15,35 +15,35 @@ use crate::handlers::Echo;
 #[must_use]
 pub fn standard(number: u64) -> Box<dyn Handler> {
     match kind(number) {
-        Kind::Files => Box::new(files(number)),
-        Kind::Cgi => Box::new(Cgi::new("localhost", 8000)),
-        Kind::Echo => Box::<Echo>::default(),
-        Kind::Relay => Box::new(Relay),
-        Kind::Wild => Box::new(Wild::new(number)),
+        HandlerKind::Files => Box::new(files(number)),
+        HandlerKind::Cgi => Box::new(Cgi::new("localhost", 8000)),
+        HandlerKind::Echo => Box::<Echo>::default(),
+        HandlerKind::Relay => Box::new(Relay),
+        HandlerKind::RandomHandler => Box::new(RandomHandler::new(number)),
     }
 }
 
 /// Whether that number stands for the file service alone.
 pub(super) fn serves_files(number: u64) -> bool {
-    kind(number) == Kind::Files
+    kind(number) == HandlerKind::Files
 }
 
 #[derive(PartialEq, Eq)]
-enum Kind {
+enum HandlerKind {
     Files,
     Cgi,
     Echo,
     Relay,
-    Wild,
+    RandomHandler,
 }
 
-fn kind(number: u64) -> Kind {
+fn kind(number: u64) -> HandlerKind {
     match number % 16 {
-        0..6 => Kind::Files,
-        6..10 => Kind::Cgi,
-        10 | 11 => Kind::Echo,
-        12 | 13 => Kind::Relay,
-        _ => Kind::Wild,
+        0..6 => HandlerKind::Files,
+        6..10 => HandlerKind::Cgi,
+        10 | 11 => HandlerKind::Echo,
+        12 | 13 => HandlerKind::Relay,
+        _ => HandlerKind::RandomHandler,
     }
 }
 
@@ -87,15 +87,15 @@ impl Handler for Relay {
 
 /// Does a few things in an order that only its number knows, sense or nonsense, the same at every
 /// pace: what it reads, it reads to the end before it goes on.
-struct Wild {
+struct RandomHandler {
     random: Random,
     left: usize,
     reads: Option<Next>,
 }
 
-impl Wild {
-    fn new(number: u64) -> Wild {
-        Wild {
+impl RandomHandler {
+    fn new(number: u64) -> RandomHandler {
+        RandomHandler {
             random: Random::new(number),
             left: 0,
             reads: None,
@@ -173,7 +173,7 @@ impl Wild {
     }
 }
 
-impl Handler for Wild {
+impl Handler for RandomHandler {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         self.left = self.random.below(12);
         if self.random.one_in(2) {
@@ -193,7 +193,7 @@ impl Handler for Wild {
     }
 }
 
-impl Wild {
+impl RandomHandler {
     fn remember(&mut self, ex: &mut Exchange<'_>) -> Next {
         let next = self.act(ex);
         self.reads = matches!(next, Next::Body | Next::Read).then(|| next.clone());

@@ -11,16 +11,16 @@ pub(super) struct Peer {
     pub(super) requests: Requests,
     /// From that time on so many bytes have been sent, in ascending order.
     sent: Vec<(Duration, usize)>,
-    /// How many bytes were taken from it.
-    pub(super) taken: usize,
+    /// How many bytes were consumed from it.
+    pub(super) consumed: usize,
     /// Whether it ends its side after the last byte.
     pub(super) half_close: bool,
     /// The link fails when so many bytes have come from it.
-    pub(super) breaks_in: usize,
+    pub(super) resets_after_in: usize,
     /// The link fails when so many bytes have gone to it.
-    pub(super) breaks_out: usize,
+    pub(super) resets_after_out: usize,
     /// It takes no more than so many bytes.
-    pub(super) takes: usize,
+    pub(super) accepts_max: usize,
 }
 
 impl Peer {
@@ -53,30 +53,34 @@ impl Peer {
         Peer {
             requests,
             sent,
-            taken: 0,
+            consumed: 0,
             half_close: !random.one_in(3),
-            breaks_in: usize::MAX,
-            breaks_out: usize::MAX,
-            takes: usize::MAX,
+            resets_after_in: usize::MAX,
+            resets_after_out: usize::MAX,
+            accepts_max: usize::MAX,
         }
     }
 
-    /// What has come by that time and was not taken.
-    pub(super) fn here(&self, now: Duration) -> &[u8] {
+    /// What has come by that time and was not consumed.
+    pub(super) fn available(&self, now: Duration) -> &[u8] {
         let come = self.sent.iter().rev().find(|(at, _)| *at <= now);
-        &self.requests.bytes[self.taken..come.map_or(0, |(_, upto)| *upto).max(self.taken)]
+        &self.requests.bytes[self.consumed..come.map_or(0, |(_, upto)| *upto).max(self.consumed)]
     }
 
     /// When something more comes, if nothing is here.
-    pub(super) fn next(&self) -> Option<Duration> {
-        let more = self.sent.iter().find(|(_, upto)| *upto > self.taken);
+    pub(super) fn next_arrival(&self) -> Option<Duration> {
+        let more = self.sent.iter().find(|(_, upto)| *upto > self.consumed);
         more.map(|(at, _)| *at)
     }
 
-    /// How many requests were taken, if the last of them was taken whole, with its content, and
+    /// How many requests were taken, if the last of them was consumed whole, with its content, and
     /// nothing after it.
     pub(super) fn whole_requests(&self) -> Option<usize> {
-        let at = self.requests.ends.iter().position(|end| *end == self.taken);
+        let at = self
+            .requests
+            .ends
+            .iter()
+            .position(|end| *end == self.consumed);
         at.map(|before| before + 1)
     }
 }

@@ -13,12 +13,12 @@ pub struct Reply<'a> {
     /// The content, without its framing.
     pub body: Cow<'a, [u8]>,
     /// How it ends.
-    pub end: End,
+    pub end: ReplyEnd,
 }
 
 /// How a reply ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum ReplyEnd {
     /// As it says.
     Whole,
     /// With the connection, as it says: nobody can tell whether that is all.
@@ -95,7 +95,7 @@ fn one<'a>(input: &'a [u8], request: &str) -> Result<(Reply<'a>, &'a [u8]), Stri
             status: 0,
             head: b"",
             body,
-            end: End::Close,
+            end: ReplyEnd::Close,
         };
         return Ok((reply, b""));
     }
@@ -106,7 +106,7 @@ fn one<'a>(input: &'a [u8], request: &str) -> Result<(Reply<'a>, &'a [u8]), Stri
                 status: 0,
                 head: input,
                 body: Cow::Borrowed(b""),
-                end: End::Cut,
+                end: ReplyEnd::Cut,
             };
             return Ok((reply, b""));
         };
@@ -184,7 +184,7 @@ fn body<'a>(
         status,
         head,
         body: Cow::Borrowed(b""),
-        end: End::Whole,
+        end: ReplyEnd::Whole,
     };
     let (length, coding) = framing(head)?;
     let none = matches!(status, 204 | 304);
@@ -200,13 +200,13 @@ fn body<'a>(
         (Some(length), false) => {
             let n = usize::try_from(length).map_or(input.len(), |length| length.min(input.len()));
             if (n as u64) < length {
-                reply.end = End::Cut;
+                reply.end = ReplyEnd::Cut;
             }
             reply.body = Cow::Borrowed(&input[..n]);
             &input[n..]
         }
         (None, false) => {
-            reply.end = End::Close;
+            reply.end = ReplyEnd::Close;
             reply.body = Cow::Borrowed(input);
             b""
         }
@@ -243,7 +243,7 @@ fn framing(head: &[u8]) -> Result<(Option<u64>, bool), String> {
 /// Puts chunks together, and returns what follows them.
 fn chunked<'a>(input: &'a [u8], reply: &mut Reply<'a>) -> Result<&'a [u8], String> {
     let (mut body, mut rest) = (Vec::new(), input);
-    reply.end = End::Cut;
+    reply.end = ReplyEnd::Cut;
     while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
         let size = chunk_size(&rest[..end])?;
         rest = &rest[end + 2..];
@@ -254,7 +254,7 @@ fn chunked<'a>(input: &'a [u8], reply: &mut Reply<'a>) -> Result<&'a [u8], Strin
                 return Err("no end behind the last chunk".into());
             }
             if whole.is_some() {
-                reply.end = End::Whole;
+                reply.end = ReplyEnd::Whole;
             }
             reply.body = Cow::Owned(body);
             return Ok(whole.unwrap_or_default());

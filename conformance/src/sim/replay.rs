@@ -17,7 +17,7 @@ use crate::text;
 /// # Errors
 /// The first step that wants something else, or a line that is none.
 pub fn replay<H: Handler>(transcript: &str, handler: impl Fn(u64) -> H) -> Result<usize, String> {
-    let (mut steps, mut running) = (0, None);
+    let (mut steps, mut replayed) = (0, None);
     for (at, line) in transcript.lines().enumerate() {
         let result = match line.split('\t').collect::<Vec<_>>()[..] {
             [
@@ -31,18 +31,18 @@ pub fn replay<H: Handler>(transcript: &str, handler: impl Fn(u64) -> H) -> Resul
                 date,
                 "config",
                 numbers,
-            ] => begin(number, peer, date, numbers, &handler).map(|new| running = Some(new)),
-            [_, "finish"] => match &mut running {
-                Some(running) => {
-                    running.conn.finish();
+            ] => begin(number, peer, date, numbers, &handler).map(|new| replayed = Some(new)),
+            [_, "finish"] => match &mut replayed {
+                Some(replayed) => {
+                    replayed.conn.finish();
                     Ok(())
                 }
                 None => Err("no connection yet".into()),
             },
             [now, want, by, lent, got, bytes] => {
                 steps += 1;
-                let running = running.as_mut().ok_or("no connection yet".to_string());
-                running.and_then(|running| running.step(now, [want, by, lent], got, bytes))
+                let replayed = replayed.as_mut().ok_or("no connection yet".to_string());
+                replayed.and_then(|replayed| replayed.step(now, [want, by, lent], got, bytes))
             }
             _ if line.is_empty() || line.starts_with('#') => Ok(()),
             _ => Err("not a line of a transcript".into()),
@@ -52,7 +52,7 @@ pub fn replay<H: Handler>(transcript: &str, handler: impl Fn(u64) -> H) -> Resul
     Ok(steps)
 }
 
-struct Running<H> {
+struct ReplayedConnection<H> {
     conn: Connection<(), H>,
     unix: Option<i64>,
     got: Got<()>,
@@ -64,18 +64,18 @@ fn begin<H: Handler>(
     date: &str,
     numbers: &str,
     handler: &impl Fn(u64) -> H,
-) -> Result<Running<H>, String> {
+) -> Result<ReplayedConnection<H>, String> {
     let number = number.parse().map_err(|_| "no number of a handler")?;
     let numbers: Result<Vec<u128>, _> = numbers.split(' ').map(str::parse).collect();
     let config: Option<Config> = numbers.ok().and_then(|numbers| config(&numbers));
-    Ok(Running {
+    Ok(ReplayedConnection {
         conn: Connection::new(config.ok_or("no config")?, peer, handler(number)),
         unix: date.parse().ok(),
         got: Got::Nothing,
     })
 }
 
-impl<H: Handler> Running<H> {
+impl<H: Handler> ReplayedConnection<H> {
     fn step(&mut self, now: &str, before: [&str; 3], got: &str, bytes: &str) -> Result<(), String> {
         let now = Now {
             tick: read_time(now).ok_or("no time")?,

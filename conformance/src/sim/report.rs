@@ -92,9 +92,12 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         let (start, seeds) = (Instant::now(), number("SEEDS").unwrap_or(1000));
         let (mut steps, mut connections) = (0, 0);
         for seed in 1..=seeds {
-            let said = self.try_seed(seed)?.conversations;
-            connections += said.len();
-            steps += said.iter().map(|said| said.counts.steps).sum::<u64>();
+            let conversation = self.check_seed(seed)?.conversations;
+            connections += conversation.len();
+            steps += conversation
+                .iter()
+                .map(|conversation| conversation.counts.steps)
+                .sum::<u64>();
         }
         let took = start.elapsed().as_secs_f64();
         let speed = seeds as f64 / took.max(f64::MIN_POSITIVE);
@@ -106,13 +109,13 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
     }
 
     fn show(&self, seed: u64) -> Result<(), Failure> {
-        let transcript = catch(seed, || self.play(seed, true).transcript)?;
+        let transcript = catch(seed, || self.simulate(seed, true).transcript)?;
         match std::env::var("SAVE") {
             Ok(path) if !path.is_empty() => {
                 std::fs::write(&path, transcript).unwrap_or_else(|error| panic!("{path}: {error}"));
             }
             _ => print!("{transcript}"),
         }
-        self.try_seed(seed).map(|_| ())
+        self.check_seed(seed).map(|_| ())
     }
 }

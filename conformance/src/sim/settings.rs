@@ -23,11 +23,11 @@ pub(super) fn start(random: &mut Random) -> Duration {
 }
 
 /// Where the link breaks or the peer takes no more, if it does.
-pub(super) fn break_link(peer: &mut Peer, random: &mut Random) {
+pub(super) fn break_transport(peer: &mut Peer, random: &mut Random) {
     match random.below(16) {
-        0 => peer.breaks_in = random.below(peer.requests.bytes.len() + 1),
-        1 => peer.breaks_out = random.below(2000),
-        2 => peer.takes = random.below(2000),
+        0 => peer.resets_after_in = random.below(peer.requests.bytes.len() + 1),
+        1 => peer.resets_after_out = random.below(2000),
+        2 => peer.accepts_max = random.below(2000),
         _ => {}
     }
 }

@@ -10,7 +10,7 @@ use sanserve_core::{
 };
 
 use super::Random;
-use super::program::{Play, Running};
+use super::script::{Script, ScriptProcess};
 
 /// A small tree, grown from a seed.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Tree {
 enum Node {
     Directory,
     File(Rc<RefCell<Vec<u8>>>, bool),
-    Program(Play),
+    Program(Script),
     Fault(FsError),
 }
 
@@ -33,7 +33,7 @@ pub enum File {
     /// A file. What happens to it in the tree can be seen here, unless it was taken away.
     Bytes(Rc<RefCell<Vec<u8>>>),
     /// A program.
-    Program(Box<Running>),
+    Program(Box<ScriptProcess>),
     /// A file that is being created: its name, and what was written so far. Dropped before that, it was never there.
     Created(Vec<u8>, Vec<u8>),
 }
@@ -90,8 +90,8 @@ impl Tree {
         for name in ["", "cgi-bin", "sub", "sub/deep"] {
             tree.put(name.as_bytes(), Node::Directory);
         }
-        for (name, play) in Play::ALL {
-            tree.put(name.as_bytes(), Node::Program(*play));
+        for (name, script) in Script::ALL {
+            tree.put(name.as_bytes(), Node::Program(*script));
         }
         tree.put(b"closed", Node::Fault(FsError::Forbidden));
         for name in FILES {
@@ -240,7 +240,9 @@ impl FileSystem for Tree {
             .find(program.path.as_bytes())
             .map_err(|_| FsError::NotFound)?;
         match nodes[at].1 {
-            Node::Program(play) => Ok(Opened::Process(File::Program(Box::new(Running::new(play))))),
+            Node::Program(script) => Ok(Opened::Process(File::Program(Box::new(
+                ScriptProcess::new(script),
+            )))),
             _ => Err(FsError::Forbidden),
         }
     }

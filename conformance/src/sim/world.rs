@@ -5,26 +5,26 @@ use std::time::Duration;
 use sanserve_core::{FileSystem, Handler};
 
 use super::Random;
-use super::carrier::Carrier;
+use super::driver::Driver;
 use super::faults::Faults;
 
 /// Everything that one seed stands for.
 pub(super) struct World<'a, S: FileSystem, H> {
     pub(super) fs: S,
     pub(super) change: &'a dyn Fn(&S, &mut Random),
-    pub(super) carriers: Vec<Carrier<S::File, H>>,
+    pub(super) drivers: Vec<Driver<S::File, H>>,
     pub(super) faults: Faults,
     pub(super) random: Random,
 }
 
 impl<S: FileSystem, H: Handler> World<'_, S, H> {
     /// Carries all connections to their end, or to more steps than any needs.
-    pub(super) fn play(&mut self) {
+    pub(super) fn run(&mut self) {
         let mut now = START;
         for _ in 0..STEPS_MAX {
-            let open = self.carriers.iter_mut();
-            let open = open.filter(|carrier| !carrier.said.counts.closed);
-            let Some(next) = open.min_by_key(|carrier| carrier.at) else {
+            let open = self.drivers.iter_mut();
+            let open = open.filter(|driver| !driver.conversation.counts.closed);
+            let Some(next) = open.min_by_key(|driver| driver.at) else {
                 return;
             };
             now = now.max(next.at);
@@ -34,7 +34,7 @@ impl<S: FileSystem, H: Handler> World<'_, S, H> {
             next.turn(now, &self.fs);
             if self.random.one_in(self.faults.leap) {
                 now += Duration::from_millis(self.random.number() % 86_400_000);
-                self.carriers.iter_mut().for_each(Carrier::leapt);
+                self.drivers.iter_mut().for_each(Driver::leapt);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Entry, Site};
-use crate::files;
+use crate::data_files;
 use crate::line::{self, Line};
 
 /// The mode bits that tell what an entry's flags are.
@@ -17,7 +17,7 @@ impl Site {
     /// When its file cannot be read; the message names the line.
     #[must_use]
     pub fn standard() -> Self {
-        Self::read(files::SITE.0, files::SITE.1)
+        Self::read(data_files::SITE.0, data_files::SITE.1)
     }
 
     /// Reads a site; for ports whose own cases want another one.

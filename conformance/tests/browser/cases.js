@@ -14,8 +14,8 @@ addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 addEventListener("message", async ({ data, ports: [port] }) => {
   try {
     logged = "";
-    const { name, pace, method, target, fields, content } = data;
-    const reply = await (await list).answer(name, pace, method, target, fields, content && stream(content), log);
+    const { name, fragmentation, method, target, fields, content } = data;
+    const reply = await (await list).answer(name, fragmentation, method, target, fields, content && stream(content), log);
     const [status, replied, blob] = reply;
     port.postMessage({ status, fields: replied, content: await latin1(blob), log: logged });
   } catch (error) {
@@ -28,11 +28,11 @@ addEventListener("fetch", (event) => {
   if (asked !== null) event.respondWith(answer(event, ...JSON.parse(decodeURIComponent(asked))));
 });
 
-async function answer({ request, clientId }, name, pace, fields) {
+async function answer({ request, clientId }, name, fragmentation, fields) {
   logged = "";
   // What the browser adds by itself no case knows of.
   const headers = new Headers(fields.map((field) => [field, request.headers.get(field)]).filter(([, value]) => value !== null));
-  const reply = await (await list).fetch(name, pace, new Request(request, { headers }), log);
+  const reply = await (await list).fetch(name, fragmentation, new Request(request, { headers }), log);
   // All is logged by now; the page hears of it before it has the reply.
   (await clients.get(clientId)).postMessage(logged);
   return reply;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use sanserve_conformance::host::{Reply, Request};
-use sanserve_conformance::{Case, PACES, Pace, hosts};
+use sanserve_conformance::{Case, FRAGMENTATIONS, Fragmentation, hosts};
 use serde_json::{Value, json};
 
 use crate::page::Page;
@@ -31,14 +31,24 @@ fn asked(request: &Request) -> Value {
 }
 
 /// Has a function of the page send a request of a case.
-fn send(page: &mut Page, function: &str, case: &Case, request: &Request, pace: Pace) -> Value {
+fn send(
+    page: &mut Page,
+    function: &str,
+    case: &Case,
+    request: &Request,
+    fragmentation: Fragmentation,
+) -> Value {
     let mut asked = asked(request);
     asked["name"] = json!(case.name);
-    asked["pace"] = json!(PACES.iter().position(|other| *other == pace));
+    asked["fragmentation"] = json!(
+        FRAGMENTATIONS
+            .iter()
+            .position(|other| *other == fragmentation)
+    );
     if let Some(mut content) = request.content.as_deref() {
-        let (mut pieces, mut lengths) = (Vec::new(), pace.pieces());
+        let (mut pieces, mut lengths) = (Vec::new(), fragmentation.sizes());
         while !content.is_empty() {
-            let (piece, rest) = content.split_at(lengths.next_len(content.len()));
+            let (piece, rest) = content.split_at(lengths.next_size(content.len()));
             pieces.push(latin1(piece));
             content = rest;
         }
@@ -93,7 +103,9 @@ fn conforms() {
     hosts(
         "service worker",
         |case, _| refuses(case),
-        |case, request, pace| reply(&send(&mut page, "tell", case, request, pace)),
+        |case, request, fragmentation| {
+            reply(&send(&mut page, "tell", case, request, fragmentation))
+        },
     );
 }
 
@@ -110,14 +122,14 @@ fn conforms_by_fetch() {
             }
             // These scripts say which host was asked for, which is the browser's choice.
             let tells = |script: &&str| request.target.contains(script);
-            if case.kind().knows_hosts() || ["/vars.sh", "/fields.sh"].iter().any(tells) {
+            if case.setup().checks_host() || ["/vars.sh", "/fields.sh"].iter().any(tells) {
                 return Some("the host");
             }
             let why = call(&mut page.borrow_mut(), "refuses", &asked(request));
             why.as_str().map(|why| &*String::leak(why.into()))
         },
-        |case, request, pace| {
-            let answer = send(&mut page.borrow_mut(), "get", case, request, pace);
+        |case, request, fragmentation| {
+            let answer = send(&mut page.borrow_mut(), "get", case, request, fragmentation);
             if answer["hidden"] == true {
                 hidden.insert(case.name.clone());
             }

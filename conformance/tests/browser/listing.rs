@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
-use sanserve_conformance::{Folder, Site};
+use sanserve_conformance::{Site, SiteFolder};
 use sanserve_core::archive::Download;
 use sanserve_core::{Config, Limits, Upload, error_page, listing};
 use sanserve_server::{Disk, Stopper, ThreadingHTTPServer};
@@ -25,12 +25,12 @@ const PAGES: [&str; 5] = ["idx/list/?sort=size", "idx/odd/", "empty/", "", "none
 pub(crate) struct Served {
     pub(crate) address: String,
     stopper: Stopper,
-    pub(crate) site: Folder,
+    pub(crate) site: SiteFolder,
 }
 
 impl Served {
     pub(crate) fn start() -> Served {
-        let site = Site::standard().make_temporary().expect("a site");
+        let site = Site::standard().in_temp_dir().expect("a site");
         let server = ThreadingHTTPServer::bind("127.0.0.1:0").expect("a free port");
         let server = server.with_log(|_| ());
         let address = format!("http://{}/", server.server_address());

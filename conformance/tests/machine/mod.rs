@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sanserve_conformance::{Case, Kind, Suite};
+use sanserve_conformance::{Case, Setup, Suite};
 use tempfile::TempDir;
 
 use crate::tools::{self, inner_build};
@@ -20,7 +20,7 @@ use crate::tools::{self, inner_build};
 pub(crate) struct Machine {
     _qemu: Running,
     _folder: TempDir,
-    kinds: Vec<Kind>,
+    setups: Vec<Setup>,
     wires: Arc<Wires>,
 }
 
@@ -127,7 +127,7 @@ impl Machine {
         Ok(Machine {
             _qemu: qemu,
             _folder: folder,
-            kinds: Suite::standard().kinds(),
+            setups: Suite::standard().setups(),
             wires,
         })
     }
@@ -148,14 +148,14 @@ impl Machine {
 
     /// Says that a connection to such a server begins, and waits until it knows.
     pub(crate) fn begin(&self, case: &Case) -> io::Result<()> {
-        let kind = case.kind();
-        let kind = self.kinds.iter().position(|known| *known == kind);
+        let setup = case.setup();
+        let setup = self.setups.iter().position(|known| *known == setup);
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix = unix.expect("it is later than 1970").as_secs();
         let is_ready = |_: &State| self.wires.ready.load(Ordering::Relaxed);
         *self.wires.wait(is_ready) = State::default();
-        let kind = kind.expect("all kinds are known");
-        self.wires.say(&format!("begin {kind} {unix}\n"))?;
+        let setup = setup.expect("all setups are known");
+        self.wires.say(&format!("begin {setup} {unix}\n"))?;
         drop(self.wires.wait(|state| state.begun));
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! The site as a tree in memory, its scripts played by functions.
+//! The site as a tree in memory, its CGI scripts faked by functions.
 
-use sanserve_conformance::{Entry, Played, Site, play};
+use sanserve_conformance::{CgiOutput, Entry, Site, run_script};
 use sanserve_core::CgiScript;
 use sanserve_server::memory::{self, Tree};
 
@@ -13,7 +13,7 @@ pub(crate) fn tree() -> Tree {
                 path,
                 executable: true,
                 ..
-            } => tree.script(path, play_script),
+            } => tree.script(path, run_fake_script),
             Entry::File {
                 path,
                 modified,
@@ -25,14 +25,14 @@ pub(crate) fn tree() -> Tree {
         })
 }
 
-/// Plays a script of the site.
-fn play_script(program: &CgiScript, stdin: &[u8]) -> memory::ProcessOutput {
-    let played = play(program.path.as_bytes(), &program.env, &program.args, stdin);
-    let Played {
+/// Runs a fake of a script of the site.
+fn run_fake_script(program: &CgiScript, stdin: &[u8]) -> memory::ProcessOutput {
+    let output = run_script(program.path.as_bytes(), &program.env, &program.args, stdin);
+    let CgiOutput {
         stdout,
         stderr,
         status,
-    } = played.expect("no case runs another script");
+    } = output.expect("no case runs another script");
     memory::ProcessOutput {
         stdout,
         stderr,

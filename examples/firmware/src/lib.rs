@@ -30,9 +30,10 @@ pub static SITE: Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));
 #[cfg(feature = "conformance")]
 pub static TREE: sanserve_conformance::Site = include!(concat!(env!("OUT_DIR"), "/tree.rs"));
 
-/// The kinds of servers that the list wants, by number.
+/// The setups of servers that the list wants, by number.
 #[cfg(feature = "conformance")]
-pub static KINDS: &[sanserve_conformance::Kind] = include!(concat!(env!("OUT_DIR"), "/kinds.rs"));
+pub static SETUPS: &[sanserve_conformance::Setup] =
+    include!(concat!(env!("OUT_DIR"), "/setups.rs"));
 
 /// Limits that keep a connection, whatever its peer does, within [`CONNECTION`].
 pub fn config() -> Config {

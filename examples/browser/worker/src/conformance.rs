@@ -2,7 +2,7 @@
 //! handler and the site are those of the cases.
 
 use js_sys::{Array, Function};
-use sanserve_conformance::{Case, File, PACES, Site, case};
+use sanserve_conformance::{Case, FRAGMENTATIONS, Site, SiteFile, case};
 use sanserve_core::{Ask, FileSystem, FsError, Got, Opened};
 use sanserve_server::host;
 use wasm_bindgen::prelude::*;
@@ -40,7 +40,7 @@ impl Conformance {
     pub async fn answer(
         &self,
         case: String,
-        pace: usize,
+        fragmentation: usize,
         method: String,
         target: String,
         fields: Vec<String>,
@@ -57,7 +57,7 @@ impl Conformance {
             content: Content::new(content.as_ref()),
             method,
         };
-        let Reply { head, content } = self.exchange(&case, pace, request, &log).await?;
+        let Reply { head, content } = self.exchange(&case, fragmentation, request, &log).await?;
         let fields = head.fields.into_iter();
         let fields = fields.flat_map(|(name, value)| [name, text(&value)]);
         let fields: Array = fields.map(JsValue::from).collect();
@@ -72,30 +72,30 @@ impl Conformance {
     pub async fn fetch(
         &self,
         case: String,
-        pace: usize,
+        fragmentation: usize,
         request: web_sys::Request,
         log: Function,
     ) -> Result<Response, JsError> {
         let request = web::request(&request)?;
-        let reply = self.exchange(&case, pace, request, &log).await?;
+        let reply = self.exchange(&case, fragmentation, request, &log).await?;
         web::response(reply)
     }
 
     async fn exchange(
         &self,
         name: &str,
-        pace: usize,
+        fragmentation: usize,
         request: Request,
         log: &Function,
     ) -> Result<Reply, JsError> {
         let case = self.cases.iter().find(|case| case.name == name);
         let case = case.ok_or_else(|| JsError::new("no such case"))?;
-        let mut pieces = PACES[pace].pieces();
+        let mut sizes = FRAGMENTATIONS[fragmentation].sizes();
         let log = |lines: &str| {
             let _ = log.call1(&JsValue::NULL, &lines.into());
         };
         let (config, handler) = (case.config(), case.handler());
-        let limit = |room| pieces.next_len(room);
+        let limit = |room| sizes.next_size(room);
         Ok(exchange(request, &self.site, config, handler, log, limit).await?)
     }
 }
@@ -103,7 +103,7 @@ impl Conformance {
 /// An open file or script of the site.
 pub(crate) enum Open {
     File(Blob),
-    Script(File),
+    Script(SiteFile),
 }
 
 impl AsyncFileSystem for Site {
@@ -160,7 +160,7 @@ impl AsyncFileSystem for Site {
 }
 
 /// Converts an answer that holds no file.
-fn without_file(got: Got<File>) -> Got<Open> {
+fn without_file(got: Got<SiteFile>) -> Got<Open> {
     match got {
         Got::Bytes(n) => Got::Bytes(n),
         Got::Note(note) => Got::Note(note),

@@ -13,26 +13,26 @@ use core::cell::{Cell, RefCell};
 use cortex_m::singleton;
 use cortex_m_rt::entry;
 use firmware::control::{Control, Order};
-use firmware::{KINDS, TREE, board, net::Server, uart::Uart};
+use firmware::{SETUPS, TREE, board, net::Server, uart::Uart};
 use sanserve_core::Connection;
 
 #[entry]
 fn main() -> ! {
     board::start(singleton!(: [u8; HEAP] = [0; HEAP]).expect("this runs once"));
     let control = RefCell::new(Control::new(Uart::new(1)));
-    let kind = Cell::new(KINDS[0]);
+    let setup = Cell::new(SETUPS[0]);
     let mut server = Server::new(2);
     loop {
         let order = control.borrow_mut().order();
         if let Some(Order::Begin(number, unix)) = order {
             board::set_date(unix);
-            kind.set(KINDS[number]);
+            setup.set(SETUPS[number]);
             control.borrow_mut().say(format_args!("begun"));
         }
         let make = |peer: &str| {
-            let mut config = kind.get().config();
+            let mut config = setup.get().config();
             config.limits.outbox = 1024;
-            Connection::new(config, peer, kind.get().handler())
+            Connection::new(config, peer, setup.get().handler())
         };
         let log = |lines: &str| control.borrow_mut().log(lines);
         let freed = || {

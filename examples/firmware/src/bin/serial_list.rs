@@ -15,7 +15,7 @@ use cortex_m::singleton;
 use cortex_m_rt::entry;
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use firmware::control::{Control, Order};
-use firmware::{KINDS, TREE, board, uart::Uart};
+use firmware::{SETUPS, TREE, board, uart::Uart};
 use sanserve_core::Connection;
 use sanserve_server::embedded::serve_ready;
 
@@ -25,10 +25,10 @@ fn main() -> ! {
     let control = RefCell::new(Control::new(Uart::new(1)));
     let mut uart = Uart::new(0);
     loop {
-        let kind = begin(&control);
-        let mut config = kind.config();
+        let setup = begin(&control);
+        let mut config = setup.config();
         config.limits.outbox = 1024;
-        let mut conn = Connection::new(config, "192.0.2.1", kind.handler());
+        let mut conn = Connection::new(config, "192.0.2.1", setup.handler());
         let mut link = Link::new(&mut uart, &control);
         let log = |lines: &str| control.borrow_mut().log(lines);
         let lines = [link.uart.line, control.borrow().line()];
@@ -51,13 +51,13 @@ fn main() -> ! {
 }
 
 /// Waits for the next connection.
-fn begin(control: &RefCell<Control>) -> sanserve_conformance::Kind {
+fn begin(control: &RefCell<Control>) -> sanserve_conformance::Setup {
     loop {
         let mut control = control.borrow_mut();
-        if let Some(Order::Begin(kind, unix)) = control.order() {
+        if let Some(Order::Begin(setup, unix)) = control.order() {
             board::set_date(unix);
             control.say(format_args!("begun"));
-            return KINDS[kind];
+            return SETUPS[setup];
         }
         board::sleep(&[control.line()]);
     }

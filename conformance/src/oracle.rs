@@ -1,7 +1,7 @@
 //! The rules: whether what a subject did is what the case asks for.
 //!
 //! Reply and log must fit; dates must be dates; and where a divergence holds, CPython's own answer
-//! must not fit as well. Running the cases and telling of faults is left to [`Suite`](crate::Suite)
+//! must not fit as well. Running the cases and telling of problems is left to [`Suite`](crate::Suite)
 //! and [`report`](crate::report).
 
 use crate::case::Case;
@@ -9,12 +9,12 @@ use crate::date;
 use crate::difference::{self, Difference};
 use crate::divergence::Divergence;
 use crate::pattern::Pattern;
-use crate::subject::Transcript;
+use crate::system_under_test::Observed;
 use std::fmt;
 
 /// One thing that is wrong with a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum Problem {
     /// The reply is another one.
     Reply(Difference),
     /// This line of the log, counted from 1, is another one.
@@ -37,51 +37,52 @@ pub enum Fault {
 ///
 /// # Errors
 /// All that is wrong with it.
-pub fn judge(
+pub fn check(
     case: &Case,
     divergence: Option<&Divergence>,
-    said: &Transcript,
-) -> Result<(), Vec<Fault>> {
+    said: &Observed,
+) -> Result<(), Vec<Problem>> {
     let (reply, log) = divergence.map_or((&case.reply, &case.log), |ours| (&ours.reply, &ours.log));
-    let mut faults = Vec::new();
-    faults.extend(reply.compare(&said.bytes).err().map(Fault::Reply));
-    judge_log(log, &said.log, &mut faults);
-    faults.extend(date::wrong(&said.bytes).map(|field| Fault::Date(difference::excerpt(field))));
-    if divergence.is_some() && holds_theirs(case, said) {
-        faults.push(Fault::Stale);
+    let mut problems = Vec::new();
+    problems.extend(reply.compare(&said.bytes).err().map(Problem::Reply));
+    compare_logs(log, &said.log, &mut problems);
+    problems
+        .extend(date::wrong(&said.bytes).map(|field| Problem::Date(difference::excerpt(field))));
+    if divergence.is_some() && fits_cpython(case, said) {
+        problems.push(Problem::Stale);
     }
-    if faults.is_empty() {
+    if problems.is_empty() {
         Ok(())
     } else {
-        Err(faults)
+        Err(problems)
     }
 }
 
 /// Compares the log line by line, up to the first line that differs.
-fn judge_log(expected: &[String], got: &[String], faults: &mut Vec<Fault>) {
+fn compare_logs(expected: &[String], got: &[String], problems: &mut Vec<Problem>) {
     for at in 0..expected.len().max(got.len()) {
-        let fault = match (expected.get(at), got.get(at)) {
-            (Some(missing), None) => Fault::Missing(missing.clone()),
-            (None, Some(extra)) => Fault::Extra(extra.clone()),
+        let problem = match (expected.get(at), got.get(at)) {
+            (Some(missing), None) => Problem::Missing(missing.clone()),
+            (None, Some(extra)) => Problem::Extra(extra.clone()),
             (Some(wanted), Some(found)) => match strip(found) {
-                None => Fault::Prefix(found.clone()),
+                None => Problem::Prefix(found.clone()),
                 Some(text) => match Pattern::exact(wanted.as_bytes()).compare(text.as_bytes()) {
                     Ok(()) => continue,
-                    Err(difference) => Fault::Log(at + 1, difference),
+                    Err(difference) => Problem::Log(at + 1, difference),
                 },
             },
             (None, None) => unreachable!("the longer log ends the loop"),
         };
-        faults.push(fault);
+        problems.push(problem);
         return;
     }
 }
 
 /// Whether CPython's own answer fits: with or without the pieces that we add to it.
-fn holds_theirs(case: &Case, said: &Transcript) -> bool {
+fn fits_cpython(case: &Case, said: &Observed) -> bool {
     let fits = |reply: &Pattern| reply.compare(&said.bytes).is_ok();
     let log: Option<Vec<_>> = said.log.iter().map(|line| strip(line)).collect();
-    log.is_some_and(|log| log == case.log) && (fits(&case.reply) || fits(&case.theirs))
+    log.is_some_and(|log| log == case.log) && (fits(&case.reply) || fits(&case.cpython_reply))
 }
 
 /// Takes `ADDRESS - - [TIME] ` off a line of the log.
@@ -92,7 +93,7 @@ fn strip(line: &str) -> Option<&str> {
     good.then_some(text)
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quote = |line: &str| difference::excerpt(line.as_bytes());
         match self {

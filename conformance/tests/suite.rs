@@ -1,31 +1,30 @@
 //! Runs: what is run, what is told of it, and what makes a run fail beside wrong answers.
 
-mod replay;
+mod stub;
 
-use replay::{CASES, check, replay, suite};
-use sanserve_conformance::{Pace, Suite, case, divergence, run};
+use sanserve_conformance::{Fragmentation, Suite, case, divergence, run};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use stub::{CASES, check, stub, suite};
 
 #[test]
 fn who_answers_as_expected_passes() {
     let suite = Suite::standard();
     let report = check(&suite, |_, _, _| {});
-    assert!(report.is_good(), "{report}");
+    assert!(report.passed(), "{report}");
     let (cases, divergences) = (case::all().len(), divergence::all().len());
-    let line = format!("replay: {cases} cases, 5 paces, {divergences} divergences");
+    let line = format!("stub: {cases} cases, 5 fragmentations, {divergences} divergences");
     assert_eq!(report.to_string(), line);
-    run("replay", replay(suite, |_, _, _| {}));
+    run("stub", stub(suite, |_, _, _| {}));
 }
 
 #[test]
 fn run_panics_once_when_anything_fails() {
     let mut calls = 0;
-    let subject = replay(Suite::standard(), |_, _, said| {
+    let subject = stub(Suite::standard(), |_, _, observed| {
         calls += 1;
-        said.bytes.push(0);
+        observed.bytes.push(0);
     });
-    let panic =
-        catch_unwind(AssertUnwindSafe(|| run("replay", subject))).expect_err("nothing fits");
+    let panic = catch_unwind(AssertUnwindSafe(|| run("stub", subject))).expect_err("nothing fits");
     let report = panic.downcast::<String>().expect("the panic is the report");
     assert!(report.ends_with(&format!(
         ": {calls} conversations failed, 0 errors in the suite"
@@ -34,24 +33,27 @@ fn run_panics_once_when_anything_fails() {
 
 #[test]
 fn a_failure_at_one_pace_is_told() {
-    let report = check(&suite(""), |case, pace, said| {
-        if case.name == "plain" && pace == Pace::ByByte {
-            said.bytes.clear();
+    let report = check(&suite(""), |case, fragmentation, observed| {
+        if case.name == "plain" && fragmentation == Fragmentation::ByByte {
+            observed.bytes.clear();
         }
     });
     assert_eq!(report.failures.len(), 1);
     let report = report.to_string();
     assert!(report.starts_with("\nplain (by byte)\n"), "{report}");
-    let last =
-        "replay: 2 cases, 5 paces, 0 divergences: 1 conversations failed, 0 errors in the suite";
+    let last = "stub: 2 cases, 5 fragmentations, 0 divergences: 1 conversations failed, 0 errors in the suite";
     assert!(report.ends_with(last), "{report}");
 }
 
 #[test]
 fn a_panic_is_a_failure_among_others() {
-    let report = check(&suite(""), |case, pace, said| {
-        assert!(case.name != "plain" || pace != Pace::Whole, "no more {}", 1);
-        said.log.clear();
+    let report = check(&suite(""), |case, fragmentation, observed| {
+        assert!(
+            case.name != "plain" || fragmentation != Fragmentation::Whole,
+            "no more {}",
+            1
+        );
+        observed.log.clear();
     });
     assert!(
         report
@@ -98,9 +100,8 @@ fn a_name_stands_once() {
 #[test]
 fn a_filtered_run_says_so() {
     let report = check(&suite("case added\nreason a\n").only("plai"), |_, _, _| {});
-    assert!(report.is_good(), "{report}");
-    let line =
-        "replay: 1 cases, 5 paces, 0 divergences (only the cases with \"plai\" in their name)";
+    assert!(report.passed(), "{report}");
+    let line = "stub: 1 cases, 5 fragmentations, 0 divergences (only the cases with \"plai\" in their name)";
     assert_eq!(report.to_string(), line);
 }
 

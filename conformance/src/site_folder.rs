@@ -1,7 +1,7 @@
 //! Puts a site on a disk, for ports that serve from one.
 //!
 //! Names that are not UTF-8, symbolic links and times before 1970 want a Unix; elsewhere there is
-//! no [`Site::make`].
+//! no [`Site::write_to`].
 
 use crate::Case;
 use crate::site::{Entry, Site};
@@ -21,14 +21,14 @@ impl Site {
     ///
     /// # Errors
     /// Those of the filesystem.
-    pub fn make_temporary(&self) -> io::Result<Folder> {
+    pub fn in_temp_dir(&self) -> io::Result<SiteFolder> {
         let all = TempDir::new()?;
         // Whoever runs scripts as another user needs that.
         fs::set_permissions(all.path(), Permissions::from_mode(0o755))?;
         let root = all.path().join("site");
-        self.make(&root)?;
+        self.write_to(&root)?;
         let site = self.clone();
-        Ok(Folder { all, root, site })
+        Ok(SiteFolder { all, root, site })
     }
 
     /// Makes the tree in `root`, which is made too if it is not there.
@@ -38,9 +38,11 @@ impl Site {
     ///
     /// # Errors
     /// Those of the filesystem; an entry that exists already is one of them.
-    pub fn make(&self, root: &Path) -> io::Result<()> {
+    pub fn write_to(&self, root: &Path) -> io::Result<()> {
         fs::create_dir_all(root)?;
-        self.entries.iter().try_for_each(|entry| entry.make(root))?;
+        self.entries
+            .iter()
+            .try_for_each(|entry| entry.write_to(root))?;
         // What is made in a directory changes it.
         let directories = self.entries.iter().filter(|entry| entry.is_directory());
         for entry in directories {
@@ -53,13 +55,13 @@ impl Site {
 
 /// A site on a disk, in a temporary folder.
 #[derive(Debug)]
-pub struct Folder {
+pub struct SiteFolder {
     all: TempDir,
     root: PathBuf,
     site: Site,
 }
 
-impl Folder {
+impl SiteFolder {
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -71,25 +73,25 @@ impl Folder {
     ///
     /// # Errors
     /// Those of the filesystem.
-    pub fn of(&self, case: &Case) -> io::Result<PathBuf> {
+    pub fn root_for(&self, case: &Case) -> io::Result<PathBuf> {
         if !case.stores {
             return Ok(self.root.clone());
         }
         let root = TempDir::new_in(&self.all)?.keep();
         fs::set_permissions(&root, Permissions::from_mode(0o755))?;
-        self.site.make(&root)?;
+        self.site.write_to(&root)?;
         Ok(root)
     }
 }
 
-impl AsRef<Path> for Folder {
+impl AsRef<Path> for SiteFolder {
     fn as_ref(&self) -> &Path {
         &self.root
     }
 }
 
 impl Entry {
-    fn make(&self, root: &Path) -> io::Result<()> {
+    fn write_to(&self, root: &Path) -> io::Result<()> {
         let place = root.join(OsStr::from_bytes(self.path()));
         match self {
             Self::File {

@@ -1,20 +1,20 @@
 //! Judgements on a subject that replays what is expected of it, spoiled in one place.
 
-mod replay;
+mod stub;
 
-use replay::{PREFIX, bytes, check, suite};
-use sanserve_conformance::{PACES, Transcript};
+use sanserve_conformance::{FRAGMENTATIONS, Observed};
+use stub::{PREFIX, bytes, check, suite};
 
 /// What is reported when the plain case is spoiled, and only that.
-fn spoiled(mut spoil: impl FnMut(&mut Transcript)) -> String {
-    let report = check(&suite(""), |case, _, said| {
+fn spoiled(mut spoil: impl FnMut(&mut Observed)) -> String {
+    let report = check(&suite(""), |case, _, observed| {
         if case.name == "plain" {
-            spoil(said);
+            spoil(observed);
         }
     });
     assert_eq!(report.failures.len(), 1, "{report}");
     assert_eq!(report.failures[0].case, "plain");
-    assert_eq!(report.failures[0].paces, PACES);
+    assert_eq!(report.failures[0].fragmentations, FRAGMENTATIONS);
     report.to_string()
 }
 
@@ -29,7 +29,7 @@ fn swap(bytes: &mut Vec<u8>, from: &str, to: &str) {
 
 #[test]
 fn an_altered_byte_fails() {
-    let report = spoiled(|said| swap(&mut said.bytes, "hello", "hellO"));
+    let report = spoiled(|observed| swap(&mut observed.bytes, "hello", "hellO"));
     let title = "\nplain (whole, by byte, seed 1, seed 2, seed 3)\n    the reply differs at byte ";
     assert!(report.starts_with(title), "{report}");
     assert!(
@@ -40,7 +40,7 @@ fn an_altered_byte_fails() {
 
 #[test]
 fn a_missing_byte_fails() {
-    let report = spoiled(|said| said.bytes.truncate(said.bytes.len() - 1));
+    let report = spoiled(|observed| observed.bytes.truncate(observed.bytes.len() - 1));
     assert!(
         report.contains("expected  \\n\n      got       (nothing more)\n"),
         "{report}"
@@ -49,7 +49,7 @@ fn a_missing_byte_fails() {
 
 #[test]
 fn a_byte_too_many_fails() {
-    let report = spoiled(|said| said.bytes.push(b'!'));
+    let report = spoiled(|observed| observed.bytes.push(b'!'));
     assert!(
         report.contains("expected  (nothing more)\n      got       !\n"),
         "{report}"
@@ -58,7 +58,7 @@ fn a_byte_too_many_fails() {
 
 #[test]
 fn a_missing_reply_fails() {
-    let report = spoiled(|said| *said = Transcript::default());
+    let report = spoiled(|observed| *observed = Observed::default());
     assert!(report.contains("the reply differs at byte 0\n"), "{report}");
     let missing = "expected in the log, but missing: \"GET /file.txt HTTP/1.0\" 200 -\n";
     assert!(report.contains(missing), "{report}");
@@ -66,7 +66,7 @@ fn a_missing_reply_fails() {
 
 #[test]
 fn an_altered_log_fails() {
-    let report = spoiled(|said| said.log[0] = said.log[0].replace("200", "201"));
+    let report = spoiled(|observed| observed.log[0] = observed.log[0].replace("200", "201"));
     assert!(
         report.contains("line 1 of the log differs at byte 27"),
         "{report}"
@@ -75,7 +75,7 @@ fn an_altered_log_fails() {
 
 #[test]
 fn a_line_too_many_in_the_log_fails() {
-    let report = spoiled(|said| said.log.push(format!("{PREFIX}more")));
+    let report = spoiled(|observed| observed.log.push(format!("{PREFIX}more")));
     assert!(
         report.contains(&format!("logged, but not expected: {PREFIX}more\n")),
         "{report}"
@@ -94,16 +94,16 @@ fn a_log_line_begins_with_address_and_time() {
         "127.0.0.1 - - [22/Nov/2026 17:55:30 +0000] ",
         "127.0.0.1 - - [22/Nov/2026 17:55:301] ",
     ] {
-        let report = spoiled(|said| said.log[0] = said.log[0].replace(PREFIX, bad));
+        let report = spoiled(|observed| observed.log[0] = observed.log[0].replace(PREFIX, bad));
         assert!(
             report.contains("does not begin with ADDRESS - - [TIME]"),
             "{report}"
         );
     }
-    let other = check(&suite(""), |_, _, said| {
-        said.log[0] = said.log[0].replace("127.0.0.1", "::1");
+    let other = check(&suite(""), |_, _, observed| {
+        observed.log[0] = observed.log[0].replace("127.0.0.1", "::1");
     });
-    assert!(other.is_good(), "{other}");
+    assert!(other.passed(), "{other}");
 }
 
 #[test]
@@ -119,11 +119,13 @@ fn a_date_that_is_none_fails() {
         "\u{fc}un, 22 Nov 2026 17:55:30 GMT",
         "x",
     ] {
-        let report = spoiled(|said| swap(&mut said.bytes, "Sun, 22 Nov 2026 17:55:30 GMT", bad));
+        let report =
+            spoiled(|observed| swap(&mut observed.bytes, "Sun, 22 Nov 2026 17:55:30 GMT", bad));
         let told = report.contains(&format!("not an IMF-fixdate: Date: {bad}"));
         assert!(told, "{report}");
     }
-    let report = spoiled(|said| swap(&mut said.bytes, "Wed, 31 Dec 1969", "Thu, 31 Dec 1969"));
+    let report =
+        spoiled(|observed| swap(&mut observed.bytes, "Wed, 31 Dec 1969", "Thu, 31 Dec 1969"));
     assert!(
         report.contains("not an IMF-fixdate: Last-Modified: Thu, 31 Dec 1969"),
         "{report}"
@@ -132,7 +134,9 @@ fn a_date_that_is_none_fails() {
 
 #[test]
 fn an_added_field_is_expected_of_us() {
-    let report = check(&suite(""), |case, _, said| said.bytes = bytes(&case.theirs));
+    let report = check(&suite(""), |case, _, observed| {
+        observed.bytes = bytes(&case.cpython_reply);
+    });
     assert_eq!(report.failures.len(), 1, "{report}");
     assert_eq!(report.failures[0].case, "added");
 }
@@ -141,9 +145,11 @@ fn an_added_field_is_expected_of_us() {
 fn a_divergence_takes_the_place_of_the_case() {
     let suite = suite("case plain\nreason we say so\n< no\\n\nlog no\n");
     let report = check(&suite, |_, _, _| {});
-    assert!(report.is_good(), "{report}");
+    assert!(report.passed(), "{report}");
     assert_eq!(report.divergences, 1);
-    let report = check(&suite, |case, _, said| said.bytes = bytes(&case.reply));
+    let report = check(&suite, |case, _, observed| {
+        observed.bytes = bytes(&case.reply);
+    });
     assert_eq!(report.failures.len(), 1, "{report}");
 }
 
@@ -153,14 +159,14 @@ fn a_divergence_that_replies_nothing_is_one() {
         &suite("case plain\nreason closed in silence\n"),
         |_, _, _| {},
     );
-    assert!(report.is_good(), "{report}");
+    assert!(report.passed(), "{report}");
 }
 
 #[test]
 fn a_divergence_in_the_log_alone_is_one() {
     let ours = "case added\nreason log\n< HTTP/1.0 200 OK\\r\\n\\r\\n\nlog ours\n";
     let report = check(&suite(ours), |_, _, _| {});
-    assert!(report.is_good(), "{report}");
+    assert!(report.passed(), "{report}");
 }
 
 #[test]

@@ -1,35 +1,35 @@
-//! Paces: into what pieces bytes are cut on their way.
+//! Fragmentations: into what pieces bytes are cut on their way.
 //!
 //! Most mistakes of a protocol engine hide where one read ends and the next begins, so every case
-//! is run at several paces and must not differ. Cutting the client's bytes is the least; a subject
+//! is run at several fragmentations and must not differ. Cutting the client's bytes is the least; a subject
 //! that can should limit its server's reads and writes in the same way. No I/O happens here.
 
 use std::fmt;
 
-/// The paces at which [`run`](crate::run) takes every case.
-pub const PACES: [Pace; 5] = [
-    Pace::Whole,
-    Pace::ByByte,
-    Pace::Seeded(1),
-    Pace::Seeded(2),
-    Pace::Seeded(3),
+/// The fragmentations at which [`run`](crate::run) takes every case.
+pub const FRAGMENTATIONS: [Fragmentation; 5] = [
+    Fragmentation::Whole,
+    Fragmentation::ByByte,
+    Fragmentation::Seeded(1),
+    Fragmentation::Seeded(2),
+    Fragmentation::Seeded(3),
 ];
 
 /// How bytes are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub enum Fragmentation {
     /// Everything at once.
     Whole,
     /// One byte at a time.
     ByByte,
-    /// Pieces of all lengths, the same ones for the same seed.
+    /// FragmentSizes of all lengths, the same ones for the same seed.
     Seeded(u64),
 }
 
-impl Pace {
+impl Fragmentation {
     /// The lengths of the pieces, one after the other; one row of them for each direction.
     #[must_use]
-    pub fn pieces(self) -> Pieces {
+    pub fn sizes(self) -> FragmentSizes {
         let seed = if let Self::Seeded(seed) = self {
             seed
         } else {
@@ -37,11 +37,14 @@ impl Pace {
         };
         // Seeds that lie close together must not begin alike, and xorshift must not begin at zero.
         let state = (seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1;
-        Pieces { pace: self, state }
+        FragmentSizes {
+            fragmentation: self,
+            state,
+        }
     }
 }
 
-impl fmt::Display for Pace {
+impl fmt::Display for Fragmentation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole => out.write_str("whole"),
@@ -51,22 +54,22 @@ impl fmt::Display for Pace {
     }
 }
 
-/// The lengths of pieces; made by [`Pace::pieces`].
+/// The lengths of pieces; made by [`Fragmentation::sizes`].
 #[derive(Clone, Debug)]
-pub struct Pieces {
-    pace: Pace,
+pub struct FragmentSizes {
+    fragmentation: Fragmentation,
     state: u64,
 }
 
-impl Pieces {
+impl FragmentSizes {
     /// The length of the next piece, when `left` bytes are left or there is room for so many.
     ///
     /// It is 1 at least and `left` at most; only when `left` is 0 it is 0.
-    pub fn next_len(&mut self, left: usize) -> usize {
-        let len = match self.pace {
-            Pace::Whole => left,
-            Pace::ByByte => 1,
-            Pace::Seeded(_) => self.random_len(),
+    pub fn next_size(&mut self, left: usize) -> usize {
+        let len = match self.fragmentation {
+            Fragmentation::Whole => left,
+            Fragmentation::ByByte => 1,
+            Fragmentation::Seeded(_) => self.random_len(),
         };
         len.min(left)
     }

@@ -1,59 +1,59 @@
-//! The server that a case wants, by its [`Kind`].
+//! The server that a case wants, by its [`Setup`].
 
 use sanserve_core::{Config, Handler};
 
-use crate::{Case, Kind, Suite};
+use crate::{Case, Setup, Suite};
 
 impl Case {
     /// What kind of server it wants. What that says is left to it for ever.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn setup(&self) -> Setup {
         let leak = |text: &str| -> &'static str { String::leak(text.into()) };
         let options = self.options.iter();
         let options: Vec<_> = options
             .map(|(key, value)| (leak(key), leak(value)))
             .collect();
-        Kind {
+        Setup {
             handler: leak(&self.handler),
             options: options.leak(),
         }
     }
 
-    /// [`Kind::config`].
+    /// [`Setup::config`].
     ///
     /// # Panics
     /// If an option is unknown or its value is none: the case is written wrong.
     #[must_use]
     pub fn config(&self) -> Config {
-        self.kind().config()
+        self.setup().config()
     }
 
-    /// [`Kind::portable_names`].
+    /// [`Setup::portable_names`].
     #[must_use]
     pub fn portable_names(&self) -> bool {
         self.option("names") == Some("portable")
     }
 
-    /// [`Kind::handler`], for one connection.
+    /// [`Setup::handler`], for one connection.
     ///
     /// # Panics
     /// If there is no handler of that name.
     #[must_use]
     pub fn handler(&self) -> Box<dyn Handler + Send> {
-        self.kind().handler()
+        self.setup().handler()
     }
 }
 
 impl Suite {
-    /// The kinds of servers that its cases want, each once, in the order of the cases.
+    /// The setups of servers that its cases want, each once, in the order of the cases.
     #[must_use]
-    pub fn kinds(&self) -> Vec<Kind> {
-        let mut kinds = Vec::new();
-        for kind in self.cases().iter().map(Case::kind) {
-            if !kinds.contains(&kind) {
-                kinds.push(kind);
+    pub fn setups(&self) -> Vec<Setup> {
+        let mut setups = Vec::new();
+        for setup in self.cases().iter().map(Case::setup) {
+            if !setups.contains(&setup) {
+                setups.push(setup);
             }
         }
-        kinds
+        setups
     }
 }

@@ -1,8 +1,8 @@
-//! [`Running`]: the programs of a [`Tree`](super::Tree), played without a process.
+//! [`ScriptProcess`]: the programs of a [`Tree`](super::Tree), played without a process.
 
 /// What a program does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Play {
+pub(super) enum Script {
     /// Says a word.
     Hello,
     /// Says what it was given.
@@ -21,46 +21,46 @@ pub(super) enum Play {
     Deaf,
 }
 
-impl Play {
-    pub(super) const ALL: &[(&str, Play)] = &[
-        ("cgi-bin/hello", Play::Hello),
-        ("cgi-bin/cat", Play::Cat),
-        ("cgi-bin/length", Play::Length),
-        ("cgi-bin/status", Play::Status),
-        ("cgi-bin/long", Play::Long),
-        ("cgi-bin/bad", Play::Bad),
-        ("cgi-bin/silent", Play::Silent),
-        ("cgi-bin/deaf", Play::Deaf),
+impl Script {
+    pub(super) const ALL: &[(&str, Script)] = &[
+        ("cgi-bin/hello", Script::Hello),
+        ("cgi-bin/cat", Script::Cat),
+        ("cgi-bin/length", Script::Length),
+        ("cgi-bin/status", Script::Status),
+        ("cgi-bin/long", Script::Long),
+        ("cgi-bin/bad", Script::Bad),
+        ("cgi-bin/silent", Script::Silent),
+        ("cgi-bin/deaf", Script::Deaf),
     ];
 
     fn output(self, stdin: &[u8]) -> Vec<u8> {
         let plain = b"Content-Type: text/plain\r\n\r\n";
         match self {
-            Play::Hello | Play::Deaf => [&plain[..], b"hello\n"].concat(),
-            Play::Cat => [plain, stdin].concat(),
-            Play::Length => b"Content-Length: 5\nX: y\nConnection: z\n\nhello".to_vec(),
-            Play::Status => b"Status: 404 Nope\nContent-Type: text/plain\n\nbody".to_vec(),
-            Play::Long => [&plain[..], &b"0123456789abcdef\n".repeat(200)].concat(),
-            Play::Bad => b"Content-Type: text/plain\rX: y\n\nbody".to_vec(),
-            Play::Silent => Vec::new(),
+            Script::Hello | Script::Deaf => [&plain[..], b"hello\n"].concat(),
+            Script::Cat => [plain, stdin].concat(),
+            Script::Length => b"Content-Length: 5\nX: y\nConnection: z\n\nhello".to_vec(),
+            Script::Status => b"Status: 404 Nope\nContent-Type: text/plain\n\nbody".to_vec(),
+            Script::Long => [&plain[..], &b"0123456789abcdef\n".repeat(200)].concat(),
+            Script::Bad => b"Content-Type: text/plain\rX: y\n\nbody".to_vec(),
+            Script::Silent => Vec::new(),
         }
     }
 }
 
 /// A program that was set up, and runs when it is first read from.
 #[derive(Clone, Debug)]
-pub struct Running {
-    play: Play,
+pub struct ScriptProcess {
+    script: Script,
     stdin: Vec<u8>,
     output: Option<Vec<u8>>,
     at: usize,
     noted: bool,
 }
 
-impl Running {
-    pub(super) fn new(play: Play) -> Running {
-        Running {
-            play,
+impl ScriptProcess {
+    pub(super) fn new(script: Script) -> ScriptProcess {
+        ScriptProcess {
+            script,
             stdin: Vec::new(),
             output: None,
             at: 0,
@@ -70,7 +70,7 @@ impl Running {
 
     /// How much it takes of what it is given.
     pub(super) fn take(&mut self, from: &[u8]) -> usize {
-        if self.play == Play::Deaf {
+        if self.script == Script::Deaf {
             return 0;
         }
         self.stdin.extend_from_slice(from);
@@ -78,12 +78,12 @@ impl Running {
     }
 
     pub(super) fn note(&mut self) -> Option<String> {
-        let notes = self.play == Play::Silent && !std::mem::replace(&mut self.noted, true);
+        let notes = self.script == Script::Silent && !std::mem::replace(&mut self.noted, true);
         notes.then(|| "CGI script exit code 3".into())
     }
 
     pub(super) fn read(&mut self, into: &mut [u8]) -> usize {
-        let output = || self.play.output(&self.stdin);
+        let output = || self.script.output(&self.stdin);
         let output = self.output.get_or_insert_with(output);
         let rest = &output[self.at..];
         let n = rest.len().min(into.len());

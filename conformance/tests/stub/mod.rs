@@ -1,6 +1,8 @@
 //! A subject that answers as it is expected to, and may be spoiled in one place.
 
-use sanserve_conformance::{Case, Pace, Pattern, Report, Suite, Transcript, case, divergence};
+use sanserve_conformance::{
+    Case, Fragmentation, Observed, Pattern, Report, Suite, case, divergence,
+};
 
 /// How every line of the log begins.
 pub(crate) const PREFIX: &str = "127.0.0.1 - - [22/Nov/2026 17:55:30] ";
@@ -28,20 +30,20 @@ log      "HEAD / HTTP/1.0" 200 -
 "#;
 
 /// Answers as expected, then lets `spoil` at the answer.
-pub(crate) fn replay(
+pub(crate) fn stub(
     suite: Suite,
-    mut spoil: impl FnMut(&Case, Pace, &mut Transcript),
-) -> impl FnMut(&Case, Pace) -> Transcript {
-    move |case, pace| {
+    mut spoil: impl FnMut(&Case, Fragmentation, &mut Observed),
+) -> impl FnMut(&Case, Fragmentation) -> Observed {
+    move |case, fragmentation| {
         let ours = suite.divergence(case);
         let (reply, log) = ours.map_or((&case.reply, &case.log), |ours| (&ours.reply, &ours.log));
         let log = log.iter().map(|text| format!("{PREFIX}{text}")).collect();
-        let mut said = Transcript {
+        let mut observed = Observed {
             bytes: bytes(reply),
             log,
         };
-        spoil(case, pace, &mut said);
-        said
+        spoil(case, fragmentation, &mut observed);
+        observed
     }
 }
 
@@ -53,9 +55,12 @@ pub(crate) fn suite(divergences: &str) -> Suite {
     )
 }
 
-/// Runs the replay through a suite.
-pub(crate) fn check(suite: &Suite, spoil: impl FnMut(&Case, Pace, &mut Transcript)) -> Report {
-    suite.check("replay", replay(suite.clone(), spoil))
+/// Runs the stub through a suite.
+pub(crate) fn check(
+    suite: &Suite,
+    spoil: impl FnMut(&Case, Fragmentation, &mut Observed),
+) -> Report {
+    suite.check("stub", stub(suite.clone(), spoil))
 }
 
 /// Bytes that fit the pattern, a date where a date must be.

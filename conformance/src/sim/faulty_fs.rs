@@ -4,58 +4,58 @@ use std::sync::Arc;
 
 use sanserve_core::{Ask, FileSystem, FsError, Got, Opened};
 
-use super::conversation::{Answer, Asked};
-use super::hands::{Hands, Later};
-use super::held::Held;
+use super::conversation::{Answer, FsCall};
+use super::faulty_io::{FaultyIo, TimedAnswer};
+use super::tracked_handle::TrackedHandle;
 
-impl Hands<'_> {
+impl FaultyIo<'_> {
     pub(super) fn copy<S: FileSystem>(
         &mut self,
-        file: &mut Held<S::File>,
+        file: &mut TrackedHandle<S::File>,
         at: u64,
         len: u64,
         fs: &S,
-    ) -> Later<S::File> {
+    ) -> TimedAnswer<S::File> {
         let len = usize::try_from(len).map_or(COPY_MAX, |len| len.min(COPY_MAX));
-        let n = match self.takes(len) {
+        let n = match self.accepts(len) {
             Ok(n) => n,
-            Err(later) => return later,
+            Err(answer) => return answer,
         };
-        let from = self.said.output.len();
-        self.said.output.resize(from + n, 0);
-        let got = fs.fill(&mut file.file, at, &mut self.said.output[from..]);
+        let from = self.conversation.output.len();
+        self.conversation.output.resize(from + n, 0);
+        let got = fs.fill(&mut file.file, at, &mut self.conversation.output[from..]);
         let Got::Bytes(n) = got else {
-            self.said.output.truncate(from);
+            self.conversation.output.truncate(from);
             return self.refuse();
         };
-        self.said.output.truncate(from + n);
-        let bytes = self.said.output[from..].to_vec();
-        self.see(file.answer, at, &bytes);
-        self.soon(n)
+        self.conversation.output.truncate(from + n);
+        let bytes = self.conversation.output[from..].to_vec();
+        self.record_read(file.answer, at, &bytes);
+        self.moved(n)
     }
 
     pub(super) fn fill<S: FileSystem>(
         &mut self,
-        file: &mut Held<S::File>,
+        file: &mut TrackedHandle<S::File>,
         at: u64,
         into: &mut [u8],
         fs: &S,
-    ) -> Later<S::File> {
-        if let Some(later) = self.nothing() {
-            return later;
+    ) -> TimedAnswer<S::File> {
+        if let Some(answer) = self.delay() {
+            return answer;
         }
-        let n = self.weather.part(into.len());
+        let n = self.plan.cut(into.len());
         match fs.fill(&mut file.file, at, &mut into[..n]) {
-            Got::Bytes(_) | Got::Refused(_) if self.weather.roll(|faults| faults.broken) => {
+            Got::Bytes(_) | Got::Refused(_) if self.plan.occurs(|faults| faults.broken) => {
                 self.refuse()
             }
             Got::Bytes(n) => {
-                self.see(file.answer, at, &into[..n]);
-                self.write_down(&into[..n]);
-                self.soon(n)
+                self.record_read(file.answer, at, &into[..n]);
+                self.record_bytes(&into[..n]);
+                self.moved(n)
             }
             Got::Note(note) => {
-                self.said.counts.notes += 1;
+                self.conversation.counts.notes += 1;
                 (self.now, Got::Note(note))
             }
             Got::Nothing => (self.by, Got::Nothing),
@@ -63,16 +63,16 @@ impl Hands<'_> {
         }
     }
 
-    /// Notes what was read of a file or a program.
-    fn see(&mut self, answer: usize, at: u64, bytes: &[u8]) {
-        match &mut self.said.asked[answer].answer {
+    /// HandlerRecord what was read of a file or a program.
+    fn record_read(&mut self, answer: usize, at: u64, bytes: &[u8]) {
+        match &mut self.conversation.fs_calls[answer].answer {
             Answer::File {
                 meta, seen, ended, ..
             } => {
                 let early = bytes.is_empty() && at < meta.len;
                 let at = usize::try_from(at).expect("what was read fits into memory");
                 if early {
-                    (self.said.mishaps.broken, *ended) = (true, Some(at));
+                    (self.conversation.disruptions.broken, *ended) = (true, Some(at));
                 }
                 let end = at + bytes.len();
                 if seen.len() < end {
@@ -87,18 +87,18 @@ impl Hands<'_> {
 
     pub(super) fn give<S: FileSystem>(
         &mut self,
-        file: &mut Held<S::File>,
+        file: &mut TrackedHandle<S::File>,
         from: &[u8],
         fs: &S,
-    ) -> Later<S::File> {
-        if let Some(later) = self.nothing() {
-            return later;
+    ) -> TimedAnswer<S::File> {
+        if let Some(answer) = self.delay() {
+            return answer;
         }
-        let n = self.weather.part(from.len());
+        let n = self.plan.cut(from.len());
         match fs.answer_write(&mut file.file, &from[..n]) {
-            Got::Bytes(taken) if !self.weather.roll(|faults| faults.broken) => {
+            Got::Bytes(taken) if !self.plan.occurs(|faults| faults.broken) => {
                 // None means that it wants no more: what was lent is dropped.
-                let (at, _) = self.soon::<()>(if taken == 0 { from.len() } else { taken });
+                let (at, _) = self.moved::<()>(if taken == 0 { from.len() } else { taken });
                 (at, Got::Bytes(taken))
             }
             _ => self.refuse(),
@@ -107,36 +107,33 @@ impl Hands<'_> {
 
     pub(super) fn commit<S: FileSystem>(
         &mut self,
-        file: &mut Held<S::File>,
+        file: &mut TrackedHandle<S::File>,
         fs: &S,
-    ) -> Later<S::File> {
-        if let Some(later) = self.nothing() {
-            return later;
+    ) -> TimedAnswer<S::File> {
+        if let Some(answer) = self.delay() {
+            return answer;
         }
         let committed = match fs.commit(&mut file.file) {
-            Ok(()) if self.weather.roll(|faults| faults.broken) => Err(FsError::Io),
+            Ok(()) if self.plan.occurs(|faults| faults.broken) => Err(FsError::Io),
             committed => committed,
         };
-        self.said.mishaps.broken |= committed.is_err();
-        (
-            self.weather.soon(self.now, self.by),
-            Got::Committed(committed),
-        )
+        self.conversation.disruptions.broken |= committed.is_err();
+        (self.plan.soon(self.now, self.by), Got::Committed(committed))
     }
 
     /// What is open does not do what was wanted of it.
-    fn refuse<F>(&mut self) -> Later<F> {
-        self.said.mishaps.broken = true;
+    fn refuse<F>(&mut self) -> TimedAnswer<F> {
+        self.conversation.disruptions.broken = true;
         (self.now, Got::Refused(FsError::Io))
     }
 
-    pub(super) fn answer<S: FileSystem>(&mut self, ask: &Ask, fs: &S) -> Later<S::File> {
-        if let Some(later) = self.nothing() {
-            return later;
+    pub(super) fn answer<S: FileSystem>(&mut self, ask: &Ask, fs: &S) -> TimedAnswer<S::File> {
+        if let Some(answer) = self.delay() {
+            return answer;
         }
         let mut got = fs.answer(ask);
-        if self.weather.roll(|faults| faults.refuse) {
-            let error = self.weather.random.pick(&[
+        if self.plan.occurs(|faults| faults.refuse) {
+            let error = self.plan.random.pick(&[
                 FsError::NotFound,
                 FsError::Forbidden,
                 FsError::NotRegularFile,
@@ -149,15 +146,15 @@ impl Hands<'_> {
                 _ => Got::Opened(Err(error)),
             };
         }
-        let number = self.said.asked.len();
-        let (answer, got) = self.mark(got, number);
+        let number = self.conversation.fs_calls.len();
+        let (answer, got) = self.track(got, number);
         let ask = ask.clone();
-        self.said.asked.push(Asked { ask, answer });
-        (self.weather.soon(self.now, self.by), got)
+        self.conversation.fs_calls.push(FsCall { ask, answer });
+        (self.plan.soon(self.now, self.by), got)
     }
 
     /// Puts a mark on what was opened.
-    fn mark<F>(&self, got: Got<F>, number: usize) -> (Answer, Got<Held<F>>) {
+    fn track<F>(&self, got: Got<F>, number: usize) -> (Answer, Got<TrackedHandle<F>>) {
         match got {
             Got::Opened(Ok(Opened::File {
                 file,
@@ -170,7 +167,7 @@ impl Hands<'_> {
                     seen: Vec::new(),
                     ended: None,
                 };
-                let file = self.tally.hold(file, number);
+                let file = self.handles.track(file, number);
                 let opened = Opened::File {
                     file,
                     meta,
@@ -179,12 +176,12 @@ impl Hands<'_> {
                 (answer, Got::Opened(Ok(opened)))
             }
             Got::Opened(Ok(Opened::Process(file))) => {
-                let file = self.tally.hold(file, number);
+                let file = self.handles.track(file, number);
                 let answer = Answer::Program { seen: Vec::new() };
                 (answer, Got::Opened(Ok(Opened::Process(file))))
             }
             Got::Opened(Ok(Opened::Writer(file))) => {
-                let file = self.tally.hold(file, number);
+                let file = self.handles.track(file, number);
                 (Answer::Writer, Got::Opened(Ok(Opened::Writer(file))))
             }
             Got::Opened(Ok(Opened::Directory)) => {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 /// What a script leaves behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Played {
+pub struct CgiOutput {
     /// What it wrote to its standard output.
     pub stdout: Vec<u8>,
     /// What it wrote to its standard error.
@@ -21,15 +21,15 @@ pub struct Played {
 /// Plays the script at that path, `cgi-bin/hello.sh`, with this environment, these arguments and
 /// this content; `None` if there is no such script.
 #[must_use]
-pub fn play(
+pub fn run_script(
     path: &[u8],
     env: &[(Cow<'static, str>, Vec<u8>)],
     args: &[Vec<u8>],
     content: &[u8],
-) -> Option<Played> {
-    let stdout = |stdout: &[u8]| Played {
+) -> Option<CgiOutput> {
+    let stdout = |stdout: &[u8]| CgiOutput {
         stdout: stdout.to_vec(),
-        ..Played::default()
+        ..CgiOutput::default()
     };
     Some(match path {
         b"cgi-bin/hello.sh" => stdout(b"Content-Type: text/html\r\n\r\nHello World\n"),
@@ -52,17 +52,17 @@ pub fn play(
         b"cgi-bin/cookie.sh" => stdout(b"Location: /sub/\nSet-Cookie: a=b\n\n"),
         b"cgi-bin/length.sh" => stdout(b"Content-Length: 5\nX: y\nConnection: z\n\nhello"),
         b"cgi-bin/bad.sh" => stdout(b"Content-Type: text/plain\rSet-Cookie: a=b\n\nbody"),
-        b"cgi-bin/fail.sh" => Played {
+        b"cgi-bin/fail.sh" => CgiOutput {
             status: 3,
             ..stdout(b"hi\n")
         },
-        b"cgi-bin/err.sh" => Played {
+        b"cgi-bin/err.sh" => CgiOutput {
             stderr: "oops\n".into(),
             ..stdout(b"\nX")
         },
-        b"cgi-bin/kill.sh" => Played {
+        b"cgi-bin/kill.sh" => CgiOutput {
             status: -9,
-            ..Played::default()
+            ..CgiOutput::default()
         },
         _ => return None,
     })

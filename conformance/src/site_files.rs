@@ -1,4 +1,4 @@
-//! The site as a [`FileSystem`], its scripts [played](play): for ports that have no disk.
+//! The site as a [`FileSystem`], its scripts [output](run_script): for ports that have no disk.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -12,25 +12,25 @@ use sanserve_core::{
     self as engine, CgiScript, Entries, FileSystem, FsError, Got, Meta, Opened, Path,
 };
 
-use crate::{Entry, Played, Site, play};
+use crate::{CgiOutput, Entry, Site, run_script};
 
 /// What is open of a [`Site`].
 #[derive(Clone, Debug)]
-pub enum File {
+pub enum SiteFile {
     /// A file, by its place among the entries.
     File(usize),
     /// A directory as one file.
-    Packed(Box<Archive<File>>),
+    Archive(Box<Archive<SiteFile>>),
     /// A script.
-    Script(Box<Script>),
+    Script(Box<SiteScript>),
 }
 
-/// A script of a [`Site`]. It is played when its output is first read.
+/// A script of a [`Site`]. It runs when its output is first read.
 #[derive(Clone, Debug)]
-pub struct Script {
+pub struct SiteScript {
     program: CgiScript,
     content: Vec<u8>,
-    played: Option<Played>,
+    output: Option<CgiOutput>,
     /// How much of its output was read.
     at: usize,
 }
@@ -73,9 +73,9 @@ impl Site {
 }
 
 impl FileSystem for Site {
-    type File = File;
+    type File = SiteFile;
 
-    fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
+    fn open(&self, path: &Path) -> Result<Opened<SiteFile>, FsError> {
         let Some(place) = self.find(path.as_bytes())? else {
             return Ok(Opened::Directory);
         };
@@ -89,7 +89,7 @@ impl FileSystem for Site {
             return Ok(Opened::Directory);
         };
         Ok(Opened::File {
-            file: File::File(place),
+            file: SiteFile::File(place),
             meta: Meta::new(body.len() as u64)
                 .with_modified(Some(modified.0))
                 .with_version(Meta::version_at(*modified))
@@ -129,8 +129,8 @@ impl FileSystem for Site {
         Ok(Arc::new(inside.collect()))
     }
 
-    fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
-        let File::File(place) = file else {
+    fn read(&self, file: &mut SiteFile, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+        let SiteFile::File(place) = file else {
             return Err(FsError::NotRegularFile);
         };
         let Entry::File { body, .. } = &self.entries[*place] else {
@@ -139,57 +139,58 @@ impl FileSystem for Site {
         Ok(copy(&body[body.len().min(at as usize)..], into))
     }
 
-    fn run(&self, program: &CgiScript) -> Result<Opened<File>, FsError> {
+    fn run(&self, program: &CgiScript) -> Result<Opened<SiteFile>, FsError> {
         match self.open(&program.path)? {
             Opened::File { meta, .. } if meta.executable => {}
             _ => return Err(FsError::Forbidden),
         }
-        Ok(Opened::Process(File::Script(Box::new(Script {
+        Ok(Opened::Process(SiteFile::Script(Box::new(SiteScript {
             program: program.clone(),
             content: Vec::new(),
-            played: None,
+            output: None,
             at: 0,
         }))))
     }
 
-    fn archive(&self, request: &ArchiveRequest) -> Result<Opened<File>, FsError> {
-        Ok(Archive::open(self, request)?.map(|archive| File::Packed(Box::new(archive))))
+    fn archive(&self, request: &ArchiveRequest) -> Result<Opened<SiteFile>, FsError> {
+        Ok(Archive::open(self, request)?.map(|archive| SiteFile::Archive(Box::new(archive))))
     }
 
-    fn write(&self, file: &mut File, bytes: &[u8]) -> Result<usize, FsError> {
-        let File::Script(script) = file else {
+    fn write(&self, file: &mut SiteFile, bytes: &[u8]) -> Result<usize, FsError> {
+        let SiteFile::Script(script) = file else {
             return Err(FsError::Unsupported);
         };
         script.content.extend(bytes);
         Ok(bytes.len())
     }
 
-    fn fill(&self, file: &mut File, at: u64, into: &mut [u8]) -> Got<File> {
+    fn fill(&self, file: &mut SiteFile, at: u64, into: &mut [u8]) -> Got<SiteFile> {
         match file {
-            File::Script(script) => script.fill(into),
-            File::Packed(archive) => archive.fill(self, at, into),
-            File::File(_) => self
+            SiteFile::Script(script) => script.fill(into),
+            SiteFile::Archive(archive) => archive.fill(self, at, into),
+            SiteFile::File(_) => self
                 .read(file, at, into)
                 .map_or_else(Got::Refused, Got::Bytes),
         }
     }
 }
 
-impl Script {
+impl SiteScript {
     /// What it complains of comes first, how it ended last.
-    fn fill(&mut self, into: &mut [u8]) -> Got<File> {
+    fn fill(&mut self, into: &mut [u8]) -> Got<SiteFile> {
         let (program, content) = (&self.program, &self.content);
         let path = program.path.as_bytes();
-        let played = self.played.get_or_insert_with(|| {
-            play(path, &program.env, &program.args, content).expect("no case runs another script")
+        let output = self.output.get_or_insert_with(|| {
+            run_script(path, &program.env, &program.args, content)
+                .expect("no case runs another script")
         });
-        if !played.stderr.is_empty() {
-            return Got::Note(mem::take(&mut played.stderr));
+        if !output.stderr.is_empty() {
+            return Got::Note(mem::take(&mut output.stderr));
         }
-        let n = copy(&played.stdout[self.at..], into);
+        let n = copy(&output.stdout[self.at..], into);
         self.at += n;
-        if n == 0 && played.status != 0 {
-            let status = mem::take(&mut played.status);
+        if n == 0 && output.status != 0 {
+            let status = mem::take(&mut output.status);
             return Got::Note(format!("CGI script exit code {status}"));
         }
         Got::Bytes(n)

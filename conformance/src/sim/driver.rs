@@ -1,4 +1,4 @@
-//! [`Carrier`]: one connection of a world and the loop around it. What is wanted goes to [`Hands`];
+//! [`Driver`]: one connection of a world and the loop around it. What is wanted goes to [`FaultyIo`];
 //! what can be seen from outside is counted here.
 
 use std::cell::RefCell;
@@ -8,23 +8,23 @@ use std::time::Duration;
 use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 
 use super::conversation::Conversation;
-use super::faults::Weather;
-use super::hands::Hands;
-use super::held::{Held, Tally};
+use super::faults::FaultPlan;
+use super::faulty_io::FaultyIo;
 use super::peer::Peer;
+use super::recording_handler::{HandlerRecord, RecordingHandler};
+use super::tracked_handle::{HandleCount, TrackedHandle};
 use super::transcript::Transcript;
-use super::watch::{Notes, Watch};
 
 /// One connection of a world, and its adapter.
-pub(super) struct Carrier<F, H> {
-    conn: Connection<Held<F>, Watch<H>>,
-    notes: Rc<RefCell<Notes>>,
-    tally: Tally,
+pub(super) struct Driver<F, H> {
+    conn: Connection<TrackedHandle<F>, RecordingHandler<H>>,
+    record: Rc<RefCell<HandlerRecord>>,
+    handles: HandleCount,
     peer: Peer,
-    weather: Weather,
-    pub(super) said: Conversation,
+    plan: FaultPlan,
+    pub(super) conversation: Conversation,
     /// The answer to what is wanted, and when it comes.
-    got: Got<Held<F>>,
+    got: Got<TrackedHandle<F>>,
     pub(super) at: Duration,
     /// When it is too late for that.
     by: Option<Duration>,
@@ -34,22 +34,26 @@ pub(super) struct Carrier<F, H> {
     pub(super) transcript: Option<Transcript>,
 }
 
-impl<F, H: Handler> Carrier<F, H> {
+impl<F, H: Handler> Driver<F, H> {
     pub(super) fn new(
-        said: Conversation,
+        conversation: Conversation,
         peer: Peer,
-        weather: Weather,
+        plan: FaultPlan,
         handler: H,
         start: Duration,
     ) -> Self {
-        let (watch, notes) = Watch::new(handler);
-        Carrier {
-            conn: Connection::new(said.config.clone(), &address(said.number), watch),
-            notes,
-            tally: Tally::default(),
+        let (watch, record) = RecordingHandler::new(handler);
+        Driver {
+            conn: Connection::new(
+                conversation.config.clone(),
+                &address(conversation.number),
+                watch,
+            ),
+            record,
+            handles: HandleCount::default(),
             peer,
-            weather,
-            said,
+            plan,
+            conversation,
             got: Got::Nothing,
             at: start,
             by: None,
@@ -61,31 +65,34 @@ impl<F, H: Handler> Carrier<F, H> {
 
     /// What is known of it in the end, and its transcript.
     pub(super) fn end(mut self) -> (Conversation, String) {
-        self.said.requests = std::mem::take(&mut self.notes.borrow_mut().requests);
+        self.conversation.requests = std::mem::take(&mut self.record.borrow_mut().requests);
         let transcript = self.transcript.take();
-        (self.said, transcript.map_or(String::new(), Transcript::end))
+        (
+            self.conversation,
+            transcript.map_or(String::new(), Transcript::end),
+        )
     }
 
     /// The clock has leapt.
     pub(super) fn leapt(&mut self) {
-        self.said.mishaps.late = true;
+        self.conversation.disruptions.late = true;
     }
 
     /// Takes one step: tells what was got, and sees to what is wanted.
     pub(super) fn turn<S: FileSystem<File = F>>(&mut self, now: Duration, fs: &S) {
         if self.by.is_some_and(|by| now >= by) {
-            self.said.mishaps.late = true;
+            self.conversation.disruptions.late = true;
         }
         let got = std::mem::replace(&mut self.got, Got::Nothing);
         if let Some(transcript) = &mut self.transcript {
             transcript.got(&got);
         }
-        if self.finished.is_none() && self.weather.roll(|faults| faults.finish) {
+        if self.finished.is_none() && self.plan.occurs(|faults| faults.finish) {
             self.finish(now);
         }
         let time = Now {
             tick: now,
-            unix: self.said.unix,
+            unix: self.conversation.unix,
         };
         let Step {
             want, deadline: by, ..
@@ -94,28 +101,28 @@ impl<F, H: Handler> Carrier<F, H> {
             want,
             Want::Log(_) | Want::Shutdown | Want::Upgrade | Want::Close
         );
-        let counts = &mut self.said.counts;
+        let counts = &mut self.conversation.counts;
         counts.steps += 1;
-        counts.endless += u64::from(waits && by.is_none());
-        counts.overdue += u64::from(by.is_some_and(|by| by <= now));
+        counts.waits_without_deadline += u64::from(waits && by.is_none());
+        counts.past_deadlines += u64::from(by.is_some_and(|by| by <= now));
         self.by = by;
         if let Some(transcript) = &mut self.transcript {
             transcript.want(now, &want, self.by);
         }
-        let mut hands = Hands {
+        let mut io = FaultyIo {
             now,
             // One that is missing or has passed was counted, and must not end the world.
             by: by.unwrap_or_default().max(now + Duration::from_nanos(1)),
             peer: &mut self.peer,
-            weather: &mut self.weather,
-            said: &mut self.said,
-            tally: &self.tally,
+            plan: &mut self.plan,
+            conversation: &mut self.conversation,
+            handles: &self.handles,
             failed: &mut self.failed,
             transcript: &mut self.transcript,
             silent: false,
         };
-        (self.at, self.got) = hands.see_to(want, fs);
-        if hands.silent {
+        (self.at, self.got) = io.perform(want, fs);
+        if io.silent {
             self.by = None;
         }
         self.count();
@@ -124,23 +131,23 @@ impl<F, H: Handler> Carrier<F, H> {
     /// Tells the connection to come to its end.
     fn finish(&mut self, now: Duration) {
         self.conn.finish();
-        self.said.mishaps.finished = true;
-        self.finished = Some(self.notes.borrow().requests.len());
+        self.conversation.disruptions.finished = true;
+        self.finished = Some(self.record.borrow().requests.len());
         if let Some(transcript) = &mut self.transcript {
             transcript.finish(now);
         }
     }
 
     fn count(&mut self) {
-        let notes = self.notes.borrow();
-        let counts = &mut self.said.counts;
+        let record = self.record.borrow();
+        let counts = &mut self.conversation.counts;
         counts.allocated = counts.allocated.max(self.conn.allocated());
-        counts.content = notes.most_content;
-        if notes.done {
-            counts.lingered = counts.lingered.max(self.tally.get());
+        counts.content_max = record.content_max;
+        if record.done {
+            counts.open_after_reply = counts.open_after_reply.max(self.handles.get());
         }
         if let Some(before) = self.finished {
-            counts.after_finish = (notes.requests.len() - before) as u64;
+            counts.begun_after_finish = (record.requests.len() - before) as u64;
         }
     }
 }

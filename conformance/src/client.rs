@@ -1,4 +1,4 @@
-//! [`Peer`]: the client's side of a connection. It is written to and read from at the same time, so
+//! [`Client`]: the client's side of a connection. It is written to and read from at the same time, so
 //! that a server that has heard enough is not drowned with the rest.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::Pace;
+use crate::Fragmentation;
 
 /// The client's side of a connection: what it reads from, and what it writes to.
-pub struct Peer {
+pub struct Client {
     read: Box<dyn Read + Send>,
     write: Box<dyn Write + Send>,
 }
 
-impl Peer {
-    /// A peer made of two halves. To drop `write` tells the server that nothing more will come, as
+impl Client {
+    /// A client made of two halves. To drop `write` tells the server that nothing more will come, as
     /// with a pipe and with a child's standard input; to drop both ends the connection.
     ///
     /// Whatever can wait for ever sets a limit of its own, so that a conversation that hangs fails.
@@ -36,9 +36,14 @@ impl Peer {
         Ok(Self::new(socket.try_clone()?, HalfClose(socket)))
     }
 
-    /// Sends these bytes, cut as `pace` says, and answers all that comes back. `half_close` tells the
+    /// Sends these bytes, cut as `fragmentation` says, and answers all that comes back. `half_close` tells the
     /// server that nothing follows.
-    pub(crate) fn talk(self, bytes: &[u8], half_close: bool, pace: Pace) -> io::Result<Vec<u8>> {
+    pub(crate) fn send_and_read(
+        self,
+        bytes: &[u8],
+        half_close: bool,
+        fragmentation: Fragmentation,
+    ) -> io::Result<Vec<u8>> {
         let Self { mut read, write } = self;
         let ended = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -49,20 +54,25 @@ impl Peer {
                 read.map(|_| bytes)
             });
             let mut write = write;
-            let sent = send(&mut write, bytes, pace, &ended);
+            let sent = send(&mut write, bytes, fragmentation, &ended);
             // What is kept until the end does not half-close.
             let _kept = (!half_close).then_some(write);
-            let bytes = reader.join().expect("a peer's reader does not panic");
+            let bytes = reader.join().expect("a client's reader does not panic");
             sent.and(bytes)
         })
     }
 }
 
 /// Sends all of it unless the server has ended before.
-fn send(to: &mut dyn Write, bytes: &[u8], pace: Pace, ended: &AtomicBool) -> io::Result<()> {
-    let (mut rest, mut pieces) = (bytes, pace.pieces());
+fn send(
+    to: &mut dyn Write,
+    bytes: &[u8],
+    fragmentation: Fragmentation,
+    ended: &AtomicBool,
+) -> io::Result<()> {
+    let (mut rest, mut pieces) = (bytes, fragmentation.sizes());
     while !rest.is_empty() && !ended.load(Ordering::Relaxed) {
-        let piece = &rest[..pieces.next_len(rest.len())];
+        let piece = &rest[..pieces.next_size(rest.len())];
         match to.write_all(piece).and_then(|()| to.flush()) {
             Ok(()) => rest = &rest[piece.len()..],
             // It is the reader who decides whether the server was right to go.

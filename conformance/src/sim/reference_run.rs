@@ -1,35 +1,39 @@
-//! The twin of a conversation: the same requests and the same answers of the file system, but
+//! The reference of a conversation: the same requests and the same answers of the file system, but
 //! nothing is late, cut or lost. What a file holds is what was seen of it the first time.
 
 use std::time::Duration;
 
 use sanserve_core::{Ask, Connection, FsError, Got, Handler, Now, Opened, Step, Want};
 
-use super::carrier::address;
-use super::conversation::{Answer, Asked, Conversation, Twin};
+use super::conversation::{Answer, Conversation, FsCall, ReferenceRun};
+use super::driver::address;
 
 /// What is open of the answers that were recorded: the number of the answer, and, for a program,
 /// how much of it was read.
-struct Seen {
+struct ReplayedFile {
     answer: usize,
     at: usize,
 }
 
-/// Plays the twin of a conversation. `None` if it does not come to its end.
-pub(super) fn play<H: Handler>(said: &Conversation, handler: H) -> Option<Twin> {
-    let mut conn = Connection::new(said.config.clone(), &address(said.number), handler);
-    let (mut twin, mut asks) = (Twin::default(), 0);
-    let (mut rest, mut now, mut got) = (&said.input[..], Duration::ZERO, Got::Nothing);
+/// Plays the reference of a conversation. `None` if it does not come to its end.
+pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option<ReferenceRun> {
+    let mut conn = Connection::new(
+        conversation.config.clone(),
+        &address(conversation.number),
+        handler,
+    );
+    let (mut reference, mut asks) = (ReferenceRun::default(), 0);
+    let (mut rest, mut now, mut got) = (&conversation.input[..], Duration::ZERO, Got::Nothing);
     for _ in 0..STEPS_MAX {
         let time = Now {
             tick: now,
-            unix: said.unix,
+            unix: conversation.unix,
         };
         let Step {
             want, deadline: by, ..
         } = conn.step(time, got);
         got = match want {
-            Want::Read(_) if rest.is_empty() && !said.half_close => {
+            Want::Read(_) if rest.is_empty() && !conversation.half_close => {
                 now = by?;
                 Got::Nothing
             }
@@ -40,17 +44,23 @@ pub(super) fn play<H: Handler>(said: &Conversation, handler: H) -> Option<Twin> 
                 Got::Bytes(n)
             }
             Want::Write(from) => {
-                twin.output.extend_from_slice(from);
+                reference.output.extend_from_slice(from);
                 Got::Bytes(from.len())
             }
-            Want::ReadFile { file, at, into } => {
-                read(&said.asked, file, at, into).map_or(Got::Refused(FsError::Io), Got::Bytes)
-            }
+            Want::ReadFile { file, at, into } => read(&conversation.fs_calls, file, at, into)
+                .map_or(Got::Refused(FsError::Io), Got::Bytes),
             Want::Copy { file, at, len } => {
-                let from = twin.output.len();
-                twin.output.resize(from + usize::try_from(len).ok()?, 0);
-                let n = read(&said.asked, file, at, &mut twin.output[from..])?;
-                twin.output.truncate(from + n);
+                let from = reference.output.len();
+                reference
+                    .output
+                    .resize(from + usize::try_from(len).ok()?, 0);
+                let n = read(
+                    &conversation.fs_calls,
+                    file,
+                    at,
+                    &mut reference.output[from..],
+                )?;
+                reference.output.truncate(from + n);
                 Got::Bytes(n)
             }
             Want::WriteFile { from, .. } => Got::Bytes(from.len()),
@@ -58,28 +68,28 @@ pub(super) fn play<H: Handler>(said: &Conversation, handler: H) -> Option<Twin> 
             Want::Wait => Got::Woken,
             Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Ask(ask) => {
-                let asked = said.asked.get(asks);
+                let asked = conversation.fs_calls.get(asks);
                 if let Some(before) = asked.filter(|asked| asked.ask != *ask) {
                     let what = format!("question {asks}: {ask:?} in place of {:?}", before.ask);
-                    twin.astray.get_or_insert(what);
+                    reference.diverged.get_or_insert(what);
                 }
                 asks += 1;
-                again(ask, asked.map(|asked| &asked.answer), asks - 1)
+                repeat_answer(ask, asked.map(|asked| &asked.answer), asks - 1)
             }
             Want::Log(lines) => {
-                twin.log.push_str(lines);
+                reference.log.push_str(lines);
                 Got::Nothing
             }
             Want::Shutdown => Got::Nothing,
-            Want::Close => return Some(twin),
+            Want::Close => return Some(reference),
         };
     }
     None
 }
 
 /// The same answer again. What was never answered is not found.
-fn again(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Seen> {
-    let seen = Seen {
+fn repeat_answer(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<ReplayedFile> {
+    let seen = ReplayedFile {
         answer: number,
         at: 0,
     };
@@ -104,9 +114,9 @@ fn again(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Seen> {
     Got::Opened(Ok(opened))
 }
 
-/// Reads what was seen. Of a file the rest is zeros, up to where it was found to end or is said to:
+/// Reads what was seen. Of a file the rest is zeros, up to where it was found to end or is conversation to:
 /// nobody can have sent any of that.
-fn read(asked: &[Asked], file: &mut Seen, at: u64, into: &mut [u8]) -> Option<usize> {
+fn read(asked: &[FsCall], file: &mut ReplayedFile, at: u64, into: &mut [u8]) -> Option<usize> {
     let (seen, at, len) = match &asked[file.answer].answer {
         Answer::File {
             meta, seen, ended, ..
@@ -129,5 +139,5 @@ fn read(asked: &[Asked], file: &mut Seen, at: u64, into: &mut [u8]) -> Option<us
     Some(n)
 }
 
-/// More steps than any twin takes.
+/// More steps than any reference takes.
 const STEPS_MAX: usize = 1_000_000;

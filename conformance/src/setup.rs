@@ -1,4 +1,4 @@
-//! [`Kind`]: how a server is set up for a case, the same on every port.
+//! [`Setup`]: how a server is set up for a case, the same on every port.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -14,14 +14,14 @@ use crate::handlers;
 /// A kind of server: which handler answers, with which settings. Nothing in it is allocated, so that it can
 /// be built into a port that runs elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Kind {
+pub struct Setup {
     /// The name of the handler.
     pub handler: &'static str,
     /// Settings that differ from the defaults.
     pub options: &'static [(&'static str, &'static str)],
 }
 
-impl Kind {
+impl Setup {
     /// The configuration that the options ask for:
     ///
     /// ```text
@@ -59,7 +59,7 @@ impl Kind {
                 ("drain", _) => limits.drain = number().into(),
                 ("keep-alive", "on") => config.keep_alive = true,
                 ("plain", "on") => config.page_for_bad_head = true,
-                ("pages", "ours") => config.error_page = Arc::new(error_page::page),
+                ("pages", "styled") => config.error_page = Arc::new(error_page::page),
                 (key, _) if FILES.contains(&key) => {}
                 _ => panic!("no such option: {key} {value}"),
             }
@@ -113,7 +113,7 @@ impl Kind {
     /// Returns whether the [handler](Self::handler) answers only some hosts. A client that cannot choose the `Host` of
     /// its requests, such as a script in a browser, cannot run these cases.
     #[must_use]
-    pub fn knows_hosts(&self) -> bool {
+    pub fn checks_host(&self) -> bool {
         self.options.iter().any(|(key, _)| *key == "host")
     }
 
@@ -136,7 +136,7 @@ impl Kind {
                 Box::new(cgi)
             }
             "guarded" => {
-                let mut guard = Guard::new(self.files(), handlers::known);
+                let mut guard = Guard::new(self.files(), handlers::check_credentials);
                 guard.cors = self.option("cors").map(Into::into);
                 Box::new(guard)
             }
@@ -165,7 +165,7 @@ impl Kind {
     fn files(&self) -> Files {
         let text = |key: &str| self.option(key).map(Into::into);
         let mut settings = FileSettings::default();
-        if self.option("pages") == Some("ours") {
+        if self.option("pages") == Some("styled") {
             settings.list_directory = Arc::new(listing::page);
         }
         settings.plain = self.option("plain") == Some("on");

@@ -23,7 +23,7 @@ pub(crate) fn error_head(protocol: &str, status: &str, message: &str) -> Vec<Tok
 }
 
 /// The reply of HTTP/1.1 for an error that leaves the connection as it is.
-pub(crate) fn stays(head: bool, status: &str, message: &str) -> Vec<Token> {
+pub(crate) fn error_keep_alive(head: bool, status: &str, message: &str) -> Vec<Token> {
     let (mut reply, page) = parts("HTTP/1.1", status, message, "");
     if !head {
         reply.extend(page.bytes().map(Some));
@@ -35,7 +35,7 @@ const CLOSE: &str = "Connection: close\r\n";
 
 /// The whole reply for an error in our own dress: the words are the same. As without it, what answers
 /// a good request of HTTP/1.1 leaves the connection open.
-pub(crate) fn dressed(protocol: &str, status: &str, message: &str) -> Vec<Token> {
+pub(crate) fn error_page(protocol: &str, status: &str, message: &str) -> Vec<Token> {
     let stays = protocol == "HTTP/1.1" && matches!(status, "404" | "412");
     let (mut reply, _) = parts(protocol, status, message, if stays { "" } else { CLOSE });
     let length = reply
@@ -66,7 +66,7 @@ pub(crate) fn dressed(protocol: &str, status: &str, message: &str) -> Vec<Token>
 
 /// The reply with the listing of the directory at this path, up to the way that leads there. Where files
 /// can be stored it may send them, with a script besides.
-pub(crate) fn listed(protocol: &str, path: &str, uploads: bool) -> Vec<Token> {
+pub(crate) fn listing(protocol: &str, path: &str, uploads: bool) -> Vec<Token> {
     let sending = match uploads {
         true => " 'sha256-\0'; connect-src 'self'",
         false => "",

@@ -1,0 +1,183 @@
+//! [`FaultyIo`]: what a want is seen to with, and here how the link is read and written. Files and
+//! programs are in `shelf`.
+
+use std::time::Duration;
+
+use sanserve_core::{FileSystem, Got, Want};
+
+use super::conversation::Conversation;
+use super::faults::FaultPlan;
+use super::peer::Peer;
+use super::reader::ReplyEnd;
+use super::tracked_handle::{HandleCount, TrackedHandle};
+use super::transcript::Transcript;
+
+/// What a want is seen to with.
+pub(super) struct FaultyIo<'a> {
+    pub(super) now: Duration,
+    pub(super) by: Duration,
+    pub(super) peer: &'a mut Peer,
+    pub(super) plan: &'a mut FaultPlan,
+    pub(super) conversation: &'a mut Conversation,
+    pub(super) handles: &'a HandleCount,
+    pub(super) failed: &'a mut bool,
+    pub(super) transcript: &'a mut Option<Transcript>,
+    /// The peer has conversation all it will ever say: that a deadline passes now is no mishap.
+    pub(super) silent: bool,
+}
+
+/// When the answer comes, and which.
+pub(super) type TimedAnswer<F> = (Duration, Got<TrackedHandle<F>>);
+
+impl FaultyIo<'_> {
+    pub(super) fn perform<S: FileSystem>(
+        &mut self,
+        want: Want<'_, TrackedHandle<S::File>>,
+        fs: &S,
+    ) -> TimedAnswer<S::File> {
+        match want {
+            Want::Log(lines) => {
+                self.conversation.log.push_str(lines);
+                (self.now, Got::Nothing)
+            }
+            Want::Close => {
+                self.conversation.counts.open_at_close = self.handles.get();
+                self.conversation.counts.closed = true;
+                (self.now, Got::Nothing)
+            }
+            Want::Shutdown => {
+                let counts = &mut self.conversation.counts;
+                counts.open_after_reply = counts.open_after_reply.max(self.handles.get());
+                counts.shutdown = true;
+                self.use_transport();
+                (self.now, Got::Nothing)
+            }
+            Want::Read(into) => self.read(into),
+            Want::Write(from) => self.write(from),
+            Want::Copy { file, at, len } => self.copy(file, at, len, fs),
+            Want::ReadFile { file, at, into } => self.fill(file, at, into, fs),
+            Want::WriteFile { file, from } => self.give(file, from, fs),
+            Want::Commit { file } => self.commit(file, fs),
+            Want::Wait => self.wait(),
+            Want::Upgrade => unreachable!("no upgrade is allowed"),
+            Want::Ask(ask) => self.answer(ask, fs),
+        }
+    }
+
+    /// What came into the connection goes into the transcript.
+    pub(super) fn record_bytes(&mut self, bytes: &[u8]) {
+        if let Some(transcript) = self.transcript {
+            transcript.bytes(bytes);
+        }
+    }
+
+    fn use_transport(&mut self) {
+        self.conversation.counts.uses_after_failure += u64::from(*self.failed);
+    }
+
+    pub(super) fn fail<F>(&mut self) -> TimedAnswer<F> {
+        *self.failed = true;
+        self.conversation.disruptions.reset = true;
+        (self.now, Got::Failed)
+    }
+
+    /// What goes wrong with every kind of want: nothing comes, for no reason or before it is too
+    /// late.
+    pub(super) fn delay<F>(&mut self) -> Option<TimedAnswer<F>> {
+        if self.plan.occurs(|faults| faults.nothing) {
+            self.conversation.counts.pauses += 1;
+            return Some((self.plan.soon(self.now, self.by), Got::Nothing));
+        }
+        self.plan
+            .occurs(|faults| faults.late)
+            .then(|| self.miss_deadline())
+    }
+
+    fn miss_deadline<F>(&mut self) -> TimedAnswer<F> {
+        self.conversation.counts.pauses += 1;
+        (self.plan.too_late(self.by), Got::Nothing)
+    }
+
+    /// Something wakes the handler, or nothing does.
+    fn wait<F>(&mut self) -> TimedAnswer<F> {
+        match self.delay() {
+            Some(answer) => answer,
+            None => (self.plan.soon(self.now, self.by), Got::Woken),
+        }
+    }
+
+    pub(super) fn moved<F>(&mut self, n: usize) -> TimedAnswer<F> {
+        self.conversation.counts.bytes_moved += n as u64;
+        (self.plan.soon(self.now, self.by), Got::Bytes(n))
+    }
+
+    fn read<F>(&mut self, into: &mut [u8]) -> TimedAnswer<F> {
+        self.use_transport();
+        self.check_deadlock();
+        if self.peer.consumed >= self.peer.resets_after_in
+            || self.plan.occurs(|faults| faults.reset)
+        {
+            return self.fail();
+        }
+        if let Some(answer) = self.delay() {
+            return answer;
+        }
+        let mut at = self.now;
+        if self.peer.available(at).is_empty() {
+            match self.peer.next_arrival() {
+                Some(next) if next < self.by => at = next,
+                None if self.peer.half_close => return (at, Got::Bytes(0)),
+                next => {
+                    self.silent = next.is_none();
+                    return self.miss_deadline();
+                }
+            }
+        }
+        let here = self.peer.available(at);
+        let n = self.plan.cut(here.len().min(into.len()));
+        into[..n].copy_from_slice(&here[..n]);
+        self.peer.consumed += n;
+        self.conversation.counts.bytes_moved += n as u64;
+        self.record_bytes(&into[..n]);
+        (at.max(self.plan.soon(self.now, self.by)), Got::Bytes(n))
+    }
+
+    /// A peer that has conversation all of what it has to say so far is not waited for: it waits itself.
+    fn check_deadlock(&mut self) {
+        if let Some(whole) = self.peer.whole_requests()
+            && !self.conversation.counts.shutdown
+        {
+            let replies = self.conversation.replies().map_or(0, |replies| {
+                let whole = replies.iter().filter(|reply| reply.end != ReplyEnd::Cut);
+                whole.count()
+            });
+            self.conversation.counts.reads_while_reply_due += u64::from(replies < whole);
+        }
+    }
+
+    /// Whether the peer takes `len` bytes now; how many, or what comes of it.
+    pub(super) fn accepts<F>(&mut self, len: usize) -> Result<usize, TimedAnswer<F>> {
+        self.use_transport();
+        let gone = self.conversation.output.len();
+        if gone >= self.peer.resets_after_out || self.plan.occurs(|faults| faults.reset) {
+            return Err(self.fail());
+        }
+        if let Some(answer) = self.delay() {
+            return Err(answer);
+        }
+        match self.peer.accepts_max.saturating_sub(gone) {
+            0 => Err(self.miss_deadline()),
+            room => Ok(self.plan.cut(len.min(room))),
+        }
+    }
+
+    fn write<F>(&mut self, from: &[u8]) -> TimedAnswer<F> {
+        match self.accepts(from.len()) {
+            Ok(n) => {
+                self.conversation.output.extend_from_slice(&from[..n]);
+                self.moved(n)
+            }
+            Err(answer) => answer,
+        }
+    }
+}
