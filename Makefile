@@ -109,7 +109,7 @@ h11:
 	cargo build --quiet --package sanserve-conformance --example wire_json
 	python3 conformance/h11/run.py
 
-# Introduces faults into the core, one at a time; a test must detect each. MUTANT='reply.rs range.rs' tries those with
+# Introduces faults into the core, one at a time; a test must detect each. MUTANT='file_reply.rs range.rs' tries those with
 # one of these texts in their file name or description.
 mutants:
 	cargo run --quiet --package sanserve-conformance --example mutants -- $(MUTANT)

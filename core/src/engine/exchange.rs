@@ -9,7 +9,7 @@ use core::task::Waker;
 use alloc::string::String;
 
 use crate::engine::log::{CloseReason, LogEvent, LogRecord, Refusal};
-use crate::engine::reply::{Framing, Reply, Stage};
+use crate::engine::reply_state::{Framing, ReplyState, Stage};
 use crate::engine::{Buffer, Config, Now, Protocol};
 use crate::fs::Credentials;
 use crate::text::date::LastDate;
@@ -26,10 +26,10 @@ pub struct Exchange<'a> {
     pub(crate) peer: &'a str,
     pub(crate) expects: bool,
     /// Whether there is content that is not thrown away to keep the connection.
-    pub(crate) content_stays: bool,
+    pub(crate) has_unread_content: bool,
     pub(crate) config: &'a Config,
     pub(crate) now: Now,
-    pub(crate) reply: &'a mut Reply,
+    pub(crate) reply: &'a mut ReplyState,
     pub(crate) outbox: &'a mut Buffer,
     pub(crate) log: &'a mut String,
     /// What went wrong with the request, until the reply is over.
@@ -57,7 +57,7 @@ impl<'a> Exchange<'a> {
             head,
             peer: self.peer,
             expects: self.expects,
-            content_stays: self.content_stays,
+            has_unread_content: self.has_unread_content,
             config: self.config,
             now: self.now,
             reply: self.reply,
@@ -210,7 +210,7 @@ impl<'a> Exchange<'a> {
     /// Writes what stands before the phrase, if it is time for that.
     fn start_line(&mut self, status: u16) -> bool {
         if self.reply.stage != Stage::Start {
-            self.reply.blame("called send_response() twice");
+            self.reply.record_fault("called send_response() twice");
             return false;
         }
         (self.reply.stage, self.reply.status) = (Stage::Head, status);
@@ -237,7 +237,8 @@ impl<'a> Exchange<'a> {
             return;
         }
         if write!(Latin1(self.outbox), "{phrase}").is_err() {
-            self.reply.blame("gave send_response() an invalid phrase");
+            self.reply
+                .record_fault("gave send_response() an invalid phrase");
         }
         self.outbox.push(b"\r\n");
     }
@@ -251,14 +252,16 @@ impl<'a> Exchange<'a> {
         if name.eq_ignore_ascii_case("transfer-encoding") {
             return self
                 .reply
-                .blame("sent a Transfer-Encoding, which end_headers() chooses");
+                .record_fault("sent a Transfer-Encoding, which end_headers() chooses");
         }
         self.field(name, &value);
     }
 
     fn field(&mut self, name: &str, value: &dyn Display) {
         if self.reply.stage != Stage::Head {
-            return self.reply.blame("called send_header() outside of a head");
+            return self
+                .reply
+                .record_fault("called send_header() outside of a head");
         }
         self.outbox.push(name.as_bytes());
         self.outbox.push(b": ");
@@ -266,7 +269,7 @@ impl<'a> Exchange<'a> {
         if !is_token(name.as_bytes()) || write!(Latin1(self.outbox), "{value}").is_err() {
             return self
                 .reply
-                .blame("gave send_header() an invalid name or value");
+                .record_fault("gave send_header() an invalid name or value");
         }
         let value = self.outbox.filled()[start..].trim_ascii();
         if name.eq_ignore_ascii_case("content-length") {
@@ -274,14 +277,14 @@ impl<'a> Exchange<'a> {
             let number = str::from_utf8(value)
                 .ok()
                 .and_then(|value| value.parse().ok());
-            match number.filter(|_| digits && self.reply.length.is_none()) {
-                Some(length) => self.reply.length = Some(length),
+            match number.filter(|_| digits && self.reply.content_length.is_none()) {
+                Some(length) => self.reply.content_length = Some(length),
                 None => self
                     .reply
-                    .blame("sent a Content-Length that is not a number"),
+                    .record_fault("sent a Content-Length that is not a number"),
             }
         } else if name.eq_ignore_ascii_case("connection") {
-            self.reply.connection = true;
+            self.reply.has_connection_field = true;
             if value.eq_ignore_ascii_case(b"close") {
                 self.reply.close_for(CloseReason::Handler);
             }
@@ -293,10 +296,12 @@ impl<'a> Exchange<'a> {
     /// `Content-Length` that was sent, else in chunks if the peer knows them, else by closing.
     pub fn end_headers(&mut self) {
         if self.reply.stage != Stage::Head {
-            return self.reply.blame("called end_headers() outside of a head");
+            return self
+                .reply
+                .record_fault("called end_headers() outside of a head");
         }
         let modern = self.config.protocol == Protocol::Http11;
-        let framing = match self.reply.length {
+        let framing = match self.reply.content_length {
             _ if self.has_no_content() => Framing::Empty,
             Some(length) => Framing::Length(length),
             None if modern && self.request_version() == Version::Http11 => Framing::Chunked,
@@ -308,7 +313,7 @@ impl<'a> Exchange<'a> {
             _ => {}
         }
         // Who answers before the content was asked for will hardly ask for it then.
-        if self.content_stays && self.reply.status >= 200 {
+        if self.has_unread_content && self.reply.status >= 200 {
             self.reply.close_for(CloseReason::Error);
         }
         // RFC 9112 §9.6: who closes says so; §9.3: HTTP/1.0 is told that the connection stays.
@@ -316,7 +321,7 @@ impl<'a> Exchange<'a> {
         let silent = reply.close.is_none()
             && !config.keep_alive
             && self.request_version() == Version::Http11;
-        if modern && !silent && !self.reply.connection && self.reply.status >= 200 {
+        if modern && !silent && !self.reply.has_connection_field && self.reply.status >= 200 {
             self.send_connection();
         }
         self.outbox.push(b"\r\n");
@@ -363,7 +368,7 @@ impl<'a> Exchange<'a> {
         if written > outbox.saturating_add(outbox / 4) {
             return self
                 .reply
-                .blame("wrote more than Limits::outbox: return Next::Write or Next::Flush");
+                .record_fault("wrote more than Limits::outbox: return Next::Write or Next::Flush");
         }
         self.written = written;
         self.reply.write(bytes, self.outbox);
@@ -377,7 +382,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// How many bytes may always be written where [`wants_flush`](Self::wants_flush) does not want to.
-    pub(crate) fn piece_max(&self) -> usize {
+    pub(crate) fn write_max_before_flush(&self) -> usize {
         self.config.limits.outbox / 4
     }
 

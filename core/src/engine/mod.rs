@@ -10,7 +10,7 @@ mod handler;
 pub(crate) mod https;
 pub mod log;
 mod next;
-pub(crate) mod reply;
+pub(crate) mod reply_state;
 mod want;
 
 pub use buffer::Buffer;

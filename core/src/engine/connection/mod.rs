@@ -18,7 +18,7 @@
 //! ```
 //!
 //! [`step`](Connection::step) takes the answer to the want that was pending ([`take_answer`]), then makes transitions until
-//! something must happen outside ([`advance`]). A transition takes the state out, and either leads to another transition or says
+//! something must happen outside ([`transition`]). A transition takes the state out, and either leads to another transition or says
 //! what is [`Pending`]; one that forgets to say where it leads panics in tests. Only [`want`] turns what is pending
 //! into borrowed buffers.
 //!
@@ -26,7 +26,7 @@
 //! the log line about it. Replies to pipelined requests collect in the outbox.
 //!
 //! [`take_answer`]: Connection::take_answer
-//! [`advance`]: Connection::advance
+//! [`transition`]: Connection::transition
 //! [`want`]: Connection::want
 
 use alloc::string::String;
@@ -38,11 +38,11 @@ use core::time::Duration;
 
 pub use self::parked::Parked;
 use self::source::Source;
-use self::state::{Inbound, Move, Pending, Request, State};
+use self::state::{Inbound, Pending, Request, State, Transition};
 pub use self::timeouts::Delivery;
-use self::timeouts::{Flow, Taken};
+use self::timeouts::{DeliveryState, Flow};
 use crate::engine::log::CloseReason;
-use crate::engine::reply::Reply;
+use crate::engine::reply_state::ReplyState;
 use crate::engine::{Buffer, Config, Handler, Now, Phase, Step, Want, https};
 use crate::fs::{Ask, Got};
 use crate::text::date::LastDate;
@@ -84,12 +84,12 @@ pub struct Connection<F, H> {
     /// What went wrong with the reply, for the log; empty if nothing did.
     failure: String,
     request: Request,
-    reply: Reply,
+    reply: ReplyState,
     source: Option<Source<F>>,
     now: Now,
     receiving: Option<Flow>,
     sending: Option<Flow>,
-    taken: Taken,
+    delivery: DeliveryState,
     inbound: Inbound,
     /// How many requests there were.
     served: u32,
@@ -123,7 +123,7 @@ type Progress = (usize, usize, u64, u32);
 
 /// How many transitions one step may make without any [`Progress`]. A handler that needs more asks again and again for what is
 /// there already.
-const MOVES_MAX: usize = 1_000;
+const TRANSITIONS_MAX: usize = 1_000;
 
 impl<F, H> fmt::Debug for Connection<F, H> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -162,12 +162,12 @@ impl<F, H: Handler> Connection<F, H> {
             log: String::new(),
             failure: String::new(),
             request: Request::new(),
-            reply: Reply::new(0, Duration::ZERO, None),
+            reply: ReplyState::new(0, Duration::ZERO, None),
             source: None,
             now: Now::default(),
             receiving: None,
             sending: None,
-            taken: Taken::default(),
+            delivery: DeliveryState::default(),
             inbound: Inbound::Open,
             served: 0,
             closing: None,
@@ -193,23 +193,23 @@ impl<F, H: Handler> Connection<F, H> {
             self.now = now;
         }
         self.take_answer(got);
-        let (mut moves, mut progress) = (0, None);
+        let (mut transitions, mut progress) = (0, None);
         let deadline = loop {
-            if let Move::Wait(pending) = self.advance() {
+            if let Transition::Wait(pending) = self.transition() {
                 self.pending = pending;
                 match self.deadline() {
                     Some(deadline) if deadline <= now.tick => self.expire(),
                     deadline => break deadline,
                 }
             }
-            moves += 1;
-            if moves == MOVES_MAX {
-                moves = 0;
+            transitions += 1;
+            if transitions == TRANSITIONS_MAX {
+                transitions = 0;
                 self.check_progress(&mut progress);
             }
         };
         Step {
-            copy_follows: self.pending == Pending::Write && self.is_to_copy(),
+            copy_follows: self.pending == Pending::Write && self.copies_next(),
             peer_may_send: self.pending == Pending::Shutdown && self.peer_may_send(),
             phase: self.phase(),
             want: self.want(),
@@ -275,7 +275,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// the peer has closed its side, and [`peer_reset`](Self::peer_reset) when the connection is gone.
     pub fn awaits_work(&self) -> bool {
         match (self.pending, &self.state) {
-            (Pending::ReadFile, _) => self.source.as_ref().is_some_and(Source::works),
+            (Pending::ReadFile, _) => self.source.as_ref().is_some_and(Source::may_be_slow),
             (Pending::Wait, _) => true,
             (Pending::Ask, State::Ask { ask, .. }) => matches!(ask, Ask::Verify(_)),
             _ => false,
@@ -294,9 +294,9 @@ impl<F, H: Handler> Connection<F, H> {
     /// Ends the connection, which is gone, with whatever is done for its peer. The answer to the pending want is
     /// [`Got::Nothing`] then.
     pub fn peer_reset(&mut self) {
-        if self.pending == Pending::ReadFile && self.source.as_ref().is_some_and(Source::is_program)
+        if self.pending == Pending::ReadFile && self.source.as_ref().is_some_and(Source::is_process)
         {
-            self.note("The client disconnected, so its script was killed");
+            self.log_note("The client disconnected, so its script was killed");
         }
         // Before what was not taken is thrown away.
         self.log_reply(false);
@@ -332,7 +332,7 @@ impl<F, H: Handler> Connection<F, H> {
             }
             Pending::Write => Want::Write(self.outbox.filled()),
             Pending::ReadFile | Pending::Copy | Pending::WriteFile | Pending::Commit => {
-                self.want_of_source()
+                self.source_want()
             }
             Pending::Ask => match &self.state {
                 State::Ask { ask, .. } => Want::Ask(ask),

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::Connection;
 use super::state::{Inbound, Pending, State};
-use super::timeouts::Taken;
+use super::timeouts::DeliveryState;
 use crate::engine::{Config, Handler, Timeouts};
 
 /// A connection that waits for the first byte of a request, without its buffers, its configuration
@@ -15,7 +15,7 @@ use crate::engine::{Config, Handler, Timeouts};
 pub struct Parked<H> {
     handler: H,
     since: Duration,
-    taken: Taken,
+    delivery: DeliveryState,
     served: u32,
 }
 
@@ -25,7 +25,7 @@ impl<H: Handler> Parked<H> {
         Parked {
             handler,
             since: now,
-            taken: Taken::default(),
+            delivery: DeliveryState::default(),
             served: 0,
         }
     }
@@ -53,7 +53,7 @@ impl<F, H: Handler> Connection<F, H> {
             state: State::Head {
                 since: parked.since,
             },
-            taken: parked.taken,
+            delivery: parked.delivery,
             served: parked.served,
             ..Connection::new(config, peer, parked.handler)
         }
@@ -81,7 +81,7 @@ impl<F, H: Handler> Connection<F, H> {
         Parked {
             handler: self.handler,
             since,
-            taken: self.taken,
+            delivery: self.delivery,
             served: self.served,
         }
     }

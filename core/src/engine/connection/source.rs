@@ -7,9 +7,9 @@ use core::mem;
 use core::ops::Range;
 use core::time::Duration;
 
-use super::state::{Move, Pending, State};
+use super::state::{Pending, State, Transition};
 use super::{Connection, timeouts};
-use crate::engine::reply::{Framing, Stage};
+use crate::engine::reply_state::{Framing, Stage};
 use crate::engine::{Event, Handler, Want};
 use crate::fs::FsError;
 use crate::text::escape::Repr;
@@ -23,7 +23,7 @@ pub(super) struct Source<F> {
     /// Since when it is waited for.
     pub(super) since: Duration,
     /// Since when it reports that it is at work and yields no bytes.
-    at_work: Option<Duration>,
+    working_since: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(super) enum Kind {
 pub(super) struct Feed {
     collected: Vec<u8>,
     /// How many of them the program has taken.
-    given: usize,
+    passed: usize,
     /// They are passed on now.
     is_full: bool,
     /// How many bytes at the front of the inbox are passed on after that, without being collected.
@@ -58,12 +58,12 @@ impl Feed {
 
     /// Notes that the program took `n` bytes, or wants none of these if `n` is 0. Returns how many of them
     /// are in the inbox.
-    fn given(&mut self, n: usize) -> usize {
+    fn passed_on(&mut self, n: usize) -> usize {
         if self.is_full {
-            self.given += n;
-            if n == 0 || self.given == self.collected.len() {
+            self.passed += n;
+            if n == 0 || self.passed == self.collected.len() {
                 self.collected.clear();
-                (self.given, self.is_full) = (0, false);
+                (self.passed, self.is_full) = (0, false);
             }
             return 0;
         }
@@ -90,27 +90,27 @@ impl<F> Source<F> {
             kind,
             at: 0,
             since,
-            at_work: None,
+            working_since: None,
         }
     }
 
     /// Does not count the last `time`.
     pub(super) fn pause(&mut self, time: Duration) {
         self.since += time;
-        self.at_work = self.at_work.map(|at| at + time);
+        self.working_since = self.working_since.map(|at| at + time);
     }
 
     /// Whether its next bytes may take long: those of a program, or of a file that reports that it is at work.
-    pub(super) fn works(&self) -> bool {
-        self.is_program() || self.at_work.is_some()
+    pub(super) fn may_be_slow(&self) -> bool {
+        self.is_process() || self.working_since.is_some()
     }
 
-    pub(super) fn is_program(&self) -> bool {
+    pub(super) fn is_process(&self) -> bool {
         self.kind == Kind::Process
     }
 
     /// Whether the handler is told that this cannot be done: a file that is being created, or a program that has said nothing yet.
-    pub(super) fn is_told(&self) -> bool {
+    pub(super) fn reports_errors_to_handler(&self) -> bool {
         match self.kind {
             Kind::Writer => true,
             Kind::Process => self.at == 0,
@@ -121,8 +121,13 @@ impl<F> Source<F> {
 
 impl<F, H: Handler> Connection<F, H> {
     /// Sends what is left of a part of what is open.
-    pub(super) fn send(&mut self, range: Range<u64>) -> Move {
-        let Some(Source { kind, at_work, .. }) = self.source else {
+    pub(super) fn send(&mut self, range: Range<u64>) -> Transition {
+        let Some(Source {
+            kind,
+            working_since,
+            ..
+        }) = self.source
+        else {
             return self.abandon(500, &"The handler sent a file that is not open");
         };
         let end = if kind == Kind::Process {
@@ -130,7 +135,7 @@ impl<F, H: Handler> Connection<F, H> {
         } else {
             range.end
         };
-        let left = self.reply.room(end.saturating_sub(range.start));
+        let left = self.reply.accepts(end.saturating_sub(range.start));
         if left == 0 {
             return self.resume(Event::End);
         }
@@ -148,14 +153,14 @@ impl<F, H: Handler> Connection<F, H> {
             }
             _ if room == 0 => self.output().unwrap_or(Pending::Write),
             // A client that has closed is noticed only when something is sent to it.
-            Kind::File if at_work.is_some() => self.output().unwrap_or(Pending::ReadFile),
+            Kind::File if working_since.is_some() => self.output().unwrap_or(Pending::ReadFile),
             _ => Pending::ReadFile,
         };
         self.wait(state, pending)
     }
 
     /// Whether a part of what is open goes to the peer by reference.
-    pub(super) fn is_to_copy(&self) -> bool {
+    pub(super) fn copies_next(&self) -> bool {
         let sendable = |source: &Source<F>| source.kind == Kind::Sendable;
         let chunked = self.reply.stage == Stage::Content(Framing::Chunked);
         match &self.state {
@@ -167,7 +172,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Reads some of what is open for the handler.
-    pub(super) fn read_source(&mut self) -> Move {
+    pub(super) fn read_source(&mut self) -> Transition {
         if self.source.is_none() {
             return self.abandon(500, &"The handler read a file that is not open");
         }
@@ -175,8 +180,8 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Passes content to the program.
-    pub(super) fn feed(&mut self, mut feed: Feed) -> Move {
-        if !self.source.as_ref().is_some_and(Source::is_program) {
+    pub(super) fn feed(&mut self, mut feed: Feed) -> Transition {
+        if !self.source.as_ref().is_some_and(Source::is_process) {
             return self.abandon(500, &"The handler wrote to a script that is not running");
         }
         if feed.is_ready() {
@@ -206,7 +211,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Passes bytes of the handler's to the file that is being created.
-    pub(super) fn write_file(&mut self, bytes: Vec<u8>) -> Move {
+    pub(super) fn write_file(&mut self, bytes: Vec<u8>) -> Transition {
         match self.source {
             _ if bytes.is_empty() => self.resume(Event::End),
             Some(Source {
@@ -217,7 +222,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Has the file that is being created get its name.
-    pub(super) fn commit(&mut self) -> Move {
+    pub(super) fn commit(&mut self) -> Transition {
         match self.source {
             Some(Source {
                 kind: Kind::Writer, ..
@@ -227,10 +232,10 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// What is lent for a move of what is open.
-    pub(super) fn want_of_source(&mut self) -> Want<'_, F> {
+    pub(super) fn source_want(&mut self) -> Want<'_, F> {
         let (room, least) = (self.room(), self.config.limits.outbox / 4);
         let Some(Source { file, at, .. }) = &mut self.source else {
-            unreachable!("nothing moves that is not open")
+            unreachable!("nothing transitions that is not open")
         };
         match &self.state {
             State::Send(range) => {
@@ -255,7 +260,7 @@ impl<F, H: Handler> Connection<F, H> {
             State::Commit => Want::Commit { file },
             State::Feed(feed) if feed.is_full => Want::WriteFile {
                 file,
-                from: &feed.collected[feed.given..],
+                from: &feed.collected[feed.passed..],
             },
             State::Feed(feed) => Want::WriteFile {
                 file,
@@ -267,27 +272,27 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Notes that what is open is at work, though no bytes came of it. Lines on standard error do not renew the deadline: a program may
     /// write them without an end.
-    pub(super) fn is_at_work(&mut self) {
+    pub(super) fn on_working(&mut self) {
         if let Some(source) = &mut self.source {
             source.since = self.now.tick;
-            source.at_work.get_or_insert(self.now.tick);
+            source.working_since.get_or_insert(self.now.tick);
         }
     }
 
     /// When what is open must have yielded bytes, if it reports no more than that it is at work.
-    pub(super) fn work_ends(&self) -> Option<Duration> {
-        let since = self.source.as_ref()?.at_work?;
+    pub(super) fn work_deadline(&self) -> Option<Duration> {
+        let since = self.source.as_ref()?.working_since?;
         Some(since.saturating_add(self.config.timeouts.work))
     }
 
     /// So many bytes were read of what is open.
-    pub(super) fn filled(&mut self, n: usize) {
+    pub(super) fn on_file_read(&mut self, n: usize) {
         self.peer_closed = self.peer_closed.map(|_| self.now.tick);
         if let Some(source) = &mut self.source {
             source.since = self.now.tick;
-            source.at_work = None;
+            source.working_since = None;
         }
-        match mem::replace(&mut self.state, State::Moving) {
+        match mem::replace(&mut self.state, State::InTransition) {
             State::Send(range) => {
                 if let Some(source) = &mut self.source {
                     source.at += n as u64;
@@ -308,9 +313,9 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// So many bytes of a file went to the peer.
-    pub(super) fn copied(&mut self, n: usize) {
+    pub(super) fn on_file_copied(&mut self, n: usize) {
         self.reply.count(n);
-        self.taken.wrote(n);
+        self.delivery.count_written(n);
         timeouts::count(&mut self.sending, n, self.now.tick);
         if let State::Send(range) = &mut self.state {
             range.start += n as u64;
@@ -318,7 +323,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// The program took so many bytes; none if it wants no more.
-    pub(super) fn given(&mut self, n: usize) {
+    pub(super) fn on_file_written(&mut self, n: usize) {
         if let Some(source) = &mut self.source {
             source.since = self.now.tick;
         }
@@ -326,23 +331,23 @@ impl<F, H: Handler> Connection<F, H> {
             bytes.drain(..n);
             match bytes.is_empty() {
                 true => {
-                    self.state = State::Moving;
+                    self.state = State::InTransition;
                     _ = self.resume(Event::End);
                 }
                 // A file that takes no more is not complete.
-                false if n == 0 => self.refused(FsError::NoSpace),
+                false if n == 0 => self.on_refused(FsError::NoSpace),
                 false => {}
             }
             return;
         }
         if let State::Feed(feed) = &mut self.state {
-            let n = feed.given(n);
+            let n = feed.passed_on(n);
             self.inbox.consume(n);
         }
     }
 
     /// There is no more to read, which is as it should be if nobody said how much there would be.
-    pub(super) fn source_ended(&mut self) {
+    pub(super) fn on_source_end(&mut self) {
         let program = matches!(
             self.source,
             Some(Source {
@@ -350,7 +355,7 @@ impl<F, H: Handler> Connection<F, H> {
                 ..
             })
         );
-        match mem::replace(&mut self.state, State::Moving) {
+        match mem::replace(&mut self.state, State::InTransition) {
             State::Send(_)
                 if program && !matches!(self.reply.stage, Stage::Content(Framing::Length(_))) =>
             {
@@ -369,7 +374,10 @@ impl<F, H: Handler> Connection<F, H> {
         let what = if program { "script" } else { "file" };
         let name = Repr(self.request.head.path());
         let sent = self.reply.content;
-        let announced = self.reply.length.unwrap_or(sent + (left.end - left.start));
+        let announced = self
+            .reply
+            .content_length
+            .unwrap_or(sent + (left.end - left.start));
         format!("The {what} for {name} ended after {sent} of {announced} announced bytes")
     }
 }

@@ -47,14 +47,14 @@ pub(super) enum State {
     Closed,
     /// A transition is running. A transition that does not say where it leads leaves this behind, which is a mistake of the
     /// engine.
-    Moving,
+    InTransition,
 }
 
 /// What a transition leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Move {
+pub(super) enum Transition {
     /// The next transition.
-    Again,
+    Continue,
     /// A want.
     Wait(Pending),
 }

@@ -28,7 +28,7 @@ pub(super) fn count(flow: &mut Option<Flow>, n: usize, now: Duration) {
 
 /// When a flow, which begins now if it has not begun, is too slow. To have been quick for a while
 /// buys no right to stand still.
-fn too_slow(flow: &mut Option<Flow>, now: Duration, timeouts: &Timeouts) -> Duration {
+fn rate_deadline(flow: &mut Option<Flow>, now: Duration, timeouts: &Timeouts) -> Duration {
     let Flow { since, moved, last } = *flow.get_or_insert(Flow {
         since: now,
         moved: 0,
@@ -48,21 +48,21 @@ fn time_for(bytes: u64, rate: u32) -> Duration {
 /// What the peer has taken of all that was written, as far as the adapter can say. It holds for the connection and not for
 /// a reply: the system keeps several replies at a time.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Taken {
+pub(super) struct DeliveryState {
     written: u64,
     acknowledged: u64,
     /// Until when the acknowledged bytes let the peer be silent.
     until: Duration,
 }
 
-impl Taken {
+impl DeliveryState {
     /// Counts bytes that were written.
-    pub(super) fn wrote(&mut self, n: usize) {
+    pub(super) fn count_written(&mut self, n: usize) {
         self.written += n as u64;
     }
 
     /// Takes note of what the system says; returns how many bytes were acknowledged since the last time.
-    fn note(&mut self, delivery: Delivery) -> u64 {
+    fn update(&mut self, delivery: Delivery) -> u64 {
         let estimate = || self.written.saturating_sub(delivery.outstanding);
         let acknowledged = delivery.acknowledged.unwrap_or_else(estimate);
         let before = mem::replace(&mut self.acknowledged, acknowledged);
@@ -110,7 +110,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// about to be closed, stays while this goes on, because to close it could cut off what is left. An idle one needs
     /// some progress in each [`idle`](crate::Timeouts::idle) also while bytes count in advance.
     pub fn delivered(&mut self, now: Now, delivery: Delivery) {
-        let acknowledged = self.taken.note(delivery);
+        let acknowledged = self.delivery.update(delivery);
         let Timeouts {
             grace,
             rate,
@@ -120,12 +120,12 @@ impl<F, H: Handler> Connection<F, H> {
         let silence = grace.saturating_add(time_for(receive_buffer.into(), rate));
         let by = match self.state {
             // The flow of the last reply stands still here: it would count for as long as the connection is idle.
-            State::Head { since } => since.max(self.taken.until),
+            State::Head { since } => since.max(self.delivery.until),
             _ => self.reader_deadline(),
         };
         let earned = by.saturating_add(time_for(acknowledged, rate));
-        self.taken.until = earned.min(now.tick.saturating_add(silence));
-        let goes_on = delivery.outstanding > 0 && self.taken.until > now.tick;
+        self.delivery.until = earned.min(now.tick.saturating_add(silence));
+        let goes_on = delivery.outstanding > 0 && self.delivery.until > now.tick;
         match &mut self.state {
             State::Linger { since, late } if goes_on => (*late, *since) = (true, now.tick),
             State::Head { since } if goes_on && acknowledged > 0 => *since = now.tick,
@@ -136,7 +136,7 @@ impl<F, H: Handler> Connection<F, H> {
     /// Until when the peer has to take something.
     fn reader_deadline(&mut self) -> Duration {
         let timeouts = &self.config.timeouts;
-        too_slow(&mut self.sending, self.now.tick, timeouts).max(self.taken.until)
+        rate_deadline(&mut self.sending, self.now.tick, timeouts).max(self.delivery.until)
     }
 
     /// Stops the clock of each flow that was not waited for during the last `time`, and of the next
@@ -187,13 +187,13 @@ impl<F, H: Handler> Connection<F, H> {
                 return self.earliest(since.saturating_add(timeouts.ask));
             }
             (Pending::ReadFile, _) => {
-                let silent = self.source_since().saturating_add(timeouts.ask);
+                let silent = self.source_wait_began().saturating_add(timeouts.ask);
                 return self.earliest(silent);
             }
             (Pending::Wait, State::Wait { until }) => return self.earliest(*until),
-            (Pending::WriteFile | Pending::Commit, _) => (self.source_since(), timeouts.ask),
+            (Pending::WriteFile | Pending::Commit, _) => (self.source_wait_began(), timeouts.ask),
             (Pending::Read, _) => {
-                return Some(too_slow(&mut self.receiving, self.now.tick, timeouts));
+                return Some(rate_deadline(&mut self.receiving, self.now.tick, timeouts));
             }
             (Pending::Write | Pending::Copy, _) => return Some(self.reader_deadline()),
             _ => return None,
@@ -203,12 +203,17 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// This deadline, or an earlier one because the peer has closed its side or because work takes too long in all.
     fn earliest(&self, deadline: Duration) -> Option<Duration> {
-        let deadline = self.hang_up().map_or(deadline, |end| end.min(deadline));
-        Some(self.work_ends().map_or(deadline, |end| end.min(deadline)))
+        let deadline = self
+            .half_close_deadline()
+            .map_or(deadline, |end| end.min(deadline));
+        Some(
+            self.work_deadline()
+                .map_or(deadline, |end| end.min(deadline)),
+        )
     }
 
     /// Since when the open file or program is waited for.
-    fn source_since(&self) -> Duration {
+    fn source_wait_began(&self) -> Duration {
         self.source
             .as_ref()
             .map_or(self.now.tick, |source| source.since)
@@ -229,7 +234,9 @@ impl<F, H: Handler> Connection<F, H> {
             // The reply may not be with the peer yet.
             (Pending::Read, State::Drain(_)) => self.state = State::Closing,
             (Pending::Ask | Pending::ReadFile | Pending::Wait, _)
-                if self.hang_up().is_some_and(|at| at <= self.now.tick) =>
+                if self
+                    .half_close_deadline()
+                    .is_some_and(|at| at <= self.now.tick) =>
             {
                 _ = self.abandon(
                     504,
@@ -237,7 +244,7 @@ impl<F, H: Handler> Connection<F, H> {
                 );
             }
             (Pending::Wait, _) => {
-                self.state = State::Moving;
+                self.state = State::InTransition;
                 _ = self.resume(Event::TimedOut);
             }
             (Pending::Ask | Pending::WriteFile | Pending::Commit, _) => {
@@ -257,7 +264,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// When a program that stays silent is ended because the peer has closed its side.
-    fn hang_up(&self) -> Option<Duration> {
+    fn half_close_deadline(&self) -> Option<Duration> {
         let closed = self.peer_closed.filter(|_| self.awaits_work());
         closed.map(|at| at.saturating_add(self.config.timeouts.half_closed))
     }

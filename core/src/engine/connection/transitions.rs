@@ -7,10 +7,10 @@ use core::time::Duration;
 
 use super::bad_request::BadRequest;
 use super::source::Feed;
-use super::state::{Inbound, Move, Pending, Request, State};
+use super::state::{Inbound, Pending, Request, State, Transition};
 use super::{Connection, Progress};
 use crate::engine::log::{CloseReason, LogEvent};
-use crate::engine::reply::{Reply, Stage};
+use crate::engine::reply_state::{ReplyState, Stage};
 use crate::engine::{Event, Exchange, Handler, Next, Protocol};
 use crate::fs::Ask;
 use crate::text::status;
@@ -18,8 +18,8 @@ use crate::wire::{Body, ParseError, Piece, Version};
 
 impl<F, H: Handler> Connection<F, H> {
     /// Makes one transition.
-    pub(super) fn advance(&mut self) -> Move {
-        match mem::replace(&mut self.state, State::Moving) {
+    pub(super) fn transition(&mut self) -> Transition {
+        match mem::replace(&mut self.state, State::InTransition) {
             State::Head { since } => self.read_head(since),
             State::Body => self.read_body(),
             State::Ask { ask, since } => self.wait(State::Ask { ask, since }, Pending::Ask),
@@ -41,7 +41,7 @@ impl<F, H: Handler> Connection<F, H> {
                 self.wait(State::Linger { since, late }, Pending::Read)
             }
             State::Closed => self.end(),
-            State::Moving => {
+            State::InTransition => {
                 debug_assert!(false, "a transition leads to a state");
                 self.go(State::Closed)
             }
@@ -49,7 +49,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Writes what is left, and then closes this side.
-    fn close(&mut self) -> Move {
+    fn close(&mut self) -> Transition {
         self.source = None;
         // Here it is known what the peer took.
         if self.outbox.is_empty() {
@@ -59,7 +59,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Drops what is open, and ends.
-    fn end(&mut self) -> Move {
+    fn end(&mut self) -> Transition {
         self.source = None;
         self.log_reply(false);
         let pending = match self.log.is_empty() {
@@ -71,7 +71,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Hands the connection over, once everything is written.
     #[cold]
-    fn upgrade(&mut self) -> Move {
+    fn upgrade(&mut self) -> Transition {
         if self.outbox.is_empty() {
             self.log_reply(true);
         }
@@ -79,20 +79,20 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Has something happen outside before `state` is looked at again.
-    pub(super) fn wait(&mut self, state: State, pending: Pending) -> Move {
+    pub(super) fn wait(&mut self, state: State, pending: Pending) -> Transition {
         self.state = state;
-        Move::Wait(pending)
+        Transition::Wait(pending)
     }
 
     /// The same, but what is to be logged and written goes first.
-    pub(super) fn wait_after_output(&mut self, state: State, pending: Pending) -> Move {
+    pub(super) fn wait_after_output(&mut self, state: State, pending: Pending) -> Transition {
         let pending = self.output().unwrap_or(pending);
         self.wait(state, pending)
     }
 
-    pub(super) fn go(&mut self, state: State) -> Move {
+    pub(super) fn go(&mut self, state: State) -> Transition {
         self.state = state;
-        Move::Again
+        Transition::Continue
     }
 
     /// What is to be logged or written before anything is waited for.
@@ -104,7 +104,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    fn read_head(&mut self, since: Duration) -> Move {
+    fn read_head(&mut self, since: Duration) -> Transition {
         let state = State::Head { since };
         if self.room() == 0 {
             return self.wait_after_output(state, Pending::Write);
@@ -148,7 +148,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.inbox.filled().trim_ascii().is_empty()
     }
 
-    fn begin(&mut self) -> Move {
+    fn begin(&mut self) -> Transition {
         self.served += 1;
         let reason = self.close_reason();
         self.begin_reply(reason);
@@ -207,7 +207,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Tells the handler what it waited for.
-    pub(super) fn resume(&mut self, event: Event<'_>) -> Move {
+    pub(super) fn resume(&mut self, event: Event<'_>) -> Transition {
         let (handler, mut ex) = self.exchange();
         let next = handler.resume(&mut ex, event);
         self.follow(next)
@@ -215,7 +215,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// The same for bytes, of which many pieces come: what other events need is left out here.
     #[inline(always)]
-    pub(super) fn resume_with_data(&mut self, bytes: &[u8]) -> Move {
+    pub(super) fn resume_with_data(&mut self, bytes: &[u8]) -> Transition {
         let (handler, mut ex) = self.exchange();
         let next = handler.resume(&mut ex, Event::Data(bytes));
         self.follow(next)
@@ -231,7 +231,7 @@ impl<F, H: Handler> Connection<F, H> {
             self.served,
         );
         if last.replace(now) == Some(now) {
-            self.state = State::Moving;
+            self.state = State::InTransition;
             _ = self.abandon(500, &"The handler keeps asking for the same thing");
         }
     }
@@ -266,7 +266,7 @@ impl<F, H: Handler> Connection<F, H> {
                 head,
                 peer,
                 expects,
-                content_stays: expects || body.remaining().is_some_and(|left| left > drain),
+                has_unread_content: expects || body.remaining().is_some_and(|left| left > drain),
                 config,
                 now,
                 reply,
@@ -281,11 +281,13 @@ impl<F, H: Handler> Connection<F, H> {
         )
     }
 
-    fn follow(&mut self, next: Next) -> Move {
+    fn follow(&mut self, next: Next) -> Transition {
         let is_done = match &next {
             Next::Done => true,
             // A reply to HEAD is complete with its head: what would follow is not made.
-            Next::Flush | Next::Write(_) | Next::Send(_) | Next::Wait(_) => self.reply.is_headed(),
+            Next::Flush | Next::Write(_) | Next::Send(_) | Next::Wait(_) => {
+                self.reply.is_head_only()
+            }
             _ => false,
         };
         if is_done {
@@ -329,7 +331,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// The reply is complete.
-    fn done(&mut self) -> Move {
+    fn done(&mut self) -> Transition {
         self.source = None;
         if self.reply.close.is_some() {
             return self.go(State::Closing);
@@ -338,7 +340,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.drain(self.config.limits.drain)
     }
 
-    fn ask(&mut self, ask: Ask) -> Move {
+    fn ask(&mut self, ask: Ask) -> Transition {
         self.go(State::Ask {
             ask,
             since: self.now.tick,
@@ -347,7 +349,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// The handler takes the connection over, if the peer was told so and the adapter can let go of its transport.
     #[cold]
-    fn begin_upgrade(&mut self) -> Move {
+    fn begin_upgrade(&mut self) -> Transition {
         let status = self.reply.status;
         let is_told =
             status == 101 || self.request.head.method() == "CONNECT" && matches!(status, 200..=299);
@@ -367,7 +369,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    fn read_body(&mut self) -> Move {
+    fn read_body(&mut self) -> Transition {
         if self.room() == 0 {
             return self.wait_after_output(State::Body, Pending::Write);
         }
@@ -386,7 +388,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// How long the next piece of content is, 0 at the end. Or, if it is not there, what must
     /// happen before it is looked for again in `state`.
-    pub(super) fn next_piece(&mut self, state: State) -> Result<usize, Move> {
+    pub(super) fn next_piece(&mut self, state: State) -> Result<usize, Transition> {
         if self
             .request
             .body
@@ -412,18 +414,18 @@ impl<F, H: Handler> Connection<F, H> {
                 Ok(Piece::End) => return Ok(0),
                 Ok(Piece::Skip(n) | Piece::Trailers(n)) => self.inbox.consume(n),
                 Ok(Piece::More) if self.inbound == Inbound::Eof => {
-                    return Err(self.abandon_bad(ParseError::Incomplete));
+                    return Err(self.abandon_for_bad_request(ParseError::Incomplete));
                 }
                 Ok(Piece::More) => {
                     return Err(self.wait_after_output(state, Pending::Read));
                 }
-                Err(error) => return Err(self.abandon_bad(error)),
+                Err(error) => return Err(self.abandon_for_bad_request(error)),
             }
         }
     }
 
     /// Writes what is left of a handler's content from `at` on, as far as there is room.
-    fn write_content(&mut self, bytes: Cow<'static, [u8]>, at: usize) -> Move {
+    fn write_content(&mut self, bytes: Cow<'static, [u8]>, at: usize) -> Transition {
         let left = &bytes[at..];
         if left.is_empty() {
             return self.resume(Event::End);
@@ -440,7 +442,7 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Throws away what is left of the content, so that the next request can be found.
-    fn drain(&mut self, left: u64) -> Move {
+    fn drain(&mut self, left: u64) -> Transition {
         let n = match self.request.body.next(self.inbox.filled()) {
             Ok(Piece::End) => {
                 return self.go(State::Head {
@@ -461,13 +463,13 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Begins a reply of which nothing is known yet.
     fn begin_reply(&mut self, close: Option<CloseReason>) {
-        self.reply = Reply::new(self.outbox.len(), self.now.tick, close);
+        self.reply = ReplyState::new(self.outbox.len(), self.now.tick, close);
         self.failure.clear();
     }
 
     /// Takes the whole reply back, if none of it has left.
-    fn take_reply_back(&mut self) -> bool {
-        let taken = self.reply.take_back(&mut self.outbox);
+    fn retract_reply(&mut self) -> bool {
+        let taken = self.reply.retract(&mut self.outbox);
         if taken {
             self.failure.clear();
         }
@@ -476,13 +478,13 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Replies to a request that cannot be understood, and closes.
     #[cold]
-    fn refuse(&mut self, error: ParseError) -> Move {
-        self.begin_reply_to_part();
-        self.abandon_bad(error)
+    fn refuse(&mut self, error: ParseError) -> Transition {
+        self.begin_reply_to_partial_head();
+        self.abandon_for_bad_request(error)
     }
 
     /// Begins the last reply, to a head that was perhaps not understood. Its method is known nevertheless if it came.
-    fn begin_reply_to_part(&mut self) {
+    fn begin_reply_to_partial_head(&mut self) {
         self.begin_reply(Some(CloseReason::Error));
         let input = self.inbox.filled();
         let line = input.strip_prefix(b"\r\n").unwrap_or(input);
@@ -494,8 +496,8 @@ impl<F, H: Handler> Connection<F, H> {
     /// Gives up a reply: in its place comes an error, if none of it has left, else the connection
     /// breaks off and the log says why.
     #[cold]
-    pub(super) fn abandon(&mut self, status: u16, message: &dyn Display) -> Move {
-        if self.take_reply_back() {
+    pub(super) fn abandon(&mut self, status: u16, message: &dyn Display) -> Transition {
+        if self.retract_reply() {
             let (_, mut ex) = self.exchange();
             ex.send_error(status, message);
             return self.go(State::Closing);
@@ -513,8 +515,8 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Gives up a reply because of the content of its request.
     #[cold]
-    fn abandon_bad(&mut self, error: ParseError) -> Move {
-        let takes_back = self.take_reply_back();
+    fn abandon_for_bad_request(&mut self, error: ParseError) -> Transition {
+        let takes_back = self.retract_reply();
         let (_, mut ex) = self.exchange();
         let bad_request = BadRequest {
             request_line: ex.head.request_line(),
@@ -539,13 +541,13 @@ impl<F, H: Handler> Connection<F, H> {
     /// Replies 408 to a head that does not come to its end.
     #[cold]
     pub(super) fn time_out_head(&mut self) {
-        self.begin_reply_to_part();
+        self.begin_reply_to_partial_head();
         self.abandon(408, &status::phrase(408));
     }
 
     /// Logs that the reply is over, once.
     pub(super) fn log_reply(&mut self, complete: bool) {
-        let Reply {
+        let ReplyState {
             status,
             content,
             since,
@@ -572,7 +574,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// A program has to say something in the log.
     #[cold]
-    pub(super) fn note(&mut self, text: &str) {
+    pub(super) fn log_note(&mut self, text: &str) {
         let (_, mut ex) = self.exchange();
         text.lines().for_each(|line| ex.log_message(line));
     }

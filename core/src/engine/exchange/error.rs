@@ -38,7 +38,7 @@ impl Exchange<'_> {
         self.record_failure(LogEvent::Error { status, message }, message);
         self.start(status, message);
         more(self);
-        if self.reply.close.is_some() || self.content_stays {
+        if self.reply.close.is_some() || self.has_unread_content {
             self.send_header("Connection", "close");
         }
         let page = ErrorPage {

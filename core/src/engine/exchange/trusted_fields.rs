@@ -1,7 +1,7 @@
 //! Fields that need not be looked at again: of the file service, and dates.
 
 use super::Exchange;
-use crate::engine::reply::Stage;
+use crate::engine::reply_state::Stage;
 use crate::text::date;
 use crate::text::decimal::Digits;
 use crate::text::escape::is_plain;
@@ -11,7 +11,7 @@ impl Exchange<'_> {
     /// Adds a field with a date in it, in seconds since 1970.
     pub fn send_date(&mut self, name: &str, unix: i64) {
         if !is_token(name.as_bytes()) {
-            return self.reply.blame("gave send_date() an invalid name");
+            return self.reply.record_fault("gave send_date() an invalid name");
         }
         if self.reply.stage == Stage::Head {
             self.outbox.push(name.as_bytes());
@@ -24,7 +24,9 @@ impl Exchange<'_> {
     #[inline]
     pub(crate) fn send_trusted(&mut self, name: &str, value: &[u8]) {
         if self.reply.stage != Stage::Head {
-            return self.reply.blame("called send_header() outside of a head");
+            return self
+                .reply
+                .record_fault("called send_header() outside of a head");
         }
         for part in [name.as_bytes(), value, b"\r\n"] {
             self.outbox.push(part);
@@ -44,6 +46,6 @@ impl Exchange<'_> {
     /// Adds `Content-Length`, which is sent once.
     pub(crate) fn send_length(&mut self, length: u64) {
         self.send_trusted("Content-Length: ", Digits::decimal(length).as_bytes());
-        self.reply.length = Some(length);
+        self.reply.content_length = Some(length);
     }
 }

@@ -7,10 +7,10 @@
 mod byteranges;
 mod coding;
 mod content_type;
+mod file_reply;
 mod navigation;
 mod options;
 mod redirect;
-mod reply;
 mod settings;
 
 use alloc::borrow::Cow;

@@ -218,7 +218,7 @@ impl Listing {
             }
             // The top may be longer than a small outbox.
             let piece = &self.some[self.written..];
-            let piece = &piece[..piece.len().min(ex.piece_max())];
+            let piece = &piece[..piece.len().min(ex.write_max_before_flush())];
             ex.write(piece);
             self.written += piece.len();
         }

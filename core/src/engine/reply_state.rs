@@ -10,15 +10,15 @@ use super::log::CloseReason;
 
 /// The state of one reply.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct ReplyState {
     pub(crate) stage: Stage,
     /// Where in the outbox it starts, as long as none of it has left.
     start: Option<usize>,
     pub(crate) status: u16,
     /// The `Content-Length` that was announced.
-    pub(crate) length: Option<u64>,
+    pub(crate) content_length: Option<u64>,
     /// Whether a `Connection` field was sent.
-    pub(crate) connection: bool,
+    pub(crate) has_connection_field: bool,
     /// Why the connection closes after it, if it does.
     pub(crate) close: Option<CloseReason>,
     /// Whether it is its content and nothing else, in answer to a simple request of HTTP/0.9. A request
@@ -61,15 +61,15 @@ pub(crate) enum Framing {
     Close,
 }
 
-impl Reply {
+impl ReplyState {
     /// One of which nothing was sent yet, to be put behind `outbox` bytes of earlier ones.
     pub(crate) fn new(outbox: usize, since: Duration, close: Option<CloseReason>) -> Self {
-        Reply {
+        ReplyState {
             stage: Stage::Start,
             start: Some(outbox),
             status: 0,
-            length: None,
-            connection: false,
+            content_length: None,
+            has_connection_field: false,
             close,
             simple: false,
             to_head: false,
@@ -82,7 +82,7 @@ impl Reply {
     }
 
     /// Whether all of it is its head, which is complete.
-    pub(crate) fn is_headed(&self) -> bool {
+    pub(crate) fn is_head_only(&self) -> bool {
         self.stage == Stage::Content(Framing::Empty)
     }
 
@@ -97,22 +97,22 @@ impl Reply {
     }
 
     /// Takes the whole reply back, if none of it has left.
-    pub(crate) fn take_back(&mut self, outbox: &mut Buffer) -> bool {
+    pub(crate) fn retract(&mut self, outbox: &mut Buffer) -> bool {
         let Some(start) = self.start else {
             return false;
         };
         outbox.truncate(start);
-        *self = Reply {
+        *self = ReplyState {
             authenticated: self.authenticated,
             simple: self.simple,
             to_head: self.to_head,
-            ..Reply::new(start, self.since, Some(CloseReason::Error))
+            ..ReplyState::new(start, self.since, Some(CloseReason::Error))
         };
         true
     }
 
     /// Notes what the handler did wrong; the first mistake counts.
-    pub(crate) fn blame(&mut self, fault: &'static str) {
+    pub(crate) fn record_fault(&mut self, fault: &'static str) {
         self.fault = self.fault.or(Some(fault));
     }
 
@@ -141,7 +141,7 @@ impl Reply {
     }
 
     /// How many of `len` bytes the content still takes.
-    pub(crate) fn room(&self, len: u64) -> u64 {
+    pub(crate) fn accepts(&self, len: u64) -> u64 {
         match self.stage {
             Stage::Content(Framing::Length(left)) => len.min(left),
             Stage::Content(Framing::Chunked | Framing::Close) => len,
@@ -160,11 +160,11 @@ impl Reply {
     /// Adds content.
     pub(crate) fn write(&mut self, bytes: &[u8], outbox: &mut Buffer) {
         let Stage::Content(framing) = self.stage else {
-            return self.blame("wrote content before end_headers()");
+            return self.record_fault("wrote content before end_headers()");
         };
-        let n = self.room(bytes.len() as u64) as usize;
+        let n = self.accepts(bytes.len() as u64) as usize;
         if n < bytes.len() && framing != Framing::Empty {
-            self.blame("wrote more than Content-Length");
+            self.record_fault("wrote more than Content-Length");
         }
         outbox.push(&bytes[..n]);
         self.frame(n, outbox);
@@ -186,10 +186,12 @@ impl Reply {
         match self.stage {
             // An interim reply with nothing behind it: the peer is not left to wait for more.
             Stage::Start if self.status > 0 => self.close_for(CloseReason::Error),
-            Stage::Start => self.blame("sent no reply"),
-            Stage::Head => self.blame("did not call end_headers()"),
+            Stage::Start => self.record_fault("sent no reply"),
+            Stage::Head => self.record_fault("did not call end_headers()"),
             Stage::Content(Framing::Chunked) => outbox.push(b"0\r\n\r\n"),
-            Stage::Content(Framing::Length(1..)) => self.blame("wrote less than Content-Length"),
+            Stage::Content(Framing::Length(1..)) => {
+                self.record_fault("wrote less than Content-Length")
+            }
             Stage::Content(_) => {}
         }
     }
