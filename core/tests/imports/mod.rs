@@ -60,7 +60,7 @@ impl Imports {
                 parts.entry(one.clone()).or_default().insert(other.clone());
             }
         }
-        let mut cycles = Vec::new();
+        let mut cycles = BTreeSet::new();
         for (folder, parts) in &folders {
             for part in parts.keys() {
                 let reached = reached(parts, part);
@@ -68,12 +68,11 @@ impl Imports {
                     let with = parts.keys().filter(|other| reached.contains(*other));
                     let with = with.filter(|other| self::reached(parts, other).contains(part));
                     let with: Vec<_> = with.map(String::as_str).collect();
-                    cycles.push(format!("{}: {}", folder.join("/"), with.join(", ")));
+                    cycles.insert(format!("{}: {}", folder.join("/"), with.join(", ")));
                 }
             }
         }
-        cycles.dedup();
-        cycles
+        cycles.into_iter().collect()
     }
 
     /// Follows a path to the module that defines what it names.
