@@ -10,6 +10,7 @@ mod running;
 mod shell;
 
 use std::fs;
+use std::path::Path;
 
 use page::attempt::{
     cargo, is_a_password, is_target, is_there, is_variable, make, serves, serves_standard_input,
@@ -351,6 +352,53 @@ fn every_option_is_one() {
             .iter()
             .all(|(other, _)| others.contains(other))
     );
+}
+
+/// The page on security names a test or a case for each promise.
+#[test]
+fn every_named_test_and_case_exists() {
+    let (mut sources, mut cases) = (String::new(), String::new());
+    for folder in ["core", "adapters", "conformance"] {
+        read_all(&root().join(folder), "rs", &mut sources);
+    }
+    read_all(&root().join("conformance/cases"), "case", &mut cases);
+    let pages = all();
+    let page = pages.iter().find(|page| page.name == "docs/security.md");
+    let (mut named, mut missing) = (0, Vec::new());
+    for span in &page.expect("a page on security").spans {
+        let text = &span.text[..];
+        let is_case = text.split_once('/').is_some_and(|(group, name)| {
+            let file = format!("conformance/cases/{group}.case");
+            root().join(file).is_file() && !name.ends_with(".rs")
+        });
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let is_test = text.matches('_').count() > 2 && text.chars().all(is_plain);
+        let exists = match () {
+            () if is_case => cases.contains(&format!("\ncase     {text}")),
+            () if is_test => sources.contains(&format!("fn {text}(")),
+            () => continue,
+        };
+        named += 1;
+        if !exists {
+            missing.push(format!("{}: {text}", span.place));
+        }
+    }
+    assert!(named > 200, "{named}");
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Appends the files below a folder that have this extension, without what was built.
+fn read_all(folder: &Path, extension: &str, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                read_all(&path, extension, text);
+            }
+        } else if path.extension().is_some_and(|it| it == extension) {
+            *text += &fs::read_to_string(&path).unwrap();
+        }
+    }
 }
 
 /// The component reads what the page says that it does.
