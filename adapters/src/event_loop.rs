@@ -1,18 +1,17 @@
-//! Many connections on each of a few threads: what can be done at once is done, and what cannot is
-//! left until the system says that it can. The adapter for many clients, and for the fewest system
-//! calls.
+//! The event loop: many connections on each of a few threads, with non-blocking sockets and a poller. It is the
+//! adapter for many clients, and the one that needs the fewest system calls.
 //!
-//! What happens on one connection is in `peer`, the loop around many in `worker`; what a file system
-//! may have to wait for is done in the `pool`, and `files` keeps account of it.
+//! `driver` serves one connection, `worker` is the loop around many. File-system calls that may block run in
+//! the `pool`; `pending_call` keeps track of them.
 
-mod crowd;
-mod files;
-mod lines;
-mod mail;
-mod peer;
+mod completions;
+mod driver;
+mod high_water;
+mod log_buffer;
+mod open_memo;
+mod pending_call;
+mod poller;
 mod pool;
-mod recent;
-mod seat;
 mod server;
 mod shared;
 mod stopper;

@@ -201,7 +201,7 @@ impl HTTPServer {
         // A panic has been reported by its hook.
         let served = panic::catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Ok(()));
         let peer = || guest.socket().peer_addr().ok();
-        if let Some(line) = complaint(peer, config, &served) {
+        if let Some(line) = failure_line(peer, config, &served) {
             (self.log)(&line);
         }
     }
@@ -266,7 +266,7 @@ fn listen_at(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 /// A log line about what was wrong with a transport, in the format of the log. That a peer went away or was cut off concerns nobody
 /// else, but what he did wrong may be a mistake on this side, such as a certificate that he does not
 /// trust.
-pub(crate) fn complaint(
+pub(crate) fn failure_line(
     peer: impl FnOnce() -> Option<SocketAddr>,
     config: &Config,
     served: &io::Result<()>,
@@ -291,7 +291,7 @@ pub(crate) fn complaint(
 
 /// For how many connections there is room: each is a descriptor, and some have a file open.
 #[cfg(any(all(unix, feature = "mio"), feature = "tokio"))]
-pub(crate) fn places() -> usize {
+pub(crate) fn connections_default() -> usize {
     #[cfg(unix)]
     if let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
         let most = usize::try_from(limit / 4 * 3).unwrap_or(MOST);
@@ -304,7 +304,7 @@ pub(crate) fn places() -> usize {
 const MOST: usize = 16_384;
 
 /// How long it waits before it accepts again, after that has failed.
-pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// As many as Linux allows at most, if nobody changed that, is 4096; Python asks for 5.
 const BACKLOG: i32 = 1024;

@@ -1,5 +1,5 @@
-//! [`Pool`]: threads for what may have to wait for a disk, as many as are needed and no more than a
-//! few dozen. They are started by the first work that finds none of them free.
+//! [`Pool`]: threads for calls that may block on a disk. A thread is started when a job finds none idle, up to
+//! a few dozen.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -7,7 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, Scope};
 
-/// Work of one kind, and who does it.
+/// Threads that all run the same function on the jobs of a queue.
 pub(super) struct Pool<'scope, 'env, J> {
     scope: &'scope Scope<'scope, 'env>,
     work: &'env (dyn Fn(J) + Sync),
@@ -18,13 +18,13 @@ pub(super) struct Pool<'scope, 'env, J> {
 struct Queue<J> {
     jobs: VecDeque<J>,
     threads: usize,
-    /// How many of them wait for something to do.
+    /// The number of threads that wait for a job.
     free: usize,
     closed: bool,
 }
 
 impl<'scope, 'env: 'scope, J: Send + 'scope> Pool<'scope, 'env, J> {
-    /// A pool without a thread.
+    /// Creates a pool without threads.
     pub(super) fn new(
         scope: &'scope Scope<'scope, 'env>,
         work: &'env (dyn Fn(J) + Sync),
@@ -42,13 +42,13 @@ impl<'scope, 'env: 'scope, J: Send + 'scope> Pool<'scope, 'env, J> {
         }
     }
 
-    /// Has something done, some time.
+    /// Queues a job.
     pub(super) fn submit(self: &Arc<Self>, job: J) {
         let mut queue = self.queue();
         queue.jobs.push_back(job);
         if queue.free < queue.jobs.len() && queue.threads < THREADS {
             let thread = Builder::new().name("files".into()).stack_size(STACK);
-            // Without a further thread it has to wait for one that is there; the first must start.
+            // If no further thread can be started, the existing ones do the job; without any, this is fatal.
             let pool = Arc::clone(self);
             match thread.spawn_scoped(self.scope, move || pool.serve()) {
                 Ok(_) => queue.threads += 1,
@@ -59,7 +59,7 @@ impl<'scope, 'env: 'scope, J: Send + 'scope> Pool<'scope, 'env, J> {
         self.more.notify_one();
     }
 
-    /// Lets the threads end when they are done with what they have begun. Nobody waits for the rest.
+    /// Drops the queued jobs, and ends each thread after its current job.
     pub(super) fn close(&self) {
         let mut queue = self.queue();
         queue.closed = true;
@@ -81,7 +81,7 @@ impl<'scope, 'env: 'scope, J: Send + 'scope> Pool<'scope, 'env, J> {
                 return;
             };
             drop(queue);
-            // A panic has been reported by its hook, and whoever waits for this has a deadline.
+            // A panic has already been reported by the panic hook, and the connection that waits for the job has a deadline.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| (self.work)(job)));
         }
     }
@@ -91,7 +91,7 @@ impl<'scope, 'env: 'scope, J: Send + 'scope> Pool<'scope, 'env, J> {
     }
 }
 
-/// So many disks may be slow before they keep each other waiting.
+/// This many disks may be slow before they delay each other.
 const THREADS: usize = 32;
 
 const STACK: usize = 256 * 1024;

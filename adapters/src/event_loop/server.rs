@@ -1,4 +1,4 @@
-//! [`HTTPServer`]: all connections on a few threads.
+//! [`HTTPServer`]: serves all connections on a few threads.
 
 use std::fmt;
 use std::io;
@@ -8,20 +8,20 @@ use std::thread::{self, Builder};
 
 use sanserve_core::{Config, FileSystem, Handler};
 
-use super::mail::Job;
+use super::completions::Job;
+use super::poller::Poller;
 use super::pool::Pool;
-use super::seat::Seat;
 use super::shared::Shared;
 use super::stopper::Stopper;
 use super::upgrade::Upgrade;
 use super::worker::{Common, Worker};
-use crate::server::places;
+use crate::server::connections_default;
 use crate::{BindError, ListenAddr, Listener, UpgradedStream, blocking};
 
-/// A server with all its connections on a few threads, one for each core if nothing is said, and a
-/// ceiling. It listens as soon as it is made, and connections that come before it serves wait.
+/// A server with all its connections on a few threads, by default one for each core, and a limit on their
+/// number. It listens as soon as it is created; connections that arrive before it serves wait.
 ///
-/// A handler that blocks keeps the other connections of its thread waiting; one that waits by
+/// A handler that blocks delays the other connections of its thread. One that waits with
 /// [`Next::Wait`](sanserve_core::Next::Wait) does not, and takes no thread.
 ///
 /// ```
@@ -39,7 +39,7 @@ use crate::{BindError, ListenAddr, Listener, UpgradedStream, blocking};
 /// # }
 /// ```
 pub struct HTTPServer {
-    doors: Vec<Listener>,
+    listeners: Vec<Listener>,
     shared: Shared,
     on_serving: Box<dyn FnOnce() + Send>,
 }
@@ -53,112 +53,117 @@ impl HTTPServer {
         Ok(HTTPServer::new(vec![Listener::bind(address)?]))
     }
 
-    /// Lets connections in by all of these sockets.
+    /// Creates a server that accepts connections from all of these listeners.
     ///
     /// # Panics
-    /// If there is none.
-    pub fn new(doors: Vec<Listener>) -> HTTPServer {
-        assert!(!doors.is_empty(), "a server has to listen somewhere");
+    /// If there are none.
+    pub fn new(listeners: Vec<Listener>) -> HTTPServer {
+        assert!(
+            !listeners.is_empty(),
+            "a server needs at least one listener"
+        );
         HTTPServer {
-            doors,
+            listeners,
             on_serving: Box::new(|| ()),
             shared: Shared::new(
                 thread::available_parallelism().map_or(1, usize::from),
-                places(),
+                connections_default(),
                 Box::new(blocking::stderr),
             ),
         }
     }
 
-    /// How many threads serve.
+    /// Sets the number of threads; by default one for each core.
     ///
     /// # Panics
     /// If it is 0.
     pub fn with_threads(mut self, threads: usize) -> HTTPServer {
-        assert!(threads > 0, "somebody has to serve");
+        assert!(threads > 0, "a server needs at least one thread");
         self.shared.threads = threads;
         self
     }
 
-    /// How many connections it has at a time. For a later one the connection is closed that has been
-    /// idle longest, or else the one whose request head is the oldest that is not complete. If all
-    /// have a running reply, it waits until one ends. By default there are 16,384, or fewer where the system has too few file descriptors for that.
+    /// Sets the maximum number of connections. When another one arrives, the connection that has been idle
+    /// longest is closed, or else the one with the oldest incomplete request head. If all connections have a
+    /// reply in progress, the new one waits until one ends. The default is 16,384, or fewer if the system
+    /// allows too few file descriptors for that.
     ///
     /// # Panics
     /// If it is 0.
-    pub fn with_max_connections(mut self, most: usize) -> HTTPServer {
-        assert!(most > 0, "a server has to have room for one connection");
-        self.shared.connections_max = most;
+    pub fn with_max_connections(mut self, limit: usize) -> HTTPServer {
+        assert!(limit > 0, "a server must allow at least one connection");
+        self.shared.connections_max = limit;
         self
     }
 
-    /// Speaks HTTPS. A client that is slow at the handshake delays no other.
+    /// Serves HTTPS. A slow handshake delays no other connection.
     #[cfg(feature = "tls")]
     pub fn with_tls(mut self, tls: crate::Tls) -> HTTPServer {
         self.shared.layer = Box::new(move || tls.layer().map(Some));
         self
     }
 
-    /// Where log lines go, each ended by a newline; [standard error](blocking::stderr) if nothing is
-    /// said. It is called by all threads, for all that they have to say at a time.
+    /// Sets where log lines go, each ended by a newline; by default [standard error](blocking::stderr). The
+    /// function is called by all threads, with several lines at a time.
     pub fn with_log(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         self.shared.log = Box::new(log);
         self
     }
 
-    /// What a thread does when three quarters of a crowd on it have gone, and again while the rest
-    /// goes. Nothing if nothing is said; a program whose allocator keeps what was freed can have it
-    /// give that back to the system here.
+    /// Sets a function that a thread calls after three quarters of its connections, or of those with a request,
+    /// have closed. A program whose allocator keeps freed memory can return it to the system here. By default
+    /// nothing is called.
     pub fn with_release_memory(mut self, work: fn()) -> HTTPServer {
         self.shared.release_memory = work;
         self
     }
 
-    /// Calls `work` once, on the thread that calls [`serve_forever`](Self::serve_forever), when all threads have started
-    /// and nothing can keep the server from serving any more: the moment to announce that it serves. By default nothing
-    /// is called.
+    /// Calls `work` once, on the thread that calls [`serve_forever`](Self::serve_forever), when all threads
+    /// have started and nothing can keep the server from serving: the moment to announce that it serves. By
+    /// default nothing is called.
     pub fn with_on_serving(mut self, work: impl FnOnce() + Send + 'static) -> HTTPServer {
         self.on_serving = Box::new(work);
         self
     }
 
-    /// Where it listens, with the ports that were chosen.
+    /// Returns the addresses that the server listens on, with the ports that were chosen.
     pub fn listen_addrs(&self) -> impl Iterator<Item = &ListenAddr> {
-        self.doors.iter().map(Listener::listen_addr)
+        self.listeners.iter().map(Listener::listen_addr)
     }
 
-    /// The first address that it listens at, with the port that was chosen.
+    /// Returns the first IP address that the server listens on, with the port that was chosen.
     ///
     /// # Panics
-    /// If it listens at paths only.
+    /// If it listens on Unix domain sockets only.
     pub fn server_address(&self) -> SocketAddr {
         let address = self.listen_addrs().find_map(|at| match at {
             ListenAddr::Ip(address) => Some(*address),
             ListenAddr::Path(_) => None,
         });
-        address.expect("a server that listens at paths only has no address")
+        address.expect("a server on Unix domain sockets has no IP address")
     }
 
-    /// The port of that address.
+    /// Returns the port of [`server_address`](Self::server_address).
     ///
     /// # Panics
-    /// If it listens at paths only.
+    /// If it listens on Unix domain sockets only.
     pub fn server_port(&self) -> u16 {
         self.server_address().port()
     }
 
-    /// What ends it, from another thread.
+    /// Returns a handle that stops the server from another thread.
     pub fn stopper(&self) -> Stopper {
-        Stopper::new(&self.shared.end)
+        Stopper::new(&self.shared.shutdown)
     }
 
-    /// Serves until it is stopped, each connection with a handler of its own. `files` is a
-    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or a reference or an [`Arc`] to one. What the file system cannot
-    /// [tell at once](FileSystem::try_answer) it is asked on another thread. When this returns, no
-    /// connection is left. A handler that panics loses its connection and nothing else.
+    /// Serves until the server is stopped, each connection with its own handler. `files` is a
+    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or a reference or an
+    /// [`Arc`] to one. Calls that it cannot [answer without blocking](FileSystem::try_answer) are made on
+    /// another thread. When this function returns, all connections are closed. A handler that panics loses its
+    /// connection and nothing else.
     ///
     /// # Errors
-    /// If the system cannot wait for many sockets, or has no thread for it.
+    /// If the system cannot poll many sockets, or cannot start a thread.
     pub fn serve_forever<FS, H: Handler>(
         self,
         files: FS,
@@ -171,11 +176,12 @@ impl HTTPServer {
         self.serve(&files, config.into(), &handler, None)
     }
 
-    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over
-    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, on a thread
-    /// of its own. Until it returns, this is a connection of the server, and counts as such. No deadline holds for it:
-    /// how long it takes is up to the new protocol. When the server is stopped it goes on, and when the grace is over its socket
-    /// is shut down, so that it reads the end; it has to return then.
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take over their connections
+    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): `upgrade` is then called with the handler and the
+    /// stream, on its own thread. Until it returns, the connection counts as one of the server. No deadline of
+    /// the engine applies to it: how long it takes is up to the new protocol. When the server is stopped,
+    /// `upgrade` may continue; when the grace period is over, its socket is shut down, so that it reads the end
+    /// of the stream, and must return.
     ///
     /// # Errors
     /// Those of [`serve_forever`](Self::serve_forever).
@@ -203,18 +209,20 @@ impl HTTPServer {
         FS: FileSystem<File: Send + 'static> + Sync,
     {
         let shared = &self.shared;
-        let mut seats = Vec::new();
+        let mut pollers = Vec::new();
         for _ in 0..shared.threads {
-            let doors: io::Result<_> = self.doors.iter().map(Listener::try_clone).collect();
-            seats.push(Seat::new(doors?)?);
+            let listeners: io::Result<_> = self.listeners.iter().map(Listener::try_clone).collect();
+            pollers.push(Poller::new(listeners?)?);
         }
-        // Each thread closes its own when nobody is let in any more.
-        drop(self.doors);
-        shared.end.open(seats.iter().map(Seat::waker).collect());
+        // Each worker closes its own listeners when the server stops accepting.
+        drop(self.listeners);
+        shared
+            .shutdown
+            .start(pollers.iter().map(Poller::waker).collect());
         let work = |job: Job<FS::File>| job.run(files);
         let served = thread::scope(|scope| {
             let pool = Arc::new(Pool::new(scope, &work));
-            let work = |seat| {
+            let work = |poller| {
                 let pool = Arc::clone(&pool);
                 let common = Common {
                     files,
@@ -225,24 +233,24 @@ impl HTTPServer {
                     scope,
                     pool,
                 };
-                move || Worker::new(common, seat).run()
+                move || Worker::new(common, poller).run()
             };
-            let mine = seats.pop().map(work);
-            let started = seats.into_iter().try_for_each(|seat| {
+            let own = pollers.pop().map(work);
+            let started = pollers.into_iter().try_for_each(|poller| {
                 let thread = Builder::new().name("connections".into());
-                thread.spawn_scoped(scope, work(seat)).map(drop)
+                thread.spawn_scoped(scope, work(poller)).map(drop)
             });
-            match (&started, mine) {
-                (Ok(()), Some(mine)) => {
+            match (&started, own) {
+                (Ok(()), Some(own)) => {
                     (self.on_serving)();
-                    mine();
+                    own();
                 }
-                _ => shared.end.close(),
+                _ => shared.shutdown.close(),
             }
             pool.close();
             started
         });
-        shared.end.over();
+        shared.shutdown.finished();
         served
     }
 }
@@ -250,6 +258,7 @@ impl HTTPServer {
 impl fmt::Debug for HTTPServer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = out.debug_struct("HTTPServer");
-        out.field("doors", &self.doors).finish_non_exhaustive()
+        out.field("listeners", &self.listeners)
+            .finish_non_exhaustive()
     }
 }

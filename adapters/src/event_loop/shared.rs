@@ -1,4 +1,5 @@
-//! [`Shared`]: the settings of a server, and what its workers have in common: the number of connections, and those that wait for room.
+//! [`Shared`]: the settings of a server, and the state that its workers share: the number of connections, and
+//! the backlog of those that wait for room.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sanserve_core::Config;
 
-use super::stopper::End;
+use super::stopper::ShutdownState;
 use crate::layer::Layer;
-use crate::server::complaint;
+use crate::server::failure_line;
 
 /// What the workers of a server share.
 pub(super) struct Shared {
@@ -18,13 +19,13 @@ pub(super) struct Shared {
     pub(super) connections_max: usize,
     /// The number of connections that are open.
     connections: AtomicUsize,
-    lobby: Mutex<VecDeque<Accepted>>,
-    /// The number of connections in the lobby.
-    waiting: AtomicUsize,
+    backlog: Mutex<VecDeque<Accepted>>,
+    /// The length of the backlog, to be read without its lock.
+    backlog_len: AtomicUsize,
     pub(super) layer: Box<LayerOf>,
     pub(super) log: Box<dyn Fn(&str) + Send + Sync>,
     pub(super) release_memory: fn(),
-    pub(super) end: Arc<End>,
+    pub(super) shutdown: Arc<ShutdownState>,
 }
 
 /// A connection that was accepted, and the address of its peer, if it has one.
@@ -34,7 +35,7 @@ pub(super) type Accepted = (TcpStream, Option<IpAddr>);
 pub(super) type LayerOf = dyn Fn() -> io::Result<Option<Box<dyn Layer>>> + Send + Sync;
 
 impl Shared {
-    /// What they share by default: no layer above the sockets, and no connection.
+    /// Creates the state of a server without connections, and without a layer above the sockets.
     pub(super) fn new(
         threads: usize,
         connections_max: usize,
@@ -44,73 +45,73 @@ impl Shared {
             threads,
             connections_max,
             connections: AtomicUsize::new(0),
-            lobby: Mutex::default(),
-            waiting: AtomicUsize::new(0),
+            backlog: Mutex::default(),
+            backlog_len: AtomicUsize::new(0),
             layer: Box::new(|| Ok(None)),
             log,
             release_memory: || (),
-            end: Arc::default(),
+            shutdown: Arc::default(),
         }
     }
 
-    /// Counts one more connection, unless there are as many as there may be.
-    pub(super) fn enter(&self) -> bool {
+    /// Counts one more connection, unless the maximum is reached.
+    pub(super) fn try_acquire(&self) -> bool {
         let more = |count| (count < self.connections_max).then_some(count + 1);
         let order = Ordering::Relaxed;
         self.connections.fetch_update(order, order, more).is_ok()
     }
 
     /// Counts one connection less.
-    pub(super) fn leave(&self) {
+    pub(super) fn release(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Adds a connection that has left its worker and is still counted; returns its number.
+    /// Adds a connection that has left its worker and still counts; returns its number.
     pub(super) fn add_upgraded(&self, socket: Arc<TcpStream>) -> usize {
-        let mut upgraded = self.end.upgraded();
-        if self.is_cut() {
+        let mut upgraded = self.shutdown.upgraded();
+        if self.is_aborted() {
             let _ = socket.shutdown(Shutdown::Both);
         }
         upgraded.insert(socket)
     }
 
     pub(super) fn remove_upgraded(&self, number: usize) {
-        self.end.upgraded().remove(number);
+        self.shutdown.upgraded().remove(number);
     }
 
-    /// Locks the connections that were accepted and have no place yet.
-    pub(super) fn lobby(&self) -> MutexGuard<'_, VecDeque<Accepted>> {
-        self.lobby.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the backlog: the connections that were accepted and have no room yet.
+    pub(super) fn backlog(&self) -> MutexGuard<'_, VecDeque<Accepted>> {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether there are any, without locking the lobby.
-    pub(super) fn has_waiting(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+    /// Returns whether the backlog has connections, without locking it.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.backlog_len.load(Ordering::Relaxed) > 0
     }
 
-    /// Takes the one that has waited longest.
-    pub(super) fn take_waiting(&self, lobby: &mut VecDeque<Accepted>) -> Option<Accepted> {
-        let accepted = lobby.pop_front();
-        self.waiting.store(lobby.len(), Ordering::Relaxed);
+    /// Takes the connection that has waited longest.
+    pub(super) fn pop_backlog(&self, backlog: &mut VecDeque<Accepted>) -> Option<Accepted> {
+        let accepted = backlog.pop_front();
+        self.backlog_len.store(backlog.len(), Ordering::Relaxed);
         accepted
     }
 
-    /// Leaves a connection to the first worker that has room for it, or can make some.
-    pub(super) fn wait_in_lobby(&self, accepted: Accepted) {
-        let mut lobby = self.lobby();
-        lobby.push_back(accepted);
-        self.waiting.store(lobby.len(), Ordering::Relaxed);
-        drop(lobby);
+    /// Adds a connection to the backlog, for the first worker that has room or can make some.
+    pub(super) fn push_backlog(&self, accepted: Accepted) {
+        let mut backlog = self.backlog();
+        backlog.push_back(accepted);
+        self.backlog_len.store(backlog.len(), Ordering::Relaxed);
+        drop(backlog);
         if self.has_others() {
-            self.end.wake();
+            self.shutdown.wake();
         }
     }
 
-    /// Closes the connections in the lobby.
-    pub(super) fn clear_lobby(&self) {
-        let mut lobby = self.lobby();
-        lobby.clear();
-        self.waiting.store(0, Ordering::Relaxed);
+    /// Closes all connections in the backlog.
+    pub(super) fn clear_backlog(&self) {
+        let mut backlog = self.backlog();
+        backlog.clear();
+        self.backlog_len.store(0, Ordering::Relaxed);
     }
 
     /// Returns whether there are other workers, which may have room or an idle connection.
@@ -118,8 +119,8 @@ impl Shared {
         self.threads > 1
     }
 
-    /// Returns the number of connections of each worker if all have as many.
-    pub(super) fn share(&self) -> usize {
+    /// Returns how many connections each worker would have if they were spread evenly.
+    pub(super) fn fair_share(&self) -> usize {
         self.connections.load(Ordering::Relaxed) / self.threads
     }
 
@@ -131,24 +132,24 @@ impl Shared {
         &self.log
     }
 
-    pub(super) fn after_crowd(&self) {
+    pub(super) fn trim_memory(&self) {
         (self.release_memory)();
     }
 
-    /// Logs how a connection ended, if a mistake on this side may be the cause.
-    pub(super) fn complain(&self, peer: &TcpStream, config: &Config, served: &io::Result<()>) {
-        if let Some(line) = complaint(|| peer.peer_addr().ok(), config, served) {
+    /// Logs how a connection ended, if this side may have caused it.
+    pub(super) fn log_failure(&self, peer: &TcpStream, config: &Config, result: &io::Result<()>) {
+        if let Some(line) = failure_line(|| peer.peer_addr().ok(), config, result) {
             (self.log)(&line);
         }
     }
 
-    /// Returns whether no connection is accepted any more.
+    /// Returns whether the server has stopped accepting connections.
     pub(super) fn is_closed(&self) -> bool {
-        self.end.is_closed()
+        self.shutdown.is_closed()
     }
 
-    /// Returns whether the connections that are left have to be closed.
-    pub(super) fn is_cut(&self) -> bool {
-        self.end.is_cut()
+    /// Returns whether the remaining connections have to be closed.
+    pub(super) fn is_aborted(&self) -> bool {
+        self.shutdown.is_aborted()
     }
 }

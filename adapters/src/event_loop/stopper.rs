@@ -1,4 +1,4 @@
-//! [`Stopper`]: stops a server from another thread, and what its workers see of that.
+//! [`Stopper`]: stops a server from another thread; and the state by which its workers notice.
 
 use std::fmt;
 use std::net::{Shutdown, TcpStream};
@@ -9,69 +9,70 @@ use std::time::Duration;
 use mio::Waker;
 use slab::Slab;
 
-/// Stops a server. There may be many, and they may outlive it.
+/// Stops a server. It can be cloned, and may outlive the server.
 #[derive(Clone, Debug)]
-pub struct Stopper(Arc<End>);
+pub struct Stopper(Arc<ShutdownState>);
 
 impl Stopper {
-    pub(super) fn new(end: &Arc<End>) -> Stopper {
-        Stopper(Arc::clone(end))
+    pub(super) fn new(state: &Arc<ShutdownState>) -> Stopper {
+        Stopper(Arc::clone(state))
     }
 
-    /// Accepts no more connections, closes idle ones, waits up to `grace` for running replies, and cuts off those that are
-    /// left then. It returns when no connection is left, or when the grace is over; so does `serve_forever`,
-    /// except that it waits for a call of the file system, or of a handler, that has not returned.
+    /// Stops accepting connections, closes idle ones, waits up to `grace` for replies in progress, and closes
+    /// the remaining connections then. It returns when no connection is left or when the grace period is over.
+    /// So does `serve_forever`, except that it waits for a call of the file system or of a handler that has not
+    /// returned.
     ///
-    /// It blocks the thread that calls it, which therefore must not be one that serves. Calling it again, with less grace or
-    /// with more, does no harm: the least counts.
+    /// This function blocks, so a thread that serves must not call it. It may be called again with a shorter or
+    /// longer grace period: the shortest one counts.
     pub fn shutdown(&self, grace: Duration) {
         self.0.close();
         let running = |wakers: &mut Option<Vec<Arc<Waker>>>| wakers.is_some();
         let waited = self
             .0
-            .left
+            .workers_ended
             .wait_timeout_while(self.0.wakers(), grace, running);
         drop(waited);
-        self.0.cut();
+        self.0.abort();
         self.0.wake();
     }
 }
 
-/// Whether a server ends, and how.
+/// Whether and how a server is stopping.
 #[derive(Default)]
-pub(super) struct End {
-    /// No connection is accepted any more.
+pub(super) struct ShutdownState {
+    /// No more connections are accepted.
     closed: AtomicBool,
-    /// The connections that are left have to be closed.
-    cut: AtomicBool,
-    /// Wakes the workers, as long as there are any.
+    /// The remaining connections have to be closed.
+    aborted: AtomicBool,
+    /// The wakers of the workers, as long as there are any.
     wakers: Mutex<Option<Vec<Arc<Waker>>>>,
     /// The connections that have left their workers.
     upgraded: Mutex<Slab<Arc<TcpStream>>>,
-    /// Notified when there are no workers any more.
-    left: Condvar,
+    /// Notified when all workers have ended.
+    workers_ended: Condvar,
 }
 
-impl End {
-    /// Begins, with these workers.
-    pub(super) fn open(&self, wakers: Vec<Arc<Waker>>) {
+impl ShutdownState {
+    /// Registers the workers.
+    pub(super) fn start(&self, wakers: Vec<Arc<Waker>>) {
         *self.wakers() = Some(wakers);
-        // It may have been stopped before there was a worker to be woken.
+        // The server may have been stopped before there was a worker to wake.
         if self.closed.load(Ordering::Relaxed) {
             self.wake();
         }
     }
 
-    /// Has no connection accepted any more.
+    /// Stops accepting connections.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
         self.wake();
     }
 
-    /// Closes the connections that are left.
-    fn cut(&self) {
+    /// Closes the remaining connections.
+    fn abort(&self) {
         let upgraded = self.upgraded();
-        self.cut.store(true, Ordering::Relaxed);
+        self.aborted.store(true, Ordering::Relaxed);
         for (_, socket) in upgraded.iter() {
             let _ = socket.shutdown(Shutdown::Both);
         }
@@ -88,18 +89,18 @@ impl End {
         }
     }
 
-    /// Ends, since there are no workers any more.
-    pub(super) fn over(&self) {
+    /// Takes note that all workers have ended.
+    pub(super) fn finished(&self) {
         *self.wakers() = None;
-        self.left.notify_all();
+        self.workers_ended.notify_all();
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::Relaxed)
+    pub(super) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Relaxed)
     }
 
     fn wakers(&self) -> MutexGuard<'_, Option<Vec<Arc<Waker>>>> {
@@ -107,9 +108,9 @@ impl End {
     }
 }
 
-impl fmt::Debug for End {
+impl fmt::Debug for ShutdownState {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = out.debug_struct("End");
+        let mut out = out.debug_struct("ShutdownState");
         out.field("closed", &self.closed).finish_non_exhaustive()
     }
 }

@@ -1,47 +1,47 @@
-//! [`Timers`]: who has to be looked at when, though nothing has come.
+//! [`Timers`]: when a connection has to be driven although no event came.
 //!
-//! A deadline moves with almost every step, nearly always to a later time. So what is kept is a time
-//! at which to look again: whoever is found to have more of it then is put back. A time that stands
-//! for a place serves whoever has the place next, so that many short connections leave nothing here.
+//! A deadline changes with almost every step, nearly always to a later time. So an entry is the time at which
+//! to check a deadline: if it has moved, the entry is added again. An entry belongs to a key, not to a
+//! connection, and serves the next connection with that key, so short connections leave nothing behind.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-/// Times, with the places that they are for.
+/// A heap of times and keys.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Duration, usize)>>,
-    /// The earliest time of each place.
-    stands: Vec<Option<Duration>>,
+    /// The earliest time of each key.
+    earliest: Vec<Option<Duration>>,
 }
 
 impl Timers {
-    /// Has a place looked at then, or earlier.
-    pub(super) fn set(&mut self, who: usize, at: Duration) {
-        if who >= self.stands.len() {
-            self.stands.resize(who + 1, None);
+    /// Has a key checked at this time or earlier.
+    pub(super) fn set(&mut self, key: usize, at: Duration) {
+        if key >= self.earliest.len() {
+            self.earliest.resize(key + 1, None);
         }
-        let stands = &mut self.stands[who];
-        if stands.is_none_or(|stands| at < stands) {
-            *stands = Some(at);
-            self.heap.push(Reverse((at, who)));
+        let earliest = &mut self.earliest[key];
+        if earliest.is_none_or(|earliest| at < earliest) {
+            *earliest = Some(at);
+            self.heap.push(Reverse((at, key)));
         }
     }
 
-    /// The earliest.
+    /// Returns the earliest time.
     pub(super) fn next(&self) -> Option<Duration> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Takes out a place whose time has come.
+    /// Takes out a key whose time has come.
     pub(super) fn pop(&mut self, now: Duration) -> Option<usize> {
         while self.next().is_some_and(|at| at <= now) {
-            let Reverse((at, who)) = self.heap.pop()?;
-            // Otherwise an earlier one took its place.
-            if self.stands[who] == Some(at) {
-                self.stands[who] = None;
-                return Some(who);
+            let Reverse((at, key)) = self.heap.pop()?;
+            // Otherwise an earlier entry has replaced this one.
+            if self.earliest[key] == Some(at) {
+                self.earliest[key] = None;
+                return Some(key);
             }
         }
         None

@@ -1,4 +1,4 @@
-//! [`Transport`]: a socket that never waits, and knows when there is no point in asking it.
+//! [`Transport`]: a non-blocking socket that remembers whether it is readable and writable, to save system calls.
 
 use std::io::{self, ErrorKind, Read};
 use std::mem;
@@ -18,28 +18,28 @@ use crate::send_file::send_file;
 pub(super) struct Transport {
     socket: TcpStream,
     layer: Option<Box<dyn Layer>>,
-    /// Whether the system may have something to read, or take something: it says so once, when that
-    /// begins.
+    /// Whether the socket may be readable or writable. The poller reports only changes (it is edge-triggered).
     readable: bool,
     writable: bool,
-    /// The system has said that the peer is done: it will not say so again.
-    over: bool,
-    /// What the peer has done at last.
+    /// Whether the peer has closed its side, which the poller does not report again.
+    peer_done: bool,
+    /// The last hang-up that was reported.
     hang_up: Option<HangUp>,
-    /// Whether the system keeps back what fills no packet.
+    /// Whether the system holds back packets that are not full.
     corked: bool,
     failure: io::Result<()>,
 }
 
 impl Transport {
-    /// A socket that does not block, as it comes. Most who come have said already what they want.
+    /// Wraps a non-blocking socket that was just accepted. Most clients have sent their request by then, so it
+    /// counts as readable.
     pub(super) fn new(socket: TcpStream, layer: Option<Box<dyn Layer>>) -> Transport {
         Transport {
             socket,
             layer,
             readable: true,
             writable: true,
-            over: false,
+            peer_done: false,
             hang_up: None,
             corked: false,
             failure: Ok(()),
@@ -50,33 +50,33 @@ impl Transport {
         &self.socket
     }
 
-    /// The system says that something can be done. Answers whether that was waited for. It may be
-    /// wrong: while a child is being started it has copies of all sockets, and so one that was closed
-    /// here lives on for a moment and tells of itself under the number that is another's by now.
-    pub(super) fn can(&mut self, event: &Event) -> bool {
-        let before = self.hang_up;
+    /// Takes note of an event; returns whether the connection waited for it. An event may be wrong: while a
+    /// child process is being started it has copies of all sockets, so a socket that was closed here lives on
+    /// for a moment, and may report an event under a key that now belongs to another connection.
+    pub(super) fn on_event(&mut self, event: &Event) -> bool {
+        let old = self.hang_up;
         if event.is_error() || event.is_write_closed() {
             self.hang_up = Some(HangUp::Reset);
         } else if event.is_read_closed() {
             self.hang_up.get_or_insert(HangUp::Closed);
         }
-        self.over |= self.hang_up.is_some();
-        let read = event.is_readable() || self.over;
-        let write = event.is_writable() || self.over;
-        let news = (read && !self.readable) || (write && !self.writable) || self.hang_up != before;
+        self.peer_done |= self.hang_up.is_some();
+        let read = event.is_readable() || self.peer_done;
+        let write = event.is_writable() || self.peer_done;
+        let changed = (read && !self.readable) || (write && !self.writable) || self.hang_up != old;
         self.readable |= read;
         self.writable |= write;
-        news
+        changed
     }
 
     pub(super) fn read<F>(&mut self, into: &mut [u8]) -> Got<F> {
         self.cork(false);
         let read = loop {
             if let Err(error) = self.flush() {
-                return self.told(Err(error));
+                return self.answer(Err(error));
             }
             let read = match &mut self.layer {
-                // Something may have come before that is only now understood.
+                // The layer may have data that it has read before.
                 Some(layer) => layer.read(&self.socket, into),
                 None if !self.readable => return Got::Nothing,
                 None => (&self.socket).read(into),
@@ -86,12 +86,14 @@ impl Transport {
                 read => break read,
             }
         };
-        // Less than there was room for is all that there was; when more comes, the system says so.
-        self.readable = read.as_ref().is_ok_and(|n| self.over || *n == into.len());
-        self.told(read)
+        // A short read has emptied the buffer; the poller will report when more arrives.
+        self.readable = read
+            .as_ref()
+            .is_ok_and(|n| self.peer_done || *n == into.len());
+        self.answer(read)
     }
 
-    /// Writes these bytes, to which more will be added at once or not.
+    /// Writes these bytes. `more` says whether others follow immediately.
     pub(super) fn write<F>(&mut self, from: &[u8], more: bool) -> Got<F> {
         if !self.writable {
             return Got::Nothing;
@@ -102,48 +104,48 @@ impl Transport {
             None => retry(|| send(&self.socket, from, more)),
         };
         self.writable = written.is_ok();
-        self.told(written)
+        self.answer(written)
     }
 
-    /// Whether a layer is not yet ready for a request.
+    /// Returns whether the layer's handshake is still in progress.
     pub(super) fn is_handshaking(&self) -> bool {
         self.layer
             .as_ref()
             .is_some_and(|layer| layer.is_handshaking())
     }
 
-    /// Whether the peer has begun to speak without the layer.
+    /// Returns whether the peer speaks without the layer (plain HTTP on an HTTPS port).
     pub(super) fn is_plain(&self) -> bool {
         self.layer.as_ref().is_some_and(|layer| layer.is_plain())
     }
 
-    /// Whether the peer has sent something that was not read yet.
+    /// Returns whether the peer has sent data that was not read yet.
     pub(super) fn has_unread(&self) -> bool {
         rustix::io::ioctl_fionread(&self.socket).is_ok_and(|n| n > 0)
     }
 
-    /// Whether files can be sent unread.
+    /// Returns whether files can be sent by reference.
     pub(super) fn sends_files(&self) -> bool {
         self.layer.is_none()
     }
 
-    /// Whether there is a point in reading: something may have come, or a layer has something to say.
+    /// Returns whether there is a reason to read: data may have arrived, or the layer has data to send.
     pub(super) fn is_readable(&self) -> bool {
         self.readable || self.layer.as_ref().is_some_and(|layer| layer.holds())
     }
 
-    /// Whether the peer has left.
+    /// Returns how the peer has hung up, if it has.
     pub(super) fn hang_up(&self) -> Option<HangUp> {
-        // What was reported may have been meant for another socket.
+        // The event may have been meant for another socket.
         self.hang_up.and_then(|_| HangUp::of(&self.socket))
     }
 
-    /// Whether it may take something.
+    /// Returns whether the socket may take data.
     pub(super) fn is_writable(&self) -> bool {
         self.writable
     }
 
-    /// Sends a piece of a file unread.
+    /// Sends a piece of a file by reference.
     pub(super) fn copy<FS: FileSystem, F>(
         &mut self,
         files: &FS,
@@ -154,16 +156,16 @@ impl Transport {
         if !self.writable {
             return Got::Nothing;
         }
-        self.cork(len >= MOST);
+        self.cork(len >= SEND_CHUNK_MAX);
         let sent = retry(|| send_file(&self.socket, files, file, at, len));
         self.writable = sent.is_ok();
         match sent {
             Ok(None) => Got::Refused(FsError::Io),
-            sent => self.told(sent.map(Option::unwrap_or_default)),
+            sent => self.answer(sent.map(Option::unwrap_or_default)),
         }
     }
 
-    /// Has packets filled while pieces of a large file follow each other, or sends what is left.
+    /// Has packets filled while pieces of a large file follow each other, or sends the rest.
     fn cork(&mut self, corked: bool) {
         if mem::replace(&mut self.corked, corked) != corked {
             #[cfg(target_os = "linux")]
@@ -171,13 +173,14 @@ impl Transport {
         }
     }
 
-    /// Whether to close it says all that is to be said, and breaks nothing: what the peer has sent was
-    /// read, and what it sends later cannot cut off what it has not acknowledged.
+    /// Returns whether the socket can be closed without a half-close first, and without losing data: everything
+    /// that the peer has sent was read, and nothing that it may still send can cause a reset before it has
+    /// acknowledged everything.
     pub(super) fn may_close(&self) -> bool {
         self.layer.is_none() && !self.readable && !self.has_unread() && !self.has_unacknowledged()
     }
 
-    /// Whether the peer has not acknowledged all that was written.
+    /// Returns whether the peer has not acknowledged everything that was written.
     pub(super) fn has_unacknowledged(&self) -> bool {
         delivery::is_outstanding(&self.socket)
     }
@@ -190,7 +193,7 @@ impl Transport {
         }
     }
 
-    /// Turns it into a stream for another protocol, of which these bytes came already. Returns its socket, too.
+    /// Turns the transport into a stream for another protocol, which begins with `received`. Also returns the socket.
     pub(super) fn into_stream(
         mut self,
         received: Vec<u8>,
@@ -201,13 +204,14 @@ impl Transport {
         Ok((socket, stream))
     }
 
-    /// What went wrong, if anything did. The peer is told, if that can be done at once.
+    /// Returns what went wrong, if anything did. A last alert of the layer is sent if that is possible without
+    /// waiting.
     pub(super) fn end(&mut self) -> io::Result<()> {
         let _ = self.flush();
         mem::replace(&mut self.failure, Ok(()))
     }
 
-    /// Writes what a layer has to say by itself.
+    /// Writes the layer's own data.
     fn flush(&mut self) -> io::Result<()> {
         let Some(layer) = &mut self.layer else {
             return Ok(());
@@ -223,8 +227,8 @@ impl Transport {
         Ok(())
     }
 
-    fn told<F>(&mut self, moved: io::Result<usize>) -> Got<F> {
-        match moved {
+    fn answer<F>(&mut self, result: io::Result<usize>) -> Got<F> {
+        match result {
             Ok(n) => Got::Bytes(n),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Got::Nothing,
             Err(error) => {
@@ -235,8 +239,8 @@ impl Transport {
     }
 }
 
-/// Writes, and has the system wait for more if that comes at once: head and content of a file leave
-/// in as few packets as can be.
+/// Writes, and has the system wait if more follows immediately, so that head and content of a file leave in as
+/// few packets as possible.
 #[cfg(target_os = "linux")]
 fn send(socket: &TcpStream, from: &[u8], more: bool) -> io::Result<usize> {
     use rustix::net::SendFlags;
@@ -250,7 +254,7 @@ fn send(mut socket: &TcpStream, from: &[u8], _: bool) -> io::Result<usize> {
     io::Write::write(&mut socket, from)
 }
 
-/// Does it until it is done, or cannot be done now.
+/// Repeats `work` while it is interrupted.
 fn retry<T>(mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match work() {
@@ -260,5 +264,5 @@ fn retry<T>(mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// So much is sent at once; then others have their turn.
-pub(super) const MOST: u64 = 2 * 1024 * 1024;
+/// The most bytes of a file sent in one call, so that other connections get their turn.
+pub(super) const SEND_CHUNK_MAX: u64 = 2 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! [`Upgrade`]: what takes over a connection whose handler has upgraded it, on a thread of its own.
+//! [`Upgrade`]: runs the function that takes over upgraded connections, on a thread for each.
 
 use std::net::TcpStream;
 use std::panic::{self, AssertUnwindSafe};
@@ -8,10 +8,10 @@ use std::thread::{Builder, Scope};
 use super::shared::Shared;
 use crate::UpgradedStream;
 
-/// Takes connections over from the workers of a server.
+/// Takes over connections from the workers of a server.
 pub(super) trait Upgrade<H>: Sync {
-    /// Goes on with a connection, which stays one of the server for as long as that takes. If no thread can be started for
-    /// it, it is closed.
+    /// Starts a thread for a connection, which counts as one of the server until the thread ends. If none can
+    /// be started, the connection is closed.
     fn begin<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
@@ -23,9 +23,9 @@ pub(super) trait Upgrade<H>: Sync {
 /// A connection that has left its worker.
 pub(super) struct Upgraded<'env, H> {
     pub(super) handler: H,
-    // It is closed before its place is free, so this comes first.
+    // Dropped before the slot is released, so it comes first.
     pub(super) stream: UpgradedStream,
-    pub(super) place: Place<'env>,
+    pub(super) slot: UpgradedSlot<'env>,
 }
 
 impl<H, U> Upgrade<H> for U
@@ -44,34 +44,34 @@ where
             let Upgraded {
                 handler,
                 stream,
-                place,
+                slot,
             } = upgraded;
-            // A panic has been reported by its hook.
+            // A panic has already been reported by the panic hook.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| self(handler, stream)));
-            drop(place);
+            drop(slot);
         };
         let thread = Builder::new().name("upgraded".into());
         let _ = thread.spawn_scoped(scope, work);
     }
 }
 
-/// The place of an upgraded connection among those of its server, which is free again when this is dropped.
-pub(super) struct Place<'env> {
+/// An upgraded connection's place among the connections of its server; released on drop.
+pub(super) struct UpgradedSlot<'env> {
     shared: &'env Shared,
     number: usize,
 }
 
-impl<'env> Place<'env> {
-    /// Keeps the place of a connection that leaves its worker. Its socket is shut down when the server ends.
-    pub(super) fn keep(shared: &'env Shared, socket: Arc<TcpStream>) -> Place<'env> {
+impl<'env> UpgradedSlot<'env> {
+    /// Keeps a connection that leaves its worker counted. Its socket is shut down when the server ends.
+    pub(super) fn new(shared: &'env Shared, socket: Arc<TcpStream>) -> UpgradedSlot<'env> {
         let number = shared.add_upgraded(socket);
-        Place { shared, number }
+        UpgradedSlot { shared, number }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for UpgradedSlot<'_> {
     fn drop(&mut self) {
         self.shared.remove_upgraded(self.number);
-        self.shared.leave();
+        self.shared.release();
     }
 }

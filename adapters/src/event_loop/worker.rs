@@ -1,5 +1,5 @@
-//! [`Worker`]: one thread, and all the connections that are on it. Which connections it accepts, and
-//! which it closes for them, is in `admission`.
+//! [`Worker`]: one thread with all its connections. Accepting connections, and closing others to make room for
+//! them, is in `admission`.
 
 mod admission;
 
@@ -17,13 +17,13 @@ use mio::{Events, Interest, Token};
 use sanserve_core::{Config, FileSystem, Handler, Now, Phase};
 use slab::Slab;
 
-use super::crowd::Crowd;
-use super::files::Desk;
-use super::lines::Lines;
-use super::mail::{HandlerWaker, Job};
-use super::peer::{Peer, Until};
+use super::completions::{HandlerWaker, Job};
+use super::driver::{Action, ConnectionDriver};
+use super::high_water::HighWater;
+use super::log_buffer::LogBuffer;
+use super::pending_call::FsContext;
+use super::poller::{COMPLETIONS, FIRST_LISTENER, Poller};
 use super::pool::Pool;
-use super::seat::{DOORS, MAIL, Seat};
 use super::shared::Shared;
 use super::timers::Timers;
 use super::transport::Transport;
@@ -36,50 +36,50 @@ pub(super) struct Common<'scope, 'env, FS: FileSystem, H, M> {
     pub(super) files: &'env FS,
     pub(super) config: Arc<Config>,
     pub(super) handler: &'env M,
-    /// What takes over connections that are upgraded, if that is allowed.
+    /// Takes over upgraded connections, if upgrades are allowed.
     pub(super) upgrade: Option<&'env dyn Upgrade<H>>,
     pub(super) shared: &'env Shared,
     pub(super) scope: &'scope Scope<'scope, 'env>,
     pub(super) pool: Arc<Pool<'scope, 'env, Job<FS::File>>>,
 }
 
-/// One thread's share of a server.
+/// One thread of a server.
 pub(super) struct Worker<'scope, 'env, FS: FileSystem, H, M> {
     common: Common<'scope, 'env, FS, H, M>,
-    seat: Seat<FS::File>,
-    peers: Slab<Inside<FS::File, H>>,
-    /// How many of them are more than a socket at rest.
-    works: usize,
-    crowd: Crowd,
-    working: Crowd,
-    /// When to look at what is held and needed by nobody, if anything has happened.
-    evict_idle: Option<Duration>,
+    poller: Poller<FS::File>,
+    connections: Slab<Slot<FS::File, H>>,
+    /// The number of connections that serve a request.
+    active: usize,
+    connections_peak: HighWater,
+    active_peak: HighWater,
+    /// When to evict idle cache entries and trim memory.
+    evict_at: Option<Duration>,
     timers: Timers,
-    /// Who has something to do, but lets the others have their turn.
-    turn: Vec<usize>,
-    /// The doors before which there may be somebody.
-    knocks: Vec<usize>,
-    /// When to look there, if nothing has happened.
-    admit: Option<Duration>,
-    /// Which connections may be closed to make room.
-    order: EvictionOrder,
-    log: Lines<'env>,
+    /// Connections that can continue, and wait for their next turn.
+    run_queue: Vec<usize>,
+    /// Listeners that may have a connection to accept.
+    ready_listeners: Vec<usize>,
+    /// When to try again to accept, if no event comes before.
+    accept_at: Option<Duration>,
+    /// The order in which connections are closed to make room.
+    eviction_order: EvictionOrder,
+    log: LogBuffer<'env>,
     clock: Clock,
     now: Now,
-    came: u64,
+    accepted: u64,
 }
 
 /// A connection that is being served.
-struct Inside<F, H> {
-    peer: Peer<F, H>,
-    /// Tells it from others that had the same place before.
-    number: u64,
-    /// When it has to be looked at.
-    by: Option<Duration>,
-    /// Its place in the order of eviction.
+struct Slot<F, H> {
+    driver: ConnectionDriver<F, H>,
+    /// Tells it from earlier connections with the same key.
+    generation: u64,
+    /// When it has to be driven.
+    deadline: Option<Duration>,
+    /// Its phase in the order of eviction.
     phase: Phase,
-    /// It stands among those that have something to do.
-    in_turn: bool,
+    /// Whether it is in the run queue.
+    is_queued: bool,
 }
 
 impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>
@@ -88,36 +88,36 @@ where
     H: Handler + 'env,
     M: Fn() -> H + Sync,
 {
-    /// A worker that nobody has come to.
-    pub(super) fn new(common: Common<'scope, 'env, FS, H, M>, seat: Seat<FS::File>) -> Self {
+    /// Creates a worker without connections.
+    pub(super) fn new(common: Common<'scope, 'env, FS, H, M>, poller: Poller<FS::File>) -> Self {
         Worker {
-            seat,
-            peers: Slab::new(),
-            works: 0,
-            crowd: Crowd::default(),
-            working: Crowd::default(),
-            evict_idle: None,
+            poller,
+            connections: Slab::new(),
+            active: 0,
+            connections_peak: HighWater::default(),
+            active_peak: HighWater::default(),
+            evict_at: None,
             timers: Timers::default(),
-            turn: Vec::new(),
-            knocks: Vec::new(),
-            admit: None,
-            order: EvictionOrder::default(),
-            log: Lines::new(common.shared.log()),
+            run_queue: Vec::new(),
+            ready_listeners: Vec::new(),
+            accept_at: None,
+            eviction_order: EvictionOrder::default(),
+            log: LogBuffer::new(common.shared.log()),
             clock: Clock::start(),
             now: Now::default(),
-            came: 0,
+            accepted: 0,
             common,
         }
     }
 
-    /// Serves until the server is closed and everybody is gone.
+    /// Serves until the server is stopped and all connections are closed.
     pub(super) fn run(mut self) {
         self.evict_idle();
-        let mut events = Events::with_capacity(EVENTS);
+        let mut events = Events::with_capacity(EVENTS_MAX);
         let mut closing = false;
-        while !(closing && self.peers.is_empty()) {
+        while !(closing && self.connections.is_empty()) {
             self.log.flush();
-            if let Err(error) = self.seat.poll.poll(&mut events, self.timeouts()) {
+            if let Err(error) = self.poller.poll.poll(&mut events, self.poll_timeout()) {
                 assert!(
                     error.kind() == ErrorKind::Interrupted,
                     "cannot wait: {error}"
@@ -127,43 +127,45 @@ where
             self.now = self.clock.now();
             for event in &events {
                 match event.token() {
-                    MAIL => self.take_mail(),
-                    Token(door @ DOORS..) => self.knock(door - DOORS),
+                    COMPLETIONS => self.take_completions(),
+                    Token(listener @ FIRST_LISTENER..) => {
+                        self.listener_ready(listener - FIRST_LISTENER)
+                    }
                     Token(token) => {
-                        let (who, is_pipe) = (token / 2, token % 2 == 1);
-                        let news = self.peers.get_mut(who).is_some_and(|inside| {
+                        let (key, is_pipe) = (token / 2, token % 2 == 1);
+                        let can_continue = self.connections.get_mut(key).is_some_and(|slot| {
                             if is_pipe {
-                                inside.peer.listens()
+                                slot.driver.waits_for_process()
                             } else {
-                                inside.peer.can(event)
+                                slot.driver.on_event(event)
                             }
                         });
-                        if news {
-                            self.advance(who);
+                        if can_continue {
+                            self.drive(key);
                         }
                     }
                 }
             }
-            for who in mem::take(&mut self.turn) {
-                if let Some(inside) = self.peers.get_mut(who) {
-                    inside.in_turn = false;
-                    self.advance(who);
+            for key in mem::take(&mut self.run_queue) {
+                if let Some(slot) = self.connections.get_mut(key) {
+                    slot.is_queued = false;
+                    self.drive(key);
                 }
             }
-            self.expire();
-            if self.evict_idle.is_some_and(|at| at <= self.now.tick) {
+            self.run_timers();
+            if self.evict_at.is_some_and(|at| at <= self.now.tick) {
                 self.evict_idle();
             }
             if !closing && self.common.shared.is_closed() {
                 closing = true;
-                // Who comes now is refused, or finds whoever listens there next.
-                self.seat.doors.clear();
-                self.knocks.clear();
-                self.common.shared.clear_lobby();
-                self.send_home();
+                // From now on clients are refused, or reach the next server on this address.
+                self.poller.listeners.clear();
+                self.ready_listeners.clear();
+                self.common.shared.clear_backlog();
+                self.begin_shutdown();
             }
-            if closing && self.common.shared.is_cut() {
-                self.peers.clear();
+            if closing && self.common.shared.is_aborted() {
+                self.connections.clear();
             }
             if !closing {
                 self.admit();
@@ -172,75 +174,79 @@ where
         self.log.flush();
     }
 
-    /// How long nothing may come before there is something to do.
-    fn timeouts(&self) -> Option<Duration> {
-        if !self.turn.is_empty() {
+    /// Returns how long to poll.
+    fn poll_timeout(&self) -> Option<Duration> {
+        if !self.run_queue.is_empty() {
             return Some(Duration::ZERO);
         }
-        let (evict_idle, admit) = (self.evict_idle, self.admit);
+        let (evict_at, accept_at) = (self.evict_at, self.accept_at);
         let next = self
             .timers
             .next()
             .into_iter()
-            .chain(evict_idle)
-            .chain(admit)
+            .chain(evict_at)
+            .chain(accept_at)
             .min();
         next.map(|at| at.saturating_sub(self.now.tick))
     }
 
-    /// Somebody waits at this door, unless it is closed.
-    fn knock(&mut self, door: usize) {
-        if door < self.seat.doors.len() && !self.knocks.contains(&door) {
-            self.knocks.push(door);
+    /// Takes note that a listener is ready, unless it is closed.
+    fn listener_ready(&mut self, listener: usize) {
+        if listener < self.poller.listeners.len() && !self.ready_listeners.contains(&listener) {
+            self.ready_listeners.push(listener);
         }
     }
 
-    fn welcome(&mut self, socket: TcpStream, address: Option<IpAddr>) -> io::Result<()> {
+    fn open(&mut self, socket: TcpStream, address: Option<IpAddr>) -> io::Result<()> {
         let transport = Transport::new(socket, self.common.shared.layer()?);
         let handler = (self.common.handler)();
-        self.came += 1;
-        let who = self.peers.insert(Inside {
-            peer: Peer::new(transport, address, handler, self.now),
-            number: self.came,
-            by: None,
+        self.accepted += 1;
+        let key = self.connections.insert(Slot {
+            driver: ConnectionDriver::new(transport, address, handler, self.now),
+            generation: self.accepted,
+            deadline: None,
             phase: Phase::Busy,
-            in_turn: false,
+            is_queued: false,
         });
-        self.crowd.saw(self.peers.len());
-        self.advance(who);
-        // Who asks at once, and then closes, need not be waited for at all.
-        if let Some(inside) = self.peers.get(who) {
-            let socket = inside.peer.socket().as_raw_fd();
+        self.connections_peak.record(self.connections.len());
+        self.drive(key);
+        // A client that sends its request immediately and then closes never has to be polled.
+        if let Some(slot) = self.connections.get(key) {
+            let socket = slot.driver.socket().as_raw_fd();
             let interest = Interest::READABLE | Interest::WRITABLE;
-            let (registry, token) = (self.seat.poll.registry(), Token(2 * who));
+            let (registry, token) = (self.poller.poll.registry(), Token(2 * key));
             if registry
                 .register(&mut SourceFd(&socket), token, interest)
                 .is_err()
             {
-                self.leave(who);
+                self.close(key);
             }
         }
         Ok(())
     }
 
-    /// Takes a connection as far as it gets.
-    fn advance(&mut self, who: usize) {
-        let Some(inside) = self.peers.get_mut(who) else {
+    /// Drives a connection until it would block.
+    fn drive(&mut self, key: usize) {
+        let Some(slot) = self.connections.get_mut(key) else {
             return;
         };
-        let (common, mail, registry) = (&self.common, &self.seat.mail, self.seat.poll.registry());
-        let number = inside.number;
-        let submit = |task, wanted| {
-            let job = Job::new(task, wanted, (who, number), Arc::clone(mail));
+        let (common, completions, registry) = (
+            &self.common,
+            &self.poller.completions,
+            self.poller.poll.registry(),
+        );
+        let generation = slot.generation;
+        let submit = |request, wanted| {
+            let job = Job::new(request, wanted, (key, generation), Arc::clone(completions));
             common.pool.submit(job);
         };
         let listen = |pipe: BorrowedFd<'_>| {
-            // What cannot be listened to is looked at from time to time.
+            // A pipe that cannot be registered is checked from time to time.
             let mut source = SourceFd(&pipe.as_raw_fd());
-            let _ = registry.register(&mut source, Token(2 * who + 1), Interest::READABLE);
+            let _ = registry.register(&mut source, Token(2 * key + 1), Interest::READABLE);
         };
-        let waker = || HandlerWaker::new((who, number), Arc::clone(mail));
-        let desk = Desk {
+        let waker = || HandlerWaker::new((key, generation), Arc::clone(completions));
+        let context = FsContext {
             files: common.files,
             submit: &submit,
             listen: &listen,
@@ -248,115 +254,119 @@ where
             can_upgrade: common.upgrade.is_some(),
         };
         let (now, log) = (self.now, &mut self.log);
-        // A panic has been reported by its hook.
-        let (peer, config) = (&mut inside.peer, &common.config);
-        let worked = peer.works();
-        let advance = AssertUnwindSafe(|| peer.advance(now, config, &desk, log));
-        let until = panic::catch_unwind(advance).unwrap_or(Until::Never);
-        self.works = self.works + usize::from(peer.works()) - usize::from(worked);
-        self.working.saw(self.works);
-        self.evict_idle.get_or_insert(now.tick + TIDY);
-        let phase = match until {
-            Until::Woken(_) => peer.phase(),
-            Until::Turn | Until::Upgraded | Until::Never => Phase::Busy,
+        // A panic has already been reported by the panic hook.
+        let (driver, config) = (&mut slot.driver, &common.config);
+        let was_active = driver.is_active();
+        let drive = AssertUnwindSafe(|| driver.drive(now, config, &context, log));
+        let action = panic::catch_unwind(drive).unwrap_or(Action::Close);
+        self.active = self.active + usize::from(driver.is_active()) - usize::from(was_active);
+        self.active_peak.record(self.active);
+        self.evict_at.get_or_insert(now.tick + EVICT_INTERVAL);
+        let phase = match action {
+            Action::WaitFor(_) => driver.phase(),
+            Action::Yield | Action::Upgrade | Action::Close => Phase::Busy,
         };
-        // A connection with a new deadline has begun to be idle, or a head, anew.
-        let anew = matches!(until, Until::Woken(by) if by != inside.by);
-        if phase != inside.phase || phase != Phase::Busy && anew {
-            inside.phase = phase;
-            self.order.note(who, phase);
+        // With a new deadline the connection has become idle again, or has begun another head.
+        let anew = matches!(action, Action::WaitFor(deadline) if deadline != slot.deadline);
+        if phase != slot.phase || phase != Phase::Busy && anew {
+            slot.phase = phase;
+            self.eviction_order.note(key, phase);
         }
-        match until {
-            Until::Woken(by) => {
-                inside.by = by;
-                if let Some(by) = by {
-                    self.timers.set(who, by);
+        match action {
+            Action::WaitFor(deadline) => {
+                slot.deadline = deadline;
+                if let Some(deadline) = deadline {
+                    self.timers.set(key, deadline);
                 }
             }
-            Until::Turn if inside.in_turn => {}
-            Until::Turn => {
-                inside.in_turn = true;
-                self.turn.push(who);
+            Action::Yield if slot.is_queued => {}
+            Action::Yield => {
+                slot.is_queued = true;
+                self.run_queue.push(key);
             }
-            Until::Upgraded => self.hand_over(who),
-            Until::Never => self.leave(who),
+            Action::Upgrade => self.hand_over(key),
+            Action::Close => self.close(key),
         }
     }
 
-    /// Lets go of a connection that speaks another protocol from now on.
-    fn hand_over(&mut self, who: usize) {
-        let inside = self.peers.remove(who);
-        self.order.remove(who);
-        self.works -= usize::from(inside.peer.works());
-        let socket = inside.peer.socket().as_raw_fd();
-        // It is not registered if it was upgraded at once.
-        let _ = self.seat.poll.registry().deregister(&mut SourceFd(&socket));
+    /// Removes a connection that changes to another protocol.
+    fn hand_over(&mut self, key: usize) {
+        let slot = self.connections.remove(key);
+        self.eviction_order.remove(key);
+        self.active -= usize::from(slot.driver.is_active());
+        let socket = slot.driver.socket().as_raw_fd();
+        // It is not registered if the first request upgraded it.
+        let _ = self
+            .poller
+            .poll
+            .registry()
+            .deregister(&mut SourceFd(&socket));
         let (shared, scope) = (self.common.shared, self.common.scope);
-        match (inside.peer.into_upgraded(shared), self.common.upgrade) {
+        match (slot.driver.into_upgraded(shared), self.common.upgrade) {
             (Some(upgraded), Some(upgrade)) => upgrade.begin(scope, upgraded),
-            _ => shared.leave(),
+            _ => shared.release(),
         }
     }
 
-    fn leave(&mut self, who: usize) {
-        let mut inside = self.peers.remove(who);
-        self.order.remove(who);
+    fn close(&mut self, key: usize) {
+        let mut slot = self.connections.remove(key);
+        self.eviction_order.remove(key);
         let shared = self.common.shared;
-        let served = inside.peer.end();
-        shared.complain(inside.peer.socket(), &self.common.config, &served);
-        shared.leave();
-        self.works -= usize::from(inside.peer.works());
-        drop(inside);
+        let served = slot.driver.end();
+        shared.log_failure(slot.driver.socket(), &self.common.config, &served);
+        shared.release();
+        self.active -= usize::from(slot.driver.is_active());
+        drop(slot);
     }
 
-    /// Gives back what nobody needs: files that are open, what a crowd has left behind.
+    /// Evicts idle cache entries of the file system, and trims memory after a peak.
     fn evict_idle(&mut self) {
         let held = self.common.files.evict_idle();
-        self.evict_idle = held.then_some(self.now.tick + TIDY);
-        let gone = self.crowd.has_gone(self.peers.len());
-        if gone {
-            self.peers.shrink_to_fit();
-            self.order.shrink(self.peers.capacity());
+        self.evict_at = held.then_some(self.now.tick + EVICT_INTERVAL);
+        let fallen = self.connections_peak.has_fallen(self.connections.len());
+        if fallen {
+            self.connections.shrink_to_fit();
+            self.eviction_order.shrink(self.connections.capacity());
         }
-        if self.working.has_gone(self.works) || gone {
-            self.common.shared.after_crowd();
+        if self.active_peak.has_fallen(self.active) || fallen {
+            self.common.shared.trim_memory();
         }
     }
 
-    /// Looks at everybody whose time has come.
-    fn expire(&mut self) {
-        while let Some(who) = self.timers.pop(self.now.tick) {
-            match self.peers.get(who).and_then(|inside| inside.by) {
-                Some(by) if by > self.now.tick => self.timers.set(who, by),
-                Some(_) => self.advance(who),
+    /// Drives all connections whose time has come.
+    fn run_timers(&mut self) {
+        while let Some(key) = self.timers.pop(self.now.tick) {
+            match self.connections.get(key).and_then(|slot| slot.deadline) {
+                Some(deadline) if deadline > self.now.tick => self.timers.set(key, deadline),
+                Some(_) => self.drive(key),
                 None => {}
             }
         }
     }
 
-    /// Gives everybody what the pool has done.
-    fn take_mail(&mut self) {
-        let all = self.seat.mail.take();
-        for ((who, number), done) in all {
-            let inside = self.peers.get_mut(who);
-            // Whoever has gone meanwhile gets nothing.
-            if let Some(inside) = inside.filter(|inside| inside.number == number) {
-                inside.peer.bring(done);
-                self.advance(who);
+    /// Passes the completions of the pool to their connections.
+    fn take_completions(&mut self) {
+        let completions = self.poller.completions.take();
+        for ((key, generation), completion) in completions {
+            let slot = self.connections.get_mut(key);
+            // A connection that has closed in the meantime is skipped.
+            if let Some(slot) = slot.filter(|slot| slot.generation == generation) {
+                slot.driver.complete(completion);
+                self.drive(key);
             }
         }
     }
 
-    /// The running replies are the last ones.
-    fn send_home(&mut self) {
-        let everybody: Vec<usize> = self.peers.iter().map(|(who, _)| who).collect();
-        for who in everybody {
-            self.peers[who].peer.finish();
-            self.advance(who);
+    /// Makes the current reply of each connection its last one.
+    fn begin_shutdown(&mut self) {
+        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.connections[key].driver.finish();
+            self.drive(key);
         }
     }
 }
 
-const EVENTS: usize = 1024;
-/// So long after something has happened, and no more often.
-const TIDY: Duration = Duration::from_secs(1);
+const EVENTS_MAX: usize = 1024;
+/// Time between activity and eviction, and between two evictions.
+const EVICT_INTERVAL: Duration = Duration::from_secs(1);

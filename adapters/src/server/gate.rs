@@ -9,7 +9,7 @@ use std::time::Duration;
 use sanserve_core::Phase;
 use socket2::SockRef;
 
-use super::PAUSE;
+use super::ACCEPT_BACKOFF;
 use super::table::{ConnectionTable, EVICTION_TIME};
 
 /// The listening socket and the connections that came by it.
@@ -99,7 +99,7 @@ impl Gate {
     pub(super) fn pause(&self) {
         let inside = self.inside();
         if !self.is_closed() {
-            drop(self.left.wait_timeout(inside, PAUSE));
+            drop(self.left.wait_timeout(inside, ACCEPT_BACKOFF));
         }
     }
 

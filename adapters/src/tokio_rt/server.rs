@@ -17,7 +17,7 @@ use super::files::{Awaited, FileAccess, OnThreads};
 use super::seat::Seats;
 use super::{AsyncFileSystem, Host, Transport, UpgradedStream, serve_hosted};
 use crate::server::table::EVICTION_TIME;
-use crate::server::{PAUSE, complaint, listen, places};
+use crate::server::{ACCEPT_BACKOFF, connections_default, failure_line, listen};
 use crate::{BindError, ListenAddr, blocking};
 
 /// A server with a task for each connection, and a ceiling. It listens as soon as it is made, and
@@ -70,7 +70,7 @@ impl HTTPServer {
             address,
             listener: registered.map_err(|error| BindError::new(ListenAddr::Ip(address), error))?,
             transport: Box::new(|socket| Ok(Transport::from(socket))),
-            most: places(),
+            most: connections_default(),
             log: Arc::new(blocking::stderr),
             stop: watch::Sender::new(None),
             serving: watch::Sender::new(false),
@@ -249,7 +249,7 @@ impl HTTPServer {
                     }
                     Err(error) => Err(error),
                 };
-                if let Some(line) = complaint(|| Some(peer), &config, &served) {
+                if let Some(line) = failure_line(|| Some(peer), &config, &served) {
                     log(&line);
                 }
             });
@@ -338,7 +338,7 @@ async fn rest(error: &io::Error) {
         ErrorKind::Interrupted | ErrorKind::ConnectionAborted
     ) {
         // Most likely no file descriptor is left, and asking at once would not help.
-        sleep(PAUSE).await;
+        sleep(ACCEPT_BACKOFF).await;
     }
 }
 

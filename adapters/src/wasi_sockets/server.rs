@@ -124,7 +124,7 @@ impl HTTPServer {
                     }
                     Ok(None) => break,
                     // Most likely the host has no socket left, and asking at once would not help.
-                    Err(_) => pause = Some(now.tick + PAUSE),
+                    Err(_) => pause = Some(now.tick + ACCEPT_BACKOFF),
                 }
             }
         }
@@ -192,4 +192,4 @@ fn look_at_the_clock() -> Now {
 const MOST: usize = 512;
 
 /// How long it waits before it accepts again, after that has failed.
-const PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);

@@ -1,7 +1,7 @@
-//! Which connections a worker accepts, and which it closes to make room for them.
+//! Admission: which connections a worker accepts, and which it closes to make room for them.
 //!
-//! A connection that was accepted and for which there is no room waits in the lobby, which all workers
-//! share: whichever of them has room, or a connection that may be closed, takes it.
+//! A connection that was accepted and finds no room waits in the backlog, which all workers share. The first
+//! worker that has room, or a connection that may be closed, takes it.
 
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -12,7 +12,7 @@ use sanserve_core::{FileSystem, Handler, Phase};
 
 use super::Worker;
 use crate::event_loop::shared::Accepted;
-use crate::server::PAUSE;
+use crate::server::ACCEPT_BACKOFF;
 
 impl<'scope, 'env: 'scope, FS, H, M> Worker<'scope, 'env, FS, H, M>
 where
@@ -20,117 +20,117 @@ where
     H: Handler + 'env,
     M: Fn() -> H + Sync,
 {
-    /// Takes the connections that wait, as far as there is room or room can be made.
+    /// Accepts connections as long as there is room, or room can be made.
     pub(super) fn admit(&mut self) {
-        let mut moment = self.admit.take();
-        let again = self.admit_from_lobby(&mut moment);
-        self.admit = match again {
-            // Those that have not been accepted yet came later.
-            Break(again) => Some(again),
-            Continue(()) => self.admit_from_listeners(&mut moment),
+        let mut yield_until = self.accept_at.take();
+        let retry_at = self.admit_from_backlog(&mut yield_until);
+        self.accept_at = match retry_at {
+            // Connections that are not accepted yet arrived later than the backlog.
+            Break(retry_at) => Some(retry_at),
+            Continue(()) => self.admit_from_listeners(&mut yield_until),
         };
     }
 
-    fn admit_from_lobby(&mut self, moment: &mut Option<Duration>) -> ControlFlow<Duration> {
+    fn admit_from_backlog(&mut self, yield_until: &mut Option<Duration>) -> ControlFlow<Duration> {
         let shared = self.common.shared;
-        while shared.has_waiting() {
-            // The lobby is locked until there is room, so that not every worker makes some for one.
-            let mut lobby = shared.lobby();
-            if lobby.is_empty() {
+        while shared.has_backlog() {
+            // The backlog stays locked until there is room, so that only one worker closes a connection for this one.
+            let mut backlog = shared.backlog();
+            if backlog.is_empty() {
                 break;
             }
-            self.make_room(moment)?;
-            let accepted = shared.take_waiting(&mut lobby);
-            drop(lobby);
+            self.make_room(yield_until)?;
+            let accepted = shared.pop_backlog(&mut backlog);
+            drop(backlog);
             accepted.into_iter().for_each(|it| self.admit_one(it));
         }
         Continue(())
     }
 
-    /// Accepts connections. Returns when to try again, unless something happens before.
-    fn admit_from_listeners(&mut self, moment: &mut Option<Duration>) -> Option<Duration> {
+    /// Accepts connections. Returns when to try again if no event comes before.
+    fn admit_from_listeners(&mut self, yield_until: &mut Option<Duration>) -> Option<Duration> {
         loop {
-            let accepted = match self.accept(moment) {
+            let accepted = match self.accept(yield_until) {
                 Ok(accepted) => accepted?,
-                Err(again) => return Some(again),
+                Err(retry_at) => return Some(retry_at),
             };
-            if let Break(again) = self.make_room(moment) {
-                self.common.shared.wait_in_lobby(accepted);
-                return Some(again);
+            if let Break(retry_at) = self.make_room(yield_until) {
+                self.common.shared.push_backlog(accepted);
+                return Some(retry_at);
             }
             self.admit_one(accepted);
         }
     }
 
-    /// Accepts a connection, if one waits, or returns when to try again. A worker that has more than
-    /// its share leaves connections to the others, which were woken as well, for a moment.
-    fn accept(&mut self, moment: &mut Option<Duration>) -> Result<Option<Accepted>, Duration> {
+    /// Accepts a connection, if one is waiting, or returns when to try again. A worker with more than its share
+    /// briefly leaves connections to the other workers, which were woken as well.
+    fn accept(&mut self, yield_until: &mut Option<Duration>) -> Result<Option<Accepted>, Duration> {
         let now = self.now.tick;
-        while let Some(&door) = self.knocks.last() {
-            if self.peers.len() > self.common.shared.share() + REBALANCE_SLACK {
-                wait_once(moment, now)?;
+        while let Some(&listener) = self.ready_listeners.last() {
+            if self.connections.len() > self.common.shared.fair_share() + REBALANCE_SLACK {
+                wait_once(yield_until, now)?;
             }
-            match self.seat.doors[door].accept() {
+            match self.poller.listeners[listener].accept() {
                 Ok(accepted) => return Ok(Some(accepted)),
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                    ErrorKind::WouldBlock => _ = self.knocks.pop(),
+                    ErrorKind::WouldBlock => _ = self.ready_listeners.pop(),
                     _ if is_out_of_descriptors(&error) && self.evict(Phase::Idle) => {}
-                    // To ask again at once would not help.
-                    _ => return Err(now + PAUSE),
+                    // Trying again immediately would not help.
+                    _ => return Err(now + ACCEPT_BACKOFF),
                 },
             }
         }
         Ok(None)
     }
 
-    /// Takes a place for a connection. If there is none, the connection is closed that has been idle
-    /// longest, or else the one whose head is the oldest that is not complete. If there are no such
-    /// connections here, it returns when to try again.
-    fn make_room(&mut self, moment: &mut Option<Duration>) -> ControlFlow<Duration> {
+    /// Reserves room for a connection. If there is none, closes the connection that has been idle longest, or
+    /// else the one with the oldest incomplete head. If this worker has no such connection, returns when to try
+    /// again.
+    fn make_room(&mut self, yield_until: &mut Option<Duration>) -> ControlFlow<Duration> {
         let (now, shared) = (self.now.tick, self.common.shared);
-        while !shared.enter() {
+        while !shared.try_acquire() {
             if self.evict(Phase::Idle) {
                 continue;
             }
             // Another worker may have an idle connection.
             if shared.has_others()
-                && self.order.first().is_some()
-                && let Err(again) = wait_once(moment, now)
+                && self.eviction_order.first().is_some()
+                && let Err(retry_at) = wait_once(yield_until, now)
             {
-                return Break(again);
+                return Break(retry_at);
             }
             if !self.evict(Phase::Head) {
-                return Break(now + PAUSE);
+                return Break(now + ACCEPT_BACKOFF);
             }
         }
         Continue(())
     }
 
     fn admit_one(&mut self, (socket, address): Accepted) {
-        if self.welcome(socket, address).is_err() {
-            self.common.shared.leave();
+        if self.open(socket, address).is_err() {
+            self.common.shared.release();
         }
     }
 
-    /// Closes the connection that is the first in the order of eviction, if it is in this phase.
-    fn evict(&mut self, what: Phase) -> bool {
-        while let Some((who, _)) = self.order.first().filter(|(_, phase)| *phase == what) {
-            if self.peers[who].peer.is_evictable() {
-                self.leave(who);
+    /// Closes the first connection in the order of eviction, if it is in this phase.
+    fn evict(&mut self, phase: Phase) -> bool {
+        while let Some((key, _)) = self.eviction_order.first().filter(|(_, its)| *its == phase) {
+            if self.connections[key].driver.is_evictable() {
+                self.close(key);
                 return true;
             }
-            // It is about to be woken, and returns to the order when what has come was served.
-            self.peers[who].phase = Phase::Busy;
-            self.order.note(who, Phase::Busy);
+            // A request has just arrived. The connection returns to the order when that was served.
+            self.connections[key].phase = Phase::Busy;
+            self.eviction_order.note(key, Phase::Busy);
         }
         false
     }
 }
 
-/// Lets a moment pass, but not a second one; returns when it is over.
-fn wait_once(moment: &mut Option<Duration>, now: Duration) -> Result<(), Duration> {
-    let over = moment.take().unwrap_or(now + MOMENT);
+/// Waits for a short time once, and not a second time. Returns when the wait is over.
+fn wait_once(yield_until: &mut Option<Duration>, now: Duration) -> Result<(), Duration> {
+    let over = yield_until.take().unwrap_or(now + YIELD_TIME);
     if over > now { Err(over) } else { Ok(()) }
 }
 
@@ -144,5 +144,5 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 /// An imbalance up to this many connections is ignored.
 const REBALANCE_SLACK: usize = 4;
 
-/// How long a worker leaves to the others what they can do better.
-const MOMENT: Duration = Duration::from_millis(1);
+/// How long a worker leaves connections to less busy ones.
+const YIELD_TIME: Duration = Duration::from_millis(1);
