@@ -1,29 +1,29 @@
-//! [`Buffer`]: bytes on their way, filled at the end and eaten from the front.
+//! [`Buffer`]: a byte queue that is filled at the end and consumed from the front.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Bytes on their way. The room behind them is zeroed once, when it is allocated, so that it can
-/// be lent to whoever fills it.
+/// A queue of bytes in one allocation. Its spare capacity is zeroed once, when it is allocated, so that it can be lent as a
+/// plain `&mut [u8]` to read into.
 #[derive(Debug)]
 pub struct Buffer {
-    /// All that is allocated and zeroed; what counts is `start..end`.
+    /// The whole allocation, zeroed; the content is `start..end`.
     storage: Vec<u8>,
     start: usize,
     end: usize,
-    /// Up to here it grows by doubling, the last time by more, and then by little.
+    /// Below this length the buffer grows by doubling (the last step may be larger), above it by an eighth.
     typical_len: usize,
 }
 
 impl Buffer {
-    /// An empty one, which allocates nothing.
+    /// Returns an empty buffer, which allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
         Buffer::with_typical_len(usize::MAX)
     }
 
-    /// The same for bytes of which there will seldom be more than so many: what it allocates follows
-    /// from that.
+    /// Returns an empty buffer for content that is seldom longer than `typical_len` bytes, which determines how its allocation
+    /// grows.
     #[must_use]
     pub const fn with_typical_len(typical_len: usize) -> Self {
         Buffer {
@@ -34,32 +34,32 @@ impl Buffer {
         }
     }
 
-    /// What is in it.
+    /// Returns the content.
     #[must_use]
     pub fn filled(&self) -> &[u8] {
         &self.storage[self.start..self.end]
     }
 
-    /// How many bytes are in it.
+    /// Returns the length of the content in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.end - self.start
     }
 
-    /// Whether nothing is in it.
+    /// Returns whether there is no content.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
-    /// How many bytes it has allocated.
+    /// Returns the number of bytes that are allocated.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.storage.capacity()
     }
 
-    /// Room for at least `least` bytes (and for one) at the end; [`commit`](Self::commit) then says how
-    /// much of it was used. Moves what is inside, or allocates, only if there is no such room.
+    /// Returns the spare capacity behind the content, at least `least` bytes and never empty. After writing to it, call
+    /// [`commit`](Self::commit). The content is moved, or memory allocated, only if the spare capacity is too small.
     pub fn reserve(&mut self, least: usize) -> &mut [u8] {
         let least = least.max(1);
         if self.storage.len() - self.end < least {
@@ -69,7 +69,9 @@ impl Buffer {
         if self.storage.len() - self.end < least {
             let len = self.storage.len();
             let more = match () {
-                () if len < self.typical_len / 3 => (len * 2).max(FIRST).min(self.typical_len),
+                () if len < self.typical_len / 3 => {
+                    (len * 2).max(FIRST_ALLOCATION).min(self.typical_len)
+                }
                 () if len < self.typical_len => self.typical_len,
                 () => len + len / 8,
             };
@@ -80,40 +82,40 @@ impl Buffer {
         &mut self.storage[self.end..]
     }
 
-    /// The first `n` bytes of the last [`reserve`](Self::reserve), as they were filled.
+    /// Returns the first `n` bytes of the spare capacity that the last [`reserve`](Self::reserve) lent, without committing them.
     ///
     /// # Panics
-    /// If that is more than was lent.
+    /// If `n` is larger than the spare capacity.
     #[must_use]
     pub fn reserved(&self, n: usize) -> &[u8] {
         &self.storage[self.end..][..n]
     }
 
-    /// Takes in the first `n` bytes of the last [`reserve`](Self::reserve).
+    /// Appends the first `n` bytes of the spare capacity that the last [`reserve`](Self::reserve) lent to the content.
     ///
     /// # Panics
-    /// If more was used than was lent.
+    /// If `n` is larger than the spare capacity.
     pub fn commit(&mut self, n: usize) {
         assert!(
             n <= self.storage.len() - self.end,
-            "more bytes were answered than there was room for"
+            "more bytes were committed than were reserved"
         );
         self.end += n;
     }
 
-    /// Drops the first `n` bytes.
+    /// Removes the first `n` bytes.
     ///
     /// # Panics
-    /// If there are fewer.
+    /// If there are fewer than `n`.
     pub fn consume(&mut self, n: usize) {
-        assert!(n <= self.len(), "more bytes were answered than were lent");
+        assert!(n <= self.len(), "more bytes were consumed than there are");
         self.start += n;
         if self.is_empty() {
             (self.start, self.end) = (0, 0);
         }
     }
 
-    /// Adds bytes at the end.
+    /// Appends bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         match self.storage.get_mut(self.end..self.end + bytes.len()) {
             Some(room) => room.copy_from_slice(bytes),
@@ -122,13 +124,13 @@ impl Buffer {
         self.end += bytes.len();
     }
 
-    /// Puts bytes into room that has to be made. It seldom has, and then this is not what costs.
+    /// Copies bytes behind the content after growing the buffer. Kept out of `push`, since it seldom happens.
     #[cold]
     fn push_further(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len())[..bytes.len()].copy_from_slice(bytes);
     }
 
-    /// Puts bytes in between, before offset `at` of what is in it.
+    /// Inserts bytes at offset `at` of the content.
     ///
     /// # Panics
     /// If `at` is beyond the end.
@@ -142,7 +144,7 @@ impl Buffer {
         self.end = self.end.min(self.start + len);
     }
 
-    /// Gives the memory back, if nothing is in it.
+    /// Frees the memory if there is no content.
     pub fn release(&mut self) {
         if self.is_empty() {
             *self = Buffer::with_typical_len(self.typical_len);
@@ -163,5 +165,5 @@ impl fmt::Write for Buffer {
     }
 }
 
-/// The first allocation: enough for the head that most programs send.
-const FIRST: usize = 512;
+/// The size of the first allocation in bytes: enough for the head of a typical request.
+const FIRST_ALLOCATION: usize = 512;

@@ -11,7 +11,7 @@ use crate::engine::log::{LogFormat, LogRecord};
 use crate::engine::{error_page, log};
 use crate::wire;
 
-/// The settings of a connection, which own all that they need. A server shares one `Arc` of them among its connections:
+/// The settings of a connection. A server shares one `Arc<Config>` among its connections;
 /// [`Connection::new`](crate::Connection::new) takes that or a `Config`.
 ///
 /// Start from the [default](Config::default) and change what should differ, field by field or with the `with_` methods.
@@ -35,32 +35,33 @@ pub struct Config {
     /// Writes the page of an error. [`error_page::python`] by default; [`error_page::page`] is styled like our listings. It is
     /// called twice, first to measure the page, and must write the same both times.
     pub error_page: WriteErrorPage,
-    /// The media type of that page. `text/html;charset=utf-8` by default.
+    /// The media type of [`error_page`](Self::error_page). `text/html;charset=utf-8` by default.
     pub error_content_type: Cow<'static, str>,
     /// Writes the log lines. [`log::python`] by default.
     pub log_format: LogFormat,
-    /// Returns how many seconds local time is ahead of UTC at that moment, for the time in log lines. 0 by default.
+    /// Returns the offset of local time from UTC in seconds, for the time in log lines. 0 by default.
     pub local_offset: LocalOffset,
     /// How much a connection accepts from the peer.
     pub limits: Limits,
     /// How long a connection waits.
     pub timeouts: Timeouts,
-    /// Whether a reply after which the connection stays open says for how long: `Keep-Alive: timeout=54` (RFC 2068
-    /// §19.7.1.1), nine tenths of [`Timeouts::idle`] in whole seconds, so that a client that sends its next request at the last moment
-    /// does not meet the end of the connection. `Connection: keep-alive` comes with it, since that has to name the
-    /// field (RFC 9110 §7.6.1). Off by default, as in CPython.
+    /// Whether a reply that keeps the connection open announces for how long: `Keep-Alive: timeout=54` (RFC 2068 §19.7.1.1),
+    /// which is nine tenths of [`Timeouts::idle`] in whole seconds, so that a client that sends its next request at the last
+    /// moment still finds the connection open. `Connection: keep-alive` is sent with it, as it has to name the field
+    /// (RFC 9110 §7.6.1). Off by default, as in CPython.
     pub keep_alive: bool,
-    /// Whether the error page is also sent in answer to HEAD where the request line is too long or cannot be parsed. CPython
-    /// does so, since it does not know the method then; a client does not expect it (RFC 9110 §9.3.2). Off by default.
+    /// Whether the reply to a HEAD request whose request line is too long or malformed includes the error page. CPython sends it,
+    /// because it does not know the method at that point; clients do not expect it (RFC 9110 §9.3.2). Off by default.
     pub page_for_bad_head: bool,
 }
 
-/// Returns how many seconds local time is ahead of UTC at a moment, which is given in seconds since 1970.
+/// A function that returns the offset of local time from UTC in seconds (positive east of Greenwich) at a time given in
+/// seconds since 1970.
 pub type LocalOffset = Arc<dyn Fn(i64) -> i32 + Send + Sync>;
 
 impl Debug for Config {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The functions have nothing to show.
+        // Functions are not `Debug`.
         out.debug_struct("Config")
             .field("protocol", &self.protocol)
             .field("server", &self.server)
@@ -73,14 +74,14 @@ impl Debug for Config {
     }
 }
 
-/// The protocol version that a server announces and keeps to.
+/// The protocol version that a server announces and adheres to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// `HTTP/1.0`: the reply ends with the connection.
+    /// `HTTP/1.0`: one request per connection; the connection closes after the reply.
     #[default]
     Http10,
-    /// `HTTP/1.1`: connections are kept open, contents may come in chunks.
+    /// `HTTP/1.1`: connections are kept open, and replies may be chunked.
     Http11,
 }
 
@@ -95,65 +96,66 @@ impl Protocol {
     }
 }
 
-/// How much a connection accepts from the peer. None of the limits can be off.
+/// How much a connection accepts from the peer. No limit can be switched off.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
     /// The head of a request. By default a request line of more than 65,536 bytes gets 414, and more than 65,536 bytes of fields or
     /// more than 100 fields get 431.
     pub head: wire::Limits,
-    /// Bytes of content of a request that a handler reads or a program is given; more gets 413. 1 GiB (1,073,741,824) by default.
+    /// The content of a request that a handler or a CGI script may read, in bytes; more gets 413. 1 GiB (1,073,741,824) by
+    /// default.
     pub content: u64,
-    /// Bytes of content of a request that are discarded to keep the connection if the handler did not read them. If there are
-    /// more, the connection closes. 65,536 by default.
+    /// The unread content of a request that is discarded to keep the connection open, in bytes. If there is more, the connection
+    /// closes. 65,536 by default.
     pub drain: u64,
-    /// Requests on one connection; the reply to the last one announces the end. 1,000 by default.
+    /// The number of requests on one connection. The reply to the last one announces that the connection closes. 1,000 by default.
     pub requests: u32,
-    /// Bytes that are collected for the peer before it has to take some of them. A file that fits in leaves
-    /// in one write with its head. 32 KiB (32,768) by default; at least 512.
+    /// The size of the output buffer in bytes. A file that fits is sent in one write together with the head of the reply.
+    /// 32 KiB (32,768) by default; at least 512.
     pub outbox: usize,
 }
 
-/// How long a connection waits. None of the timeouts can be off.
+/// How long a connection waits. No timeout can be switched off.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// For the first byte of a request; then the connection closes without a reply. 60 s by default.
+    /// The wait for the first byte of a request, after which the connection closes without a reply. 60 s by default.
     pub idle: Duration,
-    /// Until an idle connection gives back its buffers. 50 ms by default.
+    /// The time after which an idle connection frees its buffers and [can be parked](crate::Connection::can_park). 50 ms by default.
     pub park: Duration,
-    /// For a whole head, from its first byte on, however slowly it comes; then 408. 30 s by default.
+    /// The time from the first byte of a request head to its last, after which the reply is 408. 30 s by default.
     pub head: Duration,
-    /// For content and for replies: this much time, and one second more for every [`rate`](Self::rate) bytes
-    /// that have been moved. 30 s by default.
+    /// The time that request content and replies may take, plus one second for every [`rate`](Self::rate) bytes that have been
+    /// transferred. 30 s by default.
     pub grace: Duration,
-    /// The lowest rate in bytes a second, see [`grace`](Self::grace). 500 by default.
+    /// The minimum transfer rate in bytes per second, see [`grace`](Self::grace). 500 by default.
     pub rate: u32,
-    /// How many bytes the system of a client may have acknowledged before its program reads them: its receive
-    /// buffer. 256 KiB (262,144) by default. Where the adapter can say what was acknowledged
+    /// The size of the client's receive buffer in bytes, whose content its system has acknowledged before the client reads it.
+    /// 256 KiB (262,144) by default. Where the adapter reports acknowledgements
     /// ([`Connection::delivered`](crate::Connection::delivered)), a client that reads at least at [`rate`](Self::rate) and has
-    /// no larger buffer is never considered too slow, and one that stops reading has up to this many bytes
-    /// divided by the rate in addition to [`grace`](Self::grace): 554 s in all by default.
+    /// no larger buffer is never considered too slow, and a client that stops reading has up to this many bytes divided by the
+    /// rate in addition to [`grace`](Self::grace): 554 s in total by default.
     pub receive_buffer: u32,
-    /// For the peer to notice that the connection closes, after it acknowledged the whole reply. While part of the reply is
-    /// not acknowledged, the connection stays as it does for a reader, see [`grace`](Self::grace). 2 s by default.
+    /// The time between the moment when the peer has acknowledged the whole reply and the close of the connection, so that the
+    /// peer can close first. While part of the reply is unacknowledged, [`grace`](Self::grace) applies instead. 2 s by default.
     pub linger: Duration,
-    /// For an answer of the file system, where the adapter can abandon the call; then 504. A program has this time
-    /// again after each byte on its standard output, but not after a line on its standard error. 30 s by default.
+    /// The time for an answer of the file system, after which the reply is 504, if the adapter can abandon the call. For a CGI
+    /// process it starts again with each byte on standard output, but not with a line on standard error. 30 s by default.
     pub ask: Duration,
-    /// For the output of a program, or for bytes of a file that takes long work, when the peer has closed its side
-    /// of the connection; then the program or the work is ended. A client that has gone looks the same as one that still reads, until
-    /// something is sent. 2 s by default.
+    /// The time in which a CGI process, or a file that takes long to produce, must yield bytes after the peer has closed its side
+    /// of the connection; then the work is ended. Until something is sent, a client that has gone cannot be told from one that
+    /// still reads. 2 s by default.
     pub half_closed: Duration,
-    /// For the next bytes of a file or a program that reports again and again that it is at work
-    /// ([`Got::Working`](crate::Got::Working)), each time within [`ask`](Self::ask); then 504. One hour (3,600 s) by default.
+    /// The time for the next bytes of a file or CGI process that keeps reporting, each time within [`ask`](Self::ask), that it is
+    /// still working ([`Got::Working`](crate::Got::Working)); then 504. One hour (3,600 s) by default.
     pub work: Duration,
 }
 
 /// Methods that set one field each, and can be chained.
 macro_rules! setters {
     ($($field:ident: $type:ty => $setter:ident;)*) => {$(
-        #[doc = concat!("Returns the same with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+        #[doc = concat!("Returns these settings with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
         #[must_use]
         pub fn $setter(mut self, $field: $type) -> Self {
             self.$field = $field;
@@ -171,14 +173,14 @@ impl Config {
         page_for_bad_head: bool => with_page_for_bad_head;
     }
 
-    /// Returns the same with another [`server`](Self::server).
+    /// Returns these settings with another [`server`](Self::server).
     #[must_use]
     pub fn with_server(mut self, server: impl Into<Cow<'static, str>>) -> Self {
         self.server = server.into();
         self
     }
 
-    /// Returns the same with another [`error_page`](Self::error_page).
+    /// Returns these settings with another [`error_page`](Self::error_page).
     #[must_use]
     pub fn with_error_page(
         mut self,
@@ -188,14 +190,14 @@ impl Config {
         self
     }
 
-    /// Returns the same with another [`error_content_type`](Self::error_content_type).
+    /// Returns these settings with another [`error_content_type`](Self::error_content_type).
     #[must_use]
     pub fn with_error_content_type(mut self, media_type: impl Into<Cow<'static, str>>) -> Self {
         self.error_content_type = media_type.into();
         self
     }
 
-    /// Returns the same with another [`log_format`](Self::log_format).
+    /// Returns these settings with another [`log_format`](Self::log_format).
     #[must_use]
     pub fn with_log_format(
         mut self,
@@ -205,7 +207,7 @@ impl Config {
         self
     }
 
-    /// Returns the same with another [`local_offset`](Self::local_offset).
+    /// Returns these settings with another [`local_offset`](Self::local_offset).
     #[must_use]
     pub fn with_local_offset(
         mut self,
@@ -271,7 +273,7 @@ impl Default for Limits {
 }
 
 impl Timeouts {
-    /// Returns the seconds for which a client may count on an idle connection, 0 if on none.
+    /// Returns the idle timeout to announce to clients, in seconds; 0 for none.
     pub(crate) fn promised_idle(&self) -> u64 {
         let seconds = self.idle.as_secs();
         seconds - seconds.div_ceil(10)

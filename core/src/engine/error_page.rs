@@ -1,5 +1,5 @@
-//! [`ErrorPage`]: what stands on the page of an error, and the functions that write it: [`python`] as
-//! CPython does, [`page`] in the dress of [`listing::page`](crate::listing::page()).
+//! [`ErrorPage`]: the content of an error page, and the functions that write it: [`python`] writes CPython's page, [`page`] one
+//! that is styled like [`listing::page`](crate::listing::page()).
 
 use alloc::sync::Arc;
 use core::fmt::{self, Debug, Display, Write};
@@ -7,15 +7,15 @@ use core::fmt::{self, Debug, Display, Write};
 use crate::text::escape::Html;
 use crate::text::page_style::{HEAD, STYLE};
 
-/// Writes CPython's page.
+/// Writes CPython's error page.
 ///
 /// # Errors
-/// Those of the writer.
+/// Returns the errors of the writer.
 pub fn python(page: &ErrorPage<'_>, out: &mut dyn Write) -> fmt::Result {
     write!(out, "{page}")
 }
 
-/// Writes a page in the dress of our listings, in the words of CPython.
+/// Writes an error page that is styled like [`listing::page`](crate::listing::page()), with CPython's texts.
 ///
 /// ```
 /// use sanserve_core::{Config, error_page};
@@ -24,7 +24,7 @@ pub fn python(page: &ErrorPage<'_>, out: &mut dyn Write) -> fmt::Result {
 /// ```
 ///
 /// # Errors
-/// Those of the writer.
+/// Returns the errors of the writer.
 pub fn page(page: &ErrorPage<'_>, out: &mut dyn Write) -> fmt::Result {
     let ErrorPage {
         status,
@@ -43,10 +43,10 @@ pub fn page(page: &ErrorPage<'_>, out: &mut dyn Write) -> fmt::Result {
     out.write_str(".</p>\n</main>\n</body>\n</html>\n")
 }
 
-/// A function that writes the page of an error, with whatever it has captured.
+/// A function that writes an error page.
 pub type WriteErrorPage = Arc<dyn Fn(&ErrorPage<'_>, &mut dyn Write) -> fmt::Result + Send + Sync>;
 
-/// What is known of an error. Displayed, it is CPython's page.
+/// The content of an error page. Its `Display` is CPython's page.
 #[derive(Clone, Copy)]
 #[allow(
     clippy::exhaustive_structs,
@@ -55,9 +55,9 @@ pub type WriteErrorPage = Arc<dyn Fn(&ErrorPage<'_>, &mut dyn Write) -> fmt::Res
 pub struct ErrorPage<'a> {
     /// The status code.
     pub status: u16,
-    /// What happened, in a few words. It may hold what the peer sent: escape it with [`Html`].
+    /// A short description of the error. It may contain text from the client: escape it with [`Html`].
     pub message: &'a dyn Display,
-    /// What that means, in a sentence without full stop.
+    /// An explanation: a sentence without full stop.
     pub explanation: &'a str,
 }
 
@@ -93,6 +93,6 @@ impl Display for ErrorPage<'_> {
 const PYTHON: &str = "<!DOCTYPE HTML>\n<html lang=\"en\">\n    <head>\n        <meta charset=\"utf-8\">\n        \
     <title>Error response</title>\n    </head>\n    <body>\n        <h1>Error response</h1>\n";
 
-/// The page loads nothing but its style. It is part of the page, since an error has no such field.
+/// A policy that allows the page to load nothing but its own style. It is in the page because error replies have no such field.
 const POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
     style-src 'sha256-s9qIfFMOBo5MpjjYZBj2XAU4k2s22ufJ4ESQO26fYmU='; img-src data:; base-uri 'none'; form-action 'none'\">\n";

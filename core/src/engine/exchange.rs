@@ -1,4 +1,5 @@
-//! [`Exchange`]: a request and the reply to it, as a handler sees them, under Python's names.
+//! [`Exchange`]: a request and the reply to it, as a handler sees them. Its methods have the names of Python's
+//! `BaseHTTPRequestHandler`.
 
 mod error;
 mod trusted_fields;
@@ -19,25 +20,29 @@ use crate::text::status;
 use crate::wire::syntax::is_token;
 use crate::wire::{RequestHead, Version};
 
-/// A request and the reply to it. Lent to a [`Handler`](crate::Handler) whenever it is told
-/// something; what it lends of the request outlives the call that asked for it.
+/// A request and the reply to it, lent to each call of a [`Handler`](crate::Handler).
+///
+/// The methods have the names of Python's `BaseHTTPRequestHandler`: [`command`](Self::command) is the method,
+/// [`path`](Self::path) the target, and a reply is [`send_response`](Self::send_response), [`send_header`](Self::send_header),
+/// [`end_headers`](Self::end_headers) and [`write`](Self::write). A mistake in their use, such as a missing `end_headers`, turns
+/// the reply into a 500 that names it.
 pub struct Exchange<'a> {
     pub(crate) head: &'a RequestHead,
     pub(crate) peer: &'a str,
     pub(crate) expects: bool,
-    /// Whether there is content that is not thrown away to keep the connection.
+    /// Whether there is more unread content than is discarded to keep the connection open.
     pub(crate) has_unread_content: bool,
     pub(crate) config: &'a Config,
     pub(crate) now: Now,
     pub(crate) reply: &'a mut ReplyState,
     pub(crate) outbox: &'a mut Buffer,
     pub(crate) log: &'a mut String,
-    /// What went wrong with the request, until the reply is over.
+    /// The failures of this request, for the log event at the end of its reply.
     pub(crate) failure: &'a mut String,
     pub(crate) waker: &'a Waker,
     pub(crate) is_upgradable: bool,
     pub(crate) date: &'a mut LastDate,
-    /// How many bytes of content the handler has written in this call.
+    /// The number of bytes of content that the handler has written in this call.
     pub(crate) written: usize,
 }
 
@@ -51,7 +56,7 @@ impl fmt::Debug for Exchange<'_> {
 }
 
 impl<'a> Exchange<'a> {
-    /// The same reply, to another request.
+    /// Returns an exchange with the same reply, but another request.
     pub(crate) fn with_head<'b>(&'b mut self, head: &'b RequestHead) -> Exchange<'b> {
         Exchange {
             head,
@@ -71,15 +76,15 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The method: `GET`. Case counts.
+    /// Returns the method, such as `GET`. It is case-sensitive.
     #[must_use]
     pub fn command(&self) -> &'a str {
         self.head.method()
     }
 
-    /// The path of the request target, with its query: `/a%20b?query`; see
-    /// [`RequestHead::path`](crate::wire::RequestHead::path). As with Python, slashes at its start count as one.
-    /// [`Path::parse`](crate::Path::parse) makes it the name of a file.
+    /// Returns the path of the request target with its query, such as `/a%20b?query`; see
+    /// [`RequestHead::path`](crate::wire::RequestHead::path). As in Python, several slashes at its start are reduced to one.
+    /// [`Path::parse`](crate::Path::parse) turns it into the path of a file.
     #[must_use]
     pub fn path(&self) -> &'a str {
         let path = self.head.path();
@@ -90,36 +95,36 @@ impl<'a> Exchange<'a> {
         &path[slashes.saturating_sub(1)..]
     }
 
-    /// The request line as it came, without its end.
+    /// Returns the request line as received, without its line ending.
     #[must_use]
     pub fn requestline(&self) -> &'a str {
         self.head.request_line()
     }
 
-    /// The version that the peer speaks.
+    /// Returns the HTTP version of the request.
     #[must_use]
     pub fn request_version(&self) -> Version {
         self.head.version()
     }
 
-    /// The first field of this name, in any case.
+    /// Returns the value of the first field with this name, which is case-insensitive.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.head.field(name)
     }
 
-    /// All fields, in the order in which they came.
+    /// Returns all fields as names and values, in the order in which they were sent.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.head.fields().iter()
     }
 
-    /// The values of all fields of this name, in any case.
+    /// Returns the values of all fields with this name, which is case-insensitive.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.head.get_all(name)
     }
 
-    /// Returns what wakes this connection while its handler [waits](crate::Next::Wait). Clone it for whatever has something to tell the
-    /// handler later: a thread, a task, a channel. It may be woken at any time, from any thread.
+    /// Returns the waker that resumes this handler while it [waits](crate::Next::Wait). Give a clone of it to the thread, task or
+    /// channel that the handler waits for. It may be woken at any time, from any thread.
     #[must_use]
     pub fn waker(&self) -> &'a Waker {
         self.waker
@@ -131,46 +136,46 @@ impl<'a> Exchange<'a> {
         self.is_upgradable
     }
 
-    /// Returns the user and the password that come with the request by `Basic` authentication (RFC 7617). Whether they are right
-    /// is not known yet.
+    /// Returns the user and the password that the request contains for `Basic` authentication (RFC 7617). They have not been
+    /// verified: return [`Next::Verify`](crate::Next::Verify), or use a [`Guard`](crate::Guard).
     #[must_use]
     pub fn credentials(&self) -> Option<Credentials> {
         Credentials::in_head(self.head)
     }
 
-    /// The peer's address, without a port, as the adapter gave it.
+    /// Returns the peer's address without the port, as the adapter gave it.
     #[must_use]
     pub fn client_address(&self) -> &'a str {
         self.peer
     }
 
-    /// Whether the peer waits for a word before it sends content (RFC 9110 §10.1.1). It gets it
-    /// with [`Next::Body`](crate::Next::Body); to refuse, reply with 417 or another error instead.
+    /// Returns whether the client waits for a `100 Continue` before it sends content (RFC 9110 §10.1.1). It is sent when the
+    /// handler returns [`Next::Body`](crate::Next::Body); to refuse the content, reply with an error instead.
     #[must_use]
     pub fn expects_100(&self) -> bool {
         self.expects
     }
 
-    /// What the `Server` field says.
+    /// Returns the value of the `Server` field.
     #[must_use]
     pub fn version_string(&self) -> &'a str {
         &self.config.server
     }
 
-    /// The version that this server speaks, as it stands in a status line.
+    /// Returns the HTTP version of the server, as it is written in a status line.
     #[must_use]
     pub fn protocol_version(&self) -> &'static str {
         self.config.protocol.as_str()
     }
 
-    /// The time of this step.
+    /// Returns the time of this step.
     #[must_use]
     pub fn now(&self) -> Now {
         self.now
     }
 
-    /// Starts the reply: logs the request, writes the status line with the status's own phrase,
-    /// then `Server` and `Date`.
+    /// Starts the reply: logs the request, then writes the status line with the standard phrase of the status, `Server` and
+    /// `Date`.
     pub fn send_response(&mut self, status: u16) {
         let phrase = status::known_phrase(status).unwrap_or_default();
         self.log_request(status, "-");
@@ -181,7 +186,7 @@ impl<'a> Exchange<'a> {
         self.send_first_fields();
     }
 
-    /// The same with another phrase.
+    /// Does the same as [`send_response`](Self::send_response), with another phrase.
     pub fn send_response_with(&mut self, status: u16, phrase: impl Display) {
         self.start(status, &phrase);
     }
@@ -200,14 +205,13 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Starts the reply with the status line and nothing else, not even a log line. With a status
-    /// below 200 it is an interim reply: [`end_headers`](Self::end_headers) ends it, and another
-    /// follows.
+    /// Starts the reply with only the status line: no fields, and no log line. A status below 200 makes it an interim reply, which
+    /// [`end_headers`](Self::end_headers) completes; the final reply follows.
     pub fn send_response_only(&mut self, status: u16, phrase: impl Display) {
         self.status_line(status, &phrase);
     }
 
-    /// Writes what stands before the phrase, if it is time for that.
+    /// Writes the status line up to the phrase, unless the reply has begun. Returns whether it did.
     fn start_line(&mut self, status: u16) -> bool {
         if self.reply.stage != Stage::Start {
             self.reply.record_fault("called send_response() twice");
@@ -219,7 +223,7 @@ impl<'a> Exchange<'a> {
             Protocol::Http11 => b"HTTP/1.1 ",
         });
         match status {
-            // Nearly all of them, and one piece.
+            // Nearly all statuses: one write.
             100..1000 => {
                 let digit = |unit| b'0' + (status / unit % 10) as u8;
                 self.outbox.push(&[digit(100), digit(10), digit(1), b' ']);
@@ -245,9 +249,9 @@ impl<'a> Exchange<'a> {
 
     /// Adds a field to the head.
     ///
-    /// A name that is no token (RFC 9110 §5.1), a line break, a NUL or a character above U+00FF are
-    /// mistakes that the peer gets to see as a 500, and nothing of them. So is a `Content-Length` that is not one number, and any
-    /// `Transfer-Encoding`: [`end_headers`](Self::end_headers) decides that.
+    /// An invalid field is never sent; it turns the reply into a 500. Invalid are a name that is not a token (RFC 9110 §5.1), a
+    /// value with a line break, a NUL or a character above U+00FF, a second or non-numeric `Content-Length`, and any
+    /// `Transfer-Encoding`, which [`end_headers`](Self::end_headers) chooses.
     pub fn send_header(&mut self, name: &str, value: impl Display) {
         if name.eq_ignore_ascii_case("transfer-encoding") {
             return self
@@ -292,8 +296,8 @@ impl<'a> Exchange<'a> {
         self.outbox.push(b"\r\n");
     }
 
-    /// Ends the head and so decides how the content is framed (RFC 9112 §6.3): by the
-    /// `Content-Length` that was sent, else in chunks if the peer knows them, else by closing.
+    /// Ends the head and chooses the framing of the content (RFC 9112 §6.3): by the `Content-Length` that was sent; otherwise
+    /// chunked, if client and server speak HTTP/1.1; otherwise the content ends with the connection.
     pub fn end_headers(&mut self) {
         if self.reply.stage != Stage::Head {
             return self
@@ -312,11 +316,11 @@ impl<'a> Exchange<'a> {
             Framing::Close => self.reply.close_for(CloseReason::Error),
             _ => {}
         }
-        // Who answers before the content was asked for will hardly ask for it then.
+        // A handler that replies before it has read the content will hardly read it afterwards.
         if self.has_unread_content && self.reply.status >= 200 {
             self.reply.close_for(CloseReason::Error);
         }
-        // RFC 9112 §9.6: who closes says so; §9.3: HTTP/1.0 is told that the connection stays.
+        // RFC 9112 §9.6: announce that the connection closes; §9.3: tell an HTTP/1.0 client that it stays open.
         let Exchange { reply, config, .. } = self;
         let silent = reply.close.is_none()
             && !config.keep_alive
@@ -328,19 +332,19 @@ impl<'a> Exchange<'a> {
         self.reply.end_head(framing, self.outbox);
     }
 
-    /// Whether the reply has no content because the request is HEAD.
+    /// Returns whether the reply has no content because the request is HEAD.
     fn answers_head(&self) -> bool {
         self.command() == "HEAD" || self.reply.to_head
     }
 
-    /// Whether the reply has no content, whatever its fields say (RFC 9112 §6.3).
+    /// Returns whether the reply has no content, regardless of its fields (RFC 9112 §6.3).
     fn has_no_content(&self) -> bool {
         let status = self.reply.status;
         let connects = self.command() == "CONNECT" && matches!(status, 200..=299);
         self.answers_head() || connects || matches!(status, ..200 | 204 | 304)
     }
 
-    /// Says whether the connection stays open, and for how long if [`Config::keep_alive`] is set.
+    /// Announces whether the connection stays open, and for how long if [`Config::keep_alive`] is set.
     fn send_connection(&mut self) {
         let idle = self.config.timeouts.promised_idle();
         let announces = self.config.keep_alive && idle > 0;
@@ -354,14 +358,13 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Adds content. It is framed as [`end_headers`](Self::end_headers) decided, and dropped where
-    /// the reply has none, as after HEAD.
+    /// Adds content, framed as [`end_headers`](Self::end_headers) chose. If the reply has no content, as after HEAD, the bytes are
+    /// ignored.
     ///
-    /// In one call of [`begin`](crate::Handler::begin) or [`resume`](crate::Handler::resume) a handler may write
-    /// [`Limits::outbox`](crate::Limits::outbox) bytes in all and a quarter of that, 40 KiB by default. More is a
-    /// mistake that becomes a 500: the connection never holds a large page. Return
-    /// [`Next::Write`](crate::Next::Write) for content that is larger, or [`Next::Flush`](crate::Next::Flush) between
-    /// the pieces of what is made piece by piece.
+    /// In one call of [`begin`](crate::Handler::begin) or [`resume`](crate::Handler::resume) a handler may write five quarters of
+    /// [`Limits::outbox`](crate::Limits::outbox), 40 KiB by default. Writing more turns the reply into a 500, so that a
+    /// connection never buffers a large page. Return [`Next::Write`](crate::Next::Write) for larger content, or
+    /// [`Next::Flush`](crate::Next::Flush) between the pieces of content that is generated piece by piece.
     pub fn write(&mut self, bytes: &[u8]) {
         let written = self.written.saturating_add(bytes.len());
         let outbox = self.config.limits.outbox;
@@ -374,37 +377,37 @@ impl<'a> Exchange<'a> {
         self.reply.write(bytes, self.outbox);
     }
 
-    /// Returns whether so much was written, [`Limits::outbox`](crate::Limits::outbox) bytes, that the peer should take
-    /// it first: return [`Next::Flush`](crate::Next::Flush) before the next [`write`](Self::write).
+    /// Returns whether [`Limits::outbox`](crate::Limits::outbox) bytes or more wait to be sent. If so, return
+    /// [`Next::Flush`](crate::Next::Flush) before the next [`write`](Self::write).
     #[must_use]
     pub fn wants_flush(&self) -> bool {
         self.outbox.len().max(self.written) >= self.config.limits.outbox
     }
 
-    /// How many bytes may always be written where [`wants_flush`](Self::wants_flush) does not want to.
+    /// Returns the number of bytes that may be written in one piece while [`wants_flush`](Self::wants_flush) is `false`.
     pub(crate) fn write_max_before_flush(&self) -> usize {
         self.config.limits.outbox / 4
     }
 
-    /// Logs the request with the status of its reply and the size of that, or `-`.
-    /// [`send_response`](Self::send_response) does it by itself.
+    /// Logs the request with the status of its reply and the reply's size, or `-`. [`send_response`](Self::send_response) calls
+    /// it.
     pub fn log_request(&mut self, status: impl Display, size: impl Display) {
         let (status, size) = (&status, &size);
         self.record(LogEvent::Request { status, size });
     }
 
-    /// Logs what went wrong. [`send_error`](Self::send_error) does it by itself.
+    /// Logs an error. [`send_error`](Self::send_error) logs its own.
     pub fn log_error(&mut self, message: impl Display) {
         self.record(LogEvent::Message(&message));
     }
 
-    /// Adds a line to the log, under the peer's address and the time. Control characters in it are
-    /// escaped. [`Config::log_format`] decides how it looks.
+    /// Logs a message, with the peer's address and the time. Control characters are escaped. [`Config::log_format`] formats the
+    /// line.
     pub fn log_message(&mut self, message: impl Display) {
         self.record(LogEvent::Message(&message));
     }
 
-    /// Logs why the reply breaks off. If the log knows already that it is over, this is a line of its own.
+    /// Logs why the reply breaks off. If its end has been logged already, this is a message.
     pub(crate) fn log_failure(&mut self, message: &dyn Display) {
         if self.reply.status == 0 || self.reply.logged {
             self.log_message(message);
@@ -413,14 +416,14 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Logs the rule by which the request was refused, if that was one.
+    /// Logs the undisclosed reason for which the request was refused, if there is one.
     pub(crate) fn log_refusal(&mut self, refusal: Option<Refusal>) {
         if let Some(refusal) = refusal {
             self.record_failure(LogEvent::Refused(refusal), &refusal);
         }
     }
 
-    /// Has something logged that went wrong with the request. It is remembered until the reply is over.
+    /// Logs a failure of the request, and keeps it for the log event at the end of the reply.
     pub(crate) fn record_failure(&mut self, event: LogEvent<'_>, message: &dyn Display) {
         if !self.failure.is_empty() {
             self.failure.push_str("; ");
@@ -430,7 +433,7 @@ impl<'a> Exchange<'a> {
         self.record(event);
     }
 
-    /// Has something logged.
+    /// Logs an event.
     pub(crate) fn record(&mut self, event: LogEvent<'_>) {
         let unix = self.now.unix;
         let record = LogRecord {
@@ -444,15 +447,13 @@ impl<'a> Exchange<'a> {
         (self.config.log_format)(&record, self.log).expect("a string takes everything");
     }
 
-    /// Closes the connection after this reply. Call it before [`end_headers`](Self::end_headers),
-    /// so that the peer is told.
+    /// Closes the connection after this reply. Call it before [`end_headers`](Self::end_headers), which then announces it.
     pub fn close_connection(&mut self) {
         self.reply.close_for(CloseReason::Handler);
     }
 }
 
-/// Writes one byte for each character up to U+00FF: the encoding of a head. A line break, a NUL
-/// or a character beyond cannot stand there and is an error.
+/// A writer that encodes text as ISO-8859-1, the encoding of a head. Line breaks, NUL and characters above U+00FF are errors.
 pub(crate) struct Latin1<'a>(pub(crate) &'a mut Buffer);
 
 impl Write for Latin1<'_> {

@@ -1,7 +1,7 @@
-//! [`Handler`]: what answers requests, as `BaseHTTPRequestHandler` does, turned inside out.
+//! [`Handler`]: the trait that answers requests, and [`Event`], with which a handler is resumed.
 //!
-//! A handler does not wait. It is told something, writes what it can through the [`Exchange`], and
-//! returns what it needs [`Next`]; when that is there, it is told again.
+//! It corresponds to Python's `BaseHTTPRequestHandler`, but never blocks: each call writes to the [`Exchange`] and returns what
+//! the handler needs [`Next`]; when that is available, the handler is called again.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -9,8 +9,8 @@ use alloc::sync::Arc;
 use crate::engine::{Exchange, Next, https};
 use crate::fs::{Entries, FsError, Meta, Path};
 
-/// Answers the requests of one connection, one after another. State of the connection lives in
-/// `self`; what connections share is whatever `self` holds by reference or `Arc`.
+/// Answers the requests of one connection, one after another. Each connection has a handler of its own, whose state lives in
+/// `self`; state that connections share is held by reference or `Arc`.
 ///
 /// ```
 /// use sanserve_core::{Event, Exchange, Handler, Next};
@@ -41,18 +41,19 @@ use crate::fs::{Entries, FsError, Meta, Path};
 /// }
 /// ```
 pub trait Handler {
-    /// A request has come. Answer it, or say what is needed first.
+    /// Begins the reply to a request whose head has arrived, and returns what is needed next.
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next;
 
-    /// What was needed is here. A handler that only ever returns [`Next::Done`] needs none.
+    /// Continues the reply with the result of the last [`Next`]. A handler that always returns [`Next::Done`] does not need to
+    /// implement this.
     fn resume(&mut self, _ex: &mut Exchange<'_>, _event: Event<'_>) -> Next {
         Next::Done
     }
 
-    /// A request has come over plain HTTP to a port for HTTPS. By default the client is sent to the same host and target
-    /// over HTTPS: 308, or 400 where the request names no host. Nothing of what is served may be told, since the
-    /// request can be read by others. A handler in front of another one passes this on; [`Hosts`](crate::Hosts) does so only
-    /// for hosts that it knows.
+    /// Replies to a request that arrived as plain HTTP on an HTTPS port. By default it redirects to the same host and target over
+    /// HTTPS (308), or replies 400 if the request names no host. The reply must not disclose anything that is served, as others
+    /// can read it. A handler that wraps another one forwards the call; [`Hosts`](crate::Hosts) does so only for hosts that it
+    /// knows.
     fn begin_without_tls(&mut self, ex: &mut Exchange<'_>) -> Next {
         https::redirect(ex)
     }
@@ -72,35 +73,35 @@ impl<H: Handler + ?Sized> Handler for Box<H> {
     }
 }
 
-/// What a handler is told. The path is the one it asked for, given back.
+/// The result of a [`Next`], with which a handler is resumed. Paths are those of the `Next`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// Some of the request's content, or of what is open: whichever was needed.
+    /// Some bytes of the request's content, or of the open file or CGI process.
     Data(&'a [u8]),
-    /// All is read, sent, given, committed or flushed.
+    /// The operation is complete: everything has been read, sent, written, committed or flushed.
     End,
     /// The file is open and can be sent.
     Opened(Path, Meta),
-    /// The program is set up.
+    /// The CGI script is ready to run.
     Running(Path),
-    /// The file is begun.
+    /// The file is being created and can be written to.
     Created(Path),
-    /// It is a directory.
+    /// The path names a directory.
     Directory(Path),
-    /// What the directory holds, in any order.
+    /// The entries of the directory, in any order.
     Listed(Path, Arc<Entries>),
-    /// The waker of the connection was woken, perhaps for nothing.
+    /// The waker of the connection was woken, perhaps spuriously.
     Woken,
-    /// The time of the wait is over.
+    /// The time to wait is over.
     TimedOut,
-    /// Whether the credentials are right: if not, [`FsError::Forbidden`], or why that cannot be said.
+    /// Whether the credentials are valid: [`FsError::Forbidden`] if not, or the reason why they could not be verified.
     Verified(Result<(), FsError>),
-    /// There is no such file or directory, or it cannot be had.
+    /// The operation on the file or directory failed.
     Failed(Path, FsError),
 }
 
-/// A handler made of a function that answers at once.
+/// Returns a handler that answers each request with one call of `function`, without waiting for anything.
 ///
 /// ```
 /// let hello = sanserve_core::from_fn(|ex| {

@@ -1,11 +1,11 @@
-//! What plain HTTP is answered at a port for HTTPS: where the same is to be had.
+//! The replies to plain HTTP requests on an HTTPS port: a redirect to HTTPS, and error pages in plain text.
 
 use core::fmt::{self, Write};
 
 use crate::engine::{ErrorPage, Exchange, Next};
 
-/// Sends the client to the same host and target over HTTPS: 308, which keeps method and content (RFC 9110 §15.4.9). A
-/// request that names no host, or has no path, is a 400.
+/// Redirects to the same host and target over HTTPS with 308, which preserves method and content (RFC 9110 §15.4.9). Replies 400
+/// if the request names no host or has no path.
 pub(crate) fn redirect(ex: &mut Exchange<'_>) -> Next {
     let (host, path) = (ex.head.authority(), ex.head.path());
     let Some(host) = host.filter(|_| path.starts_with('/')) else {
@@ -25,7 +25,7 @@ pub(crate) fn redirect(ex: &mut Exchange<'_>) -> Next {
     Next::Done
 }
 
-/// Writes the page of an error in plain text, for a client that may not be a browser.
+/// Writes an error page in plain text, since the client may not be a browser.
 pub(crate) fn error_page(page: &ErrorPage<'_>, out: &mut dyn Write) -> fmt::Result {
     let ErrorPage {
         status, message, ..
@@ -33,7 +33,7 @@ pub(crate) fn error_page(page: &ErrorPage<'_>, out: &mut dyn Write) -> fmt::Resu
     write!(out, "{status}: {message}\n{TEXT}")
 }
 
-/// The media type of both texts.
+/// The media type of the redirect's text and of the error page.
 pub(crate) const TYPE: &str = "text/plain;charset=utf-8";
 
 const NOTE: &str = "Plain HTTP on an HTTPS port";

@@ -1,6 +1,6 @@
-//! What there is to log, and how a line of it looks: [`python`], [`combined`], [`json`], or yours.
+//! Log events and log formats: [`LogEvent`], and the formats [`python`], [`combined`] and [`json`], or one of your own.
 //!
-//! The engine says what happened when it happens; a format writes a line about it or passes it over.
+//! The engine reports each event as it happens; a format writes a line about it or ignores it.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -12,7 +12,7 @@ use crate::text::date;
 use crate::text::escape::{Json, Log, Quoted, Word, logged};
 use crate::wire::RequestHead;
 
-/// Something to log, with all that a line may want to tell of it.
+/// An event to log, with its context.
 #[derive(Clone, Copy, Debug)]
 #[allow(
     clippy::exhaustive_structs,
@@ -21,26 +21,26 @@ use crate::wire::RequestHead;
 pub struct LogRecord<'a> {
     /// The peer's address, as the adapter gave it.
     pub client_address: &'a str,
-    /// The request; what was read of it, if it could not be understood.
+    /// The request, or as much of it as could be parsed.
     pub request: &'a RequestHead,
     /// Seconds since 1970, if the machine knows the date.
     pub unix: Option<i64>,
-    /// How many seconds local time is ahead of UTC at that moment.
+    /// The offset of local time from UTC at that moment, in seconds (positive east of Greenwich).
     pub offset: i32,
-    /// Whether a [`Guard`](crate::Guard) has found the credentials of the request right.
+    /// Whether a [`Guard`](crate::Guard) has verified the credentials of the request.
     pub authenticated: bool,
     /// What happened.
     pub event: LogEvent<'a>,
 }
 
 impl LogRecord<'_> {
-    /// Who asks, if a [`Guard`](crate::Guard) has let him in.
+    /// Returns the name of the user, if a [`Guard`](crate::Guard) has verified the credentials.
     #[must_use]
     pub fn user(&self) -> Option<String> {
-        let given = self
+        let credentials = self
             .authenticated
             .then(|| Credentials::in_head(self.request));
-        Some(given??.user().into())
+        Some(credentials??.user().into())
     }
 }
 
@@ -48,44 +48,44 @@ impl LogRecord<'_> {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum LogEvent<'a> {
-    /// A reply begins: CPython's moment to log a request.
+    /// A reply begins, which is when CPython logs a request.
     Request {
-        /// The status of the reply, or what a handler gave for it.
+        /// The status of the reply, or the text that the handler gave for it.
         status: &'a dyn Display,
-        /// Its size; `-` if nobody knows it yet.
+        /// The size of the reply, or `-` if it is not known yet.
         size: &'a dyn Display,
     },
-    /// A reply is over: the moment of everybody else.
+    /// A reply has ended, which is when other servers log a request.
     Reply {
-        /// Its status.
+        /// The status of the reply.
         status: u16,
-        /// Bytes of content that were sent, without the framing of chunks.
+        /// The bytes of content that were sent, without chunked framing.
         bytes: u64,
-        /// Since the head of the request was there.
+        /// The time since the complete head of the request had arrived.
         time: Duration,
-        /// Whether that was all of it. If not, the connection broke off.
+        /// Whether the whole reply was sent. If not, the connection broke.
         complete: bool,
-        /// Why the connection closes after it; `None` if it stays open.
+        /// Why the connection closes after the reply; `None` if it stays open.
         close: Option<CloseReason>,
-        /// What went wrong, if anything did: the messages of the [`Error`](LogEvent::Error), the
-        /// [`Failure`](LogEvent::Failure) and the [`Refused`](LogEvent::Refused) of this request, so that one line can tell all of it.
+        /// The messages of the [`Error`](LogEvent::Error), [`Failure`](LogEvent::Failure) and [`Refused`](LogEvent::Refused)
+        /// events of this request, if any, so that one line can contain everything.
         failure: Option<&'a str>,
     },
-    /// The reply is an error page that says this.
+    /// The reply is an error page.
     Error {
-        /// Its status.
+        /// The status of the reply.
         status: u16,
-        /// What happened, in a few words.
+        /// A short description of the error.
         message: &'a dyn Display,
     },
-    /// Why a request is refused or its reply breaks off, beside what an error page says; a
-    /// [`Reply`](LogEvent::Reply) follows.
+    /// Why a request is refused or its reply breaks off, if the error page does not say it. A [`Reply`](LogEvent::Reply)
+    /// follows.
     Failure(&'a dyn Display),
-    /// The request was just answered as if something were not there or could not be, and this is why. The client does not learn
-    /// it. In [`json`] it is part of the reply's object; [`python`] and [`combined`] pass it over. A format of your own can make a
-    /// [`Message`](Self::Message) of it, and say which setting of yours changes it.
+    /// The reply hides the reason for a refusal from the client (it looks like a missing file, for example), and this is the
+    /// reason. [`json`] includes it in the reply's object; [`python`] and [`combined`] ignore it. A format of your own can turn it
+    /// into a [`Message`](Self::Message) that also names the setting to change.
     Refused(Refusal),
-    /// Anything else: what a handler, a program or the engine has to say.
+    /// Any other message, from a handler, a CGI script or the engine.
     Message(&'a dyn Display),
 }
 
@@ -124,37 +124,38 @@ pub enum CloseReason {
     Requested,
     /// The handler asked for it.
     Handler,
-    /// The request or its reply went wrong, or the connection cannot be used further: content of unknown length follows, or was not read.
+    /// The request or its reply failed, or the connection cannot be reused: the content of the reply ends with the connection, or
+    /// the content of the request was not read.
     Error,
-    /// It was the last request of [`Limits::requests`](crate::Limits::requests).
+    /// The limit [`Limits::requests`](crate::Limits::requests) is reached.
     RequestLimit,
-    /// The server ends.
+    /// The server is shutting down.
     Shutdown,
-    /// Plain HTTP came where TLS was expected.
+    /// The request was plain HTTP on an HTTPS port.
     WithoutTls,
 }
 
-/// The rule by which a request is refused, in a 403, 404 or 409 that does not tell it.
+/// The reason for a 403, 404 or 409 that the reply does not disclose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
     /// A name in the path begins with a dot, see [`FileSettings::hidden`](crate::FileSettings::hidden).
     Hidden,
-    /// No file can have a name in the path: see [`Path::is_name`](crate::Path::is_name), and
-    /// [`FsError::InvalidName`] for what the file system refuses.
+    /// A name in the path is invalid: see [`Path::is_name`](crate::Path::is_name), and [`FsError::InvalidName`] for names that
+    /// the file system refuses.
     Name,
-    /// A link leads out of the tree.
+    /// A symbolic link leads out of the root.
     OutsideRoot,
-    /// It is neither a file nor a directory.
+    /// The path names neither a file nor a directory.
     NotRegular,
-    /// The server may not read it.
+    /// The server has no permission to read it.
     Permission,
-    /// It is a script directory but for its letter case, or is translated into one.
+    /// The path is a script directory in other letter case, or is translated into one.
     Scripts,
 }
 
 impl Refusal {
-    /// What an error of the file system comes to, if it is more than that there is nothing.
+    /// Returns the refusal that corresponds to an error of the file system, if there is one.
     pub(crate) fn of(error: FsError) -> Option<Refusal> {
         match error {
             FsError::InvalidName => Some(Refusal::Name),
@@ -179,10 +180,9 @@ impl Display for Refusal {
     }
 }
 
-/// Writes about a record: whole lines, each ended by a newline, or nothing. What the peer sent may
-/// hold anything but a line break; that no control character gets through is up to the format. The formats
-/// here quote at most 4,096 bytes of a text that the client sent if something in it has to be escaped, with `...`
-/// behind them.
+/// A function that writes a log record: complete lines, each with a newline, or nothing. Text from the peer may contain any
+/// character but line breaks, so the format has to escape control characters. If a text from the client needs escapes, the
+/// formats of this module quote at most 4,096 bytes of it, followed by `...`.
 ///
 /// ```
 /// use sanserve_core::{Config, log::LogEvent};
@@ -196,10 +196,10 @@ impl Display for Refusal {
 /// ```
 pub type LogFormat = Arc<dyn Fn(&LogRecord<'_>, &mut dyn Write) -> fmt::Result + Send + Sync>;
 
-/// The lines of `http.server`: a request when its reply begins, an error before that.
+/// Writes the lines of `http.server`: one for a request when its reply begins, and one before it for an error.
 ///
 /// # Errors
-/// Those of the writer.
+/// Returns the errors of the writer.
 pub fn python(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     match record.event {
         LogEvent::Reply { .. } | LogEvent::Refused(_) => Ok(()),
@@ -232,11 +232,11 @@ fn message(record: &LogRecord<'_>, out: &mut dyn Write, text: fmt::Arguments<'_>
     out.write_char('\n')
 }
 
-/// The combined log format of Apache and nginx: a line for each reply, when it is over. It has no place for anything else,
-/// so failures that no error page tells, such as a wrong password, and messages get lines as in [`python`].
+/// Writes the combined log format of Apache and nginx: one line for each reply, when it has ended. As the format has no field for
+/// anything else, messages and failures without an error page, such as a wrong password, get lines as in [`python`].
 ///
 /// # Errors
-/// Those of the writer.
+/// Returns the errors of the writer.
 pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     let (status, bytes) = match record.event {
         LogEvent::Reply { status, bytes, .. } => (status, bytes),
@@ -278,7 +278,7 @@ pub fn combined(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     out.write_char('\n')
 }
 
-/// Text as between quotes, or `-` for none.
+/// Writes text for between quotes, or `-` for none.
 fn quoted(out: &mut dyn Write, text: Option<&str>) -> fmt::Result {
     match text {
         None | Some("") => out.write_char('-'),
@@ -290,11 +290,12 @@ fn quoted(out: &mut dyn Write, text: Option<&str>) -> fmt::Result {
     }
 }
 
-/// An object a line: one for each reply when it is over, with what went wrong as `error`, and one for each message that is
-/// not about the outcome of a request. Times are UTC, durations in seconds; members that have no value are left out.
+/// Writes one JSON object per line: one for each reply when it has ended, with failures as the member `error`, and one for each
+/// message that is not about the outcome of a request. Times are in UTC, durations in seconds; members without a value are
+/// omitted.
 ///
 /// # Errors
-/// Those of the writer.
+/// Returns the errors of the writer.
 pub fn json(record: &LogRecord<'_>, out: &mut dyn Write) -> fmt::Result {
     if !matches!(record.event, LogEvent::Reply { .. } | LogEvent::Message(_)) {
         return Ok(());
@@ -352,7 +353,7 @@ fn member(out: &mut dyn Write, name: &str, value: Option<&str>) -> fmt::Result {
     out.write_char('"')
 }
 
-/// `01/Jan/1970 00:00:00`, by the clock on the wall.
+/// Returns the local time as `01/Jan/1970 00:00:00`.
 fn local(record: &LogRecord<'_>) -> Option<[u8; 20]> {
     let local = record.unix? + i64::from(record.offset);
     Some(date::format_log(local))

@@ -10,60 +10,61 @@ use core::time::Duration;
 use crate::engine::{Event, Exchange};
 use crate::fs::{ArchiveRequest, CgiScript, Create, Credentials, Path};
 
-/// What a handler needs next.
+/// What a handler needs next. Each variant names the [`Event`] with which the handler is resumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Next {
-    /// Content of the request, up to [`Limits::content`](crate::Limits::content). Told:
-    /// [`Event::Data`] with some of it, or [`Event::End`].
+    /// Read content of the request, up to [`Limits::content`](crate::Limits::content). Resumes with [`Event::Data`], or with
+    /// [`Event::End`] if there is no more.
     Body,
-    /// The file of that name, opened. Told: [`Event::Opened`], [`Event::Directory`] or
-    /// [`Event::Failed`]. It takes the place of the one that was open before.
+    /// Open the file or directory at this path. Resumes with [`Event::Opened`], [`Event::Directory`] or [`Event::Failed`]. A file
+    /// that was open before is closed.
     Open(Path),
-    /// What a directory holds. Told: [`Event::Listed`] or [`Event::Failed`].
+    /// List the directory at this path. Resumes with [`Event::Listed`] or [`Event::Failed`]. A file that was open before is
+    /// closed.
     List(Path),
-    /// That program, set up. Told: [`Event::Running`] or [`Event::Failed`]. It takes the place of
-    /// the file that was open before.
+    /// Prepare to run this CGI script. Resumes with [`Event::Running`] or [`Event::Failed`]. A file that was open before is
+    /// closed.
     Run(Box<CgiScript>),
-    /// To know whether these are right. Told: [`Event::Verified`]. What is open stays.
+    /// Verify these credentials. Resumes with [`Event::Verified`]. An open file stays open.
     Verify(Box<Credentials>),
-    /// That directory as one file, opened. Told: [`Event::Opened`] or [`Event::Failed`]. It takes the
-    /// place of the one that was open before.
+    /// Open a directory as one archive file. Resumes with [`Event::Opened`] or [`Event::Failed`]. A file that was open before is
+    /// closed.
     Archive(Box<ArchiveRequest>),
-    /// To pass the request's content to the program. Told: [`Event::End`].
+    /// Write the request's content to the standard input of the CGI process. Resumes with [`Event::End`].
     Feed,
-    /// That file, begun. Told: [`Event::Created`] or [`Event::Failed`]. It takes the place of what was
-    /// open before.
+    /// Begin to create this file. Resumes with [`Event::Created`] or [`Event::Failed`]. A file that was open before is closed.
     Create(Box<Create>),
-    /// To pass these bytes to the file that was begun. Told: [`Event::End`], or [`Event::Failed`] without a path.
+    /// Append these bytes to the file that is being created. Resumes with [`Event::End`], or with [`Event::Failed`] with an empty
+    /// path.
     WriteFile(Vec<u8>),
-    /// To give the file that was begun its name: it is complete. Told: [`Event::End`], or [`Event::Failed`] without a path.
+    /// Commit the file that is being created: its content is complete, so give it its name. Resumes with [`Event::End`], or with
+    /// [`Event::Failed`] with an empty path.
     Commit,
-    /// Some of what is open, from where the last `Read` ended. Told: [`Event::Data`] or
-    /// [`Event::End`].
+    /// Read from the open file or CGI process, from where the last `Read` ended. Resumes with [`Event::Data`], or with
+    /// [`Event::End`] at its end.
     Read,
-    /// To send that part of the open file as content of the reply. Told: [`Event::End`].
-    /// Of a program, all that is left to read, whatever the range says.
+    /// Send this range of the open file, in bytes, as content of the reply. Resumes with [`Event::End`]. For a CGI process the
+    /// range is ignored, and everything that is left of its output is sent.
     Send(Range<u64>),
-    /// To write this content, however large it is, as the peer takes it. Told: [`Event::End`].
-    ///
-    /// What is small is written by [`Exchange::write`].
+    /// Write this content, of any length, as fast as the peer accepts it. Resumes with [`Event::End`]. For a little content
+    /// [`Exchange::write`] is simpler.
     Write(Cow<'static, [u8]>),
-    /// That the peer takes what was written so far, before more is. Told: [`Event::End`].
+    /// Wait until the peer has accepted everything that was written so far. Resumes with [`Event::End`].
     Flush,
-    /// To wait for something else than the peer and the files: a result that another thread works out, a message for this
-    /// client, or the time itself. Told: [`Event::Woken`] when [`Exchange::waker`] is woken, or [`Event::TimedOut`] after this time.
-    /// What was written so far goes to the peer first.
+    /// Wait for something other than the peer and the file system: the result of another thread, a message for this client, or
+    /// just time. Resumes with [`Event::Woken`] when [`Exchange::waker`] is woken, or with [`Event::TimedOut`] after this
+    /// duration. Everything that was written so far is sent to the peer first.
     ///
-    /// The waker may also be woken for nothing, or for something that came before: look again, and wait again. The time begins
-    /// anew with each wait, so a handler with a deadline keeps it, by [`Exchange::now`](crate::Exchange::now), and waits for what is left of it. If the
-    /// peer closes its side of the connection, the wait ends two seconds after something was last written to it
+    /// The waker may also be woken spuriously, or for an earlier event: check again, and wait again. Each wait starts a new
+    /// timeout, so a handler with a deadline stores it (see [`Exchange::now`](crate::Exchange::now)) and waits for the remaining
+    /// time. If the peer closes its side of the connection, the wait ends two seconds after something was last written to it
     /// ([`Timeouts::half_closed`](crate::Timeouts::half_closed)).
     Wait(Duration),
-    /// To take the connection over, after a reply of 101 (RFC 9110 §7.8), or one to CONNECT with a status of 2xx: the adapter hands its
-    /// transport to the code of the next protocol. The handler gets no further event. If the adapter cannot, see [`Exchange::can_upgrade`], the reply
-    /// becomes a 501.
+    /// Take the connection over after a 101 reply (RFC 9110 §7.8), or after a 2xx reply to CONNECT: the adapter hands its transport
+    /// to the code of the next protocol, and the handler gets no further event. If the adapter cannot do that, see
+    /// [`Exchange::can_upgrade`], the reply becomes a 501.
     Upgrade,
-    /// Nothing: the reply is complete. What is left of the request's content is thrown away.
+    /// Nothing: the reply is complete. Unread content of the request is discarded.
     Done,
 }

@@ -190,7 +190,7 @@ impl ReplyState {
             Stage::Head => self.record_fault("did not call end_headers()"),
             Stage::Content(Framing::Chunked) => outbox.push(b"0\r\n\r\n"),
             Stage::Content(Framing::Length(1..)) => {
-                self.record_fault("wrote less than Content-Length")
+                self.record_fault("wrote less than Content-Length");
             }
             Stage::Content(_) => {}
         }

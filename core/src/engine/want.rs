@@ -1,128 +1,133 @@
-//! All that passes between a [`Connection`](crate::Connection) and the adapter that carries it.
+//! The interface between a [`Connection`](crate::Connection) and its adapter: [`Want`], [`Step`], [`Now`] and [`Phase`].
 //!
-//! The connection wants one thing of the world at a time. The adapter does it and says what it
-//! got; that answer is the argument of the next step. Nothing else is exchanged.
+//! The connection wants one operation at a time. The adapter performs it and passes the result, a [`Got`](crate::Got), to the
+//! next step.
 
 use core::time::Duration;
 
 use crate::fs::Ask;
 
-/// What time it is, as the adapter sees it.
+/// The current time, as the adapter reads it from its clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_structs,
     reason = "adapters write it as a literal; there is no third clock"
 )]
 pub struct Now {
-    /// Time since some fixed moment; must never go back. Deadlines are on this scale.
+    /// A monotonic clock: the time since some fixed moment. Deadlines are on this scale.
     pub tick: Duration,
-    /// Seconds since 1970-01-01 00:00 UTC, if the machine knows the date. Without it replies have
-    /// no `Date` (RFC 9110 §6.6.1) and log lines no time.
+    /// Seconds since 1970-01-01 00:00 UTC, if the machine knows the date. If `None`, replies have no `Date` field
+    /// (RFC 9110 §6.6.1) and log lines no time.
     pub unix: Option<i64>,
 }
 
-/// One thing wanted, and until when.
+/// One operation that the connection wants, its deadline, and hints.
 #[derive(Debug)]
 #[allow(
     clippy::exhaustive_structs,
-    reason = "adapters take it apart, and a hint that they overlook should be noticed"
+    reason = "adapters destructure it, and should notice a new hint"
 )]
 pub struct Step<'a, F> {
     /// What the connection wants next.
     pub want: Want<'a, F>,
-    /// The [`Now::tick`] after which there is no point in going on: let the operation expire and
-    /// answer [`Got::Nothing`](crate::Got::Nothing). Every wait for the peer has one.
+    /// The [`Now::tick`] at which to give up: cancel the operation and answer [`Got::Nothing`](crate::Got::Nothing). Every wait
+    /// for the peer has a deadline.
     pub deadline: Option<Duration>,
-    /// Of a [`Write`](Want::Write): a [`Copy`](Want::Copy) follows at once, so a socket may hold these bytes back and send both together.
+    /// For a [`Write`](Want::Write): a [`Copy`](Want::Copy) follows immediately, so a socket may hold these bytes back and send
+    /// both together (`MSG_MORE`).
     pub copy_follows: bool,
-    /// Of a [`Shutdown`](Want::Shutdown): the peer may go on sending. If not, and if the peer has acknowledged everything, the
-    /// transport may as well be closed, and this is the end.
+    /// For a [`Shutdown`](Want::Shutdown): the peer may still be sending. If `false`, and if the peer has acknowledged
+    /// everything, the adapter may close the transport and end the loop.
     pub peer_may_send: bool,
-    /// What would be lost if the connection were closed now, in place of waiting.
+    /// What would be lost if the adapter closed the connection now instead of waiting.
     pub phase: Phase,
 }
 
-/// What would be lost if a connection were closed, for servers that close one to make room for
-/// another.
+/// What would be lost if a connection were closed. A server that has too many connections closes one in the earliest phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,
     reason = "a server that closes connections to make room has to know all phases"
 )]
 pub enum Phase {
-    /// Nothing: no byte of a request has come, and every reply has been written.
+    /// Nothing: no byte of a request has arrived, and every reply has been written.
     Idle,
-    /// Part of a request head, which may never be complete; content that is not needed, after a reply that has been
-    /// written; or the end of a last reply, which the peer is slow to take.
+    /// Little: part of a request head, content that is discarded after its reply has been written, or the end of a last reply
+    /// that the peer is slow to acknowledge.
     Head,
-    /// A request: its content is read, its reply is made or written, or the connection is being closed.
+    /// A request: its content is being read, its reply is being made or written, or the connection is being closed.
     Busy,
 }
 
-/// What a connection wants of its adapter. Each variant says which answer fits; an answer of
-/// another kind panics, and [`Got::Nothing`](crate::Got::Nothing) ("not yet, ask again") fits all of them. What is wanted of a file or
-/// program may also be [refused](crate::Got::Refused), and what is wanted of the transport [fail](crate::Got::Failed).
+/// An operation that a connection wants its adapter to perform.
 ///
-/// This enum is exhaustive: a want that an adapter does not know would leave a connection waiting without an end, so a new one has to be a
-/// change that adapters notice.
+/// Each variant names its answer. [`Got::Nothing`](crate::Got::Nothing) ("not yet, ask again") is a valid answer to all of them;
+/// an operation on a file or CGI process may also be [refused](crate::Got::Refused), and one on the transport may
+/// [fail](crate::Got::Failed). Any other answer is a mistake in the adapter, and [`step`](crate::Connection::step) panics.
+///
+/// The enum is exhaustive, so that adapters notice a new variant: a want that an adapter ignored would leave the connection
+/// waiting forever.
 #[derive(Debug)]
 #[allow(
     clippy::exhaustive_enums,
     reason = "a want that an adapter does not know would leave a connection waiting forever"
 )]
 pub enum Want<'a, F> {
-    /// Read from the peer into this room, which is never empty.
-    /// [`Got::Bytes`](crate::Got::Bytes): how many bytes came; 0 says that the peer will send no more.
+    /// Read from the peer into this buffer, which is never empty. The answer is [`Got::Bytes`](crate::Got::Bytes) with the
+    /// number of bytes read; 0 means that the peer has closed its side.
     Read(&'a mut [u8]),
-    /// Write these bytes, never none, to the peer. [`Got::Bytes`](crate::Got::Bytes): how many went, perhaps fewer.
+    /// Write these bytes, at least one, to the peer. The answer is [`Got::Bytes`](crate::Got::Bytes) with the number of bytes
+    /// written, which may be fewer.
     Write(&'a [u8]),
-    /// Read the file from offset `at` into this room, which is never empty.
-    /// [`Got::Bytes`](crate::Got::Bytes): how many bytes came; 0 says that the file has ended.
+    /// Read from the open file or CGI process into this buffer, which is never empty;
+    /// [`FileSystem::fill`](crate::FileSystem::fill) does that. The answer is [`Got::Bytes`](crate::Got::Bytes) with the number
+    /// of bytes read; 0 means the end.
     ReadFile {
-        /// The open file.
+        /// The open file or CGI process.
         file: &'a mut F,
-        /// Offset in bytes.
+        /// The offset in the file, in bytes. It has no meaning for a CGI process.
         at: u64,
-        /// Room that ends where the reply's range ends, at the latest.
+        /// The buffer, which is no longer than the rest of the range to be sent.
         into: &'a mut [u8],
     },
-    /// Send `len` bytes of the file from offset `at` to the peer without passing them through
-    /// here. Wanted only of files that were opened as [`sendable`](crate::Opened::File).
-    /// [`Got::Bytes`](crate::Got::Bytes): how many went, perhaps fewer; 0 says that the file has ended.
+    /// Send `len` bytes of the file from offset `at` to the peer by reference, such as with `sendfile`. Wanted only for files that
+    /// were opened as [`sendable`](crate::Opened::File). The answer is [`Got::Bytes`](crate::Got::Bytes) with the number of bytes
+    /// sent, which may be fewer; 0 means the end of the file.
     Copy {
         /// The open file.
         file: &'a mut F,
-        /// Offset in bytes.
+        /// The offset in the file, in bytes.
         at: u64,
-        /// How many bytes are left to send; never 0.
+        /// The number of bytes to send; never 0.
         len: u64,
     },
-    /// Pass these bytes, never none, to a program that is about to run, or to a file that is being created.
-    /// [`Got::Bytes`](crate::Got::Bytes): how many it took, perhaps fewer; 0 says that it takes no more.
+    /// Write these bytes, at least one, to the standard input of a CGI process or to a file that is being created;
+    /// [`FileSystem::answer_write`](crate::FileSystem::answer_write) does that. The answer is [`Got::Bytes`](crate::Got::Bytes)
+    /// with the number of bytes written, which may be fewer; 0 means that no more are accepted.
     WriteFile {
-        /// The program or the file.
+        /// The CGI process or the file.
         file: &'a mut F,
-        /// What comes next on its standard input, or in it.
+        /// The bytes to write.
         from: &'a [u8],
     },
-    /// Give a file that is being created its name: it is complete, see [`Create`](crate::Create).
-    /// [`Got::Committed`](crate::Got::Committed) is the answer.
+    /// Commit a file that is being created: its content is complete, so give it its name, see [`Create`](crate::Create). The
+    /// answer is [`Got::Committed`](crate::Got::Committed).
     Commit {
         /// The file.
         file: &'a mut F,
     },
-    /// Ask the file system; [`FileSystem::answer`](crate::FileSystem::answer) does.
+    /// Ask the file system; [`FileSystem::answer`](crate::FileSystem::answer) returns the answer.
     Ask(&'a Ask),
-    /// Wait until the [waker](crate::Connection::set_waker) is woken, if it was not since the last time:
-    /// [`Got::Woken`](crate::Got::Woken). An adapter that cannot be woken gives that answer after a moment.
+    /// Wait until the [waker](crate::Connection::set_waker) is woken, unless it has been since the last time. The answer is
+    /// [`Got::Woken`](crate::Got::Woken). An adapter that cannot be woken gives it after a short time.
     Wait,
-    /// Hand the transport over, with [`Connection::into_upgraded`](crate::Connection::into_upgraded). Wanted only of adapters that
-    /// [allow it](crate::Connection::allow_upgrade). The loop ends.
+    /// Hand the transport to another protocol, with [`Connection::into_upgraded`](crate::Connection::into_upgraded), and end the
+    /// loop. Wanted only of adapters that [allow it](crate::Connection::allow_upgrade).
     Upgrade,
-    /// Print finished log lines, each ended by a newline. Any answer will do.
+    /// Print these log lines, each of which ends with a newline. Any answer is valid.
     Log(&'a str),
-    /// Tell the peer that nothing more will come, but go on reading. Any answer will do.
+    /// Close the sending side of the transport, but continue to read. Any answer is valid.
     Shutdown,
-    /// The end: drop the connection and close the link.
+    /// Drop the connection, close the transport and end the loop.
     Close,
 }

@@ -1,4 +1,4 @@
-//! Replies that are errors, with their pages.
+//! Error replies with their pages: [`Exchange::send_error`].
 
 use core::fmt::Display;
 
@@ -9,14 +9,14 @@ use crate::text::escape::Count;
 use crate::text::status;
 
 impl Exchange<'_> {
-    /// Replies with an error page, with `message` in place of the status's own phrase. The
+    /// Replies with an error page. `message` replaces the standard phrase of the status, on the page and in the status line. The
     /// connection closes afterwards.
     pub fn send_error(&mut self, status: u16, message: impl Display) -> Next {
         self.close_connection();
         self.error(status, &message, status::explanation(status), &mut |_| ())
     }
 
-    /// The same with another explanation.
+    /// Does the same as [`send_error`](Self::send_error), with `explanation` in place of the status's standard one.
     pub fn send_error_with(
         &mut self,
         status: u16,
@@ -27,7 +27,8 @@ impl Exchange<'_> {
         self.error(status, &message, explanation, &mut |_| ())
     }
 
-    /// The same with further fields, and the connection stays unless something else closes it.
+    /// Does the same as [`send_error_with`](Self::send_error_with) with further fields, which `more` sends. The connection stays
+    /// open unless something else closes it.
     pub(crate) fn error(
         &mut self,
         status: u16,
@@ -57,7 +58,7 @@ impl Exchange<'_> {
         }
         self.end_headers();
         if content && !self.answers_head() && self.reply.fault.is_none() {
-            // The length is known and the page is small: it goes past `write`, which wants bytes.
+            // Written directly to the outbox: its length is known, and `Exchange::write` would need it as bytes.
             let start = self.outbox.len();
             write_page(&page, self.outbox).expect("a buffer takes everything");
             self.reply.count(self.outbox.len() - start);

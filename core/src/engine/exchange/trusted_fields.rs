@@ -1,4 +1,4 @@
-//! Fields that need not be looked at again: of the file service, and dates.
+//! Fields that are written without validation, because their names and values are known to be valid.
 
 use super::Exchange;
 use crate::engine::reply_state::Stage;
@@ -8,7 +8,7 @@ use crate::text::escape::is_plain;
 use crate::wire::syntax::is_token;
 
 impl Exchange<'_> {
-    /// Adds a field with a date in it, in seconds since 1970.
+    /// Adds a field whose value is a date (RFC 9110 §5.6.7), given in seconds since 1970.
     pub fn send_date(&mut self, name: &str, unix: i64) {
         if !is_token(name.as_bytes()) {
             return self.reply.record_fault("gave send_date() an invalid name");
@@ -19,8 +19,8 @@ impl Exchange<'_> {
         self.send_trusted(": ", &date::format(unix));
     }
 
-    /// Adds a field that is known to be a good one, and decides nothing. The name comes with its colon
-    /// and a blank.
+    /// Adds a field that is known to be valid and has no effect on the connection or the framing. `name` includes the colon and a
+    /// space.
     #[inline]
     pub(crate) fn send_trusted(&mut self, name: &str, value: &[u8]) {
         if self.reply.stage != Stage::Head {
@@ -33,8 +33,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Adds a field of a name that is known to be a good one, and decides nothing. The name comes with
-    /// its colon and a blank.
+    /// Adds a field whose name is known to be valid and has no effect on the connection or the framing; the value is validated.
+    /// `name` includes the colon and a space.
     pub(crate) fn send_text(&mut self, name: &str, value: &str) {
         if is_plain(value) {
             self.send_trusted(name, value.as_bytes());
@@ -43,7 +43,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Adds `Content-Length`, which is sent once.
+    /// Adds `Content-Length`. Must be called only once for each reply.
     pub(crate) fn send_length(&mut self, length: u64) {
         self.send_trusted("Content-Length: ", Digits::decimal(length).as_bytes());
         self.reply.content_length = Some(length);
