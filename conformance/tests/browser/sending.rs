@@ -182,7 +182,7 @@ fn what_is_refused_is_said_with_the_reason() {
     stage.under_way();
     stage.limit(0);
     // Whether all of it had come by then is for the listing to show.
-    assert_eq!(stage.said(), "The connection broke off");
+    assert_eq!(stage.said(), "The connection was lost");
 }
 
 #[test]

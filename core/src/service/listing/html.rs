@@ -51,7 +51,7 @@ pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
         Format::Html => {
             let policy = if directory.scope.uploads {
                 policy!(
-                    " 'sha256-yXGcyE8dtMw3OZMMskIltmjnHEi6sdRhoSw+Gy94BBw='; connect-src 'self'"
+                    " 'sha256-LxIqKCrKR1cfL3VcvaHT7ES+/WAXuV5fz1lBBDutYCw='; connect-src 'self'"
                 )
             } else {
                 policy!()

@@ -41,7 +41,7 @@ pub(super) const SCRIPT: &str = "<script>{\
     o.value=`${size(e.loaded)} of ${size(e.total)} sent, ${e.loaded/e.total*100|0} %`}};\
     x.onload=()=>x.status<400?(f.reset(),end('Stored')):\
     end(`Not stored: ${x.status} ${/^Message: (.+)/.exec(x.response?.querySelector('p+p')?.textContent)?.[1]||x.statusText}`);\
-    x.onerror=()=>end('The connection broke off');\
+    x.onerror=()=>end('The connection was lost');\
     x.onabort=()=>end('Cancelled');\
     c.onclick=()=>x.abort();\
     p.removeAttribute('value');\
