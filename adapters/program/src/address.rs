@@ -82,7 +82,7 @@ mod tests {
     use super::{From, reach};
 
     #[test]
-    fn what_can_be_typed_depends_on_where_it_listens() {
+    fn addresses_depend_on_the_listen_address() {
         let own = [
             ("192.168.1.7", "wlan0"),
             ("127.0.0.1", "lo"),

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_has_its_colour() {
+    fn each_part_of_a_line_has_its_colour() {
         let lines = "::1 - - [t t] code 404, message File not found\n\
                      ::1 - - [t t] \"GET /\\x1b%22 HTTP/1.1\" 404 -\n";
         let coloured = "<k>::1 - - [t t]<_> <y>code 404, message File not found<_>\n\
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_log_line_passes() {
+    fn other_lines_are_not_changed() {
         for line in ["", "\n", "word", "[] \" \"", "\"\"\" 1"] {
             let plain = log(line).replace('\x1b', "");
             let plain = ["[0m", "[33m", "[90m"]

@@ -3,7 +3,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 mod terminal;
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use std::thread;
 
 use base64ct::{Base64, Encoding};
 use peer::{LONG, connect, site};
-use running::{Program, RUNTIMES};
+use process::{Program, RUNTIMES};
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
@@ -54,7 +54,7 @@ fn users(folder: &Path) -> String {
 }
 
 #[test]
-fn who_has_no_password_is_not_let_in() {
+fn requests_without_a_password_get_401() {
     let (site, folder) = (site(), tempfile::tempdir().unwrap());
     let users = users(folder.path());
     for runtime in RUNTIMES {
@@ -78,7 +78,7 @@ fn who_has_no_password_is_not_let_in() {
 }
 
 #[test]
-fn the_password_may_stand_in_the_environment() {
+fn the_password_can_be_set_in_the_environment() {
     let site = site();
     let mut command = Program::command(site.path());
     let program = Program::start(command.env("SANSERVE_AUTH", "mary:a:secret"));
@@ -89,7 +89,7 @@ fn the_password_may_stand_in_the_environment() {
 }
 
 #[test]
-fn scripts_are_guarded_and_told_who_asks() {
+fn scripts_need_the_password_and_get_the_user_name() {
     let site = site();
     let write = r"mkdir cgi-bin
         printf '#!/bin/sh\necho\necho $AUTH_TYPE $REMOTE_USER\n' >cgi-bin/a
@@ -117,9 +117,9 @@ fn scripts_are_guarded_and_told_who_asks() {
 }
 
 #[test]
-fn standard_input_is_guarded_too() {
+fn stdio_needs_the_password_too() {
     let site = site();
-    let mut command = Command::new(running::PROGRAM);
+    let mut command = Command::new(process::PROGRAM);
     command.args(["--stdio", "--auth", "mary:a:secret", "-d"]);
     let command = command.arg(site.path()).stdin(std::process::Stdio::null());
     let mut child = command
@@ -136,7 +136,7 @@ fn standard_input_is_guarded_too() {
 }
 
 #[test]
-fn a_terminal_is_told_that_passwords_travel_in_the_clear() {
+fn a_terminal_warns_of_unencrypted_passwords() {
     let site = site();
     let words = "Passwords are sent unencrypted; --tls self-signed encrypts them.";
     for (options, told) in [(&[][..], true), (&["-b", "127.0.0.1"], false)] {
@@ -169,7 +169,7 @@ const USERS: usize = 10;
 
 #[test]
 #[cfg(target_os = "linux")]
-fn guesses_lock_nobody_out() {
+fn wrong_passwords_do_not_delay_other_clients() {
     let (site, folder) = (site(), tempfile::tempdir().unwrap());
     let path = folder.path().join("users");
     let users: String = (0..=USERS)

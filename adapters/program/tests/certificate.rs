@@ -3,14 +3,14 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::io::{BufRead, Read, Write};
 use std::sync::{Arc, Mutex};
 
 use peer::{connect, site};
+use process::Program;
 use ring::digest;
-use running::Program;
 use rustix::process::Signal;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -71,7 +71,7 @@ fn ask(program: &Program, config: ClientConfig, name: &'static str) -> String {
 }
 
 #[test]
-fn it_is_known_by_its_fingerprint_and_good_for_all_names_of_this_machine() {
+fn the_banner_has_the_fingerprint_and_the_certificate_all_names_of_this_machine() {
     let site = site();
     let options = ["--tls", "self-signed", "-b", "127.0.0.1"];
     let mut program = Program::serve(site.path(), &options);
@@ -117,7 +117,7 @@ fn it_is_known_by_its_fingerprint_and_good_for_all_names_of_this_machine() {
 #[test]
 fn a_line_about_tls_is_an_object_in_a_json_log() {
     let site = site();
-    for runtime in running::RUNTIMES {
+    for runtime in process::RUNTIMES {
         let options = [
             "--tls",
             "self-signed",
@@ -141,7 +141,7 @@ fn a_line_about_tls_is_an_object_in_a_json_log() {
 }
 
 #[test]
-fn the_command_line_says_which_certificate() {
+fn the_certificate_of_the_command_line_wins_over_the_environment() {
     let site = site();
     let mut command = Program::command(site.path());
     command

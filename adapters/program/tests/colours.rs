@@ -3,10 +3,10 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use peer::{get, site};
-use running::Program;
+use process::Program;
 use rustix::process::Signal;
 
 /// What the program prints for one file that is there and one that is not: its banner and log.
@@ -34,7 +34,7 @@ fn plain(text: &str) -> String {
 }
 
 #[test]
-fn a_pipe_gets_none() {
+fn a_pipe_gets_no_colours() {
     let settings: [&[(&str, &str)]; 4] = [
         &[],
         &[("FORCE_COLOR", "")],
@@ -48,7 +48,7 @@ fn a_pipe_gets_none() {
 }
 
 #[test]
-fn a_pipe_gets_them_if_told_to() {
+fn force_color_colours_a_pipe() {
     let (banner, log) = printed(&[("FORCE_COLOR", "1"), ("NO_COLOR", ""), ("TERM", "dumb")]);
     assert!(
         banner.starts_with("\x1b[32mServing HTTP on 127.0.0.1 port "),

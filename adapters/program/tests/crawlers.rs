@@ -3,7 +3,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 #[path = "../../../conformance/tests/tools/mod.rs"]
 mod tools;
 
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use peer::WGET;
-use running::Program;
+use process::Program;
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tools::skip;
@@ -89,7 +89,7 @@ fn everything() -> Vec<String> {
 }
 
 #[test]
-fn wget_and_httrack_ask_for_each_thing_once() {
+fn wget_and_httrack_fetch_each_file_once() {
     let wget = [&WGET[..], &["URL"]].concat();
     let httrack = [
         "URL",

@@ -4,8 +4,8 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
-mod sandbox;
+mod process;
+mod seccomp;
 #[path = "../../../conformance/tests/tools/mod.rs"]
 mod tools;
 
@@ -19,10 +19,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peer::{LONG, connect, get, head};
-use running::{Program, RUNTIMES};
+use process::{Program, RUNTIMES};
 use rustix::fs::statfs;
 use rustix::process::Signal;
-use sandbox::{Denied, deny};
+use seccomp::{Denied, deny};
 use tempfile::TempDir;
 use tools::skip;
 
@@ -207,7 +207,7 @@ fn files_are_stored_where_there_are_neither_hard_links_nor_exclusive_renames() {
 
 /// As on Android, where no program may make hard links, and in the sandboxes of old containers.
 #[test]
-fn files_are_stored_where_the_calls_that_name_them_are_denied() {
+fn files_are_stored_where_linking_and_renaming_calls_are_denied() {
     let folder = TempDir::new().unwrap();
     for error in [libc::EPERM, libc::EACCES, libc::ENOSYS] {
         let link = Denied::always(libc::SYS_linkat, error);
@@ -224,7 +224,7 @@ fn files_are_stored_where_the_calls_that_name_them_are_denied() {
 
 /// tmpfs without a limit and ramfs have no blocks; statvfs(3) says 0 of all and 0 of those that are free.
 #[test]
-fn a_file_system_that_counts_no_blocks_has_room() {
+fn a_file_system_that_reports_no_blocks_is_not_full() {
     for (kind, options) in [("tmpfs", "size=0"), ("ramfs", "mode=755")] {
         if let Some(mounted) = InMemory::mount(kind, options) {
             let space = rustix::fs::statvfs(mounted.path()).unwrap();
@@ -236,7 +236,7 @@ fn a_file_system_that_counts_no_blocks_has_room() {
 
 /// A file system with room for two things beside its root: the file, and one of the two directories that it needs.
 #[test]
-fn directories_of_a_file_that_cannot_get_its_name_are_removed() {
+fn directories_created_for_a_failed_upload_are_removed() {
     let Some(folder) = InMemory::mount("tmpfs", "nr_inodes=3") else {
         return;
     };
@@ -311,7 +311,7 @@ fn limit_files(command: &mut Command, bytes: u64) {
 
 /// setrlimit(2): what would grow beyond the limit gets SIGXFSZ, which ends a process that does not expect it.
 #[test]
-fn a_file_that_is_longer_than_files_may_be_ends_no_server() {
+fn exceeding_the_file_size_limit_does_not_end_the_server() {
     for runtime in RUNTIMES {
         let site = TempDir::new().unwrap();
         let folder = site.path().join("site");
@@ -337,7 +337,7 @@ fn a_file_that_is_longer_than_files_may_be_ends_no_server() {
 /// A script ends at the limit like any program that was not started by this one, also where this one was started
 /// by a program that ignores the signal, as Python does.
 #[test]
-fn scripts_have_the_default_for_the_limit_of_files() {
+fn scripts_have_the_default_file_size_signal() {
     use std::os::unix::fs::PermissionsExt;
 
     for ignored in [false, true] {

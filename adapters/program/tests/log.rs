@@ -3,7 +3,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peer::{LONG, connect, get, site};
-use running::{PROGRAM, Program, RUNTIMES};
+use process::{PROGRAM, Program, RUNTIMES};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
@@ -30,7 +30,7 @@ const LINE: usize = 8 * 1024;
 const END: Duration = Duration::from_secs(5);
 
 #[test]
-fn a_log_that_is_not_read_stops_neither_the_server_nor_its_end() {
+fn an_unread_log_blocks_neither_serving_nor_stopping() {
     for runtime in RUNTIMES {
         let (_site, mut log, program) = with_unread_pipe(&["--runtime", runtime]);
         request_all(&connect(program.address()));
@@ -46,7 +46,7 @@ fn a_log_that_is_not_read_stops_neither_the_server_nor_its_end() {
 }
 
 #[test]
-fn ctrl_c_does_not_wait_for_a_log_that_is_not_read() {
+fn ctrl_c_does_not_wait_for_an_unread_log() {
     let (_site, log, program) = with_unread_pipe(&[]);
     request_all(&connect(program.address()));
     ends_in_time(program, Signal::INT);
@@ -76,7 +76,7 @@ fn ctrl_c_does_not_wait_for_its_own_message_to_be_read() {
 }
 
 #[test]
-fn lines_that_were_dropped_are_counted_in_the_log() {
+fn dropped_lines_are_counted_in_the_log() {
     for runtime in RUNTIMES {
         let (_site, log, program) = with_unread_pipe(&["--runtime", runtime]);
         let socket = connect(program.address());
@@ -110,7 +110,7 @@ fn lines_that_were_dropped_are_counted_in_the_log() {
 }
 
 #[test]
-fn a_log_that_is_read_late_loses_nothing_at_the_end() {
+fn a_late_reader_still_gets_the_end_of_the_log() {
     let (_site, mut log, program) = with_unread_pipe(&[]);
     let socket = connect(program.address());
     // More than a pipe holds and less than the queue.
@@ -129,7 +129,7 @@ fn a_log_that_is_read_late_loses_nothing_at_the_end() {
 }
 
 #[test]
-fn sockets_and_terminals_that_are_not_read_do_not_stop_it() {
+fn unread_sockets_and_terminals_do_not_block_it() {
     let (near, far) = UnixStream::pair().unwrap();
     let (terminal, end) = terminal();
     for (log, kept) in [(OwnedFd::from(far), OwnedFd::from(near)), (end, terminal)] {
@@ -145,7 +145,7 @@ fn sockets_and_terminals_that_are_not_read_do_not_stop_it() {
 }
 
 #[test]
-fn standard_input_is_served_while_the_log_is_not_read() {
+fn stdio_serves_while_the_log_is_unread() {
     let site = site();
     let (log, write) = io::pipe().unwrap();
     let mut command = Command::new(PROGRAM);
@@ -170,7 +170,7 @@ fn standard_input_is_served_while_the_log_is_not_read() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_under_the_log_does_not_stop_it() {
+fn a_full_disk_under_the_log_does_not_block_it() {
     for runtime in RUNTIMES {
         let site = site();
         let full = File::options().write(true).open("/dev/full").unwrap();

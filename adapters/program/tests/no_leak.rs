@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 #[test]
-fn the_program_leaks_nothing() {
+fn settings_are_owned_and_not_leaked() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut read = 0;
     for entry in fs::read_dir(&folder).expect("the sources") {

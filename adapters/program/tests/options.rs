@@ -288,7 +288,7 @@ fn all_options() -> Vec<(String, bool)> {
 
 /// The port is taken, so a program that listened before it looked at everything else would say that.
 #[test]
-fn a_wrong_command_line_is_said_in_one_line_and_binds_nothing() {
+fn a_usage_error_is_one_line_and_binds_nothing() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let wrong = |args: &[&str], words: &str| {
@@ -326,7 +326,7 @@ fn a_wrong_command_line_is_said_in_one_line_and_binds_nothing() {
 }
 
 #[test]
-fn a_server_that_cannot_listen_says_so_in_one_line() {
+fn a_listen_error_is_one_line() {
     let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let cases: &[(&[&str], &str)] = &[
@@ -358,7 +358,7 @@ fn a_server_that_cannot_listen_says_so_in_one_line() {
 
 /// Only a build with tokio offers it; without, the option says how to get it.
 #[test]
-fn a_runtime_is_offered_where_it_is_built_in() {
+fn only_built_in_runtimes_are_offered() {
     let (_, _, stderr) = run(&["--runtime", "nope"]);
     let (_, help, _) = run(&["--help"]);
     let (_, page, _) = run(&["--manpage"]);
@@ -379,7 +379,7 @@ fn a_runtime_is_offered_where_it_is_built_in() {
 /// What was asked for is not lost silently; a reader that has read enough is none of that.
 #[cfg(target_os = "linux")]
 #[test]
-fn an_answer_that_cannot_be_written_is_an_error() {
+fn output_that_cannot_be_written_is_an_error() {
     for option in [
         "--help",
         "-h",
@@ -414,7 +414,7 @@ fn an_answer_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
-fn what_can_be_a_port_and_a_directory_is_not_guessed() {
+fn a_name_that_is_a_port_and_a_directory_is_refused() {
     let here = tempfile::tempdir().unwrap();
     std::fs::create_dir(here.path().join("2024")).unwrap();
     let mut command = Command::new(PROGRAM);
@@ -426,7 +426,7 @@ fn what_can_be_a_port_and_a_directory_is_not_guessed() {
 }
 
 #[test]
-fn what_is_wrong_in_the_environment_is_named() {
+fn an_error_names_the_variable() {
     for (name, value, words) in [
         ("PORT", "tcp://10.0.0.1", "PORT in the environment is 'tcp:"),
         (
@@ -467,7 +467,7 @@ fn what_is_wrong_in_the_environment_is_named() {
 }
 
 #[test]
-fn a_shell_can_complete_it() {
+fn completions_exist_for_every_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let (status, script, _) = run(&["--completions", shell]);
         assert_eq!(status, Some(0));
@@ -548,7 +548,7 @@ fn the_manual_page_has_a_text_for_every_option() {
 
 #[cfg(unix)]
 #[test]
-fn the_manual_page_is_in_order_for_those_that_read_manual_pages() {
+fn the_manual_page_passes_lexgrog_and_mandoc() {
     // What whatis(1) and apropos(1) find.
     if let Some((found, _)) = formatted("lexgrog", &[]) {
         let end = ": \"sanserve - serve the files of a directory over HTTP\"\n";

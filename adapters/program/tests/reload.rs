@@ -5,7 +5,7 @@
 mod pair;
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -21,7 +21,7 @@ use std::thread;
 use base64ct::{Base64, Encoding};
 use pair::{Pair, Stream};
 use peer::{LONG, site};
-use running::{PROGRAM, Program, RUNTIMES};
+use process::{PROGRAM, Program, RUNTIMES};
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustls::version::TLS13;
@@ -119,7 +119,7 @@ fn is_trusted(pair: &Pair, program: &Program, password: &str) -> bool {
 }
 
 #[test]
-fn sighup_reads_certificates_and_passwords_again_and_breaks_no_connection() {
+fn sighup_reloads_certificates_and_passwords_and_keeps_connections() {
     let (site, folder) = (site(), tempfile::tempdir().unwrap());
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (cert, key, users) = (path("cert.pem"), path("key.pem"), path("users"));
@@ -169,7 +169,7 @@ fn sighup_reads_certificates_and_passwords_again_and_breaks_no_connection() {
 
 /// What came by a pipe cannot be read twice, and is not waited for.
 #[test]
-fn what_is_no_file_is_not_read_again() {
+fn a_pipe_is_not_reloaded() {
     let site = site();
     let mut command = detached(site.path(), &["--auth-file", "/dev/stdin"]);
     let (program, log) = start(command.stdin(Stdio::piped()));
@@ -183,7 +183,7 @@ fn what_is_no_file_is_not_read_again() {
 }
 
 #[test]
-fn what_is_in_the_served_directory_by_now_is_not_read_again() {
+fn a_secret_that_is_now_in_the_served_directory_is_not_reloaded() {
     let (site, folder) = (site(), tempfile::tempdir().unwrap());
     let users = folder.path().join("users");
     fs::write(&users, "mary:one\n").unwrap();
@@ -203,7 +203,7 @@ fn what_is_in_the_served_directory_by_now_is_not_read_again() {
 }
 
 #[test]
-fn a_service_with_nothing_to_read_again_goes_on() {
+fn sighup_does_not_end_a_service_without_files_to_reload() {
     let site = site();
     let (program, log) = start(&mut detached(site.path(), &["--tls", "self-signed"]));
     program.signal(Signal::HUP);
@@ -263,7 +263,7 @@ fn a_terminal_that_closes_ends_the_program() {
 
 /// As nohup(1) starts it.
 #[test]
-fn an_ignored_sighup_neither_ends_the_program_nor_reads_anything_again() {
+fn an_ignored_sighup_stays_ignored() {
     let (site, folder) = (site(), tempfile::tempdir().unwrap());
     let users = folder.path().join("users");
     fs::write(&users, "mary:one\n").unwrap();
@@ -293,7 +293,7 @@ fn an_ignored_sighup_neither_ends_the_program_nor_reads_anything_again() {
 }
 
 #[test]
-fn a_certificate_at_the_wrong_time_is_warned_of() {
+fn an_expired_or_future_certificate_gives_a_warning() {
     let (site, folder) = (site(), tempfile::tempdir().unwrap());
     let write = |name: &str, from: (i32, u8), until: (i32, u8)| {
         let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();

@@ -4,7 +4,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use running::{PROGRAM, Program};
+use process::{PROGRAM, Program};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -104,7 +104,7 @@ fn a_secret_in_the_served_directory_is_refused() {
 }
 
 #[test]
-fn a_file_without_an_end_is_refused() {
+fn an_endless_secret_file_is_refused() {
     let folder = folder(&["."]);
     let folder = folder.path();
     let mode = rustix::fs::Mode::RUSR;
@@ -169,7 +169,7 @@ fn a_secret_is_found_behind_links() {
 }
 
 #[test]
-fn a_secret_that_no_client_can_reach_is_accepted() {
+fn an_unreachable_secret_is_accepted() {
     let folder = folder(&["site", "site-keys", "keys"]);
     symlink("../keys/users", folder.path().join("site/elsewhere")).unwrap();
     for line in [
@@ -191,7 +191,7 @@ fn a_secret_that_no_client_can_reach_is_accepted() {
 }
 
 #[test]
-fn a_secret_that_the_environment_names_is_refused_too() {
+fn a_secret_named_in_the_environment_is_refused_too() {
     let folder = folder(&["site"]);
     let said = complaint_with(folder.path(), "site", ("SANSERVE_AUTH_FILE", "site/users"));
     assert_eq!(said, refusal("--auth-file site/users"));

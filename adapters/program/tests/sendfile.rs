@@ -4,8 +4,8 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
-mod sandbox;
+mod process;
+mod seccomp;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 use peer::connect;
-use running::{Program, RUNTIMES};
+use process::{Program, RUNTIMES};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -32,12 +32,12 @@ fn in_a_sandbox(site: &Path, options: &[&str], error: i32, readable: u32) -> Com
     let filter = filter(error, readable);
     let mut command = Program::command(site);
     command.args(["-b", "127.0.0.1"]).args(options);
-    sandbox::confine(&mut command, filter);
+    seccomp::confine(&mut command, filter);
     command
 }
 
 fn filter(error: i32, readable: u32) -> Vec<libc::sock_filter> {
-    use sandbox::{end, jump, load};
+    use seccomp::{end, jump, load};
     vec![
         load(0),
         jump(libc::BPF_JEQ, libc::SYS_sendfile as u32, 5, 0),
@@ -67,7 +67,7 @@ fn end(program: Program) -> String {
 }
 
 #[test]
-fn where_files_cannot_be_sent_unread_they_are_read() {
+fn without_sendfile_files_are_read() {
     let (site, wanted) = site();
     for error in [libc::EINVAL, libc::ENOSYS, libc::EPERM, libc::EOVERFLOW] {
         for runtime in RUNTIMES {
@@ -82,7 +82,7 @@ fn where_files_cannot_be_sent_unread_they_are_read() {
 }
 
 #[test]
-fn a_disk_that_errs_while_a_file_is_sent_is_named_in_the_log() {
+fn a_disk_error_during_sendfile_is_logged() {
     let (site, wanted) = site();
     let good = 64 * 1024;
     for runtime in RUNTIMES {

@@ -4,7 +4,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::fs;
 use std::io::{BufRead, Read, Write};
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use peer::{LONG, get, site};
-use running::{Ended, PROGRAM, Program, RUNTIMES};
+use process::{Ended, PROGRAM, Program, RUNTIMES};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -55,7 +55,7 @@ fn bind(path: &Path) -> String {
 }
 
 #[test]
-fn it_listens_at_several_places_and_says_so() {
+fn it_listens_on_several_addresses_and_prints_them() {
     let (site, folder) = (site(), TempDir::new().unwrap());
     let path = folder.path().join("socket");
     let unix = bind(&path);
@@ -81,7 +81,7 @@ fn it_listens_at_several_places_and_says_so() {
 }
 
 #[test]
-fn a_socket_that_nobody_listens_at_is_replaced_and_nothing_else() {
+fn only_a_stale_socket_is_replaced() {
     let (site, folder) = (site(), TempDir::new().unwrap());
     let path = folder.path().join("socket");
     let unix = bind(&path);
@@ -110,7 +110,7 @@ fn a_socket_that_nobody_listens_at_is_replaced_and_nothing_else() {
 }
 
 #[test]
-fn what_other_runtimes_cannot_do_is_said() {
+fn several_addresses_are_an_error_on_other_runtimes() {
     let (site, folder) = (site(), TempDir::new().unwrap());
     let unix = bind(&folder.path().join("socket"));
     for runtime in &RUNTIMES[1..] {
@@ -152,7 +152,7 @@ fn start(mut command: Command) -> Program {
 }
 
 #[test]
-fn it_serves_at_a_socket_that_it_is_handed() {
+fn it_serves_on_an_inherited_socket() {
     let site = site();
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address: SocketAddr = socket.local_addr().unwrap();
@@ -168,7 +168,7 @@ fn it_serves_at_a_socket_that_it_is_handed() {
 }
 
 #[test]
-fn it_serves_at_a_path_that_it_is_handed_and_where_it_is_told_to() {
+fn it_serves_on_an_inherited_path_and_on_bind() {
     let (site, folder) = (site(), TempDir::new().unwrap());
     let path = folder.path().join("socket");
     let socket = UnixListener::bind(&path).unwrap();
@@ -185,7 +185,7 @@ fn it_serves_at_a_path_that_it_is_handed_and_where_it_is_told_to() {
 }
 
 #[test]
-fn what_is_handed_over_and_does_not_listen_is_refused() {
+fn an_inherited_socket_that_does_not_listen_is_refused() {
     let site = site();
     let (datagrams, _far) = UnixDatagram::pair().unwrap();
     let (connected, _far) = UnixStream::pair().unwrap();
@@ -198,7 +198,7 @@ fn what_is_handed_over_and_does_not_listen_is_refused() {
 }
 
 #[test]
-fn who_started_it_is_told_when_it_is_ready() {
+fn the_service_manager_is_notified_when_it_is_ready() {
     let (site, folder) = (site(), TempDir::new().unwrap());
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -219,7 +219,7 @@ fn who_started_it_is_told_when_it_is_ready() {
 /// What sd_notify(3) wants of a service of `Type=notify-reload`.
 #[cfg(target_os = "linux")]
 #[test]
-fn who_started_it_is_told_when_it_reads_its_files_again() {
+fn the_service_manager_is_notified_of_a_reload() {
     let (site, folder) = (site(), TempDir::new().unwrap());
     let (path, users) = (folder.path().join("notify"), folder.path().join("users"));
     fs::write(&users, "mary:secret\n").unwrap();

@@ -3,7 +3,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -24,7 +24,7 @@ use sanserve_server::{Disk, stdio};
 
 /// The program, with these options.
 fn program(directory: &Path, options: &[&str]) -> Command {
-    let mut command = Command::new(running::PROGRAM);
+    let mut command = Command::new(process::PROGRAM);
     command.env_remove("FORCE_COLOR").env_remove("NO_COLOR");
     command.arg("--stdio").arg("--directory").arg(directory);
     command.args(options);
@@ -53,7 +53,7 @@ fn process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> Str
         let status = child.wait().expect("it ends");
         assert!(status.success(), "{status}");
         let lines = lines.join().expect("reading does not panic");
-        // The program also says by which rule something is refused: `hidden.rs` has that.
+        // The program also says by which rule something is refused: `hidden_names.rs` has that.
         let lines = lines.split_inclusive('\n');
         lines.filter(|line| !line.contains("] refused: ")).collect()
     };
@@ -118,7 +118,7 @@ fn without(mut bytes: &[u8], this: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn plain_is_what_python_sends_to_the_byte() {
+fn plain_replies_are_pythons_to_the_byte() {
     let site = Site::standard().in_temp_dir().unwrap();
     let mut by_program = clients(|case| process(case, &site.root_for(case)?));
     let mut by_loop = clients(|case| in_process(case, &site.root_for(case)?));
@@ -135,7 +135,7 @@ fn plain_is_what_python_sends_to_the_byte() {
 }
 
 #[test]
-fn as_with_inetd_nothing_but_replies_is_written_to_the_socket() {
+fn only_replies_are_written_to_the_socket_as_with_inetd() {
     let site = site();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = peer::connect(listener.local_addr().unwrap());
@@ -183,7 +183,7 @@ fn the_peer_of_a_socket_is_known_and_a_large_file_is_sent_to_it() {
 }
 
 #[test]
-fn a_pipe_takes_a_large_file_and_the_log_has_no_address() {
+fn a_pipe_gets_a_large_file_and_the_log_has_no_address() {
     let site = site();
     let mut command = program(site.path(), &[]);
     let mut child = command
@@ -205,7 +205,7 @@ fn a_pipe_takes_a_large_file_and_the_log_has_no_address() {
 }
 
 #[test]
-fn quiet_is_quiet_and_scripts_run() {
+fn quiet_logs_nothing_and_scripts_run() {
     let site = Site::standard().in_temp_dir().unwrap();
     let mut command = program(site.path(), &["--quiet", "--cgi"]);
     let mut child = command
@@ -224,7 +224,7 @@ fn quiet_is_quiet_and_scripts_run() {
 }
 
 #[test]
-fn a_mistake_is_told_to_the_user_and_not_to_the_peer() {
+fn a_usage_error_goes_to_the_user_not_to_the_client() {
     let (mut client, server) = UnixStream::pair().unwrap();
     let end = || Stdio::from(OwnedFd::from(server.try_clone().unwrap()));
     let mut command = program(Path::new("/nope"), &[]);
@@ -246,7 +246,7 @@ fn a_mistake_is_told_to_the_user_and_not_to_the_peer() {
 }
 
 #[test]
-fn what_cannot_be_read_is_no_connection() {
+fn an_unreadable_standard_input_is_an_error() {
     let directory = File::open(".").unwrap();
     let mut command = program(Path::new("."), &[]);
     let ended = command.stdin(directory).output().unwrap();
@@ -257,7 +257,7 @@ fn what_cannot_be_read_is_no_connection() {
 }
 
 #[test]
-fn a_terminal_will_do() {
+fn a_terminal_can_be_the_connection() {
     use rustix::fs::{Mode, OFlags, open};
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     use rustix::termios::{InputModes, OptionalActions, tcgetattr, tcsetattr};
@@ -288,7 +288,7 @@ fn a_terminal_will_do() {
 }
 
 #[test]
-fn what_belongs_to_a_server_that_listens_is_refused() {
+fn options_for_listening_are_refused() {
     for other in [
         &["8000"][..],
         &["--bind", "::"],
@@ -343,14 +343,14 @@ fn serve_briefly(input: OwnedFd, output: OwnedFd, directory: &Path) {
 }
 
 #[test]
-fn a_peer_that_says_nothing_is_not_waited_for() {
+fn a_silent_client_times_out() {
     let ((input, _write), (mut read, output)) = (io::pipe().unwrap(), io::pipe().unwrap());
     serve_briefly(input.into(), output.into(), Path::new("."));
     assert_eq!(read.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]
-fn a_pipe_that_takes_nothing_is_not_waited_for() {
+fn an_unread_pipe_times_out() {
     let site = site();
     let ((input, mut write), (_read, output)) = (io::pipe().unwrap(), io::pipe().unwrap());
     write.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
@@ -358,7 +358,7 @@ fn a_pipe_that_takes_nothing_is_not_waited_for() {
 }
 
 #[test]
-fn a_socket_that_takes_nothing_is_not_waited_for() {
+fn an_unread_socket_times_out() {
     let site = site();
     let (mut client, server) = UnixStream::pair().unwrap();
     client.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::running::PROGRAM;
+use crate::process::PROGRAM;
 
 /// A folder to run commands in, with what they speak of.
 pub(crate) fn folder() -> tempfile::TempDir {

@@ -3,7 +3,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 mod terminal;
 
 use std::fs::{self, Permissions};
@@ -11,11 +11,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use peer::site;
-use running::Program;
+use process::Program;
 use rustix::process::Signal;
 
 #[test]
-fn a_terminal_shows_what_is_served_and_where() {
+fn a_terminal_shows_directory_and_addresses() {
     let site = site();
     let mut command = Program::command(site.path());
     let text = terminal::shown(command.args(["-b", "127.0.0.1"]));
@@ -33,7 +33,7 @@ fn a_terminal_shows_what_is_served_and_where() {
 }
 
 #[test]
-fn a_plain_banner_is_pythons_on_a_terminal_too() {
+fn plain_prints_only_pythons_banner_on_a_terminal_too() {
     let site = site();
     let mut command = Program::command(site.path());
     let text = terminal::shown(command.args(["-b", "127.0.0.1", "--plain", "--upload"]));
@@ -44,7 +44,7 @@ fn a_plain_banner_is_pythons_on_a_terminal_too() {
 }
 
 #[test]
-fn a_terminal_shows_what_may_do_harm() {
+fn a_terminal_shows_warnings() {
     let site = site();
     let mut command = Program::command(site.path());
     let text = terminal::shown(command.args(["--follow-symlinks", "--cgi-dir", "own", "--cors"]));
@@ -60,14 +60,14 @@ fn a_terminal_shows_what_may_do_harm() {
 
 /// With too few descriptors it fails at one point or another of its start. It says that it serves only when it does.
 #[test]
-fn a_server_that_cannot_serve_does_not_say_that_it_does() {
+fn the_banner_is_not_printed_if_serving_fails() {
     let site = site();
-    for runtime in running::RUNTIMES {
+    for runtime in process::RUNTIMES {
         let mut failed = 0;
         for descriptors in 4..60 {
             let mut shell = Command::new("sh");
             let line = format!("ulimit -n {descriptors}; exec \"$@\"");
-            shell.args(["-c", &line, "sh", running::PROGRAM, "0", "-b", "127.0.0.1"]);
+            shell.args(["-c", &line, "sh", process::PROGRAM, "0", "-b", "127.0.0.1"]);
             shell.args(["--runtime", runtime, "-d"]).arg(site.path());
             let program = Program::start(&mut shell);
             if program.banner.is_empty() {
@@ -93,7 +93,7 @@ fn a_server_that_cannot_serve_does_not_say_that_it_does() {
 
 /// What is missing may be built later, so the server starts, and sends it then.
 #[test]
-fn files_that_are_missing_at_the_start_are_warned_of() {
+fn missing_files_at_the_start_give_warnings() {
     let site = site();
     fs::create_dir(site.path().join("pages")).unwrap();
     for (options, warnings) in [
@@ -156,7 +156,7 @@ fn with_browser(folder: &std::path::Path) -> Command {
 }
 
 #[test]
-fn a_browser_opens_what_can_be_typed() {
+fn open_gives_the_browser_a_usable_address() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = with_browser(folder.path());
     let program = Program::start(command.arg("--open"));
@@ -176,7 +176,7 @@ fn a_browser_opens_what_can_be_typed() {
 }
 
 #[test]
-fn a_browser_that_is_not_there_is_not_missed() {
+fn a_missing_browser_gives_only_a_warning() {
     let site = site();
     let mut command = Program::command(site.path());
     let program = Program::start(command.env("PATH", "/nowhere").arg("--open"));
@@ -190,7 +190,7 @@ fn a_browser_that_is_not_there_is_not_missed() {
 }
 
 #[test]
-fn a_code_is_shown_for_who_is_on_the_network() {
+fn a_qr_code_has_the_network_address() {
     let site = site();
     let program = Program::serve(site.path(), &["--qr", "-b", "127.0.0.1"]);
     peer::get(program.address(), "/a.txt");

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use super::{inner_build, root};
 use crate::peer::get;
-use crate::running::Program;
+use crate::process::Program;
 use crate::shell::{folder, shell};
 
 /// Runs the program as the words say, with other ports and paths, until it serves; interrupts it.

@@ -153,26 +153,26 @@ fn a_small_file_costs_six_system_calls_and_a_large_one_is_sent_by_reference() {
 }
 
 #[test]
-fn a_small_file_that_was_left_alone_costs_three() {
+fn an_unchanged_small_file_costs_three_system_calls() {
     // recvfrom statx sendto, and epoll_wait
     count("std", "/small", "statx", true, 3);
     count("mio", "/small", "statx", true, 4);
 }
 
 #[test]
-fn among_many_connections_it_costs_one_more() {
+fn among_many_connections_a_small_file_costs_one_more() {
     // epoll_wait recvfrom openat2 statx preadv2 close sendto
     count("mio", "/small", "preadv2", false, 7);
 }
 
 #[test]
-fn a_large_file_that_was_left_alone_is_not_opened_again() {
+fn an_unchanged_large_file_is_not_opened_again() {
     // epoll_wait recvfrom statx sendto preadv2 sendfile
     count("mio", "/medium", "sendfile", true, 6);
 }
 
 #[test]
-fn requests_that_come_together_are_answered_together() {
+fn pipelined_requests_are_answered_in_one_write() {
     let folder = TempDir::new().expect("a temporary folder");
     let trace = folder.path().join("trace");
     sparse(&folder, "small", 1024);
@@ -203,7 +203,7 @@ fn requests_that_come_together_are_answered_together() {
 }
 
 #[test]
-fn a_connection_that_is_let_in_has_asked_and_is_not_registered() {
+fn a_connection_with_a_request_is_not_registered_with_the_poller() {
     let folder = TempDir::new().expect("a temporary folder");
     let trace = folder.path().join("trace");
     sparse(&folder, "small", 1024);
@@ -229,7 +229,7 @@ fn a_connection_that_is_let_in_has_asked_and_is_not_registered() {
 }
 
 #[test]
-fn the_start_reads_no_more_than_it_needs() {
+fn the_start_opens_only_the_files_it_needs() {
     let folder = TempDir::new().expect("a temporary folder");
     let trace = folder.path().join("trace");
     let mut strace = Command::new("strace");
@@ -313,7 +313,7 @@ fn count(runtime: &str, target: &str, made: &str, settled: bool, most: usize) {
 }
 
 #[test]
-fn a_gigabyte_takes_less_than_four_megabytes() {
+fn sending_a_gigabyte_takes_less_than_four_megabytes_of_memory() {
     let folder = TempDir::new().expect("a temporary folder");
     sparse(&folder, "huge", 1 << 30);
     for runtime in ["std", "mio"] {

@@ -3,7 +3,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use peer::get;
-use running::{PROGRAM, Program};
+use process::{PROGRAM, Program};
 use rustix::process::Signal;
 
 /// What is set in the environment.
@@ -30,7 +30,7 @@ fn command(variables: Variables<'_>, args: &[&str]) -> Command {
 }
 
 #[test]
-fn a_port_can_be_said_in_many_ways() {
+fn a_port_can_be_given_in_many_ways() {
     // It complains of the port that was meant.
     let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = &*taken.local_addr().unwrap().port().to_string();
@@ -70,7 +70,7 @@ fn folders() -> tempfile::TempDir {
 }
 
 #[test]
-fn a_directory_can_be_said_in_many_ways() {
+fn a_directory_can_be_given_in_many_ways() {
     let above = folders();
     let one = above.path().join("one").display().to_string();
     let environment = ("SANSERVE_DIRECTORY", "one");
@@ -96,7 +96,7 @@ fn a_directory_can_be_said_in_many_ways() {
 }
 
 #[test]
-fn the_environment_sets_what_the_command_line_leaves_open() {
+fn the_environment_sets_options_missing_on_the_command_line() {
     let above = folders();
     fs::write(above.path().join(".secret"), "").unwrap();
     let hidden = ("SANSERVE_HIDDEN", "yes");
@@ -129,7 +129,7 @@ fn the_environment_sets_what_the_command_line_leaves_open() {
 }
 
 #[test]
-fn a_host_of_the_environment_has_to_be_an_address() {
+fn host_in_the_environment_must_be_an_address() {
     let listens_at = |variables: Variables<'_>, args: &[&str]| {
         let mut command = command(&[("PORT", "0")], args);
         let program = Program::start(command.envs(variables.iter().copied()));
@@ -149,7 +149,7 @@ fn a_host_of_the_environment_has_to_be_an_address() {
 }
 
 #[test]
-fn what_is_no_option_for_it_does_not_stop_stdio() {
+fn stdio_ignores_irrelevant_variables() {
     let mut command = command(&[("PORT", "9"), ("SANSERVE_BIND", "::1")], &["--stdio"]);
     let output = command.current_dir(Path::new(".")).output().unwrap();
     assert!(output.stderr.is_empty() && output.status.success());
@@ -157,7 +157,7 @@ fn what_is_no_option_for_it_does_not_stop_stdio() {
 
 /// Else it would serve, and have nothing for anybody. Root may go everywhere, so it is asked as nobody.
 #[test]
-fn a_directory_that_cannot_be_entered_is_an_error_at_once() {
+fn an_inaccessible_directory_is_an_error_at_the_start() {
     let above = folders();
     let (program, closed) = (above.path().join("program"), above.path().join("one"));
     let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();

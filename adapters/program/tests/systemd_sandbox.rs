@@ -3,7 +3,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 
 use peer::connect;
-use running::{PROGRAM, Program};
+use process::{PROGRAM, Program};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The sets of system calls that systemd knows, by name, without the sets in them; none where it is not installed.
@@ -124,7 +124,7 @@ fn needed() -> Option<HashMap<String, Vec<String>>> {
 }
 
 #[test]
-fn the_unit_allows_what_serving_needs() {
+fn the_unit_allows_the_system_calls_of_serving() {
     let Some(sets) = needed() else { return };
     let folder = folder();
     let made = made(folder.path(), &["-p", "HTTP/1.1", "--archive"], |program| {
@@ -143,7 +143,7 @@ fn the_unit_allows_what_serving_needs() {
 }
 
 #[test]
-fn the_unit_for_uploads_allows_what_storing_needs() {
+fn the_unit_for_uploads_allows_the_system_calls_of_storing() {
     let Some(sets) = needed() else { return };
     let folder = folder();
     let made = made(folder.path(), &["--upload", "--overwrite"], |program| {

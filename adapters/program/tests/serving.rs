@@ -6,7 +6,7 @@
 mod acl;
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -18,11 +18,11 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use running::{PROGRAM, Program, RUNTIMES};
+use process::{PROGRAM, Program, RUNTIMES};
 use rustix::process::{Pid, Signal, kill_process};
 
 #[test]
-fn the_banner_comes_at_once_and_ctrl_c_ends_it() {
+fn the_banner_is_printed_immediately_and_ctrl_c_ends_the_program() {
     let site = site();
     let program = Program::serve(site.path(), &["--bind", "127.0.0.1"]);
     let port = program.address().port();
@@ -53,7 +53,7 @@ fn the_banner_comes_at_once_and_ctrl_c_ends_it() {
 }
 
 #[test]
-fn it_speaks_http_1_1_unless_told_otherwise() {
+fn it_speaks_http_1_1_by_default() {
     let site = site();
     let cases: [(&[&str], &str); 4] = [
         (&[], "HTTP/1.1 200 OK\r\n"),
@@ -71,7 +71,7 @@ fn it_speaks_http_1_1_unless_told_otherwise() {
 }
 
 #[test]
-fn an_open_connection_says_for_how_long() {
+fn keep_alive_replies_have_a_timeout() {
     let site = site();
     for (options, said) in [(&[][..], true), (&["--plain", "-p", "HTTP/1.1"], false)] {
         let program = Program::serve(site.path(), options);
@@ -87,7 +87,7 @@ fn an_open_connection_says_for_how_long() {
 }
 
 #[test]
-fn it_listens_everywhere_and_quietly_if_told_to() {
+fn it_listens_on_all_addresses_and_quiet_logs_nothing() {
     let site = site();
     let program = Program::serve(site.path(), &["--quiet"]);
     assert!(
@@ -101,7 +101,7 @@ fn it_listens_everywhere_and_quietly_if_told_to() {
 }
 
 #[test]
-fn the_log_has_the_format_that_is_asked_for() {
+fn log_format_sets_the_format() {
     let site = site();
     for (format, start, end) in [
         (
@@ -125,7 +125,7 @@ fn the_log_has_the_format_that_is_asked_for() {
 }
 
 #[test]
-fn brackets_stand_around_ipv6_in_the_url_only() {
+fn ipv6_has_brackets_in_the_url_only() {
     let site = site();
     for (bind, url) in [("::1", "[::1]"), ("::", "[::]")] {
         let program = Program::serve(site.path(), &["--bind", bind]);
@@ -146,7 +146,7 @@ fn brackets_stand_around_ipv6_in_the_url_only() {
 }
 
 #[test]
-fn a_name_can_be_listened_at_and_http_1_1_spoken() {
+fn it_listens_on_a_host_name_and_speaks_http_1_1() {
     let site = site();
     let program = Program::serve(site.path(), &["-b", "localhost", "-p", "HTTP/1.1"]);
     let socket = connect(program.address());
@@ -176,7 +176,7 @@ fn sigterm_waits_for_a_running_download() {
 }
 
 #[test]
-fn a_second_signal_waits_for_nothing() {
+fn a_second_sigterm_ends_the_program_immediately() {
     let both = [Signal::INT, Signal::TERM];
     for (runtime, second) in RUNTIMES
         .iter()
@@ -224,7 +224,7 @@ fn a_signal_that_is_ignored_at_the_start_stays_ignored() {
 }
 
 #[test]
-fn symbolic_links_out_of_the_directory_need_the_switch() {
+fn symbolic_links_out_of_the_directory_need_the_option() {
     let site = site();
     let served = site.path().join("served");
     fs::create_dir(&served).unwrap();
@@ -239,7 +239,7 @@ fn symbolic_links_out_of_the_directory_need_the_switch() {
 }
 
 #[test]
-fn it_goes_on_when_nobody_reads_what_it_prints() {
+fn it_keeps_serving_when_its_output_is_closed() {
     let site = site();
     let mut program = Program::serve(site.path(), &[]);
     drop(program.child.stderr.take());
@@ -266,7 +266,7 @@ fn types_that_python_does_not_know_are_guessed() {
 }
 
 #[test]
-fn log_lines_have_the_local_time() {
+fn log_lines_have_local_time() {
     let site = site();
     let mut command = Command::new(PROGRAM);
     command
@@ -295,7 +295,7 @@ fn log_lines_have_the_local_time() {
 }
 
 #[test]
-fn running_out_of_file_descriptors_passes() {
+fn it_recovers_from_running_out_of_descriptors() {
     for runtime in RUNTIMES {
         let site = site();
         let mut command = Command::new("sh");
@@ -345,7 +345,7 @@ fn the_soft_limit_of_descriptors_is_raised_for_connections_and_not_for_scripts()
 }
 
 #[test]
-fn scripts_run_where_the_options_say() {
+fn scripts_run_in_the_directories_of_the_options() {
     let site = site();
     // Written by another process: a file that this one has open for writing may be open in what
     // other tests are just about to start, and then it cannot be run.
@@ -381,7 +381,7 @@ fn scripts_run_where_the_options_say() {
 }
 
 #[test]
-fn a_certificate_makes_it_https() {
+fn tls_cert_serves_https() {
     let site = site();
     let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
     let keys = tempfile::tempdir().unwrap();
@@ -421,7 +421,7 @@ fn a_certificate_makes_it_https() {
 
 /// DNS rebinding: to its browser a page of evil.example comes from this server.
 #[test]
-fn it_answers_only_for_the_hosts_that_are_named() {
+fn it_answers_only_for_the_named_hosts() {
     let local: &[&str] = &["--bind", "127.0.0.1"];
     let everywhere: &[&str] = &["--bind", "0.0.0.0"];
     let named: &[&str] = &[
@@ -473,7 +473,7 @@ fn it_answers_only_for_the_hosts_that_are_named() {
 
 /// The new file cannot be given to the owner and the group of the old one, nor can it keep their list.
 #[test]
-fn an_overwrite_by_another_user_lets_nobody_read_more() {
+fn an_overwritten_file_is_not_more_readable_than_before() {
     if !rustix::process::getuid().is_root() {
         println!("SKIPPED: only root may start the program as another user");
         return;

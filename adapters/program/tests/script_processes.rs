@@ -15,11 +15,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use self::peer::{LONG, connect};
-use self::running::{PROGRAM, Program, RUNTIMES};
+use self::process::{PROGRAM, Program, RUNTIMES};
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 /// A site with scripts, and a folder in which they can leave marks.
 fn site(scripts: &[(&str, &str)]) -> TempDir {
@@ -97,7 +97,7 @@ fn ctrl_c_ends_scripts_with_the_server() {
 }
 
 #[test]
-fn sigterm_gives_scripts_ten_seconds_and_then_ends_them() {
+fn sigterm_gives_scripts_ten_seconds() {
     thread::scope(|scope| {
         for runtime in RUNTIMES {
             scope.spawn(move || {
@@ -119,7 +119,7 @@ fn sigterm_gives_scripts_ten_seconds_and_then_ends_them() {
 }
 
 #[test]
-fn a_second_sigterm_ends_scripts_at_once() {
+fn a_second_sigterm_ends_scripts_immediately() {
     let site = site(&[SLEEP]);
     for runtime in RUNTIMES {
         let program = Program::serve(site.path(), &["--cgi", "--runtime", runtime]);
@@ -136,7 +136,7 @@ fn a_second_sigterm_ends_scripts_at_once() {
 }
 
 #[test]
-fn signals_end_a_script_on_standard_input_and_output() {
+fn signals_end_a_script_of_stdio() {
     let site = site(&[SLEEP]);
     for signal in [Signal::INT, Signal::TERM] {
         let mut command = Command::new(PROGRAM);
@@ -154,7 +154,7 @@ fn signals_end_a_script_on_standard_input_and_output() {
 }
 
 #[test]
-fn the_option_says_how_many_scripts_run() {
+fn cgi_limit_limits_running_scripts() {
     let site = site(&[SLEEP]);
     for runtime in RUNTIMES {
         let options = ["--cgi", "--cgi-limit", "1", "--runtime", runtime];
@@ -173,7 +173,7 @@ fn the_option_says_how_many_scripts_run() {
 }
 
 #[test]
-fn the_limit_of_content_holds_for_scripts() {
+fn upload_limit_applies_to_scripts() {
     let site = site(&[("count", "echo; wc -c")]);
     let program = Program::serve(site.path(), &["--cgi", "--upload-limit", "1K"]);
     for (len, status) in [(1024, " 200 "), (1025, " 413 ")] {
@@ -189,7 +189,7 @@ fn the_limit_of_content_holds_for_scripts() {
 }
 
 #[test]
-fn descriptors_that_the_program_was_started_with_are_closed_in_scripts() {
+fn inherited_descriptors_are_closed_in_scripts() {
     let site = site(&[("list", "echo; exec ls /proc/self/fd")]);
     let mut command = Command::new("sh");
     let start = "exec 7</etc/passwd 9>/dev/null; exec \"$0\" \"$@\"";
@@ -205,7 +205,7 @@ fn descriptors_that_the_program_was_started_with_are_closed_in_scripts() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_script_of_the_same_user_does_not_find_the_passwords() {
+fn a_script_of_the_same_user_cannot_read_the_passwords() {
     let body = "echo; id -u; cat /proc/$PPID/environ; cat /proc/$PPID/mem | head -c 1; \
                 cat /proc/self/environ | tr '\\0' '\\n'";
     let site = site(&[("look", body)]);
@@ -235,7 +235,7 @@ fn a_script_of_the_same_user_does_not_find_the_passwords() {
 /// As in a container that has nothing but the program.
 #[cfg(target_os = "linux")]
 #[test]
-fn scripts_are_run_as_nobody_where_there_is_no_list_of_users() {
+fn scripts_run_as_nobody_without_a_list_of_users() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: only root runs scripts as nobody");
         return;

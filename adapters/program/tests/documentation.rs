@@ -3,19 +3,19 @@
 //! that is neither run nor listed fails the test, and so does an entry of a list that is on no page.
 #![cfg(unix)]
 
-mod page;
+mod markdown;
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 mod shell;
 
 use std::fs;
 use std::path::Path;
 
-use page::attempt::{
+use markdown::attempt::{
     cargo, is_a_password, is_target, is_there, is_variable, make, serves, serves_standard_input,
 };
-use page::{Page, all, blocks, root, split};
+use markdown::{Page, all, blocks, root, split};
 
 /// Commands by their beginnings, and the test that runs them as they stand there.
 const ELSEWHERE: [(&str, &str, &str); 12] = [
@@ -31,18 +31,18 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
     ),
     (
         "curl ",
-        "adapters/program/tests/documented.rs",
-        "folders_go_down_and_files_up",
+        "adapters/program/tests/command_output.rs",
+        "a_folder_can_be_downloaded_and_files_uploaded",
     ),
     (
         "sanserve --directory site --hidden",
-        "adapters/program/tests/documented.rs",
-        "commands_print_what_stands_there",
+        "adapters/program/tests/command_output.rs",
+        "commands_print_what_the_pages_show",
     ),
     (
         "sanserve 2024",
-        "adapters/program/tests/documented.rs",
-        "commands_print_what_stands_there",
+        "adapters/program/tests/command_output.rs",
+        "commands_print_what_the_pages_show",
     ),
     (
         "wasmtime run ",
@@ -67,7 +67,7 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
     (
         "wget -r ",
         "adapters/program/tests/crawlers.rs",
-        "wget_and_httrack_ask_for_each_thing_once",
+        "wget_and_httrack_fetch_each_file_once",
     ),
     (
         "htpasswd -B",
@@ -76,7 +76,7 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
     ),
     (
         "systemd-analyze security",
-        "adapters/program/tests/pages.rs",
+        "adapters/program/tests/documentation.rs",
         "every_block_is_run",
     ),
 ];
@@ -101,7 +101,7 @@ const NOT_HERE: [(&str, &str); 14] = [
     ),
     (
         "docker stop",
-        "wants an engine; what SIGTERM does is in program.rs",
+        "wants an engine; what SIGTERM does is in serving.rs",
     ),
     (
         "npx @bytecodealliance/jco serve sanserve_component.wasm",
@@ -245,7 +245,7 @@ fn normal(folder: &str, path: &str) -> String {
     segments.join("/")
 }
 
-fn try_command(command: &page::Command, found: &mut Found) -> Result<(), String> {
+fn try_command(command: &markdown::Command, found: &mut Found) -> Result<(), String> {
     let text = &command.text[..];
     if found.any(NO_COMMANDS, text) || found.any(NOT_HERE.map(|(text, _)| text), text) {
         return Ok(());
@@ -319,8 +319,8 @@ const OTHER_OPTIONS: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn every_option_is_one() {
-    let help = std::process::Command::new(running::PROGRAM)
+fn every_option_on_the_pages_exists() {
+    let help = std::process::Command::new(process::PROGRAM)
         .arg("--help")
         .output()
         .unwrap();
@@ -403,7 +403,7 @@ fn read_all(folder: &Path, extension: &str, text: &mut String) {
 
 /// The component reads what the page says that it does.
 #[test]
-fn every_variable_is_read() {
+fn the_component_reads_every_variable_on_the_pages() {
     let read = fs::read_to_string(root().join("examples/component/src/lib.rs")).unwrap();
     let pages = all();
     let page = pages
@@ -423,7 +423,7 @@ fn every_variable_is_read() {
 
 /// The other half of the promise: what is added is found.
 #[test]
-fn what_nobody_runs_is_found() {
+fn an_unknown_command_is_found() {
     let page = "Say `frobnicate --all` or `make tea`, `sanserve --nope`:\n\n    cargo run --bin nope\n    Nobody said so\n\n```text\nmake test TEA=1\n```\n";
     let page = Page::read("page.md", page);
     let mut found = Found::default();

@@ -3,14 +3,14 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 mod terminal;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
 use peer::{get, site};
-use running::Program;
+use process::Program;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -24,7 +24,7 @@ fn dotted() -> TempDir {
 }
 
 #[test]
-fn they_are_neither_served_nor_listed() {
+fn hidden_names_are_neither_served_nor_listed() {
     let site = dotted();
     let program = Program::serve(site.path(), &["--bind", "127.0.0.1"]);
     for target in ["/.env", "/.git/config", "/.git/", "/%2egit/config"] {
@@ -45,7 +45,7 @@ fn they_are_neither_served_nor_listed() {
 }
 
 #[test]
-fn an_option_shows_them() {
+fn the_hidden_option_serves_hidden_names() {
     let site = dotted();
     let program = Program::serve(site.path(), &["--bind", "127.0.0.1", "--hidden"]);
     assert!(get(program.address(), "/.env").ends_with("\r\n\r\nprivate"));
@@ -56,7 +56,7 @@ fn an_option_shows_them() {
 }
 
 #[test]
-fn a_terminal_is_told() {
+fn a_terminal_says_that_hidden_names_are_hidden() {
     let hint = "Names that begin with a dot are hidden; --hidden shows them.";
     let shown = |options: &[&str]| {
         let site = dotted();
@@ -78,7 +78,7 @@ fn undated(reply: &str) -> String {
 }
 
 #[test]
-fn the_log_says_why_something_is_refused_and_the_reply_does_not() {
+fn the_log_says_why_a_request_is_refused_and_the_reply_does_not() {
     let refused = [
         (
             "/.env",

@@ -3,7 +3,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Instant;
 
 use peer::{LONG, connect, get, head};
-use running::{Program, RUNTIMES};
+use process::{Program, RUNTIMES};
 use sanserve_core::archive::Download;
 use sanserve_core::{Config, Files, Protocol};
 use sanserve_server::{Disk, stdio};
@@ -74,7 +74,7 @@ fn begin_when_there_is_room(address: SocketAddr, what: &str) -> TcpStream {
 }
 
 #[test]
-fn sums_for_clients_that_left_are_given_up() {
+fn checksums_for_an_archive_stop_when_the_client_disconnects() {
     for runtime in RUNTIMES {
         let site = holding(HUGE);
         let program = serve(&site, runtime);
@@ -109,7 +109,7 @@ fn a_client_that_waits_gets_the_end_of_a_long_zip() {
 }
 
 #[test]
-fn a_sum_over_standard_output_ends_with_its_reader() {
+fn checksums_stop_when_the_reader_of_standard_output_closes() {
     let site = holding(HUGE);
     let disk = Disk::open(site.path()).unwrap();
     let (mut client, server) = UnixStream::pair().unwrap();

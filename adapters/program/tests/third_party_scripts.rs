@@ -10,12 +10,12 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use self::peer::noise;
-use self::running::Program;
+use self::process::Program;
 use self::tools::skip;
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 #[path = "../../../conformance/tests/tools/mod.rs"]
 mod tools;
 
@@ -211,7 +211,7 @@ fn git_clones_without_history_and_without_content() {
 
 /// The request names all own commits, and is compressed: `Content-Encoding: gzip`.
 #[test]
-fn git_fetches_into_a_clone_with_many_commits_of_its_own() {
+fn git_fetches_into_a_clone_with_many_local_commits() {
     let Some(repository) = Repository::serve() else {
         return;
     };
@@ -259,7 +259,7 @@ print "file ", join('', <$file>), "\n" if $file;
 "#;
 
 #[test]
-fn a_script_with_cgi_pm_knows_its_address_its_fields_and_its_content() {
+fn a_script_with_cgi_pm_gets_address_form_and_content() {
     let mut perl = Command::new("perl");
     if !is_there("CGI.pm", perl.args(["-MCGI", "-e", "1"])) {
         return;

@@ -3,7 +3,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use peer::{WGET, get};
-use running::Program;
+use process::Program;
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::TempDir;
 
@@ -96,7 +96,7 @@ fn site() -> TempDir {
 }
 
 #[test]
-fn redirects_and_locations_stay_below_it() {
+fn redirects_stay_below_the_prefix() {
     let site = site();
     let program = Program::serve(
         site.path(),
@@ -128,7 +128,7 @@ fn redirects_and_locations_stay_below_it() {
 }
 
 #[test]
-fn a_crawler_finds_everything_below_it_and_nothing_else() {
+fn a_crawler_finds_everything_below_the_prefix_and_nothing_else() {
     let site = site();
     let program = Program::serve(site.path(), &["-b", "127.0.0.1", "--archive"]);
     // No link leads above the root.

@@ -4,7 +4,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 #[path = "../../../conformance/tests/tools/mod.rs"]
 mod tools;
 
@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peer::{LONG, connect, get, head};
-use running::{Program, RUNTIMES};
+use process::{Program, RUNTIMES};
 use rustix::process::Signal;
 use sanserve_core::{ArchiveFormat, ArchiveRequest};
 use sanserve_core::{Create, FileSystem, FsError, Got, Opened, Path as Name};
@@ -88,7 +88,7 @@ fn switch(folder: &Path, target: &str) {
 }
 
 #[test]
-fn a_directory_that_is_removed_and_built_anew_is_served_at_once() {
+fn a_rebuilt_directory_is_served_immediately() {
     everywhere(&[], |what, folder, address| {
         for name in ["two", "three", "four"] {
             // In the same place: it often gets the number of the one before.
@@ -103,7 +103,7 @@ fn a_directory_that_is_removed_and_built_anew_is_served_at_once() {
 }
 
 #[test]
-fn a_link_that_is_switched_is_followed_within_a_moment() {
+fn a_switched_link_is_followed_within_a_second() {
     everywhere(&[], |what, folder, address| {
         release(&folder.join("two"), "two");
         assert_eq!(fetch(address, "/a"), "one", "{what}");
@@ -119,7 +119,7 @@ fn a_link_that_is_switched_is_followed_within_a_moment() {
 }
 
 #[test]
-fn a_directory_that_is_moved_and_replaced_is_let_go_of() {
+fn a_moved_directory_is_closed() {
     everywhere(&["--archive"], |what, folder, address| {
         fs::rename(folder.join("one"), folder.join("old")).unwrap();
         until(what, "404", || fetch(address, "/a"));
@@ -131,7 +131,7 @@ fn a_directory_that_is_moved_and_replaced_is_let_go_of() {
 }
 
 #[test]
-fn files_are_stored_where_they_are_served_from() {
+fn uploads_go_to_the_current_directory_of_the_name() {
     everywhere(&["--upload", "--overwrite"], |what, folder, address| {
         release(&folder.join("two"), "two");
         assert_eq!(fetch(address, "/a"), "one", "{what}");
@@ -146,7 +146,7 @@ fn files_are_stored_where_they_are_served_from() {
 }
 
 #[test]
-fn scripts_are_those_of_the_directory_that_has_the_name() {
+fn scripts_come_from_the_current_directory_of_the_name() {
     everywhere(&["--cgi"], |what, folder, address| {
         assert_eq!(fetch(address, "/cgi-bin/who"), "script of one", "{what}");
         release(&folder.join("two"), "two");
@@ -159,7 +159,7 @@ fn scripts_are_those_of_the_directory_that_has_the_name() {
 }
 
 #[test]
-fn pages_for_missing_files_are_those_of_the_directory_that_has_the_name() {
+fn error_pages_come_from_the_current_directory_of_the_name() {
     everywhere(&["--not-found", "a"], |what, folder, address| {
         fs::remove_dir_all(folder.join("one")).unwrap();
         release(&folder.join("one"), "two");
@@ -205,7 +205,7 @@ fn begin(disk: &Disk, target: &str) -> Open {
 }
 
 #[test]
-fn a_file_that_comes_while_the_directory_is_replaced_is_stored_nowhere() {
+fn an_upload_during_the_replacement_is_not_stored() {
     let (folder, disk) = two_releases();
     let mut open = begin(&disk, "/new");
     assert!(matches!(
@@ -228,7 +228,7 @@ fn a_file_that_comes_while_the_directory_is_replaced_is_stored_nowhere() {
 }
 
 #[test]
-fn an_archive_is_of_one_directory_from_its_beginning_to_its_end() {
+fn an_archive_has_files_of_one_directory_only() {
     let (folder, disk) = two_releases();
     let pack = ArchiveRequest {
         path: Name::default(),
@@ -249,7 +249,7 @@ fn an_archive_is_of_one_directory_from_its_beginning_to_its_end() {
 
 /// A name means the directory that it meant when the server started, wherever the process is by then.
 #[test]
-fn a_pinned_directory_is_served_wherever_it_is_moved() {
+fn a_pinned_directory_is_served_after_it_is_moved() {
     let (folder, disk) = two_releases();
     let disk = disk.with_pinned_root();
     switch(folder.path(), "two");
@@ -264,7 +264,7 @@ fn a_pinned_directory_is_served_wherever_it_is_moved() {
 /// Files that are kept in memory or open, and listings, go with their directory.
 #[cfg(target_os = "linux")]
 #[test]
-fn nothing_is_kept_of_a_directory_that_was_replaced() {
+fn caches_of_a_replaced_directory_are_dropped() {
     use std::os::unix::fs::MetadataExt;
     use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -301,7 +301,7 @@ fn nothing_is_kept_of_a_directory_that_was_replaced() {
 /// It costs one call a second, and nothing while nobody asks.
 #[cfg(target_os = "linux")]
 #[test]
-fn the_name_is_looked_up_once_a_second_for_files_that_are_there() {
+fn the_root_is_looked_up_once_a_second_for_existing_files() {
     if tools::find("strace").is_none() {
         return;
     }
@@ -316,7 +316,7 @@ fn the_name_is_looked_up_once_a_second_for_files_that_are_there() {
             "trace=%stat,statx,openat,openat2,readlink",
             "-o",
         ]);
-        strace.arg(&trace).arg(running::PROGRAM);
+        strace.arg(&trace).arg(process::PROGRAM);
         strace.args(["0", "-b", "127.0.0.1", "--runtime", runtime, "-d"]);
         let program = Program::start(strace.arg(&site));
         let address = program.address();
@@ -339,7 +339,7 @@ fn the_name_is_looked_up_once_a_second_for_files_that_are_there() {
 }
 
 #[test]
-fn a_missing_directory_answers_head_and_keeps_the_connection() {
+fn head_in_a_missing_root_keeps_the_connection() {
     everywhere(&["-p", "HTTP/1.1"], |what, folder, address| {
         fs::remove_dir_all(folder.join("one")).unwrap();
         let mut socket = connect(address);

@@ -7,7 +7,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 mod shell;
 mod terminal;
 
@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::Command;
 
 use peer::get;
-use running::Program;
+use process::Program;
 use rustix::process::Signal;
 use shell::{folder, shell};
 
@@ -144,7 +144,7 @@ fn try_page(name: &str, page: &str) -> usize {
 }
 
 #[test]
-fn commands_print_what_stands_there() {
+fn commands_print_what_the_pages_show() {
     assert!(try_page("commands.md", include_str!("commands.md")) >= 10);
     assert_eq!(try_page("README.md", include_str!("../../../README.md")), 1);
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
@@ -158,7 +158,7 @@ fn commands_print_what_stands_there() {
 }
 
 #[test]
-fn what_differs_is_seen() {
+fn a_difference_in_the_output_is_found() {
     assert!(fits("port 80 is in use", "port [..] is in use"));
     assert!(fits("abc", "abc") && fits("abc", "a[..]") && fits("", ""));
     assert!(!fits("abcd", "abc") && !fits("abc", "a[..]b") && !fits("abc", "x[..]c"));
@@ -166,7 +166,7 @@ fn what_differs_is_seen() {
 
 /// What the README has `curl` fetch and send, one after the other.
 #[test]
-fn folders_go_down_and_files_up() {
+fn a_folder_can_be_downloaded_and_files_uploaded() {
     if Command::new("curl").arg("--version").output().is_err() {
         assert!(std::env::var_os("CI").is_none(), "curl is not installed");
         return eprintln!("SKIPPED: curl is not installed");

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::running::Program;
+use crate::process::Program;
 
 /// Where the system describes the threads of the program.
 pub(crate) fn threads(program: &Program) -> Vec<PathBuf> {

@@ -3,7 +3,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use peer::{connect, get, site};
-use running::Program;
+use process::Program;
 use rustix::process::Signal;
 
 /// The fields of a reply, without `Server` and `Date`, and its status in front.
@@ -48,7 +48,7 @@ fn ends(program: Program) {
 }
 
 #[test]
-fn fields_stand_last_with_files_and_listings() {
+fn custom_headers_come_last_with_files_and_listings() {
     let site = site();
     let program = Program::serve(
         site.path(),
@@ -94,7 +94,7 @@ fn fields_stand_last_with_files_and_listings() {
 }
 
 #[test]
-fn fields_do_not_stand_with_other_replies() {
+fn custom_headers_are_not_sent_with_other_replies() {
     let site = site();
     fs::create_dir(site.path().join("below")).unwrap();
     let program = Program::serve(site.path(), &["--header", "X-A", "1"]);
@@ -119,7 +119,7 @@ fn fields_do_not_stand_with_other_replies() {
 }
 
 #[test]
-fn a_field_that_repeats_does_so_once_for_each_reply() {
+fn a_repeated_header_is_sent_repeatedly_with_each_reply() {
     let site = site();
     let program = Program::serve(site.path(), &["-p", "HTTP/1.1", "-H", "X-A", "1"]);
     let request = "GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2)
@@ -131,7 +131,7 @@ fn a_field_that_repeats_does_so_once_for_each_reply() {
 }
 
 #[test]
-fn both_ways_to_tell_a_field_leave_the_port_alone() {
+fn both_forms_of_header_leave_the_port_alone() {
     let site = site();
     for field in [
         &["-H", "X-A", "b: c "][..],
@@ -139,7 +139,7 @@ fn both_ways_to_tell_a_field_leave_the_port_alone() {
         &["-qHX-A:  b: c"],
     ] {
         for port_first in [true, false] {
-            let mut command = std::process::Command::new(running::PROGRAM);
+            let mut command = std::process::Command::new(process::PROGRAM);
             let command = command.arg("--directory").arg(site.path());
             let command = if port_first {
                 command.arg("0").args(field)
@@ -155,7 +155,7 @@ fn both_ways_to_tell_a_field_leave_the_port_alone() {
 }
 
 #[test]
-fn fields_are_latin_1_and_may_be_empty() {
+fn headers_are_latin_1_and_may_be_empty() {
     let site = site();
     let options = [
         "-p",
@@ -175,7 +175,7 @@ fn fields_are_latin_1_and_may_be_empty() {
 }
 
 #[test]
-fn the_media_type_of_the_rest_can_be_told() {
+fn content_type_sets_the_type_of_unknown_files() {
     let site = site();
     fs::write(site.path().join("README"), "").unwrap();
     for (options, expected) in [
@@ -201,7 +201,7 @@ fn the_media_type_of_the_rest_can_be_told() {
 
 /// 1,577,836,800.75 s after 1970, in hexadecimal nanoseconds, and the length.
 #[test]
-fn tags_can_be_the_same_on_all_machines() {
+fn portable_tags_are_the_same_on_all_machines() {
     let site = site();
     let file = fs::File::options()
         .write(true)
@@ -221,7 +221,7 @@ fn tags_can_be_the_same_on_all_machines() {
 }
 
 #[test]
-fn what_files_are_sent_with_can_be_told() {
+fn options_set_the_headers_of_files() {
     let site = site();
     fs::write(site.path().join("a.txt.gz"), "gz").unwrap();
     fs::write(site.path().join("app.html"), "app").unwrap();
@@ -258,7 +258,7 @@ fn what_files_are_sent_with_can_be_told() {
 }
 
 #[test]
-fn nothing_else_is_sent_if_nothing_is_told() {
+fn no_other_headers_are_sent_by_default() {
     let site = site();
     fs::write(site.path().join("a.txt.gz"), "gz").unwrap();
     let program = Program::serve(site.path(), &["-p", "HTTP/1.0"]);
@@ -274,7 +274,7 @@ fn nothing_else_is_sent_if_nothing_is_told() {
 }
 
 #[test]
-fn text_is_utf_8_unless_it_is_told_otherwise() {
+fn text_is_utf_8_by_default() {
     let site = site();
     fs::write(site.path().join("a.txt.gz"), "gz").unwrap();
     for name in [

@@ -7,7 +7,7 @@
 mod pair;
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use pair::Pair;
 use peer::{LONG, connect, hello, site};
-use running::Program;
+use process::Program;
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 
 const MANY: usize = 10_000;

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use super::attempt::{said, serves};
 use super::{Block, Page, inner_build, root};
 use crate::peer::LONG;
-use crate::running::{PROGRAM, Program};
+use crate::process::{PROGRAM, Program};
 use crate::shell::folder;
 
 impl Page {

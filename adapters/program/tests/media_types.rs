@@ -3,14 +3,14 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 
 use peer::{connect, site};
-use running::Program;
+use process::Program;
 use rustix::process::Signal;
 use sanserve_core::mime;
 
@@ -65,7 +65,7 @@ const OTHERS: [(&str, &str, &str); 16] = [
 ];
 
 #[test]
-fn every_type_that_is_not_cpythons_is_that_of_iana_or_nginx() {
+fn every_type_is_cpythons_ianas_or_nginxs() {
     let (nginx, iana) = (nginx(), iana());
     let others: BTreeMap<_, _> = OTHERS
         .iter()
@@ -121,7 +121,7 @@ fn served(names: &[&str], options: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn the_program_sends_what_nginx_or_iana_has() {
+fn the_program_sends_the_types_of_nginx_or_iana() {
     let (nginx, iana) = (nginx(), iana());
     let names: Vec<String> = nginx
         .keys()
@@ -150,7 +150,7 @@ fn the_program_sends_what_nginx_or_iana_has() {
 }
 
 #[test]
-fn plain_has_cpythons_types() {
+fn plain_sends_cpythons_types() {
     let names = [
         "a.rpm",
         "a.woff2",

@@ -4,8 +4,8 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
-mod usage;
+mod process;
+mod resources;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -17,12 +17,12 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
-use running::{PROGRAM, Program};
+use process::{PROGRAM, Program};
+use resources::{core, descriptors, on_core, resident, threads};
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Protocol};
 use sanserve_server::{Disk, Open, event_loop::HTTPServer};
 use socket2::SockRef;
-use usage::{core, descriptors, on_core, resident, threads};
 
 /// So many half-open heads, and so many slow readers.
 const MANY: usize = 2_000;
@@ -31,7 +31,7 @@ const MANY: usize = 2_000;
 const CROWDS: usize = 6;
 
 #[test]
-fn four_thousand_slow_clients_disturb_nobody_and_leave_nothing() {
+fn four_thousand_slow_clients_neither_delay_others_nor_leak() {
     if !may_open(8 * MANY as u64) {
         return;
     }
@@ -75,7 +75,7 @@ fn four_thousand_slow_clients_disturb_nobody_and_leave_nothing() {
 }
 
 #[test]
-fn past_a_ceiling_of_running_replies_clients_wait_and_nothing_spins() {
+fn past_the_limit_of_connections_clients_wait_without_a_busy_loop() {
     with_server(
         8,
         |disk| disk,
@@ -103,7 +103,7 @@ fn past_a_ceiling_of_running_replies_clients_wait_and_nothing_spins() {
 }
 
 #[test]
-fn without_descriptors_nothing_spins_and_all_are_served_in_the_end() {
+fn without_descriptors_clients_wait_without_a_busy_loop() {
     let site = site();
     let program = few_descriptors(24, site.path());
     let crowd: Vec<_> = (0..60).map(|_| connect(program.address())).collect();
@@ -121,7 +121,7 @@ fn without_descriptors_nothing_spins_and_all_are_served_in_the_end() {
 }
 
 #[test]
-fn clients_that_leave_anywhere_leave_nothing() {
+fn clients_that_disconnect_at_any_point_leak_nothing() {
     let site = site();
     // Room for 48.
     let program = few_descriptors(64, site.path());
@@ -154,7 +154,7 @@ fn clients_that_leave_anywhere_leave_nothing() {
 }
 
 #[test]
-fn a_reply_survives_the_content_that_nobody_reads() {
+fn a_reply_arrives_although_its_request_has_unread_content() {
     with_server(
         8,
         |disk| disk,
@@ -211,7 +211,7 @@ impl FileSystem for Failing {
 }
 
 #[test]
-fn a_disk_that_errs_in_a_reply_breaks_it_off_and_says_so() {
+fn a_disk_error_aborts_the_reply_and_is_logged() {
     with_server(8, Failing, |address, _, log| {
         let (other, socket) = (connect(address), connect(address));
         hello(&other);

@@ -3,7 +3,7 @@
 
 #[path = "../../tests/peer/mod.rs"]
 mod peer;
-mod running;
+mod process;
 #[path = "../../../conformance/tests/tools/mod.rs"]
 mod tools;
 
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 
 use peer::noise;
-use running::Program;
+use process::Program;
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tools::skip;
@@ -123,7 +123,7 @@ fn zchunk_fetches_what_has_changed() {
 }
 
 #[test]
-fn gdal_reads_tiles_of_a_picture() {
+fn gdal_reads_tiles_of_an_image() {
     let folders = Folders::new();
     let make = "gdal_create -q -of GTiff -outsize 2000 2000 -bands 3 -burn 1 -burn 2 -burn 3 \
         -co TILED=YES -co COMPRESS=NONE picture.tif";
