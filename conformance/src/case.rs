@@ -202,7 +202,7 @@ impl Case {
             "log" => self.log.push(line.string()),
             "rejects-and-continues" => self.reject_and_continue(line),
             "rejects-and-closes" => self.reject_and_close(line),
-            _ => line.fail("no such keyword"),
+            _ => line.fail("unknown keyword"),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The server that a case wants, by its [`Setup`].
+//! The server setup of a case.
 
 use sanserve_core::{Config, Handler};
 
 use crate::{Case, Setup, Suite};
 
 impl Case {
-    /// What kind of server it wants. What that says is left to it for ever.
+    /// Returns the setup of the server for this case. Its strings are leaked, so that they are `'static`.
     #[must_use]
     pub fn setup(&self) -> Setup {
         let leak = |text: &str| -> &'static str { String::leak(text.into()) };
@@ -19,22 +19,22 @@ impl Case {
         }
     }
 
-    /// [`Setup::config`].
+    /// Returns [`Setup::config`].
     ///
     /// # Panics
-    /// If an option is unknown or its value is none: the case is written wrong.
+    /// If an option is unknown or its value is invalid.
     #[must_use]
     pub fn config(&self) -> Config {
         self.setup().config()
     }
 
-    /// [`Setup::portable_names`].
+    /// Returns [`Setup::portable_names`].
     #[must_use]
     pub fn portable_names(&self) -> bool {
         self.option("names") == Some("portable")
     }
 
-    /// [`Setup::handler`], for one connection.
+    /// Returns [`Setup::handler`], for one connection.
     ///
     /// # Panics
     /// If there is no handler of that name.
@@ -45,7 +45,7 @@ impl Case {
 }
 
 impl Suite {
-    /// The setups of servers that its cases want, each once, in the order of the cases.
+    /// Returns the server setups of all cases, each once, in the order of the cases.
     #[must_use]
     pub fn setups(&self) -> Vec<Setup> {
         let mut setups = Vec::new();

@@ -1,5 +1,5 @@
-//! [`Client`]: the client's side of a connection. It is written to and read from at the same time, so
-//! that a server that has heard enough is not drowned with the rest.
+//! [`Client`]: the client's end of a connection. It reads while it writes, so that a server that stops reading can
+//! still reply.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,35 +9,35 @@ use std::time::Duration;
 
 use crate::Fragmentation;
 
-/// The client's side of a connection: what it reads from, and what it writes to.
+/// The client's end of a connection.
 pub struct Client {
     read: Box<dyn Read + Send>,
     write: Box<dyn Write + Send>,
 }
 
 impl Client {
-    /// A client made of two halves. To drop `write` tells the server that nothing more will come, as
-    /// with a pipe and with a child's standard input; to drop both ends the connection.
+    /// Creates a client from two halves. Dropping `write` must half-close the connection, as with a pipe or the
+    /// standard input of a child process; dropping both must close it.
     ///
-    /// Whatever can wait for ever sets a limit of its own, so that a conversation that hangs fails.
+    /// Set timeouts on both halves, so that a conversation that hangs fails.
     pub fn new(read: impl Read + Send + 'static, write: impl Write + Send + 'static) -> Self {
         let (read, write) = (Box::new(read), Box::new(write));
         Self { read, write }
     }
 
-    /// Connects to a server's socket, and gives up if that is silent for 20 seconds.
+    /// Connects to a listening server. A read fails after 20 seconds without data.
     ///
     /// # Errors
-    /// Those of the system.
+    /// Those of the socket.
     pub fn connect(to: SocketAddr) -> io::Result<Self> {
         let socket = TcpStream::connect(to)?;
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(TIMEOUTS))?;
+        socket.set_read_timeout(Some(READ_TIMEOUT))?;
         Ok(Self::new(socket.try_clone()?, HalfClose(socket)))
     }
 
-    /// Sends these bytes, cut as `fragmentation` says, and answers all that comes back. `half_close` tells the
-    /// server that nothing follows.
+    /// Sends these bytes, divided as `fragmentation` says, and returns all bytes that it receives. Half-closes after
+    /// the last byte if `half_close` is set.
     pub(crate) fn send_and_read(
         self,
         bytes: &[u8],
@@ -45,50 +45,50 @@ impl Client {
         fragmentation: Fragmentation,
     ) -> io::Result<Vec<u8>> {
         let Self { mut read, write } = self;
-        let ended = AtomicBool::new(false);
+        let server_closed = AtomicBool::new(false);
         thread::scope(|scope| {
             let reader = scope.spawn(|| {
                 let mut bytes = Vec::new();
                 let read = read.read_to_end(&mut bytes);
-                ended.store(true, Ordering::Relaxed);
+                server_closed.store(true, Ordering::Relaxed);
                 read.map(|_| bytes)
             });
             let mut write = write;
-            let sent = send(&mut write, bytes, fragmentation, &ended);
-            // What is kept until the end does not half-close.
-            let _kept = (!half_close).then_some(write);
-            let bytes = reader.join().expect("a client's reader does not panic");
+            let sent = send(&mut write, bytes, fragmentation, &server_closed);
+            // The write half is kept until the end, unless the client half-closes.
+            let _open = (!half_close).then_some(write);
+            let bytes = reader.join().expect("the reader does not panic");
             sent.and(bytes)
         })
     }
 }
 
-/// Sends all of it unless the server has ended before.
+/// Sends all bytes, unless the server closes the connection first.
 fn send(
     to: &mut dyn Write,
     bytes: &[u8],
     fragmentation: Fragmentation,
-    ended: &AtomicBool,
+    server_closed: &AtomicBool,
 ) -> io::Result<()> {
-    let (mut rest, mut pieces) = (bytes, fragmentation.sizes());
-    while !rest.is_empty() && !ended.load(Ordering::Relaxed) {
-        let piece = &rest[..pieces.next_size(rest.len())];
+    let (mut rest, mut sizes) = (bytes, fragmentation.sizes());
+    while !rest.is_empty() && !server_closed.load(Ordering::Relaxed) {
+        let piece = &rest[..sizes.next_size(rest.len())];
         match to.write_all(piece).and_then(|()| to.flush()) {
             Ok(()) => rest = &rest[piece.len()..],
-            // It is the reader who decides whether the server was right to go.
-            Err(error) if is_gone(&error) => break,
+            // Not an error here: what was read shows whether the server was right to close.
+            Err(error) if is_closed(&error) => break,
             Err(error) => return Err(error),
         }
     }
     Ok(())
 }
 
-fn is_gone(error: &io::Error) -> bool {
+fn is_closed(error: &io::Error) -> bool {
     let kind = error.kind();
     matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }
 
-/// The half of a socket that is written to.
+/// The write half of a socket, which half-closes it when dropped.
 struct HalfClose(TcpStream);
 
 impl Write for HalfClose {
@@ -107,5 +107,5 @@ impl Drop for HalfClose {
     }
 }
 
-/// So long a server may be silent: longer than any that conforms.
-pub(crate) const TIMEOUTS: Duration = Duration::from_secs(20);
+/// How long a read waits for the server: longer than a conforming server ever takes.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(20);

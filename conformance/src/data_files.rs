@@ -1,12 +1,11 @@
-//! The data files that this package holds, each with its name. A new file of cases joins here.
+//! The data files of this package, included with their names. Add a new file of cases here.
 //!
-//! What is in them is left to [`case`](crate::case), [`divergence`](crate::divergence) and
-//! [`Site`](crate::Site).
+//! They are parsed by [`case`](crate::case), [`divergence`](crate::divergence) and [`Site`](crate::Site).
 
-/// A data file: its name, for messages, and what it holds.
+/// A data file: its name, for messages, and its content.
 pub(crate) type DataFile = (&'static str, &'static str);
 
-/// The files of cases, in the order in which they are run.
+/// The files of cases, in the order in which they run.
 pub(crate) const CASES: [DataFile; 29] = [
     (
         "recorded-requestline_http10.case",
@@ -75,13 +74,13 @@ mod tests {
     use std::{fs, path::Path};
 
     #[test]
-    fn every_file_of_cases_is_named() {
+    fn every_case_file_is_listed() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-        for file in fs::read_dir(folder).expect("the package has its cases") {
-            let name = file.expect("a folder can be read").file_name();
-            let name = name.to_str().expect("our names are UTF-8");
-            let known = super::CASES.iter().any(|(known, _)| *known == name);
-            assert_eq!(known, name.ends_with(".case"), "cases/{name}");
+        for file in fs::read_dir(folder).expect("the folder exists") {
+            let name = file.expect("the folder is readable").file_name();
+            let name = name.to_str().expect("the name is UTF-8");
+            let listed = super::CASES.iter().any(|(listed, _)| *listed == name);
+            assert_eq!(listed, name.ends_with(".case"), "cases/{name}");
         }
     }
 }

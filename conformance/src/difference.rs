@@ -1,29 +1,29 @@
-//! The place where two byte strings part, cut out and escaped for a person to read.
+//! The first difference between expected and received bytes, escaped for a report.
 
 use crate::text::{self, Token};
 use std::fmt;
 
-/// How much of what went well is shown, and how much of what did not.
+/// How many bytes are shown before the difference, and how many after it.
 const BEFORE: usize = 60;
 const AFTER: usize = 100;
 
-/// Where what was got leaves what was expected.
+/// The place where the received bytes first differ from the expected ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The offset of the first byte that differs.
     pub at: usize,
-    /// The number of its line, counted from 1.
+    /// The line of that byte, counted from 1.
     pub line: usize,
-    /// What stands before it, alike in both, escaped.
+    /// The equal bytes before it, escaped.
     pub before: String,
-    /// What was expected from there on, escaped, wildcards as `*`.
+    /// The expected bytes from there on, escaped, with wildcards as `*`.
     pub expected: String,
-    /// What was got instead, escaped.
+    /// The received bytes from there on, escaped.
     pub got: String,
 }
 
 impl Difference {
-    /// Cuts both sides out around a token of what was expected and a byte of what was got.
+    /// Describes the difference at a token of the expected bytes and a byte of the received ones.
     pub(crate) fn new(expected: &[Token], got: &[u8], (token, byte): (usize, usize)) -> Self {
         let begin = byte.saturating_sub(BEFORE);
         Self {
@@ -34,19 +34,19 @@ impl Difference {
                 if begin > 0 { "... " } else { "" },
                 text::show(&got[begin..byte])
             ),
-            expected: ahead(&expected[token..], show_tokens),
+            expected: beginning(&expected[token..], show_tokens),
             got: excerpt(&got[byte..]),
         }
     }
 }
 
-/// The beginning of some bytes, escaped.
+/// Returns the first bytes, escaped.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
-    ahead(bytes, text::show)
+    beginning(bytes, text::show)
 }
 
-/// The beginning of `rest`, as `show` writes it.
-fn ahead<T>(rest: &[T], show: impl Fn(&[T]) -> String) -> String {
+/// Returns the beginning of `rest`, formatted by `show`.
+fn beginning<T>(rest: &[T], show: impl Fn(&[T]) -> String) -> String {
     match rest.len() {
         0 => "(nothing more)".into(),
         1..=AFTER => show(rest),

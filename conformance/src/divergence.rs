@@ -59,7 +59,7 @@ impl Divergence {
             }
             "plain" if line.rest == "cpython" => self.plain_as_cpython = true,
             "log" => self.log.push(line.string()),
-            _ => line.fail("no such keyword in a divergence"),
+            _ => line.fail("unknown keyword in a divergence"),
         }
     }
 

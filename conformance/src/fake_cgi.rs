@@ -1,25 +1,23 @@
-//! The scripts of the site, played without a process, for ports that cannot run any.
+//! Fakes of the site's CGI scripts, for ports that cannot run processes.
 //!
-//! Each of these does what the shell script of that name in `cases/site.txt` does. A port that runs
-//! programs has no use for them.
+//! Each does the same as the shell script of that name in `cases/site.txt`.
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-/// What a script leaves behind.
+/// The result of a CGI script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CgiOutput {
-    /// What it wrote to its standard output.
+    /// The bytes that it wrote to its standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote to its standard error.
+    /// The text that it wrote to its standard error.
     pub stderr: String,
-    /// How it ended: its exit status, or a signal's number below zero.
+    /// Its exit status, or the negative number of the signal that killed it.
     pub status: i32,
 }
 
-/// Plays the script at that path, `cgi-bin/hello.sh`, with this environment, these arguments and
-/// this content; `None` if there is no such script.
+/// Runs the fake of the script at `path`, such as `cgi-bin/hello.sh`. Returns `None` if there is no such script.
 #[must_use]
 pub fn run_script(
     path: &[u8],
@@ -73,8 +71,8 @@ fn variable<'a>(env: &'a [(Cow<'static, str>, Vec<u8>)], name: &str) -> &'a [u8]
     found.map_or(b"", |(_, value)| value)
 }
 
-/// What is told of the server that was asked, and of all fields, but for the field `Case`: some ports are told by it which
-/// case a request is of.
+/// Prints the variables about the server and all fields, except the field `Case`, which tells some ports the case of a
+/// request.
 fn fields(env: &[(Cow<'static, str>, Vec<u8>)]) -> Vec<u8> {
     let mut rows: Vec<_> = env
         .iter()
@@ -92,7 +90,7 @@ fn fields(env: &[(Cow<'static, str>, Vec<u8>)]) -> Vec<u8> {
     rows.concat()
 }
 
-/// Some of the environment, and the arguments.
+/// Prints some of the environment, and the arguments.
 fn vars(env: &[(Cow<'static, str>, Vec<u8>)], args: &[Vec<u8>], content: &[u8]) -> Vec<u8> {
     const SHOWN: [&str; 16] = [
         "GATEWAY_INTERFACE",

@@ -1,12 +1,12 @@
-//! Fragmentations: into what pieces bytes are cut on their way.
+//! [`Fragmentation`]: how bytes are divided into reads and writes.
 //!
-//! Most mistakes of a protocol engine hide where one read ends and the next begins, so every case
-//! is run at several fragmentations and must not differ. Cutting the client's bytes is the least; a subject
-//! that can should limit its server's reads and writes in the same way. No I/O happens here.
+//! Many bugs of a protocol engine appear only where one read ends and the next begins. So every case is run with
+//! several fragmentations and must have the same result. At least the client's bytes are divided; where it is
+//! possible, limit the reads and writes of the server in the same way.
 
 use std::fmt;
 
-/// The fragmentations at which [`run`](crate::run) takes every case.
+/// The fragmentations with which [`run`](crate::run) runs every case.
 pub const FRAGMENTATIONS: [Fragmentation; 5] = [
     Fragmentation::Whole,
     Fragmentation::ByByte,
@@ -15,19 +15,19 @@ pub const FRAGMENTATIONS: [Fragmentation; 5] = [
     Fragmentation::Seeded(3),
 ];
 
-/// How bytes are cut.
+/// How bytes are divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fragmentation {
-    /// Everything at once.
+    /// All bytes at once.
     Whole,
     /// One byte at a time.
     ByByte,
-    /// FragmentSizes of all lengths, the same ones for the same seed.
+    /// Random lengths, the same for the same seed.
     Seeded(u64),
 }
 
 impl Fragmentation {
-    /// The lengths of the pieces, one after the other; one row of them for each direction.
+    /// Returns the lengths of the fragments. Call it once for each direction.
     #[must_use]
     pub fn sizes(self) -> FragmentSizes {
         let seed = if let Self::Seeded(seed) = self {
@@ -35,7 +35,7 @@ impl Fragmentation {
         } else {
             0
         };
-        // Seeds that lie close together must not begin alike, and xorshift must not begin at zero.
+        // Similar seeds must give different numbers from the start, and the state of xorshift must not be zero.
         let state = (seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1;
         FragmentSizes {
             fragmentation: self,
@@ -54,7 +54,7 @@ impl fmt::Display for Fragmentation {
     }
 }
 
-/// The lengths of pieces; made by [`Fragmentation::sizes`].
+/// The lengths of fragments; see [`Fragmentation::sizes`].
 #[derive(Clone, Debug)]
 pub struct FragmentSizes {
     fragmentation: Fragmentation,
@@ -62,9 +62,7 @@ pub struct FragmentSizes {
 }
 
 impl FragmentSizes {
-    /// The length of the next piece, when `left` bytes are left or there is room for so many.
-    ///
-    /// It is 1 at least and `left` at most; only when `left` is 0 it is 0.
+    /// Returns the length of the next fragment: from 1 to `left`, or 0 if `left` is 0.
     pub fn next_size(&mut self, left: usize) -> usize {
         let len = match self.fragmentation {
             Fragmentation::Whole => left,
@@ -74,7 +72,7 @@ impl FragmentSizes {
         len.min(left)
     }
 
-    /// Up to 64 bytes, but once in sixteen up to 64 KiB, or a long request would take for ever.
+    /// Returns up to 64, and one time in sixteen up to 65,536, so that long requests do not take too long.
     fn random_len(&mut self) -> usize {
         let random = self.random();
         let most = if random.is_multiple_of(16) {

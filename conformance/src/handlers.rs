@@ -1,10 +1,10 @@
-//! Handlers that cases are served by, beside those that come with the engine.
+//! The handlers of cases that are not part of sanserve-core.
 
 use alloc::vec::Vec;
 
 use sanserve_core::{Credentials, Event, Exchange, Handler, Next, status};
 
-/// Whose credentials are right where there are passwords. Of the user slow the file system is asked.
+/// Checks the credentials of cases with passwords. Those of the user `slow` are left to the file system.
 pub(crate) fn check_credentials(given: &Credentials) -> Option<bool> {
     match given.user() {
         "mary" => Some(given.password() == "a:secret"),
@@ -14,7 +14,7 @@ pub(crate) fn check_credentials(given: &Credentials) -> Option<bool> {
     }
 }
 
-/// Collects the content, then sends it back with its length.
+/// Collects the content, then sends it back with a `Content-Length`.
 #[derive(Default)]
 pub(crate) struct Echo(Vec<u8>);
 
@@ -41,8 +41,8 @@ impl Handler for Echo {
     }
 }
 
-/// Sends a mark for each byte of the content as it comes, framed as the client can take it. A chunk
-/// each, so that the pieces in which the content came do not show.
+/// Sends back each byte of the content as it arrives, one chunk for each, so that the reply does not depend on the
+/// fragmentation.
 pub(crate) struct Stream;
 
 impl Handler for Stream {
@@ -63,7 +63,7 @@ impl Handler for Stream {
     }
 }
 
-/// Sends back the path that was asked for.
+/// Sends back the path of the request.
 pub(crate) struct Target;
 
 impl Handler for Target {
@@ -76,7 +76,7 @@ impl Handler for Target {
     }
 }
 
-/// What CPython's tests of `BaseHTTPRequestHandler` define: a method for each thing to be tried.
+/// The handler of CPython's tests of `BaseHTTPRequestHandler`: a method for each feature.
 pub(crate) struct Python;
 
 impl Handler for Python {

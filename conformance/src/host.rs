@@ -1,20 +1,19 @@
-//! The list for hosts that speak HTTP themselves and hand a request on as method, target, fields and
-//! content: `wasi:http`, a browser, axum.
+//! The cases for ports behind a host: a program that parses HTTP itself and passes on method, target, fields and
+//! content, such as `wasi:http`, a browser or axum.
 //!
-//! What of the list is theirs to get right cannot be asked of a port behind them. Whether a case
-//! applies is decided from its data alone: each request that is answered must be one that any host
-//! hands on, and no reply may be about that. What applies is put in the form that both
-//! sides of the comparison have here, for each request:
+//! Cases about what the host does do not apply. This is decided from the data of a case alone: every request that gets a
+//! reply must be one that any host passes on, and the reply must be one that the host leaves to the port. Both the
+//! expected and the observed replies are converted to this form:
 //!
 //! ```text
-//! STATUS              the number alone
-//! name: value         the fields in the order of their names, in small letters
+//! STATUS              only the number
+//! name: value         the fields, sorted, with names in lower case
 //!                     an empty line, then the content
 //! ```
 //!
-//! `Connection`, `Keep-Alive` and `Transfer-Encoding` are left out, and `Content-Length` where there
-//! is the content to tell it. Interim replies are the host's. The request line in the log is the one
-//! that a port behind a host sees: the path as target, and HTTP/1.1, which is what scripts are told, too.
+//! `Connection`, `Keep-Alive` and `Transfer-Encoding` are omitted, and so is a `Content-Length` that is that of the
+//! content. Interim replies are the host's. The request line in the log is the one that a port behind a host sees, with
+//! the path as the target and HTTP/1.1, which CGI scripts see as well.
 
 mod expected_reply;
 mod http;
@@ -26,47 +25,46 @@ use crate::report::LeftOut;
 use crate::text::{self, Token};
 use crate::{Case, Divergence, Fragmentation, Observed, Pattern, Suite};
 
-/// A request, as a host hands it on.
+/// A request as a host passes it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The method.
     pub method: String,
     /// Path and query, or `*`.
     pub target: String,
-    /// The fields in their order, with `Host`, without those that speak of a connection.
+    /// The fields in their order, with `Host` and without those about the connection.
     pub fields: Vec<(String, Vec<u8>)>,
-    /// Whether it begins a conversation. If the case [stores](Case::stores) something, what came before
-    /// must not be seen.
+    /// Whether it is the first of a conversation. If the case [stores](Case::stores) files, those of earlier
+    /// conversations must be gone.
     pub first: bool,
-    /// The content, if there is any. A field tells its length, unless it came in chunks.
+    /// The content, if there is any. There is a `Content-Length` unless it was chunked.
     pub content: Option<Vec<u8>>,
-    /// The request line that was sent.
-    line: String,
+    /// The request line in the case.
+    request_line: String,
 }
 
-/// What a host was answered, and what was logged.
+/// The reply of a port to its host, and its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// All fields.
+    /// The fields.
     pub fields: Vec<(String, Vec<u8>)>,
     /// The content.
     pub content: Vec<u8>,
-    /// The lines that were logged meanwhile, each ended by a newline.
+    /// The log lines, each ended by a newline.
     pub log: String,
 }
 
-/// Runs a port behind a host through what applies of the list, and reports by that name.
+/// Runs the cases that apply to a port behind a host, and reports under `name`.
 ///
-/// `send` gives it one request and answers what came back, its content cut as the fragmentation says. A case
-/// with several requests on a connection sends one after the other. `excludes` says why this host
-/// does not hand a request on, though others do.
+/// `send` sends one request, with its content divided as the fragmentation says, and returns the reply. It is called
+/// once for each request of a case. `excludes` returns a reason if this host does not pass on a request.
 ///
-/// On success it prints one line that tells how many cases apply, and why the others do not.
+/// On success it prints one line with the number of cases that apply, and of those that do not, by reason.
 ///
 /// # Panics
-/// Once, at the end, after a report of all that went wrong.
+/// Once, at the end, with a report of all failures.
 pub fn hosts(
     name: &str,
     excludes: impl Fn(&Case, &Request) -> Option<&'static str>,
@@ -78,42 +76,45 @@ pub fn hosts(
         left_out,
     } = HostedSuite::new(&Suite::from_env(), excludes);
     let mut report = suite.check(name, |case, fragmentation| {
-        let mut said = Observed::default();
+        let mut observed = Observed::default();
         for request in &requests[&case.name] {
             let reply = send(case, request, fragmentation);
-            said.bytes.extend(reply.normal(request));
-            said.log.extend(reply.log.lines().map(str::to_owned));
+            observed.bytes.extend(reply.to_form(request));
+            observed.log.extend(reply.log.lines().map(str::to_owned));
         }
-        said
+        observed
     });
     report.left_out = left_out;
     report.assert_passed();
 }
 
-/// What applies of a suite, in the form for hosts.
+/// The cases of a suite that apply behind a host, in the form for hosts.
 #[derive(Clone, Debug)]
 pub struct HostedSuite {
     /// The cases that apply, and their divergences.
     pub suite: Suite,
-    /// What each of them sends, by its name.
+    /// The requests of each case, by its name.
     pub requests: HashMap<String, Vec<Request>>,
-    /// Why the others do not apply.
+    /// The names of the other cases, by reason.
     pub left_out: LeftOut,
 }
 
 impl HostedSuite {
-    /// Parts a suite.
+    /// Selects and converts the cases of a suite.
     #[must_use]
     pub fn new(suite: &Suite, excludes: impl Fn(&Case, &Request) -> Option<&'static str>) -> Self {
         let (mut cases, mut divergences) = (Vec::new(), Vec::new());
         let (mut requests, mut left_out) = (HashMap::new(), LeftOut::new());
         for case in suite.cases() {
             let name = case.name.clone();
-            let parted = part(case, suite.divergence(case)).and_then(|parted| {
-                let refused = parted.0.iter().find_map(|request| excludes(case, request));
-                refused.map_or(Ok(parted), Err)
+            let converted = convert(case, suite.divergence(case)).and_then(|converted| {
+                let excluded = converted
+                    .0
+                    .iter()
+                    .find_map(|request| excludes(case, request));
+                excluded.map_or(Ok(converted), Err)
             });
-            match parted {
+            match converted {
                 Err(reason) => left_out.entry(reason).or_default().push(name),
                 Ok((sent, case, divergence)) => {
                     requests.insert(name, sent);
@@ -131,9 +132,9 @@ impl HostedSuite {
     }
 }
 
-/// The requests of a case that are answered, and the case with its divergence in the form for hosts.
-/// Or why it does not apply.
-fn part(
+/// Returns the requests of a case that get a reply, and the case and its divergence in the form for hosts; or the reason
+/// why the case does not apply.
+fn convert(
     case: &Case,
     divergence: Option<&Divergence>,
 ) -> Result<(Vec<Request>, Case, Option<Divergence>), &'static str> {
@@ -143,67 +144,68 @@ fn part(
     {
         return Err("the limits of a head");
     }
-    if case.option("host").is_some() && !names_host(&case.request) {
+    if case.option("host").is_some() && !has_host_field(&case.request) {
         return Err("the host");
     }
-    let ours = divergence.map_or(&case.reply, |ours| &ours.reply);
-    let (requests, ours) = form(&case.request, ours)?;
-    // What CPython answers may have no such form; nobody answers so then.
-    let theirs = |reply| form(&case.request, reply).map_or(Pattern::exact(b"-"), |(_, form)| form);
+    let reply = divergence.map_or(&case.reply, |divergence| &divergence.reply);
+    let (requests, reply) = form(&case.request, reply)?;
+    // CPython's reply may have no such form. Then it is a pattern that no reply matches.
+    let convert = |reply| form(&case.request, reply).map_or(Pattern::exact(b"-"), |(_, form)| form);
     let hosted = Case {
-        reply: theirs(&case.reply),
-        cpython_reply: theirs(&case.cpython_reply),
+        reply: convert(&case.reply),
+        cpython_reply: convert(&case.cpython_reply),
         log: log(&case.log, &requests),
         ..case.clone()
     };
     let divergence = divergence.map(|divergence| Divergence {
-        reply: ours,
+        reply,
         log: log(&divergence.log, &requests),
         ..divergence.clone()
     });
-    // They may have differed in what is the host's.
-    let divergence = divergence.filter(|ours| ours.reply != hosted.reply || ours.log != hosted.log);
+    // Without what is the host's, there may be no difference.
+    let divergence = divergence
+        .filter(|divergence| divergence.reply != hosted.reply || divergence.log != hosted.log);
     Ok((requests, hosted, divergence))
 }
 
-/// Whether the field is there. Where it is not, the host may add one.
-fn names_host(request: &[u8]) -> bool {
+/// Whether there is a `Host` field. If it is missing, the host may add one.
+fn has_host_field(request: &[u8]) -> bool {
     let request = request.to_ascii_lowercase();
     request.windows(7).any(|bytes| bytes == b"\r\nhost:")
 }
 
-/// The requests that a reply answers, and the form of that reply.
+/// Returns the requests that get a reply, and the replies in the form for hosts.
 fn form(sent: &[u8], reply: &Pattern) -> Result<(Vec<Request>, Pattern), &'static str> {
     let (mut requests, mut form) = (Vec::new(), Vec::new());
-    let (mut sent, mut told) = (sent, reply.tokens());
-    while !told.is_empty() {
+    let (mut sent, mut replies) = (sent, reply.tokens());
+    while !replies.is_empty() {
         let mut request = Request::parse(&mut sent)?;
         request.first = requests.is_empty();
-        form.extend(expected_reply::parse(&mut told, &request.method)?);
+        form.extend(expected_reply::parse(&mut replies, &request.method)?);
         requests.push(request);
     }
     if requests.is_empty() {
         return Err("no reply");
     }
-    expected_reply::modernize(&mut form);
+    expected_reply::set_http11(&mut form);
     Ok((requests, Pattern::new(form)))
 }
 
-/// The lines of a log as a port behind a host writes them.
+/// Returns the log lines as a port behind a host writes them.
 fn log(lines: &[String], requests: &[Request]) -> Vec<String> {
     let line = |line: &String| {
         requests.iter().fold(line.clone(), |line, request| {
             let seen = format!("{} {} HTTP/1.1", request.method, request.target);
             let quoted = |text: &str| format!("\"{}\" ", text::log(text));
-            line.replace(&quoted(&request.line), &quoted(&seen))
+            line.replace(&quoted(&request.request_line), &quoted(&seen))
         })
     };
     lines.iter().map(line).collect()
 }
 
 impl Reply {
-    /// The form in which replies are compared.
-    fn normal(&self, request: &Request) -> Vec<u8> {
+    /// Converts the reply to the form for hosts.
+    fn to_form(&self, request: &Request) -> Vec<u8> {
         let tokens = |bytes: &[u8]| bytes.iter().copied().map(Some).collect::<Vec<Token>>();
         let fields = self
             .fields

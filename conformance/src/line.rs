@@ -1,7 +1,7 @@
-//! The lines of a data file: a keyword, blanks, and the rest; with the place to name in a panic.
+//! The lines of a data file: a keyword, spaces, and the rest; with the position for panic messages.
 //!
-//! What the keywords mean is left to the files that read cases, divergences and the site. The data
-//! is ours, so what cannot be read panics: there is nobody who could do better with an error.
+//! The keywords are interpreted by the parsers of cases, divergences and the site. The data files are part of the
+//! package or of a test, so an invalid line panics.
 
 use crate::shared_replies;
 use crate::text::{self, Token};
@@ -13,11 +13,11 @@ pub(crate) struct Line<'a> {
     number: usize,
     /// The first word.
     pub(crate) keyword: &'a str,
-    /// What follows the blanks after the keyword, as written.
+    /// The text after the keyword, as written.
     pub(crate) rest: &'a str,
 }
 
-/// The lines of a file, without the empty ones and the comments.
+/// Returns the lines of a file, without empty lines and comments.
 pub(crate) fn lines<'a>(file: &'a str, content: &'a str) -> impl Iterator<Item = Line<'a>> {
     content
         .lines()
@@ -28,7 +28,7 @@ pub(crate) fn lines<'a>(file: &'a str, content: &'a str) -> impl Iterator<Item =
 
 impl<'a> Line<'a> {
     fn new(file: &'a str, number: usize, text: &'a str) -> Self {
-        let (keyword, rest) = word(text);
+        let (keyword, rest) = split_word(text);
         let line = Self {
             file,
             number,
@@ -36,15 +36,15 @@ impl<'a> Line<'a> {
             rest,
         };
         if text.ends_with([' ', '\t', '\r']) {
-            line.fail("the line ends in a blank: write it as \\x20");
+            line.fail("the line ends with a space: write it as \\x20");
         }
         if keyword.is_empty() {
-            line.fail("the line begins with a blank");
+            line.fail("the line begins with a space");
         }
         line
     }
 
-    /// The same line with another rest.
+    /// Returns the same line with another rest.
     pub(crate) fn with<'b>(&self, rest: &'b str) -> Line<'b>
     where
         'a: 'b,
@@ -54,63 +54,63 @@ impl<'a> Line<'a> {
 
     /// Takes the next word of the rest.
     pub(crate) fn next_word(&mut self) -> &'a str {
-        let (word, rest) = word(self.rest);
+        let (word, rest) = split_word(self.rest);
         self.rest = rest;
         word
     }
 
-    /// The rest as bytes.
+    /// Returns the rest as bytes.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.bytes_of(self.rest)
     }
 
-    /// A part of the rest as bytes.
+    /// Returns a part of the rest as bytes.
     pub(crate) fn bytes_of(&self, part: &str) -> Vec<u8> {
         text::bytes(part).unwrap_or_else(|why| self.fail(&why))
     }
 
-    /// The rest as a piece of a pattern.
+    /// Returns the rest as tokens of a pattern.
     pub(crate) fn tokens(&self) -> Vec<Token> {
         text::tokens(self.rest).unwrap_or_else(|why| self.fail(&why))
     }
 
-    /// The error reply that the rest, `PROTOCOL STATUS MESSAGE`, stands for.
+    /// Returns the error reply for a rest of `PROTOCOL STATUS MESSAGE`.
     pub(crate) fn error(mut self) -> Vec<Token> {
         let (protocol, status) = (self.next_word(), self.next_word());
         shared_replies::error(protocol, status, &self.string())
     }
 
-    /// The same in answer to HEAD.
+    /// Returns the same in reply to HEAD.
     pub(crate) fn error_head(mut self) -> Vec<Token> {
         let (protocol, status) = (self.next_word(), self.next_word());
         shared_replies::error_head(protocol, status, &self.string())
     }
 
-    /// The same in our own dress.
+    /// Returns the same with sanserve's own page.
     pub(crate) fn error_page(mut self) -> Vec<Token> {
         let (protocol, status) = (self.next_word(), self.next_word());
         shared_replies::error_page(protocol, status, &self.string())
     }
 
-    /// The start of a listing that the rest, `PROTOCOL PATH`, stands for.
+    /// Returns the start of a listing for a rest of `PROTOCOL PATH`.
     pub(crate) fn listing(mut self, uploads: bool) -> Vec<Token> {
         let protocol = self.next_word();
         shared_replies::listing(protocol, &self.string(), uploads)
     }
 
-    /// The rest as text.
+    /// Returns the rest as text.
     pub(crate) fn string(&self) -> String {
         String::from_utf8(self.bytes()).unwrap_or_else(|_| self.fail("this must be UTF-8"))
     }
 
-    /// Panics, naming the file and the line.
+    /// Panics with the file and the number of the line.
     pub(crate) fn fail(&self, why: &str) -> ! {
         panic!("{}:{}: {why}", self.file, self.number)
     }
 }
 
-/// Splits the first word off.
-fn word(text: &str) -> (&str, &str) {
+/// Splits off the first word.
+fn split_word(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
     (word, rest.trim_start_matches([' ', '\t']))
 }

@@ -1,21 +1,21 @@
-//! [`Log`]: what a server logs, collected.
+//! [`Log`]: collects the log lines of a server.
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Collects the lines that a server logs. All clones of it are one.
+/// Collects the log lines of a server. All clones share the same lines.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<String>>);
 
 impl Log {
-    /// Adds finished lines, each ended by a newline: what [`Want::Log`] brings.
+    /// Adds lines, each ended by a newline, as they come with [`Want::Log`].
     ///
     /// [`Want::Log`]: sanserve_core::Want::Log
     pub fn push(&self, lines: &str) {
         self.lock(|log| log.push_str(lines));
     }
 
-    /// What was collected since it was last asked.
+    /// Returns and removes the collected lines.
     #[must_use]
     pub fn take(&self) -> String {
         self.lock(mem::take)

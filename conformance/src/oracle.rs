@@ -1,8 +1,7 @@
-//! The rules: whether what a subject did is what the case asks for.
+//! The oracle: whether the observed reply and log are the expected ones.
 //!
-//! Reply and log must fit; dates must be dates; and where a divergence holds, CPython's own answer
-//! must not fit as well. Running the cases and telling of problems is left to [`Suite`](crate::Suite)
-//! and [`report`](crate::report).
+//! Reply and log must match, dates must be valid, and if the case has a divergence, CPython's reply must not match as
+//! well. [`Suite`](crate::Suite) runs the cases, and [`report`](crate::report) shows the problems.
 
 use crate::case::Case;
 use crate::date;
@@ -12,43 +11,47 @@ use crate::pattern::Pattern;
 use crate::system_under_test::Observed;
 use std::fmt;
 
-/// One thing that is wrong with a conversation.
+/// One problem of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// The reply is another one.
+    /// The reply differs.
     Reply(Difference),
-    /// This line of the log, counted from 1, is another one.
+    /// This line of the log, counted from 1, differs.
     Log(usize, Difference),
-    /// This line is logged, and none is expected.
+    /// This line of the log is not expected.
     Extra(String),
-    /// This line is expected, and not logged.
+    /// This expected line is not logged.
     Missing(String),
     /// This line of the log does not begin with `ADDRESS - - [TIME] `.
     Prefix(String),
-    /// This field does not hold an IMF-fixdate.
+    /// The value of this field is not an IMF-fixdate.
     Date(String),
-    /// CPython's answer fits too, so the divergence is none.
+    /// CPython's reply matches as well, so the divergence is stale.
     Stale,
-    /// The subject panicked with this message.
+    /// The system under test panicked with this message.
     Panic(String),
 }
 
-/// Judges one conversation: by the divergence if the case has one, else by the case.
+/// Checks one conversation against the divergence if the case has one, and against the case otherwise.
 ///
 /// # Errors
-/// All that is wrong with it.
+/// All problems.
 pub fn check(
     case: &Case,
     divergence: Option<&Divergence>,
-    said: &Observed,
+    observed: &Observed,
 ) -> Result<(), Vec<Problem>> {
-    let (reply, log) = divergence.map_or((&case.reply, &case.log), |ours| (&ours.reply, &ours.log));
+    let (reply, log) = divergence.map_or((&case.reply, &case.log), |divergence| {
+        (&divergence.reply, &divergence.log)
+    });
     let mut problems = Vec::new();
-    problems.extend(reply.compare(&said.bytes).err().map(Problem::Reply));
-    compare_logs(log, &said.log, &mut problems);
-    problems
-        .extend(date::wrong(&said.bytes).map(|field| Problem::Date(difference::excerpt(field))));
-    if divergence.is_some() && fits_cpython(case, said) {
+    problems.extend(reply.compare(&observed.bytes).err().map(Problem::Reply));
+    compare_logs(log, &observed.log, &mut problems);
+    problems.extend(
+        date::invalid_fields(&observed.bytes)
+            .map(|field| Problem::Date(difference::excerpt(field))),
+    );
+    if divergence.is_some() && fits_cpython(case, observed) {
         problems.push(Problem::Stale);
     }
     if problems.is_empty() {
@@ -58,7 +61,7 @@ pub fn check(
     }
 }
 
-/// Compares the log line by line, up to the first line that differs.
+/// Compares the logs line by line, up to the first difference.
 fn compare_logs(expected: &[String], got: &[String], problems: &mut Vec<Problem>) {
     for at in 0..expected.len().max(got.len()) {
         let problem = match (expected.get(at), got.get(at)) {
@@ -78,19 +81,19 @@ fn compare_logs(expected: &[String], got: &[String], problems: &mut Vec<Problem>
     }
 }
 
-/// Whether CPython's own answer fits: with or without the pieces that we add to it.
-fn fits_cpython(case: &Case, said: &Observed) -> bool {
-    let fits = |reply: &Pattern| reply.compare(&said.bytes).is_ok();
-    let log: Option<Vec<_>> = said.log.iter().map(|line| strip(line)).collect();
-    log.is_some_and(|log| log == case.log) && (fits(&case.reply) || fits(&case.cpython_reply))
+/// Whether CPython's reply matches, with or without the bytes that sanserve adds.
+fn fits_cpython(case: &Case, observed: &Observed) -> bool {
+    let matches = |reply: &Pattern| reply.compare(&observed.bytes).is_ok();
+    let log: Option<Vec<_>> = observed.log.iter().map(|line| strip(line)).collect();
+    log.is_some_and(|log| log == case.log) && (matches(&case.reply) || matches(&case.cpython_reply))
 }
 
-/// Takes `ADDRESS - - [TIME] ` off a line of the log.
+/// Removes `ADDRESS - - [TIME] ` from a line of the log.
 fn strip(line: &str) -> Option<&str> {
     let (address, rest) = line.split_once(" - - [")?;
     let (time, text) = rest.split_once("] ")?;
-    let good = !address.is_empty() && !address.contains(' ') && date::is_log_time(time);
-    good.then_some(text)
+    let valid = !address.is_empty() && !address.contains(' ') && date::is_log_time(time);
+    valid.then_some(text)
 }
 
 impl fmt::Display for Problem {
@@ -110,7 +113,7 @@ impl fmt::Display for Problem {
             ),
             Self::Date(field) => write!(out, "not an IMF-fixdate: {field}"),
             Self::Stale => {
-                out.write_str("stale divergence: CPython's answer fits too; remove the entry")
+                out.write_str("stale divergence: CPython's reply matches as well; remove the entry")
             }
             Self::Panic(message) => write!(out, "panicked: {message}"),
         }

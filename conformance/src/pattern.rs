@@ -1,51 +1,49 @@
-//! A reply as it is expected: bytes, and wildcards for what may differ from run to run.
+//! [`Pattern`]: an expected reply, with wildcards for bytes that differ from run to run.
 //!
-//! A wildcard stands for one byte or more, none of them CR or LF. So it never leaves its line,
-//! which is what keeps matching linear: at a line's end every choice made on it is final.
-//! How a difference is put before a person is left to [`Difference`].
+//! A wildcard matches one or more bytes other than CR and LF. Because it cannot match a line end, matching never
+//! backtracks beyond the current line, and so takes linear time.
 
 use crate::difference::Difference;
 use crate::text::Token;
 
-/// What a reply must be.
+/// The bytes and wildcards that a reply must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pattern {
     tokens: Vec<Token>,
 }
 
 impl Pattern {
-    /// A pattern of these tokens.
+    /// Creates a pattern of these tokens.
     #[must_use]
     pub fn new(tokens: Vec<Token>) -> Self {
         Self { tokens }
     }
 
-    /// A pattern that only these bytes match.
+    /// Creates a pattern that only these bytes match.
     #[must_use]
     pub fn exact(bytes: &[u8]) -> Self {
         Self::new(bytes.iter().copied().map(Some).collect())
     }
 
-    /// The pattern byte by byte, `None` being a wildcard; for a subject that replays what is
-    /// expected of it.
+    /// Returns the tokens: a byte, or `None` for a wildcard.
     #[must_use]
     pub fn tokens(&self) -> &[Token] {
         &self.tokens
     }
 
-    /// Lengthens the pattern.
+    /// Appends tokens.
     pub(crate) fn extend(&mut self, tokens: &[Token]) {
         self.tokens.extend_from_slice(tokens);
     }
 
-    /// Matches all of `got`.
+    /// Compares all of `got` with the pattern.
     ///
     /// # Errors
-    /// The first difference: the farthest place that any way of filling the wildcards gets to.
+    /// The first difference, in the best match: the one that gets farthest.
     pub fn compare(&self, got: &[u8]) -> Result<(), Difference> {
         let (mut token, mut byte) = (0, 0);
         let mut farthest = (0, 0);
-        // Where matching goes on if the last wildcard of the line has to take one byte more.
+        // Where to continue if the last wildcard of the line must match one more byte.
         let mut retry = None;
         while token < self.tokens.len() || byte < got.len() {
             match (self.tokens.get(token), got.get(byte)) {

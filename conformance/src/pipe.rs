@@ -1,7 +1,7 @@
-//! [`PipeEnd`]: the server's end of a pipe in memory, for loops that are run over any link.
+//! [`PipeEnd`]: the server's end of a pipe in memory, for loops that work over any transport.
 //!
-//! What the server moves is cut as the fragmentation says, what the client sends is cut already. The feature
-//! `embedded-io` gives it the traits of that name besides, see `embedded`.
+//! The reads and writes of the server are divided as the fragmentation says, like the writes of the client. With the
+//! feature `embedded-io` it also implements the traits of that crate, see `embedded`.
 
 #[cfg(feature = "embedded-io")]
 mod embedded;
@@ -14,12 +14,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use crate::client::TIMEOUTS;
+use crate::client::READ_TIMEOUT;
 use crate::{Case, Client, FragmentSizes, Fragmentation, Log, Observed};
 
-/// Holds each conversation with a loop that serves one connection and returns. It runs on a thread
-/// of its own, with the case's [`config`](Case::config) and [`handler`](Case::handler), and is over
-/// before the conversation is.
+/// Tests a loop that serves one connection and then returns. `serve` is called on a new thread for each conversation and
+/// must use the case's [`config`](Case::config) and [`handler`](Case::handler).
 pub fn pipes(
     serve: impl Fn(&Case, PipeEnd, &Log) + Sync,
 ) -> impl FnMut(&Case, Fragmentation) -> Observed {
@@ -32,12 +31,12 @@ pub fn pipes(
             server.join().unwrap_or_else(|panic| resume_unwind(panic));
             bytes
         });
-        Observed::new(bytes.expect("no link breaks here"), &log.take())
+        Observed::new(bytes.expect("a pipe does not fail"), &log.take())
     }
 }
 
-/// The server's end of a connection. To drop it ends both directions. Nobody waits at either end
-/// for longer than 20 seconds.
+/// The server's end of a connection. Dropping it closes both directions. Reads and writes at either end fail after 20
+/// seconds.
 #[derive(Debug)]
 pub struct PipeEnd {
     input: Half,
@@ -47,11 +46,11 @@ pub struct PipeEnd {
 }
 
 fn pipe(fragmentation: Fragmentation) -> (PipeEnd, Client) {
-    let (there, back) = (Arc::default(), Arc::default());
-    let client = Client::new(Half(Arc::clone(&back)), Half(Arc::clone(&there)));
+    let (to_server, to_client) = (Arc::default(), Arc::default());
+    let client = Client::new(Half(Arc::clone(&to_client)), Half(Arc::clone(&to_server)));
     let end = PipeEnd {
-        input: Half(there),
-        output: Half(back),
+        input: Half(to_server),
+        output: Half(to_client),
         reads: fragmentation.sizes(),
         writes: fragmentation.sizes(),
     };
@@ -59,32 +58,32 @@ fn pipe(fragmentation: Fragmentation) -> (PipeEnd, Client) {
 }
 
 impl PipeEnd {
-    /// Tells the client that nothing more will come.
+    /// Half-closes: the client reads to the end of the data and then gets 0.
     pub fn shutdown(&mut self) {
         self.output.close();
     }
 
-    /// Whether a read has something to tell without waiting.
+    /// Returns whether a read would return without waiting.
     #[must_use]
     pub fn can_read(&self) -> bool {
         let state = self.input.state();
         state.closed || !state.bytes.is_empty()
     }
 
-    /// Whether a write has something to tell without waiting.
+    /// Returns whether a write would return without waiting.
     #[must_use]
     pub fn can_write(&self) -> bool {
         let state = self.output.state();
         state.closed || state.bytes.len() < CAPACITY
     }
 
-    /// Reads what has come, for loops that are woken; [`Read`] waits for it.
+    /// Reads bytes that are available, for asynchronous loops; [`Read`] waits for them.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let len = self.reads.next_size(into.len());
         self.input.poll(cx, |state| state.read(&mut into[..len]))
     }
 
-    /// Writes what there is room for, for loops that are woken; [`Write`] waits for it.
+    /// Writes as many bytes as there is room for, for asynchronous loops; [`Write`] waits for room.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         let len = self.writes.next_size(from.len());
         self.output.poll(cx, |state| state.write(&from[..len]))
@@ -109,13 +108,13 @@ impl Write for PipeEnd {
     }
 }
 
-/// One end of one direction. To drop it closes that.
+/// One end of one direction. Dropping it closes the direction.
 #[derive(Debug)]
-struct Half(Arc<Flow>);
+struct Half(Arc<Direction>);
 
 /// One direction.
 #[derive(Debug, Default)]
-struct Flow {
+struct Direction {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -128,7 +127,7 @@ struct State {
 }
 
 impl State {
-    /// What can be read at once; `None` if that has to be waited for.
+    /// Reads available bytes; `None` if there are none yet.
     fn read(&mut self, into: &mut [u8]) -> Option<io::Result<usize>> {
         if self.bytes.is_empty() && !self.closed && !into.is_empty() {
             return None;
@@ -167,19 +166,19 @@ impl Half {
         }
     }
 
-    /// Does it, or waits until it can be done.
+    /// Repeats `work` until it returns a result, waiting for changes in between.
     fn wait<T>(&self, mut work: impl FnMut(&mut State) -> Option<io::Result<T>>) -> io::Result<T> {
-        let mut done = None;
-        let undone = |state: &mut State| {
-            done = work(state);
-            done.is_none()
+        let mut result = None;
+        let pending = |state: &mut State| {
+            result = work(state);
+            result.is_none()
         };
         let waited = self
             .0
             .changed
-            .wait_timeout_while(self.state(), TIMEOUTS, undone);
+            .wait_timeout_while(self.state(), READ_TIMEOUT, pending);
         self.wake(waited.unwrap_or_else(PoisonError::into_inner).0);
-        done.unwrap_or(Err(ErrorKind::TimedOut.into()))
+        result.unwrap_or(Err(ErrorKind::TimedOut.into()))
     }
 
     fn poll<T>(
@@ -188,12 +187,12 @@ impl Half {
         work: impl FnOnce(&mut State) -> Option<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let mut state = self.state();
-        let Some(done) = work(&mut state) else {
+        let Some(result) = work(&mut state) else {
             state.waker = Some(cx.waker().clone());
             return Poll::Pending;
         };
         self.wake(state);
-        Poll::Ready(done)
+        Poll::Ready(result)
     }
 }
 
@@ -219,5 +218,5 @@ impl Drop for Half {
     }
 }
 
-/// As many bytes are on their way at most.
+/// The most bytes that a direction buffers.
 const CAPACITY: usize = 4096;

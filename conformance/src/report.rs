@@ -1,72 +1,72 @@
-//! What a run found, put so that a person can read it.
+//! [`Report`]: the result of a run, formatted for people.
 
 use crate::fragmentation::{FRAGMENTATIONS, Fragmentation};
 use crate::oracle::Problem;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The outcome of a run.
+/// The result of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The subject's name.
+    /// The name of the system under test.
     pub system: String,
-    /// How many cases were run, each at every fragmentation.
+    /// The number of cases that were run, each with every fragmentation.
     pub cases: usize,
-    /// How many of them have a divergence.
+    /// The number of these cases that have a divergence.
     pub divergences: usize,
-    /// Why other cases do not apply to the subject; see [`host`](crate::host) and
+    /// The cases that do not apply to the system; see [`host`](crate::host) and
     /// [`run_except`](crate::run_except).
     pub left_out: LeftOut,
-    /// The part of a name that chose the cases, if not all were run.
+    /// The part of a name by which cases were selected, if not all were run.
     pub only: Option<String>,
-    /// What is wrong with the suite itself, whatever the subject answers.
+    /// Errors in the suite itself, independent of the system.
     pub errors: Vec<String>,
-    /// The conversations that went wrong, in the order of the cases.
+    /// The failed conversations, in the order of the cases.
     pub failures: Vec<Failure>,
 }
 
-/// Cases that do not apply: a reason, and their names.
+/// The names of cases that do not apply, by reason.
 pub type LeftOut = BTreeMap<&'static str, Vec<String>>;
 
-/// A case that went wrong in one way, at one fragmentation or at several.
+/// A case that failed in the same way with one or more fragmentations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The name of the case.
     pub case: String,
-    /// The fragmentations at which it went wrong so.
+    /// The fragmentations with which it failed.
     pub fragmentations: Vec<Fragmentation>,
-    /// What is wrong.
+    /// The problems.
     pub problems: Vec<Problem>,
 }
 
 impl Report {
-    /// Whether nothing at all is wrong.
+    /// Returns whether there are no errors and no failures.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.errors.is_empty() && self.failures.is_empty()
     }
 
-    /// Prints it.
+    /// Prints the report.
     ///
     /// # Panics
-    /// With the whole report, if anything is wrong.
+    /// With the report, if there is an error or a failure.
     pub(crate) fn assert_passed(&self) {
         assert!(self.passed(), "\n{self}");
         println!("{self}");
     }
 
-    /// Adds a failure; one that is like another of the same case only adds its fragmentation.
+    /// Adds a failure. If the case already failed with the same problems, only the fragmentation is added.
     pub(crate) fn fail(
         &mut self,
         case: &str,
         fragmentation: Fragmentation,
         problems: Vec<Problem>,
     ) {
-        let alike = self
+        let same = self
             .failures
             .iter_mut()
             .find(|other| other.case == case && other.problems == problems);
-        match alike {
+        match same {
             Some(other) => other.fragmentations.push(fragmentation),
             None => self.failures.push(Failure {
                 case: case.into(),

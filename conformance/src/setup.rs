@@ -1,4 +1,4 @@
-//! [`Setup`]: how a server is set up for a case, the same on every port.
+//! [`Setup`]: the handler and settings of the server for a case.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -11,34 +11,34 @@ use sanserve_core::{
 
 use crate::handlers;
 
-/// A kind of server: which handler answers, with which settings. Nothing in it is allocated, so that it can
-/// be built into a port that runs elsewhere.
+/// The handler and settings of a server. It holds only `'static` data, so that it can be compiled into a port that runs
+/// on another machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Setup {
     /// The name of the handler.
     pub handler: &'static str,
-    /// Settings that differ from the defaults.
+    /// The settings that differ from the defaults.
     pub options: &'static [(&'static str, &'static str)],
 }
 
 impl Setup {
-    /// The configuration that the options ask for:
+    /// Returns the configuration for these options:
     ///
     /// ```text
     /// option   protocol HTTP/1.1
-    /// option   requests 3           how many a connection serves at most
-    /// option   line 100             how long a request line may be, with its end
-    /// option   fields 100           how long all fields may be
-    /// option   content 100          how many bytes of content are taken
-    /// option   drain 100            how many bytes of unread content are thrown away
-    /// option   keep-alive on        replies say how long the connection stays open
-    /// option   pages ours           errors, and the listings of the file service, in our own dress
+    /// option   requests 3           the most requests on a connection
+    /// option   line 100             the length limit of a request line, including its end
+    /// option   fields 100           the length limit of all fields
+    /// option   content 100          the most bytes of content
+    /// option   drain 100            the most bytes of unread content that are discarded
+    /// option   keep-alive on        replies have a `Keep-Alive` field
+    /// option   pages styled         sanserve's own error pages and listings in place of CPython's
     /// ```
     ///
-    /// Those of the file service belong to [`handler`](Self::handler).
+    /// The options of handlers are listed at [`handler`](Self::handler).
     ///
     /// # Panics
-    /// If an option is unknown or its value is none.
+    /// If an option is unknown or its value is invalid.
     #[must_use]
     pub fn config(&self) -> Config {
         let mut config = Config::default();
@@ -47,7 +47,7 @@ impl Setup {
             let number = || {
                 value
                     .parse()
-                    .unwrap_or_else(|_| panic!("{key} {value}: no number"))
+                    .unwrap_or_else(|_| panic!("{key} {value}: not a number"))
             };
             match (key, value) {
                 ("protocol", "HTTP/1.0") => config.protocol = Protocol::Http10,
@@ -60,57 +60,60 @@ impl Setup {
                 ("keep-alive", "on") => config.keep_alive = true,
                 ("plain", "on") => config.page_for_bad_head = true,
                 ("pages", "styled") => config.error_page = Arc::new(error_page::page),
-                (key, _) if FILES.contains(&key) => {}
-                _ => panic!("no such option: {key} {value}"),
+                (key, _) if HANDLER_OPTIONS.contains(&key) => {}
+                _ => panic!("unknown option: {key} {value}"),
             }
         }
         config
     }
 
-    /// A handler for one connection: `files` is the file service, `cgi` the same with scripts, `guarded` with
-    /// passwords, `upload` one that also stores files; `echo` sends content back after it has read all of
-    /// it, `stream` while it reads; `target` sends the path back; `python` is that of CPython's own tests.
+    /// Returns a handler for one connection:
+    ///
+    /// - `files`: the file service; `cgi`: with CGI scripts; `guarded`: with passwords; `upload`: with uploads;
+    /// - `echo`: sends the content back when it has read all of it; `stream`: sends it back while it reads;
+    /// - `target`: sends the path back;
+    /// - `python`: the handler of CPython's own tests.
     ///
     /// The file service has these options:
     ///
     /// ```text
-    /// option   precompressed on     files that are compressed already are sent in place of others
-    /// option   charset utf-8        what text is said to be written in
-    /// option   cache-control TEXT   the field
-    /// option   cors *               the origin whose pages may have everything
-    /// option   spa FILE             what is sent for pages that are not there
-    /// option   not-found FILE       what is sent for whatever is not there, as 404
+    /// option   precompressed on     compressed variants are sent in place of files
+    /// option   charset utf-8        the `charset` parameter for text types
+    /// option   cache-control TEXT   the value of that field
+    /// option   cors *               the origin that may read replies
+    /// option   spa FILE             the file that is sent for missing pages
+    /// option   not-found FILE       the page of a 404
     /// option   header NAME: VALUE   a further field
-    /// option   archives on          directories can be had as archives
-    /// option   overwrite on         what is stored may take the place of a file
-    /// option   loopback-only on     nothing is stored for other hosts than this machine itself
+    /// option   archives on          directories can be downloaded as archives
+    /// option   overwrite on         uploads may replace files
+    /// option   loopback-only on     uploads are allowed only if the `Host` is this machine
     /// option   hidden yes           names that begin with a dot are served
-    /// option   plain on             replies have only what CPython's have
-    /// option   https on             scripts are told that the server speaks TLS
+    /// option   plain on             replies are CPython's
+    /// option   https on             CGI scripts see a server that speaks TLS
     /// option   above N              how many segments of a target are above what is served
-    /// option   names portable       the files lie where Windows may read their names, see `portable_names`; `any`
-    ///                               for what would be otherwise there
+    /// option   names portable       the file system refuses names that are not portable, see `portable_names`; `any`: the
+    ///                               case would give another result there
     /// ```
     ///
-    /// And every handler has this one, which may be given several times:
+    /// Every handler has this option, which may be given several times:
     ///
     /// ```text
-    /// option   host NAME            a host that is known; others are not, but for this machine itself
+    /// option   host NAME            an accepted host name; this machine's own names are always accepted
     /// ```
     ///
     /// # Panics
-    /// If there is no handler of that name.
+    /// If the handler is unknown.
     #[must_use]
     pub fn handler(&self) -> Box<dyn Handler + Send> {
         let hosts = self.options.iter().filter(|(key, _)| *key == "host");
         let hosts: HostNames = hosts.map(|(_, name)| *name).collect();
         match hosts.is_empty() {
-            true => self.bare_handler(),
-            false => Box::new(Hosts::new(self.bare_handler(), hosts)),
+            true => self.handler_for_any_host(),
+            false => Box::new(Hosts::new(self.handler_for_any_host(), hosts)),
         }
     }
 
-    /// Returns whether the [handler](Self::handler) answers only some hosts. A client that cannot choose the `Host` of
+    /// Returns whether the [handler](Self::handler) accepts only some hosts. A client that cannot choose the `Host` of
     /// its requests, such as a script in a browser, cannot run these cases.
     #[must_use]
     pub fn checks_host(&self) -> bool {
@@ -125,8 +128,8 @@ impl Setup {
         self.option("names") == Some("portable")
     }
 
-    /// The same for every host.
-    fn bare_handler(&self) -> Box<dyn Handler + Send> {
+    /// Returns the handler without the check of hosts.
+    fn handler_for_any_host(&self) -> Box<dyn Handler + Send> {
         match self.handler {
             "files" => Box::new(self.files()),
             "cgi" => {
@@ -151,17 +154,17 @@ impl Setup {
             "stream" => Box::new(handlers::Stream),
             "target" => Box::new(handlers::Target),
             "python" => Box::new(handlers::Python),
-            other => panic!("no such handler: {other}"),
+            other => panic!("unknown handler: {other}"),
         }
     }
 
-    /// The value of an option, the last one if it is given twice.
+    /// Returns the value of an option: the last one if it is given several times.
     fn option(&self, key: &str) -> Option<&'static str> {
         let found = self.options.iter().rev().find(|(name, _)| *name == key);
         found.map(|(_, value)| *value)
     }
 
-    /// The file service that the options ask for.
+    /// Returns the file service for these options.
     fn files(&self) -> Files {
         let text = |key: &str| self.option(key).map(Into::into);
         let mut settings = FileSettings::default();
@@ -191,7 +194,7 @@ impl Setup {
 }
 
 /// The options of handlers.
-const FILES: [&str; 16] = [
+const HANDLER_OPTIONS: [&str; 16] = [
     "plain",
     "https",
     "above",

@@ -1,28 +1,26 @@
-//! Replies that many cases share, written down once: what the lines `error`, `dressed` and `listed` of a
-//! case stand for.
+//! Replies that many cases share, for the keywords `error`, `error-page`, `listing` and others.
 //!
-//! The first is CPython's page as it was recorded. None shares code with the engine that is judged by
-//! it.
+//! CPython's error page is as it was recorded. No code is shared with the engine under test.
 
 use crate::text::Token;
 
-/// The whole reply for an error in answer to anything but HEAD, in that protocol. Behind the message
-/// there may be further fields, each in a line of its own.
+/// Returns CPython's reply for an error, in reply to any method but HEAD. Further fields may follow the message, one a
+/// line.
 ///
 /// # Panics
-/// If the status has no explanation here yet.
+/// If there is no explanation for the status here.
 pub(crate) fn error(protocol: &str, status: &str, message: &str) -> Vec<Token> {
     let (mut reply, page) = parts(protocol, status, message, CLOSE);
     reply.extend(page.bytes().map(Some));
     reply
 }
 
-/// The same in answer to HEAD.
+/// Returns the same in reply to HEAD.
 pub(crate) fn error_head(protocol: &str, status: &str, message: &str) -> Vec<Token> {
     parts(protocol, status, message, CLOSE).0
 }
 
-/// The reply of HTTP/1.1 for an error that leaves the connection as it is.
+/// Returns the HTTP/1.1 error reply that keeps the connection open.
 pub(crate) fn error_keep_alive(head: bool, status: &str, message: &str) -> Vec<Token> {
     let (mut reply, page) = parts("HTTP/1.1", status, message, "");
     if !head {
@@ -33,11 +31,16 @@ pub(crate) fn error_keep_alive(head: bool, status: &str, message: &str) -> Vec<T
 
 const CLOSE: &str = "Connection: close\r\n";
 
-/// The whole reply for an error in our own dress: the words are the same. As without it, what answers
-/// a good request of HTTP/1.1 leaves the connection open.
+/// Returns the reply with sanserve's own error page, which has the same texts as CPython's. The connection stays open
+/// if the request was a valid one of HTTP/1.1.
 pub(crate) fn error_page(protocol: &str, status: &str, message: &str) -> Vec<Token> {
-    let stays = protocol == "HTTP/1.1" && matches!(status, "404" | "412");
-    let (mut reply, _) = parts(protocol, status, message, if stays { "" } else { CLOSE });
+    let keeps_alive = protocol == "HTTP/1.1" && matches!(status, "404" | "412");
+    let (mut reply, _) = parts(
+        protocol,
+        status,
+        message,
+        if keeps_alive { "" } else { CLOSE },
+    );
     let length = reply
         .windows(8)
         .rposition(|tokens| tokens == b"-Length:".map(Some));
@@ -59,20 +62,20 @@ pub(crate) fn error_page(protocol: &str, status: &str, message: &str) -> Vec<Tok
 </html>
 "
     );
-    reply.extend(wild(" \0\r\n\r\n"));
-    reply.extend(wild(&page));
+    reply.extend(tokens(" \0\r\n\r\n"));
+    reply.extend(tokens(&page));
     reply
 }
 
-/// The reply with the listing of the directory at this path, up to the way that leads there. Where files
-/// can be stored it may send them, with a script besides.
+/// Returns the reply with the listing of the directory at `path`, up to the breadcrumbs. With `uploads`, its policy also
+/// allows the upload script and its requests.
 pub(crate) fn listing(protocol: &str, path: &str, uploads: bool) -> Vec<Token> {
     let sending = match uploads {
         true => " 'sha256-\0'; connect-src 'self'",
         false => "",
     };
     let shown = escaped(path);
-    wild(&format!(
+    tokens(&format!(
         "{protocol} 200 OK\r
 Server: \0\r
 Date: \0\r
@@ -95,7 +98,7 @@ script-src 'sha256-\0'{sending}; img-src data:; base-uri 'none'; form-action 'se
     ))
 }
 
-/// The head of the reply, and its content.
+/// Returns the head of the reply, and its content.
 fn parts(protocol: &str, status: &str, message: &str, close: &str) -> (Vec<Token>, String) {
     let (message, fields) = message.split_once('\n').unwrap_or((message, ""));
     let shown = escaped(message);
@@ -117,7 +120,7 @@ fn parts(protocol: &str, status: &str, message: &str, close: &str) -> (Vec<Token
 "
     );
     let mut reply = Vec::new();
-    let mut add = |text: &str| reply.extend(wild(text));
+    let mut add = |text: &str| reply.extend(tokens(text));
     add(&format!("{protocol} {status} {message}\r\nServer: "));
     add("\0\r\nDate: \0\r\n");
     fields
@@ -129,8 +132,8 @@ fn parts(protocol: &str, status: &str, message: &str, close: &str) -> (Vec<Token
     (reply, page)
 }
 
-/// The text as tokens. A NUL marks where anything may stand.
-fn wild(text: &str) -> Vec<Token> {
+/// Converts text to tokens. A NUL stands for a wildcard.
+fn tokens(text: &str) -> Vec<Token> {
     let bytes = text.bytes();
     bytes
         .map(|byte| Some(byte).filter(|&byte| byte != 0))
@@ -142,7 +145,7 @@ fn escaped(text: &str) -> String {
     text.replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// How pages of our own begin.
+/// The beginning of sanserve's own pages.
 const START: &str = r#"<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -1,17 +1,16 @@
-//! The site: the tree of files that every case is served from, as data.
+//! [`Site`]: the tree of files that is served in every case, as data.
 //!
-//! It is the tree that CPython was recorded serving. `cases/site.txt` holds it, an entry a line;
-//! a folder stands before what is in it:
+//! It is the tree that CPython served when it was recorded. `cases/site.txt` has one entry a line, a folder before its
+//! entries:
 //!
 //! ```text
-//! file     MODE SECONDS PATH BODY      octal mode; when it was modified, as 1577836800.75
+//! file     MODE SECONDS PATH BODY      octal mode; modification time, such as 1577836800.75
 //! folder   MODE PATH
 //! link     PATH TARGET                 a symbolic link
 //! ```
 //!
-//! Paths and bodies are written as [`text`](crate::text) says, a blank in a path as `\x20`. Reading
-//! that is in `read`; putting the tree on a disk is left to [`Site::write_to`]; a port without one builds it from
-//! the entries, or has [`Site::source`] built in.
+//! Paths and bodies are written as in [`text`](crate::text), a space in a path as `\x20`. [`Site::write_to`] writes the
+//! tree to a disk. A port without a disk builds it from the entries, or compiles in [`Site::source`].
 
 #[cfg(feature = "std")]
 mod read;
@@ -23,48 +22,48 @@ use alloc::borrow::Cow;
 /// A tree of files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// What is in the root, and below; a directory before what it holds.
+    /// All entries below the root; a directory comes before its entries.
     pub entries: Cow<'static, [Entry]>,
 }
 
-/// One thing in the tree. Paths are relative to the root, parted by `/`, and need not be UTF-8.
+/// An entry of the tree. Paths are relative to the root, with `/` between segments, and need not be UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// A regular file.
     File {
-        /// Where it is.
+        /// The path.
         path: Cow<'static, [u8]>,
-        /// When it was modified: seconds since 1970, rounded down, and nanoseconds.
+        /// The modification time: seconds since 1970, rounded down, and nanoseconds.
         modified: (i64, u32),
-        /// What it holds.
+        /// The content.
         body: Cow<'static, [u8]>,
-        /// Whether it is a program, for CGI.
+        /// Whether it is executable, as a CGI script.
         executable: bool,
-        /// Whether nobody may read it. The recordings were made by a user who may read everything,
-        /// so the cases expect it to be served; the flag is for cases that refuse.
+        /// Whether it has no read permission. The recordings were made by root, so the cases expect it to be
+        /// served; ports with cases of their own may use this.
         unreadable: bool,
     },
     /// A directory.
     Directory {
-        /// Where it is.
+        /// The path.
         path: Cow<'static, [u8]>,
-        /// Whether nobody may list it; as with a file, the recordings ignore this.
+        /// Whether it has no read permission; the cases ignore this, as for files.
         unreadable: bool,
     },
     /// A symbolic link.
     Link {
-        /// Where it is.
+        /// The path.
         path: Cow<'static, [u8]>,
-        /// What it points to, from the directory that it is in; that need not exist.
+        /// The target, relative to the directory of the link; it need not exist.
         target: Cow<'static, [u8]>,
     },
 }
 
 impl Site {
-    /// When every directory was modified, in seconds since 1970: 2001-09-09 01:46:40.
+    /// The modification time of every directory, in seconds since 1970: 2001-09-09 01:46:40.
     pub const DIRECTORIES: i64 = 1_000_000_000;
 
-    /// What is at this path, if anything is.
+    /// Returns the entry at this path.
     #[must_use]
     pub fn entry(&self, path: &[u8]) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.path() == path)
@@ -72,7 +71,7 @@ impl Site {
 }
 
 impl Entry {
-    /// Where it is.
+    /// Returns the path.
     #[must_use]
     pub fn path(&self) -> &[u8] {
         match self {

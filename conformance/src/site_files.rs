@@ -1,4 +1,4 @@
-//! The site as a [`FileSystem`], its scripts [output](run_script): for ports that have no disk.
+//! The site as a [`FileSystem`] whose scripts are [faked](run_script), for ports without a disk.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -14,29 +14,29 @@ use sanserve_core::{
 
 use crate::{CgiOutput, Entry, Site, run_script};
 
-/// What is open of a [`Site`].
+/// An open file, archive or script of a [`Site`].
 #[derive(Clone, Debug)]
 pub enum SiteFile {
-    /// A file, by its place among the entries.
+    /// A file, by its index among the entries.
     File(usize),
-    /// A directory as one file.
+    /// An archive of a directory.
     Archive(Box<Archive<SiteFile>>),
-    /// A script.
+    /// A CGI script.
     Script(Box<SiteScript>),
 }
 
-/// A script of a [`Site`]. It runs when its output is first read.
+/// A CGI script of a [`Site`]. It runs when its output is first read.
 #[derive(Clone, Debug)]
 pub struct SiteScript {
     program: CgiScript,
     content: Vec<u8>,
     output: Option<CgiOutput>,
-    /// How much of its output was read.
+    /// The number of bytes of its output that were read.
     at: usize,
 }
 
 impl Site {
-    /// What is at a path once all links are followed: the place of an entry, `None` for the root.
+    /// Follows all links of a path. Returns the index of the entry, or `None` for the root.
     fn find(&self, path: &[u8]) -> Result<Option<usize>, FsError> {
         let mut at: Vec<&[u8]> = Vec::new();
         let mut ahead: Vec<&[u8]> = path.rsplit(|&byte| byte == b'/').collect();
@@ -176,7 +176,7 @@ impl FileSystem for Site {
 }
 
 impl SiteScript {
-    /// What it complains of comes first, how it ended last.
+    /// Reads from the output. Standard error comes first, and the exit status last.
     fn fill(&mut self, into: &mut [u8]) -> Got<SiteFile> {
         let (program, content) = (&self.program, &self.content);
         let path = program.path.as_bytes();

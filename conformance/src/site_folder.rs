@@ -1,7 +1,6 @@
-//! Puts a site on a disk, for ports that serve from one.
+//! [`SiteFolder`]: a site on a disk.
 //!
-//! Names that are not UTF-8, symbolic links and times before 1970 want a Unix; elsewhere there is
-//! no [`Site::write_to`].
+//! Only on Unix, because the site has names that are not UTF-8, symbolic links and times before 1970.
 
 use crate::Case;
 use crate::site::{Entry, Site};
@@ -16,34 +15,37 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 impl Site {
-    /// Makes the tree in a temporary folder, which everybody may read and which goes when it is
-    /// dropped.
+    /// Writes the site to a temporary folder, which is readable for all users and removed when dropped.
     ///
     /// # Errors
-    /// Those of the filesystem.
+    /// Those of the file system.
     pub fn in_temp_dir(&self) -> io::Result<SiteFolder> {
-        let all = TempDir::new()?;
-        // Whoever runs scripts as another user needs that.
-        fs::set_permissions(all.path(), Permissions::from_mode(0o755))?;
-        let root = all.path().join("site");
+        let temp_dir = TempDir::new()?;
+        // For servers that run CGI scripts as another user.
+        fs::set_permissions(temp_dir.path(), Permissions::from_mode(0o755))?;
+        let root = temp_dir.path().join("site");
         self.write_to(&root)?;
         let site = self.clone();
-        Ok(SiteFolder { all, root, site })
+        Ok(SiteFolder {
+            temp_dir,
+            root,
+            site,
+        })
     }
 
-    /// Makes the tree in `root`, which is made too if it is not there.
+    /// Writes the site to `root`, which is created if it is missing.
     ///
-    /// Unreadable entries are left readable: the recordings were made by a user who may read
-    /// everything, and so the cases come out alike for every user.
+    /// All entries are readable, also those that are `unreadable`: the recordings were made by root, and so the cases
+    /// have the same result for every user.
     ///
     /// # Errors
-    /// Those of the filesystem; an entry that exists already is one of them.
+    /// Those of the file system, also if an entry exists already.
     pub fn write_to(&self, root: &Path) -> io::Result<()> {
         fs::create_dir_all(root)?;
         self.entries
             .iter()
             .try_for_each(|entry| entry.write_to(root))?;
-        // What is made in a directory changes it.
+        // Creating entries has changed the modification times of their directories.
         let directories = self.entries.iter().filter(|entry| entry.is_directory());
         for entry in directories {
             File::open(root.join(OsStr::from_bytes(entry.path())))?
@@ -53,31 +55,31 @@ impl Site {
     }
 }
 
-/// A site on a disk, in a temporary folder.
+/// A site in a temporary folder.
 #[derive(Debug)]
 pub struct SiteFolder {
-    all: TempDir,
+    temp_dir: TempDir,
     root: PathBuf,
     site: Site,
 }
 
 impl SiteFolder {
-    /// Where it is.
+    /// Returns the path of the site.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.root
     }
 
-    /// Where a server has to find it for this case: elsewhere and anew if it stores something, so that
-    /// no other conversation sees that.
+    /// Returns the root for a conversation of this case: a new copy of the site if the case stores files, so that no
+    /// other conversation sees them.
     ///
     /// # Errors
-    /// Those of the filesystem.
+    /// Those of the file system.
     pub fn root_for(&self, case: &Case) -> io::Result<PathBuf> {
         if !case.stores {
             return Ok(self.root.clone());
         }
-        let root = TempDir::new_in(&self.all)?.keep();
+        let root = TempDir::new_in(&self.temp_dir)?.keep();
         fs::set_permissions(&root, Permissions::from_mode(0o755))?;
         self.site.write_to(&root)?;
         Ok(root)
@@ -92,7 +94,7 @@ impl AsRef<Path> for SiteFolder {
 
 impl Entry {
     fn write_to(&self, root: &Path) -> io::Result<()> {
-        let place = root.join(OsStr::from_bytes(self.path()));
+        let path = root.join(OsStr::from_bytes(self.path()));
         match self {
             Self::File {
                 modified,
@@ -100,7 +102,7 @@ impl Entry {
                 executable,
                 ..
             } => {
-                let mut file = File::create_new(place)?;
+                let mut file = File::create_new(path)?;
                 file.write_all(body)?;
                 file.set_permissions(Permissions::from_mode(if *executable {
                     0o755
@@ -109,8 +111,8 @@ impl Entry {
                 }))?;
                 file.set_modified(time(*modified))
             }
-            Self::Directory { .. } => fs::create_dir(place),
-            Self::Link { target, .. } => symlink(OsStr::from_bytes(target), place),
+            Self::Directory { .. } => fs::create_dir(path),
+            Self::Link { target, .. } => symlink(OsStr::from_bytes(target), path),
         }
     }
 }

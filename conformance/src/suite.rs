@@ -1,4 +1,4 @@
-//! The suite: the cases and the divergences together, and the run of a subject through them.
+//! [`Suite`]: cases and divergences, and the loop that runs them.
 
 use crate::case::{self, Case};
 use crate::divergence::{self, Divergence};
@@ -9,7 +9,7 @@ use crate::system_under_test::Observed;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What subjects are run through.
+/// Cases and their divergences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suite {
     cases: Vec<Case>,
@@ -19,10 +19,9 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// A suite of these cases and divergences; for ports that bring their own.
+    /// Creates a suite of these cases and divergences; for ports that have their own.
     ///
-    /// A name that is used twice, and a divergence of a case that is not recorded here, are not
-    /// refused but reported by every run, beside what else is wrong.
+    /// Every run of the suite reports names that are used twice and divergences of cases that are not recorded.
     #[must_use]
     pub fn new(cases: Vec<Case>, divergences: Vec<Divergence>) -> Self {
         let errors = errors(&cases, &divergences);
@@ -34,20 +33,20 @@ impl Suite {
         }
     }
 
-    /// The suite that comes with this package.
+    /// Returns the suite of this package.
     ///
     /// # Panics
-    /// When its files cannot be read; the message names the file and the line.
+    /// If its files cannot be parsed; the message has the file and the line.
     #[must_use]
     pub fn standard() -> Self {
         Self::new(case::all(), divergence::all())
     }
 
-    /// The recorded cases with [`FileSettings::plain`](sanserve_core::FileSettings::plain), which has CPython's own answers but where a
-    /// divergence for safety remains.
+    /// Returns the recorded cases with [`FileSettings::plain`](sanserve_core::FileSettings::plain). Their replies are
+    /// CPython's, except for divergences that remain for safety.
     ///
     /// # Panics
-    /// When the files cannot be read; the message names the file and the line.
+    /// If the files cannot be parsed; the message has the file and the line.
     #[must_use]
     pub fn plain() -> Self {
         let mut cases = case::all();
@@ -64,7 +63,7 @@ impl Suite {
         Self::new(cases, divergences)
     }
 
-    /// The same, or what `CASE` in the environment leaves of it.
+    /// Returns the standard suite, or the cases selected by `CASE` in the environment.
     pub(crate) fn from_env() -> Self {
         let suite = Self::standard();
         match std::env::var("CASE") {
@@ -73,9 +72,7 @@ impl Suite {
         }
     }
 
-    /// Leaves only the cases whose name holds `part`.
-    ///
-    /// If none does, every run fails saying so.
+    /// Keeps only the cases whose name contains `part`. If there are none, every run fails.
     #[must_use]
     pub fn only(mut self, part: &str) -> Self {
         self.cases.retain(|case| case.name.contains(part));
@@ -87,8 +84,7 @@ impl Suite {
         self
     }
 
-    /// Leaves out the cases that do not apply: `excludes` says why. Answers their names by these reasons,
-    /// too.
+    /// Removes the cases for which `excludes` returns a reason. Also returns their names by reason.
     pub(crate) fn except(
         mut self,
         excludes: impl Fn(&Case) -> Option<&'static str>,
@@ -104,13 +100,13 @@ impl Suite {
         (self, left_out)
     }
 
-    /// The cases, in the order in which they are run.
+    /// Returns the cases, in the order in which they run.
     #[must_use]
     pub fn cases(&self) -> &[Case] {
         &self.cases
     }
 
-    /// The divergence of a case, if it has one.
+    /// Returns the divergence of a case, if it has one.
     #[must_use]
     pub fn divergence(&self, case: &Case) -> Option<&Divergence> {
         self.divergences
@@ -118,8 +114,7 @@ impl Suite {
             .find(|divergence| divergence.case == case.name)
     }
 
-    /// Holds a conversation for every case at every fragmentation and tells all that went wrong; see
-    /// [`run`](crate::run).
+    /// Runs every case with every fragmentation and returns a report; see [`run`](crate::run).
     #[must_use]
     pub fn check(
         &self,
@@ -137,7 +132,7 @@ impl Suite {
             let divergence = self.divergence(case);
             report.divergences += usize::from(divergence.is_some());
             for fragmentation in FRAGMENTATIONS {
-                // One case that panics must not hide what the others do.
+                // A case that panics must not prevent the others from running.
                 let checked = match catch_unwind(AssertUnwindSafe(|| run_case(case, fragmentation)))
                 {
                     Ok(transcript) => oracle::check(case, divergence, &transcript),
@@ -152,14 +147,14 @@ impl Suite {
     }
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 fn message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a message")
 }
 
-/// What is wrong with the data itself.
+/// Returns the errors in the data.
 fn errors(cases: &[Case], divergences: &[Divergence]) -> Vec<String> {
     let mut errors = Vec::new();
     for (at, case) in cases.iter().enumerate() {

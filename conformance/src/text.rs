@@ -1,27 +1,26 @@
-//! The written form of bytes: how the data files spell what no text file can hold, and back.
+//! The notation for bytes in the data files.
 //!
-//! Everything stands for itself but these: `\r`, `\n`, `\t`, `\\`, `\*`, `\xNN` (one byte), and
-//! `\{X*N}` for N times X, where X is again written so. A bare `*` is the reader's to judge: a
-//! wildcard in a reply ([`tokens`]), a star anywhere else ([`bytes`]).
-//! Which line holds such text, and where it begins, is left to the files that read lines.
+//! All characters stand for themselves, except for the escapes `\r`, `\n`, `\t`, `\\`, `\*`, `\xNN` (one byte), and
+//! `\{X*N}`, which is N times X in the same notation. A bare `*` is a wildcard in a reply ([`tokens`]) and a star
+//! anywhere else ([`bytes`]).
 
 /// One byte of a pattern; `None` is the wildcard `*`.
 pub type Token = Option<u8>;
 
-/// Reads text in which `*` is a wildcard.
+/// Parses text in which `*` is a wildcard.
 ///
 /// # Errors
-/// A sentence about the first escape that cannot be read.
+/// A description of the first invalid escape.
 pub fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let mut out = Vec::new();
     read(&mut text.as_bytes(), false, &mut out)?;
     Ok(out)
 }
 
-/// Reads text in which `*` is a star.
+/// Parses text in which `*` is a star.
 ///
 /// # Errors
-/// A sentence about the first escape that cannot be read.
+/// A description of the first invalid escape.
 pub fn bytes(text: &str) -> Result<Vec<u8>, String> {
     Ok(tokens(text)?
         .into_iter()
@@ -29,9 +28,9 @@ pub fn bytes(text: &str) -> Result<Vec<u8>, String> {
         .collect())
 }
 
-/// Writes bytes so that [`tokens`] and [`bytes`] both read them back; for reports.
+/// Formats bytes so that both [`tokens`] and [`bytes`] parse them back; for reports.
 ///
-/// Letters and digits of any script stand as they are, when the bytes are UTF-8.
+/// Letters and digits of any script are not escaped if the bytes are UTF-8.
 #[must_use]
 pub fn show(bytes: &[u8]) -> String {
     let mut out = String::new();
@@ -52,7 +51,7 @@ pub fn show(bytes: &[u8]) -> String {
     out
 }
 
-/// Writes text as it stands in the log: control characters as `\xNN`, backslashes twice.
+/// Escapes text as in the log: control characters as `\xNN`, backslashes doubled.
 pub(crate) fn log(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
@@ -71,7 +70,7 @@ fn show_hex(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// Reads up to the end, or inside a repetition up to its `*`.
+/// Parses up to the end, or inside a repetition up to its `*`.
 fn read(rest: &mut &[u8], repeated: bool, out: &mut Vec<Token>) -> Result<(), String> {
     while let Some((&first, tail)) = rest.split_first() {
         if first == b'*' && repeated {
@@ -87,10 +86,10 @@ fn read(rest: &mut &[u8], repeated: bool, out: &mut Vec<Token>) -> Result<(), St
     Ok(())
 }
 
-/// Reads what follows a backslash.
+/// Parses an escape after its backslash.
 fn escape(rest: &mut &[u8], out: &mut Vec<Token>) -> Result<(), String> {
     let Some((&kind, tail)) = rest.split_first() else {
-        return Err("a backslash ends the line".into());
+        return Err("a backslash at the end of the line".into());
     };
     *rest = tail;
     let byte = match kind {
@@ -100,23 +99,23 @@ fn escape(rest: &mut &[u8], out: &mut Vec<Token>) -> Result<(), String> {
         b'\\' | b'*' => kind,
         b'x' => hex(rest)?,
         b'{' => return repetition(rest, out),
-        _ => return Err(format!("no such escape: \\{}", show(&[kind]))),
+        _ => return Err(format!("unknown escape: \\{}", show(&[kind]))),
     };
     out.push(Some(byte));
     Ok(())
 }
 
-/// Reads the two digits of `\xNN`.
+/// Parses the two digits of `\xNN`.
 fn hex(rest: &mut &[u8]) -> Result<u8, String> {
     let digit = |at: usize| rest.get(at).and_then(|&byte| char::from(byte).to_digit(16));
     let (Some(high), Some(low)) = (digit(0), digit(1)) else {
-        return Err("\\x wants two hexadecimal digits".into());
+        return Err("\\x needs two hexadecimal digits".into());
     };
     *rest = &rest[2..];
     Ok((high * 16 + low) as u8)
 }
 
-/// Reads `X*N}`, the opening `\{` being read already.
+/// Parses `X*N}`, after the opening `\{`.
 fn repetition(rest: &mut &[u8], out: &mut Vec<Token>) -> Result<(), String> {
     let mut unit = Vec::new();
     read(rest, true, &mut unit)?;
@@ -129,7 +128,7 @@ fn repetition(rest: &mut &[u8], out: &mut Vec<Token>) -> Result<(), String> {
             .ok()
     });
     let (Some(end), Some(count)) = (end, count) else {
-        return Err("a repetition is written \\{X*N}, N being a number".into());
+        return Err("a repetition must be \\{X*N}, where N is a number".into());
     };
     *rest = &rest[end + 1..];
     out.extend(unit.repeat(count));

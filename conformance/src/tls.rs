@@ -1,4 +1,4 @@
-//! [`Certificate`]: what a server over TLS and its client need for a test. Feature `tls`.
+//! [`Certificate`]: a certificate for a test server, and a TLS client that trusts it. Feature `tls`.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,50 +9,53 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::Client;
-use crate::client::TIMEOUTS;
+use crate::client::READ_TIMEOUT;
 
-/// A certificate for `localhost` that nobody has signed, and a client that trusts it.
+/// A self-signed certificate for `localhost`, and a client that trusts it.
 pub struct Certificate {
     pem: String,
     client: Arc<ClientConfig>,
 }
 
 impl Certificate {
-    /// Makes one, with a new key.
+    /// Generates a certificate with a new key.
     ///
     /// # Panics
     /// If the system has no randomness.
     #[must_use]
     pub fn generate() -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".into()]).expect("a certificate");
+        let generated = rcgen::generate_simple_self_signed(["localhost".into()])
+            .expect("the parameters are valid");
         let mut roots = RootCertStore::empty();
-        roots.add(made.cert.der().clone()).expect("it is whole");
+        roots
+            .add(generated.cert.der().clone())
+            .expect("the certificate is valid");
         let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .expect("ring has all that TLS 1.2 and 1.3 need")
+            .expect("ring supports TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
         Self {
-            pem: made.cert.pem() + &made.signing_key.serialize_pem(),
+            pem: generated.cert.pem() + &generated.signing_key.serialize_pem(),
             client: Arc::new(client),
         }
     }
 
-    /// The certificate and its key, for the server.
+    /// Returns the certificate and its key as PEM, for the server.
     #[must_use]
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// Connects over TLS, for [`servers`](crate::servers). Each piece that is sent is a record of its
-    /// own; the half-close is a close_notify, after which the socket stays open.
+    /// Connects over TLS, for [`servers`](crate::servers). Each write is one record. A half-close is a close_notify; the
+    /// socket stays open.
     ///
     /// # Errors
-    /// Those of the system and of the handshake.
+    /// Those of the socket and of the handshake.
     pub fn connect(&self, to: SocketAddr) -> io::Result<Client> {
         let mut socket = TcpStream::connect(to)?;
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(TIMEOUTS))?;
+        socket.set_read_timeout(Some(READ_TIMEOUT))?;
         let name = "localhost".try_into().expect("a name");
         let mut tls = ClientConnection::new(Arc::clone(&self.client), name).map_err(other)?;
         tls.complete_io(&mut socket)?;
@@ -73,7 +76,7 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// What both halves share. The lock is not held while the socket is waited for.
+/// The connection, shared by both halves. The lock is not held while waiting for the socket.
 struct TlsSocket {
     socket: TcpStream,
     tls: Mutex<ClientConnection>,
@@ -84,7 +87,7 @@ impl TlsSocket {
         self.tls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends what TLS has to say.
+    /// Sends pending TLS data.
     fn flush(&self, tls: &mut ClientConnection) -> io::Result<()> {
         while tls.wants_write() {
             tls.write_tls(&mut &self.socket)?;
@@ -95,9 +98,9 @@ impl TlsSocket {
 
 struct Reader {
     stream: Arc<TlsSocket>,
-    /// Room for what comes.
+    /// A buffer for encrypted data.
     records: Vec<u8>,
-    /// What came of it and was not read yet.
+    /// Decrypted data that was not read yet.
     plain: io::Cursor<Vec<u8>>,
 }
 
@@ -112,14 +115,14 @@ impl Read for Reader {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 read => read?,
             };
-            let (mut come, mut plain, mut tls) =
+            let (mut received, mut plain, mut tls) =
                 (&self.records[..n], Vec::new(), self.stream.tls());
-            while n == 0 || !come.is_empty() {
-                tls.read_tls(&mut come)?;
+            while n == 0 || !received.is_empty() {
+                tls.read_tls(&mut received)?;
                 tls.process_new_packets().map_err(other)?;
                 match tls.reader().read_to_end(&mut plain) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    // The end need not be a close_notify: a server may break off.
+                    // A server may abort the connection without a close_notify.
                     Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Err(error),
                     _ if plain.is_empty() => return Ok(0),
                     _ => break,

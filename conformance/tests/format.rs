@@ -157,20 +157,20 @@ fn what_a_case_leaves_out_has_a_default() {
 fn a_bad_line_is_named() {
     assert_eq!(
         refusal("case a\n\n> x \n"),
-        "test.case:3: the line ends in a blank: write it as \\x20"
+        "test.case:3: the line ends with a space: write it as \\x20"
     );
     assert_eq!(
         refusal("case a\n> \\q\n"),
-        "test.case:2: no such escape: \\q"
+        "test.case:2: unknown escape: \\q"
     );
     assert_eq!(
         refusal("> a\n"),
         "test.case:1: this line must follow a case line"
     );
-    assert_eq!(refusal("case a\nwhat x\n"), "test.case:2: no such keyword");
+    assert_eq!(refusal("case a\nwhat x\n"), "test.case:2: unknown keyword");
     assert_eq!(
         refusal("case a\nrecorded\n"),
-        "test.case:2: no such keyword"
+        "test.case:2: unknown keyword"
     );
     assert_eq!(refusal("case\n"), "test.case:1: a case needs a name");
     assert_eq!(
@@ -179,7 +179,7 @@ fn a_bad_line_is_named() {
     );
     assert_eq!(
         refusal("case a\n x\n"),
-        "test.case:2: the line begins with a blank"
+        "test.case:2: the line begins with a space"
     );
 }
 

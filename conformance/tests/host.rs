@@ -108,7 +108,7 @@ fn what_is_the_hosts_does_not_apply() {
     );
     let sent = r"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     let short = r"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi";
-    assert_eq!(form(sent, short), Err("a reply that breaks off"));
+    assert_eq!(form(sent, short), Err("a truncated reply"));
     assert_eq!(form(sent, r"HTTP/1.1 400 Bad\r\n\r\n"), Err("the syntax"));
 }
 

@@ -1,9 +1,9 @@
-//! What a case expects, put in the form for hosts; and whether it is the host that would answer so.
+//! The expected replies of a case in the form for hosts, and whether a reply would be the host's own.
 
 use crate::text::Token;
 
-/// The status of what is the host's to answer.
-const OF_HOST: [(u16, &str); 6] = [
+/// The statuses that hosts send themselves, and the subject of the cases.
+const HOST_STATUSES: [(u16, &str); 6] = [
     (400, "the syntax"),
     (408, "the time that a head takes"),
     (414, "the limits of a head"),
@@ -12,12 +12,12 @@ const OF_HOST: [(u16, &str); 6] = [
     (505, "the version"),
 ];
 
-/// Takes the next reply off `told`, and gives its form.
-pub(super) fn parse(told: &mut &[Token], method: &str) -> Result<Vec<Token>, &'static str> {
+/// Takes the next reply from `replies`, and returns its form.
+pub(super) fn parse(replies: &mut &[Token], method: &str) -> Result<Vec<Token>, &'static str> {
     loop {
         let mut lines = Vec::new();
         loop {
-            match line(told)? {
+            match line(replies)? {
                 [] => break,
                 line => lines.push(line),
             }
@@ -25,26 +25,26 @@ pub(super) fn parse(told: &mut &[Token], method: &str) -> Result<Vec<Token>, &'s
         let (first, fields) = lines.split_first().ok_or("a reply without a head")?;
         let status = text(first.get(9..12).unwrap_or_default()).parse();
         let status = status.map_err(|_| "a reply without a head")?;
-        if status < 200 && told.is_empty() {
+        if status < 200 && replies.is_empty() {
             return Err("an interim reply");
         }
         if status < 200 {
             continue;
         }
-        if let Some((_, reason)) = OF_HOST.iter().find(|(other, _)| *other == status) {
+        if let Some((_, reason)) = HOST_STATUSES.iter().find(|(other, _)| *other == status) {
             return Err(reason);
         }
         let mut fields: Vec<_> = fields.iter().map(|line| field(line)).collect();
         let mut content = Vec::new();
         if has_content(status, method) {
-            content = take_content(told, &fields)?;
+            content = take_content(replies, &fields)?;
             fields.retain(|(name, _)| name != "content-length");
         }
         return Ok(form(status, fields, &content, method));
     }
 }
 
-/// The form of a reply. Of the field names in small letters, those are left out that are the host's.
+/// Returns the form of a reply with these fields, whose names are in lower case. Fields of the host are omitted.
 pub(super) fn form(
     status: u16,
     mut fields: Vec<(String, Vec<Token>)>,
@@ -54,7 +54,7 @@ pub(super) fn form(
     let length = content.len().to_string();
     fields.retain(|(name, value)| match &name[..] {
         "connection" | "keep-alive" | "transfer-encoding" => false,
-        // A wrong one stays, and so does one that is said of what is not sent (RFC 9110 §8.6).
+        // A wrong length is kept, and so is one without content (RFC 9110 §8.6).
         "content-length" => !has_content(status, method) || text(value) != length,
         _ => true,
     });
@@ -72,17 +72,17 @@ pub(super) fn has_content(status: u16, method: &str) -> bool {
     method != "HEAD" && !matches!(status, 204 | 304)
 }
 
-/// Has scripts that say what the server speaks say HTTP/1.1.
-pub(super) fn modernize(form: &mut [Token]) {
+/// Replaces the protocol that CGI scripts print by HTTP/1.1.
+pub(super) fn set_http11(form: &mut [Token]) {
     let old = literal("SERVER_PROTOCOL=[HTTP/1.0]");
     while let Some(at) = form.windows(old.len()).position(|tokens| tokens == old) {
         form[at..][..old.len()].copy_from_slice(&literal("SERVER_PROTOCOL=[HTTP/1.1]"));
     }
 }
 
-/// Takes the content off `told`.
+/// Takes the content from `replies`.
 fn take_content(
-    told: &mut &[Token],
+    replies: &mut &[Token],
     fields: &[(String, Vec<Token>)],
 ) -> Result<Vec<Token>, &'static str> {
     let value = |name| {
@@ -92,63 +92,65 @@ fn take_content(
             .map(|(_, value)| text(value))
     };
     if value("transfer-encoding").is_some() {
-        return take_chunks(told);
+        return take_chunks(replies);
     }
-    let length = value("content-length").map_or(Some(told.len()), |length| length.parse().ok());
-    let whole = length.and_then(|length| told.get(..length));
+    let length = value("content-length").map_or(Some(replies.len()), |length| length.parse().ok());
+    let whole = length.and_then(|length| replies.get(..length));
     let end = match whole.filter(|content| content.iter().all(Option::is_some)) {
         Some(content) => content.len(),
-        // A wildcard has no length: all up to the next reply, then.
-        None if told.contains(&None) => {
+        // A wildcard has no length, so the content is everything up to the next reply.
+        None if replies.contains(&None) => {
             let next = literal("HTTP/1.");
-            let found = told.windows(next.len()).position(|tokens| tokens == next);
-            found.unwrap_or(told.len())
+            let found = replies
+                .windows(next.len())
+                .position(|tokens| tokens == next);
+            found.unwrap_or(replies.len())
         }
-        None => return Err("a reply that breaks off"),
+        None => return Err("a truncated reply"),
     };
-    let (content, rest) = told.split_at(end);
-    *told = rest;
+    let (content, rest) = replies.split_at(end);
+    *replies = rest;
     Ok(content.to_vec())
 }
 
-fn take_chunks(told: &mut &[Token]) -> Result<Vec<Token>, &'static str> {
+fn take_chunks(replies: &mut &[Token]) -> Result<Vec<Token>, &'static str> {
     let mut content = Vec::new();
     loop {
-        let size = usize::from_str_radix(&text(line(told)?), 16);
-        let size = size.map_err(|_| "a reply that breaks off")?;
-        content.extend(told.get(..size).ok_or("a reply that breaks off")?);
-        *told = &told[size..];
-        line(told)?;
+        let size = usize::from_str_radix(&text(line(replies)?), 16);
+        let size = size.map_err(|_| "a truncated reply")?;
+        content.extend(replies.get(..size).ok_or("a truncated reply")?);
+        *replies = &replies[size..];
+        line(replies)?;
         if size == 0 {
             return Ok(content);
         }
     }
 }
 
-fn line<'a>(told: &mut &'a [Token]) -> Result<&'a [Token], &'static str> {
-    let end = told
+fn line<'a>(replies: &mut &'a [Token]) -> Result<&'a [Token], &'static str> {
+    let end = replies
         .windows(2)
         .position(|two| two == [Some(b'\r'), Some(b'\n')]);
     let end = end.ok_or("a reply without a head")?;
-    let line = &told[..end];
-    *told = &told[end + 2..];
+    let line = &replies[..end];
+    *replies = &replies[end + 2..];
     Ok(line)
 }
 
-/// A field, its name in small letters.
+/// Splits a field line. The name is in lower case.
 fn field(line: &[Token]) -> (String, Vec<Token>) {
     let colon = line.iter().position(|&token| token == Some(b':'));
     let (name, value) = line.split_at(colon.unwrap_or(line.len()));
-    let blanks = value
+    let spaces = value
         .iter()
         .skip(1)
         .take_while(|&&token| token == Some(b' '))
         .count();
-    let value = value.get(1 + blanks..).unwrap_or_default();
+    let value = value.get(1 + spaces..).unwrap_or_default();
     (text(name).to_ascii_lowercase(), value.to_vec())
 }
 
-/// Tokens as text, the wildcard as a star.
+/// Converts tokens to text, with a wildcard as a star.
 fn text(tokens: &[Token]) -> String {
     tokens
         .iter()

@@ -1,4 +1,4 @@
-//! How a request gets to a host over a connection, and its reply back.
+//! Sends a request to a host over a connection, and parses the reply.
 
 use std::io;
 
@@ -6,23 +6,22 @@ use super::{Reply, Request};
 use crate::{Client, Fragmentation};
 
 impl Request {
-    /// Sends it over a connection of its own, cut as the fragmentation says, and reads the reply to its end.
-    /// Its log is left empty.
+    /// Sends the request on a new connection, divided as the fragmentation says, and reads the reply. The log of the
+    /// reply is empty.
     ///
     /// # Errors
-    /// Those of the connection; [`InvalidData`](io::ErrorKind::InvalidData) if what comes back is no
-    /// whole reply.
+    /// Those of the connection; [`InvalidData`](io::ErrorKind::InvalidData) if the reply is incomplete or invalid.
     pub fn exchange(&self, client: Client, fragmentation: Fragmentation) -> io::Result<Reply> {
-        let bytes = client.send_and_read(&self.written(), false, fragmentation)?;
-        let broken = || {
-            let what = format!("no whole reply: {}", bytes.escape_ascii());
-            io::Error::new(io::ErrorKind::InvalidData, what)
+        let bytes = client.send_and_read(&self.to_bytes(), false, fragmentation)?;
+        let invalid = || {
+            let message = format!("incomplete or invalid reply: {}", bytes.escape_ascii());
+            io::Error::new(io::ErrorKind::InvalidData, message)
         };
-        Reply::read(&bytes, &self.method).ok_or_else(broken)
+        Reply::parse(&bytes, &self.method).ok_or_else(invalid)
     }
 
-    /// As a client writes it, with the connection to be closed.
-    fn written(&self) -> Vec<u8> {
+    /// Returns the bytes of the request, with `Connection: close`.
+    fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
         let mut field = |name: &str, value: &[u8]| {
             bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
@@ -36,7 +35,7 @@ impl Request {
             Some(content) if !self.fields.iter().any(is_length) => {
                 field("Transfer-Encoding", b"chunked");
                 bytes.extend(b"\r\n");
-                // In two, so that some content is in the middle.
+                // In two chunks, so that there is a boundary within the content.
                 let (one, two) = content.split_at(content.len() / 2);
                 for chunk in [one, two].into_iter().filter(|chunk| !chunk.is_empty()) {
                     bytes.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
@@ -51,8 +50,8 @@ impl Request {
 }
 
 impl Reply {
-    /// Reads the bytes of a connection that was closed; `None` if that is no whole reply.
-    fn read(bytes: &[u8], method: &str) -> Option<Self> {
+    /// Parses the bytes of a closed connection; `None` if the reply is incomplete or invalid.
+    fn parse(bytes: &[u8], method: &str) -> Option<Self> {
         let mut rest = bytes;
         loop {
             let mut slots = [httparse::EMPTY_HEADER; 256];

@@ -1,10 +1,10 @@
-//! A [`Request`] out of the bytes that a case sends, if it is one that any host hands on. None of the
-//! engine is used: it is what the engine is judged by.
+//! Parses a [`Request`] from the bytes of a case, if any host would pass it on. No code is shared with the engine under
+//! test.
 
 use super::Request;
 
 impl Request {
-    /// Takes the next request off `sent`, or says why no host hands it on.
+    /// Takes the next request from `sent`. Fails with the reason if some host would not pass it on.
     pub(super) fn parse(sent: &mut &[u8]) -> Result<Self, &'static str> {
         let mut slots = [httparse::EMPTY_HEADER; 512];
         let mut request = httparse::Request::new(&mut slots);
@@ -31,9 +31,9 @@ impl Request {
             return Err("a line's end");
         }
         let method = request.method.unwrap_or_default().to_owned();
-        let written = request.path.unwrap_or_default();
-        let line = format!(
-            "{method} {written} HTTP/1.{}",
+        let raw_target = request.path.unwrap_or_default();
+        let request_line = format!(
+            "{method} {raw_target} HTTP/1.{}",
             request.version.unwrap_or_default()
         );
         let all: Vec<(String, Vec<u8>)> = request
@@ -41,13 +41,13 @@ impl Request {
             .iter()
             .map(|field| (field.name.into(), field.value.into()))
             .collect();
-        let target = target(&method, written).ok_or("the target's syntax")?;
-        let host = host(&all, written, request.version == Some(1))?;
+        let target = target(&method, raw_target).ok_or("the target's syntax")?;
+        let host = host(&all, raw_target, request.version == Some(1))?;
         let (content, taken) = content(&all, rest)?;
         *sent = &rest[taken..];
         let mut fields: Vec<_> = all
             .into_iter()
-            .filter(|(name, _)| !is(name, &OF_CONNECTION))
+            .filter(|(name, _)| !is(name, &CONNECTION_FIELDS))
             .collect();
         fields.splice(0..0, host.map(|host| ("Host".to_owned(), host.into())));
         Ok(Self {
@@ -56,12 +56,12 @@ impl Request {
             fields,
             first: false,
             content,
-            line,
+            request_line,
         })
     }
 }
 
-/// Whether this is all of a request of HTTP/0.9.
+/// Whether this is a request of HTTP/0.9.
 fn is_simple(line: &[u8]) -> bool {
     let words = line.split(|&byte| byte == b' ').collect::<Vec<_>>();
     words.len() == 2 && words[0] == b"GET" || words.last() == Some(&&b"HTTP/0.9"[..])
@@ -71,45 +71,46 @@ fn bare_line_feed(head: &[u8]) -> bool {
     (0..head.len()).any(|at| head[at] == b'\n' && (at == 0 || head[at - 1] != b'\r'))
 }
 
-/// The path and query of a target in origin form or in absolute form, or `*` (RFC 9112 §3.2).
-fn target(method: &str, written: &str) -> Option<String> {
-    if method == "OPTIONS" && written == "*" {
+/// Returns the path and query of a target in origin form or in absolute form, or `*` (RFC 9112 §3.2).
+fn target(method: &str, raw: &str) -> Option<String> {
+    if method == "OPTIONS" && raw == "*" {
         return Some("*".into());
     }
-    let lower = written.to_ascii_lowercase();
+    let lower = raw.to_ascii_lowercase();
     let path = match lower
         .strip_prefix("http://")
         .or(lower.strip_prefix("https://"))
     {
         Some(rest) => {
             let path = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
-            &written[written.len() - path.len()..]
+            &raw[raw.len() - path.len()..]
         }
-        None => Some(written).filter(|target| target.starts_with('/'))?,
+        None => Some(raw).filter(|target| target.starts_with('/'))?,
     };
     // RFC 3986 §3.3 and §3.4.
-    let may_be = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte);
+    let allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte);
     let encoded = path.split('%').skip(1).all(|after| {
         let digits = after.as_bytes().get(..2);
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     });
     let slash = if path.starts_with('/') { "" } else { "/" };
-    (path.bytes().all(may_be) && encoded).then(|| format!("{slash}{path}"))
+    (path.bytes().all(allowed) && encoded).then(|| format!("{slash}{path}"))
 }
 
-/// A host to be added, where the field may be missing; an error if it is not right.
+/// Returns the host to add if the field may be missing and is. Fails if the host is invalid.
 fn host(
     fields: &[(String, Vec<u8>)],
-    written: &str,
-    modern: bool,
+    raw_target: &str,
+    http11: bool,
 ) -> Result<Option<&'static str>, &'static str> {
     let hosts: Vec<_> = fields
         .iter()
         .filter(|(name, _)| is(name, &["host"]))
         .collect();
-    let absolute = written
+    let absolute = raw_target
         .split_once("://")
-        .filter(|_| !written.starts_with('/'));
+        .filter(|_| !raw_target.starts_with('/'));
     let authority = absolute.and_then(|(_, rest)| rest.split(['/', '?']).next());
     let plain = |host: &[u8]| {
         !host.is_empty()
@@ -118,7 +119,7 @@ fn host(
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-.:[]".contains(byte))
     };
     match &hosts[..] {
-        [] if !modern => Ok(Some("localhost")),
+        [] if !http11 => Ok(Some("localhost")),
         [(_, host)] if plain(host) && authority.is_none_or(|other| other.as_bytes() == host) => {
             Ok(None)
         }
@@ -126,7 +127,7 @@ fn host(
     }
 }
 
-/// The content behind a head, and how long it is with its framing (RFC 9112 §6.3).
+/// Returns the content after a head, and its length with the framing (RFC 9112 §6.3).
 pub(super) fn content(
     fields: &[(String, Vec<u8>)],
     rest: &[u8],
@@ -156,7 +157,7 @@ pub(super) fn content(
     }
 }
 
-/// Takes chunks off `left`, with the trailer.
+/// Takes chunks and the trailer from `left`.
 fn chunks(left: &mut &[u8]) -> Result<Vec<u8>, &'static str> {
     let mut content = Vec::new();
     loop {
@@ -196,7 +197,7 @@ fn is(name: &str, names: &[&str]) -> bool {
     names.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
-const OF_CONNECTION: [&str; 8] = [
+const CONNECTION_FIELDS: [&str; 8] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -207,7 +208,6 @@ const OF_CONNECTION: [&str; 8] = [
     "expect",
 ];
 
-/// How long a head may be, and how many fields it may have, for any host to take it. One may add some
-/// of its own.
+/// The length of a head and the number of fields that any host accepts, with room for fields that it adds.
 const HEAD_MAX: usize = 60_000;
 const FIELDS_MAX: usize = 90;

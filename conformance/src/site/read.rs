@@ -1,4 +1,4 @@
-//! Reads a [`Site`] from its lines.
+//! The parser of a [`Site`].
 
 use std::borrow::Cow;
 
@@ -6,24 +6,24 @@ use super::{Entry, Site};
 use crate::data_files;
 use crate::line::{self, Line};
 
-/// The mode bits that tell what an entry's flags are.
+/// The mode bits from which the flags of an entry are set.
 const READ: u32 = 0o400;
 const EXECUTE: u32 = 0o100;
 
 impl Site {
-    /// The site that the cases are served from.
+    /// Returns the site of the standard suite.
     ///
     /// # Panics
-    /// When its file cannot be read; the message names the line.
+    /// If its file cannot be parsed; the message has the line.
     #[must_use]
     pub fn standard() -> Self {
         Self::read(data_files::SITE.0, data_files::SITE.1)
     }
 
-    /// Reads a site; for ports whose own cases want another one.
+    /// Parses a site; for ports whose own cases need another one.
     ///
     /// # Panics
-    /// When it cannot be read; the message names the file and the line.
+    /// If it cannot be parsed; the message has the file and the line.
     #[must_use]
     pub fn read(file: &str, content: &str) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Entry {
                 path: path(&mut line),
                 target: line.bytes().into(),
             },
-            _ => line.fail("no such keyword in a site"),
+            _ => line.fail("unknown keyword in a site"),
         }
     }
 }
@@ -64,7 +64,7 @@ impl Entry {
 fn path(line: &mut Line<'_>) -> Cow<'static, [u8]> {
     let word = line.next_word();
     if word.is_empty() || word.starts_with('/') || word.ends_with('/') {
-        line.fail("a path is relative and names something");
+        line.fail("a path must be relative, and neither be empty nor end with a slash");
     }
     line.bytes_of(word).into()
 }
@@ -74,7 +74,7 @@ fn mode(line: &mut Line<'_>) -> u32 {
     u32::from_str_radix(word, 8).unwrap_or_else(|_| line.fail("the mode must be an octal number"))
 }
 
-/// Reads decimal seconds such as `-1.5`, which is half a second after -2.
+/// Parses decimal seconds such as `-1.5`, which is half a second after -2.
 fn time(line: &mut Line<'_>) -> (i64, u32) {
     let word = line.next_word();
     nanos(word)

@@ -1,12 +1,11 @@
-//! The source text of a [`Site`], for build scripts of ports without a disk.
+//! A [`Site`] as Rust source, for the build scripts of ports without a disk.
 
 use std::fmt::Write;
 
 use super::{Entry, Site};
 
 impl Site {
-    /// Writes the expression for this site, to be compiled in and to take no memory but that of the
-    /// program.
+    /// Returns a Rust expression for this site. Compiled in, it needs no memory but that of the image.
     #[must_use]
     pub fn source(&self) -> String {
         let mut text = String::from(
@@ -14,7 +13,7 @@ impl Site {
              use alloc::borrow::Cow::Borrowed; Site { entries: Borrowed(&[\n",
         );
         for entry in self.entries.iter() {
-            writeln!(text, "{},", entry.source()).expect("a string takes everything");
+            writeln!(text, "{},", entry.source()).expect("writing to a string succeeds");
         }
         text.push_str("]) } }\n");
         text
