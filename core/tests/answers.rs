@@ -32,25 +32,25 @@ fn nothing() -> Got<()> {
 }
 
 #[test]
-#[should_panic = "was answered by something else"]
+#[should_panic = "was answered by a wrong kind of Got"]
 fn a_number_is_no_file() {
     answered(|| Got::Bytes(1), nothing);
 }
 
 #[test]
-#[should_panic = "was answered by something else"]
+#[should_panic = "was answered by a wrong kind of Got"]
 fn a_listing_is_no_file() {
     answered(|| Got::Listed(Ok(Arc::default())), nothing);
 }
 
 #[test]
-#[should_panic = "a question was answered by another kind of Opened"]
+#[should_panic = "Want::Ask was answered by another kind of Opened"]
 fn a_program_is_no_file() {
     answered(|| Got::Opened(Ok(Opened::Process(()))), nothing);
 }
 
 #[test]
-#[should_panic = "was answered by something else"]
+#[should_panic = "was answered by a wrong kind of Got"]
 fn a_directory_is_no_listing() {
     answered(nothing, nothing);
 }

@@ -102,7 +102,7 @@ fn credentials_that_cannot_be_sent_are_none() {
 }
 
 #[test]
-#[should_panic = "was answered by something else"]
+#[should_panic = "was answered by a wrong kind of Got"]
 fn no_other_question_has_that_answer() {
     let request = get("/", b"");
     drive(modern(), Files::new(), &request, |_| Got::Verified(Ok(())));

@@ -1,6 +1,6 @@
-//! [`Reply`]: how far the reply to a request is, and how its content is framed.
+//! [`ReplyState`]: the progress of the reply to a request, and the framing of its content.
 //!
-//! The bytes themselves are in the outbox; [`Exchange`](crate::Exchange) puts them there.
+//! The bytes themselves are in the outbox, where [`Exchange`](crate::Exchange) writes them.
 
 use core::fmt::Write;
 use core::time::Duration;
@@ -12,57 +12,57 @@ use super::log::CloseReason;
 #[derive(Debug)]
 pub(crate) struct ReplyState {
     pub(crate) stage: Stage,
-    /// Where in the outbox it starts, as long as none of it has left.
+    /// The offset of the reply in the outbox, as long as none of it has been sent.
     start: Option<usize>,
     pub(crate) status: u16,
-    /// The `Content-Length` that was announced.
+    /// The `Content-Length` that was sent.
     pub(crate) content_length: Option<u64>,
     /// Whether a `Connection` field was sent.
     pub(crate) has_connection_field: bool,
-    /// Why the connection closes after it, if it does.
+    /// Why the connection closes after the reply, if it does.
     pub(crate) close: Option<CloseReason>,
-    /// Whether it is its content and nothing else, in answer to a simple request of HTTP/0.9. A request
-    /// that is refused is told so in a reply with a status line.
+    /// Whether the reply consists of its content alone, as it answers an HTTP/0.9 request. Errors have a status line
+    /// nevertheless.
     pub(crate) simple: bool,
-    /// Whether it answers HEAD although the request line was not understood.
+    /// Whether the request is HEAD although its request line could not be parsed.
     pub(crate) to_head: bool,
-    /// Bytes of its content so far.
+    /// The number of bytes of content so far.
     pub(crate) content: u64,
-    /// When its request was there.
+    /// The time at which the request was complete.
     pub(crate) since: Duration,
-    /// Whether a [`Guard`](crate::Guard) has found the credentials of its request right.
+    /// Whether a [`Guard`](crate::Guard) has verified the credentials of the request.
     pub(crate) authenticated: bool,
-    /// Whether the log knows that it is over.
+    /// Whether the end of the reply has been logged.
     pub(crate) logged: bool,
-    /// What the handler did wrong.
+    /// A mistake of the handler.
     pub(crate) fault: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Nothing was sent.
+    /// Nothing has been written.
     Start,
     /// The head is being written.
     Head,
-    /// Content follows, framed so.
+    /// The head is complete; content follows with this framing.
     Content(Framing),
 }
 
 /// How the peer learns where the content ends (RFC 9112 §6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// There is none, whatever its length is said to be: HEAD, 204, 304.
+    /// There is no content, whatever `Content-Length` says: HEAD, 204, 304.
     Empty,
-    /// By `Content-Length`; so many bytes are left.
+    /// By `Content-Length`, of which this many bytes are left.
     Length(u64),
-    /// By chunks.
+    /// By chunked framing.
     Chunked,
     /// By the end of the connection.
     Close,
 }
 
 impl ReplyState {
-    /// One of which nothing was sent yet, to be put behind `outbox` bytes of earlier ones.
+    /// Returns the state of a reply that has not begun and will follow the `outbox` bytes that are in the outbox.
     pub(crate) fn new(outbox: usize, since: Duration, close: Option<CloseReason>) -> Self {
         ReplyState {
             stage: Stage::Start,
@@ -81,22 +81,22 @@ impl ReplyState {
         }
     }
 
-    /// Whether all of it is its head, which is complete.
+    /// Returns whether the head is complete and the reply has no content.
     pub(crate) fn is_head_only(&self) -> bool {
         self.stage == Stage::Content(Framing::Empty)
     }
 
-    /// Closes the connection after this reply. The first reason counts.
+    /// Closes the connection after this reply. If there are several reasons, the first is kept.
     pub(crate) fn close_for(&mut self, reason: CloseReason) {
         self.close = self.close.or(Some(reason));
     }
 
-    /// So many bytes of the outbox have left.
+    /// Notes that `n` bytes of the outbox have been sent.
     pub(crate) fn sent(&mut self, n: usize) {
         self.start = self.start.and_then(|start| start.checked_sub(n));
     }
 
-    /// Takes the whole reply back, if none of it has left.
+    /// Removes the whole reply from the outbox if none of it has been sent. Returns whether it did.
     pub(crate) fn retract(&mut self, outbox: &mut Buffer) -> bool {
         let Some(start) = self.start else {
             return false;
@@ -111,19 +111,19 @@ impl ReplyState {
         true
     }
 
-    /// Notes what the handler did wrong; the first mistake counts.
+    /// Records a mistake of the handler. If there are several, the first is kept.
     pub(crate) fn record_fault(&mut self, fault: &'static str) {
         self.fault = self.fault.or(Some(fault));
     }
 
-    /// The head is complete, and for HTTP/0.9 not sent.
+    /// Notes that the head is complete. For an HTTP/0.9 request the head is not sent.
     pub(crate) fn end_head(&mut self, framing: Framing, outbox: &mut Buffer) {
         if self.simple
             && let Some(start) = self.start
         {
             outbox.truncate(start);
         }
-        // RFC 9110 §15.2: an interim reply is followed by the final one.
+        // RFC 9110 §15.2: the final reply follows an interim one.
         self.stage = if self.status < 200 {
             Stage::Start
         } else {
@@ -131,7 +131,7 @@ impl ReplyState {
         };
     }
 
-    /// Sends the interim reply that asks for the content, before this reply if that has begun.
+    /// Inserts the interim reply `100 Continue`, before this reply if it has begun.
     pub(crate) fn send_continue(&mut self, outbox: &mut Buffer) {
         const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
         if let Some(start) = &mut self.start {
@@ -140,7 +140,7 @@ impl ReplyState {
         }
     }
 
-    /// How many of `len` bytes the content still takes.
+    /// Returns how many of `len` further bytes fit into the content.
     pub(crate) fn accepts(&self, len: u64) -> u64 {
         match self.stage {
             Stage::Content(Framing::Length(left)) => len.min(left),
@@ -149,7 +149,7 @@ impl ReplyState {
         }
     }
 
-    /// So many bytes of content went past the outbox, or were put there already.
+    /// Counts `n` bytes of content that are in the outbox already or were sent without it.
     pub(crate) fn count(&mut self, n: usize) {
         self.content += n as u64;
         if let Stage::Content(Framing::Length(left)) = &mut self.stage {
@@ -157,7 +157,7 @@ impl ReplyState {
         }
     }
 
-    /// Adds content.
+    /// Writes content to the outbox.
     pub(crate) fn write(&mut self, bytes: &[u8], outbox: &mut Buffer) {
         let Stage::Content(framing) = self.stage else {
             return self.record_fault("wrote content before end_headers()");
@@ -170,7 +170,7 @@ impl ReplyState {
         self.frame(n, outbox);
     }
 
-    /// Makes content of the last `n` bytes of the outbox.
+    /// Turns the last `n` bytes of the outbox into content, as a chunk if the framing is chunked.
     pub(crate) fn frame(&mut self, n: usize, outbox: &mut Buffer) {
         self.count(n);
         if n > 0 && self.stage == Stage::Content(Framing::Chunked) {
@@ -181,10 +181,10 @@ impl ReplyState {
         }
     }
 
-    /// The handler says that this was all.
+    /// Completes the reply, after the handler has returned [`Next::Done`](crate::Next::Done).
     pub(crate) fn finish(&mut self, outbox: &mut Buffer) {
         match self.stage {
-            // An interim reply with nothing behind it: the peer is not left to wait for more.
+            // An interim reply without a final one: close, so that the peer does not wait for it.
             Stage::Start if self.status > 0 => self.close_for(CloseReason::Error),
             Stage::Start => self.record_fault("sent no reply"),
             Stage::Head => self.record_fault("did not call end_headers()"),

@@ -1,4 +1,4 @@
-//! What came of the want that was pending.
+//! The processing of the adapter's answer to the pending want.
 
 use core::mem;
 
@@ -9,7 +9,7 @@ use crate::engine::{Event, Handler};
 use crate::fs::{Ask, FsError, Got, Opened, Path};
 
 impl<F, H: Handler> Connection<F, H> {
-    /// Settles what was pending. Nothing is pending afterwards.
+    /// Applies the answer to the pending want.
     pub(super) fn take_answer(&mut self, got: Got<F>) {
         match (self.pending, got) {
             (Pending::Start, _) => {
@@ -33,7 +33,7 @@ impl<F, H: Handler> Connection<F, H> {
                 self.reply.sent(n);
                 self.delivery.count_written(n);
                 timeouts::count(&mut self.sending, n, self.now.tick);
-                // A client that still reads is worked for, though it has closed its side.
+                // The client has closed its side but still reads, so the work for it continues.
                 if let Some(since) = &mut self.peer_closed {
                     *since = self.now.tick;
                 }
@@ -53,18 +53,19 @@ impl<F, H: Handler> Connection<F, H> {
             ) => self.on_refused(error),
             (_, Got::Failed) => self.state = State::Closed,
             (Pending::Ask, got) => self.on_file_system_answer(got),
-            (pending, _) => panic!("Want::{pending:?} was answered by something else"),
+            (pending, _) => panic!("Want::{pending:?} was answered by a wrong kind of Got"),
         }
     }
 
-    /// Tells the handler what came of its last need.
+    /// Resumes the handler with the result of its last [`Next`](crate::Next).
     fn resume_with(&mut self, event: Event<'_>) {
         self.state = State::InTransition;
-        // What follows is worked out again by the next transition.
+        // The next transition works out again what follows.
         _ = self.resume(event);
     }
 
-    /// The waker was woken, perhaps for nothing. A wait is over at its time also where it is woken again and again.
+    /// Resumes a waiting handler after a wake-up, which may be spurious. At the deadline it is resumed with a timeout instead, so
+    /// that a waker that is woken all the time does not prolong the wait.
     fn on_woken(&mut self) {
         let is_late = matches!(self.state, State::Wait { until } if until <= self.now.tick);
         self.resume_with(match is_late {
@@ -73,19 +74,19 @@ impl<F, H: Handler> Connection<F, H> {
         });
     }
 
-    /// The file or program does not do what was wanted of it. A program that cannot be started, and a file that is being created,
-    /// are the handler's to answer for.
+    /// Handles an operation that the file or CGI process has refused. The handler replies to the failure of a file that is being
+    /// created or of a CGI process that has not started; otherwise the reply is abandoned.
     #[cold]
     pub(super) fn on_refused(&mut self, error: FsError) {
-        // Content that was on its way is not taken for the next request.
+        // Content that was being written to the process must not be parsed as the next request.
         if let State::Feed(feed) = &self.state {
             self.inbox.consume(feed.direct());
         }
-        let is_handlers = self
+        let is_reported = self
             .source
             .as_ref()
             .is_some_and(Source::reports_errors_to_handler);
-        if !is_handlers {
+        if !is_reported {
             self.state = State::InTransition;
             _ = self.abandon(500, &"The open file cannot be read");
             return;
@@ -94,10 +95,10 @@ impl<F, H: Handler> Connection<F, H> {
         self.resume_with(Event::Failed(Path::default(), error));
     }
 
-    /// The file system has answered a question.
+    /// Resumes the handler with the answer of the file system.
     fn on_file_system_answer(&mut self, got: Got<F>) {
         let State::Ask { ask, .. } = mem::replace(&mut self.state, State::InTransition) else {
-            unreachable!("something is asked in this state only")
+            unreachable!("Want::Ask is pending in this state only")
         };
         let event = match (ask, got) {
             (Ask::Open(path), Got::Opened(result)) => self.store_opened(path, Kind::File, result),
@@ -113,12 +114,12 @@ impl<F, H: Handler> Connection<F, H> {
             (Ask::Create(create), Got::Opened(result)) => {
                 self.store_opened(create.path, Kind::Writer, result)
             }
-            _ => panic!("Want::Ask was answered by something else"),
+            _ => panic!("Want::Ask was answered by a wrong kind of Got"),
         };
         self.resume_with(event);
     }
 
-    /// Keeps what was opened, which has to be of this kind.
+    /// Stores what was opened, which must be of this kind, and returns the event for the handler.
     fn store_opened(
         &mut self,
         path: Path,
@@ -141,7 +142,7 @@ impl<F, H: Handler> Connection<F, H> {
             }
             (Ok(Opened::Process(file)), Kind::Process) => (file, kind, Event::Running(path)),
             (Ok(Opened::Writer(file)), Kind::Writer) => (file, kind, Event::Created(path)),
-            _ => panic!("a question was answered by another kind of Opened"),
+            _ => panic!("Want::Ask was answered by another kind of Opened"),
         };
         self.source = Some(Source::new(file, kind, self.now.tick));
         event

@@ -1,5 +1,5 @@
-//! [`BadRequest`]: the words for a request that cannot be parsed, on its error page and in the log. They are CPython's
-//! where it has some.
+//! [`BadRequest`]: the message for a request that cannot be parsed, on its error page and in the log. It is CPython's
+//! wherever CPython has one.
 
 use core::fmt::{self, Display};
 
@@ -7,7 +7,7 @@ use crate::text::escape::{QUOTE_MAX, Repr, excerpt};
 use crate::text::status;
 use crate::wire::ParseError;
 
-/// A request that cannot be parsed, as a message in place of the status's own phrase.
+/// The error of a request that cannot be parsed. Its `Display` is the message that replaces the standard phrase of the status.
 #[derive(Clone, Copy)]
 pub(super) struct BadRequest<'a> {
     pub(super) request_line: &'a str,

@@ -1,6 +1,8 @@
-//! [`Connection`]: the protocol. Everything that changes the state of a connection is in this folder: here what it is and what it
-//! lends, in `state` where it can be, in `answer` what comes from outside, in `transitions` what follows from it, in `source` what
-//! is done with a file or program, in `timeouts` what happens when nothing comes, in `parked` what is left of it then.
+//! [`Connection`]: the protocol of one connection as a state machine.
+//!
+//! This file has its public interface and the conversion of what is pending to a [`Want`]; `state` has its states, `answer` the
+//! answers of the adapter, `transitions` the transitions, `source` the open file or CGI process, `timeouts` the deadlines and
+//! `parked` the idle connection without buffers.
 //!
 //! # Theory of operation
 //!
@@ -17,13 +19,12 @@
 //!                           Linger --> Closed
 //! ```
 //!
-//! [`step`](Connection::step) takes the answer to the want that was pending ([`take_answer`]), then makes transitions until
-//! something must happen outside ([`transition`]). A transition takes the state out, and either leads to another transition or says
-//! what is [`Pending`]; one that forgets to say where it leads panics in tests. Only [`want`] turns what is pending
-//! into borrowed buffers.
+//! [`step`](Connection::step) applies the answer to the pending want ([`take_answer`]), then makes transitions ([`transition`])
+//! until the adapter has to do something. A transition takes the state out, and either sets the next one or says which want is
+//! [`Pending`]; one that does neither panics in tests. Only [`want`] turns what is pending into borrowed buffers.
 //!
-//! The peer is never waited for while there is something to send to it, and nothing is written before
-//! the log line about it. Replies to pipelined requests collect in the outbox.
+//! The connection never waits for the peer while it has something to send to it, and writes nothing before the log line about it.
+//! The replies to pipelined requests collect in the outbox.
 //!
 //! [`take_answer`]: Connection::take_answer
 //! [`transition`]: Connection::transition
@@ -55,11 +56,11 @@ mod state;
 mod timeouts;
 mod transitions;
 
-/// One connection to one peer, without I/O. See the [crate's page](crate) for the loop around it.
+/// The server side of one HTTP connection, without I/O. The [crate's page](crate) has the loop around it.
 ///
-/// It is made for each connection that was accepted, and asked by [`step`](Self::step) what to do, until it wants
-/// [`Close`](Want::Close). `F` is what the file system calls an open file. Whatever the peer sends, it neither fails
-/// nor panics; an adapter that answers what was not wanted panics.
+/// An adapter creates one for each accepted connection, and calls [`step`](Self::step) until the connection wants
+/// [`Close`](Want::Close). `F` is the file system's type of an open file, `H` the [`Handler`]. Nothing that the peer sends makes
+/// it fail or panic; only a wrong answer of the adapter panics.
 ///
 /// ```
 /// use sanserve_core::{Config, Connection, Got, Next, Now, Want, from_fn};
@@ -81,7 +82,7 @@ pub struct Connection<F, H> {
     inbox: Buffer,
     outbox: Buffer,
     log: String,
-    /// What went wrong with the reply, for the log; empty if nothing did.
+    /// The failures of the reply, for the log; empty if there are none.
     failure: String,
     request: Request,
     reply: ReplyState,
@@ -91,38 +92,39 @@ pub struct Connection<F, H> {
     sending: Option<Flow>,
     delivery: DeliveryState,
     inbound: Inbound,
-    /// How many requests there were.
+    /// The number of requests so far.
     served: u32,
-    /// Why the running reply is the last one, if it is.
+    /// Why the current reply is the last one, if it is.
     closing: Option<CloseReason>,
     /// Whether the adapter can hand its transport over.
     is_upgradable: bool,
     date: LastDate,
-    /// The peer speaks plain HTTP where TLS was expected.
+    /// The peer speaks plain HTTP on an HTTPS port.
     is_without_tls: bool,
-    /// When the peer was found to have closed its side while a program ran, or when that last wrote something.
+    /// When the peer was found to have closed its side during long work, or when bytes were last read or written since then.
     peer_closed: Option<Duration>,
     waker: Waker,
 }
 
-/// What is left of a connection that was [upgraded](Want::Upgrade): for the protocol that comes next.
+/// The parts of a connection that was [upgraded](Want::Upgrade), for the next protocol.
 #[derive(Debug)]
 #[allow(
     clippy::exhaustive_structs,
-    reason = "its user takes it apart, and must not lose a part"
+    reason = "its user destructures it, and must not lose a part"
 )]
 pub struct Upgraded<H> {
-    /// The handler that asked for it, with whatever it knows.
+    /// The handler that returned [`Next::Upgrade`](crate::Next::Upgrade), with its state.
     pub handler: H,
-    /// What the peer has sent already: the first bytes of that protocol.
+    /// The bytes that the peer has sent already: the first ones of the next protocol.
     pub received: Vec<u8>,
 }
 
-/// What changes if a transition achieves anything: bytes in the buffers, content of the reply, requests.
+/// The numbers of which one changes if a transition makes progress: bytes in the inbox and the outbox, content of the reply,
+/// requests.
 type Progress = (usize, usize, u64, u32);
 
-/// How many transitions one step may make without any [`Progress`]. A handler that needs more asks again and again for what is
-/// there already.
+/// The number of transitions that one step may make without any [`Progress`]. A handler that causes more keeps asking for the
+/// same thing.
 const TRANSITIONS_MAX: usize = 1_000;
 
 impl<F, H> fmt::Debug for Connection<F, H> {
@@ -136,11 +138,11 @@ impl<F, H> fmt::Debug for Connection<F, H> {
 }
 
 impl<F, H: Handler> Connection<F, H> {
-    /// A new connection to `peer`, which is its address as log lines show it. A server with more than one connection shares
+    /// Returns a new connection. `peer` is the peer's address as log lines show it. A server with more than one connection shares
     /// an `Arc` of its settings among them.
     ///
     /// # Panics
-    /// If [`Limits::outbox`](crate::Limits::outbox) is below 512 bytes, too little for any reply.
+    /// If [`Limits::outbox`](crate::Limits::outbox) is below 512 bytes, which is too small for any reply.
     pub fn new(config: impl Into<Arc<Config>>, peer: &str, handler: H) -> Self {
         let config = config.into();
         assert!(
@@ -179,13 +181,14 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Takes the answer to the last want ([`Got::Nothing`] at first), and says what is wanted now.
-    /// Whatever the peer or the handler does, this returns: a handler that asks again and again for what it was given, such as
-    /// [`Next::Body`](crate::Next::Body) after [`Event::End`](crate::Event::End), gets a 500 that names the mistake.
+    /// Takes the answer to the last want ([`Got::Nothing`] in the first step), and returns the next want.
+    ///
+    /// It always returns, whatever the peer or the handler does: if a handler keeps asking for the same thing, such as
+    /// [`Next::Body`](crate::Next::Body) after [`Event::End`](crate::Event::End), the reply is a 500 that names the mistake.
     ///
     /// # Panics
-    /// If the answer is of another kind than the want: a mistake in the adapter.
-    // An adapter calls it at one place, and matches the want there: it does not pass through memory then.
+    /// If the answer does not fit the want, which is a mistake in the adapter.
+    // An adapter calls this at one place and matches the want there; inlined, the want stays in registers.
     #[inline(always)]
     pub fn step(&mut self, now: Now, got: Got<F>) -> Step<'_, F> {
         if now != self.now {
@@ -229,16 +232,16 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Makes the running reply the last one; a connection that waits for a request, or for the rest of a head, closes at
-    /// the next step.
+    /// Makes the current reply the last one, for a server that shuts down. A connection that waits for a request, or for the rest
+    /// of a head, closes at the next step.
     pub fn finish(&mut self) {
         self.closing = Some(CloseReason::Shutdown);
         self.reply.close_for(CloseReason::Shutdown);
     }
 
-    /// Says that the peer has begun to speak plain HTTP at a port for HTTPS. Its first request is answered by
-    /// [`Handler::begin_without_tls`], errors are plain text, and the connection closes afterwards. To be called before the
-    /// step that is given its first bytes; a further call does nothing.
+    /// Notes that the peer speaks plain HTTP on an HTTPS port. [`Handler::begin_without_tls`] answers its first request, error
+    /// pages are plain text, and the connection closes afterwards. Call it before the step that receives the first bytes; further
+    /// calls have no effect.
     pub fn without_tls(&mut self) {
         if self.is_without_tls {
             return;
@@ -249,20 +252,20 @@ impl<F, H: Handler> Connection<F, H> {
         config.error_content_type = https::TYPE.into();
     }
 
-    /// Lends the handler what wakes this connection while it [waits](Want::Wait). Without a waker the adapter has to answer
-    /// [`Want::Wait`] from time to time. A connection that was [parked](Self::park) has none until this is called again.
+    /// Sets the waker that handlers get, to wake this connection while it [waits](Want::Wait). Without a waker the adapter has to
+    /// answer [`Want::Wait`] from time to time. After a connection was [parked](Self::park), this has to be called again.
     pub fn set_waker(&mut self, waker: Waker) {
         self.waker = waker;
     }
 
-    /// Allows the handler to take the connection over ([`Next::Upgrade`](crate::Next::Upgrade)): for adapters that answer
-    /// [`Want::Upgrade`] by handing their transport over. Without it such a handler gets a 501. A connection that was
-    /// [parked](Self::park) has to be allowed it again.
+    /// Allows handlers to take the connection over ([`Next::Upgrade`](crate::Next::Upgrade)): for adapters that answer
+    /// [`Want::Upgrade`] by handing over their transport. Without it, an upgrade is answered with 501. After a connection was
+    /// [parked](Self::park), this has to be called again.
     pub fn allow_upgrade(&mut self) {
         self.is_upgradable = true;
     }
 
-    /// Ends the HTTP of a connection that [wants to be upgraded](Want::Upgrade).
+    /// Takes apart a connection that [wants to be upgraded](Want::Upgrade).
     pub fn into_upgraded(self) -> Upgraded<H> {
         Upgraded {
             handler: self.handler,
@@ -270,9 +273,10 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Returns whether the connection waits for the output of a program, the end of other work that takes long, the verdict on a password, or
-    /// to be woken. Nothing is read from the peer meanwhile, so the adapter has to watch the link: it calls [`peer_closed`](Self::peer_closed) when
-    /// the peer has closed its side, and [`peer_reset`](Self::peer_reset) when the connection is gone.
+    /// Returns whether the connection waits for long work: the output of a CGI process, a file that takes long to produce, the
+    /// verification of a password, or a wake-up. Meanwhile nothing is read from the peer, so the adapter has to watch the
+    /// transport: it calls [`peer_closed`](Self::peer_closed) when the peer has closed its side, and
+    /// [`peer_reset`](Self::peer_reset) when the connection is broken.
     pub fn awaits_work(&self) -> bool {
         match (self.pending, &self.state) {
             (Pending::ReadFile, _) => self.source.as_ref().is_some_and(Source::may_be_slow),
@@ -282,29 +286,28 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Notes that the peer will send nothing more. Whether it still reads shows only when something is sent: work
-    /// that yields nothing for [`Timeouts::half_closed`](crate::Timeouts::half_closed) from now on is ended. It makes
-    /// no difference where no work is [waited for](Self::awaits_work), nor the second time.
+    /// Notes that the peer has closed its side. Whether it still reads shows only when something is sent, so work that yields no
+    /// bytes for [`Timeouts::half_closed`](crate::Timeouts::half_closed) from now on is ended. It has no effect unless the
+    /// connection [waits for work](Self::awaits_work), nor if it is called again.
     pub fn peer_closed(&mut self) {
         if self.awaits_work() {
             self.peer_closed.get_or_insert(self.now.tick);
         }
     }
 
-    /// Ends the connection, which is gone, with whatever is done for its peer. The answer to the pending want is
-    /// [`Got::Nothing`] then.
+    /// Ends a connection that is broken, and the work for its peer. Answer the pending want with [`Got::Nothing`] afterwards.
     pub fn peer_reset(&mut self) {
         if self.pending == Pending::ReadFile && self.source.as_ref().is_some_and(Source::is_process)
         {
             self.log_note("The client disconnected, so its script was killed");
         }
-        // Before what was not taken is thrown away.
+        // Logged first: the unsent bytes in the outbox do not count as sent.
         self.log_reply(false);
         self.outbox.consume(self.outbox.len());
         (self.state, self.source) = (State::Closed, None);
     }
 
-    /// How many bytes of memory this holds besides itself.
+    /// Returns the number of bytes that the connection has allocated on the heap, without the handler's.
     pub fn allocated(&self) -> usize {
         let head = self.request.head.capacity();
         let buffers = self.inbox.capacity() + self.outbox.capacity() + head;
@@ -317,7 +320,7 @@ impl<F, H: Handler> Connection<F, H> {
         buffers + log + self.peer.capacity() + collected
     }
 
-    /// Turns what is pending into what is lent.
+    /// Turns the pending want into one with borrowed buffers.
     fn want(&mut self) -> Want<'_, F> {
         match self.pending {
             Pending::Read => {
@@ -336,7 +339,7 @@ impl<F, H: Handler> Connection<F, H> {
             }
             Pending::Ask => match &self.state {
                 State::Ask { ask, .. } => Want::Ask(ask),
-                _ => unreachable!("something is asked in this state only"),
+                _ => unreachable!("Want::Ask is pending in this state only"),
             },
             Pending::Log => Want::Log(&self.log),
             Pending::Wait => Want::Wait,
@@ -346,7 +349,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// How much the outbox still takes.
+    /// Returns the number of bytes for which the outbox has room.
     fn room(&self) -> usize {
         self.config.limits.outbox.saturating_sub(self.outbox.len())
     }

@@ -1,4 +1,4 @@
-//! [`Parked`]: what a connection comes down to while nothing is going on.
+//! [`Parked`]: an idle connection without its buffers.
 
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -8,9 +8,8 @@ use super::state::{Inbound, Pending, State};
 use super::timeouts::DeliveryState;
 use crate::engine::{Config, Handler, Timeouts};
 
-/// A connection that waits for the first byte of a request, without its buffers, its configuration
-/// and all that is about a request: what an adapter keeps that has thousands of them. A new one is
-/// the same.
+/// An idle connection, reduced to its handler and a few numbers. An adapter with thousands of idle connections keeps these
+/// instead of whole [`Connection`]s, and [unparks](Connection::unpark) one when its transport becomes readable.
 #[derive(Debug)]
 pub struct Parked<H> {
     handler: H,
@@ -20,7 +19,7 @@ pub struct Parked<H> {
 }
 
 impl<H: Handler> Parked<H> {
-    /// A connection that has just begun: `now` is on the scale of [`Now::tick`](crate::Now::tick).
+    /// Returns a connection that has just been accepted. `now` is on the scale of [`Now::tick`](crate::Now::tick).
     pub fn new(handler: H, now: Duration) -> Parked<H> {
         Parked {
             handler,
@@ -30,23 +29,23 @@ impl<H: Handler> Parked<H> {
         }
     }
 
-    /// Returns the time at which this wait began.
+    /// Returns the time since when the connection has been idle.
     pub fn since(&self) -> Duration {
         self.since
     }
 
-    /// The time after which the connection is to be closed, without a word.
+    /// Returns the time at which to close the connection, without a reply.
     pub fn deadline(&self, timeouts: &Timeouts) -> Duration {
         self.since.saturating_add(timeouts.idle)
     }
 }
 
 impl<F, H: Handler> Connection<F, H> {
-    /// The connection that this was, to be gone on with as soon as something has come, or the time
-    /// is up. The other arguments are those of [`new`](Self::new).
+    /// Turns a parked connection into a whole one again, when its transport is readable or its deadline has passed. The other
+    /// arguments are those of [`new`](Self::new).
     ///
     /// # Panics
-    /// As [`new`](Self::new) does.
+    /// As [`new`](Self::new).
     pub fn unpark(config: impl Into<Arc<Config>>, peer: &str, parked: Parked<H>) -> Self {
         Connection {
             pending: Pending::Read,
@@ -59,20 +58,20 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Whether it waits for the first byte of a request and has given back its buffers
-    /// ([`Timeouts::park`]), or has had no request yet. Then [`rest`](Self::park) loses nothing.
+    /// Returns whether the connection is idle and has freed its buffers ([`Timeouts::park`]), or has had no request yet. If so,
+    /// [`park`](Self::park) loses nothing.
     pub fn can_park(&self) -> bool {
         let waits = self.pending == Pending::Read && matches!(self.state, State::Head { .. });
-        let spent =
+        let is_released =
             self.served == 0 || self.outbox.capacity().max(self.request.head.capacity()) == 0;
         waits
-            && spent
+            && is_released
             && self.inbox.is_empty()
             && self.inbound == Inbound::Open
             && self.closing.is_none()
     }
 
-    /// What is left of it at rest.
+    /// Reduces an idle connection to a [`Parked`] one, if it [can be](Self::can_park). Otherwise buffered bytes are lost.
     pub fn park(self) -> Parked<H> {
         let since = match self.state {
             State::Head { since } => since,

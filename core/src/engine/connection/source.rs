@@ -1,4 +1,4 @@
-//! What is done with the file or program that is open: sent, read, fed.
+//! The open file or CGI process of a connection, and the operations on it: send, read, write and commit.
 
 use alloc::format;
 use alloc::string::String;
@@ -14,15 +14,15 @@ use crate::engine::{Event, Handler, Want};
 use crate::fs::FsError;
 use crate::text::escape::Repr;
 
-/// The file or program that is open. To drop it closes the one and ends the other.
+/// The open file or CGI process. Dropping it closes the file or ends the process.
 pub(super) struct Source<F> {
     file: F,
     kind: Kind,
-    /// How far it was read.
+    /// The number of bytes that have been read.
     at: u64,
-    /// Since when it is waited for.
+    /// When the current wait for it began.
     pub(super) since: Duration,
-    /// Since when it reports that it is at work and yields no bytes.
+    /// Since when it has only reported that it is working, and yielded no bytes.
     working_since: Option<Duration>,
 }
 
@@ -32,22 +32,22 @@ pub(super) enum Kind {
     File,
     /// A file that can be sent by reference.
     Sendable,
-    /// A program, of which nobody knows how much it will say, and when.
+    /// A CGI process, whose output has an unknown length.
     Process,
     /// A file that is being created.
     Writer,
 }
 
-/// Content on its way to a program. Small pieces, such as chunks of one byte, are collected: each that is
-/// passed on may cost a system call and a change of threads.
+/// The transfer of request content to a CGI process. Small pieces, such as chunks of one byte, are collected first, as each write
+/// may cost a system call and a thread switch.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     collected: Vec<u8>,
-    /// How many of them the program has taken.
+    /// How many of the collected bytes have been written.
     passed: usize,
-    /// They are passed on now.
+    /// Whether the collected bytes are being written.
     is_full: bool,
-    /// How many bytes at the front of the inbox are passed on after that, without being collected.
+    /// How many bytes at the front of the inbox are written after that, without being collected.
     direct: usize,
 }
 
@@ -56,8 +56,8 @@ impl Feed {
         self.is_full || self.direct > 0
     }
 
-    /// Notes that the program took `n` bytes, or wants none of these if `n` is 0. Returns how many of them
-    /// are in the inbox.
+    /// Notes that `n` bytes were written, or that the process accepts no more if `n` is 0. Returns how many bytes of the inbox are
+    /// used up.
     fn passed_on(&mut self, n: usize) -> usize {
         if self.is_full {
             self.passed += n;
@@ -72,12 +72,12 @@ impl Feed {
         n
     }
 
-    /// How many bytes at the front of the inbox are on their way.
+    /// Returns how many bytes at the front of the inbox are being written.
     pub(super) fn direct(&self) -> usize {
         self.direct
     }
 
-    /// How many bytes of memory this holds.
+    /// Returns the number of bytes that are allocated.
     pub(super) fn capacity(&self) -> usize {
         self.collected.capacity()
     }
@@ -94,13 +94,13 @@ impl<F> Source<F> {
         }
     }
 
-    /// Does not count the last `time`.
+    /// Excludes the last `time` from the wait.
     pub(super) fn pause(&mut self, time: Duration) {
         self.since += time;
         self.working_since = self.working_since.map(|at| at + time);
     }
 
-    /// Whether its next bytes may take long: those of a program, or of a file that reports that it is at work.
+    /// Returns whether the next bytes may take long: for a CGI process, and for a file that has reported that it is working.
     pub(super) fn may_be_slow(&self) -> bool {
         self.is_process() || self.working_since.is_some()
     }
@@ -109,7 +109,8 @@ impl<F> Source<F> {
         self.kind == Kind::Process
     }
 
-    /// Whether the handler is told that this cannot be done: a file that is being created, or a program that has said nothing yet.
+    /// Returns whether the handler is resumed with an error, and replies to it: for a file that is being created, and for a CGI
+    /// process that has not written anything yet.
     pub(super) fn reports_errors_to_handler(&self) -> bool {
         match self.kind {
             Kind::Writer => true,
@@ -120,7 +121,7 @@ impl<F> Source<F> {
 }
 
 impl<F, H: Handler> Connection<F, H> {
-    /// Sends what is left of a part of what is open.
+    /// Sends the rest of a range of the open file, or of the CGI process's output.
     pub(super) fn send(&mut self, range: Range<u64>) -> Transition {
         let Some(Source {
             kind,
@@ -145,21 +146,21 @@ impl<F, H: Handler> Connection<F, H> {
             self.reply.stage == Stage::Content(Framing::Chunked),
         );
         let pending = match kind {
-            // What a program has said is passed on before it is waited for.
+            // Send what the process has written before waiting for more.
             Kind::Process => self.output().unwrap_or(Pending::ReadFile),
-            // By reference what the outbox cannot hold; a small file leaves together with its head.
+            // A file that does not fit into the outbox is sent by reference; a small one together with its head.
             Kind::Sendable if left > room as u64 && !chunked => {
                 self.output().unwrap_or(Pending::Copy)
             }
             _ if room == 0 => self.output().unwrap_or(Pending::Write),
-            // A client that has closed is noticed only when something is sent to it.
+            // Only a write shows whether the client is still there.
             Kind::File if working_since.is_some() => self.output().unwrap_or(Pending::ReadFile),
             _ => Pending::ReadFile,
         };
         self.wait(state, pending)
     }
 
-    /// Whether a part of what is open goes to the peer by reference.
+    /// Returns whether part of the open file will be sent by reference.
     pub(super) fn copies_next(&self) -> bool {
         let sendable = |source: &Source<F>| source.kind == Kind::Sendable;
         let chunked = self.reply.stage == Stage::Content(Framing::Chunked);
@@ -171,7 +172,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Reads some of what is open for the handler.
+    /// Reads from the open file or CGI process for the handler.
     pub(super) fn read_source(&mut self) -> Transition {
         if self.source.is_none() {
             return self.abandon(500, &"The handler read a file that is not open");
@@ -179,7 +180,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.wait_after_output(State::Read, Pending::ReadFile)
     }
 
-    /// Passes content to the program.
+    /// Writes the request's content to the CGI process.
     pub(super) fn feed(&mut self, mut feed: Feed) -> Transition {
         if !self.source.as_ref().is_some_and(Source::is_process) {
             return self.abandon(500, &"The handler wrote to a script that is not running");
@@ -210,7 +211,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.go(State::Feed(feed))
     }
 
-    /// Passes bytes of the handler's to the file that is being created.
+    /// Writes bytes from the handler to the file that is being created.
     pub(super) fn write_file(&mut self, bytes: Vec<u8>) -> Transition {
         match self.source {
             _ if bytes.is_empty() => self.resume(Event::End),
@@ -221,7 +222,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Has the file that is being created get its name.
+    /// Commits the file that is being created.
     pub(super) fn commit(&mut self) -> Transition {
         match self.source {
             Some(Source {
@@ -231,11 +232,11 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// What is lent for a move of what is open.
+    /// Returns the pending want that concerns the open file or CGI process, with its buffers.
     pub(super) fn source_want(&mut self) -> Want<'_, F> {
         let (room, least) = (self.room(), self.config.limits.outbox / 4);
         let Some(Source { file, at, .. }) = &mut self.source else {
-            unreachable!("nothing transitions that is not open")
+            unreachable!("a source is open while such a want is pending")
         };
         match &self.state {
             State::Send(range) => {
@@ -250,7 +251,7 @@ impl<F, H: Handler> Connection<F, H> {
                     into: &mut self.outbox.reserve(n)[..n],
                 }
             }
-            // Behind what the peer has sent there is room that nobody uses now.
+            // The spare capacity of the inbox is unused at this time.
             State::Read => Want::ReadFile {
                 file,
                 at: *at,
@@ -266,12 +267,12 @@ impl<F, H: Handler> Connection<F, H> {
                 file,
                 from: &self.inbox.filled()[..feed.direct],
             },
-            _ => unreachable!("what is open moves in these states only"),
+            _ => unreachable!("a source is used in these states only"),
         }
     }
 
-    /// Notes that what is open is at work, though no bytes came of it. Lines on standard error do not renew the deadline: a program may
-    /// write them without an end.
+    /// Renews the deadline of a source that has reported that it is working. Lines on standard error do not renew it, as a process
+    /// may write them endlessly.
     pub(super) fn on_working(&mut self) {
         if let Some(source) = &mut self.source {
             source.since = self.now.tick;
@@ -279,13 +280,13 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// When what is open must have yielded bytes, if it reports no more than that it is at work.
+    /// Returns the time by which a source that only reports that it is working must yield bytes.
     pub(super) fn work_deadline(&self) -> Option<Duration> {
         let since = self.source.as_ref()?.working_since?;
         Some(since.saturating_add(self.config.timeouts.work))
     }
 
-    /// So many bytes were read of what is open.
+    /// Handles `n` bytes that were read from the open file or CGI process.
     pub(super) fn on_file_read(&mut self, n: usize) {
         self.peer_closed = self.peer_closed.map(|_| self.now.tick);
         if let Some(source) = &mut self.source {
@@ -312,7 +313,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// So many bytes of a file went to the peer.
+    /// Counts `n` bytes of a file that were sent to the peer by reference.
     pub(super) fn on_file_copied(&mut self, n: usize) {
         self.reply.count(n);
         self.delivery.count_written(n);
@@ -322,7 +323,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// The program took so many bytes; none if it wants no more.
+    /// Handles `n` bytes that were written to the CGI process or the new file; 0 means that it accepts no more.
     pub(super) fn on_file_written(&mut self, n: usize) {
         if let Some(source) = &mut self.source {
             source.since = self.now.tick;
@@ -334,7 +335,7 @@ impl<F, H: Handler> Connection<F, H> {
                     self.state = State::InTransition;
                     _ = self.resume(Event::End);
                 }
-                // A file that takes no more is not complete.
+                // A file that accepts no more bytes is incomplete.
                 false if n == 0 => self.on_refused(FsError::NoSpace),
                 false => {}
             }
@@ -346,7 +347,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// There is no more to read, which is as it should be if nobody said how much there would be.
+    /// Handles the end of the open file or CGI process, which is an error if more bytes were announced.
     pub(super) fn on_source_end(&mut self) {
         let program = matches!(
             self.source,
@@ -369,7 +370,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Says that what is open had less than was announced, and how much it had.
+    /// Returns the message for a file or CGI process that was shorter than announced.
     fn shortfall(&self, program: bool, left: Range<u64>) -> String {
         let what = if program { "script" } else { "file" };
         let name = Repr(self.request.head.path());

@@ -1,4 +1,4 @@
-//! Where a connection is: [`State`], what it has [`Pending`] outside, and what it knows of the peer's side.
+//! The state of a connection: [`State`], the want that is [`Pending`], and whether the peer may still send.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -9,57 +9,56 @@ use super::source::Feed;
 use crate::fs::Ask;
 use crate::wire::{Body, RequestHead};
 
-/// What the connection is doing. Each wait that is not measured by bytes knows when it began; for those on a file or a program that
-/// is in its `Source`.
+/// The current activity of the connection. The waits that are limited by time alone record when they began; for waits on a file
+/// or CGI process, `Source` does.
 #[derive(Debug)]
 pub(super) enum State {
-    /// A request head is awaited or collected.
+    /// Waiting for a request head, or for the rest of one.
     Head { since: Duration },
     /// The handler waits for content.
     Body,
     /// The handler waits for the file system.
     Ask { ask: Ask, since: Duration },
-    /// This part of the open file, or the rest of the program's output, is left to be sent.
+    /// Sending: this range of the open file, or the rest of the CGI process's output, is left.
     Send(Range<u64>),
-    /// The handler waits for bytes of the open file or program.
+    /// The handler waits for bytes from the open file or CGI process.
     Read,
-    /// Content is on its way to the program.
+    /// Writing content to the CGI process.
     Feed(Feed),
-    /// These bytes are on their way to the file that is being created.
+    /// Writing these bytes to the file that is being created.
     WriteFile(Vec<u8>),
-    /// The file that is being created gets its name.
+    /// Committing the file that is being created.
     Commit,
-    /// The handler's content is being written; this many bytes of it were.
+    /// Writing content of the handler, from this offset.
     Write(Cow<'static, [u8]>, usize),
     /// The handler waits for the outbox to be empty.
     Flush,
-    /// The handler waits to be woken, or for this time.
+    /// The handler waits to be woken, or until this time.
     Wait { until: Duration },
-    /// The connection is handed over once everything is written.
+    /// The connection is handed over once everything has been written.
     Upgrade,
-    /// The reply is complete; this many more bytes of content may be discarded.
+    /// The reply is complete; up to this many more bytes of the request's content are discarded.
     Drain(u64),
-    /// Nothing more will be written than what is in the outbox.
+    /// The connection closes once the outbox has been written.
     Closing,
-    /// The peer was notified, and has time to take notice; more of it (`late`) if it has not taken the reply yet.
+    /// This side is closed; the peer has time to notice. `late` means that it has not acknowledged the whole reply yet.
     Linger { since: Duration, late: bool },
-    /// The end.
+    /// The connection has ended.
     Closed,
-    /// A transition is running. A transition that does not say where it leads leaves this behind, which is a mistake of the
-    /// engine.
+    /// A transition is running. If it remains afterwards, the transition has set no state, which is a bug of the engine.
     InTransition,
 }
 
-/// What a transition leads to.
+/// What follows a transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transition {
-    /// The next transition.
+    /// Another transition.
     Continue,
-    /// A want.
+    /// A want that the adapter has to answer first.
     Wait(Pending),
 }
 
-/// What is wanted, without the buffers.
+/// The kind of a [`Want`](crate::Want), without its buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pending {
     Start,
@@ -77,25 +76,25 @@ pub(super) enum Pending {
     Close,
 }
 
-/// What the peer may still send.
+/// Whether the peer may still send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Inbound {
-    /// Anything.
+    /// It may.
     Open,
-    /// Nothing: it announced that this request is its last one.
+    /// It has announced that this request is its last one.
     CloseAnnounced,
-    /// Nothing: it has closed its side.
+    /// It has closed its side.
     Eof,
 }
 
-/// The request that is read or answered.
+/// The request that is being read or answered.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) head: RequestHead,
     pub(super) body: Body,
-    /// How much more content the handler may read.
+    /// The number of bytes of content that the handler may still read.
     pub(super) content_left: u64,
-    /// The peer waits for 100 before it sends content (RFC 9110 §10.1.1).
+    /// The peer waits for `100 Continue` before it sends content (RFC 9110 §10.1.1).
     pub(super) expects_continue: bool,
 }
 

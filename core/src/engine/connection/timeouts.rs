@@ -1,6 +1,6 @@
-//! What happens when nothing happens: the deadline of each wait, and the move when it has passed.
+//! The deadline of each wait, and what follows when it has passed.
 //!
-//! Deadlines are worked out anew at every step and stored nowhere, so that none can be out of date.
+//! Deadlines are computed at every step and never stored, so that none can be out of date.
 
 use alloc::string::String;
 use core::mem;
@@ -10,24 +10,24 @@ use super::Connection;
 use super::state::{Pending, State};
 use crate::engine::{Event, Handler, Now, Timeouts};
 
-/// Bytes moved since some moment: what the least rate is measured by.
+/// The bytes transferred in one direction since some time, from which the transfer rate is computed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Flow {
     since: Duration,
     moved: u64,
-    /// When something was moved last.
+    /// The time of the last transfer.
     last: Duration,
 }
 
-/// Counts `n` bytes in a flow, if it has begun.
+/// Counts `n` transferred bytes, if the flow has begun.
 pub(super) fn count(flow: &mut Option<Flow>, n: usize, now: Duration) {
     if let Some(flow) = flow {
         (flow.moved, flow.last) = (flow.moved + n as u64, now);
     }
 }
 
-/// When a flow, which begins now if it has not begun, is too slow. To have been quick for a while
-/// buys no right to stand still.
+/// Returns the time at which a flow will be too slow if nothing is transferred. The flow begins now if it has not begun. Bytes
+/// that were transferred quickly do not allow a longer pause than [`Timeouts::grace`].
 fn rate_deadline(flow: &mut Option<Flow>, now: Duration, timeouts: &Timeouts) -> Duration {
     let Flow { since, moved, last } = *flow.get_or_insert(Flow {
         since: now,
@@ -38,20 +38,20 @@ fn rate_deadline(flow: &mut Option<Flow>, now: Duration, timeouts: &Timeouts) ->
     (since + earned).min(last).saturating_add(timeouts.grace)
 }
 
-/// How long `bytes` take at this rate.
+/// Returns the time that `bytes` take at this rate.
 fn time_for(bytes: u64, rate: u32) -> Duration {
     let rate = u64::from(rate.max(1));
     let (seconds, rest) = (bytes / rate, bytes % rate);
     Duration::new(seconds, (rest * 1_000_000_000 / rate) as u32)
 }
 
-/// What the peer has taken of all that was written, as far as the adapter can say. It holds for the connection and not for
-/// a reply: the system keeps several replies at a time.
+/// The bytes that the peer has acknowledged, as far as the adapter reports it. Counted for the connection rather than for each
+/// reply, as the system buffers several replies at a time.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct DeliveryState {
     written: u64,
     acknowledged: u64,
-    /// Until when the acknowledged bytes let the peer be silent.
+    /// Until when the acknowledged bytes allow the peer to be silent.
     until: Duration,
 }
 
@@ -61,7 +61,7 @@ impl DeliveryState {
         self.written += n as u64;
     }
 
-    /// Takes note of what the system says; returns how many bytes were acknowledged since the last time.
+    /// Stores the number of acknowledged bytes, and returns how many are new.
     fn update(&mut self, delivery: Delivery) -> u64 {
         let estimate = || self.written.saturating_sub(delivery.outstanding);
         let acknowledged = delivery.acknowledged.unwrap_or_else(estimate);
@@ -70,23 +70,22 @@ impl DeliveryState {
     }
 }
 
-/// What the system of an adapter knows of the bytes that were written to a connection.
+/// The delivery of the bytes that were written to a connection, as the adapter's system knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "adapters write it as a literal")]
 pub struct Delivery {
-    /// How many bytes the peer's system has acknowledged since the connection began: on Linux `tcpi_bytes_acked`. If
-    /// the system does not say, what was written counts, without what is outstanding.
+    /// The number of bytes that the peer's system has acknowledged since the connection began: `tcpi_bytes_acked` on Linux. If
+    /// `None`, it is computed as the written bytes minus the outstanding ones.
     pub acknowledged: Option<u64>,
-    /// How many bytes the peer's system has still to acknowledge: on Linux `SIOCOUTQ`. 0 for a pipe and for a Unix
-    /// socket, where what was written is in the buffer that the peer reads from.
+    /// The number of written bytes that the peer's system has not acknowledged yet: `SIOCOUTQ` on Linux. 0 for a pipe or a Unix
+    /// socket, where written bytes are already in the buffer from which the peer reads.
     pub outstanding: u64,
 }
 
 impl<F, H: Handler> Connection<F, H> {
-    /// Returns whether by `now` something should have been taken by the peer, or whether the connection is about
-    /// to be closed. An adapter whose system knows what the peer has acknowledged asks it then, and only
-    /// then, and calls [`delivered`](Self::delivered) before the next step. Without that what was written counts as
-    /// taken.
+    /// Returns whether the peer should have read something by `now`, or the connection is about to be closed. If so, an adapter
+    /// whose system knows what the peer has acknowledged calls [`delivered`](Self::delivered) before the next step. Otherwise
+    /// bytes count as received once they have been written.
     pub fn is_overdue(&mut self, now: Now) -> bool {
         let Timeouts { idle, linger, .. } = self.config.timeouts;
         let by = match (self.pending, &self.state) {
@@ -100,15 +99,14 @@ impl<F, H: Handler> Connection<F, H> {
         by <= now.tick
     }
 
-    /// Takes note of what the peer's system has acknowledged. What it has acknowledged since the last call is progress,
-    /// although nothing could be written: a socket may hold megabytes, and takes no more before a third of them
-    /// has gone.
+    /// Notes how many bytes the peer's system has acknowledged. Newly acknowledged bytes count as progress although nothing could
+    /// be written: a socket may buffer megabytes, and accepts no more until a third of them has been sent.
     ///
-    /// Each second needs [`rate`](crate::Timeouts::rate) acknowledged bytes, and up to
-    /// [`receive_buffer`](crate::Timeouts::receive_buffer) of them count in advance: the program of the peer may not
-    /// have read them yet, and until it has, its system acknowledges nothing more. A connection that is idle, or
-    /// about to be closed, stays while this goes on, because to close it could cut off what is left. An idle one needs
-    /// some progress in each [`idle`](crate::Timeouts::idle) also while bytes count in advance.
+    /// Each second requires [`rate`](crate::Timeouts::rate) acknowledged bytes. Up to
+    /// [`receive_buffer`](crate::Timeouts::receive_buffer) bytes count in advance: the peer may not have read them yet, and until
+    /// it has, its system acknowledges nothing more. An idle connection, or one about to be closed, stays open while there is
+    /// progress, because closing it could cut off the rest of a reply. An idle one needs some progress in each
+    /// [`idle`](crate::Timeouts::idle) period even while bytes count in advance.
     pub fn delivered(&mut self, now: Now, delivery: Delivery) {
         let acknowledged = self.delivery.update(delivery);
         let Timeouts {
@@ -119,7 +117,7 @@ impl<F, H: Handler> Connection<F, H> {
         } = self.config.timeouts;
         let silence = grace.saturating_add(time_for(receive_buffer.into(), rate));
         let by = match self.state {
-            // The flow of the last reply stands still here: it would count for as long as the connection is idle.
+            // The flow of the last reply is paused here, and would still count after any idle time.
             State::Head { since } => since.max(self.delivery.until),
             _ => self.reader_deadline(),
         };
@@ -133,14 +131,14 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Until when the peer has to take something.
+    /// Returns the time by which the peer has to read something.
     fn reader_deadline(&mut self) -> Duration {
         let timeouts = &self.config.timeouts;
         rate_deadline(&mut self.sending, self.now.tick, timeouts).max(self.delivery.until)
     }
 
-    /// Stops the clock of each flow that was not waited for during the last `time`, and of the next
-    /// request while an earlier reply is taken.
+    /// Excludes the last `time` from all waits but the one that was pending: from the flows of the other directions, from the next
+    /// request while an earlier reply is sent, and from the source while the peer is waited for.
     pub(super) fn pause(&mut self, time: Duration) {
         let read = self.pending == Pending::Read;
         if let State::Head { since } = &mut self.state
@@ -148,7 +146,7 @@ impl<F, H: Handler> Connection<F, H> {
         {
             *since += time;
         }
-        // The time that the peer takes does not count against the file or program.
+        // The time that the peer takes does not count against the file or process.
         let is_open = matches!(
             self.state,
             State::Send(_) | State::Read | State::Feed(_) | State::WriteFile(_) | State::Commit
@@ -173,7 +171,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Until when the pending want makes sense.
+    /// Returns the deadline of the pending want.
     pub(super) fn deadline(&mut self) -> Option<Duration> {
         let timeouts = &self.config.timeouts;
         let (since, waits) = match (self.pending, &self.state) {
@@ -201,7 +199,7 @@ impl<F, H: Handler> Connection<F, H> {
         Some(since.saturating_add(waits))
     }
 
-    /// This deadline, or an earlier one because the peer has closed its side or because work takes too long in all.
+    /// Returns this deadline, or an earlier one if the peer has closed its side or the work takes too long in total.
     fn earliest(&self, deadline: Duration) -> Option<Duration> {
         let deadline = self
             .half_close_deadline()
@@ -212,14 +210,14 @@ impl<F, H: Handler> Connection<F, H> {
         )
     }
 
-    /// Since when the open file or program is waited for.
+    /// Returns when the current wait for the open file or process began.
     fn source_wait_began(&self) -> Duration {
         self.source
             .as_ref()
             .map_or(self.now.tick, |source| source.since)
     }
 
-    /// The deadline of the pending want has passed.
+    /// Handles the deadline of the pending want.
     #[cold]
     pub(super) fn expire(&mut self) {
         match (self.pending, &self.state) {
@@ -231,7 +229,7 @@ impl<F, H: Handler> Connection<F, H> {
             }
             (Pending::Read, State::Head { .. }) => self.time_out_head(),
             (Pending::Read, State::Linger { .. }) => self.state = State::Closed,
-            // The reply may not be with the peer yet.
+            // The peer may not have received the reply yet.
             (Pending::Read, State::Drain(_)) => self.state = State::Closing,
             (Pending::Ask | Pending::ReadFile | Pending::Wait, _)
                 if self
@@ -254,7 +252,7 @@ impl<F, H: Handler> Connection<F, H> {
             (Pending::Read, _) => _ = self.abandon(408, &"The content arrives too slowly"),
             _ => {
                 self.log_failure(&"The client reads the reply too slowly");
-                // Before what was not taken is thrown away.
+                // Logged first: the unsent bytes in the outbox do not count as sent.
                 self.log_reply(false);
                 self.outbox.consume(self.outbox.len());
                 self.reply.sent(usize::MAX);
@@ -263,13 +261,13 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// When a program that stays silent is ended because the peer has closed its side.
+    /// Returns the time at which work without output is ended because the peer has closed its side.
     fn half_close_deadline(&self) -> Option<Duration> {
         let closed = self.peer_closed.filter(|_| self.awaits_work());
         closed.map(|at| at.saturating_add(self.config.timeouts.half_closed))
     }
 
-    /// Gives memory back while nothing is going on.
+    /// Frees the buffers of an idle connection.
     #[cold]
     fn release(&mut self) {
         self.inbox.release();
@@ -279,7 +277,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.failure = String::new();
     }
 
-    /// Whether there is nothing to give back.
+    /// Returns whether the buffers have been freed.
     pub(super) fn is_released(&self) -> bool {
         self.inbox
             .capacity()

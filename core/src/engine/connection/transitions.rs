@@ -1,4 +1,5 @@
-//! The transitions. Each leads to the next one, or says what must happen before it can be tried again.
+//! The transitions of a connection. Each leads to the next state, or returns the want that must be answered before it is tried
+//! again.
 
 use alloc::borrow::Cow;
 use core::fmt::Display;
@@ -48,17 +49,17 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Writes what is left, and then closes this side.
+    /// Writes the rest of the outbox, then closes this side.
     fn close(&mut self) -> Transition {
         self.source = None;
-        // Here it is known what the peer took.
+        // Only here everything has been written.
         if self.outbox.is_empty() {
             self.log_reply(true);
         }
         self.wait_after_output(State::Closing, Pending::Shutdown)
     }
 
-    /// Drops what is open, and ends.
+    /// Drops the source, and ends the connection.
     fn end(&mut self) -> Transition {
         self.source = None;
         self.log_reply(false);
@@ -69,7 +70,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.wait(State::Closed, pending)
     }
 
-    /// Hands the connection over, once everything is written.
+    /// Hands the connection over once everything has been written.
     #[cold]
     fn upgrade(&mut self) -> Transition {
         if self.outbox.is_empty() {
@@ -78,13 +79,13 @@ impl<F, H: Handler> Connection<F, H> {
         self.wait_after_output(State::Upgrade, Pending::Upgrade)
     }
 
-    /// Has something happen outside before `state` is looked at again.
+    /// Returns a want that must be answered before `state` is continued.
     pub(super) fn wait(&mut self, state: State, pending: Pending) -> Transition {
         self.state = state;
         Transition::Wait(pending)
     }
 
-    /// The same, but what is to be logged and written goes first.
+    /// Does the same as [`wait`](Self::wait), but writes the log and the outbox first.
     pub(super) fn wait_after_output(&mut self, state: State, pending: Pending) -> Transition {
         let pending = self.output().unwrap_or(pending);
         self.wait(state, pending)
@@ -95,7 +96,7 @@ impl<F, H: Handler> Connection<F, H> {
         Transition::Continue
     }
 
-    /// What is to be logged or written before anything is waited for.
+    /// Returns the want to write the log or the outbox, if either is not empty.
     pub(super) fn output(&self) -> Option<Pending> {
         match () {
             () if !self.log.is_empty() => Some(Pending::Log),
@@ -109,7 +110,7 @@ impl<F, H: Handler> Connection<F, H> {
         if self.room() == 0 {
             return self.wait_after_output(state, Pending::Write);
         }
-        // Of nothing there is nothing to find, and the last head is not forgotten for it.
+        // `parse` is not called for an empty inbox: it would reset the last head, which the log still needs.
         let found = match self.inbox.filled() {
             [] => Ok(None),
             input => self.request.head.parse(input, &self.config.limits.head),
@@ -134,7 +135,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Whether the peer may still send something, which would break the connection if nobody read it.
+    /// Returns whether the peer may still send. If its bytes were left unread, closing the transport would reset the connection.
     pub(super) fn peer_may_send(&self) -> bool {
         match self.inbound {
             Inbound::Open => true,
@@ -143,7 +144,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Whether nothing has come, or just the empty line that some clients add to their content.
+    /// Returns whether the inbox is empty, or has only the line break that some clients send after their content.
     pub(super) fn inbox_is_blank(&self) -> bool {
         self.inbox.filled().trim_ascii().is_empty()
     }
@@ -154,7 +155,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.begin_reply(reason);
         let simple = self.request.head.version() == Version::Http09;
         if simple && self.served > 1 {
-            // In the middle of a connection nobody knows where a reply without a head begins.
+            // On a reused connection the client could not tell where a reply without a head begins.
             return self.refuse(ParseError::RequestLine);
         }
         self.reply.simple = simple;
@@ -171,7 +172,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.follow(next)
     }
 
-    /// Why the connection closes after the reply to this request, as far as that is known before the handler is asked.
+    /// Returns why the connection closes after the reply to this request, as far as this is known before the handler is called.
     fn close_reason(&self) -> Option<CloseReason> {
         let modern = self.config.protocol == Protocol::Http11;
         self.closing.or(match () {
@@ -183,7 +184,7 @@ impl<F, H: Handler> Connection<F, H> {
         })
     }
 
-    /// Finds out how much content the request has, and whether the peer waits for 100 before it sends it.
+    /// Determines the framing of the request's content, and whether the peer waits for `100 Continue` before it sends it.
     fn frame_request(&mut self) -> Result<(), ParseError> {
         let modern = self.config.protocol == Protocol::Http11;
         let Request {
@@ -196,7 +197,7 @@ impl<F, H: Handler> Connection<F, H> {
         *body = Body::of_request(head)?;
         *expects_continue = match head.expects_100() {
             Ok(expects) => expects && modern && body.remaining() != Some(0),
-            // A server of HTTP/1.0 knows of no expectation.
+            // An HTTP/1.0 server ignores expectations.
             Err(_) if !modern => false,
             Err(error) => return Err(error),
         };
@@ -206,14 +207,14 @@ impl<F, H: Handler> Connection<F, H> {
         Ok(())
     }
 
-    /// Tells the handler what it waited for.
+    /// Resumes the handler with an event.
     pub(super) fn resume(&mut self, event: Event<'_>) -> Transition {
         let (handler, mut ex) = self.exchange();
         let next = handler.resume(&mut ex, event);
         self.follow(next)
     }
 
-    /// The same for bytes, of which many pieces come: what other events need is left out here.
+    /// Does the same as [`resume`](Self::resume) for data, which is frequent: inlined for this event alone.
     #[inline(always)]
     pub(super) fn resume_with_data(&mut self, bytes: &[u8]) -> Transition {
         let (handler, mut ex) = self.exchange();
@@ -221,7 +222,7 @@ impl<F, H: Handler> Connection<F, H> {
         self.follow(next)
     }
 
-    /// Ends the reply of a handler that asks again and again, if nothing has changed since the last time.
+    /// Abandons the reply if there was no progress since the last call.
     #[cold]
     pub(super) fn check_progress(&mut self, last: &mut Option<Progress>) {
         let now = (
@@ -284,7 +285,7 @@ impl<F, H: Handler> Connection<F, H> {
     fn follow(&mut self, next: Next) -> Transition {
         let is_done = match &next {
             Next::Done => true,
-            // A reply to HEAD is complete with its head: what would follow is not made.
+            // A reply to HEAD is complete with its head: its content is not generated.
             Next::Flush | Next::Write(_) | Next::Send(_) | Next::Wait(_) => {
                 self.reply.is_head_only()
             }
@@ -330,7 +331,7 @@ impl<F, H: Handler> Connection<F, H> {
         })
     }
 
-    /// The reply is complete.
+    /// Ends a complete reply.
     fn done(&mut self) -> Transition {
         self.source = None;
         if self.reply.close.is_some() {
@@ -347,7 +348,8 @@ impl<F, H: Handler> Connection<F, H> {
         })
     }
 
-    /// The handler takes the connection over, if the peer was told so and the adapter can let go of its transport.
+    /// Begins to hand the connection over, if the handler has sent a complete 101 (or a 2xx to CONNECT) and the adapter supports
+    /// it.
     #[cold]
     fn begin_upgrade(&mut self) -> Transition {
         let status = self.reply.status;
@@ -386,8 +388,8 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// How long the next piece of content is, 0 at the end. Or, if it is not there, what must
-    /// happen before it is looked for again in `state`.
+    /// Returns the length of the next piece of content at the front of the inbox, 0 at its end. If there is none yet, returns as
+    /// `Err` what must happen before `state` is continued.
     pub(super) fn next_piece(&mut self, state: State) -> Result<usize, Transition> {
         if self
             .request
@@ -401,7 +403,7 @@ impl<F, H: Handler> Connection<F, H> {
             self.reply.send_continue(&mut self.outbox);
         }
         loop {
-            // A handler may write what it is given.
+            // No more than a handler may write back in one call.
             let most = self.config.limits.outbox;
             match self.request.body.next_up_to(self.inbox.filled(), most) {
                 Ok(Piece::Data(n)) => {
@@ -424,7 +426,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Writes what is left of a handler's content from `at` on, as far as there is room.
+    /// Writes the handler's content from `at` on, as far as it fits into the outbox.
     fn write_content(&mut self, bytes: Cow<'static, [u8]>, at: usize) -> Transition {
         let left = &bytes[at..];
         if left.is_empty() {
@@ -441,7 +443,7 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Throws away what is left of the content, so that the next request can be found.
+    /// Discards the unread content of the request, behind which the next request begins.
     fn drain(&mut self, left: u64) -> Transition {
         let n = match self.request.body.next(self.inbox.filled()) {
             Ok(Piece::End) => {
@@ -461,29 +463,30 @@ impl<F, H: Handler> Connection<F, H> {
             .map_or(State::Closing, State::Drain))
     }
 
-    /// Begins a reply of which nothing is known yet.
+    /// Resets the reply state for a new reply.
     fn begin_reply(&mut self, close: Option<CloseReason>) {
         self.reply = ReplyState::new(self.outbox.len(), self.now.tick, close);
         self.failure.clear();
     }
 
-    /// Takes the whole reply back, if none of it has left.
+    /// Removes the whole reply from the outbox if none of it has been sent. Returns whether it did.
     fn retract_reply(&mut self) -> bool {
-        let taken = self.reply.retract(&mut self.outbox);
-        if taken {
+        let is_retracted = self.reply.retract(&mut self.outbox);
+        if is_retracted {
             self.failure.clear();
         }
-        taken
+        is_retracted
     }
 
-    /// Replies to a request that cannot be understood, and closes.
+    /// Replies to a request that cannot be parsed, and closes.
     #[cold]
     fn refuse(&mut self, error: ParseError) -> Transition {
         self.begin_reply_to_partial_head();
         self.abandon_for_bad_request(error)
     }
 
-    /// Begins the last reply, to a head that was perhaps not understood. Its method is known nevertheless if it came.
+    /// Begins the last reply, to a head that may be incomplete or malformed. The start of its request line still shows whether the
+    /// method is HEAD.
     fn begin_reply_to_partial_head(&mut self) {
         self.begin_reply(Some(CloseReason::Error));
         let input = self.inbox.filled();
@@ -493,8 +496,8 @@ impl<F, H: Handler> Connection<F, H> {
             && !self.config.page_for_bad_head;
     }
 
-    /// Gives up a reply: in its place comes an error, if none of it has left, else the connection
-    /// breaks off and the log says why.
+    /// Abandons a reply: replaces it by an error if none of it has been sent; otherwise closes the connection, and logs the
+    /// message.
     #[cold]
     pub(super) fn abandon(&mut self, status: u16, message: &dyn Display) -> Transition {
         if self.retract_reply() {
@@ -513,21 +516,21 @@ impl<F, H: Handler> Connection<F, H> {
         ex.log_failure(message);
     }
 
-    /// Gives up a reply because of the content of its request.
+    /// Abandons a reply because the request, or its content, is malformed.
     #[cold]
     fn abandon_for_bad_request(&mut self, error: ParseError) -> Transition {
-        let takes_back = self.retract_reply();
+        let is_retracted = self.retract_reply();
         let (_, mut ex) = self.exchange();
         let bad_request = BadRequest {
             request_line: ex.head.request_line(),
             error,
         };
-        if takes_back {
+        if is_retracted {
             let explanation = bad_request.explanation();
             let logged = ex.log.len();
             ex.send_error_with(error.status(), bad_request, explanation);
             if error == ParseError::Tls {
-                // There is no request to be logged, now or at the end of the reply.
+                // A TLS handshake has no request to log, neither now nor at the end of the reply.
                 ex.log.truncate(logged);
                 ex.log_message(TLS);
                 self.reply.logged = true;
@@ -538,14 +541,14 @@ impl<F, H: Handler> Connection<F, H> {
         self.go(State::Closed)
     }
 
-    /// Replies 408 to a head that does not come to its end.
+    /// Replies 408 to a head that is not complete in time.
     #[cold]
     pub(super) fn time_out_head(&mut self) {
         self.begin_reply_to_partial_head();
         self.abandon(408, &status::phrase(408));
     }
 
-    /// Logs that the reply is over, once.
+    /// Logs the end of the reply, once.
     pub(super) fn log_reply(&mut self, complete: bool) {
         let ReplyState {
             status,
@@ -568,11 +571,11 @@ impl<F, H: Handler> Connection<F, H> {
             close,
             failure: (!failure.is_empty()).then_some(&failure),
         });
-        // Its memory is for the next one.
+        // Reuses its memory for the next reply.
         *ex.failure = failure;
     }
 
-    /// A program has to say something in the log.
+    /// Logs lines of a CGI script.
     #[cold]
     pub(super) fn log_note(&mut self, text: &str) {
         let (_, mut ex) = self.exchange();
@@ -580,5 +583,5 @@ impl<F, H: Handler> Connection<F, H> {
     }
 }
 
-/// What is logged of a handshake of TLS.
+/// The log message for a TLS handshake on a plain HTTP port.
 const TLS: &str = "TLS on a plain HTTP port: use http://, or start the server with TLS";
