@@ -16,14 +16,12 @@ type Topic = Mutex<Vec<(Sender<Arc<str>>, Waker)>>;
 /// Sends a message to every client, and forgets clients that have disconnected.
 fn publish(topic: &Topic, message: &str) {
     let message: Arc<str> = message.into();
-    topic
-        .lock()
-        .expect("not poisoned")
-        .retain(|(sender, waker)| {
-            let is_connected = sender.send(Arc::clone(&message)).is_ok();
-            waker.wake_by_ref();
-            is_connected
-        });
+    let mut clients = topic.lock().expect("not poisoned");
+    clients.retain(|(sender, waker)| {
+        let is_connected = sender.send(Arc::clone(&message)).is_ok();
+        waker.wake_by_ref();
+        is_connected
+    });
 }
 
 struct Events {
@@ -42,10 +40,8 @@ impl Handler for Events {
             ("GET", "/events") => {
                 let ((sender, messages), waker) = (channel(), ex.waker().clone());
                 self.messages = Some(messages);
-                self.topic
-                    .lock()
-                    .expect("not poisoned")
-                    .push((sender, waker));
+                let mut clients = self.topic.lock().expect("not poisoned");
+                clients.push((sender, waker));
                 ex.send_response(200);
                 ex.send_header("Content-Type", "text/event-stream");
                 ex.end_headers();

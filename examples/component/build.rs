@@ -1,4 +1,4 @@
-//! Writes down the files to be built in: those of the folder that `SITE` names, or of `site`.
+//! Generates the source for the built-in files: those of the folder named by `SITE`, or else of `site`.
 
 use std::path::Path;
 use std::{env, fs, io};

@@ -1,4 +1,4 @@
-//! Puts the folder `site` into the images, and tells the linker what memory there is.
+//! Puts the folder `site` into the images, and gives the linker the memory layout.
 
 use std::{env, fs, io, path::Path};
 
@@ -9,7 +9,7 @@ fn main() -> io::Result<()> {
     let out = env::var_os("OUT_DIR").expect("Cargo sets it");
     let out = Path::new(&out);
     println!("cargo::rustc-link-search={}", out.display());
-    // Functions that are compiled to the same code are linked once, and so are texts that others end with.
+    // Link identical functions once, and merge strings that are suffixes of others.
     println!("cargo::rustc-link-arg-bins=--icf=all");
     println!("cargo::rustc-link-arg-bins=-O2");
     fs::copy("memory.x", out.join("memory.x"))?;
@@ -19,7 +19,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// What the list is served from, and by which setups of servers.
+/// Writes the files of the conformance list, and the setups of servers that it needs.
 #[cfg(feature = "conformance")]
 fn write_list(out: &Path) -> io::Result<()> {
     use sanserve_conformance::{Setup, Site, Suite};

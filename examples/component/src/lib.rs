@@ -1,7 +1,7 @@
-//! A file server as a component for the hosts of `wasi:http`: `wasmtime serve`, Spin, wasmCloud.
+//! A file server as a component for hosts of `wasi:http`: `wasmtime serve`, Spin, wasmCloud.
 //!
-//! It serves the directory that the host hands over as `/`, or, where there is none, the files that
-//! were built in. What the host puts into the environment changes that a little, see [`files`].
+//! It serves the directory that the host grants as `/`, or, without one, the files built into the component.
+//! Environment variables set some options, see [`files`].
 
 mod root;
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use sanserve_core::{Config, FileSettings, Files, error_page, listing};
-use sanserve_server::{wasi_sockets, wasi_http};
+use sanserve_server::{wasi_http, wasi_sockets};
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
@@ -22,23 +22,30 @@ wasip2::http::proxy::export!(Component);
 
 impl Guest for Component {
     fn handle(request: IncomingRequest, reply: ResponseOutparam) {
-        // A host may ask the same component more than once.
-        static SERVED: OnceLock<(Root, Files)> = OnceLock::new();
-        let (root, files) = SERVED.get_or_init(|| (Root::find(), files()));
+        // A host may call the same instance for several requests.
+        static SITE: OnceLock<(Root, Files)> = OnceLock::new();
+        let (root, files) = SITE.get_or_init(|| (Root::find(), files()));
         let config = Config::default().with_error_page(error_page::page);
-        wasi_http::handle(request, reply, root, config, files.clone(), wasi_sockets::stderr);
+        wasi_http::handle(
+            request,
+            reply,
+            root,
+            config,
+            files.clone(),
+            wasi_sockets::stderr,
+        );
     }
 }
 
-/// The file service, as the environment has it:
+/// Returns the file service with the settings from the environment:
 ///
 /// ```text
-/// SANSERVE_HIDDEN=1               names that begin with a dot are served
-/// SANSERVE_PRECOMPRESSED=1        FILE.br and the like are sent in place of FILE
-/// SANSERVE_CACHE_CONTROL=TEXT     the field of files and listings
-/// SANSERVE_CORS=ORIGIN            pages of that site, or of all with *, may read everything
-/// SANSERVE_SPA=FILE               sent where a browser goes to a page that is not there
-/// SANSERVE_NOT_FOUND=FILE         sent with each 404
+/// SANSERVE_HIDDEN=1               serve names that begin with a dot
+/// SANSERVE_PRECOMPRESSED=1        send FILE.br and the like in place of FILE
+/// SANSERVE_CACHE_CONTROL=TEXT     the Cache-Control field of files and listings
+/// SANSERVE_CORS=ORIGIN            allow pages of this origin, or of all with *, to read everything
+/// SANSERVE_SPA=FILE               send FILE when a browser opens a page that does not exist
+/// SANSERVE_NOT_FOUND=FILE         send FILE with each 404
 /// ```
 fn files() -> Files {
     let mut settings = FileSettings::default();

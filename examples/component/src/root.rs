@@ -1,4 +1,4 @@
-//! [`Root`]: what is served, a directory of the host's or files that were built in.
+//! [`Root`]: the files to serve, either in a directory of the host or built into the component.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use sanserve_server::wasi_sockets::{Disk, Open};
 static SITE: Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));
 
 pub(crate) enum Root {
-    Given(Disk),
+    Host(Disk),
     BuiltIn,
 }
 
 pub(crate) enum File {
-    Given(Open),
+    Host(Open),
     BuiltIn(&'static [u8]),
 }
 
 impl Root {
-    /// The directory that the host hands over as `/`; where there is none, what was built in.
+    /// Opens the directory that the host grants as `/`, or else the built-in files.
     pub(crate) fn find() -> Root {
-        Disk::open("/").map_or(Root::BuiltIn, Root::Given)
+        Disk::open("/").map_or(Root::BuiltIn, Root::Host)
     }
 }
 
@@ -30,21 +30,21 @@ impl FileSystem for Root {
 
     fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
         match self {
-            Root::Given(disk) => Ok(disk.open(path)?.map(File::Given)),
+            Root::Host(disk) => Ok(disk.open(path)?.map(File::Host)),
             Root::BuiltIn => Ok(SITE.open(path)?.map(File::BuiltIn)),
         }
     }
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         match self {
-            Root::Given(disk) => disk.list(path),
+            Root::Host(disk) => disk.list(path),
             Root::BuiltIn => SITE.list(path),
         }
     }
 
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         match (self, file) {
-            (Root::Given(disk), File::Given(file)) => disk.read(file, at, into),
+            (Root::Host(disk), File::Host(file)) => disk.read(file, at, into),
             (_, File::BuiltIn(file)) => SITE.read(file, at, into),
             _ => Err(FsError::Io),
         }

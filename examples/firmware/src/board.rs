@@ -1,7 +1,6 @@
-//! The chip: its clock, its interrupts, its heap, and where all ends if something is wrong.
+//! The chip: its clock, interrupts, heap and panic handler.
 //!
-//! Nothing here is done by an interrupt but counting time. A device that has something wakes the
-//! loop, which looks for itself.
+//! Interrupt handlers only count time. A device wakes the loop by its interrupt, and the loop polls the device.
 
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -19,22 +18,22 @@ use sanserve_core::Now;
 #[global_allocator]
 static HEAP: Heap = Heap::empty();
 
-/// Milliseconds since the start, and how often they have begun anew: every 49 days.
+/// Milliseconds since the start, and how often that counter has wrapped around, which it does every 49 days.
 static MILLIS: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
 
-/// When the start was, in seconds since 1970; 0 if nobody knows.
+/// The date of the start, in seconds since 1970, or 0 if it is unknown.
 static DATE: AtomicU32 = AtomicU32::new(0);
 
-/// Cycles in a millisecond, of the oscillator that runs after a reset.
+/// Cycles per millisecond of the oscillator that runs after a reset.
 const CYCLES: u32 = 12_000;
 
-/// Gives the heap its memory and starts the clock. To be called once, first.
+/// Gives the heap its memory and starts the clock. This must be called first, and only once.
 ///
 /// # Panics
 /// If it is called again.
 pub fn start(heap: &'static mut [u8]) {
     let core = Peripherals::take().expect("the board starts once");
-    // SAFETY: the memory is borrowed for ever, and this is reached once.
+    // SAFETY: the memory is borrowed forever, and this is reached once.
     unsafe { HEAP.init(heap.as_mut_ptr() as usize, heap.len()) };
     let mut timer = core.SYST;
     timer.set_clock_source(SystClkSource::Core);
@@ -44,12 +43,12 @@ pub fn start(heap: &'static mut [u8]) {
     timer.enable_interrupt();
 }
 
-/// Bytes of the heap that are in use.
+/// Returns the number of bytes of the heap that are in use.
 pub fn heap_used() -> usize {
     HEAP.used()
 }
 
-/// Time since the start, and the date if anybody has told it.
+/// Returns the time since the start, and the date if it has been set.
 pub fn now() -> Now {
     let load = |at: usize| u64::from(MILLIS[at].load(Ordering::Relaxed));
     let millis = loop {
@@ -66,7 +65,7 @@ pub fn now() -> Now {
     Now { tick, unix }
 }
 
-/// Tells the date, in seconds since 1970. What keeps time without power, or a server of it, would know.
+/// Sets the date, in seconds since 1970. A real device would get it from a battery-backed clock or a time server.
 pub fn set_date(unix: i64) {
     let start = unix - now().tick.as_secs() as i64;
     DATE.store(start as u32, Ordering::Relaxed);
@@ -93,21 +92,20 @@ unsafe impl InterruptNumber for Line {
     }
 }
 
-/// Sleeps until one of these devices has something, a millisecond at most.
+/// Sleeps until one of these devices interrupts, a millisecond at most.
 pub fn sleep(lines: &[Line]) {
     interrupt::disable();
     for &line in lines {
-        // SAFETY: what follows from the interrupt is that `DefaultHandler` leaves it aside again.
+        // SAFETY: the only effect of the interrupt is that `DefaultHandler` masks it again.
         unsafe { NVIC::unmask(line) };
     }
-    // Wakes for an interrupt that is pending, too: none is missed.
+    // A pending interrupt wakes the processor as well, so none is missed.
     asm::wfi();
-    // SAFETY: no critical section is under way; this one was begun above.
+    // SAFETY: there is no other critical section; this one was begun above.
     unsafe { interrupt::enable() };
 }
 
-/// The devices have said what they had to say: that there is something. It stays there, and so the
-/// line is left aside until the next sleep.
+/// Masks the interrupt of a device until the next sleep, because it remains pending until the loop has polled the device.
 // SAFETY: it masks one interrupt and shares nothing with what it interrupts.
 #[exception]
 unsafe fn DefaultHandler(line: i16) {
@@ -119,34 +117,33 @@ unsafe fn DefaultHandler(line: i16) {
 pub struct Register(*mut u32);
 
 impl Register {
-    /// The register at this address.
+    /// Returns the register at this address.
     ///
     /// # Safety
-    /// There must be one, and what is done with it must not touch memory.
+    /// There must be such a register, and reading or writing it must not affect memory.
     pub const unsafe fn new(address: usize) -> Register {
         Register(address as *mut u32)
     }
 
-    /// What is in it.
+    /// Reads the value.
     pub fn read(self) -> u32 {
-        // SAFETY: as `new` was promised.
+        // SAFETY: the caller of `new` has guaranteed this.
         unsafe { self.0.read_volatile() }
     }
 
-    /// Puts something into it.
+    /// Writes a value.
     pub fn write(self, value: u32) {
-        // SAFETY: as `new` was promised.
+        // SAFETY: the caller of `new` has guaranteed this.
         unsafe { self.0.write_volatile(value) }
     }
 }
 
-/// There is nobody to tell, but in a test. What runs on a desk stops; what runs elsewhere would better
-/// begin anew.
+/// Stops the processor; a test also gets the message. A real device should rather restart.
 #[panic_handler]
-fn stop(_why: &PanicInfo<'_>) -> ! {
+fn stop(_info: &PanicInfo<'_>) -> ! {
     #[cfg(feature = "conformance")]
     crate::control::Control::new(crate::uart::Uart::new(1)).say(format_args!(
-        "panic with {} bytes of the heap in use: {_why}",
+        "panic with {} bytes of the heap in use: {_info}",
         heap_used()
     ));
     loop {

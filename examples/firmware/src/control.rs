@@ -1,14 +1,14 @@
-//! [`Control`]: what a test says to an image, and the image to it, on a serial line beside. A line each:
+//! [`Control`]: the messages between a test and an image, on a second serial line. Each message is one line:
 //!
 //! ```text
-//! begin KIND UNIX    to the image: the next connection has this kind of server; the date is so
-//! end COUNT          to the image: as many bytes were sent on that connection, and no more will be
-//! ready              from it, first: the line is open
-//! begun              from it: it knows
-//! log LINE           from it: a line of the log
-//! end COUNT          from it: as many bytes were sent on that connection, and no more will be
-//! panic WHY          from it: all is over
-//! closed USED        from it: the connection is over; so much of the heap is in use
+//! begin SETUP UNIX   to the image: begin a connection to the server of this setup, at this date
+//! end COUNT          to the image: the test has sent this number of bytes on the connection, and will send no more
+//! ready              from the image, first: the line is open
+//! begun              from the image: the reply to `begin`
+//! log LINE           from the image: a line of the log
+//! end COUNT          from the image: it has sent this number of bytes on the connection, and will send no more
+//! panic MESSAGE      from the image: it has panicked and stopped
+//! closed USED        from the image: the connection has ended; this number of bytes of the heap is in use
 //! ```
 
 use alloc::string::String;
@@ -25,17 +25,17 @@ pub struct Control {
     text: String,
 }
 
-/// What a test may say.
+/// A message from the test.
 #[derive(Clone, Copy, Debug)]
 pub enum Order {
-    /// A connection begins, to that kind of server and at that date.
+    /// Begin a connection to the server of this setup, at this date.
     Begin(usize, i64),
-    /// The input of the connection ends with so many bytes.
+    /// The input of the connection ends after this number of bytes.
     End(usize),
 }
 
 impl Control {
-    /// Control by this line.
+    /// Opens the control line on this UART.
     pub fn new(uart: Uart) -> Control {
         let mut control = Control {
             uart,
@@ -45,12 +45,12 @@ impl Control {
         control
     }
 
-    /// What wakes who waits for an order.
+    /// Returns the interrupt of the line, which wakes the loop for an order.
     pub fn line(&self) -> Line {
         self.uart.line
     }
 
-    /// The next order, if it has come.
+    /// Returns the next order, if one has arrived.
     pub fn order(&mut self) -> Option<Order> {
         while let Some(byte) = self.uart.take() {
             if byte != b'\n' {
@@ -72,12 +72,12 @@ impl Control {
         None
     }
 
-    /// Says a line.
+    /// Sends a line.
     pub fn say(&mut self, line: fmt::Arguments<'_>) {
         let _ = writeln!(self, "{line}");
     }
 
-    /// Says lines of the log.
+    /// Sends lines of the log.
     pub fn log(&mut self, lines: &str) {
         for line in lines.lines() {
             self.say(format_args!("log {line}"));

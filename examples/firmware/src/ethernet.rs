@@ -1,23 +1,23 @@
-//! [`Ethernet`]: the network card, as a device of smoltcp. It is that of the LM3S6965.
+//! [`Ethernet`]: the Ethernet controller of the LM3S6965, as a device of smoltcp.
 
 use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
 use crate::board::{Line, Register};
 
-/// The network card, with room for the frame that is under way in each direction.
+/// The Ethernet controller, with a buffer for one frame in each direction.
 pub struct Ethernet {
     received: [u8; FRAME],
     sent: [u8; FRAME],
 }
 
 impl Ethernet {
-    /// What wakes who sleeps.
+    /// The interrupt for received frames.
     pub const LINE: Line = Line(42);
 
-    /// The card, switched on, with this address.
+    /// Switches the controller on, with this address.
     pub fn new(address: [u8; 6]) -> Ethernet {
-        // SAFETY: the manual has this register there; it gives clocks to the device.
+        // SAFETY: the manual has this register at this address; it switches clocks on.
         let clocks = unsafe { Register::new(0x400F_E108) };
         clocks.write(clocks.read() | CLOCKS);
         let [a, b, c, d, e, f] = address;
@@ -32,16 +32,16 @@ impl Ethernet {
         }
     }
 
-    /// Takes the next frame from the card, if one has come, and answers where in `received` it is.
+    /// Reads the next frame from the controller, if one has arrived, and returns its range in `received`.
     fn take(&mut self) -> Option<core::ops::Range<usize>> {
         if at(FRAMES).read() & 0x3F == 0 {
-            // What wakes is off until the next frame.
+            // Clear the interrupt until the next frame.
             at(STATUS).write(RECEIVED);
             if at(FRAMES).read() & 0x3F == 0 {
                 return None;
             }
         }
-        // Two bytes of length come first, four of a checksum last.
+        // Two bytes of length precede the frame, and four of a checksum follow it.
         let first = at(DATA).read();
         let len = (first as usize & 0xFFFF).clamp(6, FRAME);
         self.received[..4].copy_from_slice(&first.to_le_bytes());
@@ -56,26 +56,29 @@ impl Ethernet {
     }
 }
 
-/// A frame that has come.
-pub struct Received<'a>(&'a [u8]);
+/// A received frame.
+pub struct ReceivedFrame<'a>(&'a [u8]);
 
-/// Room for a frame that will go.
-pub struct Room<'a>(&'a mut [u8; FRAME]);
+/// The buffer for a frame to send.
+pub struct SendBuffer<'a>(&'a mut [u8; FRAME]);
 
 impl Device for Ethernet {
-    type RxToken<'a> = Received<'a>;
-    type TxToken<'a> = Room<'a>;
+    type RxToken<'a> = ReceivedFrame<'a>;
+    type TxToken<'a> = SendBuffer<'a>;
 
-    fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Room<'_>)> {
+    fn receive(&mut self, _: Instant) -> Option<(ReceivedFrame<'_>, SendBuffer<'_>)> {
         if at(SENDING).read() & 1 != 0 {
             return None;
         }
-        let place = self.take()?;
-        Some((Received(&self.received[place]), Room(&mut self.sent)))
+        let range = self.take()?;
+        Some((
+            ReceivedFrame(&self.received[range]),
+            SendBuffer(&mut self.sent),
+        ))
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<Room<'_>> {
-        (at(SENDING).read() & 1 == 0).then_some(Room(&mut self.sent))
+    fn transmit(&mut self, _: Instant) -> Option<SendBuffer<'_>> {
+        (at(SENDING).read() & 1 == 0).then_some(SendBuffer(&mut self.sent))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -87,16 +90,16 @@ impl Device for Ethernet {
     }
 }
 
-impl phy::RxToken for Received<'_> {
+impl phy::RxToken for ReceivedFrame<'_> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
         read(self.0)
     }
 }
 
-impl phy::TxToken for Room<'_> {
+impl phy::TxToken for SendBuffer<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, write: F) -> R {
         let written = write(&mut self.0[2..2 + len]);
-        // The length counts what follows the first fourteen bytes.
+        // The length does not count the Ethernet header of fourteen bytes.
         let length = (len - 14) as u16;
         self.0[..2].copy_from_slice(&length.to_le_bytes());
         for word in self.0[..2 + len].chunks(4) {
@@ -109,9 +112,9 @@ impl phy::TxToken for Room<'_> {
     }
 }
 
-/// The register of the card at this offset.
+/// Returns the register of the controller at this offset.
 fn at(offset: usize) -> Register {
-    // SAFETY: the manual has the registers of below there, and none of them moves memory.
+    // SAFETY: the manual has the registers below at these addresses, and none of them affects memory.
     unsafe { Register::new(0x4004_8000 + offset) }
 }
 
@@ -125,7 +128,7 @@ const ADDRESS_HIGH: usize = 0x18;
 const FRAMES: usize = 0x34;
 const SENDING: usize = 0x38;
 
-/// Of the controller, of what drives the cable, and of the lamps at the socket.
+/// The clocks of the controller, of the PHY, and of the pins of the LEDs.
 const CLOCKS: u32 = 1 << 28 | 1 << 30 | 1 << 5;
 const RECEIVE: u32 = 1;
 const REJECT_BAD: u32 = 1 << 3;
@@ -135,5 +138,5 @@ const ADD_CHECK: u32 = 1 << 2;
 const BOTH_WAYS: u32 = 1 << 4;
 const RECEIVED: u32 = 1;
 
-/// The longest frame, with the length before it and the checksum behind it.
+/// The maximum length of a frame, including the length before it and the checksum after it.
 const FRAME: usize = 1520;

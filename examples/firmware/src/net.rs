@@ -1,4 +1,4 @@
-//! [`Server`]: connections over TCP, several at once, in one loop that never waits for one of them.
+//! [`Server`]: several TCP connections in one loop that never blocks on any of them.
 
 use alloc::string::ToString;
 use alloc::vec;
@@ -14,24 +14,24 @@ use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 use crate::board;
 use crate::ethernet::Ethernet;
 
-/// A server with a fixed number of places, of which each is for one connection.
+/// A server with a fixed number of slots, each for one connection.
 pub struct Server<F, H> {
     card: Ethernet,
     interface: Interface,
     sockets: SocketSet<'static>,
-    places: Vec<Place<F, H>>,
+    slots: Vec<Slot<F, H>>,
 }
 
-struct Place<F, H> {
+struct Slot<F, H> {
     socket: SocketHandle,
     conn: Option<Connection<F, H>>,
-    /// When what still goes on after the end of the connection is given up.
-    until: Duration,
+    /// The time at which a closing socket is aborted; zero if it is not closing.
+    abort_at: Duration,
 }
 
 impl<F, H: Handler> Server<F, H> {
-    /// A server with so many places. Its address is that which QEMU's network has for it.
-    pub fn new(places: usize) -> Server<F, H> {
+    /// Creates a server with this number of slots. Its address is the one that QEMU's network assigns.
+    pub fn new(slots: usize) -> Server<F, H> {
         let address = [0x02, 0, 0, 0, 0, 0x01];
         let mut card = Ethernet::new(address);
         let config = Config::new(EthernetAddress(address).into());
@@ -43,22 +43,22 @@ impl<F, H: Handler> Server<F, H> {
         let router = Ipv4Address::new(10, 0, 2, 2);
         let route = interface.routes_mut().add_default_ipv4_route(router);
         route.expect("there is room for one route");
-        let mut sockets = SocketSet::new(Vec::with_capacity(places));
-        let places = (0..places).map(|_| Place::new(&mut sockets)).collect();
+        let mut sockets = SocketSet::new(Vec::with_capacity(slots));
+        let slots = (0..slots).map(|_| Slot::new(&mut sockets)).collect();
         Server {
             card,
             interface,
             sockets,
-            places,
+            slots,
         }
     }
 
-    /// Moves on whatever can move, then sleeps until something comes, a millisecond at most. `make` makes
-    /// a connection to the peer of that address; `freed` is called when its place is free again.
-    pub fn turn<S: FileSystem<File = F>>(
+    /// Advances all connections, then sleeps until a frame arrives, a millisecond at most. `connect` makes a connection
+    /// for the peer at an address; `freed` is called when its slot is free again.
+    pub fn poll<S: FileSystem<File = F>>(
         &mut self,
         files: &S,
-        mut make: impl FnMut(&str) -> Connection<F, H>,
+        mut connect: impl FnMut(&str) -> Connection<F, H>,
         mut log: impl FnMut(&str),
         mut freed: impl FnMut(),
     ) {
@@ -66,12 +66,12 @@ impl<F, H: Handler> Server<F, H> {
             card,
             interface,
             sockets,
-            places,
+            slots,
         } = self;
         interface.poll(instant(), card, sockets);
-        for place in places {
-            let socket = sockets.get_mut::<Socket<'_>>(place.socket);
-            if place.turn(socket, files, &mut make, &mut log) {
+        for slot in slots {
+            let socket = sockets.get_mut::<Socket<'_>>(slot.socket);
+            if slot.poll(socket, files, &mut connect, &mut log) {
                 freed();
             }
         }
@@ -80,23 +80,23 @@ impl<F, H: Handler> Server<F, H> {
     }
 }
 
-impl<F, H: Handler> Place<F, H> {
-    fn new(sockets: &mut SocketSet<'static>) -> Place<F, H> {
-        let room = |len| SocketBuffer::new(vec![0; len]);
-        let socket = Socket::new(room(RECEIVED), room(SENT));
-        Place {
+impl<F, H: Handler> Slot<F, H> {
+    fn new(sockets: &mut SocketSet<'static>) -> Slot<F, H> {
+        let buffer = |len| SocketBuffer::new(vec![0; len]);
+        let socket = Socket::new(buffer(RECEIVE_BUFFER), buffer(SEND_BUFFER));
+        Slot {
             socket: sockets.add(socket),
             conn: None,
-            until: Duration::ZERO,
+            abort_at: Duration::ZERO,
         }
     }
 
-    /// Moves the connection on, if there is one, and answers whether the place has just become free.
-    fn turn<S: FileSystem<File = F>>(
+    /// Advances the connection, if there is one, and returns whether the slot has just become free.
+    fn poll<S: FileSystem<File = F>>(
         &mut self,
         socket: &mut Socket<'_>,
         files: &S,
-        make: &mut impl FnMut(&str) -> Connection<F, H>,
+        connect: &mut impl FnMut(&str) -> Connection<F, H>,
         log: &mut impl FnMut(&str),
     ) -> bool {
         let now = board::now();
@@ -104,32 +104,34 @@ impl<F, H: Handler> Place<F, H> {
             if serve(conn, socket, files, now, log) {
                 return false;
             }
-            (self.conn, self.until) = (None, now.tick + LEAVE);
+            (self.conn, self.abort_at) = (None, now.tick + CLOSE_TIMEOUT);
             socket.close();
             return false;
         }
-        let leaves = !self.until.is_zero();
+        let is_closing = !self.abort_at.is_zero();
         match socket.state() {
             State::Closed | State::TimeWait => {
                 socket.abort();
-                let listens = socket.listen(PORT);
-                listens.expect("a port, and a socket that is closed");
-                socket.set_keep_alive(Some(ASK_AGAIN));
-                self.until = Duration::ZERO;
-                return leaves;
+                let result = socket.listen(PORT);
+                result.expect("a valid port and a closed socket");
+                socket.set_keep_alive(Some(KEEP_ALIVE));
+                self.abort_at = Duration::ZERO;
+                return is_closing;
             }
-            State::Established | State::CloseWait if !leaves => {
+            State::Established | State::CloseWait if !is_closing => {
                 let peer = socket.remote_endpoint();
-                self.conn = Some(make(&peer.map_or("-".into(), |peer| peer.addr.to_string())));
+                self.conn = Some(connect(
+                    &peer.map_or("-".into(), |peer| peer.addr.to_string()),
+                ));
             }
-            _ if leaves && now.tick > self.until => socket.abort(),
+            _ if is_closing && now.tick > self.abort_at => socket.abort(),
             _ => {}
         }
         false
     }
 }
 
-/// Does what the connection wants until that has to be waited for. `false`: it has ended.
+/// Does what the connection wants until it has to wait. Returns `false` if it has ended.
 fn serve<S: FileSystem, H: Handler>(
     conn: &mut Connection<S::File, H>,
     socket: &mut Socket<'_>,
@@ -155,7 +157,7 @@ fn serve<S: FileSystem, H: Handler>(
             Want::Copy { .. } => unreachable!("no file here is sendable"),
             Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
-            // Nothing can wake a handler here: its wait lasts as long as it may.
+            // Nothing can wake a handler here, so it waits until its timeout.
             Want::Wait => return true,
             Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Ask(ask) => files.answer(ask),
@@ -176,15 +178,14 @@ fn instant() -> Instant {
     Instant::from_millis(board::now().tick.as_millis() as i64)
 }
 
-/// Where it listens.
+/// The port to listen on.
 const PORT: u16 = 80;
-/// How long what was written may still be on its way when a connection is over.
-const LEAVE: Duration = Duration::from_secs(2);
-/// A peer that is silent for so long is asked whether it is there. smoltcp stops the clock of what it has
-/// sent when the peer ends its half of the connection, and drops what a second such end acknowledges:
-/// without being asked nobody would say it again.
-const ASK_AGAIN: smoltcp::time::Duration = smoltcp::time::Duration::from_millis(500);
-/// Room in bytes for what has come and was not read.
-pub const RECEIVED: usize = 512;
-/// Room for what was sent and has not arrived.
-pub const SENT: usize = 512;
+/// How long a closed socket may take to deliver the rest of its output.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The interval of keep-alive probes to a silent peer. smoltcp stops its retransmission timer when the peer sends a FIN,
+/// and drops the acknowledgement in a second FIN, so without a probe lost segments would never be sent again.
+const KEEP_ALIVE: smoltcp::time::Duration = smoltcp::time::Duration::from_millis(500);
+/// The size of a socket's receive buffer in bytes.
+pub const RECEIVE_BUFFER: usize = 512;
+/// The size of a socket's send buffer in bytes.
+pub const SEND_BUFFER: usize = 512;

@@ -1,4 +1,4 @@
-//! [`Uart`]: a serial line, as a link of embedded-io. The device is ARM's PL011.
+//! [`Uart`]: a serial line as a byte stream of embedded-io. The device is ARM's PL011.
 
 use core::convert::Infallible;
 
@@ -10,24 +10,24 @@ use crate::board::{Line, Register, sleep};
 pub struct Uart {
     data: Register,
     flags: Register,
-    /// What wakes who sleeps.
+    /// The interrupt for received bytes.
     pub line: Line,
 }
 
 impl Uart {
-    /// The line with this number, 0 to 2, switched on.
+    /// Switches on the line with this number, 0 to 2.
     ///
     /// # Panics
     /// If there is no such line.
     pub fn new(number: usize) -> Uart {
         let line = Line([5, 6, 33][number]);
-        // SAFETY: the manual has these registers there, and none of them moves memory.
+        // SAFETY: the manual has these registers at these addresses, and none of them affects memory.
         let at = |offset: usize| unsafe { Register::new(0x4000_C000 + 0x1000 * number + offset) };
-        // SAFETY: as above; these give clocks and pins to the device.
+        // SAFETY: as above; these registers switch on the clocks and pins of the device.
         let system = |address: usize| unsafe { Register::new(address) };
         let (clocks, ports) = (system(0x400F_E104), system(0x400F_E108));
         clocks.write(clocks.read() | 1 << number);
-        // UART 0 to 2 have the first two pins of port A, and pins of port D and G.
+        // UART 0 to 2 use the first two pins of port A, and pins of ports D and G.
         let (port, base, pins) = [
             (0, 0x4000_4000, 0b11),
             (3, 0x4000_7000, 0b1100),
@@ -42,7 +42,7 @@ impl Uart {
         at(DIVISOR).write(6);
         at(FRACTION).write(33);
         at(LINE_CONTROL).write(EIGHT_BITS | FIFO);
-        at(INTERRUPTS).write(RECEIVED | RECEIVED_FEW);
+        at(INTERRUPTS).write(RECEIVE_INTERRUPT | RECEIVE_TIMEOUT_INTERRUPT);
         at(CONTROL).write(ENABLE | TRANSMIT | RECEIVE);
         Uart {
             data: at(DATA),
@@ -51,9 +51,9 @@ impl Uart {
         }
     }
 
-    /// The next byte, if there is one.
+    /// Returns the next byte, if one has arrived.
     pub fn take(&mut self) -> Option<u8> {
-        (self.flags.read() & NOTHING_CAME == 0).then(|| self.data.read() as u8)
+        (self.flags.read() & RECEIVE_EMPTY == 0).then(|| self.data.read() as u8)
     }
 }
 
@@ -63,13 +63,13 @@ impl ErrorType for Uart {
 
 impl ReadReady for Uart {
     fn read_ready(&mut self) -> Result<bool, Infallible> {
-        Ok(self.flags.read() & NOTHING_CAME == 0)
+        Ok(self.flags.read() & RECEIVE_EMPTY == 0)
     }
 }
 
 impl WriteReady for Uart {
     fn write_ready(&mut self) -> Result<bool, Infallible> {
-        Ok(self.flags.read() & FULL == 0)
+        Ok(self.flags.read() & TRANSMIT_FULL == 0)
     }
 }
 
@@ -115,12 +115,12 @@ const CONTROL: usize = 0x30;
 const INTERRUPTS: usize = 0x38;
 
 const BUSY: u32 = 1 << 3;
-const NOTHING_CAME: u32 = 1 << 4;
-const FULL: u32 = 1 << 5;
+const RECEIVE_EMPTY: u32 = 1 << 4;
+const TRANSMIT_FULL: u32 = 1 << 5;
 const FIFO: u32 = 1 << 4;
 const EIGHT_BITS: u32 = 3 << 5;
 const ENABLE: u32 = 1;
 const TRANSMIT: u32 = 1 << 8;
 const RECEIVE: u32 = 1 << 9;
-const RECEIVED: u32 = 1 << 4;
-const RECEIVED_FEW: u32 = 1 << 6;
+const RECEIVE_INTERRUPT: u32 = 1 << 4;
+const RECEIVE_TIMEOUT_INTERRUPT: u32 = 1 << 6;

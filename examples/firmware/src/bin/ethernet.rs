@@ -1,4 +1,4 @@
-//! HTTP over Ethernet, four connections at once. The log goes to the serial line.
+//! HTTP over Ethernet, with up to four connections. The log goes to the serial line.
 
 #![no_std]
 #![no_main]
@@ -16,22 +16,22 @@ use sanserve_core::{Connection, Files};
 #[entry]
 fn main() -> ! {
     board::start(
-        singleton!(: [u8; PLACES * CONNECTION] = [0; PLACES * CONNECTION]).expect("this runs once"),
+        singleton!(: [u8; CONNECTIONS_MAX * CONNECTION] = [0; CONNECTIONS_MAX * CONNECTION])
+            .expect("this runs once"),
     );
-    let mut line = Uart::new(0);
-    let log = |lines: &str| {
-        let Ok(()) = line.write_all(lines.as_bytes());
+    let mut uart = Uart::new(0);
+    let mut log = |lines: &str| {
+        let Ok(()) = uart.write_all(lines.as_bytes());
     };
-    let mut log = log;
     log("Serving HTTP on 10.0.2.15 port 80\n");
-    let mut server = Server::new(PLACES);
+    let mut server = Server::new(CONNECTIONS_MAX);
     // Shared by all connections.
     let (config, files) = (Arc::new(config()), Files::new());
     loop {
-        let make = |peer: &str| Connection::new(Arc::clone(&config), peer, files.clone());
-        server.turn(&SITE, make, &mut log, || ());
+        let connect = |peer: &str| Connection::new(Arc::clone(&config), peer, files.clone());
+        server.poll(&SITE, connect, &mut log, || ());
     }
 }
 
-/// As many connections are open at most.
-const PLACES: usize = 4;
+/// The maximum number of open connections.
+const CONNECTIONS_MAX: usize = 4;

@@ -1,5 +1,5 @@
-//! The image that the conformance list is run on over Ethernet. Which kind of server is wanted, and what
-//! is logged, is said on a serial line, see [`control`].
+//! The image that runs the conformance list over Ethernet. The setup of the server and the log go over a serial line, see
+//! [`control`].
 //!
 //! [`control`]: firmware::control
 
@@ -29,7 +29,7 @@ fn main() -> ! {
             setup.set(SETUPS[number]);
             control.borrow_mut().say(format_args!("begun"));
         }
-        let make = |peer: &str| {
+        let connect = |peer: &str| {
             let mut config = setup.get().config();
             config.limits.outbox = 1024;
             Connection::new(config, peer, setup.get().handler())
@@ -39,7 +39,7 @@ fn main() -> ! {
             let used = board::heap_used();
             control.borrow_mut().say(format_args!("closed {used}"));
         };
-        server.turn(&TREE, make, log, freed);
+        server.poll(&TREE, connect, log, freed);
     }
 }
 

@@ -1,8 +1,8 @@
 //! HTTP over a serial line.
 //!
-//! A line has no connections: nobody hangs up. So the engine is given one connection after another, and
-//! whoever uses the line keeps it open, as HTTP/1.1 does. If one has to close, since a request could not be
-//! understood or asked for it, the next begins with the next byte.
+//! A serial line has no connections that could be opened or closed. So the program runs one connection of the engine
+//! after another. The client keeps each of them open, as in HTTP/1.1; if one closes, because of a malformed request or at
+//! the client's request, the next one begins with the next byte.
 
 #![no_std]
 #![no_main]
@@ -21,10 +21,10 @@ use sanserve_server::embedded::serve_ready;
 #[entry]
 fn main() -> ! {
     board::start(singleton!(: [u8; CONNECTION] = [0; CONNECTION]).expect("this runs once"));
-    let mut link = Uart::new(0);
-    let line = link.line;
+    let mut uart = Uart::new(0);
+    let line = uart.line;
     let mut config = config();
-    // There is nobody who could take notice.
+    // The client cannot see that a connection has closed.
     config.timeouts.linger = Duration::ZERO;
     let (config, files) = (Arc::new(config), Files::new());
     loop {
@@ -32,7 +32,7 @@ fn main() -> ! {
         let sleep = |_| board::sleep(&[line]);
         let Ok(()) = serve_ready(
             &mut conn,
-            &mut link,
+            &mut uart,
             &SITE,
             board::now,
             |_| (),

@@ -1,5 +1,5 @@
-//! The image that the conformance list is run on over a serial line. What no line can convey, that
-//! somebody connects and hangs up, is said on another, see [`control`].
+//! The image that runs the conformance list over a serial line. A second line carries what the first cannot convey: the
+//! beginning and end of connections, see [`control`].
 //!
 //! [`control`]: firmware::control
 
@@ -29,67 +29,67 @@ fn main() -> ! {
         let mut config = setup.config();
         config.limits.outbox = 1024;
         let mut conn = Connection::new(config, "192.0.2.1", setup.handler());
-        let mut link = Link::new(&mut uart, &control);
+        let mut transport = Transport::new(&mut uart, &control);
         let log = |lines: &str| control.borrow_mut().log(lines);
-        let lines = [link.uart.line, control.borrow().line()];
+        let lines = [transport.uart.line, control.borrow().line()];
         let sleep = |_| board::sleep(&lines);
         let Ok(()) = serve_ready(
             &mut conn,
-            &mut link,
+            &mut transport,
             &TREE,
             board::now,
             log,
-            Link::shutdown,
+            Transport::shutdown,
             sleep,
         );
-        link.shutdown();
-        link.drain();
+        transport.shutdown();
+        transport.drain();
         drop(conn);
         let used = board::heap_used();
         control.borrow_mut().say(format_args!("closed {used}"));
     }
 }
 
-/// Waits for the next connection.
+/// Waits for the order to begin the next connection, and returns the setup of its server.
 fn begin(control: &RefCell<Control>) -> sanserve_conformance::Setup {
     loop {
         let mut control = control.borrow_mut();
-        if let Some(Order::Begin(setup, unix)) = control.order() {
+        if let Some(Order::Begin(number, unix)) = control.order() {
             board::set_date(unix);
             control.say(format_args!("begun"));
-            return SETUPS[setup];
+            return SETUPS[number];
         }
         board::sleep(&[control.line()]);
     }
 }
 
-/// One connection on the line.
-struct Link<'a> {
+/// The transport of a connection: the line, and the orders that end its input.
+struct Transport<'a> {
     uart: &'a mut Uart,
     control: &'a RefCell<Control>,
-    came: usize,
-    /// After so many bytes the input ends.
-    end: Option<usize>,
+    received: usize,
+    /// The total length of the input, once the test has announced it.
+    input_len: Option<usize>,
     sent: usize,
-    shut: bool,
+    is_shut_down: bool,
 }
 
-impl<'a> Link<'a> {
-    fn new(uart: &'a mut Uart, control: &'a RefCell<Control>) -> Link<'a> {
-        Link {
+impl<'a> Transport<'a> {
+    fn new(uart: &'a mut Uart, control: &'a RefCell<Control>) -> Transport<'a> {
+        Transport {
             uart,
             control,
-            came: 0,
-            end: None,
+            received: 0,
+            input_len: None,
             sent: 0,
-            shut: false,
+            is_shut_down: false,
         }
     }
 
-    /// Says that nothing more will come.
+    /// Announces the end of the output.
     fn shutdown(&mut self) {
-        if !self.shut {
-            self.shut = true;
+        if !self.is_shut_down {
+            self.is_shut_down = true;
             let sent = self.sent;
             self.control.borrow_mut().say(format_args!("end {sent}"));
         }
@@ -97,16 +97,16 @@ impl<'a> Link<'a> {
 
     fn has_ended(&mut self) -> bool {
         if let Some(Order::End(count)) = self.control.borrow_mut().order() {
-            self.end = Some(count);
+            self.input_len = Some(count);
         }
-        self.end == Some(self.came)
+        self.input_len == Some(self.received)
     }
 
-    /// Throws away what still comes.
+    /// Discards the rest of the input.
     fn drain(&mut self) {
         while !self.has_ended() {
             while self.uart.take().is_some() {
-                self.came += 1;
+                self.received += 1;
             }
             if !self.has_ended() {
                 board::sleep(&[self.uart.line, self.control.borrow().line()]);
@@ -115,34 +115,34 @@ impl<'a> Link<'a> {
     }
 }
 
-impl ErrorType for Link<'_> {
+impl ErrorType for Transport<'_> {
     type Error = Infallible;
 }
 
-impl ReadReady for Link<'_> {
+impl ReadReady for Transport<'_> {
     fn read_ready(&mut self) -> Result<bool, Infallible> {
         Ok(self.has_ended() || self.uart.read_ready()?)
     }
 }
 
-impl WriteReady for Link<'_> {
+impl WriteReady for Transport<'_> {
     fn write_ready(&mut self) -> Result<bool, Infallible> {
         self.uart.write_ready()
     }
 }
 
-impl Read for Link<'_> {
+impl Read for Transport<'_> {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Infallible> {
         if self.has_ended() {
             return Ok(0);
         }
         let n = self.uart.read(into)?;
-        self.came += n;
+        self.received += n;
         Ok(n)
     }
 }
 
-impl Write for Link<'_> {
+impl Write for Transport<'_> {
     fn write(&mut self, from: &[u8]) -> Result<usize, Infallible> {
         let n = self.uart.write(from)?;
         self.sent += n;
