@@ -90,7 +90,7 @@ sim:
 
 # Exchanges links and folders during requests, for RACE_SECONDS.
 race:
-	RACE_SECONDS=$(RACE_SECONDS) cargo test --package sanserve-server --test race -- --nocapture
+	RACE_SECONDS=$(RACE_SECONDS) cargo test --package sanserve-server --test symlink_race -- --nocapture
 
 # Fuzzes each target for FUZZ_SECONDS and prints its executions and coverage, or what it found. The code has no unsafe,
 # so there is no sanitizer, and a stable compiler is enough, with a C++ compiler.

@@ -1,59 +1,69 @@
-//! Deadlines that depend on the adapter: how long a socket or TLS really waits, on every server.
+//! Deadlines that depend on the adapter: how long a socket or a TLS handshake really waits, on every server.
 
-mod pair;
-mod peer;
-mod serving;
+mod certificate;
+mod client;
+mod servers;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use pair::Pair;
-use peer::{LONG, ask, connect, hello, site};
+use certificate::TestCertificate;
+use client::{TIMEOUT, connect, get_hello, send_get, site};
 use rustls::version::TLS13;
 use sanserve_core::{Config, Files, Timeouts};
 use sanserve_server::Disk;
-use serving::{SERVERS, Serving, Setup};
+use servers::{SERVERS, Setup, TestServer};
 use socket2::{Domain, Socket, Type};
 
 #[test]
-fn a_handshake_has_the_time_of_a_head_however_it_drips() {
-    let pair = Pair::new();
-    let mut first = Vec::new();
-    pair.client(&TLS13, &[]).write_tls(&mut first).unwrap();
+fn a_handshake_must_end_within_the_deadline_of_a_head() {
+    let certificate = TestCertificate::new();
+    let mut client_hello = Vec::new();
+    certificate
+        .client(&TLS13, &[])
+        .write_tls(&mut client_hello)
+        .unwrap();
     for name in SERVERS {
-        let head = Duration::from_millis(500);
-        let timeouts = Timeouts::default().with_idle(10 * LONG).with_head(head);
-        let server = Serving::start(
+        let deadline = Duration::from_millis(500);
+        let timeouts = Timeouts::default()
+            .with_idle(10 * TIMEOUT)
+            .with_head(deadline);
+        let server = TestServer::start(
             name,
             Setup {
                 connections: 8,
                 timeouts,
-                tls: Some(pair.tls()),
+                tls: Some(certificate.tls()),
             },
         );
-        // Half of it comes at once, and nothing more.
+        // The first half of the handshake, and nothing more.
         let start = Instant::now();
         let silent = connect(server.address);
-        (&silent).write_all(&first[..first.len() / 2]).unwrap();
+        (&silent)
+            .write_all(&client_hello[..client_hello.len() / 2])
+            .unwrap();
         assert!(!matches!((&silent).read(&mut [0]), Ok(1..)), "{name}");
-        within(start, head, name);
-        // A byte at a time, more slowly than there is time for.
+        assert_took(start, deadline, name);
+        // A byte at a time, too slowly for the deadline.
         let start = Instant::now();
-        let drips = connect(server.address);
-        let pause = 2 * LONG / first.len() as u32;
-        drips.set_read_timeout(Some(pause)).unwrap();
-        assert!(first.iter().any(|byte| !takes(&drips, *byte)), "{name}");
-        within(start, head, name);
+        let slow = connect(server.address);
+        let pause = 2 * TIMEOUT / client_hello.len() as u32;
+        slow.set_read_timeout(Some(pause)).unwrap();
+        assert!(
+            client_hello.iter().any(|byte| !accepts(&slow, *byte)),
+            "{name}"
+        );
+        assert_took(start, deadline, name);
     }
 }
 
 #[test]
-fn a_client_that_reads_nothing_gives_up_its_place_at_the_deadline() {
+fn a_client_that_reads_nothing_is_disconnected_at_the_deadline() {
     for name in SERVERS {
         let grace = Duration::from_secs(2);
         let timeouts = Timeouts::default().with_grace(grace).with_rate(u32::MAX);
-        let server = Serving::start(
+        let server = TestServer::start(
             name,
             Setup {
                 connections: 1,
@@ -62,54 +72,57 @@ fn a_client_that_reads_nothing_gives_up_its_place_at_the_deadline() {
             },
         );
         let start = Instant::now();
-        let deaf = with_small_buffer(server.address);
-        ask(&deaf, "/big");
-        // This one is in when the other one is out.
-        hello(&connect(server.address));
-        within(start, grace, name);
-        drop(deaf);
+        let reads_nothing = connect_with_small_buffer(server.address);
+        send_get(&reads_nothing, "/big");
+        // This client is served when the other one has been disconnected.
+        get_hello(&connect(server.address));
+        assert_took(start, grace, name);
+        drop(reads_nothing);
     }
 }
 
 #[test]
 #[cfg(unix)]
-fn so_does_one_on_standard_output() {
+fn on_stdio_a_client_that_reads_nothing_is_disconnected_at_the_deadline() {
     let site = site();
     let disk = Disk::open(site.path()).unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let deaf = with_small_buffer(listener.local_addr().unwrap());
+    let reads_nothing = connect_with_small_buffer(listener.local_addr().unwrap());
     let (socket, _) = listener.accept().unwrap();
-    ask(&deaf, "/big");
+    send_get(&reads_nothing, "/big");
     let grace = Duration::from_secs(2);
     let timeouts = Timeouts::default().with_grace(grace).with_rate(u32::MAX);
     let config = Config::default().with_timeouts(timeouts);
     let start = Instant::now();
     let (input, output) = (socket.try_clone().unwrap().into(), socket.into());
     let _ = sanserve_server::stdio::serve(input, output, &disk, config, Files::new(), &|_| ());
-    within(start, grace, "stdio");
-    drop(deaf);
+    assert_took(start, grace, "stdio");
+    drop(reads_nothing);
 }
 
-/// A connection that takes little before it is full.
-fn with_small_buffer(address: SocketAddr) -> TcpStream {
+/// Connects with a small receive buffer.
+fn connect_with_small_buffer(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     socket.connect(&address.into()).unwrap();
     socket.into()
 }
 
-/// Whether the server still takes a byte, and has not closed the connection.
-fn takes(mut socket: &TcpStream, byte: u8) -> bool {
+/// Sends a byte, and returns whether the connection is still open.
+fn accepts(mut socket: &TcpStream, byte: u8) -> bool {
     let read = socket
         .write_all(&[byte])
         .and_then(|()| socket.read(&mut [0]));
     matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
-/// Asserts that this took so long and not much longer. The machine may be busy.
-fn within(start: Instant, time: Duration, name: &str) {
+/// Asserts that this took the expected time, with some tolerance for a busy machine.
+fn assert_took(start: Instant, expected: Duration, name: &str) {
     let took = start.elapsed();
-    println!("{name}: {took:?} of {time:?}");
-    let slack = Duration::from_millis(1500);
-    assert!((time..time + slack).contains(&took), "{name}: {took:?}");
+    println!("{name}: {took:?} of {expected:?}");
+    let tolerance = Duration::from_millis(1500);
+    assert!(
+        (expected..expected + tolerance).contains(&took),
+        "{name}: {took:?}"
+    );
 }

@@ -1,4 +1,4 @@
-//! What a disk opens, what it refuses, and what it says of it.
+//! `Disk`: the files it opens and refuses, its listings, and the metadata it reports.
 #![cfg(unix)]
 
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ use sanserve_core::{Entry, FileSystem, FileVersion, FsError, Meta, Opened, Path}
 use sanserve_server::Disk;
 use tempfile::TempDir;
 
-/// A directory `root` to serve, and a file `secret` beside it.
+/// Makes a directory `root` to serve, and a file `secret` beside it.
 fn site() -> TempDir {
     let dir = TempDir::new().unwrap();
     fs::create_dir_all(dir.path().join("root/d")).unwrap();
@@ -34,8 +34,8 @@ fn path(target: &str) -> Path {
     Path::parse(target).unwrap()
 }
 
-/// What is found under a target: what a file holds, or `/`.
-fn look(disk: &Disk, target: &str) -> Result<String, FsError> {
+/// Returns the content of a file, or `/` for a directory.
+fn look_up(disk: &Disk, target: &str) -> Result<String, FsError> {
     match disk.open(&path(target))? {
         Opened::Directory => Ok("/".into()),
         Opened::File { mut file, meta, .. } => {
@@ -44,17 +44,18 @@ fn look(disk: &Disk, target: &str) -> Result<String, FsError> {
             assert_eq!(n, bytes.len());
             Ok(String::from_utf8(bytes).unwrap())
         }
-        _ => unreachable!("nothing is run here"),
+        _ => unreachable!("there are only files and directories"),
     }
 }
 
 fn meta(disk: &Disk, target: &str) -> Meta {
     match disk.open(&path(target)) {
         Ok(Opened::File { meta, .. }) => meta,
-        other => panic!("{target} is no file: {other:?}"),
+        other => panic!("{target} is not a file: {other:?}"),
     }
 }
 
+/// Returns the entries of a directory by name: whether each is a directory, and whether it is a link.
 fn names(disk: &Disk, target: &str) -> Vec<(String, bool, bool)> {
     let entries = disk.list(&path(target)).unwrap();
     let row = |entry: Entry<'_>| {
@@ -73,44 +74,44 @@ fn names(disk: &Disk, target: &str) -> Vec<(String, bool, bool)> {
 fn files_and_directories_are_found() {
     let site = site();
     for disk in [disk(&site), disk(&site).with_follow_symlinks(true)] {
-        assert_eq!(look(&disk, "/a.txt"), Ok("hello".into()));
-        assert_eq!(look(&disk, "/d/b.txt"), Ok("below".into()));
-        assert_eq!(look(&disk, "/d"), Ok("/".into()));
-        assert_eq!(look(&disk, "/"), Ok("/".into()));
-        assert_eq!(look(&disk, "/nope"), Err(FsError::NotFound));
+        assert_eq!(look_up(&disk, "/a.txt"), Ok("hello".into()));
+        assert_eq!(look_up(&disk, "/d/b.txt"), Ok("below".into()));
+        assert_eq!(look_up(&disk, "/d"), Ok("/".into()));
+        assert_eq!(look_up(&disk, "/"), Ok("/".into()));
+        assert_eq!(look_up(&disk, "/nope"), Err(FsError::NotFound));
     }
 }
 
 #[test]
-fn reading_starts_where_it_is_told_and_ends_with_the_file() {
+fn reads_start_at_the_offset_and_stop_at_the_end_of_the_file() {
     let site = site();
     let disk = disk(&site);
     let Ok(Opened::File { mut file, .. }) = disk.open(&path("/a.txt")) else {
         panic!("a.txt is a file");
     };
-    let mut into = [0; 16];
-    assert_eq!(disk.read(&mut file, 3, &mut into), Ok(2));
-    assert_eq!(&into[..2], b"lo");
-    assert_eq!(disk.read(&mut file, 0, &mut into[..2]), Ok(2));
-    assert_eq!(&into[..2], b"he");
-    assert_eq!(disk.read(&mut file, 5, &mut into), Ok(0));
+    let mut buffer = [0; 16];
+    assert_eq!(disk.read(&mut file, 3, &mut buffer), Ok(2));
+    assert_eq!(&buffer[..2], b"lo");
+    assert_eq!(disk.read(&mut file, 0, &mut buffer[..2]), Ok(2));
+    assert_eq!(&buffer[..2], b"he");
+    assert_eq!(disk.read(&mut file, 5, &mut buffer), Ok(0));
 }
 
 #[test]
-fn links_that_stay_inside_are_followed() {
+fn links_within_the_root_are_followed() {
     let site = site();
     symlink("d/b.txt", site.path().join("root/file")).unwrap();
     symlink("../a.txt", site.path().join("root/d/up")).unwrap();
     symlink("d", site.path().join("root/dir")).unwrap();
     let disk = disk(&site);
-    assert_eq!(look(&disk, "/file"), Ok("below".into()));
-    assert_eq!(look(&disk, "/d/up"), Ok("hello".into()));
-    assert_eq!(look(&disk, "/dir"), Ok("/".into()));
-    assert_eq!(look(&disk, "/dir/up"), Ok("hello".into()));
+    assert_eq!(look_up(&disk, "/file"), Ok("below".into()));
+    assert_eq!(look_up(&disk, "/d/up"), Ok("hello".into()));
+    assert_eq!(look_up(&disk, "/dir"), Ok("/".into()));
+    assert_eq!(look_up(&disk, "/dir/up"), Ok("hello".into()));
 }
 
 #[test]
-fn links_that_lead_out_are_followed_only_if_that_is_wanted() {
+fn links_out_of_the_root_are_followed_only_if_enabled() {
     let site = site();
     let root = site.path().join("root");
     symlink("../secret", root.join("relative")).unwrap();
@@ -125,7 +126,7 @@ fn links_that_lead_out_are_followed_only_if_that_is_wanted() {
         "/magic",
     ] {
         assert_eq!(
-            look(&disk(&site), target),
+            look_up(&disk(&site), target),
             Err(FsError::OutsideRoot),
             "{target}"
         );
@@ -137,26 +138,26 @@ fn links_that_lead_out_are_followed_only_if_that_is_wanted() {
 
     let follows = disk(&site).with_follow_symlinks(true);
     for target in ["/relative", "/absolute", "/above/secret"] {
-        assert_eq!(look(&follows, target), Ok("secret".into()), "{target}");
+        assert_eq!(look_up(&follows, target), Ok("secret".into()), "{target}");
     }
     let row = |name: &str| (name.to_string(), true, false);
     let above = names(&follows, "/above/");
     assert_eq!(above, [row("root"), ("secret".into(), false, false)]);
 }
 
-/// An absolute link that begins with the name of the served directory, as it was given or as it is.
+/// An absolute link may begin with the path of the root as it was given, or with its canonical path.
 #[test]
-fn absolute_links_that_lead_back_into_the_root_are_followed() {
+fn absolute_links_into_the_root_are_followed() {
     let site = site();
     let root = site.path().canonicalize().unwrap().join("root");
-    let given = site.path().join("given");
-    symlink("root", &given).unwrap();
+    let alias = site.path().join("alias");
+    symlink("root", &alias).unwrap();
     for (name, target) in [
         ("file", root.join("d/b.txt")),
-        ("given", given.join("d//./b.txt")),
+        ("alias", alias.join("d//./b.txt")),
         ("up", root.join("d/../a.txt")),
         ("dir", root.join("d")),
-        ("root", root.clone()),
+        ("itself", root.clone()),
         ("twice", root.join("file")),
         ("relative", "dir/b.txt".into()),
         ("circle", root.join("circle")),
@@ -168,52 +169,56 @@ fn absolute_links_that_lead_back_into_the_root_are_followed() {
     ] {
         symlink(target, root.join(name)).unwrap();
     }
-    let disk = Disk::open(&given).unwrap();
+    let disk = Disk::open(&alias).unwrap();
     for target in [
         "/file",
-        "/given",
+        "/alias",
         "/dir/b.txt",
         "/twice",
         "/relative",
-        "/root/d/b.txt",
+        "/itself/d/b.txt",
     ] {
-        assert_eq!(look(&disk, target), Ok("below".into()), "{target}");
+        assert_eq!(look_up(&disk, target), Ok("below".into()), "{target}");
     }
-    assert_eq!(look(&disk, "/up"), Ok("hello".into()));
+    assert_eq!(look_up(&disk, "/up"), Ok("hello".into()));
     assert_eq!(
-        (look(&disk, "/dir"), look(&disk, "/root")),
+        (look_up(&disk, "/dir"), look_up(&disk, "/itself")),
         (Ok("/".into()), Ok("/".into()))
     );
     assert_eq!(names(&disk, "/dir/"), names(&disk, "/d/"));
-    assert_eq!(look(&disk, "/nowhere"), Err(FsError::NotFound));
+    assert_eq!(look_up(&disk, "/nowhere"), Err(FsError::NotFound));
     for target in [
         "/out",
         "/beside",
         "/other",
         "/leads",
-        "/root/out",
+        "/itself/out",
         "/circle",
     ] {
-        assert_eq!(look(&disk, target), Err(FsError::OutsideRoot), "{target}");
+        assert_eq!(
+            look_up(&disk, target),
+            Err(FsError::OutsideRoot),
+            "{target}"
+        );
     }
     let entries = disk.list(&Path::default()).unwrap();
-    let listed = entries
+    let mut listed: Vec<_> = entries
         .iter()
-        .filter(|entry| entry.link && !entry.unavailable);
-    let mut listed: Vec<_> = listed
+        .filter(|entry| entry.link && !entry.unavailable)
         .map(|entry| {
-            let mark = if entry.directory { "/" } else { "" };
-            format!("{}{mark}", entry.name.escape_ascii())
+            let suffix = if entry.directory { "/" } else { "" };
+            format!("{}{suffix}", entry.name.escape_ascii())
         })
         .collect();
     listed.sort_unstable();
-    let expected = ["dir/", "file", "given", "relative", "root/", "twice", "up"];
+    let expected = [
+        "alias", "dir/", "file", "itself/", "relative", "twice", "up",
+    ];
     assert_eq!(listed, expected);
 }
 
-/// No more is done for a path than for forty links.
 #[test]
-fn absolute_links_are_followed_forty_times_at_most() {
+fn at_most_40_absolute_links_are_followed() {
     let site = site();
     let root = site.path().canonicalize().unwrap().join("root");
     for at in 0..60 {
@@ -225,13 +230,13 @@ fn absolute_links_are_followed_forty_times_at_most() {
         symlink(root.join(target), root.join(at.to_string())).unwrap();
     }
     let disk = Disk::open(&root).unwrap();
-    assert_eq!(look(&disk, "/39"), Ok("hello".into()));
-    assert_eq!(look(&disk, "/40"), Err(FsError::OutsideRoot));
+    assert_eq!(look_up(&disk, "/39"), Ok("hello".into()));
+    assert_eq!(look_up(&disk, "/40"), Err(FsError::OutsideRoot));
 }
 
-/// What is listed can be had, and what cannot be had is listed by CPython's page alone.
+/// Every entry that is not marked can be opened. Only CPython's page lists the marked ones.
 #[test]
-fn what_cannot_be_had_is_marked_in_a_list() {
+fn a_listing_marks_entries_that_cannot_be_opened() {
     let site = site();
     let root = site.path().join("root");
     symlink("nowhere", root.join("dangling")).unwrap();
@@ -243,31 +248,32 @@ fn what_cannot_be_had_is_marked_in_a_list() {
     let _socket = UnixListener::bind(root.join("socket")).unwrap();
     let unavailable = |disk: &Disk| -> Vec<String> {
         let entries = disk.list(&Path::default()).unwrap();
-        let marked = entries.iter().filter(|entry| entry.unavailable);
-        let mut marked: Vec<_> = marked
+        let mut marked: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry.unavailable)
             .map(|entry| String::from_utf8(entry.name.to_vec()).unwrap())
             .collect();
         marked.sort();
         for entry in entries.iter() {
             let name = format!("/{}", str::from_utf8(entry.name).unwrap());
-            assert_eq!(look_for(disk, &name), !entry.unavailable, "{name}");
+            let can_be_opened = disk.open(&path(&name)).is_ok();
+            assert_eq!(can_be_opened, !entry.unavailable, "{name}");
         }
         marked
     };
-    let wanted = [
+    let expected = [
         "absolute", "dangling", "fifo", "outside", "socket", "to-fifo",
     ];
-    assert_eq!(unavailable(&disk(&site)), wanted);
-    let wanted = ["absolute", "dangling", "fifo", "socket", "to-fifo"];
-    assert_eq!(unavailable(&disk(&site).with_follow_symlinks(true)), wanted);
-}
-
-fn look_for(disk: &Disk, target: &str) -> bool {
-    disk.open(&path(target)).is_ok()
+    assert_eq!(unavailable(&disk(&site)), expected);
+    let expected = ["absolute", "dangling", "fifo", "socket", "to-fifo"];
+    assert_eq!(
+        unavailable(&disk(&site).with_follow_symlinks(true)),
+        expected
+    );
 }
 
 #[test]
-fn nothing_outside_is_opened_while_names_change_places() {
+fn nothing_outside_the_root_is_opened_while_names_are_exchanged() {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{RenameFlags, renameat_with};
@@ -289,9 +295,9 @@ fn nothing_outside_is_opened_while_names_change_places() {
                 }
             });
             for _ in 0..5_000 {
-                let found = look(&disk, "/d/b.txt");
+                let content = look_up(&disk, "/d/b.txt");
                 assert!(
-                    found != Ok("secret".into()),
+                    content != Ok("secret".into()),
                     "a file outside of the root was opened"
                 );
             }
@@ -301,29 +307,29 @@ fn nothing_outside_is_opened_while_names_change_places() {
 }
 
 #[test]
-fn links_to_nowhere_and_in_circles_are_not_found() {
+fn dangling_and_circular_links_are_not_found() {
     let site = site();
     symlink("nowhere", site.path().join("root/broken")).unwrap();
     symlink("circle", site.path().join("root/circle")).unwrap();
     for disk in [disk(&site), disk(&site).with_follow_symlinks(true)] {
-        assert_eq!(look(&disk, "/broken"), Err(FsError::NotFound));
-        assert_eq!(look(&disk, "/circle"), Err(FsError::NotFound));
+        assert_eq!(look_up(&disk, "/broken"), Err(FsError::NotFound));
+        assert_eq!(look_up(&disk, "/circle"), Err(FsError::NotFound));
     }
 }
 
 #[test]
-fn a_fifo_is_neither_waited_for_nor_read() {
+fn a_fifo_neither_blocks_nor_is_read() {
     let site = site();
     let fifo = site.path().join("root/fifo");
     mknodat(CWD, fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     for disk in [disk(&site), disk(&site).with_follow_symlinks(true)] {
-        assert_eq!(look(&disk, "/fifo"), Err(FsError::NotRegularFile));
+        assert_eq!(look_up(&disk, "/fifo"), Err(FsError::NotRegularFile));
         assert!(names(&disk, "/").contains(&("fifo".into(), false, false)));
     }
 }
 
 #[test]
-fn a_list_tells_what_is_known_of_each_entry_and_nothing_of_what_lies_outside() {
+fn a_listing_has_lengths_and_times_but_none_of_files_outside_the_root() {
     let site = site();
     let root = site.path().join("root");
     let times = FileTimes::new().set_modified(UNIX_EPOCH + Duration::from_millis(1_500));
@@ -340,23 +346,23 @@ fn a_list_tells_what_is_known_of_each_entry_and_nothing_of_what_lies_outside() {
             .with_follow_symlinks(follow)
             .list(&path("/"))
             .unwrap();
-        let known = |name: &str| {
+        let len_and_time = |name: &str| {
             let entry = entries.iter().find(|entry| entry.name == name.as_bytes());
             let Entry { len, modified, .. } = entry.unwrap();
             (len, modified)
         };
-        assert_eq!(known("a.txt"), (Some(5), Some(1)));
-        assert_eq!(known("d"), (None, Some(1)));
-        assert_eq!(known("inside"), (Some(5), Some(1)));
-        assert_eq!(known("broken"), (None, None));
-        assert_eq!(known("outside").0, follow.then_some(6));
-        assert_eq!(known("outside").1.is_some(), follow);
-        assert_eq!(known("fifo").0, None);
+        assert_eq!(len_and_time("a.txt"), (Some(5), Some(1)));
+        assert_eq!(len_and_time("d"), (None, Some(1)));
+        assert_eq!(len_and_time("inside"), (Some(5), Some(1)));
+        assert_eq!(len_and_time("broken"), (None, None));
+        assert_eq!(len_and_time("outside").0, follow.then_some(6));
+        assert_eq!(len_and_time("outside").1.is_some(), follow);
+        assert_eq!(len_and_time("fifo").0, None);
     }
 }
 
 #[test]
-fn a_list_is_in_the_order_of_its_names() {
+fn a_listing_is_sorted_by_name() {
     let site = TempDir::new().unwrap();
     for name in ["b10", "B9", "a"] {
         fs::write(site.path().join(name), "").unwrap();
@@ -368,42 +374,48 @@ fn a_list_is_in_the_order_of_its_names() {
 }
 
 #[test]
-fn neither_sockets_nor_devices_are_read() {
+fn sockets_and_devices_are_not_read() {
     let site = site();
     let _socket = UnixListener::bind(site.path().join("root/socket")).unwrap();
     symlink("/dev/zero", site.path().join("root/zero")).unwrap();
     let follows = disk(&site).with_follow_symlinks(true);
-    assert_eq!(look(&disk(&site), "/socket"), Err(FsError::NotRegularFile));
-    assert_eq!(look(&follows, "/socket"), Err(FsError::NotRegularFile));
-    assert_eq!(look(&follows, "/zero"), Err(FsError::NotRegularFile));
-    assert_eq!(look(&disk(&site), "/zero"), Err(FsError::OutsideRoot));
+    assert_eq!(
+        look_up(&disk(&site), "/socket"),
+        Err(FsError::NotRegularFile)
+    );
+    assert_eq!(look_up(&follows, "/socket"), Err(FsError::NotRegularFile));
+    assert_eq!(look_up(&follows, "/zero"), Err(FsError::NotRegularFile));
+    assert_eq!(look_up(&disk(&site), "/zero"), Err(FsError::OutsideRoot));
 
     let (zero, mode) = (makedev(1, 5), Mode::RUSR);
     let device = site.path().join("root/device");
     if let Err(error) = mknodat(CWD, device, FileType::CharacterDevice, mode, zero) {
-        eprintln!("skipped: this user may not make devices: {error}");
+        eprintln!("skipped: this user may not create devices: {error}");
         return;
     }
-    assert_eq!(look(&disk(&site), "/device"), Err(FsError::NotRegularFile));
-    assert_eq!(look(&follows, "/device"), Err(FsError::NotRegularFile));
+    assert_eq!(
+        look_up(&disk(&site), "/device"),
+        Err(FsError::NotRegularFile)
+    );
+    assert_eq!(look_up(&follows, "/device"), Err(FsError::NotRegularFile));
 }
 
 #[test]
-fn a_file_is_no_directory_and_a_long_name_no_file() {
+fn a_path_below_a_file_is_not_found_and_a_long_name_is_too_long() {
     let site = site();
     let long = format!("/{}", "n".repeat(300));
     let longer = format!("/{}a.txt", "d/".repeat(3_000));
     for disk in [disk(&site), disk(&site).with_follow_symlinks(true)] {
-        assert_eq!(look(&disk, "/a.txt/b"), Err(FsError::NotFound));
+        assert_eq!(look_up(&disk, "/a.txt/b"), Err(FsError::NotFound));
         assert_eq!(disk.list(&path("/a.txt")), Err(FsError::NotFound));
         assert_eq!(disk.list(&path("/nope")), Err(FsError::NotFound));
-        assert_eq!(look(&disk, &long), Err(FsError::TooLong));
-        assert_eq!(look(&disk, &longer), Err(FsError::TooLong));
+        assert_eq!(look_up(&disk, &long), Err(FsError::TooLong));
+        assert_eq!(look_up(&disk, &longer), Err(FsError::TooLong));
     }
 }
 
 #[test]
-fn what_may_not_be_read_is_forbidden() {
+fn an_unreadable_file_is_forbidden() {
     let site = site();
     let (file, dir) = (site.path().join("root/a.txt"), site.path().join("root/d"));
     fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
@@ -413,17 +425,17 @@ fn what_may_not_be_read_is_forbidden() {
         return;
     }
     for disk in [disk(&site), disk(&site).with_follow_symlinks(true)] {
-        assert_eq!(look(&disk, "/a.txt"), Err(FsError::Forbidden));
+        assert_eq!(look_up(&disk, "/a.txt"), Err(FsError::Forbidden));
         assert_eq!(disk.list(&path("/d/")), Err(FsError::Forbidden));
-        assert_eq!(look(&disk, "/d"), Ok("/".into()), "one may pass through it");
-        assert_eq!(look(&disk, "/d/b.txt"), Ok("below".into()));
+        assert_eq!(look_up(&disk, "/d"), Ok("/".into()), "it can be traversed");
+        assert_eq!(look_up(&disk, "/d/b.txt"), Ok("below".into()));
     }
 }
 
 #[test]
-fn times_are_rounded_down_also_before_1970() {
+fn modification_times_are_rounded_down_even_before_1970() {
     let site = site();
-    let set = |time| {
+    let modified_after_setting = |time| {
         let file = File::options()
             .write(true)
             .open(site.path().join("root/a.txt"))
@@ -432,25 +444,25 @@ fn times_are_rounded_down_also_before_1970() {
         meta(&disk(&site), "/a.txt").modified
     };
     let half = Duration::from_millis(500);
-    assert_eq!(set(UNIX_EPOCH + 3 * half), Some(1));
-    assert_eq!(set(UNIX_EPOCH), Some(0));
-    assert_eq!(set(UNIX_EPOCH - half), Some(-1));
-    assert_eq!(set(UNIX_EPOCH - 2 * half), Some(-1));
-    assert_eq!(set(UNIX_EPOCH - 3 * half), Some(-2));
+    assert_eq!(modified_after_setting(UNIX_EPOCH + 3 * half), Some(1));
+    assert_eq!(modified_after_setting(UNIX_EPOCH), Some(0));
+    assert_eq!(modified_after_setting(UNIX_EPOCH - half), Some(-1));
+    assert_eq!(modified_after_setting(UNIX_EPOCH - 2 * half), Some(-1));
+    assert_eq!(modified_after_setting(UNIX_EPOCH - 3 * half), Some(-2));
 }
 
 #[test]
-fn names_need_not_be_utf_8() {
+fn names_need_not_be_utf8() {
     let site = site();
     let name = OsStr::from_bytes(b"\xff&.txt");
     fs::write(site.path().join("root").join(name), "odd").unwrap();
     let disk = disk(&site);
-    assert_eq!(look(&disk, "/%ED%B3%BF&.txt"), Ok("odd".into()));
+    assert_eq!(look_up(&disk, "/%ED%B3%BF&.txt"), Ok("odd".into()));
     assert!(names(&disk, "/").contains(&("\\xff&.txt".into(), false, false)));
 }
 
 #[test]
-fn a_list_tells_directories_and_links() {
+fn a_listing_distinguishes_directories_and_links() {
     let site = site();
     let root = site.path().join("root");
     symlink("d", root.join("to-directory")).unwrap();
@@ -482,35 +494,35 @@ fn a_list_tells_directories_and_links() {
 }
 
 #[test]
-fn a_root_that_is_no_directory_is_refused_in_plain_words() {
+fn a_root_that_is_not_a_directory_is_refused_with_a_clear_message() {
     let site = site();
-    let refusal = |name: &StdPath| Disk::open(name).unwrap_err().to_string();
+    let message = |name: &StdPath| Disk::open(name).unwrap_err().to_string();
     let (missing, file) = (site.path().join("nope"), site.path().join("secret"));
     assert_eq!(
-        refusal(&missing),
+        message(&missing),
         format!("there is no directory {}", missing.display())
     );
     assert_eq!(
-        refusal(&file),
+        message(&file),
         format!("{} is not a directory", file.display())
     );
 }
 
-/// Writes `a.txt`, or puts another file in its place, with that time of the last change.
+/// Writes `a.txt`, in place or by renaming another file over it, with this modification time.
 fn write(site: &TempDir, content: &str, modified: Duration, in_place: bool) {
     let name = site.path().join("root/a.txt");
-    let written = if in_place {
+    let temporary = if in_place {
         name.clone()
     } else {
         site.path().join("root/new")
     };
-    fs::write(&written, content).unwrap();
-    let file = File::options().write(true).open(&written).unwrap();
+    fs::write(&temporary, content).unwrap();
+    let file = File::options().write(true).open(&temporary).unwrap();
     file.set_modified(UNIX_EPOCH + modified).unwrap();
-    fs::rename(written, name).unwrap();
+    fs::rename(temporary, name).unwrap();
 }
 
-/// The version of `a.txt` once that is settled.
+/// Returns the version of `a.txt` once it is settled.
 fn settled(disk: &Disk) -> FileVersion {
     loop {
         let version = meta(disk, "/a.txt").version.expect("every file has one");
@@ -521,7 +533,7 @@ fn settled(disk: &Disk) -> FileVersion {
     }
 }
 
-/// Times that tools leave: exact ones, whole seconds (tar, unzip, curl -R), one for all files (Nix, OSTree).
+/// Modification times that tools set: exact ones, whole seconds (tar, unzip, curl -R), one for all files (Nix, OSTree).
 const TIMES: [Duration; 4] = [
     Duration::new(1_577_836_800, 750_000_000),
     Duration::from_secs(1_577_836_800),
@@ -530,7 +542,7 @@ const TIMES: [Duration; 4] = [
 ];
 
 #[test]
-fn another_content_of_the_same_length_and_time_has_another_version() {
+fn new_content_with_the_same_length_and_time_has_a_new_version() {
     let site = site();
     let disk = disk(&site);
     for (time, in_place) in TIMES
@@ -540,7 +552,11 @@ fn another_content_of_the_same_length_and_time_has_another_version() {
         write(&site, "0", time, in_place);
         let mut before = settled(&disk);
         for content in ["1", "2", "3"] {
-            assert_eq!(settled(&disk), before, "it lasts as long as the file does");
+            assert_eq!(
+                settled(&disk),
+                before,
+                "the version of an unchanged file is stable"
+            );
             write(&site, content, time, in_place);
             assert_ne!(
                 meta(&disk, "/a.txt").version,
@@ -552,8 +568,8 @@ fn another_content_of_the_same_length_and_time_has_another_version() {
     }
 }
 
-/// Whether the version of `a.txt` is seen to be open to a change in the same moment, after each of some writes. A busy
-/// machine may take longer than that moment.
+/// Returns whether the version of `a.txt` is unsettled after at least one of many writes. On a busy machine it may be
+/// settled by the time of the look-up.
 fn is_seen_unsettled(disk: &Disk, write: impl Fn()) -> bool {
     (0..1000).any(|_| {
         write();
@@ -563,7 +579,7 @@ fn is_seen_unsettled(disk: &Disk, write: impl Fn()) -> bool {
 }
 
 #[test]
-fn the_version_of_a_file_that_was_changed_just_now_is_not_settled() {
+fn the_version_of_a_file_changed_just_now_is_not_settled() {
     let site = site();
     let disk = disk(&site);
     assert!(is_seen_unsettled(&disk, || write(
@@ -573,12 +589,12 @@ fn the_version_of_a_file_that_was_changed_just_now_is_not_settled() {
 }
 
 #[test]
-fn nor_is_a_portable_one_whose_time_was_just_now() {
+fn the_portable_version_of_a_file_changed_just_now_is_not_settled() {
     let site = site();
     let disk = disk(&site).with_portable_tags(true);
     let name = site.path().join("root/a.txt");
     assert!(is_seen_unsettled(&disk, || fs::write(&name, "new").unwrap()));
-    // Nobody can tell a time in whole seconds from another such time, so it must have a fraction.
+    // A file whose time is in whole seconds has no portable version.
     let modified = fs::metadata(&name).unwrap().modified().unwrap();
     if modified.duration_since(UNIX_EPOCH).unwrap().subsec_nanos() > 0 {
         settled(&disk);
@@ -586,7 +602,7 @@ fn nor_is_a_portable_one_whose_time_was_just_now() {
 }
 
 #[test]
-fn portable_tags_are_made_of_the_time_of_the_last_change_alone() {
+fn portable_tags_depend_only_on_the_modification_time() {
     let site = site();
     let disk = disk(&site).with_portable_tags(true);
     write(&site, "a", TIMES[0], true);
@@ -602,12 +618,12 @@ fn portable_tags_are_made_of_the_time_of_the_last_change_alone() {
 }
 
 #[test]
-fn readers_of_a_large_directory_share_its_entries() {
+fn listings_of_a_large_directory_are_shared() {
     let site = TempDir::new().unwrap();
     for number in 0..10_500 {
         fs::write(site.path().join(number.to_string()), "").unwrap();
     }
-    // What leads elsewhere cannot be watched, so nothing is kept of this directory.
+    // The target of a link cannot be watched, so the listing of this directory is not cached.
     symlink("0", site.path().join("link")).unwrap();
     let disk = Disk::open(site.path()).unwrap();
     let list = || disk.list(&Path::default()).unwrap();
@@ -616,6 +632,6 @@ fn readers_of_a_large_directory_share_its_entries() {
     assert!(Arc::ptr_eq(&first, &second));
     fs::write(site.path().join("new"), "").unwrap();
     let third = list();
-    assert_eq!(third.len(), 10_502, "what is new is listed at once");
+    assert_eq!(third.len(), 10_502, "a new file is listed immediately");
     assert!(!Arc::ptr_eq(&first, &third));
 }

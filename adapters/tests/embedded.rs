@@ -1,4 +1,4 @@
-//! The loops for embedded-io: deadlines, links that buffer, links that break; files in flash.
+//! The adapters for embedded-io: deadlines, transports that buffer or fail, and files in flash.
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;
@@ -17,24 +17,24 @@ static SITE: Flash = Flash::new(&[
     ),
 ]);
 
-/// A link whose peer says this and then nothing. It keeps what is written until it is flushed.
+/// A transport whose client sends this input and then nothing. It buffers the output until it is flushed.
 struct Line {
-    said: &'static [u8],
-    held: Vec<u8>,
-    got: Vec<u8>,
-    /// How many bytes it takes.
-    room: usize,
-    /// What a further read or write ends in.
-    broken: Option<ErrorKind>,
+    input: &'static [u8],
+    buffered: Vec<u8>,
+    sent: Vec<u8>,
+    /// The number of bytes that the client accepts.
+    capacity: usize,
+    /// The error of a read after the end of the input.
+    error: Option<ErrorKind>,
 }
 
-fn line(said: &'static str) -> Line {
+fn line(input: &'static str) -> Line {
     Line {
-        said: said.as_bytes(),
-        held: Vec::new(),
-        got: Vec::new(),
-        room: usize::MAX,
-        broken: None,
+        input: input.as_bytes(),
+        buffered: Vec::new(),
+        sent: Vec::new(),
+        capacity: usize::MAX,
+        error: None,
     }
 }
 
@@ -44,49 +44,59 @@ impl ErrorType for Line {
 
 impl Read for Line {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, ErrorKind> {
-        if self.said.is_empty() {
-            return Err(self.broken.expect("a silent peer is not read from"));
+        if self.input.is_empty() {
+            return Err(self.error.expect("a read from a silent client would block"));
         }
-        assert!(self.held.is_empty(), "the peer may be waiting for this");
-        Ok(self.said.read(into).unwrap_or_default())
+        assert!(
+            self.buffered.is_empty(),
+            "the client may be waiting for this"
+        );
+        Ok(self.input.read(into).unwrap_or_default())
     }
 }
 
 impl Write for Line {
     fn write(&mut self, from: &[u8]) -> Result<usize, ErrorKind> {
-        let n = from.len().min(self.room - self.held.len() - self.got.len());
-        assert!(n > 0, "a peer that takes nothing is not written to");
-        self.held.extend(&from[..n]);
+        let free = self.capacity - self.buffered.len() - self.sent.len();
+        let n = from.len().min(free);
+        assert!(
+            n > 0,
+            "a write to a client that accepts nothing would block"
+        );
+        self.buffered.extend(&from[..n]);
         Ok(n)
     }
 
     fn flush(&mut self) -> Result<(), ErrorKind> {
-        self.got.append(&mut self.held);
+        self.sent.append(&mut self.buffered);
         Ok(())
     }
 }
 
 impl ReadReady for Line {
     fn read_ready(&mut self) -> Result<bool, ErrorKind> {
-        assert!(self.held.is_empty(), "the peer may be waiting for this");
-        Ok(!self.said.is_empty() || self.broken.is_some())
+        assert!(
+            self.buffered.is_empty(),
+            "the client may be waiting for this"
+        );
+        Ok(!self.input.is_empty() || self.error.is_some())
     }
 }
 
 impl WriteReady for Line {
     fn write_ready(&mut self) -> Result<bool, ErrorKind> {
-        Ok(self.held.len() + self.got.len() < self.room)
+        Ok(self.buffered.len() + self.sent.len() < self.capacity)
     }
 }
 
-/// The same, asynchronous: what is not ready is never ready.
-struct Later(Line);
+/// The asynchronous version of [`Line`]. A call that is not ready stays pending forever.
+struct AsyncLine(Line);
 
-impl ErrorType for Later {
+impl ErrorType for AsyncLine {
     type Error = ErrorKind;
 }
 
-impl embedded_io_async::Read for Later {
+impl embedded_io_async::Read for AsyncLine {
     async fn read(&mut self, into: &mut [u8]) -> Result<usize, ErrorKind> {
         if self.0.read_ready()? {
             return self.0.read(into);
@@ -95,7 +105,7 @@ impl embedded_io_async::Read for Later {
     }
 }
 
-impl embedded_io_async::Write for Later {
+impl embedded_io_async::Write for AsyncLine {
     async fn write(&mut self, from: &[u8]) -> Result<usize, ErrorKind> {
         if self.0.write_ready()? {
             return self.0.write(from);
@@ -108,70 +118,81 @@ impl embedded_io_async::Write for Later {
     }
 }
 
-/// Serves a peer, by both loops that keep deadlines; time passes only while the peer is waited for.
-/// Answers what it got, after how many seconds.
-fn serve(peer: impl Fn() -> Line) -> (String, u64) {
+/// Serves a transport by both adapters that keep deadlines. Time passes only while the adapter waits for the client.
+/// Returns the bytes sent and the number of seconds.
+fn serve(new_line: impl Fn() -> Line) -> (String, u64) {
     let config = Config::default().with_protocol(Protocol::Http11);
     let tick = Cell::new(Duration::ZERO);
     let clock = || Now {
         tick: tick.get(),
         unix: None,
     };
-    let pass = |left| tick.set(tick.get() + left);
+    let advance = |time| tick.set(tick.get() + time);
     let conn = || Connection::new(config.clone(), "192.0.2.1", Files::new());
 
-    let mut line = peer();
-    let shut = RefCell::new(0);
-    let shutdown = |_: &mut Line| *shut.borrow_mut() += 1;
-    let served =
-        embedded::serve_ready(&mut conn(), &mut line, &SITE, clock, |_| (), shutdown, pass);
-    served.expect("nothing breaks");
-    let said = (String::from_utf8(line.got).unwrap(), tick.take().as_secs());
+    let mut line = new_line();
+    let shutdowns = RefCell::new(0);
+    let shutdown = |_: &mut Line| *shutdowns.borrow_mut() += 1;
+    let result = embedded::serve_ready(
+        &mut conn(),
+        &mut line,
+        &SITE,
+        clock,
+        |_| (),
+        shutdown,
+        advance,
+    );
+    result.expect("no error");
+    let first = (String::from_utf8(line.sent).unwrap(), tick.take().as_secs());
 
-    let mut line = Later(peer());
-    let shutdown = |_: &mut Later| *shut.borrow_mut() += 1;
+    let mut line = AsyncLine(new_line());
+    let shutdown = |_: &mut AsyncLine| *shutdowns.borrow_mut() += 1;
     let mut conn = conn();
-    let sleep = async |left| pass(left);
-    let served = embedded_async::serve(&mut conn, &mut line, &SITE, clock, |_| (), shutdown, sleep);
-    block_on(served).expect("nothing breaks");
-    let again = (String::from_utf8(line.0.got).unwrap(), tick.get().as_secs());
-    assert_eq!(said, again);
-    assert!(matches!(shut.into_inner(), 0 | 2));
-    said
+    let sleep = async |time| advance(time);
+    let serving =
+        embedded_async::serve(&mut conn, &mut line, &SITE, clock, |_| (), shutdown, sleep);
+    block_on(serving).expect("no error");
+    let second = (
+        String::from_utf8(line.0.sent).unwrap(),
+        tick.get().as_secs(),
+    );
+    assert_eq!(first, second);
+    assert!(matches!(shutdowns.into_inner(), 0 | 2));
+    first
 }
 
 #[test]
-fn a_peer_that_says_nothing_is_let_go() {
+fn a_silent_client_is_disconnected_at_the_idle_timeout() {
     assert_eq!(serve(|| line("")), (String::new(), 60));
 }
 
 #[test]
-fn half_a_head_is_answered_in_time() {
-    let (said, seconds) = serve(|| line("GET /sub/a.txt HTTP/1.1\r\n"));
+fn a_partial_head_gets_408_at_its_deadline() {
+    let (sent, seconds) = serve(|| line("GET /sub/a.txt HTTP/1.1\r\n"));
     assert!(
-        said.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
-        "{said}"
+        sent.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
+        "{sent}"
     );
-    assert_eq!(seconds, 30 + 2, "to linger included");
+    assert_eq!(seconds, 30 + 2, "including the lingering close");
 }
 
 #[test]
-fn a_reply_is_flushed_before_the_next_request_is_waited_for() {
-    let (said, seconds) = serve(|| line("GET /sub/a.txt HTTP/1.1\r\nHost: h\r\n\r\n"));
-    assert!(said.ends_with("\r\n\r\nhello\n"), "{said}");
+fn a_reply_is_flushed_before_the_next_request_is_read() {
+    let (sent, seconds) = serve(|| line("GET /sub/a.txt HTTP/1.1\r\nHost: h\r\n\r\n"));
+    assert!(sent.ends_with("\r\n\r\nhello\n"), "{sent}");
     assert_eq!(seconds, 60);
 }
 
 #[test]
-fn a_peer_that_takes_nothing_is_let_go() {
-    let (said, seconds) = serve(|| Line {
-        room: 10,
+fn a_client_that_reads_nothing_is_disconnected() {
+    let (sent, seconds) = serve(|| Line {
+        capacity: 10,
         ..line("GET /sub/a.txt HTTP/1.1\r\nHost: h\r\n\r\n")
     });
-    assert_eq!((&*said, seconds), ("HTTP/1.1 2", 30));
+    assert_eq!((&*sent, seconds), ("HTTP/1.1 2", 30));
 }
 
-/// Serves a peer by the loop that only blocks; two seconds pass with each look at the clock.
+/// Serves a transport by the adapter that only blocks. Each look at the clock takes two seconds.
 fn serve_blocking(mut line: Line) -> (String, Result<(), ErrorKind>) {
     let tick = Cell::new(Duration::ZERO);
     let clock = || Now {
@@ -180,42 +201,42 @@ fn serve_blocking(mut line: Line) -> (String, Result<(), ErrorKind>) {
     };
     let config = Config::default().with_protocol(Protocol::Http11);
     let mut conn = Connection::new(config, "192.0.2.1", Files::new());
-    let served = embedded::serve(&mut conn, &mut line, &SITE, clock, |_| ());
-    (String::from_utf8(line.got).unwrap(), served)
+    let result = embedded::serve(&mut conn, &mut line, &SITE, clock, |_| ());
+    (String::from_utf8(line.sent).unwrap(), result)
 }
 
 #[test]
-fn a_link_that_only_blocks_is_given_back_after_the_last_reply() {
-    let (said, served) = serve_blocking(line("GET / HTTP/1.0\r\n\r\n"));
-    assert!(said.ends_with("\r\n\r\n<!DOCTYPE html>"), "{said}");
-    assert_eq!(served, Ok(()));
+fn a_blocking_transport_is_returned_after_the_last_reply() {
+    let (sent, result) = serve_blocking(line("GET / HTTP/1.0\r\n\r\n"));
+    assert!(sent.ends_with("\r\n\r\n<!DOCTYPE html>"), "{sent}");
+    assert_eq!(result, Ok(()));
 }
 
 #[test]
-fn a_link_that_gives_up_by_itself_keeps_deadlines() {
-    let (said, served) = serve_blocking(Line {
-        broken: Some(ErrorKind::TimedOut),
+fn a_transport_with_its_own_timeout_keeps_deadlines() {
+    let (sent, result) = serve_blocking(Line {
+        error: Some(ErrorKind::TimedOut),
         ..line("GET /")
     });
     assert!(
-        said.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
-        "{said}"
+        sent.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
+        "{sent}"
     );
-    assert_eq!(served, Ok(()));
+    assert_eq!(result, Ok(()));
 }
 
 #[test]
-fn a_link_that_breaks_says_how() {
-    let (said, served) = serve_blocking(Line {
-        broken: Some(ErrorKind::ConnectionReset),
+fn a_transport_error_is_returned() {
+    let (sent, result) = serve_blocking(Line {
+        error: Some(ErrorKind::ConnectionReset),
         ..line("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
     });
-    assert!(said.ends_with("<!DOCTYPE html>"), "{said}");
-    assert_eq!(served, Err(ErrorKind::ConnectionReset));
+    assert!(sent.ends_with("<!DOCTYPE html>"), "{sent}");
+    assert_eq!(result, Err(ErrorKind::ConnectionReset));
 }
 
 #[test]
-fn flash_has_files_and_directories() {
+fn flash_contains_files_and_directories() {
     let path = |target| Path::parse(target).unwrap();
     let names = |target| {
         let entries = SITE.list(&path(target)).unwrap();
@@ -230,9 +251,9 @@ fn flash_has_files_and_directories() {
         [(false, "index.html".into()), (true, "sub".into())]
     );
     assert_eq!(names("/sub/"), [(false, "a.txt".into())]);
-    for none in ["/nope", "/sub/nope", "/index.html/sub", "/sub/a.txt/x"] {
-        assert!(SITE.open(&path(none)).is_err(), "{none}");
-        assert!(SITE.list(&path(none)).is_err(), "{none}");
+    for missing in ["/nope", "/sub/nope", "/index.html/sub", "/sub/a.txt/x"] {
+        assert!(SITE.open(&path(missing)).is_err(), "{missing}");
+        assert!(SITE.list(&path(missing)).is_err(), "{missing}");
     }
     assert!(SITE.list(&path("/index.html")).is_err());
     assert_eq!(SITE.read(&mut &b"hello"[..], 3, &mut [0; 9]), Ok(2));
@@ -241,7 +262,7 @@ fn flash_has_files_and_directories() {
 
 #[test]
 #[cfg(feature = "std")]
-fn a_folder_becomes_source_text() {
+fn a_folder_becomes_rust_source() {
     use std::fs::{self, File};
     use std::time::{Duration, UNIX_EPOCH};
 
@@ -251,12 +272,12 @@ fn a_folder_becomes_source_text() {
         let path = folder.path().join(name);
         fs::write(&path, "a").unwrap();
         let file = File::options().append(true).open(path).unwrap();
-        let changed = UNIX_EPOCH + Duration::from_secs(1_577_836_800);
-        file.set_modified(changed).unwrap();
+        let time = UNIX_EPOCH + Duration::from_secs(1_577_836_800);
+        file.set_modified(time).unwrap();
     }
     let root = folder.path().canonicalize().unwrap();
     let root = root.to_str().unwrap();
-    // The 64-bit FNV-1a of "a" among the test vectors of its authors.
+    // The 64-bit FNV-1a hash of "a", from the test vectors of its authors.
     let times = format!(
         "modified(1577836800).version({})",
         0xaf63_dc4c_8601_ec8c_u64

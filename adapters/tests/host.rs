@@ -1,8 +1,9 @@
-//! The seam for hosts that speak HTTP themselves: what a connection reads and writes there.
+//! The conversion for hosts that speak HTTP themselves: the bytes of a request as a connection reads them, and the parts
+//! of a reply from the bytes that it writes.
 
 use sanserve_server::host::{Broken, Head, Piece, Reply, Request};
 
-/// All that a connection reads, in small pieces.
+/// Reads a request to the end of the available bytes, in small pieces.
 fn read(request: &mut Request) -> String {
     let (mut bytes, mut piece) = (Vec::new(), [0; 7]);
     loop {
@@ -14,7 +15,7 @@ fn read(request: &mut Request) -> String {
 }
 
 #[test]
-fn a_request_is_written_down_without_what_is_the_hosts() {
+fn connection_fields_of_the_host_are_not_forwarded() {
     let fields: [(&str, &[u8]); 5] = [
         ("accept", b"*/*"),
         ("Connection", b"upgrade"),
@@ -32,7 +33,7 @@ fn a_request_is_written_down_without_what_is_the_hosts() {
 }
 
 #[test]
-fn the_field_host_outvotes_the_authority_and_there_is_always_one() {
+fn the_host_field_wins_over_the_authority_and_is_always_present() {
     let mut request = Request::new("GET", "/", Some("a"), [("host", &b"b"[..])], false);
     assert_eq!(
         read(&mut request),
@@ -44,7 +45,7 @@ fn the_field_host_outvotes_the_authority_and_there_is_always_one() {
 }
 
 #[test]
-fn content_goes_by_its_length_or_in_chunks() {
+fn content_is_framed_by_length_or_in_chunks() {
     let mut request = Request::new("POST", "/", None, [("content-length", &b"5"[..])], true);
     read(&mut request);
     request.content(b"hello");
@@ -64,14 +65,14 @@ fn content_goes_by_its_length_or_in_chunks() {
     assert_eq!(read(&mut request), "0\r\n\r\n");
 }
 
-/// Status and content, however the reply is cut.
-fn take(reply: &mut Reply, bytes: &[u8], piece: usize) -> (Option<Head>, Vec<u8>) {
-    let (mut rest, mut found, mut content) = (bytes, None, Vec::new());
+/// Parses a reply in pieces of this length, and returns its head and content.
+fn parse(reply: &mut Reply, bytes: &[u8], piece: usize) -> (Option<Head>, Vec<u8>) {
+    let (mut rest, mut parsed, mut content) = (bytes, None, Vec::new());
     while !rest.is_empty() {
         let n = match reply.take(&rest[..piece.min(rest.len())]).unwrap() {
             Piece::Skip(n) => n,
             Piece::Head(n, head) => {
-                assert!(found.replace(head).is_none());
+                assert!(parsed.replace(head).is_none());
                 n
             }
             Piece::Content(bytes) => {
@@ -81,16 +82,16 @@ fn take(reply: &mut Reply, bytes: &[u8], piece: usize) -> (Option<Head>, Vec<u8>
         };
         rest = &rest[n..];
     }
-    (found, content)
+    (parsed, content)
 }
 
 #[test]
-fn a_reply_is_taken_apart_in_pieces_of_any_length() {
+fn a_reply_is_parsed_from_pieces_of_any_length() {
     let bytes = b"HTTP/1.0 103 Early Hints\r\nLink: </a>\r\n\r\n\
         HTTP/1.0 200 \xe4\r\nX: \xff\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
     for piece in 1..=bytes.len() {
         let mut reply = Reply::new("GET");
-        let (head, content) = take(&mut reply, bytes, piece);
+        let (head, content) = parse(&mut reply, bytes, piece);
         let head = head.unwrap();
         assert_eq!((head.status, head.content), (200, true));
         let fields = [("X", &b"\xff"[..]), ("Content-Length", b"5")];
@@ -106,11 +107,11 @@ fn a_reply_is_taken_apart_in_pieces_of_any_length() {
 }
 
 #[test]
-fn what_is_short_is_broken() {
+fn a_truncated_reply_is_an_error() {
     let mut reply = Reply::new("GET");
-    take(&mut reply, b"HTTP/1.0 200 OK\r\n", 100);
+    parse(&mut reply, b"HTTP/1.0 200 OK\r\n", 100);
     assert_eq!(reply.end(), Err(Broken));
-    take(&mut reply, b"Content-Length: 5\r\n\r\nhell", 100);
+    parse(&mut reply, b"Content-Length: 5\r\n\r\nhell", 100);
     assert_eq!((reply.left(), reply.end()), (Some(1), Err(Broken)));
     reply.sent(1);
     assert_eq!(reply.end(), Ok(()));
@@ -118,11 +119,11 @@ fn what_is_short_is_broken() {
 }
 
 #[test]
-fn a_length_is_said_of_what_is_not_sent() {
+fn a_reply_without_content_keeps_its_content_length() {
     for (method, status) in [("HEAD", "200"), ("GET", "304")] {
         let mut reply = Reply::new(method);
         let head = format!("HTTP/1.0 {status} X\r\nContent-Length: 5\r\n\r\n");
-        let (head, _) = take(&mut reply, head.as_bytes(), 100);
+        let (head, _) = parse(&mut reply, head.as_bytes(), 100);
         let head = head.unwrap();
         assert_eq!((head.fields.len(), head.content), (1, false));
         assert_eq!((reply.left(), reply.end()), (None, Ok(())));
@@ -130,7 +131,7 @@ fn a_length_is_said_of_what_is_not_sent() {
 }
 
 #[test]
-fn chunks_are_taken_off_and_without_the_last_it_is_broken() {
+fn chunks_are_decoded_and_a_missing_last_chunk_is_an_error() {
     let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let bytes = [
         &head[..],
@@ -139,14 +140,14 @@ fn chunks_are_taken_off_and_without_the_last_it_is_broken() {
     .concat();
     for piece in 1..=bytes.len() {
         let mut reply = Reply::new("GET");
-        let (head, content) = take(&mut reply, &bytes, piece);
+        let (head, content) = parse(&mut reply, &bytes, piece);
         assert!(head.unwrap().fields.is_empty());
         assert_eq!(content, b"\r\n0123456789012345678901234567\n0\r");
         assert_eq!(reply.end(), Ok(()));
     }
     for end in head.len()..bytes.len() {
         let mut reply = Reply::new("GET");
-        take(&mut reply, &bytes[..end], 5);
+        parse(&mut reply, &bytes[..end], 5);
         assert_eq!((reply.left(), reply.end()), (None, Err(Broken)));
     }
 }

@@ -1,4 +1,4 @@
-//! Passwords: files of them, what they cost, and who is let in by which.
+//! `Passwords`: the password file, the kinds of hashes, and the order in which hashes are verified.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,9 +9,9 @@ use std::thread;
 use sanserve_core::{Credentials, FsError, Waiter};
 use sanserve_server::{PasswordError, Passwords};
 
-/// Hashes of `a:secret` that openssl, Python's bcrypt and argon2-cffi made, and other ways to write it.
+/// The password `a:secret` as hashed by openssl, Python's bcrypt and argon2-cffi, and as plain text.
 const FILE: &str = "\
-# who may come in
+# users
 bcrypt:$2b$05$KqT2Q.V314tRrJHM0qFHx.VqALqMo41hPDWcP7I.RD61OU4uoWcD6
 argon2:$argon2id$v=19$m=64,t=1,p=1$7AMlY/Z24ouFzjoLNUUbzw$8JU8jUhRWMNHH7zrrfrq64e1pGA9PMVPPRqTPLvImQY
 
@@ -29,56 +29,63 @@ fn read(text: impl AsRef<[u8]>) -> Result<Passwords, PasswordError> {
     passwords.read(&path).map(|()| passwords)
 }
 
-fn given(user: &str, password: &str) -> Credentials {
+fn credentials(user: &str, password: &str) -> Credentials {
     Credentials::new(user, password).unwrap()
 }
 
 #[test]
-fn what_others_hashed_is_understood_and_remembered() {
+fn hashes_of_other_tools_are_verified_and_remembered() {
     let passwords = read(FILE).unwrap();
     for user in ["bcrypt", "argon2", "sha256", "sha512"] {
-        let right = given(user, "a:secret");
+        let right = credentials(user, "a:secret");
         assert_eq!(passwords.known(&right), None, "{user}");
         for wrong in ["a:Secret", "", "a:secret "] {
-            let wrong = given(user, wrong);
+            let wrong = credentials(user, wrong);
             assert_eq!(passwords.verify(&wrong), Err(FsError::Forbidden));
             assert_eq!(
                 passwords.known(&wrong),
                 None,
-                "wrong ones are not remembered"
+                "a wrong password is not remembered"
             );
         }
         assert_eq!(passwords.verify(&right), Ok(()), "{user}");
         assert_eq!(passwords.known(&right), Some(true), "{user}");
-        assert_eq!(passwords.known(&given(user, "a:Secret")), None, "{user}");
+        assert_eq!(
+            passwords.known(&credentials(user, "a:Secret")),
+            None,
+            "{user}"
+        );
     }
 }
 
 #[test]
-fn plain_ones_are_known_at_once() {
+fn plain_passwords_are_checked_without_hashing() {
     let passwords = read(FILE).unwrap();
     for user in ["plain", "marked"] {
-        assert_eq!(passwords.known(&given(user, "a:secret")), Some(true));
-        let wrong = given(user, "a:secre");
-        // Where others have a hash, this takes as long as with them: else it would tell that there is such a user.
+        assert_eq!(passwords.known(&credentials(user, "a:secret")), Some(true));
+        let wrong = credentials(user, "a:secre");
+        // If other users have hashes, this takes as long as theirs, and so does not reveal that this user exists.
         assert_eq!(passwords.known(&wrong), None);
         assert_eq!(passwords.verify(&wrong), Err(FsError::Forbidden));
         let passwords = read("plain:a:secret\nmarked:{PLAIN}a:secret\n").unwrap();
         assert_eq!(passwords.known(&wrong), Some(false));
-        assert_eq!(passwords.verify(&given(user, "b")), Err(FsError::Forbidden));
+        assert_eq!(
+            passwords.verify(&credentials(user, "b")),
+            Err(FsError::Forbidden)
+        );
     }
-    // Where there are hashes, who is not there takes as long as who is.
-    let nobody = given("nobody", "a:secret");
-    assert_eq!(passwords.known(&nobody), None);
-    assert_eq!(passwords.verify(&nobody), Err(FsError::Forbidden));
-    assert_eq!(read("a:b").unwrap().known(&nobody), Some(false));
+    // If there are hashes, an unknown user takes as long as a known one.
+    let unknown = credentials("nobody", "a:secret");
+    assert_eq!(passwords.known(&unknown), None);
+    assert_eq!(passwords.verify(&unknown), Err(FsError::Forbidden));
+    assert_eq!(read("a:b").unwrap().known(&unknown), Some(false));
 }
 
-/// Lines end with LF or CRLF, and no password with those; blanks may be part of one.
+/// LF or CRLF ends a line and is not part of the password; spaces are.
 #[test]
-fn blanks_at_the_end_of_a_plain_password_count() {
+fn trailing_spaces_belong_to_a_plain_password() {
     let passwords = read("mary:secret \r\njohn:{PLAIN} secret  \n \nzoe: ").unwrap();
-    for (user, password, right) in [
+    for (user, password, is_right) in [
         ("mary", "secret ", true),
         ("mary", "secret", false),
         ("john", " secret  ", true),
@@ -87,25 +94,29 @@ fn blanks_at_the_end_of_a_plain_password_count() {
         ("zoe", "", false),
     ] {
         assert_eq!(
-            passwords.known(&given(user, password)),
-            Some(right),
+            passwords.known(&credentials(user, password)),
+            Some(is_right),
             "{user}"
         );
     }
-    // No hash has any.
+    // A hash never contains spaces.
     let hashed = FILE.replace('\n', " \n");
     let passwords = read(&hashed).unwrap();
-    assert_eq!(passwords.verify(&given("sha256", "a:secret")), Ok(()));
+    assert_eq!(passwords.verify(&credentials("sha256", "a:secret")), Ok(()));
 }
 
-/// shadow(5) and what `htpasswd` leaves alone: fields after the hash, and accounts that are locked.
+/// Lines of shadow(5), and of files that `htpasswd` maintains: fields after the hash, and locked accounts.
 #[test]
-fn what_follows_a_hash_is_ignored_and_a_locked_user_has_no_password() {
+fn text_after_a_hash_is_ignored_and_a_locked_user_cannot_log_in() {
     for line in FILE.lines().filter(|line| line.contains('$')) {
         let user = line.split(':').next().unwrap();
         let passwords = read(format!("{line}:night shift: b\n")).unwrap();
-        assert_eq!(passwords.verify(&given(user, "a:secret")), Ok(()), "{line}");
-        assert!(passwords.verify(&given(user, "night shift")).is_err());
+        assert_eq!(
+            passwords.verify(&credentials(user, "a:secret")),
+            Ok(()),
+            "{line}"
+        );
+        assert!(passwords.verify(&credentials(user, "night shift")).is_err());
     }
     let sha512 = FILE.lines().find(|line| line.starts_with("sha512:"));
     let hash = sha512.unwrap().split_once(':').unwrap().1;
@@ -114,7 +125,7 @@ fn what_follows_a_hash_is_ignored_and_a_locked_user_has_no_password() {
          daemon:*:19000:0:99999:7:::\nplain:secret\n"
     );
     let passwords = read(&shadow).unwrap();
-    assert_eq!(passwords.verify(&given("root", "a:secret")), Ok(()));
+    assert_eq!(passwords.verify(&credentials("root", "a:secret")), Ok(()));
     for (user, password) in [
         ("locked", "a:secret"),
         ("locked", &format!("!{hash}")),
@@ -124,34 +135,38 @@ fn what_follows_a_hash_is_ignored_and_a_locked_user_has_no_password() {
         ("daemon", "*"),
         ("daemon", "*:19000:0:99999:7:::"),
     ] {
-        let given = given(user, password);
-        // It takes as long as with others.
-        assert_eq!(passwords.known(&given), None, "{user} {password}");
-        assert!(passwords.verify(&given).is_err(), "{user} {password}");
+        let attempt = credentials(user, password);
+        // This takes as long as for other users.
+        assert_eq!(passwords.known(&attempt), None, "{user} {password}");
+        assert!(passwords.verify(&attempt).is_err(), "{user} {password}");
     }
     let passwords = read("locked:!secret\nmarked:{PLAIN}!secret\n").unwrap();
-    for (user, password, right) in [
+    for (user, password, is_right) in [
         ("locked", "!secret", false),
         ("locked", "secret", false),
         ("marked", "!secret", true),
     ] {
-        assert_eq!(passwords.known(&given(user, password)), Some(right));
+        assert_eq!(
+            passwords.known(&credentials(user, password)),
+            Some(is_right)
+        );
     }
 }
 
 /// Windows puts a byte order mark in front of UTF-8, and PowerShell writes UTF-16 with one: neither is part of a name.
 #[test]
-fn a_file_that_windows_wrote_lets_its_first_user_in() {
+fn a_byte_order_mark_is_not_part_of_the_first_user_name() {
     let utf8 = [b"\xef\xbb\xbf", "m\u{e4}ry:secret\r\njohn:a\r\n".as_bytes()].concat();
-    let units = "\u{feff}m\u{e4}ry:secret\r\njohn:a\r\n".encode_utf16();
-    let units: Vec<u16> = units.collect();
+    let units: Vec<u16> = "\u{feff}m\u{e4}ry:secret\r\njohn:a\r\n"
+        .encode_utf16()
+        .collect();
     let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
     let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
     for file in [utf8, little, big] {
         let passwords = read(file).unwrap();
         for (user, password) in [("m\u{e4}ry", "secret"), ("john", "a")] {
             assert_eq!(
-                passwords.known(&given(user, password)),
+                passwords.known(&credentials(user, password)),
                 Some(true),
                 "{user}"
             );
@@ -162,21 +177,25 @@ fn a_file_that_windows_wrote_lets_its_first_user_in() {
 }
 
 #[test]
-fn users_can_be_replaced_while_they_are_asked_for() {
+fn users_can_be_replaced_while_in_use() {
     let passwords = read(FILE).unwrap();
-    let right = given("bcrypt", "a:secret");
+    let right = credentials("bcrypt", "a:secret");
     assert_eq!(passwords.verify(&right), Ok(()));
     assert_eq!(passwords.known(&right), Some(true));
     passwords.replace(read("zoe:secret\n").unwrap());
-    assert_eq!(passwords.known(&right), Some(false), "it is not remembered");
-    assert_eq!(passwords.known(&given("zoe", "secret")), Some(true));
+    assert_eq!(
+        passwords.known(&right),
+        Some(false),
+        "the old password is not remembered"
+    );
+    assert_eq!(passwords.known(&credentials("zoe", "secret")), Some(true));
     passwords.replace(read(FILE).unwrap());
     assert_eq!(passwords.known(&right), None);
     assert_eq!(passwords.verify(&right), Ok(()));
 }
 
 #[test]
-fn a_line_that_is_wrong_is_named() {
+fn an_error_names_the_line() {
     for (text, words) in [
         (
             "a:b\nmary",
@@ -225,50 +244,49 @@ fn a_line_that_is_wrong_is_named() {
     );
 }
 
-/// A client whose credentials are queued, and where it writes down that it was told.
+/// A client that waits in the queue, and records its name when its credentials have been verified.
 struct Client {
     name: &'static str,
-    stays: bool,
-    told: Arc<Mutex<Vec<&'static str>>>,
-    /// The first one keeps its thread from here until it hears that all others are queued.
+    is_waiting: bool,
+    verified: Arc<Mutex<Vec<&'static str>>>,
+    /// The first client blocks its thread here until all others are queued.
     pause: Option<(Sender<()>, Receiver<()>)>,
 }
 
 impl Waiter for Client {
     fn is_waiting(&self) -> bool {
-        self.stays
+        self.is_waiting
     }
 
     fn complete(self: Box<Self>, verified: Result<(), FsError>) {
         assert_eq!(verified.is_ok(), self.name == "right");
-        if let Some((begun, go)) = &self.pause {
+        if let Some((begun, resume)) = &self.pause {
             begun.send(()).unwrap();
-            go.recv().unwrap();
+            resume.recv().unwrap();
         }
-        self.told.lock().unwrap().push(self.name);
+        self.verified.lock().unwrap().push(self.name);
     }
 }
 
 #[test]
-fn addresses_take_turns_however_much_one_of_them_guesses() {
-    let (passwords, told) = (read(FILE).unwrap(), Arc::new(Mutex::new(Vec::new())));
-    let queue = |name, address: &str, stays, pause| {
+fn addresses_take_turns_no_matter_how_often_one_of_them_guesses() {
+    let (passwords, verified) = (read(FILE).unwrap(), Arc::new(Mutex::new(Vec::new())));
+    let queue = |name, address: &str, is_waiting, pause| {
         let password = if name == "right" { "a:secret" } else { "wrong" };
-        let given = given("bcrypt", password).from_client(address);
-        let told = Arc::clone(&told);
         let client = Client {
             name,
-            stays,
-            told,
+            is_waiting,
+            verified: Arc::clone(&verified),
             pause,
         };
-        passwords.verify_later(&given, Box::new(client));
+        let attempt = credentials("bcrypt", password).from_client(address);
+        passwords.verify_later(&attempt, Box::new(client));
     };
-    let ((begin, begun), (all_queued, go)) = (channel(), channel());
+    let ((begun, has_begun), (all_queued, resume)) = (channel(), channel());
     thread::scope(|scope| {
         let queue = &queue;
-        scope.spawn(move || queue("first", "127.0.0.1", true, Some((begin, go))));
-        begun.recv().unwrap();
+        scope.spawn(move || queue("first", "127.0.0.1", true, Some((begun, resume))));
+        has_begun.recv().unwrap();
         for _ in 0..50 {
             queue("guess", "127.0.0.1", true, None);
             queue("left", "127.0.0.3", false, None);
@@ -278,19 +296,23 @@ fn addresses_take_turns_however_much_one_of_them_guesses() {
         queue("network", "2001:db8::2", true, None);
         all_queued.send(()).unwrap();
     });
-    let told = told.lock().unwrap();
-    assert_eq!(told.len(), 1 + 50 + 1 + 2, "those that left are not told");
-    let start = ["first", "guess", "right", "network", "guess", "network"];
-    assert_eq!(told[..6], start);
+    let verified = verified.lock().unwrap();
+    assert_eq!(
+        verified.len(),
+        1 + 50 + 1 + 2,
+        "disconnected clients are skipped"
+    );
+    let expected = ["first", "guess", "right", "network", "guess", "network"];
+    assert_eq!(verified[..6], expected);
 }
 
 #[test]
-fn threads_that_wait_take_turns_too() {
+fn waiting_threads_take_turns() {
     let passwords = read(FILE).unwrap();
     let answers = thread::scope(|scope| {
-        let guess = || passwords.verify(&given("bcrypt", "wrong").from_client("127.0.0.1"));
+        let guess = || passwords.verify(&credentials("bcrypt", "wrong").from_client("127.0.0.1"));
         let guesses: Vec<_> = (0..50).map(|_| scope.spawn(guess)).collect();
-        let right = passwords.verify(&given("bcrypt", "a:secret").from_client("127.0.0.2"));
+        let right = passwords.verify(&credentials("bcrypt", "a:secret").from_client("127.0.0.2"));
         assert_eq!(right, Ok(()));
         let answers = guesses.into_iter().map(|guess| guess.join().unwrap());
         answers.collect::<Vec<_>>()
@@ -299,20 +321,20 @@ fn threads_that_wait_take_turns_too() {
 }
 
 #[test]
-fn bcrypt_takes_no_password_that_it_does_not_look_at() {
+fn bcrypt_passwords_over_72_bytes_are_refused() {
     let longest = "a".repeat(72);
     let hash = bcrypt::hash(&longest, 4).unwrap();
     let passwords = read(format!("mary:{hash}\n")).unwrap();
     let longer = format!("{longest}b");
     assert!(
         bcrypt::verify(&longer, &hash).unwrap(),
-        "bcrypt itself looks at the first 72 bytes only"
+        "bcrypt itself uses only the first 72 bytes"
     );
     assert_eq!(
-        passwords.verify(&given("mary", &longer)),
+        passwords.verify(&credentials("mary", &longer)),
         Err(FsError::Forbidden)
     );
-    assert_eq!(passwords.verify(&given("mary", &longest)), Ok(()));
-    // Credentials hold no control characters, and so no NUL either.
+    assert_eq!(passwords.verify(&credentials("mary", &longest)), Ok(()));
+    // Credentials have no control characters, so no NUL either.
     assert_eq!(Credentials::new("mary", &format!("{longest}\0")), None);
 }

@@ -1,8 +1,8 @@
-//! One disk for servers of all kinds: what it has open for whoever asks next, each of them can send.
+//! One disk shared by all servers: each of them can send a file that another one has cached.
 #![cfg(target_os = "linux")]
 
-mod peer;
-mod readers;
+mod client;
+mod slow_client;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,24 +12,24 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use peer::connect;
-use readers::{RUNTIMES, Server, Setup};
+use client::connect;
 use sanserve_core::archive::Download;
 use sanserve_core::{Config, FileSystem, Files, Opened, Path as Name, Protocol};
 use sanserve_server::Disk;
+use slow_client::{RUNTIMES, Server, Setup};
 use tempfile::TempDir;
 
-/// The length of the large file: it is kept open, and not in memory.
+/// The length of the large file, which is kept open and not cached in memory.
 const LEN: usize = 1 << 20;
 
-/// How often each server is asked for everything: before the disk is tidied, after that, and once more when everything
-/// is kept.
-const TURNS: usize = 3;
+/// How often each server gets all requests: before the first eviction, after it, and once more when everything is
+/// cached.
+const ROUNDS: usize = 3;
 
 #[test]
-fn every_server_sends_what_another_one_has_kept() {
+fn every_server_can_send_files_cached_by_another() {
     let site = site();
-    settle(site.path());
+    wait_until_cacheable(site.path());
     let disk = Arc::new(Disk::open(site.path()).unwrap());
     let targets = targets(site.path());
     let runtimes = RUNTIMES.into_iter().chain(["stdio"]);
@@ -38,29 +38,31 @@ fn every_server_sends_what_another_one_has_kept() {
             runtime,
             tls: None,
             send_buffer: 0,
-            connections: TURNS * targets.len(),
+            connections: ROUNDS * targets.len(),
             config: Config::default().with_protocol(Protocol::Http11),
             handler,
         };
-        (runtime, Server::with(setup, Arc::clone(&disk)))
+        (runtime, Server::with_disk(setup, Arc::clone(&disk)))
     });
     let servers: Vec<_> = servers.collect();
-    for turn in 0..TURNS {
+    for round in 0..ROUNDS {
         for (runtime, server) in &servers {
-            for (target, wanted) in &targets {
-                let got = get(server, target);
-                let name = format!("{runtime}, {target}, turn {turn}");
+            for (target, expected) in &targets {
+                let content = get(server, target);
+                let name = format!("{runtime}, {target}, round {round}");
                 assert!(
-                    wanted.as_ref().is_none_or(|wanted| *wanted == got),
+                    expected
+                        .as_ref()
+                        .is_none_or(|expected| *expected == content),
                     "{name}: {} bytes",
-                    got.len()
+                    content.len()
                 );
-                assert!(!got.is_empty(), "{name}");
+                assert!(!content.is_empty(), "{name}");
             }
         }
-        // The server of `mio` does so, too, at some time.
+        // The event loop also does this from time to time.
         disk.evict_idle();
-        keeps(&disk, turn > 0);
+        check_large_file(&disk, round > 0);
     }
 }
 
@@ -82,7 +84,7 @@ fn site() -> TempDir {
     site
 }
 
-/// What is asked for, with its content if that is a file.
+/// Returns the targets of the requests, with the content of those that are files.
 fn targets(site: &Path) -> Vec<(&'static str, Option<Vec<u8>>)> {
     let file = |name: &str| Some(fs::read(site.join(name)).unwrap());
     vec![
@@ -95,8 +97,8 @@ fn targets(site: &Path) -> Vec<(&'static str, Option<Vec<u8>>)> {
     ]
 }
 
-/// Waits until the files have been left alone for so long that they can be kept.
-fn settle(site: &Path) {
+/// Waits until the files have been unchanged for long enough to be cached.
+fn wait_until_cacheable(site: &Path) {
     let changed = fs::metadata(site.join("folder/299")).unwrap().ctime();
     let now = || {
         SystemTime::now()
@@ -109,17 +111,17 @@ fn settle(site: &Path) {
     }
 }
 
-/// Asserts that the large file is what the test is about.
-fn keeps(disk: &Disk, kept: bool) {
+/// Asserts that the large file can be sent by its descriptor, and that it is cached if it should be.
+fn check_large_file(disk: &Disk, should_be_cached: bool) {
     let opened = disk.open(&Name::parse("/large").unwrap()).unwrap();
     let Opened::File { file, sendable, .. } = opened else {
-        panic!("it is a file")
+        panic!("not a file")
     };
     assert!(sendable);
-    assert!(!kept || file.is_cached());
+    assert!(!should_be_cached || file.is_cached());
 }
 
-/// The content of a reply.
+/// Requests a target, and returns the content of the reply.
 fn get(server: &Server, target: &str) -> Vec<u8> {
     let mut socket = connect(server.address);
     let request = format!("GET {target} HTTP/1.0\r\n\r\n");
@@ -128,5 +130,5 @@ fn get(server: &Server, target: &str) -> Vec<u8> {
     socket.read_to_end(&mut reply).unwrap();
     let head = reply.windows(4).position(|end| end == b"\r\n\r\n");
     assert!(reply.starts_with(b"HTTP/1.1 200 OK"), "{target}");
-    reply.split_off(head.expect("a head comes first") + 4)
+    reply.split_off(head.expect("a head") + 4)
 }

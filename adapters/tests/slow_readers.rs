@@ -1,10 +1,10 @@
-//! Readers that are slow but quick enough: however much of a reply the system has taken, what counts is what they
-//! took. With real sockets, whose buffers are large, and short timeouts, so that the tests are short.
+//! Clients that read slowly but fast enough: the bytes that they have received count, not those in the buffers of the
+//! system. The tests use real sockets with large buffers, and short timeouts.
 #![cfg(target_os = "linux")]
 
-mod pair;
-mod peer;
-mod readers;
+mod certificate;
+mod client;
+mod slow_client;
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -14,27 +14,27 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pair::{Pair, Stream};
-use readers::{Keeping, RUNTIMES, Server, Setup, ask, connect, read_slowly};
+use certificate::{Stream, TestCertificate};
 use rustix::net::sockopt;
 use rustls::StreamOwned;
 use rustls::version::TLS13;
 use sanserve_core::{Config, Files, Protocol, Timeouts, archive::Download};
+use slow_client::{RUNTIMES, Recorder, Server, Setup, connect, read_slowly, send_get};
 use tempfile::TempDir;
 
 const MIB: usize = 1024 * 1024;
 
-/// How long readers are slow: many times the grace.
+/// How long the clients read slowly: many times the grace period.
 const SLOW: Duration = Duration::from_secs(7);
 
-/// A second of grace, and what is the default for all else.
+/// Returns the default configuration with a grace period of one second.
 fn config() -> Config {
     Config::default()
         .with_protocol(Protocol::Http11)
         .with_timeouts(Timeouts::default().with_grace(Duration::from_secs(1)))
 }
 
-/// Files that are a little longer than the buffers, and a directory that makes a long listing and a large archive.
+/// Makes files a little longer than the buffers, a directory with a long listing, and one with a large archive.
 fn site() -> TempDir {
     let site = TempDir::new().unwrap();
     let sparse = |name: &str, len: usize| {
@@ -47,8 +47,8 @@ fn site() -> TempDir {
     for number in 0..6_000 {
         sparse(&format!("many/a file with a number, which is {number}"), 0);
     }
-    fs::create_dir(site.path().join("packed")).unwrap();
-    sparse("packed/6", 6 * MIB);
+    fs::create_dir(site.path().join("archived")).unwrap();
+    sparse("archived/6", 6 * MIB);
     site
 }
 
@@ -60,7 +60,7 @@ struct Reader {
     rate: usize,
 }
 
-/// What is read: each file at each rate, and what is made for the reply at one of them.
+/// Returns the replies to read: each file at each rate, and the generated replies at one rate.
 fn readers() -> Vec<Reader> {
     let mut readers = Vec::new();
     let mut add = |tls, send_buffer, target, rate| {
@@ -78,7 +78,7 @@ fn readers() -> Vec<Reader> {
     }
     for tls in [false, true] {
         add(tls, MIB / 4, "/many/", 8_000);
-        add(tls, MIB / 4, "/packed/?tar", 8_000);
+        add(tls, MIB / 4, "/archived/?tar", 8_000);
     }
     readers
 }
@@ -90,20 +90,20 @@ fn handler() -> Files {
 }
 
 #[test]
-fn a_slow_reader_gets_everything_from_every_runtime() {
-    let (site, pair) = (site(), Pair::new());
+fn a_slow_reader_gets_the_whole_reply_from_every_runtime() {
+    let (site, certificate) = (site(), TestCertificate::new());
     let readers = readers();
     thread::scope(|scope| {
         for runtime in RUNTIMES {
             for reader in &readers {
-                let (site, pair) = (site.path(), &pair);
-                scope.spawn(move || run(runtime, reader, site, pair));
+                let (site, certificate) = (site.path(), &certificate);
+                scope.spawn(move || run(runtime, reader, site, certificate));
             }
         }
     });
 }
 
-fn run(runtime: &'static str, reader: &Reader, site: &Path, pair: &Pair) {
+fn run(runtime: &'static str, reader: &Reader, site: &Path, certificate: &TestCertificate) {
     let &Reader {
         tls,
         send_buffer,
@@ -113,7 +113,7 @@ fn run(runtime: &'static str, reader: &Reader, site: &Path, pair: &Pair) {
     let server = Server::start(
         Setup {
             runtime,
-            tls: tls.then(|| pair.tls()),
+            tls: tls.then(|| certificate.tls()),
             send_buffer,
             connections: 1,
             config: config(),
@@ -124,12 +124,12 @@ fn run(runtime: &'static str, reader: &Reader, site: &Path, pair: &Pair) {
     let socket = connect(server.address);
     let name = format!("{runtime}, TLS {tls}, {target} at {rate} bytes a second");
     let outcome = if tls {
-        let mut stream: Stream = StreamOwned::new(pair.client(&TLS13, &[]), socket);
-        ask(&mut stream, target);
+        let mut stream: Stream = StreamOwned::new(certificate.client(&TLS13, &[]), socket);
+        send_get(&mut stream, target);
         read_to_the_end(&mut stream, |stream| &stream.sock, rate)
     } else {
         let mut socket = socket;
-        ask(&mut socket, target);
+        send_get(&mut socket, target);
         read_to_the_end(&mut socket, |socket| socket, rate)
     };
     let reply = outcome.unwrap_or_else(|error| panic!("{name}: {error}; {}", server.log()));
@@ -139,34 +139,31 @@ fn run(runtime: &'static str, reader: &Reader, site: &Path, pair: &Pair) {
         server.log()
     );
     assert!(
-        is_whole(&reply),
+        is_complete(&reply),
         "{name}: {} bytes; {}",
         reply.len(),
         server.log()
     );
 }
 
-/// The whole reply, the first part of it slowly.
+/// Reads the whole reply, the first part of it slowly.
 fn read_to_the_end<S: Read>(
     stream: &mut S,
     socket: impl Fn(&S) -> &std::net::TcpStream,
     rate: usize,
 ) -> std::io::Result<Vec<u8>> {
-    let mut kept = Keeping::new(stream);
-    let (_, ended) = read_slowly(&mut kept, rate, SLOW, |_| ())?;
-    assert!(
-        !ended,
-        "the reply has ended before it was to be read quickly"
-    );
-    // The rest may come at once.
-    sockopt::set_socket_recv_buffer_size(socket(kept.stream), MIB).unwrap();
-    let Keeping { stream, mut read } = kept;
+    let mut recorder = Recorder::new(stream);
+    let (_, ended) = read_slowly(&mut recorder, rate, SLOW, |_| ())?;
+    assert!(!ended, "the reply ended during the slow part");
+    // The rest is read quickly.
+    sockopt::set_socket_recv_buffer_size(socket(recorder.stream), MIB).unwrap();
+    let Recorder { stream, mut read } = recorder;
     stream.read_to_end(&mut read)?;
     Ok(read)
 }
 
-/// Whether a reply is a 200 with all of its content: as long as it says, or ended by the last chunk.
-fn is_whole(reply: &[u8]) -> bool {
+/// Returns whether a reply is a 200 with its whole content: as long as `Content-Length`, or with the last chunk.
+fn is_complete(reply: &[u8]) -> bool {
     let end = reply
         .windows(4)
         .position(|four| four == b"\r\n\r\n")
@@ -176,20 +173,20 @@ fn is_whole(reply: &[u8]) -> bool {
     let len = head
         .lines()
         .find_map(|line| line.strip_prefix("Content-Length: "));
-    let whole = match len {
+    let has_content = match len {
         Some(len) => content.len() == len.parse::<usize>().unwrap(),
         None => content.ends_with(b"\r\n0\r\n\r\n"),
     };
-    head.starts_with("HTTP/1.1 200 OK") && whole
+    head.starts_with("HTTP/1.1 200 OK") && has_content
 }
 
 #[test]
-fn a_client_that_stops_reading_is_cut_off_when_its_system_has_taken_its_share() {
+fn a_client_that_stops_reading_is_cut_off_once_its_buffers_are_full() {
     let site = site();
     let mut config = config();
-    // What the system of the client takes counts for at most 2.6 seconds.
+    // The bytes in the client's receive buffer count for at most 2.6 seconds.
     config.timeouts.rate = 100_000;
-    let longest = Duration::from_secs(1) + Duration::from_secs_f64(2.7);
+    let deadline = Duration::from_secs(1) + Duration::from_secs_f64(2.7);
     thread::scope(|scope| {
         for runtime in RUNTIMES {
             let (site, config) = (site.path(), config.clone());
@@ -204,15 +201,15 @@ fn a_client_that_stops_reading_is_cut_off_when_its_system_has_taken_its_share() 
                 };
                 let server = Server::start(setup, site);
                 let start = Instant::now();
-                let mut socket = peer::connect(server.address);
-                ask(&mut socket, "/20");
+                let mut socket = client::connect(server.address);
+                send_get(&mut socket, "/20");
                 while !server
                     .log()
                     .contains("The client reads the reply too slowly")
                 {
                     assert!(
-                        start.elapsed() < longest * 2,
-                        "{runtime}: it is not cut off"
+                        start.elapsed() < deadline * 2,
+                        "{runtime}: the client is not cut off"
                     );
                     thread::sleep(Duration::from_millis(10));
                 }
@@ -225,25 +222,25 @@ fn a_client_that_stops_reading_is_cut_off_when_its_system_has_taken_its_share() 
     });
 }
 
-/// With the receive buffer that the system chooses. Its `--limit-rate` begins with a megabyte or two at once, so what is slow
-/// is who reads the output of curl.
+/// curl uses the default receive buffer. Its `--limit-rate` reads a megabyte or two immediately, so the test reads the
+/// output of curl slowly instead.
 #[test]
-fn curl_at_8_kilobytes_a_second_runs_to_its_end() {
-    let (site, pair) = (site(), Pair::new());
+fn curl_at_8_kilobytes_a_second_gets_the_whole_file() {
+    let (site, certificate) = (site(), TestCertificate::new());
     thread::scope(|scope| {
         for runtime in RUNTIMES {
             for tls in [false, true] {
-                let (site, pair) = (site.path(), &pair);
-                scope.spawn(move || run_curl(runtime, tls, site, pair));
+                let (site, certificate) = (site.path(), &certificate);
+                scope.spawn(move || run_curl(runtime, tls, site, certificate));
             }
         }
     });
 }
 
-fn run_curl(runtime: &'static str, tls: bool, site: &Path, pair: &Pair) {
+fn run_curl(runtime: &'static str, tls: bool, site: &Path, certificate: &TestCertificate) {
     let setup = Setup {
         runtime,
-        tls: tls.then(|| pair.tls()),
+        tls: tls.then(|| certificate.tls()),
         send_buffer: 4 * MIB,
         connections: 1,
         config: config(),
@@ -262,12 +259,12 @@ fn run_curl(runtime: &'static str, tls: bool, site: &Path, pair: &Pair) {
     curl.args(["--http1.1", "--max-time", "60", "--noproxy", "*"]);
     curl.arg(format!("{scheme}://{}/6", server.address));
     let curl = curl.stdout(Stdio::piped()).spawn();
-    let mut curl = curl.expect("curl has to be installed");
-    let mut output = curl.stdout.take().expect("it is piped");
-    let mut kept = Keeping::new(&mut output);
-    let (_, ended) = read_slowly(&mut kept, 8_000, SLOW, |_| ()).unwrap();
+    let mut curl = curl.expect("curl is installed");
+    let mut output = curl.stdout.take().expect("stdout is piped");
+    let mut recorder = Recorder::new(&mut output);
+    let (_, ended) = read_slowly(&mut recorder, 8_000, SLOW, |_| ()).unwrap();
     assert!(!ended, "{runtime}, TLS {tls}: {}", server.log());
-    let Keeping { mut read, .. } = kept;
+    let Recorder { mut read, .. } = recorder;
     output.read_to_end(&mut read).unwrap();
     let status = curl.wait().unwrap();
     assert!(
@@ -276,7 +273,7 @@ fn run_curl(runtime: &'static str, tls: bool, site: &Path, pair: &Pair) {
         server.log()
     );
     assert!(
-        is_whole(&read),
+        is_complete(&read),
         "{runtime}, TLS {tls}: {} bytes",
         read.len()
     );

@@ -1,8 +1,8 @@
-//! The server of tasks: what keeps it from serving, and what must not.
+//! The tokio server: slow files, the limit of connections, shutdown, and connections without a server.
 
-mod peer;
-mod slow;
-mod task;
+mod client;
+mod gated_disk;
+mod tokio_server;
 
 use std::fs;
 use std::io;
@@ -13,102 +13,106 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
+use client::{BIG_LEN, TIMEOUT, connect, drain, get, get_hello, read_head, send_get, site};
+use gated_disk::GatedDisk;
 use sanserve_core::{Event, Exchange, Files, Handler, Next, Timeouts, from_fn};
 use sanserve_server::{Disk, NoFiles, tokio_rt::Transport, tokio_rt::serve};
-use slow::Slow;
-use task::{Running, config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
+use tokio_server::{TokioServer, config};
 
 #[test]
-fn files_are_served_on_kept_and_on_new_connections() {
-    let running = Running::files(config());
-    let socket = connect(running.address);
-    (0..3).for_each(|_| hello(&socket));
-    assert!(get(running.address, "/a.txt").ends_with("\r\n\r\nhello\n"));
-    ask(&socket, "/big");
-    assert!(head(&socket).contains(&format!("Content-Length: {BIG}\r\n")));
-    let address = running.address;
-    let reader = thread::spawn(move || rest(&socket).unwrap());
+fn files_are_served_on_persistent_and_new_connections() {
+    let server = TokioServer::files(config());
+    let socket = connect(server.address);
+    (0..3).for_each(|_| get_hello(&socket));
+    assert!(get(server.address, "/a.txt").ends_with("\r\n\r\nhello\n"));
+    send_get(&socket, "/big");
+    assert!(read_head(&socket).contains(&format!("Content-Length: {BIG_LEN}\r\n")));
+    let address = server.address;
+    let reader = thread::spawn(move || drain(&socket).unwrap());
     assert!(get(address, "/nope").starts_with("HTTP/1.1 404 "));
-    running.stop(LONG);
-    assert_eq!(reader.join().unwrap(), BIG);
+    server.stop(TIMEOUT);
+    assert_eq!(reader.join().unwrap(), BIG_LEN);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn what_the_system_has_in_memory_needs_no_thread() {
-    let running = Running::files(config());
+fn files_in_the_page_cache_need_no_thread() {
+    let server = TokioServer::files(config());
     let large = "x".repeat(10 << 20);
-    fs::write(running.site.path().join("large"), &large).unwrap();
-    let ask_for_all = || {
-        assert!(get(running.address, "/a.txt").ends_with("\r\n\r\nhello\n"));
-        assert!(get(running.address, "/large").ends_with(&large));
-        assert!(get(running.address, "/nope").starts_with("HTTP/1.1 404 "));
+    fs::write(server.site.path().join("large"), &large).unwrap();
+    let request_all = || {
+        assert!(get(server.address, "/a.txt").ends_with("\r\n\r\nhello\n"));
+        assert!(get(server.address, "/large").ends_with(&large));
+        assert!(get(server.address, "/nope").starts_with("HTTP/1.1 404 "));
     };
-    // Whatever was not in memory is so now.
-    ask_for_all();
-    let before = running.threads();
-    (0..10).for_each(|_| ask_for_all());
-    assert_eq!(running.threads(), before);
-    // A listing is nothing that the system can be asked for in this way.
-    get(running.address, "/");
-    assert!(running.threads() > before);
-    running.stop(LONG);
+    // After this all files are in the page cache.
+    request_all();
+    let before = server.threads();
+    (0..10).for_each(|_| request_all());
+    assert_eq!(server.threads(), before);
+    // A listing always needs a thread.
+    get(server.address, "/");
+    assert!(server.threads() > before);
+    server.stop(TIMEOUT);
 }
 
-fn slow(timeouts: Timeouts) -> (Running, Slow) {
+/// Starts a server of a disk whose slow files are not released yet.
+fn start_with_gated_disk(timeouts: Timeouts) -> (TokioServer, GatedDisk) {
     let site = site();
-    let slow = Slow::new(&site);
+    let disk = GatedDisk::new(&site);
     let config = config().with_timeouts(timeouts);
-    let running = Running::start(site, |server| server, slow.clone(), config, Files::new);
-    (running, slow)
+    let server = TokioServer::start(site, |server| server, disk.clone(), config, Files::new);
+    (server, disk)
 }
 
 #[test]
-fn a_slow_disk_keeps_nobody_waiting_but_who_asked_for_it() {
-    let (running, slow) = slow(Timeouts::default());
-    let sockets = ["/slow", "/read"].map(|name| {
-        let socket = connect(running.address);
-        ask(&socket, name);
+fn a_slow_disk_delays_only_the_requests_that_use_it() {
+    let (server, disk) = start_with_gated_disk(Timeouts::default());
+    let sockets = ["/slow-open", "/slow-read"].map(|name| {
+        let socket = connect(server.address);
+        send_get(&socket, name);
         socket
     });
-    let other = connect(running.address);
-    (0..100).for_each(|_| hello(&other));
-    slow.go();
+    let other = connect(server.address);
+    (0..100).for_each(|_| get_hello(&other));
+    disk.release();
     for (socket, len) in sockets.iter().zip(["2", "12"]) {
-        assert!(head(socket).contains(&format!("\r\nContent-Length: {len}\r\n")));
+        assert!(read_head(socket).contains(&format!("\r\nContent-Length: {len}\r\n")));
     }
-    running.stop(LONG);
+    server.stop(TIMEOUT);
 }
 
 #[test]
-fn a_disk_that_is_too_slow_is_given_up() {
-    let (running, slow) = slow(Timeouts::default().with_ask(Duration::from_millis(200)));
-    for name in ["/slow", "/read"] {
-        let reply = get(running.address, name);
+fn a_request_to_a_disk_that_is_too_slow_gets_504() {
+    let timeouts = Timeouts::default().with_ask(Duration::from_millis(200));
+    let (server, disk) = start_with_gated_disk(timeouts);
+    for name in ["/slow-open", "/slow-read"] {
+        let reply = get(server.address, name);
         assert!(reply.starts_with("HTTP/1.1 504 "), "{reply}");
     }
-    hello(&connect(running.address));
-    slow.go();
-    hello(&connect(running.address));
-    running.stop(LONG);
+    get_hello(&connect(server.address));
+    disk.release();
+    get_hello(&connect(server.address));
+    server.stop(TIMEOUT);
 }
 
-/// Files, by a handler that counts how many there are of it.
+/// The file service, which counts how many of its instances exist.
 struct Counted {
     files: Files,
     alive: Arc<AtomicUsize>,
 }
 
 impl Counted {
-    fn new(alive: &Arc<AtomicUsize>, most: &AtomicUsize) -> Counted {
-        let now = alive.fetch_add(1, Ordering::SeqCst) + 1;
-        most.fetch_max(now, Ordering::SeqCst);
-        let (files, alive) = (Files::new(), Arc::clone(alive));
-        Counted { files, alive }
+    fn new(alive: &Arc<AtomicUsize>, max_alive: &AtomicUsize) -> Counted {
+        let count = alive.fetch_add(1, Ordering::SeqCst) + 1;
+        max_alive.fetch_max(count, Ordering::SeqCst);
+        Counted {
+            files: Files::new(),
+            alive: Arc::clone(alive),
+        }
     }
 }
 
@@ -129,145 +133,147 @@ impl Drop for Counted {
 }
 
 #[test]
-fn more_clients_than_places_are_all_served_in_the_end() {
-    let (alive, most) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
-    let (site, seen) = (site(), Arc::clone(&most));
+fn clients_over_the_connection_limit_are_served_later() {
+    let (alive, max_alive) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
+    let (site, max) = (site(), Arc::clone(&max_alive));
     let disk = Disk::open(site.path()).unwrap();
-    let handler = move || Counted::new(&alive, &seen);
-    let running = Running::start(
+    let handler = move || Counted::new(&alive, &max);
+    let server = TokioServer::start(
         site,
         |server| server.with_max_connections(3),
         disk,
         config(),
         handler,
     );
-    // These have all places, each with a running reply.
-    let first: Vec<_> = (0..3).map(|_| connect(running.address)).collect();
+    // These take all connections, each with a running reply.
+    let first: Vec<_> = (0..3).map(|_| connect(server.address)).collect();
     for socket in &first {
-        ask(socket, "/big");
-        assert!(head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
+        send_get(socket, "/big");
+        assert!(read_head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
     }
     // These wait in the queue, their request already sent.
-    let late: Vec<_> = (0..20).map(|_| connect(running.address)).collect();
-    late.iter().for_each(|socket| ask(socket, "/a.txt"));
+    let late: Vec<_> = (0..20).map(|_| connect(server.address)).collect();
+    late.iter().for_each(|socket| send_get(socket, "/a.txt"));
     drop(first);
     for socket in late {
-        assert!(head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
+        assert!(read_head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
     }
-    running.stop(LONG);
-    assert_eq!(most.load(Ordering::SeqCst), 3);
+    server.stop(TIMEOUT);
+    assert_eq!(max_alive.load(Ordering::SeqCst), 3);
 }
 
 #[test]
-fn stopping_lets_idle_connections_go_at_once_and_a_running_reply_finish() {
-    let timeouts = Timeouts::default().with_idle(3 * LONG).with_park(3 * LONG);
-    let running = Running::files(config().with_timeouts(timeouts));
-    let kept: Vec<_> = (0..5).map(|_| connect(running.address)).collect();
-    kept.iter().for_each(hello);
-    let busy = connect(running.address);
-    ask(&busy, "/big");
-    ask(&busy, "/a.txt");
-    head(&busy);
-    drop(running.stopper.shutdown(LONG));
-    for socket in &kept {
-        assert_eq!(rest(socket).unwrap(), 0);
+fn shutdown_closes_idle_connections_and_lets_a_running_reply_finish() {
+    let timeouts = Timeouts::default()
+        .with_idle(3 * TIMEOUT)
+        .with_park(3 * TIMEOUT);
+    let server = TokioServer::files(config().with_timeouts(timeouts));
+    let idle: Vec<_> = (0..5).map(|_| connect(server.address)).collect();
+    idle.iter().for_each(get_hello);
+    let busy = connect(server.address);
+    send_get(&busy, "/big");
+    send_get(&busy, "/a.txt");
+    read_head(&busy);
+    drop(server.stopper.shutdown(TIMEOUT));
+    for socket in &idle {
+        assert_eq!(drain(socket).unwrap(), 0);
     }
-    // The listening socket went before them.
-    assert!(std::net::TcpStream::connect(running.address).is_err());
-    assert_eq!(rest(&busy).unwrap(), BIG);
-    running.returns();
+    // The listening socket was closed before them.
+    assert!(std::net::TcpStream::connect(server.address).is_err());
+    assert_eq!(drain(&busy).unwrap(), BIG_LEN);
+    server.wait();
 }
 
 #[test]
-fn a_reply_that_lasts_longer_than_the_grace_is_cut_off() {
-    let running = Running::files(config());
-    let socket = connect(running.address);
-    ask(&socket, "/big");
-    head(&socket);
-    drop(running.stopper.shutdown(3 * LONG));
-    running.stop(Duration::from_millis(10));
-    assert!(!matches!(rest(&socket), Ok(BIG)));
+fn a_reply_that_outlasts_the_grace_period_is_cut_off() {
+    let server = TokioServer::files(config());
+    let socket = connect(server.address);
+    send_get(&socket, "/big");
+    read_head(&socket);
+    drop(server.stopper.shutdown(3 * TIMEOUT));
+    server.stop(Duration::from_millis(10));
+    assert!(!matches!(drain(&socket), Ok(BIG_LEN)));
 }
 
 #[test]
-fn shutdown_is_ready_when_no_connection_is_left_or_the_grace_is_over() {
-    let running = Running::files(config());
-    let busy = connect(running.address);
-    ask(&busy, "/big");
-    head(&busy);
-    let mut shutdown = pin!(running.stopper.shutdown(LONG));
+fn shutdown_completes_when_no_connection_is_left_or_the_grace_period_ends() {
+    let server = TokioServer::files(config());
+    let busy = connect(server.address);
+    send_get(&busy, "/big");
+    read_head(&busy);
+    let mut shutdown = pin!(server.stopper.shutdown(TIMEOUT));
     let mut context = Context::from_waker(Waker::noop());
-    // The reply is not read yet, so it runs.
+    // The reply has not been read yet, so it is still running.
     assert!(shutdown.as_mut().poll(&mut context).is_pending());
-    assert_eq!(rest(&busy).unwrap(), BIG);
-    let blocking = Builder::new_current_thread().build().unwrap();
-    blocking.block_on(shutdown);
-    running.returns();
+    assert_eq!(drain(&busy).unwrap(), BIG_LEN);
+    let runtime = Builder::new_current_thread().build().unwrap();
+    runtime.block_on(shutdown);
+    server.wait();
 
-    let running = Running::files(config());
-    let busy = connect(running.address);
-    ask(&busy, "/big");
-    head(&busy);
-    blocking.block_on(running.stopper.shutdown(Duration::ZERO));
-    assert!(!matches!(rest(&busy), Ok(BIG)));
-    running.returns();
+    let server = TokioServer::files(config());
+    let busy = connect(server.address);
+    send_get(&busy, "/big");
+    read_head(&busy);
+    runtime.block_on(server.stopper.shutdown(Duration::ZERO));
+    assert!(!matches!(drain(&busy), Ok(BIG_LEN)));
+    server.wait();
 }
 
 #[test]
-fn a_server_that_does_not_serve_is_not_waited_for() {
+fn shutdown_does_not_wait_for_a_server_that_does_not_serve() {
     let set_up = |server: sanserve_server::tokio_rt::HTTPServer| {
-        let mut shutdown = pin!(server.stopper().shutdown(LONG));
+        let mut shutdown = pin!(server.stopper().shutdown(TIMEOUT));
         let mut context = Context::from_waker(Waker::noop());
         assert!(shutdown.as_mut().poll(&mut context).is_ready());
         server
     };
-    Running::with(set_up, config()).returns();
+    TokioServer::with(set_up, config()).wait();
 }
 
 #[test]
-fn a_server_that_is_stopped_before_it_serves_returns_at_once() {
+fn a_server_stopped_before_it_serves_returns_immediately() {
     let set_up = |server: sanserve_server::tokio_rt::HTTPServer| {
-        drop(server.stopper().shutdown(LONG));
+        drop(server.stopper().shutdown(TIMEOUT));
         server
     };
-    Running::with(set_up, config()).returns();
+    TokioServer::with(set_up, config()).wait();
 }
 
 #[test]
-fn who_sends_nothing_or_reads_nothing_gives_his_place_up() {
+fn a_client_that_sends_or_reads_nothing_is_disconnected() {
     let timeouts = Timeouts::default()
         .with_idle(Duration::from_millis(300))
         .with_park(Duration::from_millis(100))
         .with_grace(Duration::from_millis(300))
         .with_rate(u32::MAX);
     let config = config().with_timeouts(timeouts);
-    let running = Running::with(|server| server.with_max_connections(1), config);
-    let silent = connect(running.address);
-    assert_eq!(rest(&silent).unwrap(), 0);
-    let deaf = connect(running.address);
-    ask(&deaf, "/big");
-    hello(&connect(running.address));
-    assert!(!matches!(rest(&deaf), Ok(BIG)));
-    running.stop(LONG);
+    let server = TokioServer::with(|server| server.with_max_connections(1), config);
+    let silent = connect(server.address);
+    assert_eq!(drain(&silent).unwrap(), 0);
+    let reads_nothing = connect(server.address);
+    send_get(&reads_nothing, "/big");
+    get_hello(&connect(server.address));
+    assert!(!matches!(drain(&reads_nothing), Ok(BIG_LEN)));
+    server.stop(TIMEOUT);
 }
 
 #[test]
-fn a_handler_that_panics_loses_its_own_connection_only() {
+fn a_panicking_handler_loses_only_its_own_connection() {
     let answer = |ex: &mut Exchange<'_>| {
-        assert!(ex.path() != "/panic", "as was asked for");
+        assert!(ex.path() != "/panic", "panic as requested");
         ex.send_error(410, "Gone")
     };
-    let one = |server: sanserve_server::tokio_rt::HTTPServer| server.with_max_connections(1);
-    let running = Running::start(site(), one, NoFiles, config(), move || from_fn(answer));
-    let socket = connect(running.address);
-    ask(&socket, "/panic");
-    assert!(matches!(rest(&socket), Ok(0) | Err(_)));
-    assert!(get(running.address, "/a.txt").starts_with("HTTP/1.1 410 Gone\r\n"));
-    running.stop(LONG);
+    let set_up = |server: sanserve_server::tokio_rt::HTTPServer| server.with_max_connections(1);
+    let server = TokioServer::start(site(), set_up, NoFiles, config(), move || from_fn(answer));
+    let socket = connect(server.address);
+    send_get(&socket, "/panic");
+    assert!(matches!(drain(&socket), Ok(0) | Err(_)));
+    assert!(get(server.address, "/a.txt").starts_with("HTTP/1.1 410 Gone\r\n"));
+    server.stop(TIMEOUT);
 }
 
 #[tokio::test]
-async fn any_stream_will_do_and_its_future_is_small() {
+async fn any_stream_can_be_served_by_a_small_future() {
     let site = site();
     let disk = Arc::new(Disk::open(site.path()).unwrap());
     let (near, far) = duplex(64 * 1024);
@@ -288,7 +294,7 @@ async fn any_stream_will_do_and_its_future_is_small() {
         "the future of a connection: {} bytes",
         size_of_val(&serving)
     );
-    // It is Send, or this would not compile.
+    // This compiles only if the future is `Send`.
     let serving = tokio::spawn(serving);
     let (mut reader, mut writer) = tokio::io::split(near);
     writer
@@ -297,20 +303,20 @@ async fn any_stream_will_do_and_its_future_is_small() {
         .unwrap();
     let mut reply = Vec::new();
     reader.read_to_end(&mut reply).await.unwrap();
-    assert!(reply.starts_with(b"HTTP/1.1 200 OK\r\n") && reply.len() > BIG);
+    assert!(reply.starts_with(b"HTTP/1.1 200 OK\r\n") && reply.len() > BIG_LEN);
     drop((reader, writer));
     serving.await.unwrap().unwrap();
     assert!(log.lock().unwrap().starts_with("somewhere - - ["));
 }
 
 #[test]
-fn a_connection_that_is_dropped_is_broken_off() {
-    let running = Running::files(config());
+fn a_connection_whose_future_is_dropped_is_cut_off() {
+    let server = TokioServer::files(config());
     let start = Instant::now();
-    let socket = connect(running.address);
-    ask(&socket, "/big");
-    head(&socket);
-    drop(running);
-    let read: io::Result<usize> = rest(&socket);
-    assert!(!matches!(read, Ok(BIG)) && start.elapsed() < LONG / 2);
+    let socket = connect(server.address);
+    send_get(&socket, "/big");
+    read_head(&socket);
+    drop(server);
+    let read: io::Result<usize> = drain(&socket);
+    assert!(!matches!(read, Ok(BIG_LEN)) && start.elapsed() < TIMEOUT / 2);
 }

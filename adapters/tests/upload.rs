@@ -1,10 +1,10 @@
-//! Files that clients store on a disk: nobody sees half of one, nothing is left of one that broke off, and
-//! nothing is written outside of the root.
+//! Uploads to a disk: a partial file is never visible, an interrupted upload leaves nothing behind, and nothing is
+//! written outside of the root.
 #![cfg(unix)]
 
+mod client;
 #[cfg(target_os = "linux")]
-mod acl;
-mod peer;
+mod posix_acl;
 #[path = "../../conformance/tests/tools/mod.rs"]
 mod tools;
 
@@ -12,14 +12,14 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
-use std::path::Path as Place;
+use std::path::Path as StdPath;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use peer::{connect, head};
+use client::{connect, read_head};
 use sanserve_core::archive::Download;
 use sanserve_core::{
     Config, Create, FileSystem, FsError, Got, Limits, Opened, Path, Protocol, Upload,
@@ -29,20 +29,20 @@ use sanserve_server::{Disk, ThreadingHTTPServer};
 use tempfile::TempDir;
 use tools::skip;
 
-/// A server of mio over a directory, on a thread of its own.
+/// The event loop, which serves a directory on a thread and is stopped when this is dropped.
 struct Server {
     address: SocketAddr,
     stopper: Stopper,
 }
 
 impl Server {
-    fn start(root: &Place, overwrite: bool) -> Server {
-        Server::over(Disk::open(root).unwrap(), overwrite)
+    fn start(root: &StdPath, overwrite: bool) -> Server {
+        Server::with_disk(Disk::open(root).unwrap(), overwrite)
     }
 
-    /// It serves hidden files, too, and directories as archives.
-    fn over(disk: Disk, overwrite: bool) -> Server {
-        // For the first file it is tried what the file system can do, which takes another one for a moment.
+    /// Starts a server that also serves hidden files, and directories as archives.
+    fn with_disk(disk: Disk, overwrite: bool) -> Server {
+        // The first file is created here, since it makes the disk test the file system with another file.
         let create = Create {
             path: Path::from_bytes(b"first".to_vec()).unwrap(),
             directories_max: 0,
@@ -82,14 +82,14 @@ fn send(mut socket: &TcpStream, target: &str, len: u64, content: &[u8]) {
     let _ = socket.write_all(&[head.as_bytes(), content].concat());
 }
 
-/// The status of the reply to a PUT.
+/// Uploads content by PUT, and returns the status of the reply.
 fn put(address: SocketAddr, target: &str, content: &[u8]) -> u16 {
     let socket = connect(address);
     send(&socket, target, content.len() as u64, content);
-    head(&socket)[9..12].parse().unwrap()
+    read_head(&socket)[9..12].parse().unwrap()
 }
 
-/// The whole reply to a GET.
+/// Sends a GET request, and returns the whole reply.
 fn get(address: SocketAddr, target: &str) -> String {
     let mut socket = connect(address);
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -99,30 +99,30 @@ fn get(address: SocketAddr, target: &str) -> String {
     String::from_utf8_lossy(&reply).into_owned()
 }
 
-/// A disk whose files have a temporary name while they are stored, or none.
-fn disk(root: &Place, named: bool) -> Disk {
+/// Opens a disk whose files have a temporary name, or none, while they are uploaded.
+fn disk(root: &StdPath, named: bool) -> Disk {
     Disk::open(root).unwrap().with_named_temporary_files(named)
 }
 
-/// A PUT of which all but the last byte was sent, after the server has begun the file.
-fn begin(server: &Server, target: &str, directory: &Place) -> TcpStream {
-    let before = made(directory);
+/// Sends a PUT request except for its last byte, and waits until the server has created the file.
+fn begin(server: &Server, target: &str, directory: &StdPath) -> TcpStream {
+    let before = pending_files(directory);
     let socket = connect(server.address);
     send(&socket, target, 200_000, &[b'x'; 199_999]);
-    while made(directory) == before {
+    while pending_files(directory) == before {
         thread::yield_now();
     }
     socket
 }
 
-/// Sends the last byte of a PUT that [`begin`] began, and returns the status of the reply.
-fn end(mut socket: TcpStream) -> u16 {
+/// Sends the last byte of an upload started by [`begin`], and returns the status of the reply.
+fn finish(mut socket: TcpStream) -> u16 {
     socket.write_all(b"x").unwrap();
-    head(&socket)[9..12].parse().unwrap()
+    read_head(&socket)[9..12].parse().unwrap()
 }
 
-/// All names below a directory, sorted.
-fn names(root: &Place) -> Vec<String> {
+/// Returns all names below a directory, sorted.
+fn names(root: &StdPath) -> Vec<String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(root).unwrap() {
         let entry = entry.unwrap();
@@ -136,26 +136,23 @@ fn names(root: &Place) -> Vec<String> {
 }
 
 #[test]
-fn what_is_stored_is_what_was_sent() {
+fn the_stored_file_equals_the_uploaded_content() {
     let root = TempDir::new().unwrap();
     fs::create_dir(root.path().join("d")).unwrap();
     let server = Server::start(root.path(), true);
     let content: Vec<u8> = (0..3_000_000u32).map(|at| (at * 7 % 251) as u8).collect();
     assert_eq!(put(server.address, "/d/a%20b", &content), 201);
-    let place = root.path().join("d/a b");
-    assert!(fs::read(&place).unwrap() == content);
-    // A file like any other of this process: nobody can run it.
-    assert_eq!(
-        fs::metadata(&place).unwrap().permissions().mode() & 0o111,
-        0
-    );
+    let path = root.path().join("d/a b");
+    assert!(fs::read(&path).unwrap() == content);
+    // The file is not executable.
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o111, 0);
     assert_eq!(put(server.address, "/d/a%20b", b"other"), 204);
-    assert_eq!(fs::read(&place).unwrap(), b"other");
-    // Whom the old one was kept from does not get the new one.
+    assert_eq!(fs::read(&path).unwrap(), b"other");
+    // The new file is readable only by users that could read the old one.
     for (mode, expected) in [(0o600, 0o600), (0o755, 0o644)] {
-        fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         assert_eq!(put(server.address, "/d/a%20b", b"secret"), 204);
-        let mode = fs::metadata(&place).unwrap().permissions().mode() & 0o777;
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode & !expected, 0, "{mode:o}");
         assert_eq!(mode & 0o600, 0o600, "{mode:o}");
     }
@@ -163,7 +160,7 @@ fn what_is_stored_is_what_was_sent() {
 }
 
 #[test]
-fn nothing_is_left_of_what_breaks_off() {
+fn an_interrupted_upload_leaves_nothing_behind() {
     let root = TempDir::new().unwrap();
     fs::write(root.path().join("old"), "old").unwrap();
     let server = Server::start(root.path(), true);
@@ -180,7 +177,7 @@ fn nothing_is_left_of_what_breaks_off() {
 }
 
 #[test]
-fn nobody_sees_half_a_file() {
+fn a_partial_upload_is_never_visible() {
     let root = TempDir::new().unwrap();
     let disk = Disk::open(root.path()).unwrap();
     for (replaces, expected) in [(false, 0), (true, 3)] {
@@ -195,84 +192,87 @@ fn nobody_sees_half_a_file() {
             replaces: meta,
             len: None,
         };
-        let Ok(Opened::Writer(mut open)) = disk.create(&create) else {
-            panic!("it cannot be made");
+        let Ok(Opened::Writer(mut file)) = disk.create(&create) else {
+            panic!("the file cannot be created");
         };
         assert!(matches!(
-            disk.answer_write(&mut open, b"hel"),
+            disk.answer_write(&mut file, b"hel"),
             Got::Bytes(3)
         ));
-        let now = fs::read(root.path().join("a")).map_or(0, |bytes| bytes.len());
-        assert_eq!(now, expected);
+        let visible = fs::read(root.path().join("a")).map_or(0, |bytes| bytes.len());
+        assert_eq!(visible, expected);
         if replaces {
-            assert!(matches!(disk.answer_write(&mut open, b"lo"), Got::Bytes(2)));
+            assert!(matches!(disk.answer_write(&mut file, b"lo"), Got::Bytes(2)));
         }
-        assert_eq!(disk.commit(&mut open), Ok(()));
-        drop(open);
+        assert_eq!(disk.commit(&mut file), Ok(()));
+        drop(file);
         assert_eq!(names(root.path()), ["a"]);
     }
     assert_eq!(fs::read(root.path().join("a")).unwrap(), b"hello");
 }
 
 #[test]
-fn of_many_at_once_one_wins() {
+fn one_of_many_concurrent_uploads_wins() {
     let root = TempDir::new().unwrap();
     for overwrite in [false, true] {
         let server = Server::start(root.path(), overwrite);
-        let won = if overwrite { 204 } else { 201 };
+        let success = if overwrite { 204 } else { 201 };
         let statuses: Vec<u16> = thread::scope(|scope| {
-            // All have begun before one of them ends.
+            // All have begun before any of them ends.
             let sockets: Vec<_> = (0..8).map(|_| connect(server.address)).collect();
             for (at, socket) in sockets.iter().enumerate() {
                 send(socket, "/a", 200_000, &[b'a' + at as u8; 199_999]);
             }
-            while made(root.path()) < 8 {
+            while pending_files(root.path()) < 8 {
                 thread::yield_now();
             }
-            let ends = sockets.into_iter().enumerate().map(|(at, mut socket)| {
+            let finish = |(at, mut socket): (usize, TcpStream)| {
                 scope.spawn(move || {
                     socket.write_all(&[b'a' + at as u8]).unwrap();
-                    head(&socket)[9..12].parse().unwrap()
+                    read_head(&socket)[9..12].parse().unwrap()
                 })
-            });
-            let ends: Vec<_> = ends.collect();
-            ends.into_iter().map(|end| end.join().unwrap()).collect()
+            };
+            let threads: Vec<_> = sockets.into_iter().enumerate().map(finish).collect();
+            let results = threads.into_iter().map(|thread| thread.join().unwrap());
+            results.collect()
         });
-        assert_eq!(statuses.iter().filter(|&&status| status == won).count(), 1);
+        assert_eq!(
+            statuses.iter().filter(|&&status| status == success).count(),
+            1
+        );
         assert_eq!(statuses.iter().filter(|&&status| status == 409).count(), 7);
         let content = fs::read(root.path().join("a")).unwrap();
         assert_eq!(content.len(), 200_000);
         assert!(
             content.iter().all(|byte| *byte == content[0]),
-            "two are mixed"
+            "the content of two uploads is mixed"
         );
         assert_eq!(names(root.path()), ["a"]);
     }
 }
 
-/// A file that is replaced keeps its owner, group, mode and access control list.
 #[test]
-fn an_overwrite_keeps_who_may_read_and_write_the_file() {
+fn an_overwrite_keeps_owner_group_and_mode() {
     if !rustix::process::getuid().is_root() {
-        println!("SKIPPED: only root may give a file to another user");
+        println!("SKIPPED: only root may change the owner of a file");
         return;
     }
     for named in [false, true] {
         let root = TempDir::new().unwrap();
-        let place = root.path().join("a");
-        let server = Server::over(disk(root.path(), named), true);
+        let path = root.path().join("a");
+        let server = Server::with_disk(disk(root.path(), named), true);
         for (owner, group, mode) in [(0, 4321, 0o660), (1234, 4321, 0o600), (1234, 0, 0o604)] {
-            fs::write(&place, "old").unwrap();
-            chown(&place, Some(owner), Some(group)).unwrap();
-            fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+            fs::write(&path, "old").unwrap();
+            chown(&path, Some(owner), Some(group)).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(put(server.address, "/a", b"new"), 204);
-            let found = fs::metadata(&place).unwrap();
-            let found = (found.uid(), found.gid(), found.mode() & 0o7777);
-            assert_eq!(found, (owner, group, mode), "{named}");
+            let metadata = fs::metadata(&path).unwrap();
+            let actual = (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777);
+            assert_eq!(actual, (owner, group, mode), "{named}");
         }
-        fs::set_permissions(&place, fs::Permissions::from_mode(0o6775)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o6775)).unwrap();
         assert_eq!(put(server.address, "/a", b"new"), 204);
-        assert_eq!(fs::metadata(&place).unwrap().mode() & 0o7777, 0o664);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o664);
         assert_eq!(names(root.path()), ["a"]);
     }
 }
@@ -282,62 +282,66 @@ fn an_overwrite_keeps_who_may_read_and_write_the_file() {
 fn an_overwrite_keeps_the_access_control_list() {
     for named in [false, true] {
         let root = TempDir::new().unwrap();
-        let place = root.path().join("a");
-        fs::write(&place, "old").unwrap();
-        let list = acl::list(6, 65534, 4, 4, 6, 0);
-        if !acl::set(&place, acl::ACCESS, &list) {
+        let path = root.path().join("a");
+        fs::write(&path, "old").unwrap();
+        let list = posix_acl::list(6, 65534, 4, 4, 6, 0);
+        if !posix_acl::set(&path, posix_acl::ACCESS, &list) {
             println!("SKIPPED: this file system has no access control lists");
             return;
         }
-        let server = Server::over(disk(root.path(), named), true);
+        let server = Server::with_disk(disk(root.path(), named), true);
         assert_eq!(put(server.address, "/a", b"new"), 204);
-        assert_eq!(acl::get(&place, acl::ACCESS), Some(list), "{named}");
-        // The list of the directory is for new files alone.
-        acl::set(&place, acl::ACCESS, &[]);
-        fs::remove_file(&place).unwrap();
-        fs::write(&place, "old").unwrap();
-        fs::set_permissions(&place, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(acl::set(
+        assert_eq!(
+            posix_acl::get(&path, posix_acl::ACCESS),
+            Some(list),
+            "{named}"
+        );
+        // The default list of the directory applies to new files only.
+        posix_acl::set(&path, posix_acl::ACCESS, &[]);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(posix_acl::set(
             root.path(),
-            acl::DEFAULT,
-            &acl::list(7, 65534, 7, 7, 7, 7)
+            posix_acl::DEFAULT,
+            &posix_acl::list(7, 65534, 7, 7, 7, 7)
         ));
         assert_eq!(put(server.address, "/a", b"new"), 204);
-        assert_eq!(acl::get(&place, acl::ACCESS), None, "{named}");
-        assert_eq!(fs::metadata(&place).unwrap().mode() & 0o777, 0o640);
+        assert_eq!(posix_acl::get(&path, posix_acl::ACCESS), None, "{named}");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
         assert_eq!(put(server.address, "/b", b"new"), 201);
-        let inherited = acl::get(&root.path().join("b"), acl::ACCESS);
+        let inherited = posix_acl::get(&root.path().join("b"), posix_acl::ACCESS);
         assert!(inherited.is_some(), "{named}");
     }
 }
 
-/// Permissions that are taken away while the content comes are not given back.
+/// Permissions revoked during the upload are not restored.
 #[test]
-fn an_overwrite_has_the_mode_that_the_file_had_at_the_end() {
+fn an_overwrite_uses_the_mode_at_the_time_of_the_commit() {
     for named in [false, true] {
         let root = TempDir::new().unwrap();
-        let place = root.path().join("a");
-        fs::write(&place, "old").unwrap();
-        fs::set_permissions(&place, fs::Permissions::from_mode(0o644)).unwrap();
-        let server = Server::over(disk(root.path(), named), true);
+        let path = root.path().join("a");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let server = Server::with_disk(disk(root.path(), named), true);
         let socket = begin(&server, "/a", root.path());
-        fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(end(socket), 204);
-        let mode = fs::metadata(&place).unwrap().mode() & 0o777;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(finish(socket), 204);
+        let mode = fs::metadata(&path).unwrap().mode() & 0o777;
         assert_eq!(mode, 0o600, "{named}");
     }
 }
 
-/// No request can name a file that is being stored, whoever may have found out what it is called.
+/// No request can use the temporary name of an upload, even if a client knows it.
 #[test]
-fn a_temporary_name_is_not_a_name_for_clients() {
+fn clients_cannot_use_temporary_names() {
     let root = TempDir::new().unwrap();
-    let server = Server::over(disk(root.path(), true), true);
+    let server = Server::with_disk(disk(root.path(), true), true);
     let socket = begin(&server, "/a", root.path());
     let [name] = &names(root.path())[..] else {
         panic!("the file has no name");
     };
-    // As many random bits as nobody guesses.
+    // 128 random bits cannot be guessed.
     let random = name.strip_prefix(Path::TEMPORARY_PREFIX).unwrap();
     assert_eq!(random.len(), 32);
     assert!(random.bytes().all(|byte| byte.is_ascii_hexdigit()));
@@ -351,44 +355,44 @@ fn a_temporary_name_is_not_a_name_for_clients() {
         assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
         assert!(!reply.contains(random), "{target}: {reply}");
     }
-    assert_eq!(end(socket), 201);
+    assert_eq!(finish(socket), 201);
     assert_eq!(names(root.path()), ["a"]);
     assert_eq!(fs::read(root.path().join("a")).unwrap(), [b'x'; 200_000]);
 }
 
-/// Another process exchanges the temporary file: what it put there is neither stored nor removed.
+/// If another process replaces the temporary file, its file is neither committed nor removed.
 #[test]
-fn only_the_file_that_was_sent_gets_the_name() {
+fn a_replaced_temporary_file_is_not_committed() {
     let root = TempDir::new().unwrap();
-    for old in [false, true] {
-        if old {
+    for exists in [false, true] {
+        if exists {
             fs::write(root.path().join("a"), "old").unwrap();
         }
-        let server = Server::over(disk(root.path(), true), true);
+        let server = Server::with_disk(disk(root.path(), true), true);
         let socket = begin(&server, "/a", root.path());
-        let found = names(root.path());
-        let name = found.iter().find(|name| name.starts_with('.')).unwrap();
+        let entries = names(root.path());
+        let name = entries.iter().find(|name| name.starts_with('.')).unwrap();
         let other = root.path().join("other");
         fs::write(&other, "evil").unwrap();
         fs::rename(&other, root.path().join(name)).unwrap();
-        assert_eq!(end(socket), 500);
-        let left = fs::read(root.path().join("a"));
-        assert_eq!(left.is_ok(), old);
-        assert!(left.is_err() || left.is_ok_and(|left| left == b"old"));
+        assert_eq!(finish(socket), 500);
+        let content = fs::read(root.path().join("a"));
+        assert_eq!(content.is_ok(), exists);
+        assert!(content.is_err() || content.is_ok_and(|content| content == b"old"));
         assert_eq!(fs::read(root.path().join(name)).unwrap(), b"evil");
         fs::remove_file(root.path().join(name)).unwrap();
     }
 }
 
-/// A directory is moved out of the root while a file comes for it. Another may be in its place.
+/// The directory is moved out of the root during the upload, and may be replaced by another one.
 #[test]
-fn a_file_does_not_follow_its_directory_out_of_the_root() {
+fn an_upload_does_not_follow_its_directory_out_of_the_root() {
     for (named, replaced) in [(false, false), (false, true), (true, false), (true, true)] {
         let site = TempDir::new().unwrap();
         let (root, outside) = (site.path().join("root"), site.path().join("outside"));
         fs::create_dir_all(root.join("d")).unwrap();
         fs::write(root.join("d/old"), "old").unwrap();
-        let server = Server::over(disk(&root, named), true);
+        let server = Server::with_disk(disk(&root, named), true);
         let sockets = ["/d/new", "/d/old"].map(|target| begin(&server, target, &root.join("d")));
         fs::rename(root.join("d"), &outside).unwrap();
         if replaced {
@@ -396,11 +400,11 @@ fn a_file_does_not_follow_its_directory_out_of_the_root() {
             fs::write(root.join("d/old"), "old").unwrap();
         }
         for socket in sockets {
-            assert_eq!(end(socket), 409);
+            assert_eq!(finish(socket), 409);
         }
-        // Dropped files are removed by then.
+        // The server removes dropped files soon after it has stopped.
         drop(server);
-        while made(&outside) > 0 {
+        while pending_files(&outside) > 0 {
             thread::yield_now();
         }
         assert_eq!(names(&outside), ["old"], "{named} {replaced}");
@@ -412,38 +416,39 @@ fn a_file_does_not_follow_its_directory_out_of_the_root() {
     }
 }
 
-/// Missing directories are there when the file is, and not before; those of a file that breaks off never.
+/// Missing directories appear together with the file, and never if the upload is interrupted.
 #[test]
-fn missing_directories_are_made_with_the_file() {
+fn missing_directories_are_created_with_the_file() {
     for named in [false, true] {
         let root = TempDir::new().unwrap();
-        let server = Server::over(disk(root.path(), named), true);
+        let server = Server::with_disk(disk(root.path(), named), true);
         let socket = begin(&server, "/a/b/c.txt", root.path());
         assert!(!root.path().join("a").exists(), "{named}");
-        assert_eq!(end(socket), 201, "{named}");
+        assert_eq!(finish(socket), 201, "{named}");
         assert_eq!(names(root.path()), ["a", "b", "c.txt"], "{named}");
         let mode = |path: &str| fs::metadata(root.path().join(path)).unwrap().mode() & 0o777;
-        let (new, usual) = (root.path().join("usual"), "usual");
-        fs::create_dir(&new).unwrap();
-        assert_eq!((mode("a"), mode("a/b")), (mode(usual), mode(usual)));
-        fs::remove_dir(new).unwrap();
-        // One that breaks off, and one that finds its name taken.
+        let reference = root.path().join("reference");
+        fs::create_dir(&reference).unwrap();
+        let expected = mode("reference");
+        assert_eq!((mode("a"), mode("a/b")), (expected, expected));
+        fs::remove_dir(reference).unwrap();
+        // An upload that is interrupted, and two for the same name.
         drop(begin(&server, "/x/y/z", root.path()));
-        while made(root.path()) > 0 {
+        while pending_files(root.path()) > 0 {
             thread::yield_now();
         }
         let sockets = [0, 1].map(|_| begin(&server, "/p/q", root.path()));
-        let mut ends: Vec<_> = sockets.into_iter().map(end).collect();
-        ends.sort_unstable();
-        assert_eq!(ends, [201, 409], "{named}");
-        while made(root.path()) > 0 {
+        let mut statuses: Vec<_> = sockets.into_iter().map(finish).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409], "{named}");
+        while pending_files(root.path()) > 0 {
             thread::yield_now();
         }
         assert_eq!(names(root.path()), ["a", "b", "c.txt", "p", "q"]);
     }
 }
 
-/// What takes the place of a missing directory while the content comes is not followed.
+/// A link that is created during the upload in place of a missing directory is not followed.
 #[test]
 fn missing_directories_do_not_lead_out_of_the_root() {
     for named in [false, true] {
@@ -452,7 +457,7 @@ fn missing_directories_do_not_lead_out_of_the_root() {
         fs::create_dir(&root).unwrap();
         fs::create_dir(&outside).unwrap();
         symlink("../outside", root.join("out")).unwrap();
-        let server = Server::over(disk(&root, named), true);
+        let server = Server::with_disk(disk(&root, named), true);
         assert_eq!(put(server.address, "/out/a", b"x"), 409);
         assert_eq!(put(server.address, "/out/new/a", b"x"), 409);
         let sockets = ["/a/b/c", "/file/c"].map(|target| begin(&server, target, &root));
@@ -460,10 +465,10 @@ fn missing_directories_do_not_lead_out_of_the_root() {
         symlink("../../outside", root.join("a/b")).unwrap();
         fs::write(root.join("file"), "file").unwrap();
         for socket in sockets {
-            assert_eq!(end(socket), 409, "{named}");
+            assert_eq!(finish(socket), 409, "{named}");
         }
         drop(server);
-        while made(&root) > 0 {
+        while pending_files(&root) > 0 {
             thread::yield_now();
         }
         assert_eq!(names(&outside), [""; 0], "{named}");
@@ -472,7 +477,7 @@ fn missing_directories_do_not_lead_out_of_the_root() {
 }
 
 #[test]
-fn names_of_missing_directories_are_as_long_as_names_can_be() {
+fn directory_names_have_the_length_limit_of_file_names() {
     let root = TempDir::new().unwrap();
     let server = Server::start(root.path(), true);
     let name = |len: usize| "n".repeat(len);
@@ -495,7 +500,7 @@ fn names_of_missing_directories_are_as_long_as_names_can_be() {
     );
 }
 
-/// RFC 9110 §9.3.4, as curl does it.
+/// RFC 9110 §9.3.4, as implemented by curl.
 #[test]
 fn curl_stores_files_in_missing_directories() {
     let site = TempDir::new().unwrap();
@@ -514,28 +519,29 @@ fn curl_stores_files_in_missing_directories() {
     assert_eq!(stored, b"content");
 }
 
-/// How many files that are being stored this process has open in a directory.
-fn made(root: &Place) -> usize {
-    let Ok(open) = fs::read_dir("/proc/self/fd") else {
-        // Where the system does not tell, each has a name.
+/// Returns how many files are being uploaded to a directory.
+fn pending_files(root: &StdPath) -> usize {
+    let Ok(descriptors) = fs::read_dir("/proc/self/fd") else {
+        // On systems without /proc, each of them has a temporary name.
         let names = names(root);
         return names
             .iter()
             .filter(|name| name.starts_with(Path::TEMPORARY_PREFIX))
             .count();
     };
-    let targets = open
-        .flatten()
-        .filter_map(|entry| fs::read_link(entry.path()).ok());
-    let begun = targets.filter(|target| {
+    let is_pending = |target: &std::path::PathBuf| {
         let name = target.to_string_lossy();
         target.starts_with(root) && (name.ends_with(" (deleted)") || name.contains("/.sanserve-"))
-    });
-    begun.count()
+    };
+    descriptors
+        .flatten()
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .filter(is_pending)
+        .count()
 }
 
 #[test]
-fn what_cannot_be_written_to_is_said_so() {
+fn unwritable_targets_get_an_error_status() {
     let root = TempDir::new().unwrap();
     let server = Server::start(root.path(), true);
     symlink("target", root.path().join("link")).unwrap();
@@ -556,7 +562,7 @@ fn what_cannot_be_written_to_is_said_so() {
     ] {
         assert_eq!(put(server.address, target, b"x"), expected, "{target}");
     }
-    // RFC 9110 §15.5.15, RFC 4918 §9.7.1: NAME_MAX and PATH_MAX of Linux and macOS; a file is no directory.
+    // RFC 9110 §15.5.15, RFC 4918 §9.7.1: NAME_MAX and PATH_MAX of Linux and macOS; a parent that is a file.
     fs::write(root.path().join("target"), "target").unwrap();
     let long = format!("/{}", "n".repeat(256));
     let deep = "/n".repeat(2500) + &long[..200];
@@ -565,15 +571,15 @@ fn what_cannot_be_written_to_is_said_so() {
     }
     assert_eq!(put(server.address, "/link", b"x"), 409);
     assert_eq!(fs::read(root.path().join("target")).unwrap(), b"target");
-    // More than there is room for is not waited for.
+    // An upload larger than the free space is refused before its content.
     let socket = connect(server.address);
     send(&socket, "/huge", 1 << 62, b"");
-    assert!(head(&socket).starts_with("HTTP/1.1 507 "));
+    assert!(read_head(&socket).starts_with("HTTP/1.1 507 "));
     assert_eq!(names(root.path()), ["d", "fifo", "link", "target"]);
 }
 
 #[test]
-fn a_disk_that_gets_full_keeps_nothing() {
+fn a_full_disk_keeps_no_partial_upload() {
     let root = TempDir::new().unwrap();
     let mut mount = Command::new("mount");
     mount
@@ -590,15 +596,15 @@ fn a_disk_that_gets_full_keeps_nothing() {
         replaces: None,
         len: None,
     };
-    let Ok(Opened::Writer(mut open)) = disk.create(&create) else {
-        panic!("it cannot be made");
+    let Ok(Opened::Writer(mut file)) = disk.create(&create) else {
+        panic!("the file cannot be created");
     };
-    let full = (0..8).find_map(|_| match disk.answer_write(&mut open, &[b'x'; 65_536]) {
+    let error = (0..8).find_map(|_| match disk.answer_write(&mut file, &[b'x'; 65_536]) {
         Got::Refused(error) => Some(error),
         _ => None,
     });
-    drop(open);
-    let left = names(root.path());
+    drop(file);
+    let remaining = names(root.path());
     drop(disk);
     assert!(
         Command::new("umount")
@@ -607,17 +613,16 @@ fn a_disk_that_gets_full_keeps_nothing() {
             .unwrap()
             .success()
     );
-    assert_eq!((full, left.len()), (Some(FsError::NoSpace), 0));
+    assert_eq!((error, remaining.len()), (Some(FsError::NoSpace), 0));
 }
 
-/// Directories and links change places while files are stored through them: whatever comes of it, the
-/// outside stays as it was.
+/// Directories and links are exchanged while files are uploaded through them. The directory outside must not change.
 #[test]
-fn nothing_is_written_outside_while_links_are_exchanged() {
+fn nothing_outside_the_root_is_written_while_links_are_exchanged() {
     let site = TempDir::new().unwrap();
     let (root, outside) = (site.path().join("root"), site.path().join("outside"));
     fs::create_dir_all(root.join("inside")).unwrap();
-    // By such a name no directory is made where it is missing.
+    // A missing directory with such a name is not created by an upload.
     fs::create_dir_all(root.join("a/-b")).unwrap();
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("old"), "outside").unwrap();
@@ -631,20 +636,20 @@ fn nothing_is_written_outside_while_links_are_exchanged() {
         upload.overwrite = true;
         upload
     };
-    let exchange = |name: &str, target: &str| {
+    let replace_link = |name: &str, target: &str| {
         let new = root.join(format!("{name}.new"));
         symlink(target, &new).unwrap();
         fs::rename(new, root.join(name)).unwrap();
     };
-    exchange("folder", "inside");
+    replace_link("folder", "inside");
     let (stored, rounds) = thread::scope(|scope| {
         scope.spawn(|| server.serve_forever(&disk, config(), handler));
-        let juggler = scope.spawn(|| {
+        let exchanger = scope.spawn(|| {
             let mut rounds = 0;
             while !stop.load(Ordering::Relaxed) {
-                exchange("folder", "inside");
+                replace_link("folder", "inside");
                 let _ = fs::rename(root.join("a/-b"), root.join("b"));
-                exchange("folder", "../outside");
+                replace_link("folder", "../outside");
                 let _ = fs::rename(root.join("b"), root.join("a/-b"));
                 rounds += 1;
             }
@@ -666,12 +671,12 @@ fn nothing_is_written_outside_while_links_are_exchanged() {
         }
         stop.store(true, Ordering::Relaxed);
         stopper.shutdown(Duration::from_secs(1));
-        (stored, juggler.join().unwrap())
+        (stored, exchanger.join().unwrap())
     });
     assert_eq!(names(&outside), ["old"]);
     assert_eq!(fs::read(outside.join("old")).unwrap(), b"outside");
     assert!(
         stored > 0 && rounds > 10,
-        "it was no race: {stored} in {rounds}"
+        "not a race: {stored} stored in {rounds} rounds"
     );
 }

@@ -1,8 +1,8 @@
 //! Where the program listens and what it serves, in all the ways in which that can be said.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::fs::{self, Permissions};
@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use peer::get;
+use client::get;
 use process::{PROGRAM, Program};
 use rustix::process::Signal;
 

@@ -1,8 +1,8 @@
 //! The program with passwords.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 mod terminal;
 
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use base64ct::{Base64, Encoding};
-use peer::{LONG, connect, site};
+use client::{TIMEOUT, connect, site};
 use process::{Program, RUNTIMES};
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
@@ -154,7 +154,7 @@ fn status_from(from: [u8; 4], program: &Program, user: &str, password: &str) -> 
     socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
     socket.connect(&program.address().into()).unwrap();
     let mut socket = TcpStream::from(socket);
-    socket.set_read_timeout(Some(LONG)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let credentials = Base64::encode_string(format!("{user}:{password}").as_bytes());
     let request = format!("GET /a.txt HTTP/1.0\r\nAuthorization: Basic {credentials}\r\n\r\n");
     socket.write_all(request.as_bytes()).unwrap();

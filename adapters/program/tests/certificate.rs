@@ -1,14 +1,14 @@
 //! The program over HTTPS with a certificate that it makes for itself.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::io::{BufRead, Read, Write};
 use std::sync::{Arc, Mutex};
 
-use peer::{connect, site};
+use client::{connect, site};
 use process::Program;
 use ring::digest;
 use rustix::process::Signal;

@@ -1,11 +1,11 @@
 //! Where colours are, and where not.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
-use peer::{get, site};
+use client::{get, site};
 use process::Program;
 use rustix::process::Signal;
 

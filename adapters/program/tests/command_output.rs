@@ -5,8 +5,8 @@
 //! paper, the time another one, and the network another machine's. What pages say else is in `pages`.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 mod shell;
 mod terminal;
@@ -15,7 +15,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use peer::get;
+use client::get;
 use process::Program;
 use rustix::process::Signal;
 use shell::{folder, shell};

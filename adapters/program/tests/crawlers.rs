@@ -1,8 +1,8 @@
 //! Programs that follow every link of listings: they fetch each file once, in no other order and in no archive.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 #[path = "../../../conformance/tests/tools/mod.rs"]
 mod tools;
@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use peer::WGET;
+use client::WGET_ARGS;
 use process::Program;
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -90,7 +90,7 @@ fn everything() -> Vec<String> {
 
 #[test]
 fn wget_and_httrack_fetch_each_file_once() {
-    let wget = [&WGET[..], &["URL"]].concat();
+    let wget = [&WGET_ARGS[..], &["URL"]].concat();
     let httrack = [
         "URL",
         "-O",

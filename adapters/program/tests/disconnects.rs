@@ -1,8 +1,8 @@
 //! Clients that leave while the server works for them: the work ends with them.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::fs::File;
@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use peer::{LONG, connect, get, head};
+use client::{TIMEOUT, connect, get, read_head};
 use process::{Program, RUNTIMES};
 use sanserve_core::archive::Download;
 use sanserve_core::{Config, Files, Protocol};
@@ -64,12 +64,12 @@ fn begin_when_there_is_room(address: SocketAddr, what: &str) -> TcpStream {
     let start = Instant::now();
     loop {
         let socket = ask_for_end(address);
-        let head = head(&socket);
+        let head = read_head(&socket);
         if head.starts_with("HTTP/1.1 206 ") {
             return socket;
         }
         assert!(head.starts_with("HTTP/1.1 503 "), "{what}: {head}");
-        assert!(start.elapsed() < LONG, "{what}: all archives are taken");
+        assert!(start.elapsed() < TIMEOUT, "{what}: all archives are taken");
     }
 }
 
@@ -100,7 +100,7 @@ fn a_client_that_waits_gets_the_end_of_a_long_zip() {
         let site = holding(100 << 20);
         let program = serve(&site, runtime);
         let socket = ask_for_end(program.0.address());
-        let head = head(&socket);
+        let head = read_head(&socket);
         assert!(head.starts_with("HTTP/1.1 206 "), "{head}");
         let mut content = [0; 200];
         { &socket }.read_exact(&mut content).unwrap();
@@ -113,7 +113,7 @@ fn checksums_stop_when_the_reader_of_standard_output_closes() {
     let site = holding(HUGE);
     let disk = Disk::open(site.path()).unwrap();
     let (mut client, server) = UnixStream::pair().unwrap();
-    client.set_read_timeout(Some(LONG)).unwrap();
+    client.set_read_timeout(Some(TIMEOUT)).unwrap();
     let (over, ended) = mpsc::channel();
     thread::spawn(move || {
         let config = Config::default().with_protocol(Protocol::Http11);
@@ -128,5 +128,5 @@ fn checksums_stop_when_the_reader_of_standard_output_closes() {
     client.read_exact(&mut begin).unwrap();
     assert_eq!(&begin, b"HTTP/1.1 206");
     drop(client);
-    let _ = ended.recv_timeout(LONG).expect("it goes on");
+    let _ = ended.recv_timeout(TIMEOUT).expect("it goes on");
 }

@@ -3,9 +3,9 @@
 //! that is neither run nor listed fails the test, and so does an entry of a list that is on no page.
 #![cfg(unix)]
 
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod markdown;
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
 mod process;
 mod shell;
 

@@ -2,8 +2,8 @@
 //! there, without a count of its blocks, where a file may not grow.
 #![cfg(target_os = "linux")]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 mod seccomp;
 #[path = "../../../conformance/tests/tools/mod.rs"]
@@ -18,7 +18,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use peer::{LONG, connect, get, head};
+use client::{TIMEOUT, connect, get, read_head};
 use process::{Program, RUNTIMES};
 use rustix::fs::statfs;
 use rustix::process::Signal;
@@ -35,7 +35,7 @@ fn send(mut socket: &TcpStream, target: &str, len: usize, content: &[u8]) {
 fn put(address: SocketAddr, target: &str, content: &[u8]) -> u16 {
     let socket = connect(address);
     send(&socket, target, content.len(), content);
-    head(&socket)[9..12].parse().unwrap()
+    read_head(&socket)[9..12].parse().unwrap()
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -101,7 +101,7 @@ fn one_wins(what: &str, address: SocketAddr) {
         let ends = sockets.into_iter().zip(b'a'..).map(|(mut socket, letter)| {
             scope.spawn(move || {
                 socket.write_all(&[letter]).unwrap();
-                head(&socket)[9..12].parse().unwrap()
+                read_head(&socket)[9..12].parse().unwrap()
             })
         });
         let ends: Vec<_> = ends.collect();
@@ -137,7 +137,7 @@ impl Mounted {
             if let Ok(Some(_)) = mounted.server.try_wait() {
                 return None;
             }
-            assert!(start.elapsed() < LONG, "it is not mounted");
+            assert!(start.elapsed() < TIMEOUT, "it is not mounted");
             thread::sleep(Duration::from_millis(10));
         }
         Some(mounted)

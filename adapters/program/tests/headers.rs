@@ -1,8 +1,8 @@
 //! What the command line adds to replies: fields and the media type.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use peer::{connect, get, site};
+use client::{connect, get, site};
 use process::Program;
 use rustix::process::Signal;
 

@@ -1,15 +1,15 @@
 //! Names that begin with a dot, as the program has them.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 mod terminal;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use peer::{get, site};
+use client::{get, site};
 use process::Program;
 use rustix::process::Signal;
 use tempfile::TempDir;

@@ -3,10 +3,10 @@
 
 #![cfg(target_os = "linux")]
 
-#[path = "../../tests/pair/mod.rs"]
-mod pair;
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/certificate/mod.rs"]
+mod certificate;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::fs;
@@ -14,8 +14,8 @@ use std::io::{Read, Write};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use pair::Pair;
-use peer::{LONG, connect, hello, site};
+use certificate::TestCertificate;
+use client::{TIMEOUT, connect, get_hello, site};
 use process::Program;
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 
@@ -56,13 +56,13 @@ fn fit(runtime: &str, most: u64) {
     let idle: Vec<_> = (0..MANY)
         .map(|_| {
             let socket = connect(program.address());
-            hello(&socket);
+            get_hello(&socket);
             socket
         })
         .collect();
     // A connection gives its buffers back soon.
     let (start, mut resident) = (Instant::now(), resident(&program));
-    while resident >= most && start.elapsed() < LONG {
+    while resident >= most && start.elapsed() < TIMEOUT {
         sleep(Duration::from_millis(100));
         resident = self::resident(&program);
     }
@@ -70,7 +70,7 @@ fn fit(runtime: &str, most: u64) {
     let other = connect(program.address());
     [&other, &idle[0], &idle[MANY - 1]]
         .into_iter()
-        .for_each(hello);
+        .for_each(get_hello);
     program.signal(Signal::INT);
     program.ends();
     println!("{MANY} idle connections with {runtime}: {resident} KiB resident");
@@ -81,15 +81,15 @@ fn fit(runtime: &str, most: u64) {
 fn an_idle_https_connection_takes_less_than_five_kibibytes_on_tokio_fourteen() {
     // Of a thousand. Most of it is what rustls keeps: keys, and on tokio a buffer of 4 KiB.
     for (runtime, most) in [("mio", 5), ("tokio", 14)] {
-        let pair = Pair::new();
+        let certificate = TestCertificate::new();
         let site = site();
         let mut command = Program::command(site.path());
         command.args(["-q", "-b", "127.0.0.1", "-p", "HTTP/1.1"]);
         command.args(["--runtime", runtime, "--tls-cert"]);
-        command.arg(pair.file("cert.pem")).arg("--tls-key");
-        let program = Program::start(command.arg(pair.file("key.pem")));
+        command.arg(certificate.file("cert.pem")).arg("--tls-key");
+        let program = Program::start(command.arg(certificate.file("key.pem")));
         let open = || {
-            let mut stream = pair.connect(program.address());
+            let mut stream = certificate.connect(program.address());
             let request = b"GET /a.txt HTTP/1.1\r\nHost: h\r\n\r\n";
             stream.write_all(request).unwrap();
             stream.read_exact(&mut [0; 200]).unwrap();
@@ -102,7 +102,7 @@ fn an_idle_https_connection_takes_less_than_five_kibibytes_on_tokio_fourteen() {
         // A connection gives its buffers back soon.
         let each = || (resident(&program) - before) as f64 / 1000.0;
         let start = Instant::now();
-        while each() >= f64::from(most) && start.elapsed() < LONG {
+        while each() >= f64::from(most) && start.elapsed() < TIMEOUT {
             sleep(Duration::from_millis(100));
         }
         println!("an idle HTTPS connection with {runtime}: {:.1} KiB", each());

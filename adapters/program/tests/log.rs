@@ -1,8 +1,8 @@
 //! A log that nothing reads, or that cannot be written to: the program serves and ends all the same.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::fs::File;
@@ -15,7 +15,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use peer::{LONG, connect, get, site};
+use client::{TIMEOUT, connect, get, site};
 use process::{PROGRAM, Program, RUNTIMES};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -218,7 +218,7 @@ fn request_all(socket: &TcpStream) {
 
 fn request(mut socket: &TcpStream, at: usize) {
     socket.write_all(text(at).as_bytes()).unwrap();
-    assert!(peer::head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(client::read_head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
     socket.read_exact(&mut [0; 6]).unwrap();
 }
 
@@ -241,7 +241,7 @@ fn output(child: Child) -> Output {
     let pid = Pid::from_child(&child);
     let (over, ended) = mpsc::channel();
     thread::spawn(move || over.send(child.wait_with_output().unwrap()));
-    ended.recv_timeout(LONG).unwrap_or_else(|_| {
+    ended.recv_timeout(TIMEOUT).unwrap_or_else(|_| {
         let _ = kill_process(pid, Signal::KILL);
         panic!("the program does not end");
     })

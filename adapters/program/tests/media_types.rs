@@ -1,15 +1,15 @@
 //! Media types that the program sends, against those of nginx and of IANA (Debian's `/etc/mime.types`).
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 
-use peer::{connect, site};
+use client::{connect, site};
 use process::Program;
 use rustix::process::Signal;
 use sanserve_core::mime;

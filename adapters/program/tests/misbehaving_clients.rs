@@ -2,8 +2,8 @@
 //! room for, and those who leave in the middle of a word.
 #![cfg(target_os = "linux")]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 mod resources;
 
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
+use client::{BIG_LEN, TIMEOUT, connect, drain, get, get_hello, read_head, send_get, site};
 use process::{PROGRAM, Program};
 use resources::{core, descriptors, on_core, resident, threads};
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
@@ -82,11 +82,11 @@ fn past_the_limit_of_connections_clients_wait_without_a_busy_loop() {
         |address, thread, _| {
             let mut inside: Vec<_> = (0..8).map(|_| connect(address)).collect();
             for socket in &inside {
-                ask(socket, "/big");
-                assert!(head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
+                send_get(socket, "/big");
+                assert!(read_head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
             }
             let late: Vec<_> = (0..3).map(|_| connect(address)).collect();
-            late.iter().for_each(|socket| ask(socket, "/big"));
+            late.iter().for_each(|socket| send_get(socket, "/big"));
             assert_rests(|| on_core(thread));
             for socket in late {
                 socket.set_nonblocking(true).unwrap();
@@ -95,7 +95,7 @@ fn past_the_limit_of_connections_clients_wait_without_a_busy_loop() {
                 socket.set_nonblocking(false).unwrap();
                 // One ends, and the next has a running reply, too.
                 drop(inside.remove(0));
-                assert!(head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
+                assert!(read_head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
                 inside.push(socket);
             }
         },
@@ -110,8 +110,8 @@ fn without_descriptors_clients_wait_without_a_busy_loop() {
     let threads = threads(&program);
     assert_rests(|| threads.iter().map(|thread| on_core(thread)).sum());
     for socket in crowd {
-        ask(&socket, "/none");
-        let head = head(&socket);
+        send_get(&socket, "/none");
+        let head = read_head(&socket);
         assert!(&head[9..12] == "404" || &head[9..12] == "503", "{head}");
     }
     let left = || get(program.address(), "/a.txt").contains(" 200 OK");
@@ -140,7 +140,7 @@ fn clients_that_disconnect_at_any_point_leak_nothing() {
         }
         for taken in [0, 1, 100, 1_000, 100_000, 10_000_000] {
             let socket = connect(address);
-            ask(&socket, "/big");
+            send_get(&socket, "/big");
             (&socket).read_exact(&mut vec![0; taken]).unwrap();
             leave(socket);
         }
@@ -148,7 +148,7 @@ fn clients_that_disconnect_at_any_point_leak_nothing() {
     wait("descriptors are left", || descriptors(&program) == files);
     // Everybody who fits in is let in.
     let crowd: Vec<_> = (0..48).map(|_| connect(address)).collect();
-    crowd.iter().for_each(hello);
+    crowd.iter().for_each(get_hello);
     program.signal(Signal::INT);
     program.ends();
 }
@@ -214,12 +214,12 @@ impl FileSystem for Failing {
 fn a_disk_error_aborts_the_reply_and_is_logged() {
     with_server(8, Failing, |address, _, log| {
         let (other, socket) = (connect(address), connect(address));
-        hello(&other);
-        ask(&socket, "/big");
-        assert!(head(&socket).contains(&format!("Content-Length: {BIG}\r\n")));
-        let got = rest(&socket);
+        get_hello(&other);
+        send_get(&socket, "/big");
+        assert!(read_head(&socket).contains(&format!("Content-Length: {BIG_LEN}\r\n")));
+        let got = drain(&socket);
         assert!(matches!(got, Ok(n) if n as u64 <= GOOD), "{got:?}");
-        hello(&other);
+        get_hello(&other);
         let log = log.lock().unwrap();
         assert!(log.contains("The open file cannot be read"), "{log}");
     });
@@ -287,12 +287,12 @@ fn half_open(address: SocketAddr) -> Vec<TcpStream> {
 fn slow_readers(address: SocketAddr) -> Vec<TcpStream> {
     let begin = |_| {
         let socket = connect(address);
-        ask(&socket, "/big");
+        send_get(&socket, "/big");
         socket
     };
     let all: Vec<_> = (0..MANY).map(begin).collect();
     for socket in &all {
-        assert!(head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
+        assert!(read_head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
     }
     all
 }
@@ -304,8 +304,8 @@ fn median(address: SocketAddr, mut between: impl FnMut()) -> Duration {
         between();
         let start = Instant::now();
         let mut socket = connect(address);
-        ask(&socket, "/page");
-        assert!(head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
+        send_get(&socket, "/page");
+        assert!(read_head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
         socket.read_exact(&mut [0; 1024]).unwrap();
         start.elapsed()
     });
@@ -330,8 +330,8 @@ fn may_open(files: u64) -> bool {
 /// The same of a program that nobody has been at, when it has just begun to serve.
 fn resting_descriptors(program: &Program) -> usize {
     let socket = connect(program.address());
-    ask(&socket, "/none");
-    assert!(head(&socket).starts_with("HTTP/1.1 404 "));
+    send_get(&socket, "/none");
+    assert!(read_head(&socket).starts_with("HTTP/1.1 404 "));
     descriptors(program) - 1
 }
 
@@ -339,7 +339,7 @@ fn resting_descriptors(program: &Program) -> usize {
 fn wait(complaint: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < LONG, "{complaint}");
+        assert!(start.elapsed() < TIMEOUT, "{complaint}");
         sleep(Duration::from_millis(10));
     }
 }

@@ -1,8 +1,8 @@
 //! The program below a path of another server: nginx cuts the path off, and every link and redirect still leads there.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::fs;
@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use peer::{WGET, get};
+use client::{WGET_ARGS, get};
 use process::Program;
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::TempDir;
@@ -135,7 +135,7 @@ fn a_crawler_finds_everything_below_the_prefix_and_nothing_else() {
     assert!(!get(program.address(), "/").contains("href=\"../"));
     let nginx = Nginx::start(&program);
     let into = TempDir::new().unwrap();
-    let args = [&WGET[..], &["-nH", &nginx.url]].concat();
+    let args = [&WGET_ARGS[..], &["-nH", &nginx.url]].concat();
     let output = run("wget", &args, into.path());
     assert!(output.status.success(), "{output:?}");
     for name in [

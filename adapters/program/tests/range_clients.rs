@@ -1,8 +1,8 @@
 //! Programs that read several parts of a file with one request: zsync, zchunk and GDAL.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 #[path = "../../../conformance/tests/tools/mod.rs"]
 mod tools;
@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use peer::noise;
+use client::noise;
 use process::Program;
 use rustix::process::Signal;
 use tempfile::TempDir;

@@ -1,10 +1,10 @@
 //! SIGHUP: certificates and passwords are read again, or the program ends with its terminal. `setsid` is util-linux's.
 #![cfg(target_os = "linux")]
 
-#[path = "../../tests/pair/mod.rs"]
-mod pair;
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/certificate/mod.rs"]
+mod certificate;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::ffi::OsStr;
@@ -19,8 +19,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use base64ct::{Base64, Encoding};
-use pair::{Pair, Stream};
-use peer::{LONG, site};
+use certificate::{Stream, TestCertificate};
+use client::{TIMEOUT, site};
 use process::{PROGRAM, Program, RUNTIMES};
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -55,7 +55,7 @@ impl Log {
     /// The next line that is not about a request.
     fn next_note(&self) -> String {
         loop {
-            let line = self.0.recv_timeout(LONG).expect("a line in time");
+            let line = self.0.recv_timeout(TIMEOUT).expect("a line in time");
             if !line.contains(" - - [") {
                 return line;
             }
@@ -103,7 +103,7 @@ fn ask(stream: &mut (impl Read + Write), password: &str) -> String {
 }
 
 /// Puts the certificate, the key and the password of `new` where the server was told to find them.
-fn renew(folder: &Path, new: &Pair, password: &str) {
+fn renew(folder: &Path, new: &TestCertificate, password: &str) {
     for name in ["cert.pem", "key.pem"] {
         fs::copy(new.file(name), folder.join(name)).unwrap();
     }
@@ -111,9 +111,9 @@ fn renew(folder: &Path, new: &Pair, password: &str) {
 }
 
 /// Whether a client that trusts this certificate alone is served.
-fn is_trusted(pair: &Pair, program: &Program, password: &str) -> bool {
-    let client = pair.client(&TLS13, &[]);
-    let mut stream = Stream::new(client, peer::connect(program.address()));
+fn is_trusted(certificate: &TestCertificate, program: &Program, password: &str) -> bool {
+    let client = certificate.client(&TLS13, &[]);
+    let mut stream = Stream::new(client, client::connect(program.address()));
     let trusted = stream.conn.complete_io(&mut stream.sock).is_ok();
     trusted && ask(&mut stream, password) == "200"
 }
@@ -124,7 +124,7 @@ fn sighup_reloads_certificates_and_passwords_and_keeps_connections() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (cert, key, users) = (path("cert.pem"), path("key.pem"), path("users"));
     for runtime in RUNTIMES {
-        let (first, second) = (Pair::new(), Pair::new());
+        let (first, second) = (TestCertificate::new(), TestCertificate::new());
         renew(folder.path(), &first, "one");
         let options = [
             "--tls-cert",
@@ -177,7 +177,7 @@ fn a_pipe_is_not_reloaded() {
     let line = log.next_note();
     let words = "nothing was reloaded: /dev/stdin is not a regular file and cannot be read again: ";
     assert!(line.contains(words), "{line}");
-    assert_eq!(ask(&mut peer::connect(program.address()), "one"), "200");
+    assert_eq!(ask(&mut client::connect(program.address()), "one"), "200");
     program.signal(Signal::TERM);
     assert_eq!(program.ends().status.code(), Some(0));
 }
@@ -197,7 +197,7 @@ fn a_secret_that_is_now_in_the_served_directory_is_not_reloaded() {
     let line = log.next_note();
     let words = format!("nothing was reloaded: --auth-file {name} is in the served directory");
     assert!(line.contains(&words), "{line}");
-    assert_eq!(ask(&mut peer::connect(program.address()), "one"), "200");
+    assert_eq!(ask(&mut client::connect(program.address()), "one"), "200");
     program.signal(Signal::TERM);
     assert_eq!(program.ends().status.code(), Some(0));
 }
@@ -247,7 +247,7 @@ fn a_terminal_that_closes_ends_the_program() {
         log.next_note(),
         format!("sanserve: SIGHUP: reloaded {users}")
     );
-    assert_eq!(ask(&mut peer::connect(program.address()), "one"), "200");
+    assert_eq!(ask(&mut client::connect(program.address()), "one"), "200");
     drop(terminal);
     assert_eq!(program.ends().status.signal(), Some(Signal::HUP.as_raw()));
     for by_hand in [true, false] {
@@ -282,7 +282,7 @@ fn an_ignored_sighup_stays_ignored() {
     let program = Program::start(&mut shell);
     fs::write(&users, "mary:two\n").unwrap();
     program.signal(Signal::HUP);
-    let mut client = peer::connect(program.address());
+    let mut client = client::connect(program.address());
     for _ in 0..20 {
         assert_eq!(ask(&mut client, "one"), "200");
     }

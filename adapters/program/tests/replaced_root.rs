@@ -2,8 +2,8 @@
 //! is switched. Whatever is asked for then comes from the directory that has the name, and is stored there.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 #[path = "../../../conformance/tests/tools/mod.rs"]
 mod tools;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use peer::{LONG, connect, get, head};
+use client::{TIMEOUT, connect, get, read_head};
 use process::{Program, RUNTIMES};
 use rustix::process::Signal;
 use sanserve_core::{ArchiveFormat, ArchiveRequest};
@@ -50,14 +50,14 @@ fn put(address: SocketAddr, target: &str, content: &str) -> u16 {
     let len = content.len();
     let request = format!("PUT {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len}\r\n");
     write!(socket, "{request}Connection: close\r\n\r\n{content}").unwrap();
-    head(&socket)[9..12].parse().unwrap()
+    read_head(&socket)[9..12].parse().unwrap()
 }
 
 /// Asks until it has that answer.
 fn until(what: &str, expected: &str, ask: impl Fn() -> String) {
     let start = Instant::now();
     while ask() != expected {
-        assert!(start.elapsed() < LONG, "{what}: {}", ask());
+        assert!(start.elapsed() < TIMEOUT, "{what}: {}", ask());
         thread::sleep(Duration::from_millis(10));
     }
 }
@@ -345,7 +345,7 @@ fn head_in_a_missing_root_keeps_the_connection() {
         let mut socket = connect(address);
         for _ in 0..2 {
             write!(socket, "HEAD /a HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-            assert!(head(&socket).starts_with("HTTP/1.1 404 "), "{what}");
+            assert!(read_head(&socket).starts_with("HTTP/1.1 404 "), "{what}");
         }
         release(&folder.join("one"), "two");
         let request = "GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";

@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use self::peer::{LONG, connect};
+use self::client::{TIMEOUT, connect};
 use self::process::{PROGRAM, Program, RUNTIMES};
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 /// A site with scripts, and a folder in which they can leave marks.
@@ -57,7 +57,7 @@ fn runs(site: &Path) -> bool {
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < LONG, "not in time: {what}");
+        assert!(start.elapsed() < TIMEOUT, "not in time: {what}");
         thread::yield_now();
     }
 }

@@ -2,8 +2,8 @@
 //! no end.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::fs;

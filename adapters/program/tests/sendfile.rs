@@ -2,8 +2,8 @@
 //! sandbox (seccomp) in which these calls fail.
 #![cfg(target_os = "linux")]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 mod seccomp;
 
@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 
-use peer::connect;
+use client::connect;
 use process::{Program, RUNTIMES};
 use rustix::process::Signal;
 use tempfile::TempDir;

@@ -2,8 +2,8 @@
 //! started it.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::fs;
@@ -14,7 +14,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use peer::{LONG, get, site};
+use client::{TIMEOUT, get, site};
 use process::{Ended, PROGRAM, Program, RUNTIMES};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 /// The reply to a request for `a.txt` at a path.
 fn get_at(path: &Path) -> String {
     let mut socket = UnixStream::connect(path).unwrap();
-    socket.set_read_timeout(Some(LONG)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     socket.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n").unwrap();
     let mut reply = String::new();
     socket.read_to_string(&mut reply).unwrap();
@@ -157,11 +157,11 @@ fn it_serves_on_an_inherited_socket() {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address: SocketAddr = socket.local_addr().unwrap();
     // Whoever comes before it starts waits.
-    let early = peer::connect(address);
+    let early = client::connect(address);
     let program = start(hand_over(socket.into(), site.path(), &[]));
     assert_eq!(program.address(), address);
-    peer::ask(&early, "/a.txt");
-    assert!(peer::head(&early).starts_with("HTTP/1.1 200 OK\r\n"));
+    client::send_get(&early, "/a.txt");
+    assert!(client::read_head(&early).starts_with("HTTP/1.1 200 OK\r\n"));
     assert!(is_hello(&get(address, "/a.txt")));
     // It listens there and, if nothing more is said, nowhere else.
     assert_eq!(stop(program).stdout, "");
@@ -202,7 +202,7 @@ fn the_service_manager_is_notified_when_it_is_ready() {
     let (site, folder) = (site(), TempDir::new().unwrap());
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(LONG)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut command = Program::command(site.path());
     let program = Program::start(
         command
@@ -224,7 +224,7 @@ fn the_service_manager_is_notified_of_a_reload() {
     let (path, users) = (folder.path().join("notify"), folder.path().join("users"));
     fs::write(&users, "mary:secret\n").unwrap();
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(LONG)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let told = || {
         let mut said = [0; 100];
         let len = socket.recv(&mut said).unwrap();

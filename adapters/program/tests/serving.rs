@@ -1,11 +1,11 @@
 //! The program at work: what it prints, what its options do, how it ends.
 #![cfg(unix)]
 
+#[path = "../../tests/client/mod.rs"]
+mod client;
 #[cfg(target_os = "linux")]
-#[path = "../../tests/acl/mod.rs"]
-mod acl;
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/posix_acl/mod.rs"]
+mod posix_acl;
 mod process;
 
 use std::fs;
@@ -17,7 +17,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use peer::{BIG, LONG, ask, connect, get, head, hello, rest, site};
+use client::{BIG_LEN, TIMEOUT, connect, drain, get, get_hello, read_head, send_get, site};
 use process::{PROGRAM, Program, RUNTIMES};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -76,8 +76,8 @@ fn keep_alive_replies_have_a_timeout() {
     for (options, said) in [(&[][..], true), (&["--plain", "-p", "HTTP/1.1"], false)] {
         let program = Program::serve(site.path(), options);
         let socket = connect(program.address());
-        ask(&socket, "/a.txt");
-        let head = head(&socket);
+        send_get(&socket, "/a.txt");
+        let head = read_head(&socket);
         let fields = "\r\nConnection: keep-alive\r\nKeep-Alive: timeout=54\r\n\r\n";
         assert_eq!(head.ends_with(fields), said, "{options:?}: {head}");
         assert_eq!(head.contains("Keep-Alive"), said, "{options:?}: {head}");
@@ -150,8 +150,8 @@ fn it_listens_on_a_host_name_and_speaks_http_1_1() {
     let site = site();
     let program = Program::serve(site.path(), &["-b", "localhost", "-p", "HTTP/1.1"]);
     let socket = connect(program.address());
-    hello(&socket);
-    hello(&socket);
+    get_hello(&socket);
+    get_hello(&socket);
     program.signal(Signal::TERM);
     assert_eq!(program.ends().status.code(), Some(0));
 }
@@ -162,13 +162,13 @@ fn sigterm_waits_for_a_running_download() {
         let site = site();
         let program = Program::serve(site.path(), &["-p", "HTTP/1.1", "--runtime", runtime]);
         let (idle, busy) = (connect(program.address()), connect(program.address()));
-        hello(&idle);
-        ask(&busy, "/big");
-        head(&busy);
+        get_hello(&idle);
+        send_get(&busy, "/big");
+        read_head(&busy);
         program.signal(Signal::TERM);
         // The idle connection goes first, which shows that the signal has come.
-        assert_eq!(rest(&idle).unwrap(), 0);
-        assert_eq!(rest(&busy).unwrap(), BIG);
+        assert_eq!(drain(&idle).unwrap(), 0);
+        assert_eq!(drain(&busy).unwrap(), BIG_LEN);
         let ended = program.ends();
         assert_eq!(ended.status.code(), Some(0));
         assert_eq!(ended.stdout, "");
@@ -185,15 +185,15 @@ fn a_second_sigterm_ends_the_program_immediately() {
         let site = site();
         let program = Program::serve(site.path(), &["-p", "HTTP/1.1", "--runtime", runtime]);
         let (idle, busy) = (connect(program.address()), connect(program.address()));
-        hello(&idle);
-        ask(&busy, "/big");
-        head(&busy);
+        get_hello(&idle);
+        send_get(&busy, "/big");
+        read_head(&busy);
         program.signal(Signal::TERM);
-        assert_eq!(rest(&idle).unwrap(), 0);
+        assert_eq!(drain(&idle).unwrap(), 0);
         program.signal(second);
         let ended = program.ends();
         assert_eq!(ended.status.code(), Some(0), "{runtime}: {second:?}");
-        assert!(!matches!(rest(&busy), Ok(BIG)));
+        assert!(!matches!(drain(&busy), Ok(BIG_LEN)));
     }
 }
 
@@ -310,7 +310,7 @@ fn it_recovers_from_running_out_of_descriptors() {
         // As long as some of the crowd are still to be sent home, files may not be had.
         let start = Instant::now();
         while !get(program.address(), "/a.txt").contains(" 200 OK") {
-            assert!(start.elapsed() < LONG, "it does not recover");
+            assert!(start.elapsed() < TIMEOUT, "it does not recover");
         }
         let _crowd = crowd();
         program.signal(Signal::TERM);
@@ -335,8 +335,8 @@ fn the_soft_limit_of_descriptors_is_raised_for_connections_and_not_for_scripts()
         let program = Program::start(command.arg(runtime));
         // Each is served, and none has to make room for another.
         let many: Vec<_> = (0..200).map(|_| connect(program.address())).collect();
-        many.iter().for_each(hello);
-        many.iter().for_each(hello);
+        many.iter().for_each(get_hello);
+        many.iter().for_each(get_hello);
         let reply = get(program.address(), "/cgi-bin/limits.sh");
         assert!(reply.ends_with("\n40\n1000\n"), "{runtime}: {reply}");
         program.signal(Signal::INT);
@@ -457,7 +457,7 @@ fn it_answers_only_for_the_named_hosts() {
                 let head = format!("Host: {origin}\r\nOrigin: http://{origin}\r\n");
                 let request = format!("{request} HTTP/1.1\r\n{head}{content}");
                 socket.write_all(request.as_bytes()).unwrap();
-                peer::head(&socket)
+                read_head(&socket)
             };
             let reply = ask("GET /a.txt", "\r\n");
             assert_eq!(&reply[9..12], read, "{options:?} {host}");
@@ -498,13 +498,13 @@ fn an_overwritten_file_is_not_more_readable_than_before() {
     {
         let site = site();
         let place = site.path().join("a.txt");
-        let list = acl::list(6, 1234, 0, 6, 6, 4);
-        if !acl::set(&place, acl::ACCESS, &list) {
+        let list = posix_acl::list(6, 1234, 0, 6, 6, 4);
+        if !posix_acl::set(&place, posix_acl::ACCESS, &list) {
             println!("SKIPPED: this file system has no access control lists");
             return;
         }
         overwrite_as_nobody(site.path());
-        assert_eq!(acl::get(&place, acl::ACCESS), None);
+        assert_eq!(posix_acl::get(&place, posix_acl::ACCESS), None);
         assert_eq!(fs::metadata(&place).unwrap().mode() & 0o7777, 0o600);
     }
 }
@@ -520,7 +520,7 @@ fn overwrite_as_nobody(directory: &Path) {
     socket
         .write_all(b"PUT /a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nnew")
         .unwrap();
-    let reply = head(&socket);
+    let reply = read_head(&socket);
     assert!(reply.contains(" 204 "), "{reply}");
     let found = fs::metadata(directory.join("a.txt")).unwrap();
     assert_eq!((found.uid(), found.gid()), (NOBODY, NOBODY));

@@ -1,8 +1,8 @@
 //! What the program says when it serves, and what it does for whoever started it.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 mod terminal;
 
@@ -10,7 +10,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use peer::site;
+use client::site;
 use process::Program;
 use rustix::process::Signal;
 
@@ -132,9 +132,9 @@ fn missing_files_at_the_start_give_warnings() {
         }
     }
     let program = Program::serve(site.path(), &["--not-found", "404.html"]);
-    assert!(peer::get(program.address(), "/nope").contains("<!DOCTYPE"));
+    assert!(client::get(program.address(), "/nope").contains("<!DOCTYPE"));
     fs::write(site.path().join("404.html"), "mine").unwrap();
-    assert!(peer::get(program.address(), "/nope").ends_with("\r\n\r\nmine"));
+    assert!(client::get(program.address(), "/nope").ends_with("\r\n\r\nmine"));
     program.signal(Signal::INT);
     program.ends();
 }
@@ -165,7 +165,7 @@ fn open_gives_the_browser_a_usable_address() {
         if let Ok(opened) = fs::read_to_string(folder.path().join("opened")) {
             break opened;
         }
-        assert!(start.elapsed() < peer::LONG, "nothing is opened");
+        assert!(start.elapsed() < client::TIMEOUT, "nothing is opened");
         std::thread::yield_now();
     };
     let port = program.address().port();
@@ -180,7 +180,7 @@ fn a_missing_browser_gives_only_a_warning() {
     let site = site();
     let mut command = Program::command(site.path());
     let program = Program::start(command.env("PATH", "/nowhere").arg("--open"));
-    assert!(peer::get(program.address(), "/a.txt").ends_with("hello\n"));
+    assert!(client::get(program.address(), "/a.txt").ends_with("hello\n"));
     program.signal(Signal::INT);
     let said = program.ends().stderr;
     assert!(
@@ -193,14 +193,14 @@ fn a_missing_browser_gives_only_a_warning() {
 fn a_qr_code_has_the_network_address() {
     let site = site();
     let program = Program::serve(site.path(), &["--qr", "-b", "127.0.0.1"]);
-    peer::get(program.address(), "/a.txt");
+    client::get(program.address(), "/a.txt");
     program.signal(Signal::INT);
     let ended = program.ends();
     let line = "sanserve: no QR code: the server has no address on a network\n";
     assert!(ended.stderr.contains(line), "{}", ended.stderr);
     let program = Program::serve(site.path(), &["--qr"]);
     let port = program.address().port();
-    peer::get(program.address(), "/a.txt");
+    client::get(program.address(), "/a.txt");
     program.signal(Signal::INT);
     let ended = program.ends();
     if ended.stderr.contains(line) {

@@ -1,8 +1,8 @@
 //! Standard input and output: the whole list by the program itself, and what is different there.
 #![cfg(unix)]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::fs::File;
@@ -16,7 +16,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use peer::{BIG, LONG, site};
+use client::{BIG_LEN, TIMEOUT, site};
 use rustix::process::{Pid, Signal, kill_process};
 use sanserve_conformance::{Case, Client, Fragmentation, Log, Site, Suite, clients, run};
 use sanserve_core::{Config, Files, Timeouts};
@@ -138,7 +138,7 @@ fn plain_replies_are_pythons_to_the_byte() {
 fn only_replies_are_written_to_the_socket_as_with_inetd() {
     let site = site();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut client = peer::connect(listener.local_addr().unwrap());
+    let mut client = client::connect(listener.local_addr().unwrap());
     let (server, _) = listener.accept().unwrap();
     let end = || Stdio::from(OwnedFd::from(server.try_clone().unwrap()));
     let mut command = program(site.path(), &["--protocol", "HTTP/1.1"]);
@@ -150,9 +150,9 @@ fn only_replies_are_written_to_the_socket_as_with_inetd() {
         .unwrap();
     drop((server, command));
 
-    peer::hello(&client);
-    peer::ask(&client, "/nope");
-    assert!(peer::head(&client).starts_with("HTTP/1.1 404 "));
+    client::get_hello(&client);
+    client::send_get(&client, "/nope");
+    assert!(client::read_head(&client).starts_with("HTTP/1.1 404 "));
     client.shutdown(Shutdown::Write).unwrap();
     let mut page = String::new();
     client.read_to_string(&mut page).unwrap();
@@ -165,7 +165,7 @@ fn only_replies_are_written_to_the_socket_as_with_inetd() {
 fn the_peer_of_a_socket_is_known_and_a_large_file_is_sent_to_it() {
     let site = site();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut client = peer::connect(listener.local_addr().unwrap());
+    let mut client = client::connect(listener.local_addr().unwrap());
     let (server, _) = listener.accept().unwrap();
     let end = || Stdio::from(OwnedFd::from(server.try_clone().unwrap()));
     let mut command = program(site.path(), &[]);
@@ -173,8 +173,8 @@ fn the_peer_of_a_socket_is_known_and_a_large_file_is_sent_to_it() {
     drop((server, command));
 
     client.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
-    assert!(peer::head(&client).contains("Content-Length: 67108864\r\n"));
-    assert_eq!(peer::rest(&client).unwrap(), BIG);
+    assert!(client::read_head(&client).contains("Content-Length: 67108864\r\n"));
+    assert_eq!(client::drain(&client).unwrap(), BIG_LEN);
     drop(client);
     let ended = child.wait_with_output().unwrap();
     let log = String::from_utf8(ended.stderr).unwrap();
@@ -196,7 +196,7 @@ fn a_pipe_gets_a_large_file_and_the_log_has_no_address() {
     let mut output = child.stdout.take().unwrap();
     // HTTP/1.0 ends with the reply, though the input stays open.
     let len = io::copy(&mut output, &mut io::sink()).unwrap() as usize;
-    assert!((BIG + 100..BIG + 1000).contains(&len), "{len}");
+    assert!((BIG_LEN + 100..BIG_LEN + 1000).contains(&len), "{len}");
     drop(input);
     let ended = child.wait_with_output().unwrap();
     let log = String::from_utf8(ended.stderr).unwrap();
@@ -339,7 +339,7 @@ fn serve_briefly(input: OwnedFd, output: OwnedFd, directory: &Path) {
         let _ = stdio::serve(input, output, &disk, config, Files::new(), &|_| ());
         let _ = over.send(());
     });
-    ended.recv_timeout(LONG).expect("it gives up in time");
+    ended.recv_timeout(TIMEOUT).expect("it gives up in time");
 }
 
 #[test]
@@ -366,5 +366,5 @@ fn an_unread_socket_times_out() {
     serve_briefly(input.into(), server.into(), site.path());
     let mut said = Vec::new();
     client.read_to_end(&mut said).unwrap();
-    assert!(said.len() < BIG);
+    assert!(said.len() < BIG_LEN);
 }

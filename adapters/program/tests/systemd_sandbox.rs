@@ -1,8 +1,8 @@
 //! The system-call filter of the unit in docs/deployment.md lets through all that the program needs.
 #![cfg(target_os = "linux")]
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 
 use std::collections::{BTreeSet, HashMap};
@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 
-use peer::connect;
+use client::connect;
 use process::{PROGRAM, Program};
 use rustix::process::{Pid, Signal, kill_process};
 

@@ -9,12 +9,12 @@ use std::process::{Command, Output};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use self::peer::noise;
+use self::client::noise;
 use self::process::Program;
 use self::tools::skip;
 
-#[path = "../../tests/peer/mod.rs"]
-mod peer;
+#[path = "../../tests/client/mod.rs"]
+mod client;
 mod process;
 #[path = "../../../conformance/tests/tools/mod.rs"]
 mod tools;

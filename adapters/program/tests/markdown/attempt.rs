@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use rustix::process::Signal;
 
 use super::{inner_build, root};
-use crate::peer::get;
+use crate::client::get;
 use crate::process::Program;
 use crate::shell::{folder, shell};
 

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use super::attempt::{said, serves};
 use super::{Block, Page, inner_build, root};
-use crate::peer::LONG;
+use crate::client::TIMEOUT;
 use crate::process::{PROGRAM, Program};
 use crate::shell::folder;
 
@@ -151,7 +151,7 @@ pub(crate) fn proxy(page: &Page) {
     let (start, front) = (Instant::now(), folder.path().join("front"));
     let stream = loop {
         assert!(
-            nginx.0.try_wait().unwrap().is_none() && start.elapsed() < LONG,
+            nginx.0.try_wait().unwrap().is_none() && start.elapsed() < TIMEOUT,
             "nginx does not start"
         );
         match UnixStream::connect(&front) {
@@ -178,7 +178,7 @@ pub(crate) fn proxy(page: &Page) {
 fn through(mut stream: UnixStream, request: &str) -> String {
     use std::io::{Read, Write};
 
-    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();

@@ -10,7 +10,7 @@ use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::peer::LONG;
+use crate::client::TIMEOUT;
 
 /// Where it is.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sanserve");
@@ -120,7 +120,7 @@ impl Program {
                 stderr,
             });
         });
-        ended.recv_timeout(LONG).unwrap_or_else(|_| {
+        ended.recv_timeout(TIMEOUT).unwrap_or_else(|_| {
             let _ = kill_process(pid, Signal::KILL);
             panic!("the program does not end");
         })

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::peer::get;
+use crate::client::get;
 
 /// What a program that serves `a.txt` prints on a terminal before it serves, without colours.
 pub(crate) fn shown(command: &mut Command) -> String {
