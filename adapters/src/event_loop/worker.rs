@@ -129,7 +129,7 @@ where
                 match event.token() {
                     COMPLETIONS => self.take_completions(),
                     Token(listener @ FIRST_LISTENER..) => {
-                        self.listener_ready(listener - FIRST_LISTENER)
+                        self.listener_ready(listener - FIRST_LISTENER);
                     }
                     Token(token) => {
                         let (key, is_pipe) = (token / 2, token % 2 == 1);
