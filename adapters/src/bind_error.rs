@@ -7,22 +7,22 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use crate::ListenAddr;
 
-/// Why a server cannot listen, as `HTTPServer::bind` and its siblings return it.
+/// Why a server cannot listen; the error of `HTTPServer::bind` and similar functions.
 ///
-/// What the system said is the [`source`](Error::source), and is not part of the text.
+/// The error of the system is the [`source`](Error::source) and is not part of the text.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BindError {
-    /// No address belongs to the name.
+    /// The name has no address.
     Unresolved(io::Error),
-    /// Another program listens there. For a path: something exists there already.
+    /// Another program listens on the address. For a path: something exists there already.
     InUse {
         /// Where to listen.
         at: ListenAddr,
         /// What the system said.
         source: io::Error,
     },
-    /// The IP address is not one of this machine.
+    /// The IP address does not belong to this machine.
     NotLocal {
         /// Where to listen.
         at: ListenAddr,
@@ -36,16 +36,16 @@ pub enum BindError {
         /// What the system said.
         source: io::Error,
     },
-    /// The path cannot be that of a socket: it is empty, too long or has a NUL in it.
+    /// The path cannot name a socket: it is empty, too long or contains a NUL byte.
     InvalidPath {
         /// Where to listen.
         at: ListenAddr,
         /// What the system said.
         source: io::Error,
     },
-    /// A socket that was handed over is not one that listens for streams.
+    /// An inherited socket is not a listening stream socket.
     Inherited(io::Error),
-    /// The system has another reason.
+    /// The system gave another reason.
     Io {
         /// Where to listen.
         at: ListenAddr,
@@ -55,7 +55,7 @@ pub enum BindError {
 }
 
 impl BindError {
-    /// The error of a system call that was to listen there.
+    /// Converts the error of a system call that should have made the server listen at `at`.
     pub(crate) fn new(at: ListenAddr, source: io::Error) -> BindError {
         match (source.kind(), &at) {
             (ErrorKind::AddrInUse, _) => BindError::InUse { at, source },
@@ -137,7 +137,7 @@ impl From<BindError> for io::Error {
     }
 }
 
-/// The addresses that are meant.
+/// Resolves an address; at least one result.
 pub(crate) fn resolve(
     address: impl ToSocketAddrs,
 ) -> Result<impl Iterator<Item = SocketAddr>, BindError> {

@@ -22,9 +22,9 @@ use self::log_queue::LogQueue;
 pub(crate) use self::thread_waker::ThreadWaker;
 pub use self::transport::Transport;
 use crate::UpgradedStream;
+use crate::ask;
 #[cfg(unix)]
 use crate::delivery;
-use crate::got;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
 
@@ -130,7 +130,7 @@ pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
             // The server may have closed the side of the peer itself.
             && (hang_up == HangUp::Reset || !stop.load(Ordering::Relaxed))
         {
-            got = hang_up.tell(&mut conn, got);
+            got = hang_up.notify(&mut conn, got);
         }
         if transport.is_plain() {
             conn.without_tls();
@@ -160,7 +160,7 @@ pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
             Want::Copy { file, at, len } => transport.copy(files, file, at, len, left),
             Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
-            Want::Ask(ask) => got::answer(files, ask),
+            Want::Ask(ask) => ask::answer(files, ask),
             Want::Wait => waker.wait(left),
             Want::Upgrade => {
                 let Upgraded { handler, received } = conn.into_upgraded();

@@ -1,12 +1,12 @@
-//! Files whose content is in memory: in flash, in a tree, kept of a disk.
+//! Reading from content that is in memory: flash, a tree, or the disk's cache.
 
-/// What is behind that offset; nothing behind the end.
+/// Returns the content from an offset on; nothing beyond the end.
 pub(crate) fn rest(content: &[u8], at: u64) -> &[u8] {
     let rest = usize::try_from(at).ok().and_then(|at| content.get(at..));
     rest.unwrap_or_default()
 }
 
-/// Copies what is at that offset, as [`FileSystem::read`](sanserve_core::FileSystem::read) does.
+/// Copies content from an offset, as [`FileSystem::read`](sanserve_core::FileSystem::read) does.
 pub(crate) fn read(content: &[u8], at: u64, into: &mut [u8]) -> usize {
     let rest = rest(content, at);
     let n = rest.len().min(into.len());

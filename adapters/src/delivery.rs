@@ -1,13 +1,14 @@
-//! How much of what was written to a socket has arrived, as the system tells it.
+//! How much of the written data a peer has received, according to the system.
 //!
-//! It is asked for when a deadline has passed and at the end of a connection, so it costs a busy connection nothing.
+//! The system is asked only when a deadline has passed and at the end of a connection, so a busy connection
+//! pays nothing.
 
 use std::os::fd::AsFd;
 
 use sanserve_core::{Connection, Delivery, Handler, Now};
 use socket2::{Domain, SockRef};
 
-/// Tells a connection what its peer has acknowledged, if a deadline makes that matter.
+/// Reports to a connection what its peer has acknowledged, if a deadline has passed.
 pub(crate) fn report<F, H: Handler>(conn: &mut Connection<F, H>, now: Now, file: impl AsFd) {
     if conn.is_overdue(now)
         && let Some(delivery) = delivery(file)
@@ -19,11 +20,12 @@ pub(crate) fn report<F, H: Handler>(conn: &mut Connection<F, H>, now: Now, file:
 /// Returns whether the system knows that the peer has not acknowledged everything.
 #[cfg(feature = "mio")]
 pub(crate) fn is_outstanding(file: impl AsFd) -> bool {
-    // Most often nothing is: then one call says so. A Unix socket counts what its peer has not read.
+    // Usually nothing is outstanding, and one call suffices. A Unix socket counts what its peer has not read.
     outstanding(&file).is_some_and(|bytes| bytes > 0) && is_tcp(&file)
 }
 
-/// What the system says; `None` if it says nothing. A pipe and a Unix socket have one buffer for both sides.
+/// Asks the system; `None` if it does not know. A pipe or Unix socket has one buffer for both sides, so its
+/// data has arrived when it is written.
 fn delivery(file: impl AsFd) -> Option<Delivery> {
     if !is_tcp(&file) {
         return Some(Delivery {
@@ -42,7 +44,7 @@ fn is_tcp(file: &impl AsFd) -> bool {
     address.is_ok_and(|it| matches!(it.domain(), Domain::IPV4 | Domain::IPV6))
 }
 
-/// `tcpi_bytes_acked`. Linux has it since 4.1; where it is always 0 the system does not count.
+/// `tcpi_bytes_acked`, in Linux since 4.1. A system that does not count always reports 0.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "no crate here has this part of tcp_info")]
 fn acknowledged(socket: impl AsFd) -> Option<u64> {
@@ -63,7 +65,7 @@ fn acknowledged(socket: impl AsFd) -> Option<u64> {
     Some(info[ACKNOWLEDGED]).filter(|&bytes| is_there && bytes > 0)
 }
 
-/// Where it is in `struct tcp_info` of <linux/tcp.h>, counted by eight bytes.
+/// The offset of that field in `struct tcp_info` of <linux/tcp.h>, in units of eight bytes.
 #[cfg(target_os = "linux")]
 const ACKNOWLEDGED: usize = 15;
 

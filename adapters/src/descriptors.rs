@@ -1,4 +1,4 @@
-//! The limit of file descriptors: raised for this process, and as it was for the programs it starts.
+//! The limit on file descriptors: raised for this process, and restored for its child processes.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the soft limit of file descriptors to the hard one: each connection is a descriptor, and the
-/// soft limit is often 1,024. Programs that a [`Disk`](crate::Disk) runs get the limit back that was
-/// found here, because some of them use `select`, which cannot handle more than 1,024.
+/// Raises the soft limit on file descriptors to the hard limit: each connection is a descriptor, and the soft
+/// limit is often 1,024. CGI scripts that a [`Disk`](crate::Disk) runs get the original limit back, because
+/// some programs use `select`, which cannot handle more than 1,024 descriptors.
 ///
-/// It stays as it is if the system refuses. To be called before a server is made, whose ceiling follows
-/// from it.
+/// If the system refuses, the limit does not change. Call this before you create a server, because its maximum
+/// number of connections depends on it.
 pub fn raise_descriptor_limit() {
     let found = *FOUND.get_or_init(|| getrlimit(Resource::Nofile));
     if found.current != found.maximum {
@@ -23,10 +23,10 @@ pub fn raise_descriptor_limit() {
     }
 }
 
-/// Has a program that is about to be started get the limit that was found before it was raised.
+/// Gives a command that is about to run the limit from before it was raised.
 ///
-/// It has to be set in the child, before the program runs: this process needs the raised one, and may
-/// not change that of a process that has another user.
+/// The limit has to be set in the child, before `exec`: this process needs the raised one, and may not change
+/// that of a process of another user.
 #[expect(
     unsafe_code,
     reason = "there is no other way to set a limit in a child"

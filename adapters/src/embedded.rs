@@ -1,9 +1,8 @@
-//! A connection over a transport of [`embedded-io`](::embedded_io), its files from anything: the loops
-//! that need no operating system, and no more than a function for a clock.
+//! Serves one connection over a transport of [`embedded-io`](::embedded_io), with any file system. These loops
+//! need no operating system, only a function that returns the time.
 //!
-//! [`serve`] is for transports that only block, [`serve_ready`] for those that can be asked first, and so
-//! for whoever needs deadlines. Listening, and what becomes of the transport afterwards, is left to the
-//! caller.
+//! [`serve`] is for transports that only block; [`serve_ready`] is for transports that can say whether they are
+//! ready, so that deadlines hold. Listening, and closing the transport, are up to the caller.
 
 use core::mem;
 use core::time::Duration;
@@ -13,12 +12,12 @@ use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 
 /// Serves one connection until it ends, over a transport that blocks.
 ///
-/// A peer that says nothing is waited for as long as the transport waits: the deadlines of the
-/// connection are looked at between two operations only. A transport that gives up by itself, with
-/// [`ErrorKind::TimedOut`], is asked again until they have passed. When all is told the loop
-/// returns, and leaves it to the caller to close the transport: to linger could take for ever.
+/// Deadlines are checked only between two operations, so a silent peer is waited for as long as the transport
+/// blocks. A transport with its own timeout ([`ErrorKind::TimedOut`]) is tried again until the deadline has
+/// passed. When everything is written the loop returns; the caller closes the transport. It does not linger,
+/// because that could take forever.
 ///
-/// `clock` tells the time, `log` is given finished lines, each ended by a newline.
+/// `clock` returns the time; `log` receives finished lines, each ended by a newline.
 ///
 /// ```
 /// # use embedded_io::{ErrorType, Read, Write};
@@ -45,8 +44,7 @@ use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 /// ```
 ///
 /// # Errors
-/// What went wrong with the transport. A peer that goes away is such an error too, and nothing to worry
-/// about.
+/// The error of the transport. A peer that disconnects is one, and nothing to worry about.
 pub fn serve<L: Read + Write, F: FileSystem, H: Handler>(
     conn: &mut Connection<F::File, H>,
     transport: &mut L,
@@ -76,16 +74,16 @@ pub fn serve<L: Read + Write, F: FileSystem, H: Handler>(
     }
 }
 
-/// Serves one connection until it ends, over a transport that says whether it would block: all deadlines
-/// hold.
+/// Serves one connection until it ends, over a transport that can say whether it would block, so that all
+/// deadlines hold.
 ///
-/// As long as it would, `sleep` is called with the time that is left. It may return early, and will
-/// be called again: `|_| cortex_m::asm::wfi()` sleeps until the next interrupt, `|_| ()` asks without
-/// a pause. `shutdown` tells the peer that nothing more will come, as far as the transport has a way to:
-/// `|socket| socket.close()`, or `|_| ()` for a serial line. The rest is as with [`serve`].
+/// While it would block, `sleep` is called with the time that is left. It may return early and is called again
+/// then: `|_| cortex_m::asm::wfi()` sleeps until the next interrupt, `|_| ()` polls without a pause. `shutdown`
+/// tells the peer that nothing more will come, as far as the transport can: `|socket| socket.close()`, or `|_|
+/// ()` for a serial line. Everything else is as for [`serve`].
 ///
 /// # Errors
-/// As with [`serve`].
+/// As for [`serve`].
 pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: Handler>(
     conn: &mut Connection<F::File, H>,
     transport: &mut L,
@@ -99,11 +97,9 @@ pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: H
     let mut got = Got::Nothing;
     loop {
         let now = clock();
-        let Step {
-            want, deadline: by, ..
-        } = conn.step(now, got);
+        let Step { want, deadline, .. } = conn.step(now, got);
         if !transport.is_ready(&want) {
-            sleep(by.map_or(Duration::ZERO, |by| by.saturating_sub(now.tick)));
+            sleep(deadline.map_or(Duration::ZERO, |deadline| deadline.saturating_sub(now.tick)));
             got = Got::Nothing;
             continue;
         }
@@ -116,8 +112,10 @@ pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: H
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
             Want::Wait => {
-                let left = by.map_or(MOMENT, |by| by.saturating_sub(now.tick));
-                sleep(left.min(MOMENT));
+                let left = deadline.map_or(WAIT_POLL_INTERVAL, |deadline| {
+                    deadline.saturating_sub(now.tick)
+                });
+                sleep(left.min(WAIT_POLL_INTERVAL));
                 Got::Woken
             }
             Want::Upgrade => unreachable!("no upgrade is allowed"),
@@ -127,7 +125,7 @@ pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: H
             }
             Want::Shutdown => {
                 transport.flush();
-                shutdown(transport.transport);
+                shutdown(transport.inner);
                 Got::Nothing
             }
             Want::Close => return transport.end(),
@@ -135,40 +133,40 @@ pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: H
     }
 }
 
-/// A transport that speaks the connection's language.
+/// Answers the wants that concern the transport.
 struct Transport<'a, L: ErrorType> {
-    transport: &'a mut L,
-    /// Something was written and not flushed.
-    held: bool,
+    inner: &'a mut L,
+    /// Whether something was written and not flushed.
+    unflushed: bool,
     failure: Result<(), L::Error>,
 }
 
 impl<'a, L: Read + Write> Transport<'a, L> {
-    fn new(transport: &'a mut L) -> Transport<'a, L> {
+    fn new(inner: &'a mut L) -> Transport<'a, L> {
         Transport {
-            transport,
-            held: false,
+            inner,
+            unflushed: false,
             failure: Ok(()),
         }
     }
 
-    /// Reads, and before that hands over what the peer may be waiting for.
+    /// Flushes, because the peer may be waiting for that, and reads.
     fn read<F>(&mut self, into: &mut [u8]) -> Got<F> {
         self.flush();
         if self.failure.is_err() {
             return Got::Failed;
         }
-        let read = self.transport.read(into);
-        self.told(read)
+        let read = self.inner.read(into);
+        self.answer(read)
     }
 
     fn write<F>(&mut self, from: &[u8]) -> Got<F> {
-        self.held = true;
-        let written = self.transport.write(from);
-        self.told(written)
+        self.unflushed = true;
+        let written = self.inner.write(from);
+        self.answer(written)
     }
 
-    /// Sends a piece of a file. No transport takes a file by reference, so it is read.
+    /// Sends a piece of a file. No transport takes files by reference, so the piece is read into memory.
     fn copy<F: FileSystem>(
         &mut self,
         files: &F,
@@ -176,31 +174,31 @@ impl<'a, L: Read + Write> Transport<'a, L> {
         at: u64,
         len: u64,
     ) -> Got<F::File> {
-        let mut piece = [0; PIECE];
-        let len = PIECE.min(usize::try_from(len).unwrap_or(PIECE));
-        match files.read(file, at, &mut piece[..len]) {
+        let mut chunk = [0; COPY_CHUNK];
+        let len = COPY_CHUNK.min(usize::try_from(len).unwrap_or(COPY_CHUNK));
+        match files.read(file, at, &mut chunk[..len]) {
             Ok(0) => Got::Bytes(0),
-            Ok(n) => self.write(&piece[..n]),
+            Ok(n) => self.write(&chunk[..n]),
             Err(_) => Got::Failed,
         }
     }
 
     fn flush(&mut self) {
-        if mem::take(&mut self.held)
-            && let Err(error) = self.transport.flush()
+        if mem::take(&mut self.unflushed)
+            && let Err(error) = self.inner.flush()
         {
             self.failure = Err(error);
         }
     }
 
-    /// What went wrong, if anything did.
+    /// Returns the error of the transport, if there was one.
     fn end(mut self) -> Result<(), L::Error> {
         self.flush();
         self.failure
     }
 
-    fn told<F>(&mut self, moved: Result<usize, L::Error>) -> Got<F> {
-        match moved {
+    fn answer<F>(&mut self, result: Result<usize, L::Error>) -> Got<F> {
+        match result {
             Ok(n) => Got::Bytes(n),
             Err(error) => match error.kind() {
                 ErrorKind::Interrupted | ErrorKind::TimedOut => Got::Nothing,
@@ -214,21 +212,22 @@ impl<'a, L: Read + Write> Transport<'a, L> {
 }
 
 impl<L: Read + Write + ReadReady + WriteReady> Transport<'_, L> {
-    /// Whether it would not block. If that cannot be told, the operation itself will tell why.
+    /// Returns whether the operation would not block. If the transport cannot say, the operation itself will
+    /// return the error.
     fn is_ready<F>(&mut self, want: &Want<'_, F>) -> bool {
         match want {
             Want::Read(_) => {
                 self.flush();
-                self.transport.read_ready().unwrap_or(true)
+                self.inner.read_ready().unwrap_or(true)
             }
-            Want::Write(_) | Want::Copy { .. } => self.transport.write_ready().unwrap_or(true),
+            Want::Write(_) | Want::Copy { .. } => self.inner.write_ready().unwrap_or(true),
             _ => true,
         }
     }
 }
 
-/// Read at once of a file that is to be sent: little, for it lies on the stack.
-const PIECE: usize = 512;
+/// The number of bytes read from a file at a time; small, because the buffer is on the stack.
+const COPY_CHUNK: usize = 512;
 
-/// How long a handler that waits is left alone: nothing can wake it.
-pub(crate) const MOMENT: Duration = Duration::from_millis(10);
+/// How often a waiting handler is asked again, because nothing can wake it.
+pub(crate) const WAIT_POLL_INTERVAL: Duration = Duration::from_millis(10);

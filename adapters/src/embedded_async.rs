@@ -1,8 +1,8 @@
-//! A connection over a transport of [`embedded-io-async`](::embedded_io_async), its files from anything:
-//! the loop for embassy, RTIC, and whatever else polls futures without an operating system.
+//! Serves one connection over a transport of [`embedded-io-async`](::embedded_io_async), with any file system:
+//! for embassy, RTIC, and everything else that polls futures without an operating system.
 //!
-//! Deadlines need something that sleeps, and there is no trait for it that all of these share, so it
-//! is a function of the caller's. Files are taken to be at hand: a [`FileSystem`] does not wait.
+//! There is no common trait for timers, so the caller passes a function that sleeps. Calls of the
+//! [`FileSystem`] must not block for long, because they run inside the future.
 
 use core::time::Duration;
 
@@ -10,13 +10,13 @@ use embassy_futures::select::{Either, select};
 use embedded_io_async::{Error, ErrorKind, ErrorType, Read, Write};
 use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 
-use crate::embedded::MOMENT;
+use crate::embedded::WAIT_POLL_INTERVAL;
 
 /// Serves one connection until it ends.
 ///
-/// `clock` tells the time, `log` is given finished lines, each ended by a newline. `shutdown` tells
-/// the peer that nothing more will come, as far as the transport has a way to: `|socket| socket.close()`,
-/// or `|_| ()` for a serial line. `sleep` waits for so long:
+/// `clock` returns the time; `log` receives finished lines, each ended by a newline. `shutdown` tells the peer
+/// that nothing more will come, as far as the transport can: `|socket| socket.close()`, or `|_| ()` for a
+/// serial line. `sleep` waits for the given time:
 ///
 /// ```text
 /// async |left| embassy_time::Timer::after_millis(left.as_millis() as u64).await  // embassy
@@ -24,13 +24,12 @@ use crate::embedded::MOMENT;
 /// async |left| delay.clone().delay_ms(left.as_millis() as u32).await             // DelayNs
 /// ```
 ///
-/// An operation that has not ended by then is dropped. The transport must have moved nothing in that
-/// case: its reads have to be free of side effects on cancel, as embedded-io-async recommends. Writes
-/// need not, for after a write that is dropped nothing more is written.
+/// An operation that has not completed by then is dropped. Reads of the transport must be cancel safe, as
+/// embedded-io-async recommends: a dropped read has not taken any bytes. Writes need not be, because nothing is
+/// written after a dropped write.
 ///
 /// # Errors
-/// What went wrong with the transport. A peer that goes away is such an error too, and nothing to worry
-/// about.
+/// The error of the transport. A peer that disconnects is one, and nothing to worry about.
 pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
     conn: &mut Connection<F::File, H>,
     transport: &mut L,
@@ -41,17 +40,15 @@ pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
     sleep: impl AsyncFn(Duration),
 ) -> Result<(), L::Error> {
     let mut transport = Transport {
-        transport,
-        held: false,
+        inner: transport,
+        unflushed: false,
         failure: Ok(()),
     };
     let mut got = Got::Nothing;
     loop {
         let now = clock();
-        let Step {
-            want, deadline: by, ..
-        } = conn.step(now, got);
-        let left = by.map_or(Duration::MAX, |by| by.saturating_sub(now.tick));
+        let Step { want, deadline, .. } = conn.step(now, got);
+        let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => within(sleep(left), transport.read(into)).await,
             Want::Write(from) => within(sleep(left), transport.write(from)).await,
@@ -63,7 +60,7 @@ pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
             Want::Wait => {
-                sleep(left.min(MOMENT)).await;
+                sleep(left.min(WAIT_POLL_INTERVAL)).await;
                 Got::Woken
             }
             Want::Upgrade => unreachable!("no upgrade is allowed"),
@@ -72,19 +69,19 @@ pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
                 Got::Nothing
             }
             Want::Shutdown => {
-                let flushed = within(sleep(FLUSH), transport.flush()).await;
-                shutdown(transport.transport);
+                let flushed = within(sleep(FLUSH_TIMEOUT), transport.flush()).await;
+                shutdown(transport.inner);
                 flushed
             }
             Want::Close => {
-                within::<F::File>(sleep(FLUSH), transport.flush()).await;
+                within::<F::File>(sleep(FLUSH_TIMEOUT), transport.flush()).await;
                 return transport.failure;
             }
         };
     }
 }
 
-/// What came of it, unless the time is over first.
+/// Returns the result of `work`, unless `time` is over first.
 async fn within<F>(time: impl Future<Output = ()>, work: impl Future<Output = Got<F>>) -> Got<F> {
     match select(work, time).await {
         Either::First(got) => got,
@@ -92,31 +89,31 @@ async fn within<F>(time: impl Future<Output = ()>, work: impl Future<Output = Go
     }
 }
 
-/// A transport that speaks the connection's language.
+/// Answers the wants that concern the transport.
 struct Transport<'a, L: ErrorType> {
-    transport: &'a mut L,
-    /// Something was written and not flushed.
-    held: bool,
+    inner: &'a mut L,
+    /// Whether something was written and not flushed.
+    unflushed: bool,
     failure: Result<(), L::Error>,
 }
 
 impl<L: Read + Write> Transport<'_, L> {
-    /// Reads, and before that hands over what the peer may be waiting for.
+    /// Flushes, because the peer may be waiting for that, and reads.
     async fn read<F>(&mut self, into: &mut [u8]) -> Got<F> {
         if let Got::Failed = self.flush::<F>().await {
             return Got::Failed;
         }
-        let read = self.transport.read(into).await;
-        self.told(read)
+        let read = self.inner.read(into).await;
+        self.answer(read)
     }
 
     async fn write<F>(&mut self, from: &[u8]) -> Got<F> {
-        self.held = true;
-        let written = self.transport.write(from).await;
-        self.told(written)
+        self.unflushed = true;
+        let written = self.inner.write(from).await;
+        self.answer(written)
     }
 
-    /// Sends a piece of a file. No transport takes a file by reference, so it is read.
+    /// Sends a piece of a file. No transport takes files by reference, so the piece is read into memory.
     async fn copy<F: FileSystem>(
         &mut self,
         files: &F,
@@ -124,26 +121,26 @@ impl<L: Read + Write> Transport<'_, L> {
         at: u64,
         len: u64,
     ) -> Got<F::File> {
-        let mut piece = [0; PIECE];
-        let len = PIECE.min(usize::try_from(len).unwrap_or(PIECE));
-        match files.read(file, at, &mut piece[..len]) {
+        let mut chunk = [0; COPY_CHUNK];
+        let len = COPY_CHUNK.min(usize::try_from(len).unwrap_or(COPY_CHUNK));
+        match files.read(file, at, &mut chunk[..len]) {
             Ok(0) => Got::Bytes(0),
-            Ok(n) => self.write(&piece[..n]).await,
+            Ok(n) => self.write(&chunk[..n]).await,
             Err(_) => Got::Failed,
         }
     }
 
     async fn flush<F>(&mut self) -> Got<F> {
-        if !self.held {
+        if !self.unflushed {
             return Got::Nothing;
         }
-        let flushed = self.transport.flush().await;
-        self.held = false;
-        self.told(flushed.map(|()| 0))
+        let flushed = self.inner.flush().await;
+        self.unflushed = false;
+        self.answer(flushed.map(|()| 0))
     }
 
-    fn told<F>(&mut self, moved: Result<usize, L::Error>) -> Got<F> {
-        match moved {
+    fn answer<F>(&mut self, result: Result<usize, L::Error>) -> Got<F> {
+        match result {
             Ok(n) => Got::Bytes(n),
             Err(error) => match error.kind() {
                 ErrorKind::Interrupted | ErrorKind::TimedOut => Got::Nothing,
@@ -156,8 +153,8 @@ impl<L: Read + Write> Transport<'_, L> {
     }
 }
 
-/// Read at once of a file that is to be sent: little, for it lies in the future.
-const PIECE: usize = 512;
+/// The number of bytes read from a file at a time; small, because the buffer is inside the future.
+const COPY_CHUNK: usize = 512;
 
-/// So long what is buffered is waited for at the end.
-const FLUSH: Duration = Duration::from_secs(30);
+/// How long to wait for the last flush.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);

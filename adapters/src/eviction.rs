@@ -1,15 +1,15 @@
-//! [`EvictionOrder`]: which connection is closed when the ceiling is reached and another client waits.
+//! [`EvictionOrder`]: which connection is closed when the maximum is reached and another client connects.
 //!
-//! First come idle connections, the one that has been idle longest first, and then those that have
-//! sent part of a request head, the oldest first. Connections with a running reply are not in the
-//! order. Each change takes constant time, and so does each question, however many there are.
+//! Idle connections come first, beginning with the one that has been idle longest, then those with an
+//! incomplete request head, the oldest first. Connections with a reply in progress are not in the order. Each
+//! operation takes constant time.
 
 use sanserve_core::Phase;
 
-/// Connections in the order in which they may be closed, by their numbers in the table of a server.
+/// Connections in the order in which they may be closed, by their numbers in the server's table.
 #[derive(Debug, Default)]
 pub(crate) struct EvictionOrder {
-    /// Two circular lists. The first two nodes are their anchors, then comes one for each number.
+    /// Two circular lists. The first two nodes are their anchors, followed by one for each number.
     nodes: Vec<Node>,
 }
 
@@ -20,8 +20,8 @@ struct Node {
 }
 
 impl EvictionOrder {
-    /// Takes note of what a connection does from now on: it is the newest in that.
-    pub(crate) fn note(&mut self, number: usize, phase: Phase) {
+    /// Sets the phase of a connection, and makes it the newest in that phase.
+    pub(crate) fn set_phase(&mut self, number: usize, phase: Phase) {
         let node = node(number);
         while self.nodes.len() <= node as usize {
             let alone = self.nodes.len() as u32;
@@ -32,20 +32,20 @@ impl EvictionOrder {
         }
         self.unlink(node);
         match phase {
-            Phase::Idle => self.transport(node, IDLE),
-            Phase::Head => self.transport(node, HEAD),
+            Phase::Idle => self.push(node, IDLE),
+            Phase::Head => self.push(node, HEAD),
             Phase::Busy => {}
         }
     }
 
-    /// Removes a connection that has gone.
+    /// Removes a closed connection.
     pub(crate) fn remove(&mut self, number: usize) {
         if self.nodes.len() > node(number) as usize {
             self.unlink(node(number));
         }
     }
 
-    /// The connection that may be closed first, and whether it is an idle one.
+    /// Returns the connection to close first, with its phase.
     pub(crate) fn first(&self) -> Option<(usize, Phase)> {
         let oldest = |anchor: u32| {
             let oldest = self.nodes.get(anchor as usize)?.newer;
@@ -55,15 +55,15 @@ impl EvictionOrder {
         idle.or_else(|| oldest(HEAD).map(|number| (number, Phase::Head)))
     }
 
-    /// Gives memory back for numbers that are no longer in use.
+    /// Frees the memory of numbers that are no longer in use.
     #[cfg(all(unix, feature = "mio"))]
     pub(crate) fn shrink(&mut self, numbers: usize) {
         self.nodes.truncate(numbers + ANCHORS);
         self.nodes.shrink_to_fit();
     }
 
-    /// Puts a node that is in no list at the newest end of one.
-    fn transport(&mut self, node: u32, anchor: u32) {
+    /// Appends a node, which must be in no list, to the newest end of a list.
+    fn push(&mut self, node: u32, anchor: u32) {
         let newest = self.nodes[anchor as usize].older;
         self.nodes[node as usize] = Node {
             older: newest,
@@ -88,7 +88,7 @@ fn node(number: usize) -> u32 {
     u32::try_from(number + ANCHORS).expect("there are not as many descriptors")
 }
 
-/// The anchors: their `newer` is the oldest connection of their list, their `older` the newest.
+/// The anchors: their `newer` is the oldest connection of the list, their `older` the newest.
 const IDLE: u32 = 0;
 const HEAD: u32 = 1;
 const ANCHORS: usize = 2;
@@ -110,11 +110,11 @@ mod tests {
             (2, Head),
             (5, Idle),
         ] {
-            order.note(number, phase);
+            order.set_phase(number, phase);
         }
-        // It has had another request since.
-        order.note(0, Busy);
-        order.note(0, Idle);
+        // Another request of this connection makes it the newest.
+        order.set_phase(0, Busy);
+        order.set_phase(0, Idle);
         let mut evicted = Vec::new();
         while let Some((number, phase)) = order.first() {
             evicted.push((number, phase));

@@ -1,6 +1,6 @@
-//! [`Flash`]: files that are part of the program, as a [`FileSystem`]. No disk, no heap of its own.
+//! [`Flash`]: a file system whose files are built into the program. It needs no disk and allocates nothing.
 //!
-//! How a build script makes one of a folder is in `source`.
+//! `source` generates one from a folder, for build scripts.
 
 #[cfg(feature = "std")]
 mod source;
@@ -11,7 +11,7 @@ use sanserve_core::{Entries, Entry, FileSystem, FileVersion, FsError, Meta, Open
 
 use crate::content;
 
-/// A tree of files that was built in: in flash memory, in a component, in a test.
+/// A tree of files built into the program: in flash memory, in a component, in a test.
 ///
 /// ```
 /// use sanserve_server::{Flash, Node};
@@ -42,7 +42,7 @@ enum Content {
 }
 
 impl Flash {
-    /// Made of what is in the root. Of two nodes with one name the first is found.
+    /// Creates a file system from the nodes of its root. If two have the same name, the first one is served.
     #[must_use]
     pub const fn new(root: &'static [Node]) -> Flash {
         Flash(root)
@@ -62,7 +62,7 @@ impl Flash {
 }
 
 impl Node {
-    /// A file. Its name is one segment of a path.
+    /// Creates a file. Its name is one segment of a path.
     #[must_use]
     pub const fn file(name: &'static str, bytes: &'static [u8]) -> Node {
         Node {
@@ -73,7 +73,7 @@ impl Node {
         }
     }
 
-    /// A directory, with what is in it.
+    /// Creates a directory with its nodes.
     #[must_use]
     pub const fn directory(name: &'static str, nodes: &'static [Node]) -> Node {
         Node {
@@ -84,7 +84,7 @@ impl Node {
         }
     }
 
-    /// When it was changed last, in seconds since 1970. A file without that has no `Last-Modified`.
+    /// Sets the time of the last change, in seconds since 1970. A file without one is sent without `Last-Modified`.
     #[must_use]
     pub const fn modified(self, unix: i64) -> Node {
         Node {
@@ -93,8 +93,8 @@ impl Node {
         }
     }
 
-    /// A number that the file never had with other content, such as a checksum. It gives the file an `ETag`, see
-    /// [`Meta::version`].
+    /// Sets a number that differs for each content the file ever had, such as a checksum. It becomes the file's
+    /// `ETag`, see [`Meta::version`].
     #[must_use]
     pub const fn version(self, version: u64) -> Node {
         Node {

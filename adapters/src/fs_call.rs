@@ -1,10 +1,10 @@
-//! Calls of a file system on another thread, for ports that serve many connections on one: the open file goes with the
-//! request and comes back with what came of it.
+//! Moves calls of a file system to another thread, for adapters that serve many connections on one thread: the
+//! open file goes with the request and comes back with the result.
 //!
-//! A connection holds an [`OpenSlot`] in place of the file. The port first asks
-//! [`try_answer`](FileSystem::try_answer) or [`try_fill`](FileSystem::try_fill), which do not block. What they cannot tell, it makes an
-//! [`FsRequest`] of, has a thread [`run`](FsRequest::run) that, and puts the [`FsCompletion`] back into the slot. The event loop and
-//! the server on tokio are made of these.
+//! A connection holds an [`OpenSlot`] in place of the file. The adapter first calls
+//! [`try_answer`](FileSystem::try_answer) or [`try_fill`](FileSystem::try_fill), which do not block. If they
+//! cannot answer, it makes an [`FsRequest`], [runs](FsRequest::run) it on a thread, and puts the
+//! [`FsCompletion`] back into the slot. The event loop and the server on tokio use these types.
 //!
 //! ```
 //! use std::sync::mpsc;
@@ -34,17 +34,17 @@ use alloc::vec::Vec;
 
 use sanserve_core::{Ask, FileSystem, Got};
 
-/// An open file of a connection, unless a thread has it.
+/// The place for a connection's open file, which is empty while a thread has the file.
 #[derive(Debug)]
 pub struct OpenSlot<F>(Option<F>);
 
 impl<F> OpenSlot<F> {
-    /// A slot with this file.
+    /// Creates a slot with a file.
     pub fn new(file: F) -> OpenSlot<F> {
         OpenSlot(Some(file))
     }
 
-    /// Returns the same answer of a file system, with the file that it may have opened in a slot.
+    /// Moves the file that an answer may contain into a slot.
     pub fn hold(got: Got<F>) -> Got<OpenSlot<F>> {
         got.map(OpenSlot::new)
     }
@@ -54,13 +54,13 @@ impl<F> OpenSlot<F> {
         self.0.as_mut()
     }
 
-    /// Takes the file for a request that reads up to `len` bytes from offset `at`. `None` if a thread has it.
+    /// Takes the file for a request that reads up to `len` bytes at offset `at`. `None` if a thread has it.
     pub fn fill(&mut self, at: u64, len: usize) -> Option<FsRequest<F>> {
         let file = self.0.take()?;
         Some(FsRequest::ReadFile { file, at, len })
     }
 
-    /// Takes the file for a request that passes on a copy of these bytes. `None` if a thread has it.
+    /// Takes the file for a request that writes a copy of these bytes. `None` if a thread has it.
     pub fn write(&mut self, bytes: &[u8]) -> Option<FsRequest<F>> {
         let (file, bytes) = (self.0.take()?, bytes.to_vec());
         Some(FsRequest::WriteFile { file, bytes })
@@ -72,21 +72,21 @@ impl<F> OpenSlot<F> {
         Some(FsRequest::Commit { file })
     }
 
-    /// Puts the file back, and returns the answer to what was wanted. Bytes that were read are copied to `into`, which is the room of
-    /// the [`Want::ReadFile`](sanserve_core::Want::ReadFile), and else empty.
+    /// Puts the file back, and returns the answer to the want. Bytes that were read are copied to `into`: the
+    /// buffer of [`Want::ReadFile`](sanserve_core::Want::ReadFile), or an empty one for other requests.
     ///
     /// # Panics
-    /// If `into` is shorter than the room that the request was made for.
-    pub fn complete(&mut self, done: FsCompletion<F>, into: &mut [u8]) -> Got<OpenSlot<F>> {
-        if let (FsCompletion { bytes, .. }, Got::Bytes(n)) = (&done, &done.got)
+    /// If `into` is shorter than the `len` of the request.
+    pub fn complete(&mut self, completion: FsCompletion<F>, into: &mut [u8]) -> Got<OpenSlot<F>> {
+        if let (FsCompletion { bytes, .. }, Got::Bytes(n)) = (&completion, &completion.got)
             && !bytes.is_empty()
         {
             into[..*n].copy_from_slice(&bytes[..*n]);
         }
-        OpenSlot::hold(self.put_back(done))
+        OpenSlot::hold(self.put_back(completion))
     }
 
-    /// Puts the file back, and returns what came of the request, without the bytes.
+    /// Puts the file back, and returns the answer without the bytes that were read.
     pub(crate) fn put_back(&mut self, done: FsCompletion<F>) -> Got<F> {
         if let Some(file) = done.file {
             self.0 = Some(file);
@@ -95,11 +95,11 @@ impl<F> OpenSlot<F> {
     }
 }
 
-/// What a thread is to do. A request that is dropped drops the file that it has.
+/// A call for another thread. A dropped request drops its file.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FsRequest<F> {
-    /// Answer a question.
+    /// Answer an [`Ask`].
     Ask(Ask),
     /// Read from a file.
     ReadFile {
@@ -107,17 +107,17 @@ pub enum FsRequest<F> {
         file: F,
         /// Offset in bytes.
         at: u64,
-        /// How many bytes at most.
+        /// Maximum number of bytes.
         len: usize,
     },
-    /// Pass bytes to a program that is about to run, or to a file that is being created.
+    /// Write to the standard input of a CGI process that is about to run, or to a file that is being created.
     WriteFile {
-        /// The program or the file.
+        /// The process or the file.
         file: F,
-        /// What comes next in it.
+        /// The next bytes.
         bytes: Vec<u8>,
     },
-    /// Give a file that is being created its name.
+    /// Commit a file that is being created.
     Commit {
         /// The file.
         file: F,
@@ -125,13 +125,14 @@ pub enum FsRequest<F> {
 }
 
 impl<F> FsRequest<F> {
-    /// Whether only a reply needs it, and not a file that is being stored: nothing is lost if it is dropped once the peer has left.
+    /// Returns whether only a reply needs the result. Such a request may be dropped when the peer has
+    /// disconnected; the others store a file.
     #[must_use]
     pub fn is_for_reply(&self) -> bool {
         !matches!(self, FsRequest::WriteFile { .. } | FsRequest::Commit { .. })
     }
 
-    /// Does it, however long that takes.
+    /// Makes the call, however long it blocks.
     pub fn run<FS>(self, files: &FS) -> FsCompletion<F>
     where
         FS: FileSystem<File = F> + ?Sized,
@@ -155,7 +156,7 @@ impl<F> FsRequest<F> {
     }
 }
 
-/// What a thread brings back: the file, what came of the request, and the bytes that were read.
+/// The result of a request: the file, the answer, and the bytes that were read.
 #[derive(Debug)]
 pub struct FsCompletion<F> {
     file: Option<F>,
@@ -164,12 +165,12 @@ pub struct FsCompletion<F> {
 }
 
 impl<F> FsCompletion<F> {
-    /// Returns the answer to an [`FsRequest::Ask`], and `None` if this is what came of another request.
+    /// Returns the answer to an [`FsRequest::Ask`], or `None` for other requests.
     pub fn into_answer(self) -> Option<Got<F>> {
         self.file.is_none().then_some(self.got)
     }
 
-    /// Whether it brings a file back, as all do but the answer to an [`FsRequest::Ask`].
+    /// Returns whether it contains a file, as all results do except the answer to an [`FsRequest::Ask`].
     #[must_use]
     pub fn has_file(&self) -> bool {
         self.file.is_some()

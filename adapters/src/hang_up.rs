@@ -1,32 +1,32 @@
-//! [`HangUp`]: what a peer has done to a connection from which nothing is read at the moment.
+//! [`HangUp`]: how a peer has disconnected while nothing is read from it.
 //!
-//! While a script runs nothing is read from its client, and nothing is written as long as the script is
-//! silent, so no operation would fail when the client goes.
+//! While a CGI script runs, nothing is read from its client, and nothing is written until the script writes, so
+//! no operation would fail when the client disconnects.
 
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sanserve_core::{Connection, Got, Handler};
 
-/// How a peer has left.
+/// How a peer has disconnected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HangUp {
-    /// It has closed its side, or all of the connection.
+    /// The peer has closed its side, or the whole connection.
     Closed,
-    /// The connection is gone.
+    /// The connection was reset.
     Reset,
 }
 
 impl HangUp {
-    /// Looks at a socket, or another open file, without waiting.
+    /// Checks a socket, or another descriptor, without waiting.
     pub(crate) fn of(file: impl AsFd) -> Option<HangUp> {
         #[cfg(target_os = "linux")]
         let closed = PollFlags::RDHUP;
         #[cfg(not(target_os = "linux"))]
         let closed = PollFlags::IN;
-        let mut found = [PollFd::new(&file, closed)];
-        poll(&mut found, Some(&Timespec::default())).ok()?;
-        let flags = found[0].revents();
+        let mut polled = [PollFd::new(&file, closed)];
+        poll(&mut polled, Some(&Timespec::default())).ok()?;
+        let flags = polled[0].revents();
         if flags.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
             return Some(HangUp::Reset);
         }
@@ -34,8 +34,8 @@ impl HangUp {
         closed.then_some(HangUp::Closed)
     }
 
-    /// Tells a connection, and returns the answer that the next step is given in place of `got`.
-    pub(crate) fn tell<F, H: Handler>(self, conn: &mut Connection<F, H>, got: Got<F>) -> Got<F> {
+    /// Notifies a connection, and returns the answer for its next step, in place of `got`.
+    pub(crate) fn notify<F, H: Handler>(self, conn: &mut Connection<F, H>, got: Got<F>) -> Got<F> {
         match self {
             HangUp::Closed => {
                 conn.peer_closed();
@@ -49,7 +49,7 @@ impl HangUp {
     }
 }
 
-/// Whether nothing but the end is left to be read from a socket.
+/// Returns whether a socket has reached its end, with no data left to read.
 fn is_at_end(file: impl AsFd) -> bool {
     use rustix::net::{RecvFlags, recv};
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;

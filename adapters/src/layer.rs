@@ -3,30 +3,30 @@
 use std::io;
 use std::net::TcpStream;
 
-/// What lies between a connection and its socket. Each operation does one thing with the socket at
-/// most, so that deadlines hold: [`io::ErrorKind::Interrupted`] says that there is more to be done,
-/// [`io::ErrorKind::WouldBlock`] that the socket can do no more now.
+/// A protocol between a connection and its socket. Each operation makes at most one call on the socket, so that
+/// deadlines hold: [`io::ErrorKind::Interrupted`] means that the operation is to be repeated,
+/// [`io::ErrorKind::WouldBlock`] that the socket is not ready.
 pub(crate) trait Layer: Send {
-    /// Reads from the socket, and answers what that meant; 0 is the end.
+    /// Reads from the socket, and returns the number of bytes decoded; 0 is the end.
     fn read(&mut self, socket: &TcpStream, into: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes some of these bytes. Until that has succeeded it is called with the same ones.
+    /// Writes some of these bytes. Until this succeeds, it is called with the same bytes.
     fn write(&mut self, socket: &TcpStream, from: &[u8]) -> io::Result<usize>;
 
-    /// Makes what tells the peer that nothing more will come.
+    /// Prepares the message that tells the peer that nothing more will come.
     fn shutdown(&mut self);
 
-    /// Whether it is not yet possible to say anything through it.
+    /// Returns whether the handshake is still in progress, so that no reply can be sent.
     fn is_handshaking(&self) -> bool;
 
-    /// Whether the peer has begun to speak without the layer.
+    /// Returns whether the peer speaks without the layer.
     fn is_plain(&self) -> bool {
         false
     }
 
-    /// Whether there is something to [`flush`](Layer::flush).
-    fn holds(&self) -> bool;
+    /// Returns whether the layer has its own data to [`flush`](Layer::flush).
+    fn has_output(&self) -> bool;
 
-    /// Writes what it has made itself.
+    /// Writes the layer's own data.
     fn flush(&mut self, socket: &TcpStream) -> io::Result<()>;
 }

@@ -66,6 +66,8 @@
 
 extern crate alloc;
 
+#[cfg(all(feature = "std", not(target_os = "wasi")))]
+mod ask;
 #[cfg(any(
     all(feature = "std", not(target_os = "wasi")),
     all(feature = "wasi", target_os = "wasi")
@@ -90,8 +92,6 @@ pub mod event_loop;
 mod eviction;
 mod flash;
 pub mod fs_call;
-#[cfg(all(feature = "std", not(target_os = "wasi")))]
-mod got;
 #[cfg(all(feature = "std", unix))]
 mod hang_up;
 #[cfg(feature = "host")]

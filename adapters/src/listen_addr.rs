@@ -1,10 +1,10 @@
-//! [`ListenAddr`]: where a server listens.
+//! [`ListenAddr`]: the address that a server listens on.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Where a server listens: an IP address with a port, or a path in the file system.
+/// The address that a server listens on: an IP address with a port, or the path of a Unix domain socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub enum ListenAddr {
     /// An IP address and a port.
     Ip(SocketAddr),
-    /// The path of a Unix domain socket. It is empty if the system knows none.
+    /// The path of a Unix domain socket; empty if the system knows none.
     Path(PathBuf),
 }
 

@@ -1,4 +1,4 @@
-//! [`Listener`]: a socket that connections come by, however it came about.
+//! [`Listener`]: a listening socket: TCP, Unix, or inherited.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -14,19 +14,18 @@ use socket2::SockRef;
 use crate::server::listen;
 use crate::{BindError, ListenAddr};
 
-/// A socket that listens: at an address, at a path, or one that was handed over by whoever started
-/// this process.
+/// A listening socket: on an IP address, on a path, or inherited from the process that started this one.
 ///
 /// ```
 /// use sanserve_server::{Listener, event_loop::HTTPServer};
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let mut doors = Listener::inherited()?; // from systemd, if that has started it
-/// doors.push(Listener::bind("127.0.0.1:0")?);
+/// let mut listeners = Listener::inherited()?; // from systemd, if that has started it
+/// listeners.push(Listener::bind("127.0.0.1:0")?);
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("http");
-/// doors.push(Listener::unix(path)?);
-/// let server = HTTPServer::new(doors);
+/// listeners.push(Listener::unix(path)?);
+/// let server = HTTPServer::new(listeners);
 /// assert_eq!(server.listen_addrs().count(), 2);
 /// # Ok(())
 /// # }
@@ -38,39 +37,39 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens at `address` as [`crate::HTTPServer::bind`] does.
+    /// Listens on `address` as [`crate::HTTPServer::bind`] does.
     ///
     /// # Errors
     /// Those of [`crate::HTTPServer::bind`].
     pub fn bind(address: impl ToSocketAddrs) -> Result<Listener, BindError> {
         let (socket, address) = listen(address)?;
-        Listener::tcp(socket).map_err(|error| BindError::new(ListenAddr::Ip(address), error))
+        Listener::from_tcp(socket).map_err(|error| BindError::new(ListenAddr::Ip(address), error))
     }
 
-    /// Listens at a path, for clients on this machine: a reverse proxy, as a rule. Who may write to
-    /// the socket that appears there may connect. If one lies there that nobody listens at any more,
-    /// it takes its place. When the server ends, it stays.
+    /// Listens on a path, for clients on this machine, usually a reverse proxy. Whoever may write to the new
+    /// socket may connect. A stale socket at the path, on which no process listens, is replaced. The socket
+    /// remains when the server ends.
     ///
     /// # Errors
-    /// If the path is empty or too long, if another program listens there, if something else exists there, or if the socket
-    /// cannot be made.
+    /// If the path is empty or too long, if another process listens on it, if it exists and is not a socket, or
+    /// if the socket cannot be created.
     pub fn unix(path: impl AsRef<Path>) -> Result<Listener, BindError> {
         let path = path.as_ref();
         listen_at_path(path).map_err(|error| BindError::new(ListenAddr::Path(path.into()), error))
     }
 
-    /// The sockets that were handed over in the way of systemd (`LISTEN_FDS`), in their order; none
-    /// if that is not how this process was started.
+    /// Returns the sockets passed by systemd's protocol (`LISTEN_FDS`), in order; none if the process was not
+    /// started that way.
     ///
     /// # Errors
-    /// If one of them is not a socket that listens for streams.
+    /// If one of them is not a listening stream socket.
     pub fn inherited() -> Result<Vec<Listener>, BindError> {
         take_inherited().map_err(BindError::Inherited)
     }
 
-    fn tcp(socket: TcpListener) -> io::Result<Listener> {
-        // Replies leave in as few pieces as can be; to hold the last one back helps nobody. Linux
-        // passes this on to whoever is let in.
+    fn from_tcp(socket: TcpListener) -> io::Result<Listener> {
+        // Replies are sent in as few packets as possible; delaying the last one would not help. On Linux,
+        // accepted sockets inherit this option.
         SockRef::from(&socket).set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;
         Ok(Listener {
@@ -79,7 +78,7 @@ impl Listener {
         })
     }
 
-    fn local(socket: UnixListener) -> io::Result<Listener> {
+    fn from_unix(socket: UnixListener) -> io::Result<Listener> {
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
         let path = address.as_pathname().unwrap_or(Path::new(""));
@@ -89,13 +88,13 @@ impl Listener {
         })
     }
 
-    /// Where it listens, with the port that was chosen.
+    /// Returns the address, with the port that was chosen.
     #[must_use]
     pub fn listen_addr(&self) -> &ListenAddr {
         &self.at
     }
 
-    /// The same socket once more, for another thread.
+    /// Duplicates the socket for another thread.
     pub(crate) fn try_clone(&self) -> io::Result<Listener> {
         Ok(Listener {
             socket: self.socket.try_clone()?,
@@ -103,8 +102,8 @@ impl Listener {
         })
     }
 
-    /// Lets one in, whose socket does not block. A socket is a socket, of whatever family: std has
-    /// the calls for it at [`TcpStream`]. The address is that of the peer, if it has any.
+    /// Accepts a connection; its socket does not block. [`TcpStream`] serves for all families, because its
+    /// calls work on any socket. The address is that of the peer, if it has one.
     pub(crate) fn accept(&self) -> io::Result<(TcpStream, Option<IpAddr>)> {
         #[cfg(target_os = "linux")]
         let (socket, address) = {
@@ -125,20 +124,20 @@ impl Listener {
     }
 }
 
-/// Listens at a path. A socket there that no program listens at any more is replaced.
+/// Listens on a path. Replaces a socket on which no process listens.
 fn listen_at_path(path: &Path) -> io::Result<Listener> {
-    // Linux would make a socket without a name.
+    // For an empty path Linux would create a socket without a name.
     if path.as_os_str().is_empty() {
         return Err(io::Error::new(ErrorKind::InvalidInput, "the path is empty"));
     }
-    let lies_there = fs::symlink_metadata(path);
-    if lies_there.is_ok_and(|meta| meta.file_type().is_socket())
+    let meta = fs::symlink_metadata(path);
+    if meta.is_ok_and(|meta| meta.file_type().is_socket())
         && UnixStream::connect(path)
             .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
     {
         fs::remove_file(path)?;
     }
-    Listener::local(UnixListener::bind(path)?)
+    Listener::from_unix(UnixListener::bind(path)?)
 }
 
 /// Takes the sockets of `LISTEN_FDS`.
@@ -147,13 +146,13 @@ fn take_inherited() -> io::Result<Vec<Listener>> {
     (0..all.len())
         .map(|at| {
             let listener = match all.take_unix_listener(at) {
-                Ok(Some(socket)) => Listener::local(socket)?,
+                Ok(Some(socket)) => Listener::from_unix(socket)?,
                 _ => match all.take_tcp_listener(at)? {
-                    Some(socket) => Listener::tcp(socket)?,
+                    Some(socket) => Listener::from_tcp(socket)?,
                     None => return Err(io::Error::other("a socket was passed twice")),
                 },
             };
-            // What is connected already would be waited at for ever.
+            // A connected socket would never accept a connection.
             #[cfg(target_os = "linux")]
             if !rustix::net::sockopt::socket_acceptconn(&listener)? {
                 return Err(io::Error::other(

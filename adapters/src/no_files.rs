@@ -1,11 +1,11 @@
-//! [`NoFiles`]: for handlers that need no files.
+//! [`NoFiles`]: the file system for handlers that need no files.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
 
-/// A file system without files, for a server whose handler makes its replies itself.
+/// A file system without files, for servers whose handler generates all replies.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(
     clippy::exhaustive_structs,
@@ -14,7 +14,7 @@ use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
 pub struct NoFiles;
 
 impl FileSystem for NoFiles {
-    /// None is ever open.
+    /// Never exists, because no file is ever open.
     type File = Infallible;
 
     fn open(&self, _: &Path) -> Result<Opened<Infallible>, FsError> {

@@ -5,25 +5,25 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Why a directory cannot be served, as `Disk::open` returns it.
+/// Why a directory cannot be served; the error of `Disk::open`.
 ///
-/// What the system said is the [`source`](Error::source), and is not part of the text.
+/// The error of the system is the [`source`](Error::source) and is not part of the text.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// There is nothing of this name. In a WASI component, the host has not handed over such a directory.
+    /// The path does not exist. In a WASI component: the host grants no access to such a directory.
     NotFound {
-        /// The name that was given.
+        /// The path that was given.
         path: PathBuf,
     },
-    /// There is something else of this name.
+    /// The path is not a directory.
     NotADirectory {
-        /// The name that was given.
+        /// The path that was given.
         path: PathBuf,
     },
-    /// The system does not open it, for example because this user may not read it.
+    /// The system cannot open it, for example because this user may not read it.
     Io {
-        /// The name that was given.
+        /// The path that was given.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -31,7 +31,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The error of a system call that was to open the directory.
+    /// Converts the error of a system call that should have opened the directory.
     pub(crate) fn new(path: &Path, source: io::Error) -> OpenError {
         let path = path.to_owned();
         match source.kind() {
@@ -41,7 +41,7 @@ impl OpenError {
         }
     }
 
-    /// Returns the name that was given.
+    /// Returns the path that was given.
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {

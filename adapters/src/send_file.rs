@@ -1,4 +1,4 @@
-//! Sending a piece of what is open to a socket: unread where the system can do that, else by way of memory.
+//! Sends a piece of an open file to a socket, by reference (sendfile) if the system can, otherwise through memory.
 
 use std::io;
 
@@ -13,11 +13,11 @@ use sanserve_core::FileSystem;
 #[cfg(target_os = "linux")]
 use crate::system_file::descriptor;
 
-/// Sends a piece of what is open, and says how much of it; `None` if that is not a file, or one that cannot be read. Errors are
-/// those of the socket. All adapters send files by this.
+/// Sends a piece of an open file, and returns its length; `None` if the file has no descriptor or cannot be
+/// read. Errors are those of the socket.
 ///
-/// Some file systems and sandboxes know no sendfile(2), and where it fails nothing tells whether the
-/// file or the socket is to blame. So then the piece is read and written, which does both.
+/// Some file systems and sandboxes do not support sendfile(2), and its error does not tell whether the file or
+/// the socket is the cause. In that case the piece is read and written, which finds out.
 #[cfg(target_os = "linux")]
 pub(crate) fn send_file<FS: FileSystem>(
     socket: impl AsFd,
@@ -35,10 +35,10 @@ pub(crate) fn send_file<FS: FileSystem>(
         Err(error @ (Errno::AGAIN | Errno::INTR)) => return Err(error.into()),
         Err(_) => {}
     }
-    let mut piece = vec![0; usize::try_from(len).map_or(PIECE, |len| len.min(PIECE))];
-    match pread(file, &mut piece, at) {
+    let mut chunk = vec![0; usize::try_from(len).map_or(COPY_CHUNK, |len| len.min(COPY_CHUNK))];
+    match pread(file, &mut chunk, at) {
         Ok(0) => Ok(Some(0)),
-        Ok(n) => Ok(Some(send(&socket, &piece[..n], SendFlags::NOSIGNAL)?)),
+        Ok(n) => Ok(Some(send(&socket, &chunk[..n], SendFlags::NOSIGNAL)?)),
         Err(Errno::INTR) => Err(Errno::INTR.into()),
         Err(_) => Ok(None),
     }
@@ -55,6 +55,6 @@ pub(crate) fn send_file<S, FS: FileSystem>(
     unreachable!("files are sent by reference on Linux only")
 }
 
-/// Bytes that are read at once.
+/// The number of bytes read at a time.
 #[cfg(target_os = "linux")]
-const PIECE: usize = 64 * 1024;
+const COPY_CHUNK: usize = 64 * 1024;

@@ -16,8 +16,8 @@ use sanserve_core::{Config, Connection, FileSystem, Got, Handler, Step, Want};
 use socket2::SockRef;
 
 use self::transport::Transport;
+use crate::ask;
 use crate::blocking::{Clock, ThreadWaker};
-use crate::got;
 
 /// Serves one connection until it ends: sockets, pipes, terminals, whatever can be read and written.
 /// Deadlines are kept.
@@ -68,7 +68,7 @@ pub fn serve<FS: FileSystem, H: Handler>(
         if conn.awaits_work()
             && let Some(hang_up) = transport.hang_up()
         {
-            got = hang_up.tell(&mut conn, got);
+            got = hang_up.notify(&mut conn, got);
         }
         let now = clock.now();
         transport.report_delivery(&mut conn, now);
@@ -83,7 +83,7 @@ pub fn serve<FS: FileSystem, H: Handler>(
             Want::Copy { file, at, len } => transport.copy(files, file, at, len, left),
             Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
-            Want::Ask(ask) => got::answer(files, ask),
+            Want::Ask(ask) => ask::answer(files, ask),
             Want::Wait => waker.wait(left),
             Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Log(lines) => {

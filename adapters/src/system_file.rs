@@ -1,4 +1,4 @@
-//! What a server does with an open file besides reading it, as far as [`FileSystem::system_file`] says what the file is made of.
+//! Operations on an open file that need the object behind it, which [`FileSystem::system_file`] returns.
 
 #[cfg(target_os = "linux")]
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::disk::Running;
 #[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
 use crate::fs_call::{FsCompletion, FsRequest};
 
-/// The descriptor of a file that can be sent by reference.
+/// Returns the descriptor of a file that can be sent by reference.
 #[cfg(target_os = "linux")]
 pub(crate) fn descriptor<'a, FS: FileSystem + ?Sized>(
     files: &FS,
@@ -31,7 +31,7 @@ pub(crate) fn descriptor<'a, FS: FileSystem + ?Sized>(
     file.or_else(|| object.downcast_ref::<OwnedFd>().map(AsFd::as_fd))
 }
 
-/// The same answer, in which a file is sendable only if it has a descriptor, and if the transport sends files by reference.
+/// Returns the answer; a file is marked sendable only if it has a descriptor and the transport sends by reference.
 pub(crate) fn check_sendable<FS: FileSystem + ?Sized>(
     files: &FS,
     mut got: Got<FS::File>,
@@ -56,25 +56,25 @@ fn is_sendable<FS: FileSystem + ?Sized>(_: &FS, _: &mut FS::File) -> bool {
     false
 }
 
-/// The program of a [`Disk`](crate::Disk) that is open, if it is one: its pipes can be waited for.
+/// Returns the open CGI process of a [`Disk`](crate::Disk), if this is one; its pipes can be polled.
 #[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
-pub(crate) fn program<'a, FS: FileSystem + ?Sized>(
+pub(crate) fn process<'a, FS: FileSystem + ?Sized>(
     files: &FS,
     file: &'a mut FS::File,
 ) -> Option<&'a mut Running> {
     files.system_file(file)?.downcast_mut::<Open>()?.program()
 }
 
-/// Runs a request, but only starts a program whose pipes can be waited for.
+/// Runs a request, but only starts a CGI process whose pipes can be polled.
 #[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
 pub(crate) fn run<FS: FileSystem + ?Sized>(
     request: FsRequest<FS::File>,
     files: &FS,
 ) -> FsCompletion<FS::File> {
     match request {
-        FsRequest::ReadFile { mut file, at, len } => match program(files, &mut file) {
-            Some(program) => {
-                let got = program.start();
+        FsRequest::ReadFile { mut file, at, len } => match process(files, &mut file) {
+            Some(process) => {
+                let got = process.start();
                 FsCompletion::of(file, got, Vec::new())
             }
             None => FsRequest::ReadFile { file, at, len }.run(files),
@@ -92,7 +92,7 @@ pub(crate) fn run<FS: FileSystem + ?Sized>(
     request.run(files)
 }
 
-/// Whether that byte was the last of the file that was [noted](note_read), on any connection that sends the same file.
+/// Returns whether this byte was the last that was [noted](note_read) for the file, on any connection.
 #[cfg(all(feature = "mio", unix))]
 pub(crate) fn was_read<FS: FileSystem + ?Sized>(files: &FS, file: &mut FS::File, at: u64) -> bool {
     let object = files.system_file(file);

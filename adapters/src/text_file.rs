@@ -1,11 +1,12 @@
-//! Text files that people and other programs wrote, whatever way they encode them, and however large they are.
+//! Reads text files written by people and other programs, in whatever encoding, with a limit on their size.
 
 #[cfg(not(unix))]
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// Reads a file. A byte order mark is left out, and UTF-16 that begins with one, as PowerShell writes it, becomes UTF-8.
+/// Reads a file. A byte order mark is removed, and UTF-16 that begins with one, as PowerShell writes it, is
+/// converted to UTF-8.
 ///
 /// # Errors
 /// As for [`read_bytes`].
@@ -19,11 +20,11 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     })
 }
 
-/// Reads a file of 1 MiB at most. A pipe, such as `<(COMMAND)` in a shell, is read up to its end.
+/// Reads a file of at most 1 MiB. A pipe, such as `<(COMMAND)` in a shell, is read to its end.
 ///
 /// # Errors
-/// If the file is larger, such as a device that has no end; if it is a directory; and if it is a pipe that no process
-/// opens for writing within 5 s, or that is silent for 2 minutes.
+/// If the file is larger (an endless device, for example), if it is a directory, or if it is a pipe that no
+/// process opens for writing within 5 s or that is silent for 2 minutes.
 pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     if path.is_dir() {
         return Err(io::Error::new(ErrorKind::IsADirectory, DIRECTORY));
@@ -57,38 +58,38 @@ mod unix {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::fs::{Mode, OFlags};
 
-    /// A file that is opened and read without waiting, so that each wait can be bounded.
+    /// A file that is opened and read without blocking, so that each wait has a limit.
     pub(super) struct Reader {
         file: File,
         /// Whether anything was read.
         begun: bool,
         /// How long a writer may take to open a pipe.
-        no_writer: Duration,
+        open_timeout: Duration,
         /// How long a writer may write nothing.
-        silence: Duration,
+        read_timeout: Duration,
     }
 
     impl Reader {
         pub(super) fn open(path: &Path) -> io::Result<Reader> {
-            Reader::with(path, NO_WRITER, SILENCE)
+            Reader::with(path, OPEN_TIMEOUT, READ_TIMEOUT)
         }
 
         pub(super) fn with(
             path: &Path,
-            no_writer: Duration,
-            silence: Duration,
+            open_timeout: Duration,
+            read_timeout: Duration,
         ) -> io::Result<Reader> {
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
             let file = rustix::fs::open(path, flags, Mode::empty())?;
             Ok(Reader {
                 file: file.into(),
                 begun: false,
-                no_writer,
-                silence,
+                open_timeout,
+                read_timeout,
             })
         }
 
-        /// Waits for bytes or the end; returns whether one of them is there.
+        /// Waits for data or the end; returns whether there was any.
         fn wait(&self, time: Duration) -> io::Result<bool> {
             let time = Timespec::try_from(time).map_err(io::Error::other)?;
             let mut polled = [PollFd::new(&self.file, PollFlags::IN)];
@@ -103,9 +104,10 @@ mod unix {
             loop {
                 match self.file.read(into) {
                     Ok(0) if not_opened => return timed_out(NOT_OPENED),
-                    // A pipe that was never open for writing looks as if it had ended, but poll(2) waits for it.
+                    // A pipe that was never opened for writing looks as if it had ended, but poll(2) waits for
+                    // a writer.
                     Ok(0) if !self.begun => {
-                        not_opened = !self.wait(self.no_writer)?;
+                        not_opened = !self.wait(self.open_timeout)?;
                         self.begun = true;
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -113,7 +115,7 @@ mod unix {
                             return timed_out(SILENT);
                         }
                         not_opened = false;
-                        silent = !self.wait(self.silence)?;
+                        silent = !self.wait(self.read_timeout)?;
                     }
                     read => {
                         self.begun = true;
@@ -124,8 +126,8 @@ mod unix {
         }
     }
 
-    const NO_WRITER: Duration = Duration::from_secs(5);
-    const SILENCE: Duration = Duration::from_secs(120);
+    const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+    const READ_TIMEOUT: Duration = Duration::from_secs(120);
     const NOT_OPENED: &str =
         "no process has opened this pipe for writing: start the one that writes to it first";
     const SILENT: &str = "the process that writes to this pipe sends nothing: give a regular file";
@@ -162,9 +164,9 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     /// Reads a file to its end, or returns the error.
-    fn all(path: &Path, no_writer: Duration, silence: Duration) -> String {
+    fn all(path: &Path, open_timeout: Duration, read_timeout: Duration) -> String {
         let mut text = String::new();
-        let mut reader = Reader::with(path, no_writer, silence).unwrap();
+        let mut reader = Reader::with(path, open_timeout, read_timeout).unwrap();
         match reader.read_to_string(&mut text) {
             Ok(_) => text,
             Err(error) => error.to_string(),
@@ -206,18 +208,18 @@ mod tests {
             message.contains("no process has opened this pipe"),
             "{message}"
         );
-        // Opening waits for the reader, so it comes after that.
+        // Opening the pipe for writing blocks until there is a reader.
         thread::scope(|scope| {
             scope.spawn(|| fs::write(path, "written late"));
             assert_eq!(all(path, LONG, LONG), "written late");
             scope.spawn(|| fs::write(path, ""));
             assert_eq!(all(path, LONG, LONG), "");
         });
-        // Both ends, so that the pipe is open for writing all the time.
+        // Both ends, so that the pipe is always open for writing.
         let both = OpenOptions::new().read(true).write(true).open(path);
         let mut both = both.unwrap();
         both.write_all(b"begun").unwrap();
         let message = all(path, SHORT, SHORT);
-        assert!(message.contains("writes nothing"), "{message}");
+        assert!(message.contains("sends nothing"), "{message}");
     }
 }

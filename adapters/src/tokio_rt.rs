@@ -200,7 +200,7 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
             if conn.awaits_work()
                 && let Some(hang_up) = transport.hang_up()
             {
-                got = hang_up.tell(&mut conn, got);
+                got = hang_up.notify(&mut conn, got);
             }
             if transport.is_plain() {
                 conn.without_tls();

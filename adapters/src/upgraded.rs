@@ -1,4 +1,4 @@
-//! [`UpgradedStream`]: the transport of a connection that was upgraded to another protocol, for threads.
+//! [`UpgradedStream`]: the blocking stream of a connection that was upgraded to another protocol.
 
 use std::fmt;
 use std::io::{self, Cursor, ErrorKind, Read, Write};
@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use crate::layer::Layer;
 
-/// The transport of a connection whose handler returned [`Next::Upgrade`](sanserve_core::Next::Upgrade): a socket, bare or below TLS,
-/// for the protocol that follows HTTP. It reads the bytes that the peer sent after its request first, although they
-/// have been received already.
+/// The stream of a connection whose handler returned [`Next::Upgrade`](sanserve_core::Next::Upgrade): a socket,
+/// bare or below TLS, for the protocol that follows HTTP. It first returns the bytes that the peer sent after
+/// its request and that were received with it.
 ///
-/// It blocks, and has no timeouts: how long a peer may be silent is up to the new protocol, which can set timeouts on the
-/// [`socket`](Self::socket). Without TLS its operations are those of the socket. When it is dropped, a peer with TLS is
-/// notified (`close_notify`) if that is possible at once.
+/// It blocks and has no timeouts: how long a peer may be silent is up to the new protocol, which can set
+/// timeouts on the [`socket`](Self::socket). Without TLS its operations are those of the socket. When it is
+/// dropped, a TLS peer is notified (`close_notify`) if that is possible without waiting.
 pub struct UpgradedStream {
     socket: Arc<TcpStream>,
     layer: Option<Box<dyn Layer>>,
@@ -21,7 +21,7 @@ pub struct UpgradedStream {
 }
 
 impl UpgradedStream {
-    /// A socket as it is left by HTTP; from now on it blocks.
+    /// Takes over the socket from HTTP; from now on it blocks.
     pub(crate) fn new(
         socket: Arc<TcpStream>,
         layer: Option<Box<dyn Layer>>,
@@ -37,18 +37,19 @@ impl UpgradedStream {
         })
     }
 
-    /// Returns the socket: to learn addresses, to set timeouts, to wait for it, or to shut it down from another thread, through
-    /// [`TcpStream::try_clone`]. Below TLS it must not be read or written. After an error of the kinds
-    /// [`WouldBlock`](ErrorKind::WouldBlock) and [`TimedOut`](ErrorKind::TimedOut) the same bytes have to be written again.
+    /// Returns the socket, to query addresses, set timeouts, poll it, or shut it down from another thread
+    /// through [`TcpStream::try_clone`]. Below TLS it must not be read or written. After an error of kind
+    /// [`WouldBlock`](ErrorKind::WouldBlock) or [`TimedOut`](ErrorKind::TimedOut) the same bytes have to be
+    /// written again.
     #[must_use]
     pub fn socket(&self) -> &TcpStream {
         &self.socket
     }
 
-    /// Tells the peer that nothing more will come; reading goes on.
+    /// Tells the peer that nothing more will come; reading is still possible.
     ///
     /// # Errors
-    /// If the connection is gone.
+    /// If the connection is lost.
     pub fn shutdown_write(&mut self) -> io::Result<()> {
         match &mut self.layer {
             None => self.socket.shutdown(std::net::Shutdown::Write),
@@ -66,7 +67,7 @@ impl Read for UpgradedStream {
             0 if !into.is_empty() => {}
             n => return Ok(n),
         }
-        // Its memory is of no use any more.
+        // Frees the memory of the buffer.
         self.received = Cursor::default();
         loop {
             self.flush()?;
@@ -100,7 +101,7 @@ impl Write for UpgradedStream {
 
     fn flush(&mut self) -> io::Result<()> {
         if let Some(layer) = &mut self.layer {
-            while layer.holds() {
+            while layer.has_output() {
                 match layer.flush(&self.socket) {
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     flushed => flushed?,

@@ -1,4 +1,4 @@
-//! [`WithPasswords`]: a file system that knows who may come in.
+//! [`WithPasswords`]: adds passwords to a file system.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use sanserve_core::{
 
 use crate::Passwords;
 
-/// A file system with [`Passwords`], which it is asked for by a [`Guard`](sanserve_core::Guard). All
-/// else it leaves to the one that it is made of. [`Passwords`] has an example of all three.
+/// A file system with [`Passwords`], which a [`Guard`](sanserve_core::Guard) asks to verify credentials.
+/// Everything else is passed on to the inner file system. [`Passwords`] has an example of all three.
 #[derive(Debug)]
 pub struct WithPasswords<F> {
     files: F,
@@ -19,7 +19,7 @@ pub struct WithPasswords<F> {
 }
 
 impl<F> WithPasswords<F> {
-    /// Adds passwords; without any, no question for them is answered with yes.
+    /// Adds passwords. With `None`, the inner file system verifies credentials, which rejects them by default.
     pub fn new(files: F, passwords: Option<Arc<Passwords>>) -> WithPasswords<F> {
         WithPasswords { files, passwords }
     }

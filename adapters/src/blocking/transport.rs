@@ -86,9 +86,9 @@ impl<'a> Transport<'a> {
     }
 
     pub(super) fn read<F>(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<F> {
-        if self.holds() {
+        if self.has_output() {
             let flushed = self.flush(left);
-            return self.told(flushed.and(Err(ErrorKind::WouldBlock.into())));
+            return self.answer(flushed.and(Err(ErrorKind::WouldBlock.into())));
         }
         let ready = self
             .set_nonblocking(false)
@@ -97,7 +97,7 @@ impl<'a> Transport<'a> {
             Some(layer) => layer.read(self.socket, into),
             None => self.socket.read(into),
         });
-        self.told(read)
+        self.answer(read)
     }
 
     pub(super) fn write<F>(&mut self, from: &[u8], left: Option<Duration>) -> Got<F> {
@@ -105,7 +105,7 @@ impl<'a> Transport<'a> {
             Some(_) => self.write_through_layer(from, left),
             None => self.send(from, left),
         };
-        self.told(written)
+        self.answer(written)
     }
 
     fn write_through_layer(&mut self, from: &[u8], left: Option<Duration>) -> io::Result<usize> {
@@ -156,7 +156,7 @@ impl<'a> Transport<'a> {
         });
         match copied {
             Ok(None) => Got::Refused(FsError::Io),
-            copied => self.told(copied.map(Option::unwrap_or_default)),
+            copied => self.answer(copied.map(Option::unwrap_or_default)),
         }
     }
 
@@ -182,7 +182,7 @@ impl<'a> Transport<'a> {
 
     /// What went wrong, if anything did. The peer is told, if that can be done at once.
     pub(super) fn end(mut self) -> io::Result<()> {
-        if self.holds() {
+        if self.has_output() {
             let _ = self.flush(Some(Duration::ZERO));
         }
         self.failure
@@ -200,8 +200,8 @@ impl<'a> Transport<'a> {
         self.layer.as_ref().is_some_and(|layer| layer.is_plain())
     }
 
-    fn holds(&self) -> bool {
-        self.layer.as_ref().is_some_and(|layer| layer.holds())
+    fn has_output(&self) -> bool {
+        self.layer.as_ref().is_some_and(|layer| layer.has_output())
     }
 
     fn flush(&mut self, left: Option<Duration>) -> io::Result<()> {
@@ -236,8 +236,8 @@ impl<'a> Transport<'a> {
         Ok(())
     }
 
-    fn told<F>(&mut self, moved: io::Result<usize>) -> Got<F> {
-        match moved {
+    fn answer<F>(&mut self, result: io::Result<usize>) -> Got<F> {
+        match result {
             Ok(n) => Got::Bytes(n),
             Err(error) => match error.kind() {
                 ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut => {

@@ -254,7 +254,7 @@ impl<F: Send + 'static, H: Handler> Active<F, H> {
             if (conn.awaits_work() || call.works_for_reply())
                 && let Some(hang_up) = transport.hang_up()
             {
-                got = hang_up.tell(conn, got);
+                got = hang_up.notify(conn, got);
             }
             if transport.is_plain() {
                 conn.without_tls();

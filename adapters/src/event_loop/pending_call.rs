@@ -12,8 +12,8 @@ use sanserve_core::{Ask, FileSystem, Got};
 use super::completions::{Completion, HandlerWaker};
 use super::open_memo::OpenMemo;
 use super::transport::{SEND_CHUNK_MAX, Transport};
+use crate::ask::ASK_RETRY_INTERVAL;
 use crate::fs_call::{FsCompletion, FsRequest, OpenSlot};
-use crate::got::ASK_AGAIN;
 use crate::system_file;
 
 /// A call that a thread of the pool has, or will have.
@@ -103,7 +103,7 @@ impl<F> PendingCall<F> {
     {
         let got = match self.completed.take().and_then(FsCompletion::into_answer) {
             Some(Got::Nothing) => {
-                self.retry_after = Some(ASK_AGAIN);
+                self.retry_after = Some(ASK_RETRY_INTERVAL);
                 return Got::Nothing;
             }
             Some(got) => got,
@@ -138,7 +138,7 @@ impl<F> PendingCall<F> {
             match slot.complete(done, into) {
                 Got::Nothing => {
                     let file = slot.get_mut();
-                    let program = file.and_then(|file| system_file::program(context.files, file));
+                    let program = file.and_then(|file| system_file::process(context.files, file));
                     let pipes = program.and_then(|program| program.pipes());
                     let (pipes, _) = pipes.unwrap_or_default();
                     pipes.into_iter().flatten().for_each(context.listen);
@@ -149,7 +149,7 @@ impl<F> PendingCall<F> {
         let Some(file) = slot.get_mut() else {
             return Got::Nothing;
         };
-        if let Some(program) = system_file::program(context.files, file)
+        if let Some(program) = system_file::process(context.files, file)
             && program.pipes().is_some()
         {
             let got = program.try_fill(into);

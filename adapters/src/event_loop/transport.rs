@@ -131,7 +131,7 @@ impl Transport {
 
     /// Returns whether there is a reason to read: data may have arrived, or the layer has data to send.
     pub(super) fn is_readable(&self) -> bool {
-        self.readable || self.layer.as_ref().is_some_and(|layer| layer.holds())
+        self.readable || self.layer.as_ref().is_some_and(|layer| layer.has_output())
     }
 
     /// Returns how the peer has hung up, if it has.
@@ -216,7 +216,7 @@ impl Transport {
         let Some(layer) = &mut self.layer else {
             return Ok(());
         };
-        while layer.holds() {
+        while layer.has_output() {
             if !self.writable {
                 return Err(ErrorKind::WouldBlock.into());
             }

@@ -270,7 +270,7 @@ where
         let anew = matches!(action, Action::WaitFor(deadline) if deadline != slot.deadline);
         if phase != slot.phase || phase != Phase::Busy && anew {
             slot.phase = phase;
-            self.eviction_order.note(key, phase);
+            self.eviction_order.set_phase(key, phase);
         }
         match action {
             Action::WaitFor(deadline) => {

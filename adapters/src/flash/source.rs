@@ -1,4 +1,4 @@
-//! The source text of a [`Flash`], for build scripts.
+//! Generates the source text of a [`Flash`], for build scripts.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,8 +8,8 @@ use std::{fs, io};
 use super::Flash;
 
 impl Flash {
-    /// Writes the expression for a `Flash` that holds what `folder` holds, to be compiled in. The
-    /// build script of a program whose `[build-dependencies]` have this package too:
+    /// Returns the Rust expression for a `Flash` with the content of `folder`. In a build script of a program
+    /// that has this package in its `[build-dependencies]`:
     ///
     /// ```no_run
     /// # use std::{env, fs, io, path::Path};
@@ -20,15 +20,15 @@ impl Flash {
     /// }
     /// ```
     ///
-    /// and the program itself:
+    /// and in the program:
     ///
     /// ```text
     /// static SITE: sanserve_server::Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));
     /// ```
     ///
     /// # Errors
-    /// Those of the file system, and [`InvalidData`](io::ErrorKind::InvalidData) for a name that is
-    /// not UTF-8 or for what is neither a file nor a directory.
+    /// Those of the file system, and [`InvalidData`](io::ErrorKind::InvalidData) for a name that is not UTF-8
+    /// and for anything that is neither a file nor a directory.
     pub fn source(folder: impl AsRef<Path>) -> io::Result<String> {
         let mut text = "::sanserve_server::Flash::new(&[".to_owned();
         write_nodes(&folder.as_ref().canonicalize()?, &mut text)?;
@@ -66,7 +66,7 @@ fn write_nodes(folder: &Path, text: &mut String) -> io::Result<()> {
     Ok(())
 }
 
-/// FNV-1a, of 64 bits.
+/// FNV-1a with 64 bits.
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

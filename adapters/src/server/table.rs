@@ -58,7 +58,7 @@ impl<T> ConnectionTable<T> {
     /// Takes note of what a connection does from now on. Returns whether the client that waits for a
     /// place may get it by this.
     pub(crate) fn note(&mut self, number: usize, phase: Phase) -> bool {
-        self.order.note(number, phase);
+        self.order.set_phase(number, phase);
         self.is_wanted && phase != Phase::Busy
     }
 
@@ -70,7 +70,7 @@ impl<T> ConnectionTable<T> {
             && let Some((number, _)) = self.order.first()
         {
             // Until it tells what it does.
-            self.order.note(number, Phase::Busy);
+            self.order.set_phase(number, Phase::Busy);
             if self.connections.get(number).is_some_and(&close) {
                 self.evicted = Some(Instant::now());
             }

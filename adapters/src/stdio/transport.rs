@@ -54,7 +54,7 @@ impl Transport {
     pub(super) fn read<F>(&mut self, into: &mut [u8], left: Option<Duration>) -> Got<F> {
         let ready = wait(&self.input, PollFlags::IN, left);
         let read = ready.and_then(|()| rustix::io::read(&self.input, into));
-        self.told(read.map_err(io::Error::from))
+        self.answer(read.map_err(io::Error::from))
     }
 
     pub(super) fn write<F>(&mut self, from: &[u8], left: Option<Duration>) -> Got<F> {
@@ -66,7 +66,7 @@ impl Transport {
             true => rustix::net::send(output, from, SEND_NOW),
             false => rustix::io::write(output, &from[..from.len().min(PIECE)]),
         });
-        self.told(written.map_err(io::Error::from))
+        self.answer(written.map_err(io::Error::from))
     }
 
     /// Sends a piece of a file, without reading it if it goes to a socket.
@@ -86,7 +86,7 @@ impl Transport {
                 .and_then(|()| send_file(output, files, file, at, len.min(COPY_MAX)));
             return match copied {
                 Ok(None) => Got::Refused(FsError::Io),
-                copied => self.told(copied.map(Option::unwrap_or_default)),
+                copied => self.answer(copied.map(Option::unwrap_or_default)),
             };
         }
         let mut piece = [0; PIECE];
@@ -122,8 +122,8 @@ impl Transport {
         self.failure
     }
 
-    fn told<F>(&mut self, moved: io::Result<usize>) -> Got<F> {
-        match moved {
+    fn answer<F>(&mut self, result: io::Result<usize>) -> Got<F> {
+        match result {
             Ok(n) => Got::Bytes(n),
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::TimedOut => {

@@ -82,9 +82,9 @@ impl Layer for FirstByte {
         matches!(self, FirstByte::Plain(_))
     }
 
-    fn holds(&self) -> bool {
+    fn has_output(&self) -> bool {
         match self {
-            FirstByte::Awaited(session) | FirstByte::Tls(session) => session.holds(),
+            FirstByte::Awaited(session) | FirstByte::Tls(session) => session.has_output(),
             FirstByte::Plain(plain) => plain.ending,
         }
     }

@@ -183,7 +183,7 @@ impl Layer for Session {
         self.flush(socket)?;
         // What is written counts when all of it is with the socket, and not before: nobody would
         // wait for the rest.
-        if self.holds() {
+        if self.has_output() {
             return Err(ErrorKind::Interrupted.into());
         }
         Ok(mem::take(&mut self.taken))
@@ -199,19 +199,19 @@ impl Layer for Session {
         self.tls.is_handshaking()
     }
 
-    fn holds(&self) -> bool {
+    fn has_output(&self) -> bool {
         !self.outgoing.is_empty()
     }
 
     fn flush(&mut self, mut socket: &TcpStream) -> io::Result<()> {
-        if self.holds() {
+        if self.has_output() {
             let written = socket.write(self.outgoing.filled())?;
             self.outgoing.consume(written);
         }
-        if self.closed && !self.holds() {
+        if self.closed && !self.has_output() {
             socket.shutdown(Shutdown::Write)?;
         }
-        if self.failure.is_some() && !self.holds() {
+        if self.failure.is_some() && !self.has_output() {
             drain(SockRef::from(socket));
         }
         Ok(())

@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use super::AsyncFileSystem;
+use crate::ask::ASK_RETRY_INTERVAL;
 use crate::fs_call::{FsRequest, OpenSlot};
-use crate::got::ASK_AGAIN;
 use crate::send_file::send_file;
 use crate::system_file;
 
@@ -75,7 +75,7 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess fo
                     let (files, ask) = (Arc::clone(&self.0), ask.clone());
                     let got = on_a_thread(move || files.answer(&ask)).await;
                     if let Got::Nothing = got {
-                        tokio::time::sleep(ASK_AGAIN).await;
+                        tokio::time::sleep(ASK_RETRY_INTERVAL).await;
                     }
                     got
                 }
@@ -90,7 +90,7 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess fo
             return Got::Failed;
         };
         #[cfg(unix)]
-        if system_file::program(&*self.0, file).is_some() {
+        if system_file::process(&*self.0, file).is_some() {
             // In a place of its own, so that connections without a program keep none for it.
             return Box::pin(self.fill_from_program(slot, into)).await;
         }

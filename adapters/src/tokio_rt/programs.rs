@@ -41,7 +41,7 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> OnThreads<FS>
     }
 
     fn program<'a>(&self, slot: &'a mut OpenSlot<FS::File>) -> Option<&'a mut Running> {
-        system_file::program(&*self.0, slot.get_mut()?)
+        system_file::process(&*self.0, slot.get_mut()?)
     }
 }
 

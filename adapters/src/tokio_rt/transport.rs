@@ -149,7 +149,7 @@ impl Transport {
             return Got::Bytes(1);
         }
         let read = self.stream().read(into).await;
-        self.told(read)
+        self.answer(read)
     }
 
     /// Writes some of these bytes. They count when they are with the system: nobody would wait for
@@ -160,7 +160,7 @@ impl Transport {
         } else {
             self.write_and_flush(from).await
         };
-        self.told(written)
+        self.answer(written)
     }
 
     async fn write_and_flush(&mut self, from: &[u8]) -> io::Result<usize> {
@@ -195,7 +195,7 @@ impl Transport {
         let sent = socket.async_io(tokio::io::Interest::WRITABLE, send).await;
         match sent {
             Ok(None) => Got::Refused(FsError::Io),
-            sent => self.told(sent.map(Option::unwrap_or_default)),
+            sent => self.answer(sent.map(Option::unwrap_or_default)),
         }
     }
 
@@ -257,8 +257,8 @@ impl Transport {
         }
     }
 
-    fn told<F>(&mut self, moved: io::Result<usize>) -> Got<F> {
-        match moved {
+    fn answer<F>(&mut self, result: io::Result<usize>) -> Got<F> {
+        match result {
             Ok(n) => Got::Bytes(n),
             Err(error) if error.kind() == ErrorKind::Interrupted => Got::Nothing,
             Err(error) => {

@@ -122,7 +122,7 @@ where
             }
             // A request has just arrived. The connection returns to the order when that was served.
             self.connections[key].phase = Phase::Busy;
-            self.eviction_order.note(key, Phase::Busy);
+            self.eviction_order.set_phase(key, Phase::Busy);
         }
         false
     }
