@@ -99,7 +99,7 @@ pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: H
         let now = clock();
         let Step { want, deadline, .. } = conn.step(now, got);
         if !transport.is_ready(&want) {
-            sleep(deadline.map_or(Duration::ZERO, |deadline| deadline.saturating_sub(now.tick)));
+            sleep(deadline.map_or(Duration::ZERO, |at| at.saturating_sub(now.tick)));
             got = Got::Nothing;
             continue;
         }
@@ -112,10 +112,8 @@ pub fn serve_ready<L: Read + Write + ReadReady + WriteReady, F: FileSystem, H: H
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
             Want::Wait => {
-                let left = deadline.map_or(WAIT_POLL_INTERVAL, |deadline| {
-                    deadline.saturating_sub(now.tick)
-                });
-                sleep(left.min(WAIT_POLL_INTERVAL));
+                let left = deadline.map_or(WAIT_INTERVAL, |at| at.saturating_sub(now.tick));
+                sleep(left.min(WAIT_INTERVAL));
                 Got::Woken
             }
             Want::Upgrade => unreachable!("no upgrade is allowed"),
@@ -230,4 +228,4 @@ impl<L: Read + Write + ReadReady + WriteReady> Transport<'_, L> {
 const COPY_CHUNK: usize = 512;
 
 /// How often a waiting handler is asked again, because nothing can wake it.
-pub(crate) const WAIT_POLL_INTERVAL: Duration = Duration::from_millis(10);
+pub(crate) const WAIT_INTERVAL: Duration = Duration::from_millis(10);

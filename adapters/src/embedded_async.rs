@@ -10,7 +10,7 @@ use embassy_futures::select::{Either, select};
 use embedded_io_async::{Error, ErrorKind, ErrorType, Read, Write};
 use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 
-use crate::embedded::WAIT_POLL_INTERVAL;
+use crate::embedded::WAIT_INTERVAL;
 
 /// Serves one connection until it ends.
 ///
@@ -48,7 +48,7 @@ pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
     loop {
         let now = clock();
         let Step { want, deadline, .. } = conn.step(now, got);
-        let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(now.tick));
+        let left = deadline.map_or(Duration::MAX, |at| at.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => within(sleep(left), transport.read(into)).await,
             Want::Write(from) => within(sleep(left), transport.write(from)).await,
@@ -60,7 +60,7 @@ pub async fn serve<L: Read + Write, F: FileSystem, H: Handler>(
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask),
             Want::Wait => {
-                sleep(left.min(WAIT_POLL_INTERVAL)).await;
+                sleep(left.min(WAIT_INTERVAL)).await;
                 Got::Woken
             }
             Want::Upgrade => unreachable!("no upgrade is allowed"),
