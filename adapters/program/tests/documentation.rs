@@ -72,7 +72,7 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
     (
         "htpasswd -B",
         "adapters/tests/passwords.rs",
-        "what_others_hashed_is_understood_and_remembered",
+        "hashes_of_other_tools_are_verified_and_remembered",
     ),
     (
         "systemd-analyze security",
