@@ -74,7 +74,7 @@ fn paths_collapse_as_with_cpython_and_stop_at_the_root() {
 fn the_first_segments_of_a_path_are_a_path() {
     let path = Path::parse("/a/b%2Fc/d/").expect("names only");
     let first = |depth| {
-        let first = path.first(depth);
+        let first = path.prefix(depth);
         (
             String::from_utf8_lossy(first.as_bytes()).into_owned(),
             first.ends_with_slash(),

@@ -63,7 +63,7 @@ fn check_bytes(bytes: &[u8], path: Option<Path>) {
     assert!(!path.as_bytes().contains(&0));
 
     for depth in 0..=segments.len() {
-        assert_eq!(path.first(depth).as_bytes(), segments[..depth].join(&b'/'));
+        assert_eq!(path.prefix(depth).as_bytes(), segments[..depth].join(&b'/'));
     }
     let mut other = path.clone();
     other.push("x");

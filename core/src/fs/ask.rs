@@ -1,4 +1,4 @@
-//! [`Ask`]: a question to the file system, and [`Got`]: its answer, among all that an adapter answers.
+//! [`Ask`]: a question to the file system, and [`Got`]: the answers of an adapter.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -8,38 +8,37 @@ use alloc::vec::Vec;
 
 use crate::fs::{Credentials, Entries, FsError, Meta, Opened, Path};
 
-/// A question to the file system. More may come: an unknown one is answered with [`Got::Opened`] and
-/// [`FsError::Unsupported`].
+/// A question to the file system. More may be added: answer an unknown one with [`Got::Opened`] and [`FsError::Unsupported`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ask {
-    /// What is there, opened if it is a file? [`Got::Opened`] is the answer.
+    /// Open the file or directory at this path. The answer is [`Got::Opened`].
     Open(Path),
-    /// What does this directory hold? [`Got::Listed`] is the answer.
+    /// List this directory. The answer is [`Got::Listed`].
     List(Path),
-    /// Run this program. [`Got::Opened`] with [`Opened::Process`] is the answer.
+    /// Prepare to run this CGI script. The answer is [`Got::Opened`] with [`Opened::Process`].
     Run(Box<CgiScript>),
-    /// Are these right? [`Got::Verified`] is the answer.
+    /// Verify these credentials. The answer is [`Got::Verified`].
     Verify(Box<Credentials>),
-    /// Make one file of a directory. [`Got::Opened`] with [`Opened::File`] is the answer.
+    /// Open a directory as one archive file. The answer is [`Got::Opened`] with [`Opened::File`].
     Archive(Box<ArchiveRequest>),
-    /// Begin a file. [`Got::Opened`] with [`Opened::Writer`] is the answer.
+    /// Begin to create a file. The answer is [`Got::Opened`] with [`Opened::Writer`].
     Create(Box<Create>),
 }
 
-/// What came of a [`Want`](crate::Want).
+/// The adapter's answer to a [`Want`](crate::Want).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Got<F> {
-    /// It did not happen (yet), or there is nothing to tell. Also the argument of the first step.
+    /// The operation has not happened (yet), or has no result. Also the argument of the first step.
     Nothing,
-    /// So many bytes were moved.
+    /// This many bytes were transferred.
     Bytes(usize),
-    /// An answer to [`Want::ReadFile`](crate::Want::ReadFile), which will be wanted again: the program has written these lines to its standard
-    /// error, or this is how it ended. They are logged.
+    /// An answer to [`Want::ReadFile`](crate::Want::ReadFile), which is then wanted again: lines that the CGI process has written
+    /// to its standard error, or a message about how it ended. They are logged.
     Note(String),
-    /// An answer to [`Want::ReadFile`](crate::Want::ReadFile), which will be wanted again: what is read from is still at work. The
-    /// deadline is renewed, up to [`Timeouts::work`](crate::Timeouts::work), and what was collected for the peer is sent first.
+    /// An answer to [`Want::ReadFile`](crate::Want::ReadFile), which is then wanted again: the bytes are still being produced. The
+    /// deadline is renewed, up to [`Timeouts::work`](crate::Timeouts::work), and buffered output is sent to the peer first.
     Working,
     /// The answer to [`Ask::Open`], [`Ask::Run`], [`Ask::Archive`] and [`Ask::Create`].
     Opened(Result<Opened<F>, FsError>),
@@ -51,16 +50,16 @@ pub enum Got<F> {
     Committed(Result<(), FsError>),
     /// The answer to [`Want::Wait`](crate::Want::Wait): the waker was woken, or may have been.
     Woken,
-    /// The file or program cannot do what was wanted of it: an answer to [`Want::ReadFile`](crate::Want::ReadFile),
+    /// The operation on the file or CGI process failed: an answer to [`Want::ReadFile`](crate::Want::ReadFile),
     /// [`Copy`](crate::Want::Copy) and [`WriteFile`](crate::Want::WriteFile).
     Refused(FsError),
-    /// The transport is gone.
+    /// The transport is broken.
     Failed,
 }
 
 impl<F> Got<F> {
-    /// Returns the same answer, but a file that was opened is not [`sendable`](Opened::File): for adapters whose transport cannot send it
-    /// by reference, such as TLS.
+    /// Returns the same answer, but an opened file is not [`sendable`](Opened::File): for transports that cannot send a file by
+    /// reference, such as TLS.
     #[must_use]
     pub fn unsendable(self) -> Got<F> {
         match self {
@@ -69,10 +68,10 @@ impl<F> Got<F> {
         }
     }
 
-    /// Returns the same answer with what is open as `hold` makes it: for adapters that keep more beside a file.
-    pub fn map<T>(self, hold: impl FnOnce(F) -> T) -> Got<T> {
+    /// Returns the same answer with the open file converted by `convert`: for adapters that store more than the file.
+    pub fn map<T>(self, convert: impl FnOnce(F) -> T) -> Got<T> {
         match self {
-            Got::Opened(result) => Got::Opened(result.map(|opened| opened.map(hold))),
+            Got::Opened(result) => Got::Opened(result.map(|opened| opened.map(convert))),
             Got::Nothing => Got::Nothing,
             Got::Bytes(n) => Got::Bytes(n),
             Got::Note(text) => Got::Note(text),
@@ -87,63 +86,63 @@ impl<F> Got<F> {
     }
 }
 
-/// A program to run, with what CGI tells it (RFC 3875).
+/// A CGI script to run, with its arguments and environment (RFC 3875).
 ///
-/// It is set up when it is asked for, then given the request's content, and starts when its output
-/// is first read: by then its standard input is complete, whatever its length turned out to be.
-/// [`Want::ReadFile`](crate::Want::ReadFile) reads its standard output, at no offset. To drop it ends it,
-/// and whatever it started.
+/// [`Ask::Run`] prepares it, [`Want::WriteFile`](crate::Want::WriteFile) writes the request's content to its standard input, and
+/// the first [`Want::ReadFile`](crate::Want::ReadFile) starts the process and reads its standard output: so its input is complete
+/// by then, and its length known. Dropping the process kills it, and all processes that it started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "handlers write it as a literal")]
 pub struct CgiScript {
-    /// Which file.
+    /// The path of the script.
     pub path: Path,
-    /// Its arguments, without its own name.
+    /// The arguments, without the name of the script.
     pub args: Vec<Vec<u8>>,
-    /// What it finds in its environment: names of CGI, each of which occurs once. `CONTENT_LENGTH` is not here: the
-    /// adapter that runs it sets that to the length of what it was given, if it was given anything.
+    /// The environment variables, each of which occurs once. `CONTENT_LENGTH` is not among them: the file system sets it to the
+    /// number of bytes that were written to standard input, if there were any.
     pub env: Vec<(Cow<'static, str>, Vec<u8>)>,
-    /// What `PATH_TRANSLATED` names: the adapter knows what the system calls it.
+    /// The path for the variable `PATH_TRANSLATED`, which the file system converts to a path of the operating system.
     pub path_translated: Path,
 }
 
-/// A file to make.
+/// A file to create.
 ///
-/// It is begun when it is asked for, and then given its content. Until it is complete nobody sees it; to
-/// drop it before leaves nothing of it. [`Want::Commit`](crate::Want::Commit) gives it its name, at once and whole, if what had that name is what it was. A file that must have a name before has one that
-/// begins with [`Path::TEMPORARY_PREFIX`].
+/// [`Ask::Create`] begins it, and [`Want::WriteFile`](crate::Want::WriteFile) appends its content. It stays invisible until
+/// [`Want::Commit`](crate::Want::Commit) gives it its name in an atomic step, which fails if the file that it
+/// [`replaces`](Self::replaces) has changed meanwhile. Dropping it before that leaves nothing behind. A file that needs a
+/// temporary name has one that begins with [`Path::TEMPORARY_PREFIX`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "handlers write it as a literal")]
 pub struct Create {
-    /// Its name.
+    /// The path of the file.
     pub path: Path,
-    /// How many directories on the way to it may be missing: the last ones, which are made when the file is complete,
-    /// readable and writable as the system has it for new ones. If more are, the error is [`FsError::NotFound`].
+    /// The number of directories at the end of the path that may be missing. They are created when the file is committed, with the
+    /// system's default permissions. If more are missing, the error is [`FsError::NotFound`].
     pub directories_max: usize,
-    /// The file whose place it takes. If there is none, nothing may have that name.
+    /// The file that it replaces. If `None`, the name must not exist.
     pub replaces: Option<Meta>,
-    /// How long it will be, if that is known.
+    /// The length of the file in bytes, if it is known.
     pub len: Option<u64>,
 }
 
-/// A directory to be sent as one file: what [`Ask::Archive`](crate::Ask::Archive) asks for.
+/// A directory to be opened as one archive file, see [`Ask::Archive`](crate::Ask::Archive).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "handlers write it as a literal")]
 pub struct ArchiveRequest {
     /// The directory.
     pub path: Path,
-    /// The form of the archive.
+    /// The format of the archive.
     pub format: ArchiveFormat,
-    /// Whether names that begin with a dot belong into it.
+    /// Whether the archive includes names that begin with a dot.
     pub hidden: bool,
 }
 
-/// The form of an archive.
+/// The format of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArchiveFormat {
-    /// POSIX pax, which is ustar where that is enough.
+    /// Tar, in the POSIX pax format, which is plain ustar where that suffices.
     Tar,
-    /// Zip, everything in it as it is; zip64 where that is needed.
+    /// Zip without compression, with zip64 where needed.
     Zip,
 }

@@ -7,7 +7,7 @@ use base64ct::{Base64, Encoding};
 
 use crate::wire::RequestHead;
 
-/// A user and a password, as `Basic` authentication sends them.
+/// A user and a password, as sent by `Basic` authentication.
 ///
 /// ```
 /// use sanserve_core::Credentials;
@@ -19,15 +19,15 @@ use crate::wire::RequestHead;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// Both, with the first colon between them.
+    /// User and password, separated by the first colon.
     text: String,
-    /// The address that they came from.
+    /// The address of the client.
     client: String,
 }
 
 impl Credentials {
-    /// Those of a user, whose name has no colon, with a password. None if they cannot be sent: control
-    /// characters in them, or more than 1,024 bytes with the colon.
+    /// Returns the credentials of a user. Returns `None` if they cannot be sent: if the user's name has a colon, if either has a
+    /// control character, or if they have more than 1,024 bytes together with the colon.
     pub fn new(user: &str, password: &str) -> Option<Credentials> {
         let text = [user, ":", password].concat();
         let fit = text.len() <= CREDENTIALS_MAX
@@ -37,15 +37,15 @@ impl Credentials {
         fit.then_some(Credentials { text, client })
     }
 
-    /// The same, from a client with this address.
+    /// Returns these credentials with the address of the client that sent them.
     #[must_use]
     pub fn from_client(mut self, address: &str) -> Credentials {
         self.client = address.into();
         self
     }
 
-    /// Returns those that come with a request: none if there are several, if they are of another kind, or
-    /// not to the letter of RFC 7617 in UTF-8.
+    /// Returns the credentials in the `Authorization` field of a request. Returns `None` if there are several such fields, if the
+    /// scheme is not `Basic`, or if they do not follow RFC 7617 exactly, in UTF-8.
     #[must_use]
     pub fn in_head(head: &RequestHead) -> Option<Credentials> {
         let mut fields = head.get_all("Authorization");
@@ -62,13 +62,13 @@ impl Credentials {
         Credentials::new(user, password)
     }
 
-    /// Who it is said to be.
+    /// Returns the name of the user.
     #[must_use]
     pub fn user(&self) -> &str {
         self.text.split_once(':').map_or("", |(user, _)| user)
     }
 
-    /// What nobody else should know.
+    /// Returns the password.
     #[must_use]
     pub fn password(&self) -> &str {
         self.text
@@ -76,14 +76,14 @@ impl Credentials {
             .map_or("", |(_, password)| password)
     }
 
-    /// The address of the client that they came from, as the adapter gave it; empty if that is unknown.
-    /// A [`Guard`](crate::Guard) sets it where it asks the file system.
+    /// Returns the address of the client that sent them, as the adapter gave it, or an empty text if it is unknown. A
+    /// [`Guard`](crate::Guard) sets it before it asks the file system.
     #[must_use]
     pub fn client(&self) -> &str {
         &self.client
     }
 
-    /// Both, with a colon between them.
+    /// Returns user and password, separated by a colon.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -91,12 +91,11 @@ impl Credentials {
 }
 
 impl fmt::Debug for Credentials {
-    /// Without the password.
+    /// Formats the user without the password.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_tuple("Credentials").field(&self.user()).finish()
     }
 }
 
-/// As long as user and password may be together, in bytes: some ways to verify a password take
-/// time by its length.
+/// The longest user and password together, in bytes. Limited because the time to verify a password may grow with its length.
 const CREDENTIALS_MAX: usize = 1024;

@@ -1,4 +1,4 @@
-//! [`Entries`]: what a directory holds, in two allocations however much that is.
+//! [`Entries`]: the entries of a directory, in two allocations regardless of their number.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -6,7 +6,7 @@ use core::cmp::Ordering;
 
 use crate::text::natural_order;
 
-/// One name in a directory, and what is known of it.
+/// A name in a directory, with its metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(
     clippy::exhaustive_structs,
@@ -19,17 +19,17 @@ pub struct Entry<'a> {
     pub directory: bool,
     /// Whether it is a symbolic link.
     pub link: bool,
-    /// Whether nothing can be had under the name: it is a link that leads nowhere or out of the tree, a FIFO, a socket or a
-    /// device. Listings leave it out, but for CPython's page.
+    /// Whether the entry cannot be served: a symbolic link that is broken or leads out of the root, a FIFO, a socket or a device.
+    /// Listings omit it, except for CPython's page.
     pub unavailable: bool,
     /// Length in bytes, if it is a file and that is known.
     pub len: Option<u64>,
-    /// Time of the last change in whole seconds since 1970 (rounded down), if it is known.
+    /// Time of the last modification in whole seconds since 1970 (rounded down), if it is known.
     pub modified: Option<i64>,
 }
 
-/// What a directory holds: names one behind the other, and 24 bytes for each. An answer holds it in
-/// an `Arc`, so that a file system can keep it and give it again.
+/// The entries of a directory: their names in one allocation, and 24 bytes for each in another. File systems return it in an
+/// `Arc`, so that they can cache it.
 ///
 /// ```
 /// use sanserve_core::{Entries, Entry};
@@ -47,32 +47,32 @@ pub struct Entries {
     prepared: Option<Box<Prepared>>,
 }
 
-/// What listings need beyond the entries, worked out by [`listing::prepare`](crate::listing::prepare).
+/// Sort orders and sums for listings, computed by [`listing::prepare`](crate::listing::prepare).
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
-    /// The places of the entries by size, by size with the largest first, by time, by time with the newest first.
+    /// The indices of the entries sorted by size, smallest first and largest first, and by time, oldest first and newest first.
     pub(crate) sorted: [Vec<u32>; 4],
-    /// How many of them are directories, which come first.
+    /// The number of directories, which come first.
     pub(crate) directories: usize,
-    /// Their places in the order of CPython's page, if that is another than their own.
+    /// The indices of the entries in the order of CPython's page, if it differs from theirs.
     pub(crate) lowercase: Option<Vec<u32>>,
-    /// What is known of all of them together: without names that begin with a dot, and with these.
+    /// The sums without and with names that begin with a dot.
     pub(crate) sums: [Sums; 2],
 }
 
-/// What is known of all entries of a directory that may be shown.
+/// Sums over the entries of a directory that may be shown.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sums {
     pub(crate) count: usize,
-    /// The lengths of all files together.
+    /// The total length of all files in bytes.
     pub(crate) bytes: u64,
-    /// A number that another state of the directory has not.
+    /// A hash of the entries, from which the listing's `ETag` is made.
     pub(crate) version: u64,
-    /// The bytes of all rows, in each form of a listing.
+    /// The length of all rows in bytes, for each format of a listing.
     pub(crate) lens: [u64; 4],
 }
 
-/// Where the name is, and the rest of an [`Entry`], packed.
+/// A packed [`Entry`], with the position of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Record {
     /// `u64::MAX` if it is unknown.
@@ -80,12 +80,12 @@ struct Record {
     /// `i64::MIN` if it is unknown.
     modified: i64,
     start: u32,
-    /// The length of the name, and the three marks above it.
-    name: u32,
+    /// The length of the name, with the three flags in the highest bits.
+    name_and_flags: u32,
 }
 
 impl Entries {
-    /// Nothing yet.
+    /// Returns an empty list.
     #[must_use]
     pub const fn new() -> Self {
         Entries {
@@ -96,7 +96,7 @@ impl Entries {
         }
     }
 
-    /// Adds an entry. There is room for 4 GiB of names, the longest of 512 MiB; what is beyond is left out.
+    /// Adds an entry. An entry is ignored if its name has 512 MiB or more, or if the names together exceed 4 GiB.
     pub fn push(&mut self, entry: Entry<'_>) {
         let Entry {
             name,
@@ -111,45 +111,45 @@ impl Entries {
         else {
             return;
         };
-        let mark = |is: bool, mark: u32| if is { mark } else { 0 };
-        let marks = mark(directory, DIRECTORY) | mark(link, LINK) | mark(unavailable, UNAVAILABLE);
+        let flag = |is: bool, flag: u32| if is { flag } else { 0 };
+        let flags = flag(directory, DIRECTORY) | flag(link, LINK) | flag(unavailable, UNAVAILABLE);
         self.names.extend_from_slice(name);
         self.records.push(Record {
             len: len.unwrap_or(u64::MAX),
             modified: modified.unwrap_or(i64::MIN),
             start,
-            name: name_len | marks,
+            name_and_flags: name_len | flags,
         });
         self.sorted = false;
         self.prepared = None;
     }
 
-    /// How many there are.
+    /// Returns the number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// The entry at this place.
+    /// Returns the entry with this index.
     #[must_use]
     pub fn get(&self, at: usize) -> Option<Entry<'_>> {
         self.records.get(at).map(|record| record.entry(&self.names))
     }
 
-    /// All of them, in their order.
+    /// Returns an iterator over the entries, in their current order.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
         self.records.iter().map(|record| record.entry(&self.names))
     }
 
-    /// Sorts them by name as people do: directories first, `file2` before `file10`, whatever is a
-    /// capital. It need not be done, but a file system that keeps them saves it each time.
+    /// Sorts the entries in natural order: directories first, `file2` before `file10`, case-insensitively. Listings sort on their
+    /// own, but a file system that caches entries should sort them once.
     pub fn sort(&mut self) {
         if self.sorted {
             return;
@@ -161,7 +161,7 @@ impl Entries {
         self.prepared = None;
     }
 
-    /// Returns how many bytes of memory the entries take.
+    /// Returns the number of bytes that are allocated.
     #[must_use]
     pub fn allocated(&self) -> usize {
         let orders = self.prepared.as_ref().map_or(0, |prepared| {
@@ -172,7 +172,7 @@ impl Entries {
         self.names.capacity() + records + orders * size_of::<u32>()
     }
 
-    /// Whether they were sorted, and nothing was added since.
+    /// Returns whether the entries are sorted.
     pub(crate) fn is_sorted(&self) -> bool {
         self.sorted
     }
@@ -201,10 +201,10 @@ impl Record {
     fn entry(self, names: &[u8]) -> Entry<'_> {
         let start = self.start as usize;
         Entry {
-            name: &names[start..start + (self.name & !MARKS) as usize],
-            directory: self.name & DIRECTORY != 0,
-            link: self.name & LINK != 0,
-            unavailable: self.name & UNAVAILABLE != 0,
+            name: &names[start..start + (self.name_and_flags & !FLAGS) as usize],
+            directory: self.name_and_flags & DIRECTORY != 0,
+            link: self.name_and_flags & LINK != 0,
+            unavailable: self.name_and_flags & UNAVAILABLE != 0,
             len: Some(self.len).filter(|len| *len != u64::MAX),
             modified: Some(self.modified).filter(|modified| *modified != i64::MIN),
         }
@@ -228,9 +228,9 @@ impl<'a> FromIterator<Entry<'a>> for Entries {
 const UNAVAILABLE: u32 = 1 << 29;
 const DIRECTORY: u32 = 1 << 30;
 const LINK: u32 = 1 << 31;
-const MARKS: u32 = UNAVAILABLE | DIRECTORY | LINK;
+const FLAGS: u32 = UNAVAILABLE | DIRECTORY | LINK;
 
-/// Directories first, then by name.
+/// Compares entries for a sort with directories first, then by name.
 pub(crate) fn compare_entries(one: &Entry<'_>, other: &Entry<'_>) -> Ordering {
     let directories = other.directory.cmp(&one.directory);
     directories.then_with(|| natural_order::compare(one.name, other.name))

@@ -1,9 +1,9 @@
-//! [`FsError`]: why a file system cannot do what was asked of it.
+//! [`FsError`]: the errors of a file system.
 
 use core::error::Error;
 use core::fmt::{self, Display};
 
-/// Why a file system cannot do what was asked of it.
+/// An error of a file system.
 ///
 /// Its `Display` is a clause that can follow a colon, such as `no space left`. Clients never see it: services have replies of
 /// their own for each.
@@ -14,18 +14,18 @@ use core::fmt::{self, Display};
 pub enum FsError {
     /// Nothing has this name.
     NotFound,
-    /// A symbolic link on the way to the file leads out of the tree, and is not followed. Clients get the same reply as for a
-    /// missing file, and the log gives the reason.
+    /// A symbolic link in the path leads out of the root and is not followed. Clients get the same reply as for a missing file;
+    /// the log has the reason.
     OutsideRoot,
     /// The file exists but may not be read.
     Forbidden,
-    /// It is neither a regular file nor a directory, or not the one of the two that was asked for.
+    /// The path names neither a regular file nor a directory, or not the one that was asked for.
     NotRegularFile,
     /// This file system does not support the operation.
     Unsupported,
     /// The system has not enough memory or file descriptors left to tell whether the file exists.
     NoResources,
-    /// The name exists, and must not, or is something else than was expected.
+    /// The name exists but must not, or names something other than expected.
     Exists,
     /// The disk or the quota is full.
     NoSpace,
@@ -34,7 +34,7 @@ pub enum FsError {
     TooLong,
     /// No file can have this name here. A client that only asks for it gets the reply for a missing file.
     InvalidName,
-    /// There is more than can be handled at once.
+    /// There are too many entries or bytes, as in an archive with a limit.
     TooMany,
     /// Any other error of the device or the system.
     Io,

@@ -1,9 +1,7 @@
-//! What a file system has to be able to do, whether it is a disk, flash memory or a map.
+//! [`FileSystem`]: the trait of a tree of files, whether on disk, in flash memory or in a map.
 //!
-//! [`FileSystem`] is the synchronous interpreter of [`Ask`] and [`Want::ReadFile`]. An adapter whose
-//! files are reached by `.await` answers those wants itself and needs no `FileSystem`.
-//!
-//! [`Want::ReadFile`]: crate::Want::ReadFile
+//! Its methods are synchronous. An adapter with asynchronous file access answers [`Ask`] and the other wants about files itself
+//! and does not need a `FileSystem`.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -14,166 +12,164 @@ use super::{
     ArchiveRequest, Ask, CgiScript, Create, Credentials, Entries, FsError, Got, Opened, Path,
 };
 
-/// A tree of files to serve. `&self` throughout: one file system serves all connections.
+/// A tree of files to serve. One file system serves all connections, so its methods take `&self`.
 ///
-/// [`open`](Self::open), [`list`](Self::list) and [`read`](Self::read) are enough to serve; the [crate's page](crate)
-/// has one of twenty lines. On Unix the paths that it is given are safe to join to a root, see [`Path`]; links are its
-/// own business. On Windows, and where the files may lie on Windows, as in WASI, it must refuse with
-/// [`InvalidName`](FsError::InvalidName) every path that is not [portable](Path::is_portable), and list no such name.
-/// Of the errors [`NotFound`](FsError::NotFound), [`InvalidName`](FsError::InvalidName), [`OutsideRoot`](FsError::OutsideRoot) and
-/// [`Forbidden`](FsError::Forbidden) become a 404,
-/// [`NoResources`](FsError::NoResources) a 503; a reply that has begun breaks off.
+/// To serve files, implement [`open`](Self::open), [`list`](Self::list) and [`read`](Self::read); the [crate's page](crate) has
+/// an example of twenty lines. [`run`](Self::run), [`verify`](Self::verify), [`archive`](Self::archive) and
+/// [`create`](Self::create) add CGI scripts, passwords, archives and uploads. Adapters call [`answer`](Self::answer),
+/// [`fill`](Self::fill), [`answer_write`](Self::answer_write) and [`commit`](Self::commit), one for each kind of want; or first
+/// [`try_answer`](Self::try_answer) and [`try_fill`](Self::try_fill), on a thread that must not block.
+///
+/// On Unix, paths are safe to join to a root, see [`Path`]; the file system decides about symbolic links. On Windows, and where
+/// the files may be on Windows, as in WASI, it must refuse every path that is not [portable](Path::is_portable) with
+/// [`InvalidName`](FsError::InvalidName), and omit such names from listings.
+///
+/// [`NotFound`](FsError::NotFound), [`InvalidName`](FsError::InvalidName), [`OutsideRoot`](FsError::OutsideRoot) and
+/// [`Forbidden`](FsError::Forbidden) become a 404, [`NoResources`](FsError::NoResources) a 503; an error during a reply breaks
+/// the connection.
 pub trait FileSystem {
-    /// An open file. The connection owns it while it sends it, and drops it afterwards.
+    /// An open file. The connection owns it and drops it after the reply.
     type File;
 
-    /// Opens what `path` names and says what it is, in one step: the metadata must be that of the
-    /// opened file. A directory is an answer, not an error. Must not block on a FIFO, must not
-    /// touch a device, and must not leave the tree.
+    /// Opens the file or directory at `path`. The metadata must be that of the opened file, not of a later lookup. Must not block
+    /// on a FIFO, must not open a device, and must not leave the root.
     ///
     /// # Errors
-    /// Why there is nothing to serve under this path, see above.
+    /// Returns the reason why nothing can be served at this path, see [`FsError`].
     fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError>;
 
-    /// What the directory holds, without `.` and `..`, in any order. Of a link it says what it leads
-    /// to, as far as that may be asked for. Who keeps the answer to give it again had better
-    /// [sort](Entries::sort) it.
+    /// Lists a directory without `.` and `..`, in any order. The entry of a symbolic link describes its target, as far as that
+    /// may be served. A file system that caches the result should [sort](Entries::sort) it.
     ///
     /// # Errors
-    /// Why the directory cannot be listed.
+    /// Returns the reason why the directory cannot be listed.
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError>;
 
-    /// Reads at offset `at`. Fewer bytes than there is room for are fine; 0 says that the file has
-    /// ended.
+    /// Reads from offset `at` of a file, or from the standard output of a CGI process, and returns the number of bytes, which may
+    /// be fewer than fit; 0 means the end.
     ///
     /// # Errors
-    /// Why the file cannot be read; the reply breaks off.
+    /// Returns the reason why the file cannot be read. The reply breaks off.
     fn read(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Result<usize, FsError>;
 
-    /// Sets a program up, see [`CgiScript`]. A file system without programs leaves this as it is.
+    /// Prepares a CGI script to run, see [`CgiScript`], and returns [`Opened::Process`]. Unsupported by default.
     ///
     /// # Errors
-    /// Why the program cannot be run; [`FsError::Unsupported`] by default.
-    fn run(&self, _program: &CgiScript) -> Result<Opened<Self::File>, FsError> {
+    /// Returns the reason why the script cannot be run; [`FsError::Unsupported`] by default.
+    fn run(&self, _script: &CgiScript) -> Result<Opened<Self::File>, FsError> {
         Err(FsError::Unsupported)
     }
 
-    /// Says whether a user has this password, for a [`Guard`](crate::Guard): a file system stands
-    /// where waiting harms nobody, and a good password takes its time. The error is
-    /// [`FsError::Forbidden`] if it is wrong, [`FsError::NoResources`] if there is too much to do. A file
-    /// system without users leaves this as it is, and nobody passes.
+    /// Verifies a user's password, for a [`Guard`](crate::Guard). It is a method of the file system because a secure password
+    /// hash takes long to compute, and file systems are called where blocking is allowed. By default nobody is admitted.
     ///
     /// # Errors
-    /// [`FsError::Forbidden`] if the password is wrong, or why that cannot be said; [`FsError::Unsupported`] by default.
-    fn verify(&self, _given: &Credentials) -> Result<(), FsError> {
+    /// Returns [`FsError::Forbidden`] if the password is wrong, [`FsError::NoResources`] if too many verifications are in
+    /// progress, or another reason why it cannot be verified; [`FsError::Unsupported`] by default.
+    fn verify(&self, _credentials: &Credentials) -> Result<(), FsError> {
         Err(FsError::Unsupported)
     }
 
-    /// The same, for an adapter whose threads are not to wait for each other: the answer may come from
-    /// any thread, at once or later. It may take the calling thread for the answers of others.
-    fn verify_later(&self, given: &Credentials, waiter: Box<dyn Waiter>) {
-        waiter.complete(self.verify(given));
+    /// Does the same as [`verify`](Self::verify), for an adapter that must not block: the answer is passed to `waiter`, from any
+    /// thread, immediately or later. The calling thread may be used to compute the answers to other calls.
+    fn verify_later(&self, credentials: &Credentials, waiter: Box<dyn Waiter>) {
+        waiter.complete(self.verify(credentials));
     }
 
-    /// Makes one file of a directory, see [`Archive`](crate::archive::Archive), which does it. A file
-    /// system without that leaves this as it is.
+    /// Opens a directory as one archive file; [`Archive`](crate::archive::Archive) implements this. Unsupported by default.
     ///
     /// # Errors
-    /// Why no archive can be made; [`FsError::Unsupported`] by default.
+    /// Returns the reason why no archive can be made; [`FsError::Unsupported`] by default.
     fn archive(&self, _request: &ArchiveRequest) -> Result<Opened<Self::File>, FsError> {
         Err(FsError::Unsupported)
     }
 
-    /// Begins a file, see [`Create`]. A file system that cannot be written to leaves this as it is.
+    /// Begins to create a file, see [`Create`], and returns [`Opened::Writer`]. Unsupported by default.
     ///
     /// # Errors
-    /// Why the file cannot be begun; [`FsError::Unsupported`] by default.
+    /// Returns the reason why the file cannot be created; [`FsError::Unsupported`] by default.
     fn create(&self, _create: &Create) -> Result<Opened<Self::File>, FsError> {
         Err(FsError::Unsupported)
     }
 
-    /// Passes bytes to the standard input of a program that is about to run, or to a file that is being created. Returns how many were
-    /// taken; 0 says that no more are. Only a file system that runs programs or creates files is asked.
+    /// Writes bytes to the standard input of a CGI process or to a file that is being created. Returns how many bytes were
+    /// written; 0 means that no more are accepted. Called only if [`run`](Self::run) or [`create`](Self::create) is implemented.
     ///
     /// # Errors
-    /// Why no more bytes are taken; [`FsError::Unsupported`] by default.
+    /// Returns the reason why the bytes cannot be written; [`FsError::Unsupported`] by default.
     fn write(&self, _file: &mut Self::File, _bytes: &[u8]) -> Result<usize, FsError> {
         Err(FsError::Unsupported)
     }
 
-    /// Gives a file that is being created its name, see [`Create`]: it is complete.
+    /// Commits a file that is being created: its content is complete, so give it its name, see [`Create`].
     ///
     /// # Errors
-    /// Why the file cannot be given its name; [`FsError::Unsupported`] by default.
+    /// Returns the reason why the file cannot be committed; [`FsError::Unsupported`] by default.
     fn commit(&self, _file: &mut Self::File) -> Result<(), FsError> {
         Err(FsError::Unsupported)
     }
 
-    /// Answers [`Want::WriteFile`](crate::Want::WriteFile).
+    /// Answers [`Want::WriteFile`](crate::Want::WriteFile), with [`write`](Self::write) by default.
     fn answer_write(&self, file: &mut Self::File, bytes: &[u8]) -> Got<Self::File> {
         self.write(file, bytes)
             .map_or_else(Got::Refused, Got::Bytes)
     }
 
-    /// Answers [`Want::Ask`](crate::Want::Ask). A file system that has too much to do just now may
-    /// answer [`Got::Nothing`] where the adapter waits for a moment before it asks again, as those with threads do; the
-    /// connection's deadline holds.
+    /// Answers [`Want::Ask`](crate::Want::Ask), with the methods above by default. A busy file system may answer
+    /// [`Got::Nothing`] to be asked again, if the adapter pauses before that, as those with threads do; the connection's deadline
+    /// applies.
     fn answer(&self, ask: &Ask) -> Got<Self::File> {
         match ask {
             Ask::Open(path) => Got::Opened(self.open(path)),
             Ask::List(path) => Got::Listed(self.list(path)),
-            Ask::Run(program) => Got::Opened(self.run(program)),
-            Ask::Verify(given) => Got::Verified(self.verify(given)),
+            Ask::Run(script) => Got::Opened(self.run(script)),
+            Ask::Verify(credentials) => Got::Verified(self.verify(credentials)),
             Ask::Archive(request) => Got::Opened(self.archive(request)),
             Ask::Create(create) => Got::Opened(self.create(create)),
         }
     }
 
-    /// Answers [`Want::ReadFile`](crate::Want::ReadFile).
+    /// Answers [`Want::ReadFile`](crate::Want::ReadFile), with [`read`](Self::read) by default.
     fn fill(&self, file: &mut Self::File, at: u64, into: &mut [u8]) -> Got<Self::File> {
         self.read(file, at, into)
             .map_or_else(Got::Refused, Got::Bytes)
     }
 
-    /// The same as [`answer`](Self::answer) for an adapter that serves many connections on one
-    /// thread: what can be told without waiting for a disk, else [`Got::Nothing`], as always if
-    /// nothing else is written. `answer` is asked then, where waiting harms nobody.
+    /// Does the same as [`answer`](Self::answer) without blocking, for an adapter that serves many connections on one thread.
+    /// Returns [`Got::Nothing`] if that is impossible, as by default; the adapter then calls `answer` where blocking is allowed.
     fn try_answer(&self, _ask: &Ask) -> Got<Self::File> {
         Got::Nothing
     }
 
-    /// The same as [`fill`](Self::fill) in that way.
+    /// Does the same as [`fill`](Self::fill) without blocking, or returns [`Got::Nothing`] if that is impossible, as by default.
     fn try_fill(&self, _file: &mut Self::File, _at: u64, _into: &mut [u8]) -> Got<Self::File> {
         Got::Nothing
     }
 
-    /// Returns the object of the operating system that an open file is made of, if there is one: a `std::fs::File`, or on
-    /// Unix an `OwnedFd`, whose bytes are those of the file, each at the same offset. By default there is none.
+    /// Returns the operating system's object behind an open file, if there is one: a `std::fs::File`, or on Unix an `OwnedFd`,
+    /// with the same bytes at the same offsets. `None` by default.
     ///
-    /// Adapters send such a file without reading it, provided that it was opened as [`sendable`](Opened::File); a file system
-    /// that wraps another one passes on what that returns. An object of any other type is ignored by an adapter that does
-    /// not know the type.
+    /// With it, adapters can send a file that was opened as [`sendable`](Opened::File) by reference. A file system that wraps
+    /// another one forwards the call. Adapters ignore objects of types that they do not know.
     fn system_file<'a>(&self, _file: &'a mut Self::File) -> Option<&'a mut dyn Any> {
         None
     }
 
-    /// Opens an open file once more, as it was when it was opened, if that needs no look at the file system: for requests
-    /// that were read together with the one that opened it. By default it is not possible, and the path is
-    /// [opened](Self::open) again.
+    /// Duplicates an open file in its state at the time of opening, if that needs no access to the file system: for requests that
+    /// were received together with the one that opened it. Returns `None` by default, and the path is [opened](Self::open) again.
     fn reopen(&self, _file: &Self::File) -> Option<Opened<Self::File>> {
         None
     }
 
-    /// Lets go of what is only held in case that it is asked for again, and was not since the last
-    /// call or the one before. Answers whether something is left to be let go of. To be called about once a
-    /// second while something is going on; where it is not, nothing is held in that way.
+    /// Evicts cache entries that were not used since the call before the last one. Returns whether the cache still has entries.
+    /// Call it about once a second while there are requests. If it is never called, nothing should be cached.
     fn evict_idle(&self) -> bool {
         false
     }
 }
 
-/// Implements [`FileSystem`] for a pointer to one. All methods are passed on, so that none falls back to its default.
-macro_rules! pass_on {
+/// Implements [`FileSystem`] for a pointer to one. Forwards all methods, so that none falls back to its default.
+macro_rules! forward {
     ($pointer:ty) => {
         impl<F: FileSystem + ?Sized> FileSystem for $pointer {
             type File = F::File;
@@ -190,16 +186,16 @@ macro_rules! pass_on {
                 self.deref().read(file, at, into)
             }
 
-            fn run(&self, program: &CgiScript) -> Result<Opened<F::File>, FsError> {
-                self.deref().run(program)
+            fn run(&self, script: &CgiScript) -> Result<Opened<F::File>, FsError> {
+                self.deref().run(script)
             }
 
-            fn verify(&self, given: &Credentials) -> Result<(), FsError> {
-                self.deref().verify(given)
+            fn verify(&self, credentials: &Credentials) -> Result<(), FsError> {
+                self.deref().verify(credentials)
             }
 
-            fn verify_later(&self, given: &Credentials, waiter: Box<dyn Waiter>) {
-                self.deref().verify_later(given, waiter);
+            fn verify_later(&self, credentials: &Credentials, waiter: Box<dyn Waiter>) {
+                self.deref().verify_later(credentials, waiter);
             }
 
             fn archive(&self, request: &ArchiveRequest) -> Result<Opened<F::File>, FsError> {
@@ -253,15 +249,15 @@ macro_rules! pass_on {
     };
 }
 
-pass_on!(&F);
-pass_on!(Arc<F>);
-pass_on!(Box<F>);
+forward!(&F);
+forward!(Arc<F>);
+forward!(Box<F>);
 
-/// What waits for the answer of [`FileSystem::verify_later`].
+/// The receiver of an answer from [`FileSystem::verify_later`].
 pub trait Waiter: Send {
-    /// Whether the answer is still of use: a client may have left.
+    /// Returns whether the answer is still needed: the client may have disconnected.
     fn is_waiting(&self) -> bool;
 
-    /// Takes the answer.
+    /// Receives the answer.
     fn complete(self: Box<Self>, verified: Result<(), FsError>);
 }

@@ -1,22 +1,22 @@
-//! [`Meta`]: what is known of a file, and [`FileVersion`]: which state of it that is.
+//! [`Meta`]: the metadata of a file, and [`FileVersion`]: an identifier of its content.
 
-/// What is known of a file.
+/// The metadata of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Meta {
     /// Length in bytes.
     pub len: u64,
-    /// Time of the last change in whole seconds since 1970 (rounded down), if it is known.
+    /// Time of the last modification in whole seconds since 1970 (rounded down), if it is known.
     pub modified: Option<i64>,
-    /// Which state of the file this is, if the file system can tell one from another. It becomes the `ETag`; a
-    /// file without a version has none.
+    /// The version of the file's content, if the file system can tell versions apart. It becomes the `ETag`; a file without a
+    /// version has none.
     pub version: Option<FileVersion>,
-    /// Whether it may be run as a program.
+    /// Whether the file may be executed as a CGI script.
     pub executable: bool,
 }
 
 impl Meta {
-    /// Returns what is known of a file of this length, in bytes, if nothing else is.
+    /// Returns the metadata of a file of which only the length is known, in bytes.
     #[must_use]
     pub const fn new(len: u64) -> Meta {
         Meta {
@@ -27,38 +27,37 @@ impl Meta {
         }
     }
 
-    /// Returns the same with another [`len`](Self::len).
+    /// Returns this metadata with another [`len`](Self::len).
     #[must_use]
     pub const fn with_len(mut self, len: u64) -> Meta {
         self.len = len;
         self
     }
 
-    /// Returns the same with another [`modified`](Self::modified).
+    /// Returns this metadata with another [`modified`](Self::modified).
     #[must_use]
     pub const fn with_modified(mut self, modified: Option<i64>) -> Meta {
         self.modified = modified;
         self
     }
 
-    /// Returns the same with another [`version`](Self::version).
+    /// Returns this metadata with another [`version`](Self::version).
     #[must_use]
     pub const fn with_version(mut self, version: Option<FileVersion>) -> Meta {
         self.version = version;
         self
     }
 
-    /// Returns the same with another [`executable`](Self::executable).
+    /// Returns this metadata with another [`executable`](Self::executable).
     #[must_use]
     pub const fn with_executable(mut self, executable: bool) -> Meta {
         self.executable = executable;
         self
     }
 
-    /// Returns the [`version`](Self::version) of a file that was last changed at this time: seconds since 1970,
-    /// rounded down, and nanoseconds. Returns `None` if the nanoseconds are 0, as they always are where only whole
-    /// seconds are known: a file may change several times in a second, and another file may be put in its place
-    /// with the same time.
+    /// Returns a [`version`](Self::version) derived from the time of the last modification: seconds since 1970, rounded down, and
+    /// nanoseconds. Returns `None` if the nanoseconds are 0, as they always are on file systems that store whole seconds: there a
+    /// file may change several times within one second, or be replaced by another one with the same time.
     #[must_use]
     pub fn version_at((seconds, nanos): (i64, u32)) -> Option<FileVersion> {
         let version = seconds
@@ -67,18 +66,17 @@ impl Meta {
         (nanos > 0).then(|| FileVersion::new(version as u64))
     }
 
-    /// Returns the time of the last change where it can tell one state of the file from another, which is what
-    /// `Last-Modified` and conditions with dates are about.
+    /// Returns the time of the last modification if it is meaningful, for `Last-Modified` and for conditions with dates.
     ///
-    /// The first two seconds of 1970 cannot: Nix, OSTree and builders of container images set the time of all
-    /// files to 0 or 1, whatever is in them.
+    /// The first two seconds of 1970 are not meaningful: Nix, OSTree and builders of container images set the time of all files to
+    /// 0 or 1, regardless of their content.
     #[must_use]
     pub fn date(&self) -> Option<i64> {
         self.modified.filter(|modified| !matches!(modified, 0 | 1))
     }
 }
 
-/// A number for one state of a file: a checksum, a revision, a hash of the time of the last change.
+/// A number that identifies the content of a file: a checksum, a revision, a hash of the time of the last modification.
 ///
 /// Two versions are equal if their numbers are, whether settled or not.
 #[derive(Debug, Clone, Copy)]
@@ -88,8 +86,8 @@ pub struct FileVersion {
 }
 
 impl FileVersion {
-    /// A number that this file never had with other content, and never will have. It makes a strong `ETag`
-    /// (RFC 9110 §8.8.1), so that interrupted downloads are resumed and ranges of the file are cached.
+    /// Returns a version whose number this file never had with other content, and never will have. It becomes a strong `ETag`
+    /// (RFC 9110 §8.8.1), so that interrupted downloads can be resumed and ranges of the file cached.
     #[must_use]
     pub const fn new(number: u64) -> FileVersion {
         FileVersion {
@@ -98,8 +96,8 @@ impl FileVersion {
         }
     }
 
-    /// The same number while the file may still change without getting another one: when it is derived from the time
-    /// of the last change, and the clock of the file system has not moved on since. Its `ETag` is weak.
+    /// Returns the same version, marked as unsettled: the file may still change and keep this number, for example because it is
+    /// derived from the time of the last modification, and the file system's clock has not advanced since. Its `ETag` is weak.
     #[must_use]
     pub const fn unsettled(self) -> FileVersion {
         FileVersion {
@@ -114,8 +112,7 @@ impl FileVersion {
         self.number
     }
 
-    /// Returns whether no further change of the file can have the same number, which is what makes its `ETag`
-    /// strong.
+    /// Returns whether no later content of the file can have the same number, so that its `ETag` is strong.
     #[must_use]
     pub const fn is_settled(self) -> bool {
         self.settled

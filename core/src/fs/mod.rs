@@ -1,4 +1,5 @@
-//! File systems: what a file system has to be able to do, what it is asked and what it answers. This floor stands on `text`.
+//! File systems: the [`FileSystem`] trait, what it is asked ([`Ask`]) and answers ([`Got`]), and paths and metadata. This layer
+//! builds on `text`.
 
 mod ask;
 mod credentials;

@@ -1,10 +1,10 @@
-//! [`Opened`]: what was found under a path.
+//! [`Opened`]: an open file, directory or CGI process.
 
 #[cfg(doc)]
 use super::Ask;
 use super::Meta;
 
-/// What was found under a path.
+/// The result of opening a path, or of preparing a CGI script or a new file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Opened<F> {
@@ -12,21 +12,22 @@ pub enum Opened<F> {
     File {
         /// The open file.
         file: F,
-        /// What is known of it, as of the moment of opening.
+        /// Its metadata at the time of opening.
         meta: Meta,
         /// Whether the adapter can answer [`Want::Copy`](crate::Want::Copy) for it.
         sendable: bool,
     },
     /// A directory.
     Directory,
-    /// A program, in answer to [`Ask::Run`] only.
+    /// A CGI process, in answer to [`Ask::Run`] only.
     Process(F),
     /// A file that is being created, in answer to [`Ask::Create`] only.
     Writer(F),
 }
 
 impl<F> Opened<F> {
-    /// Returns the same, not [`sendable`](Opened::File): for adapters that cannot answer [`Want::Copy`](crate::Want::Copy) for this file.
+    /// Returns the same, but not [`sendable`](Opened::File): for adapters that cannot answer [`Want::Copy`](crate::Want::Copy)
+    /// for this file.
     #[must_use]
     pub fn unsendable(mut self) -> Opened<F> {
         if let Opened::File { sendable, .. } = &mut self {
@@ -35,21 +36,21 @@ impl<F> Opened<F> {
         self
     }
 
-    /// The same, with what is open as `hold` makes it.
-    pub fn map<T>(self, hold: impl FnOnce(F) -> T) -> Opened<T> {
+    /// Returns the same, with the open file converted by `convert`.
+    pub fn map<T>(self, convert: impl FnOnce(F) -> T) -> Opened<T> {
         match self {
             Opened::File {
                 file,
                 meta,
                 sendable,
             } => Opened::File {
-                file: hold(file),
+                file: convert(file),
                 meta,
                 sendable,
             },
             Opened::Directory => Opened::Directory,
-            Opened::Process(file) => Opened::Process(hold(file)),
-            Opened::Writer(file) => Opened::Writer(hold(file)),
+            Opened::Process(file) => Opened::Process(convert(file)),
+            Opened::Writer(file) => Opened::Writer(convert(file)),
         }
     }
 }

@@ -1,18 +1,18 @@
-//! [`Path`]: a request target, decoded, that can only name something below the root.
+//! [`Path`]: a path below the root, decoded from a request target.
 //!
-//! The rules are those of CPython's `translate_path`: cut the query, percent-decode, then resolve
-//! `.`, `..` and empty segments as text, before any disk is asked. Beyond that a name is what the system
-//! that holds the files takes for one. Windows reads more into some names than they say, so a file system
-//! there refuses those that are not [portable](Path::is_portable).
+//! The rules are those of CPython's `translate_path`: remove the query, percent-decode, then resolve `.`, `..` and empty segments
+//! lexically, before any access to the file system. Otherwise any bytes are a name. As Windows gives some names a special
+//! meaning, file systems there refuse those that are not [portable](Path::is_portable).
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::wire::syntax::alphanumeric_and;
 
-/// The name of something in the tree: segments joined by `/`, each of them a
-/// [name](Path::is_name). It is relative to the root and, on Unix, cannot lead out of it; on Windows a path that
-/// is not [portable](Path::is_portable) can. The empty path is the root itself.
+/// A path relative to the root: segments separated by `/`, each of which is a valid [name](Path::is_name). The empty path is the
+/// root.
+///
+/// On Unix it cannot lead out of the root, symbolic links aside. On Windows a path that is not [portable](Path::is_portable) can.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Path {
     bytes: Vec<u8>,
@@ -20,9 +20,10 @@ pub struct Path {
 }
 
 impl Path {
-    /// The path that a request target means, or `None` if no file can be asked for so: a segment is not a
-    /// [name](Path::is_name), `..` behind it or not. Names are bytes and need not be UTF-8: `%FF` is the byte FF, and so
-    /// is `%ED%B3%BF`, U+DCFF, as CPython spells it where a name is not UTF-8.
+    /// Parses a request target. Returns `None` if a segment is not a valid [name](Path::is_name), even if `..` follows it.
+    ///
+    /// Names are bytes and need not be UTF-8: `%FF` is the byte FF. So is `%ED%B3%BF`, the surrogate U+DCFF, as which CPython
+    /// writes it in links.
     ///
     /// ```
     /// # use sanserve_core::Path;
@@ -39,15 +40,15 @@ impl Path {
         match Path::literal(target) {
             Some(path) => Some(path),
             None => {
-                let bytes = percent_decoded(target);
-                let spelled = (!is_utf8(&bytes)).then(|| surrogates(&bytes, |_| ()));
-                Path::from_bytes(spelled.unwrap_or(bytes))
+                let bytes = decode_without_query(target);
+                let with_surrogates = (!is_utf8(&bytes)).then(|| decode_surrogates(&bytes, |_| ()));
+                Path::from_bytes(with_surrogates.unwrap_or(bytes))
             }
         }
     }
 
-    /// The path of a target that says just that: nothing in it is encoded, left out or odd. Nearly every
-    /// target is such a one, and not looked at any further.
+    /// Parses a target without encoded characters and without empty or dot segments, which is the most frequent case. Returns
+    /// `None` for others.
     fn literal(target: &str) -> Option<Path> {
         let target = target.as_bytes().strip_prefix(b"/")?;
         let is_other = |&byte: &u8| byte >= 128 || LITERAL >> byte & 1 == 0;
@@ -64,10 +65,10 @@ impl Path {
         })
     }
 
-    /// The path that decoded bytes mean, or `None` if a segment is no [name](Path::is_name).
+    /// Returns the path of decoded bytes, or `None` if a segment is not a valid [name](Path::is_name).
     #[must_use]
     pub fn from_bytes(mut bytes: Vec<u8>) -> Option<Path> {
-        // The segments are moved to the front of the very same bytes.
+        // The segments are moved to the front in place.
         let (mut end, mut at) = (0, 0);
         let slash = bytes.last() == Some(&b'/');
         while at < bytes.len() {
@@ -99,24 +100,22 @@ impl Path {
         Some(Path { bytes, slash })
     }
 
-    /// Whether something in the tree can be asked for under this name. It cannot if the name is
-    /// empty, `.` or `..`, holds `/` or a NUL, or begins with [`TEMPORARY_PREFIX`](Path::TEMPORARY_PREFIX), in whatever case.
-    /// Lists leave such names out.
+    /// Returns whether this is a valid name of a file or directory. Invalid are the empty name, `.` and `..`, names with `/` or
+    /// NUL, and names that begin with [`TEMPORARY_PREFIX`](Path::TEMPORARY_PREFIX) in any case. Listings omit invalid names.
     #[must_use]
     pub fn is_name(name: &[u8]) -> bool {
         let odd = name.iter().any(|byte| matches!(byte, 0 | b'/'));
         !(odd || matches!(name, b"" | b"." | b"..") || is_temporary(name))
     }
 
-    /// Whether this is a [name](Path::is_name) that Windows takes for what it is, too. It would read something
-    /// else into these:
+    /// Returns whether this is a valid [name](Path::is_name) without a special meaning on Windows. Names with these are not
+    /// portable:
     ///
-    /// - `\`, which separates directories there, and so also the `\\server` of UNC;
-    /// - `:`, which ends a drive, `C:`, and the name of a file before that of a stream of it on NTFS, `name::$DATA` and
-    ///   `name:stream`;
-    /// - a dot or a blank at the end, which is dropped there;
-    /// - a device, whatever follows its name: `CON`, `PRN`, `AUX`, `NUL`, `COM0` to `COM9`, `LPT0`
-    ///   to `LPT9`, these also with `¹`, `²` and `³`, `CONIN$`, `CONOUT$`, `CLOCK$`; so `aux.c`.
+    /// - `\`, which separates directories, also in `\\server`;
+    /// - `:`, which follows a drive letter, as in `C:`, and separates a file from its NTFS stream, as in `name::$DATA`;
+    /// - a dot or a space at the end, which Windows drops;
+    /// - a device name, alone or followed by an extension, as in `aux.c`: `CON`, `PRN`, `AUX`, `NUL`, `COM0` to `COM9`, `LPT0` to
+    ///   `LPT9`, these also with `¹`, `²` and `³`, `CONIN$`, `CONOUT$`, `CLOCK$`.
     ///
     /// ```
     /// # use sanserve_core::Path;
@@ -133,51 +132,49 @@ impl Path {
         !odd && Path::is_name(name)
     }
 
-    /// Whether all segments are [portable names](Path::is_portable_name). A file system that lies on Windows, or
-    /// may lie there, has to refuse all other paths: on Windows `..\..\etc` is one segment here, and leads out
-    /// of the root there. It leaves such names out of its lists, too.
+    /// Returns whether all segments are [portable names](Path::is_portable_name). A file system on Windows, or on an unknown
+    /// system, has to refuse all other paths, and omit such names from its listings: `..\..\etc` is a single segment of a `Path`,
+    /// but leads out of the root on Windows.
     pub fn is_portable(&self) -> bool {
         self.segments().all(Path::is_portable_name)
     }
 
-    /// The beginning of the names that a [`FileSystem`](crate::FileSystem) may give to files while they are
-    /// being [stored](crate::Create). No request can name, list or store such a file.
+    /// The prefix of the temporary names that a [`FileSystem`](crate::FileSystem) may use for files that are being
+    /// [created](crate::Create). Requests can neither read, list nor create files with such names.
     pub const TEMPORARY_PREFIX: &str = ".sanserve-";
 
-    /// Whether a list of what there is has this name: it can be asked for, and does not begin with a
-    /// dot, unless such names are shown.
+    /// Returns whether listings show this name: it is valid, and does not begin with a dot unless `hidden` names are shown.
     pub(crate) fn is_listed(name: &[u8], hidden: bool) -> bool {
         Path::is_name(name) && (hidden || !name.starts_with(b"."))
     }
 
-    /// Whether a segment begins with a dot, which hides it on Unix. `/.well-known` is for everybody
-    /// (RFC 8615).
+    /// Returns whether a segment begins with a dot, which means hidden on Unix. `/.well-known` is not hidden (RFC 8615).
     #[must_use]
     pub fn is_hidden(&self) -> bool {
         let mut segments = self.segments().enumerate();
         segments.any(|(at, name)| name.starts_with(b".") && !(at == 0 && name == b".well-known"))
     }
 
-    /// The path as bytes: no `/` at either end, not necessarily UTF-8.
+    /// Returns the path as bytes, without `/` at either end. They need not be UTF-8.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Whether the target ended with a `/`, in whatever spelling. It then means a directory.
+    /// Returns whether the target ended with a `/`, encoded or not, and so names a directory.
     #[must_use]
     pub fn ends_with_slash(&self) -> bool {
         self.slash
     }
 
-    /// The segments, from the root on.
+    /// Returns an iterator over the segments, beginning at the root.
     pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
         self.bytes
             .split(|&byte| byte == b'/')
             .filter(|segment| !segment.is_empty())
     }
 
-    /// The last segment; empty for the root.
+    /// Returns the last segment, which is empty for the root.
     #[must_use]
     pub fn file_name(&self) -> &[u8] {
         self.bytes
@@ -186,9 +183,9 @@ impl Path {
             .unwrap_or_default()
     }
 
-    /// The path of the first `depth` segments.
+    /// Returns the path of the first `depth` segments.
     #[must_use]
-    pub fn first(&self, depth: usize) -> Path {
+    pub fn prefix(&self, depth: usize) -> Path {
         let slashes = self
             .bytes
             .iter()
@@ -204,7 +201,7 @@ impl Path {
         self.until(end)
     }
 
-    /// The path of the first `end` bytes, which must end where a segment ends.
+    /// Returns the path of the first `end` bytes, which must end at the end of a segment.
     pub(crate) fn until(&self, end: usize) -> Path {
         Path {
             bytes: self.bytes[..end].to_vec(),
@@ -212,7 +209,7 @@ impl Path {
         }
     }
 
-    /// Goes down to a segment of another path.
+    /// Appends a segment of another path.
     pub(crate) fn descend(&mut self, name: &[u8]) {
         if !self.bytes.is_empty() {
             self.bytes.push(b'/');
@@ -221,10 +218,10 @@ impl Path {
         self.slash = false;
     }
 
-    /// Goes down to `name`.
+    /// Appends a segment.
     ///
     /// # Panics
-    /// If `name` is no [name](Path::is_name): that is for the caller to know.
+    /// If `name` is not a valid [name](Path::is_name).
     pub fn push(&mut self, name: &str) {
         assert!(
             Path::is_name(name.as_bytes()),
@@ -233,18 +230,18 @@ impl Path {
         self.descend(name.as_bytes());
     }
 
-    /// Lengthens the last segment.
+    /// Appends a suffix to the last segment.
     pub(crate) fn append(&mut self, suffix: &str) {
         self.bytes.extend_from_slice(suffix.as_bytes());
     }
 
-    /// Shortens the last segment by what it was lengthened by.
+    /// Removes a suffix that was appended to the last segment.
     pub(crate) fn cut(&mut self, suffix: &str) {
         let end = self.bytes.len().saturating_sub(suffix.len());
         self.bytes.truncate(end);
     }
 
-    /// Goes up to the directory that holds this, unless this is the root.
+    /// Removes the last segment, unless this is the root.
     pub fn pop(&mut self) {
         let end = self
             .bytes
@@ -256,18 +253,18 @@ impl Path {
     }
 }
 
-/// The characters that stand for themselves in every place, and the slash.
+/// The characters that never need decoding, and the slash.
 const LITERAL: u128 = alphanumeric_and(b"-_~!$&'()*+,;:=@./");
 
-/// Whether the name is one of a file that is being stored.
+/// Returns whether the name begins with [`Path::TEMPORARY_PREFIX`], in any case.
 fn is_temporary(name: &[u8]) -> bool {
-    // Few names begin with a dot.
+    // Checks the dot first, as few names begin with one.
     let start = name.get(..Path::TEMPORARY_PREFIX.len());
     let start = start.filter(|start| start[0] == b'.');
     start.is_some_and(|start| start.eq_ignore_ascii_case(Path::TEMPORARY_PREFIX.as_bytes()))
 }
 
-/// Whether Windows takes the name, which holds no colon, for a device, in whatever directory it stands.
+/// Returns whether Windows would open a device under this name, which has no colon, in any directory.
 fn is_device(name: &[u8]) -> bool {
     let [first, second, ..] = name else {
         return false;
@@ -280,7 +277,7 @@ fn is_device(name: &[u8]) -> bool {
     }
     let stem = name.split(|&byte| byte == b'.').next();
     let stem = stem.unwrap_or_default();
-    // Whatever Windows may leave out at the end of a name: the space, and anything below it.
+    // Windows may drop spaces and control characters at the end of a name.
     let end = stem.iter().rposition(|&byte| byte > b' ');
     let stem = &stem[..end.map_or(0, |end| end + 1)];
     let is = |device: &&[u8]| stem.eq_ignore_ascii_case(device);
@@ -306,20 +303,20 @@ fn is_device(name: &[u8]) -> bool {
     }
 }
 
-/// The text that a target's path stands for, as CPython shows it: query and fragment cut off, percent-encoding undone,
-/// U+FFFD for whatever is not UTF-8. Where nothing but surrogates, as in `%ED%B3%BF`, is not, it is the bytes of the
-/// name that these stand for. Which file is meant is for [`Path::parse`] to say.
+/// Decodes the path of a target for display, as CPython does: without query and fragment, percent-decoded, with U+FFFD in place
+/// of invalid UTF-8. If the only invalid sequences are surrogates, as in `%ED%B3%BF`, they are decoded to the bytes of the name.
+/// To find the file that a target names, use [`Path::parse`].
 ///
-/// A character above U+007F stands for one byte that came raw, see [`RequestHead`](crate::wire::RequestHead).
+/// A character above U+007F in the target represents one raw byte, see [`RequestHead`](crate::wire::RequestHead).
 #[must_use]
 pub fn percent_decode(target: &str) -> Vec<u8> {
-    let bytes = percent_decoded(target);
+    let bytes = decode_without_query(target);
     if is_utf8(&bytes) {
         return bytes;
     }
-    let mut is_spelled = true;
-    let name = surrogates(&bytes, |_| is_spelled = false);
-    if is_spelled {
+    let mut only_surrogates = true;
+    let name = decode_surrogates(&bytes, |_| only_surrogates = false);
+    if only_surrogates {
         return name;
     }
     String::from_utf8_lossy(&bytes).into_owned().into_bytes()
@@ -329,7 +326,7 @@ fn is_utf8(bytes: &[u8]) -> bool {
     core::str::from_utf8(bytes).is_ok()
 }
 
-fn percent_decoded(target: &str) -> Vec<u8> {
+fn decode_without_query(target: &str) -> Vec<u8> {
     let path = target.split(['#', '?']).next().unwrap_or_default();
     let mut bytes = Vec::with_capacity(path.len());
     if path.is_ascii() {
@@ -341,9 +338,9 @@ fn percent_decoded(target: &str) -> Vec<u8> {
     bytes
 }
 
-/// Turns the surrogates U+DC80 to U+DCFF, three bytes each, into the bytes that they stand for. Every other byte that
-/// is not part of UTF-8 is kept, and told to `other`.
-fn surrogates(bytes: &[u8], mut other: impl FnMut(u8)) -> Vec<u8> {
+/// Replaces the surrogates U+DC80 to U+DCFF, three bytes each, by the bytes that they represent. Every other byte that is not part
+/// of UTF-8 is kept, and passed to `other`.
+fn decode_surrogates(bytes: &[u8], mut other: impl FnMut(u8)) -> Vec<u8> {
     let mut name = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while !rest.is_empty() {
