@@ -1,14 +1,12 @@
-//! Deterministic simulation: a seed is a world, and every world must keep the rules.
+//! Deterministic simulation: runs the engine and a handler in random worlds with faults, and checks the results.
 //!
-//! A world is a file system, a few connections to it and one clock. Links are cut and stall,
-//! answers come in pieces, late or never, disks fail, files change under way, and what peers send
-//! may be damaged. All of it is drawn from the seed, so that the same seed is the same world on
-//! every machine: a failure is a number that can be told to someone else. Nothing here reads a
-//! socket, a disk or a clock, and no thread is started.
+//! A world is a file system, a few connections and one clock. Connections are reset and stall, answers are short, late or
+//! missing, disks fail, files change while they are open, and requests may be damaged. Everything is derived from a seed,
+//! so that the same seed gives the same world on every machine: a failure can be reproduced from its seed. Nothing here
+//! uses a socket, a disk, the system's clock or a thread.
 //!
-//! The engine is carried by an adapter that causes the mishaps ([`Faults`]). What came of it, a
-//! [`Conversation`] for each connection, is looked at by [`checks`], which cause none. Simulate
-//! *your* handler in the same way, in a test:
+//! An adapter injects the faults ([`Faults`]) and records a [`Conversation`] for each connection. The [`checks`] then
+//! look at the conversations. To simulate *your* handler, write a test:
 //!
 //! ```
 //! use sanserve_conformance::sim::Sim;
@@ -32,13 +30,13 @@
 //!         let greets = |body: &[u8]| body.is_empty() || b"hello\n".starts_with(body);
 //!         let replies = conversation.replies()?;
 //!         let all = replies.iter().all(|reply| reply.status != 200 || greets(&reply.body));
-//!         if all { Ok(()) } else { Err("it says something else".into()) }
+//!         if all { Ok(()) } else { Err("the content is not hello".into()) }
 //!     });
 //! sim.run(); // 1,000 seeds, or SEEDS; SEED=4711 prints the transcript of one
 //! ```
 //!
-//! [`Sim::over`] brings a file system of your own. The handler must answer the same requests in the
-//! same way each time: it is made anew for the world without mishaps that it is compared with.
+//! [`Sim::over`] uses a file system of your own. The handler must always give the same replies to the same requests,
+//! because its replies are compared with those of a run without faults, which has a new handler.
 
 pub mod checks;
 mod compare;
@@ -81,7 +79,7 @@ use self::transcript::Transcript;
 pub use self::tree::{File, TARGETS, Tree};
 use self::world::{START, World};
 
-/// A simulation: what is simulated, and what must be true of it.
+/// A simulation: how worlds are created, and the checks.
 pub struct Sim<S: FileSystem, H> {
     fs: Box<dyn Fn(&mut Random) -> S>,
     change: Box<Change<S>>,
@@ -95,18 +93,18 @@ pub struct Sim<S: FileSystem, H> {
 type Change<S> = dyn Fn(&S, &mut Random);
 type CheckFn = dyn Fn(&Conversation) -> Result<(), String>;
 
-/// What came of one seed.
+/// The result of one seed.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The connections of this world.
+    /// The conversations of this world.
     pub conversations: Vec<Conversation>,
-    /// The transcript, if it was asked for.
+    /// The transcript, if one was requested.
     pub transcript: String,
 }
 
 impl<H: Handler> Sim<Tree, H> {
-    /// Simulates a handler over a small [`Tree`] that changes under way. A new one is made for each
-    /// connection, of a number that is drawn from the seed: let it decide what can be set.
+    /// Simulates a handler over a small [`Tree`], whose files change. `handler` creates one for each connection, from a
+    /// random number that you can use to choose settings.
     pub fn new(handler: impl Fn(u64) -> H + 'static) -> Self {
         let mut sim = Sim::over(Tree::grow, handler);
         sim.change = Box::new(Tree::change);
@@ -115,8 +113,7 @@ impl<H: Handler> Sim<Tree, H> {
 }
 
 impl Sim<Tree, Box<dyn Handler>> {
-    /// The simulation of the engine itself, with the file service, scripts, and handlers that
-    /// stream or do nonsense.
+    /// Simulates the engine itself, with the file service, CGI, and handlers that stream or act at random.
     #[must_use]
     pub fn standard() -> Self {
         Sim::new(handlers::standard).check("files", |conversation| {
@@ -130,7 +127,7 @@ impl Sim<Tree, Box<dyn Handler>> {
 }
 
 impl<S: FileSystem, H: Handler> Sim<S, H> {
-    /// Simulates a handler over a file system, both made anew for each world.
+    /// Simulates a handler over a file system. A new file system is created for each world.
     pub fn over(
         fs: impl Fn(&mut Random) -> S + 'static,
         handler: impl Fn(u64) -> H + 'static,
@@ -146,27 +143,27 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         }
     }
 
-    /// How the file system changes now and then.
+    /// Sets a function that changes the file system while connections are served.
     #[must_use]
     pub fn change(self, change: impl Fn(&S, &mut Random) + 'static) -> Self {
         let change = Box::new(change);
         Sim { change, ..self }
     }
 
-    /// What is asked for, in place of [`TARGETS`].
+    /// Sets the request targets, in place of [`TARGETS`].
     #[must_use]
     pub fn targets(self, targets: &'static [&'static str]) -> Self {
         Sim { targets, ..self }
     }
 
-    /// How connections are set up, in place of all that is allowed.
+    /// Sets the configuration of connections, in place of a random one.
     #[must_use]
     pub fn config(self, config: impl Fn(&mut Random) -> Config + 'static) -> Self {
         let config = Box::new(config);
         Sim { config, ..self }
     }
 
-    /// How often things go wrong, in place of what the seed says.
+    /// Sets the fault rates, in place of random ones.
     #[must_use]
     pub fn faults(self, faults: Faults) -> Self {
         Sim {
@@ -175,7 +172,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         }
     }
 
-    /// One more thing that must be true of every conversation.
+    /// Adds a check of every conversation.
     #[must_use]
     pub fn check(
         mut self,
@@ -186,7 +183,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         self
     }
 
-    /// Plays the world of a seed, without looking at what comes of it.
+    /// Runs the world of a seed without checks.
     #[must_use]
     pub fn simulate(&self, seed: u64, transcript: bool) -> Outcome {
         let mut random = Random::new(seed);
@@ -262,19 +259,19 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         driver
     }
 
-    /// Plays the world of a seed and makes all checks.
+    /// Runs the world of a seed and all checks.
     ///
     /// # Errors
     /// The first check that fails.
     pub fn check_seed(&self, seed: u64) -> Result<Outcome, Failure> {
-        let twice = seed.is_multiple_of(TWICE);
+        let twice = seed.is_multiple_of(RUN_TWICE_EVERY);
         let outcome = report::catch(seed, || self.simulate(seed, twice))?;
         if twice && self.simulate(seed, true).transcript != outcome.transcript {
             return Err(Failure::new(
                 seed,
                 "deterministic",
                 0,
-                "two transcripts of one seed differ".into(),
+                "two runs of one seed have different transcripts".into(),
             ));
         }
         for conversation in &outcome.conversations {
@@ -284,20 +281,20 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             let own = self.checks.iter().map(|(name, check)| (*name, &**check));
             for (name, check) in checks.chain(own) {
                 check(conversation)
-                    .map_err(|what| Failure::new(seed, name, conversation.number, what))?;
+                    .map_err(|message| Failure::new(seed, name, conversation.number, message))?;
             }
         }
         Ok(outcome)
     }
 }
 
-/// Each of so many seeds is played twice, and must be the same both times.
-const TWICE: u64 = 64;
+/// One seed in this number is run twice, and both transcripts must be the same.
+const RUN_TWICE_EVERY: u64 = 64;
 
-/// What the date is in every world that knows it: 2026-01-01 00:00 UTC.
+/// The date in every world that has one: 2026-01-01 00:00 UTC.
 const DATE: i64 = 1_767_225_600;
 
-/// What the page on simulation says is compiled with the tests.
+/// Compiles the examples of the page on simulation.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/simulation.md")]
 struct Simulation;

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use sanserve_conformance::sim::checks::CHECKS;
 use sanserve_conformance::sim::conversation::Answer;
-use sanserve_conformance::sim::reader::{Logged, ReplyEnd, read};
+use sanserve_conformance::sim::reader::{Logged, ReplyEnd, parse};
 use sanserve_conformance::sim::{Conversation, Faults, Sim};
 use sanserve_core::{Event, Exchange, Handler, Next, Path, Protocol, from_fn};
 
@@ -151,7 +151,7 @@ fn find_good() -> Conversation {
     let good = all.find(|conversation| {
         let ok = |replies: &[_]| replies.len() == 2 && conversation.requests.len() == 2;
         let file =
-            |answer: &Answer| matches!(answer, Answer::File { seen, .. } if !seen.is_empty());
+            |answer: &Answer| matches!(answer, Answer::File { bytes_read, .. } if !bytes_read.is_empty());
         !conversation.disruptions.any()
             && conversation.sent_lines.is_some()
             && conversation.handler % 16 < 6
@@ -303,7 +303,7 @@ fn one(output: &str, request: &str) -> Result<(u16, ReplyEnd, usize), String> {
         line: request,
         status: 200,
     };
-    let replies = read(output.as_bytes(), &[line])?;
+    let replies = parse(output.as_bytes(), &[line])?;
     let reply = &replies[0];
     Ok((reply.status, reply.end, reply.body.len()))
 }

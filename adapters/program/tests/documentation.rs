@@ -144,7 +144,7 @@ const SHOWN: [&str; 14] = [
     "127.0.0.1 - - [",
     "[26/Nov/2026 ",
     "line 0001 of the",
-    "again, with its transcript: SEED=17",
+    "to run it again and print its transcript, set SEED=17",
     "Directory: ",
     "Local: ",
     "Network: ",

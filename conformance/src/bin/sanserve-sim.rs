@@ -1,4 +1,4 @@
-//! Simulates the engine: `SEEDS` worlds, or the one of `SEED`, whose transcript is printed.
+//! Simulates the engine: runs `SEEDS` worlds, or the world of `SEED`, and prints its transcript.
 
 use std::process::ExitCode;
 

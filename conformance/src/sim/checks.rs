@@ -1,16 +1,15 @@
-//! The checks: what must be true of every conversation, whatever happened to it. Each looks at what
-//! is known and causes nothing.
+//! The checks: what must hold for every conversation, whatever faults it had.
 
 use sanserve_core::{Ask, Protocol};
 
 use super::compare;
 use super::conversation::{Answer, Conversation};
-use super::reader::{Reply, ReplyEnd};
+use super::reader::{ParsedReply, ReplyEnd};
 
-/// What is wrong with a conversation, if anything.
+/// A check; the error describes the violation.
 pub type Check = fn(&Conversation) -> Result<(), String>;
 
-/// All checks that hold for every handler, with their names.
+/// All checks that apply to every handler, with their names.
 pub const CHECKS: &[(&str, Check)] = &[
     ("end", end),
     ("work", work),
@@ -29,16 +28,18 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("reference", compare::compare),
 ];
 
-fn ensure(true_of_it: bool, what: impl FnOnce() -> String) -> Result<(), String> {
-    if true_of_it { Ok(()) } else { Err(what()) }
+fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(message()) }
 }
 
-/// It comes to its end.
+/// The connection ends.
 fn end(conversation: &Conversation) -> Result<(), String> {
-    ensure(conversation.counts.closed, || "it is still open".into())
+    ensure(conversation.counts.closed, || {
+        "the connection is still open".into()
+    })
 }
 
-/// Work is bounded by the bytes that are moved: other steps are few for each request.
+/// The number of steps is bounded by the bytes moved, plus a few steps for each request.
 fn work(conversation: &Conversation) -> Result<(), String> {
     let counts = conversation.counts;
     let idle = counts
@@ -50,7 +51,7 @@ fn work(conversation: &Conversation) -> Result<(), String> {
     })
 }
 
-/// Every wait has a deadline, and one that has not passed.
+/// Every wait has a deadline in the future.
 fn deadlines(conversation: &Conversation) -> Result<(), String> {
     let counts = conversation.counts;
     ensure(counts.waits_without_deadline == 0, || {
@@ -61,7 +62,7 @@ fn deadlines(conversation: &Conversation) -> Result<(), String> {
     })
 }
 
-/// Nothing is asked for that could lie outside of the tree.
+/// No path can lead out of the root.
 fn paths(conversation: &Conversation) -> Result<(), String> {
     for asked in &conversation.fs_calls {
         let path = match &asked.ask {
@@ -70,21 +71,21 @@ fn paths(conversation: &Conversation) -> Result<(), String> {
             Ask::Verify(_) => continue,
             Ask::Archive(request) => &request.path,
             Ask::Create(create) => &create.path,
-            other => return Err(format!("no rule for {other:?}")),
+            other => return Err(format!("no check for {other:?}")),
         };
         let bytes = path.as_bytes();
         let plain =
             |segment: &[u8]| !matches!(segment, b"" | b"." | b"..") && !segment.contains(&0);
         ensure(
             bytes.is_empty() || bytes.split(|&byte| byte == b'/').all(plain),
-            || format!("asked for {:?}", bytes.escape_ascii().to_string()),
+            || format!("the path is {:?}", bytes.escape_ascii().to_string()),
         )?;
     }
     Ok(())
 }
 
-/// The memory of a connection is a small multiple of what the client sent and of the outbox: no page,
-/// error or log line multiplies the request.
+/// The memory of a connection is at most a small multiple of the request and the outbox: no page, error or log line
+/// multiplies the request.
 fn memory(conversation: &Conversation) -> Result<(), String> {
     let limits = conversation.config.limits;
     let lines = conversation.input.split(|&byte| byte == b'\n');
@@ -98,7 +99,7 @@ fn memory(conversation: &Conversation) -> Result<(), String> {
     })
 }
 
-/// The log is a small multiple of what the client sent and programs wrote: nothing of a request is multiplied.
+/// The log is at most a small multiple of the requests and the notes of CGI scripts.
 fn amplification(conversation: &Conversation) -> Result<(), String> {
     let requests = conversation.requests.len() as u64 + conversation.counts.notes + 4;
     let most = 8 * conversation.input.len() as u64 + 1024 * requests;
@@ -108,7 +109,7 @@ fn amplification(conversation: &Conversation) -> Result<(), String> {
     })
 }
 
-/// Nothing is held that is not needed.
+/// Files and processes are dropped as soon as they are not needed.
 fn handles(conversation: &Conversation) -> Result<(), String> {
     let counts = conversation.counts;
     ensure(counts.open_at_close == 0, || {
@@ -119,15 +120,15 @@ fn handles(conversation: &Conversation) -> Result<(), String> {
     })
 }
 
-/// A link that failed is left alone.
+/// A transport is not used after it has failed.
 fn transport(conversation: &Conversation) -> Result<(), String> {
     let uses = conversation.counts.uses_after_failure;
     ensure(uses == 0, || {
-        format!("the link is used {uses} times after it failed")
+        format!("the transport is used {uses} times after it failed")
     })
 }
 
-/// Nobody is waited for who waits for a reply.
+/// The connection never waits for a peer that waits for a reply.
 fn deadlock(conversation: &Conversation) -> Result<(), String> {
     let starved = conversation.counts.reads_while_reply_due;
     ensure(starved == 0, || {
@@ -135,8 +136,8 @@ fn deadlock(conversation: &Conversation) -> Result<(), String> {
     })
 }
 
-/// The handler is told of the requests that were sent, in their order, and of no others; nor of
-/// more, or of more content, than the limits let through.
+/// The handler gets exactly the requests that were sent, in order, and not more requests or content than the limits
+/// allow.
 fn requests(conversation: &Conversation) -> Result<(), String> {
     let (content, most) = (
         conversation.counts.content_max,
@@ -164,7 +165,7 @@ fn requests(conversation: &Conversation) -> Result<(), String> {
     Ok(())
 }
 
-/// Who is told to come to an end begins no more than one request.
+/// At most one request begins after `finish()`.
 fn finish(conversation: &Conversation) -> Result<(), String> {
     let more = conversation.counts.begun_after_finish;
     ensure(more <= 1, || {
@@ -172,11 +173,11 @@ fn finish(conversation: &Conversation) -> Result<(), String> {
     })
 }
 
-/// Every reply can be read, and is whole unless the link failed or the log says why not; and there
-/// are no more than requests.
+/// Every reply can be parsed. It is complete unless the transport failed or the log has a reason. There are not more
+/// replies than requests.
 fn replies(conversation: &Conversation) -> Result<(), String> {
     let replies = conversation.replies()?;
-    // One more, if what came was no request.
+    // One more, if the last request was invalid.
     let refused = replies
         .last()
         .is_some_and(|reply| reply.status >= 400 || reply.status == 0);
@@ -189,16 +190,16 @@ fn replies(conversation: &Conversation) -> Result<(), String> {
         )
     })?;
     for (at, reply) in replies.iter().enumerate() {
-        let excused = conversation.disruptions.reset || compare::reason(&conversation.log);
+        let excused = conversation.disruptions.reset || compare::ends_with_error(&conversation.log);
         ensure(reply.end != ReplyEnd::Cut || excused, || {
-            format!("reply {at} is cut")
+            format!("reply {at} is truncated")
         })?;
     }
     Ok(())
 }
 
-/// Who closes has conversation so (RFC 9112 §9.6). Content that is too much to read, and whatever happens,
-/// can make a connection close that did not mean to.
+/// If the connection closes, its last reply says so (RFC 9112 §9.6). Exceptions are faults and unread content, because
+/// of which it may have to close later.
 fn close(conversation: &Conversation) -> Result<(), String> {
     let mentions = |name: &[u8]| {
         let mut at = conversation.input.windows(name.len());
@@ -209,38 +210,41 @@ fn close(conversation: &Conversation) -> Result<(), String> {
         return Ok(());
     }
     let replies = conversation.replies()?;
-    let silent = |reply: &&Reply<'_>| !reply.head.is_empty() && reply.field("Connection").is_none();
-    // A reply without a head and without content cannot be seen.
+    let silent =
+        |reply: &&ParsedReply<'_>| !reply.head.is_empty() && reply.field("Connection").is_none();
+    // A reply without head and content is not visible.
     let last = replies.last().filter(silent);
     let last = last.filter(|_| conversation.logged().len() == replies.len());
     ensure(
         last.is_none() || mentions(b"-length") || mentions(b"-encoding"),
-        || "it closes, and its last reply does not say so".into(),
+        || "it closes without `Connection: close` in its last reply".into(),
     )
 }
 
-/// Every reply has its line in the log, with its status, in their order.
+/// Every reply has a line in the log with its status, in order.
 fn log(conversation: &Conversation) -> Result<(), String> {
     let (replies, logged) = (conversation.replies()?, conversation.logged());
     for (at, reply) in replies.iter().enumerate() {
         if reply.status == 0 {
             continue;
         }
-        // What was logged first for the last one may have been taken back.
+        // The last reply may have been replaced after it was logged.
         let last = at + 1 == replies.len();
         let mut lines = logged
             .iter()
             .skip(at)
             .take(if last { usize::MAX } else { 1 });
         ensure(lines.any(|line| line.status == reply.status), || {
-            format!("reply {at} has status {}, the log another", reply.status)
+            format!(
+                "the status of reply {at} is {}, but not in the log",
+                reply.status
+            )
         })?;
     }
     Ok(())
 }
 
-/// For the file service: the content of a 200 is a file, or the list of a directory, as it was when
-/// it was read.
+/// For the file service: the content of a 200 is that of a file or a listing, as it was when it was read.
 pub(super) fn files(conversation: &Conversation) -> Result<(), String> {
     let (replies, logged) = (conversation.replies()?, conversation.logged());
     ensure(logged.len() <= conversation.requests.len() + 2, || {
@@ -255,17 +259,21 @@ pub(super) fn files(conversation: &Conversation) -> Result<(), String> {
             continue;
         }
         let found = answers.any(|answer| holds(answer, reply, head_only));
-        ensure(found, || format!("reply {at} is nothing that was read"))?;
+        ensure(found, || {
+            format!("the content of reply {at} was never read")
+        })?;
     }
     Ok(())
 }
 
-/// Whether a reply is that answer of the file system.
-fn holds(answer: &Answer, reply: &Reply<'_>, head_only: bool) -> bool {
+/// Whether a reply is made from this answer of the file system.
+fn holds(answer: &Answer, reply: &ParsedReply<'_>, head_only: bool) -> bool {
     match answer {
-        Answer::File { meta, seen, .. } => {
+        Answer::File {
+            meta, bytes_read, ..
+        } => {
             let announced = reply.field("Content-Length") == Some(meta.len.to_string().as_bytes());
-            announced && (head_only || seen[..] == reply.body[..])
+            announced && (head_only || bytes_read[..] == reply.body[..])
         }
         Answer::Listed(entries) => {
             let lines = reply.body.split(|&byte| byte == b'\n');

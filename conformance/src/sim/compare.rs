@@ -1,31 +1,32 @@
-//! Whether what a peer saw is what it would have seen without disruptions, as far as they let it.
+//! Compares a conversation with its reference run, as far as the faults allow.
 
 use super::conversation::{Conversation, ReferenceRun};
-use super::reader::{self, Reply, ReplyEnd};
+use super::reader::{self, ParsedReply, ReplyEnd};
 
-/// Compares a conversation with its reference.
+/// Compares a conversation with its reference run.
 ///
-/// All replies but the last must be equal, and as many as the reference's unless something happened. The
-/// last may break off, or be an error in place of the reference's, if what happened explains it. Interim
-/// replies, the pieces in which content is chunked and the boundaries of parts are nobody's business; nor is what
-/// `Connection` says, after the connection was told to come to its end.
+/// All replies except the last must be equal, and there must be the same number unless there was a fault. The last may
+/// be truncated, or be an error in place of the reference's reply, if a fault explains it. Not compared are interim
+/// replies, how content is chunked, multipart boundaries, and `Connection` after `finish()`.
 ///
 /// # Errors
-/// What is different.
+/// A description of the difference.
 pub(super) fn compare(conversation: &Conversation) -> Result<(), String> {
     let Some(reference) = &conversation.reference else {
-        return Err("the reference does not come to its end".into());
+        return Err("the reference run does not end".into());
     };
     if let Some(diverged) = &reference.diverged {
-        return Err(format!("the reference asks something else: {diverged}"));
+        return Err(format!(
+            "the reference run makes another file system call: {diverged}"
+        ));
     }
     if conversation.output == reference.output {
         return Ok(());
     }
     let ours = conversation.replies()?;
     let their_output = adopt_boundaries(&conversation.output, &reference.output);
-    let theirs = reader::read(&their_output, &reader::logged(&reference.log))
-        .map_err(|what| format!("the reference's output: {what}"))?;
+    let theirs = reader::parse(&their_output, &reader::logged(&reference.log))
+        .map_err(|message| format!("the output of the reference run: {message}"))?;
     for (at, our) in ours.iter().enumerate() {
         let their = theirs.get(at);
         if their.is_some_and(|their| equal(conversation, our, their)) {
@@ -34,9 +35,9 @@ pub(super) fn compare(conversation: &Conversation) -> Result<(), String> {
         let last = at + 1 == ours.len();
         let last_of_reference = at + 1 >= theirs.len();
         if !(last && explained(conversation, reference, our, their, last_of_reference)) {
-            let shown = |reply: &Reply<'_>| format!("{:?}", Shown(reply));
+            let shown = |reply: &ParsedReply<'_>| format!("{:?}", Shown(reply));
             return Err(format!(
-                "reply {at} is {}, and without mishaps {}",
+                "reply {at} is {}, and without faults {}",
                 shown(our),
                 their.map_or("none".into(), shown)
             ));
@@ -44,9 +45,9 @@ pub(super) fn compare(conversation: &Conversation) -> Result<(), String> {
         return Ok(());
     }
     let disruptions = conversation.disruptions;
-    // A reply that was whole already, as one to HEAD is, may be given up as well.
-    let gave_up = disruptions.broken && reason(&conversation.log);
-    let stopped = disruptions.reset || disruptions.late || disruptions.finished || gave_up;
+    // A reply that was already complete, as to HEAD, may be aborted as well.
+    let aborted = disruptions.broken && ends_with_error(&conversation.log);
+    let stopped = disruptions.reset || disruptions.late || disruptions.finished || aborted;
     if ours.len() < theirs.len() && !stopped {
         return Err(format!(
             "{} replies in place of {}",
@@ -57,7 +58,7 @@ pub(super) fn compare(conversation: &Conversation) -> Result<(), String> {
     Ok(())
 }
 
-/// The reference's output with our boundaries of parts in place of its own: they depend on the clock.
+/// Returns the reference's output with the multipart boundaries of `ours`, because they depend on the clock.
 fn adopt_boundaries(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
     let mut output = theirs.to_vec();
     for (our, their) in boundaries(ours).into_iter().zip(boundaries(theirs)) {
@@ -67,7 +68,7 @@ fn adopt_boundaries(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
             .position(|part| part == their)
         {
             at += found;
-            // Ours may be cut.
+            // Ours may be truncated.
             let n = our.len().min(their.len());
             output[at..][..n].copy_from_slice(&our[..n]);
             at += their.len();
@@ -76,7 +77,7 @@ fn adopt_boundaries(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
     output
 }
 
-/// The boundaries that are named in an output.
+/// Returns the multipart boundaries in an output.
 fn boundaries(output: &[u8]) -> Vec<&[u8]> {
     let named = b"; boundary=";
     let starts = output.windows(named.len()).enumerate();
@@ -88,7 +89,7 @@ fn boundaries(output: &[u8]) -> Vec<&[u8]> {
     all.filter(|name| !name.is_empty()).collect()
 }
 
-fn equal(conversation: &Conversation, our: &Reply<'_>, their: &Reply<'_>) -> bool {
+fn equal(conversation: &Conversation, our: &ParsedReply<'_>, their: &ParsedReply<'_>) -> bool {
     let heads = if conversation.disruptions.finished {
         without_connection(our.head) == without_connection(their.head)
     } else {
@@ -104,50 +105,54 @@ fn without_connection(head: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// Whether the last reply may differ from the reference's.
+/// Returns whether a fault explains that the last reply differs from the reference's.
 fn explained(
     conversation: &Conversation,
     reference: &ReferenceRun,
-    our: &Reply<'_>,
-    their: Option<&Reply<'_>>,
+    our: &ParsedReply<'_>,
+    their: Option<&ParsedReply<'_>>,
     last_of_reference: bool,
 ) -> bool {
     let disruptions = conversation.disruptions;
-    // An error in place of what would have come, which may break off as well.
+    // An error in place of the reply, which may itself be truncated.
     let whole = our.end != ReplyEnd::Cut || disruptions.late || disruptions.reset;
     if is_error(our) && whole && (disruptions.late || disruptions.broken) {
         return true;
     }
     let begins_like = their.is_some_and(|their| begins_like(conversation, our, their));
-    let broken_off = our.end != ReplyEnd::Whole;
-    // The same, up to where it broke off.
-    if broken_off && begins_like && (disruptions.reset || disruptions.late || disruptions.broken) {
+    let truncated = our.end != ReplyEnd::Whole;
+    // The same reply, but truncated.
+    if truncated && begins_like && (disruptions.reset || disruptions.late || disruptions.broken) {
         return true;
     }
-    // The reference gave up its reply before any of it had left, or later than this one did, because of
-    // the request's content or a mistake of the handler: how much has left by then depends on the
-    // pace.
-    let gave_up = last_of_reference
+    // The reference run aborted its reply, because of the request's content or a mistake of the handler. How much
+    // was sent before that depends on the fragmentation.
+    let aborted = last_of_reference
         && their.is_none_or(|their| their.end != ReplyEnd::Whole || their.status >= 400);
-    let reasons = reason(&reference.log) && (disruptions.reset || reason(&conversation.log));
-    gave_up && reasons
+    let both_failed = ends_with_error(&reference.log)
+        && (disruptions.reset || ends_with_error(&conversation.log));
+    aborted && both_failed
 }
 
-/// Whether a reply is an error, or too little of it is there to tell.
-fn is_error(reply: &Reply<'_>) -> bool {
+/// Whether a reply is an error, or too short to tell.
+fn is_error(reply: &ParsedReply<'_>) -> bool {
     reply
         .head
         .get(9)
         .is_none_or(|digit| matches!(digit, b'4' | b'5'))
 }
 
-fn begins_like(conversation: &Conversation, our: &Reply<'_>, their: &Reply<'_>) -> bool {
+fn begins_like(
+    conversation: &Conversation,
+    our: &ParsedReply<'_>,
+    their: &ParsedReply<'_>,
+) -> bool {
     if our.status == 0 && our.end == ReplyEnd::Cut {
-        // Before its head was there. What `Connection` says, and what comes before it, may differ.
+        // Truncated within the head. `Connection` and interim replies may differ.
         let free = conversation.disruptions.finished || our.head.starts_with(b"HTTP/1.1 1");
         return free || their.head.starts_with(our.head);
     }
-    let whole = Reply {
+    let whole = ParsedReply {
         body: their.body.clone(),
         end: their.end,
         ..our.clone()
@@ -155,8 +160,8 @@ fn begins_like(conversation: &Conversation, our: &Reply<'_>, their: &Reply<'_>) 
     equal(conversation, &whole, their) && their.body.starts_with(&our.body)
 }
 
-/// Whether a log ends with something that went wrong.
-pub(super) fn reason(log: &str) -> bool {
+/// Returns whether a log ends with an error or a note.
+pub(super) fn ends_with_error(log: &str) -> bool {
     let lines: Vec<&str> = log.lines().collect();
     lines
         .iter()
@@ -165,12 +170,12 @@ pub(super) fn reason(log: &str) -> bool {
         .any(|line| reader::logged_line(line).is_none_or(|request| request.status >= 400))
 }
 
-/// A reply in few words.
-struct Shown<'a>(&'a Reply<'a>);
+/// A short description of a reply.
+struct Shown<'a>(&'a ParsedReply<'a>);
 
 impl std::fmt::Debug for Shown<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Reply {
+        let ParsedReply {
             status,
             head,
             body,

@@ -1,157 +1,153 @@
-//! [`Conversation`]: all that is known of one connection when it has come to its end. Checks look
-//! at this and at nothing else.
+//! [`Conversation`]: the record of one connection, which is all that the checks look at.
 
 use std::sync::Arc;
 
 use sanserve_core::{Ask, Config, Entries, FsError, Meta};
 
-use super::reader::{self, Logged, Reply};
+use super::reader::{self, Logged, ParsedReply};
 
-/// One connection of a world, from its first step to its end.
+/// The record of one connection of a world, from the first step to the end.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    /// Its number in the world, from 0.
+    /// The number of the connection in the world, from 0.
     pub number: usize,
-    /// What the handler was made with.
+    /// The number from which the handler was created.
     pub handler: u64,
-    /// How the connection was set up.
+    /// The configuration of the connection.
     pub config: Config,
-    /// What the date was all the time, if it was known.
+    /// The date during the whole conversation, if it was known.
     pub unix: Option<i64>,
-    /// All that the peer meant to send.
+    /// All bytes that the peer would send.
     pub input: Vec<u8>,
-    /// Whether the peer ended its side after that; or else it stayed silent.
+    /// Whether the peer half-closed after that; otherwise it stayed silent.
     pub half_close: bool,
-    /// The request lines in the input; `None` if it was damaged, so that nobody can tell.
+    /// The request lines in the input; `None` if it was damaged, so that they are unknown.
     pub sent_lines: Option<Vec<Vec<u8>>>,
-    /// The request lines of which the handler was told.
+    /// The request lines that the handler got.
     pub requests: Vec<String>,
-    /// All that the peer took.
+    /// All bytes that the peer received.
     pub output: Vec<u8>,
     /// The log lines.
     pub log: String,
-    /// What the file system was asked, and what it answered.
+    /// The calls of the file system, with their answers.
     pub fs_calls: Vec<FsCall>,
-    /// What happened to it.
+    /// The faults that it had.
     pub disruptions: Disruptions,
-    /// What was counted on the way.
+    /// What was counted.
     pub counts: Counts,
-    /// The same without disruptions, if that was played.
+    /// The result without faults, if that run ended.
     pub reference: Option<ReferenceRun>,
 }
 
-/// A question to the file system, and its answer.
+/// A call of the file system, and its answer.
 #[derive(Clone, Debug)]
 pub struct FsCall {
-    /// The question.
+    /// The request.
     pub ask: Ask,
     /// The answer.
     pub answer: Answer,
 }
 
-/// What the file system answered.
+/// An answer of the file system.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// A file.
     File {
-        /// What was conversation of it.
+        /// Its metadata.
         meta: Meta,
-        /// Whether it could be sent.
+        /// Whether it could be sent with `Want::Copy`.
         sendable: bool,
-        /// What was read and sent of it, each byte as it was then.
-        seen: Vec<u8>,
-        /// Where it was found to end before its time.
-        ended: Option<usize>,
+        /// The bytes that were read or sent, as they were at that time.
+        bytes_read: Vec<u8>,
+        /// Where it ended, if earlier than its metadata says.
+        early_end: Option<usize>,
     },
     /// A directory.
     Directory,
-    /// That credentials are right.
+    /// The credentials are right.
     Verified,
-    /// A program, and what was read of it.
+    /// A CGI process.
     Program {
-        /// What was read.
-        seen: Vec<u8>,
+        /// The output that was read.
+        bytes_read: Vec<u8>,
     },
     /// A file that is being created.
     Writer,
-    /// What is in a directory.
+    /// The entries of a directory.
     Listed(Arc<Entries>),
     /// An error.
     Failed(FsError),
 }
 
-/// What happened to a connection that may change what the peer sees.
+/// Faults of a connection that may change what the peer receives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Disruptions {
-    /// The link failed.
+    /// The transport failed.
     pub reset: bool,
     /// A deadline passed.
     pub late: bool,
-    /// An open file or a program failed, or ended before its time.
+    /// An open file or a CGI process failed, or a file ended early.
     pub broken: bool,
-    /// It was told to come to its end.
+    /// `finish()` was called.
     pub finished: bool,
 }
 
-/// What was counted during a conversation.
+/// Counters of a conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Steps.
+    /// Steps of the connection.
     pub steps: u64,
-    /// Steps that were answered by `Nothing` where more could have come.
+    /// Steps that were answered with `Nothing` although they could have had a result.
     pub pauses: u64,
-    /// Bytes that were moved in any direction.
+    /// Bytes moved in any direction.
     pub bytes_moved: u64,
-    /// HandlerRecord of programs.
+    /// Notes of CGI processes.
     pub notes: u64,
-    /// The most that [`allocated`](sanserve_core::Connection::allocated) conversation.
+    /// The maximum of [`allocated`](sanserve_core::Connection::allocated).
     pub allocated: usize,
     /// Waits without a deadline.
     pub waits_without_deadline: u64,
-    /// Deadlines that had passed when they were told.
+    /// Deadlines that had already passed when they were set.
     pub past_deadlines: u64,
-    /// Files and programs that were held at the end, before the connection was dropped.
+    /// Files and processes that were open when the connection closed.
     pub open_at_close: usize,
-    /// Files and programs that were held after the handler had conversation that the reply is complete, or
-    /// after all was conversation.
+    /// Files and processes that were open after the reply was complete.
     pub open_after_reply: usize,
-    /// Uses of the link after it had failed.
+    /// Uses of the transport after it had failed.
     pub uses_after_failure: u64,
-    /// Requests that were begun after the connection was told to come to its end.
+    /// Requests that began after `finish()`.
     pub begun_after_finish: u64,
-    /// Times when the peer was waited for although it had sent whole requests, of which one or more
-    /// had no whole reply.
+    /// Reads although the peer had sent only whole requests and was waiting for a reply to one of them.
     pub reads_while_reply_due: u64,
-    /// The most content of one request that the handler was told.
+    /// The most bytes of content that the handler got for one request.
     pub content_max: u64,
-    /// Whether the peer was told that nothing more comes.
+    /// Whether the connection was shut down for writing.
     pub shutdown: bool,
-    /// Whether it came to its end.
+    /// Whether the connection closed.
     pub closed: bool,
 }
 
-/// What the peer would have seen of the same requests and the same answers of the file system if
-/// nothing had been late, cut or lost.
+/// The result of a run with the same requests and the same answers of the file system, but without faults.
 #[derive(Clone, Debug, Default)]
 pub struct ReferenceRun {
-    /// All that the peer took.
+    /// All bytes that the peer received.
     pub output: Vec<u8>,
     /// The log lines.
     pub log: String,
-    /// The first question that was not asked the other time.
+    /// The first call of the file system that is not the same.
     pub diverged: Option<String>,
 }
 
 impl Conversation {
-    /// The replies that the peer saw, as an independent reader understands them.
+    /// Parses the replies that the peer received, with a parser that is independent of the engine.
     ///
     /// # Errors
-    /// What it does not understand.
-    pub fn replies(&self) -> Result<Vec<Reply<'_>>, String> {
-        reader::read(&self.output, &self.logged())
+    /// The first error of the parser.
+    pub fn replies(&self) -> Result<Vec<ParsedReply<'_>>, String> {
+        reader::parse(&self.output, &self.logged())
     }
 
-    /// The requests in the log, with the status of each reply.
+    /// Returns the requests in the log, with the status of each reply.
     #[must_use]
     pub fn logged(&self) -> Vec<Logged<'_>> {
         reader::logged(&self.log)
@@ -159,7 +155,7 @@ impl Conversation {
 }
 
 impl Disruptions {
-    /// Whether anything happened.
+    /// Returns whether there was any fault.
     #[must_use]
     pub fn any(&self) -> bool {
         *self != Disruptions::default()

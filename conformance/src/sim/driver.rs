@@ -1,5 +1,5 @@
-//! [`Driver`]: one connection of a world and the loop around it. What is wanted goes to [`FaultyIo`];
-//! what can be seen from outside is counted here.
+//! [`Driver`]: the adapter of one connection of a world. [`FaultyIo`] performs what the connection wants; here it is
+//! stepped, and its counters are kept.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use super::recording_handler::{HandlerRecord, RecordingHandler};
 use super::tracked_handle::{HandleCount, TrackedHandle};
 use super::transcript::Transcript;
 
-/// One connection of a world, and its adapter.
+/// One connection of a world, with its adapter.
 pub(super) struct Driver<F, H> {
     conn: Connection<TrackedHandle<F>, RecordingHandler<H>>,
     record: Rc<RefCell<HandlerRecord>>,
@@ -23,12 +23,12 @@ pub(super) struct Driver<F, H> {
     peer: Peer,
     plan: FaultPlan,
     pub(super) conversation: Conversation,
-    /// The answer to what is wanted, and when it comes.
+    /// The next answer, and its time.
     got: Got<TrackedHandle<F>>,
     pub(super) at: Duration,
-    /// When it is too late for that.
-    by: Option<Duration>,
-    /// How many requests there were when it was told to come to its end.
+    /// The deadline of the current want.
+    deadline: Option<Duration>,
+    /// The number of requests before `finish()`.
     finished: Option<usize>,
     failed: bool,
     pub(super) transcript: Option<Transcript>,
@@ -42,12 +42,12 @@ impl<F, H: Handler> Driver<F, H> {
         handler: H,
         start: Duration,
     ) -> Self {
-        let (watch, record) = RecordingHandler::new(handler);
+        let (handler, record) = RecordingHandler::new(handler);
         Driver {
             conn: Connection::new(
                 conversation.config.clone(),
                 &address(conversation.number),
-                watch,
+                handler,
             ),
             record,
             handles: HandleCount::default(),
@@ -56,14 +56,14 @@ impl<F, H: Handler> Driver<F, H> {
             conversation,
             got: Got::Nothing,
             at: start,
-            by: None,
+            deadline: None,
             finished: None,
             failed: false,
             transcript: None,
         }
     }
 
-    /// What is known of it in the end, and its transcript.
+    /// Returns the record and the transcript.
     pub(super) fn end(mut self) -> (Conversation, String) {
         self.conversation.requests = std::mem::take(&mut self.record.borrow_mut().requests);
         let transcript = self.transcript.take();
@@ -73,14 +73,14 @@ impl<F, H: Handler> Driver<F, H> {
         )
     }
 
-    /// The clock has leapt.
+    /// Notes that the clock has leapt.
     pub(super) fn leapt(&mut self) {
         self.conversation.disruptions.late = true;
     }
 
-    /// Takes one step: tells what was got, and sees to what is wanted.
-    pub(super) fn turn<S: FileSystem<File = F>>(&mut self, now: Duration, fs: &S) {
-        if self.by.is_some_and(|by| now >= by) {
+    /// Takes one step: passes on the answer, and performs what the connection wants.
+    pub(super) fn step<S: FileSystem<File = F>>(&mut self, now: Duration, fs: &S) {
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
             self.conversation.disruptions.late = true;
         }
         let got = std::mem::replace(&mut self.got, Got::Nothing);
@@ -94,25 +94,25 @@ impl<F, H: Handler> Driver<F, H> {
             tick: now,
             unix: self.conversation.unix,
         };
-        let Step {
-            want, deadline: by, ..
-        } = self.conn.step(time, got);
+        let Step { want, deadline, .. } = self.conn.step(time, got);
         let waits = !matches!(
             want,
             Want::Log(_) | Want::Shutdown | Want::Upgrade | Want::Close
         );
         let counts = &mut self.conversation.counts;
         counts.steps += 1;
-        counts.waits_without_deadline += u64::from(waits && by.is_none());
-        counts.past_deadlines += u64::from(by.is_some_and(|by| by <= now));
-        self.by = by;
+        counts.waits_without_deadline += u64::from(waits && deadline.is_none());
+        counts.past_deadlines += u64::from(deadline.is_some_and(|deadline| deadline <= now));
+        self.deadline = deadline;
         if let Some(transcript) = &mut self.transcript {
-            transcript.want(now, &want, self.by);
+            transcript.want(now, &want, self.deadline);
         }
         let mut io = FaultyIo {
             now,
-            // One that is missing or has passed was counted, and must not end the world.
-            by: by.unwrap_or_default().max(now + Duration::from_nanos(1)),
+            // A missing or past deadline was counted. It must not end the simulation.
+            deadline: deadline
+                .unwrap_or_default()
+                .max(now + Duration::from_nanos(1)),
             peer: &mut self.peer,
             plan: &mut self.plan,
             conversation: &mut self.conversation,
@@ -123,12 +123,12 @@ impl<F, H: Handler> Driver<F, H> {
         };
         (self.at, self.got) = io.perform(want, fs);
         if io.silent {
-            self.by = None;
+            self.deadline = None;
         }
         self.count();
     }
 
-    /// Tells the connection to come to its end.
+    /// Calls `finish()`.
     fn finish(&mut self, now: Duration) {
         self.conn.finish();
         self.conversation.disruptions.finished = true;
@@ -152,7 +152,7 @@ impl<F, H: Handler> Driver<F, H> {
     }
 }
 
-/// The address of the peer of connection `number`.
+/// Returns the address of the peer of connection `number`.
 pub(super) fn address(number: usize) -> String {
     format!("192.0.2.{}", number + 1)
 }

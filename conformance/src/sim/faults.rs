@@ -1,36 +1,36 @@
-//! [`Faults`]: how often each thing goes wrong in a world.
+//! [`Faults`]: how often each fault occurs in a world.
 
 use std::time::Duration;
 
 use super::Random;
 
-/// How often each thing goes wrong: once in so many times, and never if it is 0.
+/// How often each fault occurs: one time in this number, or never if it is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// Only a part is read, written or filled in.
+    /// A read or write is short.
     pub short: u32,
-    /// An answer is `Nothing`, for no reason.
+    /// An answer is `Nothing` without a reason.
     pub nothing: u32,
-    /// An answer takes its time, but comes before the deadline.
+    /// An answer is late, but before the deadline.
     pub slow: u32,
-    /// An answer does not come before the deadline.
+    /// An answer comes after the deadline.
     pub late: u32,
-    /// The link fails.
+    /// The transport fails.
     pub reset: u32,
-    /// The file system answers with an error.
+    /// A call of the file system fails.
     pub refuse: u32,
-    /// An open file, or a program, fails.
+    /// An open file or a CGI process fails.
     pub broken: u32,
-    /// The tree changes before a step.
+    /// The file system changes before a step.
     pub change: u32,
-    /// The clock leaps, by up to a day.
+    /// The clock leaps by up to a day.
     pub leap: u32,
-    /// A connection is told to come to its end.
+    /// `finish()` is called.
     pub finish: u32,
 }
 
 impl Faults {
-    /// A world in which nothing goes wrong.
+    /// No faults.
     pub const NONE: Faults = Faults {
         short: 0,
         nothing: 0,
@@ -44,8 +44,8 @@ impl Faults {
         finish: 0,
     };
 
-    /// The faults of one world: each is on or off, so that what hides behind one of them is met
-    /// without it.
+    /// Draws the faults of a world. Each is off in half of the worlds, so that one fault cannot hide the effects of
+    /// another.
     #[must_use]
     pub fn of(random: &mut Random) -> Faults {
         let mut odds = |often: u32, seldom: u32| random.pick(&[0, 0, often, seldom]);
@@ -64,58 +64,59 @@ impl Faults {
     }
 }
 
-/// The faults of a world, and the dice that decide about them.
+/// Decides when the faults of a connection occur.
 #[derive(Clone, Debug)]
 pub(super) struct FaultPlan {
     pub(super) faults: Faults,
     pub(super) random: Random,
-    /// The most that goes at once.
-    piece: usize,
+    /// The longest read or write when they are short.
+    short_max: usize,
 }
 
 impl FaultPlan {
-    /// Over a link on which so many bytes come in. Where these are many it takes no single bytes, or
-    /// the world would not end.
+    /// Creates a plan for a connection that receives `input` bytes. If these are many, they do not come one by one,
+    /// which would take too many steps.
     pub(super) fn new(faults: Faults, mut random: Random, input: usize) -> FaultPlan {
-        let piece = random.pick(&[1, 7, 40, 300, 300, 2000, usize::MAX]);
-        let piece = piece.max(if input > 3000 { 300 } else { 1 });
+        let short_max = random.pick(&[1, 7, 40, 300, 300, 2000, usize::MAX]);
+        let short_max = short_max.max(if input > 3000 { 300 } else { 1 });
         FaultPlan {
             faults,
             random,
-            piece,
+            short_max,
         }
     }
 
-    /// How many of `len` bytes go at once.
+    /// Returns how many of `len` bytes are moved at once.
     pub(super) fn cut(&mut self, len: usize) -> usize {
         match self.random.one_in(self.faults.short) {
-            true if len > 0 => 1 + self.random.below(len.min(self.piece)),
+            true if len > 0 => 1 + self.random.below(len.min(self.short_max)),
             _ => len,
         }
     }
 
+    /// Returns whether a fault occurs now.
     pub(super) fn occurs(&mut self, odds: fn(&Faults) -> u32) -> bool {
         let odds = odds(&self.faults);
         self.random.one_in(odds)
     }
 
-    /// When an answer comes that is in time.
-    pub(super) fn soon(&mut self, now: Duration, by: Duration) -> Duration {
+    /// Returns the time of an answer before the deadline.
+    pub(super) fn soon(&mut self, now: Duration, deadline: Duration) -> Duration {
         if !self.random.one_in(self.faults.slow) {
             return now;
         }
-        let most = by.saturating_sub(now);
-        let takes = match self.random.below(4) {
+        let most = deadline.saturating_sub(now);
+        let delay = match self.random.below(4) {
             0 => Duration::from_nanos(self.random.number() % 1_000_000),
             1 => Duration::from_millis(self.random.number() % 100),
             2 => Duration::from_millis(self.random.number() % 20_000),
             _ => most,
         };
-        (now + takes).min(by - Duration::from_nanos(1))
+        (now + delay).min(deadline - Duration::from_nanos(1))
     }
 
-    /// When an answer comes that is too late.
-    pub(super) fn too_late(&mut self, by: Duration) -> Duration {
-        by + Duration::from_millis(self.random.pick(&[0, 0, 1, 1000]))
+    /// Returns the time of an answer after the deadline.
+    pub(super) fn too_late(&mut self, deadline: Duration) -> Duration {
+        deadline + Duration::from_millis(self.random.pick(&[0, 0, 1, 1000]))
     }
 }

@@ -1,4 +1,4 @@
-//! How the files and programs of a world answer: in part, late, badly, and with a mark on them.
+//! Calls of the file system with faults: short, late and failed, with every handle tracked.
 
 use std::sync::Arc;
 
@@ -30,11 +30,11 @@ impl FaultyIo<'_> {
         };
         self.conversation.output.truncate(from + n);
         let bytes = self.conversation.output[from..].to_vec();
-        self.record_read(file.answer, at, &bytes);
+        self.record_read(file.call, at, &bytes);
         self.moved(n)
     }
 
-    pub(super) fn fill<S: FileSystem>(
+    pub(super) fn read_file<S: FileSystem>(
         &mut self,
         file: &mut TrackedHandle<S::File>,
         at: u64,
@@ -50,7 +50,7 @@ impl FaultyIo<'_> {
                 self.refuse()
             }
             Got::Bytes(n) => {
-                self.record_read(file.answer, at, &into[..n]);
+                self.record_read(file.call, at, &into[..n]);
                 self.record_bytes(&into[..n]);
                 self.moved(n)
             }
@@ -58,34 +58,37 @@ impl FaultyIo<'_> {
                 self.conversation.counts.notes += 1;
                 (self.now, Got::Note(note))
             }
-            Got::Nothing => (self.by, Got::Nothing),
+            Got::Nothing => (self.deadline, Got::Nothing),
             _ => self.refuse(),
         }
     }
 
-    /// HandlerRecord what was read of a file or a program.
-    fn record_read(&mut self, answer: usize, at: u64, bytes: &[u8]) {
-        match &mut self.conversation.fs_calls[answer].answer {
+    /// Records bytes that were read from a file or a CGI process.
+    fn record_read(&mut self, call: usize, at: u64, bytes: &[u8]) {
+        match &mut self.conversation.fs_calls[call].answer {
             Answer::File {
-                meta, seen, ended, ..
+                meta,
+                bytes_read,
+                early_end,
+                ..
             } => {
                 let early = bytes.is_empty() && at < meta.len;
-                let at = usize::try_from(at).expect("what was read fits into memory");
+                let at = usize::try_from(at).expect("files of a world are small");
                 if early {
-                    (self.conversation.disruptions.broken, *ended) = (true, Some(at));
+                    (self.conversation.disruptions.broken, *early_end) = (true, Some(at));
                 }
                 let end = at + bytes.len();
-                if seen.len() < end {
-                    seen.resize(end, 0);
+                if bytes_read.len() < end {
+                    bytes_read.resize(end, 0);
                 }
-                seen[at..end].copy_from_slice(bytes);
+                bytes_read[at..end].copy_from_slice(bytes);
             }
-            Answer::Program { seen } => seen.extend_from_slice(bytes),
-            _ => unreachable!("nothing else can be read"),
+            Answer::Program { bytes_read } => bytes_read.extend_from_slice(bytes),
+            _ => unreachable!("only files and processes can be read"),
         }
     }
 
-    pub(super) fn give<S: FileSystem>(
+    pub(super) fn write_file<S: FileSystem>(
         &mut self,
         file: &mut TrackedHandle<S::File>,
         from: &[u8],
@@ -97,7 +100,7 @@ impl FaultyIo<'_> {
         let n = self.plan.cut(from.len());
         match fs.answer_write(&mut file.file, &from[..n]) {
             Got::Bytes(taken) if !self.plan.occurs(|faults| faults.broken) => {
-                // None means that it wants no more: what was lent is dropped.
+                // 0 means that it accepts no more: the rest is dropped.
                 let (at, _) = self.moved::<()>(if taken == 0 { from.len() } else { taken });
                 (at, Got::Bytes(taken))
             }
@@ -118,10 +121,13 @@ impl FaultyIo<'_> {
             committed => committed,
         };
         self.conversation.disruptions.broken |= committed.is_err();
-        (self.plan.soon(self.now, self.by), Got::Committed(committed))
+        (
+            self.plan.soon(self.now, self.deadline),
+            Got::Committed(committed),
+        )
     }
 
-    /// What is open does not do what was wanted of it.
+    /// The operation on an open file fails.
     fn refuse<F>(&mut self) -> TimedAnswer<F> {
         self.conversation.disruptions.broken = true;
         (self.now, Got::Refused(FsError::Io))
@@ -150,10 +156,10 @@ impl FaultyIo<'_> {
         let (answer, got) = self.track(got, number);
         let ask = ask.clone();
         self.conversation.fs_calls.push(FsCall { ask, answer });
-        (self.plan.soon(self.now, self.by), got)
+        (self.plan.soon(self.now, self.deadline), got)
     }
 
-    /// Puts a mark on what was opened.
+    /// Tracks the handle in an answer, and records the answer.
     fn track<F>(&self, got: Got<F>, number: usize) -> (Answer, Got<TrackedHandle<F>>) {
         match got {
             Got::Opened(Ok(Opened::File {
@@ -164,8 +170,8 @@ impl FaultyIo<'_> {
                 let answer = Answer::File {
                     meta,
                     sendable,
-                    seen: Vec::new(),
-                    ended: None,
+                    bytes_read: Vec::new(),
+                    early_end: None,
                 };
                 let file = self.handles.track(file, number);
                 let opened = Opened::File {
@@ -177,7 +183,9 @@ impl FaultyIo<'_> {
             }
             Got::Opened(Ok(Opened::Process(file))) => {
                 let file = self.handles.track(file, number);
-                let answer = Answer::Program { seen: Vec::new() };
+                let answer = Answer::Program {
+                    bytes_read: Vec::new(),
+                };
                 (answer, Got::Opened(Ok(Opened::Process(file))))
             }
             Got::Opened(Ok(Opened::Writer(file))) => {
@@ -195,10 +203,10 @@ impl FaultyIo<'_> {
             Got::Listed(Err(error)) => (Answer::Failed(error), Got::Listed(Err(error))),
             Got::Verified(Ok(())) => (Answer::Verified, Got::Verified(Ok(()))),
             Got::Verified(Err(error)) => (Answer::Failed(error), Got::Verified(Err(error))),
-            _ => panic!("a file system answered a question by something else"),
+            _ => panic!("the answer does not belong to the call"),
         }
     }
 }
 
-/// The most that is sent of a file at once.
+/// The most bytes of a file that are sent at once.
 const COPY_MAX: usize = 1 << 20;

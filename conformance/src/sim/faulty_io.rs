@@ -1,5 +1,5 @@
-//! [`FaultyIo`]: what a want is seen to with, and here how the link is read and written. Files and
-//! programs are in `shelf`.
+//! [`FaultyIo`]: performs what a connection wants, with faults. This file has the transport; `faulty_fs` has files and CGI
+//! processes.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use super::reader::ReplyEnd;
 use super::tracked_handle::{HandleCount, TrackedHandle};
 use super::transcript::Transcript;
 
-/// What a want is seen to with.
+/// Performs one want of a connection.
 pub(super) struct FaultyIo<'a> {
     pub(super) now: Duration,
-    pub(super) by: Duration,
+    pub(super) deadline: Duration,
     pub(super) peer: &'a mut Peer,
     pub(super) plan: &'a mut FaultPlan,
     pub(super) conversation: &'a mut Conversation,
     pub(super) handles: &'a HandleCount,
     pub(super) failed: &'a mut bool,
     pub(super) transcript: &'a mut Option<Transcript>,
-    /// The peer has conversation all it will ever say: that a deadline passes now is no mishap.
+    /// The peer will send nothing more, so a deadline that passes now is not a fault.
     pub(super) silent: bool,
 }
 
-/// When the answer comes, and which.
+/// The time of an answer, and the answer.
 pub(super) type TimedAnswer<F> = (Duration, Got<TrackedHandle<F>>);
 
 impl FaultyIo<'_> {
@@ -55,8 +55,8 @@ impl FaultyIo<'_> {
             Want::Read(into) => self.read(into),
             Want::Write(from) => self.write(from),
             Want::Copy { file, at, len } => self.copy(file, at, len, fs),
-            Want::ReadFile { file, at, into } => self.fill(file, at, into, fs),
-            Want::WriteFile { file, from } => self.give(file, from, fs),
+            Want::ReadFile { file, at, into } => self.read_file(file, at, into, fs),
+            Want::WriteFile { file, from } => self.write_file(file, from, fs),
             Want::Commit { file } => self.commit(file, fs),
             Want::Wait => self.wait(),
             Want::Upgrade => unreachable!("no upgrade is allowed"),
@@ -64,7 +64,7 @@ impl FaultyIo<'_> {
         }
     }
 
-    /// What came into the connection goes into the transcript.
+    /// Adds bytes that were read to the transcript.
     pub(super) fn record_bytes(&mut self, bytes: &[u8]) {
         if let Some(transcript) = self.transcript {
             transcript.bytes(bytes);
@@ -81,12 +81,11 @@ impl FaultyIo<'_> {
         (self.now, Got::Failed)
     }
 
-    /// What goes wrong with every kind of want: nothing comes, for no reason or before it is too
-    /// late.
+    /// Injects the faults that any want can have: an answer of `Nothing` without a reason, or after the deadline.
     pub(super) fn delay<F>(&mut self) -> Option<TimedAnswer<F>> {
         if self.plan.occurs(|faults| faults.nothing) {
             self.conversation.counts.pauses += 1;
-            return Some((self.plan.soon(self.now, self.by), Got::Nothing));
+            return Some((self.plan.soon(self.now, self.deadline), Got::Nothing));
         }
         self.plan
             .occurs(|faults| faults.late)
@@ -95,20 +94,20 @@ impl FaultyIo<'_> {
 
     fn miss_deadline<F>(&mut self) -> TimedAnswer<F> {
         self.conversation.counts.pauses += 1;
-        (self.plan.too_late(self.by), Got::Nothing)
+        (self.plan.too_late(self.deadline), Got::Nothing)
     }
 
-    /// Something wakes the handler, or nothing does.
+    /// Wakes the handler, unless there is a fault.
     fn wait<F>(&mut self) -> TimedAnswer<F> {
         match self.delay() {
             Some(answer) => answer,
-            None => (self.plan.soon(self.now, self.by), Got::Woken),
+            None => (self.plan.soon(self.now, self.deadline), Got::Woken),
         }
     }
 
     pub(super) fn moved<F>(&mut self, n: usize) -> TimedAnswer<F> {
         self.conversation.counts.bytes_moved += n as u64;
-        (self.plan.soon(self.now, self.by), Got::Bytes(n))
+        (self.plan.soon(self.now, self.deadline), Got::Bytes(n))
     }
 
     fn read<F>(&mut self, into: &mut [u8]) -> TimedAnswer<F> {
@@ -125,7 +124,7 @@ impl FaultyIo<'_> {
         let mut at = self.now;
         if self.peer.available(at).is_empty() {
             match self.peer.next_arrival() {
-                Some(next) if next < self.by => at = next,
+                Some(next) if next < self.deadline => at = next,
                 None if self.peer.half_close => return (at, Got::Bytes(0)),
                 next => {
                     self.silent = next.is_none();
@@ -133,39 +132,42 @@ impl FaultyIo<'_> {
                 }
             }
         }
-        let here = self.peer.available(at);
-        let n = self.plan.cut(here.len().min(into.len()));
-        into[..n].copy_from_slice(&here[..n]);
+        let available = self.peer.available(at);
+        let n = self.plan.cut(available.len().min(into.len()));
+        into[..n].copy_from_slice(&available[..n]);
         self.peer.consumed += n;
         self.conversation.counts.bytes_moved += n as u64;
         self.record_bytes(&into[..n]);
-        (at.max(self.plan.soon(self.now, self.by)), Got::Bytes(n))
+        (
+            at.max(self.plan.soon(self.now, self.deadline)),
+            Got::Bytes(n),
+        )
     }
 
-    /// A peer that has conversation all of what it has to say so far is not waited for: it waits itself.
+    /// Counts a read although the peer waits for a reply to a whole request.
     fn check_deadlock(&mut self) {
-        if let Some(whole) = self.peer.whole_requests()
+        if let Some(requests) = self.peer.whole_requests()
             && !self.conversation.counts.shutdown
         {
             let replies = self.conversation.replies().map_or(0, |replies| {
-                let whole = replies.iter().filter(|reply| reply.end != ReplyEnd::Cut);
-                whole.count()
+                let complete = replies.iter().filter(|reply| reply.end != ReplyEnd::Cut);
+                complete.count()
             });
-            self.conversation.counts.reads_while_reply_due += u64::from(replies < whole);
+            self.conversation.counts.reads_while_reply_due += u64::from(replies < requests);
         }
     }
 
-    /// Whether the peer takes `len` bytes now; how many, or what comes of it.
+    /// Returns how many of `len` bytes the peer takes now; or the answer if it takes none.
     pub(super) fn accepts<F>(&mut self, len: usize) -> Result<usize, TimedAnswer<F>> {
         self.use_transport();
-        let gone = self.conversation.output.len();
-        if gone >= self.peer.resets_after_out || self.plan.occurs(|faults| faults.reset) {
+        let sent = self.conversation.output.len();
+        if sent >= self.peer.resets_after_out || self.plan.occurs(|faults| faults.reset) {
             return Err(self.fail());
         }
         if let Some(answer) = self.delay() {
             return Err(answer);
         }
-        match self.peer.accepts_max.saturating_sub(gone) {
+        match self.peer.accepts_max.saturating_sub(sent) {
             0 => Err(self.miss_deadline()),
             room => Ok(self.plan.cut(len.min(room))),
         }

@@ -1,22 +1,21 @@
-//! The grammar: requests as clients send them, good ones, odd ones, and damaged ones.
+//! The grammar of requests: valid, unusual, invalid and damaged ones.
 
 use super::Random;
 
-/// What a peer is going to send.
+/// The requests that a peer will send.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Requests {
     pub(super) bytes: Vec<u8>,
-    /// The request lines that a handler may be told of, unless it is doubtful where a request
-    /// begins.
+    /// The request lines that a handler must get; `None` if damage makes them unknown.
     pub(super) lines: Option<Vec<Vec<u8>>>,
-    /// Something was wrong: no line after it is a request.
+    /// There was an error, after which no line is a request.
     broken: bool,
-    /// Where each of them ends with its content.
+    /// Where each request ends, including its content.
     pub(super) ends: Vec<usize>,
 }
 
 impl Requests {
-    /// A few requests for these targets, perhaps damaged.
+    /// Generates a few requests for these targets. They may be damaged.
     pub(super) fn grow(random: &mut Random, targets: &[&str]) -> Requests {
         let mut requests = Requests {
             lines: Some(Vec::new()),
@@ -42,7 +41,7 @@ impl Requests {
         requests
     }
 
-    /// Many small requests at once.
+    /// Generates many small requests.
     fn burst(mut self, random: &mut Random, targets: &[&str]) -> Requests {
         let line = [b"GET ", random.pick(targets).as_bytes(), b" HTTP/1.1"].concat();
         for _ in 0..100 + random.below(900) {
@@ -55,7 +54,7 @@ impl Requests {
         self
     }
 
-    /// Adds one; false if nothing can follow it.
+    /// Adds a request. Returns false if nothing can follow it.
     fn add(&mut self, random: &mut Random, targets: &[&str]) -> bool {
         if random.one_in(20) {
             self.bytes
@@ -95,11 +94,11 @@ impl Requests {
         self.bytes.extend_from_slice(b"\r\n");
         let simple = version.is_empty();
         let names_host = version == " HTTP/1.1" && !random.one_in(40);
-        let goes_on = simple || self.fields_and_content(random, method == "POST", names_host);
-        if goes_on && !self.broken {
+        let can_continue = simple || self.fields_and_content(random, method == "POST", names_host);
+        if can_continue && !self.broken {
             self.ends.push(self.bytes.len());
         }
-        goes_on
+        can_continue
     }
 
     fn fields_and_content(&mut self, random: &mut Random, often: bool, names_host: bool) -> bool {
@@ -143,7 +142,7 @@ impl Requests {
                 return true;
             }
         }
-        // The peer waits for a word that may never come, and sends no content before.
+        // The peer waits for a 100 that may never come before it sends the content.
         false
     }
 
@@ -175,7 +174,7 @@ impl Requests {
         ]));
     }
 
-    /// Changes, cuts, doubles or adds something. Nobody knows then what is meant.
+    /// Changes, removes, repeats or inserts bytes. The requests are unknown after that.
     fn damage(&mut self, random: &mut Random) {
         (self.lines, self.ends) = (None, Vec::new());
         let bytes = &mut self.bytes;
@@ -202,7 +201,7 @@ impl Requests {
     }
 }
 
-/// A chunk that no reader may take for one, and an end behind it.
+/// Returns an invalid chunk, with a last chunk after it.
 fn broken_chunk(random: &mut Random, size: &[u8], piece: &[u8]) -> Vec<u8> {
     let end = b"0\r\n\r\n";
     match random.below(5) {
@@ -214,7 +213,7 @@ fn broken_chunk(random: &mut Random, size: &[u8], piece: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Content that looks like a request as often as not.
+/// Returns content, which often looks like a request.
 fn content(random: &mut Random) -> Vec<u8> {
     let word = random.pick(&[
         &b"x"[..],
@@ -258,7 +257,7 @@ const GOOD: &[&[u8]] = &[
     b"X:",
 ];
 
-/// After any of these nothing more is taken for a request.
+/// Invalid fields, after which the connection must close.
 const BAD: &[&[u8]] = &[
     b"X : y",
     b" folded",

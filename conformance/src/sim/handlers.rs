@@ -1,5 +1,5 @@
-//! The handlers of the standard simulation: those that come with the engine, two that use content,
-//! and one that does everything in any order.
+//! The handlers of the standard simulation: services of sanserve-core, two handlers that use content, and one that acts at
+//! random.
 
 use std::time::Duration;
 
@@ -10,8 +10,7 @@ use sanserve_core::{
 use super::Random;
 use crate::handlers::Echo;
 
-/// The handler that stands for this number in [`Sim::standard`](super::Sim::standard), and in its
-/// transcripts.
+/// Returns the handler for a number, as in [`Sim::standard`](super::Sim::standard) and its transcripts.
 #[must_use]
 pub fn standard(number: u64) -> Box<dyn Handler> {
     match kind(number) {
@@ -23,7 +22,7 @@ pub fn standard(number: u64) -> Box<dyn Handler> {
     }
 }
 
-/// Whether that number stands for the file service alone.
+/// Returns whether this is the number of a plain file service.
 pub(super) fn serves_files(number: u64) -> bool {
     kind(number) == HandlerKind::Files
 }
@@ -47,7 +46,7 @@ fn kind(number: u64) -> HandlerKind {
     }
 }
 
-/// The file service, set up in one of many ways.
+/// Returns a file service with random settings.
 fn files(number: u64) -> Files {
     let mut random = Random::new(number);
     let mut settings = FileSettings::default();
@@ -64,7 +63,7 @@ fn files(number: u64) -> Files {
     settings.into()
 }
 
-/// Sends content back while it comes.
+/// Sends content back while it arrives.
 struct Relay;
 
 impl Handler for Relay {
@@ -85,34 +84,34 @@ impl Handler for Relay {
     }
 }
 
-/// Does a few things in an order that only its number knows, sense or nonsense, the same at every
-/// pace: what it reads, it reads to the end before it goes on.
+/// Does up to 12 random things, valid or not. They depend only on its number, not on the fragmentation, because it reads
+/// to the end of anything that it reads.
 struct RandomHandler {
     random: Random,
-    left: usize,
-    reads: Option<Next>,
+    actions_left: usize,
+    reading: Option<Next>,
 }
 
 impl RandomHandler {
     fn new(number: u64) -> RandomHandler {
         RandomHandler {
             random: Random::new(number),
-            left: 0,
-            reads: None,
+            actions_left: 0,
+            reading: None,
         }
     }
 
-    fn act(&mut self, ex: &mut Exchange<'_>) -> Next {
-        while self.left > 0 {
-            self.left -= 1;
-            if let Some(next) = self.one(ex) {
+    fn next_action(&mut self, ex: &mut Exchange<'_>) -> Next {
+        while self.actions_left > 0 {
+            self.actions_left -= 1;
+            if let Some(next) = self.try_action(ex) {
                 return next;
             }
         }
         Next::Done
     }
 
-    fn one(&mut self, ex: &mut Exchange<'_>) -> Option<Next> {
+    fn try_action(&mut self, ex: &mut Exchange<'_>) -> Option<Next> {
         let path = || Path::parse(ex.path()).unwrap_or_default();
         Some(match self.random.below(22) {
             0 => Next::Body,
@@ -131,7 +130,12 @@ impl RandomHandler {
                 env: Vec::new(),
                 path_translated: Path::default(),
             })),
-            8 => return self.left.eq(&0).then(|| ex.send_error(404, ex.path())),
+            8 => {
+                return self
+                    .actions_left
+                    .eq(&0)
+                    .then(|| ex.send_error(404, ex.path()));
+            }
             9 => {
                 ex.send_response_only(103, "Early Hints");
                 ex.end_headers();
@@ -175,17 +179,17 @@ impl RandomHandler {
 
 impl Handler for RandomHandler {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        self.left = self.random.below(12);
+        self.actions_left = self.random.below(12);
         if self.random.one_in(2) {
             ex.send_response(200);
             ex.end_headers();
         }
-        self.reads = None;
+        self.reading = None;
         self.remember(ex)
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        if let (Event::Data(bytes), Some(next)) = (event, &self.reads) {
+        if let (Event::Data(bytes), Some(next)) = (event, &self.reading) {
             ex.write(bytes);
             return next.clone();
         }
@@ -195,8 +199,8 @@ impl Handler for RandomHandler {
 
 impl RandomHandler {
     fn remember(&mut self, ex: &mut Exchange<'_>) -> Next {
-        let next = self.act(ex);
-        self.reads = matches!(next, Next::Body | Next::Read).then(|| next.clone());
+        let next = self.next_action(ex);
+        self.reading = matches!(next, Next::Body | Next::Read).then(|| next.clone());
         next
     }
 }

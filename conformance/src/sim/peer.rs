@@ -1,4 +1,4 @@
-//! [`Peer`]: who is at the other end of the link: what it sends and when, and what it takes.
+//! [`Peer`]: the remote end of a connection: what it sends, when it sends it, and how much it receives.
 
 use std::time::Duration;
 
@@ -9,33 +9,33 @@ use super::grammar::Requests;
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     pub(super) requests: Requests,
-    /// From that time on so many bytes have been sent, in ascending order.
-    sent: Vec<(Duration, usize)>,
-    /// How many bytes were consumed from it.
+    /// The total number of bytes sent by each time, in ascending order.
+    arrivals: Vec<(Duration, usize)>,
+    /// The number of bytes that were read.
     pub(super) consumed: usize,
-    /// Whether it ends its side after the last byte.
+    /// Whether it half-closes after its last byte.
     pub(super) half_close: bool,
-    /// The link fails when so many bytes have come from it.
+    /// The transport fails after this number of bytes from the peer.
     pub(super) resets_after_in: usize,
-    /// The link fails when so many bytes have gone to it.
+    /// The transport fails after this number of bytes to the peer.
     pub(super) resets_after_out: usize,
-    /// It takes no more than so many bytes.
+    /// The number of bytes after which the peer stops reading.
     pub(super) accepts_max: usize,
 }
 
 impl Peer {
-    /// A peer that sends these requests from time `start` on, in a few pieces.
+    /// Creates a peer that sends these requests from `start` on, in a few pieces.
     pub(super) fn new(random: &mut Random, requests: Requests, start: Duration) -> Peer {
-        let (mut sent, mut at) = (Vec::new(), start);
+        let (mut arrivals, mut at) = (Vec::new(), start);
         let pieces = random.pick(&[1, 1, 1, 2, 5, 20]);
         let len = requests.bytes.len();
         for piece in 1..=pieces {
-            let upto = if piece == pieces {
+            let total = if piece == pieces {
                 len
             } else {
                 random.below(len + 1)
             };
-            sent.push((at, upto));
+            arrivals.push((at, total));
             at += Duration::from_millis(match random.below(20) {
                 0 => 3_000,
                 1 => 20_000,
@@ -44,15 +44,16 @@ impl Peer {
                 _ => 0,
             });
         }
-        // Each piece goes on where the one before it ended.
-        let mut ends: Vec<usize> = sent.iter().map(|(_, upto)| *upto).collect();
+        // The totals must be ascending.
+        let mut ends: Vec<usize> = arrivals.iter().map(|(_, total)| *total).collect();
         ends.sort_unstable();
-        sent.iter_mut()
+        arrivals
+            .iter_mut()
             .zip(ends)
             .for_each(|(piece, end)| piece.1 = end);
         Peer {
             requests,
-            sent,
+            arrivals,
             consumed: 0,
             half_close: !random.one_in(3),
             resets_after_in: usize::MAX,
@@ -61,20 +62,23 @@ impl Peer {
         }
     }
 
-    /// What has come by that time and was not consumed.
+    /// Returns the bytes that have arrived and were not read.
     pub(super) fn available(&self, now: Duration) -> &[u8] {
-        let come = self.sent.iter().rev().find(|(at, _)| *at <= now);
-        &self.requests.bytes[self.consumed..come.map_or(0, |(_, upto)| *upto).max(self.consumed)]
+        let arrived = self.arrivals.iter().rev().find(|(at, _)| *at <= now);
+        &self.requests.bytes
+            [self.consumed..arrived.map_or(0, |(_, total)| *total).max(self.consumed)]
     }
 
-    /// When something more comes, if nothing is here.
+    /// Returns the time when more bytes arrive.
     pub(super) fn next_arrival(&self) -> Option<Duration> {
-        let more = self.sent.iter().find(|(_, upto)| *upto > self.consumed);
+        let more = self
+            .arrivals
+            .iter()
+            .find(|(_, total)| *total > self.consumed);
         more.map(|(at, _)| *at)
     }
 
-    /// How many requests were taken, if the last of them was consumed whole, with its content, and
-    /// nothing after it.
+    /// Returns the number of requests that were read, if the last of them was read exactly to its end.
     pub(super) fn whole_requests(&self) -> Option<usize> {
         let at = self
             .requests

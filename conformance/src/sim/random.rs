@@ -1,11 +1,11 @@
-//! [`Random`]: the only source of chance in a simulation.
+//! [`Random`]: the random number generator, on which everything in a world depends.
 
 /// Marsaglia's xorshift64. The same seed gives the same numbers on every machine.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// The numbers of one seed. Seeds that lie close together do not begin alike.
+    /// Creates a generator. Similar seeds give different numbers from the start.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -14,7 +14,7 @@ impl Random {
         Random((mixed ^ mixed >> 31).max(1))
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -22,22 +22,22 @@ impl Random {
         self.0
     }
 
-    /// A number below `n`, which must not be 0.
+    /// Returns a number below `n`, which must not be 0.
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.number()) * n as u128) >> 64) as usize
     }
 
-    /// Yes, once in `n` times; never if `n` is 0.
+    /// Returns true one time in `n`, and never if `n` is 0.
     pub fn one_in(&mut self, n: u32) -> bool {
         n > 0 && self.below(n as usize) == 0
     }
 
-    /// One of these.
+    /// Returns a random element.
     pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())]
     }
 
-    /// Numbers of their own for a part of the world.
+    /// Returns an independent generator for a part of the world.
     #[must_use]
     pub fn fork(&mut self) -> Random {
         Random::new(self.number())

@@ -1,33 +1,33 @@
-//! The reader: what a client makes of the bytes that it gets. It shares no code with the engine,
-//! and is as strict as RFC 9112 lets a client be.
+//! A parser of replies, as a client has one. It shares no code with the engine, and is as strict as RFC 9112 lets a
+//! client be.
 
 use std::borrow::Cow;
 
-/// A final reply. Interim ones before it were read and are not shown.
+/// A final reply. Interim replies before it are skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply<'a> {
-    /// The status; 0 if there is none, as in HTTP/0.9, or not yet.
+pub struct ParsedReply<'a> {
+    /// The status; 0 in HTTP/0.9, or if the head is incomplete.
     pub status: u16,
-    /// Status line and fields, with the empty line behind them. Nothing in HTTP/0.9.
+    /// Status line, fields, and the empty line. Empty in HTTP/0.9.
     pub head: &'a [u8],
     /// The content, without its framing.
     pub body: Cow<'a, [u8]>,
-    /// How it ends.
+    /// How the reply ends.
     pub end: ReplyEnd,
 }
 
 /// How a reply ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyEnd {
-    /// As it says.
+    /// As its framing says.
     Whole,
-    /// With the connection, as it says: nobody can tell whether that is all.
+    /// With the connection, as its framing says; it may be incomplete.
     Close,
-    /// Before its time.
+    /// Before its end: it is truncated.
     Cut,
 }
 
-/// A request as the log has it.
+/// A request in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logged<'a> {
     /// The request line.
@@ -36,8 +36,8 @@ pub struct Logged<'a> {
     pub status: u16,
 }
 
-impl<'a> Reply<'a> {
-    /// The first field of this name, in any case.
+impl<'a> ParsedReply<'a> {
+    /// Returns the value of the first field of this name, in upper or lower case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         let lines = self.head.split(|&byte| byte == b'\n').skip(1);
@@ -50,13 +50,13 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// The requests in a log, in their order.
+/// Returns the requests in a log, in order.
 #[must_use]
 pub fn logged(log: &str) -> Vec<Logged<'_>> {
     log.lines().filter_map(logged_line).collect()
 }
 
-/// The request in a log line, if it speaks of one: `ADDRESS - - [TIME] "LINE" STATUS -`.
+/// Returns the request in a log line of the form `ADDRESS - - [TIME] "LINE" STATUS -`.
 pub(super) fn logged_line(line: &str) -> Option<Logged<'_>> {
     let (_, message) = line.split_once("] ")?;
     let (line, rest) = message.strip_prefix('"')?.rsplit_once("\" ")?;
@@ -67,31 +67,31 @@ pub(super) fn logged_line(line: &str) -> Option<Logged<'_>> {
     })
 }
 
-/// Reads all replies. Reply number `i` answers request number `i` of the log; only the last may
-/// have taken the place of another, which was logged but never left.
+/// Parses all replies. ParsedReply `i` belongs to request `i` of the log. Only the last one may have replaced a reply that was
+/// logged but never sent.
 ///
 /// # Errors
-/// The first thing that is no reply.
-pub fn read<'a>(output: &'a [u8], logged: &[Logged<'_>]) -> Result<Vec<Reply<'a>>, String> {
+/// The first invalid reply.
+pub fn parse<'a>(output: &'a [u8], logged: &[Logged<'_>]) -> Result<Vec<ParsedReply<'a>>, String> {
     let (mut replies, mut rest) = (Vec::new(), output);
     while !rest.is_empty() {
         let request = logged.get(replies.len());
         let line = request.map_or("", |request| request.line);
         let reply;
-        (reply, rest) = one(rest, line).map_err(|what| {
+        (reply, rest) = parse_reply(rest, line).map_err(|message| {
             let at = output.len() - rest.len();
-            format!("reply {} at byte {at}: {what}", replies.len())
+            format!("reply {} at byte {at}: {message}", replies.len())
         })?;
         replies.push(reply);
     }
     Ok(replies)
 }
 
-/// Reads one reply, and returns what follows it.
-fn one<'a>(input: &'a [u8], request: &str) -> Result<(Reply<'a>, &'a [u8]), String> {
+/// Parses one reply, and returns the rest.
+fn parse_reply<'a>(input: &'a [u8], request: &str) -> Result<(ParsedReply<'a>, &'a [u8]), String> {
     if is_simple(request) {
         let body = Cow::Borrowed(input);
-        let reply = Reply {
+        let reply = ParsedReply {
             status: 0,
             head: b"",
             body,
@@ -102,7 +102,7 @@ fn one<'a>(input: &'a [u8], request: &str) -> Result<(Reply<'a>, &'a [u8]), Stri
     let mut input = input;
     loop {
         let Some(end) = input.windows(4).position(|four| four == b"\r\n\r\n") else {
-            let reply = Reply {
+            let reply = ParsedReply {
                 status: 0,
                 head: input,
                 body: Cow::Borrowed(b""),
@@ -113,29 +113,29 @@ fn one<'a>(input: &'a [u8], request: &str) -> Result<(Reply<'a>, &'a [u8]), Stri
         let (head, rest) = input.split_at(end + 4);
         let status = check_head(head)?;
         if status >= 200 {
-            return body(status, head, rest, request);
+            return parse_content(status, head, rest, request);
         }
         input = rest;
     }
 }
 
-/// Whether a request has the reply of HTTP/0.9: content and nothing else.
+/// Returns whether a request is one of HTTP/0.9, whose reply is only content.
 fn is_simple(request: &str) -> bool {
     let words: Vec<&str> = words(request).collect();
     matches!(words[..], ["GET", _])
 }
 
-/// The words of a request line, as the log shows it: a tab is escaped there.
+/// Returns the words of a request line in the log, where a tab is escaped.
 fn words(line: &str) -> impl Iterator<Item = &str> {
     let words = line.split(' ').flat_map(|part| part.split("\\x09"));
     words.filter(|word| !word.is_empty())
 }
 
-/// Looks at every line of a head, and returns the status.
+/// Checks every line of a head, and returns the status.
 fn check_head(head: &[u8]) -> Result<u16, String> {
     let lines = head[..head.len() - 4].split(|&byte| byte == b'\n');
     let mut lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let bad = |line: &[u8]| Err(format!("a bad line: {}", line.escape_ascii()));
+    let bad = |line: &[u8]| Err(format!("invalid line: {}", line.escape_ascii()));
     let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
     let line = lines.next().unwrap_or_default();
     let (status, phrase) = match line {
@@ -173,14 +173,14 @@ fn check_head(head: &[u8]) -> Result<u16, String> {
     Ok(status)
 }
 
-/// Reads the content (RFC 9112 §6.3).
-fn body<'a>(
+/// Parses the content (RFC 9112 §6.3).
+fn parse_content<'a>(
     status: u16,
     head: &'a [u8],
     input: &'a [u8],
     request: &str,
-) -> Result<(Reply<'a>, &'a [u8]), String> {
-    let mut reply = Reply {
+) -> Result<(ParsedReply<'a>, &'a [u8]), String> {
+    let mut reply = ParsedReply {
         status,
         head,
         body: Cow::Borrowed(b""),
@@ -188,7 +188,7 @@ fn body<'a>(
     };
     let (length, coding) = framing(head)?;
     let none = matches!(status, 204 | 304);
-    // Who sends a line that nobody understands may not count on being taken for HEAD.
+    // The server may not have recognized HEAD in an invalid request line.
     let head_only = words(request).next() == Some("HEAD");
     let follows = input.is_empty() || input.starts_with(b"HTTP/1.");
     let not_understood = matches!(status, 400 | 414 | 505);
@@ -210,12 +210,12 @@ fn body<'a>(
             reply.body = Cow::Borrowed(input);
             b""
         }
-        (Some(_), true) => return Err("framed in two ways".into()),
+        (Some(_), true) => return Err("both Content-Length and Transfer-Encoding".into()),
     };
     Ok((reply, rest))
 }
 
-/// `Content-Length`, and whether the content comes in chunks.
+/// Returns `Content-Length`, and whether the content is chunked.
 fn framing(head: &[u8]) -> Result<(Option<u64>, bool), String> {
     let (mut length, mut chunked) = (None, false);
     for line in head.split(|&byte| byte == b'\n').skip(1) {
@@ -229,10 +229,10 @@ fn framing(head: &[u8]) -> Result<(Option<u64>, bool), String> {
             });
             let number = digits.and_then(|value| value.parse().ok());
             let number = number.filter(|_| length.is_none());
-            length = Some(number.ok_or("a bad Content-Length")?);
+            length = Some(number.ok_or("invalid Content-Length")?);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             if chunked || value != b"chunked" {
-                return Err("a bad Transfer-Encoding".into());
+                return Err("invalid Transfer-Encoding".into());
             }
             chunked = true;
         }
@@ -240,18 +240,18 @@ fn framing(head: &[u8]) -> Result<(Option<u64>, bool), String> {
     Ok((length, chunked))
 }
 
-/// Puts chunks together, and returns what follows them.
-fn chunked<'a>(input: &'a [u8], reply: &mut Reply<'a>) -> Result<&'a [u8], String> {
+/// Joins the chunks, and returns the rest.
+fn chunked<'a>(input: &'a [u8], reply: &mut ParsedReply<'a>) -> Result<&'a [u8], String> {
     let (mut body, mut rest) = (Vec::new(), input);
     reply.end = ReplyEnd::Cut;
     while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
         let size = chunk_size(&rest[..end])?;
         rest = &rest[end + 2..];
         if size == 0 {
-            // No trailer is ever sent.
+            // sanserve never sends a trailer.
             let whole = rest.strip_prefix(b"\r\n");
             if whole.is_none() && !b"\r\n".starts_with(rest) {
-                return Err("no end behind the last chunk".into());
+                return Err("no end after the last chunk".into());
             }
             if whole.is_some() {
                 reply.end = ReplyEnd::Whole;
@@ -263,7 +263,7 @@ fn chunked<'a>(input: &'a [u8], reply: &mut Reply<'a>) -> Result<&'a [u8], Strin
         rest = match rest.get(size..).unwrap_or_default() {
             [b'\r', b'\n', rest @ ..] => rest,
             [] | [b'\r'] => break,
-            _ => return Err("a chunk is longer than it says".into()),
+            _ => return Err("a chunk is longer than its size".into()),
         };
     }
     reply.body = Cow::Owned(body);
@@ -274,5 +274,5 @@ fn chunk_size(line: &[u8]) -> Result<usize, String> {
     let plain = |line: &&str| line.len() <= 16 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
     let size = str::from_utf8(line).ok().filter(plain);
     let size = size.and_then(|size| usize::from_str_radix(size, 16).ok());
-    size.ok_or_else(|| format!("a bad chunk: {}", line.escape_ascii()))
+    size.ok_or_else(|| format!("invalid chunk size: {}", line.escape_ascii()))
 }

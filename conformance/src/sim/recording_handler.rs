@@ -1,22 +1,22 @@
-//! [`RecordingHandler`]: a handler in front of a handler, which record what that is told and says.
+//! [`RecordingHandler`]: wraps a handler, and records its requests, content and end.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use sanserve_core::{Event, Exchange, Handler, Next};
 
-/// What was noted.
+/// The record of a handler.
 #[derive(Debug, Default)]
 pub(super) struct HandlerRecord {
-    /// The request lines that the handler was told of.
+    /// The request lines that the handler got.
     pub(super) requests: Vec<String>,
-    /// Whether it has conversation that the last of them is answered.
+    /// Whether it has returned `Next::Done` for the last of them.
     pub(super) done: bool,
-    /// Whether it has asked for content last.
+    /// Whether it has returned `Next::Body` last.
     reads: bool,
-    /// How much content of the last request it was told.
+    /// The bytes of content of the last request that it got.
     content: u64,
-    /// The most of that of any request.
+    /// The maximum of this for any request.
     pub(super) content_max: u64,
 }
 
@@ -28,8 +28,8 @@ pub(super) struct RecordingHandler<H> {
 impl<H> RecordingHandler<H> {
     pub(super) fn new(handler: H) -> (RecordingHandler<H>, Rc<RefCell<HandlerRecord>>) {
         let record = Rc::<RefCell<HandlerRecord>>::default();
-        let ours = Rc::clone(&record);
-        (RecordingHandler { handler, record }, ours)
+        let shared = Rc::clone(&record);
+        (RecordingHandler { handler, record }, shared)
     }
 
     fn record(&self, next: Next) -> Next {

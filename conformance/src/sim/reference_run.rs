@@ -1,5 +1,5 @@
-//! The reference of a conversation: the same requests and the same answers of the file system, but
-//! nothing is late, cut or lost. What a file holds is what was seen of it the first time.
+//! The reference run of a conversation: the same requests and answers of the file system, but without faults. The content
+//! of a file is what was read in the first run.
 
 use std::time::Duration;
 
@@ -8,33 +8,30 @@ use sanserve_core::{Ask, Connection, FsError, Got, Handler, Now, Opened, Step, W
 use super::conversation::{Answer, Conversation, FsCall, ReferenceRun};
 use super::driver::address;
 
-/// What is open of the answers that were recorded: the number of the answer, and, for a program,
-/// how much of it was read.
+/// An open file or process: the number of its recorded answer, and how much of a process's output was read.
 struct ReplayedFile {
     answer: usize,
     at: usize,
 }
 
-/// Plays the reference of a conversation. `None` if it does not come to its end.
+/// Runs a conversation again without faults. Returns `None` if it does not end.
 pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option<ReferenceRun> {
     let mut conn = Connection::new(
         conversation.config.clone(),
         &address(conversation.number),
         handler,
     );
-    let (mut reference, mut asks) = (ReferenceRun::default(), 0);
+    let (mut reference, mut calls) = (ReferenceRun::default(), 0);
     let (mut rest, mut now, mut got) = (&conversation.input[..], Duration::ZERO, Got::Nothing);
     for _ in 0..STEPS_MAX {
         let time = Now {
             tick: now,
             unix: conversation.unix,
         };
-        let Step {
-            want, deadline: by, ..
-        } = conn.step(time, got);
+        let Step { want, deadline, .. } = conn.step(time, got);
         got = match want {
             Want::Read(_) if rest.is_empty() && !conversation.half_close => {
-                now = by?;
+                now = deadline?;
                 Got::Nothing
             }
             Want::Read(into) => {
@@ -68,13 +65,13 @@ pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option
             Want::Wait => Got::Woken,
             Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Ask(ask) => {
-                let asked = conversation.fs_calls.get(asks);
-                if let Some(before) = asked.filter(|asked| asked.ask != *ask) {
-                    let what = format!("question {asks}: {ask:?} in place of {:?}", before.ask);
-                    reference.diverged.get_or_insert(what);
+                let recorded = conversation.fs_calls.get(calls);
+                if let Some(before) = recorded.filter(|recorded| recorded.ask != *ask) {
+                    let message = format!("call {calls}: {ask:?} in place of {:?}", before.ask);
+                    reference.diverged.get_or_insert(message);
                 }
-                asks += 1;
-                repeat_answer(ask, asked.map(|asked| &asked.answer), asks - 1)
+                calls += 1;
+                repeat_answer(ask, recorded.map(|recorded| &recorded.answer), calls - 1)
             }
             Want::Log(lines) => {
                 reference.log.push_str(lines);
@@ -87,9 +84,9 @@ pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option
     None
 }
 
-/// The same answer again. What was never answered is not found.
+/// Returns the recorded answer. A call that was not answered fails.
 fn repeat_answer(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<ReplayedFile> {
-    let seen = ReplayedFile {
+    let bytes_read = ReplayedFile {
         answer: number,
         at: 0,
     };
@@ -101,37 +98,40 @@ fn repeat_answer(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Repla
         (Some(Answer::Failed(error)), Ask::Verify(_)) => return Got::Verified(Err(*error)),
         (None, Ask::Verify(_)) => return Got::Verified(Err(FsError::Forbidden)),
         (Some(Answer::File { meta, sendable, .. }), _) => Opened::File {
-            file: seen,
+            file: bytes_read,
             meta: *meta,
             sendable: *sendable,
         },
         (Some(Answer::Directory), _) => Opened::Directory,
-        (Some(Answer::Program { .. }), _) => Opened::Process(seen),
-        (Some(Answer::Writer), _) => Opened::Writer(seen),
+        (Some(Answer::Program { .. }), _) => Opened::Process(bytes_read),
+        (Some(Answer::Writer), _) => Opened::Writer(bytes_read),
         (Some(Answer::Failed(error)), _) => return Got::Opened(Err(*error)),
         (None, _) => return Got::Opened(Err(FsError::NotFound)),
     };
     Got::Opened(Ok(opened))
 }
 
-/// Reads what was seen. Of a file the rest is zeros, up to where it was found to end or is conversation to:
-/// nobody can have sent any of that.
-fn read(asked: &[FsCall], file: &mut ReplayedFile, at: u64, into: &mut [u8]) -> Option<usize> {
-    let (seen, at, len) = match &asked[file.answer].answer {
+/// Reads recorded bytes. The rest of a file is zeros, up to its recorded end or the length in its metadata: these bytes
+/// were never sent.
+fn read(recorded: &[FsCall], file: &mut ReplayedFile, at: u64, into: &mut [u8]) -> Option<usize> {
+    let (bytes_read, at, len) = match &recorded[file.answer].answer {
         Answer::File {
-            meta, seen, ended, ..
+            meta,
+            bytes_read,
+            early_end,
+            ..
         } => {
-            let len = ended.unwrap_or(usize::try_from(meta.len).unwrap_or(usize::MAX));
-            let len = len.max(seen.len());
-            (seen, usize::try_from(at).unwrap_or(usize::MAX), len)
+            let len = early_end.unwrap_or(usize::try_from(meta.len).unwrap_or(usize::MAX));
+            let len = len.max(bytes_read.len());
+            (bytes_read, usize::try_from(at).unwrap_or(usize::MAX), len)
         }
-        Answer::Program { seen } => (seen, file.at, seen.len()),
-        // It is refused in the world.
+        Answer::Program { bytes_read } => (bytes_read, file.at, bytes_read.len()),
+        // Reading it also failed in the first run.
         Answer::Writer => return None,
-        _ => unreachable!("nothing else was opened"),
+        _ => unreachable!("only files and processes can be read"),
     };
     let n = into.len().min(len.saturating_sub(at));
-    let rest = seen.get(at..).unwrap_or_default();
+    let rest = bytes_read.get(at..).unwrap_or_default();
     let known = rest.len().min(n);
     into[..known].copy_from_slice(&rest[..known]);
     into[known..n].fill(0);
@@ -139,5 +139,5 @@ fn read(asked: &[FsCall], file: &mut ReplayedFile, at: u64, into: &mut [u8]) -> 
     Some(n)
 }
 
-/// More steps than any reference takes.
+/// More steps than any run needs.
 const STEPS_MAX: usize = 1_000_000;

@@ -1,4 +1,4 @@
-//! Replay: what was got is fed back into a new connection, which must want the same again.
+//! Replays a transcript: passes the recorded answers to a new connection, which must want the same.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use sanserve_core::{
 use super::transcript::{config, describe, time};
 use crate::text;
 
-/// Replays a transcript: each of its connections with a handler made of the number that stands in
-/// the transcript, as [`Sim`](super::Sim) makes them. Returns how many steps there were.
+/// Replays all connections of a transcript, with handlers that are created from the recorded numbers as in
+/// [`Sim`](super::Sim). Returns the number of steps.
 ///
 /// # Errors
-/// The first step that wants something else, or a line that is none.
+/// The first step with another want, or the first invalid line.
 pub fn replay<H: Handler>(transcript: &str, handler: impl Fn(u64) -> H) -> Result<usize, String> {
     let (mut steps, mut replayed) = (0, None);
     for (at, line) in transcript.lines().enumerate() {
@@ -39,15 +39,15 @@ pub fn replay<H: Handler>(transcript: &str, handler: impl Fn(u64) -> H) -> Resul
                 }
                 None => Err("no connection yet".into()),
             },
-            [now, want, by, lent, got, bytes] => {
+            [now, want, deadline, lent, got, bytes] => {
                 steps += 1;
                 let replayed = replayed.as_mut().ok_or("no connection yet".to_string());
-                replayed.and_then(|replayed| replayed.step(now, [want, by, lent], got, bytes))
+                replayed.and_then(|replayed| replayed.step(now, [want, deadline, lent], got, bytes))
             }
             _ if line.is_empty() || line.starts_with('#') => Ok(()),
             _ => Err("not a line of a transcript".into()),
         };
-        result.map_err(|what| format!("line {}: {what}", at + 1))?;
+        result.map_err(|message| format!("line {}: {message}", at + 1))?;
     }
     Ok(steps)
 }
@@ -65,33 +65,38 @@ fn begin<H: Handler>(
     numbers: &str,
     handler: &impl Fn(u64) -> H,
 ) -> Result<ReplayedConnection<H>, String> {
-    let number = number.parse().map_err(|_| "no number of a handler")?;
+    let number = number.parse().map_err(|_| "invalid number of a handler")?;
     let numbers: Result<Vec<u128>, _> = numbers.split(' ').map(str::parse).collect();
     let config: Option<Config> = numbers.ok().and_then(|numbers| config(&numbers));
     Ok(ReplayedConnection {
-        conn: Connection::new(config.ok_or("no config")?, peer, handler(number)),
+        conn: Connection::new(config.ok_or("invalid config")?, peer, handler(number)),
         unix: date.parse().ok(),
         got: Got::Nothing,
     })
 }
 
 impl<H: Handler> ReplayedConnection<H> {
-    fn step(&mut self, now: &str, before: [&str; 3], got: &str, bytes: &str) -> Result<(), String> {
+    fn step(
+        &mut self,
+        now: &str,
+        recorded: [&str; 3],
+        got: &str,
+        bytes: &str,
+    ) -> Result<(), String> {
         let now = Now {
-            tick: read_time(now).ok_or("no time")?,
+            tick: read_time(now).ok_or("invalid time")?,
             unix: self.unix,
         };
         let bytes = text::bytes(bytes)?;
-        let next = read_got(got).ok_or("no answer")?;
-        let Step {
-            want, deadline: by, ..
-        } = self.conn.step(now, std::mem::replace(&mut self.got, next));
+        let next = read_got(got).ok_or("invalid answer")?;
+        let Step { want, deadline, .. } =
+            self.conn.step(now, std::mem::replace(&mut self.got, next));
         let (wants, lent) = describe(&want);
-        let by = by.map_or("-".into(), time);
-        if [wants.as_str(), &by, &lent] != before {
+        let deadline = deadline.map_or("-".into(), time);
+        if [wants.as_str(), &deadline, &lent] != recorded {
             return Err(format!(
-                "{wants}\t{by}\t{lent}\nin place of {}",
-                before.join("\t")
+                "{wants}	{deadline}	{lent}\nin place of {}",
+                recorded.join("\t")
             ));
         }
         if let Want::Read(into) | Want::ReadFile { into, .. } = want

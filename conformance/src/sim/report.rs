@@ -1,4 +1,4 @@
-//! Runs of many seeds: how many, how fast, and what went wrong.
+//! Runs many seeds, and reports the first failure.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,23 +11,28 @@ use super::Sim;
 /// A check that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The world.
+    /// The seed of the world.
     pub seed: u64,
-    /// The name of the check; `panic` if there was one.
+    /// The name of the check, or `panic`.
     pub check: &'static str,
     /// The number of the connection in that world.
     pub connection: usize,
-    /// What is wrong.
-    pub what: String,
+    /// A description of the violation.
+    pub message: String,
 }
 
 impl Failure {
-    pub(super) fn new(seed: u64, check: &'static str, connection: usize, what: String) -> Failure {
+    pub(super) fn new(
+        seed: u64,
+        check: &'static str,
+        connection: usize,
+        message: String,
+    ) -> Failure {
         Failure {
             seed,
             check,
             connection,
-            what,
+            message,
         }
     }
 }
@@ -38,17 +43,17 @@ impl fmt::Display for Failure {
             seed,
             check,
             connection,
-            what,
+            message,
         } = self;
         write!(
             out,
-            "seed {seed}, connection {connection}: the check `{check}` failed: {what}\n\
-             again, with its transcript: SEED={seed}"
+            "seed {seed}, connection {connection}: the check `{check}` failed: {message}\n\
+             to run it again and print its transcript, set SEED={seed}"
         )
     }
 }
 
-/// Makes a failure of a panic.
+/// Converts a panic to a failure.
 pub(super) fn catch<T>(seed: u64, play: impl FnOnce() -> T) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(play)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -58,32 +63,31 @@ pub(super) fn catch<T>(seed: u64, play: impl FnOnce() -> T) -> Result<T, Failure
 }
 
 impl<S: FileSystem, H: Handler> Sim<S, H> {
-    /// Runs the seeds from 1 on, 1,000 of them or as many as `SEEDS` says, and prints how many
-    /// there were and how long they took. With `SEED` in the environment it is that one alone, and
-    /// its transcript is printed, or written to the file that `SAVE` names.
+    /// Runs the seeds from 1 to `SEEDS`, by default 1,000, and prints their number and the time. If `SEED` is in the
+    /// environment, only that seed is run, and its transcript is printed, or written to the file in `SAVE`.
     ///
     /// # Panics
-    /// At the first check that fails, with its name, the seed, and how to repeat it. And if what is in
-    /// the environment is no number.
+    /// At the first check that fails, with its name, the seed, and how to repeat it. Also if `SEED` or `SEEDS` is not a
+    /// number.
     pub fn run(&self) {
         if let Err(failure) = self.try_run() {
             panic!("\n{failure}");
         }
     }
 
-    /// The same without the panic.
+    /// Like [`run`](Self::run), but returns a failed check.
     ///
     /// # Errors
     /// The first check that fails.
     ///
     /// # Panics
-    /// If what is in the environment is no number.
+    /// If `SEED` or `SEEDS` is not a number.
     pub fn try_run(&self) -> Result<(), Failure> {
         let number = |name: &str| {
             let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
             Some(
                 text.parse()
-                    .unwrap_or_else(|_| panic!("{name} is a number")),
+                    .unwrap_or_else(|_| panic!("{name} must be a number")),
             )
         };
         if let Some(seed) = number("SEED") {

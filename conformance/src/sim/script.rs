@@ -1,23 +1,23 @@
-//! [`ScriptProcess`]: the programs of a [`Tree`](super::Tree), played without a process.
+//! [`ScriptProcess`]: a fake of a CGI process, for the scripts of a [`Tree`](super::Tree).
 
-/// What a program does.
+/// What a script does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Script {
-    /// Says a word.
+    /// Prints a word.
     Hello,
-    /// Says what it was given.
+    /// Prints its content.
     Cat,
-    /// Says how long its content is.
+    /// Prints a `Content-Length`.
     Length,
-    /// Has a status of its own.
+    /// Sets a status.
     Status,
-    /// Says a lot.
+    /// Prints a long text.
     Long,
-    /// Has a header that is none.
+    /// Prints an invalid head.
     Bad,
-    /// Says nothing, but complains.
+    /// Prints nothing and exits with 3.
     Silent,
-    /// Takes no content.
+    /// Reads no content.
     Deaf,
 }
 
@@ -47,7 +47,7 @@ impl Script {
     }
 }
 
-/// A program that was set up, and runs when it is first read from.
+/// A running script. It produces its output when it is first read.
 #[derive(Clone, Debug)]
 pub struct ScriptProcess {
     script: Script,
@@ -68,8 +68,8 @@ impl ScriptProcess {
         }
     }
 
-    /// How much it takes of what it is given.
-    pub(super) fn take(&mut self, from: &[u8]) -> usize {
+    /// Writes to its standard input. Returns how many bytes it accepts.
+    pub(super) fn write(&mut self, from: &[u8]) -> usize {
         if self.script == Script::Deaf {
             return 0;
         }

@@ -1,4 +1,4 @@
-//! How worlds are set up: how many connections, which limits, which timeouts. Most are small.
+//! The random settings of a world: connections, limits and timeouts. Most are small.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sanserve_core::{Config, Limits, Protocol, Timeouts};
 use super::Random;
 use super::peer::Peer;
 
-/// How many connections there are.
+/// Returns the number of connections.
 pub(super) fn connections(random: &mut Random) -> usize {
     match random.below(400) {
         0 => 20,
@@ -17,12 +17,12 @@ pub(super) fn connections(random: &mut Random) -> usize {
     }
 }
 
-/// When a connection begins.
+/// Returns the time when a connection begins.
 pub(super) fn start(random: &mut Random) -> Duration {
     Duration::from_millis(random.pick(&[0, 0, 1, 200, 5000]))
 }
 
-/// Where the link breaks or the peer takes no more, if it does.
+/// Sets where the transport fails or the peer stops reading, if at all.
 pub(super) fn break_transport(peer: &mut Peer, random: &mut Random) {
     match random.below(16) {
         0 => peer.resets_after_in = random.below(peer.requests.bytes.len() + 1),
@@ -32,7 +32,7 @@ pub(super) fn break_transport(peer: &mut Peer, random: &mut Random) {
     }
 }
 
-/// Limits and timeouts, each what it is by default or something else.
+/// Returns a configuration with limits and timeouts that are the default or another value.
 pub(super) fn config(random: &mut Random) -> Config {
     let (limits, timeouts) = (Limits::default(), Timeouts::default());
     let mut time = |usual: Duration| {

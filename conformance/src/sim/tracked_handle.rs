@@ -1,18 +1,18 @@
-//! [`TrackedHandle`]: an open file with a mark on it, so that it can be seen who still holds one.
+//! [`TrackedHandle`]: an open file that is counted, to detect handles that are kept too long.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// How many files and programs are held.
+/// The number of open files and processes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HandleCount(Rc<Cell<usize>>);
 
-/// An open file or program.
+/// An open file or process.
 #[derive(Debug)]
 pub(super) struct TrackedHandle<F> {
     pub(super) file: F,
-    /// The number of the answer that it came with.
-    pub(super) answer: usize,
+    /// The number of the file system call that opened it.
+    pub(super) call: usize,
     handles: HandleCount,
 }
 
@@ -21,12 +21,12 @@ impl HandleCount {
         self.0.get()
     }
 
-    pub(super) fn track<F>(&self, file: F, answer: usize) -> TrackedHandle<F> {
+    pub(super) fn track<F>(&self, file: F, call: usize) -> TrackedHandle<F> {
         self.0.set(self.0.get() + 1);
         let handles = self.clone();
         TrackedHandle {
             file,
-            answer,
+            call,
             handles,
         }
     }

@@ -1,4 +1,4 @@
-//! [`Transcript`]: what passed between a connection and its adapter, as text: a line for each step.
+//! [`Transcript`]: the wants and answers of a connection as text, one line for each step.
 //!
 //! ```text
 //! connection  0  handler  3  peer  192.0.2.1  date  1767225600  config  1 65536 … 30000000000
@@ -6,10 +6,9 @@
 //! 1000.000000000  open      1030.000000000  index.html  file 6 1600000000 - - s
 //! ```
 //!
-//! The columns, parted by tabs: when the step was taken, what was wanted, its deadline or `-`, what
-//! was lent or asked with it, what was got, and what came with that. Bytes are written as in
-//! [`text`](crate::text). A line `TIME finish` stands where the connection was told to come to its
-//! end.
+//! The columns, separated by tabs: the time of the step, the want, its deadline or `-`, the bytes or arguments of the want,
+//! the answer, and its bytes. Bytes are written as in [`text`](crate::text). A line `TIME finish` marks a call of
+//! `finish()`.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -22,13 +21,13 @@ use crate::text::show;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transcript {
     text: String,
-    /// A want was written down, and no answer yet.
-    open: bool,
+    /// The last line has a want, but no answer yet.
+    unanswered: bool,
     bytes: Vec<u8>,
 }
 
 impl Transcript {
-    /// Begins with how the connection is set up.
+    /// Starts the transcript of a connection.
     pub(super) fn new(
         number: usize,
         handler: u64,
@@ -48,7 +47,7 @@ impl Transcript {
         }
     }
 
-    /// The connection is told to come to its end, before the next step.
+    /// Records a call of `finish()` before the next step.
     pub(super) fn finish(&mut self, now: Duration) {
         let _ = writeln!(self.text, "{}\tfinish", time(now));
     }
@@ -57,39 +56,46 @@ impl Transcript {
         self.bytes.extend_from_slice(bytes);
     }
 
-    pub(super) fn want<F>(&mut self, now: Duration, want: &Want<'_, F>, by: Option<Duration>) {
+    pub(super) fn want<F>(
+        &mut self,
+        now: Duration,
+        want: &Want<'_, F>,
+        deadline: Option<Duration>,
+    ) {
         let (want, lent) = describe(want);
-        let by = by.map_or("-".into(), time);
-        let _ = write!(self.text, "{}\t{want}\t{by}\t{lent}", time(now));
-        self.open = true;
+        let deadline = deadline.map_or("-".into(), time);
+        let _ = write!(self.text, "{}\t{want}	{deadline}\t{lent}", time(now));
+        self.unanswered = true;
     }
 
-    /// The text, with its last line complete.
+    /// Completes the last line, and returns the text.
     pub(super) fn end(mut self) -> String {
         self.got::<()>(&Got::Nothing);
         self.text
     }
 
     pub(super) fn got<F>(&mut self, got: &Got<F>) {
-        if std::mem::replace(&mut self.open, false) {
+        if std::mem::replace(&mut self.unanswered, false) {
             let _ = writeln!(self.text, "\t{}\t{}", answer(got), show(&self.bytes));
         }
         self.bytes.clear();
     }
 }
 
-/// A want, and what is lent or asked with it.
+/// Returns the name of a want, and its bytes or arguments.
 pub(super) fn describe<F>(want: &Want<'_, F>) -> (String, String) {
     let plain = |want: &str| (want.to_string(), String::new());
     match want {
         Want::Read(into) => (format!("read {}", into.len()), String::new()),
         Want::Write(from) => (format!("write {}", from.len()), show(from)),
-        Want::ReadFile { at, into, .. } => (format!("fill {at} {}", into.len()), String::new()),
+        Want::ReadFile { at, into, .. } => {
+            (format!("read-file {at} {}", into.len()), String::new())
+        }
         Want::Copy { at, len, .. } => (format!("copy {at} {len}"), String::new()),
-        Want::WriteFile { from, .. } => (format!("give {}", from.len()), show(from)),
+        Want::WriteFile { from, .. } => (format!("write-file {}", from.len()), show(from)),
         Want::Ask(Ask::Open(path)) => ("open".into(), show(path.as_bytes())),
         Want::Ask(Ask::List(path)) => ("list".into(), show(path.as_bytes())),
-        // The password is in the request, for whoever has that.
+        // Without the password, which is in the request anyway.
         Want::Ask(Ask::Verify(given)) => ("verify".into(), show(given.user().as_bytes())),
         Want::Ask(Ask::Run(program)) => ("run".into(), show(format!("{program:?}").as_bytes())),
         Want::Ask(Ask::Archive(request)) => {
@@ -151,22 +157,22 @@ fn answer<F>(got: &Got<F>) -> String {
                     (true, _) => "u",
                     (false, kind) => kind,
                 };
-                // A blank would end the name.
+                // A space would end the name.
                 let name = show(entry.name).replace(' ', "\\x20");
                 let _ = write!(text, " {kind}{name}");
             }
             text
         }
-        _ => unreachable!("an answer without a name in transcripts"),
+        _ => unreachable!("transcripts have no name for this answer"),
     }
 }
 
-/// A time in seconds, to the nanosecond.
+/// Formats a time in seconds, with nanoseconds.
 pub(super) fn time(time: Duration) -> String {
     format!("{}.{:09}", time.as_secs(), time.subsec_nanos())
 }
 
-/// All that can be set by numbers.
+/// Returns all settings that are numbers.
 fn config_numbers(config: &Config) -> [u128; 14] {
     let (limits, timeouts) = (&config.limits, &config.timeouts);
     [
@@ -187,7 +193,7 @@ fn config_numbers(config: &Config) -> [u128; 14] {
     ]
 }
 
-/// The other way round.
+/// Creates a configuration from these numbers.
 pub(super) fn config(numbers: &[u128]) -> Option<Config> {
     let mut config = Config::default();
     let (limits, timeouts) = (&mut config.limits, &mut config.timeouts);

@@ -1,5 +1,5 @@
-//! [`Tree`]: the file system of a world. Files in it shrink, grow, vanish and are replaced, also
-//! while they are open; some can be sent, some are programs.
+//! [`Tree`]: the file system of a world. Its files shrink, grow, disappear and are replaced, also while they are open. Some
+//! can be sent with `Want::Copy`, and some are CGI scripts.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,10 +12,10 @@ use sanserve_core::{
 use super::Random;
 use super::script::{Script, ScriptProcess};
 
-/// A small tree, grown from a seed.
+/// A small random tree.
 #[derive(Clone, Debug)]
 pub struct Tree {
-    /// In the order of their names.
+    /// Sorted by path.
     nodes: RefCell<Vec<(Vec<u8>, Node)>>,
 }
 
@@ -23,22 +23,22 @@ pub struct Tree {
 enum Node {
     Directory,
     File(Rc<RefCell<Vec<u8>>>, bool),
-    Program(Script),
-    Fault(FsError),
+    Script(Script),
+    Error(FsError),
 }
 
-/// What is open of a [`Tree`].
+/// An open file of a [`Tree`].
 #[derive(Debug)]
 pub enum File {
-    /// A file. What happens to it in the tree can be seen here, unless it was taken away.
+    /// A file. Changes of it in the tree are visible here, unless it was removed or replaced.
     Bytes(Rc<RefCell<Vec<u8>>>),
-    /// A program.
-    Program(Box<ScriptProcess>),
-    /// A file that is being created: its name, and what was written so far. Dropped before that, it was never there.
+    /// A CGI process.
+    Process(Box<ScriptProcess>),
+    /// A file that is being created: its path, and the bytes so far. It is not in the tree before it is committed.
     Created(Vec<u8>, Vec<u8>),
 }
 
-/// Names that are worth asking for, some of which are in the tree.
+/// Request targets, valid and invalid, some of which are in the tree.
 pub const TARGETS: &[&str] = &[
     "/",
     "/a.txt",
@@ -81,7 +81,7 @@ pub const TARGETS: &[&str] = &[
 ];
 
 impl Tree {
-    /// The tree of a world: small files for the most part, and rarely a large one.
+    /// Creates a random tree. Most files are small, and few are large.
     #[must_use]
     pub fn grow(random: &mut Random) -> Tree {
         let tree = Tree {
@@ -91,9 +91,9 @@ impl Tree {
             tree.put(name.as_bytes(), Node::Directory);
         }
         for (name, script) in Script::ALL {
-            tree.put(name.as_bytes(), Node::Program(*script));
+            tree.put(name.as_bytes(), Node::Script(*script));
         }
-        tree.put(b"closed", Node::Fault(FsError::Forbidden));
+        tree.put(b"closed", Node::Error(FsError::Forbidden));
         for name in FILES {
             if !random.one_in(5) {
                 let len = len(random) + if *name == "big.bin" { 600 } else { 0 };
@@ -103,7 +103,7 @@ impl Tree {
         tree
     }
 
-    /// Changes something: a file that is open, if there is one, or any other.
+    /// Changes a file, preferably one that is open.
     pub fn change(&self, random: &mut Random) {
         let name = self.open_name().filter(|_| !random.one_in(3));
         let name = name.unwrap_or_else(|| random.pick(FILES).into());
@@ -132,7 +132,7 @@ impl Tree {
         }
     }
 
-    /// The name of a file that someone holds open.
+    /// Returns the path of an open file.
     fn open_name(&self) -> Option<Vec<u8>> {
         let nodes = self.nodes.borrow();
         let open =
@@ -152,7 +152,7 @@ impl Tree {
     }
 }
 
-/// A file of that length, in which every byte tells where it is.
+/// Creates a file of this length. Every byte depends on its offset.
 fn file(random: &mut Random, len: usize) -> Node {
     let key = random.number() as usize;
     let byte = |at: usize| (at.wrapping_mul(31) + at / 256 + key) as u8;
@@ -160,7 +160,7 @@ fn file(random: &mut Random, len: usize) -> Node {
     Node::File(Rc::new(RefCell::new(bytes)), !key.is_multiple_of(3))
 }
 
-/// A number that no other content is likely to have (FNV-1a).
+/// Returns a checksum of the content (FNV-1a).
 fn checksum(bytes: &[u8]) -> u64 {
     let step = |sum: u64, &byte: &u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
@@ -184,9 +184,9 @@ impl FileSystem for Tree {
         let at = self.find(path.as_bytes()).map_err(|_| FsError::NotFound)?;
         let (bytes, sendable, executable) = match &nodes[at].1 {
             Node::Directory => return Ok(Opened::Directory),
-            Node::Fault(error) => return Err(*error),
+            Node::Error(error) => return Err(*error),
             Node::File(bytes, sendable) => (Rc::clone(bytes), *sendable, false),
-            Node::Program(_) => (Rc::default(), false, true),
+            Node::Script(_) => (Rc::default(), false, true),
         };
         let meta = Meta::new(bytes.borrow().len() as u64)
             .with_modified(Some(1_600_000_000))
@@ -221,7 +221,7 @@ impl FileSystem for Tree {
 
     fn read(&self, file: &mut File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         match file {
-            File::Program(program) => Ok(program.read(into)),
+            File::Process(process) => Ok(process.read(into)),
             File::Created(..) => Err(FsError::Unsupported),
             File::Bytes(bytes) => {
                 let bytes = bytes.borrow();
@@ -240,7 +240,7 @@ impl FileSystem for Tree {
             .find(program.path.as_bytes())
             .map_err(|_| FsError::NotFound)?;
         match nodes[at].1 {
-            Node::Program(script) => Ok(Opened::Process(File::Program(Box::new(
+            Node::Script(script) => Ok(Opened::Process(File::Process(Box::new(
                 ScriptProcess::new(script),
             )))),
             _ => Err(FsError::Forbidden),
@@ -249,7 +249,7 @@ impl FileSystem for Tree {
 
     fn write(&self, file: &mut File, bytes: &[u8]) -> Result<usize, FsError> {
         match file {
-            File::Program(program) => Ok(program.take(bytes)),
+            File::Process(process) => Ok(process.write(bytes)),
             File::Created(_, content) => {
                 content.extend_from_slice(bytes);
                 Ok(bytes.len())
@@ -279,8 +279,8 @@ impl FileSystem for Tree {
     }
 
     fn fill(&self, file: &mut File, at: u64, into: &mut [u8]) -> Got<File> {
-        if let File::Program(program) = file
-            && let Some(note) = program.note()
+        if let File::Process(process) = file
+            && let Some(note) = process.note()
         {
             return Got::Note(note);
         }

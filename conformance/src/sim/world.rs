@@ -1,4 +1,4 @@
-//! [`World`]: some connections, one file system, one clock. Whose answer comes first goes on first.
+//! [`World`]: connections, a file system and a clock. The connection whose answer comes first takes the next step.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::Random;
 use super::driver::Driver;
 use super::faults::Faults;
 
-/// Everything that one seed stands for.
+/// The state of a simulation.
 pub(super) struct World<'a, S: FileSystem, H> {
     pub(super) fs: S,
     pub(super) change: &'a dyn Fn(&S, &mut Random),
@@ -18,7 +18,7 @@ pub(super) struct World<'a, S: FileSystem, H> {
 }
 
 impl<S: FileSystem, H: Handler> World<'_, S, H> {
-    /// Carries all connections to their end, or to more steps than any needs.
+    /// Runs until all connections have closed, or for more steps than any world needs.
     pub(super) fn run(&mut self) {
         let mut now = START;
         for _ in 0..STEPS_MAX {
@@ -31,7 +31,7 @@ impl<S: FileSystem, H: Handler> World<'_, S, H> {
             if self.random.one_in(self.faults.change) {
                 (self.change)(&self.fs, &mut self.random);
             }
-            next.turn(now, &self.fs);
+            next.step(now, &self.fs);
             if self.random.one_in(self.faults.leap) {
                 now += Duration::from_millis(self.random.number() % 86_400_000);
                 self.drivers.iter_mut().for_each(Driver::leapt);
@@ -40,8 +40,8 @@ impl<S: FileSystem, H: Handler> World<'_, S, H> {
     }
 }
 
-/// When every world begins.
+/// The time at which every world begins.
 pub(super) const START: Duration = Duration::from_secs(1000);
 
-/// More steps than any world takes.
+/// More steps than any world needs.
 const STEPS_MAX: usize = 2_000_000;
