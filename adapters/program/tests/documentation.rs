@@ -130,21 +130,21 @@ const NOT_HERE: [(&str, &str); 14] = [
 ];
 
 /// Spans and lines that begin as commands do and are none.
-const NO_COMMANDS: [&str; 5] = [
+const NO_COMMANDS: [&str; 6] = [
     "sanserve [OPTIONS] [PORT] [DIR]",
     "only one port may be given (got 8000 and 9000)",
     "stderr [0] :: - - - [",
     "match ex.command() {",
     "seed 17, connection 0:",
+    "to run it again and print its transcript",
 ];
 
 /// What stands among commands: what they print, and how they are put together.
-const SHOWN: [&str; 14] = [
+const SHOWN: [&str; 13] = [
     "Serving HTTP on ",
     "127.0.0.1 - - [",
     "[26/Nov/2026 ",
     "line 0001 of the",
-    "to run it again and print its transcript, set SEED=17",
     "Directory: ",
     "Local: ",
     "Network: ",
