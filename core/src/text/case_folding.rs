@@ -1,20 +1,20 @@
-//! Names that some file system takes for the same one.
+//! Comparison of names that case-insensitive file systems treat as equal.
 //!
-//! APFS, HFS+, NTFS, FAT and folders of ext4 that ignore case fold letters, each in its own way, and some also
-//! ignore characters that are not shown. This folds all that any of them folds into ASCII. It does not compose
-//! or decompose accents.
+//! APFS, HFS+, NTFS, FAT and case-insensitive directories of ext4 fold letter case, each in its own way, and some also
+//! ignore invisible characters. This module folds everything that any of them folds to ASCII. It does not compose or
+//! decompose accents.
 
 use crate::text::lowercase::lower_char;
 
-/// Whether a path is this directory, or below it, on some file system.
+/// Returns whether some file system would treat the path as this directory, or as one below it.
 pub(crate) fn is_within_folded(path: &[u8], directory: &[u8]) -> bool {
     let mut path = folded(path);
     folded(directory).all(|wanted| path.next() == Some(wanted))
         && matches!(path.next(), None | Some('/'))
 }
 
-/// The characters of a path, those that fold to the same one being the same. Bytes that are not UTF-8 are
-/// themselves, as characters that no file name has.
+/// Returns the characters of a path, folded. A byte that is not UTF-8 is represented by a private-use character that no file
+/// name contains.
 pub(crate) fn folded(path: &[u8]) -> impl Iterator<Item = char> {
     path.utf8_chunks().flat_map(|chunk| {
         let odd = chunk.invalid().iter().map(|&byte| private(byte));
@@ -23,12 +23,12 @@ pub(crate) fn folded(path: &[u8]) -> impl Iterator<Item = char> {
     })
 }
 
-/// A character for private use that no text has.
+/// Returns a private-use character for a byte.
 fn private(byte: u8) -> char {
     char::from_u32(0x10_FF00 + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// The letters that a character stands for, in lower case.
+/// Returns the lower-case letters to which a character folds.
 fn letters(char: char) -> impl Iterator<Item = char> {
     let (text, one) = match char {
         'ß' | 'ẞ' => ("ss", None),
@@ -40,7 +40,7 @@ fn letters(char: char) -> impl Iterator<Item = char> {
         'ﬅ' | 'ﬆ' => ("st", None),
         'ſ' => ("s", None),
         'ı' | 'İ' => ("i", None),
-        // Unicode's own equivalents of ASCII; the Kelvin sign has a lower case.
+        // Unicode's equivalents of ASCII letters. The Kelvin sign has a lower case.
         '\u{37E}' => (";", None),
         '\u{1FEF}' => ("`", None),
         char => ("", Some(lower_char(char))),
@@ -48,7 +48,7 @@ fn letters(char: char) -> impl Iterator<Item = char> {
     text.chars().chain(one)
 }
 
-/// Whether file systems that compare names as Unicode does may ignore it: `Default_Ignorable_Code_Point`.
+/// Returns whether file systems may ignore the character: `Default_Ignorable_Code_Point`.
 fn is_ignorable(char: char) -> bool {
     matches!(
         char,

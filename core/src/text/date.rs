@@ -1,11 +1,10 @@
-//! HTTP dates to and from Unix seconds: `Date`, `Last-Modified`, `If-Modified-Since`, the log.
+//! HTTP dates: formatting and parsing, for `Date`, `Last-Modified`, `If-Modified-Since` and the log.
 //!
-//! Both reading and writing follow the grammar of RFC 9110 section 5.6.7: a date that does not is no
-//! date. There is no clock, no time zone database and no locale here: the caller brings the seconds and
-//! the time of day, adds the local UTC offset for the log, and decides what no date means.
+//! Both directions follow the grammar of RFC 9110 §5.6.7 exactly. There is no clock, time zone database or locale: the
+//! caller passes the time, adds the local UTC offset for the log, and decides what to do about an invalid date.
 
 const SECONDS_PER_DAY: i64 = 86_400;
-/// 0000-01-01 00:00:00 and 9999-12-31 23:59:59: what fits a four-digit year.
+/// 0000-01-01 00:00:00 and 9999-12-31 23:59:59, the limits of a four-digit year.
 const FIRST_SECOND: i64 = -62_167_219_200;
 const LAST_SECOND: i64 = 253_402_300_799;
 
@@ -23,10 +22,10 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// Writes Unix seconds as an HTTP date, such as `Wed, 01 Jan 2020 00:00:00 GMT`.
+/// Formats Unix seconds as an HTTP date, such as `Wed, 01 Jan 2020 00:00:00 GMT`.
 ///
-/// This is the IMF-fixdate of RFC 9110 section 5.6.7. Any value is fine: times before 1970 are
-/// negative, times outside the years 0 to 9999 are shown as the nearest second inside.
+/// This is the IMF-fixdate of RFC 9110 §5.6.7. Times before 1970 are negative; times outside the years 0 to 9999 are clamped
+/// to the nearest second inside.
 ///
 /// ```
 /// # use sanserve_core::date;
@@ -47,7 +46,7 @@ pub fn format(unix: i64) -> [u8; 29] {
     out
 }
 
-/// The last date that was formatted: most replies on a connection have that of the one before.
+/// A cache of the last formatted date, as most replies have the same date as the one before.
 #[derive(Debug, Default)]
 pub(crate) struct LastDate(Option<(i64, [u8; 29])>);
 
@@ -62,10 +61,9 @@ impl LastDate {
     }
 }
 
-/// Writes local seconds as the access log shows them, such as `22/Nov/2026 17:55:30`.
+/// Formats local seconds as in an access log, such as `22/Nov/2026 17:55:30`.
 ///
-/// `local` is Unix seconds with the UTC offset already added. Any value is fine; the years are
-/// limited as in [`format`].
+/// `local` is Unix seconds plus the UTC offset. Years are clamped as in [`format`].
 #[must_use]
 pub fn format_log(local: i64) -> [u8; 20] {
     let (days, second) = days_and_second(local);
@@ -78,7 +76,7 @@ pub fn format_log(local: i64) -> [u8; 20] {
     out
 }
 
-/// `1970-01-01T00:00:00Z`, as RFC 3339 has it, for Unix seconds in the years 0 to 9999.
+/// Formats Unix seconds as in RFC 3339, such as `1970-01-01T00:00:00Z`. Years are clamped as in [`format`].
 #[must_use]
 pub fn format_utc(unix: i64) -> [u8; 20] {
     let (days, second) = days_and_second(unix);
@@ -91,7 +89,7 @@ pub fn format_utc(unix: i64) -> [u8; 20] {
     out
 }
 
-/// Year, month, day, hour, minute and second, for the nearest time with a four-digit year.
+/// Returns year, month, day, hour, minute and second of a time, clamped to four-digit years.
 pub(crate) fn parts(unix: i64) -> [i64; 6] {
     let (days, second) = days_and_second(unix);
     let (year, month, day) = civil_from_days(days);
@@ -106,16 +104,15 @@ pub(crate) fn parts(unix: i64) -> [i64; 6] {
     ]
 }
 
-/// Reads an HTTP date, such as `If-Modified-Since` carries, and returns Unix seconds.
+/// Parses an HTTP date, such as that of `If-Modified-Since`, and returns Unix seconds.
 ///
-/// The date has one of the three forms of RFC 9110 section 5.6.7, to the letter: `Sun, 06 Nov 1994
-/// 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` or `Sun Nov  6 08:49:37 1994`. Upper and lower
-/// case matter. The weekday must be one, but need not be that of the day. A year of two digits is
-/// the latest year with these digits of which the date is at most 50 years after `now`, which is in
-/// Unix seconds; where the time is unknown it lies in 1970 to 2069.
+/// Accepts exactly the three formats of RFC 9110 §5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`
+/// and `Sun Nov  6 08:49:37 1994`. It is case-sensitive. The weekday must be valid, but need not match the date. A two-digit
+/// year is interpreted as the latest matching year in which the date is at most 50 years after `now`, given in Unix seconds;
+/// without `now` it is between 1970 and 2069.
 ///
-/// `None` means that the field must be ignored: it has another form, holds several dates, or names a
-/// day or time that does not exist. Never panics.
+/// Returns `None` if the date is invalid, so that the field must be ignored: another format, several dates, or a day or time
+/// that does not exist.
 ///
 /// ```
 /// # use sanserve_core::date;
@@ -133,7 +130,7 @@ pub fn parse(text: &str, now: Option<i64>) -> Option<i64> {
     }
 }
 
-/// `06 Nov 1994 08:49:37 GMT`.
+/// Parses `06 Nov 1994 08:49:37 GMT`.
 fn fixdate(text: &[u8]) -> Option<i64> {
     let &[d, e, b' ', m, o, n, b' ', y, z, a, r, b' ', ref clock @ ..] = text else {
         return None;
@@ -142,7 +139,7 @@ fn fixdate(text: &[u8]) -> Option<i64> {
     Some(day + second_of_day(clock.strip_suffix(b" GMT")?)?)
 }
 
-/// `Nov  6 08:49:37 1994`.
+/// Parses `Nov  6 08:49:37 1994`.
 fn asctime(text: &[u8]) -> Option<i64> {
     let &[m, o, n, b' ', d, e, b' ', ref clock @ .., b' ', y, z, a, r] = text else {
         return None;
@@ -152,7 +149,7 @@ fn asctime(text: &[u8]) -> Option<i64> {
     Some(day + second_of_day(clock)?)
 }
 
-/// `Sunday, 06-Nov-94 08:49:37 GMT`.
+/// Parses `Sunday, 06-Nov-94 08:49:37 GMT`.
 fn rfc850(text: &[u8], now: Option<i64>) -> Option<i64> {
     let comma = text.iter().position(|&byte| byte == b',')?;
     let &[
@@ -179,7 +176,7 @@ fn rfc850(text: &[u8], now: Option<i64>) -> Option<i64> {
     let (year, day) = (number(&[a, r])?, number(&[d, e])?);
     let clock = second_of_day(clock.strip_suffix(b" GMT")?)?;
     let in_year = |year| Some(day_of(year, [m, o, n], day)? + clock);
-    // RFC 9110 §5.6.7: what would be more than 50 years ahead has passed.
+    // RFC 9110 §5.6.7: a date more than 50 years in the future is one in the past.
     let Some(now) = now else {
         return in_year(1970 + (year + 30) % 100);
     };
@@ -195,7 +192,7 @@ fn is_among(names: &[&str], name: &[u8]) -> bool {
     names.iter().any(|other| other.as_bytes() == name)
 }
 
-/// The number that these digits are.
+/// Parses digits as a number.
 fn number(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0, |number, digit| {
         let is_digit = digit.is_ascii_digit();
@@ -203,7 +200,7 @@ fn number(digits: &[u8]) -> Option<i64> {
     })
 }
 
-/// The first second of a day in the years 0 to 9999; `None` if there is no such day.
+/// Returns the first second of a day in the years 0 to 9999, or `None` if there is no such day.
 fn day_of(year: i64, month: [u8; 3], day: i64) -> Option<i64> {
     let is_named = |name: &&str| name.as_bytes() == month;
     let month = MONTHS.iter().position(is_named)? as i64 + 1;
@@ -218,7 +215,7 @@ fn day_of(year: i64, month: [u8; 3], day: i64) -> Option<i64> {
     exists.then(|| days_from_civil(year, month, day) * SECONDS_PER_DAY)
 }
 
-/// Reads `08:49:37`. A leap second, 23:59:60, is the first second of the next day.
+/// Parses `08:49:37`. A leap second, 23:59:60, is the first second of the next day.
 fn second_of_day(clock: &[u8]) -> Option<i64> {
     let &[h, i, b':', m, n, b':', s, t] = clock else {
         return None;
@@ -228,24 +225,24 @@ fn second_of_day(clock: &[u8]) -> Option<i64> {
     exists.then_some(hour * 3600 + minute * 60 + second)
 }
 
-/// Days since 1970-01-01 of a date that exists.
+/// Returns the days since 1970-01-01 of a valid date.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    // Years are counted from March, so that the leap day comes last, in eras of 400 years.
+    // Years are counted from March, so that the leap day is the last day, in eras of 400 years.
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    // 719,468 days lie between 0000-03-01 and 1970-01-01.
+    // There are 719,468 days between 0000-03-01 and 1970-01-01.
     era * 146_097 + day_of_era - 719_468
 }
 
-/// Year, month and day of a number of days since 0000-01-01: `days_from_civil` the other way.
+/// Returns year, month and day of a number of days since 0000-01-01: the inverse of `days_from_civil`.
 fn civil_from_days(days: u32) -> (u32, u32, u32) {
-    // Counted from March of the year before, an era earlier.
+    // Counted from March of the previous year, one era earlier.
     let days = days + 146_097 - 60;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
-    // Without its leap days an era has 365 days in each year, which makes the year a division.
+    // Without leap days every year of an era has 365 days, so the year is a quotient.
     let leap_days = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
     let year_of_era = (day_of_era - leap_days) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -256,8 +253,8 @@ fn civil_from_days(days: u32) -> (u32, u32, u32) {
     (year, month, day)
 }
 
-/// Days since 0000-01-01, a Saturday, and the second of that day, for the nearest time with a
-/// four-digit year. Without a sign, and in few bits, a division costs least.
+/// Returns the days since 0000-01-01, a Saturday, and the second of that day, clamped to four-digit years. Unsigned and in
+/// 32 bits, since such divisions are the cheapest.
 fn days_and_second(seconds: i64) -> (u32, u32) {
     let seconds = (seconds.clamp(FIRST_SECOND, LAST_SECOND) - FIRST_SECOND) as u64;
     let day = SECONDS_PER_DAY as u64;
@@ -268,7 +265,7 @@ fn short_month(month: u32) -> &'static [u8] {
     MONTHS[month as usize - 1].as_bytes()
 }
 
-/// `00:00:00`.
+/// Formats a time of day as `00:00:00`.
 fn clock(second_of_day: u32) -> [u8; 8] {
     let [h, i] = two_digits(second_of_day / 3600);
     let [m, n] = two_digits(second_of_day / 60 % 60);
@@ -282,7 +279,7 @@ fn four_digits(number: u32) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// A number below 100, zero-padded.
+/// Formats a number below 100, zero-padded.
 fn two_digits(number: u32) -> [u8; 2] {
     [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
 }

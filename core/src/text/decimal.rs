@@ -1,7 +1,7 @@
-//! Numbers as text, for the fields that nearly every reply has: a fifth of what `core::fmt` takes. And many
-//! numbers as one.
+//! Formatting of numbers for the fields of nearly every reply, in a fifth of the time that `core::fmt` takes; and a hash
+//! function for numbers.
 
-/// Text of at most `N` bytes that is made from its end to its start, as digits are.
+/// Text of at most `N` bytes that is written from its end to its start, as digits are computed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Backward<const N: usize> {
     text: [u8; N],
@@ -16,7 +16,7 @@ impl<const N: usize> Backward<N> {
         }
     }
 
-    /// Puts text before what is there.
+    /// Prepends text.
     #[inline]
     pub(crate) fn push(&mut self, text: &str) {
         for &byte in text.as_bytes().iter().rev() {
@@ -57,7 +57,7 @@ impl<const N: usize> Backward<N> {
     }
 }
 
-/// The digits of one number: `u64::MAX` has 20.
+/// The digits of one number. `u64::MAX` has 20.
 pub(crate) type Digits = Backward<20>;
 
 impl Digits {
@@ -74,7 +74,7 @@ impl Digits {
     }
 }
 
-/// A step of SplitMix64, with a number mixed in.
+/// Mixes a number into a hash state, with a step of SplitMix64.
 pub(crate) fn mix(state: u64, number: u64) -> u64 {
     let mut z = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,14 +1,13 @@
-//! Text made safe for where it goes: HTML, a log line, a status line, Python's quotes.
+//! Escaping of text for its context: HTML, log lines, JSON, status lines and Python's quotes.
 //!
-//! All but [`Repr`] are writers around a writer, so that nothing is collected first.
+//! All but [`Repr`] are writers that wrap another writer, so that nothing is buffered.
 
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 
 use memchr::{memchr, memchr2, memchr3};
 
-/// Writes `&`, `<` and `>` as HTML wants them; quotes stay, as with CPython's
-/// `html.escape(quote=False)`.
+/// A writer that escapes `&`, `<` and `>` for HTML, but not quotes, like CPython's `html.escape(quote=False)`.
 #[allow(
     clippy::exhaustive_structs,
     reason = "it is written as Html(out), and wraps one writer"
@@ -37,9 +36,9 @@ impl Write for Html<'_> {
     }
 }
 
-/// Whether a character is not seen but changes what is: control characters, those that order text from
-/// right to left (UAX #9), and Unicode's own line breaks.
-pub(crate) fn is_unseen(char: char) -> bool {
+/// Returns whether a character is invisible and affects how text is displayed: control characters, bidirectional formatting
+/// (UAX #9), and Unicode's line separators.
+pub(crate) fn is_invisible(char: char) -> bool {
     let orders = matches!(
         char,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
@@ -48,18 +47,19 @@ pub(crate) fn is_unseen(char: char) -> bool {
     char.is_control() || orders || isolates || matches!(char, '\u{2028}' | '\u{2029}')
 }
 
-/// Writes control characters as `\x1b`, other [unseen](is_unseen) ones as `\u202e`, and doubles
-/// backslashes: no request moves the cursor, or turns the words, of a reader of the log.
+/// A writer that escapes control characters as `\x1b`, other [invisible](is_invisible) ones as `\u202e`, and doubles
+/// backslashes, so that a request can neither move the cursor nor reorder the text on the terminal of someone who reads the
+/// log.
 pub(crate) struct Log<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Log<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // Nearly all of it.
+        // The usual case.
         if is_plain(text) && memchr(b'\\', text.as_bytes()).is_none() {
             return self.0.write_str(text);
         }
         let mut rest = text;
-        while let Some(at) = rest.find(|char: char| is_unseen(char) || char == '\\') {
+        while let Some(at) = rest.find(|char: char| is_invisible(char) || char == '\\') {
             self.0.write_str(&rest[..at])?;
             let char = rest[at..].chars().next().unwrap_or_default();
             match char {
@@ -73,7 +73,7 @@ impl Write for Log<'_> {
     }
 }
 
-/// Writes what stands between quotes in a log line: as [`Log`] does, and `"` as `\x22`.
+/// A writer for text between quotes in a log line: escapes as [`Log`] does, and `"` as `\x22`.
 pub(crate) struct Quoted<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Quoted<'_> {
@@ -87,7 +87,7 @@ impl Write for Quoted<'_> {
     }
 }
 
-/// Writes a word of a log line that ends at a space: as [`Quoted`] does, and spaces as `\x20`.
+/// A writer for a word of a log line that ends at a space: escapes as [`Quoted`] does, and spaces as `\x20`.
 pub(crate) struct Word<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Word<'_> {
@@ -101,18 +101,19 @@ impl Write for Word<'_> {
     }
 }
 
-/// Writes what stands between quotes in JSON (RFC 8259 §7); all [unseen](is_unseen) characters as
-/// `\u001b`.
+/// A writer for text between quotes in JSON (RFC 8259 §7). Escapes all [invisible](is_invisible) characters as `\u001b`.
 pub(crate) struct Json<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Json<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // Nearly all of it.
+        // The usual case.
         if is_plain(text) && memchr2(b'"', b'\\', text.as_bytes()).is_none() {
             return self.0.write_str(text);
         }
         let mut rest = text;
-        while let Some(at) = rest.find(|char: char| is_unseen(char) || matches!(char, '"' | '\\')) {
+        while let Some(at) =
+            rest.find(|char: char| is_invisible(char) || matches!(char, '"' | '\\'))
+        {
             self.0.write_str(&rest[..at])?;
             let char = rest[at..].chars().next().unwrap_or_default();
             match char {
@@ -125,12 +126,11 @@ impl Write for Json<'_> {
     }
 }
 
-/// Whether all of this is printable ASCII. It is nearly always, and so is looked at eight bytes at a
-/// time.
+/// Returns whether the text is all printable ASCII. As this is nearly always so, it checks eight bytes at a time.
 pub(crate) fn is_plain(text: &str) -> bool {
     let (eights, rest) = text.as_bytes().as_chunks();
-    // The first bit of a byte says that it is below a blank, above `~`, or has that bit itself. What is
-    // borrowed of the next byte, or carried to it, comes from one of those.
+    // The highest bit of a byte is set if it is below a space, above `~`, or not ASCII. A borrow from the next byte, or a
+    // carry to it, only comes from such a byte.
     let odd = eights.iter().fold(0, |odd, eight| {
         let eight = u64::from_ne_bytes(*eight);
         odd | eight | eight.wrapping_sub(EACH * 0x20) | eight.wrapping_add(EACH)
@@ -138,10 +138,10 @@ pub(crate) fn is_plain(text: &str) -> bool {
     odd & (EACH * 0x80) == 0 && rest.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
-/// A one in each byte.
+/// The value 1 in each byte.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// Counts the bytes that are written, and keeps none.
+/// A writer that only counts bytes.
 pub(crate) struct Count(pub(crate) usize);
 
 impl Write for Count {
@@ -151,8 +151,8 @@ impl Write for Count {
     }
 }
 
-/// Returns at most `max` bytes of the start of a text, and `...` if that is not all of it: what a client
-/// sent is quoted in errors and in the log, and must not be multiplied there.
+/// Returns at most `max` bytes of the start of a text, and `...` if it is longer. Limits how much of a client's text is
+/// repeated in errors and in the log.
 pub(crate) fn excerpt(text: &str, max: usize) -> (&str, &'static str) {
     if text.len() <= max {
         return (text, "");
@@ -164,8 +164,8 @@ pub(crate) fn excerpt(text: &str, max: usize) -> (&str, &'static str) {
     (&text[..end], "...")
 }
 
-/// Returns as much of a text that a client sent as the log quotes: all of it where no byte is escaped, else at
-/// most 4,096 bytes, of which each becomes six at most.
+/// Returns as much of a client's text as the log quotes: all of it if nothing needs escaping, otherwise at most 4,096 bytes,
+/// each of which becomes at most six.
 pub(crate) fn logged(text: &str) -> (&str, &'static str) {
     let is_escaped = || !is_plain(text) || text.bytes().any(|byte| matches!(byte, b'"' | b'\\'));
     match text.len() > QUOTE_LOGGED_MAX && is_escaped() {
@@ -174,8 +174,8 @@ pub(crate) fn logged(text: &str) -> (&str, &'static str) {
     }
 }
 
-/// Text in quotes as Python's `ascii` and `repr` have them: characters up to U+00FF stay. Of more than
-/// [`QUOTE_MAX`] bytes the start, with `...` behind the closing quote.
+/// Text in quotes as in Python's `ascii` and `repr`: characters up to U+00FF are kept. Of a text with more than
+/// [`QUOTE_MAX`] bytes only the start is written, with `...` behind the closing quote.
 pub(crate) struct Repr<'a>(pub(crate) &'a str);
 
 impl Display for Repr<'_> {
@@ -197,7 +197,7 @@ impl Display for Repr<'_> {
                 '\0'..='\x1f' | '\x7f'..='\u{a0}' | '\u{ad}' => {
                     write!(out, "\\x{:02x}", u32::from(char))?;
                 }
-                // Beyond what a status line can hold.
+                // Characters that a status line cannot contain.
                 '\u{100}'.. => write!(out, "\\u{:04x}", u32::from(char))?,
                 char => out.write_char(char)?,
             }
@@ -207,13 +207,13 @@ impl Display for Repr<'_> {
     }
 }
 
-/// How many bytes of what a client sent an error message quotes.
+/// The number of bytes of a client's text that an error message quotes.
 pub(crate) const QUOTE_MAX: usize = 1024;
 
-/// How many bytes of one thing that a client sent, such as its request line, the log escapes.
+/// The number of bytes of a client's text, such as the request line, that the log escapes.
 const QUOTE_LOGGED_MAX: usize = 4096;
 
-/// Text of a request, as the bytes that were sent.
+/// Returns the text of a request as the bytes that were sent.
 pub(crate) fn bytes(text: &str) -> Vec<u8> {
     text.chars().map(|char| char as u8).collect()
 }

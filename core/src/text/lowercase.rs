@@ -1,9 +1,9 @@
-//! Lower case, as Python's `str.lower` has it, from a table that is small enough for a microcontroller.
+//! Lower case as in Python's `str.lower`, from a table that is small enough for a microcontroller.
 //!
-//! It is wanted for the order of listings only. That of the standard library is the same and takes ten
-//! times as much; a test compares them, character by character.
+//! Used only to sort listings. The standard library's conversion has the same result, but its tables are ten times as large;
+//! a test compares the two for every character.
 
-/// The characters of the text in lower case.
+/// Returns the characters of the text in lower case.
 pub(crate) fn lower(text: &str) -> impl Iterator<Item = char> {
     text.char_indices().flat_map(move |(at, char)| match char {
         '\u{130}' => ['i', '\u{307}'].into_iter().take(2),
@@ -22,14 +22,14 @@ pub(crate) fn lower_char(char: char) -> char {
     lower.and_then(char::from_u32).unwrap_or(char)
 }
 
-/// Whether the capital sigma at this place has letters before it in its word, and none behind it.
+/// Returns whether the capital sigma at this offset ends a word: letters before it, and none behind it.
 fn ends_word(text: &str, at: usize) -> bool {
     let before = text[..at].chars().rev().find(|&char| !is_ignored(char));
     let behind = text[at..].chars().skip(1).find(|&char| !is_ignored(char));
     before.is_some_and(is_letter) && !behind.is_some_and(is_letter)
 }
 
-/// Whether it is within a word, whatever stands around it: the common ones of these.
+/// Returns whether the character does not affect word boundaries (`Case_Ignorable`): the common ones.
 fn is_ignored(char: char) -> bool {
     matches!(
         char,
@@ -37,7 +37,7 @@ fn is_ignored(char: char) -> bool {
     ) || matches!(char, '\u{300}'..='\u{36F}')
 }
 
-/// Whether it has a case: it has another form.
+/// Returns whether the character is cased: it has an upper or lower case form.
 fn is_letter(char: char) -> bool {
     let code = u32::from(char);
     char.is_ascii_alphabetic()
@@ -45,13 +45,13 @@ fn is_letter(char: char) -> bool {
         || RUNS.iter().any(|run| run.is_lower(code))
 }
 
-/// Characters that lie together, and as far from their lower case. Packed: where they begin and how far they
-/// reach; how far away the others are, and whether only every other one has one.
+/// A run of consecutive characters at the same distance from their lower case. Packed: first character and length of the
+/// run; the distance, and whether only every other character has a lower case.
 #[derive(Clone, Copy)]
 struct Run(u32, i32);
 
-const fn run(first: u32, last: u32, step: i32, away: i32) -> Run {
-    Run(first | ((last - first) << 21), (away * 2) | (step - 1))
+const fn run(first: u32, last: u32, step: i32, distance: i32) -> Run {
+    Run(first | ((last - first) << 21), (distance * 2) | (step - 1))
 }
 
 impl Run {
@@ -66,14 +66,14 @@ impl Run {
         holds.then(|| code.wrapping_add_signed(self.1 >> 1))
     }
 
-    /// Whether this is the lower case of one of them.
+    /// Returns whether this is the lower case of a character in the run.
     fn is_lower(self, code: u32) -> bool {
         let upper = code.wrapping_add_signed(-(self.1 >> 1));
         upper >= self.first() && self.lower(upper).is_some()
     }
 }
 
-/// From Unicode 17, as the standard library of Rust 1.95 has it.
+/// From Unicode 17, as in the standard library of Rust 1.95.
 const RUNS: &[Run] = &[
     run(0xC0, 0xD6, 1, 32),
     run(0xD8, 0xDE, 1, 32),
@@ -270,18 +270,18 @@ mod tests {
     const UNICODE: u8 = 17;
 
     #[test]
-    fn every_character_is_as_the_standard_library_has_it() {
+    fn every_character_matches_the_standard_library() {
         for char in '\0'..=char::MAX {
             let text = String::from(char);
             let (ours, theirs) = (lower(&text).collect::<String>(), text.to_lowercase());
-            // Another Unicode may have forms that this one has not.
+            // Another version of Unicode may have characters that this table does not.
             let other = char::UNICODE_VERSION.0 != UNICODE && (ours == text || theirs == text);
             assert!(ours == theirs || other, "{:x}", u32::from(char));
         }
     }
 
     #[test]
-    fn a_sigma_ends_a_word() {
+    fn a_final_sigma_has_its_own_form() {
         for text in [
             "ΑΣ",
             "ΑΣ.txt",

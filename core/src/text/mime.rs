@@ -1,21 +1,20 @@
-//! The content type that goes with a file name.
+//! Media types by file name.
 //!
-//! [`guess_type`] answers what CPython 3.13's `http.server` gives with the built-in tables alone,
-//! [`guess_registered_type`] what IANA has registered since. Types that a system or a user adds come in through the caller's own lookup, and the type of a name without
-//! an answer (`application/octet-stream`) is the caller's to choose. No file is opened.
+//! [`guess_type`] returns what CPython 3.13's `http.server` sends with its built-in tables alone, [`guess_registered_type`]
+//! also what IANA has registered since. The caller can add types with a lookup of its own, and chooses the type of unknown
+//! names (`application/octet-stream`). No file is opened.
 
 mod registered;
 
 use self::registered::REGISTERED;
 
-/// The longest extension worth looking up, in bytes; the table's longest is `webmanifest`.
-const LONGEST: usize = 16;
+/// The longest extension that is looked up, in bytes; the longest in the tables is `webmanifest`.
+const EXTENSION_MAX: usize = 16;
 
-/// Guesses the content type of a file from the last segment of its path.
+/// Returns the media type of a file by the last segment of its path.
 ///
-/// The name is bytes and need not be UTF-8. `more` is asked when the built-in table has no answer;
-/// it is given the extension in ASCII lower case without the dot, and only if that is UTF-8 of 1 to
-/// 16 bytes. `None` means that nobody knows. Never panics.
+/// The name is bytes and need not be UTF-8. If the built-in table has no type, `more` is called with the extension in ASCII
+/// lower case without the dot, provided that it is UTF-8 of 1 to 16 bytes. Returns `None` if the type is unknown.
 ///
 /// ```
 /// use sanserve_core::mime;
@@ -31,17 +30,17 @@ pub fn guess_type(
 ) -> Option<&'static str> {
     let (stem, extension) = split_extension(name)?;
     match extension {
-        // Two of those that say how a file is compressed are told from others by their case, as in
-        // Python: `.Z` from `.z`, and `.br`, the only one that has no type of its own.
+        // Two extensions of compressed files are case-sensitive, as in Python: `.Z`, as opposed to `.z`, and `.br`, which
+        // alone has no type.
         b"Z" => Some("application/octet-stream"),
         b"br" => look_up(split_extension(stem)?.1, &[], more),
         extension => look_up(extension, COMPRESSED, more),
     }
 }
 
-/// Guesses the content type of a file as [`guess_type`] does, but looks first at what IANA has registered and nginx sends,
-/// where CPython has nothing or something older: `.woff2`, `.rpm`, `.opus`. A name that ends in `.br` has no
-/// type, since nothing says that the content is compressed.
+/// Returns the media type of a file as [`guess_type`] does, but first looks up what IANA has registered or nginx sends,
+/// where CPython has no type or an outdated one: `.woff2`, `.rpm`, `.opus`. A name that ends in `.br` has no type, since no
+/// field would say that the content is compressed.
 ///
 /// ```
 /// use sanserve_core::mime;
@@ -61,7 +60,7 @@ pub fn guess_registered_type(
     known.or_else(|| guess_type(name, more))
 }
 
-/// The key of an extension in lower case, if it is as short as those in the tables.
+/// Returns the key of an extension in lower case, if it is short enough for the tables.
 fn lower_key(extension: &[u8]) -> Option<u64> {
     let mut buffer = [0; 8];
     let lower = buffer.get_mut(..extension.len())?;
@@ -70,7 +69,7 @@ fn lower_key(extension: &[u8]) -> Option<u64> {
     (!extension.contains(&0)).then(|| u64::from_be_bytes(buffer))
 }
 
-/// Splits a name at its last dot. Leading dots belong to the stem: `.bashrc` has no extension.
+/// Splits a name at its last dot. Leading dots belong to the stem, so `.bashrc` has no extension.
 fn split_extension(name: &[u8]) -> Option<(&[u8], &[u8])> {
     let dot = name.iter().rposition(|&byte| byte == b'.')?;
     let (stem, extension) = (&name[..dot], &name[dot + 1..]);
@@ -79,13 +78,13 @@ fn split_extension(name: &[u8]) -> Option<(&[u8], &[u8])> {
         .then_some((stem, extension))
 }
 
-/// Looks an extension up in the table and in another one, then with `more`.
+/// Looks up an extension in `TYPES` and another table, then with `more`.
 fn look_up(
     extension: &[u8],
     besides: Table,
     more: impl FnOnce(&str) -> Option<&'static str>,
 ) -> Type {
-    let mut buffer = [0; LONGEST];
+    let mut buffer = [0; EXTENSION_MAX];
     let lower = buffer.get_mut(..extension.len())?;
     lower.copy_from_slice(extension);
     lower.make_ascii_lowercase();
@@ -109,13 +108,13 @@ fn find(table: Table, key: u64) -> Type {
     Some(table[at].1)
 }
 
-/// A media type, if there is one.
+/// A media type, or none.
 type Type = Option<&'static str>;
 
-/// Extensions without their dots, as numbers, which are found sooner than text; and their types.
+/// Extensions without their dots, as numbers because these are compared faster than text, and their types.
 type Table = &'static [(u64, &'static str)];
 
-/// An extension as a number.
+/// Converts an extension to a number.
 const fn key(extension: &str) -> u64 {
     let (mut key, mut at) = (0, 0);
     while at < extension.len() {
@@ -125,8 +124,8 @@ const fn key(extension: &str) -> u64 {
     key
 }
 
-/// The types of compressed files, whatever is inside them. Some extensions stand for two, as `tgz` for
-/// `.tar.gz`: what counts is the inner one.
+/// The types of compressed files, regardless of their content. Some extensions are abbreviations of two, as `tgz` of
+/// `.tar.gz`, of which the inner one counts.
 const COMPRESSED: Table = &[
     (key("bz2"), "application/x-bzip2"),
     (key("gz"), "application/gzip"),
@@ -139,7 +138,7 @@ const COMPRESSED: Table = &[
     (key("xz"), "application/x-xz"),
 ];
 
-/// All other types but that of `webmanifest`, in the order of the extensions.
+/// All other types except that of `webmanifest`, sorted by extension.
 const TYPES: Table = &[
     (key("3g2"), "audio/3gpp2"),
     (key("3gp"), "audio/3gpp"),

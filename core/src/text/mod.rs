@@ -1,4 +1,4 @@
-//! Text: tables, formats and rules that know nothing of files, connections or requests. The lowest floor of this crate.
+//! Text: tables, formats and rules that do not depend on files, connections or requests. The lowest layer of this crate.
 
 pub(crate) mod case_folding;
 pub mod date;

@@ -1,38 +1,38 @@
-//! The order of names that people expect: `file2` before `file10`, whatever is a capital.
+//! Natural order of names: `file2` before `file10`, case-insensitively.
 //!
-//! Names are compared where they lie, byte by byte as long as they are ASCII; no key is made of them.
+//! Names are compared in place, byte by byte while they are ASCII, without building sort keys.
 
 use core::cmp::Ordering;
 
 use crate::text::lowercase::lower_char;
 
-/// Numbers by what they count, letters by their small form; what is the same so, by its bytes.
+/// Compares numbers by value and letters in lower case, then by bytes if these are equal.
 pub(crate) fn compare(one: &[u8], other: &[u8]) -> Ordering {
-    let mut start = alike(one, other);
-    if let Some(order) = parted(&one[start..], &other[start..]) {
+    let mut start = common_prefix_len(one, other);
+    if let Some(order) = compare_first_difference(&one[start..], &other[start..]) {
         return order;
     }
-    // It is no matter what they begin with alike, unless they part within a number or a character.
+    // A common prefix does not matter, unless it ends within a number or a character.
     while start > 0 && (one[start - 1].is_ascii_digit() || !one[start - 1].is_ascii()) {
         start -= 1;
     }
     compare_ends(&one[start..], &other[start..]).then_with(|| one.cmp(other))
 }
 
-/// How many bytes both begin with.
-fn alike(one: &[u8], other: &[u8]) -> usize {
+/// Returns the length of the common prefix in bytes.
+fn common_prefix_len(one: &[u8], other: &[u8]) -> usize {
     let eights = one.as_chunks::<8>().0.iter().zip(other.as_chunks().0);
     let start = 8 * eights.take_while(|(one, other)| one == other).count();
     let pairs = one[start..].iter().zip(&other[start..]);
     start + pairs.take_while(|(one, other)| one == other).count()
 }
 
-/// What comes of the first bytes that differ, if these tell it: most do.
-fn parted(one: &[u8], other: &[u8]) -> Option<Ordering> {
+/// Returns the order that follows from the first different bytes, which decide in most cases.
+fn compare_first_difference(one: &[u8], other: &[u8]) -> Option<Ordering> {
     let (first, second) = (one.first()?, other.first()?);
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     match (first.is_ascii_digit(), second.is_ascii_digit()) {
-        // Numbers of as many digits, whatever zeros they begin with.
+        // Numbers with the same number of digits, leading zeros aside.
         (true, true) if digits(one) == digits(other) => Some(first.cmp(second)),
         (false, false) if first.is_ascii() && second.is_ascii() => {
             let small = (first.to_ascii_lowercase(), second.to_ascii_lowercase());
@@ -62,7 +62,7 @@ fn compare_ends(mut one: &[u8], mut other: &[u8]) -> Ordering {
     }
 }
 
-/// Takes the digits off the front, and answers those that count.
+/// Removes the digits at the front, and returns them without leading zeros.
 fn number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
     let end = text.iter().position(|byte| !byte.is_ascii_digit());
     let (digits, rest) = text.split_at(end.unwrap_or(text.len()));
@@ -71,7 +71,7 @@ fn number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
     &digits[zeros..]
 }
 
-/// Takes a character off the front, and answers its small form.
+/// Removes the character at the front, and returns it in lower case.
 fn character(text: &mut &[u8]) -> char {
     let (char, len) = match text {
         [byte, ..] if byte.is_ascii() => (byte.to_ascii_lowercase().into(), 1),
@@ -95,7 +95,7 @@ mod tests {
     use core::cmp::Ordering;
 
     #[test]
-    fn names_are_in_the_order_that_people_expect() {
+    fn names_are_in_natural_order() {
         let names: [&[u8]; 20] = [
             b"",
             b"!",
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_they_begin_with_alike_changes_nothing() {
+    fn a_common_prefix_does_not_change_the_order() {
         let bytes = b"019aB-\xc3\xa4";
         let mut names = vec![Vec::new()];
         for at in 0..585 {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_has_an_order_too() {
+    fn names_that_are_not_utf8_are_ordered_too() {
         let names: [&[u8]; 4] = [b"a\xff", b"a\xfe1", b"a\xff\xfe", "a\u{e4}".as_bytes()];
         for one in names {
             for other in names {

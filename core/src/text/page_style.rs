@@ -1,6 +1,6 @@
-//! How pages look that are made here: the same dress for listings and errors.
+//! The common style of listings and error pages.
 
-/// What stands at the start of a page.
+/// The start of a page.
 pub(crate) const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -11,7 +11,7 @@ pub(crate) const HEAD: &str = r#"<!DOCTYPE html>
 <link rel="icon" href="data:,">
 "#;
 
-/// The style of all pages. Policies that let it through have its hash.
+/// The style of all pages. Content security policies that allow it contain its hash.
 pub(crate) const STYLE: &str = "<style>\
     :root{color-scheme:light dark;--back:#fff;--text:#1b1f24;--soft:#59636e;--line:#e1e5ea;--link:#0757c2;--over:#f3f6fa}\
     @media(prefers-color-scheme:dark){:root{--back:#15181c;--text:#e4e8ec;--soft:#9aa5b1;--line:#2b3138;--link:#8cb8ff;--over:#1d2228}}\

@@ -1,8 +1,8 @@
-//! How much a peer would like what it accepts (RFC 9110 §12.4.2).
+//! Quality values (RFC 9110 §12.4.2).
 
-/// Reads `q=0.5` as 500 and nothing as 1000 (RFC 9110 §12.4.2).
-pub(crate) fn parse_weight(parameters: &str) -> Option<u16> {
-    let text = parameters.trim_matches(BLANKS);
+/// Parses `q=0.5` as 500. Without a quality value, returns 1000.
+pub(crate) fn parse_qvalue(parameters: &str) -> Option<u16> {
+    let text = parameters.trim_matches(WHITESPACE);
     if text.is_empty() {
         return Some(1000);
     }
@@ -23,4 +23,4 @@ pub(crate) fn parse_weight(parameters: &str) -> Option<u16> {
     }
 }
 
-pub(crate) const BLANKS: [char; 2] = [' ', '\t'];
+pub(crate) const WHITESPACE: [char; 2] = [' ', '\t'];

@@ -1,38 +1,36 @@
-//! What a `Range` field asks for (RFC 9110 §14.1.2, §14.2): parts of a representation of known length.
+//! The `Range` field (RFC 9110 §14.1.2, §14.2), for a representation of known length.
 //!
-//! Whether it is looked at, for which methods and under which preconditions, is for the caller to
-//! know. Nothing here is refused: what cannot be understood is to be ignored.
+//! The caller decides for which methods and under which preconditions the field applies. An invalid field is not an error:
+//! it is ignored.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::ops::Range;
 
-/// What a `Range` field asks for. Offsets in bytes, each range without its end, none of them empty
-/// and none beyond the length.
+/// The ranges that a `Range` field requests, as offsets in bytes. None is empty or exceeds the length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a handler has to answer each kind")]
 pub enum Ranges {
-    /// Everything: the field is to be ignored.
+    /// The whole representation: the field is to be ignored.
     All,
-    /// That part.
+    /// A single range.
     One(Range<u64>),
-    /// These parts, two or more, in the order in which they were asked for. No two of them overlap
-    /// or touch, so together they are never more than the whole.
+    /// Two or more ranges, in the order of the field. They neither overlap nor touch, so that together they are never more
+    /// than the whole.
     Several(Vec<Range<u64>>),
-    /// Nothing that is there: 416.
+    /// Only ranges beyond the length: 416.
     None,
 }
 
-/// How many parts one reply has at most. Who asks for more is sent everything: a reply in many small
-/// parts costs more than it (RFC 9110 §17.14). What overlaps or touches a part before it counts as one
-/// with it; whether a later part would join two is not waited for.
+/// The largest number of parts in one reply. If the field has more, the whole representation is sent: a reply in many small
+/// parts costs more (RFC 9110 §17.14). A range that overlaps or touches an earlier one is merged with it and not counted; a
+/// later range that would join two counts.
 pub const PARTS_MAX: usize = 64;
 
-/// Reads the value of a `Range` field, for a representation of `len` bytes.
+/// Parses the value of a `Range` field for a representation of `len` bytes.
 ///
-/// `bytes` in any case is the only unit; another one, and whatever does not follow the grammar, is
-/// ignored. Numbers may have any length and mean what they say. Never panics, and allocates only if
-/// more than one range is named.
+/// The only unit is `bytes`, in any letter case; a field with another unit or a syntax error is ignored. Numbers may have
+/// any number of digits. Allocates only if the field has more than one range.
 ///
 /// ```
 /// use sanserve_core::range::{Ranges, parse};
@@ -52,7 +50,7 @@ pub fn parse(value: &str, len: u64) -> Ranges {
     if !unit.eq_ignore_ascii_case("bytes") {
         return Ranges::All;
     }
-    // RFC 9110 §5.6.1: empty elements of a list are passed over.
+    // RFC 9110 §5.6.1: empty list elements are ignored.
     let blank = [' ', '\t'];
     let specs = set.split(',').map(|spec| spec.trim_matches(blank));
     let mut specs = specs.filter(|spec| !spec.is_empty());
@@ -67,11 +65,11 @@ pub fn parse(value: &str, len: u64) -> Ranges {
     }
 }
 
-/// What one element of the list stands for.
+/// One element of the list.
 enum Spec {
-    /// It follows no grammar, or ends before it begins.
+    /// A syntax error, or an end before the start.
     Invalid,
-    /// There is nothing of that.
+    /// Beyond the length.
     Beyond,
     Part(Range<u64>),
 }
@@ -85,7 +83,7 @@ fn resolve(spec: &str, len: u64) -> Spec {
         return Spec::Invalid;
     }
     let part = match (first, last) {
-        // The last so many bytes. Of an empty file that is nothing, which no reply can say but 200.
+        // A suffix of this many bytes. For an empty file, nothing can be sent but a 200.
         ("", last) => match number(last) {
             1.. if len == 0 => return Spec::Invalid,
             last => len.saturating_sub(last)..len,
@@ -101,7 +99,7 @@ fn resolve(spec: &str, len: u64) -> Spec {
     }
 }
 
-/// The number that the digits mean, or the largest one there is.
+/// Returns the value of the digits, or the largest `u64`.
 fn number(digits: &str) -> u64 {
     digits.bytes().fold(0_u64, |number, digit| {
         number
@@ -110,13 +108,13 @@ fn number(digits: &str) -> u64 {
     })
 }
 
-/// Compares the numbers that the digits mean, of any length.
+/// Compares the values of digits of any length.
 fn compare(one: &str, other: &str) -> Ordering {
     let (one, other) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
     one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
-/// Joins what overlaps or touches.
+/// Merges ranges that overlap or touch.
 fn join<'a>(specs: impl Iterator<Item = &'a str>, len: u64) -> Ranges {
     let mut parts = Vec::new();
     for spec in specs {
@@ -136,7 +134,7 @@ fn join<'a>(specs: impl Iterator<Item = &'a str>, len: u64) -> Ranges {
     }
 }
 
-/// Adds a part, in the place of the first that it overlaps or touches.
+/// Adds a range, merged with the first one that it overlaps or touches.
 fn add(parts: &mut Vec<Range<u64>>, part: Range<u64>) {
     let touches = |other: &Range<u64>| other.start <= part.end && part.start <= other.end;
     let place = parts.iter().position(touches).unwrap_or(parts.len());

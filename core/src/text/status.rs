@@ -1,16 +1,13 @@
-//! The words that go with a status code: the reason phrase and the longer explanation.
+//! Reason phrases and explanations of status codes.
 //!
-//! The table is that of CPython 3.13's `http.HTTPStatus`, word for word, because both texts are
-//! seen on the wire and in error pages. Which code to send, and any other text in place of these,
-//! is the caller's business.
+//! The table is that of CPython 3.13's `http.HTTPStatus`, word for word, as both texts appear in replies and on error pages.
 
-/// What both functions say of a code that is not in the table.
+/// The text for codes that are not in the table.
 const UNKNOWN: &str = "???";
 
-/// Gives the reason phrase of a status code, such as `Not Found` for 404.
+/// Returns the reason phrase of a status code, such as `Not Found` for 404.
 ///
-/// For the status line (RFC 9112 section 4) and the title of an error page. `???` for a code that
-/// the table does not have; never panics.
+/// Used in the status line (RFC 9112 §4) and on error pages. `???` for codes that are not in the table.
 ///
 /// ```
 /// # use sanserve_core::status;
@@ -22,15 +19,14 @@ pub fn phrase(code: u16) -> &'static str {
     known_phrase(code).unwrap_or(UNKNOWN)
 }
 
-/// The same, if the table has it.
+/// Returns the reason phrase of a status code that is in the table.
 pub(crate) fn known_phrase(code: u16) -> Option<&'static str> {
     find(code).map(|(_, phrase, _)| phrase)
 }
 
-/// Gives the sentence that explains a status code on an error page.
+/// Returns the sentence that explains a status code on an error page.
 ///
-/// Some codes have none, and then it is empty. `???` for a code that the table does not have; never
-/// panics.
+/// Empty for codes without an explanation, `???` for codes that are not in the table.
 #[must_use]
 pub fn explanation(code: u16) -> &'static str {
     find(code).map_or(UNKNOWN, |(_, _, explanation)| explanation)
@@ -41,7 +37,7 @@ fn find(code: u16) -> Option<(u16, &'static str, &'static str)> {
     Some(STATUSES[index])
 }
 
-/// Code, phrase and explanation, in the order of the codes.
+/// Code, phrase and explanation, sorted by code.
 const STATUSES: &[(u16, &str, &str)] = &[
     (100, "Continue", "Request received, please continue"),
     (

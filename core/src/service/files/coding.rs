@@ -1,7 +1,7 @@
 //! [`Codings`]: which compressed form of a file the peer would like best (RFC 9110 §12.5.3).
 
 use crate::engine::Exchange;
-use crate::text::qvalue::{BLANKS, parse_weight};
+use crate::text::qvalue::{WHITESPACE, parse_qvalue};
 use crate::wire::syntax::is_among;
 
 /// What the names of compressed files end in.
@@ -105,8 +105,8 @@ fn weight(ex: &Exchange<'_>, names: &[&str]) -> Option<u16> {
     let (mut named, mut any) = (None, None);
     for element in ex.head.fields().list("Accept-Encoding") {
         let (coding, parameters) = element.split_once(';').unwrap_or((element, ""));
-        let coding = coding.trim_matches(BLANKS);
-        let Some(weight) = parse_weight(parameters) else {
+        let coding = coding.trim_matches(WHITESPACE);
+        let Some(weight) = parse_qvalue(parameters) else {
             continue;
         };
         if coding == "*" {

@@ -7,7 +7,7 @@ use super::text::{href, is_plain, number};
 use crate::fs::Entry;
 use crate::text::date;
 use crate::text::decimal::Digits;
-use crate::text::escape::{Json, is_unseen};
+use crate::text::escape::{Json, is_invisible};
 
 /// For programs: an array with an object for each entry, each in a line of its own.
 pub(super) const JSON: Form = Form {
@@ -82,7 +82,7 @@ fn string(name: &[u8], out: &mut Vec<u8>) {
 fn text(entry: &Entry<'_>, out: &mut Vec<u8>) {
     for chunk in entry.name.utf8_chunks() {
         for char in chunk.valid().chars() {
-            if is_unseen(char) || char == '\\' {
+            if is_invisible(char) || char == '\\' {
                 let mut bytes = [0; 4];
                 char.encode_utf8(&mut bytes)
                     .bytes()

@@ -1,7 +1,7 @@
 //! What of a listing was asked for: in what order, as which media type.
 
 use crate::engine::Exchange;
-use crate::text::qvalue::{BLANKS, parse_weight};
+use crate::text::qvalue::{WHITESPACE, parse_qvalue};
 
 /// What entries are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -96,7 +96,7 @@ fn liking(ex: &Exchange<'_>, name: &str) -> (u16, u8) {
     let (mut weight, mut exact) = (0, 0);
     for range in ex.head.fields().list("Accept") {
         let (range, parameters) = range.split_once(';').unwrap_or((range, ""));
-        let range = range.trim_matches(BLANKS);
+        let range = range.trim_matches(WHITESPACE);
         let exactness = match range.strip_suffix('*') {
             None if range.eq_ignore_ascii_case(name) => 3,
             Some("*/") => 1,
@@ -106,9 +106,11 @@ fn liking(ex: &Exchange<'_>, name: &str) -> (u16, u8) {
             },
             None => continue,
         };
-        let mut parameters = parameters.split(';').map(|one| one.trim_matches(BLANKS));
+        let mut parameters = parameters
+            .split(';')
+            .map(|one| one.trim_matches(WHITESPACE));
         let q = parameters.find(|one| one.get(..2).is_some_and(|q| q.eq_ignore_ascii_case("q=")));
-        if let Some(liked) = parse_weight(q.unwrap_or_default())
+        if let Some(liked) = parse_qvalue(q.unwrap_or_default())
             && exactness > exact
         {
             (weight, exact) = (liked, exactness);

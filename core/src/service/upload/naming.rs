@@ -11,7 +11,7 @@ use crate::fs::Path;
 use crate::service::Files;
 use crate::service::files::SUFFIXES;
 use crate::text::case_folding;
-use crate::text::escape::is_unseen;
+use crate::text::escape::is_invisible;
 
 /// The rules for names, the same for PUT and for forms.
 #[derive(Clone, Copy)]
@@ -103,7 +103,7 @@ fn unsafe_name(name: &[u8]) -> Option<&'static str> {
         return Some(DASH);
     }
     let mut chars = name.utf8_chunks().flat_map(|chunk| chunk.valid().chars());
-    chars.any(is_unseen).then_some(CONTROL)
+    chars.any(is_invisible).then_some(CONTROL)
 }
 
 /// A name as a file system may read it that folds letters and passes over characters that are not shown.

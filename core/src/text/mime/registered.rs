@@ -1,11 +1,11 @@
-//! The types that file names have today: as IANA has registered them, else as nginx sends them.
+//! Current media types by extension: those that IANA has registered, otherwise those that nginx sends.
 //!
-//! They are those of which CPython's table knows nothing, or what is out of date. Where neither IANA nor nginx has
-//! one, the row says what it is taken from.
+//! The table has the extensions for which CPython's has no type or an outdated one. If neither IANA nor nginx has a type,
+//! the row names its source.
 
 use super::{Table, key};
 
-/// In the order of the extensions.
+/// Sorted by extension.
 pub(super) const REGISTERED: Table = &[
     // RFC 4393 §8.
     (key("3g2"), "video/3gpp2"),
@@ -49,9 +49,9 @@ pub(super) const REGISTERED: Table = &[
     (key("jxl"), "image/jxl"),
     (key("kml"), "application/vnd.google-earth.kml+xml"),
     (key("kmz"), "application/vnd.google-earth.kmz"),
-    // Text, by its use.
+    // Text, judging by its use.
     (key("log"), "text/plain"),
-    // Streams of ISO/IEC 13818-1, as cameras write them: IANA has another `.mts`.
+    // MPEG transport streams (ISO/IEC 13818-1), as cameras write them; IANA's `.mts` is another format.
     (key("m2ts"), "video/mp2t"),
     (key("m4a"), "audio/mp4"),
     (key("m4s"), "video/iso.segment"),
@@ -76,10 +76,10 @@ pub(super) const REGISTERED: Table = &[
     (key("ogg"), "audio/ogg"),
     (key("ogv"), "video/ogg"),
     (key("ogx"), "application/ogg"),
-    // RFC 7845 §9: `audio/opus` is that of RTP.
+    // RFC 7845 §9. `audio/opus` is for RTP.
     (key("opus"), "audio/ogg"),
     (key("otf"), "font/otf"),
-    // Registered since, IANA 2024.
+    // Registered since by IANA, 2024.
     (key("parquet"), "application/vnd.apache.parquet"),
     (key("patch"), "text/x-diff"),
     (key("pem"), "application/pem-certificate-chain"),
@@ -100,15 +100,15 @@ pub(super) const REGISTERED: Table = &[
     (key("step"), "model/step"),
     (key("stl"), "model/stl"),
     (key("stp"), "model/step"),
-    // This and others are two names in one, of which the outer format counts.
+    // This and others are abbreviations of two extensions, of which the outer one counts.
     (key("taz"), "application/gzip"),
     (key("tbz"), "application/x-bzip2"),
     (key("tbz2"), "application/x-bzip2"),
     (key("tgz"), "application/gzip"),
-    // Registered since, TOML 1.0.
+    // Registered since with TOML 1.0.
     (key("toml"), "application/toml"),
     (key("torrent"), "application/x-bittorrent"),
-    // As nginx has it: players want it of HLS segments (RFC 8216 §3.2), and no browser runs TypeScript.
+    // As in nginx: players require it for HLS segments (RFC 8216 §3.2), and no browser runs TypeScript.
     (key("ts"), "video/mp2t"),
     (key("ttc"), "font/collection"),
     (key("ttf"), "font/ttf"),
