@@ -1,45 +1,44 @@
-//! Options whose arguments depend on what they are, which is more than clap can be told. They are
-//! written in the one way that it knows.
+//! Options whose meaning depends on their arguments, which clap does not support: they are rewritten into a form that it
+//! does.
 //!
-//! `-H NAME VALUE` is Python's, `-H 'NAME: VALUE'` curl's; a name never holds a colon. `-p HTTP/1.1` is
-//! Python's and the protocol, `-p 8000` everybody else's and the port.
+//! `-H NAME VALUE` is Python's form, `-H 'NAME: VALUE'` is curl's; a name never contains a colon. `-p HTTP/1.1` is the
+//! protocol, as in Python, and `-p 8000` the port, as in most servers.
 
 use std::ffi::{OsStr, OsString};
 
-/// Writes each of these options of a command line as one argument: `--header=NAME:VALUE` and
-/// `--port=NUMBER`.
-pub(super) fn plain(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+/// Rewrites each of these options as one argument: `--header=NAME:VALUE` and `--port=NUMBER`.
+pub(super) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args = args.into_iter().peekable();
-    let mut plain = Vec::new();
+    let mut normalized = Vec::new();
     while let Some(arg) = args.next() {
         let text = arg.to_str().unwrap_or_default();
         if let Some((flags, value)) = split(text, "--header", 'H') {
-            plain.extend(switches(flags));
+            normalized.extend(switches(flags));
             let first = value.map(OsString::from).or_else(|| args.next());
-            plain.push(header(first, &mut args));
+            normalized.push(header(first, &mut args));
         } else if let Some((flags, value)) = split(text, "", 'p')
             && let Some(port) = value.map(OsStr::new).or(args.peek().map(|next| &**next))
             && is_number(port)
         {
-            plain.extend(switches(flags));
+            normalized.extend(switches(flags));
             let mut option = OsString::from("--port=");
             option.push(port);
-            plain.push(option);
+            normalized.push(option);
             if value.is_none() {
                 args.next();
             }
         } else {
-            let rest = arg == "--";
-            plain.push(arg);
-            if rest {
-                plain.extend(args.by_ref());
+            let ends_options = arg == "--";
+            normalized.push(arg);
+            if ends_options {
+                normalized.extend(args.by_ref());
             }
         }
     }
-    plain
+    normalized
 }
 
-/// The field as one argument, given what it starts with and where the rest of it may be.
+/// Joins a header to one argument, given its first part and the arguments that follow.
 fn header(first: Option<OsString>, rest: &mut impl Iterator<Item = OsString>) -> OsString {
     let mut option = OsString::from("--header");
     let Some(first) = first else {
@@ -56,7 +55,7 @@ fn header(first: Option<OsString>, rest: &mut impl Iterator<Item = OsString>) ->
     option
 }
 
-/// If this argument is the option, the switches before it and the value in it: `-qHvalue`.
+/// If this argument is the option, returns the switches before it and the value in it: `-qHvalue`.
 fn split<'a>(arg: &'a str, name: &str, letter: char) -> Option<(&'a str, Option<&'a str>)> {
     if !name.is_empty()
         && let Some(long) = arg.strip_prefix(name)
@@ -73,7 +72,7 @@ fn split<'a>(arg: &'a str, name: &str, letter: char) -> Option<(&'a str, Option<
     switches.then_some((flags, value))
 }
 
-/// The switches that stood before an option, as an argument of their own.
+/// The switches before an option, as a separate argument.
 fn switches(flags: &str) -> Option<OsString> {
     (!flags.is_empty()).then(|| format!("-{flags}").into())
 }
@@ -84,7 +83,7 @@ fn is_number(text: &OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::normalize;
 
     #[test]
     fn an_option_becomes_one_argument() {
@@ -111,7 +110,7 @@ mod tests {
             ("-H p 9 -p -1 --p 9", "--header=p:9 -p -1 --p 9"),
         ];
         for (given, wanted) in cases {
-            let found = plain(given.split(' ').map(Into::into));
+            let found = normalize(given.split(' ').map(Into::into));
             assert!(found.iter().eq(wanted.split(' ')), "{given}: {found:?}");
         }
     }

@@ -1,6 +1,5 @@
-//! What is said when it serves. A pipe gets Python's lines and no more; a terminal also what is
-//! served, how to get there, and what may do harm, but for `--plain`. Standard error gets a warning for each file that
-//! the options name and that is missing.
+//! The banner. A pipe gets only Python's lines. A terminal also gets the directory, the URLs and warnings of risks, unless
+//! `--plain` is set. Standard error gets a warning for each missing file that an option names.
 
 #[cfg(not(target_os = "wasi"))]
 use std::fmt::Write;
@@ -11,114 +10,120 @@ use std::path;
 use sanserve_core::{FileSystem, Opened, Path};
 use sanserve_server::ListenAddr;
 
-#[cfg(not(target_os = "wasi"))]
-use super::address::{self, From, Reach};
 use super::colour;
 use super::options::Options;
-use super::output::{complain, say};
+use super::output::{print_banner, warn};
+#[cfg(not(target_os = "wasi"))]
+use super::urls::{self, Scope, ServerUrl};
 
-/// What is to be said as soon as the program serves. It is made before that, since to look for the addresses of this
-/// machine takes a moment, and printed at once.
-pub(super) struct Announcement {
+/// The banner. It is composed before the server starts, since listing the addresses of this machine takes a moment, and
+/// printed when it serves.
+pub(super) struct Banner {
     text: String,
     #[cfg(not(target_os = "wasi"))]
-    reached: Vec<Reach>,
+    urls: Vec<ServerUrl>,
 }
 
-impl Announcement {
-    /// That it serves, and how to know a certificate that was made for this run.
+impl Banner {
+    /// Composes the banner. `certificate` is the fingerprint of a certificate that was created for this run.
     pub(super) fn new(
         options: &Options,
         scheme: &str,
-        places: &[ListenAddr],
+        addresses: &[ListenAddr],
         certificate: Option<&str>,
-    ) -> Announcement {
-        let mut text: String = places.iter().map(|place| banner(scheme, place)).collect();
+    ) -> Banner {
+        let lines = addresses.iter().map(|address| line(scheme, address));
+        let mut text: String = lines.collect();
         if let Some(sha256) = certificate {
             text += &format!("Certificate: self-signed, SHA-256 {sha256}\n");
         }
         let terminal = io::stdout().is_terminal();
         #[cfg(not(target_os = "wasi"))]
         {
-            let reached = if terminal || options.open || options.qr {
-                reached(scheme, places)
+            let urls = if terminal || options.open || options.qr {
+                all_urls(scheme, addresses)
             } else {
                 Vec::new()
             };
             if terminal && !options.plain {
-                text += &colour::marked(&summary(options, scheme, &reached, places));
+                text += &colour::marked(&summary(options, scheme, &urls, addresses));
             }
             if options.qr {
-                match code(&reached) {
+                match qr_code(&urls) {
                     Some(code) => text += &code,
-                    None => complain("no QR code: the server has no address on a network"),
+                    None => warn("no QR code: the server has no address on a network"),
                 }
             }
-            Announcement { text, reached }
+            Banner { text, urls }
         }
         #[cfg(target_os = "wasi")]
         {
             if terminal && !options.plain {
-                text += &colour::marked(&harm(options, scheme, places));
+                text += &colour::marked(&warnings(options, scheme, addresses));
             }
-            Announcement { text }
+            Banner { text }
         }
     }
 
-    /// Opens the browser, if that is wanted, and says it.
+    /// Prints the banner, and opens the browser if the options say so.
     #[cfg(not(target_os = "wasi"))]
-    pub(super) fn say(self, options: &Options) {
+    pub(super) fn print(self, options: &Options) {
         if options.open {
-            open_browser(&self.reached);
+            open_browser(&self.urls);
         }
-        say(self.text);
+        print_banner(self.text);
     }
 
-    /// Says it.
+    /// Prints the banner.
     #[cfg(target_os = "wasi")]
-    pub(super) fn say(self) {
-        say(self.text);
+    pub(super) fn print(self) {
+        print_banner(self.text);
     }
 }
 
-/// The line for an address is Python's.
-fn banner(scheme: &str, place: &ListenAddr) -> String {
+/// Returns Python's line for an address.
+fn line(scheme: &str, address: &ListenAddr) -> String {
     let name = scheme.to_uppercase();
-    let banner = match place {
+    let line = match address {
         ListenAddr::Ip(address) => {
             let (ip, port) = (address.ip(), address.port());
             format!("Serving {name} on {ip} port {port} ({scheme}://{address}/) ...\n")
         }
-        ListenAddr::Path(_) => format!("Serving {name} on {place} ...\n"),
+        ListenAddr::Path(_) => format!("Serving {name} on {address} ...\n"),
     };
     if colour::wanted(&io::stdout()) {
-        colour::banner(&banner)
+        colour::banner(&line)
     } else {
-        banner
+        line
     }
 }
 
-/// How to get to all of these places, each way once.
+/// Returns the URLs of all addresses, without duplicates.
 #[cfg(not(target_os = "wasi"))]
-fn reached(scheme: &str, places: &[ListenAddr]) -> Vec<Reach> {
-    let own = address::own();
+fn all_urls(scheme: &str, addresses: &[ListenAddr]) -> Vec<ServerUrl> {
+    let local = urls::local_addrs();
     let mut all = Vec::new();
-    for place in places {
-        let ListenAddr::Ip(address) = place else {
+    for address in addresses {
+        let ListenAddr::Ip(address) = address else {
             continue;
         };
-        for one in address::reach(scheme, *address, &own) {
-            if !all.contains(&one) {
-                all.push(one);
+        for url in urls::urls(scheme, *address, &local) {
+            if !all.contains(&url) {
+                all.push(url);
             }
         }
     }
     all
 }
 
-/// What is served, how to get there, and what may do harm.
+/// Returns the lines for a terminal: directory, URLs and warnings.
 #[cfg(not(target_os = "wasi"))]
-fn summary(options: &Options, scheme: &str, reached: &[Reach], places: &[ListenAddr]) -> String {
+fn summary(
+    options: &Options,
+    scheme: &str,
+    urls: &[ServerUrl],
+    addresses: &[ListenAddr],
+) -> String {
     let directory = path::absolute(&options.directory);
     let directory = directory.as_ref().unwrap_or(&options.directory);
     let directory = directory.display().to_string();
@@ -126,26 +131,26 @@ fn summary(options: &Options, scheme: &str, reached: &[Reach], places: &[ListenA
         "  Directory: {}\n",
         directory.replace(char::is_control, "?")
     );
-    for Reach { url, from } in reached.iter().take(MANY) {
-        let _ = match from {
-            From::Here => writeln!(text, "  Local:     {url}"),
-            From::Network(name) => writeln!(text, "  Network:   {url}  ({name})"),
+    for ServerUrl { url, scope } in urls.iter().take(URLS_MAX) {
+        let _ = match scope {
+            Scope::Local => writeln!(text, "  Local:     {url}"),
+            Scope::Network(name) => writeln!(text, "  Network:   {url}  ({name})"),
         };
     }
-    text + &harm(options, scheme, places)
+    text + &warnings(options, scheme, addresses)
 }
 
-/// What may do harm, or astonish.
-fn harm(options: &Options, scheme: &str, places: &[ListenAddr]) -> String {
-    let open = places.iter().any(|place| match place {
+/// Returns a line for each setting that is risky or surprising.
+fn warnings(options: &Options, scheme: &str, addresses: &[ListenAddr]) -> String {
+    let on_network = addresses.iter().any(|address| match address {
         ListenAddr::Ip(address) => !address.ip().is_loopback(),
         ListenAddr::Path(_) => false,
     });
     let mut lines = Vec::new();
-    let guarded = options.is_guarded();
-    if open && guarded && scheme == "http" {
+    let has_password = options.requires_password();
+    if on_network && has_password && scheme == "http" {
         lines.push("Passwords are sent unencrypted; --tls self-signed encrypts them.".into());
-    } else if open && !guarded {
+    } else if on_network && !has_password {
         lines.push(
             "Anyone who can reach this machine can read it; -b 127.0.0.1 prevents that.".into(),
         );
@@ -185,57 +190,57 @@ fn harm(options: &Options, scheme: &str, places: &[ListenAddr]) -> String {
     lines.iter().map(|line| format!("  {line}\n")).collect()
 }
 
-/// The code of an address on a network, if there is one.
+/// Returns the QR code of the first URL on a network, if any.
 #[cfg(not(target_os = "wasi"))]
-fn code(reached: &[Reach]) -> Option<String> {
-    let one = reached.iter().find(|one| one.from != From::Here)?;
-    let code = qrcode::QrCode::new(&one.url).ok()?;
-    Some(format!("{}{}\n", picture(&code), one.url))
+fn qr_code(urls: &[ServerUrl]) -> Option<String> {
+    let found = urls.iter().find(|found| found.scope != Scope::Local)?;
+    let code = qrcode::QrCode::new(&found.url).ok()?;
+    Some(format!("{}{}\n", render(&code), found.url))
 }
 
-/// Opens the browser. It serves, whatever comes of that.
+/// Opens the browser. A failure is only a warning.
 #[cfg(not(target_os = "wasi"))]
-fn open_browser(reached: &[Reach]) {
-    match reached.first() {
-        Some(one) => {
-            if let Err(error) = open::that_detached(&one.url) {
-                complain(&format!("cannot open the browser at {}: {error}", one.url));
+fn open_browser(urls: &[ServerUrl]) {
+    match urls.first() {
+        Some(ServerUrl { url, .. }) => {
+            if let Err(error) = open::that_detached(url) {
+                warn(&format!("cannot open the browser at {url}: {error}"));
             }
         }
-        None => complain("no browser is opened: the server has no IP address"),
+        None => warn("no browser is opened: the server has no IP address"),
     }
 }
 
-/// The code in characters, two dots in each. What is light there has to be light here: where there
-/// are no colours, the terminal is taken for a dark one, as most are.
+/// Renders a QR code with two modules per character. Light modules must look light: without colours, the terminal is assumed
+/// to be dark, as most are.
 #[cfg(not(target_os = "wasi"))]
-fn picture(code: &qrcode::QrCode) -> String {
+fn render(code: &qrcode::QrCode) -> String {
     use qrcode::render::unicode::Dense1x2::{Dark, Light};
     let (light, dark) = (Dark, Light);
-    let picture = code.render().light_color(light).dark_color(dark).build();
+    let rendered = code.render().light_color(light).dark_color(dark).build();
     let coloured = colour::wanted(&io::stdout());
-    let lines = picture.lines().map(|line| match coloured {
+    let lines = rendered.lines().map(|line| match coloured {
         true => format!("{}\n", colour::white_on_black(line)),
         false => format!("{line}\n"),
     });
     lines.collect()
 }
 
-/// Warns of the files and directories below the root that the options name and that are missing. They may follow, as
-/// where a site is built after the server was started, so this is not an error.
+/// Warns of missing files and directories that the options name. This is not an error, since a site may be built after the
+/// server has started.
 pub(super) fn warn_about_missing(options: &Options, disk: &impl FileSystem) {
     let open = |name: &str| disk.open(&Path::from_bytes(name.into())?).ok();
     let is_file = |name: &str| matches!(open(name), Some(Opened::File { .. }));
-    let warn = |option: &str, kind: &str, name: &str, until: &str| {
+    let warn_of = |option: &str, kind: &str, name: &str, until: &str| {
         let root = options.directory.display();
-        complain(&format!(
+        warn(&format!(
             "warning: {option}: there is no {kind} {name} in {root}: check the name; \
              until the {kind} exists, {until}"
         ));
     };
     for (option, name) in [("--spa", &options.spa), ("--not-found", &options.not_found)] {
         if let Some(name) = name.as_deref().filter(|name| !is_file(name)) {
-            warn(option, "file", name, "a plain 404 is sent");
+            warn_of(option, "file", name, "a plain 404 is sent");
         }
     }
     #[cfg(not(target_os = "wasi"))]
@@ -243,15 +248,15 @@ pub(super) fn warn_about_missing(options: &Options, disk: &impl FileSystem) {
         let is_missing = |name: &str| !matches!(open(name), Some(Opened::Directory));
         let given = options.cgi_directories.iter().map(String::as_str);
         for name in given.filter(|name| is_missing(name)) {
-            warn("--cgi-dir", "directory", name, "no script in it is run");
+            warn_of("--cgi-dir", "directory", name, "no script in it is run");
         }
         let is_default = options.cgi && options.cgi_directories.is_empty();
         if is_default && ["cgi-bin", "htbin"].into_iter().all(is_missing) {
-            warn("--cgi", "directory", "cgi-bin or htbin", "no script is run");
+            warn_of("--cgi", "directory", "cgi-bin or htbin", "no script is run");
         }
     }
 }
 
-/// As many addresses as are shown.
+/// The most URLs to show.
 #[cfg(not(target_os = "wasi"))]
-const MANY: usize = 8;
+const URLS_MAX: usize = 8;

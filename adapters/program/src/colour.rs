@@ -1,24 +1,23 @@
-//! Colours for lines that are finished, where somebody looks at them. They are Python's.
+//! Python's colours for complete lines on a terminal.
 //!
-//! Control characters of a peer are escaped before a line gets here.
+//! Control characters from a peer have been escaped before.
 
 use std::env;
 use std::io::{self, IsTerminal};
 
-/// Whether lines for this stream are to be coloured. As with Python a variable that is empty
-/// counts as not set.
+/// Whether to colour lines for this stream. As in Python, an empty variable counts as not set.
 pub(crate) fn wanted(stream: &impl IsTerminal) -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     if is_set("NO_COLOR") {
         return false;
     }
-    // The old console of Windows shows the codes themselves, the one that sets this does not.
-    let able = cfg!(not(windows)) || is_set("WT_SESSION");
+    // The old console of Windows prints the codes. Windows Terminal, which sets this variable, supports them.
+    let supported = cfg!(not(windows)) || is_set("WT_SESSION");
     let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-    is_set("FORCE_COLOR") || (able && !dumb && stream.is_terminal())
+    is_set("FORCE_COLOR") || (supported && !dumb && stream.is_terminal())
 }
 
-/// Colours what is printed at the start.
+/// Colours a line of the banner.
 pub(crate) fn banner(line: &str) -> String {
     let parts = line
         .split_once(" (")
@@ -48,13 +47,13 @@ pub(crate) fn marked(lines: &str) -> String {
     words.join(" ")
 }
 
-/// Whatever colours the terminal has by itself.
+/// White on black, independent of the colours of the terminal.
 #[cfg(not(target_os = "wasi"))]
 pub(crate) fn white_on_black(text: &str) -> String {
     format!("\x1b[97;40m{text}{RESET}")
 }
 
-/// Colours lines of the log.
+/// Colours log lines.
 pub(crate) fn log(lines: &str) -> String {
     let mut coloured = String::new();
     for line in lines.split_inclusive('\n') {
@@ -76,7 +75,7 @@ pub(crate) fn log(lines: &str) -> String {
     coloured
 }
 
-/// Colours a message if it tells of a request: `"GET / HTTP/1.1" 200 -`.
+/// Colours the message of a request, such as `"GET / HTTP/1.1" 200 -`. Returns `None` for another message.
 fn access(message: &str) -> Option<String> {
     let (quoted, end) = message.strip_prefix('"')?.rsplit_once("\" ")?;
     let (status, size) = end.split_once(' ')?;
@@ -108,7 +107,7 @@ const BRIGHT_CYAN: &str = "\x1b[96m";
 mod tests {
     use super::{banner, log};
 
-    /// The codes as letters.
+    /// Replaces the codes by letters.
     fn short(text: &str) -> String {
         let codes = [
             ("0", "_"),

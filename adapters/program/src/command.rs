@@ -1,7 +1,7 @@
-//! [`Parsed`]: how the command line is read, and what it turned out to be.
+//! [`Parsed`]: the result of reading the command line and the environment.
 //!
-//! What the command line does not say may stand in the environment: `SANSERVE_CACHE_CONTROL` for
-//! `--cache-control`, and so on for every option that has a long name.
+//! A variable sets an option that is not on the command line: `SANSERVE_CACHE_CONTROL` sets `--cache-control`, and so on
+//! for every long option.
 
 use std::env;
 use std::ffi::OsString;
@@ -18,31 +18,33 @@ use super::{arguments, positional, value_parsers};
 #[cfg(not(target_os = "wasi"))]
 use super::{manual, secrets};
 
-/// What a command line turned out to be.
+/// The result of reading the command line.
 pub(crate) enum Parsed {
-    /// Something to do.
+    /// Serve with these options.
     Run(Box<Options>),
-    /// Something to print.
+    /// Print this text to standard output.
     Print(String),
-    /// A line that says what is wrong.
+    /// The command line is wrong: one line for the user.
     UsageError(String),
 }
 
 /// Reads the command line of this process.
 pub(crate) fn read() -> Parsed {
-    let matches = command().try_get_matches_from(arguments::plain(env::args_os()));
+    let matches = command().try_get_matches_from(arguments::normalize(env::args_os()));
     let read = matches.and_then(|matches| Ok((Options::from_arg_matches(&matches)?, matches)));
     match read {
-        Ok((options, matches)) => complete(options, &matches).unwrap_or_else(Parsed::UsageError),
+        Ok((options, matches)) => check(options, &matches).unwrap_or_else(Parsed::UsageError),
         Err(error) => answer(&error),
     }
 }
 
-/// The options as clap knows them, with what the environment says. A variable that is empty
-/// counts as not set.
+/// The options as clap knows them, with their variables. An empty variable counts as not set.
 fn command() -> Command {
     options::command().mut_args(|arg| {
-        let Some(name) = arg.get_long().filter(|name| !ALONE.contains(name)) else {
+        let Some(name) = arg
+            .get_long()
+            .filter(|name| !WITHOUT_VARIABLE.contains(name))
+        else {
             return arg;
         };
         let name = variable(name);
@@ -50,28 +52,28 @@ fn command() -> Command {
             return arg;
         }
         let arg = match arg.get_action() {
-            ArgAction::SetTrue => arg.value_parser(value_parsers::switch),
+            ArgAction::SetTrue => arg.value_parser(value_parsers::yes_or_no),
             _ => arg,
         };
         arg.env(OsString::from(name)).hide_env(true)
     })
 }
 
-/// The variable that stands for an option.
+/// The variable that sets an option.
 fn variable(long: &str) -> String {
     format!("SANSERVE_{}", long.to_uppercase().replace('-', "_"))
 }
 
-/// Looks at what the options say together.
-fn complete(mut options: Options, matches: &ArgMatches) -> Result<Parsed, String> {
-    let told = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+/// Checks the combination of options, and resolves port, directory and certificate.
+fn check(mut options: Options, matches: &ArgMatches) -> Result<Parsed, String> {
+    let on_command_line = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     #[cfg(not(target_os = "wasi"))]
-    if let Some(text) = printed(&options) {
+    if let Some(text) = text_to_print(&options) {
         return Ok(Parsed::Print(text));
     }
     #[cfg(unix)]
     if options.stdio {
-        let other = LISTENS.iter().find(|(id, _)| told(id));
+        let other = LISTEN_ONLY.iter().find(|(id, _)| on_command_line(id));
         if let Some((_, name)) = other {
             let line = format!(
                 "the argument '--stdio' cannot be used with '{name}': leave one of them out"
@@ -86,23 +88,23 @@ fn complete(mut options: Options, matches: &ArgMatches) -> Result<Parsed, String
         return Err("--upload works on Linux and macOS only: leave it out".into());
     }
     #[cfg(unix)]
-    requirements(&options)?;
-    positional::settle(&mut options, told)?;
+    check_requirements(&options)?;
+    positional::resolve(&mut options, on_command_line)?;
     #[cfg(not(target_os = "wasi"))]
     {
         if options.runtime == Some(Runtime::Tokio) && !cfg!(feature = "tokio") {
             return Err("this sanserve was built without tokio: leave --runtime tokio out, or build it with --features tokio".into());
         }
-        one_certificate(&mut options, told)?;
-        has_certificate(&options)?;
+        choose_certificate(&mut options, on_command_line)?;
+        check_certificate(&options)?;
         secrets::refuse_served(&options)?;
     }
     Ok(Parsed::Run(Box::new(options)))
 }
 
-/// Checks that no option stands without the one that it is for.
+/// Checks that options that modify another one are not used without it.
 #[cfg(unix)]
-fn requirements(options: &Options) -> Result<(), &'static str> {
+fn check_requirements(options: &Options) -> Result<(), &'static str> {
     let scripts = options.runs_scripts();
     if options.overwrite && !options.upload {
         return Err("--overwrite requires --upload: add it");
@@ -116,9 +118,9 @@ fn requirements(options: &Options) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// What is to be printed in place of serving.
+/// The text that the options ask for instead of serving: completions or the manual page.
 #[cfg(not(target_os = "wasi"))]
-fn printed(options: &Options) -> Option<String> {
+fn text_to_print(options: &Options) -> Option<String> {
     let mut text = Vec::new();
     if let Some(shell) = options.completions {
         clap_complete::generate(shell, &mut options::command(), "sanserve", &mut text);
@@ -130,11 +132,14 @@ fn printed(options: &Options) -> Option<String> {
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Of two certificates, takes the one that stands on the command line.
+/// Chooses between `--tls` and `--tls-cert`: the command line wins over the environment.
 #[cfg(not(target_os = "wasi"))]
-fn one_certificate(options: &mut Options, told: impl Fn(&str) -> bool) -> Result<(), String> {
+fn choose_certificate(
+    options: &mut Options,
+    on_command_line: impl Fn(&str) -> bool,
+) -> Result<(), String> {
     if options.tls.is_some() && options.tls_cert.is_some() {
-        match (told("tls"), told("tls_cert")) {
+        match (on_command_line("tls"), on_command_line("tls_cert")) {
             (true, false) => {
                 (options.tls_cert, options.tls_key) = (None, None);
                 options.tls_password_file = None;
@@ -146,21 +151,21 @@ fn one_certificate(options: &mut Options, told: impl Fn(&str) -> bool) -> Result
     Ok(())
 }
 
-/// Checks that there is a certificate for what belongs to one. The lines are Python's.
+/// Checks that options of a certificate come with one. The messages are Python's.
 #[cfg(not(target_os = "wasi"))]
-fn has_certificate(options: &Options) -> Result<(), String> {
-    let belongs = [
+fn check_certificate(options: &Options) -> Result<(), String> {
+    let dependent = [
         ("--tls-key", &options.tls_key),
         ("--tls-password-file", &options.tls_password_file),
     ];
-    let mut alone = belongs.iter().filter(|_| options.tls_cert.is_none());
-    match alone.find(|(_, path)| path.is_some()) {
+    let mut without = dependent.iter().filter(|_| options.tls_cert.is_none());
+    match without.find(|(_, path)| path.is_some()) {
         Some((name, _)) => Err(format!("{name} requires --tls-cert to be set")),
         None => Ok(()),
     }
 }
 
-/// What clap has to say, in one line if it is a mistake.
+/// Converts a result of clap: help, version, or an error, which becomes one line.
 fn answer(error: &Error) -> Parsed {
     let text = error.render().to_string();
     match error.kind() {
@@ -182,20 +187,22 @@ fn answer(error: &Error) -> Parsed {
         return Parsed::UsageError(line.replace(char::is_control, "?"));
     }
     let line = match error.kind() {
-        // What else could be said follows on a line of its own.
+        // The possible values follow on a line of their own.
         ErrorKind::InvalidValue => whole.and_then(|text| text.split_inclusive(']').next()),
-        // The value that is shown may have lines itself.
+        // The quoted value may have several lines.
         ErrorKind::ValueValidation => whole,
         _ => text.lines().next(),
     };
     let line = line.unwrap_or_default().replace("\n  [", " [");
     let line = line.replace(char::is_control, "?");
-    let (from, meant) = (source(error), nearest(error));
-    Parsed::UsageError(format!("{line}{from} ({meant}see 'sanserve --help')"))
+    let (source, suggestion) = (source(error), suggestion(error));
+    Parsed::UsageError(format!(
+        "{line}{source} ({suggestion}see 'sanserve --help')"
+    ))
 }
 
-/// The option that may have been meant.
-fn nearest(error: &Error) -> String {
+/// Asks whether a similar option was meant.
+fn suggestion(error: &Error) -> String {
     match error.get(ContextKind::SuggestedArg) {
         Some(ContextValue::String(name)) => format!("did you mean {name}? "),
         Some(ContextValue::Strings(names)) if !names.is_empty() => {
@@ -205,7 +212,7 @@ fn nearest(error: &Error) -> String {
     }
 }
 
-/// Where a wrong value stands, or an option that others exclude, if that is not the command line.
+/// Names the variable that a wrong value or a conflicting option comes from, if it is not on the command line.
 fn source(error: &Error) -> String {
     let mut found = String::new();
     for context in [ContextKind::InvalidArg, ContextKind::PriorArg] {
@@ -224,13 +231,13 @@ fn source(error: &Error) -> String {
     found
 }
 
-/// The long name of an option that clap shows as `--cors[=<ORIGIN>]`.
+/// Returns the long name of an option, which clap shows as `--cors[=<ORIGIN>]`.
 fn long_name(shown: &str) -> String {
     let end = shown.find([' ', '=', '[', '<']).unwrap_or(shown.len());
     shown[..end].trim_start_matches('-').into()
 }
 
-/// Whether the command line has this option, by its long name or its letter.
+/// Whether the command line has this option, by its long or its short name.
 fn is_argument(shown: &str) -> bool {
     let long = long_name(shown);
     let command = options::command();
@@ -248,12 +255,12 @@ fn is_argument(shown: &str) -> bool {
     })
 }
 
-/// Options that the environment cannot set: they make it another program.
-const ALONE: [&str; 3] = ["stdio", "completions", "manpage"];
+/// Options that the environment cannot set, since they replace serving.
+const WITHOUT_VARIABLE: [&str; 3] = ["stdio", "completions", "manpage"];
 
-/// What belongs to a server that listens, by the names that clap has for it and that it shows.
+/// Options that do not fit `--stdio`: their ids, and their names in messages.
 #[cfg(unix)]
-const LISTENS: [(&str, &str); 7] = [
+const LISTEN_ONLY: [(&str, &str); 7] = [
     ("first", "[PORT]"),
     ("second", "[DIR]"),
     ("port", "--port <PORT>"),

@@ -1,27 +1,27 @@
-//! [`Failure`]: why the program ends with an error.
+//! [`Failure`]: why the command ends with an error.
 
 use std::error::Error;
 #[cfg(not(target_os = "wasi"))]
 use std::fmt::Display;
 
-/// Why the program has not served, or ended before it was told to: a line for the user.
+/// Why the command did not serve or stopped serving: one line for the user.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The command line or the environment is wrong, or a file or directory that it names. The exit code is 2, and
-    /// nothing was bound.
+    /// The command line, the environment, or a file or directory that they name is wrong. The exit code is 2, and nothing
+    /// was bound.
     Usage(String),
-    /// The program cannot listen or serve, or cannot print what it was asked for. The exit code is 1.
+    /// The command cannot listen, serve or print. The exit code is 1.
     Service(String),
 }
 
 #[cfg(not(target_os = "wasi"))]
 impl Failure {
-    /// The program cannot serve because of this.
+    /// Returns the failure to serve because of this error.
     pub(crate) fn service(error: impl Display) -> Failure {
         Failure::Service(error.to_string())
     }
 
-    /// The line alone.
+    /// Returns the line.
     #[cfg(unix)]
     pub(crate) fn into_line(self) -> String {
         match self {
@@ -30,8 +30,8 @@ impl Failure {
     }
 }
 
-/// Returns what is wrong, and behind each colon why.
-pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
+/// Returns the message of an error and its causes, separated by colons.
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

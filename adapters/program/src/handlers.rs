@@ -1,4 +1,4 @@
-//! Who may come in, and what serves those.
+//! The handlers of the server, and its passwords.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,23 +6,23 @@ use std::sync::Arc;
 use sanserve_core::{Cgi, Credentials, Files, Guard, Handler, Hosts, Upload};
 use sanserve_server::Passwords;
 
-use super::failure::{Failure, in_full};
+use super::failure::{Failure, with_causes};
 use super::options::Options;
 use super::settings::hosts;
 
-/// Makes a handler for each connection.
+/// Returns a handler for each connection.
 pub(super) type Handlers = Box<dyn Fn() -> Box<dyn Handler + Send> + Send + Sync>;
 
-/// The passwords, if there are any.
+/// Reads the passwords, if the options require any.
 pub(super) fn passwords(options: &Options) -> Result<Option<Arc<Passwords>>, Failure> {
-    if !options.is_guarded() {
+    if !options.requires_password() {
         return Ok(None);
     }
-    read(options).map(Arc::new).map(Some)
+    read_passwords(options).map(Arc::new).map(Some)
 }
 
 /// Reads all passwords of the options.
-pub(super) fn read(options: &Options) -> Result<Passwords, Failure> {
+pub(super) fn read_passwords(options: &Options) -> Result<Passwords, Failure> {
     let mut passwords = Passwords::new().map_err(Failure::service)?;
     read_into(&mut passwords, options).map_err(Failure::Usage)?;
     Ok(passwords)
@@ -30,7 +30,7 @@ pub(super) fn read(options: &Options) -> Result<Passwords, Failure> {
 
 fn read_into(passwords: &mut Passwords, options: &Options) -> Result<(), String> {
     for given in &options.auth {
-        // What is given may be a password alone, so it is not repeated.
+        // Not quoted: without a colon, this may be a password.
         let (user, password) = given
             .split_once(':')
             .ok_or("--auth: expected USER:PASSWORD, with a colon")?;
@@ -41,7 +41,7 @@ fn read_into(passwords: &mut Passwords, options: &Options) -> Result<(), String>
         return Ok(());
     };
     let before = passwords.len();
-    passwords.read(path).map_err(|error| in_full(&error))?;
+    passwords.read(path).map_err(|error| with_causes(&error))?;
     if passwords.len() == before {
         let path = path.display();
         return Err(format!(
@@ -51,11 +51,10 @@ fn read_into(passwords: &mut Passwords, options: &Options) -> Result<(), String>
     Ok(())
 }
 
-/// Where a server listens, as far as its handlers depend on it.
-pub(super) struct Reached {
-    /// What scripts are told.
+/// Properties of the server that its handlers depend on.
+pub(super) struct ServerInfo {
+    /// The address that scripts get as SERVER_NAME and SERVER_PORT.
     pub(super) address: SocketAddr,
-    /// Whether over TLS.
     pub(super) https: bool,
     /// Whether only this machine can connect.
     #[cfg_attr(
@@ -65,18 +64,18 @@ pub(super) struct Reached {
     pub(super) loopback_only: bool,
 }
 
-/// What serves, where that is more than the file service.
+/// Returns the handlers, or `None` if the file service alone is enough.
 pub(super) fn handlers(
     options: &Options,
     files: &Files,
-    reached: &Reached,
+    server: &ServerInfo,
     passwords: Option<&Arc<Passwords>>,
 ) -> Option<Handlers> {
     let names = hosts(options);
     if names.is_empty() {
-        return guarded(options, files, reached, passwords);
+        return handlers_for_any_host(options, files, server, passwords);
     }
-    let inner = guarded(options, files, reached, passwords);
+    let inner = handlers_for_any_host(options, files, server, passwords);
     let files = files.clone();
     Some(match inner {
         Some(inner) => Box::new(move || Box::new(Hosts::new(inner(), names.clone()))),
@@ -84,17 +83,17 @@ pub(super) fn handlers(
     })
 }
 
-/// The same for every host.
-fn guarded(
+/// Returns the handlers without the check of the host.
+fn handlers_for_any_host(
     options: &Options,
     files: &Files,
-    reached: &Reached,
+    server: &ServerInfo,
     passwords: Option<&Arc<Passwords>>,
 ) -> Option<Handlers> {
-    let inner: Handlers = if let Some(mut scripts) = scripts(options, files, reached) {
+    let inner: Handlers = if let Some(mut scripts) = scripts(options, files, server) {
         scripts.settings_mut().behind_guard = passwords.is_some();
         Box::new(move || Box::new(scripts.clone()))
-    } else if let Some(upload) = upload(options, files, reached) {
+    } else if let Some(upload) = upload(options, files, server) {
         Box::new(move || Box::new(upload.clone()))
     } else {
         passwords?;
@@ -107,21 +106,21 @@ fn guarded(
     let cors: Option<Arc<str>> = files.settings().cors.as_deref().map(Arc::from);
     Some(Box::new(move || {
         let passwords = Arc::clone(&passwords);
-        let known = move |given: &Credentials| passwords.known(given);
+        let known = move |credentials: &Credentials| passwords.known(credentials);
         let mut guard = Guard::new(inner(), known);
         guard.cors = cors.clone();
         Box::new(guard)
     }))
 }
 
-/// The handler of scripts, if they are to be run. It leaves all other requests to `files`.
-fn scripts(options: &Options, files: &Files, reached: &Reached) -> Option<Cgi> {
+/// Returns the CGI handler, if scripts are run. It passes other requests to `files`.
+fn scripts(options: &Options, files: &Files, server: &ServerInfo) -> Option<Cgi> {
     if !options.runs_scripts() {
         return None;
     }
-    let name = reached.address.ip().to_string();
-    let mut scripts = Cgi::new(name, reached.address.port());
-    scripts.settings_mut().https = reached.https;
+    let name = server.address.ip().to_string();
+    let mut scripts = Cgi::new(name, server.address.port());
+    scripts.settings_mut().https = server.https;
     scripts.files = files.clone();
     if !options.cgi_directories.is_empty() {
         let directories = options.cgi_directories.iter().cloned();
@@ -130,18 +129,18 @@ fn scripts(options: &Options, files: &Files, reached: &Reached) -> Option<Cgi> {
     Some(scripts)
 }
 
-/// The handler that stores files, if it is to do so. It leaves all other requests to `files`.
+/// Returns the upload handler, if uploads are allowed. It passes other requests to `files`.
 #[cfg(unix)]
-fn upload(options: &Options, files: &Files, reached: &Reached) -> Option<Upload> {
+fn upload(options: &Options, files: &Files, server: &ServerInfo) -> Option<Upload> {
     let mut upload = Upload::new();
     upload.files = files.clone();
     upload.overwrite = options.overwrite;
-    // Where hosts are named, others do not get here.
-    upload.loopback_only = reached.loopback_only && options.hosts.is_empty();
+    // With --host, requests for other hosts do not reach this handler.
+    upload.loopback_only = server.loopback_only && options.hosts.is_empty();
     options.upload.then_some(upload)
 }
 
 #[cfg(not(unix))]
-fn upload(_: &Options, _: &Files, _: &Reached) -> Option<Upload> {
+fn upload(_: &Options, _: &Files, _: &ServerInfo) -> Option<Upload> {
     None
 }

@@ -1,8 +1,8 @@
-//! [`Field`]: a header field that is told on the command line.
+//! [`Field`]: a header field of the command line.
 //!
-//! Python takes two arguments for it, and curl one; `arguments` makes them one.
+//! It is one argument, as with curl; `arguments` joins the two that Python takes.
 
-/// A name and a value, fit for the head of a reply.
+/// A valid name and value for the head of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(crate) name: String,
@@ -10,7 +10,7 @@ pub(crate) struct Field {
 }
 
 impl Field {
-    /// Reads `NAME: VALUE`.
+    /// Parses `NAME: VALUE`.
     pub(crate) fn parse(text: &str) -> Result<Field, &'static str> {
         let (name, text) = text
             .split_once(':')
@@ -28,7 +28,7 @@ impl Field {
     }
 }
 
-/// Why the server alone may send a field of this name, `None` if others may.
+/// Why only the server may send a field with this name; `None` for all others.
 fn reserved(name: &str) -> Option<&'static str> {
     let is_one_of = |names: &[&str]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
     if is_one_of(&FRAMING) {
@@ -46,7 +46,7 @@ fn reserved(name: &str) -> Option<&'static str> {
     }
 }
 
-/// What says where a reply ends and what becomes of its connection (RFC 9110 §7.6, §14.4, RFC 9112 §6).
+/// Fields that frame a reply or manage its connection (RFC 9110 §7.6, §14.4, RFC 9112 §6).
 const FRAMING: [&str; 9] = [
     "connection",
     "content-length",
@@ -59,10 +59,10 @@ const FRAMING: [&str; 9] = [
     "upgrade",
 ];
 
-/// What ranges and conditional requests depend on (RFC 9110 §8.8, §14.3).
+/// Fields that ranges and conditional requests depend on (RFC 9110 §8.8, §14.3).
 const VALIDATORS: [&str; 3] = ["accept-ranges", "etag", "last-modified"];
 
-/// Reads the value of a field (RFC 9110 §5.5), without the blanks around it.
+/// Parses the value of a field (RFC 9110 §5.5), without the spaces around it.
 pub(crate) fn value(text: &str) -> Result<String, &'static str> {
     let text = text.trim_matches([' ', '\t']);
     if text.chars().any(|char| char > '\u{ff}') {
@@ -77,7 +77,7 @@ pub(crate) fn value(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// RFC 9110 §5.6.2.
+/// Whether the byte may be in a token (RFC 9110 §5.6.2).
 pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

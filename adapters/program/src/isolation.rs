@@ -1,4 +1,4 @@
-//! What keeps scripts away from the process that starts them.
+//! Isolation of the server process from the CGI scripts that it starts.
 
 use std::fs;
 use std::io;
@@ -6,13 +6,13 @@ use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::io::{FdFlags, fcntl_setfd};
 
-/// Prepares this process for running scripts. It must be called before there are threads.
+/// Prepares this process for running scripts. Must be called before threads are started.
 ///
-/// Descriptors that were open when it started are closed in scripts. Where a script has the same user, it
-/// cannot read the environment and the memory of this process.
+/// Descriptors that the process inherited are closed in scripts. A script that runs as the same user cannot read the
+/// environment and the memory of this process.
 ///
 /// # Errors
-/// Those of the system.
+/// Errors of the system.
 pub(super) fn isolate() -> io::Result<()> {
     close_on_exec()?;
     #[cfg(target_os = "linux")]
@@ -23,7 +23,7 @@ pub(super) fn isolate() -> io::Result<()> {
     Ok(())
 }
 
-/// Has all descriptors but the standard ones closed when a program is run.
+/// Sets close-on-exec for all descriptors except the standard ones.
 fn close_on_exec() -> io::Result<()> {
     for entry in fs::read_dir(DESCRIPTORS)? {
         let number = entry?.file_name();
@@ -31,7 +31,7 @@ fn close_on_exec() -> io::Result<()> {
             .to_str()
             .and_then(|number| number.parse::<RawFd>().ok());
         if let Some(number @ 3..) = number {
-            // SAFETY: the list has just been read, and nothing else closes descriptors yet: there is one thread.
+            // SAFETY: the descriptor was just listed, and there is no other thread that could close it.
             let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
             fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
         }
@@ -39,7 +39,7 @@ fn close_on_exec() -> io::Result<()> {
     Ok(())
 }
 
-/// Where the system lists the descriptors of this process.
+/// The directory that lists the descriptors of this process.
 const DESCRIPTORS: &str = if cfg!(target_os = "linux") {
     "/proc/self/fd"
 } else {

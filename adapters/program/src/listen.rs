@@ -1,4 +1,4 @@
-//! Where the program listens, and what to do if it cannot.
+//! Listening, and messages for when it fails.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -9,7 +9,7 @@ use sanserve_server::Listener;
 use sanserve_server::wasi_sockets::Listener;
 use sanserve_server::{BindError, ListenAddr};
 
-use super::failure::{Failure, in_full};
+use super::failure::{Failure, with_causes};
 use super::options::Options;
 #[cfg(unix)]
 use super::options::Runtime;
@@ -17,16 +17,16 @@ use super::positional;
 #[cfg(not(target_os = "wasi"))]
 use super::server::Server;
 
-/// Listens wherever the options say, and by what was handed over.
+/// Listens on the addresses of the options, and on inherited sockets.
 #[cfg(not(target_os = "wasi"))]
 pub(crate) fn listen(options: &Options) -> Result<Server, Failure> {
     #[cfg(unix)]
     if options.runtime() == Runtime::Mio {
-        return Ok(Server::mio(doors(options)?));
+        return Ok(Server::mio(listeners(options)?));
     }
     let host = match &options.bind[..] {
         [] => &options.host,
-        [host] if !host.starts_with(PATH) => host,
+        [host] if !host.starts_with(UNIX_PREFIX) => host,
         _ => {
             let line = "only --runtime mio can listen on several addresses or a path: add it";
             return Err(Failure::Usage(line.into()));
@@ -36,56 +36,60 @@ pub(crate) fn listen(options: &Options) -> Result<Server, Failure> {
     Server::bind(options.runtime(), address)
 }
 
-/// All sockets by which connections come.
+/// Returns the listening sockets.
 #[cfg(unix)]
-fn doors(options: &Options) -> Result<Vec<Listener>, Failure> {
+fn listeners(options: &Options) -> Result<Vec<Listener>, Failure> {
     let inherited = Listener::inherited();
-    let mut doors = inherited.map_err(|error| Failure::Usage(in_full(&error)))?;
-    for place in places(options, !doors.is_empty())? {
-        let door = match &place {
+    let mut listeners = inherited.map_err(|error| Failure::Usage(with_causes(&error)))?;
+    for address in listen_addrs(options, !listeners.is_empty())? {
+        let listener = match &address {
             ListenAddr::Ip(address) => Listener::bind(address),
             ListenAddr::Path(path) => Listener::unix(path),
         };
-        doors.push(door.map_err(|error| refusal(&error))?);
+        listeners.push(listener.map_err(|error| bind_failure(&error))?);
     }
-    Ok(doors)
+    Ok(listeners)
 }
 
-/// All sockets by which connections come.
+/// Returns the listening sockets.
 #[cfg(target_os = "wasi")]
-pub(crate) fn doors(options: &Options) -> Result<Vec<Listener>, Failure> {
-    let doors = places(options, false)?
+pub(crate) fn listeners(options: &Options) -> Result<Vec<Listener>, Failure> {
+    let listeners = listen_addrs(options, false)?
         .into_iter()
-        .map(|place| match place {
-            ListenAddr::Ip(address) => Listener::bind(address).map_err(|error| refusal(&error)),
+        .map(|address| match address {
+            ListenAddr::Ip(address) => {
+                Listener::bind(address).map_err(|error| bind_failure(&error))
+            }
             ListenAddr::Path(_) => {
                 let line = "WASI has no Unix sockets: give an address with --bind";
                 Err(Failure::Usage(line.into()))
             }
         });
-    doors.collect()
+    listeners.collect()
 }
 
-/// Where to listen. Every place is looked at before anything is bound.
+/// Returns the addresses to listen on. All are checked before any is bound.
 #[cfg(any(unix, target_os = "wasi"))]
-fn places(options: &Options, has_inherited: bool) -> Result<Vec<ListenAddr>, Failure> {
-    let everywhere = [options.host.clone()];
+fn listen_addrs(options: &Options, has_inherited: bool) -> Result<Vec<ListenAddr>, Failure> {
+    let default = [options.host.clone()];
     let hosts = match &options.bind[..] {
-        [] if !has_inherited => &everywhere[..],
+        [] if !has_inherited => &default[..],
         hosts => hosts,
     };
-    let places = hosts.iter().map(|host| match host.strip_prefix(PATH) {
-        Some("") => {
-            let line = "'--bind unix:' has no path: give one, such as unix:/run/sanserve.sock";
-            Err(Failure::Usage(line.into()))
-        }
-        Some(path) => Ok(ListenAddr::Path(path.into())),
-        None => resolve(host, options.port).map(ListenAddr::Ip),
-    });
-    places.collect()
+    let addresses = hosts
+        .iter()
+        .map(|host| match host.strip_prefix(UNIX_PREFIX) {
+            Some("") => {
+                let line = "'--bind unix:' has no path: give one, such as unix:/run/sanserve.sock";
+                Err(Failure::Usage(line.into()))
+            }
+            Some(path) => Ok(ListenAddr::Path(path.into())),
+            None => resolve(host, options.port).map(ListenAddr::Ip),
+        });
+    addresses.collect()
 }
 
-/// The first address that the host means.
+/// Resolves a host to its first address.
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
     let bare = host
         .strip_prefix('[')
@@ -108,8 +112,7 @@ fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
     found.next().ok_or_else(|| unknown(&"nothing found"))
 }
 
-/// Whether this is an IP address, or a text that a resolver may know. Numbers with dots between them are an address or
-/// nothing.
+/// Whether this is an IP address, or a name that could be resolved. Digits and dots are either an address or invalid.
 fn could_be_host(text: &str) -> bool {
     let zone = text.split_once('%').map_or(text, |(address, _)| address);
     if zone.parse::<IpAddr>().is_ok() {
@@ -120,8 +123,8 @@ fn could_be_host(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_name) && !text.chars().all(is_number)
 }
 
-/// Why it cannot listen, and what to do about it.
-pub(crate) fn refusal(error: &BindError) -> Failure {
+/// Returns the message for a failure to listen.
+pub(crate) fn bind_failure(error: &BindError) -> Failure {
     Failure::Service(match error {
         BindError::InUse {
             at: ListenAddr::Ip(at),
@@ -166,18 +169,18 @@ pub(crate) fn refusal(error: &BindError) -> Failure {
             at: ListenAddr::Path(path),
             source,
         } => format!("cannot listen on {}: {source}", path.display()),
-        error => in_full(error),
+        error => with_causes(error),
     })
 }
 
-/// A port nearby that nobody has at this moment.
+/// Returns a higher port that is free now.
 fn next_free(ip: IpAddr, port: u16) -> Option<u16> {
-    let mut near = (1..=20).filter_map(|more| port.checked_add(more));
-    near.find(|port| TcpListener::bind((ip, *port)).is_ok())
+    let mut higher = (1..=20).filter_map(|offset| port.checked_add(offset));
+    higher.find(|port| TcpListener::bind((ip, *port)).is_ok())
 }
 
-/// What a path is marked by.
-const PATH: &str = "unix:";
+/// The prefix of a path to a Unix socket.
+const UNIX_PREFIX: &str = "unix:";
 
 const USE_BIND: &str =
     "give an address of this machine with --bind, such as 127.0.0.1, or 0.0.0.0 for all";

@@ -1,25 +1,24 @@
 //! The command `sanserve`: Python's `http.server`, done again in Rust. It serves a directory over HTTP and HTTPS.
 //!
 //! ```text
-//! sanserve                                          # this directory, at port 8000
-//! sanserve site 9000                                # that one, at that port
-//! sanserve -b 127.0.0.1 --open                      # for this machine alone, and in its browser
+//! sanserve                                          # serve the current directory on port 8000
+//! sanserve site 9000                                # serve ./site on port 9000
+//! sanserve -b 127.0.0.1 --open                      # serve this machine only, and open the browser
 //! sanserve --auth mary:secret --tls self-signed     # require a password, over HTTPS
 //! ```
 //!
-//! `sanserve --help` lists all options, and the README of the repository explains each. Options are Python's where Python has them.
+//! `sanserve --help` lists all options, and the pages of the repository explain each. Options that Python has, too, have
+//! Python's names.
 //!
-//! This crate is the command line only: options, environment, messages, signals, and what a service manager expects. The server is
-//! [`sanserve_server`], to be used in programs of your own, and the protocol is [`sanserve_core`].
+//! This crate is only the command line: options, environment, messages, signals and the interface to service managers. The
+//! server is [`sanserve_server`], which your own programs can use, and the protocol is [`sanserve_core`].
 //!
 //! # Inside
 //!
-//! `command` reads the command line and the environment into `options`; `settings` and `handlers` turn them into what the library takes;
-//! `run` listens (`listen`), announces that (`banner`) and serves (`server`) until a signal comes (`signals`, `reload`). `main` reports a
-//! failure and chooses the exit code.
+//! `command` reads the command line and the environment into `options`; `settings` and `handlers` convert them for the library;
+//! `run` listens (`listen`), prints the banner (`banner`) and serves (`server`) until a signal arrives (`signals`, `reload`).
+//! `main` reports a failure and chooses the exit code.
 
-#[cfg(not(target_os = "wasi"))]
-mod address;
 mod arguments;
 mod banner;
 mod colour;
@@ -52,12 +51,14 @@ mod settings;
 mod signals;
 #[cfg(unix)]
 mod stdio;
+mod time_zone;
 #[cfg(not(target_os = "wasi"))]
 mod tls;
+#[cfg(not(target_os = "wasi"))]
+mod urls;
 mod value_parsers;
 #[cfg(target_os = "wasi")]
 mod wasi;
-mod zone;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -66,34 +67,34 @@ use std::sync::Arc;
 use self::command::Parsed;
 use self::failure::Failure;
 use self::options::Options;
-use self::output::{briefly, flush_log, print};
+use self::output::{flush_log, print, with_exit_timeout};
 #[cfg(not(target_os = "wasi"))]
 use self::run::run;
 #[cfg(target_os = "wasi")]
 use self::wasi::run;
 
-// What unwinds a panic comes with the program, not from a library that each start would have to load.
+// Links the unwinder statically: loading libgcc_s would make every start slower.
 #[cfg(all(
     target_os = "linux",
     target_env = "gnu",
     not(target_feature = "crt-static")
 ))]
-// SAFETY: nothing is declared, so nothing can be declared wrong; the block only links.
+// SAFETY: the block declares nothing; it only links.
 #[link(name = "gcc_eh", kind = "static", modifiers = "+whole-archive,-bundle")]
 unsafe extern "C" {}
 
 fn main() -> ExitCode {
-    let done = match command::read() {
+    let result = match command::read() {
         Parsed::Run(options) => run(&Arc::<Options>::from(options)),
-        Parsed::Print(answer) => print(&answer),
+        Parsed::Print(text) => print(&text),
         Parsed::UsageError(line) => Err(Failure::Usage(line)),
     };
     flush_log();
-    let (line, code) = match done {
+    let (line, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Service(line)) => (line, 1),
         Err(Failure::Usage(line)) => (line, 2),
     };
-    briefly(move || _ = writeln!(io::stderr(), "sanserve: error: {line}"));
+    with_exit_timeout(move || _ = writeln!(io::stderr(), "sanserve: error: {line}"));
     ExitCode::from(code)
 }

@@ -1,12 +1,11 @@
-//! What becomes of memory that is no longer needed.
+//! Return of freed memory to the system.
 
-/// Gives to the system what was freed. glibc keeps most of what a crowd of connections had, in
-/// pages between those that are in use; where there is another allocator nothing is done.
-pub(crate) fn give_back() {
+/// Returns freed memory to the system. After a peak of connections glibc keeps most of their memory, in pages between those
+/// in use. Does nothing with other allocators.
+pub(crate) fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        // SAFETY: malloc_trim(3) may be called by any thread at any time; it takes a number, and
-        // changes nothing that is in use.
+        // SAFETY: malloc_trim(3) may be called by any thread at any time, and changes no memory in use.
         unsafe { libc::malloc_trim(0) };
     }
 }

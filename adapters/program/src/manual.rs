@@ -1,4 +1,4 @@
-//! The manual page, in the language of man(7).
+//! The manual page, in roff with the macros of man(7).
 
 use clap::{Arg, Command};
 use clap_mangen::Man;
@@ -33,8 +33,8 @@ fn with_subsections(options: &str, groups: &[&str]) -> String {
     lines.collect()
 }
 
-/// Adds a section of the long help: a heading with a colon, and lines that are indented. Lines that are indented further, in
-/// columns, stay as they are if they are commands, and are items of a list if they begin with a number.
+/// Adds a section of the help, which has a heading with a colon and indented lines. Commands and numbers in the first column
+/// become items of a list.
 fn add_section(page: &mut String, section: &str) {
     let Some((heading, text)) = section.split_once(":\n") else {
         return;
@@ -63,7 +63,7 @@ fn add_section(page: &mut String, section: &str) {
     }
 }
 
-/// Text that the formatter takes as it is. A hyphen would be set as a dash, and not be found as a minus.
+/// Escapes text for roff. An unescaped hyphen would become a typographic one, which cannot be searched or copied.
 fn escaped(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     match text.starts_with(['.', '\'']) {
@@ -72,7 +72,7 @@ fn escaped(text: &str) -> String {
     }
 }
 
-/// What is in front of the options.
+/// The sections before the options.
 const HEAD: &str = "\
 .TH SANSERVE 1 \"\" \"sanserve VERSION\" \"User Commands\"
 .SH NAME

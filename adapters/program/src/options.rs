@@ -1,4 +1,4 @@
-//! [`Options`]: what can be set. How it is read is in `command`, which values are right in `value`.
+//! [`Options`]: the options of the command. `command` reads them, and `value_parsers` checks their values.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -95,12 +95,12 @@ pub(crate) struct Options {
     pub(crate) precompressed: bool,
 
     /// Send this file, with status 200, for missing pages
-    #[arg(long, value_name = "FILE", value_parser = value_parsers::below)]
+    #[arg(long, value_name = "FILE", value_parser = value_parsers::relative_path)]
     #[arg(help_heading = SERVE, hide_short_help = true)]
     pub(crate) spa: Option<String>,
 
     /// Send this file with every 404
-    #[arg(long, value_name = "FILE", value_parser = value_parsers::below)]
+    #[arg(long, value_name = "FILE", value_parser = value_parsers::relative_path)]
     #[arg(help_heading = SERVE, hide_short_help = true)]
     pub(crate) not_found: Option<String>,
 
@@ -253,8 +253,10 @@ pub(crate) struct Options {
 const LISTEN: &str = "Where to listen";
 const SERVE: &str = "What to serve";
 const HEADERS: &str = "Headers";
+#[cfg(not(target_os = "wasi"))]
 const ACCESS: &str = "Access and HTTPS";
 const UPLOADS: &str = "Uploads";
+#[cfg(not(target_os = "wasi"))]
 const SCRIPTS: &str = "CGI scripts";
 const LOGGING: &str = "Logging";
 const OTHER: &str = "Other";
@@ -275,37 +277,37 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Where a certificate comes from that is in no file.
+/// A certificate that is not read from a file.
 #[cfg(not(target_os = "wasi"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Certificate {
-    /// It is made for this run.
+    /// Created for this run.
     SelfSigned,
 }
 
-/// What carries the connections.
+/// Runtimes that serve connections.
 #[cfg(not(target_os = "wasi"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Runtime {
-    /// A thread for each.
+    /// A thread for each connection.
     Std,
-    /// All on a few threads.
+    /// An event loop on a few threads.
     #[cfg(unix)]
     Mio,
-    /// A task for each.
+    /// A task for each connection.
     #[cfg_attr(not(feature = "tokio"), value(hide = true))]
     Tokio,
 }
 
 impl Options {
-    /// What text is said to be written in, if anything.
+    /// The `charset` parameter of text types, if any.
     pub(super) fn charset(&self) -> Option<&str> {
         let default = (!self.plain).then_some("utf-8");
         let charset = self.charset.as_deref().or(default);
         charset.filter(|name| !name.is_empty())
     }
 
-    /// The version that is spoken. RFC 9110 §2.5: the highest to which a server conforms.
+    /// The HTTP version. By default the highest one to which the server conforms (RFC 9110 §2.5).
     pub(super) fn protocol(&self) -> Protocol {
         let default = match self.plain {
             true => Protocol::Http10,
@@ -314,7 +316,7 @@ impl Options {
         self.protocol.unwrap_or(default)
     }
 
-    /// What carries the connections: what takes the least time and memory, where it can be had.
+    /// The runtime. The default is the one that uses the least time and memory on this system.
     #[cfg(not(target_os = "wasi"))]
     pub(crate) fn runtime(&self) -> Runtime {
         #[cfg(unix)]
@@ -324,20 +326,20 @@ impl Options {
         self.runtime.unwrap_or(DEFAULT)
     }
 
-    /// Whether scripts are run.
+    /// Whether CGI scripts are run.
     #[cfg(not(target_os = "wasi"))]
     pub(super) fn runs_scripts(&self) -> bool {
         self.cgi || !self.cgi_directories.is_empty()
     }
 
-    /// Whether a password is asked for.
+    /// Whether requests need a password.
     #[cfg(not(target_os = "wasi"))]
-    pub(super) fn is_guarded(&self) -> bool {
+    pub(super) fn requires_password(&self) -> bool {
         !self.auth.is_empty() || self.auth_file.is_some()
     }
 
     #[cfg(target_os = "wasi")]
-    pub(super) fn is_guarded(&self) -> bool {
+    pub(super) fn requires_password(&self) -> bool {
         false
     }
 }

@@ -1,4 +1,4 @@
-//! What the program itself prints: its banner, complaints, and its last line, none of which may hold it up.
+//! Output of the command itself: banner, warnings and the last line. An unread pipe must not block it.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -12,49 +12,48 @@ use sanserve_server::wasi_sockets::stderr;
 
 use crate::failure::Failure;
 
-/// Gives the log a moment to be written before the program ends.
+/// Waits up to a second for the log to be written, before the command exits.
 pub(crate) fn flush_log() {
     #[cfg(not(target_os = "wasi"))]
-    flush_stderr(LAST_WORDS);
+    flush_stderr(EXIT_WAIT);
 }
 
-/// Does something that may have to wait for a reader, such as to print, but waits for it no longer
-/// than a second: the program is about to end.
+/// Runs `work`, which may block on a reader, for up to a second: the command is about to exit.
 #[cfg(not(target_os = "wasi"))]
-pub(crate) fn briefly(work: impl FnOnce() + Send + 'static) {
-    let (tell, done) = mpsc::channel();
+pub(crate) fn with_exit_timeout(work: impl FnOnce() + Send + 'static) {
+    let (sender, done) = mpsc::channel();
     let work = move || {
         work();
-        let _ = tell.send(());
+        let _ = sender.send(());
     };
     if thread::Builder::new().spawn(work).is_ok() {
-        let _ = done.recv_timeout(LAST_WORDS);
+        let _ = done.recv_timeout(EXIT_WAIT);
     }
 }
 
-/// A component has no threads.
+/// Runs `work`. A component has no threads.
 #[cfg(target_os = "wasi")]
-pub(crate) fn briefly(work: impl FnOnce()) {
+pub(crate) fn with_exit_timeout(work: impl FnOnce()) {
     work();
 }
 
-/// Prints at once, also into a pipe. A failure is ignored: the program serves whether or not its banner is read.
-pub(crate) fn say(text: impl Display) {
+/// Prints the banner and flushes it. Ignores errors: the server runs even if its banner cannot be printed.
+pub(crate) fn print_banner(text: impl Display) {
     let _ = write_out(text);
 }
 
-/// Writes a line for the user to standard error. Control characters in names become `?`.
-pub(crate) fn complain(text: &str) {
+/// Writes a line for the user to standard error. Control characters become `?`.
+pub(crate) fn warn(text: &str) {
     let text = text.replace(char::is_control, "?");
     stderr(&format!("sanserve: {text}\n"));
 }
 
-/// Prints what the program was asked for.
+/// Prints a text that the user asked for, such as the help.
 ///
 /// # Errors
-/// If it cannot be written. A reader that has left, such as `head`, has read what it wanted.
-pub(crate) fn print(answer: &str) -> Result<(), Failure> {
-    match write_out(answer) {
+/// If it cannot be written. A closed pipe is not an error: a reader such as `head` has read enough.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    match write_out(text) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Service(format!(
             "cannot write to standard output: {error}"
         ))),
@@ -68,6 +67,6 @@ fn write_out(text: impl Display) -> io::Result<()> {
     out.flush()
 }
 
-/// How long the end of the program waits for what it prints to be read.
+/// How long the exit waits for output to be read.
 #[cfg(not(target_os = "wasi"))]
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const EXIT_WAIT: Duration = Duration::from_secs(1);

@@ -1,5 +1,4 @@
-//! What to serve and where to listen: the words of the command line that are no options, the
-//! options that say the same, and the environment.
+//! The directory and the port: from the positional arguments, the options for the same, and the environment.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -9,26 +8,29 @@ use std::path::{Path, PathBuf};
 use super::options::Options;
 use super::value_parsers;
 
-/// What a word means.
-enum Word {
+/// The meaning of a positional argument.
+enum Positional {
     Port(u16),
     Directory(PathBuf),
 }
 
-/// Settles what is served, at which port and address. `told` says whether an option stands on the
-/// command line, which wins over the environment.
-pub(super) fn settle(options: &mut Options, told: impl Fn(&str) -> bool) -> Result<(), String> {
+/// Sets `port`, `directory` and `host` of the options. `on_command_line` says whether an option is on the command line,
+/// which wins over the environment.
+pub(super) fn resolve(
+    options: &mut Options,
+    on_command_line: impl Fn(&str) -> bool,
+) -> Result<(), String> {
     let (mut ports, mut directories) = (Vec::new(), Vec::new());
-    let words = [options.first.take(), options.second.take()];
-    for word in words.into_iter().flatten() {
-        match meaning(&word)? {
-            Word::Port(port) => ports.push(port),
-            Word::Directory(path) => directories.push(path),
+    let arguments = [options.first.take(), options.second.take()];
+    for argument in arguments.into_iter().flatten() {
+        match meaning(&argument)? {
+            Positional::Port(port) => ports.push(port),
+            Positional::Directory(path) => directories.push(path),
         }
     }
-    ports.extend(options.port_option.filter(|_| told("port")));
+    ports.extend(options.port_option.filter(|_| on_command_line("port")));
     let directory = options.directory_option.as_ref();
-    directories.extend(directory.filter(|_| told("directory")).cloned());
+    directories.extend(directory.filter(|_| on_command_line("directory")).cloned());
     if let [one, other, ..] = ports[..] {
         return Err(format!(
             "only one port may be given (got {one} and {other})"
@@ -42,37 +44,38 @@ pub(super) fn settle(options: &mut Options, told: impl Fn(&str) -> bool) -> Resu
     }
     options.port = match ports.first().copied().or(options.port_option) {
         Some(port) => port,
-        None => port_of_environment()?.unwrap_or(PORT),
+        None => port_from_environment()?.unwrap_or(DEFAULT_PORT),
     };
     options.directory = match directories.pop() {
         Some(directory) => directory,
-        None => directory_of_environment(options)?.unwrap_or_else(|| ".".into()),
+        None => directory_from_environment(options)?.unwrap_or_else(|| ".".into()),
     };
-    options.host = host_of_environment().unwrap_or_else(|| EVERYWHERE.into());
+    options.host = host_from_environment().unwrap_or_else(|| DEFAULT_HOST.into());
     Ok(())
 }
 
-/// Digits are a port and all else is a directory. Where both could be meant, nothing is served.
-fn meaning(word: &OsStr) -> Result<Word, String> {
-    let (path, name) = (Path::new(word), word.display());
-    let is_number = !word.is_empty() && word.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+/// A number is a port, anything else a directory. A number that is also an existing file is an error.
+fn meaning(argument: &OsStr) -> Result<Positional, String> {
+    let (path, name) = (Path::new(argument), argument.display());
+    let is_number =
+        !argument.is_empty() && argument.as_encoded_bytes().iter().all(u8::is_ascii_digit);
     if is_number && path.exists() {
         return Err(format!(
             "'{name}' is ambiguous: use --port {name} or ./{name}"
         ));
     }
     if is_number {
-        let port = value_parsers::port(&word.to_string_lossy()).map(Word::Port);
+        let port = value_parsers::port(&argument.to_string_lossy()).map(Positional::Port);
         return port.map_err(|why| format!("'{name}' is not a port: {why}"));
     }
     if path.is_dir() {
-        return Ok(Word::Directory(path.into()));
+        return Ok(Positional::Directory(path.into()));
     }
     Err(if path.exists() {
         format!("'{name}' is not a directory: give the directory that contains it")
-    } else if word.is_empty() {
+    } else if argument.is_empty() {
         "an empty argument is neither a port nor a directory: leave it out".into()
-    } else if let Some((host, port)) = address(&word.to_string_lossy()) {
+    } else if let Some((host, port)) = address(&argument.to_string_lossy()) {
         format!(
             "there is no directory '{name}': to listen on this address, use --bind {host}{port}"
         )
@@ -81,7 +84,7 @@ fn meaning(word: &OsStr) -> Result<Word, String> {
     })
 }
 
-/// Whether this is an address, or `localhost`, and perhaps a port behind it: both, as options.
+/// Splits an IP address or `localhost`, with or without a port: returns the host, and the port as an option.
 pub(super) fn address(text: &str) -> Option<(&str, String)> {
     let is_host = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok();
     if is_host(text) {
@@ -93,9 +96,9 @@ pub(super) fn address(text: &str) -> Option<(&str, String)> {
     is_host(bare).then(|| (bare, format!(" --port {port}")))
 }
 
-/// What many who start servers say.
-fn port_of_environment() -> Result<Option<u16>, String> {
-    let Some(text) = set("PORT") else {
+/// The variable PORT, which many hosting services set.
+fn port_from_environment() -> Result<Option<u16>, String> {
+    let Some(text) = non_empty("PORT") else {
         return Ok(None);
     };
     let port = value_parsers::port(&text.to_string_lossy());
@@ -103,8 +106,8 @@ fn port_of_environment() -> Result<Option<u16>, String> {
         .map_err(|why| format!("PORT in the environment is '{}': {why}", text.display()))
 }
 
-/// The directory of `SANSERVE_DIRECTORY`: the command line has none.
-fn directory_of_environment(options: &mut Options) -> Result<Option<PathBuf>, String> {
+/// The directory of `SANSERVE_DIRECTORY`, if the command line has none.
+fn directory_from_environment(options: &mut Options) -> Result<Option<PathBuf>, String> {
     let directory = options.directory_option.take();
     if let Some(path) = directory.as_ref().filter(|path| !path.is_dir()) {
         let name = path.display();
@@ -115,18 +118,18 @@ fn directory_of_environment(options: &mut Options) -> Result<Option<PathBuf>, St
     Ok(directory)
 }
 
-/// Some shells and tools have another HOST, the name of the machine or of its kind.
-fn host_of_environment() -> Option<String> {
-    let host = set("HOST")?.into_string().ok()?;
+/// The variable HOST, if it is an address: some shells and tools set it to the name or type of the machine.
+fn host_from_environment() -> Option<String> {
+    let host = non_empty("HOST")?.into_string().ok()?;
     (host == "localhost" || host.parse::<IpAddr>().is_ok()).then_some(host)
 }
 
-fn set(name: &str) -> Option<OsString> {
+fn non_empty(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Python's.
-const PORT: u16 = 8000;
+/// Python's default.
+const DEFAULT_PORT: u16 = 8000;
 
-/// All addresses of this machine, of IPv4.
-const EVERYWHERE: &str = "0.0.0.0";
+/// All IPv4 addresses of this machine.
+const DEFAULT_HOST: &str = "0.0.0.0";

@@ -1,4 +1,4 @@
-//! [`Reload`]: certificates and passwords that are read again while the program serves.
+//! [`Reload`]: reloading certificates and passwords while serving.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use sd_notify::NotifyState;
 
 use super::failure::Failure;
 use super::options::Options;
-use super::output::complain;
+use super::output::warn;
 use super::{handlers, secrets, tls};
 
-/// What SIGHUP has read again.
+/// Reloads the files of certificate, key and passwords on SIGHUP.
 pub(super) struct Reload {
     options: Arc<Options>,
     tls: Option<Tls>,
@@ -20,7 +20,7 @@ pub(super) struct Reload {
 }
 
 impl Reload {
-    /// What a server uses, as far as it is in files. A certificate that was made for this run stays as it is.
+    /// Takes the certificate and passwords of the server that come from files. A self-signed certificate is not reloaded.
     pub(super) fn new(
         options: Arc<Options>,
         tls: Option<&Tls>,
@@ -33,31 +33,31 @@ impl Reload {
         }
     }
 
-    /// Whether there are no such files.
+    /// Whether there is nothing to reload.
     pub(super) fn is_empty(&self) -> bool {
         self.tls.is_none() && self.passwords.is_none()
     }
 
-    /// Reads the files again and replaces what the server uses, or nothing if one of them is wrong. The log says which. A
-    /// service manager is told in between (`Type=notify-reload`).
+    /// Reloads all files, or replaces nothing if one of them is wrong, and logs the result. Notifies the service manager before
+    /// and after (`Type=notify-reload`).
     pub(super) fn run(&self) {
         let reloading = NotifyState::monotonic_usec_now();
         let _ = reloading.and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]));
         match self.read() {
-            Ok(()) if self.is_empty() => line(NOTHING),
+            Ok(()) if self.is_empty() => log_line(NOTHING),
             Ok(()) => {
                 let names = self.files().map(|path| path.display().to_string());
                 let names = names.collect::<Vec<_>>().join(", ");
-                line(&format!("reloaded {names}"));
+                log_line(&format!("reloaded {names}"));
             }
-            Err(error) => line(&format!("nothing was reloaded: {error}")),
+            Err(error) => log_line(&format!("nothing was reloaded: {error}")),
         }
         let _ = sd_notify::notify(&[NotifyState::Ready]);
     }
 
     fn read(&self) -> Result<(), String> {
         for path in self.files() {
-            // To open a pipe would wait for somebody who writes, and signals would wait for that.
+            // Opening a pipe would block until it has a writer, and so would the handling of signals.
             if fs::metadata(path).is_ok_and(|file| !file.is_file()) {
                 return Err(format!(
                     "{} is not a regular file and cannot be read again: restart the server",
@@ -73,7 +73,7 @@ impl Reload {
         let passwords = match &self.passwords {
             Some(old) => Some((
                 old,
-                handlers::read(&self.options).map_err(Failure::into_line)?,
+                handlers::read_passwords(&self.options).map_err(Failure::into_line)?,
             )),
             None => None,
         };
@@ -99,8 +99,8 @@ impl Reload {
     }
 }
 
-fn line(text: &str) {
-    complain(&format!("SIGHUP: {text}"));
+fn log_line(text: &str) {
+    warn(&format!("SIGHUP: {text}"));
 }
 
 const NOTHING: &str =

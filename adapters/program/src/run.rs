@@ -1,4 +1,4 @@
-//! What the program does: listen, say so, and serve until a signal ends it.
+//! The main task of the command: listen, print the banner, and serve until a signal.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
@@ -11,12 +11,12 @@ use sanserve_server::{WithPasswords, blocking::stderr};
 
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::settings::{config, disk, files, sink};
+use crate::settings::{config, disk, files, log_sink};
 use crate::{banner, handlers, listen, signals, tls};
 #[cfg(unix)]
 use crate::{isolation, reload, stdio};
 
-/// Serves until a signal ends it, or one connection.
+/// Serves until a signal, or with `--stdio` one connection.
 pub(crate) fn run(options: &Arc<Options>) -> Result<(), Failure> {
     panic::set_hook(Box::new(log_panic));
     #[cfg(unix)]
@@ -43,19 +43,19 @@ pub(crate) fn run(options: &Arc<Options>) -> Result<(), Failure> {
         scripts.end_all();
     });
     let disk = WithPasswords::new(disk, passwords.clone());
-    let certified = tls::configured(options)?;
-    let scheme = if certified.is_some() { "https" } else { "http" };
+    let tls = tls::set_up(options)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let server = listen::listen(options)?;
     #[cfg(unix)]
     let reload = {
-        let tls = certified.as_ref().map(|certified| &certified.tls);
+        let tls = tls.as_ref().map(|set_up| &set_up.tls);
         reload::Reload::new(Arc::clone(options), tls, passwords.as_ref())
     };
-    let (server, sha256) = match certified {
-        Some(certified) => (server.with_tls(certified.tls), certified.sha256),
+    let (server, sha256) = match tls {
+        Some(set_up) => (server.with_tls(set_up.tls), set_up.sha256),
         None => (server, None),
     };
-    let obeyed = signals::obey(
+    let handled = signals::handle(
         server.stopper(),
         {
             let end_scripts = Arc::clone(&end_scripts);
@@ -64,38 +64,38 @@ pub(crate) fn run(options: &Arc<Options>) -> Result<(), Failure> {
         #[cfg(unix)]
         Some(reload),
     );
-    obeyed.map_err(Failure::service)?;
+    handled.map_err(Failure::service)?;
 
     let config = config(options);
-    let server = server.with_log(sink(options));
+    let server = server.with_log(log_sink(options));
     banner::warn_about_missing(options, &disk);
-    let announcement =
-        banner::Announcement::new(options, scheme, &server.places(), sha256.as_deref());
+    let addresses = server.listen_addrs();
+    let banner = banner::Banner::new(options, scheme, &addresses, sha256.as_deref());
     let announce = {
         let options = Arc::clone(options);
         move || {
-            announcement.say(&options);
-            // Whoever started this as a service may wait for this word; if nobody does, nothing is said.
+            banner.print(&options);
+            // Notifies a service manager; does nothing without one.
             #[cfg(unix)]
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         }
     };
     let files = Files::from(files(options));
-    let reached = handlers::Reached {
+    let info = handlers::ServerInfo {
         address: server.address(),
         https: scheme == "https",
         loopback_only: server.is_loopback_only(),
     };
-    let served = match handlers::handlers(options, &files, &reached, passwords.as_ref()) {
+    let served = match handlers::handlers(options, &files, &info, passwords.as_ref()) {
         Some(handlers) => server.serve_forever(disk, config, handlers, announce),
         None => server.serve_forever(disk, config, move || files.clone(), announce),
     };
-    // Those of connections that were cut off.
+    // Ends the scripts of connections that were cut off.
     end_scripts();
     served.map_err(|error| Failure::Service(format!("cannot serve: {error}")))
 }
 
-/// Reports a panic in the log, so that the connections of this thread do not wait for its reader.
+/// Writes a panic to the log, which does not block the thread if nobody reads it.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let trace = Backtrace::capture();
     match trace.status() {

@@ -1,4 +1,4 @@
-//! Refuses to serve the files that must stay secret: keys and passwords that are below the served directory.
+//! Check that no key or password file is below the served directory.
 
 use std::fs;
 use std::io;
@@ -11,8 +11,8 @@ use super::options::Options;
 /// Checks every file of the options that holds a secret.
 ///
 /// # Errors
-/// A line for the user, if one of them is below the directory that is served. It makes no difference whether its name
-/// begins with a dot: `--hidden` may be added tomorrow.
+/// If one of them is below the served directory, with a line for the user. Hidden names are refused, too, since `--hidden`
+/// may be added later.
 pub(super) fn refuse_served(options: &Options) -> Result<(), String> {
     let files = [
         ("--tls-key", &options.tls_key),
@@ -23,29 +23,29 @@ pub(super) fn refuse_served(options: &Options) -> Result<(), String> {
         if let Some(file) = file
             && is_served(options, file)
         {
-            return Err(complaint(option, file));
+            return Err(message(option, file));
         }
     }
     match &options.tls_cert {
         // A certificate is public, unless its key is in the same file.
         Some(file) if is_served(options, file) && holds_key(file) => {
-            Err(complaint("the private key in --tls-cert", file))
+            Err(message("the private key in --tls-cert", file))
         }
         _ => Ok(()),
     }
 }
 
-fn complaint(what: &str, file: &Path) -> String {
+fn message(what: &str, file: &Path) -> String {
     let file = file.display();
     format!(
         "{what} {file} is in the served directory, where every client could read it: move it, or serve another directory"
     )
 }
 
-/// Whether the file can be reached below the directory. With `--follow-symlinks` that is also by a link in it that its
-/// name leads through.
+/// Whether clients can reach the file below the directory. With `--follow-symlinks` this includes links in the directory that
+/// the name of the file leads through.
 fn is_served(options: &Options, file: &Path) -> bool {
-    // A pipe or a device is never served, and what cannot be read is refused elsewhere.
+    // Pipes and devices are never served, and unreadable files are refused elsewhere.
     if !fs::metadata(file).is_ok_and(|file| file.is_file()) {
         return false;
     }
@@ -53,10 +53,13 @@ fn is_served(options: &Options, file: &Path) -> bool {
         return false;
     };
     is_below(&root, &target)
-        || options.follow_symlinks && names(file).iter().any(|name| is_below(&root, name))
+        || options.follow_symlinks
+            && paths_through_links(file)
+                .iter()
+                .any(|name| is_below(&root, name))
 }
 
-/// Whether one of the directories in the path is this one. What is before a `..` is not looked at: the path leaves it.
+/// Whether the path leads through this directory. Directories before a `..` do not count, since the path leaves them.
 fn is_below(root: &Identity, path: &Path) -> bool {
     let parents = path.ancestors().skip(1);
     let mut inside =
@@ -64,12 +67,11 @@ fn is_below(root: &Identity, path: &Path) -> bool {
     inside.any(|parent| Identity::of(parent).is_ok_and(|parent| parent == *root))
 }
 
-/// The name of the file, and what each link in its place stands for; both as they are and without links among their
-/// directories.
-fn names(file: &Path) -> Vec<PathBuf> {
+/// Returns the path of the file and of each link that it leads to, both as written and with its directories resolved.
+fn paths_through_links(file: &Path) -> Vec<PathBuf> {
     let mut names = Vec::new();
     let mut next = path::absolute(file).ok();
-    while let Some(name) = next.take().filter(|_| names.len() < NAMES_MAX) {
+    while let Some(name) = next.take().filter(|_| names.len() < PATHS_MAX) {
         let folder = name.parent().map(fs::canonicalize);
         let Some((Ok(folder), file)) = folder.zip(name.file_name()) else {
             break;
@@ -80,16 +82,16 @@ fn names(file: &Path) -> Vec<PathBuf> {
     names
 }
 
-/// Whether a file of PEM has a private key, of any kind. One that is too large to be read is refused elsewhere.
+/// Whether a PEM file has a private key of any kind. A file that is too large is refused elsewhere.
 fn holds_key(file: &Path) -> bool {
     const MARK: &[u8] = b"PRIVATE KEY-----";
     text_file::read(file).is_ok_and(|text| text.windows(MARK.len()).any(|part| part == MARK))
 }
 
-/// Names on the way to a file, two for each link: Linux follows 40 links.
-const NAMES_MAX: usize = 82;
+/// The most paths to a file, two for each link: Linux follows 40 links.
+const PATHS_MAX: usize = 82;
 
-/// What makes a directory the same under two names, such as those of a bind mount.
+/// The identity of a directory, independent of its name, for example with bind mounts.
 #[cfg(unix)]
 #[derive(PartialEq)]
 struct Identity {
@@ -109,7 +111,7 @@ impl Identity {
     }
 }
 
-/// Windows has no stable numbers for this, so the path has to do, without links.
+/// The path without links: Windows has no stable inode numbers.
 #[cfg(not(unix))]
 #[derive(PartialEq)]
 struct Identity(PathBuf);

@@ -1,4 +1,4 @@
-//! [`Server`]: the library's server for whichever runtime was asked for.
+//! [`Server`]: the library's server for the chosen runtime.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,12 +16,12 @@ use sanserve_server::{Listener, event_loop};
 use tokio::runtime::{self, Builder};
 
 use super::failure::Failure;
-use super::listen::refusal;
+use super::listen::bind_failure;
 #[cfg(unix)]
 use super::malloc_trim;
 use super::options::Runtime;
 
-/// A server that listens.
+/// A listening server.
 pub(crate) enum Server {
     Std(ThreadingHTTPServer),
     #[cfg(unix)]
@@ -32,18 +32,18 @@ pub(crate) enum Server {
 
 impl Server {
     pub(crate) fn bind(runtime: Runtime, address: SocketAddr) -> Result<Server, Failure> {
-        let refused = |error| refusal(&error);
+        let failure = |error| bind_failure(&error);
         Ok(match runtime {
-            Runtime::Std => Server::Std(ThreadingHTTPServer::bind(address).map_err(refused)?),
+            Runtime::Std => Server::Std(ThreadingHTTPServer::bind(address).map_err(failure)?),
             #[cfg(unix)]
-            Runtime::Mio => Server::mio(vec![Listener::bind(address).map_err(refused)?]),
+            Runtime::Mio => Server::mio(vec![Listener::bind(address).map_err(failure)?]),
             #[cfg(feature = "tokio")]
             Runtime::Tokio => {
                 let runtime = Builder::new_multi_thread().enable_all().build();
                 let runtime = runtime.map_err(Failure::service)?;
-                let inside = runtime.enter();
-                let server = HTTPServer::bind(address).map_err(refused)?;
-                drop(inside);
+                let guard = runtime.enter();
+                let server = HTTPServer::bind(address).map_err(failure)?;
+                drop(guard);
                 Server::Tokio(server, runtime)
             }
             #[cfg(not(feature = "tokio"))]
@@ -51,10 +51,10 @@ impl Server {
         })
     }
 
-    /// One that lets in by all of these sockets.
+    /// Returns a server that accepts connections from all of these sockets.
     #[cfg(unix)]
-    pub(crate) fn mio(doors: Vec<Listener>) -> Server {
-        Server::Mio(event_loop::HTTPServer::new(doors).with_release_memory(malloc_trim::give_back))
+    pub(crate) fn mio(listeners: Vec<Listener>) -> Server {
+        Server::Mio(event_loop::HTTPServer::new(listeners).with_release_memory(malloc_trim::trim))
     }
 
     pub(crate) fn with_tls(self, tls: Tls) -> Server {
@@ -77,8 +77,8 @@ impl Server {
         }
     }
 
-    /// Where it listens.
-    pub(crate) fn places(&self) -> Vec<ListenAddr> {
+    /// Returns the addresses that the server listens on.
+    pub(crate) fn listen_addrs(&self) -> Vec<ListenAddr> {
         match self {
             Server::Std(server) => vec![ListenAddr::Ip(server.server_address())],
             #[cfg(unix)]
@@ -88,24 +88,27 @@ impl Server {
         }
     }
 
-    /// What scripts are told of that: behind a path there is somebody else, on this machine.
+    /// Returns the address for scripts. With a Unix socket that is localhost: the client is a proxy on this machine.
     pub(crate) fn address(&self) -> SocketAddr {
-        let address = self.places().into_iter().find_map(|place| match place {
-            ListenAddr::Ip(address) => Some(address),
-            ListenAddr::Path(_) => None,
-        });
+        let address = self
+            .listen_addrs()
+            .into_iter()
+            .find_map(|address| match address {
+                ListenAddr::Ip(address) => Some(address),
+                ListenAddr::Path(_) => None,
+            });
         address.unwrap_or((Ipv4Addr::LOCALHOST, 80).into())
     }
 
-    /// Whether only this machine can connect. A path is for a proxy, which may be open to others.
+    /// Whether only this machine can connect. A Unix socket does not count, since its proxy may be open to others.
     pub(crate) fn is_loopback_only(&self) -> bool {
-        self.places().iter().all(|place| match place {
+        self.listen_addrs().iter().all(|address| match address {
             ListenAddr::Ip(address) => address.ip().to_canonical().is_loopback(),
             ListenAddr::Path(_) => false,
         })
     }
 
-    /// What ends it, given the grace that running replies have.
+    /// Returns a function that shuts the server down. Its argument is the time that running replies get.
     pub(crate) fn stopper(&self) -> Box<dyn FnOnce(Duration) + Send> {
         match self {
             Server::Std(server) => {
@@ -125,7 +128,7 @@ impl Server {
         }
     }
 
-    /// Serves until it is stopped. `announce` is called as soon as nothing can keep it from serving.
+    /// Serves until it is stopped. Calls `announce` once nothing can prevent it from serving.
     pub(crate) fn serve_forever<H: Handler + Send + 'static>(
         self,
         disk: WithPasswords<Disk>,
@@ -146,11 +149,11 @@ impl Server {
             #[cfg(feature = "tokio")]
             Server::Tokio(server, runtime) => {
                 announce();
-                // As a task, so that connections are accepted where they are served.
+                // Run as a task, so that connections are accepted on the threads that serve them.
                 let serving = server.serve_forever(Arc::new(disk), config, handler);
                 let served = runtime.block_on(runtime.spawn(serving));
-                // What a disk does not give back by then will not hold up the end.
-                runtime.shutdown_timeout(LAST);
+                // File operations that hang longer than this do not delay the exit.
+                runtime.shutdown_timeout(BLOCKED_TASKS_WAIT);
                 served.expect("the server does not panic")
             }
         }
@@ -158,4 +161,4 @@ impl Server {
 }
 
 #[cfg(feature = "tokio")]
-const LAST: Duration = Duration::from_secs(1);
+const BLOCKED_TASKS_WAIT: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! What the options mean to the library: the served directory, the file service and the settings of connections.
+//! The options as settings of the library: the served directory, the file service and connections.
 
 use std::io;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use sanserve_server::wasi_sockets::{Disk, stderr};
 #[cfg(not(target_os = "wasi"))]
 use sanserve_server::{Disk, blocking::stderr};
 
-use crate::failure::{Failure, in_full};
+use crate::failure::{Failure, with_causes};
 use crate::options::{LogFormat, Options};
-use crate::{colour, refusals, zone};
+use crate::{colour, refusals, time_zone};
 
-/// What is served.
+/// Opens the served directory.
 pub(crate) fn disk(options: &Options) -> Result<Disk, Failure> {
     let disk = Disk::open(&options.directory).map_err(|error| {
-        let why = in_full(&error);
+        let why = with_causes(&error);
         Failure::Usage(format!("{why}: give another one with --directory"))
     })?;
     #[cfg(unix)]
@@ -33,7 +33,7 @@ pub(crate) fn disk(options: &Options) -> Result<Disk, Failure> {
     }
     #[cfg(unix)]
     let disk = match options.cgi_limit {
-        Some(most) => disk.with_max_scripts(most),
+        Some(limit) => disk.with_max_scripts(limit),
         None => disk,
     };
     #[cfg(not(target_os = "wasi"))]
@@ -41,12 +41,12 @@ pub(crate) fn disk(options: &Options) -> Result<Disk, Failure> {
     Ok(disk.with_follow_symlinks(options.follow_symlinks))
 }
 
-/// What a connection is told.
+/// The settings of connections.
 pub(crate) fn config(options: &Options) -> Config {
-    // Nothing else asks for the time of day here than a log, and complaints about a certificate.
-    let tells_time = !options.quiet || is_secure(options);
-    if tells_time {
-        zone::read();
+    // Local time is only used by the log, and by warnings about a certificate.
+    let needs_local_time = !options.quiet || is_secure(options);
+    if needs_local_time {
+        time_zone::load();
     }
     let config = Config::default()
         .with_protocol(options.protocol())
@@ -57,8 +57,8 @@ pub(crate) fn config(options: &Options) -> Config {
         _ if options.quiet => config.with_log_format(|_, _| Ok(())),
         format => refusals::with_log_format(config, format),
     };
-    let config = match tells_time {
-        true => config.with_local_offset(zone::local_offset),
+    let config = match needs_local_time {
+        true => config.with_local_offset(time_zone::local_offset),
         false => config,
     };
     match options.plain {
@@ -67,7 +67,7 @@ pub(crate) fn config(options: &Options) -> Config {
     }
 }
 
-/// Whether HTTPS is asked for.
+/// Whether the server has a certificate from a file.
 #[cfg(not(target_os = "wasi"))]
 fn is_secure(options: &Options) -> bool {
     options.tls_cert.is_some()
@@ -78,22 +78,22 @@ fn is_secure(_: &Options) -> bool {
     false
 }
 
-/// How much a connection takes.
+/// The limits of a connection.
 #[cfg(unix)]
 fn limits(options: &Options) -> Limits {
     let limits = Limits::default();
     limits.with_content(options.upload_limit.unwrap_or(limits.content))
 }
 
-/// Nothing can be set here.
+/// The limits of a connection: no option changes them on this system.
 #[cfg(not(unix))]
 fn limits(_: &Options) -> Limits {
     Limits::default()
 }
 
-/// Where log lines go.
-pub(crate) fn sink(options: &Options) -> fn(&str) {
-    // Standard error is looked at now, while descriptors are certainly left.
+/// Returns the function that writes log lines.
+pub(crate) fn log_sink(options: &Options) -> fn(&str) {
+    // Sets up standard error now, while there are free descriptors.
     if !options.quiet {
         stderr("");
     }
@@ -137,7 +137,7 @@ pub(crate) fn files(options: &Options) -> FileSettings {
     settings
 }
 
-/// The hosts that are known, none if all are.
+/// The hosts to answer for; empty for any host.
 pub(crate) fn hosts(options: &Options) -> HostNames {
     options.hosts.iter().cloned().collect()
 }

@@ -1,5 +1,5 @@
-//! How the program ends: by Ctrl-C at once, by SIGTERM when the running replies are done; and what SIGHUP does. Its exit code is 0 then, also
-//! when replies were cut off because their time was over or because another signal followed.
+//! Signals: Ctrl-C exits immediately, SIGTERM when running replies are done, and SIGHUP reloads files. The exit code is 0, even
+//! if replies were cut off because their time was over or another signal followed.
 
 use std::io::{self, Write};
 #[cfg(unix)]
@@ -12,33 +12,33 @@ use std::time::Duration;
 #[cfg(unix)]
 use signal_hook::consts::SIGXFSZ;
 
-use super::output::{briefly, flush_log};
+use super::output::{flush_log, with_exit_timeout};
 #[cfg(unix)]
 use super::reload::Reload;
 
-/// Survives writing more to a file than this process may (`RLIMIT_FSIZE`): then the write fails, and not the process.
-/// Scripts do not inherit this, because a handler, unlike an ignored signal, is reset in them.
+/// Makes a write beyond the file size limit (`RLIMIT_FSIZE`) fail instead of ending the process. Scripts do not inherit this:
+/// a handler, unlike an ignored signal, is reset in them.
 ///
 /// # Errors
-/// If the system does not let us have the signal.
+/// If the handler cannot be installed.
 #[cfg(unix)]
 pub(super) fn survive_size_limits() -> io::Result<()> {
-    let seen = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(SIGXFSZ, seen).map(drop)
+    let flag = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGXFSZ, flag).map(drop)
 }
 
-/// Obeys from now on, except signals that are ignored already. SIGTERM stops the server by `stop`, so that it returns; after
-/// that another one ends the process at once, as Ctrl-C always does, after `end_scripts`: scripts are process groups of
-/// their own, which no signal from the terminal reaches.
+/// Handles signals from now on, except those that are already ignored. The first SIGTERM calls `stop`, so that the server
+/// returns; the second one, like Ctrl-C, ends the process immediately. Before that, `end_scripts` is called: scripts have
+/// their own process groups, which signals of the terminal do not reach.
 ///
-/// SIGHUP ends the process, too, if the terminal that it was started on has closed; by that signal, as Python's ends.
-/// While that terminal is open, or if there was none, SIGHUP reads again what `reload` has. Where nothing can be read
-/// again it ends a process with a terminal, and one without goes on: nothing of it has hung up.
+/// SIGHUP reloads the files of `reload`. If the terminal that the process was started on has closed, it ends the process by
+/// that signal, as in Python. If there is nothing to reload, it ends a process that has a terminal, and one without a
+/// terminal keeps running.
 ///
 /// # Errors
-/// If the system does not let us have the signals.
+/// If the handlers cannot be installed.
 #[cfg(unix)]
-pub(crate) fn obey(
+pub(crate) fn handle(
     stop: impl FnOnce(Duration) + Send + 'static,
     end_scripts: impl Fn() + Send + 'static,
     reload: Option<Reload>,
@@ -61,7 +61,9 @@ pub(crate) fn obey(
                     continue;
                 }
                 (SIGTERM, _) => {
-                    let started = stop.take().map(|stop| Builder::new().spawn(|| stop(GRACE)));
+                    let started = stop
+                        .take()
+                        .map(|stop| Builder::new().spawn(|| stop(SHUTDOWN_GRACE)));
                     if let Some(Ok(_)) = started {
                         continue;
                     }
@@ -74,8 +76,8 @@ pub(crate) fn obey(
                     flush_log();
                     let _ = emulate_default_handler(signal);
                 }
-                SIGTERM => end(),
-                _ => interrupted(),
+                SIGTERM => exit(),
+                _ => exit_interrupted(),
             }
         }
     };
@@ -83,10 +85,10 @@ pub(crate) fn obey(
     Ok(())
 }
 
-/// The terminal that controls the process.
+/// The controlling terminal of the process.
 #[cfg(unix)]
 struct Terminal {
-    /// Whether there was one at the start.
+    /// Whether the process had one at the start.
     existed: bool,
 }
 
@@ -98,7 +100,7 @@ impl Terminal {
         }
     }
 
-    /// Whether there was one, and is none any more. That descriptors ran out says nothing about it.
+    /// Whether the terminal has closed. Running out of descriptors does not count.
     fn has_closed(&self) -> bool {
         use rustix::io::Errno;
         self.existed && matches!(Terminal::open(), Err(Errno::NXIO | Errno::IO))
@@ -111,25 +113,25 @@ impl Terminal {
     }
 }
 
-/// Obeys from now on: Ctrl-C ends the process at once.
+/// Handles Ctrl-C from now on, which ends the process immediately.
 ///
 /// # Errors
-/// If the system does not let us have the signals.
+/// If the handlers cannot be installed.
 #[cfg(windows)]
-pub(crate) fn obey(
+pub(crate) fn handle(
     _: impl FnOnce(Duration) + Send + 'static,
     _: impl Fn() + Send + 'static,
 ) -> io::Result<()> {
-    ctrlc::set_handler(interrupted).map_err(io::Error::other)
+    ctrlc::set_handler(exit_interrupted).map_err(io::Error::other)
 }
 
-/// Ends the process on SIGINT and SIGTERM, at once and without a thread for it: for a process that serves one connection
-/// and runs no scripts.
+/// Makes SIGINT and SIGTERM end the process immediately, without a thread: for a process that serves one connection and runs
+/// no scripts.
 ///
 /// # Errors
-/// If the system does not let us have the signals.
+/// If the handlers cannot be installed.
 #[cfg(unix)]
-pub(crate) fn end_at_once() -> io::Result<()> {
+pub(crate) fn exit_immediately() -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::flag::register_conditional_shutdown;
 
@@ -139,8 +141,8 @@ pub(crate) fn end_at_once() -> io::Result<()> {
     Ok(())
 }
 
-/// Those of these signals that were not ignored when the process was started. Shells ignore SIGINT for what they
-/// start with `&` in a script, and nohup(1) ignores SIGHUP: a handler would take that back.
+/// Returns the signals that were not ignored when the process started. Shells ignore SIGINT for background commands of a
+/// script, and nohup(1) ignores SIGHUP; a handler would undo that.
 #[cfg(unix)]
 fn not_ignored<const N: usize>(signals: [i32; N]) -> impl Iterator<Item = i32> {
     use std::{mem, ptr};
@@ -159,16 +161,17 @@ fn not_ignored<const N: usize>(signals: [i32; N]) -> impl Iterator<Item = i32> {
         .filter(move |signal| !is_ignored(*signal))
 }
 
-/// Ends the process, having been told to.
+/// Exits after SIGTERM.
 #[cfg(unix)]
-pub(crate) fn end() -> ! {
+pub(crate) fn exit() -> ! {
     flush_log();
     process::exit(0);
 }
 
-fn interrupted() {
+/// Exits after Ctrl-C, with Python's message.
+fn exit_interrupted() {
     flush_log();
-    briefly(|| {
+    with_exit_timeout(|| {
         let mut out = io::stdout();
         let _ = out.write_all(b"\nKeyboard interrupt received, exiting.\n");
         let _ = out.flush();
@@ -176,6 +179,6 @@ fn interrupted() {
     process::exit(0);
 }
 
-/// For running replies.
+/// How long running replies may take after SIGTERM.
 #[cfg(unix)]
-const GRACE: Duration = Duration::from_secs(10);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! The program on standard input and output: one connection, and nothing else is said there.
+//! `--stdio`: one connection on standard input and output.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,7 +10,7 @@ use socket2::SockRef;
 
 use super::failure::Failure;
 use super::options::Options;
-use super::settings::{config, disk, files, sink};
+use super::settings::{config, disk, files, log_sink};
 use super::{handlers, signals};
 
 /// Serves one connection.
@@ -18,35 +18,37 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let (input, output) = stdio::take().map_err(Failure::service)?;
     let passwords = handlers::passwords(options)?;
     let disk = disk(options)?;
-    let obeyed = if options.runs_scripts() {
+    let handled = if options.runs_scripts() {
         let scripts = disk.scripts();
-        let ended = scripts.clone();
+        let scripts_to_end = scripts.clone();
         let end = move |_| {
             scripts.end_all();
-            signals::end();
+            signals::exit();
         };
-        signals::obey(end, move || ended.end_all(), None)
+        signals::handle(end, move || scripts_to_end.end_all(), None)
     } else {
-        signals::end_at_once()
+        signals::exit_immediately()
     };
-    obeyed.map_err(Failure::service)?;
+    handled.map_err(Failure::service)?;
     let disk = WithPasswords::new(disk, passwords.clone());
     let (config, files) = (config(options), Files::from(files(options)));
-    let reached = handlers::Reached {
+    let info = handlers::ServerInfo {
         address: address(&input),
         https: false,
         loopback_only: false,
     };
-    let handlers = handlers::handlers(options, &files, &reached, passwords.as_ref());
+    let handlers = handlers::handlers(options, &files, &info, passwords.as_ref());
     let served = match handlers {
-        Some(handlers) => stdio::serve(input, output, &disk, config, handlers(), &sink(options)),
-        None => stdio::serve(input, output, &disk, config, files, &sink(options)),
+        Some(handlers) => {
+            stdio::serve(input, output, &disk, config, handlers(), &log_sink(options))
+        }
+        None => stdio::serve(input, output, &disk, config, files, &log_sink(options)),
     };
-    gone(served)
+    ignore_disconnect(served)
 }
 
-/// A peer that goes away is no error.
-fn gone(served: io::Result<()>) -> Result<(), Failure> {
+/// Ignores the error of a client that has disconnected.
+fn ignore_disconnect(served: io::Result<()>) -> Result<(), Failure> {
     served.or_else(|error| match error.kind() {
         ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Ok(()),
         _ => Err(Failure::Service(format!(
@@ -55,7 +57,7 @@ fn gone(served: io::Result<()>) -> Result<(), Failure> {
     })
 }
 
-/// Where scripts are told that this is.
+/// Returns the server address for scripts.
 fn address(input: &OwnedFd) -> SocketAddr {
     let local = SockRef::from(input).local_addr().ok();
     let local = local.and_then(|local| local.as_socket());

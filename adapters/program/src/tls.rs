@@ -1,4 +1,4 @@
-//! What HTTPS needs, if it is asked for.
+//! The certificate and key for HTTPS.
 
 use std::fmt::Display;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -6,33 +6,33 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sanserve_core::date;
 use sanserve_server::{Tls, text_file};
 
-use super::address;
-use super::failure::{Failure, in_full};
+use super::failure::{Failure, with_causes};
 use super::options::{Certificate, Options};
-use super::output::complain;
+use super::output::warn;
+use super::urls;
 
-/// A certificate with its key. If it was made for this run, its SHA-256 comes with it.
-pub(super) struct Certified {
+/// The settings of TLS, and the SHA-256 of a certificate that was created for this run.
+pub(super) struct TlsSetup {
     pub(super) tls: Tls,
     pub(super) sha256: Option<String>,
 }
 
-/// What the options ask for.
-pub(super) fn configured(options: &Options) -> Result<Option<Certified>, Failure> {
+/// Creates or loads the certificate, if the options ask for HTTPS.
+pub(super) fn set_up(options: &Options) -> Result<Option<TlsSetup>, Failure> {
     if options.tls == Some(Certificate::SelfSigned) {
-        let made = Tls::self_signed(names());
-        let (tls, sha256) = made.map_err(|error| Failure::Service(in_full(&error)))?;
+        let created = Tls::self_signed(host_names());
+        let (tls, sha256) = created.map_err(|error| Failure::Service(with_causes(&error)))?;
         let sha256 = Some(fingerprint(&sha256));
-        return Ok(Some(Certified { tls, sha256 }));
+        return Ok(Some(TlsSetup { tls, sha256 }));
     }
     if options.tls_cert.is_none() {
         return Ok(None);
     }
     let tls = load(options).map_err(Failure::Usage)?;
-    Ok(Some(Certified { tls, sha256: None }))
+    Ok(Some(TlsSetup { tls, sha256: None }))
 }
 
-/// Reads the certificate and the key, and warns if it is not the time for them.
+/// Loads the certificate and the key, and warns if the certificate is expired or not yet valid.
 pub(super) fn load(options: &Options) -> Result<Tls, String> {
     let certfile = options
         .tls_cert
@@ -40,15 +40,15 @@ pub(super) fn load(options: &Options) -> Result<Tls, String> {
         .ok_or("there is no --tls-cert")?;
     let password = password(options)?;
     let tls = Tls::load(certfile, options.tls_key.as_deref(), password.as_deref());
-    let tls = tls.map_err(|error| in_full(&error))?;
-    if let Some(warning) = untimely(&tls) {
+    let tls = tls.map_err(|error| with_causes(&error))?;
+    if let Some(warning) = validity_warning(&tls) {
         let name = certfile.display();
-        complain(&format!("warning: the certificate in {name} {warning}"));
+        warn(&format!("warning: the certificate in {name} {warning}"));
     }
     Ok(tls)
 }
 
-/// The password of the key. The line is Python's.
+/// Reads the password of the key. The message is Python's.
 fn password(options: &Options) -> Result<Option<String>, String> {
     let Some(path) = &options.tls_password_file else {
         return Ok(None);
@@ -62,8 +62,8 @@ fn password(options: &Options) -> Result<Option<String>, String> {
     Ok(Some(text.trim().to_owned()))
 }
 
-/// Why clients will reject a certificate now, if they will.
-fn untimely(tls: &Tls) -> Option<String> {
+/// Returns a warning if the certificate is not valid now.
+fn validity_warning(tls: &Tls) -> Option<String> {
     let (from, until) = tls.validity()?;
     let now = SystemTime::now();
     let date = |time: SystemTime| {
@@ -86,35 +86,35 @@ fn untimely(tls: &Tls) -> Option<String> {
     }
 }
 
-/// As openssl writes it.
+/// Formats a fingerprint as openssl does.
 fn fingerprint(sha256: &[u8]) -> String {
     let pairs: Vec<_> = sha256.iter().map(|byte| format!("{byte:02X}")).collect();
     pairs.join(":")
 }
 
-/// What this machine is called: names and addresses.
-fn names() -> Vec<String> {
+/// Returns the names and addresses of this machine.
+fn host_names() -> Vec<String> {
     let mut names = vec!["localhost".to_owned()];
-    if let Some(host) = host().filter(|host| is_name(host)) {
-        // What a network without a name server finds it by.
+    if let Some(host) = host_name().filter(|host| is_name(host)) {
+        // The name in multicast DNS.
         names.extend((!host.contains('.')).then(|| format!("{host}.local")));
         names.push(host);
     }
     names.extend(["127.0.0.1".to_owned(), "::1".to_owned()]);
-    names.extend(address::own().iter().map(|(ip, _)| ip.to_string()));
+    names.extend(urls::local_addrs().iter().map(|(ip, _)| ip.to_string()));
     names.sort_unstable();
     names.dedup();
     names
 }
 
 #[cfg(unix)]
-fn host() -> Option<String> {
+fn host_name() -> Option<String> {
     let name = rustix::system::uname();
     Some(name.nodename().to_str().ok()?.to_owned())
 }
 
 #[cfg(not(unix))]
-fn host() -> Option<String> {
+fn host_name() -> Option<String> {
     std::env::var("COMPUTERNAME").ok()
 }
 

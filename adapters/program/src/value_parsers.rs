@@ -1,4 +1,4 @@
-//! Which values of options are right. The errors say what a right one is.
+//! Parsers for the values of options. Their errors say what was expected.
 
 use std::net::IpAddr;
 
@@ -6,8 +6,8 @@ use sanserve_core::{Path, Protocol};
 
 use super::header_arg;
 
-/// A switch, as the environment says it.
-pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
+/// Parses the variable of an option without a value.
+pub(super) fn yes_or_no(text: &str) -> Result<bool, &'static str> {
     match &*text.to_ascii_lowercase() {
         "yes" | "true" | "on" | "1" => Ok(true),
         "no" | "false" | "off" | "0" => Ok(false),
@@ -43,7 +43,7 @@ pub(super) fn cache_control(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Nothing is no charset.
+/// Parses the name of a charset. The empty name means none.
 pub(super) fn charset(text: &str) -> Result<String, &'static str> {
     if !text.bytes().all(header_arg::is_token) {
         return Err("expected a name, such as utf-8, or '' for none");
@@ -51,14 +51,14 @@ pub(super) fn charset(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// A name or an address, as it is in the `Host` field but for the port.
+/// Parses a name or an address, as in the `Host` field but without a port.
 pub(super) fn host(text: &str) -> Result<String, &'static str> {
     let bare = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
     if let Ok(address) = bare.unwrap_or(text).parse::<IpAddr>() {
-        let is_right = bare.is_none() || address.is_ipv6();
-        return is_right.then(|| text.to_owned()).ok_or(HOST);
+        let is_valid = bare.is_none() || address.is_ipv6();
+        return is_valid.then(|| text.to_owned()).ok_or(HOST);
     }
     let is_name = |char: char| char.is_ascii_alphanumeric() || "-._~".contains(char);
     if text.trim_end_matches('.').is_empty() || !text.chars().all(is_name) {
@@ -69,11 +69,11 @@ pub(super) fn host(text: &str) -> Result<String, &'static str> {
 
 const HOST: &str = "expected a name or an address without a port, such as files.example";
 
-/// What browsers send as `Origin`, to the letter: anything else would let nobody in.
+/// Parses an origin in the form that browsers send, since it is compared byte by byte.
 pub(super) fn origin(text: &str) -> Result<String, &'static str> {
     let host = text.split_once("://").map_or("", |(_, host)| host);
-    let odd = |char: char| "/?#, ".contains(char) || !char.is_ascii_graphic();
-    if text != "*" && (host.is_empty() || host.contains(odd)) {
+    let is_invalid = |char: char| "/?#, ".contains(char) || !char.is_ascii_graphic();
+    if text != "*" && (host.is_empty() || host.contains(is_invalid)) {
         return Err(
             "expected an origin without a trailing slash, such as https://example.org, or *",
         );
@@ -81,23 +81,24 @@ pub(super) fn origin(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-pub(super) fn below(text: &str) -> Result<String, &'static str> {
+/// Parses a path below the served directory.
+pub(super) fn relative_path(text: &str) -> Result<String, &'static str> {
     let path = text.trim_matches('/');
-    let is_odd = |name: &str| matches!(name, "" | "." | "..");
-    if path.split('/').any(is_odd) || Path::from_bytes(path.into()).is_none() {
+    let is_invalid = |name: &str| matches!(name, "" | "." | "..");
+    if path.split('/').any(is_invalid) || Path::from_bytes(path.into()).is_none() {
         return Err("expected a path below the served directory, such as pages/404.html");
     }
     Ok(path.to_owned())
 }
 
-/// Other letters are folded, composed and decomposed by file systems in too many ways to know all names that
-/// mean the directory.
+/// Parses the path of a script directory. It must be ASCII: file systems fold, compose and decompose other letters, so
+/// not all spellings of the directory would be known.
 #[cfg(not(target_os = "wasi"))]
 pub(super) fn script_directory(text: &str) -> Result<String, &'static str> {
     if !text.is_ascii() {
         return Err("expected a path in ASCII");
     }
-    below(text).map_err(|_| "expected a path below the served directory, such as scripts")
+    relative_path(text).map_err(|_| "expected a path below the served directory, such as scripts")
 }
 
 #[cfg(unix)]
@@ -106,7 +107,7 @@ pub(super) fn count(text: &str) -> Result<usize, &'static str> {
     number.ok_or("expected a number of at least 1")
 }
 
-/// `1048576`, `1024K`, `1M`.
+/// Parses a size, such as `1048576`, `1024K` or `1M`.
 #[cfg(unix)]
 pub(super) fn size(text: &str) -> Result<u64, &'static str> {
     let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());

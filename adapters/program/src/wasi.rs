@@ -1,4 +1,4 @@
-//! The program as a WASI component. How it ends is left to the host.
+//! The command as a WASI component. The host ends it.
 
 use sanserve_core::{Files, Hosts};
 use sanserve_server::ListenAddr;
@@ -6,16 +6,16 @@ use sanserve_server::wasi_sockets::HTTPServer;
 
 use super::failure::Failure;
 use super::options::Options;
-use super::settings::{config, disk, files, hosts, sink};
+use super::settings::{config, disk, files, hosts, log_sink};
 use super::{banner, listen};
 
-/// Serves for ever.
+/// Serves forever.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let disk = disk(options)?;
-    let server = HTTPServer::new(listen::doors(options)?).with_log(sink(options));
+    let server = HTTPServer::new(listen::listeners(options)?).with_log(log_sink(options));
     banner::warn_about_missing(options, &disk);
-    let places: Vec<_> = server.addresses().map(ListenAddr::Ip).collect();
-    banner::Announcement::new(options, "http", &places, None).say();
+    let addresses: Vec<_> = server.addresses().map(ListenAddr::Ip).collect();
+    banner::Banner::new(options, "http", &addresses, None).print();
     let (config, files) = (config(options), Files::from(files(options)));
     let names = hosts(options);
     server.serve_forever(disk, config, || Hosts::new(files.clone(), names.clone()))

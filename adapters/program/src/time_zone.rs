@@ -1,4 +1,4 @@
-//! What the clock on the wall shows, for log lines.
+//! The local time zone, for log lines.
 
 #[cfg(unix)]
 use std::{
@@ -14,18 +14,16 @@ use jiff::tz::TimeZone;
 #[cfg(unix)]
 use sanserve_server::text_file;
 
-/// Reads the zone, once and for all. That takes more stack than a connection's thread has, so it
-/// must not be left to the first log line.
-pub(crate) fn read() {
+/// Loads the time zone. This takes more stack than a connection's thread has, so it must not be left to the first log line.
+pub(crate) fn load() {
     LazyLock::force(&ZONE);
 }
 
-/// How many seconds this machine's time zone is ahead of UTC at the moment `unix`.
+/// Returns by how many seconds local time is ahead of UTC at the Unix time `unix`.
 ///
-/// Clocks change at full quarters of an hour, so one look at the zone is enough for one of them.
+/// Offsets change only at full quarters of an hour, so the result is cached for the quarter.
 pub(crate) fn local_offset(unix: i64) -> i32 {
-    // Quarter and offset share one number, so no thread can see the one without the other. At
-    // first it is a quarter that is far off.
+    // Quarter and offset share one atomic number, so they always belong together. The initial quarter is far in the future.
     static LAST: AtomicU64 = AtomicU64::new(u64::MAX);
     let quarter = unix.div_euclid(15 * 60) as u32;
     let last = LAST.load(Ordering::Relaxed);
@@ -43,8 +41,7 @@ fn look_up(unix: i64) -> i32 {
     moment.map_or(0, |moment| ZONE.to_offset(moment).seconds())
 }
 
-/// What the system says; else what the library makes of it, which looks through all zones there are
-/// first.
+/// Finds the zone in the system's file, or else through jiff, which searches all zones first.
 fn find() -> TimeZone {
     #[cfg(unix)]
     if let Some(zone) = from_file() {
@@ -53,7 +50,7 @@ fn find() -> TimeZone {
     TimeZone::system()
 }
 
-/// The zone as tzset(3) finds it: in the file that `TZ` names, or else in that of this machine.
+/// Loads the zone as tzset(3) does: from the file that `TZ` names, or else from `/etc/localtime`.
 #[cfg(unix)]
 fn from_file() -> Option<TimeZone> {
     let name = match env::var("TZ") {
