@@ -1,4 +1,4 @@
-//! A reverse proxy: `proxy 127.0.0.1:8080 127.0.0.1:8000` passes requests to the first address on to the second.
+//! A reverse proxy: `proxy 127.0.0.1:8080 127.0.0.1:8000` forwards requests on the first address to the second.
 
 mod blocking;
 
@@ -47,8 +47,8 @@ pub fn serve(stream: TcpStream, upstream: &str) -> Result<()> {
 
 type Asked = (Peer, ResponseHead, Body, bool);
 
-/// Passes a request on over a connection of its own, and interim responses back. Returns the final response, and whether
-/// all of the content was sent; it was not if this response came in place of 100.
+/// Forwards a request over a connection of its own, and interim responses back. Returns the final response, and whether all
+/// of the content was sent, which it was not if this response arrived instead of a 100.
 fn ask(client: &mut Peer, request: &mut RequestHead, upstream: &str) -> Result<Option<Asked>> {
     if !client.head(|input| request.parse(input, &Limits::new()))? {
         return Ok(None);
@@ -94,7 +94,7 @@ fn reply(client: &mut Peer, from: &ResponseHead, chunked: bool, close: bool) -> 
     Ok(client.stream.write_all(head.end())?)
 }
 
-/// Writes the fields that are passed on, and those about the connection.
+/// Writes the fields that are forwarded, and those about the connection.
 fn finish(to: &mut HeadEncoder, from: &Fields, chunked: bool, close: bool) -> Result<()> {
     let is_host = |name: &str| name.eq_ignore_ascii_case("Host");
     to.fields(from.end_to_end().filter(|(name, _)| !is_host(name)))?;

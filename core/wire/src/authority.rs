@@ -1,19 +1,19 @@
-//! [`Authority`]: a host with its port, as `Host` and absolute targets name it (RFC 9112 §3.2).
+//! [`Authority`]: a host with an optional port, as in `Host` and in absolute targets (RFC 9112 §3.2).
 
 use core::net::Ipv6Addr;
 
 use super::syntax::{alphanumeric_and, is_hex_pair};
 use super::{Fields, ParseError, Version};
 
-/// A host, and a port if one is given.
+/// A host with an optional port.
 pub(super) struct Authority<'a> {
     pub(super) host: &'a str,
     pub(super) port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
-    /// Parses `host [ ":" [ port ] ]` (RFC 3986 §3.2). No user, no empty host (RFC 9110 §4.2), no zone of an address, and
-    /// no comma: it may have separated two fields that an intermediary combined.
+    /// Parses `host [ ":" [ port ] ]` (RFC 3986 §3.2). Rejects a user, an empty host (RFC 9110 §4.2), an address zone, and a
+    /// comma, which may have separated two fields that an intermediary combined.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
             Some(rest) => {
@@ -38,17 +38,17 @@ impl<'a> Authority<'a> {
         Some(Authority { host, port })
     }
 
-    /// Returns whether both name the same host and port, a missing port being `default_port`.
+    /// Returns whether both have the same host and port. A missing port means `default_port`.
     pub(super) fn agrees(&self, other: &Authority<'_>, default_port: u16) -> bool {
         self.host.eq_ignore_ascii_case(other.host)
             && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
     }
 }
 
-/// A bit for each character of a name that stands for itself.
+/// A bit for each character that need not be percent-encoded in a host name.
 const NAME: u128 = alphanumeric_and(b"-._~!$&'()*+;=");
 
-/// `reg-name` and addresses of IPv4, but for the comma (RFC 3986 §3.2.2).
+/// The characters of a `reg-name` or an IPv4 address, without the comma (RFC 3986 §3.2.2).
 fn is_name(host: &str) -> bool {
     let mut bytes = host.bytes();
     while let Some(byte) = bytes.next() {
@@ -63,8 +63,8 @@ fn is_name(host: &str) -> bool {
     !host.is_empty()
 }
 
-/// Checks that `Host` occurs once in HTTP/1.1, and is a valid host (RFC 9112 §3.2). With an absolute target its value makes
-/// no difference, but its form is checked all the same.
+/// Checks that `Host` occurs once in HTTP/1.1 and is a valid host (RFC 9112 §3.2). With an absolute target its value is
+/// ignored, but must be valid nevertheless.
 pub(super) fn check_host(fields: &Fields, version: Version) -> Result<(), ParseError> {
     let mut hosts = fields.get_all("host");
     match (hosts.next(), hosts.next()) {

@@ -1,9 +1,9 @@
-//! [`Body`]: where the content of a message ends, and which of its bytes are content.
+//! [`Body`]: the framing of a message's content: which bytes are content, and where it ends.
 
 use super::syntax::{are_extensions, is_among};
 use super::{Fields, NameBloom, ParseError, RequestHead, ResponseHead, Version};
 
-/// The content of a message on its way in. It holds no bytes: it tells what the next bytes of the input are.
+/// The framing of the content of an incoming message. It stores no bytes, but says what the next bytes of the input are.
 ///
 /// ```
 /// use sanserve_wire::{Body, Limits, ParseError, Piece, RequestHead};
@@ -41,7 +41,7 @@ pub struct Body {
 enum State {
     /// This many bytes are left of the content or of a chunk.
     Data { left: u64, chunked: bool },
-    /// The line with a chunk's size comes next.
+    /// The line with the size of a chunk comes next.
     Size,
     /// The CR LF behind a chunk comes next.
     ChunkEnd,
@@ -53,28 +53,28 @@ enum State {
     End,
 }
 
-/// What the next bytes of the input are.
+/// The meaning of the next bytes of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,
     reason = "a reader that passes over a piece it does not know would lose content"
 )]
 pub enum Piece {
-    /// The next this many bytes are content.
+    /// This many bytes are content.
     Data(usize),
-    /// The next this many bytes are framing: drop them.
+    /// This many bytes are framing: skip them.
     Skip(usize),
-    /// The next this many bytes are the trailer fields, with the empty line behind them. They are well formed:
-    /// drop them, or have [`Fields::parse_trailers`] parse them. Content without trailer fields has no such piece.
+    /// This many bytes are the trailer fields, with the empty line behind them. They are well formed: skip them, or parse
+    /// them with [`Fields::parse_trailers`]. Content without trailer fields has no such piece.
     Trailers(usize),
-    /// There is not enough input to tell. Call again with the same bytes and more.
+    /// There is not enough input. Call again with the same bytes and more.
     More,
     /// The content is complete; what follows is the next message.
     End,
 }
 
 impl Piece {
-    /// Returns the number of bytes of the input that it is: 0 for [`More`](Self::More) and [`End`](Self::End).
+    /// Returns the number of bytes of the input: 0 for [`More`](Self::More) and [`End`](Self::End).
     #[inline]
     #[must_use]
     pub fn len(self) -> usize {
@@ -84,7 +84,7 @@ impl Piece {
         }
     }
 
-    /// Returns whether it is no byte of the input.
+    /// Returns whether the length is 0.
     #[inline]
     #[must_use]
     pub fn is_empty(self) -> bool {
@@ -93,7 +93,7 @@ impl Piece {
 }
 
 impl Body {
-    /// No content.
+    /// The framing of a message without content.
     pub const EMPTY: Body = Body::new(State::End);
 
     const fn new(state: State) -> Self {
@@ -103,7 +103,7 @@ impl Body {
         }
     }
 
-    /// Returns how the content of a request is framed (RFC 9112 §6.3).
+    /// Returns the framing of a request's content (RFC 9112 §6.3).
     ///
     /// # Errors
     /// [`ParseError::ContentLength`], [`ParseError::TransferEncoding`] or [`ParseError::UnsupportedCoding`] where two
@@ -113,10 +113,10 @@ impl Body {
         Ok(body.unwrap_or(Body::EMPTY))
     }
 
-    /// Returns how the content of a response to a request with this method is framed (RFC 9112 §6.3):
+    /// Returns the framing of a response's content, for a request with this method (RFC 9112 §6.3):
     ///
-    /// 1. There is none to `HEAD`, with a status below 200, 204 and 304, and after a successful `CONNECT`, whatever the
-    ///    fields say; see also [`ResponseHead::ends_http`].
+    /// 1. There is no content in a response to `HEAD`, with a status below 200, 204 or 304, or after a successful `CONNECT`,
+    ///    regardless of the fields; see also [`ResponseHead::ends_http`].
     /// 2. `Transfer-Encoding: chunked` and `Content-Length` count as in a request.
     /// 3. Otherwise the content ends with the connection: see [`is_until_close`](Self::is_until_close).
     ///
@@ -131,8 +131,8 @@ impl Body {
     /// ```
     ///
     /// # Errors
-    /// As [`of_request`](Self::of_request). RFC 9112 §6.3 lets a client accept repeated equal lengths, and
-    /// codings other than `chunked` at the end; here they are refused.
+    /// As [`of_request`](Self::of_request). RFC 9112 §6.3 also allows a client to accept repeated equal lengths, and codings
+    /// other than `chunked` at the end; this function rejects both.
     pub fn of_response(head: &ResponseHead, method: &str) -> Result<Body, ParseError> {
         let is_empty = method == "HEAD" || matches!(head.status(), ..200 | 204 | 304);
         if is_empty || head.ends_http(method) {
@@ -142,7 +142,7 @@ impl Body {
         Ok(body.unwrap_or(Body::new(State::UntilClose)))
     }
 
-    /// Returns the framing that the fields of a message name, if they name any.
+    /// Returns the framing that the fields of a message specify, if any.
     #[inline]
     fn by_fields(fields: &Fields, version: Version) -> Result<Option<Body>, ParseError> {
         const FRAMING: NameBloom = NameBloom::of(&["transfer-encoding", "content-length"]);
@@ -171,7 +171,8 @@ impl Body {
         }
     }
 
-    /// The last coding, and only that, must be `chunked` (RFC 9112 §6.1). Others are not supported.
+    /// Returns the framing for `Transfer-Encoding`: its last coding, and no other, must be `chunked` (RFC 9112 §6.1).
+    /// Further codings are not supported.
     fn coded(codings: &str) -> Result<Body, ParseError> {
         let mut codings = codings
             .rsplit(',')
@@ -207,7 +208,7 @@ impl Body {
         }))
     }
 
-    /// Returns the number of bytes of content that are still to come, if it is known.
+    /// Returns the number of bytes of content that are left, if it is known.
     #[inline]
     #[must_use]
     pub fn remaining(&self) -> Option<u64> {
@@ -227,10 +228,10 @@ impl Body {
         self.state == State::UntilClose
     }
 
-    /// Returns whether the content is complete if the connection ends here, with all input used.
+    /// Checks that the content is complete if the connection ends here, with all input used.
     ///
     /// # Errors
-    /// [`ParseError::Incomplete`] if a length or a last chunk says that there was to be more.
+    /// Returns [`ParseError::Incomplete`] if a length or the missing last chunk shows that there should be more.
     pub fn end_of_input(&self) -> Result<(), ParseError> {
         match self.state {
             State::End | State::UntilClose => Ok(()),
@@ -238,8 +239,7 @@ impl Body {
         }
     }
 
-    /// Tells what the first bytes of `input` are, and relies on their being used: the next call gets what
-    /// follows them.
+    /// Returns what the first bytes of `input` are. The next call must get the input behind them.
     ///
     /// # Errors
     /// [`ParseError::Chunk`]; for the trailer fields also [`ParseError::FieldsTooLong`] and
@@ -283,8 +283,8 @@ impl Body {
         Ok(Piece::Skip(n))
     }
 
-    /// Parses hexadecimal digits, chunk extensions if there are any, and CR LF. A bare LF is refused: a recipient for
-    /// which the line does not end there would see other chunks.
+    /// Parses hexadecimal digits, optional chunk extensions, and CR LF. Rejects a bare LF, as a recipient that does not
+    /// treat it as a line end would see other chunks.
     fn size(&mut self, input: &[u8]) -> Result<Piece, ParseError> {
         let (end, rest) = match input
             .iter()
@@ -329,7 +329,7 @@ impl Body {
             _ => {}
         }
         let reach = &input[..input.len().min(TRAILERS_MAX)];
-        // Input that became shorter is searched from its start.
+        // If the input has become shorter, search it from its start.
         let at = if at > reach.len() { 0 } else { at };
         let empty = reach[at..].windows(4).position(|four| four == b"\r\n\r\n");
         let Some(end) = empty.map(|len| at + len + 4) else {
@@ -361,14 +361,14 @@ fn check_trailers(section: &[u8]) -> Result<(), ParseError> {
 }
 
 impl Fields {
-    /// Parses the trailer fields of chunked content: the bytes of a [`Piece::Trailers`]. What was in here before is
-    /// forgotten.
+    /// Parses the trailer fields of chunked content: the bytes of a [`Piece::Trailers`]. Fields from an earlier call are
+    /// dropped.
     ///
-    /// Fields that must not be in trailers are left out (RFC 9110 §6.5.1), since a recipient that merged them into the head
-    /// would change the framing, the routing or the rights of a message that was judged before: `Content-Length`,
+    /// Fields that must not be in trailers are omitted (RFC 9110 §6.5.1), since a recipient that merged them into the head
+    /// would change the framing, routing or authorization of a message that was checked before: `Content-Length`,
     /// `Transfer-Encoding`, `Content-Encoding`, `Content-Type`, `Content-Range`, `Trailer`, `TE`, `Connection`, `Upgrade`,
-    /// `Keep-Alive`, `Host`, `Authorization`, `Cookie`, `Set-Cookie`, `Expect`, `Cache-Control`, `Max-Forwards`, `Range`, the
-    /// preconditions (`If-…`), `Proxy-…` and `WWW-Authenticate`. There are at most 16 trailer fields with 4,096 bytes.
+    /// `Keep-Alive`, `Host`, `Authorization`, `Cookie`, `Set-Cookie`, `Expect`, `Cache-Control`, `Max-Forwards`, `Range`,
+    /// the preconditions (`If-…`), `Proxy-…` and `WWW-Authenticate`. There are at most 16 trailer fields with 4,096 bytes.
     ///
     /// ```
     /// use sanserve_wire::Fields;
@@ -380,8 +380,8 @@ impl Fields {
     /// ```
     ///
     /// # Errors
-    /// [`ParseError::Chunk`], [`ParseError::FieldsTooLong`] or [`ParseError::TooManyFields`] if it is something else than
-    /// the bytes of a [`Piece::Trailers`].
+    /// [`ParseError::Chunk`], [`ParseError::FieldsTooLong`] or [`ParseError::TooManyFields`] if `section` is not the bytes
+    /// of a [`Piece::Trailers`].
     pub fn parse_trailers(&mut self, section: &[u8]) -> Result<(), ParseError> {
         self.clear();
         if section.len() > TRAILERS_MAX {

@@ -1,4 +1,4 @@
-//! [`HeadEncoder`] and the functions for chunks: messages as bytes, each part checked before it is written.
+//! [`HeadEncoder`] and functions for chunks: encoding of messages, with every part checked before it is written.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -7,10 +7,10 @@ use super::Version;
 use super::syntax::is_token;
 use super::target;
 
-/// Writes the head of a request or a response behind what is in a buffer.
+/// Writes the head of a request or response to the end of a buffer.
 ///
-/// Names and values are checked, so that nothing written here can begin another field or another message. Whether
-/// the fields suit each other and the content is up to the caller.
+/// Names and values are checked, so that none can begin another field or another message. The caller is responsible for
+/// fields that fit each other and the content.
 ///
 /// ```
 /// use sanserve_wire::{HeadEncoder, Version, encode_chunk, encode_last_chunk};
@@ -33,7 +33,7 @@ use super::target;
 #[derive(Debug)]
 #[must_use = "a head without `end` is removed from the buffer"]
 pub struct HeadEncoder<'a> {
-    /// The buffer, and where in it the head begins; `None` behind the end.
+    /// The buffer, and the offset of the head in it; `None` after the end.
     out: Option<(&'a mut Vec<u8>, usize)>,
 }
 
@@ -98,7 +98,7 @@ impl<'a> HeadEncoder<'a> {
         })
     }
 
-    /// Writes a field. The value is text or bytes; spaces and tabs around it are left out, since no recipient counts them.
+    /// Writes a field. The value is text or bytes; spaces and tabs around it are omitted, as recipients ignore them.
     ///
     /// # Errors
     /// [`EncodeError::Name`] or [`EncodeError::Value`]; nothing of the field is written then.
@@ -119,7 +119,7 @@ impl<'a> HeadEncoder<'a> {
         fields.try_for_each(|(name, value)| self.field(name, value))
     }
 
-    /// Writes the empty line that ends the head, and returns it, with what was in the buffer before.
+    /// Writes the empty line that ends the head, and returns the whole buffer.
     #[allow(
         clippy::must_use_candidate,
         reason = "the caller has the buffer itself, too"
@@ -139,7 +139,8 @@ impl Drop for HeadEncoder<'_> {
     }
 }
 
-/// Writes a chunk of content (RFC 9112 §7.1). Writes nothing if there is no content, since an empty chunk is the last one.
+/// Writes a chunk of content (RFC 9112 §7.1). Writes nothing for empty content, because an empty chunk would be the last
+/// one.
 pub fn encode_chunk(out: &mut Vec<u8>, content: &[u8]) {
     if content.is_empty() {
         return;
@@ -149,8 +150,8 @@ pub fn encode_chunk(out: &mut Vec<u8>, content: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes the line before a chunk of this size, for content that is sent from elsewhere. The caller sends exactly that many
-/// bytes behind it, and then CR LF. The size of 0 is that of the last chunk, which ends the content: see [`encode_last_chunk`].
+/// Writes the line with the size of a chunk, for content that is sent from elsewhere. The caller then sends exactly that
+/// many bytes, and CR LF. A size of 0 would end the content: see [`encode_last_chunk`].
 pub fn encode_chunk_size(out: &mut Vec<u8>, size: u64) {
     let digits = (u64::BITS - size.leading_zeros()).div_ceil(4).max(1);
     for place in (0..digits).rev() {
@@ -159,7 +160,7 @@ pub fn encode_chunk_size(out: &mut Vec<u8>, size: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes the last chunk, with trailer fields if there are any, and the end of the content (RFC 9112 §7.1.2).
+/// Writes the last chunk, with optional trailer fields, and the end of the content (RFC 9112 §7.1.2).
 ///
 /// # Errors
 /// [`EncodeError::Name`] or [`EncodeError::Value`]; nothing is written then.
@@ -200,7 +201,7 @@ fn check_version(version: Version) -> Result<(), EncodeError> {
 fn is_target(method: &str, target: &[u8]) -> bool {
     match core::str::from_utf8(target) {
         Ok(text) if text.is_ascii() => !text.is_empty() && target::path(method, text).is_some(),
-        // To the parser each byte above 0x7F is a character of its own.
+        // The parser sees each byte above 0x7F as a character.
         _ => target::path(
             method,
             &target
@@ -213,7 +214,7 @@ fn is_target(method: &str, target: &[u8]) -> bool {
     }
 }
 
-/// Returns whether this can be a value or a reason phrase (RFC 9110 §5.5): no control character but the tab.
+/// Returns whether this is a valid field value or reason phrase (RFC 9110 §5.5): without control characters except tab.
 fn is_text(bytes: &[u8]) -> bool {
     let is_bad = |byte: u8| byte.is_ascii_control() && byte != b'\t';
     !bytes
@@ -229,7 +230,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// A part of a message that cannot be written.
+/// An invalid part of a message, which was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {

@@ -1,4 +1,4 @@
-//! [`Fields`]: the field lines of a head or of trailers, and how a field is found in them.
+//! [`Fields`]: the field lines of a head or of trailers.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -12,7 +12,7 @@ use super::latin1::{decode, encode};
 use super::syntax::is_among;
 use super::{NameBloom, ParseError};
 
-/// The number of fields for which there are slots on the stack.
+/// The number of fields for which parsing uses an array on the stack.
 const STACK_SLOTS: usize = 100;
 
 /// Field lines, parsed once, in the order in which they were sent. Duplicates are kept, and names keep their case;
@@ -37,7 +37,7 @@ const STACK_SLOTS: usize = 100;
 pub struct Fields {
     /// The lines as they were sent, with the empty line behind them.
     text: String,
-    /// Where each begins in the text.
+    /// The offset of each line in the text.
     places: Vec<u32>,
     names: NameBloom,
 }
@@ -53,21 +53,21 @@ impl Fields {
         }
     }
 
-    /// Forgets everything but the memory.
+    /// Removes all fields, and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.places.clear();
         self.names = NameBloom::EMPTY;
     }
 
-    /// Parses at most `count` field lines, with the empty line behind them. Nothing was parsed before.
+    /// Parses at most `count` field lines, with the empty line behind them. Must be called on an empty value.
     pub(crate) fn parse(&mut self, lines: &[u8], count: usize) -> Result<(), ParseError> {
-        // A place has 32 bits, and a byte two of text at most.
+        // Offsets have 32 bits, and a byte becomes at most two bytes of text.
         if lines.len() > u32::MAX as usize / 2 {
             return Err(ParseError::FieldsTooLong);
         }
         decode(lines, &mut self.text);
-        // Most heads have few fields, and to clear many slots in vain takes time.
+        // Most heads have few fields, and clearing a large array takes time.
         match self.find::<16>(count) {
             Err(ParseError::TooManyFields) if count > 16 => self.find_many(count),
             found => found,
@@ -86,7 +86,7 @@ impl Fields {
         }
     }
 
-    /// Removes the fields whose names `keeps` refuses.
+    /// Removes the fields for whose names `keeps` returns `false`.
     pub(crate) fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
         let text = &self.text;
         self.places.retain(|&place| {
@@ -95,14 +95,14 @@ impl Fields {
         });
     }
 
-    /// Keeps where each field lies, if there are not more than `N` and `count`.
+    /// Stores the offset of each field, if there are at most `N` and `count` fields.
     fn find<const N: usize>(&mut self, count: usize) -> Result<(), ParseError> {
         let mut slots = [httparse::EMPTY_HEADER; N];
         let slots = &mut slots[..N.min(count)];
         keep(&self.text, slots, &mut self.places, &mut self.names)
     }
 
-    /// The lines as text: the very bytes that were sent, if it has as many.
+    /// Returns the lines as text, which has the same bytes as the lines if it has the same length.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -119,7 +119,7 @@ impl Fields {
         self.places.is_empty()
     }
 
-    /// Returns whether there may be a field with one of these names. `false` is certain, and costs less than a search.
+    /// Returns whether there may be a field with one of these names. `false` is certain, and faster than a search.
     #[inline]
     #[must_use]
     pub fn may_have(&self, names: NameBloom) -> bool {
@@ -143,7 +143,7 @@ impl Fields {
     #[inline]
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
         let text = self.text.as_bytes();
-        // Nearly every field that is looked for and missing is known by its bit.
+        // The filter excludes nearly every missing field.
         let places = match self.may_have(NameBloom::of_one(name)) {
             true => &self.places[..],
             false => &[],
@@ -151,14 +151,14 @@ impl Fields {
         places.iter().filter_map(move |&place| {
             let place = place as usize;
             let colon = place + name.len();
-            // Most names are of another length already.
+            // Most names differ in length already.
             let is_meant = text.get(colon) == Some(&b':')
                 && text[place..colon].eq_ignore_ascii_case(name.as_bytes());
             is_meant.then(|| self.value(colon))
         })
     }
 
-    /// Returns all fields as name and value.
+    /// Returns an iterator over the fields as names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.places.iter().map(|&place| {
             let place = place as usize;
@@ -168,18 +168,19 @@ impl Fields {
         })
     }
 
-    /// Returns all fields as name and value, the value as the bytes that were sent. Only a value with a byte above 0x7F
-    /// is copied.
+    /// Returns an iterator over the fields as names and values, with the values as the bytes that were sent. Only a value
+    /// with a byte above 0x7F is copied.
     pub fn iter_bytes(&self) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
         self.iter().map(|(name, value)| (name, encode(value)))
     }
 
-    /// Returns the fields that a proxy or gateway passes on, in their order, with the values as bytes: all but `Connection`,
+    /// Returns the fields that a proxy or gateway forwards, in their order, with the values as bytes: all but `Connection`,
     /// the fields that it names, and the other hop-by-hop fields, which are `Keep-Alive`, `Proxy-Authenticate`,
     /// `Proxy-Authorization`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade` (RFC 9110 §7.6.1).
-    /// `Content-Length` and `Host` are passed on also if `Connection` names them: without them the message would mean something else.
+    /// `Content-Length` and `Host` are forwarded even if `Connection` names them, as the message would otherwise change its
+    /// meaning.
     pub fn end_to_end(&self) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
-        // Sorted, so that a long list does not have to be searched for each field.
+        // Sorted, for a binary search for each field.
         let mut named: Vec<&str> = self.list("Connection").collect();
         named.sort_unstable_by(|one, other| compare(one, other));
         self.iter_bytes().filter(move |(name, _)| {
@@ -189,8 +190,8 @@ impl Fields {
         })
     }
 
-    /// Returns the elements of the list that all fields of this name together are (RFC 9110 §5.6.1). Quoted strings are
-    /// not recognised: a comma in one separates, too.
+    /// Returns the elements of the comma-separated list that all fields of this name form together (RFC 9110 §5.6.1). Quoted
+    /// strings are not recognised: a comma inside of one separates elements, too.
     #[inline]
     pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
         self.get_all(name)
@@ -199,15 +200,15 @@ impl Fields {
             .filter(|item| !item.is_empty())
     }
 
-    /// Returns whether one of the fields of this name has `token` in its list, as `Connection` may have `close`
-    /// (RFC 9110 §7.6.1).
+    /// Returns whether the list in the fields of this name contains `token`, such as `close` in `Connection` (RFC 9110
+    /// §7.6.1).
     #[inline]
     #[must_use]
     pub fn has_token(&self, name: &str, token: &str) -> bool {
         self.list(name).any(|item| item.eq_ignore_ascii_case(token))
     }
 
-    /// The value behind the colon at this place, up to the end of its line.
+    /// Returns the value between the colon at this offset and the end of its line.
     fn value(&self, colon: usize) -> &str {
         let rest = &self.text[colon + 1..];
         let len = memchr(b'\r', rest.as_bytes()).unwrap_or(rest.len());
@@ -227,13 +228,13 @@ impl Default for Fields {
     }
 }
 
-/// Compares names without their case.
+/// Compares names case-insensitively.
 fn compare(one: &str, other: &str) -> Ordering {
     let lower = |byte: u8| byte.to_ascii_lowercase();
     one.bytes().map(lower).cmp(other.bytes().map(lower))
 }
 
-/// The fields that concern one connection alone, whether `Connection` names them or not.
+/// The hop-by-hop fields, whether `Connection` names them or not.
 const HOP_BY_HOP: [&str; 9] = [
     "Connection",
     "Keep-Alive",
@@ -246,7 +247,7 @@ const HOP_BY_HOP: [&str; 9] = [
     "Upgrade",
 ];
 
-/// Parses the text, and keeps where each field begins.
+/// Parses the text, and stores the offset of each field.
 #[inline]
 fn keep<'a>(
     text: &'a str,
@@ -256,7 +257,7 @@ fn keep<'a>(
 ) -> Result<(), ParseError> {
     match httparse::parse_headers(text.as_bytes(), slots) {
         Ok(httparse::Status::Complete((_, fields))) => {
-            // httparse lends slices of the text; only their places are kept.
+            // httparse returns slices of the text, of which only the offsets are stored.
             let start = text.as_ptr() as usize;
             let place = |name: &str| (name.as_ptr() as usize - start) as u32;
             places.reserve_exact(fields.len());

@@ -1,4 +1,4 @@
-//! An internal redirect: a request that a server derives from another one and answers in its place.
+//! Internal redirects: a request that a server derives from another one and answers in its place.
 
 use alloc::vec::Vec;
 
@@ -7,12 +7,12 @@ use super::request_line::Line;
 use super::syntax::is_among;
 
 impl RequestHead {
-    /// Returns the same request for another path and query of this server: `HEAD` if this one is `HEAD`, else `GET`. Fields
-    /// that describe its content are left out, and `Host` is the host that this request is for. Its
-    /// [request line](Self::request_line), which is logged, stays that of this request. CGI calls it a local redirect
-    /// (RFC 3875 §6.2.2).
+    /// Returns this request with another path and query: with the method `HEAD` if this one is `HEAD`, otherwise `GET`;
+    /// without the fields that describe its content; and with the host that this request is for as `Host`. The [request
+    /// line](Self::request_line), which is logged, is that of this request. CGI calls this a local redirect (RFC 3875
+    /// §6.2.2).
     ///
-    /// Returns `None` if `path` is not one that a request target may have.
+    /// Returns `None` if `path` is not valid in a request target.
     #[must_use]
     pub fn internal_redirect(&self, path: &str) -> Option<RequestHead> {
         let method = match self.method() {
@@ -64,7 +64,7 @@ impl RequestHead {
     }
 }
 
-/// Returns whether a field describes the content of its request, or how that is sent.
+/// Returns whether a field describes the content of its request, or its framing.
 fn is_of_content(name: &str) -> bool {
     let start = name.as_bytes().get(..8);
     start.is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))

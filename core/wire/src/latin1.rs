@@ -1,9 +1,9 @@
-//! ISO-8859-1: bytes as text with one character for each, and back.
+//! ISO-8859-1: conversion of bytes to text with one character for each, and back.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 
-/// Appends bytes as text, one character for each. Reserves exactly the memory that they take, since the text is kept.
+/// Appends bytes as text, one character for each. Reserves exactly the memory that is needed, as the text is kept.
 pub(super) fn decode(bytes: &[u8], text: &mut String) {
     match core::str::from_utf8(bytes) {
         Ok(ascii) if bytes.is_ascii() => {

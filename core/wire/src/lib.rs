@@ -1,12 +1,13 @@
-//! A strict HTTP/1.1 parser and encoder without I/O: heads of requests and responses, content, chunks and trailers.
+//! A strict HTTP/1.1 parser and encoder without I/O, for the heads of requests and responses, and for content, chunks and
+//! trailers.
 //!
-//! It knows nothing of connections or time. It is for servers, clients and proxies that read and write bytes their own way;
-//! `sanserve-core` is an engine on top of it that decides what to read and write, and when.
+//! It has no connections and no timeouts, and is for servers, clients and proxies that do their own I/O. `sanserve-core` is
+//! an engine on top of it that decides what to read and write, and when.
 //!
 //! # Reading
 //!
-//! [`RequestHead`] and [`ResponseHead`] are parsed from everything that has arrived and was not used yet. `parse` may be called
-//! as often as bytes arrive: it looks at each byte once. [`Body`] then tells which of the following bytes are content.
+//! [`RequestHead`] and [`ResponseHead`] parse all the input that has arrived and was not used yet. `parse` may be called
+//! whenever bytes arrive, and examines each byte once. [`Body`] then tells which of the following bytes are content.
 //!
 //! ```
 //! use sanserve_wire::{Body, Limits, ParseError, Piece, RequestHead};
@@ -38,36 +39,39 @@
 //!
 //! # Writing
 //!
-//! [`HeadEncoder`] writes heads, [`encode_chunk`] and [`encode_last_chunk`] write content in chunks. Every part is checked, so
+//! [`HeadEncoder`] writes heads, [`encode_chunk`] and [`encode_last_chunk`] write chunked content. Every part is checked, so
 //! that no value can begin another field or another message.
 //!
 //! # Strictness
 //!
-//! A message that two recipients could read differently is an error, since that is how requests are smuggled past a proxy: LF
-//! alone as a line end, folded lines, a space before a colon, two lengths, a length beside chunks, chunks in HTTP/1.0, a second
-//! `Host`. What is harmless is accepted: an empty line before a request, bytes above 0x7F in a target, a missing reason phrase.
-//! After an error the connection has to be closed; [`ParseError::status`] is what a server answers before that.
+//! A message that two recipients could interpret differently is rejected, as such messages are used to smuggle requests past
+//! a proxy: LF alone as a line end, folded lines, a space before a colon, two lengths, a length together with chunks, chunks
+//! in HTTP/1.0, a second `Host`. Harmless deviations are accepted: an empty line before a request, bytes above 0x7F in a
+//! target, a missing reason phrase. After an error the connection has to be closed; [`ParseError::status`] is the status to
+//! reply with before that.
 //!
 //! # Limits and cost
 //!
-//! [`Limits`] bound a head: by default 65,536 bytes for its first line, as many for its fields, and 100 fields. Work is linear in the
-//! input. [`RequestHead`] and [`ResponseHead`] keep their memory, so that a further head allocates nothing, and a request head
-//! with the same fields as the last one is recognised without parsing them again.
+//! [`Limits`] limits a head, by default to 65,536 bytes for its first line, as many for its fields, and 100 fields. Work is
+//! linear in the input. [`RequestHead`] and [`ResponseHead`] keep their memory, so that parsing another head allocates
+//! nothing, and if the fields of a request are the same as those of the last one, they are not parsed again.
 //!
 //! # Text and bytes
 //!
 //! Targets, values and reason phrases are text in which each character up to U+00FF is one byte (ISO-8859-1); methods with
-//! `bytes` in their name return the bytes that were sent. Names are ASCII. Order, duplicates and case are kept: see [`Fields`].
+//! `bytes` in their name return the bytes that were sent. Names are ASCII. The order, duplicates and letter case of fields
+//! are kept: see [`Fields`].
 //!
 //! # Features
 //!
-//! `http`: conversions to and from the heads of the `http` crate (`RequestHead::to_http`, `HeadEncoder::from_http_response` and
-//! others). It needs std; the crate without it is `no_std` with `alloc`.
+//! `http`: conversions to and from the heads of the `http` crate (`RequestHead::to_http`, `HeadEncoder::from_http_response`
+//! and others). It requires std; without it the crate is `no_std` with `alloc`.
 //!
 //! # Where next
 //!
-//! A server begins with [`RequestHead`], a client with [`ResponseHead`] and [`Body::of_response`]; a proxy has both, and
-//! `examples/proxy.rs` in the repository is one in under 100 lines. Servers of files, or with deadlines, are built on `sanserve-core`.
+//! Servers start with [`RequestHead`], clients with [`ResponseHead`] and [`Body::of_response`]. A proxy uses both:
+//! `examples/proxy.rs` in the repository is one in under 100 lines. For a server of files, or one with deadlines, use
+//! `sanserve-core`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]

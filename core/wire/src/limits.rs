@@ -33,7 +33,7 @@ impl Limits {
         }
     }
 
-    /// Returns the size of a buffer in which every head fits that is accepted, with an empty line before it.
+    /// Returns the size of a buffer in bytes that can hold every head that is accepted, with an empty line before it.
     #[must_use]
     pub const fn buffer_size(&self) -> usize {
         self.request_line

@@ -1,7 +1,7 @@
-//! [`NameBloom`]: a Bloom filter of field names, which tells that a head has none of them without a search.
+//! [`NameBloom`]: a Bloom filter of field names, which shows without a search that a head has none of them.
 
-/// A set of field names as 64 bits, one for each name. A server that looks for ten fields of which a request has none
-/// asks once, with a constant:
+/// A set of field names as a Bloom filter of 64 bits, one for each name. A server can check for several fields at once with
+/// a constant:
 ///
 /// ```
 /// use sanserve_wire::{Limits, NameBloom, RequestHead};
@@ -20,7 +20,7 @@ impl NameBloom {
     /// The empty set.
     pub const EMPTY: NameBloom = NameBloom(0);
 
-    /// Returns the set of these names; case makes no difference.
+    /// Returns the set of these names, which are case-insensitive.
     #[must_use]
     pub const fn of(names: &[&str]) -> Self {
         let (mut set, mut at) = (NameBloom::EMPTY, 0);
@@ -37,13 +37,13 @@ impl NameBloom {
         NameBloom(bit(name))
     }
 
-    /// Returns the names of both sets.
+    /// Returns the union of both sets.
     #[inline]
     pub(crate) const fn and(self, other: NameBloom) -> Self {
         NameBloom(self.0 | other.0)
     }
 
-    /// Returns whether a name may be in both sets. `false` is certain.
+    /// Returns whether the sets may have a name in common. `false` is certain.
     #[inline]
     #[must_use]
     pub const fn may_share(self, other: NameBloom) -> bool {
@@ -51,8 +51,8 @@ impl NameBloom {
     }
 }
 
-/// One of 64 bits for a name in any case, by its length and its ends. With these factors the names that are sent
-/// most rarely share a bit with another one that is looked for.
+/// Returns one of 64 bits for a case-insensitive name, by its length and its first and last character. The factors are
+/// chosen so that frequent names rarely collide with names that are looked up.
 const fn bit(name: &str) -> u64 {
     let [first, .., last] = name.as_bytes() else {
         return name.len() as u64;

@@ -1,13 +1,13 @@
-//! [`ParseError`]: everything that can be wrong with a message, and the status that a server answers it with.
+//! [`ParseError`]: the errors of a malformed message, and the status with which a server answers each.
 
 use core::fmt::{self, Display};
 
-/// What is wrong with a message. None of these leaves a way to continue: where the next message would begin is not
-/// known, so the connection has to be closed, after the reply if there is one.
+/// An error of a malformed message. Parsing cannot continue after it: the start of the next message is unknown, so the
+/// connection has to be closed, after the reply if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// A TLS handshake in place of a request. Nothing of it is kept.
+    /// A TLS handshake instead of a request. Nothing of it is stored.
     Tls,
     /// The request line or status line is longer than [`Limits::request_line`](crate::Limits::request_line).
     StartLineTooLong,
@@ -17,8 +17,8 @@ pub enum ParseError {
     /// The status line is not a version, three digits from 100 on and a reason phrase, with one space between them
     /// (RFC 9112 §4).
     StatusLine,
-    /// A line of the head ends with LF alone. RFC 9112 §2.2 leaves that open; a recipient that takes LF for a line
-    /// end sees other fields than one that does not.
+    /// A line of the head ends with LF alone. RFC 9112 §2.2 allows a recipient to accept that, but one that does sees other
+    /// fields than one that does not.
     BareLf,
     /// The request target has none of the forms of RFC 9112 §3.2, or one that belongs to another method.
     Target,
@@ -55,8 +55,8 @@ pub enum ParseError {
 }
 
 impl ParseError {
-    /// Returns the status with which a server answers such a request: 400, 414, 417, 431, 501 or 505. A gateway
-    /// that meets the error in a response answers 502 instead.
+    /// Returns the status with which a server replies to such a request: 400, 414, 417, 431, 501 or 505. A gateway that
+    /// finds the error in a response replies 502 instead.
     #[must_use]
     pub fn status(self) -> u16 {
         match self {

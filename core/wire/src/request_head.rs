@@ -1,4 +1,4 @@
-//! [`RequestHead`]: request line and fields, searched once and parsed once however the bytes arrive.
+//! [`RequestHead`]: the request line and fields of a request, parsed incrementally.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -14,10 +14,10 @@ use super::request_line::{self, Line, Version};
 use super::search::{End, Search, end_of_fields, end_of_line};
 use super::{Fields, Limits, NameBloom, ParseError, target};
 
-/// How a TLS handshake begins, whatever its version: the type of the record and the major version (RFC 8446 §5.1).
+/// The first bytes of a TLS handshake of any version: the type of the record and the major version (RFC 8446 §5.1).
 const HANDSHAKE: &[u8] = b"\x16\x03";
 
-/// The head of a request: method, target, version and fields. It keeps its memory from one request to the next.
+/// The head of a request: method, target, version and fields. It is reused for the next request, and keeps its memory.
 ///
 /// All text is decoded as ISO-8859-1: each character up to U+00FF is one byte that was sent. The methods with `bytes` in
 /// their name return the bytes themselves.
@@ -28,7 +28,7 @@ pub struct RequestHead {
     /// Length of the request line in `text`.
     pub(super) line_len: usize,
     pub(super) line: Line,
-    /// Where path and query lie in the text.
+    /// The range of path and query in the text.
     pub(super) path: Range<usize>,
     pub(super) fields: Fields,
     pub(super) keep_alive: bool,
@@ -59,13 +59,13 @@ impl RequestHead {
     /// `Ok(None)` if the head is incomplete: call again with the same bytes and more. Returns `Ok(Some(n))` if
     /// it is complete and took `n` bytes: the next call starts a new head.
     ///
-    /// After `Ok(None)` the bytes that were looked at are not looked at again. If they have changed all the same, the
-    /// result is that of the new bytes, of the old ones, or an error, and never a panic; input that became shorter starts
-    /// a new head. [`reset`](Self::reset) says so explicitly.
+    /// After `Ok(None)`, the bytes that were examined are not examined again. If they have changed nevertheless, the result
+    /// is that of the new bytes, that of the old ones, or an error, but never a panic; shorter input starts a new head. Call
+    /// [`reset`](Self::reset) to start one explicitly.
     ///
     /// # Errors
-    /// Returns what is wrong as soon as that is certain, whether the bytes come at once or one by one. What
-    /// was parsed until then can still be read, for a log or an error page.
+    /// Returns an error as soon as it is certain, regardless of how the bytes were divided. Everything that was parsed until
+    /// then can still be read, for a log or an error page.
     pub fn parse(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, ParseError> {
         if let Search::Known = self.search
             && let Some(taken) = self.follow(input, limits)
@@ -87,9 +87,8 @@ impl RequestHead {
         result
     }
 
-    /// Takes a head that differs from the last one in nothing but method and path: most clients send the same fields
-    /// again, and what was found out about them holds. Returns `None` and changes nothing if it is another one, not
-    /// complete, or not a plain one.
+    /// Parses a head that differs from the last one only in method and path, as most clients repeat their fields, and reuses
+    /// the parsed fields. Returns `None` and changes nothing if the head is different, incomplete or unusual.
     fn follow(&mut self, input: &[u8], limits: &Limits) -> Option<usize> {
         let end = memchr(b'\n', input)? + 1;
         let fields = self.fields.text().as_bytes();
@@ -110,7 +109,7 @@ impl RequestHead {
         Some(taken)
     }
 
-    /// Forgets everything but the memory: the next [`parse`](Self::parse) starts a new head.
+    /// Removes everything, and keeps the memory: the next [`parse`](Self::parse) starts a new head.
     pub fn reset(&mut self) {
         self.text.clear();
         self.fields.clear();
@@ -141,7 +140,7 @@ impl RequestHead {
         ended.ok_or(ParseError::BareLf)?;
         self.find_path()?;
         if self.line.version == Version::Http09 {
-            // RFC 1945 §4.1: nothing stands before a simple request.
+            // RFC 1945 §4.1: no empty line is allowed before a simple request.
             return if start == 0 {
                 Ok(Some(end))
             } else {
@@ -151,7 +150,7 @@ impl RequestHead {
         self.find_fields(input, end, end - 1, limits)
     }
 
-    /// Finds the path in the target.
+    /// Determines the path of the target.
     pub(super) fn find_path(&mut self) -> Result<(), ParseError> {
         let path = target::path(self.method(), self.target()).ok_or(ParseError::Target)?;
         let is_complete = path.is_ascii() && !path.is_empty() && !path.starts_with('?');
@@ -163,13 +162,13 @@ impl RequestHead {
         Ok(())
     }
 
-    /// Writes the path where it differs from the target: that of `http://host?query` is `/?query` (RFC 9110 §4.2.3), and a
-    /// byte that is not allowed in a URI, but that some clients send, is percent-encoded (RFC 3986 §2.1).
+    /// Stores the path if it differs from the target: that of `http://host?query` is `/?query` (RFC 9110 §4.2.3), and bytes
+    /// that are not allowed in a URI, but that some clients send, are percent-encoded (RFC 3986 §2.1).
     fn write_path(&mut self) {
         let start = self.text.len();
         let Range { start: mut at, end } = self.path;
         let raw = self.text[at..end].chars().filter(|char| !char.is_ascii());
-        // Each of these characters has two bytes here.
+        // Each of these characters has two bytes in the text.
         self.text.reserve_exact(1 + end - at + raw.count());
         if !self.text[at..end].starts_with('/') {
             self.text.push('/');
@@ -184,7 +183,7 @@ impl RequestHead {
         self.path = start..self.text.len();
     }
 
-    /// Looks for the empty line, and parses the fields before it.
+    /// Searches for the empty line, and parses the fields before it.
     fn find_fields(
         &mut self,
         input: &[u8],
@@ -237,8 +236,8 @@ impl RequestHead {
         encode(self.target())
     }
 
-    /// Returns path and query of the target, whichever form it has. It begins with `/`, except in `OPTIONS *` and
-    /// `CONNECT host:port`, where it is the whole target. It is ASCII: other bytes of a target are percent-encoded.
+    /// Returns path and query of the target, whatever its form. They begin with `/`, except in `OPTIONS *` and `CONNECT
+    /// host:port`, where they are the whole target. They are ASCII: other bytes of a target are percent-encoded.
     #[inline]
     #[must_use]
     pub fn path(&self) -> &str {
@@ -252,14 +251,15 @@ impl RequestHead {
         self.line.version
     }
 
-    /// Returns the value of the first field of this name, in any case, without the spaces and tabs around it.
+    /// Returns the value of the first field with this name, which is case-insensitive, without the spaces and tabs around
+    /// it.
     #[inline]
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name)
     }
 
-    /// Returns the values of all fields of this name, in any case.
+    /// Returns the values of all fields with this name, which is case-insensitive.
     #[inline]
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.fields.get_all(name)
@@ -272,8 +272,8 @@ impl RequestHead {
         &self.fields
     }
 
-    /// Returns whether the client waits for `100 Continue` before it sends content (RFC 9110 §10.1.1). In HTTP/1.0 no client
-    /// does, whatever it sends.
+    /// Returns whether the client waits for `100 Continue` before it sends content (RFC 9110 §10.1.1). Always `false` in
+    /// HTTP/1.0.
     ///
     /// # Errors
     /// [`ParseError::Expectation`] if something else is expected.
@@ -299,7 +299,7 @@ impl RequestHead {
         self.keep_alive
     }
 
-    /// Frees the memory, and forgets everything.
+    /// Removes everything, and frees the memory.
     pub fn release(&mut self) {
         *self = RequestHead::new();
     }

@@ -1,13 +1,13 @@
-//! The host that a request is for: [`RequestHead::authority`] and what is read from it.
+//! The host that a request is for: [`RequestHead::authority`] and methods derived from it.
 
 use super::RequestHead;
 use super::authority::Authority;
 use super::target::Absolute;
 
 impl RequestHead {
-    /// Returns the host that a request is for, with its port if one is given: that of an absolute target, the target itself of
-    /// `CONNECT` (RFC 9112 §3.3), else that of `Host`. RFC 9112 §3.2.2 has a server ignore the `Host` that comes with an absolute target, so this, and not the
-    /// field, tells which host is meant. `None` if an HTTP/1.0 request names none.
+    /// Returns the host that a request is for, with its port if one is given: that of an absolute target, the target of
+    /// `CONNECT` (RFC 9112 §3.3), otherwise `Host`. Use this rather than the field: with an absolute target the value of
+    /// `Host` is ignored (RFC 9112 §3.2.2). Returns `None` if an HTTP/1.0 request names no host.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         if self.method() == "CONNECT" {
@@ -30,8 +30,8 @@ impl RequestHead {
         Some((authority.host, authority.port))
     }
 
-    /// Returns whether the request is for this host and port, such as `example.org:8000`. Where a port is missing,
-    /// here or there, `default_port` is meant.
+    /// Returns whether the request is for this host and port, such as `example.org:8000`. A port that is missing on either
+    /// side means `default_port`.
     #[must_use]
     pub fn is_for(&self, authority: &str, default_port: u16) -> bool {
         let (here, other) = (self.parsed_authority(), Authority::parse(authority));

@@ -1,5 +1,5 @@
-//! The request line: method, target and version with one space between them (RFC 9112 §3), or the two words of
-//! HTTP/0.9. What the target means is left to [`target`](super::target).
+//! The request line: method, target and version, separated by single spaces (RFC 9112 §3), or the two words of HTTP/0.9. The
+//! module [`target`](super::target) parses the target.
 
 use core::ops::Range;
 
@@ -8,23 +8,23 @@ use memchr::{memchr, memrchr};
 use super::syntax::is_token;
 use super::{Fields, ParseError};
 
-/// The versions of HTTP that differ in how a message is read.
+/// The versions of HTTP that differ in the syntax of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(
     clippy::exhaustive_enums,
     reason = "no further version is read in this way"
 )]
 pub enum Version {
-    /// HTTP/0.9, the simple request `GET /path`: the response is content without a head.
+    /// HTTP/0.9: the simple request `GET /path`, to which the response is content without a head.
     Http09,
     /// HTTP/1.0.
     Http10,
-    /// HTTP/1.1, and the minor versions that may follow it.
+    /// HTTP/1.1, and any later minor version.
     Http11,
 }
 
 impl Version {
-    /// Returns the version as it is written in a start line: `HTTP/1.1`.
+    /// Returns the version as it is written in a start line, such as `HTTP/1.1`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl Version {
     }
 }
 
-/// Where the parts of a request line lie in it.
+/// The positions of the parts of a request line.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub(super) method: Range<usize>,
@@ -55,12 +55,12 @@ pub(super) struct Line {
     pub(super) version: Version,
 }
 
-/// Splits a request line. The last of three or more words is taken for the version, and is checked before the words are
-/// counted. Further spaces, and other white space, are refused: recipients that split words differently see different
+/// Splits a request line. The last of three or more words is treated as the version, and checked before the words are
+/// counted. Further spaces, and other white space, are rejected: recipients that split words differently would see different
 /// requests (RFC 9112 §3).
 pub(super) fn parse(line: &str) -> Result<Line, ParseError> {
     let space_at_an_end = line.starts_with(' ') || line.ends_with(' ');
-    // Many bytes at a time, since nothing ends the loop.
+    // Without an early exit, so that the compiler vectorizes the loop.
     let control = |found, byte: u8| found | byte.is_ascii_control();
     if space_at_an_end || line.bytes().fold(false, control) {
         return Err(ParseError::RequestLine);
@@ -86,7 +86,7 @@ pub(super) fn parse(line: &str) -> Result<Line, ParseError> {
     })
 }
 
-/// Splits a line of the usual kind, and no other: a path without percent-encoding, HTTP/1.0 or 1.1.
+/// Splits a request line of the usual form, and no other: a path without percent-encoding, and HTTP/1.0 or 1.1.
 pub(super) fn plain(line: &[u8]) -> Option<Line> {
     let (words, version) = match line.split_last_chunk()? {
         (words, b" HTTP/1.1") => (words, Version::Http11),
@@ -107,13 +107,13 @@ pub(super) fn plain(line: &[u8]) -> Option<Line> {
     })
 }
 
-/// Returns what stands before the first space, and what behind it.
+/// Splits text at the first space.
 fn split(words: &str) -> Option<(&str, &str)> {
     let at = memchr(b' ', words.as_bytes())?;
     Some((&words[..at], &words[at + 1..]))
 }
 
-/// `HTTP/`, a digit, a dot, a digit (RFC 9112 §2.3), as the last of these words.
+/// Parses `HTTP/`, a digit, a dot, a digit (RFC 9112 §2.3), as the last of these words.
 fn version_of_last(words: &str) -> Result<Version, ParseError> {
     let start = memrchr(b' ', words.as_bytes()).map_or(0, |at| at + 1);
     match &words.as_bytes()[start..] {

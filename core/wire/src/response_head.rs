@@ -1,4 +1,4 @@
-//! [`ResponseHead`]: status line and fields of a response, searched once and parsed once however the bytes arrive.
+//! [`ResponseHead`]: the status line and fields of a response, parsed incrementally.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -8,14 +8,16 @@ use super::latin1::{decode, encode};
 use super::search::{End, Search, end_of_fields, end_of_line};
 use super::{Fields, Limits, ParseError, Version};
 
-/// The head of a response: version, status, reason phrase and fields. It keeps its memory from one response to the next.
+/// The head of a response: version, status, reason phrase and fields. It is reused for the next response, and keeps its
+/// memory.
 ///
 /// It is as strict as [`RequestHead`](super::RequestHead): lines end in CR LF, and folded lines are refused.
 ///
 /// # Interim responses
 ///
-/// Any number of responses with a status from 100 to 199 may precede the final one (RFC 9110 §15.2), each a head without content.
-/// Parse on until [`is_interim`](Self::is_interim) is false. 101 is the last on its connection, and so counts as final.
+/// Any number of interim responses with a status from 100 to 199 may precede the final one (RFC 9110 §15.2), each a head
+/// without content. Continue parsing until [`is_interim`](Self::is_interim) is `false`. 101 ends HTTP on its connection, and
+/// so counts as final.
 ///
 /// ```
 /// use sanserve_wire::{Body, Limits, Piece, ResponseHead};
@@ -66,7 +68,7 @@ impl ResponseHead {
     /// [`RequestHead::parse`](super::RequestHead::parse).
     ///
     /// # Errors
-    /// Returns what is wrong as soon as that is certain: [`ParseError::StartLineTooLong`], [`ParseError::StatusLine`],
+    /// Returns an error as soon as it is certain: [`ParseError::StartLineTooLong`], [`ParseError::StatusLine`],
     /// [`ParseError::Version`], [`ParseError::UnsupportedVersion`], or an error of the fields.
     pub fn parse(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, ParseError> {
         let search = match self.search {
@@ -103,7 +105,7 @@ impl ResponseHead {
         self.find_fields(input, end, end - 1, limits)
     }
 
-    /// Looks for the empty line, and parses the fields before it.
+    /// Searches for the empty line, and parses the fields before it.
     fn find_fields(
         &mut self,
         input: &[u8],
@@ -123,7 +125,7 @@ impl ResponseHead {
         Ok(Some(end))
     }
 
-    /// Forgets everything but the memory: the next [`parse`](Self::parse) starts a new head.
+    /// Removes everything, and keeps the memory: the next [`parse`](Self::parse) starts a new head.
     pub fn reset(&mut self) {
         self.reason.clear();
         self.fields.clear();
@@ -140,8 +142,8 @@ impl ResponseHead {
         self.version
     }
 
-    /// Returns the status, 100 to 999, or 0 before a status line was parsed. RFC 9110 §15 has a client treat a status of
-    /// 600 or above like a status 500.
+    /// Returns the status, 100 to 999, or 0 before a status line was parsed. A client should treat a status of 600 or above
+    /// as 500 (RFC 9110 §15).
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
@@ -165,21 +167,22 @@ impl ResponseHead {
         matches!(self.status, 100 | 102..=199)
     }
 
-    /// Returns whether the connection is no longer HTTP/1.1 behind this head, if it answers a request with this method:
-    /// after 101, and after a successful `CONNECT` (RFC 9110 §9.3.6). [`Body::of_response`](super::Body::of_response) is empty
-    /// then, and what follows belongs to the other protocol.
+    /// Returns whether HTTP ends with this head, as a response to a request with this method: after 101, and after a
+    /// successful `CONNECT` (RFC 9110 §9.3.6). Then [`Body::of_response`](super::Body::of_response) is empty, and the bytes
+    /// that follow belong to the other protocol.
     #[must_use]
     pub fn ends_http(&self, method: &str) -> bool {
         self.status == 101 || method == "CONNECT" && matches!(self.status, 200..=299)
     }
 
-    /// Returns the value of the first field of this name, in any case, without the spaces and tabs around it.
+    /// Returns the value of the first field with this name, which is case-insensitive, without the spaces and tabs around
+    /// it.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name)
     }
 
-    /// Returns the values of all fields of this name, in any case.
+    /// Returns the values of all fields with this name, which is case-insensitive.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.fields.get_all(name)
     }
@@ -190,14 +193,14 @@ impl ResponseHead {
         &self.fields
     }
 
-    /// Returns whether the server keeps the connection open behind this response (RFC 9112 §9.3), if its content does not
-    /// end with the connection.
+    /// Returns whether the server keeps the connection open after this response (RFC 9112 §9.3), provided that its content
+    /// does not end with the connection.
     #[must_use]
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
     }
 
-    /// Frees the memory, and forgets everything.
+    /// Removes everything, and frees the memory.
     pub fn release(&mut self) {
         *self = ResponseHead::new();
     }
@@ -215,8 +218,8 @@ impl Default for ResponseHead {
     }
 }
 
-/// Splits a status line (RFC 9112 §4). The space before an empty reason phrase may be missing: many servers leave it out,
-/// and the line can be read in one way only.
+/// Splits a status line (RFC 9112 §4). The space before an empty reason phrase may be missing: many servers omit it, and the
+/// line is unambiguous without it.
 fn split(line: &[u8]) -> Result<(Version, u16, &[u8]), ParseError> {
     let (version, rest) = match line {
         [

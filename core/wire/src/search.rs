@@ -1,19 +1,19 @@
-//! The search for the end of a head: each byte of the input is looked at once, however the input grows.
+//! The search for the end of a head, which examines each byte of the input once, however the input arrives.
 
 use memchr::memchr;
 
 use super::{Limits, ParseError};
 
-/// How far the input has been searched.
+/// The progress of the search.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Search {
-    /// There is no line end in this many bytes.
+    /// There is no line end in the first this many bytes.
     Line(usize),
     /// The fields start at `from`; no empty line begins before `at`.
     Fields { from: usize, at: usize },
-    /// Found, or given up. The next call starts anew.
+    /// The end was found, or the search was abandoned. The next call starts again.
     Done,
-    /// Found, and its text is the very bytes that were sent.
+    /// The end was found, and the text has the same bytes as the input.
     Known,
 }
 
@@ -28,7 +28,8 @@ impl Search {
     }
 }
 
-/// Returns where the start line ends, behind its LF, if it is all there. It begins at `start` and has no LF before `at`.
+/// Returns the end of the start line, behind its LF, if it is complete. The line begins at `start` and has no LF before
+/// `at`.
 ///
 /// # Errors
 /// [`ParseError::StartLineTooLong`].
@@ -47,15 +48,15 @@ pub(super) fn end_of_line(
     Ok(newline)
 }
 
-/// Where the field lines end.
+/// The end of the field lines.
 pub(super) enum End {
-    /// The empty line begins here.
+    /// The empty line begins at this offset.
     At(usize),
-    /// It is not there yet, and does not begin before this place.
+    /// The empty line has not arrived yet, and does not begin before this offset.
     NotBefore(usize),
 }
 
-/// Looks for the empty line behind the end of another. The fields begin at `from`.
+/// Searches for an empty line, which follows another line's end. The fields begin at `from`.
 ///
 /// # Errors
 /// [`ParseError::FieldsTooLong`] and [`ParseError::BareLf`].
@@ -70,7 +71,7 @@ pub(super) fn end_of_fields(
     while let Some(len) = memchr(b'\n', &input[at..]) {
         let end = at + len + 1;
         if input[end - 2] != b'\r' {
-            // If both errors apply, report the one that comes first if the input arrives in pieces.
+            // If both errors apply, report the one that an incremental parse would have hit first.
             if (end - 1).saturating_sub(from) > limits.field_bytes.saturating_add(1) {
                 return Err(ParseError::FieldsTooLong);
             }
@@ -89,7 +90,7 @@ pub(super) fn end_of_fields(
 }
 
 fn unfinished(input: &[u8], from: usize, at: usize, limits: &Limits) -> Result<End, ParseError> {
-    // The CR of an empty line may be there already.
+    // The CR of an empty line may have arrived already.
     if input.len().saturating_sub(from) > limits.field_bytes.saturating_add(1) {
         return Err(ParseError::FieldsTooLong);
     }

@@ -1,12 +1,12 @@
-//! Elements of HTTP's grammar: tokens, sets of characters, names without case (RFC 9110 §5.6).
+//! Elements of HTTP's grammar: tokens, character sets and case-insensitive names (RFC 9110 §5.6).
 
-/// Returns whether this is a `token` (RFC 9110 §5.6.2): the form of methods and field names.
+/// Returns whether this is a `token` (RFC 9110 §5.6.2), the syntax of methods and field names.
 #[must_use]
 pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
 }
 
-/// Returns whether a name without case, such as that of a field, is one of these.
+/// Returns whether a case-insensitive name, such as that of a field, is among `names`.
 #[must_use]
 pub fn is_among(name: &str, names: &[&str]) -> bool {
     names.iter().any(|other| other.eq_ignore_ascii_case(name))
@@ -16,14 +16,14 @@ fn is_token_byte(byte: u8) -> bool {
     byte < 128 && TOKEN >> byte & 1 == 1
 }
 
-/// A bit for each character of a token.
+/// The characters of a token, one bit for each.
 const TOKEN: u128 = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
-/// Returns a set of ASCII characters, one bit for each: all letters, all digits, and these marks. To look
-/// a byte up, shift by it: `byte < 128 && set >> byte & 1 == 1`.
+/// Returns a set of ASCII characters, one bit for each: all letters, all digits, and `marks`. To look up a byte, shift by
+/// it: `byte < 128 && set >> byte & 1 == 1`.
 ///
 /// # Panics
-/// If one of the marks is not ASCII; in a constant that is an error of the compiler.
+/// If one of the marks is not ASCII. In a constant that is a compile-time error.
 #[must_use]
 pub const fn alphanumeric_and(marks: &[u8]) -> u128 {
     let (mut bits, mut byte) = (0, 0);
@@ -42,14 +42,14 @@ pub const fn alphanumeric_and(marks: &[u8]) -> u128 {
     bits
 }
 
-/// Returns whether two hexadecimal digits come next, as behind a percent sign (RFC 3986 §2.1).
+/// Returns whether two hexadecimal digits come next, as after a percent sign (RFC 3986 §2.1).
 pub(super) fn is_hex_pair(bytes: &mut impl Iterator<Item = u8>) -> bool {
     let mut is_digit = || bytes.next().is_some_and(|byte| byte.is_ascii_hexdigit());
     is_digit() && is_digit()
 }
 
-/// Returns whether these are chunk extensions, each with its semicolon, or none (RFC 9112 §7.1.1). Spaces and tabs are
-/// allowed around `;` and `=`, and nowhere else.
+/// Returns whether these are valid chunk extensions, or none (RFC 9112 §7.1.1). Spaces and tabs are allowed only around `;`
+/// and `=`.
 pub(super) fn are_extensions(mut text: &[u8]) -> bool {
     while !text.is_empty() {
         let Some(rest) = text.trim_ascii_start().strip_prefix(b";") else {

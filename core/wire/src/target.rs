@@ -1,4 +1,4 @@
-//! The request target: its four forms, and the path in each (RFC 9112 §3.2).
+//! The request target: its four forms, and the path of each (RFC 9112 §3.2).
 
 use super::authority::Authority;
 use super::syntax::is_hex_pair;
@@ -6,12 +6,12 @@ use super::syntax::is_hex_pair;
 /// A target in absolute form.
 pub(super) struct Absolute<'a> {
     pub(super) authority: &'a str,
-    /// Path and query; empty if there is neither.
+    /// Path and query, which may be empty.
     path: &'a str,
 }
 
 impl<'a> Absolute<'a> {
-    /// Parses what begins with `http://` or `https://`, in any case.
+    /// Parses a target that begins with `http://` or `https://`, in any letter case.
     pub(super) fn parse(target: &'a str) -> Option<Self> {
         let scheme = ["http://", "https://"].into_iter().find(|scheme| {
             let start = target.as_bytes().get(..scheme.len());
@@ -23,10 +23,11 @@ impl<'a> Absolute<'a> {
     }
 }
 
-/// Returns path and query of a target: all of `*` and `host:port`, nothing of `http://host`. Returns `None` if the target
-/// has none of the forms, or not the one that belongs to its method, or contains a character that a URI cannot have.
+/// Returns path and query of a target: all of `*` and `host:port`, and an empty text for `http://host`. Returns `None` if
+/// the target has none of the forms or not that of its method, or if it contains a character that is invalid in a URI.
 pub(super) fn path<'a>(method: &str, target: &'a str) -> Option<&'a str> {
-    // A fragment is for the client alone (RFC 9110 §4.2.5). A URI has no byte above 0x7E, but clients send it.
+    // A fragment is only for the client (RFC 9110 §4.2.5). Bytes above 0x7E are invalid in a URI, but some clients send
+    // them.
     let may_be = |byte: u8| byte >= 128 || byte.is_ascii_graphic() && byte != b'#';
     if !target.bytes().all(may_be) {
         return None;
@@ -47,7 +48,7 @@ pub(super) fn path<'a>(method: &str, target: &'a str) -> Option<&'a str> {
     is_encoded(path).then_some(path)
 }
 
-/// Returns whether every `%` of the path has its two digits. In the query browsers send it bare.
+/// Returns whether two digits follow every `%` of the path. Browsers send a bare `%` in the query.
 fn is_encoded(path: &str) -> bool {
     let mut bytes = path.bytes().take_while(|&byte| byte != b'?');
     while let Some(byte) = bytes.next() {

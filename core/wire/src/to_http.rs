@@ -36,8 +36,9 @@ impl TryFrom<http::Version> for Version {
 }
 
 impl RequestHead {
-    /// Returns the head as that of an [`http::Request`] (feature `http`). The URI is the target as it was sent; the host is
-    /// in it only if the target is in absolute form, see [`authority`](Self::authority). Names become lower case.
+    /// Converts the head to that of an [`http::Request`] (feature `http`). The URI is the target as it was sent; it contains
+    /// the host only if the target is in absolute form, see [`authority`](Self::authority). Names are converted to lower
+    /// case.
     ///
     /// ```
     /// use sanserve_wire::{Limits, RequestHead};
@@ -51,8 +52,8 @@ impl RequestHead {
     /// ```
     ///
     /// # Errors
-    /// [`http::Error`] if the URI is not one for that crate, which accepts less than RFC 9112 requires of a parser and has a
-    /// limit of 65,534 bytes, or if there are more fields than a [`HeaderMap`] can hold.
+    /// [`http::Error`] if that crate does not accept the URI, as it accepts fewer targets than RFC 9112 requires and at most
+    /// 65,534 bytes, or if there are more fields than a [`HeaderMap`] can hold.
     pub fn to_http(&self) -> Result<request::Parts, http::Error> {
         let builder = http::Request::builder()
             .method(self.method())
@@ -65,7 +66,7 @@ impl RequestHead {
 }
 
 impl ResponseHead {
-    /// Returns the head as that of an [`http::Response`] (feature `http`). The reason phrase is lost.
+    /// Converts the head to that of an [`http::Response`] (feature `http`). The reason phrase is lost.
     ///
     /// # Errors
     /// [`http::Error`] before a status line was parsed, or if there are more fields than a [`HeaderMap`] can hold.
@@ -80,11 +81,11 @@ impl ResponseHead {
 }
 
 impl Fields {
-    /// Returns the fields, in a head or in trailers, as a [`HeaderMap`] (feature `http`). The fields of one name keep their
+    /// Converts the fields of a head or trailers to a [`HeaderMap`] (feature `http`). The fields of each name keep their
     /// order.
     ///
     /// # Errors
-    /// [`http::Error`] if there are more than it can hold, 24,576.
+    /// [`http::Error`] if there are more fields than it can hold, 24,576.
     pub fn to_http(&self) -> Result<HeaderMap, http::Error> {
         let mut map = HeaderMap::try_with_capacity(self.len())?;
         for (name, value) in self.iter_bytes() {
@@ -96,8 +97,8 @@ impl Fields {
 }
 
 impl<'a> HeadEncoder<'a> {
-    /// Writes the head of an [`http::Request`] (feature `http`), but not its end. The target is the URI as it is: in absolute
-    /// form if it has a scheme; of the authority alone with `CONNECT`.
+    /// Writes the head of an [`http::Request`] (feature `http`), without its end. The target is the URI: in absolute form if
+    /// it has a scheme; the authority alone with `CONNECT`.
     ///
     /// ```
     /// use sanserve_wire::HeadEncoder;
@@ -123,7 +124,7 @@ impl<'a> HeadEncoder<'a> {
         Ok(head)
     }
 
-    /// Writes the head of an [`http::Response`] (feature `http`), with the usual reason phrase, but not its end.
+    /// Writes the head of an [`http::Response`] (feature `http`), with the standard reason phrase, without its end.
     ///
     /// # Errors
     /// [`EncodeError::Version`] or [`EncodeError::Value`].

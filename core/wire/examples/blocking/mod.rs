@@ -1,4 +1,4 @@
-//! Heads and content over blocking sockets, for the examples.
+//! Reading heads and content from blocking sockets, for the examples.
 
 use std::error::Error;
 use std::io::ErrorKind::{TimedOut, WouldBlock};
@@ -10,7 +10,7 @@ use sanserve_wire::{Body, Fields, ParseError, Piece, encode_chunk, encode_last_c
 
 pub(crate) type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-/// A connection, and the input from it that was not used yet.
+/// A connection, with the input that was not used yet.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     pub(crate) input: Vec<u8>,
@@ -30,8 +30,8 @@ impl Peer {
         Ok(n > 0)
     }
 
-    /// Waits one second for input. Returns whether there is some, or the end: a server need not send 100, and must not be waited
-    /// for without an end (RFC 9110 §10.1.1).
+    /// Waits one second for input. Returns whether there is some, or the end of the connection. The time is limited because
+    /// a server need not send 100 (RFC 9110 §10.1.1).
     pub(crate) fn is_soon_readable(&mut self) -> Result<bool> {
         self.stream.set_read_timeout(Some(Duration::from_secs(1)))?;
         let peeked = self.stream.peek(&mut [0]);
@@ -60,7 +60,7 @@ impl Peer {
         }
     }
 
-    /// Passes content on to another connection, as it is or in chunks.
+    /// Forwards content to another connection, as it is or in chunks.
     pub(crate) fn content(&mut self, to: &mut Peer, body: &mut Body, chunked: bool) -> Result<()> {
         let (mut out, mut trailers) = (Vec::new(), Fields::new());
         while body.remaining() != Some(0) {
