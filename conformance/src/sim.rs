@@ -234,6 +234,9 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             input: peer.requests.bytes.clone(),
             half_close: peer.half_close,
             sent_lines: peer.requests.lines.clone(),
+            request_ends: peer.requests.ends.clone(),
+            upgradable: !random.one_in(4),
+            upgraded: None,
             requests: Vec::new(),
             output: Vec::new(),
             log: String::new(),
@@ -251,6 +254,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
                 &peer,
                 conversation.unix,
                 &conversation.config,
+                conversation.upgradable,
             )
         });
         let plan = FaultPlan::new(faults, random.fork(), conversation.input.len());

@@ -269,6 +269,31 @@ fn a_reply_that_is_lost_cut_or_doubled_would_be_caught() {
 }
 
 #[test]
+fn bytes_that_an_upgrade_loses_doubles_or_reorders_would_be_caught() {
+    let sim = Sim::standard().faults(Faults::NONE);
+    let mut all = (1..10_000).flat_map(|seed| sim.simulate(seed, false).conversations);
+    let follows_http = |upgraded: &Vec<u8>| upgraded.starts_with(b"GET /");
+    let upgraded = all.find(|conversation| {
+        !conversation.request_ends.is_empty()
+            && conversation.upgraded.as_ref().is_some_and(follows_http)
+    });
+    let upgraded = upgraded.expect("there are many");
+    let fires = |tamper: fn(&mut Vec<u8>)| {
+        let mut conversation = upgraded.clone();
+        tamper(conversation.upgraded.as_mut().expect("it is upgraded"));
+        let failed = CHECKS
+            .iter()
+            .filter(|(_, check)| check(&conversation).is_err());
+        failed.map(|(name, _)| *name).collect::<Vec<_>>()
+    };
+    assert_eq!(fires(|_| {}), [""; 0]);
+    assert_eq!(fires(|bytes| _ = bytes.pop()), ["upgrade"]);
+    assert_eq!(fires(|bytes| _ = bytes.remove(0)), ["upgrade"]);
+    assert_eq!(fires(|bytes| bytes.extend_from_within(..1)), ["upgrade"]);
+    assert_eq!(fires(|bytes| bytes.swap(0, 1)), ["upgrade"]);
+}
+
+#[test]
 fn a_connection_that_closes_without_a_word_would_be_caught() {
     let shut = |conversation: &mut Conversation| {
         conversation.config.protocol = Protocol::Http11;

@@ -25,6 +25,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("replies", replies),
     ("close", close),
     ("log", log),
+    ("upgrade", upgrade),
     ("reference", compare::compare),
 ];
 
@@ -242,6 +243,34 @@ fn log(conversation: &Conversation) -> Result<(), String> {
         })?;
     }
     Ok(())
+}
+
+/// After an upgrade the next protocol reads the bytes that follow the request, each once and in order.
+fn upgrade(conversation: &Conversation) -> Result<(), String> {
+    let Some(upgraded) = &conversation.upgraded else {
+        return Ok(());
+    };
+    ensure(conversation.upgradable, || {
+        "an upgrade that the adapter does not allow".into()
+    })?;
+    let request = conversation.requests.len() - 1;
+    let reference = conversation.reference.as_ref();
+    let reference = reference.and_then(|reference| reference.upgraded.as_deref());
+    let expected = match conversation.request_ends.get(request) {
+        Some(end) => &conversation.input[*end..],
+        None => reference.ok_or("an upgrade that the reference run does not have")?,
+    };
+    let expected = match conversation.disruptions.reset {
+        true => &expected[..upgraded.len().min(expected.len())],
+        false => expected,
+    };
+    ensure(upgraded == expected, || {
+        format!(
+            "the next protocol reads {:?} in place of {:?}",
+            upgraded.escape_ascii().to_string(),
+            expected.escape_ascii().to_string()
+        )
+    })
 }
 
 /// For the file service: the content of a 200 is that of a file or a listing, as it was when it was read.

@@ -23,6 +23,12 @@ pub struct Conversation {
     pub half_close: bool,
     /// The request lines in the input; `None` if it was damaged, so that they are unknown.
     pub sent_lines: Option<Vec<Vec<u8>>>,
+    /// Where each request ends in the input, with its content; empty if the input was damaged.
+    pub request_ends: Vec<usize>,
+    /// Whether the adapter hands its transport over if the handler asks for that.
+    pub upgradable: bool,
+    /// The bytes that the next protocol read after an upgrade.
+    pub upgraded: Option<Vec<u8>>,
     /// The request lines that the handler got.
     pub requests: Vec<String>,
     /// All bytes that the peer received.
@@ -132,6 +138,8 @@ pub struct Counts {
 pub struct ReferenceRun {
     /// All bytes that the peer received.
     pub output: Vec<u8>,
+    /// The bytes that the next protocol read after an upgrade.
+    pub upgraded: Option<Vec<u8>>,
     /// The log lines.
     pub log: String,
     /// The first call of the file system that is not the same.

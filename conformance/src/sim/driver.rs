@@ -17,7 +17,8 @@ use super::transcript::Transcript;
 
 /// One connection of a world, with its adapter.
 pub(super) struct Driver<F, H> {
-    conn: Connection<TrackedHandle<F>, RecordingHandler<H>>,
+    /// `None` after an upgrade.
+    conn: Option<Connection<TrackedHandle<F>, RecordingHandler<H>>>,
     record: Rc<RefCell<HandlerRecord>>,
     handles: HandleCount,
     peer: Peer,
@@ -43,12 +44,16 @@ impl<F, H: Handler> Driver<F, H> {
         start: Duration,
     ) -> Self {
         let (handler, record) = RecordingHandler::new(handler);
+        let mut conn = Connection::new(
+            conversation.config.clone(),
+            &address(conversation.number),
+            handler,
+        );
+        if conversation.upgradable {
+            conn.allow_upgrade();
+        }
         Driver {
-            conn: Connection::new(
-                conversation.config.clone(),
-                &address(conversation.number),
-                handler,
-            ),
+            conn: Some(conn),
             record,
             handles: HandleCount::default(),
             peer,
@@ -80,6 +85,9 @@ impl<F, H: Handler> Driver<F, H> {
 
     /// Takes one step: passes on the answer, and performs what the connection wants.
     pub(super) fn step<S: FileSystem<File = F>>(&mut self, now: Duration, fs: &S) {
+        let Some(mut conn) = self.conn.take() else {
+            return self.read_upgraded(now);
+        };
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             self.conversation.disruptions.late = true;
         }
@@ -88,13 +96,14 @@ impl<F, H: Handler> Driver<F, H> {
             transcript.got(&got);
         }
         if self.finished.is_none() && self.plan.occurs(|faults| faults.finish) {
-            self.finish(now);
+            conn.finish();
+            self.note_finish(now);
         }
         let time = Now {
             tick: now,
             unix: self.conversation.unix,
         };
-        let Step { want, deadline, .. } = self.conn.step(time, got);
+        let Step { want, deadline, .. } = conn.step(time, got);
         let waits = !matches!(
             want,
             Want::Log(_) | Want::Shutdown | Want::Upgrade | Want::Close
@@ -107,12 +116,48 @@ impl<F, H: Handler> Driver<F, H> {
         if let Some(transcript) = &mut self.transcript {
             transcript.want(now, &want, self.deadline);
         }
-        let mut io = FaultyIo {
+        let is_upgrade = matches!(want, Want::Upgrade);
+        // A missing or past deadline was counted. It must not end the simulation.
+        let deadline = deadline.unwrap_or_default();
+        let mut io = self.io(now, deadline.max(now + Duration::from_nanos(1)));
+        let (at, got) = io.perform(want, fs);
+        if io.silent {
+            self.deadline = None;
+        }
+        (self.at, self.got) = (at, got);
+        self.count(conn.allocated());
+        if is_upgrade {
+            self.conversation.upgraded = Some(conn.into_upgraded().received);
+        } else {
+            self.conn = Some(conn);
+        }
+    }
+
+    /// Reads for the protocol that follows an upgrade, until the peer has nothing more to send or the transport fails.
+    fn read_upgraded(&mut self, now: Duration) {
+        let mut piece = [0; 300];
+        let mut io = self.io(now, now + Duration::from_secs(60));
+        let (at, got) = io.receive::<F>(&mut piece);
+        let silent = io.silent;
+        match got {
+            Got::Bytes(n) if n > 0 => {
+                let upgraded = self.conversation.upgraded.get_or_insert_default();
+                upgraded.extend_from_slice(&piece[..n]);
+            }
+            // An injected fault.
+            Got::Nothing if !silent => {}
+            _ => {
+                self.conversation.counts.open_at_close = self.handles.get();
+                self.conversation.counts.closed = true;
+            }
+        }
+        self.at = at;
+    }
+
+    fn io(&mut self, now: Duration, deadline: Duration) -> FaultyIo<'_> {
+        FaultyIo {
             now,
-            // A missing or past deadline was counted. It must not end the simulation.
-            deadline: deadline
-                .unwrap_or_default()
-                .max(now + Duration::from_nanos(1)),
+            deadline,
             peer: &mut self.peer,
             plan: &mut self.plan,
             conversation: &mut self.conversation,
@@ -120,17 +165,11 @@ impl<F, H: Handler> Driver<F, H> {
             failed: &mut self.failed,
             transcript: &mut self.transcript,
             silent: false,
-        };
-        (self.at, self.got) = io.perform(want, fs);
-        if io.silent {
-            self.deadline = None;
         }
-        self.count();
     }
 
-    /// Calls `finish()`.
-    fn finish(&mut self, now: Duration) {
-        self.conn.finish();
+    /// Notes a call of `finish()`.
+    fn note_finish(&mut self, now: Duration) {
         self.conversation.disruptions.finished = true;
         self.finished = Some(self.record.borrow().requests.len());
         if let Some(transcript) = &mut self.transcript {
@@ -138,10 +177,10 @@ impl<F, H: Handler> Driver<F, H> {
         }
     }
 
-    fn count(&mut self) {
+    fn count(&mut self, allocated: usize) {
         let record = self.record.borrow();
         let counts = &mut self.conversation.counts;
-        counts.allocated = counts.allocated.max(self.conn.allocated());
+        counts.allocated = counts.allocated.max(allocated);
         counts.content_max = record.content_max;
         if record.done {
             counts.open_after_reply = counts.open_after_reply.max(self.handles.get());

@@ -59,7 +59,8 @@ impl FaultyIo<'_> {
             Want::WriteFile { file, from } => self.write_file(file, from, fs),
             Want::Commit { file } => self.commit(file, fs),
             Want::Wait => self.wait(),
-            Want::Upgrade => unreachable!("no upgrade is allowed"),
+            // The driver takes the transport.
+            Want::Upgrade => (self.now, Got::Nothing),
             Want::Ask(ask) => self.answer(ask, fs),
         }
     }
@@ -111,8 +112,13 @@ impl FaultyIo<'_> {
     }
 
     fn read<F>(&mut self, into: &mut [u8]) -> TimedAnswer<F> {
-        self.use_transport();
         self.check_deadlock();
+        self.receive(into)
+    }
+
+    /// Reads from the peer, for whichever protocol.
+    pub(super) fn receive<F>(&mut self, into: &mut [u8]) -> TimedAnswer<F> {
+        self.use_transport();
         if self.peer.consumed >= self.peer.resets_after_in
             || self.plan.occurs(|faults| faults.reset)
         {

@@ -64,7 +64,7 @@ impl Requests {
             0..10 => "GET",
             10..13 => "HEAD",
             13..18 => "POST",
-            _ => random.pick(&["OPTIONS", "get", "PUT", "DELETE", "X", ""]),
+            _ => random.pick(&["OPTIONS", "get", "PUT", "DELETE", "CONNECT", "X", ""]),
         };
         let version = match random.below(20) {
             0..14 => " HTTP/1.1",
@@ -78,7 +78,10 @@ impl Requests {
                 " x HTTP/1.1",
             ]),
         };
-        let target = random.pick(targets);
+        let target = match method {
+            "CONNECT" => "h:80",
+            _ => random.pick(targets),
+        };
         let line = [
             method.as_bytes(),
             b" ",

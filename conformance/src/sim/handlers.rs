@@ -1,10 +1,10 @@
-//! The handlers of the standard simulation: services of sanserve-core, two handlers that use content, and one that acts at
-//! random.
+//! The handlers of the standard simulation: services of sanserve-core, two handlers that use content, one that upgrades
+//! connections, and one that acts at random.
 
 use std::time::Duration;
 
 use sanserve_core::{
-    Cgi, CgiScript, Create, Event, Exchange, FileSettings, Files, Handler, Next, Path,
+    Cgi, CgiScript, Create, Event, Exchange, FileSettings, Files, Handler, Next, Path, wire,
 };
 
 use super::Random;
@@ -18,6 +18,7 @@ pub fn standard(number: u64) -> Box<dyn Handler> {
         HandlerKind::Cgi => Box::new(Cgi::new("localhost", 8000)),
         HandlerKind::Echo => Box::<Echo>::default(),
         HandlerKind::Relay => Box::new(Relay),
+        HandlerKind::Upgrader => Box::new(Upgrader(Random::new(number))),
         HandlerKind::RandomHandler => Box::new(RandomHandler::new(number)),
     }
 }
@@ -33,6 +34,7 @@ enum HandlerKind {
     Cgi,
     Echo,
     Relay,
+    Upgrader,
     RandomHandler,
 }
 
@@ -41,7 +43,8 @@ fn kind(number: u64) -> HandlerKind {
         0..6 => HandlerKind::Files,
         6..10 => HandlerKind::Cgi,
         10 | 11 => HandlerKind::Echo,
-        12 | 13 => HandlerKind::Relay,
+        12 => HandlerKind::Relay,
+        13 => HandlerKind::Upgrader,
         _ => HandlerKind::RandomHandler,
     }
 }
@@ -81,6 +84,48 @@ impl Handler for Relay {
             }
             _ => Next::Done,
         }
+    }
+}
+
+/// Upgrades the connection or sends a small reply, before or after it has read the content.
+struct Upgrader(Random);
+
+impl Handler for Upgrader {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        match self.0.one_in(2) {
+            true => self.reply(ex),
+            false => Next::Body,
+        }
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Data(_) => Next::Body,
+            _ => self.reply(ex),
+        }
+    }
+}
+
+impl Upgrader {
+    fn reply(&mut self, ex: &mut Exchange<'_>) -> Next {
+        let is_upgrade = self.0.one_in(2);
+        if ex.command() == "CONNECT" {
+            ex.send_response(200);
+            ex.end_headers();
+            return Next::Upgrade;
+        }
+        if is_upgrade && ex.request_version() == wire::Version::Http11 {
+            ex.send_response(101);
+            ex.send_header("Connection", "Upgrade");
+            ex.send_header("Upgrade", "echo");
+            ex.end_headers();
+            return Next::Upgrade;
+        }
+        ex.send_response(200);
+        ex.send_header("Content-Length", 6);
+        ex.end_headers();
+        ex.write(b"hello\n");
+        Next::Done
     }
 }
 

@@ -112,7 +112,7 @@ fn parse_reply<'a>(input: &'a [u8], request: &str) -> Result<(ParsedReply<'a>, &
         };
         let (head, rest) = input.split_at(end + 4);
         let status = check_head(head)?;
-        if status >= 200 {
+        if status >= 200 || status == 101 {
             return parse_content(status, head, rest, request);
         }
         input = rest;
@@ -187,7 +187,9 @@ fn parse_content<'a>(
         end: ReplyEnd::Whole,
     };
     let (length, coding) = framing(head)?;
-    let none = matches!(status, 204 | 304);
+    // RFC 9110 §15.2.2 and §9.3.6: another protocol follows.
+    let ends_http = status == 101 || words(request).next() == Some("CONNECT") && status < 300;
+    let none = ends_http || matches!(status, 204 | 304);
     // The server may not have recognized HEAD in an invalid request line.
     let head_only = words(request).next() == Some("HEAD");
     let follows = input.is_empty() || input.starts_with(b"HTTP/1.");

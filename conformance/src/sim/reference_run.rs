@@ -21,6 +21,9 @@ pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option
         &address(conversation.number),
         handler,
     );
+    if conversation.upgradable {
+        conn.allow_upgrade();
+    }
     let (mut reference, mut calls) = (ReferenceRun::default(), 0);
     let (mut rest, mut now, mut got) = (&conversation.input[..], Duration::ZERO, Got::Nothing);
     for _ in 0..STEPS_MAX {
@@ -63,7 +66,12 @@ pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option
             Want::WriteFile { from, .. } => Got::Bytes(from.len()),
             Want::Commit { .. } => Got::Committed(Ok(())),
             Want::Wait => Got::Woken,
-            Want::Upgrade => unreachable!("no upgrade is allowed"),
+            Want::Upgrade => {
+                let mut upgraded = conn.into_upgraded().received;
+                upgraded.extend_from_slice(rest);
+                reference.upgraded = Some(upgraded);
+                return Some(reference);
+            }
             Want::Ask(ask) => {
                 let recorded = conversation.fs_calls.get(calls);
                 if let Some(before) = recorded.filter(|recorded| recorded.ask != *ask) {

@@ -32,6 +32,13 @@ pub fn replay<H: Handler>(transcript: &str, handler: impl Fn(u64) -> H) -> Resul
                 "config",
                 numbers,
             ] => begin(number, peer, date, numbers, &handler).map(|new| replayed = Some(new)),
+            ["upgradable"] => match &mut replayed {
+                Some(replayed) => {
+                    replayed.conn.allow_upgrade();
+                    Ok(())
+                }
+                None => Err("no connection yet".into()),
+            },
             [_, "finish"] => match &mut replayed {
                 Some(replayed) => {
                     replayed.conn.finish();
@@ -168,6 +175,12 @@ fn read_error(name: &str) -> Option<FsError> {
         FsError::Forbidden,
         FsError::NotRegularFile,
         FsError::Unsupported,
+        FsError::NoResources,
+        FsError::Exists,
+        FsError::NoSpace,
+        FsError::TooLong,
+        FsError::InvalidName,
+        FsError::TooMany,
         FsError::Io,
     ];
     all.into_iter().find(|error| format!("{error:?}") == name)

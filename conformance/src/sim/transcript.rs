@@ -8,7 +8,7 @@
 //!
 //! The columns, separated by tabs: the time of the step, the want, its deadline or `-`, the bytes or arguments of the want,
 //! the answer, and its bytes. Bytes are written as in [`text`](crate::text). A line `TIME finish` marks a call of
-//! `finish()`.
+//! `finish()`, and a line `upgradable` one of `allow_upgrade()`.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -34,13 +34,17 @@ impl Transcript {
         peer: &str,
         unix: Option<i64>,
         config: &Config,
+        upgradable: bool,
     ) -> Self {
         let date = unix.map_or("-".into(), |unix| unix.to_string());
         let config = config_numbers(config).map(|number| number.to_string());
-        let text = format!(
+        let mut text = format!(
             "connection\t{number}\thandler\t{handler}\tpeer\t{peer}\tdate\t{date}\tconfig\t{}\n",
             config.join(" ")
         );
+        if upgradable {
+            text.push_str("upgradable\n");
+        }
         Transcript {
             text,
             ..Transcript::default()
