@@ -82,12 +82,12 @@ mod tests {
             socket.read_to_string(&mut reply).await.unwrap();
             assert!(reply.contains(wanted), "{target}: {reply}");
         }
-        let lines = lines.lock().unwrap();
-        assert_eq!(lines.lines().count(), 4, "{lines}");
+        let log = lines.lock().unwrap();
+        assert_eq!(log.lines().count(), 4, "{log}");
         assert!(
-            lines.lines().all(|line| line.starts_with("127.0.0.1 - - ")),
-            "{lines}"
+            log.lines().all(|line| line.starts_with("127.0.0.1 - - ")),
+            "{log}"
         );
-        assert!(lines.contains("\"GET /files/sub/a.txt HTTP/1."), "{lines}");
+        assert!(log.contains("\"GET /files/sub/a.txt HTTP/1."), "{log}");
     }
 }

@@ -105,8 +105,8 @@ fn check_changes(padding: usize) {
         have_cached(&disk, folder.path(), "/a");
         have_cached(&disk, folder.path(), "/b");
         // Replaced by another file with the same time.
-        let times = fs::metadata(&a).unwrap();
-        let times = FileTimes::new().set_modified(times.modified().unwrap());
+        let modified = fs::metadata(&a).unwrap().modified().unwrap();
+        let times = FileTimes::new().set_modified(modified);
         File::options()
             .write(true)
             .open(&b)

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use sanserve_core::{CgiScript, FileSystem, FsError, Got, Path};
 
-use self::cgi_site::{CgiSite, descriptors, program, read_output};
+use self::cgi_site::{CgiSite, cgi_script, descriptors, read_output};
 
 mod cgi_site;
 
@@ -198,7 +198,7 @@ fn the_environment_has_only_the_documented_variables() {
                 ("PATH_INFO".into(), b"/x\xff/".into()),
             ],
             path_translated: Path::parse("/x%ED%B3%BF/").unwrap(),
-            ..program("a")
+            ..cgi_script("a")
         },
         b"",
     );
@@ -239,7 +239,7 @@ fn a_script_runs_in_its_own_directory_with_its_arguments() {
     let output = site.run_with(
         CgiScript {
             args,
-            ..program("a")
+            ..cgi_script("a")
         },
         b"",
     );
@@ -256,13 +256,13 @@ fn a_script_inherits_only_three_descriptors() {
     let disk = site.disk();
     let _open = (
         TcpListener::bind("127.0.0.1:0").unwrap(),
-        disk.open(&program("a").path),
+        disk.open(&cgi_script("a").path),
     );
     let other = site.prepare("a").unwrap();
     let inherited = |fd: &u32| {
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
-        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-        let flags = flags.map(|flags| u32::from_str_radix(flags.trim(), 8).unwrap());
+        let digits = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = digits.map(|digits| u32::from_str_radix(digits.trim(), 8).unwrap());
         flags.is_some_and(|flags| flags & 0o2_000_000 == 0)
     };
     // Descriptors that this process has inherited are passed on to its children.
@@ -324,7 +324,8 @@ fn the_log_says_why_a_script_cannot_be_run() {
     // A regular file takes no input.
     site.write("text", "", 0o644);
     let disk = site.disk();
-    let Ok(sanserve_core::Opened::File { mut file, .. }) = disk.open(&program("text").path) else {
+    let Ok(sanserve_core::Opened::File { mut file, .. }) = disk.open(&cgi_script("text").path)
+    else {
         panic!("not a file");
     };
     assert_eq!(disk.write(&mut file, b"x"), Err(FsError::Unsupported));
@@ -363,7 +364,7 @@ fn no_script_outside_the_root_runs_while_directories_are_exchanged() {
         let start = Instant::now();
         // Half of the requests fail, because the link is refused.
         while ran < 100 && start.elapsed() < cgi_site::TIMEOUT {
-            let Ok(sanserve_core::Opened::Process(mut file)) = disk.run(&program("a")) else {
+            let Ok(sanserve_core::Opened::Process(mut file)) = disk.run(&cgi_script("a")) else {
                 continue;
             };
             let output = read_output(&disk, &mut file);
@@ -385,7 +386,7 @@ fn a_script_runs_in_the_root_that_was_opened() {
     fs::write(site.root().join("version"), "old").unwrap();
     let (root, disk) = (site.root(), site.disk());
     let moved = root.with_extension("moved");
-    let Ok(sanserve_core::Opened::Process(mut file)) = disk.run(&program("a")) else {
+    let Ok(sanserve_core::Opened::Process(mut file)) = disk.run(&cgi_script("a")) else {
         panic!("not a script");
     };
     fs::rename(&root, &moved).unwrap();
@@ -442,7 +443,7 @@ fn the_number_of_scripts_is_limited_and_all_can_be_killed() {
         .with_script("a", "touch ../marks/runs; sleep 1000")
         .with_max_scripts(1);
     let disk = site.disk();
-    let prepare = || match disk.run(&program("a")) {
+    let prepare = || match disk.run(&cgi_script("a")) {
         Ok(sanserve_core::Opened::Process(file)) => Ok(file),
         other => Err(other.map(drop)),
     };

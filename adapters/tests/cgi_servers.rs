@@ -40,7 +40,7 @@ fn serve_by_threads(site: &CgiSite, timeouts: Timeouts, test: &dyn Fn(SocketAddr
     let log = Arc::new(Mutex::new(String::new()));
     let lines = Arc::clone(&log);
     let server = ThreadingHTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let server = server.with_log(move |read_text| lines.lock().unwrap().push_str(read_text));
+    let server = server.with_log(move |text| lines.lock().unwrap().push_str(text));
     let (address, stopper) = (server.server_address(), server.stopper());
     let disk = site.disk();
     thread::scope(|scope| {
@@ -58,7 +58,7 @@ fn serve_by_event_loop(site: &CgiSite, timeouts: Timeouts, test: &dyn Fn(SocketA
     let lines = Arc::clone(&log);
     let server = event_loop::HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let server = server.with_threads(1);
-    let server = server.with_log(move |read_text| lines.lock().unwrap().push_str(read_text));
+    let server = server.with_log(move |text| lines.lock().unwrap().push_str(text));
     let (address, stopper) = (server.server_address(), server.stopper());
     let disk = site.disk();
     thread::scope(|scope| {
@@ -80,7 +80,7 @@ fn serve_by_tasks(site: &CgiSite, timeouts: Timeouts, test: &dyn Fn(SocketAddr))
     let (address, serving) = {
         let _guard = runtime.enter();
         let server = HTTPServer::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let server = server.with_log(move |read_text| lines.lock().unwrap().push_str(read_text));
+        let server = server.with_log(move |text| lines.lock().unwrap().push_str(text));
         let (address, stopper) = (server.server_address(), server.stopper());
         let disk = Arc::new(site.disk());
         let serving = runtime.spawn(server.serve_forever(disk, config(timeouts), cgi));

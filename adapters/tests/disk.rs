@@ -87,7 +87,7 @@ fn reads_start_at_the_offset_and_stop_at_the_end_of_the_file() {
     let site = site();
     let disk = disk(&site);
     let Ok(Opened::File { mut file, .. }) = disk.open(&path("/a.txt")) else {
-        panic!("a.txt is a file");
+        panic!("a.txt is not a file");
     };
     let mut buffer = [0; 16];
     assert_eq!(disk.read(&mut file, 3, &mut buffer), Ok(2));

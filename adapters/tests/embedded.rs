@@ -128,13 +128,13 @@ fn serve(new_line: impl Fn() -> Line) -> (String, u64) {
         unix: None,
     };
     let advance = |time| tick.set(tick.get() + time);
-    let conn = || Connection::new(config.clone(), "192.0.2.1", Files::new());
+    let new_conn = || Connection::new(config.clone(), "192.0.2.1", Files::new());
 
     let mut line = new_line();
     let shutdowns = RefCell::new(0);
     let shutdown = |_: &mut Line| *shutdowns.borrow_mut() += 1;
     let result = embedded::serve_ready(
-        &mut conn(),
+        &mut new_conn(),
         &mut line,
         &SITE,
         clock,
@@ -147,7 +147,7 @@ fn serve(new_line: impl Fn() -> Line) -> (String, u64) {
 
     let mut line = AsyncLine(new_line());
     let shutdown = |_: &mut AsyncLine| *shutdowns.borrow_mut() += 1;
-    let mut conn = conn();
+    let mut conn = new_conn();
     let sleep = async |time| advance(time);
     let serving =
         embedded_async::serve(&mut conn, &mut line, &SITE, clock, |_| (), shutdown, sleep);

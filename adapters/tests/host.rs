@@ -122,8 +122,8 @@ fn a_truncated_reply_is_an_error() {
 fn a_reply_without_content_keeps_its_content_length() {
     for (method, status) in [("HEAD", "200"), ("GET", "304")] {
         let mut reply = Reply::new(method);
-        let head = format!("HTTP/1.0 {status} X\r\nContent-Length: 5\r\n\r\n");
-        let (head, _) = parse(&mut reply, head.as_bytes(), 100);
+        let text = format!("HTTP/1.0 {status} X\r\nContent-Length: 5\r\n\r\n");
+        let (head, _) = parse(&mut reply, text.as_bytes(), 100);
         let head = head.unwrap();
         assert_eq!((head.fields.len(), head.content), (1, false));
         assert_eq!((reply.left(), reply.end()), (None, Ok(())));

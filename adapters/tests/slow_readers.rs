@@ -258,15 +258,15 @@ fn run_curl(runtime: &'static str, tls: bool, site: &Path, certificate: &TestCer
     ]);
     curl.args(["--http1.1", "--max-time", "60", "--noproxy", "*"]);
     curl.arg(format!("{scheme}://{}/6", server.address));
-    let curl = curl.stdout(Stdio::piped()).spawn();
-    let mut curl = curl.expect("curl is installed");
-    let mut output = curl.stdout.take().expect("stdout is piped");
+    let spawned = curl.stdout(Stdio::piped()).spawn();
+    let mut child = spawned.expect("curl is installed");
+    let mut output = child.stdout.take().expect("stdout is piped");
     let mut recorder = Recorder::new(&mut output);
     let (_, ended) = read_slowly(&mut recorder, 8_000, SLOW, |_| ()).unwrap();
     assert!(!ended, "{runtime}, TLS {tls}: {}", server.log());
     let Recorder { mut read, .. } = recorder;
     output.read_to_end(&mut read).unwrap();
-    let status = curl.wait().unwrap();
+    let status = child.wait().unwrap();
     assert!(
         status.success(),
         "{runtime}, TLS {tls}: {status}; {}",

@@ -66,11 +66,11 @@ fn check_others_are_served(serve: impl FnOnce(SlowVerifier) -> SocketAddr) {
         Disk::open(site.path()).unwrap(),
         Mutex::new(released),
     ));
-    let slow = send(address, "c2xvdzo=");
+    let waiting = send(address, "c2xvdzo=");
     let fast = read_reply(send(address, "ZmFzdDo="));
     assert!(fast.ends_with("\r\n\r\nhello\n"), "{fast}");
     release.send(()).unwrap();
-    let slow = read_reply(slow);
+    let slow = read_reply(waiting);
     assert!(slow.ends_with("\r\n\r\nhello\n"), "{slow}");
 }
 

@@ -290,11 +290,11 @@ fn silent_clients_do_not_delay_others() {
 #[test]
 fn a_slow_handshake_has_a_deadline() {
     let certificate = TestCertificate::new();
-    let server = ThreadingHTTPSServer::bind((Ipv4Addr::LOCALHOST, 0), certificate.tls()).unwrap();
+    let https = ThreadingHTTPSServer::bind((Ipv4Addr::LOCALHOST, 0), certificate.tls()).unwrap();
     let timeouts = Timeouts::default()
         .with_idle(Duration::from_millis(500))
         .with_park(Duration::from_millis(100));
-    let server = RunningServer::start(server.with_max_connections(1), timeouts);
+    let server = RunningServer::start(https.with_max_connections(1), timeouts);
     let mut client_hello = Vec::new();
     certificate
         .client(&TLS13, &[])

@@ -98,23 +98,23 @@ impl CgiSite {
 
     /// Prepares `cgi-bin/NAME`. It is started by the first read of its output.
     pub(crate) fn prepare(&self, name: &str) -> Result<Open, FsError> {
-        self.prepare_with(program(name))
+        self.prepare_with(cgi_script(name))
     }
 
-    pub(crate) fn prepare_with(&self, program: CgiScript) -> Result<Open, FsError> {
-        match self.disk().run(&program)? {
+    pub(crate) fn prepare_with(&self, script: CgiScript) -> Result<Open, FsError> {
+        match self.disk().run(&script)? {
             Opened::Process(file) => Ok(file),
-            other => panic!("this is no program: {other:?}"),
+            other => panic!("not a process: {other:?}"),
         }
     }
 
     /// Runs `cgi-bin/NAME` to its end with this content.
     pub(crate) fn run(&self, name: &str, content: &[u8]) -> Output {
-        self.run_with(program(name), content)
+        self.run_with(cgi_script(name), content)
     }
 
-    pub(crate) fn run_with(&self, program: CgiScript, content: &[u8]) -> Output {
-        let mut file = self.prepare_with(program).unwrap();
+    pub(crate) fn run_with(&self, script: CgiScript, content: &[u8]) -> Output {
+        let mut file = self.prepare_with(script).unwrap();
         let disk = self.disk();
         for piece in content.chunks(10_000) {
             let given = disk.answer_write(&mut file, piece);
@@ -162,7 +162,7 @@ impl Output {
     }
 }
 
-pub(crate) fn program(name: &str) -> CgiScript {
+pub(crate) fn cgi_script(name: &str) -> CgiScript {
     CgiScript {
         path: Path::parse(&format!("/cgi-bin/{name}")).unwrap(),
         args: Vec::new(),
