@@ -1,4 +1,4 @@
-//! Where the program listens and what it serves, in all the ways in which that can be said.
+//! Port, address and directory, given as arguments, options and variables.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -16,10 +16,10 @@ use client::get;
 use process::{PROGRAM, Program};
 use rustix::process::Signal;
 
-/// What is set in the environment.
+/// Environment variables, as pairs of name and value.
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
-/// The program, with these variables only.
+/// The program with these variables, and without others that it would read.
 fn command(variables: Variables<'_>, args: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     for name in ["PORT", "HOST", "FORCE_COLOR"] {
@@ -31,7 +31,7 @@ fn command(variables: Variables<'_>, args: &[&str]) -> Command {
 
 #[test]
 fn a_port_can_be_given_in_many_ways() {
-    // It complains of the port that was meant.
+    // The error names the port that the program tried to listen on.
     let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = &*taken.local_addr().unwrap().port().to_string();
     let (attached, with_sign) = (format!("-p{port}"), format!("--port={port}"));
@@ -59,7 +59,7 @@ fn a_port_can_be_given_in_many_ways() {
     }
 }
 
-/// A folder with two more in it, and in each of these a file that tells them apart.
+/// A folder with two directories, each with a file that has its name as content.
 fn folders() -> tempfile::TempDir {
     let above = tempfile::tempdir().unwrap();
     for name in ["one", "2024"] {
@@ -141,7 +141,7 @@ fn host_in_the_environment_must_be_an_address() {
     let local = [("HOST", "127.0.0.1")];
     assert_eq!(listens_at(&local, &[]), "127.0.0.1");
     assert_eq!(listens_at(&local, &["-b", "0.0.0.0"]), "0.0.0.0");
-    // What conda sets.
+    // The value that conda sets.
     assert_eq!(
         listens_at(&[("HOST", "x86_64-conda-linux-gnu")], &[]),
         "0.0.0.0"
@@ -155,7 +155,8 @@ fn stdio_ignores_irrelevant_variables() {
     assert!(output.stderr.is_empty() && output.status.success());
 }
 
-/// Else it would serve, and have nothing for anybody. Root may go everywhere, so it is asked as nobody.
+/// Otherwise the server would start, and answer every request with an error. Root may enter any directory, so the test runs
+/// the program as nobody.
 #[test]
 fn an_inaccessible_directory_is_an_error_at_the_start() {
     let above = folders();
@@ -168,7 +169,7 @@ fn an_inaccessible_directory_is_an_error_at_the_start() {
     if rustix::process::getuid().is_root() {
         command.uid(65534).gid(65534);
     }
-    // For one connection that is over at once, so that this ends in any case.
+    // With --stdio and an empty input the program ends even if the check is missing.
     command
         .args(["--stdio", "-d"])
         .arg(&closed)

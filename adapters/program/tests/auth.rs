@@ -1,4 +1,4 @@
-//! The program with passwords.
+//! `--auth` and `--auth-file`.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -27,13 +27,13 @@ const MARY: &str = "bWFyeTphOnNlY3JldA==";
 const JOHN: &str = "am9objphOnNlY3JldA==";
 const WRONG: &str = "bWFyeTp3cm9uZw==";
 
-/// A hash of `a:secret` that openssl made.
+/// A hash of `a:secret`, made by openssl.
 const HASH: &str = "$6$saltsalt$dEMxprG0ns33kI6PCzlBI8dvwNK8BEl/ALDDvWrJc/d9yCh9a93jKhx1N4Wbwdo7KMlwvDDdd5192baSXkjAP.";
 
-/// Another one, that Python's bcrypt made.
+/// A hash of `a:secret`, made by Python's bcrypt.
 const BCRYPT: &str = "$2b$05$KqT2Q.V314tRrJHM0qFHx.VqALqMo41hPDWcP7I.RD61OU4uoWcD6";
 
-/// The status of a file for who comes with these.
+/// Requests a file with these credentials, and returns the status.
 fn status(program: &Program, credentials: &str) -> String {
     let mut socket = connect(program.address());
     let field = match credentials {
@@ -144,11 +144,11 @@ fn a_terminal_warns_of_unencrypted_passwords() {
         let command = command.args(["--auth", "mary:a:secret"]).args(options);
         let text = terminal::shown(command);
         assert_eq!(text.contains(words), told, "{text}");
-        assert!(!text.contains("Whoever reaches"), "{text}");
+        assert!(!text.contains("Anyone who can reach"), "{text}");
     }
 }
 
-/// The status for a user with a password, who asks from an address of this machine.
+/// Requests a file as a user, from this local address, and returns the status.
 fn status_from(from: [u8; 4], program: &Program, user: &str, password: &str) -> String {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
@@ -163,7 +163,7 @@ fn status_from(from: [u8; 4], program: &Program, user: &str, password: &str) -> 
     reply[9..12].to_owned()
 }
 
-/// How many connections guess at the same time, and how many users come meanwhile.
+/// The number of connections that guess passwords, and of users who log in meanwhile.
 const GUESSERS: usize = 50;
 const USERS: usize = 10;
 
@@ -190,7 +190,7 @@ fn wrong_passwords_do_not_delay_other_clients() {
                     }
                 });
             }
-            // Each for the first time, since those that were right are remembered.
+            // Each user logs in for the first time, since correct passwords are cached.
             let mut came: Vec<_> = (0..USERS)
                 .map(|user| (format!("user{user}"), [127, 0, 0, 2]))
                 .collect();

@@ -1,4 +1,4 @@
-//! The program over HTTPS with a certificate that it makes for itself.
+//! `--tls self-signed`.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -17,7 +17,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// A client that takes what comes, once, and keeps it.
+/// A verifier that accepts any certificate and stores it.
 #[derive(Debug)]
 struct First(Mutex<Option<CertificateDer<'static>>>, CryptoProvider);
 
@@ -59,7 +59,7 @@ impl ServerCertVerifier for First {
     }
 }
 
-/// What the program answers to whoever calls it by this name.
+/// Requests a file over TLS with this server name, and returns the reply.
 fn ask(program: &Program, config: ClientConfig, name: &'static str) -> String {
     let name = name.try_into().unwrap();
     let client = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
@@ -113,7 +113,7 @@ fn the_banner_has_the_fingerprint_and_the_certificate_all_names_of_this_machine(
     assert_eq!(program.ends().status.code(), Some(0));
 }
 
-/// What is wrong with a connection has the format of the other lines.
+/// Lines about TLS errors have the format of the other lines.
 #[test]
 fn a_line_about_tls_is_an_object_in_a_json_log() {
     let site = site();
@@ -128,7 +128,7 @@ fn a_line_about_tls_is_an_object_in_a_json_log() {
         ];
         let program = Program::serve(site.path(), &options);
         let mut client = connect(program.address());
-        // A record of a handshake (RFC 8446 §5.1) that holds none.
+        // A handshake record (RFC 8446 §5.1) without a handshake message.
         client.write_all(b"\x16\x03\x01\x00\x04oops").unwrap();
         let _ = client.read_to_end(&mut Vec::new());
         program.signal(Signal::TERM);

@@ -1,4 +1,4 @@
-//! Where colours are, and where not.
+//! Colours of the banner and the log.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -9,7 +9,7 @@ use client::{get, site};
 use process::Program;
 use rustix::process::Signal;
 
-/// What the program prints for one file that is there and one that is not: its banner and log.
+/// Requests an existing and a missing file, and returns the banner and the log.
 fn printed(variables: &[(&str, &str)]) -> (String, String) {
     let site = site();
     let mut command = Program::command(site.path());
@@ -25,7 +25,7 @@ fn printed(variables: &[(&str, &str)]) -> (String, String) {
     (banner, ended.stderr)
 }
 
-/// The text without the codes.
+/// Removes the colour codes.
 fn plain(text: &str) -> String {
     let mut parts = text.split("\x1b[");
     let first = parts.next().unwrap_or_default().to_owned();

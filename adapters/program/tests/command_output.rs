@@ -1,8 +1,8 @@
-//! Commands as the README, the other pages and `commands.md` give them print what stands there.
+//! Runs the commands of the README, of the other pages and of `commands.md`, and compares their output with the page.
 //!
-//! A command follows a `$` in a block that is indented; the rest of the block is what it prints. In that
-//! `[..]` stands for anything within a line. What serves is asked for `/` and ended; its port is 8000 on
-//! paper, the time another one, and the network another machine's. What pages say else is in `pages`.
+//! A command follows a `$` in an indented block; the rest of the block is its output, in which `[..]` matches anything within
+//! a line. A server gets a request for `/` and is stopped. Ports, times and network addresses are replaced before comparing.
+//! `documentation` checks the rest of the pages.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -20,10 +20,10 @@ use process::Program;
 use rustix::process::Signal;
 use shell::{folder, shell};
 
-/// A command and the lines that it prints.
+/// A command and its output.
 type Example<'a> = (&'a str, Vec<&'a str>);
 
-/// All commands of a page that run the program.
+/// Returns all commands of a page that run the program.
 fn examples(page: &str) -> Vec<Example<'_>> {
     let mut found: Vec<Example<'_>> = Vec::new();
     let mut inside = false;
@@ -49,7 +49,7 @@ fn examples(page: &str) -> Vec<Example<'_>> {
     found
 }
 
-/// What a server printed, as it stands on paper.
+/// Replaces ports and times in the output of a server by those of the pages.
 fn on_paper(text: &str, port: &str) -> Vec<String> {
     let lines = text.lines().filter(|line| !line.starts_with("  Network:"));
     let lines = lines.map(|line| {
@@ -65,7 +65,8 @@ fn on_paper(text: &str, port: &str) -> Vec<String> {
     lines.collect()
 }
 
-/// What a command that serves prints: on a terminal if that is what is shown, else into a pipe.
+/// Runs a command that serves, on a terminal if the page shows the lines for one, and otherwise into a pipe. Returns the output
+/// and the expected output.
 fn served(command: &str, shown: &[&str], folder: &Path) -> (Vec<String>, Vec<String>) {
     let command = command.replacen("sanserve", "exec sanserve", 1);
     let (text, port) = if shown.iter().any(|line| line.starts_with("  ")) {
@@ -83,14 +84,14 @@ fn served(command: &str, shown: &[&str], folder: &Path) -> (Vec<String>, Vec<Str
     };
     let shown = on_paper(&shown.join("\n"), "8000");
     let printed = on_paper(&text, &port);
-    // A request of HTTP/1.0 has another line.
+    // The test sends HTTP/1.0, and the pages show HTTP/1.1.
     let printed = printed
         .iter()
         .map(|line| line.replace("HTTP/1.0\"", "HTTP/1.1\""));
     (printed.collect(), shown)
 }
 
-/// Whether this is what was shown, in which `[..]` is anything.
+/// Whether a line matches the page, where `[..]` matches anything.
 fn fits(line: &str, shown: &str) -> bool {
     let mut parts = shown.split("[..]");
     let first = parts.next().unwrap_or_default();
@@ -164,7 +165,7 @@ fn a_difference_in_the_output_is_found() {
     assert!(!fits("abcd", "abc") && !fits("abc", "a[..]b") && !fits("abc", "x[..]c"));
 }
 
-/// What the README has `curl` fetch and send, one after the other.
+/// Runs the `curl` commands of the README one after the other.
 #[test]
 fn a_folder_can_be_downloaded_and_files_uploaded() {
     if Command::new("curl").arg("--version").output().is_err() {

@@ -1,4 +1,5 @@
-//! Programs that follow every link of listings: they fetch each file once, in no other order and in no archive.
+//! Crawlers that follow every link of listings: they fetch each file once, and follow no link that sorts the
+//! listing or downloads an archive.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -18,7 +19,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use tools::skip;
 
-/// What is served, by the paths that lead there.
+/// The served files, by path.
 const TREE: [(&str, &str); 4] = [
     ("/one.txt", "one"),
     ("/sub/two.txt", "two"),
@@ -39,8 +40,8 @@ fn site() -> TempDir {
     site
 }
 
-/// Runs a crawler, to which `args` tells the URL and the folder for what it finds, in the place of URL and INTO.
-/// Returns the targets that it asked for, sorted, unless it is not installed.
+/// Runs a crawler, with URL and INTO in its arguments replaced by the server's URL and the target folder. Returns the
+/// requested targets, sorted, or `None` if the crawler is not installed.
 fn crawl(command: &str, args: &[&str], into: &Path) -> Option<Vec<String>> {
     let site = site();
     let options = ["-b", "127.0.0.1", "--archive", "--upload"];
@@ -79,7 +80,7 @@ fn crawl(command: &str, args: &[&str], into: &Path) -> Option<Vec<String>> {
     Some(targets)
 }
 
-/// All that there is, once.
+/// All targets, once each.
 fn everything() -> Vec<String> {
     let files = TREE.iter().map(|(name, _)| (*name).to_owned());
     let directories = DIRECTORIES.iter().map(|name| (*name).to_owned());
@@ -110,7 +111,7 @@ fn wget_and_httrack_fetch_each_file_once() {
     }
 }
 
-/// These ask for what they found again, for its size.
+/// These request each file twice, first for its size.
 #[test]
 fn lftp_and_rclone_find_each_file_and_no_query() {
     let lftp = [

@@ -1,4 +1,4 @@
-//! Clients that leave while the server works for them: the work ends with them.
+//! Clients that disconnect while the server works for them: the work stops.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -21,12 +21,12 @@ use sanserve_core::{Config, Files, Protocol};
 use sanserve_server::{Disk, stdio};
 use tempfile::TempDir;
 
-/// Bytes of a file without content: to sum them takes minutes.
+/// The length of a sparse file whose checksum takes minutes.
 const HUGE: u64 = 1 << 40;
-/// As many archives as there may be at a time.
+/// The limit of concurrent archives.
 const ARCHIVES: usize = 16;
 
-/// A directory with one file of that length.
+/// Returns a directory with one sparse file of this length.
 fn holding(len: u64) -> TempDir {
     let site = TempDir::new().unwrap();
     let file = File::create(site.path().join("file")).unwrap();
@@ -34,7 +34,7 @@ fn holding(len: u64) -> TempDir {
     site
 }
 
-/// The program, which ends with this.
+/// The program, which is killed on drop.
 struct Served(Program);
 
 impl Drop for Served {
@@ -50,7 +50,7 @@ fn serve(site: &TempDir, runtime: &str) -> Served {
     Served(Program::serve(site.path(), &options))
 }
 
-/// The end of a zip, before which the sums of all files are calculated.
+/// A request for the end of a zip, which needs the checksums of all files.
 const END_OF_ZIP: &[u8] = b"GET /?zip HTTP/1.1\r\nHost: test\r\nRange: bytes=-200\r\n\r\n";
 
 fn ask_for_end(address: SocketAddr) -> TcpStream {
@@ -59,7 +59,7 @@ fn ask_for_end(address: SocketAddr) -> TcpStream {
     socket
 }
 
-/// Begins the end of a zip, as soon as there is room for another archive.
+/// Requests the end of a zip until there is room for another archive.
 fn begin_when_there_is_room(address: SocketAddr, what: &str) -> TcpStream {
     let start = Instant::now();
     loop {
@@ -88,7 +88,7 @@ fn checksums_for_an_archive_stop_when_the_client_disconnects() {
             get(address, "/?tar").starts_with("HTTP/1.1 503 "),
             "{runtime}: there are more archives at a time than {ARCHIVES}"
         );
-        // These have read all that came, so nothing but the end of their side tells that they left.
+        // These clients have read everything, so only the end of their stream shows that they have disconnected.
         drop(sockets);
         begin();
     }

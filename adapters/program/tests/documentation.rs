@@ -1,6 +1,6 @@
-//! Whatever the pages tell their readers to run is run: here, or by the test that is named here. What cannot
-//! be run where tests are is listed with the reason, and its parts are looked at as far as that goes. A command
-//! that is neither run nor listed fails the test, and so does an entry of a list that is on no page.
+//! Runs every command on the pages, or names the test that does. Commands that cannot run in a test are listed with the
+//! reason, and checked as far as possible. A command that is neither run nor listed fails the test, as does a list entry
+//! that is on no page.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -17,7 +17,7 @@ use markdown::attempt::{
 };
 use markdown::{Page, all, blocks, root, split};
 
-/// Commands by their beginnings, and the test that runs them as they stand there.
+/// Commands, by prefix, with the file and the name of the test that runs them.
 const ELSEWHERE: [(&str, &str, &str); 12] = [
     (
         "curl -r 0-16 ",
@@ -81,7 +81,7 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
     ),
 ];
 
-/// What is not run here, and why.
+/// Commands that are not run, with the reason.
 const NOT_HERE: [(&str, &str); 14] = [
     (
         "systemctl enable --now sanserve.socket",
@@ -129,7 +129,7 @@ const NOT_HERE: [(&str, &str); 14] = [
     ),
 ];
 
-/// Spans and lines that begin as commands do and are none.
+/// Spans and lines that look like commands but are not.
 const NO_COMMANDS: [&str; 6] = [
     "sanserve [OPTIONS] [PORT] [DIR]",
     "only one port may be given (got 8000 and 9000)",
@@ -139,7 +139,7 @@ const NO_COMMANDS: [&str; 6] = [
     "to run it again and print its transcript",
 ];
 
-/// What stands among commands: what they print, and how they are put together.
+/// Other lines in blocks of commands: output, and syntax.
 const SHOWN: [&str; 13] = [
     "Serving HTTP on ",
     "127.0.0.1 - - [",
@@ -156,7 +156,7 @@ const SHOWN: [&str; 13] = [
     "<-- Want",
 ];
 
-/// Those of the lists above that were needed.
+/// The entries of the lists above that were used.
 #[derive(Default)]
 struct Found(Vec<&'static str>);
 
@@ -232,7 +232,7 @@ fn every_link_leads_somewhere() {
     );
 }
 
-/// A relative path as seen from the top folder.
+/// Resolves a relative path from the root of the repository.
 fn normal(folder: &str, path: &str) -> String {
     let mut segments: Vec<&str> = folder.split('/').filter(|it| !it.is_empty()).collect();
     for segment in path.split('/') {
@@ -297,7 +297,7 @@ fn every_block_is_run() {
     }
 }
 
-/// The page must be compiled as a doc comment.
+/// Checks that the page is compiled as a doc comment.
 fn is_a_doctest(page: &Page, place: &str) {
     let includes = format!("#[doc = include_str!(\"../../{}\")]", page.name);
     let sources = ["adapters/src/lib.rs", "conformance/src/sim.rs"];
@@ -309,7 +309,7 @@ fn is_a_doctest(page: &Page, place: &str) {
     assert!(sources.iter().any(compiles), "{place} is not compiled");
 }
 
-/// Options that pages name, and of which program they are if not of this one.
+/// Options of other programs on the pages.
 const OTHER_OPTIONS: [(&str, &str); 5] = [
     ("--env", "wasmtime"),
     ("--dir", "wasmtime"),
@@ -387,7 +387,7 @@ fn every_named_test_and_case_exists() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
-/// Appends the files below a folder that have this extension, without what was built.
+/// Appends the files below a folder with this extension, except build output.
 fn read_all(folder: &Path, extension: &str, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -401,7 +401,7 @@ fn read_all(folder: &Path, extension: &str, text: &mut String) {
     }
 }
 
-/// The component reads what the page says that it does.
+/// The component reads the variables that the page documents.
 #[test]
 fn the_component_reads_every_variable_on_the_pages() {
     let read = fs::read_to_string(root().join("examples/component/src/lib.rs")).unwrap();
@@ -421,7 +421,7 @@ fn the_component_reads_every_variable_on_the_pages() {
     }
 }
 
-/// The other half of the promise: what is added is found.
+/// New commands on a page are found.
 #[test]
 fn an_unknown_command_is_found() {
     let page = "Say `frobnicate --all` or `make tea`, `sanserve --nope`:\n\n    cargo run --bin nope\n    Nobody said so\n\n```text\nmake test TEA=1\n```\n";

@@ -1,5 +1,5 @@
-//! Files are stored on whatever file system the directory is: without hard links, without renames that spare what is
-//! there, without a count of its blocks, where a file may not grow.
+//! Uploads to unusual file systems: without hard links, without exclusive renames, without a block count, and with a limit
+//! for the size of files.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]
@@ -54,7 +54,7 @@ fn command(folder: &Path, runtime: &str, options: &[&str]) -> Command {
     command
 }
 
-/// What must be so wherever files are stored, with every runtime; the commands are changed by `confine`.
+/// Checks uploads to a folder with every runtime. `confine` changes the commands.
 fn stores(what: &str, folder: &Path, confine: impl Fn(&mut Command)) {
     let content = vec![b'x'; 100_000];
     for runtime in RUNTIMES {
@@ -91,7 +91,7 @@ fn stores(what: &str, folder: &Path, confine: impl Fn(&mut Command)) {
     }
 }
 
-/// Of six that store a file of one name at once, one succeeds.
+/// Checks that one of six concurrent uploads of the same name succeeds.
 fn one_wins(what: &str, address: SocketAddr) {
     let statuses: Vec<u16> = thread::scope(|scope| {
         let sockets: Vec<_> = (0..6).map(|_| connect(address)).collect();
@@ -111,14 +111,14 @@ fn one_wins(what: &str, address: SocketAddr) {
     assert_eq!((count(201), count(409)), (1, 5), "{what}: {statuses:?}");
 }
 
-/// A directory that is mounted elsewhere, by a program that ends with this.
+/// A bindfs mount, which is unmounted on drop.
 struct Mounted {
     folder: TempDir,
     server: Child,
 }
 
 impl Mounted {
-    /// Mounts a directory by bindfs (FUSE), for which these calls fail. `None` if that cannot be had.
+    /// Mounts a directory with bindfs (FUSE), in which these calls fail. Returns `None` if that is not possible.
     fn start(denied: &[Denied]) -> Option<Mounted> {
         let folder = TempDir::new().unwrap();
         let (below, at) = (folder.path().join("below"), folder.path().join("mounted"));
@@ -156,11 +156,11 @@ impl Drop for Mounted {
     }
 }
 
-/// A file system in memory, until this is dropped.
+/// A file system in memory, which is unmounted on drop.
 struct InMemory(TempDir);
 
 impl InMemory {
-    /// Mounts it. `None` if this user may not do that.
+    /// Mounts it. Returns `None` if this user lacks the permission.
     fn mount(kind: &str, options: &str) -> Option<InMemory> {
         let folder = TempDir::new().unwrap();
         let mut mount = Command::new("mount");
@@ -184,7 +184,7 @@ impl Drop for InMemory {
     }
 }
 
-/// As with exFAT and vfat by FUSE, and most file systems of networks there.
+/// As with exFAT, vfat and most network file systems over FUSE.
 #[test]
 fn files_are_stored_where_there_are_neither_hard_links_nor_exclusive_renames() {
     let links = [libc::SYS_link, libc::SYS_linkat].map(|call| Denied::always(call, libc::EPERM));
@@ -205,7 +205,7 @@ fn files_are_stored_where_there_are_neither_hard_links_nor_exclusive_renames() {
     }
 }
 
-/// As on Android, where no program may make hard links, and in the sandboxes of old containers.
+/// As on Android, where hard links are forbidden, and in the sandboxes of old containers.
 #[test]
 fn files_are_stored_where_linking_and_renaming_calls_are_denied() {
     let folder = TempDir::new().unwrap();
@@ -222,7 +222,7 @@ fn files_are_stored_where_linking_and_renaming_calls_are_denied() {
     }
 }
 
-/// tmpfs without a limit and ramfs have no blocks; statvfs(3) says 0 of all and 0 of those that are free.
+/// For tmpfs without a limit and ramfs, statvfs(3) reports no blocks, neither total nor free.
 #[test]
 fn a_file_system_that_reports_no_blocks_is_not_full() {
     for (kind, options) in [("tmpfs", "size=0"), ("ramfs", "mode=755")] {
@@ -234,7 +234,7 @@ fn a_file_system_that_reports_no_blocks_is_not_full() {
     }
 }
 
-/// A file system with room for two things beside its root: the file, and one of the two directories that it needs.
+/// The file system has two free inodes: for the file, and one of the two directories that it needs.
 #[test]
 fn directories_created_for_a_failed_upload_are_removed() {
     let Some(folder) = InMemory::mount("tmpfs", "nr_inodes=3") else {
@@ -274,7 +274,7 @@ fn listings_have_sizes_and_times_without_statx() {
                     file.ends_with("\r\n\r\nhello\n"),
                     "{runtime} {error:?}: {file}"
                 );
-                // The third is kept, if it can be.
+                // The third listing is cached, if possible.
                 let replies = [(); 3].map(|()| get(program.address(), "/?json"));
                 program.signal(Signal::TERM);
                 program.ends();
@@ -292,14 +292,14 @@ fn listings_have_sizes_and_times_without_statx() {
     }
 }
 
-/// No file may be longer than this, for a program and what it starts.
+/// Limits the size of files for a command and its children.
 fn limit_files(command: &mut Command, bytes: u64) {
     let limit = libc::rlimit {
         rlim_cur: bytes,
         rlim_max: bytes,
     };
     let set_up = move || {
-        // SAFETY: the call is safe after a fork, and reads what the closure holds.
+        // SAFETY: the call is safe after a fork, and `limit` lives in the closure.
         match unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) } {
             0 => Ok(()),
             _ => Err(std::io::Error::last_os_error()),
@@ -309,7 +309,7 @@ fn limit_files(command: &mut Command, bytes: u64) {
     unsafe { command.pre_exec(set_up) };
 }
 
-/// setrlimit(2): what would grow beyond the limit gets SIGXFSZ, which ends a process that does not expect it.
+/// setrlimit(2): a write beyond the limit raises SIGXFSZ, which by default ends the process.
 #[test]
 fn exceeding_the_file_size_limit_does_not_end_the_server() {
     for runtime in RUNTIMES {
@@ -324,7 +324,7 @@ fn exceeding_the_file_size_limit_does_not_end_the_server() {
         assert_eq!(put(address, "/long", &[b'x'; 100_000]), 507, "{runtime}");
         assert_eq!(names(&folder), [""; 0], "{runtime}");
         assert_eq!(put(address, "/short", &[b'x'; 10_000]), 201, "{runtime}");
-        // Lines for more than the log may hold.
+        // Enough lines to exceed the limit of the log.
         let target = format!("/{}", "n".repeat(4_000));
         (0..10).for_each(|_| assert!(get(address, &target).contains(" 404 ")));
         assert!(fs::metadata(&log).unwrap().len() <= 20_000);
@@ -334,8 +334,8 @@ fn exceeding_the_file_size_limit_does_not_end_the_server() {
     }
 }
 
-/// A script ends at the limit like any program that was not started by this one, also where this one was started
-/// by a program that ignores the signal, as Python does.
+/// A script is ended at the limit like any other process, even if the server was started by a program that ignores the signal,
+/// as Python does.
 #[test]
 fn scripts_have_the_default_file_size_signal() {
     use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! What the command line adds to replies: fields and the media type.
+//! Options that set headers of replies.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -14,7 +14,7 @@ use client::{connect, get, site};
 use process::Program;
 use rustix::process::Signal;
 
-/// The fields of a reply, without `Server` and `Date`, and its status in front.
+/// Returns the status of a reply and its fields, without `Server` and `Date`.
 fn head(reply: &str) -> Vec<&str> {
     let (head, _) = reply.split_once("\r\n\r\n").unwrap();
     let lines = head.split("\r\n").enumerate();
@@ -25,7 +25,7 @@ fn head(reply: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The names of those fields.
+/// Returns the status of a reply and the names of those fields.
 fn names(reply: &str) -> Vec<&str> {
     let lines = head(reply).into_iter();
     lines
@@ -33,7 +33,7 @@ fn names(reply: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The reply to this, byte for byte.
+/// Sends a request, and returns the bytes of the reply.
 fn send(address: SocketAddr, request: &str) -> Vec<u8> {
     let mut socket = connect(address);
     socket.write_all(request.as_bytes()).unwrap();
@@ -199,7 +199,7 @@ fn content_type_sets_the_type_of_unknown_files() {
     }
 }
 
-/// 1,577,836,800.75 s after 1970, in hexadecimal nanoseconds, and the length.
+/// The tag has the modification time, 1,577,836,800.75 s after 1970, in hexadecimal nanoseconds, and the length.
 #[test]
 fn portable_tags_are_the_same_on_all_machines() {
     let site = site();
@@ -312,7 +312,7 @@ fn text_is_utf_8_by_default() {
                 "{options:?}"
             );
         }
-        // These name their own, or have no such parameter.
+        // HTML and XML name their own charset, and JSON has no such parameter.
         assert_eq!(kind("/page.html"), "text/html");
         assert_eq!(kind("/data.xml"), "text/xml");
         assert_eq!(kind("/data.json"), "application/json");

@@ -1,4 +1,4 @@
-//! Names that begin with a dot, as the program has them.
+//! Names that begin with a dot.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -14,7 +14,7 @@ use process::Program;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-/// The usual files, and some that are hidden.
+/// The usual site with some hidden names.
 fn dotted() -> TempDir {
     let site = site();
     fs::create_dir(site.path().join(".git")).unwrap();
@@ -71,7 +71,7 @@ fn a_terminal_says_that_hidden_names_are_hidden() {
     );
 }
 
-/// A reply without what differs between two of them by chance.
+/// Removes the date of a reply.
 fn undated(reply: &str) -> String {
     let lines = reply.lines().filter(|line| !line.starts_with("Date: "));
     lines.collect::<Vec<_>>().join("\n")
@@ -114,7 +114,7 @@ fn the_log_says_why_a_request_is_refused_and_the_reply_does_not() {
         }
         program.signal(Signal::INT);
         let log = program.ends().stderr;
-        // In an object it is a part of what went wrong, without the option.
+        // In JSON the reason is a member of the request's object, without the option.
         let start = match format {
             "json" => "File not found; ",
             _ => "refused: ",

@@ -1,5 +1,4 @@
-//! Ten thousand connections that are kept alive and idle: what they cost, and that they are in
-//! nobody's way.
+//! Memory of ten thousand idle connections, with which new clients are still served.
 
 #![cfg(target_os = "linux")]
 
@@ -23,12 +22,12 @@ const MANY: usize = 10_000;
 
 #[test]
 fn ten_thousand_idle_connections_take_seven_mebibytes_on_tokio_fifty_two() {
-    // One after the other: each takes most of the descriptors that there are.
+    // In one test, since each needs most of the available descriptors.
     fit("mio", 7);
     fit("tokio", 52);
 }
 
-/// Ten thousand connections that have made a request each, in so many MiB.
+/// Checks that ten thousand connections, with one request each, need less than `most` MiB.
 fn fit(runtime: &str, most: u64) {
     let most = most * 1024;
     let mut limit = getrlimit(Resource::Nofile);
@@ -60,13 +59,13 @@ fn fit(runtime: &str, most: u64) {
             socket
         })
         .collect();
-    // A connection gives its buffers back soon.
+    // Connections free their buffers after a moment.
     let (start, mut resident) = (Instant::now(), resident(&program));
     while resident >= most && start.elapsed() < TIMEOUT {
         sleep(Duration::from_millis(100));
         resident = self::resident(&program);
     }
-    // They are all there, and so is whoever comes next.
+    // All connections are still open, and a new client is served.
     let other = connect(program.address());
     [&other, &idle[0], &idle[MANY - 1]]
         .into_iter()
@@ -79,7 +78,7 @@ fn fit(runtime: &str, most: u64) {
 
 #[test]
 fn an_idle_https_connection_takes_less_than_five_kibibytes_on_tokio_fourteen() {
-    // Of a thousand. Most of it is what rustls keeps: keys, and on tokio a buffer of 4 KiB.
+    // The average of a thousand. Most is the state of rustls: keys, and on tokio a buffer of 4 KiB.
     for (runtime, most) in [("mio", 5), ("tokio", 14)] {
         let certificate = TestCertificate::new();
         let site = site();
@@ -95,11 +94,11 @@ fn an_idle_https_connection_takes_less_than_five_kibibytes_on_tokio_fourteen() {
             stream.read_exact(&mut [0; 200]).unwrap();
             stream
         };
-        // What is set up once, such as the cache of sessions, is there from now on.
+        // Sets up everything that is allocated once, such as the session cache.
         let _first: Vec<_> = (0..300).map(|_| open()).collect();
         let before = resident(&program);
         let _idle: Vec<_> = (0..1000).map(|_| open()).collect();
-        // A connection gives its buffers back soon.
+        // Connections free their buffers after a moment.
         let each = || (resident(&program) - before) as f64 / 1000.0;
         let start = Instant::now();
         while each() >= f64::from(most) && start.elapsed() < TIMEOUT {
@@ -112,7 +111,7 @@ fn an_idle_https_connection_takes_less_than_five_kibibytes_on_tokio_fourteen() {
     }
 }
 
-/// How much memory a program has for itself, in KiB: its code is not counted, which differs with how it is built.
+/// Returns the private memory of a program in KiB. Code is not counted, since its size depends on the build.
 fn resident(program: &Program) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", program.child.id())).unwrap();
     let mut lines = status.lines();

@@ -1,4 +1,4 @@
-//! A log that nothing reads, or that cannot be written to: the program serves and ends all the same.
+//! A log that nobody reads, or that cannot be written: the program still serves and exits.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -22,11 +22,11 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use tempfile::TempDir;
 
-/// Requests whose log lines, each of [`LINE`] bytes, fill any pipe and the queue behind it.
+/// A number of requests whose log lines, of [`LINE`] bytes each, fill any pipe and the queue behind it.
 const REQUESTS: usize = 500;
 const LINE: usize = 8 * 1024;
 
-/// Longer than the program takes to end if it waits for nothing but the last second of the log.
+/// Longer than the program takes to exit if it only waits a second for the log.
 const END: Duration = Duration::from_secs(5);
 
 #[test]
@@ -35,7 +35,7 @@ fn an_unread_log_blocks_neither_serving_nor_stopping() {
         let (_site, mut log, program) = with_unread_pipe(&["--runtime", runtime]);
         request_all(&connect(program.address()));
         ends_in_time(program, Signal::TERM);
-        // What the pipe had room for is in order.
+        // The lines in the pipe are in order.
         let mut lines = String::new();
         log.read_to_string(&mut lines).unwrap();
         let lines: Vec<_> = lines.lines().collect();
@@ -55,7 +55,7 @@ fn ctrl_c_does_not_wait_for_an_unread_log() {
 
 #[test]
 fn ctrl_c_does_not_wait_for_its_own_message_to_be_read() {
-    // As with `sanserve 2>&1 | reader`: standard output and standard error are one full pipe.
+    // As with `sanserve 2>&1 | reader`, standard output and standard error are one full pipe.
     let site = site();
     let (read, write) = io::pipe().unwrap();
     let mut command = Program::command(site.path());
@@ -91,7 +91,7 @@ fn dropped_lines_are_counted_in_the_log() {
             is_line(&line, logged);
             logged += 1;
         };
-        // The queue holds a MiB, and is not without bounds.
+        // The queue holds 1 MiB.
         assert!((100..300).contains(&logged), "{runtime}: {logged}");
         let dropped = REQUESTS - logged;
         assert_eq!(
@@ -102,7 +102,7 @@ fn dropped_lines_are_counted_in_the_log() {
         );
         request(&socket, REQUESTS);
         is_line(&lines.next().unwrap(), REQUESTS);
-        // The end waits for what is read.
+        // The exit waits while the log is being read.
         let rest = thread::spawn(move || lines.count());
         ends_in_time(program, Signal::TERM);
         assert_eq!(rest.join().unwrap(), 0);
@@ -113,7 +113,7 @@ fn dropped_lines_are_counted_in_the_log() {
 fn a_late_reader_still_gets_the_end_of_the_log() {
     let (_site, mut log, program) = with_unread_pipe(&[]);
     let socket = connect(program.address());
-    // More than a pipe holds and less than the queue.
+    // More than a pipe holds, and less than the queue.
     let some = 100;
     (0..some).for_each(|at| request(&socket, at));
     let reader = thread::spawn(move || {
@@ -184,7 +184,7 @@ fn a_full_disk_under_the_log_does_not_block_it() {
     }
 }
 
-/// The program with a site, and the pipe that is its standard error.
+/// Starts the program. Returns its site, the pipe of its standard error, and the program.
 fn with_unread_pipe(options: &[&str]) -> (TempDir, io::PipeReader, Program) {
     let site = site();
     let (read, write) = io::pipe().unwrap();
@@ -194,7 +194,7 @@ fn with_unread_pipe(options: &[&str]) -> (TempDir, io::PipeReader, Program) {
     (site, read, program)
 }
 
-/// Both ends of a terminal, without echo.
+/// Returns both ends of a terminal without echo.
 fn terminal() -> (OwnedFd, OwnedFd) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
@@ -211,7 +211,7 @@ fn terminal() -> (OwnedFd, OwnedFd) {
     (terminal, end.into())
 }
 
-/// Makes all requests, one after the other, and takes the replies.
+/// Sends all requests one after the other, and reads the replies.
 fn request_all(socket: &TcpStream) {
     (0..REQUESTS).for_each(|at| request(socket, at));
 }
@@ -226,7 +226,7 @@ fn text(at: usize) -> String {
     format!("GET /a.txt?{at:0LINE$} HTTP/1.1\r\nHost: h\r\n\r\n")
 }
 
-/// Whether this is the line of that request.
+/// Whether this is the log line of the request with this number.
 fn is_line(line: &str, at: usize) {
     let end = format!("] \"GET /a.txt?{at:0LINE$} HTTP/1.1\" 200 -");
     assert!(
@@ -236,7 +236,7 @@ fn is_line(line: &str, at: usize) {
     );
 }
 
-/// Waits for a process to end, and kills it if it does not.
+/// Waits for a process to exit, and kills it after a timeout.
 fn output(child: Child) -> Output {
     let pid = Pid::from_child(&child);
     let (over, ended) = mpsc::channel();
@@ -247,7 +247,7 @@ fn output(child: Child) -> Output {
     })
 }
 
-/// Ends the program, which must not wait for a reader of its log.
+/// Stops the program, and checks that it does not wait for a reader of its log.
 fn ends_in_time(program: Program, signal: Signal) {
     let start = Instant::now();
     program.signal(signal);

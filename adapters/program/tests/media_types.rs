@@ -1,4 +1,4 @@
-//! Media types that the program sends, against those of nginx and of IANA (Debian's `/etc/mime.types`).
+//! The media types of the program, compared with those of nginx and of IANA (Debian's `/etc/mime.types`).
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -14,7 +14,7 @@ use process::Program;
 use rustix::process::Signal;
 use sanserve_core::mime;
 
-/// The types that a table has for each extension.
+/// The types of each extension in a table.
 type Types = BTreeMap<String, Vec<String>>;
 
 /// Reads a table of lines `TYPE EXTENSION...`.
@@ -44,7 +44,7 @@ fn iana() -> Types {
     table("/etc/mime.types")
 }
 
-/// What neither has, or has as something that is used elsewhere, and where the type is from.
+/// Types that neither has, or that both use for something else, with their source.
 const OTHERS: [(&str, &str, &str); 16] = [
     ("3g2", "video/3gpp2", "RFC 4393"),
     ("3gpp2", "video/3gpp2", "RFC 4393"),
@@ -92,7 +92,7 @@ fn every_type_is_cpythons_ianas_or_nginxs() {
     assert!(seen > 100, "{seen}");
 }
 
-/// What the program sends for a file of each of these names.
+/// Returns the type that the program sends for each of these names.
 fn served(names: &[&str], options: &[&str]) -> Vec<String> {
     let site = site();
     for name in names {
@@ -128,7 +128,7 @@ fn the_program_sends_the_types_of_nginx_or_iana() {
         .map(|extension| format!("x.{extension}"))
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    // CPython's, which browsers show; that of books, beside that of Palm's programs; and nothing for old archives.
+    // CPython's types that browsers display; e-books rather than programs for Palm; and no type for old archives.
     let own = [
         ("pl", "text/plain"),
         ("prc", "application/x-mobipocket-ebook"),

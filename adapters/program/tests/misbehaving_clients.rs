@@ -1,5 +1,5 @@
-//! Peers that misbehave, against the program as it is: thousands who are slow, more than there is
-//! room for, and those who leave in the middle of a word.
+//! Misbehaving clients: thousands of slow ones, more than the limit of connections, and clients that disconnect in the middle
+//! of a request or reply.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]
@@ -24,10 +24,10 @@ use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Protoco
 use sanserve_server::{Disk, Open, event_loop::HTTPServer};
 use socket2::SockRef;
 
-/// So many half-open heads, and so many slow readers.
+/// The number of connections with half a request, and of those that do not read.
 const MANY: usize = 2_000;
-/// The machine may be busy with something else: so many crowds may come until one of them disturbs
-/// as little as it has to. The first two come in any case.
+/// The most attempts until the slow clients delay others as little as required: the machine may be busy with something else.
+/// At least two are made.
 const CROWDS: usize = 6;
 
 #[test]
@@ -37,13 +37,13 @@ fn four_thousand_slow_clients_neither_delay_others_nor_leak() {
     }
     let site = site();
     fs::write(site.path().join("page"), [b'x'; 1024]).unwrap();
-    // On one core, and so with one thread.
+    // On one core the program has one thread.
     let mut command = Command::new("taskset");
     command.args(["-c", &core(), PROGRAM, "0", "-q", "-b", "127.0.0.1"]);
     let program = Program::start(command.args(["-p", "HTTP/1.1", "-d"]).arg(site.path()));
     let address = program.address();
     let files = resting_descriptors(&program);
-    // Whatever is set up by the first requests is there from now on.
+    // Sets up everything that the first requests allocate.
     median(address, || ());
     let fresh = resident(&program);
     let mut disturbs = true;
@@ -93,7 +93,7 @@ fn past_the_limit_of_connections_clients_wait_without_a_busy_loop() {
                 let said = (&socket).read(&mut [0]);
                 assert_eq!(said.unwrap_err().kind(), ErrorKind::WouldBlock);
                 socket.set_nonblocking(false).unwrap();
-                // One ends, and the next has a running reply, too.
+                // When one connection ends, the next client gets its reply.
                 drop(inside.remove(0));
                 assert!(read_head(&socket).starts_with("HTTP/1.1 200 OK\r\n"));
                 inside.push(socket);
@@ -146,7 +146,7 @@ fn clients_that_disconnect_at_any_point_leak_nothing() {
         }
     }
     wait("descriptors are left", || descriptors(&program) == files);
-    // Everybody who fits in is let in.
+    // All 48 clients are accepted.
     let crowd: Vec<_> = (0..48).map(|_| connect(address)).collect();
     crowd.iter().for_each(get_hello);
     program.signal(Signal::INT);
@@ -168,7 +168,7 @@ fn a_reply_arrives_although_its_request_has_unread_content() {
                 let head =
                     format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
                 socket.write_all(head.as_bytes()).unwrap();
-                // All of it is sent before a byte of the reply is read.
+                // Sends all content before reading the reply.
                 for _ in 0..128 {
                     socket.write_all(&[b'x'; 64 * 1024]).unwrap();
                 }
@@ -181,7 +181,7 @@ fn a_reply_arrives_although_its_request_has_unread_content() {
     );
 }
 
-/// A disk that errs behind the first MiB of a file.
+/// A file system that fails after the first MiB of a file.
 struct Failing(Disk);
 
 const GOOD: u64 = 1 << 20;
@@ -225,8 +225,8 @@ fn a_disk_error_aborts_the_reply_and_is_logged() {
     });
 }
 
-/// Runs a test against a server with one thread and so much room, as long as it lasts. It is told
-/// the address, where the system describes the thread, and what is logged.
+/// Runs a test against a server with one thread and a limit of connections. The test gets the address, the thread's folder in
+/// `/proc`, and the log.
 fn with_server<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static>(
     connections: usize,
     files: impl FnOnce(Disk) -> FS,
@@ -252,16 +252,16 @@ fn with_server<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static>(
     serving.join().unwrap();
 }
 
-/// The program, with no more than so many descriptors.
+/// Starts the program with a limit of descriptors.
 fn few_descriptors(most: usize, site: &Path) -> Program {
     let mut command = Command::new("sh");
     let line = format!("ulimit -n {most}; exec \"$0\" 0 -b 127.0.0.1 -p HTTP/1.1 -d \"$1\"");
-    // On one core, for each thread has descriptors of its own.
+    // On one core, since each thread needs its own descriptors.
     let line = line.replace("exec", &format!("exec taskset -c {}", core()));
     Program::start(command.args(["-c", &line, PROGRAM]).arg(site))
 }
 
-/// Over half a second nearly nothing is done, once all that was there to do has been.
+/// Waits until the threads use almost no CPU time for half a second.
 fn assert_rests(spent: impl Fn() -> Duration) {
     let half = Duration::from_millis(500);
     wait("something spins", || {
@@ -273,7 +273,7 @@ fn assert_rests(spent: impl Fn() -> Duration) {
     });
 }
 
-/// Connections on which half a request line was sent.
+/// Opens connections and sends half a request line on each.
 fn half_open(address: SocketAddr) -> Vec<TcpStream> {
     let begin = |_| {
         let mut socket = connect(address);
@@ -283,7 +283,7 @@ fn half_open(address: SocketAddr) -> Vec<TcpStream> {
     (0..MANY).map(begin).collect()
 }
 
-/// Connections on which a large file comes that nobody takes.
+/// Opens connections that request a large file and do not read it.
 fn slow_readers(address: SocketAddr) -> Vec<TcpStream> {
     let begin = |_| {
         let socket = connect(address);
@@ -297,8 +297,7 @@ fn slow_readers(address: SocketAddr) -> Vec<TcpStream> {
     all
 }
 
-/// How long a client waits for a page, from the beginning of its connection. Something else happens
-/// before each.
+/// Returns the median time of a request with its connection. Calls `between` before each.
 fn median(address: SocketAddr, mut between: impl FnMut()) -> Duration {
     let mut times = [(); 200].map(|()| {
         between();
@@ -313,7 +312,7 @@ fn median(address: SocketAddr, mut between: impl FnMut()) -> Duration {
     times[times.len() / 2]
 }
 
-/// Lets this process, and so its children, open that many files, if that may be.
+/// Raises the limit of open files for this process and its children. Returns false if that is not permitted.
 fn may_open(files: u64) -> bool {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -327,7 +326,7 @@ fn may_open(files: u64) -> bool {
     enough
 }
 
-/// The same of a program that nobody has been at, when it has just begun to serve.
+/// Returns the number of descriptors of an idle program.
 fn resting_descriptors(program: &Program) -> usize {
     let socket = connect(program.address());
     send_get(&socket, "/none");
@@ -335,7 +334,7 @@ fn resting_descriptors(program: &Program) -> usize {
     descriptors(program) - 1
 }
 
-/// Waits until that is so.
+/// Waits until `done` returns true.
 fn wait(complaint: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {

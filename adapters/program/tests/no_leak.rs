@@ -1,4 +1,4 @@
-//! The program owns its settings: nothing of them is leaked to live as long as the process.
+//! The settings of the program are owned, not leaked to become `'static`.
 
 use std::fs;
 use std::path::Path;

@@ -1,11 +1,11 @@
-//! What the program says before it serves, or instead.
+//! Help, manual page, completions and usage errors.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, Output};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sanserve");
 
-/// Runs the program to its end.
+/// Runs the program. Returns its exit code, standard output and standard error.
 fn run(args: &[&str]) -> (Option<i32>, String, String) {
     finish(Command::new(PROGRAM).args(args))
 }
@@ -20,7 +20,7 @@ fn finish(command: &mut Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// Command lines that are wrong, and what the error says: what is wrong, and what to do.
+/// Wrong command lines, with a part of the error message.
 const WRONG: &[(&[&str], &str)] = &[
     (
         &["65536"],
@@ -274,7 +274,7 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// All options, by their long names, and whether each has a value.
+/// Returns the long names of all options, and whether each takes a value.
 fn all_options() -> Vec<(String, bool)> {
     let (_, help, _) = run(&["--help"]);
     let lines = help.lines().filter_map(|line| {
@@ -286,7 +286,7 @@ fn all_options() -> Vec<(String, bool)> {
     lines.collect()
 }
 
-/// The port is taken, so a program that listened before it looked at everything else would say that.
+/// The port is in use, so a program that listened before checking the options would report that instead.
 #[test]
 fn a_usage_error_is_one_line_and_binds_nothing() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -356,7 +356,7 @@ fn a_listen_error_is_one_line() {
     }
 }
 
-/// Only a build with tokio offers it; without, the option says how to get it.
+/// Only a build with tokio offers it; otherwise the error says how to get it.
 #[test]
 fn only_built_in_runtimes_are_offered() {
     let (_, _, stderr) = run(&["--runtime", "nope"]);
@@ -376,7 +376,7 @@ fn only_built_in_runtimes_are_offered() {
     }
 }
 
-/// What was asked for is not lost silently; a reader that has read enough is none of that.
+/// A full disk is an error; a closed pipe is not, since its reader has read enough.
 #[cfg(target_os = "linux")]
 #[test]
 fn output_that_cannot_be_written_is_an_error() {
@@ -459,7 +459,7 @@ fn an_error_names_the_variable() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(words) && said.lines().count() == 1, "{said}");
     }
-    // Of two options that exclude each other, the one that nobody sees on the command line.
+    // Of two conflicting options, the message names the variable of the one that is not on the command line.
     let mut command = Command::new(PROGRAM);
     let (status, _, said) = finish(command.env("SANSERVE_UPLOAD", "yes").arg("--cgi"));
     assert_eq!(status, Some(2));
@@ -475,7 +475,8 @@ fn completions_exist_for_every_shell() {
     }
 }
 
-/// What a tool of Debian's makes of the manual page, and says about it; nothing if it is missing.
+/// Runs a formatter or checker on the manual page. Returns its standard output and standard error, or `None` if it is not
+/// installed.
 #[cfg(unix)]
 fn formatted(tool: &str, args: &[&str]) -> Option<(String, String)> {
     let (status, page, _) = run(&["--manpage"]);
@@ -510,7 +511,7 @@ fn the_manual_page_has_a_text_for_every_option() {
         };
         let at = lines.iter().position(is_head);
         let at = at.unwrap_or_else(|| panic!("{option} is not in\n{page}"));
-        // A short name has its text beside it.
+        // The text of a short name is on the same line.
         let beside = lines[at].get(14..).unwrap_or_default();
         let below = lines[at + 1].strip_prefix("              ");
         let has_text = |text: &str| text.starts_with(|char: char| char.is_alphabetic());
@@ -527,7 +528,7 @@ fn the_manual_page_has_a_text_for_every_option() {
     ] {
         assert!(lines.contains(&heading), "{heading} is not in\n{page}");
     }
-    // Examples have lines of their own, as they are in the help.
+    // Each example of the help has its own line.
     let (_, help, _) = run(&["--help"]);
     let examples = help.lines().filter_map(|line| {
         let example = line.strip_prefix("  ")?.split("  ").next()?;
@@ -549,14 +550,14 @@ fn the_manual_page_has_a_text_for_every_option() {
 #[cfg(unix)]
 #[test]
 fn the_manual_page_passes_lexgrog_and_mandoc() {
-    // What whatis(1) and apropos(1) find.
+    // The line for whatis(1) and apropos(1).
     if let Some((found, _)) = formatted("lexgrog", &[]) {
         let end = ": \"sanserve - serve the files of a directory over HTTP\"\n";
         assert!(found.ends_with(end), "{found}");
     }
     if let Some((found, said)) = formatted("mandoc", &["-T", "lint", "-W", "warning"]) {
         let found = found + &said;
-        // A page of a version has no date, which is what makes the warning.
+        // The page has a version instead of a date, which causes this warning.
         let mut warnings = found.lines().filter(|line| !line.is_empty());
         assert!(
             warnings.all(|line| line.contains("missing date")),

@@ -1,4 +1,4 @@
-//! The program below a path of another server: nginx cuts the path off, and every link and redirect still leads there.
+//! The program behind nginx, below a path that nginx removes: links and redirects still work.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -16,16 +16,16 @@ use process::Program;
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::TempDir;
 
-/// nginx, ended with the test.
+/// nginx, which is stopped on drop.
 struct Nginx {
     child: Child,
-    /// Where the program is: `http://127.0.0.1:PORT/files/`.
+    /// The URL of the program: `http://127.0.0.1:PORT/files/`.
     url: String,
     _folder: TempDir,
 }
 
 impl Nginx {
-    /// nginx at a port of its own, which passes what is below `/files/` to the program.
+    /// Starts nginx on a free port. It passes requests below `/files/` to the program.
     fn start(program: &Program) -> Nginx {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let front = listener.local_addr().unwrap();
@@ -43,7 +43,7 @@ impl Nginx {
         );
         let path = folder.path().join("nginx.conf");
         fs::write(&path, configuration).unwrap();
-        // It takes over a socket that is open, so that no other program can have the port.
+        // nginx inherits an open socket, so that no other program can take the port.
         let mut command = Command::new("sh");
         command.args(["-c", "NGINX='3;' exec nginx -p \"$0\" -c \"$1\" 3<&0"]);
         command.arg(folder.path()).arg(path);
@@ -58,7 +58,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Which ends its worker, too.
+        // This also ends its worker.
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let _ = self.child.wait();
     }
@@ -72,7 +72,7 @@ fn run(command: &str, args: &[&str], folder: &Path) -> Output {
     output.unwrap_or_else(|error| panic!("{command}: {error}"))
 }
 
-/// What curl writes out about the last of its requests.
+/// Runs curl, and returns what `--write-out` prints.
 fn curl(args: &[&str], format: &str) -> String {
     let all = ["-s", "-m", "20", "-o", "/dev/null", "-w", format];
     let output = run("curl", &[&all, args].concat(), Path::new("."));
@@ -109,7 +109,7 @@ fn redirects_stay_below_the_prefix() {
         ("sub?json", "sub/?json"),
         ("sub/deep%20er", "sub/deep%20er/"),
         ("page", "page/"),
-        // nginx takes the slashes for one.
+        // nginx merges the slashes.
         ("/sub", "/sub/"),
     ] {
         let came = curl(&["-L", &url(from)], "%{http_code} %{url_effective}");
@@ -117,7 +117,7 @@ fn redirects_stay_below_the_prefix() {
     }
     let (file, target) = (site.path().join("top.txt"), url("sub/new.txt"));
     let put = ["-T", file.to_str().unwrap(), &target];
-    // Seen from the request, which is the file itself.
+    // The location is relative to the request, which is for the file itself.
     let said = curl(&put, "%{http_code} %header{location}");
     assert_eq!(said, "201 ./new.txt");
     let form = ["-F", "file=@Cargo.toml", &url("sub/")];

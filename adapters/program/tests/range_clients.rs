@@ -1,4 +1,4 @@
-//! Programs that read several parts of a file with one request: zsync, zchunk and GDAL.
+//! Clients that request several ranges at a time: zsync, zchunk and GDAL.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -32,10 +32,10 @@ impl Folders {
     }
 }
 
-/// Runs a command in a folder, for twenty seconds at most. Returns false, after a word, if it is not installed.
+/// Runs a command in a folder, for at most twenty seconds. Returns false, with a note, if it is not installed.
 ///
 /// # Panics
-/// If it fails.
+/// If the command fails.
 fn run(folder: &Path, command: &[&str]) -> bool {
     let (program, arguments) = command.split_first().unwrap();
     let limited = Command::new("timeout")
@@ -54,8 +54,7 @@ fn run(folder: &Path, command: &[&str]) -> bool {
     true
 }
 
-/// Serves the folder to what `ask` does with an address. Returns how often a part was sent, and how many bytes
-/// were sent in all.
+/// Serves the folder while `ask` runs, which gets the URL. Returns the number of partial replies, and of bytes sent in all.
 fn served(folders: &Folders, ask: impl FnOnce(&str)) -> (usize, u64) {
     let options = ["-p", "HTTP/1.1", "--log-format", "combined"];
     let program = Program::serve(folders.site.path(), &options);

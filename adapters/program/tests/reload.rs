@@ -1,4 +1,4 @@
-//! SIGHUP: certificates and passwords are read again, or the program ends with its terminal. `setsid` is util-linux's.
+//! SIGHUP: certificates and passwords are reloaded, or the program ends with its terminal. `setsid` is from util-linux.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/certificate/mod.rs"]
@@ -26,7 +26,7 @@ use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustls::version::TLS13;
 
-/// The program without a terminal, wherever the tests run.
+/// The program without a controlling terminal.
 fn detached(directory: &Path, options: &[&str]) -> Command {
     let mut command = Command::new("setsid");
     command.env_remove("FORCE_COLOR").env_remove("NO_COLOR");
@@ -37,7 +37,7 @@ fn detached(directory: &Path, options: &[&str]) -> Command {
     command
 }
 
-/// A log as it comes.
+/// The lines of a log.
 struct Log(Receiver<String>);
 
 impl Log {
@@ -52,7 +52,7 @@ impl Log {
         Log(lines)
     }
 
-    /// The next line that is not about a request.
+    /// Returns the next line that is not about a request.
     fn next_note(&self) -> String {
         loop {
             let line = self.0.recv_timeout(TIMEOUT).expect("a line in time");
@@ -63,7 +63,7 @@ impl Log {
     }
 }
 
-/// A program that serves, and its log. It has its standard input from the command.
+/// Starts the program with the standard input of the command. Returns the program and its log.
 fn start(command: &mut Command) -> (Program, Log) {
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -82,7 +82,7 @@ fn start(command: &mut Command) -> (Program, Log) {
     (program, log)
 }
 
-/// The status of a reply, on a connection that stays open.
+/// Sends a request on an open connection, and returns the status.
 fn ask(stream: &mut (impl Read + Write), password: &str) -> String {
     let credentials = Base64::encode_string(format!("mary:{password}").as_bytes());
     let request = format!(
@@ -102,7 +102,7 @@ fn ask(stream: &mut (impl Read + Write), password: &str) -> String {
     head[9..12].to_owned()
 }
 
-/// Puts the certificate, the key and the password of `new` where the server was told to find them.
+/// Replaces certificate, key and password in the server's files.
 fn renew(folder: &Path, new: &TestCertificate, password: &str) {
     for name in ["cert.pem", "key.pem"] {
         fs::copy(new.file(name), folder.join(name)).unwrap();
@@ -110,7 +110,7 @@ fn renew(folder: &Path, new: &TestCertificate, password: &str) {
     fs::write(folder.join("users"), format!("mary:{password}\n")).unwrap();
 }
 
-/// Whether a client that trusts this certificate alone is served.
+/// Whether a client that trusts only this certificate is served.
 fn is_trusted(certificate: &TestCertificate, program: &Program, password: &str) -> bool {
     let client = certificate.client(&TLS13, &[]);
     let mut stream = Stream::new(client, client::connect(program.address()));
@@ -149,7 +149,7 @@ fn sighup_reloads_certificates_and_passwords_and_keeps_connections() {
         assert!(is_trusted(&second, &program, "two"), "{runtime}");
         assert!(!is_trusted(&first, &program, "two"), "{runtime}");
 
-        // Nothing of it is taken, though the rest is good.
+        // Nothing is reloaded, although the other files are valid.
         renew(folder.path(), &first, "three");
         fs::write(&key, "damaged").unwrap();
         program.signal(Signal::HUP);
@@ -167,7 +167,7 @@ fn sighup_reloads_certificates_and_passwords_and_keeps_connections() {
     }
 }
 
-/// What came by a pipe cannot be read twice, and is not waited for.
+/// A pipe cannot be read twice, and opening it would block.
 #[test]
 fn a_pipe_is_not_reloaded() {
     let site = site();
@@ -216,7 +216,7 @@ fn sighup_does_not_end_a_service_without_files_to_reload() {
     assert_eq!(program.ends().status.code(), Some(0));
 }
 
-/// The program with a terminal of its own that controls it, and the other end of that.
+/// Starts the program with its own controlling terminal. Returns the program, its log and the other end of the terminal.
 fn on_terminal(directory: &Path, options: &[&str]) -> (Program, Log, File) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&terminal).unwrap();
@@ -240,7 +240,7 @@ fn a_terminal_that_closes_ends_the_program() {
     let users = folder.path().join("users");
     fs::write(&users, "mary:one\n").unwrap();
     let users = users.display().to_string();
-    // With something to read again, a signal by hand does that; and the end of the terminal still ends it.
+    // With files to reload, SIGHUP reloads them, and closing the terminal still ends the program.
     let (program, log, terminal) = on_terminal(site.path(), &["--auth-file", &users]);
     program.signal(Signal::HUP);
     assert_eq!(
@@ -305,7 +305,7 @@ fn an_expired_or_future_certificate_gives_a_warning() {
         fs::write(&path, cert.pem() + &key.serialize_pem()).unwrap();
         path.display().to_string()
     };
-    // Years from 2050 on are written in another way (RFC 5280 §4.1.2.5).
+    // Years from 2050 on have another encoding (RFC 5280 §4.1.2.5).
     let (expired, early, good) = (
         write("expired.pem", (1994, 11), (2019, 11)),
         write("early.pem", (2070, 11), (2080, 11)),

@@ -1,5 +1,5 @@
-//! The served directory is replaced while it is served: removed and built anew, moved away, or named by a link that
-//! is switched. Whatever is asked for then comes from the directory that has the name, and is stored there.
+//! Replacing the served directory: it is rebuilt, moved away, or named by a link that is switched. Requests then read from and
+//! write to the directory that has the name now.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -24,7 +24,7 @@ use sanserve_core::{Create, FileSystem, FsError, Got, Opened, Path as Name};
 use sanserve_server::{Disk, Open};
 use tempfile::TempDir;
 
-/// A release of a site: `a` says which it is, and one file has its name.
+/// Creates a release of a site: the content of `a` is its name, and another file has its name.
 fn release(root: &Path, name: &str) {
     fs::create_dir_all(root.join("cgi-bin")).unwrap();
     fs::write(root.join("a"), name).unwrap();
@@ -36,7 +36,7 @@ fn release(root: &Path, name: &str) {
     fs::set_permissions(root, Permissions::from_mode(0o755)).unwrap();
 }
 
-/// The content of a file, or the status.
+/// Returns the content of a file, or the status.
 fn fetch(address: SocketAddr, target: &str) -> String {
     let reply = get(address, target);
     match reply.split_once("\r\n\r\n") {
@@ -53,7 +53,7 @@ fn put(address: SocketAddr, target: &str, content: &str) -> u16 {
     read_head(&socket)[9..12].parse().unwrap()
 }
 
-/// Asks until it has that answer.
+/// Repeats `ask` until it returns this.
 fn until(what: &str, expected: &str, ask: impl Fn() -> String) {
     let start = Instant::now();
     while ask() != expected {
@@ -62,7 +62,7 @@ fn until(what: &str, expected: &str, ask: impl Fn() -> String) {
     }
 }
 
-/// Runs `test` with each runtime, without and with `--follow-symlinks`, over the name `site` in a folder.
+/// Runs `test` with each runtime, without and with `--follow-symlinks`, serving the name `site` in a folder.
 fn everywhere(options: &[&str], test: impl Fn(&str, &Path, SocketAddr)) {
     for runtime in RUNTIMES {
         for follow in [&[][..], &["--follow-symlinks"]] {
@@ -81,7 +81,7 @@ fn everywhere(options: &[&str], test: impl Fn(&str, &Path, SocketAddr)) {
     }
 }
 
-/// A link in place of another, in one step.
+/// Replaces a link atomically.
 fn switch(folder: &Path, target: &str) {
     symlink(target, folder.join("new")).unwrap();
     fs::rename(folder.join("new"), folder.join("site")).unwrap();
@@ -91,7 +91,7 @@ fn switch(folder: &Path, target: &str) {
 fn a_rebuilt_directory_is_served_immediately() {
     everywhere(&[], |what, folder, address| {
         for name in ["two", "three", "four"] {
-            // In the same place: it often gets the number of the one before.
+            // The new directory often gets the inode number of the old one.
             fs::remove_dir_all(folder.join("one")).unwrap();
             assert_eq!(fetch(address, "/a"), "404", "{what}");
             assert_eq!(fetch(address, "/"), "404", "{what}");
@@ -108,7 +108,7 @@ fn a_switched_link_is_followed_within_a_second() {
         release(&folder.join("two"), "two");
         assert_eq!(fetch(address, "/a"), "one", "{what}");
         switch(folder, "two");
-        // What only the new release has is there at once, and from then on all of it.
+        // A file of only the new release is found immediately, and from then on the whole release.
         assert_eq!(fetch(address, "/two"), "two", "{what}");
         assert_eq!(fetch(address, "/a"), "two", "{what}");
         assert_eq!(fetch(address, "/one"), "404", "{what}");
@@ -171,7 +171,7 @@ fn error_pages_come_from_the_current_directory_of_the_name() {
     });
 }
 
-/// A site of two releases, `one` being served, and its disk.
+/// Returns a site with two releases, of which `one` is served, and its disk.
 fn two_releases() -> (TempDir, Disk) {
     let folder = TempDir::new().unwrap();
     release(&folder.path().join("one"), "one");
@@ -218,7 +218,7 @@ fn an_upload_during_the_replacement_is_not_stored() {
     for name in ["one", "two"] {
         assert!(!folder.path().join(name).join("new").exists(), "{name}");
     }
-    // Back in time, it is the same directory.
+    // If the name means the old directory again when the upload ends, it succeeds.
     let mut open = begin(&disk, "/new");
     switch(folder.path(), "one");
     assert_eq!(content(&disk, "/one"), Ok("one".into()));
@@ -247,7 +247,7 @@ fn an_archive_has_files_of_one_directory_only() {
     assert!(tar.contains("script of one") && !tar.contains("two"));
 }
 
-/// A name means the directory that it meant when the server started, wherever the process is by then.
+/// The name keeps its meaning from the start, even if the process changes its working directory.
 #[test]
 fn a_pinned_directory_is_served_after_it_is_moved() {
     let (folder, disk) = two_releases();
@@ -261,7 +261,7 @@ fn a_pinned_directory_is_served_after_it_is_moved() {
     assert!(folder.path().join("moved/new").exists());
 }
 
-/// Files that are kept in memory or open, and listings, go with their directory.
+/// Cached content, open files and listings are dropped with their directory.
 #[cfg(target_os = "linux")]
 #[test]
 fn caches_of_a_replaced_directory_are_dropped() {
@@ -292,13 +292,13 @@ fn caches_of_a_replaced_directory_are_dropped() {
     assert_eq!(content(&disk, "/a"), Ok("two".into()));
     assert_eq!(content(&disk, "/large"), Ok("two".repeat(20_000)));
     assert!(list().iter().any(|entry| entry.name == b"two"));
-    // What was held open of it is closed.
+    // Its open files are closed.
     let held = fs::read_dir("/proc/self/fd").unwrap();
     let held = held.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
     assert_eq!(held.filter(|name| name.starts_with(at("one"))).count(), 0);
 }
 
-/// It costs one call a second, and nothing while nobody asks.
+/// This costs one system call per second, and nothing without requests.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_root_is_looked_up_once_a_second_for_existing_files() {

@@ -1,4 +1,4 @@
-//! Scripts of the program: their limits, what they inherit from it, and that they end with it.
+//! Processes of CGI scripts: their limits, what they inherit, and that they end with the program.
 #![cfg(unix)]
 
 use std::fs::{self, Permissions};
@@ -21,7 +21,7 @@ use self::process::{PROGRAM, Program, RUNTIMES};
 mod client;
 mod process;
 
-/// A site with scripts, and a folder in which they can leave marks.
+/// A site with scripts, and a folder that they can write to.
 fn site(scripts: &[(&str, &str)]) -> TempDir {
     let site = tempfile::tempdir().unwrap();
     let allow =
@@ -32,8 +32,8 @@ fn site(scripts: &[(&str, &str)]) -> TempDir {
         allow(&site.path().join(name), mode);
     }
     for (name, body) in scripts {
-        // Written by another process: what this one has open for writing may be open in a child of another
-        // test, and then it cannot be run.
+        // Written by another process: a file that this process has open for writing may also be open in a child of another test, and
+        // cannot be executed then.
         let mut shell = Command::new("sh");
         let write = "printf '%s\n' '#!/bin/sh' \"$1\" >$0; chmod +x $0";
         let shell = shell.args(["-ec", write, name, body]);
@@ -45,7 +45,7 @@ fn site(scripts: &[(&str, &str)]) -> TempDir {
 
 const SLEEP: (&str, &str) = ("sleep", "touch ../marks/runs; sleep 1000");
 
-/// Whether a script of this site runs.
+/// Whether a script of this site is running.
 fn runs(site: &Path) -> bool {
     let root = site.canonicalize().unwrap().join("cgi-bin");
     let processes = fs::read_dir("/proc").unwrap().flatten();
@@ -62,7 +62,7 @@ fn wait_until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Waits until the sleeping script has begun.
+/// Waits until the sleeping script has started.
 fn wait_for_start(site: &Path) {
     let mark = site.join("marks/runs");
     wait_until("a script begins", || mark.exists());
@@ -127,7 +127,7 @@ fn a_second_sigterm_ends_scripts_immediately() {
         wait_for_start(site.path());
         let address = program.address();
         program.signal(Signal::TERM);
-        // It has taken notice of the first when nobody can connect any more.
+        // The first signal was handled once connections are refused.
         wait_until("it stops", || TcpStream::connect(address).is_err());
         program.signal(Signal::TERM);
         assert_eq!(program.ends().status.code(), Some(0));
@@ -197,7 +197,7 @@ fn inherited_descriptors_are_closed_in_scripts() {
     command.arg(site.path()).arg("0");
     let program = Program::start(&mut command);
     let reply = reply(send(&program, "/cgi-bin/list", ""));
-    // The last is the directory that `ls` reads.
+    // Descriptor 3 is the directory that `ls` reads.
     assert!(reply.ends_with("\r\n\r\n0\n1\n2\n3\n"), "{reply}");
     program.signal(Signal::INT);
     program.ends();
@@ -216,7 +216,7 @@ fn a_script_of_the_same_user_cannot_read_the_passwords() {
         command.uid(NOBODY).gid(NOBODY);
     }
     let program = Program::start(&mut command);
-    // The same as base64 has it.
+    // The same in base64.
     let given = "Authorization: Basic bWFyeTphIHNlY3JldA==\r\n";
     let reply = reply(send(&program, "/cgi-bin/look", given));
     assert!(
@@ -232,7 +232,7 @@ fn a_script_of_the_same_user_cannot_read_the_passwords() {
     assert!(log.matches("Permission denied").count() >= 2, "{log}");
 }
 
-/// As in a container that has nothing but the program.
+/// As in a container with only the program.
 #[cfg(target_os = "linux")]
 #[test]
 fn scripts_run_as_nobody_without_a_list_of_users() {

@@ -1,5 +1,4 @@
-//! Files for keys and passwords with which the program does not start: those in the served directory, and those that have
-//! no end.
+//! Key and password files that the program refuses: those in the served directory, and endless ones.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -16,7 +15,7 @@ use process::{PROGRAM, Program};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-/// A folder with an empty `site`, and with a certificate, its key and users in each of these folders.
+/// Creates a folder with an empty `site`, and with a certificate, its key and users in each of these folders.
 fn folder(places: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
@@ -35,13 +34,13 @@ fn folder(places: &[&str]) -> TempDir {
     folder
 }
 
-/// Runs this command line, without the program's name, in that folder, and returns what it complains of. Where it would
-/// serve, it cannot: there is no such address.
+/// Runs the program with these arguments in the folder, and returns its error. It never serves, since the address does not
+/// exist.
 fn complaint(folder: &Path, line: &str) -> String {
     complaint_with(folder, line, ("NO_COLOR", "1"))
 }
 
-/// The same with a variable in the environment.
+/// Like [`complaint`], with an environment variable.
 fn complaint_with(folder: &Path, line: &str, variable: (&str, &str)) -> String {
     let mut command = Command::new(PROGRAM);
     command.args(["0", "-b", "192.0.2.1"]).args(line.split(' '));
@@ -59,7 +58,7 @@ fn complaint_with(folder: &Path, line: &str, variable: (&str, &str)) -> String {
 
 const NO_ADDRESS: &str = "not an address of this machine";
 
-/// What it says of a secret, for `what`.
+/// The error for a secret in the served directory.
 fn refusal(what: &str) -> String {
     format!(
         "sanserve: error: {what} is in the served directory, where every client could read it: \
@@ -84,7 +83,7 @@ fn a_secret_in_the_served_directory_is_refused() {
             "site --tls-cert site/cert.pem --tls-password-file site/password",
             "--tls-password-file site/password",
         ),
-        // Below it at any depth, hidden or not, in whatever way it is named.
+        // At any depth, hidden or not, with any spelling of the path.
         (
             "site --auth-file site/a/b/users",
             "--auth-file site/a/b/users",
@@ -111,7 +110,7 @@ fn an_endless_secret_file_is_refused() {
     rustix::fs::mkfifoat(rustix::fs::CWD, folder.join("pipe"), mode).unwrap();
     let large = fs::File::create(folder.join("large")).unwrap();
     large.set_len(4 << 30).unwrap();
-    // It would be looked through for a key.
+    // The program would search it for a key.
     fs::hard_link(folder.join("large"), folder.join("site/large")).unwrap();
     let options = [
         "--auth-file @",
@@ -129,7 +128,7 @@ fn an_endless_secret_file_is_refused() {
             "no process has opened this pipe for writing: start the one that writes to it first",
         ),
     ];
-    // A pipe is waited for.
+    // The program waits for a pipe.
     thread::scope(|scope| {
         for (option, (file, words)) in options.iter().flat_map(|it| files.map(|file| (it, file))) {
             scope.spawn(move || {
@@ -157,7 +156,7 @@ fn a_secret_is_found_behind_links() {
         "also-site --auth-file site/users",
         "site --auth-file also-site/users",
         "site --auth-file users",
-        // These are served where links are followed, and only there.
+        // Served only with --follow-symlinks.
         "site --follow-symlinks --auth-file site/elsewhere",
         "site --follow-symlinks --auth-file site/folder/users",
         "site --follow-symlinks --auth-file twice",
@@ -174,7 +173,7 @@ fn an_unreachable_secret_is_accepted() {
     symlink("../keys/users", folder.path().join("site/elsewhere")).unwrap();
     for line in [
         "site --auth-file keys/users",
-        // The names of the folders begin alike.
+        // The folder's name starts with that of the served directory.
         "site --auth-file site-keys/users",
         "site --auth-file site/../keys/users",
         "site --follow-symlinks --auth-file site/../keys/users",

@@ -1,5 +1,5 @@
-//! Files where the system sends none unread, and disks that err while a file is sent: the program in a
-//! sandbox (seccomp) in which these calls fail.
+//! Systems without sendfile(2), and disk errors while a file is sent: the program in a sandbox (seccomp) in which these calls
+//! fail.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]
@@ -17,7 +17,7 @@ use process::{Program, RUNTIMES};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-/// More than leaves together with the head.
+/// More than is sent together with the head.
 const LEN: usize = 1 << 20;
 
 fn site() -> (TempDir, Vec<u8>) {
@@ -27,7 +27,7 @@ fn site() -> (TempDir, Vec<u8>) {
     (site, content)
 }
 
-/// The program, for which sendfile(2) fails with this error; and so does to read behind an offset.
+/// The program in a sandbox in which sendfile(2), and reading beyond an offset, fail with this error.
 fn in_a_sandbox(site: &Path, options: &[&str], error: i32, readable: u32) -> Command {
     let filter = filter(error, readable);
     let mut command = Program::command(site);
@@ -51,7 +51,7 @@ fn filter(error: i32, readable: u32) -> Vec<libc::sock_filter> {
     ]
 }
 
-/// What comes for a file until the connection ends.
+/// Requests the file, and reads its content until the connection ends.
 fn content(program: &Program) -> Vec<u8> {
     let mut socket = connect(program.address());
     socket.write_all(b"GET /large HTTP/1.0\r\n\r\n").unwrap();

@@ -1,5 +1,4 @@
-//! The program as a service: where it listens, what it is handed, and what it says to whoever
-//! started it.
+//! The program as a service: listen addresses, inherited sockets, and notifications of the service manager.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -19,7 +18,7 @@ use process::{Ended, PROGRAM, Program, RUNTIMES};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-/// The reply to a request for `a.txt` at a path.
+/// Requests `a.txt` on a Unix socket, and returns the reply.
 fn get_at(path: &Path) -> String {
     let mut socket = UnixStream::connect(path).unwrap();
     socket.set_read_timeout(Some(TIMEOUT)).unwrap();
@@ -33,7 +32,7 @@ fn is_hello(reply: &str) -> bool {
     reply.starts_with("HTTP/1.1 200 OK\r\n") && reply.ends_with("\r\n\r\nhello\n")
 }
 
-/// Ends it as a service ends.
+/// Stops the program as a service manager does.
 fn stop(program: Program) -> Ended {
     program.signal(Signal::TERM);
     let ended = program.ends();
@@ -41,7 +40,7 @@ fn stop(program: Program) -> Ended {
     ended
 }
 
-/// What it says when it cannot listen, or is told to do so in a way that does not exist.
+/// Runs the program with options with which it cannot listen, and returns its error.
 fn refusal(directory: &Path, options: &[&str], code: i32) -> String {
     let ended = Program::serve(directory, options).ends();
     assert_eq!(ended.status.code(), Some(code), "{}", ended.stderr);
@@ -49,7 +48,7 @@ fn refusal(directory: &Path, options: &[&str], code: i32) -> String {
     ended.stderr
 }
 
-/// How a path is told to `--bind`.
+/// The value of `--bind` for a path.
 fn bind(path: &Path) -> String {
     format!("unix:{}", path.display())
 }
@@ -85,7 +84,7 @@ fn only_a_stale_socket_is_replaced() {
     let (site, folder) = (site(), TempDir::new().unwrap());
     let path = folder.path().join("socket");
     let unix = bind(&path);
-    // It stays when its listener ends.
+    // The socket file remains after its listener has closed.
     drop(UnixListener::bind(&path).unwrap());
     let program = Program::serve(site.path(), &["-b", &unix]);
     assert!(is_hello(&get_at(&path)));
@@ -122,7 +121,7 @@ fn several_addresses_are_an_error_on_other_runtimes() {
     }
 }
 
-/// The program as systemd starts it, with this socket as descriptor 3.
+/// The program as systemd starts it, with the socket as descriptor 3.
 fn hand_over(socket: OwnedFd, directory: &Path, options: &[&str]) -> Command {
     let mut command = Command::new("sh");
     let script = r#"export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@" 3<&0 </dev/null"#;
@@ -136,10 +135,10 @@ fn hand_over(socket: OwnedFd, directory: &Path, options: &[&str]) -> Command {
     command
 }
 
-/// Starts it, and waits for its first line.
+/// Starts the program, and waits for its first line.
 fn start(mut command: Command) -> Program {
     let mut child = command.spawn().unwrap();
-    // With the command goes our copy of the socket.
+    // This closes the test's copy of the socket.
     drop(command);
     let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
     let mut banner = String::new();
@@ -156,14 +155,14 @@ fn it_serves_on_an_inherited_socket() {
     let site = site();
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address: SocketAddr = socket.local_addr().unwrap();
-    // Whoever comes before it starts waits.
+    // Clients that connect before the start wait.
     let early = client::connect(address);
     let program = start(hand_over(socket.into(), site.path(), &[]));
     assert_eq!(program.address(), address);
     client::send_get(&early, "/a.txt");
     assert!(client::read_head(&early).starts_with("HTTP/1.1 200 OK\r\n"));
     assert!(is_hello(&get(address, "/a.txt")));
-    // It listens there and, if nothing more is said, nowhere else.
+    // Without --bind it listens only on the inherited socket.
     assert_eq!(stop(program).stdout, "");
 }
 
@@ -216,7 +215,7 @@ fn the_service_manager_is_notified_when_it_is_ready() {
     stop(program);
 }
 
-/// What sd_notify(3) wants of a service of `Type=notify-reload`.
+/// The protocol of sd_notify(3) for `Type=notify-reload`.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_service_manager_is_notified_of_a_reload() {

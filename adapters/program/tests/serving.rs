@@ -1,4 +1,4 @@
-//! The program at work: what it prints, what its options do, how it ends.
+//! The program while it serves: its banner, its options, and how it ends.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -166,7 +166,7 @@ fn sigterm_waits_for_a_running_download() {
         send_get(&busy, "/big");
         read_head(&busy);
         program.signal(Signal::TERM);
-        // The idle connection goes first, which shows that the signal has come.
+        // The idle connection is closed first, which shows that the signal was handled.
         assert_eq!(drain(&idle).unwrap(), 0);
         assert_eq!(drain(&busy).unwrap(), BIG_LEN);
         let ended = program.ends();
@@ -197,7 +197,7 @@ fn a_second_sigterm_ends_the_program_immediately() {
     }
 }
 
-/// A shell that is not interactive starts what ends with `&` so, and nohup(1) does for SIGHUP.
+/// As non-interactive shells do for commands with `&`, and nohup(1) does for SIGHUP.
 #[test]
 fn a_signal_that_is_ignored_at_the_start_stays_ignored() {
     let site = site();
@@ -208,7 +208,7 @@ fn a_signal_that_is_ignored_at_the_start_stays_ignored() {
             shell.args(["-c", &line, "sh", PROGRAM, "0", "--runtime", runtime, "-d"]);
             let program = Program::start(shell.arg(site.path()));
             program.signal(signal);
-            // It would have ended before it could answer all of these.
+            // A program that had handled the signal would end before it answered all of these.
             for _ in 0..20 {
                 assert!(get(program.address(), "/a.txt").ends_with("hello\n"));
             }
@@ -307,7 +307,7 @@ fn it_recovers_from_running_out_of_descriptors() {
         let program = Program::start(command.arg(site.path()).arg(runtime));
         let crowd = || -> Vec<_> { (0..60).map(|_| connect(program.address())).collect() };
         drop(crowd());
-        // As long as some of the crowd are still to be sent home, files may not be had.
+        // Until the waiting connections are closed, requests for files may fail.
         let start = Instant::now();
         while !get(program.address(), "/a.txt").contains(" 200 OK") {
             assert!(start.elapsed() < TIMEOUT, "it does not recover");
@@ -333,7 +333,7 @@ fn the_soft_limit_of_descriptors_is_raised_for_connections_and_not_for_scripts()
         let line = "ulimit -S -n 40; ulimit -H -n 1000; exec \"$0\" 0 -q -p HTTP/1.1 --cgi --runtime $2 -d \"$1\"";
         command.args(["-c", line, PROGRAM]).arg(site.path());
         let program = Program::start(command.arg(runtime));
-        // Each is served, and none has to make room for another.
+        // All are served, and none is closed to make room for another.
         let many: Vec<_> = (0..200).map(|_| connect(program.address())).collect();
         many.iter().for_each(get_hello);
         many.iter().for_each(get_hello);
@@ -347,8 +347,8 @@ fn the_soft_limit_of_descriptors_is_raised_for_connections_and_not_for_scripts()
 #[test]
 fn scripts_run_in_the_directories_of_the_options() {
     let site = site();
-    // Written by another process: a file that this one has open for writing may be open in what
-    // other tests are just about to start, and then it cannot be run.
+    // Written by another process: a file that this process has open for writing may also be open in a child of another test, and
+    // cannot be executed then.
     let write = r"for dir in cgi-bin own/bin; do
             mkdir -p $dir
             printf '#!/bin/sh\necho\necho $SERVER_PORT\n' >$dir/a.sh
@@ -419,7 +419,7 @@ fn tls_cert_serves_https() {
     assert_eq!(program.ends().status.code(), Some(0));
 }
 
-/// DNS rebinding: to its browser a page of evil.example comes from this server.
+/// DNS rebinding: the name evil.example resolves to this server.
 #[test]
 fn it_answers_only_for_the_named_hosts() {
     let local: &[&str] = &["--bind", "127.0.0.1"];
@@ -471,14 +471,14 @@ fn it_answers_only_for_the_named_hosts() {
     }
 }
 
-/// The new file cannot be given to the owner and the group of the old one, nor can it keep their list.
+/// The new file cannot get the owner, the group and the access control list of the old one.
 #[test]
 fn an_overwritten_file_is_not_more_readable_than_before() {
     if !rustix::process::getuid().is_root() {
         println!("SKIPPED: only root may start the program as another user");
         return;
     }
-    // (group, mode, mode afterwards): others may be in the new group, and the old group among the others.
+    // (group, mode, new mode): other users may be in the new group, and members of the old group become others.
     let cases = [
         (0, 0o664, 0o644),
         (0, 0o604, 0o600),
@@ -509,7 +509,7 @@ fn an_overwritten_file_is_not_more_readable_than_before() {
     }
 }
 
-/// Overwrites `a.txt` by a program that runs as another user, to whom the directory is given.
+/// Overwrites `a.txt` through a program that runs as another user, the owner of the directory.
 fn overwrite_as_nobody(directory: &Path) {
     chown(directory, Some(NOBODY), Some(NOBODY)).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What the program says when it serves, and what it does for whoever started it.
+//! The start of the program: banner, warnings, browser and QR code.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -58,7 +58,7 @@ fn a_terminal_shows_warnings() {
     }
 }
 
-/// With too few descriptors it fails at one point or another of its start. It says that it serves only when it does.
+/// With too few descriptors the start fails at some point. The banner is printed only if the program serves.
 #[test]
 fn the_banner_is_not_printed_if_serving_fails() {
     let site = site();
@@ -72,7 +72,7 @@ fn the_banner_is_not_printed_if_serving_fails() {
             let program = Program::start(&mut shell);
             if program.banner.is_empty() {
                 let ended = program.ends();
-                // Before it can say anything it has no descriptor to load its libraries by.
+                // With very few descriptors it cannot even load its libraries.
                 assert_ne!(ended.status.code(), Some(0), "{}", ended.stderr);
                 failed += 1;
             } else {
@@ -91,7 +91,7 @@ fn the_banner_is_not_printed_if_serving_fails() {
     }
 }
 
-/// What is missing may be built later, so the server starts, and sends it then.
+/// The files may be created later, so the server starts, and sends them then.
 #[test]
 fn missing_files_at_the_start_give_warnings() {
     let site = site();
@@ -139,10 +139,10 @@ fn missing_files_at_the_start_give_warnings() {
     program.ends();
 }
 
-/// The program with a browser that notes what it is told, in the folder.
+/// The program with a fake browser that writes its argument to a file in the folder.
 fn with_browser(folder: &std::path::Path) -> Command {
     let browser = folder.join("xdg-open");
-    // Written by another process, see the test of scripts.
+    // Written by another process, see the test of scripts in `serving`.
     let write = "printf '#!/bin/sh\necho $1 >%s/opened.new\nmv %s/opened.new %s/opened\n' \
                  $1 $1 $1 >$1/xdg-open";
     let mut shell = Command::new("sh");
@@ -216,7 +216,7 @@ fn a_qr_code_has_the_network_address() {
         url.ends_with(&format!(":{port}/")) && !url.contains("127.0.0.1"),
         "{url}"
     );
-    // The smallest code that holds it, and four dots of light around it.
+    // The smallest code for this URL has 25 modules, with four light ones on each side.
     let width = lines[0].chars().count();
     assert!(
         lines[0].chars().all(|dot| dot == '\u{2588}') && width >= 25 + 8,

@@ -1,4 +1,4 @@
-//! Standard input and output: the whole list by the program itself, and what is different there.
+//! `--stdio`: the conformance cases through the program itself, and its differences from a server.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -32,11 +32,11 @@ fn program(directory: &Path, options: &[&str]) -> Command {
     command
 }
 
-/// A process for the conversation.
+/// Starts a process for a case.
 fn process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> String + use<>)> {
     let mut command = program(site, &["--portable-tags"]);
     match case.option("protocol") {
-        // That of Python.
+        // Python's default version.
         None if case.option("plain").is_some() => &mut command,
         protocol => command.args(["--protocol", protocol.unwrap_or("HTTP/1.0")]),
     };
@@ -46,21 +46,21 @@ fn process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> Str
     let mut child = command.spawn()?;
     let (input, output) = (child.stdin.take(), child.stdout.take());
     let peer = Client::new(output.expect("it is piped"), input.expect("it is piped"));
-    // Read meanwhile: there is more than a pipe holds.
+    // Read in another thread, since the log may be longer than a pipe holds.
     let mut stderr = child.stderr.take().expect("it is piped");
     let lines = thread::spawn(move || io::read_to_string(&mut stderr).expect("text"));
     let told = move || {
         let status = child.wait().expect("it ends");
         assert!(status.success(), "{status}");
         let lines = lines.join().expect("reading does not panic");
-        // The program also says by which rule something is refused: `hidden_names.rs` has that.
+        // The program also logs the rule that refused a request, which `hidden_names.rs` tests.
         let lines = lines.split_inclusive('\n');
         lines.filter(|line| !line.contains("] refused: ")).collect()
     };
     Ok((peer, told))
 }
 
-/// The same loop without one.
+/// Runs the same loop in this process.
 fn in_process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> String + use<>)> {
     let ((input, write), (read, output)) = (io::pipe()?, io::pipe()?);
     let disk = Disk::open(site)?
@@ -83,7 +83,8 @@ fn in_process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> 
     Ok((Client::new(read, write), told))
 }
 
-/// Processes take their time, so there is one for what the command line can say, at two fragmentations.
+/// Starting processes is slow: only cases whose options the command line has run in the program, at two fragmentations. The
+/// others run in this process.
 #[test]
 fn the_program_conforms() {
     let site = Site::standard().in_temp_dir().unwrap();
@@ -104,10 +105,10 @@ fn the_program_conforms() {
     });
 }
 
-/// What the program says besides, and the list does not ask for.
+/// Fields that the program adds and the cases do not have.
 const KEEP_ALIVE: &[u8] = b"Connection: keep-alive\r\nKeep-Alive: timeout=54\r\n";
 
-/// The bytes without each place where they say this.
+/// Removes each occurrence of `this`.
 fn without(mut bytes: &[u8], this: &[u8]) -> Vec<u8> {
     let mut left = Vec::new();
     while let Some(at) = bytes.windows(this.len()).position(|part| part == this) {
@@ -194,7 +195,7 @@ fn a_pipe_gets_a_large_file_and_the_log_has_no_address() {
     let mut input = child.stdin.take().unwrap();
     input.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
     let mut output = child.stdout.take().unwrap();
-    // HTTP/1.0 ends with the reply, though the input stays open.
+    // With HTTP/1.0 the connection ends after the reply, although the input is still open.
     let len = io::copy(&mut output, &mut io::sink()).unwrap() as usize;
     assert!((BIG_LEN + 100..BIG_LEN + 1000).contains(&len), "{len}");
     drop(input);
@@ -268,7 +269,7 @@ fn a_terminal_can_be_the_connection() {
     unlockpt(&ours).unwrap();
     let name = ptsname(&ours, Vec::new()).unwrap();
     let theirs = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-    // A carriage return stays one.
+    // Keeps carriage returns.
     let mut modes = tcgetattr(&theirs).unwrap();
     modes.input_modes.remove(InputModes::ICRNL);
     tcsetattr(&theirs, OptionalActions::Now, &modes).unwrap();
@@ -279,7 +280,7 @@ fn a_terminal_can_be_the_connection() {
     let mut ours = File::from(ours);
     ours.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n\x04").unwrap();
     let mut said = Vec::new();
-    // It ends in an error, as the other end of a terminal does.
+    // Reading from a closed terminal ends with an error.
     let _ = ours.read_to_end(&mut said);
     let said = String::from_utf8(said).unwrap();
     assert!(said.contains("HTTP/1.1 200 OK\r"), "{said}");
@@ -325,7 +326,7 @@ fn a_signal_ends_it_with_the_exit_code_of_a_server() {
     }
 }
 
-/// Serves with short timeouts, and fails if it takes long.
+/// Serves with short timeouts, and fails if it takes too long.
 fn serve_briefly(input: OwnedFd, output: OwnedFd, directory: &Path) {
     let disk = Disk::open(directory).unwrap();
     let little = Duration::from_millis(50);

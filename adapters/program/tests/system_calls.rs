@@ -1,4 +1,4 @@
-//! What a request costs: system calls, counted by strace, and memory.
+//! The cost of a request: system calls, counted by strace, and memory.
 
 #![cfg(target_os = "linux")]
 
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sanserve");
 
-/// The program at work.
+/// The running program.
 struct Program {
     child: Child,
     address: String,
@@ -56,11 +56,11 @@ impl Program {
         let mut said = String::new();
         stderr.read_line(&mut said).expect("it says what it does");
         assert!(said.contains("attached"), "strace: {said}");
-        // Without anybody to read what it says, it would end.
+        // strace would end if nobody read its standard error.
         Some((child, stderr))
     }
 
-    /// Asks for `target` so many times on one connection; the length of the last reply's content.
+    /// Requests `target` several times on one connection. Returns the length of the last content.
     fn get(&self, target: &str, times: usize) -> u64 {
         let mut socket = TcpStream::connect(&self.address).expect("it listens");
         socket.set_nodelay(true).expect("a socket of ours");
@@ -77,7 +77,7 @@ impl Program {
         len
     }
 
-    /// The most memory that was resident, in KiB.
+    /// Returns the peak of resident memory in KiB.
     fn peak(&self) -> u64 {
         let status = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(status).expect("it is running");
@@ -99,7 +99,7 @@ impl Drop for Program {
     }
 }
 
-/// Reads a 200's head; what its `Content-Length` says.
+/// Reads the head of a 200, and returns its `Content-Length`.
 fn read_head(reader: &mut impl BufRead) -> u64 {
     let mut lines = reader.lines().map(|line| line.expect("it writes"));
     assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
@@ -110,7 +110,7 @@ fn read_head(reader: &mut impl BufRead) -> u64 {
     len.expect("a file has a length").parse().expect("a number")
 }
 
-/// Waits until the clock says that, in seconds since 1970.
+/// Waits until this Unix time.
 fn wait_until(unix: i64) {
     while SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -127,7 +127,7 @@ fn sparse(folder: &TempDir, name: &str, len: u64) {
     file.set_len(len).expect("it may be large");
 }
 
-/// The system calls of the thread that made this one, in order.
+/// Returns the system calls of the thread that made this call, in order.
 fn calls<'a>(trace: &'a str, made: &str) -> Vec<&'a str> {
     let lines = trace.lines().filter_map(|line| line.split_once(' '));
     let calls = lines.filter_map(|(id, call)| Some((id, call.trim_start().split_once('(')?.0)));
@@ -136,7 +136,7 @@ fn calls<'a>(trace: &'a str, made: &str) -> Vec<&'a str> {
         .iter()
         .find(|(_, call)| *call == made)
         .expect("it was made");
-    // In a build with debug assertions the standard library looks at a descriptor before closing it.
+    // With debug assertions the standard library checks a descriptor with fcntl before closing it.
     let looks = |call: &str| cfg!(debug_assertions) && call == "fcntl";
     let counts = |call: &str| !call.starts_with('<') && !looks(call);
     calls
@@ -196,7 +196,7 @@ fn pipelined_requests_are_answered_in_one_write() {
     let trace = fs::read_to_string(trace).expect("strace wrote it");
     let calls = calls(&trace, "sendto");
     let count = |name| calls.iter().filter(|call| **call == name).count();
-    // The first of each sixteen is looked up, and the second, from which on they are taken for more.
+    // Of sixteen, the first is looked up, and the second, after which the result is reused.
     println!("50 times 16 requests: {} statx", count("statx"));
     println!("50 times 16 requests: {} sendto", count("sendto"));
     assert!(count("statx") <= 2 * 55 && count("sendto") <= 55);
@@ -224,7 +224,7 @@ fn a_connection_with_a_request_is_not_registered_with_the_poller() {
     println!("100 connections: {} recvfrom", count("recvfrom"));
     println!("100 connections: {} epoll_ctl", count("epoll_ctl"));
     assert!(count("recvfrom") <= 105 && count("epoll_ctl") <= 5);
-    // Whether all was acknowledged takes no look at the rest of what is known of a socket.
+    // No TCP_INFO is needed to know whether everything was acknowledged.
     assert_eq!(trace.matches("TCP_INFO").count(), 0);
 }
 
@@ -234,7 +234,7 @@ fn the_start_opens_only_the_files_it_needs() {
     let trace = folder.path().join("trace");
     let mut strace = Command::new("strace");
     strace.arg("-f").arg("-o").arg(&trace).arg(PROGRAM);
-    // A log has the time of this place.
+    // A log needs local time.
     strace.args(["-b", "127.0.0.1", "-d"]).arg(folder.path());
     let Ok(mut child) = strace.arg("0").stdout(Stdio::piped()).spawn() else {
         return skip();
@@ -254,20 +254,20 @@ fn the_start_opens_only_the_files_it_needs() {
     assert!(zones <= 1, "it looks at {zones} zones");
 }
 
-/// Says that nothing was counted.
+/// Notes that the test was skipped.
 fn skip() {
     assert!(std::env::var_os("CI").is_none(), "CI has to install strace");
     eprintln!("SKIPPED: system calls are counted by strace, which is not installed");
 }
 
-/// Waits until a file has been left alone for so long that it is kept.
+/// Waits until a file has not changed for long enough to be cached.
 fn settle(folder: &TempDir, name: &str) {
     let file = fs::metadata(folder.path().join(name)).expect("it was written");
     wait_until(file.ctime() + 3);
 }
 
-/// Counts the system calls for a file, on the thread that makes this one. It was written just now, or
-/// so long ago that it is kept.
+/// Counts the system calls for a file on the thread that makes the call `made`. The file is new, or `settled`: unchanged for
+/// long enough to be cached.
 fn count(runtime: &str, target: &str, made: &str, settled: bool, most: usize) {
     let folder = TempDir::new().expect("a temporary folder");
     let trace = folder.path().join("trace");
@@ -291,23 +291,23 @@ fn count(runtime: &str, target: &str, made: &str, settled: bool, most: usize) {
     let reads: Vec<_> = (0..small.len())
         .filter(|&at| small[at] == "recvfrom")
         .collect();
-    // From the read of the tenth request to that of the hundredth after it.
+    // From the read of the tenth request to the read a hundred requests later.
     let hundred = &small[reads[9]..reads[109]];
     println!(
         "a kept-alive request for {target} with {runtime}: {}",
         hundred[..hundred.len() / 100].join(" ")
     );
-    // A loop may wake once more than it has to.
+    // The event loop may wake up once too often.
     assert!(
         hundred.len() <= 105 * most,
         "{} system calls for 100 requests",
         hundred.len()
     );
     let large = calls(&trace, "sendfile");
-    // After a piece that the socket did not take whole, the rest may fit into the outbox.
+    // After a partial write, the rest may fit into the outbox.
     let reads = large.iter().filter(|call| **call == "pread64").count();
     assert!(reads <= 1, "the large file was read: {large:?}");
-    // Its packets are full, but for the last.
+    // All packets except the last are full.
     let corks = trace.matches("TCP_CORK").count();
     assert_eq!(corks, if runtime == "mio" { 2 } else { 0 });
 }
@@ -318,7 +318,7 @@ fn sending_a_gigabyte_takes_less_than_four_megabytes_of_memory() {
     sparse(&folder, "huge", 1 << 30);
     for runtime in ["std", "mio"] {
         let program = Program::start(folder.path(), runtime);
-        // Of the program itself the more is resident, the larger it was built.
+        // Resident code depends on the build.
         let before = program.peak();
         assert_eq!(program.get("/huge", 1), 1 << 30);
         let more = program.peak() - before;

@@ -1,4 +1,4 @@
-//! The system-call filter of the unit in docs/deployment.md lets through all that the program needs.
+//! The system-call filter of the unit in docs/deployment.md allows every call of the program.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]
@@ -15,7 +15,7 @@ use client::connect;
 use process::{PROGRAM, Program};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The sets of system calls that systemd knows, by name, without the sets in them; none where it is not installed.
+/// Returns systemd's sets of system calls by name, without nested sets. `None` if systemd is not installed.
 fn sets() -> Option<HashMap<String, Vec<String>>> {
     let output = Command::new("systemd-analyze")
         .arg("syscall-filter")
@@ -34,7 +34,7 @@ fn sets() -> Option<HashMap<String, Vec<String>>> {
     Some(sets)
 }
 
-/// The calls in a set and in the sets in it.
+/// Returns the calls of a set and of its nested sets.
 fn expand(sets: &HashMap<String, Vec<String>>, set: &str) -> BTreeSet<String> {
     let mut calls = BTreeSet::new();
     for call in sets.get(set).unwrap_or_else(|| panic!("there is no {set}")) {
@@ -46,7 +46,7 @@ fn expand(sets: &HashMap<String, Vec<String>>, set: &str) -> BTreeSet<String> {
     calls
 }
 
-/// The calls that the filters of the page let through: of the whole unit, and with `more` of the lines for uploads too.
+/// Returns the calls that the unit on the page allows, with `more` also those of the lines for uploads.
 fn allowed(sets: &HashMap<String, Vec<String>>, more: bool) -> BTreeSet<String> {
     let page = include_str!("../../../docs/deployment.md");
     let filters = page
@@ -66,7 +66,7 @@ fn allowed(sets: &HashMap<String, Vec<String>>, more: bool) -> BTreeSet<String> 
     allowed
 }
 
-/// The calls that the program makes from its start to its end, with these options, while `client` asks it for something.
+/// Returns the calls that the program makes with these options from start to exit, while `client` runs.
 fn made(folder: &Path, options: &[&str], client: impl Fn(&Program)) -> BTreeSet<String> {
     let trace = folder.join("trace");
     let mut strace = Command::new("strace");
@@ -109,7 +109,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// systemd's sets, where both programs that are needed are installed.
+/// Returns systemd's sets, if systemd and strace are installed.
 fn needed() -> Option<HashMap<String, Vec<String>>> {
     let strace = Command::new("strace").arg("-V").output();
     let sets = sets().filter(|_| strace.is_ok());

@@ -1,4 +1,4 @@
-//! CGI programs that others wrote: git http-backend, and scripts with Perl's CGI.pm.
+//! CGI scripts by third parties: git http-backend, and Perl's CGI.pm.
 #![cfg(unix)]
 
 use std::fs::{self, Permissions};
@@ -19,7 +19,7 @@ mod process;
 #[path = "../../../conformance/tests/tools/mod.rs"]
 mod tools;
 
-/// A folder that everybody may read, with `site/cgi-bin` in it.
+/// Creates a folder with `site/cgi-bin` that all users may read.
 fn folder() -> TempDir {
     let folder = TempDir::new().unwrap();
     fs::create_dir_all(folder.path().join("site/cgi-bin")).unwrap();
@@ -27,8 +27,8 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Adds a script. It is written by another process: what this one has open for writing may be open in a child of
-/// another test, and then it cannot be run.
+/// Adds a script. It is written by another process: a file that this process has open for writing may also be open in a child
+/// of another test, and cannot be executed then.
 fn add_script(folder: &Path, name: &str, body: &str) {
     let write = "printf '%s' \"$1\" >\"$0\"; chmod 755 \"$0\"";
     let name = folder.join("site/cgi-bin").join(name);
@@ -40,7 +40,7 @@ fn succeeds(command: &mut Command) -> bool {
     command.status().unwrap().success()
 }
 
-/// Whether a command succeeds, which tells whether something is installed. In CI everything is.
+/// Whether a command succeeds, so that a tool is installed. In CI it must be.
 fn is_there(what: &str, command: &mut Command) -> bool {
     let there = command.output().is_ok_and(|output| output.status.success());
     if !there {
@@ -49,7 +49,7 @@ fn is_there(what: &str, command: &mut Command) -> bool {
     there
 }
 
-/// A repository behind a server, and a folder for its clients.
+/// A served repository, and a folder for its clients.
 struct Repository {
     folder: TempDir,
     program: Program,
@@ -57,7 +57,7 @@ struct Repository {
 }
 
 impl Repository {
-    /// Serves an empty repository that everybody may push to. `None` if git is not installed.
+    /// Serves an empty repository that all may push to. Returns `None` if git is not installed.
     fn serve() -> Option<Repository> {
         if !is_there("git", Command::new("git").args(["http-backend", "-h"])) {
             return None;
@@ -84,13 +84,13 @@ impl Repository {
         for (name, value) in [
             ("http.receivepack", "true"),
             ("uploadpack.allowFilter", "true"),
-            // Whoever pushes, the next may write to what that has made.
+            // All users may write to files created by a push.
             ("core.sharedRepository", "0666"),
         ] {
             let config = ["-C", at.to_str().unwrap(), "config", name, value];
             repository.git("", &config);
         }
-        // Scripts of root run as another user.
+        // If root runs the server, scripts run as another user.
         assert!(succeeds(
             Command::new("chmod")
                 .args(["-R", "a+rwX"])
@@ -103,10 +103,10 @@ impl Repository {
         self.folder.path().join("clients").join(name)
     }
 
-    /// Runs git in that folder of a client, and returns what it wrote.
+    /// Runs git in the folder of a client, and returns its output.
     ///
     /// # Panics
-    /// If it fails, with what it said and what the server did.
+    /// If git fails, with its error and the log of the server.
     fn git(&self, client: &str, arguments: &[&str]) -> String {
         let output = self.try_git(client, arguments);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -133,13 +133,13 @@ impl Repository {
         git.output().unwrap()
     }
 
-    /// Clones it as `client`, with these further arguments.
+    /// Clones the repository as `client`, with additional arguments.
     fn clone(&self, client: &str, arguments: &[&str]) -> String {
         let clone = [&["clone"][..], arguments, &[&self.url, client]].concat();
         self.git("", &clone)
     }
 
-    /// Adds a file to a client's copy.
+    /// Commits a file in a client's clone.
     fn commit(&self, client: &str, name: &str, content: &[u8]) {
         fs::write(self.path(client).join(name), content).unwrap();
         self.git(client, &["add", name]);
@@ -153,7 +153,7 @@ impl Repository {
         );
     }
 
-    /// The commit that a name stands for.
+    /// Returns the commit of a name.
     fn commit_of(&self, client: &str, name: &str) -> String {
         self.git(client, &["rev-parse", name])
     }
@@ -164,7 +164,7 @@ impl Repository {
     }
 }
 
-/// The content of the request that pushes is longer than git holds, and comes in chunks.
+/// The content of the push is longer than git's buffer, so it is sent in chunks.
 #[test]
 fn git_pushes_five_megabytes_and_clones_them() {
     let Some(repository) = Repository::serve() else {
@@ -183,7 +183,7 @@ fn git_pushes_five_megabytes_and_clones_them() {
     );
 }
 
-/// Both need the second version of the protocol, which the client asks for by `Git-Protocol`.
+/// Both need version 2 of the protocol, which the client requests with `Git-Protocol`.
 #[test]
 fn git_clones_without_history_and_without_content() {
     let Some(repository) = Repository::serve() else {
@@ -209,7 +209,7 @@ fn git_clones_without_history_and_without_content() {
     assert!(trace.contains("< version 2"), "{trace}");
 }
 
-/// The request names all own commits, and is compressed: `Content-Encoding: gzip`.
+/// The request lists all local commits, and is compressed: `Content-Encoding: gzip`.
 #[test]
 fn git_fetches_into_a_clone_with_many_local_commits() {
     let Some(repository) = Repository::serve() else {
@@ -219,7 +219,7 @@ fn git_fetches_into_a_clone_with_many_local_commits() {
     repository.commit("one", "a", b"a");
     repository.push("one");
     repository.clone("two", &[]);
-    // Commits without a common parent, so that none stands for others.
+    // Commits without a common parent, so that all have to be listed.
     let empty = repository.git("two", &["hash-object", "-t", "tree", "-w", "/dev/null"]);
     for number in 0..100 {
         let message = number.to_string();
@@ -235,7 +235,7 @@ fn git_fetches_into_a_clone_with_many_local_commits() {
     assert_eq!(repository.commit_of("two", "origin/main"), new);
 }
 
-/// A script in Perl that says what CGI.pm makes of its request.
+/// A Perl script that prints its request as CGI.pm reads it.
 const PERL: &str = r#"#!/usr/bin/perl
 use strict;
 use CGI;
@@ -297,7 +297,7 @@ fn a_script_with_cgi_pm_gets_address_form_and_content() {
             said.contains("\nmethod POST\n") && said.contains("\nx 3\nfile \n"),
             "{said}"
         );
-        // Where it leads is answered by the server, for a GET.
+        // The server answers the redirect as a GET.
         let said = curl(&["-i", "-d", "y=1", &format!("{base}/go")]);
         assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
         assert!(

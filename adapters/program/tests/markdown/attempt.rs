@@ -1,4 +1,4 @@
-//! What is done with a command of a page.
+//! Checks of the commands on a page.
 
 use std::fs;
 use std::io::Write;
@@ -11,7 +11,7 @@ use crate::client::get;
 use crate::process::Program;
 use crate::shell::{folder, shell};
 
-/// Runs the program as the words say, with other ports and paths, until it serves; interrupts it.
+/// Runs the program as on the page, with other ports and paths, until it serves, and interrupts it.
 pub(crate) fn serves(command: &str) -> Result<(), String> {
     let folder = folder();
     let browser = folder.path().join("xdg-open");
@@ -56,7 +56,7 @@ pub(crate) fn serves_standard_input(command: &str) -> Result<(), String> {
     said.ends_with("\r\n\r\nhello\n").then_some(()).ok_or(said)
 }
 
-/// What it makes of a password lets its user in, and nobody else.
+/// Checks that the server accepts the hash that a command makes of a password, and no other password.
 pub(crate) fn is_a_password(command: &str) -> Result<(), String> {
     let hash = given(&format!("{command} -stdin"), "a:secret\n")?;
     let folder = folder();
@@ -71,7 +71,7 @@ pub(crate) fn is_a_password(command: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What a command prints that is given this.
+/// Runs a command with this input, and returns its output.
 fn given(command: &str, input: &str) -> Result<String, String> {
     let folder = folder();
     let mut shell = shell(command, folder.path());
@@ -80,7 +80,7 @@ fn given(command: &str, input: &str) -> Result<String, String> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // One that reads nothing is told apart by what it prints.
+    // A command that reads nothing is detected by its output.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     said(&child.wait_with_output().unwrap())
 }
@@ -102,7 +102,7 @@ pub(crate) fn is_there(folder: &str) -> Result<(), String> {
         .ok_or_else(|| "there is no such folder".into())
 }
 
-/// What make would do, it knows; and the variables are its own.
+/// Checks that make knows the target, and the Makefile the variables.
 pub(crate) fn make(words: &[&str]) -> Result<(), String> {
     let mut make = Command::new("make");
     inner_build::isolate(&mut make);
@@ -135,11 +135,11 @@ pub(crate) fn is_target(target: &str) -> Result<(), String> {
         .ok_or_else(|| "there is no such target".into())
 }
 
-/// A variable that a test, or the making of something, asks for.
+/// Checks that a test or build script reads this variable.
 pub(crate) fn is_variable(variable: &str) -> Result<(), String> {
     let (name, _) = variable.split_once('=').unwrap();
     if let Some(target) = name.strip_prefix("CC_") {
-        // Of the crate cc: a target with `_` for each `-`.
+        // A variable of the crate cc: the target with `_` for `-`.
         let target = target.replace('_', "-").replacen('-', "_", 1);
         return is_target(&target);
     }
@@ -158,7 +158,7 @@ pub(crate) fn is_variable(variable: &str) -> Result<(), String> {
         .ok_or_else(|| format!("nobody asks for {name}"))
 }
 
-/// What cargo is told: packages, programs, targets and files are there. It builds nothing.
+/// Checks that the packages, programs, targets and files of a cargo command exist. Builds nothing.
 pub(crate) fn cargo(words: &[&str], folder: &str) -> Result<(), String> {
     let here = root().join(folder);
     let mut metadata = inner_build::cargo(folder);
@@ -187,7 +187,7 @@ pub(crate) fn cargo(words: &[&str], folder: &str) -> Result<(), String> {
             )),
             "--target" => is_target(value()).is_ok(),
             "--path" => here.join(value()).join("Cargo.toml").is_file(),
-            // Of the reader's own tests.
+            // A package of the reader.
             "hello" => verb == "test",
             _ => false,
         };

@@ -1,4 +1,4 @@
-//! What is done with a block of a page.
+//! Checks of the code blocks on a page.
 
 use std::env;
 use std::fs;
@@ -16,13 +16,13 @@ use crate::process::{PROGRAM, Program};
 use crate::shell::folder;
 
 impl Page {
-    /// The blocks of one kind.
+    /// Returns the blocks of one kind.
     pub(crate) fn kind(&self, kind: &str) -> impl Iterator<Item = &Block> {
         self.blocks.iter().filter(move |block| block.kind == kind)
     }
 }
 
-/// Units, whole ones and lines for one: the program starts as they say, and systemd finds no fault in them.
+/// Checks systemd units, and lines to add to one: the program starts with their command, and systemd accepts them.
 pub(crate) fn units(page: &Page) {
     let folder = folder();
     let whole: Vec<_> = page
@@ -69,7 +69,7 @@ pub(crate) fn units(page: &Page) {
     }
 }
 
-/// What systemd says of a unit, where that is installed.
+/// Verifies a unit with systemd, if that is installed.
 fn verify(folder: &Path, unit: &str) {
     let mut analyze = Command::new("systemd-analyze");
     analyze
@@ -84,7 +84,7 @@ fn verify(folder: &Path, unit: &str) {
     }
 }
 
-/// That `systemd-analyze security` rates the exposure of a service as 0.4 or less, of 10.
+/// Checks that `systemd-analyze security` rates the exposure of a service as 0.4 or less, of 10.
 fn is_confined(folder: &Path, unit: &str) {
     let mut analyze = Command::new("systemd-analyze");
     analyze
@@ -105,7 +105,7 @@ fn missing(program: &str) {
     eprintln!("SKIPPED: {program} is not installed");
 }
 
-/// nginx in front, as it is told there, and a file that comes through.
+/// Starts nginx with the configuration on the page, and requests a file through it.
 pub(crate) fn proxy(page: &Page) {
     let folder = folder();
     let here = folder.path().display();
@@ -165,7 +165,7 @@ pub(crate) fn proxy(page: &Page) {
         reply.starts_with("HTTP/1.1 200 OK\r\nServer: nginx") && reply.ends_with("\r\n\r\nhello\n"),
         "{reply}"
     );
-    // As a browser sends it to another port than 80.
+    // As a browser sends it to a port other than the default.
     let put = "PUT /new.txt HTTP/1.1\r\nHost: h:8443\r\nOrigin: https://h:8443\r\nConnection: close\r\n\
         Content-Length: 3\r\n\r\nnew";
     let reply = through(UnixStream::connect(&front).unwrap(), put);
@@ -185,7 +185,7 @@ fn through(mut stream: UnixStream, request: &str) -> String {
     reply
 }
 
-/// A process that ends with this.
+/// A process that is killed on drop.
 struct Ends(Child);
 
 impl Drop for Ends {
@@ -195,7 +195,7 @@ impl Drop for Ends {
     }
 }
 
-/// A file for docker: it copies what the command above it built, and what it runs serves.
+/// Checks a Dockerfile: it copies the file that the command above builds, and its command serves.
 pub(crate) fn image(page: &Page) {
     let block = page.kind("dockerfile").next().unwrap();
     let lines: Vec<Vec<&str>> = block
@@ -247,7 +247,7 @@ pub(crate) fn image(page: &Page) {
     serves(&words.join(" ")[1..]).unwrap();
 }
 
-/// What is to be put into a Cargo.toml: with the packages of this workspace it names features that they have.
+/// Checks lines for a Cargo.toml: the features of packages in this workspace exist.
 pub(crate) fn manifest(block: &Block) {
     let folder = folder();
     let mut text = String::from("[package]\nname = \"reader\"\nedition = \"2024\"\n[workspace]\n");
@@ -281,7 +281,7 @@ pub(crate) fn manifest(block: &Block) {
     said(&tree.output().unwrap()).unwrap_or_else(|why| panic!("{}: {text}\n{why}", block.place));
 }
 
-/// What was written yesterday: Python takes it, but for the serving.
+/// Checks that Python accepts a program, without serving.
 pub(crate) fn python(block: &Block) {
     let text = block
         .text

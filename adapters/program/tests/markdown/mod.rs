@@ -1,4 +1,4 @@
-//! What a page tells its readers to run: commands and blocks of code, as Markdown has them.
+//! Parser for the pages: commands, code blocks, links and anchors.
 
 pub(crate) mod attempt;
 pub(crate) mod blocks;
@@ -10,7 +10,7 @@ use std::fs;
 
 pub(crate) use inner_build::root;
 
-/// Something that a page says, and where: `README.md:7`.
+/// A text on a page, and its place, such as `README.md:7`.
 pub(crate) struct Said {
     pub(crate) place: String,
     pub(crate) text: String,
@@ -20,11 +20,11 @@ pub(crate) struct Said {
 pub(crate) struct Command {
     pub(crate) place: String,
     pub(crate) text: String,
-    /// The folder of the workspace to be in, if it is not its root.
+    /// The folder to run it in, relative to the root of the workspace.
     pub(crate) folder: String,
 }
 
-/// A block between fences.
+/// A fenced block.
 pub(crate) struct Block {
     pub(crate) place: String,
     pub(crate) kind: String,
@@ -33,25 +33,25 @@ pub(crate) struct Block {
     pub(crate) title: String,
 }
 
-/// What is to be looked at of a page.
+/// The parts of a page that are checked.
 #[derive(Default)]
 pub(crate) struct Page {
     pub(crate) name: String,
     pub(crate) commands: Vec<Command>,
     pub(crate) blocks: Vec<Block>,
-    /// What stands among commands and is none: what they print.
+    /// Lines in blocks of commands that are not commands: their output.
     pub(crate) shown: Vec<Said>,
-    /// What stands between backticks.
+    /// The texts between backticks.
     pub(crate) spans: Vec<Said>,
     /// The targets of links in the prose.
     pub(crate) links: Vec<Said>,
     /// The anchors of its headings, as GitHub makes them.
     pub(crate) anchors: Vec<String>,
-    /// Where the last `cd` of the block led to.
+    /// The folder after the last `cd` of the block.
     folder: String,
 }
 
-/// The pages of the top folder.
+/// The pages in the root folder.
 const TOP: [&str; 5] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -60,7 +60,7 @@ const TOP: [&str; 5] = [
     "SECURITY.md",
 ];
 
-/// All pages for readers.
+/// Reads all pages.
 pub(crate) fn all() -> Vec<Page> {
     let mut names = TOP.map(str::to_owned).to_vec();
     for page in fs::read_dir(root().join("docs")).unwrap() {
@@ -117,7 +117,7 @@ impl Page {
         });
     }
 
-    /// Where one line begins with `$`, all commands of the block do.
+    /// Adds the lines of a block of commands. If one begins with `$`, all its commands do.
     fn indented(&mut self, lines: &[(usize, &str)]) {
         self.folder.clear();
         let marked = lines.iter().any(|(_, line)| line.trim().starts_with("$ "));
@@ -135,7 +135,7 @@ impl Page {
         }
     }
 
-    /// A command, with what is said of it behind two blanks and a `#`.
+    /// Adds a command. Two spaces and a `#` begin a comment.
     fn command(&mut self, number: usize, line: &str) {
         let (text, remark) = line.split_once("  #").unwrap_or((line, ""));
         let text = text.trim().to_owned();
@@ -150,7 +150,7 @@ impl Page {
         });
     }
 
-    /// What stands between backticks and begins as a command of several words.
+    /// Adds spans, links and headings; a span of several words may be a command.
     fn prose(&mut self, lines: &[(usize, &str)]) {
         let mut text = String::new();
         let mut starts = Vec::new();
@@ -192,14 +192,14 @@ impl Page {
     }
 }
 
-/// The anchor of a heading: in lower case, with hyphens for spaces and without other punctuation.
+/// Returns the anchor of a heading: in lower case, with hyphens for spaces and without other punctuation.
 fn anchor(heading: &str) -> String {
     let plain = |char: &char| char.is_alphanumeric() || " -_".contains(*char);
     let heading: String = heading.chars().filter(plain).collect();
     heading.to_lowercase().replace(' ', "-")
 }
 
-/// Variables for its environment, and the word that a command begins with.
+/// Splits the environment variables from the front of a command.
 pub(crate) fn split(command: &str) -> (Vec<&str>, &str) {
     let mut rest = command;
     let mut variables = Vec::new();

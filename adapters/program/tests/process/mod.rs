@@ -1,4 +1,4 @@
-//! The program as a process, and what it leaves behind.
+//! The program as a process.
 #![allow(dead_code, reason = "every test takes what it needs")]
 
 use std::io::{BufRead, BufReader, Read};
@@ -12,24 +12,24 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::TIMEOUT;
 
-/// Where it is.
+/// The path of the program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sanserve");
 
-/// What can carry its connections. `cargo test --workspace` builds it with all of them.
+/// The runtimes of the program. `cargo test --workspace` builds all of them.
 pub(crate) const RUNTIMES: &[&str] = if cfg!(feature = "tokio") {
     &["mio", "std", "tokio"]
 } else {
     &["mio", "std"]
 };
 
-/// The program, serving.
+/// The running program.
 pub(crate) struct Program {
     pub(crate) child: Child,
     pub(crate) stdout: BufReader<ChildStdout>,
     pub(crate) banner: String,
 }
 
-/// What it left behind.
+/// The exit status and output of the program.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
@@ -41,7 +41,7 @@ impl Program {
         Program::start_with_log(command, Stdio::piped())
     }
 
-    /// The same with a standard error of the test's choice.
+    /// Starts the program with this standard error.
     pub(crate) fn start_with_log(command: &mut Command, log: impl Into<Stdio>) -> Program {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.stderr(log).spawn().unwrap();
@@ -55,7 +55,7 @@ impl Program {
         }
     }
 
-    /// What would serve this directory, whatever colours are wanted where the tests run.
+    /// Returns a command that serves this directory, without colours from the environment of the tests.
     pub(crate) fn command(directory: &Path) -> Command {
         let mut command = Command::new(PROGRAM);
         command.env_remove("FORCE_COLOR").env_remove("NO_COLOR");
@@ -63,15 +63,15 @@ impl Program {
         command
     }
 
-    /// The same for another user, who may not reach the folder that the program was built in: it is copied into
-    /// this one.
+    /// Like [`Program::command`], for another user: the program is copied into `folder`, since the build folder may not be
+    /// readable for them.
     #[cfg(unix)]
     pub(crate) fn command_for_others(folder: &Path, directory: &Path) -> Command {
         use std::fs::{Permissions, set_permissions};
         use std::os::unix::fs::PermissionsExt;
 
         let program = folder.join("sanserve");
-        // By a process of its own: no child of this one holds it open for writing.
+        // Copied by another process, so that no child of this one has it open for writing.
         let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();
         assert!(copied.unwrap().success());
         set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
@@ -85,7 +85,7 @@ impl Program {
         Program::start(Program::command(directory).args(options))
     }
 
-    /// As the banner has it.
+    /// Returns the address in the banner.
     pub(crate) fn address(&self) -> SocketAddr {
         let url = self
             .banner

@@ -1,4 +1,4 @@
-//! What a program takes of the system: memory, descriptors, time on a core.
+//! Resource usage of a program: memory, descriptors, CPU time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,38 +6,38 @@ use std::time::Duration;
 
 use crate::process::Program;
 
-/// Where the system describes the threads of the program.
+/// Returns the folders of the program's threads in `/proc`.
 pub(crate) fn threads(program: &Program) -> Vec<PathBuf> {
     let all = fs::read_dir(format!("/proc/{}/task", program.child.id())).unwrap();
     all.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// How long a thread was on a core, ever.
+/// Returns the CPU time of a thread.
 pub(crate) fn on_core(thread: &Path) -> Duration {
     let text = fs::read_to_string(thread.join("schedstat")).unwrap();
     let nanoseconds = text.split(' ').next().unwrap();
     Duration::from_nanos(nanoseconds.parse().unwrap())
 }
 
-/// One of the cores that may be used.
+/// Returns one of the cores that this process may use.
 pub(crate) fn core() -> String {
     let cores = field("self", "Cpus_allowed_list:");
     cores.split([',', '-']).next().unwrap().to_owned()
 }
 
-/// How much memory is resident, in KiB.
+/// Returns the resident memory in KiB.
 pub(crate) fn resident(program: &Program) -> u64 {
     let text = field(&program.child.id().to_string(), "VmRSS:");
     text.trim_end_matches(" kB").parse().unwrap()
 }
 
-/// How many descriptors it has open.
+/// Returns the number of open descriptors.
 pub(crate) fn descriptors(program: &Program) -> usize {
     let place = format!("/proc/{}/fd", program.child.id());
     fs::read_dir(place).unwrap().count()
 }
 
-/// What the system says of a process.
+/// Returns a field of the status of a process.
 fn field(process: &str, name: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let mut lines = status.lines();

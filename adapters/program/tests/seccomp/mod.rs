@@ -1,4 +1,4 @@
-//! A sandbox (seccomp) in which certain system calls fail, for programs that a test starts.
+//! A seccomp filter that makes system calls fail, for programs that a test starts.
 #![allow(dead_code, reason = "every test takes what it needs")]
 
 use std::io;
@@ -11,7 +11,7 @@ use libc::sock_filter;
 #[derive(Clone, Copy)]
 pub(crate) struct Denied {
     pub(crate) call: libc::c_long,
-    /// The place of the argument, from 0 on, and the bits.
+    /// The index of the argument, and the bits.
     pub(crate) with: Option<(u32, u32)>,
     pub(crate) error: i32,
 }
@@ -26,7 +26,7 @@ impl Denied {
     }
 }
 
-/// Has the command run where these calls fail.
+/// Makes these calls fail for a command.
 pub(crate) fn deny(command: &mut Command, denied: &[Denied]) {
     let mut filter = Vec::new();
     for Denied { call, with, error } in denied {
@@ -44,7 +44,7 @@ pub(crate) fn deny(command: &mut Command, denied: &[Denied]) {
     confine(command, filter);
 }
 
-/// Has the command run with this filter.
+/// Applies a filter to a command.
 pub(crate) fn confine(command: &mut Command, filter: Vec<sock_filter>) {
     let set_up = move || {
         let program = libc::sock_fprog {
@@ -65,12 +65,12 @@ pub(crate) fn confine(command: &mut Command, filter: Vec<sock_filter>) {
     unsafe { command.pre_exec(set_up) };
 }
 
-/// Loads the word at an offset of `seccomp_data`; of an argument, its lower half.
+/// Loads the word at an offset of `seccomp_data`. For an argument, that is its lower half.
 pub(crate) fn load(at: u32) -> sock_filter {
     step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, at, 0, 0)
 }
 
-/// Skips so many steps, where the comparison with `k` is true and where it is not.
+/// Skips `jt` steps if the comparison with `k` is true, and `jf` steps otherwise.
 pub(crate) fn jump(how: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
     step(libc::BPF_JMP | how | libc::BPF_K, k, jt, jf)
 }

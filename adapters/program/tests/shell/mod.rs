@@ -1,4 +1,4 @@
-//! A shell in a folder, for commands as pages give them.
+//! A shell in a folder, for the commands on pages.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::process::PROGRAM;
 
-/// A folder to run commands in, with what they speak of.
+/// Creates a folder with the files that the commands name.
 pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in ["site", "2024"] {
@@ -17,7 +17,7 @@ pub(crate) fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// The command, as a shell understands it, in that folder.
+/// Returns a shell that runs the command in the folder.
 pub(crate) fn shell(command: &str, folder: &Path) -> Command {
     let mut shell = Command::new("sh");
     let bin = Path::new(PROGRAM).parent().unwrap().display().to_string();

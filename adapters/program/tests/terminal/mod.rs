@@ -1,4 +1,4 @@
-//! A terminal, and what the program prints on it.
+//! Output of the program on a terminal.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -11,7 +11,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::client::get;
 
-/// What a program that serves `a.txt` prints on a terminal before it serves, without colours.
+/// Runs a command that serves `a.txt` on a terminal, and returns its output without colours.
 pub(crate) fn shown(command: &mut Command) -> String {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
@@ -22,17 +22,17 @@ pub(crate) fn shown(command: &mut Command) -> String {
     command.env("NO_COLOR", "1").stdin(Stdio::null());
     command.stdout(end.unwrap()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    // The terminal ends when its last user does.
+    // The terminal closes with its last user.
     command.stdout(Stdio::null());
     let mut shown = BufReader::new(File::from(terminal));
     let mut text = String::new();
     shown.read_line(&mut text).unwrap();
-    // The banner is there before it serves; what follows is there when it has answered.
+    // The first line is printed before the program serves. The others have been printed when it has answered.
     let port = text.rsplit(':').next().unwrap().split('/').next().unwrap();
     get(format!("127.0.0.1:{port}").parse().unwrap(), "/a.txt");
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     child.wait().unwrap();
-    // Linux ends the terminal of a program that is gone with an error.
+    // After the program has ended, reading fails on Linux.
     while shown.read_line(&mut text).is_ok_and(|n| n > 0) {}
     text.replace('\r', "")
 }
