@@ -5,19 +5,25 @@ RACE_SECONDS ?= 60
 FUZZ_SECONDS ?= 10
 PORT ?= 8000
 CHECKS ?= licenses bans sources
+# The revision whose public API `make semver` holds the libraries to. CONTRIBUTING.md says when it moves.
+API_BASELINE ?= HEAD
+SEMVER_CHECKS = 0.51.0
 WASI = wasm32-wasip2
 # The firmware is built in a folder of its own, for its different flags and target.
 FIRMWARE = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/firmware
 # The benchmarks are a workspace of their own, so that they build in seconds.
 BENCH = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench \
 	cargo run --quiet --release --locked --manifest-path conformance/benches/Cargo.toml --
+# So is the program that lists the public API. It also builds the documentation there.
+PUBLIC_API = CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/api \
+	cargo run --quiet --locked --manifest-path .ci/public-api/Cargo.toml --
 # Systems for which the code is only checked. Nothing is linked, so no C compiler for them is needed.
 OTHERS = x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd x86_64-pc-windows-gnu
 BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
-.PHONY: all browser check test package conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race fuzz mutants coverage nostd cross deny h11 bench bench-check bench-renew
+.PHONY: all api api-renew browser check test package conformance conformance-browser conformance-firmware conformance-wasi sizes cpython sim race semver fuzz mutants coverage nostd cross deny h11 bench bench-check bench-renew
 
-all: check deny package test nostd cross sizes bench-check sim race fuzz h11 cpython
+all: check deny package api semver test nostd cross sizes bench-check sim race fuzz h11 cpython
 
 # Format, lints and documentation, without warnings.
 check:
@@ -32,6 +38,8 @@ check:
 	rustup target add wasm32-unknown-unknown
 	cd conformance/benches && cargo fmt --check && \
 		CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/bench cargo clippy --locked --release --quiet -- -D warnings
+	cd .ci/public-api && cargo fmt --check && \
+		CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/api cargo clippy --locked --quiet -- -D warnings
 	cd examples/browser && cargo fmt --package sanserve-browser --package sanserve-worker --check && \
 		cargo clippy --locked --quiet -- -D warnings && \
 		cargo clippy --locked --package sanserve-worker --target wasm32-unknown-unknown \
@@ -66,6 +74,20 @@ conformance-firmware:
 # VERIFY=1 also builds each from its archive.
 package:
 	.ci/package $(if $(VERIFY),,--no-verify)
+
+# Fails if the public API of a library differs from the list in its public-api.txt, and prints what differs.
+api:
+	$(PUBLIC_API) check
+
+# Writes these lists.
+api-renew:
+	$(PUBLIC_API) renew
+
+# Fails if the public API breaks code that was written for API_BASELINE.
+semver:
+	command -v cargo-semver-checks >/dev/null || cargo install --locked cargo-semver-checks --version $(SEMVER_CHECKS)
+	cargo semver-checks --baseline-rev "$$(git rev-parse $(API_BASELINE))" --release-type minor --all-features \
+		--package sanserve-wire --package sanserve-core --package sanserve-server --package sanserve-conformance
 
 # The conformance cases in a Service Worker, and tests of its page. Chromium must be installed.
 conformance-browser:
