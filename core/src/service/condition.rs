@@ -1,7 +1,7 @@
-//! Preconditions: whether the peer wants what it asks for, in the order of RFC 9110 §13.2.2.
+//! Preconditions, evaluated in the order of RFC 9110 §13.2.2.
 //!
-//! They concern what would be sent with 200 and has a tag: files, and listings of ours. On redirects,
-//! errors and CPython's listings they are not looked at (RFC 9110 §13.2.1).
+//! They apply to representations that would be sent with 200 and have a tag: files, and our own listings. Redirects, errors
+//! and CPython's listings ignore them (RFC 9110 §13.2.1).
 
 use super::etag::{ETag, tags};
 use crate::engine::Exchange;
@@ -9,19 +9,19 @@ use crate::fs::Meta;
 use crate::text::date;
 use crate::wire::NameBloom;
 
-/// What the preconditions come to.
+/// The result of the preconditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The file is to be sent.
+    /// Send the file.
     Send,
-    /// The peer has it already: 304.
+    /// The client has the file already: 304.
     Unchanged,
-    /// It is not the one that the peer means: 412.
+    /// The file is not the one that the client expects: 412.
     Failed,
 }
 
-/// Judges all but `If-Range`. `modified` is the time of the file itself, which may be one that was
-/// never sent to anybody because it lies in the future.
+/// Evaluates all preconditions but `If-Range`. `modified` is the time of the file itself, which was never sent if it is in
+/// the future.
 pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> Verdict {
     const CONDITIONS: NameBloom = NameBloom::of(&[
         "If-Match",
@@ -47,7 +47,7 @@ pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>
     }
 }
 
-/// Judges `If-Modified-Since` alone, as CPython does, which ignores it beside any `If-None-Match`.
+/// Evaluates `If-Modified-Since` alone, as CPython does, which ignores it if there is an `If-None-Match`.
 pub(super) fn judge_date(ex: &Exchange<'_>, modified: Option<i64>) -> Verdict {
     if ex.header("If-None-Match").is_none() && is_unmodified(ex, modified) {
         Verdict::Unchanged
@@ -56,7 +56,7 @@ pub(super) fn judge_date(ex: &Exchange<'_>, modified: Option<i64>) -> Verdict {
     }
 }
 
-/// Whether the file was not modified after the date in `If-Modified-Since`.
+/// Returns whether the file was not modified after the date in `If-Modified-Since`.
 fn is_unmodified(ex: &Exchange<'_>, modified: Option<i64>) -> bool {
     let since = only_date(ex, "If-Modified-Since");
     modified
@@ -64,8 +64,8 @@ fn is_unmodified(ex: &Exchange<'_>, modified: Option<i64>) -> bool {
         .is_some_and(|(modified, since)| modified <= since)
 }
 
-/// Whether the file that is there is the one that the peer means. §13.1.1, §13.1.4: the date counts only
-/// where no tag is asked for.
+/// Returns whether the existing file is the one that the client expects. §13.1.1, §13.1.4: the date counts only without a
+/// tag.
 fn is_meant(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> bool {
     match holds(ex, "If-Match", tag, ETag::is) {
         Some(holds) => holds,
@@ -76,8 +76,7 @@ fn is_meant(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> boo
     }
 }
 
-/// Whether the peer wants something stored, where this file is or none. `*` is any file, and none that
-/// is not there.
+/// Returns whether the client wants to store a file in place of this one, or of none. `*` matches any existing file.
 pub(crate) fn may_be_stored(ex: &Exchange<'_>, there: Option<Meta>) -> bool {
     let Some(meta) = there else {
         return ex.header("If-Match").is_none();
@@ -87,8 +86,8 @@ pub(crate) fn may_be_stored(ex: &Exchange<'_>, there: Option<Meta>) -> bool {
         && holds(ex, "If-None-Match", tag.as_ref(), ETag::resembles) != Some(true)
 }
 
-/// Whether a `Range` field counts (§13.1.5): there is no `If-Range`, or what it names is strong and
-/// what there is. `sent` is the date that the file is sent with.
+/// Returns whether a `Range` field applies (§13.1.5): if there is no `If-Range`, or if its validator is strong and matches.
+/// `sent` is the date with which the file is sent.
 pub(super) fn range_counts(ex: &Exchange<'_>, tag: Option<&ETag>, sent: Option<i64>) -> bool {
     let Some(value) = ex.header("If-Range") else {
         return true;
@@ -99,14 +98,14 @@ pub(super) fn range_counts(ex: &Exchange<'_>, tag: Option<&ETag>, sent: Option<i
     if value.contains('"') {
         return tag.is_some_and(|tag| tag.is(value));
     }
-    // §8.8.2.2: of a date in this very second nobody knows what else may still happen in it.
+    // §8.8.2.2: a date in the current second is weak, as the file may still change within it.
     let over = |at: i64| ex.now().unix.is_some_and(|now| at < now);
     let asked = date::parse(value, ex.now().unix);
     sent.is_some_and(|at| over(at) && asked == Some(at))
 }
 
-/// Whether the fields of this name, if there are any, hold `*` or a tag like this one. Several are
-/// one list.
+/// Returns whether the fields of this name contain `*` or a matching tag. Several fields form one list. `None` if there are
+/// no such fields.
 fn holds(
     ex: &Exchange<'_>,
     name: &str,
@@ -119,8 +118,8 @@ fn holds(
     Some(fields.any(|list| list == "*" || listed(list)))
 }
 
-/// The date in the only field of this name. Two fields, or one that is not a valid date, are ignored
-/// (RFC 9110 §13.1.3, §13.1.4).
+/// Returns the date in the only field of this name. If there are two, or if it is not a valid date, it is ignored (RFC 9110
+/// §13.1.3, §13.1.4).
 fn only_date(ex: &Exchange<'_>, name: &str) -> Option<i64> {
     let mut fields = ex.get_all(name);
     match (fields.next(), fields.next()) {

@@ -1,19 +1,19 @@
-//! [`ETag`]: the entity tag of a representation, and how tags are compared (RFC 9110 §8.8.3).
+//! [`ETag`]: the entity tag of a representation, and the comparison of tags (RFC 9110 §8.8.3).
 
 use crate::fs::Meta;
 use crate::text::decimal::Backward;
 
-/// An entity tag, as it stands in the field: `"15e5a2-6"` or `W/"15e5a2-6"`.
+/// An entity tag as it is written in the field: `"15e5a2-6"` or `W/"15e5a2-6"`.
 ///
-/// It is weak only for the moment in which the file may still change without getting another version. A file
-/// without a version has no tag rather than a weak one: clients resume a download with `If-Range` and `If-Match`,
-/// which a weak tag never fulfils, and use `Last-Modified` where there is no tag.
+/// It is weak only while the file may still change without getting another version. A file without a version has no tag
+/// rather than a weak one: clients resume downloads with `If-Range` and `If-Match`, which a weak tag never matches, and use
+/// `Last-Modified` if there is no tag.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ETag(Backward<TEXT_MAX>);
 
 impl ETag {
-    /// The tag of a file, if it has a version. What ends in `suffix` is another representation with
-    /// another tag.
+    /// Returns the tag of a file, if the file has a version. A tag with a `suffix` is that of another representation of the
+    /// file.
     pub(super) fn new(meta: Meta, suffix: &str) -> Option<ETag> {
         let version = meta.version?;
         let mark = if version.is_settled() { "\"" } else { "W/\"" };
@@ -35,23 +35,23 @@ impl ETag {
         str::from_utf8(self.as_bytes()).expect("it was written as text")
     }
 
-    /// Whether both are strong and the same (RFC 9110 §8.8.3.2).
+    /// Returns whether both tags are strong and equal (RFC 9110 §8.8.3.2).
     pub(super) fn is(&self, other: &str) -> bool {
         self.as_str() == other && other.starts_with('"')
     }
 
-    /// Whether they are the same but for being weak.
+    /// Returns whether the tags are equal, weak or not.
     pub(super) fn resembles(&self, other: &str) -> bool {
         strong(self.as_str()) == strong(other)
     }
 }
 
-/// A tag without the mark of a weak one.
+/// Returns a tag without the prefix of a weak one.
 fn strong(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }
 
-/// The tags in a list of them; it ends where it does not follow the grammar.
+/// Returns the tags of a list, up to the first syntax error.
 pub(super) fn tags(list: &str) -> impl Iterator<Item = &str> {
     let mut rest = list;
     core::iter::from_fn(move || {
@@ -67,5 +67,5 @@ pub(super) fn tags(list: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `W/`, two quotes, two numbers of 16 digits with a hyphen between, `-zst`.
+/// The longest tag: `W/`, two quotes, two numbers of 16 digits with a hyphen between, `-zst`.
 const TEXT_MAX: usize = 2 + 2 + 33 + 4;

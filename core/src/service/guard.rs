@@ -1,4 +1,4 @@
-//! [`Guard`]: lets nobody pass who does not know a password (RFC 7617).
+//! [`Guard`]: a handler that requires a password (RFC 7617).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -11,11 +11,11 @@ use crate::service::cors::{ALLOW_ORIGIN, is_preflight};
 use crate::text::escape::Repr;
 use crate::text::status;
 
-/// Stands before another handler, and leaves requests to it that come with the right credentials.
-/// All others get 401, but for the preflights that [`cors`](Self::cors) lets pass.
+/// Wraps another handler, and forwards the requests that have valid credentials. All others get 401, except preflights if
+/// [`cors`](Self::cors) is set.
 ///
-/// Who is right is said by a function, if it can tell at once; else the file system is asked, which
-/// may take its time: [`FileSystem::verify`](crate::FileSystem::verify).
+/// A function verifies the credentials, if it can do so immediately; otherwise the file system does, which may take longer:
+/// [`FileSystem::verify`](crate::FileSystem::verify).
 ///
 /// ```
 /// use sanserve_core::{Files, Guard};
@@ -26,20 +26,19 @@ use crate::text::status;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Guard<H, K> {
-    /// The origin of the pages that may use what is served, as [`FileSettings::cors`](crate::FileSettings::cors) has
-    /// it. If it is set, preflights go to the handler without a password: browsers send none with them
-    /// (Fetch standard, §3.2.2). So the handler must answer them without a look at what there is, as
-    /// all of this crate do. Those pages may also see a 401.
+    /// The origin whose pages may use the replies, as in [`FileSettings::cors`](crate::FileSettings::cors). If it is set,
+    /// preflights are forwarded without a password, as browsers send none with them (Fetch standard, §3.2.2). So the handler
+    /// must answer them regardless of what exists, as all handlers of this crate do. Those pages may also read a 401.
     pub cors: Option<Arc<str>>,
     handler: H,
     known: K,
-    /// The file system was asked and has not answered.
+    /// Whether the answer of the file system is pending.
     asked: bool,
 }
 
 impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
-    /// Guards `handler`. What `known` says of credentials is final; `None` asks the file system.
-    /// It should take as long for wrong ones as for right ones.
+    /// Wraps `handler`. The function `known` returns whether credentials are valid, or `None` to ask the file system. It
+    /// should take equally long for valid and for invalid ones.
     pub fn new(handler: H, known: K) -> Guard<H, K> {
         Guard {
             cors: None,
@@ -54,7 +53,7 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
         self.handler.begin(ex)
     }
 
-    /// Asks for credentials (RFC 9110 §15.5.2). The password that was given is told to nobody.
+    /// Replies that credentials are required (RFC 9110 §15.5.2). The log does not contain the password.
     fn refuse(&self, ex: &mut Exchange<'_>) -> Next {
         if let Some(given) = ex.credentials() {
             let user = Repr(given.user());
@@ -90,7 +89,7 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Handler for Guard<H, K> {
         }
     }
 
-    /// Asks for no password: it could be read on its way.
+    /// Does not ask for a password, which others could read.
     fn begin_without_tls(&mut self, ex: &mut Exchange<'_>) -> Next {
         self.handler.begin_without_tls(ex)
     }
@@ -109,5 +108,5 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Handler for Guard<H, K> {
     }
 }
 
-/// RFC 7617 §2.1: both are in UTF-8.
+/// RFC 7617 §2.1: user and password are encoded in UTF-8.
 const CHALLENGE: &str = "Basic realm=\"sanserve\", charset=\"UTF-8\"";

@@ -1,9 +1,9 @@
-//! [`Hosts`]: the names by which a server may be asked (RFC 9110 §7.4).
+//! [`Hosts`]: a handler that accepts only requests for known host names (RFC 9110 §7.4).
 //!
-//! A page of any site can have the name of that site point at this machine (DNS rebinding). To a browser the
-//! server is then part of that site, so the page may read and send what it likes. But the browser still sends
-//! the name as `Host`, and no page can change that. Where the target is absolute, as proxies get it, the host in that counts
-//! (RFC 9112 §3.2.2).
+//! It prevents DNS rebinding, by which a page of any site lets the name of that site point at this machine. To a browser the
+//! server is then part of that site, so that the page may read from it and send to it. But the browser still sends the
+//! site's name as `Host`, which no page can change. If the target is absolute, as for proxies, its host counts (RFC 9112
+//! §3.2.2).
 
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
@@ -12,12 +12,11 @@ use core::net::IpAddr;
 use crate::engine::{Event, Exchange, Handler, Next};
 use crate::text::status;
 
-/// Passes requests for a known host to another handler. All others get
-/// 421 (RFC 9110 §15.5.20), also those of HTTP/1.0 that name none.
+/// Wraps another handler, and forwards the requests for known hosts. All others get 421 (RFC 9110 §15.5.20), including
+/// HTTP/1.0 requests without a host.
 ///
-/// The names of this machine itself are always known: `localhost`, what ends in `.localhost`, 127.0.0.0/8 and
-/// `[::1]`. A browser takes no answer of a name server for these. Other addresses of the machine are known if they
-/// are listed. Ports are not compared.
+/// The names of this machine are always known: `localhost`, names that end with `.localhost`, 127.0.0.0/8 and `[::1]`.
+/// Browsers do not ask a name server for these. Other addresses of the machine have to be listed. Ports are not compared.
 ///
 /// ```
 /// use sanserve_core::{Files, Hosts};
@@ -42,7 +41,7 @@ pub struct Hosts<H> {
 pub struct HostNames(Arc<[Cow<'static, str>]>);
 
 impl HostNames {
-    /// Returns whether there are none.
+    /// Returns whether there are no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -62,7 +61,7 @@ impl<S: Into<Cow<'static, str>>, const N: usize> From<[S; N]> for HostNames {
 }
 
 impl<H: Handler> Hosts<H> {
-    /// Lets requests for these names and addresses through. If there are none, all requests pass.
+    /// Wraps a handler for these names and addresses. If there are none, all requests are forwarded.
     pub fn new(handler: H, names: impl Into<HostNames>) -> Hosts<H> {
         let names = names.into();
         Hosts { names, handler }
@@ -102,7 +101,7 @@ fn refuse(ex: &mut Exchange<'_>) -> Next {
     ex.error(421, &message, explanation, &mut |_| ())
 }
 
-/// Whether a host is this machine, whatever any name server says (RFC 6761 §6.3).
+/// Returns whether a host is this machine, regardless of any name server (RFC 6761 §6.3).
 pub(crate) fn is_loopback(host: &str) -> bool {
     if let Some(address) = address(host) {
         return address.to_canonical().is_loopback();
@@ -112,7 +111,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     label.eq_ignore_ascii_case("localhost")
 }
 
-/// Whether both are the same name or address. A name may end with the dot of the root.
+/// Returns whether both are the same name or address. A name may end with the dot of the DNS root.
 fn is_same(one: &str, other: &str) -> bool {
     if let (Some(one), Some(other)) = (address(one), address(other)) {
         return one == other;
@@ -121,7 +120,7 @@ fn is_same(one: &str, other: &str) -> bool {
     one[..bare(one)].eq_ignore_ascii_case(&other[..bare(other)])
 }
 
-/// An address, in brackets or not.
+/// Parses an address, in brackets or not.
 fn address(host: &str) -> Option<IpAddr> {
     let bare = host
         .strip_prefix('[')

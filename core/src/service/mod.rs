@@ -1,5 +1,5 @@
-//! The services: handlers that serve files, listings and archives, store uploads, run scripts and ask for passwords. This is the
-//! highest floor: it uses the engine as any other handler could.
+//! The services: handlers for files, listings, archives, uploads, CGI scripts, passwords and virtual hosts. This is the
+//! highest layer: it uses the engine as any other handler could.
 
 pub mod archive;
 pub(crate) mod cgi;

@@ -1,6 +1,6 @@
-//! [`ReplyFields`]: the fields that the settings of a file service add to its replies, and the errors that have them too.
+//! [`ReplyFields`]: the fields that the settings of a file service add to its replies, and error replies with these fields.
 //!
-//! Files, listings and errors all send them, so they know nothing of what is served.
+//! Used by files, listings and errors, so it does not depend on what is served.
 
 use alloc::borrow::Cow;
 use core::fmt::Display;
@@ -10,26 +10,26 @@ use crate::engine::{Exchange, Next};
 use crate::text::status;
 use crate::wire::syntax::is_among;
 
-/// The settings of [`Files`](crate::Files) that decide on the fields of every reply.
+/// The settings of [`Files`](crate::Files) that determine fields of every reply.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReplyFields<'a> {
     /// The value of `Cache-Control`.
     pub(super) cache_control: Option<&'a str>,
     /// The origin of the pages that may use the replies.
     pub(super) cors: Option<&'a str>,
-    /// The user's own fields.
+    /// The additional fields.
     pub(super) extra: &'a [(Cow<'static, str>, Cow<'static, str>)],
-    /// Whether a file is sent in a form that the client accepts.
+    /// Whether a file may be sent in a compressed variant.
     pub(super) negotiates_coding: bool,
-    /// Whether a browser is sent another page in place of one that is missing.
+    /// Whether a missing page may be replaced by the single-page application.
     pub(super) replaces_missing: bool,
-    /// Whether replies are those of CPython, whose errors close the connection.
+    /// Whether replies are the same as CPython's, whose errors close the connection.
     pub(super) plain: bool,
 }
 
 impl ReplyFields<'_> {
-    /// Sends the names of the request fields on which the reply depends (RFC 9110 §12.5.5). `missing` says whether the target was
-    /// not found: then it may depend on who asks whether another page is sent.
+    /// Sends `Vary`, with the request fields on which the reply depends (RFC 9110 §12.5.5). `missing` means that the target
+    /// was not found, so that the reply may depend on whether the client is a browser that navigates.
     pub(super) fn send_vary(&self, ex: &mut Exchange<'_>, missing: bool) {
         if self.negotiates_coding {
             ex.send_header("Vary", "Accept-Encoding");
@@ -39,7 +39,7 @@ impl ReplyFields<'_> {
         }
     }
 
-    /// Sends what may be done with the reply: by caches, and by pages of another origin.
+    /// Sends the fields for caches and for pages of other origins.
     pub(super) fn send_policy(&self, ex: &mut Exchange<'_>) {
         if let Some(cache_control) = self.cache_control {
             ex.send_text("Cache-Control: ", cache_control);
@@ -47,14 +47,14 @@ impl ReplyFields<'_> {
         self.send_cors(ex);
     }
 
-    /// Lets pages of the other origin use the reply.
+    /// Allows pages of the configured origin to use the reply.
     pub(super) fn send_cors(&self, ex: &mut Exchange<'_>) {
         if let Some(origin) = self.cors {
             cors::send_fields(ex, origin);
         }
     }
 
-    /// Sends those of the extra fields that a 304 has, since they guide caches (RFC 9110 §15.4.5).
+    /// Sends the additional fields that guide caches, for a 304 (RFC 9110 §15.4.5).
     pub(super) fn send_guides(&self, ex: &mut Exchange<'_>) {
         for (name, value) in self.extra {
             let guides = ["Cache-Control", "Content-Location", "Expires", "Vary"];
@@ -64,7 +64,7 @@ impl ReplyFields<'_> {
         }
     }
 
-    /// Sends the extra fields, except those that the reply has already: `sent`, and those of every reply.
+    /// Sends the additional fields, except those that the reply has already: `sent`, and those of every reply.
     pub(super) fn send_extra(&self, ex: &mut Exchange<'_>, sent: &[&str]) {
         for (name, value) in self.extra {
             if !self.has(name, sent) {
@@ -73,7 +73,7 @@ impl ReplyFields<'_> {
         }
     }
 
-    /// Returns whether one of the extra fields has that name.
+    /// Returns whether one of the additional fields has that name.
     pub(super) fn is_extra(&self, name: &str) -> bool {
         let mut extra = self.extra.iter();
         extra.any(|(other, _)| other.eq_ignore_ascii_case(name))
@@ -86,9 +86,9 @@ impl ReplyFields<'_> {
             || self.cors.is_some() && is_among(name, &cors::FIELDS)
     }
 
-    /// Replies with an error page and the fields that `further` sends. Pages of the other origin may see it too. The connection stays
-    /// open, unlike CPython's, since a missing file is no reason to make the client connect again; it closes at a 5xx, and if
-    /// replies are CPython's.
+    /// Replies with an error page and the fields that `further` sends. Pages of the configured origin may read it, too. The
+    /// connection stays open, unlike CPython's, since a missing file is no reason to make the client reconnect; it closes
+    /// after a 5xx, and if replies are the same as CPython's.
     pub(super) fn send_error(
         &self,
         ex: &mut Exchange<'_>,
@@ -110,7 +110,7 @@ impl ReplyFields<'_> {
     }
 }
 
-/// The fields that the reply with a file has or may have itself. `Vary` is not one of them, since it is a list and may occur again.
+/// The fields that the reply with a file sends itself. `Vary` is not among them, since it is a list and may be sent twice.
 pub(super) const OF_A_FILE: [&str; 5] = [
     "Last-Modified",
     "ETag",

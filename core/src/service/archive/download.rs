@@ -1,4 +1,4 @@
-//! [`Download`]: how an archive is asked for, and what the reply says of it.
+//! [`Download`]: the archive formats that clients can request, and the replies to such requests.
 
 use alloc::boxed::Box;
 use core::fmt::{self, Display, Write};
@@ -8,19 +8,19 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use crate::engine::{Exchange, Next};
 use crate::fs::{ArchiveFormat, ArchiveRequest, FsError, Path};
 
-/// A form of archives that [`Files`](crate::Files) offers, if [`FileSettings::archive`](crate::FileSettings::archive)
-/// says so. What belongs to it stands here as functions, so that it is not built in where nothing does.
+/// An archive format that [`Files`](crate::Files) offers if [`FileSettings::archive`](crate::FileSettings::archive) selects
+/// it. Its code is reached through function pointers, so that it is not linked into programs that do not use it.
 #[derive(Debug, Clone, Copy)]
 pub struct Download {
     format: ArchiveFormat,
-    /// What the query says, and what the file's name ends in.
+    /// The value of the query, and the extension of the file's name.
     name: &'static str,
     pub(crate) media_type: &'static str,
-    /// Asks for it.
+    /// Returns the request to open the archive.
     pub(crate) open: fn(&Download, Path, hidden: bool) -> Next,
-    /// Sends the field that names the file.
+    /// Sends the field with the file's name.
     pub(crate) send_name: fn(&Download, &mut Exchange<'_>, &Path),
-    /// What is said where there can be none.
+    /// Returns the status and message of the error reply.
     pub(crate) complaint: fn(FsError) -> (u16, &'static str),
 }
 
@@ -42,7 +42,7 @@ impl Download {
         }
     }
 
-    /// The one that a target's query asks for, to the letter: `?zip`, or `?zip=` as the button of a form sends it.
+    /// Returns the format that the query of a target requests: exactly `?zip`, or `?zip=` as a form's button sends it.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -70,7 +70,8 @@ fn open(download: &Download, path: Path, hidden: bool) -> Next {
     }))
 }
 
-/// What the archive of a directory is called, and everything in it is below.
+/// Returns the file name of a directory's archive, without its extension. Everything in the archive is below a directory of
+/// this name.
 pub(super) fn stem(path: &Path) -> &[u8] {
     match path.file_name() {
         b"" => b"files",
@@ -91,8 +92,8 @@ fn complaint(error: FsError) -> (u16, &'static str) {
     }
 }
 
-/// RFC 6266: what the file is to be called. Where the name holds what is read in several ways, or
-/// cannot stand there, it comes twice, the second time as RFC 8187 has it.
+/// The value of `Content-Disposition` (RFC 6266). If the name contains characters that clients interpret differently or that
+/// the field cannot contain, it is sent twice, the second time encoded as in RFC 8187.
 struct Disposition<'a> {
     stem: &'a [u8],
     suffix: &'a str,
@@ -117,7 +118,7 @@ impl Display for Disposition<'_> {
         out.write_str("; filename*=UTF-8''")?;
         for chunk in stem.utf8_chunks() {
             write!(out, "{}", percent_encode(chunk.valid().as_bytes(), VALUE))?;
-            // What is not UTF-8 cannot be said.
+            // Bytes that are not UTF-8 cannot be encoded.
             if !chunk.invalid().is_empty() {
                 out.write_str("%EF%BF%BD")?;
             }
@@ -126,7 +127,7 @@ impl Display for Disposition<'_> {
     }
 }
 
-/// Everything but `attr-char` (RFC 8187 §3.2.1), as far as names have it.
+/// All characters but `attr-char` (RFC 8187 §3.2.1), as far as names contain them.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

@@ -1,4 +1,4 @@
-//! [`Layout`]: what is in an archive, and where it begins.
+//! [`Layout`]: the entries of an archive, and their offsets.
 
 use alloc::vec::Vec;
 
@@ -7,34 +7,34 @@ use super::{tar, zip};
 use crate::fs::{ArchiveFormat, FileVersion, Meta, Path};
 use crate::text::decimal::mix;
 
-/// What is in an archive: the entries in their order, behind them what the format wants there.
+/// The contents of an archive: the entries in their order, followed by the end records of the format.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     format: ArchiveFormat,
     pub(super) entries: Vec<Entry>,
-    /// The names of all entries, one behind the other. Those of directories end with a slash.
+    /// The names of all entries in one text. Those of directories end with a slash.
     names: Vec<u8>,
-    /// The directory that was packed, and how much of a name stands for it.
+    /// The archived directory, and the length of its name at the start of each entry's name.
     directory: Path,
     stem: usize,
-    /// Where the entries end, and the records of a zip behind them.
+    /// The end of the entries, and of the records of a zip behind them.
     records: u64,
     end: u64,
     pub(super) version: Option<FileVersion>,
 }
 
-/// Where a byte of the archive belongs, and how far in that it is.
+/// The part of the archive to which a byte belongs, and its offset in that part.
 pub(super) enum EntryOffset {
     Head(usize, u64),
     Content(usize, u64),
-    /// What stands behind the content.
+    /// The data that follows the content.
     Tail(usize, u64),
     Record(usize, u64),
     End(u64),
 }
 
 impl Layout {
-    /// An empty one. `stem` is what the directory is called in the archive, with a slash.
+    /// Returns an empty layout. `stem` is the name of the directory in the archive, with a slash.
     pub(super) fn new(format: ArchiveFormat, directory: Path, stem: &[u8]) -> Layout {
         let mut layout = Layout {
             format,
@@ -77,13 +77,13 @@ impl Layout {
         self.entries.last_mut().expect("it was added").directory = true;
     }
 
-    /// How much is in it: entries, and bytes of names.
+    /// Returns the number of entries, and the number of bytes of their names.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.entries.len(), self.names.len())
     }
 
-    /// Works out where everything begins, once it is complete. There is none if it would be longer than
-    /// any file can be.
+    /// Computes all offsets, once all entries have been added. Returns `None` if the archive would be longer than a file can
+    /// be.
     pub(super) fn settle(&mut self) -> Option<()> {
         let mut bytes = Vec::new();
         let mut at = 0;
@@ -107,8 +107,7 @@ impl Layout {
         Some(())
     }
 
-    /// What tells this archive from others; none if a file has nothing that does so. It is settled when
-    /// those of all files are.
+    /// Returns the version of the archive; `None` if a file has no version. It is settled if those of all files are.
     fn hash(&self) -> Option<FileVersion> {
         let mut state = mix(0, self.format as u64);
         for name in self.names.chunks(8) {
@@ -146,20 +145,20 @@ impl Layout {
         self.end + bytes.len() as u64
     }
 
-    /// What an entry is called in the archive.
+    /// Returns the name of an entry in the archive.
     pub(super) fn name(&self, index: usize) -> &[u8] {
         let before = index.checked_sub(1).map(|before| &self.entries[before]);
         let start = before.map_or(0, |before| before.name_end);
         &self.names[start as usize..self.entries[index].name_end as usize]
     }
 
-    /// What the file system calls what has this name in the archive.
+    /// Returns the path in the file system for a name in the archive.
     pub(super) fn path(&self, name: &[u8]) -> Path {
         let path = [self.directory.as_bytes(), b"/", &name[self.stem..]].concat();
         Path::from_bytes(path).expect("only names are in it")
     }
 
-    /// What is at that offset.
+    /// Returns what is at this offset.
     pub(super) fn at(&self, at: u64) -> EntryOffset {
         if at >= self.end {
             return EntryOffset::End(at - self.end);
@@ -183,9 +182,9 @@ impl Layout {
         }
     }
 
-    /// The file whose sum stands there.
-    pub(super) fn wants_sum(&self, place: &EntryOffset) -> Option<usize> {
-        match (self.format, place) {
+    /// Returns the entry whose checksum is needed to write this position.
+    pub(super) fn wants_sum(&self, position: &EntryOffset) -> Option<usize> {
+        match (self.format, position) {
             (
                 ArchiveFormat::Zip,
                 &(EntryOffset::Tail(index, _) | EntryOffset::Record(index, _)),
@@ -194,19 +193,19 @@ impl Layout {
         }
     }
 
-    /// Writes what is there, but for content, and answers how far in that the place is.
-    pub(super) fn write(&self, place: &EntryOffset, out: &mut Vec<u8>) -> usize {
+    /// Writes the part at this position, unless it is content, and returns the offset of the position in the part.
+    pub(super) fn write(&self, position: &EntryOffset, out: &mut Vec<u8>) -> usize {
         let entry = |index: usize| (&self.entries[index], self.name(index));
         let (format, from) = (
             self.format,
-            match place {
+            match position {
                 EntryOffset::Head(_, from)
                 | EntryOffset::Content(_, from)
                 | EntryOffset::Tail(_, from) => *from,
                 EntryOffset::Record(_, from) | EntryOffset::End(from) => *from,
             },
         );
-        match (format, place) {
+        match (format, position) {
             (ArchiveFormat::Tar, &EntryOffset::Head(index, _)) => tar::head(entry(index), out),
             (ArchiveFormat::Tar, &EntryOffset::Tail(index, _)) => tar::tail(entry(index).0, out),
             (ArchiveFormat::Tar, EntryOffset::End(_)) => tar::end(out),
@@ -218,11 +217,11 @@ impl Layout {
             }
             (_, EntryOffset::Content(..)) | (ArchiveFormat::Tar, EntryOffset::Record(..)) => {}
         }
-        // Nothing but content is longer than memory.
+        // Only content can be longer than memory.
         usize::try_from(from).unwrap_or(usize::MAX)
     }
 }
 
-/// Bytes of all files with what stands around them: what an offset in a file can be. Behind it there
-/// is room for the records of all.
+/// The largest length of all files with their headers, as offsets in a file are limited. It leaves room for the records of a
+/// zip.
 const LEN_MAX: u64 = i64::MAX as u64;

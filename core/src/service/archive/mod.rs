@@ -1,9 +1,8 @@
-//! [`Archive`]: a directory as one file, a tar or a zip, that was never written anywhere.
+//! [`Archive`]: a directory as one tar or zip file, which is generated while it is read.
 //!
-//! Where everything in it begins is worked out when it is asked for: the tree is walked once, and
-//! since nothing is compressed its length is known then. So any part can be read at any time, and
-//! ranges, validators and all else that concerns files concern it too. What the headers look like is in `tar`
-//! and `zip`; what belongs into it in `walk`; how it is asked for in `download`.
+//! All offsets are computed when the archive is opened: the tree is walked once, and as nothing is compressed, the length is
+//! known. So any part can be read at any time, and ranges, validators and everything else work as for files. The headers are
+//! in `tar` and `zip`, the selection of entries in `walk`, and the requests in `download`.
 
 mod download;
 mod entry;
@@ -21,14 +20,13 @@ use self::layout::{EntryOffset, Layout};
 use self::sum::Hasher;
 use crate::fs::{ArchiveRequest, FileSystem, FsError, Got, Meta, Opened};
 
-/// A directory as one file. It holds what is in it by name, and no content: that is read when it is
-/// asked for.
+/// A directory as one archive file. It stores the names of the entries but no content, which is read when needed.
 ///
-/// Any file system can make one in answer to [`FileSystem::archive`], and give its bytes with
-/// [`fill`](Self::fill). What belongs into it is what that file system lists and opens: links to
-/// files are the files that they lead to, links to directories are left out, and so is what cannot be
-/// opened or does not have a [name](crate::Path::is_name). A tar has names as they are. In a zip a name that Windows would take
-/// for another place, such as `a\b` or `aux.c`, has `_` in place of what makes it so: `a_b`, `_ux.c`.
+/// Any file system can return one from [`FileSystem::archive`], and read it with [`fill`](Self::fill). It contains the
+/// entries that the file system lists and can open. Symbolic links to files become the files; omitted are links to
+/// directories, files that cannot be opened, and invalid [names](crate::Path::is_name). A tar has the names as they are. In
+/// a zip, characters with a special meaning on Windows are replaced by `_`: `a\b` becomes `a_b`, and `aux.c` becomes
+/// `_ux.c`.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -73,26 +71,26 @@ pub struct Archive<F> {
 struct Source<F> {
     index: usize,
     file: F,
-    /// The sum of its first bytes, and of how many.
+    /// The checksum of its first bytes, and their number.
     sum: Hasher,
     summed: u64,
 }
 
-/// Why there are no bytes.
+/// The reason why no bytes are returned.
 enum Stop {
-    /// A file is another one than it was.
+    /// A file has changed since the archive was opened.
     Changed,
-    /// There is more to be summed than should be at a time.
+    /// More bytes have to be summed than one call should read.
     Busy,
 }
 
 impl<F> Archive<F> {
-    /// The archive of a directory, as it is now.
+    /// Opens the archive of a directory in its current state.
     ///
     /// # Errors
-    /// Those of [`FileSystem::list`] for the directory itself, but [`FsError::NotFound`] where its own path is too long;
-    /// [`FsError::TooMany`] if there is more in it than 100,000 files and directories, or than 2^63 bytes; [`FsError::TooLong`] if something lies so deep
-    /// that its path is too long to open it; [`FsError::NoResources`].
+    /// Returns the errors of [`FileSystem::list`] for the directory itself, but [`FsError::NotFound`] if its own path is too
+    /// long; [`FsError::TooMany`] if it contains more than 100,000 files and directories, or more than 2^63 bytes;
+    /// [`FsError::TooLong`] if a path in it is too long to be opened; [`FsError::NoResources`].
     pub fn new(
         fs: &impl FileSystem<File = F>,
         request: &ArchiveRequest,
@@ -103,11 +101,11 @@ impl<F> Archive<F> {
         })
     }
 
-    /// The same, as what was opened: the answer to [`FileSystem::archive`], once what is open is held in
-    /// the file system's own way ([`Opened::map`]).
+    /// Opens the archive as [`new`](Self::new) does, and returns it as [`Opened::File`]: the answer to
+    /// [`FileSystem::archive`], after [`Opened::map`] has converted it to the file system's type of an open file.
     ///
     /// # Errors
-    /// Those of [`new`](Self::new).
+    /// Returns the errors of [`new`](Self::new).
     pub fn open(
         fs: &impl FileSystem<File = F>,
         request: &ArchiveRequest,
@@ -120,9 +118,9 @@ impl<F> Archive<F> {
         })
     }
 
-    /// Its length and version. The version tells it from the archive of any other state of the
-    /// directory, if the versions of the files in it do so for them; there is none if one of them has
-    /// none. There is no time of the last change, since it would not tell that a file is gone.
+    /// Returns the length and version of the archive. The version changes with the content of the directory, provided that
+    /// those of its files do; there is none if a file has none. There is no time of the last modification, as it would not
+    /// show that a file was removed.
     pub fn meta(&self) -> Meta {
         Meta {
             len: self.layout.len(),
@@ -134,9 +132,9 @@ impl<F> Archive<F> {
 
     /// Answers [`Want::ReadFile`](crate::Want::ReadFile).
     ///
-    /// It fails if a file is not what it was when the archive was made: its length was promised. A
-    /// zip has the sums of its files behind them. Where those were not read from their beginning
-    /// before, they are read for that, for a moment at a time: [`Got::Working`] says so.
+    /// It fails if a file has changed since the archive was opened, as its length was promised. In a zip, the checksum
+    /// follows each file. If the file was not read from its beginning before, it is read for the checksum, a limited number
+    /// of bytes in each call, which returns [`Got::Working`].
     pub fn fill<T>(&mut self, fs: &impl FileSystem<File = F>, at: u64, into: &mut [u8]) -> Got<T> {
         let (mut done, mut work) = (0, WORK);
         while done < into.len() {
@@ -151,7 +149,7 @@ impl<F> Archive<F> {
         Got::Bytes(done)
     }
 
-    /// Reads of one thing only: a header, a file, what stands behind it.
+    /// Reads from a single part: a header, a file, or what follows it.
     fn read(
         &mut self,
         fs: &impl FileSystem<File = F>,
@@ -159,15 +157,15 @@ impl<F> Archive<F> {
         into: &mut [u8],
         work: &mut u64,
     ) -> Result<usize, Stop> {
-        let place = self.layout.at(at);
-        if let EntryOffset::Content(index, from) = place {
+        let position = self.layout.at(at);
+        if let EntryOffset::Content(index, from) = position {
             return self.read_content(fs, index, from, into);
         }
-        if let Some(index) = self.layout.wants_sum(&place) {
+        if let Some(index) = self.layout.wants_sum(&position) {
             self.sum(fs, index, work)?;
         }
         let mut bytes = Vec::new();
-        let from = self.layout.write(&place, &mut bytes);
+        let from = self.layout.write(&position, &mut bytes);
         let rest = bytes.get(from..).unwrap_or_default();
         let n = rest.len().min(into.len());
         into[..n].copy_from_slice(&rest[..n]);
@@ -194,7 +192,7 @@ impl<F> Archive<F> {
         Ok(n)
     }
 
-    /// Sees to it that the sum of a file is known.
+    /// Computes the checksum of a file, if it is not known.
     fn sum(
         &mut self,
         fs: &impl FileSystem<File = F>,
@@ -220,7 +218,7 @@ impl<F> Archive<F> {
         Ok(())
     }
 
-    /// Remembers the sum of the file that is being read, if all of it was.
+    /// Stores the checksum of the file that is being read, if all of it was read.
     fn keep_sum(&mut self, index: usize) {
         let entry = &mut self.layout.entries[index];
         let whole = self
@@ -234,7 +232,7 @@ impl<F> Archive<F> {
 }
 
 impl<F> Source<F> {
-    /// Adds to the sum what follows on what it knows.
+    /// Adds bytes to the checksum if they follow those that it covers.
     fn add(&mut self, from: u64, bytes: &[u8]) {
         let known = self.summed.checked_sub(from).map(usize::try_from);
         if let Some(Ok(known)) = known
@@ -246,7 +244,7 @@ impl<F> Source<F> {
     }
 }
 
-/// The file, open and unchanged.
+/// Returns the open file, after checking that it is unchanged.
 fn source<'a, F>(
     held: &'a mut Option<Source<F>>,
     layout: &Layout,
@@ -254,7 +252,7 @@ fn source<'a, F>(
     index: usize,
 ) -> Result<&'a mut Source<F>, Stop> {
     if held.as_ref().is_none_or(|source| source.index != index) {
-        // One descriptor at a time.
+        // Closes the previous file first, to use one descriptor at a time.
         *held = None;
         *held = Some(Source {
             index,
@@ -267,7 +265,7 @@ fn source<'a, F>(
 }
 
 impl Layout {
-    /// Opens a file, if it is what it was.
+    /// Opens a file, and checks that it is unchanged.
     fn open<F>(&self, fs: &impl FileSystem<File = F>, index: usize) -> Result<F, Stop> {
         match fs.open(&self.path(self.name(index))) {
             Ok(Opened::File { file, meta, .. }) if self.entries[index].is(&meta) => Ok(file),
@@ -275,13 +273,13 @@ impl Layout {
         }
     }
 
-    /// Looks whether a file is still what it was.
+    /// Checks whether a file is unchanged.
     fn check<F>(&self, fs: &impl FileSystem<File = F>, index: usize) -> Result<(), Stop> {
         self.open(fs, index).map(drop)
     }
 }
 
-/// Read at a time for a sum, in bytes.
+/// The number of bytes to read at a time for a checksum.
 const PIECE: usize = 64 * 1024;
-/// Summed at most at a time, in bytes. Work for a client that has hung up ends after that much.
+/// The largest number of bytes to sum in one call. It limits the work for a client that has disconnected.
 const WORK: u64 = 4 * 1024 * 1024;

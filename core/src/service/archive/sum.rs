@@ -6,7 +6,7 @@ pub(super) use crc32fast::Hasher;
 #[cfg(target_os = "none")]
 pub(super) use small::Hasher;
 
-/// Slower, with a table of 1 KiB in place of 16 KiB.
+/// The slower algorithm, with a table of 1 KiB instead of 16 KiB.
 #[cfg(target_os = "none")]
 mod small {
     use core::fmt;

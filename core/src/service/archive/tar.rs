@@ -1,12 +1,12 @@
-//! What a tar has besides content (POSIX.1-2017, pax): a header before each file, in which there is
-//! room for most of what can be said of it; what is not stands in a header of its own before that.
+//! The headers of a tar (POSIX.1-2017, pax): one before each file, preceded by an extended header for values that do not
+//! fit.
 
 use alloc::format;
 use alloc::vec::Vec;
 
 use super::entry::Entry;
 
-/// All that stands before the content.
+/// Writes the headers before the content.
 pub(super) fn head((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
     let mut records = Vec::new();
     if name.len() > NAME_LEN {
@@ -18,7 +18,7 @@ pub(super) fn head((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
     if entry.len > NUMBER_MAX {
         record("size", format!("{}", entry.len).as_bytes(), &mut records);
     }
-    // There is no way to leave it out.
+    // The format has no way to omit it.
     let seconds = entry.modified.unwrap_or_default();
     let modified = u64::try_from(seconds).ok();
     let modified = modified.filter(|modified| *modified <= NUMBER_MAX);
@@ -40,17 +40,17 @@ pub(super) fn head((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
     header(name, mode, len, modified.unwrap_or(0), kind, out);
 }
 
-/// What stands behind the content.
+/// Writes the padding after the content.
 pub(super) fn tail(entry: &Entry, out: &mut Vec<u8>) {
     pad(entry.len, out);
 }
 
-/// What stands behind everything.
+/// Writes the end of the archive.
 pub(super) fn end(out: &mut Vec<u8>) {
     out.resize(out.len() + 2 * BLOCK, 0);
 }
 
-/// A block with numbers in octal, and with their sum. Nobody's user and group stand in it.
+/// Writes a header block with octal numbers and a checksum. User and group are empty.
 fn header(name: &[u8], mode: u64, len: u64, modified: u64, kind: u8, out: &mut Vec<u8>) {
     let mut block = [0; BLOCK];
     let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
@@ -68,7 +68,7 @@ fn header(name: &[u8], mode: u64, len: u64, modified: u64, kind: u8, out: &mut V
     out.extend_from_slice(&block);
 }
 
-/// `27 path=a/b` and a line feed, the number being the length of all that.
+/// Writes a record of an extended header, such as `27 path=a/b` and a line feed, where 27 is the length of the record.
 fn record(key: &str, value: &[u8], out: &mut Vec<u8>) {
     let rest = key.len() + value.len() + " =\n".len();
     let mut len = rest + 1;
@@ -80,7 +80,7 @@ fn record(key: &str, value: &[u8], out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// Everything takes whole blocks.
+/// Pads content of this length to whole blocks.
 fn pad(len: u64, out: &mut Vec<u8>) {
     let over = len as usize % BLOCK;
     if over > 0 {
@@ -89,7 +89,7 @@ fn pad(len: u64, out: &mut Vec<u8>) {
 }
 
 const BLOCK: usize = 512;
-/// Bytes of a name in a header.
+/// The length of the field for a name.
 const NAME_LEN: usize = 100;
-/// What eleven octal digits say.
+/// The largest number of eleven octal digits.
 const NUMBER_MAX: u64 = 0o777_7777_7777;

@@ -1,4 +1,4 @@
-//! What belongs into an archive: the walk through the tree.
+//! The walk through a directory tree that collects the entries of an archive.
 
 use alloc::vec::Vec;
 
@@ -6,21 +6,20 @@ use super::download::stem;
 use super::layout::Layout;
 use crate::fs::{ArchiveRequest, Entry, FileSystem, FsError, Meta, Opened, Path};
 
-/// Something that was listed and not looked at yet, and the entry of the directory that holds it.
+/// A listed entry that has not been visited yet, and the index of its directory's entry.
 struct Ahead {
     above: usize,
     name: Vec<u8>,
     directory: bool,
-    /// When that was last changed, if the list said so.
+    /// Its time of the last modification, if the listing had it.
     modified: Option<i64>,
 }
 
-/// Lays out the archive of a directory: what is in it by its name, each directory followed by what
-/// it holds.
+/// Returns the layout of a directory's archive: its entries by name, each directory followed by its own entries.
 pub(super) fn walk(fs: &impl FileSystem, request: &ArchiveRequest) -> Result<Layout, FsError> {
     let stem = [stem(&request.path), b"/"].concat();
     let mut ahead = listed(fs, request, &request.path, 0).map_err(|error| match error {
-        // Nothing can have the name that was asked for; what lies too deep below it is there.
+        // A path that is too long for the directory itself names nothing; one below it belongs to a file that exists.
         FsError::TooLong => FsError::NotFound,
         error => error,
     })?;
@@ -33,7 +32,7 @@ pub(super) fn walk(fs: &impl FileSystem, request: &ArchiveRequest) -> Result<Lay
         if found.directory {
             name.push(b'/');
             layout.add_directory(&name, found.modified);
-            // One that cannot be read is there nevertheless.
+            // A directory that cannot be read is included nevertheless.
             ahead.extend(passed(listed(fs, request, &path, parents.len()))?.unwrap_or_default());
         } else if let Some(meta) = passed(file(fs, &path))? {
             layout.add_file(&name, &meta);
@@ -51,7 +50,7 @@ pub(super) fn walk(fs: &impl FileSystem, request: &ArchiveRequest) -> Result<Lay
     Ok(layout)
 }
 
-/// A directory of which nobody says when it was changed is as new as the newest in it.
+/// A directory without a time of the last modification gets that of its newest entry.
 fn date(layout: &mut Layout, parents: &[usize]) {
     let entries = &mut layout.entries;
     let told: Vec<bool> = entries
@@ -67,7 +66,7 @@ fn date(layout: &mut Layout, parents: &[usize]) {
     }
 }
 
-/// What a directory holds of what can be asked for, the last first.
+/// Returns the entries of a directory that can be requested, in reverse order.
 fn listed(
     fs: &impl FileSystem,
     request: &ArchiveRequest,
@@ -76,7 +75,7 @@ fn listed(
 ) -> Result<Vec<Ahead>, FsError> {
     let entries = fs.list(path)?;
     let shown = entries.iter().filter(|entry| {
-        // A link to a directory may lead up again, and round and round.
+        // A link to a directory may lead back up and form a cycle.
         let is_listed = Path::is_listed(entry.name, request.hidden) && !entry.unavailable;
         is_listed && !(entry.link && entry.directory)
     });
@@ -91,7 +90,7 @@ fn listed(
     Ok(ahead)
 }
 
-/// What is known of a file.
+/// Returns the metadata of a file.
 fn file(fs: &impl FileSystem, path: &Path) -> Result<Meta, FsError> {
     match fs.open(path)? {
         Opened::File { meta, .. } => Ok(meta),
@@ -99,9 +98,9 @@ fn file(fs: &impl FileSystem, path: &Path) -> Result<Meta, FsError> {
     }
 }
 
-/// A client that asks for something that cannot be opened is told that it is not there; so it is left out.
-/// But while resources lack nothing is known of it. And what lies too deep to be asked for is there: an archive without it
-/// would look complete.
+/// A file that cannot be opened is omitted, as a client that requests it gets the reply for a missing file. But a lack of
+/// resources says nothing about the file, so it aborts the walk. So does a path that is too long, since the archive would
+/// seem complete without the file.
 fn passed<T>(found: Result<T, FsError>) -> Result<Option<T>, FsError> {
     match found {
         Ok(found) => Ok(Some(found)),
@@ -110,9 +109,9 @@ fn passed<T>(found: Result<T, FsError>) -> Result<Option<T>, FsError> {
     }
 }
 
-/// Files and directories.
+/// The largest number of files and directories.
 const ENTRIES_MAX: usize = 100_000;
-/// Bytes of all names, each with the directories before it.
+/// The largest number of bytes of all names, including their directories.
 const NAMES_MAX: usize = 64 * 1024 * 1024;
-/// Bytes of a name. A zip has two for its length.
+/// The longest name in bytes. A zip stores the length in two bytes.
 const NAME_MAX: usize = 65_000;

@@ -1,8 +1,8 @@
-//! What a zip has besides content (PKWARE's APPNOTE.TXT 6.3.10, whose sections are cited): a header
-//! before each file, its sum behind it, and at the end a record of each with the place of its header.
+//! The headers of a zip (PKWARE's APPNOTE.TXT 6.3.10, whose sections are cited): one before each file, a data descriptor
+//! after it, and a central directory at the end.
 //!
-//! A zip is unpacked on Windows as often as elsewhere, and by programs that take its names as they are. So
-//! all of them are portable: what Windows would take for another place becomes `_`.
+//! Zips are often unpacked on Windows, by programs that use their names as they are. So all names are made portable:
+//! characters with a special meaning on Windows become `_`.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -12,13 +12,13 @@ use super::entry::Entry;
 use crate::fs::Path;
 use crate::text::date;
 
-/// §4.3.7: all that stands before the content. Sum and lengths stand behind it.
+/// Writes the local file header (§4.3.7). The checksum and the lengths follow the content.
 pub(super) fn head((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
     let name = &*portable(name);
     let large = is_large(entry);
     let mut extra = time(entry);
     if large {
-        // §4.5.3: that it is there tells how long the lengths behind the content are.
+        // §4.5.3: its presence means that the lengths after the content have eight bytes.
         put(&mut extra, &[(1, 2), (16, 2), (0, 8), (0, 8)]);
     }
     let len = if large { u32::MAX.into() } else { 0 };
@@ -30,7 +30,7 @@ pub(super) fn head((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
     out.extend_from_slice(&extra);
 }
 
-/// §4.3.9: what stands behind the content, if there is any.
+/// Writes the data descriptor (§4.3.9), which follows the content, if there is any.
 pub(super) fn tail(entry: &Entry, out: &mut Vec<u8>) {
     if entry.len > 0 {
         let width = if is_large(entry) { 8 } else { 4 };
@@ -39,7 +39,7 @@ pub(super) fn tail(entry: &Entry, out: &mut Vec<u8>) {
     }
 }
 
-/// §4.3.12: the record.
+/// Writes the record in the central directory (§4.3.12).
 pub(super) fn record((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
     let name = &*portable(name);
     let (len, start) = (short(entry.len), short(entry.start));
@@ -79,7 +79,7 @@ pub(super) fn record((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
     out.extend_from_slice(&extra);
 }
 
-/// §4.3.14 to §4.3.16: what stands behind all records.
+/// Writes the end of the central directory (§4.3.14 to §4.3.16).
 pub(super) fn end(count: u64, records: Range<u64>, out: &mut Vec<u8>) {
     let len = records.end - records.start;
     let few = count.min(0xffff);
@@ -102,7 +102,7 @@ pub(super) fn end(count: u64, records: Range<u64>, out: &mut Vec<u8>) {
     put(out, &[(short(len), 4), (short(records.start), 4), (0, 2)]);
 }
 
-/// A name that nobody takes for another place (§4.4.17.1: no drive, no backslash), as long as the name itself.
+/// Returns a portable name (§4.4.17.1: no drive, no backslash) of the same length as `name`.
 fn portable(name: &[u8]) -> Cow<'_, [u8]> {
     let is_fine = |segment: &[u8]| segment.is_empty() || Path::is_portable_name(segment);
     if name.split(|&byte| byte == b'/').all(is_fine) {
@@ -117,8 +117,8 @@ fn portable(name: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(name)
 }
 
-/// What separates directories, drives and streams on Windows becomes `_`, what is dropped there at the end, and the first
-/// letter of a device.
+/// Replaces by `_` the separators of directories, drives and streams on Windows, characters that Windows drops at the end of
+/// a name, and the first character of a device name.
 fn make_portable(segment: &mut [u8]) {
     let is_dropped = |byte: &&mut u8| matches!(byte, b'.' | b' ');
     let end = segment.iter_mut().rev().take_while(is_dropped);
@@ -128,17 +128,17 @@ fn make_portable(segment: &mut [u8]) {
         .filter(|byte| matches!(byte, b'\\' | b':'));
     odd.for_each(|byte| *byte = b'_');
     if !Path::is_portable_name(segment) {
-        // What is left is a device.
+        // Otherwise it is a device name.
         segment[..1].fill(b'_');
     }
 }
 
-/// What header and record have in common: flags, method, time and date.
+/// Writes the values that header and record have in common: flags, method, time and date.
 fn common(entry: &Entry, name: &[u8], out: &mut Vec<u8>) {
-    // §4.4.4: the lengths stand behind the content; the name is UTF-8, as nobody need be told of ASCII.
+    // §4.4.4: the lengths follow the content; the name is UTF-8, which ASCII need not declare.
     let behind = u64::from(entry.len > 0) << 3;
     let named = u64::from(!name.is_ascii() && str::from_utf8(name).is_ok()) << 11;
-    // §4.4.6: two seconds at a time, from 1980 to 2107.
+    // §4.4.6: in units of two seconds, from 1980 to 2107.
     let clock = date::parts(entry.modified.unwrap_or(FIRST).clamp(FIRST, LAST));
     let [year, month, day, hour, minute, second] = clock.map(|part| part as u64);
     put(out, &[(behind | named, 2), (0, 2)]);
@@ -146,9 +146,9 @@ fn common(entry: &Entry, name: &[u8], out: &mut Vec<u8>) {
     put(out, &[((year - 1980) << 9 | month << 5 | day, 2)]);
 }
 
-/// The time once more: that above is said in nobody's time zone, and has an end on both sides. In seconds since 1970
-/// (Info-ZIP's extra field `UT`) from 1970 to 2106; readers do not agree on whether it has a sign. Else in units of
-/// 100 ns since 1601 (§4.5.5, the field of NTFS), which not all of them know: they have the nearest time above.
+/// Writes the time as an extra field, since the one above has no time zone and a limited range. From 1970 to 2106 it is in
+/// seconds since 1970 (Info-ZIP's extra field `UT`), as readers do not agree on whether it is signed. Otherwise it is in
+/// units of 100 ns since 1601 (§4.5.5, the NTFS field); readers that do not know that field use the nearest time above.
 fn time(entry: &Entry) -> Vec<u8> {
     let mut extra = Vec::new();
     let Some(modified) = entry.modified else {
@@ -161,13 +161,13 @@ fn time(entry: &Entry) -> Vec<u8> {
         );
     } else if let Some(time) = since_1601(modified) {
         put(&mut extra, &[(0x000a, 2), (32, 2), (0, 4), (1, 2), (24, 2)]);
-        // Of the last access and of the creation nobody knows better.
+        // The times of the last access and of the creation are not known.
         put(&mut extra, &[(time, 8), (time, 8), (time, 8)]);
     }
     extra
 }
 
-/// A time in units of 100 ns since 1601.
+/// Returns a time in units of 100 ns since 1601.
 fn since_1601(seconds: i64) -> Option<u64> {
     let seconds = u64::try_from(seconds.checked_add(11_644_473_600)?).ok()?;
     seconds.checked_mul(10_000_000)
@@ -177,22 +177,22 @@ fn is_large(entry: &Entry) -> bool {
     entry.len >= LARGE
 }
 
-/// The version that a reader has to know (§4.4.3).
+/// The version that a reader needs (§4.4.3).
 fn needs(large: bool) -> u64 {
     if large { 45 } else { 20 }
 }
 
-/// The sum, if it is known by now: before, nobody sees it.
+/// Returns the checksum, or 0 before it is known, when it is not sent either.
 fn sum(entry: &Entry) -> u64 {
     entry.sum.unwrap_or_default().into()
 }
 
-/// A number where four bytes are for it: if they are too few, they say so.
+/// Returns a number for a field of four bytes, or the value that says that it does not fit.
 fn short(number: u64) -> u64 {
     number.min(LARGE)
 }
 
-/// Numbers, each in so many bytes, the lowest first.
+/// Writes numbers of the given sizes in little-endian order.
 fn put(out: &mut Vec<u8>, numbers: &[(u64, usize)]) {
     for (number, width) in numbers {
         out.extend_from_slice(&number.to_le_bytes()[..*width]);
@@ -200,7 +200,7 @@ fn put(out: &mut Vec<u8>, numbers: &[(u64, usize)]) {
 }
 
 const LARGE: u64 = 0xffff_ffff;
-/// §4.4.2: modes are those of Unix.
+/// §4.4.2: file modes are those of Unix.
 const UNIX: u64 = 3 << 8;
 /// 1980-01-01 and 2107-12-31, in seconds since 1970.
 const FIRST: i64 = 315_532_800;

@@ -1,4 +1,4 @@
-//! [`Environment`]: what a script is told of its request (RFC 3875 §4.1).
+//! [`Environment`]: the environment variables of a CGI script (RFC 3875 §4.1).
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -10,23 +10,22 @@ use crate::fs::Path;
 use crate::text::escape::bytes;
 use crate::wire::syntax::is_among;
 
-/// Variables for a script. Names are known beforehand, but for those that begin with `HTTP_`.
+/// The names and values of environment variables. The names are constants, except those that begin with `HTTP_`.
 pub(crate) struct Environment(Vec<(Cow<'static, str>, Vec<u8>)>);
 
-/// What scripts are told of the server.
+/// The request and server settings from which the environment is made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Server<'a> {
-    /// Where it listens.
+    /// The name and port on which the server listens.
     pub(crate) name: &'a str,
     pub(crate) port: u16,
-    /// Whether it speaks TLS.
+    /// Whether the server uses TLS.
     pub(crate) https: bool,
 }
 
 impl Environment {
-    /// CPython's variables under CPython's names, but for `AUTH_TYPE` and `REMOTE_USER`: where nobody
-    /// has checked a password, a script must not be made to believe so. And what CPython does not tell: the fields of the
-    /// request.
+    /// Returns CPython's variables, without `AUTH_TYPE` and `REMOTE_USER` unless a password has been verified, as scripts
+    /// trust them; and, beyond CPython's, the fields of the request.
     pub(crate) fn new(ex: &Exchange<'_>, server: Server<'_>, script: &[u8], info: Vec<u8>) -> Self {
         let query = ex.path().split_once('?').map_or("", |(_, query)| query);
         let content_type = ex.header("Content-Type").unwrap_or("text/plain");
@@ -45,7 +44,7 @@ impl Environment {
             ("REMOTE_ADDR", bytes(ex.client_address())),
             ("REMOTE_HOST", Vec::new()),
             ("CONTENT_TYPE", bytes(content_type)),
-            // There also where the request has no such field.
+            // Set even if the request has no such field.
             ("HTTP_REFERER", Vec::new()),
             ("HTTP_USER_AGENT", Vec::new()),
             ("HTTP_ACCEPT", Vec::new()),
@@ -68,8 +67,8 @@ impl Environment {
         self.0
     }
 
-    /// RFC 3875 §4.1.18: the fields of the request, each under its name. What is said in several is one
-    /// list (RFC 9110 §5.3), cookies in the way of RFC 9113 §8.2.3. The host is the one that the request is for.
+    /// Adds the fields of the request (RFC 3875 §4.1.18). Several fields of the same name are combined to a list (RFC 9110
+    /// §5.3), cookies as in RFC 9113 §8.2.3. `HTTP_HOST` is the host that the request is for.
     fn add_fields(&mut self, ex: &Exchange<'_>) {
         if let Some(host) = ex.head.authority() {
             self.set("HTTP_HOST", bytes(host));
@@ -95,7 +94,7 @@ impl Environment {
     }
 }
 
-/// What a script reads after the path, decoded, and what that means as a file.
+/// Returns the decoded path after the script's name, and that path as a file.
 pub(crate) fn path_info(path: &Path, end: usize) -> (Vec<u8>, Path) {
     let mut info = path.as_bytes()[end..].to_vec();
     if path.ends_with_slash() {
@@ -105,8 +104,8 @@ pub(crate) fn path_info(path: &Path, end: usize) -> (Vec<u8>, Path) {
     (info, translated)
 }
 
-/// Where the client has sent its request to (RFC 3875 §4.1.14, §4.1.15): what `Host` names, with the usual port if it
-/// names none. Where there is no `Host`, it is where the server listens.
+/// Returns the name and port to which the client has sent its request (RFC 3875 §4.1.14, §4.1.15): those in `Host`, with the
+/// default port if it has none. Without `Host` they are those on which the server listens.
 fn asked<'a>(ex: &Exchange<'a>, server: Server<'a>) -> (&'a str, u16) {
     let usual = if server.https { 443 } else { 80 };
     match ex.head.host_and_port() {
@@ -115,10 +114,10 @@ fn asked<'a>(ex: &Exchange<'a>, server: Server<'a>) -> (&'a str, u16) {
     }
 }
 
-/// The name of the variable that has a field. Some have none: those with a password, which no script but the one that
-/// checks it may know; `Proxy`, since programs take `HTTP_PROXY` for their own; those that have another variable; and what
-/// concerns the connection alone. Nor has `Host`, which may not be the host that counts (RFC 9112 §3.2.2), nor a name with
-/// anything but letters, digits and hyphens: with an underscore it would be taken for another field.
+/// Returns the name of the variable for a field. Some fields have none: those with a password, which only a script that
+/// verifies it should know; `Proxy`, since programs use `HTTP_PROXY` for a setting; fields with a variable of their own; and
+/// hop-by-hop fields. Nor has `Host`, which may not be the host that the request is for (RFC 9112 §3.2.2), and names with
+/// characters other than letters, digits and hyphens: an underscore would make them look like another field.
 fn variable(field: &str) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (field.bytes().all(is_plain) && !is_among(field, &WITHHELD))

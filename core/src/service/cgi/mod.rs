@@ -1,7 +1,6 @@
-//! [`Cgi`]: programs that answer requests, as `CGIHTTPRequestHandler` runs them (RFC 3875).
+//! [`Cgi`]: a service that runs CGI scripts (RFC 3875), as Python's `CGIHTTPRequestHandler` does.
 //!
-//! Which file is the script, what it finds in its environment, and whether what it says can be
-//! passed on, is decided here. To run it is the adapter's work.
+//! It finds the script, builds its environment and checks its output. The file system runs the process.
 
 mod environment;
 mod response;
@@ -25,15 +24,15 @@ use crate::text::case_folding;
 use crate::text::escape::{Repr, bytes};
 use crate::wire::RequestHead;
 
-/// Runs the scripts of some directories, and serves everything else as [`Files`] does.
+/// Runs the scripts in some directories, and serves everything else as [`Files`] does.
 ///
-/// Other than with CPython, a script's `Status` and `Location` are honoured, its header is checked
-/// before any of it is sent, the reply is framed, and a path is decoded once. A script finds every field of
-/// the request in its environment, under a name that begins with `HTTP_`, but for those that are dangerous: `Proxy`,
-/// passwords, fields of the connection, and names with anything but letters, digits and hyphens.
+/// Unlike CPython, it honours the script's `Status` and `Location`, checks its header before any of it is sent, frames the
+/// reply, and decodes the path only once. The environment has every field of the request, under a name that begins with
+/// `HTTP_`, except dangerous ones: `Proxy`, passwords, hop-by-hop fields, and names with characters other than letters,
+/// digits and hyphens.
 ///
-/// A script that sends nothing but a `Location` with a path has the server answer a GET of that path in its place
-/// (RFC 3875 §6.2.2), ten times at most.
+/// If a script sends only a `Location` with a path, the server answers a GET of that path in its place (RFC 3875 §6.2.2), at
+/// most ten times for each request.
 ///
 /// ```
 /// use sanserve_core::Cgi;
@@ -43,65 +42,65 @@ use crate::wire::RequestHead;
 /// cgi.files.settings_mut().index_pages = vec!["home.html".into()];
 /// ```
 ///
-/// Where the file system cannot run programs ([`FileSystem::run`](crate::FileSystem::run)) the reply is 501.
+/// If the file system cannot run scripts ([`FileSystem::run`](crate::FileSystem::run)), the reply is 501.
 #[derive(Debug, Clone)]
 pub struct Cgi {
-    /// What serves all other requests.
+    /// The service for all other requests.
     pub files: Files,
     settings: Arc<CgiSettings>,
     stage: Stage,
-    /// The request that is answered in place of the one that came, and how many there were.
+    /// The local redirect that is being answered, and the number of redirects so far.
     local: Option<Arc<RequestHead>>,
     redirects: u8,
 }
 
-/// The settings of [`Cgi`], which own their text. A `Cgi` holds them in an `Arc`, and its clones share them.
+/// The settings of [`Cgi`]. A `Cgi` holds them in an `Arc`, which its clones share.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CgiSettings {
-    /// The directories whose files are scripts, with all that is below them. `/cgi-bin` and `/htbin` by default.
+    /// The directories whose files, at any depth, are scripts. `/cgi-bin` and `/htbin` by default.
     pub cgi_directories: Vec<Cow<'static, str>>,
-    /// `SERVER_NAME` for requests without a `Host`: where the server listens.
+    /// `SERVER_NAME` for requests without `Host`: the name on which the server listens.
     pub server_name: Cow<'static, str>,
-    /// `SERVER_PORT` for requests without a `Host`. For others it is the port in `Host`, 80 or 443 if it has none.
+    /// `SERVER_PORT` for requests without `Host`. For others it is the port in `Host`, or 80 or 443 if it has none.
     pub server_port: u16,
-    /// Whether the server speaks TLS, so that scripts find `HTTPS=on`. Off by default.
+    /// Whether the server uses TLS, and sets `HTTPS=on`. Off by default.
     pub https: bool,
-    /// Whether a [`Guard`](crate::Guard) is in front, so that scripts may know the user:
-    /// `AUTH_TYPE` and `REMOTE_USER`. Off by default.
+    /// Whether a [`Guard`](crate::Guard) is in front of the service, so that scripts get the name of the user as
+    /// `REMOTE_USER`, and `AUTH_TYPE`. Off by default.
     pub behind_guard: bool,
 }
 
 #[derive(Debug, Clone)]
 enum Stage {
-    /// No script: the file service answers.
+    /// No script is involved: the file service answers.
     Files,
-    /// The script is looked for.
+    /// The file system is being asked for the script.
     Search(Search),
-    /// The script is given the content.
+    /// The content is being written to the script.
     Feed,
-    /// Its header is read.
+    /// The script's header is being read.
     Head(Script),
-    /// The script has asked for another request to be answered, and may come to its end.
+    /// The script has requested a local redirect and is read to its end.
     Redirect(Arc<RequestHead>),
-    /// What follows the header is sent.
+    /// The output after the header is being sent.
     Send,
-    /// What it still says is for nobody, but it may come to its end.
+    /// The reply is complete; further output is discarded until the script ends.
     Drain,
 }
 
-/// A search for a script, one directory after the other.
+/// The search for a script, one directory after the other.
 #[derive(Debug, Clone)]
 struct Search {
-    /// What the request names.
+    /// The path of the request.
     path: Path,
-    /// How many segments below the directory of scripts were asked for.
+    /// The number of segments below the script directory that have been tried.
     depth: usize,
 }
 
 impl Cgi {
-    /// Makes what `http.server --cgi` has, for a server that listens at this name and port. To serve several connections, make
-    /// one and clone it: the clones share its settings.
+    /// Returns a service with the settings of `http.server --cgi`, for a server that listens at this name and port. To serve
+    /// several connections, clone it: the clones share its settings.
     #[must_use]
     pub fn new(server_name: impl Into<Cow<'static, str>>, server_port: u16) -> Self {
         Cgi {
@@ -130,7 +129,7 @@ impl Cgi {
         Arc::make_mut(&mut self.settings)
     }
 
-    /// How many segments of this path name a directory of scripts, if it leads into one.
+    /// Returns the number of segments of this path that form a script directory, or `None` if the path is in none.
     ///
     /// ```
     /// # use sanserve_core::{Cgi, Path};
@@ -144,13 +143,12 @@ impl Cgi {
         Some(directory.split(|&byte| byte == b'/').count())
     }
 
-    /// Whether this path is a directory of scripts, or leads into one, but for the case of its letters. Such a
-    /// path is never served: a file system that ignores case would send the source of the scripts.
+    /// Returns whether this path is in a script directory in other letter case. Such a path is never served: on a
+    /// case-insensitive file system the reply would be the source of the script.
     ///
-    /// Other differences that some file systems ignore count as well: characters that are not shown, and
-    /// letters such as `ſ` and `ﬁ`, which stand for `s` and `fi`. Names in
-    /// [`cgi_directories`](CgiSettings::cgi_directories) should be ASCII: whether an accent is a character of its own
-    /// is not looked at.
+    /// Other differences that some file systems ignore count as well: invisible characters, and letters such as `ſ` and `ﬁ`,
+    /// which fold to `s` and `fi`. Names in [`cgi_directories`](CgiSettings::cgi_directories) should be ASCII: composed and
+    /// decomposed accents are not compared.
     ///
     /// ```
     /// # use sanserve_core::{Cgi, Path};
@@ -166,14 +164,14 @@ impl Cgi {
             && names.any(|name| case_folding::is_within_folded(path, name))
     }
 
-    /// The directories of scripts, as paths from the root.
+    /// Returns the script directories, as paths from the root.
     fn names(&self) -> impl Iterator<Item = &[u8]> {
         let names = self.settings.cgi_directories.iter();
         let names = names.map(|name| name.trim_matches('/').as_bytes());
         names.filter(|name| !name.is_empty())
     }
 
-    /// How many bytes at the front of this path name a directory of scripts, if it leads into one.
+    /// Returns the length in bytes of the script directory at the start of this path, or `None` if the path is in none.
     fn directory(&self, path: &Path) -> Option<usize> {
         let bytes = path.as_bytes();
         let leads = |name: &[u8]| bytes.len() > name.len() || path.ends_with_slash();
@@ -183,8 +181,8 @@ impl Cgi {
         above.map(<[u8]>::len).min()
     }
 
-    /// Whether the file service must not see this request: it would send a script as a file. That is so where
-    /// the path has another case, and where [`FileSettings::translate_path`] leads to scripts.
+    /// Returns whether the file service must not see this request, because it would send a script as a file: if the path is
+    /// in other letter case, or if [`FileSettings::translate_path`] leads to scripts.
     fn is_concealed(&self, ex: &Exchange<'_>, path: Option<&Path>) -> bool {
         let translated = (self.files.settings().translate_path)(ex.path());
         path.is_some_and(|path| self.is_case_variant(path))
@@ -192,8 +190,8 @@ impl Cgi {
                 .is_some_and(|path| self.directory(&path).is_some() || self.is_case_variant(&path))
     }
 
-    /// Whether the request is for an archive of a directory that contains scripts at any depth: their source
-    /// would be in it.
+    /// Returns whether the request is for an archive of a directory that contains scripts at any depth, and so would contain
+    /// their source.
     fn gives_away(&self, ex: &Exchange<'_>) -> bool {
         let holds = |path: &Path| {
             let above = path.as_bytes();
@@ -204,7 +202,7 @@ impl Cgi {
         (self.files.settings().archive)(ex.path()).is_some() && path().as_ref().is_some_and(holds)
     }
 
-    /// Asks for the next segment of the path below what was found.
+    /// Opens the path with one more segment.
     fn search(&mut self, ex: &mut Exchange<'_>, mut found: Path, search: Search) -> Next {
         let Search { path, depth } = search;
         let end = found.as_bytes().len();
@@ -232,7 +230,7 @@ impl Cgi {
             return not_executable(ex, &name(&script));
         }
         let query = ex.path().split_once('?').map_or("", |(_, query)| query);
-        // RFC 3875 §4.4: a query that is no form is a list of words; as in CPython it is one.
+        // RFC 3875 §4.4: a query without `=` is a list of words; as in CPython, it becomes one argument.
         let args = if query.is_empty() || query.contains('=') {
             Vec::new()
         } else {
@@ -258,7 +256,7 @@ impl Cgi {
         }))
     }
 
-    /// Answers while the script is looked for.
+    /// Continues the search for the script.
     fn found(&mut self, ex: &mut Exchange<'_>, event: Event<'_>, search: Search) -> Next {
         let path = &search.path;
         match event {
@@ -278,7 +276,7 @@ impl Cgi {
         }
     }
 
-    /// Takes in what the script says before its content.
+    /// Parses output of the script up to the end of its header.
     fn head(&mut self, ex: &mut Exchange<'_>, event: Event<'_>, mut script: Script) -> Next {
         match event {
             Event::Data(bytes) => match script.take(bytes, ex) {
@@ -295,7 +293,7 @@ impl Cgi {
                     self.stage = Stage::Redirect(head);
                     Next::Read
                 }
-                // RFC 3875 §6.2.2: it must not say more.
+                // RFC 3875 §6.2.2: a local redirect must have no content.
                 Ok(Said::Local(head, _)) => self.redirect(ex, head),
                 Err(what) => ex.send_error(500, what),
             },
@@ -306,7 +304,7 @@ impl Cgi {
 }
 
 impl Cgi {
-    /// Answers another request in place of the one that came.
+    /// Answers the request of a local redirect.
     fn redirect(&mut self, ex: &mut Exchange<'_>, head: Arc<RequestHead>) -> Next {
         if self.redirects == REDIRECTS_MAX {
             return ex.send_error(500, "CGI scripts redirected too often");
@@ -321,7 +319,7 @@ impl Cgi {
         next
     }
 
-    /// Begins to answer a request.
+    /// Begins the reply to a request.
     fn start(&mut self, ex: &mut Exchange<'_>) -> Next {
         self.stage = Stage::Files;
         let path = Path::parse(ex.path()).filter(|path| self.files.shows(path));
@@ -332,7 +330,7 @@ impl Cgi {
                 self.search(ex, found, Search { path, depth: 0 })
             }
             (_, Some(_), _) => self.files.answer_method(ex, "GET, HEAD, POST, OPTIONS"),
-            // What OPTIONS is answered is the same for all paths.
+            // The reply to OPTIONS is the same for all paths.
             (path, None, command)
                 if command != "OPTIONS" && self.is_concealed(ex, path.as_ref()) =>
             {
@@ -365,7 +363,7 @@ impl Cgi {
             },
             Stage::Head(script) => self.head(ex, event, script),
             Stage::Redirect(head) => self.redirect(ex, head),
-            // The length that it announced is sent, or it is HEAD: it may still come to its end.
+            // The announced length has been sent, or the request is HEAD: let the script end normally.
             Stage::Send => {
                 self.stage = Stage::Drain;
                 Next::Read
@@ -406,20 +404,20 @@ fn not_found(ex: &mut Exchange<'_>, name: &str) -> Next {
     ex.send_error(404, format_args!("No such CGI script ({})", Repr(name)))
 }
 
-/// A path, as a client would write it.
+/// Returns a path as in a request target.
 fn name(path: &Path) -> String {
     format!("/{}", String::from_utf8_lossy(path.as_bytes()))
 }
 
-/// Whether a path is this directory, or below it.
+/// Returns whether a path is this directory, or below it.
 fn is_within(path: &[u8], directory: &[u8]) -> bool {
     let rest = path.strip_prefix(directory);
     rest.is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
 }
 
-/// How many requests are answered in place of one that came. Each may cost a process.
+/// The largest number of local redirects for one request. Each may start a process.
 const REDIRECTS_MAX: u8 = 10;
-/// How many segments below a directory of scripts a script is looked for: each costs one [`Next::Open`].
+/// The largest depth below a script directory at which a script is searched for: each costs one [`Next::Open`].
 const DEPTH_MAX: usize = 64;
 
 impl Handler for Cgi {

@@ -1,4 +1,4 @@
-//! [`Script`]: the header of a CGI script's answer.
+//! [`Script`]: the header of a CGI script's response.
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -9,17 +9,17 @@ use crate::text::status;
 use crate::wire::RequestHead;
 use crate::wire::syntax::is_among;
 
-/// What a script has said.
+/// The result of parsing a script's output.
 pub(crate) enum Said<'a> {
-    /// Nothing that can be passed on, before more comes.
+    /// The header is incomplete.
     Little,
-    /// The head of the reply, which was sent, and what followed it.
+    /// The head of the reply was sent. These bytes of content follow it.
     Reply(&'a [u8]),
-    /// That the server shall answer another request in its place (RFC 3875 §6.2.2), and what followed that.
+    /// A local redirect (RFC 3875 §6.2.2): the server is to answer another request. These bytes follow the header.
     Local(Arc<RequestHead>, &'a [u8]),
 }
 
-/// The header of a script's answer, as it comes.
+/// The header of a script's response, as far as it has been read.
 #[derive(Debug, Clone)]
 pub(crate) struct Script(Vec<u8>);
 
@@ -28,8 +28,8 @@ impl Script {
         Script(Vec::new())
     }
 
-    /// Takes in more output. When the header is complete it becomes the head of the reply, unless it is a local
-    /// redirect. The error says what is wrong with it.
+    /// Parses further output. When the header is complete, sends it as the head of the reply, unless it is a local redirect.
+    /// The error is a message that describes what is wrong with the header.
     pub(crate) fn take<'a>(
         &mut self,
         output: &'a [u8],
@@ -51,8 +51,8 @@ impl Script {
         })
     }
 
-    /// Sends the head of the reply that the header stands for (RFC 3875 §6.3), or returns the request that the server
-    /// is to answer instead: nothing but a `Location`, and in that a path.
+    /// Sends the header as the head of the reply (RFC 3875 §6.3), or returns the request of a local redirect, which is a
+    /// header with only a `Location` that is a path.
     fn reply(
         &self,
         end: usize,
@@ -99,8 +99,8 @@ impl Script {
     }
 }
 
-/// Behind the first empty line, if there is one. Lines end in LF or CR LF; the first `before` bytes
-/// were looked at already.
+/// Returns the offset behind the first empty line, if there is one. Lines end with LF or CR LF; the first `before` bytes
+/// have been searched already.
 fn end_of_header(bytes: &[u8], before: usize) -> Option<usize> {
     if bytes.starts_with(b"\n") || bytes.starts_with(b"\r\n") {
         return Some(if bytes[0] == b'\n' { 1 } else { 2 });
@@ -114,7 +114,7 @@ fn end_of_header(bytes: &[u8], before: usize) -> Option<usize> {
     })
 }
 
-/// `404 Not Found`, the phrase being optional.
+/// Parses a status such as `404 Not Found`, in which the phrase is optional.
 fn parse_status(value: &[u8]) -> Option<(u16, String)> {
     let text = latin1(value);
     let (code, phrase) = text.split_once(' ').unwrap_or((&text, ""));
@@ -134,11 +134,11 @@ fn latin1(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| char::from(byte)).collect()
 }
 
-/// How long a script's header may be.
+/// The longest header of a script, in bytes.
 const HEADER_MAX: usize = 65_536;
 
-/// The fields that a script may send only once (RFC 3875 §6.3, RFC 9112 §6.3), each with what is said of a second one:
-/// clients would not agree which of them counts.
+/// The fields that a script may send only once (RFC 3875 §6.3, RFC 9112 §6.3), with the error message for a second one:
+/// clients would not agree which one counts.
 const SINGLE: [(&str, &str); 4] = [
     ("Status", "CGI script sent Status twice"),
     ("Location", "CGI script sent Location twice"),
@@ -146,7 +146,7 @@ const SINGLE: [(&str, &str); 4] = [
     ("Content-Length", "CGI script sent Content-Length twice"),
 ];
 
-/// The fields that the server answers for itself, or that speak of one connection only.
+/// The fields that the server sends itself, and hop-by-hop fields.
 const OURS: [&str; 9] = [
     "Status",
     "Server",

@@ -1,7 +1,7 @@
-//! [`Parts`]: several ranges of a file as one content, `multipart/byteranges` (RFC 9110 §14.6).
+//! [`Parts`]: several ranges of a file as one reply, `multipart/byteranges` (RFC 9110 §14.6).
 //!
-//! What stands between the ranges is known beforehand, and so is the length of it all. The ranges
-//! themselves are sent as any other part of a file.
+//! The bytes between the ranges are known in advance, and so is the length of the content. The ranges themselves are sent
+//! like any part of a file.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,18 +13,17 @@ use crate::fs::{FileVersion, Meta};
 use crate::text::decimal::mix;
 use crate::text::escape::Count;
 
-/// Ranges of a file on their way.
+/// The ranges of a file that are being sent.
 #[derive(Debug, Clone)]
 pub(super) struct Parts {
     ranges: Vec<Range<u64>>,
     /// The length of the whole file.
     len: u64,
     content_type: String,
-    /// The `Content-Encoding` of the file. It belongs to the parts: what they are put into is not
-    /// compressed.
+    /// The `Content-Encoding` of the file. It is a field of each part: the multipart content itself is not compressed.
     coding: Option<&'static str>,
     boundary: Boundary,
-    /// How many were begun.
+    /// The number of parts that have begun.
     sent: usize,
 }
 
@@ -50,7 +49,7 @@ impl Parts {
         self.boundary
     }
 
-    /// The length of everything.
+    /// Returns the length of the whole content.
     pub(super) fn content_length(&self) -> u64 {
         let mut between = Count(0);
         (0..=self.ranges.len())
@@ -60,8 +59,7 @@ impl Parts {
         ranges.sum::<u64>() + between.0 as u64
     }
 
-    /// Writes what stands before the next range, and has that sent. To be called again whenever
-    /// that is done.
+    /// Writes the head of the next part, and returns the request to send its range. To be called again when that is done.
     pub(super) fn send_next(&mut self, ex: &mut Exchange<'_>) -> Next {
         let mut head = String::new();
         self.write_head(self.sent, &mut head)
@@ -74,11 +72,11 @@ impl Parts {
         Next::Send(range.clone())
     }
 
-    /// What stands before the range with this number, or behind the last.
+    /// Returns the bytes before the part with this number, or after the last one.
     fn write_head(&self, at: usize, out: &mut dyn Write) -> fmt::Result {
         let Parts { boundary, len, .. } = self;
-        // RFC 2046 §5.1.1: a delimiter begins with the end of the line before it, which may be empty. Apache and
-        // nginx send that before the first one too, and zsync never ends where it is missing.
+        // RFC 2046 §5.1.1: a delimiter begins with the line break before it. Apache and nginx send it before the first part,
+        // too, and zsync does not terminate without it.
         let Some(range) = self.ranges.get(at) else {
             return write!(out, "\r\n--{boundary}--\r\n");
         };
@@ -95,7 +93,7 @@ impl Parts {
     }
 }
 
-/// `bytes 0-4/10`.
+/// Formats the value of `Content-Range`, such as `bytes 0-4/10`.
 pub(super) struct ContentRange<'a>(pub(super) &'a Range<u64>, pub(super) u64);
 
 impl Display for ContentRange<'_> {
@@ -105,8 +103,8 @@ impl Display for ContentRange<'_> {
     }
 }
 
-/// What parts the parts. Nobody has looked whether the file holds it; but it is another one for
-/// each file, moment and set of ranges, so that nobody can write it into a file beforehand.
+/// The boundary between the parts. The file is not searched for it, but it depends on the file, the time and the ranges, so
+/// that nobody can write it into a file beforehand.
 #[derive(Debug, Clone, Copy)]
 struct Boundary(u64);
 

@@ -1,17 +1,17 @@
-//! [`Codings`]: which compressed form of a file the peer would like best (RFC 9110 §12.5.3).
+//! [`Codings`]: the selection of a compressed variant of a file by `Accept-Encoding` (RFC 9110 §12.5.3).
 
 use crate::engine::Exchange;
 use crate::text::qvalue::{WHITESPACE, parse_qvalue};
 use crate::wire::syntax::is_among;
 
-/// What the names of compressed files end in.
+/// The extensions of compressed files.
 pub(crate) const SUFFIXES: [&str; 3] = [
     Coding::Brotli.suffix(),
     Coding::Zstandard.suffix(),
     Coding::Gzip.suffix(),
 ];
 
-/// A content coding, in the order in which they are preferred where the peer has no preference.
+/// A content coding. In order of preference for clients that have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coding {
     Brotli,
@@ -20,7 +20,7 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// What `Content-Encoding` calls it.
+    /// Returns its name in `Content-Encoding`.
     pub(super) fn name(self) -> &'static str {
         match self {
             Coding::Brotli => "br",
@@ -29,7 +29,7 @@ impl Coding {
         }
     }
 
-    /// What the name of a file compressed so ends in.
+    /// Returns the extension of files in this coding.
     pub(super) const fn suffix(self) -> &'static str {
         match self {
             Coding::Brotli => ".br",
@@ -38,7 +38,7 @@ impl Coding {
         }
     }
 
-    /// What the tag of such a file ends in, which may have time and length of the plain one.
+    /// Returns the suffix of the tag of such a file, which may have the time and length of the plain one.
     pub(super) fn mark(self) -> &'static str {
         match self {
             Coding::Brotli => "-br",
@@ -48,34 +48,34 @@ impl Coding {
     }
 }
 
-/// The codings that are still to be tried for a request, the best first, then none at all.
+/// The codings that are still to be tried for a request, the best one first, and finally the plain file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Codings {
     left: [Option<Coding>; 3],
-    /// The one that is being tried.
+    /// The coding that is being tried.
     pub(super) current: Option<Coding>,
-    /// Whether the peer takes the file as it is.
+    /// Whether the client accepts the plain file.
     pub(super) identity: bool,
 }
 
 impl Codings {
-    /// The file as it is.
+    /// Returns the plain file as the only choice.
     pub(super) const NONE: Codings = Codings {
         left: [None; 3],
         current: None,
         identity: true,
     };
 
-    /// What the peer accepts. Who says nothing accepts the file as it is.
+    /// Returns the codings that the client accepts. Without the field, only the plain file is tried.
     pub(super) fn accepted(ex: &Exchange<'_>) -> Codings {
-        // As it is counts as the last choice, unless it is spoken of.
+        // The plain file is the last choice, unless the field mentions it.
         let plain = weight(ex, &["identity"]);
         let mut all = [
             (Coding::Brotli, weight(ex, &["br"])),
             (Coding::Zstandard, weight(ex, &["zstd"])),
             (Coding::Gzip, weight(ex, &["gzip", "x-gzip"])),
         ];
-        // Whichever comes first of two that are liked as much stays there. The library's stable sort takes 3 KiB of flash.
+        // An insertion sort, which is stable. The library's stable sort takes 3 KiB of flash.
         for (one, other) in [(0, 1), (1, 2), (0, 1)] {
             if all[one].1 < all[other].1 {
                 all.swap(one, other);
@@ -92,7 +92,7 @@ impl Codings {
         }
     }
 
-    /// Goes on to the next one. `None` is the file as it is.
+    /// Selects the next coding. `None` is the plain file.
     pub(super) fn advance(&mut self) -> Option<Coding> {
         let next = self.left.iter_mut().find_map(Option::take);
         self.current = next;
@@ -100,7 +100,8 @@ impl Codings {
     }
 }
 
-/// How much the peer would like a coding of these names, in thousandths. `None` if it does not say.
+/// Returns the client's quality value for a coding with these names, in thousandths, or `None` if the field does not mention
+/// it.
 fn weight(ex: &Exchange<'_>, names: &[&str]) -> Option<u16> {
     let (mut named, mut any) = (None, None);
     for element in ex.head.fields().list("Accept-Encoding") {

@@ -6,7 +6,7 @@ use core::fmt::{self, Display};
 use crate::engine::Exchange;
 use crate::wire::syntax::is_among;
 
-/// A media type, with the charset that it is said to have.
+/// A media type, and the charset to send with it.
 #[derive(Debug)]
 pub(super) struct ContentType<'a> {
     name: Cow<'a, str>,
@@ -14,13 +14,13 @@ pub(super) struct ContentType<'a> {
 }
 
 impl<'a> ContentType<'a> {
-    /// `charset` is that of text.
+    /// Returns the type of a file. `charset` is that of text files.
     pub(super) fn new(name: Cow<'a, str>, charset: Option<&'a str>) -> Self {
         let charset = charset.filter(|_| takes_charset(&name));
         ContentType { name, charset }
     }
 
-    /// Sends it as a field.
+    /// Sends the field.
     pub(super) fn send(&self, ex: &mut Exchange<'_>) {
         match self.charset {
             None => ex.send_text("Content-type: ", &self.name),
@@ -40,8 +40,8 @@ impl Display for ContentType<'_> {
     }
 }
 
-/// Whether a media type is completed by [`FileSettings::charset`](super::FileSettings::charset). Documents in HTML and XML name their own, and would not be
-/// believed any more (HTML standard §13.2.3.2, RFC 7303 §3.2).
+/// Returns whether [`FileSettings::charset`](super::FileSettings::charset) applies to a media type. HTML and XML documents
+/// declare their own, which the parameter would overrule (HTML standard §13.2.3.2, RFC 7303 §3.2).
 fn takes_charset(name: &str) -> bool {
     let names_its_own = ["text/html", "text/xml"];
     name.starts_with("text/") && !name.contains(';') && !is_among(name, &names_its_own)

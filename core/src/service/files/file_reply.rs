@@ -1,4 +1,4 @@
-//! What a file is answered with: all of it, parts of it, or the reason why not.
+//! The replies with a file: all of it, ranges of it, or the result of a precondition.
 
 use alloc::borrow::Cow;
 use alloc::string::ToString;
@@ -19,19 +19,19 @@ use crate::text::range::Ranges;
 use crate::text::{date, range, status};
 use crate::wire::NameBloom;
 
-/// An open file, and what the peer is told of it.
+/// An open file, with the values of the reply's fields.
 struct Found<'a> {
     path: &'a Path,
     meta: Meta,
     content_type: ContentType<'a>,
     coding: Option<Coding>,
     tag: Option<ETag>,
-    /// What `Last-Modified` says: never later than `Date` (RFC 9110 §8.8.2.1).
+    /// The value of `Last-Modified`, never later than `Date` (RFC 9110 §8.8.2.1).
     modified: Option<i64>,
 }
 
 impl Files {
-    /// Answers with the file that is open.
+    /// Replies with the open file.
     pub(super) fn send_file(&mut self, ex: &mut Exchange<'_>, path: &Path, meta: Meta) -> Next {
         let codings = mem::replace(&mut self.codings, Codings::NONE);
         let found = self.found(ex, path, meta, codings.current);
@@ -74,7 +74,7 @@ impl Files {
         }
     }
 
-    /// Answers with the whole file, or that it is unchanged, as CPython does.
+    /// Replies with the whole file, or that it is unchanged, as CPython does.
     fn send_plain(&self, ex: &mut Exchange<'_>, mut found: Found<'_>) -> Next {
         let Meta { len, modified, .. } = found.meta;
         (found.tag, found.modified) = (None, modified);
@@ -116,7 +116,7 @@ impl Files {
         }
     }
 
-    /// The head of a whole file, or of a range of it.
+    /// Sends the head of a whole file, or of a range of it.
     fn send_head(
         &self,
         ex: &mut Exchange<'_>,
@@ -137,8 +137,8 @@ impl Files {
         self.end_head(ex, found);
     }
 
-    /// The head of several ranges of a file. They have their types and places themselves. CPython has no such reply, so
-    /// `Content-Type` is written as everywhere else: some clients look for it in that spelling.
+    /// Sends the head of several ranges of a file, whose types and positions are in the parts. As CPython has no such reply,
+    /// `Content-Type` is in the usual spelling, which some clients require.
     fn send_head_of_parts(&self, ex: &mut Exchange<'_>, found: &Found<'_>, parts: &Parts) {
         let boundary = parts.boundary();
         ex.send_response(206);
@@ -164,7 +164,7 @@ impl Files {
         ex.end_headers();
     }
 
-    /// What tells this state of a file from others.
+    /// Sends the validators.
     fn send_validators(&self, ex: &mut Exchange<'_>, found: &Found<'_>) {
         if let Some(modified) = found.modified {
             ex.send_trusted("Last-Modified: ", &date::format(modified));
@@ -176,7 +176,7 @@ impl Files {
         self.fields().send_vary(ex, is_substitute);
     }
 
-    /// RFC 9110 §15.4.5: what a 200 would have said about caching, and nothing else.
+    /// Sends a 304, with the fields about caching that a 200 would have, and no others (RFC 9110 §15.4.5).
     fn send_unchanged(&self, ex: &mut Exchange<'_>, found: &Found<'_>) -> Next {
         ex.send_response(304);
         self.send_validators(ex, found);
@@ -187,8 +187,8 @@ impl Files {
         Next::Done
     }
 
-    /// The page for what is not there is no representation of it: it has no validators, and
-    /// preconditions and ranges do not concern it.
+    /// Sends the page for missing files with 404. As it is not a representation of the missing file, it has no validators,
+    /// and preconditions and ranges do not apply to it.
     fn send_not_found_page(&self, ex: &mut Exchange<'_>, found: &Found<'_>) -> Next {
         let message = &"File not found";
         let status = 404;
@@ -208,8 +208,8 @@ impl Files {
     }
 }
 
-/// Which parts of a file are to be sent. RFC 9110 §14.2: of GET alone, and only after all
-/// preconditions. Two `Range` fields are no list.
+/// Returns the ranges to send. The field applies only to GET, and only after all preconditions (RFC 9110 §14.2). Two `Range`
+/// fields do not form a list.
 fn ranges(ex: &Exchange<'_>, found: &Found<'_>) -> Ranges {
     const RANGE: NameBloom = NameBloom::of(&["Range"]);
     if !ex.head.fields().may_have(RANGE) {

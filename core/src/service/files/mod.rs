@@ -1,8 +1,8 @@
-//! [`Files`]: the file service, as `SimpleHTTPRequestHandler` answers and RFC 9110 has an origin
-//! server do it.
+//! [`Files`]: the file service. It answers like Python's `SimpleHTTPRequestHandler`, and as RFC 9110 specifies for an origin
+//! server.
 //!
-//! This file decides which file a request leads to. The reply with a file is in `reply`: its ranges in `byteranges`, its
-//! compressed form in `coding`, its media type in `content_type`. Other methods than GET and HEAD are in `options`.
+//! This file selects the file for a request. `file_reply` has the reply with a file, `byteranges` its ranges, `coding` its
+//! compressed variants, `content_type` its media type, and `options` the methods other than GET and HEAD.
 
 mod byteranges;
 mod coding;
@@ -31,11 +31,11 @@ use crate::service::archive::Download;
 use crate::service::listing::{Directory, Listing, Scope};
 use crate::service::reply_fields::ReplyFields;
 
-/// Serves the files of a tree: index pages, redirects to directories, listings, media types, ranges,
-/// preconditions. The tree itself belongs to the adapter; this decides what to ask of it.
+/// Serves a tree of files, with index pages, redirects to directories, listings, media types, ranges and preconditions. The
+/// adapter accesses the files; this handler decides what to ask for.
 ///
-/// What can be changed is in its [settings](FileSettings), which its clones share. To change more, write a handler that holds a
-/// `Files` and passes on the requests that it does not answer itself.
+/// Its [settings](FileSettings) can be changed, and are shared by its clones. To change more, write a handler that contains
+/// a `Files` and forwards the requests that it does not answer itself.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -49,35 +49,35 @@ use crate::service::reply_fields::ReplyFields;
 #[derive(Debug, Clone)]
 pub struct Files {
     settings: Arc<FileSettings>,
-    /// Whether an [`Upload`](crate::Upload) is around it, so that listings can say so.
+    /// Whether an [`Upload`](crate::Upload) wraps it, so that listings offer uploads.
     pub(crate) uploads: bool,
     stage: Stage,
     codings: Codings,
-    /// The rule by which the request is refused, once that is known.
+    /// The undisclosed reason for which the request is refused, once it is known.
     refused: Option<Refusal>,
 }
 
 #[derive(Debug, Clone)]
 enum Stage {
-    /// What the target names was asked for, or is being sent.
+    /// The file that the target names is being opened or sent.
     Target,
-    /// The index page with this number was asked for.
+    /// The index page with this number is being opened.
     Index(usize),
-    /// [`FileSettings::spa`] was asked for.
+    /// [`FileSettings::spa`] is being opened.
     Spa,
-    /// [`FileSettings::not_found_page`] was asked for.
+    /// [`FileSettings::not_found_page`] is being opened.
     NotFound,
-    /// The target was asked for as an archive, or that is being sent.
+    /// The target is being opened or sent as an archive.
     Archive(&'static Download),
-    /// A listing is on its way.
+    /// A listing is being sent.
     Listing(Box<Listing>),
-    /// Several ranges of a file are on their way.
+    /// Several ranges of a file are being sent.
     Parts(Box<Parts>),
 }
 
 impl Files {
-    /// Makes a file service with the default settings, which are those of `http.server`. To serve several connections, make
-    /// one and clone it: the clones share its settings.
+    /// Returns a file service with the default settings, which are those of `http.server`. To serve several connections,
+    /// clone it: the clones share its settings.
     #[must_use]
     pub fn new() -> Self {
         FileSettings::default().into()
@@ -94,7 +94,7 @@ impl Files {
         Arc::make_mut(&mut self.settings)
     }
 
-    /// Asks for a file, in the best form of it.
+    /// Opens a file, in the best variant.
     fn open(&mut self, ex: &Exchange<'_>, path: Path) -> Next {
         self.codings = Codings::NONE;
         if self.settings.precompressed && !path.file_name().is_empty() {
@@ -103,7 +103,7 @@ impl Files {
         self.open_next(path)
     }
 
-    /// Asks for the next best form of a file.
+    /// Opens the next best variant of a file.
     fn open_next(&mut self, mut path: Path) -> Next {
         if let Some(coding) = self.codings.advance() {
             path.append(coding.suffix());
@@ -111,7 +111,7 @@ impl Files {
         Next::Open(path)
     }
 
-    /// Asks for the index page number `index` of a directory, or for the listing behind the last.
+    /// Opens the index page number `index` of a directory, or lists the directory after the last one.
     fn try_index(&mut self, ex: &Exchange<'_>, mut directory: Path, index: usize) -> Next {
         self.stage = Stage::Index(index);
         match self.settings.index_pages.get(index) {
@@ -123,7 +123,7 @@ impl Files {
         }
     }
 
-    /// Asks for a directory, as the query wants it.
+    /// Opens a directory's index page, listing or archive, as the query requests.
     fn open_directory(&mut self, ex: &Exchange<'_>, path: Path) -> Next {
         match (self.settings.archive)(ex.path()) {
             None => self.try_index(ex, path, 0),
@@ -134,7 +134,7 @@ impl Files {
         }
     }
 
-    /// There is nothing of that name: asks for what stands for it, or says so.
+    /// Opens the page to send for a missing file, or replies 404.
     fn not_found(&mut self, ex: &mut Exchange<'_>) -> Next {
         let file = |name: &Option<Cow<'_, str>>| Path::from_bytes(name.as_deref()?.into());
         let tried = &self.stage;
@@ -154,7 +154,7 @@ impl Files {
         self.refuse(ex, 404, "File not found", self.refused)
     }
 
-    /// Why what a target names may not be asked for, as far as the name decides it.
+    /// Returns why the path of a target may not be served, as far as its name decides that.
     pub(crate) fn refusal(&self, path: Option<&Path>) -> Option<Refusal> {
         match path {
             None => Some(Refusal::Name),
@@ -162,12 +162,12 @@ impl Files {
         }
     }
 
-    /// Whether this may be asked for, as far as dots decide it.
+    /// Returns whether the path may be served, as far as names that begin with a dot are concerned.
     pub(crate) fn shows(&self, path: &Path) -> bool {
         self.settings.hidden || !path.is_hidden()
     }
 
-    /// The fields that the settings add to each reply.
+    /// Returns the fields that the settings add to each reply.
     fn fields(&self) -> ReplyFields<'_> {
         let settings = &*self.settings;
         ReplyFields {
@@ -180,7 +180,7 @@ impl Files {
         }
     }
 
-    /// Answers with the listing of a directory.
+    /// Replies with the listing of a directory.
     fn list(&mut self, ex: &mut Exchange<'_>, path: &Path, entries: Arc<Entries>) -> Next {
         let settings = &*self.settings;
         let mut listing = None;
@@ -203,7 +203,7 @@ impl Files {
         next
     }
 
-    /// Sends more of what goes out piece by piece.
+    /// Continues a reply that is sent piece by piece.
     fn go_on(&mut self, ex: &mut Exchange<'_>) -> Next {
         let next = match &mut self.stage {
             Stage::Listing(listing) => listing.write(ex),
@@ -216,10 +216,10 @@ impl Files {
         next
     }
 
-    /// Sends the peer from `/directory` to `/directory/`.
+    /// Redirects from `/directory` to `/directory/`.
     fn redirect(&self, ex: &mut Exchange<'_>) -> Next {
         ex.send_response(301);
-        // From the target of a script a relative one would lead elsewhere.
+        // Relative to a script's target, a relative reference would lead elsewhere.
         match self.settings.plain || ex.head.is_internal_redirect() {
             true => ex.send_header("Location", redirect::Absolute(ex.path())),
             false => ex.send_header("Location", redirect::Directory(ex.path())),
@@ -270,7 +270,7 @@ impl Handler for Files {
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
         let event = match (event, self.codings.current) {
-            // There is no such form of it.
+            // This variant does not exist.
             (Event::Directory(mut path) | Event::Failed(mut path, _), Some(coding)) => {
                 path.cut(coding.suffix());
                 return self.open_next(path);
@@ -287,7 +287,7 @@ impl Handler for Files {
                 }
                 self.send_file(ex, &path, meta)
             }
-            // Nobody knows whether it is there, and later somebody may.
+            // It is not known whether the file exists, and a retry may succeed.
             (Event::Failed(_, FsError::NoResources), _) => {
                 self.error(ex, 503, "Not enough resources to open the file")
             }
@@ -301,7 +301,7 @@ impl Handler for Files {
                 let (status, message) = (it.complaint)(error);
                 self.error(ex, status, message)
             }
-            // The page is there but cannot be had: that is no reason to show the listing.
+            // The index page exists but cannot be served, which is no reason to show the listing.
             (Event::Failed(_, FsError::Forbidden | FsError::Io), Stage::Index(n))
                 if *n < self.settings.index_pages.len() =>
             {

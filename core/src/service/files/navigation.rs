@@ -1,11 +1,11 @@
-//! Whether a request is for a page that a person goes to.
+//! Detection of navigation requests: those for a page that a user visits.
 
 use crate::engine::Exchange;
 
-/// Whether a person goes to a page, as far as the request tells. A script that asks for data, or a
-/// page for its pictures, is better told that there is nothing.
+/// Returns whether the request is a navigation, as far as its fields tell. Scripts that fetch data, and pages that load
+/// images, are better served with an error than with a page.
 pub(super) fn is_navigation(ex: &Exchange<'_>) -> bool {
-    // Browsers say it, but not on every connection.
+    // Browsers send these fields, but only on secure connections.
     if let Some(mode) = ex.header("Sec-Fetch-Mode") {
         return mode.eq_ignore_ascii_case("navigate");
     }

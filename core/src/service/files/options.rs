@@ -1,4 +1,4 @@
-//! Requests with other methods than GET and HEAD, and errors.
+//! Replies to methods other than GET and HEAD, and error replies of the file service.
 
 use core::fmt::{self, Display};
 
@@ -9,12 +9,12 @@ use crate::service::cors::{self, is_preflight};
 use crate::text::escape::Repr;
 use crate::text::status;
 
-/// What files can be asked for.
+/// The methods for files.
 pub(super) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 impl Files {
-    /// Answers a method that is not for files: OPTIONS (RFC 9110 §9.3.7), one that is registered and not allowed
-    /// (§15.5.6), or one that is not registered (§15.6.2). `allow` is what is allowed.
+    /// Replies to a method that is not for files: OPTIONS (RFC 9110 §9.3.7), a registered method that is not allowed
+    /// (§15.5.6), or one that is not registered (§15.6.2). `allow` is the list of allowed methods.
     pub(crate) fn answer_method(&self, ex: &mut Exchange<'_>, allow: &str) -> Next {
         match ex.command() {
             "OPTIONS" => {
@@ -37,19 +37,19 @@ impl Files {
         }
     }
 
-    /// Replies that no such method is known here.
+    /// Replies that the method is not supported.
     pub(super) fn unsupported(&self, ex: &mut Exchange<'_>) -> Next {
         self.error(ex, 501, Unsupported(ex.command()))
     }
 
-    /// Replies with an error page, which has the fields that the settings add ([`ReplyFields::send_error`]).
+    /// Replies with an error page that has the fields that the settings add ([`ReplyFields::send_error`]).
     ///
     /// [`ReplyFields::send_error`]: crate::service::reply_fields::ReplyFields::send_error
     pub(crate) fn error(&self, ex: &mut Exchange<'_>, status: u16, message: impl Display) -> Next {
         self.error_with(ex, status, message, &mut |_| ())
     }
 
-    /// The same, and the log says by which rule the request is refused, if that is by one.
+    /// Does the same, and logs the undisclosed reason for which the request is refused, if there is one.
     pub(crate) fn refuse(
         &self,
         ex: &mut Exchange<'_>,
@@ -62,7 +62,7 @@ impl Files {
         next
     }
 
-    /// The same with further fields.
+    /// Does the same with further fields.
     pub(crate) fn error_with(
         &self,
         ex: &mut Exchange<'_>,
@@ -74,7 +74,7 @@ impl Files {
     }
 }
 
-/// `Unsupported method ('BREW')`.
+/// Formats a message such as `Unsupported method ('BREW')`.
 struct Unsupported<'a>(&'a str);
 
 impl Display for Unsupported<'_> {
@@ -83,8 +83,8 @@ impl Display for Unsupported<'_> {
     }
 }
 
-/// The methods of IANA's registry, but for `PRI`, which begins another protocol. A client that gets 501 for one of
-/// these would take it for a server that cannot be understood, and try again.
+/// The methods of IANA's registry, except `PRI`, which begins another protocol. A client that gets 501 for one of these may
+/// assume a malfunction, and try again.
 const KNOWN: [&str; 38] = [
     "ACL",
     "BASELINE-CONTROL",

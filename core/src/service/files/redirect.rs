@@ -1,12 +1,12 @@
-//! Values of `Location`: where the peer is sent that forgot the slash behind a directory.
+//! Values of `Location`, for redirects to a directory whose slash is missing in the target.
 //!
-//! They are relative (RFC 9110 §10.2.2), since a proxy may have cut the front off the path, and they name no host. Browsers
-//! take a backslash for a slash, so it is encoded.
+//! They are relative (RFC 9110 §10.2.2), since a proxy may have removed a prefix of the path, and they name no host.
+//! Browsers treat a backslash like a slash, so it is encoded.
 
 use core::fmt::{self, Display};
 
-/// The target itself, as seen from it: `./name` for `/directory/name?query`. The dot keeps a colon in the name from ending a scheme
-/// (RFC 3986 §4.2).
+/// Returns a reference from the target to itself: `./name` for `/directory/name?query`. The dot keeps a colon in the name
+/// from ending a scheme (RFC 3986 §4.2).
 pub(crate) struct Itself<'a>(pub(crate) &'a str);
 
 impl Display for Itself<'_> {
@@ -18,7 +18,7 @@ impl Display for Itself<'_> {
     }
 }
 
-/// The target with a slash added to its path, as seen from it: `./name/?query`.
+/// Returns a reference from the target to itself with a slash added to its path: `./name/?query`.
 pub(super) struct Directory<'a>(pub(super) &'a str);
 
 impl Display for Directory<'_> {
@@ -29,8 +29,8 @@ impl Display for Directory<'_> {
     }
 }
 
-/// The same as CPython writes it: `/directory/name/?query`. What browsers would take for the start of
-/// another host's name, as in `//host`, becomes one slash.
+/// Returns the target with a slash added to its path as CPython does: `/directory/name/?query`. Slashes at its start, as in
+/// `//host`, which browsers would treat as another host, are reduced to one.
 pub(super) struct Absolute<'a>(pub(super) &'a str);
 
 impl Display for Absolute<'_> {
@@ -43,7 +43,7 @@ impl Display for Absolute<'_> {
     }
 }
 
-/// Splits the query off.
+/// Splits a target into path and query.
 fn split(target: &str) -> (&str, &str) {
     target.split_once('?').unwrap_or((target, ""))
 }

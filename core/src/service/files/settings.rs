@@ -1,4 +1,4 @@
-//! [`FileSettings`]: what can be set about the file service, shared by the connections of a server.
+//! [`FileSettings`]: the settings of the file service, shared by the connections of a server.
 
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
@@ -11,10 +11,11 @@ use crate::service::archive::Download;
 use crate::service::listing::{self, ListDirectory};
 use crate::text::mime;
 
-/// The settings of [`Files`](crate::Files): what `SimpleHTTPRequestHandler` lets a subclass change, and what its users have asked for.
+/// The settings of [`Files`](crate::Files): the attributes that subclasses of Python's `SimpleHTTPRequestHandler` override,
+/// and many more.
 ///
-/// They own their text and may own whatever their functions capture, so that they can come from a file or a database.
-/// A `Files` holds them in an `Arc`, and its clones share them.
+/// They own their data and functions, so that they can be read from a file or a database. A `Files` holds them in an `Arc`,
+/// which its clones share.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::Arc};
@@ -37,60 +38,61 @@ use crate::text::mime;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct FileSettings {
-    /// The names of index pages: for a directory, the first of them that is a file in it is sent. `index.html` and `index.htm` by default.
+    /// The names of index pages: for a directory, the first of them that exists in it is sent. `index.html` and `index.htm`
+    /// by default.
     pub index_pages: Vec<Cow<'static, str>>,
-    /// Returns the media type of a file by its name, which is any bytes. CPython's table by default:
+    /// Returns the media type of a file by its name, which may have any bytes. CPython's table by default:
     /// [`mime::guess_type`].
     pub guess_type: GuessType,
-    /// The media type of a file for which that has none. `application/octet-stream` by default.
+    /// The media type of a file for which [`guess_type`](Self::guess_type) returns none. `application/octet-stream` by
+    /// default.
     pub default_type: Cow<'static, str>,
-    /// The `charset` parameter of media types that begin with `text/`, such as `utf-8`, but not of `text/html` and
-    /// `text/xml`: these documents name their own, which the parameter would overrule. None by default, as in
-    /// CPython, and browsers take text for Windows-1252. A file in another encoding is shown wrong if it is set.
+    /// The `charset` parameter of media types that begin with `text/`, such as `utf-8`, except `text/html` and `text/xml`,
+    /// as the parameter would overrule the encoding that these documents declare. None by default, as in CPython; browsers
+    /// then assume Windows-1252. If it is set, files in another encoding are displayed incorrectly.
     pub charset: Option<Cow<'static, str>>,
     /// Whether a file `page.html.br`, `.zst` or `.gz` is sent in place of `page.html` to a client that
     /// accepts it. Each missing variant costs one [`Next::Open`](crate::Next::Open). You must keep the variants in sync. Off by default.
     pub precompressed: bool,
     /// The `Cache-Control` of files and listings. None by default.
     pub cache_control: Option<Cow<'static, str>>,
-    /// The origin of the pages that may use what is served, `*` for all of them. If it is set,
-    /// preflights are answered, too. None by default.
+    /// The origin whose pages may use the replies (CORS), or `*` for all origins. If it is set, preflights are answered,
+    /// too. None by default.
     pub cors: Option<Cow<'static, str>>,
-    /// The file, below the root, that is sent with status 200 if a browser navigates to a page that
-    /// does not exist: the application in it decides what to show. None by default.
+    /// The path of a file that is sent with status 200 if a browser navigates to a page that does not exist: a single-page
+    /// application, which decides what to show. None by default.
     pub spa: Option<Cow<'static, str>>,
-    /// The file, below the root, that is sent with status 404 for a missing file. None by default.
+    /// The path of a file that is sent with status 404 for a missing file. None by default.
     pub not_found_page: Option<Cow<'static, str>>,
-    /// Further fields of replies with status 200 and 206. If a reply already has a field of that name,
-    /// the further one is not sent. None by default.
+    /// Additional fields of replies with status 200 and 206. A field is omitted if the reply already has one of that name.
+    /// None by default.
     pub extra_headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
-    /// Returns the path that a target names; `None` is a 404. [`Path::parse`] by default.
+    /// Converts a target to a path; `None` becomes a 404. [`Path::parse`] by default.
     pub translate_path: TranslatePath,
     /// Whether files whose names begin with a dot are served and listed. Off by default: a folder that is shared casually often
     /// contains a `.git` or `.env`. `/.well-known` is always served.
     pub hidden: bool,
-    /// Answers with the listing of a directory. CPython's page by default;
-    /// [`listing::page`] is a more useful one.
+    /// Replies with the listing of a directory. CPython's page by default; [`listing::page`] has more features.
     pub list_directory: ListDirectory,
-    /// Returns the archive that a target asks for in place of a directory, if it does. Never by default;
-    /// [`Download::parse`] has `/directory/?zip` and `?tar`.
+    /// Returns the archive format that a target requests for a directory, if any. Never by default; [`Download::parse`]
+    /// recognises `/directory/?zip` and `?tar`.
     pub archive: ChooseArchive,
-    /// How many segments at the front of a target's path are above the root, such as 1 if the root
-    /// is `/files/`. The breadcrumbs of [`listing::page`] begin below them. 0 by default.
+    /// The number of segments at the start of a target that are above the root, such as 1 if the root is mounted at
+    /// `/files/`. The breadcrumbs of [`listing::page`] begin below them. 0 by default.
     pub mount_depth: usize,
-    /// Whether replies have only what CPython's have, with which they then agree to the byte: no `ETag`, no
-    /// ranges, no precondition but `If-Modified-Since`, 501 for every method but GET and HEAD, redirects to absolute
-    /// paths; and an error closes the connection. Names and requests that are refused for safety still are. Off by default.
+    /// Whether replies are the same as CPython's, to the byte: no `ETag`, no ranges, no precondition but
+    /// `If-Modified-Since`, 501 for every method but GET and HEAD, redirects to absolute paths, and errors that close the
+    /// connection. Names and requests that are refused for safety still are. Off by default.
     pub plain: bool,
 }
 
-/// Returns the media type of a file by its name.
+/// A function that returns the media type of a file by its name.
 pub type GuessType = Arc<dyn Fn(&[u8]) -> Option<Cow<'static, str>> + Send + Sync>;
 
-/// Returns the path that a target names.
+/// A function that converts a target to a path.
 pub type TranslatePath = Arc<dyn Fn(&str) -> Option<Path> + Send + Sync>;
 
-/// Returns the archive that a target asks for.
+/// A function that returns the archive format that a target requests.
 pub type ChooseArchive = Arc<dyn Fn(&str) -> Option<&'static Download> + Send + Sync>;
 
 impl Default for FileSettings {
@@ -119,7 +121,7 @@ impl Default for FileSettings {
 
 impl Debug for FileSettings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The functions have nothing to show.
+        // Functions are not `Debug`.
         out.debug_struct("FileSettings")
             .field("index_pages", &self.index_pages)
             .field("default_type", &self.default_type)

@@ -1,4 +1,4 @@
-//! The heads of replies that are listings.
+//! The heads of listings.
 
 use crate::engine::{Exchange, Next};
 use crate::fs::{FileVersion, Meta};
@@ -7,20 +7,21 @@ use crate::service::etag::ETag;
 use crate::service::reply_fields::ReplyFields;
 use crate::text::status;
 
-/// What the head of a page says of it.
+/// The values for the head of a page.
 pub(super) struct PageHead {
     pub(super) len: u64,
-    /// Tells the page from others.
+    /// The tag of the page.
     pub(super) version: u64,
     pub(super) content_type: &'static str,
     /// The `Content-Security-Policy`.
     pub(super) security: Option<&'static str>,
-    /// Whether the client could have had the listing as another media type.
+    /// Whether the listing is also available as another media type.
     pub(super) varies: bool,
 }
 
 impl PageHead {
-    /// Sends the head. If the page does not follow, since the client has it or its preconditions failed, it returns what does.
+    /// Sends the head. Returns what follows it instead of the page, if the client has the page already or a precondition
+    /// failed.
     pub(super) fn send(self, ex: &mut Exchange<'_>, fields: ReplyFields<'_>) -> Option<Next> {
         let meta = Meta {
             len: self.len,
@@ -72,5 +73,5 @@ pub(super) fn send_python(ex: &mut Exchange<'_>, len: u64, fields: ReplyFields<'
     ex.end_headers();
 }
 
-/// A field that one of the user's own may replace.
+/// A field that an additional field of the same name replaces.
 const SECURITY: &str = "Content-Security-Policy";

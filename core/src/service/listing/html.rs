@@ -1,4 +1,4 @@
-//! The page that people want to use: what is above its rows, and what is sent with it.
+//! The HTML page of a listing: the part above the rows, and the fields of the reply.
 
 use alloc::vec::Vec;
 
@@ -10,8 +10,8 @@ use crate::engine::{Exchange, Next};
 use crate::fs::percent_decode;
 use crate::text::page_style::{HEAD, STYLE};
 
-/// What the page may load: its own style and scripts, by their hashes; the icon that there is none. Its forms lead to
-/// the directory itself. And what more it needs to send files.
+/// The content security policy of the page. It may load its own style and scripts, by their hashes, and the empty icon; its
+/// forms lead to the directory itself. `sending` allows uploads by script.
 macro_rules! policy {
     ($($sending:literal)?) => {
         concat!(
@@ -26,15 +26,14 @@ macro_rules! policy {
     };
 }
 
-/// Answers with a page that is good to read and to use, with a keyboard, on a telephone, without a
-/// script: names, sizes and times, directories first, sorted by whatever `?sort=name`, `size` or
-/// `time` and `&order=asc` or `desc` asks for, in short `?sort=size-desc`. With `Accept: application/json`, or for `?json`, it
-/// is an array of objects; with `Accept: text/plain` a name a line. It has an `ETag`, and comes with
-/// a `Content-Security-Policy` that lets nothing else be loaded, unless
+/// Replies with an HTML page that works with a keyboard, on a phone, and without JavaScript: names, sizes and times,
+/// directories first, sorted by `?sort=name`, `size` or `time` and `&order=asc` or `desc`, or for short `?sort=size-desc`.
+/// With `Accept: application/json` or `?json` the reply is an array of objects; with `Accept: text/plain`, one name per
+/// line. The page has an `ETag`, and a `Content-Security-Policy` that prevents it from loading anything else, unless
 /// [`extra_headers`](crate::FileSettings::extra_headers) has one.
 ///
-/// Where directories can be had as archives, by [`FileSettings::archive`](crate::FileSettings::archive), it has buttons
-/// for these; where an [`Upload`](crate::Upload) is around the file service, a form that sends files.
+/// If [`FileSettings::archive`](crate::FileSettings::archive) offers archives, the page has buttons for them; if an
+/// [`Upload`](crate::Upload) wraps the file service, it has a form for uploads.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -124,12 +123,12 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes the breadcrumbs from the root, `mount_depth` segments below the start of the target, and returns how many
-/// directories there are below it. All links are relative, since a proxy may have cut the front off the path.
+/// Writes the breadcrumbs from the root, which is `mount_depth` segments below the start of the target, and returns the
+/// number of directories below it. All links are relative, since a proxy may have removed a prefix of the path.
 ///
-/// A link up has three bytes for each level, so a page with all of them would grow with the square of the
-/// target's length: only the last [`CRUMBS_MAX`] directories are shown, and the root's link is left out
-/// where it would have more than [`HOME_DEPTH_MAX`] levels to climb.
+/// A link upwards has three bytes for each level, so that the length of all breadcrumbs would grow with the square of the
+/// target's length. So only the last [`CRUMBS_MAX`] directories are shown, and the link to the root is omitted if it would
+/// climb more than [`HOME_DEPTH_MAX`] levels.
 fn trail(target: &str, mount_depth: usize, out: &mut Vec<u8>) -> usize {
     let mut crumbs = Vec::new();
     let depth = segments(target)
@@ -170,8 +169,8 @@ fn crumb(name: &[u8], climb: usize, out: &mut Vec<u8>) {
     put(b"</bdi></a>", out);
 }
 
-/// Returns the segments of a target that a browser counts when it follows a relative link, the last first:
-/// empty ones count, dot segments in any spelling do not, and an encoded slash does not separate.
+/// Returns the segments of a target that a browser counts when it resolves a relative link, the last first: empty segments
+/// count, dot segments in any encoding do not, and an encoded slash is not a separator.
 fn segments(target: &str) -> impl Iterator<Item = &str> {
     let path = target.strip_prefix('/').unwrap_or(target);
     let path = path.strip_suffix('/').unwrap_or(path);
@@ -192,7 +191,7 @@ fn segments(target: &str) -> impl Iterator<Item = &str> {
     all.filter(move |_| !is_root)
 }
 
-/// Returns how many dots a segment consists of, one or two, or 0 if it is a name.
+/// Returns the number of dots in a dot segment, one or two, or 0 for a name.
 fn dots(segment: &str) -> usize {
     let mut rest = segment.as_bytes();
     let mut dots = 0;
@@ -205,7 +204,7 @@ fn dots(segment: &str) -> usize {
     if rest.is_empty() { dots } else { 0 }
 }
 
-/// Writes how many entries there are, and how long they are together.
+/// Writes the number of entries, and their total length.
 fn summary(listing: &Listing, out: &mut Vec<u8>) {
     let count = listing.sums.count as u64;
     number(count, out);
@@ -218,8 +217,8 @@ fn summary(listing: &Listing, out: &mut Vec<u8>) {
     out.extend_from_slice(b"</span>");
 }
 
-/// Writes the head of a column, which sorts by it: names and the smallest first at the start, but
-/// what is large or new. It is a button of a form, which needs no script, and not a link, since a crawler would fetch every
+/// Writes the heading of a column, which sorts by it: names in ascending, sizes and times in descending order first. It is
+/// the button of a form, which needs no JavaScript, rather than a link, since a crawler would follow it and fetch every
 /// directory in every order.
 fn heading(listing: &Listing, key: Key, out: &mut Vec<u8>) {
     let Sorting {
@@ -251,12 +250,12 @@ fn heading(listing: &Listing, key: Key, out: &mut Vec<u8>) {
     out.extend_from_slice(b"</button>");
 }
 
-/// The row that leads up, in a body of its own: it is not filtered.
+/// Writes the row with the link to the parent directory, in a table body of its own that the filter does not affect.
 const PARENT: &str =
     "<tr><th scope=\"row\"><a href=\"../\">Parent directory</a><td><td>\n<tbody>\n";
 
-/// The directory as one file: buttons for the same reason, or a crawler would fetch every file again for each directory
-/// above it.
+/// Writes the buttons to download the directory as an archive. They are not links, since a crawler would download every file
+/// once for each directory above it.
 const DOWNLOADS: &str = "; download: <button name=\"zip\">zip</button>, \
     <button name=\"tar\">tar</button>";
 
@@ -322,11 +321,11 @@ const FILTER: &str = "<script>{\
     s.before(o,i)\
     }</script>\n";
 
-/// How many directories the breadcrumbs show at most.
+/// The largest number of directories in the breadcrumbs.
 const CRUMBS_MAX: usize = 16;
-/// How many levels the link to the root climbs at most.
+/// The largest number of levels that the link to the root climbs.
 const HOME_DEPTH_MAX: usize = 256;
-/// How many bytes of a name a breadcrumb shows.
+/// The number of bytes of a name that a breadcrumb shows.
 const NAME_MAX: usize = 256;
 
 #[cfg(test)]
@@ -340,7 +339,7 @@ mod tests {
 
     #[test]
     fn breadcrumbs_count_the_segments_that_a_browser_counts() {
-        // By the URL standard, section 4.4: dot segments go, in any spelling; empty ones stay.
+        // URL standard, section 4.4: dot segments are removed in any encoding, empty ones are kept.
         for (target, depth) in [
             ("/", 0),
             ("/a/", 1),

@@ -1,4 +1,4 @@
-//! Listings for programs: JSON, and a name a line.
+//! Listings in JSON, and in plain text with one name per line.
 
 use alloc::vec::Vec;
 
@@ -9,7 +9,7 @@ use crate::text::date;
 use crate::text::decimal::Digits;
 use crate::text::escape::{Json, is_invisible};
 
-/// For programs: an array with an object for each entry, each in a line of its own.
+/// The JSON format: an array with one object per entry, each on a line of its own.
 pub(super) const JSON: Form = Form {
     number: 2,
     top: |_, out| out.push(b'['),
@@ -20,7 +20,7 @@ pub(super) const JSON: Form = Form {
     unavailable: false,
 };
 
-/// For scripts: a name a line.
+/// The text format: one name per line.
 pub(super) const TEXT: Form = Form {
     number: 3,
     top: |_, _| (),
@@ -31,7 +31,7 @@ pub(super) const TEXT: Form = Form {
     unavailable: false,
 };
 
-/// Writes the object of an entry.
+/// Writes the object for an entry.
 fn json(entry: &Entry<'_>, out: &mut Vec<u8>) {
     out.push(b'\n');
     out.extend_from_slice(b"{\"name\":\"");
@@ -60,7 +60,7 @@ fn json(entry: &Entry<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a name between quotes. What is not UTF-8 becomes U+FFFD; `href` says it exactly.
+/// Writes a name as a JSON string. Bytes that are not UTF-8 become U+FFFD; the member `href` is exact.
 fn string(name: &[u8], out: &mut Vec<u8>) {
     if is_plain(name) {
         return out.extend_from_slice(name);
@@ -76,9 +76,8 @@ fn string(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a name a line, with a slash behind that of a directory. Characters that are not
-/// seen, but end the line or turn it round, and bytes that are not UTF-8 are written as `\x0a`. A `\` is written as `\x5c`, so
-/// that no two names are written in the same way.
+/// Writes a name and a line break, with a slash after that of a directory. Invisible characters, which could break the line
+/// or reorder it, and bytes that are not UTF-8 are written as `\x0a`, and `\` as `\x5c`, so that no two names look the same.
 fn text(entry: &Entry<'_>, out: &mut Vec<u8>) {
     for chunk in entry.name.utf8_chunks() {
         for char in chunk.valid().chars() {

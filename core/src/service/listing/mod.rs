@@ -1,11 +1,10 @@
-//! How a directory is listed: [`python`] writes the page of CPython 3.13, [`page`] one that people
-//! want to use.
+//! Listings of directories: [`python`] writes CPython 3.13's page, [`page`] one with more features.
 //!
-//! Whatever it looks like, a `Listing` is a top, a row for each entry and a foot. It is measured first and then
-//! written row by row, so that its length is known beforehand and no more than the outbox is in memory at a
-//! time. To measure a row is mostly to count, not to write, and [`prepare`] does it for a large directory once. The rows
-//! themselves are in `python`, `rows` and `json`, what was asked for in `negotiate`, the order of the rows in `order`, how
-//! names and numbers are written in `text`.
+//! In every format, a `Listing` consists of a top, a row for each entry and a foot. It is first measured and then written
+//! row by row, so that its length is known in advance and memory is limited to the outbox. Measuring a row mostly means
+//! counting rather than writing, and [`prepare`] does it once for a large directory. The rows are in `python`, `rows` and
+//! `json`, content negotiation in `negotiate`, the order of the rows in `order`, and the formats of names and numbers in
+//! `text`.
 
 mod head;
 mod html;
@@ -34,7 +33,7 @@ use crate::fs::{Entries, Entry, Path};
 use crate::service::reply_fields::ReplyFields;
 use crate::text::decimal::mix;
 
-/// What answers with the listing of a directory: [`python`], [`page`], or a function of your own.
+/// A function that replies with the listing of a directory: [`python`], [`page`], or your own.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -49,45 +48,45 @@ use crate::text::decimal::mix;
 /// ```
 pub type ListDirectory = Arc<dyn Fn(&mut Exchange<'_>, Directory<'_>) -> Next + Send + Sync>;
 
-/// A directory that is to be listed.
+/// A directory to be listed.
 #[derive(Debug)]
 pub struct Directory<'a> {
     pub(super) path: &'a Path,
     pub(super) entries: Arc<Entries>,
     pub(super) scope: Scope,
     pub(super) fields: ReplyFields<'a>,
-    /// The listing that has begun and did not end, for the service to go on with.
+    /// The listing that has begun, for the service to continue.
     pub(super) listing: &'a mut Option<Box<Listing>>,
 }
 
-/// What a service shows of its directories, and offers to do with them.
+/// The names that a service shows in its directories, and the features that it offers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scope {
     /// Whether names that begin with a dot are shown.
     pub(super) hidden: bool,
-    /// Whether a directory is offered as an archive.
+    /// Whether directories are offered as archives.
     pub(super) archives: bool,
-    /// Whether files can be stored in it.
+    /// Whether files can be uploaded.
     pub(super) uploads: bool,
-    /// How many segments of a target are above the root.
+    /// The number of segments at the start of a target that are above the root.
     pub(super) mount_depth: usize,
 }
 
 impl Directory<'_> {
-    /// Where it is.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.path
     }
 
-    /// What may be shown of what it holds, in any order.
+    /// Returns the entries that may be shown, in any order.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         let entries = self.entries.iter();
         let hidden = self.scope.hidden;
         entries.filter(move |entry| Path::is_listed(entry.name, hidden) && !entry.unavailable)
     }
 
-    /// Begins to send a listing whose head was sent.
+    /// Begins to send a listing whose head has been sent.
     fn send(self, ex: &mut Exchange<'_>, mut listing: Listing) -> Next {
         let next = listing.write(ex);
         if next != Next::Done {
@@ -100,7 +99,7 @@ impl Directory<'_> {
 /// A listing that is being sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Listing {
-    /// The path as it was asked for, without its query.
+    /// The target without its query.
     target: String,
     entries: Arc<Entries>,
     order: Order,
@@ -109,39 +108,39 @@ pub(crate) struct Listing {
     scope: Scope,
     form: &'static Form,
     stage: Stage,
-    /// Whether a row was written.
+    /// Whether a row has been written.
     begun: bool,
-    /// Some parts, and how many bytes of them were written.
+    /// Parts that are being written, and the number of bytes of them that have been.
     some: Vec<u8>,
     written: usize,
 }
 
-/// How much of a listing was written.
+/// The progress of writing a listing.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     Top,
-    /// The number of the next entry in the order.
+    /// The index of the next entry in the order.
     Rows(usize),
     End,
 }
 
-/// What a listing looks like.
+/// The format of a listing.
 #[derive(Debug)]
 struct Form {
-    /// Its place in [`Sums::lens`].
+    /// Its index in [`Sums::lens`].
     number: usize,
     top: fn(&Listing, &mut Vec<u8>),
     row: fn(&Entry<'_>, &mut Vec<u8>),
-    /// How long the row of an entry is, if that is known without writing it.
+    /// Returns the length of an entry's row, if it is known without writing it.
     len: fn(&Entry<'_>) -> Option<usize>,
     between: &'static [u8],
     foot: &'static [u8],
-    /// Whether it shows what is [unavailable](Entry::unavailable).
+    /// Whether it shows [unavailable](Entry::unavailable) entries.
     unavailable: bool,
 }
 
 impl Form {
-    /// Whether it has a row for an entry, whose name is shown.
+    /// Returns whether it has a row for an entry whose name may be shown.
     fn shows(&self, entry: &Entry<'_>) -> bool {
         self.unavailable || !entry.unavailable
     }
@@ -173,7 +172,7 @@ impl Listing {
         }
     }
 
-    /// Its length in bytes, the top of which is this.
+    /// Returns the length of the listing in bytes, with a top of this length.
     fn len(&self, top: &[u8]) -> u64 {
         let between = self.form.between.len() * self.sums.count.saturating_sub(1);
         let rows = self.sums.lens[self.form.number];
@@ -186,8 +185,8 @@ impl Listing {
         top
     }
 
-    /// Its length in bytes, and a number that another listing has not: made of what is written at the top, of
-    /// what is known of each entry, of the order, and of the version that writes it.
+    /// Returns the length of the listing in bytes, and a hash from which its tag is made: of the top, the entries, the
+    /// order, and the version of this crate.
     fn measure(&self) -> (u64, u64) {
         let top = self.top();
         let len = self.len(&top);
@@ -197,8 +196,7 @@ impl Listing {
         (len, mix(version, len))
     }
 
-    /// Writes as much of it as the peer can be expected to take at once. To be called again after
-    /// [`Next::Flush`].
+    /// Writes as much of the listing as fits into the outbox. To be called again after [`Next::Flush`].
     pub(crate) fn write(&mut self, ex: &mut Exchange<'_>) -> Next {
         if ex.command() == "HEAD" {
             return Next::Done;
@@ -224,7 +222,7 @@ impl Listing {
         }
     }
 
-    /// Writes the next parts, some hundred bytes.
+    /// Writes the next parts, a few hundred bytes.
     fn write_some(&mut self, out: &mut Vec<u8>) {
         let mut at = match self.stage {
             Stage::Top => {
@@ -248,7 +246,7 @@ impl Listing {
                 return;
             };
             at += 1;
-            // Else the order has what is shown alone.
+            // Otherwise the order contains only entries that are shown.
             if has_all
                 && !(Path::is_listed(entry.name, self.scope.hidden) && self.form.shows(&entry))
             {
@@ -263,7 +261,7 @@ impl Listing {
     }
 }
 
-/// Mixes in bytes, and how many they are.
+/// Mixes bytes and their number into a hash.
 fn mix_bytes(sum: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks();
     let words = words.iter().map(|word| u64::from_le_bytes(*word));
@@ -273,5 +271,5 @@ fn mix_bytes(sum: u64, bytes: &[u8]) -> u64 {
     mix(sum, u64::from_le_bytes(last))
 }
 
-/// Bytes, or a part more: each call of the exchange has its price.
+/// The number of bytes after which parts are passed to the exchange, since each call has a cost.
 const AT_ONCE: usize = 512;

@@ -1,9 +1,9 @@
-//! What of a listing was asked for: in what order, as which media type.
+//! The order and the media type in which a client requests a listing.
 
 use crate::engine::Exchange;
 use crate::text::qvalue::{WHITESPACE, parse_qvalue};
 
-/// What entries are sorted by.
+/// The key by which entries are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Key {
     #[default]
@@ -12,14 +12,14 @@ pub(super) enum Key {
     Time,
 }
 
-/// In what order they come.
+/// The direction of the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Sorting {
     pub(super) key: Key,
     pub(super) descending: bool,
 }
 
-/// What a listing is written in.
+/// The media type of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Html,
@@ -28,7 +28,7 @@ pub(super) enum Format {
 }
 
 impl Sorting {
-    /// What `?sort=size&order=desc` asks for, or `?sort=size-desc`, which a button can. What is unknown says nothing.
+    /// Parses `?sort=size&order=desc`, or `?sort=size-desc`, which a button can send. Unknown values are ignored.
     pub(super) fn of(ex: &Exchange<'_>) -> Self {
         let mut sorting = Sorting::default();
         for parameter in parameters(ex) {
@@ -62,8 +62,8 @@ impl Sorting {
 }
 
 impl Format {
-    /// What was asked for: by `?json`, else by what the peer would like best (RFC 9110 §12.5.1). The
-    /// latter is what the second value says.
+    /// Returns the format that `?json` or the `Accept` field requests (RFC 9110 §12.5.1), and whether the field was
+    /// considered.
     pub(super) fn of(ex: &Exchange<'_>) -> (Self, bool) {
         if parameters(ex).any(|parameter| parameter == "json") {
             return (Format::Json, false);
@@ -90,8 +90,8 @@ fn parameters<'a>(ex: &Exchange<'a>) -> impl Iterator<Item = &'a str> {
     query.split('&')
 }
 
-/// How much the peer would like this media type, in thousandths, and how exactly it says so: who
-/// names one and takes any other means the one.
+/// Returns the client's quality value for this media type, in thousandths, and the precision of the matching range: a client
+/// that names one type and accepts all others prefers the named one.
 fn liking(ex: &Exchange<'_>, name: &str) -> (u16, u8) {
     let (mut weight, mut exact) = (0, 0);
     for range in ex.head.fields().list("Accept") {

@@ -1,7 +1,7 @@
-//! In which order a listing shows what a directory holds, and what is known of all of it together.
+//! The order of a listing's rows, and sums over its entries.
 //!
-//! A permutation of places in [`Entries`] stands for an order, so that readers share the entries. For a large
-//! directory all orders and sums are worked out once, by [`prepare`], where waiting harms no other connection.
+//! An order is a list of indices into [`Entries`], so that several readers can share the entries. For a large directory
+//! [`prepare`] computes all orders and sums once, where blocking is allowed.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -13,12 +13,11 @@ use crate::fs::entries::{Prepared, Sums, compare_entries};
 use crate::fs::{Entries, Entry, Path};
 use crate::text::decimal::mix;
 
-/// Sorts what a directory holds and works out all that its listings need.
+/// Sorts the entries of a directory, and computes everything that its listings need.
 ///
-/// Without it each request for a listing sorts and measures the directory, on the thread of its connection: some
-/// 0.5 µs an entry. A [`FileSystem`](crate::FileSystem) whose directories may be large, or which keeps what they
-/// hold, calls it where waiting harms no other connection. It takes about as long as two such requests, and 16 to
-/// 20 bytes an entry.
+/// Without it, each request for a listing sorts and measures the directory on the thread of its connection, in some 0.5 µs
+/// per entry. A [`FileSystem`](crate::FileSystem) with large directories, or with a cache of listings, should call this
+/// where blocking is allowed. It takes about as long as two such requests, and 16 to 20 bytes of memory per entry.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -58,23 +57,23 @@ pub fn prepare(entries: &mut Entries) {
     }));
 }
 
-/// The order of a listing.
+/// An order of the entries of a listing.
 #[derive(Debug, Clone)]
 pub(super) enum Order {
-    /// That of the entries, sorted by name.
+    /// The order of the entries themselves, sorted by name.
     AsTheyAre,
-    /// By name from the last on, first so many directories and then files.
+    /// By name in descending order: first this many directories, then files.
     Reversed(usize),
-    /// That with this number among [`Prepared::sorted`].
+    /// The order with this index in [`Prepared::sorted`].
     Sorted(usize),
-    /// That of [`Prepared::lowercase`].
+    /// The order of [`Prepared::lowercase`].
     Lowercase,
-    /// The places of the entries that are shown.
+    /// The indices of the entries that are shown.
     Own(Vec<u32>),
 }
 
 impl Order {
-    /// The order that is asked for, or that of CPython's page, and what is known of all entries that are shown.
+    /// Returns the requested order, or that of CPython's page, and the sums over all entries that are shown.
     pub(super) fn of(
         entries: &Entries,
         sorting: Option<Sorting>,
@@ -113,12 +112,12 @@ impl Order {
         Order::Sorted(first + usize::from(descending))
     }
 
-    /// Whether it has entries that are not shown.
+    /// Returns whether the order includes entries that are not shown.
     pub(super) fn has_all(&self) -> bool {
         !matches!(self, Order::Own(_))
     }
 
-    /// Returns the places of the entries in this order, if they are written down.
+    /// Returns the indices of the entries in this order, if they are stored.
     pub(super) fn places<'a>(&'a self, entries: &'a Entries) -> Option<&'a [u32]> {
         match self {
             Order::AsTheyAre | Order::Reversed(_) => None,
@@ -128,7 +127,7 @@ impl Order {
         }
     }
 
-    /// Returns the place of the entry that is number `at` in this order, where [`places`](Self::places) has none.
+    /// Returns the index of the entry at position `at` of this order, if [`places`](Self::places) returns `None`.
     pub(super) fn place(&self, at: usize, count: usize) -> usize {
         match self {
             Order::Reversed(directories) if at < *directories => directories - at - 1,
@@ -138,8 +137,8 @@ impl Order {
     }
 }
 
-/// Returns what is known of these entries together, with the length of their rows in some forms. What is unavailable
-/// counts only for the rows. `version` says whether that is worked out, too.
+/// Returns the sums over these entries, with the length of their rows in some formats. Unavailable entries count only for
+/// the rows. `version` determines whether the hash is computed, too.
 fn sums<'a>(entries: impl Iterator<Item = Entry<'a>>, forms: &[&Form], version: bool) -> Sums {
     let mut sums = Sums::default();
     let mut row = Vec::new();
@@ -148,7 +147,7 @@ fn sums<'a>(entries: impl Iterator<Item = Entry<'a>>, forms: &[&Form], version: 
             sums.count += 1;
             sums.bytes = sums.bytes.saturating_add(entry.len.unwrap_or(0));
             if version {
-                // A sum, since the order in which a file system tells them says nothing.
+                // A sum, as it does not depend on the order in which a file system returns them.
                 sums.version = sums.version.wrapping_add(version_of(&entry));
             }
         }
@@ -171,7 +170,7 @@ fn version_of(entry: &Entry<'_>) -> u64 {
     mix(version, entry.modified.unwrap_or(i64::MIN) as u64)
 }
 
-/// Sorts places of entries. Directories come first, and equal entries by name.
+/// Sorts indices of entries. Directories come first, and equal entries are sorted by name.
 fn sort(entries: &Entries, places: &mut [u32], sorting: Sorting) {
     let Sorting { key, descending } = sorting;
     let entry = |at: &u32| entries.get(*at as usize).unwrap_or_default();
@@ -203,5 +202,5 @@ fn compare(key: Key, one: &Entry<'_>, other: &Entry<'_>) -> Ordering {
     }
 }
 
-/// Each at the place of its number.
+/// Each option at the index of its number.
 const FORMS: [&Form; 4] = [&html::PAGE, &python::PAGE, &json::JSON, &json::TEXT];

@@ -1,4 +1,4 @@
-//! The page that CPython 3.13 writes, to the byte.
+//! CPython 3.13's page, to the byte.
 
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
@@ -10,8 +10,7 @@ use crate::engine::{Exchange, Next};
 use crate::fs::{Entries, Entry, percent_decode};
 use crate::text::lowercase::lower;
 
-/// Answers with the page of CPython 3.13: names and nothing else. It comes in the order of the names'
-/// lower case, code point by code point.
+/// Replies with CPython 3.13's page, which shows only names, sorted by their lower case, code point by code point.
 pub fn python(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     let listing = Listing::new(ex, &directory, &PAGE, None);
     let len = listing.len(&listing.top());
@@ -19,11 +18,11 @@ pub fn python(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     directory.send(ex, listing)
 }
 
-/// Sorts places of entries in the order of the page.
+/// Sorts indices of entries in the order of the page.
 pub(super) fn sort(entries: &Entries, places: &mut Vec<u32>) {
     let name = |at: &u32| Name(entries.get(*at as usize).unwrap_or_default().name, *at);
     if !places.is_sorted_by_key(name) {
-        // A heap, since a sort takes three times as much flash.
+        // A heap, since the library's sort takes three times as much flash.
         let names = places.iter().map(name);
         let names = names.collect::<BinaryHeap<_>>().into_sorted_vec();
         *places = names.iter().map(|name| name.1).collect();
@@ -53,7 +52,7 @@ fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
     put(mark, out);
 }
 
-/// How long the line of an entry is, if its name is text as it is.
+/// Returns the length of an entry's line, if its name needs no escaping.
 fn len(entry: &Entry<'_>) -> Option<usize> {
     let around = b"<li><a href=\"\"></a></li>\n".len();
     let mark = usize::from(entry.directory || entry.link) + usize::from(entry.directory);
@@ -70,7 +69,7 @@ pub(super) const PAGE: Form = Form {
     unavailable: true,
 };
 
-/// A name, in the order of the names in lower case, and its place.
+/// A name, ordered by its lower case, with its index.
 struct Name<'a>(&'a [u8], u32);
 
 impl Ord for Name<'_> {
@@ -93,7 +92,7 @@ impl PartialEq for Name<'_> {
 
 impl Eq for Name<'_> {}
 
-/// By the names in lower case, and where these are the same by the names.
+/// Compares names in lower case, then as they are.
 fn compare(one: &[u8], other: &[u8]) -> Ordering {
     compare_lower(one, other).then_with(|| one.cmp(other))
 }
@@ -101,7 +100,7 @@ fn compare(one: &[u8], other: &[u8]) -> Ordering {
 fn compare_lower(one_name: &[u8], other_name: &[u8]) -> Ordering {
     for (one, other) in one_name.iter().zip(other_name) {
         if !(one.is_ascii() && other.is_ascii()) {
-            // Somewhere behind it there may be more that is not ASCII.
+            // Characters that are not ASCII may follow.
             return characters(one_name).cmp(characters(other_name));
         }
         if one != other {
@@ -114,7 +113,7 @@ fn compare_lower(one_name: &[u8], other_name: &[u8]) -> Ordering {
     one_name.len().cmp(&other_name.len())
 }
 
-/// The characters of a name in lower case.
+/// Returns the characters of a name in lower case.
 fn characters(name: &[u8]) -> impl Iterator<Item = char> {
     name.utf8_chunks().flat_map(|chunk| {
         let replaced = !chunk.invalid().is_empty();

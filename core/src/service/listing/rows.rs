@@ -1,4 +1,4 @@
-//! A row of the page: a name that is a link, a size, a time.
+//! The rows of the HTML page: a name as a link, a size and a time.
 
 use alloc::vec::Vec;
 
@@ -6,7 +6,7 @@ use super::text::{exact, exact_len, href_len, linked, shown, size, size_len};
 use crate::fs::Entry;
 use crate::text::date;
 
-/// How long the row of an entry is, if its name is text as it is.
+/// Returns the length of an entry's row, if its name needs no escaping.
 pub(super) fn len(entry: &Entry<'_>) -> Option<usize> {
     let mut len = "<tr><th scope=\"row\"><a href=\"\"><bdi></bdi></a><td><td>\n".len();
     len += usize::from(entry.directory) + usize::from(entry.directory || entry.link);
@@ -20,7 +20,7 @@ pub(super) fn len(entry: &Entry<'_>) -> Option<usize> {
     Some(len)
 }
 
-/// Writes the row of an entry.
+/// Writes an entry's row.
 pub(super) fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"<tr><th scope=\"row\"><a href=\"");
     linked(entry, b"\"><bdi>", shown, out);

@@ -1,12 +1,12 @@
-//! Names and numbers, as they stand in pages.
+//! Formatting of names and numbers in listings.
 
 use alloc::vec::Vec;
 
 use crate::fs::Entry;
 use crate::text::decimal::Digits;
 
-/// Writes the name of an entry into a link, what stands between, and the name as `text` writes it. Both
-/// times most names stand as they are.
+/// Writes the name of an entry as a link target, then `between`, then the name as `text` writes it. Most names need no
+/// escaping in either.
 pub(super) fn linked(
     entry: &Entry<'_>,
     between: &[u8],
@@ -29,7 +29,7 @@ pub(super) fn linked(
     }
 }
 
-/// One call in place of many copies of it.
+/// Not inlined, to save code size.
 #[inline(never)]
 pub(super) fn put(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
@@ -45,10 +45,10 @@ pub(super) fn excerpt(text: &[u8], max: usize) -> &[u8] {
     &text[..end.unwrap_or(max)]
 }
 
-/// How many bytes of a path the title of a page shows: as many as most systems have names for.
+/// The number of bytes of a path in the title of a page: the longest path of most systems.
 pub(super) const TITLE_MAX: usize = 4096;
 
-/// Writes text into a page; bytes that are not UTF-8 go as they are.
+/// Writes text with HTML escapes. Bytes that are not UTF-8 are written as they are.
 pub(super) fn html(text: &[u8], out: &mut Vec<u8>) {
     for &byte in text {
         match byte {
@@ -60,8 +60,8 @@ pub(super) fn html(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a name into a link; bytes that are not UTF-8 as the surrogates that CPython has for them,
-/// which [`percent_decode`](crate::percent_decode) understands.
+/// Writes a name as a link target. Bytes that are not UTF-8 are written as the surrogates that CPython uses for them, which
+/// [`Path::parse`](crate::Path::parse) decodes.
 pub(super) fn href(name: &[u8], out: &mut Vec<u8>) {
     if name.is_ascii() {
         return quote(name, out);
@@ -74,7 +74,7 @@ pub(super) fn href(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// As Python's `quote` does it.
+/// Percent-encodes like Python's `quote`.
 fn quote(bytes: &[u8], out: &mut Vec<u8>) {
     for &byte in bytes {
         if LENGTHS[usize::from(byte)] == 1 || byte == b'/' {
@@ -86,7 +86,7 @@ fn quote(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// How long the name is in a link, if it is text as it is.
+/// Returns the length of a name in a link, if it needs no escaping in text.
 #[inline]
 pub(super) fn href_len(name: &[u8]) -> Option<usize> {
     let lens = name.iter().map(|byte| LENGTHS[usize::from(*byte)]);
@@ -96,13 +96,13 @@ pub(super) fn href_len(name: &[u8]) -> Option<usize> {
     (!hard).then_some(len)
 }
 
-/// Whether it stands for itself, wherever it is written.
+/// Returns whether the name needs no escaping in any context.
 #[inline]
 pub(super) fn is_plain(name: &[u8]) -> bool {
     name.iter().all(|byte| LENGTHS[usize::from(*byte)] == 1)
 }
 
-/// Writes text for people: control characters as the pictures that Unicode has of them.
+/// Writes text for display: control characters as their Unicode pictures.
 pub(super) fn shown(text: &[u8], out: &mut Vec<u8>) {
     for piece in text.chunk_by(|one, other| !one.is_ascii_control() && !other.is_ascii_control()) {
         match piece {
@@ -118,7 +118,7 @@ pub(super) fn number(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(Digits::decimal(number).as_bytes());
 }
 
-/// Writes a length as people read it: `6 B`, `1.2 KiB`, `340 MiB`.
+/// Writes a length in a readable unit: `6 B`, `1.2 KiB`, `340 MiB`.
 pub(super) fn size(len: u64, out: &mut Vec<u8>) {
     const UNITS: [&[u8]; 7] = [b" B", b" KiB", b" MiB", b" GiB", b" TiB", b" PiB", b" EiB"];
     if len < 1024 {
@@ -126,7 +126,7 @@ pub(super) fn size(len: u64, out: &mut Vec<u8>) {
         return out.extend_from_slice(UNITS[0]);
     }
     let unit = len.ilog2() as usize / 10;
-    // In parts of 1024 of the unit.
+    // In 1024ths of the unit.
     let parts = len >> (10 * (unit - 1));
     let (tenths, whole) = ((parts * 10 + 512) >> 10, (parts + 512) >> 10);
     if whole >= 1024 {
@@ -161,8 +161,8 @@ pub(super) fn exact_len(len: u64) -> usize {
     digits + if len == 1 { 5 } else { 6 }
 }
 
-/// How long each byte is in a link: 1 what Python's `quote` leaves alone, but for `/`, which is in no name;
-/// 0 what is not the same in a text either, or not ASCII.
+/// The length of each byte in a link: 1 for bytes that Python's `quote` does not escape, except `/`, which no name contains;
+/// 0 for bytes that are not ASCII or need escaping in text.
 static LENGTHS: [u8; 256] = {
     let mut lengths = [0; 256];
     let mut byte = b' ';

@@ -1,15 +1,14 @@
-//! The part of a page that sends files: a form, and a script that shows how far it is.
+//! The upload form of a listing page, and its script.
 //!
-//! Without scripts the form goes to the directory itself, which shows them then. With them the page stays:
-//! it says how much was sent and what went wrong, can stop, takes files that are dropped on it, and gets
-//! the rows anew when it is over.
+//! Without JavaScript, the form is sent to the directory, whose listing then shows the new files. With it, the page stays:
+//! it shows progress and errors, can cancel, accepts dropped files, and reloads the rows afterwards.
 
-/// What sends files.
+/// The form.
 pub(super) const FORM: &str = "<form method=\"post\" enctype=\"multipart/form-data\">\
     <input type=\"file\" name=\"file\" multiple required aria-label=\"Files to upload\"> \
     <button>Upload</button></form>\n";
 
-/// Stands behind the form. The policy has its hash.
+/// The script, which follows the form. The content security policy has its hash.
 pub(super) const SCRIPT: &str = "<script>{\
     const d=document,f=d.currentScript.previousElementSibling,[i,b]=f.elements,\
     [p,c,o]=['progress','button','output'].map(n=>d.createElement(n)),\

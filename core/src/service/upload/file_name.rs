@@ -1,8 +1,8 @@
-//! Names of files in a form, as `Content-Disposition` has them.
+//! File names in `Content-Disposition` fields of a form.
 //!
-//! Browsers send `filename="ü.txt"` in UTF-8 (RFC 7578 §4.2). .NET, PowerShell and mail libraries send `filename*`
-//! (RFC 8187), which forms must not have, beside or without an encoded word of RFC 2047 in `filename`. All of them mean one
-//! name, and it is better to understand them than to store files under names that nobody chose.
+//! Browsers send `filename="ü.txt"` in UTF-8 (RFC 7578 §4.2). .NET, PowerShell and mail libraries send `filename*` (RFC
+//! 8187), which is not allowed in forms, with or without an encoded word (RFC 2047) in `filename`. All of these are decoded,
+//! so that files are not stored under garbled names.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,8 +11,8 @@ use base64ct::{Base64, Encoding};
 
 use super::parameter::parameter;
 
-/// Returns the name of the file that a part is, if it has one. Where there are two, `filename*` wins (RFC 6266 §4.3) unless
-/// it cannot be read (RFC 8187 §3.2.1); alone, that is an error.
+/// Returns the file name of a part, if it has one. If there are both, `filename*` wins (RFC 6266 §4.3) unless it cannot be
+/// decoded (RFC 8187 §3.2.1); alone, that is an error.
 pub(super) fn file_name(field: &[u8]) -> Option<Result<Vec<u8>, &'static str>> {
     let extended = parameter(field, b"filename*").map(|value| extended(&value));
     let plain = parameter(field, b"filename");
@@ -23,7 +23,7 @@ pub(super) fn file_name(field: &[u8]) -> Option<Result<Vec<u8>, &'static str>> {
     }
 }
 
-/// Reads a value of RFC 8187: `UTF-8'en'%C3%BC.txt`.
+/// Decodes a value as in RFC 8187: `UTF-8'en'%C3%BC.txt`.
 fn extended(value: &[u8]) -> Result<Vec<u8>, &'static str> {
     let mut parts = value.splitn(3, |&byte| byte == b'\'');
     let (Some(charset), Some(name)) = (parts.next(), parts.nth(1)) else {
@@ -34,7 +34,7 @@ fn extended(value: &[u8]) -> Result<Vec<u8>, &'static str> {
     charset.decode(bytes).ok_or(BAD)
 }
 
-/// Reads a name that consists of encoded words (RFC 2047 §2) with spaces between them, which do not count (§6.2).
+/// Decodes a name of encoded words (RFC 2047 §2). The spaces between them are ignored (§6.2).
 fn encoded_words(name: &[u8]) -> Option<Vec<u8>> {
     let words = name.split(|byte| matches!(byte, b' ' | b'\t'));
     let words = words.filter(|word| !word.is_empty());
@@ -44,7 +44,7 @@ fn encoded_words(name: &[u8]) -> Option<Vec<u8>> {
         .map(|words| words.concat())
 }
 
-/// Reads one: `=?utf-8?B?w7wudHh0?=`.
+/// Decodes one: `=?utf-8?B?w7wudHh0?=`.
 fn encoded_word(word: &[u8]) -> Option<Vec<u8>> {
     let inside = word.strip_prefix(b"=?")?.strip_suffix(b"?=")?;
     let mut parts = inside.split(|&byte| byte == b'?');
@@ -83,7 +83,7 @@ fn decoded(text: &[u8], mark: u8) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The charsets that names are in.
+/// The charsets of names.
 #[derive(Clone, Copy)]
 enum Charset {
     Utf8,
@@ -102,7 +102,7 @@ impl Charset {
         }
     }
 
-    /// Turns text of this charset into UTF-8.
+    /// Converts text in this charset to UTF-8.
     fn decode(self, bytes: Vec<u8>) -> Option<Vec<u8>> {
         match self {
             Charset::Utf8 => String::from_utf8(bytes).ok().map(String::into_bytes),

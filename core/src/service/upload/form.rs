@@ -1,4 +1,4 @@
-//! [`Form`]: files that come in a form, one after another.
+//! [`Form`]: an upload of the files in a form, one after another.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -13,33 +13,33 @@ use crate::engine::{Event, Exchange, Next};
 use crate::fs::{FsError, Path};
 use crate::text::escape::Repr;
 
-/// A form on its way.
+/// A form that is being received.
 #[derive(Debug, Clone)]
 pub(super) struct Form {
     parts: Multipart,
     directory: Path,
     stage: Stage,
-    /// What the file that is being looked at is called.
+    /// The path of the current file.
     name: Vec<u8>,
-    /// How many are stored.
+    /// The number of files that were stored.
     stored: u32,
-    /// What will be said when all of it has come: browsers do not listen before.
+    /// The error to reply with at the end: browsers do not read a reply before they have sent everything.
     refusal: Option<Refusal>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Stage {
-    /// The directory was asked for.
+    /// The directory is being opened.
     Directory,
-    /// More of the form is waited for.
+    /// Waiting for more of the form.
     Content,
-    /// Whatever has the name of a file was asked for.
+    /// The path of a file is being opened, to see what exists there.
     Look,
-    /// The file is to be made.
+    /// The file is being created.
     Create,
-    /// Some of it was passed on.
+    /// Content is being written.
     Given,
-    /// All of it was passed on, and it is to get its name.
+    /// The file is being committed.
     Keep,
 }
 
@@ -85,7 +85,7 @@ impl Form {
                 Err(refusal) => Ok(self.refuse(refusal)),
             },
             (_, Event::Failed(_, FsError::TooLong)) => {
-                // What was asked for is the directory, and that is short enough.
+                // The error concerns the directory, whose path is not too long.
                 Ok(self.refuse((403, TOO_LONG).into()))
             }
             (_, Event::Failed(_, error)) => Ok(self.refuse(complaint(error))),
@@ -96,7 +96,7 @@ impl Form {
         }
     }
 
-    /// Goes on with what has come.
+    /// Continues with the content that was received.
     fn go_on(&mut self, naming: Naming<'_>) -> Next {
         let (stage, next) = match self.parts.next() {
             Ok(Piece::File(name)) => {
@@ -119,7 +119,7 @@ impl Form {
         next
     }
 
-    /// Stores no more. All that still comes is thrown away.
+    /// Stores no more files, and discards the rest of the form.
     fn refuse(&mut self, refusal: Refusal) -> Next {
         let message = refusal.message;
         let name = String::from_utf8_lossy(&self.name);
@@ -136,7 +136,7 @@ impl Form {
         Next::Body
     }
 
-    /// The form is over: sends the browser back to the directory.
+    /// Ends the form: redirects the browser to the directory.
     fn reply(&mut self, ex: &mut Exchange<'_>) -> Result<Next, Refusal> {
         if let Some(refusal) = self.refusal.take() {
             return Err(refusal);
@@ -144,7 +144,7 @@ impl Form {
         if self.parts.next() != Ok(Piece::End) {
             return Err((400, "The form is incomplete").into());
         }
-        // Whatever the directory is called, it is this.
+        // A reference to the directory itself, whatever its name.
         ex.send_response(303);
         ex.send_header("Location", "./");
         ex.send_header("Content-Length", 0);
@@ -153,5 +153,5 @@ impl Form {
     }
 }
 
-/// Files in a form.
+/// The largest number of files in a form.
 const FILES_MAX: u32 = 10_000;

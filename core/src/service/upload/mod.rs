@@ -1,8 +1,7 @@
-//! [`Upload`]: files that clients store, by PUT (RFC 9110 §9.3.4) or with a form (RFC 7578).
+//! [`Upload`]: a service that stores files which clients send by PUT (RFC 9110 §9.3.4) or with a form (RFC 7578).
 //!
-//! Whether a file may be stored is decided here, under which name in `naming`; how it comes by the one way
-//! and by the other is in `put` and `form`, what a form looks like in `multipart`, whose page may send
-//! anything in `origin`. Where the bytes go is the adapter's work.
+//! This file decides whether a request may store files, and `naming` under which names; `put` and `form` receive them,
+//! `multipart` parses forms, and `origin` rejects pages of other sites. The file system stores the bytes.
 
 mod file_name;
 mod form;
@@ -28,15 +27,14 @@ use crate::text::escape::bytes;
 use crate::text::status;
 use crate::wire::Version;
 
-/// Lets clients store files, and serves everything else as [`Files`] does.
+/// Stores files that clients send, and serves everything else as [`Files`] does.
 ///
-/// `PUT /directory/name` stores its content, a form (`multipart/form-data`) that is sent by POST to
-/// `/directory/` the files in it. A file is there when all of it has come, and not before. Up to 16 directories
-/// that are missing on the way to it are made then, for a PUT and not for a form. What could not be asked for under its name is not stored, and neither is
-/// what the page of another site sends, or what lies below `/.well-known`. Unless [`overwrite`](Self::overwrite) is set,
-/// neither is a file that would be sent for other names: an index page, a compressed form of a file, the page for
-/// missing files. [`Limits::content`](crate::Limits::content) says how long a
-/// request may be.
+/// `PUT /directory/name` stores the content of the request; a form (`multipart/form-data`) that is sent by POST to
+/// `/directory/` stores the files in it. A file becomes visible when all of it has been received, and not before. A PUT also
+/// creates up to 16 missing directories of its path. Not stored are files whose path could not be requested, uploads from
+/// pages of other sites, and files below `/.well-known`. Unless [`overwrite`](Self::overwrite) is set, neither are files
+/// that would be sent for other names: index pages, compressed variants of a file, and the page for missing files.
+/// [`Limits::content`](crate::Limits::content) limits the length of a request.
 ///
 /// | status | where |
 /// |---|---|
@@ -54,8 +52,7 @@ use crate::wire::Version;
 /// | 415 | encoded content (RFC 9110 §8.4); by POST, what is no form with files |
 /// | 507 | no room for it |
 ///
-/// [`listing::page`](crate::listing::page()) has a form for that. Another one needs a field for files, of
-/// any name:
+/// [`listing::page`](crate::listing::page()) includes a form. A form of your own needs a field for files, with any name:
 ///
 /// ```html
 /// <form method="post" enctype="multipart/form-data">
@@ -64,31 +61,31 @@ use crate::wire::Version;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Upload {
-    /// What serves all other requests.
+    /// The service for all other requests.
     pub files: Files,
-    /// Whether a file may take the place of another. It may not if nothing is said.
+    /// Whether a file may replace an existing one. Off by default.
     pub overwrite: bool,
-    /// Whether only this machine can connect. If it is set, nothing is stored for requests whose host is not this machine
-    /// itself, such as `localhost`: they come from the page of another site, whose name was pointed here (DNS
-    /// rebinding). It is not by default. [`Hosts`](crate::Hosts) allows other names.
+    /// Whether the server is reachable only from this machine. If it is set, only requests for a name of this machine, such
+    /// as `localhost`, store files: others come from the page of a site whose name was pointed here (DNS rebinding). Off by
+    /// default. [`Hosts`](crate::Hosts) allows other names.
     pub loopback_only: bool,
     job: Job,
 }
 
 #[derive(Debug, Clone)]
 enum Job {
-    /// Nothing is stored: the file service answers.
+    /// Nothing is stored; the file service answers.
     Files,
     Put(Box<Put>),
     Form(Box<Form>),
 }
 
-/// Why something is not stored.
+/// The reason why a file is not stored.
 #[derive(Debug, Clone)]
 struct Refusal {
     status: u16,
     message: Cow<'static, str>,
-    /// What the log says beside the message, which does not tell it.
+    /// The reason for the log, if the reply does not disclose it.
     rule: Option<log::Refusal>,
 }
 
@@ -103,7 +100,7 @@ impl<M: Into<Cow<'static, str>>> From<(u16, M)> for Refusal {
 }
 
 impl Upload {
-    /// A file service that also takes files, and overwrites none.
+    /// Returns a file service that also stores files, but does not replace existing ones.
     #[must_use]
     pub fn new() -> Upload {
         Upload {
@@ -114,7 +111,8 @@ impl Upload {
         }
     }
 
-    /// The connection stays, as after other errors of that kind, unless the request is to blame.
+    /// Replies with an error. The connection stays open, as after other errors of that kind, unless the request is
+    /// malformed.
     fn refuse(&self, ex: &mut Exchange<'_>, refusal: Refusal) -> Next {
         let Refusal {
             status,
@@ -129,7 +127,7 @@ impl Upload {
     }
 
     fn put(&mut self, ex: &mut Exchange<'_>) -> Next {
-        // RFC 9110 §14.5: else a part would be taken for the whole.
+        // RFC 9110 §14.5: otherwise a part would be stored as the whole file.
         if ex.header("Content-Range").is_some() {
             return ex.send_error(400, "Parts of a file cannot be stored");
         }
@@ -223,29 +221,29 @@ impl Handler for Upload {
         };
         let next = went.unwrap_or_else(|refusal| self.refuse(ex, refusal));
         if next == Next::Done {
-            // What is left of a form is not to be held until the next request.
+            // Frees the rest of a form now rather than at the next request.
             self.job = Job::Files;
         }
         next
     }
 }
 
-/// Whether the content is the file in another form (RFC 9110 §8.4): nobody here could undo that.
+/// Returns whether the content is encoded (RFC 9110 §8.4), which is not supported.
 fn is_encoded(ex: &Exchange<'_>) -> bool {
     let mut codings = ex.head.fields().list("Content-Encoding");
     codings.any(|coding| !coding.eq_ignore_ascii_case("identity"))
 }
 
-/// Whether the request has content, be it empty. RFC 9112 §6.3 reads a request without a length as
-/// empty, but its client may have meant to send a file, or may send one without a length.
+/// Returns whether the request has content, perhaps empty. RFC 9112 §6.3 treats a request without a length as empty, but its
+/// client may have intended to send a file, or may send one without a length.
 fn is_framed(ex: &Exchange<'_>) -> bool {
     ["Content-Length", "Transfer-Encoding"]
         .iter()
         .any(|name| ex.header(name).is_some())
 }
 
-/// Asks for the length (RFC 9110 §15.5.12, RFC 1945 §7.2.2). The connection closes: the bytes that
-/// follow may be the content.
+/// Replies that a length is required (RFC 9110 §15.5.12, RFC 1945 §7.2.2). The connection closes, as the bytes that follow
+/// may be the content.
 fn refuse_unframed(ex: &mut Exchange<'_>) -> Next {
     match ex.request_version() {
         Version::Http11 => ex.send_error(411, status::phrase(411)),
@@ -253,18 +251,18 @@ fn refuse_unframed(ex: &mut Exchange<'_>) -> Next {
     }
 }
 
-/// How long the content is, if that was said.
+/// Returns the length of the content, if it was sent.
 fn content_length(ex: &Exchange<'_>) -> Option<u64> {
     ex.header("Content-Length")?.parse().ok()
 }
 
-/// Whether it is longer than may be. It is said before the disk is asked whether there is room.
+/// Returns whether the content is longer than allowed. Checked before the file system checks for space.
 fn is_too_long(ex: &Exchange<'_>) -> bool {
     content_length(ex).is_some_and(|len| len > ex.config.limits.content)
 }
 
-/// What is to be made, after it was looked what has that name, in a directory that is there. `conditions` are those of the
-/// request, if they are about this file.
+/// Returns the file to create, given what exists under its name in an existing directory. `conditions` are the preconditions
+/// of the request, if they concern this file.
 fn create(
     ex: &Exchange<'_>,
     found: Event<'_>,

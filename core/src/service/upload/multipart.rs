@@ -1,7 +1,6 @@
-//! [`Multipart`]: the files in a form, as browsers send it (RFC 7578, RFC 2046 §5.1), while it comes.
+//! [`Multipart`]: an incremental parser of forms with files, as browsers send them (RFC 7578, RFC 2046 §5.1).
 //!
-//! It keeps what it cannot judge yet, a piece of content at most. Fields that are no files are passed
-//! over.
+//! It buffers only undecided input, at most one piece of content. Form fields that are not files are ignored.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -11,48 +10,49 @@ use memchr::memmem;
 use super::file_name::file_name;
 use super::parameter::parameter;
 
-/// A form on its way.
+/// A form that is being parsed.
 #[derive(Debug, Clone)]
 pub(super) struct Multipart {
-    /// `\r\n--` and the boundary: what ends a part.
+    /// The delimiter: `\r
+    /// --` and the boundary.
     delimiter: Vec<u8>,
-    /// What has come, and how much of it was taken out.
+    /// The input, and the number of bytes of it that were used.
     ahead: Vec<u8>,
     taken: usize,
-    /// What is looked for begins nowhere before.
+    /// The delimiter does not begin before this offset.
     seen: usize,
     state: State,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// What stands before the first part, or a part that is no file.
+    /// Before the first part, or in a part that is not a file.
     Between,
-    /// The fields of a part.
+    /// In the fields of a part.
     Head,
-    /// The content of a file.
+    /// In the content of a file.
     File,
-    /// All that follows is to be ignored.
+    /// After the last part: everything that follows is ignored.
     Behind,
 }
 
-/// What comes next of a form.
+/// The next piece of a form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// Nothing, unless more comes.
+    /// More input is needed.
     More,
-    /// A file of this name begins.
+    /// A file with this name begins.
     File(Vec<u8>),
-    /// Some of its content.
+    /// Content of the file.
     Content(Vec<u8>),
-    /// It is complete.
+    /// The file is complete.
     Whole,
     /// The form is complete.
     End,
 }
 
 impl Multipart {
-    /// A form whose parts are parted so, or `None` if that is no boundary (RFC 2046 §5.1.1).
+    /// Returns a parser for a form with this boundary, or `None` if the boundary is invalid (RFC 2046 §5.1.1).
     pub(super) fn new(content_type: &[u8]) -> Option<Multipart> {
         let boundary = parameter(content_type, b"boundary")?;
         let odd = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"'()+_,-./:=? ".contains(byte);
@@ -69,7 +69,7 @@ impl Multipart {
         })
     }
 
-    /// More of it has come.
+    /// Adds input.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.ahead.drain(..self.taken);
         self.seen = self.seen.saturating_sub(self.taken);
@@ -79,7 +79,7 @@ impl Multipart {
         }
     }
 
-    /// What comes next. The error says what is wrong with the form.
+    /// Returns the next piece. The error is a message that describes what is wrong with the form.
     pub(super) fn next(&mut self) -> Result<Piece, &'static str> {
         loop {
             match self.state {
@@ -101,10 +101,10 @@ impl Multipart {
         }
     }
 
-    /// Goes on in the content of a part, to its end if that is here.
+    /// Continues with the content of a part, up to its end if that has arrived.
     fn content(&mut self) -> Result<Option<Piece>, &'static str> {
         let Some(at) = self.find(None) else {
-            // Of a delimiter all but its last byte may be here.
+            // All but the last byte of a delimiter may be at the end of the input.
             let sure = self.rest().len().saturating_sub(self.delimiter.len() - 1);
             return match (sure, self.state) {
                 (0, _) | (..PIECE, State::File) => Ok(Some(Piece::More)),
@@ -134,11 +134,11 @@ impl Multipart {
         Ok(whole)
     }
 
-    /// The fields of a part, if they are all here: the name of the file that it is, if it is one.
-    /// What is here begins with the line break before them.
+    /// Parses the fields of a part, if they are complete, and returns the name of the file if it is one. The input begins
+    /// with the line break before them.
     fn head(&mut self) -> Result<Option<Option<Vec<u8>>>, &'static str> {
         let Some(end) = self.find(Some(b"\r\n\r\n")) else {
-            // Of its end all but the last byte may be here.
+            // All but the last byte of the end may be at the end of the input.
             return if self.rest().len() > HEAD_MAX + 3 {
                 Err(LONG)
             } else {
@@ -159,20 +159,20 @@ impl Multipart {
             let is = field.name.eq_ignore_ascii_case("Content-Disposition");
             is.then(|| file_name(field.value)).flatten()
         });
-        // Where no file was chosen, there is one without a name.
+        // If no file was selected, the part has an empty name.
         let name = named.next().transpose()?;
         let name = name.map(|name| last_segment(&name));
         self.taken += end + 4;
         Ok(Some(name.filter(|name| !name.is_empty())))
     }
 
-    /// What was not taken out.
+    /// Returns the input that was not used.
     fn rest(&self) -> &[u8] {
         &self.ahead[self.taken..]
     }
 
-    /// Where that is, or else the delimiter. What was looked through is not looked through again, however
-    /// little comes at a time.
+    /// Returns the offset of the delimiter. Input that was searched before is not searched again, however small the pieces
+    /// are.
     fn find(&mut self, what: Option<&[u8]>) -> Option<usize> {
         let what = what.unwrap_or(&self.delimiter);
         let from = self.seen.max(self.taken);
@@ -182,7 +182,7 @@ impl Multipart {
         found.map(|at| at - self.taken)
     }
 
-    /// Takes out so much content: that of a file is wanted.
+    /// Removes this much content, and returns it if it is that of a file.
     fn take(&mut self, len: usize) -> Option<Piece> {
         let is_wanted = self.state == State::File;
         let content = is_wanted.then(|| Piece::Content(self.rest()[..len].to_vec()));
@@ -191,7 +191,7 @@ impl Multipart {
     }
 }
 
-/// Fields on one line each: one that goes on in the next line, which begins with a blank, is folded (RFC 5322 §2.2.3).
+/// Unfolds fields: a line that begins with a space or tab continues the one before (RFC 5322 §2.2.3).
 fn unfolded(head: &[u8]) -> Cow<'_, [u8]> {
     let mut head = Cow::Borrowed(head);
     for at in 0..head.len() {
@@ -202,17 +202,17 @@ fn unfolded(head: &[u8]) -> Cow<'_, [u8]> {
     head
 }
 
-/// Some browsers sent the whole path.
+/// Returns the file name of a path, as some browsers sent the whole path.
 fn last_segment(name: &[u8]) -> Vec<u8> {
     let mut segments = name.rsplit(|byte| matches!(byte, b'/' | b'\\'));
     segments.next().unwrap_or_default().to_vec()
 }
 
-/// Content is passed on by so many bytes at least, but for the last.
+/// The smallest piece of content, in bytes, except for the last one.
 pub(super) const PIECE: usize = 64 * 1024;
-/// Bytes of the fields of a part.
+/// The largest length of a part's fields in bytes.
 const HEAD_MAX: usize = 16 * 1024;
-/// Blanks behind a boundary.
+/// The largest number of spaces and tabs after a boundary.
 const BLANKS_MAX: usize = 64;
 const BAD: &str = "Bad boundary in the form";
 const LONG: &str = "Part header too long in the form";

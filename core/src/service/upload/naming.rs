@@ -1,8 +1,8 @@
-//! [`Naming`]: the names under which clients may store files.
+//! [`Naming`]: the rules for the names of uploaded files.
 //!
-//! What is stored is served, so a name decides more than where a file lies: some files are sent in
-//! answer to requests for other names, and what lies below `/.well-known` speaks for the whole site.
-//! By such a name a client that may only add files would change what others receive.
+//! Uploaded files are served, so their names matter: some files are sent in reply to requests for other names, and files
+//! below `/.well-known` represent the whole site. With such a name, a client that may only add files could change what other
+//! clients receive.
 
 use alloc::string::String;
 
@@ -13,11 +13,11 @@ use crate::service::files::SUFFIXES;
 use crate::text::case_folding;
 use crate::text::escape::is_invisible;
 
-/// The rules for names, the same for PUT and for forms.
+/// The rules for names, which are the same for PUT and for forms.
 #[derive(Clone, Copy)]
 pub(super) struct Naming<'a> {
     files: &'a Files,
-    /// Whether a file may take the place of another.
+    /// Whether a file may replace an existing one.
     pub(super) overwrite: bool,
 }
 
@@ -26,7 +26,7 @@ impl<'a> Naming<'a> {
         Naming { files, overwrite }
     }
 
-    /// Returns the path of a file to store, or why none may be stored there.
+    /// Returns the path of a file to store, or why it may not be stored.
     pub(super) fn check(self, path: Option<Path>) -> Result<Path, Refusal> {
         let rule = self.files.refusal(path.as_ref());
         let path = path.filter(|_| rule.is_none()).ok_or_else(|| Refusal {
@@ -39,8 +39,8 @@ impl<'a> Naming<'a> {
         }
     }
 
-    /// Returns how many of the last directories on the way to a file may be made for it, and the reply if more of them are
-    /// missing. Their names are those that a file could be stored under.
+    /// Returns the number of directories at the end of a path that may be created, and the reply if more of them are
+    /// missing. Their names follow the same rules as those of files.
     pub(super) fn new_directories(self, path: &Path) -> (usize, Reply) {
         let mut directory = path.clone();
         for count in 0..DIRECTORIES_MAX {
@@ -55,12 +55,12 @@ impl<'a> Naming<'a> {
         (DIRECTORIES_MAX, TOO_DEEP)
     }
 
-    /// Why nothing new may have that name.
+    /// Returns why no new file may have this name.
     fn complaint(self, path: &Path) -> Option<&'static str> {
         unsafe_name(path.file_name()).or_else(|| self.reserved(path))
     }
 
-    /// What the name is reserved for. A file system may ignore case, so the comparisons do.
+    /// Returns what the name is reserved for. Compared case-insensitively, as the file system may do so.
     fn reserved(self, path: &Path) -> Option<&'static str> {
         let first = path.segments().next().unwrap_or_default();
         if folded(first) == ".well-known" {
@@ -96,8 +96,8 @@ impl<'a> Naming<'a> {
     }
 }
 
-/// Why a name may harm those who work with the files: an option of a command that is given `*`, or
-/// text that a terminal, a script or a reader takes for something else.
+/// Returns why a name may harm users of the files: it looks like an option to a command that is given `*`, or contains
+/// characters that a terminal, a script or a reader may misinterpret.
 fn unsafe_name(name: &[u8]) -> Option<&'static str> {
     if name.starts_with(b"-") {
         return Some(DASH);
@@ -106,7 +106,7 @@ fn unsafe_name(name: &[u8]) -> Option<&'static str> {
     chars.any(is_invisible).then_some(CONTROL)
 }
 
-/// A name as a file system may read it that folds letters and passes over characters that are not shown.
+/// Returns a name folded as on a case-insensitive file system that ignores invisible characters.
 fn folded(name: &[u8]) -> String {
     case_folding::folded(name).collect()
 }
@@ -114,7 +114,7 @@ fn folded(name: &[u8]) -> String {
 /// A status and its message.
 pub(super) type Reply = (u16, &'static str);
 
-/// Directories that a request may make.
+/// The largest number of directories that a request may create.
 const DIRECTORIES_MAX: usize = 16;
 const TOO_DEEP: Reply = (
     409,

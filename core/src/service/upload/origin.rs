@@ -1,25 +1,26 @@
-//! Whether a request comes from the page of another site.
+//! Detection of requests from pages of other sites.
 //!
-//! A browser lets any page send a form anywhere, with all that lets its user in: the network that he is
-//! in, a password that a proxy asked for. So whoever visits a bad page would store what that has made up
-//! (cross-site request forgery). Browsers say whose page it is, and no page can change that.
+//! A browser lets any page send forms to any server, with the user's network access and credentials. So a malicious page
+//! could upload files through any visitor's browser (cross-site request forgery). Browsers send the origin of the page,
+//! which no page can change.
 
 use crate::engine::Exchange;
 use crate::service::hosts::is_loopback;
 
-/// Whether it does, as far as a browser says so. Whoever is none says nothing, and is welcome.
+/// Returns whether the request comes from a page of another site, according to the browser. Clients that are not browsers
+/// send no such fields, and are allowed.
 pub(super) fn is_foreign(ex: &Exchange<'_>) -> bool {
-    // Fetch Metadata: said where the page came over a connection that can be trusted.
+    // Fetch Metadata: sent if the page was loaded over a secure connection.
     let mut sites = ex.get_all("Sec-Fetch-Site").peekable();
     if sites.peek().is_some() {
         return !sites.all(|site| matches!(site, "same-origin" | "none"));
     }
-    // RFC 6454 §7: said with every POST and PUT.
+    // RFC 6454 §7: sent with every POST and PUT.
     !ex.get_all("Origin").all(|origin| is_here(ex, origin))
 }
 
-/// Whether an origin is the host and port of the request. The usual port of its scheme is the same as none. The
-/// schemes are not compared: a proxy that speaks TLS may pass requests on without, with the `Host` that it got.
+/// Returns whether an origin has the host and port of the request. A missing port is the default port of the scheme. Schemes
+/// are not compared: a proxy that terminates TLS may forward requests with their original `Host`.
 fn is_here(ex: &Exchange<'_>, origin: &str) -> bool {
     match origin.split_once("://") {
         Some(("http", host)) => ex.head.is_for(host, 80),
@@ -28,13 +29,13 @@ fn is_here(ex: &Exchange<'_>, origin: &str) -> bool {
     }
 }
 
-/// Whether a browser hides whose page it is. It does so for the frames of a sandbox, which any site may have, and for the
-/// forms of pages whose `Referrer-Policy` is `no-referrer` (Fetch §3.2.1), so nobody can be let in by that.
+/// Returns whether the browser hides the origin. It does so for sandboxed frames, which any site may have, and for forms of
+/// pages whose `Referrer-Policy` is `no-referrer` (Fetch §3.2.1), so a hidden origin is not trusted.
 pub(super) fn is_hidden(ex: &Exchange<'_>) -> bool {
     ex.header("Sec-Fetch-Site").is_none() && ex.get_all("Origin").all(|origin| origin == "null")
 }
 
-/// Whether a request is for this machine itself. Every browser says for which host it is.
+/// Returns whether a request is for a name of this machine, according to its host, which every browser sends.
 pub(super) fn is_for_loopback(ex: &Exchange<'_>) -> bool {
     ex.head.host().is_none_or(is_loopback)
 }

@@ -1,10 +1,9 @@
-//! Parameters of fields in a form: `; name=value`.
+//! Parameters of form fields: `; name=value`.
 
 use alloc::vec::Vec;
 
-/// Returns the value of the parameter with this name: a token, or text in quotes. Words without a value are skipped. In the
-/// name of a file, browsers write a quote as `%22`, others as `\"`; before anything else a backslash means itself, as in
-/// `C:\a.txt`.
+/// Returns the value of the parameter with this name: a token, or a quoted string. Words without a value are skipped. In
+/// file names, some browsers write a quote as `%22`, others as `\"`; elsewhere a backslash is kept, as in `C:\a.txt`.
 pub(super) fn parameter(field: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let mut rest = &field[memchr::memchr(b';', field)? + 1..];
     loop {
@@ -22,7 +21,7 @@ pub(super) fn parameter(field: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Returns the value that the text begins with, and how many bytes it takes there.
+/// Returns the value at the start of the text, and its length there in bytes.
 fn value(text: &[u8]) -> (Vec<u8>, usize) {
     let Some(quoted) = text.strip_prefix(b"\"") else {
         let end = memchr::memchr(b';', text).unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! [`Put`]: a file that is the content of a request.
+//! [`Put`]: an upload of a file by PUT.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -11,30 +11,30 @@ use crate::engine::{Event, Exchange, Next};
 use crate::fs::FsError;
 use crate::service::files::Itself;
 
-/// A PUT on its way.
+/// A PUT request that is being received.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Put {
     stage: Stage,
-    /// Whether there was no file of that name.
+    /// Whether the file is new.
     new: bool,
     /// The reply if the directory is missing and may not be made.
     no_directory: Reply,
-    /// What has come and was not passed on.
+    /// The content that was received and not yet written.
     ahead: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 enum Stage {
-    /// Whatever has the name was asked for.
+    /// The path is being opened, to see what exists there.
     #[default]
     Look,
-    /// The file is to be made.
+    /// The file is being created.
     Create,
-    /// Content is waited for.
+    /// Waiting for content.
     Content,
-    /// Some was passed on; whether it was the last.
+    /// Content is being written; whether it is the last.
     Given(bool),
-    /// All was passed on, and the file is to get its name.
+    /// The file is being committed.
     Keep,
 }
 
