@@ -18,7 +18,7 @@ use sanserve_conformance::{Case, Client, Fragmentation, Observed, case, clients,
 /// Over a serial line. Another one tells what that cannot: that a connection begins, and where it ends.
 #[test]
 fn conforms_over_a_serial_line() {
-    let Some(image) = machine::build("serial-list") else {
+    let Some(image) = machine::build("serial-conformance") else {
         return;
     };
     let machine = Machine::start(&image, &[]).expect("QEMU starts");
@@ -35,7 +35,7 @@ fn conforms_over_a_serial_line() {
 /// started anew before that.
 #[test]
 fn conforms_over_ethernet() {
-    let Some(image) = machine::build("ethernet-list") else {
+    let Some(image) = machine::build("ethernet-conformance") else {
         return;
     };
     let start = || Machine::start_with_network(&image).expect("QEMU starts");
@@ -111,7 +111,7 @@ const REQUEST_MAX: usize = 8_000;
 /// thousand, asked for without waiting for what came before.
 #[test]
 fn takes_no_memory_for_requests() {
-    let Some(image) = machine::build("ethernet-list") else {
+    let Some(image) = machine::build("ethernet-conformance") else {
         return;
     };
     let (machine, address) = Machine::start_with_network(&image).expect("QEMU starts");
