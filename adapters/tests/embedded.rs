@@ -18,7 +18,7 @@ static SITE: Flash = Flash::new(&[
 ]);
 
 /// A transport whose client sends this input and then nothing. It buffers the output until it is flushed.
-struct Line {
+struct FakeTransport {
     input: &'static [u8],
     buffered: Vec<u8>,
     sent: Vec<u8>,
@@ -28,8 +28,8 @@ struct Line {
     error: Option<ErrorKind>,
 }
 
-fn line(input: &'static str) -> Line {
-    Line {
+fn transport(input: &'static str) -> FakeTransport {
+    FakeTransport {
         input: input.as_bytes(),
         buffered: Vec::new(),
         sent: Vec::new(),
@@ -38,11 +38,11 @@ fn line(input: &'static str) -> Line {
     }
 }
 
-impl ErrorType for Line {
+impl ErrorType for FakeTransport {
     type Error = ErrorKind;
 }
 
-impl Read for Line {
+impl Read for FakeTransport {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, ErrorKind> {
         if self.input.is_empty() {
             return Err(self.error.expect("a read from a silent client would block"));
@@ -55,7 +55,7 @@ impl Read for Line {
     }
 }
 
-impl Write for Line {
+impl Write for FakeTransport {
     fn write(&mut self, from: &[u8]) -> Result<usize, ErrorKind> {
         let free = self.capacity - self.buffered.len() - self.sent.len();
         let n = from.len().min(free);
@@ -73,7 +73,7 @@ impl Write for Line {
     }
 }
 
-impl ReadReady for Line {
+impl ReadReady for FakeTransport {
     fn read_ready(&mut self) -> Result<bool, ErrorKind> {
         assert!(
             self.buffered.is_empty(),
@@ -83,20 +83,20 @@ impl ReadReady for Line {
     }
 }
 
-impl WriteReady for Line {
+impl WriteReady for FakeTransport {
     fn write_ready(&mut self) -> Result<bool, ErrorKind> {
         Ok(self.buffered.len() + self.sent.len() < self.capacity)
     }
 }
 
-/// The asynchronous version of [`Line`]. A call that is not ready stays pending forever.
-struct AsyncLine(Line);
+/// The asynchronous version of [`FakeTransport`]. A call that is not ready stays pending forever.
+struct AsyncFakeTransport(FakeTransport);
 
-impl ErrorType for AsyncLine {
+impl ErrorType for AsyncFakeTransport {
     type Error = ErrorKind;
 }
 
-impl embedded_io_async::Read for AsyncLine {
+impl embedded_io_async::Read for AsyncFakeTransport {
     async fn read(&mut self, into: &mut [u8]) -> Result<usize, ErrorKind> {
         if self.0.read_ready()? {
             return self.0.read(into);
@@ -105,7 +105,7 @@ impl embedded_io_async::Read for AsyncLine {
     }
 }
 
-impl embedded_io_async::Write for AsyncLine {
+impl embedded_io_async::Write for AsyncFakeTransport {
     async fn write(&mut self, from: &[u8]) -> Result<usize, ErrorKind> {
         if self.0.write_ready()? {
             return self.0.write(from);
@@ -120,7 +120,7 @@ impl embedded_io_async::Write for AsyncLine {
 
 /// Serves a transport by both adapters that keep deadlines. Time passes only while the adapter waits for the client.
 /// Returns the bytes sent and the number of seconds.
-fn serve(new_line: impl Fn() -> Line) -> (String, u64) {
+fn serve(new_transport: impl Fn() -> FakeTransport) -> (String, u64) {
     let config = Config::default().with_protocol(Protocol::Http11);
     let tick = Cell::new(Duration::ZERO);
     let clock = || Now {
@@ -130,12 +130,12 @@ fn serve(new_line: impl Fn() -> Line) -> (String, u64) {
     let advance = |time| tick.set(tick.get() + time);
     let new_conn = || Connection::new(config.clone(), "192.0.2.1", Files::new());
 
-    let mut line = new_line();
+    let mut transport = new_transport();
     let shutdowns = RefCell::new(0);
-    let shutdown = |_: &mut Line| *shutdowns.borrow_mut() += 1;
+    let shutdown = |_: &mut FakeTransport| *shutdowns.borrow_mut() += 1;
     let result = embedded::serve_ready(
         &mut new_conn(),
-        &mut line,
+        &mut transport,
         &SITE,
         clock,
         |_| (),
@@ -143,17 +143,27 @@ fn serve(new_line: impl Fn() -> Line) -> (String, u64) {
         advance,
     );
     result.expect("no error");
-    let first = (String::from_utf8(line.sent).unwrap(), tick.take().as_secs());
+    let first = (
+        String::from_utf8(transport.sent).unwrap(),
+        tick.take().as_secs(),
+    );
 
-    let mut line = AsyncLine(new_line());
-    let shutdown = |_: &mut AsyncLine| *shutdowns.borrow_mut() += 1;
+    let mut transport = AsyncFakeTransport(new_transport());
+    let shutdown = |_: &mut AsyncFakeTransport| *shutdowns.borrow_mut() += 1;
     let mut conn = new_conn();
     let sleep = async |time| advance(time);
-    let serving =
-        embedded_async::serve(&mut conn, &mut line, &SITE, clock, |_| (), shutdown, sleep);
+    let serving = embedded_async::serve(
+        &mut conn,
+        &mut transport,
+        &SITE,
+        clock,
+        |_| (),
+        shutdown,
+        sleep,
+    );
     block_on(serving).expect("no error");
     let second = (
-        String::from_utf8(line.0.sent).unwrap(),
+        String::from_utf8(transport.0.sent).unwrap(),
         tick.get().as_secs(),
     );
     assert_eq!(first, second);
@@ -163,12 +173,12 @@ fn serve(new_line: impl Fn() -> Line) -> (String, u64) {
 
 #[test]
 fn a_silent_client_is_disconnected_at_the_idle_timeout() {
-    assert_eq!(serve(|| line("")), (String::new(), 60));
+    assert_eq!(serve(|| transport("")), (String::new(), 60));
 }
 
 #[test]
 fn a_partial_head_gets_408_at_its_deadline() {
-    let (sent, seconds) = serve(|| line("GET /sub/a.txt HTTP/1.1\r\n"));
+    let (sent, seconds) = serve(|| transport("GET /sub/a.txt HTTP/1.1\r\n"));
     assert!(
         sent.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
         "{sent}"
@@ -178,22 +188,22 @@ fn a_partial_head_gets_408_at_its_deadline() {
 
 #[test]
 fn a_reply_is_flushed_before_the_next_request_is_read() {
-    let (sent, seconds) = serve(|| line("GET /sub/a.txt HTTP/1.1\r\nHost: h\r\n\r\n"));
+    let (sent, seconds) = serve(|| transport("GET /sub/a.txt HTTP/1.1\r\nHost: h\r\n\r\n"));
     assert!(sent.ends_with("\r\n\r\nhello\n"), "{sent}");
     assert_eq!(seconds, 60);
 }
 
 #[test]
 fn a_client_that_reads_nothing_is_disconnected() {
-    let (sent, seconds) = serve(|| Line {
+    let (sent, seconds) = serve(|| FakeTransport {
         capacity: 10,
-        ..line("GET /sub/a.txt HTTP/1.1\r\nHost: h\r\n\r\n")
+        ..transport("GET /sub/a.txt HTTP/1.1\r\nHost: h\r\n\r\n")
     });
     assert_eq!((&*sent, seconds), ("HTTP/1.1 2", 30));
 }
 
 /// Serves a transport by the adapter that only blocks. Each look at the clock takes two seconds.
-fn serve_blocking(mut line: Line) -> (String, Result<(), ErrorKind>) {
+fn serve_blocking(mut transport: FakeTransport) -> (String, Result<(), ErrorKind>) {
     let tick = Cell::new(Duration::ZERO);
     let clock = || Now {
         tick: tick.replace(tick.get() + Duration::from_secs(2)),
@@ -201,22 +211,22 @@ fn serve_blocking(mut line: Line) -> (String, Result<(), ErrorKind>) {
     };
     let config = Config::default().with_protocol(Protocol::Http11);
     let mut conn = Connection::new(config, "192.0.2.1", Files::new());
-    let result = embedded::serve(&mut conn, &mut line, &SITE, clock, |_| ());
-    (String::from_utf8(line.sent).unwrap(), result)
+    let result = embedded::serve(&mut conn, &mut transport, &SITE, clock, |_| ());
+    (String::from_utf8(transport.sent).unwrap(), result)
 }
 
 #[test]
 fn a_blocking_transport_is_returned_after_the_last_reply() {
-    let (sent, result) = serve_blocking(line("GET / HTTP/1.0\r\n\r\n"));
+    let (sent, result) = serve_blocking(transport("GET / HTTP/1.0\r\n\r\n"));
     assert!(sent.ends_with("\r\n\r\n<!DOCTYPE html>"), "{sent}");
     assert_eq!(result, Ok(()));
 }
 
 #[test]
 fn a_transport_with_its_own_timeout_keeps_deadlines() {
-    let (sent, result) = serve_blocking(Line {
+    let (sent, result) = serve_blocking(FakeTransport {
         error: Some(ErrorKind::TimedOut),
-        ..line("GET /")
+        ..transport("GET /")
     });
     assert!(
         sent.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
@@ -227,9 +237,9 @@ fn a_transport_with_its_own_timeout_keeps_deadlines() {
 
 #[test]
 fn a_transport_error_is_returned() {
-    let (sent, result) = serve_blocking(Line {
+    let (sent, result) = serve_blocking(FakeTransport {
         error: Some(ErrorKind::ConnectionReset),
-        ..line("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        ..transport("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
     });
     assert!(sent.ends_with("<!DOCTYPE html>"), "{sent}");
     assert_eq!(result, Err(ErrorKind::ConnectionReset));

@@ -33,7 +33,7 @@ pub(crate) fn list(
     list
 }
 
-/// Sets a list, and returns whether the file system has such lists.
+/// Sets a list. Returns `false` if that fails, as on file systems without such lists.
 pub(crate) fn set(path: &Path, name: &str, list: &[u8]) -> bool {
     setxattr(path, name, list, XattrFlags::empty()).is_ok()
 }
