@@ -1,25 +1,24 @@
-//! Puts faults into the engine, one at a time, and says which test, case or seed found each.
+//! Plants faults in the engine, one at a time, and prints the test, case or seed that finds each.
 //!
-//! `mutants/mutants.txt` has the faults. They are tried on a copy of the repository, with a target
-//! folder of its own; the cheapest thing that may find one runs first. It fails if one is not
-//! found, does not compile, or no longer fits the source. With arguments only those are tried that
-//! have one of them in their file or description.
+//! The faults are in `mutants/mutants.txt`. They are applied to a copy of the repository, with its own target folder, and
+//! the fastest tests run first. It fails if a fault is not found, does not compile, or no longer matches the source. With
+//! arguments, only faults with one of them in their file or description are tried.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// A fault.
+/// A planted fault.
 struct Mutant {
     /// Below `core/src`, or `wire/` and a file below `core/wire/src`.
     file: &'static str,
-    what: &'static str,
-    /// A piece of the file, and what takes its place.
-    right: &'static str,
-    wrong: &'static str,
+    description: &'static str,
+    /// A piece of the file, and its replacement.
+    original: &'static str,
+    replacement: &'static str,
 }
 
-/// What may find a fault, the cheapest first, and the arguments of cargo that run it.
+/// The tests that may find a fault, the fastest first, with their cargo arguments.
 const FINDERS: [(&str, &[&str]); 3] = [
     (
         "list",
@@ -47,13 +46,13 @@ fn main() -> ExitCode {
     let scratch = root.join("target/mutants");
     copy(&root, &scratch.join("tree"));
     if let Some((finder, _)) = find(&scratch) {
-        println!("{finder} fails without any fault");
+        println!("{finder} fails without a fault");
         return ExitCode::FAILURE;
     }
     let (mut tried, mut missed) = (0, 0);
     for mutant in mutants() {
-        let place = format!("{}: {}", mutant.file, mutant.what);
-        if !parts.is_empty() && !parts.iter().any(|part| place.contains(part)) {
+        let name = format!("{}: {}", mutant.file, mutant.description);
+        if !parts.is_empty() && !parts.iter().any(|part| name.contains(part)) {
             continue;
         }
         tried += 1;
@@ -62,15 +61,15 @@ fn main() -> ExitCode {
         fs::write(&file, mutant.apply(&source)).expect("the copy can be written");
         let found = find(&scratch);
         fs::write(&file, source).expect("the copy can be written");
-        let (verdict, by) = found.unwrap_or(("NOBODY", String::new()));
-        missed += usize::from(matches!(verdict, "NOBODY" | "COMPILER"));
-        println!("{verdict:<9}{place} ({by})");
+        let (verdict, by) = found.unwrap_or(("MISSED", String::new()));
+        missed += usize::from(matches!(verdict, "MISSED" | "COMPILER"));
+        println!("{verdict:<9}{name} ({by})");
     }
     println!("{} of {tried} faults were found", tried - missed);
     ExitCode::from(u8::from(missed > 0 || tried == 0))
 }
 
-/// Copies what git knows of, and what it does not ignore.
+/// Copies the files that git tracks or does not ignore.
 fn copy(root: &Path, tree: &Path) {
     let script = "rm -rf \"$1\" && mkdir -p \"$1\" && git ls-files -coz --exclude-standard | \
                   xargs -0 cp --parents --target-directory \"$1\"";
@@ -85,7 +84,7 @@ fn copy(root: &Path, tree: &Path) {
     );
 }
 
-/// Who finds a fault, and by which case or test.
+/// Runs the tests. Returns which one fails, and the name of the case or test.
 fn find(scratch: &Path) -> Option<(&'static str, String)> {
     FINDERS.iter().find_map(|(name, args)| {
         let run = |program: &str, before: &[&str], after: &[&str]| {
@@ -124,15 +123,15 @@ impl Mutant {
         }
     }
 
-    /// The source with the fault in it.
+    /// Returns the source with the fault.
     fn apply(&self, source: &str) -> String {
-        assert!(self.fits(source), "{}: {}", self.file, self.what);
-        source.replace(self.right, self.wrong)
+        assert!(self.matches(source), "{}: {}", self.file, self.description);
+        source.replace(self.original, self.replacement)
     }
 
-    /// Whether the piece is there, once.
-    fn fits(&self, source: &str) -> bool {
-        self.right != self.wrong && source.matches(self.right).count() == 1
+    /// Returns whether the original piece occurs exactly once.
+    fn matches(&self, source: &str) -> bool {
+        self.original != self.replacement && source.matches(self.original).count() == 1
     }
 }
 
@@ -140,35 +139,35 @@ fn mutants() -> Vec<Mutant> {
     let mut mutants: Vec<Mutant> = Vec::new();
     let lines = include_str!("../mutants/mutants.txt").lines();
     for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let (keyword, rest) = line.split_once(' ').expect("a keyword and more");
+        let (keyword, rest) = line.split_once(' ').expect("a keyword and a value");
         match (keyword, rest.trim(), mutants.last_mut()) {
             ("mutant", rest, _) => {
-                let (file, what) = rest.split_once(' ').expect("a file and a word why");
-                let (what, right, wrong) = (what.trim(), "", "");
+                let (file, description) = rest.split_once(' ').expect("a file and a description");
+                let (description, original, replacement) = (description.trim(), "", "");
                 mutants.push(Mutant {
                     file,
-                    what,
-                    right,
-                    wrong,
+                    description,
+                    original,
+                    replacement,
                 });
             }
-            ("-", right, Some(mutant)) => mutant.right = right,
-            ("+", wrong, Some(mutant)) => mutant.wrong = wrong,
-            _ => panic!("{line}: no such line"),
+            ("-", original, Some(mutant)) => mutant.original = original,
+            ("+", replacement, Some(mutant)) => mutant.replacement = replacement,
+            _ => panic!("invalid line: {line}"),
         }
     }
     mutants
 }
 
 #[test]
-fn every_fault_fits_the_source() {
+fn every_fault_matches_the_source() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut stale = Vec::new();
     for mutant in mutants() {
         let source = fs::read_to_string(root.join(mutant.path())).unwrap_or_default();
-        if !mutant.fits(&source) {
-            stale.push(format!("{}: {}", mutant.file, mutant.right));
+        if !mutant.matches(&source) {
+            stale.push(format!("{}: {}", mutant.file, mutant.original));
         }
     }
-    assert!(stale.is_empty(), "not there, or not once: {stale:#?}");
+    assert!(stale.is_empty(), "missing, or not unique: {stale:#?}");
 }
