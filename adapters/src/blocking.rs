@@ -1,7 +1,7 @@
-//! A connection over a socket of [`std::net`], its files from any [`FileSystem`]: the blocking loop.
+//! The blocking adapter: serves one connection over a socket of [`std::net`], on the calling thread, with any
+//! [`FileSystem`].
 //!
-//! It serves one connection, on the thread that calls it. Listening, threads and the end of it all
-//! are left to [servers](crate::ThreadingHTTPServer).
+//! Listening, threads and shutdown are the task of the [servers](crate::ThreadingHTTPServer).
 
 mod log_output;
 mod log_queue;
@@ -30,15 +30,15 @@ use crate::hang_up::HangUp;
 
 /// Serves one connection until it ends.
 ///
-/// `transport` is a [`TcpStream`](std::net::TcpStream) by reference, or what
+/// `transport` is a reference to a [`TcpStream`](std::net::TcpStream), or what
 #[cfg_attr(feature = "tls", doc = "[`Transport::tls`]")]
 #[cfg_attr(not(feature = "tls"), doc = "`Transport::tls`")]
 /// makes of one. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
 ///
-/// `log` is given finished lines, each ended by a newline; [`stderr`] is such a function. Once
-/// `stop` is set the running reply is the last one. It is looked at between two operations, so
-/// whoever sets it should also wake a connection that waits for a request, by a shutdown of the
-/// socket's reading side. A script whose client goes is ended.
+/// `log` receives finished lines, each ended by a newline; [`stderr`] is such a function. Once `stop` is set,
+/// the current reply is the last one. It is checked between two operations, so to wake a connection that waits
+/// for a request, also shut down the reading side of its socket. When a client disconnects, its CGI script is
+/// ended.
 ///
 /// ```
 /// use std::net::{TcpListener, TcpStream};
@@ -59,8 +59,7 @@ use crate::hang_up::HangUp;
 /// ```
 ///
 /// # Errors
-/// What went wrong with the transport. A peer that goes away is such an error too, and nothing to worry
-/// about.
+/// The error of the transport. A peer that disconnects is one, and nothing to worry about.
 pub fn serve<'a, H: Handler>(
     transport: impl Into<Transport<'a>>,
     files: &impl FileSystem,
@@ -69,15 +68,15 @@ pub fn serve<'a, H: Handler>(
     log: &dyn Fn(&str),
     stop: &AtomicBool,
 ) -> io::Result<()> {
-    serve_noted(transport, files, config, handler, log, stop, &|_| ()).map(drop)
+    serve_observed(transport, files, config, handler, log, stop, &|_| ()).map(drop)
 }
 
-/// Serves one connection as [`serve`] does, and lets its handler take the connection over
-/// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, on the same
-/// thread, and this returns when it does. No deadline of HTTP holds any more.
+/// Serves one connection as [`serve`] does, and lets its handler take over the connection
+/// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): `upgrade` is then called with the handler and the stream,
+/// on the same thread, and this function returns when it does. The deadlines of HTTP no longer apply then.
 ///
 /// # Errors
-/// Those of [`serve`], or that of preparing the socket for `upgrade`.
+/// Those of [`serve`], or an error while the socket is prepared for `upgrade`.
 pub fn serve_with_upgrade<'a, H: Handler>(
     transport: impl Into<Transport<'a>>,
     files: &impl FileSystem,
@@ -90,26 +89,26 @@ pub fn serve_with_upgrade<'a, H: Handler>(
     let mut transport = transport.into();
     transport.allow_upgrade();
     if let Some((handler, stream)) =
-        serve_noted(transport, files, config, handler, log, stop, &|_| ())?
+        serve_observed(transport, files, config, handler, log, stop, &|_| ())?
     {
         upgrade(handler, stream);
     }
     Ok(())
 }
 
-/// The same for a server that takes note of what the connection does, whenever that changes. Returns the transport if the
-/// handler has taken it over.
-pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
+/// Serves one connection as [`serve`] does, and calls `on_phase` whenever its phase changes. Returns the
+/// handler and the stream if the connection was upgraded.
+pub(crate) fn serve_observed<'a, FS: FileSystem, H: Handler>(
     transport: impl Into<Transport<'a>>,
     files: &FS,
     config: impl Into<Arc<Config>>,
     handler: H,
     log: &dyn Fn(&str),
     stop: &AtomicBool,
-    note: &dyn Fn(Phase),
+    on_phase: &dyn Fn(Phase),
 ) -> io::Result<Option<(H, UpgradedStream)>> {
     let mut transport = transport.into();
-    let peer = transport.begin()?.to_string();
+    let peer = transport.prepare()?.to_string();
     let config = config.into();
     let mut conn = Connection::<FS::File, H>::new(Arc::clone(&config), &peer, handler);
     let waker = ThreadWaker::new();
@@ -118,7 +117,7 @@ pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
         conn.allow_upgrade();
     }
     let clock = Clock::start();
-    let mut changes = Changes::new(note);
+    let mut observer = PhaseObserver::new(on_phase);
     let mut got = Got::Nothing;
     loop {
         if stop.load(Ordering::Relaxed) {
@@ -127,7 +126,7 @@ pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
         #[cfg(unix)]
         if conn.awaits_work()
             && let Some(hang_up) = transport.hang_up()
-            // The server may have closed the side of the peer itself.
+            // The server may have shut down the reading side itself.
             && (hang_up == HangUp::Reset || !stop.load(Ordering::Relaxed))
         {
             got = hang_up.notify(&mut conn, got);
@@ -140,19 +139,19 @@ pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
         delivery::report(&mut conn, now, transport.socket());
         let handshake = transport
             .is_handshaking()
-            .then(|| handshake_time(&config.timeouts));
-        if handshake.is_some_and(|by| by <= now.tick) {
+            .then(|| handshake_timeout(&config.timeouts));
+        if handshake.is_some_and(|deadline| deadline <= now.tick) {
             return transport.end().map(|()| None);
         }
         let Step {
             want,
-            deadline: by,
+            deadline,
             phase,
             ..
         } = conn.step(now, got);
-        let by = by.into_iter().chain(handshake).min();
-        changes.see(phase, by, handshake.is_some());
-        let left = by.map(|by| by.saturating_sub(now.tick));
+        let deadline = deadline.into_iter().chain(handshake).min();
+        observer.update(phase, deadline, handshake.is_some());
+        let left = deadline.map(|deadline| deadline.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => transport.read(into, left),
             Want::Write(from) => transport.write(from, left),
@@ -179,67 +178,72 @@ pub(crate) fn serve_noted<'a, FS: FileSystem, H: Handler>(
     }
 }
 
-/// Writes log lines to standard error without ever waiting for its reader.
+/// Writes log lines to standard error, and never waits for its reader.
 ///
-/// As long as standard error takes them they are written at once. Otherwise up to 1 MiB is queued, in
-/// order, for a thread that writes it. Lines for which there is no room, or that cannot be written at
-/// all, are dropped, and a later line says how many. [`flush_stderr`] waits for the queue.
+/// As long as standard error accepts them, lines are written immediately. Otherwise up to 1 MiB is queued, in
+/// order, for a thread that writes it. Lines that find no room, or that cannot be written at all, are dropped,
+/// and a later line says how many. [`flush_stderr`] waits for the queue.
 ///
-/// What standard error is, is determined at the first call.
+/// The first call determines what kind of file standard error is.
 pub fn stderr(lines: &str) {
     if let Some(log) = &*STDERR {
         log.push(lines);
     }
 }
 
-/// Waits until the lines given to [`stderr`] are written, but no longer than this: to be called
-/// before the process ends, which does not wait for them.
+/// Waits until the lines passed to [`stderr`] are written, for at most `within`. Call it before the process
+/// ends, because that does not wait for them.
 pub fn flush_stderr(within: Duration) {
     if let Some(log) = &*STDERR {
         log.flush(within);
     }
 }
 
-/// None if there was no descriptor for it.
+/// `None` if no descriptor was available.
 static STDERR: LazyLock<Option<Arc<LogQueue>>> =
     LazyLock::new(|| LogOutput::stderr().ok().map(LogQueue::new));
 
-/// How long a handshake may take, from the moment when the connection is accepted: as long as a head,
-/// however it drips.
-pub(crate) fn handshake_time(timeouts: &Timeouts) -> Duration {
+/// Returns the maximum duration of a TLS handshake, counted from when the connection was accepted: that of a
+/// request head.
+pub(crate) fn handshake_timeout(timeouts: &Timeouts) -> Duration {
     timeouts.head.min(timeouts.idle)
 }
 
-/// Tells a server what a connection does, when that changes.
-pub(crate) struct Changes<N> {
-    note: N,
+/// Calls a function when the phase of a connection changes.
+pub(crate) struct PhaseObserver<N> {
+    on_phase: N,
     last: (Phase, Option<Duration>),
 }
 
-impl<N: Fn(Phase)> Changes<N> {
-    pub(crate) fn new(note: N) -> Changes<N> {
-        Changes {
-            note,
+impl<N: Fn(Phase)> PhaseObserver<N> {
+    pub(crate) fn new(on_phase: N) -> PhaseObserver<N> {
+        PhaseObserver {
+            on_phase,
             last: (Phase::Busy, None),
         }
     }
 
-    /// The connection is in this phase until then. With a new deadline it has begun to be idle, or a
-    /// head, anew. A handshake is like part of a head: nothing can be said before it.
-    pub(crate) fn see(&mut self, phase: Phase, by: Option<Duration>, is_handshaking: bool) {
+    /// Reports a phase and its deadline. A new deadline means that the connection has become idle again, or has
+    /// begun another head. A handshake counts as part of a head, because no reply can be sent before it ends.
+    pub(crate) fn update(
+        &mut self,
+        phase: Phase,
+        deadline: Option<Duration>,
+        is_handshaking: bool,
+    ) {
         let next = match phase {
-            Phase::Idle if is_handshaking => (Phase::Head, by),
+            Phase::Idle if is_handshaking => (Phase::Head, deadline),
             Phase::Busy => (Phase::Busy, None),
-            phase => (phase, by),
+            phase => (phase, deadline),
         };
         if next != self.last {
             self.last = next;
-            (self.note)(next.0);
+            (self.on_phase)(next.0);
         }
     }
 }
 
-/// Its start is the zero of all ticks.
+/// A monotonic clock. Its start is tick zero.
 pub(crate) struct Clock(Instant);
 
 impl Clock {
@@ -252,7 +256,7 @@ impl Clock {
     }
 }
 
-/// What time it is, by the date of this machine, and so long after a clock's start.
+/// Returns the current date, with the time since the start of a clock.
 pub(crate) fn now(tick: Duration) -> Now {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH);
     Now {
@@ -261,9 +265,9 @@ pub(crate) fn now(tick: Duration) -> Now {
     }
 }
 
-/// For send(2): it neither waits nor raises `SIGPIPE`. On Apple's systems sockets have an option for the latter.
+/// Flags for send(2): do not wait, and do not raise `SIGPIPE`. On Apple's systems the latter is a socket option.
 #[cfg(all(unix, not(target_vendor = "apple")))]
-pub(crate) const SEND_NOW: rustix::net::SendFlags =
+pub(crate) const SEND_FLAGS: rustix::net::SendFlags =
     rustix::net::SendFlags::DONTWAIT.union(rustix::net::SendFlags::NOSIGNAL);
 #[cfg(all(unix, target_vendor = "apple"))]
-pub(crate) const SEND_NOW: rustix::net::SendFlags = rustix::net::SendFlags::DONTWAIT;
+pub(crate) const SEND_FLAGS: rustix::net::SendFlags = rustix::net::SendFlags::DONTWAIT;

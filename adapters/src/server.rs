@@ -1,12 +1,11 @@
-//! Servers under Python's names: [`HTTPServer`] here, one with threads in `threading`, those over TLS
-//! in `https`.
+//! Servers with Python's names: [`HTTPServer`] here, one with threads in `threading`, those over TLS in `https`.
 //!
-//! Who may come in, and how everybody is sent home, is left to the [`Gate`]; what happens on a
-//! connection to [`serve`](crate::blocking::serve).
+//! The [`Acceptor`] accepts connections and shuts the server down; [`serve`](crate::blocking::serve) serves a
+//! connection.
 
+mod acceptor;
 #[cfg(target_os = "linux")]
-mod defer;
-mod gate;
+mod defer_accept;
 #[cfg(feature = "tls")]
 mod https;
 pub(crate) mod table;
@@ -24,7 +23,7 @@ use sanserve_core::wire::RequestHead;
 use sanserve_core::{Config, FileSystem, Handler};
 use socket2::{Domain, Socket, Type};
 
-use self::gate::{Gate, Guest};
+use self::acceptor::{AcceptedConnection, Acceptor};
 #[cfg(feature = "tls")]
 pub use self::https::{HTTPSServer, ThreadingHTTPSServer};
 pub use self::threading::ThreadingHTTPServer;
@@ -32,10 +31,9 @@ use crate::bind_error::resolve;
 use crate::blocking::{self, Transport};
 use crate::{BindError, ListenAddr, UpgradedStream};
 
-/// A server of one connection after the other, on the thread that calls it: for where there are no
-/// threads, or one request is all that is to be served. A client that is slow keeps all others
-/// waiting; [`ThreadingHTTPServer`] does not. It listens as soon as it is made, and connections
-/// that come before it serves wait.
+/// A server that serves one connection after the other, on the calling thread: for systems without threads, or
+/// to serve a single request. A slow client delays all others; with [`ThreadingHTTPServer`] it does not. It
+/// listens as soon as it is created; connections that arrive before it serves wait.
 ///
 /// ```
 /// use std::{net::TcpStream, thread};
@@ -52,34 +50,33 @@ use crate::{BindError, ListenAddr, UpgradedStream};
 /// # }
 /// ```
 pub struct HTTPServer {
-    gate: Arc<Gate>,
+    acceptor: Arc<Acceptor>,
     address: SocketAddr,
     transport: Box<MakeTransport>,
     log: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-/// Puts onto a socket whatever has to lie above it.
+/// Makes the transport of a socket, with TLS or without.
 type MakeTransport = dyn for<'a> Fn(&'a TcpStream) -> io::Result<Transport<'a>> + Send + Sync;
 
 impl HTTPServer {
-    /// Listens at `address`, or if it means several at the first where that is possible; port 0
-    /// lets the system choose one. Listening at `::` takes IPv4 in, too, where the system can do
-    /// that.
+    /// Listens on `address`. If a name has several addresses, the first one that works is used. With port 0 the
+    /// system chooses a port. Listening on `::` includes IPv4 if the system supports that.
     ///
     /// # Errors
-    /// If the address is unknown, not one of this machine, in use, or not for this user.
+    /// If the address cannot be resolved, does not belong to this machine, is in use, or is not permitted.
     pub fn bind(address: impl ToSocketAddrs) -> Result<HTTPServer, BindError> {
         let (listener, address) = listen(address)?;
         Ok(HTTPServer {
             address,
-            gate: Arc::new(Gate::new(listener)),
+            acceptor: Arc::new(Acceptor::new(listener)),
             transport: Box::new(|socket| Ok(Transport::from(socket))),
             log: Box::new(blocking::stderr),
         })
     }
 
-    /// Speaks HTTPS. The handshake is part of a connection, and is given as much time as a request
-    /// head, [`Timeouts::head`], from the moment when the connection is accepted.
+    /// Serves HTTPS. The handshake is part of a connection, and may take as long as a request head,
+    /// [`Timeouts::head`], counted from when the connection is accepted.
     ///
     /// [`Timeouts::head`]: sanserve_core::Timeouts::head
     #[cfg(feature = "tls")]
@@ -89,51 +86,50 @@ impl HTTPServer {
         HTTPServer { transport, ..self }
     }
 
-    /// Where log lines go, each ended by a newline; [standard error](blocking::stderr) if nothing is
-    /// said. With threads it is called by many of them at once.
+    /// Sets where log lines go, each ended by a newline; by default [standard error](blocking::stderr). A
+    /// server with threads calls the function from several of them at the same time.
     pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         let log = Box::new(log);
         HTTPServer { log, ..self }
     }
 
-    /// The address that it listens at, with the port that was chosen.
+    /// Returns the address that the server listens on, with the port that was chosen.
     #[must_use]
     pub fn server_address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The port that it listens at.
+    /// Returns the port that the server listens on.
     #[must_use]
     pub fn server_port(&self) -> u16 {
         self.address.port()
     }
 
-    /// What ends it, from another thread.
+    /// Returns a handle that stops the server from another thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper(Arc::downgrade(&self.gate))
+        Stopper(Arc::downgrade(&self.acceptor))
     }
 
-    /// Serves one connection, with all the requests that come on it, and returns. If none waits it
-    /// waits for one, or until it is stopped. A handler that panics loses its connection and
-    /// nothing else.
+    /// Serves one connection, with all its requests, and returns. Waits for a connection, or until the server
+    /// is stopped. A handler that panics loses its connection and nothing else.
     pub fn handle_request<H: Handler>(
         &self,
         files: impl FileSystem,
         config: impl Into<Arc<Config>>,
         handler: impl Fn() -> H,
     ) {
-        if let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, &files, &config.into(), handler, None);
+        if let Some(connection) = self.acceptor.accept(1) {
+            self.serve(&connection, &files, &config.into(), handler, None);
         }
     }
 
-    /// Serves until it is stopped, each connection with a handler of its own. `files` is a
-    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or a reference or an [`Arc`] to one. A handler that panics loses its connection
-    /// and nothing else.
+    /// Serves until the server is stopped, each connection with its own handler. `files` is a
+    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or a reference or an
+    /// [`Arc`] to one. A handler that panics loses its connection and nothing else.
     ///
     /// # Errors
-    /// None here. All servers return the same, and others may fail to begin.
+    /// Never. All servers have this signature, and others may fail to start.
     pub fn serve_forever<H: Handler>(
         self,
         files: impl FileSystem,
@@ -141,17 +137,18 @@ impl HTTPServer {
         handler: impl Fn() -> H,
     ) -> io::Result<()> {
         let config = config.into();
-        while let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, &files, &config, &handler, None);
+        while let Some(connection) = self.acceptor.accept(1) {
+            self.serve(&connection, &files, &config, &handler, None);
         }
         Ok(())
     }
 
-    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over
-    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, on the
-    /// thread of the connection. Until it returns, this is a connection of the server, and counts as such. No deadline
-    /// holds for it: how long it takes is up to the new protocol. When the server is stopped it goes on, and when the grace is
-    /// over its socket is shut down, so that it reads the end; it has to return then.
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take over their connections
+    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): `upgrade` is then called with the handler and the
+    /// stream, on the thread of the connection. Until it returns, the connection counts as one of the server.
+    /// No deadline of the engine applies to it: how long it takes is up to the new protocol. When the server is
+    /// stopped, `upgrade` may continue; when the grace period is over, its socket is shut down, so that it
+    /// reads the end of the stream, and must return.
     ///
     /// # Errors
     /// Those of [`serve_forever`](Self::serve_forever).
@@ -163,44 +160,44 @@ impl HTTPServer {
         upgrade: impl Fn(H, UpgradedStream),
     ) -> io::Result<()> {
         let config = config.into();
-        while let Some(guest) = self.gate.admit(1) {
-            self.serve(&guest, &files, &config, &handler, Some(&upgrade));
+        while let Some(connection) = self.acceptor.accept(1) {
+            self.serve(&connection, &files, &config, &handler, Some(&upgrade));
         }
         Ok(())
     }
 
     fn serve<H: Handler>(
         &self,
-        guest: &Guest<'_>,
+        connection: &AcceptedConnection<'_>,
         files: &impl FileSystem,
         config: &Arc<Config>,
         handler: impl Fn() -> H,
         upgrade: Option<&dyn Fn(H, UpgradedStream)>,
     ) {
         let serve = || {
-            let mut transport = (self.transport)(guest.socket())?;
+            let mut transport = (self.transport)(connection.socket())?;
             if upgrade.is_some() {
                 transport.allow_upgrade();
             }
-            let note = |phase| guest.note(phase);
-            let upgraded = blocking::serve_noted(
+            let on_phase = |phase| connection.set_phase(phase);
+            let upgraded = blocking::serve_observed(
                 transport,
                 files,
                 Arc::clone(config),
                 handler(),
                 &self.log,
-                guest.stop(),
-                &note,
+                connection.stop(),
+                &on_phase,
             )?;
             if let (Some((handler, stream)), Some(upgrade)) = (upgraded, upgrade) {
-                guest.is_upgraded();
+                connection.mark_upgraded();
                 upgrade(handler, stream);
             }
             Ok(())
         };
-        // A panic has been reported by its hook.
+        // A panic has already been reported by the panic hook.
         let served = panic::catch_unwind(AssertUnwindSafe(serve)).unwrap_or(Ok(()));
-        let peer = || guest.socket().peer_addr().ok();
+        let peer = || connection.socket().peer_addr().ok();
         if let Some(line) = failure_line(peer, config, &served) {
             (self.log)(&line);
         }
@@ -214,32 +211,33 @@ impl fmt::Debug for HTTPServer {
     }
 }
 
-/// Stops a server. There may be many, and they may outlive it.
+/// Stops a server. It can be cloned, and may outlive the server.
 #[derive(Clone, Debug)]
-pub struct Stopper(Weak<Gate>);
+pub struct Stopper(Weak<Acceptor>);
 
 impl Stopper {
-    /// Accepts no more connections, closes idle ones, waits up to `grace` for running replies, and cuts off those that are
-    /// left then. It returns when no connection is left, or when the grace is over; so does `serve_forever`,
-    /// except that it waits for a call of the file system, or of a handler, that has not returned.
+    /// Stops accepting connections, closes idle ones, waits up to `grace` for replies in progress, and closes
+    /// the remaining connections then. It returns when no connection is left or when the grace period is over.
+    /// So does `serve_forever`, except that it waits for a call of the file system or of a handler that has not
+    /// returned.
     ///
-    /// It blocks the thread that calls it, which therefore must not be one that serves. Calling it again, with less grace or
-    /// with more, does no harm: the least counts.
+    /// This function blocks, so a thread that serves must not call it. It may be called again with a shorter or
+    /// longer grace period: the shortest one counts.
     pub fn shutdown(&self, grace: Duration) {
-        if let Some(gate) = self.0.upgrade() {
-            gate.close();
-            gate.clear(grace);
+        if let Some(acceptor) = self.0.upgrade() {
+            acceptor.close();
+            acceptor.wait_until_empty(grace);
         }
     }
 }
 
-/// Listens at the first of these addresses where that is possible, and returns the address with the port that was chosen.
-/// Otherwise the error is that of the last address.
+/// Listens on the first address that works, and returns it with the port that was chosen. If none works, the
+/// error is that of the last one.
 pub(crate) fn listen(address: impl ToSocketAddrs) -> Result<(TcpListener, SocketAddr), BindError> {
     let mut last = None;
     for address in resolve(address)? {
         match listen_at(address) {
-            Ok(listening) => return Ok(listening),
+            Ok(bound) => return Ok(bound),
             Err(error) => last = Some(BindError::new(ListenAddr::Ip(address), error)),
         }
     }
@@ -248,24 +246,24 @@ pub(crate) fn listen(address: impl ToSocketAddrs) -> Result<(TcpListener, Socket
 
 fn listen_at(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // On Windows this would let two servers share the port.
+    // On Windows, two servers could share the port then.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     if address.ip() == Ipv6Addr::UNSPECIFIED {
         let _ = socket.set_only_v6(false);
     }
     #[cfg(target_os = "linux")]
-    let _ = defer::defer_accept(&socket);
+    let _ = defer_accept::defer_accept(&socket);
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(LISTEN_BACKLOG)?;
     let listener = TcpListener::from(socket);
     let address = listener.local_addr()?;
     Ok((listener, address))
 }
 
-/// A log line about what was wrong with a transport, in the format of the log. That a peer went away or was cut off concerns nobody
-/// else, but what he did wrong may be a mistake on this side, such as a certificate that he does not
-/// trust.
+/// Returns a log line about an error of a connection, in the configured format. Only protocol errors are
+/// logged, because they may have a cause on this side, such as a certificate that the client does not trust. A
+/// client that disconnects concerns nobody else.
 pub(crate) fn failure_line(
     peer: impl FnOnce() -> Option<SocketAddr>,
     config: &Config,
@@ -289,22 +287,22 @@ pub(crate) fn failure_line(
     written.is_ok().then_some(line)
 }
 
-/// For how many connections there is room: each is a descriptor, and some have a file open.
+/// Returns the default for the maximum number of connections: each needs a descriptor, and some have an open file.
 #[cfg(any(all(unix, feature = "mio"), feature = "tokio"))]
 pub(crate) fn connections_default() -> usize {
     #[cfg(unix)]
     if let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
-        let most = usize::try_from(limit / 4 * 3).unwrap_or(MOST);
-        return most.clamp(1, MOST);
+        let limit = usize::try_from(limit / 4 * 3).unwrap_or(CONNECTIONS_MAX);
+        return limit.clamp(1, CONNECTIONS_MAX);
     }
-    MOST
+    CONNECTIONS_MAX
 }
 
 #[cfg(any(all(unix, feature = "mio"), feature = "tokio"))]
-const MOST: usize = 16_384;
+const CONNECTIONS_MAX: usize = 16_384;
 
-/// How long it waits before it accepts again, after that has failed.
+/// The pause after accepting a connection has failed.
 pub(crate) const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
-/// As many as Linux allows at most, if nobody changed that, is 4096; Python asks for 5.
-const BACKLOG: i32 = 1024;
+/// Linux allows at most 4096 by default; Python asks for 5.
+const LISTEN_BACKLOG: i32 = 1024;

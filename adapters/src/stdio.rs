@@ -1,7 +1,5 @@
-//! A connection over two open files, such as standard input and output: for inetd, for ssh, for
-//! socat, for a shell. Unix only.
-//!
-//! What is done with the files, whatever they are, is left to `transport`.
+//! Serves one connection over two descriptors, such as standard input and output: for inetd, ssh, socat or a
+//! shell. Unix only.
 
 mod transport;
 
@@ -19,11 +17,11 @@ use self::transport::Transport;
 use crate::ask;
 use crate::blocking::{Clock, ThreadWaker};
 
-/// Serves one connection until it ends: sockets, pipes, terminals, whatever can be read and written.
-/// Deadlines are kept.
+/// Serves one connection over any descriptors that can be read and written: sockets, pipes, terminals. All
+/// deadlines hold.
 ///
 /// `files` and `log` are those of [`blocking::serve`](crate::blocking::serve). The peer's address is that of
-/// the socket, if `input` is one that has an IP address, and else `-`.
+/// `input`, if it is a socket with an IP address, otherwise `-`.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -47,8 +45,7 @@ use crate::blocking::{Clock, ThreadWaker};
 /// ```
 ///
 /// # Errors
-/// What went wrong with the files. A peer that goes away is such an error too, and nothing to worry
-/// about.
+/// The error of a descriptor. A peer that disconnects is one, and nothing to worry about.
 pub fn serve<FS: FileSystem, H: Handler>(
     input: OwnedFd,
     output: OwnedFd,
@@ -72,10 +69,8 @@ pub fn serve<FS: FileSystem, H: Handler>(
         }
         let now = clock.now();
         transport.report_delivery(&mut conn, now);
-        let Step {
-            want, deadline: by, ..
-        } = conn.step(now, got);
-        let left = by.map(|by| by.saturating_sub(now.tick));
+        let Step { want, deadline, .. } = conn.step(now, got);
+        let left = deadline.map(|deadline| deadline.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => transport.read(into, left),
             Want::Write(from) => transport.write(from, left),
@@ -99,9 +94,8 @@ pub fn serve<FS: FileSystem, H: Handler>(
     }
 }
 
-/// Takes standard input and output away from the process. Whatever else reads or writes there finds
-/// `/dev/null` from now on, so that nothing but replies can get to the peer; and so does standard
-/// error, if it is the same file as the output, as with inetd.
+/// Takes standard input and output away from the process. Both are replaced by `/dev/null`, so that only
+/// replies can reach the peer; so is standard error, if it is the same file as the output, as under inetd.
 ///
 /// # Errors
 /// Those of the system.
@@ -111,14 +105,14 @@ pub fn take() -> io::Result<(OwnedFd, OwnedFd)> {
     let output = io::stdout().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdin(&nothing)?;
     rustix::stdio::dup2_stdout(&nothing)?;
-    let (one, other) = (fstat(&output)?, fstat(io::stderr())?);
-    if (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino) {
+    let (out, err) = (fstat(&output)?, fstat(io::stderr())?);
+    if (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino) {
         rustix::stdio::dup2_stderr(&nothing)?;
     }
     Ok((input, output))
 }
 
-/// The address of the peer, if this is a socket that has one.
+/// Returns the address of the peer, if this is a socket that has one.
 fn peer_addr(file: &OwnedFd) -> Option<SocketAddr> {
     SockRef::from(file).peer_addr().ok()?.as_socket()
 }

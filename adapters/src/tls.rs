@@ -1,14 +1,14 @@
-//! [`Tls`]: what a server needs to be one for HTTPS. Certificates and keys are read in `pem` and
-//! made in `own`, what happens on a connection is in `session`.
+//! [`Tls`]: the configuration of an HTTPS server. `pem` reads certificates and keys, `self_signed` generates
+//! them, and `session` runs TLS on a connection.
 //!
-//! The protocol itself is that of rustls: TLS 1.2 and 1.3.
+//! The protocol is implemented by rustls: TLS 1.2 and 1.3.
 
 mod error;
 mod first_byte;
 mod key_kind;
-#[cfg(feature = "self-signed")]
-mod own;
 mod pem;
+#[cfg(feature = "self-signed")]
+mod self_signed;
 mod session;
 mod x509;
 
@@ -29,12 +29,12 @@ use self::first_byte::FirstByte;
 pub(crate) use self::first_byte::begins_http;
 use self::session::Session;
 #[cfg(feature = "tokio")]
-pub(crate) use self::session::{drain, refusal};
+pub(crate) use self::session::{drain, protocol_error};
 use self::x509::Certificate;
 use crate::layer::Layer;
 
-/// A certificate with its key, and what else a server over TLS has to know. To clone it is cheap, and
-/// [`replace_certificate`](Tls::replace_certificate) is for all clones.
+/// A certificate with its key, and the TLS settings of a server. Cloning is cheap, and
+/// [`replace_certificate`](Tls::replace_certificate) affects all clones.
 ///
 /// ```no_run
 /// use sanserve_server::{Disk, HTTPSServer, Tls};
@@ -53,14 +53,13 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads PEM files, as Python's `load_cert_chain` does: `certfile` has the certificate and
-    /// those that vouch for it, in this order; `keyfile` its private key, which is in `certfile` by
-    /// default; `password` decrypts the key, and is not needed if that is not encrypted. Keys are RSA of 2048 to 4096
-    /// bits, ECDSA on P-256 or P-384, or Ed25519.
+    /// Loads PEM files, as Python's `load_cert_chain` does. `certfile` contains the certificate followed by its
+    /// chain. `keyfile` contains the private key, which is in `certfile` by default. `password` decrypts an
+    /// encrypted key. Keys are RSA of 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519.
     ///
     /// # Errors
-    /// If a file cannot be read, or is not what it should be, or if the password is wrong, or if the
-    /// key belongs to another certificate.
+    /// If a file cannot be read or has the wrong content, if the password is wrong, or if the key does not
+    /// belong to the certificate.
     pub fn load<P: AsRef<Path>>(
         certfile: P,
         keyfile: Option<P>,
@@ -70,7 +69,7 @@ impl Tls {
         let keyfile = keyfile.as_ref().map_or(certfile, AsRef::as_ref);
         let certificates = pem::certificates(certfile)?;
         if Certificate::read(&certificates[0]).is_some_and(|it| it.version < 3) {
-            return Err(pem::wrong(certfile, VERSION_1));
+            return Err(pem::unusable(certfile, VERSION_1));
         }
         let key = pem::key(keyfile, password)?;
         let unusable = key_kind::unusable(&key);
@@ -79,11 +78,11 @@ impl Tls {
                 certfile: certfile.into(),
                 keyfile: keyfile.into(),
             },
-            Error::InvalidCertificate(_) => pem::wrong(
+            Error::InvalidCertificate(_) => pem::unusable(
                 certfile,
                 "has a damaged CERTIFICATE section: copy the whole file again",
             ),
-            _ => pem::wrong(keyfile, &unusable),
+            _ => pem::unusable(keyfile, &unusable),
         })
     }
 
@@ -106,8 +105,8 @@ impl Tls {
         })
     }
 
-    /// Takes the certificate and the key of another one for connections that begin from now on, on all servers that have a
-    /// clone of this. Those that exist go on.
+    /// Replaces certificate and key by those of `other`, for new connections of all servers that use a clone of
+    /// this value. Existing connections are not affected.
     ///
     /// ```no_run
     /// # use sanserve_server::Tls;
@@ -123,14 +122,15 @@ impl Tls {
         *self.certificate.write() = new;
     }
 
-    /// Returns since when and until when the certificate is valid; `None` if it does not say so in a readable way.
+    /// Returns the period in which the certificate is valid; `None` if it cannot be parsed.
     #[must_use]
     pub fn validity(&self) -> Option<(SystemTime, SystemTime)> {
         let key = self.certificate.get();
         Certificate::read(key.cert.first()?).map(|it| it.validity)
     }
 
-    /// The protocols that a client may choose from (ALPN), the best first; `http/1.1` alone by default. Without any, whatever a client names is ignored.
+    /// Sets the protocols to offer (ALPN), in order of preference; by default only `http/1.1`. With an empty
+    /// list, the client's list is ignored.
     #[must_use]
     pub fn with_alpn_protocols(mut self, protocols: &[&str]) -> Tls {
         let names = protocols.iter().map(|name| name.as_bytes().to_vec());
@@ -138,13 +138,13 @@ impl Tls {
         self
     }
 
-    /// What rustls is told.
+    /// Returns the configuration of rustls.
     #[cfg(feature = "tokio")]
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
 
-    /// TLS above a socket.
+    /// Creates the TLS layer for a socket.
     pub(crate) fn layer(&self) -> io::Result<Box<dyn Layer>> {
         let config = Arc::clone(&self.config);
         let tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;

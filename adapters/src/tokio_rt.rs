@@ -34,7 +34,7 @@ use self::seat::Seat;
 pub use self::server::{HTTPServer, Stopper};
 pub use self::transport::Transport;
 pub use self::upgraded::UpgradedStream;
-use crate::blocking::{Changes, handshake_time, now};
+use crate::blocking::{PhaseObserver, handshake_timeout, now};
 
 /// Serves one connection until it ends.
 ///
@@ -190,7 +190,7 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
         conn.set_waker(Waker::from(Arc::clone(&signals)));
         let clock = Clock(Instant::now());
         let note = |phase| seat.iter().for_each(|seat| seat.note(phase));
-        let mut changes = Changes::new(note);
+        let mut changes = PhaseObserver::new(note);
         let mut got = Got::Nothing;
         loop {
             if *stop.borrow() {
@@ -210,7 +210,7 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
             transport.report_delivery(&mut conn, now);
             let handshake = transport
                 .is_handshaking()
-                .then(|| handshake_time(&config.timeouts));
+                .then(|| handshake_timeout(&config.timeouts));
             if handshake.is_some_and(|by| by <= now.tick) {
                 return transport.end();
             }
@@ -231,7 +231,7 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
                 return Ok(());
             }
             let by = by.into_iter().chain(handshake).min();
-            changes.see(phase, by, handshake.is_some());
+            changes.update(phase, by, handshake.is_some());
             let mut is_evicted = false;
             let work = async {
                 match want {

@@ -45,7 +45,7 @@ fn an_encrypted_key_needs_its_password() {
         assert!(client.join().unwrap().unwrap() > 0);
         for (password, message) in [
             (Some("wrong"), "password is wrong"),
-            (None, "needs a password"),
+            (None, "has an encrypted key: give its password"),
         ] {
             let error = certificate.load("secret.pem", password).unwrap_err();
             assert!(

@@ -1,19 +1,19 @@
-//! [`LogOutput`]: a descriptor that is written to without waiting, whatever it is.
+//! [`LogOutput`]: a descriptor of any kind that is written to without waiting.
 //!
-//! `O_NONBLOCK` cannot be set on standard error: the flag belongs to the open file, which other
-//! processes share, the shell among them. What can be done instead depends on the kind of file.
+//! Standard error must not be set to `O_NONBLOCK`: the flag belongs to the open file, which is shared with
+//! other processes, such as the shell. The alternative depends on the kind of file.
 
+#[cfg(not(unix))]
+pub(super) use self::console::LogOutput;
 #[cfg(unix)]
 pub(super) use self::unix::LogOutput;
-#[cfg(not(unix))]
-pub(super) use self::waiting::LogOutput;
 
 #[cfg(unix)]
 mod unix {
     use std::io::{self, IsTerminal};
     use std::os::fd::{AsFd, OwnedFd};
 
-    use crate::blocking::SEND_NOW;
+    use crate::blocking::SEND_FLAGS;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::fs::{FileType, fstat};
     use rustix::io::Errno;
@@ -26,25 +26,25 @@ mod unix {
 
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Kind {
-        /// A file or a device: writing never waits for a reader.
+        /// A file or device: writing never waits for a reader.
         Direct,
-        /// A socket, which has a flag for that.
+        /// A socket, which has a flag for non-blocking writes.
         Socket,
         #[cfg_attr(
             not(target_os = "linux"),
             expect(dead_code, reason = "no other system can")
         )]
-        /// A pipe or a terminal that was opened again, with `O_NONBLOCK` for this process alone.
+        /// A pipe or terminal that was opened again, with `O_NONBLOCK` for this process only.
         NonBlocking,
-        /// A pipe or a terminal that cannot be opened again. It is asked before it is written to.
+        /// A pipe or terminal that cannot be opened again; it is polled before each write.
         Polled,
     }
 
     impl LogOutput {
-        /// Standard error as it is now.
+        /// Duplicates standard error.
         ///
         /// # Errors
-        /// If no descriptor is left.
+        /// If no descriptor is available.
         pub(in super::super) fn stderr() -> io::Result<LogOutput> {
             Ok(LogOutput::new(io::stderr().as_fd().try_clone_to_owned()?))
         }
@@ -60,23 +60,23 @@ mod unix {
             LogOutput { file, kind }
         }
 
-        /// Writes some of these bytes; [`io::ErrorKind::WouldBlock`] if that would have to wait.
-        pub(in super::super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        /// Writes some of these bytes; [`io::ErrorKind::WouldBlock`] if none can be written without waiting.
+        pub(in super::super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
             Ok(match self.kind {
                 Kind::Direct | Kind::NonBlocking => rustix::io::write(&self.file, bytes)?,
-                Kind::Socket => rustix::net::send(&self.file, bytes, SEND_NOW)?,
+                Kind::Socket => rustix::net::send(&self.file, bytes, SEND_FLAGS)?,
                 Kind::Polled => {
-                    self.poll(Some(&NOW))?;
-                    // As much as a pipe takes if it takes anything.
+                    self.poll(Some(&NO_WAIT))?;
+                    // A writable pipe accepts this many bytes.
                     rustix::io::write(&self.file, &bytes[..bytes.len().min(PIPE_BUF)])?
                 }
             })
         }
 
-        /// The same after waiting until that is possible.
-        pub(in super::super) fn write_waiting(&self, bytes: &[u8]) -> io::Result<usize> {
+        /// Writes some of these bytes, and waits for that if necessary.
+        pub(in super::super) fn write_blocking(&self, bytes: &[u8]) -> io::Result<usize> {
             self.poll(None)?;
-            self.write_now(bytes)
+            self.try_write(bytes)
         }
 
         fn poll(&self, timeout: Option<&Timespec>) -> Result<(), Errno> {
@@ -87,8 +87,8 @@ mod unix {
         }
     }
 
-    /// Opens a pipe or terminal once more, so that it can have flags of its own. This does not work
-    /// for another user's, nor on other systems.
+    /// Opens a pipe or terminal again, to get flags that are not shared. That fails for files of another user,
+    /// and on other systems.
     fn reopen(file: OwnedFd) -> (OwnedFd, Kind) {
         #[cfg(target_os = "linux")]
         {
@@ -105,21 +105,21 @@ mod unix {
         (file, Kind::Polled)
     }
 
-    const NOW: Timespec = Timespec {
+    const NO_WAIT: Timespec = Timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
 
-    /// What POSIX promises everywhere.
+    /// The minimum that POSIX guarantees.
     const PIPE_BUF: usize = 512;
 }
 
 #[cfg(not(unix))]
-mod waiting {
+mod console {
     use std::io::{self, ErrorKind, Write};
 
-    /// Standard error, which is left to the thread behind the queue: a console waits while text in it
-    /// is selected.
+    /// Standard error, which only the thread behind the queue writes to, because a console blocks while text in
+    /// it is selected.
     pub(in super::super) struct LogOutput;
 
     impl LogOutput {
@@ -127,11 +127,11 @@ mod waiting {
             Ok(LogOutput)
         }
 
-        pub(in super::super) fn write_now(&self, _: &[u8]) -> io::Result<usize> {
+        pub(in super::super) fn try_write(&self, _: &[u8]) -> io::Result<usize> {
             Err(ErrorKind::WouldBlock.into())
         }
 
-        pub(in super::super) fn write_waiting(&self, bytes: &[u8]) -> io::Result<usize> {
+        pub(in super::super) fn write_blocking(&self, bytes: &[u8]) -> io::Result<usize> {
             io::stderr().write(bytes)
         }
     }

@@ -1,10 +1,9 @@
-//! [`LogQueue`]: log lines on their way to a descriptor whose reader may be slow, stopped or gone.
+//! [`LogQueue`]: writes log lines to a descriptor whose reader may be slow, stopped or gone.
 //!
-//! A server must not wait for its log: a pipe that is not read would stop it. So lines are written
-//! without waiting, by the thread that logs them, which is one system call as long as the descriptor
-//! takes them. When it does not, they are queued, and a thread that lives until the queue is empty
-//! writes them in their order. The queue is bounded. Lines that it has no room for are dropped and
-//! counted, and a line in the log says how many were.
+//! A server must not wait for its log, because a pipe that nobody reads would stop it. So the thread that logs
+//! a line writes it without waiting, which takes one system call as long as the descriptor accepts it.
+//! Otherwise lines are queued, and a thread, which ends when the queue is empty, writes them in order. The
+//! queue is bounded: lines that find no room are dropped and counted, and a line in the log says how many.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -14,11 +13,11 @@ use std::time::Duration;
 
 use super::log_output::LogOutput;
 
-/// A log that never makes its callers wait.
+/// A log that never blocks its callers.
 pub(super) struct LogQueue {
     output: LogOutput,
     state: Mutex<State>,
-    /// The queue has become empty.
+    /// Notified when the queue has become empty.
     drained: Condvar,
 }
 
@@ -26,18 +25,18 @@ pub(super) struct LogQueue {
 struct State {
     /// Whole lines, except that the first may have been written in part.
     queued: VecDeque<u8>,
-    /// How many lines were dropped since the log last said so.
+    /// The number of lines dropped since the log last reported it.
     dropped: usize,
-    /// Whether these were objects of JSON, so that the line that says so is one, too.
+    /// Whether the dropped lines were JSON objects, so that the report is one, too.
     is_json: bool,
-    /// The last write failed, perhaps within a line.
+    /// Whether the last write failed, perhaps in the middle of a line.
     failed: bool,
-    /// A thread writes what is queued.
+    /// Whether a thread is writing the queue.
     has_writer: bool,
 }
 
 impl LogQueue {
-    /// A queue in front of this output.
+    /// Creates a queue in front of an output.
     pub(super) fn new(output: LogOutput) -> Arc<LogQueue> {
         Arc::new(LogQueue {
             output,
@@ -63,18 +62,18 @@ impl LogQueue {
         }
     }
 
-    /// Waits until everything is written that was pushed, but no longer than this.
+    /// Waits until everything is written, for at most `within`.
     pub(super) fn flush(&self, within: Duration) {
         let waits = |state: &mut State| !state.queued.is_empty();
         let waited = self.drained.wait_timeout_while(self.state(), within, waits);
         drop(waited);
     }
 
-    /// Writes lines as far as that is possible without waiting, and queues the rest.
+    /// Writes as much as possible without waiting, and queues the rest.
     fn write(&self, state: &mut State, lines: &str) {
         let mut left = lines.as_bytes();
         while !left.is_empty() {
-            match self.output.write_now(left) {
+            match self.output.try_write(left) {
                 Ok(n) => {
                     left = &left[n..];
                     (state.dropped, state.failed) = (0, false);
@@ -97,8 +96,8 @@ impl LogQueue {
 
     fn start_writer(self: &Arc<Self>, state: &mut State) {
         let queue = Arc::clone(self);
-        let thread = Builder::new().name("log".into()).stack_size(STACK);
-        // Without a thread now, the next line tries again.
+        let thread = Builder::new().name("log".into()).stack_size(STACK_SIZE);
+        // If no thread can be started, the next line tries again.
         state.has_writer = thread.spawn(move || queue.drain()).is_ok();
     }
 
@@ -116,10 +115,10 @@ impl LogQueue {
                 self.drained.notify_all();
                 return;
             }
-            let next: Vec<u8> = state.queued.iter().copied().take(PIECE).collect();
-            // Lines are still queued meanwhile: nobody else writes as long as the queue is not empty.
+            let next: Vec<u8> = state.queued.iter().copied().take(WRITE_MAX).collect();
+            // Other threads may queue lines in the meantime, but do not write while the queue is not empty.
             drop(state);
-            let written = self.output.write_waiting(&next);
+            let written = self.output.write_blocking(&next);
             self.state().settle(written);
         }
     }
@@ -130,7 +129,8 @@ impl LogQueue {
 }
 
 impl State {
-    /// Once lines were dropped, all are until the queue is empty, so that one line tells of them.
+    /// Queues lines if there is room. After lines were dropped, all are dropped until the queue is empty, so
+    /// that one line reports them.
     fn queue_or_drop(&mut self, lines: &str) {
         if self.dropped > 0 || self.queued.len() + lines.len() > QUEUE_MAX {
             self.dropped += count_lines(lines.as_bytes());
@@ -140,7 +140,7 @@ impl State {
         }
     }
 
-    /// Takes note of what came of writing the first bytes of the queue.
+    /// Updates the queue after its first bytes were written, or could not be.
     fn settle(&mut self, written: io::Result<usize>) {
         match written {
             Ok(n) => {
@@ -158,7 +158,7 @@ impl State {
         }
     }
 
-    /// The line that says how many lines were dropped.
+    /// Returns the line that reports how many lines were dropped.
     fn notice(&self) -> String {
         let (start, dropped) = (if self.failed { "\n" } else { "" }, self.dropped);
         let (lines, were) = match dropped {
@@ -179,10 +179,10 @@ fn count_lines(lines: &[u8]) -> usize {
     lines.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// How many bytes of lines wait at most.
+/// The maximum length of the queue in bytes.
 const QUEUE_MAX: usize = 1024 * 1024;
 
-/// How many bytes are written at once by the thread.
-const PIECE: usize = 16 * 1024;
+/// The maximum number of bytes in one write of the thread.
+const WRITE_MAX: usize = 16 * 1024;
 
-const STACK: usize = 64 * 1024;
+const STACK_SIZE: usize = 64 * 1024;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use sanserve_core::Got;
 
-/// The thread that waits.
+/// Blocks a thread until its waker is called.
 pub(crate) struct ThreadWaker(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     woken: Mutex<bool>,
-    news: Condvar,
+    condvar: Condvar,
 }
 
 impl ThreadWaker {
@@ -23,13 +23,16 @@ impl ThreadWaker {
     pub(crate) fn waker(&self) -> Waker {
         Waker::from(Arc::clone(&self.0))
     }
-
-    /// Answers a [`Want::Wait`](sanserve_core::Want::Wait): waits until something wakes it, but no longer than `left`, and no longer than 250 ms,
+    /// Answers a [`Want::Wait`](sanserve_core::Want::Wait): waits until the waker is called, but at most for
+    /// `left`, and at most 250 ms, after which the thread checks whether the peer is still connected.
     /// after which the thread looks whether the peer is still there.
     pub(crate) fn wait<F>(&self, left: Option<Duration>) -> Got<F> {
-        let left = left.map_or(MOMENT, |left| left.min(MOMENT));
+        let left = left.map_or(PEER_CHECK_INTERVAL, |left| left.min(PEER_CHECK_INTERVAL));
         let woken = self.0.woken.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.0.news.wait_timeout_while(woken, left, |woken| !*woken);
+        let waited = self
+            .0
+            .condvar
+            .wait_timeout_while(woken, left, |woken| !*woken);
         let (mut woken, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match std::mem::take(&mut *woken) {
             true => Got::Woken,
@@ -41,9 +44,9 @@ impl ThreadWaker {
 impl Wake for Shared {
     fn wake(self: Arc<Self>) {
         *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.news.notify_one();
+        self.condvar.notify_one();
     }
 }
-
+/// How often a waiting thread checks whether its peer is still connected.
 /// How often a waiting thread looks whether its peer is still there.
-const MOMENT: Duration = Duration::from_millis(250);
+const PEER_CHECK_INTERVAL: Duration = Duration::from_millis(250);

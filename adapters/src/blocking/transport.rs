@@ -1,4 +1,4 @@
-//! [`Transport`]: a socket that gives up in time and speaks the connection's language.
+//! [`Transport`]: a blocking socket with deadlines.
 
 use std::fmt;
 #[cfg(not(unix))]
@@ -20,21 +20,21 @@ use crate::hang_up::HangUp;
 use crate::layer::Layer;
 use crate::send_file::send_file;
 
-/// A blocking socket that is to be served: bare, as [`From`] makes it, or below TLS.
+/// A blocking socket to be served: bare (made by [`From`]), or below TLS.
 pub struct Transport<'a> {
     socket: &'a TcpStream,
     layer: Option<Box<dyn Layer>>,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
-    /// Whether the socket itself does not block, as while a file is sent.
+    /// Whether the socket is non-blocking, as it is while a file is sent.
     nonblocking: bool,
-    /// Whether it may be handed over to another protocol.
+    /// Whether the handler may upgrade the connection.
     upgradable: bool,
     failure: io::Result<()>,
 }
 
 impl<'a> From<&'a TcpStream> for Transport<'a> {
-    /// The bare socket.
+    /// Wraps a bare socket.
     fn from(socket: &'a TcpStream) -> Transport<'a> {
         Transport {
             socket,
@@ -49,7 +49,7 @@ impl<'a> From<&'a TcpStream> for Transport<'a> {
 }
 
 impl<'a> Transport<'a> {
-    /// A socket below TLS, for [`serve`](super::serve), which does the handshake. A client that begins with
+    /// Wraps a socket below TLS, for [`serve`](super::serve), which performs the handshake. A client that sends
     /// plain HTTP is answered by [`Handler::begin_without_tls`](sanserve_core::Handler::begin_without_tls).
     ///
     /// # Errors
@@ -62,15 +62,14 @@ impl<'a> Transport<'a> {
         })
     }
 
-    /// Takes over a socket as it comes, which may have any timeouts; answers who is at its other
-    /// end.
-    pub(super) fn begin(&mut self) -> io::Result<IpAddr> {
-        // Replies leave in as few pieces as can be; to hold the last one back helps nobody.
+    /// Prepares the socket, which may have any timeouts; returns the address of the peer.
+    pub(super) fn prepare(&mut self) -> io::Result<IpAddr> {
+        // Replies are sent in as few packets as possible; delaying the last one would not help.
         self.socket.set_nodelay(true)?;
         Ok(self.socket.peer_addr()?.ip())
     }
 
-    /// Lets a handler take it over.
+    /// Allows the handler to upgrade the connection.
     pub(crate) fn allow_upgrade(&mut self) {
         self.upgradable = true;
     }
@@ -79,7 +78,7 @@ impl<'a> Transport<'a> {
         self.upgradable
     }
 
-    /// Turns it into a stream for another protocol, of which these bytes came already.
+    /// Turns the transport into a stream for another protocol, which begins with `received`.
     pub(super) fn into_stream(self, received: Vec<u8>) -> io::Result<UpgradedStream> {
         let socket = Arc::new(self.socket.try_clone()?);
         UpgradedStream::new(socket, self.layer, received)
@@ -116,12 +115,12 @@ impl<'a> Transport<'a> {
         }
     }
 
-    /// Writes what the socket takes at once, and waits only for it to take anything: what is written
-    /// counts from that moment, and the deadline holds.
+    /// Writes what the socket accepts immediately, and waits only until it accepts anything, so that progress
+    /// is counted when it happens and the deadline holds.
     #[cfg(unix)]
     fn send(&mut self, from: &[u8], left: Option<Duration>) -> io::Result<usize> {
         when_writable(self.socket, left, || {
-            Ok(rustix::net::send(self.socket, from, super::SEND_NOW)?)
+            Ok(rustix::net::send(self.socket, from, super::SEND_FLAGS)?)
         })
     }
 
@@ -131,7 +130,7 @@ impl<'a> Transport<'a> {
         self.socket.write(from)
     }
 
-    /// Sends a piece of a file, without reading it if nothing lies above the socket.
+    /// Sends a piece of a file; by reference if there is no layer above the socket.
     pub(super) fn copy<FS: FileSystem>(
         &mut self,
         files: &FS,
@@ -141,17 +140,17 @@ impl<'a> Transport<'a> {
         left: Option<Duration>,
     ) -> Got<FS::File> {
         if self.layer.is_some() {
-            let mut piece = [0; PIECE];
-            let len = PIECE.min(usize::try_from(len).unwrap_or(PIECE));
-            return match files.read(file, at, &mut piece[..len]) {
+            let mut chunk = [0; TLS_CHUNK];
+            let len = TLS_CHUNK.min(usize::try_from(len).unwrap_or(TLS_CHUNK));
+            return match files.read(file, at, &mut chunk[..len]) {
                 Ok(0) => Got::Bytes(0),
-                Ok(n) => self.write(&piece[..n], left),
+                Ok(n) => self.write(&chunk[..n], left),
                 Err(_) => Got::Refused(FsError::Io),
             };
         }
         let copied = self.set_nonblocking(true).and_then(|()| {
             when_writable(self.socket, left, || {
-                send_file(self.socket, files, file, at, len.min(COPY_MAX))
+                send_file(self.socket, files, file, at, len.min(SEND_CHUNK_MAX))
             })
         });
         match copied {
@@ -160,8 +159,8 @@ impl<'a> Transport<'a> {
         }
     }
 
-    /// Tells the peer that nothing more will come. A transport that is gone already will show at the
-    /// next read, and what a layer has to say goes out before that.
+    /// Tells the peer that nothing more will come. If the connection is lost, the next read fails; a layer's
+    /// last message is sent before that read.
     pub(super) fn shutdown(&mut self) {
         match &mut self.layer {
             Some(layer) => layer.shutdown(),
@@ -174,13 +173,14 @@ impl<'a> Transport<'a> {
         self.socket
     }
 
-    /// Whether the peer has left.
+    /// Returns how the peer has hung up, if it has.
     #[cfg(unix)]
     pub(super) fn hang_up(&self) -> Option<HangUp> {
         HangUp::of(self.socket)
     }
 
-    /// What went wrong, if anything did. The peer is told, if that can be done at once.
+    /// Returns what went wrong, if anything did. A last alert of the layer is sent if that is possible without
+    /// waiting.
     pub(super) fn end(mut self) -> io::Result<()> {
         if self.has_output() {
             let _ = self.flush(Some(Duration::ZERO));
@@ -188,14 +188,14 @@ impl<'a> Transport<'a> {
         self.failure
     }
 
-    /// Whether a layer is not yet ready for a request.
+    /// Returns whether the layer's handshake is still in progress.
     pub(super) fn is_handshaking(&self) -> bool {
         self.layer
             .as_ref()
             .is_some_and(|layer| layer.is_handshaking())
     }
 
-    /// Whether the peer has begun to speak without the layer.
+    /// Returns whether the peer speaks without the layer (plain HTTP on an HTTPS port).
     pub(super) fn is_plain(&self) -> bool {
         self.layer.as_ref().is_some_and(|layer| layer.is_plain())
     }
@@ -261,7 +261,7 @@ impl fmt::Debug for Transport<'_> {
     }
 }
 
-/// Does something with a socket, once more if it had to wait for that, but no longer than this.
+/// Calls `work`, and once more after waiting until the socket is writable, for at most `left`.
 #[cfg(unix)]
 fn when_writable<T>(
     socket: &TcpStream,
@@ -288,9 +288,9 @@ fn when_writable<T>(
     work()
 }
 
-/// What is told to the socket for the time that is left: never zero, which would mean for ever,
-/// and so coarse that one quick operation after the other finds it set. A wait that this cuts
-/// short is simply wanted again.
+/// Rounds the remaining time to a timeout for the socket: never zero, which would mean no timeout, and coarse
+/// enough that quick operations in a row need not change it. If a wait is cut short by this, the connection
+/// asks for it again.
 fn round(left: Duration) -> Duration {
     let second = Duration::from_secs(1);
     let left = left.min(60 * second);
@@ -303,8 +303,8 @@ fn round(left: Duration) -> Duration {
     grain * grains as u32
 }
 
-/// Sent at once; the deadline is looked at in between.
-const COPY_MAX: u64 = 1024 * 1024;
+/// The most bytes of a file sent in one call, so that the deadline is checked in between.
+const SEND_CHUNK_MAX: u64 = 1024 * 1024;
 
-/// Read at once where a file cannot be sent unread: as much as TLS puts in a record.
-const PIECE: usize = 16 * 1024;
+/// The number of bytes read at a time from a file that cannot be sent by reference: one TLS record.
+const TLS_CHUNK: usize = 16 * 1024;

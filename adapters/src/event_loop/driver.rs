@@ -20,7 +20,7 @@ use super::pending_call::{FsContext, PendingCall};
 use super::shared::Shared;
 use super::transport::{SEND_CHUNK_MAX, Transport};
 use super::upgrade::{Upgraded, UpgradedSlot};
-use crate::blocking::handshake_time;
+use crate::blocking::handshake_timeout;
 use crate::delivery;
 use crate::fs_call::OpenSlot;
 
@@ -116,7 +116,7 @@ impl<F: Send + 'static, H: Handler> ConnectionDriver<F, H> {
     fn deadline(&self, parked: &Parked<H>, config: &Config) -> Duration {
         let timeouts = &config.timeouts;
         match self.transport.is_handshaking() {
-            true => parked.since() + handshake_time(timeouts),
+            true => parked.since() + handshake_timeout(timeouts),
             false => parked.deadline(timeouts),
         }
     }

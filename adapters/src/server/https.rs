@@ -5,13 +5,13 @@ use std::net::ToSocketAddrs;
 use super::{HTTPServer, ThreadingHTTPServer};
 use crate::{BindError, Tls};
 
-/// Makes an [`HTTPServer`] that speaks HTTPS, as the example of [`Tls`] does.
+/// Creates an [`HTTPServer`] with HTTPS, as in the example of [`Tls`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct HTTPSServer;
 
 impl HTTPSServer {
-    /// The same as [`HTTPServer::bind`] with [`HTTPServer::with_tls`].
+    /// Same as [`HTTPServer::bind`] followed by [`HTTPServer::with_tls`].
     ///
     /// # Errors
     /// Those of [`HTTPServer::bind`].
@@ -20,13 +20,13 @@ impl HTTPSServer {
     }
 }
 
-/// Makes a [`ThreadingHTTPServer`] that speaks HTTPS, as [`HTTPSServer`] makes the other.
+/// Creates a [`ThreadingHTTPServer`] with HTTPS.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ThreadingHTTPSServer;
 
 impl ThreadingHTTPSServer {
-    /// The same as [`ThreadingHTTPServer::bind`] with [`ThreadingHTTPServer::with_tls`].
+    /// Same as [`ThreadingHTTPServer::bind`] followed by [`ThreadingHTTPServer::with_tls`].
     ///
     /// # Errors
     /// Those of [`ThreadingHTTPServer::bind`].

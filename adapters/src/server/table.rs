@@ -1,5 +1,5 @@
-//! [`ConnectionTable`]: the connections of a server that has a thread or a task for each, and which of
-//! them is closed when another client waits.
+//! [`ConnectionTable`]: the connections of a server that has a thread or task for each, and which of them is
+//! closed to make room for another client.
 
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,15 @@ use slab::Slab;
 
 use crate::eviction::EvictionOrder;
 
-/// Connections by number, each with what can close it.
+/// Connections by number, each with what is needed to close it.
 #[derive(Debug)]
 pub(crate) struct ConnectionTable<T> {
     connections: Slab<T>,
     order: EvictionOrder,
-    /// When one was last asked to close.
+    /// When a connection was last asked to close.
     evicted: Option<Instant>,
-    /// A client waits for a place.
-    pub(crate) is_wanted: bool,
+    /// Whether a client waits for room.
+    pub(crate) has_waiter: bool,
 }
 
 impl<T> Default for ConnectionTable<T> {
@@ -25,7 +25,7 @@ impl<T> Default for ConnectionTable<T> {
             connections: Slab::new(),
             order: EvictionOrder::default(),
             evicted: None,
-            is_wanted: false,
+            has_waiter: false,
         }
     }
 }
@@ -44,7 +44,7 @@ impl<T> ConnectionTable<T> {
         self.connections.insert(connection)
     }
 
-    /// The connection of this number.
+    /// Returns the connection with this number.
     pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut T> {
         self.connections.get_mut(number)
     }
@@ -55,21 +55,20 @@ impl<T> ConnectionTable<T> {
         self.evicted = None;
     }
 
-    /// Takes note of what a connection does from now on. Returns whether the client that waits for a
-    /// place may get it by this.
-    pub(crate) fn note(&mut self, number: usize, phase: Phase) -> bool {
+    /// Sets the phase of a connection. Returns whether this may make room for the client that waits.
+    pub(crate) fn set_phase(&mut self, number: usize, phase: Phase) -> bool {
         self.order.set_phase(number, phase);
-        self.is_wanted && phase != Phase::Busy
+        self.has_waiter && phase != Phase::Busy
     }
 
-    /// Has a connection closed to make room. `close` returns whether that may be: the connection may
-    /// have been given something to do at this moment. The next one follows when this one has gone, or
-    /// after a moment if it turns out to be busy.
+    /// Has a connection closed to make room. `close` returns false if the connection has received a request at
+    /// this moment. Another one follows when this one has closed, or after a short time if it turns out to be
+    /// busy.
     pub(crate) fn evict(&mut self, close: impl Fn(&T) -> bool) {
-        while !self.evicts()
+        while !self.is_evicting()
             && let Some((number, _)) = self.order.first()
         {
-            // Until it tells what it does.
+            // Until it reports its phase again.
             self.order.set_phase(number, Phase::Busy);
             if self.connections.get(number).is_some_and(&close) {
                 self.evicted = Some(Instant::now());
@@ -77,11 +76,12 @@ impl<T> ConnectionTable<T> {
         }
     }
 
-    /// Whether one that was asked to close is still waited for.
-    pub(crate) fn evicts(&self) -> bool {
-        self.evicted.is_some_and(|at| at.elapsed() < EVICTION_TIME)
+    /// Returns whether a connection that was asked to close is still waited for.
+    pub(crate) fn is_evicting(&self) -> bool {
+        self.evicted
+            .is_some_and(|at| at.elapsed() < EVICTION_TIMEOUT)
     }
 }
 
-/// How long a connection that was asked to close is waited for before another one is asked.
-pub(crate) const EVICTION_TIME: Duration = Duration::from_millis(50);
+/// How long to wait for a connection that was asked to close, before another one is asked.
+pub(crate) const EVICTION_TIMEOUT: Duration = Duration::from_millis(50);

@@ -10,8 +10,7 @@ use sanserve_core::{Config, FileSystem, Handler};
 use super::{HTTPServer, Stopper};
 use crate::{BindError, UpgradedStream};
 
-/// An [`HTTPServer`] with a thread for each connection, and a ceiling: what to take if nothing
-/// speaks against it.
+/// An [`HTTPServer`] with a thread for each connection and a limit on their number: the default choice.
 ///
 /// ```
 /// use std::{thread, time::Duration};
@@ -29,13 +28,16 @@ use crate::{BindError, UpgradedStream};
 #[derive(Debug)]
 pub struct ThreadingHTTPServer {
     server: HTTPServer,
-    most: usize,
+    connections_max: usize,
 }
 
 impl From<HTTPServer> for ThreadingHTTPServer {
-    /// The same server, with threads.
+    /// Makes the same server serve on threads.
     fn from(server: HTTPServer) -> ThreadingHTTPServer {
-        ThreadingHTTPServer { server, most: 256 }
+        ThreadingHTTPServer {
+            server,
+            connections_max: 256,
+        }
     }
 }
 
@@ -48,19 +50,25 @@ impl ThreadingHTTPServer {
         HTTPServer::bind(address).map(ThreadingHTTPServer::from)
     }
 
-    /// How many connections it has at a time, 256 by default. For a later one the connection is
-    /// closed that has been idle longest, or else the one whose request head is the oldest that is not
-    /// complete. If all have a running reply, it waits until one ends.
+    /// Sets the maximum number of connections, 256 by default. When another one arrives, the connection that
+    /// has been idle longest is closed, or else the one with the oldest incomplete request head. If all
+    /// connections have a reply in progress, the new one waits until one ends.
     ///
     /// # Panics
     /// If it is 0.
     #[must_use]
-    pub fn with_max_connections(self, most: usize) -> ThreadingHTTPServer {
-        assert!(most > 0, "a server has to have room for one connection");
-        ThreadingHTTPServer { most, ..self }
+    pub fn with_max_connections(self, connections_max: usize) -> ThreadingHTTPServer {
+        assert!(
+            connections_max > 0,
+            "a server must allow at least one connection"
+        );
+        ThreadingHTTPServer {
+            connections_max,
+            ..self
+        }
     }
 
-    /// Speaks HTTPS, see [`HTTPServer::with_tls`]. A client that is slow at the handshake delays no other.
+    /// Serves HTTPS, see [`HTTPServer::with_tls`]. A slow handshake delays no other connection.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(self, tls: crate::Tls) -> ThreadingHTTPServer {
@@ -68,31 +76,32 @@ impl ThreadingHTTPServer {
         ThreadingHTTPServer { server, ..self }
     }
 
-    /// Where log lines go, see [`HTTPServer::with_log`]. It is called by many threads at once.
+    /// Sets where log lines go, see [`HTTPServer::with_log`]. The function is called by many threads at the
+    /// same time.
     pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> ThreadingHTTPServer {
         let server = self.server.with_log(log);
         ThreadingHTTPServer { server, ..self }
     }
 
-    /// The address that it listens at, with the port that was chosen.
+    /// Returns the address that the server listens on, with the port that was chosen.
     #[must_use]
     pub fn server_address(&self) -> SocketAddr {
         self.server.server_address()
     }
 
-    /// The port that it listens at.
+    /// Returns the port that the server listens on.
     #[must_use]
     pub fn server_port(&self) -> u16 {
         self.server.server_port()
     }
 
-    /// What ends it, from another thread.
+    /// Returns a handle that stops the server from another thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         self.server.stopper()
     }
 
-    /// Serves one connection on the thread that calls it, as [`HTTPServer::handle_request`] does.
+    /// Serves one connection on the calling thread, as [`HTTPServer::handle_request`] does.
     pub fn handle_request<H: Handler>(
         &self,
         files: impl FileSystem,
@@ -102,11 +111,11 @@ impl ThreadingHTTPServer {
         self.server.handle_request(files, config, handler);
     }
 
-    /// Serves until it is stopped, each connection on a thread of its own with a handler of its
-    /// own, see [`HTTPServer::serve_forever`]. When it returns, no thread is left.
+    /// Serves until the server is stopped, each connection on its own thread and with its own handler, see
+    /// [`HTTPServer::serve_forever`]. When it returns, all threads have ended.
     ///
     /// # Errors
-    /// None here. All servers return the same, and others may fail to begin.
+    /// Never. All servers have this signature, and others may fail to start.
     pub fn serve_forever<H: Handler>(
         self,
         files: impl FileSystem + Sync,
@@ -116,8 +125,9 @@ impl ThreadingHTTPServer {
         self.serve_on_threads(&files, config.into(), &handler, None)
     }
 
-    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over: `upgrade` is called
-    /// on the thread of the connection, which has a stack of 256 KiB, see [`HTTPServer::serve_with_upgrades`].
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take over their connections:
+    /// `upgrade` is called on the thread of the connection, which has a stack of 256 KiB, see
+    /// [`HTTPServer::serve_with_upgrades`].
     ///
     /// # Errors
     /// Those of [`serve_forever`](Self::serve_forever).
@@ -140,14 +150,16 @@ impl ThreadingHTTPServer {
     ) -> io::Result<()> {
         let (server, config) = (&self.server, &config);
         thread::scope(|scope| {
-            while let Some(guest) = server.gate.admit(self.most) {
+            while let Some(connection) = server.acceptor.accept(self.connections_max) {
                 let work = move || {
                     let upgrade = upgrade.map(|upgrade| upgrade as &dyn Fn(H, UpgradedStream));
-                    server.serve(&guest, files, config, handler, upgrade);
+                    server.serve(&connection, files, config, handler, upgrade);
                 };
-                let thread = Builder::new().name("connection".into()).stack_size(STACK);
+                let thread = Builder::new()
+                    .name("connection".into())
+                    .stack_size(STACK_SIZE);
                 if thread.spawn_scoped(scope, work).is_err() {
-                    server.gate.pause();
+                    server.acceptor.pause();
                 }
             }
         });
@@ -155,6 +167,5 @@ impl ThreadingHTTPServer {
     }
 }
 
-/// A connection needs a few pages of it, with a handler of moderate taste. What is not used costs
-/// no memory.
-const STACK: usize = 256 * 1024;
+/// A connection uses a few pages of its stack, if its handler is moderate. Unused stack takes no memory.
+const STACK_SIZE: usize = 256 * 1024;

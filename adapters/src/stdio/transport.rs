@@ -1,8 +1,8 @@
-//! [`Transport`]: two open files that give up in time and speak the connection's language.
+//! [`Transport`]: two descriptors with deadlines.
 //!
-//! Who else uses them is not known, so they stay as blocking as they were: they are waited for, and
-//! then no more is asked of them than they can do at once. Only a socket that takes files is told
-//! to give up in time, for nobody can know how much it has room for.
+//! Other processes may use the same open files, so they are not set to non-blocking. They are polled instead,
+//! and then read or written only as far as is possible without waiting. Only a socket that is sent a file gets
+//! a timeout, because there is no way to know how much it accepts.
 
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
@@ -14,19 +14,19 @@ use rustix::io::Errno;
 use sanserve_core::{Connection, FileSystem, FsError, Got, Handler, Now};
 use socket2::SockRef;
 
-use crate::blocking::SEND_NOW;
+use crate::blocking::SEND_FLAGS;
 use crate::delivery;
 use crate::hang_up::HangUp;
 #[cfg(target_os = "linux")]
 use crate::send_file::send_file;
 
-/// What a connection is carried over.
+/// The two descriptors of a connection.
 pub(super) struct Transport {
     input: OwnedFd,
-    /// Until nothing more is to come.
+    /// `None` after the shutdown.
     output: Option<OwnedFd>,
     /// Whether the output is a socket.
-    socket: bool,
+    is_socket: bool,
     failure: io::Result<()>,
 }
 
@@ -35,18 +35,18 @@ impl Transport {
         let socket = SockRef::from(&output);
         let is_socket = socket.r#type().is_ok();
         if is_socket {
-            // Replies leave in as few pieces as can be; to hold the last one back helps nobody.
-            // Where there is no TCP below, nothing is held back.
+            // Replies are sent in as few packets as possible; delaying the last one would not help. On a socket
+            // without TCP this fails, and is not needed.
             let _ = socket.set_tcp_nodelay(true);
-            socket.set_write_timeout(Some(MOMENT))?;
-            // What elsewhere each `send` asks for, Apple's systems have as a property of the socket.
+            socket.set_write_timeout(Some(SEND_TIMEOUT))?;
+            // On Apple's systems this is a socket option, elsewhere a flag of each `send`.
             #[cfg(target_vendor = "apple")]
             rustix::net::sockopt::set_socket_nosigpipe(&output, true)?;
         }
         Ok(Transport {
             input,
             output: Some(output),
-            socket: is_socket,
+            is_socket,
             failure: Ok(()),
         })
     }
@@ -62,14 +62,14 @@ impl Transport {
             return Got::Failed;
         };
         let ready = wait(output, PollFlags::OUT, left);
-        let written = ready.and_then(|()| match self.socket {
-            true => rustix::net::send(output, from, SEND_NOW),
-            false => rustix::io::write(output, &from[..from.len().min(PIECE)]),
+        let written = ready.and_then(|()| match self.is_socket {
+            true => rustix::net::send(output, from, SEND_FLAGS),
+            false => rustix::io::write(output, &from[..from.len().min(PIPE_CHUNK)]),
         });
         self.answer(written.map_err(io::Error::from))
     }
 
-    /// Sends a piece of a file, without reading it if it goes to a socket.
+    /// Sends a piece of a file; by reference if the output is a socket.
     pub(super) fn copy<FS: FileSystem>(
         &mut self,
         files: &FS,
@@ -79,45 +79,45 @@ impl Transport {
         left: Option<Duration>,
     ) -> Got<FS::File> {
         #[cfg(target_os = "linux")]
-        if let (Some(output), true) = (&self.output, self.socket) {
+        if let (Some(output), true) = (&self.output, self.is_socket) {
             let ready = wait(output, PollFlags::OUT, left);
             let copied = ready
                 .map_err(io::Error::from)
-                .and_then(|()| send_file(output, files, file, at, len.min(COPY_MAX)));
+                .and_then(|()| send_file(output, files, file, at, len.min(SEND_CHUNK_MAX)));
             return match copied {
                 Ok(None) => Got::Refused(FsError::Io),
                 copied => self.answer(copied.map(Option::unwrap_or_default)),
             };
         }
-        let mut piece = [0; PIECE];
-        let len = PIECE.min(usize::try_from(len).unwrap_or(PIECE));
-        match files.read(file, at, &mut piece[..len]) {
+        let mut chunk = [0; PIPE_CHUNK];
+        let len = PIPE_CHUNK.min(usize::try_from(len).unwrap_or(PIPE_CHUNK));
+        match files.read(file, at, &mut chunk[..len]) {
             Ok(0) => Got::Bytes(0),
-            Ok(n) => self.write(&piece[..n], left),
+            Ok(n) => self.write(&chunk[..n], left),
             Err(_) => Got::Refused(FsError::Io),
         }
     }
 
     /// Tells the peer that nothing more will come.
     pub(super) fn shutdown(&mut self) {
-        if let Some(output) = self.output.take().filter(|_| self.socket) {
+        if let Some(output) = self.output.take().filter(|_| self.is_socket) {
             let _ = SockRef::from(&output).shutdown(Shutdown::Write);
         }
     }
 
-    /// Whether the peer has left: the end of what comes from a pipe says nothing of the other pipe.
+    /// Returns how the peer has hung up. For pipes, the end of the input says nothing about the output.
     pub(super) fn hang_up(&self) -> Option<HangUp> {
         let output = self.output.as_ref()?;
-        HangUp::of(output).filter(|&how| self.socket || how == HangUp::Reset)
+        HangUp::of(output).filter(|&how| self.is_socket || how == HangUp::Reset)
     }
 
-    /// Tells the connection what its peer has acknowledged, if a deadline makes that matter.
+    /// Reports to the connection what its peer has acknowledged, if a deadline has passed.
     pub(super) fn report_delivery<F, H: Handler>(&self, conn: &mut Connection<F, H>, now: Now) {
-        // Of a socket that is no longer written to, the side that is read tells the same.
+        // After the shutdown, the input is the same socket.
         delivery::report(conn, now, self.output.as_ref().unwrap_or(&self.input));
     }
 
-    /// What went wrong, if anything did.
+    /// Returns what went wrong, if anything did.
     pub(super) fn end(self) -> io::Result<()> {
         self.failure
     }
@@ -138,27 +138,27 @@ impl Transport {
     }
 }
 
-/// Waits until something can be done, or until so much time is over: then it is [`Errno::AGAIN`].
-fn wait(file: impl AsFd, what: PollFlags, left: Option<Duration>) -> Result<(), Errno> {
-    let left = left.map(|left| Timespec::try_from(left).unwrap_or(LONG));
-    match poll(&mut [PollFd::new(&file, what)], left.as_ref())? {
+/// Waits until the descriptor is ready, or until the time is over, which is [`Errno::AGAIN`].
+fn wait(file: impl AsFd, flags: PollFlags, left: Option<Duration>) -> Result<(), Errno> {
+    let left = left.map(|left| Timespec::try_from(left).unwrap_or(FOREVER));
+    match poll(&mut [PollFd::new(&file, flags)], left.as_ref())? {
         0 => Err(Errno::AGAIN),
         _ => Ok(()),
     }
 }
 
-/// What can be written at once, at least, if anything can: `PIPE_BUF` on Linux.
-const PIECE: usize = 4096;
+/// The number of bytes that a writable pipe accepts: `PIPE_BUF` on Linux.
+const PIPE_CHUNK: usize = 4096;
 
-/// Sent at once of a file; the deadline is looked at in between.
+/// The most bytes of a file sent in one call, so that the deadline is checked in between.
 #[cfg(target_os = "linux")]
-const COPY_MAX: u64 = 1024 * 1024;
+const SEND_CHUNK_MAX: u64 = 1024 * 1024;
 
-/// So long a socket is waited for while a file is sent.
-const MOMENT: Duration = Duration::from_secs(1);
+/// The timeout of the socket while a file is sent.
+const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// As good as for ever.
-const LONG: Timespec = Timespec {
+/// Practically no timeout.
+const FOREVER: Timespec = Timespec {
     tv_sec: 1 << 30,
     tv_nsec: 0,
 };

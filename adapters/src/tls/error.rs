@@ -1,30 +1,30 @@
-//! [`TlsError`]: why there is no certificate to serve with.
+//! [`TlsError`]: why a certificate cannot be used.
 
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-/// Why a certificate and its key cannot be used, or could not be made, as [`Tls::load`](super::Tls::load) and
-/// `Tls::self_signed` return it.
+/// Why a certificate and its key cannot be used or generated; the error of [`Tls::load`](super::Tls::load) and
+/// `Tls::self_signed`.
 ///
-/// What the system or another library said is the [`source`](Error::source), and is not part of the text.
+/// The error of the system or of another library is the [`source`](Error::source) and is not part of the text.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// There is no such file.
+    /// The file does not exist.
     NotFound {
         /// The file.
         path: PathBuf,
     },
-    /// A file cannot be read.
+    /// The file cannot be read.
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
-    /// A file does not contain a certificate or key that can be used.
+    /// The file does not contain a usable certificate or key.
     Unusable {
         /// The file.
         path: PathBuf,
@@ -41,14 +41,14 @@ pub enum TlsError {
         /// The file with the key.
         path: PathBuf,
     },
-    /// The key is not the one that belongs to the certificate.
+    /// The key does not belong to the certificate.
     KeyMismatch {
         /// The file with the certificate.
         certfile: PathBuf,
         /// The file with the key.
         keyfile: PathBuf,
     },
-    /// A certificate could not be made, for example because a name is not one of a host.
+    /// A certificate could not be generated, for example because a name is not a valid host name.
     SelfSigned(Box<dyn Error + Send + Sync>),
 }
 
@@ -62,22 +62,21 @@ impl fmt::Display for TlsError {
             TlsError::Unusable { path, problem } => write!(out, "{} {problem}", path.display()),
             TlsError::PasswordRequired { path } => write!(
                 out,
-                "{} has an encrypted key, which needs a password",
+                "{} has an encrypted key: give its password",
                 path.display()
             ),
             TlsError::WrongPassword { path } => write!(
                 out,
-                "{} has an encrypted key, and the password is wrong",
+                "{} has an encrypted key, and the password is wrong: give the password of this key",
                 path.display()
             ),
             TlsError::KeyMismatch { certfile, keyfile } => write!(
                 out,
-                "{} has a key that is not that of the certificate in {}: that must be the first in its file, \
-                 and have the same public key",
+                "{} has a key that is not that of the certificate in {}: give the key of the first certificate in that file",
                 keyfile.display(),
                 certfile.display()
             ),
-            TlsError::SelfSigned(_) => out.write_str("cannot make a certificate"),
+            TlsError::SelfSigned(_) => out.write_str("cannot generate a certificate"),
         }
     }
 }
@@ -92,8 +91,8 @@ impl Error for TlsError {
     }
 }
 
-/// For functions that return several kinds of errors. The [`kind`](io::Error::kind) is that of the system's error, or
-/// else [`InvalidData`](ErrorKind::InvalidData).
+/// For functions that return several kinds of errors. The [`kind`](io::Error::kind) is that of the system's
+/// error, otherwise [`InvalidData`](ErrorKind::InvalidData).
 impl From<TlsError> for io::Error {
     fn from(error: TlsError) -> io::Error {
         let kind = match &error {

@@ -1,4 +1,4 @@
-//! [`FirstByte`]: a layer that lets the first byte of a peer decide whether TLS lies below the connection.
+//! [`FirstByte`]: a layer that uses TLS unless the first byte from the peer is plain HTTP.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -6,9 +6,9 @@ use std::net::{Shutdown, TcpStream};
 use super::session::Session;
 use crate::layer::Layer;
 
-/// TLS, unless the peer begins with plain HTTP.
+/// TLS, or nothing if the peer begins with plain HTTP.
 pub(super) enum FirstByte {
-    /// Nothing has come yet.
+    /// No byte has arrived yet.
     Awaited(Session),
     Tls(Session),
     Plain(Plain),
@@ -17,11 +17,11 @@ pub(super) enum FirstByte {
 /// No layer at all.
 #[derive(Default)]
 pub(super) struct Plain {
-    /// The peer has still to be told that nothing more will come.
+    /// Whether the peer still has to be told that nothing more will come.
     ending: bool,
 }
 
-/// Whether that begins a request, or the empty line before one, and no record of TLS.
+/// Returns whether this byte begins a request, or the empty line before one, and not a TLS record.
 pub(crate) fn begins_http(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte == b'\r'
 }
@@ -34,7 +34,7 @@ impl FirstByte {
         }
     }
 
-    /// Looks at the first byte, which stays where it is.
+    /// Peeks at the first byte.
     fn decide(&mut self, socket: &TcpStream) -> io::Result<()> {
         let mut byte = [0];
         let n = socket.peek(&mut byte)?;

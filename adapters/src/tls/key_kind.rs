@@ -1,11 +1,11 @@
-//! What kind of key a private key is, for errors about one that cannot be used.
+//! Identifies the kind of a private key, for errors about keys that cannot be used.
 
 use pkcs8::PrivateKeyInfoRef;
 use pkcs8::der::asn1::{AnyRef, ObjectIdentifier};
 use pkcs8::der::{Decode, Reader, SliceReader, Tag, Tagged};
 use rustls::pki_types::PrivateKeyDer;
 
-/// What is wrong with a key that cannot be used, and what to do about it.
+/// Returns what is wrong with a key that cannot be used, and what to do about it.
 pub(super) fn unusable(key: &PrivateKeyDer<'_>) -> String {
     let known = match key {
         PrivateKeyDer::Pkcs1(key) => rsa(key.secret_pkcs1_der()),
@@ -22,12 +22,12 @@ pub(super) fn unusable(key: &PrivateKeyDer<'_>) -> String {
             };
             format!("has a damaged {section} section: copy the whole file again")
         }
-        Some(kind) => no_such(kind),
+        Some(kind) => unsupported(kind),
     }
 }
 
-/// What is said of a kind of key that cannot be used here.
-pub(super) fn no_such(kind: &str) -> String {
+/// Returns the message for a kind of key that is not supported.
+pub(super) fn unsupported(kind: &str) -> String {
     format!(
         "has {kind}, which cannot be used here: use RSA of 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519, \
          and a certificate for that key"
@@ -63,7 +63,7 @@ fn rsa(der: &[u8]) -> Option<String> {
     Some(format!("an RSA key of {bits} bits"))
 }
 
-/// RFC 5915 §3: the parameters are behind the version and the number.
+/// RFC 5915 §3: the parameters follow the version and the private key.
 fn sec1(der: &[u8]) -> Option<String> {
     let key = AnyRef::from_der(der).ok()?;
     let mut fields = SliceReader::new(key.value()).ok()?;
@@ -73,7 +73,7 @@ fn sec1(der: &[u8]) -> Option<String> {
     AnyRef::from_der(parameters.value()).ok().map(elliptic)
 }
 
-/// RFC 5480 §2.1.1: the name of a curve. Others are not allowed.
+/// RFC 5480 §2.1.1: only named curves are allowed.
 fn elliptic(parameters: AnyRef<'_>) -> String {
     if parameters.tag() != Tag::ObjectIdentifier {
         return "an ECDSA key with explicit parameters in place of the name of a curve".into();

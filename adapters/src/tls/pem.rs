@@ -1,6 +1,6 @@
-//! Certificates and keys as they are in PEM files.
+//! Reads certificates and keys from PEM files.
 //!
-//! Every error is a line that names the file, says what is wrong with it, and what to do.
+//! Each error is one line that names the file, says what is wrong with it, and what to do.
 
 use std::io::ErrorKind;
 use std::iter;
@@ -14,19 +14,19 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use super::{TlsError, key_kind};
 use crate::text_file;
 
-/// The certificates in a file, in their order.
+/// Reads the certificates of a file, in order.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = read(path)?;
     check(&text, path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
-        Ok(found) if found.is_empty() => Err(wrong(path, &no_certificate(&text, path))),
+        Ok(found) if found.is_empty() => Err(unusable(path, &no_certificate(&text, path))),
         Ok(found) => Ok(found),
-        Err(_) => Err(wrong(path, NOT_PEM)),
+        Err(_) => Err(unusable(path, NOT_PEM)),
     }
 }
 
-/// The first private key in a file, decrypted if need be.
+/// Reads the first private key of a file, and decrypts it if necessary.
 pub(super) fn key(path: &Path, password: Option<&str>) -> Result<PrivateKeyDer<'static>, TlsError> {
     let bytes = read(path)?;
     check(&bytes, path)?;
@@ -37,23 +37,23 @@ pub(super) fn key(path: &Path, password: Option<&str>) -> Result<PrivateKeyDer<'
         return decrypt(pem, password, path);
     }
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
-        Error::NoItemsFound => wrong(path, &no_key(&bytes, path)),
-        _ => wrong(path, NOT_PEM),
+        Error::NoItemsFound => unusable(path, &no_key(&bytes, path)),
+        _ => unusable(path, NOT_PEM),
     })
 }
 
-/// Returns an error about the first section of a file that is not whole. It names the section and quotes nothing of it,
-/// since that may be a part of a key.
+/// Returns an error about the first damaged section of a file. It names the section, but quotes nothing of it,
+/// because that may be a part of a key.
 fn check(bytes: &[u8], path: &Path) -> Result<(), TlsError> {
     for section in sections(bytes) {
         let text = String::from_utf8_lossy(section);
         if text.contains("Proc-Type: 4,ENCRYPTED") {
-            return Err(wrong(path, &foreign(path)));
+            return Err(unusable(path, &legacy_encryption(path)));
         }
         let Some(label) = label(&text) else {
-            return Err(wrong(path, BAD_BEGIN));
+            return Err(unusable(path, BAD_BEGIN));
         };
-        // What is not known is passed over up to its end.
+        // Unknown sections are skipped.
         let what = match <(SectionKind, Vec<u8>)>::from_pem_slice(section) {
             Ok(_) | Err(Error::NoItemsFound) => continue,
             Err(Error::MissingSectionEnd { .. }) => {
@@ -61,12 +61,15 @@ fn check(bytes: &[u8], path: &Path) -> Result<(), TlsError> {
             }
             Err(_) => format!("has a damaged {label} section, which is not Base64"),
         };
-        return Err(wrong(path, &format!("{what}: copy the whole file again")));
+        return Err(unusable(
+            path,
+            &format!("{what}: copy the whole file again"),
+        ));
     }
     Ok(())
 }
 
-/// The sections of a file, each from the line that begins it up to the next.
+/// Returns the sections of a file, each up to the beginning of the next.
 fn sections(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let begins = |&at: &usize| {
         bytes[at..].starts_with(b"-----BEGIN ")
@@ -79,19 +82,19 @@ fn sections(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What the first line of a section calls it, such as `CERTIFICATE`.
+/// Returns the label in the first line of a section, such as `CERTIFICATE`.
 fn label(section: &str) -> Option<&str> {
     let line = section.split(['\n', '\r']).next()?.trim_end();
     let label = line.strip_prefix("-----BEGIN ")?.strip_suffix("-----")?;
     (!label.contains('-')).then_some(label)
 }
 
-/// What a file has in place of a certificate.
+/// Describes a file that contains no certificate.
 fn no_certificate(bytes: &[u8], path: &Path) -> String {
     let (labels, name) = (labels(bytes), path.display());
     let has = |label: &str| labels.iter().any(|other| other == label);
     if let Some(convert) = binary(bytes) {
-        format!("is not a PEM file, but {}", convert.in_words(path))
+        format!("is not a PEM file, but {}", convert.advice(path))
     } else if has("TRUSTED CERTIFICATE") || has("X509 CERTIFICATE") {
         format!(
             "has a certificate in a form that only OpenSSL knows: \
@@ -110,18 +113,18 @@ fn no_certificate(bytes: &[u8], path: &Path) -> String {
     } else if has("CERTIFICATE") {
         "has a certificate whose lines are indented: remove the spaces before them".into()
     } else {
-        format!("contains no certificate{}", but(&labels))
+        format!("contains no certificate{}", others(&labels))
     }
 }
 
-/// What a file has in place of a private key.
+/// Describes a file that contains no private key.
 fn no_key(bytes: &[u8], path: &Path) -> String {
     let (labels, name) = (labels(bytes), path.display());
     let has = |label: &str| labels.iter().any(|other| other == label);
     if let Some(convert) = binary(bytes) {
-        format!("is not a PEM file, but {}", convert.in_words(path))
+        format!("is not a PEM file, but {}", convert.advice(path))
     } else if has("DSA PRIVATE KEY") {
-        key_kind::no_such("a DSA key")
+        key_kind::unsupported("a DSA key")
     } else if has("OPENSSH PRIVATE KEY") {
         format!(
             "has a key in a form that only OpenSSH knows: \
@@ -130,19 +133,19 @@ fn no_key(bytes: &[u8], path: &Path) -> String {
     } else if labels.iter().any(|label| label.ends_with("PRIVATE KEY")) {
         "has a private key whose lines are indented: remove the spaces before them".into()
     } else {
-        format!("contains no private key{}", but(&labels))
+        format!("contains no private key{}", others(&labels))
     }
 }
 
-/// What else is in a file.
-fn but(labels: &[String]) -> String {
+/// Lists the sections of a file, for the end of a sentence.
+fn others(labels: &[String]) -> String {
     match labels {
         [] => String::new(),
         labels => format!(", only {}", labels.join(", ")),
     }
 }
 
-/// The kinds of all sections of a file, such as `CERTIFICATE`.
+/// Returns the labels of all sections of a file, such as `CERTIFICATE`.
 fn labels(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let labels = text.lines().filter_map(|line| {
@@ -152,20 +155,20 @@ fn labels(bytes: &[u8]) -> Vec<String> {
     labels.take(LABELS_MAX).collect()
 }
 
-/// What a file of DER is, and the command of OpenSSL that makes PEM of it.
+/// The kind of a DER file, and the arguments of OpenSSL that convert it to PEM.
 struct Binary {
-    what: &'static str,
+    kind: &'static str,
     convert: &'static str,
 }
 
 impl Binary {
-    fn in_words(&self, path: &Path) -> String {
-        let (name, Binary { what, convert }) = (path.display(), self);
-        format!("{what}: convert it with: openssl {convert} -in {name} -out NEW")
+    fn advice(&self, path: &Path) -> String {
+        let (name, Binary { kind, convert }) = (path.display(), self);
+        format!("{kind}: convert it with: openssl {convert} -in {name} -out NEW")
     }
 }
 
-/// Tells what a file is that begins as DER does: with a sequence.
+/// Identifies a file that begins like DER, with a sequence.
 fn binary(bytes: &[u8]) -> Option<Binary> {
     let [0x30, length, content @ ..] = bytes else {
         return None;
@@ -174,40 +177,40 @@ fn binary(bytes: &[u8]) -> Option<Binary> {
         0x81..=0x84 => content.get(usize::from(length - 0x80)..)?,
         _ => content,
     };
-    let (what, convert) = match content {
-        // The version of PKCS#12 is 3 (RFC 7292, §4); those of keys are 0 and 1.
+    let (kind, convert) = match content {
+        // The version of PKCS#12 is 3 (RFC 7292 §4); those of keys are 0 and 1.
         [0x02, 0x01, 3, ..] => ("PKCS#12", "pkcs12 -nodes"),
         [0x02, ..] => ("a key as DER", "pkey -inform DER"),
         // A certificate begins with another long sequence, an encrypted key with a short one.
         [0x30, 0x81..=0x84, ..] => ("a certificate as DER", "x509 -inform DER"),
         _ => ("an encrypted key as DER", "pkey -inform DER"),
     };
-    Some(Binary { what, convert })
+    Some(Binary { kind, convert })
 }
 
-/// The part of a file that is an encrypted key.
+/// Returns the section with the encrypted key, if there is one.
 fn encrypted(text: &str) -> Option<&str> {
     let from = &text[text.find(BEGIN)?..];
     Some(from.find(END).map_or(from, |at| &from[..at + END.len()]))
 }
 
-/// The key, or why there is none.
+/// Decrypts a key.
 fn decrypt(pem: &str, password: &str, path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let (_, document) = SecretDocument::from_pem(pem).map_err(|_| wrong(path, DAMAGED))?;
+    let (_, document) = SecretDocument::from_pem(pem).map_err(|_| unusable(path, DAMAGED))?;
     let info = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
-        .map_err(|_| wrong(path, &foreign(path)))?;
+        .map_err(|_| unusable(path, &legacy_encryption(path)))?;
     let key = info.decrypt(password).map_err(|error| match error {
-        // By chance a wrong password may give something that is no key.
+        // A wrong password may by chance decrypt to something that is not a key.
         pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed)
         | pkcs8::Error::Asn1(_)
         | pkcs8::Error::KeyMalformed(_) => TlsError::WrongPassword { path: path.into() },
-        _ => wrong(path, &foreign(path)),
+        _ => unusable(path, &legacy_encryption(path)),
     })?;
     Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
 }
 
-/// What to do about a key that OpenSSL knows how to decrypt, and nobody here.
-fn foreign(path: &Path) -> String {
+/// Returns what to do about a key with an encryption that only OpenSSL supports.
+fn legacy_encryption(path: &Path) -> String {
     let name = path.display();
     format!(
         "has a key in an old encrypted form: \
@@ -223,8 +226,8 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
-/// An error about a file.
-pub(super) fn wrong(path: &Path, problem: &str) -> TlsError {
+/// Makes an error about a file.
+pub(super) fn unusable(path: &Path, problem: &str) -> TlsError {
     TlsError::Unusable {
         path: path.into(),
         problem: problem.into(),
@@ -237,7 +240,7 @@ const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
 const NOT_PEM: &str = "is not a valid PEM file: copy the whole file again";
 const DAMAGED: &str =
     "has a damaged ENCRYPTED PRIVATE KEY section, which is not Base64: copy the whole file again";
-const BAD_BEGIN: &str = "has a broken line '-----BEGIN ...-----': that must end with five hyphens, and nothing may follow in the same line";
+const BAD_BEGIN: &str = "has a broken line '-----BEGIN ...-----': it must end with five hyphens";
 
-/// The number of sections of a file that an error names.
+/// The maximum number of sections that an error names.
 const LABELS_MAX: usize = 5;

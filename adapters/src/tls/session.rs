@@ -1,10 +1,10 @@
 //! [`Session`]: TLS as a layer between a connection and its socket.
 //!
-//! rustls does the protocol, and the buffers are here: its own read buffer is never given back, which
-//! would be half of what an idle connection takes.
+//! rustls implements the protocol, but this file has the buffers: rustls never frees its own read buffer, which
+//! would be half of the memory of an idle connection.
 //!
-//! The handshake happens while the connection waits for its first bytes. It has the deadline of a
-//! head from the moment when the connection is accepted, however it drips.
+//! The handshake takes place while the connection waits for its first bytes. It has the deadline of a request
+//! head, counted from when the connection was accepted.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem::{self, MaybeUninit};
@@ -19,46 +19,47 @@ use socket2::SockRef;
 
 use crate::layer::Layer;
 
-/// One peer's TLS.
+/// The TLS session of one peer.
 pub(super) struct Session {
     tls: UnbufferedServerConnection,
-    /// What has come of a record that is not complete.
+    /// Received bytes of an incomplete record.
     incoming: Vec<u8>,
-    /// What was understood and not read yet.
+    /// Decrypted bytes that were not read yet.
     plain: Queue,
-    /// What has still to be written to the socket.
+    /// Bytes to be written to the socket.
     outgoing: Queue,
-    /// How many bytes have been taken to be written and are not all with the socket yet.
-    taken: usize,
-    /// Nothing more will come.
+    /// The number of bytes of the current `write` that were encrypted and are not all written to the socket.
+    unsent: usize,
+    /// Whether the peer has closed its side.
     ended: bool,
-    /// Nothing more will be written.
+    /// Whether this side is closed.
     closed: bool,
-    /// What ended the protocol. After it rustls is not asked again.
+    /// The error that ended the protocol. After it, rustls is not called again.
     failure: Option<Box<Error>>,
 }
 
 impl Session {
-    /// A session that has not begun.
+    /// Creates a session before its handshake.
     pub(super) fn new(tls: UnbufferedServerConnection) -> Session {
         Session {
             tls,
             incoming: Vec::new(),
             plain: Queue::default(),
             outgoing: Queue::default(),
-            taken: 0,
+            unsent: 0,
             ended: false,
             closed: false,
             failure: None,
         }
     }
 
-    /// Does with what has come whatever can be done with it.
-    fn advance(&mut self) -> Result<(), Error> {
+    /// Processes the received bytes as far as possible.
+    fn process(&mut self) -> Result<(), Error> {
         self.outcome()?;
         loop {
-            // After an error there is an alert to encode, and perhaps what was to be sent before it. If bytes are left, rustls must
-            // not look at them again: it remembers where it is in them, and that it has sent an alert.
+            // After an error there is an alert to encode, and perhaps other data before it. Rustls must not
+            // process the remaining bytes again: it remembers its position in them, and that it has sent an
+            // alert.
             let is_last = self.failure.is_some() && !self.incoming.is_empty();
             let UnbufferedStatus {
                 mut discard, state, ..
@@ -84,7 +85,7 @@ impl Session {
                     true
                 }
                 Ok(ConnectionState::TransmitTlsData(data)) => {
-                    // It is in the queue, which is written before anything else.
+                    // The data is in the queue, which is written before anything else.
                     data.done();
                     true
                 }
@@ -106,33 +107,35 @@ impl Session {
         }
     }
 
-    /// What the protocol came to so far.
+    /// Returns the error that ended the protocol, if there was one.
     fn outcome(&self) -> Result<(), Error> {
         self.failure.as_deref().cloned().map_or(Ok(()), Err)
     }
 
-    /// Adds to what has to be written what this makes, given the protocol in a state to write.
-    fn encrypt(&mut self, what: What<'_>) -> io::Result<()> {
-        self.advance().map_err(refusal)?;
+    /// Encrypts a message into the outgoing queue.
+    fn encrypt(&mut self, message: Message<'_>) -> io::Result<()> {
+        self.process().map_err(protocol_error)?;
         let UnbufferedStatus { discard, state, .. } =
             self.tls.process_tls_records(&mut self.incoming);
         let encrypted = match state {
-            Ok(ConnectionState::WriteTraffic(mut traffic)) => match what {
-                What::Record(plain) => self
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => match message {
+                Message::Data(plain) => {
+                    self.outgoing.append(plain.len() + RECORD_OVERHEAD, |room| {
+                        traffic.encrypt(plain, room)
+                    })
+                }
+                Message::CloseNotify => self
                     .outgoing
-                    .append(plain.len() + OVERHEAD, |room| traffic.encrypt(plain, room)),
-                What::Close => self
-                    .outgoing
-                    .append(OVERHEAD, |room| traffic.queue_close_notify(room)),
+                    .append(RECORD_OVERHEAD, |room| traffic.queue_close_notify(room)),
             },
             Ok(_) => return Err(io::Error::other("TLS is not ready for data")),
-            Err(error) => return Err(refusal(error)),
+            Err(error) => return Err(protocol_error(error)),
         };
         self.incoming.drain(..discard);
         encrypted.map_err(io::Error::other)
     }
 
-    /// What was understood, or the end. [`ErrorKind::WouldBlock`] if nothing is there.
+    /// Returns decrypted bytes, or the end. [`ErrorKind::WouldBlock`] if there are none.
     fn plain(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self.plain.take(into) {
             0 if !self.ended => Err(ErrorKind::WouldBlock.into()),
@@ -140,7 +143,7 @@ impl Session {
         }
     }
 
-    /// Gives buffers back that are empty.
+    /// Frees empty buffers.
     fn release(&mut self) {
         if self.incoming.is_empty() {
             self.incoming = Vec::new();
@@ -157,17 +160,17 @@ impl Layer for Session {
             read => return read,
         }
         if self.incoming.len() > INCOMING_MAX {
-            return Err(refusal(Error::General("message buffer full".into())));
+            return Err(protocol_error(Error::General("message buffer full".into())));
         }
-        // While nothing comes, which may be for long, nothing is held.
+        // An idle connection may wait here for long, without buffers.
         self.release();
-        let mut piece = [0; PIECE];
-        let n = socket.read(&mut piece)?;
-        // The peer may be gone without a word. Whether something is missing shows in its request.
+        let mut chunk = [0; READ_SIZE];
+        let n = socket.read(&mut chunk)?;
+        // The peer may have closed without `close_notify`. An incomplete request will show it.
         self.ended |= n == 0;
-        self.incoming.extend_from_slice(&piece[..n]);
-        self.advance().map_err(refusal)?;
-        // More may be there to be read.
+        self.incoming.extend_from_slice(&chunk[..n]);
+        self.process().map_err(protocol_error)?;
+        // The socket may have more to read.
         self.plain(into).map_err(|error| match error.kind() {
             ErrorKind::WouldBlock => ErrorKind::Interrupted.into(),
             _ => error,
@@ -175,23 +178,23 @@ impl Layer for Session {
     }
 
     fn write(&mut self, socket: &TcpStream, from: &[u8]) -> io::Result<usize> {
-        if self.taken == 0 {
-            let record = &from[..from.len().min(RECORD)];
-            self.encrypt(What::Record(record))?;
-            self.taken = record.len();
+        if self.unsent == 0 {
+            let record = &from[..from.len().min(RECORD_MAX)];
+            self.encrypt(Message::Data(record))?;
+            self.unsent = record.len();
         }
         self.flush(socket)?;
-        // What is written counts when all of it is with the socket, and not before: nobody would
-        // wait for the rest.
+        // The bytes count as written only when all of the record is in the socket; otherwise nothing would wait
+        // for the rest.
         if self.has_output() {
             return Err(ErrorKind::Interrupted.into());
         }
-        Ok(mem::take(&mut self.taken))
+        Ok(mem::take(&mut self.unsent))
     }
 
     fn shutdown(&mut self) {
-        // Within a handshake there is nothing to be told.
-        let _ = self.encrypt(What::Close);
+        // During the handshake there is nothing to send.
+        let _ = self.encrypt(Message::CloseNotify);
         self.closed = true;
     }
 
@@ -218,38 +221,38 @@ impl Layer for Session {
     }
 }
 
-/// Ends a connection whose peer was sent an alert. What it has sent is thrown away: a socket that is closed with unread bytes
-/// resets the connection, and the peer may lose the alert with it.
+/// Ends a connection whose peer was sent an alert. Its unread data is discarded, because closing a socket with
+/// unread data resets the connection, and the alert may be lost.
 pub(crate) fn drain(socket: SockRef<'_>) {
-    let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+    let mut chunk = [const { MaybeUninit::uninit() }; READ_SIZE];
     let ended = socket
         .set_nonblocking(true)
         .and_then(|()| socket.shutdown(Shutdown::Write));
-    // Not all that a peer could send, which may be without an end.
-    for _ in 0..DRAIN_MAX / PIECE {
-        if ended.is_err() || !matches!(socket.recv(&mut piece), Ok(1..)) {
+    // Only a limited amount, because the peer may send forever.
+    for _ in 0..DRAIN_MAX / READ_SIZE {
+        if ended.is_err() || !matches!(socket.recv(&mut chunk), Ok(1..)) {
             return;
         }
     }
 }
 
-/// What is to be encrypted.
-enum What<'a> {
-    Record(&'a [u8]),
-    Close,
+/// A message to encrypt.
+enum Message<'a> {
+    Data(&'a [u8]),
+    CloseNotify,
 }
 
-/// Bytes that are taken from the front, in pieces.
+/// A byte queue that is consumed from the front.
 #[derive(Default)]
 struct Queue {
     bytes: Vec<u8>,
-    /// How many of them were taken.
-    taken: usize,
+    /// The number of bytes that were consumed.
+    consumed: usize,
 }
 
 impl Queue {
     fn filled(&self) -> &[u8] {
-        &self.bytes[self.taken..]
+        &self.bytes[self.consumed..]
     }
 
     fn is_empty(&self) -> bool {
@@ -257,10 +260,10 @@ impl Queue {
     }
 
     fn consume(&mut self, n: usize) {
-        self.taken += n;
+        self.consumed += n;
         if self.is_empty() {
             self.bytes.clear();
-            self.taken = 0;
+            self.consumed = 0;
         }
     }
 
@@ -271,7 +274,7 @@ impl Queue {
         n
     }
 
-    /// Adds what this writes into the room that it is given: that much, or as much as it asks for.
+    /// Appends what `write` writes into a buffer of length `room`, or of the length that it asks for.
     fn append<E: NeedsRoom>(
         &mut self,
         room: usize,
@@ -296,7 +299,7 @@ impl Queue {
     }
 }
 
-/// An error that may say how much room is needed.
+/// An error that may contain the required length of the buffer.
 trait NeedsRoom {
     fn needed(&self) -> Option<usize>;
 }
@@ -323,8 +326,8 @@ impl NeedsRoom for EncryptError {
     }
 }
 
-/// What the peer did wrong. The alert that tells it is held, and flushed when the transport ends.
-pub(crate) fn refusal(error: Error) -> io::Error {
+/// Converts an error of the peer. The alert that reports it is queued, and flushed when the transport ends.
+pub(crate) fn protocol_error(error: Error) -> io::Error {
     let message = match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => "neither TLS nor HTTP".into(),
         error => error.to_string(),
@@ -332,17 +335,17 @@ pub(crate) fn refusal(error: Error) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, message)
 }
 
-/// As much as fits in a record: what is written at once.
-const RECORD: usize = 16 * 1024;
+/// The maximum content of a TLS record.
+const RECORD_MAX: usize = 16 * 1024;
 
-/// More than a record takes besides its content.
-const OVERHEAD: usize = 64;
+/// More than a record adds to its content.
+const RECORD_OVERHEAD: usize = 64;
 
-/// Thrown away after an alert.
+/// The most bytes discarded after an alert.
 const DRAIN_MAX: usize = 256 * 1024;
 
-/// Read from the socket at once.
-const PIECE: usize = 4096;
+/// The number of bytes read from the socket at a time.
+const READ_SIZE: usize = 4096;
 
-/// A message of a handshake may be in many records, and is not longer than this.
+/// A handshake message may be spread over many records, but is not longer than this.
 const INCOMING_MAX: usize = 64 * 1024;

@@ -1,20 +1,20 @@
-//! [`Certificate`]: what a certificate says about itself (RFC 5280 §4.1), as far as its file may be wrong in it.
+//! [`Certificate`]: the fields of a certificate (RFC 5280 §4.1) that are checked when it is loaded.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pkcs8::der::asn1::{AnyRef, GeneralizedTime, UtcTime};
 use pkcs8::der::{self, Reader, SliceReader, Tag, Tagged};
 
-/// What was read of a certificate.
+/// The parsed fields of a certificate.
 pub(super) struct Certificate {
-    /// 1, 2 or 3. Only certificates of version 3 name the hosts that they are for.
+    /// 1, 2 or 3. Only certificates of version 3 contain the host names that they are for.
     pub(super) version: u8,
     /// Valid from, and until.
     pub(super) validity: (SystemTime, SystemTime),
 }
 
 impl Certificate {
-    /// Reads the fields in front of the key; `None` if there are no such fields.
+    /// Parses the fields in front of the public key; `None` if they are malformed.
     pub(super) fn read(der: &[u8]) -> Option<Certificate> {
         read(der).ok()
     }
@@ -26,7 +26,7 @@ fn read(der: &[u8]) -> der::Result<Certificate> {
     let mut fields = SliceReader::new(to_be_signed.value())?;
     let mut next = || fields.decode::<AnyRef<'_>>();
     let first = next()?;
-    // The version is left out where it is 1, and the serial number is first.
+    // If the version is 1 it is omitted, and the serial number comes first.
     let version = if first.tag() == Tag::Integer {
         1
     } else {

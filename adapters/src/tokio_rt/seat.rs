@@ -69,18 +69,18 @@ impl Seats {
     /// Has a connection closed for the client that waits, and says whether one is on its way out.
     pub(super) fn evict(&self) -> bool {
         let mut table = self.table();
-        table.is_wanted = true;
+        table.has_waiter = true;
         table.evict(|idle| {
             idle.is_evicted.store(true, Ordering::Release);
             idle.news.notify_one();
             true
         });
-        table.evicts()
+        table.is_evicting()
     }
 
     /// The client has its place.
     pub(super) fn settle(&self) {
-        self.table().is_wanted = false;
+        self.table().has_waiter = false;
     }
 
     fn table(&self) -> MutexGuard<'_, ConnectionTable<Arc<Signals>>> {
@@ -99,7 +99,7 @@ impl Seat {
     pub(super) fn note(&self, phase: Phase) {
         // It has done something since it was asked to go, and is asked again if need be.
         self.signals.is_evicted.store(false, Ordering::Release);
-        let makes_room = self.seats.table().note(self.number, phase);
+        let makes_room = self.seats.table().set_phase(self.number, phase);
         if makes_room {
             self.seats.freed.notify_one();
         }

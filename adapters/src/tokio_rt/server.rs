@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::files::{Awaited, FileAccess, OnThreads};
 use super::seat::Seats;
 use super::{AsyncFileSystem, Host, Transport, UpgradedStream, serve_hosted};
-use crate::server::table::EVICTION_TIME;
+use crate::server::table::EVICTION_TIMEOUT;
 use crate::server::{ACCEPT_BACKOFF, connections_default, failure_line, listen};
 use crate::{BindError, ListenAddr, blocking};
 
@@ -310,7 +310,7 @@ async fn room(inside: &mut JoinSet<()>, most: usize, seats: &Arc<Seats>) {
             biased;
             Some(_) = inside.join_next() => {}
             () = seats.freed.notified() => {}
-            () = sleep(EVICTION_TIME), if evicts => {}
+            () = sleep(EVICTION_TIMEOUT), if evicts => {}
         }
     }
     seats.settle();

@@ -16,7 +16,7 @@ use tokio_rustls::{FallibleAccept, TlsAcceptor};
 
 use super::read_write::ReadWrite;
 use crate::Tls;
-use crate::tls::{begins_http, drain, refusal};
+use crate::tls::{begins_http, drain, protocol_error};
 
 /// One peer's TLS, or plain HTTP if it begins with that.
 pub(super) enum Session {
@@ -131,7 +131,7 @@ impl AsyncWrite for Session {
 /// What the peer did wrong, in plain words. The alert that tells it is sent already.
 fn plain(error: io::Error) -> io::Error {
     match error.downcast::<Error>() {
-        Ok(error) => refusal(error),
+        Ok(error) => protocol_error(error),
         Err(error) => error,
     }
 }

@@ -1,4 +1,4 @@
-//! A certificate that is made when it is needed, and signed by nobody else.
+//! Generates a self-signed certificate.
 
 use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,12 +10,11 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use super::{Tls, TlsError};
 
 impl Tls {
-    /// Makes a certificate for these names and IP addresses, and a key, neither of which is written
-    /// anywhere. Whoever connects is warned and has nothing to tell it from that of somebody else but
-    /// its SHA-256, which comes with it.
+    /// Generates a key and a certificate for these names and IP addresses; neither is stored. Clients will show
+    /// a warning, and can identify the certificate only by its SHA-256 fingerprint, which is returned with it.
     ///
     /// # Errors
-    /// If a name is not one of a host, or the system has no randomness.
+    /// If a name is not a valid host name, or if the system has no randomness.
     ///
     /// ```
     /// use sanserve_server::{HTTPSServer, Tls};
@@ -36,7 +35,7 @@ impl Tls {
         name.push(DnType::CommonName, "sanserve, self-signed");
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = date_time_ymd(1970, 1, 1) + now.unwrap_or_default();
-        // Clocks differ. Some clients take none that lasts longer.
+        // Clocks differ. Some clients reject certificates with a longer lifetime.
         (params.not_before, params.not_after) = (now - DAY, now + 800 * DAY);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate().map_err(failed)?;
