@@ -1,15 +1,14 @@
-//! A connection as a task of [tokio], its files from any [`FileSystem`] or [`AsyncFileSystem`]: the loop that
-//! waits for nothing but its own.
+//! The tokio adapter: serves each connection as a task, with any [`FileSystem`] or [`AsyncFileSystem`].
 //!
-//! What a connection reads and writes is left to the [`Transport`], what it wants of files to `files`,
-//! programs to `programs`; listening and the end of it all to the [`HTTPServer`].
+//! [`Transport`] reads and writes, `file_access` makes the calls of the file system, `processes` runs CGI
+//! processes; listening and shutdown are the task of [`HTTPServer`].
 
-mod async_files;
-mod files;
+mod async_file_system;
+mod connection_slot;
+mod file_access;
 #[cfg(unix)]
-mod programs;
+mod processes;
 mod read_write;
-mod seat;
 mod server;
 #[cfg(feature = "tls")]
 mod tls;
@@ -28,9 +27,9 @@ use sanserve_core::{
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-pub use self::async_files::AsyncFileSystem;
-use self::files::{Awaited, FileAccess, OnThreads};
-use self::seat::Seat;
+pub use self::async_file_system::AsyncFileSystem;
+use self::connection_slot::ConnectionSlot;
+use self::file_access::{AsyncFiles, BlockingFiles, FileAccess};
 pub use self::server::{HTTPServer, Stopper};
 pub use self::transport::Transport;
 pub use self::upgraded::UpgradedStream;
@@ -38,18 +37,17 @@ use crate::blocking::{PhaseObserver, handshake_timeout, now};
 
 /// Serves one connection until it ends.
 ///
-/// `transport` is a [`TcpStream`](::tokio::net::TcpStream), or what [`Transport::new`] makes of any other
-/// stream. `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`].
-/// Where its [`try_answer`](FileSystem::try_answer) and [`try_fill`](FileSystem::try_fill) have
-/// nothing to tell it is asked on a thread for work that blocks
-/// ([`spawn_blocking`](::tokio::task::spawn_blocking)). What it has set up as a program runs without
-/// one.
+/// `transport` is a [`TcpStream`](::tokio::net::TcpStream), or what [`Transport::new`] makes of another stream.
+/// `files` is a [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles), or any other [`FileSystem`]. Calls that its
+/// [`try_answer`](FileSystem::try_answer) and [`try_fill`](FileSystem::try_fill) cannot answer are made on a
+/// blocking thread ([`spawn_blocking`](::tokio::task::spawn_blocking)). A CGI process takes no thread while it
+/// runs.
 ///
-/// `log` is given finished lines, each ended by a newline; it must not take its time. Once `stop`
-/// says `true` the running reply is the last one, and a connection that waits for a request ends.
+/// `log` receives finished lines, each ended by a newline, and must not block. Once `stop` is `true`, the
+/// current reply is the last one, and a connection that waits for a request ends.
 ///
-/// The future is [`Send`] and holds no buffer: an idle connection costs little more than its socket.
-/// It has to run where tokio's I/O and timers are enabled. To drop it breaks the connection off.
+/// The future is [`Send`] and holds no buffer: an idle connection takes little more memory than its socket. It
+/// needs a runtime with I/O and timers enabled. Dropping it cuts off the connection.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -74,8 +72,7 @@ use crate::blocking::{PhaseObserver, handshake_timeout, now};
 /// ```
 ///
 /// # Errors
-/// What went wrong with the transport. A peer that goes away is such an error too, and nothing to worry
-/// about.
+/// The error of the transport. A peer that disconnects is one, and nothing to worry about.
 pub fn serve<FS, H: Handler + Send>(
     transport: impl Into<Transport>,
     files: &Arc<FS>,
@@ -87,19 +84,20 @@ pub fn serve<FS, H: Handler + Send>(
 where
     FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
 {
-    let files = OnThreads(Arc::clone(files));
-    serve_hosted(
+    let files = BlockingFiles(Arc::clone(files));
+    serve_connection(
         transport,
         files,
         config.into(),
         handler,
         log,
         stop,
-        Host::none(),
+        ServerContext::none(),
     )
 }
 
-/// Serves one connection until it ends, its files from a file system whose answers are futures. The rest is as with [`serve`].
+/// Serves one connection until it ends, with a file system whose methods are asynchronous. Everything else is
+/// as for [`serve`].
 ///
 /// # Errors
 /// Those of [`serve`].
@@ -111,21 +109,21 @@ pub fn serve_async<FS: AsyncFileSystem, H: Handler + Send>(
     log: &(dyn Fn(&str) + Sync),
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = io::Result<()>> + Send {
-    let files = Awaited(Arc::clone(files));
-    serve_hosted(
+    let files = AsyncFiles(Arc::clone(files));
+    serve_connection(
         transport,
         files,
         config.into(),
         handler,
         log,
         stop,
-        Host::none(),
+        ServerContext::none(),
     )
 }
 
-/// Serves one connection as [`serve`] does, and lets its handler take the connection over
-/// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, and its future is
-/// run to its end in place of the connection. No deadline of HTTP holds any more.
+/// Serves one connection as [`serve`] does, and lets its handler take over the connection
+/// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): `upgrade` is then called with the handler and the stream,
+/// and its future runs in place of the connection. The deadlines of HTTP no longer apply then.
 ///
 /// # Errors
 /// Those of [`serve`].
@@ -138,59 +136,59 @@ pub fn serve_with_upgrade<H: Handler + Send, U: Future<Output = ()> + Send>(
     stop: watch::Receiver<bool>,
     upgrade: impl FnOnce(H, UpgradedStream) -> U + Send,
 ) -> impl Future<Output = io::Result<()>> + Send {
-    let host = Host {
-        seat: None,
-        // On the heap, for the future of an ordinary connection has no room for it.
+    let context = ServerContext {
+        slot: None,
+        // Boxed, because the future of an ordinary connection should have no space for it.
         upgrade: Some(|handler, stream| Box::pin(upgrade(handler, stream))),
     };
-    let files = OnThreads(Arc::clone(files));
-    serve_hosted(transport, files, config.into(), handler, log, stop, host)
+    let files = BlockingFiles(Arc::clone(files));
+    serve_connection(transport, files, config.into(), handler, log, stop, context)
 }
 
-/// What a connection has of its server.
-struct Host<U> {
-    /// From which it can be evicted.
-    seat: Option<Seat>,
-    /// What takes it over if it is upgraded.
+/// What a connection needs from its server.
+struct ServerContext<U> {
+    /// Its slot, by which it can be evicted.
+    slot: Option<ConnectionSlot>,
+    /// Takes over the connection if it is upgraded.
     upgrade: Option<U>,
 }
 
-impl<H> Host<fn(H, UpgradedStream) -> Ready<()>> {
+impl<H> ServerContext<fn(H, UpgradedStream) -> Ready<()>> {
     fn none() -> Self {
-        Host {
-            seat: None,
+        ServerContext {
+            slot: None,
             upgrade: None,
         }
     }
 }
 
-/// The same for a connection of a server.
-fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>(
+/// Serves one connection, with or without a server.
+fn serve_connection<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>(
     transport: impl Into<Transport>,
     files: A,
     config: Arc<Config>,
     handler: H,
     log: &(dyn Fn(&str) + Sync),
     mut stop: watch::Receiver<bool>,
-    host: Host<impl FnOnce(H, UpgradedStream) -> U + Send>,
+    context: ServerContext<impl FnOnce(H, UpgradedStream) -> U + Send>,
 ) -> impl Future<Output = io::Result<()>> + Send {
     let mut transport = transport.into();
-    let peer = transport.begin();
-    // Made here, for a future has room for what it is given and for what it makes of that.
-    let name = peer.as_deref().unwrap_or_default();
-    let mut conn = Connection::<A::Held, H>::new(Arc::clone(&config), name, handler);
-    let Host { seat, upgrade } = host;
+    let prepared = transport.prepare();
+    // Made outside the future, which would otherwise have space for both the arguments and the connection.
+    let peer = prepared.as_deref().unwrap_or_default();
+    let mut conn = Connection::<A::Handle, H>::new(Arc::clone(&config), peer, handler);
+    let ServerContext { slot, upgrade } = context;
     if upgrade.is_some() {
         conn.allow_upgrade();
     }
     async move {
-        peer?;
-        let seated = seat.as_ref().map(|seat| Arc::clone(&seat.signals));
-        let signals = seated.unwrap_or_default();
+        prepared?;
+        let of_slot = slot.as_ref().map(|slot| Arc::clone(&slot.signals));
+        let signals = of_slot.unwrap_or_default();
         conn.set_waker(Waker::from(Arc::clone(&signals)));
         let clock = Clock(Instant::now());
-        let note = |phase| seat.iter().for_each(|seat| seat.note(phase));
-        let mut changes = PhaseObserver::new(note);
+        let on_phase = |phase| slot.iter().for_each(|slot| slot.set_phase(phase));
+        let mut observer = PhaseObserver::new(on_phase);
         let mut got = Got::Nothing;
         loop {
             if *stop.borrow() {
@@ -211,12 +209,12 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
             let handshake = transport
                 .is_handshaking()
                 .then(|| handshake_timeout(&config.timeouts));
-            if handshake.is_some_and(|by| by <= now.tick) {
+            if handshake.is_some_and(|deadline| deadline <= now.tick) {
                 return transport.end();
             }
             let Step {
                 want,
-                deadline: by,
+                deadline,
                 phase,
                 ..
             } = conn.step(now, got);
@@ -230,8 +228,8 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
                 }
                 return Ok(());
             }
-            let by = by.into_iter().chain(handshake).min();
-            changes.update(phase, by, handshake.is_some());
+            let deadline = deadline.into_iter().chain(handshake).min();
+            observer.update(phase, deadline, handshake.is_some());
             let mut is_evicted = false;
             let work = async {
                 match want {
@@ -253,8 +251,8 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
                         biased;
                         () = signals.woken() => Got::Woken,
                         Ok(()) = stop.changed() => Got::Nothing,
-                        // Whether the peer has left is asked now and then.
-                        () = tokio::time::sleep(MOMENT) => Got::Nothing,
+                        // Checks from time to time whether the peer is still connected.
+                        () = tokio::time::sleep(PEER_CHECK_INTERVAL) => Got::Nothing,
                     },
                     Want::Ask(ask) => files.answer(ask, transport.sends_files()).await,
                     Want::Log(lines) => {
@@ -268,7 +266,7 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
                     Want::Upgrade | Want::Close => Got::Nothing,
                 }
             };
-            got = clock.until(by, work).await;
+            got = clock.run_until(deadline, work).await;
             if is_evicted {
                 return transport.end();
             }
@@ -276,10 +274,10 @@ fn serve_hosted<A: FileAccess, H: Handler + Send, U: Future<Output = ()> + Send>
     }
 }
 
-/// How often a connection looks whether its peer is still there while its handler waits.
-const MOMENT: Duration = Duration::from_secs(1);
+/// How often a connection checks whether its peer is still connected, while its handler waits.
+const PEER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Started with the connection; its moment is the zero of all ticks.
+/// A monotonic clock. Its start is tick zero.
 struct Clock(Instant);
 
 impl Clock {
@@ -287,10 +285,14 @@ impl Clock {
         now(self.0.elapsed())
     }
 
-    /// Lets go of the work when its time is over. Nobody asks for what came of it then.
-    async fn until<F>(&self, by: Option<Duration>, work: impl Future<Output = Got<F>>) -> Got<F> {
-        match by.and_then(|by| self.0.checked_add(by)) {
-            Some(by) => timeout_at(by, work).await.unwrap_or(Got::Nothing),
+    /// Runs `work` until its deadline, and drops it then.
+    async fn run_until<F>(
+        &self,
+        deadline: Option<Duration>,
+        work: impl Future<Output = Got<F>>,
+    ) -> Got<F> {
+        match deadline.and_then(|deadline| self.0.checked_add(deadline)) {
+            Some(deadline) => timeout_at(deadline, work).await.unwrap_or(Got::Nothing),
             None => work.await,
         }
     }

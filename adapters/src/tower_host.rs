@@ -1,8 +1,8 @@
-//! [`Service`]: the engine for a host that speaks HTTP itself, such as axum: requests come in and
-//! replies go out as the types of the crate `http`.
+//! [`Service`]: a tower service for hosts that speak HTTP themselves, such as axum. Requests and replies are
+//! the types of the crate `http`.
 //!
-//! The connection is the one of `tokio`, over a transport in memory; at the other end of that is the seam
-//! of [`host`].
+//! Each request is served by a connection of `tokio_rt` over a pipe in memory; at its other end, [`host`]
+//! converts request and reply.
 
 mod body;
 
@@ -25,9 +25,10 @@ pub use self::body::Body;
 use crate::host::{self, Piece};
 use crate::tokio_rt::{Transport, serve};
 
-/// Answers requests with a handler, its files from a [`Disk`](crate::Disk) or any other [`FileSystem`]. To clone it is cheap.
+/// Answers requests with a handler, and with files from a [`Disk`](crate::Disk) or any other [`FileSystem`].
+/// Cloning is cheap.
 ///
-/// With axum it serves a directory wherever nothing else answers:
+/// With axum it can serve a directory as the fallback of all routes:
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -40,25 +41,25 @@ use crate::tokio_rt::{Transport, serve};
 /// # }
 /// ```
 ///
-/// or below a path, see [`mounted`]. It has to be called where tokio runs. `Limits::content` and all deadlines hold here,
-/// too.
+/// or below a path, see [`mounted`]. It has to be called in a tokio runtime. `Limits::content` and all
+/// deadlines apply here, too.
 pub struct Service<FS, M> {
     files: Arc<FS>,
     config: Arc<Config>,
     handler: Arc<M>,
     log: Arc<dyn Fn(&str) + Send + Sync>,
-    client_address: Arc<AddressOf>,
-    original_uri: Arc<UriOf>,
+    client_address: Arc<FindAddress>,
+    original_uri: Arc<FindUri>,
 }
 
-/// Finds the address of the client among the extensions of a request.
-type AddressOf = dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync;
+/// Finds the address of the client in the extensions of a request.
+type FindAddress = dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync;
 
-/// Finds the URI that the client sent among the extensions of a request.
-type UriOf = dyn Fn(&Extensions) -> Option<Uri> + Send + Sync;
+/// Finds the URI that the client sent in the extensions of a request.
+type FindUri = dyn Fn(&Extensions) -> Option<Uri> + Send + Sync;
 
 impl<FS, M> Service<FS, M> {
-    /// Makes a service; `handler` makes the handler of one request.
+    /// Creates a service; `handler` makes the handler of a request.
     pub fn new(files: FS, config: Config, handler: M) -> Service<FS, M> {
         Service {
             files: Arc::new(files),
@@ -70,18 +71,18 @@ impl<FS, M> Service<FS, M> {
         }
     }
 
-    /// Sets where log lines go, each ended by a newline; [standard error](crate::blocking::stderr) by default. It is called by
-    /// many requests at once, and must not block.
+    /// Sets where log lines go, each ended by a newline; by default [standard error](crate::blocking::stderr).
+    /// The function is called for many requests at the same time, and must not block.
     #[must_use]
     pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> Service<FS, M> {
         let log = Arc::new(log);
         Service { log, ..self }
     }
 
-    /// Sets how the address of the client is found among the extensions of a request, for the log and for
-    /// [`Exchange::client_address`](sanserve_core::Exchange::client_address). By default it is an extension of the type
-    /// [`SocketAddr`]; where there is none, the address is `-`. With axum:
-    /// `|extensions| extensions.get().map(|ConnectInfo(address)| *address)`.
+    /// Sets how to find the address of the client in the extensions of a request, for the log and for
+    /// [`Exchange::client_address`](sanserve_core::Exchange::client_address). By default it is an extension of
+    /// type [`SocketAddr`]; without one, the address is `-`. With axum: `|extensions|
+    /// extensions.get().map(|ConnectInfo(address)| *address)`.
     #[must_use]
     pub fn with_client_address(
         self,
@@ -94,10 +95,10 @@ impl<FS, M> Service<FS, M> {
         }
     }
 
-    /// Sets how the URI that the client sent is found among the extensions of a request, for hosts that cut the front off
-    /// it where they route. By default, and where none is found, the handler gets the URI of the request. With
-    /// axum: `|extensions| extensions.get().map(|OriginalUri(uri)| uri.clone())`. The handler then has to know what it is
-    /// mounted at, see [`mounted`].
+    /// Sets how to find the URI that the client sent in the extensions of a request, for hosts that remove a
+    /// prefix from it when they route. By default, and if none is found, the handler gets the URI of the
+    /// request. With axum: `|extensions| extensions.get().map(|OriginalUri(uri)| uri.clone())`. The handler
+    /// then has to know where it is mounted, see [`mounted`].
     #[must_use]
     pub fn with_original_uri(
         self,
@@ -111,9 +112,9 @@ impl<FS, M> Service<FS, M> {
     }
 }
 
-/// Has a file service serve its tree below a path of `N` segments, such as 1 for `/files`: these are left out where the
-/// target of a request is taken for the name of a file, and redirects, listings and the log have the whole target. It is for
-/// a service that gets the [original URI](Service::with_original_uri).
+/// Makes a file service serve its tree below a path of `SEGMENTS` segments, such as 1 for `/files`. They are
+/// removed from the target of a request to get the path of a file; redirects, listings and the log show the
+/// whole target. It is for a service that gets the [original URI](Service::with_original_uri).
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -130,13 +131,14 @@ impl<FS, M> Service<FS, M> {
 #[must_use]
 pub fn mounted<const SEGMENTS: usize>(mut files: Files) -> Files {
     files.settings_mut().mount_depth = SEGMENTS;
-    files.settings_mut().translate_path = Arc::new(|target| Path::parse(below(target, SEGMENTS)?));
+    files.settings_mut().translate_path =
+        Arc::new(|target| Path::parse(strip_segments(target, SEGMENTS)?));
     files
 }
 
-/// Returns the target without this number of segments at its front: `/sub/a.txt?q` for `/files/sub/a.txt?q`, and an empty text for
-/// `/files`.
-fn below(target: &str, segments: usize) -> Option<&str> {
+/// Removes this number of segments from the front of a target: `/files/sub/a.txt?q` becomes `/sub/a.txt?q`, and
+/// `/files` becomes empty.
+fn strip_segments(target: &str, segments: usize) -> Option<&str> {
     let (path, _) = target.split_once('?').unwrap_or((target, ""));
     let mut rest = path;
     for _ in 0..segments {
@@ -190,12 +192,12 @@ where
         B::Error: Send,
     {
         let (parts, content) = request.into_parts();
-        let (ours, theirs) = duplex(PIECE);
+        let (ours, theirs) = duplex(PIPE_CAPACITY);
         let peer = (self.client_address)(&parts.extensions);
         let peer = peer.map_or_else(|| "-".into(), |peer| peer.ip().to_string());
         let original = (self.original_uri)(&parts.extensions);
         let uri = original.as_ref().unwrap_or(&parts.uri);
-        let request = written(&parts, uri, !content.is_end_stream());
+        let request = serialize(&parts, uri, !content.is_end_stream());
         tokio::spawn(async move {
             let (_stop, stopped) = watch::channel(false);
             let (transport, handler) = (Transport::new(theirs, peer), (self.handler)());
@@ -203,14 +205,14 @@ where
             let _ = serve(transport, files, config, handler, log, stopped).await;
         });
         let (reader, writer) = split(ours);
-        // Whoever does not want the content says so in the reply.
+        // A handler that does not want the content replies without reading it.
         tokio::spawn(body::send(request, content, writer));
         reply(reader, host::Reply::new(parts.method.as_str())).await
     }
 }
 
-/// The request, as a connection reads it.
-fn written(parts: &Parts, uri: &Uri, content: bool) -> host::Request {
+/// Serializes the request as a connection reads it.
+fn serialize(parts: &Parts, uri: &Uri, content: bool) -> host::Request {
     let target = uri.path_and_query().map_or("*", |target| target.as_str());
     let authority = uri.authority().map(http::uri::Authority::as_str);
     let fields = parts.headers.iter();
@@ -218,7 +220,7 @@ fn written(parts: &Parts, uri: &Uri, content: bool) -> host::Request {
     host::Request::new(parts.method.as_str(), target, authority, fields, content)
 }
 
-/// Reads the head of the reply; what follows is its body.
+/// Reads the head of the reply; the rest is its body.
 async fn reply(
     mut reader: ReadHalf<DuplexStream>,
     mut reply: host::Reply,
@@ -266,5 +268,5 @@ impl<FS, M> fmt::Debug for Service<FS, M> {
     }
 }
 
-/// In memory at a time, of a request and of its reply.
-const PIECE: usize = 64 * 1024;
+/// Capacity of the pipe in each direction.
+const PIPE_CAPACITY: usize = 64 * 1024;

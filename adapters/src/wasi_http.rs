@@ -1,8 +1,8 @@
-//! A request that a host of `wasi:http` hands to a component: `wasmtime serve`, Spin, wasmCloud.
+//! Answers requests of hosts of `wasi:http`, such as `wasmtime serve`, Spin and wasmCloud.
 //!
-//! Each is served by a connection of its own, at the seam of [`host`]. The host owns the peer and its
-//! socket; what is waited for is its streams, in one `wasi:io/poll` with the deadline. Whoever makes
-//! a component of it exports `wasi:http/incoming-handler` and calls [`handle`] there.
+//! Each request is served by its own connection, behind [`host`]. The host owns the socket; the connection
+//! waits for the host's streams and its deadline in one `wasi:io/poll`. A component exports
+//! `wasi:http/incoming-handler` and calls [`handle`] there.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ use crate::host::{self, Head, Piece, Reply, Request};
 
 /// Answers a request.
 ///
-/// `log` is given finished lines, each ended by a newline; [`stderr`](crate::wasi_sockets::stderr) will do.
-/// The host does not say who the peer is, so `-` stands for its address. All deadlines hold.
+/// `log` receives finished lines, each ended by a newline, such as [`stderr`](crate::wasi_sockets::stderr). The
+/// address of the peer is `-`, because the host does not provide it. All deadlines hold.
 pub fn handle<FS: FileSystem>(
     request: IncomingRequest,
     reply: ResponseOutparam,
@@ -35,10 +35,8 @@ pub fn handle<FS: FileSystem>(
     let mut got = Got::Nothing;
     loop {
         let now = now();
-        let Step {
-            want, deadline: by, ..
-        } = conn.step(now, got);
-        let left = by.map_or(Duration::MAX, |by| by.saturating_sub(now.tick));
+        let Step { want, deadline, .. } = conn.step(now, got);
+        let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => incoming.read(into, left),
             Want::Write(from) => outgoing.write(from, left),
@@ -48,7 +46,8 @@ pub fn handle<FS: FileSystem>(
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask).unsendable(),
             Want::Wait => {
-                monotonic_clock::subscribe_duration(left.min(MOMENT).as_nanos() as u64).block();
+                monotonic_clock::subscribe_duration(left.min(WAIT_INTERVAL).as_nanos() as u64)
+                    .block();
                 Got::Woken
             }
             Want::Upgrade => unreachable!("no upgrade is allowed"),
@@ -56,17 +55,17 @@ pub fn handle<FS: FileSystem>(
                 log(lines);
                 Got::Nothing
             }
-            // Nobody is there who would have to take notice.
+            // The host closes the connection to the client.
             Want::Shutdown | Want::Close => return outgoing.end(),
         };
     }
 }
 
-/// The request, as it comes.
+/// The request, streamed.
 struct Incoming {
     method: String,
     head: Request,
-    /// Its content. The stream goes first: it is a part of the body.
+    /// The content. The stream is dropped before the body it belongs to.
     stream: InputStream,
     _body: IncomingBody,
 }
@@ -80,11 +79,11 @@ impl Incoming {
         let authority = request.authority();
         let target = target.as_deref().unwrap_or("*");
         let head = Request::new(&method, target, authority.as_deref(), fields, true);
-        let body = request.consume().expect("nobody took it before");
+        let body = request.consume().expect("taken only once");
         Incoming {
             method,
             head,
-            stream: body.stream().expect("nobody took it before"),
+            stream: body.stream().expect("taken only once"),
             _body: body,
         }
     }
@@ -105,12 +104,12 @@ impl Incoming {
     }
 }
 
-/// The reply, as it goes.
+/// The reply, streamed.
 struct Outgoing {
     reply: Reply,
-    /// Whom to tell the head, until that is done.
+    /// Receives the head, once.
     begin: Option<ResponseOutparam>,
-    /// Where the content goes. The stream goes first: it is a part of the body.
+    /// The content. The stream is dropped before the body it belongs to.
     content: Option<(OutputStream, OutgoingBody)>,
 }
 
@@ -151,21 +150,21 @@ impl Outgoing {
     fn begin(&mut self, head: &Head) {
         let fields = Fields::new();
         for (name, value) in &head.fields {
-            // What the host wants to say itself it forbids.
+            // The host rejects fields that it sets itself.
             let _ = fields.append(name, value);
         }
         let reply = OutgoingResponse::new(fields);
         let _ = reply.set_status_code(head.status);
-        // Some hosts want it also where there is no content.
-        let body = reply.body().expect("nobody took it before");
-        let stream = body.write().expect("nobody took it before");
+        // Some hosts require it even without content.
+        let body = reply.body().expect("taken only once");
+        let stream = body.write().expect("taken only once");
         self.content = Some((stream, body));
         if let Some(begin) = self.begin.take() {
             ResponseOutparam::set(begin, Ok(reply));
         }
     }
 
-    /// Ends it, but not as if it were whole when it is not.
+    /// Ends the reply; an incomplete one is not finished, so that the client notices.
     fn end(self) {
         if let Some(begin) = self.begin {
             ResponseOutparam::set(begin, Err(ErrorCode::InternalError(None)));
@@ -202,11 +201,11 @@ fn now() -> Now {
     }
 }
 
-/// Waits for a stream, but no longer than that.
+/// Waits for a stream, for at most `left`.
 fn wait(stream: &Pollable, left: Duration) {
     let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
     poll(&[stream, &monotonic_clock::subscribe_duration(left)]);
 }
 
-/// How long a handler that waits is left alone: nothing can wake it.
-const MOMENT: Duration = Duration::from_millis(10);
+/// How often a waiting handler is asked again, because nothing can wake it.
+const WAIT_INTERVAL: Duration = Duration::from_millis(10);

@@ -1,12 +1,12 @@
-//! Many connections on the one thread that a WASI component has, over `wasi:sockets`: what can be
-//! done at once is done, and for the rest one `wasi:io/poll` waits.
+//! The WASI adapter: many connections over `wasi:sockets`, on the only thread of a component, with one
+//! `wasi:io/poll` for all.
 //!
-//! What happens on one connection is in `peer`, the loop around many in `server`; `transport` is a socket,
-//! `listener` one by which they come. [`Disk`] is a directory that the host has handed over.
+//! `driver` serves one connection, `server` is the loop around many, `transport` a socket, `listener` a
+//! listening one. [`Disk`] is a directory to which the host grants access.
 
 mod disk;
+mod driver;
 mod listener;
-mod peer;
 mod server;
 mod transport;
 
@@ -16,7 +16,7 @@ pub use self::server::HTTPServer;
 
 use std::io::{self, Write};
 
-/// Writes log lines to standard error, all at once. If nobody is there to read them, they are lost.
+/// Writes log lines to standard error. If that fails, they are lost.
 pub fn stderr(lines: &str) {
     let _ = io::stderr().write_all(lines.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! [`ReadWrite`]: a stream that can be served.
+//! [`ReadWrite`]: the trait of streams that can be served.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 

@@ -1,4 +1,4 @@
-//! [`HTTPServer`]: a task for each connection.
+//! [`HTTPServer`]: serves each connection as a task.
 
 use std::fmt;
 use std::future::{Future, Ready};
@@ -13,15 +13,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::files::{Awaited, FileAccess, OnThreads};
-use super::seat::Seats;
-use super::{AsyncFileSystem, Host, Transport, UpgradedStream, serve_hosted};
+use super::connection_slot::Connections;
+use super::file_access::{AsyncFiles, BlockingFiles, FileAccess};
+use super::{AsyncFileSystem, ServerContext, Transport, UpgradedStream, serve_connection};
 use crate::server::table::EVICTION_TIMEOUT;
 use crate::server::{ACCEPT_BACKOFF, connections_default, failure_line, listen};
 use crate::{BindError, ListenAddr, blocking};
 
-/// A server with a task for each connection, and a ceiling. It listens as soon as it is made, and
-/// connections that come before it serves wait.
+/// A server with a task for each connection and a limit on their number. It listens as soon as it is created;
+/// connections that arrive before it serves wait.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,15 +42,15 @@ pub struct HTTPServer {
     listener: TcpListener,
     address: SocketAddr,
     transport: Box<MakeTransport>,
-    most: usize,
+    connections_max: usize,
     log: Arc<dyn Fn(&str) + Send + Sync>,
-    /// When running replies are cut off, once it is to end.
+    /// When replies in progress are cut off, once the server is to stop.
     stop: watch::Sender<Option<Instant>>,
-    /// Whether it serves.
+    /// Whether the server is serving.
     serving: watch::Sender<bool>,
 }
 
-/// Puts onto a socket whatever has to lie above it.
+/// Makes the transport of a socket, with TLS or without.
 type MakeTransport = dyn Fn(TcpStream) -> io::Result<Transport> + Send + Sync;
 
 impl HTTPServer {
@@ -60,7 +60,7 @@ impl HTTPServer {
     /// Those of [`crate::HTTPServer::bind`].
     ///
     /// # Panics
-    /// If it is called outside of a runtime, or of one without I/O.
+    /// If it is called outside of a runtime with I/O.
     pub fn bind(address: impl ToSocketAddrs) -> Result<HTTPServer, BindError> {
         let (listener, address) = listen(address)?;
         let registered = listener
@@ -70,51 +70,58 @@ impl HTTPServer {
             address,
             listener: registered.map_err(|error| BindError::new(ListenAddr::Ip(address), error))?,
             transport: Box::new(|socket| Ok(Transport::from(socket))),
-            most: connections_default(),
+            connections_max: connections_default(),
             log: Arc::new(blocking::stderr),
             stop: watch::Sender::new(None),
             serving: watch::Sender::new(false),
         })
     }
 
-    /// How many connections it has at a time. For a later one the connection is closed that has been
-    /// idle longest, or else the one whose request head is the oldest that is not complete. If all
-    /// have a running reply, it waits until one ends. By default there are 16,384, or fewer where the system has too few file descriptors for that.
+    /// Sets the maximum number of connections. When another one arrives, the connection that has been idle
+    /// longest is closed, or else the one with the oldest incomplete request head. If all connections have a
+    /// reply in progress, the new one waits until one ends. The default is 16,384, or fewer if the system
+    /// allows too few file descriptors for that.
     ///
     /// # Panics
     /// If it is 0.
-    pub fn with_max_connections(self, most: usize) -> HTTPServer {
-        assert!(most > 0, "a server has to have room for one connection");
-        HTTPServer { most, ..self }
+    pub fn with_max_connections(self, connections_max: usize) -> HTTPServer {
+        assert!(
+            connections_max > 0,
+            "a server must allow at least one connection"
+        );
+        HTTPServer {
+            connections_max,
+            ..self
+        }
     }
 
-    /// Speaks HTTPS. The handshake is part of a connection, delays no other connection, and is given as
-    /// much time as a request head, [`Timeouts::head`](sanserve_core::Timeouts::head), from the moment
-    /// when the connection is accepted.
+    /// Serves HTTPS. The handshake is part of a connection, delays no other connection, and may take as long as
+    /// a request head, [`Timeouts::head`](sanserve_core::Timeouts::head), counted from when the connection is
+    /// accepted.
     #[cfg(feature = "tls")]
     pub fn with_tls(self, tls: crate::Tls) -> HTTPServer {
         let transport = Box::new(move |socket| Transport::tls(socket, &tls));
         HTTPServer { transport, ..self }
     }
 
-    /// Where log lines go, each ended by a newline; [standard error](blocking::stderr) if nothing is
-    /// said. It is called by many connections at once, and must not take its time.
+    /// Sets where log lines go, each ended by a newline; by default [standard error](blocking::stderr). The
+    /// function is called by many connections at the same time, and must not block.
     pub fn with_log(self, log: impl Fn(&str) + Send + Sync + 'static) -> HTTPServer {
         let log = Arc::new(log);
         HTTPServer { log, ..self }
     }
 
-    /// The address that it listens at, with the port that was chosen.
+    /// Returns the address that the server listens on, with the port that was chosen.
     pub fn server_address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The port that it listens at.
+    /// Returns the port that the server listens on.
     pub fn server_port(&self) -> u16 {
         self.address.port()
     }
 
-    /// What ends it, from another task or thread.
+    /// Returns a handle that stops the server from another task or thread.
     pub fn stopper(&self) -> Stopper {
         Stopper {
             stop: self.stop.clone(),
@@ -122,12 +129,13 @@ impl HTTPServer {
         }
     }
 
-    /// Serves until it is stopped, each connection as a task of its own with a handler of its own. `files` is a
-    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or an [`Arc`] to one. When it returns, no connection is left. A handler that panics
-    /// loses its connection and nothing else.
+    /// Serves until the server is stopped, each connection as its own task with its own handler. `files` is a
+    /// [`Disk`](crate::Disk), [`NoFiles`](crate::NoFiles) or any other [`FileSystem`], or an [`Arc`] to one.
+    /// When it returns, all connections are closed. A handler that panics loses its connection and nothing
+    /// else.
     ///
     /// # Errors
-    /// None here. All servers return the same, and others may fail to begin.
+    /// Never. All servers have this signature, and others may fail to start.
     pub async fn serve_forever<FS, H: Handler + Send + 'static>(
         self,
         files: FS,
@@ -138,17 +146,17 @@ impl HTTPServer {
         FS: FileSystem<File: Send + 'static> + Send + Sync + 'static,
     {
         let files = Arc::new(files);
-        let access = move || OnThreads(Arc::clone(&files));
+        let access = move || BlockingFiles(Arc::clone(&files));
         let upgrade = None::<Arc<fn(H, UpgradedStream) -> Ready<()>>>;
         self.serve_tasks(access, config.into(), handler, upgrade)
             .await
     }
 
-    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take their connections over
-    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): then `upgrade` is called with the handler and the transport, and its future
-    /// runs in the task of the connection. Until it is ready, this is a connection of the server, and counts as such. No
-    /// deadline holds for it: how long it takes is up to the new protocol. When the server is stopped it goes on, and when
-    /// the grace is over it is dropped.
+    /// Serves as [`serve_forever`](Self::serve_forever) does, and lets handlers take over their connections
+    /// ([`Next::Upgrade`](sanserve_core::Next::Upgrade)): `upgrade` is then called with the handler and the
+    /// stream, and its future runs in the task of the connection. Until it is ready, the connection counts as
+    /// one of the server. No deadline of the engine applies to it: how long it takes is up to the new protocol.
+    /// When the server is stopped, it may continue; when the grace period is over, it is dropped.
     ///
     /// # Errors
     /// Those of [`serve_forever`](Self::serve_forever).
@@ -165,13 +173,13 @@ impl HTTPServer {
         U: Future<Output = ()> + Send + 'static,
     {
         let files = Arc::new(files);
-        let access = move || OnThreads(Arc::clone(&files));
+        let access = move || BlockingFiles(Arc::clone(&files));
         self.serve_tasks(access, config.into(), handler, Some(Arc::new(upgrade)))
             .await
     }
 
-    /// Serves until it is stopped, its files from a file system whose answers are futures. The rest is as with
-    /// [`serve_forever`](Self::serve_forever).
+    /// Serves until the server is stopped, with a file system whose methods are asynchronous. Everything else
+    /// is as for [`serve_forever`](Self::serve_forever).
     ///
     /// # Errors
     /// Those of [`serve_forever`](Self::serve_forever).
@@ -182,13 +190,13 @@ impl HTTPServer {
         handler: impl Fn() -> H + Send + Sync + 'static,
     ) -> io::Result<()> {
         let files = Arc::new(files);
-        let access = move || Awaited(Arc::clone(&files));
+        let access = move || AsyncFiles(Arc::clone(&files));
         let upgrade = None::<Arc<fn(H, UpgradedStream) -> Ready<()>>>;
         self.serve_tasks(access, config.into(), handler, upgrade)
             .await
     }
 
-    /// Serves, each connection with access to files of its own.
+    /// Serves; `access` makes the file access of each connection.
     async fn serve_tasks<A, H, U>(
         self,
         access: impl Fn() -> A,
@@ -204,7 +212,7 @@ impl HTTPServer {
         let HTTPServer {
             listener,
             transport,
-            most,
+            connections_max,
             log,
             stop,
             serving,
@@ -213,50 +221,54 @@ impl HTTPServer {
         serving.send_replace(true);
         let (handler, ending) = (Arc::new(handler), watch::Sender::new(false));
         let mut stopped = stop.subscribe();
-        let (mut inside, seats) = (JoinSet::new(), Arc::new(Seats::default()));
+        let (mut tasks, connections) = (JoinSet::new(), Arc::new(Connections::default()));
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = asked(&mut stopped) => break,
-                Some(_) = inside.join_next() => continue,
+                () = stop_requested(&mut stopped) => break,
+                Some(_) = tasks.join_next() => continue,
                 accepted = listener.accept() => accepted,
             };
             let (socket, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    rest(&error).await;
+                    back_off(&error).await;
                     continue;
                 }
             };
             tokio::select! {
                 biased;
-                () = asked(&mut stopped) => break,
-                () = room(&mut inside, most, &seats) => {}
+                () = stop_requested(&mut stopped) => break,
+                () = make_room(&mut tasks, connections_max, &connections) => {}
             }
             let (files, handler, log) = (access(), Arc::clone(&handler), Arc::clone(&log));
-            let (transport, stop, seat) =
-                (transport(socket), ending.subscribe(), Some(seats.take()));
+            let (transport, stop, slot) = (
+                transport(socket),
+                ending.subscribe(),
+                Some(connections.add()),
+            );
             let take_over = upgrade.clone();
-            // On the heap, for the future of an ordinary connection has no room for it.
+            // Boxed, because the future of an ordinary connection should have no space for it.
             let upgrade = take_over.map(|upgrade| move |h, stream| Box::pin(upgrade(h, stream)));
-            let host = Host { seat, upgrade };
+            let context = ServerContext { slot, upgrade };
             let config = Arc::clone(&config);
-            inside.spawn(async move {
-                let served = match transport {
+            tasks.spawn(async move {
+                let result = match transport {
                     Ok(transport) => {
                         let config = Arc::clone(&config);
-                        serve_hosted(transport, files, config, handler(), &*log, stop, host).await
+                        serve_connection(transport, files, config, handler(), &*log, stop, context)
+                            .await
                     }
                     Err(error) => Err(error),
                 };
-                if let Some(line) = failure_line(|| Some(peer), &config, &served) {
+                if let Some(line) = failure_line(|| Some(peer), &config, &result) {
                     log(&line);
                 }
             });
         }
         drop(listener);
         ending.send_replace(true);
-        end(inside, stopped).await;
+        wait_for_tasks(tasks, stopped).await;
         serving.send_replace(false);
         Ok(())
     }
@@ -269,7 +281,7 @@ impl fmt::Debug for HTTPServer {
     }
 }
 
-/// Stops a server. There may be many, and they may outlive it.
+/// Stops a server. It can be cloned, and may outlive the server.
 #[derive(Clone, Debug)]
 pub struct Stopper {
     stop: watch::Sender<Option<Instant>>,
@@ -277,70 +289,75 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    /// Accepts no more connections, closes idle ones, waits up to `grace` for running replies, and cuts off those that are
-    /// left then. The future is ready when no connection is left, or when the grace is over and they have been cut off; so
-    /// is `serve_forever`.
+    /// Stops accepting connections, closes idle ones, waits up to `grace` for replies in progress, and closes
+    /// the remaining connections then. The future is ready when no connection is left; so is `serve_forever`.
     ///
-    /// The server is stopped at once, even if the future is dropped. The future needs no runtime: another thread can block
-    /// on it. Calling this again, with less grace or with more, does no harm: the least counts.
+    /// The call itself stops the server, even if the future is dropped. The future needs no runtime: another
+    /// thread can block on it. It may be called again with a shorter or longer grace period: the shortest one
+    /// counts.
     pub fn shutdown(&self, grace: Duration) -> impl Future<Output = ()> + Send + use<> {
         let now = Instant::now();
-        let by = now.checked_add(grace).unwrap_or(now + AGES);
-        self.stop
-            .send_modify(|until| *until = Some(until.map_or(by, |until| until.min(by))));
+        let deadline = now.checked_add(grace).unwrap_or(now + FOREVER);
+        self.stop.send_modify(|earliest| {
+            *earliest = Some(earliest.map_or(deadline, |it| it.min(deadline)))
+        });
         let mut serving = self.serving.clone();
         async move {
-            // A server that is dropped has ended, too.
+            // A server that was dropped has ended, too.
             let _ = serving.wait_for(|serving| !serving).await;
         }
     }
 }
 
-/// Waits until it is to end.
-async fn asked(stopped: &mut watch::Receiver<Option<Instant>>) {
+/// Waits until the server is to stop.
+async fn stop_requested(stopped: &mut watch::Receiver<Option<Instant>>) {
     let _ = stopped.wait_for(Option::is_some).await;
 }
 
-/// Waits until there is room for one more, for which an idle connection is closed, or else one with
-/// part of a request head.
-async fn room(inside: &mut JoinSet<()>, most: usize, seats: &Arc<Seats>) {
-    while inside.len() >= most {
-        let evicts = seats.evict();
+/// Waits until there is room for a connection. To make room, an idle connection is closed, or else one with an
+/// incomplete request head.
+async fn make_room(
+    tasks: &mut JoinSet<()>,
+    connections_max: usize,
+    connections: &Arc<Connections>,
+) {
+    while tasks.len() >= connections_max {
+        let is_evicting = connections.evict();
         tokio::select! {
             biased;
-            Some(_) = inside.join_next() => {}
-            () = seats.freed.notified() => {}
-            () = sleep(EVICTION_TIMEOUT), if evicts => {}
+            Some(_) = tasks.join_next() => {}
+            () = connections.freed.notified() => {}
+            () = sleep(EVICTION_TIMEOUT), if is_evicting => {}
         }
     }
-    seats.settle();
+    connections.waiter_has_room();
 }
 
-/// Waits until everybody has left, and for those who have not when the grace is over, breaks off.
-async fn end(mut inside: JoinSet<()>, mut stopped: watch::Receiver<Option<Instant>>) {
+/// Waits until all connections have ended, and cuts off those that are left when the grace period is over.
+async fn wait_for_tasks(mut tasks: JoinSet<()>, mut stopped: watch::Receiver<Option<Instant>>) {
     loop {
-        let by = stopped.borrow_and_update().unwrap_or_else(Instant::now);
+        let deadline = stopped.borrow_and_update().unwrap_or_else(Instant::now);
         tokio::select! {
-            left = inside.join_next() => if left.is_none() {
+            left = tasks.join_next() => if left.is_none() {
                 return;
             },
-            () = sleep_until(by) => return inside.shutdown().await,
-            // The grace may have become shorter.
+            () = sleep_until(deadline) => return tasks.shutdown().await,
+            // The grace period may have become shorter.
             Ok(()) = stopped.changed() => {}
         }
     }
 }
 
-/// What to do if nobody could be let in.
-async fn rest(error: &io::Error) {
+/// Pauses after accepting a connection has failed.
+async fn back_off(error: &io::Error) {
     if !matches!(
         error.kind(),
         ErrorKind::Interrupted | ErrorKind::ConnectionAborted
     ) {
-        // Most likely no file descriptor is left, and asking at once would not help.
+        // Most likely no file descriptor is available, and trying again immediately would not help.
         sleep(ACCEPT_BACKOFF).await;
     }
 }
 
-/// A grace without an end.
-const AGES: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// A grace period without an end.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -1,7 +1,7 @@
 //! TLS above a socket, as a stream for a [`Transport`](super::Transport).
 //!
-//! The handshake happens while the connection waits for its first bytes. It has the deadline of a
-//! head from the moment when the connection is accepted, however it drips.
+//! The handshake takes place while the connection waits for its first bytes. It has the deadline of a request
+//! head, counted from when the connection was accepted.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -18,9 +18,9 @@ use super::read_write::ReadWrite;
 use crate::Tls;
 use crate::tls::{begins_http, drain, protocol_error};
 
-/// One peer's TLS, or plain HTTP if it begins with that.
+/// The TLS session of one peer, or plain HTTP if the peer begins with that.
 pub(super) enum Session {
-    /// Nothing has come yet. It is empty only while it becomes something else, and after a handshake that failed.
+    /// No byte has arrived yet. `None` only during a transition, and after a failed handshake.
     First(Option<(TcpStream, TlsAcceptor)>),
     Handshake(FallibleAccept<TcpStream>),
     Open(TlsStream<TcpStream>),
@@ -28,12 +28,12 @@ pub(super) enum Session {
 }
 
 impl Session {
-    /// TLS above a socket of which nothing was read.
+    /// Creates the session of a socket from which nothing was read.
     pub(super) fn new(socket: TcpStream, tls: &Tls) -> Session {
         Session::First(Some((socket, TlsAcceptor::from(tls.config()))))
     }
 
-    /// The socket, after the handshake.
+    /// Returns the socket, after the handshake.
     #[cfg(unix)]
     pub(super) fn socket(&self) -> Option<&TcpStream> {
         match self {
@@ -43,17 +43,17 @@ impl Session {
         }
     }
 
-    /// Whether the handshake is not over.
+    /// Returns whether the handshake is still in progress.
     pub(super) fn is_handshaking(&self) -> bool {
         matches!(self, Session::First(_) | Session::Handshake(_))
     }
 
-    /// Whether the peer speaks plain HTTP.
+    /// Returns whether the peer speaks plain HTTP.
     pub(super) fn is_plain(&self) -> bool {
         matches!(self, Session::Plain(_))
     }
 
-    /// The stream, after the handshake.
+    /// Returns the stream, after the handshake.
     fn stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn ReadWrite>>> {
         if let Session::First(first) = self {
             let begins_http = match first {
@@ -72,7 +72,7 @@ impl Session {
                 Err((error, socket)) => {
                     drain(SockRef::from(&socket));
                     *self = Session::First(None);
-                    return Poll::Ready(Err(plain(error)));
+                    return Poll::Ready(Err(describe(error)));
                 }
             };
         }
@@ -84,7 +84,7 @@ impl Session {
     }
 }
 
-/// Looks whether the first byte begins a request; it stays where it is.
+/// Peeks whether the first byte begins a request.
 fn poll_first_byte(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
     let mut byte = [0];
     let mut into = ReadBuf::new(&mut byte);
@@ -103,9 +103,9 @@ impl AsyncRead for Session {
     ) -> Poll<io::Result<()>> {
         let read = ready!(ready!(self.stream(cx))?.poll_read(cx, into));
         Poll::Ready(match read {
-            // The peer is gone without a word. Whether something is missing shows in its request.
+            // The peer may have closed without `close_notify`. An incomplete request will show it.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(()),
-            read => read.map_err(plain),
+            read => read.map_err(describe),
         })
     }
 }
@@ -128,8 +128,8 @@ impl AsyncWrite for Session {
     }
 }
 
-/// What the peer did wrong, in plain words. The alert that tells it is sent already.
-fn plain(error: io::Error) -> io::Error {
+/// Converts an error of the peer to a short message. The alert that reports it was already sent.
+fn describe(error: io::Error) -> io::Error {
     match error.downcast::<Error>() {
         Ok(error) => protocol_error(error),
         Err(error) => error,

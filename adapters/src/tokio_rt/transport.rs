@@ -1,4 +1,4 @@
-//! [`Transport`]: a stream that speaks the connection's language.
+//! [`Transport`]: the stream of a connection.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::UpgradedStream;
-use super::files::FileAccess;
+use super::file_access::FileAccess;
 use super::read_write::ReadWrite;
 #[cfg(feature = "tls")]
 use super::tls::Session;
@@ -30,20 +30,20 @@ use crate::delivery;
 #[cfg(unix)]
 use crate::hang_up::HangUp;
 
-/// A stream that is to be served: a socket, as [`From`] makes it, or any other.
+/// A stream to be served: a socket (made by [`From`]), or any other stream.
 pub struct Transport {
     stream: Stream,
-    /// A byte that was read while it was looked whether the peer has left.
-    ahead: Option<u8>,
-    /// How many bytes the stream has taken and not flushed yet.
-    taken: usize,
-    /// The peer was not told yet that nothing more will come.
-    ending: bool,
+    /// A byte that was read while checking whether the peer has hung up.
+    peeked: Option<u8>,
+    /// The number of bytes that the stream has taken and not flushed yet.
+    unflushed: usize,
+    /// Whether the peer still has to be told that nothing more will come.
+    shutdown_pending: bool,
     failure: io::Result<()>,
 }
 
 enum Stream {
-    /// A bare socket, which takes files by reference.
+    /// A bare socket, which can be sent files by reference.
     Socket(TcpStream),
     #[cfg(feature = "tls")]
     Tls(Box<Session>, IpAddr),
@@ -51,47 +51,47 @@ enum Stream {
 }
 
 impl From<TcpStream> for Transport {
-    /// The bare socket.
+    /// Wraps a bare socket.
     fn from(socket: TcpStream) -> Transport {
-        Transport::of(Stream::Socket(socket))
+        Transport::from_stream(Stream::Socket(socket))
     }
 }
 
 impl Transport {
-    /// Any stream: one of memory, one below TLS, one of a simulated network. `peer` is the address
-    /// of who is at its other end, as log lines show it.
+    /// Wraps any other stream: in memory, below TLS, in a simulated network. `peer` is the address of the peer
+    /// as log lines show it.
     pub fn new(
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: impl fmt::Display,
     ) -> Transport {
-        Transport::of(Stream::Other(Box::new(stream), peer.to_string()))
+        Transport::from_stream(Stream::Other(Box::new(stream), peer.to_string()))
     }
 
-    /// A socket below TLS. The handshake happens while it is served.
+    /// Wraps a socket below TLS. The handshake takes place while the connection is served.
     ///
     /// # Errors
-    /// If the socket is gone already.
+    /// If the socket is not connected any more.
     #[cfg(feature = "tls")]
     pub fn tls(socket: TcpStream, tls: &Tls) -> io::Result<Transport> {
         socket.set_nodelay(true)?;
         let peer = socket.peer_addr()?.ip();
         let session = Box::new(Session::new(socket, tls));
-        Ok(Transport::of(Stream::Tls(session, peer)))
+        Ok(Transport::from_stream(Stream::Tls(session, peer)))
     }
 
-    fn of(stream: Stream) -> Transport {
+    fn from_stream(stream: Stream) -> Transport {
         Transport {
             stream,
-            ahead: None,
-            taken: 0,
-            ending: false,
+            peeked: None,
+            unflushed: 0,
+            shutdown_pending: false,
             failure: Ok(()),
         }
     }
 
-    /// Turns it into a stream for another protocol, of which these bytes came already.
+    /// Turns the transport into a stream for another protocol, which begins with `received`.
     pub(super) fn into_stream(self, mut received: Vec<u8>) -> UpgradedStream {
-        received.extend(self.ahead);
+        received.extend(self.peeked);
         let stream: Box<dyn ReadWrite> = match self.stream {
             Stream::Socket(socket) => Box::new(socket),
             #[cfg(feature = "tls")]
@@ -101,11 +101,11 @@ impl Transport {
         UpgradedStream::new(stream, received)
     }
 
-    /// Takes over a stream; answers who is at its other end.
-    pub(super) fn begin(&mut self) -> io::Result<String> {
+    /// Prepares the stream; returns the address of the peer.
+    pub(super) fn prepare(&mut self) -> io::Result<String> {
         match &mut self.stream {
             Stream::Socket(socket) => {
-                // Replies leave in as few pieces as can be; to hold the last one back helps nobody.
+                // Replies are sent in as few packets as possible; delaying the last one would not help.
                 socket.set_nodelay(true)?;
                 Ok(socket.peer_addr()?.ip().to_string())
             }
@@ -115,7 +115,7 @@ impl Transport {
         }
     }
 
-    /// Whether it is not yet ready for a request.
+    /// Returns whether the TLS handshake is still in progress.
     pub(super) fn is_handshaking(&self) -> bool {
         match &self.stream {
             #[cfg(feature = "tls")]
@@ -124,7 +124,7 @@ impl Transport {
         }
     }
 
-    /// Whether the peer has begun to speak plain HTTP where TLS was expected.
+    /// Returns whether the peer speaks plain HTTP where TLS was expected.
     pub(super) fn is_plain(&self) -> bool {
         match &self.stream {
             #[cfg(feature = "tls")]
@@ -133,18 +133,18 @@ impl Transport {
         }
     }
 
-    /// Whether it takes files by reference.
+    /// Returns whether files can be sent by reference.
     pub(super) fn sends_files(&self) -> bool {
         cfg!(target_os = "linux") && matches!(self.stream, Stream::Socket(_))
     }
 
     pub(super) async fn read<F>(&mut self, into: &mut [u8]) -> Got<F> {
-        if self.ending {
-            // A transport that is gone already shows at the reading.
+        if self.shutdown_pending {
+            // If the connection is lost, the read below fails.
             let _ = self.stream().shutdown().await;
-            self.ending = false;
+            self.shutdown_pending = false;
         }
-        if let Some(byte) = self.ahead.take() {
+        if let Some(byte) = self.peeked.take() {
             into[0] = byte;
             return Got::Bytes(1);
         }
@@ -152,8 +152,8 @@ impl Transport {
         self.answer(read)
     }
 
-    /// Writes some of these bytes. They count when they are with the system: nobody would wait for
-    /// what is left in between.
+    /// Writes some of these bytes. They count only when the system has them, because nothing would wait for
+    /// bytes in a buffer in between.
     pub(super) async fn write<F>(&mut self, from: &[u8]) -> Got<F> {
         let written = if let Stream::Socket(socket) = &mut self.stream {
             socket.write(from).await
@@ -164,34 +164,35 @@ impl Transport {
     }
 
     async fn write_and_flush(&mut self, from: &[u8]) -> io::Result<usize> {
-        // A deadline may have ended the flush of what the stream has taken: the same bytes are offered again.
-        if self.taken == 0 {
-            self.taken = match self.stream().write(from).await? {
+        // The deadline may have ended the flush of bytes that the stream has taken; the same bytes are passed
+        // again then.
+        if self.unflushed == 0 {
+            self.unflushed = match self.stream().write(from).await? {
                 0 => return Err(ErrorKind::WriteZero.into()),
                 n => n,
             };
         }
         self.stream().flush().await?;
-        Ok(mem::take(&mut self.taken))
+        Ok(mem::take(&mut self.unflushed))
     }
 
-    /// Sends a piece of a file without reading it, unless it has to be fetched from the disk.
+    /// Sends a piece of a file by reference, after it was read into memory if necessary.
     pub(super) async fn copy<A: FileAccess>(
         &mut self,
         files: &A,
-        held: &mut A::Held,
+        handle: &mut A::Handle,
         at: u64,
         len: u64,
-    ) -> Got<A::Held> {
-        let len = len.min(COPY_MAX);
-        match files.fetch(held, at, len).await {
+    ) -> Got<A::Handle> {
+        let len = len.min(SEND_CHUNK_MAX);
+        match files.fetch(handle, at, len).await {
             Got::Nothing => {}
             got => return got,
         }
         let Stream::Socket(socket) = &self.stream else {
             return Got::Refused(FsError::Io);
         };
-        let send = || files.send(held, socket, at, len);
+        let send = || files.send(handle, socket, at, len);
         let sent = socket.async_io(tokio::io::Interest::WRITABLE, send).await;
         match sent {
             Ok(None) => Got::Refused(FsError::Io),
@@ -199,14 +200,14 @@ impl Transport {
         }
     }
 
-    /// Whether the peer has left. A stream that is no bare socket shows that only when it is read.
+    /// Returns how the peer has hung up. For a stream other than a socket, the only way to find out is to read.
     #[cfg(unix)]
     pub(super) fn hang_up(&mut self) -> Option<HangUp> {
         let stream = match &mut self.stream {
             Stream::Socket(socket) => return HangUp::of(&*socket),
             #[cfg(feature = "tls")]
             Stream::Tls(session, _) => return session.socket().and_then(HangUp::of),
-            Stream::Other(_, _) if self.ahead.is_some() => return None,
+            Stream::Other(_, _) if self.peeked.is_some() => return None,
             Stream::Other(stream, _) => Pin::new(stream),
         };
         let mut byte = [0];
@@ -215,7 +216,7 @@ impl Transport {
         match stream.poll_read(&mut context, &mut into) {
             Poll::Ready(Ok(())) if into.filled().is_empty() => Some(HangUp::Closed),
             Poll::Ready(Ok(())) => {
-                self.ahead = into.filled().first().copied();
+                self.peeked = into.filled().first().copied();
                 None
             }
             Poll::Ready(Err(_)) => Some(HangUp::Reset),
@@ -223,8 +224,8 @@ impl Transport {
         }
     }
 
-    /// Tells the connection what its peer has acknowledged, if a deadline makes that matter. Of a stream that is
-    /// no socket nobody knows.
+    /// Reports to the connection what its peer has acknowledged, if a deadline has passed. This is known for
+    /// sockets only.
     #[cfg(unix)]
     pub(super) fn report_delivery<F, H: Handler>(&self, conn: &mut Connection<F, H>, now: Now) {
         let socket = match &self.stream {
@@ -238,12 +239,12 @@ impl Transport {
         }
     }
 
-    /// Tells the peer that nothing more will come, before it is read from again.
+    /// Tells the peer that nothing more will come, before the next read.
     pub(super) fn shutdown(&mut self) {
-        self.ending = true;
+        self.shutdown_pending = true;
     }
 
-    /// What went wrong, if anything did.
+    /// Returns what went wrong, if anything did.
     pub(super) fn end(self) -> io::Result<()> {
         self.failure
     }
@@ -277,5 +278,5 @@ impl fmt::Debug for Transport {
     }
 }
 
-/// Sent at once, and fetched from the disk at once if need be.
-const COPY_MAX: u64 = 256 * 1024;
+/// The most bytes of a file sent, or read into memory, in one call.
+const SEND_CHUNK_MAX: u64 = 256 * 1024;

@@ -1,4 +1,4 @@
-//! [`UpgradedStream`]: the transport of a connection that was upgraded to another protocol, for tasks.
+//! [`UpgradedStream`]: the asynchronous stream of a connection that was upgraded to another protocol.
 
 use std::fmt;
 use std::io::{self, Cursor, Read};
@@ -9,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::read_write::ReadWrite;
 
-/// The transport of a connection whose handler returned [`Next::Upgrade`](sanserve_core::Next::Upgrade), for the protocol that
-/// follows HTTP. It reads the bytes that the peer sent after its request first, although they have been received
-/// already. Over TLS, `poll_shutdown` notifies the peer (`close_notify`).
+/// The stream of a connection whose handler returned [`Next::Upgrade`](sanserve_core::Next::Upgrade), for the
+/// protocol that follows HTTP. It first returns the bytes that the peer sent after its request and that were
+/// received with it. Over TLS, `poll_shutdown` notifies the peer (`close_notify`).
 ///
 /// It has no timeouts: how long a peer may be silent is up to the new protocol.
 pub struct UpgradedStream {
@@ -39,7 +39,7 @@ impl AsyncRead for UpgradedStream {
             into.advance(n);
             return Poll::Ready(Ok(()));
         }
-        // Its memory is of no use any more.
+        // Frees the memory of the buffer.
         self.received = Cursor::default();
         Pin::new(&mut self.stream).poll_read(cx, into)
     }

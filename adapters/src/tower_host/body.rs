@@ -1,4 +1,4 @@
-//! [`Body`]: the content of a reply, and that of a request on its way in.
+//! [`Body`]: the content of a reply; and the content of a request on its way in.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -11,20 +11,20 @@ use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, Write
 
 use crate::host::{Broken, Piece, Reply, Request};
 
-/// The content of a reply, as it comes.
+/// The content of a reply, streamed.
 #[derive(Default)]
 pub struct Body {
-    /// Where it comes from, until it has ended.
+    /// The source of the content, until it has ended.
     open: Option<(ReadHalf<DuplexStream>, Reply)>,
-    /// What was read already.
-    rest: Bytes,
+    /// Bytes that were read already.
+    buffered: Bytes,
 }
 
 impl Body {
-    pub(super) fn new(reader: ReadHalf<DuplexStream>, rest: Vec<u8>, reply: Reply) -> Body {
+    pub(super) fn new(reader: ReadHalf<DuplexStream>, buffered: Vec<u8>, reply: Reply) -> Body {
         Body {
             open: Some((reader, reply)),
-            rest: rest.into(),
+            buffered: buffered.into(),
         }
     }
 }
@@ -37,32 +37,32 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let Body { open, rest } = &mut *self;
+        let Body { open, buffered } = &mut *self;
         let Some((reader, reply)) = open else {
             return Poll::Ready(None);
         };
         loop {
-            if rest.is_empty() {
+            if buffered.is_empty() {
                 let mut room = vec![0; 16 * 1024];
                 let mut buffer = ReadBuf::new(&mut room);
                 ready!(Pin::new(&mut *reader).poll_read(cx, &mut buffer))?;
                 let n = buffer.filled().len();
                 room.truncate(n);
-                *rest = room.into();
+                *buffered = room.into();
             }
-            if rest.is_empty() {
+            if buffered.is_empty() {
                 let end = reply.end().map_err(unexpected_end);
                 *open = None;
                 return Poll::Ready(end.err().map(Err));
             }
-            let n = match reply.take(rest).map_err(unexpected_end)? {
+            let n = match reply.take(buffered).map_err(unexpected_end)? {
                 Piece::Skip(n) | Piece::Head(n, _) => {
-                    rest.advance(n);
+                    buffered.advance(n);
                     continue;
                 }
                 Piece::Content(bytes) => bytes.len(),
             };
-            return Poll::Ready(Some(Ok(Frame::data(rest.split_to(n)))));
+            return Poll::Ready(Some(Ok(Frame::data(buffered.split_to(n)))));
         }
     }
 
@@ -81,18 +81,18 @@ impl fmt::Debug for Body {
     }
 }
 
-/// Passes the request on, and its content as it comes.
+/// Sends the request, and its content as it arrives.
 pub(super) async fn send<B: http_body::Body>(
     mut request: Request,
     content: B,
     mut writer: WriteHalf<DuplexStream>,
 ) -> io::Result<()> {
     let mut content = std::pin::pin!(content);
-    let mut piece = [0; 4096];
+    let mut chunk = [0; 4096];
     loop {
         while !request.is_empty() {
-            let n = request.read(&mut piece);
-            writer.write_all(&piece[..n]).await?;
+            let n = request.read(&mut chunk);
+            writer.write_all(&chunk[..n]).await?;
         }
         match std::future::poll_fn(|cx| content.as_mut().poll_frame(cx)).await {
             Some(Ok(frame)) => {
@@ -107,13 +107,13 @@ pub(super) async fn send<B: http_body::Body>(
                 }
             }
             None => break,
-            // What breaks off is left unended, and so is not taken for whole.
+            // An incomplete request is not terminated, so that it is not taken for a complete one.
             Some(Err(_)) => return Err(ErrorKind::UnexpectedEof.into()),
         }
     }
     request.end();
-    let n = request.read(&mut piece);
-    writer.write_all(&piece[..n]).await
+    let n = request.read(&mut chunk);
+    writer.write_all(&chunk[..n]).await
 }
 
 pub(super) fn unexpected_end(broken: Broken) -> io::Error {

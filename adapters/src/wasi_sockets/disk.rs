@@ -1,7 +1,6 @@
-//! [`Disk`]: the files below a directory that the host has handed over, as a [`FileSystem`].
+//! [`Disk`]: the file system of a directory to which the host grants access.
 //!
-//! Keeping inside of it is the host's work: what is asked of an open directory never leaves that,
-//! whatever links there are.
+//! The host confines paths to that directory, whatever symbolic links it contains.
 
 use std::io::{self, ErrorKind};
 use std::path::{self, Component};
@@ -19,72 +18,71 @@ use wasip2::filesystem::types::{
 
 use crate::OpenError;
 
-/// The files below a directory. One serves all connections of a server.
+/// The files beneath a directory. One `Disk` serves all connections of a server.
 ///
-/// Nothing outside of that directory is opened, whatever links there are. FIFOs, sockets and devices
-/// are not opened at all, unless they take the place of a file in the very moment in which that is
-/// opened. Names that are not UTF-8 cannot be said to WASI: there is no such file, and listings leave
-/// them out. The host may be a Windows machine, so the same is true of names that are not
-/// [portable](Path::is_portable).
+/// Nothing outside of the directory is opened, whatever symbolic links it contains. FIFOs, sockets and devices
+/// are not opened, unless one replaces a file between the check and the opening. WASI cannot express names that
+/// are not UTF-8: such files are not found and not listed. Because the host may run on Windows, the same
+/// applies to names that are not [portable](Path::is_portable).
 #[derive(Debug)]
 pub struct Disk {
     dir: Descriptor,
-    /// What the host handed over, and where the directory is in that.
-    top: Descriptor,
+    /// The directory that the host has opened, which contains `dir` at the path `below`.
+    preopen: Descriptor,
     below: String,
     follow: bool,
 }
 
-/// What is open of a [`Disk`]: a regular file, or a directory as one.
+/// An open file or archive of a [`Disk`].
 #[derive(Debug)]
 pub struct Open(Kind);
 
 #[derive(Debug)]
 enum Kind {
     File(Descriptor),
-    Packed(Box<Archive<Open>>),
+    Archive(Box<Archive<Open>>),
 }
 
 impl Disk {
-    /// The files below `root`, which is what the host calls a directory, or lies in that. A name that
-    /// is not absolute counts from `/`.
+    /// Serves the files beneath `root`, which is a directory to which the host grants access, or one inside of
+    /// it. A relative path is relative to `/`.
     ///
     /// # Errors
-    /// If the host has handed over no such directory.
+    /// If the host grants no access to such a directory.
     pub fn open(root: impl AsRef<path::Path>) -> Result<Disk, OpenError> {
         let root = root.as_ref();
         let missing = || OpenError::new(root, ErrorKind::NotFound.into());
         let names = plain(root).ok_or_else(missing)?;
-        let tops = get_directories().into_iter().filter_map(|(top, at)| {
+        let preopens = get_directories().into_iter().filter_map(|(preopen, at)| {
             let rest = names.strip_prefix(&plain(path::Path::new(&at))?[..])?;
-            Some((top, rest.join("/")))
+            Some((preopen, rest.join("/")))
         });
-        // The one that is nearest.
-        let found = tops.min_by_key(|(_, rest)| rest.len());
-        let (top, below) = found.ok_or_else(missing)?;
-        let dir = open_directory(&top, &below)
+        // The innermost directory that contains it.
+        let found = preopens.min_by_key(|(_, rest)| rest.len());
+        let (preopen, below) = found.ok_or_else(missing)?;
+        let dir = open_directory(&preopen, &below)
             .map_err(|error| OpenError::new(root, io::Error::other(error)))?;
         Ok(Disk {
             dir,
-            top,
+            preopen,
             below,
             follow: false,
         })
     }
 
-    /// Whether symbolic links may lead out of the root, as far as what the host has handed over
-    /// reaches: it lets nothing out of that. By default they must not.
+    /// Sets whether symbolic links may lead out of the root, within what the host grants access to. By default
+    /// they may not.
     pub fn with_follow_symlinks(self, follow: bool) -> Disk {
         Disk { follow, ..self }
     }
 
-    /// Which directory to ask for it, and by which name.
+    /// Returns the directory and the name with which to open a path.
     fn locate(&self, path: &Path) -> Result<(&Descriptor, String), FsError> {
         let name = str::from_utf8(path.as_bytes()).ok();
         let name = name.filter(|_| path.is_portable());
         let name = name.ok_or(FsError::InvalidName)?;
         Ok(if self.follow {
-            (&self.top, join(&self.below, name))
+            (&self.preopen, join(&self.below, name))
         } else {
             (&self.dir, name.to_owned())
         })
@@ -99,15 +97,15 @@ impl FileSystem for Disk {
             return Ok(Opened::Directory);
         }
         let (dir, name) = self.locate(path)?;
-        // Hosts wait for somebody to write to a FIFO, so it must not be opened.
-        match dir.stat_at(FOLLOW, &name).map_err(reason)?.type_ {
+        // Hosts block until a FIFO is opened for writing, so it must not be opened.
+        match dir.stat_at(FOLLOW, &name).map_err(fs_error)?.type_ {
             DescriptorType::Directory => return Ok(Opened::Directory),
             DescriptorType::RegularFile => {}
             _ => return Err(FsError::NotRegularFile),
         }
         let opened = dir.open_at(FOLLOW, &name, OpenFlags::empty(), DescriptorFlags::READ);
-        let file = opened.map_err(reason)?;
-        let stat = file.stat().map_err(reason)?;
+        let file = opened.map_err(fs_error)?;
+        let stat = file.stat().map_err(fs_error)?;
         match stat.type_ {
             DescriptorType::Directory => Ok(Opened::Directory),
             DescriptorType::RegularFile => Ok(Opened::File {
@@ -121,8 +119,8 @@ impl FileSystem for Disk {
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let (dir, name) = self.locate(path)?;
-        let listed = open_directory(dir, &name).map_err(reason)?;
-        let names = listed.read_directory().map_err(reason)?;
+        let listed = open_directory(dir, &name).map_err(fs_error)?;
+        let names = listed.read_directory().map_err(fs_error)?;
         let mut entries = Entries::new();
         loop {
             let found = match names.read_directory_entry() {
@@ -131,9 +129,9 @@ impl FileSystem for Disk {
                     entries.sort();
                     return Ok(Arc::new(entries));
                 }
-                // A name that WASI cannot say.
+                // A name that WASI cannot express.
                 Err(ErrorCode::IllegalByteSequence) => continue,
-                Err(error) => return Err(reason(error)),
+                Err(error) => return Err(fs_error(error)),
             };
             if !Path::is_portable_name(found.name.as_bytes()) {
                 continue;
@@ -142,7 +140,7 @@ impl FileSystem for Disk {
             let stat = dir.stat_at(FOLLOW, &join(&name, &found.name)).ok();
             let kind = stat.as_ref().map_or(found.type_, |stat| stat.type_);
             let meta = stat.as_ref().map(meta);
-            // Of what cannot be asked about hosts may not say the type.
+            // If the metadata is not available, hosts may not report the type either.
             let unavailable = !matches!(
                 kind,
                 DescriptorType::Directory | DescriptorType::RegularFile | DescriptorType::Unknown
@@ -165,13 +163,13 @@ impl FileSystem for Disk {
         let Kind::File(file) = &file.0 else {
             return Err(FsError::NotRegularFile);
         };
-        let (bytes, _) = file.read(into.len() as u64, at).map_err(reason)?;
+        let (bytes, _) = file.read(into.len() as u64, at).map_err(fs_error)?;
         into[..bytes.len()].copy_from_slice(&bytes);
         Ok(bytes.len())
     }
 
     fn archive(&self, request: &ArchiveRequest) -> Result<Opened<Open>, FsError> {
-        Ok(Archive::open(self, request)?.map(|archive| Open(Kind::Packed(Box::new(archive)))))
+        Ok(Archive::open(self, request)?.map(|archive| Open(Kind::Archive(Box::new(archive)))))
     }
 
     fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
@@ -179,7 +177,7 @@ impl FileSystem for Disk {
             Kind::File(_) => self
                 .read(file, at, into)
                 .map_or_else(Got::Refused, Got::Bytes),
-            Kind::Packed(archive) => archive.fill(self, at, into),
+            Kind::Archive(archive) => archive.fill(self, at, into),
         }
     }
 }
@@ -197,22 +195,23 @@ fn meta(stat: &DescriptorStat) -> Meta {
         .with_version(modified.and_then(version))
 }
 
-/// The time of the last change of the content, if it has a fraction: there is no better one, since what WASI calls a
-/// change of status is a birth with some hosts. It is settled when the clock of the file system has moved on.
+/// Derives a version from the time of the last change of the content, if that has a fraction. There is no
+/// better source: what WASI calls the time of a status change is the creation time with some hosts. The version
+/// is settled when the clock of the file system has advanced.
 fn version(modified: (i64, u32)) -> Option<FileVersion> {
     let version = Meta::version_at(modified)?;
     let now = wall_clock::now();
     let since =
         |(seconds, nanos): (i64, u32)| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
     let now = (now.seconds as i64, now.nanoseconds);
-    Some(if since(now) - since(modified) > GRAIN {
+    Some(if since(now) - since(modified) > CLOCK_GRANULARITY {
         version
     } else {
         version.unsettled()
     })
 }
 
-fn reason(error: ErrorCode) -> FsError {
+fn fs_error(error: ErrorCode) -> FsError {
     match error {
         ErrorCode::NoEntry
         | ErrorCode::NotDirectory
@@ -227,7 +226,7 @@ fn reason(error: ErrorCode) -> FsError {
     }
 }
 
-/// The names that lead to a directory from `/`, or `None` if they lead higher.
+/// Returns the names on the way from `/` to a path, or `None` if it leads above `/`.
 fn plain(path: &path::Path) -> Option<Vec<&str>> {
     let mut names = Vec::new();
     for part in path.components() {
@@ -247,6 +246,6 @@ fn join(above: &str, name: &str) -> String {
     }
 }
 
-/// Nanoseconds: the steps in which the clock of a file system moves, at most, if it has fractions of seconds.
-const GRAIN: i128 = 20_000_000;
+/// The coarsest granularity of a file system clock with fractions of seconds, in nanoseconds.
+const CLOCK_GRANULARITY: i128 = 20_000_000;
 const FOLLOW: PathFlags = PathFlags::SYMLINK_FOLLOW;

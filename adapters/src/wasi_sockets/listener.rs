@@ -1,4 +1,4 @@
-//! [`Listener`]: a socket by which connections come.
+//! [`Listener`]: a listening socket.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -14,20 +14,20 @@ use wasip2::sockets::tcp_create_socket::create_tcp_socket;
 use super::transport::Transport;
 use crate::{BindError, ListenAddr};
 
-/// Listens at an address.
+/// A listening socket on an IP address.
 #[derive(Debug)]
 pub struct Listener {
-    /// What watches the socket goes before that.
-    knock: Pollable,
+    /// Becomes ready when a connection waits. Dropped before the socket.
+    pollable: Pollable,
     socket: TcpSocket,
     address: SocketAddr,
 }
 
 impl Listener {
-    /// Listens there; port 0 lets the system choose one. `::` takes IPv6 only, as always with WASI.
+    /// Listens on an address; with port 0 the system chooses one. `::` is for IPv6 only, as always with WASI.
     ///
     /// # Errors
-    /// If the address is not one of this machine or taken, or the host lets nobody listen there.
+    /// If the address does not belong to this machine or is in use, or if the host does not permit listening on it.
     pub fn bind(address: SocketAddr) -> Result<Listener, BindError> {
         let listen = || {
             let socket = create_tcp_socket(match address {
@@ -36,14 +36,14 @@ impl Listener {
             })?;
             socket.start_bind(&instance_network(), to_wasi(address))?;
             finish(&socket, TcpSocket::finish_bind)?;
-            // Hosts may have a limit of their own, and do without these.
-            let _ = socket.set_listen_backlog_size(BACKLOG);
+            // Optional: hosts may not support these, or have their own limits.
+            let _ = socket.set_listen_backlog_size(LISTEN_BACKLOG);
             let _ = socket.set_keep_alive_enabled(true);
             socket.start_listen()?;
             finish(&socket, TcpSocket::finish_listen)?;
             let address = from_wasi(socket.local_address()?);
             Ok(Listener {
-                knock: socket.subscribe(),
+                pollable: socket.subscribe(),
                 socket,
                 address,
             })
@@ -61,12 +61,12 @@ impl Listener {
         })
     }
 
-    /// Where it listens, with the port that was chosen.
+    /// Returns the address, with the port that was chosen.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Lets one in, with the address that it comes from; `None` if nobody waits.
+    /// Accepts a connection, with the address of its peer; `None` if none is waiting.
     pub(super) fn accept(&self) -> Result<Option<(Transport, String)>, ErrorCode> {
         let (socket, input, output) = match self.socket.accept() {
             Err(ErrorCode::WouldBlock) => return Ok(None),
@@ -77,13 +77,13 @@ impl Listener {
         Ok(Some((Transport::new(socket, input, output), peer)))
     }
 
-    /// What says that somebody waits.
-    pub(super) fn knock(&self) -> &Pollable {
-        &self.knock
+    /// Returns what becomes ready when a connection waits.
+    pub(super) fn pollable(&self) -> &Pollable {
+        &self.pollable
     }
 }
 
-/// Waits for what was started.
+/// Waits for an operation that was started.
 fn finish(
     socket: &TcpSocket,
     finish: impl Fn(&TcpSocket) -> Result<(), ErrorCode>,
@@ -125,5 +125,5 @@ fn from_wasi(address: IpSocketAddress) -> SocketAddr {
     }
 }
 
-/// As the other adapters have it.
-const BACKLOG: u64 = 1024;
+/// Same as in the other adapters.
+const LISTEN_BACKLOG: u64 = 1024;

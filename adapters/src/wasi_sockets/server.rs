@@ -1,4 +1,4 @@
-//! [`HTTPServer`]: all connections in one loop.
+//! [`HTTPServer`]: serves all connections in one loop.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -10,17 +10,17 @@ use wasip2::clocks::{monotonic_clock, wall_clock};
 use wasip2::io::poll::{Pollable, poll};
 use wasip2::sockets::network::ErrorCode;
 
+use super::driver::ConnectionDriver;
 use super::listener::Listener;
-use super::peer::Peer;
 use super::transport::Transport;
 use crate::BindError;
 use crate::bind_error::resolve;
 
-/// A server with all its connections on the thread that calls it, and a ceiling. It listens as soon
-/// as it is made, and connections that come before it serves wait.
+/// A server with all its connections on the calling thread, and a limit on their number. It listens as soon as
+/// it is created; connections that arrive before it serves wait.
 ///
-/// A handler that takes its time keeps all other connections waiting, and so does a slow disk. There
-/// is nothing to stop it: the host ends the component. A handler that panics does, too.
+/// A slow handler delays all other connections, and so does a slow disk. The server cannot be stopped: the host
+/// ends the component. A handler that panics ends it, too.
 ///
 /// ```no_run
 /// use sanserve_server::wasi_sockets::{Disk, HTTPServer};
@@ -32,63 +32,72 @@ use crate::bind_error::resolve;
 /// # }
 /// ```
 pub struct HTTPServer {
-    doors: Vec<Listener>,
-    most: usize,
+    listeners: Vec<Listener>,
+    connections_max: usize,
     log: Box<dyn Fn(&str)>,
 }
 
 impl HTTPServer {
-    /// Listens as [`Listener::bind`] does, at the first address that is meant.
+    /// Listens as [`Listener::bind`] does, on the first address of a name.
     ///
     /// # Errors
-    /// If the name is unknown, and those of [`Listener::bind`].
+    /// If the name cannot be resolved, and those of [`Listener::bind`].
     pub fn bind(address: impl ToSocketAddrs) -> Result<HTTPServer, BindError> {
         let listeners = resolve(address)?.take(1).map(Listener::bind);
         Ok(HTTPServer::new(listeners.collect::<Result<_, _>>()?))
     }
 
-    /// Lets connections in by all of these.
+    /// Creates a server that accepts connections from all of these listeners.
     ///
     /// # Panics
-    /// If there is none.
-    pub fn new(doors: Vec<Listener>) -> HTTPServer {
-        assert!(!doors.is_empty(), "a server has to listen somewhere");
+    /// If there are none.
+    pub fn new(listeners: Vec<Listener>) -> HTTPServer {
+        assert!(
+            !listeners.is_empty(),
+            "a server needs at least one listener"
+        );
         HTTPServer {
-            doors,
-            most: MOST,
+            listeners,
+            connections_max: CONNECTIONS_MAX,
             log: Box::new(super::stderr),
         }
     }
 
-    /// How many connections it has at a time, 512 if nothing is said. Later ones wait until one ends.
+    /// Sets the maximum number of connections, 512 by default. Others wait until one ends.
     ///
     /// # Panics
     /// If it is 0.
     #[must_use]
-    pub fn with_max_connections(self, most: usize) -> HTTPServer {
-        assert!(most > 0, "a server has to have room for one connection");
-        HTTPServer { most, ..self }
+    pub fn with_max_connections(self, connections_max: usize) -> HTTPServer {
+        assert!(
+            connections_max > 0,
+            "a server must allow at least one connection"
+        );
+        HTTPServer {
+            connections_max,
+            ..self
+        }
     }
 
-    /// Where log lines go, each ended by a newline; [standard error](super::stderr) if nothing is said.
+    /// Sets where log lines go, each ended by a newline; by default [standard error](super::stderr).
     pub fn with_log(self, log: impl Fn(&str) + 'static) -> HTTPServer {
         let log = Box::new(log);
         HTTPServer { log, ..self }
     }
 
-    /// Where it listens, with the ports that were chosen.
+    /// Returns the addresses that the server listens on, with the ports that were chosen.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.doors.iter().map(Listener::address)
+        self.listeners.iter().map(Listener::address)
     }
 
-    /// The first address that it listens at.
+    /// Returns the first address that the server listens on.
     #[must_use]
     pub fn server_address(&self) -> SocketAddr {
-        self.doors[0].address()
+        self.listeners[0].address()
     }
 
-    /// Serves for ever, each connection with a handler of its own, its files from a
-    /// [`Disk`](super::Disk), any other [`FileSystem`], or a reference to one. Files are read, not sent by reference.
+    /// Serves forever, each connection with its own handler, and with files from a [`Disk`](super::Disk), any
+    /// other [`FileSystem`], or a reference to one. Files are read, not sent by reference.
     pub fn serve_forever<FS: FileSystem, H: Handler>(
         self,
         files: FS,
@@ -96,26 +105,26 @@ impl HTTPServer {
         handler: impl Fn() -> H,
     ) -> ! {
         let config = config.into();
-        let mut peers: Vec<Peer<FS::File, H>> = Vec::new();
-        let mut now = look_at_the_clock();
-        // When to ask for newcomers again, if that has failed.
-        let mut pause = None;
+        let mut connections: Vec<ConnectionDriver<FS::File, H>> = Vec::new();
+        let mut now = clock_now();
+        // When to accept again, if that has failed.
+        let mut retry_at = None;
         loop {
-            let is_open = pause.is_none() && peers.len() < self.most;
-            let due = self.wait(&peers, is_open, pause, now);
-            now = look_at_the_clock();
-            let mut due = due.into_iter();
-            peers.retain_mut(|peer| {
-                let is_late = peer.by().is_some_and(|by| by <= now.tick);
-                let is_due = due.next().unwrap_or(false);
-                let is_over = (is_due || is_late) && peer.advance(now, &files, &self.log);
+            let is_open = retry_at.is_none() && connections.len() < self.connections_max;
+            let can_continue = self.wait(&connections, is_open, retry_at, now);
+            now = clock_now();
+            let mut can_continue = can_continue.into_iter();
+            connections.retain_mut(|connection| {
+                let is_late = connection.deadline().is_some_and(|at| at <= now.tick);
+                let is_ready = can_continue.next().unwrap_or(false);
+                let is_over = (is_ready || is_late) && connection.drive(now, &files, &self.log);
                 !is_over
             });
-            pause = pause.filter(|pause| now.tick < *pause);
-            while pause.is_none() && peers.len() < self.most {
+            retry_at = retry_at.filter(|retry_at| now.tick < *retry_at);
+            while retry_at.is_none() && connections.len() < self.connections_max {
                 match self.accept() {
                     Ok(Some((transport, address))) => {
-                        peers.push(Peer::new(
+                        connections.push(ConnectionDriver::new(
                             Arc::clone(&config),
                             &address,
                             handler(),
@@ -123,51 +132,60 @@ impl HTTPServer {
                         ));
                     }
                     Ok(None) => break,
-                    // Most likely the host has no socket left, and asking at once would not help.
-                    Err(_) => pause = Some(now.tick + ACCEPT_BACKOFF),
+                    // Most likely the host has no socket left, and trying again immediately would not help.
+                    Err(_) => retry_at = Some(now.tick + ACCEPT_BACKOFF),
                 }
             }
         }
     }
 
-    /// Waits until somebody can go on, or comes, and answers for each connection whether it can.
+    /// Waits until a connection can continue or a new one arrives. Returns for each connection whether it can
+    /// continue.
     fn wait<F, H: Handler>(
         &self,
-        peers: &[Peer<F, H>],
+        connections: &[ConnectionDriver<F, H>],
         is_open: bool,
-        pause: Option<Duration>,
+        retry_at: Option<Duration>,
         now: Now,
     ) -> Vec<bool> {
-        let mut due: Vec<bool> = peers.iter().map(Peer::has_turn).collect();
-        let watched = peers.iter().enumerate();
-        let watched = watched.filter_map(|(who, peer)| Some((who, peer.watched()?)));
-        let (who, mut watched): (Vec<usize>, Vec<&Pollable>) = watched.unzip();
+        let mut can_continue: Vec<bool> = connections
+            .iter()
+            .map(ConnectionDriver::is_runnable)
+            .collect();
+        let watched = connections.iter().enumerate();
+        let watched =
+            watched.filter_map(|(index, connection)| Some((index, connection.pollable()?)));
+        let (indices, mut watched): (Vec<usize>, Vec<&Pollable>) = watched.unzip();
         if is_open {
-            watched.extend(self.doors.iter().map(Listener::knock));
+            watched.extend(self.listeners.iter().map(Listener::pollable));
         }
-        let until = if due.contains(&true) {
+        let until = if can_continue.contains(&true) {
             Some(now.tick)
         } else {
-            peers.iter().filter_map(Peer::by).chain(pause).min()
+            connections
+                .iter()
+                .filter_map(ConnectionDriver::deadline)
+                .chain(retry_at)
+                .min()
         };
-        let alarm = until.map(|until| {
+        let timer = until.map(|until| {
             let instant = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
             monotonic_clock::subscribe_instant(instant)
         });
-        watched.extend(&alarm);
+        watched.extend(&timer);
         for ready in poll(&watched) {
-            if let Some(who) = who.get(ready as usize) {
-                due[*who] = true;
+            if let Some(index) = indices.get(ready as usize) {
+                can_continue[*index] = true;
             }
         }
-        due
+        can_continue
     }
 
-    /// Lets one in who waits at any door.
+    /// Accepts a connection from any listener.
     fn accept(&self) -> Result<Option<(Transport, String)>, ErrorCode> {
-        for door in &self.doors {
-            if let Some(guest) = door.accept()? {
-                return Ok(Some(guest));
+        for listener in &self.listeners {
+            if let Some(accepted) = listener.accept()? {
+                return Ok(Some(accepted));
             }
         }
         Ok(None)
@@ -177,19 +195,20 @@ impl HTTPServer {
 impl fmt::Debug for HTTPServer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = out.debug_struct("HTTPServer");
-        out.field("doors", &self.doors).finish_non_exhaustive()
+        out.field("listeners", &self.listeners)
+            .finish_non_exhaustive()
     }
 }
 
-fn look_at_the_clock() -> Now {
+fn clock_now() -> Now {
     Now {
         tick: Duration::from_nanos(monotonic_clock::now()),
         unix: i64::try_from(wall_clock::now().seconds).ok(),
     }
 }
 
-/// Each is a socket of the host, which often has 1,024 of them.
-const MOST: usize = 512;
+/// Each is a socket of the host, which often allows 1,024.
+const CONNECTIONS_MAX: usize = 512;
 
-/// How long it waits before it accepts again, after that has failed.
+/// The pause after accepting a connection has failed.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);

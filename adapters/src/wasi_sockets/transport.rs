@@ -1,12 +1,12 @@
-//! [`Transport`]: a socket that never waits.
+//! [`Transport`]: a non-blocking socket.
 
 use sanserve_core::Got;
 use wasip2::io::poll::Pollable;
 use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 use wasip2::sockets::tcp::{ShutdownType, TcpSocket};
 
-/// A socket, and what says that it can be read from or written to. A part goes before the one that it
-/// was made of.
+/// A socket with its streams, and what becomes ready when they can be read or written. Each field is dropped
+/// before the resource it was made from.
 pub(super) struct Transport {
     readable: Pollable,
     writable: Pollable,
@@ -38,7 +38,7 @@ impl Transport {
         }
     }
 
-    /// The host takes what it says that it will take, and sends it when the peer lets it.
+    /// Writes what the host accepts; the host sends it when the peer is ready.
     pub(super) fn write<F>(&self, from: &[u8]) -> Got<F> {
         let room = match self.output.check_write() {
             Ok(0) => return Got::Nothing,
@@ -55,8 +55,8 @@ impl Transport {
         let _ = self.socket.shutdown(ShutdownType::Send);
     }
 
-    /// Whether it can be dropped at once. As long as the host holds something for the peer, that
-    /// would wait for him.
+    /// Returns whether the socket can be dropped without blocking: as long as the host has data for the peer,
+    /// dropping it would wait for the peer.
     pub(super) fn is_done(&self) -> bool {
         !matches!(self.output.check_write(), Ok(0))
     }

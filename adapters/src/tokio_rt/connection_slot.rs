@@ -1,5 +1,5 @@
-//! [`Seat`]: the place of a connection among those of a server, from which it can be evicted; and [`Signals`], by which others
-//! reach its task.
+//! [`ConnectionSlot`]: a connection's entry in the table of its server, by which it can be evicted; and
+//! [`Signals`], which wake its task.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,34 +12,34 @@ use crate::server::table::ConnectionTable;
 
 /// The connections of a server.
 #[derive(Default)]
-pub(super) struct Seats {
+pub(super) struct Connections {
     table: Mutex<ConnectionTable<Arc<Signals>>>,
-    /// A connection may be closed for the client that waits.
+    /// Notified when a connection may be closed for the client that waits.
     pub(super) freed: Notify,
 }
 
-/// What a connection is notified of while it waits. Both are in one allocation: an idle connection is to be small.
+/// The signals to a waiting connection. They share one allocation, to keep idle connections small.
 #[derive(Default)]
 pub(super) struct Signals {
-    /// It has to make room.
+    /// Set when the connection has to make room.
     is_evicted: AtomicBool,
-    /// The waker of its handler was woken since the handler was last told.
+    /// Set when the handler's waker was called, until the handler is notified.
     is_woken: AtomicBool,
-    news: Notify,
+    notify: Notify,
 }
 
 impl Signals {
     /// Waits until this connection has to make room.
     pub(super) async fn evicted(&self) {
         while !self.is_evicted.load(Ordering::Acquire) {
-            self.news.notified().await;
+            self.notify.notified().await;
         }
     }
 
-    /// Waits until the handler is woken.
+    /// Waits until the handler's waker is called.
     pub(super) async fn woken(&self) {
         while !self.is_woken.swap(false, Ordering::AcqRel) {
-            self.news.notified().await;
+            self.notify.notified().await;
         }
     }
 }
@@ -51,35 +51,35 @@ impl Wake for Signals {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.is_woken.store(true, Ordering::Release);
-        self.news.notify_one();
+        self.notify.notify_one();
     }
 }
 
-impl Seats {
-    pub(super) fn take(self: &Arc<Self>) -> Seat {
+impl Connections {
+    pub(super) fn add(self: &Arc<Self>) -> ConnectionSlot {
         let signals = Arc::<Signals>::default();
         let number = self.table().insert(Arc::clone(&signals));
-        Seat {
-            seats: Arc::clone(self),
+        ConnectionSlot {
+            connections: Arc::clone(self),
             number,
             signals,
         }
     }
 
-    /// Has a connection closed for the client that waits, and says whether one is on its way out.
+    /// Has a connection closed for the client that waits. Returns whether one is closing.
     pub(super) fn evict(&self) -> bool {
         let mut table = self.table();
         table.has_waiter = true;
-        table.evict(|idle| {
-            idle.is_evicted.store(true, Ordering::Release);
-            idle.news.notify_one();
+        table.evict(|signals| {
+            signals.is_evicted.store(true, Ordering::Release);
+            signals.notify.notify_one();
             true
         });
         table.is_evicting()
     }
 
-    /// The client has its place.
-    pub(super) fn settle(&self) {
+    /// Takes note that the client has room.
+    pub(super) fn waiter_has_room(&self) {
         self.table().has_waiter = false;
     }
 
@@ -88,26 +88,26 @@ impl Seats {
     }
 }
 
-/// The place of a connection, which is free again when this is dropped.
-pub(super) struct Seat {
-    seats: Arc<Seats>,
+/// The entry of a connection, which is removed on drop.
+pub(super) struct ConnectionSlot {
+    connections: Arc<Connections>,
     number: usize,
     pub(super) signals: Arc<Signals>,
 }
 
-impl Seat {
-    pub(super) fn note(&self, phase: Phase) {
-        // It has done something since it was asked to go, and is asked again if need be.
+impl ConnectionSlot {
+    pub(super) fn set_phase(&self, phase: Phase) {
+        // The connection was active after it was asked to close; it is asked again if necessary.
         self.signals.is_evicted.store(false, Ordering::Release);
-        let makes_room = self.seats.table().set_phase(self.number, phase);
+        let makes_room = self.connections.table().set_phase(self.number, phase);
         if makes_room {
-            self.seats.freed.notify_one();
+            self.connections.freed.notify_one();
         }
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.seats.table().remove(self.number);
+        self.connections.table().remove(self.number);
     }
 }

@@ -1,4 +1,4 @@
-//! [`AsyncFileSystem`]: a file system whose answers are futures.
+//! [`AsyncFileSystem`]: a file system whose methods are asynchronous.
 
 use std::future::{Future, ready};
 use std::sync::Arc;
@@ -6,14 +6,16 @@ use std::sync::Arc;
 use sanserve_core::{
     ArchiveRequest, CgiScript, Create, Credentials, Entries, FsError, Opened, Path,
 };
-
-/// A tree of files that is reached by `.await`: an object store, a database, another server. For [`serve_async`](super::serve_async) and
+/// A file system with asynchronous methods: an object store, a database, another server. For
+/// [`serve_async`](super::serve_async) and
 /// [`HTTPServer::serve_forever_async`](super::HTTPServer::serve_forever_async).
-///
-/// What each method promises is what the method of the same name of [`FileSystem`](sanserve_core::FileSystem) promises; only `open`,
+/// [`HTTPServer::serve_forever_async`](super::HTTPServer::serve_forever_async).
+/// Each method has the contract of the [`FileSystem`](sanserve_core::FileSystem) method of the same name; only
+/// `open`, `list` and `read` are required, as `async fn`. Files are always read, even if they are
+/// [sendable](Opened::File).
 /// `list` and `read` have to be written, as `async fn`. A file that is called [sendable](Opened::File) is read all the same.
-///
-/// A future is dropped before it is ready when the deadline of the connection has passed, when the server stops, or when the client has left. What it
+/// A future is dropped before it is ready when the deadline of the connection passes, when the server stops, or
+/// when the client disconnects. The same call may then be made again.
 /// was to do may then be wanted once more.
 ///
 /// ```
@@ -49,17 +51,17 @@ use sanserve_core::{
 /// }
 /// ```
 pub trait AsyncFileSystem: Send + Sync + 'static {
-    /// An open file. The connection owns it while it sends it, and drops it afterwards.
+    /// An open file. A connection owns it while it sends it, and drops it afterwards.
     type File: Send + 'static;
 
-    /// Opens what `path` names and says what it is. A directory is an answer, not an error.
+    /// Opens what `path` names. A directory is an answer, not an error.
     fn open(&self, path: &Path)
     -> impl Future<Output = Result<Opened<Self::File>, FsError>> + Send;
 
-    /// Returns what the directory holds, without `.` and `..`, in any order.
+    /// Returns the entries of a directory, without `.` and `..`, in any order.
     fn list(&self, path: &Path) -> impl Future<Output = Result<Arc<Entries>, FsError>> + Send;
 
-    /// Reads at offset `at`. Fewer bytes than there is room for are fine; 0 says that the file has ended.
+    /// Reads at offset `at`. Fewer bytes than fit are fine; 0 means the end of the file.
     fn read(
         &self,
         file: &mut Self::File,
@@ -67,7 +69,8 @@ pub trait AsyncFileSystem: Send + Sync + 'static {
         into: &mut [u8],
     ) -> impl Future<Output = Result<usize, FsError>> + Send;
 
-    /// Sets a program up, see [`CgiScript`]. [`read`](Self::read) is then its output. Unsupported by default.
+    /// Prepares a CGI script, see [`CgiScript`]. [`read`](Self::read) then returns its output. Unsupported by
+    /// default.
     fn run(
         &self,
         _program: &CgiScript,
@@ -75,12 +78,13 @@ pub trait AsyncFileSystem: Send + Sync + 'static {
         ready(Err(FsError::Unsupported))
     }
 
-    /// Says whether a user has this password. The error is [`FsError::Forbidden`] if not. Unsupported by default, and nobody passes.
+    /// Verifies the password of a user. The error is [`FsError::Forbidden`] if it is wrong. Unsupported by
+    /// default, so that nobody passes.
     fn verify(&self, _given: &Credentials) -> impl Future<Output = Result<(), FsError>> + Send {
         ready(Err(FsError::Unsupported))
     }
 
-    /// Makes one file of a directory. Unsupported by default.
+    /// Archives a directory. Unsupported by default.
     fn archive(
         &self,
         _request: &ArchiveRequest,
@@ -88,7 +92,7 @@ pub trait AsyncFileSystem: Send + Sync + 'static {
         ready(Err(FsError::Unsupported))
     }
 
-    /// Begins a file, see [`Create`]. Unsupported by default.
+    /// Begins a new file, see [`Create`]. Unsupported by default.
     fn create(
         &self,
         _create: &Create,
@@ -96,8 +100,8 @@ pub trait AsyncFileSystem: Send + Sync + 'static {
         ready(Err(FsError::Unsupported))
     }
 
-    /// Passes bytes to a program that is about to run, or to a file that is being created. Returns how many were taken. Unsupported by
-    /// default.
+    /// Writes to the standard input of a script that is about to run, or to a file that is being created.
+    /// Returns the number of bytes taken. Unsupported by default.
     fn write(
         &self,
         _file: &mut Self::File,
@@ -112,7 +116,7 @@ pub trait AsyncFileSystem: Send + Sync + 'static {
     }
 }
 
-/// All methods are passed on, so that none falls back to its default.
+/// Forwards every method, so that no default applies.
 impl<F: AsyncFileSystem> AsyncFileSystem for Arc<F> {
     type File = F::File;
 

@@ -1,5 +1,5 @@
-//! [`FileAccess`]: how a connection gets at files. [`OnThreads`] asks a [`FileSystem`] at once what that can tell at once; for the
-//! rest, file and file system go to a thread that may block. [`Awaited`] awaits an [`AsyncFileSystem`].
+//! [`FileAccess`]: how a connection uses a file system. [`BlockingFiles`] asks a [`FileSystem`] directly if it
+//! can answer without blocking, otherwise on a blocking thread. [`AsyncFiles`] awaits an [`AsyncFileSystem`].
 
 use std::future::{self, Future};
 use std::io;
@@ -13,38 +13,43 @@ use tokio::task::spawn_blocking;
 
 use super::AsyncFileSystem;
 use crate::ask::ASK_RETRY_INTERVAL;
-use crate::fs_call::{FsRequest, OpenSlot};
+use crate::fs_call::{FsCompletion, FsRequest, OpenSlot};
 use crate::send_file::send_file;
 use crate::system_file;
 
-/// Answers what a connection wants of files.
+/// Answers the wants that concern files.
 pub(super) trait FileAccess: Send + Sync {
-    /// What a connection holds of an open file.
-    type Held: Send;
+    /// The connection's handle of an open file.
+    type Handle: Send;
 
-    /// Answers a [`Want::Ask`](sanserve_core::Want::Ask). If the transport does not send files by reference, none is called sendable.
-    fn answer(&self, ask: &Ask, sends_files: bool) -> impl Future<Output = Got<Self::Held>> + Send;
+    /// Answers a [`Want::Ask`](sanserve_core::Want::Ask). If the transport does not send by reference, no file
+    /// is reported as sendable.
+    fn answer(
+        &self,
+        ask: &Ask,
+        sends_files: bool,
+    ) -> impl Future<Output = Got<Self::Handle>> + Send;
 
     /// Answers a [`Want::ReadFile`](sanserve_core::Want::ReadFile).
     fn fill(
         &self,
-        held: &mut Self::Held,
+        handle: &mut Self::Handle,
         at: u64,
         into: &mut [u8],
-    ) -> impl Future<Output = Got<Self::Held>> + Send;
+    ) -> impl Future<Output = Got<Self::Handle>> + Send;
 
-    /// Sees to it that a piece of a file is in memory. [`Got::Nothing`] if it is.
+    /// Brings a piece of a file into memory. [`Got::Nothing`] if it is.
     fn fetch(
         &self,
-        held: &mut Self::Held,
+        handle: &mut Self::Handle,
         at: u64,
         len: u64,
-    ) -> impl Future<Output = Got<Self::Held>> + Send;
+    ) -> impl Future<Output = Got<Self::Handle>> + Send;
 
     /// Sends a piece of a file by reference, see [`send_file`].
     fn send(
         &self,
-        held: &mut Self::Held,
+        handle: &mut Self::Handle,
         socket: &TcpStream,
         at: u64,
         len: u64,
@@ -53,27 +58,29 @@ pub(super) trait FileAccess: Send + Sync {
     /// Answers a [`Want::WriteFile`](sanserve_core::Want::WriteFile).
     fn write(
         &self,
-        held: &mut Self::Held,
+        handle: &mut Self::Handle,
         from: &[u8],
-    ) -> impl Future<Output = Got<Self::Held>> + Send;
+    ) -> impl Future<Output = Got<Self::Handle>> + Send;
 
     /// Answers a [`Want::Commit`](sanserve_core::Want::Commit).
-    fn commit(&self, held: &mut Self::Held) -> impl Future<Output = Got<Self::Held>> + Send;
+    fn commit(&self, handle: &mut Self::Handle) -> impl Future<Output = Got<Self::Handle>> + Send;
 }
 
 /// A file system that may block.
-pub(super) struct OnThreads<FS>(pub(super) Arc<FS>);
+pub(super) struct BlockingFiles<FS>(pub(super) Arc<FS>);
 
-impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess for OnThreads<FS> {
-    type Held = OpenSlot<FS::File>;
+impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess
+    for BlockingFiles<FS>
+{
+    type Handle = OpenSlot<FS::File>;
 
-    async fn answer(&self, ask: &Ask, sends_files: bool) -> Got<Self::Held> {
+    async fn answer(&self, ask: &Ask, sends_files: bool) -> Got<Self::Handle> {
         let got = match self.0.try_answer(ask) {
             Got::Nothing => match ask {
                 Ask::Verify(given) => self.verify(Credentials::clone(given)).await,
                 ask => {
                     let (files, ask) = (Arc::clone(&self.0), ask.clone());
-                    let got = on_a_thread(move || files.answer(&ask)).await;
+                    let got = run_blocking(move || files.answer(&ask)).await;
                     if let Got::Nothing = got {
                         tokio::time::sleep(ASK_RETRY_INTERVAL).await;
                     }
@@ -85,14 +92,14 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess fo
         OpenSlot::hold(system_file::check_sendable(&*self.0, got, sends_files))
     }
 
-    async fn fill(&self, slot: &mut Self::Held, at: u64, into: &mut [u8]) -> Got<Self::Held> {
+    async fn fill(&self, slot: &mut Self::Handle, at: u64, into: &mut [u8]) -> Got<Self::Handle> {
         let Some(file) = slot.get_mut() else {
             return Got::Failed;
         };
         #[cfg(unix)]
         if system_file::process(&*self.0, file).is_some() {
-            // In a place of its own, so that connections without a program keep none for it.
-            return Box::pin(self.fill_from_program(slot, into)).await;
+            // Boxed, because connections without a process should have no space for it.
+            return Box::pin(self.read_from_process(slot, into)).await;
         }
         match self.0.try_fill(file, at, into) {
             Got::Nothing => self.run(slot.fill(at, into.len()), slot, into).await,
@@ -100,21 +107,19 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess fo
         }
     }
 
-    async fn fetch(&self, slot: &mut Self::Held, at: u64, len: u64) -> Got<Self::Held> {
+    async fn fetch(&self, slot: &mut Self::Handle, at: u64, len: u64) -> Got<Self::Handle> {
         let Some(file) = slot.get_mut() else {
             return Got::Failed;
         };
-        // What lies between was read ahead, or will be.
-        let mut here = |at| matches!(self.0.try_fill(file, at, &mut [0]), Got::Bytes(_));
-        if here(at) && here(at + len - 1) {
+        // The bytes in between were read ahead, or will be.
+        let mut is_cached = |at| matches!(self.0.try_fill(file, at, &mut [0]), Got::Bytes(_));
+        if is_cached(at) && is_cached(at + len - 1) {
             return Got::Nothing;
         }
-        let (files, request) = (Arc::clone(&self.0), slot.fill(at, len as usize));
-        let Some(request) = request else {
+        let Some(completion) = self.call(slot.fill(at, len as usize)).await else {
             return Got::Failed;
         };
-        let done = on_a_thread(move || request.run(&*files)).await;
-        match slot.put_back(done) {
+        match slot.put_back(completion) {
             Got::Bytes(1..) => Got::Nothing,
             got => OpenSlot::hold(got),
         }
@@ -122,7 +127,7 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess fo
 
     fn send(
         &self,
-        slot: &mut Self::Held,
+        slot: &mut Self::Handle,
         socket: &TcpStream,
         at: u64,
         len: u64,
@@ -133,41 +138,44 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> FileAccess fo
         }
     }
 
-    /// Much of it goes to a file.
-    async fn write(&self, slot: &mut Self::Held, from: &[u8]) -> Got<Self::Held> {
+    /// Always on a thread, because writing may block.
+    async fn write(&self, slot: &mut Self::Handle, from: &[u8]) -> Got<Self::Handle> {
         self.run(slot.write(from), slot, &mut []).await
     }
 
-    async fn commit(&self, slot: &mut Self::Held) -> Got<Self::Held> {
+    async fn commit(&self, slot: &mut Self::Handle) -> Got<Self::Handle> {
         self.run(slot.commit(), slot, &mut []).await
     }
 }
 
-impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> OnThreads<FS> {
-    /// Has a thread do what the file was taken for, and puts the file back. If that takes too long, it never comes back.
+impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> BlockingFiles<FS> {
+    /// Makes a call on a thread, and puts the file back. If that takes too long, the file does not come back.
     pub(super) async fn run(
         &self,
         request: Option<FsRequest<FS::File>>,
         slot: &mut OpenSlot<FS::File>,
         into: &mut [u8],
     ) -> Got<OpenSlot<FS::File>> {
-        let Some(request) = request else {
-            return Got::Failed;
-        };
-        let files = Arc::clone(&self.0);
-        let done = on_a_thread(move || system_file::run(request, &*files)).await;
-        slot.complete(done, into)
+        match self.call(request).await {
+            Some(completion) => slot.complete(completion, into),
+            None => Got::Failed,
+        }
     }
 
-    /// Has credentials verified. The thread that is taken for it may go on with those of others, so it is
-    /// not waited for.
+    /// Makes a call on a thread. `None` if there is no request, because a thread that took too long has the file.
+    async fn call(&self, request: Option<FsRequest<FS::File>>) -> Option<FsCompletion<FS::File>> {
+        let (files, request) = (Arc::clone(&self.0), request?);
+        Some(run_blocking(move || system_file::run(request, &*files)).await)
+    }
+
+    /// Verifies credentials. The thread may continue with those of other connections, so its end is not awaited.
     async fn verify(&self, given: Credentials) -> Got<FS::File> {
-        let (files, (tell, told)) = (Arc::clone(&self.0), oneshot::channel());
+        let (files, (sender, receiver)) = (Arc::clone(&self.0), oneshot::channel());
         drop(spawn_blocking(move || {
-            files.verify_later(&given, Box::new(Verify(tell)));
+            files.verify_later(&given, Box::new(Verify(sender)));
         }));
-        // A panic has been reported by its hook.
-        let verified = told.await.unwrap_or(Err(FsError::Io));
+        // A panic has already been reported by the panic hook.
+        let verified = receiver.await.unwrap_or(Err(FsError::Io));
         Got::Verified(verified)
     }
 }
@@ -185,23 +193,23 @@ impl Waiter for Verify {
     }
 }
 
-/// Does something on a thread that may block, and passes its panic on.
-async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+/// Runs `work` on a blocking thread, and propagates its panic.
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => panic::resume_unwind(panic),
-            // The runtime ends, and with it whoever waits here.
+            // The runtime is shutting down, and this task with it.
             Err(_) => future::pending().await,
         },
     }
 }
 
-/// A file system whose answers are futures.
-pub(super) struct Awaited<FS>(pub(super) Arc<FS>);
+/// A file system with asynchronous methods.
+pub(super) struct AsyncFiles<FS>(pub(super) Arc<FS>);
 
-impl<FS: AsyncFileSystem> FileAccess for Awaited<FS> {
-    type Held = FS::File;
+impl<FS: AsyncFileSystem> FileAccess for AsyncFiles<FS> {
+    type Handle = FS::File;
 
     async fn answer(&self, ask: &Ask, _: bool) -> Got<FS::File> {
         let got = match ask {
