@@ -36,7 +36,7 @@ pub fn handle<FS: FileSystem>(
     loop {
         let now = now();
         let Step { want, deadline, .. } = conn.step(now, got);
-        let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(now.tick));
+        let left = deadline.map_or(Duration::MAX, |at| at.saturating_sub(now.tick));
         got = match want {
             Want::Read(into) => incoming.read(into, left),
             Want::Write(from) => outgoing.write(from, left),
@@ -46,8 +46,7 @@ pub fn handle<FS: FileSystem>(
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Ask(ask) => files.answer(ask).unsendable(),
             Want::Wait => {
-                monotonic_clock::subscribe_duration(left.min(WAIT_INTERVAL).as_nanos() as u64)
-                    .block();
+                monotonic_clock::subscribe_duration(left.min(WAIT_TIME).as_nanos() as u64).block();
                 Got::Woken
             }
             Want::Upgrade => unreachable!("no upgrade is allowed"),
@@ -208,4 +207,4 @@ fn wait(stream: &Pollable, left: Duration) {
 }
 
 /// How often a waiting handler is asked again, because nothing can wake it.
-const WAIT_INTERVAL: Duration = Duration::from_millis(10);
+const WAIT_TIME: Duration = Duration::from_millis(10);

@@ -299,7 +299,7 @@ impl Stopper {
         let now = Instant::now();
         let deadline = now.checked_add(grace).unwrap_or(now + FOREVER);
         self.stop.send_modify(|earliest| {
-            *earliest = Some(earliest.map_or(deadline, |it| it.min(deadline)))
+            *earliest = Some(earliest.map_or(deadline, |it| it.min(deadline)));
         });
         let mut serving = self.serving.clone();
         async move {
