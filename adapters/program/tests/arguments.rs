@@ -52,9 +52,9 @@ fn a_port_can_be_given_in_many_ways() {
     ];
     for (variables, args) in cases {
         let output = command(variables, args).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
         let words = format!("port {port} on 0.0.0.0 is in use");
-        assert!(said.contains(&words), "{variables:?} {args:?}: {said}");
+        assert!(stderr.contains(&words), "{variables:?} {args:?}: {stderr}");
         assert_eq!(output.status.code(), Some(1));
     }
 }
@@ -175,7 +175,7 @@ fn an_inaccessible_directory_is_an_error_at_the_start() {
         .arg(&closed)
         .stdin(Stdio::null());
     let output = command.output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("no permission to enter "), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("no permission to enter "), "{stderr}");
     assert_eq!(output.status.code(), Some(2));
 }

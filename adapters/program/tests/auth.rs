@@ -139,11 +139,11 @@ fn stdio_needs_the_password_too() {
 fn a_terminal_warns_of_unencrypted_passwords() {
     let site = site();
     let words = "Passwords are sent unencrypted; --tls self-signed encrypts them.";
-    for (options, told) in [(&[][..], true), (&["-b", "127.0.0.1"], false)] {
+    for (options, expected) in [(&[][..], true), (&["-b", "127.0.0.1"], false)] {
         let mut command = Program::command(site.path());
         let command = command.args(["--auth", "mary:a:secret"]).args(options);
         let text = terminal::shown(command);
-        assert_eq!(text.contains(words), told, "{text}");
+        assert_eq!(text.contains(words), expected, "{text}");
         assert!(!text.contains("Anyone who can reach"), "{text}");
     }
 }
@@ -191,16 +191,16 @@ fn wrong_passwords_do_not_delay_other_clients() {
                 });
             }
             // Each user logs in for the first time, since correct passwords are cached.
-            let mut came: Vec<_> = (0..USERS)
+            let mut users: Vec<_> = (0..USERS)
                 .map(|user| (format!("user{user}"), [127, 0, 0, 2]))
                 .collect();
-            came.push((format!("user{USERS}"), [127, 0, 0, 1]));
-            let came: Vec<_> = came
+            users.push((format!("user{USERS}"), [127, 0, 0, 1]));
+            let logins: Vec<_> = users
                 .into_iter()
                 .map(|(user, from)| status_from(from, &program, &user, "a:secret"))
                 .collect();
             guessing.store(false, Ordering::Relaxed);
-            assert_eq!(came, ["200"; USERS + 1], "{runtime}");
+            assert_eq!(logins, ["200"; USERS + 1], "{runtime}");
         });
         let statuses = statuses.into_inner().unwrap();
         assert_eq!(statuses.into_iter().collect::<Vec<_>>(), ["401"]);

@@ -18,8 +18,8 @@ use rustix::process::Signal;
 fn head(reply: &str) -> Vec<&str> {
     let (head, _) = reply.split_once("\r\n\r\n").unwrap();
     let lines = head.split("\r\n").enumerate();
-    let own = |line: &str| !line.starts_with("Server: ") && !line.starts_with("Date: ");
-    let lines = lines.filter(|(_, line)| own(line));
+    let is_tested = |line: &str| !line.starts_with("Server: ") && !line.starts_with("Date: ");
+    let lines = lines.filter(|(_, line)| is_tested(line));
     lines
         .map(|(n, line)| if n == 0 { &line[9..12] } else { line })
         .collect()

@@ -119,7 +119,7 @@ fn the_log_says_why_a_request_is_refused_and_the_reply_does_not() {
             "json" => "File not found; ",
             _ => "refused: ",
         };
-        let said: Vec<&str> = log
+        let lines: Vec<&str> = log
             .lines()
             .filter_map(|line| Some(line.split_once(start)?.1.trim_end_matches("\"}")))
             .collect();
@@ -130,7 +130,7 @@ fn the_log_says_why_a_request_is_refused_and_the_reply_does_not() {
                 _ => why,
             })
             .collect();
-        assert_eq!(said, expected, "{format}: {log}");
+        assert_eq!(lines, expected, "{format}: {log}");
         if format == "python" {
             let at = log.find("refused").unwrap();
             let before: Vec<&str> = log[..at].lines().rev().skip(1).take(2).collect();

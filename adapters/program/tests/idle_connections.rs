@@ -18,18 +18,18 @@ use client::{TIMEOUT, connect, get_hello, site};
 use process::Program;
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 
-const MANY: usize = 10_000;
+const CONNECTIONS: usize = 10_000;
 
 #[test]
 fn ten_thousand_idle_connections_take_seven_mebibytes_on_tokio_fifty_two() {
     // In one test, since each needs most of the available descriptors.
-    fit("mio", 7);
-    fit("tokio", 52);
+    check_memory("mio", 7);
+    check_memory("tokio", 52);
 }
 
-/// Checks that ten thousand connections, with one request each, need less than `most` MiB.
-fn fit(runtime: &str, most: u64) {
-    let most = most * 1024;
+/// Checks that ten thousand connections, with one request each, need less than `mib` MiB.
+fn check_memory(runtime: &str, mib: u64) {
+    let kib = mib * 1024;
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).unwrap();
@@ -52,7 +52,7 @@ fn fit(runtime: &str, most: u64) {
         runtime,
     ];
     let program = Program::serve(site.path(), &options);
-    let idle: Vec<_> = (0..MANY)
+    let idle: Vec<_> = (0..CONNECTIONS)
         .map(|_| {
             let socket = connect(program.address());
             get_hello(&socket);
@@ -61,25 +61,25 @@ fn fit(runtime: &str, most: u64) {
         .collect();
     // Connections free their buffers after a moment.
     let (start, mut resident) = (Instant::now(), resident(&program));
-    while resident >= most && start.elapsed() < TIMEOUT {
+    while resident >= kib && start.elapsed() < TIMEOUT {
         sleep(Duration::from_millis(100));
         resident = self::resident(&program);
     }
     // All connections are still open, and a new client is served.
     let other = connect(program.address());
-    [&other, &idle[0], &idle[MANY - 1]]
+    [&other, &idle[0], &idle[CONNECTIONS - 1]]
         .into_iter()
         .for_each(get_hello);
     program.signal(Signal::INT);
     program.ends();
-    println!("{MANY} idle connections with {runtime}: {resident} KiB resident");
-    assert!(resident < most, "{resident} KiB");
+    println!("{CONNECTIONS} idle connections with {runtime}: {resident} KiB resident");
+    assert!(resident < kib, "{resident} KiB");
 }
 
 #[test]
 fn an_idle_https_connection_takes_less_than_five_kibibytes_on_tokio_fourteen() {
     // The average of a thousand. Most is the state of rustls: keys, and on tokio a buffer of 4 KiB.
-    for (runtime, most) in [("mio", 5), ("tokio", 14)] {
+    for (runtime, kib) in [("mio", 5), ("tokio", 14)] {
         let certificate = TestCertificate::new();
         let site = site();
         let mut command = Program::command(site.path());
@@ -101,11 +101,11 @@ fn an_idle_https_connection_takes_less_than_five_kibibytes_on_tokio_fourteen() {
         // Connections free their buffers after a moment.
         let each = || (resident(&program) - before) as f64 / 1000.0;
         let start = Instant::now();
-        while each() >= f64::from(most) && start.elapsed() < TIMEOUT {
+        while each() >= f64::from(kib) && start.elapsed() < TIMEOUT {
             sleep(Duration::from_millis(100));
         }
         println!("an idle HTTPS connection with {runtime}: {:.1} KiB", each());
-        assert!(each() < f64::from(most), "{:.1} KiB with {runtime}", each());
+        assert!(each() < f64::from(kib), "{:.1} KiB with {runtime}", each());
         program.signal(Signal::INT);
         program.ends();
     }

@@ -129,7 +129,7 @@ fn the_program_sends_the_types_of_nginx_or_iana() {
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // CPython's types that browsers display; e-books rather than programs for Palm; and no type for old archives.
-    let own = [
+    let exceptions = [
         ("pl", "text/plain"),
         ("prc", "application/x-mobipocket-ebook"),
         ("sea", "application/octet-stream"),
@@ -141,8 +141,8 @@ fn the_program_sends_the_types_of_nginx_or_iana() {
             let all = types.get(extension);
             all.is_some_and(|all| all.contains(ours))
         };
-        let is_own = own.contains(&(extension.as_str(), ours));
-        if !has(&nginx) && !has(&iana) && !is_own {
+        let is_exception = exceptions.contains(&(extension.as_str(), ours));
+        if !has(&nginx) && !has(&iana) && !is_exception {
             wrong.push(format!("{extension}: {ours}, nginx {:?}", nginx[extension]));
         }
     }

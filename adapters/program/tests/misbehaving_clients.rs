@@ -25,14 +25,14 @@ use sanserve_server::{Disk, Open, event_loop::HTTPServer};
 use socket2::SockRef;
 
 /// The number of connections with half a request, and of those that do not read.
-const MANY: usize = 2_000;
+const SLOW_CLIENTS: usize = 2_000;
 /// The most attempts until the slow clients delay others as little as required: the machine may be busy with something else.
 /// At least two are made.
-const CROWDS: usize = 6;
+const ATTEMPTS_MAX: usize = 6;
 
 #[test]
 fn four_thousand_slow_clients_neither_delay_others_nor_leak() {
-    if !may_open(8 * MANY as u64) {
+    if !may_open(8 * SLOW_CLIENTS as u64) {
         return;
     }
     let site = site();
@@ -47,29 +47,29 @@ fn four_thousand_slow_clients_neither_delay_others_nor_leak() {
     median(address, || ());
     let fresh = resident(&program);
     let mut disturbs = true;
-    for crowd in 0..CROWDS {
+    for attempt in 0..ATTEMPTS_MAX {
         let alone = median(address, || ());
         let (heads, readers) = (half_open(address), slow_readers(address));
-        let mut turn = (0..MANY).cycle();
+        let mut turn = (0..SLOW_CLIENTS).cycle();
         let among = median(address, || {
             let at = turn.next().unwrap_or_default();
             (&heads[at]).write_all(b"x").unwrap();
             (&readers[at]).read_exact(&mut [0; 64]).unwrap();
         });
-        let (most, held) = (resident(&program), descriptors(&program));
-        assert!(held >= files + 2 * MANY, "only {held} descriptors");
+        let (peak, held) = (resident(&program), descriptors(&program));
+        assert!(held >= files + 2 * SLOW_CLIENTS, "only {held} descriptors");
         drop((heads, readers));
         wait("descriptors are left", || descriptors(&program) == files);
         let after = resident(&program);
-        println!("alone {alone:?}, among {among:?}; {fresh} KiB fresh, {most} most, {after} after");
+        println!("alone {alone:?}, among {among:?}; {fresh} KiB fresh, {peak} peak, {after} after");
         disturbs &= among > 2 * alone;
         let back = || resident(&program) * 10 <= fresh * 11;
         wait("memory is not given back", back);
-        if crowd > 0 && !disturbs {
+        if attempt > 0 && !disturbs {
             break;
         }
     }
-    assert!(!disturbs, "a crowd makes others wait");
+    assert!(!disturbs, "slow clients delay others");
     program.signal(Signal::INT);
     program.ends();
 }
@@ -90,8 +90,8 @@ fn past_the_limit_of_connections_clients_wait_without_a_busy_loop() {
             assert_rests(|| on_core(thread));
             for socket in late {
                 socket.set_nonblocking(true).unwrap();
-                let said = (&socket).read(&mut [0]);
-                assert_eq!(said.unwrap_err().kind(), ErrorKind::WouldBlock);
+                let result = (&socket).read(&mut [0]);
+                assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
                 socket.set_nonblocking(false).unwrap();
                 // When one connection ends, the next client gets its reply.
                 drop(inside.remove(0));
@@ -106,10 +106,10 @@ fn past_the_limit_of_connections_clients_wait_without_a_busy_loop() {
 fn without_descriptors_clients_wait_without_a_busy_loop() {
     let site = site();
     let program = few_descriptors(24, site.path());
-    let crowd: Vec<_> = (0..60).map(|_| connect(program.address())).collect();
+    let clients: Vec<_> = (0..60).map(|_| connect(program.address())).collect();
     let threads = threads(&program);
     assert_rests(|| threads.iter().map(|thread| on_core(thread)).sum());
-    for socket in crowd {
+    for socket in clients {
         send_get(&socket, "/none");
         let head = read_head(&socket);
         assert!(&head[9..12] == "404" || &head[9..12] == "503", "{head}");
@@ -147,8 +147,8 @@ fn clients_that_disconnect_at_any_point_leak_nothing() {
     }
     wait("descriptors are left", || descriptors(&program) == files);
     // All 48 clients are accepted.
-    let crowd: Vec<_> = (0..48).map(|_| connect(address)).collect();
-    crowd.iter().for_each(get_hello);
+    let clients: Vec<_> = (0..48).map(|_| connect(address)).collect();
+    clients.iter().for_each(get_hello);
     program.signal(Signal::INT);
     program.ends();
 }
@@ -241,21 +241,21 @@ fn with_server<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static>(
     let server = server.with_log(move |lines| logged.lock().unwrap().push_str(lines));
     let (address, stopper) = (server.server_address(), server.stopper());
     let config = Config::default().with_protocol(Protocol::Http11);
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let serving = thread::spawn(move || {
-        let place = fs::read_link("/proc/thread-self").unwrap();
-        tell.send(Path::new("/proc").join(place)).unwrap();
+        let thread = fs::read_link("/proc/thread-self").unwrap();
+        sender.send(Path::new("/proc").join(thread)).unwrap();
         server.serve_forever(&files, config, Files::new).unwrap();
     });
-    test(address, &told.recv().unwrap(), &log);
+    test(address, &receiver.recv().unwrap(), &log);
     stopper.shutdown(Duration::ZERO);
     serving.join().unwrap();
 }
 
 /// Starts the program with a limit of descriptors.
-fn few_descriptors(most: usize, site: &Path) -> Program {
+fn few_descriptors(limit: usize, site: &Path) -> Program {
     let mut command = Command::new("sh");
-    let line = format!("ulimit -n {most}; exec \"$0\" 0 -b 127.0.0.1 -p HTTP/1.1 -d \"$1\"");
+    let line = format!("ulimit -n {limit}; exec \"$0\" 0 -b 127.0.0.1 -p HTTP/1.1 -d \"$1\"");
     // On one core, since each thread needs its own descriptors.
     let line = line.replace("exec", &format!("exec taskset -c {}", core()));
     Program::start(command.args(["-c", &line, PROGRAM]).arg(site))
@@ -280,7 +280,7 @@ fn half_open(address: SocketAddr) -> Vec<TcpStream> {
         socket.write_all(b"GET /pa").unwrap();
         socket
     };
-    (0..MANY).map(begin).collect()
+    (0..SLOW_CLIENTS).map(begin).collect()
 }
 
 /// Opens connections that request a large file and do not read it.
@@ -290,7 +290,7 @@ fn slow_readers(address: SocketAddr) -> Vec<TcpStream> {
         send_get(&socket, "/big");
         socket
     };
-    let all: Vec<_> = (0..MANY).map(begin).collect();
+    let all: Vec<_> = (0..SLOW_CLIENTS).map(begin).collect();
     for socket in &all {
         assert!(read_head(socket).starts_with("HTTP/1.1 200 OK\r\n"));
     }

@@ -405,11 +405,11 @@ fn output_that_cannot_be_written_is_an_error() {
         .stdout(full.unwrap())
         .stderr(std::process::Stdio::piped());
     let output = command.spawn().unwrap().wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.starts_with("sanserve: error: cannot write to standard output: ")
-            && said.lines().count() == 1,
-        "{said}"
+        stderr.starts_with("sanserve: error: cannot write to standard output: ")
+            && stderr.lines().count() == 1,
+        "{stderr}"
     );
 }
 
@@ -421,8 +421,8 @@ fn a_name_that_is_a_port_and_a_directory_is_refused() {
     let output = command.arg("2024").current_dir(here.path()).output();
     let Output { status, stderr, .. } = output.unwrap();
     let line = "sanserve: error: '2024' is ambiguous: use --port 2024 or ./2024\n";
-    let said = String::from_utf8(stderr).unwrap();
-    assert_eq!((status.code(), &*said), (Some(2), line));
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert_eq!((status.code(), &*stderr), (Some(2), line));
 }
 
 #[test]
@@ -455,15 +455,18 @@ fn an_error_names_the_variable() {
     ] {
         let mut command = Command::new(PROGRAM);
         let output = command.env(name, value).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(words) && said.lines().count() == 1, "{said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(
+            stderr.contains(words) && stderr.lines().count() == 1,
+            "{stderr}"
+        );
     }
     // Of two conflicting options, the message names the variable of the one that is not on the command line.
     let mut command = Command::new(PROGRAM);
-    let (status, _, said) = finish(command.env("SANSERVE_UPLOAD", "yes").arg("--cgi"));
+    let (status, _, stderr) = finish(command.env("SANSERVE_UPLOAD", "yes").arg("--cgi"));
     assert_eq!(status, Some(2));
-    assert!(said.contains("from SANSERVE_UPLOAD") && !said.contains("SANSERVE_CGI"));
+    assert!(stderr.contains("from SANSERVE_UPLOAD") && !stderr.contains("SANSERVE_CGI"));
 }
 
 #[test]
@@ -496,10 +499,10 @@ fn formatted(tool: &str, args: &[&str]) -> Option<(String, String)> {
 #[test]
 fn the_manual_page_has_a_text_for_every_option() {
     let plain = ["-man", "-Tascii", "-ww", "-P-c", "-P-b", "-P-o", "-P-u"];
-    let Some((page, said)) = formatted("groff", &plain) else {
+    let Some((page, stderr)) = formatted("groff", &plain) else {
         return;
     };
-    assert_eq!(said, "");
+    assert_eq!(stderr, "");
     let lines: Vec<&str> = page.lines().collect();
     let options = all_options();
     assert!(options.len() >= 37, "{options:?}");
@@ -555,8 +558,8 @@ fn the_manual_page_passes_lexgrog_and_mandoc() {
         let end = ": \"sanserve - serve the files of a directory over HTTP\"\n";
         assert!(found.ends_with(end), "{found}");
     }
-    if let Some((found, said)) = formatted("mandoc", &["-T", "lint", "-W", "warning"]) {
-        let found = found + &said;
+    if let Some((found, stderr)) = formatted("mandoc", &["-T", "lint", "-W", "warning"]) {
+        let found = found + &stderr;
         // The page has a version instead of a date, which causes this warning.
         let mut warnings = found.lines().filter(|line| !line.is_empty());
         assert!(

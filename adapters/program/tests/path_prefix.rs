@@ -112,17 +112,17 @@ fn redirects_stay_below_the_prefix() {
         // nginx merges the slashes.
         ("/sub", "/sub/"),
     ] {
-        let came = curl(&["-L", &url(from)], "%{http_code} %{url_effective}");
-        assert_eq!(came, format!("200 {}", url(to)), "{from}");
+        let result = curl(&["-L", &url(from)], "%{http_code} %{url_effective}");
+        assert_eq!(result, format!("200 {}", url(to)), "{from}");
     }
     let (file, target) = (site.path().join("top.txt"), url("sub/new.txt"));
     let put = ["-T", file.to_str().unwrap(), &target];
     // The location is relative to the request, which is for the file itself.
-    let said = curl(&put, "%{http_code} %header{location}");
-    assert_eq!(said, "201 ./new.txt");
+    let result = curl(&put, "%{http_code} %header{location}");
+    assert_eq!(result, "201 ./new.txt");
     let form = ["-F", "file=@Cargo.toml", &url("sub/")];
-    let said = curl(&form, "%{http_code} %{redirect_url}");
-    assert_eq!(said, format!("303 {}", url("sub/")));
+    let result = curl(&form, "%{http_code} %{redirect_url}");
+    assert_eq!(result, format!("303 {}", url("sub/")));
     program.signal(Signal::INT);
     program.ends();
 }

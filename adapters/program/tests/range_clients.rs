@@ -20,14 +20,14 @@ use tools::skip;
 /// A folder to serve and another for the client.
 struct Folders {
     site: TempDir,
-    own: TempDir,
+    client: TempDir,
 }
 
 impl Folders {
     fn new() -> Folders {
         Folders {
             site: TempDir::new().unwrap(),
-            own: TempDir::new().unwrap(),
+            client: TempDir::new().unwrap(),
         }
     }
 }
@@ -80,7 +80,7 @@ fn zsync_fetches_what_has_changed() {
         old[at..at + 5].copy_from_slice(b"other");
     }
     fs::write(folders.site.path().join("new"), &new).unwrap();
-    fs::write(folders.own.path().join("old"), old).unwrap();
+    fs::write(folders.client.path().join("old"), old).unwrap();
     let make = ["zsyncmake", "-u", "new", "new"];
     if !run(folders.site.path(), &make) {
         return;
@@ -88,9 +88,12 @@ fn zsync_fetches_what_has_changed() {
     let (parts, sent) = served(&folders, |address| {
         let url = format!("{address}/new.zsync");
         let fetch = ["zsync", "-q", "-i", "old", "-o", "fetched", &url];
-        run(folders.own.path(), &fetch);
+        run(folders.client.path(), &fetch);
     });
-    assert_eq!(fs::read(folders.own.path().join("fetched")).unwrap(), new);
+    assert_eq!(
+        fs::read(folders.client.path().join("fetched")).unwrap(),
+        new
+    );
     assert!(parts > 0 && sent < 100_000, "{parts} parts, {sent} bytes");
 }
 
@@ -106,18 +109,18 @@ fn zchunk_fetches_what_has_changed() {
     };
     fs::write(folders.site.path().join("new"), lines(&[])).unwrap();
     let old = lines(&[10, 100_000, 200_000, 350_000]);
-    fs::write(folders.own.path().join("old"), old).unwrap();
+    fs::write(folders.client.path().join("old"), old).unwrap();
     if !run(folders.site.path(), &["zck", "-o", "new.zck", "new"]) {
         return;
     }
-    run(folders.own.path(), &["zck", "-o", "old.zck", "old"]);
+    run(folders.client.path(), &["zck", "-o", "old.zck", "old"]);
     let (parts, sent) = served(&folders, |address| {
         let url = format!("{address}/new.zck");
-        run(folders.own.path(), &["zckdl", "-s", "old.zck", &url]);
+        run(folders.client.path(), &["zckdl", "-s", "old.zck", &url]);
     });
     let of = |folder: &TempDir| fs::read(folder.path().join("new.zck")).unwrap();
     let new = of(&folders.site);
-    assert_eq!(of(&folders.own), new);
+    assert_eq!(of(&folders.client), new);
     assert!(parts > 0 && sent < new.len() as u64 / 2, "{parts}, {sent}");
 }
 
@@ -133,14 +136,14 @@ fn gdal_reads_tiles_of_an_image() {
     let cut = |from: &str, to: &str| {
         let cut = format!("gdal_translate -q -srcwin 700 700 600 600 {from} {to}");
         let cut: Vec<&str> = cut.split(' ').collect();
-        run(folders.own.path(), &cut);
+        run(folders.client.path(), &cut);
     };
     let (parts, sent) = served(&folders, |address| {
         cut(&format!("/vsicurl/{address}/picture.tif"), "fetched.tif");
     });
     let local = folders.site.path().join("picture.tif");
     cut(local.to_str().unwrap(), "cut.tif");
-    let of = |name: &str| fs::read(folders.own.path().join(name)).unwrap();
+    let of = |name: &str| fs::read(folders.client.path().join(name)).unwrap();
     assert!(of("fetched.tif") == of("cut.tif"));
     let whole = fs::metadata(local).unwrap().len();
     assert!(parts > 1 && sent < whole / 2, "{parts}, {sent} of {whole}");

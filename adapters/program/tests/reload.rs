@@ -325,13 +325,13 @@ fn an_expired_or_future_certificate_gives_a_warning() {
         let program = Program::serve(site.path(), &["--tls-cert", file]);
         assert!(program.banner.starts_with("Serving HTTPS on "));
         program.signal(Signal::TERM);
-        let said = program.ends().stderr;
+        let stderr = program.ends().stderr;
         let start = format!("sanserve: warning: the certificate in {file} {words}");
-        assert!(said.starts_with(&start) || words.is_empty(), "{said}");
+        assert!(stderr.starts_with(&start) || words.is_empty(), "{stderr}");
         assert_eq!(
-            said.lines().count(),
+            stderr.lines().count(),
             usize::from(!words.is_empty()),
-            "{said}"
+            "{stderr}"
         );
     }
 }

@@ -16,15 +16,15 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 /// Creates a folder with an empty `site`, and with a certificate, its key and users in each of these folders.
-fn folder(places: &[&str]) -> TempDir {
+fn folder(directories: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
     let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     fs::create_dir(folder.path().join("site")).unwrap();
-    for place in places {
-        let place = folder.path().join(place);
-        fs::create_dir_all(&place).unwrap();
-        let write = |name: &str, text: &str| fs::write(place.join(name), text).unwrap();
+    for directory in directories {
+        let directory = folder.path().join(directory);
+        fs::create_dir_all(&directory).unwrap();
+        let write = |name: &str, text: &str| fs::write(directory.join(name), text).unwrap();
         write("cert.pem", &cert);
         write("key.pem", &key);
         write("both.pem", &format!("{key}{cert}"));
@@ -49,11 +49,11 @@ fn complaint_with(folder: &Path, line: &str, variable: (&str, &str)) -> String {
         .current_dir(folder)
         .stdin(Stdio::null());
     let output = command.output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    let code = if said.contains(NO_ADDRESS) { 1 } else { 2 };
-    assert_eq!(output.status.code(), Some(code), "{line}: {said}");
-    assert_eq!(said.lines().count(), 1, "{line}: {said}");
-    said
+    let message = String::from_utf8(output.stderr).unwrap();
+    let code = if message.contains(NO_ADDRESS) { 1 } else { 2 };
+    assert_eq!(output.status.code(), Some(code), "{line}: {message}");
+    assert_eq!(message.lines().count(), 1, "{line}: {message}");
+    message
 }
 
 const NO_ADDRESS: &str = "not an address of this machine";
@@ -132,12 +132,12 @@ fn an_endless_secret_file_is_refused() {
     thread::scope(|scope| {
         for (option, (file, words)) in options.iter().flat_map(|it| files.map(|file| (it, file))) {
             scope.spawn(move || {
-                let said = complaint(folder, &format!("site {}", option.replace('@', file)));
+                let message = complaint(folder, &format!("site {}", option.replace('@', file)));
                 assert!(
-                    said.contains(file) && said.contains(words),
-                    "{option}: {said}"
+                    message.contains(file) && message.contains(words),
+                    "{option}: {message}"
                 );
-                assert!(!said.contains(NO_ADDRESS), "{option}: {said}");
+                assert!(!message.contains(NO_ADDRESS), "{option}: {message}");
             });
         }
     });
@@ -181,10 +181,10 @@ fn an_unreachable_secret_is_accepted() {
         // A certificate is public.
         "site --tls-cert site/cert.pem --tls-key keys/key.pem",
     ] {
-        let said = complaint(folder.path(), line);
+        let message = complaint(folder.path(), line);
         assert!(
-            said.contains("not an address of this machine"),
-            "{line}: {said}"
+            message.contains("not an address of this machine"),
+            "{line}: {message}"
         );
     }
 }
@@ -192,8 +192,8 @@ fn an_unreachable_secret_is_accepted() {
 #[test]
 fn a_secret_named_in_the_environment_is_refused_too() {
     let folder = folder(&["site"]);
-    let said = complaint_with(folder.path(), "site", ("SANSERVE_AUTH_FILE", "site/users"));
-    assert_eq!(said, refusal("--auth-file site/users"));
+    let message = complaint_with(folder.path(), "site", ("SANSERVE_AUTH_FILE", "site/users"));
+    assert_eq!(message, refusal("--auth-file site/users"));
 }
 
 #[test]

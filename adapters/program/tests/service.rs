@@ -89,23 +89,23 @@ fn only_a_stale_socket_is_replaced() {
     let program = Program::serve(site.path(), &["-b", &unix]);
     assert!(is_hello(&get_at(&path)));
 
-    let said = refusal(site.path(), &["-b", &unix], 1);
-    assert!(said.contains("already exists"), "{said}");
+    let message = refusal(site.path(), &["-b", &unix], 1);
+    assert!(message.contains("already exists"), "{message}");
     assert!(is_hello(&get_at(&path)));
     stop(program);
 
     let file = folder.path().join("file");
     fs::write(&file, "mine").unwrap();
-    let said = refusal(site.path(), &["-b", &bind(&file)], 1);
-    assert!(said.contains("already exists"), "{said}");
+    let message = refusal(site.path(), &["-b", &bind(&file)], 1);
+    assert!(message.contains("already exists"), "{message}");
     assert_eq!(fs::read(&file).unwrap(), b"mine");
 
-    let said = refusal(
+    let message = refusal(
         site.path(),
         &["-b", &bind(&folder.path().join("no/socket"))],
         1,
     );
-    assert!(said.contains("cannot listen on"), "{said}");
+    assert!(message.contains("cannot listen on"), "{message}");
 }
 
 #[test]
@@ -113,10 +113,10 @@ fn several_addresses_are_an_error_on_other_runtimes() {
     let (site, folder) = (site(), TempDir::new().unwrap());
     let unix = bind(&folder.path().join("socket"));
     for runtime in &RUNTIMES[1..] {
-        for places in [&["-b", "127.0.0.1", "-b", "::1"][..], &["-b", &unix]] {
-            let options = [places, &["--runtime", runtime]].concat();
-            let said = refusal(site.path(), &options, 2);
-            assert!(said.contains("only --runtime mio"), "{said}");
+        for addresses in [&["-b", "127.0.0.1", "-b", "::1"][..], &["-b", &unix]] {
+            let options = [addresses, &["--runtime", runtime]].concat();
+            let message = refusal(site.path(), &options, 2);
+            assert!(message.contains("only --runtime mio"), "{message}");
         }
     }
 }
@@ -208,9 +208,9 @@ fn the_service_manager_is_notified_when_it_is_ready() {
             .args(["-b", "127.0.0.1"])
             .env("NOTIFY_SOCKET", &path),
     );
-    let mut said = [0; 100];
-    let len = socket.recv(&mut said).unwrap();
-    assert_eq!(said[..len].trim_ascii(), b"READY=1");
+    let mut notification = [0; 100];
+    let len = socket.recv(&mut notification).unwrap();
+    assert_eq!(notification[..len].trim_ascii(), b"READY=1");
     assert!(is_hello(&get(program.address(), "/a.txt")));
     stop(program);
 }
@@ -224,21 +224,21 @@ fn the_service_manager_is_notified_of_a_reload() {
     fs::write(&users, "mary:secret\n").unwrap();
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(TIMEOUT)).unwrap();
-    let told = || {
-        let mut said = [0; 100];
-        let len = socket.recv(&mut said).unwrap();
-        String::from_utf8(said[..len].to_vec()).unwrap()
+    let receive = || {
+        let mut notification = [0; 100];
+        let len = socket.recv(&mut notification).unwrap();
+        String::from_utf8(notification[..len].to_vec()).unwrap()
     };
     let mut command = Command::new("setsid");
     command.env("NOTIFY_SOCKET", &path).arg(PROGRAM);
     command.args(["0", "-d"]).arg(site.path());
     let program = Program::start(command.arg("--auth-file").arg(&users));
-    assert_eq!(told().trim(), "READY=1");
+    assert_eq!(receive().trim(), "READY=1");
     program.signal(Signal::HUP);
-    let said = told();
-    let since = said.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
-    let since = since.unwrap_or_else(|| panic!("{said}"));
-    assert!(since.trim().parse::<u64>().unwrap() > 0, "{said}");
-    assert_eq!(told().trim(), "READY=1");
+    let notification = receive();
+    let since = notification.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+    let since = since.unwrap_or_else(|| panic!("{notification}"));
+    assert!(since.trim().parse::<u64>().unwrap() > 0, "{notification}");
+    assert_eq!(receive().trim(), "READY=1");
     stop(program);
 }

@@ -73,14 +73,18 @@ fn it_speaks_http_1_1_by_default() {
 #[test]
 fn keep_alive_replies_have_a_timeout() {
     let site = site();
-    for (options, said) in [(&[][..], true), (&["--plain", "-p", "HTTP/1.1"], false)] {
+    for (options, has_timeout) in [(&[][..], true), (&["--plain", "-p", "HTTP/1.1"], false)] {
         let program = Program::serve(site.path(), options);
         let socket = connect(program.address());
         send_get(&socket, "/a.txt");
         let head = read_head(&socket);
         let fields = "\r\nConnection: keep-alive\r\nKeep-Alive: timeout=54\r\n\r\n";
-        assert_eq!(head.ends_with(fields), said, "{options:?}: {head}");
-        assert_eq!(head.contains("Keep-Alive"), said, "{options:?}: {head}");
+        assert_eq!(head.ends_with(fields), has_timeout, "{options:?}: {head}");
+        assert_eq!(
+            head.contains("Keep-Alive"),
+            has_timeout,
+            "{options:?}: {head}"
+        );
         program.signal(Signal::INT);
         program.ends();
     }
@@ -305,14 +309,14 @@ fn it_recovers_from_running_out_of_descriptors() {
             PROGRAM,
         ]);
         let program = Program::start(command.arg(site.path()).arg(runtime));
-        let crowd = || -> Vec<_> { (0..60).map(|_| connect(program.address())).collect() };
-        drop(crowd());
+        let clients = || -> Vec<_> { (0..60).map(|_| connect(program.address())).collect() };
+        drop(clients());
         // Until the waiting connections are closed, requests for files may fail.
         let start = Instant::now();
         while !get(program.address(), "/a.txt").contains(" 200 OK") {
             assert!(start.elapsed() < TIMEOUT, "it does not recover");
         }
-        let _crowd = crowd();
+        let _clients = clients();
         program.signal(Signal::TERM);
         assert_eq!(program.ends().status.code(), Some(0));
     }

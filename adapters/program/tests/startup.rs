@@ -182,10 +182,10 @@ fn a_missing_browser_gives_only_a_warning() {
     let program = Program::start(command.env("PATH", "/nowhere").arg("--open"));
     assert!(client::get(program.address(), "/a.txt").ends_with("hello\n"));
     program.signal(Signal::INT);
-    let said = program.ends().stderr;
+    let stderr = program.ends().stderr;
     assert!(
-        said.contains("sanserve: cannot open the browser at http://127"),
-        "{said}"
+        stderr.contains("sanserve: cannot open the browser at http://127"),
+        "{stderr}"
     );
 }
 

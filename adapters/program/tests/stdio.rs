@@ -49,7 +49,7 @@ fn process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> Str
     // Read in another thread, since the log may be longer than a pipe holds.
     let mut stderr = child.stderr.take().expect("it is piped");
     let lines = thread::spawn(move || io::read_to_string(&mut stderr).expect("text"));
-    let told = move || {
+    let log = move || {
         let status = child.wait().expect("it ends");
         assert!(status.success(), "{status}");
         let lines = lines.join().expect("reading does not panic");
@@ -57,7 +57,7 @@ fn process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> Str
         let lines = lines.split_inclusive('\n');
         lines.filter(|line| !line.contains("] refused: ")).collect()
     };
-    Ok((peer, told))
+    Ok((peer, log))
 }
 
 /// Runs the same loop in this process.
@@ -73,14 +73,14 @@ fn in_process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> 
         let log = |lines: &str| log.push(lines);
         stdio::serve(input.into(), output.into(), &disk, config, handler, &log)
     });
-    let told = move || {
+    let log = move || {
         served
             .join()
             .expect("it does not panic")
             .expect("no pipe breaks here");
         lines.take()
     };
-    Ok((Client::new(read, write), told))
+    Ok((Client::new(read, write), log))
 }
 
 /// Starting processes is slow: only cases whose options the command line has run in the program, at two fragmentations. The
@@ -96,9 +96,9 @@ fn the_program_conforms() {
         let ours = case.option("pages").is_some() && case.handler == "files";
         let often = matches!(fragmentation, Fragmentation::Seeded(_));
         if ours && sayable && !often {
-            let mut said = by_program(case, fragmentation);
-            said.bytes = without(&said.bytes, KEEP_ALIVE);
-            said
+            let mut outcome = by_program(case, fragmentation);
+            outcome.bytes = without(&outcome.bytes, KEEP_ALIVE);
+            outcome
         } else {
             by_loop(case, fragmentation)
         }
@@ -232,17 +232,17 @@ fn a_usage_error_goes_to_the_user_not_to_the_client() {
     command.stdin(end()).stdout(end()).stderr(end());
     assert_eq!(command.status().unwrap().code(), Some(2));
     drop((command, server));
-    let mut said = String::new();
-    client.read_to_string(&mut said).unwrap();
-    assert_eq!(said, "");
+    let mut received = String::new();
+    client.read_to_string(&mut received).unwrap();
+    assert_eq!(received, "");
 
     let mut command = program(Path::new("/nope"), &[]);
     let ended = command.stdin(Stdio::null()).output().unwrap();
-    let said = String::from_utf8(ended.stderr).unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
     let start = "sanserve: error: there is no directory /nope: ";
     assert!(
-        said.starts_with(start) && said.lines().count() == 1,
-        "{said}"
+        stderr.starts_with(start) && stderr.lines().count() == 1,
+        "{stderr}"
     );
 }
 
@@ -252,9 +252,9 @@ fn an_unreadable_standard_input_is_an_error() {
     let mut command = program(Path::new("."), &[]);
     let ended = command.stdin(directory).output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
-    let said = String::from_utf8(ended.stderr).unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
     let line = "sanserve: error: cannot serve on standard input and output: ";
-    assert!(said.starts_with(line), "{said}");
+    assert!(stderr.starts_with(line), "{stderr}");
 }
 
 #[test]
@@ -279,12 +279,12 @@ fn a_terminal_can_be_the_connection() {
     drop((command, theirs));
     let mut ours = File::from(ours);
     ours.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n\x04").unwrap();
-    let mut said = Vec::new();
+    let mut received = Vec::new();
     // Reading from a closed terminal ends with an error.
-    let _ = ours.read_to_end(&mut said);
-    let said = String::from_utf8(said).unwrap();
-    assert!(said.contains("HTTP/1.1 200 OK\r"), "{said}");
-    assert!(said.ends_with("hello\r\n"), "{said}");
+    let _ = ours.read_to_end(&mut received);
+    let received = String::from_utf8(received).unwrap();
+    assert!(received.contains("HTTP/1.1 200 OK\r"), "{received}");
+    assert!(received.ends_with("hello\r\n"), "{received}");
     assert!(child.wait().unwrap().success());
 }
 
@@ -365,7 +365,7 @@ fn an_unread_socket_times_out() {
     client.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
     let input = server.try_clone().unwrap();
     serve_briefly(input.into(), server.into(), site.path());
-    let mut said = Vec::new();
-    client.read_to_end(&mut said).unwrap();
-    assert!(said.len() < BIG_LEN);
+    let mut received = Vec::new();
+    client.read_to_end(&mut received).unwrap();
+    assert!(received.len() < BIG_LEN);
 }

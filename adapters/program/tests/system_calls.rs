@@ -53,9 +53,9 @@ impl Program {
             .arg(self.child.id().to_string());
         let mut child = strace.stderr(Stdio::piped()).spawn().ok()?;
         let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-        let mut said = String::new();
-        stderr.read_line(&mut said).expect("it says what it does");
-        assert!(said.contains("attached"), "strace: {said}");
+        let mut line = String::new();
+        stderr.read_line(&mut line).expect("it says what it does");
+        assert!(line.contains("attached"), "strace: {line}");
         // strace would end if nobody read its standard error.
         Some((child, stderr))
     }
@@ -240,9 +240,9 @@ fn the_start_opens_only_the_files_it_needs() {
         return skip();
     };
     let stdout = child.stdout.take().expect("it is piped");
-    let mut said = String::new();
+    let mut line = String::new();
     BufReader::new(stdout)
-        .read_line(&mut said)
+        .read_line(&mut line)
         .expect("it says where it listens");
     let trace_of_start = fs::read_to_string(&trace).expect("strace writes it");
     let program = trace_of_start.split(' ').next().expect("a process");
@@ -268,7 +268,7 @@ fn settle(folder: &TempDir, name: &str) {
 
 /// Counts the system calls for a file on the thread that makes the call `made`. The file is new, or `settled`: unchanged for
 /// long enough to be cached.
-fn count(runtime: &str, target: &str, made: &str, settled: bool, most: usize) {
+fn count(runtime: &str, target: &str, made: &str, settled: bool, limit: usize) {
     let folder = TempDir::new().expect("a temporary folder");
     let trace = folder.path().join("trace");
     sparse(&folder, "small", 1024);
@@ -299,7 +299,7 @@ fn count(runtime: &str, target: &str, made: &str, settled: bool, most: usize) {
     );
     // The event loop may wake up once too often.
     assert!(
-        hundred.len() <= 105 * most,
+        hundred.len() <= 105 * limit,
         "{} system calls for 100 requests",
         hundred.len()
     );

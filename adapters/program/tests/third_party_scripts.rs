@@ -109,9 +109,9 @@ impl Repository {
     /// If git fails, with its error and the log of the server.
     fn git(&self, client: &str, arguments: &[&str]) -> String {
         let output = self.try_git(client, arguments);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "git {arguments:?}: {said}");
-        String::from_utf8(output.stdout).unwrap() + &said
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "git {arguments:?}: {stderr}");
+        String::from_utf8(output.stdout).unwrap() + &stderr
     }
 
     fn try_git(&self, client: &str, arguments: &[&str]) -> Output {
@@ -283,7 +283,7 @@ fn a_script_with_cgi_pm_gets_address_form_and_content() {
                  method {method}\n{rest}"
             )
         };
-        let said = curl(&[
+        let reply = curl(&[
             "-H",
             "X-Field: f",
             "-H",
@@ -291,18 +291,18 @@ fn a_script_with_cgi_pm_gets_address_form_and_content() {
             &format!("{base}?x=1&x=2"),
         ]);
         let wanted = expected("GET", "?x=1;x=2", "field f\ncookie 2\nx 1,2\n");
-        assert_eq!(said, wanted);
-        let said = curl(&["-F", "x=3", "-F", "file=@-;filename=a.txt", "--", &base]);
+        assert_eq!(reply, wanted);
+        let reply = curl(&["-F", "x=3", "-F", "file=@-;filename=a.txt", "--", &base]);
         assert!(
-            said.contains("\nmethod POST\n") && said.contains("\nx 3\nfile \n"),
-            "{said}"
+            reply.contains("\nmethod POST\n") && reply.contains("\nx 3\nfile \n"),
+            "{reply}"
         );
         // The server answers the redirect as a GET.
-        let said = curl(&["-i", "-d", "y=1", &format!("{base}/go")]);
-        assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+        let reply = curl(&["-i", "-d", "y=1", &format!("{base}/go")]);
+        assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
         assert!(
-            said.contains("\nmethod GET\n") && said.contains("\nx 1\n"),
-            "{said}"
+            reply.contains("\nmethod GET\n") && reply.contains("\nx 1\n"),
+            "{reply}"
         );
         program.signal(Signal::INT);
         program.ends();

@@ -52,8 +52,11 @@ pub(crate) fn serves(command: &str) -> Result<(), String> {
 }
 
 pub(crate) fn serves_standard_input(command: &str) -> Result<(), String> {
-    let said = given(command, "GET /site/a.txt HTTP/1.0\r\n\r\n")?;
-    said.ends_with("\r\n\r\nhello\n").then_some(()).ok_or(said)
+    let reply = given(command, "GET /site/a.txt HTTP/1.0\r\n\r\n")?;
+    reply
+        .ends_with("\r\n\r\nhello\n")
+        .then_some(())
+        .ok_or(reply)
 }
 
 /// Checks that the server accepts the hash that a command makes of a password, and no other password.
@@ -82,10 +85,10 @@ fn given(command: &str, input: &str) -> Result<String, String> {
         .unwrap();
     // A command that reads nothing is detected by its output.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    said(&child.wait_with_output().unwrap())
+    stdout_of(&child.wait_with_output().unwrap())
 }
 
-pub(crate) fn said(output: &Output) -> Result<String, String> {
+pub(crate) fn stdout_of(output: &Output) -> Result<String, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     output
         .status
@@ -110,7 +113,7 @@ pub(crate) fn make(words: &[&str]) -> Result<(), String> {
         .arg("--directory")
         .arg(root())
         .args(words);
-    said(&make.output().unwrap())?;
+    stdout_of(&make.output().unwrap())?;
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     let variables = words.iter().filter_map(|word| word.split_once('='));
     let unknown = variables
@@ -122,7 +125,7 @@ pub(crate) fn make(words: &[&str]) -> Result<(), String> {
 }
 
 pub(crate) fn is_target(target: &str) -> Result<(), String> {
-    let listed = said(
+    let listed = stdout_of(
         &Command::new("rustc")
             .args(["--print", "target-list"])
             .output()
@@ -169,12 +172,12 @@ pub(crate) fn cargo(words: &[&str], folder: &str) -> Result<(), String> {
         "--format-version",
         "1",
     ]);
-    let metadata = said(&metadata.output().unwrap())?;
-    let (told, passed) = match words.iter().position(|word| *word == "--") {
+    let metadata = stdout_of(&metadata.output().unwrap())?;
+    let (cargo_args, passed) = match words.iter().position(|word| *word == "--") {
         Some(at) => (&words[..at], &words[at + 1..]),
         None => (words, &[][..]),
     };
-    let mut rest = told.iter();
+    let mut rest = cargo_args.iter();
     let verb = *rest.next().unwrap_or(&"");
     while let Some(word) = rest.next() {
         let mut value = || rest.next().copied().unwrap_or_default();

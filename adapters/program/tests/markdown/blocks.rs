@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use super::attempt::{said, serves};
+use super::attempt::{serves, stdout_of};
 use super::{Block, Page, inner_build, root};
 use crate::client::TIMEOUT;
 use crate::process::{PROGRAM, Program};
@@ -35,8 +35,8 @@ pub(crate) fn units(page: &Page) {
             .lines()
             .filter_map(|line| line.strip_prefix("ExecStart="))
         {
-            let told = line.strip_prefix("/usr/local/bin/").expect(line);
-            serves(told).unwrap_or_else(|why| panic!("{}: {line}: {why}", block.place));
+            let command = line.strip_prefix("/usr/local/bin/").expect(line);
+            serves(command).unwrap_or_else(|why| panic!("{}: {line}: {why}", block.place));
         }
     }
     let name = |block: &Block| {
@@ -77,8 +77,11 @@ fn verify(folder: &Path, unit: &str) {
         .current_dir(folder);
     match analyze.output() {
         Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success() && said.is_empty(), "{unit}: {said}");
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(
+                output.status.success() && stderr.is_empty(),
+                "{unit}: {stderr}"
+            );
         }
         Err(_) => missing("systemd-analyze"),
     }
@@ -92,9 +95,9 @@ fn is_confined(folder: &Path, unit: &str) {
         .arg(folder.join(unit));
     match analyze.output() {
         Ok(output) => {
-            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            let report = String::from_utf8_lossy(&output.stdout).into_owned();
             let why = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success(), "{unit}: {told}{why}");
+            assert!(output.status.success(), "{unit}: {report}{why}");
         }
         Err(_) => missing("systemd-analyze"),
     }
@@ -119,8 +122,8 @@ pub(crate) fn proxy(page: &Page) {
         "{}",
         block.text
     );
-    let told = block.text.replace(socket, &format!("{here}/http"));
-    let told = told.replace("listen 80;", &format!("listen unix:{here}/front;"));
+    let config = block.text.replace(socket, &format!("{here}/http"));
+    let config = config.replace("listen 80;", &format!("listen unix:{here}/front;"));
     let user = if rustix::process::getuid().is_root() {
         "user root;"
     } else {
@@ -131,7 +134,7 @@ pub(crate) fn proxy(page: &Page) {
     let (temporary, conf) = (temporary.concat(), folder.path().join("nginx.conf"));
     let whole = format!(
         "{user} daemon off; master_process off; pid {here}/pid; error_log stderr; events {{}}\n\
-         http {{ access_log off; {temporary}\n{told}\n}}\n"
+         http {{ access_log off; {temporary}\n{config}\n}}\n"
     );
     fs::write(&conf, whole).unwrap();
     let bind = format!("unix:{here}/http");
@@ -278,7 +281,8 @@ pub(crate) fn manifest(block: &Block) {
     fs::copy(root().join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
     let mut tree = inner_build::cargo(folder.path());
     tree.args(["tree", "--offline", "--depth", "1"]);
-    said(&tree.output().unwrap()).unwrap_or_else(|why| panic!("{}: {text}\n{why}", block.place));
+    stdout_of(&tree.output().unwrap())
+        .unwrap_or_else(|why| panic!("{}: {text}\n{why}", block.place));
 }
 
 /// Checks that Python accepts a program, without serving.
@@ -290,7 +294,7 @@ pub(crate) fn python(block: &Block) {
     let text = format!("from http.server import *\n{text}\n");
     let mut python = Command::new("python3");
     match python.arg("-c").arg(text).output() {
-        Ok(output) => _ = said(&output).unwrap_or_else(|why| panic!("{}: {why}", block.place)),
+        Ok(output) => _ = stdout_of(&output).unwrap_or_else(|why| panic!("{}: {why}", block.place)),
         Err(_) => missing("python3"),
     }
 }

@@ -11,7 +11,7 @@ use std::fs;
 pub(crate) use inner_build::root;
 
 /// A text on a page, and its place, such as `README.md:7`.
-pub(crate) struct Said {
+pub(crate) struct Located {
     pub(crate) place: String,
     pub(crate) text: String,
 }
@@ -40,11 +40,11 @@ pub(crate) struct Page {
     pub(crate) commands: Vec<Command>,
     pub(crate) blocks: Vec<Block>,
     /// Lines in blocks of commands that are not commands: their output.
-    pub(crate) shown: Vec<Said>,
+    pub(crate) shown: Vec<Located>,
     /// The texts between backticks.
-    pub(crate) spans: Vec<Said>,
+    pub(crate) spans: Vec<Located>,
     /// The targets of links in the prose.
-    pub(crate) links: Vec<Said>,
+    pub(crate) links: Vec<Located>,
     /// The anchors of its headings, as GitHub makes them.
     pub(crate) anchors: Vec<String>,
     /// The folder after the last `cd` of the block.
@@ -127,7 +127,7 @@ impl Page {
                 None if !marked && begins_as_a_command(line.trim()) => {
                     self.command(*number, line.trim());
                 }
-                None => self.shown.push(Said {
+                None => self.shown.push(Located {
                     place: self.place(*number),
                     text: line.trim().to_owned(),
                 }),
@@ -158,7 +158,7 @@ impl Page {
             let targets = line.split("](").skip(1);
             for (target, _) in targets.filter_map(|rest| rest.split_once(')')) {
                 let (place, text) = (self.place(*number), target.to_owned());
-                self.links.push(Said { place, text });
+                self.links.push(Located { place, text });
             }
             if line.starts_with('#') {
                 self.anchors
@@ -183,7 +183,7 @@ impl Page {
                 self.command(number, &span);
             }
             let place = self.place(number);
-            self.spans.push(Said { place, text: span });
+            self.spans.push(Located { place, text: span });
         }
     }
 
