@@ -1,8 +1,8 @@
-//! The fuzzer's targets over their seeds, without the fuzzer. With `CORPUS=DIR` the seeds are also
-//! written to that folder, from where `make fuzz` begins.
+//! Runs the fuzz targets on their seeds, without a fuzzer. With `CORPUS=DIR` the seeds are also written to that folder, for
+//! `make fuzz`.
 
 #[path = "../fuzz/src/lib.rs"]
-#[allow(unreachable_pub, reason = "elsewhere it is a crate")]
+#[allow(unreachable_pub, reason = "it is also a crate")]
 mod fuzz;
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::panic::catch_unwind;
 use std::path::Path;
 
 #[test]
-fn the_targets_find_nothing_in_their_seeds() {
+fn all_seeds_pass() {
     let mut wrong = Vec::new();
     for target in &fuzz::TARGETS {
         let seeds = (target.seeds)();

@@ -1,5 +1,5 @@
-//! Chunked content: as the grammar of RFC 9112 §7.1 has it, written down as regular expressions, and
-//! in whatever pieces it comes. What is accepted, the crate chunked_transfer reads as the same.
+//! Chunked content: parsed as by the grammar of RFC 9112 §7.1, which is written here as regular expressions, and the same
+//! however it is divided. If it is accepted, the crate chunked_transfer decodes it to the same.
 
 use std::io::Read;
 use std::sync::LazyLock;
@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 use regex::bytes::Regex;
 use sanserve_core::wire::{Body, Limits, ParseError, Piece, RequestHead};
 
-/// The content, and how long it was with its framing.
+/// The content, and its length with the framing.
 type Content = (Vec<u8>, usize);
 
-/// Checks some content. Its first byte says in what pieces it comes.
+/// Checks content. The first byte is the length of the pieces.
 pub fn check(data: &[u8]) {
     let Some((&piece, input)) = data.split_first() else {
         return;
@@ -20,18 +20,18 @@ pub fn check(data: &[u8]) {
     assert_eq!(read(input, 1 + usize::from(piece)), ours, "in pieces");
 
     let ours = ours.ok().flatten();
-    assert_eq!(ours, read_plainly(input), "by the grammar");
+    assert_eq!(ours, parse_by_grammar(input), "by the grammar");
     if let Some((content, taken)) = ours {
         let mut theirs = Vec::new();
         match chunked_transfer::Decoder::new(&input[..taken]).read_to_end(&mut theirs) {
             Ok(_) => assert_eq!(content, theirs, "by chunked_transfer"),
-            // It knows no trailers, and no blanks in extensions.
+            // It does not support trailers, or spaces in extensions.
             Err(_) => assert!(input.contains(&b':') || input.contains(&b';')),
         }
     }
 }
 
-/// What the engine makes of it in pieces of this length; `None` if it is not all there.
+/// Parses content in pieces of this length; `None` if it is incomplete.
 fn read(input: &[u8], piece: usize) -> Result<Option<Content>, ParseError> {
     let mut head = RequestHead::new();
     head.parse(HEAD, &Limits::default())?;
@@ -51,8 +51,8 @@ fn read(input: &[u8], piece: usize) -> Result<Option<Content>, ParseError> {
     }
 }
 
-/// The same by the grammar, all at once and without pieces; `None` also if it is wrong.
-fn read_plainly(input: &[u8]) -> Option<Content> {
+/// Parses whole content by the grammar; `None` also if it is invalid.
+fn parse_by_grammar(input: &[u8]) -> Option<Content> {
     let (mut content, mut rest, mut extensions) = (Vec::new(), input, 0);
     loop {
         let line = SIZE.captures(rest)?;
@@ -73,7 +73,7 @@ fn read_plainly(input: &[u8]) -> Option<Content> {
     (trailer.len() <= 4096).then_some((content, input.len() - rest.len()))
 }
 
-/// A size, then extensions (RFC 9112 §7.1.1), each a name and perhaps a value.
+/// A size, then extensions (RFC 9112 §7.1.1), each a name with an optional value.
 static SIZE: LazyLock<Regex> = LazyLock::new(|| {
     let value = format!(r#"(?:{TOKEN}|"(?:[^"\\{CONTROL}]|\\[^{CONTROL}])*")"#);
     let extension = format!(r"[ \t]*;[ \t]*{TOKEN}(?:[ \t]*=[ \t]*{value})?");
@@ -89,12 +89,12 @@ fn grammar(text: &str) -> Regex {
 }
 
 const TOKEN: &str = r"[0-9A-Za-z!#$%&'*+\-.^_`|~]+";
-/// All but tabs.
+/// All control characters except tabs.
 const CONTROL: &str = r"\x00-\x08\x0A-\x1F\x7F";
 
 const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// Content at the edges of the grammar.
+/// Edge cases of the grammar.
 pub fn seeds() -> Vec<Vec<u8>> {
     super::owned(&[
         b"\x005\r\nhello\r\n0\r\n\r\nGET /",

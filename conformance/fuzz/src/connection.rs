@@ -1,9 +1,8 @@
-//! A whole connection: however reads, writes and files are cut, the peer and the log see the same;
-//! and it ends.
+//! A whole connection: it ends, and the reply and the log do not depend on the sizes of reads and writes.
 //!
-//! The first byte of the input chooses the server, the second says how many of the bytes behind it
-//! are sizes; the rest is what the peer sends. Not among the servers is one that replies while it
-//! reads: what has left before a fault in the content is found depends on the pieces, and must.
+//! The first byte of the input selects the server, and the second is the number of following bytes that are sizes; the
+//! rest is sent by the peer. No server replies while it reads: how much it sends before it detects invalid content
+//! depends on the sizes.
 
 use sanserve_conformance::{Case, case};
 use sanserve_core::{Connection, wire};
@@ -16,14 +15,14 @@ pub fn check(data: &[u8]) {
     };
     let (sizes, input) = rest.split_at(rest.len().min(usize::from(*count)));
     let whole = run(*choice, input, |n| n);
-    let pieces = run(*choice, input, pace(sizes));
-    assert_eq!(shown(&whole), shown(&pieces), "in pieces");
+    let pieces = run(*choice, input, limit(sizes));
+    assert_eq!(visible(&whole), visible(&pieces), "in pieces");
     let bytes = run(*choice, input, |_| 1);
-    assert_eq!(shown(&whole), shown(&bytes), "byte by byte");
+    assert_eq!(visible(&whole), visible(&bytes), "byte by byte");
 }
 
-/// Takes the sizes in turn; one that is 0 lets everything through.
-fn pace(sizes: &[u8]) -> impl FnMut(usize) -> usize {
+/// Returns a function that limits lengths to these sizes in turn. 0 means no limit.
+fn limit(sizes: &[u8]) -> impl FnMut(usize) -> usize {
     let mut sizes = sizes.iter().cycle();
     move |n| match sizes.next() {
         None | Some(0) => n,
@@ -31,7 +30,7 @@ fn pace(sizes: &[u8]) -> impl FnMut(usize) -> usize {
     }
 }
 
-fn run(choice: u8, input: &[u8], pace: impl FnMut(usize) -> usize) -> Transcript {
+fn run(choice: u8, input: &[u8], limit: impl FnMut(usize) -> usize) -> Transcript {
     let case = server(choice);
     let mut config = case.config();
     if choice & 0x40 != 0 {
@@ -44,7 +43,7 @@ fn run(choice: u8, input: &[u8], pace: impl FnMut(usize) -> usize) -> Transcript
     let tree = tree().sendable(choice & 0x20 != 0);
     let mut conn = Connection::new(config, "192.0.2.1", case.handler());
     let half_close = choice & 0x80 == 0;
-    memory::run(&mut conn, &tree, PeerScript { input, half_close }, pace)
+    memory::run(&mut conn, &tree, PeerScript { input, half_close }, limit)
 }
 
 fn server(choice: u8) -> Case {
@@ -67,13 +66,13 @@ fn tree() -> Tree {
         .script("cgi-bin/echo", echo)
 }
 
-/// What may not differ.
-fn shown(said: &Transcript) -> (String, &str, bool) {
-    let text = said.bytes.escape_ascii().to_string();
-    (text, &said.log, said.shutdown)
+/// Returns what must not differ.
+fn visible(transcript: &Transcript) -> (String, &str, bool) {
+    let text = transcript.bytes.escape_ascii().to_string();
+    (text, &transcript.log, transcript.shutdown)
 }
 
-/// As cases ask for them.
+/// The servers, as in case files.
 const SERVERS: [&str; 6] = [
     "handler files\noption protocol HTTP/1.1",
     "handler files\noption protocol HTTP/1.0",
@@ -83,7 +82,7 @@ const SERVERS: [&str; 6] = [
     "handler files\noption protocol HTTP/1.1\noption drain 20\noption requests 3",
 ];
 
-/// The requests of the conformance list, each at a server that may be its own.
+/// The requests of all cases, each with some server.
 pub fn seeds() -> Vec<Vec<u8>> {
     let cases = case::all().into_iter().enumerate();
     let seeds = cases.map(|(at, case)| [&[at as u8, 3, 7, 0, 200], &*case.request].concat());

@@ -1,6 +1,5 @@
-//! Dates: what we write, in each of the three forms of RFC 9110 §5.6.7, we and httpdate read; what
-//! both can read, we read alike. httpdate does not look at all that stands between the parts, and
-//! wants the right weekday.
+//! Dates: formatted dates, in each of the three formats of RFC 9110 §5.6.7, are parsed back by sanserve and by httpdate.
+//! Dates that both accept are parsed as the same. httpdate does not check all separators, but checks the weekday.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -17,7 +16,7 @@ pub fn check(data: &[u8]) {
         check_seconds(unix);
     }
     if let Some((bytes, _)) = data.split_first_chunk() {
-        // Without the lowest bytes few would be too large for a date.
+        // Shifted, because most numbers of 64 bits are too large for a date.
         check_seconds(i64::from_le_bytes(*bytes) >> 25);
         check_seconds(i64::from_le_bytes(*bytes));
     }
@@ -44,12 +43,12 @@ fn check_seconds(unix: i64) {
     assert_eq!(log.replace('/', " "), text[5..25]);
 }
 
-/// The same date as asctime and RFC 850 have it.
+/// Checks the same date in the formats of asctime and RFC 850.
 fn check_old_forms(text: &str, unix: i64) {
     let (weekday, day, month) = (&text[..3], &text[5..7], &text[8..11]);
     let (year, clock) = (&text[12..16], &text[17..25]);
-    let blank = day.replacen('0', " ", usize::from(day.starts_with('0')));
-    let asctime = format!("{weekday} {month} {blank} {clock} {year}");
+    let padded = day.replacen('0', " ", usize::from(day.starts_with('0')));
+    let asctime = format!("{weekday} {month} {padded} {clock} {year}");
     assert_eq!(date::parse(&asctime, None), Some(unix), "{asctime}");
     assert_eq!(by_httpdate(&asctime), Some(unix), "{asctime}");
     if unix < YEAR_2070 {
@@ -76,7 +75,7 @@ const YEAR_0: i64 = -62_167_219_200;
 const YEAR_2070: i64 = 3_155_760_000;
 const YEAR_10000: i64 = 253_402_300_800;
 
-/// The forms of RFC 9110 §5.6.7 and some that only Python reads.
+/// The formats of RFC 9110 §5.6.7, and some that only Python accepts.
 pub fn seeds() -> Vec<Vec<u8>> {
     super::owned(&[
         b"Sun, 06 Nov 1994 08:49:37 GMT",

@@ -1,7 +1,7 @@
-//! A form with files: however it is cut, the same is stored and said; and what is stored has a name that
-//! can be asked for, in the directory that it was sent to, and is somewhere in the form as it stands.
+//! An upload form: the stored files and the reply do not depend on how it is divided. The files are in the target directory
+//! under valid names, and their content is part of the form.
 //!
-//! The first byte of the input says in what pieces it comes.
+//! The first byte of the input is the length of the pieces.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use sanserve_core::{
     Upload, Want,
 };
 
-/// What is stored, by its name below the root.
+/// The stored files, by path.
 type Stored = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Checks one form.
@@ -24,14 +24,16 @@ pub fn check(data: &[u8]) {
     assert_eq!(whole, send(form, 1 + usize::from(piece)), "in pieces");
     assert_eq!(whole, send(form, 1), "byte by byte");
     for (name, content) in whole.1 {
-        let name = name.strip_prefix(b"d/").expect("it is in the directory");
+        let name = name
+            .strip_prefix(b"d/")
+            .expect("the file is in the directory");
         assert!(Path::is_name(name) && !name.starts_with(b"."), "{name:?}");
-        let is_there = |part: &[u8]| form.windows(part.len().max(1)).any(|at| at == part);
-        assert!(content.is_empty() || is_there(&content), "{content:?}");
+        let contains = |part: &[u8]| form.windows(part.len().max(1)).any(|at| at == part);
+        assert!(content.is_empty() || contains(&content), "{content:?}");
     }
 }
 
-/// What is said, and what is stored.
+/// Sends a form. Returns the reply and the stored files.
 fn send(form: &[u8], piece: usize) -> (String, Stored) {
     let len = form.len();
     let head = format!(
@@ -40,9 +42,9 @@ fn send(form: &[u8], piece: usize) -> (String, Stored) {
     );
     let input = [head.as_bytes(), form].concat();
     let config = Config::default().with_protocol(Protocol::Http11);
-    let shelf = Shelf::default();
+    let directory = UploadDirectory::default();
     let mut conn = Connection::new(config, "192.0.2.1", Upload::new());
-    let (mut rest, mut said, mut got) = (&input[..], Vec::new(), Got::Nothing);
+    let (mut rest, mut reply, mut got) = (&input[..], Vec::new(), Got::Nothing);
     loop {
         got = match conn.step(Now::default(), got).want {
             Want::Read(into) => {
@@ -52,27 +54,27 @@ fn send(form: &[u8], piece: usize) -> (String, Stored) {
                 Got::Bytes(n)
             }
             Want::Write(from) => {
-                said.extend_from_slice(from);
+                reply.extend_from_slice(from);
                 Got::Bytes(from.len())
             }
-            Want::WriteFile { file, from } => shelf.answer_write(file, from),
-            Want::Commit { file } => Got::Committed(shelf.commit(file)),
+            Want::WriteFile { file, from } => directory.answer_write(file, from),
+            Want::Commit { file } => Got::Committed(directory.commit(file)),
             Want::Wait | Want::Upgrade => unreachable!("nothing here waits"),
-            Want::Ask(ask) => shelf.answer(ask),
+            Want::Ask(ask) => directory.answer(ask),
             Want::Log(_) | Want::Shutdown => Got::Nothing,
             Want::ReadFile { .. } | Want::Copy { .. } => unreachable!("nothing is read"),
             Want::Close => break,
         };
     }
-    (said.escape_ascii().to_string(), shelf.0.into_inner())
+    (reply.escape_ascii().to_string(), directory.0.into_inner())
 }
 
-/// An empty directory `d`, and what is stored in it.
+/// A file system with a directory `d`, to which files are uploaded.
 #[derive(Default)]
-struct Shelf(RefCell<Stored>);
+struct UploadDirectory(RefCell<Stored>);
 
-impl FileSystem for Shelf {
-    /// What is being made.
+impl FileSystem for UploadDirectory {
+    /// The path and content of a file that is being created.
     type File = (Vec<u8>, Vec<u8>);
 
     fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError> {
@@ -107,7 +109,7 @@ impl FileSystem for Shelf {
     }
 }
 
-/// Forms at the edges of the grammar.
+/// Edge cases of the grammar.
 pub fn seeds() -> Vec<Vec<u8>> {
     let part = |disposition: &str, content: &str| {
         let head = format!("--b-b\r\nContent-Disposition: form-data; {disposition}\r\n\r\n");

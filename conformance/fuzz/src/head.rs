@@ -1,9 +1,8 @@
-//! Request heads: the same whether they come whole or byte by byte, and as httparse reads them.
+//! Request heads: parsed the same whether they arrive whole or byte by byte, and as httparse parses them.
 //!
-//! Where httparse reads a whole head, so do we, and see the same method, target and fields; the
-//! exceptions are ours on purpose and stand in [`may_refuse`]. Where it refuses a field, we do.
-//! What could be read in two ways is not accepted at all. Of the request line we take more than
-//! httparse in two things that Python takes: any version below 2.0, and two words alone.
+//! If httparse accepts a whole head, so does this parser, with the same method, target and fields; [`may_refuse`] has the
+//! exceptions, which are intended. If httparse rejects a field, so does this parser. Ambiguous heads are rejected. Like
+//! Python and unlike httparse, it accepts any version below 2.0, and a request line of two words.
 
 use httparse::{Request, Status};
 use sanserve_core::wire::{HeadEncoder, Limits, ParseError, RequestHead, Version};
@@ -14,23 +13,23 @@ pub fn check(data: &[u8]) {
     let (mut head, mut slow) = (RequestHead::new(), RequestHead::new());
     let result = head.parse(data, &limits);
 
-    // The first prefix that settles it says the same as the whole.
+    // The first prefix with a result has the same result as the whole head.
     let settled = (0..=data.len()).find_map(|len| match slow.parse(&data[..len], &limits) {
         Ok(None) => None,
         result => Some(result),
     });
     assert_eq!(settled.unwrap_or(Ok(None)), result, "byte by byte");
-    assert_eq!(seen(&slow), seen(&head), "byte by byte");
+    assert_eq!(parts(&slow), parts(&head), "byte by byte");
 
     if let Ok(Some(taken)) = result {
-        assert!(!has_bare_lf(&data[..taken]), "LF alone");
+        assert!(!has_bare_lf(&data[..taken]), "bare LF");
         let hosts = head
             .fields()
             .iter()
             .filter(|(name, _)| is_host(name))
             .count();
         assert!(hosts == 1 || hosts == 0 && head.version() < Version::Http11);
-        written_again(&head);
+        check_round_trip(&head);
     }
 
     let mut slots = [httparse::EMPTY_HEADER; 100];
@@ -54,10 +53,10 @@ pub fn check(data: &[u8]) {
             assert!(ours.eq(theirs.2), "other fields");
         }
         (Ok(Status::Complete(_)), Ok(None)) => panic!("httparse finds a whole head"),
-        (Ok(Status::Complete(_)), Err(bad)) => {
+        (Ok(Status::Complete(_)), Err(error)) => {
             assert!(
-                may_refuse(bad, &request, data),
-                "httparse accepts it, here it is {bad:?}"
+                may_refuse(error, &request, data),
+                "httparse accepts it, sanserve rejects it: {error:?}"
             );
         }
         (Err(httparse::Error::HeaderName | httparse::Error::HeaderValue), Ok(Some(_))) => {
@@ -67,13 +66,13 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What we refuse on purpose though httparse does not.
-fn may_refuse(bad: ParseError, request: &Request<'_, '_>, data: &[u8]) -> bool {
+/// Whether sanserve deliberately rejects a head that httparse accepts.
+fn may_refuse(error: ParseError, request: &Request<'_, '_>, data: &[u8]) -> bool {
     let target = request.path.unwrap_or_default();
     let mut hosts = request.headers.iter().filter(|field| is_host(field.name));
-    match bad {
+    match error {
         ParseError::StartLineTooLong | ParseError::FieldsTooLong => true,
-        // It skips any number of empty lines at the start, we one (RFC 9112 §2.2).
+        // httparse skips any number of empty lines at the start, sanserve one (RFC 9112 §2.2).
         ParseError::RequestLine => data.starts_with(b"\r\n") || data.starts_with(b"\n"),
         ParseError::BareLf => has_bare_lf(data),
         ParseError::Target => {
@@ -94,8 +93,8 @@ fn may_refuse(bad: ParseError, request: &Request<'_, '_>, data: &[u8]) -> bool {
     }
 }
 
-/// Encodes a head, and parses that.
-fn written_again(head: &RequestHead) {
+/// Encodes a head, and parses the result.
+fn check_round_trip(head: &RequestHead) {
     let (mut out, target) = (Vec::new(), head.target_bytes());
     if head.version() == Version::Http09 {
         return;
@@ -111,13 +110,13 @@ fn written_again(head: &RequestHead) {
     assert_eq!(
         again.parse(&out, &limits),
         Ok(Some(out.len())),
-        "written again"
+        "round trip"
     );
-    let (again, head) = (seen(&again), seen(head));
+    let (again, head) = (parts(&again), parts(head));
     assert_eq!(
         (again.1, again.2, again.3),
         (head.1, head.2, head.3),
-        "written again"
+        "round trip"
     );
 }
 
@@ -125,24 +124,24 @@ fn is_host(name: &str) -> bool {
     name.eq_ignore_ascii_case("host")
 }
 
-/// Whether a line of `data` ends with LF without CR before it.
+/// Returns whether a line of `data` ends with a bare LF.
 pub(crate) fn has_bare_lf(data: &[u8]) -> bool {
     let mut lines = data.split_inclusive(|&byte| byte == b'\n');
     lines.any(|line| line.ends_with(b"\n") && !line.ends_with(b"\r\n"))
 }
 
-/// All that can be seen of a head.
-fn seen(head: &RequestHead) -> (&str, &str, &str, Vec<(&str, &str)>) {
+/// Returns all parts of a head.
+fn parts(head: &RequestHead) -> (&str, &str, &str, Vec<(&str, &str)>) {
     let fields = head.fields().iter().collect();
     (head.request_line(), head.method(), head.target(), fields)
 }
 
-/// httparse takes UTF-8 for text, we one byte for one character.
+/// Converts text of httparse, which is UTF-8, to one character a byte.
 fn latin1(text: &str) -> String {
     text.bytes().map(char::from).collect()
 }
 
-/// The requests of the conformance list, and heads at the edges.
+/// The requests of all cases, and edge cases of the grammar.
 pub fn seeds() -> Vec<Vec<u8>> {
     let cases = sanserve_conformance::case::all();
     let mut seeds: Vec<Vec<u8>> = cases.into_iter().map(|case| case.request).collect();

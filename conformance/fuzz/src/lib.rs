@@ -1,9 +1,8 @@
-//! What must be true of the engine for every input.
+//! The fuzz targets: properties of the engine that must hold for every input.
 //!
-//! Each module is one target: `check` takes any bytes and panics if something is not as it must
-//! be, `seeds` are inputs to begin with, and what the fuzzer has found is among them for good. The
-//! modules know no fuzzer. libFuzzer runs them through `targets/` (`make fuzz`), and a test of the
-//! conformance package checks all seeds wherever the tests run.
+//! Each module is a target: `check` takes any bytes and panics if a property is violated, and `seeds` returns the first
+//! inputs, including all that the fuzzer has found. The modules do not depend on a fuzzer: libFuzzer runs them through
+//! `targets/` (`make fuzz`), and a test of the conformance package checks all seeds.
 
 pub mod body;
 pub mod connection;
@@ -16,11 +15,11 @@ pub mod response;
 
 /// A target.
 pub struct Target {
-    /// What it is called in `targets/`.
+    /// Its name in `targets/`.
     pub name: &'static str,
-    /// Panics if the engine is wrong about this input.
+    /// Panics if the engine handles this input wrongly.
     pub check: fn(&[u8]),
-    /// Where to begin.
+    /// Returns the first inputs.
     pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
@@ -68,7 +67,7 @@ pub const TARGETS: [Target; 8] = [
     },
 ];
 
-/// Literals as seeds.
+/// Converts literals to seeds.
 fn owned(seeds: &[&[u8]]) -> Vec<Vec<u8>> {
     seeds.iter().map(|seed| seed.to_vec()).collect()
 }

@@ -1,33 +1,33 @@
-//! Paths: whatever the target, a path names something below the root, the same thing as the plain
-//! rule of `translate_path` on a stack of segments; and each name, percent-encoded, is found again.
+//! Paths: for any target, the path is below the root, and the same as with the rule of CPython's `translate_path`, which is
+//! written here with a stack of segments. Every percent-encoded name is decoded to the same name.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use sanserve_core::{Path, percent_decode};
 
-/// Checks one target, which is also taken for a path that was decoded, and for a name.
+/// Checks bytes as a target, as a decoded path, and as a name.
 pub fn check(data: &[u8]) {
     let target: String = data.iter().copied().map(char::from).collect();
     let decoded = percent_decode(&target);
-    // What is not UTF-8 is shown otherwise than it is meant.
+    // Invalid UTF-8 is decoded to replacement characters.
     if !String::from_utf8_lossy(&decoded).contains('\u{fffd}') {
         check_bytes(&decoded, Path::parse(&target));
     }
     check_bytes(data, Path::from_bytes(data.to_vec()));
-    // Bytes are spelled as they are. Three of them may spell another, as CPython does it.
+    // Bytes are encoded as they are. Three of them may encode a surrogate for another byte, as in CPython.
     if !data
         .windows(2)
         .any(|two| matches!(two, [0xED, 0xB2 | 0xB3]))
     {
-        let spelled = percent_encode(data, NON_ALPHANUMERIC).to_string();
+        let encoded = percent_encode(data, NON_ALPHANUMERIC).to_string();
         let raw: String = data.iter().copied().map(char::from).collect();
         let path = Path::from_bytes(data.to_vec());
-        assert_eq!(Path::parse(&spelled), path);
+        assert_eq!(Path::parse(&encoded), path);
         if !data.iter().any(|byte| b"%?#".contains(byte)) {
             assert_eq!(Path::parse(&raw), path);
         }
     }
 
-    // U+FFFD stands for what is not UTF-8, and for itself.
+    // U+FFFD stands for invalid UTF-8, and for itself.
     if let Ok(name) = str::from_utf8(data) {
         let target = format!("{}?x#y", percent_encode(data, NON_ALPHANUMERIC));
         assert_eq!(percent_decode(&target), name.as_bytes());
@@ -36,20 +36,20 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// Compares a path with what decoded bytes mean.
+/// Compares a path with the segments of decoded bytes.
 fn check_bytes(bytes: &[u8], path: Option<Path>) {
-    let (mut segments, mut bad) = (Vec::new(), false);
+    let (mut segments, mut invalid) = (Vec::new(), false);
     for segment in bytes.split(|&byte| byte == b'/') {
         match segment {
             b"" | b"." => {}
             b".." => _ = segments.pop(),
             name => {
-                bad |= !Path::is_name(name);
+                invalid |= !Path::is_name(name);
                 segments.push(name);
             }
         }
     }
-    assert_eq!(path.is_none(), bad);
+    assert_eq!(path.is_none(), invalid);
     let Some(path) = path else {
         return;
     };
@@ -74,7 +74,7 @@ fn check_bytes(bytes: &[u8], path: Option<Path>) {
     assert_eq!(other.segments().count(), segments.len().saturating_sub(1));
 }
 
-/// Targets at the edges.
+/// Edge cases.
 pub fn seeds() -> Vec<Vec<u8>> {
     super::owned(&[
         b"/a/./b//../c%20d/?q#f",

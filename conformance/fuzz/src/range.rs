@@ -1,5 +1,5 @@
-//! Ranges: the bytes that are asked for are those that the grammar of RFC 9110 §14.1.2, read
-//! plainly, marks one by one; and no reply is asked for in many parts, or for a byte twice.
+//! Ranges: the selected bytes are those of a direct implementation of RFC 9110 §14.1.2, which marks each byte. There are
+//! never too many parts, and no byte is in two of them.
 //!
 //! The first byte of the input is the length of the file, the rest is the field.
 
@@ -17,9 +17,9 @@ pub fn check(data: &[u8]) {
     if numbers.any(|digits| digits.len() > 38) {
         return; // too large for the oracle
     }
-    let marked = read_plainly(&value, u128::from(len));
+    let marked = mark_bytes(&value, u128::from(len));
     let parts = match parse(&value, u64::from(len)) {
-        // Parts are counted as they come: some that come later may have joined them.
+        // The limit applies before parts are merged.
         Ranges::All => {
             return assert!(marked.is_none() || value.split(',').count() > PARTS_MAX);
         }
@@ -36,11 +36,15 @@ pub fn check(data: &[u8]) {
         ours[start as usize..end as usize].fill(true);
     }
     assert_eq!(Some(&ours), marked.as_ref());
-    assert_eq!(parts.len(), runs(&ours), "parts that overlap or touch");
+    assert_eq!(
+        parts.len(),
+        runs(&ours),
+        "parts that overlap or are adjacent"
+    );
 }
 
-/// Which bytes are asked for; `None` if the field is to be ignored.
-fn read_plainly(value: &str, len: u128) -> Option<Vec<bool>> {
+/// Marks the selected bytes; `None` if the field must be ignored.
+fn mark_bytes(value: &str, len: u128) -> Option<Vec<bool>> {
     let (unit, set) = value.split_once('=')?;
     let specs = set.split(',').map(|spec| spec.trim_matches([' ', '\t']));
     let specs: Vec<&str> = specs.filter(|spec| !spec.is_empty()).collect();
@@ -50,9 +54,9 @@ fn read_plainly(value: &str, len: u128) -> Option<Vec<bool>> {
     let mut marked = vec![false; len as usize];
     for spec in specs {
         let (first, last) = spec.split_once('-')?;
-        let asked = match (number(first)?, number(last)?) {
+        let selected = match (number(first)?, number(last)?) {
             (None, None) => return None,
-            // Of nothing the last bytes are everything.
+            // A suffix of an empty file.
             (None, Some(1..)) if len == 0 => return None,
             (None, Some(last)) => len.saturating_sub(last)..len,
             (Some(first), None) => first..len,
@@ -60,19 +64,19 @@ fn read_plainly(value: &str, len: u128) -> Option<Vec<bool>> {
             (Some(first), Some(last)) => first..last + 1,
         };
         for (at, mark) in marked.iter_mut().enumerate() {
-            *mark |= asked.contains(&(at as u128));
+            *mark |= selected.contains(&(at as u128));
         }
     }
     Some(marked)
 }
 
-/// A number, if one is there; `None` if something else is.
+/// Parses an optional number; `None` if it is invalid.
 fn number(digits: &str) -> Option<Option<u128>> {
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| digits.parse().ok())
 }
 
-/// How many stretches of marked bytes there are.
+/// Returns the number of runs of marked bytes.
 fn runs(marked: &[bool]) -> usize {
     marked
         .split(|mark| !mark)
@@ -80,7 +84,7 @@ fn runs(marked: &[bool]) -> usize {
         .count()
 }
 
-/// Fields at the edges.
+/// Edge cases.
 pub fn seeds() -> Vec<Vec<u8>> {
     let many: Vec<String> = (0..70).map(|at| format!("{}-{}", at * 3, at * 3)).collect();
     let mut seeds = super::owned(&[

@@ -1,8 +1,8 @@
-//! Response heads: the same whether they arrive whole or byte by byte, and as httparse reads them. What the parser
-//! accepts, the encoder writes, and the parser reads that as the same.
+//! Response heads: parsed the same whether they arrive whole or byte by byte, and as httparse parses them. An accepted
+//! head can be encoded, and is parsed back as the same.
 //!
-//! Where httparse reads a whole head, so does this parser, with the same status, reason and fields; [`may_refuse`] has the
-//! exceptions, which are intended. A field that httparse refuses is refused here, too.
+//! If httparse accepts a whole head, so does this parser, with the same status, reason and fields; [`may_refuse`] has the
+//! exceptions, which are intended. If httparse rejects a field, so does this parser.
 
 use httparse::{Response, Status};
 use sanserve_core::wire::{Body, HeadEncoder, Limits, ParseError, ResponseHead};
@@ -13,21 +13,21 @@ pub fn check(data: &[u8]) {
     let (mut head, mut slow) = (ResponseHead::new(), ResponseHead::new());
     let result = head.parse(data, &limits);
 
-    // The first prefix that settles it says the same as the whole.
+    // The first prefix with a result has the same result as the whole head.
     let settled = (0..=data.len()).find_map(|len| match slow.parse(&data[..len], &limits) {
         Ok(None) => None,
         result => Some(result),
     });
     assert_eq!(settled.unwrap_or(Ok(None)), result, "byte by byte");
-    assert_eq!(seen(&slow), seen(&head), "byte by byte");
+    assert_eq!(parts(&slow), parts(&head), "byte by byte");
 
     if let Ok(Some(taken)) = result {
         let lines = data[..taken].split_inclusive(|&byte| byte == b'\n');
         assert!(
             lines.into_iter().all(|line| line.ends_with(b"\r\n")),
-            "LF alone"
+            "bare LF"
         );
-        written_again(&head);
+        check_round_trip(&head);
         for method in ["GET", "HEAD", "CONNECT"] {
             let body = Body::of_response(&head, method);
             assert!(method != "HEAD" || body == Ok(Body::EMPTY));
@@ -50,7 +50,7 @@ pub fn check(data: &[u8]) {
         (Ok(Status::Complete(_)), Ok(None)) => panic!("httparse finds a whole head"),
         (Ok(Status::Complete(_)), Err(error)) => assert!(
             may_refuse(error, data),
-            "httparse accepts it, here it is {error:?}"
+            "httparse accepts it, sanserve rejects it: {error:?}"
         ),
         (Err(httparse::Error::HeaderName | httparse::Error::HeaderValue), Ok(Some(_))) => {
             panic!("httparse refuses a field");
@@ -59,21 +59,21 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What is refused on purpose though httparse accepts it.
+/// Whether sanserve deliberately rejects a head that httparse accepts.
 fn may_refuse(error: ParseError, data: &[u8]) -> bool {
     match error {
         ParseError::StartLineTooLong | ParseError::FieldsTooLong => true,
-        // It skips empty lines at the start.
+        // httparse skips empty lines at the start.
         ParseError::Version => data.starts_with(b"\r\n") || data.starts_with(b"\n"),
         ParseError::BareLf => super::head::has_bare_lf(data),
-        // It accepts a status below 100, which RFC 9110 §15 does not have.
+        // httparse accepts a status below 100, which RFC 9110 §15 does not allow.
         ParseError::StatusLine => data.get(9) == Some(&b'0'),
         _ => false,
     }
 }
 
-/// Encodes a head, and parses that.
-fn written_again(head: &ResponseHead) {
+/// Encodes a head, and parses the result.
+fn check_round_trip(head: &ResponseHead) {
     let mut out = Vec::new();
     let encoder =
         HeadEncoder::response(&mut out, head.version(), head.status(), head.reason_bytes());
@@ -87,18 +87,18 @@ fn written_again(head: &ResponseHead) {
     assert_eq!(
         again.parse(&out, &limits),
         Ok(Some(out.len())),
-        "written again"
+        "round trip"
     );
-    assert_eq!(seen(&again), seen(head), "written again");
+    assert_eq!(parts(&again), parts(head), "round trip");
 }
 
-/// All that can be seen of a head.
-fn seen(head: &ResponseHead) -> (u16, &str, Vec<(&str, &str)>) {
+/// Returns all parts of a head.
+fn parts(head: &ResponseHead) -> (u16, &str, Vec<(&str, &str)>) {
     let fields = head.fields().iter().collect();
     (head.status(), head.reason(), fields)
 }
 
-/// Heads at the edges of the grammar.
+/// Edge cases of the grammar.
 pub fn seeds() -> Vec<Vec<u8>> {
     super::owned(&[
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
