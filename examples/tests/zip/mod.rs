@@ -78,7 +78,7 @@ fn an_archive_is_served_on_threads() {
         .with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
     let serving = thread::spawn(|| server.serve_forever(archive(), Config::default(), Files::new));
-    check("std", |target| get(address, target));
+    check("threads", |target| get(address, target));
     stopper.shutdown(Duration::ZERO);
     serving.join().unwrap().unwrap();
 }
@@ -90,7 +90,7 @@ fn an_archive_is_served_on_the_event_loop() {
         .with_log(|_| ());
     let (address, stopper) = (server.server_address(), server.stopper());
     let serving = thread::spawn(|| server.serve_forever(archive(), Config::default(), Files::new));
-    check("mio", |target| get(address, target));
+    check("event loop", |target| get(address, target));
     stopper.shutdown(Duration::ZERO);
     serving.join().unwrap().unwrap();
 }
