@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""The newest CPythons with their tests, from Debian's packages.
+"""Downloads the newest CPythons with their tests from Debian unstable.
 
-They are fetched with apt from Debian unstable, and need nothing of this machine: each comes with the
-libraries that it was built for, in a folder of its own, and is started with them. Nothing is installed.
-What is there is not fetched again; remove the folder to get newer ones.
+Each is unpacked to its own folder, together with the libraries that it needs, so that nothing is installed and nothing of
+this machine is used. Existing versions are not downloaded again; remove the folder to get newer ones.
 """
 
 import glob
@@ -18,27 +17,27 @@ CACHE = os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "sanserve", "cpython")
 SOURCE = "deb [signed-by={}] http://deb.debian.org/debian unstable main\n"
 KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
-# From that on the tests are those that are meant.
+# The first version whose tests are used.
 OLDEST = (3, 13)
 
 
 def main():
     if not all(map(shutil.which, ("apt-get", "apt-cache", "dpkg-deb"))) or not os.path.exists(KEYS):
-        return print("not a Debian: no CPython is fetched")
+        return print("not a Debian system: no CPython is downloaded")
     os.makedirs(CACHE, exist_ok=True)
     if kept():
-        return print(f"there already: {', '.join(kept())}")
+        return print(f"already downloaded: {', '.join(kept())}")
     with tempfile.TemporaryDirectory() as scratch:
         apt = Apt(scratch)
         fetched = [fetch(apt, version, scratch) for version in apt.versions()]
-        # All or none, since what is there is not looked for again.
+        # All or none, because existing versions are not updated.
         for folder in fetched:
             keep(folder)
-    print(f"fetched: {', '.join(kept()) or 'nothing'}")
+    print(f"downloaded: {', '.join(kept()) or 'nothing'}")
 
 
 def kept():
-    """What starts the interpreters that were fetched, the newest first."""
+    """Returns the starters of the downloaded interpreters, the newest first."""
     found = glob.glob(os.path.join(CACHE, "3.*", "python"))
     return sorted(found, key=lambda path: int(version_of(path).split(".")[1]), reverse=True)
 
@@ -48,7 +47,7 @@ def version_of(starter):
 
 
 class Apt:
-    """apt with a state of its own, in which no package is installed."""
+    """apt with a separate state, in which no package is installed."""
 
     def __init__(self, scratch):
         for folder in ("lists/partial", "archives/partial"):
@@ -74,13 +73,13 @@ class Apt:
         return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
 
     def versions(self):
-        """Those of which there are tests."""
+        """Returns the versions that have tests."""
         names = self.run("apt-cache", "search", "--names-only", r"^libpython3\.[0-9]+-testsuite$")
         minors = map(int, re.findall(r"^libpython3\.(\d+)-testsuite", names, re.MULTILINE))
         return [f"3.{minor}" for minor in sorted(minors) if (3, minor) >= OLDEST]
 
     def packages(self, version):
-        """The packages of an interpreter with its tests, and all that they need."""
+        """Downloads the packages of an interpreter and its tests, with dependencies."""
         names = [f"python{version}-minimal", f"libpython{version}-stdlib",
                  f"libpython{version}-testsuite"]
         for file in glob.glob(os.path.join(self.archives, "*.deb")):
@@ -90,7 +89,7 @@ class Apt:
 
 
 def fetch(apt, version, scratch):
-    """Makes a folder of an interpreter. Returns its path."""
+    """Unpacks an interpreter to a folder. Returns its path."""
     folder = os.path.join(scratch, version)
     for package in apt.packages(version):
         subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)
@@ -104,17 +103,17 @@ def fetch(apt, version, scratch):
 
 
 def keep(folder):
-    """Puts it where it stays."""
+    """Copies an interpreter to the cache."""
     version = os.path.basename(folder)
-    place = os.path.join(CACHE, version)
-    remove(place + ".new")
-    shutil.copytree(folder, place + ".new", symlinks=True)
-    os.rename(place + ".new", place)
-    starter(place, version)
+    target = os.path.join(CACHE, version)
+    remove(target + ".new")
+    shutil.copytree(folder, target + ".new", symlinks=True)
+    os.rename(target + ".new", target)
+    starter(target, version)
 
 
 def starter(folder, version):
-    """Writes what starts the interpreter in a folder. Returns its path."""
+    """Writes the script that starts the interpreter in a folder. Returns its path."""
     [loader] = glob.glob(os.path.join(folder, "usr", "lib*", "**", "ld-linux*.so.*"), recursive=True)[:1]
     libraries = os.path.dirname(glob.glob(
         os.path.join(folder, "usr", "lib", "**", "libc.so.*"), recursive=True)[0])
@@ -134,7 +133,7 @@ def remove(path):
         os.remove(path)
 
 
-# What the tests of http.server need of all tests.
+# The files that the tests of http.server need.
 TESTS = {"__init__.py", "support", "certdata", "test_httpservers.py"}
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The program, where CPython's tests start a server of their own."""
+"""Runs the command sanserve in place of the server that CPython's tests start."""
 
 import os
 import re
@@ -8,21 +8,21 @@ from http.server import SimpleHTTPRequestHandler
 
 BANNER = re.compile(r"Serving HTTPS? on (.+) port (\d+) ")
 
-# Files that say what the handler of these tests would.
+# Files with the replies that the handler of these tests sends.
 PAGES = {"HTTP09ServerTestCase": ("index.html", "foo.html", "bar.html")}
 
 
 class Program:
-    """Stands in for the thread that runs an HTTPServer.
+    """Replaces the thread that runs an HTTPServer.
 
-    The stock handler serves the directory in which the test is when the request comes, and many
-    tests go there after the server was started. So the program starts when its port is asked for.
+    The standard handler serves the current directory at the time of the request, and many tests change to it after they
+    have started the server. So the program is started when its port is first used.
     """
 
     path = None
     verbose = False
-    # The tests that asked for it.
-    asked = set()
+    # The tests that have used it.
+    users = set()
 
     def __init__(self, test, handler, tls=None):
         self.test = test
@@ -45,12 +45,12 @@ class Program:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError("the program does not end") from None
+            raise AssertionError("the program does not exit") from None
         finally:
             self.process.stdout.close()
 
     def serve(self):
-        """The address at which it serves the current directory."""
+        """Starts the program in the current directory, if necessary. Returns its address."""
         if self.process is None:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -60,11 +60,11 @@ class Program:
             if found is None:
                 raise AssertionError(f"the program does not serve: {banner!r}")
             self.address = found[1], int(found[2])
-            self.asked.add(self.test.id())
+            self.users.add(self.test.id())
         return self.address
 
     def command(self):
-        """What does what the handler of the test does."""
+        """Returns the command with the same settings as the handler of the test."""
         handler = self.handler
         command = [self.path, "0", "--plain", "--bind", "127.0.0.1", "--protocol", handler.protocol_version]
         command += ["--directory", self.directory()]
@@ -78,7 +78,7 @@ class Program:
         return command
 
     def directory(self):
-        """Where the files of this test are."""
+        """Returns the directory of the files of this test."""
         names = PAGES.get(type(self.test).__name__)
         if names is None:
             return getattr(self.handler, "directory", None) or os.getcwd()
@@ -89,8 +89,8 @@ class Program:
         return self.pages.name
 
 
-def stand_in(tests, path, verbose):
-    """Lets the tests of this module start the program. Nothing in the tests themselves changes."""
+def patch(tests, path, verbose):
+    """Makes the tests of this module start the program. The tests themselves are not changed."""
     Program.path, Program.verbose = path, verbose
     tests.TestServerThread = Program
     tests.BaseTestCase.HOST = property(lambda test: test.thread.serve()[0])
@@ -98,7 +98,7 @@ def stand_in(tests, path, verbose):
 
 
 def own_methods(handler):
-    """The requests that a handler answers in its own way, by their methods."""
+    """Returns the methods that a handler implements itself."""
     stock = SimpleHTTPRequestHandler.__mro__
     parts = [part for part in handler.__mro__ if part not in stock]
     parts = [part for part in parts if part.__module__ != "http.server"]

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""CPython's own tests of http.server, unchanged, against the program.
+"""Runs CPython's own tests of http.server, unchanged, against sanserve.
 
-The tests are those of every CPython that `debian.py` has fetched, or else of an installed one, the newest that
-there is. They start a server and talk to it over a socket; here they get another server. `python3 run.py --help`
-tells the rest.
+The tests are those of every CPython that `debian.py` has downloaded, otherwise those of the newest installed one. They start
+a server and connect to it over a socket; here they start sanserve. See `python3 run.py --help`.
 """
 
 import argparse
@@ -25,7 +24,7 @@ def main():
     options = read_options()
     if not options.inside:
         return start(options)
-    # What starts it is not always the interpreter itself.
+    # The interpreter may be started by a script.
     sys.executable = options.inside
     import suite
     return suite.run(options.program, options.names, options.cgi, options.verbose)
@@ -34,25 +33,25 @@ def main():
 def read_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", default=built(), help="the server (default: %(default)s)")
-    parser.add_argument("--python", help="the interpreter whose tests to take")
-    parser.add_argument("--cgi", action="store_true", help="the tests of CGI, too")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show what the program logs")
+    parser.add_argument("--python", help="use the tests of this interpreter")
+    parser.add_argument("--cgi", action="store_true", help="also run the tests of CGI")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show the log of the server")
     parser.add_argument("--inside", metavar="PYTHON", help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", help="run only tests with one of these in their name")
     return parser.parse_args()
 
 
 def built():
-    """Where cargo puts the program."""
+    """Returns the path of the program that cargo builds."""
     root = os.path.dirname(os.path.dirname(HERE))
     target = os.environ.get("CARGO_TARGET_DIR") or os.path.join(root, "target")
     return os.path.join(target, "debug", "sanserve" + (".exe" if os.name == "nt" else ""))
 
 
 def start(options):
-    """Runs this file again: with the interpreter that is wanted, and not as root."""
+    """Runs this file again with each interpreter, and not as root."""
     if not os.path.isfile(options.program):
-        sys.exit(f"there is no program {options.program}: build it, or name it with --program")
+        sys.exit(f"{options.program} does not exist: build it, or use --program")
     pythons = [options.python] if options.python else debian.kept() or find_python()
     if not pythons:
         print("SKIPPED: no CPython from 3.12 on with its tests (test.test_httpservers) was found")
@@ -63,18 +62,18 @@ def start(options):
 def run_with(python, options):
     """Runs the tests of one interpreter."""
     with tempfile.TemporaryDirectory() as scratch:
-        place = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", TMPDIR=os.path.join(scratch, "tmp"))
-        os.mkdir(place["TMPDIR"])
+        env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", TMPDIR=os.path.join(scratch, "tmp"))
+        os.mkdir(env["TMPDIR"])
         program, script, user = os.path.abspath(options.program), os.path.abspath(__file__), {}
         if hasattr(os, "geteuid") and os.geteuid() == 0:
-            program, script, python, user = leave_root(scratch, place, program, python)
+            program, script, python, user = leave_root(scratch, env, program, python)
         command = [python, script, "--inside", python, "--program", program]
         command += ["--cgi"] * options.cgi + ["--verbose"] * options.verbose + ["--", *options.names]
-        return subprocess.run(command, env=place, cwd=place["TMPDIR"], **user).returncode
+        return subprocess.run(command, env=env, cwd=env["TMPDIR"], **user).returncode
 
 
 def find_python():
-    """An installed interpreter that has the tests, in a list, or none."""
+    """Returns a list with an installed interpreter that has the tests, or an empty list."""
     candidates = []
     for version in VERSIONS:
         candidates.append(shutil.which("python" + version))
@@ -88,11 +87,10 @@ def find_python():
     return []
 
 
-def leave_root(scratch, place, program, python):
-    """Makes all that is needed readable to the user nobody. The tests of CGI refuse root, and
-    nothing is unreadable to it."""
+def leave_root(scratch, env, program, python):
+    """Makes all files readable for the user nobody. As root, the tests of CGI refuse to run, and no file is unreadable."""
     os.chmod(scratch, 0o755)
-    os.chmod(place["TMPDIR"], 0o777)
+    os.chmod(env["TMPDIR"], 0o777)
     scripts = shutil.copytree(HERE, os.path.join(scratch, "cpython"))
     program = shutil.copy(program, scratch)
     try:
@@ -101,10 +99,10 @@ def leave_root(scratch, place, program, python):
         nobody = pwd.getpwnam("nobody")
         grp.getgrgid(nobody.pw_gid)
     except (ImportError, KeyError):
-        print("there is no user nobody: as root, what needs an unreadable file is skipped")
+        print("there is no user nobody: tests that need an unreadable file are skipped as root")
         return program, os.path.join(scripts, "run.py"), python, {}
     user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    place["HOME"] = place["TMPDIR"]
+    env["HOME"] = env["TMPDIR"]
     try:
         subprocess.run([python, "-c", PROBE], check=True, capture_output=True, cwd="/", **user)
     except (OSError, subprocess.CalledProcessError):
@@ -113,8 +111,8 @@ def leave_root(scratch, place, program, python):
 
 
 def copy_python(python, scratch):
-    """Copies an interpreter that is not for everybody. It is started by a script, since it may
-    look for its library where it was installed."""
+    """Copies an interpreter that other users cannot read. A script starts it, because it may look for its library where it was
+    installed."""
     if python in debian.kept():
         copy = os.path.join(scratch, "python")
         shutil.copytree(os.path.dirname(python), copy, symlinks=True)

@@ -1,4 +1,4 @@
-"""Which of CPython's tests apply to the program, and what came of them."""
+"""Selects and runs the tests of CPython that apply to sanserve, and reports the results."""
 
 import ast
 import inspect
@@ -12,38 +12,38 @@ from test import test_httpservers as tests
 
 import program
 
-# What older tests ask for and CPython itself has changed since, or what is another way on purpose.
+# Tests that fail because CPython has changed since, or because sanserve differs on purpose.
 DIFFERENT = {
     "SimpleHTTPServerTestCase.test_undecodable_parameter":
         "since CPython 3.13.4 the title of a listing has no query (gh-133889)",
     "BaseHTTPServerTestCase.test_request_line_trimming":
-        "sends HTTP/1.1 without a Host, which MUST be refused (RFC 9112 section 3.2)",
+        "sends HTTP/1.1 without a Host, which MUST be rejected (RFC 9112 section 3.2)",
     "SimpleHTTPServerTestCase.test_path_without_leading_slash":
-        "a target begins with a slash or a scheme, others SHOULD be refused (RFC 9112 section 3)",
+        "a target must begin with a slash or a scheme, others SHOULD be rejected (RFC 9112 section 3)",
     "CGIHTTPServerTestCase.test_no_leading_slash":
         "the same",
     "SimpleHTTPServerTestCase.test_get_dir_redirect_location_domain_injection_bug":
-        "the last of four redirects names the host that the client named; here none names a host",
+        "the last of four redirects has the host of the request; here none has a host",
     "SimpleHTTPServerTestCase.test_list_dir_with_query_and_fragment":
-        "a target has no fragment, which is for the client alone (RFC 9112 section 3.2): 400",
+        "a target has no fragment, which is only for the client (RFC 9112 section 3.2): 400",
     "SimpleHTTPServerTestCase.test_list_dir_undecodable_dirname2":
-        "%ff is the byte FF of a name, as with other servers; Python takes it for U+FFFD",
+        "%ff is the byte FF of a name, as in other servers; Python takes it for U+FFFD",
     "CGIHTTPServerTestCase.test_large_content_length_truncated":
-        "a script is not run before all of its content is there: a request that is cut short is not "
-        "carried out (RFC 9112 section 8), and content is limited",
+        "a script runs only when all of its content has arrived: an incomplete request is not processed "
+        "(RFC 9112 section 8), and the length of content is limited",
     "SimpleHTTPServerTestCase.test_extra_response_headers_dont_overwrite_default_headers":
-        "--header refuses a field that the server sends itself, where Python drops it without a word",
+        "--header rejects a field that the server sends itself; Python silently drops it",
 }
 
-LOCAL = "calls Python objects, no server"
+LOCAL = "calls Python objects, not a server"
 
-# What is answered before any handler is asked.
+# The statuses of replies that are sent before a handler is called.
 EARLY = {"BAD_REQUEST", "HTTP_VERSION_NOT_SUPPORTED"}
 
 
 def run(path, names, cgi, verbose):
-    """Runs what applies. Returns the exit code."""
-    program.stand_in(tests, path, verbose)
+    """Runs the tests that apply. Returns the exit code."""
+    program.patch(tests, path, verbose)
     version = platform.python_version()
     user = f", as user {os.geteuid()}" if hasattr(os, "geteuid") else ""
     print(f"tests of CPython {version} ({tests.__file__}){user}")
@@ -52,7 +52,7 @@ def run(path, names, cgi, verbose):
     for test in every(unittest.defaultTestLoader.loadTestsFromModule(tests)):
         if names and not any(part in name(test) for part in names):
             continue
-        reason = why_not(test, cgi)
+        reason = reason_not_to_run(test, cgi)
         if reason:
             others.append((name(test), reason))
         else:
@@ -74,8 +74,8 @@ def name(test):
     return ".".join(test.id().split(".")[-2:])
 
 
-def why_not(test, cgi):
-    """Why this test says nothing about a program, or None if it does."""
+def reason_not_to_run(test, cgi):
+    """Returns why this test does not apply, or None if it does."""
     if not isinstance(test, tests.BaseTestCase):
         return LOCAL
     handler = test.request_handler
@@ -102,7 +102,7 @@ def source(test):
 
 
 def methods(code):
-    """The methods of the requests that this code sends."""
+    """Returns the methods of the requests that this code sends."""
     found = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -124,19 +124,19 @@ class Outcome(unittest.TestResult):
         self.details = []
         self.failing = set()
 
-    def say(self, what, test, more=""):
-        self.counts[what] = self.counts.get(what, 0) + 1
-        print(f"{what:8} {name(test)}{': ' if more else ''}{more}", flush=True)
+    def record(self, verdict, test, more=""):
+        self.counts[verdict] = self.counts.get(verdict, 0) + 1
+        print(f"{verdict:8} {name(test)}{': ' if more else ''}{more}", flush=True)
 
     def addSuccess(self, test):
-        if test.id() not in program.Program.asked:
+        if test.id() not in program.Program.users:
             return self.others.append((name(test), LOCAL))
         if name(test) in DIFFERENT:
-            return self.fail(test, "passes, but is noted as different: remove that note")
-        self.say("pass", test)
+            return self.fail(test, "passes, but is listed as different: remove the entry")
+        self.record("pass", test)
 
     def addSkip(self, test, reason):
-        self.say("skipped", test, reason)
+        self.record("skipped", test, reason)
 
     def addFailure(self, test, error):
         self.fail(test, self._exc_info_to_string(error, test))
@@ -151,23 +151,23 @@ class Outcome(unittest.TestResult):
         if name(test) in self.failing:
             return self.details.append((name(test), detail))
         self.failing.add(name(test))
-        if name(test) in DIFFERENT and "remove that note" not in detail:
-            return self.say("differs", test, DIFFERENT[name(test)])
-        self.say("FAIL", test)
+        if name(test) in DIFFERENT and "remove the entry" not in detail:
+            return self.record("differs", test, DIFFERENT[name(test)])
+        self.record("FAIL", test)
         self.details.append((name(test), detail))
 
 
 def report(outcome, others):
-    """Tells what cannot apply, what failed and how, and last of all the numbers."""
+    """Prints the tests that do not apply, the failures, and the counts."""
     print(f"\n{len(others)} do not apply:")
     for test, reason in others:
         print(f"  {test}: {reason}")
     for test, detail in outcome.details:
         print(f"\nFAIL {test}\n{detail}")
-    kinds = ("pass", "FAIL", "differs", "skipped")
-    counts = [f"{outcome.counts.get(kind, 0)} {kind}" for kind in kinds]
+    verdicts = ("pass", "FAIL", "differs", "skipped")
+    counts = [f"{outcome.counts.get(verdict, 0)} {verdict}" for verdict in verdicts]
     print(f"\nCPython's tests: {', '.join(counts)}, {len(others)} do not apply", flush=True)
     if not outcome.counts and not others:
-        print("there is no such test")
+        print("no test has that name")
         return 1
     return 1 if outcome.counts.get("FAIL") else 0

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Random messages, read by sanserve-wire and by h11: where they differ, a rule below has to say why.
+"""Parses random messages with sanserve-wire and with h11. Every difference must be explained by a rule below.
 
-The messages are the same in every run. h11 is installed into a virtual environment in the target folder, by pip, if it is not
-there. `DIFFERENCES` is the list of intended differences; a rule that explains nothing fails, too.
+The messages are the same in every run. If h11 is missing, pip installs it in a virtual environment in the target folder.
+`DIFFERENCES` lists the intended differences; it is also a failure if a rule explains nothing.
 """
 
 import collections
@@ -21,8 +21,8 @@ TARGET = os.environ.get("CARGO_TARGET_DIR") or os.path.join(ROOT, "target")
 
 
 class Difference:
-    """Messages that one of the two refuses: `ours` is the error of sanserve-wire, if it is the one that refuses, `theirs`
-    that of h11; `where` is a pattern that such a message contains. The reason says why that is as it should be."""
+    """A reason why one parser rejects a message that the other accepts: `ours` is the error of sanserve-wire or None,
+    `theirs` that of h11, and `where` a pattern that the message contains."""
 
     def __init__(self, reason, ours=None, theirs=None, where=b"", content=None):
         self.reason, self.ours, self.theirs, self.where = reason, ours, theirs, re.compile(where, re.S)
@@ -39,38 +39,38 @@ class Difference:
 
 
 DIFFERENCES = [
-    # Refused by sanserve-wire alone.
-    Difference("h11 ends lines at LF alone, and so sees other fields than a recipient that does not (RFC 9112 §2.2)",
+    # Rejected only by sanserve-wire.
+    Difference("h11 accepts a bare LF, and so sees other fields than a recipient that does not (RFC 9112 §2.2)",
                ours="BareLf", where=rb"(?<!\r)\n"),
-    Difference("h11 ends lines of trailers at LF alone", ours="Chunk", where=rb"(?<!\r)\n"),
-    Difference("h11 ends trailers at LF alone", ours="Incomplete", where=rb"(?<!\r)\n"),
-    Difference("h11 unfolds folded lines, which RFC 9112 §5.2 lets a recipient refuse",
+    Difference("h11 accepts a bare LF in trailers", ours="Chunk", where=rb"(?<!\r)\n"),
+    Difference("h11 accepts a bare LF at the end of trailers", ours="Incomplete", where=rb"(?<!\r)\n"),
+    Difference("h11 unfolds folded lines, which RFC 9112 §5.2 lets a recipient reject",
                ours="Field", where=rb"\n[ \t]"),
-    Difference("h11 takes control characters in values, which RFC 9110 §5.5 calls invalid",
+    Difference("h11 accepts control characters in values, which are invalid by RFC 9110 §5.5",
                ours="Field", where=rb"[\x01-\x08\x0e-\x1f\x7f]"),
-    Difference("h11 takes them in trailers, too", ours="Chunk", where=rb"[\x01-\x08\x0e-\x1f\x7f]"),
-    Difference("h11 unfolds trailers, too", ours="Chunk", where=rb"\n[ \t]"),
-    Difference("h11 takes control characters in reason phrases", ours="StatusLine",
+    Difference("h11 accepts control characters in trailers", ours="Chunk", where=rb"[\x01-\x08\x0e-\x1f\x7f]"),
+    Difference("h11 unfolds folded lines in trailers", ours="Chunk", where=rb"\n[ \t]"),
+    Difference("h11 accepts control characters in reason phrases", ours="StatusLine",
                where=rb"HTTP/1\.. [0-9]{3} [^\n]*[\x01-\x08\x0e-\x1f\x7f]"),
-    Difference("h11 takes equal lengths for one (RFC 9112 §6.3 allows both); strictness needs no comparison",
+    Difference("h11 accepts several equal lengths (RFC 9112 §6.3 allows both)",
                ours="ContentLength", where=rb"(?i)content-length:.*(,|content-length)"),
-    Difference("h11 ignores a length beside chunks; RFC 9112 §6.1 calls it a likely attempt at smuggling",
+    Difference("h11 ignores a length of chunked content; RFC 9112 §6.1 calls it a likely smuggling attempt",
                ours="TransferEncoding", where=rb"(?i)content-length"),
-    Difference("h11 takes chunks in HTTP/1.0, of which RFC 9112 §6.1 says that the framing is faulty",
+    Difference("h11 accepts chunks in HTTP/1.0, which RFC 9112 §6.1 calls faulty framing",
                ours="TransferEncoding", where=rb"HTTP/[01]\.[0-9]"),
     Difference("h11 does not check the form of the target (RFC 9112 §3.2)", ours="Target"),
     Difference("h11 does not check that Host is a host (RFC 9112 §3.2)", ours="Host"),
-    Difference("h11 takes any version: only 1.x has this syntax (RFC 9110 §2.5)", ours="UnsupportedVersion"),
+    Difference("h11 accepts any version: only 1.x has this syntax (RFC 9110 §2.5)", ours="UnsupportedVersion"),
     Difference("h11 requires Host in HTTP/1.1 and not in 1.2, which has the same rules (RFC 9110 §2.5)", ours="MissingHost",
                where=rb"^[^\n]*HTTP/1\.[2-9]"),
-    Difference("h11 takes any text for chunk extensions, and spaces without one (RFC 9112 §7.1.1)", ours="Chunk",
+    Difference("h11 accepts any text as a chunk extension, and spaces without one (RFC 9112 §7.1.1)", ours="Chunk",
                where=rb"\n[0-9a-fA-F]+[ \t;]"),
-    # Refused by h11 alone.
+    # Rejected only by h11.
     Difference("h11 has no HTTP/0.9", theirs="illegal request line|no request line|closed", where=rb"^GET [^ ]*\r\n"),
     Difference("h11 does not skip the empty line before a request (RFC 9112 §2.2)", theirs="no request line", where=rb"^\r\n"),
-    Difference("h11 takes no byte above 0x7F in a target; clients send them", theirs="illegal request line",
+    Difference("h11 rejects bytes above 0x7F in a target; clients send them", theirs="illegal request line",
                where=rb"^[^\n]*[\x80-\xff]"),
-    Difference("h11 reads the fields of responses with a status that allows no content, and refuses their framing",
+    Difference("h11 checks the framing fields of responses whose status allows no content",
                theirs="Transfer-Encoding|Content-Length", where=rb"^HTTP", content=""),
 ]
 
@@ -79,10 +79,10 @@ def main():
     if os.environ.get("INSIDE") != VERSION:
         return start()
     messages = list(generate(random.Random(9112), COUNT))
-    ours = read_by_wire(messages)
+    ours = parse_with_wire(messages)
     counts, unexplained = collections.Counter(), []
     for message, ours in zip(messages, ours, strict=True):
-        theirs = read_by_h11(*message)
+        theirs = parse_with_h11(*message)
         verdict = compare(message[-1], ours, theirs)
         counts[verdict] += 1
         if verdict == "unexplained":
@@ -94,47 +94,47 @@ def main():
     unused = [difference for difference in DIFFERENCES if difference.count == 0]
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()), f"of {COUNT} messages")
     for difference in unused:
-        print(f"never seen: {difference.reason}")
-    return 1 if unexplained or unused or counts["read as the same"] < COUNT // 10 else 0
+        print(f"unused rule: {difference.reason}")
+    return 1 if unexplained or unused or counts["parsed the same"] < COUNT // 10 else 0
 
 
 def start():
-    """Runs this file again, with an interpreter that has h11."""
-    place = os.path.join(TARGET, "h11-" + VERSION)
-    python = os.path.join(place, "Scripts" if os.name == "nt" else "bin", "python")
+    """Runs this file again with an interpreter that has h11."""
+    folder = os.path.join(TARGET, "h11-" + VERSION)
+    python = os.path.join(folder, "Scripts" if os.name == "nt" else "bin", "python")
     probe = [python, "-c", "import h11"]
     if not os.path.exists(python) or subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode:
-        venv.create(place, clear=True, with_pip=True)
+        venv.create(folder, clear=True, with_pip=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", "h11==" + VERSION], check=True)
     return subprocess.run([python, __file__], env=dict(os.environ, INSIDE=VERSION), check=False).returncode
 
 
 def compare(message, ours, theirs):
     if "error" in ours and "error" in theirs:
-        return "refused by both"
-    if seen(ours) == seen(theirs):
-        return "read as the same"
+        return "rejected by both"
+    if comparable(ours) == comparable(theirs):
+        return "parsed the same"
     for difference in DIFFERENCES:
         if difference.explains(message, ours, theirs):
             difference.count += 1
-            return "refused by one, with a reason"
+            return "rejected by one, explained"
     return "unexplained"
 
 
-def seen(found):
-    """What was read, but for the two fields that h11 rewrites: equal lengths to one, and `Chunked` to `chunked`."""
+def comparable(found):
+    """Returns the parsed message without the two fields that h11 normalizes: equal lengths, and `Chunked`."""
     others = [field for field in found.get("fields", []) if field[0] not in ("content-length", "transfer-encoding")]
     return dict(found, fields=others)
 
 
-def read_by_wire(messages):
+def parse_with_wire(messages):
     lines = "".join(" ".join([*kind, message.hex()]) + "\n" for *kind, message in messages)
     program = os.path.join(TARGET, "debug", "examples", "wire_json")
     output = subprocess.run([program], input=lines, capture_output=True, text=True, check=True).stdout
     return [json.loads(line) for line in output.splitlines()]
 
 
-def read_by_h11(kind, *rest):
+def parse_with_h11(kind, *rest):
     import h11
 
     connection = h11.Connection(h11.SERVER if kind == "request" else h11.CLIENT)
@@ -177,7 +177,7 @@ def fields(headers, dropped=()):
     return [[name.decode(), value.hex()] for name, value in headers if name.decode() not in dropped]
 
 
-# Those of the generator that are forbidden in trailers (RFC 9110 §6.5.1): sanserve-wire drops them.
+# Fields of the generator that are forbidden in trailers (RFC 9110 §6.5.1): sanserve-wire drops them.
 TRAILERS = ("content-length", "transfer-encoding", "host", "connection", "keep-alive")
 
 STARTS = {
@@ -203,34 +203,34 @@ FRAMINGS = [
 ]
 
 
-def generate(chance, count):
+def generate(rng, count):
     for _ in range(count):
-        kind = chance.choice([["request"], ["response", chance.choice(["GET", "GET", "HEAD", "POST"])]])
-        start = chance.choice(STARTS[kind[0]]) if chance.random() < 0.3 else STARTS[kind[0]][0]
-        framing, content = chance.choice(FRAMINGS)
-        lines = [chance.choice(FIELDS) for _ in range(chance.randrange(4))] + [framing]
-        if kind == ["request"] and chance.random() < 0.95:
+        kind = rng.choice([["request"], ["response", rng.choice(["GET", "GET", "HEAD", "POST"])]])
+        start = rng.choice(STARTS[kind[0]]) if rng.random() < 0.3 else STARTS[kind[0]][0]
+        framing, content = rng.choice(FRAMINGS)
+        lines = [rng.choice(FIELDS) for _ in range(rng.randrange(4))] + [framing]
+        if kind == ["request"] and rng.random() < 0.95:
             lines.append(b"Host: h")
-        lines += [chance.choice(RARE)] * (chance.random() < 0.15)
-        chance.shuffle(lines)
-        if kind == ["request"] and framing.startswith(b"A: until") and chance.random() < 0.9:
+        lines += [rng.choice(RARE)] * (rng.random() < 0.15)
+        rng.shuffle(lines)
+        if kind == ["request"] and framing.startswith(b"A: until") and rng.random() < 0.9:
             content = b""
         message = b"".join(line + b"\r\n" for line in [start, *lines, b""]) + content
-        if chance.random() < 0.1:
+        if rng.random() < 0.1:
             message += b"GET / HTTP/1.1\r\n"
-        for _ in range(chance.randrange(3) if chance.random() < 0.3 else 0):
-            message = mutate(chance, message)
+        for _ in range(rng.randrange(3) if rng.random() < 0.3 else 0):
+            message = mutate(rng, message)
         yield (*kind, message)
 
 
-def mutate(chance, message):
-    at, end = sorted(chance.choices(range(len(message) + 1), k=2))
-    byte = chance.choice([b"\r", b"\n", b"\r\n", b" ", b"\t", b":", b";", b",", b"0", b"a", b"\x00", b"\x7f", b"\x01", b"\xff"])
-    return chance.choice([
+def mutate(rng, message):
+    at, end = sorted(rng.choices(range(len(message) + 1), k=2))
+    byte = rng.choice([b"\r", b"\n", b"\r\n", b" ", b"\t", b":", b";", b",", b"0", b"a", b"\x00", b"\x7f", b"\x01", b"\xff"])
+    return rng.choice([
         message[:at] + byte + message[at:],
         message[:at] + byte + message[at + 1:],
         message[:at] + message[at + 1:],
-        message[:end] if chance.random() < 0.3 else message.replace(b"\r\n", b"\n", 1),
+        message[:end] if rng.random() < 0.3 else message.replace(b"\r\n", b"\n", 1),
         message[:at] + message[at:at + 8] + message[at:],
         byte + message,
     ])
