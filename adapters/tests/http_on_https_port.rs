@@ -64,7 +64,7 @@ fn a_plain_request_is_redirected_to_https_however_it_is_split() {
             assert!(reply.contains(&location), "{runtime}: {reply}");
         }
         let log = server.log();
-        let line = "Plain HTTP on an HTTPS port: the client is sent to https\n";
+        let line = "Plain HTTP on an HTTPS port: redirected to https\n";
         assert_eq!(log.matches(line).count(), 3, "{runtime}: {log}");
         assert!(!log.contains("TLS:"), "{runtime}: {log}");
         // Over TLS the file is served.

@@ -70,7 +70,7 @@ fn a_client_is_sent_to_the_same_host_and_target_over_https() {
         assert!(reply.contains("\r\n\r\nThis port speaks HTTPS"), "{reply}");
         assert_eq!(reply.matches("HTTP/1.1 ").count(), 1, "{reply}");
         assert!(
-            log.contains("Plain HTTP on an HTTPS port: the client is sent to https\n"),
+            log.contains("Plain HTTP on an HTTPS port: redirected to https\n"),
             "{log}"
         );
         assert!(log.contains("\" 308 -\n"), "{log}");

@@ -85,39 +85,39 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
 const NOT_HERE: [(&str, &str); 14] = [
     (
         "systemctl enable --now sanserve.socket",
-        "wants systemd as the first process; the units are verified",
+        "needs systemd as the first process; the units are verified",
     ),
     (
         "systemctl reload sanserve",
-        "wants systemd as the first process; what SIGHUP does is in reload.rs",
+        "needs systemd as the first process; what SIGHUP does is in reload.rs",
     ),
     (
         "docker build --tag sanserve .",
-        "wants an engine; each line of the file is looked at",
+        "needs Docker; each line of the file is checked",
     ),
     (
         "docker run --read-only --cap-drop ALL --publish 8000:8000 --volume /srv/www:/srv:ro sanserve",
-        "wants an engine; what the image runs is run",
+        "needs Docker; what the image runs is run",
     ),
     (
         "docker stop",
-        "wants an engine; what SIGTERM does is in serving.rs",
+        "needs Docker; what SIGTERM does is in serving.rs",
     ),
     (
         "npx @bytecodealliance/jco serve sanserve_component.wasm",
-        "wants a package of npm; the page says that it was run by hand",
+        "needs a package of npm; the page says that it was run by hand",
     ),
-    ("spin up", "wants Spin; the page says that it was not run"),
-    ("spin registry push", "wants Spin and a registry"),
+    ("spin up", "needs Spin; the page says that it was not run"),
+    ("spin registry push", "needs Spin and a registry"),
     (
         "wash app deploy wadm.yaml",
-        "wants wasmCloud; the page says that it was not run",
+        "needs wasmCloud; the page says that it was not run",
     ),
-    ("wash push", "wants wasmCloud and a registry"),
-    ("kubectl apply", "wants a cluster"),
+    ("wash push", "needs wasmCloud and a registry"),
+    ("kubectl apply", "needs a cluster"),
     (
         "cargo publish --package",
-        "publishes; make package makes what is published",
+        "publishes; make package creates the packages",
     ),
     (
         "apt-get install qemu-system-arm",
@@ -125,7 +125,7 @@ const NOT_HERE: [(&str, &str); 14] = [
     ),
     (
         "python -m http.server",
-        "is what this is compared with: conformance/cpython records it",
+        "the reference: conformance/cpython records it",
     ),
 ];
 
@@ -225,11 +225,7 @@ fn every_link_leads_somewhere() {
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "these lead nowhere:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "broken links:\n{}", wrong.join("\n"));
 }
 
 /// Resolves a relative path from the root of the repository.
@@ -273,7 +269,7 @@ fn try_command(command: &markdown::Command, found: &mut Found) -> Result<(), Str
             variables.into_iter().try_for_each(is_variable)?;
             cargo(words, &command.folder)
         }
-        _ => Err("nobody runs it".into()),
+        _ => Err("no test runs it".into()),
     }
 }
 
@@ -286,7 +282,7 @@ fn every_block_is_run() {
                 "toml" => blocks::manifest(block),
                 "python" => blocks::python(block),
                 "" | "no_run" | "rust" | "rust,no_run" => is_a_doctest(&page, &block.place),
-                kind => panic!("{}: nobody knows how to run {kind}", block.place),
+                kind => panic!("{}: no test runs a block of {kind}", block.place),
             }
         }
         if page.name == "docs/deployment.md" {
@@ -315,7 +311,7 @@ const OTHER_OPTIONS: [(&str, &str); 5] = [
     ("--dir", "wasmtime"),
     ("--bin", "cargo"),
     ("--features", "cargo"),
-    ("--bi", "Python, which lets it be cut short"),
+    ("--bi", "Python, which allows abbreviations"),
 ];
 
 #[test]
@@ -424,7 +420,7 @@ fn the_component_reads_every_variable_on_the_pages() {
 /// New commands on a page are found.
 #[test]
 fn an_unknown_command_is_found() {
-    let page = "Say `frobnicate --all` or `make tea`, `sanserve --nope`:\n\n    cargo run --bin nope\n    Nobody said so\n\n```text\nmake test TEA=1\n```\n";
+    let page = "Say `frobnicate --all` or `make tea`, `sanserve --nope`:\n\n    cargo run --bin nope\n    Some output\n\n```text\nmake test TEA=1\n```\n";
     let page = Page::read("page.md", page);
     let mut found = Found::default();
     let wrong: Vec<_> = page
@@ -446,5 +442,5 @@ fn an_unknown_command_is_found() {
             ("page.md:1", "sanserve --nope"),
         ]
     );
-    assert_eq!(page.shown[0].text, "Nobody said so");
+    assert_eq!(page.shown[0].text, "Some output");
 }

@@ -171,7 +171,7 @@ pub struct Broken;
 
 impl fmt::Display for Broken {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("the reply broke off")
+        out.write_str("the reply is incomplete")
     }
 }
 

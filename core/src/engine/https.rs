@@ -11,7 +11,7 @@ pub(crate) fn redirect(ex: &mut Exchange<'_>) -> Next {
     let Some(host) = host.filter(|_| path.starts_with('/')) else {
         return ex.send_error(400, NOTE);
     };
-    ex.log_message(format_args!("{NOTE}: the client is sent to https"));
+    ex.log_message(format_args!("{NOTE}: redirected to https"));
     ex.close_connection();
     ex.send_response(308);
     ex.send_header("Location", format_args!("https://{host}{path}"));

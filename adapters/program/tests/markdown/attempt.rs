@@ -52,7 +52,7 @@ pub(crate) fn serves(command: &str) -> Result<(), String> {
 }
 
 pub(crate) fn serves_standard_input(command: &str) -> Result<(), String> {
-    let reply = given(command, "GET /site/a.txt HTTP/1.0\r\n\r\n")?;
+    let reply = output_of(command, "GET /site/a.txt HTTP/1.0\r\n\r\n")?;
     reply
         .ends_with("\r\n\r\nhello\n")
         .then_some(())
@@ -61,7 +61,7 @@ pub(crate) fn serves_standard_input(command: &str) -> Result<(), String> {
 
 /// Checks that the server accepts the hash that a command makes of a password, and no other password.
 pub(crate) fn is_a_password(command: &str) -> Result<(), String> {
-    let hash = given(&format!("{command} -stdin"), "a:secret\n")?;
+    let hash = output_of(&format!("{command} -stdin"), "a:secret\n")?;
     let folder = folder();
     let file = folder.path().join("users");
     fs::write(&file, format!("mary:{hash}")).unwrap();
@@ -75,7 +75,7 @@ pub(crate) fn is_a_password(command: &str) -> Result<(), String> {
 }
 
 /// Runs a command with this input, and returns its output.
-fn given(command: &str, input: &str) -> Result<String, String> {
+fn output_of(command: &str, input: &str) -> Result<String, String> {
     let folder = folder();
     let mut shell = shell(command, folder.path());
     let mut child = shell
@@ -203,6 +203,6 @@ pub(crate) fn cargo(words: &[&str], folder: &str) -> Result<(), String> {
     match (verb, passed) {
         ("build" | "install" | "test", [] | ["--nocapture"]) => Ok(()),
         ("run", arguments) => serves(&format!("sanserve {}", arguments.join(" "))),
-        _ => Err(format!("nobody knows what cargo {verb} does")),
+        _ => Err(format!("no check for cargo {verb}")),
     }
 }

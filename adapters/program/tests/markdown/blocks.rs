@@ -207,7 +207,7 @@ pub(crate) fn image(page: &Page) {
         .map(|line| line.split(' ').collect())
         .collect();
     let [from, copy, user, entry] = &lines[..] else {
-        panic!("{}: nobody knows what these lines do", block.place);
+        panic!("{}: no check for these lines", block.place);
     };
     assert_eq!(
         (&from[..], &user[..]),
