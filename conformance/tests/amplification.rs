@@ -7,7 +7,7 @@ mod tools;
 use std::process::Command;
 
 #[test]
-fn no_request_costs_more_than_a_small_constant_times_its_bytes() {
+fn the_cost_of_a_request_is_linear_in_its_length() {
     if tools::find("valgrind").is_none() {
         return;
     }

@@ -110,7 +110,7 @@ const REQUEST_MAX: usize = 8_000;
 /// A hundred thousand requests, and no more memory than after the first hundred. Each connection has a
 /// thousand, asked for without waiting for what came before.
 #[test]
-fn takes_no_memory_for_requests() {
+fn requests_use_no_additional_memory() {
     let Some(image) = machine::build("ethernet-conformance") else {
         return;
     };
@@ -161,7 +161,7 @@ fn ask(mut socket: &TcpStream, requests: usize) -> usize {
 
 /// Four connections, each as large as its peer can make it, in the 24 KiB that the image has for them.
 #[test]
-fn holds_four_connections_that_are_as_large_as_can_be() {
+fn four_connections_of_maximum_size_fit() {
     let Some(image) = machine::build("ethernet") else {
         return;
     };

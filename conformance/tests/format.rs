@@ -27,7 +27,7 @@ fn refusal(content: &'static str) -> String {
 }
 
 #[test]
-fn escapes_are_read() {
+fn escapes_are_parsed() {
     assert_eq!(
         text::bytes(r"a\r\n\t\\\*\x00\xfF*").as_deref(),
         Ok(&b"a\r\n\t\\*\x00\xff*"[..])
@@ -36,7 +36,7 @@ fn escapes_are_read() {
 }
 
 #[test]
-fn repetitions_are_read() {
+fn repetitions_are_parsed() {
     assert_eq!(text::bytes(r"<\{a*3}>").as_deref(), Ok(&b"<aaa>"[..]));
     assert_eq!(
         text::bytes(r"\{x\r\n*2}").as_deref(),
@@ -54,7 +54,7 @@ fn repetitions_are_read() {
 }
 
 #[test]
-fn bad_escapes_are_refused() {
+fn invalid_escapes_are_rejected() {
     for bad in [
         r"\", r"\q", r"\x", r"\xg0", r"\x1", r"\x+1", r"\{a", r"\{a*", r"\{a*3", r"\{a*}",
         r"\{a*-1}", r"\{a}",
@@ -64,7 +64,7 @@ fn bad_escapes_are_refused() {
 }
 
 #[test]
-fn what_is_shown_reads_back() {
+fn formatted_bytes_are_parsed_back() {
     let all: Vec<u8> = (0..=255).chain("ü\u{85}\u{fffd}*\\".bytes()).collect();
     let shown = text::show(&all);
     assert_eq!(text::bytes(&shown).as_deref(), Ok(&all[..]), "{shown}");
@@ -73,7 +73,7 @@ fn what_is_shown_reads_back() {
 }
 
 #[test]
-fn a_wildcard_is_one_byte_or_more_of_a_line() {
+fn a_wildcard_matches_one_or_more_bytes_of_a_line() {
     assert!(fits("Server: *\\r\\n", b"Server: x\r\n"));
     assert!(fits("Server: *\\r\\n", b"Server: some thing/1.0 \xff\r\n"));
     assert!(!fits("Server: *\\r\\n", b"Server: \r\n"));
@@ -86,7 +86,7 @@ fn a_wildcard_is_one_byte_or_more_of_a_line() {
 }
 
 #[test]
-fn a_wildcard_takes_as_much_as_it_must() {
+fn a_wildcard_matches_as_much_as_necessary() {
     assert!(fits("*ab*ab\\r\\n*", b"xababab\r\nz"));
     assert!(fits("*.", b"a.b.c."));
     assert!(fits("* *", b"  a "));
@@ -98,7 +98,7 @@ fn a_wildcard_takes_as_much_as_it_must() {
 }
 
 #[test]
-fn a_difference_is_the_farthest_one() {
+fn the_difference_of_the_best_match_is_reported() {
     let difference = pattern("A\\nServer: *\\r\\nB")
         .compare(b"A\nServer: x\r\nC")
         .expect_err("C is not B");
@@ -118,7 +118,7 @@ fn a_difference_is_the_farthest_one() {
 }
 
 #[test]
-fn a_case_is_read() {
+fn a_case_is_parsed() {
     let case = one(
         "\n# no\ncase  a b\noption protocol HTTP/1.1\noption  x  a\\x20\nhandler echo\nno-half-close\n\
                     > GET\\x20\n>\t/ *\n< a*\n<+ b\n< c\nlog \"G\\xc3\\xbc\" 200 -\nlog two\n",
@@ -141,7 +141,7 @@ fn a_case_is_read() {
 }
 
 #[test]
-fn what_a_case_leaves_out_has_a_default() {
+fn omitted_lines_of_a_case_have_defaults() {
     let case = one("recorded\ncase a\n");
     assert_eq!(
         (case.handler.as_str(), case.half_close, case.recorded),
@@ -154,7 +154,7 @@ fn what_a_case_leaves_out_has_a_default() {
 }
 
 #[test]
-fn a_bad_line_is_named() {
+fn an_invalid_line_is_reported_with_its_number() {
     assert_eq!(
         refusal("case a\n\n> x \n"),
         "test.case:3: the line ends with a space: write it as \\x20"
@@ -184,7 +184,7 @@ fn a_bad_line_is_named() {
 }
 
 #[test]
-fn what_is_refused_has_a_reply_and_a_log_and_a_request_behind_it() {
+fn a_rejected_request_has_a_reply_a_log_and_a_second_request() {
     let case = one(
         "case a\noption protocol HTTP/1.1\n> A\\x01\\xe9\\\\\\r\\n\\r\\n\nrejects-and-closes 400 No '\\\\x01'\n",
     );
@@ -221,7 +221,7 @@ fn what_is_refused_has_a_reply_and_a_log_and_a_request_behind_it() {
 }
 
 #[test]
-fn a_case_is_made_of_each_value() {
+fn each_value_makes_a_case() {
     let cases = case::read(
         "test.case",
         "case a\neach \\x41*\n> \\@\\@\nlog \\@\neach b c\ncase d\n> \\n\n",
@@ -237,7 +237,7 @@ fn a_case_is_made_of_each_value() {
 }
 
 #[test]
-fn a_divergence_is_read() {
+fn a_divergence_is_parsed() {
     let all = divergence::read(
         "d.txt",
         "case a\nreason one\nreason two\n< x\n<+ y*\nlog l\n\ncase b\nreason r\n",
@@ -255,7 +255,7 @@ fn a_divergence_is_read() {
 }
 
 #[test]
-fn a_divergence_wants_a_reason() {
+fn a_divergence_needs_a_reason() {
     assert!(catch_unwind(|| divergence::read("d.txt", "case a\n< x\n")).is_err());
 }
 

@@ -8,7 +8,7 @@ use sanserve_conformance::{Client, Fragmentation, Suite, case, text};
 
 /// The numbers change with the list. They stand here so that no case leaves it in silence.
 #[test]
-fn what_does_not_apply_is_known() {
+fn the_number_of_cases_that_do_not_apply_is_known() {
     let hosted = HostedSuite::new(&Suite::standard(), |_, _| None);
     let left_out = hosted.left_out.iter();
     let left_out: Vec<_> = left_out
@@ -52,7 +52,7 @@ fn form(sent: &str, told: &str) -> Result<(String, Vec<Request>), &'static str> 
 }
 
 #[test]
-fn both_sides_are_put_in_the_form_for_hosts() {
+fn expected_and_observed_replies_have_the_same_form() {
     let sent = r"GET http://x/a HTTP/1.0\r\nHost: x\r\nConnection: close\r\nX: y\r\n\r\n";
     let told =
         r"HTTP/1.0 200 OK\r\nServer: *\r\nConnection: close\r\nContent-Length: 2\r\nA: b\r\n\r\nhi";
@@ -71,7 +71,7 @@ fn both_sides_are_put_in_the_form_for_hosts() {
 }
 
 #[test]
-fn requests_on_a_connection_become_one_each_as_far_as_they_are_answered() {
+fn each_request_that_gets_a_reply_is_converted() {
     let sent = r"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2;a\r\nhi\r\n0\r\n\r\nHEAD / HTTP/1.1\r\nHost: x\r\n\r\nNONSENSE";
     let told = r"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
     let (seen, requests) = form(sent, told).expect("it applies");
@@ -84,7 +84,7 @@ fn requests_on_a_connection_become_one_each_as_far_as_they_are_answered() {
 }
 
 #[test]
-fn what_is_the_hosts_does_not_apply() {
+fn cases_about_the_host_do_not_apply() {
     let told = r"HTTP/1.1 200 OK\r\n\r\n";
     let host = |line: &str| form(&format!(r"{line}\r\nHost: x\r\n\r\n"), told).map(|_| ());
     assert_eq!(host("GET /a%20b?c= HTTP/1.1"), Ok(()));
@@ -132,7 +132,7 @@ fn exchange(request: &Request, end: &str, bytes: &[u8]) -> (io::Result<Reply>, S
 }
 
 #[test]
-fn a_request_is_sent_and_its_reply_read() {
+fn a_request_is_sent_and_its_reply_parsed() {
     let sent =
         r"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
     let (_, requests) = form(sent, r"HTTP/1.1 200 OK\r\n\r\n").expect("it applies");
@@ -155,7 +155,7 @@ fn a_request_is_sent_and_its_reply_read() {
 }
 
 #[test]
-fn a_reply_that_breaks_off_is_told() {
+fn a_truncated_reply_is_an_error() {
     let (_, requests) =
         form(r"GET / HTTP/1.0\r\n\r\n", r"HTTP/1.1 200 OK\r\n\r\n").expect("it applies");
     for short in [

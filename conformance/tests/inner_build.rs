@@ -38,7 +38,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn an_inner_build_leaves_the_outer_artefacts_alone() {
+fn an_inner_build_does_not_change_outer_artefacts() {
     let before = outer_artefacts();
     assert!(
         before
@@ -62,7 +62,7 @@ fn an_inner_build_leaves_the_outer_artefacts_alone() {
 }
 
 #[test]
-fn an_inner_build_gets_no_variable_of_the_outer_one() {
+fn an_inner_build_gets_no_variables_of_the_outer_build() {
     let cargo = inner_build::cargo(".");
     let removed: Vec<_> = cargo
         .get_envs()

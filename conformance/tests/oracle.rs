@@ -48,7 +48,7 @@ fn a_missing_byte_fails() {
 }
 
 #[test]
-fn a_byte_too_many_fails() {
+fn an_extra_byte_fails() {
     let report = spoiled(|observed| observed.bytes.push(b'!'));
     assert!(
         report.contains("expected  (nothing more)\n      got       !\n"),
@@ -74,7 +74,7 @@ fn an_altered_log_fails() {
 }
 
 #[test]
-fn a_line_too_many_in_the_log_fails() {
+fn an_extra_log_line_fails() {
     let report = spoiled(|observed| observed.log.push(format!("{PREFIX}more")));
     assert!(
         report.contains(&format!("logged, but not expected: {PREFIX}more\n")),
@@ -107,7 +107,7 @@ fn a_log_line_begins_with_address_and_time() {
 }
 
 #[test]
-fn a_date_that_is_none_fails() {
+fn an_invalid_date_fails() {
     for bad in [
         "Mon, 22 Nov 2026 17:55:30 GMT",
         "Sun, 22 Nov 2026 17:55:30",
@@ -133,7 +133,7 @@ fn a_date_that_is_none_fails() {
 }
 
 #[test]
-fn an_added_field_is_expected_of_us() {
+fn an_added_field_is_required() {
     let report = check(&suite(""), |case, _, observed| {
         observed.bytes = bytes(&case.cpython_reply);
     });
@@ -142,7 +142,7 @@ fn an_added_field_is_expected_of_us() {
 }
 
 #[test]
-fn a_divergence_takes_the_place_of_the_case() {
+fn a_divergence_replaces_the_reply_of_the_case() {
     let suite = suite("case plain\nreason we say so\n< no\\n\nlog no\n");
     let report = check(&suite, |_, _, _| {});
     assert!(report.passed(), "{report}");
@@ -154,7 +154,7 @@ fn a_divergence_takes_the_place_of_the_case() {
 }
 
 #[test]
-fn a_divergence_that_replies_nothing_is_one() {
+fn a_divergence_may_have_no_reply() {
     let report = check(
         &suite("case plain\nreason closed in silence\n"),
         |_, _, _| {},
@@ -163,14 +163,14 @@ fn a_divergence_that_replies_nothing_is_one() {
 }
 
 #[test]
-fn a_divergence_in_the_log_alone_is_one() {
+fn a_divergence_may_differ_only_in_the_log() {
     let ours = "case added\nreason log\n< HTTP/1.0 200 OK\\r\\n\\r\\n\nlog ours\n";
     let report = check(&suite(ours), |_, _, _| {});
     assert!(report.passed(), "{report}");
 }
 
 #[test]
-fn a_divergence_that_their_answer_fits_is_stale() {
+fn a_divergence_is_stale_if_cpythons_reply_matches() {
     let log = "log \"HEAD / HTTP/1.0\" 200 -\n";
     let theirs = "< HTTP/1.0 200 OK\\r\\n\\r\\n\n";
     let with_added = "< HTTP/1.0 200 OK\\r\\nAccept-Ranges: bytes\\r\\n\\r\\n\n";

@@ -322,12 +322,12 @@ fn in_memory(seed: u64, sendable: bool) {
 }
 
 #[test]
-fn every_range_in_memory_is_the_files() {
+fn ranges_in_memory_have_the_right_bytes() {
     in_memory(2, false);
 }
 
 #[test]
-fn every_range_that_is_sent_by_reference_is_the_files() {
+fn ranges_sent_by_reference_have_the_right_bytes() {
     in_memory(3, true);
 }
 
@@ -363,14 +363,14 @@ fn threads(
 }
 
 #[test]
-fn every_range_over_sockets_is_the_files() {
+fn ranges_over_sockets_have_the_right_bytes() {
     let folder = folder();
     let start = threads(&folder, |server| server);
     of_server(4, 10_000, servers(start, Client::connect));
 }
 
 #[test]
-fn every_range_over_tls_is_the_files() {
+fn ranges_over_tls_have_the_right_bytes() {
     let (folder, (certificate, tls)) = (folder(), https::certified());
     let start = threads(&folder, move |server| server.with_tls(tls.clone()));
     // The adapter is the same, and so few only because each of them has to shake hands.
@@ -378,7 +378,7 @@ fn every_range_over_tls_is_the_files() {
 }
 
 #[test]
-fn every_range_on_tokio_is_the_files() {
+fn ranges_on_tokio_have_the_right_bytes() {
     let (folder, runtime) = (folder(), Runtime::new().expect("a runtime"));
     let start = |_: &Case, log: Log| {
         let _inside = runtime.enter();
@@ -392,7 +392,7 @@ fn every_range_on_tokio_is_the_files() {
 }
 
 #[test]
-fn every_range_on_mio_is_the_files() {
+fn ranges_on_mio_have_the_right_bytes() {
     let folder = folder();
     let start = |_: &Case, log: Log| {
         let server =
@@ -405,7 +405,7 @@ fn every_range_on_mio_is_the_files() {
 }
 
 #[test]
-fn every_range_on_stdio_is_the_files() {
+fn ranges_on_stdio_have_the_right_bytes() {
     let folder = folder();
     let connect = clients(|_| {
         let (input, write) = io::pipe()?;
@@ -444,14 +444,14 @@ fn embedded(
 }
 
 #[test]
-fn every_range_on_embedded_io_is_the_files() {
+fn ranges_on_embedded_io_have_the_right_bytes() {
     embedded(9, |conn, link, tree, clock| {
         embedded::serve(conn, link, tree, clock, |_| ()).expect("no pipe breaks here");
     });
 }
 
 #[test]
-fn every_range_on_embedded_io_async_is_the_files() {
+fn ranges_on_embedded_io_async_have_the_right_bytes() {
     embedded(10, |conn, link, tree, clock| {
         let sleep = async |_: Duration| std::future::pending().await;
         let served =

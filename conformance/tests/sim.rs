@@ -4,12 +4,12 @@
 use sanserve_conformance::sim::{Sim, replay, standard_handler};
 
 #[test]
-fn every_world_keeps_the_rules() {
+fn all_checks_hold_in_all_worlds() {
     Sim::standard().run();
 }
 
 #[test]
-fn a_transcript_is_the_same_each_time_and_can_be_replayed() {
+fn a_transcript_is_deterministic_and_can_be_replayed() {
     let sim = Sim::standard();
     for seed in 1..200 {
         let transcript = sim.simulate(seed, true).transcript;
@@ -31,7 +31,7 @@ fn a_transcript_is_the_same_each_time_and_can_be_replayed() {
 }
 
 #[test]
-fn a_replay_says_where_it_goes_astray() {
+fn a_replay_reports_the_first_different_step() {
     let transcript = Sim::standard().simulate(1, true).transcript;
     let reads = transcript
         .find("\tread 512\t")

@@ -32,7 +32,7 @@ fn a_handler_that_panics_is_caught() {
 }
 
 #[test]
-fn a_handler_that_has_moods_is_caught() {
+fn a_handler_whose_replies_vary_is_caught() {
     let moods = Rc::new(Cell::new(0));
     let handler = move |_| {
         let moods = Rc::clone(&moods);
@@ -45,7 +45,7 @@ fn a_handler_that_has_moods_is_caught() {
 }
 
 #[test]
-fn a_handler_that_asks_something_else_each_time_is_caught() {
+fn a_handler_that_opens_different_files_each_time_is_caught() {
     struct Asks(u64);
     impl Handler for Asks {
         fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
@@ -65,7 +65,7 @@ fn a_handler_that_asks_something_else_each_time_is_caught() {
 }
 
 #[test]
-fn two_transcripts_that_differ_are_caught() {
+fn different_transcripts_of_one_seed_are_caught() {
     let runs = Rc::new(Cell::new(0));
     let handler = move |_| {
         runs.set(runs.get() + 1);
@@ -105,7 +105,7 @@ fn a_handler_that_works_without_end_is_caught() {
 }
 
 #[test]
-fn a_handler_that_fills_the_memory_is_caught() {
+fn a_handler_that_uses_too_much_memory_is_caught() {
     let large = "x".repeat(1 << 20);
     let handler = move |_| {
         let large = large.clone();
@@ -120,7 +120,7 @@ fn a_handler_that_fills_the_memory_is_caught() {
 }
 
 #[test]
-fn a_check_of_ones_own_is_made() {
+fn custom_checks_run() {
     let sim = Sim::new(|_| from_fn(|ex| hello(ex, b"hello"))).check("own", |conversation| {
         let replies = conversation.replies()?;
         match replies.iter().any(|reply| *reply.body == *b"hello") {
@@ -177,7 +177,7 @@ fn fires(tamper: impl Fn(&mut Conversation)) -> Vec<&'static str> {
 }
 
 #[test]
-fn what_cannot_happen_would_be_caught() {
+fn impossible_violations_are_caught() {
     assert_eq!(fires(|_| {}), [""; 0]);
     assert_eq!(
         fires(|conversation| conversation.counts.closed = false),
@@ -241,7 +241,7 @@ fn what_cannot_happen_would_be_caught() {
 }
 
 #[test]
-fn a_reply_that_is_lost_cut_or_doubled_would_be_caught() {
+fn lost_truncated_and_repeated_replies_are_caught() {
     let cut = |conversation: &mut Conversation| _ = conversation.output.pop();
     let lost = |conversation: &mut Conversation| {
         let second = conversation
@@ -269,7 +269,7 @@ fn a_reply_that_is_lost_cut_or_doubled_would_be_caught() {
 }
 
 #[test]
-fn bytes_that_an_upgrade_loses_doubles_or_reorders_would_be_caught() {
+fn bytes_that_an_upgrade_loses_repeats_or_reorders_are_caught() {
     let sim = Sim::standard().faults(Faults::NONE);
     let mut all = (1..10_000).flat_map(|seed| sim.simulate(seed, false).conversations);
     let follows_http = |upgraded: &Vec<u8>| upgraded.starts_with(b"GET /");
@@ -294,7 +294,7 @@ fn bytes_that_an_upgrade_loses_doubles_or_reorders_would_be_caught() {
 }
 
 #[test]
-fn a_connection_that_closes_without_a_word_would_be_caught() {
+fn a_missing_connection_close_is_caught() {
     let shut = |conversation: &mut Conversation| {
         conversation.config.protocol = Protocol::Http11;
         conversation.counts.shutdown = true;
@@ -315,7 +315,7 @@ fn a_connection_that_closes_without_a_word_would_be_caught() {
 }
 
 #[test]
-fn a_log_that_says_something_else_would_be_caught() {
+fn a_wrong_log_is_caught() {
     assert!(
         fires(|conversation| conversation.log = conversation.log.replace("\" 200 -", "\" 304 -"))
             .contains(&"log")
@@ -334,7 +334,7 @@ fn one(output: &str, request: &str) -> Result<(u16, ReplyEnd, usize), String> {
 }
 
 #[test]
-fn the_reader_knows_a_whole_reply() {
+fn the_reader_recognizes_complete_replies() {
     let get = |output: &str| one(output, "GET / HTTP/1.1");
     let head = "HTTP/1.1 200 OK\r\nServer: x\r\n";
     let with = |rest: &str| get(&format!("{head}{rest}"));
@@ -371,7 +371,7 @@ fn the_reader_knows_a_whole_reply() {
 }
 
 #[test]
-fn the_reader_refuses_what_is_no_reply() {
+fn the_reader_rejects_invalid_replies() {
     for bad in [
         "HTTP/2.0 200 OK\r\n\r\n",
         "HTTP/1.1 20 OK\r\n\r\n",

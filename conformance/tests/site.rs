@@ -77,7 +77,7 @@ fn the_site_has_its_folders_and_links() {
 }
 
 #[test]
-fn a_folder_stands_before_what_it_holds() {
+fn a_folder_comes_before_its_entries() {
     let site = Site::standard();
     for (at, entry) in site.entries.iter().enumerate() {
         let path = entry.path();
@@ -93,7 +93,7 @@ fn a_folder_stands_before_what_it_holds() {
 
 #[cfg(unix)]
 #[test]
-fn the_site_can_be_made_on_a_disk() {
+fn the_site_can_be_written_to_a_disk() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::MetadataExt;
@@ -134,7 +134,7 @@ fn the_site_can_be_made_on_a_disk() {
 }
 
 #[test]
-fn pieces_add_up_at_every_pace() {
+fn sizes_add_up_with_every_fragmentation() {
     for fragmentation in FRAGMENTATIONS {
         let (mut sizes, mut left, mut count) = (fragmentation.sizes(), 1_200_126, 0);
         while left > 0 {
@@ -155,7 +155,7 @@ fn pieces_add_up_at_every_pace() {
 }
 
 #[test]
-fn a_seed_always_gives_the_same_pieces() {
+fn a_seed_always_gives_the_same_sizes() {
     let lens = |seed| {
         let mut sizes = Fragmentation::Seeded(seed).sizes();
         (0..20).map(|_| sizes.next_size(1000)).collect::<Vec<_>>()

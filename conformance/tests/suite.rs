@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use stub::{CASES, check, stub, suite};
 
 #[test]
-fn who_answers_as_expected_passes() {
+fn expected_replies_pass() {
     let suite = Suite::standard();
     let report = check(&suite, |_, _, _| {});
     assert!(report.passed(), "{report}");
@@ -32,7 +32,7 @@ fn run_panics_once_when_anything_fails() {
 }
 
 #[test]
-fn a_failure_at_one_pace_is_told() {
+fn a_failure_with_one_fragmentation_is_reported() {
     let report = check(&suite(""), |case, fragmentation, observed| {
         if case.name == "plain" && fragmentation == Fragmentation::ByByte {
             observed.bytes.clear();
@@ -46,7 +46,7 @@ fn a_failure_at_one_pace_is_told() {
 }
 
 #[test]
-fn a_panic_is_a_failure_among_others() {
+fn a_panic_does_not_stop_the_run() {
     let report = check(&suite(""), |case, fragmentation, observed| {
         assert!(
             case.name != "plain" || fragmentation != Fragmentation::Whole,
@@ -74,7 +74,7 @@ fn a_divergence_of_an_unknown_case_fails() {
 }
 
 #[test]
-fn a_divergence_of_a_case_of_ours_fails() {
+fn a_divergence_of_a_case_that_was_not_recorded_fails() {
     let cases = case::read("test.case", &CASES.replace("recorded\n", ""));
     let divergences = divergence::read("test.txt", "case plain\nreason none\n");
     let report = check(&Suite::new(cases, divergences), |_, _, _| {}).to_string();
@@ -85,7 +85,7 @@ fn a_divergence_of_a_case_of_ours_fails() {
 }
 
 #[test]
-fn a_name_stands_once() {
+fn names_must_be_unique() {
     let report = check(
         &suite("case plain\nreason a\ncase plain\nreason b\n"),
         |_, _, _| {},
@@ -98,7 +98,7 @@ fn a_name_stands_once() {
 }
 
 #[test]
-fn a_filtered_run_says_so() {
+fn a_filtered_run_reports_the_filter() {
     let report = check(&suite("case added\nreason a\n").only("plai"), |_, _, _| {});
     assert!(report.passed(), "{report}");
     let line = "stub: 1 cases, 5 fragmentations, 0 divergences (only the cases with \"plai\" in their name)";
@@ -106,7 +106,7 @@ fn a_filtered_run_says_so() {
 }
 
 #[test]
-fn a_filter_that_leaves_nothing_fails() {
+fn a_filter_without_matches_fails() {
     let report = check(&suite("").only("plane"), |_, _, _| {});
     assert!(
         report

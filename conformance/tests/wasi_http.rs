@@ -87,7 +87,7 @@ fn cases() -> PathBuf {
 }
 
 #[test]
-fn content_that_does_not_come_is_not_waited_for() {
+fn stalled_content_gets_408_or_ends_the_reply() {
     let Some(program) = tools::find("wasmtime") else {
         return;
     };
@@ -184,7 +184,7 @@ fn the_example_is_small() {
 }
 
 #[test]
-fn the_example_serves_what_was_built_in() {
+fn the_example_serves_its_embedded_files() {
     let Some(program) = tools::find("wasmtime") else {
         return;
     };
@@ -223,7 +223,7 @@ fn the_example_serves_what_was_built_in() {
 }
 
 #[test]
-fn the_example_serves_what_the_host_hands_over() {
+fn the_example_serves_the_directory_of_the_host() {
     let Some(program) = tools::find("wasmtime") else {
         return;
     };

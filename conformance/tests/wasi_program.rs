@@ -113,7 +113,7 @@ fn it_serves_as_documented() {
 }
 
 #[test]
-fn it_stays_inside_of_its_directory() {
+fn it_stays_within_its_directory() {
     let Some(stage) = Stage::set() else { return };
     let run =
         "wasmtime run -S inherit-network,tcp --dir DIR::/ sanserve.wasm 0 -b 127.0.0.1 -d sub";
@@ -140,7 +140,7 @@ fn it_stays_inside_of_its_directory() {
 }
 
 #[test]
-fn it_says_what_it_lacks() {
+fn it_reports_what_is_missing() {
     let Some(stage) = Stage::set() else { return };
     let said = |line: &str| stage.complaint(line);
     let lacks = said("wasmtime run --dir DIR::/ sanserve.wasm 0");

@@ -78,7 +78,7 @@ fn conforms() {
 }
 
 #[test]
-fn what_wasi_cannot_say_does_no_harm() {
+fn names_and_times_that_wasi_cannot_express_are_left_out() {
     let Some(program) = tools::find("wasmtime") else {
         return;
     };
@@ -100,7 +100,7 @@ fn what_wasi_cannot_say_does_no_harm() {
 }
 
 #[test]
-fn who_is_silent_delays_nobody() {
+fn a_silent_client_does_not_delay_others() {
     let Some(program) = tools::find("wasmtime") else {
         return;
     };
@@ -127,7 +127,7 @@ fn who_is_silent_delays_nobody() {
 }
 
 #[test]
-fn who_does_not_read_delays_nobody() {
+fn a_client_that_does_not_read_does_not_delay_others() {
     const LEN: u64 = 64 << 20;
     let Some(program) = tools::find("wasmtime") else {
         return;
@@ -156,7 +156,7 @@ fn who_does_not_read_delays_nobody() {
 }
 
 #[test]
-fn who_does_not_fit_in_waits() {
+fn a_connection_above_the_limit_waits() {
     let Some(program) = tools::find("wasmtime") else {
         return;
     };

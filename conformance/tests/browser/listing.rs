@@ -124,7 +124,7 @@ fn no_rule_of_axe_is_broken() {
 
 /// On a desk, on a desk at 200 %, on a phone. `SCREENSHOTS=folder` keeps the pictures there.
 #[test]
-fn listings_fit_every_screen_and_load_nothing() {
+fn listings_fit_every_screen_and_load_no_resources() {
     let Some(program) = tools::find("chromium") else {
         return;
     };
@@ -162,7 +162,7 @@ fn listings_fit_every_screen_and_load_nothing() {
 }
 
 #[test]
-fn each_link_of_a_listing_leads_to_what_it_names() {
+fn every_link_of_a_listing_opens_its_file() {
     let Some(program) = tools::find("chromium") else {
         return;
     };
@@ -176,7 +176,7 @@ fn each_link_of_a_listing_leads_to_what_it_names() {
 
 /// Buttons of a form do that, without a script of the page and under its policy.
 #[test]
-fn a_key_on_the_head_of_a_column_sorts_by_it() {
+fn a_key_on_a_column_header_sorts_by_it() {
     let Some(program) = tools::find("chromium") else {
         return;
     };
@@ -220,7 +220,7 @@ const ENTER: (&str, &str) = ("Enter", "\r");
 const SPACE: (&str, &str) = (" ", " ");
 
 #[test]
-fn the_filter_leaves_what_has_these_letters() {
+fn the_filter_keeps_matching_names() {
     let Some(program) = tools::find("chromium") else {
         return;
     };
@@ -245,7 +245,7 @@ fn the_filter_leaves_what_has_these_letters() {
 }
 
 #[test]
-fn a_browser_for_a_terminal_shows_a_table() {
+fn w3m_shows_a_table() {
     let Some(program) = tools::find("w3m") else {
         return;
     };

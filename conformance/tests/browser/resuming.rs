@@ -131,7 +131,7 @@ fn make_sound(folder: &StdPath) {
 }
 
 #[test]
-fn seeking_reads_little_more_than_what_is_played() {
+fn seeking_reads_little_more_than_is_played() {
     let Some(program) = tools::find("chromium") else {
         return;
     };
@@ -166,7 +166,7 @@ fn seeking_reads_little_more_than_what_is_played() {
 }
 
 #[test]
-fn a_download_that_breaks_off_is_resumed_where_it_was() {
+fn an_interrupted_download_is_resumed() {
     let Some(program) = tools::find("chromium") else {
         return;
     };

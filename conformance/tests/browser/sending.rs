@@ -91,7 +91,7 @@ impl Stage {
 }
 
 #[test]
-fn it_says_how_far_it_is_and_shows_what_came() {
+fn an_upload_shows_its_progress_and_its_file() {
     let Some(mut stage) = Stage::set() else {
         return;
     };
@@ -161,7 +161,7 @@ fn looks_well(stage: &mut Stage, name: &str) {
 }
 
 #[test]
-fn what_is_refused_is_said_with_the_reason() {
+fn a_rejected_upload_shows_the_reason() {
     let Some(mut stage) = Stage::set() else {
         return;
     };
@@ -186,7 +186,7 @@ fn what_is_refused_is_said_with_the_reason() {
 }
 
 #[test]
-fn it_can_be_stopped_and_begun_anew() {
+fn an_upload_can_be_cancelled_and_restarted() {
     let Some(mut stage) = Stage::set() else {
         return;
     };
@@ -204,7 +204,7 @@ fn it_can_be_stopped_and_begun_anew() {
 }
 
 #[test]
-fn what_is_dropped_is_sent() {
+fn dropped_files_are_uploaded() {
     let Some(mut stage) = Stage::set() else {
         return;
     };
@@ -218,7 +218,7 @@ fn what_is_dropped_is_sent() {
 }
 
 #[test]
-fn without_scripts_the_form_is_sent_as_ever() {
+fn the_form_works_without_javascript() {
     let Some(mut stage) = Stage::set() else {
         return;
     };

@@ -142,7 +142,7 @@ fn serves_the_folder(chromium: &mut Chromium, tab: &Tab) {
 }
 
 #[test]
-fn a_folder_that_is_chosen_is_served() {
+fn a_chosen_folder_is_served() {
     let Some(mut page) = Page::open("", &[], "") else {
         return;
     };
@@ -156,7 +156,7 @@ fn a_folder_that_is_chosen_is_served() {
 }
 
 #[test]
-fn a_folder_that_is_dropped_is_served_as_it_is_now() {
+fn a_dropped_folder_is_served_in_its_current_state() {
     let Some(mut page) = Page::open("", &[], "") else {
         return;
     };
@@ -205,7 +205,7 @@ fn a_zip_is_served_without_being_unpacked() {
 }
 
 #[test]
-fn what_is_no_zip_is_not_served_and_what_is_damaged_in_one_neither() {
+fn invalid_zip_files_and_damaged_entries_are_not_served() {
     let Some(mut page) = Page::open("", &[], "") else {
         return;
     };
@@ -292,7 +292,7 @@ fn silence(path: &Path) {
 }
 
 #[test]
-fn a_recording_seeks() {
+fn seeking_in_a_recording_works() {
     let Some(mut page) = Page::open("", &[], "") else {
         return;
     };
@@ -320,7 +320,7 @@ fn a_recording_seeks() {
 }
 
 #[test]
-fn a_worker_that_was_stopped_serves_again_even_without_its_server() {
+fn a_restarted_worker_serves_even_if_its_server_is_gone() {
     let Some(mut page) = Page::open("", &[], "") else {
         return;
     };
@@ -362,7 +362,7 @@ const CACHED: &str = r#"
 "#;
 
 #[test]
-fn an_engine_that_a_site_has_replaced_is_not_run() {
+fn an_engine_that_was_replaced_in_the_cache_is_not_run() {
     let Some(mut page) = Page::open("", &[], "") else {
         return;
     };
