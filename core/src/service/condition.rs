@@ -22,7 +22,7 @@ pub(super) enum Verdict {
 
 /// Evaluates all preconditions but `If-Range`. `modified` is the time of the file itself, which was never sent if it is in
 /// the future.
-pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> Verdict {
+pub(super) fn evaluate(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> Verdict {
     const CONDITIONS: NameBloom = NameBloom::of(&[
         "If-Match",
         "If-Unmodified-Since",
@@ -32,11 +32,11 @@ pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>
     if !ex.head.fields().may_have(CONDITIONS) {
         return Verdict::Send;
     }
-    if !is_meant(ex, tag, modified) {
+    if !is_expected(ex, tag, modified) {
         return Verdict::Failed;
     }
     // §13.1.2, §13.1.3.
-    let is_known = match holds(ex, "If-None-Match", tag, ETag::resembles) {
+    let is_known = match contains_tag(ex, "If-None-Match", tag, ETag::weak_eq) {
         Some(holds) => holds,
         None => is_unmodified(ex, modified),
     };
@@ -48,7 +48,7 @@ pub(super) fn judge(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>
 }
 
 /// Evaluates `If-Modified-Since` alone, as CPython does, which ignores it if there is an `If-None-Match`.
-pub(super) fn judge_date(ex: &Exchange<'_>, modified: Option<i64>) -> Verdict {
+pub(super) fn evaluate_date(ex: &Exchange<'_>, modified: Option<i64>) -> Verdict {
     if ex.header("If-None-Match").is_none() && is_unmodified(ex, modified) {
         Verdict::Unchanged
     } else {
@@ -66,8 +66,8 @@ fn is_unmodified(ex: &Exchange<'_>, modified: Option<i64>) -> bool {
 
 /// Returns whether the existing file is the one that the client expects. §13.1.1, §13.1.4: the date counts only without a
 /// tag.
-fn is_meant(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> bool {
-    match holds(ex, "If-Match", tag, ETag::is) {
+fn is_expected(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> bool {
+    match contains_tag(ex, "If-Match", tag, ETag::strong_eq) {
         Some(holds) => holds,
         None => match (modified, only_date(ex, "If-Unmodified-Since")) {
             (Some(modified), Some(since)) => modified <= since,
@@ -77,18 +77,18 @@ fn is_meant(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> boo
 }
 
 /// Returns whether the client wants to store a file in place of this one, or of none. `*` matches any existing file.
-pub(crate) fn may_be_stored(ex: &Exchange<'_>, there: Option<Meta>) -> bool {
-    let Some(meta) = there else {
+pub(crate) fn may_store(ex: &Exchange<'_>, existing: Option<Meta>) -> bool {
+    let Some(meta) = existing else {
         return ex.header("If-Match").is_none();
     };
     let tag = ETag::new(meta, "");
-    is_meant(ex, tag.as_ref(), meta.date())
-        && holds(ex, "If-None-Match", tag.as_ref(), ETag::resembles) != Some(true)
+    is_expected(ex, tag.as_ref(), meta.date())
+        && contains_tag(ex, "If-None-Match", tag.as_ref(), ETag::weak_eq) != Some(true)
 }
 
 /// Returns whether a `Range` field applies (§13.1.5): if there is no `If-Range`, or if its validator is strong and matches.
 /// `sent` is the date with which the file is sent.
-pub(super) fn range_counts(ex: &Exchange<'_>, tag: Option<&ETag>, sent: Option<i64>) -> bool {
+pub(super) fn range_applies(ex: &Exchange<'_>, tag: Option<&ETag>, sent: Option<i64>) -> bool {
     let Some(value) = ex.header("If-Range") else {
         return true;
     };
@@ -96,7 +96,7 @@ pub(super) fn range_counts(ex: &Exchange<'_>, tag: Option<&ETag>, sent: Option<i
         return false;
     }
     if value.contains('"') {
-        return tag.is_some_and(|tag| tag.is(value));
+        return tag.is_some_and(|tag| tag.strong_eq(value));
     }
     // §8.8.2.2: a date in the current second is weak, as the file may still change within it.
     let over = |at: i64| ex.now().unix.is_some_and(|now| at < now);
@@ -106,15 +106,15 @@ pub(super) fn range_counts(ex: &Exchange<'_>, tag: Option<&ETag>, sent: Option<i
 
 /// Returns whether the fields of this name contain `*` or a matching tag. Several fields form one list. `None` if there are
 /// no such fields.
-fn holds(
+fn contains_tag(
     ex: &Exchange<'_>,
     name: &str,
     tag: Option<&ETag>,
-    alike: fn(&ETag, &str) -> bool,
+    matches: fn(&ETag, &str) -> bool,
 ) -> Option<bool> {
     let mut fields = ex.get_all(name).peekable();
     fields.peek()?;
-    let listed = |list: &str| tag.is_some_and(|tag| tags(list).any(|other| alike(tag, other)));
+    let listed = |list: &str| tag.is_some_and(|tag| tags(list).any(|other| matches(tag, other)));
     Some(fields.any(|list| list == "*" || listed(list)))
 }
 

@@ -36,18 +36,18 @@ impl ETag {
     }
 
     /// Returns whether both tags are strong and equal (RFC 9110 §8.8.3.2).
-    pub(super) fn is(&self, other: &str) -> bool {
+    pub(super) fn strong_eq(&self, other: &str) -> bool {
         self.as_str() == other && other.starts_with('"')
     }
 
     /// Returns whether the tags are equal, weak or not.
-    pub(super) fn resembles(&self, other: &str) -> bool {
-        strong(self.as_str()) == strong(other)
+    pub(super) fn weak_eq(&self, other: &str) -> bool {
+        without_weak_prefix(self.as_str()) == without_weak_prefix(other)
     }
 }
 
 /// Returns a tag without the prefix of a weak one.
-fn strong(tag: &str) -> &str {
+fn without_weak_prefix(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }
 
@@ -56,7 +56,7 @@ pub(super) fn tags(list: &str) -> impl Iterator<Item = &str> {
     let mut rest = list;
     core::iter::from_fn(move || {
         rest = rest.trim_start_matches([' ', '\t', ',']);
-        let opaque = strong(rest).strip_prefix('"')?;
+        let opaque = without_weak_prefix(rest).strip_prefix('"')?;
         let start = rest.len() - opaque.len();
         let len = start + opaque.find('"')? + 1;
         let tag;

@@ -21,7 +21,7 @@ pub struct Download {
     /// Sends the field with the file's name.
     pub(crate) send_name: fn(&Download, &mut Exchange<'_>, &Path),
     /// Returns the status and message of the error reply.
-    pub(crate) complaint: fn(FsError) -> (u16, &'static str),
+    pub(crate) error_reply: fn(FsError) -> (u16, &'static str),
 }
 
 impl Download {
@@ -38,7 +38,7 @@ impl Download {
             media_type,
             open,
             send_name,
-            complaint,
+            error_reply,
         }
     }
 
@@ -84,7 +84,7 @@ fn send_name(download: &Download, ex: &mut Exchange<'_>, path: &Path) {
     ex.send_header("Content-Disposition", Disposition { stem, suffix });
 }
 
-fn complaint(error: FsError) -> (u16, &'static str) {
+fn error_reply(error: FsError) -> (u16, &'static str) {
     match error {
         FsError::TooMany => (403, "The directory is too large for an archive"),
         FsError::TooLong => (403, "The directory is too deep for an archive"),

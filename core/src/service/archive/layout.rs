@@ -84,7 +84,7 @@ impl Layout {
 
     /// Computes all offsets, once all entries have been added. Returns `None` if the archive would be longer than a file can
     /// be.
-    pub(super) fn settle(&mut self) -> Option<()> {
+    pub(super) fn compute_offsets(&mut self) -> Option<()> {
         let mut bytes = Vec::new();
         let mut at = 0;
         for index in 0..self.entries.len() {
@@ -183,7 +183,7 @@ impl Layout {
     }
 
     /// Returns the entry whose checksum is needed to write this position.
-    pub(super) fn wants_sum(&self, position: &EntryOffset) -> Option<usize> {
+    pub(super) fn entry_to_sum(&self, position: &EntryOffset) -> Option<usize> {
         match (self.format, position) {
             (
                 ArchiveFormat::Zip,

@@ -77,7 +77,7 @@ struct Source<F> {
 }
 
 /// The reason why no bytes are returned.
-enum Stop {
+enum ReadError {
     /// A file has changed since the archive was opened.
     Changed,
     /// More bytes have to be summed than one call should read.
@@ -136,14 +136,14 @@ impl<F> Archive<F> {
     /// follows each file. If the file was not read from its beginning before, it is read for the checksum, a limited number
     /// of bytes in each call, which returns [`Got::Working`].
     pub fn fill<T>(&mut self, fs: &impl FileSystem<File = F>, at: u64, into: &mut [u8]) -> Got<T> {
-        let (mut done, mut work) = (0, WORK);
+        let (mut done, mut work) = (0, SUM_MAX);
         while done < into.len() {
             match self.read(fs, at + done as u64, &mut into[done..], &mut work) {
                 Ok(0) => break,
                 Ok(n) => done += n,
-                Err(Stop::Busy) if done == 0 => return Got::Working,
-                Err(Stop::Busy) => break,
-                Err(Stop::Changed) => return Got::Refused(FsError::Io),
+                Err(ReadError::Busy) if done == 0 => return Got::Working,
+                Err(ReadError::Busy) => break,
+                Err(ReadError::Changed) => return Got::Refused(FsError::Io),
             }
         }
         Got::Bytes(done)
@@ -156,12 +156,12 @@ impl<F> Archive<F> {
         at: u64,
         into: &mut [u8],
         work: &mut u64,
-    ) -> Result<usize, Stop> {
+    ) -> Result<usize, ReadError> {
         let position = self.layout.at(at);
         if let EntryOffset::Content(index, from) = position {
             return self.read_content(fs, index, from, into);
         }
-        if let Some(index) = self.layout.wants_sum(&position) {
+        if let Some(index) = self.layout.entry_to_sum(&position) {
             self.sum(fs, index, work)?;
         }
         let mut bytes = Vec::new();
@@ -178,14 +178,14 @@ impl<F> Archive<F> {
         index: usize,
         from: u64,
         into: &mut [u8],
-    ) -> Result<usize, Stop> {
+    ) -> Result<usize, ReadError> {
         let len = self.layout.entries[index].len;
         let most = usize::try_from(len - from).map_or(into.len(), |left| left.min(into.len()));
         let source = source(&mut self.source, &self.layout, fs, index)?;
         let read = fs.read(&mut source.file, from, &mut into[..most]);
-        let n = read.ok().filter(|n| *n > 0).ok_or(Stop::Changed)?;
+        let n = read.ok().filter(|n| *n > 0).ok_or(ReadError::Changed)?;
         source.add(from, &into[..n]);
-        self.keep_sum(index);
+        self.store_sum(index);
         if from + n as u64 == len {
             self.layout.check(fs, index)?;
         }
@@ -198,28 +198,28 @@ impl<F> Archive<F> {
         fs: &impl FileSystem<File = F>,
         index: usize,
         work: &mut u64,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReadError> {
         if self.layout.entries[index].sum.is_some() {
             return Ok(());
         }
         let source = source(&mut self.source, &self.layout, fs, index)?;
         let len = self.layout.entries[index].len;
-        let most = |left: u64| usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+        let most = |left: u64| usize::try_from(left).map_or(READ_SIZE, |left| left.min(READ_SIZE));
         let mut piece = vec![0; most(len - source.summed)];
         while source.summed < len {
             let most = most(len - source.summed);
-            *work = work.checked_sub(most as u64).ok_or(Stop::Busy)?;
+            *work = work.checked_sub(most as u64).ok_or(ReadError::Busy)?;
             let read = fs.read(&mut source.file, source.summed, &mut piece[..most]);
-            let n = read.ok().filter(|n| *n > 0).ok_or(Stop::Changed)?;
+            let n = read.ok().filter(|n| *n > 0).ok_or(ReadError::Changed)?;
             source.add(source.summed, &piece[..n]);
         }
         self.layout.check(fs, index)?;
-        self.keep_sum(index);
+        self.store_sum(index);
         Ok(())
     }
 
     /// Stores the checksum of the file that is being read, if all of it was read.
-    fn keep_sum(&mut self, index: usize) {
+    fn store_sum(&mut self, index: usize) {
         let entry = &mut self.layout.entries[index];
         let whole = self
             .source
@@ -250,7 +250,7 @@ fn source<'a, F>(
     layout: &Layout,
     fs: &impl FileSystem<File = F>,
     index: usize,
-) -> Result<&'a mut Source<F>, Stop> {
+) -> Result<&'a mut Source<F>, ReadError> {
     if held.as_ref().is_none_or(|source| source.index != index) {
         // Closes the previous file first, to use one descriptor at a time.
         *held = None;
@@ -266,20 +266,20 @@ fn source<'a, F>(
 
 impl Layout {
     /// Opens a file, and checks that it is unchanged.
-    fn open<F>(&self, fs: &impl FileSystem<File = F>, index: usize) -> Result<F, Stop> {
+    fn open<F>(&self, fs: &impl FileSystem<File = F>, index: usize) -> Result<F, ReadError> {
         match fs.open(&self.path(self.name(index))) {
             Ok(Opened::File { file, meta, .. }) if self.entries[index].is(&meta) => Ok(file),
-            _ => Err(Stop::Changed),
+            _ => Err(ReadError::Changed),
         }
     }
 
     /// Checks whether a file is unchanged.
-    fn check<F>(&self, fs: &impl FileSystem<File = F>, index: usize) -> Result<(), Stop> {
+    fn check<F>(&self, fs: &impl FileSystem<File = F>, index: usize) -> Result<(), ReadError> {
         self.open(fs, index).map(drop)
     }
 }
 
 /// The number of bytes to read at a time for a checksum.
-const PIECE: usize = 64 * 1024;
+const READ_SIZE: usize = 64 * 1024;
 /// The largest number of bytes to sum in one call. It limits the work for a client that has disconnected.
-const WORK: u64 = 4 * 1024 * 1024;
+const SUM_MAX: u64 = 4 * 1024 * 1024;

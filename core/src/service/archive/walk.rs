@@ -7,7 +7,7 @@ use super::layout::Layout;
 use crate::fs::{ArchiveRequest, Entry, FileSystem, FsError, Meta, Opened, Path};
 
 /// A listed entry that has not been visited yet, and the index of its directory's entry.
-struct Ahead {
+struct Unvisited {
     above: usize,
     name: Vec<u8>,
     directory: bool,
@@ -18,7 +18,7 @@ struct Ahead {
 /// Returns the layout of a directory's archive: its entries by name, each directory followed by its own entries.
 pub(super) fn walk(fs: &impl FileSystem, request: &ArchiveRequest) -> Result<Layout, FsError> {
     let stem = [stem(&request.path), b"/"].concat();
-    let mut ahead = listed(fs, request, &request.path, 0).map_err(|error| match error {
+    let mut ahead = list_entries(fs, request, &request.path, 0).map_err(|error| match error {
         // A path that is too long for the directory itself names nothing; one below it belongs to a file that exists.
         FsError::TooLong => FsError::NotFound,
         error => error,
@@ -33,8 +33,10 @@ pub(super) fn walk(fs: &impl FileSystem, request: &ArchiveRequest) -> Result<Lay
             name.push(b'/');
             layout.add_directory(&name, found.modified);
             // A directory that cannot be read is included nevertheless.
-            ahead.extend(passed(listed(fs, request, &path, parents.len()))?.unwrap_or_default());
-        } else if let Some(meta) = passed(file(fs, &path))? {
+            ahead.extend(
+                skip_missing(list_entries(fs, request, &path, parents.len()))?.unwrap_or_default(),
+            );
+        } else if let Some(meta) = skip_missing(file_meta(fs, &path))? {
             layout.add_file(&name, &meta);
         } else {
             continue;
@@ -45,13 +47,13 @@ pub(super) fn walk(fs: &impl FileSystem, request: &ArchiveRequest) -> Result<Lay
             return Err(FsError::TooMany);
         }
     }
-    date(&mut layout, &parents);
-    layout.settle().ok_or(FsError::TooMany)?;
+    set_directory_dates(&mut layout, &parents);
+    layout.compute_offsets().ok_or(FsError::TooMany)?;
     Ok(layout)
 }
 
 /// A directory without a time of the last modification gets that of its newest entry.
-fn date(layout: &mut Layout, parents: &[usize]) {
+fn set_directory_dates(layout: &mut Layout, parents: &[usize]) {
     let entries = &mut layout.entries;
     let told: Vec<bool> = entries
         .iter()
@@ -67,19 +69,19 @@ fn date(layout: &mut Layout, parents: &[usize]) {
 }
 
 /// Returns the entries of a directory that can be requested, in reverse order.
-fn listed(
+fn list_entries(
     fs: &impl FileSystem,
     request: &ArchiveRequest,
     path: &Path,
     above: usize,
-) -> Result<Vec<Ahead>, FsError> {
+) -> Result<Vec<Unvisited>, FsError> {
     let entries = fs.list(path)?;
     let shown = entries.iter().filter(|entry| {
         // A link to a directory may lead back up and form a cycle.
         let is_listed = Path::is_listed(entry.name, request.hidden) && !entry.unavailable;
         is_listed && !(entry.link && entry.directory)
     });
-    let ahead = |entry: Entry<'_>| Ahead {
+    let ahead = |entry: Entry<'_>| Unvisited {
         above,
         name: entry.name.to_vec(),
         directory: entry.directory,
@@ -91,7 +93,7 @@ fn listed(
 }
 
 /// Returns the metadata of a file.
-fn file(fs: &impl FileSystem, path: &Path) -> Result<Meta, FsError> {
+fn file_meta(fs: &impl FileSystem, path: &Path) -> Result<Meta, FsError> {
     match fs.open(path)? {
         Opened::File { meta, .. } => Ok(meta),
         _ => Err(FsError::NotRegularFile),
@@ -101,7 +103,7 @@ fn file(fs: &impl FileSystem, path: &Path) -> Result<Meta, FsError> {
 /// A file that cannot be opened is omitted, as a client that requests it gets the reply for a missing file. But a lack of
 /// resources says nothing about the file, so it aborts the walk. So does a path that is too long, since the archive would
 /// seem complete without the file.
-fn passed<T>(found: Result<T, FsError>) -> Result<Option<T>, FsError> {
+fn skip_missing<T>(found: Result<T, FsError>) -> Result<Option<T>, FsError> {
     match found {
         Ok(found) => Ok(Some(found)),
         Err(error @ (FsError::NoResources | FsError::TooLong)) => Err(error),

@@ -22,7 +22,7 @@ pub(super) fn head((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
         put(&mut extra, &[(1, 2), (16, 2), (0, 8), (0, 8)]);
     }
     let len = if large { u32::MAX.into() } else { 0 };
-    put(out, &[(0x0403_4b50, 4), (needs(large), 2)]);
+    put(out, &[(0x0403_4b50, 4), (version_needed(large), 2)]);
     common(entry, name, out);
     put(out, &[(0, 4), (len, 4), (len, 4)]);
     put(out, &[(name.len() as u64, 2), (extra.len() as u64, 2)]);
@@ -42,7 +42,7 @@ pub(super) fn tail(entry: &Entry, out: &mut Vec<u8>) {
 /// Writes the record in the central directory (§4.3.12).
 pub(super) fn record((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
     let name = &*portable(name);
-    let (len, start) = (short(entry.len), short(entry.start));
+    let (len, start) = (clamp_to_u32(entry.len), clamp_to_u32(entry.start));
     let mut large = Vec::new();
     if is_large(entry) {
         put(&mut large, &[(entry.len, 8), (entry.len, 8)]);
@@ -60,7 +60,7 @@ pub(super) fn record((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
         false if entry.executable => 0o100_755 << 16,
         false => 0o100_644 << 16,
     };
-    let needs = needs(is_large(entry) || start == LARGE);
+    let needs = version_needed(is_large(entry) || start == LARGE);
     put(out, &[(0x0201_4b50, 4), (UNIX | needs, 2), (needs, 2)]);
     common(entry, name, out);
     put(out, &[(sum(entry), 4), (len, 4), (len, 4)]);
@@ -83,7 +83,7 @@ pub(super) fn record((entry, name): (&Entry, &[u8]), out: &mut Vec<u8>) {
 pub(super) fn end(count: u64, records: Range<u64>, out: &mut Vec<u8>) {
     let len = records.end - records.start;
     let few = count.min(0xffff);
-    if few == 0xffff || short(records.start) == LARGE || short(len) == LARGE {
+    if few == 0xffff || clamp_to_u32(records.start) == LARGE || clamp_to_u32(len) == LARGE {
         put(
             out,
             &[
@@ -99,7 +99,14 @@ pub(super) fn end(count: u64, records: Range<u64>, out: &mut Vec<u8>) {
         put(out, &[(0x0706_4b50, 4), (0, 4), (records.end, 8), (1, 4)]);
     }
     put(out, &[(0x0605_4b50, 4), (0, 2), (0, 2), (few, 2), (few, 2)]);
-    put(out, &[(short(len), 4), (short(records.start), 4), (0, 2)]);
+    put(
+        out,
+        &[
+            (clamp_to_u32(len), 4),
+            (clamp_to_u32(records.start), 4),
+            (0, 2),
+        ],
+    );
 }
 
 /// Returns a portable name (§4.4.17.1: no drive, no backslash) of the same length as `name`.
@@ -178,7 +185,7 @@ fn is_large(entry: &Entry) -> bool {
 }
 
 /// The version that a reader needs (§4.4.3).
-fn needs(large: bool) -> u64 {
+fn version_needed(large: bool) -> u64 {
     if large { 45 } else { 20 }
 }
 
@@ -188,7 +195,7 @@ fn sum(entry: &Entry) -> u64 {
 }
 
 /// Returns a number for a field of four bytes, or the value that says that it does not fit.
-fn short(number: u64) -> u64 {
+fn clamp_to_u32(number: u64) -> u64 {
     number.min(LARGE)
 }
 

@@ -29,7 +29,7 @@ impl Environment {
     pub(crate) fn new(ex: &Exchange<'_>, server: Server<'_>, script: &[u8], info: Vec<u8>) -> Self {
         let query = ex.path().split_once('?').map_or("", |(_, query)| query);
         let content_type = ex.header("Content-Type").unwrap_or("text/plain");
-        let (name, port) = asked(ex, server);
+        let (name, port) = requested_server(ex, server);
         let mut environment = Environment(Vec::new());
         for (name, value) in [
             ("SERVER_SOFTWARE", bytes(ex.version_string())),
@@ -74,7 +74,7 @@ impl Environment {
             self.set("HTTP_HOST", bytes(host));
         }
         for (field, value) in ex.headers() {
-            let Some(name) = variable(field) else {
+            let Some(name) = variable_name(field) else {
                 continue;
             };
             let Some((_, known)) = self.0.iter_mut().find(|(other, _)| *other == name) else {
@@ -106,7 +106,7 @@ pub(crate) fn path_info(path: &Path, end: usize) -> (Vec<u8>, Path) {
 
 /// Returns the name and port to which the client has sent its request (RFC 3875 §4.1.14, §4.1.15): those in `Host`, with the
 /// default port if it has none. Without `Host` they are those on which the server listens.
-fn asked<'a>(ex: &Exchange<'a>, server: Server<'a>) -> (&'a str, u16) {
+fn requested_server<'a>(ex: &Exchange<'a>, server: Server<'a>) -> (&'a str, u16) {
     let usual = if server.https { 443 } else { 80 };
     match ex.head.host_and_port() {
         Some((host, port)) => (host, port.unwrap_or(usual)),
@@ -118,13 +118,13 @@ fn asked<'a>(ex: &Exchange<'a>, server: Server<'a>) -> (&'a str, u16) {
 /// verifies it should know; `Proxy`, since programs use `HTTP_PROXY` for a setting; fields with a variable of their own; and
 /// hop-by-hop fields. Nor has `Host`, which may not be the host that the request is for (RFC 9112 §3.2.2), and names with
 /// characters other than letters, digits and hyphens: an underscore would make them look like another field.
-fn variable(field: &str) -> Option<String> {
+fn variable_name(field: &str) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    (field.bytes().all(is_plain) && !is_among(field, &WITHHELD))
+    (field.bytes().all(is_plain) && !is_among(field, &FIELDS_WITHOUT_VARIABLE))
         .then(|| format!("HTTP_{}", field.to_ascii_uppercase().replace('-', "_")))
 }
 
-const WITHHELD: [&str; 15] = [
+const FIELDS_WITHOUT_VARIABLE: [&str; 15] = [
     "Authorization",
     "Connection",
     "Content-Length",

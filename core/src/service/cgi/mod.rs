@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use self::environment::{Environment, Server, path_info};
-use self::response::{Said, Script};
+use self::response::{Parsed, ScriptHeader};
 use crate::engine::log::Refusal;
 use crate::engine::{Event, Exchange, Handler, Next};
 use crate::fs::{CgiScript, FsError, Meta, Path};
@@ -80,7 +80,7 @@ enum Stage {
     /// The content is being written to the script.
     Feed,
     /// The script's header is being read.
-    Head(Script),
+    Head(ScriptHeader),
     /// The script has requested a local redirect and is read to its end.
     Redirect(Arc<RequestHead>),
     /// The output after the header is being sent.
@@ -183,7 +183,7 @@ impl Cgi {
 
     /// Returns whether the file service must not see this request, because it would send a script as a file: if the path is
     /// in other letter case, or if [`FileSettings::translate_path`] leads to scripts.
-    fn is_concealed(&self, ex: &Exchange<'_>, path: Option<&Path>) -> bool {
+    fn must_not_serve(&self, ex: &Exchange<'_>, path: Option<&Path>) -> bool {
         let translated = (self.files.settings().translate_path)(ex.path());
         path.is_some_and(|path| self.is_case_variant(path))
             || translated
@@ -192,7 +192,7 @@ impl Cgi {
 
     /// Returns whether the request is for an archive of a directory that contains scripts at any depth, and so would contain
     /// their source.
-    fn gives_away(&self, ex: &Exchange<'_>) -> bool {
+    fn discloses_scripts(&self, ex: &Exchange<'_>) -> bool {
         let holds = |path: &Path| {
             let above = path.as_bytes();
             self.names()
@@ -209,7 +209,7 @@ impl Cgi {
         let next = match path.as_bytes().get(end..) {
             None | Some([]) => {
                 let slash = if path.ends_with_slash() { "/" } else { "" };
-                return not_plain(ex, &(name(&found) + slash));
+                return not_regular_file(ex, &(name(&found) + slash));
             }
             Some(rest) => rest.strip_prefix(b"/").unwrap_or(rest),
         };
@@ -257,13 +257,13 @@ impl Cgi {
     }
 
     /// Continues the search for the script.
-    fn found(&mut self, ex: &mut Exchange<'_>, event: Event<'_>, search: Search) -> Next {
+    fn on_lookup(&mut self, ex: &mut Exchange<'_>, event: Event<'_>, search: Search) -> Next {
         let path = &search.path;
         match event {
             Event::Opened(script, meta) => self.run(ex, path, script, meta),
             Event::Directory(found) => self.search(ex, found, search),
             Event::Failed(asked, error) => match error {
-                FsError::NotRegularFile => not_plain(ex, &name(&asked)),
+                FsError::NotRegularFile => not_regular_file(ex, &name(&asked)),
                 FsError::Forbidden => not_executable(ex, &name(&asked)),
                 FsError::NoResources => cannot_run(ex, error),
                 error => {
@@ -277,24 +277,29 @@ impl Cgi {
     }
 
     /// Parses output of the script up to the end of its header.
-    fn head(&mut self, ex: &mut Exchange<'_>, event: Event<'_>, mut script: Script) -> Next {
+    fn on_header_data(
+        &mut self,
+        ex: &mut Exchange<'_>,
+        event: Event<'_>,
+        mut script: ScriptHeader,
+    ) -> Next {
         match event {
-            Event::Data(bytes) => match script.take(bytes, ex) {
-                Ok(Said::Little) => {
+            Event::Data(bytes) => match script.parse_output(bytes, ex) {
+                Ok(Parsed::Little) => {
                     self.stage = Stage::Head(script);
                     Next::Read
                 }
-                Ok(Said::Reply(content)) => {
+                Ok(Parsed::Reply(content)) => {
                     ex.write(content);
                     self.stage = Stage::Send;
                     Next::Send(0..u64::MAX)
                 }
-                Ok(Said::Local(head, [])) => {
+                Ok(Parsed::Local(head, [])) => {
                     self.stage = Stage::Redirect(head);
                     Next::Read
                 }
                 // RFC 3875 §6.2.2: a local redirect must have no content.
-                Ok(Said::Local(head, _)) => self.redirect(ex, head),
+                Ok(Parsed::Local(head, _)) => self.redirect(ex, head),
                 Err(what) => ex.send_error(500, what),
             },
             Event::Failed(_, error) => cannot_run(ex, error),
@@ -314,15 +319,15 @@ impl Cgi {
             "CGI script redirects to {}",
             Repr(head.path())
         ));
-        let next = self.start(&mut ex.with_head(&head));
+        let next = self.begin_request(&mut ex.with_head(&head));
         self.local = Some(head);
         next
     }
 
     /// Begins the reply to a request.
-    fn start(&mut self, ex: &mut Exchange<'_>) -> Next {
+    fn begin_request(&mut self, ex: &mut Exchange<'_>) -> Next {
         self.stage = Stage::Files;
-        let path = Path::parse(ex.path()).filter(|path| self.files.shows(path));
+        let path = Path::parse(ex.path()).filter(|path| self.files.is_visible(path));
         let directory = path.as_ref().and_then(|path| self.directory(path));
         match (path, directory, ex.command()) {
             (Some(path), Some(end), "GET" | "HEAD" | "POST") => {
@@ -332,12 +337,12 @@ impl Cgi {
             (_, Some(_), _) => self.files.answer_method(ex, "GET, HEAD, POST, OPTIONS"),
             // The reply to OPTIONS is the same for all paths.
             (path, None, command)
-                if command != "OPTIONS" && self.is_concealed(ex, path.as_ref()) =>
+                if command != "OPTIONS" && self.must_not_serve(ex, path.as_ref()) =>
             {
                 let rule = Some(Refusal::Scripts);
                 self.files.refuse(ex, 404, "File not found", rule)
             }
-            (_, None, "GET" | "HEAD") if self.gives_away(ex) => {
+            (_, None, "GET" | "HEAD") if self.discloses_scripts(ex) => {
                 self.files
                     .error(ex, 403, "The directory contains CGI scripts")
             }
@@ -345,23 +350,23 @@ impl Cgi {
         }
     }
 
-    fn go_on(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+    fn continue_reply(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
         match mem::replace(&mut self.stage, Stage::Files) {
             Stage::Files => self.files.resume(ex, event),
-            Stage::Search(search) => self.found(ex, event, search),
+            Stage::Search(search) => self.on_lookup(ex, event, search),
             Stage::Feed => match event {
                 Event::Running(_) => {
                     self.stage = Stage::Feed;
                     Next::Feed
                 }
                 Event::End => {
-                    self.stage = Stage::Head(Script::new());
+                    self.stage = Stage::Head(ScriptHeader::new());
                     Next::Read
                 }
                 Event::Failed(_, error) => cannot_run(ex, error),
                 _ => ex.send_error(500, "CGI script cannot be run"),
             },
-            Stage::Head(script) => self.head(ex, event, script),
+            Stage::Head(script) => self.on_header_data(ex, event, script),
             Stage::Redirect(head) => self.redirect(ex, head),
             // The announced length has been sent, or the request is HEAD: let the script end normally.
             Stage::Send => {
@@ -386,7 +391,7 @@ fn cannot_run(ex: &mut Exchange<'_>, error: FsError) -> Next {
     }
 }
 
-fn not_plain(ex: &mut Exchange<'_>, name: &str) -> Next {
+fn not_regular_file(ex: &mut Exchange<'_>, name: &str) -> Next {
     ex.send_error(
         403,
         format_args!("CGI script is not a plain file ({})", Repr(name)),
@@ -423,13 +428,13 @@ const DEPTH_MAX: usize = 64;
 impl Handler for Cgi {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
         (self.local, self.redirects) = (None, 0);
-        self.start(ex)
+        self.begin_request(ex)
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
         let next = match self.local.clone() {
-            None => self.go_on(ex, event),
-            Some(head) => self.go_on(&mut ex.with_head(&head), event),
+            None => self.continue_reply(ex, event),
+            Some(head) => self.continue_reply(&mut ex.with_head(&head), event),
         };
         if next == Next::Done {
             self.local = None;

@@ -1,4 +1,4 @@
-//! [`Script`]: the header of a CGI script's response.
+//! [`ScriptHeader`]: the header of a CGI script's response.
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -10,7 +10,7 @@ use crate::wire::RequestHead;
 use crate::wire::syntax::is_among;
 
 /// The result of parsing a script's output.
-pub(crate) enum Said<'a> {
+pub(crate) enum Parsed<'a> {
     /// The header is incomplete.
     Little,
     /// The head of the reply was sent. These bytes of content follow it.
@@ -21,33 +21,33 @@ pub(crate) enum Said<'a> {
 
 /// The header of a script's response, as far as it has been read.
 #[derive(Debug, Clone)]
-pub(crate) struct Script(Vec<u8>);
+pub(crate) struct ScriptHeader(Vec<u8>);
 
-impl Script {
+impl ScriptHeader {
     pub(crate) fn new() -> Self {
-        Script(Vec::new())
+        ScriptHeader(Vec::new())
     }
 
     /// Parses further output. When the header is complete, sends it as the head of the reply, unless it is a local redirect.
     /// The error is a message that describes what is wrong with the header.
-    pub(crate) fn take<'a>(
+    pub(crate) fn parse_output<'a>(
         &mut self,
         output: &'a [u8],
         ex: &mut Exchange<'_>,
-    ) -> Result<Said<'a>, &'static str> {
+    ) -> Result<Parsed<'a>, &'static str> {
         let before = self.0.len();
         self.0.extend_from_slice(output);
         let Some(end) = end_of_header(&self.0, before) else {
             return if self.0.len() > HEADER_MAX {
                 Err("CGI script sent too long a header")
             } else {
-                Ok(Said::Little)
+                Ok(Parsed::Little)
             };
         };
         let content = &output[end - before..];
         Ok(match self.reply(end, ex)? {
-            None => Said::Reply(content),
-            Some(head) => Said::Local(head.into(), content),
+            None => Parsed::Reply(content),
+            Some(head) => Parsed::Local(head.into(), content),
         })
     }
 
@@ -70,8 +70,8 @@ impl Script {
                 .filter(|field| field.name.eq_ignore_ascii_case(name))
                 .count()
         };
-        if let Some((_, complaint)) = SINGLE.iter().find(|(name, _)| count(name) > 1) {
-            return Err(complaint);
+        if let Some((_, message)) = SINGLE.iter().find(|(name, _)| count(name) > 1) {
+            return Err(message);
         }
         if let [only] = fields
             && only.name.eq_ignore_ascii_case("Location")
@@ -88,10 +88,13 @@ impl Script {
         let (code, phrase) = match (field("Status"), field("Location")) {
             (Some(status), _) => parse_status(status).ok_or("CGI script sent a bad status")?,
             (None, Some(_)) => (302, status::phrase(302).to_string()),
-            (None, None) => (200, "Script output follows".to_string()),
+            (None, None) => (200, "ScriptHeader output follows".to_string()),
         };
         ex.send_response_with(code, phrase);
-        for field in fields.iter().filter(|field| !is_among(field.name, &OURS)) {
+        for field in fields
+            .iter()
+            .filter(|field| !is_among(field.name, &RESERVED_FIELDS))
+        {
             ex.send_header(field.name, latin1(field.value));
         }
         ex.end_headers();
@@ -147,7 +150,7 @@ const SINGLE: [(&str, &str); 4] = [
 ];
 
 /// The fields that the server sends itself, and hop-by-hop fields.
-const OURS: [&str; 9] = [
+const RESERVED_FIELDS: [&str; 9] = [
     "Status",
     "Server",
     "Date",

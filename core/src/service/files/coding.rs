@@ -39,7 +39,7 @@ impl Coding {
     }
 
     /// Returns the suffix of the tag of such a file, which may have the time and length of the plain one.
-    pub(super) fn mark(self) -> &'static str {
+    pub(super) fn tag_suffix(self) -> &'static str {
         match self {
             Coding::Brotli => "-br",
             Coding::Zstandard => "-zst",
@@ -69,11 +69,11 @@ impl Codings {
     /// Returns the codings that the client accepts. Without the field, only the plain file is tried.
     pub(super) fn accepted(ex: &Exchange<'_>) -> Codings {
         // The plain file is the last choice, unless the field mentions it.
-        let plain = weight(ex, &["identity"]);
+        let plain = quality(ex, &["identity"]);
         let mut all = [
-            (Coding::Brotli, weight(ex, &["br"])),
-            (Coding::Zstandard, weight(ex, &["zstd"])),
-            (Coding::Gzip, weight(ex, &["gzip", "x-gzip"])),
+            (Coding::Brotli, quality(ex, &["br"])),
+            (Coding::Zstandard, quality(ex, &["zstd"])),
+            (Coding::Gzip, quality(ex, &["gzip", "x-gzip"])),
         ];
         // An insertion sort, which is stable. The library's stable sort takes 3 KiB of flash.
         for (one, other) in [(0, 1), (1, 2), (0, 1)] {
@@ -93,7 +93,7 @@ impl Codings {
     }
 
     /// Selects the next coding. `None` is the plain file.
-    pub(super) fn advance(&mut self) -> Option<Coding> {
+    pub(super) fn select_next(&mut self) -> Option<Coding> {
         let next = self.left.iter_mut().find_map(Option::take);
         self.current = next;
         next
@@ -102,7 +102,7 @@ impl Codings {
 
 /// Returns the client's quality value for a coding with these names, in thousandths, or `None` if the field does not mention
 /// it.
-fn weight(ex: &Exchange<'_>, names: &[&str]) -> Option<u16> {
+fn quality(ex: &Exchange<'_>, names: &[&str]) -> Option<u16> {
     let (mut named, mut any) = (None, None);
     for element in ex.head.fields().list("Accept-Encoding") {
         let (coding, parameters) = element.split_once(';').unwrap_or((element, ""));

@@ -12,7 +12,7 @@ use super::{Files, Stage};
 use crate::engine::log::LogEvent;
 use crate::engine::{Exchange, Next};
 use crate::fs::{Meta, Path};
-use crate::service::condition::{Verdict, judge, judge_date, range_counts};
+use crate::service::condition::{Verdict, evaluate, evaluate_date, range_applies};
 use crate::service::etag::ETag;
 use crate::service::reply_fields::OF_A_FILE;
 use crate::text::range::Ranges;
@@ -44,7 +44,7 @@ impl Files {
         if self.settings.plain {
             return self.send_plain(ex, found);
         }
-        match judge(ex, found.tag.as_ref(), meta.date()) {
+        match evaluate(ex, found.tag.as_ref(), meta.date()) {
             Verdict::Failed => return self.error(ex, 412, status::phrase(412)),
             Verdict::Unchanged => return self.send_unchanged(ex, &found),
             Verdict::Send => {}
@@ -66,7 +66,7 @@ impl Files {
                 self.send_head_of_parts(ex, &found, &parts);
                 drop(found);
                 self.stage = Stage::Parts(parts.into());
-                self.go_on(ex)
+                self.continue_reply(ex)
             }
             Ranges::None => self.error_with(ex, 416, status::phrase(416), &mut |ex| {
                 ex.send_header("Content-Range", format_args!("bytes */{}", meta.len));
@@ -78,7 +78,7 @@ impl Files {
     fn send_plain(&self, ex: &mut Exchange<'_>, mut found: Found<'_>) -> Next {
         let Meta { len, modified, .. } = found.meta;
         (found.tag, found.modified) = (None, modified);
-        if judge_date(ex, modified) == Verdict::Unchanged {
+        if evaluate_date(ex, modified) == Verdict::Unchanged {
             ex.send_response(304);
             self.fields().send_policy(ex);
             ex.end_headers();
@@ -108,7 +108,7 @@ impl Files {
             meta,
             content_type: ContentType::new(name, settings.charset.as_deref()),
             coding,
-            tag: ETag::new(meta, coding.map_or("", Coding::mark)),
+            tag: ETag::new(meta, coding.map_or("", Coding::tag_suffix)),
             modified: match (meta.date(), ex.now().unix) {
                 (Some(modified), Some(now)) => Some(modified.min(now)),
                 (modified, _) => modified,
@@ -219,7 +219,7 @@ fn ranges(ex: &Exchange<'_>, found: &Found<'_>) -> Ranges {
     let (Some(value), None) = (fields.next(), fields.next()) else {
         return Ranges::All;
     };
-    if ex.command() == "GET" && range_counts(ex, found.tag.as_ref(), found.modified) {
+    if ex.command() == "GET" && range_applies(ex, found.tag.as_ref(), found.modified) {
         range::parse(value, found.meta.len)
     } else {
         Ranges::All

@@ -105,7 +105,7 @@ impl Files {
 
     /// Opens the next best variant of a file.
     fn open_next(&mut self, mut path: Path) -> Next {
-        if let Some(coding) = self.codings.advance() {
+        if let Some(coding) = self.codings.select_next() {
             path.append(coding.suffix());
         }
         Next::Open(path)
@@ -158,12 +158,12 @@ impl Files {
     pub(crate) fn refusal(&self, path: Option<&Path>) -> Option<Refusal> {
         match path {
             None => Some(Refusal::Name),
-            Some(path) => (!self.shows(path)).then_some(Refusal::Hidden),
+            Some(path) => (!self.is_visible(path)).then_some(Refusal::Hidden),
         }
     }
 
     /// Returns whether the path may be served, as far as names that begin with a dot are concerned.
-    pub(crate) fn shows(&self, path: &Path) -> bool {
+    pub(crate) fn is_visible(&self, path: &Path) -> bool {
         self.settings.hidden || !path.is_hidden()
     }
 
@@ -204,7 +204,7 @@ impl Files {
     }
 
     /// Continues a reply that is sent piece by piece.
-    fn go_on(&mut self, ex: &mut Exchange<'_>) -> Next {
+    fn continue_reply(&mut self, ex: &mut Exchange<'_>) -> Next {
         let next = match &mut self.stage {
             Stage::Listing(listing) => listing.write(ex),
             Stage::Parts(parts) => parts.send_next(ex),
@@ -298,7 +298,7 @@ impl Handler for Files {
                 ),
                 Stage::Archive(it),
             ) => {
-                let (status, message) = (it.complaint)(error);
+                let (status, message) = (it.error_reply)(error);
                 self.error(ex, status, message)
             }
             // The index page exists but cannot be served, which is no reason to show the listing.
@@ -319,7 +319,7 @@ impl Handler for Files {
                 self.error(ex, 404, "No permission to list directory")
             }
             (Event::Directory(_) | Event::Failed(..), _) => self.not_found(ex),
-            (Event::End, _) => self.go_on(ex),
+            (Event::End, _) => self.continue_reply(ex),
             _ => Next::Done,
         }
     }

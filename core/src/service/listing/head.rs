@@ -2,7 +2,7 @@
 
 use crate::engine::{Exchange, Next};
 use crate::fs::{FileVersion, Meta};
-use crate::service::condition::{Verdict, judge};
+use crate::service::condition::{Verdict, evaluate};
 use crate::service::etag::ETag;
 use crate::service::reply_fields::ReplyFields;
 use crate::text::status;
@@ -30,7 +30,7 @@ impl PageHead {
             executable: false,
         };
         let tag = ETag::new(meta, "");
-        let verdict = judge(ex, tag.as_ref(), None);
+        let verdict = evaluate(ex, tag.as_ref(), None);
         if verdict == Verdict::Failed {
             let message = &status::phrase(412);
             return Some(fields.send_error(ex, 412, message, &mut |_| ()));

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use super::head::PageHead;
 use super::negotiate::{Format, Key, Sorting};
-use super::text::{TITLE_MAX, exact, excerpt, number, put, shown, size};
-use super::{Directory, Form, Listing, json, rows, upload_form};
+use super::text::{TITLE_MAX, exact_size, excerpt, number, put, size, write_display};
+use super::{Directory, Listing, Renderer, json, rows, upload_form};
 use crate::engine::{Exchange, Next};
 use crate::fs::percent_decode;
 use crate::text::page_style::{HEAD, STYLE};
@@ -46,7 +46,7 @@ macro_rules! policy {
 /// ```
 pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     let (format, varies) = Format::of(ex);
-    let (form, content_type, security): (&'static Form, _, _) = match format {
+    let (renderer, content_type, security): (&'static Renderer, _, _) = match format {
         Format::Html => {
             let policy = if directory.scope.uploads {
                 policy!(
@@ -60,7 +60,7 @@ pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
         Format::Json => (&json::JSON, "application/json", None),
         Format::Text => (&json::TEXT, "text/plain; charset=utf-8", None),
     };
-    let listing = Listing::new(ex, &directory, form, Some(Sorting::of(ex)));
+    let listing = Listing::new(ex, &directory, renderer, Some(Sorting::of(ex)));
     let (len, version) = listing.measure();
     let head = PageHead {
         len,
@@ -75,7 +75,7 @@ pub fn page(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
     }
 }
 
-pub(super) const PAGE: Form = Form {
+pub(super) const PAGE: Renderer = Renderer {
     number: 0,
     top,
     row: rows::row,
@@ -90,14 +90,14 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
     let title = excerpt(&title, TITLE_MAX);
     out.extend_from_slice(HEAD.as_bytes());
     out.extend_from_slice(b"<title>Directory listing for ");
-    shown(title, out);
+    write_display(title, out);
     out.extend_from_slice(b"</title>\n");
     out.extend_from_slice(STYLE.as_bytes());
     out.extend_from_slice(TABLE_STYLE.as_bytes());
     out.extend_from_slice(b"</head>\n<body>\n<main>\n<h1>Directory listing for ");
-    shown(title, out);
+    write_display(title, out);
     out.extend_from_slice(b"</h1>\n<header>\n");
-    let depth = trail(&listing.target, listing.scope.mount_depth, out);
+    let depth = breadcrumbs(&listing.target, listing.scope.mount_depth, out);
     if listing.sums.count > 0 {
         out.extend_from_slice(FILTER.as_bytes());
     }
@@ -129,7 +129,7 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
 /// A link upwards has three bytes for each level, so that the length of all breadcrumbs would grow with the square of the
 /// target's length. So only the last [`CRUMBS_MAX`] directories are shown, and the link to the root is omitted if it would
 /// climb more than [`HOME_DEPTH_MAX`] levels.
-fn trail(target: &str, mount_depth: usize, out: &mut Vec<u8>) -> usize {
+fn breadcrumbs(target: &str, mount_depth: usize, out: &mut Vec<u8>) -> usize {
     let mut crumbs = Vec::new();
     let depth = segments(target)
         .inspect(|name| {
@@ -142,7 +142,7 @@ fn trail(target: &str, mount_depth: usize, out: &mut Vec<u8>) -> usize {
     crumbs.truncate(depth);
     put(b"<nav aria-label=\"Breadcrumb\">", out);
     if depth <= HOME_DEPTH_MAX {
-        crumb(b"Home", depth, out);
+        breadcrumb(b"Home", depth, out);
     }
     if depth > crumbs.len() {
         put(b" / \xE2\x80\xA6", out);
@@ -150,7 +150,7 @@ fn trail(target: &str, mount_depth: usize, out: &mut Vec<u8>) -> usize {
     for (climb, name) in crumbs.iter().enumerate().rev() {
         if !name.is_empty() {
             put(b" / ", out);
-            crumb(excerpt(&percent_decode(name), NAME_MAX), climb, out);
+            breadcrumb(excerpt(&percent_decode(name), NAME_MAX), climb, out);
         }
     }
     put(b"</nav>\n", out);
@@ -158,14 +158,14 @@ fn trail(target: &str, mount_depth: usize, out: &mut Vec<u8>) -> usize {
 }
 
 /// Writes the link to the directory `climb` levels above this one.
-fn crumb(name: &[u8], climb: usize, out: &mut Vec<u8>) {
+fn breadcrumb(name: &[u8], climb: usize, out: &mut Vec<u8>) {
     put(b"<a href=\"", out);
     if climb == 0 {
         put(b"./\" aria-current=\"page", out);
     }
     (0..climb).for_each(|_| put(b"../", out));
     put(b"\"><bdi>", out);
-    shown(name, out);
+    write_display(name, out);
     put(b"</bdi></a>", out);
 }
 
@@ -175,24 +175,26 @@ fn segments(target: &str) -> impl Iterator<Item = &str> {
     let path = target.strip_prefix('/').unwrap_or(target);
     let path = path.strip_suffix('/').unwrap_or(path);
     let mut skipped = 0_usize;
-    let all = path.rsplit('/').filter(move |segment| match dots(segment) {
-        1 => false,
-        2 => {
-            skipped += 1;
-            false
-        }
-        _ if skipped > 0 => {
-            skipped -= 1;
-            false
-        }
-        _ => true,
-    });
+    let all = path
+        .rsplit('/')
+        .filter(move |segment| match dot_count(segment) {
+            1 => false,
+            2 => {
+                skipped += 1;
+                false
+            }
+            _ if skipped > 0 => {
+                skipped -= 1;
+                false
+            }
+            _ => true,
+        });
     let is_root = path.is_empty();
     all.filter(move |_| !is_root)
 }
 
 /// Returns the number of dots in a dot segment, one or two, or 0 for a name.
-fn dots(segment: &str) -> usize {
+fn dot_count(segment: &str) -> usize {
     let mut rest = segment.as_bytes();
     let mut dots = 0;
     while let [b'.', left @ ..] | [b'%', b'2', b'e' | b'E', left @ ..] = rest {
@@ -211,7 +213,7 @@ fn summary(listing: &Listing, out: &mut Vec<u8>) {
     out.extend_from_slice(if count == 1 { b" entry" } else { b" entries" });
     let total = listing.sums.bytes;
     out.extend_from_slice(b", <span title=\"");
-    exact(total, out);
+    exact_size(total, out);
     out.extend_from_slice(b"\">");
     size(total, out);
     out.extend_from_slice(b"</span>");
@@ -332,9 +334,9 @@ const NAME_MAX: usize = 256;
 mod tests {
     use alloc::vec::Vec;
 
-    fn trail(target: &str, mount_depth: usize) -> (usize, Vec<u8>) {
+    fn breadcrumbs(target: &str, mount_depth: usize) -> (usize, Vec<u8>) {
         let mut out = Vec::new();
-        (super::trail(target, mount_depth, &mut out), out)
+        (super::breadcrumbs(target, mount_depth, &mut out), out)
     }
 
     #[test]
@@ -352,10 +354,10 @@ mod tests {
             ("/.../", 1),
             ("/a%2fb/", 1),
         ] {
-            assert_eq!(trail(target, 0).0, depth, "{target}");
+            assert_eq!(breadcrumbs(target, 0).0, depth, "{target}");
         }
-        assert_eq!(trail("/x/y/z/", 2).0, 1);
-        assert_eq!(trail("/x/", 2).0, 0);
+        assert_eq!(breadcrumbs("/x/y/z/", 2).0, 1);
+        assert_eq!(breadcrumbs("/x/", 2).0, 0);
     }
 
     #[test]
@@ -369,10 +371,10 @@ mod tests {
             "/&&&&&&&&&&&&&&&&&&&&&&&&&&&&",
         ] {
             let target = pattern.repeat(65_536 / pattern.len()) + "/";
-            let len = trail(&target, 0).1.len();
+            let len = breadcrumbs(&target, 0).1.len();
             assert!(len < 12_000, "{pattern}: {len}");
         }
-        let (depth, page) = trail(&"/d".repeat(300), 0);
+        let (depth, page) = breadcrumbs(&"/d".repeat(300), 0);
         assert_eq!(depth, 300);
         assert!(page.starts_with(b"<nav aria-label=\"Breadcrumb\"> / \xE2\x80\xA6 / <a "));
     }

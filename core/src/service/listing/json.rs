@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Form;
+use super::Renderer;
 use super::text::{href, is_plain, number};
 use crate::fs::Entry;
 use crate::text::date;
@@ -10,7 +10,7 @@ use crate::text::decimal::Digits;
 use crate::text::escape::{Json, is_invisible};
 
 /// The JSON format: an array with one object per entry, each on a line of its own.
-pub(super) const JSON: Form = Form {
+pub(super) const JSON: Renderer = Renderer {
     number: 2,
     top: |_, out| out.push(b'['),
     row: json,
@@ -21,7 +21,7 @@ pub(super) const JSON: Form = Form {
 };
 
 /// The text format: one name per line.
-pub(super) const TEXT: Form = Form {
+pub(super) const TEXT: Renderer = Renderer {
     number: 3,
     top: |_, _| (),
     row: text,

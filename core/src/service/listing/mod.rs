@@ -106,12 +106,12 @@ pub(crate) struct Listing {
     sums: Sums,
     sorting: negotiate::Sorting,
     scope: Scope,
-    form: &'static Form,
+    renderer: &'static Renderer,
     stage: Stage,
     /// Whether a row has been written.
     begun: bool,
     /// Parts that are being written, and the number of bytes of them that have been.
-    some: Vec<u8>,
+    parts: Vec<u8>,
     written: usize,
 }
 
@@ -126,7 +126,7 @@ enum Stage {
 
 /// The format of a listing.
 #[derive(Debug)]
-struct Form {
+struct Renderer {
     /// Its index in [`Sums::lens`].
     number: usize,
     top: fn(&Listing, &mut Vec<u8>),
@@ -139,7 +139,7 @@ struct Form {
     unavailable: bool,
 }
 
-impl Form {
+impl Renderer {
     /// Returns whether it has a row for an entry whose name may be shown.
     fn shows(&self, entry: &Entry<'_>) -> bool {
         self.unavailable || !entry.unavailable
@@ -150,13 +150,13 @@ impl Listing {
     fn new(
         ex: &Exchange<'_>,
         directory: &Directory<'_>,
-        form: &'static Form,
+        renderer: &'static Renderer,
         sorting: Option<negotiate::Sorting>,
     ) -> Self {
         let target = ex.path().split(['?', '#']).next().unwrap_or_default();
         let entries = Arc::clone(&directory.entries);
         let scope = directory.scope;
-        let (order, sums) = Order::of(&entries, sorting, scope.hidden, form);
+        let (order, sums) = Order::of(&entries, sorting, scope.hidden, renderer);
         Listing {
             target: target.into(),
             entries,
@@ -164,24 +164,24 @@ impl Listing {
             sums,
             sorting: sorting.unwrap_or_default(),
             scope,
-            form,
+            renderer,
             stage: Stage::Top,
             begun: false,
-            some: Vec::new(),
+            parts: Vec::new(),
             written: 0,
         }
     }
 
     /// Returns the length of the listing in bytes, with a top of this length.
     fn len(&self, top: &[u8]) -> u64 {
-        let between = self.form.between.len() * self.sums.count.saturating_sub(1);
-        let rows = self.sums.lens[self.form.number];
-        rows + (top.len() + between + self.form.foot.len()) as u64
+        let between = self.renderer.between.len() * self.sums.count.saturating_sub(1);
+        let rows = self.sums.lens[self.renderer.number];
+        rows + (top.len() + between + self.renderer.foot.len()) as u64
     }
 
     fn top(&self) -> Vec<u8> {
         let mut top = Vec::new();
-        (self.form.top)(self, &mut top);
+        (self.renderer.top)(self, &mut top);
         top
     }
 
@@ -205,17 +205,17 @@ impl Listing {
             if ex.wants_flush() {
                 return Next::Flush;
             }
-            if self.written == self.some.len() {
+            if self.written == self.parts.len() {
                 if let Stage::End = self.stage {
                     return Next::Done;
                 }
-                let mut some = mem::take(&mut self.some);
-                some.clear();
-                self.write_some(&mut some);
-                (self.some, self.written) = (some, 0);
+                let mut parts = mem::take(&mut self.parts);
+                parts.clear();
+                self.write_parts(&mut parts);
+                (self.parts, self.written) = (parts, 0);
             }
             // The top may be longer than a small outbox.
-            let piece = &self.some[self.written..];
+            let piece = &self.parts[self.written..];
             let piece = &piece[..piece.len().min(ex.write_max_before_flush())];
             ex.write(piece);
             self.written += piece.len();
@@ -223,32 +223,32 @@ impl Listing {
     }
 
     /// Writes the next parts, a few hundred bytes.
-    fn write_some(&mut self, out: &mut Vec<u8>) {
+    fn write_parts(&mut self, out: &mut Vec<u8>) {
         let mut at = match self.stage {
             Stage::Top => {
-                (self.form.top)(self, out);
+                (self.renderer.top)(self, out);
                 0
             }
             Stage::Rows(at) => at,
             Stage::End => return,
         };
-        let Form { row, between, .. } = self.form;
+        let Renderer { row, between, .. } = self.renderer;
         let (entries, order) = (&*self.entries, &self.order);
-        let (places, has_all) = (order.places(entries), order.has_all());
-        while out.len() < AT_ONCE {
-            let place = match places {
-                Some(places) => places.get(at).map_or(usize::MAX, |place| *place as usize),
-                None => order.place(at, entries.len()),
+        let (indices, includes_unshown) = (order.indices(entries), order.includes_unshown());
+        while out.len() < BATCH_SIZE {
+            let index = match indices {
+                Some(indices) => indices.get(at).map_or(usize::MAX, |index| *index as usize),
+                None => order.index(at, entries.len()),
             };
-            let Some(entry) = entries.get(place) else {
-                out.extend_from_slice(self.form.foot);
+            let Some(entry) = entries.get(index) else {
+                out.extend_from_slice(self.renderer.foot);
                 self.stage = Stage::End;
                 return;
             };
             at += 1;
             // Otherwise the order contains only entries that are shown.
-            if has_all
-                && !(Path::is_listed(entry.name, self.scope.hidden) && self.form.shows(&entry))
+            if includes_unshown
+                && !(Path::is_listed(entry.name, self.scope.hidden) && self.renderer.shows(&entry))
             {
                 continue;
             }
@@ -272,4 +272,4 @@ fn mix_bytes(sum: u64, bytes: &[u8]) -> u64 {
 }
 
 /// The number of bytes after which parts are passed to the exchange, since each call has a cost.
-const AT_ONCE: usize = 512;
+const BATCH_SIZE: usize = 512;

@@ -75,9 +75,9 @@ impl Format {
         ];
         let (mut best, mut most) = (Format::Html, (0, 0));
         for (format, name) in offers {
-            let liked = liking(ex, name);
-            if liked.0 > 0 && liked > most {
-                (best, most) = (format, liked);
+            let quality = quality_of(ex, name);
+            if quality.0 > 0 && quality > most {
+                (best, most) = (format, quality);
             }
         }
         (best, true)
@@ -92,7 +92,7 @@ fn parameters<'a>(ex: &Exchange<'a>) -> impl Iterator<Item = &'a str> {
 
 /// Returns the client's quality value for this media type, in thousandths, and the precision of the matching range: a client
 /// that names one type and accepts all others prefers the named one.
-fn liking(ex: &Exchange<'_>, name: &str) -> (u16, u8) {
+fn quality_of(ex: &Exchange<'_>, name: &str) -> (u16, u8) {
     let (mut weight, mut exact) = (0, 0);
     for range in ex.head.fields().list("Accept") {
         let (range, parameters) = range.split_once(';').unwrap_or((range, ""));
@@ -110,10 +110,10 @@ fn liking(ex: &Exchange<'_>, name: &str) -> (u16, u8) {
             .split(';')
             .map(|one| one.trim_matches(WHITESPACE));
         let q = parameters.find(|one| one.get(..2).is_some_and(|q| q.eq_ignore_ascii_case("q=")));
-        if let Some(liked) = parse_qvalue(q.unwrap_or_default())
+        if let Some(quality) = parse_qvalue(q.unwrap_or_default())
             && exactness > exact
         {
-            (weight, exact) = (liked, exactness);
+            (weight, exact) = (quality, exactness);
         }
     }
     (weight, exact)

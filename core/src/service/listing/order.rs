@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::negotiate::{Key, Sorting};
-use super::{Form, html, json, mix_bytes, python};
+use super::{Renderer, html, json, mix_bytes, python};
 use crate::fs::entries::{Prepared, Sums, compare_entries};
 use crate::fs::{Entries, Entry, Path};
 use crate::text::decimal::mix;
@@ -34,9 +34,9 @@ pub fn prepare(entries: &mut Entries) {
     let all = || (0..entries.len() as u32).collect::<Vec<_>>();
     let sorted = [Key::Size, Key::Time].map(|key| {
         [false, true].map(|descending| {
-            let mut places = all();
-            sort(entries, &mut places, Sorting { key, descending });
-            places
+            let mut indices = all();
+            sort(entries, &mut indices, Sorting { key, descending });
+            indices
         })
     });
     let [[size, size_down], [time, time_down]] = sorted;
@@ -44,7 +44,7 @@ pub fn prepare(entries: &mut Entries) {
         let listed = entries
             .iter()
             .filter(|entry| Path::is_listed(entry.name, hidden));
-        sums(listed, &FORMS, true)
+        sums(listed, &RENDERERS, true)
     });
     let mut lowercase = all();
     python::sort(entries, &mut lowercase);
@@ -78,25 +78,25 @@ impl Order {
         entries: &Entries,
         sorting: Option<Sorting>,
         hidden: bool,
-        form: &Form,
+        renderer: &Renderer,
     ) -> (Order, Sums) {
         if let Some(prepared) = entries.prepared() {
             let sums = prepared.sums[usize::from(hidden)];
             return (Order::prepared(prepared, sorting), sums);
         }
         let listed = entries.iter().zip(0..);
-        let listed =
-            listed.filter(|(entry, _)| Path::is_listed(entry.name, hidden) && form.shows(entry));
-        let mut places: Vec<u32> = listed.map(|(_, place)| place).collect();
+        let listed = listed
+            .filter(|(entry, _)| Path::is_listed(entry.name, hidden) && renderer.shows(entry));
+        let mut indices: Vec<u32> = listed.map(|(_, place)| place).collect();
         match sorting {
-            Some(sorting) => sort(entries, &mut places, sorting),
-            None => python::sort(entries, &mut places),
+            Some(sorting) => sort(entries, &mut indices, sorting),
+            None => python::sort(entries, &mut indices),
         }
-        let shown = places
+        let shown = indices
             .iter()
             .filter_map(|place| entries.get(*place as usize));
-        let sums = sums(shown, &[form], sorting.is_some());
-        (Order::Own(places), sums)
+        let sums = sums(shown, &[renderer], sorting.is_some());
+        (Order::Own(indices), sums)
     }
 
     fn prepared(prepared: &Prepared, sorting: Option<Sorting>) -> Order {
@@ -113,22 +113,22 @@ impl Order {
     }
 
     /// Returns whether the order includes entries that are not shown.
-    pub(super) fn has_all(&self) -> bool {
+    pub(super) fn includes_unshown(&self) -> bool {
         !matches!(self, Order::Own(_))
     }
 
     /// Returns the indices of the entries in this order, if they are stored.
-    pub(super) fn places<'a>(&'a self, entries: &'a Entries) -> Option<&'a [u32]> {
+    pub(super) fn indices<'a>(&'a self, entries: &'a Entries) -> Option<&'a [u32]> {
         match self {
             Order::AsTheyAre | Order::Reversed(_) => None,
-            Order::Own(places) => Some(places),
+            Order::Own(indices) => Some(indices),
             Order::Sorted(number) => Some(&entries.prepared()?.sorted[*number]),
             Order::Lowercase => entries.prepared()?.lowercase.as_deref(),
         }
     }
 
-    /// Returns the index of the entry at position `at` of this order, if [`places`](Self::places) returns `None`.
-    pub(super) fn place(&self, at: usize, count: usize) -> usize {
+    /// Returns the index of the entry at position `at` of this order, if [`indices`](Self::indices) returns `None`.
+    pub(super) fn index(&self, at: usize, count: usize) -> usize {
         match self {
             Order::Reversed(directories) if at < *directories => directories - at - 1,
             Order::Reversed(directories) if at < count => count + directories - at - 1,
@@ -139,7 +139,11 @@ impl Order {
 
 /// Returns the sums over these entries, with the length of their rows in some formats. Unavailable entries count only for
 /// the rows. `version` determines whether the hash is computed, too.
-fn sums<'a>(entries: impl Iterator<Item = Entry<'a>>, forms: &[&Form], version: bool) -> Sums {
+fn sums<'a>(
+    entries: impl Iterator<Item = Entry<'a>>,
+    renderers: &[&Renderer],
+    version: bool,
+) -> Sums {
     let mut sums = Sums::default();
     let mut row = Vec::new();
     for entry in entries {
@@ -151,13 +155,13 @@ fn sums<'a>(entries: impl Iterator<Item = Entry<'a>>, forms: &[&Form], version: 
                 sums.version = sums.version.wrapping_add(version_of(&entry));
             }
         }
-        for form in forms.iter().filter(|form| form.shows(&entry)) {
-            let len = (form.len)(&entry).unwrap_or_else(|| {
+        for renderer in renderers.iter().filter(|renderer| renderer.shows(&entry)) {
+            let len = (renderer.len)(&entry).unwrap_or_else(|| {
                 row.clear();
-                (form.row)(&entry, &mut row);
+                (renderer.row)(&entry, &mut row);
                 row.len()
             });
-            sums.lens[form.number] += len as u64;
+            sums.lens[renderer.number] += len as u64;
         }
     }
     sums
@@ -171,7 +175,7 @@ fn version_of(entry: &Entry<'_>) -> u64 {
 }
 
 /// Sorts indices of entries. Directories come first, and equal entries are sorted by name.
-fn sort(entries: &Entries, places: &mut [u32], sorting: Sorting) {
+fn sort(entries: &Entries, indices: &mut [u32], sorting: Sorting) {
     let Sorting { key, descending } = sorting;
     let entry = |at: &u32| entries.get(*at as usize).unwrap_or_default();
     let by_name = |one: &u32, other: &u32| match entries.is_sorted() {
@@ -179,7 +183,7 @@ fn sort(entries: &Entries, places: &mut [u32], sorting: Sorting) {
         false => compare_entries(&entry(one), &entry(other)),
     };
     if key != Key::Name || !entries.is_sorted() {
-        places.sort_unstable_by(|one, other| {
+        indices.sort_unstable_by(|one, other| {
             let (first, second) = (entry(one), entry(other));
             let by_key = compare(key, &first, &second);
             let by_key = if descending { by_key.reverse() } else { by_key };
@@ -188,9 +192,9 @@ fn sort(entries: &Entries, places: &mut [u32], sorting: Sorting) {
         });
     }
     if key == Key::Name && descending {
-        let directories = places.partition_point(|at| entry(at).directory);
-        places[..directories].reverse();
-        places[directories..].reverse();
+        let directories = indices.partition_point(|at| entry(at).directory);
+        indices[..directories].reverse();
+        indices[directories..].reverse();
     }
 }
 
@@ -203,4 +207,4 @@ fn compare(key: Key, one: &Entry<'_>, other: &Entry<'_>) -> Ordering {
 }
 
 /// Each option at the index of its number.
-const FORMS: [&Form; 4] = [&html::PAGE, &python::PAGE, &json::JSON, &json::TEXT];
+const RENDERERS: [&Renderer; 4] = [&html::PAGE, &python::PAGE, &json::JSON, &json::TEXT];

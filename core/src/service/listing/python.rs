@@ -4,8 +4,8 @@ use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::text::{TITLE_MAX, excerpt, href_len, html, linked, put};
-use super::{Directory, Form, Listing, head};
+use super::text::{TITLE_MAX, excerpt, href_len, html, put, write_link};
+use super::{Directory, Listing, Renderer, head};
 use crate::engine::{Exchange, Next};
 use crate::fs::{Entries, Entry, percent_decode};
 use crate::text::lowercase::lower;
@@ -19,13 +19,13 @@ pub fn python(ex: &mut Exchange<'_>, directory: Directory<'_>) -> Next {
 }
 
 /// Sorts indices of entries in the order of the page.
-pub(super) fn sort(entries: &Entries, places: &mut Vec<u32>) {
+pub(super) fn sort(entries: &Entries, indices: &mut Vec<u32>) {
     let name = |at: &u32| Name(entries.get(*at as usize).unwrap_or_default().name, *at);
-    if !places.is_sorted_by_key(name) {
+    if !indices.is_sorted_by_key(name) {
         // A heap, since the library's sort takes three times as much flash.
-        let names = places.iter().map(name);
+        let names = indices.iter().map(name);
         let names = names.collect::<BinaryHeap<_>>().into_sorted_vec();
-        *places = names.iter().map(|name| name.1).collect();
+        *indices = names.iter().map(|name| name.1).collect();
     }
 }
 
@@ -43,7 +43,7 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
 
 fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
     put(b"<li><a href=\"", out);
-    linked(entry, b"\">", html, out);
+    write_link(entry, b"\">", html, out);
     let mark: &[u8] = match (entry.link, entry.directory) {
         (true, _) => b"@</a></li>\n",
         (_, true) => b"/</a></li>\n",
@@ -59,7 +59,7 @@ fn len(entry: &Entry<'_>) -> Option<usize> {
     Some(around + mark + href_len(entry.name)? + entry.name.len())
 }
 
-pub(super) const PAGE: Form = Form {
+pub(super) const PAGE: Renderer = Renderer {
     number: 1,
     top,
     row,

@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::text::{exact, exact_len, href_len, linked, shown, size, size_len};
+use super::text::{
+    exact_size, exact_size_len, href_len, size, size_len, write_display, write_link,
+};
 use crate::fs::Entry;
 use crate::text::date;
 
@@ -12,7 +14,7 @@ pub(super) fn len(entry: &Entry<'_>) -> Option<usize> {
     len += usize::from(entry.directory) + usize::from(entry.directory || entry.link);
     len += href_len(entry.name)? + entry.name.len();
     if let Some(bytes) = entry.len {
-        len += " title=\"\"".len() + exact_len(bytes) + size_len(bytes);
+        len += " title=\"\"".len() + exact_size_len(bytes) + size_len(bytes);
     }
     if entry.modified.is_some() {
         len += TIME.len();
@@ -23,7 +25,7 @@ pub(super) fn len(entry: &Entry<'_>) -> Option<usize> {
 /// Writes an entry's row.
 pub(super) fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"<tr><th scope=\"row\"><a href=\"");
-    linked(entry, b"\"><bdi>", shown, out);
+    write_link(entry, b"\"><bdi>", write_display, out);
     out.extend_from_slice(match (entry.link, entry.directory) {
         (true, _) => b"</bdi>@</a><td",
         (_, true) => b"</bdi>/</a><td",
@@ -31,7 +33,7 @@ pub(super) fn row(entry: &Entry<'_>, out: &mut Vec<u8>) {
     });
     if let Some(len) = entry.len {
         out.extend_from_slice(b" title=\"");
-        exact(len, out);
+        exact_size(len, out);
         out.extend_from_slice(b"\">");
         size(len, out);
         out.extend_from_slice(b"<td>");

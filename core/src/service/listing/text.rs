@@ -7,7 +7,7 @@ use crate::text::decimal::Digits;
 
 /// Writes the name of an entry as a link target, then `between`, then the name as `text` writes it. Most names need no
 /// escaping in either.
-pub(super) fn linked(
+pub(super) fn write_link(
     entry: &Entry<'_>,
     between: &[u8],
     text: fn(&[u8], &mut Vec<u8>),
@@ -103,7 +103,7 @@ pub(super) fn is_plain(name: &[u8]) -> bool {
 }
 
 /// Writes text for display: control characters as their Unicode pictures.
-pub(super) fn shown(text: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_display(text: &[u8], out: &mut Vec<u8>) {
     for piece in text.chunk_by(|one, other| !one.is_ascii_control() && !other.is_ascii_control()) {
         match piece {
             [0x7F] => out.extend_from_slice("\u{2421}".as_bytes()),
@@ -150,13 +150,13 @@ pub(super) fn size_len(len: u64) -> usize {
 }
 
 /// Writes a length exactly.
-pub(super) fn exact(len: u64, out: &mut Vec<u8>) {
+pub(super) fn exact_size(len: u64, out: &mut Vec<u8>) {
     number(len, out);
     out.extend_from_slice(if len == 1 { b" byte" } else { b" bytes" });
 }
 
 /// How long that is.
-pub(super) fn exact_len(len: u64) -> usize {
+pub(super) fn exact_size_len(len: u64) -> usize {
     let digits = len.checked_ilog10().unwrap_or(0) as usize + 1;
     digits + if len == 1 { 5 } else { 6 }
 }
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn control_characters_are_pictures() {
-        let shown = written(|out| super::shown(b"\na\x1b\x7f<b", out));
+        let shown = written(|out| super::write_display(b"\na\x1b\x7f<b", out));
         assert_eq!(shown, "\u{240A}a\u{241B}\u{2421}&lt;b");
     }
 }

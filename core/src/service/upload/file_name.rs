@@ -30,7 +30,7 @@ fn extended(value: &[u8]) -> Result<Vec<u8>, &'static str> {
         return Err(BAD);
     };
     let charset = Charset::named(charset).ok_or(CHARSET)?;
-    let bytes = decoded(name, b'%').ok_or(BAD)?;
+    let bytes = decode_hex_escapes(name, b'%').ok_or(BAD)?;
     charset.decode(bytes).ok_or(BAD)
 }
 
@@ -60,7 +60,7 @@ fn encoded_word(word: &[u8]) -> Option<Vec<u8>> {
             let text = text
                 .iter()
                 .map(|&byte| if byte == b'_' { b' ' } else { byte });
-            decoded(&text.collect::<Vec<u8>>(), b'=')?
+            decode_hex_escapes(&text.collect::<Vec<u8>>(), b'=')?
         }
         _ => return None,
     };
@@ -68,11 +68,11 @@ fn encoded_word(word: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Replaces each mark and the two hexadecimal digits behind it by a byte, or returns `None` if a mark has none.
-fn decoded(text: &[u8], mark: u8) -> Option<Vec<u8>> {
+fn decode_hex_escapes(text: &[u8], marker: u8) -> Option<Vec<u8>> {
     let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text);
     while let Some((&byte, behind)) = rest.split_first() {
         rest = behind;
-        if byte != mark {
+        if byte != marker {
             bytes.push(byte);
             continue;
         }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::multipart::{Multipart, Piece};
 use super::naming::Naming;
-use super::{Refusal, TOO_LONG, complaint, create};
+use super::{Refusal, TOO_LONG, create, refusal_for};
 use crate::engine::{Event, Exchange, Next};
 use crate::fs::{FsError, Path};
 use crate::text::escape::Repr;
@@ -70,7 +70,7 @@ impl Form {
             (Stage::Content, Event::Data(_)) if self.refusal.is_some() => Ok(Next::Body),
             (Stage::Content, Event::Data(bytes)) => {
                 self.parts.push(bytes);
-                Ok(self.go_on(naming))
+                Ok(self.continue_reply(naming))
             }
             (Stage::Content, _) => self.reply(ex),
             (Stage::Look, found) => match create(ex, found, naming.overwrite, false, None) {
@@ -88,16 +88,16 @@ impl Form {
                 // The error concerns the directory, whose path is not too long.
                 Ok(self.refuse((403, TOO_LONG).into()))
             }
-            (_, Event::Failed(_, error)) => Ok(self.refuse(complaint(error))),
+            (_, Event::Failed(_, error)) => Ok(self.refuse(refusal_for(error))),
             (stage, _) => {
                 self.stored += u32::from(matches!(stage, Stage::Keep));
-                Ok(self.go_on(naming))
+                Ok(self.continue_reply(naming))
             }
         }
     }
 
     /// Continues with the content that was received.
-    fn go_on(&mut self, naming: Naming<'_>) -> Next {
+    fn continue_reply(&mut self, naming: Naming<'_>) -> Next {
         let (stage, next) = match self.parts.next() {
             Ok(Piece::File(name)) => {
                 let path = Path::is_name(&name)

@@ -17,12 +17,12 @@ use alloc::boxed::Box;
 use self::form::Form;
 use self::multipart::Multipart;
 use self::naming::Naming;
-use self::origin::{is_for_loopback, is_foreign, is_hidden};
+use self::origin::{is_cross_site, is_for_loopback, is_opaque};
 use self::put::Put;
 use crate::engine::{Event, Exchange, Handler, Next, log};
 use crate::fs::{Create, FsError, Path};
 use crate::service::Files;
-use crate::service::condition::may_be_stored;
+use crate::service::condition::may_store;
 use crate::text::escape::bytes;
 use crate::text::status;
 use crate::wire::Version;
@@ -132,7 +132,7 @@ impl Upload {
             return ex.send_error(400, "Parts of a file cannot be stored");
         }
         let path = (self.files.settings().translate_path)(ex.path());
-        let is_directory = |path: &Path| path.ends_with_slash() && self.files.shows(path);
+        let is_directory = |path: &Path| path.ends_with_slash() && self.files.is_visible(path);
         if path.as_ref().is_some_and(is_directory) {
             return self.files.answer_method(ex, ALLOW_DIRECTORY);
         }
@@ -182,8 +182,8 @@ impl Handler for Upload {
         self.files.uploads = true;
         match ex.command() {
             "GET" | "HEAD" => self.files.begin(ex),
-            "PUT" | "POST" if is_foreign(ex) => {
-                let message = if is_hidden(ex) { NO_ORIGIN } else { FOREIGN };
+            "PUT" | "POST" if is_cross_site(ex) => {
+                let message = if is_opaque(ex) { NO_ORIGIN } else { FOREIGN };
                 self.files.error(ex, 403, message)
             }
             "PUT" | "POST" if self.loopback_only && !is_for_loopback(ex) => {
@@ -275,15 +275,15 @@ fn create(
         Event::Failed(path, FsError::NotFound | FsError::OutsideRoot | FsError::TooLong) => {
             (path, None)
         }
-        Event::Failed(_, error) => return Err(complaint(error)),
+        Event::Failed(_, error) => return Err(refusal_for(error)),
         Event::Directory(_) => return Err((405, "The name is a directory").into()),
-        _ => return Err(complaint(FsError::Io)),
+        _ => return Err(refusal_for(FsError::Io)),
     };
-    if conditions && !may_be_stored(ex, replaces) {
+    if conditions && !may_store(ex, replaces) {
         return Err((412, "Precondition Failed").into());
     }
     if replaces.is_some() && !overwrite {
-        return Err(complaint(FsError::Exists));
+        return Err(refusal_for(FsError::Exists));
     }
     Ok(Create {
         path,
@@ -293,7 +293,7 @@ fn create(
     })
 }
 
-fn complaint(error: FsError) -> Refusal {
+fn refusal_for(error: FsError) -> Refusal {
     let (status, message) = match error {
         FsError::NotFound | FsError::OutsideRoot => NO_DIRECTORY,
         FsError::Forbidden => (403, "No permission to store the file"),
@@ -301,7 +301,7 @@ fn complaint(error: FsError) -> Refusal {
         FsError::Exists => (409, "A file with this name exists"),
         FsError::NoSpace => (507, "Insufficient Storage"),
         FsError::TooLong => (414, TOO_LONG),
-        FsError::InvalidName => (403, NAMELESS),
+        FsError::InvalidName => (403, INVALID_NAME),
         FsError::Unsupported => (501, "Files cannot be stored here"),
         FsError::NoResources => (503, "Not enough resources to store the file"),
         FsError::TooMany | FsError::Io => (500, "The file cannot be stored"),
@@ -321,5 +321,5 @@ const NO_ORIGIN: &str =
 const REBOUND: &str = "Files can be stored through localhost only; --host NAME allows another name";
 const ENCODED: &str = "Encoded files cannot be stored";
 const NO_DIRECTORY: (u16, &str) = (409, "Its directory does not exist");
-const NAMELESS: &str = "A file cannot have that name here";
+const INVALID_NAME: &str = "A file cannot have that name here";
 const TOO_LONG: &str = "The name is too long";

@@ -6,7 +6,7 @@
 
 use alloc::string::String;
 
-use super::{NAMELESS, NO_DIRECTORY, Refusal};
+use super::{INVALID_NAME, NO_DIRECTORY, Refusal};
 use crate::fs::Path;
 use crate::service::Files;
 use crate::service::files::SUFFIXES;
@@ -31,9 +31,9 @@ impl<'a> Naming<'a> {
         let rule = self.files.refusal(path.as_ref());
         let path = path.filter(|_| rule.is_none()).ok_or_else(|| Refusal {
             rule,
-            ..(403, NAMELESS).into()
+            ..(403, INVALID_NAME).into()
         })?;
-        match self.complaint(&path) {
+        match self.objection(&path) {
             Some(message) => Err((403, message).into()),
             None => Ok(path),
         }
@@ -41,14 +41,14 @@ impl<'a> Naming<'a> {
 
     /// Returns the number of directories at the end of a path that may be created, and the reply if more of them are
     /// missing. Their names follow the same rules as those of files.
-    pub(super) fn new_directories(self, path: &Path) -> (usize, Reply) {
+    pub(super) fn new_directories(self, path: &Path) -> (usize, StatusMessage) {
         let mut directory = path.clone();
         for count in 0..DIRECTORIES_MAX {
             directory.pop();
             if directory.as_bytes().is_empty() {
                 return (count, NO_DIRECTORY);
             }
-            if let Some(message) = self.complaint(&directory) {
+            if let Some(message) = self.objection(&directory) {
                 return (count, (403, message));
             }
         }
@@ -56,7 +56,7 @@ impl<'a> Naming<'a> {
     }
 
     /// Returns why no new file may have this name.
-    fn complaint(self, path: &Path) -> Option<&'static str> {
+    fn objection(self, path: &Path) -> Option<&'static str> {
         unsafe_name(path.file_name()).or_else(|| self.reserved(path))
     }
 
@@ -112,11 +112,11 @@ fn folded(name: &[u8]) -> String {
 }
 
 /// A status and its message.
-pub(super) type Reply = (u16, &'static str);
+pub(super) type StatusMessage = (u16, &'static str);
 
 /// The largest number of directories that a request may create.
 const DIRECTORIES_MAX: usize = 16;
-const TOO_DEEP: Reply = (
+const TOO_DEEP: StatusMessage = (
     409,
     "Its directory does not exist, and at most 16 directories are created",
 );

@@ -9,19 +9,19 @@ use crate::service::hosts::is_loopback;
 
 /// Returns whether the request comes from a page of another site, according to the browser. Clients that are not browsers
 /// send no such fields, and are allowed.
-pub(super) fn is_foreign(ex: &Exchange<'_>) -> bool {
+pub(super) fn is_cross_site(ex: &Exchange<'_>) -> bool {
     // Fetch Metadata: sent if the page was loaded over a secure connection.
     let mut sites = ex.get_all("Sec-Fetch-Site").peekable();
     if sites.peek().is_some() {
         return !sites.all(|site| matches!(site, "same-origin" | "none"));
     }
     // RFC 6454 §7: sent with every POST and PUT.
-    !ex.get_all("Origin").all(|origin| is_here(ex, origin))
+    !ex.get_all("Origin").all(|origin| is_same_host(ex, origin))
 }
 
 /// Returns whether an origin has the host and port of the request. A missing port is the default port of the scheme. Schemes
 /// are not compared: a proxy that terminates TLS may forward requests with their original `Host`.
-fn is_here(ex: &Exchange<'_>, origin: &str) -> bool {
+fn is_same_host(ex: &Exchange<'_>, origin: &str) -> bool {
     match origin.split_once("://") {
         Some(("http", host)) => ex.head.is_for(host, 80),
         Some(("https", host)) => ex.head.is_for(host, 443),
@@ -31,7 +31,7 @@ fn is_here(ex: &Exchange<'_>, origin: &str) -> bool {
 
 /// Returns whether the browser hides the origin. It does so for sandboxed frames, which any site may have, and for forms of
 /// pages whose `Referrer-Policy` is `no-referrer` (Fetch §3.2.1), so a hidden origin is not trusted.
-pub(super) fn is_hidden(ex: &Exchange<'_>) -> bool {
+pub(super) fn is_opaque(ex: &Exchange<'_>) -> bool {
     ex.header("Sec-Fetch-Site").is_none() && ex.get_all("Origin").all(|origin| origin == "null")
 }
 

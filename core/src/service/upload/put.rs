@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::multipart::PIECE;
-use super::naming::{Naming, Reply};
-use super::{Refusal, complaint, content_length, create};
+use super::naming::{Naming, StatusMessage};
+use super::{Refusal, content_length, create, refusal_for};
 use crate::engine::{Event, Exchange, Next};
 use crate::fs::FsError;
 use crate::service::files::Itself;
@@ -18,7 +18,7 @@ pub(super) struct Put {
     /// Whether the file is new.
     new: bool,
     /// The reply if the directory is missing and may not be made.
-    no_directory: Reply,
+    no_directory: StatusMessage,
     /// The content that was received and not yet written.
     ahead: Vec<u8>,
 }
@@ -56,7 +56,7 @@ impl Put {
             (Stage::Create, Event::Failed(_, FsError::NotFound)) => {
                 return Err(self.no_directory.into());
             }
-            (_, Event::Failed(_, error)) => return Err(complaint(error)),
+            (_, Event::Failed(_, error)) => return Err(refusal_for(error)),
             (Stage::Create | Stage::Given(false), _) => (Stage::Content, Next::Body),
             (Stage::Content, Event::Data(bytes)) => {
                 self.ahead.extend_from_slice(bytes);
