@@ -99,7 +99,7 @@ fn the_engine_allocates_nothing_for_a_further_request() {
 }
 
 #[test]
-fn the_file_service_allocates_the_path_and_nothing_else() {
+fn the_file_service_allocates_only_the_path() {
     let counts = count(Files::new(), REQUEST);
     assert!(counts.iter().all(|&count| count == 1), "{counts:?}");
     for field in [
@@ -118,7 +118,7 @@ fn the_file_service_allocates_the_path_and_nothing_else() {
 }
 
 #[test]
-fn settings_that_own_their_text_cost_no_further_allocation() {
+fn owned_settings_allocate_nothing_per_request() {
     let mut files = Files::new();
     let settings = files.settings_mut();
     let owned = |text: &str| Some(text.to_owned().into());
@@ -143,7 +143,7 @@ fn connections_share_the_settings_of_their_server() {
 }
 
 #[test] // Each segment of a target used to cost a copy of the path up to it.
-fn segments_of_a_path_cost_no_allocations_where_scripts_are_run() {
+fn path_segments_allocate_nothing_with_cgi() {
     let most = |segments, end| {
         let path = "/a".repeat(segments);
         let request = format!("GET {path}{end} HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -201,7 +201,7 @@ fn held(content: &str) -> isize {
 }
 
 #[test]
-fn of_a_form_that_was_refused_nothing_is_held() {
+fn a_refused_form_holds_no_memory() {
     let named = "--b\r\nContent-Disposition: form-data; filename=-x\r\n\r\n";
     let form = [named, &"x".repeat(10_000), "\r\n--b--"].concat();
     assert_eq!(held(&form), 0);

@@ -33,30 +33,30 @@ fn nothing() -> Got<()> {
 
 #[test]
 #[should_panic = "was answered by a wrong kind of Got"]
-fn a_number_is_no_file() {
+fn bytes_are_no_answer_to_open() {
     answered(|| Got::Bytes(1), nothing);
 }
 
 #[test]
 #[should_panic = "was answered by a wrong kind of Got"]
-fn a_listing_is_no_file() {
+fn a_listing_is_no_answer_to_open() {
     answered(|| Got::Listed(Ok(Arc::default())), nothing);
 }
 
 #[test]
 #[should_panic = "Want::Ask was answered by another kind of Opened"]
-fn a_program_is_no_file() {
+fn a_process_is_no_answer_to_open() {
     answered(|| Got::Opened(Ok(Opened::Process(()))), nothing);
 }
 
 #[test]
 #[should_panic = "was answered by a wrong kind of Got"]
-fn a_directory_is_no_listing() {
+fn an_opened_directory_is_no_answer_to_list() {
     answered(nothing, nothing);
 }
 
 #[test]
-fn a_connection_whose_link_is_gone_closes_and_stays_closed() {
+fn a_connection_with_a_broken_transport_closes_and_stays_closed() {
     let mut conn = Connection::<(), _>::new(Config::default(), "192.0.2.1", Files::new());
     conn.step(Now::default(), Got::Nothing);
     for got in [Got::Failed, Got::Nothing, Got::Nothing] {
@@ -84,7 +84,7 @@ impl Handler for Longer {
 }
 
 #[test]
-fn a_file_that_is_sent_by_reference_and_too_short_breaks_the_reply_off() {
+fn a_file_sent_by_reference_that_is_too_short_breaks_off_the_reply() {
     let mut world = World::new(
         modern(),
         Longer,

@@ -72,7 +72,7 @@ fn clock(fs: &One) -> (u16, u16) {
 /// APPNOTE.TXT §4.4.6: hours from bit 11 on, minutes from bit 5 on, then seconds by twos; years since 1980
 /// from bit 9 on, months from bit 5 on, then days.
 #[test]
-fn a_zip_has_times_by_two_seconds_from_1980_to_2107() {
+fn dos_times_in_a_zip_have_two_second_steps_from_1980_to_2107() {
     let time = |hour: u16, minute: u16, second: u16| hour << 11 | minute << 5 | (second / 2);
     let date = |year: u16, month: u16, day: u16| (year - 1980) << 9 | month << 5 | day;
     // 2020-01-01 23:58:59.
@@ -87,7 +87,7 @@ fn a_zip_has_times_by_two_seconds_from_1980_to_2107() {
 
 /// APPNOTE.TXT §4.4.11: without the extra field `UT` there is nothing behind the name that says 1970.
 #[test]
-fn what_has_no_time_is_not_dated_1970_in_a_zip() {
+fn an_entry_without_a_time_is_not_dated_1970_in_a_zip() {
     let directory = One::Directory;
     assert_eq!(clock(&directory), (0, 1 << 5 | 1));
     let header: [u8; 30] = start(&directory, ArchiveFormat::Zip);
@@ -108,7 +108,7 @@ fn extra(modified: i64) -> Vec<u8> {
 /// Info-ZIP's field `UT` has four bytes for the time, which some readers take for a number with a sign and some not. The
 /// field of NTFS (APPNOTE.TXT §4.5.5) has units of 100 ns since 1601.
 #[test]
-fn a_zip_has_times_that_no_reader_takes_for_others() {
+fn times_in_a_zip_are_unambiguous() {
     for modified in [
         0,
         1,
@@ -175,7 +175,7 @@ impl FileSystem for Large {
 }
 
 #[test]
-fn more_bytes_than_a_file_can_have_are_no_archive() {
+fn an_archive_longer_than_a_file_can_be_is_refused() {
     const MOST: u64 = i64::MAX as u64;
     for format in [ArchiveFormat::Tar, ArchiveFormat::Zip] {
         let len = |lens: &'static [u64]| {
@@ -286,7 +286,7 @@ impl FileSystem for Deep {
 }
 
 #[test]
-fn what_is_asked_for_by_too_long_a_name_is_not_there_and_what_lies_below_is_too_deep() {
+fn a_directory_with_too_long_a_path_is_not_found_and_one_that_contains_such_a_path_is_too_deep() {
     for (path, error) in [
         ("/d/", FsError::TooLong),
         ("/d/d/", FsError::TooLong),
@@ -303,7 +303,7 @@ fn what_is_asked_for_by_too_long_a_name_is_not_there_and_what_lies_below_is_too_
 }
 
 #[test]
-fn in_a_zip_no_name_is_another_place_on_windows() {
+fn no_name_in_a_zip_leads_elsewhere_on_windows() {
     let names = [
         ("..\\..\\evil", ".._.._evil"),
         ("10:30.log", "10_30.log"),

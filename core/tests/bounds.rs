@@ -19,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const HELLO: &[u8] = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
 
 #[test] // reply start ignores earlier replies
-fn a_reply_is_taken_back_and_those_before_it_stay() {
+fn a_retracted_reply_leaves_the_earlier_ones() {
     let input = [HELLO, b"GET /short HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
     let mut world = World::new(modern(), Files::new(), &input);
     world.run();
@@ -45,7 +45,7 @@ fn a_file_that_cannot_be_read_is_a_500() {
 }
 
 #[test] // a file that fails is held until the connection closes
-fn a_file_that_cannot_be_read_is_let_go_at_once() {
+fn a_file_that_cannot_be_read_is_dropped_immediately() {
     let file = Rc::new(());
     let mut conn = Connection::new(modern(), "192.0.2.1", Files::new());
     let (mut rest, mut got) = (HELLO, Got::Nothing);
@@ -79,7 +79,7 @@ fn finish_closes_an_idle_connection_at_once() {
 }
 
 #[test] // linger collects what comes
-fn what_comes_while_lingering_is_not_kept() {
+fn bytes_that_arrive_while_lingering_are_discarded() {
     let input = [b"GET /hello.txt HTTP/1.0\r\n\r\n", &vec![b'x'; 1 << 20][..]].concat();
     let mut world = World::new(Config::default(), Files::new(), &input);
     world.run();
@@ -107,7 +107,7 @@ fn lingering_begins_when_the_reply_is_sent() {
 }
 
 #[test] // since not set at Ask/Done
-fn the_file_system_has_its_own_time() {
+fn the_file_system_has_a_deadline_of_its_own() {
     let mut world = World::new(modern(), Files::new(), b"GET /hello.txt HT");
     world = world.then(SECOND * 20, b"TP/1.1\r\nHost: h\r\n\r\n");
     world.disk_takes = SECOND * 15;
@@ -116,7 +116,7 @@ fn the_file_system_has_its_own_time() {
 }
 
 #[test] // since not set after drain
-fn idle_time_begins_after_the_content() {
+fn the_idle_timeout_begins_after_the_content() {
     let head = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n";
     let mut world = World::new(modern(), Files::new(), head);
     world = world.then(SECOND * 25, b"hello");
@@ -125,7 +125,7 @@ fn idle_time_begins_after_the_content() {
 }
 
 #[test] // since not set at first byte of head
-fn the_time_of_a_head_begins_with_its_first_byte() {
+fn the_timeout_for_a_head_begins_with_its_first_byte() {
     let mut world = World::new(modern(), Files::new(), b"");
     world.input.clear();
     world = world.then(SECOND * 50, b"GET /hello.txt HT");
@@ -135,7 +135,7 @@ fn the_time_of_a_head_begins_with_its_first_byte() {
 }
 
 #[test] // the head's time runs while the reply before it is taken
-fn a_head_has_its_time_after_a_reply_that_was_taken_slowly() {
+fn a_head_has_its_full_timeout_after_a_slowly_read_reply() {
     let mut config = modern();
     config.timeouts.head = SECOND * 5;
     let mut world = World::new(
@@ -150,7 +150,7 @@ fn a_head_has_its_time_after_a_reply_that_was_taken_slowly() {
 }
 
 #[test] // 408 for a blank line
-fn an_empty_line_is_no_head_that_is_late() {
+fn an_empty_line_does_not_count_as_a_late_head() {
     let mut world = World::new(modern(), Files::new(), &[HELLO, b"\r\n"].concat());
     world.half_close = false;
     world.run();
@@ -181,14 +181,14 @@ fn upload(expect: &str) -> World<Counter> {
 }
 
 #[test] // inward not counted
-fn content_that_comes_just_fast_enough_is_read() {
+fn content_that_arrives_just_fast_enough_is_read() {
     let world = upload("");
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
     assert!(world.text().contains("\r\n100000\r\n"));
 }
 
 #[test] // rest: log kept
-fn a_resting_connection_keeps_no_log() {
+fn an_idle_connection_keeps_no_log_memory() {
     let line = format!(
         "GET /hello.txt?{} HTTP/1.1\r\nHost: h\r\n\r\n",
         "x".repeat(60_000)
@@ -246,7 +246,7 @@ fn a_reply_to_content_waits_for_room() {
 }
 
 #[test] // listing never flushes
-fn a_long_listing_goes_piece_by_piece() {
+fn a_long_listing_is_sent_in_pieces() {
     let names: Vec<_> = (0..5000).map(|i| format!("{i:050}").into_bytes()).collect();
     let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
     let said = drive(
@@ -260,7 +260,7 @@ fn a_long_listing_goes_piece_by_piece() {
 }
 
 #[test] // found by the fuzzer: LineEnd of the whole, FieldsTooLong byte by byte
-fn what_is_wrong_with_a_head_does_not_depend_on_its_pieces() {
+fn the_error_of_a_bad_head_does_not_depend_on_how_it_is_split() {
     let limits = wire::Limits::new().with_field_bytes(100);
     for len in 90..110 {
         let input = [

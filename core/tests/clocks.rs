@@ -66,7 +66,7 @@ fn a_100_does_not_start_the_clock_of_the_reply() {
 }
 
 #[test]
-fn a_408_is_sent_to_who_got_a_100() {
+fn a_client_that_got_a_100_gets_a_408() {
     let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
     let mut world = World::new(
         modern(),
@@ -140,7 +140,7 @@ impl Handler for Seen {
 }
 
 #[test]
-fn a_listing_is_forgotten_when_it_is_sent() {
+fn a_listing_is_dropped_once_it_is_sent() {
     for method in ["GET", "HEAD"] {
         let files = Rc::new(RefCell::new(Files::new()));
         let request = format!("{method} / HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -156,7 +156,7 @@ fn a_listing_is_forgotten_when_it_is_sent() {
 }
 
 #[test]
-fn timeouts_without_end_do_not_panic() {
+fn infinite_timeouts_do_not_panic() {
     let mut config = modern();
     config.timeouts.head = Duration::MAX;
     World::new(config.clone(), Files::new(), HELLO).run();

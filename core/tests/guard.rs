@@ -26,7 +26,7 @@ fn ask(verified: impl Fn(&Credentials) -> Result<(), FsError>) -> Said {
 }
 
 #[test]
-fn the_file_system_says_who_is_right() {
+fn the_file_system_verifies_credentials() {
     let said = ask(|given| {
         assert_eq!((given.user(), given.password()), ("mary", "secret"));
         assert_eq!(format!("{given:?}"), "Credentials(\"mary\")");
@@ -65,7 +65,7 @@ fn a_file_system_without_users_lets_nobody_in() {
 }
 
 #[test]
-fn scripts_know_who_asks_behind_a_guard_only() {
+fn scripts_get_the_user_only_behind_a_guard() {
     for guarded in [true, false] {
         let mut cgi = Cgi::new("h", 80);
         cgi.settings_mut().behind_guard = guarded;
@@ -92,7 +92,7 @@ fn scripts_know_who_asks_behind_a_guard_only() {
 }
 
 #[test]
-fn credentials_that_cannot_be_sent_are_none() {
+fn credentials_that_cannot_be_sent_are_rejected() {
     for (user, password) in [("a:b", "c"), ("a\n", "c"), ("a", "c\u{7f}")] {
         assert_eq!(Credentials::new(user, password), None);
     }
@@ -103,7 +103,7 @@ fn credentials_that_cannot_be_sent_are_none() {
 
 #[test]
 #[should_panic = "was answered by a wrong kind of Got"]
-fn no_other_question_has_that_answer() {
+fn a_verdict_answers_no_other_question() {
     let request = get("/", b"");
     drive(modern(), Files::new(), &request, |_| Got::Verified(Ok(())));
 }

@@ -34,7 +34,7 @@ fn extra_fields_are_sent_unless_the_reply_has_them() {
 }
 
 #[test]
-fn a_listing_of_ones_own_takes_the_place_of_ours() {
+fn a_custom_listing_replaces_the_default() {
     let mut files = Files::default();
     files.settings_mut().list_directory = Arc::new(|ex, directory| {
         let (path, count) = (directory.path().as_bytes(), directory.entries().count());
@@ -55,7 +55,7 @@ fn a_listing_of_ones_own_takes_the_place_of_ours() {
 }
 
 #[test]
-fn functions_among_the_settings_may_capture_what_they_need() {
+fn functions_in_settings_may_capture_variables() {
     let (types, pages) = (HashMap::from([("txt", "text/x-own")]), Arc::new(()));
     let page = Arc::clone(&pages);
     let config = modern()
@@ -84,7 +84,7 @@ fn functions_among_the_settings_may_capture_what_they_need() {
 }
 
 #[test]
-fn a_directory_that_may_not_be_listed_is_not_found_as_with_cpython() {
+fn a_directory_that_may_not_be_listed_is_404_as_in_cpython() {
     let fs = |ask: &Ask| match ask {
         Ask::List(_) => Got::Listed(Err(FsError::Forbidden)),
         _ => no_files(ask),
@@ -165,7 +165,7 @@ fn two_lengths_are_a_500_even_if_they_agree() {
 }
 
 #[test] // RFC 9110 §15.2: the peer would wait for the final one
-fn an_interim_reply_with_nothing_behind_it_closes_the_connection() {
+fn an_interim_reply_without_a_final_one_closes_the_connection() {
     let handler = |ex: &mut Exchange<'_>| {
         ex.send_response_only(103, "Early Hints");
         ex.end_headers();
@@ -177,7 +177,7 @@ fn an_interim_reply_with_nothing_behind_it_closes_the_connection() {
 }
 
 #[test]
-fn a_handler_of_one_function_is_done_after_what_it_waited_for() {
+fn a_function_handler_is_done_after_what_it_waited_for() {
     let text = reply(|ex| {
         ex.send_response(200);
         ex.send_header("Content-Length", 2);
@@ -189,13 +189,13 @@ fn a_handler_of_one_function_is_done_after_what_it_waited_for() {
 }
 
 #[test]
-fn an_empty_head_has_nothing_in_it() {
+fn an_empty_head_has_empty_values() {
     let head = RequestHead::default();
     assert_eq!((head.request_line(), head.fields().len()), ("", 0));
 }
 
 #[test] // RFC 9110 §5.1
-fn a_field_is_found_whatever_the_case_of_its_name() {
+fn field_names_are_case_insensitive() {
     let mut head = RequestHead::new();
     let text = b"GET / HTTP/1.0\r\nx-NAME: 1\r\nX-Name: 2\r\n\r\n";
     head.parse(text, &wire::Limits::default()).expect("a head");
@@ -213,7 +213,7 @@ impl Write for Takes {
 }
 
 #[test]
-fn pages_stop_where_their_writer_does() {
+fn pages_return_the_errors_of_their_writer() {
     let page = ErrorPage {
         status: 404,
         message: &"a<b",

@@ -76,7 +76,7 @@ fn hashes<'a>(text: &'a str, start: &'a str, end: &'a str) -> impl Iterator<Item
 }
 
 #[test]
-fn the_policy_lets_through_what_is_in_the_page_and_nothing_else() {
+fn the_policy_allows_only_the_content_of_the_page() {
     let pages = [(page(many(1), "/", ""), 1), (full_page(many(1)), 2)];
     for ((head, content), count) in pages {
         let policy = head.split("Content-Security-Policy: ").nth(1);
@@ -96,7 +96,7 @@ fn the_policy_lets_through_what_is_in_the_page_and_nothing_else() {
 }
 
 #[test]
-fn so_does_that_of_an_error() {
+fn the_policy_of_an_error_page_allows_only_its_content() {
     let config = Config::default().with_error_page(error_page::page);
     let error = from_fn(|ex| ex.send_error(404, "<i>"));
     let text = drive(config, error, b"GET / HTTP/1.0\r\n\r\n", holds(many(0))).text;
@@ -117,7 +117,7 @@ fn a_page_is_small() {
 }
 
 #[test]
-fn it_is_sent_as_the_peer_takes_it() {
+fn a_page_is_sent_as_fast_as_the_peer_reads() {
     let get = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     let said = drive(modern(), ours(), get, holds(many(10_000)));
     assert!(
@@ -128,7 +128,7 @@ fn it_is_sent_as_the_peer_takes_it() {
 }
 
 #[test]
-fn the_root_has_nothing_above_it() {
+fn the_root_has_no_link_to_a_parent() {
     let (_, content) = page(many(1), "/", "");
     let trail = r#"<nav aria-label="Breadcrumb"><a href="./" aria-current="page"><bdi>Home</bdi></a></nav>"#;
     assert!(content.contains(trail), "{content}");
@@ -136,7 +136,7 @@ fn the_root_has_nothing_above_it() {
 }
 
 #[test]
-fn a_tag_is_that_of_what_is_shown() {
+fn the_tag_of_a_listing_depends_on_what_is_shown() {
     let tag = |entries, target: &str, fields: &str| -> String {
         let (head, _) = page(entries, target, fields);
         let tag = head.split("ETag: ").nth(1).expect("there is one");
@@ -167,7 +167,7 @@ fn a_tag_is_that_of_what_is_shown() {
 }
 
 #[test]
-fn entries_come_in_one_order_whatever_the_file_system_does() {
+fn the_order_of_entries_does_not_depend_on_the_file_system() {
     let names = ["b10", "B9", "a", "\u{e4}", "z"];
     let entry = |name: &'static str| Entry {
         name: name.as_bytes(),
@@ -183,7 +183,7 @@ fn entries_come_in_one_order_whatever_the_file_system_does() {
 }
 
 #[test]
-fn what_is_unknown_is_left_out() {
+fn unknown_sizes_and_times_are_omitted() {
     let names = Entries::from_iter([b"a", b"b"].map(|name| Entry {
         name,
         ..Entry::default()
@@ -198,7 +198,7 @@ fn what_is_unknown_is_left_out() {
 }
 
 #[test]
-fn its_length_is_that_of_what_is_sent() {
+fn the_content_length_of_a_listing_is_exact() {
     let names: [&[u8]; 7] = [
         b"plain",
         b"a b",
@@ -245,7 +245,7 @@ fn its_length_is_that_of_what_is_sent() {
 
 /// What cannot be had is in no listing but CPython's, nor does it count.
 #[test]
-fn what_cannot_be_had_is_listed_by_cpythons_page_alone() {
+fn unavailable_entries_are_listed_only_by_cpythons_page() {
     let mut entries = Entries::from_iter([entry(b"here")]);
     let only_here = entries.clone();
     entries.push(Entry {

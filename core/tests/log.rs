@@ -57,7 +57,7 @@ fn a_combined_line_has_bytes_referer_and_agent() {
 
 /// The credentials are those of RFC 7617 §2, with another name.
 #[test] // Apache's mod_log_config: %u is the authenticated user, escaped as %r is
-fn who_was_let_in_stands_in_the_log() {
+fn the_log_names_the_authenticated_user() {
     let head = |credentials: &str| format!("Host: h\r\nAuthorization: Basic {credentials}\r\n\r\n");
     // `mary:a`, `a "b":a` and `mary:b`; then nobody.
     let input = format!(
@@ -111,7 +111,7 @@ const UNSEEN: [(char, &str); 15] = [
 ];
 
 #[test]
-fn what_is_not_seen_is_written_out() {
+fn invisible_characters_are_escaped() {
     for (char, name) in UNSEEN {
         let says = || {
             from_fn(move |ex: &mut Exchange<'_>| {
@@ -244,7 +244,7 @@ fn a_request_that_fails_is_one_line_in_the_combined_format() {
 
 /// The next reply has a message of its own, or none.
 #[test]
-fn what_went_wrong_is_told_once() {
+fn a_failure_is_logged_once() {
     let nope = "GET /nope HTTP/1.1\r\nHost: h\r\n\r\n";
     let hello = nope.replace("nope", "hello.txt");
     let log = log_of(json, Files::new(), &[nope, &hello, nope].concat());
@@ -256,7 +256,7 @@ fn what_went_wrong_is_told_once() {
 }
 
 #[test]
-fn a_reply_that_breaks_off_tells_how_much_was_sent_and_how_long_it_took() {
+fn a_broken_reply_is_logged_with_its_bytes_and_time() {
     let config = logging(json);
     let mut world = World::new(
         config.clone(),
@@ -294,7 +294,7 @@ fn chunks_are_not_counted() {
 }
 
 #[test]
-fn a_message_is_told_in_every_format() {
+fn a_message_is_logged_in_every_format() {
     let speak = || {
         from_fn(|ex: &mut Exchange<'_>| {
             ex.log_message("one\ttwo");
@@ -318,7 +318,7 @@ fn a_message_is_told_in_every_format() {
 }
 
 #[test]
-fn a_line_of_control_characters_is_not_multiplied() {
+fn control_characters_do_not_inflate_the_log() {
     for format in [python as Format, combined, json] {
         let config = logging(format);
         let input = [&[1; 65_000][..], b"\r\n\r\n"].concat();
@@ -343,7 +343,7 @@ fn a_line_of_control_characters_is_not_multiplied() {
 }
 
 #[test]
-fn tls_on_a_plain_port_is_one_line_in_words_in_every_format() {
+fn tls_on_a_plain_http_port_is_one_readable_line_in_every_format() {
     // The beginning of a ClientHello (RFC 8446 §4.1.2), whole and by byte, alone and behind a request.
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x20\x0a\x0a\x7f";
     let get = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -380,7 +380,7 @@ const REFUSALS: Format = |record, out| match record.event {
 };
 
 #[test]
-fn a_format_is_told_by_which_rule_a_request_is_refused() {
+fn a_format_receives_the_reason_of_a_refusal() {
     let requests = ["/.env", "/a%00", "/nope", "/hello.txt"];
     let requests = requests.map(|target| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
     let log = log_of(REFUSALS, Files::new(), &requests.concat());
@@ -400,7 +400,7 @@ fn a_format_is_told_by_which_rule_a_request_is_refused() {
 }
 
 #[test]
-fn the_rule_is_logged_by_which_no_script_is_found() {
+fn the_reason_for_a_missing_script_is_logged() {
     for (name, line) in [
         (
             "out",
@@ -415,7 +415,7 @@ fn the_rule_is_logged_by_which_no_script_is_found() {
 }
 
 #[test]
-fn the_rule_is_logged_by_which_a_file_is_not_stored() {
+fn the_reason_for_a_refused_upload_is_logged() {
     let put =
         |name: &str| format!("PUT /dir/{name} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi");
     let post = |name: &str| {
@@ -446,7 +446,7 @@ fn the_rule_is_logged_by_which_a_file_is_not_stored() {
 }
 
 #[test]
-fn a_refusal_is_logged_once_whatever_stands_in_for_the_file() {
+fn a_refusal_is_logged_once_whatever_page_is_sent() {
     for (spa, page) in [
         (None, None),
         (Some("hello.txt"), None),

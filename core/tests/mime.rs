@@ -134,7 +134,7 @@ const NAMES: &[(&[u8], Option<&str>)] = &[
 ];
 
 #[test]
-fn names_have_the_types_python_gives_them() {
+fn names_have_the_same_types_as_in_python() {
     for &(name, expected) in NAMES {
         let shown = name.escape_ascii();
         assert_eq!(guess_type(name, nothing_more), expected, "{shown}");
@@ -142,7 +142,7 @@ fn names_have_the_types_python_gives_them() {
 }
 
 #[test]
-fn more_is_asked_with_the_lower_cased_extension() {
+fn more_is_called_with_the_lower_case_extension() {
     for name in ["a.abc", "A.ABC", "a.b.Abc", "a.abc.br"] {
         assert_eq!(
             guess_type(name.as_bytes(), a_few_more),
@@ -158,13 +158,13 @@ fn more_is_asked_with_the_lower_cased_extension() {
 }
 
 #[test]
-fn more_is_asked_only_about_what_the_table_lacks() {
+fn more_is_called_only_for_extensions_that_are_not_in_the_table() {
     assert_eq!(guess_type(b"a.html", a_few_more), Some("text/html"));
     assert_eq!(guess_type(b"a.xyz", a_few_more), None);
 }
 
 #[test]
-fn more_is_not_asked_about_what_cannot_be_an_extension() {
+fn more_is_not_called_for_invalid_extensions() {
     let names: [&[u8]; 8] = [
         b"",
         b"abc",
@@ -186,7 +186,7 @@ fn more_is_not_asked_about_what_cannot_be_an_extension() {
 }
 
 #[test]
-fn more_is_not_asked_about_more_than_sixteen_bytes() {
+fn more_is_not_called_for_more_than_sixteen_bytes() {
     assert_eq!(
         guess_type(b"a.sixteen_byteslon", a_few_more),
         Some("text/just-fits")

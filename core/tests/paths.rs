@@ -44,7 +44,7 @@ const COLLAPSE: [(&str, Option<&str>); 26] = [
 ];
 
 #[test]
-fn paths_collapse_as_with_cpython_and_stop_at_the_root() {
+fn paths_collapse_as_in_cpython_and_stop_at_the_root() {
     for (target, theirs) in COLLAPSE {
         let path = Path::parse(target).expect("names only");
         let ours = collapsed(&path);
@@ -93,7 +93,7 @@ fn encoded(name: &str) -> String {
 }
 
 #[test]
-fn what_is_no_name_is_in_no_path() {
+fn invalid_names_are_in_no_path() {
     let not = [
         "",
         ".",
@@ -121,7 +121,7 @@ fn what_is_no_name_is_in_no_path() {
 }
 
 #[test]
-fn what_windows_reads_otherwise_is_a_name_and_not_portable() {
+fn names_with_a_special_meaning_on_windows_are_valid_but_not_portable() {
     let names = [
         "a\\b",
         "\\",
@@ -177,7 +177,7 @@ fn what_windows_reads_otherwise_is_a_name_and_not_portable() {
 }
 
 #[test]
-fn what_looks_like_a_device_may_be_a_name() {
+fn names_that_resemble_devices_are_portable() {
     let names = [
         "a",
         "a.b",
@@ -211,7 +211,7 @@ fn what_looks_like_a_device_may_be_a_name() {
 }
 
 #[test]
-fn a_dot_hides_what_it_begins() {
+fn a_name_that_begins_with_a_dot_is_hidden() {
     for target in [
         "/.git",
         "/.git/config",
@@ -248,7 +248,7 @@ fn a_dot_hides_what_it_begins() {
 }
 
 #[test] // a target that is read at a glance is another path than one that is not
-fn an_encoded_target_means_the_same() {
+fn an_encoded_target_names_the_same_path() {
     let mut targets = vec![String::from("/")];
     let mut last = targets.clone();
     for _ in 0..4 {

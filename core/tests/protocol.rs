@@ -99,7 +99,7 @@ fn a_small_reply_leaves_in_one_write() {
 }
 
 #[test]
-fn a_head_without_end_is_refused_at_its_limit() {
+fn an_endless_head_is_refused_at_the_limit() {
     let unending = vec![b'x'; 1_000_000];
     let world = run(modern(), Files::new, &unending);
     assert_eq!(world.statuses(), ["HTTP/1.1 414 URI Too Long"]);
@@ -109,7 +109,7 @@ fn a_head_without_end_is_refused_at_its_limit() {
 }
 
 #[test]
-fn a_file_that_turns_out_short_breaks_the_reply_off() {
+fn a_file_that_turns_out_shorter_breaks_off_the_reply() {
     // Nothing of the small one has left: it becomes a 500. The large one is under way.
     let input = b"GET /short HTTP/1.1\r\nHost: h\r\n\r\nGET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
     let world = run(modern(), Files::new, input);
@@ -131,7 +131,7 @@ fn a_file_that_turns_out_short_breaks_the_reply_off() {
 }
 
 #[test]
-fn large_files_go_by_reference_if_they_can() {
+fn large_files_are_sent_by_reference_if_possible() {
     for target in ["big", "sent"] {
         let world = run(
             modern(),

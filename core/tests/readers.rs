@@ -233,7 +233,7 @@ fn wrote(n: Option<u64>) -> Got<()> {
 }
 
 #[test]
-fn a_reader_that_is_quick_enough_gets_everything_whatever_the_systems_buffer() {
+fn a_reader_that_is_fast_enough_gets_everything_whatever_the_systems_buffer() {
     for rate in [500, 1_000, 8_000, 40_000, 200_000] {
         for send_max in [64 * KIB, 4 * MIB, 16 * MIB] {
             for (receive_max, announced_from) in [
@@ -262,7 +262,7 @@ fn a_reader_that_is_quick_enough_gets_everything_whatever_the_systems_buffer() {
 }
 
 #[test]
-fn a_reader_with_a_larger_buffer_has_to_be_quicker() {
+fn a_reader_with_a_larger_buffer_has_to_be_faster() {
     // 554 seconds have to be enough to read all of the buffer.
     for (rate, receive_max) in [(8_000, 4 * MIB), (40_000, 16 * MIB)] {
         let path = Network::new(16 * MIB, receive_max, receive_max, rate);
@@ -288,7 +288,7 @@ fn a_reader_below_the_rate_is_cut_off() {
 }
 
 #[test]
-fn a_reader_that_takes_nothing_is_cut_off_by_what_its_system_took() {
+fn a_reader_that_reads_nothing_is_cut_off_by_its_systems_acknowledgements() {
     for (receive_max, most) in [(4 * KIB, 39), (64 * KIB, 162), (6 * MIB, 585)] {
         let path = Network::new(4 * MIB, receive_max, receive_max, 0);
         let outcome = Setup::of(path, 20 * MIB).run();
@@ -304,7 +304,7 @@ fn a_reader_that_takes_nothing_is_cut_off_by_what_its_system_took() {
 }
 
 #[test]
-fn a_reader_that_stops_is_cut_off_at_the_latest_after_twice_the_time_for_its_buffer() {
+fn a_reader_that_stops_is_cut_off_within_twice_the_time_for_its_buffer() {
     let longest = (SECOND * 30 + SECOND * (256 * 1024 / 500) + SECOND) * 2;
     for stops in [1, 31, 100, 400, 700, 1_300] {
         let mut path = Network::new(4 * MIB, 64 * KIB, 4 * KIB, 40_000);
@@ -321,7 +321,7 @@ fn a_reader_that_stops_is_cut_off_at_the_latest_after_twice_the_time_for_its_buf
 }
 
 #[test]
-fn without_word_of_what_was_acknowledged_a_system_that_takes_nothing_for_30_seconds_is_given_up() {
+fn without_acknowledgements_a_peer_that_accepts_nothing_for_30_seconds_is_cut_off() {
     let path = Network::new(4 * MIB, 64 * KIB, 4 * KIB, 40_000);
     let outcome = Setup {
         tells: false,
@@ -338,7 +338,7 @@ fn without_word_of_what_was_acknowledged_a_system_that_takes_nothing_for_30_seco
 }
 
 #[test]
-fn a_closing_connection_stays_until_all_is_acknowledged() {
+fn a_closing_connection_stays_open_until_everything_is_acknowledged() {
     for request in [
         &b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"[..],
         b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -381,7 +381,7 @@ fn a_closing_connection_is_closed_when_nothing_more_is_acknowledged() {
 }
 
 #[test]
-fn an_idle_connection_stays_while_its_last_reply_is_taken() {
+fn an_idle_connection_stays_open_while_its_last_reply_is_read() {
     let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     let path = Network::new(4 * MIB, 64 * KIB, 4 * KIB, 8_000);
     let setup = Setup {
@@ -410,7 +410,7 @@ fn an_idle_connection_stays_while_its_last_reply_is_taken() {
 }
 
 #[test]
-fn an_idle_connection_whose_last_reply_is_taken_below_the_rate_is_closed() {
+fn an_idle_connection_whose_last_reply_is_read_below_the_rate_is_closed() {
     let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     let outcome_at = |rate| {
         let path = Network::new(4 * MIB, 64 * KIB, 1, rate);

@@ -81,7 +81,7 @@ fn an_open_file_stays_open_while_content_is_read() {
 }
 
 #[test] // breaks off without a word
-fn a_reply_that_breaks_off_says_why_in_the_log() {
+fn the_reason_of_a_broken_reply_is_logged() {
     struct Eager;
     impl Handler for Eager {
         fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
@@ -126,7 +126,7 @@ fn an_interim_reply_is_followed_by_the_final_one() {
 }
 
 #[test] // 204 with content
-fn a_204_has_no_content_and_says_so_by_nothing() {
+fn a_204_has_neither_content_nor_framing() {
     let text = reply(|ex| {
         ex.send_response(204);
         ex.end_headers();
@@ -149,7 +149,7 @@ fn a_205_has_no_error_page() {
 }
 
 #[test] // empty write ends chunks
-fn an_empty_write_is_no_chunk() {
+fn an_empty_write_makes_no_chunk() {
     let text = reply(|ex| {
         ex.send_response(200);
         ex.end_headers();
@@ -229,7 +229,7 @@ fn an_index_page_that_may_not_be_read_hides_the_directory() {
 }
 
 #[test] // nobody knows whether it is there
-fn what_cannot_be_opened_just_now_gets_503() {
+fn a_lack_of_resources_is_a_503() {
     for target in ["/a.txt", "/"] {
         let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
         let said = drive(modern(), Files::new(), request.as_bytes(), |_| {
@@ -241,7 +241,7 @@ fn what_cannot_be_opened_just_now_gets_503() {
 }
 
 #[test] // tie of lower case; surrogate of 80..BF
-fn a_listing_has_its_order_and_its_links() {
+fn a_listing_is_sorted_and_has_links() {
     let fs = holds(&[b"a", b"b", b"A", b"\x80.txt"]);
     let said = drive(
         modern(),
@@ -263,7 +263,7 @@ fn a_listing_has_its_order_and_its_links() {
 }
 
 #[test] // truncate ignores start
-fn a_buffer_counts_from_what_is_left() {
+fn a_buffer_counts_from_its_remaining_content() {
     let mut buffer = Buffer::new();
     buffer.push(b"abcdef");
     buffer.consume(2);
@@ -274,7 +274,7 @@ fn a_buffer_counts_from_what_is_left() {
 }
 
 #[test] // left() known for a chunk
-fn what_is_left_of_chunked_content_is_not_known() {
+fn the_remaining_length_of_chunked_content_is_unknown() {
     let mut head = RequestHead::new();
     let input = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(
@@ -314,7 +314,7 @@ impl Handler for Large {
 }
 
 #[test]
-fn large_content_is_written_as_the_peer_takes_it() {
+fn large_content_is_written_as_fast_as_the_peer_reads() {
     const LEN: usize = 1_000_000;
     for (request, framing) in [
         (

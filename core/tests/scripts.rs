@@ -171,7 +171,7 @@ fn without_a_host_a_script_is_told_where_the_server_listens() {
 }
 
 #[test]
-fn what_is_no_script_is_refused_as_cpython_does() {
+fn files_that_are_not_scripts_are_refused_as_in_cpython() {
     assert_eq!(
         status("fifo"),
         "HTTP/1.0 403 CGI script is not a plain file ('/cgi-bin/fifo')"
@@ -183,7 +183,7 @@ fn what_is_no_script_is_refused_as_cpython_does() {
 }
 
 #[test] // a status line has one line, whatever the name
-fn a_name_is_quoted_as_python_does() {
+fn a_name_is_quoted_as_in_python() {
     assert_eq!(
         status("data%0a%09'"),
         r#"HTTP/1.0 403 CGI script is not executable ("/cgi-bin/data\n\t'")"#
@@ -206,7 +206,7 @@ fn a_file_system_need_not_run_scripts() {
 }
 
 #[test]
-fn a_script_that_cannot_be_given_its_content_is_a_500() {
+fn a_script_that_cannot_receive_its_content_is_a_500() {
     let request = b"POST /cgi-bin/x HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi";
     assert_eq!(
         ask(&Scripts, request).0,
@@ -215,7 +215,7 @@ fn a_script_that_cannot_be_given_its_content_is_a_500() {
 }
 
 #[test]
-fn a_script_need_not_take_its_content() {
+fn a_script_need_not_read_its_content() {
     let request = b"POST /cgi-bin/deaf HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi";
     let (status, content) = ask(&Scripts, request);
     assert_eq!(
@@ -318,7 +318,7 @@ fn ask_folding(handler: Cgi, method: &str, target: &str) -> (String, String) {
 }
 
 #[test]
-fn a_script_directory_in_another_case_is_404_whatever_is_asked_of_it() {
+fn a_script_directory_in_another_case_is_404_for_every_request() {
     let directories = [
         "/CGI-BIN",
         "/Cgi-Bin",
@@ -412,7 +412,7 @@ impl FileSystem for Bottomless {
 }
 
 #[test]
-fn a_script_is_not_looked_for_at_any_depth() {
+fn the_search_for_a_script_has_a_depth_limit() {
     let fs = Bottomless(std::cell::Cell::new(0));
     let request = format!("GET /cgi-bin{} HTTP/1.0\r\n\r\n", "/a".repeat(10_000));
     let (status, _) = ask(&fs, request.as_bytes());
@@ -424,7 +424,7 @@ fn a_script_is_not_looked_for_at_any_depth() {
 }
 
 #[test] // Each used to be passed on by itself: a system call and a change of threads for a byte.
-fn small_chunks_are_collected_before_they_are_passed_on() {
+fn small_chunks_are_collected_before_they_are_written() {
     let (chunks, mut given, mut content) = (20_000, 0, Vec::new());
     let large = "y".repeat(10_000);
     let mut request =

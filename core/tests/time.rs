@@ -17,7 +17,7 @@ fn modern() -> Config {
 }
 
 #[test]
-fn a_head_that_drips_gets_408_at_its_deadline() {
+fn a_slow_head_gets_408_at_its_deadline() {
     let config = Config::default();
     let mut world = World::new(config.clone(), Files::new(), b"");
     world.input.clear();
@@ -59,7 +59,7 @@ fn a_page_follows_a_408_unless_the_request_begins_as_head() {
 }
 
 #[test]
-fn an_idle_connection_closes_without_a_word() {
+fn an_idle_connection_closes_without_a_reply() {
     let mut world = World::new(
         modern(),
         Files::new(),
@@ -72,7 +72,7 @@ fn an_idle_connection_closes_without_a_word() {
 }
 
 #[test]
-fn a_connection_stays_open_for_longer_than_its_reply_says() {
+fn a_connection_stays_open_longer_than_announced() {
     for (idle, promised) in [
         (60, Some(54)),
         (10, Some(9)),
@@ -99,7 +99,7 @@ fn a_connection_stays_open_for_longer_than_its_reply_says() {
 }
 
 #[test]
-fn a_silent_peer_is_let_go() {
+fn a_silent_peer_is_disconnected() {
     let mut world = World::new(modern(), Files::new(), b"");
     (world.half_close, world.input) = (false, Vec::new());
     assert_eq!(world.run(), modern().timeouts.idle);
@@ -107,7 +107,7 @@ fn a_silent_peer_is_let_go() {
 }
 
 #[test]
-fn a_resting_connection_holds_less_than_two_kib() {
+fn an_idle_connection_holds_less_than_two_kib() {
     let size = size_of::<Connection<std::fs::File, Files>>();
     let mut world = World::new(
         modern(),
@@ -150,7 +150,7 @@ fn a_reader_that_is_too_slow_loses_the_connection() {
 }
 
 #[test]
-fn a_reader_that_was_quick_has_no_right_to_stand_still() {
+fn a_fast_reader_may_not_pause_for_longer() {
     let mut world = World::new(
         Config::default(),
         Files::new(),
@@ -176,7 +176,7 @@ fn a_reader_that_is_just_fast_enough_gets_everything() {
 }
 
 #[test]
-fn content_that_comes_too_slowly_gets_408() {
+fn content_that_arrives_too_slowly_gets_408() {
     let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
     let mut world = World::new(modern(), Counter(0), head);
     for i in 1..10_000 {
@@ -218,7 +218,7 @@ impl Handler for Run {
 }
 
 #[test]
-fn a_program_may_be_slow_but_not_silent() {
+fn a_cgi_process_may_be_slow_but_not_silent() {
     let mut world = World::new(Config::default(), Run, b"GET /big HTTP/1.0\r\n\r\n");
     world.disk_takes = SECOND * 20;
     assert!(world.run() > SECOND * 60);
@@ -280,7 +280,7 @@ fn run_program_for(
 }
 
 #[test]
-fn lines_on_standard_error_do_not_renew_the_deadline_of_a_program() {
+fn lines_on_standard_error_do_not_renew_the_deadline_of_a_cgi_process() {
     let (took, log) = run_program(|| Got::Note("more\n".into()), |_, _| ());
     assert_eq!(took, Config::default().timeouts.ask);
     assert!(
@@ -304,7 +304,7 @@ fn lines_on_standard_error_do_not_renew_the_deadline_of_a_program() {
 }
 
 #[test]
-fn a_silent_program_is_ended_soon_after_its_client_has_closed_its_side() {
+fn a_silent_cgi_process_is_ended_soon_after_its_client_has_closed_its_side() {
     let soon = Config::default().timeouts.half_closed;
     let closed = |conn: &mut Connection<_, _>, tick| {
         assert!(conn.awaits_work());
@@ -329,7 +329,7 @@ fn a_silent_program_is_ended_soon_after_its_client_has_closed_its_side() {
 }
 
 #[test]
-fn a_slow_reader_that_has_closed_its_side_gets_all_of_a_program() {
+fn a_slow_reader_that_has_closed_its_side_gets_all_output_of_a_cgi_process() {
     let write_takes = Config::default().timeouts.half_closed * 3;
     let mut left = 10;
     let answer = || {
@@ -343,7 +343,7 @@ fn a_slow_reader_that_has_closed_its_side_gets_all_of_a_program() {
 }
 
 #[test]
-fn a_program_is_ended_at_once_when_the_connection_is_reset() {
+fn a_cgi_process_is_ended_immediately_when_the_connection_is_reset() {
     let reset = |conn: &mut Connection<_, _>, tick| {
         if tick == SECOND * 5 {
             conn.peer_reset();
@@ -355,7 +355,7 @@ fn a_program_is_ended_at_once_when_the_connection_is_reset() {
 }
 
 #[test]
-fn a_program_is_not_to_blame_for_a_slow_reader() {
+fn a_slow_reader_does_not_count_against_a_cgi_process() {
     let timeouts = Timeouts::default().with_grace(SECOND * 100).with_rate(10);
     let config = Config::default().with_timeouts(timeouts);
     let mut world = World::new(config.clone(), Run, b"GET /big HTTP/1.0\r\n\r\n");
@@ -393,7 +393,7 @@ fn a_file_that_cannot_be_read_in_time_gets_504_too() {
 }
 
 #[test]
-fn a_file_that_only_reports_work_is_given_up_after_an_hour() {
+fn a_file_that_only_reports_work_is_abandoned_after_an_hour() {
     let config = Config::default();
     let mut world = World::new(config.clone(), Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
     (world.works_after, world.disk_takes) = (0, SECOND * 29);
@@ -410,7 +410,7 @@ fn a_file_that_only_reports_work_is_given_up_after_an_hour() {
 }
 
 #[test]
-fn what_is_collected_is_sent_before_long_work() {
+fn buffered_output_is_sent_before_long_work() {
     let config = Config::default();
     for works_after in [0, 20_000] {
         let mut world = World::new(config.clone(), Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
@@ -434,7 +434,7 @@ fn a_client_that_hangs_up_during_long_work_ends_it() {
 }
 
 #[test]
-fn lingering_ends_by_itself() {
+fn lingering_ends_at_its_deadline() {
     // More content than is drained, and a peer that never stops sending.
     let head = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n";
     let mut world = World::new(modern(), Files::new(), head);
@@ -448,7 +448,7 @@ fn lingering_ends_by_itself() {
 }
 
 #[test]
-fn a_client_that_owes_content_is_told_the_end() {
+fn the_reply_announces_the_close_if_content_is_unread() {
     let handler = from_fn(|ex| {
         ex.send_response(204);
         ex.end_headers();
@@ -465,7 +465,7 @@ fn a_client_that_owes_content_is_told_the_end() {
 }
 
 #[test]
-fn finish_lets_the_running_reply_end_and_nothing_follow() {
+fn finish_completes_the_current_reply_and_then_closes() {
     let input = b"GET /big HTTP/1.1\r\nHost: h\r\n\r\nGET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
     let mut world = World::new(modern(), Files::new(), input);
     world.finish_after = 1;
@@ -475,7 +475,7 @@ fn finish_lets_the_running_reply_end_and_nothing_follow() {
 }
 
 #[test]
-fn a_connection_that_was_put_away_goes_on_where_it_was() {
+fn a_parked_connection_continues_where_it_was() {
     let mut config = modern();
     config.limits.requests = 2;
     let mut asked = 0;
@@ -542,7 +542,7 @@ fn go<H: Handler>(
 }
 
 #[test]
-fn what_is_copied_follows_at_once() {
+fn a_write_before_a_copy_is_marked() {
     // A head before what goes by reference is announced as such; all else is complete.
     for (target, more) in [("sent", true), ("big", false), ("hello.txt", false)] {
         let request = format!("GET /{target} HTTP/1.0\r\n\r\n");
@@ -560,7 +560,7 @@ fn what_is_copied_follows_at_once() {
 }
 
 #[test]
-fn who_has_parted_need_not_be_heard() {
+fn a_shutdown_says_whether_the_peer_may_still_send() {
     let get = "GET /hello.txt HTTP/1.1\r\nHost: h\r\n";
     for (request, more) in [
         (format!("{get}Connection: close\r\n\r\n"), false),
@@ -591,7 +591,7 @@ fn who_has_parted_need_not_be_heard() {
 }
 
 #[test]
-fn a_connection_says_what_would_be_lost_if_it_were_closed() {
+fn a_connection_reports_its_phase() {
     let handler = from_fn(|ex| {
         ex.send_response(204);
         ex.end_headers();
@@ -634,7 +634,7 @@ fn a_connection_says_what_would_be_lost_if_it_were_closed() {
 }
 
 #[test]
-fn the_end_of_a_server_waits_neither_for_half_a_head_nor_for_content_that_nobody_reads() {
+fn finish_waits_neither_for_half_a_head_nor_for_unread_content() {
     let owed = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n";
     for input in [&b"GET / HT"[..], owed] {
         let handler = from_fn(|ex| {

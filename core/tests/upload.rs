@@ -204,7 +204,7 @@ fn overwriting() -> Upload {
 }
 
 #[test]
-fn what_is_put_is_there_at_once() {
+fn a_stored_file_is_visible_immediately() {
     let input = [
         put("/d/new", "", "hello"),
         "GET /d/new HTTP/1.1\r\nHost: h\r\n\r\n".into(),
@@ -239,7 +239,7 @@ fn a_put_without_a_length_leaves_the_file_as_it_is() {
 }
 
 #[test]
-fn nothing_is_overwritten_unless_that_is_wanted() {
+fn nothing_is_overwritten_by_default() {
     let input = put("/d/old", "", "new");
     let (reply, shelf) = ask(&Upload::new(), &input);
     assert_eq!(status(&reply), "409 A file with this name exists");
@@ -251,7 +251,7 @@ fn nothing_is_overwritten_unless_that_is_wanted() {
 
 /// RFC 9110 §13: `"13f-3"` is what tells the file that is there.
 #[test]
-fn preconditions_hold() {
+fn preconditions_apply_to_uploads() {
     let (old, new) = ("\"13f-3\"", "\"1-1\"");
     let conditions = [
         ("/d/old", "If-None-Match: *", 412),
@@ -297,7 +297,7 @@ fn preconditions_hold() {
 /// A directory is made only by a name that a new file could have, so that none stands in the way of what is sent for
 /// other names.
 #[test]
-fn directories_are_made_by_names_that_files_could_have() {
+fn new_directories_follow_the_rules_for_file_names() {
     let mut application = Upload::new();
     application.files.settings_mut().spa = Some("app/index.html".into());
     let deep = format!("{}/new", "/n".repeat(40));
@@ -322,7 +322,7 @@ fn directories_are_made_by_names_that_files_could_have() {
 }
 
 #[test]
-fn what_cannot_be_asked_for_cannot_be_stored() {
+fn files_that_cannot_be_requested_cannot_be_stored() {
     let cases = [
         ("/.hidden", "403 A file cannot have that name here"),
         ("/d/.git/config", "403 A file cannot have that name here"),
@@ -356,7 +356,7 @@ fn what_cannot_be_asked_for_cannot_be_stored() {
 
 /// By PUT and by form, with one rule: what is sent for other names is stored only where overwriting is allowed.
 #[test]
-fn a_name_that_stands_for_others_is_stored_only_where_overwriting_is_allowed() {
+fn a_file_sent_for_other_names_is_stored_only_if_overwriting_is_allowed() {
     let compressed = "403 Compressed variants cannot be stored unless overwriting is allowed";
     let index = "403 Index pages cannot be stored unless overwriting is allowed";
     let fallback = "403 The page for missing files cannot be stored unless overwriting is allowed";
@@ -394,7 +394,7 @@ fn a_name_that_stands_for_others_is_stored_only_where_overwriting_is_allowed() {
 }
 
 #[test]
-fn who_may_not_store_is_told_before_he_sends() {
+fn a_refused_upload_gets_its_reply_before_the_content() {
     let expects = "Expect: 100-continue\r\n";
     let (reply, _) = ask(&Upload::new(), &put("/d/old", expects, ""));
     assert_eq!(status(&reply), "409 A file with this name exists");
@@ -418,7 +418,7 @@ fn who_may_not_store_is_told_before_he_sends() {
 }
 
 #[test]
-fn what_is_too_long_or_cut_off_is_not_there() {
+fn uploads_that_are_too_long_or_cut_off_leave_no_file() {
     let chunk = format!("800\r\n{}\r\n", "x".repeat(2048));
     let head = "PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
     let (reply, shelf) = ask(&Upload::new(), &[head, &chunk, &chunk, &chunk].concat());
@@ -535,7 +535,7 @@ fn a_file_gets_the_last_segment_of_its_name() {
 
 /// RFC 8187, RFC 2047 and RFC 5322 §2.2.3: as .NET, PowerShell, curl and mail libraries write names.
 #[test]
-fn a_name_is_understood_however_it_is_encoded() {
+fn a_name_is_decoded_in_every_encoding() {
     let names = [
         // .NET, and PowerShell's Invoke-RestMethod -Form.
         (
@@ -564,7 +564,7 @@ fn a_name_is_understood_however_it_is_encoded() {
 }
 
 #[test]
-fn a_form_says_what_went_wrong_when_it_is_over() {
+fn a_form_gets_its_error_at_the_end() {
     let end = "--b d--\r\n";
     let form = [
         &part("new", "1"),
@@ -611,7 +611,7 @@ fn a_form_says_what_went_wrong_when_it_is_over() {
 }
 
 #[test]
-fn a_form_is_for_a_directory_that_is_there() {
+fn a_form_requires_an_existing_directory() {
     let form = part("new", "1") + "--b d--";
     assert_eq!(
         status(&ask(&Upload::new(), &post("/no/", "", &form)).0),
@@ -644,7 +644,7 @@ fn a_form_is_for_a_directory_that_is_there() {
 
 /// Wherever the network cuts a form, the same is stored and said of it.
 #[test]
-fn a_form_is_the_same_in_any_pieces() {
+fn a_form_does_not_depend_on_how_it_is_split() {
     let field = |len: usize| format!("--b d\r\nX: {}\r\n\r\nx\r\n", "x".repeat(len));
     let blanks = |len: usize| format!("--b d{}\r\n\r\nx\r\n", " ".repeat(len));
     // A head is this long with `X: `, a line break before it and none behind.

@@ -37,7 +37,7 @@ impl Handler for Again {
 }
 
 #[test]
-fn a_handler_that_asks_for_ever_for_what_is_there_gets_a_500_that_names_the_mistake() {
+fn a_handler_that_keeps_asking_for_the_same_thing_gets_a_500() {
     let needs: [fn() -> Next; 6] = [
         || Next::Body,
         || Next::Flush,
@@ -77,7 +77,7 @@ impl Handler for SendsNothing {
 }
 
 #[test]
-fn sending_nothing_for_ever_ends() {
+fn a_handler_that_keeps_sending_nothing_gets_a_500() {
     let mut world = World::new(modern(), SendsNothing, GET);
     world.run();
     assert!(
@@ -88,7 +88,7 @@ fn sending_nothing_for_ever_ends() {
 }
 
 #[test]
-fn many_pipelined_requests_in_one_step_are_no_endless_handler() {
+fn many_pipelined_requests_in_one_step_are_not_an_endless_handler() {
     let ok: fn() -> Next = || Next::Done;
     let request = b"GET / HTTP/1.1\r\nHost: h\r\nX-Reply: 1\r\nContent-Length: 1\r\n\r\nx";
     let config = modern().with_limits(Limits::default().with_requests(5_000));
@@ -173,7 +173,7 @@ fn until_it_waits<H: Handler>(
 }
 
 #[test]
-fn a_handler_waits_to_be_woken_and_what_it_wrote_goes_first() {
+fn a_waiting_handler_has_its_output_sent_first() {
     let wakes = Arc::new(Count::default());
     let mut conn = Connection::new(modern(), "192.0.2.1", Lines::default());
     conn.set_waker(Waker::from(Arc::clone(&wakes)));
@@ -232,7 +232,7 @@ impl Handler for Takes {
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n";
 
 #[test]
-fn an_upgraded_connection_is_handed_over_with_the_bytes_that_came_already() {
+fn an_upgraded_connection_is_handed_over_with_the_bytes_received() {
     for (request, head) in [
         (
             format!("{UPGRADE}\r\nraw bytes"),
@@ -260,7 +260,7 @@ fn an_upgraded_connection_is_handed_over_with_the_bytes_that_came_already() {
 }
 
 #[test]
-fn an_upgrade_that_cannot_be_is_an_error() {
+fn an_unsupported_upgrade_is_an_error() {
     let simple = format!("{UPGRADE}\r\n");
     let open = format!("{UPGRADE}X-Open-Head: 1\r\n\r\n");
     let content = format!("{UPGRADE}Content-Length: 5\r\n\r\n");
@@ -282,7 +282,7 @@ fn an_upgrade_that_cannot_be_is_an_error() {
 }
 
 #[test]
-fn the_log_can_tell_why_a_connection_closes() {
+fn log_events_tell_why_a_connection_closes() {
     fn reasons(record: &LogRecord<'_>, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
         match record.event {
             LogEvent::Reply { close, .. } => writeln!(out, "{close:?}"),
@@ -438,7 +438,7 @@ fn output_of(
 }
 
 #[test]
-fn content_that_a_program_refuses_is_not_taken_for_the_next_request() {
+fn content_that_a_script_refuses_is_not_parsed_as_the_next_request() {
     let evil = "GET /evil HTTP/1.1\r\nHost: h\r\n\r\n";
     let content = format!("{}{evil}", "x".repeat(20_000));
     let fields = "X-Long: ".to_owned() + &"y".repeat(20_000);
@@ -479,7 +479,7 @@ impl Handler for Stores {
 }
 
 #[test]
-fn a_file_that_takes_no_more_bytes_is_not_complete() {
+fn a_file_that_accepts_no_more_bytes_is_incomplete() {
     let output = output_of(
         Stores,
         GET,
@@ -490,7 +490,7 @@ fn a_file_that_takes_no_more_bytes_is_not_complete() {
 }
 
 #[test]
-fn a_wait_that_is_woken_all_the_time_is_over_at_its_time() {
+fn a_wait_that_is_woken_all_the_time_ends_at_its_deadline() {
     let mut conn = Connection::new(modern(), "192.0.2.1", Lines::default());
     until_it_waits(&mut conn, 10, Got::Nothing, &mut &GET[..]);
     let written = until_it_waits(&mut conn, 11, Got::Woken, &mut &[][..]);
@@ -514,7 +514,7 @@ impl Handler for Events {
 }
 
 #[test]
-fn a_client_that_has_closed_its_side_and_reads_is_served_as_long_as_it_reads() {
+fn a_client_that_has_closed_its_side_is_served_as_long_as_it_reads() {
     let mut conn = Connection::new(modern(), "192.0.2.1", Events);
     until_it_waits(&mut conn, 10, Got::Nothing, &mut &GET[..]);
     conn.peer_closed();

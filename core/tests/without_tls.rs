@@ -16,7 +16,7 @@ fn answer(handler: impl Handler, request: &str) -> (String, String) {
 }
 
 #[test]
-fn a_client_is_sent_to_the_same_host_and_target_over_https() {
+fn plain_http_is_redirected_to_the_same_host_and_target_over_https() {
     for (request, location) in [
         ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", "https://h/"),
         (
@@ -83,7 +83,7 @@ fn a_client_is_sent_to_the_same_host_and_target_over_https() {
 }
 
 #[test]
-fn what_is_no_request_with_a_host_gets_400_in_plain_text() {
+fn a_request_without_a_host_gets_400_in_plain_text() {
     for request in [
         "GET / HTTP/1.0\r\n\r\n",
         "GET / HTTP/1.1\r\n\r\n",
@@ -109,7 +109,7 @@ fn what_is_no_request_with_a_host_gets_400_in_plain_text() {
 }
 
 #[test]
-fn a_host_that_is_not_served_is_redirected_nowhere() {
+fn an_unknown_host_is_not_redirected() {
     let hosts = || Hosts::new(Files::new(), ["files.example"]);
     let (reply, _) = answer(hosts(), "GET / HTTP/1.1\r\nHost: other.example\r\n\r\n");
     assert!(
@@ -127,7 +127,7 @@ fn a_host_that_is_not_served_is_redirected_nowhere() {
 }
 
 #[test]
-fn no_password_is_asked_for_where_it_could_be_read() {
+fn no_password_is_requested_over_plain_http() {
     let guard = Guard::new(Files::new(), |_| Some(false));
     let request = "GET /a HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\n\r\n";
     let (reply, log) = answer(Box::new(guard), request);

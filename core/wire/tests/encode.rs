@@ -38,7 +38,7 @@ fn heads_look_as_in_the_rfc() {
 }
 
 #[test]
-fn nothing_that_ends_a_line_or_a_word_is_written() {
+fn line_breaks_and_spaces_cannot_be_injected() {
     for target in [
         "", " ", "/a b", "/a\r\n", "/\0", "/#a", "a", "*", "http://", "h:1", "/%zz",
     ] {
@@ -78,7 +78,7 @@ fn nothing_that_ends_a_line_or_a_word_is_written() {
 }
 
 #[test]
-fn a_head_that_did_not_end_is_removed() {
+fn an_unfinished_head_is_removed() {
     let mut out = b"before".to_vec();
     let mut head = HeadEncoder::response(&mut out, Version::Http11, 200, "OK").unwrap();
     head.field("A", "b").unwrap();
@@ -115,7 +115,7 @@ fn chunk_sizes_are_hexadecimal() {
 }
 
 #[test]
-fn content_in_chunks_is_read_as_what_was_written() {
+fn chunked_content_is_decoded_as_it_was_encoded() {
     let mut random = Random(3);
     let mut head = ResponseHead::new();
     let text = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -152,7 +152,7 @@ fn content_in_chunks_is_read_as_what_was_written() {
 }
 
 #[test]
-fn whatever_the_encoder_accepts_the_parser_reads_as_the_same() {
+fn the_parser_reads_what_the_encoder_writes() {
     let mut random = Random(4);
     let bytes = |random: &mut Random| -> Vec<u8> {
         const BYTES: &[u8] = b"/aA1: \t\r\n\x00\x7f\xe9\xff#%?*-h.@[]";

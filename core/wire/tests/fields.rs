@@ -8,7 +8,7 @@ fn with_fields(count: usize) -> Vec<u8> {
 }
 
 #[test] // 0, 15 to 17 and 99 to 101 are where the room for them changes
-fn the_number_of_fields_is_limited_by_count_alone() {
+fn the_number_of_fields_is_limited_by_field_count_alone() {
     for count in [1, 2, 15, 16, 17, 50, 99, 100, 101, 500, 2000] {
         let input = with_fields(count);
         let found = |count| {
@@ -34,7 +34,7 @@ fn the_number_of_fields_is_limited_by_count_alone() {
 }
 
 #[test] // a head that follows another one with the same fields is not parsed again
-fn a_lower_count_holds_for_the_next_head_too() {
+fn a_lower_field_count_applies_to_the_next_head() {
     let input = with_fields(3);
     let mut head = RequestHead::new();
     assert_eq!(head.parse(&input, &Limits::new()), Ok(Some(input.len())));
@@ -43,7 +43,7 @@ fn a_lower_count_holds_for_the_next_head_too() {
 }
 
 #[test]
-fn limits_may_be_the_largest_numbers() {
+fn limits_may_be_usize_max() {
     let limits = Limits::new()
         .with_request_line(usize::MAX)
         .with_field_bytes(usize::MAX)
@@ -60,7 +60,7 @@ fn limits_may_be_the_largest_numbers() {
 }
 
 #[test] // RFC 9110 §5.5: obs-text
-fn the_bytes_of_targets_and_values_are_those_that_were_sent() {
+fn targets_and_values_are_available_as_the_bytes_sent() {
     let mut head = RequestHead::new();
     let input = b"GET /\xc3\xa9\xff?\x80 HTTP/1.1\r\nHost: h\r\nX:\t\xe9\x80 \r\nY: y\r\n\r\n";
     assert_eq!(head.parse(input, &Limits::new()), Ok(Some(input.len())));
@@ -125,7 +125,7 @@ fn trailer_fields_are_handed_out_in_order_with_duplicates() {
 }
 
 #[test] // RFC 9110 §6.5.1
-fn fields_that_must_not_be_in_trailers_are_left_out() {
+fn forbidden_trailer_fields_are_omitted() {
     for name in [
         "Transfer-Encoding",
         "content-length",
@@ -185,7 +185,7 @@ fn trailers_are_bounded() {
 }
 
 #[test] // also what did not come from a `Piece::Trailers`
-fn parse_trailers_refuses_what_is_not_a_trailer_section() {
+fn parse_trailers_rejects_everything_else() {
     for section in [
         "",
         "\r\n\r\n",

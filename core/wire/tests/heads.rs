@@ -104,7 +104,7 @@ fn compare(before: &[u8], input: &[u8], piece: usize, limits: &Limits) {
 }
 
 #[test] // the fields of the last head are taken for those of this one
-fn what_came_before_makes_no_difference() {
+fn the_previous_head_makes_no_difference() {
     let inputs = inputs();
     let limits = Limits::new().with_request_line(40).with_field_bytes(60);
     // Of the lines that can be followed by others the first few say all.
@@ -117,7 +117,7 @@ fn what_came_before_makes_no_difference() {
 }
 
 #[test] // a head that comes in pieces is taken for the last one
-fn pieces_make_no_difference() {
+fn splitting_the_input_makes_no_difference() {
     let inputs = inputs();
     let last = [
         &b"GET /a HTTP/1.1\r\nHost: h\r\nA: b\r\n\r\n"[..],
@@ -133,7 +133,7 @@ fn pieces_make_no_difference() {
 }
 
 #[test] // only the second head is compared with the last
-fn the_last_head_is_the_one_that_counts() {
+fn only_the_last_head_is_reused() {
     let limits = Limits::default();
     let heads = inputs();
     let mut used = RequestHead::new();
@@ -156,7 +156,7 @@ fn the_authority_of_connect_is_its_target() {
 }
 
 #[test]
-fn an_internal_redirect_has_no_character_that_is_not_one_byte() {
+fn an_internal_redirect_rejects_characters_of_more_than_one_byte() {
     let limits = Limits::new();
     let mut head = RequestHead::new();
     let input = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";

@@ -5,7 +5,7 @@ use http::{Method, Request, Response, StatusCode};
 use sanserve_wire::{EncodeError, HeadEncoder, Limits, RequestHead, ResponseHead};
 
 #[test]
-fn a_request_is_the_same_there_and_back() {
+fn a_request_survives_the_round_trip() {
     for input in [
         &b"GET /a?b HTTP/1.1\r\nhost: h\r\nx: \xff\r\nx: 2\r\n\r\n"[..],
         b"OPTIONS * HTTP/1.1\r\nhost: h\r\n\r\n",
@@ -29,7 +29,7 @@ fn a_request_is_the_same_there_and_back() {
 }
 
 #[test]
-fn a_response_is_the_same_there_and_back() {
+fn a_response_survives_the_round_trip() {
     let input = b"HTTP/1.1 404 Not Found\r\nset-cookie: a\r\nset-cookie: b\r\n\r\n";
     let mut head = ResponseHead::new();
     assert!(head.to_http().is_err(), "there is no status yet");
@@ -44,7 +44,7 @@ fn a_response_is_the_same_there_and_back() {
 }
 
 #[test]
-fn what_http_1_cannot_say_is_an_error() {
+fn heads_that_http_1_cannot_represent_are_errors() {
     let encode = |request: Request<()>| {
         let mut out = Vec::new();
         let head = HeadEncoder::from_http_request(&mut out, &request.into_parts().0);

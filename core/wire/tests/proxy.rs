@@ -65,7 +65,7 @@ fn through(client: Script, server: Script) -> (String, String) {
 }
 
 #[test]
-fn a_get_is_passed_on_without_hop_by_hop_fields() {
+fn a_get_is_forwarded_without_hop_by_hop_fields() {
     let (client, server) = through(
         &[(
             "",
@@ -215,7 +215,7 @@ fn bad_requests_and_bad_responses_have_a_status() {
 }
 
 #[test]
-fn a_length_that_connection_names_is_passed_on() {
+fn a_length_that_connection_names_is_forwarded() {
     let (_, server) = through(
         &[(
             "",
@@ -230,7 +230,7 @@ fn a_length_that_connection_names_is_passed_on() {
 }
 
 #[test]
-fn a_server_that_does_not_send_100_is_sent_the_content_all_the_same() {
+fn a_server_that_sends_no_100_gets_the_content_nevertheless() {
     let (client, server) = through(
         &[(
             "",

@@ -134,7 +134,7 @@ fn the_framing_depends_on_method_status_and_fields() {
 }
 
 #[test]
-fn content_until_close_is_all_that_comes() {
+fn content_until_close_is_everything_received() {
     let mut body = Body::of_response(&with_fields(200, ""), "GET").expect("until close");
     assert_eq!(body.next(b""), Ok(Piece::More));
     assert_eq!(body.next(b"abc"), Ok(Piece::Data(3)));
@@ -188,7 +188,7 @@ fn a_response_keeps_the_connection_open_by_version_and_connection_field() {
 }
 
 #[test]
-fn limits_hold_for_responses() {
+fn limits_apply_to_responses() {
     let input = b"HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\n\r\n";
     let found = |limits: Limits| ResponseHead::new().parse(input, &limits);
     let exact = Limits::new()

@@ -37,7 +37,7 @@ fn read_response(head: &ResponseHead) -> String {
 }
 
 #[test]
-fn no_input_makes_a_head_panic_and_a_reset_forgets_all() {
+fn no_input_makes_a_head_panic_and_reset_clears_it() {
     let mut random = Random(1);
     let limits = Limits::new()
         .with_request_line(60)
@@ -94,7 +94,7 @@ fn no_input_makes_content_or_trailers_panic() {
 }
 
 #[test]
-fn one_other_byte_where_a_line_ended_is_an_error() {
+fn a_changed_byte_at_a_line_end_is_an_error() {
     let limits = Limits::new();
     let mut request = RequestHead::new();
     assert_eq!(request.parse(b"GET / HTTP/1.1\r\n", &limits), Ok(None));

@@ -88,7 +88,7 @@ impl ScriptHeader {
         let (code, phrase) = match (field("Status"), field("Location")) {
             (Some(status), _) => parse_status(status).ok_or("CGI script sent a bad status")?,
             (None, Some(_)) => (302, status::phrase(302).to_string()),
-            (None, None) => (200, "ScriptHeader output follows".to_string()),
+            (None, None) => (200, "Script output follows".to_string()),
         };
         ex.send_response_with(code, phrase);
         for field in fields
