@@ -382,7 +382,7 @@ fn reason(error: &io::Error) -> FsError {
     }
 }
 
-/// The reason where something is written.
+/// Returns the reason of a failed write.
 #[cfg(unix)]
 fn write_error(error: &io::Error) -> FsError {
     match error.kind() {
