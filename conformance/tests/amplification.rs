@@ -1,6 +1,5 @@
-//! Whatever a client sends, work, memory and output are at most a small constant times its bytes: some hundred
-//! long requests for each kind of handler, whose instructions callgrind counts. What is measured, and what is
-//! held, is described in `benches/src/amplification.rs`.
+//! Work, memory and output are at most a small constant times the bytes that a client sends: callgrind counts the
+//! instructions of some hundred long requests for each handler. See `benches/src/amplification.rs`.
 
 mod tools;
 
@@ -15,8 +14,8 @@ fn the_cost_of_a_request_is_linear_in_its_length() {
     let program = tools::built("conformance/benches", &arguments);
     let ran = Command::new(program).arg("amplification").output();
     let ran = ran.expect("the program runs");
-    let said = String::from_utf8_lossy(&ran.stdout);
-    println!("{said}");
+    let output = String::from_utf8_lossy(&ran.stdout);
+    println!("{output}");
     assert!(
         ran.status.success(),
         "{}",

@@ -1,4 +1,4 @@
-//! The list on the std adapter, over real sockets and a real disk, and the same over TLS.
+//! Runs the suite on the blocking adapter, over sockets and TLS, with a disk.
 
 #![cfg(unix)]
 
@@ -10,7 +10,7 @@ use std::{io, thread};
 use sanserve_conformance::{Case, Client, Log, Site, SiteFolder, run, servers};
 use sanserve_server::{Disk, ThreadingHTTPServer};
 
-/// Starts what may have been put above the sockets.
+/// Starts a server for a case, with or without TLS.
 fn start(
     site: &SiteFolder,
     over: impl Fn(ThreadingHTTPServer) -> ThreadingHTTPServer,

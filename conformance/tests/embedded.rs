@@ -1,4 +1,4 @@
-//! The list on the loops for embedded-io and embedded-io-async, over a pipe and without a disk.
+//! Runs the suite on the adapters for embedded-io and embedded-io-async, over a pipe and without a disk.
 
 mod tree;
 
@@ -13,7 +13,7 @@ use sanserve_server::{embedded, embedded_async};
 
 type Served = Connection<File, Box<dyn Handler + Send>>;
 
-/// Runs the list on a loop that is given a connection, its link, a clock and a log.
+/// Runs the suite on a loop, which gets a connection, its transport, a clock and a log.
 fn conform(
     name: &str,
     serve: impl Fn(&mut Served, &mut PipeEnd, &WritableTree, &dyn Fn() -> Now, &dyn Fn(&str)) + Sync,
@@ -39,30 +39,35 @@ fn conform(
 
 #[test]
 fn conforms() {
-    conform("embedded-io", |conn, link, shelf, clock, log| {
-        embedded::serve(conn, link, shelf, clock, log).expect("no pipe breaks here");
+    conform("embedded-io", |conn, transport, shelf, clock, log| {
+        embedded::serve(conn, transport, shelf, clock, log).expect("no pipe breaks here");
     });
 }
 
 #[test]
 fn conforms_with_deadlines() {
-    conform("embedded-io, ready", |conn, link, shelf, clock, log| {
-        let sleep = |_| thread::yield_now();
-        let served = embedded::serve_ready(conn, link, shelf, clock, log, PipeEnd::shutdown, sleep);
-        served.expect("no pipe breaks here");
-    });
+    conform(
+        "embedded-io, ready",
+        |conn, transport, shelf, clock, log| {
+            let sleep = |_| thread::yield_now();
+            let served =
+                embedded::serve_ready(conn, transport, shelf, clock, log, PipeEnd::shutdown, sleep);
+            served.expect("no pipe breaks here");
+        },
+    );
 }
 
 #[test]
 fn conforms_asynchronously() {
-    conform("embedded-io-async", |conn, link, shelf, clock, log| {
+    conform("embedded-io-async", |conn, transport, shelf, clock, log| {
         let sleep = async |left: Duration| {
             let until = clock().tick.saturating_add(left);
             while clock().tick < until {
                 yield_now().await;
             }
         };
-        let served = embedded_async::serve(conn, link, shelf, clock, log, PipeEnd::shutdown, sleep);
+        let served =
+            embedded_async::serve(conn, transport, shelf, clock, log, PipeEnd::shutdown, sleep);
         block_on(served).expect("no pipe breaks here");
     });
 }

@@ -1,4 +1,4 @@
-//! The list on the mio adapter, over real sockets and a real disk, and the same over TLS.
+//! Runs the suite on the event-loop adapter, over sockets and TLS, with a disk.
 
 #![cfg(unix)]
 
@@ -11,7 +11,7 @@ use sanserve_conformance::{Case, Client, Log, Site, SiteFolder, run, servers};
 use sanserve_server::Disk;
 use sanserve_server::event_loop::HTTPServer;
 
-/// Starts what may have been put above the sockets.
+/// Starts a server for a case, with or without TLS.
 fn start(
     site: &SiteFolder,
     over: impl Fn(HTTPServer) -> HTTPServer,

@@ -68,7 +68,7 @@ fn runs_as_documented() {
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         // Cargo becomes QEMU, so that this ends with the test.
-        let _running = machine::Running(cargo.spawn().expect("cargo runs"));
+        let _running = machine::KillOnDrop(cargo.spawn().expect("cargo runs"));
         let url = format!("http://127.0.0.1:{port}/data/log.txt");
         let mut curl = Command::new(&curl);
         curl.args([
@@ -81,14 +81,14 @@ fn runs_as_documented() {
             &url,
         ]);
         let start = Instant::now();
-        let said = loop {
-            let said = curl.output().expect("curl runs");
-            if said.status.success() || start.elapsed() > Duration::from_secs(120) {
-                break said.stdout;
+        let output = loop {
+            let output = curl.output().expect("curl runs");
+            if output.status.success() || start.elapsed() > Duration::from_secs(120) {
+                break output.stdout;
             }
             thread::yield_now();
         };
-        assert_eq!(said, b"line 0001 of the ", "{image}");
+        assert_eq!(output, b"line 0001 of the ", "{image}");
     }
 }
 

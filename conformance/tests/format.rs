@@ -1,29 +1,27 @@
-//! The written form of bytes, cases and divergences.
+//! Tests the notation for bytes, and the parsers of cases and divergences.
 
 use sanserve_conformance::{Case, Pattern, case, divergence, text};
 use std::panic::catch_unwind;
 
 fn pattern(written: &str) -> Pattern {
-    Pattern::new(text::tokens(written).expect("the test writes it well"))
+    Pattern::new(text::tokens(written).expect("the notation is valid"))
 }
 
-fn fits(written: &str, got: &[u8]) -> bool {
+fn matches(written: &str, got: &[u8]) -> bool {
     pattern(written).compare(got).is_ok()
 }
 
-fn one(content: &str) -> Case {
+fn parse_one(content: &str) -> Case {
     let mut cases = case::read("test.case", content);
     assert_eq!(cases.len(), 1);
     cases.remove(0)
 }
 
-/// What reading these cases panics with.
-fn refusal(content: &'static str) -> String {
+/// Returns the panic message when these cases are parsed.
+fn parse_error(content: &'static str) -> String {
     let panic =
-        catch_unwind(|| case::read("test.case", content)).expect_err("this must not be read");
-    *panic
-        .downcast::<String>()
-        .expect("the panic names file and line")
+        catch_unwind(|| case::read("test.case", content)).expect_err("the cases are invalid");
+    *panic.downcast::<String>().expect("the panic has a message")
 }
 
 #[test]
@@ -69,32 +67,35 @@ fn formatted_bytes_are_parsed_back() {
     let shown = text::show(&all);
     assert_eq!(text::bytes(&shown).as_deref(), Ok(&all[..]), "{shown}");
     assert!(shown.ends_with(r"ü\xc2\x85\xef\xbf\xbd\*\\"), "{shown}");
-    assert!(fits(&shown, &all));
+    assert!(matches(&shown, &all));
 }
 
 #[test]
 fn a_wildcard_matches_one_or_more_bytes_of_a_line() {
-    assert!(fits("Server: *\\r\\n", b"Server: x\r\n"));
-    assert!(fits("Server: *\\r\\n", b"Server: some thing/1.0 \xff\r\n"));
-    assert!(!fits("Server: *\\r\\n", b"Server: \r\n"));
-    assert!(!fits("Server: *\\r\\n", b"Server: a\rb\r\n"));
-    assert!(!fits("Server: *x", b"Server: a\nx"));
-    assert!(!fits("a*b", b"a\nb"));
-    assert!(!fits("*", b""));
-    assert!(!fits("a*", b"a"));
-    assert!(!fits("a", b"ab"));
+    assert!(matches("Server: *\\r\\n", b"Server: x\r\n"));
+    assert!(matches(
+        "Server: *\\r\\n",
+        b"Server: some thing/1.0 \xff\r\n"
+    ));
+    assert!(!matches("Server: *\\r\\n", b"Server: \r\n"));
+    assert!(!matches("Server: *\\r\\n", b"Server: a\rb\r\n"));
+    assert!(!matches("Server: *x", b"Server: a\nx"));
+    assert!(!matches("a*b", b"a\nb"));
+    assert!(!matches("*", b""));
+    assert!(!matches("a*", b"a"));
+    assert!(!matches("a", b"ab"));
 }
 
 #[test]
 fn a_wildcard_matches_as_much_as_necessary() {
-    assert!(fits("*ab*ab\\r\\n*", b"xababab\r\nz"));
-    assert!(fits("*.", b"a.b.c."));
-    assert!(fits("* *", b"  a "));
-    assert!(!fits("*ab*ab", b"xab"));
-    assert!(fits("**", b"ab"));
-    assert!(!fits("**", b"a"));
-    assert!(fits(r"\*", b"*"));
-    assert!(!fits(r"\*", b"a"));
+    assert!(matches("*ab*ab\\r\\n*", b"xababab\r\nz"));
+    assert!(matches("*.", b"a.b.c."));
+    assert!(matches("* *", b"  a "));
+    assert!(!matches("*ab*ab", b"xab"));
+    assert!(matches("**", b"ab"));
+    assert!(!matches("**", b"a"));
+    assert!(matches(r"\*", b"*"));
+    assert!(!matches(r"\*", b"a"));
 }
 
 #[test]
@@ -119,7 +120,7 @@ fn the_difference_of_the_best_match_is_reported() {
 
 #[test]
 fn a_case_is_parsed() {
-    let case = one(
+    let case = parse_one(
         "\n# no\ncase  a b\noption protocol HTTP/1.1\noption  x  a\\x20\nhandler echo\nno-half-close\n\
                     > GET\\x20\n>\t/ *\n< a*\n<+ b\n< c\nlog \"G\\xc3\\xbc\" 200 -\nlog two\n",
     );
@@ -142,7 +143,7 @@ fn a_case_is_parsed() {
 
 #[test]
 fn omitted_lines_of_a_case_have_defaults() {
-    let case = one("recorded\ncase a\n");
+    let case = parse_one("recorded\ncase a\n");
     assert_eq!(
         (case.handler.as_str(), case.half_close, case.recorded),
         ("files", true, true)
@@ -156,36 +157,39 @@ fn omitted_lines_of_a_case_have_defaults() {
 #[test]
 fn an_invalid_line_is_reported_with_its_number() {
     assert_eq!(
-        refusal("case a\n\n> x \n"),
+        parse_error("case a\n\n> x \n"),
         "test.case:3: the line ends with a space: write it as \\x20"
     );
     assert_eq!(
-        refusal("case a\n> \\q\n"),
+        parse_error("case a\n> \\q\n"),
         "test.case:2: unknown escape: \\q"
     );
     assert_eq!(
-        refusal("> a\n"),
+        parse_error("> a\n"),
         "test.case:1: this line must follow a case line"
     );
-    assert_eq!(refusal("case a\nwhat x\n"), "test.case:2: unknown keyword");
     assert_eq!(
-        refusal("case a\nrecorded\n"),
+        parse_error("case a\nwhat x\n"),
         "test.case:2: unknown keyword"
     );
-    assert_eq!(refusal("case\n"), "test.case:1: a case needs a name");
     assert_eq!(
-        refusal("case a\nlog \\xff\n"),
+        parse_error("case a\nrecorded\n"),
+        "test.case:2: unknown keyword"
+    );
+    assert_eq!(parse_error("case\n"), "test.case:1: a case needs a name");
+    assert_eq!(
+        parse_error("case a\nlog \\xff\n"),
         "test.case:2: this must be UTF-8"
     );
     assert_eq!(
-        refusal("case a\n x\n"),
+        parse_error("case a\n x\n"),
         "test.case:2: the line begins with a space"
     );
 }
 
 #[test]
 fn a_rejected_request_has_a_reply_a_log_and_a_second_request() {
-    let case = one(
+    let case = parse_one(
         "case a\noption protocol HTTP/1.1\n> A\\x01\\xe9\\\\\\r\\n\\r\\n\nrejects-and-closes 400 No '\\\\x01'\n",
     );
     let text: Vec<u8> = case
@@ -209,14 +213,15 @@ fn a_rejected_request_has_a_reply_a_log_and_a_second_request() {
     );
     let sent = b"A\x01\xe9\\\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(case.request, sent);
-    let head = one("case a\n> HEAD x\\r\\n\nrejects-and-closes 404 No\n");
+    let head = parse_one("case a\n> HEAD x\\r\\n\nrejects-and-closes 404 No\n");
     let tokens = head.reply.tokens();
     assert!(
         tokens.ends_with(pattern("\\r\\n\\r\\n").tokens()),
         "no content"
     );
     assert!(
-        refusal("case a\nrejects-and-closes 400 No\n").contains("must begin with a request line")
+        parse_error("case a\nrejects-and-closes 400 No\n")
+            .contains("must begin with a request line")
     );
 }
 

@@ -1,4 +1,4 @@
-//! What of the list applies behind a host that speaks HTTP itself, and in what form.
+//! Tests which cases apply behind a host that parses HTTP itself, and their form.
 
 use std::io::{self, Read, Write};
 use std::thread;
@@ -6,7 +6,7 @@ use std::thread;
 use sanserve_conformance::host::{HostedSuite, Reply, Request};
 use sanserve_conformance::{Client, Fragmentation, Suite, case, text};
 
-/// The numbers change with the list. They stand here so that no case leaves it in silence.
+/// The numbers change with the suite. They are checked so that no case is dropped by accident.
 #[test]
 fn the_number_of_cases_that_do_not_apply_is_known() {
     let hosted = HostedSuite::new(&Suite::standard(), |_, _| None);
@@ -33,11 +33,11 @@ fn the_number_of_cases_that_do_not_apply_is_known() {
     assert_eq!(hosted.suite.cases().len(), 1482);
 }
 
-/// The form of a case with this request and this reply, and its requests; or why it does not apply.
-fn form(sent: &str, told: &str) -> Result<(String, Vec<Request>), &'static str> {
+/// Converts a case with this request and reply. Returns its form and requests, or why it does not apply.
+fn form(sent: &str, reply_text: &str) -> Result<(String, Vec<Request>), &'static str> {
     let cases = case::read(
         "test",
-        &format!("case one\n> {sent}\n< {told}\nlog \"GET http://x/a HTTP/1.0\" 200 -\n"),
+        &format!("case one\n> {sent}\n< {reply_text}\nlog \"GET http://x/a HTTP/1.0\" 200 -\n"),
     );
     let hosted = HostedSuite::new(&Suite::new(cases, Vec::new()), |_, _| None);
     match hosted.suite.cases() {
@@ -54,9 +54,9 @@ fn form(sent: &str, told: &str) -> Result<(String, Vec<Request>), &'static str> 
 #[test]
 fn expected_and_observed_replies_have_the_same_form() {
     let sent = r"GET http://x/a HTTP/1.0\r\nHost: x\r\nConnection: close\r\nX: y\r\n\r\n";
-    let told =
+    let reply_text =
         r"HTTP/1.0 200 OK\r\nServer: *\r\nConnection: close\r\nContent-Length: 2\r\nA: b\r\n\r\nhi";
-    let (seen, requests) = form(sent, told).expect("it applies");
+    let (seen, requests) = form(sent, reply_text).expect("it applies");
     assert_eq!(
         seen,
         r#"200\r\na: b\r\nserver: \*\r\n\r\nhi "GET /a HTTP/1.1" 200 -"#
@@ -73,8 +73,8 @@ fn expected_and_observed_replies_have_the_same_form() {
 #[test]
 fn each_request_that_gets_a_reply_is_converted() {
     let sent = r"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2;a\r\nhi\r\n0\r\n\r\nHEAD / HTTP/1.1\r\nHost: x\r\n\r\nNONSENSE";
-    let told = r"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
-    let (seen, requests) = form(sent, told).expect("it applies");
+    let reply_text = r"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+    let (seen, requests) = form(sent, reply_text).expect("it applies");
     assert!(
         seen.starts_with(r"200\r\n\r\nabc200\r\ncontent-length: 5\r\n\r\n "),
         "{seen}"
@@ -85,8 +85,8 @@ fn each_request_that_gets_a_reply_is_converted() {
 
 #[test]
 fn cases_about_the_host_do_not_apply() {
-    let told = r"HTTP/1.1 200 OK\r\n\r\n";
-    let host = |line: &str| form(&format!(r"{line}\r\nHost: x\r\n\r\n"), told).map(|_| ());
+    let reply_text = r"HTTP/1.1 200 OK\r\n\r\n";
+    let host = |line: &str| form(&format!(r"{line}\r\nHost: x\r\n\r\n"), reply_text).map(|_| ());
     assert_eq!(host("GET /a%20b?c= HTTP/1.1"), Ok(()));
     assert_eq!(host("BREW / HTTP/1.1"), Ok(()));
     assert_eq!(host("GET /%zz HTTP/1.1"), Err("the target's syntax"));
@@ -112,19 +112,19 @@ fn cases_about_the_host_do_not_apply() {
     assert_eq!(form(sent, r"HTTP/1.1 400 Bad\r\n\r\n"), Err("the syntax"));
 }
 
-/// What is read when these bytes come back for all that `end` ends, and what was sent.
+/// Sends a request to a server that replies with `bytes` when the request ends with `end`. Returns the reply and the request.
 fn exchange(request: &Request, end: &str, bytes: &[u8]) -> (io::Result<Reply>, String) {
     let (mut input, write) = io::pipe().expect("a pipe");
     let (read, mut output) = io::pipe().expect("a pipe");
     thread::scope(|scope| {
         let server = scope.spawn(move || {
-            let (mut said, mut byte) = (Vec::new(), [0]);
-            while !said.ends_with(end.as_bytes()) {
+            let (mut received, mut byte) = (Vec::new(), [0]);
+            while !received.ends_with(end.as_bytes()) {
                 input.read_exact(&mut byte).expect("a whole request");
-                said.extend(byte);
+                received.extend(byte);
             }
-            output.write_all(bytes).expect("somebody reads");
-            String::from_utf8(said).expect("text")
+            output.write_all(bytes).expect("the client reads");
+            String::from_utf8(received).expect("text")
         });
         let reply = request.exchange(Client::new(read, write), Fragmentation::Seeded(1));
         (reply, server.join().expect("it does not panic"))
@@ -137,12 +137,12 @@ fn a_request_is_sent_and_its_reply_parsed() {
         r"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
     let (_, requests) = form(sent, r"HTTP/1.1 200 OK\r\n\r\n").expect("it applies");
     let chunked = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
-    let (reply, said) = exchange(&requests[0], "0\r\n\r\n", chunked);
+    let (reply, received) = exchange(&requests[0], "0\r\n\r\n", chunked);
     let reply = reply.expect("a whole reply");
     assert_eq!((reply.status, &reply.content[..]), (200, &b"abc"[..]));
     let head =
         "POST /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
-    assert_eq!(said, format!("{head}1\r\nh\r\n1\r\ni\r\n0\r\n\r\n"));
+    assert_eq!(received, format!("{head}1\r\nh\r\n1\r\ni\r\n0\r\n\r\n"));
     let (_, requests) =
         form(r"HEAD / HTTP/1.0\r\n\r\n", r"HTTP/1.1 200 OK\r\n\r\n").expect("it applies");
     let (reply, _) = exchange(

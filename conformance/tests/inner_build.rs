@@ -1,4 +1,4 @@
-//! Tests that build something leave alone what they were built from.
+//! Tests that start builds must not change the artefacts from which they were built.
 
 mod tools;
 
@@ -10,8 +10,7 @@ use std::time::SystemTime;
 use regex::Regex;
 use tools::inner_build;
 
-/// The library files of these packages in the folder of this test, and what `ring`'s build script has left, each with its
-/// time of change.
+/// Returns the library files of these packages, and the files of `ring`'s build script, with their modification times.
 fn outer_artefacts() -> BTreeMap<PathBuf, SystemTime> {
     let this = std::env::current_exe().expect("a path");
     let deps = this.parent().expect("a folder");
@@ -69,7 +68,7 @@ fn an_inner_build_gets_no_variables_of_the_outer_build() {
         .filter(|(_, value)| value.is_none())
         .map(|(name, _)| name.to_owned())
         .collect();
-    // Cargo sets these for each test; `ring` is built anew where they change.
+    // Cargo sets these for each test; `ring` is rebuilt if they change.
     for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME"] {
         assert!(std::env::var_os(name).is_some(), "{name}");
         assert!(removed.contains(&name.into()), "{name}: {removed:?}");

@@ -1,11 +1,11 @@
-//! Judgements on a subject that replays what is expected of it, spoiled in one place.
+//! Tests the oracle with expected replies that are changed in one place.
 
 mod stub;
 
 use sanserve_conformance::{FRAGMENTATIONS, Observed};
 use stub::{PREFIX, bytes, check, suite};
 
-/// What is reported when the plain case is spoiled, and only that.
+/// Returns the report when only the plain case is spoiled.
 fn spoiled(mut spoil: impl FnMut(&mut Observed)) -> String {
     let report = check(&suite(""), |case, _, observed| {
         if case.name == "plain" {
@@ -18,18 +18,18 @@ fn spoiled(mut spoil: impl FnMut(&mut Observed)) -> String {
     report.to_string()
 }
 
-/// Swaps the first `from` for `to`.
-fn swap(bytes: &mut Vec<u8>, from: &str, to: &str) {
+/// Replaces the first `from` by `to`.
+fn replace(bytes: &mut Vec<u8>, from: &str, to: &str) {
     let at = bytes
         .windows(from.len())
         .position(|part| part == from.as_bytes());
-    let at = at.expect("the reply has what is to be spoiled");
+    let at = at.expect("the reply has these bytes");
     bytes.splice(at..at + from.len(), to.bytes());
 }
 
 #[test]
 fn an_altered_byte_fails() {
-    let report = spoiled(|observed| swap(&mut observed.bytes, "hello", "hellO"));
+    let report = spoiled(|observed| replace(&mut observed.bytes, "hello", "hellO"));
     let title = "\nplain (whole, by byte, seed 1, seed 2, seed 3)\n    the reply differs at byte ";
     assert!(report.starts_with(title), "{report}");
     assert!(
@@ -120,12 +120,12 @@ fn an_invalid_date_fails() {
         "x",
     ] {
         let report =
-            spoiled(|observed| swap(&mut observed.bytes, "Sun, 22 Nov 2026 17:55:30 GMT", bad));
-        let told = report.contains(&format!("not an IMF-fixdate: Date: {bad}"));
-        assert!(told, "{report}");
+            spoiled(|observed| replace(&mut observed.bytes, "Sun, 22 Nov 2026 17:55:30 GMT", bad));
+        let reported = report.contains(&format!("not an IMF-fixdate: Date: {bad}"));
+        assert!(reported, "{report}");
     }
     let report =
-        spoiled(|observed| swap(&mut observed.bytes, "Wed, 31 Dec 1969", "Thu, 31 Dec 1969"));
+        spoiled(|observed| replace(&mut observed.bytes, "Wed, 31 Dec 1969", "Thu, 31 Dec 1969"));
     assert!(
         report.contains("not an IMF-fixdate: Last-Modified: Thu, 31 Dec 1969"),
         "{report}"

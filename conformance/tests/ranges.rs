@@ -258,10 +258,10 @@ fn run(seed: u64, times: usize, files: &[Vec<u8>], mut ask: impl FnMut(usize, &s
         };
         let value = random.range(files[number].len());
         let reply = ask(number, &value);
-        let said = format!("seed {seed}, number {at}: Range: {value} of {number}");
-        let told = TellOnPanic(said);
+        let message = format!("seed {seed}, number {at}: Range: {value} of {number}");
+        let guard = PrintOnPanic(message);
         check(&reply, &value, &files[number]);
-        std::mem::forget(told);
+        std::mem::forget(guard);
         several += usize::from(find(&reply, b"multipart").is_some());
         nothing += usize::from(reply.starts_with(b"HTTP/1.1 416"));
     }
@@ -273,9 +273,9 @@ fn run(seed: u64, times: usize, files: &[Vec<u8>], mut ask: impl FnMut(usize, &s
 }
 
 /// Says which request it was, if the check fails.
-struct TellOnPanic(String);
+struct PrintOnPanic(String);
 
-impl Drop for TellOnPanic {
+impl Drop for PrintOnPanic {
     fn drop(&mut self) {
         eprintln!("{}", self.0);
     }

@@ -1,5 +1,4 @@
-//! Worlds of the engine: `SEEDS` of them, or the one of `SEED`. And whether what they are judged by
-//! can be relied on is in `sim_checks`.
+//! Simulates the engine: `SEEDS` worlds, or the one of `SEED`. The tests of the checks are in `sim_checks`.
 
 use sanserve_conformance::sim::{Sim, replay, standard_handler};
 

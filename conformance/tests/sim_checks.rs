@@ -1,5 +1,5 @@
-//! Every check of the simulation fires: at a handler that does what it must not, or at a
-//! conversation that was tampered with, where no handler can make the engine do it.
+//! Every check of the simulation detects its violation: by a handler that violates it, or in a conversation that was altered
+//! if no handler can make the engine do that.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use sanserve_conformance::sim::reader::{Logged, ReplyEnd, parse};
 use sanserve_conformance::sim::{Conversation, Faults, Sim};
 use sanserve_core::{Event, Exchange, Handler, Next, Path, Protocol, from_fn};
 
-/// The check that finds something wrong first, within a few hundred seeds.
+/// Returns the first check that fails, within 1,000 seeds.
 fn caught<H: Handler + 'static>(handler: impl Fn(u64) -> H + 'static) -> &'static str {
     let sim = Sim::new(handler);
     let failure = (1..1000).find_map(|seed| sim.check_seed(seed).err());
@@ -33,12 +33,12 @@ fn a_handler_that_panics_is_caught() {
 
 #[test]
 fn a_handler_whose_replies_vary_is_caught() {
-    let moods = Rc::new(Cell::new(0));
+    let calls = Rc::new(Cell::new(0));
     let handler = move |_| {
-        let moods = Rc::clone(&moods);
+        let calls = Rc::clone(&calls);
         from_fn(move |ex| {
-            moods.set(moods.get() + 1);
-            hello(ex, moods.get().to_string().as_bytes())
+            calls.set(calls.get() + 1);
+            hello(ex, calls.get().to_string().as_bytes())
         })
     };
     assert_eq!(caught(handler), "reference");
@@ -69,7 +69,7 @@ fn different_transcripts_of_one_seed_are_caught() {
     let runs = Rc::new(Cell::new(0));
     let handler = move |_| {
         runs.set(runs.get() + 1);
-        // A reference is made right after the first of the pair.
+        // The reference run follows the first of the two runs.
         let content = [b"a", b"b"][runs.get() / 2 % 2];
         from_fn(move |ex| hello(ex, content))
     };
@@ -139,13 +139,13 @@ fn custom_checks_run() {
     assert!(text.ends_with(&format!("SEED={}", failure.seed)), "{text}");
 }
 
-/// A conversation in which all went well, to be tampered with.
-fn good() -> Conversation {
+/// Returns a conversation that passes all checks.
+fn passing() -> Conversation {
     static GOOD: OnceLock<Conversation> = OnceLock::new();
-    GOOD.get_or_init(find_good).clone()
+    GOOD.get_or_init(find_passing).clone()
 }
 
-fn find_good() -> Conversation {
+fn find_passing() -> Conversation {
     let sim = Sim::standard().faults(Faults::NONE);
     let mut all = (1..10_000).flat_map(|seed| sim.simulate(seed, false).conversations);
     let good = all.find(|conversation| {
@@ -166,9 +166,9 @@ fn find_good() -> Conversation {
     good.expect("there are many")
 }
 
-/// Which checks fire at a good conversation after that.
-fn fires(tamper: impl Fn(&mut Conversation)) -> Vec<&'static str> {
-    let mut conversation = good();
+/// Returns the checks that fail after `tamper` has altered a passing conversation.
+fn failing(tamper: impl Fn(&mut Conversation)) -> Vec<&'static str> {
+    let mut conversation = passing();
     tamper(&mut conversation);
     let failed = CHECKS
         .iter()
@@ -178,61 +178,61 @@ fn fires(tamper: impl Fn(&mut Conversation)) -> Vec<&'static str> {
 
 #[test]
 fn impossible_violations_are_caught() {
-    assert_eq!(fires(|_| {}), [""; 0]);
+    assert_eq!(failing(|_| {}), [""; 0]);
     assert_eq!(
-        fires(|conversation| conversation.counts.closed = false),
+        failing(|conversation| conversation.counts.closed = false),
         ["end"]
     );
     assert_eq!(
-        fires(|conversation| conversation.reference = None),
+        failing(|conversation| conversation.reference = None),
         ["reference"]
     );
     assert_eq!(
-        fires(|conversation| conversation.counts.waits_without_deadline = 1),
+        failing(|conversation| conversation.counts.waits_without_deadline = 1),
         ["deadlines"]
     );
     assert_eq!(
-        fires(|conversation| conversation.counts.past_deadlines = 1),
+        failing(|conversation| conversation.counts.past_deadlines = 1),
         ["deadlines"]
     );
     assert_eq!(
-        fires(|conversation| conversation.counts.open_at_close = 1),
+        failing(|conversation| conversation.counts.open_at_close = 1),
         ["handles"]
     );
     assert_eq!(
-        fires(|conversation| conversation.counts.open_after_reply = 1),
+        failing(|conversation| conversation.counts.open_after_reply = 1),
         ["handles"]
     );
     assert_eq!(
-        fires(|conversation| conversation.counts.uses_after_failure = 1),
+        failing(|conversation| conversation.counts.uses_after_failure = 1),
         ["transport"]
     );
     assert_eq!(
-        fires(|conversation| conversation.counts.reads_while_reply_due = 1),
+        failing(|conversation| conversation.counts.reads_while_reply_due = 1),
         ["deadlock"]
     );
     assert_eq!(
-        fires(|conversation| conversation.counts.begun_after_finish = 2),
+        failing(|conversation| conversation.counts.begun_after_finish = 2),
         ["finish"]
     );
     assert_eq!(
-        fires(|conversation| conversation.config.limits.requests = 1),
+        failing(|conversation| conversation.config.limits.requests = 1),
         ["requests"]
     );
     assert_eq!(
-        fires(|conversation| conversation.counts.content_max = 1 << 40),
+        failing(|conversation| conversation.counts.content_max = 1 << 40),
         ["requests"]
     );
     assert_eq!(
-        fires(|conversation| conversation.counts.steps += 1_000_000),
+        failing(|conversation| conversation.counts.steps += 1_000_000),
         ["work"]
     );
     assert_eq!(
-        fires(|conversation| conversation.counts.allocated = 1 << 24),
+        failing(|conversation| conversation.counts.allocated = 1 << 24),
         ["memory"]
     );
     assert_eq!(
-        fires(|conversation| conversation
+        failing(|conversation| conversation
             .sent_lines
             .iter_mut()
             .for_each(|sent| sent.reverse())),
@@ -250,22 +250,22 @@ fn lost_truncated_and_repeated_replies_are_caught() {
             .rposition(|five| five == b"HTTP/");
         conversation.output.truncate(second.expect("there are two"));
     };
-    assert!(fires(cut).contains(&"reference"));
-    assert_eq!(fires(lost), ["reference"]);
-    let doubled = fires(|conversation| conversation.output.extend_from_within(..));
+    assert!(failing(cut).contains(&"reference"));
+    assert_eq!(failing(lost), ["reference"]);
+    let doubled = failing(|conversation| conversation.output.extend_from_within(..));
     assert!(
         doubled.contains(&"replies") && doubled.contains(&"log"),
         "{doubled:?}"
     );
     let changed =
-        fires(|conversation| *conversation.output.last_mut().expect("there is some") ^= 1);
+        failing(|conversation| *conversation.output.last_mut().expect("there is some") ^= 1);
     assert_eq!(changed, ["reference"]);
-    // What happened explains that much.
+    // A reset explains a truncated reply.
     let reset = |conversation: &mut Conversation| {
         cut(conversation);
         conversation.disruptions.reset = true;
     };
-    assert_eq!(fires(reset), [""; 0]);
+    assert_eq!(failing(reset), [""; 0]);
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn bytes_that_an_upgrade_loses_repeats_or_reorders_are_caught() {
             && conversation.upgraded.as_ref().is_some_and(follows_http)
     });
     let upgraded = upgraded.expect("there are many");
-    let fires = |tamper: fn(&mut Vec<u8>)| {
+    let failing = |tamper: fn(&mut Vec<u8>)| {
         let mut conversation = upgraded.clone();
         tamper(conversation.upgraded.as_mut().expect("it is upgraded"));
         let failed = CHECKS
@@ -286,11 +286,11 @@ fn bytes_that_an_upgrade_loses_repeats_or_reorders_are_caught() {
             .filter(|(_, check)| check(&conversation).is_err());
         failed.map(|(name, _)| *name).collect::<Vec<_>>()
     };
-    assert_eq!(fires(|_| {}), [""; 0]);
-    assert_eq!(fires(|bytes| _ = bytes.pop()), ["upgrade"]);
-    assert_eq!(fires(|bytes| _ = bytes.remove(0)), ["upgrade"]);
-    assert_eq!(fires(|bytes| bytes.extend_from_within(..1)), ["upgrade"]);
-    assert_eq!(fires(|bytes| bytes.swap(0, 1)), ["upgrade"]);
+    assert_eq!(failing(|_| {}), [""; 0]);
+    assert_eq!(failing(|bytes| _ = bytes.pop()), ["upgrade"]);
+    assert_eq!(failing(|bytes| _ = bytes.remove(0)), ["upgrade"]);
+    assert_eq!(failing(|bytes| bytes.extend_from_within(..1)), ["upgrade"]);
+    assert_eq!(failing(|bytes| bytes.swap(0, 1)), ["upgrade"]);
 }
 
 #[test]
@@ -311,16 +311,16 @@ fn a_missing_connection_close_is_caught() {
             .iter_mut()
             .for_each(|reference| reference.output = conversation.output.clone());
     };
-    assert_eq!(fires(shut), ["close"]);
+    assert_eq!(failing(shut), ["close"]);
 }
 
 #[test]
 fn a_wrong_log_is_caught() {
     assert!(
-        fires(|conversation| conversation.log = conversation.log.replace("\" 200 -", "\" 304 -"))
+        failing(|conversation| conversation.log = conversation.log.replace("\" 200 -", "\" 304 -"))
             .contains(&"log")
     );
-    assert!(fires(|conversation| conversation.log.clear()).contains(&"log"));
+    assert!(failing(|conversation| conversation.log.clear()).contains(&"log"));
 }
 
 fn one(output: &str, request: &str) -> Result<(u16, ReplyEnd, usize), String> {

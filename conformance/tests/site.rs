@@ -1,4 +1,4 @@
-//! The site, and the fragmentations: what every subject is given.
+//! Tests the site and the fragmentations.
 
 use sanserve_conformance::{Entry, FRAGMENTATIONS, Fragmentation, Site};
 

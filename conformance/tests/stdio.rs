@@ -1,4 +1,4 @@
-//! The list on the stdio adapter, over pipes and over a socket.
+//! Runs the suite on the stdio adapter, over pipes and over a socket.
 
 #![cfg(unix)]
 
@@ -10,7 +10,7 @@ use std::thread;
 use sanserve_conformance::{Client, Log, Site, clients, run};
 use sanserve_server::{Disk, stdio};
 
-/// Runs the list; `open` makes the client's side, and standard input and output.
+/// Runs the suite. `open` returns a client, and standard input and output of the server.
 fn conform(name: &str, open: impl Fn() -> io::Result<(Client, OwnedFd, OwnedFd)>) {
     let site = Site::standard().in_temp_dir().expect("a site");
     let connect = clients(|case| {
@@ -31,7 +31,7 @@ fn conform(name: &str, open: impl Fn() -> io::Result<(Client, OwnedFd, OwnedFd)>
             served
                 .join()
                 .expect("it does not panic")
-                .expect("no link breaks here");
+                .expect("the connection does not fail");
             lines.take()
         }))
     });

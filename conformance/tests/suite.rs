@@ -1,4 +1,4 @@
-//! Runs: what is run, what is told of it, and what makes a run fail beside wrong answers.
+//! Tests runs of a suite: what is run, what is reported, and errors in the suite itself.
 
 mod stub;
 

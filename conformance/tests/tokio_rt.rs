@@ -1,4 +1,4 @@
-//! The list on the tokio adapter, over real sockets and a real disk, and the same over TLS.
+//! Runs the suite on the tokio adapter, over sockets and TLS, with a disk.
 
 #![cfg(unix)]
 
@@ -13,7 +13,7 @@ use sanserve_server::Disk;
 use sanserve_server::tokio_rt::HTTPServer;
 use tokio::runtime::Runtime;
 
-/// Starts what may have been put above the sockets.
+/// Starts a server for a case, with or without TLS.
 fn start<'a>(
     site: &'a SiteFolder,
     runtime: &'a Runtime,

@@ -1,4 +1,4 @@
-//! What applies of the list on the tower adapter, with a real disk.
+//! Runs the cases that apply to the tower adapter, with a disk.
 
 #![cfg(unix)]
 

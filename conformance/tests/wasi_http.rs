@@ -1,5 +1,5 @@
-//! What applies of the list behind `wasmtime serve`, a host of `wasi:http`; and the component that is in
-//! the examples, with a directory and with what is built into it.
+//! Runs the cases that apply behind `wasmtime serve`, a host of `wasi:http`, and tests the example component, with a directory
+//! and with embedded files.
 
 #![cfg(unix)]
 
@@ -16,10 +16,10 @@ use std::process::Command;
 use component::{Component, rest};
 use sanserve_conformance::{Client, Site, case, hosts};
 
-/// How a component is served with, and what it is given besides.
+/// Returns a command that serves a component, with additional arguments.
 fn wasmtime(program: &Path, component: &Path, given: &[&str]) -> Command {
     let mut command = Command::new(program);
-    // It may have been built without the usual allocator. Each instance serves many requests.
+    // wasmtime may be built without the pooling allocator. Each instance serves many requests.
     command.args([
         "serve",
         "-O",
@@ -55,8 +55,8 @@ fn conforms() {
         .collect();
     hosts(
         "wasi:http",
-        // Each request may get an instance of its own, and the directory is read only. wasmtime hands over content with
-        // each request, empty where there is none.
+        // Each request may get a new instance, and the directory is read-only. wasmtime passes content with each request,
+        // empty if there is none.
         |case, request| match request.method.as_str() {
             _ if case.stores => Some("files that are stored"),
             "PUT" | "POST" if case.handler == "upload" && request.content.is_none() => {
@@ -77,7 +77,7 @@ fn conforms() {
     );
 }
 
-/// Builds what serves the cases.
+/// Builds the component that serves the cases.
 fn cases() -> PathBuf {
     let target = ["--target", "wasm32-wasip2", "--message-format", "json"];
     tools::made(
@@ -92,22 +92,22 @@ fn stalled_content_gets_408_or_ends_the_reply() {
         return;
     };
     let host = Component::serve(wasmtime(&program, &cases(), &[]));
-    let said = |handler: &str| {
-        let place = case::all().iter().position(|case| case.handler == handler);
-        let place = place.expect("a case of that handler");
+    let reply_of = |handler: &str| {
+        let index = case::all().iter().position(|case| case.handler == handler);
+        let index = index.expect("a case of that handler");
         let mut socket = host.connect();
-        let fields = format!("Host: x\r\nConnection: close\r\nCase: {place} site impatient");
+        let fields = format!("Host: x\r\nConnection: close\r\nCase: {index} site impatient");
         write!(
             socket,
             "POST / HTTP/1.1\r\n{fields}\r\nContent-Length: 5\r\n\r\nhe"
         )
         .expect("it reads");
         let mut reply = Vec::new();
-        // Where the reply breaks off the connection may, too.
+        // If the reply is truncated, the connection may fail.
         let _ = socket.read_to_end(&mut reply);
         String::from_utf8(reply).expect("text")
     };
-    let reply = said("echo");
+    let reply = reply_of("echo");
     assert!(
         reply.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
         "{reply}"
@@ -116,13 +116,13 @@ fn stalled_content_gets_408_or_ends_the_reply() {
         reply.contains("<p>Message: The content arrives too slowly.</p>"),
         "{reply}"
     );
-    // It has begun by then, and does not end as if it were whole.
-    let reply = said("stream");
+    // The reply has begun by then, and must not look complete.
+    let reply = reply_of("stream");
     assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
     assert!(!reply.ends_with("0\r\n\r\n"), "{reply}");
 }
 
-/// Builds the component of the examples as for use.
+/// Builds the example component in release mode.
 fn example() -> PathBuf {
     let package = [
         "build",
@@ -135,7 +135,7 @@ fn example() -> PathBuf {
     tools::made("examples/component", &package)
 }
 
-/// What is answered to a request with these lines.
+/// Returns the reply to a request with these lines.
 fn ask(host: &Component, lines: &str) -> String {
     let mut socket = host.connect();
     write!(socket, "{lines}\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it reads");

@@ -23,7 +23,7 @@ struct Stage {
 impl Stage {
     fn set() -> Option<Stage> {
         let wasmtime = tools::find("wasmtime")?;
-        // It is compiled once more for each run, so it had better be small.
+        // wasmtime compiles it at every start, so it must be small.
         let small = [
             "--config",
             "profile.dev.opt-level=1",
@@ -50,7 +50,7 @@ impl Stage {
         })
     }
 
-    /// Runs a command line that begins with `wasmtime` and speaks of `DIR` and `sanserve.wasm`.
+    /// Runs a command line that begins with `wasmtime` and contains `DIR` and `sanserve.wasm`.
     fn run(&self, line: &str) -> Component {
         let mut command = Command::new(&self.wasmtime);
         let site = self.site.path().display().to_string();
@@ -62,7 +62,7 @@ impl Stage {
         Component::start(command)
     }
 
-    /// What it says where it does not serve.
+    /// Returns its error output if it does not serve.
     fn complaint(&self, line: &str) -> String {
         let component = self.run(line);
         assert_eq!(component.line, "");
@@ -98,13 +98,13 @@ fn it_serves_as_documented() {
         .filter_map(|line| line.split_once(" - - ["))
         .collect();
     assert!(lines.iter().all(|(peer, _)| *peer == "127.0.0.1"), "{log}");
-    let said: Vec<_> = lines
+    let messages: Vec<_> = lines
         .iter()
         .filter_map(|(_, line)| line.split_once("] "))
         .collect();
-    let said: Vec<_> = said.iter().map(|(_, said)| *said).collect();
+    let messages: Vec<_> = messages.iter().map(|(_, message)| *message).collect();
     assert_eq!(
-        said,
+        messages,
         [
             "\"GET /hello.txt HTTP/1.0\" 200 -",
             "\"GET / HTTP/1.0\" 200 -"
@@ -129,7 +129,7 @@ fn it_stays_within_its_directory() {
         let reply = component.get(path);
         assert!(reply.starts_with("HTTP/1.1 404 "), "{path}: {reply}");
     }
-    // Now as far as the host lets it.
+    // Now with all directories that the host allows.
     let component = stage.run(&format!("{run} --follow-symlinks --hidden"));
     assert!(component.get("/above").ends_with("\r\n\r\nhello\n"));
     assert!(component.get("/.hidden").ends_with("\r\n\r\nhidden"));
@@ -142,27 +142,27 @@ fn it_stays_within_its_directory() {
 #[test]
 fn it_reports_what_is_missing() {
     let Some(stage) = Stage::set() else { return };
-    let said = |line: &str| stage.complaint(line);
-    let lacks = said("wasmtime run --dir DIR::/ sanserve.wasm 0");
+    let error_of = |line: &str| stage.complaint(line);
+    let error = error_of("wasmtime run --dir DIR::/ sanserve.wasm 0");
     let sockets = "sanserve: error: no permission to listen on 0.0.0.0:0: \
                    allow it with wasmtime run -S inherit-network,tcp\n";
-    assert_eq!(lacks, sockets);
-    let lacks = said("wasmtime run -S inherit-network,tcp sanserve.wasm 0");
+    assert_eq!(error, sockets);
+    let error = error_of("wasmtime run -S inherit-network,tcp sanserve.wasm 0");
     let directory = "sanserve: error: the host grants no access to the directory . \
                      (see wasmtime run --dir): give another one with --directory\n";
-    assert_eq!(lacks, directory);
+    assert_eq!(error, directory);
     for option in ["--cgi", "--tls-cert=a", "--runtime=std", "--stdio"] {
-        let lacks = said(&format!("wasmtime run --dir DIR::/ sanserve.wasm {option}"));
+        let error = error_of(&format!("wasmtime run --dir DIR::/ sanserve.wasm {option}"));
         let name = option.split('=').next().unwrap_or_default();
         let unknown = format!("sanserve: error: unexpected argument '{name}' found ");
-        assert!(lacks.starts_with(&unknown), "{lacks}");
+        assert!(error.starts_with(&unknown), "{error}");
     }
-    let lacks = said("wasmtime run --dir DIR::/ sanserve.wasm --upload");
+    let error = error_of("wasmtime run --dir DIR::/ sanserve.wasm --upload");
     let upload = "sanserve: error: --upload works on Linux and macOS only: leave it out\n";
-    assert_eq!(lacks, upload);
-    let lacks = said("wasmtime run --dir DIR::/ sanserve.wasm -b unix:a");
+    assert_eq!(error, upload);
+    let error = error_of("wasmtime run --dir DIR::/ sanserve.wasm -b unix:a");
     assert_eq!(
-        lacks,
+        error,
         "sanserve: error: WASI has no Unix sockets: give an address with --bind\n"
     );
 }

@@ -1,5 +1,5 @@
-//! The list on the adapter for WASI's sockets, in components that wasmtime runs; what one client may do
-//! to the others there; and the program itself as a component.
+//! Runs the suite on the adapter for WASI sockets, in components that wasmtime runs, and tests that clients cannot delay each
+//! other there.
 
 #![cfg(unix)]
 
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use component::{Component, rest};
 use sanserve_conformance::{Case, Client, Site, case, clients, run_except};
 
-/// How a component is run with a directory as its `/`, and with these arguments.
+/// Returns a command that runs a component with a directory as its `/`.
 fn wasmtime(program: &Path, directory: &Path, component: &Path, arguments: &[&str]) -> Command {
     let directory = format!("{}::/", directory.display());
     let mut command = Command::new(program);
@@ -27,7 +27,7 @@ fn wasmtime(program: &Path, directory: &Path, component: &Path, arguments: &[&st
     command
 }
 
-/// Builds what serves the cases.
+/// Builds the component that serves the cases.
 fn build() -> PathBuf {
     let target = "wasm32-wasip2";
     tools::built(
@@ -36,8 +36,8 @@ fn build() -> PathBuf {
     )
 }
 
-/// Starts that for the plain file service of a directory, in this way.
-fn serve(program: &Path, directory: &Path, how: &str) -> Component {
+/// Starts a plain file service of a directory, with the option of `conformance/wasi/src/main.rs`.
+fn serve(program: &Path, directory: &Path, option: &str) -> Component {
     let plain = |case: &&Case| case.handler == "files" && case.options.is_empty();
     let name = case::all()
         .iter()
@@ -45,8 +45,8 @@ fn serve(program: &Path, directory: &Path, how: &str) -> Component {
         .expect("a plain case")
         .name
         .clone();
-    let arguments = [&name[..], "disk", how];
-    let arguments = if how.is_empty() {
+    let arguments = [&name[..], "disk", option];
+    let arguments = if option.is_empty() {
         &arguments[..2]
     } else {
         &arguments
@@ -72,7 +72,7 @@ fn conforms() {
         let log = Rc::clone(&component.log);
         Ok((Client::connect(component.address())?, move || log.take()))
     });
-    // Neither directories of WASI nor the site that is built in are written to.
+    // Both the WASI directory and the site in memory are read-only.
     let refuses = |case: &Case| case.stores.then_some("files that are stored");
     run_except("wasi", refuses, connect);
 }
@@ -119,7 +119,7 @@ fn a_silent_client_does_not_delay_others() {
         other.write_all(request).expect("it reads");
         assert!(rest(other).ends_with("\r\n\r\nhello\n"));
     }
-    // Nor were these given up.
+    // These connections were not closed either.
     drips.write_all(last).expect("it reads");
     silent.write_all(request).expect("it reads");
     assert!(rest(&mut drips).ends_with("\r\n\r\nhello\n"));
@@ -141,17 +141,14 @@ fn a_client_that_does_not_read_does_not_delay_others() {
     stalled
         .write_all(b"GET /large HTTP/1.0\r\n\r\n")
         .expect("it reads");
-    // Its second is over in this time; what the host holds for it by then must not hold up the loop.
+    // The time limit of the stalled client passes. Data that the host buffers for it must not block the loop.
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(3) {
         assert!(component.get("/small").ends_with("\r\n\r\nsmall"));
     }
     let reply = rest(&mut stalled);
     let len = reply.len() as u64;
-    assert!(
-        len > 0 && len < LEN,
-        "{len} bytes came of what was given up"
-    );
+    assert!(len > 0 && len < LEN, "{len} bytes of the aborted reply");
     assert!(component.get("/small").ends_with("\r\n\r\nsmall"));
 }
 

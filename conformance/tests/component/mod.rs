@@ -1,4 +1,4 @@
-//! Components that wasmtime runs, and clients of them.
+//! [`Component`]: a component that runs in wasmtime, and its clients.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -13,23 +13,23 @@ use std::time::Duration;
 
 use sanserve_conformance::Case;
 
-/// A component that is run; to drop it ends it.
+/// A running component. It stops when this is dropped.
 pub(crate) struct Component {
     process: Child,
-    /// What it said first.
+    /// Its first line of output.
     pub(crate) line: String,
     pub(crate) log: Rc<Log>,
 }
 
-/// What a component writes to its standard error. A file has all of it as soon as it is written.
+/// The standard error of a component. It is a file, so that a line is complete as soon as it is written.
 pub(crate) struct Log {
     file: File,
-    /// How much of it was read.
+    /// The number of bytes that were read.
     read: Cell<u64>,
 }
 
 impl Component {
-    /// Runs it, and waits for its first line.
+    /// Runs a component, and waits for its first line.
     pub(crate) fn start(mut wasmtime: Command) -> Component {
         let file = tempfile::tempfile().expect("a file for the log");
         wasmtime.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -39,8 +39,8 @@ impl Component {
         Component::listen(process, output, file)
     }
 
-    /// Serves with it. Here the first line is the host's and comes by standard error, so it is on
-    /// standard output that the component logs.
+    /// Runs a component with `wasmtime serve`. Here the first line is wasmtime's and on standard error, so the component
+    /// logs to standard output.
     #[allow(dead_code, reason = "not every test has one that is served with")]
     pub(crate) fn serve(mut wasmtime: Command) -> Component {
         let file = tempfile::tempfile().expect("a file for the log");
@@ -59,7 +59,7 @@ impl Component {
             let mut line = String::new();
             let _ = output.read_line(&mut line);
             let _ = send.send(line);
-            // It may have more to say.
+            // Read the rest, so that the process is not blocked.
             let _ = output.read_to_end(&mut Vec::new());
         });
         let line = lines.recv_timeout(START).unwrap_or_default();
@@ -68,10 +68,10 @@ impl Component {
         Component { process, line, log }
     }
 
-    /// Where it listens; its first line says so, alone or behind `http://`.
+    /// Returns the address at which it listens, from its first line, with or without `http://`.
     ///
     /// # Panics
-    /// If it does not, with what it says instead.
+    /// With its first line, if that is not an address.
     pub(crate) fn address(&self) -> SocketAddr {
         let line = self.line.trim();
         let found = line.split_once("http://").map_or(line, |(_, rest)| rest);
@@ -81,14 +81,14 @@ impl Component {
         SocketAddr::from(([127, 0, 0, 1], address.port()))
     }
 
-    /// A client that gives up after a while.
+    /// Connects with a read timeout.
     pub(crate) fn connect(&self) -> TcpStream {
         let socket = TcpStream::connect(self.address()).expect("it listens");
         socket.set_read_timeout(Some(TIMEOUTS)).expect("a limit");
         socket
     }
 
-    /// The whole reply to a request for this path.
+    /// Returns the whole reply to a GET of this path.
     pub(crate) fn get(&self, path: &str) -> String {
         let mut socket = self.connect();
         write!(socket, "GET {path} HTTP/1.0\r\n\r\n").expect("it reads");
@@ -96,10 +96,9 @@ impl Component {
     }
 }
 
-/// Where the files of a case come from: `disk`, which the host hands over, or where that will not do
-/// `site`, which is memory: for scripts, since there are no processes, for what WASI 0.2 cannot say
-/// of a disk, names that are not UTF-8 and times before 1970, and for names that a disk of Windows reads
-/// otherwise.
+/// Returns the file system for a case: `disk`, the directory of the host, or `site`, the site in memory. The latter is for
+/// CGI scripts, because there are no processes; for names that are not UTF-8 and times before 1970, which WASI 0.2 does not
+/// support; and for names that Windows interprets differently.
 #[allow(dead_code, reason = "not every test runs the list")]
 pub(crate) fn files(case: &Case) -> &'static str {
     const UNSAYABLE: [&str; 14] = [
@@ -124,7 +123,7 @@ pub(crate) fn files(case: &Case) -> &'static str {
     if in_memory { "site" } else { "disk" }
 }
 
-/// All that a socket has still to say.
+/// Reads the rest of a connection.
 pub(crate) fn rest(socket: &mut TcpStream) -> String {
     let mut reply = Vec::new();
     socket.read_to_end(&mut reply).expect("a reply");
@@ -132,7 +131,7 @@ pub(crate) fn rest(socket: &mut TcpStream) -> String {
 }
 
 impl Log {
-    /// What has come since it was last asked.
+    /// Returns the lines since the last call.
     pub(crate) fn take(&self) -> String {
         let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
         while let Ok(n @ 1..) = self.file.read_at(&mut piece, self.read.get()) {
@@ -150,8 +149,8 @@ impl Drop for Component {
     }
 }
 
-/// So long it may take to compile a component.
+/// The time limit for compiling a component.
 const START: Duration = Duration::from_secs(60);
 
-/// So long a client waits: less than a server waits for a head.
+/// The read timeout of clients: less than the server's timeout for a head.
 const TIMEOUTS: Duration = Duration::from_secs(20);

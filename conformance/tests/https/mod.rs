@@ -1,4 +1,4 @@
-//! What a server over TLS needs, and the client that trusts it.
+//! A certificate for a TLS server, and a client that trusts it.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use sanserve_conformance::Certificate;
 use sanserve_server::Tls;
 use tempfile::TempDir;
 
-/// A new certificate, and the same as the server loads it from its file.
+/// Creates a certificate, and loads it from a file as the server does.
 pub(crate) fn certified() -> (Certificate, Tls) {
     let (certificate, folder) = (Certificate::generate(), TempDir::new().expect("a folder"));
     let file = folder.path().join("both.pem");

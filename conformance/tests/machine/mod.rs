@@ -1,4 +1,4 @@
-//! [`Machine`]: an image of `examples/firmware` in QEMU, and what it says on its control line.
+//! [`Machine`]: runs an image of `examples/firmware` in QEMU, with a second serial line for control messages.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
@@ -16,41 +16,41 @@ use tempfile::TempDir;
 
 use crate::tools::{self, inner_build};
 
-/// A machine that runs; it ends when this is dropped.
+/// A running machine. It stops when this is dropped.
 pub(crate) struct Machine {
-    _qemu: Running,
+    _qemu: KillOnDrop,
     _folder: TempDir,
     setups: Vec<Setup>,
-    wires: Arc<Wires>,
+    lines: Arc<SerialLines>,
 }
 
-/// The lines that lead to it.
-struct Wires {
-    link: UnixStream,
+/// The serial lines of a machine.
+struct SerialLines {
+    data: UnixStream,
     control: Mutex<UnixStream>,
     state: Mutex<State>,
     changed: Condvar,
-    /// It hears what is said.
+    /// It accepts orders.
     ready: AtomicBool,
-    /// Nothing more is to be expected of it.
+    /// It has failed.
     dead: AtomicBool,
 }
 
-/// What came of one connection.
+/// The state of a connection.
 #[derive(Default)]
 struct State {
     bytes: Vec<u8>,
-    /// How many of them were read, and how many will be.
+    /// The number of bytes that were read, and the final number of bytes.
     read: usize,
     end: Option<usize>,
     log: String,
-    /// It knows what to be.
+    /// It has set up the connection.
     begun: bool,
-    /// It is over, and so much of the machine's heap is in use.
+    /// It has ended; the number of heap bytes in use.
     closed: Option<usize>,
 }
 
-/// Builds the images and answers where this one is, or none, which is said, if there is nothing to run it on.
+/// Builds the images and returns the path of one. Returns none, and prints a message, if QEMU is missing.
 pub(crate) fn build(image: &str) -> Option<PathBuf> {
     tools::find("qemu-system-arm")?;
     let arguments = ["build", "--quiet", "--release", "--features", "conformance"];
@@ -60,13 +60,13 @@ pub(crate) fn build(image: &str) -> Option<PathBuf> {
     Some(images.join(image))
 }
 
-/// Cargo with these arguments, where the firmware is.
+/// Returns a cargo command in the folder of the firmware.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = inner_build::cargo("examples/firmware");
-    // The images fill the flash nearly, and the paths of sources are in them: their size must not depend on where this
-    // clone is.
+    // The images nearly fill the flash and contain the paths of sources, so their size must not depend on the path of the
+    // repository.
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let root = root.canonicalize().expect("the root is there");
+    let root = root.canonicalize().expect("the root exists");
     let remap = format!("--remap-path-prefix={}/=", root.display());
     let flags = format!("target.thumbv7m-none-eabi.rustflags=[{remap:?}]");
     cargo
@@ -77,10 +77,10 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     cargo
 }
 
-/// A process that ends when this is dropped.
-pub(crate) struct Running(pub(crate) Child);
+/// A process that is killed when this is dropped.
+pub(crate) struct KillOnDrop(pub(crate) Child);
 
-impl Drop for Running {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -88,7 +88,7 @@ impl Drop for Running {
 }
 
 impl Machine {
-    /// Starts the machine with these further arguments.
+    /// Starts a machine with additional arguments.
     pub(crate) fn start(image: &Path, arguments: &[&str]) -> io::Result<Machine> {
         let folder = TempDir::new()?;
         let mut qemu = Command::new("qemu-system-arm");
@@ -101,41 +101,41 @@ impl Machine {
             "none",
         ]);
         let mut listeners = Vec::new();
-        for line in ["link", "control"] {
+        for line in ["data", "control"] {
             let path = folder.path().join(line);
             listeners.push(UnixListener::bind(&path)?);
             qemu.arg("-serial").arg(format!("unix:{}", path.display()));
         }
         let qemu = qemu.arg("-kernel").arg(image).args(arguments);
-        let mut qemu = Running(qemu.stdin(Stdio::null()).spawn()?);
+        let mut qemu = KillOnDrop(qemu.stdin(Stdio::null()).spawn()?);
         let mut accepted = Vec::new();
         for listener in listeners {
             accepted.push(accept(&listener, &mut qemu.0)?);
         }
-        let [link, control] = accepted.try_into().expect("two were accepted");
-        let wires = Arc::new(Wires {
-            link: link.try_clone()?,
+        let [data, control] = accepted.try_into().expect("two were accepted");
+        let lines = Arc::new(SerialLines {
+            data: data.try_clone()?,
             control: Mutex::new(control.try_clone()?),
             state: Mutex::default(),
             changed: Condvar::new(),
             ready: AtomicBool::new(false),
             dead: AtomicBool::new(false),
         });
-        let (one, other) = (Arc::clone(&wires), Arc::clone(&wires));
-        thread::spawn(move || one.hear_link(link));
-        thread::spawn(move || other.hear_control(control));
+        let (data_lines, control_lines) = (Arc::clone(&lines), Arc::clone(&lines));
+        thread::spawn(move || data_lines.receive_data(data));
+        thread::spawn(move || control_lines.receive_control(control));
         Ok(Machine {
             _qemu: qemu,
             _folder: folder,
             setups: Suite::standard().setups(),
-            wires,
+            lines,
         })
     }
 
-    /// Starts the machine with a network, in which its port 80 is that address.
+    /// Starts a machine with a network. Its port 80 is available at the returned address.
     pub(crate) fn start_with_network(image: &Path) -> io::Result<(Machine, SocketAddr)> {
-        // Nothing tells which port QEMU has found free. So one is found for it, and another if somebody
-        // was faster.
+        // QEMU does not report a port that it has chosen. So a free one is found first, and another if it was taken
+        // meanwhile.
         for _ in 0..10 {
             let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
             let network = format!("user,restrict=on,hostfwd=tcp:{address}-:80");
@@ -146,35 +146,35 @@ impl Machine {
         Err(ErrorKind::AddrInUse.into())
     }
 
-    /// Says that a connection to such a server begins, and waits until it knows.
+    /// Orders a connection with the setup of a case, and waits until the machine is ready for it.
     pub(crate) fn begin(&self, case: &Case) -> io::Result<()> {
         let setup = case.setup();
         let setup = self.setups.iter().position(|known| *known == setup);
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix = unix.expect("it is later than 1970").as_secs();
-        let is_ready = |_: &State| self.wires.ready.load(Ordering::Relaxed);
-        *self.wires.wait(is_ready) = State::default();
-        let setup = setup.expect("all setups are known");
-        self.wires.say(&format!("begin {setup} {unix}\n"))?;
-        drop(self.wires.wait(|state| state.begun));
+        let is_ready = |_: &State| self.lines.ready.load(Ordering::Relaxed);
+        *self.lines.wait(is_ready) = State::default();
+        let setup = setup.expect("the suite has this setup");
+        self.lines.send_order(&format!("begin {setup} {unix}\n"))?;
+        drop(self.lines.wait(|state| state.begun));
         Ok(())
     }
 
-    /// Both directions of the connection on the serial line.
+    /// Returns both directions of the connection on the serial line.
     pub(crate) fn wire(&self) -> (Input, Output) {
-        let (one, other) = (Arc::clone(&self.wires), Arc::clone(&self.wires));
-        (Input(one), Output(other, 0))
+        let (data_lines, control_lines) = (Arc::clone(&self.lines), Arc::clone(&self.lines));
+        (Input(data_lines), Output(control_lines, 0))
     }
 
-    /// Waits until the connection is over, and answers the log, and how much of the heap is in use.
+    /// Waits until the connection has ended. Returns the log, and the number of heap bytes in use.
     pub(crate) fn end(&self) -> (String, usize) {
-        let mut state = self.wires.wait(|state| state.closed.is_some());
+        let mut state = self.lines.wait(|state| state.closed.is_some());
         let used = state.closed.expect("the machine ends each connection");
         (mem::take(&mut state.log), used)
     }
 }
 
-/// Waits for QEMU to take the line up, unless it ends before.
+/// Waits until QEMU connects to a line, or exits.
 fn accept(listener: &UnixListener, qemu: &mut Child) -> io::Result<UnixStream> {
     listener.set_nonblocking(true)?;
     loop {
@@ -190,35 +190,35 @@ fn accept(listener: &UnixListener, qemu: &mut Child) -> io::Result<UnixStream> {
     }
 }
 
-impl Wires {
+impl SerialLines {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until it is so, for 20 seconds at most.
-    fn wait(&self, mut is_so: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
-        let timeouts = Duration::from_secs(20);
-        let unless = |state: &mut State| !self.dead.load(Ordering::Relaxed) && !is_so(state);
+    /// Waits for a condition, for at most 20 seconds.
+    fn wait(&self, mut condition: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
+        let timeout = Duration::from_secs(20);
+        let waiting = |state: &mut State| !self.dead.load(Ordering::Relaxed) && !condition(state);
         let waited = self
             .changed
-            .wait_timeout_while(self.state(), timeouts, unless);
+            .wait_timeout_while(self.state(), timeout, waiting);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    fn say(&self, order: &str) -> io::Result<()> {
+    fn send_order(&self, order: &str) -> io::Result<()> {
         let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         control.write_all(order.as_bytes())
     }
 
-    fn hear_link(&self, mut link: UnixStream) {
+    fn receive_data(&self, mut data: UnixStream) {
         let mut piece = [0; 4096];
-        while let Ok(n @ 1..) = link.read(&mut piece) {
+        while let Ok(n @ 1..) = data.read(&mut piece) {
             self.state().bytes.extend(&piece[..n]);
             self.changed.notify_all();
         }
     }
 
-    fn hear_control(&self, control: UnixStream) {
+    fn receive_control(&self, control: UnixStream) {
         for line in io::BufRead::lines(io::BufReader::new(control)) {
             let Ok(line) = line else { return };
             let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
@@ -230,7 +230,7 @@ impl Wires {
                 "end" => state.end = rest.parse().ok(),
                 "closed" => state.closed = rest.parse().ok(),
                 _ => {
-                    eprintln!("the machine says: {line}");
+                    eprintln!("unexpected message of the machine: {line}");
                     self.dead.store(true, Ordering::Relaxed);
                 }
             }
@@ -239,8 +239,8 @@ impl Wires {
     }
 }
 
-/// What the machine sends on its serial line, up to where it says that this ends.
-pub(crate) struct Input(Arc<Wires>);
+/// The bytes that the machine sends on its serial line, up to the end of the connection.
+pub(crate) struct Input(Arc<SerialLines>);
 
 impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
@@ -256,12 +256,12 @@ impl Read for Input {
     }
 }
 
-/// What is sent to it, and how much that was. To drop it says that this is all.
-pub(crate) struct Output(Arc<Wires>, usize);
+/// Writes to the machine, and counts the bytes. Dropping it sends the end with the count.
+pub(crate) struct Output(Arc<SerialLines>, usize);
 
 impl Write for Output {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        let n = (&self.0.link).write(from)?;
+        let n = (&self.0.data).write(from)?;
         self.1 += n;
         Ok(n)
     }
@@ -273,6 +273,6 @@ impl Write for Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        let _ = self.0.say(&format!("end {}\n", self.1));
+        let _ = self.0.send_order(&format!("end {}\n", self.1));
     }
 }

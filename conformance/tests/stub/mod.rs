@@ -1,13 +1,13 @@
-//! A subject that answers as it is expected to, and may be spoiled in one place.
+//! A stub of a system under test: it returns the expected replies, which a test can change.
 
 use sanserve_conformance::{
     Case, Fragmentation, Observed, Pattern, Report, Suite, case, divergence,
 };
 
-/// How every line of the log begins.
+/// The beginning of every log line.
 pub(crate) const PREFIX: &str = "127.0.0.1 - - [22/Nov/2026 17:55:30] ";
 
-/// Two cases, of which the second adds a field to CPython's.
+/// Two cases. In the second, sanserve adds a field.
 pub(crate) const CASES: &str = r#"
 recorded
 
@@ -29,14 +29,16 @@ case     added
 log      "HEAD / HTTP/1.0" 200 -
 "#;
 
-/// Answers as expected, then lets `spoil` at the answer.
+/// Returns the expected replies after `spoil` has changed them.
 pub(crate) fn stub(
     suite: Suite,
     mut spoil: impl FnMut(&Case, Fragmentation, &mut Observed),
 ) -> impl FnMut(&Case, Fragmentation) -> Observed {
     move |case, fragmentation| {
-        let ours = suite.divergence(case);
-        let (reply, log) = ours.map_or((&case.reply, &case.log), |ours| (&ours.reply, &ours.log));
+        let divergence = suite.divergence(case);
+        let (reply, log) = divergence.map_or((&case.reply, &case.log), |divergence| {
+            (&divergence.reply, &divergence.log)
+        });
         let log = log.iter().map(|text| format!("{PREFIX}{text}")).collect();
         let mut observed = Observed {
             bytes: bytes(reply),
@@ -47,7 +49,7 @@ pub(crate) fn stub(
     }
 }
 
-/// The two cases, with these divergences.
+/// Returns a suite of the two cases with these divergences.
 pub(crate) fn suite(divergences: &str) -> Suite {
     Suite::new(
         case::read("test.case", CASES),
@@ -55,7 +57,7 @@ pub(crate) fn suite(divergences: &str) -> Suite {
     )
 }
 
-/// Runs the stub through a suite.
+/// Runs a suite on the stub.
 pub(crate) fn check(
     suite: &Suite,
     spoil: impl FnMut(&Case, Fragmentation, &mut Observed),
@@ -63,7 +65,7 @@ pub(crate) fn check(
     suite.check("stub", stub(suite.clone(), spoil))
 }
 
-/// Bytes that fit the pattern, a date where a date must be.
+/// Returns bytes that match the pattern, with a date where one is expected.
 pub(crate) fn bytes(pattern: &Pattern) -> Vec<u8> {
     let mut bytes = Vec::new();
     for token in pattern.tokens() {
@@ -78,5 +80,5 @@ pub(crate) fn bytes(pattern: &Pattern) -> Vec<u8> {
     bytes
 }
 
-/// What a date follows.
+/// The fields with a date.
 const DATES: [&[u8]; 2] = [b"Date: ", b"Last-Modified: "];

@@ -1,4 +1,4 @@
-//! [`cargo`]: builds that a test starts while the build that it came from is in use.
+//! [`cargo`]: builds that are started by a test, isolated from the build of the test.
 //!
 //! Such a build must not share a target folder with the outer one. Its environment and its features differ, so cargo
 //! would build `ring`, `rustls` and `sanserve` again under the tests that still need them.
@@ -15,8 +15,8 @@ pub(crate) fn cargo(folder: impl AsRef<Path>) -> Command {
     cargo
 }
 
-/// Gives a command that builds something a target folder of its own, and takes from its environment what cargo and make
-/// have put there for this test.
+/// Gives a build command its own target folder, and removes the variables that cargo and make have set for this test from
+/// its environment.
 pub(crate) fn isolate(command: &mut Command) {
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(belongs_to_the_outer_build) {
@@ -34,12 +34,12 @@ pub(crate) fn root() -> PathBuf {
     root.expect("the package is in the repository").into()
 }
 
-/// Returns the target folder of all inner builds. It is kept, so only the first `make test` pays for it.
+/// Returns the target folder of all inner builds. It is kept, so that only the first `make test` takes longer.
 pub(crate) fn target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("inner")
 }
 
-/// Whether a variable describes the outer build, and not the machine: `CARGO_HOME` or a proxy stays.
+/// Returns whether a variable describes the outer build, and not the machine, like `CARGO_HOME` or a proxy.
 fn belongs_to_the_outer_build(name: &str) -> bool {
     let of_the_machine = [
         "CARGO_HOME",

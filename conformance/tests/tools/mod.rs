@@ -1,4 +1,4 @@
-//! What a machine may lack: programs and targets that do not come with Rust.
+//! Tools that a machine may lack: programs and targets that are not part of Rust.
 
 #[allow(dead_code, reason = "not every test builds something")]
 pub(crate) mod inner_build;
@@ -8,8 +8,8 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Where a program is. If there is none the test is skipped, which is said whatever captures its
-/// output, or fails where nothing may be skipped: in CI.
+/// Returns the path of a program. If it is missing, prints that the test is skipped, even if output is captured; in CI it
+/// panics, because no test may be skipped there.
 #[allow(dead_code, reason = "not every test needs a program")]
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
@@ -21,10 +21,10 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     found
 }
 
-/// Says why a test, or a part of it, is skipped, whatever captures its output.
+/// Prints why a test, or a part of it, is skipped, even if output is captured.
 ///
 /// # Panics
-/// In CI, where nothing may be skipped.
+/// In CI, where no test may be skipped.
 #[allow(dead_code, reason = "not every test needs something")]
 pub(crate) fn skip(reason: impl Display) {
     assert!(env::var_os("CI").is_none(), "{reason}");
@@ -32,10 +32,10 @@ pub(crate) fn skip(reason: impl Display) {
 }
 
 /// Runs cargo in a folder of the repository, isolated from the build of the tests, with these arguments and `--locked`.
-/// Returns what it wrote.
+/// Returns its output.
 ///
 /// # Panics
-/// With what it said, if it fails.
+/// With its error output, if it fails.
 #[allow(dead_code, reason = "not every test builds something")]
 pub(crate) fn cargo(folder: &str, arguments: &[&str]) -> String {
     let mut cargo = inner_build::cargo(folder);
@@ -46,10 +46,10 @@ pub(crate) fn cargo(folder: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&ran.stdout).into()
 }
 
-/// Builds the one program of a package, and answers where it is.
+/// Builds the only program of a package. Returns its path.
 ///
 /// # Panics
-/// As with [`cargo`].
+/// As [`cargo`] does.
 #[allow(dead_code, reason = "not every test builds a program")]
 pub(crate) fn built(folder: &str, arguments: &[&str]) -> PathBuf {
     let said = cargo(folder, arguments);
@@ -58,10 +58,10 @@ pub(crate) fn built(folder: &str, arguments: &[&str]) -> PathBuf {
     found.expect("cargo names the program").0.into()
 }
 
-/// Builds the one library of a package that is a file by itself, and answers where it is.
+/// Builds the only library of a package that is a single file. Returns its path.
 ///
 /// # Panics
-/// As with [`cargo`].
+/// As [`cargo`] does.
 #[allow(dead_code, reason = "not every test builds a library")]
 pub(crate) fn made(folder: &str, arguments: &[&str]) -> PathBuf {
     let said = cargo(folder, arguments);
