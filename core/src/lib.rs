@@ -1,8 +1,8 @@
-//! An HTTP/1.1 file server as a state machine without I/O. It reads no socket, opens no file, knows no clock and starts no
-//! thread: it returns what it *wants*, and takes the result.
+//! An HTTP/1.1 file server as a state machine without I/O. It reads no socket, opens no file, reads no clock and starts no
+//! thread: it returns what it *wants* next, and takes the result.
 //!
-//! For a server on `std::net`, mio or tokio take the crate `sanserve-server`. Take this one to write a handler, a file system
-//! for unusual files, or an adapter for a runtime that has none.
+//! For a server on `std::net`, mio or tokio use the crate `sanserve-server`. Use this one to write a handler, a file system
+//! for unusual files, or an adapter for another runtime.
 //!
 //! # Five concepts
 //!
@@ -14,16 +14,17 @@
 //!          step(now, got)       inbox -> .. -> outbox        begin / resume
 //! ```
 //!
-//! - [`Connection`]: the protocol. It owns the buffers of one connection and never fails.
-//! - [`Want`] and [`Got`]: what it wants next, one thing at a time, and the result.
-//! - [`Handler`]: answers requests. [`Event`] and [`Next`] are its own `Got` and `Want`. [`Files`] serves files; [`Cgi`],
-//!   [`Upload`], [`Guard`] and [`Hosts`] add scripts, uploads, passwords and virtual hosts; yours may be another.
-//! - [`FileSystem`]: answers [`Want::Ask`], [`Want::ReadFile`] and [`Want::WriteFile`].
-//! - [`Config`]: limits and deadlines. None of them can be switched off.
+//! - [`Connection`]: the protocol. It owns the buffers of one connection, and nothing that the peer sends makes it fail.
+//! - [`Want`] and [`Got`]: the operation that it wants next, and the result.
+//! - [`Handler`]: answers requests. [`Next`] and [`Event`] are the same one level up: what the handler needs next, and the
+//!   result. [`Files`] serves files; [`Cgi`], [`Upload`], [`Guard`] and [`Hosts`] add scripts, uploads, passwords and
+//!   virtual hosts; you can write your own.
+//! - [`FileSystem`]: the files. It answers [`Want::Ask`], [`Want::ReadFile`], [`Want::WriteFile`] and [`Want::Commit`].
+//! - [`Config`]: limits and deadlines, none of which can be switched off.
 //!
 //! # A handler
 //!
-//! [`from_fn`] makes one of a function; [`Handler`] is the trait for those that read content, open files or wait.
+//! [`from_fn`] turns a function into a handler. Implement the trait [`Handler`] to read content, open files or wait.
 //!
 //! ```
 //! let hello = sanserve_core::from_fn(|ex| match ex.path() {
@@ -42,14 +43,16 @@
 //! # The contract of an adapter
 //!
 //! - Each want gets one answer: the value of the adapter's `match` is the argument of the next [`step`](Connection::step).
-//! - A part of what was wanted is enough, be it one byte. [`Got::Bytes(0)`](Got::Bytes) to a `Read` or `ReadFile` is the end.
-//! - [`Got::Nothing`] means "ask me again". Past [`Step::deadline`] the connection then does what follows from that.
-//! - [`Got::Refused`] is what a file or program cannot do. [`Got::Failed`] says that the transport is gone; [`Want::Close`] follows.
-//! - Time enters through `step` and nowhere else.
+//! - Partial reads and writes are fine, even of a single byte. [`Got::Bytes(0)`](Got::Bytes) in answer to `Read` or
+//!   `ReadFile` means the end.
+//! - [`Got::Nothing`] means "not yet, ask again". After [`Step::deadline`], the connection handles the timeout.
+//! - [`Got::Refused`] is an error of a file or CGI process. [`Got::Failed`] means that the transport is broken;
+//!   [`Want::Close`] follows.
+//! - The time is passed to `step`, and nowhere else.
 //!
 //! # The loop
 //!
-//! This is a whole adapter, for a peer whose whole input is there at the start:
+//! This is a whole adapter, for a peer that sends all its input at the start:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -120,23 +123,24 @@
 //!
 //! # Where next
 //!
-//! - A handler: [`Handler`] and [`Exchange`], which has the names of Python's `BaseHTTPRequestHandler`.
-//! - Files with your own settings: [`Files`]. Files from elsewhere: [`FileSystem`], and [`archive`] for directories as zip and tar.
-//! - An adapter: [`Want`], [`Got`] and [`Step`]; the guide `docs/porting.md` in the repository has deadlines, TLS and uploads, and
-//!   the crate `sanserve-conformance` has the cases that show whether it is right.
-//! - Limits and deadlines: [`Config`], with the defaults in numbers.
-//! - The parser alone: [`wire`].
+//! - To write a handler: [`Handler`] and [`Exchange`], which has the names of Python's `BaseHTTPRequestHandler`.
+//! - To serve files with other settings: [`Files`]. To serve files from elsewhere: [`FileSystem`], and [`archive`] for
+//!   directories as zip and tar.
+//! - To write an adapter: [`Want`], [`Got`] and [`Step`]. The guide `docs/porting.md` in the repository covers deadlines,
+//!   TLS and uploads, and the crate `sanserve-conformance` has test cases for adapters.
+//! - To change limits and deadlines: [`Config`], with the defaults.
+//! - To parse HTTP without the engine: [`wire`].
 //!
 //! # Inside
 //!
 //! ```text
-//!   service   Files, Cgi, Upload, Guard, Hosts, listing, archive     handlers, as yours is one
+//!   service   Files, Cgi, Upload, Guard, Hosts, listing, archive     handlers, like your own
 //!   engine    Connection, Exchange, Handler, Config, log, error_page the protocol
-//!   fs        FileSystem, Path, Entries, Ask, Got, Meta              what is served
+//!   fs        FileSystem, Path, Entries, Ask, Got, Meta              the files
 //!   text      date, mime, status, range                              tables and rules
 //! ```
 //!
-//! No floor imports from one above it. [`wire`], the parser alone, stands beside them.
+//! Each layer imports only from those below it, and from [`wire`], the parser.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
