@@ -256,7 +256,7 @@ fn is_argument(shown: &str) -> bool {
 }
 
 /// Options that the environment cannot set, since they replace serving.
-const WITHOUT_VARIABLE: [&str; 3] = ["stdio", "completions", "manpage"];
+const WITHOUT_VARIABLE: [&str; 5] = ["stdio", "completions", "manpage", "version", "help"];
 
 /// Options that do not fit `--stdio`: their ids, and their names in messages.
 #[cfg(unix)]

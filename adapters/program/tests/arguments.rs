@@ -148,6 +148,18 @@ fn host_in_the_environment_must_be_an_address() {
     );
 }
 
+/// A variable with the version is common in images.
+#[test]
+fn help_and_version_cannot_be_set_in_the_environment() {
+    let above = folders();
+    let variables = [("SANSERVE_VERSION", "0.1.0"), ("SANSERVE_HELP", "yes")];
+    let mut command = command(&variables, &["0", "one"]);
+    let program = Program::start(command.current_dir(above.path()));
+    assert!(get(program.address(), "/name").ends_with("\none"));
+    program.signal(Signal::INT);
+    program.ends();
+}
+
 #[test]
 fn stdio_ignores_irrelevant_variables() {
     let mut command = command(&[("PORT", "9"), ("SANSERVE_BIND", "::1")], &["--stdio"]);
