@@ -1,4 +1,4 @@
-//! Runs of every example, each with a check of its output or replies.
+//! The examples as programs: each is run, and its output or replies are checked.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,3 +1,5 @@
+//! Tests of the object store example, with a store in memory and one in a folder.
+
 use std::time::Duration;
 
 use object_store::memory::InMemory;

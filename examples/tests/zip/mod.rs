@@ -1,3 +1,5 @@
+//! Tests of the zip example: the same archive on every server and in memory.
+
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
