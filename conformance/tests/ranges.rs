@@ -1,6 +1,5 @@
-//! Ten thousand random `Range` fields for random files: the bytes of every range are those of the
-//! file. What a field means and how a reply is read is written here anew, and shares nothing with the
-//! engine.
+//! Tests ten thousand random `Range` fields on random files: every range has the right bytes of the file. The parsers of
+//! fields and replies are independent of the engine.
 
 #![cfg(unix)]
 
@@ -24,12 +23,12 @@ use sanserve_server::{
 };
 use tempfile::TempDir;
 
-/// A file for each kind of length: nothing, one byte, a few, more than the outbox holds.
+/// The lengths of files: empty, one byte, a few bytes, more than the outbox.
 const LENGTHS: [usize; 7] = [0, 1, 2, 10, 127, 2_000, 70_000];
 
 const CONFIG: fn() -> Config = || Config::default().with_protocol(Protocol::Http11);
 
-/// SplitMix64: the same numbers every time.
+/// SplitMix64, for reproducible random numbers.
 struct Random(u64);
 
 impl Random {
@@ -49,7 +48,7 @@ impl Random {
         self.below(n) == 0
     }
 
-    /// Bytes that like to look like what stands between parts.
+    /// Returns content that is often similar to multipart boundaries.
     fn file(&mut self, len: usize) -> Vec<u8> {
         let odd = b"\r\n--\0:Content-Range";
         let byte = |random: &mut Random| match random.below(3) {
@@ -59,7 +58,7 @@ impl Random {
         (0..len).map(|_| byte(self)).collect()
     }
 
-    /// A position in or around a file of that length.
+    /// Returns a position within or near a file of this length.
     fn position(&mut self, len: usize) -> String {
         match self.below(20) {
             0 => "0".repeat(self.below(30) + 1),
@@ -86,7 +85,7 @@ impl Random {
         }
     }
 
-    /// The value of a field.
+    /// Returns the value of a `Range` field.
     fn range(&mut self, len: usize) -> String {
         let count = match self.below(20) {
             0 => self.below(200),
@@ -104,7 +103,7 @@ impl Random {
     }
 }
 
-/// What must be answered: 200 with everything, 416, or these ranges.
+/// The expected reply: 200 with the whole file, 416, or these ranges.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     All,
@@ -112,7 +111,7 @@ enum Answer {
     Parts(Vec<RangeInclusive<usize>>),
 }
 
-/// RFC 9110 §14.1.2, with arithmetic that is wide enough for any number in this test.
+/// Parses a field as in RFC 9110 §14.1.2, with integers that are wide enough for this test.
 fn meaning(value: &str, len: usize) -> Answer {
     let (unit, list) = value.split_once('=').expect("it is written so");
     if unit.to_lowercase() != "bytes" {
@@ -133,7 +132,7 @@ fn meaning(value: &str, len: usize) -> Answer {
         }
         parts.push(first as usize..=last.min(len as u128 - 1) as usize);
     }
-    // Joined pair by pair until no two of them touch.
+    // Merge pairs until no two ranges overlap or are adjacent.
     while let Some((one, other)) = touching(&parts) {
         let gone = parts.remove(other);
         let kept = &mut parts[one];
@@ -146,7 +145,7 @@ fn meaning(value: &str, len: usize) -> Answer {
     }
 }
 
-/// The first two parts, by their places, with no byte between them.
+/// Returns the indices of the first two ranges that overlap or are adjacent.
 fn touching(parts: &[RangeInclusive<usize>]) -> Option<(usize, usize)> {
     let touch = |a: &RangeInclusive<usize>, b: &RangeInclusive<usize>| {
         *a.start() <= b.end() + 1 && *b.start() <= a.end() + 1
@@ -157,7 +156,7 @@ fn touching(parts: &[RangeInclusive<usize>]) -> Option<(usize, usize)> {
         .find(|&(one, other)| touch(&parts[one], &parts[other]))
 }
 
-/// First and last position; `None` if it is no range. What cannot be had is backwards.
+/// Returns the first and last position; `None` if the range is invalid. An unsatisfiable one is reversed.
 fn positions(spec: &str, len: u128) -> Option<(u128, u128)> {
     let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     let (first, last) = spec.split_once('-')?;
@@ -176,7 +175,7 @@ fn positions(spec: &str, len: u128) -> Option<(u128, u128)> {
     }
 }
 
-/// Asserts that a reply to that field, read by the letter, has the right bytes of the file.
+/// Asserts that the reply to a field has the right bytes of the file.
 fn check(reply: &[u8], value: &str, file: &[u8]) {
     let end = find(reply, b"\r\n\r\n").expect("a head");
     let head = str::from_utf8(&reply[..end]).expect("a head is text");
@@ -207,7 +206,7 @@ fn check(reply: &[u8], value: &str, file: &[u8]) {
     }
 }
 
-/// Reads `multipart/byteranges` (RFC 2046 §5.1.1).
+/// Parses `multipart/byteranges` (RFC 2046 §5.1.1).
 fn check_parts(content: &[u8], boundary: &str, parts: &[RangeInclusive<usize>], file: &[u8]) {
     let delimiter = format!("\r\n--{boundary}");
     let mut rest = content;
@@ -228,7 +227,7 @@ fn check_parts(content: &[u8], boundary: &str, parts: &[RangeInclusive<usize>], 
     assert_eq!(rest, format!("{delimiter}--\r\n").as_bytes());
 }
 
-/// What `Content-Range` says.
+/// Parses `Content-Range`.
 fn place(part: &RangeInclusive<usize>, file: &[u8]) -> String {
     format!("bytes {}-{}/{}", part.start(), part.end(), file.len())
 }
@@ -246,7 +245,7 @@ fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
     bytes.windows(part.len()).position(|window| window == part)
 }
 
-/// Asks `times` times for a range of a file, by its number, and looks at each reply.
+/// Requests `times` random ranges of files, which are given by their index, and checks each reply.
 fn run(seed: u64, times: usize, files: &[Vec<u8>], mut ask: impl FnMut(usize, &str) -> Vec<u8>) {
     let mut random = Random(seed);
     let (mut several, mut nothing) = (0, 0);
@@ -265,14 +264,14 @@ fn run(seed: u64, times: usize, files: &[Vec<u8>], mut ask: impl FnMut(usize, &s
         several += usize::from(find(&reply, b"multipart").is_some());
         nothing += usize::from(reply.starts_with(b"HTTP/1.1 416"));
     }
-    // Each kind of answer comes often enough to mean something.
+    // Each kind of reply must occur often enough.
     assert!(
         several > times / 10 && nothing > times / 50,
         "{several}, {nothing}"
     );
 }
 
-/// Says which request it was, if the check fails.
+/// Prints the request if the check panics.
 struct PrintOnPanic(String);
 
 impl Drop for PrintOnPanic {
@@ -290,7 +289,7 @@ fn request(number: usize, value: &str) -> String {
     format!("GET /{number} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nRange: {value}\r\n\r\n")
 }
 
-/// A tree with the files.
+/// Returns a tree with the files.
 fn tree(files: &[Vec<u8>]) -> Tree {
     let named = files.iter().enumerate();
     named.fold(Tree::new(), |tree, (number, file)| {
@@ -331,7 +330,7 @@ fn ranges_sent_by_reference_have_the_right_bytes() {
     in_memory(3, true);
 }
 
-/// Asks a server, as the conformance list does, in one connection for each request.
+/// Requests ranges from a server, with a new connection for each request, as the conformance suite does.
 fn of_server(seed: u64, times: usize, mut talk: impl FnMut(&Case, Fragmentation) -> Observed) {
     let mut case = case::read("ranges", "case ranges\n").remove(0);
     run(seed, times, &files(), |number, value| {
@@ -340,7 +339,7 @@ fn of_server(seed: u64, times: usize, mut talk: impl FnMut(&Case, Fragmentation)
     });
 }
 
-/// A folder with the files.
+/// Returns a folder with the files.
 fn folder() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     for (number, file) in files().iter().enumerate() {
@@ -373,7 +372,7 @@ fn ranges_over_sockets_have_the_right_bytes() {
 fn ranges_over_tls_have_the_right_bytes() {
     let (folder, (certificate, tls)) = (folder(), https::certified());
     let start = threads(&folder, move |server| server.with_tls(tls.clone()));
-    // The adapter is the same, and so few only because each of them has to shake hands.
+    // Only a few, because each of them needs a handshake; the adapter is the same.
     of_server(5, 300, servers(start, |to| certificate.connect(to)));
 }
 
@@ -425,7 +424,7 @@ fn ranges_on_stdio_have_the_right_bytes() {
     of_server(8, 10_000, connect);
 }
 
-/// The same over links of embedded-io.
+/// Requests ranges over pipes with the traits of embedded-io.
 fn embedded(
     seed: u64,
     serve: impl Fn(&mut Connection<memory::File, Files>, &mut PipeEnd, &Tree, &dyn Fn() -> Now) + Sync,

@@ -1,14 +1,12 @@
-//! The amplification budget: whatever a client sends, work, memory and output are at most a small constant times
-//! its bytes.
+//! The amplification budget: work, memory and output are at most a small constant times the bytes that a client sends.
 //!
-//! Each case is a pattern that a long request repeats, with a handler that answers it: with every method, and on
-//! file systems where everything is a directory, everything a file, or nothing is there. It is answered at
-//! 30,000 and at 60,000 bytes. Twice the input may take at most 2.2 times the instructions, and each byte
-//! 450 of them for each method and file system; the connection may hold and the client may get only a few times
-//! what was sent.
+//! Each case is a pattern that is repeated in a long request, and a handler. It is run with every method, on file systems
+//! where every path is a directory, a file, or missing, and with 30,000 and 60,000 bytes. Twice the input may take at most
+//! 2.2 times the instructions, and each byte 450 of them for each method and file system. The memory of the connection and
+//! the bytes that it sends may be only a few times those of the request.
 //!
-//! Other cases are short requests for the listing of a directory with as many entries, which is prepared as a file
-//! system does it: what is not sent must cost nothing, so HEAD of twice as many takes the same.
+//! Other cases are short requests for the listing of a directory with that number of entries, which is prepared as file
+//! systems do. A reply without content must not depend on the number, so HEAD takes the same for twice as many.
 
 use std::path::{Path as File, PathBuf};
 use std::process::ExitCode;
@@ -17,27 +15,27 @@ use std::{env, fs, iter};
 
 use sanserve_core::archive::Download;
 use sanserve_core::{
-    Ask, Cgi, Config, Connection, Directory, Entries, Entry, Exchange, FileSystem, FileVersion,
-    Files, FsError, Got, Guard, Handler, Hosts, Limits, Meta, Next, Now, Opened, Path, CgiScript,
+    Ask, Cgi, CgiScript, Config, Connection, Directory, Entries, Entry, Exchange, FileSystem,
+    FileVersion, Files, FsError, Got, Guard, Handler, Hosts, Limits, Meta, Next, Now, Opened, Path,
     Protocol, Upload, Want, error_page, listing, log,
 };
 
 use crate::count::callgrind;
 
-/// How the parts of a long request repeat.
+/// The part that a long request repeats.
 #[derive(Clone, Copy)]
 enum Pattern {
     /// In the path.
     Path(&'static str),
     /// In the query.
     Query(&'static str),
-    /// In the value of a field, behind the first text.
+    /// In the value of a field, after the first text.
     Field(&'static str, &'static str),
-    /// As fields of their own, as many as there may be.
+    /// As separate fields, as many as allowed.
     Fields(&'static str),
     /// In the method.
     Method(&'static str),
-    /// As the content, behind these fields.
+    /// As the content, after these fields.
     Content(&'static str, &'static str),
 }
 use Pattern::{Content, Field, Fields, Method, Path as Target, Query};
@@ -116,8 +114,8 @@ const PATTERNS: &[Pattern] = &[
     Content("Content-Length: 60000\r\n", "x"),
 ];
 
-/// Answers a request on a file system.
-type Answer = fn(&[u8], Anything) -> Taken;
+/// Serves a request on a file system.
+type Answer = fn(&[u8], Anything) -> Cost;
 
 const HANDLERS: &[(&str, Answer)] = &[
     ("Files, as Python", |input, files| {
@@ -144,9 +142,9 @@ const HANDLERS: &[(&str, Answer)] = &[
     }),
 ];
 
-/// Instructions that each byte of a request may take, all methods and file systems together: 450 for each.
+/// The most instructions for each byte of a request, for all methods and file systems together: 450 for each.
 const INSTRUCTIONS_MAX: u64 = 450 * 15;
-/// Bytes of a short and of a long request; entries of a small and of a large directory.
+/// The bytes of a short and a long request, and the entries of a small and a large directory.
 const LENGTHS: [usize; 2] = [30_000, 60_000];
 
 fn all_options() -> Files {
@@ -162,13 +160,13 @@ fn all_options() -> Files {
 }
 
 impl Pattern {
-    /// The requests with some method of about so many bytes.
+    /// Returns a request of about `len` bytes.
     fn request(self, method: &str, len: usize) -> Vec<u8> {
         let repeated = |part: &str| part.repeat(len / part.len());
         let (mut method, mut target) = (method.to_owned(), "/".to_owned());
         let (mut fields, mut content) = (String::new(), String::new());
         match self {
-            // With a slash at the end it is a directory.
+            // The slash at the end makes it a directory.
             Target(part) if matches!(method.as_str(), "GET" | "HEAD") => {
                 target = format!("/{}/", repeated(part));
             }
@@ -206,7 +204,7 @@ impl Pattern {
     }
 }
 
-/// A file system in which everything is the same.
+/// A file system in which all paths are the same.
 #[derive(Clone, Copy, PartialEq)]
 enum Anything {
     Directory,
@@ -279,28 +277,28 @@ impl FileSystem for Anything {
     }
 }
 
-/// What a connection took to answer.
+/// The cost of a connection, apart from instructions.
 #[derive(Clone, Copy, Default)]
-struct Taken {
-    /// The most that was allocated at a time, in bytes.
-    held: usize,
-    /// Bytes of replies and of log lines.
-    said: usize,
+struct Cost {
+    /// The most bytes that were allocated.
+    allocated: usize,
+    /// The bytes of replies and log lines.
+    output: usize,
 }
 
-fn serve(input: &[u8], files: impl FileSystem<File = ()>, handler: impl Handler) -> Taken {
+fn serve(input: &[u8], files: impl FileSystem<File = ()>, handler: impl Handler) -> Cost {
     let config = Config::default()
         .with_protocol(Protocol::Http11)
         .with_error_page(error_page::page)
         .with_log_format(log::combined);
     let mut conn = Connection::new(config, "192.0.2.1", handler);
-    let (mut rest, mut got, mut taken) = (input, Got::Nothing, Taken::default());
+    let (mut rest, mut got, mut cost) = (input, Got::Nothing, Cost::default());
     let now = Now {
         unix: Some(1_790_000_000),
         ..Now::default()
     };
     loop {
-        taken.held = taken.held.max(conn.allocated());
+        cost.allocated = cost.allocated.max(conn.allocated());
         got = match conn.step(now, got).want {
             Want::Read(into) => {
                 let n = rest.len().min(into.len());
@@ -309,63 +307,63 @@ fn serve(input: &[u8], files: impl FileSystem<File = ()>, handler: impl Handler)
                 Got::Bytes(n)
             }
             Want::Write(from) => {
-                taken.said += from.len();
+                cost.output += from.len();
                 Got::Bytes(from.len())
             }
             Want::Log(lines) => {
-                taken.said += lines.len();
+                cost.output += lines.len();
                 Got::Nothing
             }
-            // What is open may be a program, which says nothing.
+            // The open file may be a CGI process without output.
             Want::ReadFile { file, at, into } => files.fill(file, at, into),
             Want::WriteFile { file, from } => files.answer_write(file, from),
             Want::Commit { file } => Got::Committed(files.commit(file)),
             Want::Wait | Want::Upgrade => unreachable!("nothing here waits"),
             Want::Ask(ask) => files.answer(ask),
             Want::Shutdown => Got::Nothing,
-            Want::Close => return taken,
-            Want::Copy { .. } => unreachable!("nothing here is sent so"),
+            Want::Close => return cost,
+            Want::Copy { .. } => unreachable!("no file is sendable"),
         };
     }
 }
 
 const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PUT", "OPTIONS"];
 
-/// Answers a long request with every method, on every file system.
-fn answer(pattern: Pattern, handler: Answer, len: usize) -> Taken {
-    let mut most = Taken::default();
+/// Serves a long request with every method, on every file system.
+fn serve_all(pattern: Pattern, handler: Answer, len: usize) -> Cost {
+    let mut most = Cost::default();
     for method in METHODS {
         let request = pattern.request(method, len);
         for files in [Anything::Directory, Anything::File, Anything::Missing] {
-            let taken = handler(&request, files);
-            most.held = most.held.max(taken.held);
-            most.said = most.said.max(taken.said);
+            let cost = handler(&request, files);
+            most.allocated = most.allocated.max(cost.allocated);
+            most.output = most.output.max(cost.output);
         }
     }
     most
 }
 
-/// Something that is answered at both sizes.
+/// A case, which is run with both sizes.
 struct Case {
     name: String,
-    answer: Box<dyn Fn(usize) -> Taken>,
-    /// In hundredths: the instructions that twice the size may take, of what it took before.
+    answer: Box<dyn Fn(usize) -> Cost>,
+    /// The instructions for twice the size, in per cent of those for the size.
     doubled_max: u64,
-    /// The instructions that each byte, or entry, may take.
+    /// The most instructions for each byte or entry.
     each_max: u64,
-    /// The bytes that may be said.
-    said_max: usize,
+    /// The most bytes of output.
+    output_max: usize,
 }
 
-/// All cases with that in their names, in their order.
+/// Returns the cases with `part` in their names.
 fn cases(part: &str) -> Vec<Case> {
     let requests = PATTERNS.iter().flat_map(|pattern| {
         HANDLERS.iter().map(|(name, handler)| Case {
             name: format!("{name}: {}", pattern.name()),
-            answer: Box::new(|size| answer(*pattern, *handler, LENGTHS[size])),
+            answer: Box::new(|size| serve_all(*pattern, *handler, LENGTHS[size])),
             doubled_max: 220,
             each_max: INSTRUCTIONS_MAX,
-            said_max: 4 * LENGTHS[1] + 32 * 1024,
+            output_max: 4 * LENGTHS[1] + 32 * 1024,
         })
     });
     let listings = LISTINGS.iter().flat_map(|(list, of)| {
@@ -378,14 +376,14 @@ fn cases(part: &str) -> Vec<Case> {
             }),
             doubled_max: if *is_sent { 220 } else { 105 },
             each_max: if *is_sent { 2000 } else { 2 },
-            said_max: if *is_sent { usize::MAX } else { 2048 },
+            output_max: if *is_sent { usize::MAX } else { 2048 },
         })
     });
     let all = requests.chain(listings);
     all.filter(|case| case.name.contains(part)).collect()
 }
 
-/// A function that answers with a listing.
+/// A function that sends a listing.
 type List = fn(&mut Exchange<'_>, Directory<'_>) -> Next;
 
 const LISTINGS: [(List, &str); 2] = [
@@ -393,7 +391,7 @@ const LISTINGS: [(List, &str); 2] = [
     (listing::python, "listing as Python"),
 ];
 
-/// Requests for a listing, and whether it is sent.
+/// Requests for a listing, and whether the reply has content.
 const REQUESTS: [(&str, bool); 6] = [
     ("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", false),
     (
@@ -406,12 +404,12 @@ const REQUESTS: [(&str, bool); 6] = [
     ("GET /?sort=time HTTP/1.1\r\nHost: h\r\n\r\n", true),
 ];
 
-/// A directory of as many entries as a request of that size has bytes.
+/// A directory with the number of entries for this size.
 #[derive(Clone, Copy)]
 struct Large(usize);
 
 impl Large {
-    /// Both sizes, which are made before anything is counted.
+    /// Returns the entries for both sizes, which are created before anything is counted.
     fn entries() -> &'static [Arc<Entries>; 2] {
         static ENTRIES: OnceLock<[Arc<Entries>; 2]> = OnceLock::new();
         ENTRIES.get_or_init(|| LENGTHS.map(Large::of))
@@ -450,16 +448,16 @@ impl FileSystem for Large {
     }
 }
 
-/// Callgrind writes down what was counted, and begins anew, whenever this is called.
+/// Callgrind writes its counts to a file and resets them whenever this is called.
 #[inline(never)]
-fn amplification_case_ends(taken: Taken) {
-    std::hint::black_box(taken);
+fn amplification_case_ends(cost: Cost) {
+    std::hint::black_box(cost);
 }
 
-/// Answers everything, under callgrind. A part of the cases, since that takes time: every `of`th from `part` on.
+/// Runs cases under callgrind: every `of`th case from `part` on, because they take long.
 pub fn run(name: &str, part: usize, of: usize) {
     Large::entries();
-    amplification_case_ends(Taken::default());
+    amplification_case_ends(Cost::default());
     for case in cases(name).into_iter().skip(part).step_by(of) {
         for size in 0..LENGTHS.len() {
             amplification_case_ends((case.answer)(size));
@@ -467,24 +465,28 @@ pub fn run(name: &str, part: usize, of: usize) {
     }
 }
 
-/// Holds the budget for all cases with that in their names, and says where it is not kept.
+/// Checks the budget of all cases with `part` in their names, and prints violations.
 pub fn check(part: &str) -> ExitCode {
     let cases = cases(part);
     let mut failures = Vec::new();
-    let held_max = 5 * LENGTHS[1] + 2 * Limits::default().outbox;
+    let allocated_max = 5 * LENGTHS[1] + 2 * Limits::default().outbox;
     for Case {
         name,
         answer,
-        said_max,
+        output_max,
         ..
     } in &cases
     {
-        let Taken { held, said } = answer(1);
-        if held > held_max {
-            failures.push(format!("{name}: holds {held} bytes, more than {held_max}"));
+        let Cost { allocated, output } = answer(1);
+        if allocated > allocated_max {
+            failures.push(format!(
+                "{name}: allocates {allocated} bytes, more than {allocated_max}"
+            ));
         }
-        if said > *said_max {
-            failures.push(format!("{name}: says {said} bytes, more than {said_max}"));
+        if output > *output_max {
+            failures.push(format!(
+                "{name}: sends {output} bytes, more than {output_max}"
+            ));
         }
     }
     let mut worst = (0, "");
@@ -518,7 +520,7 @@ pub fn check(part: &str) -> ExitCode {
     ExitCode::from(u8::from(!failures.is_empty()))
 }
 
-/// The instructions of each case, at both sizes.
+/// Returns the instructions of each case with both sizes.
 fn counted(name: &str, cases: usize) -> Vec<[u64; 2]> {
     const PARTS: usize = 2;
     let folder = env::temp_dir().join(format!("sanserve-amplification-{}", std::process::id()));
@@ -531,14 +533,14 @@ fn counted(name: &str, cases: usize) -> Vec<[u64; 2]> {
         let parts: Vec<_> = (0..PARTS).map(part).collect();
         let counted = parts
             .into_iter()
-            .map(|part| part.join().expect("a part is counted"));
+            .map(|part| part.join().expect("counting does not panic"));
         counted.collect::<Vec<_>>()
     });
-    fs::remove_dir_all(&folder).expect("the folder goes");
+    fs::remove_dir_all(&folder).expect("the folder can be removed");
     (0..cases).map(|at| parts[at % PARTS][at / PARTS]).collect()
 }
 
-/// Counts a part of the cases. Callgrind writes a file for each, with the sum in a line of it.
+/// Counts a part of the cases. Callgrind writes a file for each, with a line for the total.
 fn counts(out: &File, name: &str, part: usize, of: usize) -> Vec<[u64; 2]> {
     let mut valgrind = callgrind(out);
     valgrind.args([
@@ -563,7 +565,7 @@ fn counts(out: &File, name: &str, part: usize, of: usize) -> Vec<[u64; 2]> {
         "{}",
         String::from_utf8_lossy(&ran.stderr)
     );
-    // The first is of what comes before all cases.
+    // The first file is for the work before all cases.
     let files = iter::successors(Some(2), |number| Some(number + 1)).map(|number| {
         let mut name = out.as_os_str().to_owned();
         name.push(format!(".{number}"));
@@ -585,5 +587,5 @@ fn total(text: &str) -> u64 {
     });
     total
         .and_then(|total| total.trim().parse().ok())
-        .expect("callgrind writes a sum")
+        .expect("callgrind writes a total")
 }

@@ -1,6 +1,6 @@
-"""Answers the request on standard input with h11, so many times, and says how many nanoseconds one took at least.
+"""Serves the request on standard input with h11 a number of times, and prints the nanoseconds for one (the minimum).
 
-What it answers is what the engine says of its file, with the same fields; nothing is looked up for it.
+The reply is that of the engine, with the same fields; no file is opened for it.
 """
 
 import sys

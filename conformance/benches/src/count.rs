@@ -1,4 +1,4 @@
-//! [`costs`]: the instructions and the time that each piece of work takes.
+//! [`costs`]: the instructions and the time of each piece of work.
 
 use std::env;
 use std::path::Path;
@@ -11,11 +11,11 @@ use crate::work::{WORK, Work};
 pub struct Cost {
     pub name: &'static str,
     pub instructions: u64,
-    /// Zero if nobody wants to know.
+    /// Zero if the time was not measured.
     pub nanoseconds: u64,
 }
 
-/// What each piece of work costs. The counting goes on two at a time, the clock runs when all is quiet.
+/// Measures all work. Instructions are counted for two pieces at a time, and times afterwards.
 pub fn costs(timed: bool) -> Vec<Cost> {
     let middle = WORK.len() / 2;
     let count = |work: &[Work]| work.iter().map(counted).collect::<Vec<_>>();
@@ -23,7 +23,7 @@ pub fn costs(timed: bool) -> Vec<Cost> {
     let mut costs = thread::scope(|scope| {
         let first = scope.spawn(|| count(first));
         let second = count(second);
-        let mut all = first.join().expect("the other half is counted");
+        let mut all = first.join().expect("counting does not panic");
         all.extend(second);
         all
     });
@@ -45,7 +45,7 @@ fn counted((name, _): &Work) -> Cost {
     }
 }
 
-/// How many instructions this program takes to do it so many times.
+/// Returns the instructions of this program when it does the work `times` times.
 fn instructions(name: &str, times: u64) -> u64 {
     let mut valgrind = callgrind("/dev/null".as_ref());
     valgrind
@@ -58,7 +58,7 @@ fn instructions(name: &str, times: u64) -> u64 {
     collected(&said).unwrap_or_else(|| panic!("{name}: callgrind did not count:\n{said}"))
 }
 
-/// Returns a command that counts the instructions of the program that follows, and writes them to a file.
+/// Returns a command that counts the instructions of the program that is added to it, and writes them to a file.
 pub fn callgrind(out: &Path) -> Command {
     let mut valgrind = Command::new("valgrind");
     valgrind
@@ -67,14 +67,14 @@ pub fn callgrind(out: &Path) -> Command {
     valgrind
 }
 
-/// The count in what callgrind says.
+/// Parses the count from the output of callgrind.
 pub fn collected(said: &str) -> Option<u64> {
     let mut lines = said.lines();
     let (_, count) = lines.find_map(|line| line.split_once("Collected : "))?;
     count.trim().parse().ok()
 }
 
-/// The least of several goes of some milliseconds, for one.
+/// Returns the time of one piece of work: the minimum of several runs of some milliseconds.
 fn nanoseconds(work: fn(usize)) -> u64 {
     let go = |times| {
         let start = Instant::now();

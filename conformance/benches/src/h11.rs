@@ -1,17 +1,17 @@
-//! The same request answered by h11, the engine without I/O that Python has, if it is installed.
+//! Serves the same request with h11, Python's engine without I/O, if it is installed.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::count::{Cost, callgrind, collected};
 
-/// What it costs; `None` if there is no Python with h11.
+/// Measures h11; `None` if there is no Python with h11.
 pub fn cost(name: &'static str, request: &str) -> Option<Cost> {
     const TIMES: u64 = 200;
     let python = python()?;
     let counted =
         |times| collected(&run(callgrind("/dev/null".as_ref()).arg(&python), request, times)?.1);
-    // It does each five times.
+    // The script does each five times.
     let instructions = (counted(TIMES * 2)? - counted(TIMES)?) / (TIMES * 5);
     let (said, _) = run(&mut Command::new(&python), request, TIMES * 10)?;
     Some(Cost {
@@ -21,7 +21,7 @@ pub fn cost(name: &'static str, request: &str) -> Option<Cost> {
     })
 }
 
-/// Where Python itself is: what has its name may be a script that looks for it.
+/// Returns the path of the interpreter, because `python3` may be a wrapper script.
 fn python() -> Option<String> {
     let mut python = Command::new("python3");
     let said = python
@@ -30,12 +30,12 @@ fn python() -> Option<String> {
     Some(String::from_utf8(said.ok()?.stdout).ok()?.trim().to_owned())
 }
 
-/// What it says to standard output and to standard error.
+/// Returns its standard output and standard error.
 fn run(command: &mut Command, request: &str, times: u64) -> Option<(String, String)> {
     const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/by_h11.py");
     command.args([SCRIPT, &times.to_string()]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    // One seed for all, so that the same is counted again.
+    // A fixed hash seed, so that the counts are reproducible.
     let child = command.stderr(Stdio::piped()).env("PYTHONHASHSEED", "0");
     let mut child = child.spawn().ok()?;
     child.stdin.take()?.write_all(request.as_bytes()).ok()?;

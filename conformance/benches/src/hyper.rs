@@ -1,4 +1,4 @@
-//! The same request answered by hyper, over a stream in memory, with a reply of the same size.
+//! Serves the same request with hyper, over a stream in memory, with a reply of the same size.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 
-/// A peer that sends the request again when it has its reply, which it takes at once.
+/// A client that sends the request again when it has received the reply.
 struct Peer<'a> {
     request: &'a str,
     left: usize,
@@ -69,8 +69,7 @@ impl Write for Peer<'_> {
     }
 }
 
-/// What the engine says of its file, with the same fields; hyper adds `Date` by itself. Nothing is
-/// looked up for it.
+/// Returns the reply of the engine, with the same fields; hyper adds `Date`. No file is opened for it.
 async fn answer(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     static FILE: [u8; 1024] = [b'x'; 1024];
     let reply = Response::builder()
@@ -80,7 +79,7 @@ async fn answer(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallibl
         .header("etag", "\"2-400\"")
         .header("accept-ranges", "bytes")
         .body(Full::new(Bytes::from_static(&FILE)));
-    Ok(reply.expect("good fields"))
+    Ok(reply.expect("the fields are valid"))
 }
 
 pub fn serve(request: &str, times: usize) {
@@ -92,10 +91,10 @@ pub fn serve(request: &str, times: usize) {
     let conn = http1::Builder::new().serve_connection(peer, service_fn(answer));
     let mut conn = pin!(conn);
     let mut context = Context::from_waker(Waker::noop());
-    // It lets others have a turn now and then.
+    // hyper yields now and then.
     loop {
         if let Poll::Ready(done) = conn.as_mut().poll(&mut context) {
-            return done.expect("a good exchange");
+            return done.expect("the exchange succeeds");
         }
     }
 }

@@ -1,17 +1,16 @@
-//! What the engine costs. Each piece of work is done under callgrind, some times and twice as often: the
-//! difference is what one takes, in instructions, which a busy machine does not change. Beside it stands
-//! how long one takes, which it does.
+//! Measures the cost of the engine. Each piece of work is run under callgrind, a number of times and twice that number: the
+//! difference gives the instructions for one, which do not depend on the load of the machine. The time for one, which does,
+//! is measured as well.
 //!
 //! `make bench` shows a table and writes it as JSON. `make bench-check` compares the counts with those in
 //! `counts.txt`, and fails if one is more than three per cent above. `make bench-renew` writes that file.
 //!
 //! # What a count depends on
 //!
-//! On the compiler, which `counts.txt` names: nothing is held of another one. On the locked packages and
-//! the C library, whose `memcpy` and `malloc` are a tenth of
-//! it. Not on the machine: valgrind shows every program the same processor, if the real one has AVX2 as
-//! all have had for ten years, and so code that asks for its abilities gets the same answers. Nothing
-//! here hashes with a seed. The environment is left out, since it moves the stack.
+//! On the compiler, which is named in `counts.txt`: counts of another one are not compared. On the locked packages and the C
+//! library, whose `memcpy` and `malloc` are a tenth of it. Not on the machine: valgrind shows every program the same
+//! processor if the real one has AVX2, so that code that detects its features always selects the same branch. No hash has
+//! a random seed, and the environment is cleared, because it moves the stack.
 
 mod amplification;
 mod count;
@@ -26,14 +25,14 @@ use std::{env, fs};
 use count::{Cost, costs};
 use work::{BROWSER, CURL, WORK};
 
-/// How much more than before is let pass, in per cent.
+/// The allowed increase in per cent.
 const TOLERANCE: u64 = 3;
 
 /// A difference of up to this many instructions is allowed whatever the percentage: the compiler's inlining of a function that
 /// takes 300 of them depends on what else is in the program.
 const SLACK: u64 = 24;
 
-/// The counts that are held.
+/// The file with the expected counts.
 const COUNTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/counts.txt");
 
 fn main() -> ExitCode {
@@ -47,26 +46,26 @@ fn main() -> ExitCode {
             let number = |text: &str| text.parse().expect("a number");
             amplification::run(name, number(part), number(of));
         }
-        ["renew"] => fs::write(COUNTS, renewed(&costs(false))).expect("it can be written"),
+        ["renew"] => fs::write(COUNTS, renewed(&costs(false))).expect("counts.txt can be written"),
         ["json", path] => report(path),
         [name, times] => {
             let found = WORK.iter().find(|(other, _)| *other == name);
-            let (_, work) = found.expect("known work");
+            let (_, work) = found.expect("there is work of that name");
             work(times.parse().expect("a number"));
         }
-        _ => panic!("say `json PATH`, `check`, `renew` or `amplification [NAME]`"),
+        _ => panic!("usage: json PATH | check | renew | amplification [NAME]"),
     }
     ExitCode::SUCCESS
 }
 
-/// The compiler, and a line for each piece of work.
+/// Returns the content of `counts.txt`: the compiler, and a line for each piece of work.
 fn renewed(costs: &[Cost]) -> String {
     let mut all = format!("# {}\n", compiler());
     for Cost {
         name, instructions, ..
     } in costs
     {
-        writeln!(all, "{instructions:9} {name}").expect("a string takes everything");
+        writeln!(all, "{instructions:9} {name}").expect("writing to a string succeeds");
     }
     all
 }
@@ -74,11 +73,11 @@ fn renewed(costs: &[Cost]) -> String {
 /// `rustc 1.95.0 (59807616e 2026-04-14)`.
 fn compiler() -> String {
     let said = Command::new("rustc").arg("--version").output();
-    let said = said.expect("rustc has built this").stdout;
+    let said = said.expect("rustc is installed").stdout;
     String::from_utf8_lossy(&said).trim().to_owned()
 }
 
-/// Shows what everything costs, and writes it down.
+/// Prints all costs, and writes them to a JSON file.
 fn report(path: &str) {
     let mut costs = costs(true);
     costs.extend(h11::cost("the same by h11, curl", CURL));
@@ -97,28 +96,28 @@ fn report(path: &str) {
         println!("{name:38} {instructions:12} {nanoseconds:12}");
         let comma = if at + 1 < costs.len() { "," } else { "" };
         let cost = format!("\"instructions\": {instructions}, \"nanoseconds\": {nanoseconds}");
-        writeln!(json, "  \"{name}\": {{ {cost} }}{comma}").expect("a string takes everything");
+        writeln!(json, "  \"{name}\": {{ {cost} }}{comma}").expect("writing to a string succeeds");
     }
     fs::write(path, json + "}\n").expect("the file can be written");
     if !costs.iter().any(|cost| cost.name.contains("h11")) {
-        println!("\nh11 is not there to be compared with: python3 -m pip install h11");
+        println!("\nh11 is not installed, so it was not measured: python3 -m pip install h11");
     }
     println!("\n{path}");
 }
 
-/// Compares the counts with those that are held.
+/// Compares the counts with the expected ones.
 fn check() -> ExitCode {
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("SKIPPED: valgrind is not installed");
         return ExitCode::SUCCESS;
     }
-    let held = fs::read_to_string(COUNTS).expect("counts.txt is there");
-    if held.lines().next() != Some(&format!("# {}", compiler())) {
-        println!("SKIPPED: counts.txt is of another compiler; `make bench-renew` writes it anew.");
+    let expected = fs::read_to_string(COUNTS).expect("counts.txt exists");
+    if expected.lines().next() != Some(&format!("# {}", compiler())) {
+        println!("SKIPPED: counts.txt is from another compiler; `make bench-renew` updates it.");
         return ExitCode::SUCCESS;
     }
-    let held = |name: &str| {
-        let mut lines = held
+    let expected = |name: &str| {
+        let mut lines = expected
             .lines()
             .filter_map(|line| line.trim_start().split_once(' '));
         let (count, _) = lines.find(|(_, other)| *other == name)?;
@@ -129,23 +128,23 @@ fn check() -> ExitCode {
         name, instructions, ..
     } in costs(false)
     {
-        let Some(before) = held(name) else {
+        let Some(before) = expected(name) else {
             println!("{name:38} {instructions:12}, and is not in counts.txt");
             above = true;
             continue;
         };
         let margin = (before * TOLERANCE / 100).max(SLACK);
         let word = match () {
-            () if instructions > before + margin => "too much more",
+            () if instructions > before + margin => "above the limit",
             () if instructions + margin < before => "less",
-            () => "as before",
+            () => "unchanged",
         };
         println!("{name:38} {instructions:12}, was {before:12}: {word}");
-        above |= word == "too much more";
+        above |= word == "above the limit";
         below |= word == "less";
     }
     if above || below {
-        println!("\nIf that is as it should be, `make bench-renew` writes counts.txt anew.");
+        println!("\nIf this is intended, `make bench-renew` updates counts.txt.");
     }
     ExitCode::from(u8::from(above))
 }

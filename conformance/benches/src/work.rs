@@ -1,4 +1,4 @@
-//! The work that is measured, each a function that does it so many times.
+//! The work that is measured. Each function does it a given number of times.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use sanserve_server::{Flash, Node};
 
 use crate::hyper;
 
-/// A piece of work, and how to do it so many times.
+/// The name of a piece of work, and the function that does it a given number of times.
 pub type Work = (&'static str, fn(usize));
 
 pub const WORK: &[Work] = &[
@@ -57,7 +57,7 @@ pub const WORK: &[Work] = &[
 pub const CURL: &str = "GET /1k.bin HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: curl/8.5.0\r\n\
     Accept: */*\r\n\r\n";
 
-/// As long as the other.
+/// As long as `CURL`, with another `User-Agent`.
 const OTHER: &str = "GET /1k.bin HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: curl/8.6.0\r\n\
     Accept: */*\r\n\r\n";
 
@@ -108,28 +108,30 @@ fn httparse(bytes: &[u8], times: usize) {
     for _ in 0..times {
         let mut fields = [httparse::EMPTY_HEADER; 128];
         let mut request = httparse::Request::new(&mut fields);
-        let found = request.parse(black_box(bytes)).expect("a good head");
+        let found = request.parse(black_box(bytes)).expect("the head is valid");
         assert_eq!(found, httparse::Status::Complete(bytes.len()));
         black_box(&request);
     }
 }
 
-/// Takes chunked content apart.
+/// Parses chunked content.
 fn chunks(request: &str, times: usize) {
     let mut head = RequestHead::new();
     let found = head.parse(request.as_bytes(), &wire::Limits::default());
-    let content = &request.as_bytes()[found.expect("a good head").expect("all of it")..];
+    let content = &request.as_bytes()[found
+        .expect("the head is valid")
+        .expect("the head is complete")..];
     for _ in 0..times {
-        let mut body = Body::of_request(black_box(&head)).expect("a good framing");
+        let mut body = Body::of_request(black_box(&head)).expect("the framing is valid");
         let mut rest = black_box(content);
-        while let Piece::Data(n) | Piece::Skip(n) = body.next(rest).expect("good chunks") {
+        while let Piece::Data(n) | Piece::Skip(n) = body.next(rest).expect("the chunks are valid") {
             rest = &rest[n..];
         }
         assert!(rest.is_empty());
     }
 }
 
-/// Reads all content, and says that it has.
+/// Reads all content, and sends an empty reply.
 struct Post;
 
 impl Handler for Post {
@@ -148,13 +150,13 @@ impl Handler for Post {
     }
 }
 
-/// Has files sent.
+/// Serves files.
 fn serve(requests: &[&str], times: usize) {
     let files = Files::new();
     exchange(requests, times, || files.clone());
 }
 
-/// Has requests answered in turns, that many in all, on one connection as long as it lasts.
+/// Serves this number of requests, taken in turn, on as few connections as possible.
 fn exchange<H: Handler>(requests: &[&str], times: usize, handler: impl Fn() -> H) {
     let config = Config::default()
         .with_protocol(Protocol::Http11)
@@ -194,7 +196,9 @@ fn exchange<H: Handler>(requests: &[&str], times: usize, handler: impl Fn() -> H
                 Got::Nothing
             }
             Want::Commit { .. } | Want::Wait | Want::Upgrade => unreachable!("nothing here waits"),
-            Want::Copy { .. } | Want::WriteFile { .. } => unreachable!("nothing here is sent so"),
+            Want::Copy { .. } | Want::WriteFile { .. } => {
+                unreachable!("no file is sendable or written")
+            }
         };
     }
 }
