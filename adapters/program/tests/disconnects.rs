@@ -128,5 +128,5 @@ fn checksums_stop_when_the_reader_of_standard_output_closes() {
     client.read_exact(&mut begin).unwrap();
     assert_eq!(&begin, b"HTTP/1.1 206");
     drop(client);
-    let _ = ended.recv_timeout(TIMEOUT).expect("it goes on");
+    let _ = ended.recv_timeout(TIMEOUT).expect("the work stops");
 }

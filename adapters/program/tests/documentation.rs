@@ -248,7 +248,7 @@ fn try_command(command: &markdown::Command, found: &mut Found) -> Result<(), Str
     }
     if found.any(ELSEWHERE.map(|(start, ..)| start), text) {
         let entry = ELSEWHERE.iter().find(|(start, ..)| text.starts_with(start));
-        let (_, file, test) = entry.expect("it was found");
+        let (_, file, test) = entry.expect("the entry is in the list");
         let source =
             fs::read_to_string(root().join(file)).map_err(|error| format!("{file}: {error}"))?;
         let is_there = source.contains(&format!("#[test]\nfn {test}() {{"));

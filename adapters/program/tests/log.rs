@@ -243,7 +243,7 @@ fn output(child: Child) -> Output {
     thread::spawn(move || over.send(child.wait_with_output().unwrap()));
     ended.recv_timeout(TIMEOUT).unwrap_or_else(|_| {
         let _ = kill_process(pid, Signal::KILL);
-        panic!("the program does not end");
+        panic!("the program does not exit");
     })
 }
 

@@ -80,7 +80,7 @@ fn every_type_is_cpythons_ianas_or_nginxs() {
         if ours == mime::guess_type(name.as_bytes(), |_| None) {
             continue;
         }
-        let ours = ours.expect("no type of CPython's is taken away");
+        let ours = ours.expect("CPython's types remain");
         let has = |types: &Types| {
             let all = types.get(extension);
             all.is_some_and(|all| all.iter().any(|kind| kind == ours))

@@ -183,7 +183,7 @@ fn two_releases() -> (TempDir, Disk) {
 
 fn content(disk: &Disk, target: &str) -> Result<String, FsError> {
     let Opened::File { mut file, meta, .. } = disk.open(&Name::parse(target).unwrap())? else {
-        panic!("{target} is no file");
+        panic!("{target} is not a file");
     };
     let mut bytes = vec![0; meta.len as usize];
     let n = disk.read(&mut file, 0, &mut bytes)?;
@@ -200,7 +200,7 @@ fn begin(disk: &Disk, target: &str) -> Open {
     };
     match disk.create(&create) {
         Ok(Opened::Writer(open)) => open,
-        other => panic!("it cannot be made: {other:?}"),
+        other => panic!("cannot be created: {other:?}"),
     }
 }
 
@@ -236,7 +236,7 @@ fn an_archive_has_files_of_one_directory_only() {
         hidden: false,
     };
     let Ok(Opened::File { mut file, meta, .. }) = disk.archive(&pack) else {
-        panic!("it is a directory");
+        panic!("a is a directory");
     };
     switch(folder.path(), "two");
     assert_eq!(content(&disk, "/two"), Ok("two".into()));
@@ -325,7 +325,7 @@ fn the_root_is_looked_up_once_a_second_for_existing_files() {
         let seconds = start.elapsed().as_secs() as usize + 2;
         let lines = fs::read_to_string(&trace).unwrap();
         let name = format!("\"{}\"", site.display());
-        let (_, served) = lines.split_once("\"a\"").expect("a was opened");
+        let (_, served) = lines.split_once("\"a\"").expect("a is open");
         let looked_up = served.matches(&name).count();
         assert!(
             looked_up <= seconds,

@@ -58,7 +58,7 @@ fn content(program: &Program) -> Vec<u8> {
     let mut reply = Vec::new();
     let _ = socket.read_to_end(&mut reply);
     let head = reply.windows(4).position(|end| end == b"\r\n\r\n");
-    reply.split_off(head.expect("a head comes first") + 4)
+    reply.split_off(head.expect("a head") + 4)
 }
 
 fn end(program: Program) -> String {

@@ -45,12 +45,15 @@ fn process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> Str
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn()?;
     let (input, output) = (child.stdin.take(), child.stdout.take());
-    let peer = Client::new(output.expect("it is piped"), input.expect("it is piped"));
+    let peer = Client::new(
+        output.expect("the stream is piped"),
+        input.expect("the stream is piped"),
+    );
     // Read in another thread, since the log may be longer than a pipe holds.
-    let mut stderr = child.stderr.take().expect("it is piped");
+    let mut stderr = child.stderr.take().expect("the stream is piped");
     let lines = thread::spawn(move || io::read_to_string(&mut stderr).expect("text"));
     let log = move || {
-        let status = child.wait().expect("it ends");
+        let status = child.wait().expect("the process exits");
         assert!(status.success(), "{status}");
         let lines = lines.join().expect("reading does not panic");
         // The program also logs the rule that refused a request, which `hidden_names.rs` tests.
@@ -76,8 +79,8 @@ fn in_process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> 
     let log = move || {
         served
             .join()
-            .expect("it does not panic")
-            .expect("no pipe breaks here");
+            .expect("the thread does not panic")
+            .expect("the pipe is open");
         lines.take()
     };
     Ok((Client::new(read, write), log))
@@ -340,7 +343,7 @@ fn serve_briefly(input: OwnedFd, output: OwnedFd, directory: &Path) {
         let _ = stdio::serve(input, output, &disk, config, Files::new(), &|_| ());
         let _ = over.send(());
     });
-    ended.recv_timeout(TIMEOUT).expect("it gives up in time");
+    ended.recv_timeout(TIMEOUT).expect("the wait times out");
 }
 
 #[test]

@@ -30,10 +30,10 @@ impl Program {
         let child = command.arg(site).arg("0").stdout(Stdio::piped()).spawn();
         let mut child = child.expect("the program starts");
         let mut banner = String::new();
-        let stdout = child.stdout.take().expect("it is piped");
+        let stdout = child.stdout.take().expect("the stream is piped");
         BufReader::new(stdout)
             .read_line(&mut banner)
-            .expect("it says where it listens");
+            .expect("the program prints its banner");
         let address = banner
             .split("http://")
             .nth(1)
@@ -52,9 +52,9 @@ impl Program {
             .arg("-p")
             .arg(self.child.id().to_string());
         let mut child = strace.stderr(Stdio::piped()).spawn().ok()?;
-        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        let mut stderr = BufReader::new(child.stderr.take().expect("the stream is piped"));
         let mut line = String::new();
-        stderr.read_line(&mut line).expect("it says what it does");
+        stderr.read_line(&mut line).expect("strace prints a line");
         assert!(line.contains("attached"), "strace: {line}");
         // strace would end if nobody read its standard error.
         Some((child, stderr))
@@ -62,16 +62,17 @@ impl Program {
 
     /// Requests `target` several times on one connection. Returns the length of the last content.
     fn get(&self, target: &str, times: usize) -> u64 {
-        let mut socket = TcpStream::connect(&self.address).expect("it listens");
-        socket.set_nodelay(true).expect("a socket of ours");
-        let mut reader =
-            BufReader::with_capacity(1 << 20, socket.try_clone().expect("a socket of ours"));
+        let mut socket = TcpStream::connect(&self.address).expect("the program listens");
+        socket.set_nodelay(true).expect("a socket");
+        let mut reader = BufReader::with_capacity(1 << 20, socket.try_clone().expect("a socket"));
         let mut len = 0;
         for _ in 0..times {
-            write!(socket, "GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").expect("it reads");
+            write!(socket, "GET {target} HTTP/1.1\r\nHost: h\r\n\r\n")
+                .expect("the program reads the request");
             len = read_head(&mut reader);
             let mut content = reader.by_ref().take(len);
-            let got = std::io::copy(&mut content, &mut std::io::sink()).expect("it writes");
+            let got =
+                std::io::copy(&mut content, &mut std::io::sink()).expect("the program replies");
             assert_eq!(got, len);
         }
         len
@@ -80,11 +81,11 @@ impl Program {
     /// Returns the peak of resident memory in KiB.
     fn peak(&self) -> u64 {
         let status = format!("/proc/{}/status", self.child.id());
-        let status = fs::read_to_string(status).expect("it is running");
+        let status = fs::read_to_string(status).expect("the program is running");
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))
-            .expect("Linux tells it");
+            .expect("Linux has this entry");
         line.trim()
             .trim_end_matches(" kB")
             .parse()
@@ -101,7 +102,9 @@ impl Drop for Program {
 
 /// Reads the head of a 200, and returns its `Content-Length`.
 fn read_head(reader: &mut impl BufRead) -> u64 {
-    let mut lines = reader.lines().map(|line| line.expect("it writes"));
+    let mut lines = reader
+        .lines()
+        .map(|line| line.expect("the program replies"));
     assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
     let fields: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
     let len = fields
@@ -114,7 +117,7 @@ fn read_head(reader: &mut impl BufRead) -> u64 {
 fn wait_until(unix: i64) {
     while SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .expect("it is later")
+        .expect("the time is after 1970")
         .as_secs()
         < unix as u64
     {
@@ -124,7 +127,7 @@ fn wait_until(unix: i64) {
 
 fn sparse(folder: &TempDir, name: &str, len: u64) {
     let file = File::create(folder.path().join(name)).expect("a temporary file");
-    file.set_len(len).expect("it may be large");
+    file.set_len(len).expect("large files are supported");
 }
 
 /// Returns the system calls of the thread that made this call, in order.
@@ -135,7 +138,7 @@ fn calls<'a>(trace: &'a str, made: &str) -> Vec<&'a str> {
     let (thread, _) = calls
         .iter()
         .find(|(_, call)| *call == made)
-        .expect("it was made");
+        .expect("the call was made");
     // With debug assertions the standard library checks a descriptor with fcntl before closing it.
     let looks = |call: &str| cfg!(debug_assertions) && call == "fcntl";
     let counts = |call: &str| !call.starts_with('<') && !looks(call);
@@ -181,18 +184,22 @@ fn pipelined_requests_are_answered_in_one_write() {
     let Some((mut strace, _stderr)) = program.trace(&trace) else {
         return skip();
     };
-    let mut socket = TcpStream::connect(&program.address).expect("it listens");
-    let mut reader = BufReader::new(socket.try_clone().expect("a socket of ours"));
+    let mut socket = TcpStream::connect(&program.address).expect("the program listens");
+    let mut reader = BufReader::new(socket.try_clone().expect("a socket"));
     for _ in 0..50 {
         let requests = "GET /small HTTP/1.1\r\nHost: h\r\n\r\n".repeat(16);
-        socket.write_all(requests.as_bytes()).expect("it reads");
+        socket
+            .write_all(requests.as_bytes())
+            .expect("the program reads the request");
         for _ in 0..16 {
             let mut content = vec![0; read_head(&mut reader) as usize];
-            reader.read_exact(&mut content).expect("it writes");
+            reader
+                .read_exact(&mut content)
+                .expect("the program replies");
         }
     }
     drop(program);
-    strace.wait().expect("it ends with the program");
+    strace.wait().expect("strace exits with the program");
     let trace = fs::read_to_string(trace).expect("strace wrote it");
     let calls = calls(&trace, "sendto");
     let count = |name| calls.iter().filter(|call| **call == name).count();
@@ -212,13 +219,20 @@ fn a_connection_with_a_request_is_not_registered_with_the_poller() {
         return skip();
     };
     for _ in 0..100 {
-        let mut socket = TcpStream::connect(&program.address).expect("it listens");
+        let mut socket = TcpStream::connect(&program.address).expect("the program listens");
         let request = "GET /small HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-        socket.write_all(request.as_bytes()).expect("it reads");
-        assert!(socket.read_to_end(&mut Vec::new()).expect("it writes") > 1024);
+        socket
+            .write_all(request.as_bytes())
+            .expect("the program reads the request");
+        assert!(
+            socket
+                .read_to_end(&mut Vec::new())
+                .expect("the program replies")
+                > 1024
+        );
     }
     drop(program);
-    strace.wait().expect("it ends with the program");
+    strace.wait().expect("strace exits with the program");
     let trace = fs::read_to_string(trace).expect("strace wrote it");
     let count = |name: &str| trace.matches(&format!(" {name}(")).count();
     println!("100 connections: {} recvfrom", count("recvfrom"));
@@ -239,16 +253,16 @@ fn the_start_opens_only_the_files_it_needs() {
     let Ok(mut child) = strace.arg("0").stdout(Stdio::piped()).spawn() else {
         return skip();
     };
-    let stdout = child.stdout.take().expect("it is piped");
+    let stdout = child.stdout.take().expect("the stream is piped");
     let mut line = String::new();
     BufReader::new(stdout)
         .read_line(&mut line)
-        .expect("it says where it listens");
+        .expect("the program prints its banner");
     let trace_of_start = fs::read_to_string(&trace).expect("strace writes it");
     let program = trace_of_start.split(' ').next().expect("a process");
     let program = Pid::from_raw(program.parse().expect("a number")).expect("not 0");
-    kill_process(program, Signal::TERM).expect("it is ours");
-    child.wait().expect("it ends with the program");
+    kill_process(program, Signal::TERM).expect("a child of this process");
+    child.wait().expect("strace exits with the program");
     let zones = trace_of_start.matches("zoneinfo").count();
     println!("{} system calls", trace_of_start.lines().count());
     assert!(zones <= 1, "it looks at {zones} zones");
@@ -262,7 +276,7 @@ fn skip() {
 
 /// Waits until a file has not changed for long enough to be cached.
 fn settle(folder: &TempDir, name: &str) {
-    let file = fs::metadata(folder.path().join(name)).expect("it was written");
+    let file = fs::metadata(folder.path().join(name)).expect("the file exists");
     wait_until(file.ctime() + 3);
 }
 
@@ -284,7 +298,7 @@ fn count(runtime: &str, target: &str, made: &str, settled: bool, limit: usize) {
     program.get(target, 110);
     assert_eq!(program.get("/large", 1), 10 << 20);
     drop(program);
-    strace.wait().expect("it ends with the program");
+    strace.wait().expect("strace exits with the program");
 
     let trace = fs::read_to_string(trace).expect("strace wrote it");
     let small = calls(&trace, made);

@@ -1,5 +1,5 @@
 //! The program as a process.
-#![allow(dead_code, reason = "every test takes what it needs")]
+#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -122,7 +122,7 @@ impl Program {
         });
         ended.recv_timeout(TIMEOUT).unwrap_or_else(|_| {
             let _ = kill_process(pid, Signal::KILL);
-            panic!("the program does not end");
+            panic!("the program does not exit");
         })
     }
 }
