@@ -1,4 +1,4 @@
-//! The list on the firmware, in a machine of QEMU.
+//! Runs the suite on the firmware example, in QEMU.
 
 #![cfg(unix)]
 
@@ -15,24 +15,23 @@ use std::time::{Duration, Instant};
 use machine::Machine;
 use sanserve_conformance::{Case, Client, Fragmentation, Observed, case, clients, run_except};
 
-/// Over a serial line. Another one tells what that cannot: that a connection begins, and where it ends.
+/// Over a serial line. A second line signals where a connection begins and ends.
 #[test]
 fn conforms_over_a_serial_line() {
     let Some(image) = machine::build("serial-conformance") else {
         return;
     };
     let machine = Machine::start(&image, &[]).expect("QEMU starts");
-    let converse = clients(|case| {
+    let run_case = clients(|case| {
         machine.begin(case)?;
         let (read, write) = machine.wire();
         Ok((Client::new(read, write), || machine.end().0))
     });
-    conform("firmware, UART", converse);
+    conform("firmware, UART", run_case);
 }
 
-/// Over Ethernet, through QEMU's own network, which has the machine's port at one of the host. It keeps a
-/// connection for ten seconds after its end, and stalls when it has two thousand of them: a machine is
-/// started anew before that.
+/// Over Ethernet, through QEMU's user network, which forwards a port of the host. It keeps a connection for ten seconds after
+/// its end, and stalls with two thousand of them, so the machine is restarted before that.
 #[test]
 fn conforms_over_ethernet() {
     let Some(image) = machine::build("ethernet-conformance") else {
@@ -40,7 +39,7 @@ fn conforms_over_ethernet() {
     };
     let start = || Machine::start_with_network(&image).expect("QEMU starts");
     let running = RefCell::new((start(), 0));
-    let converse = clients(|case| {
+    let run_case = clients(|case| {
         let mut machine = running.borrow_mut();
         machine.1 += 1;
         if machine.1 == 1_000 {
@@ -50,7 +49,7 @@ fn conforms_over_ethernet() {
         machine.begin(case)?;
         Ok((Client::connect(*address)?, || running.borrow().0.0.end().0))
     });
-    conform("firmware, Ethernet", converse);
+    conform("firmware, Ethernet", run_case);
 }
 
 /// The commands of `docs/platforms.md` print what that page shows.
@@ -67,7 +66,7 @@ fn runs_as_documented() {
             .env("PORT", &port)
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        // Cargo becomes QEMU, so that this ends with the test.
+        // Cargo execs QEMU, so that QEMU is killed at the end of the test.
         let _running = machine::KillOnDrop(cargo.spawn().expect("cargo runs"));
         let url = format!("http://127.0.0.1:{port}/data/log.txt");
         let mut curl = Command::new(&curl);
@@ -92,23 +91,23 @@ fn runs_as_documented() {
     }
 }
 
-/// Runs the cases whose requests the machine can hold. What it serves is in flash, to be read.
-fn conform(name: &str, converse: impl FnMut(&Case, Fragmentation) -> Observed) {
-    let refuses = |case: &Case| match case {
+/// Runs the cases whose requests fit into the machine's memory. The files are in flash and read-only.
+fn conform(name: &str, run_case: impl FnMut(&Case, Fragmentation) -> Observed) {
+    let excludes = |case: &Case| match case {
         _ if case.stores => Some("files that are stored"),
         _ if case.portable_names() => Some("names of Windows"),
         _ if case.request.len() > REQUEST_MAX => Some("requests that 64 KiB of memory cannot hold"),
         _ => None,
     };
-    run_except(name, refuses, converse);
+    run_except(name, excludes, run_case);
 }
 
-/// Who is refused a line that long is told so, with the line, in the log and on a page: that is in memory
-/// several times. Most that are longer are about a limit of 64 KiB.
+/// The most bytes of a request. If a long line is rejected, it is also in the log and on the error page, and so several times
+/// in memory. Most longer requests are about a limit of 64 KiB.
 const REQUEST_MAX: usize = 8_000;
 
-/// A hundred thousand requests, and no more memory than after the first hundred. Each connection has a
-/// thousand, asked for without waiting for what came before.
+/// After a hundred thousand requests, no more memory is in use than after the first hundred. Each connection has nearly a
+/// thousand pipelined requests.
 #[test]
 fn requests_use_no_additional_memory() {
     let Some(image) = machine::build("ethernet-conformance") else {
@@ -135,7 +134,7 @@ fn requests_use_no_additional_memory() {
     );
 }
 
-/// Sends so many requests on a connection and answers how many replies with their content came.
+/// Sends pipelined requests on a connection. Returns the number of complete replies.
 fn ask(mut socket: &TcpStream, requests: usize) -> usize {
     let kinds = [
         "/file.txt HTTP/1.1\r\n",
@@ -159,7 +158,7 @@ fn ask(mut socket: &TcpStream, requests: usize) -> usize {
     })
 }
 
-/// Four connections, each as large as its peer can make it, in the 24 KiB that the image has for them.
+/// Four connections, each as large as a client can make it, fit into the 24 KiB of the image.
 #[test]
 fn four_connections_of_maximum_size_fit() {
     let Some(image) = machine::build("ethernet") else {
@@ -168,7 +167,7 @@ fn four_connections_of_maximum_size_fit() {
     let (_machine, address) = Machine::start_with_network(&image).expect("QEMU starts");
     let field = |len: usize| format!("{}: b\r\n", "a".repeat(len));
     let line = format!("GET /data/?{} HTTP/1.1\r\n", "q".repeat(200));
-    // As many fields as there may be, one of them as long as all of them may be together.
+    // The maximum number of fields, with the maximum total length.
     let fields = format!("Host: x\r\n{}{}", field(1).repeat(98), field(150));
     let head = line + &fields;
     let mut sockets: Vec<_> = (0..4)

@@ -1,5 +1,5 @@
-// A Service Worker that answers the cases of the conformance list: those that the page tells it of, and
-// those that it fetches, with the case in a field of its own.
+// A Service Worker that serves the conformance cases: requests that the page passes as data, and requests that it
+// fetches, with the case in a separate field.
 "use strict";
 
 importScripts("sanserve.js");
@@ -30,10 +30,10 @@ addEventListener("fetch", (event) => {
 
 async function answer({ request, clientId }, name, fragmentation, fields) {
   logged = "";
-  // What the browser adds by itself no case knows of.
+  // Remove the fields that the browser adds.
   const headers = new Headers(fields.map((field) => [field, request.headers.get(field)]).filter(([, value]) => value !== null));
   const reply = await (await list).fetch(name, fragmentation, new Request(request, { headers }), log);
-  // All is logged by now; the page hears of it before it has the reply.
+  // The log is complete now, and is sent to the page before the reply.
   (await clients.get(clientId)).postMessage(logged);
   return reply;
 }

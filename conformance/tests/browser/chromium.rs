@@ -1,4 +1,4 @@
-//! A headless Chromium, driven over two pipes in the DevTools protocol.
+//! [`Chromium`]: a headless Chromium, controlled over two pipes with the DevTools protocol.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -11,19 +11,19 @@ use base64::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A browser of its own, which knows nothing yet.
+/// A browser with a new profile.
 pub(crate) struct Chromium {
     process: Child,
     commands: ChildStdin,
     answers: Receiver<Value>,
-    /// What it told unasked.
+    /// Events that were not handled yet.
     events: Vec<Value>,
-    /// The number of the last command.
+    /// The id of the last command.
     last: u64,
     _profile: TempDir,
 }
 
-/// A page that is open.
+/// An open page.
 #[derive(Clone)]
 pub(crate) struct Tab(String);
 
@@ -31,7 +31,7 @@ impl Chromium {
     /// Starts the program at this path.
     pub(crate) fn start(program: &Path) -> Chromium {
         let profile = tempfile::tempdir().expect("a folder");
-        // It reads commands from descriptor 3 and writes answers to 4.
+        // It reads commands from file descriptor 3 and writes results to 4.
         let mut process = Command::new("sh")
             .args([
                 "-c",
@@ -81,12 +81,12 @@ impl Chromium {
         }
     }
 
-    /// Opens a page, with all that belongs to it.
+    /// Opens a page, and waits until it has loaded.
     pub(crate) fn open(&mut self, url: &str) -> Tab {
         self.open_with(url, false)
     }
 
-    /// The same, and tests may do there what the page's policy forbids it: to fetch, to play.
+    /// Opens a page without its Content-Security-Policy, so that tests may fetch and play media there.
     pub(crate) fn open_freely(&mut self, url: &str) -> Tab {
         self.open_with(url, true)
     }
@@ -104,11 +104,10 @@ impl Chromium {
         tab
     }
 
-    /// What the JavaScript in this comes to, once what it promises is there. It is a function's
-    /// body, so it says `return`.
+    /// Evaluates JavaScript, which is the body of an async function, and returns its result.
     ///
     /// # Panics
-    /// If it throws.
+    /// If it throws an exception.
     pub(crate) fn evaluate(&mut self, tab: &Tab, script: &str) -> Value {
         let expression = format!("(async () => {{ {script} }})()");
         let how = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
@@ -118,7 +117,7 @@ impl Chromium {
         came["result"]["value"].clone()
     }
 
-    /// Waits until that is true of a page.
+    /// Waits until an expression is true in a page.
     pub(crate) fn until(&mut self, tab: &Tab, condition: &str) {
         let wait = format!(
             "return new Promise((resolve) => {{
@@ -131,7 +130,7 @@ impl Chromium {
         self.evaluate(tab, &wait);
     }
 
-    /// Chooses files, as who clicks on that input does.
+    /// Chooses files in a file input.
     pub(crate) fn choose(&mut self, tab: &Tab, input: &str, files: &[&Path]) {
         let root = self.call(Some(tab), "DOM.getDocument", json!({}));
         let what = json!({ "nodeId": root["root"]["nodeId"], "selector": input });
@@ -149,7 +148,7 @@ impl Chromium {
         }
     }
 
-    /// A picture of so much of the page, as PNG.
+    /// Returns a screenshot of this size, as PNG.
     pub(crate) fn picture(&mut self, tab: &Tab, width: u32, height: u64) -> Vec<u8> {
         let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
         let how = json!({ "captureBeyondViewport": true, "clip": clip });
@@ -158,7 +157,7 @@ impl Chromium {
         BASE64_STANDARD.decode(picture).expect("a picture")
     }
 
-    /// Carries out a command, in a page or in the browser.
+    /// Runs a command, in a page or in the browser.
     ///
     /// # Panics
     /// If it fails, or takes a minute.
@@ -181,10 +180,10 @@ impl Chromium {
         }
     }
 
-    /// Waits until it tells of something that has come to be so; the parameters are given to `is`.
+    /// Waits for an event whose parameters satisfy `is`.
     ///
     /// # Panics
-    /// If that takes a minute.
+    /// If it takes a minute.
     pub(crate) fn wait(&mut self, method: &str, is: impl Fn(&Value) -> bool) {
         let mut told = std::mem::take(&mut self.events);
         loop {

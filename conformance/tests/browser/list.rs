@@ -1,5 +1,5 @@
-//! The list on the Service Worker of `examples/browser`, in a headless Chromium: every case that applies
-//! to a host, told to the worker; and those that the browser's `fetch` can send, fetched.
+//! Runs the suite on the Service Worker of `examples/browser`, in a headless Chromium: every case that applies to a host is
+//! passed to the worker as data, and those that `fetch` can send are also fetched.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -18,7 +18,7 @@ fn open() -> Option<Page> {
     Page::open("conformance", &files, "cases.html")
 }
 
-/// A request as the page takes it: a character is a byte.
+/// Converts a request for the page, with one character for each byte.
 fn asked(request: &Request) -> Value {
     let fields = request.fields.iter();
     let fields = fields.flat_map(|(name, value)| [name.clone(), latin1(value)]);
@@ -30,7 +30,7 @@ fn asked(request: &Request) -> Value {
     })
 }
 
-/// Has a function of the page send a request of a case.
+/// Sends a request of a case with a function of the page.
 fn send(
     page: &mut Page,
     function: &str,
@@ -87,8 +87,7 @@ fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-/// What was dropped on the page is read only, and so is the site of the list. It is in memory, where names are
-/// what they are.
+/// Returns why a case does not apply: dropped files and the site are read-only, and in memory all names are allowed.
 fn refuses(case: &Case) -> Option<&'static str> {
     match case {
         _ if case.stores => Some("files that are stored"),
@@ -120,7 +119,7 @@ fn conforms_by_fetch() {
             if let Some(why) = refuses(case) {
                 return Some(why);
             }
-            // These scripts say which host was asked for, which is the browser's choice.
+            // These scripts print the host of the request, which the browser chooses.
             let tells = |script: &&str| request.target.contains(script);
             if case.setup().checks_host() || ["/vars.sh", "/fields.sh"].iter().any(tells) {
                 return Some("the host");

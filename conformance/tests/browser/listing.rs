@@ -1,5 +1,5 @@
-//! Our listings and error pages in a headless Chromium: by the rules of axe-core, on every screen, with the
-//! filter; and in w3m, which knows neither styles nor scripts.
+//! Tests the listings and error pages in a headless Chromium: the rules of axe-core, several screens, and the filter; and in
+//! w3m, which has neither styles nor scripts.
 
 use std::env;
 use std::fs;
@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use crate::chromium::{Chromium, Tab};
 use crate::tools;
 
-/// What is looked at: a listing, one of odd names, one of nothing, a long one, an error.
+/// The tested pages: a listing, one with unusual names, an empty one, a long one, and an error.
 const PAGES: [&str; 5] = ["idx/list/?sort=size", "idx/odd/", "empty/", "", "none"];
 
-/// A server of the site, in our own dress, with all that can be done in a listing.
+/// A server of the site, with sanserve's own pages and all features of a listing.
 pub(crate) struct Served {
     pub(crate) address: String,
     stopper: Stopper,
@@ -66,7 +66,7 @@ impl Served {
         tab
     }
 
-    /// Has a page in those colours, so wide.
+    /// Sets the color scheme and the width of a page.
     pub(crate) fn show(&self, chromium: &mut Chromium, tab: &Tab, scheme: &str, width: u32) {
         let scheme = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         let media = json!({ "features": scheme });
@@ -83,7 +83,7 @@ impl Drop for Served {
     }
 }
 
-/// The source of axe-core, which npm brings once. None, which is said, if it cannot.
+/// Returns the source of axe-core, which npm downloads once. Returns none, and prints a message, if that fails.
 pub(crate) fn axe() -> Option<String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("axe");
     let source = folder.join("node_modules/axe-core/axe.min.js");
@@ -102,7 +102,7 @@ pub(crate) fn axe() -> Option<String> {
     source
 }
 
-/// What rules of axe-core are broken, and by what.
+/// Returns the rules of axe-core that are violated, with the elements.
 pub(crate) const BROKEN: &str = "const found = await axe.run();
     return found.violations.concat(found.incomplete).map((rule) =>
         `${rule.id}: ${rule.nodes.map((node) => node.html).join(' ')}`);";
@@ -122,7 +122,7 @@ fn no_rule_of_axe_is_broken() {
     }
 }
 
-/// On a desk, on a desk at 200 %, on a phone. `SCREENSHOTS=folder` keeps the pictures there.
+/// Tests a desktop, a desktop at 200 %, and a phone. `SCREENSHOTS=folder` saves screenshots there.
 #[test]
 fn listings_fit_every_screen_and_load_no_resources() {
     let Some(program) = tools::find("chromium") else {
@@ -174,7 +174,7 @@ fn every_link_of_a_listing_opens_its_file() {
     assert_eq!(found, json!([200, 200, 200, 200, 200, 200, 200, 200]));
 }
 
-/// Buttons of a form do that, without a script of the page and under its policy.
+/// The buttons of a form sort, without JavaScript and under the page's policy.
 #[test]
 fn a_key_on_a_column_header_sorts_by_it() {
     let Some(program) = tools::find("chromium") else {
@@ -215,7 +215,7 @@ fn a_key_on_a_column_header_sorts_by_it() {
     }
 }
 
-/// Keys, and the text that they make.
+/// Keys, and the text that they enter.
 const ENTER: (&str, &str) = ("Enter", "\r");
 const SPACE: (&str, &str) = (" ", " ");
 

@@ -1,4 +1,4 @@
-//! How the page looks, and that the documented command builds and serves it.
+//! Tests the appearance of the page, and the documented command that builds and serves it.
 
 use std::env;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::page::{self, Page};
 use crate::tools::{self, inner_build};
 use crate::user::fetch;
 
-/// Both schemes of colour, on a desk and on a phone. `SCREENSHOTS=folder` keeps the pictures there.
+/// Tests both color schemes, on a desktop and a phone. `SCREENSHOTS=folder` saves screenshots there.
 #[test]
 fn the_page_fits_every_screen() {
     let Some(mut page) = Page::open("", &[], "") else {
@@ -79,7 +79,7 @@ fn the_documented_command_builds_and_serves_it() {
     drop(alone);
     let address = address.expect("a banner");
     Page::at(&program, &format!("http://{address}/"));
-    // It passes this on.
+    // `make` passes this on.
     let ended = Command::new("kill").arg(make.id().to_string()).status();
     assert!(ended.expect("kill").success());
     make.wait().expect("it ends");

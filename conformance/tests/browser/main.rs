@@ -1,5 +1,5 @@
-//! What a headless Chromium shows: the Service Worker of `examples/browser`, a subject of the list, and what a
-//! user does with its page; our listings, by the rules of axe-core, and how they send files.
+//! Tests with a headless Chromium: the suite on the Service Worker of `examples/browser`, and the use of its page; the
+//! accessibility of listings, and uploads with them.
 
 #![cfg(unix)]
 

@@ -1,4 +1,4 @@
-//! [`Page`]: what `examples/browser` builds, served, and open in a headless Chromium.
+//! [`Page`]: the page of `examples/browser`, built, served, and open in a headless Chromium.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,17 +10,16 @@ use sanserve_server::{Disk, Stopper, ThreadingHTTPServer};
 use crate::chromium::{Chromium, Tab};
 use crate::tools;
 
-/// The page, open in a browser of its own.
+/// The page, open in a new browser.
 pub(crate) struct Page {
     pub(crate) chromium: Chromium,
     pub(crate) tab: Tab,
-    /// What serves it, if that is here.
+    /// Its server, if the test has started one.
     pub(crate) server: Option<Stopper>,
 }
 
 impl Page {
-    /// Builds it with features of the worker, puts more files beside it, and opens that path there.
-    /// None if there is no Chromium.
+    /// Builds the page with features of the worker, adds files, and opens a path. Returns none if there is no Chromium.
     pub(crate) fn open(features: &str, files: &[(&str, &str)], path: &str) -> Option<Page> {
         let program = tools::find("chromium")?;
         let folder = build(features, files);
@@ -34,7 +33,7 @@ impl Page {
         Some(page)
     }
 
-    /// Opens what is served elsewhere.
+    /// Opens a page that is already served.
     pub(crate) fn at(program: &Path, url: &str) -> Page {
         let mut chromium = Chromium::start(program);
         let tab = chromium.open(url);
@@ -47,13 +46,13 @@ impl Page {
         page
     }
 
-    /// Waits until that is true of the page.
+    /// Waits until an expression is true in the page.
     pub(crate) fn until(&mut self, condition: &str) {
         self.chromium.until(&self.tab, condition);
     }
 }
 
-/// Builds what the page is made of, each kind of it once; answers the folder.
+/// Builds the page, once for each set of features. Returns the folder.
 fn build(features: &str, files: &[(&str, &str)]) -> PathBuf {
     let folder = format!("{}/browser-{features}", env!("CARGO_TARGET_TMPDIR"));
     let path = PathBuf::from(&folder);
@@ -69,7 +68,7 @@ fn build(features: &str, files: &[(&str, &str)]) -> PathBuf {
     path
 }
 
-/// What was built. Who builds holds it: all kinds come out in the same place.
+/// The folders that were built. Locked while building, because all builds have the same output folder.
 pub(crate) fn built() -> MutexGuard<'static, Vec<PathBuf>> {
     static BUILT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
     BUILT.lock().unwrap_or_else(PoisonError::into_inner)

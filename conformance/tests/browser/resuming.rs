@@ -1,5 +1,5 @@
-//! How a headless Chromium goes on within a large file whose time has whole seconds: it seeks in a medium, and
-//! resumes a download that broke off.
+//! Tests ranges of a large file with a modification time in whole seconds, in a headless Chromium: seeking in media, and
+//! resuming an interrupted download.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -17,11 +17,11 @@ use tempfile::TempDir;
 use crate::chromium::Chromium;
 use crate::tools;
 
-/// A disk that counts what is read, and where a read fails once.
+/// A disk that counts the bytes that are read, and where one read fails.
 struct Counted {
     disk: Disk,
     read: AtomicU64,
-    /// How many bytes may be read before one read fails; after that any number.
+    /// The number of bytes before the read that fails.
     fails_after: AtomicU64,
 }
 
@@ -30,7 +30,7 @@ impl FileSystem for Counted {
 
     fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError> {
         Ok(match self.disk.open(path)? {
-            // Each byte passes by `read`.
+            // All bytes must pass through `read`.
             Opened::File { file, meta, .. } => Opened::File {
                 file,
                 meta,
@@ -56,7 +56,7 @@ impl FileSystem for Counted {
     }
 }
 
-/// A server of a folder, by HTTP/1.1.
+/// An HTTP/1.1 server of a folder.
 struct Served {
     address: String,
     stopper: Stopper,
@@ -66,7 +66,7 @@ struct Served {
 }
 
 impl Served {
-    /// Serves what `make` puts into a folder.
+    /// Serves the files that `make` creates in a folder.
     fn start(fails_after: u64, make: impl Fn(&StdPath)) -> Served {
         let folder = tempfile::tempdir().expect("a folder");
         make(folder.path());
@@ -106,18 +106,18 @@ impl Drop for Served {
     }
 }
 
-/// Gives a file the time that tar, unzip and curl -R leave.
+/// Sets a modification time in whole seconds, as tar, unzip and curl -R do.
 fn set_whole_seconds(file: &File) {
     let time = UNIX_EPOCH + Duration::from_secs(1_577_836_800);
     file.set_modified(time).expect("it is ours");
 }
 
-/// A page with a sound of an hour: 700 MB of silence, which takes no room on the disk.
+/// Creates a page with an hour of sound: 700 MB of silence in a sparse file.
 fn make_sound(folder: &StdPath) {
     const LEN: u32 = 700_000_000;
     fs::write(folder.join("page.html"), "<!DOCTYPE html><title>t</title>").expect("a page");
     let mut file = File::create(folder.join("sound.wav")).expect("a file");
-    // Two channels of 48,000 samples a second, 16 bits each, as RIFF has them.
+    // A RIFF header for two channels with 48,000 samples of 16 bits a second.
     let mut head = b"RIFF".to_vec();
     head.extend((LEN + 36).to_le_bytes());
     head.extend(b"WAVEfmt \x10\0\0\0\x01\0\x02\0");

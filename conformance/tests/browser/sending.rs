@@ -1,5 +1,4 @@
-//! How a listing sends files, in a headless Chromium: how far it is, what goes wrong, how to stop it; and
-//! the same without scripts.
+//! Tests uploads with a listing in a headless Chromium: progress, errors, cancelling, and the form without JavaScript.
 
 use std::env;
 use std::fs::{self, File};
@@ -12,7 +11,7 @@ use crate::chromium::{Chromium, Tab};
 use crate::listing::{BROKEN, Served, axe};
 use crate::tools;
 
-/// A listing that is open, and files that can be sent.
+/// An open listing, and files to upload.
 struct Stage {
     served: Served,
     chromium: Chromium,
@@ -34,7 +33,7 @@ impl Stage {
         })
     }
 
-    /// A file to send, of so many bytes.
+    /// Creates a file of this length to upload.
     fn file(&self, name: &str, len: u64) -> PathBuf {
         let path = self.folder.path().join(name);
         let file = File::create(&path).expect("a file");
@@ -42,13 +41,13 @@ impl Stage {
         path
     }
 
-    /// What was stored under that name, as long as it is.
+    /// Returns the length of the stored file with this name.
     fn stored(&self, name: &str) -> Option<u64> {
         let path = self.served.site.path().join("idx/list").join(name);
         fs::metadata(path).map(|file| file.len()).ok()
     }
 
-    /// Lets nothing go out faster; all that can if it is -1, nothing at all if it is 0.
+    /// Limits the upload rate: -1 means no limit, and 0 no connection.
     fn limit(&mut self, bytes_a_second: i64) {
         let how = json!({ "offline": bytes_a_second == 0, "latency": 0, "downloadThroughput": -1,
             "uploadThroughput": bytes_a_second });
@@ -66,7 +65,7 @@ impl Stage {
         self.chromium.evaluate(&self.tab, script)
     }
 
-    /// What it says when it is over.
+    /// Returns the message at the end of an upload.
     fn said(&mut self) -> Value {
         let over =
             "!document.querySelector('progress') && document.querySelector('form output').value";
@@ -74,14 +73,14 @@ impl Stage {
         self.evaluate("return document.querySelector('form output').value")
     }
 
-    /// Waits until some of it was sent, and says so.
+    /// Waits until the progress is shown.
     fn under_way(&mut self) {
         let some = "document.querySelector('progress')?.value > 0
             && document.querySelector('form output').value";
         self.chromium.until(&self.tab, some);
     }
 
-    /// Waits for a row of that name.
+    /// Waits for a row with this name.
     fn row(&mut self, name: &str) {
         let row = format!(
             "[...document.querySelectorAll('tbody th')].some((name) => name.innerText === {name:?})"
@@ -133,7 +132,7 @@ fn an_upload_shows_its_progress_and_its_file() {
     assert_eq!(stage.evaluate(after), expected);
 }
 
-/// By the rules of axe-core, and on every screen. `SCREENSHOTS=folder` keeps the pictures there.
+/// Tests the rules of axe-core and several screens. `SCREENSHOTS=folder` saves screenshots there.
 fn looks_well(stage: &mut Stage, name: &str) {
     let axe = axe();
     for (scheme, width) in [
@@ -170,7 +169,7 @@ fn a_rejected_upload_shows_the_reason() {
     let reason = "Not stored: 409 A file with this name exists ('file2.txt'); already stored: 1.";
     assert_eq!(stage.said(), reason);
     looks_well(&mut stage, "refused");
-    // What was stored before that is shown.
+    // Files that were stored before the error are shown.
     stage.row("a.txt");
     let large = stage.file("large.bin", 65 << 20);
     stage.send(&[&large]);
@@ -181,7 +180,7 @@ fn a_rejected_upload_shows_the_reason() {
     stage.send(&[&other]);
     stage.under_way();
     stage.limit(0);
-    // Whether all of it had come by then is for the listing to show.
+    // The listing shows whether all of it had arrived by then.
     assert_eq!(stage.said(), "The connection was lost");
 }
 

@@ -1,4 +1,4 @@
-//! What a user of `examples/browser` does, in a headless Chromium.
+//! Tests the use of the page of `examples/browser`, in a headless Chromium.
 
 use std::fs::{self, File};
 use std::io::{Cursor, Write};
@@ -12,9 +12,9 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 use crate::chromium::{Chromium, Tab};
 use crate::page::Page;
 
-/// What is done with the page.
+/// Actions of a user.
 impl Page {
-    /// Chooses files, or a folder, as who clicks on the button does; opens the address.
+    /// Chooses files or a folder with a button, and opens the address.
     fn choose(&mut self, input: &str, files: &[&Path]) -> Tab {
         self.put(input, files);
         self.visit()
@@ -24,7 +24,7 @@ impl Page {
         self.chromium.choose(&self.tab, input, files);
     }
 
-    /// Opens the address of what was dropped or chosen.
+    /// Opens the address of the dropped or chosen files.
     pub(crate) fn visit(&mut self) -> Tab {
         self.until("document.querySelector('#list a, #status.wrong')");
         let said = "return document.querySelector('#list a')?.href ?? document.getElementById('status').textContent";
@@ -39,7 +39,7 @@ impl Page {
     }
 }
 
-/// A folder with this in it.
+/// Creates a folder with some files.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name| folder.path().join(name);
@@ -76,7 +76,7 @@ pub(crate) fn fetch(
     (status, fields, content)
 }
 
-/// A folder is served as everywhere, whichever way it came.
+/// Asserts that a folder is served correctly, however it was opened.
 fn serves_the_folder(chromium: &mut Chromium, tab: &Tab) {
     let title = chromium.evaluate(tab, "return document.title");
     assert!(
@@ -90,7 +90,7 @@ fn serves_the_folder(chromium: &mut Chromium, tab: &Tab) {
     let names = chromium.evaluate(tab, names);
     assert_eq!(names, json!(["sub/", "a b+%C3.txt", "a.txt"]));
 
-    // Nothing leads out of it: above there is the page of somebody else.
+    // No link leads above it, where there may be another site.
     let links =
         "return [...document.querySelectorAll('nav a, [href^=\"../\"]')].map((link) => link.href)";
     let base = chromium.evaluate(tab, "return location.href");
@@ -169,7 +169,7 @@ fn a_dropped_folder_is_served_in_its_current_state() {
     assert_eq!((status, &content[..]), (200, "new"));
 }
 
-/// A .zip of the same, each file packed in another way.
+/// Creates a zip file with the same files, each compressed in another way.
 fn packed() -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
@@ -212,7 +212,7 @@ fn invalid_zip_files_and_damaged_entries_are_not_served() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("site.zip");
     let mut zip = packed();
-    // The first that is deflated: what comes out is of another length than it says.
+    // The first deflated file: its length does not match the header.
     let at = zip.windows(5).position(|name| name == b"a.txt").unwrap() + 5;
     zip[at] ^= 0xff;
     fs::write(&path, &zip).unwrap();
@@ -251,7 +251,7 @@ fn a_large_file_is_neither_copied_nor_read() {
         fields["content-range"],
         format!("bytes {}-{}/{SIZE}", SIZE - 5, SIZE - 1)
     );
-    // More than the engine would read itself.
+    // Longer than the engine reads at once.
     let part = format!("bytes={}-{}", MARK - 100_000, MARK + 3);
     let part = json!({ "headers": { "range": part } });
     let (status, _, content) = fetch(&mut page.chromium, &tab, "large.bin", part);
@@ -262,7 +262,7 @@ fn a_large_file_is_neither_copied_nor_read() {
     let (status, _, content) = fetch(&mut page.chromium, &tab, "large.bin", part);
     assert_eq!(status, 206);
     assert!(content.contains("\r\n\r\nbegin\r\n--") && content.contains("\0mark\r\n--"));
-    // Of the whole only what is taken comes.
+    // Only the part that is read is transferred.
     let first = page.chromium.evaluate(
         &tab,
         "const reply = await fetch('large.bin');
@@ -275,7 +275,7 @@ fn a_large_file_is_neither_copied_nor_read() {
     assert_eq!(first, json!([SIZE.to_string(), "begin"]));
 }
 
-/// An hour of silence, almost none of which lies on the disk.
+/// Creates an hour of silence in a sparse file.
 fn silence(path: &Path) {
     let (rate, seconds) = (44_100_u32, 3_600_u32);
     let length = rate * seconds * 2;
@@ -332,7 +332,7 @@ fn a_restarted_worker_serves_even_if_its_server_is_gone() {
     serves_the_folder(&mut page.chromium, &tab);
 }
 
-/// Stops the Service Worker, as the browser does when it has nothing to do.
+/// Stops the Service Worker, as the browser does when it is idle.
 fn stop_worker(page: &mut Page) {
     page.chromium
         .call(Some(&page.tab), "ServiceWorker.enable", json!({}));
@@ -344,7 +344,7 @@ fn stop_worker(page: &mut Page) {
         });
 }
 
-/// Replaces the cached engine by another that works: the same with a section that says nothing. Returns its length.
+/// Replaces the cached engine by another valid one, with an additional empty section. Returns its length.
 const REPLACE: &str = r#"
     const cache = await caches.open("engine");
     const [key] = await cache.keys();
@@ -354,7 +354,7 @@ const REPLACE: &str = r#"
     return other.length;
 "#;
 
-/// The length of the cached engine.
+/// Returns the length of the cached engine.
 const CACHED: &str = r#"
     const cache = await caches.open("engine");
     const [key] = await cache.keys();
@@ -370,11 +370,11 @@ fn an_engine_that_was_replaced_in_the_cache_is_not_run() {
     let tab = page.choose("#folder", &[folder.path()]);
     let other = page.chromium.evaluate(&tab, REPLACE).as_u64().unwrap();
     stop_worker(&mut page);
-    // The server still has the right one, which is cached again.
+    // The original engine is fetched from the server and cached again.
     serves_the_folder(&mut page.chromium, &tab);
     let cached = page.chromium.evaluate(&tab, CACHED).as_u64();
     assert_eq!(cached, Some(other - 4));
-    // Without the server there is none.
+    // Without the server there is no engine.
     page.chromium.evaluate(&tab, REPLACE);
     let server = page.server.take().expect("it is here");
     server.shutdown(Duration::from_secs(1));
