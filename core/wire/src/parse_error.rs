@@ -75,7 +75,7 @@ impl ParseError {
             ParseError::StartLineTooLong => "the request line or status line is too long",
             ParseError::RequestLine => "bad request line",
             ParseError::StatusLine => "bad status line",
-            ParseError::BareLf => "a line ends with LF alone, not CR LF",
+            ParseError::BareLf => "a line ends with a bare LF instead of CR LF",
             ParseError::Target => "bad request target",
             ParseError::Version => "bad HTTP version",
             ParseError::UnsupportedVersion => "unsupported HTTP version: only 1.x is understood",
