@@ -1,64 +1,64 @@
-//! [`Disk`]: the files below one directory, as a [`FileSystem`].
+//! [`Disk`]: the file system of a directory.
 //!
-//! Keeping inside of the root is the work of cap-std, which leaves it to the kernel where it can
-//! (`openat2` on Linux). What differs from system to system is left to `unix` and `windows`.
+//! cap-std confines paths to the root, and uses the kernel for that where it can (`openat2` on Linux). What
+//! differs between systems is in `unix` and `windows`.
 
 #[cfg(unix)]
 mod access;
 #[cfg(target_os = "linux")]
+mod ancestor_watch;
+mod archive_file;
+#[cfg(target_os = "linux")]
 mod cache;
 #[cfg(unix)]
-mod directories;
+mod cgi_process;
+#[cfg(target_os = "linux")]
+mod directory_watch;
+#[cfg(unix)]
+mod drop_privileges;
 mod entries;
 #[cfg(target_os = "linux")]
-mod generations;
+mod file_stat;
+#[cfg(target_os = "linux")]
+mod fs_type;
 #[cfg(unix)]
 mod inner_links;
 mod large_listings;
 #[cfg(target_os = "linux")]
-mod listings;
-#[cfg(unix)]
-mod making;
+mod listing_cache;
 mod meta;
 #[cfg(unix)]
-mod nameless;
-#[cfg(unix)]
-mod nobody;
-#[cfg(unix)]
-mod notes;
+mod new_directories;
 #[cfg(target_os = "linux")]
-mod now;
+mod nonblocking;
 mod numbers;
 mod open;
-mod packed;
 #[cfg(target_os = "linux")]
 mod page_cache;
 #[cfg(unix)]
-mod process;
+mod pending_file;
+#[cfg(unix)]
+mod piped_child;
 mod regular_file;
 #[cfg(unix)]
 mod rename;
 mod root;
 #[cfg(unix)]
-mod running;
-#[cfg(unix)]
 mod script_file;
 #[cfg(unix)]
 mod scripts;
 mod settings;
-#[cfg(target_os = "linux")]
-mod stat;
-#[cfg(target_os = "linux")]
-mod system;
+#[cfg(unix)]
+mod stderr_log;
 #[cfg(unix)]
 mod temporary_name;
 mod tree;
+#[cfg(target_os = "linux")]
+mod two_generation_cache;
 #[cfg(unix)]
 mod unix;
-#[cfg(target_os = "linux")]
-mod watch;
-#[cfg(target_os = "linux")]
-mod ways;
+#[cfg(unix)]
+mod unnamed_files;
 #[cfg(windows)]
 mod windows;
 
@@ -80,35 +80,34 @@ use self::unix as native;
 #[cfg(windows)]
 use self::windows as native;
 
+use self::archive_file::ArchiveFile;
 #[cfg(target_os = "linux")]
-use self::cache::Kept;
+use self::cache::CachedFile;
 #[cfg(unix)]
-use self::making::Making;
+pub(crate) use self::cgi_process::CgiProcess;
 use self::meta::VersionSource;
-#[cfg(unix)]
-use self::nameless::Nameless;
 use self::open::Kind;
 pub use self::open::Open;
-use self::packed::Packed;
+#[cfg(unix)]
+use self::pending_file::PendingFile;
 use self::root::Root;
 #[cfg(unix)]
-pub(crate) use self::running::Running;
-#[cfg(unix)]
 pub use self::scripts::Scripts;
+#[cfg(unix)]
+use self::unnamed_files::UnnamedFiles;
 use crate::OpenError;
 #[cfg(target_os = "linux")]
 use crate::content;
 
-/// The files below a directory. One serves all connections of a server.
+/// The files beneath a directory. One `Disk` serves all connections of a server.
 ///
-/// Nothing outside of that directory is opened, whatever links there are and whoever moves things
-/// about meanwhile. An absolute link counts as leading out of it, unless it begins with the name of the directory
-/// itself: then what follows that name is looked for inside.
-/// FIFOs, sockets and devices are neither read nor waited for; a device that lies in the tree is
-/// opened, seen to be one and closed.
+/// Nothing outside of the directory is opened, whatever symbolic links it contains, and even while directories
+/// are being moved. An absolute link counts as leading outside, unless it begins with the path of the directory
+/// itself: then the rest is looked up inside. FIFOs, sockets and devices are neither read nor waited for; a
+/// device in the tree is opened, recognized and closed.
 ///
-/// A process that stores files and has a limit for their size (`RLIMIT_FSIZE`) must ignore or handle SIGXFSZ, as the
-/// program does: otherwise the system ends it where a file reaches the limit.
+/// A process that stores files and has a limit on their size (`RLIMIT_FSIZE`) must ignore or handle SIGXFSZ, as
+/// the command does; otherwise the system ends it when a file reaches the limit.
 ///
 /// ```
 /// use sanserve_server::Disk;
@@ -125,57 +124,59 @@ use crate::content;
 #[derive(Debug)]
 pub struct Disk {
     root: Root,
-    /// Each archive has a copy.
-    places: Arc<()>,
+    /// Each open archive has a clone, which counts them.
+    archives: Arc<()>,
     #[cfg(unix)]
-    turn: Arc<Mutex<()>>,
+    naming_lock: Arc<Mutex<()>>,
     #[cfg(unix)]
     scripts: Scripts,
     #[cfg(unix)]
-    nameless: Nameless,
+    unnamed: UnnamedFiles,
 }
 
 impl Disk {
-    /// The files below `root`. On Unix the name is looked up again later, so that a directory which takes its place is
-    /// served then: once a second while there are requests, and at once for one that finds no file. While no directory
-    /// has the name, nothing is found.
+    /// Serves the files beneath `root`. On Unix the path is looked up again later, so that a directory that
+    /// replaces the first one is served: once a second while there are requests, and immediately for a request
+    /// that finds no file. While the path names no directory, nothing is found.
     ///
     /// # Errors
-    /// If there is no such directory or it cannot be opened.
+    /// If the directory does not exist or cannot be opened.
     pub fn open(root: impl AsRef<path::Path>) -> Result<Disk, OpenError> {
         let opened = Root::open(root.as_ref()).map(|root| Disk {
             root,
-            places: Arc::default(),
+            archives: Arc::default(),
             #[cfg(unix)]
-            turn: Arc::default(),
+            naming_lock: Arc::default(),
             #[cfg(unix)]
             scripts: Scripts::new(scripts::SCRIPTS_MAX),
             #[cfg(unix)]
-            nameless: Nameless::default(),
+            unnamed: UnnamedFiles::default(),
         });
         opened.map_err(|error| OpenError::new(root.as_ref(), error))
     }
 
-    /// Whether symbolic links may lead out of the root, as in `http.server`. By default they must
-    /// not, for such a link is made sooner than noticed.
+    /// Sets whether symbolic links may lead out of the root, as in `http.server`. By default they may not,
+    /// because such a link is easily created by accident.
     pub fn with_follow_symlinks(self, follow: bool) -> Disk {
         let root = self.root.with(|settings| settings.follow = follow);
         Disk { root, ..self }
     }
 
-    /// Serves the directory that is open now for ever, wherever it is moved, and does not look its name up again. For a
-    /// process that changes its own root directory after this, or opens the directory by a name that means another one later.
+    /// Always serves the directory that is open now, even if it is moved, and does not look up its path again.
+    /// This is for a process that changes its own root directory afterwards, or opens the directory by a path
+    /// whose meaning changes later.
     pub fn with_pinned_root(self) -> Disk {
         let root = self.root.pinned();
         Disk { root, ..self }
     }
 
-    /// Whether the same file has the same `ETag` on several machines: made of the time of the last change and the
-    /// length alone, as with nginx. Files whose time has whole seconds have none then.
+    /// Sets whether a file has the same `ETag` on several machines: derived from the time of its last change
+    /// and its length only, as in nginx. Files whose time has no fraction of a second get none then.
     ///
-    /// By default it is made of the inode and the time of the last change of its entry too, so that it also changes
-    /// where another file gets the same time and length: `tar`, `cp -p` and `rsync -t` set times. Several servers with
-    /// copies of one directory behind a balancer want this instead, if no copy is ever changed in that way.
+    /// By default the inode and the time of its last status change are included, so that the `ETag` also
+    /// changes when another file gets the same time and length: `tar`, `cp -p` and `rsync -t` set times. Use
+    /// this setting for several servers with copies of one directory behind a load balancer, if no copy is ever
+    /// changed in that way.
     pub fn with_portable_tags(self, portable: bool) -> Disk {
         let versions = match portable {
             true => VersionSource::Modified,
@@ -185,36 +186,36 @@ impl Disk {
         Disk { root, ..self }
     }
 
-    /// Whether names that Windows reads otherwise, such as `a\b`, `c:x` and `aux.c`, are neither opened nor listed: see
-    /// [`Path::is_portable`]. On Windows they never are. Elsewhere they are by default; a directory that a Windows machine
-    /// shares may be a reason to refuse them.
+    /// Sets whether to refuse names that mean something else on Windows, such as `a\b`, `c:x` and `aux.c`: they
+    /// are neither opened nor listed, see [`Path::is_portable`]. On Windows they are always refused. On other
+    /// systems they are allowed by default; a reason to refuse them is a directory that is shared with a
+    /// Windows machine.
     pub fn with_portable_names(self, only: bool) -> Disk {
         let only = only || cfg!(windows);
         let root = self.root.with(|settings| settings.portable_names = only);
         Disk { root, ..self }
     }
 
-    /// How many scripts run at a time, 64 by default. Requests for more are answered 503.
+    /// Sets how many CGI scripts may run at the same time, 64 by default. More requests are answered with 503.
     #[cfg(unix)]
-    pub fn with_max_scripts(self, most: usize) -> Disk {
-        let scripts = Scripts::new(most);
+    pub fn with_max_scripts(self, limit: usize) -> Disk {
+        let scripts = Scripts::new(limit);
         Disk { scripts, ..self }
     }
 
-    /// The scripts that run. Where the process ends without dropping its connections, they have to be
+    /// Returns the running CGI scripts. If the process ends without dropping its connections, they have to be
     /// [ended](Scripts::end_all).
     #[cfg(unix)]
     pub fn scripts(&self) -> Scripts {
         self.scripts.clone()
     }
 
-    /// Whether files that are being stored have a temporary name, as where a file system has no
-    /// files without one. For tests of that.
+    /// Sets whether new files have a temporary name, as on file systems without unnamed files. For tests.
     #[cfg(unix)]
     #[doc(hidden)]
     pub fn with_named_temporary_files(self, named: bool) -> Disk {
-        let nameless = Nameless::new(named);
-        Disk { nameless, ..self }
+        let unnamed = UnnamedFiles::new(named);
+        Disk { unnamed, ..self }
     }
 }
 
@@ -226,19 +227,19 @@ impl FileSystem for Disk {
             return Ok(Opened::Directory);
         }
         let at = self.root.settings.locate(path)?;
-        let opened = self.root.ask(|tree| tree.open(&at))?;
+        let opened = self.root.query(|tree| tree.open(&at))?;
         Ok(opened.map(Open::from))
     }
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
         let at = self.root.settings.locate(path)?;
-        let listed = self.root.ask(|tree| tree.list(&at, true))?;
+        let listed = self.root.query(|tree| tree.list(&at, true))?;
         listed.ok_or(FsError::NoResources)
     }
 
     fn answer(&self, ask: &Ask) -> Got<Open> {
         match ask {
-            Ask::List(path) => self.list_or_not_yet(path),
+            Ask::List(path) => self.try_list(path),
             Ask::Open(path) => Got::Opened(self.open(path)),
             Ask::Run(program) => Got::Opened(self.run(program)),
             Ask::Verify(given) => Got::Verified(self.verify(given)),
@@ -257,15 +258,16 @@ impl FileSystem for Disk {
     }
 
     fn archive(&self, request: &ArchiveRequest) -> Result<Opened<Open>, FsError> {
-        let opened = Packed::open(self.root.look_up()?, request, &self.places)?;
-        Ok(opened.map(|packed| Open(Kind::Packed(Box::new(packed)))))
+        let opened = ArchiveFile::open(self.root.look_up()?, request, &self.archives)?;
+        Ok(opened.map(|archive| Open(Kind::Archive(Box::new(archive)))))
     }
 
     #[cfg(unix)]
     fn run(&self, program: &CgiScript) -> Result<Opened<Open>, FsError> {
         let tree = self.root.look_up()?;
         let script = tree.find_script(&program.path)?;
-        // It is counted when it is started, with all of its content; but that need not be sent in vain.
+        // Scripts are counted when they start, after the whole content was received. An early refusal saves
+        // sending it.
         if self.scripts.is_full() {
             return Err(FsError::TooMany);
         }
@@ -273,20 +275,21 @@ impl FileSystem for Disk {
         if program.path_translated.ends_with_slash() {
             translated.push("");
         }
-        let running = Running::new(script, &translated, program, self.scripts());
-        Ok(Opened::Process(Open(Kind::Program(Box::new(running)))))
+        let process = CgiProcess::new(script, &translated, program, self.scripts());
+        Ok(Opened::Process(Open(Kind::Process(Box::new(process)))))
     }
 
     #[cfg(unix)]
     fn create(&self, create: &Create) -> Result<Opened<Open>, FsError> {
-        Making::new(self, create).map(|making| Opened::Writer(Open(Kind::Making(Box::new(making)))))
+        PendingFile::new(self, create)
+            .map(|file| Opened::Writer(Open(Kind::Pending(Box::new(file)))))
     }
 
     #[cfg(unix)]
     fn write(&self, file: &mut Open, bytes: &[u8]) -> Result<usize, FsError> {
         match &mut file.0 {
-            Kind::Program(program) => program.write(bytes),
-            Kind::Making(making) => making.write(bytes),
+            Kind::Process(process) => process.write(bytes),
+            Kind::Pending(file) => file.write(bytes),
             _ => Err(FsError::Unsupported),
         }
     }
@@ -294,16 +297,16 @@ impl FileSystem for Disk {
     #[cfg(unix)]
     fn commit(&self, file: &mut Open) -> Result<(), FsError> {
         match &mut file.0 {
-            Kind::Making(making) => making.commit(self),
+            Kind::Pending(file) => file.commit(self),
             _ => Err(FsError::Unsupported),
         }
     }
 
     fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
         match &mut file.0 {
-            Kind::Packed(packed) => packed.fill(at, into),
+            Kind::Archive(archive) => archive.fill(at, into),
             #[cfg(unix)]
-            Kind::Program(program) => program.fill(into),
+            Kind::Process(process) => process.fill(into),
             _ => self
                 .read(file, at, into)
                 .map_or_else(Got::Refused, Got::Bytes),
@@ -313,11 +316,11 @@ impl FileSystem for Disk {
     #[cfg(target_os = "linux")]
     fn try_answer(&self, ask: &Ask) -> Got<Open> {
         match ask {
-            Ask::Open(path) => self.open_now(path).map_or(Got::Nothing, Got::Opened),
+            Ask::Open(path) => self.try_open(path).map_or(Got::Nothing, Got::Opened),
             Ask::List(path) => {
                 let at = self.root.settings.locate(path).ok();
-                let kept = at.and_then(|at| self.root.tree_now()?.find_listing(&at));
-                kept.map_or(Got::Nothing, |entries| Got::Listed(Ok(entries)))
+                let cached = at.and_then(|at| self.root.try_tree()?.find_listing(&at));
+                cached.map_or(Got::Nothing, |entries| Got::Listed(Ok(entries)))
             }
             _ => Got::Nothing,
         }
@@ -348,13 +351,14 @@ impl FileSystem for Disk {
 }
 
 impl Disk {
-    /// Lists a directory, unless it is large and another large one is being read: then it is asked for again.
-    fn list_or_not_yet(&self, path: &Path) -> Got<Open> {
+    /// Lists a directory. `Got::Nothing` if it is large and another large one is being read, so that the caller
+    /// has to ask again.
+    fn try_list(&self, path: &Path) -> Got<Open> {
         let at = match self.root.settings.locate(path) {
             Ok(at) => at,
             Err(error) => return Got::Listed(Err(error)),
         };
-        match self.root.ask(|tree| tree.list(&at, false)) {
+        match self.root.query(|tree| tree.list(&at, false)) {
             Ok(None) => Got::Nothing,
             Ok(Some(entries)) => Got::Listed(Ok(entries)),
             Err(error) => Got::Listed(Err(error)),
@@ -366,23 +370,23 @@ fn read(file: &File, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
     loop {
         match native::read_at(file, into, at) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            read => return read.map_err(|error| reason(&error)),
+            read => return read.map_err(|error| fs_error(&error)),
         }
     }
 }
 
-fn reason(error: &io::Error) -> FsError {
+fn fs_error(error: &io::Error) -> FsError {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => FsError::NotFound,
         ErrorKind::InvalidFilename => FsError::TooLong,
         _ if leads_out(error) => FsError::OutsideRoot,
         ErrorKind::PermissionDenied => FsError::Forbidden,
         ErrorKind::OutOfMemory => FsError::NoResources,
-        _ => native::reason(error),
+        _ => native::fs_error(error),
     }
 }
 
-/// Returns the reason of a failed write.
+/// Converts an error of a write operation.
 #[cfg(unix)]
 fn write_error(error: &io::Error) -> FsError {
     match error.kind() {
@@ -391,11 +395,12 @@ fn write_error(error: &io::Error) -> FsError {
         }
         ErrorKind::AlreadyExists => FsError::Exists,
         ErrorKind::ReadOnlyFilesystem => FsError::Forbidden,
-        _ => reason(error),
+        _ => fs_error(error),
     }
 }
 
-/// Whether cap-std refused to follow a path because it leads out of the root. The system itself reports no such error.
+/// Returns whether cap-std refused a path because it leads out of the root. The system itself never reports
+/// this error.
 fn leads_out(error: &io::Error) -> bool {
     error.kind() == ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }

@@ -13,7 +13,7 @@ use sanserve_core::{FileSystem, Got, Opened};
 ))]
 use crate::Open;
 #[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
-use crate::disk::Running;
+use crate::disk::CgiProcess;
 #[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
 use crate::fs_call::{FsCompletion, FsRequest};
 
@@ -61,8 +61,8 @@ fn is_sendable<FS: FileSystem + ?Sized>(_: &FS, _: &mut FS::File) -> bool {
 pub(crate) fn process<'a, FS: FileSystem + ?Sized>(
     files: &FS,
     file: &'a mut FS::File,
-) -> Option<&'a mut Running> {
-    files.system_file(file)?.downcast_mut::<Open>()?.program()
+) -> Option<&'a mut CgiProcess> {
+    files.system_file(file)?.downcast_mut::<Open>()?.process()
 }
 
 /// Runs a request, but only starts a CGI process whose pipes can be polled.

@@ -1,8 +1,8 @@
-//! [`Access`]: who may read and write a file, that is its owner, group, mode and access control list.
+//! [`Access`]: the owner, group, mode and access control list of a file.
 //!
-//! A file that replaces another gets the access of that one. What the system does not allow to be kept makes the new
-//! file less readable, never more: its group or owner may now be another, and those who were meant by the old
-//! one are among the others.
+//! A file that replaces another gets the access of the old one. If the system does not allow all of it to be
+//! kept, the new file becomes less readable, never more: its owner or group may be different, and users whom
+//! the old owner or group referred to now count as others.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
 
-/// Who may read and write a file. Nobody may run it.
+/// The permissions to read and write a file. Execute permission is never kept.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Access {
     owner: u32,
@@ -20,23 +20,23 @@ pub(super) struct Access {
     acl: Acl,
 }
 
-/// The access control list of a file, of the kind that Linux has (acl(5)).
+/// The POSIX access control list of a file on Linux (acl(5)).
 #[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(target_os = "linux"),
     allow(dead_code, reason = "lists are not looked at there")
 )]
 enum Acl {
-    /// There is none, or the file system knows none.
+    /// The file has none, or the file system does not support it.
     None,
-    /// As the system has it.
-    Is(Vec<u8>),
+    /// In the format of the system.
+    Present(Vec<u8>),
     /// It cannot be read.
     Unknown,
 }
 
 impl Access {
-    /// The access to an open file.
+    /// Reads the access of an open file.
     pub(super) fn of(file: &File) -> io::Result<Access> {
         let found = file.metadata()?;
         Ok(Access {
@@ -47,20 +47,20 @@ impl Access {
         })
     }
 
-    /// Gives this access to a file of this process, or less where it may not.
-    pub(super) fn give_to(&self, file: &File) -> io::Result<()> {
+    /// Gives this access to a file of this process, or less if not all of it is permitted.
+    pub(super) fn apply_to(&self, file: &File) -> io::Result<()> {
         let now = Access::of(file)?;
         if now == *self && self.acl != Acl::Unknown {
             return Ok(());
         }
-        // What is given below is for this group, so it must be the group already.
+        // The permissions below are granted to this group, so the group has to be set first.
         let same_group = now.group == self.group || fchown(file, None, Some(self.group)).is_ok();
         let mode = if set_acl(file, &self.acl, same_group) {
             self.mode
         } else {
             self.mode & 0o600
         };
-        // Before the owner is another, who alone may change the mode.
+        // Before the owner changes, because only the owner may change the mode.
         let least = narrowed(mode, false, same_group);
         set_mode(file, least)?;
         let same_owner = now.owner == self.owner || fchown(file, Some(self.owner), None).is_ok();
@@ -76,8 +76,8 @@ fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))
 }
 
-/// The mode that gives nobody more than `mode` did, if the file has another owner or group now. Members
-/// of the old group are among the others then, and some of the others are in the new group.
+/// Reduces a mode so that nobody gains permissions by a change of owner or group. Members of the old group count as
+/// others then, and some of the others are members of the new group.
 fn narrowed(mode: u32, same_owner: bool, same_group: bool) -> u32 {
     let (owner, mut group, mut other) = (mode >> 6 & 7, mode >> 3 & 7, mode & 7);
     if !same_group {
@@ -100,19 +100,19 @@ fn acl(file: &File) -> Acl {
         Ok(value)
     });
     match read {
-        Ok(value) => Acl::Is(value),
+        Ok(value) => Acl::Present(value),
         Err(Errno::NODATA | Errno::OPNOTSUPP) => Acl::None,
         Err(_) => Acl::Unknown,
     }
 }
 
-/// Gives a file the same list. Else it has none, not even that of its directory, and the answer is false. A list
-/// speaks of the group of the file, so it cannot be kept without that.
+/// Gives a file the same list. If that fails, it removes any list, including one inherited from the directory,
+/// and returns false. A list refers to the group of the file, so it cannot be kept with another group.
 #[cfg(target_os = "linux")]
 fn set_acl(file: &File, acl: &Acl, same_group: bool) -> bool {
     use rustix::fs::{XattrFlags, fremovexattr, fsetxattr};
 
-    if let Acl::Is(value) = acl
+    if let Acl::Present(value) = acl
         && same_group
         && fsetxattr(file, ACL, value, XattrFlags::empty()).is_ok()
     {
@@ -128,7 +128,7 @@ fn set_acl(file: &File, acl: &Acl, same_group: bool) -> bool {
 #[cfg(target_os = "linux")]
 const ACL: &str = "system.posix_acl_access";
 
-/// Elsewhere they are not looked at.
+/// Other systems: lists are not copied.
 #[cfg(not(target_os = "linux"))]
 fn acl(_: &File) -> Acl {
     Acl::None
@@ -143,7 +143,7 @@ fn set_acl(_: &File, _: &Acl, _: bool) -> bool {
 mod tests {
     use super::narrowed;
 
-    /// What a user may do with a file: as its owner, a member of its group, or one of the others.
+    /// Returns what a user may do with a file: as its owner, as a member of its group, or as one of the others.
     fn granted(mode: u32, owner: bool, group: bool) -> u32 {
         match (owner, group) {
             (true, _) => mode >> 6 & 7,
@@ -158,7 +158,7 @@ mod tests {
             for case in 0..32 {
                 let is = |bit: u32| case >> bit & 1 == 1;
                 let (same_owner, same_group) = (is(0), is(1));
-                // The server, whom a new owner is, could replace the file anyway.
+                // A new owner is the server, which could replace the file anyway.
                 let (was_owner, was_member, now_member) = (is(2), is(3), is(4));
                 let now_owner = same_owner && was_owner;
                 let now_member = if same_group { was_member } else { now_member };

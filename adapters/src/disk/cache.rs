@@ -1,13 +1,14 @@
-//! [`Cache`]: files that were asked for before, small ones in memory and large ones open.
+//! [`Cache`]: files that were requested before: small ones in memory, large ones open.
 //!
-//! Nothing in it is believed. Each time the system is asked what the path names, which takes one call in
-//! place of three or four, and for files below the first level a second one, see [`Ways`]; only if that
-//! is the same file, of the same length, with the same times, it is what was read or opened before. A
-//! file that was changed just now is not kept: it could change again without its times telling. So
-//! whoever can see a change by `stat` gets it with the next request. A path that leads out of the root
-//! by now names nothing, also if that is the same file.
+//! Nothing is served from it without a check. Each time the system is asked what the path names, which takes
+//! one call instead of three or four, and for files below the first level a second one, see [`AncestorWatch`].
+//! The cached file is used only if it is the same file with the same length and times. A file that was changed
+//! just now is not cached, because it could change again without a change of its times. So a client gets every
+//! change that `stat` shows with the next request. A path that leads out of the root by now names nothing, even
+//! if it is the same file.
 //!
-//! A program that writes through a shared mapping may change a file without changing its times for a
+//! A program that writes through a shared mapping may change a file before its times change; no other process
+//! can see that with `stat` either.
 //! while; nobody else sees such a change by `stat` either.
 
 use std::fs::{File, Metadata};
@@ -24,32 +25,32 @@ use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, StatxFlags, fstat};
 use sanserve_core::{Got, Meta};
 
-use super::generations::Generations;
+use super::ancestor_watch::{AncestorWatch, WatchList};
+use super::file_stat::FileStat;
+use super::fs_type::{is_local, is_watchable};
 use super::page_cache::read_cached;
-use super::stat::Found;
-use super::system::{is_local, is_watchable};
-use super::ways::{Watched, Ways};
+use super::two_generation_cache::TwoGenerationCache;
 
-/// A file that is kept.
+/// A cached file.
 #[derive(Debug)]
-pub(super) struct Kept {
-    state: State,
-    way: Way,
+pub(super) struct CachedFile {
+    state: FileState,
+    link_check: LinkCheck,
     pub(super) meta: Meta,
     content: Content,
-    /// One more than the last byte that was found in the system's cache; 0 at first.
+    /// One more than the last byte that was found in the system's page cache; 0 at first.
     #[cfg(feature = "mio")]
     read: AtomicU64,
 }
 
-/// How it is made sure that no link leads to a file from outside of the root.
+/// How to ensure that no symbolic link leads to the file from outside of the root.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Way {
-    /// It lies in the root itself.
+enum LinkCheck {
+    /// The file is directly in the root.
     Root,
     /// The directories on the way are watched.
     Watched,
-    /// The path is resolved inside of the root each time.
+    /// The path is resolved beneath the root each time.
     Resolved,
 }
 
@@ -59,8 +60,8 @@ enum Content {
     File(File),
 }
 
-impl Kept {
-    /// The file, if it is open.
+impl CachedFile {
+    /// Returns the file, if it is open.
     pub(super) fn file(&self) -> Option<&File> {
         match &self.content {
             Content::File(file) => Some(file),
@@ -78,7 +79,7 @@ impl Kept {
         self.read.store(at + 1, Ordering::Relaxed);
     }
 
-    /// What is in memory of it, if it is not open.
+    /// Returns the content, if it is in memory.
     pub(super) fn bytes(&self) -> Option<&[u8]> {
         match &self.content {
             Content::File(_) => None,
@@ -87,25 +88,25 @@ impl Kept {
     }
 }
 
-/// Files that are kept, by their paths.
+/// Cached files by path.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    shelves: Mutex<Shelves>,
-    ways: Ways,
-    /// Whether somebody sees to it that nothing is held open for long.
-    tended: AtomicBool,
+    maps: Mutex<CacheMaps>,
+    watch: AncestorWatch,
+    /// Whether an evictor runs, so that files are not held open for long.
+    evictor_running: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct Shelves {
-    small: Generations<Arc<Kept>>,
-    large: Generations<Arc<Kept>>,
-    watched: Watched,
+struct CacheMaps {
+    small: TwoGenerationCache<Arc<CachedFile>>,
+    large: TwoGenerationCache<Arc<CachedFile>>,
+    watched: WatchList,
 }
 
-/// What tells a file, as it is, from every other, and from itself at another time.
+/// Identifies a file and its state: differs from every other file, and from itself at another time.
 #[derive(Debug, PartialEq, Eq)]
-struct State {
+struct FileState {
     device: u64,
     inode: u64,
     len: u64,
@@ -114,43 +115,42 @@ struct State {
 }
 
 impl Cache {
-    /// The file at a path, if it is kept and what it was.
-    pub(super) fn find(&self, dir: &Dir, at: &path::Path) -> Option<Arc<Kept>> {
+    /// Returns the file at a path, if it is cached and has not changed.
+    pub(super) fn find(&self, dir: &Dir, at: &path::Path) -> Option<Arc<CachedFile>> {
         let key = at.as_os_str().as_encoded_bytes();
-        let number = self.ways.number();
-        let kept = self.shelves().find(key)?;
-        let found = match kept.way {
-            Way::Root | Way::Watched => State::at(dir, at),
-            Way::Resolved => State::beneath(dir, at),
+        let epoch = self.watch.epoch();
+        let cached = self.maps().find(key)?;
+        let found = match cached.link_check {
+            LinkCheck::Root | LinkCheck::Watched => FileState::at(dir, at),
+            LinkCheck::Resolved => FileState::beneath(dir, at),
         };
-        if found.is_none_or(|state| state != kept.state) {
-            self.shelves().forget(key);
+        if found.is_none_or(|state| state != cached.state) {
+            self.maps().remove(key);
             return None;
         }
-        // Asked last, so that it is true of the moment at which the path was followed.
-        if kept.way == Way::Watched && !self.ways.are_quiet(number) {
-            self.shelves().clear(&self.ways);
+        // Checked last, so that it holds for the moment when the path was followed.
+        if cached.link_check == LinkCheck::Watched && !self.watch.is_unchanged_since(epoch) {
+            self.maps().clear(&self.watch);
             return None;
         }
-        Some(kept)
+        Some(cached)
     }
 
-    /// Keeps a file that was opened at that path, or gives it back if it is none of those that can be
-    /// kept. Waits for no disk.
-    pub(super) fn keep(
+    /// Caches a file that was opened at a path, or returns it if it cannot be cached. Does not wait for a disk.
+    pub(super) fn insert(
         &self,
         dir: &Dir,
         at: &path::Path,
         file: File,
         found: &Metadata,
         meta: Meta,
-    ) -> Result<Arc<Kept>, File> {
-        let small = found.len() <= LEN_MAX;
-        let can_be = small || self.tended.load(Ordering::Relaxed);
-        if !can_be || !is_settled(found) || !is_local(&file) {
+    ) -> Result<Arc<CachedFile>, File> {
+        let small = found.len() <= SMALL_LEN_MAX;
+        let is_allowed = small || self.evictor_running.load(Ordering::Relaxed);
+        if !is_allowed || !is_settled(found) || !is_local(&file) {
             return Err(file);
         }
-        let state = State::of(found);
+        let state = FileState::of(found);
         let alike = fstat(dir).is_ok_and(|root| root.st_dev == state.device);
         let may_watch = alike && is_watchable(&file);
         let content = if small {
@@ -158,100 +158,106 @@ impl Cache {
         } else {
             Content::File(file)
         };
-        let mut shelves = self.shelves();
-        let way = shelves.way(dir, at, &state, may_watch.then_some(&self.ways));
-        let kept = Arc::new(Kept {
+        let mut maps = self.maps();
+        let link_check = maps.link_check(dir, at, &state, may_watch.then_some(&self.watch));
+        let cached = Arc::new(CachedFile {
             state,
-            way,
+            link_check,
             meta,
             content,
             #[cfg(feature = "mio")]
             read: AtomicU64::new(0),
         });
         let key = at.as_os_str().as_encoded_bytes();
-        shelves.insert(key.into(), Arc::clone(&kept));
-        Ok(kept)
+        maps.insert(key.into(), Arc::clone(&cached));
+        Ok(cached)
     }
 
-    /// Closes what was not asked for since the last but one time. Whether something is still open.
+    /// Closes files that were not requested since the last but one call. Returns whether some are still open.
     pub(super) fn evict_idle(&self) -> bool {
-        self.tended.store(true, Ordering::Relaxed);
-        let mut shelves = self.shelves();
-        let old = shelves.large.age();
-        let left = !shelves.large.old.is_empty();
-        drop(shelves);
+        self.evictor_running.store(true, Ordering::Relaxed);
+        let mut maps = self.maps();
+        let old = maps.large.rotate();
+        let left = !maps.large.previous.is_empty();
+        drop(maps);
         drop(old);
         left
     }
 
-    fn shelves(&self) -> MutexGuard<'_, Shelves> {
-        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    fn maps(&self) -> MutexGuard<'_, CacheMaps> {
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Shelves {
-    fn find(&mut self, key: &[u8]) -> Option<Arc<Kept>> {
+impl CacheMaps {
+    fn find(&mut self, key: &[u8]) -> Option<Arc<CachedFile>> {
         let small = self.small.find(key, SMALL_MAX);
         small.or_else(|| self.large.find(key, LARGE_MAX))
     }
 
-    fn insert(&mut self, key: Box<[u8]>, kept: Arc<Kept>) {
-        match kept.content {
-            Content::Bytes(_) => self.small.insert(key, kept, SMALL_MAX),
-            Content::File(_) => self.large.insert(key, kept, LARGE_MAX),
+    fn insert(&mut self, key: Box<[u8]>, cached: Arc<CachedFile>) {
+        match cached.content {
+            Content::Bytes(_) => self.small.insert(key, cached, SMALL_MAX),
+            Content::File(_) => self.large.insert(key, cached, LARGE_MAX),
         }
     }
 
-    fn forget(&mut self, key: &[u8]) {
-        self.small.forget(key);
-        self.large.forget(key);
+    fn remove(&mut self, key: &[u8]) {
+        self.small.remove(key);
+        self.large.remove(key);
     }
 
-    /// Forgets everything, and what was watched for it.
-    fn clear(&mut self, ways: &Ways) {
+    /// Removes everything, including the watches.
+    fn clear(&mut self, watch: &AncestorWatch) {
         (self.small, self.large) = Default::default();
-        ways.forget(&mut self.watched);
+        watch.clear(&mut self.watched);
     }
 
-    /// How to make sure that no link leads to a file from outside.
-    fn way(&mut self, dir: &Dir, at: &path::Path, state: &State, ways: Option<&Ways>) -> Way {
-        // The path itself may be a link.
-        if State::at(dir, at).is_none_or(|found| found != *state) {
-            return Way::Resolved;
+    /// Returns how to ensure that no link leads to a file from outside.
+    fn link_check(
+        &mut self,
+        dir: &Dir,
+        at: &path::Path,
+        state: &FileState,
+        watch: Option<&AncestorWatch>,
+    ) -> LinkCheck {
+        // The last component itself may be a link.
+        if FileState::at(dir, at).is_none_or(|found| found != *state) {
+            return LinkCheck::Resolved;
         }
         if at.components().count() == 1 {
-            return Way::Root;
+            return LinkCheck::Root;
         }
-        let Some(ways) = ways else {
-            return Way::Resolved;
+        let Some(watch) = watch else {
+            return LinkCheck::Resolved;
         };
-        if ways.watch(dir, at, &mut self.watched) {
-            return Way::Watched;
+        if watch.watch(dir, at, &mut self.watched) {
+            return LinkCheck::Watched;
         }
-        if self.watched.are_too_many() {
-            self.clear(ways);
+        if self.watched.is_full() {
+            self.clear(watch);
         }
-        Way::Resolved
+        LinkCheck::Resolved
     }
 }
 
-impl State {
-    /// Of what the path names now, if that is not a link, wherever the directories before it lead.
-    fn at(dir: &Dir, at: &path::Path) -> Option<State> {
+impl FileState {
+    /// Returns the state of what the path names, without following a link in its last component.
+    fn at(dir: &Dir, at: &path::Path) -> Option<FileState> {
         let flags = AtFlags::NO_AUTOMOUNT | AtFlags::SYMLINK_NOFOLLOW;
-        let found = Found::at(dir, at, flags, StatxFlags::BASIC_STATS).ok()?;
-        Some(State::from(found))
+        let found = FileStat::at(dir, at, flags, StatxFlags::BASIC_STATS).ok()?;
+        Some(FileState::from(found))
     }
 
-    /// Of what the path names now inside of the root.
-    fn beneath(dir: &Dir, at: &path::Path) -> Option<State> {
-        let found = Found::beneath(dir, at, StatxFlags::BASIC_STATS)?;
-        Some(State::from(found))
+    /// Returns the state of what the path names beneath the root.
+    fn beneath(dir: &Dir, at: &path::Path) -> Option<FileState> {
+        let found = FileStat::beneath(dir, at, StatxFlags::BASIC_STATS)?;
+        Some(FileState::from(found))
     }
 
-    /// Of what is open.
-    fn of(found: &Metadata) -> State {
-        State {
+    /// Returns the state of an open file.
+    fn of(found: &Metadata) -> FileState {
+        FileState {
             device: found.dev(),
             inode: found.ino(),
             len: found.size(),
@@ -261,9 +267,9 @@ impl State {
     }
 }
 
-impl From<Found> for State {
-    fn from(found: Found) -> State {
-        State {
+impl From<FileStat> for FileState {
+    fn from(found: FileStat) -> FileState {
+        FileState {
             device: found.device,
             inode: found.inode,
             len: found.len,
@@ -273,7 +279,7 @@ impl From<Found> for State {
     }
 }
 
-/// All of a file that has this length, if that is in the system's cache.
+/// Reads a whole file of this length, if it is in the system's page cache.
 fn read_whole(file: &File, len: usize) -> Option<Box<[u8]>> {
     let mut bytes = vec![0; len].into_boxed_slice();
     if len > 0 && !matches!(read_cached::<()>(file, 0, &mut bytes), Got::Bytes(n) if n == len) {
@@ -282,19 +288,23 @@ fn read_whole(file: &File, len: usize) -> Option<Box<[u8]>> {
     Some(bytes)
 }
 
-/// Whether a further change will show, however coarse the clock of the file system is.
+/// Returns whether a further change would be visible, however coarse the clock of the file system is.
 fn is_settled(found: &Metadata) -> bool {
     let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else {
         return false;
     };
-    found.mtime().max(found.ctime()).saturating_add(GRAIN) < now.as_secs() as i64
+    found
+        .mtime()
+        .max(found.ctime())
+        .saturating_add(CLOCK_GRANULARITY)
+        < now.as_secs() as i64
 }
 
-/// Seconds: a clock of FAT has no finer ones.
-const GRAIN: i64 = 2;
-/// Bytes: what goes into one write with its head.
-const LEN_MAX: u64 = 16 * 1024;
-/// There are at most twice as many in memory.
+/// The granularity of FAT's clock in seconds.
+const CLOCK_GRANULARITY: i64 = 2;
+/// The maximum length in memory, in bytes: it is sent in one write with its head.
+const SMALL_LEN_MAX: u64 = 16 * 1024;
+/// At most twice as many are in memory.
 const SMALL_MAX: usize = 128;
-/// And twice as many open.
+/// At most twice as many are open.
 const LARGE_MAX: usize = 16;

@@ -1,5 +1,5 @@
-//! What a directory of a [`Disk`](super::Disk) holds. On Linux one call tells of many names, and one more of what is known
-//! of each, without its path.
+//! Lists the directories of a [`Disk`](super::Disk). On Linux one system call returns many names, and another
+//! one the metadata of each.
 
 #[cfg(any(target_os = "linux", windows))]
 use std::fs;
@@ -14,26 +14,26 @@ use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, FileType, Stat, statat};
 use sanserve_core::{Entries, Entry, FsError};
 
+#[cfg(target_os = "linux")]
+use super::directory_watch::DirectoryWatch;
+#[cfg(target_os = "linux")]
+use super::file_stat::FileStat;
+use super::fs_error;
 use super::large_listings::Reading;
 use super::numbers::since_1970;
-use super::reason;
-#[cfg(target_os = "linux")]
-use super::stat::Found;
 use super::tree::Tree;
-#[cfg(target_os = "linux")]
-use super::watch::Watch;
 
-/// What is known of something.
+/// Metadata of a directory entry.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct About {
+pub(super) struct EntryInfo {
     pub(super) directory: bool,
-    /// Neither a file nor a directory, or nothing at all.
+    /// Whether it is neither a file nor a directory, or does not exist (a dangling link).
     unavailable: bool,
     len: Option<u64>,
     modified: Option<i64>,
 }
 
-impl About {
+impl EntryInfo {
     fn entry(self, name: &[u8], link: bool) -> Entry<'_> {
         Entry {
             name,
@@ -51,10 +51,10 @@ impl About {
     clippy::unnecessary_cast,
     reason = "these are of other types on other systems"
 )]
-impl From<Stat> for About {
-    fn from(found: Stat) -> About {
+impl From<Stat> for EntryInfo {
+    fn from(found: Stat) -> EntryInfo {
         let kind = FileType::from_raw_mode(found.st_mode);
-        About {
+        EntryInfo {
             directory: kind == FileType::Directory,
             unavailable: !is_available(kind),
             len: (kind == FileType::RegularFile).then_some(found.st_size as u64),
@@ -64,9 +64,9 @@ impl From<Stat> for About {
 }
 
 #[cfg(windows)]
-impl From<fs::Metadata> for About {
-    fn from(found: fs::Metadata) -> About {
-        About {
+impl From<fs::Metadata> for EntryInfo {
+    fn from(found: fs::Metadata) -> EntryInfo {
+        EntryInfo {
             directory: found.is_dir(),
             unavailable: !(found.is_dir() || found.is_file()),
             len: found.is_file().then_some(found.len()),
@@ -75,9 +75,9 @@ impl From<fs::Metadata> for About {
     }
 }
 
-impl From<cap_std::fs::Metadata> for About {
-    fn from(found: cap_std::fs::Metadata) -> About {
-        About {
+impl From<cap_std::fs::Metadata> for EntryInfo {
+    fn from(found: cap_std::fs::Metadata) -> EntryInfo {
+        EntryInfo {
             directory: found.is_dir(),
             unavailable: !(found.is_dir() || found.is_file()),
             len: found.is_file().then_some(found.len()),
@@ -87,39 +87,41 @@ impl From<cap_std::fs::Metadata> for About {
 }
 
 impl Tree {
-    /// What is there, wherever links lead.
-    pub(super) fn about(&self, at: &path::Path) -> io::Result<About> {
+    /// Returns the metadata of a path, following links.
+    pub(super) fn info(&self, at: &path::Path) -> io::Result<EntryInfo> {
         match self.settings.follow {
             #[cfg(unix)]
             true => Ok(statat(&self.dir, at, AtFlags::empty())?.into()),
             #[cfg(windows)]
-            true => fs::metadata(self.path.join(at)).map(About::from),
-            false => self.inside(at, |at| self.dir.metadata(at)).map(About::from),
+            true => fs::metadata(self.path.join(at)).map(EntryInfo::from),
+            false => self
+                .inside(at, |at| self.dir.metadata(at))
+                .map(EntryInfo::from),
         }
     }
 
-    /// What a link leads to. If that cannot be told, nothing is known of it; it is there nevertheless.
-    fn about_link(&self, at: &path::Path) -> About {
-        self.about(at).unwrap_or_else(|error| About {
+    /// Returns the metadata of a link's target. If it cannot be read, the entry is listed without metadata.
+    fn info_of_link(&self, at: &path::Path) -> EntryInfo {
+        self.info(at).unwrap_or_else(|error| EntryInfo {
             unavailable: matches!(
-                reason(&error),
+                fs_error(&error),
                 FsError::NotFound
                     | FsError::OutsideRoot
                     | FsError::NotRegularFile
                     | FsError::TooLong
             ),
-            ..About::default()
+            ..EntryInfo::default()
         })
     }
 
-    /// Lists a directory, or returns `None` if that is too much work just now. With `waits` it is never too much.
+    /// Lists a directory, or returns `None` if that is too much work now. With `waits` it waits instead.
     pub(super) fn list(
         &self,
         at: &path::Path,
         waits: bool,
     ) -> Result<Option<Arc<Entries>>, FsError> {
         self.list_directory(at, waits)
-            .map_err(|error| reason(&error))
+            .map_err(|error| fs_error(&error))
     }
 
     #[cfg(target_os = "linux")]
@@ -143,28 +145,28 @@ impl Tree {
         });
         match (&read, watch) {
             (Ok(Some(entries)), Some(watch)) => {
-                self.listings.keep(at, &directory, entries, watch, began);
+                self.listings.insert(at, &directory, entries, watch, began);
             }
-            (_, Some(watch)) => self.listings.give_up(watch),
+            (_, Some(watch)) => self.listings.discard(watch),
             (_, None) => {}
         }
         read
     }
 
-    /// What is in a directory, if that is kept.
+    /// Returns the cached entries of a directory, if there are any.
     #[cfg(target_os = "linux")]
     pub(super) fn find_listing(&self, at: &path::Path) -> Option<Arc<Entries>> {
         (!self.settings.follow).then(|| self.listings.find(&self.dir, at))?
     }
 
-    /// Reads a directory that is open, unless that turns out to be too much work just now. If it is watched, it is
-    /// said where that is not enough.
+    /// Reads an open directory, unless that turns out to be too much work now. If it is watched, the watch is
+    /// told about entries that cannot be watched.
     #[cfg(target_os = "linux")]
     fn entries(
         &self,
         at: &path::Path,
         directory: &fs::File,
-        mut watch: Option<&mut Watch>,
+        mut watch: Option<&mut DirectoryWatch>,
         reading: &mut Reading<'_>,
     ) -> io::Result<Option<Entries>> {
         use std::ffi::OsStr;
@@ -173,19 +175,19 @@ impl Tree {
         use rustix::fs::{RawDir, StatxFlags};
 
         let mut entries = Entries::new();
-        let mut buffer = Vec::with_capacity(NAMES_AT_ONCE);
+        let mut buffer = Vec::with_capacity(BUFFER_LEN);
         let mut names = RawDir::new(directory, buffer.spare_capacity_mut());
         while let Some(found) = names.next() {
             let found = found?;
-            if !reading.may_go_on(entries.len()) {
+            if !reading.may_continue(entries.len()) {
                 return Ok(None);
             }
             let name = found.file_name();
             if matches!(name.to_bytes(), b"." | b"..") || !self.settings.lists(name.to_bytes()) {
                 continue;
             }
-            let (mut kind, mut about) = (found.file_type(), About::default());
-            let mut stays = false;
+            let (mut kind, mut info) = (found.file_type(), EntryInfo::default());
+            let mut is_watched_entry = false;
             if let Some(watch) = &mut watch
                 && kind == FileType::Directory
             {
@@ -195,25 +197,25 @@ impl Tree {
                 let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
                 let mask =
                     StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME | StatxFlags::NLINK;
-                // What may not be asked for is in the list all the same.
-                if let Ok(found) = Found::at(directory, name, flags, mask) {
-                    stays = is_seen(kind, &found);
+                // An entry whose metadata is not accessible is listed all the same.
+                if let Ok(found) = FileStat::at(directory, name, flags, mask) {
+                    is_watched_entry = is_watched(kind, &found);
                     kind = found.kind;
-                    about.len = (kind == FileType::RegularFile).then_some(found.len);
-                    about.modified = Some(found.modified.0);
+                    info.len = (kind == FileType::RegularFile).then_some(found.len);
+                    info.modified = Some(found.modified.0);
                 }
             }
-            if let Some(watch) = watch.as_mut().filter(|_| !stays) {
-                watch.is_blind_to_something();
+            if let Some(watch) = watch.as_mut().filter(|_| !is_watched_entry) {
+                watch.mark_incomplete();
             }
-            about.directory = kind == FileType::Directory;
-            about.unavailable = !is_available(kind);
+            info.directory = kind == FileType::Directory;
+            info.unavailable = !is_available(kind);
             let link = kind == FileType::Symlink;
             if link {
                 let target = at.join(OsStr::from_bytes(name.to_bytes()));
-                about = self.about_link(&target);
+                info = self.info_of_link(&target);
             }
-            entries.push(about.entry(name.to_bytes(), link));
+            entries.push(info.entry(name.to_bytes(), link));
         }
         Ok(Some(entries))
     }
@@ -238,7 +240,7 @@ impl Tree {
         };
         for entry in listed {
             let entry = entry?;
-            if !reading.may_go_on(entries.len()) {
+            if !reading.may_continue(entries.len()) {
                 return Ok(None);
             }
             let name = entry.file_name();
@@ -246,17 +248,17 @@ impl Tree {
                 continue;
             }
             let link = entry.file_type()?.is_symlink();
-            let about = match link {
-                true => self.about_link(&at.join(&name)),
-                false => entry.metadata().map(About::from).unwrap_or_default(),
+            let info = match link {
+                true => self.info_of_link(&at.join(&name)),
+                false => entry.metadata().map(EntryInfo::from).unwrap_or_default(),
             };
-            entries.push(about.entry(name.as_encoded_bytes(), link));
+            entries.push(info.entry(name.as_encoded_bytes(), link));
         }
         Ok(Some(entries))
     }
 }
 
-/// Whether something of that type can be had. It may not be known.
+/// Returns whether an entry of this type can be requested. The type may be unknown.
 #[cfg(unix)]
 fn is_available(kind: FileType) -> bool {
     matches!(
@@ -265,10 +267,10 @@ fn is_available(kind: FileType) -> bool {
     )
 }
 
-/// Whether who watches the directory is told of what happens to this: a file that has no other name, a
-/// directory; nothing that is mounted there.
+/// Returns whether a watch of the directory notices changes of this entry: that is true for a file with a
+/// single name and for a directory, but not for a mount point.
 #[cfg(target_os = "linux")]
-fn is_seen(listed: FileType, found: &Found) -> bool {
+fn is_watched(listed: FileType, found: &FileStat) -> bool {
     let alone = match found.kind {
         FileType::RegularFile => found.links == 1,
         FileType::Directory => listed == found.kind,
@@ -277,6 +279,6 @@ fn is_seen(listed: FileType, found: &Found) -> bool {
     alone && !found.mounted
 }
 
-/// Bytes. As much as glibc takes.
+/// Buffer size in bytes, as in glibc.
 #[cfg(target_os = "linux")]
-const NAMES_AT_ONCE: usize = 32 * 1024;
+const BUFFER_LEN: usize = 32 * 1024;

@@ -1,9 +1,9 @@
-//! Absolute links that lead back into the root.
+//! Resolves absolute symbolic links that lead back into the root.
 //!
-//! The system is told to follow no absolute link, since it would begin at its own root. What such a link means is
-//! found out here, link by link, if it begins with the name of the directory that is served. The path that comes of it
-//! has no links, and is resolved inside of the root like any other: whatever is exchanged meanwhile, nothing outside is
-//! opened.
+//! The system is told not to follow absolute links, because it would follow them from its own root. If such a
+//! link begins with the path of the served directory, it is resolved here, link by link. The resulting path has
+//! no links, and is opened beneath the root like any other, so nothing outside is opened even if links change
+//! in the meantime.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use super::tree::Tree;
 
 impl Tree {
-    /// The path without links that a path means inside of the root, or `None` if it leads out.
+    /// Returns the path beneath the root, without links, that a path resolves to, or `None` if it leads out.
     pub(super) fn inner_path(&self, at: &Path) -> Option<PathBuf> {
         let (mut found, mut ahead) = (PathBuf::new(), names(at));
         let (mut links, mut steps) = (0, 0);
@@ -52,14 +52,14 @@ impl Tree {
         Some(found)
     }
 
-    /// What follows in an absolute path behind a name of the root.
+    /// Returns the rest of an absolute path that begins with the root.
     fn inner<'a>(&self, target: &'a Path) -> Option<&'a Path> {
         let mut names = [&self.path, &self.name].into_iter();
         names.find_map(|name| target.strip_prefix(name).ok())
     }
 }
 
-/// The names in a path.
+/// Returns the names in a path.
 fn names(path: &Path) -> VecDeque<OsString> {
     let names = path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
@@ -69,7 +69,7 @@ fn names(path: &Path) -> VecDeque<OsString> {
     names.collect()
 }
 
-/// As many links as Linux follows for one path.
+/// The maximum number of links in a path, as on Linux.
 const LINKS_MAX: usize = 40;
-/// Names that are looked at for one path, each with a system call.
+/// The maximum number of names to check for one path; each takes a system call.
 const STEPS_MAX: usize = 1_024;

@@ -1,4 +1,4 @@
-//! What is known of a file of a [`Disk`](super::Disk), and which state of it that is.
+//! Metadata of a file of a [`Disk`](super::Disk), and its version.
 
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime};
@@ -8,18 +8,18 @@ use sanserve_core::{FileVersion, FsError, Meta};
 use super::native;
 use super::numbers::since_1970;
 
-/// What the version of a file is made of.
+/// What the version of a file is derived from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum VersionSource {
-    /// Everything that a change of the file or another file in its place changes, on this machine.
+    /// Everything that changes with the file or with another file in its place, on this machine.
     State,
-    /// What a copy on another machine has in common with the file: the time of the last change of its content.
+    /// What a copy on another machine has in common: the time of the last change of the content.
     Modified,
 }
 
 impl VersionSource {
-    /// What is known of a regular file.
-    pub(super) fn plain(self, found: &Metadata) -> Result<Meta, FsError> {
+    /// Returns the metadata of a regular file.
+    pub(super) fn regular_file(self, found: &Metadata) -> Result<Meta, FsError> {
         if !found.is_file() {
             return Err(FsError::NotRegularFile);
         }
@@ -38,18 +38,18 @@ impl VersionSource {
     }
 }
 
-/// The version of a state that came to be at this time. It is settled when the clock of the file system has moved on since
-/// then: a change in the same moment would have the same time.
+/// Returns the version of a state that began at `changed`. It is settled when the clock of the file system has
+/// advanced, because another change in the same tick would have the same time.
 fn as_settled(version: FileVersion, changed: SystemTime) -> FileVersion {
     match SystemTime::now().duration_since(changed) {
-        Ok(age) if age > grain(changed) => version,
+        Ok(age) if age > clock_granularity(changed) => version,
         _ => version.unsettled(),
     }
 }
 
-/// The steps in which the file system's clock moves, at most. Linux stamps files with the time of its last tick,
-/// up to 10 ms apart, Windows 16 ms; exFAT counts 10 ms, FAT and some others whole seconds or two.
-fn grain(time: SystemTime) -> Duration {
+/// The coarsest granularity of the file system's clock. Linux uses the time of the last tick, up to 10 ms ago,
+/// Windows 16 ms; exFAT counts 10 ms, FAT and some others one or two seconds.
+fn clock_granularity(time: SystemTime) -> Duration {
     match since_1970(time) {
         (_, 0) => Duration::from_secs(2),
         _ => Duration::from_millis(20),

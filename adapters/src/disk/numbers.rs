@@ -1,8 +1,8 @@
-//! Numbers made of the metadata of a file.
+//! Numbers derived from the metadata of a file.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Seconds since 1970, rounded down also before it, and the nanoseconds that are left.
+/// Returns seconds since 1970, rounded down also for earlier times, and the remaining nanoseconds.
 pub(super) fn since_1970(time: SystemTime) -> (i64, u32) {
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => (after.as_secs() as i64, after.subsec_nanos()),
@@ -17,7 +17,7 @@ pub(super) fn since_1970(time: SystemTime) -> (i64, u32) {
     }
 }
 
-/// A number for several, by steps of SplitMix64.
+/// Combines several numbers into one, with steps of SplitMix64.
 pub(super) fn mix(numbers: &[u64]) -> u64 {
     numbers.iter().fold(0, |state, number| {
         let mut z = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);

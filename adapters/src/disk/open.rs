@@ -1,4 +1,4 @@
-//! [`Open`]: what is open of a disk.
+//! [`Open`]: the type of open files of a disk.
 
 use std::fs::File;
 #[cfg(target_os = "linux")]
@@ -7,14 +7,15 @@ use std::sync::Arc;
 #[cfg(target_os = "linux")]
 use sanserve_core::Opened;
 
+use super::ArchiveFile;
 #[cfg(target_os = "linux")]
-use super::Kept;
-use super::Packed;
+use super::CachedFile;
 use super::regular_file::RegularFile;
 #[cfg(unix)]
-use super::{Making, Running};
+use super::{CgiProcess, PendingFile};
 
-/// What is open of a [`Disk`](crate::Disk): a file, a file of its cache, an archive, a file that is being created, or a program.
+/// An open file of a [`Disk`](crate::Disk): a file, a cached file, an archive, a file that is being created, or
+/// a CGI process.
 #[derive(Debug)]
 pub struct Open(pub(super) Kind);
 
@@ -22,53 +23,53 @@ pub struct Open(pub(super) Kind);
 pub(super) enum Kind {
     /// A regular file.
     File(RegularFile),
-    /// A directory as one file.
-    Packed(Box<Packed>),
+    /// A directory as an archive.
+    Archive(Box<ArchiveFile>),
     /// A file that is being created.
     #[cfg(unix)]
-    Making(Box<Making>),
-    /// A program.
+    Pending(Box<PendingFile>),
+    /// A CGI process.
     #[cfg(unix)]
-    Program(Box<Running>),
+    Process(Box<CgiProcess>),
 }
 
 impl Open {
-    /// Returns the open file of the system, for ports that send it by reference. Archives, programs, files that are being created and
-    /// small files of the cache have none.
+    /// Returns the file of the system, for adapters that send it by reference. Archives, processes, files that
+    /// are being created and small cached files have none.
     #[must_use]
     pub fn file(&self) -> Option<&File> {
         match &self.0 {
             Kind::File(file) => file.file(),
-            Kind::Packed(_) => None,
+            Kind::Archive(_) => None,
             #[cfg(unix)]
-            Kind::Making(_) | Kind::Program(_) => None,
+            Kind::Pending(_) | Kind::Process(_) => None,
         }
     }
 
-    /// Whether it is a file of the disk's cache.
+    /// Returns whether it is a file of the disk's cache.
     #[must_use]
     pub fn is_cached(&self) -> bool {
         #[cfg(target_os = "linux")]
-        let is_cached = self.kept().is_some();
+        let is_cached = self.cached().is_some();
         #[cfg(not(target_os = "linux"))]
         let is_cached = false;
         is_cached
     }
 
-    /// The program, if it is one.
+    /// Returns the CGI process, if it is one.
     #[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
-    pub(crate) fn program(&mut self) -> Option<&mut Running> {
+    pub(crate) fn process(&mut self) -> Option<&mut CgiProcess> {
         match &mut self.0 {
-            Kind::Program(program) => Some(program),
+            Kind::Process(process) => Some(process),
             _ => None,
         }
     }
 
-    /// Whether that byte was the last that was [noted](Self::note_read), on any connection that sends the file.
+    /// Returns whether this byte was the last that was [noted](Self::note_read) for the file, on any connection.
     #[cfg(all(feature = "mio", unix))]
     pub(crate) fn was_read(&self, _at: u64) -> bool {
         #[cfg(target_os = "linux")]
-        let was_read = self.kept().is_some_and(|kept| kept.was_read(_at));
+        let was_read = self.cached().is_some_and(|cached| cached.was_read(_at));
         #[cfg(not(target_os = "linux"))]
         let was_read = false;
         was_read
@@ -78,28 +79,28 @@ impl Open {
     #[cfg(all(feature = "mio", unix))]
     pub(crate) fn note_read(&self, _at: u64) {
         #[cfg(target_os = "linux")]
-        if let Some(kept) = self.kept() {
-            kept.note_read(_at);
+        if let Some(cached) = self.cached() {
+            cached.note_read(_at);
         }
     }
 
-    /// Returns the same file once more, if it is one of the cache: as it was when it was last looked at.
+    /// Returns a cached file once more, in the state that it had when it was last checked.
     #[cfg(target_os = "linux")]
     pub(super) fn reopen(&self) -> Option<Opened<Open>> {
-        let kept = Arc::clone(self.kept()?);
-        Some(RegularFile::opened(kept).map(Open::from))
+        let cached = Arc::clone(self.cached()?);
+        Some(RegularFile::opened(cached).map(Open::from))
     }
 
-    /// Returns all of its content, if that is in memory.
+    /// Returns the whole content, if it is in memory.
     #[cfg(target_os = "linux")]
     pub(super) fn bytes(&self) -> Option<&[u8]> {
-        self.kept()?.bytes()
+        self.cached()?.bytes()
     }
 
     #[cfg(target_os = "linux")]
-    fn kept(&self) -> Option<&Arc<Kept>> {
+    fn cached(&self) -> Option<&Arc<CachedFile>> {
         match &self.0 {
-            Kind::File(file) => file.kept(),
+            Kind::File(file) => file.cached(),
             _ => None,
         }
     }

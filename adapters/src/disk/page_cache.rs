@@ -6,8 +6,8 @@ use std::io::IoSliceMut;
 use rustix::io::{ReadWriteFlags, preadv2};
 use sanserve_core::Got;
 
-/// Reads from the system's page cache. A read of nothing counts as a miss: some file systems return that for content
-/// that they would have to fetch.
+/// Reads from the system's page cache. A read of zero bytes counts as a miss, because some file systems return
+/// that for content that they would have to fetch.
 pub(super) fn read_cached<F>(file: &File, at: u64, into: &mut [u8]) -> Got<F> {
     let mut into = [IoSliceMut::new(into)];
     match preadv2(file, &mut into, at, ReadWriteFlags::NOWAIT) {

@@ -1,4 +1,4 @@
-//! [`RegularFile`]: a regular file that is open.
+//! [`RegularFile`]: an open regular file.
 
 use std::fs::File;
 #[cfg(target_os = "linux")]
@@ -8,43 +8,43 @@ use std::sync::Arc;
 use sanserve_core::Opened;
 
 #[cfg(target_os = "linux")]
-use super::cache::Kept;
+use super::cache::CachedFile;
 
 /// A regular file of a [`Tree`](super::tree::Tree), open for reading.
 #[derive(Debug)]
 pub(super) enum RegularFile {
     /// An open file of the system.
     File(File),
-    /// One of the cache: in memory if it is small, else open.
+    /// A cached file: in memory if it is small, otherwise open.
     #[cfg(target_os = "linux")]
-    Kept(Arc<Kept>),
+    Cached(Arc<CachedFile>),
 }
 
 impl RegularFile {
-    /// Returns the open file of the system, unless the content is in memory.
+    /// Returns the file of the system, unless the content is in memory.
     pub(super) fn file(&self) -> Option<&File> {
         match self {
             RegularFile::File(file) => Some(file),
             #[cfg(target_os = "linux")]
-            RegularFile::Kept(kept) => kept.file(),
+            RegularFile::Cached(cached) => cached.file(),
         }
     }
 
-    /// Hands out a file of the cache.
+    /// Returns a cached file.
     #[cfg(target_os = "linux")]
-    pub(super) fn opened(kept: Arc<Kept>) -> Opened<RegularFile> {
+    pub(super) fn opened(cached: Arc<CachedFile>) -> Opened<RegularFile> {
         Opened::File {
-            meta: kept.meta,
-            sendable: kept.file().is_some(),
-            file: RegularFile::Kept(kept),
+            meta: cached.meta,
+            sendable: cached.file().is_some(),
+            file: RegularFile::Cached(cached),
         }
     }
 
-    /// Returns the file of the cache, if it is one.
+    /// Returns the cached file, if it is one.
     #[cfg(target_os = "linux")]
-    pub(super) fn kept(&self) -> Option<&Arc<Kept>> {
+    pub(super) fn cached(&self) -> Option<&Arc<CachedFile>> {
         match self {
-            RegularFile::Kept(kept) => Some(kept),
+            RegularFile::Cached(cached) => Some(cached),
             RegularFile::File(_) => None,
         }
     }

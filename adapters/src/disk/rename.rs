@@ -1,8 +1,8 @@
-//! How a file gets a name that nothing else may have, where it has another one.
+//! Renames a file without replacing another one.
 //!
-//! Not every file system can rename a file only if the new name is free, and not every one has second names for a file,
-//! which are never given in place of another. What all can do is to create a file only if its name is free: that claims
-//! the name, and the file is renamed over what claims it.
+//! Not every file system can rename only if the new name is free, and not every one supports hard links, which
+//! never replace a file. All can create a file only if its name is free: that claims the name, and the file is
+//! renamed over the claim.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -16,7 +16,7 @@ use super::native;
 /// A name in a directory.
 type Name<'a> = (&'a Dir, &'a OsStr);
 
-/// Renames a file, if nothing has the new name; else the error is `EXIST`.
+/// Renames a file, if the new name is free; otherwise the error is `EXIST`.
 pub(super) fn rename_to_new(from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
     #[cfg(target_os = "linux")]
     {
@@ -27,7 +27,7 @@ pub(super) fn rename_to_new(from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
         }
     }
     match linkat(from.0, from.1, to.0, to.1, AtFlags::empty()) {
-        // The file has its name. If the other one stays no request can reach it.
+        // The file has its new name. If the temporary one remains, no request can name it.
         Ok(()) => _ = unlinkat(from.0, from.1, AtFlags::empty()),
         Err(Errno::EXIST) => return Err(Errno::EXIST),
         Err(_) => rename_over_claim(from, to)?,
@@ -35,7 +35,7 @@ pub(super) fn rename_to_new(from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Claims the name by an empty file and renames the other one over that. For this moment the empty file can be seen.
+/// Claims the name with an empty file, and renames the file over it. The empty file is briefly visible.
 fn rename_over_claim(from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::CREATE | OFlags::EXCL;
     let claim: File = openat(to.0, to.1, flags, Mode::RUSR | Mode::WUSR)?.into();
@@ -49,7 +49,7 @@ fn rename_over_claim(from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
     })
 }
 
-/// Whether it is this file that has the name, and not one that was put in its place.
+/// Returns whether the name refers to this file, and not to one that has replaced it.
 pub(super) fn is_named(file: &File, (dir, name): Name<'_>) -> bool {
     let (Ok(found), Ok(own)) = (statat(dir, name, AtFlags::SYMLINK_NOFOLLOW), fstat(file)) else {
         return false;

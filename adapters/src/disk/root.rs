@@ -1,8 +1,8 @@
-//! [`Root`]: the directory that is served, by its name, and the [`Tree`] that has this name now.
+//! [`Root`]: the path of the served directory, and the [`Tree`] that has this path now.
 //!
-//! A directory is often replaced as a whole: removed and built anew, moved away for the next release, or named by a
-//! symbolic link that is switched. So its name is looked up again: once a second while there are requests, and at once
-//! for a request that would otherwise get 404. Each call of the file system is answered by one tree.
+//! A directory is often replaced as a whole: removed and built again, moved away for the next release, or named
+//! by a symbolic link that is switched. So its path is looked up again: once a second while there are requests,
+//! and immediately for a request that would otherwise get 404. Each call of the file system uses a single tree.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -15,23 +15,23 @@ use sanserve_core::FsError;
 
 use super::settings::Settings;
 use super::tree::Tree;
-use super::{native, reason};
+use super::{fs_error, native};
 
-/// The name of what is served, and the tree that has it.
+/// The path that is served, and the tree that has it.
 #[derive(Debug)]
 pub(super) struct Root {
-    /// Absolute. If there is none, nothing is looked up.
+    /// Absolute. `None` if it is not looked up again.
     name: Option<PathBuf>,
     pub(super) settings: Settings,
-    /// `None` while no directory has the name.
+    /// `None` while the path names no directory.
     tree: Mutex<Option<Arc<Tree>>>,
     opened: Instant,
-    /// When the name was looked up last, in milliseconds after that.
+    /// When the path was last looked up, in milliseconds after `opened`.
     looked_up: AtomicU64,
 }
 
 impl Root {
-    /// Opens the directory of that name.
+    /// Opens the directory at a path.
     pub(super) fn open(name: &path::Path) -> io::Result<Root> {
         let name = path::absolute(name)?;
         let settings = Settings::default();
@@ -46,7 +46,7 @@ impl Root {
         })
     }
 
-    /// Changes the settings of the tree that is open, and of later ones.
+    /// Changes the settings of the current tree and of later ones.
     pub(super) fn with(self, change: impl FnOnce(&mut Settings)) -> Root {
         let mut settings = self.settings;
         change(&mut settings);
@@ -58,46 +58,46 @@ impl Root {
         }
     }
 
-    /// Never looks the name up again.
+    /// Never looks up the path again.
     pub(super) fn pinned(self) -> Root {
         Root { name: None, ..self }
     }
 
-    /// The tree that has the name, as of the last second.
+    /// Returns the tree that has the path, as of the last second.
     pub(super) fn tree(&self) -> Result<Arc<Tree>, FsError> {
-        match self.held() {
-            Some(tree) if !self.is_due() => Ok(tree),
+        match self.current() {
+            Some(tree) if !self.lookup_is_due() => Ok(tree),
             _ => self.look_up(),
         }
     }
 
-    /// The same, if that can be told without waiting for a disk.
+    /// Same as `tree`; `None` if that would have to wait for a disk.
     #[cfg(target_os = "linux")]
-    pub(super) fn tree_now(&self) -> Option<Arc<Tree>> {
-        let tree = self.held()?;
-        (!self.is_due() || self.is_current(&tree)).then_some(tree)
+    pub(super) fn try_tree(&self) -> Option<Arc<Tree>> {
+        let tree = self.current()?;
+        (!self.lookup_is_due() || self.is_current(&tree)).then_some(tree)
     }
 
-    /// Whether a tree still has the name; false also if that cannot be told without waiting for a disk.
+    /// Returns whether a tree still has the path; false also if that would have to wait for a disk.
     #[cfg(target_os = "linux")]
     pub(super) fn is_current(&self, tree: &Tree) -> bool {
         let Some(name) = &self.name else {
             return true;
         };
-        // As long as a local tree is open, the system has in memory where its name leads.
+        // While a local directory is open, the system has the target of its path in memory.
         if !tree.is_local() {
             return false;
         }
         let began = self.now();
-        let current = identity(name).is_ok_and(|found| found == tree.identity());
-        if current {
+        let is_current = identity(name).is_ok_and(|found| found == tree.identity());
+        if is_current {
             self.looked_up.store(began, Ordering::Relaxed);
         }
-        current
+        is_current
     }
 
-    /// Asks the tree that has the name. If it has no answer, and by now another one has the name, that one is asked.
-    pub(super) fn ask<T>(
+    /// Asks the tree that has the path. If it finds nothing, and another tree has the path by now, asks that one.
+    pub(super) fn query<T>(
         &self,
         ask: impl Fn(&Arc<Tree>) -> Result<T, FsError>,
     ) -> Result<T, FsError> {
@@ -114,50 +114,51 @@ impl Root {
         }
     }
 
-    /// Looks the name up, and opens what has it if that is another directory.
+    /// Looks up the path, and opens the directory if it is another one.
     pub(super) fn look_up(&self) -> Result<Arc<Tree>, FsError> {
-        let held = self.held();
+        let current = self.current();
         let Some(name) = &self.name else {
-            return held.ok_or(FsError::NotFound);
+            return current.ok_or(FsError::NotFound);
         };
         let began = self.now();
-        let tree = match (identity(name), held) {
+        let tree = match (identity(name), current) {
             (Ok(found), Some(tree)) if found == tree.identity() => tree,
             (Err(error), Some(tree)) if !is_missing(&error) => tree,
             (Err(error), _) => {
-                self.put(None);
-                return Err(reason(&error));
+                self.replace(None);
+                return Err(fs_error(&error));
             }
             (Ok(_), _) => {
-                let tree = Tree::open_root(name, self.settings).map_err(|error| reason(&error))?;
-                self.put(Some(tree)).ok_or(FsError::NotFound)?
+                let tree =
+                    Tree::open_root(name, self.settings).map_err(|error| fs_error(&error))?;
+                self.replace(Some(tree)).ok_or(FsError::NotFound)?
             }
         };
         self.looked_up.store(began, Ordering::Relaxed);
         Ok(tree)
     }
 
-    /// Takes a tree in place of the one before, unless another thread has opened it, too.
-    fn put(&self, tree: Option<Tree>) -> Option<Arc<Tree>> {
-        let mut held = self.lock();
+    /// Replaces the current tree, unless another thread has opened the same one.
+    fn replace(&self, tree: Option<Tree>) -> Option<Arc<Tree>> {
+        let mut current = self.lock();
         let identity = tree.as_ref().map(Tree::identity);
-        if held.as_ref().map(|held| held.identity()) == identity {
-            return held.clone();
+        if current.as_ref().map(|current| current.identity()) == identity {
+            return current.clone();
         }
         let tree = tree.map(Arc::new);
-        let before = std::mem::replace(&mut *held, tree.clone());
-        drop(held);
+        let before = std::mem::replace(&mut *current, tree.clone());
+        drop(current);
         drop(before);
         tree
     }
 
-    /// Lets go of what nobody asks for. Whether something is left.
+    /// Evicts idle cache entries. Returns whether any are left.
     #[cfg(target_os = "linux")]
     pub(super) fn evict_idle(&self) -> bool {
-        self.held().is_some_and(|tree| tree.evict_idle())
+        self.current().is_some_and(|tree| tree.evict_idle())
     }
 
-    fn held(&self) -> Option<Arc<Tree>> {
+    fn current(&self) -> Option<Arc<Tree>> {
         self.lock().clone()
     }
 
@@ -165,9 +166,10 @@ impl Root {
         self.tree.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_due(&self) -> bool {
+    fn lookup_is_due(&self) -> bool {
         let looked_up = self.looked_up.load(Ordering::Relaxed);
-        self.name.is_some() && self.now().saturating_sub(looked_up) >= AGE_MAX.as_millis() as u64
+        self.name.is_some()
+            && self.now().saturating_sub(looked_up) >= LOOKUP_INTERVAL.as_millis() as u64
     }
 
     fn now(&self) -> u64 {
@@ -175,7 +177,7 @@ impl Root {
     }
 }
 
-/// What tells the directory of that name from others that are open.
+/// Returns what identifies the directory at a path.
 fn identity(name: &path::Path) -> io::Result<(u64, u64)> {
     let found = fs::metadata(name)?;
     match found.is_dir() {
@@ -184,11 +186,11 @@ fn identity(name: &path::Path) -> io::Result<(u64, u64)> {
     }
 }
 
-/// Whether the error says that no directory has a name. Others tell nothing: a process that has given up privileges
-/// may no longer look.
+/// Returns whether the error means that no directory has the path. Other errors tell nothing: a process that
+/// has dropped privileges may not be able to look it up any more.
 fn is_missing(error: &io::Error) -> bool {
-    matches!(reason(error), FsError::NotFound)
+    matches!(fs_error(error), FsError::NotFound)
 }
 
-/// How old the answer may be.
-const AGE_MAX: Duration = Duration::from_secs(1);
+/// The maximum age of a lookup.
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);

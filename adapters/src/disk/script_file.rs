@@ -1,10 +1,10 @@
-//! [`ScriptFile`]: a script that was found below the root, and the directory that it is run in.
+//! [`ScriptFile`]: a script beneath the root, and the directory that it runs in.
 //!
-//! A path is looked up once. By the time the script is started, a directory above it may have been
-//! exchanged for a link that leads elsewhere, so the directory that holds it is opened as every file of the disk is,
-//! and kept open. The script is run there by its name alone, if the name still means the file that was
-//! checked. It is not run by its descriptor: a script with `#!` would be called `/dev/fd/3`, and what looks for
-//! its neighbours by `$0` would not find them. Whoever may exchange the file itself may also write to the
+//! The path is looked up once. By the time the script is started, a directory above it may have been replaced
+//! by a link that leads elsewhere. So the directory of the script is opened like every file of the disk, and
+//! kept open. The script runs there by its name alone, if that still names the file that was checked. It is not
+//! run by its descriptor: a script with `#!` would be called `/dev/fd/3`, and a script that looks for its
+//! neighbours by `$0` would not find them. Anyone who can replace the file itself may also write to the
 //! directory of scripts, and so run anything.
 
 use std::ffi::{OsStr, OsString};
@@ -21,13 +21,13 @@ use rustix::fs::{AtFlags, fstat, stat, statat};
 use sanserve_core::FsError;
 
 use super::tree::Tree;
-use super::{VersionSource, native, reason};
+use super::{VersionSource, fs_error, native};
 
 /// A file that may be run.
 #[derive(Debug)]
 pub(super) struct ScriptFile {
     directory: OwnedFd,
-    /// The same by its name, for systems where a descriptor has none.
+    /// The path of the directory, for systems where a descriptor has none.
     directory_name: PathBuf,
     name: OsString,
     /// Device and inode of the script.
@@ -35,19 +35,19 @@ pub(super) struct ScriptFile {
 }
 
 impl Tree {
-    /// Looks for a script.
+    /// Finds a script.
     pub(super) fn find_script(&self, path: &sanserve_core::Path) -> Result<ScriptFile, FsError> {
         let at = self.settings.locate(path)?;
-        for _ in 0..TRIES {
-            let file = self.open_file(&at).map_err(|error| reason(&error))?;
-            let found = file.metadata().map_err(|error| reason(&error))?;
-            if !VersionSource::State.plain(&found)?.executable {
+        for _ in 0..ATTEMPTS_MAX {
+            let file = self.open_file(&at).map_err(|error| fs_error(&error))?;
+            let found = file.metadata().map_err(|error| fs_error(&error))?;
+            if !VersionSource::State.regular_file(&found)?.executable {
                 return Err(FsError::Forbidden);
             }
             let script = self.script_in(&at, &found);
-            let script = script.map_err(|error| reason(&error))?;
-            // Else the directory was exchanged between the two.
-            if script.is_there() {
+            let script = script.map_err(|error| fs_error(&error))?;
+            // Otherwise the directory was replaced in between.
+            if script.is_unchanged() {
                 return Ok(script);
             }
         }
@@ -75,25 +75,25 @@ impl Tree {
 }
 
 impl ScriptFile {
-    /// Whether its name still means the file that was checked.
-    pub(super) fn is_there(&self) -> bool {
+    /// Returns whether its name still refers to the file that was checked.
+    pub(super) fn is_unchanged(&self) -> bool {
         let found = statat(&self.directory, &self.name, AtFlags::empty());
         found.is_ok_and(|found| identity(&found) == self.identity)
     }
 
-    /// What is run, in the working directory.
-    pub(super) fn program(&self) -> PathBuf {
+    /// Returns the command, relative to the working directory.
+    pub(super) fn command(&self) -> PathBuf {
         Path::new(".").join(&self.name)
     }
 
-    /// What the directory is called in a child of this process, until that runs another program.
+    /// Returns a path to the directory that a child of this process can use before `exec`.
     pub(super) fn working_directory(&self) -> io::Result<PathBuf> {
         #[cfg(target_os = "linux")]
         if Path::new("/proc/self/fd").exists() {
             let number = self.directory.as_raw_fd();
             return Ok(format!("/proc/self/fd/{number}").into());
         }
-        // No other name leads to what is open here.
+        // There is no path to the open directory, so check that its former path still leads to it.
         let (opened, named) = (fstat(&self.directory)?, stat(&self.directory_name)?);
         if !native::is_same(&opened, &named) {
             return Err(io::Error::other("its directory was replaced"));
@@ -101,7 +101,7 @@ impl ScriptFile {
         Ok(self.directory_name.clone())
     }
 
-    /// The name, for the log.
+    /// Returns the name, for the log.
     pub(super) fn name(&self) -> String {
         String::from_utf8_lossy(self.name.as_bytes()).into_owned()
     }
@@ -115,5 +115,5 @@ fn identity(found: &rustix::fs::Stat) -> (u64, u64) {
     (found.st_dev as u64, found.st_ino as u64)
 }
 
-/// How often a script is looked for while directories are being exchanged.
-const TRIES: usize = 8;
+/// How often to look for a script while directories are being replaced.
+const ATTEMPTS_MAX: usize = 8;

@@ -1,4 +1,4 @@
-//! [`Scripts`]: the scripts of a disk that run, and how many may run at a time.
+//! [`Scripts`]: the running CGI scripts of a disk, and the limit on their number.
 
 use std::io;
 use std::panic;
@@ -9,113 +9,110 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// The scripts of a [`Disk`](crate::Disk) that run. Clones are about the same ones.
+/// The running CGI scripts of a [`Disk`](crate::Disk). Clones refer to the same scripts.
 ///
-/// A script leads a process group of its own, so a signal from the terminal does not reach it. A program that
-/// ends by a signal calls [`end_all`](Self::end_all) before.
+/// Each script leads its own process group, so a signal from the terminal does not reach it. A program that
+/// ends because of a signal has to call [`end_all`](Self::end_all) first.
 #[derive(Clone, Debug)]
 pub struct Scripts(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    most: usize,
-    running: Mutex<Running>,
-    /// A script was started, or could not be.
+    limit: usize,
+    state: Mutex<State>,
+    /// Notified when a script was started, or could not be.
     started: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Running {
+struct State {
     groups: Vec<Pid>,
-    /// How many more are being started.
+    /// The number of scripts that are being started.
     starting: usize,
-    over: bool,
+    closed: bool,
 }
 
-/// Why a script is not started.
+/// Why a script was not started.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// Too many run.
+    /// The limit is reached.
     TooMany,
     Failed(io::Error),
 }
 
 impl Scripts {
-    pub(super) fn new(most: usize) -> Scripts {
+    pub(super) fn new(limit: usize) -> Scripts {
         Scripts(Arc::new(Shared {
-            most,
-            running: Mutex::default(),
+            limit,
+            state: Mutex::default(),
             started: Condvar::new(),
         }))
     }
 
-    /// Kills all scripts that run, with all that is in their process groups. None is started any more.
+    /// Kills all running scripts with their process groups. No script is started from now on.
     pub fn end_all(&self) {
-        let mut running = self.running();
-        running.over = true;
-        let starts = |running: &mut Running| running.starting > 0;
+        let mut state = self.state();
+        state.closed = true;
+        let any_starting = |state: &mut State| state.starting > 0;
         let waited = self
             .0
             .started
-            .wait_timeout_while(running, START_MAX, starts);
-        let (running, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        for &group in &running.groups {
+            .wait_timeout_while(state, START_MAX, any_starting);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        for &group in &state.groups {
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 
-    /// Whether no further script may be started now.
+    /// Returns whether the limit is reached.
     pub(super) fn is_full(&self) -> bool {
-        let running = self.running();
-        running.groups.len() + running.starting >= self.0.most
+        let state = self.state();
+        state.groups.len() + state.starting >= self.0.limit
     }
 
-    /// Starts one that leads a process group.
-    pub(super) fn start(&self, command: &mut Command) -> Result<(Child, Started), Refusal> {
-        let mut running = self.running();
-        if running.over || running.groups.len() + running.starting >= self.0.most {
+    /// Starts a process that leads a process group.
+    pub(super) fn start(&self, command: &mut Command) -> Result<(Child, ScriptPermit), Refusal> {
+        let mut state = self.state();
+        if state.closed || state.groups.len() + state.starting >= self.0.limit {
             return Err(Refusal::TooMany);
         }
-        running.starting += 1;
-        drop(running);
+        state.starting += 1;
+        drop(state);
         let spawned = spawn(command);
-        let mut running = self.running();
-        running.starting -= 1;
+        let mut state = self.state();
+        state.starting -= 1;
         let group = spawned.as_ref().ok().map(Pid::from_child);
-        running.groups.extend(group);
-        drop(running);
+        state.groups.extend(group);
+        drop(state);
         self.0.started.notify_all();
         let scripts = self.clone();
         let child = spawned.map_err(Refusal::Failed)?;
         let group = Pid::from_child(&child);
-        Ok((child, Started { scripts, group }))
+        Ok((child, ScriptPermit { scripts, group }))
     }
 
-    fn running(&self) -> MutexGuard<'_, Running> {
-        self.0
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The place of a script among those that run.
+/// The entry of a running script.
 #[derive(Debug)]
-pub(super) struct Started {
+pub(super) struct ScriptPermit {
     scripts: Scripts,
     group: Pid,
 }
 
-impl Drop for Started {
-    /// To be called before the child is taken off the system's list: then its number may become another's.
+impl Drop for ScriptPermit {
+    /// Must be dropped before the child is reaped, because its process id may be reused afterwards.
     fn drop(&mut self) {
-        let mut running = self.scripts.running();
-        running.groups.retain(|&group| group != self.group);
+        let mut state = self.scripts.state();
+        state.groups.retain(|&group| group != self.group);
     }
 }
 
-/// Starts a process that gains no privileges by running setuid programs. Linux keeps that by thread, so
-/// that it is done by one that ends at once.
+/// Starts a process that cannot gain privileges from setuid programs. On Linux that is a property of a thread,
+/// so a short-lived thread starts it.
 fn spawn(command: &mut Command) -> io::Result<Child> {
     let spawn = || {
         #[cfg(target_os = "linux")]
@@ -123,16 +120,16 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
         command.spawn()
     };
     thread::scope(|scope| {
-        let thread = Builder::new().name("script".into()).stack_size(STACK);
+        let thread = Builder::new().name("script".into()).stack_size(STACK_SIZE);
         let spawned = thread.spawn_scoped(scope, spawn)?.join();
         spawned.unwrap_or_else(|panic| panic::resume_unwind(panic))
     })
 }
 
-/// How many scripts run at a time by default.
+/// The default for the maximum number of running scripts.
 pub(super) const SCRIPTS_MAX: usize = 64;
 
-/// How long the end of all scripts waits for those that are being started.
+/// How long `end_all` waits for scripts that are being started.
 const START_MAX: Duration = Duration::from_secs(1);
 
-const STACK: usize = 256 * 1024;
+const STACK_SIZE: usize = 256 * 1024;

@@ -8,14 +8,14 @@ use sanserve_core::{FsError, Path};
 use super::meta::VersionSource;
 use super::native;
 
-/// The same for every tree that a disk serves.
+/// The settings of all trees of a disk.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     /// Whether symbolic links may lead out of the tree.
     pub(super) follow: bool,
-    /// What `ETag`s are made of.
+    /// What `ETag`s are derived from.
     pub(super) versions: VersionSource,
-    /// Whether names that Windows reads otherwise are refused.
+    /// Whether names that mean something else on Windows are refused.
     pub(super) portable_names: bool,
 }
 
@@ -30,14 +30,14 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Returns where a path leads below the root.
+    /// Converts a path to one relative to the root.
     pub(super) fn locate<'a>(&self, path: &'a Path) -> Result<Cow<'a, path::Path>, FsError> {
         let refused = self.portable_names && !path.is_portable();
         let at = (!refused).then(|| native::path(path)).flatten();
         at.ok_or(FsError::InvalidName)
     }
 
-    /// Returns whether a list may have this name.
+    /// Returns whether a listing may contain this name.
     pub(super) fn lists(&self, name: &[u8]) -> bool {
         !self.portable_names || Path::is_portable_name(name)
     }

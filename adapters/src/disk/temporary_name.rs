@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use rustix::io::Errno;
 use sanserve_core::Path;
 
-/// Returns a name that nobody can guess.
+/// Returns an unpredictable name.
 pub(super) fn temporary_name() -> Result<OsString, Errno> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|_| Errno::IO)?;

@@ -1,4 +1,4 @@
-//! [`Tree`]: the files below one directory that is open, whatever its name is by now.
+//! [`Tree`]: the files beneath an open directory, whatever its path is by now.
 
 use std::fs::File;
 use std::io;
@@ -10,24 +10,24 @@ use sanserve_core::{FsError, Opened};
 
 #[cfg(target_os = "linux")]
 use super::cache::Cache;
+use super::fs_error;
+#[cfg(target_os = "linux")]
+use super::fs_type::is_local;
 use super::large_listings::LargeListings;
 #[cfg(unix)]
 use super::leads_out;
 #[cfg(target_os = "linux")]
-use super::listings::Listings;
+use super::listing_cache::ListingCache;
 use super::native::{self, OPEN_FLAGS};
-use super::reason;
 use super::regular_file::RegularFile;
 use super::settings::Settings;
-#[cfg(target_os = "linux")]
-use super::system::is_local;
 
-/// The files below a directory.
+/// The files beneath a directory.
 #[derive(Debug)]
 pub(super) struct Tree {
-    /// What the directory was called when it was opened.
+    /// The path of the directory when it was opened.
     pub(super) path: PathBuf,
-    /// The same, as it was given: links may have brought it there.
+    /// The path that was given, before links were resolved.
     #[cfg(unix)]
     pub(super) name: PathBuf,
     pub(super) dir: Arc<Dir>,
@@ -39,7 +39,7 @@ pub(super) struct Tree {
     #[cfg(target_os = "linux")]
     pub(super) cache: Cache,
     #[cfg(target_os = "linux")]
-    pub(super) listings: Listings,
+    pub(super) listings: ListingCache,
 }
 
 impl Tree {
@@ -60,12 +60,12 @@ impl Tree {
             #[cfg(target_os = "linux")]
             cache: Cache::default(),
             #[cfg(target_os = "linux")]
-            listings: Listings::default(),
+            listings: ListingCache::default(),
             dir: Arc::new(Dir::from_std_file(file)),
         })
     }
 
-    /// The same directory with other settings. Nothing is kept of it.
+    /// Returns the same directory with other settings and an empty cache.
     pub(super) fn with(&self, settings: Settings) -> Tree {
         Tree {
             path: self.path.clone(),
@@ -80,32 +80,32 @@ impl Tree {
             #[cfg(target_os = "linux")]
             cache: Cache::default(),
             #[cfg(target_os = "linux")]
-            listings: Listings::default(),
+            listings: ListingCache::default(),
         }
     }
 
-    /// What tells it from every other tree that is open: its device and inode.
+    /// Returns what identifies the directory: its device and inode.
     pub(super) fn identity(&self) -> (u64, u64) {
         self.identity
     }
 
-    /// Whether this machine alone changes the file system that the directory is on.
+    /// Returns whether only this machine changes the file system of the directory.
     #[cfg(target_os = "linux")]
     pub(super) fn is_local(&self) -> bool {
         self.local
     }
 
-    /// What has that path, opened if it is a file.
+    /// Opens a path.
     pub(super) fn open(&self, at: &path::Path) -> Result<Opened<RegularFile>, FsError> {
-        if let Some(kept) = self.find_kept(at) {
-            return Ok(kept);
+        if let Some(cached) = self.find_cached(at) {
+            return Ok(cached);
         }
         let file = match self.open_file(at) {
             Ok(file) => file,
-            // To pass through a directory needs less than to read it.
-            Err(error) => match reason(&error) {
+            // Passing through a directory needs fewer permissions than reading it.
+            Err(error) => match fs_error(&error) {
                 FsError::Forbidden if self.is_directory(at) => return Ok(Opened::Directory),
-                reason => return Err(reason),
+                fs_error => return Err(fs_error),
             },
         };
         self.describe(at, file)
@@ -121,14 +121,14 @@ impl Tree {
         Ok(file?.into_std())
     }
 
-    /// Opens a directory inside of the root.
+    /// Opens a directory beneath the root.
     #[cfg(unix)]
     pub(super) fn open_directory(&self, at: &path::Path) -> io::Result<Dir> {
         self.inside(at, |at| self.dir.open_dir(at))
     }
 
-    /// Does something with a path inside of the root. If it fails since an absolute link is on the way, which leads back
-    /// into the root, it is done with the path that this means.
+    /// Calls `act` with a path beneath the root. If it fails because of an absolute link that leads back into
+    /// the root, calls it with the resolved path.
     pub(super) fn inside<T>(
         &self,
         at: &path::Path,
@@ -145,17 +145,17 @@ impl Tree {
     }
 
     fn is_directory(&self, at: &path::Path) -> bool {
-        self.about(at).is_ok_and(|about| about.directory)
+        self.info(at).is_ok_and(|info| info.directory)
     }
 
-    /// Lets go of what nobody asks for. Whether something is left.
+    /// Evicts idle cache entries. Returns whether any are left.
     #[cfg(target_os = "linux")]
     pub(super) fn evict_idle(&self) -> bool {
         let (files, listings) = (self.cache.evict_idle(), self.listings.evict_idle());
         files || listings
     }
 
-    /// What was opened there, whatever its name may mean by now.
+    /// Describes an open file, whatever its path names by now.
     #[cfg_attr(
         not(target_os = "linux"),
         expect(unused_variables, reason = "only Linux has the cache")
@@ -165,17 +165,17 @@ impl Tree {
         at: &path::Path,
         file: File,
     ) -> Result<Opened<RegularFile>, FsError> {
-        let found = file.metadata().map_err(|error| reason(&error))?;
+        let found = file.metadata().map_err(|error| fs_error(&error))?;
         if found.is_dir() {
             return Ok(Opened::Directory);
         }
-        let meta = self.settings.versions.plain(&found)?;
+        let meta = self.settings.versions.regular_file(&found)?;
         #[cfg(target_os = "linux")]
         let file = if self.settings.follow {
             file
         } else {
-            match self.cache.keep(&self.dir, at, file, &found, meta) {
-                Ok(kept) => return Ok(RegularFile::opened(kept)),
+            match self.cache.insert(&self.dir, at, file, &found, meta) {
+                Ok(cached) => return Ok(RegularFile::opened(cached)),
                 Err(file) => file,
             }
         };
@@ -186,15 +186,15 @@ impl Tree {
         })
     }
 
-    /// The file at a path, if it is in memory and has not changed.
+    /// Returns the file at a path, if it is cached and has not changed.
     #[cfg(target_os = "linux")]
-    pub(super) fn find_kept(&self, at: &path::Path) -> Option<Opened<RegularFile>> {
-        let kept = (!self.settings.follow).then(|| self.cache.find(&self.dir, at))??;
-        Some(RegularFile::opened(kept))
+    pub(super) fn find_cached(&self, at: &path::Path) -> Option<Opened<RegularFile>> {
+        let cached = (!self.settings.follow).then(|| self.cache.find(&self.dir, at))??;
+        Some(RegularFile::opened(cached))
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn find_kept(&self, _: &path::Path) -> Option<Opened<RegularFile>> {
+    pub(super) fn find_cached(&self, _: &path::Path) -> Option<Opened<RegularFile>> {
         None
     }
 }

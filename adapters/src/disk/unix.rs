@@ -1,4 +1,4 @@
-//! What a [`Disk`](super::Disk) does in its own way on Unix.
+//! The parts of a [`Disk`](super::Disk) that are specific to Unix.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -16,10 +16,10 @@ use sanserve_core::{FsError, Path};
 
 use super::numbers::mix;
 
-/// Without `NONBLOCK` the opening of a FIFO waits for somebody to write to it.
+/// Without `NONBLOCK`, opening a FIFO blocks until it is opened for writing.
 pub(super) const OPEN_FLAGS: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32;
 
-/// The path, relative to the root, or `None` if no file can have that name here.
+/// Converts a path to one relative to the root, or `None` if no file can have that name.
 pub(super) fn path(path: &Path) -> Option<Cow<'_, path::Path>> {
     let bytes = match path.as_bytes() {
         b"" => b".",
@@ -28,7 +28,7 @@ pub(super) fn path(path: &Path) -> Option<Cow<'_, path::Path>> {
     Some(Cow::Borrowed(path::Path::new(OsStr::from_bytes(bytes))))
 }
 
-/// The whole name of what is below the root.
+/// Returns the whole path of a file beneath the root.
 pub(super) fn below(root: &path::Path, path: &Path) -> PathBuf {
     let mut name = root.to_path_buf();
     if !path.as_bytes().is_empty() {
@@ -37,17 +37,17 @@ pub(super) fn below(root: &path::Path, path: &Path) -> PathBuf {
     name
 }
 
-/// What tells a file from all others that are open: its device and inode.
+/// Returns what identifies an open file: its device and inode.
 pub(super) fn identity(meta: &Metadata) -> (u64, u64) {
     (meta.dev(), meta.ino())
 }
 
-/// Whether both are of one file.
+/// Returns whether both are the same file.
 pub(super) fn is_same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
-/// Opens what has a path below an open directory, wherever links lead.
+/// Opens a path relative to a directory, following all links.
 pub(super) fn open_following(dir: &Dir, _: &path::Path, at: &path::Path) -> io::Result<File> {
     let flags = OFlags::CLOEXEC | OFlags::from_bits_retain(OPEN_FLAGS as _);
     Ok(openat(dir, at, OFlags::RDONLY | flags, Mode::empty())?.into())
@@ -58,17 +58,17 @@ pub(super) fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize
     file.read_at(into, at)
 }
 
-/// Whether somebody may run the file.
+/// Returns whether the file is executable for anybody.
 pub(super) fn is_executable(meta: &Metadata) -> bool {
     meta.permissions().mode() & 0o111 != 0
 }
 
-/// A number for the state that a file is in, and when it came to be: which inode it is, and when its content and
-/// its entry were changed. Nobody can set the time of the entry, which every change renews, whatever time
-/// the content is said to have (`tar`, `cp -p`, `rsync -t`).
+/// Returns a number for the state of a file, and when the state began. It is derived from the inode and from
+/// the times when content and status were last changed. The time of the status change is renewed by every
+/// change and cannot be set, unlike the time of the content (`tar`, `cp -p`, `rsync -t`).
 ///
-/// Where there is no such time (FAT, images that are only read, some file systems in user space) the system returns
-/// that of the content instead. Anybody can set that; it tells states apart only if it has a fraction.
+/// If the file system has no such time (FAT, read-only images, some FUSE file systems), the system returns that
+/// of the content instead. As that can be set, it identifies a state only if it has a fraction.
 pub(super) fn state(meta: &Metadata) -> Option<(u64, SystemTime)> {
     let modified = (meta.mtime(), meta.mtime_nsec());
     let changed = (meta.ctime(), meta.ctime_nsec());
@@ -87,8 +87,8 @@ pub(super) fn state(meta: &Metadata) -> Option<(u64, SystemTime)> {
     Some((number, UNIX_EPOCH + Duration::new(seconds, nanos)))
 }
 
-/// What an error means that has no [`io::ErrorKind`] of its own.
-pub(super) fn reason(error: &io::Error) -> FsError {
+/// Converts an error that has no [`io::ErrorKind`].
+pub(super) fn fs_error(error: &io::Error) -> FsError {
     match Errno::from_io_error(error) {
         Some(Errno::LOOP) => FsError::NotFound,
         // A socket, or a device file without a device.

@@ -1,4 +1,4 @@
-//! What a [`Disk`](super::Disk) does in its own way on Windows.
+//! The parts of a [`Disk`](super::Disk) that are specific to Windows.
 
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
@@ -13,11 +13,11 @@ use sanserve_core::{FsError, Path};
 
 use super::numbers::{mix, since_1970};
 
-/// `FILE_FLAG_BACKUP_SEMANTICS`: without it no directory can be opened.
+/// `FILE_FLAG_BACKUP_SEMANTICS`, without which directories cannot be opened.
 pub(super) const OPEN_FLAGS: u32 = 0x0200_0000;
 
-/// The path, which is [portable](Path::is_portable), relative to the root, or `None` if no file can have that name here, or
-/// if it may be a short name, which is that of another file, hidden perhaps: `GIT~1`.
+/// Converts a [portable](Path::is_portable) path to one relative to the root, or `None` if no file can have
+/// that name here, or if it may be a short name such as `GIT~1`, which could be that of a hidden file.
 pub(super) fn path(path: &Path) -> Option<Cow<'_, path::Path>> {
     let mut native = PathBuf::new();
     for segment in path.segments() {
@@ -34,20 +34,20 @@ pub(super) fn path(path: &Path) -> Option<Cow<'_, path::Path>> {
     Some(Cow::Owned(native))
 }
 
-/// Whether it may be the short name of something: up to eight characters, of which the last are a
-/// tilde and digits, and up to three behind a dot.
+/// Returns whether a name may be a short name: up to eight characters that end with a tilde and digits, and an
+/// extension of up to three characters.
 fn is_short(name: &str) -> bool {
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let start = stem.trim_end_matches(|char: char| char.is_ascii_digit());
     stem.len() <= 8 && extension.len() <= 3 && start.len() < stem.len() && start.ends_with('~')
 }
 
-/// Nothing: no other directory can take the place of one that is open.
+/// Not needed: no other directory can take the place of an open one.
 pub(super) fn identity(_: &Metadata) -> (u64, u64) {
     (0, 0)
 }
 
-/// Opens what has a path below the root, wherever links lead.
+/// Opens a path beneath the root, following all links.
 pub(super) fn open_following(_: &Dir, root: &path::Path, at: &path::Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).custom_flags(OPEN_FLAGS);
@@ -59,14 +59,14 @@ pub(super) fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize
     file.seek_read(into, at)
 }
 
-/// Windows has no such mark.
+/// Windows has no executable bit.
 pub(super) fn is_executable(_: &Metadata) -> bool {
     true
 }
 
-/// A number for the state that a file is in, and when it came to be: when it was created and when its content was
-/// changed. Windows also knows when its entry was changed, and std does not tell. A time without a fraction may
-/// be that of several states (FAT, archives that were unpacked).
+/// Returns a number for the state of a file, and when the state began. It is derived from the times when the
+/// file was created and when its content was last changed. Windows also has the time of the status change, but
+/// std does not expose it. A time without a fraction may stand for several states (FAT, unpacked archives).
 pub(super) fn state(meta: &Metadata) -> Option<(u64, SystemTime)> {
     let modified = meta.modified().ok()?;
     let (seconds, nanos) = since_1970(modified);
@@ -74,7 +74,7 @@ pub(super) fn state(meta: &Metadata) -> Option<(u64, SystemTime)> {
     (nanos > 0).then_some((number, modified))
 }
 
-/// What an error means that has no [`io::ErrorKind`] of its own.
-pub(super) fn reason(_: &io::Error) -> FsError {
+/// Converts an error that has no [`io::ErrorKind`].
+pub(super) fn fs_error(_: &io::Error) -> FsError {
     FsError::Io
 }

@@ -14,7 +14,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::time::timeout;
 
 use super::file_access::BlockingFiles;
-use crate::disk::Running;
+use crate::disk::CgiProcess;
 use crate::fs_call::OpenSlot;
 use crate::system_file;
 
@@ -40,7 +40,7 @@ impl<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static> BlockingFiles
         got
     }
 
-    fn process<'a>(&self, slot: &'a mut OpenSlot<FS::File>) -> Option<&'a mut Running> {
+    fn process<'a>(&self, slot: &'a mut OpenSlot<FS::File>) -> Option<&'a mut CgiProcess> {
         system_file::process(&*self.0, slot.get_mut()?)
     }
 }

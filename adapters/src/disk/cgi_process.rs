@@ -1,6 +1,6 @@
-//! [`Running`]: a program, from being set up to its end.
+//! [`CgiProcess`]: a CGI process, from its preparation to its end.
 //!
-//! What it is told and whom it runs as is decided here; the process itself is left to [`Process`].
+//! Its environment and its user are decided here; [`PipedChild`] runs it.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -18,53 +18,52 @@ use std::time::Duration;
 use sanserve_core::{CgiScript, FsError, Got};
 use tempfile::SpooledTempFile;
 
-use super::nobody;
-use super::process::Process;
+use super::drop_privileges;
+use super::piped_child::PipedChild;
 use super::script_file::ScriptFile;
 use super::scripts::{Refusal, Scripts};
 
-/// A program of a [`Disk`](crate::Disk). To drop it kills it and all that it started, unless that
-/// has left its process group, and does not wait for the end of either.
+/// A CGI process of a [`Disk`](crate::Disk). Dropping it kills its process group, without waiting for its end.
 #[derive(Debug)]
-pub(crate) struct Running(State);
+pub(crate) struct CgiProcess(State);
 
 #[derive(Debug)]
 enum State {
-    /// It was set up.
-    Ready(Box<Ready>),
-    Started(Process),
+    /// It was prepared.
+    Prepared(Box<Prepared>),
+    Started(PipedChild),
     /// It could not be started.
     Failed,
 }
 
-/// What a program is started with.
+/// What is needed to start a process.
 #[derive(Debug)]
-struct Ready {
+struct Prepared {
     script: ScriptFile,
     command: Command,
-    /// Its standard input, as far as it was given.
+    /// Its standard input, as far as it was received.
     content: Option<SpooledTempFile>,
     scripts: Scripts,
 }
 
-impl Running {
-    /// Sets a program up.
+impl CgiProcess {
+    /// Prepares a process.
     ///
-    /// As RFC 3875 §7.2 recommends, it runs in the directory that holds it.
+    /// As RFC 3875 §7.2 recommends, it runs in the directory of the script.
     pub(super) fn new(
         script: ScriptFile,
         path_translated: &Path,
-        program: &CgiScript,
+        request: &CgiScript,
         scripts: Scripts,
-    ) -> Running {
-        let mut command = Command::new(script.program());
+    ) -> CgiProcess {
+        let mut command = Command::new(script.command());
         let bytes = |bytes| OsStr::from_bytes(bytes);
         command
-            .args(program.args.iter().map(|arg| bytes(arg)))
+            .args(request.args.iter().map(|arg| bytes(arg)))
             .env_clear()
             .envs(inherited())
             .envs(
-                program
+                request
                     .env
                     .iter()
                     .map(|(name, value)| (&**name, bytes(value))),
@@ -73,7 +72,7 @@ impl Running {
             .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        Running(State::Ready(Box::new(Ready {
+        CgiProcess(State::Prepared(Box::new(Prepared {
             script,
             command,
             content: None,
@@ -81,21 +80,21 @@ impl Running {
         })))
     }
 
-    /// Adds to its standard input.
+    /// Appends to its standard input.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, FsError> {
-        let State::Ready(ready) = &mut self.0 else {
+        let State::Prepared(prepared) = &mut self.0 else {
             return Err(FsError::Io);
         };
-        let content = ready
+        let content = prepared
             .content
-            .get_or_insert_with(|| SpooledTempFile::new(IN_MEMORY));
+            .get_or_insert_with(|| SpooledTempFile::new(CONTENT_IN_MEMORY_MAX));
         match content.write_all(bytes) {
             Ok(()) => Ok(bytes.len()),
             Err(_) => Err(FsError::Io),
         }
     }
 
-    /// Reads its standard output, and starts it before that. Waits no longer than a moment.
+    /// Starts the process if necessary, and reads its standard output. Waits only briefly.
     pub(super) fn fill<F>(&mut self, into: &mut [u8]) -> Got<F> {
         match self.start() {
             Got::Nothing => self.fill_within(into, Duration::MAX),
@@ -103,14 +102,14 @@ impl Running {
         }
     }
 
-    /// Starts it, unless that was done. [`Got::Nothing`] if it runs.
+    /// Starts the process, unless that was done. [`Got::Nothing`] if it runs.
     pub(crate) fn start<F>(&mut self) -> Got<F> {
-        let ready = match &mut self.0 {
-            State::Ready(ready) => ready,
+        let prepared = match &mut self.0 {
+            State::Prepared(prepared) => prepared,
             State::Started(_) => return Got::Nothing,
             State::Failed => return Got::Refused(FsError::Io),
         };
-        let (state, got) = match start(ready) {
+        let (state, got) = match start(prepared) {
             Ok(process) => (State::Started(process), Got::Nothing),
             Err(Refusal::TooMany) => (State::Failed, Got::Refused(FsError::TooMany)),
             Err(Refusal::Failed(error)) => {
@@ -122,41 +121,40 @@ impl Running {
         got
     }
 
-    /// Reads the standard output of what was started, if there is any.
+    /// Reads the standard output of a started process, if there is any.
     #[cfg(any(feature = "mio", feature = "tokio"))]
     pub(crate) fn try_fill<F>(&mut self, into: &mut [u8]) -> Got<F> {
         self.fill_within(into, Duration::ZERO)
     }
 
-    /// What is worth waiting for before it is read again: its pipes, as far as they are open, and
-    /// for how long. `None` if it was not started.
+    /// Returns its open pipes, and how long to wait for them before it is read again. `None` if it was not started.
     #[cfg(any(feature = "mio", feature = "tokio"))]
     pub(crate) fn pipes(&self) -> Option<([Option<BorrowedFd<'_>>; 2], Duration)> {
         match &self.0 {
-            State::Started(process) => Some((process.pipes(), process.moment())),
+            State::Started(process) => Some((process.pipes(), process.poll_interval())),
             _ => None,
         }
     }
 
-    fn fill_within<F>(&mut self, into: &mut [u8], timeouts: Duration) -> Got<F> {
+    fn fill_within<F>(&mut self, into: &mut [u8], timeout: Duration) -> Got<F> {
         match &mut self.0 {
-            State::Started(process) => process.fill(into, timeouts),
+            State::Started(process) => process.fill(into, timeout),
             _ => Got::Refused(FsError::Io),
         }
     }
 }
 
-/// Whatever the server itself may do, a program that clients can start is never root.
-fn start(ready: &mut Ready) -> Result<Process, Refusal> {
-    prepare(ready).map_err(Refusal::Failed)?;
-    Process::spawn(&mut ready.command, &ready.scripts)
+/// Starts the process. Even if the server runs as root, a script does not.
+fn start(prepared: &mut Prepared) -> Result<PipedChild, Refusal> {
+    prepare(prepared).map_err(Refusal::Failed)?;
+    PipedChild::spawn(&mut prepared.command, &prepared.scripts)
 }
 
-/// Sets the user, the directory and the standard input of a program.
-fn prepare(ready: &mut Ready) -> io::Result<()> {
-    let (command, content) = (&mut ready.command, ready.content.take());
+/// Sets the user, the directory and the standard input of the process.
+fn prepare(prepared: &mut Prepared) -> io::Result<()> {
+    let (command, content) = (&mut prepared.command, prepared.content.take());
     let user = if rustix::process::geteuid().is_root() {
-        Some(nobody::look_up())
+        Some(drop_privileges::nobody_ids())
     } else {
         None
     };
@@ -167,32 +165,34 @@ fn prepare(ready: &mut Ready) -> io::Result<()> {
     match content {
         None => command.stdin(Stdio::null()),
         Some(content) => {
-            let (file, len) = complete(content)?;
+            let (file, len) = content_file(content)?;
             if let Some((uid, gid)) = user {
-                // It may be opened once more, as `/dev/stdin`.
+                // The process may open it again, as `/dev/stdin`.
                 fchown(&file, Some(uid), Some(gid))?;
             }
             command.env("CONTENT_LENGTH", len.to_string()).stdin(file)
         }
     };
-    command.current_dir(ready.script.working_directory()?);
-    if !ready.script.is_there() {
-        let name = ready.script.name();
-        return Err(io::Error::other(format!("{name} was replaced meanwhile")));
+    command.current_dir(prepared.script.working_directory()?);
+    if !prepared.script.is_unchanged() {
+        let name = prepared.script.name();
+        return Err(io::Error::other(format!(
+            "{name} was replaced in the meantime"
+        )));
     }
     Ok(())
 }
 
-/// The content as a file that is read from its beginning, and its length.
-fn complete(content: SpooledTempFile) -> io::Result<(File, u64)> {
+/// Returns the content as a file, positioned at its beginning, and its length.
+fn content_file(content: SpooledTempFile) -> io::Result<(File, u64)> {
     let mut file = content.into_file()?;
     let len = file.stream_position()?;
     file.rewind()?;
     Ok((file, len))
 }
 
-/// What a program finds of the server's own environment: where programs and temporary files are,
-/// which language and which time zone is meant. The rest, which may hold secrets, is none of its business.
+/// Returns the variables of the server's environment that a script gets: the paths of programs and temporary
+/// files, language and time zone. Others may contain secrets.
 fn inherited() -> impl Iterator<Item = (OsString, OsString)> {
     env::vars_os().filter(|(name, _)| {
         let name = name.as_bytes();
@@ -201,6 +201,5 @@ fn inherited() -> impl Iterator<Item = (OsString, OsString)> {
     })
 }
 
-/// As many bytes of content are kept in memory until the program starts; more go to a file that has
-/// no name.
-const IN_MEMORY: usize = 64 * 1024;
+/// The maximum length of content that is kept in memory until the process starts; more goes to an unnamed file.
+const CONTENT_IN_MEMORY_MAX: usize = 64 * 1024;

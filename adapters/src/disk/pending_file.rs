@@ -1,9 +1,10 @@
-//! [`Making`]: a file of a [`Disk`](super::Disk) that is being made.
+//! [`PendingFile`]: a file of a [`Disk`](super::Disk) that is being created.
 //!
-//! On Linux it has no name until it is complete, so that even a process that is killed leaves nothing of it.
-//! Where the file system has no files without a name, or gives them none later, it has a temporary one in the same
-//! directory, which is random and reserved ([`Path::TEMPORARY_PREFIX`](sanserve_core::Path::TEMPORARY_PREFIX)): no request can name it. How it then gets its own
-//! name without taking the place of another file is in [`rename`](super::rename).
+//! On Linux it has no name until it is complete, so that even a killed process leaves nothing behind. If the
+//! file system does not support unnamed files, or cannot name them later, the file has a temporary name in the
+//! same directory, which is random and reserved
+//! ([`Path::TEMPORARY_PREFIX`](sanserve_core::Path::TEMPORARY_PREFIX)), so that no request can name it.
+//! [`rename`](super::rename) then gives it its final name without replacing another file.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -17,95 +18,101 @@ use rustix::io::Errno;
 use sanserve_core::{Create, FsError};
 
 use super::access::Access;
-use super::directories::{NewDirectories, Place, above};
-use super::nameless::{Nameless, link};
+use super::new_directories::{NewDirectories, Parent, parent_path};
 use super::rename::{is_named, rename_to_new};
 use super::temporary_name::temporary_name;
 use super::tree::Tree;
-use super::{Disk, native, reason, write_error};
+use super::unnamed_files::{UnnamedFiles, name_file};
+use super::{Disk, fs_error, native, write_error};
 
-/// A file that is being made. To drop it leaves nothing of it, unless it was completed.
+/// A file that is being created. On drop it is removed, unless it was committed.
 #[derive(Debug)]
-pub(super) struct Making {
-    /// What is served.
+pub(super) struct PendingFile {
+    /// The tree that it belongs to.
     tree: Arc<Tree>,
     /// The directory that it will be in.
-    place: Place,
+    parent: Parent,
     name: OsString,
-    replaces: Option<Content>,
+    replaces: Option<FileState>,
     file: File,
-    /// The name that it has until then, if it has one.
+    /// Its temporary name, if it has one.
     temporary: Option<OsString>,
-    /// Held while a name is checked and given.
-    turn: Arc<Mutex<()>>,
+    /// Held while the final name is checked and given.
+    naming_lock: Arc<Mutex<()>>,
 }
 
-impl Making {
-    /// Begins a file of a disk.
-    pub(super) fn new(disk: &Disk, create: &Create) -> Result<Making, FsError> {
+impl PendingFile {
+    /// Begins a new file.
+    pub(super) fn new(disk: &Disk, create: &Create) -> Result<PendingFile, FsError> {
         let at = disk.root.settings.locate(&create.path)?;
         let name = at.file_name().ok_or(FsError::NotRegularFile)?;
         let tree = disk.root.look_up()?;
-        let place = Place::find(&tree, above(&at), create.directories_max)?;
-        let dir = &place.dir;
-        let old = match place.missing.is_empty() {
-            true => look(dir, name, create.replaces.is_some())?,
+        let parent = Parent::find(&tree, parent_path(&at), create.directories_max)?;
+        let dir = &parent.dir;
+        let old = match parent.missing.is_empty() {
+            true => find_replaced(dir, name, create.replaces.is_some())?,
             false if create.replaces.is_some() => return Err(FsError::Exists),
             false => None,
         };
         if let Some((_, found)) = &old
-            && create.replaces != Some(tree.settings.versions.plain(found)?)
+            && create.replaces != Some(tree.settings.versions.regular_file(found)?)
         {
             return Err(FsError::Exists);
         }
         let space = fstatvfs(dir).ok();
         if space
             .as_ref()
-            .is_some_and(|space| is_too_long(&place, name, space))
+            .is_some_and(|space| is_too_long(&parent, name, space))
         {
             return Err(FsError::TooLong);
         }
-        // Told now, it need not be sent.
+        // If the client learns this now, it need not send the content.
         if space.is_some_and(|space| !has_room(&space, create.len)) {
             return Err(FsError::NoSpace);
         }
-        let mode = if old.is_some() { PRIVATE } else { MODE };
-        let begun = begin(dir, mode, &disk.nameless);
+        let mode = if old.is_some() {
+            PRIVATE_MODE
+        } else {
+            NEW_FILE_MODE
+        };
+        let begun = create_temporary(dir, mode, &disk.unnamed);
         let (file, temporary) = begun.map_err(|error| write_error(&error))?;
-        let making = Making {
+        let pending = PendingFile {
             tree,
             name: name.to_owned(),
-            replaces: old.as_ref().map(|(_, found)| Content::of(found)),
-            turn: Arc::clone(&disk.turn),
-            place,
+            replaces: old.as_ref().map(|(_, found)| FileState::of(found)),
+            naming_lock: Arc::clone(&disk.naming_lock),
+            parent,
             file,
             temporary,
         };
         if let Some((old, _)) = old {
-            old.give_to(&making.file)
+            old.apply_to(&pending.file)
                 .map_err(|error| write_error(&error))?;
         }
-        Ok(making)
+        Ok(pending)
     }
 
-    /// Adds to it.
+    /// Appends to the file.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, FsError> {
         let written = self.file.write_all(bytes);
         written.map_err(|error| write_error(&error))?;
         Ok(bytes.len())
     }
 
-    /// Gives it its name, if nothing has changed that it depends on.
+    /// Gives the file its final name, unless something has changed in the meantime.
     pub(super) fn commit(&mut self, disk: &Disk) -> Result<(), FsError> {
-        let turn = Arc::clone(&self.turn);
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.find_directory(disk)?;
-        let new = NewDirectories::make(&self.place).map_err(|error| write_error(&error.into()))?;
-        if let Some((old, found)) = look(new.last(), &self.name, self.replaces.is_some())? {
-            if self.replaces != Some(Content::of(&found)) {
+        let naming_lock = Arc::clone(&self.naming_lock);
+        let _guard = naming_lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_directory(disk)?;
+        let new =
+            NewDirectories::create(&self.parent).map_err(|error| write_error(&error.into()))?;
+        if let Some((old, found)) = find_replaced(new.last(), &self.name, self.replaces.is_some())?
+        {
+            if self.replaces != Some(FileState::of(&found)) {
                 return Err(FsError::Exists);
             }
-            old.give_to(&self.file)
+            old.apply_to(&self.file)
                 .map_err(|error| write_error(&error))?;
         }
         let named = self.give_name(new.last());
@@ -115,15 +122,15 @@ impl Making {
         Ok(())
     }
 
-    /// Checks that the directory still has the path that it was found by. It may have been moved, even out of
-    /// the root, or with it.
-    fn find_directory(&self, disk: &Disk) -> Result<(), FsError> {
+    /// Checks that the directory still has the path by which it was found. It may have been moved, even out of
+    /// the root, or together with it.
+    fn check_directory(&self, disk: &Disk) -> Result<(), FsError> {
         if disk.root.look_up()?.identity() != self.tree.identity() {
             return Err(FsError::NotFound);
         }
-        let now = self.tree.open_directory(&self.place.path);
+        let now = self.tree.open_directory(&self.parent.path);
         let now = now.map_err(|error| write_error(&error))?;
-        let same = fstat(&now).and_then(|now| Ok(native::is_same(&now, &fstat(&self.place.dir)?)));
+        let same = fstat(&now).and_then(|now| Ok(native::is_same(&now, &fstat(&self.parent.dir)?)));
         match same {
             Ok(true) => Ok(()),
             Ok(false) => Err(FsError::NotFound),
@@ -134,20 +141,20 @@ impl Making {
     fn give_name(&self, dir: &Dir) -> Result<(), Errno> {
         match (&self.temporary, &self.replaces) {
             (Some(temporary), _) => self.rename(temporary, dir),
-            (None, None) => link(&self.file, dir, &self.name),
-            // Only a file with a name can take the place of another.
+            (None, None) => name_file(&self.file, dir, &self.name),
+            // Only a rename can replace another file, and that needs a name.
             (None, Some(_)) => {
                 let temporary = temporary_name()?;
-                link(&self.file, &self.place.dir, &temporary)?;
+                name_file(&self.file, &self.parent.dir, &temporary)?;
                 let renamed = self.rename(&temporary, dir);
                 renamed.inspect_err(|_| self.remove(&temporary))
             }
         }
     }
 
-    /// Gives it its name in place of a temporary one, if that is still its own.
+    /// Renames the file from its temporary name, if that is still its name.
     fn rename(&self, temporary: &OsStr, dir: &Dir) -> Result<(), Errno> {
-        let from = (&self.place.dir, temporary);
+        let from = (&self.parent.dir, temporary);
         if !is_named(&self.file, from) {
             return Err(Errno::STALE);
         }
@@ -157,15 +164,15 @@ impl Making {
         }
     }
 
-    /// Takes a temporary name from it.
+    /// Removes a temporary name.
     fn remove(&self, temporary: &OsStr) {
-        if is_named(&self.file, (&self.place.dir, temporary)) {
-            let _ = unlinkat(&self.place.dir, temporary, AtFlags::empty());
+        if is_named(&self.file, (&self.parent.dir, temporary)) {
+            let _ = unlinkat(&self.parent.dir, temporary, AtFlags::empty());
         }
     }
 }
 
-impl Drop for Making {
+impl Drop for PendingFile {
     fn drop(&mut self) {
         if let Some(name) = self.temporary.take() {
             self.remove(&name);
@@ -173,18 +180,18 @@ impl Drop for Making {
     }
 }
 
-/// Which file it is, and when its content was changed. The time of its entry does not count: its access may be changed
-/// while another file is made for its place.
+/// Identifies a file and its content. The time of the last status change is not included, because permissions
+/// may change while another file is being created to replace it.
 #[derive(Debug, PartialEq, Eq)]
-struct Content {
+struct FileState {
     identity: (u64, u64),
     len: u64,
     modified: (i64, i64),
 }
 
-impl Content {
-    fn of(found: &Metadata) -> Content {
-        Content {
+impl FileState {
+    fn of(found: &Metadata) -> FileState {
+        FileState {
             identity: native::identity(found),
             len: found.len(),
             modified: (found.mtime(), found.mtime_nsec()),
@@ -192,9 +199,13 @@ impl Content {
     }
 }
 
-/// Checks that a file, or none, has that name, and returns the access to it and what is known of it. A link is not a
-/// file, wherever it leads.
-fn look(dir: &Dir, name: &OsStr, replaces: bool) -> Result<Option<(Access, Metadata)>, FsError> {
+/// Checks that a file has this name, or none if `replaces` is false, and returns its access and metadata. A
+/// symbolic link is not a file, whatever its target is.
+fn find_replaced(
+    dir: &Dir,
+    name: &OsStr,
+    replaces: bool,
+) -> Result<Option<(Access, Metadata)>, FsError> {
     let found = match dir.symlink_metadata(name) {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound && !replaces => return Ok(None),
@@ -210,8 +221,8 @@ fn look(dir: &Dir, name: &OsStr, replaces: bool) -> Result<Option<(Access, Metad
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(native::OPEN_FLAGS);
     let file = dir.open_with(name, &options);
-    let file = file.map_err(|error| reason(&error))?.into_std();
-    let found = file.metadata().map_err(|error| reason(&error))?;
+    let file = file.map_err(|error| fs_error(&error))?.into_std();
+    let found = file.metadata().map_err(|error| fs_error(&error))?;
     if !found.is_file() {
         return Err(FsError::NotRegularFile);
     }
@@ -219,21 +230,25 @@ fn look(dir: &Dir, name: &OsStr, replaces: bool) -> Result<Option<(Access, Metad
     Ok(Some((access, found)))
 }
 
-/// Whether one of the new names is longer than one can be. Of directories that are missing the system says so too late.
-fn is_too_long(place: &Place, name: &OsStr, space: &StatVfs) -> bool {
-    let mut names = place.missing.iter().map(|name| &**name).chain([name]);
+/// Returns whether one of the new names is too long. For missing directories the system would report that too late.
+fn is_too_long(parent: &Parent, name: &OsStr, space: &StatVfs) -> bool {
+    let mut names = parent.missing.iter().map(|name| &**name).chain([name]);
     space.f_namemax > 0 && names.any(|name| name.len() as u64 > space.f_namemax)
 }
 
-/// Whether there is room for this number of bytes. A file system that counts no blocks at all may have room.
+/// Returns whether there is space for this many bytes. A file system that reports no blocks at all may have space.
 fn has_room(space: &StatVfs, len: Option<u64>) -> bool {
     let free = space.f_bavail.saturating_mul(space.f_frsize);
     space.f_blocks == 0 || len.is_none_or(|len| len <= free)
 }
 
-/// Creates a file in that directory. Returns its temporary name if it needs one.
-fn begin(dir: &Dir, mode: Mode, nameless: &Nameless) -> io::Result<(File, Option<OsString>)> {
-    if let Some(file) = nameless.create(dir, mode) {
+/// Creates a file in a directory. Returns its temporary name, if it needs one.
+fn create_temporary(
+    dir: &Dir,
+    mode: Mode,
+    unnamed: &UnnamedFiles,
+) -> io::Result<(File, Option<OsString>)> {
+    if let Some(file) = unnamed.create(dir, mode) {
         return Ok((file, None));
     }
     let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::CREATE | OFlags::EXCL;
@@ -247,7 +262,7 @@ fn begin(dir: &Dir, mode: Mode, nameless: &Nameless) -> io::Result<(File, Option
     }
 }
 
-/// Of a new file, less what the process's mask takes away.
-const MODE: Mode = Mode::from_raw_mode(0o666);
-/// Of a file that replaces another, until it has the access of that one.
-const PRIVATE: Mode = Mode::from_raw_mode(0o600);
+/// The mode of a new file, before the umask.
+const NEW_FILE_MODE: Mode = Mode::from_raw_mode(0o666);
+/// The mode of a file that replaces another, until it gets the access of that one.
+const PRIVATE_MODE: Mode = Mode::from_raw_mode(0o600);

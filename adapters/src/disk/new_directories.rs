@@ -1,4 +1,4 @@
-//! [`NewDirectories`]: the directories that a file needs and that are missing, made when it is complete.
+//! [`NewDirectories`]: creates the missing directories of a new file when it is committed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -13,22 +13,22 @@ use sanserve_core::FsError;
 use super::tree::Tree;
 use super::write_error;
 
-/// A directory that is there, and below it the names of those that are missing, one in the other.
+/// An existing directory, and the names of the missing directories below it, outermost first.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Parent {
     pub(super) dir: Dir,
-    /// The path of the directory below the root.
+    /// The path of the directory beneath the root.
     pub(super) path: PathBuf,
     pub(super) missing: Vec<OsString>,
 }
 
-impl Place {
-    /// Looks for the directory of that path. At most this number of names at its end may be missing.
+impl Parent {
+    /// Finds the directory for a path, of which up to `missing_max` components may be missing at the end.
     pub(super) fn find(
         tree: &Tree,
         path: &path::Path,
         missing_max: usize,
-    ) -> Result<Place, FsError> {
+    ) -> Result<Parent, FsError> {
         let (mut path, mut missing) = (path, Vec::new());
         let dir = loop {
             match tree.open_directory(path) {
@@ -38,13 +38,13 @@ impl Place {
                 {
                     let name = path.file_name().ok_or(FsError::NotFound)?;
                     missing.push(name.to_owned());
-                    path = above(path);
+                    path = parent_path(path);
                 }
                 Err(error) => return Err(write_error(&error)),
             }
         };
         missing.reverse();
-        // A link that leads nowhere has the name, too.
+        // A dangling link has the name, too.
         if missing
             .first()
             .is_some_and(|name| dir.symlink_metadata(name).is_ok())
@@ -52,82 +52,82 @@ impl Place {
             return Err(FsError::NotFound);
         }
         let path = path.to_owned();
-        Ok(Place { dir, path, missing })
+        Ok(Parent { dir, path, missing })
     }
 }
 
-/// The path of the directory that holds this.
-pub(super) fn above(path: &path::Path) -> &path::Path {
+/// Returns the path of the parent directory.
+pub(super) fn parent_path(path: &path::Path) -> &path::Path {
     let above = path.parent().filter(|above| !above.as_os_str().is_empty());
     above.unwrap_or(path::Path::new("."))
 }
 
-/// Directories that were made, or found to have been made by somebody else: each is in the one before. To drop them
-/// removes those that were made and are empty, unless they are kept.
+/// Directories that were created, or turned out to exist by now, outermost first. On drop, those that were
+/// created and are empty are removed, unless `keep` was called.
 #[derive(Debug)]
 pub(super) struct NewDirectories<'a> {
     first: &'a Dir,
-    found: Vec<Found<'a>>,
+    entries: Vec<Entry<'a>>,
 }
 
 #[derive(Debug)]
-struct Found<'a> {
+struct Entry<'a> {
     name: &'a OsStr,
     dir: Dir,
-    made: bool,
+    created: bool,
 }
 
 impl<'a> NewDirectories<'a> {
-    /// Makes the directories that are missing.
-    pub(super) fn make(place: &'a Place) -> Result<NewDirectories<'a>, Errno> {
+    /// Creates the missing directories.
+    pub(super) fn create(parent: &'a Parent) -> Result<NewDirectories<'a>, Errno> {
         let mut new = NewDirectories {
-            first: &place.dir,
-            found: Vec::new(),
+            first: &parent.dir,
+            entries: Vec::new(),
         };
-        for name in &place.missing {
+        for name in &parent.missing {
             let above = new.last();
-            let made = match mkdirat(above, name, MODE) {
+            let created = match mkdirat(above, name, NEW_DIRECTORY_MODE) {
                 Ok(()) => true,
                 Err(Errno::EXIST) => false,
                 Err(error) => return Err(error),
             };
             let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let opened = openat(above, name, flags, Mode::empty()).inspect_err(|_| {
-                if made {
+                if created {
                     remove(above, name);
                 }
             });
             let dir = Dir::from_std_file(File::from(opened?));
-            new.found.push(Found { name, dir, made });
+            new.entries.push(Entry { name, dir, created });
         }
         Ok(new)
     }
 
-    /// The last of them, in which the file will be.
+    /// Returns the innermost directory, which will contain the file.
     pub(super) fn last(&self) -> &Dir {
-        self.found.last().map_or(self.first, |found| &found.dir)
+        self.entries.last().map_or(self.first, |entry| &entry.dir)
     }
 
-    /// Keeps them.
+    /// Keeps the directories.
     pub(super) fn keep(mut self) {
-        self.found.clear();
+        self.entries.clear();
     }
 }
 
 impl Drop for NewDirectories<'_> {
     fn drop(&mut self) {
-        while let Some(Found { name, made, .. }) = self.found.pop() {
-            if made {
+        while let Some(Entry { name, created, .. }) = self.entries.pop() {
+            if created {
                 remove(self.last(), name);
             }
         }
     }
 }
 
-/// Removes a directory that was made. If something is in it by now, it stays.
+/// Removes a directory that was created; fails if it is not empty any more.
 fn remove(above: &Dir, name: &OsStr) {
     let _ = unlinkat(above, name, AtFlags::REMOVEDIR);
 }
 
-/// Of a new directory, less what the process's mask takes away.
-const MODE: Mode = Mode::from_raw_mode(0o777);
+/// The mode of a new directory, before the umask.
+const NEW_DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o777);

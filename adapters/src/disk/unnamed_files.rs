@@ -1,4 +1,4 @@
-//! [`Nameless`]: files that have no name until they are complete, and where they can get one.
+//! [`UnnamedFiles`]: creates files without a name (`O_TMPFILE`), where they can be named later.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,32 +14,32 @@ use rustix::io::Errno;
 #[cfg(target_os = "linux")]
 use super::temporary_name::temporary_name;
 
-/// What is known of file systems, by their devices: whether a file without a name can be given one. It cannot where
-/// second names of files are not allowed: on Android, in some sandboxes.
+/// Knows for each file system, by its device, whether an unnamed file can be named. That fails where hard links
+/// are not allowed: on Android and in some sandboxes.
 #[derive(Debug, Default)]
-pub(super) struct Nameless {
-    /// No file is made so.
+pub(super) struct UnnamedFiles {
+    /// Whether unnamed files are disabled.
     #[cfg(target_os = "linux")]
-    never: bool,
+    disabled: bool,
     #[cfg(target_os = "linux")]
     known: Mutex<BTreeMap<u64, bool>>,
 }
 
-impl Nameless {
-    /// With `_never` no file is made without a name.
-    pub(super) fn new(_never: bool) -> Nameless {
-        Nameless {
+impl UnnamedFiles {
+    /// With `_disabled`, unnamed files are disabled.
+    pub(super) fn new(_disabled: bool) -> UnnamedFiles {
+        UnnamedFiles {
             #[cfg(target_os = "linux")]
-            never: _never,
+            disabled: _disabled,
             #[cfg(target_os = "linux")]
             known: Mutex::default(),
         }
     }
 
-    /// Creates a file without a name in a directory, if it can be given one there.
+    /// Creates an unnamed file in a directory, if it can be named there.
     #[cfg(target_os = "linux")]
     pub(super) fn create(&self, dir: &Dir, mode: Mode) -> Option<File> {
-        if self.never || !path::Path::new("/proc/self/fd").exists() {
+        if self.disabled || !path::Path::new("/proc/self/fd").exists() {
             return None;
         }
         let file = create(dir, mode)?;
@@ -51,7 +51,7 @@ impl Nameless {
         None
     }
 
-    /// Whether such a file can be given a name. That is tried once, before any content comes for one.
+    /// Returns whether an unnamed file can be named. This is tried once for each device, with an empty file.
     #[cfg(target_os = "linux")]
     fn can_be_named(&self, dir: &Dir, file: &File) -> bool {
         let Ok(found) = fstat(file) else {
@@ -75,12 +75,12 @@ fn create(dir: &Dir, mode: Mode) -> Option<File> {
     openat(dir, ".", flags, mode).ok().map(File::from)
 }
 
-/// Gives a temporary name to an empty file. The error says nothing of other files.
+/// Tries to give a temporary name to an empty file. An error does not apply to other files.
 #[cfg(target_os = "linux")]
 fn try_to_name(dir: &Dir) -> Result<bool, Errno> {
     let file = create(dir, Mode::RUSR | Mode::WUSR).ok_or(Errno::IO)?;
     let name = temporary_name()?;
-    match link(&file, dir, &name) {
+    match name_file(&file, dir, &name) {
         Ok(()) => {
             let _ = unlinkat(dir, &name, AtFlags::empty());
             Ok(true)
@@ -90,8 +90,8 @@ fn try_to_name(dir: &Dir) -> Result<bool, Errno> {
     }
 }
 
-/// Gives a name to a file that has none.
-pub(super) fn link(file: &File, dir: &Dir, name: &OsStr) -> Result<(), Errno> {
+/// Gives a name to an unnamed file.
+pub(super) fn name_file(file: &File, dir: &Dir, name: &OsStr) -> Result<(), Errno> {
     use std::os::fd::AsRawFd;
 
     let at = format!("/proc/self/fd/{}", file.as_raw_fd());

@@ -1,5 +1,5 @@
-//! [`Found`]: what Linux tells of a file in one call: `statx`, or `fstatat` where that is missing (before Linux 4.11) or
-//! denied (seccomp of old containers).
+//! [`FileStat`]: the metadata of a file on Linux from one call: `statx`, or `fstatat` where that is missing
+//! (before Linux 4.11) or denied (seccomp of old containers).
 
 use std::os::fd::AsFd;
 use std::path;
@@ -12,9 +12,9 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-/// What is known of a file. Only what was asked for is certain.
+/// Metadata of a file. Only the requested fields are valid.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct FileStat {
     pub(super) kind: FileType,
     pub(super) device: u64,
     pub(super) inode: u64,
@@ -23,38 +23,38 @@ pub(super) struct Found {
     /// Seconds since 1970 and nanoseconds.
     pub(super) modified: (i64, i64),
     pub(super) changed: (i64, i64),
-    /// Whether something is, or may be, mounted there.
+    /// Whether it is a mount point, or may be one.
     pub(super) mounted: bool,
 }
 
-impl Found {
-    /// Asks of a name in a directory.
+impl FileStat {
+    /// Reads the metadata of a name in a directory.
     pub(super) fn at(
         dir: impl AsFd,
         name: impl Arg + Copy,
         flags: AtFlags,
         mask: StatxFlags,
-    ) -> Result<Found, Errno> {
+    ) -> Result<FileStat, Errno> {
         match statx(&dir, name, flags, mask) {
             Ok(found) => Ok(found.into()),
-            Err(Errno::NOSYS | Errno::PERM) => statat(dir, name, flags).map(Found::from),
+            Err(Errno::NOSYS | Errno::PERM) => statat(dir, name, flags).map(FileStat::from),
             Err(error) => Err(error),
         }
     }
 
-    /// Asks of a path that must not lead out of the directory.
-    pub(super) fn beneath(dir: &Dir, at: &path::Path, mask: StatxFlags) -> Option<Found> {
+    /// Reads the metadata of a path, which must not lead out of the directory.
+    pub(super) fn beneath(dir: &Dir, at: &path::Path, mask: StatxFlags) -> Option<FileStat> {
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let found = openat2(dir, at, flags, Mode::empty(), inside).ok()?;
-        Found::at(&found, c"", AtFlags::EMPTY_PATH, mask).ok()
+        FileStat::at(&found, c"", AtFlags::EMPTY_PATH, mask).ok()
     }
 }
 
-impl From<Statx> for Found {
-    fn from(found: Statx) -> Found {
+impl From<Statx> for FileStat {
+    fn from(found: Statx) -> FileStat {
         let (modified, changed) = (found.stx_mtime, found.stx_ctime);
-        Found {
+        FileStat {
             kind: FileType::from_raw_mode(found.stx_mode.into()),
             device: makedev(found.stx_dev_major, found.stx_dev_minor),
             inode: found.stx_ino,
@@ -67,13 +67,13 @@ impl From<Statx> for Found {
     }
 }
 
-impl From<Stat> for Found {
+impl From<Stat> for FileStat {
     #[allow(
         clippy::unnecessary_cast,
         reason = "these are of other types on other machines"
     )]
-    fn from(found: Stat) -> Found {
-        Found {
+    fn from(found: Stat) -> FileStat {
+        FileStat {
             kind: FileType::from_raw_mode(found.st_mode),
             device: found.st_dev,
             inode: found.st_ino,

@@ -1,28 +1,28 @@
-//! What is known of the file systems that files lie on, by their numbers in statfs(2).
+//! Properties of file system types, by their magic numbers in statfs(2).
 
 use std::fs::File;
 
 use rustix::fs::fstatfs;
 
-/// Whether this machine alone changes the file system, and that keeps the times of changes.
+/// Returns whether only this machine changes the file system, and the file system records the times of changes.
 pub(super) fn is_local(file: &File) -> bool {
     watched(file).is_some()
 }
 
-/// Whether nothing changes in it, besides, but by calls that inotify is told of.
+/// Returns whether inotify also reports all changes.
 pub(super) fn is_watchable(directory: &File) -> bool {
     watched(directory) == Some(true)
 }
 
-/// For a local one, whether inotify is told of all changes.
+/// For a local file system, returns whether inotify reports all changes.
 fn watched(file: &File) -> Option<bool> {
     let number = fstatfs(file).ok()?.f_type as u32;
     let found = LOCAL.iter().find(|(local, _)| *local == number);
     found.map(|(_, watched)| *watched)
 }
 
-/// ext4, XFS, Btrfs, tmpfs, F2FS, bcachefs, SquashFS, EROFS, ISO 9660; and overlayfs and ZFS, below which
-/// something can change, as by a rollback.
+/// ext4, XFS, Btrfs, tmpfs, F2FS, bcachefs, SquashFS, EROFS, ISO 9660; and overlayfs and ZFS, which can change
+/// from below, for example by a rollback.
 const LOCAL: [(u32, bool); 11] = [
     (0xef53, true),
     (0x5846_5342, true),
