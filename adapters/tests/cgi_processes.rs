@@ -410,7 +410,7 @@ fn a_script_replaced_before_it_started_is_not_run() {
     let output = read_output(&disk, &mut file);
     assert!(output.failed && output.stdout.is_empty(), "{output:?}");
     assert!(
-        output.log.contains("a was replaced meanwhile"),
+        output.log.contains("a was replaced in the meantime"),
         "{output:?}"
     );
 }
