@@ -1,4 +1,4 @@
-//! What a further request on a kept-alive connection allocates, and what is held between requests.
+//! The allocations of a request on a kept-alive connection, and the memory that is held between requests.
 
 mod world;
 
@@ -17,11 +17,11 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
-    /// Bytes that are held.
+    /// The number of allocated bytes.
     static HELD: Cell<isize> = const { Cell::new(0) };
 }
 
-// SAFETY: every call goes to the system's allocator as it came; the counter allocates nothing.
+// SAFETY: forwards every call to the system's allocator; the counter allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
@@ -47,7 +47,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Sends the same request again and again on one connection; the allocations of each of the last.
+/// Sends the same request repeatedly on one connection, and returns the allocations of each of the last ones.
 fn count(handler: impl Handler, request: &[u8]) -> Vec<usize> {
     let config = Config::default()
         .with_protocol(Protocol::Http11)
@@ -137,7 +137,7 @@ fn connections_share_the_settings_of_their_server() {
     let before = HELD.get();
     let conn: Connection<File, _> =
         Connection::new(Arc::clone(&config), "192.0.2.1", files.clone());
-    // The address of the peer is the only allocation of its own.
+    // The peer's address is the only allocation.
     assert_eq!(HELD.get() - before, "192.0.2.1".len() as isize);
     drop(conn);
 }
@@ -155,7 +155,8 @@ fn path_segments_allocate_nothing_with_cgi() {
     }
 }
 
-/// Bytes that a connection holds, without what it gives back at rest, when it waits for another request.
+/// Returns the number of bytes that a connection holds while it waits for another request, without those that it frees when
+/// idle.
 fn held(content: &str) -> isize {
     let fields = "Host: h\r\nContent-Type: multipart/form-data; boundary=b";
     let len = content.len();

@@ -1,4 +1,4 @@
-//! What an adapter may answer, and what it may not.
+//! The answers of an adapter: which are valid, and what follows from them.
 
 mod drive;
 mod world;
@@ -13,7 +13,7 @@ use sanserve_core::{
 };
 use world::World;
 
-/// Carries a request for a directory, whose index page and listing are answered like this.
+/// Runs a request for a directory, whose index page and listing get these answers.
 fn answered(open: fn() -> Got<()>, list: fn() -> Got<()>) {
     let answer = |ask: &Ask| match ask {
         Ask::List(_) => list(),
@@ -64,7 +64,7 @@ fn a_connection_with_a_broken_transport_closes_and_stays_closed() {
     }
 }
 
-/// Says that a file is twice as long as it is, and sends it by reference.
+/// Announces that a file is twice as long as it is, and sends it by reference.
 struct Longer;
 
 impl Handler for Longer {
@@ -97,10 +97,10 @@ fn a_file_sent_by_reference_that_is_too_short_breaks_off_the_reply() {
             .log
             .contains("The file for '/' ended after 1048576 of 2097152 announced bytes")
     );
-    assert!(!world.said);
+    assert!(!world.has_shut_down);
 }
 
-/// Reads a file itself, and sends what it read.
+/// Reads a file, and sends what it has read.
 struct Reader;
 
 impl Handler for Reader {
@@ -135,7 +135,7 @@ fn a_file_is_read_from_its_start_to_its_end() {
     );
 }
 
-/// Begins its reply before it reads.
+/// Begins the reply before it reads the content.
 struct Early;
 
 impl Handler for Early {

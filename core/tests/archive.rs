@@ -1,4 +1,4 @@
-//! Directories as archives, as far as the list of cases does not show it: what its files have in common.
+//! Archives of directories, where the conformance cases do not cover them: the structure of the files.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use sanserve_core::archive::Archive;
 use sanserve_core::{ArchiveFormat, ArchiveRequest};
 use sanserve_core::{Entries, Entry, FileSystem, FsError, Got, Meta, Opened, Path};
 
-/// One empty file, last changed at that time, or one empty directory of which nobody says that.
+/// One empty file with this time of the last modification, or one empty directory without one.
 enum One {
     File(i64),
     Directory,
@@ -47,7 +47,7 @@ impl FileSystem for One {
     }
 }
 
-/// The beginning of an archive.
+/// Returns the beginning of an archive.
 fn start<const N: usize>(fs: &One, format: ArchiveFormat) -> [u8; N] {
     let (path, hidden) = (Path::default(), false);
     let pack = ArchiveRequest {
@@ -62,15 +62,15 @@ fn start<const N: usize>(fs: &One, format: ArchiveFormat) -> [u8; N] {
     bytes
 }
 
-/// The time and the date in the first header of a zip.
+/// Returns the time and the date in the first header of a zip.
 fn clock(fs: &One) -> (u16, u16) {
     let header: [u8; 14] = start(fs, ArchiveFormat::Zip);
     let number = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
     (number(10), number(12))
 }
 
-/// APPNOTE.TXT §4.4.6: hours from bit 11 on, minutes from bit 5 on, then seconds by twos; years since 1980
-/// from bit 9 on, months from bit 5 on, then days.
+/// APPNOTE.TXT §4.4.6: hours from bit 11, minutes from bit 5, then seconds in units of two; years since 1980 from bit 9,
+/// months from bit 5, then days.
 #[test]
 fn dos_times_in_a_zip_have_two_second_steps_from_1980_to_2107() {
     let time = |hour: u16, minute: u16, second: u16| hour << 11 | minute << 5 | (second / 2);
@@ -85,28 +85,28 @@ fn dos_times_in_a_zip_have_two_second_steps_from_1980_to_2107() {
     );
 }
 
-/// APPNOTE.TXT §4.4.11: without the extra field `UT` there is nothing behind the name that says 1970.
+/// APPNOTE.TXT §4.4.11: without the extra field `UT`, nothing behind the name means 1970.
 #[test]
 fn an_entry_without_a_time_is_not_dated_1970_in_a_zip() {
     let directory = One::Directory;
     assert_eq!(clock(&directory), (0, 1 << 5 | 1));
     let header: [u8; 30] = start(&directory, ArchiveFormat::Zip);
     assert_eq!((header[26], header[28]), (6, 0), "files/, and no more");
-    // Nor is anything made up in a tar, which has to say something: POSIX.1-2017, pax, ustar.
+    // A tar always has a time (POSIX.1-2017, pax, ustar), which is 0 here.
     let header: [u8; 512] = start(&directory, ArchiveFormat::Tar);
     assert_eq!(&header[136..148], b"00000000000\0");
 }
 
-/// The extra field of the first header of a zip that holds a file of this time.
+/// Returns the extra field of the first header of a zip with a file of this time.
 fn extra(modified: i64) -> Vec<u8> {
-    // The name is files/, of a directory that is as old.
+    // The first name is files/, of a directory with the same time.
     let header: [u8; 72] = start(&One::File(modified), ArchiveFormat::Zip);
     let len = usize::from(u16::from_le_bytes([header[28], header[29]]));
     header[36..36 + len].to_vec()
 }
 
-/// Info-ZIP's field `UT` has four bytes for the time, which some readers take for a number with a sign and some not. The
-/// field of NTFS (APPNOTE.TXT §4.5.5) has units of 100 ns since 1601.
+/// Info-ZIP's field `UT` has four bytes for the time, which some readers treat as signed and some as unsigned. The NTFS
+/// field (APPNOTE.TXT §4.5.5) has units of 100 ns since 1601.
 #[test]
 fn times_in_a_zip_are_unambiguous() {
     for modified in [
@@ -136,7 +136,7 @@ fn times_in_a_zip_are_unambiguous() {
     }
 }
 
-/// A file of which no more is known.
+/// Returns a file of which only the length is known.
 fn of_length(len: u64) -> Opened<()> {
     let meta = Meta::new(len);
     Opened::File {
@@ -146,7 +146,7 @@ fn of_length(len: u64) -> Opened<()> {
     }
 }
 
-/// Files that are all of these lengths.
+/// Files with these lengths.
 struct Large(&'static [u64]);
 
 impl FileSystem for Large {
@@ -201,7 +201,7 @@ fn an_archive_longer_than_a_file_can_be_is_refused() {
     }
 }
 
-/// Empty files of these names.
+/// Empty files with these names.
 struct Names(Vec<Vec<u8>>);
 
 impl FileSystem for Names {
@@ -227,7 +227,7 @@ impl FileSystem for Names {
     }
 }
 
-/// The names of the files in a zip, in its headers and again in its records (APPNOTE.TXT §4.3.7, §4.3.12).
+/// Returns the names of the files in a zip, from its headers and from its records (APPNOTE.TXT §4.3.7, §4.3.12).
 fn names_in_zip(names: Vec<Vec<u8>>) -> [Vec<Vec<u8>>; 2] {
     let fs = Names(names);
     let pack = ArchiveRequest {
@@ -258,7 +258,7 @@ fn names_in_zip(names: Vec<Vec<u8>>) -> [Vec<Vec<u8>>; 2] {
     })
 }
 
-/// Directories of which this many, one in the other, have a path that is not too long.
+/// Nested directories, of which this many have a path that is not too long.
 struct Deep(usize);
 
 impl FileSystem for Deep {

@@ -1,4 +1,4 @@
-//! Where a connection begins, waits, holds back and ends: its bounds in time and in memory.
+//! The limits of a connection in time and memory: how it begins, waits, buffers and ends.
 
 mod drive;
 mod world;
@@ -279,7 +279,7 @@ fn the_error_of_a_bad_head_does_not_depend_on_how_it_is_split() {
     }
 }
 
-/// A function that answers with a listing.
+/// A function that replies with a listing.
 type List = fn(&mut Exchange<'_>, Directory<'_>) -> Next;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Clocks: each runs only while what it measures is waited for.
+//! Clocks of timeouts: each runs only while the connection waits for what it measures.
 
 mod world;
 
@@ -126,7 +126,7 @@ fn a_second_head_that_is_late_gets_408_too() {
     );
 }
 
-/// The file service, to be looked at from outside.
+/// The file service, observed from outside.
 struct Seen(Rc<RefCell<Files>>);
 
 impl Handler for Seen {

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 const DAY: i64 = 86_400;
 
-/// The example of RFC 9110 in all its forms, and the corners of the grammar.
+/// The example of RFC 9110 in all formats, and edge cases of the grammar.
 const DATES: &[(&str, i64)] = &[
     ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
     ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777),
@@ -15,7 +15,7 @@ const DATES: &[(&str, i64)] = &[
     // date3 of the grammar also has two digits.
     ("Sun Nov 06 08:49:37 1994", 784_111_777),
     ("Wed Nov 16 08:49:37 1994", 784_975_777),
-    // Whether the weekday is that of the day is not part of the grammar.
+    // Whether the weekday matches the date is not part of the grammar.
     ("Mon, 06 Nov 1994 08:49:37 GMT", 784_111_777),
     ("Tuesday, 06-Nov-94 08:49:37 GMT", 784_111_777),
     ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
@@ -27,7 +27,7 @@ const DATES: &[(&str, i64)] = &[
     ("Sat, 31 Dec 2016 23:59:60 GMT", 1_483_228_800),
 ];
 
-/// Dates for Python and others, and for no reader of RFC 9110.
+/// Dates that Python and others accept, but RFC 9110 does not.
 const NO_DATES: &[&str] = &[
     "",
     "garbage",
@@ -104,7 +104,7 @@ const NO_DATES: &[&str] = &[
     "Sun, Nov  6 08:49:37 1994",
 ];
 
-/// Years of two digits by the time at which they are read: at most 50 years after it.
+/// Two-digit years by the time at which they are read: at most 50 years after it.
 const SHORT_YEARS: &[(&str, Option<i64>, i64)] = &[
     // 2026-11-29 12:00:00.
     (
@@ -159,7 +159,7 @@ const SHORT_YEARS: &[(&str, Option<i64>, i64)] = &[
     ("Tuesday, 31-Dec-69 23:59:59 GMT", None, 3_155_759_999),
 ];
 
-/// Reads a date of which the year is known.
+/// Parses a date whose year is unambiguous.
 fn parse(text: &str) -> Option<i64> {
     sanserve_core::date::parse(text, None)
 }

@@ -1,4 +1,4 @@
-//! What an error of a file system says.
+//! The texts of file system errors.
 
 use core::error::Error;
 

@@ -1,4 +1,4 @@
-//! What a guard makes of what the file system says, and of what its handler needs.
+//! Guards whose credentials the file system verifies.
 
 mod drive;
 
@@ -15,7 +15,7 @@ fn get(path: &str, field: &[u8]) -> Vec<u8> {
     [head.as_bytes(), field, b"\r\n"].concat()
 }
 
-/// Carries a guard that leaves everything to a file system, which answers so.
+/// Runs a guard that asks a file system, which gives this answer.
 fn ask(verified: impl Fn(&Credentials) -> Result<(), FsError>) -> Said {
     let guard = Guard::new(Files::new(), |_| None);
     drive(modern(), guard, &get("/", MARY), |ask| match ask {

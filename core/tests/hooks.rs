@@ -1,4 +1,4 @@
-//! What can be changed about the file service, and what handlers can ask and say.
+//! Settings of the file service, and what handlers can do.
 
 mod drive;
 mod world;
@@ -77,7 +77,7 @@ fn functions_in_settings_may_capture_variables() {
     assert!(text.contains("Content-type: text/x-own\r\n"), "{text}");
     assert!(text.contains("Cache-Control: no-store\r\n"), "{text}");
     assert!(text.ends_with("\r\n\r\n2"), "{text}");
-    // A clone that was made before a change does not see it.
+    // A clone made before a change does not see it.
     let mut world = World::new(config, before, requests);
     world.run();
     assert!(!world.text().contains("Cache-Control"));
@@ -202,7 +202,7 @@ fn field_names_are_case_insensitive() {
     assert_eq!(head.field("X-name"), Some("1"));
 }
 
-/// Takes so many pieces and no more.
+/// A writer that accepts this many pieces, and then fails.
 struct Takes(usize);
 
 impl Write for Takes {

@@ -83,7 +83,7 @@ fn read(folder: &str) -> Imports {
     Imports::read(&manifest.join(folder).join("src"))
 }
 
-/// The first name of each path that begins with `crate::`, outside of comments.
+/// Returns the first name of each path that begins with `crate::`, outside of comments.
 fn imported(text: &str) -> impl Iterator<Item = &str> {
     let code = text
         .lines()

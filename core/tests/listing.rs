@@ -1,4 +1,4 @@
-//! Our own listings, as pages: how long they are, what they let through, what they remember.
+//! Our own listing pages: their length, their content security policy and their tags.
 
 mod drive;
 
@@ -20,7 +20,7 @@ fn ours() -> Files {
     files
 }
 
-/// A root that holds these.
+/// A root with these entries.
 fn holds(entries: Entries) -> impl Fn(&Ask) -> Got<()> {
     let entries = Arc::new(entries);
     move |ask| match ask {
@@ -29,7 +29,7 @@ fn holds(entries: Entries) -> impl Fn(&Ask) -> Got<()> {
     }
 }
 
-/// Head and content of what is answered for `/`.
+/// Returns head and content of the reply for `/`.
 fn page(entries: Entries, target: &str, fields: &str) -> (String, String) {
     page_of(ours(), entries, target, fields)
 }
@@ -46,7 +46,7 @@ fn page_of(
     (head.into(), content.into())
 }
 
-/// The same page where files can be stored and had as archives.
+/// The same page with uploads and archives.
 fn full_page(entries: Entries) -> (String, String) {
     let mut upload = Upload::new();
     upload.files = ours();
@@ -54,7 +54,7 @@ fn full_page(entries: Entries) -> (String, String) {
     page_of(upload, entries, "/", "")
 }
 
-/// So many files whose names have 20 bytes, of a size and time that are as long as they come.
+/// This many files with names of 20 bytes, and the longest sizes and times.
 fn many(count: usize) -> Entries {
     let names: Vec<_> = (0..count).map(|at| format!("IMG_{at:012}.jpg")).collect();
     let entries = names.iter().map(|name| Entry {
@@ -66,7 +66,7 @@ fn many(count: usize) -> Entries {
     entries.collect()
 }
 
-/// The hash of what is between these marks, as a policy names it.
+/// Returns the hash of the text between these marks, as in a policy.
 fn hashes<'a>(text: &'a str, start: &'a str, end: &'a str) -> impl Iterator<Item = String> + 'a {
     text.split(start).skip(1).map(move |rest| {
         let inside = rest.split(end).next().expect("it ends");
@@ -90,7 +90,7 @@ fn the_policy_allows_only_the_content_of_the_page() {
         }
         assert!(policy.starts_with("default-src 'none';"), "{policy}");
         assert_eq!(policy.contains("; connect-src 'self';"), count == 2);
-        // Either would hide from whose page a form comes.
+        // Either would hide the origin of a form's page.
         assert!(!policy.contains("sandbox") && !head.contains("Referrer-Policy"));
     }
 }
@@ -238,12 +238,12 @@ fn the_content_length_of_a_listing_is_exact() {
         let len = len.split("\r\n").next().expect("a line");
         assert_eq!(content.split_once("</html>\n").expect("an end").1, "");
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        // Each character stands for a byte.
+        // Each character represents a byte.
         assert_eq!(len, content.chars().count().to_string());
     }
 }
 
-/// What cannot be had is in no listing but CPython's, nor does it count.
+/// Unavailable entries are only in CPython's listing, and are not counted.
 #[test]
 fn unavailable_entries_are_listed_only_by_cpythons_page() {
     let mut entries = Entries::from_iter([entry(b"here")]);
@@ -274,7 +274,7 @@ fn unavailable_entries_are_listed_only_by_cpythons_page() {
     }
 }
 
-/// A function that answers with a listing.
+/// A function that replies with a listing.
 type List = fn(&mut Exchange<'_>, Directory<'_>) -> Next;
 
 #[test]

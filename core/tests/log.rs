@@ -1,4 +1,4 @@
-//! What is logged, and how it looks in each format.
+//! Log events, and their lines in each format.
 
 mod drive;
 mod world;
@@ -24,7 +24,7 @@ fn logging(log_format: Format) -> Config {
         .with_local_offset(|_| -(3 * 3600 + 1800))
 }
 
-/// What is logged of these requests, the date being that of the world.
+/// Returns the log of these requests, at the date of the world.
 fn log_of(format: Format, handler: impl Handler, input: &str) -> String {
     let mut world = World::new(logging(format), handler, input.as_bytes());
     world.run();
@@ -48,7 +48,7 @@ fn a_combined_line_has_bytes_referer_and_agent() {
         format!("192.0.2.1 - - {time} \"HEAD /hello.txt HTTP/1.1\" 200 - \"-\" \"-\""),
     ];
     assert_eq!(lines[..2], expected);
-    // The page of an error is content as any other.
+    // An error page is content like any other.
     let page = lines[2].strip_prefix(&format!("192.0.2.1 - - {time} \"GET /nope HTTP/1.1\" 404 "));
     let (bytes, rest) = page.expect("a line").split_once(' ').expect("a number");
     assert!(bytes.parse::<u32>().expect("a number") > 300);
@@ -59,7 +59,7 @@ fn a_combined_line_has_bytes_referer_and_agent() {
 #[test] // Apache's mod_log_config: %u is the authenticated user, escaped as %r is
 fn the_log_names_the_authenticated_user() {
     let head = |credentials: &str| format!("Host: h\r\nAuthorization: Basic {credentials}\r\n\r\n");
-    // `mary:a`, `a "b":a` and `mary:b`; then nobody.
+    // `mary:a`, `a "b":a` and `mary:b`; then none.
     let input = format!(
         "GET /hello.txt HTTP/1.1\r\n{}GET /hello.txt HTTP/1.1\r\n{}GET /hello.txt HTTP/1.1\r\n{}\
          GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -82,7 +82,7 @@ fn the_log_names_the_authenticated_user() {
         .collect();
     assert_eq!(users.iter().filter(|is| **is).count(), 1, "{log}");
     assert!(users[0], "{log}");
-    // Without a guard nobody has looked at them.
+    // Without a guard the credentials are not verified.
     assert!(
         log_of(combined, Files::new(), &input)
             .lines()
@@ -90,8 +90,7 @@ fn the_log_names_the_authenticated_user() {
     );
 }
 
-/// Characters that end a line, or order what follows from right to left (UAX #9, §2), and what is
-/// written in their place.
+/// Characters that end a line, or reorder the text (UAX #9, §2), and their escapes.
 const UNSEEN: [(char, &str); 15] = [
     ('\u{85}', "x85"),
     ('\u{61c}', "u061c"),
@@ -129,7 +128,7 @@ fn invisible_characters_are_escaped() {
         let name = name.replace("x85", "u0085");
         assert!(log.contains(&format!("a\\{name}b")), "{log}");
         assert!(!log.contains(char), "{log}");
-        // And the same of a user, which reaches the log by itself.
+        // The same in the name of a user, which the log decodes itself.
         let credentials = STANDARD.encode(format!("a {char}:a"));
         let input = format!(
             "GET /hello.txt HTTP/1.1\r\nHost: h\r\nAuthorization: Basic {credentials}\r\n\r\n"
@@ -142,7 +141,7 @@ fn invisible_characters_are_escaped() {
     }
 }
 
-/// Fields are told by the spaces between them.
+/// Fields are separated by spaces.
 #[test]
 fn a_space_in_the_name_of_a_user_shifts_no_field() {
     let credentials = STANDARD.encode("a b c:a");
@@ -176,7 +175,7 @@ fn a_json_line_is_an_object() {
     assert_eq!(lines.len(), 2);
 }
 
-/// Requests that fail in every way, the handler for them, and what the log says of each.
+/// Requests that fail in every way, with the handler for each, and its log line.
 fn failures() -> Vec<(&'static str, Box<dyn Handler>, &'static str)> {
     let get = "GET /nope HTTP/1.1\r\nHost: h\r\n\r\n";
     let wrong = "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic bWFyeTph\r\n\r\n";
@@ -213,7 +212,7 @@ fn failures() -> Vec<(&'static str, Box<dyn Handler>, &'static str)> {
     ]
 }
 
-/// What went wrong is told together with the request.
+/// The failure is logged together with the request.
 #[test]
 fn a_request_that_fails_is_one_json_object() {
     for (input, handler, words) in failures() {
@@ -226,7 +225,7 @@ fn a_request_that_fails_is_one_json_object() {
     }
 }
 
-/// What an error page tells has the status; what only the log tells has a line before it.
+/// A failure with an error page is shown by the status; one without has a line of its own before it.
 #[test]
 fn a_request_that_fails_is_one_line_in_the_combined_format() {
     for (input, handler, words) in failures() {
@@ -344,7 +343,7 @@ fn control_characters_do_not_inflate_the_log() {
 
 #[test]
 fn tls_on_a_plain_http_port_is_one_readable_line_in_every_format() {
-    // The beginning of a ClientHello (RFC 8446 §4.1.2), whole and by byte, alone and behind a request.
+    // The beginning of a ClientHello (RFC 8446 §4.1.2), whole and byte by byte, alone and after a request.
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x20\x0a\x0a\x7f";
     let get = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
     let words = "TLS on a plain HTTP port: use http://, or start the server with TLS";
@@ -373,7 +372,7 @@ fn tls_on_a_plain_http_port_is_one_readable_line_in_every_format() {
     }
 }
 
-/// A line for each refusal.
+/// A format that writes a line for each refusal.
 const REFUSALS: Format = |record, out| match record.event {
     LogEvent::Refused(refusal) => writeln!(out, "{refusal:?}: {refusal}"),
     _ => Ok(()),
@@ -435,7 +434,7 @@ fn the_reason_for_a_refused_upload_is_logged() {
         ),
         ("aux", "Name: no file here can have that name\n"),
         (".env", "Hidden: a name in the path begins with a dot\n"),
-        // What the reply tells needs no second line: it is full.
+        // The disk is full, which the reply discloses: no second line.
         ("new", ""),
     ];
     for (name, line) in expected {
@@ -455,7 +454,7 @@ fn a_refusal_is_logged_once_whatever_page_is_sent() {
         (None, Some("nope")),
         (Some("nope"), Some("hello.txt")),
         (Some("nope"), Some("nope")),
-        // Nor is it logged that these cannot be sent either.
+        // That these cannot be sent either is not logged.
         (Some("aux"), Some("hello.txt")),
         (Some("aux"), Some("aux")),
     ] {

@@ -1,4 +1,4 @@
-//! Content types against those CPython gives to the same names.
+//! Media types, compared with those of CPython.
 //!
 //! Every expected type in the table was computed by CPython 3.13's `http.server` rules with its
 //! built-in tables alone, not by the code under test.
@@ -9,7 +9,7 @@ fn nothing_more(_: &str) -> Option<&'static str> {
     None
 }
 
-/// A stand-in for a system's own table. It knows an extension the built-in table has, too.
+/// A fake of the system's table, with an extension that the built-in table has, too.
 fn a_few_more(extension: &str) -> Option<&'static str> {
     match extension {
         "abc" => Some("text/x-abc"),
@@ -23,7 +23,7 @@ fn a_few_more(extension: &str) -> Option<&'static str> {
     }
 }
 
-/// `None` is for the names Python calls application/octet-stream for want of a type.
+/// `None` is for names whose type Python does not know (application/octet-stream).
 const NAMES: &[(&[u8], Option<&str>)] = &[
     (b"", None),
     (b"a.txt", Some("text/plain")),

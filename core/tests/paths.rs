@@ -1,8 +1,8 @@
-//! What paths mean, beside what the conformance cases say of it.
+//! Paths, where the conformance cases do not cover them.
 
 use sanserve_core::Path;
 
-/// As CPython's `_url_collapse_path` would show it: the directory, a slash, the last segment.
+/// Returns a path as CPython's `_url_collapse_path` does: the directory, a slash, the last segment.
 fn collapsed(path: &Path) -> String {
     let mut segments: Vec<_> = path.segments().map(String::from_utf8_lossy).collect();
     let last = if path.ends_with_slash() {
@@ -13,7 +13,7 @@ fn collapsed(path: &Path) -> String {
     format!("/{}/{}", segments.join("/"), last.unwrap_or_default())
 }
 
-/// The vectors of CPython's own test; `None` where it raises IndexError. Two of its names are none here.
+/// The test vectors of CPython; `None` where it raises IndexError. Two of its names are invalid here.
 const COLLAPSE: [(&str, Option<&str>); 26] = [
     ("", Some("//")),
     ("..", None),
@@ -48,7 +48,7 @@ fn paths_collapse_as_in_cpython_and_stop_at_the_root() {
     for (target, theirs) in COLLAPSE {
         let path = Path::parse(target).expect("names only");
         let ours = collapsed(&path);
-        // A path that climbs out is a traceback there; here it ends at the root.
+        // CPython raises an exception for a path that leads out; here it ends at the root.
         let Some(theirs) = theirs else {
             assert!(
                 ["//", "/a/b/f", "//f"].contains(&ours.as_str()),
@@ -56,8 +56,8 @@ fn paths_collapse_as_in_cpython_and_stop_at_the_root() {
             );
             continue;
         };
-        // A dot at the end makes it a directory there. Here, as for CPython's own files
-        // (`/file.txt/.` is the file), only a slash does.
+        // In CPython's CGI a dot at the end makes it a directory. Here, as for CPython's own files (`/file.txt/.` is the
+        // file), only a slash does.
         if target.ends_with('.') {
             assert_eq!(
                 theirs.trim_matches('/').as_bytes(),

@@ -1,5 +1,5 @@
-//! What a connection does with handlers and files, whole and byte by byte. What it does with
-//! requests stands in the list of conformance cases.
+//! Connections with handlers and files, with their input whole and byte by byte. The conformance cases cover the parsing of
+//! requests.
 
 mod world;
 
@@ -10,7 +10,7 @@ fn modern() -> Config {
     Config::default().with_protocol(Protocol::Http11)
 }
 
-/// Runs `input` whole and byte by byte, and checks that this makes no difference.
+/// Runs `input` whole and byte by byte, and checks that the results are equal.
 fn run<H: Handler>(config: Config, handler: impl Fn() -> H, input: &[u8]) -> World<H> {
     let mut whole = World::new(config.clone(), handler(), input);
     whole.run();
@@ -22,7 +22,7 @@ fn run<H: Handler>(config: Config, handler: impl Fn() -> H, input: &[u8]) -> Wor
     whole
 }
 
-/// Sends content back, in pieces that depend on how it came; `head` is sent first or last.
+/// Echoes content, in pieces that depend on how it arrived; the head is sent first or last.
 struct Echo {
     head_first: bool,
     content: Vec<u8>,
@@ -66,7 +66,7 @@ fn pipelined_requests_are_answered_together() {
     let input = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n".repeat(100);
     let world = run(modern(), Files::new, &input);
     assert_eq!(world.statuses().len(), 100);
-    // The first read is small; the second brings all the others.
+    // The first read is small; the second receives all the others.
     assert_eq!(world.writes, 2);
 }
 
@@ -82,7 +82,7 @@ fn a_peer_that_waits_is_asked_for_its_content_before_the_reply() {
             ["HTTP/1.1 100 Continue", "HTTP/1.1 200 OK"]
         );
     }
-    // Nobody wants it: no 100, and no guess at what follows.
+    // The content is not read: no 100, and the connection closes.
     let input = [&input[..], b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
     let world = run(modern(), Files::new, &input);
     assert_eq!(world.statuses(), ["HTTP/1.1 405 Method Not Allowed"]);
@@ -110,7 +110,7 @@ fn an_endless_head_is_refused_at_the_limit() {
 
 #[test]
 fn a_file_that_turns_out_shorter_breaks_off_the_reply() {
-    // Nothing of the small one has left: it becomes a 500. The large one is under way.
+    // Nothing of the small file has been sent: it becomes a 500. The large one is being sent.
     let input = b"GET /short HTTP/1.1\r\nHost: h\r\n\r\nGET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
     let world = run(modern(), Files::new, input);
     assert_eq!(
@@ -151,7 +151,7 @@ fn large_files_are_sent_by_reference_if_possible() {
     }
 }
 
-/// What becomes of a handler's mistake.
+/// Returns the reply to a handler's mistake.
 fn blame(handler: fn(&mut Exchange<'_>) -> Next) -> String {
     let world = run(
         modern(),

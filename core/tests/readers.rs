@@ -1,9 +1,8 @@
-//! Slow readers: a model of the two systems between the engine and the program that reads, on a clock that the test
-//! holds.
+//! Slow readers: a model of the two systems between the engine and a reading client, with a simulated clock.
 //!
-//! The sending system takes bytes up to the size of its buffer, and takes more only when a third of that is free, as Linux
-//! does. The receiving system acknowledges what fits into its own buffer, and says that there is room again only when
-//! a certain part of it has been read: on a loopback device nearly all of it.
+//! The sending system accepts bytes up to the size of its buffer, and more only when a third of that is free, as Linux does.
+//! The receiving system acknowledges bytes that fit into its own buffer, and announces free space only when a certain part
+//! has been read: on a loopback device nearly all of it.
 
 use std::time::Duration;
 
@@ -41,19 +40,19 @@ impl Handler for Send {
 /// Both systems and the reader.
 #[derive(Clone, Copy)]
 struct Network {
-    /// The size of the sending system's buffer, and what is in it.
+    /// The size of the sending system's buffer, and the bytes in it.
     send_max: u64,
     unacknowledged: u64,
-    /// The size of the receiving system's buffer, and what is in it.
+    /// The size of the receiving system's buffer, and the bytes in it.
     receive_max: u64,
     unread: u64,
-    /// How much of the receiving buffer has to be free before that is announced.
+    /// How much of the receiving buffer must be free before that is announced.
     announced_from: u64,
     window: u64,
-    /// Bytes a second that the program reads, and until when.
+    /// The bytes per second that the client reads, and until when.
     rate: u64,
     stops: Duration,
-    /// What it has read, and a fraction of a byte.
+    /// The bytes that it has read, and a fraction of a byte.
     read: f64,
 }
 
@@ -72,7 +71,7 @@ impl Network {
         }
     }
 
-    /// How many of these bytes the sending system takes.
+    /// Returns how many of these bytes the sending system accepts.
     fn write(&mut self, len: u64) -> Option<u64> {
         let free = self.send_max - self.unacknowledged;
         if free < self.send_max / 3 {
@@ -95,7 +94,7 @@ impl Network {
         self.read as u64 + self.unread
     }
 
-    /// Lets a moment pass.
+    /// Advances the time by a small step.
     fn tick(&mut self, now: Duration) {
         if now < self.stops {
             let more = self.rate as f64 * TICK.as_secs_f64();
@@ -112,27 +111,27 @@ impl Network {
     }
 }
 
-/// What came of it.
+/// The result of a connection.
 #[derive(Debug)]
 struct Outcome {
-    /// What the program has read or will find in its system's buffer.
+    /// The bytes that the client has read, or will find in its system's buffer.
     received: u64,
     took: Duration,
     log: String,
 }
 
-/// What the test decides about a connection.
+/// The parameters of a connection.
 struct Setup {
     config: Config,
     path: Network,
     len: u64,
     sendable: bool,
-    /// What the peer sends after its request, again and again, each time after a second.
+    /// What the peer sends after its request, repeatedly, once a second.
     chatter: &'static [u8],
     request: &'static [u8],
-    /// Whether the adapter can tell what was acknowledged.
+    /// Whether the adapter reports acknowledgements.
     tells: bool,
-    /// Whether it can count it, or only say what is left.
+    /// Whether it reports their number, or only the outstanding bytes.
     counts: bool,
 }
 
@@ -150,7 +149,7 @@ impl Setup {
         }
     }
 
-    /// Carries the connection to its end. What has then not been acknowledged is lost if the peer still sends.
+    /// Runs the connection to its end. Bytes that are then unacknowledged are lost if the peer still sends.
     fn run(self) -> Outcome {
         let Setup {
             config,
@@ -263,7 +262,7 @@ fn a_reader_that_is_fast_enough_gets_everything_whatever_the_systems_buffer() {
 
 #[test]
 fn a_reader_with_a_larger_buffer_has_to_be_faster() {
-    // 554 seconds have to be enough to read all of the buffer.
+    // 554 seconds must suffice to read the whole buffer.
     for (rate, receive_max) in [(8_000, 4 * MIB), (40_000, 16 * MIB)] {
         let path = Network::new(16 * MIB, receive_max, receive_max, rate);
         let outcome = Setup::of(path, 40 * MIB).run();
@@ -282,7 +281,7 @@ fn a_reader_below_the_rate_is_cut_off() {
                 .contains("The client reads the reply too slowly"),
             "{outcome:?}"
         );
-        // 65,536 bytes in advance, and 30 seconds, are used up at 200 bytes a second.
+        // The 65,536 bytes in advance, and 30 seconds, are used up at 200 bytes a second.
         assert!(outcome.took < SECOND * 500, "{outcome:?}");
     }
 }
@@ -342,7 +341,7 @@ fn a_closing_connection_stays_open_until_everything_is_acknowledged() {
     for request in [
         &b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"[..],
         b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
-        // Its content is too long to be read in vain.
+        // Its content is too long to be drained.
         b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n",
     ] {
         let (rate, len) = (8_000, MIB);
@@ -355,7 +354,7 @@ fn a_closing_connection_stays_open_until_everything_is_acknowledged() {
         let linger = setup.config.timeouts.linger;
         let outcome = setup.run();
         assert!(outcome.received > len, "{outcome:?}");
-        // What the last announcement let through was read later.
+        // The bytes that the last announcement allowed were read later.
         let took = Duration::from_secs((len - 65_536) / rate);
         assert!(
             outcome.took >= took && outcome.took <= took + SECOND * 10 + linger * 2,
@@ -396,7 +395,7 @@ fn an_idle_connection_stays_open_while_its_last_reply_is_read() {
         outcome.took + SECOND * 9 >= took && outcome.took <= took + idle,
         "{outcome:?}"
     );
-    // And not when it is taken no more.
+    // But not when nothing more is read.
     let stopped = Network {
         stops: SECOND * 20,
         ..path

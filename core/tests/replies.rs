@@ -1,4 +1,4 @@
-//! What leaves: framing, fields, pages, and the parts that they are made of.
+//! Replies: framing, fields, pages, and the parts from which they are made.
 
 mod drive;
 mod world;
@@ -13,7 +13,7 @@ use sanserve_core::{
 };
 use world::{BIG, World};
 
-/// Opens what is asked for, reads the content of the request, and sends the file in chunks.
+/// Opens the requested file, reads the content of the request, and sends the file in chunks.
 struct Chunked;
 
 impl Handler for Chunked {
@@ -294,7 +294,7 @@ fn no_file_has_a_nul_in_its_name() {
     assert_eq!(Path::parse("/a%00b"), None);
 }
 
-/// Writes content that is larger than the outbox, and says how much was written when it was told so.
+/// Writes content that is larger than the outbox, and records how much had been sent when it was resumed.
 struct Large(usize);
 
 impl Handler for Large {

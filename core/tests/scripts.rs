@@ -1,4 +1,4 @@
-//! Scripts that misbehave, and file systems on which they cannot be run.
+//! CGI scripts that misbehave, and file systems that cannot run scripts.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use sanserve_core::{
     Protocol, Want,
 };
 
-/// Scripts by name. An open one is what it has left to say.
+/// Scripts by name. An open one is the rest of its output.
 struct Scripts;
 
 impl FileSystem for Scripts {
@@ -77,7 +77,7 @@ impl FileSystem for Scripts {
     }
 }
 
-/// A file system that runs nothing.
+/// A file system that runs no scripts.
 struct NoScripts;
 
 impl FileSystem for NoScripts {
@@ -96,7 +96,7 @@ impl FileSystem for NoScripts {
     }
 }
 
-/// The status line that answers this request, and the content.
+/// Returns the status line of the reply to this request, and its content.
 fn ask(fs: &impl FileSystem<File = Vec<u8>>, request: &[u8]) -> (String, String) {
     ask_with(Cgi::new("site.example", 80), fs, request)
 }
@@ -112,7 +112,7 @@ fn ask_with(
     (status.into(), content.into())
 }
 
-/// All that answers this request, and the log.
+/// Returns the whole reply to this request, and the log.
 fn converse(
     handler: Cgi,
     fs: &impl FileSystem<File = Vec<u8>>,
@@ -264,7 +264,7 @@ fn a_status_without_a_phrase_gets_its_own() {
     assert_eq!((&*status, &*content), ("HTTP/1.0 404 Not Found", "gone"));
 }
 
-/// The same scripts on a file system that ignores the case of letters, and knows a few other names for them.
+/// The same scripts on a case-insensitive file system, which also has a few other names for them.
 struct Folding;
 
 impl FileSystem for Folding {
@@ -304,7 +304,7 @@ impl FileSystem for Folding {
     }
 }
 
-/// Scripts in two directories, archives, and a page that answers for what is missing.
+/// Scripts in two directories, archives, and a page for missing files.
 fn folding() -> Cgi {
     let mut cgi = Cgi::new("site.example", 80);
     cgi.settings_mut().cgi_directories = vec!["/cgi-bin".into(), "sub/scripts/".into()];
@@ -391,7 +391,7 @@ fn a_target_that_is_translated_into_a_script_directory_is_404() {
     assert_eq!(content, "SOURCE");
 }
 
-/// A file system that has a directory under every name, and counts what is asked of it.
+/// A file system with a directory under every name, which counts the requests.
 struct Bottomless(std::cell::Cell<usize>);
 
 impl FileSystem for Bottomless {
@@ -445,7 +445,7 @@ fn small_chunks_are_collected_before_they_are_written() {
                 Got::Bytes(n)
             }
             Want::WriteFile { from, .. } => {
-                // Some of it is taken at a time.
+                // Accepts part of it at a time.
                 let n = from.len().div_ceil(2).max(3_000).min(from.len());
                 given += 1;
                 content.extend_from_slice(&from[..n]);
@@ -462,7 +462,7 @@ fn small_chunks_are_collected_before_they_are_written() {
     assert!(given < 25, "it was passed on in {given} pieces");
 }
 
-/// A file system where too many scripts run, which is known before one is set up or when it is started.
+/// A file system with too many running scripts, which is noticed when one is prepared or when it is started.
 struct Busy {
     at_once: bool,
 }

@@ -1,4 +1,4 @@
-//! Deadlines, on a clock that the test holds.
+//! Deadlines, with a simulated clock.
 
 mod world;
 
@@ -85,7 +85,7 @@ fn a_connection_stays_open_longer_than_announced() {
         let request = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
         let mut world = World::new(config.clone(), Files::new(), request);
         if let Some(promised) = promised {
-            // The next request comes as late as it may.
+            // The next request arrives at the last moment.
             world = world.then(SECOND * promised, request);
         }
         world.half_close = false;
@@ -190,7 +190,7 @@ fn content_that_arrives_too_slowly_gets_408() {
     assert!(took < SECOND * 60, "{took:?}");
 }
 
-/// Runs `/big` as a program and sends what it says.
+/// Runs `/big` as a CGI script, and sends its output.
 struct Run;
 
 impl Handler for Run {
@@ -232,8 +232,8 @@ fn a_cgi_process_may_be_slow_but_not_silent() {
     );
 }
 
-/// Runs a program that is asked for its output once a second, and answers this; `watch` is called before each
-/// answer. Returns how long it ran, and the log.
+/// Runs a CGI process that is asked for output once a second and gives this answer; `watch` is called before each answer.
+/// Returns how long it ran, and the log.
 fn run_program(
     answer: impl FnMut() -> Got<()>,
     watch: impl FnMut(&mut Connection<(), Run>, Duration),
@@ -241,7 +241,7 @@ fn run_program(
     run_program_for(Duration::ZERO, answer, watch)
 }
 
-/// The same for a client that takes so long for each write.
+/// Does the same for a client that needs this long for each write.
 fn run_program_for(
     write_takes: Duration,
     mut answer: impl FnMut() -> Got<()>,
@@ -312,11 +312,11 @@ fn a_silent_cgi_process_is_ended_soon_after_its_client_has_closed_its_side() {
             conn.peer_closed();
         }
     };
-    // The client is noticed to have closed its side in the step before the fifth second.
+    // The close is noticed in the step before the fifth second.
     let (took, log) = run_program(|| Got::Nothing, closed);
     assert_eq!(took, SECOND * 4 + soon);
     assert!(log.contains("closed its side"), "{log}");
-    // What it writes reaches a client that has closed no more than one side, so it may go on.
+    // A client that has closed only one side receives the output, so the process may continue.
     let mut n = 0;
     let (took, ..) = run_program(
         || {
@@ -396,7 +396,7 @@ fn a_file_that_cannot_be_read_in_time_gets_504_too() {
 fn a_file_that_only_reports_work_is_abandoned_after_an_hour() {
     let config = Config::default();
     let mut world = World::new(config.clone(), Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
-    (world.works_after, world.disk_takes) = (0, SECOND * 29);
+    (world.reports_work_after, world.disk_takes) = (0, SECOND * 29);
     let took = world.run();
     let timeouts = config.timeouts;
     assert_eq!(timeouts.work, SECOND * 3600);
@@ -412,14 +412,18 @@ fn a_file_that_only_reports_work_is_abandoned_after_an_hour() {
 #[test]
 fn buffered_output_is_sent_before_long_work() {
     let config = Config::default();
-    for works_after in [0, 20_000] {
+    for reports_work_after in [0, 20_000] {
         let mut world = World::new(config.clone(), Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
-        (world.works_after, world.disk_takes, world.leaves_after) = (works_after, SECOND, 2);
+        (
+            world.reports_work_after,
+            world.disk_takes,
+            world.resets_after_reports,
+        ) = (reports_work_after, SECOND, 2);
         world.run();
         let text = world.text();
         let (_, content) = text.split_once("\r\n\r\n").expect("the head was sent");
-        assert_eq!(world.sent_at_work, text.len());
-        assert!(content.len() as u64 >= works_after);
+        assert_eq!(world.sent_at_second_report, text.len());
+        assert!(content.len() as u64 >= reports_work_after);
     }
 }
 
@@ -427,7 +431,11 @@ fn buffered_output_is_sent_before_long_work() {
 fn a_client_that_hangs_up_during_long_work_ends_it() {
     let config = Config::default().with_log_format(sanserve_core::log::json);
     let mut world = World::new(config.clone(), Files::new(), b"GET /big HTTP/1.0\r\n\r\n");
-    (world.works_after, world.disk_takes, world.leaves_after) = (0, SECOND, 3);
+    (
+        world.reports_work_after,
+        world.disk_takes,
+        world.resets_after_reports,
+    ) = (0, SECOND, 3);
     assert_eq!(world.run(), SECOND * (3 + 1));
     assert!(world.log.contains("\"bytes\":0,"), "{}", world.log);
     assert!(world.log.contains("\"complete\":false"), "{}", world.log);
@@ -443,7 +451,10 @@ fn lingering_ends_at_its_deadline() {
     }
     let took = world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
-    assert!(world.said, "the peer was told that nothing more will come");
+    assert!(
+        world.has_shut_down,
+        "the peer was told that nothing more will come"
+    );
     assert!(took <= modern().timeouts.linger + SECOND, "{took:?}");
 }
 
@@ -458,8 +469,8 @@ fn the_reply_announces_the_close_if_content_is_unread() {
     let mut world = World::new(modern(), handler, put);
     world.half_close = false;
     let took = world.run();
-    // The reply is not cut off by what comes late.
-    assert!(world.said);
+    // Late bytes do not cut off the reply.
+    assert!(world.has_shut_down);
     let Timeouts { grace, linger, .. } = modern().timeouts;
     assert_eq!(took, grace + linger);
 }
@@ -503,18 +514,18 @@ fn a_parked_connection_continues_where_it_was() {
     let rest = conn.park();
     assert_eq!(rest.deadline(&config.timeouts), SECOND * 50 + idle);
     let mut conn = Connection::<(), _>::unpark(config.clone(), "192.0.2.1", rest);
-    // Nothing has come after all.
+    // No bytes have arrived after all.
     let (said, by) = go(&mut conn, SECOND * 60, b"");
     assert!(said.is_empty() && conn.can_park());
     assert_eq!(by, Some(SECOND * 50 + idle));
-    // The handler is the same, and the last request is told to be so.
+    // The handler is the same, and the last request is announced as such.
     let (said, _) = go(&mut conn, SECOND * 70, request);
     assert!(said.contains("Connection: close\r\n"), "{said}");
     assert!(said.ends_with("\r\n\r\n2"), "{said}");
     assert!(!conn.can_park());
 }
 
-/// Takes a connection as far as it gets with that input; what it said, and until when it waits.
+/// Runs a connection with that input as far as possible; returns its output, and its deadline.
 fn go<H: Handler>(
     conn: &mut Connection<(), H>,
     tick: Duration,
@@ -543,12 +554,12 @@ fn go<H: Handler>(
 
 #[test]
 fn a_write_before_a_copy_is_marked() {
-    // A head before what goes by reference is announced as such; all else is complete.
+    // A head before a file that is sent by reference is marked as such; all other writes are complete.
     for (target, more) in [("sent", true), ("big", false), ("hello.txt", false)] {
         let request = format!("GET /{target} HTTP/1.0\r\n\r\n");
         let mut world = World::new(Config::default(), Files::new(), request.as_bytes());
         world.run();
-        assert_eq!(world.held_back, usize::from(more), "{target}");
+        assert_eq!(world.writes_before_copy, usize::from(more), "{target}");
     }
     let mut world = World::new(
         Config::default(),
@@ -556,7 +567,7 @@ fn a_write_before_a_copy_is_marked() {
         b"HEAD /sent HTTP/1.0\r\n\r\n",
     );
     world.run();
-    assert_eq!(world.held_back, 0);
+    assert_eq!(world.writes_before_copy, 0);
 }
 
 #[test]
@@ -567,14 +578,14 @@ fn a_shutdown_says_whether_the_peer_may_still_send() {
         ("GET /hello.txt HTTP/1.0\r\n\r\n".into(), false),
         (format!("{get}Connection: close\r\n\r\nG"), true),
         (format!("{get}\r\n{get}Connection: close\r\n\r\n"), false),
-        // Who closes at the second one is the server: the peer does not know it yet.
+        // The server closes after the second request, which the peer does not know yet.
         (format!("{get}\r\n{get}\r\n"), true),
-        // Its content is on the way.
+        // Its content has not arrived yet.
         (
             format!("{get}Connection: close\r\nContent-Length: 99999\r\n\r\n"),
             true,
         ),
-        // Old clients send an empty line behind their content.
+        // Old clients send a line break after their content.
         (
             format!("{get}Connection: close\r\nContent-Length: 1\r\n\r\nx"),
             true,
@@ -586,7 +597,11 @@ fn a_shutdown_says_whether_the_peer_may_still_send() {
         let mut world = World::new(config.clone(), Files::new(), request.as_bytes());
         world.half_close = false;
         world.run();
-        assert_eq!((world.said, world.hears_more), (true, more), "{request}");
+        assert_eq!(
+            (world.has_shut_down, world.peer_may_send),
+            (true, more),
+            "{request}"
+        );
     }
 }
 
@@ -623,12 +638,12 @@ fn a_connection_reports_its_phase() {
     use Phase::{Busy, Head, Idle};
     assert_eq!(feed(b""), [Idle]);
     assert_eq!(feed(b"GET /"), [Idle, Head]);
-    // To log and to write are part of the reply.
+    // Logging and writing are part of the reply.
     assert_eq!(
         feed(b" HTTP/1.1\r\nHost: h\r\n\r\n"),
         [Head, Busy, Busy, Idle]
     );
-    // The reply is written; the content that still belongs to the request is of no use.
+    // The reply has been written; the rest of the request's content is of no use.
     let put = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n";
     assert_eq!(feed(put).last(), Some(&Head));
 }

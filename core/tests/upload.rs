@@ -1,4 +1,4 @@
-//! Files that clients store: by PUT and by form, whole and in any pieces, and what is refused.
+//! Uploads by PUT and by form, whole and in pieces, and refused ones.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -9,12 +9,12 @@ use sanserve_core::{
     Opened, Path, Protocol, Upload, Want,
 };
 
-/// A tree in memory that can be written to: the root, `d/`, and what is stored in them.
+/// A writable tree in memory: the root, `d/`, and the files stored in them.
 struct Shelf {
     files: RefCell<BTreeMap<Vec<u8>, Vec<u8>>>,
-    /// So many bytes fit in.
+    /// The number of bytes that fit.
     room: usize,
-    /// How many directories may be made for the file that was begun last.
+    /// The number of directories that may be created for the file that was begun last.
     directories_max: Cell<usize>,
 }
 
@@ -104,7 +104,7 @@ impl FileSystem for Shelf {
         if bytes.len() + from.len() > self.room {
             return Err(FsError::NoSpace);
         }
-        // Not all at once.
+        // Accepts only part of the bytes.
         let n = from.len().div_ceil(2);
         bytes.extend(&from[..n]);
         Ok(n)
@@ -123,7 +123,7 @@ impl FileSystem for Shelf {
     }
 }
 
-/// What is answered, the input cut to pieces of that size.
+/// Returns the reply to an input that is cut into pieces of this size.
 fn talk(shelf: &Shelf, upload: Upload, content: u64, input: &[u8], piece: usize) -> String {
     let config = Config::default()
         .with_protocol(Protocol::Http11)
@@ -164,7 +164,7 @@ fn status(reply: &str) -> &str {
 
 const ROOM: usize = 1 << 20;
 
-/// The status of a reply to one request, and the tree behind it. It is the same at every pace.
+/// Returns the status of the reply to one request, and the tree afterwards. They do not depend on how the input is split.
 fn ask(upload: &Upload, input: &str) -> (String, Shelf) {
     let mut seen: Option<(String, Shelf)> = None;
     for piece in [usize::MAX, 1, 7] {
@@ -191,7 +191,7 @@ fn post(target: &str, fields: &str, content: &str) -> String {
     put(target, &format!("{kind}{fields}"), content).replacen("PUT", "POST", 1)
 }
 
-/// A part of a form.
+/// Returns a part of a form.
 fn part(name: &str, content: &str) -> String {
     let disposition = format!("form-data; name=\"f\"; filename=\"{name}\"");
     format!("--b d\r\nContent-Disposition: {disposition}\r\nContent-Type: x/y\r\n\r\n{content}\r\n")
@@ -221,7 +221,7 @@ fn a_stored_file_is_visible_immediately() {
     assert_eq!(ask(&Upload::new(), chunked).1.text("c").unwrap(), "abc");
 }
 
-/// RFC 9110 §15.5.12. A length of 0 is one.
+/// RFC 9110 §15.5.12. A length of 0 is a length.
 #[test]
 fn a_put_without_a_length_leaves_the_file_as_it_is() {
     let cases = [
@@ -249,7 +249,7 @@ fn nothing_is_overwritten_by_default() {
     assert_eq!(shelf.text("d/old").unwrap(), "new");
 }
 
-/// RFC 9110 §13: `"13f-3"` is what tells the file that is there.
+/// RFC 9110 §13: `"13f-3"` is the tag of the existing file.
 #[test]
 fn preconditions_apply_to_uploads() {
     let (old, new) = ("\"13f-3\"", "\"1-1\"");
@@ -270,7 +270,7 @@ fn preconditions_apply_to_uploads() {
             "If-Unmodified-Since: Wed, 01 Jan 2020 00:00:00 GMT",
             204,
         ),
-        // §13.1.3: of GET and HEAD alone.
+        // §13.1.3: for GET and HEAD alone.
         (
             "/d/old",
             "If-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT",
@@ -294,8 +294,8 @@ fn preconditions_apply_to_uploads() {
     assert_eq!(status(&reply), "412 Precondition Failed");
 }
 
-/// A directory is made only by a name that a new file could have, so that none stands in the way of what is sent for
-/// other names.
+/// A directory is created only with a name that a new file could have, so that none replaces a file that is sent for other
+/// names.
 #[test]
 fn new_directories_follow_the_rules_for_file_names() {
     let mut application = Upload::new();
@@ -354,7 +354,7 @@ fn files_that_cannot_be_requested_cannot_be_stored() {
     );
 }
 
-/// By PUT and by form, with one rule: what is sent for other names is stored only where overwriting is allowed.
+/// The same rule for PUT and for forms: a file that is sent for other names is stored only if overwriting is allowed.
 #[test]
 fn a_file_sent_for_other_names_is_stored_only_if_overwriting_is_allowed() {
     let compressed = "403 Compressed variants cannot be stored unless overwriting is allowed";
@@ -386,7 +386,7 @@ fn a_file_sent_for_other_names_is_stored_only_if_overwriting_is_allowed() {
             assert!(overwrite || status(&reply).starts_with(refusal), "{reply}");
         }
     }
-    // Where nothing is sent for other names, these are names like others.
+    // Without these settings, the names are like any others.
     for name in ["old.gz", "app.html", "404.html", "login"] {
         let (reply, _) = ask(&Upload::new(), &put(&format!("/d/{name}"), "", "x"));
         assert_eq!(status(&reply), "201 Created", "{name}");
@@ -409,7 +409,7 @@ fn a_refused_upload_gets_its_reply_before_the_content() {
     let (shelf, input) = (Shelf::new(3), put("/a", expects, "four"));
     let reply = talk(&shelf, Upload::new(), 4096, input.as_bytes(), 1000);
     assert_eq!(status(&reply), "507 Insufficient Storage");
-    // What is more than may be is that, however little room there is.
+    // Content over the limit gets that error, regardless of the free space.
     for fields in [expects, ""] {
         let input = put("/a", fields, "four");
         let reply = talk(&shelf, Upload::new(), 3, input.as_bytes(), 1000);
@@ -427,7 +427,7 @@ fn uploads_that_are_too_long_or_cut_off_leave_no_file() {
     let cut = put("/a", "", "hello");
     let (_, shelf) = ask(&Upload::new(), &cut[..cut.len() - 1]);
     assert_eq!(shelf.files.borrow().len(), 1);
-    // The disk is full in the midst of it.
+    // The disk becomes full in the middle of the file.
     let shelf = Shelf::new(3000);
     let input = [head, &chunk, &chunk, "0\r\n\r\n"].concat();
     let reply = talk(&shelf, Upload::new(), 1 << 20, input.as_bytes(), 1000);
@@ -480,7 +480,7 @@ fn the_files_of_a_form_are_stored() {
     let form = [
         "preamble\r\n".into(),
         part("one", "1"),
-        // A field that is none, and a file that was not chosen.
+        // A field that is not a file, and a file that was not selected.
         "--b d \t\r\nContent-Disposition: form-data; name=\"filename\"\r\n\r\nfilename=x\r\n"
             .into(),
         part("", ""),
@@ -499,7 +499,7 @@ fn the_files_of_a_form_are_stored() {
     assert_eq!(shelf.text("d/long").unwrap(), long);
 }
 
-/// RFC 7578 §4.2, and what browsers and others make of it.
+/// RFC 7578 §4.2, and what browsers and other clients send.
 #[test]
 fn a_file_gets_the_last_segment_of_its_name() {
     let names = [
@@ -533,7 +533,7 @@ fn a_file_gets_the_last_segment_of_its_name() {
     }
 }
 
-/// RFC 8187, RFC 2047 and RFC 5322 §2.2.3: as .NET, PowerShell, curl and mail libraries write names.
+/// RFC 8187, RFC 2047 and RFC 5322 §2.2.3: names as .NET, PowerShell, curl and mail libraries write them.
 #[test]
 fn a_name_is_decoded_in_every_encoding() {
     let names = [
@@ -548,7 +548,7 @@ fn a_name_is_decoded_in_every_encoding() {
         ("filename*=\"UTF-8''%c3%bc\"", "ü"),
         ("filename=a.txt;\r\n\tfilename*=\r\n UTF-8''b", "b"),
         ("filename=\"a.txt\"; filename*=UTF-8''%C3", "a.txt"),
-        // What is not whole words is a name as it stands.
+        // A name that does not consist of encoded words is not decoded.
         ("filename=\"=?utf-8?B?w7wudHh0?\"", "=?utf-8?B?w7wudHh0?"),
         ("filename=\"=?utf-8?B?w7w?=\"", "=?utf-8?B?w7w?="),
         ("filename=\"=?koi8-r?Q?a?=\"", "=?koi8-r?Q?a?="),
@@ -642,12 +642,12 @@ fn a_form_requires_an_existing_directory() {
     );
 }
 
-/// Wherever the network cuts a form, the same is stored and said of it.
+/// The result does not depend on where the network splits a form.
 #[test]
 fn a_form_does_not_depend_on_how_it_is_split() {
     let field = |len: usize| format!("--b d\r\nX: {}\r\n\r\nx\r\n", "x".repeat(len));
     let blanks = |len: usize| format!("--b d{}\r\n\r\nx\r\n", " ".repeat(len));
-    // A head is this long with `X: `, a line break before it and none behind.
+    // The length of a head with `X: `, a line break before it and none after it.
     let most = 16 * 1024 - "\r\nX: ".len();
     let cases = [
         (field(most), true),

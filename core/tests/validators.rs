@@ -1,10 +1,10 @@
-//! Validators of files in states that no case has: when the tag is weak, and when there is none.
+//! Validators of files in states that no conformance case has: weak tags, and files without a tag.
 
 use sanserve_core::{
     Config, Connection, FileVersion, Files, Got, Meta, Now, Opened, Protocol, Want,
 };
 
-/// A file of six bytes that was changed at this time.
+/// A file of six bytes with this time of the last modification.
 fn file(modified: i64, version: Option<FileVersion>) -> Meta {
     Meta::new(6)
         .with_modified(Some(modified))

@@ -1,4 +1,4 @@
-//! Handlers that wait for something else than the peer and the files, that take the connection over, and that ask for ever.
+//! Handlers that wait to be woken, that upgrade the connection, and that never make progress.
 
 mod world;
 
@@ -19,7 +19,7 @@ fn modern() -> Config {
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// Answers every event with the same need.
+/// Answers every event with the same `Next`.
 struct Again(fn() -> Next);
 
 impl Handler for Again {
@@ -61,7 +61,7 @@ fn a_handler_that_keeps_asking_for_the_same_thing_gets_a_500() {
     }
 }
 
-/// Sends an empty part of a file again and again.
+/// Sends an empty range of a file repeatedly.
 struct SendsNothing;
 
 impl Handler for SendsNothing {
@@ -108,7 +108,7 @@ impl Wake for Count {
     }
 }
 
-/// Sends a line for each time it is woken, and ends when a second has passed without.
+/// Sends a line for each wake-up, and ends after a second without one.
 #[derive(Default)]
 struct Lines(usize);
 
@@ -137,7 +137,7 @@ impl Handler for Lines {
     }
 }
 
-/// One step, at this time.
+/// Makes one step at this time.
 fn step<H: Handler>(conn: &mut Connection<(), H>, seconds: u64, got: Got<()>) -> Step<'_, ()> {
     let now = Now {
         tick: Duration::from_secs(seconds),
@@ -146,7 +146,7 @@ fn step<H: Handler>(conn: &mut Connection<(), H>, seconds: u64, got: Got<()>) ->
     conn.step(now, got)
 }
 
-/// Gives the request to a new connection; everything that is wanted until something is waited for, as text.
+/// Passes the request to a new connection, and returns all wants up to the first wait, as text.
 fn until_it_waits<H: Handler>(
     conn: &mut Connection<(), H>,
     seconds: u64,
@@ -210,7 +210,7 @@ fn a_wait_ends_two_seconds_after_the_client_has_closed_its_side() {
     assert!(written.starts_with("HTTP/1.1 504 "), "{written}");
 }
 
-/// Takes the connection over.
+/// Upgrades the connection.
 struct Takes;
 
 impl Handler for Takes {
@@ -320,7 +320,7 @@ fn log_events_tell_why_a_connection_closes() {
     _ = log::python;
 }
 
-/// Sends this many pieces of content, each with a need of its own.
+/// Sends this many pieces of content, each with a `Next` of its own.
 struct Pieces(usize, fn(&mut Exchange<'_>) -> Next);
 
 impl Handler for Pieces {
@@ -360,7 +360,7 @@ fn a_reply_of_many_small_pieces_is_whole() {
                 world.log
             );
             let content = world.text().matches("0123456789").count();
-            // Some are cut where the outbox was full.
+            // Some are split where the outbox was full.
             assert!(
                 if method == "GET" {
                     content > 4_900
@@ -373,7 +373,7 @@ fn a_reply_of_many_small_pieces_is_whole() {
     }
 }
 
-/// Runs a program, and answers 507 and keeps the connection if it cannot be given its content.
+/// Runs a CGI script, and replies 507 and keeps the connection if the script cannot receive its content.
 struct Feeds;
 
 impl Handler for Feeds {
@@ -406,8 +406,8 @@ impl Handler for Feeds {
     }
 }
 
-/// What `handler` writes for `input` until the connection closes: `opened` answers what it asks the file system, `given`
-/// what it gives to a file or a program.
+/// Returns the output of `handler` for `input` until the connection closes. `opened` answers requests to the file system,
+/// `given` writes to a file or CGI process.
 fn output_of(
     handler: impl Handler,
     mut input: &[u8],
@@ -456,7 +456,7 @@ fn content_that_a_script_refuses_is_not_parsed_as_the_next_request() {
     assert!(!output.contains("/evil"), "{output}");
 }
 
-/// Creates a file, gives it some bytes, and says whether it could.
+/// Creates a file, writes some bytes to it, and replies whether that succeeded.
 struct Stores;
 
 impl Handler for Stores {
@@ -497,7 +497,7 @@ fn a_wait_that_is_woken_all_the_time_ends_at_its_deadline() {
     assert!(written.contains("end\n"), "{written}");
 }
 
-/// Sends a line whenever it is woken.
+/// Sends a line for each wake-up.
 struct Events;
 
 impl Handler for Events {

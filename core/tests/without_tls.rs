@@ -1,17 +1,17 @@
-//! Plain HTTP at a port for HTTPS.
+//! Plain HTTP on an HTTPS port.
 
 mod world;
 
 use sanserve_core::{Config, Files, Guard, Handler, Hosts, Protocol};
 use world::World;
 
-/// All that is answered to that, by a server that expected TLS, and what is logged.
+/// Returns the whole reply of a server that expects TLS, and the log.
 fn answer(handler: impl Handler, request: &str) -> (String, String) {
     let config = Config::default().with_protocol(Protocol::Http11);
     let mut world = World::new(config, handler, request.as_bytes());
     world.conn.without_tls();
     world.run();
-    assert!(world.said, "the client is told the end");
+    assert!(world.has_shut_down, "the client is told the end");
     (world.text(), world.log)
 }
 
@@ -32,12 +32,12 @@ fn plain_http_is_redirected_to_the_same_host_and_target_over_https() {
             "https://h:8443/a",
         ),
         ("GET http://h:8443 HTTP/1.0\r\n\r\n", "https://h:8443/"),
-        // Bytes that no URI has are encoded (RFC 3986 §2.1).
+        // Bytes that are invalid in a URI are encoded (RFC 3986 §2.1).
         (
             "GET /ü?ü HTTP/1.1\r\nHost: h\r\n\r\n",
             "https://h/%C3%BC?%C3%BC",
         ),
-        // The host is the client's own, whatever the path looks like.
+        // The host is always the one that the client sent, regardless of the path.
         (
             "GET //other/a HTTP/1.1\r\nHost: h\r\n\r\n",
             "https://h//other/a",
@@ -55,7 +55,7 @@ fn plain_http_is_redirected_to_the_same_host_and_target_over_https() {
             "https://h/.hidden",
         ),
     ] {
-        // What follows on the connection is not answered.
+        // Further requests on the connection are not answered.
         let two = format!("{request}GET / HTTP/1.1\r\nHost: h\r\n\r\n");
         let (reply, log) = answer(Files::new(), &two);
         assert!(

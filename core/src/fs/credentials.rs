@@ -12,10 +12,10 @@ use crate::wire::RequestHead;
 /// ```
 /// use sanserve_core::Credentials;
 ///
-/// let given = Credentials::new("mary", "a:secret").unwrap();
-/// assert_eq!((given.user(), given.password(), given.as_str()), ("mary", "a:secret", "mary:a:secret"));
+/// let credentials = Credentials::new("mary", "a:secret").unwrap();
+/// assert_eq!((credentials.user(), credentials.password(), credentials.as_str()), ("mary", "a:secret", "mary:a:secret"));
 /// assert!(Credentials::new("ma:ry", "secret").is_none());
-/// assert_eq!(format!("{given:?}"), "Credentials(\"mary\")");
+/// assert_eq!(format!("{credentials:?}"), "Credentials(\"mary\")");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {

@@ -20,8 +20,8 @@ use crate::text::status;
 /// ```
 /// use sanserve_core::{Files, Guard};
 ///
-/// let guard = Guard::new(Files::new(), |given| {
-///     Some(given.user() == "mary" && given.password() == "a secret")
+/// let guard = Guard::new(Files::new(), |credentials| {
+///     Some(credentials.user() == "mary" && credentials.password() == "a secret")
 /// });
 /// ```
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub struct Guard<H, K> {
     handler: H,
     known: K,
     /// Whether the answer of the file system is pending.
-    asked: bool,
+    is_verifying: bool,
 }
 
 impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
@@ -44,7 +44,7 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
             cors: None,
             handler,
             known,
-            asked: false,
+            is_verifying: false,
         }
     }
 
@@ -55,8 +55,8 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
 
     /// Replies that credentials are required (RFC 9110 §15.5.2). The log does not contain the password.
     fn refuse(&self, ex: &mut Exchange<'_>) -> Next {
-        if let Some(given) = ex.credentials() {
-            let user = Repr(given.user());
+        if let Some(credentials) = ex.credentials() {
+            let user = Repr(credentials.user());
             let message = &format_args!("wrong user or password ({user})");
             ex.record_failure(LogEvent::Failure(message), message);
         }
@@ -72,19 +72,19 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Guard<H, K> {
 
 impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Handler for Guard<H, K> {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        self.asked = false;
+        self.is_verifying = false;
         if self.cors.is_some() && is_preflight(ex) {
             return self.handler.begin(ex);
         }
-        let Some(given) = ex.credentials() else {
+        let Some(credentials) = ex.credentials() else {
             return self.refuse(ex);
         };
-        match (self.known)(&given) {
+        match (self.known)(&credentials) {
             Some(true) => self.pass(ex),
             Some(false) => self.refuse(ex),
             None => {
-                self.asked = true;
-                Next::Verify(Box::new(given.from_client(ex.client_address())))
+                self.is_verifying = true;
+                Next::Verify(Box::new(credentials.from_client(ex.client_address())))
             }
         }
     }
@@ -95,7 +95,7 @@ impl<H: Handler, K: Fn(&Credentials) -> Option<bool>> Handler for Guard<H, K> {
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        if !mem::take(&mut self.asked) {
+        if !mem::take(&mut self.is_verifying) {
             return self.handler.resume(ex, event);
         }
         match event {

@@ -1,4 +1,4 @@
-//! A connection whose peer says all it has to say at once, with a file system of the test's own.
+//! Runs a connection whose peer sends all its input at the start, with a file system of the test.
 
 #![allow(
     dead_code,
@@ -18,16 +18,16 @@ pub fn modern() -> Config {
     Config::default().with_protocol(Protocol::Http11)
 }
 
-/// What a connection did with a file system of the test's own.
+/// The result of such a connection.
 #[derive(Default)]
 pub struct Said {
     pub text: String,
     pub log: String,
-    /// The most that was written at once.
+    /// The largest number of bytes in one write.
     pub most: usize,
 }
 
-/// Carries a connection whose peer sends `input` and ends; files cannot be read.
+/// Runs a connection whose peer sends `input` and closes its side. Files cannot be read.
 pub fn drive<H: Handler>(
     config: Config,
     handler: H,
@@ -79,7 +79,7 @@ pub fn entry(name: &[u8]) -> Entry<'_> {
     }
 }
 
-/// A root that holds these names and no index page.
+/// A root with these names and without an index page.
 pub fn holds(names: &[&[u8]]) -> impl Fn(&Ask) -> Got<()> {
     let entries: Entries = names.iter().map(|name| entry(name)).collect();
     let entries = Arc::new(entries);
@@ -90,7 +90,7 @@ pub fn holds(names: &[&[u8]]) -> impl Fn(&Ask) -> Got<()> {
     }
 }
 
-/// What a handler sends in reply to one request of HTTP/1.1.
+/// Returns what a handler sends in reply to one HTTP/1.1 request.
 pub fn reply(handler: fn(&mut Exchange<'_>) -> Next) -> String {
     drive(
         modern(),

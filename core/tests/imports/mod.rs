@@ -1,7 +1,8 @@
 //! The imports between the source files of a crate, read from their text, and the cycles among them.
 //!
-//! A path that begins with `crate`, `super` or `self` is followed to the file that defines its name, through the `use` lines of
-//! the files in between. Unit tests at the end of a file and imports for the documentation alone (`#[cfg(doc)]`) do not count.
+//! A path that begins with `crate`, `super` or `self` is followed to the file that defines its name, through the `use` lines
+//! of the files in between. Unit tests at the end of a file, and imports for documentation alone (`#[cfg(doc)]`), are
+//! ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,12 +14,12 @@ pub(crate) type Module = Vec<String>;
 /// The modules of a crate that are files.
 pub(crate) struct Imports(BTreeMap<Module, Source>);
 
-/// What is read from a file.
+/// The imports of a file.
 #[derive(Default)]
 struct Source {
-    /// The paths in it, from the root of the crate.
+    /// Its paths, from the root of the crate.
     paths: BTreeSet<Module>,
-    /// The names that it imports, and from where.
+    /// The names that it imports, and their paths.
     names: BTreeMap<String, Module>,
 }
 
@@ -48,8 +49,8 @@ impl Imports {
         edges
     }
 
-    /// Returns the cycles among the parts of each folder, a line each. The parts of a folder are its files and the folders in it. The file of
-    /// the folder itself (`mod.rs`) is not one of them, since its parts are pieces of it.
+    /// Returns the cycles among the parts of each folder, one per line. The parts of a folder are its files and the folders
+    /// in it, except the file of the folder itself (`mod.rs`), since its parts are pieces of it.
     pub(crate) fn cycles(&self) -> Vec<String> {
         let mut folders: BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
         for (from, to) in self.edges() {
@@ -75,7 +76,7 @@ impl Imports {
         cycles.into_iter().collect()
     }
 
-    /// Follows a path to the module that defines what it names.
+    /// Follows a path to the module that defines its name.
     fn resolve(&self, path: &[String], depth: usize) -> Module {
         let mut module = Module::new();
         for (at, name) in path.iter().enumerate() {
@@ -132,7 +133,7 @@ impl Source {
         source
     }
 
-    /// Reads what follows `::`: names, or a tree of them in braces. Returns what is left.
+    /// Reads names, or a tree of them in braces, behind `::`. Returns the rest.
     fn read_tree<'a>(&mut self, code: &'a str, root: &[String], is_use: bool) -> &'a str {
         let code = code.trim_start();
         if let Some(mut rest) = code.strip_prefix('{') {
@@ -164,14 +165,14 @@ impl Source {
         }
         self.paths.insert(path.clone());
         match name {
-            // Whatever it is, as in `*`: the next one begins behind a comma or brace.
+            // Anything else, such as `*`: the next name begins behind a comma or brace.
             "" => rest.get(1..).unwrap_or_default(),
             _ => rest,
         }
     }
 }
 
-/// Returns all that can be reached from a part.
+/// Returns everything that can be reached from a part.
 fn reached(parts: &BTreeMap<String, BTreeSet<String>>, from: &str) -> BTreeSet<String> {
     let (mut reached, mut ahead) = (BTreeSet::new(), vec![from]);
     while let Some(part) = ahead.pop() {

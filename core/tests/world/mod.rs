@@ -1,5 +1,5 @@
-//! A world for one connection: what the peer sends and when, how fast it takes, and a small tree.
-//! Time passes only while something is waited for.
+//! A simulated world for one connection: the bytes of the peer and their times, its reading speed, and a small tree of
+//! files. Time passes only while the connection waits.
 
 #![allow(
     dead_code,
@@ -15,51 +15,51 @@ use sanserve_core::{
     FileVersion, FsError, Got, Handler, Meta, Next, Now, Opened, Path, Step, Want,
 };
 
-/// A connection and everything around it.
+/// A connection and its environment.
 pub struct World<H> {
     pub conn: Connection<File, H>,
     pub config: Arc<Config>,
-    /// What the peer sends, in this order, at or after that time; how much of it was read.
+    /// The bytes that the peer sends, each at or after the given time; and how many of them have been read.
     pub input: Vec<(Duration, Vec<u8>, usize)>,
-    /// Whether the peer ends its side after its last byte.
+    /// Whether the peer closes its side after its last byte.
     pub half_close: bool,
-    /// How many bytes each read or write moves at most, and how long a write of them takes.
+    /// The largest number of bytes of a read or write, and the time that a write of them takes.
     pub piece: usize,
     pub write_takes: Duration,
-    /// After so many bytes the peer takes nothing more.
+    /// After this many bytes, the peer reads nothing more.
     pub stalls_after: usize,
-    /// How long the disk takes for an answer, and a program for a piece of its output.
+    /// The time that the disk takes for an answer, and a CGI process for a piece of its output.
     pub disk_takes: Duration,
-    /// Whether a file that is open is never read.
+    /// Whether reads of an open file never return.
     pub disk_stalls: bool,
-    /// After how many bytes of a file its disk reports only that it is at work.
-    pub works_after: u64,
-    /// Whether the peer hangs up when its disk has reported that so often.
-    pub leaves_after: usize,
-    /// How often it has, and how much had been sent by the second time.
-    pub notes: usize,
-    pub sent_at_work: usize,
+    /// After this many bytes of a file, its disk only reports that it is working.
+    pub reports_work_after: u64,
+    /// After this many of these reports, the peer resets the connection.
+    pub resets_after_reports: usize,
+    /// The number of these reports, and the number of bytes that had been sent by the second.
+    pub work_reports: usize,
+    pub sent_at_second_report: usize,
     pub now: Duration,
     pub output: Vec<u8>,
     pub writes: usize,
-    /// How many of them said that more would follow at once.
-    pub held_back: usize,
-    /// After so many writes the server is told to come to an end.
+    /// The number of writes that were marked to be followed by a copy.
+    pub writes_before_copy: usize,
+    /// After this many writes, the server shuts down.
     pub finish_after: usize,
     pub log: String,
-    pub said: bool,
-    /// Whether the peer was then thought to be able to go on.
-    pub hears_more: bool,
-    /// What the connection had allocated the last time that nothing came of a want.
+    pub has_shut_down: bool,
+    /// Whether the peer could then still send.
+    pub peer_may_send: bool,
+    /// The number of bytes that the connection had allocated when a want last had no result.
     pub idle_bytes: usize,
 }
 
-/// Bytes that may turn out shorter than they were said to be, or the output of a program.
+/// A file, which may be shorter than announced, or the output of a CGI process.
 #[derive(Debug, Clone, Copy)]
 pub struct File(&'static [u8], bool);
 
-/// `/hello.txt` (6 bytes), `/big` (1 MiB), `/short` (says 100 bytes, has 50), `/dir/`. A link `out`
-/// leads out of the tree, and no file can be called `aux`.
+/// `/hello.txt` (6 bytes), `/big` (1 MiB), `/short` (announces 100 bytes, has 50), `/dir/`. A link `out` leads out of the
+/// root, and `aux` is not a valid name.
 pub struct Tree;
 
 pub const HELLO: &[u8] = b"hello\n";
@@ -139,7 +139,7 @@ impl FileSystem for Tree {
 }
 
 impl<H: Handler> World<H> {
-    /// A peer that sends `input` at once, waits, and takes everything at once.
+    /// Returns a world with a peer that sends `input` immediately, then waits, and reads everything immediately.
     pub fn new(config: impl Into<Arc<Config>>, handler: H, input: &[u8]) -> Self {
         let config = config.into();
         World {
@@ -152,18 +152,18 @@ impl<H: Handler> World<H> {
             stalls_after: usize::MAX,
             disk_takes: Duration::ZERO,
             disk_stalls: false,
-            works_after: u64::MAX,
-            leaves_after: usize::MAX,
-            notes: 0,
-            sent_at_work: 0,
+            reports_work_after: u64::MAX,
+            resets_after_reports: usize::MAX,
+            work_reports: 0,
+            sent_at_second_report: 0,
             now: Duration::from_secs(1_000),
             output: Vec::new(),
             writes: 0,
-            held_back: 0,
+            writes_before_copy: 0,
             finish_after: usize::MAX,
             log: String::new(),
-            said: false,
-            hears_more: false,
+            has_shut_down: false,
+            peer_may_send: false,
             idle_bytes: 0,
         }
         .starting_now()
@@ -175,14 +175,14 @@ impl<H: Handler> World<H> {
         self
     }
 
-    /// The peer sends this too, so long after the start.
+    /// Adds bytes that the peer sends this long after the start.
     pub fn then(mut self, after: Duration, bytes: &[u8]) -> Self {
         self.input
             .push((Duration::from_secs(1_000) + after, bytes.to_vec(), 0));
         self
     }
 
-    /// Carries the connection to its end, and says how long that took.
+    /// Runs the connection to its end, and returns how long that took.
     pub fn run(&mut self) -> Duration {
         let start = self.now;
         let mut got = Got::Nothing;
@@ -197,7 +197,7 @@ impl<H: Handler> World<H> {
                 tick: self.now,
                 unix: Some(1_767_225_600 + self.now.as_secs() as i64),
             };
-            if self.notes == self.leaves_after {
+            if self.work_reports == self.resets_after_reports {
                 self.conn.peer_reset();
                 got = Got::Nothing;
             }
@@ -237,7 +237,7 @@ impl<H: Handler> World<H> {
                         let n = from.len().min(self.piece);
                         self.output.extend_from_slice(&from[..n]);
                         self.writes += 1;
-                        self.held_back += usize::from(copy_follows);
+                        self.writes_before_copy += usize::from(copy_follows);
                         Got::Bytes(n)
                     }
                 }
@@ -245,11 +245,11 @@ impl<H: Handler> World<H> {
                     self.now = by.expect("a wait for a file has a deadline");
                     Got::Nothing
                 }
-                Want::ReadFile { at, .. } if at >= self.works_after => {
-                    self.notes += 1;
+                Want::ReadFile { at, .. } if at >= self.reports_work_after => {
+                    self.work_reports += 1;
                     self.now += self.disk_takes;
-                    if self.notes == 2 {
-                        self.sent_at_work = self.output.len();
+                    if self.work_reports == 2 {
+                        self.sent_at_second_report = self.output.len();
                     }
                     Got::Working
                 }
@@ -286,7 +286,7 @@ impl<H: Handler> World<H> {
                     Got::Nothing
                 }
                 Want::Shutdown => {
-                    (self.said, self.hears_more) = (true, peer_may_send);
+                    (self.has_shut_down, self.peer_may_send) = (true, peer_may_send);
                     Got::Nothing
                 }
                 Want::Close => return self.now - start,
@@ -295,12 +295,12 @@ impl<H: Handler> World<H> {
         panic!("the connection does not come to its end");
     }
 
-    /// All that was sent to the peer, as text.
+    /// Returns everything that was sent to the peer, as text.
     pub fn text(&self) -> String {
         self.output.iter().map(|&byte| char::from(byte)).collect()
     }
 
-    /// The status lines that were sent.
+    /// Returns the status lines that were sent.
     pub fn statuses(&self) -> Vec<String> {
         let text = self.text();
         let starts = text.match_indices("HTTP/1.").map(|(at, _)| &text[at..]);

@@ -1,4 +1,4 @@
-//! A head keeps its memory: parsing and encoding a further one allocates nothing.
+//! Heads keep their memory: parsing and encoding another one allocates nothing.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -11,7 +11,7 @@ thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: all is passed on to the system's allocator.
+// SAFETY: forwards every call to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
@@ -64,7 +64,7 @@ fn a_further_head_allocates_nothing() {
         encode_chunk(&mut out, b"hello");
     };
     assert!(allocations(&mut round) > 0);
-    // What each buffer needs at most is known after two.
+    // After two rounds each buffer has its final size.
     round();
     assert_eq!(allocations(|| (0..10).for_each(|_| round())), 0);
     assert!(request.capacity() > 0 && response.capacity() > 0);

@@ -1,4 +1,4 @@
-//! What the encoder writes, the parser reads as the same; what would be read as something else is an error.
+//! The encoder: the parser reads the same values from its output, and values that would be read differently are errors.
 
 mod random;
 

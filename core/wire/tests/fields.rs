@@ -1,4 +1,4 @@
-//! Fields: how many there may be, their bytes, and those of trailers.
+//! Fields: their number, their bytes, and those of trailers.
 
 use sanserve_wire::{Body, Fields, Limits, ParseError, Piece, RequestHead};
 
@@ -92,7 +92,7 @@ fn fields_that_connection_names_in_any_order_are_not_end_to_end() {
     assert!(passed.eq((50..60).map(|n| format!("X-{n}"))));
 }
 
-/// Content in chunks with these trailer fields: what `Body` makes of it.
+/// Returns the result of `Body` for chunked content with these trailer fields.
 fn trailers(section: &str) -> Result<Fields, ParseError> {
     let mut head = RequestHead::new();
     let input = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";

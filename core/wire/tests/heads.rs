@@ -1,9 +1,8 @@
-//! A head that was used before finds in every input what a new one finds, whatever came before: what it
-//! knows of the last fields saves work and changes nothing.
+//! Reused heads: the result of parsing does not depend on the previous head, whose fields are reused if they are the same.
 
 use sanserve_wire::{Body, Limits, ParseError, RequestHead};
 
-/// Everything that can be asked of a head.
+/// Everything that a head returns.
 fn all(head: &RequestHead, found: Result<Option<usize>, ParseError>) -> String {
     let fields: Vec<_> = head.fields().iter().collect();
     let named = ["Host", "hOST", "a", "", "Range", "Content-Length", "X"];
@@ -15,14 +14,14 @@ fn all(head: &RequestHead, found: Result<Option<usize>, ParseError>) -> String {
         head.target(),
         head.path(),
         head.version(),
-        // Of a head that is not whole nothing follows.
+        // An incomplete head returns nothing else.
         found.is_ok_and(|found| found.is_some()) && head.keep_alive(),
         head.expects_100(),
         Body::of_request(head),
     )
 }
 
-/// What is said after each piece.
+/// Returns the result after each piece.
 fn parse(head: &mut RequestHead, input: &[u8], piece: usize, limits: &Limits) -> Vec<String> {
     let mut said = Vec::new();
     for end in (piece.min(input.len())..=input.len()).step_by(piece) {
@@ -56,7 +55,7 @@ const LINES: &[&str] = &[
     "CONNECT /a HTTP/1.1\r\n",
     "CONNECT h:80 HTTP/1.1\r\n",
     "OPTIONS * HTTP/1.1\r\n",
-    // The same characters as UTF-8 has for the first line.
+    // The same text as the line with U+00E9, in UTF-8.
     "GET /\u{c3}\u{a9} HTTP/1.1\r\n",
     "\r\nGET /a HTTP/1.1\r\n",
     "\r\n\r\nGET /a HTTP/1.1\r\n",
@@ -74,14 +73,14 @@ const FIELDS: &[&str] = &[
     "Host: h\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\n",
     "Host: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
     "Host: h\r\nA: \u{e9}\r\n\r\n",
-    // The same characters as UTF-8 has for that one.
+    // The same text as the previous one, in UTF-8.
     "Host: h\r\nA: \u{c3}\u{a9}\r\n\r\n",
     "Host: h\r\nA : b\r\n\r\n",
     "Host: h\r\nA: b\n\r\n",
     "Host: h\r\nLong: 0123456789012345678901234567890123456789\r\n\r\n",
 ];
 
-/// Each line with each of the fields, as bytes, and something behind it.
+/// Each request line with each set of fields, as bytes, with further input.
 fn inputs() -> Vec<Vec<u8>> {
     let one = |line: &&str, fields: &&str| {
         let text = [line, *fields, "GET /next"].concat();
@@ -93,7 +92,7 @@ fn inputs() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Both after each other, on a head that saw the first and on a new one.
+/// Parses the second input with a head that has parsed the first one, and with a new one.
 fn compare(before: &[u8], input: &[u8], piece: usize, limits: &Limits) {
     let mut used = RequestHead::new();
     parse(&mut used, before, before.len(), &Limits::default());
@@ -107,7 +106,7 @@ fn compare(before: &[u8], input: &[u8], piece: usize, limits: &Limits) {
 fn the_previous_head_makes_no_difference() {
     let inputs = inputs();
     let limits = Limits::new().with_request_line(40).with_field_bytes(60);
-    // Of the lines that can be followed by others the first few say all.
+    // Of the lines that allow further input, the first few suffice.
     for before in &inputs[..FIELDS.len() * 5] {
         for input in &inputs {
             compare(before, input, input.len(), &Limits::default());

@@ -1,4 +1,4 @@
-//! Heads as those of the `http` crate, and back.
+//! Conversions to the heads of the `http` crate, and back.
 #![cfg(feature = "http")]
 
 use http::{Method, Request, Response, StatusCode};

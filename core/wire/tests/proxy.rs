@@ -9,7 +9,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-/// What one side does: it waits until its input ends so, and then sends this.
+/// The script of one side: wait until the input ends with the first text, then send the second.
 type Script = &'static [(&'static str, &'static str)];
 
 /// Plays a script, and returns everything that was received.
@@ -51,7 +51,7 @@ fn through(client: Script, server: Script) -> (String, String) {
     let (accepted, _) = front.accept().expect("a connection");
     let proxy = thread::spawn(move || {
         let served = proxy::serve(accepted, &upstream);
-        // Where the proxy has not connected, the server must not wait for it.
+        // If the proxy has not connected, the server must not wait for it.
         drop((served.is_ok(), TcpStream::connect(&upstream)));
     });
     let client = thread::spawn(move || play(stream, client));

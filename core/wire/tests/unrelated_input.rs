@@ -1,11 +1,11 @@
-//! Input that does not continue the last one: no parser panics, and after a reset all is as with a new value.
+//! Input that does not continue the previous one: no parser panics, and after a reset everything is as with a new value.
 
 mod random;
 
 use random::Random;
 use sanserve_wire::{Body, Fields, Limits, RequestHead, ResponseHead};
 
-/// Everything that can be read from a request head; none of it panics.
+/// Reads everything from a request head, none of which may panic.
 fn read_request(head: &RequestHead) -> String {
     let body = Body::of_request(head);
     let seen = (

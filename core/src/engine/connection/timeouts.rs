@@ -123,10 +123,10 @@ impl<F, H: Handler> Connection<F, H> {
         };
         let earned = by.saturating_add(time_for(acknowledged, rate));
         self.delivery.until = earned.min(now.tick.saturating_add(silence));
-        let goes_on = delivery.outstanding > 0 && self.delivery.until > now.tick;
+        let is_progressing = delivery.outstanding > 0 && self.delivery.until > now.tick;
         match &mut self.state {
-            State::Linger { since, late } if goes_on => (*late, *since) = (true, now.tick),
-            State::Head { since } if goes_on && acknowledged > 0 => *since = now.tick,
+            State::Linger { since, late } if is_progressing => (*late, *since) = (true, now.tick),
+            State::Head { since } if is_progressing && acknowledged > 0 => *since = now.tick,
             _ => {}
         }
     }

@@ -313,7 +313,7 @@ impl<F, H: Handler> Connection<F, H> {
             Next::Open(path) => return self.ask(Ask::Open(path)),
             Next::List(path) => return self.ask(Ask::List(path)),
             Next::Run(program) => return self.ask(Ask::Run(program)),
-            Next::Verify(given) => return self.ask(Ask::Verify(given)),
+            Next::Verify(credentials) => return self.ask(Ask::Verify(credentials)),
             Next::Archive(request) => return self.ask(Ask::Archive(request)),
             Next::Create(create) => return self.ask(Ask::Create(create)),
             Next::WriteFile(bytes) => State::WriteFile(bytes),
@@ -404,8 +404,8 @@ impl<F, H: Handler> Connection<F, H> {
         }
         loop {
             // No more than a handler may write back in one call.
-            let most = self.config.limits.outbox;
-            match self.request.body.next_up_to(self.inbox.filled(), most) {
+            let max = self.config.limits.outbox;
+            match self.request.body.next_up_to(self.inbox.filled(), max) {
                 Ok(Piece::Data(n)) => {
                     let Some(left) = self.request.content_left.checked_sub(n as u64) else {
                         return Err(self.abandon(413, &status::phrase(413)));

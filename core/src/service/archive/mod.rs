@@ -180,9 +180,9 @@ impl<F> Archive<F> {
         into: &mut [u8],
     ) -> Result<usize, ReadError> {
         let len = self.layout.entries[index].len;
-        let most = usize::try_from(len - from).map_or(into.len(), |left| left.min(into.len()));
+        let max = usize::try_from(len - from).map_or(into.len(), |left| left.min(into.len()));
         let source = source(&mut self.source, &self.layout, fs, index)?;
-        let read = fs.read(&mut source.file, from, &mut into[..most]);
+        let read = fs.read(&mut source.file, from, &mut into[..max]);
         let n = read.ok().filter(|n| *n > 0).ok_or(ReadError::Changed)?;
         source.add(from, &into[..n]);
         self.store_sum(index);
@@ -204,12 +204,13 @@ impl<F> Archive<F> {
         }
         let source = source(&mut self.source, &self.layout, fs, index)?;
         let len = self.layout.entries[index].len;
-        let most = |left: u64| usize::try_from(left).map_or(READ_SIZE, |left| left.min(READ_SIZE));
-        let mut piece = vec![0; most(len - source.summed)];
+        let piece_len =
+            |left: u64| usize::try_from(left).map_or(READ_SIZE, |left| left.min(READ_SIZE));
+        let mut piece = vec![0; piece_len(len - source.summed)];
         while source.summed < len {
-            let most = most(len - source.summed);
-            *work = work.checked_sub(most as u64).ok_or(ReadError::Busy)?;
-            let read = fs.read(&mut source.file, source.summed, &mut piece[..most]);
+            let max = piece_len(len - source.summed);
+            *work = work.checked_sub(max as u64).ok_or(ReadError::Busy)?;
+            let read = fs.read(&mut source.file, source.summed, &mut piece[..max]);
             let n = read.ok().filter(|n| *n > 0).ok_or(ReadError::Changed)?;
             source.add(source.summed, &piece[..n]);
         }

@@ -55,14 +55,14 @@ pub(super) fn walk(fs: &impl FileSystem, request: &ArchiveRequest) -> Result<Lay
 /// A directory without a time of the last modification gets that of its newest entry.
 fn set_directory_dates(layout: &mut Layout, parents: &[usize]) {
     let entries = &mut layout.entries;
-    let told: Vec<bool> = entries
+    let has_time: Vec<bool> = entries
         .iter()
         .map(|entry| entry.modified.is_some())
         .collect();
     for index in (1..parents.len()).rev() {
         let modified = entries[index].modified;
         let above = parents[index];
-        if !told[above] && entries[above].modified < modified {
+        if !has_time[above] && entries[above].modified < modified {
             entries[above].modified = modified;
         }
     }

@@ -243,9 +243,9 @@ impl Cgi {
         };
         let (info, path_translated) = path_info(path, script.as_bytes().len());
         let mut environment = Environment::new(ex, server, script.as_bytes(), info);
-        if let Some(given) = ex.credentials().filter(|_| self.settings.behind_guard) {
+        if let Some(credentials) = ex.credentials().filter(|_| self.settings.behind_guard) {
             environment.set("AUTH_TYPE", b"Basic".to_vec());
-            environment.set("REMOTE_USER", given.user().into());
+            environment.set("REMOTE_USER", credentials.user().into());
         }
         self.stage = Stage::Feed;
         Next::Run(Box::new(CgiScript {
@@ -262,12 +262,12 @@ impl Cgi {
         match event {
             Event::Opened(script, meta) => self.run(ex, path, script, meta),
             Event::Directory(found) => self.search(ex, found, search),
-            Event::Failed(asked, error) => match error {
-                FsError::NotRegularFile => not_regular_file(ex, &name(&asked)),
-                FsError::Forbidden => not_executable(ex, &name(&asked)),
+            Event::Failed(tried, error) => match error {
+                FsError::NotRegularFile => not_regular_file(ex, &name(&tried)),
+                FsError::Forbidden => not_executable(ex, &name(&tried)),
                 FsError::NoResources => cannot_run(ex, error),
                 error => {
-                    let next = not_found(ex, &name(&asked));
+                    let next = not_found(ex, &name(&tried));
                     ex.log_refusal(Refusal::of(error));
                     next
                 }

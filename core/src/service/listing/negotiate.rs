@@ -73,11 +73,11 @@ impl Format {
             (Format::Json, "application/json"),
             (Format::Text, "text/plain"),
         ];
-        let (mut best, mut most) = (Format::Html, (0, 0));
+        let (mut best, mut best_quality) = (Format::Html, (0, 0));
         for (format, name) in offers {
             let quality = quality_of(ex, name);
-            if quality.0 > 0 && quality > most {
-                (best, most) = (format, quality);
+            if quality.0 > 0 && quality > best_quality {
+                (best, best_quality) = (format, quality);
             }
         }
         (best, true)
