@@ -1,5 +1,5 @@
-//! The banner. A pipe gets only Python's lines. A terminal also gets the directory, the URLs and warnings of risks, unless
-//! `--plain` is set. Standard error gets a warning for each missing file that an option names.
+//! The banner. A pipe gets only Python's lines. A terminal also gets the directory, the URLs and warnings of risks,
+//! unless `--plain` is set. Standard error gets a warning for each missing file that an option names.
 
 #[cfg(not(target_os = "wasi"))]
 use std::fmt::Write;
@@ -211,8 +211,8 @@ fn open_browser(urls: &[ServerUrl]) {
     }
 }
 
-/// Renders a QR code with two modules per character. Light modules must look light: without colours, the terminal is assumed
-/// to be dark, as most are.
+/// Renders a QR code with two modules per character. Light modules must look light: without colours, the terminal is
+/// assumed to be dark, as most are.
 #[cfg(not(target_os = "wasi"))]
 fn render(code: &qrcode::QrCode) -> String {
     use qrcode::render::unicode::Dense1x2::{Dark, Light};
@@ -226,8 +226,8 @@ fn render(code: &qrcode::QrCode) -> String {
     lines.collect()
 }
 
-/// Warns of missing files and directories that the options name. This is not an error, since a site may be built after the
-/// server has started.
+/// Warns of missing files and directories that the options name. This is not an error, since a site may be built after
+/// the server has started.
 pub(super) fn warn_about_missing(options: &Options, disk: &impl FileSystem) {
     let open = |name: &str| disk.open(&Path::from_bytes(name.into())?).ok();
     let is_file = |name: &str| matches!(open(name), Some(Opened::File { .. }));

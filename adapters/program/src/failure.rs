@@ -7,8 +7,8 @@ use std::fmt::Display;
 /// Why the command did not serve or stopped serving: one line for the user.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The command line, the environment, or a file or directory that they name is wrong. The exit code is 2, and nothing
-    /// was bound.
+    /// The command line, the environment, or a file or directory that they name is wrong. The exit code is 2, and
+    /// nothing was bound.
     Usage(String),
     /// The command cannot listen, serve or print. The exit code is 1.
     Service(String),

@@ -7,17 +7,17 @@
 //! sanserve --auth mary:secret --tls self-signed     # require a password, over HTTPS
 //! ```
 //!
-//! `sanserve --help` lists all options, and the pages of the repository explain each. Options that Python has, too, have
-//! Python's names.
+//! `sanserve --help` lists all options, and the pages of the repository explain each. Options that Python has, too,
+//! have Python's names.
 //!
-//! This crate is only the command line: options, environment, messages, signals and the interface to service managers. The
-//! server is [`sanserve_server`], which your own programs can use, and the protocol is [`sanserve_core`].
+//! This crate is only the command line: options, environment, messages, signals and the interface to service managers.
+//! The server is [`sanserve_server`], which your own programs can use, and the protocol is [`sanserve_core`].
 //!
 //! # Inside
 //!
-//! `command` reads the command line and the environment into `options`; `settings` and `handlers` convert them for the library;
-//! `run` listens (`listen`), prints the banner (`banner`) and serves (`server`) until a signal arrives (`signals`, `reload`).
-//! `main` reports a failure and chooses the exit code.
+//! `command` reads the command line and the environment into `options`; `settings` and `handlers` convert them for the
+//! library; `run` listens (`listen`), prints the banner (`banner`) and serves (`server`) until a signal arrives
+//! (`signals`, `reload`). `main` reports a failure and chooses the exit code.
 
 mod arguments;
 mod banner;

@@ -1,7 +1,7 @@
 //! Return of freed memory to the system.
 
-/// Returns freed memory to the system. After a peak of connections glibc keeps most of their memory, in pages between those
-/// in use. Does nothing with other allocators.
+/// Returns freed memory to the system. After a peak of connections glibc keeps most of their memory, in pages between
+/// those in use. Does nothing with other allocators.
 pub(crate) fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

@@ -33,8 +33,8 @@ fn with_subsections(options: &str, groups: &[&str]) -> String {
     lines.collect()
 }
 
-/// Adds a section of the help, which has a heading with a colon and indented lines. Commands and numbers in the first column
-/// become items of a list.
+/// Adds a section of the help, which has a heading with a colon and indented lines. Commands and numbers in the first
+/// column become items of a list.
 fn add_section(page: &mut String, section: &str) {
     let Some((heading, text)) = section.split_once(":\n") else {
         return;

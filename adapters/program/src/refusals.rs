@@ -1,5 +1,5 @@
-//! Log lines for requests that are refused by a rule. They name the rule and the option that changes it; the client gets the
-//! reply for a missing file.
+//! Log lines for requests that are refused by a rule. They name the rule and the option that changes it; the client
+//! gets the reply for a missing file.
 
 use std::fmt::{self, Display, Write};
 

@@ -20,7 +20,8 @@ pub(super) struct Reload {
 }
 
 impl Reload {
-    /// Takes the certificate and passwords of the server that come from files. A self-signed certificate is not reloaded.
+    /// Takes the certificate and passwords of the server that come from files. A self-signed certificate is not
+    /// reloaded.
     pub(super) fn new(
         options: Arc<Options>,
         tls: Option<&Tls>,
@@ -38,8 +39,8 @@ impl Reload {
         self.tls.is_none() && self.passwords.is_none()
     }
 
-    /// Reloads all files, or replaces nothing if one of them is wrong, and logs the result. Notifies the service manager before
-    /// and after (`Type=notify-reload`).
+    /// Reloads all files, or replaces nothing if one of them is wrong, and logs the result. Notifies the service
+    /// manager before and after (`Type=notify-reload`).
     pub(super) fn run(&self) {
         let reloading = NotifyState::monotonic_usec_now();
         let _ = reloading.and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]));

@@ -42,8 +42,8 @@ fn message(what: &str, file: &Path) -> String {
     )
 }
 
-/// Whether clients can reach the file below the directory. With `--follow-symlinks` this includes links in the directory that
-/// the name of the file leads through.
+/// Whether clients can reach the file below the directory. With `--follow-symlinks` this includes links in the
+/// directory that the name of the file leads through.
 fn is_served(options: &Options, file: &Path) -> bool {
     // Pipes and devices are never served, and unreadable files are refused elsewhere.
     if !fs::metadata(file).is_ok_and(|file| file.is_file()) {

@@ -1,5 +1,5 @@
-//! Signals: Ctrl-C exits immediately, SIGTERM when running replies are done, and SIGHUP reloads files. The exit code is 0, even
-//! if replies were cut off because their time was over or another signal followed.
+//! Signals: Ctrl-C exits immediately, SIGTERM when running replies are done, and SIGHUP reloads files. The exit code is
+//! 0, even if replies were cut off because their time was over or another signal followed.
 
 use std::io::{self, Write};
 #[cfg(unix)]
@@ -16,8 +16,8 @@ use super::output::{flush_log, with_exit_timeout};
 #[cfg(unix)]
 use super::reload::Reload;
 
-/// Makes a write beyond the file size limit (`RLIMIT_FSIZE`) fail instead of ending the process. Scripts do not inherit this:
-/// a handler, unlike an ignored signal, is reset in them.
+/// Makes a write beyond the file size limit (`RLIMIT_FSIZE`) fail instead of ending the process. Scripts do not inherit
+/// this: a handler, unlike an ignored signal, is reset in them.
 ///
 /// # Errors
 /// If the handler cannot be installed.
@@ -27,13 +27,13 @@ pub(super) fn survive_size_limits() -> io::Result<()> {
     signal_hook::flag::register(SIGXFSZ, flag).map(drop)
 }
 
-/// Handles signals from now on, except those that are already ignored. The first SIGTERM calls `stop`, so that the server
-/// returns; the second one, like Ctrl-C, ends the process immediately. Before that, `end_scripts` is called: scripts have
-/// their own process groups, which signals of the terminal do not reach.
+/// Handles signals from now on, except those that are already ignored. The first SIGTERM calls `stop`, so that the
+/// server returns; the second one, like Ctrl-C, ends the process immediately. Before that, `end_scripts` is called:
+/// scripts have their own process groups, which signals of the terminal do not reach.
 ///
-/// SIGHUP reloads the files of `reload`. If the terminal that the process was started on has closed, it ends the process by
-/// that signal, as in Python. If there is nothing to reload, it ends a process that has a terminal, and one without a
-/// terminal keeps running.
+/// SIGHUP reloads the files of `reload`. If the terminal that the process was started on has closed, it ends the
+/// process by that signal, as in Python. If there is nothing to reload, it ends a process that has a terminal, and one
+/// without a terminal keeps running.
 ///
 /// # Errors
 /// If the handlers cannot be installed.
@@ -125,8 +125,8 @@ pub(crate) fn handle(
     ctrlc::set_handler(exit_interrupted).map_err(io::Error::other)
 }
 
-/// Makes SIGINT and SIGTERM end the process immediately, without a thread: for a process that serves one connection and runs
-/// no scripts.
+/// Makes SIGINT and SIGTERM end the process immediately, without a thread: for a process that serves one connection and
+/// runs no scripts.
 ///
 /// # Errors
 /// If the handlers cannot be installed.

@@ -14,7 +14,8 @@ use jiff::tz::TimeZone;
 #[cfg(unix)]
 use sanserve_server::text_file;
 
-/// Loads the time zone. This takes more stack than a connection's thread has, so it must not be left to the first log line.
+/// Loads the time zone. This takes more stack than a connection's thread has, so it must not be left to the first log
+/// line.
 pub(crate) fn load() {
     LazyLock::force(&ZONE);
 }
@@ -23,7 +24,8 @@ pub(crate) fn load() {
 ///
 /// Offsets change only at full quarters of an hour, so the result is cached for the quarter.
 pub(crate) fn local_offset(unix: i64) -> i32 {
-    // Quarter and offset share one atomic number, so they always belong together. The initial quarter is far in the future.
+    // Quarter and offset share one atomic number, so they always belong together. The initial quarter is far in the
+    // future.
     static LAST: AtomicU64 = AtomicU64::new(u64::MAX);
     let quarter = unix.div_euclid(15 * 60) as u32;
     let last = LAST.load(Ordering::Relaxed);

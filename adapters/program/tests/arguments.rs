@@ -167,8 +167,8 @@ fn stdio_ignores_irrelevant_variables() {
     assert!(output.stderr.is_empty() && output.status.success());
 }
 
-/// Otherwise the server would start, and answer every request with an error. Root may enter any directory, so the test runs
-/// the program as nobody.
+/// Otherwise the server would start, and answer every request with an error. Root may enter any directory, so the test
+/// runs the program as nobody.
 #[test]
 fn an_inaccessible_directory_is_an_error_at_the_start() {
     let above = folders();

@@ -1,8 +1,8 @@
 //! Runs the commands of the README, of the other pages and of `commands.md`, and compares their output with the page.
 //!
-//! A command follows a `$` in an indented block; the rest of the block is its output, in which `[..]` matches anything within
-//! a line. A server gets a request for `/` and is stopped. Ports, times and network addresses are replaced before comparing.
-//! `documentation` checks the rest of the pages.
+//! A command follows a `$` in an indented block; the rest of the block is its output, in which `[..]` matches anything
+//! within a line. A server gets a request for `/` and is stopped. Ports, times and network addresses are replaced
+//! before comparing. `documentation` checks the rest of the pages.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]
@@ -65,8 +65,8 @@ fn on_paper(text: &str, port: &str) -> Vec<String> {
     lines.collect()
 }
 
-/// Runs a command that serves, on a terminal if the page shows the lines for one, and otherwise into a pipe. Returns the output
-/// and the expected output.
+/// Runs a command that serves, on a terminal if the page shows the lines for one, and otherwise into a pipe. Returns
+/// the output and the expected output.
 fn served(command: &str, shown: &[&str], folder: &Path) -> (Vec<String>, Vec<String>) {
     let command = command.replacen("sanserve", "exec sanserve", 1);
     let (text, port) = if shown.iter().any(|line| line.starts_with("  ")) {

@@ -1,5 +1,5 @@
-//! Uploads to unusual file systems: without hard links, without exclusive renames, without a block count, and with a limit
-//! for the size of files.
+//! Uploads to unusual file systems: without hard links, without exclusive renames, without a block count, and with a
+//! limit for the size of files.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]
@@ -334,8 +334,8 @@ fn exceeding_the_file_size_limit_does_not_end_the_server() {
     }
 }
 
-/// A script is ended at the limit like any other process, even if the server was started by a program that ignores the signal,
-/// as Python does.
+/// A script is ended at the limit like any other process, even if the server was started by a program that ignores the
+/// signal, as Python does.
 #[test]
 fn scripts_have_the_default_file_size_signal() {
     use std::os::unix::fs::PermissionsExt;

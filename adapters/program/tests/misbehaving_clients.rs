@@ -1,5 +1,5 @@
-//! Misbehaving clients: thousands of slow ones, more than the limit of connections, and clients that disconnect in the middle
-//! of a request or reply.
+//! Misbehaving clients: thousands of slow ones, more than the limit of connections, and clients that disconnect in the
+//! middle of a request or reply.
 #![cfg(target_os = "linux")]
 
 #[path = "../../tests/client/mod.rs"]
@@ -26,8 +26,8 @@ use socket2::SockRef;
 
 /// The number of connections with half a request, and of those that do not read.
 const SLOW_CLIENTS: usize = 2_000;
-/// The most attempts until the slow clients delay others as little as required: the machine may be busy with something else.
-/// At least two are made.
+/// The most attempts until the slow clients delay others as little as required: the machine may be busy with something
+/// else. At least two are made.
 const ATTEMPTS_MAX: usize = 6;
 
 #[test]
@@ -225,8 +225,8 @@ fn a_disk_error_aborts_the_reply_and_is_logged() {
     });
 }
 
-/// Runs a test against a server with one thread and a limit of connections. The test gets the address, the thread's folder in
-/// `/proc`, and the log.
+/// Runs a test against a server with one thread and a limit of connections. The test gets the address, the thread's
+/// folder in `/proc`, and the log.
 fn with_server<FS: FileSystem<File: Send + 'static> + Send + Sync + 'static>(
     connections: usize,
     files: impl FnOnce(Disk) -> FS,

@@ -478,8 +478,8 @@ fn completions_exist_for_every_shell() {
     }
 }
 
-/// Runs a formatter or checker on the manual page. Returns its standard output and standard error, or `None` if it is not
-/// installed.
+/// Runs a formatter or checker on the manual page. Returns its standard output and standard error, or `None` if it is
+/// not installed.
 #[cfg(unix)]
 fn formatted(tool: &str, args: &[&str]) -> Option<(String, String)> {
     let (status, page, _) = run(&["--manpage"]);

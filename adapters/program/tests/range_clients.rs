@@ -54,7 +54,8 @@ fn run(folder: &Path, command: &[&str]) -> bool {
     true
 }
 
-/// Serves the folder while `ask` runs, which gets the URL. Returns the number of partial replies, and of bytes sent in all.
+/// Serves the folder while `ask` runs, which gets the URL. Returns the number of partial replies, and of bytes sent in
+/// all.
 fn served(folders: &Folders, ask: impl FnOnce(&str)) -> (usize, u64) {
     let options = ["-p", "HTTP/1.1", "--log-format", "combined"];
     let program = Program::serve(folders.site.path(), &options);

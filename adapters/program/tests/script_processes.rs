@@ -32,8 +32,8 @@ fn site(scripts: &[(&str, &str)]) -> TempDir {
         allow(&site.path().join(name), mode);
     }
     for (name, body) in scripts {
-        // Written by another process: a file that this process has open for writing may also be open in a child of another test, and
-        // cannot be executed then.
+        // Written by another process: a file that this process has open for writing may also be open in a child of
+        // another test, and cannot be executed then.
         let mut shell = Command::new("sh");
         let write = "printf '%s\n' '#!/bin/sh' \"$1\" >$0; chmod +x $0";
         let shell = shell.args(["-ec", write, name, body]);

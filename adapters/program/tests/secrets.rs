@@ -34,8 +34,8 @@ fn folder(directories: &[&str]) -> TempDir {
     folder
 }
 
-/// Runs the program with these arguments in the folder, and returns its error. It never serves, since the address does not
-/// exist.
+/// Runs the program with these arguments in the folder, and returns its error. It never serves, since the address does
+/// not exist.
 fn complaint(folder: &Path, line: &str) -> String {
     complaint_with(folder, line, ("NO_COLOR", "1"))
 }

@@ -351,8 +351,8 @@ fn the_soft_limit_of_descriptors_is_raised_for_connections_and_not_for_scripts()
 #[test]
 fn scripts_run_in_the_directories_of_the_options() {
     let site = site();
-    // Written by another process: a file that this process has open for writing may also be open in a child of another test, and
-    // cannot be executed then.
+    // Written by another process: a file that this process has open for writing may also be open in a child of another
+    // test, and cannot be executed then.
     let write = r"for dir in cgi-bin own/bin; do
             mkdir -p $dir
             printf '#!/bin/sh\necho\necho $SERVER_PORT\n' >$dir/a.sh

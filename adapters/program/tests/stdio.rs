@@ -86,8 +86,8 @@ fn in_process(case: &Case, site: &Path) -> io::Result<(Client, impl FnOnce() -> 
     Ok((Client::new(read, write), log))
 }
 
-/// Starting processes is slow: only cases whose options the command line has run in the program, at two fragmentations. The
-/// others run in this process.
+/// Starting processes is slow: only cases whose options the command line has run in the program, at two fragmentations.
+/// The others run in this process.
 #[test]
 fn the_program_conforms() {
     let site = Site::standard().in_temp_dir().unwrap();

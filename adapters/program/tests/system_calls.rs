@@ -280,8 +280,8 @@ fn settle(folder: &TempDir, name: &str) {
     wait_until(file.ctime() + 3);
 }
 
-/// Counts the system calls for a file on the thread that makes the call `made`. The file is new, or `settled`: unchanged for
-/// long enough to be cached.
+/// Counts the system calls for a file on the thread that makes the call `made`. The file is new, or `settled`:
+/// unchanged for long enough to be cached.
 fn count(runtime: &str, target: &str, made: &str, settled: bool, limit: usize) {
     let folder = TempDir::new().expect("a temporary folder");
     let trace = folder.path().join("trace");

@@ -27,8 +27,8 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Adds a script. It is written by another process: a file that this process has open for writing may also be open in a child
-/// of another test, and cannot be executed then.
+/// Adds a script. It is written by another process: a file that this process has open for writing may also be open in a
+/// child of another test, and cannot be executed then.
 fn add_script(folder: &Path, name: &str, body: &str) {
     let write = "printf '%s' \"$1\" >\"$0\"; chmod 755 \"$0\"";
     let name = folder.join("site/cgi-bin").join(name);

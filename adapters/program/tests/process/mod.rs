@@ -63,8 +63,8 @@ impl Program {
         command
     }
 
-    /// Like [`Program::command`], for another user: the program is copied into `folder`, since the build folder may not be
-    /// readable for them.
+    /// Like [`Program::command`], for another user: the program is copied into `folder`, since the build folder may not
+    /// be readable for them.
     #[cfg(unix)]
     pub(crate) fn command_for_others(folder: &Path, directory: &Path) -> Command {
         use std::fs::{Permissions, set_permissions};

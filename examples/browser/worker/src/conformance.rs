@@ -31,8 +31,8 @@ impl Conformance {
         }
     }
 
-    /// Answers the request of a case. `fields` has names and values in turn, one character per byte. Returns status, fields
-    /// in the same form, and a Blob.
+    /// Answers the request of a case. `fields` has names and values in turn, one character per byte. Returns status,
+    /// fields in the same form, and a Blob.
     ///
     /// # Errors
     /// If the reply is incomplete.

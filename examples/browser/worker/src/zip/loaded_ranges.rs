@@ -9,8 +9,8 @@ use web_sys::Blob;
 
 use crate::blob;
 
-/// Ranges of a file in memory. Reading outside of them fails and notes the offset, so that the range can be loaded before
-/// the next attempt.
+/// Ranges of a file in memory. Reading outside of them fails and notes the offset, so that the range can be loaded
+/// before the next attempt.
 pub(super) struct LoadedRanges {
     file: Blob,
     /// Offset and bytes of each range.
