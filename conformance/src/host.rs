@@ -148,18 +148,19 @@ fn convert(
         return Err("the host");
     }
     let reply = divergence.map_or(&case.reply, |divergence| &divergence.reply);
-    let (requests, reply) = form(&case.request, reply)?;
+    let (requests, reply) = to_form(&case.request, reply)?;
     // CPython's reply may have no such form. Then it is a pattern that no reply matches.
-    let convert = |reply| form(&case.request, reply).map_or(Pattern::exact(b"-"), |(_, form)| form);
+    let convert =
+        |reply| to_form(&case.request, reply).map_or(Pattern::exact(b"-"), |(_, form)| form);
     let hosted = Case {
         reply: convert(&case.reply),
         cpython_reply: convert(&case.cpython_reply),
-        log: log(&case.log, &requests),
+        log: hosted_log(&case.log, &requests),
         ..case.clone()
     };
     let divergence = divergence.map(|divergence| Divergence {
         reply,
-        log: log(&divergence.log, &requests),
+        log: hosted_log(&divergence.log, &requests),
         ..divergence.clone()
     });
     // Without what is the host's, there may be no difference.
@@ -175,7 +176,7 @@ fn has_host_field(request: &[u8]) -> bool {
 }
 
 /// Returns the requests that get a reply, and the replies in the form for hosts.
-fn form(sent: &[u8], reply: &Pattern) -> Result<(Vec<Request>, Pattern), &'static str> {
+fn to_form(sent: &[u8], reply: &Pattern) -> Result<(Vec<Request>, Pattern), &'static str> {
     let (mut requests, mut form) = (Vec::new(), Vec::new());
     let (mut sent, mut replies) = (sent, reply.tokens());
     while !replies.is_empty() {
@@ -192,7 +193,7 @@ fn form(sent: &[u8], reply: &Pattern) -> Result<(Vec<Request>, Pattern), &'stati
 }
 
 /// Returns the log lines as a port behind a host writes them.
-fn log(lines: &[String], requests: &[Request]) -> Vec<String> {
+fn hosted_log(lines: &[String], requests: &[Request]) -> Vec<String> {
     let line = |line: &String| {
         requests.iter().fold(line.clone(), |line, request| {
             let seen = format!("{} {} HTTP/1.1", request.method, request.target);

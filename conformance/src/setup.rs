@@ -90,7 +90,7 @@ impl Setup {
     /// option   hidden yes           names that begin with a dot are served
     /// option   plain on             replies are CPython's
     /// option   https on             CGI scripts see a server that speaks TLS
-    /// option   above N              how many segments of a target are above what is served
+    /// option   mount-depth N        the number of segments of a target that are above the root
     /// option   names portable       the file system refuses names that are not portable, see `portable_names`; `any`: the
     ///                               case would give another result there
     /// ```
@@ -180,9 +180,9 @@ impl Setup {
         if self.option("archives") == Some("on") {
             settings.archive = Arc::new(Download::parse);
         }
-        let above = self.option("above");
-        let above = above.map(|above| above.parse().expect("a number"));
-        settings.mount_depth = above.unwrap_or_default();
+        let depth = self.option("mount-depth");
+        let depth = depth.map(|depth| depth.parse().expect("a number"));
+        settings.mount_depth = depth.unwrap_or_default();
         settings.spa = text("spa");
         settings.not_found_page = text("not-found");
         let header = self.option("header");
@@ -197,7 +197,7 @@ impl Setup {
 const HANDLER_OPTIONS: [&str; 16] = [
     "plain",
     "https",
-    "above",
+    "mount-depth",
     "names",
     "host",
     "loopback-only",

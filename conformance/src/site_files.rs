@@ -28,7 +28,7 @@ pub enum SiteFile {
 /// A CGI script of a [`Site`]. It runs when its output is first read.
 #[derive(Clone, Debug)]
 pub struct SiteScript {
-    program: CgiScript,
+    script: CgiScript,
     content: Vec<u8>,
     output: Option<CgiOutput>,
     /// The number of bytes of its output that were read.
@@ -139,13 +139,13 @@ impl FileSystem for Site {
         Ok(copy(&body[body.len().min(at as usize)..], into))
     }
 
-    fn run(&self, program: &CgiScript) -> Result<Opened<SiteFile>, FsError> {
-        match self.open(&program.path)? {
+    fn run(&self, script: &CgiScript) -> Result<Opened<SiteFile>, FsError> {
+        match self.open(&script.path)? {
             Opened::File { meta, .. } if meta.executable => {}
             _ => return Err(FsError::Forbidden),
         }
         Ok(Opened::Process(SiteFile::Script(Box::new(SiteScript {
-            program: program.clone(),
+            script: script.clone(),
             content: Vec::new(),
             output: None,
             at: 0,
@@ -178,10 +178,10 @@ impl FileSystem for Site {
 impl SiteScript {
     /// Reads from the output. Standard error comes first, and the exit status last.
     fn fill(&mut self, into: &mut [u8]) -> Got<SiteFile> {
-        let (program, content) = (&self.program, &self.content);
-        let path = program.path.as_bytes();
+        let (script, content) = (&self.script, &self.content);
+        let path = script.path.as_bytes();
         let output = self.output.get_or_insert_with(|| {
-            run_script(path, &program.env, &program.args, content)
+            run_script(path, &script.env, &script.args, content)
                 .expect("no case runs another script")
         });
         if !output.stderr.is_empty() {

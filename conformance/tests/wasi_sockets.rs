@@ -73,8 +73,8 @@ fn conforms() {
         Ok((Client::connect(component.address())?, move || log.take()))
     });
     // Both the WASI directory and the site in memory are read-only.
-    let refuses = |case: &Case| case.stores.then_some("files that are stored");
-    run_except("wasi", refuses, connect);
+    let excludes = |case: &Case| case.stores.then_some("files that are stored");
+    run_except("wasi", excludes, connect);
 }
 
 #[test]

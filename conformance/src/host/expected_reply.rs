@@ -17,13 +17,13 @@ pub(super) fn parse(replies: &mut &[Token], method: &str) -> Result<Vec<Token>, 
     loop {
         let mut lines = Vec::new();
         loop {
-            match line(replies)? {
+            match take_line(replies)? {
                 [] => break,
                 line => lines.push(line),
             }
         }
         let (first, fields) = lines.split_first().ok_or("a reply without a head")?;
-        let status = text(first.get(9..12).unwrap_or_default()).parse();
+        let status = to_text(first.get(9..12).unwrap_or_default()).parse();
         let status = status.map_err(|_| "a reply without a head")?;
         if status < 200 && replies.is_empty() {
             return Err("an interim reply");
@@ -34,7 +34,7 @@ pub(super) fn parse(replies: &mut &[Token], method: &str) -> Result<Vec<Token>, 
         if let Some((_, reason)) = HOST_STATUSES.iter().find(|(other, _)| *other == status) {
             return Err(reason);
         }
-        let mut fields: Vec<_> = fields.iter().map(|line| field(line)).collect();
+        let mut fields: Vec<_> = fields.iter().map(|line| split_field(line)).collect();
         let mut content = Vec::new();
         if has_content(status, method) {
             content = take_content(replies, &fields)?;
@@ -55,7 +55,7 @@ pub(super) fn form(
     fields.retain(|(name, value)| match &name[..] {
         "connection" | "keep-alive" | "transfer-encoding" => false,
         // A wrong length is kept, and so is one without content (RFC 9110 §8.6).
-        "content-length" => !has_content(status, method) || text(value) != length,
+        "content-length" => !has_content(status, method) || to_text(value) != length,
         _ => true,
     });
     fields.sort_by(|(name, _), (other, _)| name.cmp(other));
@@ -89,7 +89,7 @@ fn take_content(
         fields
             .iter()
             .find(|(other, _)| other == name)
-            .map(|(_, value)| text(value))
+            .map(|(_, value)| to_text(value))
     };
     if value("transfer-encoding").is_some() {
         return take_chunks(replies);
@@ -116,18 +116,18 @@ fn take_content(
 fn take_chunks(replies: &mut &[Token]) -> Result<Vec<Token>, &'static str> {
     let mut content = Vec::new();
     loop {
-        let size = usize::from_str_radix(&text(line(replies)?), 16);
+        let size = usize::from_str_radix(&to_text(take_line(replies)?), 16);
         let size = size.map_err(|_| "a truncated reply")?;
         content.extend(replies.get(..size).ok_or("a truncated reply")?);
         *replies = &replies[size..];
-        line(replies)?;
+        take_line(replies)?;
         if size == 0 {
             return Ok(content);
         }
     }
 }
 
-fn line<'a>(replies: &mut &'a [Token]) -> Result<&'a [Token], &'static str> {
+fn take_line<'a>(replies: &mut &'a [Token]) -> Result<&'a [Token], &'static str> {
     let end = replies
         .windows(2)
         .position(|two| two == [Some(b'\r'), Some(b'\n')]);
@@ -138,7 +138,7 @@ fn line<'a>(replies: &mut &'a [Token]) -> Result<&'a [Token], &'static str> {
 }
 
 /// Splits a field line. The name is in lower case.
-fn field(line: &[Token]) -> (String, Vec<Token>) {
+fn split_field(line: &[Token]) -> (String, Vec<Token>) {
     let colon = line.iter().position(|&token| token == Some(b':'));
     let (name, value) = line.split_at(colon.unwrap_or(line.len()));
     let spaces = value
@@ -147,11 +147,11 @@ fn field(line: &[Token]) -> (String, Vec<Token>) {
         .take_while(|&&token| token == Some(b' '))
         .count();
     let value = value.get(1 + spaces..).unwrap_or_default();
-    (text(name).to_ascii_lowercase(), value.to_vec())
+    (to_text(name).to_ascii_lowercase(), value.to_vec())
 }
 
 /// Converts tokens to text, with a wildcard as a star.
-fn text(tokens: &[Token]) -> String {
+fn to_text(tokens: &[Token]) -> String {
     tokens
         .iter()
         .map(|token| char::from(token.unwrap_or(b'*')))

@@ -70,7 +70,7 @@ impl Reply {
                 .collect();
             let mut content = Vec::new();
             if super::expected_reply::has_content(status, method) {
-                content = match super::request::content(&fields, rest).ok()? {
+                content = match super::request::parse_content(&fields, rest).ok()? {
                     (Some(content), end) if end == rest.len() => content,
                     (None, _) => rest.to_vec(),
                     _ => return None,

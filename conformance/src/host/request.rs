@@ -41,13 +41,13 @@ impl Request {
             .iter()
             .map(|field| (field.name.into(), field.value.into()))
             .collect();
-        let target = target(&method, raw_target).ok_or("the target's syntax")?;
-        let host = host(&all, raw_target, request.version == Some(1))?;
-        let (content, taken) = content(&all, rest)?;
+        let target = path_and_query(&method, raw_target).ok_or("the target's syntax")?;
+        let host = missing_host(&all, raw_target, request.version == Some(1))?;
+        let (content, taken) = parse_content(&all, rest)?;
         *sent = &rest[taken..];
         let mut fields: Vec<_> = all
             .into_iter()
-            .filter(|(name, _)| !is(name, &CONNECTION_FIELDS))
+            .filter(|(name, _)| !is_one_of(name, &CONNECTION_FIELDS))
             .collect();
         fields.splice(0..0, host.map(|host| ("Host".to_owned(), host.into())));
         Ok(Self {
@@ -72,7 +72,7 @@ fn bare_line_feed(head: &[u8]) -> bool {
 }
 
 /// Returns the path and query of a target in origin form or in absolute form, or `*` (RFC 9112 §3.2).
-fn target(method: &str, raw: &str) -> Option<String> {
+fn path_and_query(method: &str, raw: &str) -> Option<String> {
     if method == "OPTIONS" && raw == "*" {
         return Some("*".into());
     }
@@ -99,14 +99,14 @@ fn target(method: &str, raw: &str) -> Option<String> {
 }
 
 /// Returns the host to add if the field may be missing and is. Fails if the host is invalid.
-fn host(
+fn missing_host(
     fields: &[(String, Vec<u8>)],
     raw_target: &str,
     http11: bool,
 ) -> Result<Option<&'static str>, &'static str> {
     let hosts: Vec<_> = fields
         .iter()
-        .filter(|(name, _)| is(name, &["host"]))
+        .filter(|(name, _)| is_one_of(name, &["host"]))
         .collect();
     let absolute = raw_target
         .split_once("://")
@@ -128,17 +128,17 @@ fn host(
 }
 
 /// Returns the content after a head, and its length with the framing (RFC 9112 §6.3).
-pub(super) fn content(
+pub(super) fn parse_content(
     fields: &[(String, Vec<u8>)],
     rest: &[u8],
 ) -> Result<(Option<Vec<u8>>, usize), &'static str> {
     let framing: Vec<_> = fields
         .iter()
-        .filter(|(name, _)| is(name, &["content-length", "transfer-encoding"]))
+        .filter(|(name, _)| is_one_of(name, &["content-length", "transfer-encoding"]))
         .collect();
     match &framing[..] {
         [] => Ok((None, 0)),
-        [(name, value)] if is(name, &["content-length"]) => {
+        [(name, value)] if is_one_of(name, &["content-length"]) => {
             let digits = value.iter().all(u8::is_ascii_digit);
             let length = str::from_utf8(value)
                 .ok()
@@ -150,7 +150,7 @@ pub(super) fn content(
         }
         [(_, value)] if value.eq_ignore_ascii_case(b"chunked") => {
             let mut left = rest;
-            let content = chunks(&mut left)?;
+            let content = take_chunks(&mut left)?;
             Ok((Some(content), rest.len() - left.len()))
         }
         _ => Err("the content's framing"),
@@ -158,10 +158,10 @@ pub(super) fn content(
 }
 
 /// Takes chunks and the trailer from `left`.
-fn chunks(left: &mut &[u8]) -> Result<Vec<u8>, &'static str> {
+fn take_chunks(left: &mut &[u8]) -> Result<Vec<u8>, &'static str> {
     let mut content = Vec::new();
     loop {
-        let line = line(left)?;
+        let line = take_line(left)?;
         let digits = line
             .split(|byte| b"; \t".contains(byte))
             .next()
@@ -172,18 +172,18 @@ fn chunks(left: &mut &[u8]) -> Result<Vec<u8>, &'static str> {
         let size = size.and_then(|size| usize::from_str_radix(size, 16).ok());
         let size = size.ok_or("the content's framing")?;
         if size == 0 {
-            while !self::line(left)?.is_empty() {}
+            while !take_line(left)?.is_empty() {}
             return Ok(content);
         }
         content.extend(left.get(..size).ok_or("cut short")?);
         *left = &left[size..];
-        if !self::line(left)?.is_empty() {
+        if !take_line(left)?.is_empty() {
             return Err("the content's framing");
         }
     }
 }
 
-fn line<'a>(left: &mut &'a [u8]) -> Result<&'a [u8], &'static str> {
+fn take_line<'a>(left: &mut &'a [u8]) -> Result<&'a [u8], &'static str> {
     let end = left
         .windows(2)
         .position(|two| two == b"\r\n")
@@ -193,7 +193,7 @@ fn line<'a>(left: &mut &'a [u8]) -> Result<&'a [u8], &'static str> {
     Ok(line)
 }
 
-fn is(name: &str, names: &[&str]) -> bool {
+fn is_one_of(name: &str, names: &[&str]) -> bool {
     names.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 

@@ -68,7 +68,7 @@ fn paths(conversation: &Conversation) -> Result<(), String> {
     for asked in &conversation.fs_calls {
         let path = match &asked.ask {
             Ask::Open(path) | Ask::List(path) => path,
-            Ask::Run(program) => &program.path,
+            Ask::Run(script) => &script.path,
             Ask::Verify(_) => continue,
             Ask::Archive(request) => &request.path,
             Ask::Create(create) => &create.path,

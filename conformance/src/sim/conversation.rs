@@ -73,7 +73,7 @@ pub enum Answer {
     /// The credentials are right.
     Verified,
     /// A CGI process.
-    Program {
+    Process {
         /// The output that was read.
         bytes_read: Vec<u8>,
     },

@@ -83,7 +83,7 @@ impl FaultyIo<'_> {
                 }
                 bytes_read[at..end].copy_from_slice(bytes);
             }
-            Answer::Program { bytes_read } => bytes_read.extend_from_slice(bytes),
+            Answer::Process { bytes_read } => bytes_read.extend_from_slice(bytes),
             _ => unreachable!("only files and processes can be read"),
         }
     }
@@ -183,7 +183,7 @@ impl FaultyIo<'_> {
             }
             Got::Opened(Ok(Opened::Process(file))) => {
                 let file = self.handles.track(file, number);
-                let answer = Answer::Program {
+                let answer = Answer::Process {
                     bytes_read: Vec::new(),
                 };
                 (answer, Got::Opened(Ok(Opened::Process(file))))

@@ -94,7 +94,7 @@ pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option
 
 /// Returns the recorded answer. A call that was not answered fails.
 fn repeat_answer(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<ReplayedFile> {
-    let bytes_read = ReplayedFile {
+    let file = ReplayedFile {
         answer: number,
         at: 0,
     };
@@ -106,13 +106,13 @@ fn repeat_answer(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Repla
         (Some(Answer::Failed(error)), Ask::Verify(_)) => return Got::Verified(Err(*error)),
         (None, Ask::Verify(_)) => return Got::Verified(Err(FsError::Forbidden)),
         (Some(Answer::File { meta, sendable, .. }), _) => Opened::File {
-            file: bytes_read,
+            file,
             meta: *meta,
             sendable: *sendable,
         },
         (Some(Answer::Directory), _) => Opened::Directory,
-        (Some(Answer::Program { .. }), _) => Opened::Process(bytes_read),
-        (Some(Answer::Writer), _) => Opened::Writer(bytes_read),
+        (Some(Answer::Process { .. }), _) => Opened::Process(file),
+        (Some(Answer::Writer), _) => Opened::Writer(file),
         (Some(Answer::Failed(error)), _) => return Got::Opened(Err(*error)),
         (None, _) => return Got::Opened(Err(FsError::NotFound)),
     };
@@ -133,7 +133,7 @@ fn read(recorded: &[FsCall], file: &mut ReplayedFile, at: u64, into: &mut [u8]) 
             let len = len.max(bytes_read.len());
             (bytes_read, usize::try_from(at).unwrap_or(usize::MAX), len)
         }
-        Answer::Program { bytes_read } => (bytes_read, file.at, bytes_read.len()),
+        Answer::Process { bytes_read } => (bytes_read, file.at, bytes_read.len()),
         // Reading it also failed in the first run.
         Answer::Writer => return None,
         _ => unreachable!("only files and processes can be read"),

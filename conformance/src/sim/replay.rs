@@ -132,7 +132,7 @@ fn read_got(text: &str) -> Option<Got<()>> {
         "uncommitted" => Got::Committed(Err(read_error(rest)?)),
         "note" => Got::Note(String::from_utf8(text::bytes(rest).ok()?).ok()?),
         "directory" => Got::Opened(Ok(Opened::Directory)),
-        "program" => Got::Opened(Ok(Opened::Process(()))),
+        "process" => Got::Opened(Ok(Opened::Process(()))),
         "writer" => Got::Opened(Ok(Opened::Writer(()))),
         "error" => Got::Opened(Err(read_error(rest)?)),
         "unlisted" => Got::Listed(Err(read_error(rest)?)),

@@ -101,7 +101,7 @@ pub(super) fn describe<F>(want: &Want<'_, F>) -> (String, String) {
         Want::Ask(Ask::List(path)) => ("list".into(), show(path.as_bytes())),
         // Without the password, which is in the request anyway.
         Want::Ask(Ask::Verify(given)) => ("verify".into(), show(given.user().as_bytes())),
-        Want::Ask(Ask::Run(program)) => ("run".into(), show(format!("{program:?}").as_bytes())),
+        Want::Ask(Ask::Run(script)) => ("run".into(), show(format!("{script:?}").as_bytes())),
         Want::Ask(Ask::Archive(request)) => {
             ("archive".into(), show(format!("{request:?}").as_bytes()))
         }
@@ -141,7 +141,7 @@ fn answer<F>(got: &Got<F>) -> String {
             )
         }
         Got::Opened(Ok(Opened::Directory)) => "directory".into(),
-        Got::Opened(Ok(Opened::Process(_))) => "program".into(),
+        Got::Opened(Ok(Opened::Process(_))) => "process".into(),
         Got::Opened(Ok(Opened::Writer(_))) => "writer".into(),
         Got::Opened(Err(error)) => format!("error {error:?}"),
         Got::Listed(Err(error)) => format!("unlisted {error:?}"),

@@ -234,10 +234,10 @@ impl FileSystem for Tree {
         }
     }
 
-    fn run(&self, program: &CgiScript) -> Result<Opened<File>, FsError> {
+    fn run(&self, script: &CgiScript) -> Result<Opened<File>, FsError> {
         let nodes = self.nodes.borrow();
         let at = self
-            .find(program.path.as_bytes())
+            .find(script.path.as_bytes())
             .map_err(|_| FsError::NotFound)?;
         match nodes[at].1 {
             Node::Script(script) => Ok(Opened::Process(File::Process(Box::new(

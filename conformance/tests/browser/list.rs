@@ -88,7 +88,7 @@ fn latin1(bytes: &[u8]) -> String {
 }
 
 /// Returns why a case does not apply: dropped files and the site are read-only, and in memory all names are allowed.
-fn refuses(case: &Case) -> Option<&'static str> {
+fn excludes(case: &Case) -> Option<&'static str> {
     match case {
         _ if case.stores => Some("files that are stored"),
         _ if case.portable_names() => Some("names of Windows"),
@@ -101,7 +101,7 @@ fn conforms() {
     let Some(mut page) = open() else { return };
     hosts(
         "service worker",
-        |case, _| refuses(case),
+        |case, _| excludes(case),
         |case, request, fragmentation| {
             reply(&send(&mut page, "tell", case, request, fragmentation))
         },
@@ -116,7 +116,7 @@ fn conforms_by_fetch() {
     hosts(
         "service worker, fetched",
         |case, request| {
-            if let Some(why) = refuses(case) {
+            if let Some(why) = excludes(case) {
                 return Some(why);
             }
             // These scripts print the host of the request, which the browser chooses.
@@ -124,7 +124,7 @@ fn conforms_by_fetch() {
             if case.setup().checks_host() || ["/vars.sh", "/fields.sh"].iter().any(tells) {
                 return Some("the host");
             }
-            let why = call(&mut page.borrow_mut(), "refuses", &asked(request));
+            let why = call(&mut page.borrow_mut(), "excludes", &asked(request));
             why.as_str().map(|why| &*String::leak(why.into()))
         },
         |case, request, fragmentation| {
