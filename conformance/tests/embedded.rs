@@ -40,7 +40,7 @@ fn conform(
 #[test]
 fn conforms() {
     conform("embedded-io", |conn, transport, shelf, clock, log| {
-        embedded::serve(conn, transport, shelf, clock, log).expect("no pipe breaks here");
+        embedded::serve(conn, transport, shelf, clock, log).expect("the pipe does not fail");
     });
 }
 
@@ -52,7 +52,7 @@ fn conforms_with_deadlines() {
             let sleep = |_| thread::yield_now();
             let served =
                 embedded::serve_ready(conn, transport, shelf, clock, log, PipeEnd::shutdown, sleep);
-            served.expect("no pipe breaks here");
+            served.expect("the pipe does not fail");
         },
     );
 }
@@ -68,6 +68,6 @@ fn conforms_asynchronously() {
         };
         let served =
             embedded_async::serve(conn, transport, shelf, clock, log, PipeEnd::shutdown, sleep);
-        block_on(served).expect("no pipe breaks here");
+        block_on(served).expect("the pipe does not fail");
     });
 }

@@ -113,7 +113,7 @@ enum Answer {
 
 /// Parses a field as in RFC 9110 §14.1.2, with integers that are wide enough for this test.
 fn meaning(value: &str, len: usize) -> Answer {
-    let (unit, list) = value.split_once('=').expect("it is written so");
+    let (unit, list) = value.split_once('=').expect("it has this form");
     if unit.to_lowercase() != "bytes" {
         return Answer::All;
     }
@@ -343,7 +343,7 @@ fn of_server(seed: u64, times: usize, mut talk: impl FnMut(&Case, Fragmentation)
 fn folder() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     for (number, file) in files().iter().enumerate() {
-        fs::write(folder.path().join(number.to_string()), file).expect("a file of ours");
+        fs::write(folder.path().join(number.to_string()), file).expect("the file can be written");
     }
     folder
 }
@@ -417,7 +417,7 @@ fn ranges_on_stdio_have_the_right_bytes() {
             served
                 .join()
                 .expect("it does not panic")
-                .expect("no link breaks here");
+                .expect("the connection does not fail");
             String::new()
         }))
     });
@@ -445,7 +445,7 @@ fn embedded(
 #[test]
 fn ranges_on_embedded_io_have_the_right_bytes() {
     embedded(9, |conn, link, tree, clock| {
-        embedded::serve(conn, link, tree, clock, |_| ()).expect("no pipe breaks here");
+        embedded::serve(conn, link, tree, clock, |_| ()).expect("the pipe does not fail");
     });
 }
 
@@ -455,6 +455,6 @@ fn ranges_on_embedded_io_async_have_the_right_bytes() {
         let sleep = async |_: Duration| std::future::pending().await;
         let served =
             embedded_async::serve(conn, link, tree, clock, |_| (), PipeEnd::shutdown, sleep);
-        block_on(served).expect("no pipe breaks here");
+        block_on(served).expect("the pipe does not fail");
     });
 }

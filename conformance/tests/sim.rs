@@ -43,6 +43,6 @@ fn a_replay_reports_the_first_different_step() {
         what.starts_with(&format!("line {line}: read 512\t")),
         "{what}"
     );
-    let what = replay("what is this?", standard_handler).expect_err("it is no transcript");
+    let what = replay("what is this?", standard_handler).expect_err("it is not a transcript");
     assert_eq!(what, "line 1: not a line of a transcript");
 }

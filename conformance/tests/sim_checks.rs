@@ -50,7 +50,7 @@ fn a_handler_that_opens_different_files_each_time_is_caught() {
     impl Handler for Asks {
         fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
             let path = Path::parse(&format!("/{}", self.0));
-            Next::Open(path.expect("no NUL is in it"))
+            Next::Open(path.expect("it contains no NUL"))
         }
         fn resume(&mut self, ex: &mut Exchange<'_>, _: Event<'_>) -> Next {
             hello(ex, b"")

@@ -100,8 +100,7 @@ fn the_site_can_be_written_to_a_disk() {
 
     let root = std::env::temp_dir().join(format!("sanserve-site-{}", std::process::id()));
     let site = Site::standard();
-    site.write_to(&root)
-        .expect("a site can be made where nothing is");
+    site.write_to(&root).expect("the site can be written");
     for entry in site.entries.iter() {
         let place = root.join(OsStr::from_bytes(entry.path()));
         let found = place.symlink_metadata().expect("every entry is made");
@@ -130,7 +129,7 @@ fn the_site_can_be_written_to_a_disk() {
         }
     }
     assert!(site.write_to(&root).is_err(), "nothing is overwritten");
-    std::fs::remove_dir_all(&root).expect("what was made can be removed");
+    std::fs::remove_dir_all(&root).expect("the folder can be removed");
 }
 
 #[test]

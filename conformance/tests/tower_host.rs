@@ -40,11 +40,11 @@ impl http_body::Body for Pieces {
 }
 
 fn translate(request: &Request, fragmentation: Fragmentation) -> http::Request<Pieces> {
-    let mut made = http::Request::builder()
+    let mut builder = http::Request::builder()
         .method(&request.method[..])
         .uri(&request.target);
     for (name, value) in &request.fields {
-        made = made.header(name, &value[..]);
+        builder = builder.header(name, &value[..]);
     }
     let (mut rest, mut lengths) = (
         &request.content.clone().unwrap_or_default()[..],
@@ -56,8 +56,9 @@ fn translate(request: &Request, fragmentation: Fragmentation) -> http::Request<P
         pieces.push_back(piece.to_vec());
         rest = after;
     }
-    made.body(Pieces(pieces))
-        .expect("a request that hosts hand on")
+    builder
+        .body(Pieces(pieces))
+        .expect("a request that hosts pass on")
 }
 
 #[test]

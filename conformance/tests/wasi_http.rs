@@ -80,7 +80,7 @@ fn conforms() {
 /// Builds the component that serves the cases.
 fn cases() -> PathBuf {
     let target = ["--target", "wasm32-wasip2", "--message-format", "json"];
-    tools::made(
+    tools::built_library(
         "conformance/wasi",
         &[&["build", "--lib"], &target[..]].concat(),
     )
@@ -132,7 +132,7 @@ fn example() -> PathBuf {
         "--message-format",
         "json",
     ];
-    tools::made("examples/component", &package)
+    tools::built_library("examples/component", &package)
 }
 
 /// Returns the reply to a request with these lines.
@@ -157,7 +157,7 @@ fn the_example_serves_as_documented() {
         panic!("{line}");
     };
     let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("hello.txt"), "hello\n").expect("a file of ours");
+    fs::write(folder.path().join("hello.txt"), "hello\n").expect("the file can be written");
     let folder = folder.path().display().to_string();
     let given: Vec<_> = given
         .iter()
@@ -228,10 +228,10 @@ fn the_example_serves_the_directory_of_the_host() {
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");
-    fs::create_dir(folder.path().join("sub")).expect("a folder of ours");
-    fs::write(folder.path().join(".hidden"), "x").expect("a file of ours");
+    fs::create_dir(folder.path().join("sub")).expect("the folder can be created");
+    fs::write(folder.path().join(".hidden"), "x").expect("the file can be written");
     let large: Vec<u8> = (0..8 << 20).map(|at: u32| (at >> 8) as u8 & 0x3f).collect();
-    fs::write(folder.path().join("large.txt"), &large).expect("a file of ours");
+    fs::write(folder.path().join("large.txt"), &large).expect("the file can be written");
     let directory = format!("{}::/", folder.path().display());
     let given = ["--dir", &directory, "--env", "SANSERVE_HIDDEN=1"];
     let host = Component::serve(wasmtime(&program, &example(), &given));

@@ -14,14 +14,14 @@ use component::Component;
 use tempfile::TempDir;
 
 /// wasmtime, the program, and a directory for it.
-struct Stage {
+struct Fixture {
     wasmtime: PathBuf,
     program: String,
     site: TempDir,
 }
 
-impl Stage {
-    fn set() -> Option<Stage> {
+impl Fixture {
+    fn new() -> Option<Fixture> {
         let wasmtime = tools::find("wasmtime")?;
         // wasmtime compiles it at every start, so it must be small.
         let small = [
@@ -41,9 +41,9 @@ impl Stage {
         symlink("../hello.txt", at("sub/above")).expect("a link");
         symlink("/etc/passwd", at("sub/outside")).expect("a link");
         symlink("../../", at("sub/higher")).expect("a link");
-        let made = Command::new("mkfifo").arg(at("sub/fifo")).status();
-        assert!(made.expect("mkfifo runs").success());
-        Some(Stage {
+        let status = Command::new("mkfifo").arg(at("sub/fifo")).status();
+        assert!(status.expect("mkfifo runs").success());
+        Some(Fixture {
             wasmtime,
             program,
             site,
@@ -63,7 +63,7 @@ impl Stage {
     }
 
     /// Returns its error output if it does not serve.
-    fn complaint(&self, line: &str) -> String {
+    fn error_output(&self, line: &str) -> String {
         let component = self.run(line);
         assert_eq!(component.line, "");
         component.log.take()
@@ -72,13 +72,15 @@ impl Stage {
 
 #[test]
 fn it_serves_as_documented() {
-    let Some(stage) = Stage::set() else { return };
+    let Some(fixture) = Fixture::new() else {
+        return;
+    };
     let mut lines = include_str!("../../docs/platforms.md")
         .lines()
         .map(str::trim);
     let line = lines.find(|line| line.starts_with("wasmtime run "));
     let line = line.expect("the page has a line").replace(" 8000", " 0");
-    let component = stage.run(&line);
+    let component = fixture.run(&line);
     let port = component.address().port();
     let banner = format!("Serving HTTP on 0.0.0.0 port {port} (http://0.0.0.0:{port}/) ...\n");
     assert_eq!(component.line, banner);
@@ -114,10 +116,12 @@ fn it_serves_as_documented() {
 
 #[test]
 fn it_stays_within_its_directory() {
-    let Some(stage) = Stage::set() else { return };
+    let Some(fixture) = Fixture::new() else {
+        return;
+    };
     let run =
         "wasmtime run -S inherit-network,tcp --dir DIR::/ sanserve.wasm 0 -b 127.0.0.1 -d sub";
-    let component = stage.run(run);
+    let component = fixture.run(run);
     for path in [
         "/above",
         "/outside",
@@ -130,7 +134,7 @@ fn it_stays_within_its_directory() {
         assert!(reply.starts_with("HTTP/1.1 404 "), "{path}: {reply}");
     }
     // Now with all directories that the host allows.
-    let component = stage.run(&format!("{run} --follow-symlinks --hidden"));
+    let component = fixture.run(&format!("{run} --follow-symlinks --hidden"));
     assert!(component.get("/above").ends_with("\r\n\r\nhello\n"));
     assert!(component.get("/.hidden").ends_with("\r\n\r\nhidden"));
     for path in ["/outside", "/higher/", "/fifo"] {
@@ -141,8 +145,10 @@ fn it_stays_within_its_directory() {
 
 #[test]
 fn it_reports_what_is_missing() {
-    let Some(stage) = Stage::set() else { return };
-    let error_of = |line: &str| stage.complaint(line);
+    let Some(fixture) = Fixture::new() else {
+        return;
+    };
+    let error_of = |line: &str| fixture.error_output(line);
     let error = error_of("wasmtime run --dir DIR::/ sanserve.wasm 0");
     let sockets = "sanserve: error: no permission to listen on 0.0.0.0:0: \
                    allow it with wasmtime run -S inherit-network,tcp\n";

@@ -56,7 +56,7 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
     ),
     (
         "make browser",
-        "conformance/tests/browser/look.rs",
+        "conformance/tests/browser/appearance.rs",
         "the_documented_command_builds_and_serves_it",
     ),
     (

@@ -147,12 +147,12 @@ fn requests(conversation: &Conversation) -> Result<(), String> {
     ensure(content <= most, || {
         format!("{content} bytes of content; {most} are the limit")
     })?;
-    let (told, most) = (
+    let (count, most) = (
         conversation.requests.len(),
         conversation.config.limits.requests,
     );
-    ensure(told as u64 <= u64::from(most), || {
-        format!("{told} requests; {most} are the limit")
+    ensure(count as u64 <= u64::from(most), || {
+        format!("{count} requests; {most} are the limit")
     })?;
     let Some(sent) = &conversation.sent_lines else {
         return Ok(());

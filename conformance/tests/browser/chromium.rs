@@ -61,12 +61,12 @@ impl Chromium {
             .expect("a shell");
         let commands = process.stdin.take().expect("a pipe");
         let output = BufReader::new(process.stdout.take().expect("a pipe"));
-        let (tell, answers) = mpsc::channel();
+        let (sender, answers) = mpsc::channel();
         thread::spawn(move || {
             for message in output.split(0) {
                 let Ok(message) = message else { return };
                 let message = serde_json::from_slice(&message).expect("JSON");
-                if tell.send(message).is_err() {
+                if sender.send(message).is_err() {
                     return;
                 }
             }
@@ -149,12 +149,12 @@ impl Chromium {
     }
 
     /// Returns a screenshot of this size, as PNG.
-    pub(crate) fn picture(&mut self, tab: &Tab, width: u32, height: u64) -> Vec<u8> {
+    pub(crate) fn screenshot(&mut self, tab: &Tab, width: u32, height: u64) -> Vec<u8> {
         let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
         let how = json!({ "captureBeyondViewport": true, "clip": clip });
-        let picture = self.call(Some(tab), "Page.captureScreenshot", how);
-        let picture = picture["data"].as_str().expect("a text");
-        BASE64_STANDARD.decode(picture).expect("a picture")
+        let screenshot = self.call(Some(tab), "Page.captureScreenshot", how);
+        let screenshot = screenshot["data"].as_str().expect("a text");
+        BASE64_STANDARD.decode(screenshot).expect("a screenshot")
     }
 
     /// Runs a command, in a page or in the browser.
@@ -171,7 +171,7 @@ impl Chromium {
         sent.and_then(|()| self.commands.flush())
             .expect("chromium listens");
         loop {
-            let answer = self.hear(&command.to_string());
+            let answer = self.receive(&command.to_string());
             if answer["id"] == self.last {
                 assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
                 return answer["result"].clone();
@@ -185,19 +185,19 @@ impl Chromium {
     /// # Panics
     /// If it takes a minute.
     pub(crate) fn wait(&mut self, method: &str, is: impl Fn(&Value) -> bool) {
-        let mut told = std::mem::take(&mut self.events);
+        let mut events = std::mem::take(&mut self.events);
         loop {
-            let found = told
+            let found = events
                 .iter()
-                .find(|told| told["method"] == method && is(&told["params"]));
+                .find(|event| event["method"] == method && is(&event["params"]));
             if found.is_some() {
                 return;
             }
-            told = vec![self.hear(method)];
+            events = vec![self.receive(method)];
         }
     }
 
-    fn hear(&self, what: &str) -> Value {
+    fn receive(&self, what: &str) -> Value {
         let heard = self.answers.recv_timeout(Duration::from_secs(60));
         heard.unwrap_or_else(|error| panic!("{what}: {error}"))
     }

@@ -153,9 +153,9 @@ fn listings_fit_every_screen_and_load_no_resources() {
             );
             if let Some(folder) = env::var_os("SCREENSHOTS") {
                 let height = found[3].as_u64().unwrap_or(800).min(1200);
-                let picture = chromium.picture(&tab, width, height);
+                let screenshot = chromium.screenshot(&tab, width, height);
                 let name = format!("listing-{}-{width}.png", page.replace(['/', '?'], "-"));
-                fs::write(Path::new(&folder).join(name), picture).unwrap();
+                fs::write(Path::new(&folder).join(name), screenshot).unwrap();
             }
         }
     }
@@ -202,7 +202,7 @@ fn a_key_on_a_column_header_sorts_by_it() {
             chromium.call(Some(&tab), "Input.dispatchKeyEvent", press);
         }
         let url = format!("{}idx/list/?sort={query}", served.address);
-        chromium.wait("Page.frameNavigated", |told| told["frame"]["url"] == url);
+        chromium.wait("Page.frameNavigated", |event| event["frame"]["url"] == url);
         let found = chromium.evaluate(
             &tab,
             "if (document.readyState == 'loading')

@@ -3,13 +3,13 @@
 
 #![cfg(unix)]
 
+mod appearance;
 mod chromium;
-mod list;
 mod listing;
-mod look;
 mod page;
 mod resuming;
-mod sending;
+mod suite;
 #[path = "../tools/mod.rs"]
 mod tools;
+mod uploads;
 mod user;

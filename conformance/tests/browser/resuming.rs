@@ -125,8 +125,9 @@ fn make_sound(folder: &StdPath) {
     head.extend(192_000_u32.to_le_bytes());
     head.extend(b"\x04\0\x10\0data");
     head.extend(LEN.to_le_bytes());
-    file.write_all(&head).expect("it has room");
-    file.set_len(u64::from(LEN) + 44).expect("it has room");
+    file.write_all(&head).expect("the disk has space");
+    file.set_len(u64::from(LEN) + 44)
+        .expect("the disk has space");
     set_whole_seconds(&file);
 }
 
@@ -173,7 +174,7 @@ fn an_interrupted_download_is_resumed() {
     const LEN: u64 = 40_000_000;
     let served = Served::start(25_000_000, |folder| {
         let file = File::create(folder.join("large.bin")).expect("a file");
-        file.set_len(LEN).expect("it has room");
+        file.set_len(LEN).expect("the disk has space");
         set_whole_seconds(&file);
     });
     let mut chromium = Chromium::start(&program);
@@ -182,8 +183,8 @@ fn an_interrupted_download_is_resumed() {
     chromium.call(None, "Browser.setDownloadBehavior", how);
     let target = json!({ "url": format!("{}large.bin", served.address) });
     chromium.call(None, "Target.createTarget", target);
-    chromium.wait("Browser.downloadProgress", |told| {
-        told["state"] != "inProgress"
+    chromium.wait("Browser.downloadProgress", |event| {
+        event["state"] != "inProgress"
     });
     let stored = fs::metadata(folder.path().join("large.bin")).map(|file| file.len());
     assert_eq!(stored.ok(), Some(LEN), "{}", served.log());

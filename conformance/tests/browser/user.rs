@@ -339,8 +339,8 @@ fn stop_worker(page: &mut Page) {
     page.chromium
         .call(Some(&page.tab), "ServiceWorker.stopAllWorkers", json!({}));
     page.chromium
-        .wait("ServiceWorker.workerVersionUpdated", |told| {
-            told["versions"][0]["runningStatus"] == "stopped"
+        .wait("ServiceWorker.workerVersionUpdated", |event| {
+            event["versions"][0]["runningStatus"] == "stopped"
         });
 }
 

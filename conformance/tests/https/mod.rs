@@ -10,7 +10,7 @@ use tempfile::TempDir;
 pub(crate) fn certified() -> (Certificate, Tls) {
     let (certificate, folder) = (Certificate::generate(), TempDir::new().expect("a folder"));
     let file = folder.path().join("both.pem");
-    fs::write(&file, certificate.pem()).expect("a file of ours");
+    fs::write(&file, certificate.pem()).expect("the file can be written");
     let tls = Tls::load(file, None, None).expect("a good certificate");
     (certificate, tls)
 }

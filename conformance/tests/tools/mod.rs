@@ -63,7 +63,7 @@ pub(crate) fn built(folder: &str, arguments: &[&str]) -> PathBuf {
 /// # Panics
 /// As [`cargo`] does.
 #[allow(dead_code, reason = "not every test builds a library")]
-pub(crate) fn made(folder: &str, arguments: &[&str]) -> PathBuf {
+pub(crate) fn built_library(folder: &str, arguments: &[&str]) -> PathBuf {
     let said = cargo(folder, arguments);
     let made = said
         .lines()

@@ -46,13 +46,13 @@ fn the_page_fits_every_screen() {
             assert_eq!(size[0], 0, "{screen}");
             let clip = json!({ "x": 0, "y": 0, "width": width, "height": size[1], "scale": 1 });
             let how = json!({ "captureBeyondViewport": true, "clip": clip });
-            let picture = page
+            let screenshot = page
                 .chromium
                 .call(Some(&page.tab), "Page.captureScreenshot", how);
             if let Some(folder) = &keep {
-                let picture = BASE64_STANDARD.decode(picture["data"].as_str().unwrap());
-                let picture = picture.expect("base64");
-                fs::write(folder.join(format!("{screen}-{scheme}.png")), picture).unwrap();
+                let screenshot = BASE64_STANDARD.decode(screenshot["data"].as_str().unwrap());
+                let screenshot = screenshot.expect("base64");
+                fs::write(folder.join(format!("{screen}-{scheme}.png")), screenshot).unwrap();
             }
         }
     }

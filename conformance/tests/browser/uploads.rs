@@ -12,20 +12,20 @@ use crate::listing::{BROKEN, Served, axe};
 use crate::tools;
 
 /// An open listing, and files to upload.
-struct Stage {
+struct UploadPage {
     served: Served,
     chromium: Chromium,
     tab: Tab,
     folder: TempDir,
 }
 
-impl Stage {
-    fn set() -> Option<Stage> {
+impl UploadPage {
+    fn open() -> Option<UploadPage> {
         let program = tools::find("chromium")?;
         let (served, mut chromium) = (Served::start(), Chromium::start(&program));
         let tab = served.open(&mut chromium, "idx/list/?sort=size", "light", 1280);
         let folder = tempfile::tempdir().expect("a folder");
-        Some(Stage {
+        Some(UploadPage {
             served,
             chromium,
             tab,
@@ -37,7 +37,7 @@ impl Stage {
     fn file(&self, name: &str, len: u64) -> PathBuf {
         let path = self.folder.path().join(name);
         let file = File::create(&path).expect("a file");
-        file.set_len(len).expect("it has room");
+        file.set_len(len).expect("the disk has space");
         path
     }
 
@@ -66,7 +66,7 @@ impl Stage {
     }
 
     /// Returns the message at the end of an upload.
-    fn said(&mut self) -> Value {
+    fn message(&mut self) -> Value {
         let over =
             "!document.querySelector('progress') && document.querySelector('form output').value";
         self.chromium.until(&self.tab, over);
@@ -74,7 +74,7 @@ impl Stage {
     }
 
     /// Waits until the progress is shown.
-    fn under_way(&mut self) {
+    fn wait_for_progress(&mut self) {
         let some = "document.querySelector('progress')?.value > 0
             && document.querySelector('form output').value";
         self.chromium.until(&self.tab, some);
@@ -91,14 +91,14 @@ impl Stage {
 
 #[test]
 fn an_upload_shows_its_progress_and_its_file() {
-    let Some(mut stage) = Stage::set() else {
+    let Some(mut page) = UploadPage::open() else {
         return;
     };
-    let (first, second) = (stage.file("new1.bin", 9 << 20), stage.file("new2.txt", 5));
-    stage.limit(256 << 10);
-    stage.send(&[&first, &second]);
-    stage.under_way();
-    let state = stage.evaluate(
+    let (first, second) = (page.file("new1.bin", 9 << 20), page.file("new2.txt", 5));
+    page.limit(256 << 10);
+    page.send(&[&first, &second]);
+    page.wait_for_progress();
+    let state = page.evaluate(
         "const [progress] = document.getElementsByTagName('progress');
         const output = document.querySelector('form output');
         const said = /^\\d+(\\.\\d)? (B|KiB|MiB) of 9\\.0 MiB sent, \\d\\d? %$/.test(output.value);
@@ -117,23 +117,23 @@ fn an_upload_shows_its_progress_and_its_file() {
         "Cancel"
     ]);
     assert_eq!(state, expected);
-    looks_well(&mut stage, "sending");
-    assert_eq!(stage.stored("new2.txt"), None);
-    stage.limit(-1);
-    assert_eq!(stage.said(), "Stored");
-    stage.row("new2.txt");
-    assert_eq!(stage.stored("new1.bin"), Some(9 << 20));
-    assert_eq!(stage.stored("new2.txt"), Some(5));
+    assert_accessible(&mut page, "sending");
+    assert_eq!(page.stored("new2.txt"), None);
+    page.limit(-1);
+    assert_eq!(page.message(), "Stored");
+    page.row("new2.txt");
+    assert_eq!(page.stored("new1.bin"), Some(9 << 20));
+    assert_eq!(page.stored("new2.txt"), Some(5));
     let after =
         "return [document.activeElement.textContent, document.querySelector('[type=file]').value,
         location.search, document.querySelector('[aria-sort]').textContent,
         document.querySelector('caption').textContent.slice(0, 9)]";
     let expected = json!(["Upload", "", "?sort=size", "Size", "7 entries"]);
-    assert_eq!(stage.evaluate(after), expected);
+    assert_eq!(page.evaluate(after), expected);
 }
 
 /// Tests the rules of axe-core and several screens. `SCREENSHOTS=folder` saves screenshots there.
-fn looks_well(stage: &mut Stage, name: &str) {
+fn assert_accessible(page: &mut UploadPage, name: &str) {
     let axe = axe();
     for (scheme, width) in [
         ("light", 1280),
@@ -141,100 +141,99 @@ fn looks_well(stage: &mut Stage, name: &str) {
         ("dark", 375),
         ("light", 320),
     ] {
-        stage
-            .served
-            .show(&mut stage.chromium, &stage.tab, scheme, width);
+        page.served
+            .show(&mut page.chromium, &page.tab, scheme, width);
         let wide =
             "const page = document.documentElement; return page.scrollWidth - page.clientWidth";
-        assert_eq!(stage.evaluate(wide), 0, "{width}");
+        assert_eq!(page.evaluate(wide), 0, "{width}");
         if let Some(axe) = &axe {
-            let found = stage.evaluate(&format!("{axe};\n{BROKEN}"));
+            let found = page.evaluate(&format!("{axe};\n{BROKEN}"));
             assert_eq!(found, json!([]), "{scheme}, {width}");
         }
         if let Some(folder) = env::var_os("SCREENSHOTS") {
-            let picture = stage.chromium.picture(&stage.tab, width, 500);
+            let screenshot = page.chromium.screenshot(&page.tab, width, 500);
             let name = format!("{name}-{scheme}-{width}.png");
-            fs::write(Path::new(&folder).join(name), picture).expect("it can be written");
+            fs::write(Path::new(&folder).join(name), screenshot).expect("it can be written");
         }
     }
 }
 
 #[test]
 fn a_rejected_upload_shows_the_reason() {
-    let Some(mut stage) = Stage::set() else {
+    let Some(mut page) = UploadPage::open() else {
         return;
     };
-    let (good, there) = (stage.file("a.txt", 1), stage.file("file2.txt", 3));
-    stage.send(&[&good, &there]);
+    let (new, existing) = (page.file("a.txt", 1), page.file("file2.txt", 3));
+    page.send(&[&new, &existing]);
     let reason = "Not stored: 409 A file with this name exists ('file2.txt'); already stored: 1.";
-    assert_eq!(stage.said(), reason);
-    looks_well(&mut stage, "refused");
+    assert_eq!(page.message(), reason);
+    assert_accessible(&mut page, "refused");
     // Files that were stored before the error are shown.
-    stage.row("a.txt");
-    let large = stage.file("large.bin", 65 << 20);
-    stage.send(&[&large]);
-    assert_eq!(stage.said(), "Not stored: 413 Content Too Large.");
-    assert_eq!(stage.stored("large.bin"), None);
-    stage.limit(64 << 10);
-    let other = stage.file("new.bin", 8 << 20);
-    stage.send(&[&other]);
-    stage.under_way();
-    stage.limit(0);
+    page.row("a.txt");
+    let large = page.file("large.bin", 65 << 20);
+    page.send(&[&large]);
+    assert_eq!(page.message(), "Not stored: 413 Content Too Large.");
+    assert_eq!(page.stored("large.bin"), None);
+    page.limit(64 << 10);
+    let other = page.file("new.bin", 8 << 20);
+    page.send(&[&other]);
+    page.wait_for_progress();
+    page.limit(0);
     // The listing shows whether all of it had arrived by then.
-    assert_eq!(stage.said(), "The connection was lost");
+    assert_eq!(page.message(), "The connection was lost");
 }
 
 #[test]
 fn an_upload_can_be_cancelled_and_restarted() {
-    let Some(mut stage) = Stage::set() else {
+    let Some(mut page) = UploadPage::open() else {
         return;
     };
-    let file = stage.file("new.bin", 8 << 20);
-    stage.limit(64 << 10);
-    stage.send(&[&file]);
-    stage.under_way();
-    stage.evaluate("document.activeElement.click()");
-    assert_eq!(stage.said(), "Cancelled");
-    assert_eq!(stage.stored("new.bin"), None);
-    stage.limit(-1);
-    stage.evaluate("document.querySelector('form button').click()");
-    stage.row("new.bin");
-    assert_eq!(stage.stored("new.bin"), Some(8 << 20));
+    let file = page.file("new.bin", 8 << 20);
+    page.limit(64 << 10);
+    page.send(&[&file]);
+    page.wait_for_progress();
+    page.evaluate("document.activeElement.click()");
+    assert_eq!(page.message(), "Cancelled");
+    assert_eq!(page.stored("new.bin"), None);
+    page.limit(-1);
+    page.evaluate("document.querySelector('form button').click()");
+    page.row("new.bin");
+    assert_eq!(page.stored("new.bin"), Some(8 << 20));
 }
 
 #[test]
 fn dropped_files_are_uploaded() {
-    let Some(mut stage) = Stage::set() else {
+    let Some(mut page) = UploadPage::open() else {
         return;
     };
-    let files = [stage.file("a.txt", 1), stage.file("b.txt", 2)];
-    stage.chromium.drop(&stage.tab, &[&files[0], &files[1]]);
-    stage.row("b.txt");
+    let files = [page.file("a.txt", 1), page.file("b.txt", 2)];
+    page.chromium.drop(&page.tab, &[&files[0], &files[1]]);
+    page.row("b.txt");
     assert_eq!(
-        (stage.stored("a.txt"), stage.stored("b.txt")),
+        (page.stored("a.txt"), page.stored("b.txt")),
         (Some(1), Some(2))
     );
 }
 
 #[test]
 fn the_form_works_without_javascript() {
-    let Some(mut stage) = Stage::set() else {
+    let Some(mut page) = UploadPage::open() else {
         return;
     };
-    let Stage { chromium, tab, .. } = &mut stage;
+    let UploadPage { chromium, tab, .. } = &mut page;
     chromium.call(Some(tab), "Page.enable", json!({}));
     let off = json!({ "value": true });
     chromium.call(Some(tab), "Emulation.setScriptExecutionDisabled", off);
     chromium.call(Some(tab), "Page.reload", json!({}));
     chromium.wait("Page.loadEventFired", |_| true);
-    let file = stage.file("new.txt", 5);
+    let file = page.file("new.txt", 5);
     assert_eq!(
-        stage.evaluate("return document.querySelector('output')"),
+        page.evaluate("return document.querySelector('output')"),
         json!(null)
     );
-    stage.send(&[&file]);
-    stage.chromium.wait("Page.loadEventFired", |_| true);
+    page.send(&[&file]);
+    page.chromium.wait("Page.loadEventFired", |_| true);
     let rows = "return document.querySelector('tbody:last-of-type').innerText.includes('new.txt')";
-    assert_eq!(stage.evaluate(rows), true);
-    assert_eq!(stage.stored("new.txt"), Some(5));
+    assert_eq!(page.evaluate(rows), true);
+    assert_eq!(page.stored("new.txt"), Some(5));
 }

@@ -103,7 +103,7 @@ fn conforms() {
         "service worker",
         |case, _| excludes(case),
         |case, request, fragmentation| {
-            reply(&send(&mut page, "tell", case, request, fragmentation))
+            reply(&send(&mut page, "pass", case, request, fragmentation))
         },
     );
 }
@@ -120,8 +120,8 @@ fn conforms_by_fetch() {
                 return Some(why);
             }
             // These scripts print the host of the request, which the browser chooses.
-            let tells = |script: &&str| request.target.contains(script);
-            if case.setup().checks_host() || ["/vars.sh", "/fields.sh"].iter().any(tells) {
+            let prints_host = |script: &&str| request.target.contains(script);
+            if case.setup().checks_host() || ["/vars.sh", "/fields.sh"].iter().any(prints_host) {
                 return Some("the host");
             }
             let why = call(&mut page.borrow_mut(), "excludes", &asked(request));
@@ -136,7 +136,5 @@ fn conforms_by_fetch() {
         },
     );
     let hidden = hidden.len();
-    println!(
-        "{hidden} of them redirect or have a status above 599: told, as no script is shown that"
-    );
+    println!("{hidden} of them redirect or have a status above 599, which scripts cannot see");
 }
