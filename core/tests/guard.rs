@@ -45,18 +45,18 @@ fn the_file_system_verifies_credentials() {
 }
 
 #[test]
-fn a_file_system_without_users_lets_nobody_in() {
+fn a_file_system_without_users_admits_nobody() {
     struct Nothing;
     impl FileSystem for Nothing {
         type File = ();
         fn open(&self, _: &Path) -> Result<Opened<()>, FsError> {
-            panic!("nobody has passed")
+            panic!("the handler was called without a valid password")
         }
         fn list(&self, _: &Path) -> Result<std::sync::Arc<sanserve_core::Entries>, FsError> {
-            panic!("nobody has passed")
+            panic!("the handler was called without a valid password")
         }
         fn read(&self, _: &mut (), _: u64, _: &mut [u8]) -> Result<usize, FsError> {
-            panic!("nobody has passed")
+            panic!("the handler was called without a valid password")
         }
     }
     let guard = Guard::new(Files::new(), |_| None);

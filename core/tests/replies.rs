@@ -228,7 +228,7 @@ fn an_index_page_that_may_not_be_read_hides_the_directory() {
     }
 }
 
-#[test] // nobody knows whether it is there
+#[test] // It is not known whether the file exists.
 fn a_lack_of_resources_is_a_503() {
     for target in ["/a.txt", "/"] {
         let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");

@@ -151,7 +151,7 @@ fn converse(
             }
         };
     }
-    assert!(closed, "it comes to no end");
+    assert!(closed, "the connection does not end");
     (said, log)
 }
 
@@ -423,7 +423,7 @@ fn the_search_for_a_script_has_a_depth_limit() {
     assert_eq!(fs.0.get(), 64, "that many directories are asked for");
 }
 
-#[test] // Each used to be passed on by itself: a system call and a change of threads for a byte.
+#[test] // Each used to be written separately: a system call and a thread switch for each byte.
 fn small_chunks_are_collected_before_they_are_written() {
     let (chunks, mut given, mut content) = (20_000, 0, Vec::new());
     let large = "y".repeat(10_000);

@@ -675,7 +675,7 @@ fn finish_waits_neither_for_half_a_head_nor_for_unread_content() {
                 _ => Got::Nothing,
             };
             wants += 1;
-            assert!(wants < 10, "it goes on to wait");
+            assert!(wants < 10, "it continues to wait");
         }
     }
 }

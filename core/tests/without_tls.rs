@@ -11,7 +11,7 @@ fn answer(handler: impl Handler, request: &str) -> (String, String) {
     let mut world = World::new(config, handler, request.as_bytes());
     world.conn.without_tls();
     world.run();
-    assert!(world.has_shut_down, "the client is told the end");
+    assert!(world.has_shut_down, "this side is closed");
     (world.text(), world.log)
 }
 

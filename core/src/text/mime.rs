@@ -81,7 +81,7 @@ fn split_extension(name: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Looks up an extension in `TYPES` and another table, then with `more`.
 fn look_up(
     extension: &[u8],
-    besides: Table,
+    additional: Table,
     more: impl FnOnce(&str) -> Option<&'static str>,
 ) -> Type {
     let mut buffer = [0; EXTENSION_MAX];
@@ -92,7 +92,7 @@ fn look_up(
         _ if extension.contains(&0) => None,
         Some((first, [0, ..])) => {
             let key = u64::from_be_bytes(*first);
-            find(TYPES, key).or_else(|| find(besides, key))
+            find(TYPES, key).or_else(|| find(additional, key))
         }
         _ if buffer.starts_with(b"webmanifest\0") => Some("application/manifest+json"),
         _ => None,

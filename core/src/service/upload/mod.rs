@@ -36,21 +36,21 @@ use crate::wire::Version;
 /// that would be sent for other names: index pages, compressed variants of a file, and the page for missing files.
 /// [`Limits::content`](crate::Limits::content) limits the length of a request.
 ///
-/// | status | where |
+/// | status | meaning |
 /// |---|---|
-/// | 201, 204 | a file was stored by PUT: a new one, in place of another |
-/// | 303 | a form was stored; it leads to the directory |
-/// | 400 | the form is no such form, or cut off; with `Content-Range` (RFC 9110 §14.5) |
-/// | 403 | another site's page; another host, see [`loopback_only`](Self::loopback_only); a name that nothing can have here or that is reserved, or in a form too long a one; no permission |
-/// | 404 | a form for a directory that is not there |
+/// | 201, 204 | a PUT stored a new file, or replaced one |
+/// | 303 | a form was stored; redirects to the directory |
+/// | 400 | the form is malformed or truncated; a PUT has `Content-Range` (RFC 9110 §14.5) |
+/// | 403 | the request comes from another site's page, or is for another host, see [`loopback_only`](Self::loopback_only); the name is invalid or reserved, or too long in a form; no permission |
+/// | 404 | a form for a missing directory |
 /// | 405 | PUT to a directory (RFC 4918 §9.7.2), POST to a file |
-/// | 409 | a file has that name, a link or a device; in a form, a directory; there is a file in place of a directory for it (RFC 4918 §9.7.1), or more directories are missing than may be made, or one of them by a name that could not be stored |
+/// | 409 | the name belongs to an existing file, a link or a device, or in a form to a directory; one of its directories is a file (RFC 4918 §9.7.1), or too many are missing, or a missing one has a name that may not be stored |
 /// | 411 | neither a length nor chunks; 400 in HTTP/1.0 |
-/// | 412 | a precondition does not hold |
-/// | 413 | more content than may be |
-/// | 414 | a longer name than the file system has |
-/// | 415 | encoded content (RFC 9110 §8.4); by POST, what is no form with files |
-/// | 507 | no room for it |
+/// | 412 | a precondition failed |
+/// | 413 | more content than allowed |
+/// | 414 | the name is longer than the file system allows |
+/// | 415 | encoded content (RFC 9110 §8.4); for POST, content that is not a form with files |
+/// | 507 | not enough space |
 ///
 /// [`listing::page`](crate::listing::page()) includes a form. A form of your own needs a field for files, with any name:
 ///
