@@ -157,7 +157,7 @@ fn path_segments_allocate_nothing_with_cgi() {
 
 /// Returns the number of bytes that a connection holds while it waits for another request, without those that it frees when
 /// idle.
-fn held(content: &str) -> isize {
+fn held_bytes(content: &str) -> isize {
     let fields = "Host: h\r\nContent-Type: multipart/form-data; boundary=b";
     let len = content.len();
     let request = format!("POST / HTTP/1.1\r\n{fields}\r\nContent-Length: {len}\r\n\r\n{content}");
@@ -191,7 +191,10 @@ fn held(content: &str) -> isize {
             Want::Log(_) => Got::Nothing,
             other => panic!("{other:?}"),
         };
-        assert!(now.tick < Duration::from_secs(60), "it never rests");
+        assert!(
+            now.tick < Duration::from_secs(60),
+            "the connection never becomes idle"
+        );
         if replied && conn.can_park() {
             let rest = conn.park();
             let held = HELD.get() - before;
@@ -205,5 +208,5 @@ fn held(content: &str) -> isize {
 fn a_refused_form_holds_no_memory() {
     let named = "--b\r\nContent-Disposition: form-data; filename=-x\r\n\r\n";
     let form = [named, &"x".repeat(10_000), "\r\n--b--"].concat();
-    assert_eq!(held(&form), 0);
+    assert_eq!(held_bytes(&form), 0);
 }

@@ -6,7 +6,7 @@ mod world;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use drive::{drive, modern};
+use drive::{drive, http11};
 use sanserve_core::{
     Ask, Config, Connection, Event, Exchange, Files, FsError, Got, Handler, Meta, Next, Now,
     Opened, Path, Want,
@@ -20,7 +20,7 @@ fn answered(open: fn() -> Got<()>, list: fn() -> Got<()>) {
         _ => open(),
     };
     drive(
-        modern(),
+        http11(),
         Files::new(),
         b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         answer,
@@ -86,7 +86,7 @@ impl Handler for Longer {
 #[test]
 fn a_file_sent_by_reference_that_is_too_short_breaks_off_the_reply() {
     let mut world = World::new(
-        modern(),
+        http11(),
         Longer,
         b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
     );
@@ -159,7 +159,7 @@ impl Handler for Early {
 #[test]
 fn bad_content_breaks_off_a_reply_that_has_begun() {
     let head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n";
-    let mut world = World::new(modern(), Early, head)
+    let mut world = World::new(http11(), Early, head)
         .then(std::time::Duration::from_secs(1), b"x\r\n")
         .then(
             std::time::Duration::from_secs(1),
@@ -176,7 +176,7 @@ fn bad_content_breaks_off_a_reply_that_has_begun() {
 #[test]
 fn nothing_is_open_between_two_requests() {
     let (file, mut got) = (Rc::new(()), Got::Nothing);
-    let mut conn = Connection::new(modern(), "192.0.2.1", Files::new());
+    let mut conn = Connection::new(http11(), "192.0.2.1", Files::new());
     let mut input: &[u8] = b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n";
     loop {
         got = match conn.step(Now::default(), got).want {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drive::{drive, holds, modern, no_files};
+use drive::{drive, holds, http11, no_files};
 use sanserve_core::{
     Config, Connection, Directory, Event, Exchange, Files, FsError, Got, Handler, Limits, Meta,
     Next, Now, Opened, Want, from_fn, listing,
@@ -21,7 +21,7 @@ const HELLO: &[u8] = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
 #[test] // reply start ignores earlier replies
 fn a_retracted_reply_leaves_the_earlier_ones() {
     let input = [HELLO, b"GET /short HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
-    let mut world = World::new(modern(), Files::new(), &input);
+    let mut world = World::new(http11(), Files::new(), &input);
     world.run();
     assert_eq!(
         world.statuses(),
@@ -34,7 +34,7 @@ fn a_retracted_reply_leaves_the_earlier_ones() {
 
 #[test] // ReadFile failed: no 500
 fn a_file_that_cannot_be_read_is_a_500() {
-    let said = drive(modern(), Files::new(), HELLO, |_| {
+    let said = drive(http11(), Files::new(), HELLO, |_| {
         Got::Opened(Ok(Opened::File {
             file: (),
             meta: Meta::new(6),
@@ -47,7 +47,7 @@ fn a_file_that_cannot_be_read_is_a_500() {
 #[test] // a file that fails is held until the connection closes
 fn a_file_that_cannot_be_read_is_dropped_immediately() {
     let file = Rc::new(());
-    let mut conn = Connection::new(modern(), "192.0.2.1", Files::new());
+    let mut conn = Connection::new(http11(), "192.0.2.1", Files::new());
     let (mut rest, mut got) = (HELLO, Got::Nothing);
     loop {
         got = match conn.step(Now::default(), got).want {
@@ -72,7 +72,7 @@ fn a_file_that_cannot_be_read_is_dropped_immediately() {
 
 #[test] // finish() leaves an idle connection open
 fn finish_closes_an_idle_connection_at_once() {
-    let mut world = World::new(modern(), Files::new(), HELLO);
+    let mut world = World::new(http11(), Files::new(), HELLO);
     (world.half_close, world.finish_after) = (false, 1);
     assert_eq!(world.run(), Duration::ZERO);
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
@@ -108,7 +108,7 @@ fn lingering_begins_when_the_reply_is_sent() {
 
 #[test] // since not set at Ask/Done
 fn the_file_system_has_a_deadline_of_its_own() {
-    let mut world = World::new(modern(), Files::new(), b"GET /hello.txt HT");
+    let mut world = World::new(http11(), Files::new(), b"GET /hello.txt HT");
     world = world.then(SECOND * 20, b"TP/1.1\r\nHost: h\r\n\r\n");
     world.disk_takes = SECOND * 15;
     world.run();
@@ -118,15 +118,15 @@ fn the_file_system_has_a_deadline_of_its_own() {
 #[test] // since not set after drain
 fn the_idle_timeout_begins_after_the_content() {
     let head = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n";
-    let mut world = World::new(modern(), Files::new(), head);
+    let mut world = World::new(http11(), Files::new(), head);
     world = world.then(SECOND * 25, b"hello");
     world.half_close = false;
-    assert_eq!(world.run(), SECOND * 25 + modern().timeouts.idle);
+    assert_eq!(world.run(), SECOND * 25 + http11().timeouts.idle);
 }
 
 #[test] // since not set at first byte of head
 fn the_timeout_for_a_head_begins_with_its_first_byte() {
-    let mut world = World::new(modern(), Files::new(), b"");
+    let mut world = World::new(http11(), Files::new(), b"");
     world.input.clear();
     world = world.then(SECOND * 50, b"GET /hello.txt HT");
     world = world.then(SECOND * 70, b"TP/1.1\r\nHost: h\r\n\r\n");
@@ -136,7 +136,7 @@ fn the_timeout_for_a_head_begins_with_its_first_byte() {
 
 #[test] // the head's time runs while the reply before it is taken
 fn a_head_has_its_full_timeout_after_a_slowly_read_reply() {
-    let mut config = modern();
+    let mut config = http11();
     config.timeouts.head = SECOND * 5;
     let mut world = World::new(
         config,
@@ -151,7 +151,7 @@ fn a_head_has_its_full_timeout_after_a_slowly_read_reply() {
 
 #[test] // 408 for a blank line
 fn an_empty_line_does_not_count_as_a_late_head() {
-    let mut world = World::new(modern(), Files::new(), &[HELLO, b"\r\n"].concat());
+    let mut world = World::new(http11(), Files::new(), &[HELLO, b"\r\n"].concat());
     world.half_close = false;
     world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
@@ -172,7 +172,7 @@ fn a_reader_of_a_file_sent_by_reference_may_be_as_slow() {
 
 fn upload(expect: &str) -> World<Counter> {
     let head = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n{expect}\r\n");
-    let mut world = World::new(modern(), Counter(0), head.as_bytes());
+    let mut world = World::new(http11(), Counter(0), head.as_bytes());
     for i in 1..=100 {
         world = world.then(SECOND * i, &[b'x'; 1000]);
     }
@@ -193,7 +193,7 @@ fn an_idle_connection_keeps_no_log_memory() {
         "GET /hello.txt?{} HTTP/1.1\r\nHost: h\r\n\r\n",
         "x".repeat(60_000)
     );
-    let mut world = World::new(modern(), Files::new(), line.as_bytes());
+    let mut world = World::new(http11(), Files::new(), line.as_bytes());
     world.half_close = false;
     world.run();
     assert!(world.idle_bytes < 1024, "{}", world.idle_bytes);
@@ -209,7 +209,7 @@ fn pipelined_replies_wait_for_room() {
         Next::Done
     });
     let said = drive(
-        modern(),
+        http11(),
         handler,
         &b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(900),
         no_files,
@@ -240,7 +240,7 @@ fn a_reply_to_content_waits_for_room() {
     let mut input = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     input.extend(b"1\r\nx\r\n".repeat(3000));
     input.extend(b"0\r\n\r\n");
-    let said = drive(modern(), Loud, &input, no_files);
+    let said = drive(http11(), Loud, &input, no_files);
     assert!(said.text.ends_with("\r\n0\r\n\r\n"));
     assert!(said.most < Limits::default().outbox + 2000, "{}", said.most);
 }
@@ -250,7 +250,7 @@ fn a_long_listing_is_sent_in_pieces() {
     let names: Vec<_> = (0..5000).map(|i| format!("{i:050}").into_bytes()).collect();
     let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
     let said = drive(
-        modern(),
+        http11(),
         Files::new(),
         b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         holds(&names),
@@ -291,7 +291,7 @@ fn a_listing_is_written_through_an_outbox_that_is_smaller_than_its_top() {
     for list in [listing::page as List, listing::python] {
         let page = |outbox| {
             let limits = Limits::default().with_outbox(outbox);
-            let config = modern().with_limits(limits);
+            let config = http11().with_limits(limits);
             let mut files = Files::new();
             files.settings_mut().list_directory = Arc::new(list);
             drive(

@@ -12,7 +12,7 @@ use world::World;
 const SECOND: Duration = Duration::from_secs(1);
 const HELLO: &[u8] = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
 
-fn modern() -> Config {
+fn http11() -> Config {
     Config::default().with_protocol(Protocol::Http11)
 }
 
@@ -46,7 +46,7 @@ impl Handler for Counter {
 
 fn upload(head_first: bool, expect: &str) -> World<Counter> {
     let head = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n{expect}\r\n");
-    let mut world = World::new(modern(), Counter { head_first, len: 0 }, head.as_bytes());
+    let mut world = World::new(http11(), Counter { head_first, len: 0 }, head.as_bytes());
     for i in 1..=100 {
         world = world.then(SECOND * i, &[b'x'; 1000]);
     }
@@ -69,7 +69,7 @@ fn a_100_does_not_start_the_clock_of_the_reply() {
 fn a_client_that_got_a_100_gets_a_408() {
     let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
     let mut world = World::new(
-        modern(),
+        http11(),
         Counter {
             head_first: false,
             len: 0,
@@ -101,7 +101,7 @@ fn a_head_that_was_sent_early_does_not_start_the_clock_of_the_rest() {
 
 #[test]
 fn an_error_reply_on_an_old_connection_has_its_own_time() {
-    let mut world = World::new(modern(), Files::new(), HELLO);
+    let mut world = World::new(http11(), Files::new(), HELLO);
     world = world.then(SECOND * 40, b"BAD\r\n\r\n");
     world.run();
     assert_eq!(
@@ -114,7 +114,7 @@ fn an_error_reply_on_an_old_connection_has_its_own_time() {
 
 #[test]
 fn a_second_head_that_is_late_gets_408_too() {
-    let mut world = World::new(modern(), Files::new(), HELLO);
+    let mut world = World::new(http11(), Files::new(), HELLO);
     world = world.then(SECOND * 5, b"GET / HT");
     world.half_close = false;
     world.run();
@@ -144,7 +144,7 @@ fn a_listing_is_dropped_once_it_is_sent() {
     for method in ["GET", "HEAD"] {
         let files = Rc::new(RefCell::new(Files::new()));
         let request = format!("{method} / HTTP/1.1\r\nHost: h\r\n\r\n");
-        let mut world = World::new(modern(), Seen(files.clone()), request.as_bytes());
+        let mut world = World::new(http11(), Seen(files.clone()), request.as_bytes());
         world.half_close = false;
         world.run();
         assert!(
@@ -157,7 +157,7 @@ fn a_listing_is_dropped_once_it_is_sent() {
 
 #[test]
 fn infinite_timeouts_do_not_panic() {
-    let mut config = modern();
+    let mut config = http11();
     config.timeouts.head = Duration::MAX;
     World::new(config.clone(), Files::new(), HELLO).run();
     config.timeouts.idle = Duration::MAX;

@@ -2,7 +2,7 @@
 
 mod drive;
 
-use drive::{Said, drive, modern};
+use drive::{Outcome, drive, http11};
 use sanserve_core::{
     Ask, Cgi, Credentials, FileSystem, Files, FsError, Got, Guard, Meta, Opened, Path,
 };
@@ -16,9 +16,9 @@ fn get(path: &str, field: &[u8]) -> Vec<u8> {
 }
 
 /// Runs a guard that asks a file system, which gives this answer.
-fn ask(verified: impl Fn(&Credentials) -> Result<(), FsError>) -> Said {
+fn ask(verified: impl Fn(&Credentials) -> Result<(), FsError>) -> Outcome {
     let guard = Guard::new(Files::new(), |_| None);
-    drive(modern(), guard, &get("/", MARY), |ask| match ask {
+    drive(http11(), guard, &get("/", MARY), |ask| match ask {
         Ask::Verify(given) => Got::Verified(verified(given)),
         Ask::Open(_) => Got::Opened(Err(FsError::NotFound)),
         _ => Got::Listed(Ok(std::sync::Arc::default())),
@@ -60,7 +60,7 @@ fn a_file_system_without_users_admits_nobody() {
         }
     }
     let guard = Guard::new(Files::new(), |_| None);
-    let said = drive(modern(), guard, &get("/", MARY), |ask| Nothing.answer(ask));
+    let said = drive(http11(), guard, &get("/", MARY), |ask| Nothing.answer(ask));
     assert!(said.text.starts_with("HTTP/1.1 401 "), "{}", said.text);
 }
 
@@ -71,7 +71,7 @@ fn scripts_get_the_user_only_behind_a_guard() {
         cgi.settings_mut().behind_guard = guarded;
         let guard = Guard::new(cgi, |_| Some(true));
         let ran = std::cell::Cell::new(false);
-        drive(modern(), guard, &get("/cgi-bin/a", MARY), |ask| match ask {
+        drive(http11(), guard, &get("/cgi-bin/a", MARY), |ask| match ask {
             Ask::Run(program) => {
                 ran.set(true);
                 let value = |name| program.env.iter().find(|(key, _)| *key == name);
@@ -105,5 +105,5 @@ fn credentials_that_cannot_be_sent_are_rejected() {
 #[should_panic = "was answered by a wrong kind of Got"]
 fn a_verdict_answers_no_other_question() {
     let request = get("/", b"");
-    drive(modern(), Files::new(), &request, |_| Got::Verified(Ok(())));
+    drive(http11(), Files::new(), &request, |_| Got::Verified(Ok(())));
 }

@@ -3,7 +3,7 @@
 mod drive;
 mod world;
 
-use drive::{drive, holds, modern, no_files, reply};
+use drive::{drive, holds, http11, no_files, reply};
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn extra_fields_are_sent_unless_the_reply_has_them() {
         ("Date".into(), "now".into()),
     ];
     let said = drive(
-        modern(),
+        http11(),
         files,
         b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         holds(&[]),
@@ -42,7 +42,7 @@ fn a_custom_listing_replaces_the_default() {
     });
     let names: &[&[u8]] = &[b"a", b"b"];
     let said = drive(
-        modern(),
+        http11(),
         files,
         b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         holds(names),
@@ -58,7 +58,7 @@ fn a_custom_listing_replaces_the_default() {
 fn functions_in_settings_may_capture_variables() {
     let (types, pages) = (HashMap::from([("txt", "text/x-own")]), Arc::new(()));
     let page = Arc::clone(&pages);
-    let config = modern()
+    let config = http11()
         .with_server(format!("own/{}", 1))
         .with_error_page(move |_, out| write!(out, "{}", Arc::strong_count(&page)));
     let mut files = Files::new();
@@ -90,7 +90,7 @@ fn a_directory_that_may_not_be_listed_is_404_as_in_cpython() {
         _ => no_files(ask),
     };
     let said = drive(
-        modern(),
+        http11(),
         Files::new(),
         b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         fs,
@@ -120,7 +120,7 @@ fn a_handler_may_close_the_connection() {
         Next::Done
     };
     let twice = b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n";
-    let text = drive(modern(), from_fn(handler), twice, no_files).text;
+    let text = drive(http11(), from_fn(handler), twice, no_files).text;
     assert_eq!(text.matches("HTTP/1.1 204").count(), 1);
     assert!(text.contains("Connection: close\r\n"), "{text}");
 }
@@ -146,7 +146,7 @@ fn no_single_character_ends_a_field() {
             Next::Done
         };
         let get = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
-        let text = drive(modern(), from_fn(handler), get, no_files).text;
+        let text = drive(http11(), from_fn(handler), get, no_files).text;
         assert!(text.starts_with("HTTP/1.1 500 "), "{value:?}: {text}");
     }
 }
@@ -172,7 +172,7 @@ fn an_interim_reply_without_a_final_one_closes_the_connection() {
         Next::Done
     };
     let twice = b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n";
-    let text = drive(modern(), from_fn(handler), twice, no_files).text;
+    let text = drive(http11(), from_fn(handler), twice, no_files).text;
     assert_eq!(text.matches("HTTP/1.1 103").count(), 1, "{text}");
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use drive::{drive, entry, modern};
+use drive::{drive, entry, http11};
 use sanserve_core::archive::Download;
 use sanserve_core::{
     Ask, Config, Directory, Entries, Entry, Exchange, Files, FsError, Got, Handler, Next, Upload,
@@ -41,7 +41,7 @@ fn page_of(
     fields: &str,
 ) -> (String, String) {
     let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
-    let said = drive(modern(), handler, request.as_bytes(), holds(entries));
+    let said = drive(http11(), handler, request.as_bytes(), holds(entries));
     let (head, content) = said.text.split_once("\r\n\r\n").expect("a reply");
     (head.into(), content.into())
 }
@@ -119,7 +119,7 @@ fn a_page_is_small() {
 #[test]
 fn a_page_is_sent_as_fast_as_the_peer_reads() {
     let get = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
-    let said = drive(modern(), ours(), get, holds(many(10_000)));
+    let said = drive(http11(), ours(), get, holds(many(10_000)));
     assert!(
         said.text.len() > 1_000_000 && said.most < 40_000,
         "{}",
@@ -232,7 +232,7 @@ fn the_content_length_of_a_listing_is_exact() {
     }
     for files in [ours(), Files::new()] {
         let get = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
-        let said = drive(modern(), files, get, holds(entries.clone()));
+        let said = drive(http11(), files, get, holds(entries.clone()));
         let (head, content) = said.text.split_once("\r\n\r\n").expect("a reply");
         let len = head.split("Content-Length: ").nth(1).expect("there is one");
         let len = len.split("\r\n").next().expect("a line");

@@ -6,7 +6,7 @@ mod world;
 use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Protocol, from_fn};
 use world::{BIG, World};
 
-fn modern() -> Config {
+fn http11() -> Config {
     Config::default().with_protocol(Protocol::Http11)
 }
 
@@ -64,7 +64,7 @@ impl Handler for Echo {
 #[test]
 fn pipelined_requests_are_answered_together() {
     let input = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n".repeat(100);
-    let world = run(modern(), Files::new, &input);
+    let world = run(http11(), Files::new, &input);
     assert_eq!(world.statuses().len(), 100);
     // The first read is small; the second receives all the others.
     assert_eq!(world.writes, 2);
@@ -74,7 +74,7 @@ fn pipelined_requests_are_answered_together() {
 fn a_peer_that_waits_is_asked_for_its_content_before_the_reply() {
     let input = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
     for head_first in [false, true] {
-        let mut world = World::new(modern(), Echo::new(head_first), input);
+        let mut world = World::new(http11(), Echo::new(head_first), input);
         world = world.then(std::time::Duration::from_secs(1), b"hello");
         world.run();
         assert_eq!(
@@ -84,7 +84,7 @@ fn a_peer_that_waits_is_asked_for_its_content_before_the_reply() {
     }
     // The content is not read: no 100, and the connection closes.
     let input = [&input[..], b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
-    let world = run(modern(), Files::new, &input);
+    let world = run(http11(), Files::new, &input);
     assert_eq!(world.statuses(), ["HTTP/1.1 405 Method Not Allowed"]);
 }
 
@@ -92,7 +92,7 @@ fn a_peer_that_waits_is_asked_for_its_content_before_the_reply() {
 fn a_small_reply_leaves_in_one_write() {
     for target in ["hello.txt", "nothing", "dir", ""] {
         let input = format!("GET /{target} HTTP/1.1\r\nHost: h\r\n\r\n");
-        let mut world = World::new(modern(), Files::new(), input.as_bytes());
+        let mut world = World::new(http11(), Files::new(), input.as_bytes());
         world.run();
         assert_eq!((world.statuses().len(), world.writes), (1, 1), "/{target}");
     }
@@ -101,10 +101,10 @@ fn a_small_reply_leaves_in_one_write() {
 #[test]
 fn an_endless_head_is_refused_at_the_limit() {
     let unending = vec![b'x'; 1_000_000];
-    let world = run(modern(), Files::new, &unending);
+    let world = run(http11(), Files::new, &unending);
     assert_eq!(world.statuses(), ["HTTP/1.1 414 URI Too Long"]);
     let field = [b"GET / HTTP/1.1\r\nHost: h\r\nX: ", &unending[..]].concat();
-    let world = run(modern(), Files::new, &field);
+    let world = run(http11(), Files::new, &field);
     assert_eq!(world.statuses(), ["HTTP/1.1 431 Line too long"]);
 }
 
@@ -112,14 +112,14 @@ fn an_endless_head_is_refused_at_the_limit() {
 fn a_file_that_turns_out_shorter_breaks_off_the_reply() {
     // Nothing of the small file has been sent: it becomes a 500. The large one is being sent.
     let input = b"GET /short HTTP/1.1\r\nHost: h\r\n\r\nGET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
-    let world = run(modern(), Files::new, input);
+    let world = run(http11(), Files::new, input);
     assert_eq!(
         world.statuses(),
         ["HTTP/1.1 500 The file for '/short' ended after 50 of 100 announced bytes"]
     );
     let input =
         b"GET /shorter HTTP/1.1\r\nHost: h\r\n\r\nGET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
-    let mut world = World::new(modern(), Files::new(), input);
+    let mut world = World::new(http11(), Files::new(), input);
     world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
     assert!(
@@ -134,7 +134,7 @@ fn a_file_that_turns_out_shorter_breaks_off_the_reply() {
 fn large_files_are_sent_by_reference_if_possible() {
     for target in ["big", "sent"] {
         let world = run(
-            modern(),
+            http11(),
             Files::new,
             format!("GET /{target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes(),
         );
@@ -152,9 +152,9 @@ fn large_files_are_sent_by_reference_if_possible() {
 }
 
 /// Returns the reply to a handler's mistake.
-fn blame(handler: fn(&mut Exchange<'_>) -> Next) -> String {
+fn reply_to_mistake(handler: fn(&mut Exchange<'_>) -> Next) -> String {
     let world = run(
-        modern(),
+        http11(),
         || from_fn(handler),
         b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
     );
@@ -165,8 +165,8 @@ fn blame(handler: fn(&mut Exchange<'_>) -> Next) -> String {
 #[test]
 fn a_handlers_mistakes_become_500_and_are_named() {
     let says = |what: &str| format!("HTTP/1.1 500 The handler {what}");
-    assert_eq!(blame(|_| Next::Done), says("sent no reply"));
-    let injected = blame(|ex| {
+    assert_eq!(reply_to_mistake(|_| Next::Done), says("sent no reply"));
+    let injected = reply_to_mistake(|ex| {
         ex.send_response(200);
         ex.send_header("X", "a\r\nSet-Cookie: stolen=1");
         ex.end_headers();
@@ -176,7 +176,7 @@ fn a_handlers_mistakes_become_500_and_are_named() {
         injected,
         says("gave send_header() an invalid name or value")
     );
-    let short = blame(|ex| {
+    let short = reply_to_mistake(|ex| {
         ex.send_response(200);
         ex.send_header("Content-Length", 10);
         ex.end_headers();
@@ -184,7 +184,7 @@ fn a_handlers_mistakes_become_500_and_are_named() {
         Next::Done
     });
     assert_eq!(short, says("wrote less than Content-Length"));
-    let twice = blame(|ex| {
+    let twice = reply_to_mistake(|ex| {
         ex.send_response(200);
         ex.end_headers();
         ex.send_response(200);
@@ -193,7 +193,7 @@ fn a_handlers_mistakes_become_500_and_are_named() {
     assert_eq!(twice, says("called send_response() twice"));
     for length in ["+5", "five", "5, 5", ""] {
         let world = run(
-            modern(),
+            http11(),
             || {
                 from_fn(move |ex: &mut Exchange<'_>| {
                     ex.send_response(200);
@@ -207,7 +207,7 @@ fn a_handlers_mistakes_become_500_and_are_named() {
         let named = says("sent a Content-Length that is not a number");
         assert_eq!(world.statuses(), [named], "{length:?}");
     }
-    let coded = blame(|ex| {
+    let coded = reply_to_mistake(|ex| {
         ex.send_response(200);
         ex.send_header("Transfer-Encoding", "gzip");
         ex.end_headers();
@@ -217,12 +217,12 @@ fn a_handlers_mistakes_become_500_and_are_named() {
         coded,
         says("sent a Transfer-Encoding, which end_headers() chooses")
     );
-    let early = blame(|ex| {
+    let early = reply_to_mistake(|ex| {
         ex.write(b"x");
         Next::Done
     });
     assert_eq!(early, says("wrote content before end_headers()"));
-    let closed = blame(|ex| {
+    let closed = reply_to_mistake(|ex| {
         ex.send_response(200);
         ex.end_headers();
         Next::Send(0..10)

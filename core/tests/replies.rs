@@ -5,7 +5,7 @@ mod world;
 
 use std::sync::Arc;
 
-use drive::{drive, holds, modern, no_files, reply};
+use drive::{drive, holds, http11, no_files, reply};
 use sanserve_core::{
     Ask, Buffer, Config, Event, Exchange, Files, FsError, Got, Handler, Limits, Next, Path,
     from_fn,
@@ -36,7 +36,7 @@ impl Handler for Chunked {
 
 #[test] // Copy within chunked framing
 fn a_file_in_chunks_is_not_sent_by_reference() {
-    let mut world = World::new(modern(), Chunked, b"GET /sent HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut world = World::new(http11(), Chunked, b"GET /sent HTTP/1.1\r\nHost: h\r\n\r\n");
     world.run();
     let text = world.text();
     let (_, mut rest) = text.split_once("\r\n\r\n").expect("a head");
@@ -74,7 +74,7 @@ fn an_open_file_stays_open_while_content_is_read() {
         }
     }
     let input = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
-    let mut world = World::new(modern(), Late(false), input);
+    let mut world = World::new(http11(), Late(false), input);
     world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
     assert!(world.output.ends_with(b"\r\n\r\nhello\n"));
@@ -94,7 +94,7 @@ fn the_reason_of_a_broken_reply_is_logged() {
         }
     }
     let input = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n";
-    let said = drive(modern(), Eager, input, no_files);
+    let said = drive(http11(), Eager, input, no_files);
     assert!(said.text.starts_with("HTTP/1.1 200 OK\r\n"));
     assert!(
         said.log.ends_with("] Bad chunked content\n"),
@@ -114,7 +114,7 @@ fn an_interim_reply_is_followed_by_the_final_one() {
         Next::Done
     });
     let said = drive(
-        modern(),
+        http11(),
         handler,
         b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
         no_files,
@@ -210,14 +210,14 @@ fn log_lines_have_local_time() {
 fn an_index_page_that_may_not_be_read_hides_the_directory() {
     for error in [FsError::Forbidden, FsError::Io] {
         let said = drive(
-            modern(),
+            http11(),
             Files::new(),
             b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
             |ask| match ask {
                 Ask::Open(path) if path.file_name() == b"index.html" => Got::Opened(Err(error)),
                 Ask::Open(_) => Got::Opened(Err(FsError::NotFound)),
                 Ask::List(_) => Got::Listed(Ok(Arc::default())),
-                _ => unreachable!("no program is run"),
+                _ => unreachable!("no script is run"),
             },
         );
         assert!(
@@ -232,7 +232,7 @@ fn an_index_page_that_may_not_be_read_hides_the_directory() {
 fn a_lack_of_resources_is_a_503() {
     for target in ["/a.txt", "/"] {
         let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
-        let said = drive(modern(), Files::new(), request.as_bytes(), |_| {
+        let said = drive(http11(), Files::new(), request.as_bytes(), |_| {
             Got::Opened(Err(FsError::NoResources))
         });
         let status = "HTTP/1.1 503 Not enough resources to open the file\r\n";
@@ -244,7 +244,7 @@ fn a_lack_of_resources_is_a_503() {
 fn a_listing_is_sorted_and_has_links() {
     let fs = holds(&[b"a", b"b", b"A", b"\x80.txt"]);
     let said = drive(
-        modern(),
+        http11(),
         Files::new(),
         b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         fs,
@@ -327,7 +327,7 @@ fn large_content_is_written_as_fast_as_the_peer_reads() {
         ),
         ("GET / HTTP/1.0\r\n\r\n", "Connection: close"),
     ] {
-        let mut world = World::new(modern(), Large(LEN), request.as_bytes());
+        let mut world = World::new(http11(), Large(LEN), request.as_bytes());
         world.piece = 10_000;
         world.run();
         let text = world.text();
@@ -352,7 +352,7 @@ fn a_handler_that_writes_more_than_the_outbox_at_once_gets_500() {
             (0..pieces).for_each(|_| ex.write(&vec![b'x'; len]));
             Next::Done
         });
-        drive(modern(), handler, b"GET / HTTP/1.0\r\n\r\n", no_files)
+        drive(http11(), handler, b"GET / HTTP/1.0\r\n\r\n", no_files)
     };
     for (len, pieces) in [(outbox, 1), (1, outbox), (outbox / 4, 5)] {
         assert!(
@@ -394,7 +394,7 @@ fn a_piece_of_content_fits_into_the_outbox() {
                 }
             }
         }
-        let config = modern().with_limits(Limits::default().with_outbox(1024));
+        let config = http11().with_limits(Limits::default().with_outbox(1024));
         drive(config, Echo(0), input, no_files).text
     };
     let head = format!(

@@ -41,8 +41,8 @@ impl FileSystem for Scripts {
         Ok(n)
     }
 
-    fn run(&self, program: &CgiScript) -> Result<Opened<Vec<u8>>, FsError> {
-        Ok(Opened::Process(match program.path.file_name() {
+    fn run(&self, script: &CgiScript) -> Result<Opened<Vec<u8>>, FsError> {
+        Ok(Opened::Process(match script.path.file_name() {
             b"broken" => return Err(FsError::Io),
             b"deaf" => b"\ndeaf".to_vec(),
             b"framed" => b"Transfer-Encoding: chunked\nTE: x\n\nhi".to_vec(),
@@ -50,7 +50,7 @@ impl FileSystem for Scripts {
             b"long" => vec![b'x'; 70_000],
             b"where" => {
                 let of = |wanted: &str| {
-                    let found = program.env.iter().find(|(name, _)| name == wanted);
+                    let found = script.env.iter().find(|(name, _)| name == wanted);
                     found.map(|(_, value)| value.as_slice()).unwrap_or_default()
                 };
                 [
@@ -106,18 +106,14 @@ fn ask_with(
     fs: &impl FileSystem<File = Vec<u8>>,
     request: &[u8],
 ) -> (String, String) {
-    let (said, _) = converse(handler, fs, request);
+    let (said, _) = run(handler, fs, request);
     let (head, content) = said.split_once("\r\n\r\n").expect("a head");
     let status = head.lines().next().expect("a status line");
     (status.into(), content.into())
 }
 
 /// Returns the whole reply to this request, and the log.
-fn converse(
-    handler: Cgi,
-    fs: &impl FileSystem<File = Vec<u8>>,
-    mut request: &[u8],
-) -> (String, String) {
+fn run(handler: Cgi, fs: &impl FileSystem<File = Vec<u8>>, mut request: &[u8]) -> (String, String) {
     let mut conn = Connection::new(Config::default(), "192.0.2.1", handler);
     let (mut said, mut log) = (String::new(), String::new());
     let (mut got, mut closed) = (Got::Nothing, false);
@@ -244,7 +240,7 @@ fn a_script_sends_no_interim_reply() {
 #[test]
 fn the_log_names_a_script_that_sends_less_than_it_announced() {
     let request = b"GET /cgi-bin/short/info HTTP/1.0\r\n\r\n";
-    let (said, log) = converse(Cgi::new("site.example", 80), &Scripts, request);
+    let (said, log) = run(Cgi::new("site.example", 80), &Scripts, request);
     assert!(said.ends_with("Content-Length: 9\r\n\r\nhi"), "{said}");
     let words = "The script for '/cgi-bin/short/info' ended after 2 of 9 announced bytes\n";
     assert!(log.ends_with(words), "{log}");
@@ -482,11 +478,11 @@ impl FileSystem for Busy {
         Err(FsError::Io)
     }
 
-    fn run(&self, program: &CgiScript) -> Result<Opened<Vec<u8>>, FsError> {
+    fn run(&self, script: &CgiScript) -> Result<Opened<Vec<u8>>, FsError> {
         if self.at_once {
             return Err(FsError::TooMany);
         }
-        Scripts.run(program)
+        Scripts.run(script)
     }
 
     fn fill(&self, _: &mut Vec<u8>, _: u64, _: &mut [u8]) -> Got<Vec<u8>> {

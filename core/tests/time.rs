@@ -12,7 +12,7 @@ use world::{BIG, Counter, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn modern() -> Config {
+fn http11() -> Config {
     Config::default().with_protocol(Protocol::Http11)
 }
 
@@ -49,7 +49,7 @@ fn a_page_follows_a_408_unless_the_request_begins_as_head() {
         ("HEAD", true),
         ("GET /hello", true),
     ] {
-        let mut world = World::new(modern(), Files::new(), head.as_bytes());
+        let mut world = World::new(http11(), Files::new(), head.as_bytes());
         world.half_close = false;
         world.run();
         assert_eq!(world.statuses(), ["HTTP/1.1 408 Request Timeout"], "{head}");
@@ -61,12 +61,12 @@ fn a_page_follows_a_408_unless_the_request_begins_as_head() {
 #[test]
 fn an_idle_connection_closes_without_a_reply() {
     let mut world = World::new(
-        modern(),
+        http11(),
         Files::new(),
         b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n",
     );
     world.half_close = false;
-    assert_eq!(world.run(), modern().timeouts.idle);
+    assert_eq!(world.run(), http11().timeouts.idle);
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
     assert_eq!(world.log.lines().count(), 1);
 }
@@ -81,7 +81,7 @@ fn a_connection_stays_open_longer_than_announced() {
         (0, None),
     ] {
         let timeouts = Timeouts::default().with_idle(SECOND * idle);
-        let config = modern().with_keep_alive(true).with_timeouts(timeouts);
+        let config = http11().with_keep_alive(true).with_timeouts(timeouts);
         let request = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
         let mut world = World::new(config.clone(), Files::new(), request);
         if let Some(promised) = promised {
@@ -100,9 +100,9 @@ fn a_connection_stays_open_longer_than_announced() {
 
 #[test]
 fn a_silent_peer_is_disconnected() {
-    let mut world = World::new(modern(), Files::new(), b"");
+    let mut world = World::new(http11(), Files::new(), b"");
     (world.half_close, world.input) = (false, Vec::new());
-    assert_eq!(world.run(), modern().timeouts.idle);
+    assert_eq!(world.run(), http11().timeouts.idle);
     assert_eq!((world.text().as_str(), world.log.as_str()), ("", ""));
 }
 
@@ -110,7 +110,7 @@ fn a_silent_peer_is_disconnected() {
 fn an_idle_connection_holds_less_than_two_kib() {
     let size = size_of::<Connection<std::fs::File, Files>>();
     let mut world = World::new(
-        modern(),
+        http11(),
         Files::new(),
         b"GET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n",
     );
@@ -178,7 +178,7 @@ fn a_reader_that_is_just_fast_enough_gets_everything() {
 #[test]
 fn content_that_arrives_too_slowly_gets_408() {
     let head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
-    let mut world = World::new(modern(), Counter(0), head);
+    let mut world = World::new(http11(), Counter(0), head);
     for i in 1..10_000 {
         world = world.then(SECOND * i, b"x");
     }
@@ -234,15 +234,15 @@ fn a_cgi_process_may_be_slow_but_not_silent() {
 
 /// Runs a CGI process that is asked for output once a second and gives this answer; `watch` is called before each answer.
 /// Returns how long it ran, and the log.
-fn run_program(
+fn run_cgi_process(
     answer: impl FnMut() -> Got<()>,
     watch: impl FnMut(&mut Connection<(), Run>, Duration),
 ) -> (Duration, String) {
-    run_program_for(Duration::ZERO, answer, watch)
+    run_cgi_process_for(Duration::ZERO, answer, watch)
 }
 
 /// Does the same for a client that needs this long for each write.
-fn run_program_for(
+fn run_cgi_process_for(
     write_takes: Duration,
     mut answer: impl FnMut() -> Got<()>,
     mut watch: impl FnMut(&mut Connection<(), Run>, Duration),
@@ -275,13 +275,13 @@ fn run_program_for(
             Want::Shutdown | Want::Close => return (tick, log),
             want => panic!("{want:?}"),
         };
-        assert!(tick < SECOND * 1_000, "the program is never ended");
+        assert!(tick < SECOND * 1_000, "the process is never ended");
     }
 }
 
 #[test]
 fn lines_on_standard_error_do_not_renew_the_deadline_of_a_cgi_process() {
-    let (took, log) = run_program(|| Got::Note("more\n".into()), |_, _| ());
+    let (took, log) = run_cgi_process(|| Got::Note("more\n".into()), |_, _| ());
     assert_eq!(took, Config::default().timeouts.ask);
     assert!(
         log.contains("more") && log.contains("takes too long"),
@@ -289,7 +289,7 @@ fn lines_on_standard_error_do_not_renew_the_deadline_of_a_cgi_process() {
     );
     // They do not shorten it either, and output renews it.
     let mut n = 0;
-    let (took, ..) = run_program(
+    let (took, ..) = run_cgi_process(
         || {
             n += 1;
             match n {
@@ -313,12 +313,12 @@ fn a_silent_cgi_process_is_ended_soon_after_its_client_has_closed_its_side() {
         }
     };
     // The close is noticed in the step before the fifth second.
-    let (took, log) = run_program(|| Got::Nothing, closed);
+    let (took, log) = run_cgi_process(|| Got::Nothing, closed);
     assert_eq!(took, SECOND * 4 + soon);
     assert!(log.contains("closed its side"), "{log}");
     // A client that has closed only one side receives the output, so the process may continue.
     let mut n = 0;
-    let (took, ..) = run_program(
+    let (took, ..) = run_cgi_process(
         || {
             n += 1;
             if n < 100 { Got::Bytes(1) } else { Got::Nothing }
@@ -337,7 +337,7 @@ fn a_slow_reader_that_has_closed_its_side_gets_all_output_of_a_cgi_process() {
         Got::Bytes(if left > 0 { 5000 } else { 0 })
     };
     let closed = |conn: &mut Connection<_, _>, _| conn.peer_closed();
-    let (took, log) = run_program_for(write_takes, answer, closed);
+    let (took, log) = run_cgi_process_for(write_takes, answer, closed);
     assert!(took >= write_takes * 9, "{took:?}");
     assert!(!log.contains("closed its side"), "{log}");
 }
@@ -349,7 +349,7 @@ fn a_cgi_process_is_ended_immediately_when_the_connection_is_reset() {
             conn.peer_reset();
         }
     };
-    let (took, log) = run_program(|| Got::Nothing, reset);
+    let (took, log) = run_cgi_process(|| Got::Nothing, reset);
     assert_eq!(took, SECOND * 5);
     assert!(log.contains("The client disconnected"), "{log}");
 }
@@ -445,7 +445,7 @@ fn a_client_that_hangs_up_during_long_work_ends_it() {
 fn lingering_ends_at_its_deadline() {
     // More content than is drained, and a peer that never stops sending.
     let head = b"GET /hello.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n";
-    let mut world = World::new(modern(), Files::new(), head);
+    let mut world = World::new(http11(), Files::new(), head);
     for i in 1..100_000 {
         world = world.then(Duration::from_millis(i), b"garbage");
     }
@@ -455,7 +455,7 @@ fn lingering_ends_at_its_deadline() {
         world.has_shut_down,
         "the peer was told that nothing more will come"
     );
-    assert!(took <= modern().timeouts.linger + SECOND, "{took:?}");
+    assert!(took <= http11().timeouts.linger + SECOND, "{took:?}");
 }
 
 #[test]
@@ -466,19 +466,19 @@ fn the_reply_announces_the_close_if_content_is_unread() {
         Next::Done
     });
     let put = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n";
-    let mut world = World::new(modern(), handler, put);
+    let mut world = World::new(http11(), handler, put);
     world.half_close = false;
     let took = world.run();
     // Late bytes do not cut off the reply.
     assert!(world.has_shut_down);
-    let Timeouts { grace, linger, .. } = modern().timeouts;
+    let Timeouts { grace, linger, .. } = http11().timeouts;
     assert_eq!(took, grace + linger);
 }
 
 #[test]
 fn finish_completes_the_current_reply_and_then_closes() {
     let input = b"GET /big HTTP/1.1\r\nHost: h\r\n\r\nGET /hello.txt HTTP/1.1\r\nHost: h\r\n\r\n";
-    let mut world = World::new(modern(), Files::new(), input);
+    let mut world = World::new(http11(), Files::new(), input);
     world.finish_after = 1;
     world.run();
     assert_eq!(world.statuses(), ["HTTP/1.1 200 OK"]);
@@ -487,7 +487,7 @@ fn finish_completes_the_current_reply_and_then_closes() {
 
 #[test]
 fn a_parked_connection_continues_where_it_was() {
-    let mut config = modern();
+    let mut config = http11();
     config.limits.requests = 2;
     let mut asked = 0;
     let handler = from_fn(move |ex: &mut Exchange<'_>| {
@@ -504,10 +504,10 @@ fn a_parked_connection_continues_where_it_was() {
     let mut conn = Connection::<(), _>::unpark(config.clone(), "192.0.2.1", rest);
     let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
-    let (said, by) = go(&mut conn, SECOND * 50, request);
+    let (said, by) = run_to_wait(&mut conn, SECOND * 50, request);
     assert!(said.ends_with("\r\n\r\n1"), "{said}");
     assert!(!conn.can_park());
-    let (said, by) = go(&mut conn, by.unwrap(), b"");
+    let (said, by) = run_to_wait(&mut conn, by.unwrap(), b"");
     assert!(said.is_empty() && conn.can_park());
     assert_eq!(by, Some(SECOND * 50 + idle));
 
@@ -515,18 +515,18 @@ fn a_parked_connection_continues_where_it_was() {
     assert_eq!(rest.deadline(&config.timeouts), SECOND * 50 + idle);
     let mut conn = Connection::<(), _>::unpark(config.clone(), "192.0.2.1", rest);
     // No bytes have arrived after all.
-    let (said, by) = go(&mut conn, SECOND * 60, b"");
+    let (said, by) = run_to_wait(&mut conn, SECOND * 60, b"");
     assert!(said.is_empty() && conn.can_park());
     assert_eq!(by, Some(SECOND * 50 + idle));
     // The handler is the same, and the last request is announced as such.
-    let (said, _) = go(&mut conn, SECOND * 70, request);
+    let (said, _) = run_to_wait(&mut conn, SECOND * 70, request);
     assert!(said.contains("Connection: close\r\n"), "{said}");
     assert!(said.ends_with("\r\n\r\n2"), "{said}");
     assert!(!conn.can_park());
 }
 
 /// Runs a connection with that input as far as possible; returns its output, and its deadline.
-fn go<H: Handler>(
+fn run_to_wait<H: Handler>(
     conn: &mut Connection<(), H>,
     tick: Duration,
     mut input: &[u8],
@@ -592,7 +592,7 @@ fn a_shutdown_says_whether_the_peer_may_still_send() {
         ),
         ("nonsense\r\n\r\n".into(), true),
     ] {
-        let mut config = modern();
+        let mut config = http11();
         config.limits.requests = 2;
         let mut world = World::new(config.clone(), Files::new(), request.as_bytes());
         world.half_close = false;
@@ -612,7 +612,7 @@ fn a_connection_reports_its_phase() {
         ex.end_headers();
         Next::Done
     });
-    let mut conn = Connection::<(), _>::new(modern(), "-", handler);
+    let mut conn = Connection::<(), _>::new(http11(), "-", handler);
     let mut feed = |bytes: &[u8]| {
         let mut phases = Vec::new();
         let mut left = Some(bytes);
@@ -657,7 +657,7 @@ fn finish_waits_neither_for_half_a_head_nor_for_unread_content() {
             ex.end_headers();
             Next::Done
         });
-        let mut conn = Connection::<(), _>::new(modern(), "-", handler);
+        let mut conn = Connection::<(), _>::new(http11(), "-", handler);
         let (mut left, mut got, mut wants) = (Some(input), Got::Nothing, 0);
         loop {
             got = match conn.step(Now::default(), got).want {
@@ -683,7 +683,7 @@ fn finish_waits_neither_for_half_a_head_nor_for_unread_content() {
 #[test]
 fn a_password_is_not_verified_for_a_client_that_has_closed_its_side() {
     let guard = sanserve_core::Guard::new(Files::new(), |_| None);
-    let mut conn = Connection::<(), _>::new(modern(), "-", guard);
+    let mut conn = Connection::<(), _>::new(http11(), "-", guard);
     let request = b"GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\n\r\n";
     let Want::Read(into) = conn.step(Now::default(), Got::Nothing).want else {
         panic!("it reads first")

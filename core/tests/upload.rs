@@ -10,7 +10,7 @@ use sanserve_core::{
 };
 
 /// A writable tree in memory: the root, `d/`, and the files stored in them.
-struct Shelf {
+struct WritableTree {
     files: RefCell<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// The number of bytes that fit.
     room: usize,
@@ -23,11 +23,11 @@ enum File {
     Making(Create, Vec<u8>),
 }
 
-impl Shelf {
-    fn new(room: usize) -> Shelf {
+impl WritableTree {
+    fn new(room: usize) -> WritableTree {
         let files = BTreeMap::from([(b"d/old".to_vec(), b"old".to_vec())]);
         let files = RefCell::new(files);
-        Shelf {
+        WritableTree {
             files,
             room,
             directories_max: Cell::new(0),
@@ -52,7 +52,7 @@ impl Shelf {
     }
 }
 
-impl FileSystem for Shelf {
+impl FileSystem for WritableTree {
     type File = File;
 
     fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
@@ -124,7 +124,7 @@ impl FileSystem for Shelf {
 }
 
 /// Returns the reply to an input that is cut into pieces of this size.
-fn talk(shelf: &Shelf, upload: Upload, content: u64, input: &[u8], piece: usize) -> String {
+fn run(tree: &WritableTree, upload: Upload, content: u64, input: &[u8], piece: usize) -> String {
     let config = Config::default()
         .with_protocol(Protocol::Http11)
         .with_limits(Limits::default().with_content(content));
@@ -142,11 +142,11 @@ fn talk(shelf: &Shelf, upload: Upload, content: u64, input: &[u8], piece: usize)
                 output.extend(from);
                 Got::Bytes(from.len())
             }
-            Want::ReadFile { file, at, into } => shelf.fill(file, at, into),
-            Want::WriteFile { file, from } => shelf.answer_write(file, from),
-            Want::Ask(ask) => shelf.answer(ask),
+            Want::ReadFile { file, at, into } => tree.fill(file, at, into),
+            Want::WriteFile { file, from } => tree.answer_write(file, from),
+            Want::Ask(ask) => tree.answer(ask),
             Want::Copy { .. } => unreachable!("nothing is sendable"),
-            Want::Commit { file } => Got::Committed(shelf.commit(file)),
+            Want::Commit { file } => Got::Committed(tree.commit(file)),
             Want::Wait | Want::Upgrade => unreachable!("nothing is waited for"),
             Want::Log(_) | Want::Shutdown => Got::Nothing,
             Want::Close => return String::from_utf8(output).unwrap(),
@@ -165,18 +165,18 @@ fn status(reply: &str) -> &str {
 const ROOM: usize = 1 << 20;
 
 /// Returns the status of the reply to one request, and the tree afterwards. They do not depend on how the input is split.
-fn ask(upload: &Upload, input: &str) -> (String, Shelf) {
-    let mut seen: Option<(String, Shelf)> = None;
+fn ask(upload: &Upload, input: &str) -> (String, WritableTree) {
+    let mut seen: Option<(String, WritableTree)> = None;
     for piece in [usize::MAX, 1, 7] {
-        let shelf = Shelf::new(ROOM);
-        let reply = talk(&shelf, upload.clone(), 4096, input.as_bytes(), piece);
+        let tree = WritableTree::new(ROOM);
+        let reply = run(&tree, upload.clone(), 4096, input.as_bytes(), piece);
         if let Some((before, other)) = &seen {
             assert_eq!(
                 (before, &*other.files.borrow()),
-                (&reply, &*shelf.files.borrow())
+                (&reply, &*tree.files.borrow())
             );
         }
-        seen = Some((reply, shelf));
+        seen = Some((reply, tree));
     }
     seen.unwrap()
 }
@@ -209,14 +209,14 @@ fn a_stored_file_is_visible_immediately() {
         put("/d/new", "", "hello"),
         "GET /d/new HTTP/1.1\r\nHost: h\r\n\r\n".into(),
     ];
-    let (reply, shelf) = ask(&Upload::new(), &input.concat());
+    let (reply, tree) = ask(&Upload::new(), &input.concat());
     assert!(reply.starts_with("HTTP/1.1 201 Created\r\n"), "{reply}");
     assert!(reply.contains("\r\nLocation: ./new\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n"));
     assert!(reply.ends_with("\r\n\r\nhello"), "{reply}");
-    assert_eq!(shelf.text("d/new").unwrap(), "hello");
-    let (reply, shelf) = ask(&Upload::new(), &put("/empty?x", "", ""));
+    assert_eq!(tree.text("d/new").unwrap(), "hello");
+    let (reply, tree) = ask(&Upload::new(), &put("/empty?x", "", ""));
     assert!(reply.contains("\r\nLocation: ./empty\r\n"), "{reply}");
-    assert_eq!(shelf.text("empty").unwrap(), "");
+    assert_eq!(tree.text("empty").unwrap(), "");
     let chunked = "PUT /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
     assert_eq!(ask(&Upload::new(), chunked).1.text("c").unwrap(), "abc");
 }
@@ -232,21 +232,21 @@ fn a_put_without_a_length_leaves_the_file_as_it_is() {
     ];
     for (version, length, expected, left) in cases {
         let input = format!("PUT /d/old {version}\r\nHost: h\r\n{length}\r\n");
-        let (reply, shelf) = ask(&overwriting(), &input);
+        let (reply, tree) = ask(&overwriting(), &input);
         assert_eq!(status(&reply), expected, "{version} {length}");
-        assert_eq!(shelf.text("d/old").unwrap(), left, "{version} {length}");
+        assert_eq!(tree.text("d/old").unwrap(), left, "{version} {length}");
     }
 }
 
 #[test]
 fn nothing_is_overwritten_by_default() {
     let input = put("/d/old", "", "new");
-    let (reply, shelf) = ask(&Upload::new(), &input);
+    let (reply, tree) = ask(&Upload::new(), &input);
     assert_eq!(status(&reply), "409 A file with this name exists");
-    assert_eq!(shelf.text("d/old").unwrap(), "old");
-    let (reply, shelf) = ask(&overwriting(), &input);
+    assert_eq!(tree.text("d/old").unwrap(), "old");
+    let (reply, tree) = ask(&overwriting(), &input);
     assert_eq!(status(&reply), "204 No Content");
-    assert_eq!(shelf.text("d/old").unwrap(), "new");
+    assert_eq!(tree.text("d/old").unwrap(), "new");
 }
 
 /// RFC 9110 §13: `"13f-3"` is the tag of the existing file.
@@ -311,14 +311,14 @@ fn new_directories_follow_the_rules_for_file_names() {
         (&overwriting(), "/index.html/new", 1),
         (&application, "/a.d/b/c.d/new.txt", 1),
     ] {
-        let (_, shelf) = ask(upload, &put(target, "", "x"));
-        assert_eq!(shelf.directories_max.get(), expected, "{target}");
+        let (_, tree) = ask(upload, &put(target, "", "x"));
+        assert_eq!(tree.directories_max.get(), expected, "{target}");
     }
-    let (_, shelf) = ask(
+    let (_, tree) = ask(
         &Upload::new(),
         &post("/d/", "", &(part("new", "x") + "--b d--")),
     );
-    assert_eq!(shelf.directories_max.get(), 0);
+    assert_eq!(tree.directories_max.get(), 0);
 }
 
 #[test]
@@ -335,9 +335,9 @@ fn files_that_cannot_be_requested_cannot_be_stored() {
         ("/nowhere/a", "409 Its directory does not exist"),
     ];
     for (target, expected) in cases {
-        let (reply, shelf) = ask(&overwriting(), &put(target, "", "x"));
+        let (reply, tree) = ask(&overwriting(), &put(target, "", "x"));
         assert_eq!(status(&reply), expected, "{target}");
-        assert_eq!(shelf.files.borrow().len(), 1, "{target}");
+        assert_eq!(tree.files.borrow().len(), 1, "{target}");
     }
     let (reply, _) = ask(
         &Upload::new(),
@@ -380,8 +380,8 @@ fn a_file_sent_for_other_names_is_stored_only_if_overwriting_is_allowed() {
         upload.files.settings_mut().not_found_page = Some("d/404.html".into());
         let form = part(name, "x") + "--b d--";
         for input in [put(&format!("/d/{name}"), "", "x"), post("/d/", "", &form)] {
-            let (reply, shelf) = ask(&upload, &input);
-            let stored = shelf.text(&format!("d/{name}"));
+            let (reply, tree) = ask(&upload, &input);
+            let stored = tree.text(&format!("d/{name}"));
             assert_eq!(stored.is_some(), overwrite, "{name}: {reply}");
             assert!(overwrite || status(&reply).starts_with(refusal), "{reply}");
         }
@@ -406,13 +406,13 @@ fn a_refused_upload_gets_its_reply_before_the_content() {
     let (reply, _) = ask(&Upload::new(), &put("/a", expects, "x"));
     let replies = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\n";
     assert!(reply.starts_with(replies), "{reply}");
-    let (shelf, input) = (Shelf::new(3), put("/a", expects, "four"));
-    let reply = talk(&shelf, Upload::new(), 4096, input.as_bytes(), 1000);
+    let (tree, input) = (WritableTree::new(3), put("/a", expects, "four"));
+    let reply = run(&tree, Upload::new(), 4096, input.as_bytes(), 1000);
     assert_eq!(status(&reply), "507 Insufficient Storage");
     // Content over the limit gets that error, regardless of the free space.
     for fields in [expects, ""] {
         let input = put("/a", fields, "four");
-        let reply = talk(&shelf, Upload::new(), 3, input.as_bytes(), 1000);
+        let reply = run(&tree, Upload::new(), 3, input.as_bytes(), 1000);
         assert_eq!(status(&reply), "413 Content Too Large");
     }
 }
@@ -421,18 +421,18 @@ fn a_refused_upload_gets_its_reply_before_the_content() {
 fn uploads_that_are_too_long_or_cut_off_leave_no_file() {
     let chunk = format!("800\r\n{}\r\n", "x".repeat(2048));
     let head = "PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let (reply, shelf) = ask(&Upload::new(), &[head, &chunk, &chunk, &chunk].concat());
+    let (reply, tree) = ask(&Upload::new(), &[head, &chunk, &chunk, &chunk].concat());
     assert_eq!(status(&reply), "413 Content Too Large");
-    assert_eq!(shelf.files.borrow().len(), 1);
+    assert_eq!(tree.files.borrow().len(), 1);
     let cut = put("/a", "", "hello");
-    let (_, shelf) = ask(&Upload::new(), &cut[..cut.len() - 1]);
-    assert_eq!(shelf.files.borrow().len(), 1);
+    let (_, tree) = ask(&Upload::new(), &cut[..cut.len() - 1]);
+    assert_eq!(tree.files.borrow().len(), 1);
     // The disk becomes full in the middle of the file.
-    let shelf = Shelf::new(3000);
+    let tree = WritableTree::new(3000);
     let input = [head, &chunk, &chunk, "0\r\n\r\n"].concat();
-    let reply = talk(&shelf, Upload::new(), 1 << 20, input.as_bytes(), 1000);
+    let reply = run(&tree, Upload::new(), 1 << 20, input.as_bytes(), 1000);
     assert_eq!(status(&reply), "507 Insufficient Storage");
-    assert_eq!(shelf.files.borrow().len(), 1);
+    assert_eq!(tree.files.borrow().len(), 1);
 }
 
 #[test]
@@ -466,8 +466,8 @@ fn pages_of_other_sites_store_nothing() {
     for (fields, welcome) in cases {
         let fields = format!("{fields}\r\n");
         for input in [put("/d/new", &fields, "x"), post("/d/", &fields, &form)] {
-            let (reply, shelf) = ask(&Upload::new(), &input);
-            assert_eq!(shelf.text("d/new").is_some(), welcome, "{fields}: {reply}");
+            let (reply, tree) = ask(&Upload::new(), &input);
+            assert_eq!(tree.text("d/new").is_some(), welcome, "{fields}: {reply}");
             let refused = status(&reply).starts_with("403 Pages ");
             assert_eq!(refused, !welcome, "{fields}");
         }
@@ -490,13 +490,13 @@ fn the_files_of_a_form_are_stored() {
         "--b d--epilogue\r\n".into(),
         part("behind", "x"),
     ];
-    let (reply, shelf) = ask(&Upload::new(), &post("/d/", "", &form.concat()));
+    let (reply, tree) = ask(&Upload::new(), &post("/d/", "", &form.concat()));
     assert!(reply.starts_with("HTTP/1.1 303 See Other\r\n"), "{reply}");
     assert!(reply.contains("\r\nLocation: ./\r\n"), "{reply}");
-    assert_eq!(shelf.files.borrow().len(), 4);
-    assert_eq!(shelf.text("d/one").unwrap(), "1");
-    assert_eq!(shelf.text("d/empty").unwrap(), "");
-    assert_eq!(shelf.text("d/long").unwrap(), long);
+    assert_eq!(tree.files.borrow().len(), 4);
+    assert_eq!(tree.text("d/one").unwrap(), "1");
+    assert_eq!(tree.text("d/empty").unwrap(), "");
+    assert_eq!(tree.text("d/long").unwrap(), long);
 }
 
 /// RFC 7578 §4.2, and what browsers and other clients send.
@@ -513,9 +513,9 @@ fn a_file_gets_the_last_segment_of_its_name() {
     ];
     for (sent, stored) in names {
         let form = part(sent, "x") + "--b d--";
-        let (reply, shelf) = ask(&Upload::new(), &post("/", "", &form));
+        let (reply, tree) = ask(&Upload::new(), &post("/", "", &form));
         assert_eq!(status(&reply), "303 See Other", "{sent}");
-        assert_eq!(shelf.text(stored).as_deref(), Some("x"), "{sent}");
+        assert_eq!(tree.text(stored).as_deref(), Some("x"), "{sent}");
     }
     for sent in [
         "..",
@@ -527,9 +527,9 @@ fn a_file_gets_the_last_segment_of_its_name() {
         "a\0",
     ] {
         let form = part(sent, "x") + "--b d--";
-        let (reply, shelf) = ask(&Upload::new(), &post("/", "", &form));
+        let (reply, tree) = ask(&Upload::new(), &post("/", "", &form));
         assert!(!status(&reply).starts_with('3'), "{sent:?}: {reply}");
-        assert_eq!(shelf.files.borrow().len(), 1, "{sent:?}");
+        assert_eq!(tree.files.borrow().len(), 1, "{sent:?}");
     }
 }
 
@@ -557,9 +557,9 @@ fn a_name_is_decoded_in_every_encoding() {
     ];
     for (sent, stored) in names {
         let form = format!("--b d\r\nContent-Disposition: form-data; {sent}\r\n\r\nx\r\n--b d--");
-        let (reply, shelf) = ask(&Upload::new(), &post("/", "", &form));
+        let (reply, tree) = ask(&Upload::new(), &post("/", "", &form));
         assert_eq!(status(&reply), "303 See Other", "{sent}: {reply}");
-        assert_eq!(shelf.text(stored).as_deref(), Some("x"), "{sent}");
+        assert_eq!(tree.text(stored).as_deref(), Some("x"), "{sent}");
     }
 }
 
@@ -573,19 +573,19 @@ fn a_form_gets_its_error_at_the_end() {
         end,
     ]
     .concat();
-    let (reply, shelf) = ask(&Upload::new(), &post("/d/", "", &form));
+    let (reply, tree) = ask(&Upload::new(), &post("/d/", "", &form));
     assert_eq!(
         status(&reply),
         "409 A file with this name exists ('old'); already stored: 1"
     );
-    assert_eq!(shelf.text("d/old").unwrap(), "old");
+    assert_eq!(tree.text("d/old").unwrap(), "old");
     assert_eq!(
-        (shelf.text("d/new").unwrap(), shelf.text("d/newer")),
+        (tree.text("d/new").unwrap(), tree.text("d/newer")),
         ("1".into(), None)
     );
-    let (reply, shelf) = ask(&overwriting(), &post("/d/", "", &form));
+    let (reply, tree) = ask(&overwriting(), &post("/d/", "", &form));
     assert_eq!(status(&reply), "303 See Other");
-    assert_eq!(shelf.text("d/old").unwrap(), "2");
+    assert_eq!(tree.text("d/old").unwrap(), "2");
     let bad = [
         (part("new", "1"), "400 The form is incomplete ('new')"),
         (
@@ -600,13 +600,13 @@ fn a_form_gets_its_error_at_the_end() {
         (part("d", "1") + end, "409 The name is a directory ('d')"),
     ];
     for (form, expected) in bad {
-        let (reply, shelf) = ask(&Upload::new(), &post("/", "", &form));
+        let (reply, tree) = ask(&Upload::new(), &post("/", "", &form));
         let line = status(&reply);
         assert!(
             expected.starts_with(line) || line == expected,
             "{line} is not {expected}"
         );
-        assert_eq!(shelf.files.borrow().len(), 1, "{expected}");
+        assert_eq!(tree.files.borrow().len(), 1, "{expected}");
     }
 }
 
@@ -661,8 +661,8 @@ fn a_form_does_not_depend_on_how_it_is_split() {
         let form = first.clone() + &part("new", "\r\n--b ") + "--b d--";
         let input = post("/d/", "", &form);
         for piece in [usize::MAX, 1000, 7, 1] {
-            let shelf = Shelf::new(ROOM);
-            let reply = talk(&shelf, Upload::new(), 1 << 20, input.as_bytes(), piece);
+            let tree = WritableTree::new(ROOM);
+            let reply = run(&tree, Upload::new(), 1 << 20, input.as_bytes(), piece);
             let (len, expected) = (first.len(), if good { "303" } else { "400" });
             assert_eq!(
                 &reply[9..12],
@@ -670,7 +670,7 @@ fn a_form_does_not_depend_on_how_it_is_split() {
                 "{len} in pieces of {piece}: {reply}"
             );
             assert_eq!(
-                shelf.text("d/new").is_some(),
+                tree.text("d/new").is_some(),
                 good,
                 "{len} in pieces of {piece}"
             );

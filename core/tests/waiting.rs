@@ -13,7 +13,7 @@ use sanserve_core::{
 };
 use world::World;
 
-fn modern() -> Config {
+fn http11() -> Config {
     Config::default().with_protocol(Protocol::Http11)
 }
 
@@ -47,7 +47,7 @@ fn a_handler_that_keeps_asking_for_the_same_thing_gets_a_500() {
         || Next::Wait(Duration::ZERO),
     ];
     for need in needs {
-        let mut world = World::new(modern(), Again(need), GET);
+        let mut world = World::new(http11(), Again(need), GET);
         world.run();
         let text = world.text();
         assert!(text.starts_with("HTTP/1.1 500 "), "{:?}: {text}", need());
@@ -78,7 +78,7 @@ impl Handler for SendsNothing {
 
 #[test]
 fn a_handler_that_keeps_sending_nothing_gets_a_500() {
-    let mut world = World::new(modern(), SendsNothing, GET);
+    let mut world = World::new(http11(), SendsNothing, GET);
     world.run();
     assert!(
         world.log.contains("keeps asking for the same thing"),
@@ -91,7 +91,7 @@ fn a_handler_that_keeps_sending_nothing_gets_a_500() {
 fn many_pipelined_requests_in_one_step_are_not_an_endless_handler() {
     let ok: fn() -> Next = || Next::Done;
     let request = b"GET / HTTP/1.1\r\nHost: h\r\nX-Reply: 1\r\nContent-Length: 1\r\n\r\nx";
-    let config = modern().with_limits(Limits::default().with_requests(5_000));
+    let config = http11().with_limits(Limits::default().with_requests(5_000));
     let mut world = World::new(config, Again(ok), &request.repeat(3_000));
     world.run();
     let statuses = world.statuses();
@@ -175,7 +175,7 @@ fn until_it_waits<H: Handler>(
 #[test]
 fn a_waiting_handler_has_its_output_sent_first() {
     let wakes = Arc::new(Count::default());
-    let mut conn = Connection::new(modern(), "192.0.2.1", Lines::default());
+    let mut conn = Connection::new(http11(), "192.0.2.1", Lines::default());
     conn.set_waker(Waker::from(Arc::clone(&wakes)));
     let written = until_it_waits(&mut conn, 10, Got::Nothing, &mut &GET[..]);
     assert!(written.ends_with("6\r\nstart\n\r\n"), "{written}");
@@ -199,7 +199,7 @@ fn a_wait_ends_two_seconds_after_the_client_has_closed_its_side() {
             Next::Wait(Duration::from_secs(3_600))
         }
     }
-    let mut conn = Connection::new(modern(), "192.0.2.1", Forever);
+    let mut conn = Connection::new(http11(), "192.0.2.1", Forever);
     until_it_waits(&mut conn, 10, Got::Nothing, &mut &GET[..]);
     conn.peer_closed();
     assert_eq!(
@@ -243,7 +243,7 @@ fn an_upgraded_connection_is_handed_over_with_the_bytes_received() {
             "HTTP/1.1 200 OK\r\n",
         ),
     ] {
-        let mut conn = Connection::new(modern(), "192.0.2.1", Takes);
+        let mut conn = Connection::new(http11(), "192.0.2.1", Takes);
         conn.allow_upgrade();
         let written = until_it_waits(&mut conn, 10, Got::Nothing, &mut request.as_bytes());
         assert!(written.starts_with(head), "{written}");
@@ -269,7 +269,7 @@ fn an_unsupported_upgrade_is_an_error() {
         (open, true, "500"),
         (content, true, "500"),
     ] {
-        let mut conn = Connection::new(modern(), "192.0.2.1", Takes);
+        let mut conn = Connection::new(http11(), "192.0.2.1", Takes);
         if allowed {
             conn.allow_upgrade();
         }
@@ -297,10 +297,10 @@ fn log_events_tell_why_a_connection_closes() {
     };
     let request = |fields: &str| format!("GET / HTTP/1.1\r\nHost: h\r\nX-Reply: 1\r\n{fields}\r\n");
     let of = |reason: Option<CloseReason>| format!("{reason:?}");
-    assert_eq!(reason(modern(), request("").as_bytes()), of(None));
+    assert_eq!(reason(http11(), request("").as_bytes()), of(None));
     let close = request("Connection: close\r\n");
     assert_eq!(
-        reason(modern(), close.as_bytes()),
+        reason(http11(), close.as_bytes()),
         of(Some(CloseReason::Requested))
     );
     assert_eq!(
@@ -308,10 +308,10 @@ fn log_events_tell_why_a_connection_closes() {
         of(Some(CloseReason::Http10))
     );
     assert_eq!(
-        reason(modern(), b"nonsense\r\n\r\n"),
+        reason(http11(), b"nonsense\r\n\r\n"),
         of(Some(CloseReason::Error))
     );
-    let mut one = modern();
+    let mut one = http11();
     one.limits.requests = 1;
     assert_eq!(
         reason(one, request("").as_bytes()),
@@ -351,7 +351,7 @@ fn a_reply_of_many_small_pieces_is_whole() {
             let request = format!(
                 "{method} / HTTP/1.1\r\nHost: h\r\n\r\n{method} / HTTP/1.1\r\nHost: h\r\n\r\n"
             );
-            let mut world = World::new(modern(), Pieces(5_000, piece), request.as_bytes());
+            let mut world = World::new(http11(), Pieces(5_000, piece), request.as_bytes());
             world.run();
             assert_eq!(
                 world.statuses(),
@@ -414,7 +414,7 @@ fn output_of(
     opened: fn() -> Got<()>,
     given: fn() -> Got<()>,
 ) -> String {
-    let mut conn = Connection::new(modern(), "192.0.2.1", handler);
+    let mut conn = Connection::new(http11(), "192.0.2.1", handler);
     let (mut got, mut output) = (Got::Nothing, String::new());
     loop {
         got = match step(&mut conn, 10, got).want {
@@ -491,7 +491,7 @@ fn a_file_that_accepts_no_more_bytes_is_incomplete() {
 
 #[test]
 fn a_wait_that_is_woken_all_the_time_ends_at_its_deadline() {
-    let mut conn = Connection::new(modern(), "192.0.2.1", Lines::default());
+    let mut conn = Connection::new(http11(), "192.0.2.1", Lines::default());
     until_it_waits(&mut conn, 10, Got::Nothing, &mut &GET[..]);
     let written = until_it_waits(&mut conn, 11, Got::Woken, &mut &[][..]);
     assert!(written.contains("end\n"), "{written}");
@@ -515,7 +515,7 @@ impl Handler for Events {
 
 #[test]
 fn a_client_that_has_closed_its_side_is_served_as_long_as_it_reads() {
-    let mut conn = Connection::new(modern(), "192.0.2.1", Events);
+    let mut conn = Connection::new(http11(), "192.0.2.1", Events);
     until_it_waits(&mut conn, 10, Got::Nothing, &mut &GET[..]);
     conn.peer_closed();
     for second in 11..20 {

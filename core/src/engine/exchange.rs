@@ -304,11 +304,11 @@ impl<'a> Exchange<'a> {
                 .reply
                 .record_fault("called end_headers() outside of a head");
         }
-        let modern = self.config.protocol == Protocol::Http11;
+        let is_http11 = self.config.protocol == Protocol::Http11;
         let framing = match self.reply.content_length {
             _ if self.has_no_content() => Framing::Empty,
             Some(length) => Framing::Length(length),
-            None if modern && self.request_version() == Version::Http11 => Framing::Chunked,
+            None if is_http11 && self.request_version() == Version::Http11 => Framing::Chunked,
             None => Framing::Close,
         };
         match framing {
@@ -325,7 +325,7 @@ impl<'a> Exchange<'a> {
         let silent = reply.close.is_none()
             && !config.keep_alive
             && self.request_version() == Version::Http11;
-        if modern && !silent && !self.reply.has_connection_field && self.reply.status >= 200 {
+        if is_http11 && !silent && !self.reply.has_connection_field && self.reply.status >= 200 {
             self.send_connection();
         }
         self.outbox.push(b"\r\n");

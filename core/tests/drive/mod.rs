@@ -14,13 +14,13 @@ use sanserve_core::{
     Want, from_fn,
 };
 
-pub fn modern() -> Config {
+pub fn http11() -> Config {
     Config::default().with_protocol(Protocol::Http11)
 }
 
 /// The result of such a connection.
 #[derive(Default)]
-pub struct Said {
+pub struct Outcome {
     pub text: String,
     pub log: String,
     /// The largest number of bytes in one write.
@@ -33,8 +33,8 @@ pub fn drive<H: Handler>(
     handler: H,
     input: &[u8],
     fs: impl Fn(&Ask) -> Got<()>,
-) -> Said {
-    let (mut rest, mut said, mut got) = (input, Said::default(), Got::Nothing);
+) -> Outcome {
+    let (mut rest, mut said, mut got) = (input, Outcome::default(), Got::Nothing);
     let mut conn = Connection::new(config, "192.0.2.1", handler);
     let now = Now {
         tick: Duration::ZERO,
@@ -61,7 +61,7 @@ pub fn drive<H: Handler>(
             }
             Want::Shutdown => Got::Nothing,
             Want::Wait => Got::Woken,
-            Want::WriteFile { .. } | Want::Commit { .. } => unreachable!("no program is run"),
+            Want::WriteFile { .. } | Want::Commit { .. } => unreachable!("no script is run"),
             Want::Upgrade => unreachable!("no upgrade is allowed"),
             Want::Close => return said,
         };
@@ -86,14 +86,14 @@ pub fn holds(names: &[&[u8]]) -> impl Fn(&Ask) -> Got<()> {
     move |ask| match ask {
         Ask::Open(_) => Got::Opened(Err(FsError::NotFound)),
         Ask::List(_) => Got::Listed(Ok(entries.clone())),
-        _ => unreachable!("no program is run"),
+        _ => unreachable!("no script is run"),
     }
 }
 
 /// Returns what a handler sends in reply to one HTTP/1.1 request.
 pub fn reply(handler: fn(&mut Exchange<'_>) -> Next) -> String {
     drive(
-        modern(),
+        http11(),
         from_fn(handler),
         b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         no_files,

@@ -112,8 +112,8 @@ impl FileSystem for Tree {
         })
     }
 
-    fn run(&self, program: &CgiScript) -> Result<Opened<File>, FsError> {
-        match program.path.as_bytes() {
+    fn run(&self, script: &CgiScript) -> Result<Opened<File>, FsError> {
+        match script.path.as_bytes() {
             b"big" => Ok(Opened::Process(File(&BIG[..100_000], true))),
             b"dir" => Ok(Opened::Process(File(b"", true))),
             _ => Err(FsError::Forbidden),
@@ -292,7 +292,7 @@ impl<H: Handler> World<H> {
                 Want::Close => return self.now - start,
             };
         }
-        panic!("the connection does not come to its end");
+        panic!("the connection does not end");
     }
 
     /// Returns everything that was sent to the peer, as text.

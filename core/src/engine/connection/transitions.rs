@@ -174,10 +174,10 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Returns why the connection closes after the reply to this request, as far as this is known before the handler is called.
     fn close_reason(&self) -> Option<CloseReason> {
-        let modern = self.config.protocol == Protocol::Http11;
+        let is_http11 = self.config.protocol == Protocol::Http11;
         self.closing.or(match () {
             () if self.is_without_tls => Some(CloseReason::WithoutTls),
-            () if !modern => Some(CloseReason::Http10),
+            () if !is_http11 => Some(CloseReason::Http10),
             () if !self.request.head.keep_alive() => Some(CloseReason::Requested),
             () if self.served >= self.config.limits.requests => Some(CloseReason::RequestLimit),
             () => None,
@@ -186,7 +186,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Determines the framing of the request's content, and whether the peer waits for `100 Continue` before it sends it.
     fn frame_request(&mut self) -> Result<(), ParseError> {
-        let modern = self.config.protocol == Protocol::Http11;
+        let is_http11 = self.config.protocol == Protocol::Http11;
         let Request {
             head,
             body,
@@ -196,9 +196,9 @@ impl<F, H: Handler> Connection<F, H> {
         *content_left = self.config.limits.content;
         *body = Body::of_request(head)?;
         *expects_continue = match head.expects_100() {
-            Ok(expects) => expects && modern && body.remaining() != Some(0),
+            Ok(expects) => expects && is_http11 && body.remaining() != Some(0),
             // An HTTP/1.0 server ignores expectations.
-            Err(_) if !modern => false,
+            Err(_) if !is_http11 => false,
             Err(error) => return Err(error),
         };
         if !head.keep_alive() && body.remaining() == Some(0) && self.inbound == Inbound::Open {
