@@ -196,9 +196,9 @@ fn held_bytes(content: &str) -> isize {
             "the connection never becomes idle"
         );
         if replied && conn.can_park() {
-            let rest = conn.park();
+            let parked = conn.park();
             let held = HELD.get() - before;
-            drop(rest);
+            drop(parked);
             return held;
         }
     }

@@ -499,9 +499,9 @@ fn a_parked_connection_continues_where_it_was() {
         Next::Done
     });
     let (begin, idle) = (SECOND * 7, config.timeouts.idle);
-    let rest = Parked::new(handler, begin);
-    assert_eq!(rest.deadline(&config.timeouts), begin + idle);
-    let mut conn = Connection::<(), _>::unpark(config.clone(), "192.0.2.1", rest);
+    let parked = Parked::new(handler, begin);
+    assert_eq!(parked.deadline(&config.timeouts), begin + idle);
+    let mut conn = Connection::<(), _>::unpark(config.clone(), "192.0.2.1", parked);
     let request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
     let (said, by) = run_to_wait(&mut conn, SECOND * 50, request);
@@ -511,9 +511,9 @@ fn a_parked_connection_continues_where_it_was() {
     assert!(said.is_empty() && conn.can_park());
     assert_eq!(by, Some(SECOND * 50 + idle));
 
-    let rest = conn.park();
-    assert_eq!(rest.deadline(&config.timeouts), SECOND * 50 + idle);
-    let mut conn = Connection::<(), _>::unpark(config.clone(), "192.0.2.1", rest);
+    let parked = conn.park();
+    assert_eq!(parked.deadline(&config.timeouts), SECOND * 50 + idle);
+    let mut conn = Connection::<(), _>::unpark(config.clone(), "192.0.2.1", parked);
     // No bytes have arrived after all.
     let (said, by) = run_to_wait(&mut conn, SECOND * 60, b"");
     assert!(said.is_empty() && conn.can_park());

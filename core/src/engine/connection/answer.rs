@@ -108,8 +108,8 @@ impl<F, H: Handler> Connection<F, H> {
             (Ask::Archive(request), Got::Opened(result)) => {
                 self.store_opened(request.path, Kind::File, result)
             }
-            (Ask::Run(program), Got::Opened(result)) => {
-                self.store_opened(program.path, Kind::Process, result)
+            (Ask::Run(script), Got::Opened(result)) => {
+                self.store_opened(script.path, Kind::Process, result)
             }
             (Ask::Create(create), Got::Opened(result)) => {
                 self.store_opened(create.path, Kind::Writer, result)

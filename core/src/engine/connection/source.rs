@@ -349,7 +349,7 @@ impl<F, H: Handler> Connection<F, H> {
 
     /// Handles the end of the open file or CGI process, which is an error if more bytes were announced.
     pub(super) fn on_source_end(&mut self) {
-        let program = matches!(
+        let is_process = matches!(
             self.source,
             Some(Source {
                 kind: Kind::Process,
@@ -358,12 +358,13 @@ impl<F, H: Handler> Connection<F, H> {
         );
         match mem::replace(&mut self.state, State::InTransition) {
             State::Send(_)
-                if program && !matches!(self.reply.stage, Stage::Content(Framing::Length(_))) =>
+                if is_process
+                    && !matches!(self.reply.stage, Stage::Content(Framing::Length(_))) =>
             {
                 _ = self.resume(Event::End);
             }
             State::Send(range) => {
-                let message = self.shortfall(program, range);
+                let message = self.shortfall(is_process, range);
                 self.abandon(500, &message);
             }
             _ => _ = self.resume(Event::End),
@@ -371,8 +372,8 @@ impl<F, H: Handler> Connection<F, H> {
     }
 
     /// Returns the message for a file or CGI process that was shorter than announced.
-    fn shortfall(&self, program: bool, left: Range<u64>) -> String {
-        let what = if program { "script" } else { "file" };
+    fn shortfall(&self, is_process: bool, left: Range<u64>) -> String {
+        let what = if is_process { "script" } else { "file" };
         let name = Repr(self.request.head.path());
         let sent = self.reply.content;
         let announced = self

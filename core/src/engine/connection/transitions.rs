@@ -312,7 +312,7 @@ impl<F, H: Handler> Connection<F, H> {
             Next::Body => State::Body,
             Next::Open(path) => return self.ask(Ask::Open(path)),
             Next::List(path) => return self.ask(Ask::List(path)),
-            Next::Run(program) => return self.ask(Ask::Run(program)),
+            Next::Run(script) => return self.ask(Ask::Run(script)),
             Next::Verify(credentials) => return self.ask(Ask::Verify(credentials)),
             Next::Archive(request) => return self.ask(Ask::Archive(request)),
             Next::Create(create) => return self.ask(Ask::Create(create)),
