@@ -46,7 +46,7 @@ impl Banner {
                 Vec::new()
             };
             if terminal && !options.plain {
-                text += &colour::marked(&summary(options, scheme, &urls, addresses));
+                text += &colour::mark_urls(&summary(options, scheme, &urls, addresses));
             }
             if options.qr {
                 match qr_code(&urls) {
@@ -59,7 +59,7 @@ impl Banner {
         #[cfg(target_os = "wasi")]
         {
             if terminal && !options.plain {
-                text += &colour::marked(&warnings(options, scheme, addresses));
+                text += &colour::mark_urls(&warnings(options, scheme, addresses));
             }
             Banner { text }
         }
@@ -91,7 +91,7 @@ fn line(scheme: &str, address: &ListenAddr) -> String {
         }
         ListenAddr::Path(_) => format!("Serving {name} on {address} ...\n"),
     };
-    if colour::wanted(&io::stdout()) {
+    if colour::is_enabled(&io::stdout()) {
         colour::banner(&line)
     } else {
         line
@@ -218,7 +218,7 @@ fn render(code: &qrcode::QrCode) -> String {
     use qrcode::render::unicode::Dense1x2::{Dark, Light};
     let (light, dark) = (Dark, Light);
     let rendered = code.render().light_color(light).dark_color(dark).build();
-    let coloured = colour::wanted(&io::stdout());
+    let coloured = colour::is_enabled(&io::stdout());
     let lines = rendered.lines().map(|line| match coloured {
         true => format!("{}\n", colour::white_on_black(line)),
         false => format!("{line}\n"),

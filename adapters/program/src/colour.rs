@@ -6,7 +6,7 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 /// Whether to colour lines for this stream. As in Python, an empty variable counts as not set.
-pub(crate) fn wanted(stream: &impl IsTerminal) -> bool {
+pub(crate) fn is_enabled(stream: &impl IsTerminal) -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     if is_set("NO_COLOR") {
         return false;
@@ -28,9 +28,9 @@ pub(crate) fn banner(line: &str) -> String {
     }
 }
 
-/// Colours the addresses among lines that standard output gets, if that is wanted.
-pub(crate) fn marked(lines: &str) -> String {
-    if !wanted(&io::stdout()) {
+/// Colours the URLs in lines for standard output, if colours are enabled for it.
+pub(crate) fn mark_urls(lines: &str) -> String {
+    if !is_enabled(&io::stdout()) {
         return lines.to_owned();
     }
     let mark = |word: &str| match word.contains("://") {

@@ -31,15 +31,15 @@ pub(super) fn resolve(
     ports.extend(options.port_option.filter(|_| on_command_line("port")));
     let directory = options.directory_option.as_ref();
     directories.extend(directory.filter(|_| on_command_line("directory")).cloned());
-    if let [one, other, ..] = ports[..] {
+    if let [first, second, ..] = ports[..] {
         return Err(format!(
-            "only one port may be given (got {one} and {other})"
+            "only one port may be given (got {first} and {second})"
         ));
     }
-    if let [one, other, ..] = &directories[..] {
-        let (one, other) = (one.display(), other.display());
+    if let [first, second, ..] = &directories[..] {
+        let (first, second) = (first.display(), second.display());
         return Err(format!(
-            "only one directory may be given (got {one} and {other})"
+            "only one directory may be given (got {first} and {second})"
         ));
     }
     options.port = match ports.first().copied().or(options.port_option) {

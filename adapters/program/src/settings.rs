@@ -99,7 +99,7 @@ pub(crate) fn log_sink(options: &Options) -> fn(&str) {
     }
     if options.quiet {
         |_| ()
-    } else if options.log_format == LogFormat::Python && colour::wanted(&io::stderr()) {
+    } else if options.log_format == LogFormat::Python && colour::is_enabled(&io::stderr()) {
         |lines| stderr(&colour::log(lines))
     } else {
         stderr

@@ -24,7 +24,9 @@ pub(super) type LocalAddr = (IpAddr, String);
 /// Returns the addresses of this machine, first those with a route to other networks.
 pub(super) fn local_addrs() -> Vec<LocalAddr> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
-    let addresses = found.into_iter().map(|one| (one.ip(), one.name));
+    let addresses = found
+        .into_iter()
+        .map(|interface| (interface.ip(), interface.name));
     // A link-local address needs the number of an interface, which no browser accepts.
     let mut local: Vec<LocalAddr> = addresses
         .filter(|(ip, _)| !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local()))
