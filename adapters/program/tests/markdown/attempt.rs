@@ -158,7 +158,7 @@ pub(crate) fn is_variable(variable: &str) -> Result<(), String> {
         .iter()
         .any(asks)
         .then_some(())
-        .ok_or_else(|| format!("nobody asks for {name}"))
+        .ok_or_else(|| format!("no test reads {name}"))
 }
 
 /// Checks that the packages, programs, targets and files of a cargo command exist. Builds nothing.
