@@ -104,8 +104,8 @@ impl Path {
     /// NUL, and names that begin with [`TEMPORARY_PREFIX`](Path::TEMPORARY_PREFIX) in any case. Listings omit invalid names.
     #[must_use]
     pub fn is_name(name: &[u8]) -> bool {
-        let odd = name.iter().any(|byte| matches!(byte, 0 | b'/'));
-        !(odd || matches!(name, b"" | b"." | b"..") || is_temporary(name))
+        let has_separator = name.iter().any(|byte| matches!(byte, 0 | b'/'));
+        !(has_separator || matches!(name, b"" | b"." | b"..") || is_temporary(name))
     }
 
     /// Returns whether this is a valid [name](Path::is_name) without a special meaning on Windows. Names with these are not
@@ -128,8 +128,8 @@ impl Path {
     pub fn is_portable_name(name: &[u8]) -> bool {
         let end = matches!(name.last(), None | Some(b'.' | b' '));
         let inside = name.iter().any(|byte| matches!(byte, b'\\' | b':'));
-        let odd = end || inside || is_device(name);
-        !odd && Path::is_name(name)
+        let is_special = end || inside || is_device(name);
+        !is_special && Path::is_name(name)
     }
 
     /// Returns whether all segments are [portable names](Path::is_portable_name). A file system on Windows, or on an unknown

@@ -17,9 +17,9 @@ pub(crate) fn is_within_folded(path: &[u8], directory: &[u8]) -> bool {
 /// name contains.
 pub(crate) fn folded(path: &[u8]) -> impl Iterator<Item = char> {
     path.utf8_chunks().flat_map(|chunk| {
-        let odd = chunk.invalid().iter().map(|&byte| private(byte));
+        let invalid = chunk.invalid().iter().map(|&byte| private(byte));
         let chars = chunk.valid().chars().filter(|&char| !is_ignorable(char));
-        chars.flat_map(letters).chain(odd)
+        chars.flat_map(letters).chain(invalid)
     })
 }
 

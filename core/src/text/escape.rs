@@ -131,11 +131,11 @@ pub(crate) fn is_plain(text: &str) -> bool {
     let (eights, rest) = text.as_bytes().as_chunks();
     // The highest bit of a byte is set if it is below a space, above `~`, or not ASCII. A borrow from the next byte, or a
     // carry to it, only comes from such a byte.
-    let odd = eights.iter().fold(0, |odd, eight| {
+    let special = eights.iter().fold(0, |special, eight| {
         let eight = u64::from_ne_bytes(*eight);
-        odd | eight | eight.wrapping_sub(EACH * 0x20) | eight.wrapping_add(EACH)
+        special | eight | eight.wrapping_sub(EACH * 0x20) | eight.wrapping_add(EACH)
     });
-    odd & (EACH * 0x80) == 0 && rest.iter().all(|byte| (b' '..=b'~').contains(byte))
+    special & (EACH * 0x80) == 0 && rest.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
 /// The value 1 in each byte.

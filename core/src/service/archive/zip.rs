@@ -130,10 +130,10 @@ fn make_portable(segment: &mut [u8]) {
     let is_dropped = |byte: &&mut u8| matches!(byte, b'.' | b' ');
     let end = segment.iter_mut().rev().take_while(is_dropped);
     end.for_each(|byte| *byte = b'_');
-    let odd = segment
+    let special = segment
         .iter_mut()
         .filter(|byte| matches!(byte, b'\\' | b':'));
-    odd.for_each(|byte| *byte = b'_');
+    special.for_each(|byte| *byte = b'_');
     if !Path::is_portable_name(segment) {
         // Otherwise it is a device name.
         segment[..1].fill(b'_');

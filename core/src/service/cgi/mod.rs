@@ -300,7 +300,7 @@ impl Cgi {
                 }
                 // RFC 3875 §6.2.2: a local redirect must have no content.
                 Ok(Parsed::Local(head, _)) => self.redirect(ex, head),
-                Err(what) => ex.send_error(500, what),
+                Err(message) => ex.send_error(500, message),
             },
             Event::Failed(_, error) => cannot_run(ex, error),
             _ => ex.send_error(500, "CGI script sent no header"),

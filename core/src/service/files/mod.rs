@@ -296,9 +296,9 @@ impl Handler for Files {
                     _,
                     error @ (FsError::TooMany | FsError::TooLong | FsError::Unsupported),
                 ),
-                Stage::Archive(it),
+                Stage::Archive(download),
             ) => {
-                let (status, message) = (it.error_reply)(error);
+                let (status, message) = (download.error_reply)(error);
                 self.error(ex, status, message)
             }
             // The index page exists but cannot be served, which is no reason to show the listing.

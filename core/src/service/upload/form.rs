@@ -113,7 +113,7 @@ impl Form {
             Ok(Piece::Content(bytes)) => (Stage::Given, Next::WriteFile(bytes)),
             Ok(Piece::Whole) => (Stage::Keep, Next::Commit),
             Ok(Piece::More | Piece::End) => (Stage::Content, Next::Body),
-            Err(what) => return self.refuse((400, what).into()),
+            Err(message) => return self.refuse((400, message).into()),
         };
         self.stage = stage;
         next

@@ -13,11 +13,10 @@ use super::parameter::parameter;
 /// A form that is being parsed.
 #[derive(Debug, Clone)]
 pub(super) struct Multipart {
-    /// The delimiter: `\r
-    /// --` and the boundary.
+    /// The delimiter: `\r\n--` and the boundary.
     delimiter: Vec<u8>,
     /// The input, and the number of bytes of it that were used.
-    ahead: Vec<u8>,
+    input: Vec<u8>,
     taken: usize,
     /// The delimiter does not begin before this offset.
     seen: usize,
@@ -55,14 +54,15 @@ impl Multipart {
     /// Returns a parser for a form with this boundary, or `None` if the boundary is invalid (RFC 2046 §5.1.1).
     pub(super) fn new(content_type: &[u8]) -> Option<Multipart> {
         let boundary = parameter(content_type, b"boundary")?;
-        let odd = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"'()+_,-./:=? ".contains(byte);
-        if !(1..=70).contains(&boundary.len()) || boundary.iter().any(odd) {
+        let is_invalid =
+            |byte: &u8| !byte.is_ascii_alphanumeric() && !b"'()+_,-./:=? ".contains(byte);
+        if !(1..=70).contains(&boundary.len()) || boundary.iter().any(is_invalid) {
             return None;
         }
         Some(Multipart {
             delimiter: [b"\r\n--", &boundary[..]].concat(),
             // The first boundary may be the first line.
-            ahead: b"\r\n".to_vec(),
+            input: b"\r\n".to_vec(),
             taken: 0,
             seen: 0,
             state: State::Between,
@@ -71,11 +71,11 @@ impl Multipart {
 
     /// Adds input.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.ahead.drain(..self.taken);
+        self.input.drain(..self.taken);
         self.seen = self.seen.saturating_sub(self.taken);
         self.taken = 0;
         if self.state != State::Behind {
-            self.ahead.extend_from_slice(bytes);
+            self.input.extend_from_slice(bytes);
         }
     }
 
@@ -120,7 +120,7 @@ impl Multipart {
         let blanks = rest.iter().take_while(is_blank).count();
         match &rest[blanks..] {
             _ if rest.starts_with(b"--") => {
-                (self.state, self.taken) = (State::Behind, self.ahead.len());
+                (self.state, self.taken) = (State::Behind, self.input.len());
             }
             _ if blanks > BLANKS_MAX => return Err(BAD),
             [b'\r', b'\n', ..] => {
@@ -168,16 +168,16 @@ impl Multipart {
 
     /// Returns the input that was not used.
     fn rest(&self) -> &[u8] {
-        &self.ahead[self.taken..]
+        &self.input[self.taken..]
     }
 
     /// Returns the offset of the delimiter. Input that was searched before is not searched again, however small the pieces
     /// are.
-    fn find(&mut self, what: Option<&[u8]>) -> Option<usize> {
-        let what = what.unwrap_or(&self.delimiter);
+    fn find(&mut self, pattern: Option<&[u8]>) -> Option<usize> {
+        let pattern = pattern.unwrap_or(&self.delimiter);
         let from = self.seen.max(self.taken);
-        let found = memmem::find(&self.ahead[from..], what).map(|at| from + at);
-        let end = (self.ahead.len() + 1).saturating_sub(what.len());
+        let found = memmem::find(&self.input[from..], pattern).map(|at| from + at);
+        let end = (self.input.len() + 1).saturating_sub(pattern.len());
         self.seen = found.unwrap_or(from.max(end));
         found.map(|at| at - self.taken)
     }
