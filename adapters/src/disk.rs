@@ -32,7 +32,7 @@ mod new_directories;
 #[cfg(target_os = "linux")]
 mod nonblocking;
 mod numbers;
-mod open;
+mod open_file;
 #[cfg(target_os = "linux")]
 mod page_cache;
 #[cfg(unix)]
@@ -86,8 +86,8 @@ use self::cache::CachedFile;
 #[cfg(unix)]
 pub(crate) use self::cgi_process::CgiProcess;
 use self::meta::VersionSource;
-use self::open::Kind;
-pub use self::open::Open;
+use self::open_file::Kind;
+pub use self::open_file::OpenFile;
 #[cfg(unix)]
 use self::pending_file::PendingFile;
 use self::root::Root;
@@ -220,15 +220,15 @@ impl Disk {
 }
 
 impl FileSystem for Disk {
-    type File = Open;
+    type File = OpenFile;
 
-    fn open(&self, path: &Path) -> Result<Opened<Open>, FsError> {
+    fn open(&self, path: &Path) -> Result<Opened<OpenFile>, FsError> {
         if path.as_bytes().is_empty() {
             return Ok(Opened::Directory);
         }
         let at = self.root.settings.locate(path)?;
         let opened = self.root.query(|tree| tree.open(&at))?;
-        Ok(opened.map(Open::from))
+        Ok(opened.map(OpenFile::from))
     }
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
@@ -237,7 +237,7 @@ impl FileSystem for Disk {
         listed.ok_or(FsError::NoResources)
     }
 
-    fn answer(&self, ask: &Ask) -> Got<Open> {
+    fn answer(&self, ask: &Ask) -> Got<OpenFile> {
         match ask {
             Ask::List(path) => self.try_list(path),
             Ask::Open(path) => Got::Opened(self.open(path)),
@@ -249,7 +249,7 @@ impl FileSystem for Disk {
         }
     }
 
-    fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+    fn read(&self, file: &mut OpenFile, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         #[cfg(target_os = "linux")]
         if let Some(bytes) = file.bytes() {
             return Ok(content::read(bytes, at, into));
@@ -257,13 +257,13 @@ impl FileSystem for Disk {
         read(file.file().ok_or(FsError::NotRegularFile)?, at, into)
     }
 
-    fn archive(&self, request: &ArchiveRequest) -> Result<Opened<Open>, FsError> {
+    fn archive(&self, request: &ArchiveRequest) -> Result<Opened<OpenFile>, FsError> {
         let opened = ArchiveFile::open(self.root.look_up()?, request, &self.archives)?;
-        Ok(opened.map(|archive| Open(Kind::Archive(Box::new(archive)))))
+        Ok(opened.map(|archive| OpenFile(Kind::Archive(Box::new(archive)))))
     }
 
     #[cfg(unix)]
-    fn run(&self, program: &CgiScript) -> Result<Opened<Open>, FsError> {
+    fn run(&self, program: &CgiScript) -> Result<Opened<OpenFile>, FsError> {
         let tree = self.root.look_up()?;
         let script = tree.find_script(&program.path)?;
         // Scripts are counted when they start, after the whole content was received. An early refusal saves
@@ -276,17 +276,17 @@ impl FileSystem for Disk {
             translated.push("");
         }
         let process = CgiProcess::new(script, &translated, program, self.scripts());
-        Ok(Opened::Process(Open(Kind::Process(Box::new(process)))))
+        Ok(Opened::Process(OpenFile(Kind::Process(Box::new(process)))))
     }
 
     #[cfg(unix)]
-    fn create(&self, create: &Create) -> Result<Opened<Open>, FsError> {
+    fn create(&self, create: &Create) -> Result<Opened<OpenFile>, FsError> {
         PendingFile::new(self, create)
-            .map(|file| Opened::Writer(Open(Kind::Pending(Box::new(file)))))
+            .map(|file| Opened::Writer(OpenFile(Kind::Pending(Box::new(file)))))
     }
 
     #[cfg(unix)]
-    fn write(&self, file: &mut Open, bytes: &[u8]) -> Result<usize, FsError> {
+    fn write(&self, file: &mut OpenFile, bytes: &[u8]) -> Result<usize, FsError> {
         match &mut file.0 {
             Kind::Process(process) => process.write(bytes),
             Kind::Pending(file) => file.write(bytes),
@@ -295,14 +295,14 @@ impl FileSystem for Disk {
     }
 
     #[cfg(unix)]
-    fn commit(&self, file: &mut Open) -> Result<(), FsError> {
+    fn commit(&self, file: &mut OpenFile) -> Result<(), FsError> {
         match &mut file.0 {
             Kind::Pending(file) => file.commit(self),
             _ => Err(FsError::Unsupported),
         }
     }
 
-    fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
+    fn fill(&self, file: &mut OpenFile, at: u64, into: &mut [u8]) -> Got<OpenFile> {
         match &mut file.0 {
             Kind::Archive(archive) => archive.fill(at, into),
             #[cfg(unix)]
@@ -314,7 +314,7 @@ impl FileSystem for Disk {
     }
 
     #[cfg(target_os = "linux")]
-    fn try_answer(&self, ask: &Ask) -> Got<Open> {
+    fn try_answer(&self, ask: &Ask) -> Got<OpenFile> {
         match ask {
             Ask::Open(path) => self.try_open(path).map_or(Got::Nothing, Got::Opened),
             Ask::List(path) => {
@@ -327,7 +327,7 @@ impl FileSystem for Disk {
     }
 
     #[cfg(target_os = "linux")]
-    fn try_fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
+    fn try_fill(&self, file: &mut OpenFile, at: u64, into: &mut [u8]) -> Got<OpenFile> {
         match (file.bytes(), file.file()) {
             (Some(bytes), _) => Got::Bytes(content::read(bytes, at, into)),
             (None, Some(file)) => page_cache::read_cached(file, at, into),
@@ -335,12 +335,12 @@ impl FileSystem for Disk {
         }
     }
 
-    fn system_file<'a>(&self, file: &'a mut Open) -> Option<&'a mut dyn Any> {
+    fn system_file<'a>(&self, file: &'a mut OpenFile) -> Option<&'a mut dyn Any> {
         Some(file)
     }
 
     #[cfg(target_os = "linux")]
-    fn reopen(&self, file: &Open) -> Option<Opened<Open>> {
+    fn reopen(&self, file: &OpenFile) -> Option<Opened<OpenFile>> {
         file.reopen()
     }
 
@@ -353,7 +353,7 @@ impl FileSystem for Disk {
 impl Disk {
     /// Lists a directory. `Got::Nothing` if it is large and another large one is being read, so that the caller
     /// has to ask again.
-    fn try_list(&self, path: &Path) -> Got<Open> {
+    fn try_list(&self, path: &Path) -> Got<OpenFile> {
         let at = match self.root.settings.locate(path) {
             Ok(at) => at,
             Err(error) => return Got::Listed(Err(error)),

@@ -1,11 +1,10 @@
-//! The seam for hosts that speak HTTP themselves, such as `wasi:http`, a browser or axum.
+//! For hosts that speak HTTP themselves, such as `wasi:http`, a browser or axum.
 //!
-//! The host has parsed the request and will frame the reply. Behind that a connection serves as
-//! everywhere: [`Request`] is what it reads, the head written down again as the client may have sent
-//! it; [`Reply`] takes apart what it writes. It is told to speak HTTP/1.1 ([`config`]) and to close, so
-//! that one reply comes, framed by its length or in chunks, and one that breaks off is known from one
-//! that is whole; the host frames it as it likes. Status, fields and content are those of every
-//! adapter.
+//! The host has parsed the request and will frame the reply. In between is an ordinary connection: [`Request`]
+//! serializes the request for it, and [`Reply`] parses what it writes. It is configured for HTTP/1.1 without
+//! keep-alive ([`config`]), so that it writes one reply, with a length or in chunks, and an incomplete reply
+//! can be recognized; the host frames it in its own way. Status, fields and content are the same as with every
+//! other adapter.
 //!
 //! ```
 //! use sanserve_server::host::{self, Piece, Reply, Request};
@@ -44,9 +43,9 @@
 //!         Want::Close => break,
 //!     };
 //! }
-//! reply.end()?; // or else the host must not end its reply as if it were whole
+//! reply.end()?; // if this fails, the host must not finish its reply
 //! assert_eq!((status, &content[..]), (206, &b"ell"[..]));
-//! # Ok::<(), host::Broken>(())
+//! # Ok::<(), host::IncompleteReply>(())
 //! ```
 
 mod reply;
@@ -54,11 +53,10 @@ mod request;
 
 use sanserve_core::{Config, Protocol};
 
-pub use self::reply::{Broken, Head, Piece, Reply};
+pub use self::reply::{Head, IncompleteReply, Piece, Reply};
 pub use self::request::Request;
 
-/// The configuration for a connection behind a host: this one, but for the protocol, and that it says nothing of
-/// how long the connection stays.
+/// Returns the configuration for a connection behind a host: the given one, but with HTTP/1.1 and without keep-alive.
 #[must_use]
 pub fn config(config: Config) -> Config {
     config
@@ -66,14 +64,14 @@ pub fn config(config: Config) -> Config {
         .with_keep_alive(false)
 }
 
-/// Whether a field speaks of one connection, which is the host's.
-fn is_of_connection(name: &str) -> bool {
-    OF_CONNECTION
+/// Returns whether a field applies only to a single connection (RFC 9110 §7.6.1), which here is the host's.
+fn is_hop_by_hop(name: &str) -> bool {
+    HOP_BY_HOP
         .iter()
         .any(|other| name.eq_ignore_ascii_case(other))
 }
 
-const OF_CONNECTION: [&str; 6] = [
+const HOP_BY_HOP: [&str; 6] = [
     "connection",
     "keep-alive",
     "transfer-encoding",

@@ -1,4 +1,5 @@
-//! HTTP servers and file systems, after Python's `http.server`: the engine of [`sanserve_core`] on the runtime of your choice.
+//! An HTTP server library modelled on Python's `http.server`: the engine of [`sanserve_core`] on the runtime of
+//! your choice.
 //!
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
 #![cfg_attr(feature = "std", doc = "```")]
@@ -12,48 +13,51 @@
 //! let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;
 //! println!("http://{}/", server.server_address());
 //!
-//! let stopper = server.stopper();
+//! thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // call this to stop the server
 //! thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // when it is to end
 //! server.serve_forever(&disk, Config::default(), Files::new)
 //! # }
 //! ```
 //!
-//! `serve_forever` takes a file system, limits and deadlines ([`Config`](sanserve_core::Config)), and a function that makes a handler for
-//! each connection: [`Files`](sanserve_core::Files) serves files, and your own handler can wrap it or replace it.
+//! `serve_forever` takes a file system, the limits and deadlines ([`Config`](sanserve_core::Config)), and a
+//! function that makes a handler for each connection. [`Files`](sanserve_core::Files) serves files; your own
+//! handler can wrap or replace it.
 //!
-//! # Which server
+//! # Which server to use
 //!
-//! | you have | take | feature |
+//! | you have | use | feature |
 //! |---|---|---|
-//! | up to some hundred connections | `ThreadingHTTPServer`: a thread for each | `std` (default) |
-//! | thousands of connections, on Unix | `event_loop::HTTPServer`: a few threads for all | `mio` |
-//! | a program on tokio | `tokio_rt::HTTPServer`, or `tokio_rt::serve` for one stream | `tokio` |
-//! | an application on axum, or another host of tower services | `tower_host::Service` | `tower` |
-//! | another host that speaks HTTP itself | `host` | `host` |
-//! | standard input and output, as from inetd | `stdio::serve` | `std` |
+//! | up to a few hundred connections | `ThreadingHTTPServer`: a thread for each connection | `std` (default) |
+//! | thousands of connections, on Unix | `event_loop::HTTPServer`: a few threads for all connections | `mio` |
+//! | a program that uses tokio | `tokio_rt::HTTPServer`, or `tokio_rt::serve` for one stream | `tokio` |
+//! | an application with axum, or another host of tower services | `tower_host::Service` | `tower` |
+//! | another host that speaks HTTP itself | the types in `host` | `host` |
+//! | standard input and output, as under inetd | `stdio::serve` | `std` |
 //! | a component for WASI 0.2 | `wasi_sockets::HTTPServer`, `wasi_http::handle` | `wasi`, `wasi-http` |
 //! | a microcontroller | `embedded::serve`, `embedded_async::serve` | `embedded-io`, `embedded-io-async` |
-//! | a test without a socket | [`memory`] | none |
+//! | a test without sockets | [`memory::run`] | none |
 //!
-//! All servers have one shape: `bind` or `new`, setters that begin with `with_`, `serve_forever(files, config, make_handler)`, and
-//! `stopper().shutdown(grace)`, which returns when no connection is left.
+//! All servers have the same interface: `bind` or `new`, setters that begin with `with_`, `serve_forever(files,
+//! config, make_handler)`, and `stopper().shutdown(grace)`, which returns when all connections are closed.
 //!
 //! # Files
 //!
-//! `Disk` is a directory below which everything stays, [`Flash`] is built into the program, [`memory::Tree`] is made in memory, and `NoFiles`
-//! is for handlers that need none. Feature `tls` adds HTTPS to the servers, `self-signed` certificates that are made when they are
-//! needed, `passwords` users and their passwords.
+//! `Disk` serves a directory and nothing outside of it, [`Flash`] files that are built into the program, and
+//! [`memory::Tree`] files in memory; `NoFiles` is for handlers that need no files. The feature `tls` adds HTTPS
+//! to the servers, `self-signed` generates certificates, and `passwords` adds users with passwords.
 //!
 //! # Errors
 //!
-//! `BindError`, `OpenError`, `TlsError` and `PasswordError` say what went wrong while a server is set up, and become an [`io::Error`] by `?`.
-//! After that a server reports to its log: whatever a client does ends that client's connection and nothing else.
+//! `BindError`, `OpenError`, `TlsError` and `PasswordError` are the errors of setting up a server; `?` converts
+//! them to [`io::Error`]. Once it serves, a server reports problems in its log: nothing that a client does
+//! affects other connections.
 //!
-//! # Where next
+//! # Further reading
 //!
-//! The guides in the repository: `docs/embedding.md` has servers in programs of your own, `docs/from-python.md` every name of Python's
-//! classes, and `docs/porting.md` how to write an adapter: one `match` around `Connection::step`. An adapter decides nothing about HTTP, so
-//! the loops in this crate are short, and models for yours. Without default features the crate is `no_std` and needs `alloc` only.
+//! The repository has guides: `docs/embedding.md` shows servers in your own program, `docs/from-python.md` maps
+//! the names of Python's classes, and `docs/porting.md` explains how to write an adapter, which is one `match`
+//! around `Connection::step`. Adapters contain no HTTP logic, so the ones in this crate are short and can serve
+//! as examples. Without default features the crate is `no_std` and needs only `alloc`.
 //!
 //! [`io::Error`]: https://doc.rust-lang.org/std/io/struct.Error.html
 
@@ -151,7 +155,7 @@ pub use descriptors::raise_descriptor_limit;
 #[cfg(all(feature = "std", unix))]
 pub use disk::Scripts;
 #[cfg(all(feature = "std", not(target_os = "wasi")))]
-pub use disk::{Disk, Open};
+pub use disk::{Disk, OpenFile};
 pub use flash::{Flash, Node};
 #[cfg(any(
     all(feature = "std", not(target_os = "wasi")),
@@ -181,22 +185,22 @@ pub use {
     with_passwords::WithPasswords,
 };
 
-/// The example of the README is compiled, too.
+/// Tests the example in the README.
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// What the page for those who come from Python says is compiled and run with the tests.
+/// Tests the guide for Python users.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/from-python.md")]
 struct FromPython;
 
-/// What stands about taking it into another program,
+/// Tests the guide to embedding.
 #[cfg(all(doctest, feature = "mio"))]
 #[doc = include_str!("../../docs/embedding.md")]
 struct Embedding;
 
-/// and what the guide for ports says.
+/// Tests the guide to porting.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/porting.md")]
 struct Porting;

@@ -1,8 +1,8 @@
-//! [`Passwords`]: who may come in. How a password is hashed is in `hash`, whose turn it is in `turns`.
+//! [`Passwords`]: users and their passwords. `hash` verifies hashes, `verify_queue` decides the order.
 
 mod error;
 mod hash;
-mod turns;
+mod verify_queue;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,16 +16,16 @@ use sanserve_core::{Credentials, FsError, Waiter};
 
 pub use self::error::PasswordError;
 use self::hash::Hash;
-use self::turns::{Job, Turns};
+use self::verify_queue::{Job, VerifyQueue};
 use crate::text_file;
 
 /// Users and their passwords, plain or hashed.
 ///
-/// A good hash takes long, which is what it is for. It is calculated once for each user: what was
-/// right is remembered under a key that is drawn anew for each run. What is wrong takes its full time
-/// every time, and so do users that are not there. Hashes are calculated one after the other, so
-/// that a crowd that guesses takes one core and the memory for one. The addresses of clients take turns
-/// (of IPv6 the networks of 64 bits), so that it delays only clients of its own address.
+/// Calculating a good hash takes long, by design. It is calculated once for each user: correct credentials are
+/// remembered under a key that is generated for each run. Wrong passwords take the full time each time, and so
+/// do unknown users. Only one hash is calculated at a time, so clients that guess passwords occupy one core,
+/// and memory for one hash. The addresses of clients (for IPv6 the /64 networks) take turns, so such a client
+/// delays others of its own address only.
 ///
 /// ```
 /// use sanserve_server::{Disk, WithPasswords, Passwords};
@@ -39,7 +39,7 @@ use crate::text_file;
 /// let disk = WithPasswords::new(Disk::open(".")?, Some(Arc::clone(&passwords)));
 /// let handler = move || {
 ///     let passwords = Arc::clone(&passwords);
-///     Guard::new(Files::new(), move |given| passwords.known(given))
+///     Guard::new(Files::new(), move |given| passwords.try_verify(given))
 /// };
 /// # let _ = (disk, handler());
 /// # Ok(())
@@ -47,29 +47,29 @@ use crate::text_file;
 /// ```
 pub struct Passwords {
     users: RwLock<Arc<Users>>,
-    turns: Turns,
+    queue: VerifyQueue,
 }
 
-/// All users, and what was found out about them. [`Passwords::replace`] puts another one in its place.
+/// All users, and the credentials that were verified. [`Passwords::replace`] replaces it.
 struct Users {
     secrets: HashMap<String, Secret>,
-    /// Of those credentials that were right.
+    /// The tags of correct credentials.
     remembered: Mutex<HashMap<String, Tag>>,
     key: hmac::Key,
-    /// Of nothing.
-    nobody: Tag,
+    /// The tag of an empty text.
+    no_user: Tag,
 }
 
-/// What is known of a password.
+/// The stored form of a password.
 enum Secret {
     Plain(Tag),
     Hash(Hash),
-    /// No password is right.
+    /// No password is correct.
     Locked,
 }
 
 impl Passwords {
-    /// Nobody.
+    /// Creates an empty set of users.
     ///
     /// # Errors
     /// If the system has no randomness.
@@ -79,18 +79,18 @@ impl Passwords {
         let users = Users {
             secrets: HashMap::new(),
             remembered: Mutex::default(),
-            // No credentials are without a colon.
-            nobody: hmac::sign(&key, b""),
+            // Credentials always contain a colon, so none have this tag.
+            no_user: hmac::sign(&key, b""),
             key,
         };
         Ok(Passwords {
             users: RwLock::new(Arc::new(users)),
-            turns: Turns::default(),
+            queue: VerifyQueue::default(),
         })
     }
 
-    /// Takes the users of another one in place of its own, while it is in use: for requests that come from now on. A user
-    /// that is no longer among them gets 401 on an open connection, too.
+    /// Replaces all users by those of `other`, even while this is in use. It applies to requests that arrive
+    /// from now on; a user who was removed gets 401 on an open connection, too.
     ///
     /// ```
     /// # use sanserve_server::Passwords;
@@ -101,7 +101,7 @@ impl Passwords {
     /// others.add("mary", "a secret")?;
     /// passwords.replace(others);
     /// let given = Credentials::new("mary", "a secret").unwrap();
-    /// assert_eq!(passwords.known(&given), Some(true));
+    /// assert_eq!(passwords.try_verify(&given), Some(true));
     /// # Ok(())
     /// # }
     /// ```
@@ -118,8 +118,8 @@ impl Passwords {
     /// Adds a user with a plain password.
     ///
     /// # Errors
-    /// If there is such a user, if one of these is empty, or if they cannot be sent: a name is without a colon, neither
-    /// holds control characters, and together they have at most 1,023 bytes.
+    /// If the user exists, if one of the two is empty, or if no client could send them: the name must not
+    /// contain a colon, neither may contain control characters, and together they have at most 1,023 bytes.
     pub fn add(&mut self, user: &str, password: &str) -> Result<(), PasswordError> {
         if password.is_empty() {
             return Err(PasswordError::EmptyPassword);
@@ -129,14 +129,14 @@ impl Passwords {
         self.insert(user, Secret::Plain(tag))
     }
 
-    /// Adds the users of a file, a line each: `user:hash` as `htpasswd -B` writes it (bcrypt), argon2
-    /// (`$argon2id$`), or SHA-crypt (`$5$`, `$6$`). Behind another colon, what follows a hash is ignored: a comment, or the
-    /// other fields of shadow(5). What looks like no hash is the password itself, as is what follows `{PLAIN}`, with
-    /// spaces at its end if there are some. Where `!` or `*` is the first character the user is locked, as in shadow(5),
-    /// and no password is right. Empty lines, and those that begin with `#`, are passed over.
+    /// Adds the users of a file, one on each line: `user:hash` as `htpasswd -B` writes it (bcrypt), argon2
+    /// (`$argon2id$`), or SHA-crypt (`$5$`, `$6$`). Anything after another colon is ignored: a comment, or the
+    /// other fields of shadow(5). Text that does not look like a hash is the password itself, and so is text
+    /// after `{PLAIN}`, including trailing spaces. If the first character is `!` or `*`, the user is locked, as
+    /// in shadow(5), and no password is correct. Empty lines and lines that begin with `#` are ignored.
     ///
     /// # Errors
-    /// If it cannot be read, or names the first line that is wrong.
+    /// If the file cannot be read, or if a line is wrong; the error names the first such line.
     pub fn read(&mut self, path: impl AsRef<Path>) -> Result<(), PasswordError> {
         let path = path.as_ref();
         let bytes = text_file::read(path).map_err(|source| PasswordError::Read {
@@ -183,56 +183,57 @@ impl Passwords {
     fn insert(&mut self, user: &str, secret: Secret) -> Result<(), PasswordError> {
         let users = self.users.get_mut();
         let users = Arc::get_mut(users.unwrap_or_else(PoisonError::into_inner));
-        // Others have it for the time of a call, and no call runs while this one is possible.
-        let users = users.expect("nobody else has the users");
+        // Calls hold the `Arc` only while they run, and this one has exclusive access.
+        let users = users.expect("no call runs");
         if users.secrets.insert(user.to_owned(), secret).is_some() {
             return Err(PasswordError::Duplicate);
         }
         Ok(())
     }
 
-    /// The number of users.
+    /// Returns the number of users.
     pub fn len(&self) -> usize {
         self.users().secrets.len()
     }
 
-    /// Whether there is nobody.
+    /// Returns whether there are no users.
     pub fn is_empty(&self) -> bool {
         self.users().secrets.is_empty()
     }
 
-    /// Whether these are right, if that can be told at once.
-    pub fn known(&self, given: &Credentials) -> Option<bool> {
-        self.users().known(given)
+    /// Returns whether credentials are correct, if that is known without calculating a hash.
+    pub fn try_verify(&self, given: &Credentials) -> Option<bool> {
+        self.users().try_verify(given)
     }
 
-    /// Whether these are right. It takes its time, and waits for its turn.
+    /// Verifies credentials. Waits for its turn, and blocks while a hash is calculated.
     ///
     /// # Errors
     /// [`FsError::Forbidden`] if they are wrong.
     pub fn verify(&self, given: &Credentials) -> Result<(), FsError> {
-        self.turns.wait(given.client());
+        self.queue.wait(given.client());
         let done = self.verify_now(given);
         self.verify_others();
         done
     }
 
-    /// The same without waiting for a turn: the thread that calculates hashes at that time tells the
-    /// `waiter`; if there is none, this one does, and goes on with those that are queued meanwhile.
+    /// Verifies credentials without waiting for a turn. The result is passed to `waiter` by the thread that is
+    /// calculating hashes at that time. If there is none, the calling thread does it, and continues with
+    /// credentials that are queued in the meantime.
     pub fn verify_later(&self, given: &Credentials, waiter: Box<dyn Waiter>) {
         let given = given.clone();
-        if self.turns.queue(Job { given, waiter }) {
+        if self.queue.push(Job { given, waiter }) {
             self.verify_others();
         }
     }
 
     fn verify_others(&self) {
-        while let Some(Job { given, waiter }) = self.turns.pass_on() {
+        while let Some(Job { given, waiter }) = self.queue.next() {
             waiter.complete(self.verify_now(&given));
         }
     }
 
-    /// Whatever goes wrong, the turn has to be passed on.
+    /// Verifies credentials. A panic is caught, because the next turn has to follow.
     fn verify_now(&self, given: &Credentials) -> Result<(), FsError> {
         let verify = AssertUnwindSafe(|| self.users().calculate(given));
         panic::catch_unwind(verify).unwrap_or(Err(FsError::Io))
@@ -240,37 +241,37 @@ impl Passwords {
 }
 
 impl Users {
-    fn known(&self, given: &Credentials) -> Option<bool> {
+    fn try_verify(&self, given: &Credentials) -> Option<bool> {
         let is = |tag: &Tag| {
             let text = given.as_str().as_bytes();
             hmac::verify(&self.key, text, tag.as_ref()).is_ok()
         };
         match self.secrets.get(given.user()) {
-            // A wrong one takes as long as those of others.
-            Some(Secret::Plain(tag)) if self.hash().is_none() || is(tag) => Some(is(tag)),
+            // A wrong password must take as long as that of a user with a hash.
+            Some(Secret::Plain(tag)) if self.any_hash().is_none() || is(tag) => Some(is(tag)),
             Some(Secret::Plain(_)) => None,
             Some(Secret::Hash(_)) => {
                 let right = self.remembered().get(given.user()).is_some_and(is);
                 right.then_some(true)
             }
-            Some(Secret::Locked) | None if self.hash().is_some() => None,
-            // As long as for a user that can log in.
-            Some(Secret::Locked) | None => Some(is(&self.nobody)),
+            Some(Secret::Locked) | None if self.any_hash().is_some() => None,
+            // Takes as long as for a user with a password.
+            Some(Secret::Locked) | None => Some(is(&self.no_user)),
         }
     }
 
     fn calculate(&self, given: &Credentials) -> Result<(), FsError> {
-        // Browsers ask for several things at once.
-        if let Some(known) = self.known(given) {
+        // Browsers send several requests at the same time, so the result may be known by now.
+        if let Some(known) = self.try_verify(given) {
             return known.then_some(()).ok_or(FsError::Forbidden);
         }
         let user = given.user();
-        let (hash, is_there) = match self.secrets.get(user) {
+        let (hash, is_user) = match self.secrets.get(user) {
             Some(Secret::Hash(hash)) => (Some(hash), true),
-            _ => (self.hash(), false),
+            _ => (self.any_hash(), false),
         };
         let right = hash.is_some_and(|hash| hash.verify(given.password()));
-        if !right || !is_there {
+        if !right || !is_user {
             return Err(FsError::Forbidden);
         }
         let tag = hmac::sign(&self.key, given.as_str().as_bytes());
@@ -278,8 +279,8 @@ impl Users {
         Ok(())
     }
 
-    /// Any hash, for users that are not there.
-    fn hash(&self) -> Option<&Hash> {
+    /// Returns any hash, to spend the same time on unknown users.
+    fn any_hash(&self) -> Option<&Hash> {
         self.secrets.values().find_map(|secret| match secret {
             Secret::Hash(hash) => Some(hash),
             Secret::Plain(_) | Secret::Locked => None,
@@ -294,7 +295,7 @@ impl Users {
 }
 
 impl fmt::Debug for Passwords {
-    /// How many.
+    /// Shows only the number of users.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let users = self.len();
         out.debug_struct("Passwords")

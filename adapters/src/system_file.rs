@@ -11,7 +11,7 @@ use sanserve_core::{FileSystem, Got, Opened};
     target_os = "linux",
     all(unix, any(feature = "mio", feature = "tokio"))
 ))]
-use crate::Open;
+use crate::OpenFile;
 #[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
 use crate::disk::CgiProcess;
 #[cfg(all(unix, any(feature = "mio", feature = "tokio")))]
@@ -24,7 +24,7 @@ pub(crate) fn descriptor<'a, FS: FileSystem + ?Sized>(
     file: &'a mut FS::File,
 ) -> Option<BorrowedFd<'a>> {
     let object = &*files.system_file(file)?;
-    if let Some(open) = object.downcast_ref::<Open>() {
+    if let Some(open) = object.downcast_ref::<OpenFile>() {
         return open.file().map(AsFd::as_fd);
     }
     let file = object.downcast_ref::<File>().map(AsFd::as_fd);
@@ -62,7 +62,10 @@ pub(crate) fn process<'a, FS: FileSystem + ?Sized>(
     files: &FS,
     file: &'a mut FS::File,
 ) -> Option<&'a mut CgiProcess> {
-    files.system_file(file)?.downcast_mut::<Open>()?.process()
+    files
+        .system_file(file)?
+        .downcast_mut::<OpenFile>()?
+        .process()
 }
 
 /// Runs a request, but only starts a CGI process whose pipes can be polled.
@@ -96,7 +99,7 @@ pub(crate) fn run<FS: FileSystem + ?Sized>(
 #[cfg(all(feature = "mio", unix))]
 pub(crate) fn was_read<FS: FileSystem + ?Sized>(files: &FS, file: &mut FS::File, at: u64) -> bool {
     let object = files.system_file(file);
-    let open = object.and_then(|object| object.downcast_ref::<Open>());
+    let open = object.and_then(|object| object.downcast_ref::<OpenFile>());
     open.is_some_and(|open| open.was_read(at))
 }
 
@@ -104,7 +107,7 @@ pub(crate) fn was_read<FS: FileSystem + ?Sized>(files: &FS, file: &mut FS::File,
 #[cfg(all(feature = "mio", unix))]
 pub(crate) fn note_read<FS: FileSystem + ?Sized>(files: &FS, file: &mut FS::File, at: u64) {
     let object = files.system_file(file);
-    if let Some(open) = object.and_then(|object| object.downcast_ref::<Open>()) {
+    if let Some(open) = object.and_then(|object| object.downcast_ref::<OpenFile>()) {
         open.note_read(at);
     }
 }

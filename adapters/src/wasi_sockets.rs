@@ -10,7 +10,7 @@ mod listener;
 mod server;
 mod transport;
 
-pub use self::disk::{Disk, Open};
+pub use self::disk::{Disk, OpenFile};
 pub use self::listener::Listener;
 pub use self::server::HTTPServer;
 

@@ -15,12 +15,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use sanserve_core::{ArchiveFormat, ArchiveRequest};
 use sanserve_core::{FileSystem, FsError, Got, Meta, Opened, Path};
-use sanserve_server::{Disk, Open};
+use sanserve_server::{Disk, OpenFile};
 use tempfile::TempDir;
 use tools::skip;
 
 /// Opens the archive of the whole tree.
-fn open_archive(disk: &Disk, format: ArchiveFormat) -> Result<(Open, Meta), FsError> {
+fn open_archive(disk: &Disk, format: ArchiveFormat) -> Result<(OpenFile, Meta), FsError> {
     let (path, hidden) = (Path::default(), false);
     match disk.archive(&ArchiveRequest {
         path,
@@ -40,7 +40,7 @@ fn open_archive(disk: &Disk, format: ArchiveFormat) -> Result<(Open, Meta), FsEr
 }
 
 /// Reads the bytes of a range, in pieces of this size at most. Returns `None` if the archive is aborted.
-fn read(disk: &Disk, archive: &mut Open, from: u64, to: u64, piece: usize) -> Option<Vec<u8>> {
+fn read(disk: &Disk, archive: &mut OpenFile, from: u64, to: u64, piece: usize) -> Option<Vec<u8>> {
     let (mut bytes, mut buffer) = (Vec::new(), vec![0; piece]);
     while from + (bytes.len() as u64) < to {
         let at = from + bytes.len() as u64;

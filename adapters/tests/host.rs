@@ -1,7 +1,7 @@
 //! The conversion for hosts that speak HTTP themselves: the bytes of a request as a connection reads them, and the parts
 //! of a reply from the bytes that it writes.
 
-use sanserve_server::host::{Broken, Head, Piece, Reply, Request};
+use sanserve_server::host::{Head, IncompleteReply, Piece, Reply, Request};
 
 /// Reads a request to the end of the available bytes, in small pieces.
 fn read(request: &mut Request) -> String {
@@ -110,12 +110,18 @@ fn a_reply_is_parsed_from_pieces_of_any_length() {
 fn a_truncated_reply_is_an_error() {
     let mut reply = Reply::new("GET");
     parse(&mut reply, b"HTTP/1.0 200 OK\r\n", 100);
-    assert_eq!(reply.end(), Err(Broken));
+    assert_eq!(reply.end(), Err(IncompleteReply));
     parse(&mut reply, b"Content-Length: 5\r\n\r\nhell", 100);
-    assert_eq!((reply.left(), reply.end()), (Some(1), Err(Broken)));
+    assert_eq!(
+        (reply.remaining(), reply.end()),
+        (Some(1), Err(IncompleteReply))
+    );
     reply.sent(1);
     assert_eq!(reply.end(), Ok(()));
-    assert_eq!(Reply::new("GET").take(b"nonsense\r\n\r\n"), Err(Broken));
+    assert_eq!(
+        Reply::new("GET").take(b"nonsense\r\n\r\n"),
+        Err(IncompleteReply)
+    );
 }
 
 #[test]
@@ -126,7 +132,7 @@ fn a_reply_without_content_keeps_its_content_length() {
         let (head, _) = parse(&mut reply, text.as_bytes(), 100);
         let head = head.unwrap();
         assert_eq!((head.fields.len(), head.content), (1, false));
-        assert_eq!((reply.left(), reply.end()), (None, Ok(())));
+        assert_eq!((reply.remaining(), reply.end()), (None, Ok(())));
     }
 }
 
@@ -148,6 +154,9 @@ fn chunks_are_decoded_and_a_missing_last_chunk_is_an_error() {
     for end in head.len()..bytes.len() {
         let mut reply = Reply::new("GET");
         parse(&mut reply, &bytes[..end], 5);
-        assert_eq!((reply.left(), reply.end()), (None, Err(Broken)));
+        assert_eq!(
+            (reply.remaining(), reply.end()),
+            (None, Err(IncompleteReply))
+        );
     }
 }

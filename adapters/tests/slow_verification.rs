@@ -13,15 +13,15 @@ use client::{TIMEOUT, connect, site};
 use sanserve_core::{
     Config, Credentials, Entries, FileSystem, Files, FsError, Guard, Handler, Opened, Path,
 };
-use sanserve_server::{Disk, Open, event_loop, tokio_rt};
+use sanserve_server::{Disk, OpenFile, event_loop, tokio_rt};
 
 /// A disk that verifies passwords once the test allows it.
 struct SlowVerifier(Disk, Mutex<Receiver<()>>);
 
 impl FileSystem for SlowVerifier {
-    type File = Open;
+    type File = OpenFile;
 
-    fn open(&self, path: &Path) -> Result<Opened<Open>, FsError> {
+    fn open(&self, path: &Path) -> Result<Opened<OpenFile>, FsError> {
         self.0.open(path)
     }
 
@@ -29,7 +29,7 @@ impl FileSystem for SlowVerifier {
         self.0.list(path)
     }
 
-    fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+    fn read(&self, file: &mut OpenFile, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         self.0.read(file, at, into)
     }
 

@@ -106,7 +106,7 @@ fn handlers_for_any_host(
     let cors: Option<Arc<str>> = files.settings().cors.as_deref().map(Arc::from);
     Some(Box::new(move || {
         let passwords = Arc::clone(&passwords);
-        let known = move |credentials: &Credentials| passwords.known(credentials);
+        let known = move |credentials: &Credentials| passwords.try_verify(credentials);
         let mut guard = Guard::new(inner(), known);
         guard.cors = cors.clone();
         Box::new(guard)

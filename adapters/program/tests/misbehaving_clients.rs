@@ -21,7 +21,7 @@ use process::{PROGRAM, Program};
 use resources::{core, descriptors, on_core, resident, threads};
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Protocol};
-use sanserve_server::{Disk, Open, event_loop::HTTPServer};
+use sanserve_server::{Disk, OpenFile, event_loop::HTTPServer};
 use socket2::SockRef;
 
 /// The number of connections with half a request, and of those that do not read.
@@ -187,9 +187,9 @@ struct Failing(Disk);
 const GOOD: u64 = 1 << 20;
 
 impl FileSystem for Failing {
-    type File = Open;
+    type File = OpenFile;
 
-    fn open(&self, path: &sanserve_core::Path) -> Result<Opened<Open>, FsError> {
+    fn open(&self, path: &sanserve_core::Path) -> Result<Opened<OpenFile>, FsError> {
         let mut opened = self.0.open(path)?;
         if let Opened::File { sendable, .. } = &mut opened {
             *sendable = false;
@@ -201,7 +201,7 @@ impl FileSystem for Failing {
         self.0.list(path)
     }
 
-    fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+    fn read(&self, file: &mut OpenFile, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         let good = GOOD.saturating_sub(at).min(into.len() as u64) as usize;
         match &mut into[..good] {
             [] => Err(FsError::Io),

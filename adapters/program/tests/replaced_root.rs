@@ -21,7 +21,7 @@ use process::{Program, RUNTIMES};
 use rustix::process::Signal;
 use sanserve_core::{ArchiveFormat, ArchiveRequest};
 use sanserve_core::{Create, FileSystem, FsError, Got, Opened, Path as Name};
-use sanserve_server::{Disk, Open};
+use sanserve_server::{Disk, OpenFile};
 use tempfile::TempDir;
 
 /// Creates a release of a site: the content of `a` is its name, and another file has its name.
@@ -191,7 +191,7 @@ fn content(disk: &Disk, target: &str) -> Result<String, FsError> {
     Ok(String::from_utf8(bytes).unwrap())
 }
 
-fn begin(disk: &Disk, target: &str) -> Open {
+fn begin(disk: &Disk, target: &str) -> OpenFile {
     let create = Create {
         path: Name::parse(target).unwrap(),
         directories_max: 0,

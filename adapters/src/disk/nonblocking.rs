@@ -10,12 +10,12 @@ use sanserve_core::{FsError, Opened, Path};
 
 use super::regular_file::RegularFile;
 use super::tree::Tree;
-use super::{Disk, Open, native};
+use super::{Disk, OpenFile, native};
 
 impl Disk {
     /// Opens a path as [`open`](sanserve_core::FileSystem::open) does, if all directories on the way are in the
     /// cache.
-    pub(super) fn try_open(&self, path: &Path) -> Option<Result<Opened<Open>, FsError>> {
+    pub(super) fn try_open(&self, path: &Path) -> Option<Result<Opened<OpenFile>, FsError>> {
         if path.as_bytes().is_empty() {
             return Some(Ok(Opened::Directory));
         }
@@ -23,7 +23,7 @@ impl Disk {
         let tree = self.root.try_tree()?;
         let opened = tree.try_open(&at)?;
         let is_answer = opened.is_ok() || self.root.is_current(&tree);
-        is_answer.then(|| opened.map(|opened| opened.map(Open::from)))
+        is_answer.then(|| opened.map(|opened| opened.map(OpenFile::from)))
     }
 }
 

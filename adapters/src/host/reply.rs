@@ -1,48 +1,48 @@
-//! [`Reply`]: what a connection writes, taken apart for the host.
+//! [`Reply`]: parses what a connection writes, for the host.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::{error, fmt};
 
-use super::is_of_connection;
+use super::is_hop_by_hop;
 
-/// A reply, as it is taken from what a connection writes.
+/// A reply, parsed incrementally.
 #[derive(Debug)]
 pub struct Reply {
-    /// What there is of the head, until that is whole.
+    /// The bytes of the head, until it is complete.
     head: Option<Vec<u8>>,
-    /// It answers HEAD.
+    /// Whether it is a reply to HEAD.
     is_head: bool,
-    /// Where its content ends.
+    /// How the end of the content is found.
     framing: Framing,
 }
 
 #[derive(Debug)]
 enum Framing {
-    /// Nothing follows.
+    /// No content follows.
     Nothing,
-    /// After so many bytes.
+    /// This many bytes are left.
     Length(u64),
-    /// After so many bytes the next chunk begins.
+    /// This many bytes of a chunk are left.
     Chunk(u64),
-    /// The line with a chunk's size is being read, or the empty one behind a chunk.
+    /// In the line with the size of a chunk, or the end of the line after a chunk.
     Line(Option<u64>),
-    /// The last chunk was there; an empty line is still to come.
+    /// After the last chunk; an empty line is still to come.
     Last,
 }
 
-/// What comes first in the bytes that a connection writes.
+/// The first part of the bytes that a connection writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,
     reason = "whoever feeds a reply to a host has to do something with every piece"
 )]
 pub enum Piece<'a> {
-    /// So many bytes, which are not for the host.
+    /// This many bytes are not for the host.
     Skip(usize),
-    /// So many bytes, which complete the head. What follows is content.
+    /// This many bytes complete the head. The content follows.
     Head(usize, Head),
-    /// All of these are content, and count as sent.
+    /// All of these bytes are content, and count as sent.
     Content(&'a [u8]),
 }
 
@@ -50,17 +50,16 @@ pub enum Piece<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Head {
-    /// The status: 200.
+    /// The status, such as 200.
     pub status: u16,
-    /// Its fields, in their order, but for those that speak of a connection.
+    /// The fields in order, without those for a single connection.
     pub fields: Vec<(String, Vec<u8>)>,
-    /// Whether content may follow: not after HEAD, nor with 204 or 304, whatever its length is said to
-    /// be (RFC 9110 §8.6).
+    /// Whether content may follow: not after HEAD, nor with 204 or 304, whatever the length says (RFC 9110 §8.6).
     pub content: bool,
 }
 
 impl Reply {
-    /// The reply to a request with this method.
+    /// Creates the parser for a reply to a request with this method.
     #[must_use]
     pub fn new(method: &str) -> Reply {
         Reply {
@@ -70,20 +69,21 @@ impl Reply {
         }
     }
 
-    /// How much content is still to come, if a length was given.
+    /// Returns the length of the remaining content, if the reply has a length.
     #[must_use]
-    pub fn left(&self) -> Option<u64> {
+    pub fn remaining(&self) -> Option<u64> {
         match (&self.head, &self.framing) {
             (None, Framing::Length(left)) => Some(*left),
             _ => None,
         }
     }
 
-    /// Takes what is wanted to be written. Interim replies, which are the host's, are left out.
+    /// Takes bytes that the connection wants to write. Interim replies are skipped, because they are the task
+    /// of the host.
     ///
     /// # Errors
-    /// If it is no head of a reply that can be read: one with hundreds of fields.
-    pub fn take<'a>(&mut self, from: &'a [u8]) -> Result<Piece<'a>, Broken> {
+    /// If the head cannot be parsed, for example because it has hundreds of fields.
+    pub fn take<'a>(&mut self, from: &'a [u8]) -> Result<Piece<'a>, IncompleteReply> {
         if self.head.is_some() {
             return self.take_head(from);
         }
@@ -95,7 +95,7 @@ impl Reply {
         Ok(Piece::Content(&from[..n]))
     }
 
-    fn take_head<'a>(&mut self, from: &[u8]) -> Result<Piece<'a>, Broken> {
+    fn take_head<'a>(&mut self, from: &[u8]) -> Result<Piece<'a>, IncompleteReply> {
         let bytes = self.head.get_or_insert_default();
         let before = bytes.len();
         bytes.extend(from);
@@ -111,26 +111,26 @@ impl Reply {
         self.framing = match length(&head) {
             _ if !head.content => Framing::Nothing,
             _ if chunked => Framing::Line(None),
-            length => Framing::Length(length.ok_or(Broken)?),
+            length => Framing::Length(length.ok_or(IncompleteReply)?),
         };
         Ok(Piece::Head(end - before, head))
     }
 
-    /// Passes over what parts the chunks. The connection writes their sizes and nothing else there.
-    fn skip(&mut self, from: &[u8]) -> Result<usize, Broken> {
+    /// Skips the framing between chunks. A connection writes only their sizes there.
+    fn skip(&mut self, from: &[u8]) -> Result<usize, IncompleteReply> {
         for (at, byte) in from.iter().enumerate() {
             self.framing = match (&self.framing, byte) {
                 (Framing::Line(Some(0)), b'\n') => Framing::Last,
                 (Framing::Line(Some(size)), b'\n') => Framing::Chunk(*size),
                 (Framing::Line(None) | Framing::Chunk(0), b'\n') => Framing::Line(None),
                 (Framing::Last, b'\n') => Framing::Nothing,
-                (Framing::Nothing | Framing::Length(_), _) => return Err(Broken),
+                (Framing::Nothing | Framing::Length(_), _) => return Err(IncompleteReply),
                 (_, b'\r') => continue,
                 (Framing::Line(size), digit) => {
-                    let digit = char::from(*digit).to_digit(16).ok_or(Broken)?;
+                    let digit = char::from(*digit).to_digit(16).ok_or(IncompleteReply)?;
                     Framing::Line(Some(size.unwrap_or(0) << 4 | u64::from(digit)))
                 }
-                _ => return Err(Broken),
+                _ => return Err(IncompleteReply),
             };
             if let Framing::Chunk(_) = self.framing {
                 return Ok(at + 1);
@@ -139,8 +139,8 @@ impl Reply {
         Ok(from.len())
     }
 
-    /// So much content went to the host by another way: in answer to [`Want::Copy`], which comes only
-    /// where a length was given.
+    /// Counts content that was sent to the host in another way: in answer to [`Want::Copy`], which occurs only
+    /// if the reply has a length.
     ///
     /// [`Want::Copy`]: sanserve_core::Want::Copy
     pub fn sent(&mut self, n: u64) {
@@ -149,46 +149,46 @@ impl Reply {
         }
     }
 
-    /// The connection closes.
+    /// Checks that the reply is complete, when the connection closes.
     ///
     /// # Errors
-    /// If the reply is not whole.
-    pub fn end(&self) -> Result<(), Broken> {
+    /// If the reply is incomplete.
+    pub fn end(&self) -> Result<(), IncompleteReply> {
         match (&self.head, &self.framing) {
             (None, Framing::Nothing | Framing::Length(0)) => Ok(()),
-            _ => Err(Broken),
+            _ => Err(IncompleteReply),
         }
     }
 }
 
-/// There is no whole reply, and there will be none.
+/// The reply is incomplete, and no more of it will follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_structs,
     reason = "it is a value, and has nothing in it"
 )]
-pub struct Broken;
+pub struct IncompleteReply;
 
-impl fmt::Display for Broken {
+impl fmt::Display for IncompleteReply {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("the reply is incomplete")
     }
 }
 
-impl error::Error for Broken {}
+impl error::Error for IncompleteReply {}
 
-/// Reads the head of a reply, if it is all there; says how long it is, and whether chunks follow.
-fn parse(bytes: &[u8]) -> Result<Option<(usize, bool, Head)>, Broken> {
+/// Parses the head of a reply, if it is complete. Returns its length, and whether chunks follow.
+fn parse(bytes: &[u8]) -> Result<Option<(usize, bool, Head)>, IncompleteReply> {
     let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut reply = httparse::Response::new(&mut slots);
-    let httparse::Status::Complete(end) = reply.parse(bytes).map_err(|_| Broken)? else {
+    let httparse::Status::Complete(end) = reply.parse(bytes).map_err(|_| IncompleteReply)? else {
         return Ok(None);
     };
     let is_coding = |name: &str| name.eq_ignore_ascii_case("transfer-encoding");
     let chunked = reply.headers.iter().any(|field| is_coding(field.name));
     let fields = reply.headers.iter();
-    let fields = fields.filter(|field| !is_of_connection(field.name));
-    let status = reply.code.ok_or(Broken)?;
+    let fields = fields.filter(|field| !is_hop_by_hop(field.name));
+    let status = reply.code.ok_or(IncompleteReply)?;
     let head = Head {
         status,
         content: !matches!(status, 204 | 304),
@@ -199,12 +199,12 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, bool, Head)>, Broken> {
     Ok(Some((end, chunked, head)))
 }
 
-/// The length of the content, as the head tells it.
+/// Returns the length of the content according to the head.
 fn length(head: &Head) -> Option<u64> {
     let mut fields = head.fields.iter();
     let (_, value) = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?;
     str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// How many fields a reply may have: more than any handler sends.
+/// The maximum number of fields in a reply, more than any handler sends.
 const FIELDS_MAX: usize = 128;

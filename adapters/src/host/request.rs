@@ -1,25 +1,25 @@
-//! [`Request`]: what the host was asked, as a client would have written it.
+//! [`Request`]: serializes the host's request as a client would have sent it.
 
 use core::fmt::Write;
 
 use sanserve_core::Buffer;
 
-use super::is_of_connection;
+use super::is_hop_by_hop;
 
-/// A request, as the bytes that a connection reads.
+/// A request, serialized for a connection to read.
 #[derive(Debug)]
 pub struct Request {
-    waiting: Buffer,
-    /// The content comes in chunks, the last of which is still to come.
+    buffer: Buffer,
+    /// Whether the content is sent in chunks, and the last one is still to come.
     chunked: bool,
 }
 
 impl Request {
-    /// Its head. `target` is path and query, or `*`. `authority` becomes the field `Host`, if there
-    /// is none. Fields that speak of the host's own connection are left out. `content` says whether
-    /// there may be content; where no field tells its length it goes in chunks.
+    /// Serializes the head. `target` is path and query, or `*`. `authority` becomes the field `Host`, if there
+    /// is none. Fields that apply only to the host's connection are left out. `content` says whether there may
+    /// be content; if no field gives its length, it is sent in chunks.
     ///
-    /// The host has checked all of it: none of these holds a line break.
+    /// The host has validated all arguments: none contains a line break.
     pub fn new<'a>(
         method: &str,
         target: &str,
@@ -37,7 +37,7 @@ impl Request {
         };
         let (mut host, mut length) = (false, false);
         for (name, value) in fields {
-            if !is_of_connection(name) {
+            if !is_hop_by_hop(name) {
                 host |= name.eq_ignore_ascii_case("host");
                 length |= name.eq_ignore_ascii_case("content-length");
                 field(name, value);
@@ -53,41 +53,41 @@ impl Request {
         field("Connection", b"close");
         head.push(b"\r\n");
         Request {
-            waiting: head,
+            buffer: head,
             chunked,
         }
     }
 
-    /// Whether all that is known of it was read. Before it is read again the host has to give
-    /// [`content`](Self::content) or tell that it has [ended](Self::end).
+    /// Returns whether everything so far was read. Before the next read, the host has to add
+    /// [`content`](Self::content) or call [`end`](Self::end).
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.buffer.is_empty()
     }
 
     /// Adds content.
     pub fn content(&mut self, bytes: &[u8]) {
         if self.chunked && !bytes.is_empty() {
-            let _ = write!(self.waiting, "{:x}\r\n", bytes.len());
+            let _ = write!(self.buffer, "{:x}\r\n", bytes.len());
         }
-        self.waiting.push(bytes);
+        self.buffer.push(bytes);
         if self.chunked && !bytes.is_empty() {
-            self.waiting.push(b"\r\n");
+            self.buffer.push(b"\r\n");
         }
     }
 
-    /// The content was whole. Where it broke off this is not called, and it is not taken for whole.
+    /// Marks the content as complete. If it was cut off, do not call this, so that it is not taken for complete.
     pub fn end(&mut self) {
         if core::mem::take(&mut self.chunked) {
-            self.waiting.push(b"0\r\n\r\n");
+            self.buffer.push(b"0\r\n\r\n");
         }
     }
 
-    /// Reads some of it; 0 says that no more will come.
+    /// Reads some bytes; 0 means that no more will follow.
     pub fn read(&mut self, into: &mut [u8]) -> usize {
-        let n = self.waiting.len().min(into.len());
-        into[..n].copy_from_slice(&self.waiting.filled()[..n]);
-        self.waiting.consume(n);
+        let n = self.buffer.len().min(into.len());
+        into[..n].copy_from_slice(&self.buffer.filled()[..n]);
+        self.buffer.consume(n);
         n
     }
 }

@@ -1,10 +1,10 @@
-//! [`PendingFile`]: a file that is being made.
+//! [`PendingFile`]: a file that is being created.
 
 use alloc::vec::Vec;
 
 use sanserve_core::Create;
 
-/// A file that is being made.
+/// A file that is being created.
 #[derive(Clone, Debug)]
 pub struct PendingFile {
     pub(super) create: Create,

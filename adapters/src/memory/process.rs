@@ -1,4 +1,4 @@
-//! Programs of a [`Tree`](super::Tree): functions that take the place of processes.
+//! CGI processes of a [`Tree`](super::Tree): functions in place of processes.
 
 use alloc::format;
 use alloc::string::String;
@@ -7,40 +7,39 @@ use core::mem;
 
 use sanserve_core::{CgiScript, Got};
 
-/// What runs in place of a process: it is told what the program would find in its environment, and
-/// given all of its standard input.
+/// A function in place of a process. It gets the script with its environment, and the whole standard input.
 pub type FakeProcess = fn(&CgiScript, &[u8]) -> ProcessOutput;
 
-/// What a program leaves behind.
+/// The output of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "tests write it as a literal")]
 pub struct ProcessOutput {
-    /// What it wrote to its standard output.
+    /// Its standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote to its standard error, before anything else.
+    /// Its standard error, all written before the output.
     pub stderr: String,
-    /// How it ended: its exit status, or a signal's number below zero.
+    /// Its exit status, or the negated number of the signal that ended it.
     pub status: i32,
 }
 
-/// A program that was set up. It runs when its output is first read.
+/// A process that was prepared. It runs when its output is first read.
 #[derive(Clone, Debug)]
 pub struct RunningProcess {
-    play: FakeProcess,
-    program: CgiScript,
+    function: FakeProcess,
+    script: CgiScript,
     stdin: Vec<u8>,
-    played: Option<ProcessOutput>,
-    /// How much of the output was read.
+    output: Option<ProcessOutput>,
+    /// The number of bytes of the output that were read.
     at: usize,
 }
 
 impl RunningProcess {
-    pub(super) fn new(play: FakeProcess, program: &CgiScript) -> RunningProcess {
+    pub(super) fn new(function: FakeProcess, script: &CgiScript) -> RunningProcess {
         RunningProcess {
-            play,
-            program: program.clone(),
+            function,
+            script: script.clone(),
             stdin: Vec::new(),
-            played: None,
+            output: None,
             at: 0,
         }
     }
@@ -51,16 +50,16 @@ impl RunningProcess {
     }
 
     pub(super) fn fill<F>(&mut self, into: &mut [u8]) -> Got<F> {
-        let play = || (self.play)(&self.program, &self.stdin);
-        let played = self.played.get_or_insert_with(play);
-        if !played.stderr.is_empty() {
-            return Got::Note(mem::take(&mut played.stderr));
+        let run = || (self.function)(&self.script, &self.stdin);
+        let output = self.output.get_or_insert_with(run);
+        if !output.stderr.is_empty() {
+            return Got::Note(mem::take(&mut output.stderr));
         }
-        let rest = &played.stdout[self.at..];
-        if rest.is_empty() && played.status != 0 {
+        let rest = &output.stdout[self.at..];
+        if rest.is_empty() && output.status != 0 {
             return Got::Note(format!(
                 "CGI script exit code {}",
-                mem::take(&mut played.status)
+                mem::take(&mut output.status)
             ));
         }
         let n = rest.len().min(into.len());

@@ -1,4 +1,4 @@
-//! [`Tree`]: a file system in a map.
+//! [`Tree`]: a file system in memory.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -14,22 +14,22 @@ use sanserve_core::{
 use super::{FakeProcess, PendingFile, RunningProcess, START};
 use crate::content;
 
-/// What is open of a [`Tree`].
+/// An open file of a [`Tree`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum File {
-    /// What a file held when it was opened.
+    /// The content of a file when it was opened.
     Bytes(Arc<[u8]>),
-    /// A directory as one file.
+    /// A directory as an archive.
     Archive(Box<Archive<File>>),
-    /// A program.
+    /// A CGI process.
     Process(Box<RunningProcess>),
-    /// A file that is being made, in a [`WritableTree`](super::WritableTree).
+    /// A file that is being created, in a [`WritableTree`](super::WritableTree).
     Pending(Box<PendingFile>),
 }
 
-/// Files, directories and links under names that are any bytes. Made by a chain of calls, each of
-/// which takes a path relative to the root and makes the directories on the way to it.
+/// Files, directories and symbolic links; names may contain any bytes. It is built by a chain of calls, each of
+/// which takes a path relative to the root and creates missing directories.
 ///
 /// ```
 /// use sanserve_server::memory::Tree;
@@ -46,7 +46,7 @@ pub struct Tree {
     nodes: BTreeMap<Vec<u8>, Node>,
     sendable: bool,
     portable_names: bool,
-    /// How many files were stored.
+    /// The number of files that were stored.
     stored: u32,
 }
 
@@ -54,14 +54,14 @@ pub struct Tree {
 enum Node {
     File(Arc<[u8]>, (i64, u32)),
     Script(FakeProcess),
-    /// When it was last changed, if that is known.
+    /// The time of the last change, if it is known.
     Directory(Option<i64>),
     Link(Vec<u8>),
     Fault(FsError),
 }
 
 impl Tree {
-    /// An empty tree.
+    /// Creates an empty tree.
     #[must_use]
     pub fn new() -> Tree {
         Tree {
@@ -75,13 +75,13 @@ impl Tree {
     /// Adds a file that was last changed at `modified`, in seconds since 1970.
     ///
     /// # Panics
-    /// These seven methods panic if the path has an empty segment, `.` or `..`, or if it is there.
+    /// All methods that add something panic if the path has an empty segment, `.` or `..`, or if it exists.
     pub fn file(self, path: impl AsRef<[u8]>, modified: i64, bytes: impl AsRef<[u8]>) -> Tree {
         self.file_at(path, (modified, 0), bytes)
     }
 
-    /// Adds a file of which that time is known more exactly: whole seconds, rounded down, and
-    /// nanoseconds. As on a disk, these make its `ETag` a strong one.
+    /// Adds a file with a more precise time of its last change: seconds, rounded down, and nanoseconds. As on a
+    /// disk, its `ETag` is a strong one then.
     pub fn file_at(
         self,
         path: impl AsRef<[u8]>,
@@ -91,42 +91,42 @@ impl Tree {
         self.with(path.as_ref(), Node::File(bytes.as_ref().into(), modified))
     }
 
-    /// Adds a program, which is played by a function.
-    pub fn script(self, path: impl AsRef<[u8]>, play: FakeProcess) -> Tree {
-        self.with(path.as_ref(), Node::Script(play))
+    /// Adds a CGI script, which is run by a function.
+    pub fn script(self, path: impl AsRef<[u8]>, process: FakeProcess) -> Tree {
+        self.with(path.as_ref(), Node::Script(process))
     }
 
-    /// Adds a directory. Only those that stay empty need it.
+    /// Adds a directory. This is necessary only for empty directories.
     pub fn directory(self, path: impl AsRef<[u8]>) -> Tree {
         self.with(path.as_ref(), Node::Directory(None))
     }
 
-    /// Adds a directory that was last changed at `modified`, in seconds since 1970. It has to stand before
-    /// what is in it.
+    /// Adds a directory that was last changed at `modified`, in seconds since 1970. Call it before its entries
+    /// are added.
     pub fn directory_at(self, path: impl AsRef<[u8]>, modified: i64) -> Tree {
         self.with(path.as_ref(), Node::Directory(Some(modified)))
     }
 
-    /// Adds a symbolic link. As on a disk, its target counts from the directory that holds it. If
-    /// it is absolute, climbs out of the tree, leads nowhere or in circles, nothing is found under its name, and only
-    /// CPython's listing shows it.
+    /// Adds a symbolic link. As on a disk, its target is relative to the directory of the link. A link that is
+    /// absolute, leads out of the tree, is dangling or circular is not found, and only CPython's listing shows
+    /// it.
     pub fn link(self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Tree {
         self.with(path.as_ref(), Node::Link(target.as_ref().to_vec()))
     }
 
-    /// Adds something that can be seen in a list, and that fails in this way if it is opened.
+    /// Adds an entry that is listed, but cannot be opened because of this error.
     pub fn fault(self, path: impl AsRef<[u8]>, error: FsError) -> Tree {
         self.with(path.as_ref(), Node::Fault(error))
     }
 
-    /// Whether files can be sent without being read, see [`Opened::File`]. They cannot by default.
+    /// Sets whether files can be sent by reference, see [`Opened::File`]. By default they cannot.
     #[must_use]
     pub fn sendable(self, sendable: bool) -> Tree {
         Tree { sendable, ..self }
     }
 
-    /// Whether names that Windows reads otherwise are neither opened nor listed, as on a disk there: see
-    /// [`Path::is_portable`]. They are by default.
+    /// Sets whether to refuse names that mean something else on Windows, as a disk does there: they are neither
+    /// opened nor listed, see [`Path::is_portable`]. By default they are allowed.
     #[must_use]
     pub fn portable_names(self, only: bool) -> Tree {
         Tree {
@@ -158,12 +158,12 @@ impl Tree {
         self
     }
 
-    /// Where a file that is made will be, if what has its name is what should have it. A link is no file,
-    /// wherever it leads.
-    pub(super) fn place(&self, create: &Create) -> Result<Vec<u8>, FsError> {
+    /// Returns the path for a new file, if the file that has its name is the one to be replaced. A symbolic
+    /// link is not a file, whatever its target is.
+    pub(super) fn path_for(&self, create: &Create) -> Result<Vec<u8>, FsError> {
         let mut above = create.path.clone();
         above.pop();
-        self.admit(&create.path)?;
+        self.check_names(&create.path)?;
         let mut at = self.directory_for(&above, create.directories_max)?;
         push(&mut at, create.path.file_name());
         match self.nodes.get(&at) {
@@ -178,7 +178,7 @@ impl Tree {
         }
     }
 
-    /// Where a directory is, of which so many of the last names may be missing.
+    /// Returns the path of a directory, of which up to `missing` components may be missing at the end.
     fn directory_for(&self, path: &Path, missing: usize) -> Result<Vec<u8>, FsError> {
         match self.find(path.as_bytes()) {
             Ok((at, Node::Directory(_))) => Ok(at),
@@ -187,7 +187,7 @@ impl Tree {
                 above.pop();
                 let mut at = self.directory_for(&above, missing - 1)?;
                 push(&mut at, path.file_name());
-                // It may be a link to nothing.
+                // It may be a dangling link.
                 match self.nodes.contains_key(&at) {
                     true => Err(FsError::NotFound),
                     false => Ok(at),
@@ -197,9 +197,9 @@ impl Tree {
         }
     }
 
-    /// Stores a file, and makes the directories that are missing. None has the same time as another.
+    /// Stores a file, and creates missing directories. Each file gets a different time.
     pub(super) fn store(&mut self, create: &Create, bytes: &[u8]) -> Result<(), FsError> {
-        let at = self.place(create)?;
+        let at = self.path_for(create)?;
         for end in (0..at.len()).filter(|end| at[*end] == b'/') {
             let directory = Node::Directory(None);
             self.nodes.entry(at[..end].to_vec()).or_insert(directory);
@@ -210,8 +210,8 @@ impl Tree {
         Ok(())
     }
 
-    /// Refuses a path that names nothing here.
-    fn admit(&self, path: &Path) -> Result<(), FsError> {
+    /// Refuses a path with names that are not allowed.
+    fn check_names(&self, path: &Path) -> Result<(), FsError> {
         let refused = self.portable_names && !path.is_portable();
         if refused {
             Err(FsError::InvalidName)
@@ -220,19 +220,19 @@ impl Tree {
         }
     }
 
-    /// What is at a path that was asked for.
-    fn ask(&self, path: &Path) -> Result<(Vec<u8>, &Node), FsError> {
-        self.admit(path)?;
+    /// Finds the node for the path of a request.
+    fn lookup(&self, path: &Path) -> Result<(Vec<u8>, &Node), FsError> {
+        self.check_names(path)?;
         self.find(path.as_bytes())
     }
 
-    /// Where a path leads in the end, and what is there.
+    /// Resolves a path, and returns the resulting path and its node.
     fn find(&self, path: &[u8]) -> Result<(Vec<u8>, &Node), FsError> {
         let mut at = Vec::new();
         let mut node = &Node::Directory(None);
-        let mut ahead: Vec<&[u8]> = path.rsplit(is_slash).collect();
+        let mut remaining: Vec<&[u8]> = path.rsplit(is_slash).collect();
         let mut links = 0;
-        while let Some(name) = ahead.pop() {
+        while let Some(name) = remaining.pop() {
             match node {
                 Node::Fault(error) => return Err(*error),
                 Node::Directory(_) => {}
@@ -257,7 +257,7 @@ impl Tree {
                 }
                 pop(&mut at);
                 node = &Node::Directory(None);
-                ahead.extend(target.rsplit(is_slash));
+                remaining.extend(target.rsplit(is_slash));
             }
         }
         Ok((at, node))
@@ -274,7 +274,7 @@ impl FileSystem for Tree {
     type File = File;
 
     fn open(&self, path: &Path) -> Result<Opened<File>, FsError> {
-        match self.ask(path)?.1 {
+        match self.lookup(path)?.1 {
             Node::File(bytes, modified) => Ok(Opened::File {
                 file: File::Bytes(Arc::clone(bytes)),
                 meta: meta(bytes, *modified),
@@ -292,7 +292,7 @@ impl FileSystem for Tree {
     }
 
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError> {
-        let (at, node) = self.ask(path)?;
+        let (at, node) = self.lookup(path)?;
         match node {
             Node::Directory(_) => {}
             Node::Fault(error) => return Err(*error),
@@ -306,21 +306,21 @@ impl FileSystem for Tree {
             if self.portable_names && !Path::is_portable_name(name) {
                 continue;
             }
-            let leads_to = self.find(path).map(|(_, node)| node);
+            let target = self.find(path).map(|(_, node)| node);
             entries.push(Entry {
                 name,
-                directory: matches!(leads_to, Ok(Node::Directory(_))),
+                directory: matches!(target, Ok(Node::Directory(_))),
                 link: matches!(node, Node::Link(_)),
                 unavailable: matches!(
-                    leads_to,
+                    target,
                     Err(FsError::NotFound | FsError::OutsideRoot)
                         | Ok(Node::Fault(FsError::NotRegularFile))
                 ),
-                len: match leads_to {
+                len: match target {
                     Ok(Node::File(bytes, _)) => Some(bytes.len() as u64),
                     _ => None,
                 },
-                modified: match leads_to {
+                modified: match target {
                     Ok(Node::File(_, modified)) => Some(modified.0),
                     Ok(Node::Directory(modified)) => *modified,
                     _ => None,
@@ -334,10 +334,10 @@ impl FileSystem for Tree {
         Ok(content::read(rest(file, at), 0, into))
     }
 
-    fn run(&self, program: &CgiScript) -> Result<Opened<File>, FsError> {
-        match self.ask(&program.path)?.1 {
-            Node::Script(play) => Ok(Opened::Process(File::Process(Box::new(
-                RunningProcess::new(*play, program),
+    fn run(&self, script: &CgiScript) -> Result<Opened<File>, FsError> {
+        match self.lookup(&script.path)?.1 {
+            Node::Script(process) => Ok(Opened::Process(File::Process(Box::new(
+                RunningProcess::new(*process, script),
             )))),
             _ => Err(FsError::Forbidden),
         }
@@ -349,14 +349,14 @@ impl FileSystem for Tree {
 
     fn write(&self, file: &mut File, bytes: &[u8]) -> Result<usize, FsError> {
         match file {
-            File::Process(program) => Ok(program.write(bytes)),
+            File::Process(process) => Ok(process.write(bytes)),
             _ => Err(FsError::Unsupported),
         }
     }
 
     fn fill(&self, file: &mut File, at: u64, into: &mut [u8]) -> Got<File> {
         match file {
-            File::Process(program) => program.fill(into),
+            File::Process(process) => process.fill(into),
             File::Archive(archive) => archive.fill(self, at, into),
             _ => self
                 .read(file, at, into)
@@ -371,7 +371,7 @@ fn meta(bytes: &[u8], modified: (i64, u32)) -> Meta {
         .with_version(Meta::version_at(modified))
 }
 
-/// What there is from `at` on.
+/// Returns the content from `at` on.
 fn rest(file: &File, at: u64) -> &[u8] {
     match file {
         File::Bytes(bytes) => content::rest(bytes, at),
@@ -379,7 +379,7 @@ fn rest(file: &File, at: u64) -> &[u8] {
     }
 }
 
-/// The name of `path` in `directory`, if that is where it is.
+/// Returns the name of `path` if it is an entry of `directory`.
 fn name_in<'a>(path: &'a [u8], directory: &[u8]) -> Option<&'a [u8]> {
     let name = match path.strip_prefix(directory)? {
         below if directory.is_empty() => below,
@@ -404,5 +404,5 @@ fn is_slash(byte: &u8) -> bool {
     *byte == b'/'
 }
 
-/// As many as Linux follows.
+/// The maximum number of links in a path, as on Linux.
 const LINKS_MAX: u32 = 40;

@@ -1,4 +1,4 @@
-//! [`WritableTree`]: a tree that files can be stored in.
+//! [`WritableTree`]: a tree in which files can be stored.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -11,8 +11,8 @@ use sanserve_core::{CgiScript, Create, Entries, FileSystem, FsError, Got, Opened
 use super::pending_file::PendingFile;
 use super::tree::{File, Tree};
 
-/// A [`Tree`] that files can be stored in, by one thread: that of [`run`](super::run), or of a
-/// loop for one connection. What is stored is gone with it.
+/// A [`Tree`] in which files can be stored, by one thread: that of [`run`](super::run), or of a loop for one
+/// connection. The files exist as long as the tree.
 ///
 /// ```
 /// use sanserve_server::memory::{PeerScript, WritableTree, Tree, run};
@@ -23,15 +23,15 @@ use super::tree::{File, Tree};
 /// let input = b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello\
 ///     GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
 /// let script = PeerScript { input, half_close: true };
-/// let said = run(&mut conn, &WritableTree::new(Tree::new()), script, |n| n);
-/// assert!(said.bytes.starts_with(b"HTTP/1.1 201 Created\r\n"));
-/// assert!(said.bytes.ends_with(b"\r\n\r\nhello"));
+/// let transcript = run(&mut conn, &WritableTree::new(Tree::new()), script, |n| n);
+/// assert!(transcript.bytes.starts_with(b"HTTP/1.1 201 Created\r\n"));
+/// assert!(transcript.bytes.ends_with(b"\r\n\r\nhello"));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct WritableTree(RefCell<Tree>);
 
 impl WritableTree {
-    /// Begins with what is in a tree.
+    /// Begins with the files of a tree.
     #[must_use]
     pub fn new(tree: Tree) -> WritableTree {
         WritableTree(RefCell::new(tree))
@@ -53,8 +53,8 @@ impl FileSystem for WritableTree {
         self.0.borrow().read(file, at, into)
     }
 
-    fn run(&self, program: &CgiScript) -> Result<Opened<File>, FsError> {
-        self.0.borrow().run(program)
+    fn run(&self, script: &CgiScript) -> Result<Opened<File>, FsError> {
+        self.0.borrow().run(script)
     }
 
     fn archive(&self, request: &ArchiveRequest) -> Result<Opened<File>, FsError> {
@@ -62,19 +62,19 @@ impl FileSystem for WritableTree {
     }
 
     fn create(&self, create: &Create) -> Result<Opened<File>, FsError> {
-        self.0.borrow().place(create)?;
+        self.0.borrow().path_for(create)?;
         if create.path.segments().any(|name| name.len() > NAME_MAX) {
             return Err(FsError::TooLong);
         }
         let (create, bytes) = (create.clone(), Vec::new());
-        let making = PendingFile { create, bytes };
-        Ok(Opened::Writer(File::Pending(Box::new(making))))
+        let pending = PendingFile { create, bytes };
+        Ok(Opened::Writer(File::Pending(Box::new(pending))))
     }
 
     fn write(&self, file: &mut File, bytes: &[u8]) -> Result<usize, FsError> {
         match file {
-            File::Pending(making) => {
-                making.bytes.extend_from_slice(bytes);
+            File::Pending(pending) => {
+                pending.bytes.extend_from_slice(bytes);
                 Ok(bytes.len())
             }
             file => self.0.borrow().write(file, bytes),
@@ -83,7 +83,7 @@ impl FileSystem for WritableTree {
 
     fn commit(&self, file: &mut File) -> Result<(), FsError> {
         match file {
-            File::Pending(making) => self.0.borrow_mut().store(&making.create, &making.bytes),
+            File::Pending(pending) => self.0.borrow_mut().store(&pending.create, &pending.bytes),
             _ => Err(FsError::Unsupported),
         }
     }
@@ -93,5 +93,5 @@ impl FileSystem for WritableTree {
     }
 }
 
-/// Bytes of a name, as on most disks.
+/// The maximum length of a name in bytes, as on most disks.
 const NAME_MAX: usize = 255;

@@ -5,10 +5,10 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-/// Why a user cannot be added, as [`Passwords`](super::Passwords) returns it. Neither a name nor a password is part of the
-/// text: what stands where a name belongs may be a password.
+/// Why a user cannot be added; the error of [`Passwords`](super::Passwords). The text contains neither name nor
+/// password, because the text in place of a name may be a password.
 ///
-/// What the system said is the [`source`](Error::source), and is not part of the text.
+/// The error of the system is the [`source`](Error::source) and is not part of the text.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PasswordError {
@@ -18,14 +18,14 @@ pub enum PasswordError {
     EmptyName,
     /// The password is empty.
     EmptyPassword,
-    /// No client can send this name with this password: the name has a colon, one of them has a control character, or
-    /// together they are longer than 1,023 bytes.
+    /// No client can send this name with this password: the name contains a colon, one of them contains a
+    /// control character, or together they are longer than 1,023 bytes.
     Unsendable,
-    /// There is another password for this user.
+    /// The user already has a password.
     Duplicate,
-    /// There is no colon between a name and a password or hash.
+    /// The colon between name and password or hash is missing.
     NoColon,
-    /// The text looks like a hash, but not like one of a known kind.
+    /// The text looks like a hash of an unknown kind.
     UnknownHash,
     /// A hash of a known kind is damaged.
     DamagedHash,
@@ -98,8 +98,8 @@ impl Error for PasswordError {
     }
 }
 
-/// For functions that return several kinds of errors. The [`kind`](io::Error::kind) is that of the system's error, or
-/// else [`InvalidData`](ErrorKind::InvalidData).
+/// For functions that return several kinds of errors. The [`kind`](io::Error::kind) is that of the system's
+/// error, otherwise [`InvalidData`](ErrorKind::InvalidData).
 impl From<PasswordError> for io::Error {
     fn from(error: PasswordError) -> io::Error {
         let kind = match &error {

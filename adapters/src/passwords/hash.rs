@@ -1,4 +1,4 @@
-//! [`Hash`]: a password of which only this is known.
+//! [`Hash`]: a hashed password.
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordVerifier;
@@ -7,7 +7,7 @@ use sha_crypt::ShaCrypt;
 
 use super::PasswordError;
 
-/// A hash in the form of crypt(3) and its followers, which says how it was made.
+/// A hash in the format of crypt(3) and its successors, which names its algorithm.
 pub(super) enum Hash {
     Bcrypt(String),
     Argon2(String),
@@ -15,7 +15,7 @@ pub(super) enum Hash {
 }
 
 impl Hash {
-    /// Reads one, `None` if it looks like none at all.
+    /// Parses a hash; `None` if the text does not look like one.
     pub(super) fn read(text: &str) -> Result<Option<Hash>, PasswordError> {
         let owned = || text.to_owned();
         let is = |name: &str| text.starts_with(name);
@@ -34,7 +34,7 @@ impl Hash {
                 _ => false,
             };
             whole.then(|| Hash::Sha(owned()))
-        } else if is("$") || is("{") || is_old(text) {
+        } else if is("$") || is("{") || is_traditional_crypt(text) {
             return Err(PasswordError::UnknownHash);
         } else {
             return Ok(None);
@@ -42,15 +42,15 @@ impl Hash {
         hash.map(Some).ok_or(PasswordError::DamagedHash)
     }
 
-    /// Whether it is that of this password. It takes its time.
+    /// Returns whether the password matches. This is slow by design.
     pub(super) fn verify(&self, password: &str) -> bool {
         let password = password.as_bytes();
         match self {
             Hash::Bcrypt(hash) => {
-                // bcrypt ignores the rest, so that any longer password with the same beginning would be right.
-                let seen = password.len() <= BCRYPT_MAX && !password.contains(&0);
-                let right = bcrypt::verify(password, hash).unwrap_or(false);
-                right && seen
+                // bcrypt ignores the rest, so any longer password with the same beginning would match.
+                let fits = password.len() <= BCRYPT_MAX && !password.contains(&0);
+                let matches = bcrypt::verify(password, hash).unwrap_or(false);
+                matches && fits
             }
             Hash::Argon2(hash) => PasswordHash::new(hash)
                 .is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok()),
@@ -64,11 +64,12 @@ impl Hash {
     }
 }
 
-/// How many bytes of a password bcrypt looks at. It ends at a NUL, too.
+/// The number of bytes of a password that bcrypt uses. It also stops at a NUL byte.
 const BCRYPT_MAX: usize = 72;
 
-/// That of crypt(3) of old, which nothing marks. It would be a password to everybody who reads it.
-fn is_old(text: &str) -> bool {
+/// Returns whether the text may be a hash of traditional crypt(3), which has no marker. Taken as a password, it
+/// would be readable by anybody who can read the file.
+fn is_traditional_crypt(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./".contains(&byte);
     text.len() == 13 && text.bytes().all(plain)
 }

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
 
-use crate::host::{Broken, Piece, Reply, Request};
+use crate::host::{IncompleteReply, Piece, Reply, Request};
 
 /// The content of a reply, streamed.
 #[derive(Default)]
@@ -67,7 +67,7 @@ impl http_body::Body for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let left = self.open.as_ref().and_then(|(_, reply)| reply.left());
+        let left = self.open.as_ref().and_then(|(_, reply)| reply.remaining());
         left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
@@ -116,6 +116,6 @@ pub(super) async fn send<B: http_body::Body>(
     writer.write_all(&chunk[..n]).await
 }
 
-pub(super) fn unexpected_end(broken: Broken) -> io::Error {
+pub(super) fn unexpected_end(broken: IncompleteReply) -> io::Error {
     io::Error::new(ErrorKind::UnexpectedEof, broken)
 }

@@ -35,12 +35,12 @@ pub struct Disk {
 
 /// An open file or archive of a [`Disk`].
 #[derive(Debug)]
-pub struct Open(Kind);
+pub struct OpenFile(Kind);
 
 #[derive(Debug)]
 enum Kind {
     File(Descriptor),
-    Archive(Box<Archive<Open>>),
+    Archive(Box<Archive<OpenFile>>),
 }
 
 impl Disk {
@@ -90,9 +90,9 @@ impl Disk {
 }
 
 impl FileSystem for Disk {
-    type File = Open;
+    type File = OpenFile;
 
-    fn open(&self, path: &Path) -> Result<Opened<Open>, FsError> {
+    fn open(&self, path: &Path) -> Result<Opened<OpenFile>, FsError> {
         if path.as_bytes().is_empty() {
             return Ok(Opened::Directory);
         }
@@ -109,7 +109,7 @@ impl FileSystem for Disk {
         match stat.type_ {
             DescriptorType::Directory => Ok(Opened::Directory),
             DescriptorType::RegularFile => Ok(Opened::File {
-                file: Open(Kind::File(file)),
+                file: OpenFile(Kind::File(file)),
                 meta: meta(&stat),
                 sendable: false,
             }),
@@ -159,7 +159,7 @@ impl FileSystem for Disk {
         }
     }
 
-    fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+    fn read(&self, file: &mut OpenFile, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         let Kind::File(file) = &file.0 else {
             return Err(FsError::NotRegularFile);
         };
@@ -168,11 +168,11 @@ impl FileSystem for Disk {
         Ok(bytes.len())
     }
 
-    fn archive(&self, request: &ArchiveRequest) -> Result<Opened<Open>, FsError> {
-        Ok(Archive::open(self, request)?.map(|archive| Open(Kind::Archive(Box::new(archive)))))
+    fn archive(&self, request: &ArchiveRequest) -> Result<Opened<OpenFile>, FsError> {
+        Ok(Archive::open(self, request)?.map(|archive| OpenFile(Kind::Archive(Box::new(archive)))))
     }
 
-    fn fill(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Got<Open> {
+    fn fill(&self, file: &mut OpenFile, at: u64, into: &mut [u8]) -> Got<OpenFile> {
         match &mut file.0 {
             Kind::File(_) => self
                 .read(file, at, into)

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sanserve_core::{CgiScript, FileSystem, FsError, Got, Opened, Path};
-use sanserve_server::{Disk, Open};
+use sanserve_server::{Disk, OpenFile};
 use tempfile::TempDir;
 
 /// How long tests wait for anything: longer than any step takes, and short enough to wait for.
@@ -97,11 +97,11 @@ impl CgiSite {
     }
 
     /// Prepares `cgi-bin/NAME`. It is started by the first read of its output.
-    pub(crate) fn prepare(&self, name: &str) -> Result<Open, FsError> {
+    pub(crate) fn prepare(&self, name: &str) -> Result<OpenFile, FsError> {
         self.prepare_with(cgi_script(name))
     }
 
-    pub(crate) fn prepare_with(&self, script: CgiScript) -> Result<Open, FsError> {
+    pub(crate) fn prepare_with(&self, script: CgiScript) -> Result<OpenFile, FsError> {
         match self.disk().run(&script)? {
             Opened::Process(file) => Ok(file),
             other => panic!("not a process: {other:?}"),
@@ -172,7 +172,7 @@ pub(crate) fn cgi_script(name: &str) -> CgiScript {
 }
 
 /// Reads the output of a script to its end.
-pub(crate) fn read_output(disk: &Disk, file: &mut Open) -> Output {
+pub(crate) fn read_output(disk: &Disk, file: &mut OpenFile) -> Output {
     let (start, mut output) = (Instant::now(), Output::default());
     let mut buffer = vec![0; 32 * 1024];
     loop {

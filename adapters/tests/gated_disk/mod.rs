@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::{Arc, Condvar, Mutex};
 
 use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
-use sanserve_server::{Disk, Open};
+use sanserve_server::{Disk, OpenFile};
 use tempfile::TempDir;
 
 /// A disk that blocks when `slow-open` is opened or `slow-read` is read, until it is released.
@@ -38,9 +38,9 @@ impl GatedDisk {
 }
 
 impl FileSystem for GatedDisk {
-    type File = Open;
+    type File = OpenFile;
 
-    fn open(&self, path: &Path) -> Result<Opened<Open>, FsError> {
+    fn open(&self, path: &Path) -> Result<Opened<OpenFile>, FsError> {
         if path.as_bytes() == b"slow-open" {
             self.wait();
         }
@@ -51,7 +51,7 @@ impl FileSystem for GatedDisk {
         self.disk.list(path)
     }
 
-    fn read(&self, file: &mut Open, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
+    fn read(&self, file: &mut OpenFile, at: u64, into: &mut [u8]) -> Result<usize, FsError> {
         let n = self.disk.read(file, at, into)?;
         if into.starts_with(b"slow") {
             self.wait();
@@ -59,7 +59,7 @@ impl FileSystem for GatedDisk {
         Ok(n)
     }
 
-    fn try_answer(&self, ask: &Ask) -> Got<Open> {
+    fn try_answer(&self, ask: &Ask) -> Got<OpenFile> {
         match ask {
             Ask::Open(path) if path.as_bytes() == b"a.txt" => self.disk.try_answer(ask),
             _ => Got::Nothing,

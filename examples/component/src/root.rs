@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sanserve_core::{Entries, FileSystem, FsError, Opened, Path};
 use sanserve_server::Flash;
-use sanserve_server::wasi_sockets::{Disk, Open};
+use sanserve_server::wasi_sockets::{Disk, OpenFile};
 
 static SITE: Flash = include!(concat!(env!("OUT_DIR"), "/site.rs"));
 
@@ -14,7 +14,7 @@ pub(crate) enum Root {
 }
 
 pub(crate) enum File {
-    Host(Open),
+    Host(OpenFile),
     BuiltIn(&'static [u8]),
 }
 

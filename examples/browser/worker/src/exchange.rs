@@ -1,6 +1,6 @@
 //! The adapter's loop, for one request and one reply.
 
-use sanserve_server::host::{self, Broken, Head, Piece};
+use sanserve_server::host::{self, IncompleteReply, Head, Piece};
 use std::future;
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub(crate) async fn exchange<S: AsyncFileSystem>(
     handler: impl Handler,
     log: impl Fn(&str),
     mut limit: impl FnMut(usize) -> usize,
-) -> Result<Reply, Broken> {
+) -> Result<Reply, IncompleteReply> {
     let mut conn = Connection::new(host::config(config), "-", handler);
     let mut reply = host::Reply::new(&request.method);
     let (mut head, mut content) = (None, Vec::new());
@@ -93,7 +93,7 @@ pub(crate) async fn exchange<S: AsyncFileSystem>(
         };
     }
     reply.end()?;
-    let head = head.ok_or(Broken)?;
+    let head = head.ok_or(IncompleteReply)?;
     Ok(Reply { head, content })
 }
 

@@ -1,4 +1,4 @@
-//! [`Open`]: the type of open files of a disk.
+//! [`OpenFile`]: the type of open files of a disk.
 
 use std::fs::File;
 #[cfg(target_os = "linux")]
@@ -17,7 +17,7 @@ use super::{CgiProcess, PendingFile};
 /// An open file of a [`Disk`](crate::Disk): a file, a cached file, an archive, a file that is being created, or
 /// a CGI process.
 #[derive(Debug)]
-pub struct Open(pub(super) Kind);
+pub struct OpenFile(pub(super) Kind);
 
 #[derive(Debug)]
 pub(super) enum Kind {
@@ -33,7 +33,7 @@ pub(super) enum Kind {
     Process(Box<CgiProcess>),
 }
 
-impl Open {
+impl OpenFile {
     /// Returns the file of the system, for adapters that send it by reference. Archives, processes, files that
     /// are being created and small cached files have none.
     #[must_use]
@@ -86,9 +86,9 @@ impl Open {
 
     /// Returns a cached file once more, in the state that it had when it was last checked.
     #[cfg(target_os = "linux")]
-    pub(super) fn reopen(&self) -> Option<Opened<Open>> {
+    pub(super) fn reopen(&self) -> Option<Opened<OpenFile>> {
         let cached = Arc::clone(self.cached()?);
-        Some(RegularFile::opened(cached).map(Open::from))
+        Some(RegularFile::opened(cached).map(OpenFile::from))
     }
 
     /// Returns the whole content, if it is in memory.
@@ -106,8 +106,8 @@ impl Open {
     }
 }
 
-impl From<RegularFile> for Open {
-    fn from(file: RegularFile) -> Open {
-        Open(Kind::File(file))
+impl From<RegularFile> for OpenFile {
+    fn from(file: RegularFile) -> OpenFile {
+        OpenFile(Kind::File(file))
     }
 }

@@ -1,6 +1,6 @@
-//! [`Turns`]: whose credentials are verified next. One hash is calculated at a time, and the addresses
-//! of clients take turns, so that a crowd that guesses from one of them delays nobody else by more
-//! than one hash.
+//! [`VerifyQueue`]: the order in which credentials are verified. One hash is calculated at a time, and the
+//! addresses of clients take turns, so that clients that guess passwords from one address delay others by at
+//! most one hash.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -9,39 +9,39 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use sanserve_core::{Credentials, Waiter};
 
-/// Credentials that wait to be verified, by the addresses that they came from.
+/// Credentials to be verified, by the address of the client.
 #[derive(Default)]
-pub(super) struct Turns {
+pub(super) struct VerifyQueue {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// A hash is being calculated.
+    /// Whether a hash is being calculated.
     busy: bool,
-    /// The thread that calculates, if it waited for that.
+    /// The waiting thread whose turn it is.
     current: Option<u64>,
     threads: u64,
-    /// The addresses for which something waits, each once, in the order of their turns.
+    /// The addresses with waiting credentials, each once, in the order of their turns.
     order: VecDeque<Option<IpAddr>>,
     waiting: HashMap<Option<IpAddr>, VecDeque<Waiting>>,
 }
 
 enum Waiting {
-    /// A thread that has this number.
+    /// The thread with this number waits.
     Thread(u64),
     Later(Job),
 }
 
-/// Credentials to verify for a connection that holds no thread.
+/// Credentials to verify for a connection that does not block a thread.
 pub(super) struct Job {
     pub(super) given: Credentials,
     pub(super) waiter: Box<dyn Waiter>,
 }
 
-impl Turns {
-    /// Waits until it is this client's turn. Then [`pass_on`](Self::pass_on) has to follow.
+impl VerifyQueue {
+    /// Waits for this client's turn. [`next`](Self::next) has to be called afterwards.
     pub(super) fn wait(&self, client: &str) {
         let mut state = self.state();
         if !mem::replace(&mut state.busy, true) {
@@ -55,23 +55,22 @@ impl Turns {
         waited.unwrap_or_else(PoisonError::into_inner).current = None;
     }
 
-    /// Queues credentials. Whether nothing was being calculated: then [`pass_on`](Self::pass_on) has
-    /// to follow.
-    pub(super) fn queue(&self, job: Job) -> bool {
+    /// Queues credentials. Returns whether no hash was being calculated: then [`next`](Self::next) has to be called.
+    pub(super) fn push(&self, job: Job) -> bool {
         let mut state = self.state();
         let client = job.given.client().to_owned();
         state.push(&client, Waiting::Later(job));
         !mem::replace(&mut state.busy, true)
     }
 
-    /// Ends a turn. What is next is either returned, and then is to be verified by this thread, or
-    /// left to the thread that waits for it.
-    pub(super) fn pass_on(&self) -> Option<Job> {
+    /// Ends a turn. Returns the next credentials if this thread has to verify them; otherwise the thread that
+    /// waits for its turn is woken.
+    pub(super) fn next(&self) -> Option<Job> {
         let mut state = self.state();
         loop {
             match state.pop() {
                 Some(Waiting::Later(job)) if job.waiter.is_waiting() => return Some(job),
-                // Its client has left. It may have locks of its own, which are not for this one.
+                // Its client has disconnected. Dropping the job may take other locks, so it must not hold this one.
                 Some(Waiting::Later(job)) => {
                     drop(state);
                     drop(job);
@@ -118,8 +117,8 @@ impl State {
     }
 }
 
-/// The address that a client has for itself: of IPv6 the first half, the network, since whoever has
-/// one has all addresses in it. None for clients without an address, such as those of a Unix socket.
+/// Returns the address that counts as one client: for IPv6 the /64 network, because its owner can use all
+/// addresses in it. `None` for clients without an address, such as those of a Unix socket.
 fn network(client: &str) -> Option<IpAddr> {
     match client.parse::<IpAddr>().ok()?.to_canonical() {
         IpAddr::V6(address) => {
