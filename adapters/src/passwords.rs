@@ -24,8 +24,8 @@ use crate::text_file;
 /// Calculating a good hash takes long, by design. It is calculated once for each user: correct credentials are
 /// remembered under a key that is generated for each run. Wrong passwords take the full time each time, and so
 /// do unknown users. Only one hash is calculated at a time, so clients that guess passwords occupy one core,
-/// and memory for one hash. The addresses of clients (for IPv6 the /64 networks) take turns, so such a client
-/// delays others of its own address only.
+/// and memory for one hash. The addresses of clients (for IPv6 the /64 networks) take turns, so whatever
+/// one of them sends delays each request from another by one hash at most, in addition to the running one.
 ///
 /// ```
 /// use sanserve_server::{Disk, WithPasswords, Passwords};
