@@ -340,34 +340,34 @@ fn the_reader_recognizes_complete_replies() {
     let with = |rest: &str| get(&format!("{head}{rest}"));
     assert_eq!(
         with("Content-Length: 2\r\n\r\nhi"),
-        Ok((200, ReplyEnd::Whole, 2))
+        Ok((200, ReplyEnd::Complete, 2))
     );
     assert_eq!(
         with("Content-Length: 3\r\n\r\nhi"),
-        Ok((200, ReplyEnd::Cut, 2))
+        Ok((200, ReplyEnd::Truncated, 2))
     );
-    assert_eq!(with("\r\nhi"), Ok((200, ReplyEnd::Close, 2)));
-    assert_eq!(with(""), Ok((0, ReplyEnd::Cut, 0)));
+    assert_eq!(with("\r\nhi"), Ok((200, ReplyEnd::Closed, 2)));
+    assert_eq!(with(""), Ok((0, ReplyEnd::Truncated, 0)));
     let chunked = |rest: &str| with(&format!("Transfer-Encoding: chunked\r\n\r\n{rest}"));
     assert_eq!(
         chunked("2\r\nhi\r\n0\r\n\r\n"),
-        Ok((200, ReplyEnd::Whole, 2))
+        Ok((200, ReplyEnd::Complete, 2))
     );
     assert_eq!(
         chunked("2\r\nhi\r\n0\r\n"),
-        Ok((200, ReplyEnd::Whole, 2)).map(|(s, _, n)| (s, ReplyEnd::Cut, n))
+        Ok((200, ReplyEnd::Complete, 2)).map(|(s, _, n)| (s, ReplyEnd::Truncated, n))
     );
-    assert_eq!(chunked("2\r\nhi\r\n"), Ok((200, ReplyEnd::Cut, 2)));
+    assert_eq!(chunked("2\r\nhi\r\n"), Ok((200, ReplyEnd::Truncated, 2)));
     assert_eq!(
         get("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"),
-        Ok((204, ReplyEnd::Whole, 0))
+        Ok((204, ReplyEnd::Complete, 0))
     );
     let head_only = one(
         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
         "HEAD / HTTP/1.1",
     );
-    assert_eq!(head_only, Ok((200, ReplyEnd::Whole, 0)));
-    assert_eq!(one("hi", "GET /"), Ok((0, ReplyEnd::Close, 2)));
+    assert_eq!(head_only, Ok((200, ReplyEnd::Complete, 0)));
+    assert_eq!(one("hi", "GET /"), Ok((0, ReplyEnd::Closed, 2)));
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn replies(conversation: &Conversation) -> Result<(), String> {
     })?;
     for (at, reply) in replies.iter().enumerate() {
         let excused = conversation.disruptions.reset || compare::ends_with_error(&conversation.log);
-        ensure(reply.end != ReplyEnd::Cut || excused, || {
+        ensure(reply.end != ReplyEnd::Truncated || excused, || {
             format!("reply {at} is truncated")
         })?;
     }
@@ -284,7 +284,7 @@ pub(super) fn files(conversation: &Conversation) -> Result<(), String> {
         let line = logged.get(at).map_or("", |line| line.line);
         let head_only = line.starts_with("HEAD ");
         let asks = head_only || line.starts_with("GET ");
-        if !asks || reply.status != 200 || reply.end != ReplyEnd::Whole {
+        if !asks || reply.status != 200 || reply.end != ReplyEnd::Complete {
             continue;
         }
         let found = answers.any(|answer| holds(answer, reply, head_only));

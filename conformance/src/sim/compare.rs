@@ -50,7 +50,7 @@ pub(super) fn compare(conversation: &Conversation) -> Result<(), String> {
     }
     let disruptions = conversation.disruptions;
     // A reply that was already complete, as to HEAD, may be aborted as well.
-    let aborted = disruptions.broken && ends_with_error(&conversation.log);
+    let aborted = disruptions.io_error && ends_with_error(&conversation.log);
     let stopped = disruptions.reset || disruptions.late || disruptions.finished || aborted;
     if ours.len() < theirs.len() && !stopped {
         return Err(format!(
@@ -119,20 +119,20 @@ fn explained(
 ) -> bool {
     let disruptions = conversation.disruptions;
     // An error in place of the reply, which may itself be truncated.
-    let whole = our.end != ReplyEnd::Cut || disruptions.late || disruptions.reset;
-    if is_error(our) && whole && (disruptions.late || disruptions.broken) {
+    let whole = our.end != ReplyEnd::Truncated || disruptions.late || disruptions.reset;
+    if is_error(our) && whole && (disruptions.late || disruptions.io_error) {
         return true;
     }
     let begins_like = their.is_some_and(|their| begins_like(conversation, our, their));
-    let truncated = our.end != ReplyEnd::Whole;
+    let truncated = our.end != ReplyEnd::Complete;
     // The same reply, but truncated.
-    if truncated && begins_like && (disruptions.reset || disruptions.late || disruptions.broken) {
+    if truncated && begins_like && (disruptions.reset || disruptions.late || disruptions.io_error) {
         return true;
     }
     // The reference run aborted its reply, because of the request's content or a mistake of the handler. How much
     // was sent before that depends on the fragmentation.
     let aborted = last_of_reference
-        && their.is_none_or(|their| their.end != ReplyEnd::Whole || their.status >= 400);
+        && their.is_none_or(|their| their.end != ReplyEnd::Complete || their.status >= 400);
     let both_failed = ends_with_error(&reference.log)
         && (disruptions.reset || ends_with_error(&conversation.log));
     aborted && both_failed
@@ -151,7 +151,7 @@ fn begins_like(
     our: &ParsedReply<'_>,
     their: &ParsedReply<'_>,
 ) -> bool {
-    if our.status == 0 && our.end == ReplyEnd::Cut {
+    if our.status == 0 && our.end == ReplyEnd::Truncated {
         // Truncated within the head. `Connection` and interim replies may differ.
         let free = conversation.disruptions.finished || our.head.starts_with(b"HTTP/1.1 1");
         return free || their.head.starts_with(our.head);

@@ -93,7 +93,7 @@ pub struct Disruptions {
     /// A deadline passed.
     pub late: bool,
     /// An open file or a CGI process failed, or a file ended early.
-    pub broken: bool,
+    pub io_error: bool,
     /// `finish()` was called.
     pub finished: bool,
 }

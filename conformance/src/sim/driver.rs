@@ -78,8 +78,8 @@ impl<F, H: Handler> Driver<F, H> {
         )
     }
 
-    /// Notes that the clock has leapt.
-    pub(super) fn leapt(&mut self) {
+    /// Notes that the clock has jumped.
+    pub(super) fn clock_jumped(&mut self) {
         self.conversation.disruptions.late = true;
     }
 

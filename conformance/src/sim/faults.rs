@@ -18,13 +18,13 @@ pub struct Faults {
     /// The transport fails.
     pub reset: u32,
     /// A call of the file system fails.
-    pub refuse: u32,
+    pub fs_error: u32,
     /// An open file or a CGI process fails.
-    pub broken: u32,
+    pub io_error: u32,
     /// The file system changes before a step.
-    pub change: u32,
-    /// The clock leaps by up to a day.
-    pub leap: u32,
+    pub file_change: u32,
+    /// The clock jumps by up to a day.
+    pub clock_jump: u32,
     /// `finish()` is called.
     pub finish: u32,
 }
@@ -37,10 +37,10 @@ impl Faults {
         slow: 0,
         late: 0,
         reset: 0,
-        refuse: 0,
-        broken: 0,
-        change: 0,
-        leap: 0,
+        fs_error: 0,
+        io_error: 0,
+        file_change: 0,
+        clock_jump: 0,
         finish: 0,
     };
 
@@ -55,10 +55,10 @@ impl Faults {
             slow: odds(2, 20),
             late: odds(20, 200),
             reset: odds(30, 300),
-            refuse: odds(5, 50),
-            broken: odds(5, 50),
-            change: odds(5, 50),
-            leap: odds(50, 500),
+            fs_error: odds(5, 50),
+            io_error: odds(5, 50),
+            file_change: odds(5, 50),
+            clock_jump: odds(50, 500),
             finish: odds(20, 200),
         }
     }

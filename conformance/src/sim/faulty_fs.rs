@@ -46,7 +46,7 @@ impl FaultyIo<'_> {
         }
         let n = self.plan.cut(into.len());
         match fs.fill(&mut file.file, at, &mut into[..n]) {
-            Got::Bytes(_) | Got::Refused(_) if self.plan.occurs(|faults| faults.broken) => {
+            Got::Bytes(_) | Got::Refused(_) if self.plan.occurs(|faults| faults.io_error) => {
                 self.refuse()
             }
             Got::Bytes(n) => {
@@ -75,7 +75,7 @@ impl FaultyIo<'_> {
                 let early = bytes.is_empty() && at < meta.len;
                 let at = usize::try_from(at).expect("files of a world are small");
                 if early {
-                    (self.conversation.disruptions.broken, *early_end) = (true, Some(at));
+                    (self.conversation.disruptions.io_error, *early_end) = (true, Some(at));
                 }
                 let end = at + bytes.len();
                 if bytes_read.len() < end {
@@ -99,7 +99,7 @@ impl FaultyIo<'_> {
         }
         let n = self.plan.cut(from.len());
         match fs.answer_write(&mut file.file, &from[..n]) {
-            Got::Bytes(taken) if !self.plan.occurs(|faults| faults.broken) => {
+            Got::Bytes(taken) if !self.plan.occurs(|faults| faults.io_error) => {
                 // 0 means that it accepts no more: the rest is dropped.
                 let (at, _) = self.moved::<()>(if taken == 0 { from.len() } else { taken });
                 (at, Got::Bytes(taken))
@@ -117,10 +117,10 @@ impl FaultyIo<'_> {
             return answer;
         }
         let committed = match fs.commit(&mut file.file) {
-            Ok(()) if self.plan.occurs(|faults| faults.broken) => Err(FsError::Io),
+            Ok(()) if self.plan.occurs(|faults| faults.io_error) => Err(FsError::Io),
             committed => committed,
         };
-        self.conversation.disruptions.broken |= committed.is_err();
+        self.conversation.disruptions.io_error |= committed.is_err();
         (
             self.plan.soon(self.now, self.deadline),
             Got::Committed(committed),
@@ -129,7 +129,7 @@ impl FaultyIo<'_> {
 
     /// The operation on an open file fails.
     fn refuse<F>(&mut self) -> TimedAnswer<F> {
-        self.conversation.disruptions.broken = true;
+        self.conversation.disruptions.io_error = true;
         (self.now, Got::Refused(FsError::Io))
     }
 
@@ -138,7 +138,7 @@ impl FaultyIo<'_> {
             return answer;
         }
         let mut got = fs.answer(ask);
-        if self.plan.occurs(|faults| faults.refuse) {
+        if self.plan.occurs(|faults| faults.fs_error) {
             let error = self.plan.random.pick(&[
                 FsError::NotFound,
                 FsError::Forbidden,

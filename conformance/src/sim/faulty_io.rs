@@ -156,7 +156,9 @@ impl FaultyIo<'_> {
             && !self.conversation.counts.shutdown
         {
             let replies = self.conversation.replies().map_or(0, |replies| {
-                let complete = replies.iter().filter(|reply| reply.end != ReplyEnd::Cut);
+                let complete = replies
+                    .iter()
+                    .filter(|reply| reply.end != ReplyEnd::Truncated);
                 complete.count()
             });
             self.conversation.counts.reads_while_reply_due += u64::from(replies < requests);

@@ -20,11 +20,11 @@ pub struct ParsedReply<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyEnd {
     /// As its framing says.
-    Whole,
+    Complete,
     /// With the connection, as its framing says; it may be incomplete.
-    Close,
+    Closed,
     /// Before its end: it is truncated.
-    Cut,
+    Truncated,
 }
 
 /// A request in the log.
@@ -95,7 +95,7 @@ fn parse_reply<'a>(input: &'a [u8], request: &str) -> Result<(ParsedReply<'a>, &
             status: 0,
             head: b"",
             body,
-            end: ReplyEnd::Close,
+            end: ReplyEnd::Closed,
         };
         return Ok((reply, b""));
     }
@@ -106,7 +106,7 @@ fn parse_reply<'a>(input: &'a [u8], request: &str) -> Result<(ParsedReply<'a>, &
                 status: 0,
                 head: input,
                 body: Cow::Borrowed(b""),
-                end: ReplyEnd::Cut,
+                end: ReplyEnd::Truncated,
             };
             return Ok((reply, b""));
         };
@@ -184,7 +184,7 @@ fn parse_content<'a>(
         status,
         head,
         body: Cow::Borrowed(b""),
-        end: ReplyEnd::Whole,
+        end: ReplyEnd::Complete,
     };
     let (length, coding) = framing(head)?;
     // RFC 9110 §15.2.2 and §9.3.6: another protocol follows.
@@ -202,13 +202,13 @@ fn parse_content<'a>(
         (Some(length), false) => {
             let n = usize::try_from(length).map_or(input.len(), |length| length.min(input.len()));
             if (n as u64) < length {
-                reply.end = ReplyEnd::Cut;
+                reply.end = ReplyEnd::Truncated;
             }
             reply.body = Cow::Borrowed(&input[..n]);
             &input[n..]
         }
         (None, false) => {
-            reply.end = ReplyEnd::Close;
+            reply.end = ReplyEnd::Closed;
             reply.body = Cow::Borrowed(input);
             b""
         }
@@ -245,7 +245,7 @@ fn framing(head: &[u8]) -> Result<(Option<u64>, bool), String> {
 /// Joins the chunks, and returns the rest.
 fn chunked<'a>(input: &'a [u8], reply: &mut ParsedReply<'a>) -> Result<&'a [u8], String> {
     let (mut body, mut rest) = (Vec::new(), input);
-    reply.end = ReplyEnd::Cut;
+    reply.end = ReplyEnd::Truncated;
     while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
         let size = chunk_size(&rest[..end])?;
         rest = &rest[end + 2..];
@@ -256,7 +256,7 @@ fn chunked<'a>(input: &'a [u8], reply: &mut ParsedReply<'a>) -> Result<&'a [u8],
                 return Err("no end after the last chunk".into());
             }
             if whole.is_some() {
-                reply.end = ReplyEnd::Whole;
+                reply.end = ReplyEnd::Complete;
             }
             reply.body = Cow::Owned(body);
             return Ok(whole.unwrap_or_default());

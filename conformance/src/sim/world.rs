@@ -28,13 +28,13 @@ impl<S: FileSystem, H: Handler> World<'_, S, H> {
                 return;
             };
             now = now.max(next.at);
-            if self.random.one_in(self.faults.change) {
+            if self.random.one_in(self.faults.file_change) {
                 (self.change)(&self.fs, &mut self.random);
             }
             next.step(now, &self.fs);
-            if self.random.one_in(self.faults.leap) {
+            if self.random.one_in(self.faults.clock_jump) {
                 now += Duration::from_millis(self.random.number() % 86_400_000);
-                self.drivers.iter_mut().for_each(Driver::leapt);
+                self.drivers.iter_mut().for_each(Driver::clock_jumped);
             }
         }
     }
