@@ -236,7 +236,7 @@ impl Path {
     }
 
     /// Removes a suffix that was appended to the last segment.
-    pub(crate) fn cut(&mut self, suffix: &str) {
+    pub(crate) fn remove_suffix(&mut self, suffix: &str) {
         let end = self.bytes.len().saturating_sub(suffix.len());
         self.bytes.truncate(end);
     }

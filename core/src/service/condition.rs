@@ -99,9 +99,9 @@ pub(super) fn range_applies(ex: &Exchange<'_>, tag: Option<&ETag>, sent: Option<
         return tag.is_some_and(|tag| tag.strong_eq(value));
     }
     // §8.8.2.2: a date in the current second is weak, as the file may still change within it.
-    let over = |at: i64| ex.now().unix.is_some_and(|now| at < now);
+    let is_past = |at: i64| ex.now().unix.is_some_and(|now| at < now);
     let validator = date::parse(value, ex.now().unix);
-    sent.is_some_and(|at| over(at) && validator == Some(at))
+    sent.is_some_and(|at| is_past(at) && validator == Some(at))
 }
 
 /// Returns whether the fields of this name contain `*` or a matching tag. Several fields form one list. `None` if there are

@@ -89,7 +89,7 @@ impl<'a> HeadEncoder<'a> {
         check_version(version)?;
         let start = out.len();
         out.extend_from_slice(version.as_str().as_bytes());
-        let digit = |place| b'0' + (status / place % 10) as u8;
+        let digit = |unit| b'0' + (status / unit % 10) as u8;
         out.extend_from_slice(&[b' ', digit(100), digit(10), digit(1), b' ']);
         out.extend_from_slice(reason);
         out.extend_from_slice(b"\r\n");
@@ -154,8 +154,8 @@ pub fn encode_chunk(out: &mut Vec<u8>, content: &[u8]) {
 /// many bytes, and CR LF. A size of 0 would end the content: see [`encode_last_chunk`].
 pub fn encode_chunk_size(out: &mut Vec<u8>, size: u64) {
     let digits = (u64::BITS - size.leading_zeros()).div_ceil(4).max(1);
-    for place in (0..digits).rev() {
-        out.push(b"0123456789abcdef"[(size >> (4 * place) & 0xF) as usize]);
+    for digit in (0..digits).rev() {
+        out.push(b"0123456789abcdef"[(size >> (4 * digit) & 0xF) as usize]);
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -38,7 +38,7 @@ pub struct Fields {
     /// The lines as they were sent, with the empty line behind them.
     text: String,
     /// The offset of each line in the text.
-    places: Vec<u32>,
+    offsets: Vec<u32>,
     names: NameBloom,
 }
 
@@ -48,7 +48,7 @@ impl Fields {
     pub const fn new() -> Self {
         Fields {
             text: String::new(),
-            places: Vec::new(),
+            offsets: Vec::new(),
             names: NameBloom::EMPTY,
         }
     }
@@ -56,7 +56,7 @@ impl Fields {
     /// Removes all fields, and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.text.clear();
-        self.places.clear();
+        self.offsets.clear();
         self.names = NameBloom::EMPTY;
     }
 
@@ -80,7 +80,7 @@ impl Fields {
             Err(ParseError::TooManyFields) if count > STACK_SLOTS => {
                 let lines = self.text.bytes().filter(|&byte| byte == b'\n').count();
                 let mut slots = vec![httparse::EMPTY_HEADER; lines.min(count)];
-                keep(&self.text, &mut slots, &mut self.places, &mut self.names)
+                store_offsets(&self.text, &mut slots, &mut self.offsets, &mut self.names)
             }
             found => found,
         }
@@ -89,8 +89,8 @@ impl Fields {
     /// Removes the fields for whose names `keeps` returns `false`.
     pub(crate) fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
         let text = &self.text;
-        self.places.retain(|&place| {
-            let rest = &text[place as usize..];
+        self.offsets.retain(|&offset| {
+            let rest = &text[offset as usize..];
             keeps(rest.split(':').next().unwrap_or_default())
         });
     }
@@ -99,7 +99,7 @@ impl Fields {
     fn find<const N: usize>(&mut self, count: usize) -> Result<(), ParseError> {
         let mut slots = [httparse::EMPTY_HEADER; N];
         let slots = &mut slots[..N.min(count)];
-        keep(&self.text, slots, &mut self.places, &mut self.names)
+        store_offsets(&self.text, slots, &mut self.offsets, &mut self.names)
     }
 
     /// Returns the lines as text, which has the same bytes as the lines if it has the same length.
@@ -110,13 +110,13 @@ impl Fields {
     /// Returns the number of fields.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.offsets.len()
     }
 
     /// Returns whether there is no field.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.offsets.is_empty()
     }
 
     /// Returns whether there may be a field with one of these names. `false` is certain, and faster than a search.
@@ -144,27 +144,27 @@ impl Fields {
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
         let text = self.text.as_bytes();
         // The filter excludes nearly every missing field.
-        let places = match self.may_have(NameBloom::of_one(name)) {
-            true => &self.places[..],
+        let offsets = match self.may_have(NameBloom::of_one(name)) {
+            true => &self.offsets[..],
             false => &[],
         };
-        places.iter().filter_map(move |&place| {
-            let place = place as usize;
-            let colon = place + name.len();
+        offsets.iter().filter_map(move |&offset| {
+            let offset = offset as usize;
+            let colon = offset + name.len();
             // Most names differ in length already.
             let is_meant = text.get(colon) == Some(&b':')
-                && text[place..colon].eq_ignore_ascii_case(name.as_bytes());
+                && text[offset..colon].eq_ignore_ascii_case(name.as_bytes());
             is_meant.then(|| self.value(colon))
         })
     }
 
     /// Returns an iterator over the fields as names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.places.iter().map(|&place| {
-            let place = place as usize;
-            let len = memchr(b':', &self.text.as_bytes()[place..]).unwrap_or(0);
-            let colon = place + len;
-            (&self.text[place..colon], self.value(colon))
+        self.offsets.iter().map(|&offset| {
+            let offset = offset as usize;
+            let len = memchr(b':', &self.text.as_bytes()[offset..]).unwrap_or(0);
+            let colon = offset + len;
+            (&self.text[offset..colon], self.value(colon))
         })
     }
 
@@ -218,7 +218,7 @@ impl Fields {
     /// Returns the number of bytes that are allocated.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.text.capacity() + self.places.capacity() * size_of::<u32>()
+        self.text.capacity() + self.offsets.capacity() * size_of::<u32>()
     }
 }
 
@@ -249,19 +249,19 @@ const HOP_BY_HOP: [&str; 9] = [
 
 /// Parses the text, and stores the offset of each field.
 #[inline]
-fn keep<'a>(
+fn store_offsets<'a>(
     text: &'a str,
     slots: &mut [httparse::Header<'a>],
-    places: &mut Vec<u32>,
+    offsets: &mut Vec<u32>,
     names: &mut NameBloom,
 ) -> Result<(), ParseError> {
     match httparse::parse_headers(text.as_bytes(), slots) {
         Ok(httparse::Status::Complete((_, fields))) => {
             // httparse returns slices of the text, of which only the offsets are stored.
             let start = text.as_ptr() as usize;
-            let place = |name: &str| (name.as_ptr() as usize - start) as u32;
-            places.reserve_exact(fields.len());
-            places.extend(fields.iter().map(|field| place(field.name)));
+            let offset = |name: &str| (name.as_ptr() as usize - start) as u32;
+            offsets.reserve_exact(fields.len());
+            offsets.extend(fields.iter().map(|field| offset(field.name)));
             *names = fields.iter().fold(NameBloom::EMPTY, |names, field| {
                 names.and(NameBloom::of_one(field.name))
             });

@@ -37,7 +37,7 @@ use crate::wire::RequestHead;
 /// ```
 /// use sanserve_core::Cgi;
 ///
-/// let mut cgi = Cgi::new("www.example", 80); // what scripts are told of the server
+/// let mut cgi = Cgi::new("www.example", 80); // the name and port of the server, for scripts
 /// cgi.settings_mut().cgi_directories = vec!["/scripts".into()];
 /// cgi.files.settings_mut().index_pages = vec!["home.html".into()];
 /// ```
@@ -50,7 +50,7 @@ pub struct Cgi {
     settings: Arc<CgiSettings>,
     stage: Stage,
     /// The local redirect that is being answered, and the number of redirects so far.
-    local: Option<Arc<RequestHead>>,
+    redirected: Option<Arc<RequestHead>>,
     redirects: u8,
 }
 
@@ -113,7 +113,7 @@ impl Cgi {
                 behind_guard: false,
             }),
             stage: Stage::Files,
-            local: None,
+            redirected: None,
             redirects: 0,
         }
     }
@@ -320,7 +320,7 @@ impl Cgi {
             Repr(head.path())
         ));
         let next = self.begin_request(&mut ex.with_head(&head));
-        self.local = Some(head);
+        self.redirected = Some(head);
         next
     }
 
@@ -427,17 +427,17 @@ const DEPTH_MAX: usize = 64;
 
 impl Handler for Cgi {
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        (self.local, self.redirects) = (None, 0);
+        (self.redirected, self.redirects) = (None, 0);
         self.begin_request(ex)
     }
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        let next = match self.local.clone() {
+        let next = match self.redirected.clone() {
             None => self.continue_reply(ex, event),
             Some(head) => self.continue_reply(&mut ex.with_head(&head), event),
         };
         if next == Next::Done {
-            self.local = None;
+            self.redirected = None;
         }
         next
     }

@@ -22,7 +22,7 @@ use self::coding::Codings;
 pub(crate) use self::coding::SUFFIXES;
 use self::navigation::is_navigation;
 use self::options::ALLOW;
-pub(crate) use self::redirect::Itself;
+pub(crate) use self::redirect::SelfReference;
 pub use self::settings::{ChooseArchive, FileSettings, GuessType, TranslatePath};
 use crate::engine::log::Refusal;
 use crate::engine::{Event, Exchange, Handler, Next};
@@ -219,7 +219,7 @@ impl Files {
     /// Redirects from `/directory` to `/directory/`.
     fn redirect(&self, ex: &mut Exchange<'_>) -> Next {
         ex.send_response(301);
-        // Relative to a script's target, a relative reference would lead elsewhere.
+        // After an internal redirect, a relative reference would be resolved against the target of the script.
         match self.settings.plain || ex.head.is_internal_redirect() {
             true => ex.send_header("Location", redirect::Absolute(ex.path())),
             false => ex.send_header("Location", redirect::Directory(ex.path())),
@@ -272,7 +272,7 @@ impl Handler for Files {
         let event = match (event, self.codings.current) {
             // This variant does not exist.
             (Event::Directory(mut path) | Event::Failed(mut path, _), Some(coding)) => {
-                path.cut(coding.suffix());
+                path.remove_suffix(coding.suffix());
                 return self.open_next(path);
             }
             (event, _) => event,

@@ -7,9 +7,9 @@ use core::fmt::{self, Display};
 
 /// Returns a reference from the target to itself: `./name` for `/directory/name?query`. The dot keeps a colon in the name
 /// from ending a scheme (RFC 3986 §4.2).
-pub(crate) struct Itself<'a>(pub(crate) &'a str);
+pub(crate) struct SelfReference<'a>(pub(crate) &'a str);
 
-impl Display for Itself<'_> {
+impl Display for SelfReference<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, _) = split(self.0);
         let name = path.rsplit('/').next().unwrap_or_default();
@@ -24,7 +24,7 @@ pub(super) struct Directory<'a>(pub(super) &'a str);
 impl Display for Directory<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (_, query) = split(self.0);
-        write!(out, "{}/", Itself(self.0))?;
+        write!(out, "{}/", SelfReference(self.0))?;
         write_query(query, out)
     }
 }
@@ -67,7 +67,7 @@ fn write_query(query: &str, out: &mut fmt::Formatter<'_>) -> fmt::Result {
 mod tests {
     use alloc::string::ToString;
 
-    use super::{Absolute, Directory, Itself};
+    use super::{Absolute, Directory, SelfReference};
 
     #[test]
     fn relative_ones_name_neither_a_host_nor_a_scheme() {
@@ -89,7 +89,7 @@ mod tests {
             ("/http:x", "./http:x", "./http:x/", "/http:x/"),
             ("/sub/.?", "./.", "././", "/sub/./"),
         ] {
-            assert_eq!(Itself(target).to_string(), itself);
+            assert_eq!(SelfReference(target).to_string(), itself);
             assert_eq!(Directory(target).to_string(), directory);
             assert_eq!(Absolute(target).to_string(), absolute);
         }

@@ -34,13 +34,13 @@ enum Stage {
     /// Waiting for more of the form.
     Content,
     /// The path of a file is being opened, to see what exists there.
-    Look,
+    Lookup,
     /// The file is being created.
     Create,
     /// Content is being written.
-    Given,
+    Writing,
     /// The file is being committed.
-    Keep,
+    Commit,
 }
 
 impl Form {
@@ -73,7 +73,7 @@ impl Form {
                 Ok(self.continue_reply(naming))
             }
             (Stage::Content, _) => self.reply(ex),
-            (Stage::Look, found) => match create(ex, found, naming.overwrite, false, None) {
+            (Stage::Lookup, found) => match create(ex, found, naming.overwrite, false, None) {
                 Ok(file) => {
                     self.stage = Stage::Create;
                     Ok(Next::Create(Box::new(file)))
@@ -90,7 +90,7 @@ impl Form {
             }
             (_, Event::Failed(_, error)) => Ok(self.refuse(refusal_for(error))),
             (stage, _) => {
-                self.stored += u32::from(matches!(stage, Stage::Keep));
+                self.stored += u32::from(matches!(stage, Stage::Commit));
                 Ok(self.continue_reply(naming))
             }
         }
@@ -105,13 +105,13 @@ impl Form {
                     .and_then(Path::from_bytes);
                 self.name = name;
                 match naming.check(path) {
-                    Ok(path) if self.stored < FILES_MAX => (Stage::Look, Next::Open(path)),
+                    Ok(path) if self.stored < FILES_MAX => (Stage::Lookup, Next::Open(path)),
                     Ok(_) => return self.refuse((400, "Too many files in the form").into()),
                     Err(refusal) => return self.refuse(refusal),
                 }
             }
-            Ok(Piece::Content(bytes)) => (Stage::Given, Next::WriteFile(bytes)),
-            Ok(Piece::Whole) => (Stage::Keep, Next::Commit),
+            Ok(Piece::Content(bytes)) => (Stage::Writing, Next::WriteFile(bytes)),
+            Ok(Piece::FileEnd) => (Stage::Commit, Next::Commit),
             Ok(Piece::More | Piece::End) => (Stage::Content, Next::Body),
             Err(message) => return self.refuse((400, message).into()),
         };

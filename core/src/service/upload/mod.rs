@@ -214,12 +214,12 @@ impl Handler for Upload {
 
     fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
         let naming = Naming::new(&self.files, self.overwrite);
-        let went = match &mut self.job {
+        let result = match &mut self.job {
             Job::Files => return self.files.resume(ex, event),
             Job::Put(put) => put.resume(ex, event, naming),
             Job::Form(form) => form.resume(ex, event, naming),
         };
-        let next = went.unwrap_or_else(|refusal| self.refuse(ex, refusal));
+        let next = result.unwrap_or_else(|refusal| self.refuse(ex, refusal));
         if next == Next::Done {
             // Frees the rest of a form now rather than at the next request.
             self.job = Job::Files;

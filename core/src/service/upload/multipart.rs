@@ -45,7 +45,7 @@ pub(super) enum Piece {
     /// Content of the file.
     Content(Vec<u8>),
     /// The file is complete.
-    Whole,
+    FileEnd,
     /// The form is complete.
     End,
 }
@@ -114,7 +114,7 @@ impl Multipart {
         if at > 0 {
             return Ok(self.take(at));
         }
-        let whole = (self.state == State::File).then_some(Piece::Whole);
+        let whole = (self.state == State::File).then_some(Piece::FileEnd);
         let rest = &self.rest()[self.delimiter.len()..];
         let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
         let blanks = rest.iter().take_while(is_blank).count();

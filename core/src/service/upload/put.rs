@@ -9,7 +9,7 @@ use super::naming::{Naming, StatusMessage};
 use super::{Refusal, content_length, create, refusal_for};
 use crate::engine::{Event, Exchange, Next};
 use crate::fs::FsError;
-use crate::service::files::Itself;
+use crate::service::files::SelfReference;
 
 /// A PUT request that is being received.
 #[derive(Debug, Clone, Default)]
@@ -20,22 +20,22 @@ pub(super) struct Put {
     /// The reply if the directory is missing and may not be made.
     no_directory: StatusMessage,
     /// The content that was received and not yet written.
-    ahead: Vec<u8>,
+    buffered: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 enum Stage {
     /// The path is being opened, to see what exists there.
     #[default]
-    Look,
+    Lookup,
     /// The file is being created.
     Create,
     /// Waiting for content.
     Content,
     /// Content is being written; whether it is the last.
-    Given(bool),
+    Writing(bool),
     /// The file is being committed.
-    Keep,
+    Commit,
 }
 
 impl Put {
@@ -46,7 +46,7 @@ impl Put {
         naming: Naming<'_>,
     ) -> Result<Next, Refusal> {
         let (stage, next) = match (self.stage, event) {
-            (Stage::Look, found) => {
+            (Stage::Lookup, found) => {
                 let len = content_length(ex);
                 let mut file = create(ex, found, naming.overwrite, true, len)?;
                 (file.directories_max, self.no_directory) = naming.new_directories(&file.path);
@@ -57,23 +57,23 @@ impl Put {
                 return Err(self.no_directory.into());
             }
             (_, Event::Failed(_, error)) => return Err(refusal_for(error)),
-            (Stage::Create | Stage::Given(false), _) => (Stage::Content, Next::Body),
+            (Stage::Create | Stage::Writing(false), _) => (Stage::Content, Next::Body),
             (Stage::Content, Event::Data(bytes)) => {
-                self.ahead.extend_from_slice(bytes);
-                if self.ahead.len() < PIECE {
+                self.buffered.extend_from_slice(bytes);
+                if self.buffered.len() < PIECE {
                     return Ok(Next::Body);
                 }
                 (
-                    Stage::Given(false),
-                    Next::WriteFile(mem::take(&mut self.ahead)),
+                    Stage::Writing(false),
+                    Next::WriteFile(mem::take(&mut self.buffered)),
                 )
             }
-            (Stage::Content, _) if !self.ahead.is_empty() => (
-                Stage::Given(true),
-                Next::WriteFile(mem::take(&mut self.ahead)),
+            (Stage::Content, _) if !self.buffered.is_empty() => (
+                Stage::Writing(true),
+                Next::WriteFile(mem::take(&mut self.buffered)),
             ),
-            (Stage::Content | Stage::Given(true), _) => (Stage::Keep, Next::Commit),
-            (Stage::Keep, _) => return Ok(self.reply(ex)),
+            (Stage::Content | Stage::Writing(true), _) => (Stage::Commit, Next::Commit),
+            (Stage::Commit, _) => return Ok(self.reply(ex)),
         };
         self.stage = stage;
         Ok(next)
@@ -83,7 +83,7 @@ impl Put {
     fn reply(&self, ex: &mut Exchange<'_>) -> Next {
         if self.new {
             ex.send_response(201);
-            ex.send_header("Location", Itself(ex.path()));
+            ex.send_header("Location", SelfReference(ex.path()));
             ex.send_header("Content-Length", 0);
         } else {
             ex.send_response(204);
