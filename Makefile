@@ -25,8 +25,9 @@ BARE = thumbv7m-none-eabi thumbv7em-none-eabihf wasm32-unknown-unknown
 
 all: check deny package api semver test nostd cross sizes bench-check sim race fuzz h11 cpython
 
-# Format, lints and documentation, without warnings.
+# Wording, format, lints and documentation, without warnings.
 check:
+	.ci/wording
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet

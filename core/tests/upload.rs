@@ -484,7 +484,7 @@ fn the_files_of_a_form_are_stored() {
         "--b d \t\r\nContent-Disposition: form-data; name=\"filename\"\r\n\r\nfilename=x\r\n"
             .into(),
         part("", ""),
-        "--b d\r\n\r\nnothing is said of it\r\n".into(),
+        "--b d\r\n\r\nwithout a field\r\n".into(),
         part("empty", ""),
         part("long", &long),
         "--b d--epilogue\r\n".into(),
