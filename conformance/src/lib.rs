@@ -2,7 +2,7 @@
 //!
 //! A case is what a client sends and the reply that it must get, byte for byte. 240 cases were recorded from
 //! CPython's `http.server`; where sanserve differs on purpose, a divergence has its reply and the reason. To test a
-//! port to a new runtime, run the list on it. Every case is run at several [fragmentations](Fragmentation). You
+//! port to a new runtime, run the cases on it. Each runs with several [fragmentations](Fragmentation). You
 //! only have to start your server:
 //!
 //! ```no_run

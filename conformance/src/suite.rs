@@ -135,7 +135,7 @@ impl Suite {
                 // A case that panics must not prevent the others from running.
                 let checked = match catch_unwind(AssertUnwindSafe(|| run_case(case, fragmentation)))
                 {
-                    Ok(transcript) => oracle::check(case, divergence, &transcript),
+                    Ok(observed) => oracle::check(case, divergence, &observed),
                     Err(payload) => Err(vec![Problem::Panic(message(payload.as_ref()).into())]),
                 };
                 if let Err(problems) = checked {

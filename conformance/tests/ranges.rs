@@ -444,17 +444,24 @@ fn embedded(
 
 #[test]
 fn ranges_on_embedded_io_have_the_right_bytes() {
-    embedded(9, |conn, link, tree, clock| {
-        embedded::serve(conn, link, tree, clock, |_| ()).expect("the pipe does not fail");
+    embedded(9, |conn, transport, tree, clock| {
+        embedded::serve(conn, transport, tree, clock, |_| ()).expect("the pipe does not fail");
     });
 }
 
 #[test]
 fn ranges_on_embedded_io_async_have_the_right_bytes() {
-    embedded(10, |conn, link, tree, clock| {
+    embedded(10, |conn, transport, tree, clock| {
         let sleep = async |_: Duration| std::future::pending().await;
-        let served =
-            embedded_async::serve(conn, link, tree, clock, |_| (), PipeEnd::shutdown, sleep);
+        let served = embedded_async::serve(
+            conn,
+            transport,
+            tree,
+            clock,
+            |_| (),
+            PipeEnd::shutdown,
+            sleep,
+        );
         block_on(served).expect("the pipe does not fail");
     });
 }

@@ -323,7 +323,7 @@ fn a_wrong_log_is_caught() {
     assert!(failing(|conversation| conversation.log.clear()).contains(&"log"));
 }
 
-fn one(output: &str, request: &str) -> Result<(u16, ReplyEnd, usize), String> {
+fn parse_one(output: &str, request: &str) -> Result<(u16, ReplyEnd, usize), String> {
     let line = Logged {
         line: request,
         status: 200,
@@ -335,7 +335,7 @@ fn one(output: &str, request: &str) -> Result<(u16, ReplyEnd, usize), String> {
 
 #[test]
 fn the_reader_recognizes_complete_replies() {
-    let get = |output: &str| one(output, "GET / HTTP/1.1");
+    let get = |output: &str| parse_one(output, "GET / HTTP/1.1");
     let head = "HTTP/1.1 200 OK\r\nServer: x\r\n";
     let with = |rest: &str| get(&format!("{head}{rest}"));
     assert_eq!(
@@ -362,12 +362,12 @@ fn the_reader_recognizes_complete_replies() {
         get("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"),
         Ok((204, ReplyEnd::Complete, 0))
     );
-    let head_only = one(
+    let head_only = parse_one(
         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
         "HEAD / HTTP/1.1",
     );
     assert_eq!(head_only, Ok((200, ReplyEnd::Complete, 0)));
-    assert_eq!(one("hi", "GET /"), Ok((0, ReplyEnd::Closed, 2)));
+    assert_eq!(parse_one("hi", "GET /"), Ok((0, ReplyEnd::Closed, 2)));
 }
 
 #[test]
@@ -388,6 +388,6 @@ fn the_reader_rejects_invalid_replies() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX",
         "HTTP/1.1 204 No Content\r\n\r\nx\r\n\r\n",
     ] {
-        assert!(one(bad, "GET / HTTP/1.1").is_err(), "{bad:?}");
+        assert!(parse_one(bad, "GET / HTTP/1.1").is_err(), "{bad:?}");
     }
 }

@@ -20,11 +20,11 @@ fn expected_replies_pass() {
 #[test]
 fn run_panics_once_when_anything_fails() {
     let mut calls = 0;
-    let subject = stub(Suite::standard(), |_, _, observed| {
+    let system = stub(Suite::standard(), |_, _, observed| {
         calls += 1;
         observed.bytes.push(0);
     });
-    let panic = catch_unwind(AssertUnwindSafe(|| run("stub", subject))).expect_err("nothing fits");
+    let panic = catch_unwind(AssertUnwindSafe(|| run("stub", system))).expect_err("nothing fits");
     let report = panic.downcast::<String>().expect("the panic is the report");
     assert!(report.ends_with(&format!(
         ": {calls} conversations failed, 0 errors in the suite"

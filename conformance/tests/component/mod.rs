@@ -99,7 +99,7 @@ impl Component {
 /// Returns the file system for a case: `disk`, the directory of the host, or `site`, the site in memory. The latter is for
 /// CGI scripts, because there are no processes; for names that are not UTF-8 and times before 1970, which WASI 0.2 does not
 /// support; and for names that Windows interprets differently.
-#[allow(dead_code, reason = "not every test runs the list")]
+#[allow(dead_code, reason = "not every test runs the suite")]
 pub(crate) fn files(case: &Case) -> &'static str {
     const UNSAYABLE: [&str; 14] = [
         "if_modified_since_HEAD/IMS neg.txt b",
