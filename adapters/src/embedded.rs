@@ -37,7 +37,7 @@ use sanserve_core::{Connection, FileSystem, Got, Handler, Now, Step, Want};
 /// static SITE: Flash = Flash::new(&[Node::file("a.txt", b"hello\n")]);
 ///
 /// let mut conn = Connection::new(Config::default(), "-", Files::new());
-/// let clock = || Now::default(); // in truth: since the start, as Now::tick
+/// let clock = || Now::default(); // a real clock sets Now::tick to the time since its start
 /// serve(&mut conn, &mut uart, &SITE, clock, |line| print!("{line}"))?;
 /// # assert!(uart.1.ends_with(b"\r\n\r\nhello\n"));
 /// # Ok::<(), std::convert::Infallible>(())

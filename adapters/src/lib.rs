@@ -13,8 +13,8 @@
 //! let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;
 //! println!("http://{}/", server.server_address());
 //!
-//! thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // call this to stop the server
-//! thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // when it is to end
+//! let stopper = server.stopper();
+//! thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // call this when the server should stop
 //! server.serve_forever(&disk, Config::default(), Files::new)
 //! # }
 //! ```

@@ -23,9 +23,9 @@ impl ThreadWaker {
     pub(crate) fn waker(&self) -> Waker {
         Waker::from(Arc::clone(&self.0))
     }
+
     /// Answers a [`Want::Wait`](sanserve_core::Want::Wait): waits until the waker is called, but at most for
     /// `left`, and at most 250 ms, after which the thread checks whether the peer is still connected.
-    /// after which the thread looks whether the peer is still there.
     pub(crate) fn wait<F>(&self, left: Option<Duration>) -> Got<F> {
         let left = left.map_or(PEER_CHECK_INTERVAL, |left| left.min(PEER_CHECK_INTERVAL));
         let woken = self.0.woken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,6 +47,6 @@ impl Wake for Shared {
         self.condvar.notify_one();
     }
 }
+
 /// How often a waiting thread checks whether its peer is still connected.
-/// How often a waiting thread looks whether its peer is still there.
 const PEER_CHECK_INTERVAL: Duration = Duration::from_millis(250);

@@ -33,7 +33,7 @@ use crate::{BindError, ListenAddr, Listener, UpgradedStream, blocking};
 /// # fn main() -> std::io::Result<()> {
 /// let server = HTTPServer::bind("127.0.0.1:0")?;
 /// let stopper = server.stopper();
-/// thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // whenever it has to end
+/// thread::spawn(move || stopper.shutdown(Duration::from_secs(10))); // when the server should stop
 /// server.serve_forever(Disk::open(".")?, Config::default(), Files::new)?;
 /// # Ok(())
 /// # }

@@ -9,14 +9,13 @@ use sanserve_core::{
 /// A file system with asynchronous methods: an object store, a database, another server. For
 /// [`serve_async`](super::serve_async) and
 /// [`HTTPServer::serve_forever_async`](super::HTTPServer::serve_forever_async).
-/// [`HTTPServer::serve_forever_async`](super::HTTPServer::serve_forever_async).
+///
 /// Each method has the contract of the [`FileSystem`](sanserve_core::FileSystem) method of the same name; only
 /// `open`, `list` and `read` are required, as `async fn`. Files are always read, even if they are
 /// [sendable](Opened::File).
-/// `list` and `read` have to be written, as `async fn`. A file that is called [sendable](Opened::File) is read all the same.
+///
 /// A future is dropped before it is ready when the deadline of the connection passes, when the server stops, or
 /// when the client disconnects. The same call may then be made again.
-/// was to do may then be wanted once more.
 ///
 /// ```
 /// use std::sync::Arc;

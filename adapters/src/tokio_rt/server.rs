@@ -34,7 +34,7 @@ use crate::{BindError, ListenAddr, blocking};
 /// let disk = Disk::open(".")?;
 /// let server = HTTPServer::bind("127.0.0.1:0")?;
 /// let stopper = server.stopper();
-/// tokio::spawn(async move { stopper.shutdown(Duration::from_secs(10)).await }); // whenever it has to end
+/// tokio::spawn(async move { stopper.shutdown(Duration::from_secs(10)).await }); // when the server should stop
 /// server.serve_forever(disk, Config::default(), Files::new).await
 /// # }
 /// ```
