@@ -1,8 +1,8 @@
-//! An HTTP/1.1 file server as a state machine without I/O. It reads no socket, opens no file, reads no clock and starts no
-//! thread: it returns what it *wants* next, and takes the result.
+//! An HTTP/1.1 file server as a state machine without I/O. It reads no socket, opens no file, reads no clock and starts
+//! no thread: it returns what it *wants* next, and takes the result.
 //!
-//! For a server on `std::net`, mio or tokio use the crate `sanserve-server`. Use this one to write a handler, a file system
-//! for unusual files, or an adapter for another runtime.
+//! For a server on `std::net`, mio or tokio use the crate `sanserve-server`. Use this one to write a handler, a file
+//! system for unusual files, or an adapter for another runtime.
 //!
 //! # Five concepts
 //!
@@ -16,9 +16,9 @@
 //!
 //! - [`Connection`]: the protocol. It owns the buffers of one connection, and nothing that the peer sends makes it fail.
 //! - [`Want`] and [`Got`]: the operation that it wants next, and the result.
-//! - [`Handler`]: answers requests. [`Next`] and [`Event`] are the same one level up: what the handler needs next, and the
-//!   result. [`Files`] serves files; [`Cgi`], [`Upload`], [`Guard`] and [`Hosts`] add scripts, uploads, passwords and
-//!   virtual hosts; you can write your own.
+//! - [`Handler`]: answers requests. [`Next`] and [`Event`] are the same one level up: what the handler needs next, and
+//!   the result. [`Files`] serves files; [`Cgi`], [`Upload`], [`Guard`] and [`Hosts`] add scripts, uploads, passwords
+//!   and virtual hosts; you can write your own.
 //! - [`FileSystem`]: the files. It answers [`Want::Ask`], [`Want::ReadFile`], [`Want::WriteFile`] and [`Want::Commit`].
 //! - [`Config`]: limits and deadlines, none of which can be switched off.
 //!
@@ -42,7 +42,8 @@
 //!
 //! # The contract of an adapter
 //!
-//! - Each want gets one answer: the value of the adapter's `match` is the argument of the next [`step`](Connection::step).
+//! - Each want gets one answer: the value of the adapter's `match` is the argument of the next
+//!   [`step`](Connection::step).
 //! - Partial reads and writes are fine, even of a single byte. [`Got::Bytes(0)`](Got::Bytes) in answer to `Read` or
 //!   `ReadFile` means the end.
 //! - [`Got::Nothing`] means "not yet, ask again". After [`Step::deadline`], the connection handles the timeout.
@@ -126,8 +127,8 @@
 //! - To write a handler: [`Handler`] and [`Exchange`], which has the names of Python's `BaseHTTPRequestHandler`.
 //! - To serve files with other settings: [`Files`]. To serve files from elsewhere: [`FileSystem`], and [`archive`] for
 //!   directories as zip and tar.
-//! - To write an adapter: [`Want`], [`Got`] and [`Step`]. The guide `docs/porting.md` in the repository covers deadlines,
-//!   TLS and uploads, and the crate `sanserve-conformance` has test cases for adapters.
+//! - To write an adapter: [`Want`], [`Got`] and [`Step`]. The guide `docs/porting.md` in the repository covers
+//!   deadlines, TLS and uploads, and the crate `sanserve-conformance` has test cases for adapters.
 //! - To change limits and deadlines: [`Config`], with the defaults.
 //! - To parse HTTP without the engine: [`wire`].
 //!

@@ -155,8 +155,8 @@ fn path_segments_allocate_nothing_with_cgi() {
     }
 }
 
-/// Returns the number of bytes that a connection holds while it waits for another request, without those that it frees when
-/// idle.
+/// Returns the number of bytes that a connection holds while it waits for another request, without those that it frees
+/// when idle.
 fn held_bytes(content: &str) -> isize {
     let fields = "Host: h\r\nContent-Type: multipart/form-data; boundary=b";
     let len = content.len();

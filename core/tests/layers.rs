@@ -1,5 +1,5 @@
-//! The layers of this crate, `text` < `fs` < `engine` < `service`: no file imports from a layer above its own. In no crate of the
-//! workspace do the modules of a folder import each other in a cycle.
+//! The layers of this crate, `text` < `fs` < `engine` < `service`: no file imports from a layer above its own. In no
+//! crate of the workspace do the modules of a folder import each other in a cycle.
 
 mod imports;
 
@@ -14,7 +14,8 @@ const LAYERS: [&str; 4] = ["text", "fs", "engine", "service"];
 /// The folders of the crates, from that of this one.
 const CRATES: [&str; 4] = [".", "wire", "../adapters", "../adapters/program"];
 
-/// Files that may import each other, since they implement one type together: the states of a connection, and its transitions.
+/// Files that may import each other, since they implement one type together: the states of a connection, and its
+/// transitions.
 const EXCEPTIONS: [&str; 1] = ["./src/engine/connection: source, state, timeouts"];
 
 #[test]

@@ -1,5 +1,5 @@
-//! Connections with handlers and files, with their input whole and byte by byte. The conformance cases cover the parsing of
-//! requests.
+//! Connections with handlers and files, with their input whole and byte by byte. The conformance cases cover the
+//! parsing of requests.
 
 mod world;
 

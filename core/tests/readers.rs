@@ -1,8 +1,8 @@
 //! Slow readers: a model of the two systems between the engine and a reading client, with a simulated clock.
 //!
-//! The sending system accepts bytes up to the size of its buffer, and more only when a third of that is free, as Linux does.
-//! The receiving system acknowledges bytes that fit into its own buffer, and announces free space only when a certain part
-//! has been read: on a loopback device nearly all of it.
+//! The sending system accepts bytes up to the size of its buffer, and more only when a third of that is free, as Linux
+//! does. The receiving system acknowledges bytes that fit into its own buffer, and announces free space only when a
+//! certain part has been read: on a loopback device nearly all of it.
 
 use std::time::Duration;
 

@@ -232,8 +232,8 @@ fn a_cgi_process_may_be_slow_but_not_silent() {
     );
 }
 
-/// Runs a CGI process that is asked for output once a second and gives this answer; `watch` is called before each answer.
-/// Returns how long it ran, and the log.
+/// Runs a CGI process that is asked for output once a second and gives this answer; `watch` is called before each
+/// answer. Returns how long it ran, and the log.
 fn run_cgi_process(
     answer: impl FnMut() -> Got<()>,
     watch: impl FnMut(&mut Connection<(), Run>, Duration),

@@ -164,7 +164,8 @@ fn status(reply: &str) -> &str {
 
 const ROOM: usize = 1 << 20;
 
-/// Returns the status of the reply to one request, and the tree afterwards. They do not depend on how the input is split.
+/// Returns the status of the reply to one request, and the tree afterwards. They do not depend on how the input is
+/// split.
 fn ask(upload: &Upload, input: &str) -> (String, WritableTree) {
     let mut seen: Option<(String, WritableTree)> = None;
     for piece in [usize::MAX, 1, 7] {
@@ -294,8 +295,8 @@ fn preconditions_apply_to_uploads() {
     assert_eq!(status(&reply), "412 Precondition Failed");
 }
 
-/// A directory is created only with a name that a new file could have, so that none replaces a file that is sent for other
-/// names.
+/// A directory is created only with a name that a new file could have, so that none replaces a file that is sent for
+/// other names.
 #[test]
 fn new_directories_follow_the_rules_for_file_names() {
     let mut application = Upload::new();

@@ -406,8 +406,8 @@ impl Handler for Feeds {
     }
 }
 
-/// Returns the output of `handler` for `input` until the connection closes. `opened` answers requests to the file system,
-/// `given` writes to a file or CGI process.
+/// Returns the output of `handler` for `input` until the connection closes. `opened` answers requests to the file
+/// system, `given` writes to a file or CGI process.
 fn output_of(
     handler: impl Handler,
     mut input: &[u8],

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-/// A queue of bytes in one allocation. Its spare capacity is zeroed once, when it is allocated, so that it can be lent as a
-/// plain `&mut [u8]` to read into.
+/// A queue of bytes in one allocation. Its spare capacity is zeroed once, when it is allocated, so that it can be lent
+/// as a plain `&mut [u8]` to read into.
 #[derive(Debug)]
 pub struct Buffer {
     /// The whole allocation, zeroed; the content is `start..end`.
@@ -22,8 +22,8 @@ impl Buffer {
         Buffer::with_typical_len(usize::MAX)
     }
 
-    /// Returns an empty buffer for content that is seldom longer than `typical_len` bytes, which determines how its allocation
-    /// grows.
+    /// Returns an empty buffer for content that is seldom longer than `typical_len` bytes, which determines how its
+    /// allocation grows.
     #[must_use]
     pub const fn with_typical_len(typical_len: usize) -> Self {
         Buffer {
@@ -82,7 +82,8 @@ impl Buffer {
         &mut self.storage[self.end..]
     }
 
-    /// Returns the first `n` bytes of the spare capacity that the last [`reserve`](Self::reserve) lent, without committing them.
+    /// Returns the first `n` bytes of the spare capacity that the last [`reserve`](Self::reserve) lent, without
+    /// committing them.
     ///
     /// # Panics
     /// If `n` is larger than the spare capacity.

@@ -1,5 +1,5 @@
-//! The settings of a connection: [`Config`], with [`Limits`] and [`Timeouts`]. All have safe defaults, and no limit or timeout
-//! can be switched off.
+//! The settings of a connection: [`Config`], with [`Limits`] and [`Timeouts`]. All have safe defaults, and no limit or
+//! timeout can be switched off.
 
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
@@ -32,8 +32,8 @@ pub struct Config {
     pub protocol: Protocol,
     /// The value of the `Server` field. `sanserve/` and the version of this crate by default.
     pub server: Cow<'static, str>,
-    /// Writes the page of an error. [`error_page::python`] by default; [`error_page::page`] is styled like our listings. It is
-    /// called twice, first to measure the page, and must write the same both times.
+    /// Writes the page of an error. [`error_page::python`] by default; [`error_page::page`] is styled like our
+    /// listings. It is called twice, first to measure the page, and must write the same both times.
     pub error_page: WriteErrorPage,
     /// The media type of [`error_page`](Self::error_page). `text/html;charset=utf-8` by default.
     pub error_content_type: Cow<'static, str>,
@@ -45,13 +45,14 @@ pub struct Config {
     pub limits: Limits,
     /// How long a connection waits.
     pub timeouts: Timeouts,
-    /// Whether a reply that keeps the connection open announces for how long: `Keep-Alive: timeout=54` (RFC 2068 §19.7.1.1),
-    /// which is nine tenths of [`Timeouts::idle`] in whole seconds, so that a client that sends its next request at the last
-    /// moment still finds the connection open. `Connection: keep-alive` is sent with it, as it has to name the field
-    /// (RFC 9110 §7.6.1). Off by default, as in CPython.
+    /// Whether a reply that keeps the connection open announces for how long: `Keep-Alive: timeout=54` (RFC 2068
+    /// §19.7.1.1), which is nine tenths of [`Timeouts::idle`] in whole seconds, so that a client that sends its next
+    /// request at the last moment still finds the connection open. `Connection: keep-alive` is sent with it, as it has
+    /// to name the field (RFC 9110 §7.6.1). Off by default, as in CPython.
     pub keep_alive: bool,
-    /// Whether the reply to a HEAD request whose request line is too long or malformed includes the error page. CPython sends it,
-    /// because it does not know the method at that point; clients do not expect it (RFC 9110 §9.3.2). Off by default.
+    /// Whether the reply to a HEAD request whose request line is too long or malformed includes the error page. CPython
+    /// sends it, because it does not know the method at that point; clients do not expect it (RFC 9110 §9.3.2). Off by
+    /// default.
     pub page_for_bad_head: bool,
 }
 
@@ -100,19 +101,20 @@ impl Protocol {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The head of a request. By default a request line of more than 65,536 bytes gets 414, and more than 65,536 bytes of fields or
-    /// more than 100 fields get 431.
+    /// The head of a request. By default a request line of more than 65,536 bytes gets 414, and more than 65,536 bytes
+    /// of fields or more than 100 fields get 431.
     pub head: wire::Limits,
-    /// The content of a request that a handler or a CGI script may read, in bytes; more gets 413. 1 GiB (1,073,741,824) by
-    /// default.
+    /// The content of a request that a handler or a CGI script may read, in bytes; more gets 413. 1 GiB (1,073,741,824)
+    /// by default.
     pub content: u64,
-    /// The unread content of a request that is discarded to keep the connection open, in bytes. If there is more, the connection
-    /// closes. 65,536 by default.
+    /// The unread content of a request that is discarded to keep the connection open, in bytes. If there is more, the
+    /// connection closes. 65,536 by default.
     pub drain: u64,
-    /// The number of requests on one connection. The reply to the last one announces that the connection closes. 1,000 by default.
+    /// The number of requests on one connection. The reply to the last one announces that the connection closes. 1,000
+    /// by default.
     pub requests: u32,
-    /// The size of the output buffer in bytes. A file that fits is sent in one write together with the head of the reply.
-    /// 32 KiB (32,768) by default; at least 512.
+    /// The size of the output buffer in bytes. A file that fits is sent in one write together with the head of the
+    /// reply. 32 KiB (32,768) by default; at least 512.
     pub outbox: usize,
 }
 
@@ -122,33 +124,36 @@ pub struct Limits {
 pub struct Timeouts {
     /// The wait for the first byte of a request, after which the connection closes without a reply. 60 s by default.
     pub idle: Duration,
-    /// The time after which an idle connection frees its buffers and [can be parked](crate::Connection::can_park). 50 ms by default.
+    /// The time after which an idle connection frees its buffers and [can be parked](crate::Connection::can_park). 50
+    /// ms by default.
     pub park: Duration,
     /// The time from the first byte of a request head to its last, after which the reply is 408. 30 s by default.
     pub head: Duration,
-    /// The time that request content and replies may take, plus one second for every [`rate`](Self::rate) bytes that have been
-    /// transferred. 30 s by default.
+    /// The time that request content and replies may take, plus one second for every [`rate`](Self::rate) bytes that
+    /// have been transferred. 30 s by default.
     pub grace: Duration,
     /// The minimum transfer rate in bytes per second, see [`grace`](Self::grace). 500 by default.
     pub rate: u32,
-    /// The size of the client's receive buffer in bytes, whose content its system has acknowledged before the client reads it.
-    /// 256 KiB (262,144) by default. Where the adapter reports acknowledgements
-    /// ([`Connection::delivered`](crate::Connection::delivered)), a client that reads at least at [`rate`](Self::rate) and has
-    /// no larger buffer is never considered too slow, and a client that stops reading has up to this many bytes divided by the
-    /// rate in addition to [`grace`](Self::grace): 554 s in total by default.
+    /// The size of the client's receive buffer in bytes, whose content its system has acknowledged before the client
+    /// reads it. 256 KiB (262,144) by default. Where the adapter reports acknowledgements
+    /// ([`Connection::delivered`](crate::Connection::delivered)), a client that reads at least at [`rate`](Self::rate)
+    /// and has no larger buffer is never considered too slow, and a client that stops reading has up to this many bytes
+    /// divided by the rate in addition to [`grace`](Self::grace): 554 s in total by default.
     pub receive_buffer: u32,
-    /// The time between the moment when the peer has acknowledged the whole reply and the close of the connection, so that the
-    /// peer can close first. While part of the reply is unacknowledged, [`grace`](Self::grace) applies instead. 2 s by default.
+    /// The time between the moment when the peer has acknowledged the whole reply and the close of the connection, so
+    /// that the peer can close first. While part of the reply is unacknowledged, [`grace`](Self::grace) applies
+    /// instead. 2 s by default.
     pub linger: Duration,
-    /// The time for an answer of the file system, after which the reply is 504, if the adapter can abandon the call. For a CGI
-    /// process it starts again with each byte on standard output, but not with a line on standard error. 30 s by default.
+    /// The time for an answer of the file system, after which the reply is 504, if the adapter can abandon the call.
+    /// For a CGI process it starts again with each byte on standard output, but not with a line on standard error. 30 s
+    /// by default.
     pub ask: Duration,
-    /// The time in which a CGI process, or a file that takes long to produce, must yield bytes after the peer has closed its side
-    /// of the connection; then the work is ended. Until something is sent, a client that has gone cannot be told from one that
-    /// still reads. 2 s by default.
+    /// The time in which a CGI process, or a file that takes long to produce, must yield bytes after the peer has
+    /// closed its side of the connection; then the work is ended. Until something is sent, a client that has gone
+    /// cannot be told from one that still reads. 2 s by default.
     pub half_closed: Duration,
-    /// The time for the next bytes of a file or CGI process that keeps reporting, each time within [`ask`](Self::ask), that it is
-    /// still working ([`Got::Working`](crate::Got::Working)); then 504. One hour (3,600 s) by default.
+    /// The time for the next bytes of a file or CGI process that keeps reporting, each time within [`ask`](Self::ask),
+    /// that it is still working ([`Got::Working`](crate::Got::Working)); then 504. One hour (3,600 s) by default.
     pub work: Duration,
 }
 

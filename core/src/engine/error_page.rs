@@ -93,6 +93,7 @@ impl Display for ErrorPage<'_> {
 const PYTHON: &str = "<!DOCTYPE HTML>\n<html lang=\"en\">\n    <head>\n        <meta charset=\"utf-8\">\n        \
     <title>Error response</title>\n    </head>\n    <body>\n        <h1>Error response</h1>\n";
 
-/// A policy that allows the page to load nothing but its own style. It is in the page because error replies have no such field.
+/// A policy that allows the page to load nothing but its own style. It is in the page because error replies have no
+/// such field.
 const POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
     style-src 'sha256-s9qIfFMOBo5MpjjYZBj2XAU4k2s22ufJ4ESQO26fYmU='; img-src data:; base-uri 'none'; form-action 'none'\">\n";

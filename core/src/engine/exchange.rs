@@ -23,9 +23,9 @@ use crate::wire::{RequestHead, Version};
 /// A request and the reply to it, lent to each call of a [`Handler`](crate::Handler).
 ///
 /// The methods have the names of Python's `BaseHTTPRequestHandler`: [`command`](Self::command) is the method,
-/// [`path`](Self::path) the target, and a reply is [`send_response`](Self::send_response), [`send_header`](Self::send_header),
-/// [`end_headers`](Self::end_headers) and [`write`](Self::write). A mistake in their use, such as a missing `end_headers`, turns
-/// the reply into a 500 that names it.
+/// [`path`](Self::path) the target, and a reply is [`send_response`](Self::send_response),
+/// [`send_header`](Self::send_header), [`end_headers`](Self::end_headers) and [`write`](Self::write). A mistake in
+/// their use, such as a missing `end_headers`, turns the reply into a 500 that names it.
 pub struct Exchange<'a> {
     pub(crate) head: &'a RequestHead,
     pub(crate) peer: &'a str,
@@ -83,8 +83,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// Returns the path of the request target with its query, such as `/a%20b?query`; see
-    /// [`RequestHead::path`](crate::wire::RequestHead::path). As in Python, several slashes at its start are reduced to one.
-    /// [`Path::parse`](crate::Path::parse) turns it into the path of a file.
+    /// [`RequestHead::path`](crate::wire::RequestHead::path). As in Python, several slashes at its start are reduced to
+    /// one. [`Path::parse`](crate::Path::parse) turns it into the path of a file.
     #[must_use]
     pub fn path(&self) -> &'a str {
         let path = self.head.path();
@@ -123,8 +123,8 @@ impl<'a> Exchange<'a> {
         self.head.get_all(name)
     }
 
-    /// Returns the waker that resumes this handler while it [waits](crate::Next::Wait). Give a clone of it to the thread, task or
-    /// channel that the handler waits for. It may be woken at any time, from any thread.
+    /// Returns the waker that resumes this handler while it [waits](crate::Next::Wait). Give a clone of it to the
+    /// thread, task or channel that the handler waits for. It may be woken at any time, from any thread.
     #[must_use]
     pub fn waker(&self) -> &'a Waker {
         self.waker
@@ -136,8 +136,8 @@ impl<'a> Exchange<'a> {
         self.is_upgradable
     }
 
-    /// Returns the user and the password that the request contains for `Basic` authentication (RFC 7617). They have not been
-    /// verified: return [`Next::Verify`](crate::Next::Verify), or use a [`Guard`](crate::Guard).
+    /// Returns the user and the password that the request contains for `Basic` authentication (RFC 7617). They have not
+    /// been verified: return [`Next::Verify`](crate::Next::Verify), or use a [`Guard`](crate::Guard).
     #[must_use]
     pub fn credentials(&self) -> Option<Credentials> {
         Credentials::in_head(self.head)
@@ -149,8 +149,8 @@ impl<'a> Exchange<'a> {
         self.peer
     }
 
-    /// Returns whether the client waits for a `100 Continue` before it sends content (RFC 9110 §10.1.1). It is sent when the
-    /// handler returns [`Next::Body`](crate::Next::Body); to refuse the content, reply with an error instead.
+    /// Returns whether the client waits for a `100 Continue` before it sends content (RFC 9110 §10.1.1). It is sent
+    /// when the handler returns [`Next::Body`](crate::Next::Body); to refuse the content, reply with an error instead.
     #[must_use]
     pub fn expects_100(&self) -> bool {
         self.expects
@@ -174,8 +174,8 @@ impl<'a> Exchange<'a> {
         self.now
     }
 
-    /// Starts the reply: logs the request, then writes the status line with the standard phrase of the status, `Server` and
-    /// `Date`.
+    /// Starts the reply: logs the request, then writes the status line with the standard phrase of the status, `Server`
+    /// and `Date`.
     pub fn send_response(&mut self, status: u16) {
         let phrase = status::known_phrase(status).unwrap_or_default();
         self.log_request(status, "-");
@@ -205,8 +205,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Starts the reply with only the status line: no fields, and no log line. A status below 200 makes it an interim reply, which
-    /// [`end_headers`](Self::end_headers) completes; the final reply follows.
+    /// Starts the reply with only the status line: no fields, and no log line. A status below 200 makes it an interim
+    /// reply, which [`end_headers`](Self::end_headers) completes; the final reply follows.
     pub fn send_response_only(&mut self, status: u16, phrase: impl Display) {
         self.status_line(status, &phrase);
     }
@@ -249,9 +249,9 @@ impl<'a> Exchange<'a> {
 
     /// Adds a field to the head.
     ///
-    /// An invalid field is never sent; it turns the reply into a 500. Invalid are a name that is not a token (RFC 9110 §5.1), a
-    /// value with a line break, a NUL or a character above U+00FF, a second or non-numeric `Content-Length`, and any
-    /// `Transfer-Encoding`, which [`end_headers`](Self::end_headers) chooses.
+    /// An invalid field is never sent; it turns the reply into a 500. Invalid are a name that is not a token (RFC 9110
+    /// §5.1), a value with a line break, a NUL or a character above U+00FF, a second or non-numeric `Content-Length`,
+    /// and any `Transfer-Encoding`, which [`end_headers`](Self::end_headers) chooses.
     pub fn send_header(&mut self, name: &str, value: impl Display) {
         if name.eq_ignore_ascii_case("transfer-encoding") {
             return self
@@ -296,8 +296,8 @@ impl<'a> Exchange<'a> {
         self.outbox.push(b"\r\n");
     }
 
-    /// Ends the head and chooses the framing of the content (RFC 9112 §6.3): by the `Content-Length` that was sent; otherwise
-    /// chunked, if client and server speak HTTP/1.1; otherwise the content ends with the connection.
+    /// Ends the head and chooses the framing of the content (RFC 9112 §6.3): by the `Content-Length` that was sent;
+    /// otherwise chunked, if client and server speak HTTP/1.1; otherwise the content ends with the connection.
     pub fn end_headers(&mut self) {
         if self.reply.stage != Stage::Head {
             return self
@@ -358,13 +358,13 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Adds content, framed as [`end_headers`](Self::end_headers) chose. If the reply has no content, as after HEAD, the bytes are
-    /// ignored.
+    /// Adds content, framed as [`end_headers`](Self::end_headers) chose. If the reply has no content, as after HEAD,
+    /// the bytes are ignored.
     ///
-    /// In one call of [`begin`](crate::Handler::begin) or [`resume`](crate::Handler::resume) a handler may write five quarters of
-    /// [`Limits::outbox`](crate::Limits::outbox), 40 KiB by default. Writing more turns the reply into a 500, so that a
-    /// connection never buffers a large page. Return [`Next::Write`](crate::Next::Write) for larger content, or
-    /// [`Next::Flush`](crate::Next::Flush) between the pieces of content that is generated piece by piece.
+    /// In one call of [`begin`](crate::Handler::begin) or [`resume`](crate::Handler::resume) a handler may write five
+    /// quarters of [`Limits::outbox`](crate::Limits::outbox), 40 KiB by default. Writing more turns the reply into a
+    /// 500, so that a connection never buffers a large page. Return [`Next::Write`](crate::Next::Write) for larger
+    /// content, or [`Next::Flush`](crate::Next::Flush) between the pieces of content that is generated piece by piece.
     pub fn write(&mut self, bytes: &[u8]) {
         let written = self.written.saturating_add(bytes.len());
         let outbox = self.config.limits.outbox;
@@ -389,8 +389,8 @@ impl<'a> Exchange<'a> {
         self.config.limits.outbox / 4
     }
 
-    /// Logs the request with the status of its reply and the reply's size, or `-`. [`send_response`](Self::send_response) calls
-    /// it.
+    /// Logs the request with the status of its reply and the reply's size, or `-`.
+    /// [`send_response`](Self::send_response) calls it.
     pub fn log_request(&mut self, status: impl Display, size: impl Display) {
         let (status, size) = (&status, &size);
         self.record(LogEvent::Request { status, size });
@@ -401,8 +401,8 @@ impl<'a> Exchange<'a> {
         self.record(LogEvent::Message(&message));
     }
 
-    /// Logs a message, with the peer's address and the time. Control characters are escaped. [`Config::log_format`] formats the
-    /// line.
+    /// Logs a message, with the peer's address and the time. Control characters are escaped. [`Config::log_format`]
+    /// formats the line.
     pub fn log_message(&mut self, message: impl Display) {
         self.record(LogEvent::Message(&message));
     }
@@ -447,13 +447,15 @@ impl<'a> Exchange<'a> {
         (self.config.log_format)(&record, self.log).expect("a string takes everything");
     }
 
-    /// Closes the connection after this reply. Call it before [`end_headers`](Self::end_headers), which then announces it.
+    /// Closes the connection after this reply. Call it before [`end_headers`](Self::end_headers), which then announces
+    /// it.
     pub fn close_connection(&mut self) {
         self.reply.close_for(CloseReason::Handler);
     }
 }
 
-/// A writer that encodes text as ISO-8859-1, the encoding of a head. Line breaks, NUL and characters above U+00FF are errors.
+/// A writer that encodes text as ISO-8859-1, the encoding of a head. Line breaks, NUL and characters above U+00FF are
+/// errors.
 pub(crate) struct Latin1<'a>(pub(crate) &'a mut Buffer);
 
 impl Write for Latin1<'_> {

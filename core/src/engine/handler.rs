@@ -1,7 +1,7 @@
 //! [`Handler`]: the trait that answers requests, and [`Event`], with which a handler is resumed.
 //!
-//! It corresponds to Python's `BaseHTTPRequestHandler`, but never blocks: each call writes to the [`Exchange`] and returns what
-//! the handler needs [`Next`]; when that is available, the handler is called again.
+//! It corresponds to Python's `BaseHTTPRequestHandler`, but never blocks: each call writes to the [`Exchange`] and
+//! returns what the handler needs [`Next`]; when that is available, the handler is called again.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -9,8 +9,8 @@ use alloc::sync::Arc;
 use crate::engine::{Exchange, Next, https};
 use crate::fs::{Entries, FsError, Meta, Path};
 
-/// Answers the requests of one connection, one after another. Each connection has a handler of its own, whose state lives in
-/// `self`; state that connections share is held by reference or `Arc`.
+/// Answers the requests of one connection, one after another. Each connection has a handler of its own, whose state
+/// lives in `self`; state that connections share is held by reference or `Arc`.
 ///
 /// ```
 /// use sanserve_core::{Event, Exchange, Handler, Next};
@@ -44,16 +44,16 @@ pub trait Handler {
     /// Begins the reply to a request whose head has arrived, and returns what is needed next.
     fn begin(&mut self, ex: &mut Exchange<'_>) -> Next;
 
-    /// Continues the reply with the result of the last [`Next`]. A handler that always returns [`Next::Done`] does not need to
-    /// implement this.
+    /// Continues the reply with the result of the last [`Next`]. A handler that always returns [`Next::Done`] does not
+    /// need to implement this.
     fn resume(&mut self, _ex: &mut Exchange<'_>, _event: Event<'_>) -> Next {
         Next::Done
     }
 
-    /// Replies to a request that arrived as plain HTTP on an HTTPS port. By default it redirects to the same host and target over
-    /// HTTPS (308), or replies 400 if the request names no host. The reply must not disclose anything that is served, as others
-    /// can read it. A handler that wraps another one forwards the call; [`Hosts`](crate::Hosts) does so only for hosts that it
-    /// knows.
+    /// Replies to a request that arrived as plain HTTP on an HTTPS port. By default it redirects to the same host and
+    /// target over HTTPS (308), or replies 400 if the request names no host. The reply must not disclose anything that
+    /// is served, as others can read it. A handler that wraps another one forwards the call; [`Hosts`](crate::Hosts)
+    /// does so only for hosts that it knows.
     fn begin_without_tls(&mut self, ex: &mut Exchange<'_>) -> Next {
         https::redirect(ex)
     }

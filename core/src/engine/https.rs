@@ -4,8 +4,8 @@ use core::fmt::{self, Write};
 
 use crate::engine::{ErrorPage, Exchange, Next};
 
-/// Redirects to the same host and target over HTTPS with 308, which preserves method and content (RFC 9110 §15.4.9). Replies 400
-/// if the request names no host or has no path.
+/// Redirects to the same host and target over HTTPS with 308, which preserves method and content (RFC 9110 §15.4.9).
+/// Replies 400 if the request names no host or has no path.
 pub(crate) fn redirect(ex: &mut Exchange<'_>) -> Next {
     let (host, path) = (ex.head.authority(), ex.head.path());
     let Some(host) = host.filter(|_| path.starts_with('/')) else {

@@ -67,8 +67,8 @@ pub enum LogEvent<'a> {
         complete: bool,
         /// Why the connection closes after the reply; `None` if it stays open.
         close: Option<CloseReason>,
-        /// The messages of the [`Error`](LogEvent::Error), [`Failure`](LogEvent::Failure) and [`Refused`](LogEvent::Refused)
-        /// events of this request, if any, so that one line can contain everything.
+        /// The messages of the [`Error`](LogEvent::Error), [`Failure`](LogEvent::Failure) and
+        /// [`Refused`](LogEvent::Refused) events of this request, if any, so that one line can contain everything.
         failure: Option<&'a str>,
     },
     /// The reply is an error page.
@@ -81,9 +81,9 @@ pub enum LogEvent<'a> {
     /// Why a request is refused or its reply breaks off, if the error page does not say it. A [`Reply`](LogEvent::Reply)
     /// follows.
     Failure(&'a dyn Display),
-    /// The reply hides the reason for a refusal from the client (it looks like a missing file, for example), and this is the
-    /// reason. [`json`] includes it in the reply's object; [`python`] and [`combined`] ignore it. A format of your own can turn it
-    /// into a [`Message`](Self::Message) that also names the setting to change.
+    /// The reply hides the reason for a refusal from the client (it looks like a missing file, for example), and this
+    /// is the reason. [`json`] includes it in the reply's object; [`python`] and [`combined`] ignore it. A format of
+    /// your own can turn it into a [`Message`](Self::Message) that also names the setting to change.
     Refused(Refusal),
     /// Any other message, from a handler, a CGI script or the engine.
     Message(&'a dyn Display),
@@ -124,8 +124,8 @@ pub enum CloseReason {
     Requested,
     /// The handler asked for it.
     Handler,
-    /// The request or its reply failed, or the connection cannot be reused: the content of the reply ends with the connection, or
-    /// the content of the request was not read.
+    /// The request or its reply failed, or the connection cannot be reused: the content of the reply ends with the
+    /// connection, or the content of the request was not read.
     Error,
     /// The limit [`Limits::requests`](crate::Limits::requests) is reached.
     RequestLimit,
@@ -141,8 +141,8 @@ pub enum CloseReason {
 pub enum Refusal {
     /// A name in the path begins with a dot, see [`FileSettings::hidden`](crate::FileSettings::hidden).
     Hidden,
-    /// A name in the path is invalid: see [`Path::is_name`](crate::Path::is_name), and [`FsError::InvalidName`] for names that
-    /// the file system refuses.
+    /// A name in the path is invalid: see [`Path::is_name`](crate::Path::is_name), and [`FsError::InvalidName`] for
+    /// names that the file system refuses.
     Name,
     /// A symbolic link leads out of the root.
     OutsideRoot,
@@ -180,9 +180,9 @@ impl Display for Refusal {
     }
 }
 
-/// A function that writes a log record: complete lines, each with a newline, or nothing. Text from the peer may contain any
-/// character but line breaks, so the format has to escape control characters. If a text from the client needs escapes, the
-/// formats of this module quote at most 4,096 bytes of it, followed by `...`.
+/// A function that writes a log record: complete lines, each with a newline, or nothing. Text from the peer may contain
+/// any character but line breaks, so the format has to escape control characters. If a text from the client needs
+/// escapes, the formats of this module quote at most 4,096 bytes of it, followed by `...`.
 ///
 /// ```
 /// use sanserve_core::{Config, log::LogEvent};
@@ -232,8 +232,9 @@ fn message(record: &LogRecord<'_>, out: &mut dyn Write, text: fmt::Arguments<'_>
     out.write_char('\n')
 }
 
-/// Writes the combined log format of Apache and nginx: one line for each reply, when it has ended. As the format has no field for
-/// anything else, messages and failures without an error page, such as a wrong password, get lines as in [`python`].
+/// Writes the combined log format of Apache and nginx: one line for each reply, when it has ended. As the format has no
+/// field for anything else, messages and failures without an error page, such as a wrong password, get lines as in
+/// [`python`].
 ///
 /// # Errors
 /// Returns the errors of the writer.
@@ -290,9 +291,9 @@ fn quoted(out: &mut dyn Write, text: Option<&str>) -> fmt::Result {
     }
 }
 
-/// Writes one JSON object per line: one for each reply when it has ended, with failures as the member `error`, and one for each
-/// message that is not about the outcome of a request. Times are in UTC, durations in seconds; members without a value are
-/// omitted.
+/// Writes one JSON object per line: one for each reply when it has ended, with failures as the member `error`, and one
+/// for each message that is not about the outcome of a request. Times are in UTC, durations in seconds; members without
+/// a value are omitted.
 ///
 /// # Errors
 /// Returns the errors of the writer.

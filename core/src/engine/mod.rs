@@ -1,5 +1,5 @@
-//! The engine: the protocol as a state machine, the handler that it calls, and their settings. This layer builds on `fs` and does
-//! not depend on any service.
+//! The engine: the protocol as a state machine, the handler that it calls, and their settings. This layer builds on
+//! `fs` and does not depend on any service.
 
 mod buffer;
 mod config;

@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 
 use crate::fs::{Credentials, Entries, FsError, Meta, Opened, Path};
 
-/// A question to the file system. More may be added: answer an unknown one with [`Got::Opened`] and [`FsError::Unsupported`].
+/// A question to the file system. More may be added: answer an unknown one with [`Got::Opened`] and
+/// [`FsError::Unsupported`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ask {
@@ -34,11 +35,12 @@ pub enum Got<F> {
     Nothing,
     /// This many bytes were transferred.
     Bytes(usize),
-    /// An answer to [`Want::ReadFile`](crate::Want::ReadFile), which is then wanted again: lines that the CGI process has written
-    /// to its standard error, or a message about how it ended. They are logged.
+    /// An answer to [`Want::ReadFile`](crate::Want::ReadFile), which is then wanted again: lines that the CGI process
+    /// has written to its standard error, or a message about how it ended. They are logged.
     Note(String),
-    /// An answer to [`Want::ReadFile`](crate::Want::ReadFile), which is then wanted again: the bytes are still being produced. The
-    /// deadline is renewed, up to [`Timeouts::work`](crate::Timeouts::work), and buffered output is sent to the peer first.
+    /// An answer to [`Want::ReadFile`](crate::Want::ReadFile), which is then wanted again: the bytes are still being
+    /// produced. The deadline is renewed, up to [`Timeouts::work`](crate::Timeouts::work), and buffered output is sent
+    /// to the peer first.
     Working,
     /// The answer to [`Ask::Open`], [`Ask::Run`], [`Ask::Archive`] and [`Ask::Create`].
     Opened(Result<Opened<F>, FsError>),
@@ -58,8 +60,8 @@ pub enum Got<F> {
 }
 
 impl<F> Got<F> {
-    /// Returns the same answer, but an opened file is not [`sendable`](Opened::File): for transports that cannot send a file by
-    /// reference, such as TLS.
+    /// Returns the same answer, but an opened file is not [`sendable`](Opened::File): for transports that cannot send a
+    /// file by reference, such as TLS.
     #[must_use]
     pub fn unsendable(self) -> Got<F> {
         match self {
@@ -88,9 +90,10 @@ impl<F> Got<F> {
 
 /// A CGI script to run, with its arguments and environment (RFC 3875).
 ///
-/// [`Ask::Run`] prepares it, [`Want::WriteFile`](crate::Want::WriteFile) writes the request's content to its standard input, and
-/// the first [`Want::ReadFile`](crate::Want::ReadFile) starts the process and reads its standard output: so its input is complete
-/// by then, and its length known. Dropping the process kills it, and all processes that it started.
+/// [`Ask::Run`] prepares it, [`Want::WriteFile`](crate::Want::WriteFile) writes the request's content to its standard
+/// input, and the first [`Want::ReadFile`](crate::Want::ReadFile) starts the process and reads its standard output: so
+/// its input is complete by then, and its length known. Dropping the process kills it, and all processes that it
+/// started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "handlers write it as a literal")]
 pub struct CgiScript {
@@ -98,8 +101,8 @@ pub struct CgiScript {
     pub path: Path,
     /// The arguments, without the name of the script.
     pub args: Vec<Vec<u8>>,
-    /// The environment variables, each of which occurs once. `CONTENT_LENGTH` is not among them: the file system sets it to the
-    /// number of bytes that were written to standard input, if there were any.
+    /// The environment variables, each of which occurs once. `CONTENT_LENGTH` is not among them: the file system sets
+    /// it to the number of bytes that were written to standard input, if there were any.
     pub env: Vec<(Cow<'static, str>, Vec<u8>)>,
     /// The path for the variable `PATH_TRANSLATED`, which the file system converts to a path of the operating system.
     pub path_translated: Path,
@@ -107,17 +110,17 @@ pub struct CgiScript {
 
 /// A file to create.
 ///
-/// [`Ask::Create`] begins it, and [`Want::WriteFile`](crate::Want::WriteFile) appends its content. It stays invisible until
-/// [`Want::Commit`](crate::Want::Commit) gives it its name in an atomic step, which fails if the file that it
-/// [`replaces`](Self::replaces) has changed meanwhile. Dropping it before that leaves nothing behind. A file that needs a
-/// temporary name has one that begins with [`Path::TEMPORARY_PREFIX`].
+/// [`Ask::Create`] begins it, and [`Want::WriteFile`](crate::Want::WriteFile) appends its content. It stays invisible
+/// until [`Want::Commit`](crate::Want::Commit) gives it its name in an atomic step, which fails if the file that it
+/// [`replaces`](Self::replaces) has changed meanwhile. Dropping it before that leaves nothing behind. A file that needs
+/// a temporary name has one that begins with [`Path::TEMPORARY_PREFIX`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "handlers write it as a literal")]
 pub struct Create {
     /// The path of the file.
     pub path: Path,
-    /// The number of directories at the end of the path that may be missing. They are created when the file is committed, with the
-    /// system's default permissions. If more are missing, the error is [`FsError::NotFound`].
+    /// The number of directories at the end of the path that may be missing. They are created when the file is
+    /// committed, with the system's default permissions. If more are missing, the error is [`FsError::NotFound`].
     pub directories_max: usize,
     /// The file that it replaces. If `None`, the name must not exist.
     pub replaces: Option<Meta>,

@@ -26,8 +26,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Returns the credentials of a user. Returns `None` if they cannot be sent: if the user's name has a colon, if either has a
-    /// control character, or if they have more than 1,024 bytes together with the colon.
+    /// Returns the credentials of a user. Returns `None` if they cannot be sent: if the user's name has a colon, if
+    /// either has a control character, or if they have more than 1,024 bytes together with the colon.
     pub fn new(user: &str, password: &str) -> Option<Credentials> {
         let text = [user, ":", password].concat();
         let fit = text.len() <= CREDENTIALS_MAX
@@ -44,8 +44,8 @@ impl Credentials {
         self
     }
 
-    /// Returns the credentials in the `Authorization` field of a request. Returns `None` if there are several such fields, if the
-    /// scheme is not `Basic`, or if they do not follow RFC 7617 exactly, in UTF-8.
+    /// Returns the credentials in the `Authorization` field of a request. Returns `None` if there are several such
+    /// fields, if the scheme is not `Basic`, or if they do not follow RFC 7617 exactly, in UTF-8.
     #[must_use]
     pub fn in_head(head: &RequestHead) -> Option<Credentials> {
         let mut fields = head.get_all("Authorization");
@@ -97,5 +97,6 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The longest user and password together, in bytes. Limited because the time to verify a password may grow with its length.
+/// The longest user and password together, in bytes. Limited because the time to verify a password may grow with its
+/// length.
 const CREDENTIALS_MAX: usize = 1024;

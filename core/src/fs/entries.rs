@@ -19,8 +19,8 @@ pub struct Entry<'a> {
     pub directory: bool,
     /// Whether it is a symbolic link.
     pub link: bool,
-    /// Whether the entry cannot be served: a symbolic link that is broken or leads out of the root, a FIFO, a socket or a device.
-    /// Listings omit it, except for CPython's page.
+    /// Whether the entry cannot be served: a symbolic link that is broken or leads out of the root, a FIFO, a socket or
+    /// a device. Listings omit it, except for CPython's page.
     pub unavailable: bool,
     /// Length in bytes, if it is a file and that is known.
     pub len: Option<u64>,
@@ -28,8 +28,8 @@ pub struct Entry<'a> {
     pub modified: Option<i64>,
 }
 
-/// The entries of a directory: their names in one allocation, and 24 bytes for each in another. File systems return it in an
-/// `Arc`, so that they can cache it.
+/// The entries of a directory: their names in one allocation, and 24 bytes for each in another. File systems return it
+/// in an `Arc`, so that they can cache it.
 ///
 /// ```
 /// use sanserve_core::{Entries, Entry};
@@ -50,7 +50,8 @@ pub struct Entries {
 /// Sort orders and sums for listings, computed by [`listing::prepare`](crate::listing::prepare).
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
-    /// The indices of the entries sorted by size, smallest first and largest first, and by time, oldest first and newest first.
+    /// The indices of the entries sorted by size, smallest first and largest first, and by time, oldest first and
+    /// newest first.
     pub(crate) sorted: [Vec<u32>; 4],
     /// The number of directories, which come first.
     pub(crate) directories: usize,
@@ -148,8 +149,8 @@ impl Entries {
         self.records.iter().map(|record| record.entry(&self.names))
     }
 
-    /// Sorts the entries in natural order: directories first, `file2` before `file10`, case-insensitively. Listings sort on their
-    /// own, but a file system that caches entries should sort them once.
+    /// Sorts the entries in natural order: directories first, `file2` before `file10`, case-insensitively. Listings
+    /// sort on their own, but a file system that caches entries should sort them once.
     pub fn sort(&mut self) {
         if self.sorted {
             return;

@@ -5,8 +5,8 @@ use core::fmt::{self, Display};
 
 /// An error of a file system.
 ///
-/// Its `Display` is a clause that can follow a colon, such as `no space left`. Clients never see it: services have replies of
-/// their own for each.
+/// Its `Display` is a clause that can follow a colon, such as `no space left`. Clients never see it: services have
+/// replies of their own for each.
 ///
 /// The enum is not exhaustive: another reason may come, which a handler should answer as it answers [`Io`](FsError::Io).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +14,8 @@ use core::fmt::{self, Display};
 pub enum FsError {
     /// Nothing has this name.
     NotFound,
-    /// A symbolic link in the path leads out of the root and is not followed. Clients get the same reply as for a missing file;
-    /// the log has the reason.
+    /// A symbolic link in the path leads out of the root and is not followed. Clients get the same reply as for a
+    /// missing file; the log has the reason.
     OutsideRoot,
     /// The file exists but may not be read.
     Forbidden,
@@ -29,8 +29,8 @@ pub enum FsError {
     Exists,
     /// The disk or the quota is full.
     NoSpace,
-    /// The name or the path is longer than the file system allows. A client that only asks for it gets the reply for a missing file;
-    /// no archive is made of a directory that contains such a path.
+    /// The name or the path is longer than the file system allows. A client that only asks for it gets the reply for a
+    /// missing file; no archive is made of a directory that contains such a path.
     TooLong,
     /// No file can have this name here. A client that only asks for it gets the reply for a missing file.
     InvalidName,

@@ -1,7 +1,7 @@
 //! [`FileSystem`]: the trait of a tree of files, whether on disk, in flash memory or in a map.
 //!
-//! Its methods are synchronous. An adapter with asynchronous file access answers [`Ask`] and the other wants about files itself
-//! and does not need a `FileSystem`.
+//! Its methods are synchronous. An adapter with asynchronous file access answers [`Ask`] and the other wants about
+//! files itself and does not need a `FileSystem`.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -14,39 +14,40 @@ use super::{
 
 /// A tree of files to serve. One file system serves all connections, so its methods take `&self`.
 ///
-/// To serve files, implement [`open`](Self::open), [`list`](Self::list) and [`read`](Self::read); the [crate's page](crate) has
-/// an example of twenty lines. [`run`](Self::run), [`verify`](Self::verify), [`archive`](Self::archive) and
-/// [`create`](Self::create) add CGI scripts, passwords, archives and uploads. Adapters call [`answer`](Self::answer),
-/// [`fill`](Self::fill), [`answer_write`](Self::answer_write) and [`commit`](Self::commit), one for each kind of want; or first
-/// [`try_answer`](Self::try_answer) and [`try_fill`](Self::try_fill), on a thread that must not block.
+/// To serve files, implement [`open`](Self::open), [`list`](Self::list) and [`read`](Self::read); the [crate's
+/// page](crate) has an example of twenty lines. [`run`](Self::run), [`verify`](Self::verify),
+/// [`archive`](Self::archive) and [`create`](Self::create) add CGI scripts, passwords, archives and uploads. Adapters
+/// call [`answer`](Self::answer), [`fill`](Self::fill), [`answer_write`](Self::answer_write) and
+/// [`commit`](Self::commit), one for each kind of want; or first [`try_answer`](Self::try_answer) and
+/// [`try_fill`](Self::try_fill), on a thread that must not block.
 ///
-/// On Unix, paths are safe to join to a root, see [`Path`]; the file system decides about symbolic links. On Windows, and where
-/// the files may be on Windows, as in WASI, it must refuse every path that is not [portable](Path::is_portable) with
-/// [`InvalidName`](FsError::InvalidName), and omit such names from listings.
+/// On Unix, paths are safe to join to a root, see [`Path`]; the file system decides about symbolic links. On Windows,
+/// and where the files may be on Windows, as in WASI, it must refuse every path that is not
+/// [portable](Path::is_portable) with [`InvalidName`](FsError::InvalidName), and omit such names from listings.
 ///
 /// [`NotFound`](FsError::NotFound), [`InvalidName`](FsError::InvalidName), [`OutsideRoot`](FsError::OutsideRoot) and
-/// [`Forbidden`](FsError::Forbidden) become a 404, [`NoResources`](FsError::NoResources) a 503; an error during a reply breaks
-/// the connection.
+/// [`Forbidden`](FsError::Forbidden) become a 404, [`NoResources`](FsError::NoResources) a 503; an error during a reply
+/// breaks the connection.
 pub trait FileSystem {
     /// An open file. The connection owns it and drops it after the reply.
     type File;
 
-    /// Opens the file or directory at `path`. The metadata must be that of the opened file, not of a later lookup. Must not block
-    /// on a FIFO, must not open a device, and must not leave the root.
+    /// Opens the file or directory at `path`. The metadata must be that of the opened file, not of a later lookup. Must
+    /// not block on a FIFO, must not open a device, and must not leave the root.
     ///
     /// # Errors
     /// Returns the reason why nothing can be served at this path, see [`FsError`].
     fn open(&self, path: &Path) -> Result<Opened<Self::File>, FsError>;
 
-    /// Lists a directory without `.` and `..`, in any order. The entry of a symbolic link describes its target, as far as that
-    /// may be served. A file system that caches the result should [sort](Entries::sort) it.
+    /// Lists a directory without `.` and `..`, in any order. The entry of a symbolic link describes its target, as far
+    /// as that may be served. A file system that caches the result should [sort](Entries::sort) it.
     ///
     /// # Errors
     /// Returns the reason why the directory cannot be listed.
     fn list(&self, path: &Path) -> Result<Arc<Entries>, FsError>;
 
-    /// Reads from offset `at` of a file, or from the standard output of a CGI process, and returns the number of bytes, which may
-    /// be fewer than fit; 0 means the end.
+    /// Reads from offset `at` of a file, or from the standard output of a CGI process, and returns the number of bytes,
+    /// which may be fewer than fit; 0 means the end.
     ///
     /// # Errors
     /// Returns the reason why the file cannot be read. The reply breaks off.
@@ -60,23 +61,25 @@ pub trait FileSystem {
         Err(FsError::Unsupported)
     }
 
-    /// Verifies a user's password, for a [`Guard`](crate::Guard). It is a method of the file system because a secure password
-    /// hash takes long to compute, and file systems are called where blocking is allowed. By default nobody is admitted.
+    /// Verifies a user's password, for a [`Guard`](crate::Guard). It is a method of the file system because a secure
+    /// password hash takes long to compute, and file systems are called where blocking is allowed. By default nobody is
+    /// admitted.
     ///
     /// # Errors
-    /// Returns [`FsError::Forbidden`] if the password is wrong, [`FsError::NoResources`] if too many verifications are in
-    /// progress, or another reason why it cannot be verified; [`FsError::Unsupported`] by default.
+    /// Returns [`FsError::Forbidden`] if the password is wrong, [`FsError::NoResources`] if too many verifications are
+    /// in progress, or another reason why it cannot be verified; [`FsError::Unsupported`] by default.
     fn verify(&self, _credentials: &Credentials) -> Result<(), FsError> {
         Err(FsError::Unsupported)
     }
 
-    /// Does the same as [`verify`](Self::verify), for an adapter that must not block: the answer is passed to `waiter`, from any
-    /// thread, immediately or later. The calling thread may be used to compute the answers to other calls.
+    /// Does the same as [`verify`](Self::verify), for an adapter that must not block: the answer is passed to `waiter`,
+    /// from any thread, immediately or later. The calling thread may be used to compute the answers to other calls.
     fn verify_later(&self, credentials: &Credentials, waiter: Box<dyn Waiter>) {
         waiter.complete(self.verify(credentials));
     }
 
-    /// Opens a directory as one archive file; [`Archive`](crate::archive::Archive) implements this. Unsupported by default.
+    /// Opens a directory as one archive file; [`Archive`](crate::archive::Archive) implements this. Unsupported by
+    /// default.
     ///
     /// # Errors
     /// Returns the reason why no archive can be made; [`FsError::Unsupported`] by default.
@@ -92,8 +95,9 @@ pub trait FileSystem {
         Err(FsError::Unsupported)
     }
 
-    /// Writes bytes to the standard input of a CGI process or to a file that is being created. Returns how many bytes were
-    /// written; 0 means that no more are accepted. Called only if [`run`](Self::run) or [`create`](Self::create) is implemented.
+    /// Writes bytes to the standard input of a CGI process or to a file that is being created. Returns how many bytes
+    /// were written; 0 means that no more are accepted. Called only if [`run`](Self::run) or [`create`](Self::create)
+    /// is implemented.
     ///
     /// # Errors
     /// Returns the reason why the bytes cannot be written; [`FsError::Unsupported`] by default.
@@ -116,8 +120,8 @@ pub trait FileSystem {
     }
 
     /// Answers [`Want::Ask`](crate::Want::Ask), with the methods above by default. A busy file system may answer
-    /// [`Got::Nothing`] to be asked again, if the adapter pauses before that, as those with threads do; the connection's deadline
-    /// applies.
+    /// [`Got::Nothing`] to be asked again, if the adapter pauses before that, as those with threads do; the
+    /// connection's deadline applies.
     fn answer(&self, ask: &Ask) -> Got<Self::File> {
         match ask {
             Ask::Open(path) => Got::Opened(self.open(path)),
@@ -135,34 +139,37 @@ pub trait FileSystem {
             .map_or_else(Got::Refused, Got::Bytes)
     }
 
-    /// Does the same as [`answer`](Self::answer) without blocking, for an adapter that serves many connections on one thread.
-    /// Returns [`Got::Nothing`] if that is impossible, as by default; the adapter then calls `answer` where blocking is allowed.
+    /// Does the same as [`answer`](Self::answer) without blocking, for an adapter that serves many connections on one
+    /// thread. Returns [`Got::Nothing`] if that is impossible, as by default; the adapter then calls `answer` where
+    /// blocking is allowed.
     fn try_answer(&self, _ask: &Ask) -> Got<Self::File> {
         Got::Nothing
     }
 
-    /// Does the same as [`fill`](Self::fill) without blocking, or returns [`Got::Nothing`] if that is impossible, as by default.
+    /// Does the same as [`fill`](Self::fill) without blocking, or returns [`Got::Nothing`] if that is impossible, as by
+    /// default.
     fn try_fill(&self, _file: &mut Self::File, _at: u64, _into: &mut [u8]) -> Got<Self::File> {
         Got::Nothing
     }
 
-    /// Returns the operating system's object behind an open file, if there is one: a `std::fs::File`, or on Unix an `OwnedFd`,
-    /// with the same bytes at the same offsets. `None` by default.
+    /// Returns the operating system's object behind an open file, if there is one: a `std::fs::File`, or on Unix an
+    /// `OwnedFd`, with the same bytes at the same offsets. `None` by default.
     ///
-    /// With it, adapters can send a file that was opened as [`sendable`](Opened::File) by reference. A file system that wraps
-    /// another one forwards the call. Adapters ignore objects of types that they do not know.
+    /// With it, adapters can send a file that was opened as [`sendable`](Opened::File) by reference. A file system that
+    /// wraps another one forwards the call. Adapters ignore objects of types that they do not know.
     fn system_file<'a>(&self, _file: &'a mut Self::File) -> Option<&'a mut dyn Any> {
         None
     }
 
-    /// Duplicates an open file in its state at the time of opening, if that needs no access to the file system: for requests that
-    /// were received together with the one that opened it. Returns `None` by default, and the path is [opened](Self::open) again.
+    /// Duplicates an open file in its state at the time of opening, if that needs no access to the file system: for
+    /// requests that were received together with the one that opened it. Returns `None` by default, and the path is
+    /// [opened](Self::open) again.
     fn reopen(&self, _file: &Self::File) -> Option<Opened<Self::File>> {
         None
     }
 
-    /// Evicts cache entries that were not used since the call before the last one. Returns whether the cache still has entries.
-    /// Call it about once a second while there are requests. If it is never called, nothing should be cached.
+    /// Evicts cache entries that were not used since the call before the last one. Returns whether the cache still has
+    /// entries. Call it about once a second while there are requests. If it is never called, nothing should be cached.
     fn evict_idle(&self) -> bool {
         false
     }

@@ -8,8 +8,8 @@ pub struct Meta {
     pub len: u64,
     /// Time of the last modification in whole seconds since 1970 (rounded down), if it is known.
     pub modified: Option<i64>,
-    /// The version of the file's content, if the file system can tell versions apart. It becomes the `ETag`; a file without a
-    /// version has none.
+    /// The version of the file's content, if the file system can tell versions apart. It becomes the `ETag`; a file
+    /// without a version has none.
     pub version: Option<FileVersion>,
     /// Whether the file may be executed as a CGI script.
     pub executable: bool,
@@ -55,9 +55,10 @@ impl Meta {
         self
     }
 
-    /// Returns a [`version`](Self::version) derived from the time of the last modification: seconds since 1970, rounded down, and
-    /// nanoseconds. Returns `None` if the nanoseconds are 0, as they always are on file systems that store whole seconds: there a
-    /// file may change several times within one second, or be replaced by another one with the same time.
+    /// Returns a [`version`](Self::version) derived from the time of the last modification: seconds since 1970, rounded
+    /// down, and nanoseconds. Returns `None` if the nanoseconds are 0, as they always are on file systems that store
+    /// whole seconds: there a file may change several times within one second, or be replaced by another one with the
+    /// same time.
     #[must_use]
     pub fn version_at((seconds, nanos): (i64, u32)) -> Option<FileVersion> {
         let version = seconds
@@ -68,8 +69,8 @@ impl Meta {
 
     /// Returns the time of the last modification if it is meaningful, for `Last-Modified` and for conditions with dates.
     ///
-    /// The first two seconds of 1970 are not meaningful: Nix, OSTree and builders of container images set the time of all files to
-    /// 0 or 1, regardless of their content.
+    /// The first two seconds of 1970 are not meaningful: Nix, OSTree and builders of container images set the time of
+    /// all files to 0 or 1, regardless of their content.
     #[must_use]
     pub fn date(&self) -> Option<i64> {
         self.modified.filter(|modified| !matches!(modified, 0 | 1))
@@ -86,8 +87,8 @@ pub struct FileVersion {
 }
 
 impl FileVersion {
-    /// Returns a version whose number this file never had with other content, and never will have. It becomes a strong `ETag`
-    /// (RFC 9110 §8.8.1), so that interrupted downloads can be resumed and ranges of the file cached.
+    /// Returns a version whose number this file never had with other content, and never will have. It becomes a strong
+    /// `ETag` (RFC 9110 §8.8.1), so that interrupted downloads can be resumed and ranges of the file cached.
     #[must_use]
     pub const fn new(number: u64) -> FileVersion {
         FileVersion {
@@ -96,8 +97,9 @@ impl FileVersion {
         }
     }
 
-    /// Returns the same version, marked as unsettled: the file may still change and keep this number, for example because it is
-    /// derived from the time of the last modification, and the file system's clock has not advanced since. Its `ETag` is weak.
+    /// Returns the same version, marked as unsettled: the file may still change and keep this number, for example
+    /// because it is derived from the time of the last modification, and the file system's clock has not advanced
+    /// since. Its `ETag` is weak.
     #[must_use]
     pub const fn unsettled(self) -> FileVersion {
         FileVersion {

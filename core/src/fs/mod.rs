@@ -1,5 +1,5 @@
-//! File systems: the [`FileSystem`] trait, what it is asked ([`Ask`]) and answers ([`Got`]), and paths and metadata. This layer
-//! builds on `text`.
+//! File systems: the [`FileSystem`] trait, the questions to it ([`Ask`]) and its answers ([`Got`]), and paths and
+//! metadata. This layer builds on `text`.
 
 mod ask;
 mod credentials;

@@ -26,8 +26,8 @@ pub enum Opened<F> {
 }
 
 impl<F> Opened<F> {
-    /// Returns the same, but not [`sendable`](Opened::File): for adapters that cannot answer [`Want::Copy`](crate::Want::Copy)
-    /// for this file.
+    /// Returns the same, but not [`sendable`](Opened::File): for adapters that cannot answer
+    /// [`Want::Copy`](crate::Want::Copy) for this file.
     #[must_use]
     pub fn unsendable(mut self) -> Opened<F> {
         if let Opened::File { sendable, .. } = &mut self {

@@ -1,18 +1,19 @@
 //! [`Path`]: a path below the root, decoded from a request target.
 //!
-//! The rules are those of CPython's `translate_path`: remove the query, percent-decode, then resolve `.`, `..` and empty segments
-//! lexically, before any access to the file system. Otherwise any bytes are a name. As Windows gives some names a special
-//! meaning, file systems there refuse those that are not [portable](Path::is_portable).
+//! The rules are those of CPython's `translate_path`: remove the query, percent-decode, then resolve `.`, `..` and
+//! empty segments lexically, before any access to the file system. Otherwise any bytes are a name. As Windows gives
+//! some names a special meaning, file systems there refuse those that are not [portable](Path::is_portable).
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::wire::syntax::alphanumeric_and;
 
-/// A path relative to the root: segments separated by `/`, each of which is a valid [name](Path::is_name). The empty path is the
-/// root.
+/// A path relative to the root: segments separated by `/`, each of which is a valid [name](Path::is_name). The empty
+/// path is the root.
 ///
-/// On Unix it cannot lead out of the root, symbolic links aside. On Windows a path that is not [portable](Path::is_portable) can.
+/// On Unix it cannot lead out of the root, symbolic links aside. On Windows a path that is not
+/// [portable](Path::is_portable) can.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Path {
     bytes: Vec<u8>,
@@ -20,10 +21,11 @@ pub struct Path {
 }
 
 impl Path {
-    /// Parses a request target. Returns `None` if a segment is not a valid [name](Path::is_name), even if `..` follows it.
+    /// Parses a request target. Returns `None` if a segment is not a valid [name](Path::is_name), even if `..` follows
+    /// it.
     ///
-    /// Names are bytes and need not be UTF-8: `%FF` is the byte FF. So is `%ED%B3%BF`, the surrogate U+DCFF, as which CPython
-    /// writes it in links.
+    /// Names are bytes and need not be UTF-8: `%FF` is the byte FF. So is `%ED%B3%BF`, the surrogate U+DCFF, as which
+    /// CPython writes it in links.
     ///
     /// ```
     /// # use sanserve_core::Path;
@@ -47,8 +49,8 @@ impl Path {
         }
     }
 
-    /// Parses a target without encoded characters and without empty or dot segments, which is the most frequent case. Returns
-    /// `None` for others.
+    /// Parses a target without encoded characters and without empty or dot segments, which is the most frequent case.
+    /// Returns `None` for others.
     fn literal(target: &str) -> Option<Path> {
         let target = target.as_bytes().strip_prefix(b"/")?;
         let is_other = |&byte: &u8| byte >= 128 || LITERAL >> byte & 1 == 0;
@@ -100,22 +102,23 @@ impl Path {
         Some(Path { bytes, slash })
     }
 
-    /// Returns whether this is a valid name of a file or directory. Invalid are the empty name, `.` and `..`, names with `/` or
-    /// NUL, and names that begin with [`TEMPORARY_PREFIX`](Path::TEMPORARY_PREFIX) in any case. Listings omit invalid names.
+    /// Returns whether this is a valid name of a file or directory. Invalid are the empty name, `.` and `..`, names
+    /// with `/` or NUL, and names that begin with [`TEMPORARY_PREFIX`](Path::TEMPORARY_PREFIX) in any case. Listings
+    /// omit invalid names.
     #[must_use]
     pub fn is_name(name: &[u8]) -> bool {
         let has_separator = name.iter().any(|byte| matches!(byte, 0 | b'/'));
         !(has_separator || matches!(name, b"" | b"." | b"..") || is_temporary(name))
     }
 
-    /// Returns whether this is a valid [name](Path::is_name) without a special meaning on Windows. Names with these are not
-    /// portable:
+    /// Returns whether this is a valid [name](Path::is_name) without a special meaning on Windows. Names with these are
+    /// not portable:
     ///
     /// - `\`, which separates directories, also in `\\server`;
     /// - `:`, which follows a drive letter, as in `C:`, and separates a file from its NTFS stream, as in `name::$DATA`;
     /// - a dot or a space at the end, which Windows drops;
-    /// - a device name, alone or followed by an extension, as in `aux.c`: `CON`, `PRN`, `AUX`, `NUL`, `COM0` to `COM9`, `LPT0` to
-    ///   `LPT9`, these also with `¹`, `²` and `³`, `CONIN$`, `CONOUT$`, `CLOCK$`.
+    /// - a device name, alone or followed by an extension, as in `aux.c`: `CON`, `PRN`, `AUX`, `NUL`, `COM0` to `COM9`,
+    ///   `LPT0` to `LPT9`, these also with `¹`, `²` and `³`, `CONIN$`, `CONOUT$`, `CLOCK$`.
     ///
     /// ```
     /// # use sanserve_core::Path;
@@ -132,9 +135,9 @@ impl Path {
         !is_special && Path::is_name(name)
     }
 
-    /// Returns whether all segments are [portable names](Path::is_portable_name). A file system on Windows, or on an unknown
-    /// system, has to refuse all other paths, and omit such names from its listings: `..\..\etc` is a single segment of a `Path`,
-    /// but leads out of the root on Windows.
+    /// Returns whether all segments are [portable names](Path::is_portable_name). A file system on Windows, or on an
+    /// unknown system, has to refuse all other paths, and omit such names from its listings: `..\..\etc` is a single
+    /// segment of a `Path`, but leads out of the root on Windows.
     pub fn is_portable(&self) -> bool {
         self.segments().all(Path::is_portable_name)
     }
@@ -143,7 +146,8 @@ impl Path {
     /// [created](crate::Create). Requests can neither read, list nor create files with such names.
     pub const TEMPORARY_PREFIX: &str = ".sanserve-";
 
-    /// Returns whether listings show this name: it is valid, and does not begin with a dot unless `hidden` names are shown.
+    /// Returns whether listings show this name: it is valid, and does not begin with a dot unless `hidden` names are
+    /// shown.
     pub(crate) fn is_listed(name: &[u8], hidden: bool) -> bool {
         Path::is_name(name) && (hidden || !name.starts_with(b"."))
     }
@@ -303,9 +307,9 @@ fn is_device(name: &[u8]) -> bool {
     }
 }
 
-/// Decodes the path of a target for display, as CPython does: without query and fragment, percent-decoded, with U+FFFD in place
-/// of invalid UTF-8. If the only invalid sequences are surrogates, as in `%ED%B3%BF`, they are decoded to the bytes of the name.
-/// To find the file that a target names, use [`Path::parse`].
+/// Decodes the path of a target for display, as CPython does: without query and fragment, percent-decoded, with U+FFFD
+/// in place of invalid UTF-8. If the only invalid sequences are surrogates, as in `%ED%B3%BF`, they are decoded to the
+/// bytes of the name. To find the file that a target names, use [`Path::parse`].
 ///
 /// A character above U+007F in the target represents one raw byte, see [`RequestHead`](crate::wire::RequestHead).
 #[must_use]
@@ -338,8 +342,8 @@ fn decode_without_query(target: &str) -> Vec<u8> {
     bytes
 }
 
-/// Replaces the surrogates U+DC80 to U+DCFF, three bytes each, by the bytes that they represent. Every other byte that is not part
-/// of UTF-8 is kept, and passed to `other`.
+/// Replaces the surrogates U+DC80 to U+DCFF, three bytes each, by the bytes that they represent. Every other byte that
+/// is not part of UTF-8 is kept, and passed to `other`.
 fn decode_surrogates(bytes: &[u8], mut other: impl FnMut(u8)) -> Vec<u8> {
     let mut name = Vec::with_capacity(bytes.len());
     let mut rest = bytes;

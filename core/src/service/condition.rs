@@ -1,7 +1,7 @@
 //! Preconditions, evaluated in the order of RFC 9110 §13.2.2.
 //!
-//! They apply to representations that would be sent with 200 and have a tag: files, and our own listings. Redirects, errors
-//! and CPython's listings ignore them (RFC 9110 §13.2.1).
+//! They apply to representations that would be sent with 200 and have a tag: files, and our own listings. Redirects,
+//! errors and CPython's listings ignore them (RFC 9110 §13.2.1).
 
 use super::etag::{ETag, tags};
 use crate::engine::Exchange;
@@ -20,8 +20,8 @@ pub(super) enum Verdict {
     Failed,
 }
 
-/// Evaluates all preconditions but `If-Range`. `modified` is the time of the file itself, which was never sent if it is in
-/// the future.
+/// Evaluates all preconditions but `If-Range`. `modified` is the time of the file itself, which was never sent if it is
+/// in the future.
 pub(super) fn evaluate(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> Verdict {
     const CONDITIONS: NameBloom = NameBloom::of(&[
         "If-Match",
@@ -64,8 +64,8 @@ fn is_unmodified(ex: &Exchange<'_>, modified: Option<i64>) -> bool {
         .is_some_and(|(modified, since)| modified <= since)
 }
 
-/// Returns whether the existing file is the one that the client expects. §13.1.1, §13.1.4: the date counts only without a
-/// tag.
+/// Returns whether the existing file is the one that the client expects. §13.1.1, §13.1.4: the date counts only without
+/// a tag.
 fn is_expected(ex: &Exchange<'_>, tag: Option<&ETag>, modified: Option<i64>) -> bool {
     match contains_tag(ex, "If-Match", tag, ETag::strong_eq) {
         Some(holds) => holds,
@@ -86,8 +86,8 @@ pub(crate) fn may_store(ex: &Exchange<'_>, existing: Option<Meta>) -> bool {
         && contains_tag(ex, "If-None-Match", tag.as_ref(), ETag::weak_eq) != Some(true)
 }
 
-/// Returns whether a `Range` field applies (§13.1.5): if there is no `If-Range`, or if its validator is strong and matches.
-/// `sent` is the date with which the file is sent.
+/// Returns whether a `Range` field applies (§13.1.5): if there is no `If-Range`, or if its validator is strong and
+/// matches. `sent` is the date with which the file is sent.
 pub(super) fn range_applies(ex: &Exchange<'_>, tag: Option<&ETag>, sent: Option<i64>) -> bool {
     let Some(value) = ex.header("If-Range") else {
         return true;
@@ -104,8 +104,8 @@ pub(super) fn range_applies(ex: &Exchange<'_>, tag: Option<&ETag>, sent: Option<
     sent.is_some_and(|at| is_past(at) && validator == Some(at))
 }
 
-/// Returns whether the fields of this name contain `*` or a matching tag. Several fields form one list. `None` if there are
-/// no such fields.
+/// Returns whether the fields of this name contain `*` or a matching tag. Several fields form one list. `None` if there
+/// are no such fields.
 fn contains_tag(
     ex: &Exchange<'_>,
     name: &str,
@@ -118,8 +118,8 @@ fn contains_tag(
     Some(fields.any(|list| list == "*" || listed(list)))
 }
 
-/// Returns the date in the only field of this name. If there are two, or if it is not a valid date, it is ignored (RFC 9110
-/// §13.1.3, §13.1.4).
+/// Returns the date in the only field of this name. If there are two, or if it is not a valid date, it is ignored (RFC
+/// 9110 §13.1.3, §13.1.4).
 fn only_date(ex: &Exchange<'_>, name: &str) -> Option<i64> {
     let mut fields = ex.get_all(name);
     match (fields.next(), fields.next()) {

@@ -6,14 +6,14 @@ use crate::text::decimal::Backward;
 /// An entity tag as it is written in the field: `"15e5a2-6"` or `W/"15e5a2-6"`.
 ///
 /// It is weak only while the file may still change without getting another version. A file without a version has no tag
-/// rather than a weak one: clients resume downloads with `If-Range` and `If-Match`, which a weak tag never matches, and use
-/// `Last-Modified` if there is no tag.
+/// rather than a weak one: clients resume downloads with `If-Range` and `If-Match`, which a weak tag never matches, and
+/// use `Last-Modified` if there is no tag.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ETag(Backward<TEXT_MAX>);
 
 impl ETag {
-    /// Returns the tag of a file, if the file has a version. A tag with a `suffix` is that of another representation of the
-    /// file.
+    /// Returns the tag of a file, if the file has a version. A tag with a `suffix` is that of another representation of
+    /// the file.
     pub(super) fn new(meta: Meta, suffix: &str) -> Option<ETag> {
         let version = meta.version?;
         let mark = if version.is_settled() { "\"" } else { "W/\"" };

@@ -11,11 +11,11 @@ use crate::service::cors::{ALLOW_ORIGIN, is_preflight};
 use crate::text::escape::Repr;
 use crate::text::status;
 
-/// Wraps another handler, and forwards the requests that have valid credentials. All others get 401, except preflights if
-/// [`cors`](Self::cors) is set.
+/// Wraps another handler, and forwards the requests that have valid credentials. All others get 401, except preflights
+/// if [`cors`](Self::cors) is set.
 ///
-/// A function verifies the credentials, if it can do so immediately; otherwise the file system does, which may take longer:
-/// [`FileSystem::verify`](crate::FileSystem::verify).
+/// A function verifies the credentials, if it can do so immediately; otherwise the file system does, which may take
+/// longer: [`FileSystem::verify`](crate::FileSystem::verify).
 ///
 /// ```
 /// use sanserve_core::{Files, Guard};
@@ -26,9 +26,10 @@ use crate::text::status;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Guard<H, K> {
-    /// The origin whose pages may use the replies, as in [`FileSettings::cors`](crate::FileSettings::cors). If it is set,
-    /// preflights are forwarded without a password, as browsers send none with them (Fetch standard, §3.2.2). So the handler
-    /// must answer them regardless of what exists, as all handlers of this crate do. Those pages may also read a 401.
+    /// The origin whose pages may use the replies, as in [`FileSettings::cors`](crate::FileSettings::cors). If it is
+    /// set, preflights are forwarded without a password, as browsers send none with them (Fetch standard, §3.2.2). So
+    /// the handler must answer them regardless of what exists, as all handlers of this crate do. Those pages may also
+    /// read a 401.
     pub cors: Option<Arc<str>>,
     handler: H,
     known: K,

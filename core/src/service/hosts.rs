@@ -1,9 +1,9 @@
 //! [`Hosts`]: a handler that accepts only requests for known host names (RFC 9110 §7.4).
 //!
-//! It prevents DNS rebinding, by which a page of any site lets the name of that site point at this machine. To a browser the
-//! server is then part of that site, so that the page may read from it and send to it. But the browser still sends the
-//! site's name as `Host`, which no page can change. If the target is absolute, as for proxies, its host counts (RFC 9112
-//! §3.2.2).
+//! It prevents DNS rebinding, by which a page of any site lets the name of that site point at this machine. To a
+//! browser the server is then part of that site, so that the page may read from it and send to it. But the browser
+//! still sends the site's name as `Host`, which no page can change. If the target is absolute, as for proxies, its host
+//! counts (RFC 9112 §3.2.2).
 
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
@@ -16,7 +16,8 @@ use crate::text::status;
 /// HTTP/1.0 requests without a host.
 ///
 /// The names of this machine are always known: `localhost`, names that end with `.localhost`, 127.0.0.0/8 and `[::1]`.
-/// Browsers do not ask a name server for these. Other addresses of the machine have to be listed. Ports are not compared.
+/// Browsers do not ask a name server for these. Other addresses of the machine have to be listed. Ports are not
+/// compared.
 ///
 /// ```
 /// use sanserve_core::{Files, Hosts};

@@ -28,8 +28,8 @@ pub(crate) struct ReplyFields<'a> {
 }
 
 impl ReplyFields<'_> {
-    /// Sends `Vary`, with the request fields on which the reply depends (RFC 9110 §12.5.5). `missing` means that the target
-    /// was not found, so that the reply may depend on whether the client is a browser that navigates.
+    /// Sends `Vary`, with the request fields on which the reply depends (RFC 9110 §12.5.5). `missing` means that the
+    /// target was not found, so that the reply may depend on whether the client is a browser that navigates.
     pub(super) fn send_vary(&self, ex: &mut Exchange<'_>, missing: bool) {
         if self.negotiates_coding {
             ex.send_header("Vary", "Accept-Encoding");
@@ -86,9 +86,9 @@ impl ReplyFields<'_> {
             || self.cors.is_some() && is_among(name, &cors::FIELDS)
     }
 
-    /// Replies with an error page and the fields that `further` sends. Pages of the configured origin may read it, too. The
-    /// connection stays open, unlike CPython's, since a missing file is no reason to make the client reconnect; it closes
-    /// after a 5xx, and if replies are the same as CPython's.
+    /// Replies with an error page and the fields that `further` sends. Pages of the configured origin may read it, too.
+    /// The connection stays open, unlike CPython's, since a missing file is no reason to make the client reconnect; it
+    /// closes after a 5xx, and if replies are the same as CPython's.
     pub(super) fn send_error(
         &self,
         ex: &mut Exchange<'_>,
@@ -110,7 +110,8 @@ impl ReplyFields<'_> {
     }
 }
 
-/// The fields that the reply with a file sends itself. `Vary` is not among them, since it is a list and may be sent twice.
+/// The fields that the reply with a file sends itself. `Vary` is not among them, since it is a list and may be sent
+/// twice.
 pub(super) const OF_A_FILE: [&str; 5] = [
     "Last-Modified",
     "ETag",

@@ -13,8 +13,8 @@ pub(crate) fn is_within_folded(path: &[u8], directory: &[u8]) -> bool {
         && matches!(path.next(), None | Some('/'))
 }
 
-/// Returns the characters of a path, folded. A byte that is not UTF-8 is represented by a private-use character that no file
-/// name contains.
+/// Returns the characters of a path, folded. A byte that is not UTF-8 is represented by a private-use character that no
+/// file name contains.
 pub(crate) fn folded(path: &[u8]) -> impl Iterator<Item = char> {
     path.utf8_chunks().flat_map(|chunk| {
         let invalid = chunk.invalid().iter().map(|&byte| private(byte));

@@ -24,8 +24,8 @@ const MONTHS: [&str; 12] = [
 
 /// Formats Unix seconds as an HTTP date, such as `Wed, 01 Jan 2020 00:00:00 GMT`.
 ///
-/// This is the IMF-fixdate of RFC 9110 §5.6.7. Times before 1970 are negative; times outside the years 0 to 9999 are clamped
-/// to the nearest second inside.
+/// This is the IMF-fixdate of RFC 9110 §5.6.7. Times before 1970 are negative; times outside the years 0 to 9999 are
+/// clamped to the nearest second inside.
 ///
 /// ```
 /// # use sanserve_core::date;
@@ -106,13 +106,13 @@ pub(crate) fn parts(unix: i64) -> [i64; 6] {
 
 /// Parses an HTTP date, such as that of `If-Modified-Since`, and returns Unix seconds.
 ///
-/// Accepts exactly the three formats of RFC 9110 §5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`
-/// and `Sun Nov  6 08:49:37 1994`. It is case-sensitive. The weekday must be valid, but need not match the date. A two-digit
-/// year is interpreted as the latest matching year in which the date is at most 50 years after `now`, given in Unix seconds;
-/// without `now` it is between 1970 and 2069.
+/// Accepts exactly the three formats of RFC 9110 §5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37
+/// GMT` and `Sun Nov  6 08:49:37 1994`. It is case-sensitive. The weekday must be valid, but need not match the date. A
+/// two-digit year is interpreted as the latest matching year in which the date is at most 50 years after `now`, given
+/// in Unix seconds; without `now` it is between 1970 and 2069.
 ///
-/// Returns `None` if the date is invalid, so that the field must be ignored: another format, several dates, or a day or time
-/// that does not exist.
+/// Returns `None` if the date is invalid, so that the field must be ignored: another format, several dates, or a day or
+/// time that does not exist.
 ///
 /// ```
 /// # use sanserve_core::date;
@@ -253,8 +253,8 @@ fn civil_from_days(days: u32) -> (u32, u32, u32) {
     (year, month, day)
 }
 
-/// Returns the days since 0000-01-01, a Saturday, and the second of that day, clamped to four-digit years. Unsigned and in
-/// 32 bits, since such divisions are the cheapest.
+/// Returns the days since 0000-01-01, a Saturday, and the second of that day, clamped to four-digit years. Unsigned and
+/// in 32 bits, since such divisions are the cheapest.
 fn days_and_second(seconds: i64) -> (u32, u32) {
     let seconds = (seconds.clamp(FIRST_SECOND, LAST_SECOND) - FIRST_SECOND) as u64;
     let day = SECONDS_PER_DAY as u64;

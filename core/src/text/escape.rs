@@ -36,8 +36,8 @@ impl Write for Html<'_> {
     }
 }
 
-/// Returns whether a character is invisible and affects how text is displayed: control characters, bidirectional formatting
-/// (UAX #9), and Unicode's line separators.
+/// Returns whether a character is invisible and affects how text is displayed: control characters, bidirectional
+/// formatting (UAX #9), and Unicode's line separators.
 pub(crate) fn is_invisible(char: char) -> bool {
     let orders = matches!(
         char,
@@ -48,8 +48,8 @@ pub(crate) fn is_invisible(char: char) -> bool {
 }
 
 /// A writer that escapes control characters as `\x1b`, other [invisible](is_invisible) ones as `\u202e`, and doubles
-/// backslashes, so that a request can neither move the cursor nor reorder the text on the terminal of someone who reads the
-/// log.
+/// backslashes, so that a request can neither move the cursor nor reorder the text on the terminal of someone who reads
+/// the log.
 pub(crate) struct Log<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Log<'_> {
@@ -129,8 +129,8 @@ impl Write for Json<'_> {
 /// Returns whether the text is all printable ASCII. As this is nearly always so, it checks eight bytes at a time.
 pub(crate) fn is_plain(text: &str) -> bool {
     let (eights, rest) = text.as_bytes().as_chunks();
-    // The highest bit of a byte is set if it is below a space, above `~`, or not ASCII. A borrow from the next byte, or a
-    // carry to it, only comes from such a byte.
+    // The highest bit of a byte is set if it is below a space, above `~`, or not ASCII. A borrow from the next byte, or
+    // a carry to it, only comes from such a byte.
     let special = eights.iter().fold(0, |special, eight| {
         let eight = u64::from_ne_bytes(*eight);
         special | eight | eight.wrapping_sub(EACH * 0x20) | eight.wrapping_add(EACH)
@@ -164,8 +164,8 @@ pub(crate) fn excerpt(text: &str, max: usize) -> (&str, &'static str) {
     (&text[..end], "...")
 }
 
-/// Returns as much of a client's text as the log quotes: all of it if nothing needs escaping, otherwise at most 4,096 bytes,
-/// each of which becomes at most six.
+/// Returns as much of a client's text as the log quotes: all of it if nothing needs escaping, otherwise at most 4,096
+/// bytes, each of which becomes at most six.
 pub(crate) fn logged(text: &str) -> (&str, &'static str) {
     let is_escaped = || !is_plain(text) || text.bytes().any(|byte| matches!(byte, b'"' | b'\\'));
     match text.len() > QUOTE_LOGGED_MAX && is_escaped() {

@@ -1,7 +1,7 @@
 //! Lower case as in Python's `str.lower`, from a table that is small enough for a microcontroller.
 //!
-//! Used only to sort listings. The standard library's conversion has the same result, but its tables are ten times as large;
-//! a test compares the two for every character.
+//! Used only to sort listings. The standard library's conversion has the same result, but its tables are ten times as
+//! large; a test compares the two for every character.
 
 /// Returns the characters of the text in lower case.
 pub(crate) fn lower(text: &str) -> impl Iterator<Item = char> {

@@ -1,8 +1,8 @@
 //! Media types by file name.
 //!
-//! [`guess_type`] returns what CPython 3.13's `http.server` sends with its built-in tables alone, [`guess_registered_type`]
-//! also what IANA has registered since. The caller can add types with a lookup of its own, and chooses the type of unknown
-//! names (`application/octet-stream`). No file is opened.
+//! [`guess_type`] returns what CPython 3.13's `http.server` sends with its built-in tables alone,
+//! [`guess_registered_type`] also what IANA has registered since. The caller can add types with a lookup of its own,
+//! and chooses the type of unknown names (`application/octet-stream`). No file is opened.
 
 mod registered;
 
@@ -13,8 +13,8 @@ const EXTENSION_MAX: usize = 16;
 
 /// Returns the media type of a file by the last segment of its path.
 ///
-/// The name is bytes and need not be UTF-8. If the built-in table has no type, `more` is called with the extension in ASCII
-/// lower case without the dot, provided that it is UTF-8 of 1 to 16 bytes. Returns `None` if the type is unknown.
+/// The name is bytes and need not be UTF-8. If the built-in table has no type, `more` is called with the extension in
+/// ASCII lower case without the dot, provided that it is UTF-8 of 1 to 16 bytes. Returns `None` if the type is unknown.
 ///
 /// ```
 /// use sanserve_core::mime;
@@ -30,8 +30,8 @@ pub fn guess_type(
 ) -> Option<&'static str> {
     let (stem, extension) = split_extension(name)?;
     match extension {
-        // Two extensions of compressed files are case-sensitive, as in Python: `.Z`, as opposed to `.z`, and `.br`, which
-        // alone has no type.
+        // Two extensions of compressed files are case-sensitive, as in Python: `.Z`, as opposed to `.z`, and `.br`,
+        // which alone has no type.
         b"Z" => Some("application/octet-stream"),
         b"br" => look_up(split_extension(stem)?.1, &[], more),
         extension => look_up(extension, COMPRESSED, more),
@@ -39,8 +39,8 @@ pub fn guess_type(
 }
 
 /// Returns the media type of a file as [`guess_type`] does, but first looks up what IANA has registered or nginx sends,
-/// where CPython has no type or an outdated one: `.woff2`, `.rpm`, `.opus`. A name that ends in `.br` has no type, since no
-/// field would say that the content is compressed.
+/// where CPython has no type or an outdated one: `.woff2`, `.rpm`, `.opus`. A name that ends in `.br` has no type,
+/// since no field would say that the content is compressed.
 ///
 /// ```
 /// use sanserve_core::mime;

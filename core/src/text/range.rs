@@ -1,7 +1,7 @@
 //! The `Range` field (RFC 9110 §14.1.2, §14.2), for a representation of known length.
 //!
-//! The caller decides for which methods and under which preconditions the field applies. An invalid field is not an error:
-//! it is ignored.
+//! The caller decides for which methods and under which preconditions the field applies. An invalid field is not an
+//! error: it is ignored.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -15,22 +15,22 @@ pub enum Ranges {
     All,
     /// A single range.
     One(Range<u64>),
-    /// Two or more ranges, in the order of the field. They neither overlap nor touch, so that together they are never more
-    /// than the whole.
+    /// Two or more ranges, in the order of the field. They neither overlap nor touch, so that together they are never
+    /// more than the whole.
     Several(Vec<Range<u64>>),
     /// Only ranges beyond the length: 416.
     None,
 }
 
-/// The largest number of parts in one reply. If the field has more, the whole representation is sent: a reply in many small
-/// parts costs more (RFC 9110 §17.14). A range that overlaps or touches an earlier one is merged with it and not counted; a
-/// later range that would join two counts.
+/// The largest number of parts in one reply. If the field has more, the whole representation is sent: a reply in many
+/// small parts costs more (RFC 9110 §17.14). A range that overlaps or touches an earlier one is merged with it and not
+/// counted; a later range that would join two counts.
 pub const PARTS_MAX: usize = 64;
 
 /// Parses the value of a `Range` field for a representation of `len` bytes.
 ///
-/// The only unit is `bytes`, in any letter case; a field with another unit or a syntax error is ignored. Numbers may have
-/// any number of digits. Allocates only if the field has more than one range.
+/// The only unit is `bytes`, in any letter case; a field with another unit or a syntax error is ignored. Numbers may
+/// have any number of digits. Allocates only if the field has more than one range.
 ///
 /// ```
 /// use sanserve_core::range::{Ranges, parse};

@@ -1,6 +1,7 @@
 //! Reason phrases and explanations of status codes.
 //!
-//! The table is that of CPython 3.13's `http.HTTPStatus`, word for word, as both texts appear in replies and on error pages.
+//! The table is that of CPython 3.13's `http.HTTPStatus`, word for word, as both texts appear in replies and on error
+//! pages.
 
 /// The text for codes that are not in the table.
 const UNKNOWN: &str = "???";

@@ -1,8 +1,8 @@
 //! The imports between the source files of a crate, read from their text, and the cycles among them.
 //!
-//! A path that begins with `crate`, `super` or `self` is followed to the file that defines its name, through the `use` lines
-//! of the files in between. Unit tests at the end of a file, and imports for documentation alone (`#[cfg(doc)]`), are
-//! ignored.
+//! A path that begins with `crate`, `super` or `self` is followed to the file that defines its name, through the `use`
+//! lines of the files in between. Unit tests at the end of a file, and imports for documentation alone (`#[cfg(doc)]`),
+//! are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -49,8 +49,8 @@ impl Imports {
         edges
     }
 
-    /// Returns the cycles among the parts of each folder, one per line. The parts of a folder are its files and the folders
-    /// in it, except the file of the folder itself (`mod.rs`), since its parts are pieces of it.
+    /// Returns the cycles among the parts of each folder, one per line. The parts of a folder are its files and the
+    /// folders in it, except the file of the folder itself (`mod.rs`), since its parts are pieces of it.
     pub(crate) fn cycles(&self) -> Vec<String> {
         let mut folders: BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
         for (from, to) in self.edges() {

@@ -58,8 +58,8 @@ pub struct World<H> {
 #[derive(Debug, Clone, Copy)]
 pub struct File(&'static [u8], bool);
 
-/// `/hello.txt` (6 bytes), `/big` (1 MiB), `/short` (announces 100 bytes, has 50), `/dir/`. A link `out` leads out of the
-/// root, and `aux` is not a valid name.
+/// `/hello.txt` (6 bytes), `/big` (1 MiB), `/short` (announces 100 bytes, has 50), `/dir/`. A link `out` leads out of
+/// the root, and `aux` is not a valid name.
 pub struct Tree;
 
 pub const HELLO: &[u8] = b"hello\n";

@@ -47,8 +47,8 @@ pub fn serve(stream: TcpStream, upstream: &str) -> Result<()> {
 
 type Asked = (Peer, ResponseHead, Body, bool);
 
-/// Forwards a request over a connection of its own, and interim responses back. Returns the final response, and whether all
-/// of the content was sent, which it was not if this response arrived instead of a 100.
+/// Forwards a request over a connection of its own, and interim responses back. Returns the final response, and whether
+/// all of the content was sent, which it was not if this response arrived instead of a 100.
 fn ask(client: &mut Peer, request: &mut RequestHead, upstream: &str) -> Result<Option<Asked>> {
     if !client.head(|input| request.parse(input, &Limits::new()))? {
         return Ok(None);

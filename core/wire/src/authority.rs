@@ -12,8 +12,8 @@ pub(super) struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// Parses `host [ ":" [ port ] ]` (RFC 3986 §3.2). Rejects a user, an empty host (RFC 9110 §4.2), an address zone, and a
-    /// comma, which may have separated two fields that an intermediary combined.
+    /// Parses `host [ ":" [ port ] ]` (RFC 3986 §3.2). Rejects a user, an empty host (RFC 9110 §4.2), an address zone,
+    /// and a comma, which may have separated two fields that an intermediary combined.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
             Some(rest) => {

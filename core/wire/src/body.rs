@@ -64,8 +64,8 @@ pub enum Piece {
     Data(usize),
     /// This many bytes are framing: skip them.
     Skip(usize),
-    /// This many bytes are the trailer fields, with the empty line behind them. They are well formed: skip them, or parse
-    /// them with [`Fields::parse_trailers`]. Content without trailer fields has no such piece.
+    /// This many bytes are the trailer fields, with the empty line behind them. They are well formed: skip them, or
+    /// parse them with [`Fields::parse_trailers`]. Content without trailer fields has no such piece.
     Trailers(usize),
     /// There is not enough input. Call again with the same bytes and more.
     More,
@@ -115,8 +115,8 @@ impl Body {
 
     /// Returns the framing of a response's content, for a request with this method (RFC 9112 §6.3):
     ///
-    /// 1. There is no content in a response to `HEAD`, with a status below 200, 204 or 304, or after a successful `CONNECT`,
-    ///    regardless of the fields; see also [`ResponseHead::ends_http`].
+    /// 1. There is no content in a response to `HEAD`, with a status below 200, 204 or 304, or after a successful
+    ///    `CONNECT`, regardless of the fields; see also [`ResponseHead::ends_http`].
     /// 2. `Transfer-Encoding: chunked` and `Content-Length` count as in a request.
     /// 3. Otherwise the content ends with the connection: see [`is_until_close`](Self::is_until_close).
     ///
@@ -131,8 +131,8 @@ impl Body {
     /// ```
     ///
     /// # Errors
-    /// As [`of_request`](Self::of_request). RFC 9112 §6.3 also allows a client to accept repeated equal lengths, and codings
-    /// other than `chunked` at the end; this function rejects both.
+    /// As [`of_request`](Self::of_request). RFC 9112 §6.3 also allows a client to accept repeated equal lengths, and
+    /// codings other than `chunked` at the end; this function rejects both.
     pub fn of_response(head: &ResponseHead, method: &str) -> Result<Body, ParseError> {
         let is_empty = method == "HEAD" || matches!(head.status(), ..200 | 204 | 304);
         if is_empty || head.ends_http(method) {
@@ -364,11 +364,12 @@ impl Fields {
     /// Parses the trailer fields of chunked content: the bytes of a [`Piece::Trailers`]. Fields from an earlier call are
     /// dropped.
     ///
-    /// Fields that must not be in trailers are omitted (RFC 9110 §6.5.1), since a recipient that merged them into the head
-    /// would change the framing, routing or authorization of a message that was checked before: `Content-Length`,
-    /// `Transfer-Encoding`, `Content-Encoding`, `Content-Type`, `Content-Range`, `Trailer`, `TE`, `Connection`, `Upgrade`,
-    /// `Keep-Alive`, `Host`, `Authorization`, `Cookie`, `Set-Cookie`, `Expect`, `Cache-Control`, `Max-Forwards`, `Range`,
-    /// the preconditions (`If-…`), `Proxy-…` and `WWW-Authenticate`. There are at most 16 trailer fields with 4,096 bytes.
+    /// Fields that must not be in trailers are omitted (RFC 9110 §6.5.1), since a recipient that merged them into the
+    /// head would change the framing, routing or authorization of a message that was checked before: `Content-Length`,
+    /// `Transfer-Encoding`, `Content-Encoding`, `Content-Type`, `Content-Range`, `Trailer`, `TE`, `Connection`,
+    /// `Upgrade`, `Keep-Alive`, `Host`, `Authorization`, `Cookie`, `Set-Cookie`, `Expect`, `Cache-Control`,
+    /// `Max-Forwards`, `Range`, the preconditions (`If-…`), `Proxy-…` and `WWW-Authenticate`. There are at most 16
+    /// trailer fields with 4,096 bytes.
     ///
     /// ```
     /// use sanserve_wire::Fields;
@@ -380,8 +381,8 @@ impl Fields {
     /// ```
     ///
     /// # Errors
-    /// [`ParseError::Chunk`], [`ParseError::FieldsTooLong`] or [`ParseError::TooManyFields`] if `section` is not the bytes
-    /// of a [`Piece::Trailers`].
+    /// [`ParseError::Chunk`], [`ParseError::FieldsTooLong`] or [`ParseError::TooManyFields`] if `section` is not the
+    /// bytes of a [`Piece::Trailers`].
     pub fn parse_trailers(&mut self, section: &[u8]) -> Result<(), ParseError> {
         self.clear();
         if section.len() > TRAILERS_MAX {

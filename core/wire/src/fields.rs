@@ -168,17 +168,17 @@ impl Fields {
         })
     }
 
-    /// Returns an iterator over the fields as names and values, with the values as the bytes that were sent. Only a value
-    /// with a byte above 0x7F is copied.
+    /// Returns an iterator over the fields as names and values, with the values as the bytes that were sent. Only a
+    /// value with a byte above 0x7F is copied.
     pub fn iter_bytes(&self) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
         self.iter().map(|(name, value)| (name, encode(value)))
     }
 
-    /// Returns the fields that a proxy or gateway forwards, in their order, with the values as bytes: all but `Connection`,
-    /// the fields that it names, and the other hop-by-hop fields, which are `Keep-Alive`, `Proxy-Authenticate`,
-    /// `Proxy-Authorization`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade` (RFC 9110 §7.6.1).
-    /// `Content-Length` and `Host` are forwarded even if `Connection` names them, as the message would otherwise change its
-    /// meaning.
+    /// Returns the fields that a proxy or gateway forwards, in their order, with the values as bytes: all but
+    /// `Connection`, the fields that it names, and the other hop-by-hop fields, which are `Keep-Alive`,
+    /// `Proxy-Authenticate`, `Proxy-Authorization`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and
+    /// `Upgrade` (RFC 9110 §7.6.1). `Content-Length` and `Host` are forwarded even if `Connection` names them, as the
+    /// message would otherwise change its meaning.
     pub fn end_to_end(&self) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
         // Sorted, for a binary search for each field.
         let mut named: Vec<&str> = self.list("Connection").collect();
@@ -190,8 +190,8 @@ impl Fields {
         })
     }
 
-    /// Returns the elements of the comma-separated list that all fields of this name form together (RFC 9110 §5.6.1). Quoted
-    /// strings are not recognised: a comma inside of one separates elements, too.
+    /// Returns the elements of the comma-separated list that all fields of this name form together (RFC 9110 §5.6.1).
+    /// Quoted strings are not recognised: a comma inside of one separates elements, too.
     #[inline]
     pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
         self.get_all(name)

@@ -1,8 +1,8 @@
-//! A strict HTTP/1.1 parser and encoder without I/O, for the heads of requests and responses, and for content, chunks and
-//! trailers.
+//! A strict HTTP/1.1 parser and encoder without I/O, for the heads of requests and responses, and for content, chunks
+//! and trailers.
 //!
-//! It has no connections and no timeouts, and is for servers, clients and proxies that do their own I/O. `sanserve-core` is
-//! an engine on top of it that decides what to read and write, and when.
+//! It has no connections and no timeouts, and is for servers, clients and proxies that do their own I/O.
+//! `sanserve-core` is an engine on top of it that decides what to read and write, and when.
 //!
 //! # Reading
 //!
@@ -39,33 +39,33 @@
 //!
 //! # Writing
 //!
-//! [`HeadEncoder`] writes heads, [`encode_chunk`] and [`encode_last_chunk`] write chunked content. Every part is checked, so
-//! that no value can begin another field or another message.
+//! [`HeadEncoder`] writes heads, [`encode_chunk`] and [`encode_last_chunk`] write chunked content. Every part is
+//! checked, so that no value can begin another field or another message.
 //!
 //! # Strictness
 //!
-//! A message that two recipients could interpret differently is rejected, as such messages are used to smuggle requests past
-//! a proxy: LF alone as a line end, folded lines, a space before a colon, two lengths, a length together with chunks, chunks
-//! in HTTP/1.0, a second `Host`. Harmless deviations are accepted: an empty line before a request, bytes above 0x7F in a
-//! target, a missing reason phrase. After an error the connection has to be closed; [`ParseError::status`] is the status to
-//! reply with before that.
+//! A message that two recipients could interpret differently is rejected, as such messages are used to smuggle requests
+//! past a proxy: LF alone as a line end, folded lines, a space before a colon, two lengths, a length together with
+//! chunks, chunks in HTTP/1.0, a second `Host`. Harmless deviations are accepted: an empty line before a request, bytes
+//! above 0x7F in a target, a missing reason phrase. After an error the connection has to be closed;
+//! [`ParseError::status`] is the status to reply with before that.
 //!
 //! # Limits and cost
 //!
-//! [`Limits`] limits a head, by default to 65,536 bytes for its first line, as many for its fields, and 100 fields. Work is
-//! linear in the input. [`RequestHead`] and [`ResponseHead`] keep their memory, so that parsing another head allocates
-//! nothing, and if the fields of a request are the same as those of the last one, they are not parsed again.
+//! [`Limits`] limits a head, by default to 65,536 bytes for its first line, as many for its fields, and 100 fields.
+//! Work is linear in the input. [`RequestHead`] and [`ResponseHead`] keep their memory, so that parsing another head
+//! allocates nothing, and if the fields of a request are the same as those of the last one, they are not parsed again.
 //!
 //! # Text and bytes
 //!
-//! Targets, values and reason phrases are text in which each character up to U+00FF is one byte (ISO-8859-1); methods with
-//! `bytes` in their name return the bytes that were sent. Names are ASCII. The order, duplicates and letter case of fields
-//! are kept: see [`Fields`].
+//! Targets, values and reason phrases are text in which each character up to U+00FF is one byte (ISO-8859-1); methods
+//! with `bytes` in their name return the bytes that were sent. Names are ASCII. The order, duplicates and letter case
+//! of fields are kept: see [`Fields`].
 //!
 //! # Features
 //!
-//! `http`: conversions to and from the heads of the `http` crate (`RequestHead::to_http`, `HeadEncoder::from_http_response`
-//! and others). It requires std; without it the crate is `no_std` with `alloc`.
+//! `http`: conversions to and from the heads of the `http` crate (`RequestHead::to_http`,
+//! `HeadEncoder::from_http_response` and others). It requires std; without it the crate is `no_std` with `alloc`.
 //!
 //! # Where next
 //!

@@ -1,7 +1,7 @@
 //! [`NameBloom`]: a Bloom filter of field names, which shows without a search that a head has none of them.
 
-/// A set of field names as a Bloom filter of 64 bits, one for each name. A server can check for several fields at once with
-/// a constant:
+/// A set of field names as a Bloom filter of 64 bits, one for each name. A server can check for several fields at once
+/// with a constant:
 ///
 /// ```
 /// use sanserve_wire::{Limits, NameBloom, RequestHead};

@@ -17,8 +17,8 @@ pub enum ParseError {
     /// The status line is not a version, three digits from 100 on and a reason phrase, with one space between them
     /// (RFC 9112 §4).
     StatusLine,
-    /// A line of the head ends with LF alone. RFC 9112 §2.2 allows a recipient to accept that, but one that does sees other
-    /// fields than one that does not.
+    /// A line of the head ends with LF alone. RFC 9112 §2.2 allows a recipient to accept that, but one that does sees
+    /// other fields than one that does not.
     BareLf,
     /// The request target has none of the forms of RFC 9112 §3.2, or one that belongs to another method.
     Target,

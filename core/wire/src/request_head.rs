@@ -59,13 +59,13 @@ impl RequestHead {
     /// `Ok(None)` if the head is incomplete: call again with the same bytes and more. Returns `Ok(Some(n))` if
     /// it is complete and took `n` bytes: the next call starts a new head.
     ///
-    /// After `Ok(None)`, the bytes that were examined are not examined again. If they have changed nevertheless, the result
-    /// is that of the new bytes, that of the old ones, or an error, but never a panic; shorter input starts a new head. Call
-    /// [`reset`](Self::reset) to start one explicitly.
+    /// After `Ok(None)`, the bytes that were examined are not examined again. If they have changed nevertheless, the
+    /// result is that of the new bytes, that of the old ones, or an error, but never a panic; shorter input starts a
+    /// new head. Call [`reset`](Self::reset) to start one explicitly.
     ///
     /// # Errors
-    /// Returns an error as soon as it is certain, regardless of how the bytes were divided. Everything that was parsed until
-    /// then can still be read, for a log or an error page.
+    /// Returns an error as soon as it is certain, regardless of how the bytes were divided. Everything that was parsed
+    /// until then can still be read, for a log or an error page.
     pub fn parse(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, ParseError> {
         if let Search::Known = self.search
             && let Some(taken) = self.follow(input, limits)
@@ -87,8 +87,8 @@ impl RequestHead {
         result
     }
 
-    /// Parses a head that differs from the last one only in method and path, as most clients repeat their fields, and reuses
-    /// the parsed fields. Returns `None` and changes nothing if the head is different, incomplete or unusual.
+    /// Parses a head that differs from the last one only in method and path, as most clients repeat their fields, and
+    /// reuses the parsed fields. Returns `None` and changes nothing if the head is different, incomplete or unusual.
     fn follow(&mut self, input: &[u8], limits: &Limits) -> Option<usize> {
         let end = memchr(b'\n', input)? + 1;
         let fields = self.fields.text().as_bytes();
@@ -162,8 +162,8 @@ impl RequestHead {
         Ok(())
     }
 
-    /// Stores the path if it differs from the target: that of `http://host?query` is `/?query` (RFC 9110 §4.2.3), and bytes
-    /// that are not allowed in a URI, but that some clients send, are percent-encoded (RFC 3986 §2.1).
+    /// Stores the path if it differs from the target: that of `http://host?query` is `/?query` (RFC 9110 §4.2.3), and
+    /// bytes that are not allowed in a URI, but that some clients send, are percent-encoded (RFC 3986 §2.1).
     fn write_path(&mut self) {
         let start = self.text.len();
         let Range { start: mut at, end } = self.path;
@@ -251,8 +251,8 @@ impl RequestHead {
         self.line.version
     }
 
-    /// Returns the value of the first field with this name, which is case-insensitive, without the spaces and tabs around
-    /// it.
+    /// Returns the value of the first field with this name, which is case-insensitive, without the spaces and tabs
+    /// around it.
     #[inline]
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {

@@ -30,8 +30,8 @@ impl RequestHead {
         Some((authority.host, authority.port))
     }
 
-    /// Returns whether the request is for this host and port, such as `example.org:8000`. A port that is missing on either
-    /// side means `default_port`.
+    /// Returns whether the request is for this host and port, such as `example.org:8000`. A port that is missing on
+    /// either side means `default_port`.
     #[must_use]
     pub fn is_for(&self, authority: &str, default_port: u16) -> bool {
         let (here, other) = (self.parsed_authority(), Authority::parse(authority));

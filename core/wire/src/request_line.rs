@@ -1,5 +1,5 @@
-//! The request line: method, target and version, separated by single spaces (RFC 9112 §3), or the two words of HTTP/0.9. The
-//! module [`target`](super::target) parses the target.
+//! The request line: method, target and version, separated by single spaces (RFC 9112 §3), or the two words of
+//! HTTP/0.9. The module [`target`](super::target) parses the target.
 
 use core::ops::Range;
 
@@ -56,8 +56,8 @@ pub(super) struct Line {
 }
 
 /// Splits a request line. The last of three or more words is treated as the version, and checked before the words are
-/// counted. Further spaces, and other white space, are rejected: recipients that split words differently would see different
-/// requests (RFC 9112 §3).
+/// counted. Further spaces, and other white space, are rejected: recipients that split words differently would see
+/// different requests (RFC 9112 §3).
 pub(super) fn parse(line: &str) -> Result<Line, ParseError> {
     let space_at_an_end = line.starts_with(' ') || line.ends_with(' ');
     // Without an early exit, so that the compiler vectorizes the loop.

@@ -15,9 +15,9 @@ use super::{Fields, Limits, ParseError, Version};
 ///
 /// # Interim responses
 ///
-/// Any number of interim responses with a status from 100 to 199 may precede the final one (RFC 9110 §15.2), each a head
-/// without content. Continue parsing until [`is_interim`](Self::is_interim) is `false`. 101 ends HTTP on its connection, and
-/// so counts as final.
+/// Any number of interim responses with a status from 100 to 199 may precede the final one (RFC 9110 §15.2), each a
+/// head without content. Continue parsing until [`is_interim`](Self::is_interim) is `false`. 101 ends HTTP on its
+/// connection, and so counts as final.
 ///
 /// ```
 /// use sanserve_wire::{Body, Limits, Piece, ResponseHead};
@@ -142,8 +142,8 @@ impl ResponseHead {
         self.version
     }
 
-    /// Returns the status, 100 to 999, or 0 before a status line was parsed. A client should treat a status of 600 or above
-    /// as 500 (RFC 9110 §15).
+    /// Returns the status, 100 to 999, or 0 before a status line was parsed. A client should treat a status of 600 or
+    /// above as 500 (RFC 9110 §15).
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
@@ -168,15 +168,15 @@ impl ResponseHead {
     }
 
     /// Returns whether HTTP ends with this head, as a response to a request with this method: after 101, and after a
-    /// successful `CONNECT` (RFC 9110 §9.3.6). Then [`Body::of_response`](super::Body::of_response) is empty, and the bytes
-    /// that follow belong to the other protocol.
+    /// successful `CONNECT` (RFC 9110 §9.3.6). Then [`Body::of_response`](super::Body::of_response) is empty, and the
+    /// bytes that follow belong to the other protocol.
     #[must_use]
     pub fn ends_http(&self, method: &str) -> bool {
         self.status == 101 || method == "CONNECT" && matches!(self.status, 200..=299)
     }
 
-    /// Returns the value of the first field with this name, which is case-insensitive, without the spaces and tabs around
-    /// it.
+    /// Returns the value of the first field with this name, which is case-insensitive, without the spaces and tabs
+    /// around it.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name)
@@ -193,8 +193,8 @@ impl ResponseHead {
         &self.fields
     }
 
-    /// Returns whether the server keeps the connection open after this response (RFC 9112 §9.3), provided that its content
-    /// does not end with the connection.
+    /// Returns whether the server keeps the connection open after this response (RFC 9112 §9.3), provided that its
+    /// content does not end with the connection.
     #[must_use]
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
@@ -218,8 +218,8 @@ impl Default for ResponseHead {
     }
 }
 
-/// Splits a status line (RFC 9112 §4). The space before an empty reason phrase may be missing: many servers omit it, and the
-/// line is unambiguous without it.
+/// Splits a status line (RFC 9112 §4). The space before an empty reason phrase may be missing: many servers omit it,
+/// and the line is unambiguous without it.
 fn split(line: &[u8]) -> Result<(Version, u16, &[u8]), ParseError> {
     let (version, rest) = match line {
         [

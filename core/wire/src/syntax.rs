@@ -19,8 +19,8 @@ fn is_token_byte(byte: u8) -> bool {
 /// The characters of a token, one bit for each.
 const TOKEN: u128 = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
-/// Returns a set of ASCII characters, one bit for each: all letters, all digits, and `marks`. To look up a byte, shift by
-/// it: `byte < 128 && set >> byte & 1 == 1`.
+/// Returns a set of ASCII characters, one bit for each: all letters, all digits, and `marks`. To look up a byte, shift
+/// by it: `byte < 128 && set >> byte & 1 == 1`.
 ///
 /// # Panics
 /// If one of the marks is not ASCII. In a constant that is a compile-time error.
@@ -48,8 +48,8 @@ pub(super) fn is_hex_pair(bytes: &mut impl Iterator<Item = u8>) -> bool {
     is_digit() && is_digit()
 }
 
-/// Returns whether these are valid chunk extensions, or none (RFC 9112 §7.1.1). Spaces and tabs are allowed only around `;`
-/// and `=`.
+/// Returns whether these are valid chunk extensions, or none (RFC 9112 §7.1.1). Spaces and tabs are allowed only around
+/// `;` and `=`.
 pub(super) fn are_extensions(mut text: &[u8]) -> bool {
     while !text.is_empty() {
         let Some(rest) = text.trim_ascii_start().strip_prefix(b";") else {
@@ -78,8 +78,8 @@ fn token(text: &[u8]) -> Option<&[u8]> {
     (len > 0).then_some(&text[len..])
 }
 
-/// Returns what follows the quoted string at the start of `text` (RFC 9110 §5.6.4). The caller has checked that there are
-/// no control characters.
+/// Returns what follows the quoted string at the start of `text` (RFC 9110 §5.6.4). The caller has checked that there
+/// are no control characters.
 fn quoted_string(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text.strip_prefix(b"\"")?;
     loop {

@@ -23,8 +23,9 @@ impl<'a> Absolute<'a> {
     }
 }
 
-/// Returns path and query of a target: all of `*` and `host:port`, and an empty text for `http://host`. Returns `None` if
-/// the target has none of the forms or not that of its method, or if it contains a character that is invalid in a URI.
+/// Returns path and query of a target: all of `*` and `host:port`, and an empty text for `http://host`. Returns `None`
+/// if the target has none of the forms or not that of its method, or if it contains a character that is invalid in a
+/// URI.
 pub(super) fn path<'a>(method: &str, target: &'a str) -> Option<&'a str> {
     // A fragment is only for the client (RFC 9110 §4.2.5). Bytes above 0x7E are invalid in a URI, but some clients send
     // them.

@@ -36,9 +36,9 @@ impl TryFrom<http::Version> for Version {
 }
 
 impl RequestHead {
-    /// Converts the head to that of an [`http::Request`] (feature `http`). The URI is the target as it was sent; it contains
-    /// the host only if the target is in absolute form, see [`authority`](Self::authority). Names are converted to lower
-    /// case.
+    /// Converts the head to that of an [`http::Request`] (feature `http`). The URI is the target as it was sent; it
+    /// contains the host only if the target is in absolute form, see [`authority`](Self::authority). Names are
+    /// converted to lower case.
     ///
     /// ```
     /// use sanserve_wire::{Limits, RequestHead};
@@ -52,8 +52,8 @@ impl RequestHead {
     /// ```
     ///
     /// # Errors
-    /// [`http::Error`] if that crate does not accept the URI, as it accepts fewer targets than RFC 9112 requires and at most
-    /// 65,534 bytes, or if there are more fields than a [`HeaderMap`] can hold.
+    /// [`http::Error`] if that crate does not accept the URI, as it accepts fewer targets than RFC 9112 requires and at
+    /// most 65,534 bytes, or if there are more fields than a [`HeaderMap`] can hold.
     pub fn to_http(&self) -> Result<request::Parts, http::Error> {
         let builder = http::Request::builder()
             .method(self.method())
@@ -97,8 +97,8 @@ impl Fields {
 }
 
 impl<'a> HeadEncoder<'a> {
-    /// Writes the head of an [`http::Request`] (feature `http`), without its end. The target is the URI: in absolute form if
-    /// it has a scheme; the authority alone with `CONNECT`.
+    /// Writes the head of an [`http::Request`] (feature `http`), without its end. The target is the URI: in absolute
+    /// form if it has a scheme; the authority alone with `CONNECT`.
     ///
     /// ```
     /// use sanserve_wire::HeadEncoder;

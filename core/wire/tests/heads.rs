@@ -1,4 +1,5 @@
-//! Reused heads: the result of parsing does not depend on the previous head, whose fields are reused if they are the same.
+//! Reused heads: the result of parsing does not depend on the previous head, whose fields are reused if they are the
+//! same.
 
 use sanserve_wire::{Body, Limits, ParseError, RequestHead};
 

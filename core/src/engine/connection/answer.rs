@@ -64,8 +64,8 @@ impl<F, H: Handler> Connection<F, H> {
         _ = self.resume(event);
     }
 
-    /// Resumes a waiting handler after a wake-up, which may be spurious. At the deadline it is resumed with a timeout instead, so
-    /// that a waker that is woken all the time does not prolong the wait.
+    /// Resumes a waiting handler after a wake-up, which may be spurious. At the deadline it is resumed with a timeout
+    /// instead, so that a waker that is woken all the time does not prolong the wait.
     fn on_woken(&mut self) {
         let is_late = matches!(self.state, State::Wait { until } if until <= self.now.tick);
         self.resume_with(match is_late {
@@ -74,8 +74,8 @@ impl<F, H: Handler> Connection<F, H> {
         });
     }
 
-    /// Handles an operation that the file or CGI process has refused. The handler replies to the failure of a file that is being
-    /// created or of a CGI process that has not started; otherwise the reply is abandoned.
+    /// Handles an operation that the file or CGI process has refused. The handler replies to the failure of a file that
+    /// is being created or of a CGI process that has not started; otherwise the reply is abandoned.
     #[cold]
     pub(super) fn on_refused(&mut self, error: FsError) {
         // Content that was being written to the process must not be parsed as the next request.

@@ -7,7 +7,8 @@ use crate::text::escape::{QUOTE_MAX, Repr, excerpt};
 use crate::text::status;
 use crate::wire::ParseError;
 
-/// The error of a request that cannot be parsed. Its `Display` is the message that replaces the standard phrase of the status.
+/// The error of a request that cannot be parsed. Its `Display` is the message that replaces the standard phrase of the
+/// status.
 #[derive(Clone, Copy)]
 pub(super) struct BadRequest<'a> {
     pub(super) request_line: &'a str,

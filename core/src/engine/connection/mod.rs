@@ -1,8 +1,8 @@
 //! [`Connection`]: the protocol of one connection as a state machine.
 //!
-//! This file has its public interface and the conversion of what is pending to a [`Want`]; `state` has its states, `answer` the
-//! answers of the adapter, `transitions` the transitions, `source` the open file or CGI process, `timeouts` the deadlines and
-//! `parked` the idle connection without buffers.
+//! This file has its public interface and the conversion of what is pending to a [`Want`]; `state` has its states,
+//! `answer` the answers of the adapter, `transitions` the transitions, `source` the open file or CGI process,
+//! `timeouts` the deadlines and `parked` the idle connection without buffers.
 //!
 //! # Theory of operation
 //!
@@ -19,12 +19,13 @@
 //!                           Linger --> Closed
 //! ```
 //!
-//! [`step`](Connection::step) applies the answer to the pending want ([`take_answer`]), then makes transitions ([`transition`])
-//! until the adapter has to do something. A transition takes the state out, and either sets the next one or says which want is
-//! [`Pending`]; one that does neither panics in tests. Only [`want`] turns what is pending into borrowed buffers.
+//! [`step`](Connection::step) applies the answer to the pending want ([`take_answer`]), then makes transitions
+//! ([`transition`]) until the adapter has to do something. A transition takes the state out, and either sets the next
+//! one or says which want is [`Pending`]; one that does neither panics in tests. Only [`want`] turns what is pending
+//! into borrowed buffers.
 //!
-//! The connection never waits for the peer while it has something to send to it, and writes nothing before the log line about it.
-//! The replies to pipelined requests collect in the outbox.
+//! The connection never waits for the peer while it has something to send to it, and writes nothing before the log line
+//! about it. The replies to pipelined requests collect in the outbox.
 //!
 //! [`take_answer`]: Connection::take_answer
 //! [`transition`]: Connection::transition
@@ -59,8 +60,8 @@ mod transitions;
 /// The server side of one HTTP connection, without I/O. The [crate's page](crate) has the loop around it.
 ///
 /// An adapter creates one for each accepted connection, and calls [`step`](Self::step) until the connection wants
-/// [`Close`](Want::Close). `F` is the file system's type of an open file, `H` the [`Handler`]. Nothing that the peer sends makes
-/// it fail or panic; only a wrong answer of the adapter panics.
+/// [`Close`](Want::Close). `F` is the file system's type of an open file, `H` the [`Handler`]. Nothing that the peer
+/// sends makes it fail or panic; only a wrong answer of the adapter panics.
 ///
 /// ```
 /// use sanserve_core::{Config, Connection, Got, Next, Now, Want, from_fn};
@@ -101,7 +102,8 @@ pub struct Connection<F, H> {
     date: LastDate,
     /// The peer speaks plain HTTP on an HTTPS port.
     is_without_tls: bool,
-    /// When the peer was found to have closed its side during long work, or when bytes were last read or written since then.
+    /// When the peer was found to have closed its side during long work, or when bytes were last read or written since
+    /// then.
     peer_closed: Option<Duration>,
     waker: Waker,
 }
@@ -119,12 +121,12 @@ pub struct Upgraded<H> {
     pub received: Vec<u8>,
 }
 
-/// The numbers of which one changes if a transition makes progress: bytes in the inbox and the outbox, content of the reply,
-/// requests.
+/// The numbers of which one changes if a transition makes progress: bytes in the inbox and the outbox, content of the
+/// reply, requests.
 type Progress = (usize, usize, u64, u32);
 
-/// The number of transitions that one step may make without any [`Progress`]. A handler that causes more keeps asking for the
-/// same thing.
+/// The number of transitions that one step may make without any [`Progress`]. A handler that causes more keeps asking
+/// for the same thing.
 const TRANSITIONS_MAX: usize = 1_000;
 
 impl<F, H> fmt::Debug for Connection<F, H> {
@@ -138,8 +140,8 @@ impl<F, H> fmt::Debug for Connection<F, H> {
 }
 
 impl<F, H: Handler> Connection<F, H> {
-    /// Returns a new connection. `peer` is the peer's address as log lines show it. A server with more than one connection shares
-    /// an `Arc` of its settings among them.
+    /// Returns a new connection. `peer` is the peer's address as log lines show it. A server with more than one
+    /// connection shares an `Arc` of its settings among them.
     ///
     /// # Panics
     /// If [`Limits::outbox`](crate::Limits::outbox) is below 512 bytes, which is too small for any reply.
@@ -184,7 +186,8 @@ impl<F, H: Handler> Connection<F, H> {
     /// Takes the answer to the last want ([`Got::Nothing`] in the first step), and returns the next want.
     ///
     /// It always returns, whatever the peer or the handler does: if a handler keeps asking for the same thing, such as
-    /// [`Next::Body`](crate::Next::Body) after [`Event::End`](crate::Event::End), the reply is a 500 that names the mistake.
+    /// [`Next::Body`](crate::Next::Body) after [`Event::End`](crate::Event::End), the reply is a 500 that names the
+    /// mistake.
     ///
     /// # Panics
     /// If the answer does not fit the want, which is a mistake in the adapter.
@@ -232,16 +235,16 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Makes the current reply the last one, for a server that shuts down. A connection that waits for a request, or for the rest
-    /// of a head, closes at the next step.
+    /// Makes the current reply the last one, for a server that shuts down. A connection that waits for a request, or
+    /// for the rest of a head, closes at the next step.
     pub fn finish(&mut self) {
         self.closing = Some(CloseReason::Shutdown);
         self.reply.close_for(CloseReason::Shutdown);
     }
 
-    /// Notes that the peer speaks plain HTTP on an HTTPS port. [`Handler::begin_without_tls`] answers its first request, error
-    /// pages are plain text, and the connection closes afterwards. Call it before the step that receives the first bytes; further
-    /// calls have no effect.
+    /// Notes that the peer speaks plain HTTP on an HTTPS port. [`Handler::begin_without_tls`] answers its first
+    /// request, error pages are plain text, and the connection closes afterwards. Call it before the step that receives
+    /// the first bytes; further calls have no effect.
     pub fn without_tls(&mut self) {
         if self.is_without_tls {
             return;
@@ -252,15 +255,16 @@ impl<F, H: Handler> Connection<F, H> {
         config.error_content_type = https::TYPE.into();
     }
 
-    /// Sets the waker that handlers get, to wake this connection while it [waits](Want::Wait). Without a waker the adapter has to
-    /// answer [`Want::Wait`] from time to time. After a connection was [parked](Self::park), this has to be called again.
+    /// Sets the waker that handlers get, to wake this connection while it [waits](Want::Wait). Without a waker the
+    /// adapter has to answer [`Want::Wait`] from time to time. After a connection was [parked](Self::park), this has to
+    /// be called again.
     pub fn set_waker(&mut self, waker: Waker) {
         self.waker = waker;
     }
 
     /// Allows handlers to take the connection over ([`Next::Upgrade`](crate::Next::Upgrade)): for adapters that answer
-    /// [`Want::Upgrade`] by handing over their transport. Without it, an upgrade is answered with 501. After a connection was
-    /// [parked](Self::park), this has to be called again.
+    /// [`Want::Upgrade`] by handing over their transport. Without it, an upgrade is answered with 501. After a
+    /// connection was [parked](Self::park), this has to be called again.
     pub fn allow_upgrade(&mut self) {
         self.is_upgradable = true;
     }
@@ -273,9 +277,9 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Returns whether the connection waits for long work: the output of a CGI process, a file that takes long to produce, the
-    /// verification of a password, or a wake-up. Meanwhile nothing is read from the peer, so the adapter has to watch the
-    /// transport: it calls [`peer_closed`](Self::peer_closed) when the peer has closed its side, and
+    /// Returns whether the connection waits for long work: the output of a CGI process, a file that takes long to
+    /// produce, the verification of a password, or a wake-up. Meanwhile nothing is read from the peer, so the adapter
+    /// has to watch the transport: it calls [`peer_closed`](Self::peer_closed) when the peer has closed its side, and
     /// [`peer_reset`](Self::peer_reset) when the connection is broken.
     pub fn awaits_work(&self) -> bool {
         match (self.pending, &self.state) {
@@ -286,16 +290,17 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Notes that the peer has closed its side. Whether it still reads shows only when something is sent, so work that yields no
-    /// bytes for [`Timeouts::half_closed`](crate::Timeouts::half_closed) from now on is ended. It has no effect unless the
-    /// connection [waits for work](Self::awaits_work), nor if it is called again.
+    /// Notes that the peer has closed its side. Whether it still reads shows only when something is sent, so work that
+    /// yields no bytes for [`Timeouts::half_closed`](crate::Timeouts::half_closed) from now on is ended. It has no
+    /// effect unless the connection [waits for work](Self::awaits_work), nor if it is called again.
     pub fn peer_closed(&mut self) {
         if self.awaits_work() {
             self.peer_closed.get_or_insert(self.now.tick);
         }
     }
 
-    /// Ends a connection that is broken, and the work for its peer. Answer the pending want with [`Got::Nothing`] afterwards.
+    /// Ends a connection that is broken, and the work for its peer. Answer the pending want with [`Got::Nothing`]
+    /// afterwards.
     pub fn peer_reset(&mut self) {
         if self.pending == Pending::ReadFile && self.source.as_ref().is_some_and(Source::is_process)
         {

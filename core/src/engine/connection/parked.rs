@@ -8,8 +8,8 @@ use super::state::{Inbound, Pending, State};
 use super::timeouts::DeliveryState;
 use crate::engine::{Config, Handler, Timeouts};
 
-/// An idle connection, reduced to its handler and a few numbers. An adapter with thousands of idle connections keeps these
-/// instead of whole [`Connection`]s, and [unparks](Connection::unpark) one when its transport becomes readable.
+/// An idle connection, reduced to its handler and a few numbers. An adapter with thousands of idle connections keeps
+/// these instead of whole [`Connection`]s, and [unparks](Connection::unpark) one when its transport becomes readable.
 #[derive(Debug)]
 pub struct Parked<H> {
     handler: H,
@@ -41,8 +41,8 @@ impl<H: Handler> Parked<H> {
 }
 
 impl<F, H: Handler> Connection<F, H> {
-    /// Turns a parked connection into a whole one again, when its transport is readable or its deadline has passed. The other
-    /// arguments are those of [`new`](Self::new).
+    /// Turns a parked connection into a whole one again, when its transport is readable or its deadline has passed. The
+    /// other arguments are those of [`new`](Self::new).
     ///
     /// # Panics
     /// As [`new`](Self::new).
@@ -58,8 +58,8 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Returns whether the connection is idle and has freed its buffers ([`Timeouts::park`]), or has had no request yet. If so,
-    /// [`park`](Self::park) loses nothing.
+    /// Returns whether the connection is idle and has freed its buffers ([`Timeouts::park`]), or has had no request
+    /// yet. If so, [`park`](Self::park) loses nothing.
     pub fn can_park(&self) -> bool {
         let waits = self.pending == Pending::Read && matches!(self.state, State::Head { .. });
         let is_released =
@@ -71,7 +71,8 @@ impl<F, H: Handler> Connection<F, H> {
             && self.closing.is_none()
     }
 
-    /// Reduces an idle connection to a [`Parked`] one, if it [can be](Self::can_park). Otherwise buffered bytes are lost.
+    /// Reduces an idle connection to a [`Parked`] one, if it [can be](Self::can_park). Otherwise buffered bytes are
+    /// lost.
     pub fn park(self) -> Parked<H> {
         let since = match self.state {
             State::Head { since } => since,

@@ -38,8 +38,8 @@ pub(super) enum Kind {
     Writer,
 }
 
-/// The transfer of request content to a CGI process. Small pieces, such as chunks of one byte, are collected first, as each write
-/// may cost a system call and a thread switch.
+/// The transfer of request content to a CGI process. Small pieces, such as chunks of one byte, are collected first, as
+/// each write may cost a system call and a thread switch.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     collected: Vec<u8>,
@@ -56,8 +56,8 @@ impl Feed {
         self.is_full || self.direct > 0
     }
 
-    /// Notes that `n` bytes were written, or that the process accepts no more if `n` is 0. Returns how many bytes of the inbox are
-    /// used up.
+    /// Notes that `n` bytes were written, or that the process accepts no more if `n` is 0. Returns how many bytes of
+    /// the inbox are used up.
     fn passed_on(&mut self, n: usize) -> usize {
         if self.is_full {
             self.passed += n;
@@ -100,7 +100,8 @@ impl<F> Source<F> {
         self.working_since = self.working_since.map(|at| at + time);
     }
 
-    /// Returns whether the next bytes may take long: for a CGI process, and for a file that has reported that it is working.
+    /// Returns whether the next bytes may take long: for a CGI process, and for a file that has reported that it is
+    /// working.
     pub(super) fn may_be_slow(&self) -> bool {
         self.is_process() || self.working_since.is_some()
     }
@@ -109,8 +110,8 @@ impl<F> Source<F> {
         self.kind == Kind::Process
     }
 
-    /// Returns whether the handler is resumed with an error, and replies to it: for a file that is being created, and for a CGI
-    /// process that has not written anything yet.
+    /// Returns whether the handler is resumed with an error, and replies to it: for a file that is being created, and
+    /// for a CGI process that has not written anything yet.
     pub(super) fn reports_errors_to_handler(&self) -> bool {
         match self.kind {
             Kind::Writer => true,
@@ -271,8 +272,8 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Renews the deadline of a source that has reported that it is working. Lines on standard error do not renew it, as a process
-    /// may write them endlessly.
+    /// Renews the deadline of a source that has reported that it is working. Lines on standard error do not renew it,
+    /// as a process may write them endlessly.
     pub(super) fn on_working(&mut self) {
         if let Some(source) = &mut self.source {
             source.since = self.now.tick;

@@ -9,8 +9,8 @@ use super::source::Feed;
 use crate::fs::Ask;
 use crate::wire::{Body, RequestHead};
 
-/// The current activity of the connection. The waits that are limited by time alone record when they began; for waits on a file
-/// or CGI process, `Source` does.
+/// The current activity of the connection. The waits that are limited by time alone record when they began; for waits
+/// on a file or CGI process, `Source` does.
 #[derive(Debug)]
 pub(super) enum State {
     /// Waiting for a request head, or for the rest of one.

@@ -26,8 +26,8 @@ pub(super) fn count(flow: &mut Option<Flow>, n: usize, now: Duration) {
     }
 }
 
-/// Returns the time at which a flow will be too slow if nothing is transferred. The flow begins now if it has not begun. Bytes
-/// that were transferred quickly do not allow a longer pause than [`Timeouts::grace`].
+/// Returns the time at which a flow will be too slow if nothing is transferred. The flow begins now if it has not
+/// begun. Bytes that were transferred quickly do not allow a longer pause than [`Timeouts::grace`].
 fn rate_deadline(flow: &mut Option<Flow>, now: Duration, timeouts: &Timeouts) -> Duration {
     let Flow { since, moved, last } = *flow.get_or_insert(Flow {
         since: now,
@@ -45,8 +45,8 @@ fn time_for(bytes: u64, rate: u32) -> Duration {
     Duration::new(seconds, (rest * 1_000_000_000 / rate) as u32)
 }
 
-/// The bytes that the peer has acknowledged, as far as the adapter reports it. Counted for the connection rather than for each
-/// reply, as the system buffers several replies at a time.
+/// The bytes that the peer has acknowledged, as far as the adapter reports it. Counted for the connection rather than
+/// for each reply, as the system buffers several replies at a time.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct DeliveryState {
     written: u64,
@@ -74,18 +74,18 @@ impl DeliveryState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "adapters write it as a literal")]
 pub struct Delivery {
-    /// The number of bytes that the peer's system has acknowledged since the connection began: `tcpi_bytes_acked` on Linux. If
-    /// `None`, it is computed as the written bytes minus the outstanding ones.
+    /// The number of bytes that the peer's system has acknowledged since the connection began: `tcpi_bytes_acked` on
+    /// Linux. If `None`, it is computed as the written bytes minus the outstanding ones.
     pub acknowledged: Option<u64>,
-    /// The number of written bytes that the peer's system has not acknowledged yet: `SIOCOUTQ` on Linux. 0 for a pipe or a Unix
-    /// socket, where written bytes are already in the buffer from which the peer reads.
+    /// The number of written bytes that the peer's system has not acknowledged yet: `SIOCOUTQ` on Linux. 0 for a pipe
+    /// or a Unix socket, where written bytes are already in the buffer from which the peer reads.
     pub outstanding: u64,
 }
 
 impl<F, H: Handler> Connection<F, H> {
-    /// Returns whether the peer should have read something by `now`, or the connection is about to be closed. If so, an adapter
-    /// whose system knows what the peer has acknowledged calls [`delivered`](Self::delivered) before the next step. Otherwise
-    /// bytes count as received once they have been written.
+    /// Returns whether the peer should have read something by `now`, or the connection is about to be closed. If so, an
+    /// adapter whose system knows what the peer has acknowledged calls [`delivered`](Self::delivered) before the next
+    /// step. Otherwise bytes count as received once they have been written.
     pub fn is_overdue(&mut self, now: Now) -> bool {
         let Timeouts { idle, linger, .. } = self.config.timeouts;
         let by = match (self.pending, &self.state) {
@@ -99,14 +99,15 @@ impl<F, H: Handler> Connection<F, H> {
         by <= now.tick
     }
 
-    /// Notes how many bytes the peer's system has acknowledged. Newly acknowledged bytes count as progress although nothing could
-    /// be written: a socket may buffer megabytes, and accepts no more until a third of them has been sent.
+    /// Notes how many bytes the peer's system has acknowledged. Newly acknowledged bytes count as progress although
+    /// nothing could be written: a socket may buffer megabytes, and accepts no more until a third of them has been
+    /// sent.
     ///
     /// Each second requires [`rate`](crate::Timeouts::rate) acknowledged bytes. Up to
-    /// [`receive_buffer`](crate::Timeouts::receive_buffer) bytes count in advance: the peer may not have read them yet, and until
-    /// it has, its system acknowledges nothing more. An idle connection, or one about to be closed, stays open while there is
-    /// progress, because closing it could cut off the rest of a reply. An idle one needs some progress in each
-    /// [`idle`](crate::Timeouts::idle) period even while bytes count in advance.
+    /// [`receive_buffer`](crate::Timeouts::receive_buffer) bytes count in advance: the peer may not have read them yet,
+    /// and until it has, its system acknowledges nothing more. An idle connection, or one about to be closed, stays
+    /// open while there is progress, because closing it could cut off the rest of a reply. An idle one needs some
+    /// progress in each [`idle`](crate::Timeouts::idle) period even while bytes count in advance.
     pub fn delivered(&mut self, now: Now, delivery: Delivery) {
         let acknowledged = self.delivery.update(delivery);
         let Timeouts {
@@ -137,8 +138,8 @@ impl<F, H: Handler> Connection<F, H> {
         rate_deadline(&mut self.sending, self.now.tick, timeouts).max(self.delivery.until)
     }
 
-    /// Excludes the last `time` from all waits but the one that was pending: from the flows of the other directions, from the next
-    /// request while an earlier reply is sent, and from the source while the peer is waited for.
+    /// Excludes the last `time` from all waits but the one that was pending: from the flows of the other directions,
+    /// from the next request while an earlier reply is sent, and from the source while the peer is waited for.
     pub(super) fn pause(&mut self, time: Duration) {
         let read = self.pending == Pending::Read;
         if let State::Head { since } = &mut self.state

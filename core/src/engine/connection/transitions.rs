@@ -1,5 +1,5 @@
-//! The transitions of a connection. Each leads to the next state, or returns the want that must be answered before it is tried
-//! again.
+//! The transitions of a connection. Each leads to the next state, or returns the want that must be answered before it
+//! is tried again.
 
 use alloc::borrow::Cow;
 use core::fmt::Display;
@@ -135,7 +135,8 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Returns whether the peer may still send. If its bytes were left unread, closing the transport would reset the connection.
+    /// Returns whether the peer may still send. If its bytes were left unread, closing the transport would reset the
+    /// connection.
     pub(super) fn peer_may_send(&self) -> bool {
         match self.inbound {
             Inbound::Open => true,
@@ -172,7 +173,8 @@ impl<F, H: Handler> Connection<F, H> {
         self.follow(next)
     }
 
-    /// Returns why the connection closes after the reply to this request, as far as this is known before the handler is called.
+    /// Returns why the connection closes after the reply to this request, as far as this is known before the handler is
+    /// called.
     fn close_reason(&self) -> Option<CloseReason> {
         let is_http11 = self.config.protocol == Protocol::Http11;
         self.closing.or(match () {
@@ -184,7 +186,8 @@ impl<F, H: Handler> Connection<F, H> {
         })
     }
 
-    /// Determines the framing of the request's content, and whether the peer waits for `100 Continue` before it sends it.
+    /// Determines the framing of the request's content, and whether the peer waits for `100 Continue` before it sends
+    /// it.
     fn frame_request(&mut self) -> Result<(), ParseError> {
         let is_http11 = self.config.protocol == Protocol::Http11;
         let Request {
@@ -348,8 +351,8 @@ impl<F, H: Handler> Connection<F, H> {
         })
     }
 
-    /// Begins to hand the connection over, if the handler has sent a complete 101 (or a 2xx to CONNECT) and the adapter supports
-    /// it.
+    /// Begins to hand the connection over, if the handler has sent a complete 101 (or a 2xx to CONNECT) and the adapter
+    /// supports it.
     #[cold]
     fn begin_upgrade(&mut self) -> Transition {
         let status = self.reply.status;
@@ -388,8 +391,8 @@ impl<F, H: Handler> Connection<F, H> {
         }
     }
 
-    /// Returns the length of the next piece of content at the front of the inbox, 0 at its end. If there is none yet, returns as
-    /// `Err` what must happen before `state` is continued.
+    /// Returns the length of the next piece of content at the front of the inbox, 0 at its end. If there is none yet,
+    /// returns as `Err` what must happen before `state` is continued.
     pub(super) fn next_piece(&mut self, state: State) -> Result<usize, Transition> {
         if self
             .request
@@ -485,8 +488,8 @@ impl<F, H: Handler> Connection<F, H> {
         self.abandon_for_bad_request(error)
     }
 
-    /// Begins the last reply, to a head that may be incomplete or malformed. The start of its request line still shows whether the
-    /// method is HEAD.
+    /// Begins the last reply, to a head that may be incomplete or malformed. The start of its request line still shows
+    /// whether the method is HEAD.
     fn begin_reply_to_partial_head(&mut self) {
         self.begin_reply(Some(CloseReason::Error));
         let input = self.inbox.filled();
@@ -496,8 +499,8 @@ impl<F, H: Handler> Connection<F, H> {
             && !self.config.page_for_bad_head;
     }
 
-    /// Abandons a reply: replaces it by an error if none of it has been sent; otherwise closes the connection, and logs the
-    /// message.
+    /// Abandons a reply: replaces it by an error if none of it has been sent; otherwise closes the connection, and logs
+    /// the message.
     #[cold]
     pub(super) fn abandon(&mut self, status: u16, message: &dyn Display) -> Transition {
         if self.retract_reply() {

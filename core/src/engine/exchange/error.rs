@@ -9,8 +9,8 @@ use crate::text::escape::Count;
 use crate::text::status;
 
 impl Exchange<'_> {
-    /// Replies with an error page. `message` replaces the standard phrase of the status, on the page and in the status line. The
-    /// connection closes afterwards.
+    /// Replies with an error page. `message` replaces the standard phrase of the status, on the page and in the status
+    /// line. The connection closes afterwards.
     pub fn send_error(&mut self, status: u16, message: impl Display) -> Next {
         self.close_connection();
         self.error(status, &message, status::explanation(status), &mut |_| ())
@@ -27,8 +27,8 @@ impl Exchange<'_> {
         self.error(status, &message, explanation, &mut |_| ())
     }
 
-    /// Does the same as [`send_error_with`](Self::send_error_with) with further fields, which `more` sends. The connection stays
-    /// open unless something else closes it.
+    /// Does the same as [`send_error_with`](Self::send_error_with) with further fields, which `more` sends. The
+    /// connection stays open unless something else closes it.
     pub(crate) fn error(
         &mut self,
         status: u16,

@@ -19,8 +19,8 @@ impl Exchange<'_> {
         self.send_trusted(": ", &date::format(unix));
     }
 
-    /// Adds a field that is known to be valid and has no effect on the connection or the framing. `name` includes the colon and a
-    /// space.
+    /// Adds a field that is known to be valid and has no effect on the connection or the framing. `name` includes the
+    /// colon and a space.
     #[inline]
     pub(crate) fn send_trusted(&mut self, name: &str, value: &[u8]) {
         if self.reply.stage != Stage::Head {
@@ -33,8 +33,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Adds a field whose name is known to be valid and has no effect on the connection or the framing; the value is validated.
-    /// `name` includes the colon and a space.
+    /// Adds a field whose name is known to be valid and has no effect on the connection or the framing; the value is
+    /// validated. `name` includes the colon and a space.
     pub(crate) fn send_text(&mut self, name: &str, value: &str) {
         if is_plain(value) {
             self.send_trusted(name, value.as_bytes());

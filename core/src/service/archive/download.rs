@@ -8,8 +8,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use crate::engine::{Exchange, Next};
 use crate::fs::{ArchiveFormat, ArchiveRequest, FsError, Path};
 
-/// An archive format that [`Files`](crate::Files) offers if [`FileSettings::archive`](crate::FileSettings::archive) selects
-/// it. Its code is reached through function pointers, so that it is not linked into programs that do not use it.
+/// An archive format that [`Files`](crate::Files) offers if [`FileSettings::archive`](crate::FileSettings::archive)
+/// selects it. Its code is reached through function pointers, so that it is not linked into programs that do not use
+/// it.
 #[derive(Debug, Clone, Copy)]
 pub struct Download {
     format: ArchiveFormat,
@@ -70,8 +71,8 @@ fn open(download: &Download, path: Path, hidden: bool) -> Next {
     }))
 }
 
-/// Returns the file name of a directory's archive, without its extension. Everything in the archive is below a directory of
-/// this name.
+/// Returns the file name of a directory's archive, without its extension. Everything in the archive is below a
+/// directory of this name.
 pub(super) fn stem(path: &Path) -> &[u8] {
     match path.file_name() {
         b"" => b"files",
@@ -92,8 +93,8 @@ fn error_reply(error: FsError) -> (u16, &'static str) {
     }
 }
 
-/// The value of `Content-Disposition` (RFC 6266). If the name contains characters that clients interpret differently or that
-/// the field cannot contain, it is sent twice, the second time encoded as in RFC 8187.
+/// The value of `Content-Disposition` (RFC 6266). If the name contains characters that clients interpret differently or
+/// that the field cannot contain, it is sent twice, the second time encoded as in RFC 8187.
 struct Disposition<'a> {
     stem: &'a [u8],
     suffix: &'a str,

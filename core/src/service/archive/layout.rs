@@ -82,8 +82,8 @@ impl Layout {
         (self.entries.len(), self.names.len())
     }
 
-    /// Computes all offsets, once all entries have been added. Returns `None` if the archive would be longer than a file can
-    /// be.
+    /// Computes all offsets, once all entries have been added. Returns `None` if the archive would be longer than a
+    /// file can be.
     pub(super) fn compute_offsets(&mut self) -> Option<()> {
         let mut bytes = Vec::new();
         let mut at = 0;
@@ -222,6 +222,6 @@ impl Layout {
     }
 }
 
-/// The largest length of all files with their headers, as offsets in a file are limited. It leaves room for the records of a
-/// zip.
+/// The largest length of all files with their headers, as offsets in a file are limited. It leaves room for the records
+/// of a zip.
 const LEN_MAX: u64 = i64::MAX as u64;

@@ -1,8 +1,8 @@
 //! [`Archive`]: a directory as one tar or zip file, which is generated while it is read.
 //!
-//! All offsets are computed when the archive is opened: the tree is walked once, and as nothing is compressed, the length is
-//! known. So any part can be read at any time, and ranges, validators and everything else work as for files. The headers are
-//! in `tar` and `zip`, the selection of entries in `walk`, and the requests in `download`.
+//! All offsets are computed when the archive is opened: the tree is walked once, and as nothing is compressed, the
+//! length is known. So any part can be read at any time, and ranges, validators and everything else work as for files.
+//! The headers are in `tar` and `zip`, the selection of entries in `walk`, and the requests in `download`.
 
 mod download;
 mod entry;
@@ -24,9 +24,9 @@ use crate::fs::{ArchiveRequest, FileSystem, FsError, Got, Meta, Opened};
 ///
 /// Any file system can return one from [`FileSystem::archive`], and read it with [`fill`](Self::fill). It contains the
 /// entries that the file system lists and can open. Symbolic links to files become the files; omitted are links to
-/// directories, files that cannot be opened, and invalid [names](crate::Path::is_name). A tar has the names as they are. In
-/// a zip, characters with a special meaning on Windows are replaced by `_`: `a\b` becomes `a_b`, and `aux.c` becomes
-/// `_ux.c`.
+/// directories, files that cannot be opened, and invalid [names](crate::Path::is_name). A tar has the names as they
+/// are. In a zip, characters with a special meaning on Windows are replaced by `_`: `a\b` becomes `a_b`, and `aux.c`
+/// becomes `_ux.c`.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -88,9 +88,9 @@ impl<F> Archive<F> {
     /// Opens the archive of a directory in its current state.
     ///
     /// # Errors
-    /// Returns the errors of [`FileSystem::list`] for the directory itself, but [`FsError::NotFound`] if its own path is too
-    /// long; [`FsError::TooMany`] if it contains more than 100,000 files and directories, or more than 2^63 bytes;
-    /// [`FsError::TooLong`] if a path in it is too long to be opened; [`FsError::NoResources`].
+    /// Returns the errors of [`FileSystem::list`] for the directory itself, but [`FsError::NotFound`] if its own path
+    /// is too long; [`FsError::TooMany`] if it contains more than 100,000 files and directories, or more than 2^63
+    /// bytes; [`FsError::TooLong`] if a path in it is too long to be opened; [`FsError::NoResources`].
     pub fn new(
         fs: &impl FileSystem<File = F>,
         request: &ArchiveRequest,
@@ -118,9 +118,9 @@ impl<F> Archive<F> {
         })
     }
 
-    /// Returns the length and version of the archive. The version changes with the content of the directory, provided that
-    /// those of its files do; there is none if a file has none. There is no time of the last modification, as it would not
-    /// show that a file was removed.
+    /// Returns the length and version of the archive. The version changes with the content of the directory, provided
+    /// that those of its files do; there is none if a file has none. There is no time of the last modification, as it
+    /// would not show that a file was removed.
     pub fn meta(&self) -> Meta {
         Meta {
             len: self.layout.len(),
@@ -133,8 +133,8 @@ impl<F> Archive<F> {
     /// Answers [`Want::ReadFile`](crate::Want::ReadFile).
     ///
     /// It fails if a file has changed since the archive was opened, as its length was promised. In a zip, the checksum
-    /// follows each file. If the file was not read from its beginning before, it is read for the checksum, a limited number
-    /// of bytes in each call, which returns [`Got::Working`].
+    /// follows each file. If the file was not read from its beginning before, it is read for the checksum, a limited
+    /// number of bytes in each call, which returns [`Got::Working`].
     pub fn fill<T>(&mut self, fs: &impl FileSystem<File = F>, at: u64, into: &mut [u8]) -> Got<T> {
         let (mut done, mut work) = (0, SUM_MAX);
         while done < into.len() {

@@ -100,9 +100,9 @@ fn file_meta(fs: &impl FileSystem, path: &Path) -> Result<Meta, FsError> {
     }
 }
 
-/// A file that cannot be opened is omitted, as a client that requests it gets the reply for a missing file. But a lack of
-/// resources says nothing about the file, so it aborts the walk. So does a path that is too long, since the archive would
-/// seem complete without the file.
+/// A file that cannot be opened is omitted, as a client that requests it gets the reply for a missing file. But a lack
+/// of resources says nothing about the file, so it aborts the walk. So does a path that is too long, since the archive
+/// would seem complete without the file.
 fn skip_missing<T>(found: Result<T, FsError>) -> Result<Option<T>, FsError> {
     match found {
         Ok(found) => Ok(Some(found)),

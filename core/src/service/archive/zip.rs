@@ -124,8 +124,8 @@ fn portable(name: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(name)
 }
 
-/// Replaces by `_` the separators of directories, drives and streams on Windows, characters that Windows drops at the end of
-/// a name, and the first character of a device name.
+/// Replaces by `_` the separators of directories, drives and streams on Windows, characters that Windows drops at the
+/// end of a name, and the first character of a device name.
 fn make_portable(segment: &mut [u8]) {
     let is_dropped = |byte: &&mut u8| matches!(byte, b'.' | b' ');
     let end = segment.iter_mut().rev().take_while(is_dropped);
@@ -153,9 +153,10 @@ fn common(entry: &Entry, name: &[u8], out: &mut Vec<u8>) {
     put(out, &[((year - 1980) << 9 | month << 5 | day, 2)]);
 }
 
-/// Writes the time as an extra field, since the one above has no time zone and a limited range. From 1970 to 2106 it is in
-/// seconds since 1970 (Info-ZIP's extra field `UT`), as readers do not agree on whether it is signed. Otherwise it is in
-/// units of 100 ns since 1601 (§4.5.5, the NTFS field); readers that do not know that field use the nearest time above.
+/// Writes the time as an extra field, since the one above has no time zone and a limited range. From 1970 to 2106 it is
+/// in seconds since 1970 (Info-ZIP's extra field `UT`), as readers do not agree on whether it is signed. Otherwise it
+/// is in units of 100 ns since 1601 (§4.5.5, the NTFS field); readers that do not know that field use the nearest time
+/// above.
 fn time(entry: &Entry) -> Vec<u8> {
     let mut extra = Vec::new();
     let Some(modified) = entry.modified else {

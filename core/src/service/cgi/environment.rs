@@ -24,8 +24,8 @@ pub(crate) struct Server<'a> {
 }
 
 impl Environment {
-    /// Returns CPython's variables, without `AUTH_TYPE` and `REMOTE_USER` unless a password has been verified, as scripts
-    /// trust them; and, beyond CPython's, the fields of the request.
+    /// Returns CPython's variables, without `AUTH_TYPE` and `REMOTE_USER` unless a password has been verified, as
+    /// scripts trust them; and, beyond CPython's, the fields of the request.
     pub(crate) fn new(ex: &Exchange<'_>, server: Server<'_>, script: &[u8], info: Vec<u8>) -> Self {
         let query = ex.path().split_once('?').map_or("", |(_, query)| query);
         let content_type = ex.header("Content-Type").unwrap_or("text/plain");
@@ -67,8 +67,8 @@ impl Environment {
         self.0
     }
 
-    /// Adds the fields of the request (RFC 3875 §4.1.18). Several fields of the same name are combined to a list (RFC 9110
-    /// §5.3), cookies as in RFC 9113 §8.2.3. `HTTP_HOST` is the host that the request is for.
+    /// Adds the fields of the request (RFC 3875 §4.1.18). Several fields of the same name are combined to a list (RFC
+    /// 9110 §5.3), cookies as in RFC 9113 §8.2.3. `HTTP_HOST` is the host that the request is for.
     fn add_fields(&mut self, ex: &Exchange<'_>) {
         if let Some(host) = ex.head.authority() {
             self.set("HTTP_HOST", bytes(host));
@@ -104,8 +104,8 @@ pub(crate) fn path_info(path: &Path, end: usize) -> (Vec<u8>, Path) {
     (info, translated)
 }
 
-/// Returns the name and port to which the client has sent its request (RFC 3875 §4.1.14, §4.1.15): those in `Host`, with the
-/// default port if it has none. Without `Host` they are those on which the server listens.
+/// Returns the name and port to which the client has sent its request (RFC 3875 §4.1.14, §4.1.15): those in `Host`,
+/// with the default port if it has none. Without `Host` they are those on which the server listens.
 fn requested_server<'a>(ex: &Exchange<'a>, server: Server<'a>) -> (&'a str, u16) {
     let usual = if server.https { 443 } else { 80 };
     match ex.head.host_and_port() {
@@ -115,9 +115,9 @@ fn requested_server<'a>(ex: &Exchange<'a>, server: Server<'a>) -> (&'a str, u16)
 }
 
 /// Returns the name of the variable for a field. Some fields have none: those with a password, which only a script that
-/// verifies it should know; `Proxy`, since programs use `HTTP_PROXY` for a setting; fields with a variable of their own; and
-/// hop-by-hop fields. Nor has `Host`, which may not be the host that the request is for (RFC 9112 §3.2.2), and names with
-/// characters other than letters, digits and hyphens: an underscore would make them look like another field.
+/// verifies it should know; `Proxy`, since programs use `HTTP_PROXY` for a setting; fields with a variable of their
+/// own; and hop-by-hop fields. Nor has `Host`, which may not be the host that the request is for (RFC 9112 §3.2.2), and
+/// names with characters other than letters, digits and hyphens: an underscore would make them look like another field.
 fn variable_name(field: &str) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (field.bytes().all(is_plain) && !is_among(field, &FIELDS_WITHOUT_VARIABLE))

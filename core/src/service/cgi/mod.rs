@@ -26,13 +26,13 @@ use crate::wire::RequestHead;
 
 /// Runs the scripts in some directories, and serves everything else as [`Files`] does.
 ///
-/// Unlike CPython, it honours the script's `Status` and `Location`, checks its header before any of it is sent, frames the
-/// reply, and decodes the path only once. The environment has every field of the request, under a name that begins with
-/// `HTTP_`, except dangerous ones: `Proxy`, passwords, hop-by-hop fields, and names with characters other than letters,
-/// digits and hyphens.
+/// Unlike CPython, it honours the script's `Status` and `Location`, checks its header before any of it is sent, frames
+/// the reply, and decodes the path only once. The environment has every field of the request, under a name that begins
+/// with `HTTP_`, except dangerous ones: `Proxy`, passwords, hop-by-hop fields, and names with characters other than
+/// letters, digits and hyphens.
 ///
-/// If a script sends only a `Location` with a path, the server answers a GET of that path in its place (RFC 3875 §6.2.2), at
-/// most ten times for each request.
+/// If a script sends only a `Location` with a path, the server answers a GET of that path in its place (RFC 3875
+/// §6.2.2), at most ten times for each request.
 ///
 /// ```
 /// use sanserve_core::Cgi;
@@ -99,8 +99,8 @@ struct Search {
 }
 
 impl Cgi {
-    /// Returns a service with the settings of `http.server --cgi`, for a server that listens at this name and port. To serve
-    /// several connections, clone it: the clones share its settings.
+    /// Returns a service with the settings of `http.server --cgi`, for a server that listens at this name and port. To
+    /// serve several connections, clone it: the clones share its settings.
     #[must_use]
     pub fn new(server_name: impl Into<Cow<'static, str>>, server_port: u16) -> Self {
         Cgi {
@@ -146,9 +146,9 @@ impl Cgi {
     /// Returns whether this path is in a script directory in other letter case. Such a path is never served: on a
     /// case-insensitive file system the reply would be the source of the script.
     ///
-    /// Other differences that some file systems ignore count as well: invisible characters, and letters such as `ſ` and `ﬁ`,
-    /// which fold to `s` and `fi`. Names in [`cgi_directories`](CgiSettings::cgi_directories) should be ASCII: composed and
-    /// decomposed accents are not compared.
+    /// Other differences that some file systems ignore count as well: invisible characters, and letters such as `ſ` and
+    /// `ﬁ`, which fold to `s` and `fi`. Names in [`cgi_directories`](CgiSettings::cgi_directories) should be ASCII:
+    /// composed and decomposed accents are not compared.
     ///
     /// ```
     /// # use sanserve_core::{Cgi, Path};
@@ -181,8 +181,8 @@ impl Cgi {
         above.map(<[u8]>::len).min()
     }
 
-    /// Returns whether the file service must not see this request, because it would send a script as a file: if the path is
-    /// in other letter case, or if [`FileSettings::translate_path`] leads to scripts.
+    /// Returns whether the file service must not see this request, because it would send a script as a file: if the
+    /// path is in other letter case, or if [`FileSettings::translate_path`] leads to scripts.
     fn must_not_serve(&self, ex: &Exchange<'_>, path: Option<&Path>) -> bool {
         let translated = (self.files.settings().translate_path)(ex.path());
         path.is_some_and(|path| self.is_case_variant(path))
@@ -190,8 +190,8 @@ impl Cgi {
                 .is_some_and(|path| self.directory(&path).is_some() || self.is_case_variant(&path))
     }
 
-    /// Returns whether the request is for an archive of a directory that contains scripts at any depth, and so would contain
-    /// their source.
+    /// Returns whether the request is for an archive of a directory that contains scripts at any depth, and so would
+    /// contain their source.
     fn discloses_scripts(&self, ex: &Exchange<'_>) -> bool {
         let holds = |path: &Path| {
             let above = path.as_bytes();

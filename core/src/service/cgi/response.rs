@@ -28,8 +28,8 @@ impl ScriptHeader {
         ScriptHeader(Vec::new())
     }
 
-    /// Parses further output. When the header is complete, sends it as the head of the reply, unless it is a local redirect.
-    /// The error is a message that describes what is wrong with the header.
+    /// Parses further output. When the header is complete, sends it as the head of the reply, unless it is a local
+    /// redirect. The error is a message that describes what is wrong with the header.
     pub(crate) fn parse_output<'a>(
         &mut self,
         output: &'a [u8],

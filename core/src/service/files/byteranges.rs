@@ -1,7 +1,7 @@
 //! [`Parts`]: several ranges of a file as one reply, `multipart/byteranges` (RFC 9110 §14.6).
 //!
-//! The bytes between the ranges are known in advance, and so is the length of the content. The ranges themselves are sent
-//! like any part of a file.
+//! The bytes between the ranges are known in advance, and so is the length of the content. The ranges themselves are
+//! sent like any part of a file.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -59,7 +59,8 @@ impl Parts {
         ranges.sum::<u64>() + between.0 as u64
     }
 
-    /// Writes the head of the next part, and returns the request to send its range. To be called again when that is done.
+    /// Writes the head of the next part, and returns the request to send its range. To be called again when that is
+    /// done.
     pub(super) fn send_next(&mut self, ex: &mut Exchange<'_>) -> Next {
         let mut head = String::new();
         self.write_head(self.sent, &mut head)
@@ -75,8 +76,8 @@ impl Parts {
     /// Returns the bytes before the part with this number, or after the last one.
     fn write_head(&self, at: usize, out: &mut dyn Write) -> fmt::Result {
         let Parts { boundary, len, .. } = self;
-        // RFC 2046 §5.1.1: a delimiter begins with the line break before it. Apache and nginx send it before the first part,
-        // too, and zsync does not terminate without it.
+        // RFC 2046 §5.1.1: a delimiter begins with the line break before it. Apache and nginx send it before the first
+        // part, too, and zsync does not terminate without it.
         let Some(range) = self.ranges.get(at) else {
             return write!(out, "\r\n--{boundary}--\r\n");
         };
@@ -103,8 +104,8 @@ impl Display for ContentRange<'_> {
     }
 }
 
-/// The boundary between the parts. The file is not searched for it, but it depends on the file, the time and the ranges, so
-/// that nobody can write it into a file beforehand.
+/// The boundary between the parts. The file is not searched for it, but it depends on the file, the time and the
+/// ranges, so that nobody can write it into a file beforehand.
 #[derive(Debug, Clone, Copy)]
 struct Boundary(u64);
 

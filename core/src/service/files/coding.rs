@@ -100,8 +100,8 @@ impl Codings {
     }
 }
 
-/// Returns the client's quality value for a coding with these names, in thousandths, or `None` if the field does not mention
-/// it.
+/// Returns the client's quality value for a coding with these names, in thousandths, or `None` if the field does not
+/// mention it.
 fn quality(ex: &Exchange<'_>, names: &[&str]) -> Option<u16> {
     let (mut named, mut any) = (None, None);
     for element in ex.head.fields().list("Accept-Encoding") {

@@ -40,8 +40,8 @@ impl Display for ContentType<'_> {
     }
 }
 
-/// Returns whether [`FileSettings::charset`](super::FileSettings::charset) applies to a media type. HTML and XML documents
-/// declare their own, which the parameter would overrule (HTML standard §13.2.3.2, RFC 7303 §3.2).
+/// Returns whether [`FileSettings::charset`](super::FileSettings::charset) applies to a media type. HTML and XML
+/// documents declare their own, which the parameter would overrule (HTML standard §13.2.3.2, RFC 7303 §3.2).
 fn takes_charset(name: &str) -> bool {
     let names_its_own = ["text/html", "text/xml"];
     name.starts_with("text/") && !name.contains(';') && !is_among(name, &names_its_own)

@@ -137,8 +137,8 @@ impl Files {
         self.end_head(ex, found);
     }
 
-    /// Sends the head of several ranges of a file, whose types and positions are in the parts. As CPython has no such reply,
-    /// `Content-Type` is in the usual spelling, which some clients require.
+    /// Sends the head of several ranges of a file, whose types and positions are in the parts. As CPython has no such
+    /// reply, `Content-Type` is in the usual spelling, which some clients require.
     fn send_head_of_parts(&self, ex: &mut Exchange<'_>, found: &Found<'_>, parts: &Parts) {
         let boundary = parts.boundary();
         ex.send_response(206);
@@ -187,8 +187,8 @@ impl Files {
         Next::Done
     }
 
-    /// Sends the page for missing files with 404. As it is not a representation of the missing file, it has no validators,
-    /// and preconditions and ranges do not apply to it.
+    /// Sends the page for missing files with 404. As it is not a representation of the missing file, it has no
+    /// validators, and preconditions and ranges do not apply to it.
     fn send_not_found_page(&self, ex: &mut Exchange<'_>, found: &Found<'_>) -> Next {
         let message = &"File not found";
         let status = 404;
@@ -208,8 +208,8 @@ impl Files {
     }
 }
 
-/// Returns the ranges to send. The field applies only to GET, and only after all preconditions (RFC 9110 §14.2). Two `Range`
-/// fields do not form a list.
+/// Returns the ranges to send. The field applies only to GET, and only after all preconditions (RFC 9110 §14.2). Two
+/// `Range` fields do not form a list.
 fn ranges(ex: &Exchange<'_>, found: &Found<'_>) -> Ranges {
     const RANGE: NameBloom = NameBloom::of(&["Range"]);
     if !ex.head.fields().may_have(RANGE) {

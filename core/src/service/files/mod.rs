@@ -1,8 +1,8 @@
 //! [`Files`]: the file service. It answers like Python's `SimpleHTTPRequestHandler`, and as RFC 9110 specifies for an origin
 //! server.
 //!
-//! This file selects the file for a request. `file_reply` has the reply with a file, `byteranges` its ranges, `coding` its
-//! compressed variants, `content_type` its media type, and `options` the methods other than GET and HEAD.
+//! This file selects the file for a request. `file_reply` has the reply with a file, `byteranges` its ranges, `coding`
+//! its compressed variants, `content_type` its media type, and `options` the methods other than GET and HEAD.
 
 mod byteranges;
 mod coding;
@@ -31,11 +31,11 @@ use crate::service::archive::Download;
 use crate::service::listing::{Directory, Listing, Scope};
 use crate::service::reply_fields::ReplyFields;
 
-/// Serves a tree of files, with index pages, redirects to directories, listings, media types, ranges and preconditions. The
-/// adapter accesses the files; this handler decides what to ask for.
+/// Serves a tree of files, with index pages, redirects to directories, listings, media types, ranges and preconditions.
+/// The adapter accesses the files; this handler decides what to ask for.
 ///
-/// Its [settings](FileSettings) can be changed, and are shared by its clones. To change more, write a handler that contains
-/// a `Files` and forwards the requests that it does not answer itself.
+/// Its [settings](FileSettings) can be changed, and are shared by its clones. To change more, write a handler that
+/// contains a `Files` and forwards the requests that it does not answer itself.
 ///
 /// ```
 /// use std::sync::Arc;

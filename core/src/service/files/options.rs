@@ -83,8 +83,8 @@ impl Display for Unsupported<'_> {
     }
 }
 
-/// The methods of IANA's registry, except `PRI`, which begins another protocol. A client that gets 501 for one of these may
-/// assume a malfunction, and try again.
+/// The methods of IANA's registry, except `PRI`, which begins another protocol. A client that gets 501 for one of these
+/// may assume a malfunction, and try again.
 const KNOWN: [&str; 38] = [
     "ACL",
     "BASELINE-CONTROL",

@@ -5,8 +5,8 @@
 
 use core::fmt::{self, Display};
 
-/// Returns a reference from the target to itself: `./name` for `/directory/name?query`. The dot keeps a colon in the name
-/// from ending a scheme (RFC 3986 §4.2).
+/// Returns a reference from the target to itself: `./name` for `/directory/name?query`. The dot keeps a colon in the
+/// name from ending a scheme (RFC 3986 §4.2).
 pub(crate) struct SelfReference<'a>(pub(crate) &'a str);
 
 impl Display for SelfReference<'_> {
@@ -29,8 +29,8 @@ impl Display for Directory<'_> {
     }
 }
 
-/// Returns the target with a slash added to its path as CPython does: `/directory/name/?query`. Slashes at its start, as in
-/// `//host`, which browsers would treat as another host, are reduced to one.
+/// Returns the target with a slash added to its path as CPython does: `/directory/name/?query`. Slashes at its start,
+/// as in `//host`, which browsers would treat as another host, are reduced to one.
 pub(super) struct Absolute<'a>(pub(super) &'a str);
 
 impl Display for Absolute<'_> {

@@ -11,11 +11,11 @@ use crate::service::archive::Download;
 use crate::service::listing::{self, ListDirectory};
 use crate::text::mime;
 
-/// The settings of [`Files`](crate::Files): the attributes that subclasses of Python's `SimpleHTTPRequestHandler` override,
-/// and many more.
+/// The settings of [`Files`](crate::Files): the attributes that subclasses of Python's `SimpleHTTPRequestHandler`
+/// override, and many more.
 ///
-/// They own their data and functions, so that they can be read from a file or a database. A `Files` holds them in an `Arc`,
-/// which its clones share.
+/// They own their data and functions, so that they can be read from a file or a database. A `Files` holds them in an
+/// `Arc`, which its clones share.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::Arc};
@@ -38,8 +38,8 @@ use crate::text::mime;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct FileSettings {
-    /// The names of index pages: for a directory, the first of them that exists in it is sent. `index.html` and `index.htm`
-    /// by default.
+    /// The names of index pages: for a directory, the first of them that exists in it is sent. `index.html` and
+    /// `index.htm` by default.
     pub index_pages: Vec<Cow<'static, str>>,
     /// Returns the media type of a file by its name, which may have any bytes. CPython's table by default:
     /// [`mime::guess_type`].
@@ -47,30 +47,30 @@ pub struct FileSettings {
     /// The media type of a file for which [`guess_type`](Self::guess_type) returns none. `application/octet-stream` by
     /// default.
     pub default_type: Cow<'static, str>,
-    /// The `charset` parameter of media types that begin with `text/`, such as `utf-8`, except `text/html` and `text/xml`,
-    /// as the parameter would overrule the encoding that these documents declare. None by default, as in CPython; browsers
-    /// then assume Windows-1252. If it is set, files in another encoding are displayed incorrectly.
+    /// The `charset` parameter of media types that begin with `text/`, such as `utf-8`, except `text/html` and
+    /// `text/xml`, as the parameter would overrule the encoding that these documents declare. None by default, as in
+    /// CPython; browsers then assume Windows-1252. If it is set, files in another encoding are displayed incorrectly.
     pub charset: Option<Cow<'static, str>>,
-    /// Whether a file `page.html.br`, `.zst` or `.gz` is sent in place of `page.html` to a client that
-    /// accepts it. Each missing variant costs one [`Next::Open`](crate::Next::Open). You must keep the variants in sync. Off by default.
+    /// Whether a file `page.html.br`, `.zst` or `.gz` is sent in place of `page.html` to a client that accepts it. Each
+    /// missing variant costs one [`Next::Open`](crate::Next::Open). You must keep the variants in sync. Off by default.
     pub precompressed: bool,
     /// The `Cache-Control` of files and listings. None by default.
     pub cache_control: Option<Cow<'static, str>>,
     /// The origin whose pages may use the replies (CORS), or `*` for all origins. If it is set, preflights are answered,
     /// too. None by default.
     pub cors: Option<Cow<'static, str>>,
-    /// The path of a file that is sent with status 200 if a browser navigates to a page that does not exist: a single-page
-    /// application, which decides what to show. None by default.
+    /// The path of a file that is sent with status 200 if a browser navigates to a page that does not exist: a
+    /// single-page application, which decides what to show. None by default.
     pub spa: Option<Cow<'static, str>>,
     /// The path of a file that is sent with status 404 for a missing file. None by default.
     pub not_found_page: Option<Cow<'static, str>>,
-    /// Additional fields of replies with status 200 and 206. A field is omitted if the reply already has one of that name.
-    /// None by default.
+    /// Additional fields of replies with status 200 and 206. A field is omitted if the reply already has one of that
+    /// name. None by default.
     pub extra_headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// Converts a target to a path; `None` becomes a 404. [`Path::parse`] by default.
     pub translate_path: TranslatePath,
-    /// Whether files whose names begin with a dot are served and listed. Off by default: a folder that is shared casually often
-    /// contains a `.git` or `.env`. `/.well-known` is always served.
+    /// Whether files whose names begin with a dot are served and listed. Off by default: a folder that is shared
+    /// casually often contains a `.git` or `.env`. `/.well-known` is always served.
     pub hidden: bool,
     /// Replies with the listing of a directory. CPython's page by default; [`listing::page`] has more features.
     pub list_directory: ListDirectory,
@@ -81,8 +81,8 @@ pub struct FileSettings {
     /// `/files/`. The breadcrumbs of [`listing::page`] begin below them. 0 by default.
     pub mount_depth: usize,
     /// Whether replies are the same as CPython's, to the byte: no `ETag`, no ranges, no precondition but
-    /// `If-Modified-Since`, 501 for every method but GET and HEAD, redirects to absolute paths, and errors that close the
-    /// connection. Names and requests that are refused for safety still are. Off by default.
+    /// `If-Modified-Since`, 501 for every method but GET and HEAD, redirects to absolute paths, and errors that close
+    /// the connection. Names and requests that are refused for safety still are. Off by default.
     pub plain: bool,
 }
 

@@ -10,8 +10,8 @@ use crate::engine::{Exchange, Next};
 use crate::fs::percent_decode;
 use crate::text::page_style::{HEAD, STYLE};
 
-/// The content security policy of the page. It may load its own style and scripts, by their hashes, and the empty icon; its
-/// forms lead to the directory itself. `sending` allows uploads by script.
+/// The content security policy of the page. It may load its own style and scripts, by their hashes, and the empty icon;
+/// its forms lead to the directory itself. `sending` allows uploads by script.
 macro_rules! policy {
     ($($sending:literal)?) => {
         concat!(
@@ -27,10 +27,10 @@ macro_rules! policy {
 }
 
 /// Replies with an HTML page that works with a keyboard, on a phone, and without JavaScript: names, sizes and times,
-/// directories first, sorted by `?sort=name`, `size` or `time` and `&order=asc` or `desc`, or for short `?sort=size-desc`.
-/// With `Accept: application/json` or `?json` the reply is an array of objects; with `Accept: text/plain`, one name per
-/// line. The page has an `ETag`, and a `Content-Security-Policy` that prevents it from loading anything else, unless
-/// [`extra_headers`](crate::FileSettings::extra_headers) has one.
+/// directories first, sorted by `?sort=name`, `size` or `time` and `&order=asc` or `desc`, or for short
+/// `?sort=size-desc`. With `Accept: application/json` or `?json` the reply is an array of objects; with `Accept:
+/// text/plain`, one name per line. The page has an `ETag`, and a `Content-Security-Policy` that prevents it from
+/// loading anything else, unless [`extra_headers`](crate::FileSettings::extra_headers) has one.
 ///
 /// If [`FileSettings::archive`](crate::FileSettings::archive) offers archives, the page has buttons for them; if an
 /// [`Upload`](crate::Upload) wraps the file service, it has a form for uploads.
@@ -126,9 +126,9 @@ fn top(listing: &Listing, out: &mut Vec<u8>) {
 /// Writes the breadcrumbs from the root, which is `mount_depth` segments below the start of the target, and returns the
 /// number of directories below it. All links are relative, since a proxy may have removed a prefix of the path.
 ///
-/// A link upwards has three bytes for each level, so that the length of all breadcrumbs would grow with the square of the
-/// target's length. So only the last [`CRUMBS_MAX`] directories are shown, and the link to the root is omitted if it would
-/// climb more than [`HOME_DEPTH_MAX`] levels.
+/// A link upwards has three bytes for each level, so that the length of all breadcrumbs would grow with the square of
+/// the target's length. So only the last [`CRUMBS_MAX`] directories are shown, and the link to the root is omitted if
+/// it would climb more than [`HOME_DEPTH_MAX`] levels.
 fn breadcrumbs(target: &str, mount_depth: usize, out: &mut Vec<u8>) -> usize {
     let mut crumbs = Vec::new();
     let depth = segments(target)
@@ -169,8 +169,8 @@ fn breadcrumb(name: &[u8], climb: usize, out: &mut Vec<u8>) {
     put(b"</bdi></a>", out);
 }
 
-/// Returns the segments of a target that a browser counts when it resolves a relative link, the last first: empty segments
-/// count, dot segments in any encoding do not, and an encoded slash is not a separator.
+/// Returns the segments of a target that a browser counts when it resolves a relative link, the last first: empty
+/// segments count, dot segments in any encoding do not, and an encoded slash is not a separator.
 fn segments(target: &str) -> impl Iterator<Item = &str> {
     let path = target.strip_prefix('/').unwrap_or(target);
     let path = path.strip_suffix('/').unwrap_or(path);
@@ -219,9 +219,9 @@ fn summary(listing: &Listing, out: &mut Vec<u8>) {
     out.extend_from_slice(b"</span>");
 }
 
-/// Writes the heading of a column, which sorts by it: names in ascending, sizes and times in descending order first. It is
-/// the button of a form, which needs no JavaScript, rather than a link, since a crawler would follow it and fetch every
-/// directory in every order.
+/// Writes the heading of a column, which sorts by it: names in ascending, sizes and times in descending order first. It
+/// is the button of a form, which needs no JavaScript, rather than a link, since a crawler would follow it and fetch
+/// every directory in every order.
 fn heading(listing: &Listing, key: Key, out: &mut Vec<u8>) {
     let Sorting {
         key: by,
@@ -256,8 +256,8 @@ fn heading(listing: &Listing, key: Key, out: &mut Vec<u8>) {
 const PARENT: &str =
     "<tr><th scope=\"row\"><a href=\"../\">Parent directory</a><td><td>\n<tbody>\n";
 
-/// Writes the buttons to download the directory as an archive. They are not links, since a crawler would download every file
-/// once for each directory above it.
+/// Writes the buttons to download the directory as an archive. They are not links, since a crawler would download every
+/// file once for each directory above it.
 const DOWNLOADS: &str = "; download: <button name=\"zip\">zip</button>, \
     <button name=\"tar\">tar</button>";
 

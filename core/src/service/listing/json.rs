@@ -76,8 +76,9 @@ fn string(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a name and a line break, with a slash after that of a directory. Invisible characters, which could break the line
-/// or reorder it, and bytes that are not UTF-8 are written as `\x0a`, and `\` as `\x5c`, so that no two names look the same.
+/// Writes a name and a line break, with a slash after that of a directory. Invisible characters, which could break the
+/// line or reorder it, and bytes that are not UTF-8 are written as `\x0a`, and `\` as `\x5c`, so that no two names look
+/// the same.
 fn text(entry: &Entry<'_>, out: &mut Vec<u8>) {
     for chunk in entry.name.utf8_chunks() {
         for char in chunk.valid().chars() {

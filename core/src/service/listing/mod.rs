@@ -1,10 +1,10 @@
 //! Listings of directories: [`python`] writes CPython 3.13's page, [`page`] one with more features.
 //!
-//! In every format, a `Listing` consists of a top, a row for each entry and a foot. It is first measured and then written
-//! row by row, so that its length is known in advance and memory is limited to the outbox. Measuring a row mostly means
-//! counting rather than writing, and [`prepare`] does it once for a large directory. The rows are in `python`, `rows` and
-//! `json`, content negotiation in `negotiate`, the order of the rows in `order`, and the formats of names and numbers in
-//! `text`.
+//! In every format, a `Listing` consists of a top, a row for each entry and a foot. It is first measured and then
+//! written row by row, so that its length is known in advance and memory is limited to the outbox. Measuring a row
+//! mostly means counting rather than writing, and [`prepare`] does it once for a large directory. The rows are in
+//! `python`, `rows` and `json`, content negotiation in `negotiate`, the order of the rows in `order`, and the formats
+//! of names and numbers in `text`.
 
 mod head;
 mod html;

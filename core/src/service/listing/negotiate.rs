@@ -90,8 +90,8 @@ fn parameters<'a>(ex: &Exchange<'a>) -> impl Iterator<Item = &'a str> {
     query.split('&')
 }
 
-/// Returns the client's quality value for this media type, in thousandths, and the precision of the matching range: a client
-/// that names one type and accepts all others prefers the named one.
+/// Returns the client's quality value for this media type, in thousandths, and the precision of the matching range: a
+/// client that names one type and accepts all others prefers the named one.
 fn quality_of(ex: &Exchange<'_>, name: &str) -> (u16, u8) {
     let (mut weight, mut exact) = (0, 0);
     for range in ex.head.fields().list("Accept") {

@@ -15,9 +15,9 @@ use crate::text::decimal::mix;
 
 /// Sorts the entries of a directory, and computes everything that its listings need.
 ///
-/// Without it, each request for a listing sorts and measures the directory on the thread of its connection, in some 0.5 µs
-/// per entry. A [`FileSystem`](crate::FileSystem) with large directories, or with a cache of listings, should call this
-/// where blocking is allowed. It takes about as long as two such requests, and 16 to 20 bytes of memory per entry.
+/// Without it, each request for a listing sorts and measures the directory on the thread of its connection, in some 0.5
+/// µs per entry. A [`FileSystem`](crate::FileSystem) with large directories, or with a cache of listings, should call
+/// this where blocking is allowed. It takes about as long as two such requests, and 16 to 20 bytes of memory per entry.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -137,8 +137,8 @@ impl Order {
     }
 }
 
-/// Returns the sums over these entries, with the length of their rows in some formats. Unavailable entries count only for
-/// the rows. `version` determines whether the hash is computed, too.
+/// Returns the sums over these entries, with the length of their rows in some formats. Unavailable entries count only
+/// for the rows. `version` determines whether the hash is computed, too.
 fn sums<'a>(
     entries: impl Iterator<Item = Entry<'a>>,
     renderers: &[&Renderer],

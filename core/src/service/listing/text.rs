@@ -60,8 +60,8 @@ pub(super) fn html(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a name as a link target. Bytes that are not UTF-8 are written as the surrogates that CPython uses for them, which
-/// [`Path::parse`](crate::Path::parse) decodes.
+/// Writes a name as a link target. Bytes that are not UTF-8 are written as the surrogates that CPython uses for them,
+/// which [`Path::parse`](crate::Path::parse) decodes.
 pub(super) fn href(name: &[u8], out: &mut Vec<u8>) {
     if name.is_ascii() {
         return quote(name, out);
@@ -161,8 +161,8 @@ pub(super) fn exact_size_len(len: u64) -> usize {
     digits + if len == 1 { 5 } else { 6 }
 }
 
-/// The length of each byte in a link: 1 for bytes that Python's `quote` does not escape, except `/`, which no name contains;
-/// 0 for bytes that are not ASCII or need escaping in text.
+/// The length of each byte in a link: 1 for bytes that Python's `quote` does not escape, except `/`, which no name
+/// contains; 0 for bytes that are not ASCII or need escaping in text.
 static LENGTHS: [u8; 256] = {
     let mut lengths = [0; 256];
     let mut byte = b' ';

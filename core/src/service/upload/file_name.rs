@@ -1,8 +1,8 @@
 //! File names in `Content-Disposition` fields of a form.
 //!
 //! Browsers send `filename="ü.txt"` in UTF-8 (RFC 7578 §4.2). .NET, PowerShell and mail libraries send `filename*` (RFC
-//! 8187), which is not allowed in forms, with or without an encoded word (RFC 2047) in `filename`. All of these are decoded,
-//! so that files are not stored under garbled names.
+//! 8187), which is not allowed in forms, with or without an encoded word (RFC 2047) in `filename`. All of these are
+//! decoded, so that files are not stored under garbled names.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,8 +11,8 @@ use base64ct::{Base64, Encoding};
 
 use super::parameter::parameter;
 
-/// Returns the file name of a part, if it has one. If there are both, `filename*` wins (RFC 6266 §4.3) unless it cannot be
-/// decoded (RFC 8187 §3.2.1); alone, that is an error.
+/// Returns the file name of a part, if it has one. If there are both, `filename*` wins (RFC 6266 §4.3) unless it cannot
+/// be decoded (RFC 8187 §3.2.1); alone, that is an error.
 pub(super) fn file_name(field: &[u8]) -> Option<Result<Vec<u8>, &'static str>> {
     let extended = parameter(field, b"filename*").map(|value| extended(&value));
     let plain = parameter(field, b"filename");

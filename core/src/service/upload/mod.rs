@@ -30,11 +30,11 @@ use crate::wire::Version;
 /// Stores files that clients send, and serves everything else as [`Files`] does.
 ///
 /// `PUT /directory/name` stores the content of the request; a form (`multipart/form-data`) that is sent by POST to
-/// `/directory/` stores the files in it. A file becomes visible when all of it has been received, and not before. A PUT also
-/// creates up to 16 missing directories of its path. Not stored are files whose path could not be requested, uploads from
-/// pages of other sites, and files below `/.well-known`. Unless [`overwrite`](Self::overwrite) is set, neither are files
-/// that would be sent for other names: index pages, compressed variants of a file, and the page for missing files.
-/// [`Limits::content`](crate::Limits::content) limits the length of a request.
+/// `/directory/` stores the files in it. A file becomes visible when all of it has been received, and not before. A PUT
+/// also creates up to 16 missing directories of its path. Not stored are files whose path could not be requested,
+/// uploads from pages of other sites, and files below `/.well-known`. Unless [`overwrite`](Self::overwrite) is set,
+/// neither are files that would be sent for other names: index pages, compressed variants of a file, and the page for
+/// missing files. [`Limits::content`](crate::Limits::content) limits the length of a request.
 ///
 /// | status | meaning |
 /// |---|---|
@@ -65,9 +65,9 @@ pub struct Upload {
     pub files: Files,
     /// Whether a file may replace an existing one. Off by default.
     pub overwrite: bool,
-    /// Whether the server is reachable only from this machine. If it is set, only requests for a name of this machine, such
-    /// as `localhost`, store files: others come from the page of a site whose name was pointed here (DNS rebinding). Off by
-    /// default. [`Hosts`](crate::Hosts) allows other names.
+    /// Whether the server is reachable only from this machine. If it is set, only requests for a name of this machine,
+    /// such as `localhost`, store files: others come from the page of a site whose name was pointed here (DNS
+    /// rebinding). Off by default. [`Hosts`](crate::Hosts) allows other names.
     pub loopback_only: bool,
     job: Job,
 }
@@ -234,16 +234,16 @@ fn is_encoded(ex: &Exchange<'_>) -> bool {
     codings.any(|coding| !coding.eq_ignore_ascii_case("identity"))
 }
 
-/// Returns whether the request has content, perhaps empty. RFC 9112 §6.3 treats a request without a length as empty, but its
-/// client may have intended to send a file, or may send one without a length.
+/// Returns whether the request has content, perhaps empty. RFC 9112 §6.3 treats a request without a length as empty,
+/// but its client may have intended to send a file, or may send one without a length.
 fn is_framed(ex: &Exchange<'_>) -> bool {
     ["Content-Length", "Transfer-Encoding"]
         .iter()
         .any(|name| ex.header(name).is_some())
 }
 
-/// Replies that a length is required (RFC 9110 §15.5.12, RFC 1945 §7.2.2). The connection closes, as the bytes that follow
-/// may be the content.
+/// Replies that a length is required (RFC 9110 §15.5.12, RFC 1945 §7.2.2). The connection closes, as the bytes that
+/// follow may be the content.
 fn refuse_unframed(ex: &mut Exchange<'_>) -> Next {
     match ex.request_version() {
         Version::Http11 => ex.send_error(411, status::phrase(411)),
@@ -261,8 +261,8 @@ fn is_too_long(ex: &Exchange<'_>) -> bool {
     content_length(ex).is_some_and(|len| len > ex.config.limits.content)
 }
 
-/// Returns the file to create, given what exists under its name in an existing directory. `conditions` are the preconditions
-/// of the request, if they concern this file.
+/// Returns the file to create, given what exists under its name in an existing directory. `conditions` are the
+/// preconditions of the request, if they concern this file.
 fn create(
     ex: &Exchange<'_>,
     found: Event<'_>,

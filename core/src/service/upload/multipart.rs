@@ -134,8 +134,8 @@ impl Multipart {
         Ok(whole)
     }
 
-    /// Parses the fields of a part, if they are complete, and returns the name of the file if it is one. The input begins
-    /// with the line break before them.
+    /// Parses the fields of a part, if they are complete, and returns the name of the file if it is one. The input
+    /// begins with the line break before them.
     fn head(&mut self) -> Result<Option<Option<Vec<u8>>>, &'static str> {
         let Some(end) = self.find(Some(b"\r\n\r\n")) else {
             // All but the last byte of the end may be at the end of the input.
@@ -171,8 +171,8 @@ impl Multipart {
         &self.input[self.taken..]
     }
 
-    /// Returns the offset of the delimiter. Input that was searched before is not searched again, however small the pieces
-    /// are.
+    /// Returns the offset of the delimiter. Input that was searched before is not searched again, however small the
+    /// pieces are.
     fn find(&mut self, pattern: Option<&[u8]>) -> Option<usize> {
         let pattern = pattern.unwrap_or(&self.delimiter);
         let from = self.seen.max(self.taken);

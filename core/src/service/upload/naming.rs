@@ -1,8 +1,8 @@
 //! [`Naming`]: the rules for the names of uploaded files.
 //!
-//! Uploaded files are served, so their names matter: some files are sent in reply to requests for other names, and files
-//! below `/.well-known` represent the whole site. With such a name, a client that may only add files could change what other
-//! clients receive.
+//! Uploaded files are served, so their names matter: some files are sent in reply to requests for other names, and
+//! files below `/.well-known` represent the whole site. With such a name, a client that may only add files could change
+//! what other clients receive.
 
 use alloc::string::String;
 

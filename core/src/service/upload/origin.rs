@@ -7,8 +7,8 @@
 use crate::engine::Exchange;
 use crate::service::hosts::is_loopback;
 
-/// Returns whether the request comes from a page of another site, according to the browser. Clients that are not browsers
-/// send no such fields, and are allowed.
+/// Returns whether the request comes from a page of another site, according to the browser. Clients that are not
+/// browsers send no such fields, and are allowed.
 pub(super) fn is_cross_site(ex: &Exchange<'_>) -> bool {
     // Fetch Metadata: sent if the page was loaded over a secure connection.
     let mut sites = ex.get_all("Sec-Fetch-Site").peekable();
@@ -19,8 +19,8 @@ pub(super) fn is_cross_site(ex: &Exchange<'_>) -> bool {
     !ex.get_all("Origin").all(|origin| is_same_host(ex, origin))
 }
 
-/// Returns whether an origin has the host and port of the request. A missing port is the default port of the scheme. Schemes
-/// are not compared: a proxy that terminates TLS may forward requests with their original `Host`.
+/// Returns whether an origin has the host and port of the request. A missing port is the default port of the scheme.
+/// Schemes are not compared: a proxy that terminates TLS may forward requests with their original `Host`.
 fn is_same_host(ex: &Exchange<'_>, origin: &str) -> bool {
     match origin.split_once("://") {
         Some(("http", host)) => ex.head.is_for(host, 80),
@@ -29,8 +29,8 @@ fn is_same_host(ex: &Exchange<'_>, origin: &str) -> bool {
     }
 }
 
-/// Returns whether the browser hides the origin. It does so for sandboxed frames, which any site may have, and for forms of
-/// pages whose `Referrer-Policy` is `no-referrer` (Fetch §3.2.1), so a hidden origin is not trusted.
+/// Returns whether the browser hides the origin. It does so for sandboxed frames, which any site may have, and for
+/// forms of pages whose `Referrer-Policy` is `no-referrer` (Fetch §3.2.1), so a hidden origin is not trusted.
 pub(super) fn is_opaque(ex: &Exchange<'_>) -> bool {
     ex.header("Sec-Fetch-Site").is_none() && ex.get_all("Origin").all(|origin| origin == "null")
 }

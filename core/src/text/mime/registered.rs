@@ -1,7 +1,7 @@
 //! Current media types by extension: those that IANA has registered, otherwise those that nginx sends.
 //!
-//! The table has the extensions for which CPython's has no type or an outdated one. If neither IANA nor nginx has a type,
-//! the row names its source.
+//! The table has the extensions for which CPython's has no type or an outdated one. If neither IANA nor nginx has a
+//! type, the row names its source.
 
 use super::{Table, key};
 

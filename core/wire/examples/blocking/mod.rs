@@ -30,8 +30,8 @@ impl Peer {
         Ok(n > 0)
     }
 
-    /// Waits one second for input. Returns whether there is some, or the end of the connection. The time is limited because
-    /// a server need not send 100 (RFC 9110 §10.1.1).
+    /// Waits one second for input. Returns whether there is some, or the end of the connection. The time is limited
+    /// because a server need not send 100 (RFC 9110 §10.1.1).
     pub(crate) fn is_soon_readable(&mut self) -> Result<bool> {
         self.stream.set_read_timeout(Some(Duration::from_secs(1)))?;
         let peeked = self.stream.peek(&mut [0]);
