@@ -17,39 +17,39 @@ pub enum BindError {
     Unresolved(io::Error),
     /// Another program listens on the address. For a path: something exists there already.
     InUse {
-        /// Where to listen.
+        /// The address or path.
         at: ListenAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The IP address does not belong to this machine.
     NotLocal {
-        /// Where to listen.
+        /// The address or path.
         at: ListenAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// This user may not listen there.
     PermissionDenied {
-        /// Where to listen.
+        /// The address or path.
         at: ListenAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The path cannot name a socket: it is empty, too long or contains a NUL byte.
     InvalidPath {
-        /// Where to listen.
+        /// The address or path.
         at: ListenAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// An inherited socket is not a listening stream socket.
     Inherited(io::Error),
     /// The system gave another reason.
     Io {
-        /// Where to listen.
+        /// The address or path.
         at: ListenAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }

@@ -46,7 +46,7 @@ fn is_tcp(file: &impl AsFd) -> bool {
 
 /// `tcpi_bytes_acked`, in Linux since 4.1. A system that does not count always reports 0.
 #[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "no crate here has this part of tcp_info")]
+#[expect(unsafe_code, reason = "no dependency exposes this field of tcp_info")]
 fn acknowledged(socket: impl AsFd) -> Option<u64> {
     use std::os::fd::AsRawFd;
     let mut info = [0_u64; ACKNOWLEDGED + 1];
@@ -76,7 +76,10 @@ fn acknowledged(_: impl AsFd) -> Option<u64> {
 
 /// `SIOCOUTQ` of Linux, which is also called `TIOCOUTQ`, and `FIONWRITE` of FreeBSD.
 #[cfg(any(target_os = "linux", target_os = "freebsd"))]
-#[expect(unsafe_code, reason = "only this says which type an ioctl writes")]
+#[expect(
+    unsafe_code,
+    reason = "the type that an ioctl writes has to be declared"
+)]
 fn outstanding(socket: impl AsFd) -> Option<u64> {
     use rustix::ioctl::{Getter, ioctl};
     // SAFETY: the system writes an `int` for this.
@@ -94,7 +97,7 @@ const SEND_QUEUE: rustix::ioctl::Opcode = rustix::ioctl::opcode::read::<i32>(b'f
 fn outstanding(socket: impl AsFd) -> Option<u64> {
     use nix::{getsockopt_impl, libc, sockopt_impl};
     sockopt_impl!(
-        /// How many bytes are in the send buffer.
+        /// The number of bytes in the send buffer.
         SendQueue,
         GetOnly,
         libc::SOL_SOCKET,

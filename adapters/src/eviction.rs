@@ -85,7 +85,7 @@ impl EvictionOrder {
 }
 
 fn node(number: usize) -> u32 {
-    u32::try_from(number + ANCHORS).expect("there are not as many descriptors")
+    u32::try_from(number + ANCHORS).expect("the number of connections fits in 32 bits")
 }
 
 /// The anchors: their `newer` is the oldest connection of the list, their `older` the newest.
@@ -99,7 +99,7 @@ mod tests {
     use sanserve_core::Phase::{Busy, Head, Idle};
 
     #[test]
-    fn the_longest_idle_goes_first_then_the_oldest_head_and_never_a_busy_one() {
+    fn the_longest_idle_is_evicted_first_then_the_oldest_head_and_no_busy_one() {
         let mut order = EvictionOrder::default();
         assert_eq!(order.first(), None);
         for (number, phase) in [

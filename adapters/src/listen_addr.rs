@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,
-    reason = "a program that tells where it listens has to handle every kind"
+    reason = "a program that shows the address has to handle every kind"
 )]
 pub enum ListenAddr {
     /// An IP address and a port.

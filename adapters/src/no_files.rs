@@ -7,10 +7,7 @@ use sanserve_core::{Ask, Entries, FileSystem, FsError, Got, Opened, Path};
 
 /// A file system without files, for servers whose handler generates all replies.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(
-    clippy::exhaustive_structs,
-    reason = "it is a value, and has nothing in it"
-)]
+#[allow(clippy::exhaustive_structs, reason = "it has no content")]
 pub struct NoFiles;
 
 impl FileSystem for NoFiles {

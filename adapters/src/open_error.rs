@@ -25,7 +25,7 @@ pub enum OpenError {
     Io {
         /// The path that was given.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }

@@ -184,7 +184,7 @@ impl Passwords {
         let users = self.users.get_mut();
         let users = Arc::get_mut(users.unwrap_or_else(PoisonError::into_inner));
         // Calls hold the `Arc` only while they run, and this one has exclusive access.
-        let users = users.expect("no call runs");
+        let users = users.expect("no other call is running");
         if users.secrets.insert(user.to_owned(), secret).is_some() {
             return Err(PasswordError::Duplicate);
         }

@@ -263,7 +263,7 @@ fn listen_at(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 
 /// Returns a log line about an error of a connection, in the configured format. Only protocol errors are
 /// logged, because they may have a cause on this side, such as a certificate that the client does not trust. A
-/// client that disconnects concerns nobody else.
+/// client that disconnects is not worth a line.
 pub(crate) fn failure_line(
     peer: impl FnOnce() -> Option<SocketAddr>,
     config: &Config,

@@ -61,11 +61,11 @@ mod unix {
     /// A file that is opened and read without blocking, so that each wait has a limit.
     pub(super) struct Reader {
         file: File,
-        /// Whether anything was read.
+        /// Whether anything was read yet.
         begun: bool,
-        /// How long a writer may take to open a pipe.
+        /// The time in which a writer has to open a pipe.
         open_timeout: Duration,
-        /// How long a writer may write nothing.
+        /// The time for which a writer may be silent.
         read_timeout: Duration,
     }
 
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_is_read_up_to_its_end_and_no_longer_than_that() {
+    fn a_pipe_is_read_to_its_end_within_time_limits() {
         let folder = tempfile::tempdir().unwrap();
         let path = &folder.path().join("pipe");
         mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).unwrap();

@@ -95,7 +95,7 @@ impl Tls {
         let certificate = Arc::new(Replaceable(RwLock::new(Arc::new(key))));
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .expect("ring has all that TLS 1.2 and 1.3 need")
+            .expect("ring supports TLS 1.2 and 1.3")
             .with_no_client_auth()
             .with_cert_resolver(certificate.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

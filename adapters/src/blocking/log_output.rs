@@ -32,7 +32,7 @@ mod unix {
         Socket,
         #[cfg_attr(
             not(target_os = "linux"),
-            expect(dead_code, reason = "no other system can")
+            expect(dead_code, reason = "other systems cannot reopen it")
         )]
         /// A pipe or terminal that was opened again, with `O_NONBLOCK` for this process only.
         NonBlocking,

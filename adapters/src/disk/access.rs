@@ -24,7 +24,7 @@ pub(super) struct Access {
 #[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(target_os = "linux"),
-    allow(dead_code, reason = "lists are not looked at there")
+    allow(dead_code, reason = "lists are not read there")
 )]
 enum Acl {
     /// The file has none, or the file system does not support it.

@@ -9,7 +9,6 @@
 //!
 //! A program that writes through a shared mapping may change a file before its times change; no other process
 //! can see that with `stat` either.
-//! while; nobody else sees such a change by `stat` either.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;

@@ -197,20 +197,20 @@ mod tests {
     fn one_large_directory_is_read_at_a_time() {
         let all = LargeListings::default();
         let begin = |name: &'static str| all.begin(Path::new(name), false);
-        let mut first = begin("first").expect("nothing else is read");
+        let mut first = begin("first").expect("no other directory is being read");
         assert!(first.may_continue(LARGE_MIN - 1) && first.may_continue(LARGE_MIN));
         // A small directory is read at the same time, until it turns out to be large.
-        assert!(begin("first").is_none(), "its reader will share it");
-        let mut second = begin("second").expect("it is not state to be large");
+        assert!(begin("first").is_none(), "its entries will be shared");
+        let mut second = begin("second").expect("it is not known to be large yet");
         assert!(second.may_continue(LARGE_MIN - 1) && !second.may_continue(LARGE_MIN));
         drop(second);
-        assert!(begin("second").is_none(), "it is state to be large now");
+        assert!(begin("second").is_none(), "it is known to be large now");
         drop(first);
         assert!(begin("second").is_some());
     }
 
     #[test]
-    fn what_all_readers_of_large_directories_hold_has_a_limit() {
+    fn the_memory_of_large_listings_is_limited() {
         let all = LargeListings::default();
         let name = vec![b'x'; HELD_BYTES_MAX / 2 + 1];
         let entries = || {
@@ -225,6 +225,6 @@ mod tests {
         let refused = hold(&second).expect_err("both are more than the limit");
         assert_eq!(refused.kind(), std::io::ErrorKind::OutOfMemory);
         drop(first);
-        assert!(hold(&second).is_ok(), "only one is held now");
+        assert!(hold(&second).is_ok(), "only one is in use now");
     }
 }

@@ -35,7 +35,7 @@ enum Framing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,
-    reason = "whoever feeds a reply to a host has to do something with every piece"
+    reason = "a caller has to handle every kind of piece"
 )]
 pub enum Piece<'a> {
     /// This many bytes are not for the host.
@@ -163,10 +163,7 @@ impl Reply {
 
 /// The reply is incomplete, and no more of it will follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(
-    clippy::exhaustive_structs,
-    reason = "it is a value, and has nothing in it"
-)]
+#[allow(clippy::exhaustive_structs, reason = "it has no content")]
 pub struct IncompleteReply;
 
 impl fmt::Display for IncompleteReply {

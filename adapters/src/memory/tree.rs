@@ -154,7 +154,11 @@ impl Tree {
             );
         }
         let before = self.nodes.insert(path.to_vec(), node);
-        assert!(before.is_none(), "there already: {:?}", path.escape_ascii());
+        assert!(
+            before.is_none(),
+            "exists already: {:?}",
+            path.escape_ascii()
+        );
         self
     }
 

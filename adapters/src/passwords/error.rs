@@ -33,7 +33,7 @@ pub enum PasswordError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A file is not encoded as UTF-8.

@@ -230,7 +230,7 @@ impl<FS: AsyncFileSystem> FileAccess for AsyncFiles<FS> {
     }
 
     async fn fetch(&self, _: &mut FS::File, _: u64, _: u64) -> Got<FS::File> {
-        unreachable!("no file is called sendable here")
+        unreachable!("no file here is sendable")
     }
 
     fn send(&self, _: &mut FS::File, _: &TcpStream, _: u64, _: u64) -> io::Result<Option<usize>> {
