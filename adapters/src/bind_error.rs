@@ -15,7 +15,7 @@ use crate::ListenAddr;
 pub enum BindError {
     /// The name has no address.
     Unresolved(io::Error),
-    /// Another program listens on the address. For a path: something exists there already.
+    /// Another process listens on the address. For a path: something exists there already.
     InUse {
         /// The address or path.
         at: ListenAddr,

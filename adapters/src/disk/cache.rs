@@ -7,7 +7,7 @@
 //! change that `stat` shows with the next request. A path that leads out of the root by now names nothing, even
 //! if it is the same file.
 //!
-//! A program that writes through a shared mapping may change a file before its times change; no other process
+//! A process that writes through a shared mapping may change a file before its times change; no other process
 //! can see that with `stat` either.
 
 use std::fs::{File, Metadata};

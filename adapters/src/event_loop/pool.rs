@@ -81,7 +81,8 @@ impl<'scope, 'env: 'scope, J: Send + 'scope> Pool<'scope, 'env, J> {
                 return;
             };
             drop(queue);
-            // A panic has already been reported by the panic hook, and the connection that waits for the job has a deadline.
+            // A panic has already been reported by the panic hook, and the connection that waits for the job has a
+            // deadline.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| (self.work)(job)));
         }
     }
