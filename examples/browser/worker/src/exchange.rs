@@ -1,6 +1,6 @@
 //! The adapter's loop, for one request and one reply.
 
-use sanserve_server::host::{self, IncompleteReply, Head, Piece};
+use sanserve_server::host::{self, Head, IncompleteReply, Piece};
 use std::future;
 use std::time::Duration;
 
