@@ -2,7 +2,7 @@
 //! content, such as `wasi:http`, a browser or axum.
 //!
 //! Cases about what the host does do not apply. This is decided from the data of a case alone: every request that gets a
-//! reply must be one that any host passes on, and the reply must be one that the host leaves to the port. Both the
+//! reply must be one that every host passes on, and the reply must be one that the host leaves to the port. Both the
 //! expected and the observed replies are converted to this form:
 //!
 //! ```text

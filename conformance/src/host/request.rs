@@ -1,10 +1,10 @@
-//! Parses a [`Request`] from the bytes of a case, if any host would pass it on. No code is shared with the engine under
-//! test.
+//! Parses a [`Request`] from the bytes of a case. Fails unless every host would pass it on. No code is shared with the
+//! engine under test.
 
 use super::Request;
 
 impl Request {
-    /// Takes the next request from `sent`. Fails with the reason if some host would not pass it on.
+    /// Takes the next request from `sent`. Fails with the reason if one of the hosts might not pass it on.
     pub(super) fn parse(sent: &mut &[u8]) -> Result<Self, &'static str> {
         let mut slots = [httparse::EMPTY_HEADER; 512];
         let mut request = httparse::Request::new(&mut slots);
@@ -208,6 +208,6 @@ const CONNECTION_FIELDS: [&str; 8] = [
     "expect",
 ];
 
-/// The length of a head and the number of fields that any host accepts, with room for fields that it adds.
+/// The length of a head and the number of fields that every host accepts, with room for fields that it adds.
 const HEAD_MAX: usize = 60_000;
 const FIELDS_MAX: usize = 90;
