@@ -7,7 +7,9 @@
 //! # Reading
 //!
 //! [`RequestHead`] and [`ResponseHead`] parse all the input that has arrived and was not used yet. `parse` may be called
-//! whenever bytes arrive, and examines each byte once. [`Body`] then tells which of the following bytes are content.
+//! whenever bytes arrive, and examines each byte once. The head then has the [`method`](RequestHead::method), the
+//! [`target`](RequestHead::target) and each [`field`](RequestHead::field), and [`Body`] tells which of the following
+//! bytes are content.
 //!
 //! ```
 //! use sanserve_wire::{Body, Limits, ParseError, Piece, RequestHead};
@@ -41,6 +43,18 @@
 //!
 //! [`HeadEncoder`] writes heads, [`encode_chunk`] and [`encode_last_chunk`] write chunked content. Every part is
 //! checked, so that no value can begin another field or another message.
+//!
+//! ```
+//! use sanserve_wire::{EncodeError, HeadEncoder, Version};
+//!
+//! let mut out = Vec::new();
+//! let mut head = HeadEncoder::response(&mut out, Version::Http11, 200, "OK")?;
+//! head.field("Content-Length", "2")?;
+//! assert_eq!(head.field("X-Name", "a\r\nX-Other: b"), Err(EncodeError::Value));
+//! head.end().extend_from_slice(b"hi");
+//! assert_eq!(out, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+//! # Ok::<_, EncodeError>(())
+//! ```
 //!
 //! # Strictness
 //!
