@@ -40,6 +40,9 @@
 //! # _ = hello;
 //! ```
 //!
+//! Like [`Files`], it can be passed to a server of `sanserve-server`, or to the [loop](#the-loop) below. If nothing else
+//! determines the type of open files, name it: `Connection::<(), _>::new(…)`.
+//!
 //! # The contract of an adapter
 //!
 //! - Each want gets one answer: the value of the adapter's `match` is the argument of the next
