@@ -21,7 +21,25 @@
 //!
 //! `serve_forever` takes a file system, the limits and deadlines ([`Config`](sanserve_core::Config)), and a
 //! function that makes a handler for each connection. [`Files`](sanserve_core::Files) serves files; your own
-//! handler can wrap or replace it.
+//! handler can wrap or replace it. Both are types of the engine, so your package depends on `sanserve-core` as well.
+//! For replies that need no files, pass `NoFiles` and a function:
+//!
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+#![cfg_attr(feature = "std", doc = "```no_run")]
+//! # use sanserve_core::{Config, Next, from_fn};
+//! # use sanserve_server::{NoFiles, ThreadingHTTPServer};
+//! # let server = ThreadingHTTPServer::bind("127.0.0.1:0")?;
+//! server.serve_forever(NoFiles, Config::default(), || {
+//!     from_fn(|ex| {
+//!         ex.send_response(200);
+//!         ex.send_header("Content-Length", 6);
+//!         ex.end_headers();
+//!         ex.write(b"hello\n");
+//!         Next::Done
+//!     })
+//! })
+//! # ; Ok::<_, std::io::Error>(())
+//! ```
 //!
 //! # Which server to use
 //!
@@ -37,8 +55,11 @@
 //! | a microcontroller | `embedded::serve`, `embedded_async::serve` | `embedded-io`, `embedded-io-async` |
 //! | a test without sockets | [`memory::run`] | none |
 //!
-//! All servers have the same interface: `bind` or `new`, setters that begin with `with_`, `serve_forever(files,
-//! config, make_handler)`, and `stopper().shutdown(grace)`, which returns when all connections are closed.
+//! All types named `…HTTPServer` have the same interface: `bind`, setters that begin with `with_`,
+//! `serve_forever(files, config, make_handler)`, and `stopper().shutdown(grace)`, which returns when all connections
+//! are closed. On tokio, the last two return futures; the server for WASI runs until it is killed.
+//!
+//! They speak HTTP/1.0 and HTTP/1.1. There is no HTTP/2, no client and no router: a handler gets the path.
 //!
 //! # Files
 //!
