@@ -42,8 +42,9 @@
 //! [`run_except`] leaves out cases that do not apply, such as uploads if your port stores no files.
 //!
 //! Every case is served from [`Site::standard`]. [`Site::write_to`] writes it to a disk. A port without a disk can
-//! use it as a file system; its CGI scripts are then [faked](run_script). If `CASE=TEXT` is in the
-//! environment, only cases with `TEXT` in their name are run.
+//! use it as a file system; its CGI scripts are then [faked](run_script). The expected `ETag`s depend only on the
+//! modification time and length of a file, so `Disk` of `sanserve-server` needs `with_portable_tags(true)`. If
+//! `CASE=TEXT` is in the environment, only cases with `TEXT` in their name are run.
 //!
 //! A server on another machine, without std, needs this package without the feature `std`: it then has the
 //! [`Site`], the scripts and the [`Setup`]s of all servers.
