@@ -1,2 +1,3 @@
+//! Runs the target for a whole connection under libFuzzer. `sanserve_fuzz::connection` has its properties.
 #![no_main]
 libfuzzer_sys::fuzz_target!(|data: &[u8]| sanserve_fuzz::connection::check(data));
