@@ -15,14 +15,14 @@
 //!
 //! # Inside
 //!
-//! `command` reads the command line and the environment into `options`; `settings` and `handlers` convert them for the
-//! library; `run` listens (`listen`), prints the banner (`banner`) and serves (`server`) until a signal arrives
+//! `command_line` reads the command line and the environment into `options`; `settings` and `handlers` convert them for
+//! the library; `run` listens (`listen`), prints the banner (`banner`) and serves (`server`) until a signal arrives
 //! (`signals`, `reload`). `main` reports a failure and chooses the exit code.
 
 mod arguments;
 mod banner;
 mod colour;
-mod command;
+mod command_line;
 mod failure;
 #[cfg(not(target_os = "wasi"))]
 mod handlers;
@@ -64,7 +64,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use self::command::Parsed;
+use self::command_line::Parsed;
 use self::failure::Failure;
 use self::options::Options;
 use self::output::{flush_log, print, with_exit_timeout};
@@ -84,7 +84,7 @@ use self::wasi::run;
 unsafe extern "C" {}
 
 fn main() -> ExitCode {
-    let result = match command::read() {
+    let result = match command_line::read() {
         Parsed::Run(options) => run(&Arc::<Options>::from(options)),
         Parsed::Print(text) => print(&text),
         Parsed::UsageError(line) => Err(Failure::Usage(line)),

@@ -1,4 +1,4 @@
-//! [`Options`]: the options of the command. `command` reads them, and `value_parsers` checks their values.
+//! [`Options`]: the options of the command. `command_line` reads them, and `value_parsers` checks their values.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! [`Parsed`]: the result of reading the command line and the environment.
+//! Reads the command line and the environment. The result is [`Parsed`]: options, a text to print, or a usage error.
 //!
 //! A variable sets an option that is not on the command line: `SANSERVE_CACHE_CONTROL` sets `--cache-control`, and so on
 //! for every long option.
