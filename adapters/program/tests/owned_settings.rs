@@ -1,4 +1,4 @@
-//! The settings of the program are owned, not leaked to become `'static`.
+//! Searches the sources of the program: its settings are owned, not leaked to become `'static`.
 
 use std::fs;
 use std::path::Path;
