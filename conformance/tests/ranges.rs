@@ -1,5 +1,5 @@
-//! Tests ten thousand random `Range` fields on random files: every range has the right bytes of the file. The parsers of
-//! fields and replies are independent of the engine.
+//! Requests ten thousand random ranges of random files, in memory and from each adapter without a host: every reply has
+//! the right bytes of the file. The parsers of fields and replies are independent of the engine.
 
 #![cfg(unix)]
 

@@ -1,4 +1,4 @@
-//! [`Reload`]: reloading certificates and passwords while serving.
+//! [`Reload`]: reloads certificates and passwords on SIGHUP, while the server runs.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Crawlers that follow every link of listings: they fetch each file once, and follow no link that sorts the
-//! listing or downloads an archive.
+//! Crawlers that follow every link of listings (wget, httrack, lftp, rclone): they get every file, and follow no link
+//! that sorts the listing or downloads an archive.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

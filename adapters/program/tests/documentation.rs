@@ -1,6 +1,7 @@
-//! Runs every command on the pages, or names the test that does. Commands that cannot run in a test are listed with the
-//! reason, and checked as far as possible. A command that is neither run nor listed fails the test, as does a list entry
-//! that is on no page.
+//! Checks the pages of the repository: commands, code, links, options, and the names of tests and cases.
+//!
+//! Every command is run here, or listed with the test that runs it or the reason why none can. A command that is
+//! neither run nor listed fails the test, as does a list entry that is on no page.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

@@ -1,4 +1,4 @@
-//! Memory of ten thousand idle connections, with which new clients are still served.
+//! The memory that ten thousand idle connections need, and one over TLS; new clients are still served.
 
 #![cfg(target_os = "linux")]
 

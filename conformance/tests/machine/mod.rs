@@ -1,4 +1,5 @@
-//! [`Machine`]: runs an image of `examples/firmware` in QEMU, with a second serial line for control messages.
+//! [`Machine`]: runs an image of `examples/firmware` in QEMU. One serial line carries the bytes of a connection; on a
+//! second one, the test sends orders, and the machine reports.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;

@@ -1,4 +1,4 @@
-//! The program as a process.
+//! [`Program`]: runs the program as a child process, and reads its banner, output and exit status.
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use std::io::{BufRead, BufReader, Read};

@@ -1,4 +1,5 @@
-//! The state of a connection: [`State`], the want that is [`Pending`], and whether the peer may still send.
+//! The parts of a connection's state: its current activity ([`State`]), the kind of want that is [`Pending`], the
+//! current [`Request`], and whether the peer may still send ([`Inbound`]).
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
