@@ -40,8 +40,9 @@
 //! # _ = hello;
 //! ```
 //!
-//! Like [`Files`], it can be passed to a server of `sanserve-server`, or to the [loop](#the-loop) below. If nothing else
-//! determines the type of open files, name it: `Connection::<(), _>::new(…)`.
+//! To run it, pass a function that returns it to a server of `sanserve-server`, or pass it to the [loop](#the-loop)
+//! below in place of `Files::new()`. In a loop without a file system, name the type of open files:
+//! `Connection::<(), _>::new(…)`.
 //!
 //! # The contract of an adapter
 //!
