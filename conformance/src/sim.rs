@@ -59,6 +59,7 @@ mod settings;
 mod tracked_handle;
 mod transcript;
 mod tree;
+mod watchdog;
 mod world;
 
 use sanserve_core::{Config, FileSystem, Handler};
@@ -88,10 +89,12 @@ pub struct Sim<S: FileSystem, H> {
     targets: &'static [&'static str],
     faults: Option<Faults>,
     checks: Vec<(&'static str, Box<CheckFn>)>,
+    allowed: Box<AllowedFn>,
 }
 
 type Change<S> = dyn Fn(&S, &mut Random);
 type CheckFn = dyn Fn(&Conversation) -> Result<(), String>;
+type AllowedFn = dyn Fn(&Conversation, &str) -> bool;
 
 /// The result of one seed.
 #[derive(Clone, Debug)]
@@ -116,13 +119,17 @@ impl Sim<Tree, Box<dyn Handler>> {
     /// Simulates the engine itself, with the file service, CGI, and handlers that stream or act at random.
     #[must_use]
     pub fn standard() -> Self {
-        Sim::new(handlers::standard).check("files", |conversation| {
-            if handlers::serves_files(conversation.handler) {
-                checks::files(conversation)
-            } else {
-                Ok(())
-            }
-        })
+        Sim::new(handlers::standard)
+            .check("files", |conversation| {
+                if handlers::serves_files(conversation.handler) {
+                    checks::files(conversation)
+                } else {
+                    Ok(())
+                }
+            })
+            .allow_handler_errors(|conversation, error| {
+                handlers::intends(conversation.handler, error)
+            })
     }
 }
 
@@ -140,6 +147,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             targets: TARGETS,
             faults: None,
             checks: Vec::new(),
+            allowed: Box::new(|_, _| false),
         }
     }
 
@@ -183,9 +191,40 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         self
     }
 
+    /// Allows mistakes of the handler for which `allowed` returns true. By default every mistake that the engine logs as
+    /// `The handler …` fails the check `handler`. `allowed` gets the rest of that line, such as `wrote less than
+    /// Content-Length`.
+    #[must_use]
+    pub fn allow_handler_errors(
+        self,
+        allowed: impl Fn(&Conversation, &str) -> bool + 'static,
+    ) -> Self {
+        let allowed = Box::new(allowed);
+        Sim { allowed, ..self }
+    }
+
     /// Runs the world of a seed without checks.
+    ///
+    /// # Panics
+    /// If the handler panics.
     #[must_use]
     pub fn simulate(&self, seed: u64, transcript: bool) -> Outcome {
+        let Played {
+            conversations,
+            transcript,
+            panic,
+        } = self.play(seed, transcript);
+        if let Some((_, message)) = panic {
+            panic!("seed {seed}: {message}");
+        }
+        Outcome {
+            conversations,
+            transcript,
+        }
+    }
+
+    /// Runs the world of a seed, until its end or a panic.
+    fn play(&self, seed: u64, transcript: bool) -> Played {
         let mut random = Random::new(seed);
         let faults = Faults::of(&mut random);
         let faults = self.faults.unwrap_or(faults);
@@ -195,24 +234,33 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             drivers: Vec::new(),
             faults,
             random: random.fork(),
+            current: 0,
         };
         for number in 0..settings::connections(&mut random) {
             let driver = self.connection(number, faults, &mut random, transcript);
             world.drivers.push(driver);
         }
-        world.run();
-        let mut outcome = Outcome {
+        let panic = report::catch(|| world.run()).err();
+        let mut played = Played {
             conversations: Vec::new(),
             transcript: format!("# sanserve transcript 1, seed {seed}\n"),
+            panic: panic.map(|message| (world.current, message)),
         };
         for driver in world.drivers {
             let (mut conversation, transcript) = driver.end();
-            outcome.transcript.push_str(&transcript);
-            conversation.reference =
-                reference_run::run(&conversation, (self.handler)(conversation.handler));
-            outcome.conversations.push(conversation);
+            played.transcript.push_str(&transcript);
+            if conversation.counts.closed {
+                let handler = || (self.handler)(conversation.handler);
+                match report::catch(|| reference_run::run(&conversation, handler())) {
+                    Ok(reference) => conversation.reference = reference,
+                    Err(message) => {
+                        played.panic.get_or_insert((conversation.number, message));
+                    }
+                }
+            }
+            played.conversations.push(conversation);
         }
-        outcome
+        played
     }
 
     fn connection(
@@ -257,7 +305,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
                 conversation.upgradable,
             )
         });
-        let plan = FaultPlan::new(faults, random.fork(), conversation.input.len());
+        let plan = FaultPlan::new(faults, random.fork());
         let mut driver = Driver::new(conversation, peer, plan, handler, start);
         driver.transcript = transcript;
         driver
@@ -269,8 +317,19 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
     /// The first check that fails.
     pub fn check_seed(&self, seed: u64) -> Result<Outcome, Failure> {
         let twice = seed.is_multiple_of(RUN_TWICE_EVERY);
-        let outcome = report::catch(seed, || self.simulate(seed, twice))?;
-        if twice && self.simulate(seed, true).transcript != outcome.transcript {
+        let Played {
+            conversations,
+            transcript,
+            panic,
+        } = self.play(seed, twice);
+        if let Some((connection, message)) = panic {
+            return Err(Failure::new(seed, "panic", connection, message));
+        }
+        let outcome = Outcome {
+            conversations,
+            transcript,
+        };
+        if twice && self.play(seed, true).transcript != outcome.transcript {
             return Err(Failure::new(
                 seed,
                 "deterministic",
@@ -279,6 +338,11 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             ));
         }
         for conversation in &outcome.conversations {
+            let mut errors = conversation.handler_errors();
+            if let Some(error) = errors.find(|error| !(self.allowed)(conversation, error)) {
+                let message = format!("the handler {error}");
+                return Err(Failure::new(seed, "handler", conversation.number, message));
+            }
             let checks = CHECKS
                 .iter()
                 .map(|(name, check)| (*name, check as &CheckFn));
@@ -290,6 +354,14 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         }
         Ok(outcome)
     }
+}
+
+/// A world that was run.
+struct Played {
+    conversations: Vec<Conversation>,
+    transcript: String,
+    /// The connection whose handler panicked, and the message.
+    panic: Option<(usize, String)>,
 }
 
 /// One seed in this number is run twice, and both transcripts must be the same.

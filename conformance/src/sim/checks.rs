@@ -35,8 +35,14 @@ fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> {
 
 /// The connection ends.
 fn end(conversation: &Conversation) -> Result<(), String> {
-    ensure(conversation.counts.closed, || {
-        "the connection is still open".into()
+    let counts = conversation.counts;
+    ensure(counts.closed, || {
+        format!(
+            "the connection is still open after {} steps, {} requests and {} bytes",
+            counts.steps,
+            conversation.requests.len(),
+            counts.bytes_moved
+        )
     })
 }
 

@@ -155,6 +155,15 @@ impl Conversation {
         reader::parse(&self.output, &self.logged())
     }
 
+    /// Returns the mistakes of the handler that the engine has logged, with or without faults, such as `wrote less than
+    /// Content-Length`.
+    pub fn handler_errors(&self) -> impl Iterator<Item = &str> {
+        let reference = self.reference.as_ref();
+        let logs = [Some(&self.log), reference.map(|reference| &reference.log)];
+        let lines = logs.into_iter().flatten().flat_map(|log| log.lines());
+        lines.filter_map(reader::handler_error)
+    }
+
     /// Returns the requests in the log, with the status of each reply.
     #[must_use]
     pub fn logged(&self) -> Vec<Logged<'_>> {

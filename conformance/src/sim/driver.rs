@@ -32,6 +32,10 @@ pub(super) struct Driver<F, H> {
     /// The number of requests before `finish()`.
     finished: Option<usize>,
     failed: bool,
+    /// The bytes that the peer had received when the last request began, and the number of that request.
+    reply_began: (usize, usize),
+    /// It works without end, so it is not stepped any more.
+    pub(super) abandoned: bool,
     pub(super) transcript: Option<Transcript>,
 }
 
@@ -64,6 +68,8 @@ impl<F, H: Handler> Driver<F, H> {
             deadline: None,
             finished: None,
             failed: false,
+            reply_began: (0, 0),
+            abandoned: false,
             transcript: None,
         }
     }
@@ -126,6 +132,7 @@ impl<F, H: Handler> Driver<F, H> {
         }
         (self.at, self.got) = (at, got);
         self.count(conn.allocated());
+        self.abandon_endless_work();
         if is_upgrade {
             self.conversation.upgraded = Some(conn.into_upgraded().received);
         } else {
@@ -177,8 +184,23 @@ impl<F, H: Handler> Driver<F, H> {
         }
     }
 
+    /// Abandons a connection that takes more steps than its bytes and requests explain, or whose reply has no end.
+    fn abandon_endless_work(&mut self) {
+        let sent = self.conversation.output.len();
+        let (counts, requests) = (
+            self.conversation.counts,
+            self.record.borrow().requests.len(),
+        );
+        if self.reply_began.1 != requests {
+            self.reply_began = (sent, requests);
+        }
+        self.abandoned = counts.steps > steps_max(counts.bytes_moved, requests)
+            || sent - self.reply_began.0 > REPLY_MAX;
+    }
+
     fn count(&mut self, allocated: usize) {
-        let record = self.record.borrow();
+        let mut record = self.record.borrow_mut();
+        record.calls = 0;
         let counts = &mut self.conversation.counts;
         counts.allocated = counts.allocated.max(allocated);
         counts.content_max = record.content_max;
@@ -190,6 +212,15 @@ impl<F, H: Handler> Driver<F, H> {
         }
     }
 }
+
+/// Returns more steps than a connection needs to move this number of bytes for this number of requests, whatever the
+/// faults are.
+pub(super) fn steps_max(bytes: u64, requests: usize) -> u64 {
+    20_000 + 4 * bytes + 1000 * requests as u64
+}
+
+/// More bytes than a reply in a world has.
+pub(super) const REPLY_MAX: usize = 32 << 20;
 
 /// Returns the address of the peer of connection `number`.
 pub(super) fn address(number: usize) -> String {

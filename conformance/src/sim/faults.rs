@@ -69,29 +69,33 @@ impl Faults {
 pub(super) struct FaultPlan {
     pub(super) faults: Faults,
     pub(super) random: Random,
-    /// The longest read or write when they are short.
+    /// The longest read or write when they are short, at first.
     short_max: usize,
+    /// The bytes that were moved.
+    moved: usize,
 }
 
 impl FaultPlan {
-    /// Creates a plan for a connection that receives `input` bytes. If these are many, they do not come one by one,
-    /// which would take too many steps.
-    pub(super) fn new(faults: Faults, mut random: Random, input: usize) -> FaultPlan {
+    pub(super) fn new(faults: Faults, mut random: Random) -> FaultPlan {
         let short_max = random.pick(&[1, 7, 40, 300, 300, 2000, usize::MAX]);
-        let short_max = short_max.max(if input > 3000 { 300 } else { 1 });
         FaultPlan {
             faults,
             random,
             short_max,
+            moved: 0,
         }
     }
 
-    /// Returns how many of `len` bytes are moved at once.
+    /// Returns how many of `len` bytes are moved at once. Short reads and writes become longer with the bytes that were
+    /// moved before, so that megabytes take only thousands of steps.
     pub(super) fn cut(&mut self, len: usize) -> usize {
-        match self.random.one_in(self.faults.short) {
-            true if len > 0 => 1 + self.random.below(len.min(self.short_max)),
+        let short_max = self.short_max.max(self.moved / 512);
+        let n = match self.random.one_in(self.faults.short) {
+            true if len > 0 => 1 + self.random.below(len.min(short_max)),
             _ => len,
-        }
+        };
+        self.moved += n;
+        n
     }
 
     /// Returns whether a fault occurs now.

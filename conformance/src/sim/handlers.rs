@@ -8,7 +8,6 @@ use sanserve_core::{
 };
 
 use super::Random;
-use crate::handlers::Echo;
 
 /// Returns the handler for a number, as in [`Sim::standard`](super::Sim::standard) and its transcripts.
 #[must_use]
@@ -26,6 +25,17 @@ pub fn standard(number: u64) -> Box<dyn Handler> {
 /// Returns whether this is the number of a plain file service.
 pub(super) fn serves_files(number: u64) -> bool {
     kind(number) == HandlerKind::Files
+}
+
+/// Returns whether the handler of this number makes this mistake on purpose.
+pub(super) fn intends(number: u64, mistake: &str) -> bool {
+    match kind(number) {
+        HandlerKind::RandomHandler => true,
+        HandlerKind::Upgrader => {
+            mistake == "upgraded the connection before it had read the content"
+        }
+        _ => false,
+    }
 }
 
 #[derive(PartialEq, Eq)]
@@ -64,6 +74,37 @@ fn files(number: u64) -> Files {
         .map(Into::into);
     settings.cache_control = random.pick(&[None, Some("no-cache")]).map(Into::into);
     settings.into()
+}
+
+/// Collects the content, then sends it back with a `Content-Length`.
+#[derive(Default)]
+struct Echo {
+    content: Vec<u8>,
+    is_sent: bool,
+}
+
+impl Handler for Echo {
+    fn begin(&mut self, _: &mut Exchange<'_>) -> Next {
+        *self = Echo::default();
+        Next::Body
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Data(bytes) => {
+                self.content.extend_from_slice(bytes);
+                Next::Body
+            }
+            _ if self.is_sent => Next::Done,
+            _ => {
+                ex.send_response(200);
+                ex.send_header("Content-Length", self.content.len());
+                ex.end_headers();
+                self.is_sent = true;
+                Next::Write(std::mem::take(&mut self.content).into())
+            }
+        }
+    }
 }
 
 /// Sends content back while it arrives.

@@ -5,6 +5,9 @@ use std::rc::Rc;
 
 use sanserve_core::{Event, Exchange, Handler, Next};
 
+/// More calls than a handler needs in one step of its connection: one for each piece of content in a buffer.
+const CALLS_MAX: u32 = 100_000;
+
 /// The record of a handler.
 #[derive(Debug, Default)]
 pub(super) struct HandlerRecord {
@@ -18,6 +21,8 @@ pub(super) struct HandlerRecord {
     content: u64,
     /// The maximum of this for any request.
     pub(super) content_max: u64,
+    /// The calls of the handler in this step of the connection.
+    pub(super) calls: u32,
 }
 
 pub(super) struct RecordingHandler<H> {
@@ -34,6 +39,11 @@ impl<H> RecordingHandler<H> {
 
     fn record(&self, next: Next) -> Next {
         let mut record = self.record.borrow_mut();
+        record.calls += 1;
+        assert!(
+            record.calls < CALLS_MAX,
+            "the handler is called {CALLS_MAX} times in one step, and still returns {next:?}"
+        );
         record.done = next == Next::Done;
         record.reads = next == Next::Body;
         next

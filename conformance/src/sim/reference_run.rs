@@ -6,7 +6,8 @@ use std::time::Duration;
 use sanserve_core::{Ask, Connection, FsError, Got, Handler, Now, Opened, Step, Want};
 
 use super::conversation::{Answer, Conversation, FsCall, ReferenceRun};
-use super::driver::address;
+use super::driver::{REPLY_MAX, address, steps_max};
+use super::recording_handler::RecordingHandler;
 
 /// An open file or process: the number of its recorded answer, and how much of a process's output was read.
 struct ReplayedFile {
@@ -16,6 +17,7 @@ struct ReplayedFile {
 
 /// Runs a conversation again without faults. Returns `None` if it does not end.
 pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option<ReferenceRun> {
+    let (handler, record) = RecordingHandler::new(handler);
     let mut conn = Connection::new(
         conversation.config.clone(),
         &address(conversation.number),
@@ -26,7 +28,21 @@ pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option
     }
     let (mut reference, mut calls) = (ReferenceRun::default(), 0);
     let (mut rest, mut now, mut got) = (&conversation.input[..], Duration::ZERO, Got::Nothing);
-    for _ in 0..STEPS_MAX {
+    let (mut steps, mut reply_began) = (0, (0, 0));
+    loop {
+        let (requests, sent) = (record.borrow().requests.len(), reference.output.len());
+        record.borrow_mut().calls = 0;
+        if reply_began.1 != requests {
+            reply_began = (sent, requests);
+        }
+        let bytes = conversation.input.len() + sent;
+        if steps > steps_max(bytes as u64, requests) || sent - reply_began.0 > REPLY_MAX {
+            return None;
+        }
+        if conversation.disruptions.reset && sent > conversation.output.len() + ENOUGH {
+            return Some(reference);
+        }
+        steps += 1;
         let time = Now {
             tick: now,
             unix: conversation.unix,
@@ -89,8 +105,10 @@ pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option
             Want::Close => return Some(reference),
         };
     }
-    None
 }
+
+/// If the transport failed in the first run, these bytes more than the peer received then are enough for a comparison.
+const ENOUGH: usize = 64 << 10;
 
 /// Returns the recorded answer. A call that was not answered fails.
 fn repeat_answer(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<ReplayedFile> {
@@ -146,6 +164,3 @@ fn read(recorded: &[FsCall], file: &mut ReplayedFile, at: u64, into: &mut [u8]) 
     file.at += n;
     Some(n)
 }
-
-/// More steps than any run needs.
-const STEPS_MAX: usize = 1_000_000;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use sanserve_core::{FileSystem, Handler};
 
 use super::Sim;
+use super::watchdog::Watchdog;
 
 /// A check that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,22 +54,26 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Converts a panic to a failure.
-pub(super) fn catch<T>(seed: u64, play: impl FnOnce() -> T) -> Result<T, Failure> {
+/// Runs a part of a world, and returns the message of a panic as an error.
+pub(super) fn catch<T>(play: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(play)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Failure::new(seed, "panic", 0, text.unwrap_or("a panic").into())
+        text.unwrap_or("a panic").into()
     })
 }
 
 impl<S: FileSystem, H: Handler> Sim<S, H> {
-    /// Runs the seeds from 1 to `SEEDS`, by default 1,000, and prints their number and the time. If `SEED` is in the
-    /// environment, only that seed is run, and its transcript is printed, or written to the file in `SAVE`.
+    /// Runs `SEEDS` seeds, by default 1,000, from `FIRST_SEED` on, by default 1, and prints their number and the time. If
+    /// `SEED` is in the environment, only that seed is run, and its transcript is printed, or written to the file in
+    /// `SAVE`.
+    ///
+    /// If one seed takes more than `SEED_SECONDS` of real time, by default 60, a handler does not return. The process
+    /// then prints the seed and exits.
     ///
     /// # Panics
-    /// At the first check that fails, with its name, the seed, and how to repeat it. Also if `SEED` or `SEEDS` is not a
-    /// number.
+    /// At the first check that fails, with its name, the seed, and how to repeat it. Also if one of these variables is
+    /// not a number.
     pub fn run(&self) {
         if let Err(failure) = self.try_run() {
             panic!("\n{failure}");
@@ -81,7 +86,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
     /// The first check that fails.
     ///
     /// # Panics
-    /// If `SEED` or `SEEDS` is not a number.
+    /// If a variable is not a number.
     pub fn try_run(&self) -> Result<(), Failure> {
         let number = |name: &str| {
             let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
@@ -93,9 +98,14 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         if let Some(seed) = number("SEED") {
             return self.show(seed);
         }
-        let (start, seeds) = (Instant::now(), number("SEEDS").unwrap_or(1000));
-        let (mut steps, mut connections) = (0, 0);
-        for seed in 1..=seeds {
+        let (first, seeds) = (
+            number("FIRST_SEED").unwrap_or(1),
+            number("SEEDS").unwrap_or(1000),
+        );
+        let watchdog = Watchdog::start(number("SEED_SECONDS").unwrap_or(60));
+        let (start, mut steps, mut connections) = (Instant::now(), 0, 0);
+        for seed in first..first.saturating_add(seeds) {
+            watchdog.seed_begins(seed);
             let conversation = self.check_seed(seed)?.conversations;
             connections += conversation.len();
             steps += conversation
@@ -106,14 +116,14 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         let took = start.elapsed().as_secs_f64();
         let speed = seeds as f64 / took.max(f64::MIN_POSITIVE);
         println!(
-            "{seeds} seeds, {connections} connections, {steps} steps in {took:.1} s: \
+            "{seeds} seeds from {first}, {connections} connections, {steps} steps in {took:.1} s: \
              {speed:.0} seeds a second"
         );
         Ok(())
     }
 
     fn show(&self, seed: u64) -> Result<(), Failure> {
-        let transcript = catch(seed, || self.simulate(seed, true).transcript)?;
+        let transcript = self.play(seed, true).transcript;
         match std::env::var("SAVE") {
             Ok(path) if !path.is_empty() => {
                 std::fs::write(&path, transcript).unwrap_or_else(|error| panic!("{path}: {error}"));

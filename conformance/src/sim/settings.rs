@@ -30,7 +30,15 @@ pub(super) fn break_transport(peer: &mut Peer, random: &mut Random) {
         2 => peer.accepts_max = random.below(2000),
         _ => {}
     }
+    if peer.requests.ends.len() > REQUESTS_MANY {
+        peer.resets_after_out = peer.resets_after_out.min(OUTPUT_MAX);
+    }
 }
+
+/// A peer that sends more requests than this receives no more than `OUTPUT_MAX` bytes, which takes too long if the replies
+/// are large.
+const REQUESTS_MANY: usize = 50;
+const OUTPUT_MAX: usize = 4 << 20;
 
 /// Returns a configuration with limits and timeouts that are the default or another value.
 pub(super) fn config(random: &mut Random) -> Config {

@@ -15,18 +15,22 @@ pub(super) struct World<'a, S: FileSystem, H> {
     pub(super) drivers: Vec<Driver<S::File, H>>,
     pub(super) faults: Faults,
     pub(super) random: Random,
+    /// The connection that takes a step.
+    pub(super) current: usize,
 }
 
 impl<S: FileSystem, H: Handler> World<'_, S, H> {
-    /// Runs until all connections have closed, or for more steps than any world needs.
+    /// Runs until all connections have closed or were abandoned.
     pub(super) fn run(&mut self) {
         let mut now = START;
-        for _ in 0..STEPS_MAX {
+        loop {
             let open = self.drivers.iter_mut();
-            let open = open.filter(|driver| !driver.conversation.counts.closed);
+            let open =
+                open.filter(|driver| !driver.conversation.counts.closed && !driver.abandoned);
             let Some(next) = open.min_by_key(|driver| driver.at) else {
                 return;
             };
+            self.current = next.conversation.number;
             now = now.max(next.at);
             if self.random.one_in(self.faults.file_change) {
                 (self.change)(&self.fs, &mut self.random);
@@ -42,6 +46,3 @@ impl<S: FileSystem, H: Handler> World<'_, S, H> {
 
 /// The time at which every world begins.
 pub(super) const START: Duration = Duration::from_secs(1000);
-
-/// More steps than any world needs.
-const STEPS_MAX: usize = 2_000_000;
