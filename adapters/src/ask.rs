@@ -1,4 +1,4 @@
-//! Asks a file system on a thread that may block.
+//! Answers a connection's question to the file system, on a thread that may block.
 
 use std::thread;
 use std::time::Duration;

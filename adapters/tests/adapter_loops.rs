@@ -1,4 +1,4 @@
-//! The loops of the adapters: each is one `match`, whose length is in `docs/porting.md`.
+//! Counts the lines of the `match` in each adapter's loop, and compares them with the table in `docs/porting.md`.
 
 use std::fs;
 use std::path::Path;

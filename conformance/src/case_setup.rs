@@ -1,4 +1,4 @@
-//! The server setup of a case.
+//! Methods of [`Case`] and [`Suite`] that return the server setups of cases, with their handlers and settings.
 
 use sanserve_core::{Config, Handler};
 

@@ -1,4 +1,4 @@
-//! The handlers of cases that are not part of sanserve-core.
+//! Handlers that are used only in cases; sanserve-core does not have them.
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,5 @@
-//! Tests that start builds must not change the artefacts from which they were built.
+//! Tests the helper `tools/inner_build`: a build that uses it does not change the artefacts of the outer build, and no
+//! test runs cargo or make without it.
 
 mod tools;
 

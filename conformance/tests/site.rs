@@ -1,4 +1,4 @@
-//! Tests the site and the fragmentations.
+//! Tests the site, its copy on a disk, and that every fragmentation divides exactly the bytes that it is given.
 
 use sanserve_conformance::{Entry, FRAGMENTATIONS, Fragmentation, Site};
 

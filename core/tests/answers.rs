@@ -1,4 +1,4 @@
-//! The answers of an adapter: which are valid, and what follows from them.
+//! The answers of an adapter: which of them a want accepts, and what a connection does after each.
 
 mod drive;
 mod world;

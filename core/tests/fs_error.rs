@@ -1,4 +1,4 @@
-//! The texts of file system errors.
+//! `FsError` as an error: the text that it displays, and its use as a boxed `Error`.
 
 use core::error::Error;
 

@@ -1,4 +1,5 @@
-//! Settings of the file service, and what handlers can do.
+//! Customisation by settings of the file service and by handlers, including invalid replies of handlers that become
+//! 500.
 
 mod drive;
 mod world;

@@ -1,4 +1,4 @@
-//! Paths, where the conformance cases do not cover them.
+//! `Path`, where the conformance cases do not cover it: decoding, encoding, hidden names and portable names.
 
 use sanserve_core::Path;
 

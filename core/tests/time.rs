@@ -1,4 +1,5 @@
-//! Deadlines, with a simulated clock.
+//! The timeouts of a connection, with a simulated clock: how slow a peer or a CGI process may be, and what the peer
+//! gets at a deadline.
 
 mod world;
 

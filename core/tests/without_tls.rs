@@ -1,4 +1,4 @@
-//! Plain HTTP on an HTTPS port.
+//! Plain HTTP on an HTTPS port, as the engine answers it: with a redirect to HTTPS, or an error in plain text.
 
 mod world;
 

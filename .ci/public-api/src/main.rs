@@ -1,4 +1,5 @@
-//! The lists of the public API: each public item of a published library on a line, in `public-api.txt` beside its `Cargo.toml`.
+//! Checks and renews the lists of the public API: `public-api.txt`, beside the `Cargo.toml` of each published library,
+//! has one public item per line.
 //!
 //! `check` fails if a list is out of date and prints what changed; `renew` writes the lists. All features are documented, for the
 //! target that it runs on. Derived and automatic implementations are left out; `make semver` finds a lost one.

@@ -1,7 +1,7 @@
 //! Reads the command line and the environment. The result is [`Parsed`]: options, a text to print, or a usage error.
 //!
 //! A variable sets an option that is not on the command line: `SANSERVE_CACHE_CONTROL` sets `--cache-control`, and so on
-//! for every long option.
+//! for every long option except those in `WITHOUT_VARIABLE`.
 
 use std::env;
 use std::ffi::OsString;

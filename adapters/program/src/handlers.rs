@@ -1,4 +1,5 @@
-//! The handlers of the server, and its passwords.
+//! The handlers that the options ask for: the check of the host, passwords, CGI scripts and uploads around the file
+//! service. Also reads the passwords.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! [`Field`]: a header field of the command line.
+//! [`Field`]: a header field that was given on the command line, checked to be one that may be added to replies.
 //!
 //! It is one argument, as with curl; `arguments` joins the two that Python takes.
 

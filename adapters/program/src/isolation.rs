@@ -1,4 +1,5 @@
-//! Isolation of the server process from the CGI scripts that it starts.
+//! Isolation of the server process from the CGI scripts that it starts: they get none of the descriptors that it
+//! inherited, and on Linux cannot read its memory or environment.
 
 use std::fs;
 use std::io;

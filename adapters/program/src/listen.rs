@@ -1,4 +1,5 @@
-//! Listening, and messages for when it fails.
+//! The listening sockets, opened as the options say or inherited, and error messages that say what to do if listening
+//! fails.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};

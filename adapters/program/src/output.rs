@@ -1,4 +1,5 @@
-//! Output of the command itself: banner, warnings and the last line. An unread pipe must not block it.
+//! Messages of the command to its user: banner, warnings, the help and the last line. At exit, output that nobody reads
+//! is waited for at most a second.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};

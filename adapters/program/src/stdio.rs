@@ -1,4 +1,4 @@
-//! `--stdio`: one connection on standard input and output.
+//! The option `--stdio`: one connection is served over standard input and output, and the program does not listen.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,4 +1,5 @@
-//! `--auth` and `--auth-file`.
+//! Passwords for the server (`--auth` and `--auth-file`): which requests get 401, what scripts and `--stdio` do, and
+//! that wrong passwords do not delay other clients.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

@@ -1,4 +1,5 @@
-//! Searches the sources of the program: its settings are owned, not leaked to become `'static`.
+//! Searches the sources of the program for `leak` and `OnceLock`: its settings must be owned, not leaked to become
+//! `'static`.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! [`ArchiveFile`]: a directory of a [`Disk`](super::Disk) as an archive.
+//! [`ArchiveFile`]: an archive of a directory of a [`Disk`](super::Disk), which is read like a file.
 
 use std::fs::File;
 use std::sync::Arc;

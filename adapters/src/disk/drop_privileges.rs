@@ -1,4 +1,4 @@
-//! The user for CGI scripts of a server that runs as root.
+//! The ids of the user `nobody`, as which a server that runs as root starts its CGI scripts.
 
 use nix::unistd::User;
 

@@ -1,4 +1,4 @@
-//! Numbers derived from the metadata of a file.
+//! Arithmetic on the metadata of files: times as seconds since 1970, and one number mixed from several.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

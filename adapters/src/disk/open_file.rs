@@ -1,4 +1,5 @@
-//! [`OpenFile`]: the type of open files of a disk.
+//! [`OpenFile`]: an open regular file, an archive, a file that is being created, or a CGI process of a
+//! [`Disk`](super::Disk).
 
 use std::fs::File;
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! Reads that do not wait for the disk.
+//! Reads of bytes that are in the system's page cache; they return nothing instead of waiting for the disk.
 
 use std::fs::File;
 use std::io::IoSliceMut;

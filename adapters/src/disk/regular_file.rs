@@ -1,4 +1,4 @@
-//! [`RegularFile`]: an open regular file.
+//! [`RegularFile`]: a regular file that is open for reading, or the entry of the cache that has its content.
 
 use std::fs::File;
 #[cfg(target_os = "linux")]

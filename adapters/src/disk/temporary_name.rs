@@ -1,4 +1,4 @@
-//! Names of temporary files.
+//! Random names for temporary files, with the reserved prefix that no request can name.
 
 use std::ffi::OsString;
 

@@ -1,4 +1,5 @@
-//! The parts of a [`Disk`](super::Disk) that are specific to Unix.
+//! The parts of a [`Disk`](super::Disk) that are specific to Unix, such as paths, the identity of files, and
+//! the number that identifies the state of a file.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;

@@ -1,4 +1,5 @@
-//! The parts of a [`Disk`](super::Disk) that are specific to Windows.
+//! The parts of a [`Disk`](super::Disk) that are specific to Windows, such as paths, reads at an offset, and
+//! the number that identifies the state of a file.
 
 use std::borrow::Cow;
 use std::fs::{File, Metadata};

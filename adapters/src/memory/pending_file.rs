@@ -1,4 +1,5 @@
-//! [`PendingFile`]: a file that is being created.
+//! [`PendingFile`]: a file that is being created in a [`WritableTree`](super::WritableTree), with the bytes
+//! written so far.
 
 use alloc::vec::Vec;
 

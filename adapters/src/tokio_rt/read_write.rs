@@ -1,4 +1,4 @@
-//! [`ReadWrite`]: the trait of streams that can be served.
+//! [`ReadWrite`]: the traits that a stream must have to be served, under one name.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 

@@ -1,4 +1,5 @@
-//! [`Transport`]: the stream of a connection.
+//! [`Transport`]: the stream of a connection, which is a socket, TLS above a socket, or any other asynchronous
+//! stream.
 
 use std::fmt;
 use std::io::{self, ErrorKind};

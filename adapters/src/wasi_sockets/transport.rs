@@ -1,4 +1,4 @@
-//! [`Transport`]: a non-blocking socket.
+//! [`Transport`]: a non-blocking socket of `wasi:sockets`, with its two streams.
 
 use sanserve_core::Got;
 use wasip2::io::poll::Pollable;

@@ -1,4 +1,4 @@
-//! The work that is measured. Each function does it a given number of times.
+//! The pieces of work that are measured. Each has a function that does it a given number of times.
 
 use std::hint::black_box;
 use std::sync::Arc;

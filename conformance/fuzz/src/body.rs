@@ -1,5 +1,6 @@
-//! Chunked content: parsed as by the grammar of RFC 9112 §7.1, which is written here as regular expressions, and the same
-//! however it is divided. If it is accepted, the crate chunked_transfer decodes it to the same.
+//! Chunked content: the parser agrees with the grammar of RFC 9112 §7.1, which is written here as regular expressions,
+//! and its result does not depend on how the content is divided. The crate chunked_transfer decodes accepted content to
+//! the same bytes.
 
 use std::io::Read;
 use std::sync::LazyLock;

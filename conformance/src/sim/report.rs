@@ -1,4 +1,4 @@
-//! Runs many seeds, and reports the first failure.
+//! Runs the worlds of many seeds, and reports the first check that failed or panic.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

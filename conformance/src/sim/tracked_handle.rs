@@ -1,4 +1,5 @@
-//! [`TrackedHandle`]: an open file that is counted, to detect handles that are kept too long.
+//! [`TrackedHandle`]: an open file or process that is counted until it is dropped, to detect handles that are kept too
+//! long.
 
 use std::cell::Cell;
 use std::rc::Rc;

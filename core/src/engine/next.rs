@@ -1,4 +1,4 @@
-//! [`Next`]: what a handler returns.
+//! [`Next`], which a handler returns: what it needs before it is called again, or that its reply is complete.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;

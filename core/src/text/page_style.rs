@@ -1,4 +1,4 @@
-//! The common style of listings and error pages.
+//! The common start and style of the HTML of listings and error pages.
 
 /// The start of a page.
 pub(crate) const HEAD: &str = r#"<!DOCTYPE html>

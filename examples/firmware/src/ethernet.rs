@@ -1,4 +1,4 @@
-//! [`Ethernet`]: the Ethernet controller of the LM3S6965, as a device of smoltcp.
+//! [`Ethernet`]: a driver for the Ethernet controller of the LM3S6965, as a `Device` of smoltcp.
 
 use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;

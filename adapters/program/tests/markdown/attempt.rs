@@ -1,4 +1,4 @@
-//! Checks of the commands on a page.
+//! Checks of the commands on a page: those that serve, hash a password, or call make or cargo.
 
 use std::fs;
 use std::io::Write;

@@ -1,4 +1,5 @@
-//! Parser for the pages: commands, code blocks, links and anchors.
+//! A parser for the Markdown pages of the repository. It finds their commands, code blocks, links and anchors, for
+//! tests that check them.
 
 pub(crate) mod attempt;
 pub(crate) mod blocks;

@@ -1,4 +1,4 @@
-//! Output of the program on a terminal.
+//! Runs the program on a pseudo-terminal, and returns its output without colours.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};

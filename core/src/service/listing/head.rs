@@ -1,4 +1,4 @@
-//! The heads of listings.
+//! The heads of replies with a listing, and the preconditions for a listing page that has a tag.
 
 use crate::engine::{Exchange, Next};
 use crate::fs::{FileVersion, Meta};

@@ -1,4 +1,4 @@
-//! CPython 3.13's page, to the byte.
+//! The listing page of CPython 3.13, byte for byte.
 
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;

@@ -1,4 +1,4 @@
-//! Parameters of form fields: `; name=value`.
+//! Parser for the parameters of `Content-Type` and `Content-Disposition`: `; name=value`.
 
 use alloc::vec::Vec;
 

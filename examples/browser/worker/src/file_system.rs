@@ -1,4 +1,5 @@
-//! [`AsyncFileSystem`]: the file operations that an exchange needs.
+//! [`AsyncFileSystem`]: the trait of a file system whose operations are awaited. The files of a page and the site of
+//! the conformance cases implement it.
 
 use sanserve_core::{Ask, FsError, Got};
 use web_sys::Blob;

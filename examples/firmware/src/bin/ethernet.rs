@@ -1,4 +1,4 @@
-//! HTTP over Ethernet, with up to four connections. The log goes to the serial line.
+//! Firmware that serves HTTP over Ethernet, on up to four connections, and writes its log to the serial line.
 
 #![no_std]
 #![no_main]

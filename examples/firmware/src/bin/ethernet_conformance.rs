@@ -1,5 +1,5 @@
-//! The image that runs the conformance list over Ethernet. The setup of the server and the log go over a serial line, see
-//! [`control`].
+//! Firmware that serves the conformance cases over Ethernet. A test selects the setup of the server, and gets the log,
+//! over a serial line, see [`control`].
 //!
 //! [`control`]: firmware::control
 

@@ -1,5 +1,5 @@
-//! The image that runs the conformance list over a serial line. A second line carries what the first cannot convey: the
-//! beginning and end of connections, see [`control`].
+//! Firmware that serves the conformance cases over a serial line. A second line carries what the first cannot convey:
+//! the beginning and end of connections, see [`control`].
 //!
 //! [`control`]: firmware::control
 
