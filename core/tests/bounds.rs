@@ -1,4 +1,5 @@
-//! The limits of a connection in time and memory: how it begins, waits, buffers and ends.
+//! The limits of a connection in time and memory: when each timeout begins, what is freed early, and replies that are
+//! larger than the outbox.
 
 mod drive;
 mod world;

@@ -1,4 +1,5 @@
-//! Replies: framing, fields, pages, and the parts from which they are made.
+//! Replies, mostly of handlers with unusual needs: interim replies, framing, mistakes that become 500, and content
+//! larger than the outbox.
 
 mod drive;
 mod world;

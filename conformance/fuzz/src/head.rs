@@ -1,8 +1,8 @@
 //! Request heads: parsed the same whether they arrive whole or byte by byte, and as httparse parses them.
 //!
-//! If httparse accepts a whole head, so does this parser, with the same method, target and fields; [`may_refuse`] has the
-//! exceptions, which are intended. If httparse rejects a field, so does this parser. Ambiguous heads are rejected. Like
-//! Python and unlike httparse, it accepts any version below 2.0, and a request line of two words.
+//! If httparse accepts a whole head, so does sanserve, with the same method, target and fields; [`may_refuse`] has the
+//! exceptions, which are intended. If httparse rejects a field, so does sanserve. Ambiguous heads are rejected. Like
+//! Python and unlike httparse, sanserve accepts any version below 2.0, and a request line of two words.
 
 use httparse::{Request, Status};
 use sanserve_core::wire::{HeadEncoder, Limits, ParseError, RequestHead, Version};

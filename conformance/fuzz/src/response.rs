@@ -1,8 +1,8 @@
 //! Response heads: parsed the same whether they arrive whole or byte by byte, and as httparse parses them. An accepted
 //! head can be encoded, and is parsed back as the same.
 //!
-//! If httparse accepts a whole head, so does this parser, with the same status, reason and fields; [`may_refuse`] has the
-//! exceptions, which are intended. If httparse rejects a field, so does this parser.
+//! If httparse accepts a whole head, so does sanserve, with the same status, reason and fields; [`may_refuse`] has the
+//! exceptions, which are intended. If httparse rejects a field, so does sanserve.
 
 use httparse::{Response, Status};
 use sanserve_core::wire::{Body, HeadEncoder, Limits, ParseError, ResponseHead};

@@ -1,4 +1,4 @@
-//! The parser of a [`Site`].
+//! The parser of a [`Site`], for `cases/site.txt` and files like it.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Tests the appearance of the page, and the documented command that builds and serves it.
+//! Tests that the page of `examples/browser` fits every screen, and the documented command that builds and serves it.
 
 use std::env;
 use std::fs;

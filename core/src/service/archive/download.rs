@@ -1,4 +1,4 @@
-//! [`Download`]: the archive formats that clients can request, and the replies to such requests.
+//! [`Download`]: an archive format that clients can request, with the functions that answer such requests.
 
 use alloc::boxed::Box;
 use core::fmt::{self, Display, Write};
