@@ -8,6 +8,11 @@
 //! option   KEY VALUE        a setting of the server; any number of them, see `Setup`
 //! handler  NAME             the handler that serves the case; `files`, the file service, by default
 //! no-half-close             the client does not half-close after its last byte
+//! pause    MS               the client pauses here for this many milliseconds before it continues to send
+//! first-read MS             the client does not read for this many milliseconds
+//! reads    BYTES MS         the client reads at most this many bytes at a time, and pauses after each read
+//! within   MS               the conversation has to end in this many milliseconds after the last byte was sent
+//! neighbour                  another client is connected meanwhile, and neither sends nor receives anything
 //! stores                    the case stores files: each of its conversations needs a fresh server and site
 //! >        BYTES            what the client sends; several lines are joined
 //! <        BYTES            the expected reply; `*` is one or more bytes of a line; several lines are joined
@@ -38,6 +43,7 @@
 
 use crate::data_files;
 use crate::line::{self, Line};
+use crate::pace::Pace;
 use crate::pattern::Pattern;
 use crate::shared_replies;
 use crate::text;
@@ -55,6 +61,8 @@ pub struct Case {
     pub request: Vec<u8>,
     /// Whether the client half-closes after its last byte.
     pub half_close: bool,
+    /// When the client sends and reads.
+    pub pace: Pace,
     /// Whether it stores files. Each conversation then needs a fresh server and site.
     pub stores: bool,
     /// The reply that sanserve must send, unless there is a divergence.
@@ -80,6 +88,7 @@ impl Case {
             handler: "files".into(),
             request: Vec::new(),
             half_close: true,
+            pace: Pace::default(),
             stores: false,
             reply: Pattern::default(),
             cpython_reply: Pattern::default(),
@@ -113,6 +122,14 @@ impl Case {
     pub fn option(&self, key: &str) -> Option<&str> {
         let found = self.options.iter().rev().find(|(name, _)| name == key);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// Returns whether the result depends on when the client sends and reads. Such a case runs with one fragmentation,
+    /// [`Whole`](crate::Fragmentation::Whole), as each takes up to half a second. It needs a port with deadlines, over a
+    /// transport that has two ends; otherwise leave it out with [`run_except`](crate::run_except).
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.pace != Pace::default()
     }
 
     /// Expects that the first request is rejected, and that a second one gets no reply.
@@ -202,7 +219,7 @@ impl Case {
             "log" => self.log.push(line.string()),
             "rejects-and-continues" => self.reject_and_continue(line),
             "rejects-and-closes" => self.reject_and_close(line),
-            _ => line.fail("unknown keyword"),
+            _ => self.pace.add(&mut line, self.request.len()),
         }
     }
 }

@@ -45,11 +45,17 @@ impl Case {
 }
 
 impl Suite {
-    /// Returns the server setups of all cases, each once, in the order of the cases.
+    /// Returns the server setups of all cases that are not [timed](Case::is_timed), each once, in the order of the cases:
+    /// for a server on another machine, which has to have them beforehand.
     #[must_use]
     pub fn setups(&self) -> Vec<Setup> {
         let mut setups = Vec::new();
-        for setup in self.cases().iter().map(Case::setup) {
+        for setup in self
+            .cases()
+            .iter()
+            .filter(|case| !case.is_timed())
+            .map(Case::setup)
+        {
             if !setups.contains(&setup) {
                 setups.push(setup);
             }

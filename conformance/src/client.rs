@@ -3,11 +3,14 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::Fragmentation;
+use crate::pace::Pace;
+use crate::{Case, Fragmentation};
 
 /// The client's end of a connection.
 pub struct Client {
@@ -27,13 +30,20 @@ impl Client {
 
     /// Connects to a listening server. A read fails after 20 seconds without data.
     ///
+    /// On Unix the socket has a small receive buffer and the segments of an Ethernet, so that the buffers between server
+    /// and client hold much less than a large reply, as they do in a network. A local connection would otherwise
+    /// buffer megabytes, and no write would ever be partial.
+    ///
     /// # Errors
     /// Those of the socket.
     pub fn connect(to: SocketAddr) -> io::Result<Self> {
-        let socket = TcpStream::connect(to)?;
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(READ_TIMEOUT))?;
+        let socket = connect_socket(to)?;
         Ok(Self::new(socket.try_clone()?, HalfClose(socket)))
+    }
+
+    /// Sends the request of a case, and returns all bytes that the client receives.
+    pub(crate) fn converse(self, case: &Case, fragmentation: Fragmentation) -> io::Result<Vec<u8>> {
+        self.send_and_read(&case.request, case.half_close, &case.pace, fragmentation)
     }
 
     /// Sends these bytes, divided as `fragmentation` says, and returns all bytes that it receives. Half-closes after
@@ -42,24 +52,60 @@ impl Client {
         self,
         bytes: &[u8],
         half_close: bool,
+        pace: &Pace,
         fragmentation: Fragmentation,
     ) -> io::Result<Vec<u8>> {
-        let Self { mut read, write } = self;
-        let server_closed = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let reader = scope.spawn(|| {
-                let mut bytes = Vec::new();
-                let read = read.read_to_end(&mut bytes);
+        let Self { read, mut write } = self;
+        let server_closed = Arc::new(AtomicBool::new(false));
+        let (result, received) = mpsc::channel();
+        // Not a scoped thread: if the conversation does not end in time, the reader is left behind.
+        let reader = {
+            let (pace, server_closed) = (pace.clone(), Arc::clone(&server_closed));
+            thread::spawn(move || {
+                let bytes = read_to_end(read, &pace);
                 server_closed.store(true, Ordering::Relaxed);
-                read.map(|_| bytes)
-            });
-            let mut write = write;
-            let sent = send(&mut write, bytes, fragmentation, &server_closed);
-            // The write half is kept until the end, unless the client half-closes.
-            let _open = (!half_close).then_some(write);
-            let bytes = reader.join().expect("the reader does not panic");
-            sent.and(bytes)
-        })
+                // Nobody receives it after the time limit.
+                let _ = result.send(bytes);
+            })
+        };
+        let sent = send(&mut write, bytes, pace, fragmentation, &server_closed);
+        // The write half is kept until the end, unless the client half-closes.
+        let _open = (!half_close).then_some(write);
+        let bytes = match pace.within {
+            None => received.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(within) => received.recv_timeout(within),
+        };
+        match bytes {
+            Ok(bytes) => {
+                reader.join().expect("the reader does not panic");
+                sent.and(bytes)
+            }
+            Err(RecvTimeoutError::Timeout) => Err(io::Error::new(
+                ErrorKind::TimedOut,
+                "the conversation does not end in time",
+            )),
+            Err(RecvTimeoutError::Disconnected) => panic!("the reader panicked"),
+        }
+    }
+}
+
+/// Reads to the end, at this pace.
+fn read_to_end(mut from: impl Read, pace: &Pace) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    thread::sleep(pace.first_read);
+    let Some((len, pause)) = pace.reads else {
+        from.read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    };
+    let mut piece = vec![0; len];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return Ok(bytes),
+            Ok(n) => bytes.extend(&piece[..n]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        thread::sleep(pause);
     }
 }
 
@@ -67,17 +113,23 @@ impl Client {
 fn send(
     to: &mut dyn Write,
     bytes: &[u8],
+    pace: &Pace,
     fragmentation: Fragmentation,
     server_closed: &AtomicBool,
 ) -> io::Result<()> {
-    let (mut rest, mut sizes) = (bytes, fragmentation.sizes());
-    while !rest.is_empty() && !server_closed.load(Ordering::Relaxed) {
-        let piece = &rest[..sizes.next_size(rest.len())];
+    let (mut sent, mut sizes) = (0, fragmentation.sizes());
+    while sent < bytes.len() && !server_closed.load(Ordering::Relaxed) {
+        let next_pause = pace.next_pause(sent);
+        let most = next_pause.map_or(bytes.len() - sent, |(len, _)| len);
+        let piece = &bytes[sent..][..sizes.next_size(most)];
         match to.write_all(piece).and_then(|()| to.flush()) {
-            Ok(()) => rest = &rest[piece.len()..],
+            Ok(()) => sent += piece.len(),
             // Not an error here: what was read shows whether the server was right to close.
             Err(error) if is_closed(&error) => break,
             Err(error) => return Err(error),
+        }
+        if let Some((_, pause)) = next_pause.filter(|(len, _)| *len == piece.len()) {
+            thread::sleep(pause);
         }
     }
     Ok(())
@@ -86,6 +138,30 @@ fn send(
 fn is_closed(error: &io::Error) -> bool {
     let kind = error.kind();
     matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}
+
+/// Connects a socket whose buffers are small, see [`Client::connect`].
+#[cfg(unix)]
+pub(crate) fn connect_socket(to: SocketAddr) -> io::Result<TcpStream> {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    // Not every system can do that.
+    let _ = socket.set_tcp_mss(SEGMENT);
+    socket.connect(&to.into())?;
+    with_options(socket.into())
+}
+
+/// Connects a socket.
+#[cfg(not(unix))]
+pub(crate) fn connect_socket(to: SocketAddr) -> io::Result<TcpStream> {
+    with_options(TcpStream::connect(to)?)
+}
+
+fn with_options(socket: TcpStream) -> io::Result<TcpStream> {
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(READ_TIMEOUT))?;
+    Ok(socket)
 }
 
 /// The write half of a socket, which half-closes it when dropped.
@@ -109,3 +185,11 @@ impl Drop for HalfClose {
 
 /// How long a read waits for the server: longer than a conforming server ever takes.
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The receive buffer of a client, in bytes.
+#[cfg(unix)]
+const RECEIVE_BUFFER: usize = 16 * 1024;
+
+/// The largest segment that a server sends to a client, in bytes: that of an Ethernet.
+#[cfg(unix)]
+const SEGMENT: u32 = 1460;

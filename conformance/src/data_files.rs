@@ -6,7 +6,7 @@
 pub(crate) type DataFile = (&'static str, &'static str);
 
 /// The files of cases, in the order in which they run.
-pub(crate) const CASES: [DataFile; 29] = [
+pub(crate) const CASES: [DataFile; 30] = [
     (
         "recorded-requestline_http10.case",
         include_str!("../cases/recorded-requestline_http10.case"),
@@ -60,6 +60,7 @@ pub(crate) const CASES: [DataFile; 29] = [
     ("archive.case", include_str!("../cases/archive.case")),
     ("upload.case", include_str!("../cases/upload.case")),
     ("stored.case", include_str!("../cases/stored.case")),
+    ("time.case", include_str!("../cases/time.case")),
 ];
 
 /// The divergences.

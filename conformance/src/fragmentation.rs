@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::Case;
+
 /// The fragmentations with which [`run`](crate::run) runs every case.
 pub const FRAGMENTATIONS: [Fragmentation; 5] = [
     Fragmentation::Whole,
@@ -14,6 +16,20 @@ pub const FRAGMENTATIONS: [Fragmentation; 5] = [
     Fragmentation::Seeded(2),
     Fragmentation::Seeded(3),
 ];
+
+impl Case {
+    /// Returns the fragmentations with which this case is run: all, or only the first if the case [is
+    /// timed](Case::is_timed).
+    #[must_use]
+    pub fn fragmentations(&self) -> &'static [Fragmentation] {
+        let timed = self.is_timed();
+        if timed {
+            &FRAGMENTATIONS[..1]
+        } else {
+            &FRAGMENTATIONS
+        }
+    }
+}
 
 /// How bytes are divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

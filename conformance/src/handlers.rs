@@ -76,6 +76,32 @@ impl Handler for Target {
     }
 }
 
+/// Wakes itself before it waits to be woken. A port that loses this wake never resumes it, and it replies 504 after ten
+/// seconds.
+#[cfg(feature = "std")]
+pub(crate) struct Wakes;
+
+#[cfg(feature = "std")]
+impl Handler for Wakes {
+    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
+        ex.waker().wake_by_ref();
+        Next::Wait(core::time::Duration::from_secs(10))
+    }
+
+    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
+        match event {
+            Event::Woken => {
+                ex.send_response(200);
+                ex.send_header("Content-Length", 5);
+                ex.end_headers();
+                ex.write(b"woken");
+                Next::Done
+            }
+            _ => ex.send_error(504, status::phrase(504)),
+        }
+    }
+}
+
 /// The handler of CPython's tests of `BaseHTTPRequestHandler`: a method for each feature.
 pub(crate) struct Python;
 

@@ -144,6 +144,9 @@ fn convert(
     {
         return Err("the limits of a head");
     }
+    if case.is_timed() {
+        return Err("when the client sends and reads");
+    }
     if case.option("host").is_some() && !has_host_field(&case.request) {
         return Err("the host");
     }

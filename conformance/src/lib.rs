@@ -87,6 +87,8 @@ mod log;
 #[cfg(feature = "std")]
 pub mod oracle;
 #[cfg(feature = "std")]
+mod pace;
+#[cfg(feature = "std")]
 mod pattern;
 #[cfg(feature = "std")]
 mod pipe;
@@ -125,6 +127,8 @@ pub use fragmentation::{FRAGMENTATIONS, FragmentSizes, Fragmentation};
 pub use host::hosts;
 #[cfg(feature = "std")]
 pub use log::Log;
+#[cfg(feature = "std")]
+pub use pace::Pace;
 #[cfg(feature = "std")]
 pub use pattern::Pattern;
 #[cfg(feature = "std")]

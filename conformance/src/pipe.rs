@@ -27,7 +27,7 @@ pub fn pipes(
         let log = Log::default();
         let bytes = thread::scope(|scope| {
             let server = scope.spawn(|| serve(case, end, &log));
-            let bytes = client.send_and_read(&case.request, case.half_close, fragmentation);
+            let bytes = client.converse(case, fragmentation);
             server.join().unwrap_or_else(|panic| resume_unwind(panic));
             bytes
         });

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::time::Duration;
 
 use sanserve_core::archive::Download;
 use sanserve_core::{
@@ -32,6 +33,13 @@ impl Setup {
     /// option   content 100          the most bytes of content
     /// option   drain 100            the most bytes of unread content that are discarded
     /// option   keep-alive on        replies have a `Keep-Alive` field
+    /// option   outbox 1024          the size of the buffer for bytes to be sent
+    /// option   idle-timeout 150     the wait for a request, in milliseconds
+    /// option   head-timeout 150     the time for a request head, in milliseconds
+    /// option   grace 150            the time for content and replies before the rate counts, in milliseconds
+    /// option   rate 10              the minimum rate, in bytes per second
+    /// option   receive-buffer 0     the size of the client's receive buffer
+    /// option   linger 150           the time between a last reply and the close, in milliseconds
     /// option   pages styled         sanserve's own error pages and listings in place of CPython's
     /// ```
     ///
@@ -42,13 +50,14 @@ impl Setup {
     #[must_use]
     pub fn config(&self) -> Config {
         let mut config = Config::default();
-        let limits: &mut Limits = &mut config.limits;
+        let (limits, timeouts): (&mut Limits, _) = (&mut config.limits, &mut config.timeouts);
         for &(key, value) in self.options {
             let number = || {
                 value
                     .parse()
                     .unwrap_or_else(|_| panic!("{key} {value}: not a number"))
             };
+            let millis = || Duration::from_millis(u64::from(number()));
             match (key, value) {
                 ("protocol", "HTTP/1.0") => config.protocol = Protocol::Http10,
                 ("protocol", "HTTP/1.1") => config.protocol = Protocol::Http11,
@@ -57,6 +66,13 @@ impl Setup {
                 ("fields", _) => limits.head.field_bytes = number() as usize,
                 ("content", _) => limits.content = number().into(),
                 ("drain", _) => limits.drain = number().into(),
+                ("outbox", _) => limits.outbox = number() as usize,
+                ("idle-timeout", _) => timeouts.idle = millis(),
+                ("head-timeout", _) => timeouts.head = millis(),
+                ("grace", _) => timeouts.grace = millis(),
+                ("rate", _) => timeouts.rate = number(),
+                ("receive-buffer", _) => timeouts.receive_buffer = number(),
+                ("linger", _) => timeouts.linger = millis(),
                 ("keep-alive", "on") => config.keep_alive = true,
                 ("plain", "on") => config.page_for_bad_head = true,
                 ("pages", "styled") => config.error_page = Arc::new(error_page::page),
@@ -72,6 +88,7 @@ impl Setup {
     /// - `files`: the file service; `cgi`: with CGI scripts; `guarded`: with passwords; `upload`: with uploads;
     /// - `echo`: sends the content back when it has read all of it; `stream`: sends it back while it reads;
     /// - `target`: sends the path back;
+    /// - `wakes` (with the feature `std`): wakes itself, waits to be woken, and then replies;
     /// - `python`: the handler of CPython's own tests.
     ///
     /// The file service has these options:
@@ -153,6 +170,8 @@ impl Setup {
             "echo" => Box::new(handlers::Echo::default()),
             "stream" => Box::new(handlers::Stream),
             "target" => Box::new(handlers::Target),
+            #[cfg(feature = "std")]
+            "wakes" => Box::new(handlers::Wakes),
             "python" => Box::new(handlers::Python),
             other => panic!("unknown handler: {other}"),
         }

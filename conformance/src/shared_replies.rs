@@ -166,6 +166,7 @@ fn explanation(status: &str, message: &str) -> &'static str {
         ("403", _) => "Request forbidden -- authorization will not help",
         ("405", _) => "Specified method is invalid for this resource",
         ("406", _) => "URI not available in preferred format",
+        ("408", _) => "Request timed out; try again later",
         ("409", _) => "Request conflict",
         ("411", _) => "Client must specify Content-Length",
         ("421", _) => "Server is not able to produce a response",

@@ -2,7 +2,7 @@
 
 use crate::case::{self, Case};
 use crate::divergence::{self, Divergence};
-use crate::fragmentation::{FRAGMENTATIONS, Fragmentation};
+use crate::fragmentation::Fragmentation;
 use crate::oracle::{self, Problem};
 use crate::report::{LeftOut, Report};
 use crate::system_under_test::Observed;
@@ -131,7 +131,7 @@ impl Suite {
         for case in &self.cases {
             let divergence = self.divergence(case);
             report.divergences += usize::from(divergence.is_some());
-            for fragmentation in FRAGMENTATIONS {
+            for &fragmentation in case.fragmentations() {
                 // A case that panics must not prevent the others from running.
                 let checked = match catch_unwind(AssertUnwindSafe(|| run_case(case, fragmentation)))
                 {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 
-use crate::{Case, Client, Fragmentation, Log};
+use crate::{Case, Client, Fragmentation, Log, Pace};
 
 /// The observed result of a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,10 +33,21 @@ pub fn clients<L: FnOnce() -> String>(
     mut connect: impl FnMut(&Case) -> io::Result<(Client, L)>,
 ) -> impl FnMut(&Case, Fragmentation) -> Observed {
     move |case, fragmentation| {
-        let (client, log) = connect(case).expect("the server accepts a connection");
+        let mut connect = || connect(case).expect("the server accepts a connection");
+        let neighbour = case.pace.neighbour.then(&mut connect);
+        let (client, log) = connect();
         let bytes = client
-            .send_and_read(&case.request, case.half_close, fragmentation)
+            .converse(case, fragmentation)
             .expect("the connection does not fail");
+        if let Some((neighbour, _)) = neighbour {
+            let pace = Pace {
+                within: case.pace.within,
+                ..Pace::default()
+            };
+            let other = neighbour.send_and_read(b"", true, &pace, fragmentation);
+            let other = other.expect("the other connection does not fail");
+            assert!(other.is_empty(), "the other client receives nothing");
+        }
         Observed::new(bytes, &log())
     }
 }

@@ -9,7 +9,7 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::Client;
-use crate::client::READ_TIMEOUT;
+use crate::client::connect_socket;
 
 /// A self-signed certificate for `localhost`, and a client that trusts it.
 pub struct Certificate {
@@ -53,9 +53,7 @@ impl Certificate {
     /// # Errors
     /// Those of the socket and of the handshake.
     pub fn connect(&self, to: SocketAddr) -> io::Result<Client> {
-        let mut socket = TcpStream::connect(to)?;
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(READ_TIMEOUT))?;
+        let mut socket = connect_socket(to)?;
         let name = "localhost".try_into().expect("a name");
         let mut tls = ClientConnection::new(Arc::clone(&self.client), name).map_err(other)?;
         tls.complete_io(&mut socket)?;

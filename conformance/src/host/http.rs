@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Reply, Request};
-use crate::{Client, Fragmentation};
+use crate::{Client, Fragmentation, Pace};
 
 impl Request {
     /// Sends the request on a new connection, divided as the fragmentation says, and reads the reply. The log of the
@@ -12,7 +12,8 @@ impl Request {
     /// # Errors
     /// Those of the connection; [`InvalidData`](io::ErrorKind::InvalidData) if the reply is incomplete or invalid.
     pub fn exchange(&self, client: Client, fragmentation: Fragmentation) -> io::Result<Reply> {
-        let bytes = client.send_and_read(&self.to_bytes(), false, fragmentation)?;
+        let bytes =
+            client.send_and_read(&self.to_bytes(), false, &Pace::default(), fragmentation)?;
         let invalid = || {
             let message = format!("incomplete or invalid reply: {}", bytes.escape_ascii());
             io::Error::new(io::ErrorKind::InvalidData, message)
