@@ -89,11 +89,13 @@ pub struct Sim<S: FileSystem, H> {
     targets: &'static [&'static str],
     faults: Option<Faults>,
     checks: Vec<(&'static str, Box<CheckFn>)>,
+    world_checks: Vec<(&'static str, Box<WorldCheckFn<S>>)>,
     allowed: Box<AllowedFn>,
 }
 
 type Change<S> = dyn Fn(&S, &mut Random);
 type CheckFn = dyn Fn(&Conversation) -> Result<(), String>;
+type WorldCheckFn<S> = dyn Fn(&S, &[Conversation]) -> Result<(), String>;
 type AllowedFn = dyn Fn(&Conversation, &str) -> bool;
 
 /// The result of one seed.
@@ -147,6 +149,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             targets: TARGETS,
             faults: None,
             checks: Vec::new(),
+            world_checks: Vec::new(),
             allowed: Box::new(|_, _| false),
         }
     }
@@ -191,6 +194,39 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
         self
     }
 
+    /// Adds a check at the end of every world, when all connections have closed and all handlers were dropped. It gets
+    /// the file system and the conversations. For state that handlers share, clone an `Rc` of it into both closures:
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use sanserve_conformance::sim::Sim;
+    /// use sanserve_core::{Next, from_fn};
+    ///
+    /// let pool = Rc::new(());
+    /// let shared = Rc::clone(&pool);
+    /// let sim = Sim::new(move |_| {
+    ///     let slot = Rc::clone(&shared);
+    ///     from_fn(move |ex| {
+    ///         let _slot = &slot;
+    ///         ex.send_error(404, "Not Found")
+    ///     })
+    /// });
+    /// sim.check_world("pool", move |_, _| match Rc::strong_count(&pool) {
+    ///     2 => Ok(()),
+    ///     more => Err(format!("{} slots are lost", more - 2)),
+    /// })
+    /// .run();
+    /// ```
+    #[must_use]
+    pub fn check_world(
+        mut self,
+        name: &'static str,
+        check: impl Fn(&S, &[Conversation]) -> Result<(), String> + 'static,
+    ) -> Self {
+        self.world_checks.push((name, Box::new(check)));
+        self
+    }
+
     /// Allows mistakes of the handler for which `allowed` returns true. By default every mistake that the engine logs as
     /// `The handler …` fails the check `handler`. `allowed` gets the rest of that line, such as `wrote less than
     /// Content-Length`.
@@ -213,6 +249,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             conversations,
             transcript,
             panic,
+            ..
         } = self.play(seed, transcript);
         if let Some((_, message)) = panic {
             panic!("seed {seed}: {message}");
@@ -224,7 +261,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
     }
 
     /// Runs the world of a seed, until its end or a panic.
-    fn play(&self, seed: u64, transcript: bool) -> Played {
+    fn play(&self, seed: u64, transcript: bool) -> Played<S> {
         let mut random = Random::new(seed);
         let faults = Faults::of(&mut random);
         let faults = self.faults.unwrap_or(faults);
@@ -245,6 +282,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             conversations: Vec::new(),
             transcript: format!("# sanserve transcript 1, seed {seed}\n"),
             panic: panic.map(|message| (world.current, message)),
+            fs: world.fs,
         };
         for driver in world.drivers {
             let (mut conversation, transcript) = driver.end();
@@ -279,9 +317,10 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             handler: random.number(),
             config: (self.config)(random),
             unix: (!random.one_in(8)).then_some(DATE),
-            input: peer.requests.bytes.clone(),
+            input: std::mem::take(&mut peer.requests.bytes),
             half_close: peer.half_close,
-            sent_lines: peer.requests.lines.clone(),
+            sent_lines: peer.requests.lines.take(),
+            sent_contents: std::mem::take(&mut peer.requests.contents),
             request_ends: peer.requests.ends.clone(),
             upgradable: !random.one_in(4),
             upgraded: None,
@@ -321,6 +360,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             conversations,
             transcript,
             panic,
+            fs,
         } = self.play(seed, twice);
         if let Some((connection, message)) = panic {
             return Err(Failure::new(seed, "panic", connection, message));
@@ -352,12 +392,17 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
                     .map_err(|message| Failure::new(seed, name, conversation.number, message))?;
             }
         }
+        for (name, check) in &self.world_checks {
+            check(&fs, &outcome.conversations)
+                .map_err(|message| Failure::new(seed, name, 0, message))?;
+        }
         Ok(outcome)
     }
 }
 
 /// A world that was run.
-struct Played {
+struct Played<S> {
+    fs: S,
     conversations: Vec<Conversation>,
     transcript: String,
     /// The connection whose handler panicked, and the message.

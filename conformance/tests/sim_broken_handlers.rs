@@ -1,10 +1,13 @@
 //! The simulation finds broken handlers, each within a bounded number of seeds, and passes the same handlers without their
 //! fault.
 
+use std::cell::{Cell, RefCell};
 use std::process::Command;
+use std::rc::Rc;
 
-use sanserve_conformance::sim::{Sim, Tree};
-use sanserve_core::{Event, Exchange, Handler, Next, Path, from_fn};
+use sanserve_conformance::sim::reader::ReplyEnd;
+use sanserve_conformance::sim::{Conversation, Sim, Tree};
+use sanserve_core::{Create, Event, Exchange, Handler, Next, Path, from_fn};
 
 type AnyHandler = Box<dyn Handler>;
 
@@ -194,6 +197,408 @@ fn endless_handlers() -> Vec<Case> {
     ]
 }
 
+/// Sends a reply with this content.
+fn send(ex: &mut Exchange<'_>, content: Vec<u8>) -> Next {
+    ex.send_response(200);
+    ex.send_header("Content-Length", content.len());
+    ex.end_headers();
+    Next::Write(content.into())
+}
+
+/// Checks that the content of every complete 200 is what `expected` returns for its target and content.
+fn replies_with(
+    conversation: &Conversation,
+    expected: impl Fn(&str, &[u8]) -> Vec<u8>,
+) -> Result<(), String> {
+    for exchange in conversation.exchanges()? {
+        let reply = &exchange.reply;
+        let whole = reply.status == 200 && reply.end == ReplyEnd::Complete;
+        if !whole || matches!(exchange.method, "HEAD" | "CONNECT") {
+            continue;
+        }
+        let expected = expected(exchange.target, exchange.content);
+        if *reply.body != *expected {
+            let (ours, theirs) = (reply.body.len(), expected.len());
+            return Err(format!("{ours} bytes in place of {theirs}, or others"));
+        }
+    }
+    Ok(())
+}
+
+/// A handler that collects the content of a request, and sends back what `reply` makes of it. `reply` may keep the
+/// content for the next request.
+fn collect(reply: impl Fn(&mut Vec<u8>) -> Vec<u8> + 'static) -> AnyHandler {
+    let (mut content, mut is_sent) = (Vec::new(), false);
+    function(move |ex, event| match event {
+        None => {
+            is_sent = false;
+            Next::Body
+        }
+        Some(Event::Data(bytes)) => {
+            content.extend_from_slice(bytes);
+            Next::Body
+        }
+        _ if is_sent => Next::Done,
+        _ => {
+            is_sent = true;
+            send(ex, reply(&mut content))
+        }
+    })
+}
+
+/// The handlers whose replies are valid, but wrong, at least for some content or after a fault.
+fn wrong_replies() -> Vec<Case> {
+    let echo = |name, checks, handler: fn(bool) -> AnyHandler| {
+        let sim = Box::new(move |broken| {
+            Sim::new(move |_| handler(broken)).check("echo", |conversation| {
+                replies_with(conversation, |_, content| content.to_vec())
+            })
+        });
+        Case { name, checks, sim }
+    };
+    vec![
+        echo(
+            "keeps content of the previous request",
+            &["echo"],
+            |broken| {
+                collect(move |content| match broken {
+                    true => content.clone(),
+                    false => std::mem::take(content),
+                })
+            },
+        ),
+        echo(
+            "expects all content in one piece",
+            &["echo", "reference"],
+            |broken| {
+                let (mut content, mut is_sent) = (Vec::new(), false);
+                function(move |ex, event| match event {
+                    None => {
+                        (content, is_sent) = (Vec::new(), false);
+                        Next::Body
+                    }
+                    Some(Event::Data(bytes)) if broken => {
+                        content = bytes.to_vec();
+                        Next::Body
+                    }
+                    Some(Event::Data(bytes)) => {
+                        content.extend_from_slice(bytes);
+                        Next::Body
+                    }
+                    _ if is_sent => Next::Done,
+                    _ => {
+                        is_sent = true;
+                        send(ex, std::mem::take(&mut content))
+                    }
+                })
+            },
+        ),
+        echo("truncates content to 64 KiB", &["echo"], |broken| {
+            collect(move |content| {
+                let content = std::mem::take(content);
+                let len = if broken {
+                    content.len() % (1 << 16)
+                } else {
+                    content.len()
+                };
+                content[..len].to_vec()
+            })
+        }),
+        echo("panics at a megabyte of content", &["panic"], |broken| {
+            collect(move |content| {
+                assert!(!broken || content.len() < 1_000_000, "for the test");
+                std::mem::take(content)
+            })
+        }),
+        echo(
+            "announces one byte too few of large content",
+            &["handler"],
+            |broken| {
+                let (mut content, mut is_sent) = (Vec::new(), false);
+                function(move |ex, event| match event {
+                    None => {
+                        (content, is_sent) = (Vec::new(), false);
+                        Next::Body
+                    }
+                    Some(Event::Data(bytes)) => {
+                        content.extend_from_slice(bytes);
+                        Next::Body
+                    }
+                    _ if is_sent => Next::Done,
+                    _ => {
+                        is_sent = true;
+                        let less = usize::from(broken && content.len() > 500_000);
+                        ex.send_response(200);
+                        ex.send_header("Content-Length", content.len() - less);
+                        ex.end_headers();
+                        Next::Write(std::mem::take(&mut content).into())
+                    }
+                })
+            },
+        ),
+        case(
+            "replies with the number of pieces of content",
+            &["reference"],
+            |broken| {
+                let (mut pieces, mut is_sent) = (0, false);
+                function(move |ex, event| match event {
+                    None => {
+                        (pieces, is_sent) = (0, false);
+                        Next::Body
+                    }
+                    Some(Event::Data(_)) => {
+                        pieces += u32::from(broken);
+                        Next::Body
+                    }
+                    _ if is_sent => Next::Done,
+                    _ => {
+                        is_sent = true;
+                        send(ex, pieces.to_string().into())
+                    }
+                })
+            },
+        ),
+        shares_a_buffer(),
+        skips_content_after_a_flush(),
+        replies_to_the_first_request(),
+        loses_slots(),
+        upload("does not commit an upload", |broken, event| match event {
+            Upload::Written if broken => Upload::Committed,
+            event => event,
+        }),
+        upload(
+            "ignores that a commit failed",
+            |broken, event| match event {
+                Upload::CommitFailed if broken => Upload::Committed,
+                event => event,
+            },
+        ),
+        upload("ignores that a write failed", |broken, event| match event {
+            Upload::WriteFailed if broken => Upload::Written,
+            event => event,
+        }),
+    ]
+}
+
+fn shares_a_buffer() -> Case {
+    let sim = |broken| {
+        let shared = Rc::new(RefCell::new(Vec::new()));
+        Sim::new(move |_| {
+            let content = match broken {
+                true => Rc::clone(&shared),
+                false => Rc::default(),
+            };
+            let mut is_sent = false;
+            function(move |ex, event| match event {
+                None => {
+                    content.borrow_mut().clear();
+                    is_sent = false;
+                    Next::Body
+                }
+                Some(Event::Data(bytes)) => {
+                    content.borrow_mut().extend_from_slice(bytes);
+                    Next::Body
+                }
+                _ if is_sent => Next::Done,
+                _ => {
+                    is_sent = true;
+                    send(ex, content.take())
+                }
+            })
+        })
+    };
+    let (name, sim) = ("shares a buffer between connections", Box::new(sim));
+    let checks = &["reference"];
+    Case { name, checks, sim }
+}
+
+fn skips_content_after_a_flush() -> Case {
+    const CONTENT: [u8; 1000] = [b'x'; 1000];
+    let handler = |broken| {
+        let mut at = 0;
+        function(move |ex, event| {
+            match event {
+                None => {
+                    at = 0;
+                    ex.send_response(200);
+                    ex.end_headers();
+                }
+                _ => at += if broken { 101 } else { 100 },
+            }
+            if at >= CONTENT.len() {
+                return Next::Done;
+            }
+            ex.write(&CONTENT[at..][..100.min(CONTENT.len() - at)]);
+            Next::Flush
+        })
+    };
+    let sim = move |broken| {
+        Sim::new(move |_| handler(broken)).check("content", |conversation| {
+            replies_with(conversation, |_, _| CONTENT.to_vec())
+        })
+    };
+    let (name, sim) = ("skips content after a flush", Box::new(sim));
+    let checks = &["content"];
+    Case { name, checks, sim }
+}
+
+fn replies_to_the_first_request() -> Case {
+    let handler = |broken| {
+        let mut first = None;
+        once(move |ex| {
+            let path = ex.path().to_string();
+            let path = match broken {
+                true => first.get_or_insert(path).clone(),
+                false => path,
+            };
+            ex.send_response(200);
+            ex.send_header("Content-Length", path.len());
+            ex.end_headers();
+            ex.write(path.as_bytes());
+            Next::Done
+        })
+    };
+    let sim = move |broken| {
+        let sim = Sim::new(move |_| handler(broken)).targets(&["/a", "/b?c", "/d"]);
+        sim.check("target", |conversation| {
+            replies_with(conversation, |target, _| target.into())
+        })
+    };
+    let (name, sim) = ("replies to the first request again", Box::new(sim));
+    let checks = &["target"];
+    Case { name, checks, sim }
+}
+
+/// A slot of a pool. It is lost if it is dropped while `is_lost` is set.
+struct Slot {
+    used: Rc<Cell<i32>>,
+    is_lost: bool,
+}
+
+impl Slot {
+    fn take(used: &Rc<Cell<i32>>, is_lost: bool) -> Slot {
+        used.set(used.get() + 1);
+        let used = Rc::clone(used);
+        Slot { used, is_lost }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.used.set(self.used.get() - i32::from(!self.is_lost));
+    }
+}
+
+fn loses_slots() -> Case {
+    let sim = |broken| {
+        let used = Rc::new(Cell::new(0));
+        let pool = Rc::clone(&used);
+        let sim = Sim::new(move |_| {
+            let (pool, mut slot) = (Rc::clone(&pool), None);
+            function(move |ex, event| {
+                if event.is_none() {
+                    slot = Some(Slot::take(&pool, broken));
+                    return send(ex, b"hello\n".to_vec());
+                }
+                if let Some(mut done) = slot.take() {
+                    done.is_lost = false;
+                }
+                Next::Done
+            })
+        });
+        sim.check_world("pool", move |_, _| match used.get() {
+            0 => Ok(()),
+            lost => Err(format!("{lost} slots are lost")),
+        })
+    };
+    let (name, sim) = (
+        "loses a slot of a pool when a connection is cut",
+        Box::new(sim),
+    );
+    let checks = &["pool"];
+    Case { name, checks, sim }
+}
+
+/// The outcome of a step of an upload.
+#[derive(Clone, Copy)]
+enum Upload {
+    Written,
+    WriteFailed,
+    Committed,
+    CommitFailed,
+}
+
+/// A handler that stores the content of a request; `fault` alters the outcomes that it gets.
+fn upload(name: &'static str, fault: fn(bool, Upload) -> Upload) -> Case {
+    let handler = move |broken| {
+        let (mut content, mut is_created, mut is_committing) = (Vec::new(), false, false);
+        function(move |ex, event| {
+            is_created |= matches!(event, Some(Event::Created(_)));
+            let happened = match event {
+                None => {
+                    (content, is_created, is_committing) = (Vec::new(), false, false);
+                    return Next::Body;
+                }
+                Some(Event::Data(bytes)) => {
+                    content.extend_from_slice(bytes);
+                    return Next::Body;
+                }
+                Some(Event::Created(_)) if content.is_empty() => Upload::Written,
+                Some(Event::Created(_)) => {
+                    return Next::WriteFile(std::mem::take(&mut content));
+                }
+                Some(Event::End) if is_committing => Upload::Committed,
+                Some(Event::End) if is_created => Upload::Written,
+                Some(Event::End) => {
+                    return Next::Create(Box::new(Create {
+                        path: Path::parse(ex.path()).unwrap_or_default(),
+                        directories_max: 0,
+                        replaces: None,
+                        len: None,
+                    }));
+                }
+                Some(_) if is_committing => Upload::CommitFailed,
+                Some(_) => Upload::WriteFailed,
+            };
+            match fault(broken, happened) {
+                Upload::Written => {
+                    is_committing = true;
+                    Next::Commit
+                }
+                Upload::Committed => {
+                    ex.send_response(201);
+                    ex.send_header("Content-Length", 0);
+                    ex.end_headers();
+                    Next::Done
+                }
+                _ => ex.send_error(500, "Not stored"),
+            }
+        })
+    };
+    let sim = move |broken| {
+        let sim = Sim::new(move |_| handler(broken)).targets(&["/new1", "/new2", "/new3"]);
+        sim.change(|_, _| {})
+            .check_world("tree", |tree, conversations| {
+                for conversation in conversations {
+                    for exchange in conversation.exchanges()? {
+                        if exchange.method == "CONNECT" {
+                            continue;
+                        }
+                        let stored = tree.content(&exchange.target[1..]);
+                        if exchange.reply.status == 201
+                            && stored.as_deref() != Some(exchange.content)
+                        {
+                            return Err(format!("{} is not stored", exchange.target));
+                        }
+                    }
+                }
+                Ok(())
+            })
+    };
+    let (checks, sim): (&'static [&'static str], _) = (&["tree", "handler"], Box::new(sim));
+    Case { name, checks, sim }
+}
+
 /// More seeds than are needed to find any of them.
 const SEEDS_MAX: u64 = 10_000;
 
@@ -222,6 +627,11 @@ fn mistakes_that_the_engine_names_are_found() {
 #[test]
 fn endless_work_and_panics_are_found() {
     find_all(endless_handlers());
+}
+
+#[test]
+fn wrong_replies_are_found() {
+    find_all(wrong_replies());
 }
 
 #[test]

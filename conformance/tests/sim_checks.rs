@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use sanserve_conformance::sim::checks::CHECKS;
 use sanserve_conformance::sim::conversation::Answer;
-use sanserve_conformance::sim::reader::{Logged, ReplyEnd, parse};
+use sanserve_conformance::sim::reader::{Logged, ParsedReply, ReplyEnd, parse};
 use sanserve_conformance::sim::{Conversation, Faults, Sim};
 use sanserve_core::{Event, Exchange, Handler, Next, Path, Protocol, from_fn};
 
@@ -160,7 +160,11 @@ fn find_passing() -> Conversation {
                 .iter()
                 .any(|asked| file(&asked.answer))
             && conversation.replies().is_ok_and(|replies| {
-                ok(&replies) && replies.iter().all(|reply| reply.status == 200)
+                // The last byte is one of content, not of a head or a chunk.
+                let plain = |reply: &ParsedReply<'_>| {
+                    !reply.body.is_empty() && reply.field("Transfer-Encoding").is_none()
+                };
+                ok(&replies) && replies.last().is_some_and(plain) && replies.iter().all(|reply| reply.status == 200)
             })
     });
     good.expect("there are many")

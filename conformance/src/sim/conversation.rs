@@ -23,6 +23,8 @@ pub struct Conversation {
     pub half_close: bool,
     /// The request lines in the input; `None` if it was damaged, so that they are unknown.
     pub sent_lines: Option<Vec<Vec<u8>>>,
+    /// The content of each of these requests.
+    pub sent_contents: Vec<Vec<u8>>,
     /// Where each request ends in the input, with its content; empty if the input was damaged.
     pub request_ends: Vec<usize>,
     /// Whether the adapter hands its transport over if the handler asks for that.
@@ -43,6 +45,20 @@ pub struct Conversation {
     pub counts: Counts,
     /// The result without faults, if that run ended.
     pub reference: Option<ReferenceRun>,
+}
+
+/// A request that was sent whole and undamaged, and the reply to it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RequestAndReply<'a> {
+    /// The method, such as `GET`.
+    pub method: &'a str,
+    /// The target, such as `/a?b`.
+    pub target: &'a str,
+    /// The content that was sent.
+    pub content: &'a [u8],
+    /// The reply. After a fault it may be an error, or truncated.
+    pub reply: ParsedReply<'a>,
 }
 
 /// A call of the file system, and its answer.
@@ -155,11 +171,33 @@ impl Conversation {
         reader::parse(&self.output, &self.logged())
     }
 
+    /// Returns the requests that were sent whole, with their replies, in order. There are none if the input was damaged.
+    ///
+    /// # Errors
+    /// The first error of the parser of replies.
+    pub fn exchanges(&self) -> Result<Vec<RequestAndReply<'_>>, String> {
+        let lines = self.sent_lines.iter().flatten();
+        let sent = lines.zip(&self.sent_contents).zip(&self.request_ends);
+        let whole = sent.take_while(|(_, end)| **end <= self.input.len());
+        let mut exchanges = Vec::new();
+        for (((line, content), _), reply) in whole.zip(self.replies()?) {
+            let mut words = str::from_utf8(line).unwrap_or_default().split(' ');
+            let (method, target) = (words.next().unwrap_or_default(), words.next());
+            exchanges.push(RequestAndReply {
+                method,
+                target: target.unwrap_or_default(),
+                content,
+                reply,
+            });
+        }
+        Ok(exchanges)
+    }
+
     /// Returns the mistakes of the handler that the engine has logged, with or without faults, such as `wrote less than
     /// Content-Length`.
     pub fn handler_errors(&self) -> impl Iterator<Item = &str> {
-        let reference = self.reference.as_ref();
-        let logs = [Some(&self.log), reference.map(|reference| &reference.log)];
+        let reference = self.reference.as_ref().map(|reference| &reference.log);
+        let logs = [Some(&self.log), reference.filter(|log| **log != self.log)];
         let lines = logs.into_iter().flatten().flat_map(|log| log.lines());
         lines.filter_map(reader::handler_error)
     }

@@ -128,7 +128,8 @@ impl FaultyIo<'_> {
             return answer;
         }
         let mut at = self.now;
-        if self.peer.available(at).is_empty() {
+        let input = &self.conversation.input;
+        if self.peer.available(input, at).is_empty() {
             match self.peer.next_arrival() {
                 Some(next) if next < self.deadline => at = next,
                 None if self.peer.half_close => return (at, Got::Bytes(0)),
@@ -138,7 +139,7 @@ impl FaultyIo<'_> {
                 }
             }
         }
-        let available = self.peer.available(at);
+        let available = self.peer.available(&self.conversation.input, at);
         let n = self.plan.cut(available.len().min(into.len()));
         into[..n].copy_from_slice(&available[..n]);
         self.peer.consumed += n;

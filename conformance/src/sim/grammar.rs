@@ -8,6 +8,10 @@ pub(super) struct Requests {
     pub(super) bytes: Vec<u8>,
     /// The request lines that a handler must get; `None` if damage makes them unknown.
     pub(super) lines: Option<Vec<Vec<u8>>>,
+    /// The content of each of these requests.
+    pub(super) contents: Vec<Vec<u8>>,
+    /// Whether the content may have megabytes.
+    large: bool,
     /// There was an error, after which no line is a request.
     broken: bool,
     /// Where each request ends, including its content.
@@ -24,6 +28,7 @@ impl Requests {
         if random.one_in(200) {
             return requests.burst(random, targets);
         }
+        requests.large = random.one_in(64);
         let many = if random.one_in(100) { 40 } else { 4 };
         for _ in 0..random.below(many) + 1 {
             if !requests.add(random, targets) {
@@ -51,6 +56,7 @@ impl Requests {
             self.ends.push(self.bytes.len());
         }
         self.lines = Some(vec![line; self.ends.len()]);
+        self.contents = vec![Vec::new(); self.ends.len()];
         self
     }
 
@@ -93,6 +99,7 @@ impl Requests {
         let (lines, broken) = (self.lines.as_mut(), self.broken);
         if let Some(lines) = lines.filter(|_| !broken) {
             lines.push(line);
+            self.contents.push(Vec::new());
         }
         self.bytes.extend_from_slice(b"\r\n");
         let simple = version.is_empty();
@@ -129,24 +136,28 @@ impl Requests {
             self.bytes.extend_from_slice(b"\r\n");
             return true;
         }
-        let content = content(random);
-        if random.one_in(2) {
+        let content = content(random, self.large);
+        let is_chunked = random.one_in(2);
+        if is_chunked {
             self.line(b"Transfer-Encoding: chunked");
-            self.bytes.extend_from_slice(b"\r\n");
-            if !(expects && random.one_in(2)) {
-                self.chunks(random, &content);
-                return true;
-            }
         } else {
             self.line(format!("Content-Length: {}", content.len()).as_bytes());
-            self.bytes.extend_from_slice(b"\r\n");
-            if !(expects && random.one_in(2)) {
-                self.bytes.extend_from_slice(&content);
-                return true;
-            }
         }
-        // The peer waits for a 100 that may never come before it sends the content.
-        false
+        self.line(b"");
+        if expects && random.one_in(2) {
+            // The peer waits for a 100 that may never come before it sends the content.
+            return false;
+        }
+        let is_known = !self.broken;
+        if is_chunked {
+            self.chunks(random, &content);
+        } else {
+            self.bytes.extend_from_slice(&content);
+        }
+        if let Some(last) = self.contents.last_mut().filter(|_| is_known) {
+            *last = content;
+        }
+        true
     }
 
     fn line(&mut self, line: &[u8]) {
@@ -217,7 +228,7 @@ fn broken_chunk(random: &mut Random, size: &[u8], piece: &[u8]) -> Vec<u8> {
 }
 
 /// Returns content, which often looks like a request.
-fn content(random: &mut Random) -> Vec<u8> {
+fn content(random: &mut Random, large: bool) -> Vec<u8> {
     let word = random.pick(&[
         &b"x"[..],
         b"GET /smuggled HTTP/1.1\r\n\r\n",
@@ -225,12 +236,19 @@ fn content(random: &mut Random) -> Vec<u8> {
         b"\0\xff",
     ]);
     let len = match random.below(40) {
+        _ if large => {
+            // Every order of magnitude up to 4 MiB is equally likely.
+            let order = 1 << random.below(22);
+            order + random.below(order)
+        }
         0 => random.below(9000),
         1..4 => random.below(600),
         4..8 => 0,
         _ => 1 + random.below(60),
     };
-    word.iter().copied().cycle().take(len).collect()
+    let mut content = word.repeat(len.div_ceil(word.len()));
+    content.truncate(len);
+    content
 }
 
 const GOOD: &[&[u8]] = &[

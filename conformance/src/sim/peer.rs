@@ -62,11 +62,10 @@ impl Peer {
         }
     }
 
-    /// Returns the bytes that have arrived and were not read.
-    pub(super) fn available(&self, now: Duration) -> &[u8] {
+    /// Returns the bytes of its `input` that have arrived and were not read.
+    pub(super) fn available<'a>(&self, input: &'a [u8], now: Duration) -> &'a [u8] {
         let arrived = self.arrivals.iter().rev().find(|(at, _)| *at <= now);
-        &self.requests.bytes
-            [self.consumed..arrived.map_or(0, |(_, total)| *total).max(self.consumed)]
+        &input[self.consumed..arrived.map_or(0, |(_, total)| *total).max(self.consumed)]
     }
 
     /// Returns the time when more bytes arrive.

@@ -103,6 +103,16 @@ impl Tree {
         tree
     }
 
+    /// Returns the content of a file.
+    #[must_use]
+    pub fn content(&self, path: &str) -> Option<Vec<u8>> {
+        let at = self.find(path.as_bytes()).ok()?;
+        match &self.nodes.borrow()[at].1 {
+            Node::File(bytes, _) => Some(bytes.borrow().clone()),
+            _ => None,
+        }
+    }
+
     /// Changes a file, preferably one that is open.
     pub fn change(&self, random: &mut Random) {
         let name = self.open_name().filter(|_| !random.one_in(3));
@@ -155,8 +165,13 @@ impl Tree {
 /// Creates a file of this length. Every byte depends on its offset.
 fn file(random: &mut Random, len: usize) -> Node {
     let key = random.number() as usize;
-    let byte = |at: usize| (at.wrapping_mul(31) + at / 256 + key) as u8;
-    let bytes = (0..len).map(byte).collect();
+    let row: [u8; 256] = std::array::from_fn(|at| (at as u8).wrapping_mul(31));
+    let mut bytes = vec![0; len];
+    for (block, bytes) in bytes.chunks_mut(row.len()).enumerate() {
+        let first = block.wrapping_add(key) as u8;
+        let all = bytes.iter_mut().zip(&row);
+        all.for_each(|(byte, at)| *byte = at.wrapping_add(first));
+    }
     Node::File(Rc::new(RefCell::new(bytes)), !key.is_multiple_of(3))
 }
 
