@@ -6,8 +6,9 @@ use super::reader::{self, ParsedReply, ReplyEnd};
 /// Compares a conversation with its reference run.
 ///
 /// All replies except the last must be equal, and there must be the same number unless there was a fault. The last may
-/// be truncated, or be an error in place of the reference's reply, if a fault explains it. Not compared are interim
-/// replies, how content is chunked, multipart boundaries, and `Connection` after `finish()`.
+/// be truncated, or be an error in place of the reference's reply, if a fault explains it; and it may differ if the last
+/// reply of the reference run failed, too. Not compared are interim replies, how content is chunked, multipart
+/// boundaries, and `Connection` after `finish()`.
 ///
 /// # Errors
 /// A description of the difference.
@@ -62,18 +63,26 @@ pub(super) fn compare(conversation: &Conversation) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the reference's output with the multipart boundaries of `ours`, because they depend on the clock.
+/// Returns the reference's output with the multipart boundaries of `ours`, because they depend on the clock. Each is
+/// replaced up to the next only: several replies of the same moment have the same one.
 fn adopt_boundaries(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
     let mut output = theirs.to_vec();
-    for (our, their) in boundaries(ours).into_iter().zip(boundaries(theirs)) {
-        let mut at = 0;
-        while let Some(found) = output[at..]
+    let their_starts = boundary_starts(theirs);
+    let ends = their_starts.iter().skip(1).copied().chain([theirs.len()]);
+    let each = their_starts.iter().copied().zip(ends);
+    for (our_start, (start, end)) in boundary_starts(ours).into_iter().zip(each) {
+        let (our, their) = (line_at(ours, our_start), line_at(theirs, start));
+        if their.is_empty() {
+            continue;
+        }
+        // Ours may be truncated.
+        let n = our.len().min(their.len());
+        let mut at = start;
+        while let Some(found) = theirs[at..end]
             .windows(their.len())
             .position(|part| part == their)
         {
             at += found;
-            // Ours may be truncated.
-            let n = our.len().min(their.len());
             output[at..][..n].copy_from_slice(&our[..n]);
             at += their.len();
         }
@@ -81,16 +90,19 @@ fn adopt_boundaries(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
     output
 }
 
-/// Returns the multipart boundaries in an output.
-fn boundaries(output: &[u8]) -> Vec<&[u8]> {
-    let named = b"; boundary=";
-    let starts = output.windows(named.len()).enumerate();
-    let starts = starts
-        .filter(|(_, part)| part == named)
-        .map(|(at, _)| at + named.len());
-    let to_end = |at: usize| output[at..].split(|&byte| byte == b'\r').next();
-    let all = starts.filter_map(to_end);
-    all.filter(|name| !name.is_empty()).collect()
+/// Returns where the multipart boundaries in an output are named.
+fn boundary_starts(output: &[u8]) -> Vec<usize> {
+    let name = b"; boundary=";
+    let all = output.windows(name.len()).enumerate();
+    all.filter(|(_, part)| part == name)
+        .map(|(at, _)| at + name.len())
+        .collect()
+}
+
+/// Returns the rest of the line.
+fn line_at(output: &[u8], start: usize) -> &[u8] {
+    let line = output[start..].split(|&byte| byte == b'\r').next();
+    line.unwrap_or_default()
 }
 
 fn equal(conversation: &Conversation, our: &ParsedReply<'_>, their: &ParsedReply<'_>) -> bool {
@@ -193,5 +205,18 @@ impl std::fmt::Debug for Shown<'_> {
             body.len(),
             start.escape_ascii().to_string()
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::adopt_boundaries;
+
+    #[test]
+    fn replies_of_one_moment_get_the_boundary_of_their_own_reply() {
+        let ours = b"a; boundary=11\r\n--11\r\nb; boundary=22\r\n--22\r\nc; boundary=3";
+        let theirs = b"a; boundary=99\r\n--99\r\nb; boundary=99\r\n--99\r\nc; boundary=88\r\n--88";
+        let adopted = b"a; boundary=11\r\n--11\r\nb; boundary=22\r\n--22\r\nc; boundary=38\r\n--38";
+        assert_eq!(adopt_boundaries(ours, theirs), adopted);
     }
 }
