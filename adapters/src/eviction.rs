@@ -1,8 +1,9 @@
 //! [`EvictionOrder`]: which connection is closed when the maximum is reached and another client connects.
 //!
-//! Idle connections come first, beginning with the one that has been idle longest, then those with an
-//! incomplete request head, the oldest first. Connections with a reply in progress are not in the order. Each
-//! operation takes constant time.
+//! Idle connections come first, beginning with the one that has been idle longest, then those in [`Phase::Head`]
+//! (an incomplete request head or TLS handshake, unread content after a reply, or a last reply that is
+//! acknowledged slowly), beginning with the one that has been in it longest. Connections in [`Phase::Busy`] are
+//! not in the order. Each operation takes constant time.
 
 use sanserve_core::Phase;
 

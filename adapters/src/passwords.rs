@@ -25,7 +25,7 @@ use crate::text_file;
 /// remembered under a key that is generated for each run. Wrong passwords take the full time each time, and so
 /// do unknown users. Only one hash is calculated at a time, so clients that guess passwords occupy one core,
 /// and memory for one hash. The addresses of clients (for IPv6 the /64 networks) take turns, so whatever
-/// one of them sends delays each request from another by one hash at most, in addition to the running one.
+/// one of them sends delays another by at most one hash for each of its requests, in addition to the running one.
 ///
 /// ```
 /// use sanserve_server::{Disk, WithPasswords, Passwords};

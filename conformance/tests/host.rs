@@ -1,4 +1,5 @@
-//! Tests which cases apply behind a host that parses HTTP itself, and their form.
+//! Tests the cases for servers behind a host that parses HTTP itself: which of them apply, their form, and how a request
+//! is sent and its reply parsed.
 
 use std::io::{self, Read, Write};
 use std::thread;

@@ -1,7 +1,8 @@
-//! Checks the pages of the repository: commands, code, links, options, and the names of tests and cases.
+//! Checks the pages of the repository: commands, links, options, and the names of tests and cases.
 //!
-//! Every command is run here, or listed with the test that runs it or the reason why none can. A command that is
-//! neither run nor listed fails the test, as does a list entry that is on no page.
+//! Commands that serve are run here; for make, cargo and rustup, the targets, packages and variables are looked up.
+//! Every other command is listed, with the test that runs it or the reason why none can. A command that is neither run,
+//! looked up nor listed fails the test, as does a list entry that is on no page. Code is compiled as doctests.
 #![cfg(unix)]
 
 #[path = "../../tests/client/mod.rs"]

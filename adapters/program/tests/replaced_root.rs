@@ -247,7 +247,7 @@ fn an_archive_has_files_of_one_directory_only() {
     assert!(tar.contains("script of one") && !tar.contains("two"));
 }
 
-/// The name keeps its meaning from the start, even if the process changes its working directory.
+/// With a pinned root the directory that was opened is served, whatever has its name now.
 #[test]
 fn a_pinned_directory_is_served_after_it_is_moved() {
     let (folder, disk) = two_releases();

@@ -1,6 +1,6 @@
 //! [`VerifyQueue`]: the order in which credentials are verified. One hash is calculated at a time, and the
-//! addresses of clients take turns, so that clients that guess passwords from one address delay others by at
-//! most one hash.
+//! addresses of clients take turns, so that clients that guess passwords from one address delay each request
+//! of others by at most one hash per turn.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;

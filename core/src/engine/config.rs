@@ -138,7 +138,8 @@ pub struct Timeouts {
     /// reads it. 256 KiB (262,144) by default. Where the adapter reports acknowledgements
     /// ([`Connection::delivered`](crate::Connection::delivered)), a client that reads at least at [`rate`](Self::rate)
     /// and has no larger buffer is never considered too slow, and a client that stops reading has up to this many bytes
-    /// divided by the rate in addition to [`grace`](Self::grace): 554 s in total by default.
+    /// divided by the rate in addition to [`grace`](Self::grace), 554 s by default, and at most twice that after it was
+    /// quick.
     pub receive_buffer: u32,
     /// The time between the moment when the peer has acknowledged the whole reply and the close of the connection, so
     /// that the peer can close first. While part of the reply is unacknowledged, [`grace`](Self::grace) applies

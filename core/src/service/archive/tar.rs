@@ -1,5 +1,5 @@
-//! The headers of a tar (POSIX.1-2017, pax): one before each file, preceded by an extended header for values that do not
-//! fit.
+//! Everything in a tar (POSIX.1-2017, pax) but the content: a header before each file or directory, preceded by an
+//! extended header for values that do not fit; the padding after its content; and the end.
 
 use alloc::format;
 use alloc::vec::Vec;

@@ -10,12 +10,12 @@ use crate::service::hosts::is_loopback;
 /// Returns whether the request comes from a page of another site, according to the browser. Clients that are not
 /// browsers send no such fields, and are allowed.
 pub(super) fn is_cross_site(ex: &Exchange<'_>) -> bool {
-    // Fetch Metadata: sent if the page was loaded over a secure connection.
+    // Fetch Metadata: sent if the URL of the request is trustworthy: HTTPS, or this machine.
     let mut sites = ex.get_all("Sec-Fetch-Site").peekable();
     if sites.peek().is_some() {
         return !sites.all(|site| matches!(site, "same-origin" | "none"));
     }
-    // RFC 6454 §7: sent with every POST and PUT.
+    // Fetch, "Origin header": sent with every method other than GET and HEAD.
     !ex.get_all("Origin").all(|origin| is_same_host(ex, origin))
 }
 
