@@ -34,20 +34,10 @@ fn holding(len: u64) -> TempDir {
     site
 }
 
-/// The program, which is killed on drop.
-struct Served(Program);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.0.child.kill();
-        let _ = self.0.child.wait();
-    }
-}
-
-fn serve(site: &TempDir, runtime: &str) -> Served {
+fn serve(site: &TempDir, runtime: &str) -> Program {
     let options = ["-q", "-b", "127.0.0.1", "-p", "HTTP/1.1", "--archive"];
     let options = [&options[..], &["--runtime", runtime]].concat();
-    Served(Program::serve(site.path(), &options))
+    Program::serve(site.path(), &options)
 }
 
 /// A request for the end of a zip, which needs the checksums of all files.
@@ -78,7 +68,7 @@ fn checksums_for_an_archive_stop_when_the_client_disconnects() {
     for runtime in RUNTIMES {
         let site = holding(HUGE);
         let program = serve(&site, runtime);
-        let address = program.0.address();
+        let address = program.address();
         for _ in 0..ARCHIVES {
             drop(ask_for_end(address));
         }
@@ -99,7 +89,7 @@ fn a_client_that_waits_gets_the_end_of_a_long_zip() {
     for runtime in RUNTIMES {
         let site = holding(100 << 20);
         let program = serve(&site, runtime);
-        let socket = ask_for_end(program.0.address());
+        let socket = ask_for_end(program.address());
         let head = read_head(&socket);
         assert!(head.starts_with("HTTP/1.1 206 "), "{head}");
         let mut content = [0; 200];

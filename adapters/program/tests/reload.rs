@@ -70,15 +70,8 @@ fn start(command: &mut Command) -> (Program, Log) {
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(b"mary:one\n").unwrap();
     }
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let log = Log::of(child.stderr.take().unwrap());
-    let mut banner = String::new();
-    stdout.read_line(&mut banner).unwrap();
-    let program = Program {
-        child,
-        stdout,
-        banner,
-    };
+    let program = Program::after_banner(child);
     (program, log)
 }
 

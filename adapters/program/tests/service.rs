@@ -137,17 +137,10 @@ fn hand_over(socket: OwnedFd, directory: &Path, options: &[&str]) -> Command {
 
 /// Starts the program, and waits for its first line.
 fn start(mut command: Command) -> Program {
-    let mut child = command.spawn().unwrap();
+    let child = command.spawn().unwrap();
     // This closes the test's copy of the socket.
     drop(command);
-    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
-    let mut banner = String::new();
-    stdout.read_line(&mut banner).unwrap();
-    Program {
-        child,
-        stdout,
-        banner,
-    }
+    Program::after_banner(child)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -22,9 +23,33 @@ pub(crate) const RUNTIMES: &[&str] = if cfg!(feature = "tokio") {
     &["mio", "std"]
 };
 
+/// A child process that is killed on drop, so that a test leaves none behind.
+pub(crate) struct KilledOnDrop(pub(crate) Child);
+
+impl Deref for KilledOnDrop {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for KilledOnDrop {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The running program.
 pub(crate) struct Program {
-    pub(crate) child: Child,
+    pub(crate) child: KilledOnDrop,
     pub(crate) stdout: BufReader<ChildStdout>,
     pub(crate) banner: String,
 }
@@ -44,12 +69,16 @@ impl Program {
     /// Starts the program with this standard error.
     pub(crate) fn start_with_log(command: &mut Command, log: impl Into<Stdio>) -> Program {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.stderr(log).spawn().unwrap();
+        Program::after_banner(command.stderr(log).spawn().unwrap())
+    }
+
+    /// Waits for the first line of a program that was started with a pipe as its standard output.
+    pub(crate) fn after_banner(mut child: Child) -> Program {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut banner = String::new();
         stdout.read_line(&mut banner).unwrap();
         Program {
-            child,
+            child: KilledOnDrop(child),
             stdout,
             banner,
         }
@@ -111,9 +140,11 @@ impl Program {
         thread::spawn(move || {
             let mut stdout = String::new();
             self.stdout.read_to_string(&mut stdout).unwrap();
-            let output = self.child.wait_with_output().unwrap();
-            let stderr = String::from_utf8(output.stderr).unwrap();
-            let status = output.status;
+            let mut stderr = String::new();
+            if let Some(mut log) = self.child.stderr.take() {
+                log.read_to_string(&mut stderr).unwrap();
+            }
+            let status = self.child.wait().unwrap();
             let _ = over.send(Ended {
                 status,
                 stdout,
