@@ -1,6 +1,7 @@
 //! `ThreadingHTTPServer` and `HTTPServer`: listening, the limit of connections, and shutdown.
 
 mod client;
+mod counted;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use client::{BIG_LEN, TIMEOUT, connect, drain, get, get_hello, read_head, send_get, site};
-use sanserve_core::{Config, Event, Exchange, Files, Handler, Next, Protocol, from_fn};
+use counted::Counted;
+use sanserve_core::{Config, Exchange, Files, Protocol, from_fn};
 use sanserve_server::{Disk, HTTPServer, NoFiles, Stopper, ThreadingHTTPServer};
 use socket2::SockRef;
 
@@ -108,39 +110,6 @@ fn files_are_served_on_persistent_and_new_connections() {
     assert!(get(address, "/nope").starts_with("HTTP/1.1 404 "));
     server.stop(TIMEOUT);
     assert_eq!(reader.join().unwrap(), BIG_LEN);
-}
-
-/// The file service, which counts how many of its instances exist.
-struct Counted {
-    files: Files,
-    alive: Arc<AtomicUsize>,
-}
-
-impl Counted {
-    fn new(alive: &Arc<AtomicUsize>, max_alive: &AtomicUsize) -> Counted {
-        let count = alive.fetch_add(1, Ordering::SeqCst) + 1;
-        max_alive.fetch_max(count, Ordering::SeqCst);
-        Counted {
-            files: Files::new(),
-            alive: Arc::clone(alive),
-        }
-    }
-}
-
-impl Handler for Counted {
-    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        self.files.begin(ex)
-    }
-
-    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        self.files.resume(ex, event)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.alive.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 #[test]

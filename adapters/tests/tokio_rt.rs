@@ -1,6 +1,7 @@
 //! The tokio server: slow files, the limit of connections, shutdown, and connections without a server.
 
 mod client;
+mod counted;
 mod gated_disk;
 mod tokio_server;
 
@@ -14,8 +15,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use client::{BIG_LEN, TIMEOUT, connect, drain, get, get_hello, read_head, send_get, site};
+use counted::Counted;
 use gated_disk::GatedDisk;
-use sanserve_core::{Event, Exchange, Files, Handler, Next, Timeouts, from_fn};
+use sanserve_core::{Exchange, Files, Timeouts, from_fn};
 use sanserve_server::{Disk, NoFiles, tokio_rt::Transport, tokio_rt::serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::runtime::Builder;
@@ -97,39 +99,6 @@ fn a_request_to_a_disk_that_is_too_slow_gets_504() {
     disk.release();
     get_hello(&connect(server.address));
     server.stop(TIMEOUT);
-}
-
-/// The file service, which counts how many of its instances exist.
-struct Counted {
-    files: Files,
-    alive: Arc<AtomicUsize>,
-}
-
-impl Counted {
-    fn new(alive: &Arc<AtomicUsize>, max_alive: &AtomicUsize) -> Counted {
-        let count = alive.fetch_add(1, Ordering::SeqCst) + 1;
-        max_alive.fetch_max(count, Ordering::SeqCst);
-        Counted {
-            files: Files::new(),
-            alive: Arc::clone(alive),
-        }
-    }
-}
-
-impl Handler for Counted {
-    fn begin(&mut self, ex: &mut Exchange<'_>) -> Next {
-        self.files.begin(ex)
-    }
-
-    fn resume(&mut self, ex: &mut Exchange<'_>, event: Event<'_>) -> Next {
-        self.files.resume(ex, event)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.alive.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 #[test]
