@@ -14,7 +14,6 @@ use std::process::{Command, Stdio};
 
 use client::get;
 use process::{PROGRAM, Program};
-use rustix::process::Signal;
 
 /// Environment variables, as pairs of name and value.
 type Variables<'a> = &'a [(&'a str, &'a str)];
@@ -90,8 +89,7 @@ fn a_directory_can_be_given_in_many_ways() {
         let program = Program::start(command.current_dir(above.path()));
         let reply = get(program.address(), "/name");
         assert!(reply.ends_with(&format!("\n{name}")), "{args:?}: {reply}");
-        program.signal(Signal::INT);
-        program.ends();
+        program.stop();
     }
 }
 
@@ -123,8 +121,7 @@ fn the_environment_sets_options_missing_on_the_command_line() {
         let program = Program::start(command.current_dir(above.path()));
         let reply = get(program.address(), "/.secret");
         assert!(reply.contains(words), "{variables:?} {args:?}: {reply}");
-        program.signal(Signal::INT);
-        program.ends();
+        program.stop();
     }
 }
 
@@ -133,9 +130,8 @@ fn host_in_the_environment_must_be_an_address() {
     let listens_at = |variables: Variables<'_>, args: &[&str]| {
         let mut command = command(&[("PORT", "0")], args);
         let program = Program::start(command.envs(variables.iter().copied()));
-        program.signal(Signal::INT);
         let banner = program.banner.clone();
-        program.ends();
+        program.stop();
         banner.split(' ').nth(3).unwrap_or_default().to_owned()
     };
     let local = [("HOST", "127.0.0.1")];
@@ -156,8 +152,7 @@ fn help_and_version_cannot_be_set_in_the_environment() {
     let mut command = command(&variables, &["0", "one"]);
     let program = Program::start(command.current_dir(above.path()));
     assert!(get(program.address(), "/name").ends_with("\none"));
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 #[test]

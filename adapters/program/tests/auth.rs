@@ -71,8 +71,7 @@ fn requests_without_a_password_get_401() {
         ] {
             assert_eq!(status(&program, credentials), wanted, "{runtime}");
         }
-        program.signal(Signal::INT);
-        let log = program.ends().stderr;
+        let log = program.stop().stderr;
         assert!(log.contains("] wrong user or password ('mary')\n"), "{log}");
         assert!(!log.contains("wrong\n") && !log.contains("secret"), "{log}");
     }
@@ -85,8 +84,7 @@ fn the_password_can_be_set_in_the_environment() {
     let program = Program::start(command.env("SANSERVE_AUTH", "mary:a:secret"));
     assert_eq!(status(&program, ""), "401");
     assert_eq!(status(&program, MARY), "200");
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 #[test]
@@ -113,8 +111,7 @@ fn scripts_need_the_password_and_get_the_user_name() {
         socket.read_to_string(&mut reply).unwrap();
         assert!(reply.ends_with(end), "{reply}");
     }
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 #[test]

@@ -7,7 +7,6 @@ mod process;
 
 use client::{get, site};
 use process::Program;
-use rustix::process::Signal;
 
 /// Requests an existing and a missing file, and returns the banner and the log.
 fn printed(variables: &[(&str, &str)]) -> (String, String) {
@@ -19,8 +18,7 @@ fn printed(variables: &[(&str, &str)]) -> (String, String) {
     program.banner = plain(&banner);
     get(program.address(), "/a.txt");
     get(program.address(), "/nope");
-    program.signal(Signal::INT);
-    let ended = program.ends();
+    let ended = program.interrupt_after("/nope");
     assert_eq!(ended.stdout, "\nKeyboard interrupt received, exiting.\n");
     (banner, ended.stderr)
 }

@@ -17,7 +17,6 @@ use std::process::Command;
 
 use client::get;
 use process::Program;
-use rustix::process::Signal;
 use shell::{folder, shell};
 
 /// A command and its output.
@@ -78,9 +77,8 @@ fn served(command: &str, shown: &[&str], folder: &Path) -> (Vec<String>, Vec<Str
     } else {
         let program = Program::start(&mut shell(&command, folder));
         get(program.address(), "/");
-        program.signal(Signal::INT);
         let (banner, port) = (program.banner.clone(), program.address().port());
-        (banner + &program.ends().stderr, port.to_string())
+        (banner + &program.stop().stderr, port.to_string())
     };
     let shown = on_paper(&shown.join("\n"), "8000");
     let printed = on_paper(&text, &port);
@@ -190,8 +188,7 @@ fn a_folder_can_be_downloaded_and_files_uploaded() {
         assert!(ran.status.success(), "{line}: {ran:?}");
     }
     assert_eq!(lines.count(), 6);
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
     let read = |folder: &tempfile::TempDir, name: &str| fs::read(folder.path().join(name)).unwrap();
     assert!(read(&here, "photos.zip").starts_with(b"PK"));
     assert_eq!(read(&here, "photos/tree.jpg"), b"green");

@@ -15,7 +15,6 @@ use std::process::{Command, Stdio};
 
 use client::WGET_ARGS;
 use process::Program;
-use rustix::process::Signal;
 use tempfile::TempDir;
 use tools::skip;
 
@@ -64,8 +63,7 @@ fn crawl(command: &str, args: &[&str], into: &Path) -> Option<Vec<String>> {
     if missing {
         skip(format_args!("{command} is not installed"));
     }
-    program.signal(Signal::INT);
-    let log = program.ends().stderr;
+    let log = program.stop().stderr;
     if missing {
         return None;
     }

@@ -12,7 +12,6 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use client::{connect, get, site};
 use process::Program;
-use rustix::process::Signal;
 
 /// Returns the status of a reply and its fields, without `Server` and `Date`.
 fn head(reply: &str) -> Vec<&str> {
@@ -43,8 +42,7 @@ fn send(address: SocketAddr, request: &str) -> Vec<u8> {
 }
 
 fn ends(program: Program) {
-    program.signal(Signal::INT);
-    assert_eq!(program.ends().status.code(), Some(0));
+    assert_eq!(program.stop().status.code(), Some(0));
 }
 
 #[test]

@@ -52,8 +52,7 @@ fn the_hidden_option_serves_hidden_names() {
     assert!(get(program.address(), "/.env").ends_with("\r\n\r\nprivate"));
     assert!(get(program.address(), "/.git/config").ends_with("\r\n\r\nprivate"));
     assert!(get(program.address(), "/").contains("href=\".git/\""));
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 #[test]
@@ -113,8 +112,7 @@ fn the_log_says_why_a_request_is_refused_and_the_reply_does_not() {
                 "{target}"
             );
         }
-        program.signal(Signal::INT);
-        let log = program.ends().stderr;
+        let log = program.stop().stderr;
         // In JSON the reason is a member of the request's object, without the option.
         let start = match format {
             "json" => "File not found; ",

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use certificate::TestCertificate;
 use client::{TIMEOUT, connect, get_hello, site};
 use process::Program;
-use rustix::process::{Resource, Signal, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 const CONNECTIONS: usize = 10_000;
 
@@ -70,8 +70,7 @@ fn check_memory(runtime: &str, mib: u64) {
     [&other, &idle[0], &idle[CONNECTIONS - 1]]
         .into_iter()
         .for_each(get_hello);
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
     println!("{CONNECTIONS} idle connections with {runtime}: {resident} KiB resident");
     assert!(resident < kib, "{resident} KiB");
 }
@@ -106,8 +105,7 @@ fn an_idle_https_connection_takes_less_than_five_kibibytes_on_tokio_fourteen() {
         }
         println!("an idle HTTPS connection with {runtime}: {:.1} KiB", each());
         assert!(each() < f64::from(kib), "{:.1} KiB with {runtime}", each());
-        program.signal(Signal::INT);
-        program.ends();
+        program.stop();
     }
 }
 

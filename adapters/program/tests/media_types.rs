@@ -11,7 +11,6 @@ use std::io::{Read, Write};
 
 use client::{connect, site};
 use process::Program;
-use rustix::process::Signal;
 use sanserve_core::mime;
 
 /// The types of each extension in a table.
@@ -115,8 +114,7 @@ fn served(names: &[&str], options: &[&str]) -> Vec<String> {
         .collect();
     types.pop();
     assert_eq!(types.len(), names.len(), "{reply}");
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
     types
 }
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use client::{BIG_LEN, TIMEOUT, connect, drain, get, get_hello, read_head, send_get, site};
 use process::{PROGRAM, Program};
 use resources::{core, descriptors, on_core, resident, threads};
-use rustix::process::{Resource, Signal, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use sanserve_core::{Config, Entries, FileSystem, Files, FsError, Opened, Protocol};
 use sanserve_server::{Disk, OpenFile, event_loop::HTTPServer};
 use socket2::SockRef;
@@ -70,8 +70,7 @@ fn four_thousand_slow_clients_neither_delay_others_nor_leak() {
         }
     }
     assert!(!disturbs, "slow clients delay others");
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 #[test]
@@ -116,8 +115,7 @@ fn without_descriptors_clients_wait_without_a_busy_loop() {
     }
     let left = || get(program.address(), "/a.txt").contains(" 200 OK");
     wait("it does not recover", left);
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 #[test]
@@ -149,8 +147,7 @@ fn clients_that_disconnect_at_any_point_leak_nothing() {
     // All 48 clients are accepted.
     let clients: Vec<_> = (0..48).map(|_| connect(address)).collect();
     clients.iter().for_each(get_hello);
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 #[test]

@@ -123,8 +123,7 @@ fn redirects_stay_below_the_prefix() {
     let form = ["-F", "file=@Cargo.toml", &url("sub/")];
     let result = curl(&form, "%{http_code} %{redirect_url}");
     assert_eq!(result, format!("303 {}", url("sub/")));
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 #[test]
@@ -150,6 +149,5 @@ fn a_crawler_finds_everything_below_the_prefix_and_nothing_else() {
     }
     let above: Vec<_> = fs::read_dir(into.path()).unwrap().collect();
     assert_eq!(above.len(), 1, "{above:?}");
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }

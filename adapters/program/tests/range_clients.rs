@@ -13,7 +13,6 @@ use std::process::Command;
 
 use client::noise;
 use process::Program;
-use rustix::process::Signal;
 use tempfile::TempDir;
 use tools::skip;
 
@@ -60,8 +59,7 @@ fn served(folders: &Folders, ask: impl FnOnce(&str)) -> (usize, u64) {
     let options = ["-p", "HTTP/1.1", "--log-format", "combined"];
     let program = Program::serve(folders.site.path(), &options);
     ask(&format!("http://{}", program.address()));
-    program.signal(Signal::INT);
-    let log = program.ends().stderr;
+    let log = program.stop().stderr;
     let sent = log.lines().filter_map(|line| {
         let (status, rest) = line.split_once("\" ")?.1.split_once(' ')?;
         let len: u64 = rest.split(' ').next()?.parse().unwrap_or(0);

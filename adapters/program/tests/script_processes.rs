@@ -166,8 +166,7 @@ fn cgi_limit_limits_running_scripts() {
             second.contains(" 503 Too many CGI scripts are running\r\n"),
             "{second}"
         );
-        program.signal(Signal::INT);
-        let log = program.ends().stderr;
+        let log = program.stop().stderr;
         assert!(log.contains("Too many CGI scripts are running"), "{log}");
     }
 }
@@ -184,8 +183,7 @@ fn upload_limit_applies_to_scripts() {
         let reply = reply(socket);
         assert!(reply.lines().next().unwrap().contains(status), "{reply}");
     }
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 #[test]
@@ -199,8 +197,7 @@ fn inherited_descriptors_are_closed_in_scripts() {
     let reply = reply(send(&program, "/cgi-bin/list", ""));
     // Descriptor 3 is the directory that `ls` reads.
     assert!(reply.ends_with("\r\n\r\n0\n1\n2\n3\n"), "{reply}");
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 #[cfg(target_os = "linux")]
@@ -227,8 +224,7 @@ fn a_script_of_the_same_user_cannot_read_the_passwords() {
         !reply.contains("secret") && !reply.contains("SANSERVE"),
         "{reply}"
     );
-    program.signal(Signal::INT);
-    let log = program.ends().stderr;
+    let log = program.stop().stderr;
     assert!(log.matches("Permission denied").count() >= 2, "{log}");
 }
 
@@ -250,8 +246,7 @@ fn scripts_run_as_nobody_without_a_list_of_users() {
     let reply = reply(send(&program, "/cgi-bin/who", ""));
     let wanted = format!("\r\n\r\n{NOBODY}\n{NOBODY}\n0\n");
     assert!(reply.ends_with(&wanted), "{reply}");
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 #[cfg(target_os = "linux")]

@@ -109,8 +109,7 @@ fn the_banner_has_the_fingerprint_and_the_certificate_all_names_of_this_machine(
         let reply = ask(&program, careful.with_no_client_auth(), name);
         assert!(reply.ends_with("\r\n\r\nhello\n"), "{name}: {reply}");
     }
-    program.signal(Signal::INT);
-    assert_eq!(program.ends().status.code(), Some(0));
+    assert_eq!(program.stop().status.code(), Some(0));
 }
 
 /// Lines about TLS errors have the format of the other lines.
@@ -153,6 +152,5 @@ fn the_certificate_of_the_command_line_wins_over_the_environment() {
         "{}",
         program.banner
     );
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }

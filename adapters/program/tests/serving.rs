@@ -35,8 +35,7 @@ fn the_banner_is_printed_immediately_and_ctrl_c_ends_the_program() {
     );
     assert!(reply.ends_with("\r\n\r\nhello\n"), "{reply}");
 
-    program.signal(Signal::INT);
-    let ended = program.ends();
+    let ended = program.interrupt_after("a.txt");
     assert_eq!(ended.status.code(), Some(0));
     assert_eq!(ended.stdout, "\nKeyboard interrupt received, exiting.\n");
     assert!(
@@ -265,8 +264,7 @@ fn types_that_python_does_not_know_are_guessed() {
     let program = Program::serve(site.path(), &[]);
     let reply = get(program.address(), "/font.woff2");
     assert!(reply.contains("Content-type: font/woff2\r\n"), "{reply}");
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 #[test]
@@ -290,8 +288,7 @@ fn log_lines_have_local_time() {
     let before = minute();
     get(program.address(), "/");
     let after = minute();
-    program.signal(Signal::INT);
-    let log = program.ends().stderr;
+    let log = program.stop().stderr;
     assert!(
         log.contains(&before) || log.contains(&after),
         "{log} not at {before} to {after}"
@@ -528,8 +525,7 @@ fn overwrite_as_nobody(directory: &Path) {
     assert!(reply.contains(" 204 "), "{reply}");
     let found = fs::metadata(directory.join("a.txt")).unwrap();
     assert_eq!((found.uid(), found.gid()), (NOBODY, NOBODY));
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 const NOBODY: u32 = 65534;

@@ -135,8 +135,7 @@ fn missing_files_at_the_start_give_warnings() {
     assert!(client::get(program.address(), "/nope").contains("<!DOCTYPE"));
     fs::write(site.path().join("404.html"), "mine").unwrap();
     assert!(client::get(program.address(), "/nope").ends_with("\r\n\r\nmine"));
-    program.signal(Signal::INT);
-    program.ends();
+    program.stop();
 }
 
 /// The program with a fake browser that writes its argument to a file in the folder.
@@ -170,8 +169,7 @@ fn open_gives_the_browser_a_usable_address() {
     };
     let port = program.address().port();
     assert_eq!(opened, format!("http://127.0.0.1:{port}/\n"));
-    program.signal(Signal::INT);
-    let ended = program.ends();
+    let ended = program.stop();
     assert_eq!((&*ended.stderr, ended.status.code()), ("", Some(0)));
 }
 
@@ -181,8 +179,7 @@ fn a_missing_browser_gives_only_a_warning() {
     let mut command = Program::command(site.path());
     let program = Program::start(command.env("PATH", "/nowhere").arg("--open"));
     assert!(client::get(program.address(), "/a.txt").ends_with("hello\n"));
-    program.signal(Signal::INT);
-    let stderr = program.ends().stderr;
+    let stderr = program.stop().stderr;
     assert!(
         stderr.contains("sanserve: cannot open the browser at http://127"),
         "{stderr}"
@@ -194,15 +191,13 @@ fn a_qr_code_has_the_network_address() {
     let site = site();
     let program = Program::serve(site.path(), &["--qr", "-b", "127.0.0.1"]);
     client::get(program.address(), "/a.txt");
-    program.signal(Signal::INT);
-    let ended = program.ends();
+    let ended = program.stop();
     let line = "sanserve: no QR code: the server has no address on a network\n";
     assert!(ended.stderr.contains(line), "{}", ended.stderr);
     let program = Program::serve(site.path(), &["--qr"]);
     let port = program.address().port();
     client::get(program.address(), "/a.txt");
-    program.signal(Signal::INT);
-    let ended = program.ends();
+    let ended = program.stop();
     if ended.stderr.contains(line) {
         eprintln!("skipped: this machine is on no network");
         return;

@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use rustix::process::Signal;
 use tempfile::TempDir;
 
 use self::client::noise;
@@ -159,8 +158,7 @@ impl Repository {
     }
 
     fn ends(self) -> String {
-        self.program.signal(Signal::INT);
-        self.program.ends().stderr
+        self.program.stop().stderr
     }
 }
 
@@ -304,7 +302,6 @@ fn a_script_with_cgi_pm_gets_address_form_and_content() {
             reply.contains("\nmethod GET\n") && reply.contains("\nx 1\n"),
             "{reply}"
         );
-        program.signal(Signal::INT);
-        program.ends();
+        program.stop();
     }
 }

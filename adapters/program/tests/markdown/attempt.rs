@@ -4,8 +4,6 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use rustix::process::Signal;
-
 use super::{inner_build, root};
 use crate::client::get;
 use crate::process::Program;
@@ -45,8 +43,7 @@ pub(crate) fn serves(command: &str) -> Result<(), String> {
             "{command}: {reply}"
         );
     }
-    program.signal(Signal::INT);
-    let ended = program.ends();
+    let ended = program.stop();
     let well = ended.status.success() && !ended.stderr.contains("error:");
     well.then_some(()).ok_or(ended.stderr)
 }

@@ -134,6 +134,32 @@ impl Program {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Stops the program, after which its log has a line for each reply that a client has received. Ctrl-C may end it
+    /// between the end of a reply and its line.
+    pub(crate) fn stop(self) -> Ended {
+        self.signal(Signal::TERM);
+        self.ends()
+    }
+
+    /// Interrupts the program, as Ctrl-C does, once its log contains `text`.
+    pub(crate) fn interrupt_after(mut self, text: &'static str) -> Ended {
+        let mut stderr = BufReader::new(self.child.stderr.take().unwrap());
+        let (over, logged) = mpsc::channel();
+        let reading = thread::spawn(move || {
+            let mut log = String::new();
+            while !log.contains(text) && stderr.read_line(&mut log).unwrap() > 0 {}
+            let _ = over.send(());
+            stderr.read_to_string(&mut log).unwrap();
+            log
+        });
+        let logged = logged.recv_timeout(TIMEOUT);
+        logged.expect("the text is logged in time");
+        self.signal(Signal::INT);
+        let ended = self.ends();
+        let stderr = reading.join().unwrap();
+        Ended { stderr, ..ended }
+    }
+
     pub(crate) fn ends(mut self) -> Ended {
         let pid = Pid::from_child(&self.child);
         let (over, ended) = mpsc::channel();
