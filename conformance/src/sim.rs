@@ -45,6 +45,7 @@ mod driver;
 mod faults;
 mod faulty_fs;
 mod faulty_io;
+mod fs_failure;
 mod grammar;
 mod handlers;
 mod peer;
@@ -328,6 +329,7 @@ impl<S: FileSystem, H: Handler> Sim<S, H> {
             output: Vec::new(),
             log: String::new(),
             fs_calls: Vec::new(),
+            fs_failures: Vec::new(),
             disruptions: Disruptions::default(),
             counts: Counts::default(),
             reference: None,

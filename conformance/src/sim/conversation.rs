@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sanserve_core::{Ask, Config, Entries, FsError, Meta};
 
+pub use super::fs_failure::{FS_ERRORS, FsFailure, FsOperation};
 use super::reader::{self, Logged, ParsedReply};
 
 /// The record of one connection of a world, from the first step to the end.
@@ -39,6 +40,8 @@ pub struct Conversation {
     pub log: String,
     /// The calls of the file system, with their answers.
     pub fs_calls: Vec<FsCall>,
+    /// The operations of the file system that failed, by a fault or not.
+    pub fs_failures: Vec<FsFailure>,
     /// The faults that it had.
     pub disruptions: Disruptions,
     /// What was counted.
@@ -64,6 +67,8 @@ pub struct RequestAndReply<'a> {
 /// A call of the file system, and its answer.
 #[derive(Clone, Debug)]
 pub struct FsCall {
+    /// The number of the request that was being answered, from 0.
+    pub request: usize,
     /// The request.
     pub ask: Ask,
     /// The answer.
@@ -94,11 +99,22 @@ pub enum Answer {
         bytes_read: Vec<u8>,
     },
     /// A file that is being created.
-    Writer,
+    Writer(Writing),
     /// The entries of a directory.
     Listed(Arc<Entries>),
     /// An error.
     Failed(FsError),
+}
+
+/// What became of a file that was being created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Writing {
+    /// The number of bytes that were written.
+    pub written: usize,
+    /// The error of the next write, if it failed.
+    pub error: Option<FsError>,
+    /// The result of the commit; `None` if there was none.
+    pub committed: Option<Result<(), FsError>>,
 }
 
 /// Faults of a connection that may change what the peer receives.

@@ -171,6 +171,7 @@ impl<F, H: Handler> Driver<F, H> {
             handles: &self.handles,
             failed: &mut self.failed,
             transcript: &mut self.transcript,
+            request: self.record.borrow().requests.len().saturating_sub(1),
             silent: false,
         }
     }

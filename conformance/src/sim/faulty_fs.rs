@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use sanserve_core::{Ask, FileSystem, FsError, Got, Opened};
 
-use super::conversation::{Answer, FsCall};
+use super::conversation::{Answer, FsCall, Writing};
 use super::faulty_io::{FaultyIo, TimedAnswer};
+use super::fs_failure::{FS_ERRORS, FsFailure, FsOperation};
 use super::tracked_handle::TrackedHandle;
 
 impl FaultyIo<'_> {
@@ -21,12 +22,17 @@ impl FaultyIo<'_> {
             Ok(n) => n,
             Err(answer) => return answer,
         };
+        if let Some(error) = self.io_error() {
+            return self.refuse(FsOperation::Copy, error);
+        }
         let from = self.conversation.output.len();
         self.conversation.output.resize(from + n, 0);
-        let got = fs.fill(&mut file.file, at, &mut self.conversation.output[from..]);
-        let Got::Bytes(n) = got else {
-            self.conversation.output.truncate(from);
-            return self.refuse();
+        let n = match fs.fill(&mut file.file, at, &mut self.conversation.output[from..]) {
+            Got::Bytes(n) => n,
+            other => {
+                self.conversation.output.truncate(from);
+                return self.refuse(FsOperation::Copy, error_of(&other));
+            }
         };
         self.conversation.output.truncate(from + n);
         let bytes = self.conversation.output[from..].to_vec();
@@ -44,11 +50,11 @@ impl FaultyIo<'_> {
         if let Some(answer) = self.delay() {
             return answer;
         }
+        if let Some(error) = self.io_error() {
+            return self.refuse(FsOperation::Read, error);
+        }
         let n = self.plan.cut(into.len());
         match fs.fill(&mut file.file, at, &mut into[..n]) {
-            Got::Bytes(_) | Got::Refused(_) if self.plan.occurs(|faults| faults.io_error) => {
-                self.refuse()
-            }
             Got::Bytes(n) => {
                 self.record_read(file.call, at, &into[..n]);
                 self.record_bytes(&into[..n]);
@@ -58,8 +64,12 @@ impl FaultyIo<'_> {
                 self.conversation.counts.notes += 1;
                 (self.now, Got::Note(note))
             }
+            Got::Working => {
+                self.conversation.counts.notes += 1;
+                (self.now, Got::Working)
+            }
             Got::Nothing => (self.deadline, Got::Nothing),
-            _ => self.refuse(),
+            other => self.refuse(FsOperation::Read, error_of(&other)),
         }
     }
 
@@ -98,13 +108,25 @@ impl FaultyIo<'_> {
             return answer;
         }
         let n = self.plan.cut(from.len());
-        match fs.answer_write(&mut file.file, &from[..n]) {
-            Got::Bytes(taken) if !self.plan.occurs(|faults| faults.io_error) => {
+        let got = match self.io_error() {
+            Some(error) => Got::Refused(error),
+            None => fs.answer_write(&mut file.file, &from[..n]),
+        };
+        if let Some(writing) = self.writing(file.call) {
+            match &got {
+                // A file that accepts no more bytes is incomplete.
+                Got::Bytes(0) => writing.error = Some(FsError::NoSpace),
+                Got::Bytes(taken) => writing.written += *taken,
+                other => writing.error = Some(error_of(other)),
+            }
+        }
+        match got {
+            Got::Bytes(taken) => {
                 // 0 means that it accepts no more: the rest is dropped.
                 let (at, _) = self.moved::<()>(if taken == 0 { from.len() } else { taken });
                 (at, Got::Bytes(taken))
             }
-            _ => self.refuse(),
+            other => self.refuse(FsOperation::Write, error_of(&other)),
         }
     }
 
@@ -116,21 +138,48 @@ impl FaultyIo<'_> {
         if let Some(answer) = self.delay() {
             return answer;
         }
-        let committed = match fs.commit(&mut file.file) {
-            Ok(()) if self.plan.occurs(|faults| faults.io_error) => Err(FsError::Io),
-            committed => committed,
+        // An error means that the file was not committed.
+        let committed = match self.io_error() {
+            Some(error) => Err(error),
+            None => fs.commit(&mut file.file),
         };
-        self.conversation.disruptions.io_error |= committed.is_err();
+        if let Some(writing) = self.writing(file.call) {
+            writing.committed = Some(committed);
+        }
+        if let Err(error) = committed {
+            self.note_failure(FsOperation::Commit, error);
+            self.conversation.disruptions.io_error = true;
+        }
         (
             self.plan.soon(self.now, self.deadline),
             Got::Committed(committed),
         )
     }
 
+    /// Returns the record of a file that is being created; `None` for a CGI process.
+    fn writing(&mut self, call: usize) -> Option<&mut Writing> {
+        match &mut self.conversation.fs_calls[call].answer {
+            Answer::Writer(writing) => Some(writing),
+            _ => None,
+        }
+    }
+
+    /// Returns an error for an operation on an open file, if that fault occurs.
+    fn io_error(&mut self) -> Option<FsError> {
+        let occurs = self.plan.occurs(|faults| faults.io_error);
+        occurs.then(|| self.plan.random.pick(&FS_ERRORS))
+    }
+
+    fn note_failure(&mut self, operation: FsOperation, error: FsError) {
+        let failure = FsFailure { operation, error };
+        self.conversation.fs_failures.push(failure);
+    }
+
     /// The operation on an open file fails.
-    fn refuse<F>(&mut self) -> TimedAnswer<F> {
+    fn refuse<F>(&mut self, operation: FsOperation, error: FsError) -> TimedAnswer<F> {
+        self.note_failure(operation, error);
         self.conversation.disruptions.io_error = true;
-        (self.now, Got::Refused(FsError::Io))
+        (self.now, Got::Refused(error))
     }
 
     pub(super) fn answer<S: FileSystem>(&mut self, ask: &Ask, fs: &S) -> TimedAnswer<S::File> {
@@ -139,13 +188,7 @@ impl FaultyIo<'_> {
         }
         let mut got = fs.answer(ask);
         if self.plan.occurs(|faults| faults.fs_error) {
-            let error = self.plan.random.pick(&[
-                FsError::NotFound,
-                FsError::Forbidden,
-                FsError::NotRegularFile,
-                FsError::Io,
-                FsError::Unsupported,
-            ]);
+            let error = self.plan.random.pick(&FS_ERRORS);
             got = match ask {
                 Ask::List(_) => Got::Listed(Err(error)),
                 Ask::Verify(_) => Got::Verified(Err(error)),
@@ -154,8 +197,14 @@ impl FaultyIo<'_> {
         }
         let number = self.conversation.fs_calls.len();
         let (answer, got) = self.track(got, number);
-        let ask = ask.clone();
-        self.conversation.fs_calls.push(FsCall { ask, answer });
+        if let Answer::Failed(error) = answer {
+            self.note_failure(FsOperation::of(ask), error);
+        }
+        self.conversation.fs_calls.push(FsCall {
+            request: self.request,
+            ask: ask.clone(),
+            answer,
+        });
         (self.plan.soon(self.now, self.deadline), got)
     }
 
@@ -190,7 +239,8 @@ impl FaultyIo<'_> {
             }
             Got::Opened(Ok(Opened::Writer(file))) => {
                 let file = self.handles.track(file, number);
-                (Answer::Writer, Got::Opened(Ok(Opened::Writer(file))))
+                let answer = Answer::Writer(Writing::default());
+                (answer, Got::Opened(Ok(Opened::Writer(file))))
             }
             Got::Opened(Ok(Opened::Directory)) => {
                 (Answer::Directory, Got::Opened(Ok(Opened::Directory)))
@@ -205,6 +255,14 @@ impl FaultyIo<'_> {
             Got::Verified(Err(error)) => (Answer::Failed(error), Got::Verified(Err(error))),
             _ => panic!("the answer does not belong to the call"),
         }
+    }
+}
+
+/// Returns the error of an answer about an open file that has no bytes.
+fn error_of<F>(got: &Got<F>) -> FsError {
+    match got {
+        Got::Refused(error) => *error,
+        _ => FsError::Io,
     }
 }
 

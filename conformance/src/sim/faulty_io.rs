@@ -22,6 +22,8 @@ pub(super) struct FaultyIo<'a> {
     pub(super) handles: &'a HandleCount,
     pub(super) failed: &'a mut bool,
     pub(super) transcript: &'a mut Option<Transcript>,
+    /// The number of the request that is being answered, from 0.
+    pub(super) request: usize,
     /// The peer will send nothing more, so a deadline that passes now is not a fault.
     pub(super) silent: bool,
 }

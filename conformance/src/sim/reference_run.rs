@@ -9,7 +9,8 @@ use super::conversation::{Answer, Conversation, FsCall, ReferenceRun};
 use super::driver::{REPLY_MAX, address, steps_max};
 use super::recording_handler::RecordingHandler;
 
-/// An open file or process: the number of its recorded answer, and how much of a process's output was read.
+/// An open file or process: the number of its recorded answer, and how much of a process's output was read or of a new
+/// file was written.
 struct ReplayedFile {
     answer: usize,
     at: usize,
@@ -79,8 +80,11 @@ pub(super) fn run<H: Handler>(conversation: &Conversation, handler: H) -> Option
                 reference.output.truncate(from + n);
                 Got::Bytes(n)
             }
-            Want::WriteFile { from, .. } => Got::Bytes(from.len()),
-            Want::Commit { .. } => Got::Committed(Ok(())),
+            Want::WriteFile { file, from } => write(&conversation.fs_calls, file, from.len()),
+            Want::Commit { file } => match conversation.fs_calls[file.answer].answer {
+                Answer::Writer(writing) => Got::Committed(writing.committed.unwrap_or(Ok(()))),
+                _ => unreachable!("only new files are committed"),
+            },
             Want::Wait => Got::Woken,
             Want::Upgrade => {
                 let mut upgraded = conn.into_upgraded().received;
@@ -130,11 +134,25 @@ fn repeat_answer(ask: &Ask, answer: Option<&Answer>, number: usize) -> Got<Repla
         },
         (Some(Answer::Directory), _) => Opened::Directory,
         (Some(Answer::Process { .. }), _) => Opened::Process(file),
-        (Some(Answer::Writer), _) => Opened::Writer(file),
+        (Some(Answer::Writer(_)), _) => Opened::Writer(file),
         (Some(Answer::Failed(error)), _) => return Got::Opened(Err(*error)),
         (None, _) => return Got::Opened(Err(FsError::NotFound)),
     };
     Got::Opened(Ok(opened))
+}
+
+/// Accepts `len` bytes for a new file or a process. A write to a new file fails where it failed in the first run.
+fn write(recorded: &[FsCall], file: &mut ReplayedFile, len: usize) -> Got<ReplayedFile> {
+    let Answer::Writer(writing) = recorded[file.answer].answer else {
+        return Got::Bytes(len);
+    };
+    let n = match writing.error {
+        Some(error) if file.at == writing.written => return Got::Refused(error),
+        Some(_) => len.min(writing.written - file.at),
+        None => len,
+    };
+    file.at += n;
+    Got::Bytes(n)
 }
 
 /// Reads recorded bytes. The rest of a file is zeros, up to its recorded end or the length in its metadata: these bytes
@@ -153,7 +171,7 @@ fn read(recorded: &[FsCall], file: &mut ReplayedFile, at: u64, into: &mut [u8]) 
         }
         Answer::Process { bytes_read } => (bytes_read, file.at, bytes_read.len()),
         // Reading it also failed in the first run.
-        Answer::Writer => return None,
+        Answer::Writer(_) => return None,
         _ => unreachable!("only files and processes can be read"),
     };
     let n = into.len().min(len.saturating_sub(at));

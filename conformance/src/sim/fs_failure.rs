@@ -1,0 +1,82 @@
+//! [`FsFailure`]: an error that the file system has returned, and the operation that it has failed.
+
+use sanserve_core::{Ask, FsError};
+
+/// A failed operation of the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FsFailure {
+    /// The operation.
+    pub operation: FsOperation,
+    /// Its error.
+    pub error: FsError,
+}
+
+/// The operations of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FsOperation {
+    /// `Ask::Open`.
+    Open,
+    /// `Ask::List`.
+    List,
+    /// `Ask::Run`.
+    Run,
+    /// `Ask::Verify`.
+    Verify,
+    /// `Ask::Archive`.
+    Archive,
+    /// `Ask::Create`.
+    Create,
+    /// `Want::ReadFile`.
+    Read,
+    /// `Want::Copy`.
+    Copy,
+    /// `Want::WriteFile`.
+    Write,
+    /// `Want::Commit`.
+    Commit,
+}
+
+impl FsOperation {
+    /// All operations. In a world each may fail with each of [`FS_ERRORS`].
+    pub const ALL: [FsOperation; 10] = [
+        FsOperation::Open,
+        FsOperation::List,
+        FsOperation::Run,
+        FsOperation::Verify,
+        FsOperation::Archive,
+        FsOperation::Create,
+        FsOperation::Read,
+        FsOperation::Copy,
+        FsOperation::Write,
+        FsOperation::Commit,
+    ];
+
+    /// Returns the operation of a question.
+    pub(super) fn of(ask: &Ask) -> FsOperation {
+        match ask {
+            Ask::Open(_) => FsOperation::Open,
+            Ask::List(_) => FsOperation::List,
+            Ask::Run(_) => FsOperation::Run,
+            Ask::Verify(_) => FsOperation::Verify,
+            Ask::Archive(_) => FsOperation::Archive,
+            Ask::Create(_) => FsOperation::Create,
+            other => unreachable!("no operation for {other:?}"),
+        }
+    }
+}
+
+/// All errors of a file system.
+pub const FS_ERRORS: [FsError; 12] = [
+    FsError::NotFound,
+    FsError::OutsideRoot,
+    FsError::Forbidden,
+    FsError::NotRegularFile,
+    FsError::Unsupported,
+    FsError::NoResources,
+    FsError::Exists,
+    FsError::NoSpace,
+    FsError::TooLong,
+    FsError::InvalidName,
+    FsError::TooMany,
+    FsError::Io,
+];
