@@ -250,7 +250,7 @@ fn the_log_names_a_script_that_sends_less_than_it_announced() {
 fn a_header_has_a_limit() {
     assert_eq!(
         status("long"),
-        "HTTP/1.0 500 CGI script sent too long a header"
+        "HTTP/1.0 500 CGI script sent a header that is too long"
     );
 }
 

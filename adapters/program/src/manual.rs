@@ -1,4 +1,4 @@
-//! The manual page, in roff with the macros of man(7).
+//! Renders the manual page from the options and the help, in roff with the macros of man(7).
 
 use clap::{Arg, Command};
 use clap_mangen::Man;
@@ -20,7 +20,7 @@ pub(super) fn page(command: Command) -> String {
     page
 }
 
-/// Makes the groups of options subsections of OPTIONS: clap_mangen makes them sections, in capitals.
+/// Turns the groups of options into subsections of OPTIONS; clap_mangen renders them as sections, in capitals.
 fn with_subsections(options: &str, groups: &[&str]) -> String {
     let lines = options.lines().map(|line| {
         let name = line.strip_prefix(".SH ").map(|name| name.trim_matches('"'));
@@ -87,9 +87,9 @@ sanserve \\- serve the files of a directory over HTTP
 serves the files of a directory over HTTP, as
 .B python \\-m http.server
 does: by default the current directory, on port 8000.
-Files outside of the directory and names that begin with a dot are not served.
+Files outside the directory and names that begin with a dot are not served.
 .PP
 Ctrl\\-C ends the server immediately.
-SIGTERM lets running replies finish, for at most ten seconds.
+SIGTERM lets requests in progress finish, for at most ten seconds.
 SIGHUP reloads certificates and passwords.
 ";

@@ -89,7 +89,7 @@ fn error_reply(error: FsError) -> (u16, &'static str) {
     match error {
         FsError::TooMany => (403, "The directory is too large for an archive"),
         FsError::TooLong => (403, "The directory is too deep for an archive"),
-        _ => (501, "Archives cannot be created here"),
+        _ => (501, "This server cannot create archives"),
     }
 }
 
