@@ -1,10 +1,10 @@
-//! [`PendingFile`]: a file of a [`Disk`](super::Disk) that is being created.
+//! [`PendingFile`]: a file of a [`Disk`] that is being created. It is invisible until it is complete, and
+//! then gets its name in one step, or takes the place of an older file.
 //!
-//! On Linux it has no name until it is complete, so that even a killed process leaves nothing behind. If the
-//! file system does not support unnamed files, or cannot name them later, the file has a temporary name in the
-//! same directory, which is random and reserved
-//! ([`Path::TEMPORARY_PREFIX`](sanserve_core::Path::TEMPORARY_PREFIX)), so that no request can name it.
-//! [`rename`](super::rename) then gives it its final name without replacing another file.
+//! On Linux it has no name until it is complete, so that even a killed process leaves nothing behind. If the file
+//! system does not support unnamed files, or cannot name them later, the file has a temporary name in the same
+//! directory, which is random and reserved ([`Path::TEMPORARY_PREFIX`](sanserve_core::Path::TEMPORARY_PREFIX)), so that
+//! no request can reach it. [`rename`](super::rename) then gives it its final name without replacing another file.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -19,7 +19,7 @@ use sanserve_core::{Create, FsError};
 
 use super::access::Access;
 use super::new_directories::{NewDirectories, Parent, parent_path};
-use super::rename::{is_named, rename_to_new};
+use super::rename::{is_named, rename_without_replacing};
 use super::temporary_name::temporary_name;
 use super::tree::Tree;
 use super::unnamed_files::{UnnamedFiles, name_file};
@@ -159,7 +159,7 @@ impl PendingFile {
             return Err(Errno::STALE);
         }
         match self.replaces {
-            None => rename_to_new(from, (dir, &self.name)),
+            None => rename_without_replacing(from, (dir, &self.name)),
             Some(_) => renameat(from.0, from.1, dir, &self.name),
         }
     }

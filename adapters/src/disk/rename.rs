@@ -1,8 +1,7 @@
 //! Renames a file without replacing another one.
 //!
-//! Not every file system can rename only if the new name is free, and not every one supports hard links, which
-//! never replace a file. All can create a file only if its name is free: that claims the name, and the file is
-//! renamed over the claim.
+//! Some file systems have no rename that fails if the new name exists, and some have no hard links. But all can
+//! create a file exclusively: an empty file claims the name, and the file is then renamed over it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -17,7 +16,7 @@ use super::native;
 type Name<'a> = (&'a Dir, &'a OsStr);
 
 /// Renames a file, if the new name is free; otherwise the error is `EXIST`.
-pub(super) fn rename_to_new(from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
+pub(super) fn rename_without_replacing(from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{RenameFlags, renameat_with};
@@ -27,7 +26,7 @@ pub(super) fn rename_to_new(from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
         }
     }
     match linkat(from.0, from.1, to.0, to.1, AtFlags::empty()) {
-        // The file has its new name. If the temporary one remains, no request can name it.
+        // The file has its new name. If the temporary one remains, no request can reach it.
         Ok(()) => _ = unlinkat(from.0, from.1, AtFlags::empty()),
         Err(Errno::EXIST) => return Err(Errno::EXIST),
         Err(_) => rename_over_claim(from, to)?,

@@ -1,4 +1,5 @@
-//! [`UnnamedFiles`]: creates files without a name (`O_TMPFILE`), where they can be named later.
+//! [`UnnamedFiles`]: creates files without a name (`O_TMPFILE`), on file systems where they can be given a name
+//! later.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -75,7 +76,8 @@ fn create(dir: &Dir, mode: Mode) -> Option<File> {
     openat(dir, ".", flags, mode).ok().map(File::from)
 }
 
-/// Tries to give a temporary name to an empty file. An error does not apply to other files.
+/// Tries to give a temporary name to an empty file. An `Err` says nothing about other files, so it is not
+/// remembered.
 #[cfg(target_os = "linux")]
 fn try_to_name(dir: &Dir) -> Result<bool, Errno> {
     let file = create(dir, Mode::RUSR | Mode::WUSR).ok_or(Errno::IO)?;

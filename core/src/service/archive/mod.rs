@@ -23,10 +23,10 @@ use crate::fs::{ArchiveRequest, FileSystem, FsError, Got, Meta, Opened};
 /// A directory as one archive file. It stores the names of the entries but no content, which is read when needed.
 ///
 /// Any file system can return one from [`FileSystem::archive`], and read it with [`fill`](Self::fill). It contains the
-/// entries that the file system lists and can open. Symbolic links to files become the files; omitted are links to
-/// directories, files that cannot be opened, and invalid [names](crate::Path::is_name). A tar has the names as they
-/// are. In a zip, characters with a special meaning on Windows are replaced by `_`: `a\b` becomes `a_b`, and `aux.c`
-/// becomes `_ux.c`.
+/// entries that the file system lists and can open. Symbolic links to files become the files. Links to directories,
+/// files that cannot be opened, and invalid [names](crate::Path::is_name) are omitted. A tar keeps the names unchanged.
+/// In a zip, characters with a special meaning on Windows are replaced by `_`: `a\b` becomes `a_b`, and `aux.c` becomes
+/// `_ux.c`.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -88,9 +88,11 @@ impl<F> Archive<F> {
     /// Opens the archive of a directory in its current state.
     ///
     /// # Errors
-    /// Returns the errors of [`FileSystem::list`] for the directory itself, but [`FsError::NotFound`] if its own path
-    /// is too long; [`FsError::TooMany`] if it contains more than 100,000 files and directories, or more than 2^63
-    /// bytes; [`FsError::TooLong`] if a path in it is too long to be opened; [`FsError::NoResources`].
+    /// Returns the errors of [`FileSystem::list`] for the directory itself, and also:
+    /// - [`FsError::NotFound`] if the directory's own path is too long;
+    /// - [`FsError::TooMany`] if it contains more than 100,000 files and directories, or more than 2^63 bytes;
+    /// - [`FsError::TooLong`] if a path in it is too long to be opened;
+    /// - [`FsError::NoResources`] if memory or file descriptors run out.
     pub fn new(
         fs: &impl FileSystem<File = F>,
         request: &ArchiveRequest,

@@ -285,7 +285,7 @@ impl Cgi {
     ) -> Next {
         match event {
             Event::Data(bytes) => match script.parse_output(bytes, ex) {
-                Ok(Parsed::Little) => {
+                Ok(Parsed::Incomplete) => {
                     self.stage = Stage::Head(script);
                     Next::Read
                 }

@@ -1,4 +1,4 @@
-//! [`ScriptHeader`]: the header of a CGI script's response.
+//! [`ScriptHeader`]: parses the header of a CGI script's response, and sends it as the reply's head.
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -12,7 +12,7 @@ use crate::wire::syntax::is_among;
 /// The result of parsing a script's output.
 pub(crate) enum Parsed<'a> {
     /// The header is incomplete.
-    Little,
+    Incomplete,
     /// The head of the reply was sent. These bytes of content follow it.
     Reply(&'a [u8]),
     /// A local redirect (RFC 3875 §6.2.2): the server is to answer another request. These bytes follow the header.
@@ -39,9 +39,9 @@ impl ScriptHeader {
         self.0.extend_from_slice(output);
         let Some(end) = end_of_header(&self.0, before) else {
             return if self.0.len() > HEADER_MAX {
-                Err("CGI script sent too long a header")
+                Err("CGI script sent a header that is too long")
             } else {
-                Ok(Parsed::Little)
+                Ok(Parsed::Incomplete)
             };
         };
         let content = &output[end - before..];
@@ -102,7 +102,7 @@ impl ScriptHeader {
     }
 }
 
-/// Returns the offset behind the first empty line, if there is one. Lines end with LF or CR LF; the first `before` bytes
+/// Returns the offset after the first empty line, if there is one. Lines end with LF or CR LF; the first `before` bytes
 /// have been searched already.
 fn end_of_header(bytes: &[u8], before: usize) -> Option<usize> {
     if bytes.starts_with(b"\n") || bytes.starts_with(b"\r\n") {

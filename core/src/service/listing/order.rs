@@ -61,7 +61,7 @@ pub fn prepare(entries: &mut Entries) {
 #[derive(Debug, Clone)]
 pub(super) enum Order {
     /// The order of the entries themselves, sorted by name.
-    AsTheyAre,
+    Unchanged,
     /// By name in descending order: first this many directories, then files.
     Reversed(usize),
     /// The order with this index in [`Prepared::sorted`].
@@ -69,7 +69,7 @@ pub(super) enum Order {
     /// The order of [`Prepared::lowercase`].
     Lowercase,
     /// The indices of the entries that are shown.
-    Own(Vec<u32>),
+    Indices(Vec<u32>),
 }
 
 impl Order {
@@ -96,7 +96,7 @@ impl Order {
             .iter()
             .filter_map(|place| entries.get(*place as usize));
         let sums = sums(shown, &[renderer], sorting.is_some());
-        (Order::Own(indices), sums)
+        (Order::Indices(indices), sums)
     }
 
     fn prepared(prepared: &Prepared, sorting: Option<Sorting>) -> Order {
@@ -105,7 +105,7 @@ impl Order {
         };
         let first = match key {
             Key::Name if descending => return Order::Reversed(prepared.directories),
-            Key::Name => return Order::AsTheyAre,
+            Key::Name => return Order::Unchanged,
             Key::Size => 0,
             Key::Time => 2,
         };
@@ -114,14 +114,14 @@ impl Order {
 
     /// Returns whether the order includes entries that are not shown.
     pub(super) fn includes_unshown(&self) -> bool {
-        !matches!(self, Order::Own(_))
+        !matches!(self, Order::Indices(_))
     }
 
     /// Returns the indices of the entries in this order, if they are stored.
     pub(super) fn indices<'a>(&'a self, entries: &'a Entries) -> Option<&'a [u32]> {
         match self {
-            Order::AsTheyAre | Order::Reversed(_) => None,
-            Order::Own(indices) => Some(indices),
+            Order::Unchanged | Order::Reversed(_) => None,
+            Order::Indices(indices) => Some(indices),
             Order::Sorted(number) => Some(&entries.prepared()?.sorted[*number]),
             Order::Lowercase => entries.prepared()?.lowercase.as_deref(),
         }
@@ -137,8 +137,8 @@ impl Order {
     }
 }
 
-/// Returns the sums over these entries, with the length of their rows in some formats. Unavailable entries count only
-/// for the rows. `version` determines whether the hash is computed, too.
+/// Returns the sums over these entries, with the length of their rows in some formats. Unavailable entries affect only
+/// the row lengths. `version` determines whether the hash is computed, too.
 fn sums<'a>(
     entries: impl Iterator<Item = Entry<'a>>,
     renderers: &[&Renderer],
@@ -206,5 +206,5 @@ fn compare(key: Key, one: &Entry<'_>, other: &Entry<'_>) -> Ordering {
     }
 }
 
-/// Each option at the index of its number.
+/// Each renderer at the index `Renderer::number`.
 const RENDERERS: [&Renderer; 4] = [&html::PAGE, &python::PAGE, &json::JSON, &json::TEXT];
